@@ -1,0 +1,72 @@
+"""gunicorn: one gevent worker, and sockets that close politely at its end.
+
+Imports nothing of the app, because it is read before the worker patches the standard library.
+"""
+
+import os
+import signal
+from typing import Any
+
+import gevent
+
+_host = os.environ.get("HOST") or "0.0.0.0"  # noqa: S104 - a password always exists
+_port = os.environ.get("PORT") or "8080"
+bind = f"[{_host}]:{_port}" if ":" in _host else f"{_host}:{_port}"
+
+# Runs are followed and steered in the worker's memory, so there is exactly one.
+worker_class = "gevent"
+workers = 1
+worker_connections = 1000
+
+timeout = 60  # seconds without a heartbeat until a stuck worker is replaced
+graceful_timeout = 5
+# An idle connection holds up the end of the worker for as long as this.
+keepalive = 2
+
+# The environment could set these; here they mean what they say.
+forwarded_allow_ips = "127.0.0.1,::1"
+control_socket_disable = True  # else a socket in the runtime folder or under HOME
+
+# Claude inherits the worker's umask, and the files that it makes must be the person's own way.
+umask = os.umask(0o077)
+os.umask(umask)
+
+accesslog = None
+errorlog = "-"
+loglevel = "warning"
+
+_WATCH_INTERVAL = 0.2  # seconds
+
+
+def _close_sockets(worker: Any) -> None:
+    """Tell the app, once, to close its sockets with 1012, so that browsers come back at once."""
+    if getattr(worker, "sockets_closed", False):
+        return
+    worker.sockets_closed = True
+    shutdown = getattr(worker.wsgi, "extensions", {}).get("opcode_shutdown")
+    if shutdown is not None:
+        try:
+            shutdown()
+        except Exception:
+            worker.log.exception("The app's shutdown failed")
+
+
+def _watch(worker: Any) -> None:
+    while worker.alive:
+        # A worker whose arbiter was killed would hold the port for another second.
+        if worker.ppid != os.getppid():
+            worker.alive = False
+        gevent.sleep(_WATCH_INTERVAL)
+    _close_sockets(worker)
+
+
+def post_worker_init(worker: Any) -> None:
+    # Ctrl-C reaches the whole process group. The arbiter acts on it and sends SIGQUIT; a worker
+    # that acts on both ends in a traceback. A handler, as SIG_IGN would pass on to child processes.
+    signal.signal(signal.SIGINT, lambda number, frame: None)
+    worker.shutdown_watch = gevent.spawn(_watch, worker)
+
+
+def worker_int(worker: Any) -> None:
+    # SIGQUIT leaves the worker a tenth of a second, which is too short for the watch.
+    _close_sockets(worker)

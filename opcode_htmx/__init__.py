@@ -1,0 +1,18 @@
+"""opcode-htmx: steer Claude Code from the phone in your pocket."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from .settings import Settings
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The app, wired from `settings` (by default from the environment); see `wiring.build`."""
+    # Imported late: the launcher and the demo's process need none of the web.
+    from .wiring import build
+
+    return build(settings)

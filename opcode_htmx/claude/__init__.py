@@ -1,0 +1,1 @@
+"""What we know of the Claude CLI, and nothing of the web."""

@@ -1,0 +1,20 @@
+"""Where Claude keeps the history of a session, found by the session's id alone."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+SESSION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def project_id(folder: Path) -> str:
+    """The name under which Claude files a project: what is no letter or digit becomes `-`."""
+    return re.sub(r"[^A-Za-z0-9]", "-", str(folder))
+
+
+def find(config_dir: Path, session_id: str) -> Path | None:
+    """The history file of a session; None as long as Claude has written none."""
+    if not SESSION_ID.fullmatch(session_id):
+        return None
+    return next((config_dir / "projects").glob(f"*/{session_id}.jsonl"), None)

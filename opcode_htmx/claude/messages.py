@@ -1,0 +1,209 @@
+"""The typed messages of Claude's stream-json and history files: values only, no behaviour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+Json: TypeAlias = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TextContent:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ThinkingContent:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolUse:
+    id: str
+    name: str
+    input: Json
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a tool gave back; `content` is joined text, `images` are data of their own."""
+
+    tool_use_id: str
+    text: str
+    is_error: bool
+    images: tuple[ImageContent, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ImageContent:
+    media_type: str
+    data: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class OtherContent:
+    type: str
+    raw: Json
+
+
+Content: TypeAlias = (
+    TextContent | ThinkingContent | ToolUse | ToolResult | ImageContent | OtherContent
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Init:
+    """The first line of a turn: what Claude is working with."""
+
+    session_id: str
+    cwd: str
+    model: str
+    permission_mode: str
+    slash_commands: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PromptState:
+    """How far a prompt that was sent has come: queued, started, completed or cancelled."""
+
+    prompt_id: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class MessageStart:
+    message_id: str
+    parent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BlockStart:
+    message_id: str | None
+    index: int
+    content: Content
+    parent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BlockDelta:
+    """A piece of text of the block at `index`; pieces of other kinds are not passed on."""
+
+    message_id: str | None
+    index: int
+    text: str
+    parent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BlockStop:
+    message_id: str | None
+    index: int
+    parent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Assistant:
+    message_id: str
+    uuid: str
+    parent: str | None
+    content: tuple[Content, ...]
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A prompt or tool results. `is_replay`: one of ours, taken up by Claude just now."""
+
+    uuid: str
+    parent: str | None
+    content: tuple[Content, ...]
+    is_replay: bool
+    is_meta: bool
+    tool_result: Any = field(repr=False)
+    """The tool's own structured account of its result (a patch, an exit status), if any."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnResult:
+    uuid: str
+    subtype: str
+    is_error: bool
+    duration_ms: int
+    cost_usd: float | None
+    input_tokens: int
+    output_tokens: int
+    turns: int
+    text: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PermissionRequest:
+    request_id: str
+    tool_name: str
+    input: Json
+    tool_use_id: str
+    description: str
+    blocked_path: str
+    suggestions: tuple[Json, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ControlCancel:
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ControlResponse:
+    """An answer: Claude's to one of our requests, or the echo of ours to one of Claude's."""
+
+    request_id: str
+    ok: bool
+    response: Json
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class SystemEvent:
+    subtype: str
+    uuid: str
+    raw: Json
+
+
+@dataclass(frozen=True, slots=True)
+class OtherEvent:
+    """A stream event without a text of its own: the ends of messages, signatures, pings."""
+
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    type: str
+    raw: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    text: str
+
+
+Message: TypeAlias = (
+    Init
+    | PromptState
+    | MessageStart
+    | BlockStart
+    | BlockDelta
+    | BlockStop
+    | Assistant
+    | User
+    | TurnResult
+    | PermissionRequest
+    | ControlCancel
+    | ControlResponse
+    | SystemEvent
+    | OtherEvent
+    | Unknown
+    | Malformed
+)

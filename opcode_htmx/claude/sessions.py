@@ -1,0 +1,188 @@
+"""Find projects and sessions in Claude's own files; must not know of runs or of the web."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from .glance import Glance, count_prompts, glance
+
+_PROJECT_ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,255}")
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+class ProjectNotFound(Exception):
+    """There is no project with this id."""
+
+
+class SessionNotFound(Exception):
+    """There is no session with this id in the project."""
+
+
+class InvalidFolder(Exception):
+    """The folder that a person chose cannot be worked in; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A folder in which Claude has worked. Times are Unix seconds.
+
+    `path` is None as long as no session tells where the project is.
+    """
+
+    id: str
+    path: str | None
+    session_count: int
+    last_activity: float
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSummary:
+    """One conversation. Times are Unix seconds.
+
+    `prompt_count` is None for files too long to be read for a list.
+    """
+
+    id: str
+    project_id: str
+    project_path: str | None
+    first_prompt: str
+    started_at: float
+    last_activity: float
+    size_bytes: int
+    prompt_count: int | None
+
+
+def projects(config_dir: Path) -> list[Project]:
+    """All projects with at least one session, the last used first."""
+    try:
+        folders = [f for f in _root(config_dir).iterdir() if _is_project(f)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    found = [_project(folder) for folder in folders]
+    in_use = [project for project in found if project.session_count]
+    return sorted(in_use, key=lambda p: p.last_activity, reverse=True)
+
+
+def project(config_dir: Path, project_id: str) -> Project:
+    """One project; ProjectNotFound if there is no such folder."""
+    return _project(_project_folder(config_dir, project_id))
+
+
+def sessions(config_dir: Path, project_id: str) -> list[SessionSummary]:
+    """The sessions of a project, the last used first; ProjectNotFound."""
+    glances = _glances(_project_folder(config_dir, project_id))
+    start = _start_folder(project_id, glances)
+    return [
+        SessionSummary(
+            id=g.path.stem,
+            project_id=project_id,
+            project_path=g.cwd or start,
+            first_prompt=g.title or "",
+            started_at=g.started_at,
+            last_activity=g.last_activity,
+            size_bytes=g.size,
+            prompt_count=count_prompts(g.path, g.size, g.mtime_ns),
+        )
+        for g in glances
+    ]
+
+
+def session_file(config_dir: Path, project_id: str, session_id: str) -> Path:
+    """The history file of a session; ProjectNotFound, SessionNotFound."""
+    folder = _project_folder(config_dir, project_id)
+    if _UUID.fullmatch(session_id):
+        path = (folder / f"{session_id}.jsonl").resolve()
+        if path.is_file() and path.is_relative_to(_root(config_dir)):
+            return path
+    raise SessionNotFound("There is no session with this id in this project.")
+
+
+def working_folder_choice(path_text: str, roots: list[Path] | tuple[Path, ...]) -> Path:
+    """The folder that a person typed, resolved, if Claude may work in it; else InvalidFolder.
+
+    It must be absolute or begin with `~`, exist, and lie in one of `roots` once links are
+    followed.
+    """
+    text = path_text.strip()
+    if not text:
+        raise InvalidFolder("Type the path of a folder.")
+    if "\0" in text:
+        raise InvalidFolder("A path cannot contain a NUL character.")
+    try:
+        path = Path(text).expanduser()
+        if not path.is_absolute():
+            raise InvalidFolder(f"“{text}” is not a full path: begin with / or ~.")
+        path = path.resolve()
+        if not any(path.is_relative_to(root.expanduser().resolve()) for root in roots):
+            raise InvalidFolder(
+                f"“{path}” is outside the folders that may be worked in (OPCODE_PROJECT_ROOTS)."
+            )
+        if not path.exists():
+            raise InvalidFolder(f"There is no folder “{path}”.")
+        if not path.is_dir():
+            raise InvalidFolder(f"“{path}” is a file, not a folder.")
+        next(path.iterdir(), None)
+    except (OSError, RuntimeError) as error:
+        raise InvalidFolder(f"“{text}” cannot be opened: {_reason(error)}.") from error
+    return path
+
+
+# Folders ----------------------------------------------------------------------------------
+
+
+def _root(config_dir: Path) -> Path:
+    return (config_dir / "projects").resolve()
+
+
+def _is_project(folder: Path) -> bool:
+    named = _PROJECT_ID.fullmatch(folder.name) is not None
+    return named and folder.is_dir() and not folder.is_symlink()
+
+
+def _project_folder(config_dir: Path, project_id: str) -> Path:
+    root = _root(config_dir)
+    if _PROJECT_ID.fullmatch(project_id):
+        folder = (root / project_id).resolve()
+        if folder.is_dir() and folder.parent == root:
+            return folder
+    raise ProjectNotFound("There is no project with this id.")
+
+
+def _project(folder: Path) -> Project:
+    glances = _glances(folder)
+    modified = folder.stat().st_mtime
+    return Project(
+        id=folder.name,
+        path=_start_folder(folder.name, glances),
+        session_count=len(glances),
+        last_activity=glances[0].last_activity if glances else modified,
+        created_at=min((g.started_at for g in glances), default=modified),
+    )
+
+
+def _start_folder(project_id: str, glances: list[Glance]) -> str | None:
+    """Where the project is: the CLI names its folder after the path, but not reversibly."""
+    paths = [g.cwd for g in glances if g.cwd]
+    exact = (p for p in paths if re.sub(r"[^A-Za-z0-9]", "-", p) == project_id)
+    return next(exact, paths[0] if paths else None)
+
+
+def _glances(folder: Path) -> list[Glance]:
+    """Its sessions in which somebody prompted, the last used first."""
+    found = []
+    for path in folder.glob("*.jsonl"):
+        if not _UUID.fullmatch(path.stem):
+            continue
+        try:
+            stat = path.stat()
+            seen = glance(path, stat.st_size, stat.st_mtime_ns)
+        except OSError:
+            continue  # deleted since it was listed, or another user's
+        if seen.title is not None:
+            found.append(seen)
+    return sorted(found, key=lambda g: g.last_activity, reverse=True)
+
+
+def _reason(error: Exception) -> str:
+    return (getattr(error, "strerror", None) or str(error) or "unknown reason").rstrip(".").lower()

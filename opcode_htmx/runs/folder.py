@@ -1,0 +1,173 @@
+"""The files of one run: its record, Claude's stdin, stdout and stderr, and what was sent.
+
+Knows files only: no processes, and nothing of what the lines mean.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+
+import gevent
+from gevent.socket import wait_write
+
+RUN_ID = re.compile(r"[0-9a-f]{32}")
+RECORD_VERSION = 1
+WRITE_SECONDS = 10.0
+"""How long Claude may leave its stdin unread before a prompt is refused."""
+
+
+class Outcome(StrEnum):
+    """How a run ended; exactly one of these."""
+
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    TIMED_OUT = "timed out"
+    INTERRUPTED = "interrupted"
+
+
+class InputClosed(Exception):
+    """Claude does not read its stdin: the process has gone, or hangs."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnd:
+    """How and when a run ended. `exit_status` is None when nobody was there to see it."""
+
+    outcome: Outcome
+    at: float
+    cause: str
+    exit_status: int | None
+    history_end: int
+    """Size in bytes of Claude's history file when the run had ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """Who and what a run is: the content of run.json. Times are seconds since the epoch."""
+
+    id: str
+    session_id: str
+    project_path: str
+    argv: tuple[str, ...]
+    created_at: float
+    history_start: int
+    """Size in bytes of Claude's history file before the run: what stands in it comes before us."""
+    pid: int | None = None
+    process_started_at: float | None = None
+    end: RunEnd | None = None
+
+    def started(self, pid: int, started_at: float) -> RunRecord:
+        return replace(self, pid=pid, process_started_at=started_at)
+
+    def ended(self, end: RunEnd) -> RunRecord:
+        return replace(self, end=end)
+
+
+class RunFolder:
+    """The folder of one run, mode 0700."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.record_path = path / "run.json"
+        self.input_pipe = path / "in"
+        self.input_log = path / "in.ndjson"
+        self.output = path / "out.ndjson"
+        self.errors = path / "err.log"
+
+    @classmethod
+    def create(cls, root: Path, run_id: str) -> RunFolder:
+        folder = cls(root / run_id)
+        folder.path.mkdir(mode=0o700, parents=True)
+        os.mkfifo(folder.input_pipe, 0o600)
+        for path in (folder.input_log, folder.output, folder.errors):
+            path.touch(mode=0o600)
+        return folder
+
+    def load(self) -> RunRecord:
+        """Raises ValueError, KeyError or TypeError when run.json is not of a version we know."""
+        data = json.loads(self.record_path.read_bytes())
+        if data.pop("version") != RECORD_VERSION:
+            raise ValueError(f"{self.record_path} is of another version")
+        end = data.pop("end")
+        if end is not None:
+            end = RunEnd(**{**end, "outcome": Outcome(end["outcome"])})
+        return RunRecord(**{**data, "argv": tuple(data["argv"])}, end=end)
+
+    def store(self, record: RunRecord) -> None:
+        """Replace run.json so that a crash leaves the old or the new one, never a half."""
+        data = json.dumps({"version": RECORD_VERSION, **asdict(record)}, indent=1)
+        temporary = self.record_path.with_suffix(".new")
+        with temporary.open("w", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self.record_path)
+
+    def send(self, line: bytes) -> None:
+        """Note `line` in in.ndjson, then hand it to Claude. Whole lines, one writer at a time.
+
+        Raises InputClosed when nobody reads at the other end.
+        """
+        with self._writing() as log:
+            pipe = self._open_input()
+            try:
+                os.write(log, line)
+                _write_all(pipe, line)
+            finally:
+                os.close(pipe)
+
+    def _open_input(self) -> int:
+        try:
+            return os.open(self.input_pipe, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as error:
+            if error.errno in (errno.ENXIO, errno.ENOENT):
+                raise InputClosed("Claude has ended and takes no more input.") from error
+            raise
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[int]:
+        """The input log, locked against other greenlets and other workers alike."""
+        log = os.open(self.input_log, os.O_WRONLY | os.O_APPEND)
+        try:
+            while True:
+                try:
+                    fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    gevent.sleep(0.01)
+            yield log
+        finally:
+            os.close(log)
+
+    def error_lines(self, limit: int) -> list[str]:
+        """The last `limit` lines of stderr."""
+        with self.errors.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - 64 * 1024))
+            text = file.read().decode("utf-8", "replace")
+        return [line for line in text.splitlines() if line.strip()][-limit:]
+
+
+def _write_all(pipe: int, line: bytes) -> None:
+    rest = memoryview(line)
+    while rest:
+        try:
+            rest = rest[os.write(pipe, rest) :]
+        except BlockingIOError:
+            try:
+                wait_write(pipe, timeout=WRITE_SECONDS, timeout_exc=InputClosed)
+            except InputClosed:
+                raise InputClosed("Claude does not read its input: it seems to hang.") from None
+        except BrokenPipeError as error:
+            raise InputClosed("Claude has ended and takes no more input.") from error

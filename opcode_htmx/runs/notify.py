@@ -1,0 +1,32 @@
+"""Wake any number of greenlets when something has changed. Knows nothing of what it was."""
+
+from __future__ import annotations
+
+from gevent.event import Event
+
+
+class Broadcast:
+    """A counter that can be waited on.
+
+    A waiter says which version it has seen and gets the newest one; a change between two waits is
+    never missed, and many changes are one wake-up.
+    """
+
+    def __init__(self) -> None:
+        self._version = 0
+        self._event = Event()
+
+    @property
+    def version(self) -> int:
+        return self._version
+
+    def notify(self) -> None:
+        self._version += 1
+        event, self._event = self._event, Event()
+        event.set()
+
+    def wait(self, seen: int, timeout: float | None = None) -> int:
+        """Wait until the version differs from `seen`, or `timeout` seconds; give the version."""
+        if self._version == seen:
+            self._event.wait(timeout)
+        return self._version

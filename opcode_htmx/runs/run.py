@@ -1,0 +1,270 @@
+"""One conversation with one Claude process: its state and the verbs that steer it.
+
+Knows the files and the process of the run; nothing of other runs and nothing of the web.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import gevent
+from gevent.event import Event as Flag
+from gevent.lock import BoundedSemaphore
+
+from ..claude import stream
+from ..claude.messages import PermissionRequest
+from .folder import InputClosed, Outcome, RunEnd, RunFolder, RunRecord
+from .notify import Broadcast
+from .phases import OPEN_TURN, Event, Phase
+from .process import ClaudeProcess, marked, signal_all
+from .state import RunState
+from .tail import LineReader
+
+log = logging.getLogger(__name__)
+
+LINES_PER_TURN_OF_THE_HUB = 100
+INTERRUPT_ID = "opcode-interrupt"
+INTERRUPT_SHARE, TERMINATE_SHARE = 0.4, 0.9
+"""Shares of the deadline at which an interrupt gives way to SIGTERM, and that to SIGKILL."""
+
+SWEEP_SECONDS = 0.5
+ERROR_LINES = 20
+
+
+class RunNotLive(Exception):
+    """A verb for a run that has ended or is ending."""
+
+
+class AlreadyAnswered(Exception):
+    """A question or permission request that is no longer open."""
+
+
+class Run:
+    """A run that lives, or one that has ended and is kept as a record."""
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        record: RunRecord,
+        process: ClaudeProcess | None,
+        changed: Broadcast,
+        history_size: Callable[[], int],
+        stop_deadline: float,
+    ) -> None:
+        self.folder = folder
+        self.record = record
+        self.state = RunState()
+        self.changed = changed
+        """Shared by the runs of a session."""
+        self.idle_since = time.time()
+        self._process = process
+        self._history_size = history_size
+        self._stop_deadline = stop_deadline
+        self._ending: tuple[Outcome, str] | None = None
+        self._output = LineReader(folder.output)
+        self._input = LineReader(folder.input_log)
+        self._folding = BoundedSemaphore(1)
+        self._files_changed = Flag()
+        self._ended = Flag()
+        if record.end:
+            self.state.step(Event.EXITED)
+            self._ended.set()
+
+    @property
+    def id(self) -> str:
+        return self.record.id
+
+    @property
+    def phase(self) -> Phase:
+        return self.state.phase
+
+    @property
+    def live(self) -> bool:
+        return self.phase is not Phase.ENDED
+
+    # --- verbs ------------------------------------------------------------------------------
+
+    def prompt(self, prompt_id: str, text: str) -> None:
+        """Send a prompt; one that was sent already under this id is not sent again.
+
+        Raises RunNotLive when the process is gone or going.
+        """
+        if prompt_id in self.state.sent:
+            return
+        self._send(stream.prompt_line(prompt_id, text))
+
+    def allow(self, request_id: str, changes: Mapping[str, Any] | None = None) -> None:
+        """Allow an open request, with `changes` laid over its input (the answers to questions).
+
+        Raises AlreadyAnswered, RunNotLive.
+        """
+        ask = self._open_ask(request_id)
+        self._send(stream.allow_line(request_id, {**ask.input, **(changes or {})}))
+
+    def deny(self, request_id: str, reason: str) -> None:
+        """Refuse an open request. Raises AlreadyAnswered, RunNotLive."""
+        self._open_ask(request_id)
+        self._send(stream.deny_line(request_id, reason))
+
+    def stop(self, outcome: Outcome = Outcome.CANCELLED, cause: str = "Stopped by you.") -> None:
+        """Begin to end the process and all it has started; `join` waits for it.
+
+        Raises RunNotLive when it has ended already. A second stop changes nothing.
+        """
+        if not self.live or self._process is None:
+            raise RunNotLive("This run has ended already.")
+        if self._ending is None:
+            self._ending = (outcome, cause)
+            open_turn = self.phase in OPEN_TURN
+            self.state.step(Event.STOPPED)
+            self.changed.notify()
+            gevent.spawn(self._end_process, self._process, open_turn)
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait for the end, at most `timeout` seconds; whether it has come."""
+        return bool(self._ended.wait(timeout))
+
+    def _open_ask(self, request_id: str) -> PermissionRequest:
+        self.catch_up()  # another worker, or another phone, may have been first
+        ask = self.state.asks.get(request_id)
+        if ask is None:
+            raise AlreadyAnswered("This has been answered already, or Claude no longer asks.")
+        return ask
+
+    def _send(self, line: bytes) -> None:
+        if self.phase in (Phase.STOPPING, Phase.ENDED):
+            raise RunNotLive("This run has ended; send a prompt to go on with the session.")
+        try:
+            self.folder.send(line)
+        except InputClosed as error:
+            raise RunNotLive(str(error)) from error
+        self.catch_up()
+
+    # --- following the files ----------------------------------------------------------------
+
+    def on_end(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once the run has ended; at once if it has already."""
+        self._ended.rawlink(lambda _: callback())
+
+    def begin(self) -> None:
+        """Follow the files and wait for the end of the process, each in a greenlet."""
+        assert self._process is not None
+        gevent.spawn(self._follow)
+        gevent.spawn(self._await_exit, self._process)
+
+    def files_changed(self) -> None:
+        self._files_changed.set()
+
+    def _follow(self) -> None:
+        while not self._ended.is_set():
+            self._files_changed.wait()
+            self._files_changed.clear()
+            self.catch_up()
+            self._refuse_unsupported()
+            # stderr changes the page too, although it is no part of the state
+            self.changed.notify()
+
+    def _refuse_unsupported(self) -> None:
+        """Answer requests of unknown kinds, which would otherwise hold Claude for ever."""
+        for request_id in list(self.state.unsupported):
+            try:
+                self.folder.send(stream.refusal_line(request_id))
+            except InputClosed:
+                return
+            self.catch_up()
+
+    def catch_up(self, last: bool = False) -> None:
+        """Fold the lines that are new, giving way to other greenlets in a flood."""
+        with self._folding:
+            for reader, apply in (
+                (self._input, self.state.apply_input),
+                (self._output, self.state.apply_output),
+            ):
+                for count, line in enumerate(reader.read(last), start=1):
+                    before = self.phase
+                    apply(stream.parse(line.data))
+                    if self.phase is not before and self.phase is Phase.IDLE:
+                        self.idle_since = time.time()
+                    if count % LINES_PER_TURN_OF_THE_HUB == 0:
+                        self.changed.notify()
+                        gevent.sleep(0)
+        self.changed.notify()
+
+    # --- the end ----------------------------------------------------------------------------
+
+    def _end_process(self, process: ClaudeProcess, open_turn: bool) -> None:
+        """Interrupt, SIGTERM, SIGKILL, each when its share of the deadline is over."""
+        began = time.monotonic()
+        family = process.family()
+
+        def gone_by(share: float) -> bool:
+            return self.join(max(0.0, began + share * self._stop_deadline - time.monotonic()))
+
+        if open_turn:
+            self._interrupt(began + INTERRUPT_SHARE * self._stop_deadline)
+        process.terminate()
+        if not gone_by(TERMINATE_SHARE):
+            process.kill()
+            self.join(self._stop_deadline)
+        signal_all(family, signal.SIGKILL)
+
+    def _interrupt(self, until: float) -> None:
+        """Ask Claude to close the turn, so that its history says what happened."""
+        turns = self.state.turns
+        try:
+            self.folder.send(stream.control_line(INTERRUPT_ID, "interrupt"))
+        except InputClosed:
+            return
+        seen = self.changed.version
+        while self.state.turns == turns and self.live and time.monotonic() < until:
+            seen = self.changed.wait(seen, max(0.0, until - time.monotonic()))
+
+    def _await_exit(self, process: ClaudeProcess) -> None:
+        status = process.wait()
+        try:
+            self.sweep()
+            self.finish(status)
+        except Exception:
+            log.exception("the end of run %s could not be recorded", self.id)
+            raise
+
+    def sweep(self) -> None:
+        """End what Claude has started and left behind, wherever it has gone."""
+        leftover = marked(self.id)
+        signal_all(leftover, signal.SIGTERM)
+        deadline = time.monotonic() + SWEEP_SECONDS
+        while leftover and time.monotonic() < deadline:
+            gevent.sleep(0.02)
+            leftover = marked(self.id)
+        signal_all(leftover, signal.SIGKILL)
+
+    def finish(self, status: int | None) -> None:
+        """Record how the process ended. `status` is None when nobody saw it."""
+        self.catch_up(last=True)
+        outcome, cause = self._ending or _how_it_ended(status, self.phase in OPEN_TURN)
+        end = RunEnd(outcome, time.time(), cause, status, self._history_size())
+        self.record = self.record.ended(end)
+        self.folder.store(self.record)
+        self.state.step(Event.EXITED)
+        self._ended.set()
+        self._files_changed.set()
+        self.changed.notify()
+
+
+def _how_it_ended(status: int | None, open_turn: bool) -> tuple[Outcome, str]:
+    if status is None:
+        if open_turn:
+            return Outcome.INTERRUPTED, "Claude ended in mid-answer while no server was watching."
+        return Outcome.COMPLETED, "Claude ended while no server was watching."
+    if status == 0:
+        if open_turn:
+            return Outcome.INTERRUPTED, "Claude ended before its answer was complete."
+        return Outcome.COMPLETED, "Claude ended."
+    if status < 0:
+        name = signal.Signals(-status).name
+        return Outcome.INTERRUPTED, f"Claude was ended from outside by {name}."
+    return Outcome.FAILED, f"Claude ended with exit status {status}."

@@ -1,0 +1,108 @@
+"""Readers of setting values: a text and the home folder in, a checked value out.
+
+Knows no variable's name. Each reader raises ValueError with the end of a sentence that begins
+with the name. Pure, except that `folders` looks whether its folders exist.
+"""
+
+import os
+import re
+from pathlib import Path
+
+PERMISSION_MODES = ("default", "acceptEdits", "plan")
+
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?")
+_ORIGIN = re.compile(f"https?://{_HOST.pattern}")
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([smh]?)")
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
+
+
+def host(text: str, home: Path) -> str:
+    if any(c.isspace() or c in "/[]" for c in text):
+        raise ValueError(f"must be an address to listen on, such as 127.0.0.1, not {text!r}")
+    return text
+
+
+def port(text: str, home: Path) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= 65535):
+        raise ValueError(f"must be a port number from 1 to 65535, not {text!r}")
+    return int(text)
+
+
+def user(text: str, home: Path) -> str:
+    if ":" in text or not text.isprintable():
+        raise ValueError("must be a name without a colon or control characters")
+    return text
+
+
+def path(text: str, home: Path) -> Path:
+    if text == "~" or text.startswith("~/"):
+        return home / text[2:]
+    if "\0" in text:
+        raise ValueError("must be a path without NUL characters")
+    return Path(text).absolute()
+
+
+def optional_path(text: str, home: Path) -> Path | None:
+    return path(text, home) if text else None
+
+
+def folders(text: str, home: Path) -> tuple[Path, ...]:
+    paths = [path(part, home) for part in text.split(os.pathsep) if part.strip()]
+    if not paths:
+        raise ValueError("must name at least one folder")
+    for folder in paths:
+        # The home folder is the default, which nobody has chosen and can have misspelt.
+        if folder != home and not folder.is_dir():
+            raise ValueError(f"names {folder}, which is not a folder")
+    return tuple(dict.fromkeys(folder.resolve() for folder in paths))
+
+
+def permission_mode(text: str, home: Path) -> str | None:
+    if text == "bypassPermissions":
+        raise ValueError(
+            "cannot be bypassPermissions, because tools always ask first in this version; "
+            f"use {', '.join(PERMISSION_MODES)} or leave it unset"
+        )
+    if text and text not in PERMISSION_MODES:
+        raise ValueError(f"must be one of {', '.join(PERMISSION_MODES)}, not {text!r}")
+    return text or None
+
+
+def _items(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(part.strip().lower() for part in text.split(",") if part.strip()))
+
+
+def origins(text: str, home: Path) -> tuple[str, ...]:
+    found = tuple(item.rstrip("/") for item in _items(text))
+    for origin in found:
+        if not _ORIGIN.fullmatch(origin):
+            raise ValueError(f"must list origins such as https://phone.example, not {origin!r}")
+    return found
+
+
+def hosts(text: str, home: Path) -> tuple[str, ...]:
+    found = _items(text)
+    for host in found:
+        if not _HOST.fullmatch(host):
+            raise ValueError(f"must list host names such as phone.example, not {host!r}")
+    return found
+
+
+def demo(text: str, home: Path) -> bool | None:
+    if text not in ("", "0", "1"):
+        raise ValueError(f"must be 1, 0 or unset, not {text!r}")
+    return text == "1" if text else None
+
+
+def seconds(text: str, home: Path) -> float:
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise ValueError(f"must be a time such as 90, 90s, 30m or 2h, not {text!r}")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def positive_seconds(text: str, home: Path) -> float:
+    found = seconds(text, home)
+    if found == 0:
+        raise ValueError("must be longer than 0 seconds")
+    return found

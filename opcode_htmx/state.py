@@ -1,0 +1,82 @@
+"""The state folder: made private, and files in it that are made once.
+
+Knows nothing of what is kept there.
+"""
+
+import contextlib
+import os
+import secrets
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+
+class StateError(Exception):
+    """The state folder cannot be used; the message is one sentence in the user's terms."""
+
+
+def ensure_state_dir(path: Path) -> Path:
+    """Make the folder (0700) if it is missing and check that it is ours to write to.
+
+    Raises StateError. A folder that exists keeps its mode: it may be one that others need.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mode = path.stat().st_mode
+        probe = path / f".probe-{secrets.token_hex(8)}"
+        os.close(os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        probe.unlink()
+    except OSError as error:
+        raise StateError(
+            f"The state folder {path} cannot be written to ({error.strerror}); "
+            "make it writable or name another one in OPCODE_STATE_DIR."
+        ) from None
+    if mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise StateError(
+            f"Other users can write to the state folder {path}; "
+            "run chmod 700 on it or name another one in OPCODE_STATE_DIR."
+        )
+    return path
+
+
+def made_once(path: Path, make: Callable[[], bytes]) -> bytes:
+    """The content of a private file (0600), which the first caller of all makes.
+
+    Two processes that start at once get the same content, and nobody sees half of it.
+    Raises StateError, also for a file that is empty.
+    """
+    ensure_state_dir(path.parent)
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            return _read_private(path)
+        _publish(path, make())
+        return _read_private(path)
+    except OSError as error:
+        raise StateError(f"{path} cannot be used ({error.strerror}).") from None
+
+
+def _publish(path: Path, content: bytes) -> None:
+    """Put a complete file in place, unless someone else was faster."""
+    draft = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        # A link, unlike a rename, never replaces what another starter has put there.
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(draft)
+    finally:
+        draft.unlink()
+
+
+def _read_private(path: Path) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    with os.fdopen(descriptor, "rb") as file:
+        if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
+            os.fchmod(file.fileno(), 0o600)
+        content = file.read()
+    if not content.strip():
+        raise StateError(f"{path} is empty; delete it and start again.")
+    return content

@@ -1,0 +1,1 @@
+"""What is seen: lines folded into blocks, and blocks as HTML."""

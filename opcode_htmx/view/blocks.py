@@ -1,0 +1,130 @@
+"""The blocks of a transcript: what a person sees, as values without a word of HTML.
+
+Every block has an id derived from Claude's data, the revision at which it was born and the one at
+which it last changed. Revisions are byte offsets in the file that the block was read from, so any
+server that reads the file numbers them alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from markupsafe import Markup
+
+from ..claude.messages import ImageContent, Json, PermissionRequest
+from .markdown import GrowingMarkdown
+
+
+class ToolState(StrEnum):
+    PREPARING = "preparing"
+    RUNNING = "running"
+    WAITING = "waiting"
+    DONE = "done"
+    ERROR = "error"
+    DENIED = "denied"
+    INTERRUPTED = "interrupted"
+
+
+class AskState(StrEnum):
+    OPEN = "open"
+    ALLOWED = "allowed"
+    DENIED = "denied"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(slots=True, kw_only=True)
+class Block:
+    """What all blocks have. `order` sorts the blocks of one container as they came."""
+
+    kind: ClassVar[str] = ""
+    id: str
+    order: str
+    born: int
+    revision: int
+    parent: str | None = None
+    """The id of the tool block whose subagent this block belongs to."""
+    children: list[Block] = field(default_factory=list)
+    html: tuple[int, Markup] | None = None
+    """The block as rendered last and the revision it shows: one rendering for all viewers."""
+
+
+@dataclass(slots=True, kw_only=True)
+class PromptBlock(Block):
+    kind: ClassVar[str] = "prompt"
+    text: str
+    images: Sequence[ImageContent] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class TextBlock(Block):
+    """Claude's words or, as `ThinkingBlock`, its thoughts; `open` while they may still grow."""
+
+    kind: ClassVar[str] = "text"
+    markdown: GrowingMarkdown = field(default_factory=GrowingMarkdown)
+    source: list[str] = field(default_factory=list)
+    open: bool = True
+
+
+@dataclass(slots=True, kw_only=True)
+class ThinkingBlock(TextBlock):
+    kind: ClassVar[str] = "thinking"
+
+
+@dataclass(slots=True, kw_only=True)
+class ToolBlock(Block):
+    """A tool's call and, once there is one, its result."""
+
+    kind: ClassVar[str] = "tool"
+    name: str
+    input: Json = field(default_factory=dict)
+    state: ToolState = ToolState.PREPARING
+    output: str = ""
+    images: Sequence[ImageContent] = ()
+    details: Any = None
+    """The tool's own structured account of its result."""
+
+
+@dataclass(slots=True, kw_only=True)
+class AskBlock(Block):
+    """A permission request, a question or a plan, and what became of it."""
+
+    kind: ClassVar[str] = "ask"
+    request: PermissionRequest
+    run_id: str
+    state: AskState = AskState.OPEN
+    answer: Json = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
+class NoticeBlock(Block):
+    kind: ClassVar[str] = "notice"
+    text: str
+
+
+@dataclass(slots=True, kw_only=True)
+class ErrorBlock(Block):
+    kind: ClassVar[str] = "error"
+    text: str
+
+
+@dataclass(slots=True, kw_only=True)
+class SummaryBlock(Block):
+    """The end of a turn: how long it took (ms) and what it cost (US dollars, tokens)."""
+
+    kind: ClassVar[str] = "summary"
+    duration_ms: int
+    cost_usd: float | None
+    input_tokens: int
+    output_tokens: int
+
+
+@dataclass(slots=True, kw_only=True)
+class RawBlock(Block):
+    """A line of a type that is not known: shown as it came rather than dropped."""
+
+    kind: ClassVar[str] = "raw"
+    type: str
+    text: str

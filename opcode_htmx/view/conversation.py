@@ -1,0 +1,181 @@
+"""A session as a page shows it: Claude's history and our runs in one order, kept up to date.
+
+The stretches of history that lie between the runs, and the runs themselves, are segments with a
+transcript each. A cursor names a segment and a revision in it; it means the same to every server
+that reads the files.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import gevent
+from gevent.lock import BoundedSemaphore
+
+from ..claude import stream
+from ..runs.folder import Outcome
+from ..runs.notify import Broadcast
+from ..runs.run import ERROR_LINES, LINES_PER_TURN_OF_THE_HUB, Run
+from ..runs.tail import LineReader
+from .blocks import Block
+from .transcript import Transcript
+
+_CURSOR = re.compile(r"([0-9]{1,6}):([0-9]{1,15})")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Cursor:
+    """What a viewer has: everything up to `revision` of the segment with this number."""
+
+    segment: int = 0
+    revision: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> Cursor:
+        """The cursor that `text` holds; the very beginning if it holds none."""
+        match = _CURSOR.fullmatch(text)
+        return cls(int(match[1]), int(match[2])) if match else cls()
+
+    def __str__(self) -> str:
+        return f"{self.segment}:{self.revision}"
+
+
+@dataclass(slots=True)
+class Segment:
+    """A run (odd numbers) or the history in front of it (even numbers)."""
+
+    number: int
+    reader: LineReader
+    transcript: Transcript
+    run: Run | None = None
+    closed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A block that differs from what a viewer has, and since which revision of its segment."""
+
+    block: Block
+    since: int
+
+
+@dataclass(slots=True)
+class Conversation:
+    """The blocks of one session and the state of its newest run."""
+
+    session_id: str
+    runs: Callable[[], Sequence[Run]]
+    """The runs of the session, oldest first."""
+    history_file: Callable[[], Path | None]
+    changed: Broadcast
+    """Notified when there may be more to see."""
+    _segments: dict[int, Segment] = field(default_factory=dict)
+    _folding: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(1))
+
+    @property
+    def run(self) -> Run | None:
+        """The newest run, alive or not."""
+        runs = self.runs()
+        return runs[-1] if runs else None
+
+    @property
+    def cursor(self) -> Cursor:
+        if not self._segments:
+            return Cursor()
+        newest = self._segments[max(self._segments)]
+        return Cursor(newest.number, newest.transcript.offset)
+
+    def blocks(self) -> Iterator[Block]:
+        """The blocks of the top level, in order."""
+        for segment in self._ordered():
+            yield from segment.transcript.blocks
+
+    def block(self, block_id: str) -> Block | None:
+        found = (segment.transcript.get(block_id) for segment in self._ordered())
+        return next(filter(None, found), None)
+
+    def changes_since(self, cursor: Cursor) -> list[Change]:
+        """What a viewer at `cursor` lacks, in order of appearance."""
+        return [
+            Change(block, since)
+            for segment in self._ordered()
+            if segment.number >= cursor.segment
+            for since in [cursor.revision if segment.number == cursor.segment else 0]
+            for block in segment.transcript.changed_since(since)
+        ]
+
+    def refresh(self) -> None:
+        """Fold what has been written since; gives way to other greenlets where it is much."""
+        with self._folding:
+            runs = list(self.runs())
+            for index, run in enumerate(runs):
+                before = runs[index - 1].record.end if index else None
+                start = before.history_end if before else 0
+                self._read_history(2 * index, start, run.record.history_start)
+                self._read_run(2 * index + 1, run)
+            end = runs[-1].record.end if runs else None
+            if not runs or end:
+                self._read_history(2 * len(runs), end.history_end if end else 0, None)
+
+    def _read_history(self, number: int, start: int, end: int | None) -> None:
+        segment = self._segments.get(number)
+        if segment is None:
+            path = self.history_file()
+            if path is None or not _holds_more(path, start, end):
+                return
+            transcript = Transcript(f"{number}", run_id=None)
+            segment = Segment(number, LineReader(path, start), transcript)
+            self._segments[number] = segment
+        if not segment.closed:
+            segment.reader.limit(end)
+            self._fold(segment)
+            if end is not None:
+                segment.closed = True
+                segment.transcript.close()
+
+    def _read_run(self, number: int, run: Run) -> None:
+        segment = self._segments.get(number)
+        if segment is None:
+            transcript = Transcript(f"{number}", run_id=run.id)
+            segment = Segment(number, LineReader(run.folder.output), transcript, run)
+            self._segments[number] = segment
+        if not segment.closed:
+            end = run.record.end
+            self._fold(segment, last=end is not None)
+            if end is not None:
+                segment.closed = True
+                segment.transcript.close(*_last_words(run))
+
+    def _fold(self, segment: Segment, last: bool = False) -> None:
+        for count, line in enumerate(segment.reader.read(last), start=1):
+            segment.transcript.feed(stream.parse(line.data), line.end)
+            if count % LINES_PER_TURN_OF_THE_HUB == 0:
+                gevent.sleep(0)
+
+    def _ordered(self) -> list[Segment]:
+        return [self._segments[number] for number in sorted(self._segments)]
+
+
+def _holds_more(path: Path, start: int, end: int | None) -> bool:
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        return False
+    return start < (size if end is None else min(size, end))
+
+
+def _last_words(run: Run) -> tuple[str, str]:
+    """What the transcript says about the end of a run: an error, and a notice."""
+    end = run.record.end
+    assert end is not None
+    stderr = "\n".join(run.folder.error_lines(ERROR_LINES))
+    match end.outcome:
+        case Outcome.COMPLETED:
+            return "", stderr
+        case Outcome.CANCELLED:
+            return "", "\n".join(filter(None, (end.cause, stderr)))
+        case _:
+            return "\n".join(filter(None, (end.cause, stderr))), ""

@@ -1,0 +1,95 @@
+"""Blocks to HTML: a whole transcript, or the difference that one viewer lacks.
+
+A difference is made of `<hx-upsert>` elements: an element whose id the page has replaces it, any
+other is put where its `data-order` says. So a fragment that arrives twice changes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from functools import partial
+from hashlib import sha256
+
+from jinja2 import Environment
+from markupsafe import Markup
+
+from . import tools
+from .blocks import Block, TextBlock
+from .conversation import Change
+from .markdown import render
+
+_SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
+
+
+def dom_id(block_id: str) -> str:
+    """The id of a block's element; ids come from Claude and are not to be trusted."""
+    if _SAFE_ID.fullmatch(block_id):
+        return f"b-{block_id}"
+    return f"b-{sha256(block_id.encode('utf-8', 'replace')).hexdigest()[:24]}"
+
+
+class Fragments:
+    """Renders the blocks of one session."""
+
+    def __init__(self, environment: Environment, project: str, address: str) -> None:
+        """`project` is the session's folder, `address` the URL path of its page."""
+        template = environment.get_template("blocks.html")
+        self._macros = template.make_module(
+            {
+                "dom_id": dom_id,
+                "markdown": render,
+                "cut": tools.cut,
+                "present": partial(tools.present, project=project),
+                "address": address,
+                "clock": _clock,
+                "duration": _duration,
+            }
+        )
+
+    def block(self, block: Block) -> Markup:
+        """One block, whole; rendered once for all viewers."""
+        revision = _newest_revision(block)
+        if block.html is None or block.html[0] != revision:
+            html: Markup = self._macros.block(block, self.block)  # type: ignore[attr-defined]
+            block.html = (revision, html)
+        return block.html[1]
+
+    def changes(self, changes: Iterable[Change]) -> Markup:
+        """Out-of-band fragments that bring a page up to date; empty if it is."""
+        upserts: list[tuple[str, list[tuple[str, str, Markup] | Markup]]] = []
+        sent: set[str] = set()
+        for change in changes:
+            block = change.block
+            if block.parent in sent:
+                sent.add(block.id)  # came with its parent
+                continue
+            if isinstance(block, TextBlock) and block.born <= change.since:
+                parts = [
+                    (f"{dom_id(block.id)}-{number}", str(number), part.html)
+                    for number, part in enumerate(block.markdown.parts)
+                    if part.revision > change.since
+                ]
+                upserts.append((f"{dom_id(block.id)}-parts", list(parts)))
+                continue
+            sent.add(block.id)
+            container = f"{dom_id(block.parent)}-children" if block.parent else "transcript"
+            upserts.append((container, [self.block(block)]))
+        html: Markup = self._macros.upserts(upserts)  # type: ignore[attr-defined]
+        return html
+
+
+def _newest_revision(block: Block) -> int:
+    return max((block.revision, *(_newest_revision(child) for child in block.children)))
+
+
+def _clock(timestamp: float) -> str:
+    return datetime.fromtimestamp(timestamp).astimezone().strftime("%H:%M")
+
+
+def _duration(milliseconds: int) -> str:
+    seconds = milliseconds / 1000
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"

@@ -1,0 +1,60 @@
+"""The sessions that are being looked at: one conversation and one rendering for all viewers."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from jinja2 import Environment
+from markupsafe import Markup
+
+from ..claude import history
+from ..runs.supervisor import Supervisor
+from .aside import Aside
+from .conversation import Conversation
+from .fragments import Fragments
+
+KEPT = 32
+"""Conversations kept in memory; one that is put out is folded anew when it is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """A conversation, and how it is rendered."""
+
+    conversation: Conversation
+    fragments: Fragments
+    _aside: Aside
+
+    def aside(self) -> dict[str, Markup]:
+        """The elements around the transcript, by id."""
+        return self._aside.parts(self.conversation.run)
+
+
+class Screens:
+    def __init__(self, supervisor: Supervisor, config_dir: Path, environment: Environment) -> None:
+        self._supervisor = supervisor
+        self._config_dir = config_dir
+        self._environment = environment
+        self._kept: OrderedDict[tuple[str, str], Screen] = OrderedDict()
+
+    def get(self, session_id: str, project_path: str, address: str) -> Screen:
+        """The screen of a session whose page is at the URL path `address`."""
+        key = session_id, address
+        screen = self._kept.pop(key, None) or self._make(session_id, project_path, address)
+        self._kept[key] = screen
+        if len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+        return screen
+
+    def _make(self, session_id: str, project_path: str, address: str) -> Screen:
+        conversation = Conversation(
+            session_id,
+            runs=partial(self._supervisor.of_session, session_id),
+            history_file=partial(history.find, self._config_dir, session_id),
+            changed=self._supervisor.changes(session_id),
+        )
+        fragments = Fragments(self._environment, project_path, address)
+        return Screen(conversation, fragments, Aside(self._environment))

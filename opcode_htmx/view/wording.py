@@ -1,0 +1,88 @@
+"""What Claude's lines are called in a person's words, and which of them are not for a person."""
+
+from __future__ import annotations
+
+import re
+
+from ..claude.messages import SystemEvent, Unknown
+
+_WRAPPED = re.compile(
+    r"<(system-reminder|local-command-caveat|task-notification)>.*?</\1>\s*", re.DOTALL
+)
+_COMMAND = re.compile(r"<command-name>(.*?)</command-name>", re.DOTALL)
+_COMMAND_ARGUMENTS = re.compile(r"<command-args>(.*?)</command-args>", re.DOTALL)
+_COMMAND_OUTPUT = re.compile(r"</?local-command-stdout>")
+
+_QUIET_SYSTEM = frozenset(
+    {
+        "",
+        "init",
+        "status",
+        "thinking_tokens",
+        "task_started",
+        "task_progress",
+        "task_updated",
+        "task_notification",
+        "hook_started",
+        "hook_progress",
+        "session_state_changed",
+        "files_persisted",
+        "turn_duration",
+        "away_summary",
+        "post_turn_summary",
+        "stop_hook_summary",
+        "bridge_state",
+    }
+)
+"""System lines about how Claude works: the cards and the status line show that already."""
+
+_QUIET_STREAM = frozenset(
+    {
+        "keep_alive",
+        "tool_progress",
+        "prompt_suggestion",
+        "streamlined_text",
+        "streamlined_tool_use_summary",
+        "tool_use_summary",
+        "conversation_reset",
+        "sidechain",
+    }
+)
+
+
+def prompt_text(text: str) -> str:
+    """The words of the person in a user entry, without what the CLI wraps around them."""
+    text = _WRAPPED.sub("", text)
+    if command := _COMMAND.search(text):
+        arguments = _COMMAND_ARGUMENTS.search(text)
+        return f"{command[1]} {arguments[1] if arguments else ''}".strip()
+    return _COMMAND_OUTPUT.sub("", text).strip()
+
+
+def notice(event: SystemEvent) -> str:
+    """A system line as a sentence; empty when it is not for a person."""
+    raw = event.raw
+    match event.subtype:
+        case "compact_boundary":
+            return "The conversation so far was compacted."
+        case "api_retry" | "api_error":
+            attempt, limit = raw.get("attempt", raw.get("retryAttempt")), raw.get("max_retries")
+            tries = f" (attempt {attempt}{f' of {limit}' if limit else ''})" if attempt else ""
+            return f"The API did not answer as it should; Claude tries again{tries}."
+        case subtype if subtype in _QUIET_SYSTEM:
+            return ""
+        case subtype:
+            content = raw.get("content") or raw.get("message") or raw.get("output")
+            text = content if isinstance(content, str) else ""
+            return _COMMAND_OUTPUT.sub("", text).strip() or subtype.replace("_", " ")
+
+
+def is_bookkeeping(unknown: Unknown, *, live: bool) -> bool:
+    """Whether an unknown line is the CLI's own account and no part of the conversation.
+
+    On stdout everything unknown is shown. A history file holds many kinds of entries for the
+    CLI's own use; there, what carries a message of its own id is conversation.
+    """
+    if unknown.type in _QUIET_STREAM:
+        return True
+    return not live and not {"message", "uuid"} <= unknown.raw.keys()

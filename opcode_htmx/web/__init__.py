@@ -1,0 +1,1 @@
+"""The web room: translates between HTTP and the rooms to its left, and decides nothing itself."""

@@ -1,0 +1,136 @@
+"""What a person tells Claude, as forms: prompt, answer, stop. They work without JavaScript.
+
+Each checks its input, calls one verb, and answers a page with a redirect and htmx with the
+elements that change at once; everything else comes over the socket.
+"""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from werkzeug.datastructures import MultiDict
+from werkzeug.wrappers import Response as BaseResponse
+
+from ..claude import history, sessions
+from ..claude.messages import PermissionRequest
+from ..runs.run import AlreadyAnswered, Run
+from ..runs.supervisor import Supervisor
+from .pages import Place, SessionLookup
+
+MAX_PROMPT_CHARACTERS = 200_000
+DENIED = "The user does not want to do this. Ask what to do instead."
+NO_ANSWER = "The user does not want to answer. Go on without, or ask differently."
+
+
+class BadForm(Exception):
+    """A form that was not filled in as it should; the text says what is wrong."""
+
+
+def blueprint(place: Place, supervisor: Supervisor, lookup: SessionLookup) -> Blueprint:
+    actions = Blueprint("actions", __name__)
+
+    @actions.post("/sessions")
+    def start() -> BaseResponse:
+        folder = sessions.working_folder_choice(
+            request.form.get("folder", ""), tuple(place.project_roots) + _sample(place)
+        )
+        session_id = _uuid("session_id")
+        supervisor.prompt(session_id, folder, _uuid("prompt_id"), _prompt_text())
+        return redirect(_session_url(folder, session_id), 303)
+
+    @actions.post("/projects/<project_id>/sessions/<session_id>/prompt")
+    def prompt(project_id: str, session_id: str) -> BaseResponse | str:
+        folder = Path(lookup.folder(project_id, session_id))
+        supervisor.prompt(session_id, folder, _uuid("prompt_id"), _prompt_text())
+        if _by_htmx():
+            return render_template("sent.html", prompt_id=uuid.uuid4())
+        return redirect(_session_url(folder, session_id), 303)
+
+    @actions.post("/runs/<run_id>/stop")
+    def stop(run_id: str) -> BaseResponse | str:
+        run = supervisor.get(run_id)
+        run.stop()
+        return _done(run)
+
+    @actions.post("/runs/<run_id>/asks/<request_id>")
+    def answer(run_id: str, request_id: str) -> BaseResponse | str:
+        run = supervisor.get(run_id)
+        ask = run.state.asks.get(request_id)
+        if ask is None:
+            raise AlreadyAnswered("This has been answered already, or Claude no longer asks.")
+        match request.form.get("decision"):
+            case "allow":
+                run.allow(request_id, answers_to(ask, request.form))
+            case "deny":
+                run.deny(request_id, NO_ANSWER if _questions(ask) else DENIED)
+            case _:
+                raise BadForm("Choose Allow or Deny.")
+        return _done(run)
+
+    return actions
+
+
+def answers_to(ask: PermissionRequest, form: MultiDict[str, str]) -> dict[str, Any]:
+    """What is laid over the input of `ask`: for questions, the label or words for each.
+
+    Raises BadForm when a question is left open.
+    """
+    questions = _questions(ask)
+    if not questions:
+        return {}
+    answers = {}
+    for number, question in enumerate(questions):
+        name = f"q-{ask.request_id}-{number}"
+        words = form.get(f"{name}-text", "").strip()
+        chosen = [*form.getlist(name), *([words] if words else [])]
+        if not chosen:
+            raise BadForm(f"Choose an answer to “{question.get('question', '')}”.")
+        answers[str(question.get("question", ""))] = ", ".join(chosen)
+    return {"answers": answers}
+
+
+def _questions(ask: PermissionRequest) -> list[dict[str, Any]]:
+    questions = ask.input.get("questions") if ask.tool_name == "AskUserQuestion" else None
+    return [each for each in questions or () if isinstance(each, dict)]
+
+
+def _prompt_text() -> str:
+    # A suggestion that was tapped comes behind the empty text field. Browsers send CR LF.
+    texts = [text.replace("\r\n", "\n").strip() for text in request.form.getlist("prompt")]
+    text = next(filter(None, reversed(texts)), "")
+    if not text:
+        raise BadForm("Write a prompt first.")
+    if len(text) > MAX_PROMPT_CHARACTERS:
+        raise BadForm(f"The prompt is longer than {MAX_PROMPT_CHARACTERS:,} characters.")
+    return text
+
+
+def _uuid(field: str) -> str:
+    text = request.form.get(field, "")
+    if not history.SESSION_ID.fullmatch(text):
+        raise BadForm("This form is incomplete: reload the page and try again.")
+    return text
+
+
+def _sample(place: Place) -> tuple[Path, ...]:
+    return (place.sample_project,) if place.sample_project else ()
+
+
+def _session_url(folder: Path, session_id: str) -> str:
+    project_id = history.project_id(folder)
+    return url_for("pages.session", project_id=project_id, session_id=session_id)
+
+
+def _done(run: Run) -> BaseResponse | str:
+    if _by_htmx():
+        return render_template("flash.html", sentence="")
+    back = url_for("pages.runs") if "runs" in request.args else None
+    folder = Path(run.record.project_path)
+    return redirect(back or _session_url(folder, run.record.session_id), 303)
+
+
+def _by_htmx() -> bool:
+    return request.headers.get("HX-Request") == "true"

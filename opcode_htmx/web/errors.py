@@ -1,0 +1,86 @@
+"""Turn exceptions into responses, in this one place: a page, an htmx fragment or JSON."""
+
+import secrets
+from collections.abc import Mapping
+
+from flask import Flask, Response, current_app, jsonify, make_response, render_template, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as BaseResponse
+
+_SENTENCES = {
+    400: "The server could not understand this request.",
+    403: "This is not allowed.",
+    404: "There is nothing at this address.",
+    405: "This address does not accept that kind of request.",
+    413: "That is too large to send.",
+    415: "This kind of content is not accepted here.",
+    429: "Too many requests: wait a moment and try again.",
+    503: "The server is busy: try again in a moment.",
+}
+_TITLES = {401: "Log in", 403: "Refused", 404: "Not found", 421: "Unknown address", 429: "Wait"}
+_OWN_HEADERS = frozenset({"content-type", "content-length"})
+
+
+def register(app: Flask, mapping: Mapping[type[Exception], int]) -> None:
+    """Answer every HTTP error, and each exception type in `mapping` with its status code.
+
+    The text of a mapped exception is shown to the person, so it must be a sentence for them.
+    Any other exception is logged with its traceback and answered with 500 and a reference.
+    """
+
+    def http_error(error: HTTPException) -> BaseResponse:
+        code = error.code
+        if error.response is not None or code is None or code < 400:
+            return error.get_response(request.environ)
+        response = respond(_sentence(error, code), code)
+        for name, value in error.get_headers(request.environ):
+            if name.lower() not in _OWN_HEADERS:
+                response.headers[name] = value
+        return response
+
+    def unexpected(error: Exception) -> Response:
+        reference = secrets.token_hex(4)
+        app.logger.error(
+            "Error %s at %s %s", reference, request.method, request.path, exc_info=error
+        )
+        return respond(
+            f"Something went wrong on the server. Its log has the details under {reference}.", 500
+        )
+
+    def answer_with(code: int, type_: type[Exception]) -> None:
+        app.register_error_handler(type_, lambda error: respond(str(error), code))
+
+    app.register_error_handler(HTTPException, http_error)
+    app.register_error_handler(Exception, unexpected)
+    for type_, code in mapping.items():
+        answer_with(code, type_)
+
+
+def respond(sentence: str, code: int) -> Response:
+    """Say one sentence in the form in which the caller asked: JSON, a fragment or a page."""
+    if request.path.startswith("/api/"):
+        response = jsonify(success=False, data=None, error=sentence)
+    elif request.headers.get("HX-Request") == "true":
+        macros = current_app.jinja_env.get_template("macros.html").module
+        response = make_response(str(getattr(macros, "error_note")(sentence, code)))  # noqa: B009
+    else:
+        response = make_response(_page(sentence, code))
+    response.status_code = code
+    return response
+
+
+def _page(sentence: str, code: int) -> str:
+    return render_template(
+        "error.html",
+        sentence=sentence,
+        status=code,
+        title=_TITLES.get(code, "Something went wrong" if code >= 500 else "That did not work"),
+        next=request.full_path.rstrip("?") if request.method == "GET" else "/",
+    )
+
+
+def _sentence(error: HTTPException, code: int) -> str:
+    """The sentence that our code gave, else a plain one instead of the library's paragraph."""
+    if error.description and error.description != type(error).description:
+        return error.description
+    return _SENTENCES.get(code, f"The server refused this request (status {code}).")

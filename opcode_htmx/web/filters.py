@@ -1,0 +1,53 @@
+"""Words for times, sizes and counts in templates; no HTML here."""
+
+import time
+from datetime import UTC, datetime
+
+from flask import Flask
+
+_STEPS = ((60, 60, "min"), (3600, 24, "h"), (86400, 7, "day"))
+
+
+def register(app: Flask) -> None:
+    for filter_ in (relative_time, iso_time, full_time, file_size, count):
+        app.add_template_filter(filter_)
+
+
+def relative_time(seconds: float, now: float | None = None) -> str:
+    """Say how long ago a Unix time was: `just now`, `5 min ago`, `yesterday`, `3 Mar 2026`."""
+    age = (time.time() if now is None else now) - seconds
+    if age < 60:
+        return "just now"
+    if 86400 <= age < 2 * 86400:
+        return "yesterday"
+    for size, limit, unit in _STEPS:
+        amount = int(age // size)
+        if amount < limit:
+            return f"{count(amount, unit) if unit == 'day' else f'{amount} {unit}'} ago"
+    moment = datetime.fromtimestamp(seconds).astimezone()
+    return f"{moment.day} {moment:%b %Y}"
+
+
+def iso_time(seconds: float) -> str:
+    """A Unix time for a `datetime` attribute."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def full_time(seconds: float) -> str:
+    """A Unix time in full, in the server's time zone."""
+    moment = datetime.fromtimestamp(seconds).astimezone()
+    return f"{moment.day} {moment:%B %Y, %H:%M %Z}"
+
+
+def file_size(size: int) -> str:
+    """A number of bytes as `12 KB` or `3.4 MB`."""
+    if size < 1_000_000:
+        return f"{max(1, round(size / 1000))} KB"
+    if size < 1_000_000_000:
+        return f"{size / 1_000_000:.1f} MB"
+    return f"{size / 1_000_000_000:.1f} GB"
+
+
+def count(amount: int, noun: str) -> str:
+    """`1 session`, `2 sessions`."""
+    return f"{amount:,} {noun}" if amount == 1 else f"{amount:,} {noun}s"

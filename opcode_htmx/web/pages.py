@@ -1,0 +1,167 @@
+"""The pages of sessions: one with its transcript, a new one, the running ones.
+
+Thin: looks up, renders, decides nothing.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from flask import Blueprint, Response, abort, render_template, request, url_for
+
+from ..claude import history, sessions
+from ..demo.scenes import Suggestion
+from ..runs.run import Run
+from ..runs.supervisor import Supervisor
+from ..view.aside import status_text
+from ..view.blocks import Block, PromptBlock, RawBlock, ToolBlock
+from ..view.screens import Screen, Screens
+
+SHOWN_BLOCKS = 200
+"""A page shows this many of the newest blocks, until all are asked for."""
+
+TITLE_CHARACTERS = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where this server works, and the prompts to tap if it is a demo."""
+
+    config_dir: Path
+    project_roots: Sequence[Path]
+    sample_project: Path | None = None
+    suggestions: Sequence[Suggestion] = ()
+
+
+class SessionLookup:
+    """Finds the screen of a session by what its address says."""
+
+    def __init__(self, config_dir: Path, supervisor: Supervisor, screens: Screens) -> None:
+        self._config_dir = config_dir
+        self._supervisor = supervisor
+        self._screens = screens
+
+    def screen(self, project_id: str, session_id: str) -> Screen:
+        """Raises ProjectNotFound or SessionNotFound."""
+        address = url_for("pages.session", project_id=project_id, session_id=session_id)
+        return self._screens.get(session_id, self.folder(project_id, session_id), address)
+
+    def folder(self, project_id: str, session_id: str) -> str:
+        """The folder that the session works in. Raises ProjectNotFound or SessionNotFound."""
+        for run in self._supervisor.of_session(session_id):
+            if history.project_id(Path(run.record.project_path)) == project_id:
+                return run.record.project_path
+        sessions.session_file(self._config_dir, project_id, session_id)
+        folder = sessions.project(self._config_dir, project_id).path
+        if folder is None:
+            raise sessions.ProjectNotFound("No session tells in which folder this project is.")
+        return folder
+
+
+def blueprint(place: Place, supervisor: Supervisor, lookup: SessionLookup) -> Blueprint:
+    pages = Blueprint("pages", __name__)
+
+    @pages.get("/projects/<project_id>/sessions/<session_id>")
+    def session(project_id: str, session_id: str) -> str:
+        screen = lookup.screen(project_id, session_id)
+        conversation = screen.conversation
+        conversation.refresh()
+        blocks = list(conversation.blocks())
+        shown = blocks if "all" in request.args else blocks[-SHOWN_BLOCKS:]
+        return render_template(
+            "session.html",
+            title=title_of(blocks),
+            project_id=project_id,
+            session_id=session_id,
+            folder=lookup.folder(project_id, session_id),
+            blocks=map(screen.fragments.block, shown),
+            hidden=len(blocks) - len(shown),
+            aside=screen.aside(),
+            cursor=conversation.cursor,
+            prompt_id=uuid.uuid4(),
+            suggestions=place.suggestions,
+        )
+
+    @pages.get("/projects/<project_id>/sessions/<session_id>/blocks/<block_id>")
+    def block(project_id: str, session_id: str, block_id: str) -> Response:
+        """The whole text of a block that the page cuts."""
+        conversation = lookup.screen(project_id, session_id).conversation
+        conversation.refresh()
+        found = conversation.block(block_id)
+        if not isinstance(found, ToolBlock | RawBlock):
+            abort(404)
+        text = found.text if isinstance(found, RawBlock) else found.output
+        return Response(text, mimetype="text/plain; charset=utf-8")
+
+    @pages.get("/projects/<project_id>/new")
+    def new_in_project(project_id: str) -> str:
+        project = sessions.project(place.config_dir, project_id)
+        return _new_page(project.path or "", back=url_for("browse.project", project_id=project_id))
+
+    @pages.get("/new")
+    def new() -> str:
+        folder = place.sample_project or next(iter(place.project_roots), "")
+        return _new_page(request.args.get("folder", str(folder)), back=url_for("browse.projects"))
+
+    def _new_page(folder: str, back: str) -> str:
+        return render_template(
+            "new.html",
+            folder=folder,
+            back_url=back,
+            session_id=uuid.uuid4(),
+            prompt_id=uuid.uuid4(),
+            known=[project.path for project in sessions.projects(place.config_dir) if project.path],
+            suggestions=place.suggestions,
+        )
+
+    @pages.get("/runs")
+    def runs() -> str:
+        return render_template("runs.html", runs=[RunRow.of(run) for run in supervisor.live()])
+
+    @pages.get("/healthz")
+    def healthz() -> dict[str, str]:
+        return {"status": "ok"}
+
+    return pages
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One line of the list of running sessions."""
+
+    id: str
+    project_id: str
+    project_path: str
+    session_id: str
+    title: str
+    phase: str
+    status: str
+    started_at: float
+
+    @classmethod
+    def of(cls, run: Run) -> RunRow:
+        first = next(iter(run.state.sent.values()), "")
+        return cls(
+            id=run.id,
+            project_id=history.project_id(Path(run.record.project_path)),
+            project_path=run.record.project_path,
+            session_id=run.record.session_id,
+            title=_shorten(first) or "A session",
+            phase=run.phase,
+            status=status_text(run),
+            started_at=run.record.created_at,
+        )
+
+
+def title_of(blocks: Iterable[Block]) -> str:
+    """The first prompt, shortened to a title."""
+    texts = (block.text for block in blocks if isinstance(block, PromptBlock))
+    return _shorten(next(texts, "")) or "New session"
+
+
+def _shorten(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= TITLE_CHARACTERS else f"{line[: TITLE_CHARACTERS - 1]}…"

@@ -1,0 +1,81 @@
+"""WebSockets that send whole frames and close so that the other side comes back.
+
+simple-websocket writes with `send`, which cuts a frame when the peer reads slowly, and from two
+threads at once. Here a frame is written whole, one at a time.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+from typing import Any
+
+from flask import Flask, request
+from gevent.lock import BoundedSemaphore
+from simple_websocket import ConnectionClosed, Server
+
+from .access import is_websocket
+
+SERVICE_RESTART = 1012
+MAX_MESSAGE_BYTES = 64 * 1024
+DEAD_PEER_MS = 60_000
+"""How long the kernel may try to reach a phone that is gone before the socket is closed."""
+
+
+class WholeFrameSocket:
+    """A socket whose `send` sends everything, and never in the middle of another one's."""
+
+    def __init__(self, inner: socket.socket) -> None:
+        self._inner = inner
+        self._lock = BoundedSemaphore(1)
+
+    def send(self, data: bytes) -> int:
+        with self._lock:
+            self._inner.sendall(data)
+        return len(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+class OpenSockets:
+    """The sockets that are open, to close them when the server stops."""
+
+    def __init__(self) -> None:
+        self._open: set[Server] = set()
+        self.closing = False
+
+    def init_app(self, app: Flask) -> None:
+        app.config["SOCK_SERVER_OPTIONS"] = {"max_message_size": MAX_MESSAGE_BYTES}
+        app.before_request(_make_whole)
+        app.extensions["opcode_shutdown"] = self.close_all
+
+    def add(self, ws: Server) -> None:
+        self._open.add(ws)
+
+    def remove(self, ws: Server) -> None:
+        self._open.discard(ws)
+
+    def close_all(self) -> None:
+        """Send everyone away with 1012: browsers take it as "come back at once"."""
+        self.closing = True
+        for ws in list(self._open):
+            close(ws, SERVICE_RESTART)
+
+
+def close(ws: Server, code: int) -> None:
+    """Close with `code`; a socket that is closed already stays so."""
+    try:
+        ws.close(code)
+    except (ConnectionClosed, OSError):
+        pass
+
+
+def _make_whole() -> None:
+    inner = request.environ.get("gunicorn.socket")
+    if inner is None or not is_websocket():
+        return
+    inner.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if sys.platform == "linux":
+        inner.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_PEER_MS)
+    request.environ["gunicorn.socket"] = WholeFrameSocket(inner)

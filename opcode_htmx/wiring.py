@@ -1,0 +1,115 @@
+"""The only wiring: settings in, the app with all its rooms out."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from flask import Flask
+from flask_sock import Sock
+
+from . import credentials
+from .claude import binary, command, history, sessions
+from .demo import scenes, service
+from .runs.run import AlreadyAnswered, RunNotLive
+from .runs.supervisor import CannotStart, RunNotFound, RunSettings, Supervisor
+from .settings import Settings
+from .state import ensure_state_dir
+from .view.screens import Screens
+from .web import access, actions, browse, compress, errors, filters, headers, live, pages, sockets
+
+ROOT = Path(__file__).parent.parent
+MAX_FORM_BYTES = 4 * 1024 * 1024
+
+ERRORS: dict[type[Exception], int] = {
+    sessions.ProjectNotFound: 404,
+    sessions.SessionNotFound: 404,
+    sessions.InvalidFolder: 422,
+    actions.BadForm: 422,
+    RunNotFound: 404,
+    RunNotLive: 409,
+    AlreadyAnswered: 409,
+    CannotStart: 503,
+}
+
+
+def build(settings: Settings | None = None) -> Flask:
+    """The app, with the runs that an earlier server left taken over.
+
+    Raises SettingsError, StateError, BinaryNotFound, BinaryTooOld or DemoUnavailableError, each
+    with a sentence for the person who starts the server.
+    """
+    settings = settings or Settings.from_env()
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    ensure_state_dir(settings.state_dir)
+    claude = binary.find(
+        settings.claude_path, settings.child_environment.get("PATH", ""), settings.home
+    )
+    demo = _demo(settings, claude)
+    place = pages.Place(
+        config_dir=demo.config_dir if demo else settings.claude_config_dir,
+        project_roots=settings.project_roots,
+        sample_project=demo.sample_project if demo else None,
+        suggestions=scenes.SUGGESTIONS if demo else (),
+    )
+    environment = settings.child_environment
+    if demo:
+        environment = command.environment(environment, demo.environment, demo.removed)
+    supervisor = Supervisor(
+        RunSettings(
+            runs_dir=settings.state_dir / "runs",
+            binary=claude.path,
+            environment=environment,
+            permission_mode=settings.permission_mode,
+            stop_deadline=settings.stop_deadline,
+            idle_timeout=settings.idle_timeout,
+            history_file=lambda session_id: history.find(place.config_dir, session_id),
+        )
+    )
+    supervisor.adopt()
+
+    app = Flask(__name__, root_path=str(ROOT))
+    app.config["MAX_CONTENT_LENGTH"] = MAX_FORM_BYTES
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.globals["demo"] = demo is not None
+    # The lease on the demo's API lasts as long as the app.
+    app.extensions["opcode_demo"] = demo
+    app.extensions["opcode_supervisor"] = supervisor
+    _protect(app, settings)
+    _add_pages(app, place, supervisor)
+    return app
+
+
+def _demo(settings: Settings, claude: binary.Binary) -> service.DemoEnvironment | None:
+    """The demo, if it is asked for or Claude is not logged in."""
+    wanted = settings.demo
+    if wanted is None:
+        wanted = not binary.logged_in(claude, settings.child_environment)
+    return service.ensure_running(settings.state_dir / "demo") if wanted else None
+
+
+def _protect(app: Flask, settings: Settings) -> None:
+    access.Access(
+        settings.user,
+        credentials.password(settings),
+        credentials.secret_key(settings),
+        settings.allowed_origins,
+        settings.allowed_hosts,
+    ).init_app(app)
+    errors.register(app, ERRORS)
+    headers.register(app)
+    compress.register(app)
+
+
+def _add_pages(app: Flask, place: pages.Place, supervisor: Supervisor) -> None:
+    filters.register(app)
+    lookup = pages.SessionLookup(
+        place.config_dir, supervisor, Screens(supervisor, place.config_dir, app.jinja_env)
+    )
+    app.register_blueprint(browse.blueprint(place.config_dir))
+    app.register_blueprint(pages.blueprint(place, supervisor, lookup))
+    app.register_blueprint(actions.blueprint(place, supervisor, lookup))
+    open_sockets = sockets.OpenSockets()
+    open_sockets.init_app(app)
+    sock = Sock(app)
+    live.register(sock, lookup, open_sockets)

@@ -1,0 +1,48 @@
+"""Find Chromium for the browser tests; as root on Debian, install it if there is none."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+COMMANDS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+APPLICATIONS = (
+    Path("/Applications/Chromium.app/Contents/MacOS/Chromium"),
+    Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"),
+)
+
+
+def main() -> int:
+    apt_get = shutil.which("apt-get")
+    if find() is None and os.geteuid() == 0 and apt_get:
+        print("Installing Chromium for the browser tests.", flush=True)
+        install(apt_get)
+    if find() is not None:
+        return 0
+    required = os.environ.get("CI") == "true"
+    print(
+        "Chromium was not found, so the browser tests "
+        f"{'cannot run' if required else 'are skipped'}; install Chromium or Google Chrome.",
+        file=sys.stderr,
+    )
+    return 1 if required else 0
+
+
+def find() -> Path | None:
+    """The executable of Chromium or Chrome, None if there is none."""
+    for command in COMMANDS:
+        if path := shutil.which(command):
+            return Path(path)
+    return next((path for path in APPLICATIONS if path.is_file()), None)
+
+
+def install(apt_get: str) -> None:
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for arguments in (["update", "-qq"], ["install", "-y", "-qq", "chromium"]):
+        # What apt says goes to stderr; whether it worked shows in find().
+        subprocess.run([apt_get, *arguments], env=environment, stdout=sys.stderr, check=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

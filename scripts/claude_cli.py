@@ -1,0 +1,54 @@
+"""See to it that there is a Claude CLI: install the wheel that carries it if none will do."""
+
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+WHEEL = "claude-agent-sdk"
+PIN = "0.2.187"
+
+
+def main() -> int:
+    if wheel_is_installed():
+        return 0
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+    from opcode_htmx.claude import binary
+    from opcode_htmx.settings import Settings, SettingsError
+
+    try:
+        settings = Settings.from_env()
+        if settings.claude_path is not None:
+            return 0  # the launcher says what is wrong with it, if anything is
+        binary.find(None, settings.child_environment.get("PATH", ""), settings.home)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except binary.BinaryError:
+        return install()
+    return 0
+
+
+def wheel_is_installed() -> bool:
+    try:
+        return version(WHEEL) == PIN
+    except PackageNotFoundError:
+        return False
+
+
+def install() -> int:
+    # Only the executable in it is used, so what the wheel depends on is left out.
+    print(f"Installing the Claude CLI ({WHEEL} {PIN}, about 170 MB).", flush=True)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    status = subprocess.run([*pip, "--no-deps", f"{WHEEL}=={PIN}"], check=False).returncode
+    if status != 0:
+        print(
+            "The Claude CLI could not be installed; install it yourself and name it in "
+            "CLAUDE_PATH if it is not found.",
+            file=sys.stderr,
+        )
+    return 1 if status else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

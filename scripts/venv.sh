@@ -1,0 +1,41 @@
+#!/bin/sh
+# Make the virtual environment .venv, and install the requirements named by the arguments
+# when they have changed. Does nothing, and says nothing, when all is as it should be.
+set -eu
+cd "$(dirname "$0")/.."
+
+new_enough='import sys; sys.exit(sys.version_info < (3, 11))'
+
+find_python() {
+    for candidate in ${PYTHON:-} python3 python3.14 python3.13 python3.12 python3.11; do
+        "$candidate" -c "$new_enough" 2>/dev/null || continue
+        without_venv=$candidate
+        "$candidate" -c 'import ensurepip, venv' 2>/dev/null || continue
+        echo "$candidate"
+        return
+    done
+    if [ -n "${without_venv:-}" ]; then
+        echo "$without_venv cannot make virtual environments; install its venv module" \
+            "(on Debian: apt install python3-venv)." >&2
+    else
+        echo "Python 3.11 or newer was not found; install it, or name it in PYTHON." >&2
+    fi
+    return 1
+}
+
+if ! .venv/bin/python -c "import pip; $new_enough" 2>/dev/null || [ ! -e .venv/.made ]; then
+    python=$(find_python)
+    echo "Making the virtual environment .venv."
+    "$python" -m venv --clear .venv
+    touch .venv/.made
+fi
+
+for requirements in "$@"; do
+    # The copy is what was installed last.
+    stamp=.venv/.installed-$requirements
+    if ! cmp -s "$requirements" "$stamp"; then
+        echo "Installing what is listed in $requirements."
+        .venv/bin/python -m pip install --quiet --disable-pip-version-check -r "$requirements"
+        cp "$requirements" "$stamp"
+    fi
+done

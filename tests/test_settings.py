@@ -1,0 +1,217 @@
+"""Settings: defaults, refusals, secrets, and the document that describes them."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from opcode_htmx.settings import VARIABLES, Settings, SettingsError
+
+DOCUMENT = Path(__file__).parent.parent / "docs" / "configuration.md"
+
+
+def read(home: Path, **environ: str) -> Settings:
+    return Settings.from_env({"HOME": str(home), **environ})
+
+
+def test_an_empty_environment_gives_the_defaults(tmp_path: Path) -> None:
+    settings = read(tmp_path)
+    assert (settings.host, settings.port, settings.user) == ("0.0.0.0", 8080, "opcode")
+    assert settings.password is None
+    assert settings.claude_path is None
+    assert settings.claude_config_dir == tmp_path / ".claude"
+    assert settings.state_dir == tmp_path / ".local/state/opcode-htmx"
+    assert settings.project_roots == (tmp_path.resolve(),)
+    assert settings.permission_mode is None
+    assert settings.allowed_origins == settings.allowed_hosts == ()
+    assert settings.demo is None
+    assert (settings.stop_deadline, settings.idle_timeout) == (5, 1800)
+
+
+def test_an_empty_variable_counts_as_unset(tmp_path: Path) -> None:
+    empty = {variable.name: "" for variable in VARIABLES}
+    settings = read(tmp_path, **empty)
+    plain = read(tmp_path)
+    assert replace(settings, child_environment=plain.child_environment) == plain
+
+
+def test_the_state_folder_follows_xdg_state_home(tmp_path: Path) -> None:
+    settings = read(tmp_path, XDG_STATE_HOME=str(tmp_path / "state"))
+    assert settings.state_dir == tmp_path / "state/opcode-htmx"
+
+
+def test_a_tilde_means_the_home_folder(tmp_path: Path) -> None:
+    settings = read(tmp_path, OPCODE_STATE_DIR="~/kept", CLAUDE_CONFIG_DIR="~")
+    assert settings.state_dir == tmp_path / "kept"
+    assert settings.claude_config_dir == tmp_path
+
+
+def test_project_roots_are_separate_real_folders(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").symlink_to("a")
+    (tmp_path / "c").mkdir()
+    settings = read(tmp_path, OPCODE_PROJECT_ROOTS=f"~/a:~/b:{tmp_path}/c")
+    assert settings.project_roots == ((tmp_path / "a").resolve(), (tmp_path / "c").resolve())
+
+
+def test_lists_are_split_at_commas_and_lowered(tmp_path: Path) -> None:
+    settings = read(
+        tmp_path,
+        OPCODE_ALLOWED_ORIGINS="https://Phone.example/, http://[::1]:8080",
+        OPCODE_ALLOWED_HOSTS="Phone.example,box.local:8080,",
+    )
+    assert settings.allowed_origins == ("https://phone.example", "http://[::1]:8080")
+    assert settings.allowed_hosts == ("phone.example", "box.local:8080")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("1.5", 1.5), ("90s", 90), ("30m", 1800), ("2h", 7200)]
+)
+def test_times_take_a_unit(tmp_path: Path, text: str, seconds: float) -> None:
+    assert read(tmp_path, OPCODE_IDLE_TIMEOUT=text).idle_timeout == seconds
+
+
+def test_an_idle_timeout_of_zero_means_never(tmp_path: Path) -> None:
+    assert read(tmp_path, OPCODE_IDLE_TIMEOUT="0").idle_timeout == 0
+
+
+@pytest.mark.parametrize(("text", "demo"), [("1", True), ("0", False)])
+def test_demo_mode_can_be_forced_either_way(tmp_path: Path, text: str, demo: bool) -> None:
+    assert read(tmp_path, OPCODE_DEMO=text).demo is demo
+
+
+@pytest.mark.parametrize("mode", ["default", "acceptEdits", "plan"])
+def test_the_permission_modes_that_ask_are_taken(tmp_path: Path, mode: str) -> None:
+    assert read(tmp_path, OPCODE_PERMISSION_MODE=mode).permission_mode == mode
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("HOST", "http://here"),
+        ("PORT", "0"),
+        ("PORT", "65536"),
+        ("PORT", "0000080800000"),
+        ("PORT", "eighty"),
+        ("PORT", "\u0668\u0660"),
+        ("OPCODE_USER", "a:b"),
+        ("CLAUDE_PATH", "a\0b"),
+        ("OPCODE_PROJECT_ROOTS", "/nowhere/at/all"),
+        ("OPCODE_PROJECT_ROOTS", ":"),
+        ("OPCODE_PERMISSION_MODE", "yolo"),
+        ("OPCODE_PERMISSION_MODE", "bypassPermissions"),
+        ("OPCODE_ALLOWED_ORIGINS", "phone.example"),
+        ("OPCODE_ALLOWED_ORIGINS", "https://*"),
+        ("OPCODE_ALLOWED_ORIGINS", "https://["),
+        ("OPCODE_ALLOWED_ORIGINS", "https://user@phone.example"),
+        ("OPCODE_ALLOWED_ORIGINS", "https://phone.example/path"),
+        ("OPCODE_ALLOWED_HOSTS", "https://phone.example"),
+        ("OPCODE_ALLOWED_HOSTS", "*"),
+        ("OPCODE_DEMO", "yes"),
+        ("OPCODE_STOP_DEADLINE", "0"),
+        ("OPCODE_STOP_DEADLINE", "nan"),
+        ("OPCODE_IDLE_TIMEOUT", "-1"),
+        ("OPCODE_IDLE_TIMEOUT", "inf"),
+        ("OPCODE_IDLE_TIMEOUT", "1d"),
+    ],
+)
+def test_a_bad_value_is_refused_in_one_sentence_with_its_name(
+    tmp_path: Path, name: str, text: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read(tmp_path, **{name: text})
+    sentence = str(caught.value)
+    assert sentence.startswith(f"{name} ")
+    assert sentence.endswith(".")
+    assert "\n" not in sentence
+
+
+def test_neither_password_nor_environment_show_in_the_repr(tmp_path: Path) -> None:
+    settings = read(tmp_path, OPCODE_PASSWORD="hunter22", ANTHROPIC_API_KEY="sk-secret")
+    assert settings.password == "hunter22"
+    assert "hunter22" not in repr(settings)
+    assert "sk-secret" not in repr(settings)
+
+
+def test_claude_gets_the_environment_without_what_is_ours(tmp_path: Path) -> None:
+    settings = read(
+        tmp_path,
+        PATH="/bin",
+        ANTHROPIC_API_KEY="key",
+        CLAUDE_CODE_USE_BEDROCK="1",
+        CLAUDE_CODE_SESSIONEND_HOOKS_TIMEOUT_MS="9",
+        HOST="127.0.0.1",
+        PORT="8081",
+        CLAUDE_PATH="/bin/claude",
+        OPCODE_PASSWORD="hunter22",
+        OPCODE_RUN_ID="an outer run",
+    )
+    assert settings.child_environment == {
+        "HOME": str(tmp_path),
+        "PATH": "/bin",
+        "ANTHROPIC_API_KEY": "key",
+        "CLAUDE_CODE_USE_BEDROCK": "1",
+        "CLAUDE_CODE_SESSIONEND_HOOKS_TIMEOUT_MS": "9",
+    }
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        "CLAUDECODE",
+        "CLAUDE_CODE_CHILD_SESSION",
+        "CLAUDE_CODE_ENTRYPOINT",
+        "CLAUDE_CODE_SESSION_ACCESS_TOKEN",
+        "CLAUDE_CODE_SSE_PORT",
+        "CLAUDE_PID",
+        "MAKEFLAGS",
+        "SERVER_SOFTWARE",
+    ],
+)
+def test_claude_does_not_get_the_marks_of_what_started_us(tmp_path: Path, mark: str) -> None:
+    assert mark not in read(tmp_path, **{mark: "1"}).child_environment
+
+
+def test_claude_gets_its_config_folder_only_when_it_was_named(tmp_path: Path) -> None:
+    assert "CLAUDE_CONFIG_DIR" not in read(tmp_path).child_environment
+    assert "CLAUDE_CONFIG_DIR" not in read(tmp_path, CLAUDE_CONFIG_DIR="").child_environment
+    named = read(tmp_path, CLAUDE_CONFIG_DIR="~/own")
+    assert named.child_environment["CLAUDE_CONFIG_DIR"] == str(tmp_path / "own")
+
+
+def test_a_misspelt_name_is_noticed(tmp_path: Path) -> None:
+    assert read(tmp_path, OPCODE_PASSWROD="x", OPCODE_RUN_ID="y").unknown == ("OPCODE_PASSWROD",)
+
+
+def test_the_document_and_the_code_list_the_same_variables_and_defaults() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (?:`(.*?)`)? ?\| \S", DOCUMENT.read_text(), re.MULTILINE)
+    assert dict(rows) == {variable.name: variable.default for variable in VARIABLES}
+
+
+def test_no_variable_is_listed_twice() -> None:
+    names = [variable.name for variable in VARIABLES]
+    assert len(names) == len(set(names))
+
+
+def test_every_variable_has_an_effect(tmp_path: Path) -> None:
+    values = {
+        "HOST": "127.0.0.1",
+        "PORT": "9999",
+        "OPCODE_USER": "me",
+        "OPCODE_PASSWORD": "secret",
+        "CLAUDE_PATH": "/bin/claude",
+        "CLAUDE_CONFIG_DIR": "/config",
+        "XDG_STATE_HOME": "/states",
+        "OPCODE_STATE_DIR": "/state",
+        "OPCODE_PROJECT_ROOTS": "/",
+        "OPCODE_PERMISSION_MODE": "plan",
+        "OPCODE_ALLOWED_ORIGINS": "https://a.example",
+        "OPCODE_ALLOWED_HOSTS": "a.example",
+        "OPCODE_DEMO": "1",
+        "OPCODE_STOP_DEADLINE": "1",
+        "OPCODE_IDLE_TIMEOUT": "1",
+    }
+    assert values.keys() == {variable.name for variable in VARIABLES}
+    for name, value in values.items():
+        assert read(tmp_path, **{name: value}) != read(tmp_path), name
