@@ -50,7 +50,6 @@ class Run:
         self,
         folder: RunFolder,
         record: RunRecord,
-        process: ClaudeProcess | None,
         changed: Broadcast,
         history_size: Callable[[], int],
         stop_deadline: float,
@@ -61,7 +60,7 @@ class Run:
         self.changed = changed
         """Shared by the runs of a session."""
         self.idle_since = time.time()
-        self._process = process
+        self._process: ClaudeProcess | None = None
         self._history_size = history_size
         self._stop_deadline = stop_deadline
         self._ending: tuple[Outcome, str] | None = None
@@ -150,11 +149,11 @@ class Run:
         """Call `callback` once the run has ended; at once if it has already."""
         self._ended.rawlink(lambda _: callback())
 
-    def begin(self) -> None:
-        """Follow the files and wait for the end of the process, each in a greenlet."""
-        assert self._process is not None
+    def begin(self, process: ClaudeProcess) -> None:
+        """Follow the files of a run and wait for the end of `process`, each in a greenlet."""
+        self._process = process
         gevent.spawn(self._follow)
-        gevent.spawn(self._await_exit, self._process)
+        gevent.spawn(self._await_exit, process)
 
     def files_changed(self) -> None:
         self._files_changed.set()

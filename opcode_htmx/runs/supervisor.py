@@ -22,7 +22,7 @@ from .notify import Broadcast
 from .phases import Phase
 from .process import ProcessIdentity
 from .run import Run
-from .tail import FolderWatcher
+from .watch import FolderWatcher
 
 log = logging.getLogger(__name__)
 
@@ -131,8 +131,8 @@ class Supervisor:
             raise CannotStart(f"Claude could not be started: {error.strerror}.") from error
         record = record.started(started.identity.pid, started.identity.started_at)
         folder.store(record)
-        run = self._add(folder, record, started)
-        self._follow(run)
+        run = self._add(folder, record)
+        self._follow(run, started)
         return run
 
     # --- after a restart --------------------------------------------------------------------
@@ -153,39 +153,37 @@ class Supervisor:
     def _adopt(self, folder: RunFolder) -> None:
         record = folder.load()
         if record.end:
-            self._add(folder, record, None)
+            self._add(folder, record)
             return
         found = None
         if record.pid is not None and record.process_started_at is not None:
             identity = ProcessIdentity(record.pid, record.process_started_at)
             found = process.adopt(identity, record.id)
-        run = self._add(folder, record, found)
+        run = self._add(folder, record)
         if found:
             log.info("run %s goes on as process %s", run.id, found.identity.pid)
             run.catch_up()
-            self._follow(run)
+            self._follow(run, found)
         else:
             run.sweep()
             run.finish(None)
 
-    def _add(
-        self, folder: RunFolder, record: RunRecord, found: process.ClaudeProcess | None
-    ) -> Run:
+    def _add(self, folder: RunFolder, record: RunRecord) -> Run:
         session_id = record.session_id
 
         def history_size() -> int:
             return _size(self._settings.history_file(session_id))
 
         changed = self.changes(session_id)
-        run = Run(folder, record, found, changed, history_size, self._settings.stop_deadline)
+        run = Run(folder, record, changed, history_size, self._settings.stop_deadline)
         self._runs[run.id] = run
         self._by_session.setdefault(session_id, []).append(run)
         changed.notify()
         return run
 
-    def _follow(self, run: Run) -> None:
+    def _follow(self, run: Run, found: process.ClaudeProcess) -> None:
         self._watcher.watch(run.folder.path, run.files_changed)
-        run.begin()
+        run.begin(found)
         run.on_end(lambda: self._watcher.unwatch(run.folder.path))
         # what was written between the start and the watch
         run.files_changed()

@@ -112,11 +112,15 @@ class ErrorBlock(Block):
 
 @dataclass(slots=True, kw_only=True)
 class SummaryBlock(Block):
-    """The end of a turn: how long it took (ms) and what it cost (US dollars, tokens)."""
+    """The end of a turn: how long it took (ms) and what it cost (US dollars, tokens).
+
+    `cost_usd` is the turn's own cost, None where it cannot be told from the session's.
+    """
 
     kind: ClassVar[str] = "summary"
     duration_ms: int
     cost_usd: float | None
+    total_cost_usd: float | None
     input_tokens: int
     output_tokens: int
 

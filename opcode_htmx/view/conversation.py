@@ -139,7 +139,9 @@ class Conversation:
     def _read_run(self, number: int, run: Run) -> None:
         segment = self._segments.get(number)
         if segment is None:
-            transcript = Transcript(f"{number}", run_id=run.id)
+            fresh = run.record.history_start == 0
+            cost = 0.0 if fresh else None
+            transcript = Transcript(f"{number}", run_id=run.id, cost_before=cost)
             segment = Segment(number, LineReader(run.folder.output), transcript, run)
             self._segments[number] = segment
         if not segment.closed:
@@ -170,12 +172,11 @@ def _holds_more(path: Path, start: int, end: int | None) -> bool:
 def _last_words(run: Run) -> tuple[str, str]:
     """What the transcript says about the end of a run: an error, and a notice."""
     end = run.record.end
-    assert end is not None
+    if end is None:
+        return "", ""
     stderr = "\n".join(run.folder.error_lines(ERROR_LINES))
     match end.outcome:
-        case Outcome.COMPLETED:
+        case Outcome.COMPLETED | Outcome.CANCELLED:
             return "", stderr
-        case Outcome.CANCELLED:
-            return "", "\n".join(filter(None, (end.cause, stderr)))
         case _:
             return "\n".join(filter(None, (end.cause, stderr))), ""

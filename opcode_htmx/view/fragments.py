@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import datetime
 from functools import partial
 from hashlib import sha256
 
@@ -43,7 +42,7 @@ class Fragments:
                 "cut": tools.cut,
                 "present": partial(tools.present, project=project),
                 "address": address,
-                "clock": _clock,
+                "dollars": _dollars,
                 "duration": _duration,
             }
         )
@@ -84,8 +83,8 @@ def _newest_revision(block: Block) -> int:
     return max((block.revision, *(_newest_revision(child) for child in block.children)))
 
 
-def _clock(timestamp: float) -> str:
-    return datetime.fromtimestamp(timestamp).astimezone().strftime("%H:%M")
+def _dollars(amount: float) -> str:
+    return f"${amount:.2f}" if amount >= 0.1 else f"${amount:.4f}"
 
 
 def _duration(milliseconds: int) -> str:

@@ -49,7 +49,7 @@ def present(name: str, tool_input: Json, details: object, project: str) -> ToolV
     summary = _summary(tool_input, project)
     if changes:
         added, removed = diff.count(changes)
-        summary += f" +{added} −{removed}"  # noqa: RUF001 - a minus sign, as wide as the plus
+        summary += f" +{added} −{removed}"
     plan = tool_input.get("plan")
     return ToolView(
         title=_title(name),

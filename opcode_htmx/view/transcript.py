@@ -56,8 +56,13 @@ B = TypeVar("B", bound=Block)
 class Transcript:
     """The blocks of one file: a run's stdout, or a stretch of Claude's history."""
 
-    def __init__(self, segment: str, *, run_id: str | None) -> None:
-        """`segment` sorts this transcript among those of its session; `run_id` None: history."""
+    def __init__(
+        self, segment: str, *, run_id: str | None, cost_before: float | None = None
+    ) -> None:
+        """`segment` sorts this transcript among those of its session; `run_id` None: history.
+
+        `cost_before` is what the session had cost in US dollars, if that is known.
+        """
         self.blocks: list[Block] = []
         """The blocks of the top level, in order."""
         self.offset = 0
@@ -70,6 +75,7 @@ class Transcript:
         self._streaming: dict[tuple[str, int], TextBlock] = {}
         self._completed: dict[str, int] = {}  # content blocks completed, by message id
         self._born_in_line = 0
+        self._cost = cost_before
 
     def changed_since(self, revision: int) -> list[Block]:
         """The blocks changed after `revision`, in order of appearance."""
@@ -295,11 +301,15 @@ class Transcript:
             text = message.text or f"The turn ended with an error: {message.subtype}."
             if not self._said_by_last_block(text):
                 self._new(ErrorBlock, f"{message.uuid}-error", text=text)
+        # Claude counts what the whole session has cost
+        total, before = message.cost_usd, self._cost
+        self._cost = total
         self._new(
             SummaryBlock,
             message.uuid,
             duration_ms=message.duration_ms,
-            cost_usd=message.cost_usd,
+            cost_usd=None if total is None or before is None else max(0.0, total - before),
+            total_cost_usd=total,
             input_tokens=message.input_tokens,
             output_tokens=message.output_tokens,
         )

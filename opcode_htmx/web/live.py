@@ -7,7 +7,7 @@ differences, and one that was away gets each changed block once.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import gevent
 from flask import render_template, request
@@ -80,5 +80,5 @@ def updates(screen: Screen, cursor: Cursor, while_: Callable[[], bool]) -> Itera
             yield _message("", [], cursor)
 
 
-def _message(fragments: str, around: list[str], cursor: Cursor) -> str:
+def _message(fragments: str, around: Sequence[str], cursor: Cursor) -> str:
     return render_template("update.html", fragments=fragments, around=around, cursor=cursor)

@@ -6,6 +6,7 @@ threads at once. Here a frame is written whole, one at a time.
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import sys
 from typing import Any
@@ -65,10 +66,8 @@ class OpenSockets:
 
 def close(ws: Server, code: int) -> None:
     """Close with `code`; a socket that is closed already stays so."""
-    try:
+    with contextlib.suppress(ConnectionClosed, OSError):
         ws.close(code)
-    except (ConnectionClosed, OSError):
-        pass
 
 
 def _make_whole() -> None:

@@ -1,0 +1,96 @@
+"""Be told when a file in a folder has been written. Knows paths only, not what is in them."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import gevent
+from gevent.socket import wait_read
+
+if sys.platform == "linux":
+    import inotify_simple
+
+POLL_SECONDS = 0.05
+
+Callback = Callable[[], None]
+
+
+class InotifyWatcher:
+    """Calls back when a file in a watched folder is written or replaced.
+
+    One inotify descriptor serves all folders.
+    """
+
+    def __init__(self) -> None:
+        self._inotify = inotify_simple.INotify(nonblocking=True)
+        self._watches: dict[int, tuple[Path, Callback]] = {}
+        self._greenlet = gevent.spawn(self._listen)
+
+    def watch(self, folder: Path, callback: Callback) -> None:
+        """Call `callback` (quick, no I/O) after each change to a file of `folder`."""
+        flags = inotify_simple.flags.MODIFY | inotify_simple.flags.MOVED_TO
+        self._watches[self._inotify.add_watch(folder, flags)] = folder, callback
+
+    def unwatch(self, folder: Path) -> None:
+        for descriptor, (path, _) in list(self._watches.items()):
+            if path == folder:
+                del self._watches[descriptor]
+                with contextlib.suppress(OSError):  # the folder is gone, and its watch with it
+                    self._inotify.rm_watch(descriptor)
+
+    def close(self) -> None:
+        self._greenlet.kill()
+        self._inotify.close()
+
+    def _listen(self) -> None:
+        while True:
+            wait_read(self._inotify.fileno())
+            for descriptor in {event.wd for event in self._inotify.read(timeout=0)}:
+                if descriptor in self._watches:
+                    self._watches[descriptor][1]()
+
+
+class PollingWatcher:
+    """The same where there is no inotify: looks at the files many times a second."""
+
+    def __init__(self) -> None:
+        self._watches: dict[Path, tuple[_Signature, Callback]] = {}
+        self._greenlet = gevent.spawn(self._poll)
+
+    def watch(self, folder: Path, callback: Callback) -> None:
+        """Call `callback` (quick, no I/O) after each change to a file of `folder`."""
+        self._watches[folder] = _signature(folder), callback
+
+    def unwatch(self, folder: Path) -> None:
+        self._watches.pop(folder, None)
+
+    def close(self) -> None:
+        self._greenlet.kill()
+
+    def _poll(self) -> None:
+        while True:
+            gevent.sleep(POLL_SECONDS)
+            for folder, (before, callback) in list(self._watches.items()):
+                now = _signature(folder)
+                if now != before and folder in self._watches:
+                    self._watches[folder] = now, callback
+                    callback()
+
+
+FolderWatcher = InotifyWatcher if sys.platform == "linux" else PollingWatcher
+
+_Signature = frozenset[tuple[str, int, int]]
+
+
+def _signature(folder: Path) -> _Signature:
+    """Names, sizes and times of the files in `folder`."""
+    found = set()
+    with contextlib.suppress(FileNotFoundError):
+        for path in folder.iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                stat = path.stat()
+                found.add((path.name, stat.st_size, stat.st_mtime_ns))
+    return frozenset(found)

@@ -1,0 +1,45 @@
+"""Fixtures that several test files share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from .support import Sandbox, Server, find_claude, missing, write_stand_in
+
+
+@pytest.fixture(scope="session")
+def claude() -> Path:
+    """The real Claude CLI."""
+    found = find_claude()
+    if found is None:
+        missing("The Claude CLI", "run `make test`, which installs the wheel that carries it.")
+        raise AssertionError
+    return found
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Sandbox:
+    return Sandbox(tmp_path / "home").make()
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path) -> Path:
+    """A script in place of the CLI, for what the real one will not do."""
+    return write_stand_in(tmp_path / "claude")
+
+
+@pytest.fixture
+def start_server() -> Iterator[Callable[..., Server]]:
+    """Starts servers, and ends them and their runs."""
+    with ExitStack() as stack:
+
+        def start(sandbox: Sandbox, claude: Path, api_url: str = "", **settings: str) -> Server:
+            server = Server(sandbox, claude, api_url or "http://127.0.0.1:9", **settings)
+            stack.callback(server.close)
+            return server.start()
+
+        yield start

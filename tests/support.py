@@ -1,0 +1,205 @@
+"""What the tests stand on: isolated folders, the CLI, real servers, and waiting for conditions."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import psutil
+import pytest
+import requests
+
+T = TypeVar("T")
+
+ROOT = Path(__file__).resolve().parents[1]
+USER, PASSWORD = "opcode", "for-the-tests"
+SYSTEM_PATH = os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin:/usr/bin:/bin"])
+
+
+def until(condition: Callable[[], T], what: str, timeout: float = 20.0) -> T:
+    """Wait until `condition` gives something true, and give that."""
+    deadline = time.monotonic() + timeout
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"not within {timeout} s: {what}"
+        time.sleep(0.01)
+    return value
+
+
+def missing(part: str, how: str) -> None:
+    """A part that the tests need is not here: in CI that fails, elsewhere it skips."""
+    sentence = f"{part} was not found: {how}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(sentence)
+    pytest.skip(sentence)
+
+
+def find_claude() -> Path | None:
+    """The CLI that the tests use: CLAUDE_PATH, or the one in the wheel."""
+    if given := os.environ.get("CLAUDE_PATH"):
+        return Path(given)
+    spec = importlib.util.find_spec("claude_agent_sdk")
+    for place in (spec and spec.submodule_search_locations) or ():
+        bundled = Path(place) / "_bundled" / "claude"
+        if bundled.is_file():
+            return bundled
+    return None
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A HOME of its own, with a project folder, and the environment that goes with it."""
+
+    home: Path
+
+    @property
+    def config_dir(self) -> Path:
+        return self.home / "claude-config"
+
+    @property
+    def project(self) -> Path:
+        return self.home / "work" / "project"
+
+    @property
+    def state(self) -> Path:
+        return self.home / "state"
+
+    def make(self) -> Sandbox:
+        for folder in (self.config_dir, self.project):
+            folder.mkdir(parents=True)
+        return self
+
+    def environment(self, api_url: str = "http://127.0.0.1:9") -> dict[str, str]:
+        """A clean environment; by default with an API at which nobody answers."""
+        return {
+            "PATH": SYSTEM_PATH,
+            "HOME": str(self.home),
+            "LANG": "C.UTF-8",
+            "CLAUDE_CONFIG_DIR": str(self.config_dir),
+            "ANTHROPIC_BASE_URL": api_url,
+            "ANTHROPIC_API_KEY": "dummy",
+            "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+            "DISABLE_AUTOUPDATER": "1",
+        }
+
+
+def write_stand_in(path: Path) -> Path:
+    """The stand-in for the CLI, executable at `path`; see stand_in.py for what it does."""
+    source = (ROOT / "tests" / "stand_in.py").read_text(encoding="utf-8")
+    path.write_text(f"#!{sys.executable}\n{source}", encoding="utf-8")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+def processes_of(state: Path) -> list[psutil.Process]:
+    """The processes alive that carry the mark of a run in this state folder."""
+    runs = {path.name for path in (state / "runs").glob("*")}
+    found = []
+    for process in psutil.process_iter():
+        try:
+            marked = process.environ().get("OPCODE_RUN_ID") in runs
+            if marked and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except (psutil.Error, OSError):
+            continue
+    return found
+
+
+class Server:
+    """The app under real gunicorn, in a process of its own."""
+
+    def __init__(self, sandbox: Sandbox, claude: Path, api_url: str, **settings: str) -> None:
+        self.sandbox = sandbox
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._environment = {
+            **sandbox.environment(api_url),
+            "HOST": "127.0.0.1",
+            "PORT": str(self.port),
+            "CLAUDE_PATH": str(claude),
+            "OPCODE_USER": USER,
+            "OPCODE_PASSWORD": PASSWORD,
+            "OPCODE_STATE_DIR": str(sandbox.state),
+            "OPCODE_DEMO": "0",
+            **settings,
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+        self.log = sandbox.home / "server.log"
+
+    def start(self) -> Server:
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "app:app"],
+                cwd=ROOT,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        until(self._answers, f"the server answers; its log is {self.log}")
+        return self
+
+    @property
+    def pid(self) -> int:
+        """The pid of gunicorn's arbiter."""
+        assert self._process is not None
+        return self._process.pid
+
+    def kill(self) -> None:
+        """SIGKILL to the arbiter and its workers: no chance to tidy up."""
+        assert self._process is not None
+        family = [*psutil.Process(self._process.pid).children(), psutil.Process(self._process.pid)]
+        workers = [p for p in family if "gunicorn" in " ".join(p.cmdline())]
+        for process in workers:
+            process.kill()
+        self._process.wait(10)
+        psutil.wait_procs(workers, timeout=10)
+        self._process = None
+
+    def stop(self) -> int:
+        """SIGTERM; the exit status."""
+        assert self._process is not None
+        process, self._process = self._process, None
+        process.send_signal(signal.SIGTERM)
+        return process.wait(20)
+
+    def close(self) -> None:
+        """End the server and whatever its runs have left."""
+        if self._process is not None:
+            self.stop()
+        for process in processes_of(self.sandbox.state):
+            process.kill()
+
+    def get(self, path: str, **arguments: object) -> requests.Response:
+        return requests.get(self.url + path, auth=(USER, PASSWORD), timeout=20, **arguments)  # type: ignore[arg-type]
+
+    def post(self, path: str, data: Mapping[str, str]) -> requests.Response:
+        """A POST as a script makes it: with credentials and without a browser's headers."""
+        return requests.post(
+            self.url + path, data=data, auth=(USER, PASSWORD), timeout=20, allow_redirects=False
+        )
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, self.log.read_text(encoding="utf-8")
+        try:
+            return requests.get(f"{self.url}/healthz", timeout=5).ok
+        except requests.ConnectionError:
+            return False
