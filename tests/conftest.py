@@ -7,7 +7,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
+from .browser import Phone, launched
 from .support import Sandbox, Server, find_claude, missing, write_stand_in
 
 
@@ -43,3 +45,23 @@ def start_server() -> Iterator[Callable[..., Server]]:
             return server.start()
 
         yield start
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with launched() as browser:
+        yield browser
+
+
+@pytest.fixture
+def open_phone(browser: Browser) -> Iterator[Callable[..., Phone]]:
+    """Opens phones on a server; at the end none may have complained in its console."""
+    phones: list[Phone] = []
+
+    def open_(server: Server, **options: object) -> Phone:
+        phones.append(Phone(browser, server, **options))
+        return phones[-1]
+
+    yield open_
+    for phone in phones:
+        phone.close()

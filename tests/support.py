@@ -75,7 +75,7 @@ class Sandbox:
 
     @property
     def project(self) -> Path:
-        return self.home / "work" / "project"
+        return self.home / "work" / "orchard"
 
     @property
     def state(self) -> Path:

@@ -66,7 +66,8 @@ def test_a_domain_error_is_a_page_a_fragment_or_json(client: FlaskClient) -> Non
     assert "There is no &lt;such&gt; thing." in page.text
     assert "<title>Not found" in page.text
     assert fragment.text == (
-        '<p class="error-note" role="alert">There is no &lt;such&gt; thing.</p>'
+        '<div id="flash" role="alert" hx-swap-oob="true">'
+        '<p class="error-note">There is no &lt;such&gt; thing.</p></div>'
     )
     api = client.get("/api/missing")
     assert (api.status_code, api.json) == (
@@ -79,8 +80,6 @@ def test_http_errors_speak_one_plain_sentence(client: FlaskClient) -> None:
     assert "There is nothing at this address." in client.get("/none").text
     assert "Four are running." in client.get("/busy").text
     assert "refused this request (status 418)" in client.get("/teapot").text
-    refused = client.delete("/long", headers={"X-CSRF-Token": "x"})
-    assert refused.status_code == 403
 
 
 def test_a_redirect_that_was_raised_stays_one(client: FlaskClient) -> None:
@@ -89,8 +88,6 @@ def test_a_redirect_that_was_raised_stays_one(client: FlaskClient) -> None:
 
 
 def test_the_headers_of_an_http_error_are_kept(client: FlaskClient) -> None:
-    page = client.get("/long").text
-    assert page
     response = client.open("/login", method="PUT", headers={"Origin": "http://localhost"})
     assert response.status_code == 405
     assert "POST" in response.headers["Allow"]
@@ -134,9 +131,7 @@ def test_a_host_that_is_refused_does_not_get_into_the_policy(client: FlaskClient
 
 
 def asset_address(client: FlaskClient) -> str:
-    found = re.search(r'href="(/static/style\.css\?v=[0-9a-f]{12})"', client.get("/login").text)
-    if not found:
-        found = re.search(r'href="(/static/style\.css\?v=[0-9a-f]{12})"', client.get("/none").text)
+    found = re.search(r'href="(/static/style\.css\?v=[0-9a-f]{12})"', client.get("/none").text)
     assert found
     return found[1]
 
@@ -195,9 +190,10 @@ def test_static_files_are_compressed_and_still_revalidate(
     client: FlaskClient, tmp_path: Path
 ) -> None:
     accept = {"Accept-Encoding": "gzip"}
-    packed = client.get("/static/style.css", headers=accept)
+    with client.get("/static/style.css", headers=accept) as packed:
+        body = packed.data
     content = (tmp_path / "static" / "style.css").read_bytes()
-    assert gzip.decompress(packed.data) == content
+    assert gzip.decompress(body) == content
     tag = packed.headers["ETag"]
     assert tag.startswith('W/"')
     with client.get("/static/style.css", headers={**accept, "If-None-Match": tag}) as again:

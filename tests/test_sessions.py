@@ -193,7 +193,7 @@ def test_of_a_long_file_only_the_ends_are_read(
         read += len(text)
         return real(text)
 
-    monkeypatch.setattr(glance.json, "loads", counting)
+    monkeypatch.setattr(json, "loads", counting)
     found = only(tmp_path)
     assert (found.first_prompt, found.started_at, found.last_activity) == ("begin", NOON, NOON + 7)
     assert found.prompt_count is None
@@ -217,7 +217,7 @@ def test_an_unchanged_file_is_not_read_again(
     def refuse(_: bytes) -> Any:
         raise AssertionError("read again")
 
-    monkeypatch.setattr(glance.json, "loads", refuse)
+    monkeypatch.setattr(json, "loads", refuse)
     assert sessions.sessions(tmp_path, "-home-me-shop") == before
 
 

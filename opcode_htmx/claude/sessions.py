@@ -172,7 +172,7 @@ def _glances(folder: Path) -> list[Glance]:
     """Its sessions in which somebody prompted, the last used first."""
     found = []
     for path in folder.glob("*.jsonl"):
-        if not _UUID.fullmatch(path.stem):
+        if not _UUID.fullmatch(path.stem) or path.is_symlink():
             continue
         try:
             stat = path.stat()

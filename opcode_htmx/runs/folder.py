@@ -11,7 +11,7 @@ import fcntl
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -87,7 +87,8 @@ class RunFolder:
     @classmethod
     def create(cls, root: Path, run_id: str) -> RunFolder:
         folder = cls(root / run_id)
-        folder.path.mkdir(mode=0o700, parents=True)
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.path.mkdir(mode=0o700)
         os.mkfifo(folder.input_pipe, 0o600)
         for path in (folder.input_log, folder.output, folder.errors):
             path.touch(mode=0o600)
@@ -96,7 +97,7 @@ class RunFolder:
     def load(self) -> RunRecord:
         """Raises ValueError, KeyError or TypeError when run.json is not of a version we know."""
         data = json.loads(self.record_path.read_bytes())
-        if data.pop("version") != RECORD_VERSION:
+        if not isinstance(data, dict) or data.pop("version") != RECORD_VERSION:
             raise ValueError(f"{self.record_path} is of another version")
         end = data.pop("end")
         if end is not None:
@@ -119,13 +120,23 @@ class RunFolder:
 
         Raises InputClosed when nobody reads at the other end.
         """
+        with self.sending() as send:
+            send(line)
+
+    @contextlib.contextmanager
+    def sending(self) -> Iterator[Callable[[bytes], None]]:
+        """What sends a line as `send` does, while nobody else can: to look before one speaks."""
         with self._writing() as log:
-            pipe = self._open_input()
-            try:
-                os.write(log, line)
-                _write_all(pipe, line)
-            finally:
-                os.close(pipe)
+
+            def send(line: bytes) -> None:
+                pipe = self._open_input()
+                try:
+                    _append(log, line)
+                    _write_all(pipe, line)
+                finally:
+                    os.close(pipe)
+
+            yield send
 
     def _open_input(self) -> int:
         try:
@@ -138,7 +149,10 @@ class RunFolder:
     @contextlib.contextmanager
     def _writing(self) -> Iterator[int]:
         """The input log, locked against other greenlets and other workers alike."""
-        log = os.open(self.input_log, os.O_WRONLY | os.O_APPEND)
+        try:
+            log = os.open(self.input_log, os.O_WRONLY | os.O_APPEND)
+        except FileNotFoundError as error:
+            raise InputClosed("The folder of this run has been removed.") from error
         try:
             while True:
                 try:
@@ -157,6 +171,17 @@ class RunFolder:
             file.seek(max(0, size - 64 * 1024))
             text = file.read().decode("utf-8", "replace")
         return [line for line in text.splitlines() if line.strip()][-limit:]
+
+
+def _append(log: int, line: bytes) -> None:
+    """All of `line` or, where the disk is full, nothing: half a line would spoil the next one."""
+    size = os.fstat(log).st_size
+    try:
+        if os.write(log, line) < len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    except OSError:
+        os.ftruncate(log, size)
+        raise
 
 
 def _write_all(pipe: int, line: bytes) -> None:

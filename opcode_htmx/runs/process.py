@@ -8,6 +8,7 @@ sessions of their own. Knows nothing of what the process says.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 from collections.abc import Iterable, Mapping, Sequence
@@ -38,9 +39,11 @@ class ClaudeProcess:
     """One Claude, whether this server started it or found it."""
 
     def __init__(
-        self, identity: ProcessIdentity, run_id: str, child: subprocess.Popen[bytes] | None
+        self, process: psutil.Process, run_id: str, child: subprocess.Popen[bytes] | None
     ) -> None:
-        self.identity = identity
+        self.identity = ProcessIdentity(process.pid, process.create_time())
+        # Held, because it recognises itself by the kernel's own count, whatever the clock does
+        self._process = process
         self._run_id = run_id
         self._child = child
 
@@ -55,7 +58,7 @@ class ClaudeProcess:
     def alive(self) -> bool:
         if self._child is not None:
             return self._child.poll() is None
-        return _find(self.identity) is not None
+        return _running(self._process)
 
     def terminate(self) -> None:
         self._signal(signal.SIGTERM)
@@ -64,14 +67,12 @@ class ClaudeProcess:
         self._signal(signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:
-        if self.alive() and (process := _find(self.identity)):
-            _send(process, number)
+        if self.alive():
+            _send(self._process, number)
 
     def family(self) -> list[psutil.Process]:
         """Every process of this run that is alive: by its mark, and by descent from those."""
-        roots = marked(self._run_id)
-        if own := _find(self.identity):
-            roots.append(own)
+        roots = [*marked(self._run_id), self._process]
         family = {root.pid: root for root in roots}
         for root in roots:
             with contextlib.suppress(psutil.Error):
@@ -104,10 +105,10 @@ def spawn(
         for descriptor in (stdin, stdout, stderr):
             os.close(descriptor)
     try:
-        started_at = psutil.Process(child.pid).create_time()
-    except psutil.NoSuchProcess:  # not reached while it is our unreaped child, but never fatal
-        started_at = 0.0
-    return ClaudeProcess(ProcessIdentity(child.pid, started_at), run_id, child)
+        return ClaudeProcess(psutil.Process(child.pid), run_id, child)
+    except psutil.NoSuchProcess as error:
+        words = [f"it ended at once with status {child.wait()}", *folder.error_lines(1)]
+        raise ChildProcessError(errno.ECHILD, ": ".join(words)) from error
 
 
 def adopt(identity: ProcessIdentity, run_id: str) -> ClaudeProcess | None:
@@ -115,7 +116,10 @@ def adopt(identity: ProcessIdentity, run_id: str) -> ClaudeProcess | None:
     process = _find(identity)
     if process is None or _mark(process) not in (run_id, None):
         return None
-    return ClaudeProcess(identity, run_id, child=None)
+    try:
+        return ClaudeProcess(process, run_id, child=None)
+    except psutil.NoSuchProcess:  # it has ended just now
+        return None
 
 
 def marked(run_id: str) -> list[psutil.Process]:

@@ -5,10 +5,11 @@ Knows the files and the process of the run; nothing of other runs and nothing of
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import gevent
@@ -16,7 +17,7 @@ from gevent.event import Event as Flag
 from gevent.lock import BoundedSemaphore
 
 from ..claude import stream
-from ..claude.messages import PermissionRequest
+from ..claude.messages import PermissionRequest, User
 from .folder import InputClosed, Outcome, RunEnd, RunFolder, RunRecord
 from .notify import Broadcast
 from .phases import OPEN_TURN, Event, Phase
@@ -32,6 +33,10 @@ INTERRUPT_SHARE, TERMINATE_SHARE = 0.4, 0.9
 """Shares of the deadline at which an interrupt gives way to SIGTERM, and that to SIGKILL."""
 
 SWEEP_SECONDS = 0.5
+KILL_ROUNDS = 10
+"""How often the sweep looks again for what was started while it killed."""
+
+FROM_OUTSIDE = frozenset({signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGKILL})
 ERROR_LINES = 20
 
 
@@ -61,6 +66,7 @@ class Run:
         """Shared by the runs of a session."""
         self.idle_since = time.time()
         self._process: ClaudeProcess | None = None
+        self._greenlets: list[gevent.Greenlet] = []
         self._history_size = history_size
         self._stop_deadline = stop_deadline
         self._ending: tuple[Outcome, str] | None = None
@@ -92,22 +98,32 @@ class Run:
 
         Raises RunNotLive when the process is gone or going.
         """
-        if prompt_id in self.state.sent:
-            return
-        self._send(stream.prompt_line(prompt_id, text))
+        with self._sending() as send:
+            if not self.has_sent(prompt_id):
+                send(stream.prompt_line(prompt_id, text))
+
+    def has_sent(self, prompt_id: str) -> bool:
+        """Whether the prompt went to this run, also in the time of an earlier server."""
+        if self.record.end and not self._input.offset:
+            lines = LineReader(self.folder.input_log).read(last=True)
+            sent = (stream.parse(line.data) for line in lines if prompt_id.encode() in line.data)
+            return any(isinstance(each, User) and each.uuid == prompt_id for each in sent)
+        return prompt_id in self.state.sent
 
     def allow(self, request_id: str, changes: Mapping[str, Any] | None = None) -> None:
         """Allow an open request, with `changes` laid over its input (the answers to questions).
 
         Raises AlreadyAnswered, RunNotLive.
         """
-        ask = self._open_ask(request_id)
-        self._send(stream.allow_line(request_id, {**ask.input, **(changes or {})}))
+        with self._sending() as send:
+            ask = self._open_ask(request_id)
+            send(stream.allow_line(request_id, {**ask.input, **(changes or {})}))
 
     def deny(self, request_id: str, reason: str) -> None:
         """Refuse an open request. Raises AlreadyAnswered, RunNotLive."""
-        self._open_ask(request_id)
-        self._send(stream.deny_line(request_id, reason))
+        with self._sending() as send:
+            self._open_ask(request_id)
+            send(stream.deny_line(request_id, reason))
 
     def stop(self, outcome: Outcome = Outcome.CANCELLED, cause: str = "Stopped by you.") -> None:
         """Begin to end the process and all it has started; `join` waits for it.
@@ -128,20 +144,27 @@ class Run:
         return bool(self._ended.wait(timeout))
 
     def _open_ask(self, request_id: str) -> PermissionRequest:
-        self.catch_up()  # another worker, or another phone, may have been first
         ask = self.state.asks.get(request_id)
         if ask is None:
             raise AlreadyAnswered("This has been answered already, or Claude no longer asks.")
         return ask
 
-    def _send(self, line: bytes) -> None:
-        if self.phase in (Phase.STOPPING, Phase.ENDED):
-            raise RunNotLive("This run has ended; send a prompt to go on with the session.")
+    @contextlib.contextmanager
+    def _sending(self) -> Iterator[Callable[[bytes], None]]:
+        """What sends a line, while the state is up to date and nobody else can send one."""
+        self._check_live()
         try:
-            self.folder.send(line)
+            with self.folder.sending() as send:
+                self.catch_up()  # another worker, or another phone, may have been first
+                self._check_live()
+                yield send
         except InputClosed as error:
             raise RunNotLive(str(error)) from error
         self.catch_up()
+
+    def _check_live(self) -> None:
+        if self.phase in (Phase.STOPPING, Phase.ENDED):
+            raise RunNotLive("This run has ended; send a prompt to go on with the session.")
 
     # --- following the files ----------------------------------------------------------------
 
@@ -152,8 +175,11 @@ class Run:
     def begin(self, process: ClaudeProcess) -> None:
         """Follow the files of a run and wait for the end of `process`, each in a greenlet."""
         self._process = process
-        gevent.spawn(self._follow)
-        gevent.spawn(self._await_exit, process)
+        self._greenlets = [gevent.spawn(self._follow), gevent.spawn(self._await_exit, process)]
+
+    def let_go(self) -> None:
+        """Follow the run no longer. It goes on, for the next server to adopt."""
+        gevent.killall(self._greenlets)
 
     def files_changed(self) -> None:
         self._files_changed.set()
@@ -173,6 +199,9 @@ class Run:
             try:
                 self.folder.send(stream.refusal_line(request_id))
             except InputClosed:
+                return
+            except OSError:
+                log.exception("a request of run %s could not be refused", self.id)
                 return
             self.catch_up()
 
@@ -215,8 +244,13 @@ class Run:
         """Ask Claude to close the turn, so that its history says what happened."""
         turns = self.state.turns
         try:
-            self.folder.send(stream.control_line(INTERRUPT_ID, "interrupt"))
+            # not longer than there is time for, however full the pipe
+            with gevent.Timeout(max(0.0, until - time.monotonic()), False):
+                self.folder.send(stream.control_line(INTERRUPT_ID, "interrupt"))
         except InputClosed:
+            return
+        except OSError:
+            log.exception("run %s could not be interrupted and is ended at once", self.id)
             return
         seen = self.changed.version
         while self.state.turns == turns and self.live and time.monotonic() < until:
@@ -224,12 +258,8 @@ class Run:
 
     def _await_exit(self, process: ClaudeProcess) -> None:
         status = process.wait()
-        try:
-            self.sweep()
-            self.finish(status)
-        except Exception:
-            log.exception("the end of run %s could not be recorded", self.id)
-            raise
+        self.sweep()
+        self.finish(status)
 
     def sweep(self) -> None:
         """End what Claude has started and left behind, wherever it has gone."""
@@ -239,31 +269,48 @@ class Run:
         while leftover and time.monotonic() < deadline:
             gevent.sleep(0.02)
             leftover = marked(self.id)
-        signal_all(leftover, signal.SIGKILL)
+        for _ in range(KILL_ROUNDS):
+            if not leftover:
+                return
+            signal_all(leftover, signal.SIGKILL)
+            gevent.sleep(0.02)
+            leftover = marked(self.id)
+        log.warning("run %s has left processes behind: %s", self.id, [p.pid for p in leftover])
 
     def finish(self, status: int | None) -> None:
         """Record how the process ended. `status` is None when nobody saw it."""
         self.catch_up(last=True)
-        outcome, cause = self._ending or _how_it_ended(status, self.phase in OPEN_TURN)
+        outcome, cause = self._ending or self._how_it_ended(status)
         end = RunEnd(outcome, time.time(), cause, status, self._history_size())
         self.record = self.record.ended(end)
-        self.folder.store(self.record)
+        try:
+            self.folder.store(self.record)
+        except OSError:  # the folder is gone or the disk is full; the run is over all the same
+            log.exception("the end of run %s could not be recorded", self.id)
         self.state.step(Event.EXITED)
         self._ended.set()
         self._files_changed.set()
         self.changed.notify()
 
+    def _how_it_ended(self, status: int | None) -> tuple[Outcome, str]:
+        if status:
+            return _how_it_failed(status)
+        unseen = " while no server was watching" if self._process is None else ""
+        if self.phase in OPEN_TURN:
+            return Outcome.INTERRUPTED, f"Claude ended before its answer was complete{unseen}."
+        return Outcome.COMPLETED, f"Claude ended{unseen}."
 
-def _how_it_ended(status: int | None, open_turn: bool) -> tuple[Outcome, str]:
-    if status is None:
-        if open_turn:
-            return Outcome.INTERRUPTED, "Claude ended in mid-answer while no server was watching."
-        return Outcome.COMPLETED, "Claude ended while no server was watching."
-    if status == 0:
-        if open_turn:
-            return Outcome.INTERRUPTED, "Claude ended before its answer was complete."
-        return Outcome.COMPLETED, "Claude ended."
+
+def _how_it_failed(status: int) -> tuple[Outcome, str]:
+    # Claude catches the polite signals and exits with 128 and their number, as shells do
+    number = -status if status < 0 else status - 128
+    try:
+        killer = signal.Signals(number)
+    except ValueError:
+        killer = None
+    if killer in FROM_OUTSIDE:
+        return Outcome.INTERRUPTED, f"Claude was ended from outside by {killer.name}."
     if status < 0:
-        name = signal.Signals(-status).name
-        return Outcome.INTERRUPTED, f"Claude was ended from outside by {name}."
+        name = killer.name if killer else f"signal {number}"
+        return Outcome.FAILED, f"Claude crashed ({name})."
     return Outcome.FAILED, f"Claude ended with exit status {status}."

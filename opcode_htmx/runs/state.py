@@ -43,6 +43,8 @@ class RunState:
         """Every prompt sent, by its id, in order."""
         self.waiting: dict[str, str] = {}
         """The prompts among them that Claude has not taken up yet."""
+        self._taken: set[str] = set()
+        """Prompts that Claude took up: what it says may be read before what was sent."""
 
     def step(self, event: Event) -> None:
         self.phase = after(self.phase, event)
@@ -52,8 +54,9 @@ class RunState:
         if isinstance(message, User) and message.uuid not in self.sent:
             text = "\n".join(part.text for part in message.content if isinstance(part, TextContent))
             self.sent[message.uuid] = text
-            self.waiting[message.uuid] = text
-            self.step(Event.PROMPTED)
+            if message.uuid not in self._taken:
+                self.waiting[message.uuid] = text
+                self.step(Event.PROMPTED)
         elif isinstance(message, ControlResponse):
             self._close(message.request_id)
 
@@ -65,10 +68,10 @@ class RunState:
                 self.slash_commands = message.slash_commands
                 self.step(Event.ACTIVE)
             case User(is_replay=True):
-                self.waiting.pop(message.uuid, None)
+                self._take(message.uuid)
                 self.step(Event.ACTIVE)
             case PromptState(state="completed" | "cancelled"):
-                self.waiting.pop(message.prompt_id, None)
+                self._take(message.prompt_id)
             case PermissionRequest() if message.request_id not in self.answered:
                 self.asks[message.request_id] = message
                 self.step(Event.ASKED)
@@ -87,6 +90,10 @@ class RunState:
                 self.step(Event.ACTIVE)
             case _:
                 pass
+
+    def _take(self, prompt_id: str) -> None:
+        self._taken.add(prompt_id)
+        self.waiting.pop(prompt_id, None)
 
     def _close(self, request_id: str) -> None:
         self.answered.add(request_id)

@@ -6,6 +6,7 @@ The only place where runs are made. Knows nothing of how they are shown.
 from __future__ import annotations
 
 import logging
+import shutil
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -21,12 +22,14 @@ from .folder import RUN_ID, Outcome, RunFolder, RunRecord
 from .notify import Broadcast
 from .phases import Phase
 from .process import ProcessIdentity
-from .run import Run
+from .run import Run, RunNotLive
 from .watch import FolderWatcher
 
 log = logging.getLogger(__name__)
 
 IDLE_CHECK_SECONDS = 1.0
+END_GRACE_SECONDS = 3.0
+"""How long after its process, or after the deadline of a stop, a run may take to be over."""
 
 
 class RunNotFound(Exception):
@@ -59,7 +62,7 @@ class Supervisor:
         self._runs: dict[str, Run] = {}
         self._by_session: dict[str, list[Run]] = {}
         self._watcher = FolderWatcher()
-        self._starting = BoundedSemaphore(1)
+        self._prompting: dict[str, BoundedSemaphore] = {}
         self._idle_watch = gevent.spawn(self._end_idle_runs)
         self._changes: dict[str, Broadcast] = {}
 
@@ -89,21 +92,63 @@ class Supervisor:
     def prompt(self, session_id: str, project: Path, prompt_id: str, text: str) -> Run:
         """Send a prompt to a session: to its live process, or to a new one that resumes it.
 
-        Raises CannotStart, or RunNotLive when the process goes away at this very moment.
+        A prompt that was sent already under this id is not sent again. Raises CannotStart, or
+        RunNotLive when the process hangs.
         """
-        with self._starting:
+        # a session at a time, so that one that hangs holds up no other
+        with self._prompting.setdefault(session_id, BoundedSemaphore(1)):
             runs = self.of_session(session_id)
-            if any(prompt_id in run.state.sent for run in runs):
+            if any(run.has_sent(prompt_id) for run in runs):
                 return runs[-1]
-            run = runs[-1] if runs and runs[-1].live else None
-            if run and run.phase is Phase.STOPPING:
-                run.join(self._settings.stop_deadline)
-                run = None
-            run = run or self._start(session_id, project)
-            run.prompt(prompt_id, text)
+            if runs and runs[-1].live and self._reaches(runs[-1], prompt_id, text):
+                return runs[-1]
+            run = self._start(session_id, project)
+            try:
+                run.prompt(prompt_id, text)
+            except RunNotLive as error:
+                run.join(END_GRACE_SECONDS)
+                why = [run.record.end.cause if run.record.end else str(error)]
+                raise CannotStart(" ".join([*why, *run.folder.error_lines(1)])) from error
             return run
 
+    def _reaches(self, run: Run, prompt_id: str, text: str) -> bool:
+        """Send a prompt to a run that lives; False when it ends, or has just ended, instead."""
+        if run.phase is Phase.STOPPING:
+            if not run.join(self._settings.stop_deadline + END_GRACE_SECONDS):
+                raise CannotStart("Claude is still being stopped. Try again in a moment.")
+            return False
+        try:
+            run.prompt(prompt_id, text)
+        except RunNotLive:
+            if not run.join(END_GRACE_SECONDS):
+                raise
+            return False
+        return True
+
     def _start(self, session_id: str, project: Path) -> Run:
+        settings, run_id = self._settings, uuid.uuid4().hex
+        started = None
+        try:
+            if not project.is_dir():
+                raise CannotStart(f"The folder {project} does not exist any more.")
+            record = self._new_record(run_id, session_id, project)
+            folder = RunFolder.create(settings.runs_dir, run_id)
+            folder.store(record)
+            started = process.spawn(record.argv, project, settings.environment, folder, run_id)
+            record = record.started(started.identity.pid, started.identity.started_at)
+            folder.store(record)
+        except OSError as error:
+            if started:
+                started.kill()
+            # else the next server would take it for a run that was interrupted
+            shutil.rmtree(settings.runs_dir / run_id, ignore_errors=True)
+            reason = error.strerror or str(error)
+            raise CannotStart(f"Claude could not be started: {reason}.") from error
+        run = self._add(folder, record)
+        self._follow(run, started)
+        return run
+
+    def _new_record(self, run_id: str, session_id: str, project: Path) -> RunRecord:
         settings = self._settings
         history = settings.history_file(session_id)
         argv = command.build(
@@ -112,28 +157,14 @@ class Supervisor:
             resume=history is not None,
             permission_mode=settings.permission_mode,
         )
-        if not project.is_dir():
-            raise CannotStart(f"The folder {project} does not exist any more.")
-        run_id = uuid.uuid4().hex
-        try:
-            folder = RunFolder.create(settings.runs_dir, run_id)
-            record = RunRecord(
-                id=run_id,
-                session_id=session_id,
-                project_path=str(project),
-                argv=argv,
-                created_at=time.time(),
-                history_start=_size(history),
-            )
-            folder.store(record)
-            started = process.spawn(argv, project, settings.environment, folder, run_id)
-        except OSError as error:
-            raise CannotStart(f"Claude could not be started: {error.strerror}.") from error
-        record = record.started(started.identity.pid, started.identity.started_at)
-        folder.store(record)
-        run = self._add(folder, record)
-        self._follow(run, started)
-        return run
+        return RunRecord(
+            id=run_id,
+            session_id=session_id,
+            project_path=str(project),
+            argv=argv,
+            created_at=time.time(),
+            history_start=_size(history),
+        )
 
     # --- after a restart --------------------------------------------------------------------
 
@@ -202,6 +233,8 @@ class Supervisor:
     def close(self) -> None:
         """Let go of the files. The runs go on without this server."""
         self._idle_watch.kill()
+        for run in self.live():
+            run.let_go()
         self._watcher.close()
 
 

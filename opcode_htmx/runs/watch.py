@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,11 @@ from gevent.socket import wait_read
 if sys.platform == "linux":
     import inotify_simple
 
+log = logging.getLogger(__name__)
+
 POLL_SECONDS = 0.05
+OVERFLOW = -1
+"""The watch that the kernel names when its queue of events was full."""
 
 Callback = Callable[[], None]
 
@@ -25,12 +30,16 @@ class InotifyWatcher:
     """
 
     def __init__(self) -> None:
+        """Raises OSError when this user has no inotify instance left."""
         self._inotify = inotify_simple.INotify(nonblocking=True)
         self._watches: dict[int, tuple[Path, Callback]] = {}
         self._greenlet = gevent.spawn(self._listen)
 
     def watch(self, folder: Path, callback: Callback) -> None:
-        """Call `callback` (quick, no I/O) after each change to a file of `folder`."""
+        """Call `callback` (quick, no I/O) after each change to a file of `folder`.
+
+        Raises OSError when this user has no inotify watch left.
+        """
         flags = inotify_simple.flags.MODIFY | inotify_simple.flags.MOVED_TO
         self._watches[self._inotify.add_watch(folder, flags)] = folder, callback
 
@@ -43,14 +52,17 @@ class InotifyWatcher:
 
     def close(self) -> None:
         self._greenlet.kill()
+        self._watches.clear()
         self._inotify.close()
 
     def _listen(self) -> None:
         while True:
             wait_read(self._inotify.fileno())
-            for descriptor in {event.wd for event in self._inotify.read(timeout=0)}:
-                if descriptor in self._watches:
-                    self._watches[descriptor][1]()
+            changed = {event.wd for event in self._inotify.read(timeout=0)}
+            if OVERFLOW in changed:  # the kernel has dropped events, of whichever folder
+                changed = set(self._watches)
+            for descriptor in changed & self._watches.keys():
+                self._watches[descriptor][1]()
 
 
 class PollingWatcher:
@@ -80,7 +92,37 @@ class PollingWatcher:
                     callback()
 
 
-FolderWatcher = InotifyWatcher if sys.platform == "linux" else PollingWatcher
+class FolderWatcher:
+    """inotify where there is some; polling for the folders that it has no room for."""
+
+    def __init__(self) -> None:
+        self._inotify: InotifyWatcher | None = None
+        self._polling: PollingWatcher | None = None
+        if sys.platform == "linux":
+            try:
+                self._inotify = InotifyWatcher()
+            except OSError as error:
+                log.warning("Files are polled, because inotify is used up: %s", error)
+
+    def watch(self, folder: Path, callback: Callback) -> None:
+        """Call `callback` (quick, no I/O) after each change to a file of `folder`."""
+        if self._inotify:
+            try:
+                self._inotify.watch(folder, callback)
+                return
+            except OSError as error:
+                log.warning("%s is polled, because inotify is used up: %s", folder, error)
+        self._polling = self._polling or PollingWatcher()
+        self._polling.watch(folder, callback)
+
+    def unwatch(self, folder: Path) -> None:
+        for watcher in filter(None, (self._inotify, self._polling)):
+            watcher.unwatch(folder)
+
+    def close(self) -> None:
+        for watcher in filter(None, (self._inotify, self._polling)):
+            watcher.close()
+
 
 _Signature = frozenset[tuple[str, int, int]]
 

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Mapping
 
-from flask import Flask, Response, current_app, jsonify, make_response, render_template, request
+from flask import Flask, Response, jsonify, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -61,8 +61,7 @@ def respond(sentence: str, code: int) -> Response:
     if request.path.startswith("/api/"):
         response = jsonify(success=False, data=None, error=sentence)
     elif request.headers.get("HX-Request") == "true":
-        macros = current_app.jinja_env.get_template("macros.html").module
-        response = make_response(str(getattr(macros, "error_note")(sentence, code)))  # noqa: B009
+        response = make_response(render_template("flash.html", sentence=sentence, status=code))
     else:
         response = make_response(_page(sentence, code))
     response.status_code = code

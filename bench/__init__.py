@@ -1,0 +1,1 @@
+"""Measure what the design promises, each figure beside its floor: `make bench`."""

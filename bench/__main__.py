@@ -1,0 +1,42 @@
+"""The command: measure all parts or those named, print the tables, keep them in the document."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+from . import document, growth, latency, page
+from .figures import Figure, table
+
+PARTS: dict[str, Callable[[], Sequence[Figure]]] = {
+    "latency": latency.measure,
+    "page": page.measure,
+    "growth": growth.measure,
+}
+
+
+def main() -> int:
+    """0 when all targets are met, 1 when one is missed."""
+    parser = argparse.ArgumentParser(prog="bench", description="Measure what the design promises.")
+    parser.add_argument("parts", nargs="*", metavar="part", help=", ".join(PARTS))
+    names = parser.parse_args().parts or list(PARTS)
+    if unknown := set(names) - set(PARTS):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    missed = 0
+    for name in names:
+        began = time.monotonic()
+        figures = PARTS[name]()
+        seconds = time.monotonic() - began
+        text = f"{table(figures)}\n\nMeasured on {document.circumstances()}, in {seconds:.0f} s."
+        document.put(name, text)
+        print(f"{name}\n\n{text}\n", flush=True)
+        missed += sum(not figure.met for figure in figures)
+    if missed:
+        print(f"Targets missed: {missed}", file=sys.stderr)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,97 @@
+"""A measured figure, its floor and its target, and how a table shows them. Measures nothing."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+HEADINGS = ("what", "median", "p90", "floor", "ratio", "target", "met")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The most that the median, or its ratio to the floor, may be."""
+
+    of: Literal["median", "ratio"]
+    limit: float
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """Samples of one quantity in `unit` and, from the same run, those of what is unavoidable."""
+
+    what: str
+    unit: str
+    samples: Sequence[float]
+    floor_is: str
+    floor_samples: Sequence[float]
+    target: Target | None = None
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.samples)
+
+    @property
+    def p90(self) -> float:
+        return percentile(self.samples, 0.9)
+
+    @property
+    def floor(self) -> float:
+        return statistics.median(self.floor_samples)
+
+    @property
+    def ratio(self) -> float:
+        return self.median / self.floor
+
+    @property
+    def met(self) -> bool:
+        """Whether the target is met; what has none cannot miss it."""
+        if self.target is None:
+            return True
+        return (self.median if self.target.of == "median" else self.ratio) <= self.target.limit
+
+    def cells(self) -> tuple[str, ...]:
+        """The row of a table, as long as HEADINGS."""
+        return (
+            self.what,
+            f"{number(self.median)} {self.unit}",
+            f"{number(self.p90)} {self.unit}",
+            f"{number(self.floor)} {self.unit} ({self.floor_is})",
+            f"{number(self.ratio)}×",
+            self._target(),
+            "" if self.target is None else "yes" if self.met else "**no**",
+        )
+
+    def _target(self) -> str:
+        match self.target:
+            case None:
+                return ""
+            case Target("median", limit):
+                return f"≤ {number(limit)} {self.unit}"
+            case Target(_, limit):
+                return f"≤ {number(limit)}×"
+
+
+def percentile(samples: Sequence[float], share: float) -> float:
+    """The smallest sample that at least `share` of all do not exceed."""
+    ordered = sorted(samples)
+    return ordered[max(0, -int(-share * len(ordered) // 1) - 1)]
+
+
+def number(value: float) -> str:
+    """A number with the digits that a person compares."""
+    if value >= 100:
+        return f"{value:,.0f}"
+    if value >= 10:
+        return f"{value:.1f}".removesuffix(".0")
+    return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def table(figures: Sequence[Figure]) -> str:
+    """The figures as a Markdown table."""
+    rows = [HEADINGS, *(figure.cells() for figure in figures)]
+    head, *body = (f"| {' | '.join(row)} |" for row in rows)
+    rule = "|---|" + "--:|" * 4 + "--:|---|"
+    return "\n".join((head, rule, *body))

@@ -1,0 +1,122 @@
+"""From the line that Claude's process writes to the message with its HTML at a loopback client."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import websocket
+
+from opcode_htmx.claude.history import project_id
+from tests.support import ROOT, SYSTEM_PATH, Sandbox, Server
+
+from .figures import Figure, Target
+from .stand import running_server
+
+TICKER = Path(__file__).with_name("ticker.py")
+TICK = re.compile(rb"tick(\d+)at(\d+) ")
+LIMIT = Target("median", 50.0)
+"""ms: a frame in which changes gather (40 ms), and 10 ms."""
+
+SILENCE_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """`count` ticks, each after about `pause` seconds."""
+
+    kind: str
+    count: int
+    pause: float
+
+
+SERIES = {
+    "A whole line every 150 ms": Series("lines", 60, 0.15),
+    "A growing answer, 20 pieces/s": Series("stream", 120, 0.05),
+    "A growing answer, 100 pieces/s": Series("stream", 300, 0.01),
+}
+
+
+def measure() -> list[Figure]:
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        ticker = home / "claude"
+        ticker.write_text(f"#!{sys.executable}\n{TICKER.read_text(encoding='utf-8')}", "utf-8")
+        ticker.chmod(0o700)
+        with running_server(Sandbox(home / "home").make(), ticker) as server:
+            return [
+                Figure(name, "ms", through_app(server, series), "bare tail", floor(series), LIMIT)
+                for name, series in SERIES.items()
+            ]
+
+
+def through_app(server: Server, series: Series) -> list[float]:
+    """Milliseconds of each tick, through gunicorn and the app to the page's socket."""
+    folder, session_id = server.sandbox.project, str(uuid.uuid4())
+    address = f"/projects/{project_id(folder)}/sessions/{session_id}"
+    begun = server.post("/sessions", _prompt({"count": 0}, folder=folder, session_id=session_id))
+    assert begun.status_code == 303, begun.text
+    cookies = server.get(address).cookies
+    with closing(
+        websocket.create_connection(
+            f"{server.url.replace('http', 'ws')}{address}/live",
+            origin=server.url,
+            cookie="; ".join(f"{cookie.name}={cookie.value}" for cookie in cookies),
+            timeout=SILENCE_SECONDS,
+            skip_utf8_validation=True,
+        )
+    ) as page:
+        page.recv()
+        sent = server.post(f"{address}/prompt", _prompt(asdict(series)))
+        assert sent.status_code == 303, sent.text
+        return arrivals(lambda: page.recv_data()[1], series.count)
+
+
+def floor(series: Series) -> list[float]:
+    """Milliseconds of each tick, through a bare tail."""
+    with tempfile.NamedTemporaryFile() as file:
+        tail = subprocess.Popen(
+            [sys.executable, "-m", "bench.bare_tail", file.name],
+            cwd=ROOT,
+            env={"PATH": SYSTEM_PATH},
+            stdout=subprocess.PIPE,
+        )
+        assert tail.stdout is not None
+        try:
+            port = int(tail.stdout.readline())
+            with socket.create_connection(("127.0.0.1", port), SILENCE_SECONDS) as client:
+                command = [sys.executable, str(TICKER), "--bare", json.dumps(asdict(series))]
+                with subprocess.Popen(command, env={"PATH": SYSTEM_PATH}, stdout=file):
+                    return arrivals(lambda: client.recv(1 << 20), series.count)
+        finally:
+            tail.kill()
+            tail.communicate()
+
+
+def arrivals(receive: Callable[[], bytes], count: int) -> list[float]:
+    """Milliseconds from the writing of each tick to the message in which it is first seen."""
+    seen: dict[bytes, float] = {}
+    while len(seen) < count:
+        message = receive()
+        now = time.monotonic_ns()
+        for number, written in TICK.findall(message):
+            seen.setdefault(number, (now - int(written)) / 1e6)
+    return list(seen.values())
+
+
+def _prompt(series: dict[str, object], **more: object) -> dict[str, str]:
+    text = json.dumps({"kind": "lines", "pause": 0.0, **series})
+    fields = {"prompt_id": uuid.uuid4(), "prompt": text, **more}
+    return {name: str(value) for name, value in fields.items()}
+
+

@@ -1,0 +1,22 @@
+"""What several parts stand on: a server of their own, isolated as in the tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.support import Sandbox, Server
+
+NOBODY = "http://127.0.0.1:9"
+"""The address of an API at which nobody answers."""
+
+
+@contextmanager
+def running_server(sandbox: Sandbox, claude: Path) -> Iterator[Server]:
+    """The app under gunicorn with `claude` as the CLI; it and its runs end with the block."""
+    server = Server(sandbox, claude, NOBODY)
+    try:
+        yield server.start()
+    finally:
+        server.close()

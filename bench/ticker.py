@@ -1,0 +1,76 @@
+"""A stand-in for the CLI that writes ticks: numbered lines, each with the time of its writing.
+
+The prompt is JSON: `{"kind": "lines" | "stream", "count": 60, "pause": 0.15}`. With `--bare` and
+such a series as its arguments it writes the same lines to stdout at once. It runs from a folder of
+its own and so must not import the app.
+"""
+
+import json
+import os
+import random
+import sys
+import time
+
+JITTER = 0.2  # of the pause, so that no tick keeps step with a frame
+TICKS_PER_PARAGRAPH = 12
+
+
+def write(value: object) -> None:
+    os.write(1, json.dumps(value).encode() + b"\n")
+
+
+def event(message_id: str, **event: object) -> None:
+    write({"type": "stream_event", "event": event, "api_message_id": message_id})
+
+
+def ticks(count: int, pause: float):  # type: ignore[no-untyped-def]
+    """Texts that name their number and the time in nanoseconds, when each is due."""
+    for number in range(count):
+        time.sleep(pause * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311 - no secret
+        yield f"tick{number}at{time.monotonic_ns()} with *some* words"
+
+
+def lines(count: int, pause: float) -> None:
+    """Each tick is a whole answer."""
+    for text in ticks(count, pause):
+        content = [{"type": "text", "text": text}]
+        message = {"id": f"msg_{time.monotonic_ns()}", "role": "assistant", "content": content}
+        write({"type": "assistant", "message": message, "uuid": ""})
+
+
+def stream(count: int, pause: float) -> None:
+    """Each tick is a piece of one answer that grows."""
+    message_id = f"msg_{time.monotonic_ns()}"
+    event(message_id, type="message_start", message={"id": message_id})
+    event(message_id, type="content_block_start", index=0, content_block={"type": "text"})
+    for number, text in enumerate(ticks(count, pause), start=1):
+        end = "\n\n" if number % TICKS_PER_PARAGRAPH == 0 else " "
+        delta = {"type": "text_delta", "text": text + end}
+        event(message_id, type="content_block_delta", index=0, delta=delta)
+    event(message_id, type="content_block_stop", index=0)
+
+
+def run(text: str) -> None:
+    series = json.loads(text)
+    kind = stream if series["kind"] == "stream" else lines
+    kind(series["count"], series["pause"])
+
+
+def main() -> None:
+    match sys.argv[1:]:
+        case ["--version"]:
+            print("2.1.330 (Claude Code)")
+        case ["auth", "status"]:
+            print(json.dumps({"loggedIn": True}))
+        case ["--bare", series]:
+            run(series)
+        case _:
+            while line := sys.stdin.readline():
+                value = json.loads(line)
+                if value["type"] == "user":
+                    write({**value, "isReplay": True})
+                    run(value["message"]["content"])
+                    write({"type": "result", "subtype": "success", "uuid": value["uuid"]})
+
+
+main()
