@@ -190,10 +190,17 @@ class Server:
     def get(self, path: str, **arguments: object) -> requests.Response:
         return requests.get(self.url + path, auth=(USER, PASSWORD), timeout=20, **arguments)  # type: ignore[arg-type]
 
-    def post(self, path: str, data: Mapping[str, str]) -> requests.Response:
+    def post(
+        self, path: str, data: Mapping[str, str], headers: Mapping[str, str] | None = None
+    ) -> requests.Response:
         """A POST as a script makes it: with credentials and without a browser's headers."""
         return requests.post(
-            self.url + path, data=data, auth=(USER, PASSWORD), timeout=20, allow_redirects=False
+            self.url + path,
+            data=data,
+            headers=headers,
+            auth=(USER, PASSWORD),
+            timeout=20,
+            allow_redirects=False,
         )
 
     def _answers(self) -> bool:

@@ -14,10 +14,11 @@ from flask import render_template, request
 from flask_sock import Sock
 from simple_websocket import ConnectionClosed, Server
 
+from ..claude import sessions
 from ..view.conversation import Cursor
 from ..view.screens import Screen
 from .pages import SessionLookup
-from .sockets import SERVICE_RESTART, OpenSockets, close
+from .sockets import POLICY_VIOLATION, SERVICE_RESTART, OpenSockets, close
 
 FRAME_SECONDS = 0.04
 HEARTBEAT_SECONDS = 15.0
@@ -32,6 +33,8 @@ def register(sock: Sock, lookup: SessionLookup, sockets: OpenSockets) -> None:
             _serve(ws, lookup.screen(project_id, session_id))
         except (ConnectionClosed, OSError):
             pass  # the phone has gone; it comes back with its cursor
+        except (sessions.ProjectNotFound, sessions.SessionNotFound):
+            close(ws, POLICY_VIOLATION)  # to come back would not help
         finally:
             sockets.remove(ws)
             # 1000, the code of a handler that returns, would tell the page not to come back

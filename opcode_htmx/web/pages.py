@@ -94,7 +94,7 @@ def blueprint(place: Place, supervisor: Supervisor, lookup: SessionLookup) -> Bl
         if not isinstance(found, ToolBlock | RawBlock):
             abort(404)
         text = found.text if isinstance(found, RawBlock) else found.output
-        return Response(text, mimetype="text/plain; charset=utf-8")
+        return Response(text, mimetype="text/plain")
 
     @pages.get("/projects/<project_id>/new")
     def new_in_project(project_id: str) -> str:

@@ -18,6 +18,7 @@ from simple_websocket import ConnectionClosed, Server
 from .access import is_websocket
 
 SERVICE_RESTART = 1012
+POLICY_VIOLATION = 1008
 MAX_MESSAGE_BYTES = 64 * 1024
 DEAD_PEER_MS = 60_000
 """How long the kernel may try to reach a phone that is gone before the socket is closed."""
