@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket as plain
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import gevent
@@ -28,7 +29,7 @@ def main(path: Path) -> None:
                 client.sendall(data)
 
 
-def changes(path: Path):  # type: ignore[no-untyped-def]
+def changes(path: Path) -> Iterator[None]:
     """Yields whenever the file may have grown."""
     if sys.platform != "linux":
         while True:

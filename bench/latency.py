@@ -118,5 +118,3 @@ def _prompt(series: dict[str, object], **more: object) -> dict[str, str]:
     text = json.dumps({"kind": "lines", "pause": 0.0, **series})
     fields = {"prompt_id": uuid.uuid4(), "prompt": text, **more}
     return {name: str(value) for name, value in fields.items()}
-
-

@@ -33,14 +33,14 @@ def source(module: str) -> list[str]:
 def code(number: int, lines: int) -> str:
     """A stretch of real code, another one for every number."""
     text = source(MODULES[number % len(MODULES)])
-    start = (number * 97) % max(1, len(text) - lines)
+    start = 60 + (number * 97) % (len(text) - lines - 60)  # behind the docstring
     return "\n".join(text[start : start + lines])
 
 
 @cache
 def paragraphs() -> tuple[str, ...]:
     """Paragraphs of English about programs, from docstrings, in an order that mixes modules."""
-    found = []
+    found: list[str] = []
     for module in MODULES:
         for node in ast.walk(ast.parse("\n".join(source(module)))):
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
@@ -58,7 +58,7 @@ def _prose(docstring: str) -> Iterator[str]:
 
 
 def answers() -> Iterator[str]:
-    """Markdown sections of 1 to 3 KB, one after the other without end: text, lists, code, tables."""
+    """Markdown sections of 1 to 3 KB without end: text, lists, code, tables."""
     words = cycle(paragraphs())
     number = 0
     while True:
@@ -77,7 +77,9 @@ def answers() -> Iterator[str]:
             case 1:
                 lines.append(f"```python\n{code(number, 18)}\n```")
             case _:
-                lines.append("\n".join(f"- **{n}**: {i}" for n, i in zip(names, items, strict=True)))
+                lines.append(
+                    "\n".join(f"- **{n}**: {i}" for n, i in zip(names, items, strict=True))
+                )
         lines.append(next(words))
         yield "\n\n".join(lines) + "\n\n"
 

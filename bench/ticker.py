@@ -10,6 +10,7 @@ import os
 import random
 import sys
 import time
+from collections.abc import Iterator
 
 JITTER = 0.2  # of the pause, so that no tick keeps step with a frame
 TICKS_PER_PARAGRAPH = 12
@@ -23,7 +24,7 @@ def event(message_id: str, **event: object) -> None:
     write({"type": "stream_event", "event": event, "api_message_id": message_id})
 
 
-def ticks(count: int, pause: float):  # type: ignore[no-untyped-def]
+def ticks(count: int, pause: float) -> Iterator[str]:
     """Texts that name their number and the time in nanoseconds, when each is due."""
     for number in range(count):
         time.sleep(pause * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311 - no secret

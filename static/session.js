@@ -5,14 +5,14 @@
 (() => {
   const SILENCE_MS = 40000; // the server says something every 15 s
   const NEAR_END_PX = 80;
+  const TITLE_CHARACTERS = 80;
   const $ = (id) => document.getElementById(id);
+  const transcript = $("transcript");
   const composer = $("composer");
   const prompt = $("prompt");
   const jump = $("jump");
   let connection = null;
   let heardAt = Date.now();
-  let atEnd = true;
-  let missed = 0;
 
   // --- the socket -------------------------------------------------------------------------
 
@@ -33,7 +33,7 @@
 
   document.addEventListener("htmx:ws:before:message:incoming", () => {
     heardAt = Date.now();
-    atEnd = isAtEnd();
+    holdFocus();
   });
 
   document.addEventListener("htmx:ws:after:message:incoming", (event) => {
@@ -42,7 +42,10 @@
     url.searchParams.set("cursor", $("cursor").value);
     event.detail.connection.url = url.href;
     openAgain();
-    follow();
+    giveFocusBack();
+    nameThePage();
+    if (follows) toEnd();
+    offerJump();
   });
 
   document.addEventListener("htmx:ws:close", (event) => {
@@ -67,28 +70,43 @@
   // --- the reader's place -----------------------------------------------------------------
 
   const page = document.scrollingElement;
-  const isAtEnd = () => page.scrollHeight - page.scrollTop - innerHeight < NEAR_END_PX;
-  const toEnd = () => page.scrollTo({ top: page.scrollHeight, behavior: "instant" });
+  const toGo = () => page.scrollHeight - page.scrollTop - innerHeight;
+  let follows = true; // whether the view goes along with the end
+  let top = 0;
+  let seen = 0; // blocks that were there when the reader was last at the end
 
-  const follow = () => {
-    if (atEnd) toEnd();
-    else if (!isAtEnd()) missed += 1;
-    jump.hidden = isAtEnd() || !missed;
+  const toEnd = () => {
+    page.scrollTo({ top: page.scrollHeight, behavior: "instant" });
+    follows = true;
+    top = page.scrollTop;
+  };
+
+  const offerJump = () => {
+    if (toGo() < NEAR_END_PX) seen = transcript.childElementCount;
+    const missed = transcript.childElementCount - seen;
+    const label = missed > 0 ? `Jump to newest (${missed})` : "Jump to newest";
+    if (jump.textContent !== label) jump.textContent = label;
+    jump.hidden = toGo() < NEAR_END_PX;
   };
 
   addEventListener("scroll", () => {
-    if (isAtEnd()) {
-      missed = 0;
-      jump.hidden = true;
-    }
+    // A finger that moves up wants to stay there, however close the end still is.
+    follows = toGo() < (page.scrollTop < top ? 2 : NEAR_END_PX);
+    top = page.scrollTop;
+    offerJump();
   }, { passive: true });
 
-  jump.addEventListener("click", toEnd);
+  jump.addEventListener("click", () => {
+    toEnd();
+    offerJump();
+  });
 
   // What a person opened stays open when a newer version of it arrives.
   const opened = new Map();
   document.addEventListener("toggle", (event) => {
     if (event.target.id) opened.set(event.target.id, event.target.open);
+    follows = toGo() < NEAR_END_PX; // opened to be read: the end may wait
+    offerJump();
   }, true);
   const openAgain = () => {
     for (const [id, open] of opened) {
@@ -96,6 +114,29 @@
       if (!details) opened.delete(id);
       else if (details.open !== open) details.open = open;
     }
+  };
+
+  // A newer version takes the place of the element that the keyboard was on.
+  let held = null;
+  const holdFocus = () => {
+    const focused = document.activeElement;
+    held = transcript.contains(focused) ? focused.closest("[id]")?.id : null;
+  };
+  const giveFocusBack = () => {
+    if (held && document.activeElement === document.body)
+      $(held)?.querySelector("summary, button")?.focus({ preventScroll: true });
+  };
+
+  // The first prompt of a new session is its title, as it will be after a reload.
+  let untitled = !document.querySelector(".block-prompt, .earlier");
+  const nameThePage = () => {
+    const first = untitled && transcript.querySelector(".block-prompt .prompt-text");
+    if (!first) return;
+    const line = first.textContent.trim().replace(/\s+/g, " ");
+    const title = line.length > TITLE_CHARACTERS ? `${line.slice(0, TITLE_CHARACTERS - 1)}…` : line;
+    document.querySelector(".topbar h1").textContent = title;
+    document.title = `${title} · opcode`;
+    untitled = false;
   };
 
   // --- the composer -----------------------------------------------------------------------
@@ -106,8 +147,9 @@
   });
 
   composer.addEventListener("htmx:after:request", (event) => {
+    if (event.detail.ctx.response.status >= 400) return;
     // Only what was sent is cleared: a person may have gone on typing.
-    if (event.detail.ctx.response.status < 400 && prompt.value === sent) prompt.value = "";
+    if (prompt.value === sent) prompt.value = "";
     toEnd();
   });
 
@@ -126,7 +168,20 @@
     }
   });
 
-  // The keyboard and the composer take room from the transcript; its end stays in view.
-  new ResizeObserver(() => atEnd && toEnd()).observe(composer);
+  // The keyboard and the dock take room from the transcript; its end stays in view.
+  const keepEnd = () => follows && toEnd();
+  new ResizeObserver(keepEnd).observe($("dock"));
+  addEventListener("resize", keepEnd);
+
+  // On iOS the keyboard covers the page instead of shrinking it: the dock moves up by as much.
+  const view = window.visualViewport;
+  const lift = () => {
+    const covered = view.scale > 1 ? 0 : innerHeight - view.height - view.offsetTop;
+    document.documentElement.style.setProperty("--keyboard", `${Math.max(0, covered)}px`);
+  };
+  view?.addEventListener("resize", lift);
+  view?.addEventListener("scroll", lift);
+
   if (!location.hash) toEnd();
+  offerJump();
 })();

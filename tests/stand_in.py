@@ -4,8 +4,11 @@ The prompt is a JSON list of steps: `["lines", 1000]` writes numbered lines, `["
 answer, `["half", "…", seconds]` a line in two halves, `["big", bytes]` one long line, `["raw",
 "…"]` text as it stands, `["stderr", "…"]`, `["deaf"]` ignores SIGTERM and interrupts,
 `["grandchild"]` leaves a sleeping process in a session of its own, `["ask", id]` asks permission
-and waits for the answer, `["wait", path]` waits until a file exists, `["exit", status]` ends.
-Any other prompt is answered with its own text. Without a step that ends, the turn is closed.
+and waits for the answer, `["request", id, subtype]` makes another request and answers with what
+it was told, `["wait", path]` waits, without reading, until a file exists, `["report"]` answers
+with its arguments, folder, umask and environment, `["signal", number]` signals itself, `["exit",
+status]` ends at once, `["exit after turn", status]` when the turn is closed. Any other prompt is
+answered with its own text. Without a step that ends, the turn is closed.
 """
 
 import json
@@ -14,9 +17,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from pathlib import Path
 
 SESSION = "unknown"
+
+prompts: deque[dict[str, object]] = deque()
+"""Those that came while a request was open."""
+
+exit_after_turn: list[int] = []
 
 
 def say(value: object) -> None:
@@ -41,14 +50,28 @@ def half(text: str, seconds: float) -> None:
     sys.stdout.flush()
 
 
-def ask(request_id: str) -> None:
-    request = {"subtype": "can_use_tool", "tool_name": "Bash", "input": {"command": "true"}}
-    say({"type": "control_request", "request_id": request_id, "request": request})
+def request(request_id: str, **what: object) -> dict[str, object]:
+    """Make a request and wait for its answer; prompts that come first have to wait."""
+    say({"type": "control_request", "request_id": request_id, "request": what})
     while True:
-        line = json.loads(sys.stdin.readline())
-        if line.get("type") == "control_response":
-            say(line)
-            return
+        line: dict[str, object] = json.loads(sys.stdin.readline())
+        if line["type"] == "control_response":
+            return line
+        if line["type"] == "user":
+            prompts.append(line)
+
+
+def report() -> str:
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return json.dumps(
+        {
+            "arguments": sys.argv[1:],
+            "folder": str(Path.cwd()),
+            "umask": umask,
+            "environment": dict(os.environ),
+        }
+    )
 
 
 def do(step: list[object]) -> None:
@@ -73,25 +96,43 @@ def do(step: list[object]) -> None:
             command = ["sleep", "600"]
             subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL)
         case ["ask", str(request_id)]:
-            ask(request_id)
+            tool = {"tool_name": "Bash", "input": {"command": "true"}}
+            say(request(request_id, subtype="can_use_tool", **tool))
+        case ["request", str(request_id), str(subtype)]:
+            answer(json.dumps(request(request_id, subtype=subtype)))
         case ["wait", str(path)]:
             while not Path(path).exists():
                 time.sleep(0.01)
+        case ["report"]:
+            answer(report())
+        case ["signal", int(number)]:
+            os.kill(os.getpid(), number)
         case ["exit", int(status)]:
             sys.stdout.flush()
             os._exit(status)
+        case ["exit after turn", int(status)]:
+            exit_after_turn.append(status)
         case _:
             raise ValueError(step)
 
 
 def turn(text: str) -> None:
-    try:
-        steps = json.loads(text)
-    except ValueError:
-        steps = [["text", text]]
+    steps: list[list[object]] = json.loads(text) if text.startswith("[[") else [["text", text]]
     for step in steps:
         do(step)
     say({"type": "result", "subtype": "success", "uuid": f"r{time.time_ns()}", "is_error": False})
+    if exit_after_turn:
+        sys.exit(exit_after_turn[0])
+
+
+def next_prompt() -> dict[str, object] | None:
+    if prompts:
+        return prompts.popleft()
+    while line := sys.stdin.readline():
+        value: dict[str, object] = json.loads(line)
+        if value["type"] == "user":
+            return value
+    return None
 
 
 def main() -> None:
@@ -104,11 +145,11 @@ def main() -> None:
     else:
         flag = "--resume" if "--resume" in arguments else "--session-id"
         SESSION = arguments[arguments.index(flag) + 1]
-        while line := sys.stdin.readline():
-            value = json.loads(line)
-            if value["type"] == "user":
-                say({**value, "isReplay": True, "session_id": SESSION})
-                turn(value["message"]["content"])
+        while value := next_prompt():
+            say({**value, "isReplay": True, "session_id": SESSION})
+            message = value["message"]
+            assert isinstance(message, dict)
+            turn(message["content"])
 
 
 main()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, TypeAlias
 
 Json: TypeAlias = dict[str, Any]
@@ -109,6 +110,13 @@ class Assistant:
     parent: str | None
     content: tuple[Content, ...]
     error: str | None
+    index: int | None = None
+    """The place of the first content block in the message, where the line tells it."""
+
+
+class Refusal(StrEnum):
+    DENIED = "permission-rule"
+    INTERRUPTED = "user-rejected"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +130,8 @@ class User:
     is_meta: bool
     tool_result: Any = field(repr=False)
     """The tool's own structured account of its result (a patch, an exit status), if any."""
+    refusal: Refusal | None = None
+    """Why a tool's result is an error without the tool having failed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ kept as it came (`Unknown`, `Malformed`), because every release of the CLI adds 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 from .messages import (
     Assistant,
@@ -28,6 +29,7 @@ from .messages import (
     OtherEvent,
     PermissionRequest,
     PromptState,
+    Refusal,
     SystemEvent,
     TextContent,
     ThinkingContent,
@@ -38,12 +40,20 @@ from .messages import (
     User,
 )
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_LARGEST = 2**53
+"""Beyond this no count is exact everywhere, and none of Claude's is meant."""
+
 
 def parse(line: bytes) -> Message:
     """The message that one line holds. Never raises: a line that is no message is `Malformed`."""
     text = line.decode("utf-8", "replace")
     try:
         raw = json.loads(text)
+        if r"\ud" in text.lower():
+            # Half of a surrogate pair is valid in JSON and nowhere else: no page could hold it
+            whole = _SURROGATE.sub("\ufffd", json.dumps(raw, ensure_ascii=False))
+            raw = json.loads(whole)
     except (ValueError, RecursionError):
         return Malformed(text)
     if not isinstance(raw, dict) or not isinstance(raw.get("type"), str):
@@ -53,8 +63,8 @@ def parse(line: bytes) -> Message:
         return Unknown("sidechain", raw)
     try:
         return _parse_known(raw)
-    except (TypeError, ValueError, AttributeError, OverflowError):
-        # A known type in a shape of a later release: keep it whole rather than fail on it.
+    except RecursionError:
+        # Nested without sense: keep it whole rather than fail on it.
         return Unknown(raw["type"], raw)
 
 
@@ -62,10 +72,15 @@ def _parse_known(raw: Json) -> Message:
     match raw["type"]:
         case "stream_event":
             return _stream_event(raw)
+        case "assistant" if output := _str(raw.get("local_command_source")):
+            # A slash command's output, dressed as Claude's; history has it under the same uuid
+            return SystemEvent("local_command", _str(raw.get("uuid")), {"content": output})
         case "assistant" if isinstance(raw.get("message"), dict):
             return _assistant(raw)
         case "user" if isinstance(raw.get("message"), dict):
             return _user(raw)
+        case "attachment" if _dict(raw.get("attachment")).get("type") == "queued_command":
+            return _queued_prompt(raw, raw["attachment"])
         case "result":
             return _result(raw)
         case "control_request" if _dict(raw.get("request")).get("subtype") == "can_use_tool":
@@ -80,6 +95,8 @@ def _parse_known(raw: Json) -> Message:
             return _init(raw)
         case "system":
             return SystemEvent(_str(raw.get("subtype")), _str(raw.get("uuid")), raw)
+        case "conversation_reset" as subtype:
+            return SystemEvent(subtype, _str(raw.get("uuid")), raw)
         case other:
             return Unknown(other, raw)
 
@@ -119,12 +136,14 @@ def _stream_event(raw: Json) -> Message:
 
 def _assistant(raw: Json) -> Assistant:
     message = raw["message"]
+    index = raw.get("apiBlockIndex")
     return Assistant(
         message_id=_str(message.get("id")) or _str(raw.get("uuid")),
         uuid=_str(raw.get("uuid")),
         parent=_optional(raw.get("parent_tool_use_id")),
         content=_contents(message.get("content")),
         error=_optional(raw.get("error")) or ("" if raw.get("isApiErrorMessage") else None),
+        index=index if isinstance(index, int) else None,
     )
 
 
@@ -134,9 +153,28 @@ def _user(raw: Json) -> User:
         parent=_optional(raw.get("parent_tool_use_id")),
         content=_contents(raw["message"].get("content")),
         is_replay=bool(raw.get("isReplay")),
-        is_meta=bool(raw.get("isMeta") or raw.get("isCompactSummary")),
+        is_meta=any(map(raw.get, ("isMeta", "isCompactSummary", "isSynthetic"))),
         # stdout and history spell it differently
         tool_result=raw.get("tool_use_result", raw.get("toolUseResult")),
+        refusal=_refusal(raw),
+    )
+
+
+def _refusal(raw: Json) -> Refusal | None:
+    meta = [_dict(each).get("non_execution_kind") for each in _list(raw.get("tool_result_meta"))]
+    kinds = [raw.get("toolDenialKind"), *meta]
+    return next((refusal for refusal in Refusal if refusal in kinds), None)
+
+
+def _queued_prompt(raw: Json, attachment: Json) -> User:
+    """A prompt that was taken up in mid-turn: a `user` line on stdout, this in history."""
+    return User(
+        uuid=_str(attachment.get("source_uuid")) or _str(raw.get("uuid")),
+        parent=None,
+        content=_contents(attachment.get("prompt")),
+        is_replay=False,
+        is_meta=attachment.get("commandMode") != "prompt",
+        tool_result=None,
     )
 
 
@@ -150,7 +188,7 @@ def _result(raw: Json) -> TurnResult:
         subtype=_str(raw.get("subtype")),
         is_error=bool(raw.get("is_error")),
         duration_ms=_int(raw.get("duration_ms")),
-        cost_usd=float(cost) if isinstance(cost, int | float) else None,
+        cost_usd=float(cost) if _is_amount(cost) else None,
         input_tokens=sum(_int(usage.get(name)) for name in read),
         output_tokens=_int(usage.get("output_tokens")),
         turns=_int(raw.get("num_turns")),
@@ -282,4 +320,9 @@ def _optional(value: object) -> str | None:
 
 
 def _int(value: object) -> int:
-    return int(value) if isinstance(value, int | float) else 0
+    return int(value) if _is_amount(value) else 0
+
+
+def _is_amount(value: object) -> TypeGuard[int | float]:
+    """Whether it is a number that can be counted with: not NaN, not negative, not endless."""
+    return isinstance(value, int | float) and 0 <= value <= _LARGEST

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
 import signal
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +23,18 @@ from gevent import subprocess
 
 from .folder import RunFolder
 
+log = logging.getLogger(__name__)
+
 MARK = "OPCODE_RUN_ID"
 START_TIME_TOLERANCE = 2.0
 """Seconds: the kernel counts from boot, and the clock may be set in between."""
 
 POLL_SECONDS = 0.1
+SWEEP_SECONDS = 0.5
+"""How long what Claude has left behind may take to follow SIGTERM."""
+SWEEP_POLL_SECONDS = 0.02
+KILL_ROUNDS = 10
+"""How often the sweep looks again for what was started while it killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +139,24 @@ def marked(run_id: str) -> list[psutil.Process]:
         for process in psutil.process_iter()
         if process.pid != own and _mark(process) == run_id and _running(process)
     ]
+
+
+def sweep(run_id: str) -> None:
+    """End what a run has started and left behind, wherever it has gone."""
+    leftover = marked(run_id)
+    signal_all(leftover, signal.SIGTERM)
+    deadline = time.monotonic() + SWEEP_SECONDS
+    while leftover and time.monotonic() < deadline:
+        gevent.sleep(SWEEP_POLL_SECONDS)
+        leftover = marked(run_id)
+    for _ in range(KILL_ROUNDS):
+        if not leftover:
+            return
+        signal_all(leftover, signal.SIGKILL)
+        gevent.sleep(SWEEP_POLL_SECONDS)
+        leftover = marked(run_id)
+    if leftover:
+        log.warning("run %s has left processes: %s", run_id, [each.pid for each in leftover])
 
 
 def signal_all(processes: Iterable[psutil.Process], number: signal.Signals) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -18,25 +17,18 @@ from gevent.lock import BoundedSemaphore
 
 from ..claude import stream
 from ..claude.messages import PermissionRequest, User
+from . import stopping
+from .ending import how_it_ended
 from .folder import InputClosed, Outcome, RunEnd, RunFolder, RunRecord
 from .notify import Broadcast
 from .phases import OPEN_TURN, Event, Phase
-from .process import ClaudeProcess, marked, signal_all
+from .process import ClaudeProcess, sweep
 from .state import RunState
 from .tail import LineReader
 
 log = logging.getLogger(__name__)
 
 LINES_PER_TURN_OF_THE_HUB = 100
-INTERRUPT_ID = "opcode-interrupt"
-INTERRUPT_SHARE, TERMINATE_SHARE = 0.4, 0.9
-"""Shares of the deadline at which an interrupt gives way to SIGTERM, and that to SIGKILL."""
-
-SWEEP_SECONDS = 0.5
-KILL_ROUNDS = 10
-"""How often the sweep looks again for what was started while it killed."""
-
-FROM_OUTSIDE = frozenset({signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGKILL})
 ERROR_LINES = 20
 
 
@@ -66,7 +58,7 @@ class Run:
         """Shared by the runs of a session."""
         self.idle_since = time.time()
         self._process: ClaudeProcess | None = None
-        self._greenlets: list[gevent.Greenlet] = []
+        self._greenlets: list[gevent.Greenlet[..., None]] = []
         self._history_size = history_size
         self._stop_deadline = stop_deadline
         self._ending: tuple[Outcome, str] | None = None
@@ -137,7 +129,11 @@ class Run:
             open_turn = self.phase in OPEN_TURN
             self.state.step(Event.STOPPED)
             self.changed.notify()
-            gevent.spawn(self._end_process, self._process, open_turn)
+            self._greenlets.append(
+                gevent.spawn(
+                    stopping.end, self, self._process, self._stop_deadline, open_turn=open_turn
+                )
+            )
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait for the end, at most `timeout` seconds; whether it has come."""
@@ -224,63 +220,17 @@ class Run:
 
     # --- the end ----------------------------------------------------------------------------
 
-    def _end_process(self, process: ClaudeProcess, open_turn: bool) -> None:
-        """Interrupt, SIGTERM, SIGKILL, each when its share of the deadline is over."""
-        began = time.monotonic()
-        family = process.family()
-
-        def gone_by(share: float) -> bool:
-            return self.join(max(0.0, began + share * self._stop_deadline - time.monotonic()))
-
-        if open_turn:
-            self._interrupt(began + INTERRUPT_SHARE * self._stop_deadline)
-        process.terminate()
-        if not gone_by(TERMINATE_SHARE):
-            process.kill()
-            self.join(self._stop_deadline)
-        signal_all(family, signal.SIGKILL)
-
-    def _interrupt(self, until: float) -> None:
-        """Ask Claude to close the turn, so that its history says what happened."""
-        turns = self.state.turns
-        try:
-            # not longer than there is time for, however full the pipe
-            with gevent.Timeout(max(0.0, until - time.monotonic()), False):
-                self.folder.send(stream.control_line(INTERRUPT_ID, "interrupt"))
-        except InputClosed:
-            return
-        except OSError:
-            log.exception("run %s could not be interrupted and is ended at once", self.id)
-            return
-        seen = self.changed.version
-        while self.state.turns == turns and self.live and time.monotonic() < until:
-            seen = self.changed.wait(seen, max(0.0, until - time.monotonic()))
-
     def _await_exit(self, process: ClaudeProcess) -> None:
         status = process.wait()
-        self.sweep()
+        sweep(self.id)
         self.finish(status)
-
-    def sweep(self) -> None:
-        """End what Claude has started and left behind, wherever it has gone."""
-        leftover = marked(self.id)
-        signal_all(leftover, signal.SIGTERM)
-        deadline = time.monotonic() + SWEEP_SECONDS
-        while leftover and time.monotonic() < deadline:
-            gevent.sleep(0.02)
-            leftover = marked(self.id)
-        for _ in range(KILL_ROUNDS):
-            if not leftover:
-                return
-            signal_all(leftover, signal.SIGKILL)
-            gevent.sleep(0.02)
-            leftover = marked(self.id)
-        log.warning("run %s has left processes behind: %s", self.id, [p.pid for p in leftover])
 
     def finish(self, status: int | None) -> None:
         """Record how the process ended. `status` is None when nobody saw it."""
         self.catch_up(last=True)
-        outcome, cause = self._ending or self._how_it_ended(status)
+        outcome, cause = self._ending or how_it_ended(
+            status, open_turn=self.phase in OPEN_TURN, watched=self._process is not None
+        )
         end = RunEnd(outcome, time.time(), cause, status, self._history_size())
         self.record = self.record.ended(end)
         try:
@@ -291,26 +241,3 @@ class Run:
         self._ended.set()
         self._files_changed.set()
         self.changed.notify()
-
-    def _how_it_ended(self, status: int | None) -> tuple[Outcome, str]:
-        if status:
-            return _how_it_failed(status)
-        unseen = " while no server was watching" if self._process is None else ""
-        if self.phase in OPEN_TURN:
-            return Outcome.INTERRUPTED, f"Claude ended before its answer was complete{unseen}."
-        return Outcome.COMPLETED, f"Claude ended{unseen}."
-
-
-def _how_it_failed(status: int) -> tuple[Outcome, str]:
-    # Claude catches the polite signals and exits with 128 and their number, as shells do
-    number = -status if status < 0 else status - 128
-    try:
-        killer = signal.Signals(number)
-    except ValueError:
-        killer = None
-    if killer in FROM_OUTSIDE:
-        return Outcome.INTERRUPTED, f"Claude was ended from outside by {killer.name}."
-    if status < 0:
-        name = killer.name if killer else f"signal {number}"
-        return Outcome.FAILED, f"Claude crashed ({name})."
-    return Outcome.FAILED, f"Claude ended with exit status {status}."

@@ -196,7 +196,7 @@ class Supervisor:
             run.catch_up()
             self._follow(run, found)
         else:
-            run.sweep()
+            process.sweep(run.id)
             run.finish(None)
 
     def _add(self, folder: RunFolder, record: RunRecord) -> Run:

@@ -116,12 +116,15 @@ class FolderWatcher:
         self._polling.watch(folder, callback)
 
     def unwatch(self, folder: Path) -> None:
-        for watcher in filter(None, (self._inotify, self._polling)):
+        for watcher in self._watchers():
             watcher.unwatch(folder)
 
     def close(self) -> None:
-        for watcher in filter(None, (self._inotify, self._polling)):
+        for watcher in self._watchers():
             watcher.close()
+
+    def _watchers(self) -> list[InotifyWatcher | PollingWatcher]:
+        return [each for each in (self._inotify, self._polling) if each is not None]
 
 
 _Signature = frozenset[tuple[str, int, int]]

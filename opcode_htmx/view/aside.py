@@ -32,7 +32,7 @@ class Aside:
         """
         live = run is not None and run.live
         waiting = run.state.waiting if run else {}
-        errors = run.folder.error_lines(ERROR_LINES) if run and run.live else []
+        errors = error_lines(run) if run and run.live else []
         return {
             "status": self._macros.status(phase_of(run), status_text(run)),  # type: ignore[attr-defined]
             "queue": self._macros.queue(list(waiting.values()), live),  # type: ignore[attr-defined]
@@ -55,3 +55,11 @@ def status_text(run: Run | None) -> str:
     if end.outcome is Outcome.COMPLETED:
         return f"{end.cause} A prompt goes on with this session."
     return end.cause
+
+
+def error_lines(run: Run) -> list[str]:
+    """The last lines of Claude's stderr; none if the run's folder was cleared away."""
+    try:
+        return run.folder.error_lines(ERROR_LINES)
+    except FileNotFoundError:
+        return []

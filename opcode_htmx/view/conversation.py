@@ -18,8 +18,9 @@ from gevent.lock import BoundedSemaphore
 from ..claude import stream
 from ..runs.folder import Outcome
 from ..runs.notify import Broadcast
-from ..runs.run import ERROR_LINES, LINES_PER_TURN_OF_THE_HUB, Run
+from ..runs.run import LINES_PER_TURN_OF_THE_HUB, Run
 from ..runs.tail import LineReader
+from .aside import error_lines
 from .blocks import Block
 from .transcript import Transcript
 
@@ -113,8 +114,9 @@ class Conversation:
             runs = list(self.runs())
             for index, run in enumerate(runs):
                 before = runs[index - 1].record.end if index else None
-                start = before.history_end if before else 0
-                self._read_history(2 * index, start, run.record.history_start)
+                if before or not index:
+                    start = before.history_end if before else 0
+                    self._read_history(2 * index, start, run.record.history_start)
                 self._read_run(2 * index + 1, run)
             end = runs[-1].record.end if runs else None
             if not runs or end:
@@ -138,6 +140,10 @@ class Conversation:
 
     def _read_run(self, number: int, run: Run) -> None:
         segment = self._segments.get(number)
+        if segment is None and run.record.end and not run.folder.output.exists():
+            # The folder was cleared away; what Claude noted of the run is still there
+            self._read_history(number, run.record.history_start, run.record.end.history_end)
+            return
         if segment is None:
             fresh = run.record.history_start == 0
             cost = 0.0 if fresh else None
@@ -174,7 +180,7 @@ def _last_words(run: Run) -> tuple[str, str]:
     end = run.record.end
     if end is None:
         return "", ""
-    stderr = "\n".join(run.folder.error_lines(ERROR_LINES))
+    stderr = "\n".join(error_lines(run))
     match end.outcome:
         case Outcome.COMPLETED | Outcome.CANCELLED:
             return "", stderr

@@ -38,8 +38,9 @@ def count(lines: Iterable[DiffLine]) -> tuple[int, int]:
 
 
 def _hunk(hunk: dict[str, Any]) -> Iterator[DiffLine]:
-    old = f"{hunk.get('oldStart', 0)},{hunk.get('oldLines', 0)}"
-    new = f"{hunk.get('newStart', 0)},{hunk.get('newLines', 0)}"
+    names = ("oldStart", "oldLines", "newStart", "newLines")
+    start, count, new_start, new_count = (_number(hunk.get(name)) for name in names)
+    old, new = f"{start},{count}", f"{new_start},{new_count}"
     yield DiffLine("hunk", f"@@ -{old} +{new} @@")
     lines = hunk.get("lines")
     if isinstance(lines, list):
@@ -48,3 +49,7 @@ def _hunk(hunk: dict[str, Any]) -> Iterator[DiffLine]:
 
 def _line(text: str) -> DiffLine:
     return DiffLine(_KINDS.get(text[:1], "ctx"), text)
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0

@@ -18,6 +18,7 @@ from . import tools
 from .blocks import Block, TextBlock
 from .conversation import Change
 from .markdown import render
+from .questions import questions_of
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
@@ -41,6 +42,7 @@ class Fragments:
                 "markdown": render,
                 "cut": tools.cut,
                 "present": partial(tools.present, project=project),
+                "questions_of": questions_of,
                 "address": address,
                 "dollars": _dollars,
                 "duration": _duration,
@@ -88,7 +90,8 @@ def _dollars(amount: float) -> str:
 
 
 def _duration(milliseconds: int) -> str:
-    seconds = milliseconds / 1000
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
+    tenths = round(milliseconds / 100)
+    if tenths < 600:
+        return f"{tenths / 10:.1f} s"
+    minutes, seconds = divmod(round(milliseconds / 1000), 60)
+    return f"{minutes} min {seconds} s"

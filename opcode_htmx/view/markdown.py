@@ -3,7 +3,7 @@
 A text that still grows is rendered by its finished parts: a part is a run of top-level Markdown
 blocks that nothing written later can change, so each is rendered once and the cost grows with the
 text and not with its square. A whole text goes through the same splitter, so history and the live
-page come out alike. (The price: a link definition serves only the part that it stands in.)
+page come out alike. (The price: link definitions, which could change what is settled, are text.)
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-import bleach
 from bleach.sanitizer import Cleaner
 from markdown_it import MarkdownIt
 from markupsafe import Markup
@@ -34,10 +33,13 @@ FENCE_LINES = 60
 """A longer fenced code block is cut into several parts, so that none grows without end."""
 
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+_LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)")
+"""A line as Markdown has it: `str.splitlines` breaks at form feeds and the like, too."""
+
 _ALIGN = re.compile(r' style="text-align:(left|right|center)"')
 
 _parser = MarkdownIt("commonmark", {"html": False, "linkify": False, "breaks": False})
-_parser.enable(["table", "strikethrough"]).disable(["image"])
+_parser.enable(["table", "strikethrough"]).disable(["image", "reference"])
 
 
 class _Cleaners:
@@ -54,11 +56,6 @@ def render(text: str) -> Markup:
     html = html.replace("</table>", "</table></div>")
     html = html.replace("<a href=", '<a rel="noopener noreferrer" target="_blank" href=')
     return Markup(_Cleaners.html.clean(html))  # noqa: S704 - cleaned in this very line
-
-
-def plain(text: str) -> Markup:
-    """Text as it stands, escaped."""
-    return Markup(bleach.clean(text, tags=(), attributes={}, strip=False))  # noqa: S704 - cleaned
 
 
 class Part:
@@ -107,11 +104,13 @@ class GrowingMarkdown:
         if "\n" in text:
             while self._settle(revision):
                 pass
-        self.parts[-1].become(self._fence + self._tail, revision)
+        # The end of code that was cut there is no code of its own
+        ended = not self._tail or _closing_line(self._fence, [self._tail]) == 0
+        self.parts[-1].become("" if self._fence and ended else self._fence + self._tail, revision)
 
     def _settle(self, revision: int) -> bool:
         """Make parts of what no later text can change; whether there may be more of it."""
-        lines = self._tail[: self._tail.rfind("\n") + 1].splitlines(keepends=True)
+        lines = _LINE.findall(self._tail[: self._tail.rfind("\n") + 1])
         if self._fence:
             return self._settle_code(lines, revision)
         blocks = _top_level_blocks(lines)
@@ -131,7 +130,10 @@ class GrowingMarkdown:
         closing = _closing_line(self._fence, lines[:FENCE_LINES])
         if closing is None and len(lines) < FENCE_LINES:
             return False
-        self._take("".join(lines[: FENCE_LINES if closing is None else closing + 1]), revision)
+        if closing == 0:
+            self._tail = self._tail[len(lines[0]) :]
+        else:
+            self._take("".join(lines[: FENCE_LINES if closing is None else closing + 1]), revision)
         if closing is not None:
             self._fence = ""
         return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ from ..claude.messages import Json
 from . import diff
 from .blocks import ToolBlock
 from .diff import DiffLine
+from .wording import as_json
 
 SHOWN_CHARACTERS = 20_000
 """Longer texts are cut in the card; the whole text has an address of its own."""
@@ -97,7 +97,7 @@ def _command(name: str, tool_input: Json) -> Cut | None:
         return cut(command)
     if not tool_input or tool_input.keys() <= _EDIT_KEYS & set(_PATH_KEYS):
         return None
-    return cut(json.dumps(tool_input, indent=2, ensure_ascii=False))
+    return cut(as_json(tool_input))
 
 
 def _changes(name: str, tool_input: Json, details: object) -> list[DiffLine]:

@@ -6,8 +6,8 @@ same ids as the stdout that it was written beside.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import TypeVar
 
 from ..claude.messages import (
@@ -24,6 +24,7 @@ from ..claude.messages import (
     MessageStart,
     OtherContent,
     PermissionRequest,
+    Refusal,
     SystemEvent,
     TextContent,
     ThinkingContent,
@@ -48,9 +49,32 @@ from .blocks import (
     ToolState,
 )
 from .markdown import GrowingMarkdown
-from .wording import is_bookkeeping, notice, prompt_text
+from .wording import (
+    as_json,
+    command_output,
+    interruption,
+    is_bookkeeping,
+    is_command,
+    notice,
+    prompt_text,
+)
 
 B = TypeVar("B", bound=Block)
+
+_UNFINISHED = frozenset({ToolState.PREPARING, ToolState.RUNNING, ToolState.WAITING})
+_REFUSED = {Refusal.DENIED: ToolState.DENIED, Refusal.INTERRUPTED: ToolState.INTERRUPTED}
+
+
+@dataclass(slots=True)
+class _Stream:
+    """A text that arrives in pieces. It is no block before it says something."""
+
+    type: type[TextBlock]
+    block_id: str
+    parent: str | None
+    held: str = ""
+    block: TextBlock | None = None
+    complete: bool = False
 
 
 class Transcript:
@@ -72,7 +96,9 @@ class Transcript:
         self._by_id: dict[str, Block] = {}
         self._touched: dict[str, Block] = {}  # by id, the latest change last
         self._message_ids: dict[str | None, str] = {}  # the message that streams, by parent
-        self._streaming: dict[tuple[str, int], TextBlock] = {}
+        self._streaming: dict[tuple[str, int], _Stream] = {}
+        self._unfinished: dict[str, AskBlock | ToolBlock] = {}
+        self._turn_began = 0  # the index in blocks at which this turn's begin
         self._completed: dict[str, int] = {}  # content blocks completed, by message id
         self._born_in_line = 0
         self._cost = cost_before
@@ -84,7 +110,7 @@ class Transcript:
             if block.revision <= revision:
                 break
             changed.append(block)
-        return sorted(changed, key=lambda block: block.born)
+        return sorted(changed, key=_position)
 
     def get(self, block_id: str) -> Block | None:
         return self._by_id.get(block_id)
@@ -99,11 +125,10 @@ class Transcript:
             case BlockStart():
                 self._block_start(message)
             case BlockDelta():
-                if block := self._streaming.get(self._key(message)):
-                    self._grow(block, message.text)
+                if stream := self._streaming.get(self._key(message)):
+                    self._flow(stream, message.text)
             case BlockStop():
-                if block := self._streaming.pop(self._key(message), None):
-                    block.open = False
+                self._stop(self._key(message))
             case Assistant():
                 self._assistant(message)
             case User():
@@ -114,13 +139,12 @@ class Transcript:
                 self._answer(message)
             case TurnResult():
                 self._result(message)
-            case SystemEvent() if text := notice(message):
-                self._new(NoticeBlock, message.uuid, text=text)
+            case SystemEvent():
+                self._system(message)
             case Malformed() if self._run_id:
-                self._new(RawBlock, f"line-{offset}", type="not JSON", text=message.text)
+                self._new(RawBlock, "", type="not JSON", text=message.text)
             case Unknown() if not is_bookkeeping(message, live=self._run_id is not None):
-                text = json.dumps(message.raw, indent=2, ensure_ascii=False)
-                self._new(RawBlock, f"line-{offset}", type=message.type, text=text)
+                self._new(RawBlock, "", type=message.type, text=as_json(message.raw))
             case _:
                 pass
 
@@ -131,7 +155,8 @@ class Transcript:
         """
         self.offset += 1
         self._born_in_line = 0
-        self._finish_open_blocks(AskState.WITHDRAWN)
+        self._finish(self._unfinished.values())
+        self._close_streams()
         if error:
             self._new(ErrorBlock, f"end-{self._run_id}", text=error)
         if notice:
@@ -165,9 +190,22 @@ class Transcript:
         text: str,
     ) -> None:
         if block_id not in self._by_id:
-            block = self._new(type_, block_id, parent)
-            self._streaming[key] = block
-            self._grow(block, text)
+            self._streaming[key] = stream = _Stream(type_, block_id, parent)
+            self._flow(stream, text)
+
+    def _stop(self, key: tuple[str, int]) -> None:
+        """The whole text comes before the end of its pieces or after it; without text, never."""
+        stream = self._streaming.get(key)
+        if stream and (stream.complete or stream.block is None):
+            del self._streaming[key]
+
+    def _flow(self, stream: _Stream, text: str) -> None:
+        stream.held += text
+        if stream.block is None and stream.held.strip():
+            stream.block = self._new(stream.type, stream.block_id, stream.parent)
+        if stream.block is not None:
+            self._grow(stream.block, stream.held)
+            stream.held = ""
 
     def _grow(self, block: TextBlock, text: str) -> None:
         if text:
@@ -176,8 +214,10 @@ class Transcript:
             self._touch(block)
 
     def _assistant(self, message: Assistant) -> None:
-        for content in message.content:
-            index = self._completed.get(message.message_id, 0)
+        for place, content in enumerate(message.content):
+            # Blocks without text are left out of stdout, but counted by history
+            counted = self._completed.get(message.message_id, 0)
+            index = counted if message.index is None else message.index + place
             self._completed[message.message_id] = index + 1
             self._complete(message, index, content)
 
@@ -200,7 +240,7 @@ class Transcript:
                     tool.state = ToolState.RUNNING
                 self._touch(tool)
             case OtherContent() if content.type != "redacted_thinking":
-                text = json.dumps(content.raw, indent=2, ensure_ascii=False)
+                text = as_json(content.raw)
                 self._new(RawBlock, block_id, message.parent, type=content.type, text=text)
             case _:
                 pass
@@ -208,12 +248,18 @@ class Transcript:
     def _complete_text(
         self, type_: type[TextBlock], message: Assistant, block_id: str, text: str
     ) -> None:
-        known = self._oldest_open(type_, message.message_id) or self._by_id.get(block_id)
+        stream = self._oldest_stream(type_, message.message_id)
+        if stream is not None:
+            stream.complete = True
+            block_id = stream.block_id
+        known = self._by_id.get(block_id)
         block = known if isinstance(known, type_) else None
         if block is None:
             if not text.strip():
                 return
             block = self._new(type_, block_id, message.parent)
+            if stream is not None:
+                stream.block, stream.held = block, ""
         streamed = "".join(block.source)
         if text.startswith(streamed):
             self._grow(block, text[len(streamed) :])
@@ -223,12 +269,17 @@ class Transcript:
             self._grow(block, text)
         block.open = False
 
-    def _oldest_open(self, type_: type[TextBlock], message_id: str) -> TextBlock | None:
-        """The block that is streaming: an empty one left out would shift the count."""
-        for (owner, _), block in self._streaming.items():
-            if owner == message_id and type(block) is type_ and block.open:
-                return block
+    def _oldest_stream(self, type_: type[TextBlock], message_id: str) -> _Stream | None:
+        """What is streaming: one without text, which is never completed, would shift the count."""
+        for (owner, _), stream in self._streaming.items():
+            if owner == message_id and stream.type is type_ and not stream.complete:
+                return stream
         return None
+
+    def _close_streams(self) -> None:
+        for stream in self._streaming.values():
+            _close(stream)
+        self._streaming.clear()
 
     # --- what the person and the tools say --------------------------------------------------
 
@@ -245,14 +296,43 @@ class Transcript:
                     images.append(content)
                 case _:
                     pass
-        text = prompt_text("\n".join(texts))
-        if message.is_meta or message.parent or not (text or images):
+        text = "\n".join(texts)
+        if message.is_meta or message.parent or message.uuid in self._by_id:
             return
-        if text.startswith("[Request interrupted"):
-            self._finish_open_blocks(AskState.WITHDRAWN)
-            self._new(NoticeBlock, message.uuid, text=text.strip("[]") + ".")
-        elif message.uuid not in self._by_id:
-            self._new(PromptBlock, message.uuid, text=text, images=images)
+        if (output := command_output(text)) is not None:
+            self._command_output(message.uuid, output)
+        elif sentence := interruption(text):
+            self._end_turn()
+            self._new(NoticeBlock, message.uuid, text=sentence)
+        elif (words := prompt_text(text)) or images:
+            prompt = self._new(PromptBlock, message.uuid, text=words, images=images)
+            if is_command(text):
+                self._put_first_in_turn(prompt)
+
+    def _put_first_in_turn(self, prompt: PromptBlock) -> None:
+        """A slash command is told behind what it printed; people read it in front."""
+        *said, _ = self.blocks[self._turn_began :]
+        if said and not any(isinstance(block, PromptBlock) for block in said):
+            segment, offset, _ = _position(said[0])
+            prompt.order = f"{segment}.{offset}.0"
+            self.blocks.insert(self._turn_began, self.blocks.pop())
+
+    def _system(self, event: SystemEvent) -> None:
+        content = event.raw.get("content")
+        output = command_output(content) if isinstance(content, str) else None
+        if event.uuid in self._by_id:
+            return  # told again after a compaction
+        if event.subtype == "task_notification":
+            self._end_of_subagent(event.raw.get("tool_use_id"))
+        if output is not None:
+            self._command_output(event.uuid, output)
+        elif text := notice(event):
+            self._new(NoticeBlock, event.uuid, text=text)
+
+    def _command_output(self, uuid: str, output: str) -> None:
+        if output:
+            block = self._new(TextBlock, uuid, open=False)
+            self._grow(block, output)
 
     def _tool_result(self, result: ToolResult, message: User) -> None:
         tool = self._by_id.get(result.tool_use_id)
@@ -261,8 +341,10 @@ class Transcript:
         tool.output = result.text
         tool.images = result.images
         tool.details = message.tool_result
-        if tool.state not in (ToolState.DENIED, ToolState.INTERRUPTED):
-            tool.state = ToolState.ERROR if result.is_error else ToolState.DONE
+        if not result.is_error:
+            tool.state = ToolState.DONE
+        elif tool.state is not ToolState.DENIED:
+            tool.state = _REFUSED[message.refusal] if message.refusal else ToolState.ERROR
         self._touch(tool)
 
     # --- what Claude asks -------------------------------------------------------------------
@@ -296,7 +378,7 @@ class Transcript:
     # --- the end of a turn ------------------------------------------------------------------
 
     def _result(self, message: TurnResult) -> None:
-        self._finish_open_blocks(AskState.WITHDRAWN)
+        self._end_turn()
         if message.is_error and message.reason not in ("aborted_streaming", "aborted_tools"):
             text = message.text or f"The turn ended with an error: {message.subtype}."
             if not self._said_by_last_block(text):
@@ -313,41 +395,52 @@ class Transcript:
             input_tokens=message.input_tokens,
             output_tokens=message.output_tokens,
         )
+        self._turn_began = len(self.blocks)
 
     def _said_by_last_block(self, text: str) -> bool:
         last = self.blocks[-1] if self.blocks else None
         return isinstance(last, ErrorBlock) and last.text == text
 
-    def _finish_open_blocks(self, ask_state: AskState) -> None:
-        for text in self._streaming.values():
-            text.open = False
-        self._streaming.clear()
-        for block in list(self._by_id.values()):
-            if isinstance(block, AskBlock) and block.state is AskState.OPEN:
-                block.state = ask_state
-                self._touch(block)
-            elif isinstance(block, ToolBlock) and block.state in (
-                ToolState.PREPARING,
-                ToolState.RUNNING,
-                ToolState.WAITING,
-            ):
+    def _end_turn(self) -> None:
+        """Nothing of this turn goes on, except for subagents in the background."""
+        self._finish(block for block in self._unfinished.values() if not self._outlives(block))
+        self._close_streams()
+
+    def _outlives(self, block: Block) -> bool:
+        """Whether it belongs to a subagent whose call has its result, but which still works."""
+        owner = self._by_id.get(block.parent or "")
+        return isinstance(owner, ToolBlock) and (
+            owner.state is ToolState.DONE or self._outlives(owner)
+        )
+
+    def _end_of_subagent(self, tool_use_id: object) -> None:
+        self._finish(block for block in self._unfinished.values() if block.parent == tool_use_id)
+
+    def _finish(self, blocks: Iterable[AskBlock | ToolBlock]) -> None:
+        for block in list(blocks):
+            if isinstance(block, AskBlock):
+                block.state = AskState.WITHDRAWN
+            else:
                 block.state = ToolState.INTERRUPTED
-                self._touch(block)
+            self._touch(block)
 
     # --- keeping blocks ---------------------------------------------------------------------
 
     def _new(self, type_: type[B], block_id: str, parent: str | None = None, **fields: object) -> B:
         """Add a block behind all others of its container."""
         self._born_in_line += 1
+        order = f"{self._segment}.{self.offset}.{self._born_in_line}"
+        if not block_id or block_id in self._by_id:
+            block_id = f"line-{order.replace('.', '-')}"  # no id stands twice on a page
         block = type_(
-            id=block_id or f"line-{self.offset}-{self._born_in_line}",
-            order=f"{self._segment}.{self.offset}.{self._born_in_line}",
+            id=block_id,
+            order=order,
             born=self.offset,
             revision=self.offset,
             **fields,  # type: ignore[arg-type]
         )
         owner = self._by_id.get(parent) if parent else None
-        if owner is not None:
+        if isinstance(owner, ToolBlock):
             block.parent = owner.id
             owner.children.append(block)
         else:
@@ -360,6 +453,22 @@ class Transcript:
         block.revision = self.offset
         self._touched.pop(block.id, None)
         self._touched[block.id] = block
+        match block:
+            case AskBlock(state=AskState.OPEN):
+                self._unfinished[block.id] = block
+            case ToolBlock() if block.state in _UNFINISHED:
+                self._unfinished[block.id] = block
+            case _:
+                self._unfinished.pop(block.id, None)
 
     def __iter__(self) -> Iterator[Block]:
         return iter(self._by_id.values())
+
+
+def _close(stream: _Stream) -> None:
+    if stream.block is not None:
+        stream.block.open = False
+
+
+def _position(block: Block) -> tuple[int, ...]:
+    return tuple(map(int, block.order.split(".")))

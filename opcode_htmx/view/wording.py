@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 from ..claude.messages import SystemEvent, Unknown
@@ -9,9 +10,15 @@ from ..claude.messages import SystemEvent, Unknown
 _WRAPPED = re.compile(
     r"<(system-reminder|local-command-caveat|task-notification)>.*?</\1>\s*", re.DOTALL
 )
-_COMMAND = re.compile(r"<command-name>(.*?)</command-name>", re.DOTALL)
+_COMMAND = re.compile(
+    r"\s*(?:<command-message>.*?</command-message>\s*)?<command-name>(.*?)</command-name>",
+    re.DOTALL,
+)
 _COMMAND_ARGUMENTS = re.compile(r"<command-args>(.*?)</command-args>", re.DOTALL)
-_COMMAND_OUTPUT = re.compile(r"</?local-command-stdout>")
+_COMMAND_OUTPUT = re.compile(
+    r"\s*<(local-command-stdout|local-command-stderr)>(.*)</\1>\s*", re.DOTALL
+)
+_INTERRUPTION = re.compile(r"\[(Request interrupted by user[^\]\n]*)\]")
 
 _QUIET_SYSTEM = frozenset(
     {
@@ -32,6 +39,7 @@ _QUIET_SYSTEM = frozenset(
         "post_turn_summary",
         "stop_hook_summary",
         "bridge_state",
+        "background_tasks_changed",
     }
 )
 """System lines about how Claude works: the cards and the status line show that already."""
@@ -44,7 +52,6 @@ _QUIET_STREAM = frozenset(
         "streamlined_text",
         "streamlined_tool_use_summary",
         "tool_use_summary",
-        "conversation_reset",
         "sidechain",
     }
 )
@@ -53,10 +60,27 @@ _QUIET_STREAM = frozenset(
 def prompt_text(text: str) -> str:
     """The words of the person in a user entry, without what the CLI wraps around them."""
     text = _WRAPPED.sub("", text)
-    if command := _COMMAND.search(text):
+    if command := _COMMAND.match(text):
         arguments = _COMMAND_ARGUMENTS.search(text)
         return f"{command[1]} {arguments[1] if arguments else ''}".strip()
-    return _COMMAND_OUTPUT.sub("", text).strip()
+    return text.strip()
+
+
+def is_command(text: str) -> bool:
+    """Whether a user entry is a slash command, which is told after its own output."""
+    return _COMMAND.match(text) is not None
+
+
+def command_output(text: str) -> str | None:
+    """What a slash command printed, if `text` is that and nothing else."""
+    output = _COMMAND_OUTPUT.fullmatch(text)
+    return output[2].strip() if output else None
+
+
+def interruption(text: str) -> str | None:
+    """The sentence about an interruption, if `text` is that and nothing else."""
+    match = _INTERRUPTION.fullmatch(text)
+    return f"{match[1]}." if match else None
 
 
 def notice(event: SystemEvent) -> str:
@@ -66,15 +90,18 @@ def notice(event: SystemEvent) -> str:
         case "compact_boundary":
             return "The conversation so far was compacted."
         case "api_retry" | "api_error":
-            attempt, limit = raw.get("attempt", raw.get("retryAttempt")), raw.get("max_retries")
-            tries = f" (attempt {attempt}{f' of {limit}' if limit else ''})" if attempt else ""
+            attempt = _number(raw.get("attempt", raw.get("retryAttempt")))
+            limit = _number(raw.get("max_retries", raw.get("maxRetries")))
+            tries = f" (attempt {attempt}{limit and f' of {limit}'})" if attempt else ""
             return f"The API did not answer as it should; Claude tries again{tries}."
+        case "conversation_reset":
+            return "The conversation was cleared: Claude knows nothing of what stands above."
         case subtype if subtype in _QUIET_SYSTEM:
             return ""
         case subtype:
             content = raw.get("content") or raw.get("message") or raw.get("output")
             text = content if isinstance(content, str) else ""
-            return _COMMAND_OUTPUT.sub("", text).strip() or subtype.replace("_", " ")
+            return text.strip() or subtype.replace("_", " ")
 
 
 def is_bookkeeping(unknown: Unknown, *, live: bool) -> bool:
@@ -86,3 +113,15 @@ def is_bookkeeping(unknown: Unknown, *, live: bool) -> bool:
     if unknown.type in _QUIET_STREAM:
         return True
     return not live and not {"message", "uuid"} <= unknown.raw.keys()
+
+
+def as_json(value: object) -> str:
+    """A value of Claude's as JSON to read."""
+    try:
+        return json.dumps(value, indent=2, ensure_ascii=False)
+    except RecursionError:
+        return "This is nested too deeply to be shown."
+
+
+def _number(value: object) -> str:
+    return str(value) if isinstance(value, int) else ""

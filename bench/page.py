@@ -1,0 +1,145 @@
+"""The first load of a session page with 50 blocks: bytes, first paint, and requests kept alive."""
+
+from __future__ import annotations
+
+import http.client
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser
+
+from opcode_htmx.claude.history import project_id
+from tests.support import ROOT, SYSTEM_PATH, Sandbox, Server, write_stand_in
+
+from . import history
+from .bare_page import bare
+from .figures import Figure, Target
+from .loads import Conditions, Load, load, phone
+from .stand import running_server
+
+TURNS = 5
+BLOCKS = TURNS * history.BLOCKS_PER_TURN
+LOADS = 15
+REQUESTS = 60
+SLOW_CPU = Conditions(cpu_slowdown=4)
+SLOW_LINE = Conditions(line=(1.6e6, 150))
+SETTLING_MS = 500
+"""After the load: time for the socket to open and to say what there is to say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A page, and the cookies with which it is asked for."""
+
+    url: str
+    cookies: Mapping[str, str]
+
+
+def measure() -> list[Figure]:
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        sandbox = Sandbox(home / "home").make()
+        with running_server(sandbox, write_stand_in(home / "claude")) as server:
+            app, text = _session_page(server)
+            bare_file = home / "bare.html"
+            bare_file.write_text(bare(text), encoding="utf-8")
+            with file_server(bare_file) as floor, phone() as browser:
+                return [
+                    *_weights(browser, app, floor),
+                    *_paints(browser, app, floor),
+                    *_kept_alive(server, app, floor),
+                ]
+
+
+def _session_page(server: Server) -> tuple[Address, str]:
+    """The address of a session page with BLOCKS blocks, and its HTML."""
+    project = server.sandbox.project
+    name = project_id(project)
+    file = server.sandbox.config_dir / "projects" / name / f"{history.SESSION_ID}.jsonl"
+    history.write(file, project, TURNS)
+    answer = server.get(f"/projects/{name}/sessions/{history.SESSION_ID}")
+    shown = answer.text.count("<article ")
+    assert shown == BLOCKS, f"the page shows {shown} blocks"
+    cookies = {cookie.name: cookie.value or "" for cookie in answer.cookies}
+    return Address(answer.url, cookies), answer.text
+
+
+@contextmanager
+def file_server(file: Path) -> Iterator[Address]:
+    """A plain server of one file, in a process of its own."""
+    server = subprocess.Popen(
+        [sys.executable, "-m", "bench.bare_page", str(file)],
+        cwd=ROOT,
+        env={"PATH": SYSTEM_PATH},
+        stdout=subprocess.PIPE,
+    )
+    assert server.stdout is not None
+    try:
+        yield Address(f"http://127.0.0.1:{int(server.stdout.readline())}/", {})
+    finally:
+        server.kill()
+        server.communicate()
+
+
+def _weights(browser: Browser, app: Address, floor: Address) -> Iterator[Figure]:
+    def loads(address: Address) -> list[Load]:
+        settled = Conditions(), SETTLING_MS
+        return [load(browser, address.url, address.cookies, *settled) for _ in range(3)]
+
+    ours = loads(app)
+    floor_kb = [each.total_bytes / 1e3 for each in loads(floor)]
+    for name, sizes, limit in (
+        ("Everything transferred", [each.total_bytes for each in ours], 50),
+        ("JavaScript of it", [each.bytes_by_type["Script"] for each in ours], 25),
+    ):
+        kilobytes = [size / 1e3 for size in sizes]
+        yield Figure(name, "KB", kilobytes, "bare page", floor_kb, Target("median", limit))
+
+
+def _paints(browser: Browser, app: Address, floor: Address) -> Iterator[Figure]:
+    for name, conditions, target in (
+        ("First contentful paint, CPU slowed 4×", SLOW_CPU, Target("ratio", 1.3)),
+        ("First contentful paint, 1.6 Mbit/s and 150 ms", SLOW_LINE, Target("median", 600)),
+    ):
+        ours, bare_ms = [], []
+        for _ in range(LOADS):  # by turns, so that both have the same neighbours on the machine
+            bare_ms.append(load(browser, floor.url, floor.cookies, conditions).paint_ms)
+            ours.append(load(browser, app.url, app.cookies, conditions).paint_ms)
+        yield Figure(name, "ms", ours, "bare page", bare_ms, target)
+
+
+def _kept_alive(server: Server, app: Address, floor: Address) -> Iterator[Figure]:
+    """A server that waits for an ACK before it sends the rest shows as 40 ms per request."""
+    cookie = "; ".join(f"{name}={value}" for name, value in app.cookies.items())
+    bare_ms = sequential(floor.url, "")
+    for name, url in (
+        ("The page again on one connection", app.url),
+        ("A small answer on one connection", f"{server.url}/healthz"),
+    ):
+        yield Figure(
+            name, "ms", sequential(url, cookie), "bare page", bare_ms, Target("median", 40)
+        )
+
+
+def sequential(url: str, cookie: str) -> list[float]:
+    """Milliseconds of each of REQUESTS requests on one connection, without the first."""
+    parts = urlsplit(url)
+    headers = {"Accept-Encoding": "gzip", **({"Cookie": cookie} if cookie else {})}
+    taken = []
+    with closing(http.client.HTTPConnection(parts.netloc, timeout=20)) as connection:
+        for _ in range(REQUESTS + 1):
+            began = time.perf_counter()
+            connection.request("GET", parts.path, headers=headers)
+            response = connection.getresponse()
+            response.read()
+            taken.append((time.perf_counter() - began) * 1e3)
+            assert response.status == 200, response.status
+            assert not response.will_close, "the server closes the connection"
+    return taken[1:]

@@ -1,0 +1,62 @@
+"""End the process of a run within a deadline: interrupt, SIGTERM, SIGKILL.
+
+Knows one run and its process; what is recorded about the end is the run's own business.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import gevent
+
+from ..claude import stream
+from .folder import InputClosed
+from .process import ClaudeProcess, signal_all
+
+if TYPE_CHECKING:
+    from .run import Run
+
+log = logging.getLogger(__name__)
+
+INTERRUPT_ID = "opcode-interrupt"
+INTERRUPT_SHARE, TERMINATE_SHARE = 0.4, 0.9
+"""Shares of the deadline at which an interrupt gives way to SIGTERM, and that to SIGKILL."""
+
+
+def end(run: Run, process: ClaudeProcess, deadline: float, *, open_turn: bool) -> None:
+    """End `process` and all that it has started; each step gives way when its share is over."""
+    began = time.monotonic()
+    family = process.family()
+
+    def gone_by(share: float) -> bool:
+        return run.join(max(0.0, began + share * deadline - time.monotonic()))
+
+    if open_turn:
+        _interrupt(run, began + INTERRUPT_SHARE * deadline)
+    process.terminate()
+    if not gone_by(TERMINATE_SHARE):
+        process.kill()
+        run.join(deadline)
+    signal_all(family, signal.SIGKILL)
+
+
+def _interrupt(run: Run, until: float) -> None:
+    """Ask Claude to close the turn, so that its history says what happened."""
+    turns = run.state.turns
+    try:
+        # not longer than there is time for, however full the pipe
+        remaining = max(0.0, until - time.monotonic())
+        with contextlib.suppress(gevent.Timeout), gevent.Timeout(remaining):
+            run.folder.send(stream.control_line(INTERRUPT_ID, "interrupt"))
+    except InputClosed:
+        return
+    except OSError:
+        log.exception("run %s could not be interrupted and is ended at once", run.id)
+        return
+    seen = run.changed.version
+    while run.state.turns == turns and run.live and time.monotonic() < until:
+        seen = run.changed.wait(seen, max(0.0, until - time.monotonic()))

@@ -1,0 +1,124 @@
+"""A page in miniature: HTML as a tree, and hx-upsert as htmx does it to that tree.
+
+The rules are those of static/vendor/hx-upsert.js: an element whose id the page has replaces it;
+another one goes into the target in front of the first child with a greater key.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html import escape
+from html.parser import HTMLParser
+
+VOID = {"br", "hr", "input"}
+
+
+class Node:
+    """An element and what is in it."""
+
+    def __init__(self, tag: str, attributes: dict[str, str | None]) -> None:
+        self.tag = tag
+        self.attributes = attributes
+        self.children: list[Node | str] = []
+
+    @property
+    def elements(self) -> list[Node]:
+        return [child for child in self.children if isinstance(child, Node)]
+
+    @property
+    def id(self) -> str:
+        return self.attributes.get("id") or ""
+
+    @property
+    def text(self) -> str:
+        return "".join(c if isinstance(c, str) else c.text for c in self.children)
+
+    def walk(self) -> Iterator[Node]:
+        yield self
+        for child in self.elements:
+            yield from child.walk()
+
+    def find(self, id_: str) -> Node | None:
+        return next((node for node in self.walk() if node.id == id_), None)
+
+    def __str__(self) -> str:
+        if self.tag == "#page":
+            return "".join(map(_html, self.children))
+        attributes = "".join(
+            f" {name}" if value is None else f' {name}="{escape(value)}"'
+            for name, value in self.attributes.items()
+        )
+        inner = "" if self.tag in VOID else "".join(map(_html, self.children)) + f"</{self.tag}>"
+        return f"<{self.tag}{attributes}>{inner}"
+
+
+def _html(child: Node | str) -> str:
+    return escape(child) if isinstance(child, str) else str(child)
+
+
+class _Builder(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.path = [Node("#page", {})]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        node = Node(tag, dict(attrs))
+        self.path[-1].children.append(node)
+        if tag not in VOID:
+            self.path.append(node)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.path.pop().tag == tag
+
+    def handle_data(self, data: str) -> None:
+        self.path[-1].children.append(data)
+
+
+def parse(html: str) -> Node:
+    """The tree of well-formed HTML; an element that is closed wrongly is an error."""
+    builder = _Builder()
+    builder.feed(str(html))
+    builder.close()
+    (page,) = builder.path
+    return page
+
+
+def apply(page: Node, fragments: str) -> None:
+    """Do to the page what htmx does with these fragments."""
+    for element in parse(fragments).elements:
+        if element.tag == "hx-upsert":
+            target = page.find((element.attributes["hx-target"] or "").removeprefix("#"))
+            assert target is not None, element.attributes
+            assert element.attributes["key"] == "data-order"
+            for new in element.elements:
+                _upsert(page, target, new)
+        else:
+            assert element.attributes["hx-swap-oob"] == "true"
+            assert _replace(page, new=element), element.id
+
+
+def _upsert(page: Node, target: Node, new: Node) -> None:
+    if _replace(page, new):
+        return
+    key = _key(new)
+    for position, child in enumerate(target.children):
+        if isinstance(child, Node) and _key(child) > key:
+            target.children.insert(position, new)
+            return
+    target.children.append(new)
+
+
+def _replace(page: Node, new: Node) -> bool:
+    for node in page.walk():
+        for position, child in enumerate(node.children):
+            if isinstance(child, Node) and child.id == new.id:
+                node.children[position] = new
+                return True
+    return False
+
+
+def _key(node: Node) -> list[tuple[int, str]]:
+    """As localeCompare with numeric: runs of digits count as numbers."""
+    pieces = re.findall(r"\d+|\D+", node.attributes.get("data-order") or "")
+    return [(int(piece), "") if piece.isdigit() else (-1, piece) for piece in pieces]

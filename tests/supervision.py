@@ -1,0 +1,120 @@
+"""Runs supervised in the test's own process, and waiting while greenlets go on."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import gevent
+import psutil
+
+from opcode_htmx.claude import history
+from opcode_htmx.runs.phases import Phase
+from opcode_htmx.runs.run import Run
+from opcode_htmx.runs.supervisor import RunSettings, Supervisor
+
+from .support import Sandbox, processes_of
+
+T = TypeVar("T")
+
+
+def until(condition: Callable[[], T], what: str, timeout: float = 20.0) -> T:
+    """Wait until `condition` gives something true, and give that; greenlets run meanwhile."""
+    deadline = time.monotonic() + timeout
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"not within {timeout} s: {what}"
+        gevent.sleep(0.005)
+    return value
+
+
+def new_id() -> str:
+    return str(uuid.uuid4())
+
+
+def steps(*steps: Sequence[object]) -> str:
+    """A prompt for the stand-in."""
+    return json.dumps(steps)
+
+
+def idle(run: Run) -> Run:
+    """The run, once it waits for its next prompt."""
+
+    def is_idle() -> bool:
+        assert run.live, [run.record.end, *run.folder.error_lines(20)]
+        return run.phase is Phase.IDLE
+
+    until(is_idle, "the turn ends")
+    return run
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_bytes().splitlines()]
+
+
+def texts(run: Run) -> list[str]:
+    """What Claude has said, by its output file."""
+    return [
+        part["text"]
+        for line in lines(run.folder.output)
+        if line["type"] == "assistant"
+        for part in line["message"]["content"]
+        if part["type"] == "text"
+    ]
+
+
+class Room:
+    """Supervisors, one after the other, over the runs of one sandbox."""
+
+    def __init__(self, sandbox: Sandbox, claude: Path, api_url: str = "http://127.0.0.1:9") -> None:
+        self.sandbox = sandbox
+        self.runs_dir = sandbox.state / "runs"
+        self._settings: dict[str, Any] = {
+            "runs_dir": self.runs_dir,
+            "binary": claude,
+            "environment": sandbox.environment(api_url),
+            "permission_mode": None,
+            "stop_deadline": 2.0,
+            "idle_timeout": 0.0,
+            "history_file": lambda session_id: history.find(sandbox.config_dir, session_id),
+        }
+        self._supervisors: list[Supervisor] = []
+
+    @property
+    def supervisor(self) -> Supervisor:
+        return self._supervisors[-1] if self._supervisors else self.restart()
+
+    def restart(self, **settings: object) -> Supervisor:
+        """A supervisor in place of the last one, which ends as a server that is killed does."""
+        if self._supervisors:
+            self._supervisors[-1].close()
+        self._settings.update(settings)
+        supervisor = Supervisor(RunSettings(**self._settings))
+        self._supervisors.append(supervisor)
+        supervisor.adopt()
+        return supervisor
+
+    def prompt(self, text: str, session_id: str = "", prompt_id: str = "") -> Run:
+        return self.supervisor.prompt(
+            session_id or new_id(), self.sandbox.project, prompt_id or new_id(), text
+        )
+
+    def marked_processes(self) -> list[psutil.Process]:
+        return processes_of(self.sandbox.state)
+
+    def close(self) -> None:
+        """Leave no process, no descriptor and no greenlet."""
+        if self._supervisors:
+            self._supervisors[-1].close()
+        for process in processes_of(self.sandbox.state):
+            process.kill()
+        until(lambda: not self.marked_processes(), "the processes are gone")
+        gevent.sleep(0.01)  # for the children's statuses to be collected
+
+
+def record_on_disk(run: Run) -> Mapping[str, Any]:
+    loaded: Mapping[str, Any] = json.loads(run.folder.record_path.read_bytes())
+    return loaded

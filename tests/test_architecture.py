@@ -1,0 +1,331 @@
+"""The rules that hold the rooms apart, read from the source itself."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .support import ROOT
+
+PACKAGE = "opcode_htmx"
+MODULES = sorted((ROOT / PACKAGE).rglob("*.py"))
+SOURCES = sorted(
+    {
+        *MODULES,
+        *ROOT.glob("*.py"),
+        *(ROOT / "scripts").rglob("*.py"),
+        *(ROOT / "tests").rglob("*.py"),
+        *(ROOT / "bench").rglob("*.py"),
+    }
+)
+TEMPLATES = sorted((ROOT / "templates").rglob("*"))
+
+BASE = {"settings", "setting_values"}
+ARROWS = {
+    "setting_values": set(),
+    "settings": {"setting_values"},
+    "state": BASE,
+    "credentials": {*BASE, "state"},
+    "claude": {"claude"},
+    "demo": {*BASE, "demo", "claude"},
+    "runs": {*BASE, "runs", "claude"},
+    "view": {*BASE, "view", "runs", "claude"},
+    "web": {*BASE, "web", "view", "runs", "claude", "demo.scenes"},
+}
+"""What each room may import. A new room has to say where it stands."""
+
+OUTSIDE = {"__init__", "__main__", "launch", "wiring"}
+"""What puts the rooms together. It may import every room, and no room may import it."""
+
+WEB = {"flask", "flask_sock", "flask_httpauth", "simple_websocket", "werkzeug", "gunicorn"}
+NO_WEB = set(ARROWS) - {"web"}
+
+
+def name_of(path: Path) -> str:
+    """`view.markdown` for the module at that place in the package."""
+    parts = path.relative_to(ROOT / PACKAGE).with_suffix("").parts
+    return ".".join(parts).removesuffix(".__init__")
+
+
+NAMES = {name_of(path) for path in MODULES}
+
+
+def room_of(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def imported(tree: ast.AST, name: str, *, is_package: bool = False) -> Iterator[str]:
+    """The full names of all that the module `name` of the package imports, at whatever level."""
+    package = [PACKAGE, *name.split(".")] if is_package else [PACKAGE, *name.split(".")[:-1]]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) + 1 - node.level] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            for alias in node.names:
+                whole = f"{base}.{alias.name}"
+                yield whole if whole.removeprefix(f"{PACKAGE}.") in NAMES else base
+
+
+def ours(names: Iterator[str]) -> set[str]:
+    """Those of the package itself, without its name; the package's own front door is `__init__`."""
+    found = {name for name in names if room_of(name) == PACKAGE}
+    return {name.removeprefix(PACKAGE).removeprefix(".") or "__init__" for name in found}
+
+
+def wrong_imports(source: str, name: str) -> set[str]:
+    """What a module of a room imports and may not."""
+    allowed = ARROWS[room_of(name)]
+    used = ours(imported(ast.parse(source), name))
+    return {each for each in used if not {each, room_of(each)} & allowed}
+
+
+def in_rooms() -> list[Path]:
+    return [path for path in MODULES if room_of(name_of(path)) not in {*OUTSIDE, ""}]
+
+
+# --- imports --------------------------------------------------------------------------------
+
+
+def test_every_module_belongs_to_a_room_or_puts_them_together() -> None:
+    assert {room_of(name_of(path)) or "__init__" for path in MODULES} <= {*ARROWS, *OUTSIDE}
+
+
+@pytest.mark.parametrize("path", in_rooms(), ids=name_of)
+def test_imports_point_left(path: Path) -> None:
+    is_package = path.name == "__init__.py"
+    name = f"{name_of(path)}.__init__" if is_package else name_of(path)
+    assert wrong_imports(path.read_text(encoding="utf-8"), name) == set()
+
+
+@pytest.mark.parametrize("path", in_rooms(), ids=name_of)
+def test_only_the_web_room_knows_the_web(path: Path) -> None:
+    if room_of(name_of(path)) in NO_WEB:
+        used = imported(ast.parse(path.read_text(encoding="utf-8")), name_of(path))
+        assert {room_of(each) for each in used} & WEB == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "wrong"),
+    [
+        ("view.markdown", "from ..web import pages", {"web.pages"}),
+        ("view.markdown", "from ..web.pages import blueprint", {"web.pages"}),
+        ("view.markdown", "from .. import web", {"web"}),
+        ("view.markdown", "import opcode_htmx.web.pages", {"web.pages"}),
+        ("view.markdown", "def f():\n    from ..web import pages", {"web.pages"}),
+        ("view.markdown", "if x:\n    from ..wiring import build", {"wiring"}),
+        ("view.markdown", "from .. import create_app", {"__init__"}),
+        ("view.markdown", "from . import blocks\nfrom ..runs import run", set()),
+        ("claude.stream", "from ..settings import Settings", {"settings"}),
+        ("runs.run", "from ..view import blocks", {"view.blocks"}),
+        ("demo.scenes", "from opcode_htmx.runs.run import Run", {"runs.run"}),
+        ("web.pages", "from ..demo.scenes import demo_scenes", set()),
+        ("web.pages", "from ..demo import scenes", set()),
+        ("web.pages", "from ..demo import service", {"demo.service"}),
+        ("settings", "from .credentials import password", {"credentials"}),
+    ],
+)
+def test_an_arrow_that_points_right_is_seen(name: str, source: str, wrong: set[str]) -> None:
+    assert wrong_imports(source, name) == wrong
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_no_module_is_imported_by_a_name_made_at_run_time(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    calls = {call_name(node) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    assert calls & {"__import__", "import_module", "exec", "eval"} == set()
+
+
+# --- what only one place may do -------------------------------------------------------------
+
+
+def call_name(node: ast.Call) -> str:
+    """The last name of what is called: `run` for `subprocess.run(...)`."""
+    function = node.func
+    if isinstance(function, ast.Attribute):
+        return function.attr
+    return function.id if isinstance(function, ast.Name) else ""
+
+
+ENVIRONMENT = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
+
+
+def reads_environment(source: str) -> bool:
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Attribute(value=ast.Name(id="os"), attr=name) if name in ENVIRONMENT:
+                return True
+            case ast.ImportFrom(module="os", names=names):
+                if ENVIRONMENT & {alias.name for alias in names}:
+                    return True
+            case ast.Import(names=names):
+                # under another name it would not be seen
+                if any(alias.name == "os" and alias.asname for alias in names):
+                    return True
+    return False
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_only_the_settings_read_the_environment(path: Path) -> None:
+    expected = name_of(path) == "settings"
+    assert reads_environment(path.read_text(encoding="utf-8")) == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("import os\nos.environ['A']", True),
+        ("import os\ndef f(): return os.getenv('A')", True),
+        ("from os import environ", True),
+        ("import os as o\no.environ", True),
+        ("request.environ['A']", False),
+        ("process.environ()", False),
+        ("import os\nos.getpid()", False),
+    ],
+)
+def test_a_look_at_the_environment_is_seen(source: str, found: bool) -> None:
+    assert reads_environment(source) == found
+
+
+def makes_markup(source: str) -> bool:
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Call() if call_name(node) in ("Markup", "literal"):
+                return True
+            case ast.ImportFrom(names=names) | ast.Import(names=names):
+                if any(alias.name == "Markup" and alias.asname for alias in names):
+                    return True
+            case ast.ClassDef(bases=bases):
+                if any(getattr(b, "id", getattr(b, "attr", "")) == "Markup" for b in bases):
+                    return True
+    return False
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_only_markdown_says_that_a_text_is_safe_html(path: Path) -> None:
+    expected = name_of(path) == "view.markdown"
+    assert makes_markup(path.read_text(encoding="utf-8")) == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("Markup(text)", True),
+        ("markupsafe.Markup(text)", True),
+        ("from markupsafe import Markup as M", True),
+        ("class Html(Markup): pass", True),
+        ("from markupsafe import Markup\nhtml: Markup = x", False),
+    ],
+)
+def test_a_text_that_is_called_safe_is_seen(source: str, found: bool) -> None:
+    assert makes_markup(source) == found
+
+
+def uses_a_shell(source: str) -> bool:
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call):
+            continue
+        if call_name(node) in ("getoutput", "getstatusoutput", "create_subprocess_shell"):
+            return True
+        match node.func:
+            case ast.Attribute(value=ast.Name(id="os"), attr="system" | "popen"):
+                return True
+        for keyword in node.keywords:
+            constant = keyword.value.value if isinstance(keyword.value, ast.Constant) else None
+            if keyword.arg == "shell" and constant is not False:
+                return True
+    return False
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nothing_is_run_by_a_shell(path: Path) -> None:
+    assert not uses_a_shell(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("subprocess.run('ls', shell=True)", True),
+        ("subprocess.run('ls', shell=flag)", True),
+        ("os.system('ls')", True),
+        ("os.popen('ls')", True),
+        ("subprocess.getoutput('ls')", True),
+        ("subprocess.run(['ls'], shell=False)", False),
+        ("platform.system()", False),
+    ],
+)
+def test_a_shell_is_seen(source: str, found: bool) -> None:
+    assert uses_a_shell(source) == found
+
+
+# --- templates ------------------------------------------------------------------------------
+
+FORBIDDEN = {
+    "a text that is called safe": r"\|\s*safe\b|\bMarkup\b",
+    "no escaping": r"autoescape",
+    "a script in the page": r"<script(?![^>]*\ssrc=)|<script[^>]*>\s*[^\s<]",
+    "a style in the page": r"<style|\sstyle\s*=",
+    "an event handler": r"""[\s"']on[a-z]+\s*=(?!=)""",
+    "an expression for htmx": r"hx-on|\bjs:|hx-vals\s*=\s*['\"]?js|hx-(?:vars|eval)",
+    "a javascript: address": r"javascript:",
+}
+
+
+def forbidden_in(template: str) -> set[str]:
+    text = re.sub(r"\{#.*?#\}", "", template, flags=re.DOTALL)
+    return {what for what, how in FORBIDDEN.items() if re.search(how, text, re.IGNORECASE)}
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_a_template_has_no_script_no_style_and_escapes_all(path: Path) -> None:
+    assert path.suffix == ".html"  # by which Flask knows that it is to be escaped
+    assert forbidden_in(path.read_text(encoding="utf-8")) == set()
+
+
+@pytest.mark.parametrize(
+    ("template", "what"),
+    [
+        ("{{ text | safe }}", "a text that is called safe"),
+        ("{{ text|safe }}", "a text that is called safe"),
+        ("{% autoescape false %}", "no escaping"),
+        ("<script>alert(1)</script>", "a script in the page"),
+        ('<script src="a.js">alert(1)</script>', "a script in the page"),
+        ('<script type="module">', "a script in the page"),
+        ("<style>", "a style in the page"),
+        ('<p style="color:red">', "a style in the page"),
+        ('<p onclick="f()">', "an event handler"),
+        ('<p class="a"onclick=f()>', "an event handler"),
+        ('<p hx-on:click="f()">', "an expression for htmx"),
+        ("<p hx-vals='js:{a: 1}'>", "an expression for htmx"),
+        ('<a href="javascript:f()">', "a javascript: address"),
+    ],
+)
+def test_what_is_forbidden_in_a_template_is_seen(template: str, what: str) -> None:
+    assert what in forbidden_in(template)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "<script src=\"{{ asset('a.js') }}\" defer></script>",
+        '<p class="button" data-action="x">on and off, with style</p>{# <p style="x"> #}',
+        "{% if options and one == 1 %}",
+    ],
+)
+def test_what_is_allowed_in_a_template_is_left_alone(template: str) -> None:
+    assert forbidden_in(template) == set()
+
+
+# --- every module ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_module_opens_with_a_line_that_names_its_job(path: Path) -> None:
+    source = path.read_text(encoding="utf-8")
+    docstring = ast.get_docstring(ast.parse(source)) or ""
+    assert docstring.strip() or not source.strip()

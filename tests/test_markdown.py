@@ -1,0 +1,293 @@
+"""Claude's Markdown as HTML: nothing but what is allowed, and parts that grow without change."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from opcode_htmx.view.markdown import FENCE_LINES, GrowingMarkdown, render
+
+HEADINGS = {f"h{level}" for level in range(1, 7)}
+INLINE = {"br", "strong", "em", "s", "code", "a"}
+TABLE = {"table", "thead", "tbody", "tr", "th", "td"}
+TAGS = HEADINGS | INLINE | TABLE | {"p", "hr", "pre", "blockquote", "ul", "ol", "li", "div"}
+ATTRIBUTES = {
+    "a": {"href", "title", "rel", "target"},
+    "code": {"class"},
+    "div": {"class", "tabindex"},
+    "ol": {"start"},
+    "td": {"class"},
+    "th": {"class"},
+}
+VOID = {"br", "hr"}
+CLASSES = re.compile(r"scroll|align-(left|right|center)|language-\S*")
+
+PIECES = [
+    *("`", "```", "~~~", "*", "**", "_", "~~", "#", "- ", "1. ", "> ", "|", "--", "---", "==="),
+    *("\n", "\n\n", "\r\n", "\r", "\t", "    ", " ", "\\", "&", "&lt;", "&#106;", "&colon;", "\0"),
+    *("[", "](", ")", "]", "![", "[a]: ", "<", ">", "</", "/>", '"', "'", "=", ":", "//", "?"),
+    *("script", "img src=x onerror=alert(1)", "a href=", "style=", "svg/onload=", "iframe"),
+    *("javascript:alert(1)", "JaVaScRiPt:", "data:text/html,", "vbscript:", "https://a.b/"),
+    *("<!--", "-->", "<![CDATA[", "]]>", "<?", "\x0c", "\x0b", "\u2028", "\x85", "\x1c"),
+    *("a", "b | c", "|:-|-:|\n", "☃", "\ufffd", "</p>", "</div>", "<table>", "<a href="),
+]
+hostile = st.lists(st.sampled_from(PIECES), max_size=25).map("".join)
+
+CODE = "".join(f"line {number}\n" for number in range(3 * FENCE_LINES + 7))
+TEXTS = [
+    "# Title\n\nSome *text*\nof two lines.\n\n- a\n- b\n\n  more of b\n\n1. one\n2. two\n",
+    "a | b\n--|:-:\n1 | 2\n3 | 4\n\nafter\n",
+    "setext\n===\n\ntext\n---\n***\n",
+    f"before\n\n```python\n{CODE}```\nafter\n",
+    f"~~~\n{CODE}",
+    f"   ````\n```\n{CODE}````\n\n> quoted\n> ```\n> {CODE}",
+    f"- item\n\n  ```\n  {CODE}  ```\n- next\n",
+    "[a]: /b\n\n[a] and [c]\n\n[c]: /d\n'title\nmore'\n",
+    "    indented\n\n    more\ntext\x0cform feed\n\n\u2028\nnext\n",
+]
+
+
+class Reader(HTMLParser):
+    """What a browser makes of it: the tags and their attributes, the text, and the nesting."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.text = ""
+        self.code = ""
+        self.other: list[str] = []
+        self.open: list[str] = []
+        self.feed(str(html))
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+        if "pre" in self.open:
+            self.code += data
+
+    def handle_comment(self, data: str) -> None:
+        self.other.append(data)
+
+    def handle_decl(self, decl: str) -> None:
+        self.other.append(decl)
+
+    def handle_pi(self, data: str) -> None:
+        self.other.append(data)
+
+    def unknown_decl(self, data: str) -> None:
+        self.other.append(data)
+
+
+def read_safely(html: str) -> Reader:
+    """Read it, and see that nothing is in it that is not allowed."""
+    reader = Reader(html)
+    assert not reader.open
+    assert not reader.other
+    for tag, attributes in reader.tags:
+        assert tag in TAGS
+        assert attributes.keys() <= ATTRIBUTES.get(tag, set())
+        assert all(
+            CLASSES.fullmatch(name)
+            for name in re.split(r"[ \t\n\f\r]+", attributes.get("class", ""))
+            if name
+        )
+        if address := attributes.get("href", ""):
+            # a browser passes over control characters and spaces in a scheme
+            scheme, colon, _ = re.sub(r"[\s\x00-\x20]", "", address).lower().partition(":")
+            assert scheme in ("http", "https", "mailto") or not colon or re.search("[/?#]", scheme)
+    return reader
+
+
+def parts_of(text: str, *cuts: int) -> GrowingMarkdown:
+    """The text as it grows, cut at these places; each piece comes with its end as revision."""
+    growing = GrowingMarkdown()
+    ends = sorted({*(cut for cut in cuts if 0 < cut < len(text)), len(text)})
+    for start, end in zip([0, *ends], ends, strict=False):
+        growing.append(text[start:end], end)
+    return growing
+
+
+# --- safety ---------------------------------------------------------------------------------
+
+
+@settings(max_examples=500, deadline=None)
+@given(hostile)
+@example('<a href="javascript:alert(1)">x</a>')
+@example("[x](javascript:alert(1))")
+@example("[x](java\tscript:alert(1))")
+@example("[x](&#106;avascript:alert(1))")
+@example("[x](data:text/html;base64,PHNjcmlwdD4=)")
+@example("[x](data:image/gif;base64,R0lGOD)")
+@example('[x](https://a.b/"onmouseover=alert(1) "onclick=alert(1)")')
+@example("<javascript:alert(1)> <https://a.b/'onload=alert(1)>")
+@example("![x](https://a.b/x.png) ![x](javascript:alert(1))")
+@example("<img src=x onerror=alert(1)><svg/onload=alert(1)><script>alert(1)</script>")
+@example("```\n</code></pre><script>alert(1)</script>")
+@example('```"onclick="alert(1)\n```')
+@example('```html" style="x\n<p style="text-align:left">\n```')
+@example("|<script>|\n|:-|\n|</table><script>|\n")
+@example("<<scr<script>ipt>alert(1)</scr</script>ipt>")
+@example("&lt;script&gt;alert(1)&lt;/script&gt; &amp;lt;script&amp;gt;")
+def test_hostile_text_yields_nothing_but_what_is_allowed(text: str) -> None:
+    read_safely(render(text))
+    for part in parts_of(text, *range(len(text))).parts:
+        read_safely(part.html)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<script>alert(1)</script>",
+        "<img src=x onerror=alert(1)>",
+        "</p></article><b>",
+        "&lt;script&gt; &amp;",
+        "<!-- a --> <![CDATA[ b ]]>",
+    ],
+)
+def test_html_is_shown_and_not_obeyed(text: str) -> None:
+    shown = text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    assert read_safely(render(text)).text.strip() == shown
+    assert read_safely(render(f"```\n{text}\n```")).code.strip() == text
+
+
+@pytest.mark.parametrize(
+    "mark", ["*", "**", "_", "> ", "[", "![", "- ", "`", "~~", "<", "(", "1. "]
+)
+def test_deep_nesting_is_rendered_all_the_same(mark: str) -> None:
+    read_safely(render(mark * 2000 + "a" + mark[::-1] * 2000))
+
+
+def test_an_image_is_never_loaded() -> None:
+    assert "img" not in {tag for tag, _ in read_safely(render("![x](https://a.b/c.png)")).tags}
+
+
+def test_a_link_opens_a_page_of_its_own_that_cannot_reach_back() -> None:
+    reader = read_safely(render('[x](https://a.b/?c&d "title") <https://e.f>'))
+    own = {"rel": "noopener noreferrer", "target": "_blank"}
+    assert [attributes for tag, attributes in reader.tags if tag == "a"] == [
+        {"href": "https://a.b/?c&d", "title": "title", **own},
+        {"href": "https://e.f", **own},
+    ]
+
+
+# --- what it looks like ---------------------------------------------------------------------
+
+
+def test_a_table_scrolls_by_itself_and_aligns_by_class() -> None:
+    reader = read_safely(render("a|b|c\n:-|-:|:-:\n1|2|3\n"))
+    assert reader.tags[0] == ("div", {"class": "scroll", "tabindex": "0"})
+    assert [a.get("class") for tag, a in reader.tags if tag == "td"] == [
+        "align-left",
+        "align-right",
+        "align-center",
+    ]
+    assert "style" not in render("a|b|c\n:-|-:|:-:\n1|2|3\n")
+
+
+def test_a_task_list_is_shown_as_text() -> None:
+    reader = read_safely(render("- [ ] to do\n- [x] done\n"))
+    assert [tag for tag, _ in reader.tags] == ["ul", "li", "li"]
+    assert reader.text.split("\n")[1:3] == ["[ ] to do", "[x] done"]
+
+
+def test_a_link_definition_is_shown_where_it_stands() -> None:
+    """It could not serve the parts that are settled already, and is not to get lost."""
+    assert read_safely(render("[the page][1]\n\n[1]: https://a.b/\n")).text == (
+        "[the page][1]\n[1]: https://a.b/\n"
+    )
+
+
+def test_code_names_its_language_and_a_list_its_start() -> None:
+    tags = read_safely(render("```python\nx\n```\n\n3. a\n")).tags
+    assert ("code", {"class": "language-python"}) in tags
+    assert ("ol", {"start": "3"}) in tags
+
+
+# --- growth ---------------------------------------------------------------------------------
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(TEXTS) | hostile, st.lists(st.integers(0, 3000), max_size=40))
+def test_a_text_has_the_same_parts_in_whatever_pieces_it_came(text: str, cuts: list[int]) -> None:
+    assert shown(parts_of(text, *cuts)) == shown(parts_of(text))
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_text_has_the_same_parts_character_by_character(text: str) -> None:
+    assert shown(parts_of(text, *range(len(text)))) == shown(parts_of(text))
+
+
+def shown(growing: GrowingMarkdown) -> list[str]:
+    return [part.html for part in growing.parts]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_settled_part_never_changes_again(text: str) -> None:
+    growing = GrowingMarkdown()
+    settled: list[tuple[object, str, int]] = []
+    for start in range(0, len(text), 7):
+        growing.append(text[start : start + 7], start)
+        for (part, html, revision), now in zip(settled, growing.parts, strict=False):
+            assert now is part
+            assert now.html is html
+            assert now.revision == revision
+        settled = [(part, part.html, part.revision) for part in growing.parts[:-1]]
+    assert len(settled) == len(growing.parts) - 1
+
+
+def test_only_the_parts_that_changed_have_the_newest_revision() -> None:
+    growing = parts_of("one\n\ntwo\n\nthree\n", 5, 10)
+    growing.append("and more", 99)
+    assert [part.text for part in growing.parts] == ["one\n\n", "two\n\n", "three\nand more"]
+    assert [part.revision == 99 for part in growing.parts] == [False, False, True]
+
+
+def test_parts_hold_the_whole_text_and_nothing_twice() -> None:
+    for text in TEXTS[:3]:
+        assert "".join(part.text for part in parts_of(text, *range(len(text))).parts) == text
+
+
+@pytest.mark.parametrize("fence", ["```", "~~~~", "   ```"])
+@pytest.mark.parametrize("closed", [True, False])
+@pytest.mark.parametrize("lines", [1, FENCE_LINES - 1, FENCE_LINES, FENCE_LINES + 1, 500])
+@pytest.mark.parametrize("step", [1, 10_000_000])
+def test_long_code_is_cut_into_parts_and_no_line_is_lost(
+    fence: str, closed: bool, lines: int, step: int
+) -> None:
+    code = "".join(f"{number} <b> `` ~~~\n" for number in range(lines))
+    text = f"Before.\n\n{fence}html\n{code}{fence if closed else ''}"
+    if closed:
+        text += "\n\nAfter.\n"
+    parts = parts_of(text, *range(0, len(text), step)).parts
+    readers = [read_safely(part.html) for part in parts]
+    assert "".join(reader.code for reader in readers) == code
+    assert max(reader.code.count("\n") for reader in readers) <= FENCE_LINES + 1
+    assert readers[0].text.strip() == "Before."
+    assert not closed or readers[-1].text.strip() == "After."
+
+
+@pytest.mark.parametrize("lines", [FENCE_LINES, 2 * FENCE_LINES])
+@pytest.mark.parametrize("closing", ["", "```\n", "```\n\nAfter.\n"])
+def test_no_empty_code_is_shown_where_code_was_cut_at_its_end(lines: int, closing: str) -> None:
+    text = "```\n" + "x\n" * lines + closing
+    for part in parts_of(text, *range(len(text))).parts:
+        assert "<pre><code></code></pre>" not in part.html
+
+
+def test_the_cost_of_growing_text_does_not_grow_with_its_length() -> None:
+    """Each piece touches one part, and the last part stays small."""
+    growing = parts_of("A paragraph of text.\n\n" * 400, *range(0, 10_000, 11))
+    assert len(growing.parts) == 400
+    assert max(len(part.text) for part in growing.parts) < 30

@@ -1,0 +1,184 @@
+"""Reading the lines of a file that grows: each once and whole, with offsets that are cursors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from opcode_htmx.runs.tail import CHUNK, Line, LineReader
+
+IO_COUNTERS = Path("/proc/self/io")
+Append = Callable[[bytes], None]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "out.ndjson"
+
+
+@pytest.fixture
+def append(path: Path) -> Append:
+    def append(data: bytes) -> None:
+        with path.open("ab") as file:
+            file.write(data)
+
+    return append
+
+
+def read(reader: LineReader, last: bool = False) -> list[bytes]:
+    return [line.data for line in reader.read(last)]
+
+
+def bytes_read_by_this_process() -> int:
+    return int(IO_COUNTERS.read_text().split()[1])
+
+
+def test_only_complete_lines_are_given(path: Path, append: Append) -> None:
+    append(b"one\ntwo\nthr")
+    assert read(LineReader(path)) == [b"one", b"two"]
+
+
+def test_a_half_line_is_kept_until_its_newline_comes(path: Path, append: Append) -> None:
+    reader = LineReader(path)
+    append(b"one\ntw")
+    assert read(reader) == [b"one"]
+    append(b"o")
+    assert read(reader) == []
+    append(b"\nthree\n")
+    assert read(reader) == [b"two", b"three"]
+
+
+def test_every_line_is_given_once(path: Path, append: Append) -> None:
+    reader = LineReader(path)
+    append(b"one\n")
+    assert read(reader) == [b"one"]
+    assert read(reader) == []
+
+
+def test_a_file_that_does_not_exist_yet_has_no_lines(path: Path, append: Append) -> None:
+    reader = LineReader(path)
+    assert read(reader) == []
+    append(b"one\n")
+    assert read(reader) == [b"one"]
+
+
+def test_the_last_read_gives_a_line_without_its_newline(path: Path, append: Append) -> None:
+    reader = LineReader(path)
+    append(b"one\ntwo")
+    assert list(reader.read(last=True)) == [Line(4, b"one"), Line(7, b"two")]
+    assert list(reader.read(last=True)) == []
+
+
+def test_the_last_read_gives_a_half_line_that_an_earlier_one_kept(
+    path: Path, append: Append
+) -> None:
+    reader = LineReader(path)
+    append(b"on")
+    assert read(reader) == []
+    append(b"e")
+    assert list(reader.read(last=True)) == [Line(3, b"one")]
+
+
+def test_blank_lines_are_passed_over_and_counted(path: Path, append: Append) -> None:
+    append(b"\n  \none\n\n\r\ntwo\n \n  ")
+    reader = LineReader(path)
+    assert list(reader.read(last=True)) == [Line(8, b"one"), Line(15, b"two")]
+    assert reader.offset == path.stat().st_size
+
+
+def test_bytes_that_are_no_utf_8_pass_as_they_are(path: Path, append: Append) -> None:
+    append(b"\xff\xfe\x00\x80\n\xc3\n")
+    assert read(LineReader(path)) == [b"\xff\xfe\x00\x80", b"\xc3"]
+
+
+def test_nothing_at_or_behind_the_limit_is_read(path: Path, append: Append) -> None:
+    append(b"one\ntwo\nthree\n")
+    reader = LineReader(path)
+    reader.limit(8)
+    assert read(reader, last=True) == [b"one", b"two"]
+    assert reader.offset == 8
+
+
+def test_a_limit_in_mid_line_leaves_the_rest_for_later(path: Path, append: Append) -> None:
+    append(b"one\ntwo\n")
+    reader = LineReader(path)
+    reader.limit(6)
+    assert read(reader) == [b"one"]
+    reader.limit(None)
+    assert read(reader) == [b"two"]
+
+
+def test_a_limit_before_the_offset_gives_nothing(path: Path, append: Append) -> None:
+    append(b"one\ntwo\n")
+    reader = LineReader(path, 4)
+    reader.limit(2)
+    assert read(reader) == []
+
+
+def test_a_line_longer_than_a_chunk_is_whole(path: Path, append: Append) -> None:
+    long = b"x" * (3 * CHUNK + 17)
+    append(b"short\n" + long + b"\nshort\n")
+    assert read(LineReader(path)) == [b"short", long, b"short"]
+
+
+@pytest.mark.parametrize("size", [CHUNK - 1, CHUNK, CHUNK + 1])
+def test_a_newline_at_the_edge_of_a_chunk_ends_its_line(
+    path: Path, append: Append, size: int
+) -> None:
+    append(b"x" * size + b"\ny\n")
+    assert list(LineReader(path).read()) == [Line(size + 1, b"x" * size), Line(size + 3, b"y")]
+
+
+@pytest.mark.skipif(not IO_COUNTERS.exists(), reason="the kernel counts the bytes on Linux")
+def test_a_long_line_in_many_pieces_is_read_once(path: Path, append: Append) -> None:
+    size, pieces = 5_000_000, 100
+    reader = LineReader(path)
+    before = bytes_read_by_this_process()
+    for _ in range(pieces):
+        append(b"x" * (size // pieces))
+        assert read(reader) == []
+    append(b"\n")
+    assert read(reader) == [b"x" * size]
+    assert bytes_read_by_this_process() - before < 1.05 * size
+
+
+SOME_LINES = st.lists(
+    st.binary(max_size=30).map(lambda data: data.replace(b"\n", b"")) | st.just(b""), max_size=12
+)
+
+
+@given(SOME_LINES, st.binary(max_size=9), st.lists(st.integers(1, 40), min_size=1))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_any_cut_of_the_writes_gives_the_same_lines(
+    path: Path, given_lines: list[bytes], rest: bytes, cuts: list[int]
+) -> None:
+    data = b"".join(line + b"\n" for line in given_lines) + rest
+    path.write_bytes(data)
+    whole = list(LineReader(path).read(last=True))
+
+    path.write_bytes(b"")
+    reader, pieced, written = LineReader(path), list[Line](), 0
+    with path.open("ab", buffering=0) as file:
+        while written < len(data):
+            size = cuts[written % len(cuts)]
+            file.write(data[written : written + size])
+            written += size
+            pieced += reader.read()
+    pieced += reader.read(last=True)
+    assert pieced == whole
+    assert [line.data for line in whole] == [line for line in data.split(b"\n") if line.strip()]
+
+
+@given(SOME_LINES, st.binary(max_size=9))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_the_end_of_any_line_is_a_cursor_to_exactly_the_rest(
+    path: Path, given_lines: list[bytes], rest: bytes
+) -> None:
+    path.write_bytes(b"".join(line + b"\n" for line in given_lines) + rest)
+    whole = list(LineReader(path).read(last=True))
+    for index, line in enumerate(whole, start=1):
+        assert list(LineReader(path, line.end).read(last=True)) == whole[index:]
