@@ -191,6 +191,18 @@ def test_a_run_that_has_not_ended_hides_the_history_that_it_writes(session: Sess
     assert words(conversation).count("two") == words(session.conversation()).count("two") == 1
 
 
+def test_a_tool_that_a_terminal_left_unfinished_does_not_run_for_ever(session: Session) -> None:
+    use = {"type": "tool_use", "id": "t", "name": "Bash", "input": {}}
+    session.note(line(type="assistant", uuid="u", message={"id": "m", "content": [use]}))
+    conversation = session.conversation()
+    states = []
+    for begin in (lambda: None, session.begin):
+        begin()
+        conversation.refresh()
+        states += [getattr(block, "state", "") for block in conversation.blocks()]
+    assert states == ["running", "interrupted"]
+
+
 def test_half_a_line_is_not_shown_before_it_is_whole(session: Session) -> None:
     run = session.begin()
     half, rest = answer("all of it")[:40], answer("all of it")[40:]

@@ -173,6 +173,10 @@ def test_only_the_parts_that_changed_are_sent() -> None:
     update = dom.parse(changes(transcript, lines[-2][0], render))
     (upsert,) = update.elements
     assert upsert.attributes["hx-target"] == "#b-m1-0-parts"
+    assert [part.attributes["data-order"] for part in upsert.elements] == ["0", "1"]
+    assert changes(transcript, transcript.offset - 1, render) == changes(
+        transcript, lines[-2][0], render
+    )
     assert [part.attributes["class"] for part in upsert.elements] == ["part"]
 
 

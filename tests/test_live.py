@@ -243,3 +243,20 @@ def test_a_message_that_is_too_large_ends_the_socket(server: Server, view: View)
     with contextlib.suppress(ConnectionResetError):  # the rest of the message was not read
         assert viewer.close_code() == 1009
     assert server.get("/healthz").ok
+
+
+def test_a_prompt_that_was_not_taken_up_is_shown_even_after_a_restart(
+    server: Server, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    path = begin(server, [["wait", str(gate)], ["exit", 3]])
+    left_over = {"prompt": "do not lose me", "prompt_id": str(uuid.uuid4())}
+    assert server.post(f"{path}/prompt", left_over).status_code == 303
+    gate.touch()
+    until(lambda: "exit status 3" in server.get(path).text, "the run has failed")
+    for _ in range(2):
+        page = server.get(path).text
+        assert "Was not taken up" in page
+        assert "do not lose me" in page
+        server.kill()
+        server.start()

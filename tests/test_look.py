@@ -297,6 +297,8 @@ def test_the_controls_are_in_view_and_nothing_covers_them(
     controls = "#composer textarea, #composer .button, .topbar .back"
     assert phone.page.locator(controls).count() == 4
     assert covered(phone.page, controls) == []
+    phone.page.evaluate("scrollTo(0, 0)")
+    assert covered(phone.page, controls) == [], "also far from the end"
     row = [phone.page.locator(each).bounding_box() for each in ("#prompt", "#stop button", ".send")]
     bottoms = {box["y"] + box["height"] for box in row if box}
     assert len(bottoms) == 1, "one row"
@@ -466,10 +468,22 @@ def test_a_selection_survives_what_comes_in(phone: Phone, sandbox: Sandbox, gate
 
 
 def test_a_new_session_is_named_after_its_first_prompt_as_it_is_after_a_reload(
-    phone: Phone, sandbox: Sandbox
+    sandbox: Sandbox,
+    stand_in: Path,
+    gate: Gate,
+    start_server: StartServer,
+    open_phone: OpenPhone,
+    tmp_path: Path,
 ) -> None:
+    slow = tmp_path / "slow"
+    waits = f'[ "$1" = --version ] || while [ ! -e {gate.path} ]; do sleep 0.05; done'
+    slow.write_text(f'#!/bin/sh\n{waits}\nexec {stand_in} "$@"\n')
+    slow.chmod(0o755)
+    phone = open_phone(start_server(sandbox, slow))
     phone.begin(sandbox.project, f"Mind  the\nfollowing: {PARAGRAPH}")
     heading = phone.page.locator(".topbar h1")
+    expect(heading).to_have_text("New session")
+    gate.open()
     expect(heading).to_contain_text("Mind the following", timeout=20_000)
     names = heading.inner_text(), phone.page.title()
     phone.page.reload()

@@ -437,6 +437,25 @@ def test_blocks_without_text_show_nothing_and_shift_no_ids() -> None:
         assert (block.id, text_of(block)) == ("msg_1-2", "\nReal")
 
 
+def test_a_message_whose_beginning_stands_elsewhere_keeps_its_ids() -> None:
+    late = assistant({"type": "text", "text": "a"}, {"type": "text", "text": "b"}, apiBlockIndex=2)
+    assert [block.id for block in feed(late, run_id=None).blocks] == ["msg_1-2", "msg_1-3"]
+
+
+def test_two_texts_of_one_message_do_not_mix() -> None:
+    transcript = feed(
+        *(begin(0), piece(0, "a"), assistant({"type": "text", "text": "aa"})),
+        *(begin(1), piece(1, "b"), assistant({"type": "text", "text": "bb"})),
+    )
+    assert [(b.id, text_of(b)) for b in transcript.blocks] == [("msg_1-0", "aa"), ("msg_1-1", "bb")]
+
+
+def test_a_call_that_is_told_again_stands_once() -> None:
+    use = {"type": "tool_use", "id": "t", "name": "Bash", "input": {}}
+    again = event(type="content_block_start", index=0, content_block=use)
+    assert states(feed(again, call(), again)) == ["running"]
+
+
 def test_two_messages_that_stream_at_once_do_not_mix() -> None:
     transcript = feed(
         *(begin(0), begin(0, message_id="msg_2"), piece(0, "a"), piece(0, "b", "msg_2")),
@@ -474,6 +493,7 @@ def test_a_result_without_a_call_is_shown_as_a_tool() -> None:
         ([call(), outcome(is_error=True, toolDenialKind="user-rejected")], "interrupted"),
         ([call(), RESULT], "interrupted"),
         ([call(), RESULT, outcome()], "done"),
+        ([call(), ask(), stream.deny_line("r", "no"), outcome(is_error=True)], "denied"),
         ([call(), user("[Request interrupted by user for tool use]")], "interrupted"),
     ],
 )
@@ -521,6 +541,10 @@ def test_the_end_of_a_turn_leaves_a_subagent_in_the_background_alone() -> None:
     ]
     lines = [call(name="Task"), outcome(), *child, RESULT]
     assert states(feed(*lines)) == ["done", "done", "waiting", "open"]
+    # also where a subagent waits for one of its own
+    assert states(feed(call(name="Task"), outcome(), child[0], child[2], RESULT)) == [
+        *("done", "running", "running"),
+    ]
     ended = line(type="system", subtype="task_notification", tool_use_id="child", uuid="n")
     assert states(feed(*lines, ended)) == ["done", "done", "interrupted", "withdrawn"]
 

@@ -156,6 +156,8 @@ class Conversation:
             if end is not None:
                 segment.closed = True
                 segment.transcript.close(*_last_words(run))
+                # A run that an earlier server saw end has not been folded for its own state yet
+                run.catch_up(last=True)
 
     def _fold(self, segment: Segment, last: bool = False) -> None:
         for count, line in enumerate(segment.reader.read(last), start=1):
