@@ -6,8 +6,6 @@ Knows nothing of Flask; the server decides nothing that was decided here.
 import errno
 import ipaddress
 import os
-import shlex
-import shutil
 import socket
 import sys
 import time
@@ -152,12 +150,9 @@ def _about_the_demo(launch: Launch) -> Iterator[str]:
     if launch.settings.demo:
         yield "Demo, because OPCODE_DEMO is 1: the answers come from a script."
         return
-    path = launch.binary.path
-    on_path = shutil.which("claude", path=launch.settings.child_environment.get("PATH"))
-    same = on_path is not None and Path(on_path).resolve() == path.resolve()
-    command = "claude" if same else shlex.quote(str(path))
+    command = binary.login_command(launch.binary, launch.settings.child_environment.get("PATH", ""))
     yield "Demo, because Claude is not logged in: the answers come from a script."
-    yield f"To log in, run `{command} auth login` and start again."
+    yield f"To log in, run `{command}` and start again."
 
 
 def addresses(host: str, port: int) -> Iterator[tuple[str, str]]:

@@ -42,9 +42,8 @@ def build(settings: Settings | None = None) -> Flask:
     settings = settings or Settings.from_env()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     ensure_state_dir(settings.state_dir)
-    claude = binary.find(
-        settings.claude_path, settings.child_environment.get("PATH", ""), settings.home
-    )
+    path = settings.child_environment.get("PATH", "")
+    claude = binary.find(settings.claude_path, path, settings.home)
     demo = _demo(settings, claude)
     place = pages.Place(
         config_dir=demo.config_dir if demo else settings.claude_config_dir,
@@ -72,6 +71,7 @@ def build(settings: Settings | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = MAX_FORM_BYTES
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals["demo"] = demo is not None
+    app.jinja_env.globals["login_command"] = binary.login_command(claude, path)
     # The lease on the demo's API lasts as long as the app.
     app.extensions["opcode_demo"] = demo
     app.extensions["opcode_supervisor"] = supervisor

@@ -534,7 +534,12 @@ def test_screenshots_of_the_demo(
     wanted = os.environ.get("OPCODE_SCREENSHOTS") == "1"
     folder = ROOT / "docs" / "screenshots" if wanted else tmp_path
     server = start_server(sandbox, claude, OPCODE_DEMO="1")
-    hand = {"is_mobile": True, "has_touch": True, "device_scale_factor": 2}
+    hand = {
+        "is_mobile": True,
+        "has_touch": True,
+        "device_scale_factor": 2,
+        "reduced_motion": "reduce",
+    }
     light = open_phone(server, **hand)
     light.page.goto("/new")
     light.page.get_by_role("button", name="Run the app and save its report").tap()

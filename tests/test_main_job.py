@@ -183,6 +183,7 @@ def test_a_locked_phone_catches_up_when_it_wakes(
     assert "word119" not in phone.texts()[-1]
     phone.unlock()
     answer_is(phone, WORDS)
+    expect(phone.status).to_have_text("Ready for the next prompt")
     seen = phone.dom()
     phone.page.reload()
     assert phone.dom() == seen
@@ -201,9 +202,10 @@ def test_a_server_killed_in_mid_answer_takes_nothing_with_it(
     until(lambda: '"type":"result"' in (run / "out.ndjson").read_text(), "the run goes on")
     server.start()
     answer_is(phone, WORDS)
-    expect(phone.status).to_have_text("Ready for the next prompt")
+    expect(phone.status).to_have_text("Ready for the next prompt", timeout=10_000)
     phone.send("still the same process?")
     answer_is(phone, "You said: still the same process?")
+    expect(phone.status).to_have_text("Ready for the next prompt")
     assert len(list((sandbox.state / "runs").iterdir())) == 1
     seen = phone.dom()
     phone.page.reload()
@@ -256,6 +258,8 @@ def test_two_phones_on_one_session_see_the_same_and_only_the_first_answer_counts
     expect(other.page.locator("#flash")).to_contain_text("answered already")
     other.unlock()
     answer_is(other, "Then not.")
+    for phone in (one, other):
+        expect(phone.status).to_have_text("Ready for the next prompt")
     assert one.dom() == other.dom()
     assert not (sandbox.project / "shared.txt").exists()
 

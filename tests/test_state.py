@@ -168,8 +168,10 @@ def test_text_beside_an_open_request_does_not_hide_that_claude_waits() -> None:
     assert fold(INIT, asks("r1"), SAYS).phase is Phase.WAITING
 
 
-def test_the_end_of_the_turn_closes_its_requests() -> None:
+def test_a_request_of_an_agent_in_the_background_outlives_the_turn() -> None:
     state = fold(INIT, asks("r1"), RESULT)
+    assert (list(state.asks), state.phase) == (["r1"], Phase.WAITING)
+    fold(sent(stream.allow_line("r1", {})), RESULT, state=state)
     assert (state.asks, state.phase) == ({}, Phase.IDLE)
 
 

@@ -387,7 +387,14 @@ def states(transcript: Transcript) -> list[str]:
 def test_pieces_followed_by_the_whole_do_not_double() -> None:
     pieces = [begin(0), piece(0, "Hel"), piece(0, "lo")]
     whole = assistant({"type": "text", "text": "Hello there"})
-    for lines in ([*pieces, whole, end(0)], [*pieces, end(0), whole], [whole]):
+    orders = [
+        [*pieces, whole, end(0)],
+        [*pieces, end(0), whole],
+        [begin(0), whole, *pieces[1:], end(0)],
+        [whole, *pieces, end(0)],
+        [whole],
+    ]
+    for lines in orders:
         block = only(feed(*lines), TextBlock)
         assert (block.id, text_of(block)) == ("msg_1-0", "Hello there")
 
@@ -708,6 +715,6 @@ def test_an_api_error_is_said_once() -> None:
 def test_the_end_of_a_turn_looks_at_open_blocks_only() -> None:
     """A session of a thousand turns does not cost a million looks."""
     transcript = feed(*(call(f"t{n}", message_id=f"m{n}") for n in range(3)), outcome("t1"))
-    assert set(transcript._unfinished) == {"t0", "t2"}
+    assert set(transcript._shelf.unfinished) == {"t0", "t2"}
     transcript.feed(stream.parse(RESULT), transcript.offset + 1)
-    assert not transcript._unfinished
+    assert not transcript._shelf.unfinished

@@ -8,6 +8,8 @@ import importlib.util
 import json
 import os
 import re
+import shlex
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
@@ -163,3 +165,10 @@ def _run(argv: list[str], env: Mapping[str, str], timeout: float) -> tuple[int, 
                 os.killpg(process.pid, signal.SIGKILL)
             raise
     return process.returncode, output.decode(errors="replace")
+
+
+def login_command(binary: Binary, path: str) -> str:
+    """What a person types in a terminal to log this CLI in; `path` is their PATH."""
+    on_path = shutil.which("claude", path=path)
+    same = on_path is not None and Path(on_path).resolve() == binary.path.resolve()
+    return f"{'claude' if same else shlex.quote(str(binary.path))} auth login"

@@ -81,11 +81,12 @@ class RunState:
             case ControlResponse() | ControlCancel():
                 self._close(message.request_id)
             case TurnResult():
-                self.asks.clear()
                 self.turns += 1
                 self.step(Event.TURN_ENDED)
                 if self.waiting:
                     self.step(Event.PROMPTED)
+                if self.asks:  # of an agent in the background, which goes on
+                    self.step(Event.ASKED)
             case Assistant() | MessageStart() | BlockStart() | BlockDelta():
                 self.step(Event.ACTIVE)
             case _:

@@ -18,7 +18,8 @@ from ..claude import history, sessions
 from ..claude.messages import PermissionRequest
 from ..runs.run import AlreadyAnswered, Run
 from ..runs.supervisor import Supervisor
-from .pages import Place, SessionLookup
+from ..view.questions import questions_of
+from .pages import Place, SessionLookup, shorten
 
 MAX_PROMPT_CHARACTERS = 200_000
 DENIED = "The user does not want to do this. Ask what to do instead."
@@ -65,7 +66,7 @@ def blueprint(place: Place, supervisor: Supervisor, lookup: SessionLookup) -> Bl
             case "allow":
                 run.allow(request_id, answers_to(ask, request.form))
             case "deny":
-                run.deny(request_id, NO_ANSWER if _questions(ask) else DENIED)
+                run.deny(request_id, NO_ANSWER if questions_of(ask, {}) else DENIED)
             case _:
                 raise BadForm("Choose Allow or Deny.")
         return _done(run)
@@ -78,23 +79,15 @@ def answers_to(ask: PermissionRequest, form: MultiDict[str, str]) -> dict[str, A
 
     Raises BadForm when a question is left open.
     """
-    questions = _questions(ask)
-    if not questions:
-        return {}
     answers = {}
-    for number, question in enumerate(questions):
+    for number, question in enumerate(questions_of(ask, {})):
         name = f"q-{ask.request_id}-{number}"
         words = form.get(f"{name}-text", "").strip()
         chosen = [*form.getlist(name), *([words] if words else [])]
         if not chosen:
-            raise BadForm(f"Choose an answer to “{question.get('question', '')}”.")
-        answers[str(question.get("question", ""))] = ", ".join(chosen)
-    return {"answers": answers}
-
-
-def _questions(ask: PermissionRequest) -> list[dict[str, Any]]:
-    questions = ask.input.get("questions") if ask.tool_name == "AskUserQuestion" else None
-    return [each for each in questions or () if isinstance(each, dict)]
+            raise BadForm(f"Choose an answer to “{shorten(question.text)}”.")
+        answers[question.text] = ", ".join(chosen)
+    return {"answers": answers} if answers else {}
 
 
 def _prompt_text() -> str:

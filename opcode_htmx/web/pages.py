@@ -149,7 +149,7 @@ class RunRow:
             project_id=history.project_id(Path(run.record.project_path)),
             project_path=run.record.project_path,
             session_id=run.record.session_id,
-            title=_shorten(first) or "A session",
+            title=shorten(first) or "A session",
             phase=run.phase,
             status=status_text(run),
             started_at=run.record.created_at,
@@ -159,9 +159,10 @@ class RunRow:
 def title_of(blocks: Iterable[Block]) -> str:
     """The first prompt, shortened to a title."""
     texts = (block.text for block in blocks if isinstance(block, PromptBlock))
-    return _shorten(next(texts, "")) or "New session"
+    return shorten(next(texts, "")) or "New session"
 
 
-def _shorten(text: str) -> str:
+def shorten(text: str) -> str:
+    """A text as one line that fits a title."""
     line = " ".join(text.split())
     return line if len(line) <= TITLE_CHARACTERS else f"{line[: TITLE_CHARACTERS - 1]}…"

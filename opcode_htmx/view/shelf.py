@@ -1,0 +1,113 @@
+"""Where the blocks of one transcript are kept: in order, by id, and by when they last changed.
+
+Knows blocks, and nothing of the messages that they come from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from .blocks import AskBlock, AskState, Block, PromptBlock, ToolBlock, ToolState
+
+B = TypeVar("B", bound=Block)
+
+_UNFINISHED = frozenset({ToolState.PREPARING, ToolState.RUNNING, ToolState.WAITING})
+
+
+class Shelf:
+    def __init__(self, segment: str) -> None:
+        """`segment` sorts these blocks among those of other transcripts on one page."""
+        self.blocks: list[Block] = []
+        """The blocks of the top level, in order."""
+        self.offset = 0
+        """The revision that changes get."""
+        self.unfinished: dict[str, AskBlock | ToolBlock] = {}
+        """What is open or runs, by id."""
+        self._segment = segment
+        self._by_id: dict[str, Block] = {}
+        self._touched: dict[str, Block] = {}  # by id, the latest change last
+        self._born_in_line = 0
+
+    def __iter__(self) -> Iterator[Block]:
+        return iter(self._by_id.values())
+
+    def __contains__(self, block_id: str) -> bool:
+        return block_id in self._by_id
+
+    def get(self, block_id: str) -> Block | None:
+        return self._by_id.get(block_id)
+
+    def tool(self, tool_use_id: str | None) -> ToolBlock | None:
+        block = self._by_id.get(tool_use_id or "")
+        return block if isinstance(block, ToolBlock) else None
+
+    def changed_since(self, revision: int) -> list[Block]:
+        """The blocks changed after `revision`, in order of appearance."""
+        changed = []
+        for block in reversed(self._touched.values()):
+            if block.revision <= revision:
+                break
+            changed.append(block)
+        return sorted(changed, key=_position)
+
+    def go_to(self, offset: int) -> None:
+        """What follows comes from the line that ends at byte `offset`."""
+        self.offset = offset
+        self._born_in_line = 0
+
+    def new(self, type_: type[B], block_id: str, parent: str | None = None, **fields: object) -> B:
+        """Add a block behind all others of its container."""
+        self._born_in_line += 1
+        order = f"{self._segment}.{self.offset}.{self._born_in_line}"
+        if not block_id or block_id in self._by_id:
+            block_id = f"line-{order.replace('.', '-')}"  # no id stands twice on a page
+        block = type_(
+            id=block_id,
+            order=order,
+            born=self.offset,
+            revision=self.offset,
+            **fields,  # type: ignore[arg-type]
+        )
+        if owner := self.tool(parent):
+            block.parent = owner.id
+            owner.children.append(block)
+        else:
+            self.blocks.append(block)
+        self._by_id[block.id] = block
+        self.touch(block)
+        return block
+
+    def touch(self, block: Block) -> None:
+        """The block has changed."""
+        block.revision = self.offset
+        self._touched.pop(block.id, None)
+        self._touched[block.id] = block
+        match block:
+            case AskBlock(state=AskState.OPEN):
+                self.unfinished[block.id] = block
+            case ToolBlock() if block.state in _UNFINISHED:
+                self.unfinished[block.id] = block
+            case _:
+                self.unfinished.pop(block.id, None)
+
+    def finish(self, blocks: Iterable[AskBlock | ToolBlock]) -> None:
+        """Nothing will come of these any more."""
+        for block in list(blocks):
+            if isinstance(block, AskBlock):
+                block.state = AskState.WITHDRAWN
+            else:
+                block.state = ToolState.INTERRUPTED
+            self.touch(block)
+
+    def bring_forward(self, prompt: PromptBlock, index: int) -> None:
+        """Put `prompt`, the newest block, at `index`, unless another prompt stands behind that."""
+        *others, _ = self.blocks[index:]
+        if others and not any(isinstance(block, PromptBlock) for block in others):
+            segment, offset, _ = _position(others[0])
+            prompt.order = f"{segment}.{offset}.0"
+            self.blocks.insert(index, self.blocks.pop())
+
+
+def _position(block: Block) -> tuple[int, ...]:
+    return tuple(map(int, block.order.split(".")))
