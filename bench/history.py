@@ -17,7 +17,7 @@ from . import material
 SESSION_ID = "5e5510a0-0000-4000-8000-000000000050"
 BLOCKS_PER_TURN = 10
 CONTEXT_LINES = 3
-EXPORTED = "2026-11-20T09:00:00.000Z"
+STAMP = "2026-11-20T09:00:00.000Z"
 
 
 def write(path: Path, cwd: Path, turns: int) -> None:
@@ -105,6 +105,6 @@ class Turn:
             "uuid": f"{self._number:08}-0000-4000-8000-{self._ids:012}",
             "sessionId": SESSION_ID,
             "cwd": str(self._cwd),
-            "timestamp": EXPORTED,
+            "timestamp": STAMP,
             "isSidechain": False,
         }

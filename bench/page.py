@@ -26,7 +26,7 @@ from .stand import running_server
 
 TURNS = 5
 BLOCKS = TURNS * history.BLOCKS_PER_TURN
-LOADS = 15
+LOADS = 25
 REQUESTS = 60
 SLOW_CPU = Conditions(cpu_slowdown=4)
 SLOW_LINE = Conditions(line=(1.6e6, 150))
@@ -68,7 +68,7 @@ def _session_page(server: Server) -> tuple[Address, str]:
     shown = answer.text.count("<article ")
     assert shown == BLOCKS, f"the page shows {shown} blocks"
     cookies = {cookie.name: cookie.value or "" for cookie in answer.cookies}
-    return Address(answer.url, cookies), answer.text
+    return Address(f"{answer.url}#end", cookies), answer.text
 
 
 @contextmanager

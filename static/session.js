@@ -33,6 +33,7 @@
 
   document.addEventListener("htmx:ws:before:message:incoming", () => {
     heardAt = Date.now();
+    if (page.scrollTop < top) follows = toGo() < 2; // a move that no scroll event has told of yet
     holdFocus();
   });
 
@@ -71,7 +72,7 @@
 
   const page = document.scrollingElement;
   const toGo = () => page.scrollHeight - page.scrollTop - innerHeight;
-  let follows = true; // whether the view goes along with the end
+  let follows = false; // whether the view goes along with the end
   let top = 0;
   let seen = 0; // blocks that were there when the reader was last at the end
 
@@ -182,6 +183,23 @@
   view?.addEventListener("resize", lift);
   view?.addEventListener("scroll", lift);
 
-  if (!location.hash) toEnd();
-  offerJump();
+  // --- the start --------------------------------------------------------------------------
+
+  // The words come first: htmx is fetched when they have been painted.
+  const addresses = document.currentScript.dataset.then.split(" ");
+  const start = () => {
+    if (["", "#end"].includes(location.hash)) toEnd();
+    else $(location.hash.slice(1))?.scrollIntoView();
+    offerJump();
+    for (const address of addresses) {
+      const script = document.createElement("script");
+      script.src = address;
+      script.async = false; // in this order
+      // htmx may have started before its extensions were there
+      if (address === addresses.at(-1)) script.onload = () => htmx.process(document.body);
+      document.head.append(script);
+    }
+  };
+  if (document.hidden) start(); // nothing is painted in the background
+  else requestAnimationFrame(() => setTimeout(start));
 })();

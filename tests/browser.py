@@ -42,9 +42,10 @@ class Phone:
                 **options,
             }  # type: ignore[arg-type]
         )
+        self._scripted = bool(options.get("java_script_enabled", True))
         self.page: Page = self._context.new_page()
         self.complaints: list[str] = []
-        self.forgiven: list[str] = []
+        self.forgiven = ["closed before the connection is established"]  # a page that was left
         """What a test expects the browser to complain about, as parts of the messages."""
         self.page.on("console", self._heard)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
@@ -67,6 +68,8 @@ class Phone:
         self.page.get_by_label("Prompt").fill(prompt)
         self.button("Send").click()
         self.page.wait_for_url("**/sessions/**")
+        if self._scripted:
+            self.page.locator("body[data-link=online]").wait_for()
 
     def send(self, prompt: str) -> None:
         self.page.get_by_role("textbox", name="Prompt").fill(prompt)

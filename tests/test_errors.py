@@ -120,7 +120,6 @@ def test_pages_carry_the_security_headers(client: FlaskClient) -> None:
         assert "frame-ancestors 'none'" in policy
         assert sent["X-Content-Type-Options"] == "nosniff"
         assert sent["Referrer-Policy"] == "same-origin"
-        assert sent["Cross-Origin-Opener-Policy"] == "same-origin"
         assert sent["Cache-Control"] == "private, no-store"
 
 

@@ -71,7 +71,7 @@ def begin(server: Server, steps: list[list[object]] | str) -> str:
     }
     response = server.post("/sessions", form)
     assert response.status_code == 303, response.text
-    return response.headers["Location"]
+    return response.headers["Location"].removesuffix("#end")
 
 
 View = Callable[..., Viewer]

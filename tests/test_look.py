@@ -272,6 +272,7 @@ def test_buttons_are_as_large_as_a_thumb_and_fields_do_not_make_the_phone_zoom(
 def test_whatever_has_the_focus_shows_it(phone: Phone, sandbox: Sandbox) -> None:
     play(phone, sandbox, *EVERYTHING, ["wait", "/nowhere"])
     everything_is_there(phone)
+    phone.page.goto(phone.page.url.removesuffix("#end"))  # Tab goes on from where a link leads
     unseen = []
     for _ in range(25):
         phone.page.keyboard.press("Tab")

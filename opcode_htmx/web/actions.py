@@ -114,7 +114,8 @@ def _sample(place: Place) -> tuple[Path, ...]:
 
 def _session_url(folder: Path, session_id: str) -> str:
     project_id = history.project_id(folder)
-    return url_for("pages.session", project_id=project_id, session_id=session_id)
+    address = {"project_id": project_id, "session_id": session_id}
+    return url_for("pages.session", **address, _anchor="end")
 
 
 def _done(run: Run) -> BaseResponse | str:

@@ -25,7 +25,6 @@ def register(app: Flask) -> None:
         headers.setdefault("Content-Security-Policy", content_security_policy())
         headers.setdefault("X-Content-Type-Options", "nosniff")
         headers.setdefault("Referrer-Policy", "same-origin")
-        headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
         headers.setdefault("Permissions-Policy", _PERMISSIONS)
         if request.endpoint == "static" and response.status_code < 400:
             name = (request.view_args or {}).get("filename", "")
