@@ -63,6 +63,7 @@ def build(settings: Settings | None = None) -> Flask:
             stop_deadline=settings.stop_deadline,
             idle_timeout=settings.idle_timeout,
             history_file=lambda session_id: history.find(place.config_dir, session_id),
+            config_dir=place.config_dir,
         )
     )
     supervisor.adopt()

@@ -12,7 +12,8 @@
   const prompt = $("prompt");
   const jump = $("jump");
   let connection = null;
-  let heardAt = Date.now();
+  let heardAt = Date.now(); // when the server last said something
+  let waitingSince = Date.now(); // the same, or when a connection was tried since
 
   // --- the socket -------------------------------------------------------------------------
 
@@ -24,15 +25,16 @@
 
   document.addEventListener("htmx:ws:before:connection", (event) => {
     connection = event.detail.connection;
+    waitingSince = Date.now();
   });
 
   document.addEventListener("htmx:ws:after:connection", () => {
     document.body.dataset.link = "online";
-    heardAt = Date.now();
+    waitingSince = Date.now();
   });
 
   document.addEventListener("htmx:ws:before:message:incoming", () => {
-    heardAt = Date.now();
+    heardAt = waitingSince = Date.now();
     if (page.scrollTop < top) follows = toGo() < 2; // a move that no scroll event has told of yet
     holdFocus();
   });
@@ -59,11 +61,12 @@
 
   // A socket may die without a word; closing it makes htmx connect anew.
   setInterval(() => {
-    if (!document.hidden && Date.now() - heardAt > SILENCE_MS && connection?.socket) {
-      heardAt = Date.now();
+    if (!document.hidden && Date.now() - waitingSince > SILENCE_MS && connection?.socket) {
+      waitingSince = Date.now();
       connection.socket.close();
     }
   }, 5000);
+  document.addEventListener("visibilitychange", () => (waitingSince = Date.now()));
 
   // A page from the back-forward cache has a socket that was closed for good.
   addEventListener("pageshow", (event) => event.persisted && location.reload());
@@ -142,15 +145,11 @@
 
   // --- the composer -----------------------------------------------------------------------
 
-  let sent = "";
-  composer.addEventListener("htmx:before:request", (event) => {
-    sent = event.detail.ctx.request.submitter?.name === "prompt" ? null : prompt.value;
-  });
-
   composer.addEventListener("htmx:after:request", (event) => {
-    if (event.detail.ctx.response.status >= 400) return;
+    const { request, response } = event.detail.ctx;
+    if (response.status >= 400) return;
     // Only what was sent is cleared: a person may have gone on typing.
-    if (prompt.value === sent) prompt.value = "";
+    if (prompt.value === request.body.get("prompt")) prompt.value = "";
     toEnd();
   });
 

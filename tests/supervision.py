@@ -80,6 +80,7 @@ class Room:
             "stop_deadline": 2.0,
             "idle_timeout": 0.0,
             "history_file": lambda session_id: history.find(sandbox.config_dir, session_id),
+            "config_dir": sandbox.config_dir,
         }
         self._supervisors: list[Supervisor] = []
 

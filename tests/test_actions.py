@@ -185,3 +185,33 @@ def test_a_page_that_does_not_exist_says_so(server: Server) -> None:
         response = server.get(path)
         assert response.status_code == 404
         assert "<title>Not found" in response.text
+
+
+def test_a_prompt_that_was_edited_is_another_one_although_the_form_is_the_same(
+    server: Server,
+) -> None:
+    path = begin(server, "hello")
+    fields = {"prompt": "first wording", "prompt_id": str(uuid.uuid4())}
+    for prompt in ("first wording", "second wording", "second wording"):
+        assert server.post(f"{path}/prompt", {**fields, "prompt": prompt}).status_code == 303
+    assert sent(run_folder(server, path)) == ["hello", "first wording", "second wording"]
+
+
+def test_a_form_that_is_refused_comes_back_with_what_was_typed(server: Server) -> None:
+    refused = server.post("/sessions", form(server, "a long <prompt>", folder="/nowhere"))
+    assert refused.status_code == 422
+    assert "a long &lt;prompt&gt;</textarea>" in refused.text
+    assert 'value="/nowhere"' in refused.text
+
+
+def test_a_prompt_that_a_dead_run_left_unread_may_be_sent_again(
+    server: Server, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    path = begin(server, [["wait", str(gate)], ["exit", 3]])
+    fields = {"prompt": "take me up", "prompt_id": str(uuid.uuid4())}
+    server.post(f"{path}/prompt", fields)
+    gate.touch()
+    until(lambda: "exit status 3" in server.get(path).text, "the run has failed")
+    server.post(f"{path}/prompt", fields)
+    until(lambda: "<p>take me up</p>" in server.get(path).text, "another run answers")

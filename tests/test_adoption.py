@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -340,3 +343,36 @@ def test_what_is_no_run_folder_is_passed_over(room: Room, caplog: pytest.LogCapt
     (room.runs_dir / ("E" * 32)).mkdir()
     room.restart()
     assert caplog.text == ""
+
+
+def test_a_run_of_another_login_or_of_the_demo_is_ended_instead_of_taken_over(
+    room: Room, tmp_path: Path
+) -> None:
+    run = idle(room.prompt("Hello"))
+    room.restart(config_dir=tmp_path / "another login")
+    taken_over = room.supervisor.get(run.id)
+    assert taken_over.join(20)
+    assert ended(taken_over)[:2] == (
+        Outcome.COMPLETED,
+        "Ended, because it belonged to another login.",
+    )
+    assert room.marked_processes() == []
+
+
+def test_what_a_terminal_added_after_the_runs_last_word_is_not_the_runs(room: Room) -> None:
+    session_id = new_id()
+    history = room.sandbox.config_dir / "projects" / "p" / f"{session_id}.jsonl"
+    history.parent.mkdir(parents=True)
+    run = idle(room.prompt("Hello", session_id))
+    now = time.time()
+    own, foreign = (
+        json.dumps({"type": "user", "timestamp": datetime.fromtimestamp(at, UTC).isoformat()})
+        for at in (now, now + 3600)
+    )
+    history.write_text(f'{own}\n{{"type": "mode"}}\n{foreign}\n')
+    os.utime(history, (now + 3600, now + 3600))
+    run.stop()
+    assert run.join(20)
+    end = run.record.end
+    assert end is not None
+    assert history.read_bytes()[end.history_end :] == foreign.encode() + b"\n"

@@ -26,7 +26,7 @@ def run(tmp_path: Path) -> Run:
     run_id = uuid.uuid4().hex
     folder = RunFolder.create(tmp_path, run_id)
     record = RunRecord(run_id, "s", "/p", ("claude",), 0.0, history_start=0)
-    return Run(folder, record, Broadcast(), lambda: 0, stop_deadline=5.0)
+    return Run(folder, record, Broadcast(), lambda _: 0, stop_deadline=5.0)
 
 
 def parts(run: Run | None) -> dict[str, dom.Node]:

@@ -71,7 +71,7 @@ class Session:
             history_start=self.size(),
         )
         folder.store(record)
-        run = Run(folder, record, Broadcast(), self.size, stop_deadline=5.0)
+        run = Run(folder, record, Broadcast(), lambda _: self.size(), stop_deadline=5.0)
         self.runs.append(run)
         return run
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from datetime import datetime
 from pathlib import Path
 
 SESSION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -18,3 +20,28 @@ def find(config_dir: Path, session_id: str) -> Path | None:
     if not SESSION_ID.fullmatch(session_id):
         return None
     return next((config_dir / "projects").glob(f"*/{session_id}.jsonl"), None)
+
+
+def end_before(path: Path, start: int, moment: float) -> int:
+    """Where the entries behind offset `start` end that were written up to `moment`.
+
+    `moment` is in seconds since the epoch. What was said later was said by another process.
+    """
+    with path.open("rb") as file:
+        end = file.seek(start)
+        for line in file:
+            if _said_after(line, moment):
+                return end
+            end += len(line)
+    return end
+
+
+def _said_after(line: bytes, moment: float) -> bool:
+    if b'"timestamp"' not in line:
+        return False
+    try:
+        entry = json.loads(line)
+        said = entry["type"] in ("user", "assistant")
+        return said and datetime.fromisoformat(entry["timestamp"]).timestamp() > moment
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
+        return False

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .glance import Glance, count_prompts, glance
+from .history import SESSION_ID
+from .history import project_id as project_id_of
 
 _PROJECT_ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,255}")
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 class ProjectNotFound(Exception):
@@ -91,7 +92,7 @@ def sessions(config_dir: Path, project_id: str) -> list[SessionSummary]:
 def session_file(config_dir: Path, project_id: str, session_id: str) -> Path:
     """The history file of a session; ProjectNotFound, SessionNotFound."""
     folder = _project_folder(config_dir, project_id)
-    if _UUID.fullmatch(session_id):
+    if SESSION_ID.fullmatch(session_id):
         path = (folder / f"{session_id}.jsonl").resolve()
         if path.is_file() and path.is_relative_to(_root(config_dir)):
             return path
@@ -164,7 +165,7 @@ def _project(folder: Path) -> Project:
 def _start_folder(project_id: str, glances: list[Glance]) -> str | None:
     """Where the project is: the CLI names its folder after the path, but not reversibly."""
     paths = [g.cwd for g in glances if g.cwd]
-    exact = (p for p in paths if re.sub(r"[^A-Za-z0-9]", "-", p) == project_id)
+    exact = (p for p in paths if project_id_of(Path(p)) == project_id)
     return next(exact, paths[0] if paths else None)
 
 
@@ -172,7 +173,7 @@ def _glances(folder: Path) -> list[Glance]:
     """Its sessions in which somebody prompted, the last used first."""
     found = []
     for path in folder.glob("*.jsonl"):
-        if not _UUID.fullmatch(path.stem) or path.is_symlink():
+        if not SESSION_ID.fullmatch(path.stem) or path.is_symlink():
             continue
         try:
             stat = path.stat()

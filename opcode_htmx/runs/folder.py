@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
@@ -65,6 +66,8 @@ class RunRecord:
     pid: int | None = None
     process_started_at: float | None = None
     end: RunEnd | None = None
+    config_dir: str = ""
+    """The config folder that Claude works with; another one is another login, or the demo."""
 
     def started(self, pid: int, started_at: float) -> RunRecord:
         return replace(self, pid=pid, process_started_at=started_at)
@@ -163,6 +166,13 @@ class RunFolder:
             yield log
         finally:
             os.close(log)
+
+    def last_output(self) -> float:
+        """When Claude last wrote to its stdout, in seconds since the epoch; now, if unknown."""
+        try:
+            return self.output.stat().st_mtime
+        except OSError:
+            return time.time()
 
     def error_lines(self, limit: int) -> list[str]:
         """The last `limit` lines of stderr."""

@@ -16,7 +16,7 @@ from gevent.event import Event as Flag
 from gevent.lock import BoundedSemaphore
 
 from ..claude import stream
-from ..claude.messages import PermissionRequest, User
+from ..claude.messages import PermissionRequest
 from . import stopping
 from .ending import how_it_ended
 from .folder import InputClosed, Outcome, RunEnd, RunFolder, RunRecord
@@ -48,7 +48,7 @@ class Run:
         folder: RunFolder,
         record: RunRecord,
         changed: Broadcast,
-        history_size: Callable[[], int],
+        history_end: Callable[[float], int],
         stop_deadline: float,
     ) -> None:
         self.folder = folder
@@ -59,7 +59,7 @@ class Run:
         self.idle_since = time.time()
         self._process: ClaudeProcess | None = None
         self._greenlets: list[gevent.Greenlet[..., None]] = []
-        self._history_size = history_size
+        self._history_end = history_end
         self._stop_deadline = stop_deadline
         self._ending: tuple[Outcome, str] | None = None
         self._output = LineReader(folder.output)
@@ -95,12 +95,14 @@ class Run:
                 send(stream.prompt_line(prompt_id, text))
 
     def has_sent(self, prompt_id: str) -> bool:
-        """Whether the prompt went to this run, also in the time of an earlier server."""
+        """Whether the prompt went to this run, also in the time of an earlier server.
+
+        What a run that has ended did not take up counts as not sent: it may be sent again.
+        """
         if self.record.end and not self._input.offset:
-            lines = LineReader(self.folder.input_log).read(last=True)
-            sent = (stream.parse(line.data) for line in lines if prompt_id.encode() in line.data)
-            return any(isinstance(each, User) and each.uuid == prompt_id for each in sent)
-        return prompt_id in self.state.sent
+            self.catch_up(last=True)
+        left = self.state.waiting if self.record.end else ()
+        return prompt_id in self.state.sent and prompt_id not in left
 
     def allow(self, request_id: str, changes: Mapping[str, Any] | None = None) -> None:
         """Allow an open request, with `changes` laid over its input (the answers to questions).
@@ -184,7 +186,10 @@ class Run:
         while not self._ended.is_set():
             self._files_changed.wait()
             self._files_changed.clear()
-            self.catch_up()
+            try:
+                self.catch_up()
+            except OSError:  # no file descriptor left, say: the next change tries again
+                log.exception("run %s cannot be followed just now", self.id)
             self._refuse_unsupported()
             # stderr changes the page too, although it is no part of the state
             self.changed.notify()
@@ -227,11 +232,15 @@ class Run:
 
     def finish(self, status: int | None) -> None:
         """Record how the process ended. `status` is None when nobody saw it."""
-        self.catch_up(last=True)
+        try:
+            self.catch_up(last=True)
+        except OSError:  # the end is recorded all the same
+            log.exception("the last lines of run %s could not be read", self.id)
         outcome, cause = self._ending or how_it_ended(
             status, open_turn=self.phase in OPEN_TURN, watched=self._process is not None
         )
-        end = RunEnd(outcome, time.time(), cause, status, self._history_size())
+        history_end = self._history_end(self.folder.last_output())
+        end = RunEnd(outcome, time.time(), cause, status, history_end)
         self.record = self.record.ended(end)
         try:
             self.folder.store(self.record)

@@ -16,7 +16,7 @@ from pathlib import Path
 import gevent
 from gevent.lock import BoundedSemaphore
 
-from ..claude import command
+from ..claude import command, history
 from . import process
 from .folder import RUN_ID, Outcome, RunFolder, RunRecord
 from .notify import Broadcast
@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 IDLE_CHECK_SECONDS = 1.0
 END_GRACE_SECONDS = 3.0
+HISTORY_SECONDS = 2.0
+"""How much later than its last word Claude may still write to its history file."""
 """How long after its process, or after the deadline of a stop, a run may take to be over."""
 
 
@@ -52,6 +54,7 @@ class RunSettings:
     idle_timeout: float
     history_file: Callable[[str], Path | None]
     """Claude's history file of a session id, once there is one."""
+    config_dir: Path
 
 
 class Supervisor:
@@ -150,11 +153,11 @@ class Supervisor:
 
     def _new_record(self, run_id: str, session_id: str, project: Path) -> RunRecord:
         settings = self._settings
-        history = settings.history_file(session_id)
+        before = settings.history_file(session_id)
         argv = command.build(
             settings.binary,
             session_id,
-            resume=history is not None,
+            resume=before is not None,
             permission_mode=settings.permission_mode,
         )
         return RunRecord(
@@ -163,7 +166,8 @@ class Supervisor:
             project_path=str(project),
             argv=argv,
             created_at=time.time(),
-            history_start=_size(history),
+            history_start=_size(before),
+            config_dir=str(settings.config_dir),
         )
 
     # --- after a restart --------------------------------------------------------------------
@@ -195,6 +199,8 @@ class Supervisor:
             log.info("run %s goes on as process %s", run.id, found.identity.pid)
             run.catch_up()
             self._follow(run, found)
+            if record.config_dir not in ("", str(self._settings.config_dir)):
+                run.stop(Outcome.COMPLETED, "Ended, because it belonged to another login.")
         else:
             process.sweep(run.id)
             run.finish(None)
@@ -202,11 +208,11 @@ class Supervisor:
     def _add(self, folder: RunFolder, record: RunRecord) -> Run:
         session_id = record.session_id
 
-        def history_size() -> int:
-            return _size(self._settings.history_file(session_id))
+        def history_end(fell_silent: float) -> int:
+            return _end(self._settings.history_file(session_id), record.history_start, fell_silent)
 
         changed = self.changes(session_id)
-        run = Run(folder, record, changed, history_size, self._settings.stop_deadline)
+        run = Run(folder, record, changed, history_end, self._settings.stop_deadline)
         self._runs[run.id] = run
         self._by_session.setdefault(session_id, []).append(run)
         changed.notify()
@@ -236,6 +242,17 @@ class Supervisor:
         for run in self.live():
             run.let_go()
         self._watcher.close()
+
+
+def _end(path: Path | None, start: int, fell_silent: float) -> int:
+    """Where a run's part of the history ends; what a terminal added since is not the run's."""
+    last = fell_silent + HISTORY_SECONDS
+    try:
+        if path is None or path.stat().st_mtime <= last:
+            return _size(path)
+        return history.end_before(path, start, last)
+    except OSError:
+        return start
 
 
 def _size(path: Path | None) -> int:

@@ -123,6 +123,8 @@ class Conversation:
                 self._read_history(2 * len(runs), end.history_end if end else 0, None)
 
     def _read_history(self, number: int, start: int, end: int | None) -> None:
+        if end is not None and start >= end:
+            return
         segment = self._segments.get(number)
         if segment is None:
             path = self.history_file()

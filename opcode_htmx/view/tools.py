@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from ..claude.messages import Json
 from . import diff
-from .blocks import ToolBlock
 from .diff import DiffLine
 from .wording import as_json
 
@@ -58,10 +57,6 @@ def present(name: str, tool_input: Json, details: object, project: str) -> ToolV
         plan=plan if isinstance(plan, str) else "",
         changes=tuple(changes),
     )
-
-
-def of_block(block: ToolBlock, project: str) -> ToolView:
-    return present(block.name, block.input, block.details, project)
 
 
 def cut(text: str) -> Cut:

@@ -10,16 +10,16 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
 from ..claude import history, sessions
 from ..claude.messages import PermissionRequest
 from ..runs.run import AlreadyAnswered, Run
-from ..runs.supervisor import Supervisor
+from ..runs.supervisor import CannotStart, Supervisor
 from ..view.questions import questions_of
-from .pages import Place, SessionLookup, shorten
+from .pages import Place, SessionLookup, new_page, shorten
 
 MAX_PROMPT_CHARACTERS = 200_000
 DENIED = "The user does not want to do this. Ask what to do instead."
@@ -35,17 +35,24 @@ def blueprint(place: Place, supervisor: Supervisor, lookup: SessionLookup) -> Bl
 
     @actions.post("/sessions")
     def start() -> BaseResponse:
-        folder = sessions.working_folder_choice(
-            request.form.get("folder", ""), tuple(place.project_roots) + _sample(place)
-        )
-        session_id = _uuid("session_id")
-        supervisor.prompt(session_id, folder, _uuid("prompt_id"), _prompt_text())
+        try:
+            folder = sessions.working_folder_choice(
+                request.form.get("folder", ""), tuple(place.project_roots) + _sample(place)
+            )
+            text = _prompt_text()
+            session_id = _id_for("session_id", f"{folder}\0{text}")
+            supervisor.prompt(session_id, folder, _id_for("prompt_id", text), text)
+        except (sessions.InvalidFolder, BadForm, CannotStart) as error:
+            # with what was typed, which would be gone otherwise
+            status = 503 if isinstance(error, CannotStart) else 422
+            return make_response(new_page(place, request.form, error=str(error)), status)
         return redirect(_session_url(folder, session_id), 303)
 
     @actions.post("/projects/<project_id>/sessions/<session_id>/prompt")
     def prompt(project_id: str, session_id: str) -> BaseResponse | str:
         folder = Path(lookup.folder(project_id, session_id))
-        supervisor.prompt(session_id, folder, _uuid("prompt_id"), _prompt_text())
+        text = _prompt_text()
+        supervisor.prompt(session_id, folder, _id_for("prompt_id", text), text)
         if _by_htmx():
             return render_template("sent.html", prompt_id=uuid.uuid4())
         return redirect(_session_url(folder, session_id), 303)
@@ -101,11 +108,12 @@ def _prompt_text() -> str:
     return text
 
 
-def _uuid(field: str) -> str:
-    text = request.form.get(field, "")
-    if not history.SESSION_ID.fullmatch(text):
+def _id_for(field: str, words: str) -> str:
+    """The id for `words` sent with this form: sent twice they are one, changed they are others."""
+    form_id = request.form.get(field, "")
+    if not history.SESSION_ID.fullmatch(form_id):
         raise BadForm("This form is incomplete: reload the page and try again.")
-    return text
+    return str(uuid.uuid5(uuid.UUID(form_id), words))
 
 
 def _sample(place: Place) -> tuple[Path, ...]:
@@ -114,8 +122,7 @@ def _sample(place: Place) -> tuple[Path, ...]:
 
 def _session_url(folder: Path, session_id: str) -> str:
     project_id = history.project_id(folder)
-    address = {"project_id": project_id, "session_id": session_id}
-    return url_for("pages.session", **address, _anchor="end")
+    return url_for("pages.session", project_id=project_id, session_id=session_id, _anchor="end")
 
 
 def _done(run: Run) -> BaseResponse | str:

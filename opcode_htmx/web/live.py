@@ -31,7 +31,7 @@ def register(sock: Sock, lookup: SessionLookup, sockets: OpenSockets) -> None:
         sockets.add(ws)
         try:
             _serve(ws, lookup.screen(project_id, session_id))
-        except (ConnectionClosed, OSError):
+        except ConnectionClosed:
             pass  # the phone has gone; it comes back with its cursor
         except (sessions.ProjectNotFound, sessions.SessionNotFound):
             close(ws, POLICY_VIOLATION)  # to come back would not help
@@ -46,9 +46,16 @@ def _serve(ws: Server, screen: Screen) -> None:
     reader = gevent.spawn(_read_until_closed, ws, screen)
     try:
         for message in updates(screen, cursor, while_=lambda: bool(ws.connected)):
-            ws.send(message)
+            _send(ws, message)
     finally:
         reader.kill()
+
+
+def _send(ws: Server, message: str) -> None:
+    try:
+        ws.send(message)
+    except OSError as error:
+        raise ConnectionClosed from error
 
 
 def _read_until_closed(ws: Server, screen: Screen) -> None:
@@ -80,6 +87,10 @@ def updates(screen: Screen, cursor: Cursor, while_: Callable[[], bool]) -> Itera
         # Changes gather for a frame, so that a flood is a few large messages
         gevent.sleep(max(0.0, began + FRAME_SECONDS - time.monotonic()))
         while conversation.changed.wait(seen, HEARTBEAT_SECONDS) == seen and while_():
+            # What a terminal adds to the session meanwhile is told by nobody
+            conversation.refresh()
+            if conversation.cursor != cursor:
+                break
             yield _message("", [], cursor)
 
 

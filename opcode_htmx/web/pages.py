@@ -6,7 +6,7 @@ Thin: looks up, renders, decides nothing.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from ..runs.supervisor import Supervisor
 from ..view.aside import status_text
 from ..view.blocks import Block, PromptBlock, RawBlock, ToolBlock
 from ..view.screens import Screen, Screens
+from .login import local_path
 
 SHOWN_BLOCKS = 200
 """A page shows this many of the newest blocks, until all are asked for."""
@@ -99,23 +100,13 @@ def blueprint(place: Place, supervisor: Supervisor, lookup: SessionLookup) -> Bl
     @pages.get("/projects/<project_id>/new")
     def new_in_project(project_id: str) -> str:
         project = sessions.project(place.config_dir, project_id)
-        return _new_page(project.path or "", back=url_for("browse.project", project_id=project_id))
+        back = url_for("browse.project", project_id=project_id)
+        return new_page(place, {"folder": project.path or "", "back": back})
 
     @pages.get("/new")
     def new() -> str:
         folder = place.sample_project or next(iter(place.project_roots), "")
-        return _new_page(request.args.get("folder", str(folder)), back=url_for("browse.projects"))
-
-    def _new_page(folder: str, back: str) -> str:
-        return render_template(
-            "new.html",
-            folder=folder,
-            back_url=back,
-            session_id=uuid.uuid4(),
-            prompt_id=uuid.uuid4(),
-            known=[project.path for project in sessions.projects(place.config_dir) if project.path],
-            suggestions=place.suggestions,
-        )
+        return new_page(place, {"folder": request.args.get("folder", str(folder))})
 
     @pages.get("/runs")
     def runs() -> str:
@@ -126,6 +117,22 @@ def blueprint(place: Place, supervisor: Supervisor, lookup: SessionLookup) -> Bl
         return {"status": "ok"}
 
     return pages
+
+
+def new_page(place: Place, filled_in: Mapping[str, str], error: str = "") -> str:
+    """The form for a new session, with what a person has filled in and what is wrong with it."""
+    back = local_path(filled_in.get("back"))
+    return render_template(
+        "new.html",
+        folder=filled_in.get("folder", ""),
+        prompt=filled_in.get("prompt", ""),
+        error=error,
+        back_url=back,
+        session_id=uuid.uuid4(),
+        prompt_id=uuid.uuid4(),
+        known=[project.path for project in sessions.projects(place.config_dir) if project.path],
+        suggestions=place.suggestions,
+    )
 
 
 @dataclass(frozen=True, slots=True)

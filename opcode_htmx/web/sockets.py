@@ -45,7 +45,6 @@ class OpenSockets:
 
     def __init__(self) -> None:
         self._open: set[Server] = set()
-        self.closing = False
 
     def init_app(self, app: Flask) -> None:
         app.config["SOCK_SERVER_OPTIONS"] = {"max_message_size": MAX_MESSAGE_BYTES}
@@ -60,7 +59,6 @@ class OpenSockets:
 
     def close_all(self) -> None:
         """Send everyone away with 1012: browsers take it as "come back at once"."""
-        self.closing = True
         for ws in list(self._open):
             close(ws, SERVICE_RESTART)
 
