@@ -65,7 +65,7 @@ def test_sessions_are_listed_with_prompt_time_and_length(
 ) -> None:
     write(tmp_path, "Fix <b>this</b> & that")
     page = client.get("/projects/-home-me-shop").text
-    assert f'href="/projects/-home-me-shop/sessions/{SESSION}"' in page
+    assert f'href="/projects/-home-me-shop/sessions/{SESSION}#end"' in page
     assert "Fix &lt;b&gt;this&lt;/b&gt; &amp; that" in page
     assert "1 prompt\n" in page or "1 prompt<" in page
     assert 'href="/projects/-home-me-shop/new"' in page

@@ -30,7 +30,7 @@ HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(1)></pre>{{7*7}
 ATTRIBUTES = {
     *("class", "id", "data-order", "data-state", "tabindex", "form", "formaction", "hx-post"),
     *("hx-swap", "name", "value", "type", "href", "autocomplete", "disabled", "rel", "target"),
-    *("hx-target", "key", "title", "start"),
+    *("hx-target", "hx-sync", "key", "title", "start"),
 }
 TAGS = {
     *("article", "h3", "div", "p", "details", "summary", "span", "pre", "button", "fieldset"),
@@ -177,7 +177,7 @@ def test_only_the_parts_that_changed_are_sent() -> None:
     assert changes(transcript, transcript.offset - 1, render) == changes(
         transcript, lines[-2][0], render
     )
-    assert [part.attributes["class"] for part in upsert.elements] == ["part"]
+    assert [part.attributes["class"] for part in upsert.elements] == ["part md"]
 
 
 # --- one rendering for all ------------------------------------------------------------------
