@@ -17,7 +17,6 @@ from pathlib import Path
 
 import websocket
 
-from opcode_htmx.claude.history import project_id
 from tests.support import ROOT, SYSTEM_PATH, Sandbox, Server
 
 from .figures import Figure, Target
@@ -62,10 +61,12 @@ def measure() -> list[Figure]:
 
 def through_app(server: Server, series: Series) -> list[float]:
     """Milliseconds of each tick, through gunicorn and the app to the page's socket."""
-    folder, session_id = server.sandbox.project, str(uuid.uuid4())
-    address = f"/projects/{project_id(folder)}/sessions/{session_id}"
-    begun = server.post("/sessions", _prompt({"count": 0}, folder=folder, session_id=session_id))
+    begun = server.post(
+        "/sessions",
+        _prompt({"count": 0}, folder=server.sandbox.project, session_id=str(uuid.uuid4())),
+    )
     assert begun.status_code == 303, begun.text
+    address = begun.headers["Location"].removesuffix("#end")
     cookies = server.get(address).cookies
     with closing(
         websocket.create_connection(
