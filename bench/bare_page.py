@@ -5,6 +5,7 @@ As a command it serves the file that it is given, gzipped once, and prints its p
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import sys
 from html import escape
@@ -63,7 +64,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Encoding", "gzip")
         self.send_header("Content-Length", str(len(self.body)))
         self.end_headers()
-        self.wfile.write(self.body)
+        with contextlib.suppress(ConnectionError):  # a page that was left
+            self.wfile.write(self.body)
 
     def log_message(self, format: str, *args: object) -> None:
         pass
