@@ -284,14 +284,20 @@ def test_without_javascript_a_person_reads_prompts_allows_and_stops(
     server: Server, sandbox: Sandbox, open_phone: Callable[..., Phone]
 ) -> None:
     phone = open_phone(server, java_script_enabled=False)
+
+    def press(name: str) -> None:
+        with phone.page.expect_navigation():
+            phone.button(name).click()
+
     phone.begin(sandbox.project, "make plain.txt")
     until(lambda: phone.page.reload() and phone.button("Allow").count(), "Claude asks")
-    phone.button("Allow").click()
+    press("Allow")
     until(lambda: phone.page.reload() and "It is made." in "".join(phone.texts()), "it is made")
     assert (sandbox.project / "plain.txt").exists()
-    phone.button("Stop").click()
+    press("Stop")
     until(lambda: phone.page.reload() and "Stopped" in phone.status.inner_text(), "it is stopped")
-    phone.send("Once more")
+    phone.page.get_by_role("textbox", name="Prompt").fill("Once more")
+    press("Send")
     until(lambda: phone.page.reload() and "You said: Once more" in phone.texts(), "it resumed")
 
 
