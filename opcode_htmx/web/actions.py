@@ -16,7 +16,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from ..claude import history, sessions
 from ..claude.messages import PermissionRequest
-from ..runs.run import AlreadyAnswered, Run
+from ..runs.run import Run
 from ..runs.supervisor import CannotStart, Supervisor
 from ..view.questions import questions_of
 from .pages import Place, SessionLookup, new_page, shorten
@@ -66,9 +66,7 @@ def blueprint(place: Place, supervisor: Supervisor, lookup: SessionLookup) -> Bl
     @actions.post("/runs/<run_id>/asks/<request_id>")
     def answer(run_id: str, request_id: str) -> BaseResponse | str:
         run = supervisor.get(run_id)
-        ask = run.state.asks.get(request_id)
-        if ask is None:
-            raise AlreadyAnswered("This has been answered already, or Claude no longer asks.")
+        ask = run.open_ask(request_id)
         match request.form.get("decision"):
             case "allow":
                 run.allow(request_id, answers_to(ask, request.form))
