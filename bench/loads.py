@@ -6,13 +6,13 @@ Every load has a browser context of its own, so its cache and its connections ar
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urljoin
 
-from playwright.sync_api import Browser, CDPSession, sync_playwright
+from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
 from scripts import chromium
 from tests.support import SYSTEM_PATH
@@ -89,11 +89,11 @@ def load(
     url: str,
     cookies: Mapping[str, str],
     conditions: Conditions,
-    settling_ms: float = 0.0,
+    settle: Callable[[Page], None] = lambda page: None,
 ) -> Load:
     """Load `url` for the first time, logged in by `cookies`.
 
-    What comes within `settling_ms` of the load event is still weighed.
+    What comes until `settle` returns, which is called after the load event, is still weighed.
     """
     context = browser.new_context(viewport=PHONE)  # type: ignore[arg-type]
     try:
@@ -107,7 +107,7 @@ def load(
         conditions.apply(devtools)
         page.goto(url, wait_until="load")
         result.paint_ms = page.evaluate(FIRST_PAINT)
-        page.wait_for_timeout(settling_ms)
+        settle(page)
         return result
     finally:
         context.close()

@@ -105,6 +105,49 @@
     offerJump();
   });
 
+  // --- what came earlier ------------------------------------------------------------------
+
+  const NEAR_TOP = "200% 0px 0px 0px"; // fetched before a reader gets there
+  const order = (block) => block.dataset.order;
+  const inOrder = (a, b) => order(a).localeCompare(order(b), undefined, { numeric: true });
+
+  const nearTop = new IntersectionObserver(
+    (entries) => entries.some((entry) => entry.isIntersecting) && showEarlier(),
+    { rootMargin: NEAR_TOP },
+  );
+
+  const showEarlier = async () => {
+    const way = $("earlier");
+    const link = way.querySelector("a");
+    if (!link || way.ariaBusy) return;
+    way.ariaBusy = "true";
+    const answer = await fetch(link.dataset.earlier).catch(() => null);
+    way.ariaBusy = null;
+    if (!answer?.ok) return; // the link is still there
+    const box = document.createElement("template");
+    box.innerHTML = await answer.text();
+    const [newWay, ...blocks] = box.content.children;
+    const fromEnd = page.scrollHeight - page.scrollTop;
+    let next = transcript.firstElementChild;
+    for (const block of blocks) {
+      while (next && inOrder(next, block) < 0) next = next.nextElementSibling;
+      if ($(block.id)) continue; // the socket brought it, and keeps it up to date
+      transcript.insertBefore(block, next);
+      window.htmx?.process(block);
+      seen += 1;
+    }
+    way.replaceWith(newWay);
+    nearTop.disconnect();
+    page.scrollTop = top = page.scrollHeight - fromEnd;
+    nearTop.observe(newWay);
+  };
+
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest?.("#earlier a")) return;
+    event.preventDefault();
+    showEarlier();
+  });
+
   // What a person opened stays open when a newer version of it arrives.
   const opened = new Map();
   document.addEventListener("toggle", (event) => {
@@ -132,7 +175,7 @@
   };
 
   // The first prompt of a new session is its title, as it will be after a reload.
-  let untitled = !document.querySelector(".block-prompt, .earlier");
+  let untitled = !document.querySelector(".block-prompt, #earlier a");
   const nameThePage = () => {
     const first = untitled && transcript.querySelector(".block-prompt .prompt-text");
     if (!first) return;
@@ -190,6 +233,7 @@
     if (["", "#end"].includes(location.hash)) toEnd();
     else $(location.hash.slice(1))?.scrollIntoView();
     offerJump();
+    nearTop.observe($("earlier"));
     for (const address of addresses) {
       const script = document.createElement("script");
       script.src = address;

@@ -392,18 +392,18 @@ def test_at_the_end_the_view_goes_along(phone: Phone, sandbox: Sandbox, gate: Ga
 def test_scrolled_up_the_text_stays_where_it_is_and_a_button_leads_to_the_end(
     phone: Phone, sandbox: Sandbox, gate: Gate
 ) -> None:
-    play(phone, sandbox, *texts(40), gate.step, *texts(7, begin=40))
-    answers_are_there(phone, 40)
+    play(phone, sandbox, *texts(18), gate.step, *texts(7, begin=18))
+    answers_are_there(phone, 18)
     phone.page.mouse.move(195, 300)
-    phone.page.mouse.wheel(0, -2500)
+    phone.page.mouse.wheel(0, -1500)
     jump = phone.page.get_by_role("button", name="Jump to newest")
     expect(jump).to_be_visible()
-    until(lambda: to_go(phone.page) >= 2500, "the wheel has turned")
-    before = top_of(phone, 20)
+    until(lambda: to_go(phone.page) >= 1500, "the wheel has turned")
+    before = top_of(phone, 9)
     gate.open()
-    answers_are_there(phone, 47)
+    answers_are_there(phone, 25)
     expect(jump).to_have_text("Jump to newest (8)")  # seven answers and the turn's summary
-    assert top_of(phone, 20) == before
+    assert top_of(phone, 9) == before
     assert covered(phone.page, "#jump") == []
     jump.click()
     expect(jump).to_be_hidden()

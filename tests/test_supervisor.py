@@ -404,6 +404,15 @@ def test_a_request_is_answered_once(room: Room) -> None:
     assert len(lines(run.folder.input_log)) == 2
 
 
+def test_a_request_that_a_page_has_read_is_open_though_the_run_has_not_been_told(
+    room: Room,
+) -> None:
+    run = room.prompt(steps(["ask", "r1"], FOREVER))
+    run.let_go()  # nobody folds what comes
+    until(lambda: b'"can_use_tool"' in run.folder.output.read_bytes(), "Claude asks")
+    assert run.open_ask("r1").tool_name == "Bash"
+
+
 def test_two_phones_that_answer_at_once_answer_once(room: Room) -> None:
     run = room.prompt(steps(["ask", "r1"], FOREVER))
     asked(run)

@@ -110,13 +110,13 @@ class Run:
         Raises AlreadyAnswered, RunNotLive.
         """
         with self._sending() as send:
-            ask = self.open_ask(request_id)
+            ask = self._open_ask(request_id)
             send(stream.allow_line(request_id, {**ask.input, **(changes or {})}))
 
     def deny(self, request_id: str, reason: str) -> None:
         """Refuse an open request. Raises AlreadyAnswered, RunNotLive."""
         with self._sending() as send:
-            self.open_ask(request_id)
+            self._open_ask(request_id)
             send(stream.deny_line(request_id, reason))
 
     def stop(self, outcome: Outcome = Outcome.CANCELLED, cause: str = "Stopped by you.") -> None:
@@ -142,7 +142,14 @@ class Run:
         return bool(self._ended.wait(timeout))
 
     def open_ask(self, request_id: str) -> PermissionRequest:
-        """The open request with this id. Raises AlreadyAnswered."""
+        """The open request with this id. Raises AlreadyAnswered.
+
+        A page reads the files by itself and may know of the request before this run does.
+        """
+        self.catch_up()
+        return self._open_ask(request_id)
+
+    def _open_ask(self, request_id: str) -> PermissionRequest:
         ask = self.state.asks.get(request_id)
         if ask is None:
             raise AlreadyAnswered("This has been answered already, or Claude no longer asks.")

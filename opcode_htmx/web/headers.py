@@ -9,6 +9,9 @@ from flask import Flask, Response, request, url_for
 
 from . import origin
 
+_NO_DOCUMENTS = frozenset({"text/css", "text/javascript"})
+"""A policy means nothing on these, and would be sent with each of them."""
+
 _PERMISSIONS = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 
 
@@ -22,10 +25,11 @@ def register(app: Flask) -> None:
 
     def add_headers(response: Response) -> Response:
         headers = response.headers
-        headers.setdefault("Content-Security-Policy", content_security_policy())
         headers.setdefault("X-Content-Type-Options", "nosniff")
-        headers.setdefault("Referrer-Policy", "same-origin")
-        headers.setdefault("Permissions-Policy", _PERMISSIONS)
+        if response.mimetype not in _NO_DOCUMENTS:
+            headers.setdefault("Content-Security-Policy", content_security_policy())
+            headers.setdefault("Referrer-Policy", "same-origin")
+            headers.setdefault("Permissions-Policy", _PERMISSIONS)
         if request.endpoint == "static" and response.status_code < 400:
             name = (request.view_args or {}).get("filename", "")
             versioned = request.args.get("v") == hash_of(name)

@@ -16,13 +16,12 @@ from ..claude import history, sessions
 from ..demo.scenes import Suggestion
 from ..runs.run import Run
 from ..runs.supervisor import Supervisor
+from ..view import window
 from ..view.aside import status_text
 from ..view.blocks import Block, PromptBlock, RawBlock, ToolBlock
+from ..view.fragments import dom_id
 from ..view.screens import Screen, Screens
 from .login import local_path
-
-SHOWN_BLOCKS = 200
-"""A page shows this many of the newest blocks, until all are asked for."""
 
 TITLE_CHARACTERS = 80
 
@@ -71,19 +70,38 @@ def blueprint(place: Place, supervisor: Supervisor, lookup: SessionLookup) -> Bl
         conversation = screen.conversation
         conversation.refresh()
         blocks = list(conversation.blocks())
-        shown = blocks if "all" in request.args else blocks[-SHOWN_BLOCKS:]
+        shown = window.newest(blocks, request.args.get("from"))
         return render_template(
             "session.html",
             title=title_of(blocks),
             project_id=project_id,
             session_id=session_id,
             folder=lookup.folder(project_id, session_id),
-            blocks=map(screen.fragments.block, shown),
-            hidden=len(blocks) - len(shown),
+            window=shown,
+            render=screen.fragments.block,
+            dom_id=dom_id,
             aside=screen.aside(),
             cursor=conversation.cursor,
             prompt_id=uuid.uuid4(),
             suggestions=place.suggestions,
+        )
+
+    @pages.get("/projects/<project_id>/sessions/<session_id>/earlier")
+    def earlier(project_id: str, session_id: str) -> str:
+        """The blocks in front of one, as the page puts them there when a reader comes near."""
+        screen = lookup.screen(project_id, session_id)
+        screen.conversation.refresh()
+        blocks = list(screen.conversation.blocks())
+        shown = window.before(blocks, request.args.get("before", ""))
+        if shown is None:
+            abort(404)
+        address = url_for(".session", project_id=project_id, session_id=session_id)
+        return render_template(
+            "earlier.html",
+            window=shown,
+            render=screen.fragments.block,
+            dom_id=dom_id,
+            address=address,
         )
 
     @pages.get("/projects/<project_id>/sessions/<session_id>/blocks/<block_id>")

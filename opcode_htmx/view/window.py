@@ -1,0 +1,52 @@
+"""Which stretch of a transcript a page shows: its newest blocks first, earlier ones when asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .blocks import Block
+
+FIRST = 20
+"""Blocks of a first answer: more than a phone's screen holds, few enough to be painted at once."""
+
+STEP = 100
+"""Earlier blocks that come at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A stretch of blocks, and what stands in front of it."""
+
+    blocks: Sequence[Block]
+    hidden: int
+    """How many blocks stand in front."""
+    step_from: str
+    """The id of the block with which the next step of earlier ones begins."""
+
+    @property
+    def first(self) -> str:
+        """The id of the first block shown; empty if there is none."""
+        return self.blocks[0].id if self.blocks else ""
+
+
+def newest(blocks: Sequence[Block], from_id: str | None = None) -> Window:
+    """The newest blocks: all from the one with `from_id`, or the FIRST ones of a page."""
+    begin = _index(blocks, from_id)
+    return _window(blocks, max(0, len(blocks) - FIRST) if begin is None else begin, len(blocks))
+
+
+def before(blocks: Sequence[Block], block_id: str) -> Window | None:
+    """The STEP of blocks in front of the one with `block_id`; None if there is no such block."""
+    end = _index(blocks, block_id)
+    return None if end is None else _window(blocks, max(0, end - STEP), end)
+
+
+def _window(blocks: Sequence[Block], begin: int, end: int) -> Window:
+    step_from = blocks[max(0, begin - STEP)].id if begin else ""
+    return Window(blocks[begin:end], begin, step_from)
+
+
+def _index(blocks: Sequence[Block], block_id: str | None) -> int | None:
+    numbers = (number for number, block in enumerate(blocks) if block.id == block_id)
+    return next(numbers, None)
