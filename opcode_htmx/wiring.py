@@ -16,7 +16,20 @@ from .runs.supervisor import CannotStart, RunNotFound, RunSettings, Supervisor
 from .settings import Settings
 from .state import ensure_state_dir
 from .view.screens import Screens
-from .web import access, actions, browse, compress, errors, filters, headers, live, pages, sockets
+from .web import (
+    access,
+    browse,
+    compress,
+    decisions,
+    errors,
+    filters,
+    forms,
+    headers,
+    live,
+    pages,
+    prompts,
+    sockets,
+)
 
 ROOT = Path(__file__).parent.parent
 MAX_FORM_BYTES = 4 * 1024 * 1024
@@ -25,7 +38,7 @@ ERRORS: dict[type[Exception], int] = {
     sessions.ProjectNotFound: 404,
     sessions.SessionNotFound: 404,
     sessions.InvalidFolder: 422,
-    actions.BadForm: 422,
+    forms.BadForm: 422,
     RunNotFound: 404,
     RunNotLive: 409,
     AlreadyAnswered: 409,
@@ -109,7 +122,8 @@ def _add_pages(app: Flask, place: pages.Place, supervisor: Supervisor) -> None:
     )
     app.register_blueprint(browse.blueprint(place.config_dir))
     app.register_blueprint(pages.blueprint(place, supervisor, lookup))
-    app.register_blueprint(actions.blueprint(place, supervisor, lookup))
+    app.register_blueprint(prompts.blueprint(place, supervisor, lookup))
+    app.register_blueprint(decisions.blueprint(supervisor))
     open_sockets = sockets.OpenSockets()
     open_sockets.init_app(app)
     sock = Sock(app)

@@ -9,7 +9,6 @@
   const $ = (id) => document.getElementById(id);
   const transcript = $("transcript");
   const composer = $("composer");
-  const prompt = $("prompt");
   const jump = $("jump");
   let connection = null;
   let heardAt = Date.now(); // when the server last said something
@@ -186,14 +185,11 @@
     untitled = false;
   };
 
-  // --- the composer -----------------------------------------------------------------------
+  // --- what is sent -----------------------------------------------------------------------
 
+  // Whoever sends wants to see what comes of it.
   composer.addEventListener("htmx:after:request", (event) => {
-    const { request, response } = event.detail.ctx;
-    if (response.status >= 400) return;
-    // Only what was sent is cleared: a person may have gone on typing.
-    if (prompt.value === request.body.get("prompt")) prompt.value = "";
-    toEnd();
+    if (event.detail.ctx.response.status < 400) toEnd();
   });
 
   document.addEventListener("htmx:error", (event) => {
@@ -202,13 +198,6 @@
     note.className = "error-note";
     note.textContent = "That could not be sent: the server does not answer. Try again.";
     $("flash").replaceChildren(note);
-  });
-
-  prompt.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.isComposing) {
-      event.preventDefault();
-      composer.requestSubmit();
-    }
   });
 
   // The keyboard and the dock take room from the transcript; its end stays in view.

@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from jinja2 import Environment, FileSystemLoader
 
-from opcode_htmx.claude import command, history, stream
+from opcode_htmx.claude import command, history, outgoing, stream
 from opcode_htmx.claude.messages import (
     BlockDelta,
     Message,
@@ -120,7 +120,7 @@ class Claude:
 
     def prompt(self, text: str) -> str:
         prompt_id = self.prompts[text.split()[0]] = str(uuid.uuid4())
-        self.send(stream.prompt_line(prompt_id, text))
+        self.send(outgoing.prompt_line(prompt_id, text))
         return prompt_id
 
     def next(self, type_: type[M], where: Callable[[M], bool] = lambda _: True) -> M:
@@ -141,7 +141,7 @@ class Claude:
         """A prompt whose one request is allowed, with `changes` to its input."""
         self.prompt(text)
         ask = self.next(PermissionRequest)
-        self.send(stream.allow_line(ask.request_id, {**ask.input, **changes}))
+        self.send(outgoing.allow_line(ask.request_id, {**ask.input, **changes}))
         self.next(TurnResult)
 
     def end(self) -> None:
@@ -224,7 +224,7 @@ def _play(claude: Claude, sandbox: Sandbox, asked: threading.Event) -> None:
         claude.next(TurnResult)
     claude.turn("make a file")
     claude.prompt("deny it")
-    claude.send(stream.deny_line(claude.next(PermissionRequest).request_id, "No thanks."))
+    claude.send(outgoing.deny_line(claude.next(PermissionRequest).request_id, "No thanks."))
     claude.next(TurnResult)
     _queue(claude)
     claude.turn("edit the poem")
@@ -246,7 +246,7 @@ def _queue(claude: Claude) -> None:
     ask = claude.next(PermissionRequest)
     queued = claude.prompt("meanwhile this")
     claude.next(PromptState, lambda state: state.prompt_id == queued)
-    claude.send(stream.allow_line(ask.request_id, ask.input))
+    claude.send(outgoing.allow_line(ask.request_id, ask.input))
     claude.next(TurnResult)
 
 
@@ -255,17 +255,17 @@ def _interrupt(claude: Claude, sandbox: Sandbox) -> None:
     claude.prompt("cut short")
     for _ in range(10):
         claude.next(BlockDelta)
-    claude.send(stream.control_line("interrupt-1", "interrupt"))
+    claude.send(outgoing.control_line("interrupt-1", "interrupt"))
     claude.next(TurnResult)
     claude.prompt("nap well")
     ask = claude.next(PermissionRequest)
-    claude.send(stream.allow_line(ask.request_id, ask.input))
+    claude.send(outgoing.allow_line(ask.request_id, ask.input))
     until((sandbox.project / "begun").exists, "the tool runs")
-    claude.send(stream.control_line("interrupt-2", "interrupt"))
+    claude.send(outgoing.control_line("interrupt-2", "interrupt"))
     claude.next(TurnResult)
     claude.prompt("leave it")
     claude.next(PermissionRequest)
-    claude.send(stream.control_line("interrupt-3", "interrupt"))
+    claude.send(outgoing.control_line("interrupt-3", "interrupt"))
     claude.next(TurnResult)
 
 
@@ -275,7 +275,7 @@ def _hand_over(claude: Claude, asked: threading.Event) -> None:
     ask = claude.next(PermissionRequest)
     asked.set()
     claude.next(TurnResult)
-    claude.send(stream.allow_line(ask.request_id, ask.input))
+    claude.send(outgoing.allow_line(ask.request_id, ask.input))
     claude.next(TurnResult)
 
 

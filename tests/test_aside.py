@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from opcode_htmx.claude import stream
+from opcode_htmx.claude import outgoing
 from opcode_htmx.runs.folder import Outcome, RunFolder, RunRecord
 from opcode_htmx.runs.notify import Broadcast
 from opcode_htmx.runs.phases import Event, Phase
@@ -42,7 +42,7 @@ def parts(run: Run | None) -> dict[str, dom.Node]:
 
 def sent(run: Run, text: str) -> None:
     with run.folder.input_log.open("ab") as file:
-        file.write(stream.prompt_line(text, text))
+        file.write(outgoing.prompt_line(text, text))
     run.catch_up()
 
 
@@ -82,7 +82,7 @@ def test_the_status_follows_the_run(run: Run) -> None:
     assert status() == ("working", "Working…")
     said(run, ASK)
     assert status() == ("waiting", "Waiting for your answer")
-    said(run, stream.allow_line("r", {}))
+    said(run, outgoing.allow_line("r", {}))
     assert status() == ("working", "Working…")
     said(run, line(type="user", uuid="one", isReplay=True, message={"content": "one"}), RESULT)
     assert status() == ("idle", "Ready for the next prompt")

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opcode_htmx.claude import stream
+from opcode_htmx.claude import outgoing, stream
 from opcode_htmx.claude.messages import Message
 from opcode_htmx.view.blocks import Block, TextBlock, ToolBlock
 from opcode_htmx.view.conversation import Change
@@ -311,8 +311,8 @@ def test_an_open_request_has_its_buttons_and_a_closed_one_its_verdict() -> None:
         f"/runs/{RUN_ID}/asks/r"
     }
     for answer, verdict in (
-        (stream.allow_line("r", {}), "Allowed"),
-        (stream.deny_line("r", "no"), "Denied"),
+        (outgoing.allow_line("r", {}), "Allowed"),
+        (outgoing.deny_line("r", "no"), "Denied"),
         (line(type="control_cancel_request", request_id="r"), "No longer asked"),
     ):
         page = rendered(ask_line(), answer)
@@ -352,7 +352,7 @@ def test_a_question_has_a_choice_for_each_option_and_one_in_own_words() -> None:
 def test_an_answered_question_shows_the_answer(updated: dict[str, Any], verdict: str) -> None:
     """Also one that was answered by another program than this one."""
     asked = ask_line(tool_name="AskUserQuestion", input={"questions": [QUESTION]})
-    page = rendered(asked, stream.allow_line("r", updated))
+    page = rendered(asked, outgoing.allow_line("r", updated))
     assert [n.text for n in page.walk() if n.attributes.get("class") == "verdict"] == [verdict]
     assert not [node for node in page.walk() if node.tag == "input"]
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opcode_htmx.claude import stream
+from opcode_htmx.claude import outgoing, stream
 from opcode_htmx.demo.messages_api import MessagesApi, Scene, Text, Thinking, ToolUse
 from opcode_htmx.runs.phases import Event, Phase
 from opcode_htmx.runs.run import Run
@@ -46,8 +46,8 @@ INIT = line("system", subtype="init", model="claude-x", slash_commands=["compact
 SAYS = line("assistant", message={"id": "m1", "content": [{"type": "text", "text": "hi"}]})
 RESULT = line("result", subtype="success")
 HOOK = line("control_request", request_id="hook-1", request={"subtype": "hook_callback"})
-SENT = stream.prompt_line(PROMPT, "hello")
-SENT_NEXT = stream.prompt_line(NEXT, "and then")
+SENT = outgoing.prompt_line(PROMPT, "hello")
+SENT_NEXT = outgoing.prompt_line(NEXT, "and then")
 
 
 def fold(*lines: tuple[str, bytes] | bytes, state: RunState | None = None) -> RunState:
@@ -139,12 +139,12 @@ def test_a_permission_request_is_open_until_it_is_answered() -> None:
     state = fold(INIT, asks("r1"))
     assert (list(state.asks), state.phase) == (["r1"], Phase.WAITING)
     assert state.asks["r1"].input == {"command": "true"}
-    fold(sent(stream.allow_line("r1", {})), state=state)
+    fold(sent(outgoing.allow_line("r1", {})), state=state)
     assert (state.asks, state.phase) == ({}, Phase.WORKING)
 
 
 def test_the_echo_alone_closes_a_request() -> None:
-    state = fold(INIT, asks("r1"), stream.deny_line("r1", "no"))
+    state = fold(INIT, asks("r1"), outgoing.deny_line("r1", "no"))
     assert (state.asks, state.phase) == ({}, Phase.WORKING)
 
 
@@ -154,9 +154,9 @@ def test_a_request_that_claude_withdraws_is_closed() -> None:
 
 
 def test_the_run_waits_until_every_request_is_answered() -> None:
-    state = fold(INIT, asks("r1"), asks("r2"), sent(stream.allow_line("r1", {})))
+    state = fold(INIT, asks("r1"), asks("r2"), sent(outgoing.allow_line("r1", {})))
     assert (list(state.asks), state.phase) == (["r2"], Phase.WAITING)
-    fold(sent(stream.allow_line("r2", {})), state=state)
+    fold(sent(outgoing.allow_line("r2", {})), state=state)
     assert state.phase is Phase.WORKING
 
 
@@ -171,12 +171,12 @@ def test_text_beside_an_open_request_does_not_hide_that_claude_waits() -> None:
 def test_a_request_of_an_agent_in_the_background_outlives_the_turn() -> None:
     state = fold(INIT, asks("r1"), RESULT)
     assert (list(state.asks), state.phase) == (["r1"], Phase.WAITING)
-    fold(sent(stream.allow_line("r1", {})), RESULT, state=state)
+    fold(sent(outgoing.allow_line("r1", {})), RESULT, state=state)
     assert (state.asks, state.phase) == ({}, Phase.IDLE)
 
 
 def test_an_answer_that_is_read_before_its_request_closes_it() -> None:
-    state = fold(sent(stream.allow_line("r1", {})), INIT, asks("r1"))
+    state = fold(sent(outgoing.allow_line("r1", {})), INIT, asks("r1"))
     assert (state.asks, state.phase) == ({}, Phase.WORKING)
 
 
@@ -184,12 +184,12 @@ def test_a_request_of_an_unknown_kind_is_noted_until_it_is_answered() -> None:
     state = fold(INIT, HOOK)
     assert state.unsupported == {"hook-1"}
     assert (state.asks, state.phase) == ({}, Phase.WORKING)
-    fold(sent(stream.refusal_line("hook-1")), state=state)
+    fold(sent(outgoing.refusal_line("hook-1")), state=state)
     assert state.unsupported == set()
 
 
 def test_a_request_of_an_unknown_kind_that_was_answered_is_not_noted_again() -> None:
-    assert fold(sent(stream.refusal_line("hook-1")), HOOK).unsupported == set()
+    assert fold(sent(outgoing.refusal_line("hook-1")), HOOK).unsupported == set()
 
 
 def test_the_answer_to_our_own_request_changes_nothing() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opcode_htmx.claude import messages as m
-from opcode_htmx.claude import stream
+from opcode_htmx.claude import outgoing, stream
 
 from .captured import Captured, capture
 
@@ -392,7 +392,7 @@ def sendable(text: str) -> str:
 
 @given(any_text)
 def test_a_prompt_comes_back_as_it_was_written(text: str) -> None:
-    message = stream.parse(one_line(stream.prompt_line("the id", text)))
+    message = stream.parse(one_line(outgoing.prompt_line("the id", text)))
     assert isinstance(message, m.User)
     assert message.uuid == "the id"
     assert message.content == (m.TextContent(sendable(text)),)
@@ -400,27 +400,27 @@ def test_a_prompt_comes_back_as_it_was_written(text: str) -> None:
 
 @given(any_text, any_text)
 def test_an_allowed_request_comes_back_with_its_input(request_id: str, text: str) -> None:
-    message = stream.parse(one_line(stream.allow_line(request_id, {"command": text})))
+    message = stream.parse(one_line(outgoing.allow_line(request_id, {"command": text})))
     answer = {"behavior": "allow", "updatedInput": {"command": sendable(text)}}
     assert message == m.ControlResponse(sendable(request_id), True, answer, "")
 
 
 @given(any_text, any_text)
 def test_a_denied_request_comes_back_with_its_reason(request_id: str, reason: str) -> None:
-    message = stream.parse(one_line(stream.deny_line(request_id, reason)))
+    message = stream.parse(one_line(outgoing.deny_line(request_id, reason)))
     answer = {"behavior": "deny", "message": sendable(reason)}
     assert message == m.ControlResponse(sendable(request_id), True, answer, "")
 
 
 def test_a_request_that_nobody_can_answer_is_refused() -> None:
-    message = stream.parse(one_line(stream.refusal_line("r")))
+    message = stream.parse(one_line(outgoing.refusal_line("r")))
     assert isinstance(message, m.ControlResponse)
     assert not message.ok
     assert message.error
 
 
 def test_our_own_requests_carry_their_arguments() -> None:
-    line = one_line(stream.control_line("r", "set_permission_mode", mode="plan"))
+    line = one_line(outgoing.control_line("r", "set_permission_mode", mode="plan"))
     assert json.loads(line) == {
         "type": "control_request",
         "request_id": "r",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from opcode_htmx.claude import stream
+from opcode_htmx.claude import outgoing, stream
 from opcode_htmx.view.blocks import (
     AskBlock,
     AskState,
@@ -500,7 +500,7 @@ def test_a_result_without_a_call_is_shown_as_a_tool() -> None:
         ([call(), outcome(is_error=True, toolDenialKind="user-rejected")], "interrupted"),
         ([call(), RESULT], "interrupted"),
         ([call(), RESULT, outcome()], "done"),
-        ([call(), ask(), stream.deny_line("r", "no"), outcome(is_error=True)], "denied"),
+        ([call(), ask(), outgoing.deny_line("r", "no"), outcome(is_error=True)], "denied"),
         ([call(), user("[Request interrupted by user for tool use]")], "interrupted"),
     ],
 )
@@ -512,11 +512,11 @@ def test_a_tool_goes_from_running_to_how_it_ended(lines: list[bytes], expected: 
     ("answer", "expected"),
     [
         (b"", ["waiting", "open"]),
-        (stream.allow_line("r", {}), ["running", "allowed"]),
-        (stream.deny_line("r", "no"), ["denied", "denied"]),
+        (outgoing.allow_line("r", {}), ["running", "allowed"]),
+        (outgoing.deny_line("r", "no"), ["denied", "denied"]),
         (line(type="control_cancel_request", request_id="r"), ["running", "withdrawn"]),
         (RESULT, ["interrupted", "withdrawn"]),
-        (stream.allow_line("another", {}), ["waiting", "open"]),
+        (outgoing.allow_line("another", {}), ["waiting", "open"]),
     ],
 )
 def test_a_request_goes_from_open_to_what_became_of_it(answer: bytes, expected: list[str]) -> None:
@@ -524,12 +524,12 @@ def test_a_request_goes_from_open_to_what_became_of_it(answer: bytes, expected: 
 
 
 def test_a_second_answer_changes_nothing() -> None:
-    transcript = feed(call(), ask(), stream.allow_line("r", {}), stream.deny_line("r", "no"))
+    transcript = feed(call(), ask(), outgoing.allow_line("r", {}), outgoing.deny_line("r", "no"))
     assert states(transcript) == ["running", "allowed"]
 
 
 def test_a_request_for_a_tool_that_is_unknown_stands_by_itself() -> None:
-    transcript = feed(ask(), stream.deny_line("r", "no"))
+    transcript = feed(ask(), outgoing.deny_line("r", "no"))
     assert isinstance(only(transcript), AskBlock)
     assert states(transcript) == ["denied"]
 

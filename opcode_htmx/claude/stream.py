@@ -1,4 +1,4 @@
-"""Turn one line of Claude's stream-json, or of its history files, into a typed message and back.
+"""Turn one line of Claude's stream-json, or of its history files, into a typed message.
 
 Pure: bytes in, values out. It knows no files, no processes and no web. What it does not know is
 kept as it came (`Unknown`, `Malformed`), because every release of the CLI adds types.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeGuard, cast
 
 from .messages import (
@@ -250,54 +250,6 @@ def _content_block(block: Json) -> Content:
             return ImageContent(_str(source.get("media_type")), _str(source.get("data")))
         case other:
             return OtherContent(_str(other), block)
-
-
-# --- to Claude ------------------------------------------------------------------------------
-
-
-def prompt_line(prompt_id: str, text: str) -> bytes:
-    """A prompt. Claude gives `prompt_id` (a UUID) back when it takes the prompt up."""
-    return _line(
-        {
-            "type": "user",
-            "message": {"role": "user", "content": text},
-            "parent_tool_use_id": None,
-            "session_id": "default",
-            "uuid": prompt_id,
-        }
-    )
-
-
-def allow_line(request_id: str, tool_input: Mapping[str, Any]) -> bytes:
-    """Allow what `request_id` asks for, with the input as it is to be used."""
-    return _answer_line(request_id, {"behavior": "allow", "updatedInput": dict(tool_input)})
-
-
-def deny_line(request_id: str, reason: str) -> bytes:
-    """Refuse what `request_id` asks for; Claude reads `reason`."""
-    return _answer_line(request_id, {"behavior": "deny", "message": reason})
-
-
-def refusal_line(request_id: str) -> bytes:
-    """Tell Claude that a request is of a kind that nobody here can answer."""
-    error = "This client does not support the request."
-    response = {"subtype": "error", "request_id": request_id, "error": error}
-    return _line({"type": "control_response", "response": response})
-
-
-def control_line(request_id: str, subtype: str, **arguments: object) -> bytes:
-    """One of our own requests, such as `interrupt`."""
-    request = {"subtype": subtype, **arguments}
-    return _line({"type": "control_request", "request_id": request_id, "request": request})
-
-
-def _answer_line(request_id: str, answer: Json) -> bytes:
-    response = {"subtype": "success", "request_id": request_id, "response": answer}
-    return _line({"type": "control_response", "response": response})
-
-
-def _line(value: Json) -> bytes:
-    return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
 
 
 # --- shapes that cannot be trusted ----------------------------------------------------------

@@ -15,7 +15,7 @@ import gevent
 from gevent.event import Event as Flag
 from gevent.lock import BoundedSemaphore
 
-from ..claude import stream
+from ..claude import outgoing, stream
 from ..claude.messages import PermissionRequest
 from . import stopping
 from .ending import how_it_ended
@@ -92,7 +92,7 @@ class Run:
         """
         with self._sending() as send:
             if not self.has_sent(prompt_id):
-                send(stream.prompt_line(prompt_id, text))
+                send(outgoing.prompt_line(prompt_id, text))
 
     def has_sent(self, prompt_id: str) -> bool:
         """Whether the prompt went to this run, also in the time of an earlier server.
@@ -111,13 +111,13 @@ class Run:
         """
         with self._sending() as send:
             ask = self._open_ask(request_id)
-            send(stream.allow_line(request_id, {**ask.input, **(changes or {})}))
+            send(outgoing.allow_line(request_id, {**ask.input, **(changes or {})}))
 
     def deny(self, request_id: str, reason: str) -> None:
         """Refuse an open request. Raises AlreadyAnswered, RunNotLive."""
         with self._sending() as send:
             self._open_ask(request_id)
-            send(stream.deny_line(request_id, reason))
+            send(outgoing.deny_line(request_id, reason))
 
     def stop(self, outcome: Outcome = Outcome.CANCELLED, cause: str = "Stopped by you.") -> None:
         """Begin to end the process and all it has started; `join` waits for it.
@@ -206,7 +206,7 @@ class Run:
         """Answer requests of unknown kinds, which would otherwise hold Claude for ever."""
         for request_id in list(self.state.unsupported):
             try:
-                self.folder.send(stream.refusal_line(request_id))
+                self.folder.send(outgoing.refusal_line(request_id))
             except InputClosed:
                 return
             except OSError:

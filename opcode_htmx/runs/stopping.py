@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import gevent
 
-from ..claude import stream
+from ..claude import outgoing
 from .folder import InputClosed
 from .process import ClaudeProcess, signal_all
 
@@ -51,7 +51,7 @@ def _interrupt(run: Run, until: float) -> None:
         # not longer than there is time for, however full the pipe
         remaining = max(0.0, until - time.monotonic())
         with contextlib.suppress(gevent.Timeout), gevent.Timeout(remaining):
-            run.folder.send(stream.control_line(INTERRUPT_ID, "interrupt"))
+            run.folder.send(outgoing.control_line(INTERRUPT_ID, "interrupt"))
     except InputClosed:
         return
     except OSError:

@@ -1,0 +1,57 @@
+"""The lines that go to Claude, in stream-json: prompts, answers, requests of our own.
+
+Pure: values in, bytes out. What they say back is read by `stream`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from .messages import Json
+
+
+def prompt_line(prompt_id: str, text: str) -> bytes:
+    """A prompt. Claude gives `prompt_id` (a UUID) back when it takes the prompt up."""
+    return _line(
+        {
+            "type": "user",
+            "message": {"role": "user", "content": text},
+            "parent_tool_use_id": None,
+            "session_id": "default",
+            "uuid": prompt_id,
+        }
+    )
+
+
+def allow_line(request_id: str, tool_input: Mapping[str, Any]) -> bytes:
+    """Allow what `request_id` asks for, with the input as it is to be used."""
+    return _answer_line(request_id, {"behavior": "allow", "updatedInput": dict(tool_input)})
+
+
+def deny_line(request_id: str, reason: str) -> bytes:
+    """Refuse what `request_id` asks for; Claude reads `reason`."""
+    return _answer_line(request_id, {"behavior": "deny", "message": reason})
+
+
+def refusal_line(request_id: str) -> bytes:
+    """Tell Claude that a request is of a kind that nobody here can answer."""
+    error = "This client does not support the request."
+    response = {"subtype": "error", "request_id": request_id, "error": error}
+    return _line({"type": "control_response", "response": response})
+
+
+def control_line(request_id: str, subtype: str, **arguments: object) -> bytes:
+    """One of our own requests, such as `interrupt`."""
+    request = {"subtype": subtype, **arguments}
+    return _line({"type": "control_request", "request_id": request_id, "request": request})
+
+
+def _answer_line(request_id: str, answer: Json) -> bytes:
+    response = {"subtype": "success", "request_id": request_id, "response": answer}
+    return _line({"type": "control_response", "response": response})
+
+
+def _line(value: Json) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace") + b"\n"

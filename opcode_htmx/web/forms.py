@@ -1,0 +1,24 @@
+"""What the forms of a session share: their errors, and the way back to its page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flask import request, url_for
+
+from ..claude import history
+
+
+class BadForm(Exception):
+    """A form that was not filled in as it should; the text says what is wrong."""
+
+
+def by_htmx() -> bool:
+    """Whether htmx asks, which wants the elements that change and no redirect."""
+    return request.headers.get("HX-Request") == "true"
+
+
+def session_url(folder: Path, session_id: str) -> str:
+    """The page of a session, at its newest words."""
+    project_id = history.project_id(folder)
+    return url_for("pages.session", project_id=project_id, session_id=session_id, _anchor="end")
