@@ -21,7 +21,7 @@ bench: setup-dev
 	@$(PYTHON_IN_VENV) -m bench
 
 clean:
-	rm -rf .venv static/vendor .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv static/vendor tests/vendor .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 setup:
@@ -31,5 +31,5 @@ setup:
 
 setup-dev:
 	@sh scripts/venv.sh requirements.txt requirements-dev.txt
-	@$(PYTHON_IN_VENV) scripts/browser_files.py
+	@$(PYTHON_IN_VENV) scripts/browser_files.py --tests
 	@$(PYTHON_IN_VENV) scripts/claude_cli.py

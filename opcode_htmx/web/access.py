@@ -21,7 +21,11 @@ from .tickets import COOKIE_AGE, Tickets, equal
 REALM = "opcode-htmx"
 RENEW_AFTER = timedelta(days=1)
 PUBLIC_PATHS = frozenset({"/healthz", "/login"})
-PUBLIC_STATIC = frozenset({"style.css", "icon.svg"})
+PUBLIC_STATIC = frozenset(
+    {"style.css", "icon.svg", "manifest.webmanifest", "apple-touch-icon.png"}
+    | {"icon-192.png", "icon-512.png", "icon-maskable-512.png"}
+)
+"""What the login page shows, and what a phone asks for without a cookie to install the app."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 STALE_FORM = "This form is out of date: reload the page and try again."
