@@ -21,7 +21,7 @@ bench: setup-dev
 	@$(PYTHON_IN_VENV) -m bench
 
 clean:
-	rm -rf .venv static/vendor tests/vendor .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .cache static/vendor tests/vendor .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 setup:

@@ -7,13 +7,15 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from . import document, growth, latency, page
+from . import document, growth, latency, lighthouse, page, smooth
 from .figures import Figure, table
 
 PARTS: dict[str, Callable[[], Sequence[Figure]]] = {
     "latency": latency.measure,
     "page": page.measure,
     "growth": growth.measure,
+    "smooth": smooth.measure,
+    "lighthouse": lighthouse.measure,
 }
 
 

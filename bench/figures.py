@@ -12,9 +12,12 @@ HEADINGS = ("what", "median", "p90", "floor", "ratio", "target", "met")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The most that the median, or its ratio to the floor, may be."""
+    """The most that the median, the worst sample or the ratio to the floor may be.
 
-    of: Literal["median", "ratio"]
+    With `least` it is the median that must reach the limit.
+    """
+
+    of: Literal["median", "worst", "ratio", "least"]
     limit: float
 
 
@@ -48,17 +51,25 @@ class Figure:
     @property
     def met(self) -> bool:
         """Whether the target is met; what has none cannot miss it."""
-        if self.target is None:
-            return True
-        return (self.median if self.target.of == "median" else self.ratio) <= self.target.limit
+        match self.target:
+            case None:
+                return True
+            case Target("least", limit):
+                return self.median >= limit
+            case Target("worst", limit):
+                return max(self.samples) <= limit
+            case Target("ratio", limit):
+                return self.ratio <= limit
+            case Target(_, limit):
+                return self.median <= limit
 
     def cells(self) -> tuple[str, ...]:
         """The row of a table, as long as HEADINGS."""
         return (
             self.what,
-            f"{number(self.median)} {self.unit}",
-            f"{number(self.p90)} {self.unit}",
-            f"{number(self.floor)} {self.unit} ({self.floor_is})",
+            f"{number(self.median)} {self.unit}".rstrip(),
+            f"{number(self.p90)} {self.unit}".rstrip(),
+            f"{number(self.floor)} {self.unit}".rstrip() + f" ({self.floor_is})",
             f"{number(self.ratio)}×",
             self._target(),
             "" if self.target is None else "yes" if self.met else "**no**",
@@ -68,10 +79,14 @@ class Figure:
         match self.target:
             case None:
                 return ""
-            case Target("median", limit):
-                return f"≤ {number(limit)} {self.unit}"
-            case Target(_, limit):
+            case Target("least", limit):
+                return f"≥ {number(limit)} {self.unit}".rstrip()
+            case Target("worst", limit):
+                return f"all ≤ {number(limit)} {self.unit}"
+            case Target("ratio", limit):
                 return f"≤ {number(limit)}×"
+            case Target(_, limit):
+                return f"≤ {number(limit)} {self.unit}"
 
 
 def percentile(samples: Sequence[float], share: float) -> float:

@@ -49,24 +49,32 @@ SERIES = {
 def measure() -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        ticker = home / "claude"
-        ticker.write_text(f"#!{sys.executable}\n{TICKER.read_text(encoding='utf-8')}", "utf-8")
-        ticker.chmod(0o700)
-        with running_server(Sandbox(home / "home").make(), ticker) as server:
+        with running_server(Sandbox(home / "home").make(), write_ticker(home)) as server:
             return [
                 Figure(name, "ms", through_app(server, series), "bare tail", floor(series), LIMIT)
                 for name, series in SERIES.items()
             ]
 
 
+def write_ticker(folder: Path) -> Path:
+    """The stand-in as a program that the app can start."""
+    ticker = folder / "claude"
+    ticker.write_text(f"#!{sys.executable}\n{TICKER.read_text(encoding='utf-8')}", "utf-8")
+    ticker.chmod(0o700)
+    return ticker
+
+
+def begin(server: Server) -> str:
+    """The address of a new session whose ticker waits for its first series."""
+    fields = prompt_fields({"count": 0}, folder=server.sandbox.project, session_id=uuid.uuid4())
+    begun = server.post("/sessions", fields)
+    assert begun.status_code == 303, begun.text
+    return begun.headers["Location"].removesuffix("#end")
+
+
 def through_app(server: Server, series: Series) -> list[float]:
     """Milliseconds of each tick, through gunicorn and the app to the page's socket."""
-    begun = server.post(
-        "/sessions",
-        _prompt({"count": 0}, folder=server.sandbox.project, session_id=str(uuid.uuid4())),
-    )
-    assert begun.status_code == 303, begun.text
-    address = begun.headers["Location"].removesuffix("#end")
+    address = begin(server)
     cookies = server.get(address).cookies
     with closing(
         websocket.create_connection(
@@ -78,7 +86,7 @@ def through_app(server: Server, series: Series) -> list[float]:
         )
     ) as page:
         page.recv()
-        sent = server.post(f"{address}/prompt", _prompt(asdict(series)))
+        sent = server.post(f"{address}/prompt", prompt_fields(asdict(series)))
         assert sent.status_code == 303, sent.text
         return arrivals(lambda: page.recv_data()[1], series.count)
 
@@ -115,7 +123,8 @@ def arrivals(receive: Callable[[], bytes], count: int) -> list[float]:
     return list(seen.values())
 
 
-def _prompt(series: dict[str, object], **more: object) -> dict[str, str]:
+def prompt_fields(series: dict[str, object], **more: object) -> dict[str, str]:
+    """The form of a prompt that asks the ticker for a series."""
     text = json.dumps({"kind": "lines", "pause": 0.0, **series})
     fields = {"prompt_id": uuid.uuid4(), "prompt": text, **more}
     return {name: str(value) for name, value in fields.items()}
