@@ -13,7 +13,7 @@ from .blocks import AskBlock, AskState
 MODES = {
     "default": "Ask before edits and commands",
     "acceptEdits": "Accept edits, ask before commands",
-    "plan": "Plan first, change nothing",
+    "plan": "Plan before anything changes",
     "auto": "Auto: a second model decides what is asked",
     "dontAsk": "Never ask: what is not allowed is denied",
     "bypassPermissions": "Bypass: do everything, never ask",

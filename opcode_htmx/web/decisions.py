@@ -47,6 +47,7 @@ def blueprint(supervisor: Supervisor) -> Blueprint:
                 run.allow(request_id, permissions=[suggestion(ask, number)])
             case ["approve", mode] if is_plan(ask) and mode in PLAN_MODES:
                 run.allow(request_id, permissions=[set_mode(mode)])
+                supervisor.choosing.approved_plan(run.record.session_id, mode)
             case ["deny"]:
                 run.deny(request_id, reason_for(ask, request.form))
             case _:
