@@ -11,15 +11,18 @@ from flask_sock import Sock
 from . import credentials
 from .claude import binary, command, history, sessions
 from .demo import scenes, service
+from .runs.control import ControlRefused
 from .runs.run import AlreadyAnswered, RunNotLive
 from .runs.supervisor import CannotStart, RunNotFound, RunSettings, Supervisor
 from .settings import Settings
 from .state import ensure_state_dir
+from .view.options import Chooser
 from .view.screens import Screens
 from .web import (
     access,
     browse,
     compress,
+    controls,
     decisions,
     errors,
     filters,
@@ -42,6 +45,8 @@ ERRORS: dict[type[Exception], int] = {
     RunNotFound: 404,
     RunNotLive: 409,
     AlreadyAnswered: 409,
+    ControlRefused: 409,
+    controls.BypassNotAllowed: 403,
     CannotStart: 503,
 }
 
@@ -77,6 +82,9 @@ def build(settings: Settings | None = None) -> Flask:
             idle_timeout=settings.idle_timeout,
             history_file=lambda session_id: history.find(place.config_dir, session_id),
             config_dir=place.config_dir,
+            allow_bypass=settings.allow_bypass,
+            keep_running=settings.keep_running,
+            disconnect_grace=settings.disconnect_grace,
         )
     )
     supervisor.adopt()
@@ -90,7 +98,7 @@ def build(settings: Settings | None = None) -> Flask:
     app.extensions["opcode_demo"] = demo
     app.extensions["opcode_supervisor"] = supervisor
     _protect(app, settings)
-    _add_pages(app, place, supervisor)
+    _add_pages(app, place, supervisor, Chooser(supervisor.choosing, settings.disconnect_grace))
     return app
 
 
@@ -115,16 +123,18 @@ def _protect(app: Flask, settings: Settings) -> None:
     compress.register(app)
 
 
-def _add_pages(app: Flask, place: pages.Place, supervisor: Supervisor) -> None:
+def _add_pages(app: Flask, place: pages.Place, supervisor: Supervisor, chooser: Chooser) -> None:
     filters.register(app)
-    lookup = pages.SessionLookup(
-        place.config_dir, supervisor, Screens(supervisor, place.config_dir, app.jinja_env)
-    )
+    # Asked for in a template, because what is to choose changes with every run
+    app.jinja_env.globals["options_of"] = chooser.view
+    screens = Screens(supervisor, place.config_dir, app.jinja_env, chooser)
+    lookup = pages.SessionLookup(place.config_dir, supervisor, screens)
     app.register_blueprint(browse.blueprint(place.config_dir))
     app.register_blueprint(pages.blueprint(place, supervisor, lookup))
     app.register_blueprint(prompts.blueprint(place, supervisor, lookup))
     app.register_blueprint(decisions.blueprint(supervisor))
+    app.register_blueprint(controls.blueprint(supervisor.choosing, lookup))
     open_sockets = sockets.OpenSockets()
     open_sockets.init_app(app)
     sock = Sock(app)
-    live.register(sock, lookup, open_sockets)
+    live.register(sock, lookup, open_sockets, supervisor.leaving)

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+
+NO_BYPASS = json.dumps({"permissions": {"disableBypassPermissionsMode": "disable"}})
+"""Settings that rule bypass mode out, whatever Claude's other settings say."""
 
 
 def build(
-    binary: Path, session_id: str, *, resume: bool, permission_mode: str | None
+    binary: Path,
+    session_id: str,
+    *,
+    resume: bool,
+    permission_mode: str | None = None,
+    model: str | None = None,
+    effort: str | None = None,
+    allow_bypass: bool = False,
 ) -> tuple[str, ...]:
-    """The argv for a conversation over stdin and stdout, new or resumed under `session_id`."""
+    """The argv for a conversation over stdin and stdout, new or resumed under `session_id`.
+
+    What is None is left to the settings of Claude and of the project.
+    """
     argv = [
         str(binary),
         "-p",
@@ -21,9 +35,21 @@ def build(
         *("--permission-prompt-tool", "stdio"),
         *("--resume" if resume else "--session-id", session_id),
     ]
-    if permission_mode:
-        argv += ["--permission-mode", permission_mode]
+    for name, value in (
+        ("--permission-mode", permission_mode),
+        ("--model", model),
+        ("--effort", effort),
+    ):
+        if value:
+            argv += [name, value]
+    # With the first, bypass mode may be chosen in mid-run; with the second, not even in a file.
+    argv += ["--allow-dangerously-skip-permissions"] if allow_bypass else ["--settings", NO_BYPASS]
     return tuple(argv)
+
+
+def option(argv: Sequence[str], name: str) -> str:
+    """The value that a command line gives to an option; empty if it gives none."""
+    return argv[argv.index(name) + 1] if name in argv[:-1] else ""
 
 
 def environment(

@@ -6,10 +6,21 @@ Pure: values in, bytes out. What they say back is read by `stream`.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .messages import Json
+
+OURS = "opcode-"
+"""How the ids of our own requests begin."""
+
+INITIALIZE_ID = f"{OURS}initialize"
+
+DENIED = "The user does not want to do this. Ask what to do instead."
+NO_ANSWER = "The user does not want to answer. Go on without, or ask differently."
+KEEP_PLANNING = "The user wants to keep planning. Ask what should be different."
+NO_REASONS = frozenset({DENIED, NO_ANSWER, KEEP_PLANNING})
+"""What Claude is told when the person says no and gives no reason."""
 
 
 def prompt_line(prompt_id: str, text: str) -> bytes:
@@ -25,14 +36,26 @@ def prompt_line(prompt_id: str, text: str) -> bytes:
     )
 
 
-def allow_line(request_id: str, tool_input: Mapping[str, Any]) -> bytes:
-    """Allow what `request_id` asks for, with the input as it is to be used."""
-    return _answer_line(request_id, {"behavior": "allow", "updatedInput": dict(tool_input)})
+def allow_line(
+    request_id: str,
+    tool_input: Mapping[str, Any],
+    permissions: Sequence[Json] = (),
+    at: float | None = None,
+) -> bytes:
+    """Allow what `request_id` asks for, with the input as it is to be used.
+
+    `permissions` are updates of Claude's rules or mode that go with it, in Claude's own form;
+    `at` is when this was decided, which Claude repeats and means nothing to it.
+    """
+    answer: Json = {"behavior": "allow", "updatedInput": dict(tool_input)}
+    if permissions:
+        answer["updatedPermissions"] = list(permissions)
+    return _answer_line(request_id, answer, at)
 
 
-def deny_line(request_id: str, reason: str) -> bytes:
+def deny_line(request_id: str, reason: str, at: float | None = None) -> bytes:
     """Refuse what `request_id` asks for; Claude reads `reason`."""
-    return _answer_line(request_id, {"behavior": "deny", "message": reason})
+    return _answer_line(request_id, {"behavior": "deny", "message": reason}, at)
 
 
 def refusal_line(request_id: str) -> bytes:
@@ -48,9 +71,15 @@ def control_line(request_id: str, subtype: str, **arguments: object) -> bytes:
     return _line({"type": "control_request", "request_id": request_id, "request": request})
 
 
-def _answer_line(request_id: str, answer: Json) -> bytes:
+def initialize_line() -> bytes:
+    """Ask Claude what it offers: models, commands."""
+    return control_line(INITIALIZE_ID, "initialize")
+
+
+def _answer_line(request_id: str, answer: Json, at: float | None) -> bytes:
     response = {"subtype": "success", "request_id": request_id, "response": answer}
-    return _line({"type": "control_response", "response": response})
+    mark = {} if at is None else {"opcode": {"at": at}}
+    return _line({"type": "control_response", "response": response, **mark})
 
 
 def _line(value: Json) -> bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import gevent
@@ -16,7 +16,7 @@ from gevent.event import Event as Flag
 from gevent.lock import BoundedSemaphore
 
 from ..claude import outgoing, stream
-from ..claude.messages import PermissionRequest
+from ..claude.messages import Json, PermissionRequest
 from . import stopping
 from .ending import how_it_ended
 from .folder import InputClosed, Outcome, RunEnd, RunFolder, RunRecord
@@ -37,7 +37,7 @@ class RunNotLive(Exception):
 
 
 class AlreadyAnswered(Exception):
-    """A question or permission request that is no longer open."""
+    """A request of Claude's that is no longer open; the message says what became of it."""
 
 
 class Run:
@@ -90,7 +90,7 @@ class Run:
 
         Raises RunNotLive when the process is gone or going.
         """
-        with self._sending() as send:
+        with self.sending() as send:
             if not self.has_sent(prompt_id):
                 send(outgoing.prompt_line(prompt_id, text))
 
@@ -104,20 +104,27 @@ class Run:
         left = self.state.waiting if self.record.end else ()
         return prompt_id in self.state.sent and prompt_id not in left
 
-    def allow(self, request_id: str, changes: Mapping[str, Any] | None = None) -> None:
+    def allow(
+        self,
+        request_id: str,
+        changes: Mapping[str, Any] | None = None,
+        permissions: Sequence[Json] = (),
+    ) -> None:
         """Allow an open request, with `changes` laid over its input (the answers to questions).
 
+        `permissions` are updates of Claude's rules or mode that go with it.
         Raises AlreadyAnswered, RunNotLive.
         """
-        with self._sending() as send:
+        with self.sending() as send:
             ask = self._open_ask(request_id)
-            send(outgoing.allow_line(request_id, {**ask.input, **(changes or {})}))
+            given = {**ask.input, **(changes or {})}
+            send(outgoing.allow_line(request_id, given, permissions, time.time()))
 
     def deny(self, request_id: str, reason: str) -> None:
         """Refuse an open request. Raises AlreadyAnswered, RunNotLive."""
-        with self._sending() as send:
+        with self.sending() as send:
             self._open_ask(request_id)
-            send(outgoing.deny_line(request_id, reason))
+            send(outgoing.deny_line(request_id, reason, time.time()))
 
     def stop(self, outcome: Outcome = Outcome.CANCELLED, cause: str = "Stopped by you.") -> None:
         """Begin to end the process and all it has started; `join` waits for it.
@@ -152,12 +159,22 @@ class Run:
     def _open_ask(self, request_id: str) -> PermissionRequest:
         ask = self.state.asks.get(request_id)
         if ask is None:
-            raise AlreadyAnswered("This has been answered already, or Claude no longer asks.")
+            raise AlreadyAnswered(self._what_became_of(request_id))
         return ask
 
+    def _what_became_of(self, request_id: str) -> str:
+        answer = self.state.answers.get(request_id)
+        if answer is None:
+            return "Claude no longer asks this."
+        at = time.strftime(" at %H:%M", time.localtime(answer.at)) if answer.at else ""
+        return f"This was answered already{at}: {'allowed' if answer.allowed else 'denied'}."
+
     @contextlib.contextmanager
-    def _sending(self) -> Iterator[Callable[[bytes], None]]:
-        """What sends a line, while the state is up to date and nobody else can send one."""
+    def sending(self) -> Iterator[Callable[[bytes], None]]:
+        """What sends a line, while the state is up to date and nobody else can send one.
+
+        Raises RunNotLive.
+        """
         self._check_live()
         try:
             with self.folder.sending() as send:

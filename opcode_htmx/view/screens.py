@@ -15,6 +15,7 @@ from ..runs.supervisor import Supervisor
 from .aside import Aside
 from .conversation import Conversation
 from .fragments import Fragments
+from .options import Chooser, OptionsParts
 
 KEPT = 32
 """Conversations kept in memory; one that is put out is folded anew when it is asked for."""
@@ -27,17 +28,27 @@ class Screen:
     conversation: Conversation
     fragments: Fragments
     _aside: Aside
+    _options: OptionsParts
 
     def aside(self) -> dict[str, Markup]:
         """The elements around the transcript, by id."""
-        return self._aside.parts(self.conversation.run)
+        run = self.conversation.run
+        options = self._options.parts(self.conversation.session_id, run)
+        return {**self._aside.parts(run), **options}
 
 
 class Screens:
-    def __init__(self, supervisor: Supervisor, config_dir: Path, environment: Environment) -> None:
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        config_dir: Path,
+        environment: Environment,
+        chooser: Chooser,
+    ) -> None:
         self._supervisor = supervisor
         self._config_dir = config_dir
         self._environment = environment
+        self._options = OptionsParts(environment, chooser)
         self._kept: OrderedDict[tuple[str, str], Screen] = OrderedDict()
 
     def get(self, session_id: str, project_path: str, address: str) -> Screen:
@@ -57,4 +68,4 @@ class Screens:
             changed=self._supervisor.changes(session_id),
         )
         fragments = Fragments(self._environment, project_path, address)
-        return Screen(conversation, fragments, Aside(self._environment))
+        return Screen(conversation, fragments, Aside(self._environment), self._options)

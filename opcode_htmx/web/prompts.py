@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from ..claude import history, sessions
 from ..runs.supervisor import CannotStart, Supervisor
+from .controls import BypassNotAllowed, choices
 from .forms import BadForm, by_htmx, session_url
 from .pages import Place, SessionLookup, new_page
 
@@ -31,10 +32,12 @@ def blueprint(place: Place, supervisor: Supervisor, lookup: SessionLookup) -> Bl
             )
             text = _prompt_text()
             session_id = _id_for("session_id", f"{folder}\0{text}")
+            chosen = choices(request.form, supervisor.choosing)
+            supervisor.choosing.choose(session_id, **chosen)
             supervisor.prompt(session_id, folder, _id_for("prompt_id", text), text)
-        except (sessions.InvalidFolder, BadForm, CannotStart) as error:
+        except (sessions.InvalidFolder, BadForm, BypassNotAllowed, CannotStart) as error:
             # with what was typed, which would be gone otherwise
-            status = 503 if isinstance(error, CannotStart) else 422
+            status = {CannotStart: 503, BypassNotAllowed: 403}.get(type(error), 422)
             return make_response(new_page(place, request.form, error=str(error)), status)
         return redirect(session_url(folder, session_id), 303)
 
