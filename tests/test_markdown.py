@@ -14,17 +14,22 @@ from opcode_htmx.view.markdown import FENCE_LINES, GrowingMarkdown, render
 HEADINGS = {f"h{level}" for level in range(1, 7)}
 INLINE = {"br", "strong", "em", "s", "code", "a"}
 TABLE = {"table", "thead", "tbody", "tr", "th", "td"}
-TAGS = HEADINGS | INLINE | TABLE | {"p", "hr", "pre", "blockquote", "ul", "ol", "li", "div"}
+TAGS = HEADINGS | INLINE | TABLE | {"p", "hr", "pre", "blockquote", "ul", "ol", "li", "div", "span"}
 ATTRIBUTES = {
     "a": {"href", "title", "rel", "target"},
     "code": {"class"},
     "div": {"class", "tabindex"},
+    "li": {"class"},
     "ol": {"start"},
+    "pre": {"tabindex"},
+    "span": {"class"},
     "td": {"class"},
     "th": {"class"},
 }
 VOID = {"br", "hr"}
-CLASSES = re.compile(r"scroll|align-(left|right|center)|language-\S*")
+CLASSES = re.compile(
+    r"scroll|align-(left|right|center)|language-\S*|[a-z]|task|done|check|visually-hidden"
+)
 
 PIECES = [
     *("`", "```", "~~~", "*", "**", "_", "~~", "#", "- ", "1. ", "> ", "|", "--", "---", "==="),
@@ -198,10 +203,57 @@ def test_a_table_scrolls_by_itself_and_aligns_by_class() -> None:
     assert "style" not in render("a|b|c\n:-|-:|:-:\n1|2|3\n")
 
 
-def test_a_task_list_is_shown_as_text() -> None:
-    reader = read_safely(render("- [ ] to do\n- [x] done\n"))
-    assert [tag for tag, _ in reader.tags] == ["ul", "li", "li"]
-    assert reader.text.split("\n")[1:3] == ["[ ] to do", "[x] done"]
+def test_a_task_list_says_of_each_task_whether_it_is_done() -> None:
+    reader = read_safely(render("- [ ] *sow*\n- [x] dig\n- [X]\n- [y] z\n1. [x] one\n\n[x] text\n"))
+    classes = [attributes.get("class") for tag, attributes in reader.tags if tag == "li"]
+    assert classes == ["task", "task done", None, None, "task done"]
+    lines = [line for line in reader.text.split("\n") if line]
+    assert lines == ["To do: sow", "Done: dig", "[X]", "[y] z", "Done: one", "[x] text"]
+
+
+@pytest.mark.parametrize("text", ["- [ ] `code`\n", "- [x] [a](https://b.c/)\n", "> - [x] a\n"])
+def test_a_task_may_hold_more_than_words(text: str) -> None:
+    assert ("span", {"class": "check"}) in read_safely(render(text)).tags
+
+
+# --- code -----------------------------------------------------------------------------------
+
+PYTHON = "```python\ndef f(x):\n    return 'a<b'  # why\n```\n"
+
+
+def styles(text: str) -> list[tuple[str, str]]:
+    return re.findall(r'<span class="(\w)">(.*?)</span>', render(text))
+
+
+def test_code_is_coloured_by_its_language_without_changing_it() -> None:
+    assert styles(PYTHON) == [
+        *(("k", "def"), ("f", "f"), ("k", "return")),
+        *(("s", "'a&lt;b'"), ("c", "# why")),
+    ]
+    assert read_safely(render(PYTHON)).code == "def f(x):\n    return 'a<b'  # why\n"
+
+
+@pytest.mark.parametrize("language", ["", "klingon", "text", "<b>", "x" * 500, "../../etc"])
+def test_code_in_an_unknown_language_stays_plain(language: str) -> None:
+    html = render(f"```{language}\ndef f(): pass\n```\n")
+    assert "<span" not in html
+    assert read_safely(html).code == "def f(): pass\n"
+
+
+def test_code_is_coloured_once_it_is_whole() -> None:
+    """What still grows is rendered again with every word."""
+    assert styles(PYTHON.removesuffix("```\n")) == []
+    assert styles(PYTHON.removesuffix("\n"))
+    assert styles(f"> {PYTHON}".replace("\n", "\n> "))
+
+
+def test_a_piece_of_long_code_is_coloured_when_it_is_cut_off() -> None:
+    parts = parts_of("```python\n" + "import a\n" * (FENCE_LINES + 5)).parts
+    assert ["<span" in part.html for part in parts] == [True, False]
+
+
+def test_very_long_code_stays_plain() -> None:
+    assert "<span" not in render("```python\n" + "import a\n" * 5000 + "```\n")
 
 
 def test_a_link_definition_is_shown_where_it_stands() -> None:
@@ -291,7 +343,7 @@ def test_long_code_is_cut_into_parts_and_no_line_is_lost(
 def test_no_empty_code_is_shown_where_code_was_cut_at_its_end(lines: int, closing: str) -> None:
     text = "```\n" + "x\n" * lines + closing
     for part in parts_of(text, *range(len(text))).parts:
-        assert "<pre><code></code></pre>" not in part.html
+        assert "<code></code>" not in part.html
 
 
 def test_the_cost_of_growing_text_does_not_grow_with_its_length() -> None:

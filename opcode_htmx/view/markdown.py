@@ -9,21 +9,33 @@ page come out alike. (The price: link definitions, which could change what is se
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from collections.abc import MutableMapping, Sequence
+from html import escape
+from typing import Any, NamedTuple
 
 from bleach.sanitizer import Cleaner
 from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererProtocol
+from markdown_it.rules_core import StateCore
+from markdown_it.token import Token
+from markdown_it.utils import OptionsDict
 from markupsafe import Markup
+
+from . import highlight
 
 TAGS = frozenset(
     {"p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "strong", "em", "s", "code", "pre"}
     | {"blockquote", "ul", "ol", "li", "a", "table", "thead", "tbody", "tr", "th", "td", "div"}
+    | {"span"}
 )
 ATTRIBUTES = {
     "a": ["href", "title", "rel", "target"],
     "code": ["class"],
     "div": ["class", "tabindex"],
+    "li": ["class"],
     "ol": ["start"],
+    "pre": ["tabindex"],
+    "span": ["class"],
     "td": ["class"],
     "th": ["class"],
 }
@@ -41,6 +53,60 @@ _ALIGN = re.compile(r' style="text-align:(left|right|center)"')
 _parser = MarkdownIt("commonmark", {"html": False, "linkify": False, "breaks": False})
 _parser.enable(["table", "strikethrough"]).disable(["image", "reference"])
 
+_TASK = re.compile(r"\[([ xX])\] +")
+_MARK = '<span class="check"><span class="visually-hidden">{}</span></span> '
+
+
+def _tasks(state: StateCore) -> None:
+    """List items that begin with `[ ]` or `[x]` get a mark that is seen and heard."""
+    tokens = state.tokens
+    for item, paragraph, inline in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        first = inline.children[0] if inline.children else None
+        if (item.type, paragraph.type) != ("list_item_open", "paragraph_open") or first is None:
+            continue
+        task = _TASK.match(first.content) if first.type == "text" else None
+        if task and (task.end() < len(first.content) or len(inline.children or []) > 1):
+            done = task[1] != " "
+            item.attrSet("class", "task done" if done else "task")
+            mark = Token("task_mark", "", 0, content="Done:" if done else "To do:")
+            first.content = first.content[task.end() :]
+            inline.children = [mark, *(inline.children or [])]
+
+
+def _task_mark(
+    self: RendererProtocol, tokens: Sequence[Token], at: int, options: OptionsDict, env: Any
+) -> str:
+    return _MARK.format(tokens[at].content)
+
+
+def _code(
+    self: RendererProtocol, tokens: Sequence[Token], at: int, options: OptionsDict, env: Any
+) -> str:
+    """A code block, coloured once it is whole: one that still grows is rendered again and again."""
+    token = tokens[at]
+    language = token.info.split(maxsplit=1)[0] if token.info.strip() else ""
+    spans = highlight.code(token.content, language if _is_whole(token, env) else "")
+    coloured = (_span(style, escape(part, quote=False)) for style, part in spans)
+    name = f' class="language-{escape(language)}"' if language else ""
+    return f'<pre tabindex="0"><code{name}>{"".join(coloured)}</code></pre>\n'
+
+
+def _span(style: str, html: str) -> str:
+    return f'<span class="{style}">{html}</span>' if style else html
+
+
+def _is_whole(token: Token, env: MutableMapping[str, Any]) -> bool:
+    """Whether later text cannot be part of this code: its fence is closed, or it was cut."""
+    begin, end = token.map or (0, 0)
+    last = env["lines"][end - 1].strip(" >\t\r\n") if end - begin > 1 else ""
+    closed = len(last) >= len(token.markup) and set(last) == {token.markup[0]}
+    return closed or end - begin > FENCE_LINES
+
+
+_parser.core.ruler.push("tasks", _tasks)
+_parser.add_render_rule("task_mark", _task_mark)
+_parser.add_render_rule("fence", _code)
+
 
 class _Cleaners:
     """bleach's cleaner is made once: making it costs more than a short text."""
@@ -50,7 +116,7 @@ class _Cleaners:
 
 def render(text: str) -> Markup:
     """One Markdown text as safe HTML."""
-    html = _parser.render(text)
+    html = _parser.render(text, {"lines": _LINE.findall(text + "\n")})
     html = _ALIGN.sub(r' class="align-\1"', html)  # the page allows no inline style
     html = html.replace("<table>", '<div class="scroll" tabindex="0"><table>')
     html = html.replace("</table>", "</table></div>")

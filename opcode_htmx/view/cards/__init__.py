@@ -1,0 +1,1 @@
+"""What the cards of Claude's tools show: one function for each kind of tool."""

@@ -1,0 +1,58 @@
+"""Cards of commands: what was run, what it printed, how it ended."""
+
+from __future__ import annotations
+
+import re
+
+from .. import terminal
+from .parts import SHOWN_CHARACTERS, Call, Colours, ToolView, clean, cut, first_line, text_of
+
+_EXIT = re.compile(r"(?:Error: )?Exit code (\d+)(?:\n|$)")
+_NOTHING = "(Bash completed with no output)"
+
+
+def bash(call: Call) -> ToolView:
+    command = call.text("command")
+    printed = output(call)
+    status = _EXIT.match(call.output) if call.failed else None
+    return ToolView(
+        title="Bash",
+        summary=first_line(command) if command.strip() else first_line(call.text("description")),
+        outcome=_outcome(call, status[1] if status else ""),
+        command=cut(command) if command.strip() else None,
+        note=_note(call, printed),
+        shown=coloured(printed),
+    )
+
+
+def output(call: Call) -> str:
+    """All that a command printed, as far as Claude kept it."""
+    result = call.result
+    streams = [text_of(result.get(name)).rstrip("\n") for name in ("stdout", "stderr")]
+    if any(streams):
+        return "\n".join(filter(None, streams))
+    if result.get("backgroundTaskId"):
+        return ""
+    text = clean(call.output)
+    return "" if text.strip() == _NOTHING else _EXIT.sub("", text, count=1) if call.failed else text
+
+
+def coloured(text: str) -> Colours | None:
+    shown = terminal.spans(text[:SHOWN_CHARACTERS])
+    return Colours(shown, max(0, len(text) - SHOWN_CHARACTERS)) if text.strip() else None
+
+
+def _outcome(call: Call, status: str) -> str:
+    if status:
+        return f"exit {status}"
+    if call.result.get("backgroundTaskId"):
+        return "in the background"
+    return text_of(call.result.get("returnCodeInterpretation"))
+
+
+def _note(call: Call, printed: str) -> str:
+    if printed.strip() or not call.output:
+        return ""
+    if call.result.get("backgroundTaskId"):
+        return "It goes on in the background."
+    return "It printed nothing."

@@ -1,0 +1,157 @@
+"""Cards of the other tools: agents, the web, lists of tasks, questions, plans, and any tool."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+from ..todos import counted
+from ..wording import as_json
+from .commands import coloured
+from .parts import (
+    Call,
+    ToolView,
+    clean,
+    cut,
+    first_line,
+    link,
+    links,
+    number,
+    plain,
+    plural,
+    pretty,
+    text_of,
+)
+
+_SUMMARY_KEYS = (
+    *("command", "pattern", "query", "url", "description", "prompt", "skill", "subject"),
+    *("file_path", "notebook_path", "path", "message", "name", "id"),
+)
+_PATHS = frozenset({"file_path", "notebook_path", "path"})
+_AGENT_NOTE = re.compile(r"\n*(?:agentId: .*|<usage>.*)\Z", re.DOTALL)
+_SEARCH_NOTE = re.compile(r"\n+REMINDER: You MUST include the sources.*\Z", re.DOTALL)
+
+
+def any_tool(call: Call) -> ToolView:
+    return ToolView(
+        title=title(call.name),
+        summary=_summary(call),
+        command=cut(as_json(call.input)) if call.input else None,
+        shown=coloured(pretty(clean(call.output))),
+    )
+
+
+def title(name: str) -> str:
+    if name.startswith("mcp__"):
+        server, _, tool = name.removeprefix("mcp__").partition("__")
+        return f"{server}: {tool}"
+    return name
+
+
+def _summary(call: Call) -> str:
+    for key in _SUMMARY_KEYS:
+        if call.text(key).strip():
+            return first_line(call.path(key) if key in _PATHS else call.text(key))
+    values = (value for value in call.input.values() if isinstance(value, str) and value.strip())
+    return first_line(next(values, ""))
+
+
+def agent(call: Call) -> ToolView:
+    result = call.result
+    background = result.get("status") == "async_launched"
+    report = "" if background else _AGENT_NOTE.sub("", clean(call.output))
+    tools = number(result.get("totalToolUseCount"))
+    return ToolView(
+        title="Task",
+        summary=first_line(call.text("description") or call.text("prompt")),
+        outcome="in the background" if background else plural(tools, "tool call") if tools else "",
+        command=cut(call.text("prompt")) if call.text("prompt") else None,
+        said="" if call.failed else report,
+        shown=plain(report) if call.failed else None,
+    )
+
+
+def fetch(call: Call) -> ToolView:
+    url, status = call.text("url"), number(call.result.get("code"))
+    address = link(url)
+    return ToolView(
+        title="WebFetch",
+        summary=urlsplit(address.url).netloc if address else first_line(url),
+        outcome=f"status {status}" if status is not None and status >= 300 else "",
+        links=(address,) if address else (),
+        command=cut(call.text("prompt")) if call.text("prompt") else None,
+        said="" if call.failed else clean(call.output),
+        shown=plain(clean(call.output)) if call.failed else None,
+    )
+
+
+def web_search(call: Call) -> ToolView:
+    results = call.result.get("results")
+    results = results if isinstance(results, list) else []
+    pages = [page for each in results if isinstance(each, dict) for page in _list(each, "content")]
+    found = links(pages)
+    words = "\n\n".join(each for each in results if isinstance(each, str))
+    said = words or ("" if found else _SEARCH_NOTE.sub("", clean(call.output)))
+    return ToolView(
+        title="WebSearch",
+        summary=f'"{first_line(call.text("query"))}"',
+        outcome=plural(len(found), "result") if found else "",
+        links=found,
+        said="" if call.failed else said,
+        shown=plain(said) if call.failed else None,
+    )
+
+
+def todo_write(call: Call) -> ToolView:
+    said = counted(call.input.get("todos"))
+    return _quiet_unless_failed(call, "To-do list", said)
+
+
+def task_tool(call: Call) -> ToolView:
+    """TaskCreate, TaskUpdate and their like, which change the same list by steps."""
+    names = {"TaskCreate": "New task", "TaskUpdate": "Task", "TaskList": "Tasks", "TaskGet": "Task"}
+    which = call.text("subject") or (f"#{call.text('taskId')}" if call.text("taskId") else "")
+    status = call.text("status").replace("_", " ")
+    summary = " ".join(filter(None, (which, status)))
+    return _quiet_unless_failed(call, names[call.name], summary)
+
+
+def _quiet_unless_failed(call: Call, name: str, summary: str) -> ToolView:
+    if not call.failed:
+        return ToolView(title=name, summary=summary, quiet=True)
+    return ToolView(title=name, summary=summary, shown=plain(clean(call.output)))
+
+
+def questions(call: Call) -> ToolView:
+    answers = call.result.get("answers")
+    answers = answers if isinstance(answers, dict) else {}
+    asked = [
+        text_of(each.get("question"))
+        for each in _list(call.input, "questions")
+        if isinstance(each, dict)
+    ]
+    return ToolView(
+        title="Question" if len(asked) == 1 else "Questions",
+        summary=first_line(asked[0]) if asked else "",
+        outcome=text_of(answers.get(asked[0])) if len(asked) == 1 else "",
+        answers=tuple((each, text_of(answers.get(each)) or "No answer") for each in asked),
+        command=None if asked or not call.input else cut(as_json(call.input)),
+        shown=plain(clean(call.output)) if call.failed else None,
+    )
+
+
+def plan(call: Call) -> ToolView:
+    text = call.text("plan") or text_of(call.result.get("plan"))
+    other = {key: value for key, value in call.input.items() if key != "plan"}
+    return ToolView(
+        title="Plan",
+        summary=first_line(text.lstrip("# ")),
+        plan=text,
+        command=cut(as_json(call.input)) if other and not text else None,
+        shown=plain(clean(call.output)) if call.failed else None,
+    )
+
+
+def _list(value: dict[str, object], key: str) -> list[object]:
+    found = value.get(key)
+    return found if isinstance(found, list) else []

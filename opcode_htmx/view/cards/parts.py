@@ -1,0 +1,171 @@
+"""The parts that a tool's card is made of, and what every kind of card needs to make them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from ...claude.messages import Json
+from ..diff import DiffLine
+from ..spans import Span
+
+SHOWN_CHARACTERS = 10_000
+"""Longer texts are cut in the card; the whole text has an address of its own."""
+
+_TOOL_ERROR = re.compile(r"\s*<tool_use_error>(.*)</tool_use_error>\s*", re.DOTALL)
+_REMINDER = re.compile(r"\s*<system-reminder>.*?</system-reminder>\s*", re.DOTALL)
+_PROTOCOLS = frozenset({"http", "https"})
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A text as far as the card shows it, and how many characters it leaves out."""
+
+    text: str
+    left_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class Colours:
+    """Text in colours: what a terminal showed, or code."""
+
+    spans: tuple[Span, ...]
+    left_out: int = 0
+    numbers: str = ""
+    """The number of each line, a line each; empty: they are not numbered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    url: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A tool's call and, once it is there, its result."""
+
+    name: str
+    input: Json
+    details: object = None
+    output: str = ""
+    failed: bool = False
+    project: str = ""
+
+    def text(self, key: str) -> str:
+        """A text of the input; empty if it is none."""
+        return text_of(self.input.get(key))
+
+    def path(self, *keys: str) -> str:
+        """The first path of the input under these keys, relative to the project if inside it."""
+        return relative(next(filter(None, map(self.text, keys)), ""), self.project)
+
+    @property
+    def result(self) -> Mapping[str, Any]:
+        """The tool's own account of its result."""
+        return self.details if isinstance(self.details, dict) else {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolView:
+    """The parts of a card: one line that says what happened, and the details to open."""
+
+    title: str
+    summary: str = ""
+    outcome: str = ""
+    """What came of it in a word or two: `exit 1`, `9 files`."""
+    added: int | None = None
+    removed: int = 0
+    """Lines, where files were changed."""
+    command: Cut | None = None
+    """Text to be shown as it stands: a command, or the input as JSON."""
+    plan: str = ""
+    """Markdown."""
+    changes: tuple[DiffLine, ...] = ()
+    note: str = ""
+    """A sentence about the result."""
+    links: tuple[Link, ...] = ()
+    shown: Colours | None = None
+    """The result, in a box of its own."""
+    said: str = ""
+    """The result as Markdown."""
+    answers: tuple[tuple[str, str], ...] = ()
+    """Questions, and what was answered."""
+    quiet: bool = False
+    """Whether the line says all there is to say."""
+    extra: tuple[Cut, ...] = field(default=())
+    """Further texts as they stand."""
+
+
+def cut(text: str) -> Cut:
+    return Cut(text[:SHOWN_CHARACTERS], max(0, len(text) - SHOWN_CHARACTERS))
+
+
+def text_of(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def number(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def first_line(text: str) -> str:
+    first, _, rest = text.strip().partition("\n")
+    return f"{first} …" if rest else first
+
+
+def relative(path: str, project: str) -> str:
+    if project and path.startswith(project.rstrip("/") + "/"):
+        return os.path.relpath(path, project)
+    return path
+
+
+def plural(amount: int, noun: str) -> str:
+    """`1 file`, `2 files`; `1 match`, `2 matches`."""
+    ending = "es" if noun.endswith("ch") else "s"
+    return f"{amount:,} {noun}" if amount == 1 else f"{amount:,} {noun}{ending}"
+
+
+def clean(output: str) -> str:
+    """A tool's output without what the CLI wraps around it for the model."""
+    error = _TOOL_ERROR.fullmatch(output)
+    return _REMINDER.sub("", error[1] if error else output)
+
+
+def link(url: object, text: object = "") -> Link | None:
+    """A link that is safe to follow; None for other protocols than the web's."""
+    address = text_of(url).strip()
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return None
+    if parts.scheme.lower() not in _PROTOCOLS or not parts.netloc:
+        return None
+    return Link(address, text_of(text).strip() or address)
+
+
+def links(items: Iterable[object]) -> tuple[Link, ...]:
+    found = (link(each.get("url"), each.get("title")) for each in items if isinstance(each, dict))
+    return tuple(filter(None, found))
+
+
+def plain(text: str, limit: int = SHOWN_CHARACTERS) -> Colours | None:
+    """A result as it stands; None if there is nothing to see."""
+    if not text.strip():
+        return None
+    return Colours((Span("", text[:limit]),), max(0, len(text) - limit))
+
+
+def pretty(text: str) -> str:
+    """JSON laid out to be read; other text as it is."""
+    if not text.lstrip().startswith(("{", "[")):
+        return text
+    try:
+        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return text
