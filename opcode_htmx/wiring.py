@@ -9,12 +9,15 @@ from flask import Flask
 from flask_sock import Sock
 
 from . import credentials
-from .claude import binary, command, history, sessions
+from .claude import binary, command, fork, history, sessions
 from .demo import scenes, service
 from .runs.run import AlreadyAnswered, RunNotLive
-from .runs.supervisor import CannotStart, RunNotFound, RunSettings, Supervisor
+from .runs.supervisor import CannotStart, RunNotFound, RunSettings, StillRunning, Supervisor
+from .runs.trash import NotInTrash, Trash
 from .settings import Settings
 from .state import ensure_state_dir
+from .view.marks import Marks
+from .view.needs import Needs
 from .view.screens import Screens
 from .web import (
     access,
@@ -26,6 +29,7 @@ from .web import (
     forms,
     headers,
     live,
+    manage,
     pages,
     prompts,
     sockets,
@@ -43,6 +47,10 @@ ERRORS: dict[type[Exception], int] = {
     RunNotLive: 409,
     AlreadyAnswered: 409,
     CannotStart: 503,
+    StillRunning: 409,
+    NotInTrash: 404,
+    fork.NothingToFork: 409,
+    manage.NoHistory: 409,
 }
 
 
@@ -90,7 +98,7 @@ def build(settings: Settings | None = None) -> Flask:
     app.extensions["opcode_demo"] = demo
     app.extensions["opcode_supervisor"] = supervisor
     _protect(app, settings)
-    _add_pages(app, place, supervisor)
+    _add_pages(app, place, supervisor, settings.state_dir)
     return app
 
 
@@ -115,13 +123,17 @@ def _protect(app: Flask, settings: Settings) -> None:
     compress.register(app)
 
 
-def _add_pages(app: Flask, place: pages.Place, supervisor: Supervisor) -> None:
+def _add_pages(app: Flask, place: pages.Place, supervisor: Supervisor, state: Path) -> None:
     filters.register(app)
-    lookup = pages.SessionLookup(
-        place.config_dir, supervisor, Screens(supervisor, place.config_dir, app.jinja_env)
-    )
-    app.register_blueprint(browse.blueprint(place.config_dir))
-    app.register_blueprint(pages.blueprint(place, supervisor, lookup))
+    marks, trash = Marks(state / "marks.json"), Trash(state / "trash", supervisor)
+    needs = Needs(supervisor, marks)
+    app.jinja_env.globals["needs_count"] = lambda: len(needs.all())
+    screens = Screens(supervisor, place.config_dir, app.jinja_env, needs)
+    lookup = pages.SessionLookup(place.config_dir, supervisor, screens)
+    app.register_blueprint(browse.blueprint(place.config_dir, trash))
+    app.register_blueprint(pages.blueprint(place, lookup, marks, needs))
+    app.register_blueprint(manage.blueprint(lookup, screens, marks, trash, ROOT / "static"))
+    app.register_blueprint(manage.trash_blueprint(screens, trash))
     app.register_blueprint(prompts.blueprint(place, supervisor, lookup))
     app.register_blueprint(decisions.blueprint(supervisor))
     open_sockets = sockets.OpenSockets()

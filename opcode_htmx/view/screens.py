@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from ..runs.supervisor import Supervisor
 from .aside import Aside
 from .conversation import Conversation
 from .fragments import Fragments
+from .needs import Needs
 
 KEPT = 32
 """Conversations kept in memory; one that is put out is folded anew when it is asked for."""
@@ -27,17 +29,25 @@ class Screen:
     conversation: Conversation
     fragments: Fragments
     _aside: Aside
+    folder: str
+    """Where the session works."""
+    needs: Callable[[], int]
+    """How many other sessions need the person."""
 
     def aside(self) -> dict[str, Markup]:
         """The elements around the transcript, by id."""
-        return self._aside.parts(self.conversation.run)
+        seen = self.conversation
+        return self._aside.parts(seen.run, seen.current, seen.progress, self.needs())
 
 
 class Screens:
-    def __init__(self, supervisor: Supervisor, config_dir: Path, environment: Environment) -> None:
+    def __init__(
+        self, supervisor: Supervisor, config_dir: Path, environment: Environment, needs: Needs
+    ) -> None:
         self._supervisor = supervisor
+        self._needs = needs
         self._config_dir = config_dir
-        self._environment = environment
+        self.environment = environment
         self._kept: OrderedDict[tuple[str, str], Screen] = OrderedDict()
 
     def get(self, session_id: str, project_path: str, address: str) -> Screen:
@@ -49,6 +59,11 @@ class Screens:
             self._kept.popitem(last=False)
         return screen
 
+    def forget(self, session_id: str) -> None:
+        """Fold the session anew when it is asked for again: its files are gone or others."""
+        for key in [key for key in self._kept if key[0] == session_id]:
+            del self._kept[key]
+
     def _make(self, session_id: str, project_path: str, address: str) -> Screen:
         conversation = Conversation(
             session_id,
@@ -56,5 +71,6 @@ class Screens:
             history_file=partial(history.find, self._config_dir, session_id),
             changed=self._supervisor.changes(session_id),
         )
-        fragments = Fragments(self._environment, project_path, address)
-        return Screen(conversation, fragments, Aside(self._environment))
+        fragments = Fragments(self.environment, project_path, address)
+        needs = partial(self._needs.beside, session_id)
+        return Screen(conversation, fragments, Aside(self.environment), project_path, needs)
