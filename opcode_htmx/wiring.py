@@ -9,13 +9,16 @@ from flask import Flask
 from flask_sock import Sock
 
 from . import credentials
-from .claude import binary, command, history, sessions
+from .claude import binary, command, fork, history, sessions
 from .demo import scenes, service
 from .runs.control import ControlRefused
 from .runs.run import AlreadyAnswered, RunNotLive
-from .runs.supervisor import CannotStart, RunNotFound, RunSettings, Supervisor
+from .runs.supervisor import CannotStart, RunNotFound, RunSettings, StillRunning, Supervisor
+from .runs.trash import NotInTrash, Trash
 from .settings import Settings
 from .state import ensure_state_dir
+from .view.marks import Marks
+from .view.needs import Needs
 from .view.options import Chooser
 from .view.screens import Screens
 from .web import (
@@ -29,6 +32,7 @@ from .web import (
     forms,
     headers,
     live,
+    manage,
     pages,
     prompts,
     sockets,
@@ -48,6 +52,10 @@ ERRORS: dict[type[Exception], int] = {
     ControlRefused: 409,
     controls.BypassNotAllowed: 403,
     CannotStart: 503,
+    StillRunning: 409,
+    NotInTrash: 404,
+    fork.NothingToFork: 409,
+    manage.NoHistory: 409,
 }
 
 
@@ -98,7 +106,8 @@ def build(settings: Settings | None = None) -> Flask:
     app.extensions["opcode_demo"] = demo
     app.extensions["opcode_supervisor"] = supervisor
     _protect(app, settings)
-    _add_pages(app, place, supervisor, Chooser(supervisor.choosing, settings.disconnect_grace))
+    chooser = Chooser(supervisor.choosing, settings.disconnect_grace)
+    _add_pages(app, place, supervisor, chooser, settings.state_dir)
     return app
 
 
@@ -123,14 +132,21 @@ def _protect(app: Flask, settings: Settings) -> None:
     compress.register(app)
 
 
-def _add_pages(app: Flask, place: pages.Place, supervisor: Supervisor, chooser: Chooser) -> None:
+def _add_pages(
+    app: Flask, place: pages.Place, supervisor: Supervisor, chooser: Chooser, state: Path
+) -> None:
     filters.register(app)
+    marks, trash = Marks(state / "marks.json"), Trash(state / "trash", supervisor)
+    needs = Needs(supervisor, marks)
+    app.jinja_env.globals["needs_count"] = lambda: len(needs.all())
     # Asked for in a template, because what is to choose changes with every run
     app.jinja_env.globals["options_of"] = chooser.view
-    screens = Screens(supervisor, place.config_dir, app.jinja_env, chooser)
+    screens = Screens(supervisor, place.config_dir, app.jinja_env, chooser, needs)
     lookup = pages.SessionLookup(place.config_dir, supervisor, screens)
-    app.register_blueprint(browse.blueprint(place.config_dir))
-    app.register_blueprint(pages.blueprint(place, supervisor, lookup))
+    app.register_blueprint(browse.blueprint(place.config_dir, trash))
+    app.register_blueprint(pages.blueprint(place, lookup, marks, needs))
+    app.register_blueprint(manage.blueprint(lookup, screens, marks, trash, ROOT / "static"))
+    app.register_blueprint(manage.trash_blueprint(screens, trash))
     app.register_blueprint(prompts.blueprint(place, supervisor, lookup))
     app.register_blueprint(decisions.blueprint(supervisor))
     app.register_blueprint(controls.blueprint(supervisor.choosing, lookup))

@@ -16,11 +16,38 @@
 
   // --- the socket -------------------------------------------------------------------------
 
-  const offline = (text) => {
-    document.body.dataset.link = "offline";
-    $("status").textContent = text;
-    $("status").dataset.phase = "offline";
+  const ago = (ms) => {
+    const minutes = Math.floor(ms / 60000);
+    if (minutes < 1) return "just now";
+    return minutes < 60 ? `${minutes} min ago` : `${Math.floor(minutes / 60)} h ago`;
   };
+
+  let cutOff = false; // for good
+  const offline = () => {
+    document.body.dataset.link = "offline";
+    const text = cutOff ? "Cut off. Reload the page." : `Offline. Last update ${ago(Date.now() - heardAt)}.`;
+    const status = $("status");
+    if (status.textContent !== text) status.textContent = text;
+    status.dataset.phase = "offline";
+  };
+
+  // How long it has been so: counted here, by the server's clock, which may not be the phone's.
+  let clocksApart = 0;
+  const setClock = () => (clocksApart = Date.now() - 1000 * $("cursor").dataset.now);
+  const tick = () => {
+    if (document.body.dataset.link === "offline") return offline();
+    const time = $("since").querySelector("time");
+    if (!time) return;
+    const ms = Math.max(0, Date.now() - clocksApart - 1000 * time.dataset.since);
+    const phase = $("status").dataset.phase;
+    const seconds = Math.floor(ms / 1000);
+    let text = `${seconds} s`;
+    if (phase === "idle" || phase === "ended") text = ago(ms);
+    else if (seconds >= 3600) text = `${Math.floor(seconds / 3600)} h ${Math.floor(seconds / 60) % 60} min`;
+    else if (seconds >= 60) text = `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+    if (time.textContent !== text) time.textContent = text;
+  };
+  setInterval(() => document.hidden || tick(), 1000);
 
   document.addEventListener("htmx:ws:before:connection", (event) => {
     connection = event.detail.connection;
@@ -46,16 +73,15 @@
     openAgain();
     giveFocusBack();
     nameThePage();
+    setClock();
+    tick();
     if (follows) toEnd();
     offerJump();
   });
 
   document.addEventListener("htmx:ws:close", (event) => {
-    const comesBack = event.detail.code !== 1000 && event.detail.code !== 1008;
-    if (event.detail.reason === "closed" && !document.hidden) {
-      const since = new Date(heardAt).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-      offline(comesBack ? `Offline. Last update at ${since}.` : "Cut off. Reload the page.");
-    }
+    cutOff = event.detail.code === 1000 || event.detail.code === 1008;
+    if (event.detail.reason === "closed" && !document.hidden) offline();
   });
 
   // A socket may die without a word; closing it makes htmx connect anew.
@@ -118,11 +144,11 @@
   const showEarlier = async () => {
     const way = $("earlier");
     const link = way.querySelector("a");
-    if (!link || way.ariaBusy) return;
+    if (!link || way.ariaBusy) return false;
     way.ariaBusy = "true";
     const answer = await fetch(link.dataset.earlier).catch(() => null);
     way.ariaBusy = null;
-    if (!answer?.ok) return; // the link is still there
+    if (!answer?.ok) return false; // the link is still there
     const box = document.createElement("template");
     box.innerHTML = await answer.text();
     const [newWay, ...blocks] = box.content.children;
@@ -139,7 +165,27 @@
     nearTop.disconnect();
     page.scrollTop = top = page.scrollHeight - fromEnd;
     nearTop.observe(newWay);
+    return true;
   };
+
+  // A link to a block that is not here yet: go back until it is.
+  const goToBlock = async () => {
+    const id = decodeURIComponent(location.hash.slice(1));
+    if (!id || id === "end") return;
+    follows = false;
+    while (!$(id) && (await showEarlier()));
+    const block = $(id);
+    if (!block) return;
+    if (id.startsWith("b-")) {
+      const details = block.querySelector("details");
+      if (details) details.open = true;
+      document.querySelector(".here")?.classList.remove("here");
+      block.classList.add("here"); // what came later is no :target
+    }
+    block.scrollIntoView();
+    offerJump();
+  };
+  addEventListener("hashchange", goToBlock);
 
   document.addEventListener("click", (event) => {
     if (!event.target.closest?.("#earlier a")) return;
@@ -181,7 +227,7 @@
     const line = first.textContent.trim().replace(/\s+/g, " ");
     const title = line.length > TITLE_CHARACTERS ? `${line.slice(0, TITLE_CHARACTERS - 1)}…` : line;
     document.querySelector(".topbar h1").textContent = title;
-    document.title = `${title} · opcode`;
+    document.title = `${title} · opcode`; // where.js adds what needs the person
     untitled = false;
   };
 
@@ -219,8 +265,10 @@
   // The words come first: htmx is fetched when they have been painted.
   const addresses = document.currentScript.dataset.then.split(" ");
   const start = () => {
+    setClock();
+    tick();
     if (["", "#end"].includes(location.hash)) toEnd();
-    else $(location.hash.slice(1))?.scrollIntoView();
+    else goToBlock();
     offerJump();
     nearTop.observe($("earlier"));
     for (const address of addresses) {

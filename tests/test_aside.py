@@ -160,4 +160,4 @@ def test_hostile_texts_come_out_as_text(run: Run) -> None:
     run.finish(1)
     assert parts(run)["status"].text == HOSTILE
     tags = {node.tag for element in shown.values() for node in element.walk()}
-    assert tags == {"p", "ol", "li", "span", "div", "details", "summary", "pre", "button"}
+    assert tags == {"p", "ol", "li", "span", "div", "details", "summary", "pre", "button", "a", "b"}

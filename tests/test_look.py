@@ -368,7 +368,7 @@ def test_without_a_socket_the_page_says_so_in_red(phone: Phone, sandbox: Sandbox
         """document.dispatchEvent(new CustomEvent("htmx:ws:close",
             { detail: { code: 1006, reason: "closed" } }))"""
     )
-    expect(phone.status).to_contain_text("Offline. Last update at")
+    expect(phone.status).to_contain_text("Offline. Last update")
     colour = phone.page.evaluate(
         "getComputedStyle(document.getElementById('status'), '::before').backgroundColor"
     )

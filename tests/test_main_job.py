@@ -92,7 +92,7 @@ def test_a_person_prompts_watches_allows_denies_goes_on_and_stops(
     # the text grows: it is seen in part before it is seen in whole
     expect(phone.page.locator(".block-text")).to_contain_text("word5", timeout=20_000)
     expect(phone.page.locator(".block-text")).not_to_contain_text("word119")
-    expect(phone.status).to_have_text("Working…")
+    expect(phone.status).to_have_text("Writing…")
     answer_is(phone, WORDS)
     expect(phone.status).to_have_text("Ready for the next prompt")
     expect(phone.page.locator(".block-summary")).to_contain_text("tokens in")
@@ -196,7 +196,7 @@ def test_a_server_killed_in_mid_answer_takes_nothing_with_it(
     half_is_there(phone)
     phone.forgiven += CUT_OFF
     server.kill()
-    expect(phone.status).to_contain_text("Offline. Last update at")
+    expect(phone.status).to_contain_text("Offline. Last update")
     script.gate.set()
     run = next((sandbox.state / "runs").iterdir())
     until(lambda: '"type":"result"' in (run / "out.ndjson").read_text(), "the run goes on")

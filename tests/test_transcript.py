@@ -648,7 +648,7 @@ def test_an_unknown_line_on_stdout_is_shown_as_it_came() -> None:
 
 
 def test_the_clis_bookkeeping_in_history_is_not_shown() -> None:
-    lines = [line(type="cost-state", uuid="u"), line(type="api-request"), b"half a li"]
+    lines = [line(type="last-prompt", uuid="u"), line(type="api-request"), b"half a li"]
     assert feed(*lines, run_id=None).blocks == []
     assert len(feed(*lines).blocks) == 3
 

@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from . import titles
 from .prompts import command_of, prompt_of, user_text
 
 HEAD = 256 * 1024  # lines that begin within this many bytes are read in search of a prompt
@@ -25,7 +26,10 @@ _TIMESTAMP = re.compile(rb'"timestamp":"([0-9]{4}-[^"\\]{10,30})"')
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """What the two ends of one file tell; `title` is None if nobody ever prompted."""
+    """What the two ends of one file tell; `title` is None if nobody ever prompted.
+
+    `name` is what the person or else Claude calls the session, if either does.
+    """
 
     title: str | None
     cwd: str | None
@@ -34,6 +38,7 @@ class Glance:
     size: int
     mtime_ns: int
     path: Path
+    name: str | None = None
 
 
 @lru_cache(maxsize=8192)
@@ -44,7 +49,9 @@ def glance(path: Path, size: int, mtime_ns: int) -> Glance:
     command: str | None = None
     cwd: str | None = None
     started_at: float | None = None
+    names: dict[str, str] = {}
     for entry in _head(path):
+        names |= titles.in_entry(entry)
         if entry.get("isSidechain") is True:
             continue
         cwd = cwd or _text_or_none(entry.get("cwd"))
@@ -56,7 +63,8 @@ def glance(path: Path, size: int, mtime_ns: int) -> Glance:
         command = command or command_of(text)
         if title and cwd:
             break
-    latest = _last_timestamp(path, size)
+    tail = _tail(path, size)
+    latest = _last_timestamp(tail)
     name = title or command
     return Glance(
         title=_shorten(name) if name else None,
@@ -67,6 +75,7 @@ def glance(path: Path, size: int, mtime_ns: int) -> Glance:
         size=size,
         mtime_ns=mtime_ns,
         path=path,
+        name=_shorten(titles.best(names | titles.in_lines(tail))) or None,
     )
 
 
@@ -94,10 +103,14 @@ def _head(path: Path) -> Iterator[dict[str, Any]]:
                 yield entry
 
 
-def _last_timestamp(path: Path, size: int) -> float | None:
+def _tail(path: Path, size: int) -> bytes:
     with path.open("rb") as file:
         file.seek(max(0, size - TAIL))
-        stamps = _TIMESTAMP.findall(file.read(TAIL))
+        return file.read(TAIL)
+
+
+def _last_timestamp(tail: bytes) -> float | None:
+    stamps = _TIMESTAMP.findall(tail)
     return next(filter(None, (_seconds(s.decode("latin-1")) for s in reversed(stamps))), None)
 
 

@@ -112,6 +112,10 @@ class Assistant:
     error: str | None
     index: int | None = None
     """The place of the first content block in the message, where the line tells it."""
+    context_tokens: int = 0
+    """What Claude had in mind for this message, in tokens; 0 if the line does not tell."""
+    said_at: float = 0.0
+    """In seconds since the epoch; 0 if the line does not tell."""
 
 
 class Refusal(StrEnum):
@@ -146,6 +150,16 @@ class TurnResult:
     turns: int
     text: str
     reason: str
+    context_window: int = 0
+    """How many tokens the model can have in mind; 0 if the line does not tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class CostState:
+    """What a session has cost in US dollars so far, as the history file notes it."""
+
+    cost_usd: float | None
+    context_window: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +225,7 @@ Message: TypeAlias = (
     | Assistant
     | User
     | TurnResult
+    | CostState
     | PermissionRequest
     | ControlCancel
     | ControlResponse

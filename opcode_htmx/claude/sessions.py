@@ -52,6 +52,12 @@ class SessionSummary:
     last_activity: float
     size_bytes: int
     prompt_count: int | None
+    name: str | None = None
+    """What the person or Claude calls the session."""
+
+    @property
+    def title(self) -> str:
+        return self.name or self.first_prompt
 
 
 def projects(config_dir: Path) -> list[Project]:
@@ -84,6 +90,7 @@ def sessions(config_dir: Path, project_id: str) -> list[SessionSummary]:
             last_activity=g.last_activity,
             size_bytes=g.size,
             prompt_count=count_prompts(g.path, g.size, g.mtime_ns),
+            name=g.name,
         )
         for g in glances
     ]
@@ -97,6 +104,25 @@ def session_file(config_dir: Path, project_id: str, session_id: str) -> Path:
         if path.is_file() and path.is_relative_to(_root(config_dir)):
             return path
     raise SessionNotFound("There is no session with this id in this project.")
+
+
+def name_of(path: Path) -> str:
+    """What the session in this history file is called; empty if it has no name."""
+    try:
+        stat = path.stat()
+        return glance(path, stat.st_size, stat.st_mtime_ns).name or ""
+    except OSError:
+        return ""
+
+
+def title_of(path: Path) -> str:
+    """The name of the session in this history file, or else its first prompt."""
+    try:
+        stat = path.stat()
+        seen = glance(path, stat.st_size, stat.st_mtime_ns)
+    except OSError:
+        return ""
+    return seen.name or seen.title or ""
 
 
 def working_folder_choice(path_text: str, roots: list[Path] | tuple[Path, ...]) -> Path:

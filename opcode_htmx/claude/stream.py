@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, TypeGuard, cast
 
 from .messages import (
@@ -19,6 +20,7 @@ from .messages import (
     Content,
     ControlCancel,
     ControlResponse,
+    CostState,
     ImageContent,
     Init,
     Json,
@@ -83,6 +85,8 @@ def _parse_known(raw: Json) -> Message:
             return _queued_prompt(raw, raw["attachment"])
         case "result":
             return _result(raw)
+        case "cost-state":
+            return CostState(_amount(raw.get("totalCostUSD")), _context_window(raw))
         case "control_request" if _dict(raw.get("request")).get("subtype") == "can_use_tool":
             return _permission_request(raw)
         case "control_cancel_request":
@@ -144,6 +148,8 @@ def _assistant(raw: Json) -> Assistant:
         content=_contents(message.get("content")),
         error=_optional(raw.get("error")) or ("" if raw.get("isApiErrorMessage") else None),
         index=index if isinstance(index, int) else None,
+        context_tokens=_context_tokens(_dict(message.get("usage"))),
+        said_at=_seconds(raw.get("timestamp")),
     )
 
 
@@ -180,21 +186,33 @@ def _queued_prompt(raw: Json, attachment: Json) -> User:
 
 def _result(raw: Json) -> TurnResult:
     usage = _dict(raw.get("usage"))
-    cost = raw.get("total_cost_usd")
     errors = [_str(error) for error in _list(raw.get("errors"))]
-    read = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
     return TurnResult(
         uuid=_str(raw.get("uuid")),
         subtype=_str(raw.get("subtype")),
         is_error=bool(raw.get("is_error")),
         duration_ms=_int(raw.get("duration_ms")),
-        cost_usd=float(cost) if _is_amount(cost) else None,
-        input_tokens=sum(_int(usage.get(name)) for name in read),
+        cost_usd=_amount(raw.get("total_cost_usd")),
+        input_tokens=_context_tokens(usage),
         output_tokens=_int(usage.get("output_tokens")),
         turns=_int(raw.get("num_turns")),
         text=_str(raw.get("result")) or "\n".join(filter(None, errors)),
         reason=_str(raw.get("terminal_reason")),
+        context_window=_context_window(raw),
     )
+
+
+def _context_tokens(usage: Json) -> int:
+    read = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+    return sum(_int(usage.get(name)) for name in read)
+
+
+def _context_window(raw: Json) -> int:
+    """That of the model which was read most; helpers of the CLI may use another one."""
+    used = [_dict(each) for each in _dict(raw.get("modelUsage")).values()]
+    read = ("inputTokens", "cacheReadInputTokens", "cacheCreationInputTokens")
+    most = max(used, key=lambda each: sum(_int(each.get(name)) for name in read), default={})
+    return _int(most.get("contextWindow"))
 
 
 def _permission_request(raw: Json) -> PermissionRequest:
@@ -270,6 +288,17 @@ def _str(value: object) -> str:
 
 def _optional(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
+
+
+def _seconds(stamp: object) -> float:
+    try:
+        return datetime.fromisoformat(_str(stamp)).timestamp()
+    except (ValueError, OverflowError):
+        return 0.0
+
+
+def _amount(value: object) -> float | None:
+    return float(value) if _is_amount(value) else None
 
 
 def _int(value: object) -> int:

@@ -41,6 +41,10 @@ class RunNotFound(Exception):
     """No run has this id."""
 
 
+class StillRunning(Exception):
+    """The session has a run that is alive."""
+
+
 class CannotStart(Exception):
     """Claude could not be started; the message says why in the user's terms."""
 
@@ -95,6 +99,10 @@ class Supervisor:
     def of_session(self, session_id: str) -> list[Run]:
         """The runs of a session, oldest first."""
         return list(self._by_session.get(session_id, ()))
+
+    def newest(self) -> list[Run]:
+        """The newest run of each session, alive or not."""
+        return [runs[-1] for runs in self._by_session.values() if runs]
 
     def changes(self, session_id: str) -> Broadcast:
         """What is notified when a run of the session begins, says something or ends."""
@@ -249,6 +257,22 @@ class Supervisor:
         run.on_end(lambda: self._watcher.unwatch(run.folder.path))
         # what was written between the start and the watch
         run.files_changed()
+
+    # --- putting away -----------------------------------------------------------------------
+
+    def forget(self, session_id: str) -> list[Run]:
+        """Know nothing more of a session; its runs, whose folders are the caller's now.
+
+        Raises StillRunning.
+        """
+        runs = self.of_session(session_id)
+        if any(run.live for run in runs):
+            raise StillRunning("Claude is running in this session. Stop it first.")
+        self._by_session.pop(session_id, None)
+        for run in runs:
+            self._runs.pop(run.id, None)
+        self.changes(session_id).notify()
+        return runs
 
     # --- ending -----------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from ..runs.run import LINES_PER_TURN_OF_THE_HUB, Run
 from ..runs.tail import LineReader
 from .aside import error_lines
 from .blocks import Block
+from .progress import Progress
 from .transcript import Transcript
 
 _CURSOR = re.compile(r"([0-9]{1,6}):([0-9]{1,15})")
@@ -88,6 +89,19 @@ class Conversation:
             return Cursor()
         newest = self._segments[max(self._segments)]
         return Cursor(newest.number, newest.transcript.offset)
+
+    @property
+    def current(self) -> Block | None:
+        """What goes on in the newest run."""
+        newest = self._segments[max(self._segments)] if self._segments else None
+        return newest.transcript.current if newest and newest.run else None
+
+    @property
+    def progress(self) -> Progress:
+        progress = Progress()
+        for segment in self._ordered():
+            progress = segment.transcript.progress.over(progress)
+        return progress
 
     def blocks(self) -> Iterator[Block]:
         """The blocks of the top level, in order."""

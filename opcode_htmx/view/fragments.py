@@ -33,8 +33,13 @@ def dom_id(block_id: str) -> str:
 class Fragments:
     """Renders the blocks of one session."""
 
-    def __init__(self, environment: Environment, project: str, address: str) -> None:
-        """`project` is the session's folder, `address` the URL path of its page."""
+    def __init__(
+        self, environment: Environment, project: str, address: str, **changes: object
+    ) -> None:
+        """`project` is the session's folder, `address` the URL path of its page.
+
+        `changes` are laid over what the templates know.
+        """
         template = environment.get_template("blocks.html")
         self._macros = template.make_module(
             {
@@ -50,6 +55,7 @@ class Fragments:
                 "address": address,
                 "dollars": _dollars,
                 "duration": _duration,
+                **changes,
             }
         )
 

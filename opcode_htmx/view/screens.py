@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from ..runs.supervisor import Supervisor
 from .aside import Aside
 from .conversation import Conversation
 from .fragments import Fragments
+from .needs import Needs
 from .options import Chooser, OptionsParts
 
 KEPT = 32
@@ -29,12 +31,18 @@ class Screen:
     fragments: Fragments
     _aside: Aside
     _options: OptionsParts
+    folder: str
+    """Where the session works."""
+    needs: Callable[[], int]
+    """How many other sessions need the person."""
 
     def aside(self) -> dict[str, Markup]:
         """The elements around the transcript, by id."""
-        run = self.conversation.run
-        options = self._options.parts(self.conversation.session_id, run)
-        return {**self._aside.parts(run), **options}
+        seen = self.conversation
+        return {
+            **self._aside.parts(seen.run, seen.current, seen.progress, self.needs()),
+            **self._options.parts(seen.session_id, seen.run),
+        }
 
 
 class Screens:
@@ -44,10 +52,12 @@ class Screens:
         config_dir: Path,
         environment: Environment,
         chooser: Chooser,
+        needs: Needs,
     ) -> None:
         self._supervisor = supervisor
+        self._needs = needs
         self._config_dir = config_dir
-        self._environment = environment
+        self.environment = environment
         self._options = OptionsParts(environment, chooser)
         self._kept: OrderedDict[tuple[str, str], Screen] = OrderedDict()
 
@@ -60,6 +70,11 @@ class Screens:
             self._kept.popitem(last=False)
         return screen
 
+    def forget(self, session_id: str) -> None:
+        """Fold the session anew when it is asked for again: its files are gone or others."""
+        for key in [key for key in self._kept if key[0] == session_id]:
+            del self._kept[key]
+
     def _make(self, session_id: str, project_path: str, address: str) -> Screen:
         conversation = Conversation(
             session_id,
@@ -67,5 +82,7 @@ class Screens:
             history_file=partial(history.find, self._config_dir, session_id),
             changed=self._supervisor.changes(session_id),
         )
-        fragments = Fragments(self._environment, project_path, address)
-        return Screen(conversation, fragments, Aside(self._environment), self._options)
+        fragments = Fragments(self.environment, project_path, address)
+        needs = partial(self._needs.beside, session_id)
+        aside = Aside(self.environment)
+        return Screen(conversation, fragments, aside, self._options, project_path, needs)

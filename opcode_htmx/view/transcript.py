@@ -45,6 +45,7 @@ from .blocks import (
     ToolBlock,
     ToolState,
 )
+from .progress import Progress
 from .shelf import Shelf
 from .speech import Speech
 from .wording import (
@@ -75,6 +76,7 @@ class Transcript:
         self._speech = Speech(self._shelf)
         self._turn_began = 0  # the index in blocks at which this turn's begin
         self._cost = cost_before
+        self.progress = Progress()
 
     @property
     def blocks(self) -> list[Block]:
@@ -96,9 +98,17 @@ class Transcript:
     def get(self, block_id: str) -> Block | None:
         return self._shelf.get(block_id)
 
+    @property
+    def current(self) -> Block | None:
+        """What goes on: the newest tool that runs, or else the newest block."""
+        tools = [b for b in self._shelf.unfinished.values() if isinstance(b, ToolBlock)]
+        newest = self.blocks[-1] if self.blocks else None
+        return max(tools, key=lambda tool: tool.born) if tools else newest
+
     def feed(self, message: Message, offset: int) -> None:
         """Fold one message, whose line ends at byte `offset`."""
         self._shelf.go_to(offset)
+        self.progress.take(message)
         match message:
             case MessageStart():
                 self._speech.begin_message(message)

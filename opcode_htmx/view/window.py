@@ -30,10 +30,24 @@ class Window:
         return self.blocks[0].id if self.blocks else ""
 
 
-def newest(blocks: Sequence[Block], from_id: str | None = None) -> Window:
-    """The newest blocks: all from the one with `from_id`, or the FIRST ones of a page."""
+def newest(blocks: Sequence[Block], from_id: str | None = None, mark: str = "") -> Window:
+    """The newest blocks: all from the one with `from_id`, or the FIRST ones of a page.
+
+    What is new since the one with the id `mark` belongs to the first ones, if it is not too much.
+    """
     begin = _index(blocks, from_id)
-    return _window(blocks, max(0, len(blocks) - FIRST) if begin is None else begin, len(blocks))
+    if begin is None:
+        begin = max(0, len(blocks) - FIRST)
+        read = _index(blocks, mark)
+        if read is not None and len(blocks) - read <= STEP:
+            begin = min(begin, read)
+    return _window(blocks, begin, len(blocks))
+
+
+def behind(blocks: Sequence[Block], mark: str) -> int:
+    """How many blocks have come since the one with the id `mark`; 0 if there is no such one."""
+    read = _index(blocks, mark) if mark else None
+    return 0 if read is None else len(blocks) - read - 1
 
 
 def before(blocks: Sequence[Block], block_id: str) -> Window | None:

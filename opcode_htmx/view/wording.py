@@ -33,6 +33,7 @@ _QUIET_SYSTEM = frozenset(
         "hook_started",
         "hook_progress",
         "session_state_changed",
+        "session_title_changed",
         "files_persisted",
         "turn_duration",
         "away_summary",

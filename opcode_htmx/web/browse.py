@@ -2,18 +2,29 @@
 
 from pathlib import Path
 
-from flask import Blueprint, render_template
+from flask import Blueprint, render_template, request
 
-from opcode_htmx.claude import sessions
+from ..claude import sessions
+from ..runs.trash import Deleted, NotInTrash, Trash
 
 
-def blueprint(config_dir: Path) -> Blueprint:
+def blueprint(config_dir: Path, trash: Trash | None = None) -> Blueprint:
     """Pages `/` and `/projects/<project_id>` over the Claude config folder `config_dir`."""
     browse = Blueprint("browse", __name__)
 
+    def deleted() -> Deleted | None:
+        """What was deleted on the page that led here, if it can be restored."""
+        try:
+            return (
+                trash.get(request.args["deleted"]) if trash and "deleted" in request.args else None
+            )
+        except NotInTrash:
+            return None
+
     @browse.get("/")
     def projects() -> str:
-        return render_template("projects.html", projects=sessions.projects(config_dir))
+        found = sessions.projects(config_dir)
+        return render_template("projects.html", projects=found, deleted=deleted())
 
     @browse.get("/projects/<project_id>")
     def project(project_id: str) -> str:
@@ -21,6 +32,7 @@ def blueprint(config_dir: Path) -> Blueprint:
             "project.html",
             project=sessions.project(config_dir, project_id),
             sessions=sessions.sessions(config_dir, project_id),
+            deleted=deleted(),
         )
 
     return browse

@@ -25,6 +25,9 @@ FRAME_SECONDS = 0.04
 HEARTBEAT_SECONDS = 15.0
 """Keeps proxies from dropping the socket, and tells the page that it is not cut off."""
 
+LOOK_ROUND_SECONDS = 3.0
+"""How often a viewer looks at what nobody tells it of."""
+
 
 def register(sock: Sock, lookup: SessionLookup, sockets: OpenSockets, leaving: Leaving) -> None:
     @sock.route("/projects/<project_id>/sessions/<session_id>/live")  # type: ignore[untyped-decorator]
@@ -82,20 +85,26 @@ def updates(screen: Screen, cursor: Cursor, while_: Callable[[], bool]) -> Itera
         conversation.refresh()
         fragments = screen.fragments.changes(conversation.changes_since(cursor))
         newer = conversation.cursor
-        elements = screen.aside()
+        elements, needed = screen.aside(), screen.needs()
         around = [html for name, html in elements.items() if shown.get(name) != html]
         if fragments or around or newer != cursor:
             cursor, shown = newer, {**elements}
             yield _message(fragments, around, cursor)
         # Changes gather for a frame, so that a flood is a few large messages
         gevent.sleep(max(0.0, began + FRAME_SECONDS - time.monotonic()))
-        while conversation.changed.wait(seen, HEARTBEAT_SECONDS) == seen and while_():
-            # What a terminal adds to the session meanwhile is told by nobody
+        spoke = time.monotonic()
+        while conversation.changed.wait(seen, LOOK_ROUND_SECONDS) == seen and while_():
+            # What a terminal adds to the session meanwhile, and what happens in other sessions,
+            # is told by nobody
             conversation.refresh()
-            if conversation.cursor != cursor:
+            if conversation.cursor != cursor or needed != screen.needs():
                 break
-            yield _message("", [], cursor)
+            if time.monotonic() - spoke >= HEARTBEAT_SECONDS:
+                spoke = time.monotonic()
+                yield _message("", [], cursor)
 
 
 def _message(fragments: str, around: Sequence[str], cursor: Cursor) -> str:
-    return render_template("update.html", fragments=fragments, around=around, cursor=cursor)
+    return render_template(
+        "update.html", fragments=fragments, around=around, cursor=cursor, now=time.time()
+    )

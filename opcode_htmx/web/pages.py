@@ -5,6 +5,7 @@ Thin: looks up, renders, decides nothing.
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,10 +18,12 @@ from ..demo.scenes import Suggestion
 from ..runs.run import Run
 from ..runs.supervisor import Supervisor
 from ..view import window
-from ..view.aside import status_text
 from ..view.blocks import Block, PromptBlock, RawBlock, ToolBlock
 from ..view.fragments import dom_id
+from ..view.marks import Marks
+from ..view.needs import Needs
 from ..view.screens import Screen, Screens
+from . import overview
 from .login import local_path
 
 TITLE_CHARACTERS = 80
@@ -49,6 +52,29 @@ class SessionLookup:
         address = url_for("pages.session", project_id=project_id, session_id=session_id)
         return self._screens.get(session_id, self.folder(project_id, session_id), address)
 
+    def history_file(self, project_id: str, session_id: str) -> Path | None:
+        """Claude's history file; None as long as it has written none. Raises as `folder` does."""
+        try:
+            return sessions.session_file(self._config_dir, project_id, session_id)
+        except (sessions.ProjectNotFound, sessions.SessionNotFound):
+            self.folder(project_id, session_id)
+            return None
+
+    def title(self, project_id: str, session_id: str) -> str:
+        """What the person or Claude calls the session; empty if it has no name."""
+        path = self.history_file(project_id, session_id)
+        return shorten(sessions.name_of(path)) if path else ""
+
+    def title_of_run(self, run: Run) -> str:
+        """The title of a run's session in a list."""
+        first = next(iter(run.state.sent.values()), "")
+        path = history.find(self._config_dir, run.record.session_id)
+        known = sessions.title_of(path) if path else ""
+        return shorten(known or first) or "A session"
+
+    def live(self) -> list[Run]:
+        return self._supervisor.live()
+
     def folder(self, project_id: str, session_id: str) -> str:
         """The folder that the session works in. Raises ProjectNotFound or SessionNotFound."""
         for run in self._supervisor.of_session(session_id):
@@ -61,7 +87,7 @@ class SessionLookup:
         return folder
 
 
-def blueprint(place: Place, supervisor: Supervisor, lookup: SessionLookup) -> Blueprint:
+def blueprint(place: Place, lookup: SessionLookup, marks: Marks, needs: Needs) -> Blueprint:
     pages = Blueprint("pages", __name__)
 
     @pages.get("/projects/<project_id>/sessions/<session_id>")
@@ -71,13 +97,21 @@ def blueprint(place: Place, supervisor: Supervisor, lookup: SessionLookup) -> Bl
         conversation = screen.conversation
         conversation.refresh()
         blocks = list(conversation.blocks())
-        shown = window.newest(blocks, request.args.get("from"))
+        read = marks.of(session_id).block
+        marked = next((block.id for block in blocks if dom_id(block.id) == read), "")
+        marks.look(session_id)
+        shown = window.newest(blocks, request.args.get("from"), marked)
         return render_template(
             "session.html",
-            title=title_of(blocks),
+            title=lookup.title(project_id, session_id) or title_of(blocks),
+            needs=screen.needs(),
+            mark=marked,
+            unread=window.behind(blocks, marked),
+            shown_ids={block.id for block in shown.blocks},
+            now=time.time(),
             project_id=project_id,
             session_id=session_id,
-            folder=lookup.folder(project_id, session_id),
+            folder=screen.folder,
             window=shown,
             render=screen.fragments.block,
             dom_id=dom_id,
@@ -103,6 +137,7 @@ def blueprint(place: Place, supervisor: Supervisor, lookup: SessionLookup) -> Bl
             render=screen.fragments.block,
             dom_id=dom_id,
             address=address,
+            mark=request.args.get("mark", ""),
         )
 
     @pages.get("/projects/<project_id>/sessions/<session_id>/blocks/<block_id>")
@@ -129,7 +164,12 @@ def blueprint(place: Place, supervisor: Supervisor, lookup: SessionLookup) -> Bl
 
     @pages.get("/runs")
     def runs() -> str:
-        return render_template("runs.html", runs=[RunRow.of(run) for run in supervisor.live()])
+        return overview.page(lookup.live(), needs.all(), lookup.title_of_run)
+
+    @pages.get("/runs/badge")
+    def badge() -> str:
+        """How many sessions need the person, as other pages keep it current."""
+        return render_template("badge.html")
 
     @pages.get("/healthz")
     def healthz() -> dict[str, str]:
@@ -153,34 +193,6 @@ def new_page(place: Place, filled_in: Mapping[str, str], error: str = "") -> str
         known=[project.path for project in sessions.projects(place.config_dir) if project.path],
         suggestions=place.suggestions,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class RunRow:
-    """One line of the list of running sessions."""
-
-    id: str
-    project_id: str
-    project_path: str
-    session_id: str
-    title: str
-    phase: str
-    status: str
-    started_at: float
-
-    @classmethod
-    def of(cls, run: Run) -> RunRow:
-        first = next(iter(run.state.sent.values()), "")
-        return cls(
-            id=run.id,
-            project_id=history.project_id(Path(run.record.project_path)),
-            project_path=run.record.project_path,
-            session_id=run.record.session_id,
-            title=shorten(first) or "A session",
-            phase=run.phase,
-            status=status_text(run),
-            started_at=run.record.created_at,
-        )
 
 
 def title_of(blocks: Iterable[Block]) -> str:

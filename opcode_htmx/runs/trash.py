@@ -1,0 +1,102 @@
+"""Sessions that were deleted: kept for some days, so that deleting can be undone.
+
+Each is a folder with a record of what was where: Claude's history file, what Claude keeps beside
+it, and the folders of our runs.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import shutil
+import time
+import uuid
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from .supervisor import Supervisor
+
+log = logging.getLogger(__name__)
+
+TRASH_ID = re.compile(r"[0-9a-f]{32}")
+KEPT_SECONDS = 7 * 86400.0
+_RECORD = "trash.json"
+
+
+class NotInTrash(Exception):
+    """What is to be restored is not there, or its place is taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """What was deleted, and where it belongs; `at` is a Unix time."""
+
+    id: str
+    session_id: str
+    project_id: str
+    title: str
+    at: float
+    places: dict[str, str]
+    """The places that things were taken from, by their names in the trash."""
+
+
+class Trash:
+    def __init__(self, folder: Path, supervisor: Supervisor) -> None:
+        self._folder = folder
+        self._supervisor = supervisor
+        self.purge()
+
+    def put(self, session_id: str, project_id: str, title: str, history: Path | None) -> Deleted:
+        """Move all that there is of a session into the trash. Raises StillRunning, OSError."""
+        self.purge()
+        runs = self._supervisor.forget(session_id)
+        things = [run.folder.path for run in runs]
+        if history is not None:
+            things += [history, history.with_suffix("")]
+        places = {path.name: str(path) for path in things if path.exists()}
+        deleted = Deleted(uuid.uuid4().hex, session_id, project_id, title, time.time(), places)
+        folder = self._folder / deleted.id
+        folder.mkdir(mode=0o700, parents=True)
+        # first the way back, then the things: a crash in between loses nothing
+        (folder / _RECORD).write_text(json.dumps(asdict(deleted)), encoding="utf-8")
+        for name, place in places.items():
+            shutil.move(place, folder / name)
+        return deleted
+
+    def get(self, trash_id: str) -> Deleted:
+        """Raises NotInTrash."""
+        try:
+            if not TRASH_ID.fullmatch(trash_id):
+                raise ValueError(trash_id)
+            return Deleted(**json.loads((self._folder / trash_id / _RECORD).read_bytes()))
+        except (OSError, ValueError, TypeError):
+            raise NotInTrash("This session is not in the trash any more.") from None
+
+    def restore(self, trash_id: str) -> Deleted:
+        """Put everything back where it was. Raises NotInTrash, OSError."""
+        deleted = self.get(trash_id)
+        folder = self._folder / trash_id
+        there = {name: Path(place) for name, place in deleted.places.items()}
+        if any((folder / name).exists() and place.exists() for name, place in there.items()):
+            raise NotInTrash("There is a session in its place again, so it cannot be restored.")
+        for name, place in there.items():
+            if (folder / name).exists():
+                place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                shutil.move(folder / name, place)
+        shutil.rmtree(folder)
+        self._supervisor.adopt()
+        return deleted
+
+    def purge(self) -> None:
+        """Delete for good what has been here for long."""
+        if not self._folder.is_dir():
+            return
+        for folder in os.scandir(self._folder):
+            if TRASH_ID.fullmatch(folder.name) and folder.is_dir(follow_symlinks=False):
+                try:
+                    if time.time() - self.get(folder.name).at > KEPT_SECONDS:
+                        shutil.rmtree(folder.path)
+                except (NotInTrash, OSError) as error:
+                    log.warning("%s cannot be cleared away: %s", folder.path, error)

@@ -1,0 +1,31 @@
+"""A session as one HTML file: the blocks as the page shows them, whole, with the styles inside."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterable
+from pathlib import Path
+
+from jinja2 import Environment
+from markupsafe import Markup
+
+from .blocks import Block
+from .fragments import Fragments
+from .tools import Cut
+
+
+class WholeBlocks(Fragments):
+    """Renders blocks uncut, without links to the server, and keeps nothing of it."""
+
+    def __init__(self, environment: Environment, project: str) -> None:
+        super().__init__(environment, project, "", cut=lambda text: Cut(text, 0))
+
+    def block(self, block: Block) -> Markup:
+        html: Markup = self._macros.block(block, self.block)  # type: ignore[attr-defined]
+        return html
+
+
+def style_address(files: Iterable[Path]) -> str:
+    """Stylesheets as an address that holds them, for a file that stands alone."""
+    css = b"\n".join(file.read_bytes() for file in files)
+    return f"data:text/css;base64,{b64encode(css).decode()}"

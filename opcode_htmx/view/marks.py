@@ -1,0 +1,69 @@
+"""Where the person stopped reading in each session, and when they last looked.
+
+Kept in one small file in the state folder, so that another device, or the same one after it slept,
+goes on from there.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+KEPT = 1000
+"""Sessions whose marks are kept, those looked at last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """`block` names the newest element that was read, empty if none was; `at` is a Unix time."""
+
+    block: str
+    at: float
+
+
+class Marks:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.since = time.time()
+        """Since when looks are noted: what ended before counts as seen."""
+        self._marks: dict[str, Mark] = {}  # by session, the one looked at last at the end
+        self._load()
+
+    def of(self, session_id: str) -> Mark:
+        return self._marks.get(session_id, Mark("", self.since))
+
+    def look(self, session_id: str, block: str = "") -> None:
+        """The person looks at the session, and has read up to `block`; empty: as far as before."""
+        block = block or self.of(session_id).block
+        self._marks.pop(session_id, None)
+        self._marks[session_id] = Mark(block, time.time())
+        while len(self._marks) > KEPT:
+            del self._marks[next(iter(self._marks))]
+        self._store()
+
+    def _load(self) -> None:
+        try:
+            stored = json.loads(self._path.read_bytes())
+            self.since = float(stored["since"])
+            self._marks = {key: Mark(**mark) for key, mark in stored["sessions"].items()}
+        except FileNotFoundError:
+            self._store()
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            log.warning("%s cannot be read and begins anew: %s", self._path, error)
+
+    def _store(self) -> None:
+        sessions = {key: asdict(mark) for key, mark in self._marks.items()}
+        draft = self._path.with_suffix(".new")
+        try:
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                json.dump({"since": self.since, "sessions": sessions}, file)
+            draft.replace(self._path)
+        except OSError:  # reading goes on without; a full disk is told of elsewhere
+            log.exception("%s cannot be written", self._path)

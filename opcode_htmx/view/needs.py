@@ -1,0 +1,64 @@
+"""The sessions that need the person: those that wait, that went wrong, or that are done unseen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ..runs.folder import Outcome
+from ..runs.phases import Phase
+from ..runs.run import Run
+from ..runs.supervisor import Supervisor
+from .doing import asked
+from .marks import Marks
+
+
+class Reason(StrEnum):
+    ASKS = "asks"
+    FAILED = "failed"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A session that needs the person, by its newest run; `at` is a Unix time."""
+
+    run: Run
+    reason: Reason
+    text: str
+    at: float
+
+
+class Needs:
+    def __init__(self, supervisor: Supervisor, marks: Marks) -> None:
+        self._supervisor = supervisor
+        self._marks = marks
+
+    def all(self) -> list[Need]:
+        """What waits for an answer first, then what is over, the newest of each first."""
+        found = [need for run in self._supervisor.newest() if (need := self._need(run))]
+        return sorted(found, key=lambda need: (need.reason is not Reason.ASKS, -need.at))
+
+    def beside(self, session_id: str) -> int:
+        """How many other sessions than this one need the person."""
+        return sum(need.run.record.session_id != session_id for need in self.all())
+
+    def _need(self, run: Run) -> Need | None:
+        if run.phase is Phase.WAITING and run.state.asks:
+            request = next(iter(run.state.asks.values()))
+            text = f"Waits for your answer: {asked(request)}"
+            return Need(run, Reason.ASKS, text, run.folder.last_output())
+        seen = self._marks.of(run.record.session_id).at
+        end = run.record.end
+        if end is None:
+            if run.phase is not Phase.IDLE or not run.state.turns:
+                return None
+        elif end.outcome is Outcome.CANCELLED or end.at <= seen:
+            return None
+        elif end.outcome is not Outcome.COMPLETED:
+            return Need(run, Reason.FAILED, end.cause, end.at)
+        # A process that ends in its own time says nothing new: its last words count
+        at = run.folder.last_output()
+        if at <= seen or (end and not run.folder.output.exists()):
+            return None
+        return Need(run, Reason.DONE, "Done since you last looked", at)

@@ -1,0 +1,100 @@
+"""Find words in a session: in what was said, in what tools were told, in what they gave back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from .blocks import (
+    AskBlock,
+    Block,
+    ErrorBlock,
+    NoticeBlock,
+    PromptBlock,
+    RawBlock,
+    TextBlock,
+    ThinkingBlock,
+    ToolBlock,
+)
+
+BEFORE, AFTER = 60, 140
+"""Characters shown around what was found."""
+
+LONGEST_QUERY = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """Words that were found: in which block, below which one of the top level, and where in it."""
+
+    block: Block
+    top: Block
+    where: str
+    before: str
+    match: str
+    after: str
+
+
+def find(blocks: Iterable[Block], query: str) -> Iterator[Hit]:
+    """The first place in each part of each block, in the order of the blocks.
+
+    Capitals and spaces make no difference.
+    """
+    words = query[:LONGEST_QUERY].split()
+    if words:
+        pattern = re.compile(r"\s+".join(map(re.escape, words)), re.IGNORECASE)
+        for top in blocks:
+            yield from _in_block(top, top, pattern)
+
+
+def _in_block(block: Block, top: Block, pattern: re.Pattern[str]) -> Iterator[Hit]:
+    for where, text in _parts(block):
+        if found := pattern.search(text):
+            begin, end = found.span()
+            before = " ".join(text[max(0, begin - BEFORE) : begin].split(" "))
+            after = text[end : end + AFTER]
+            yield Hit(
+                block=block,
+                top=top,
+                where=where,
+                before=("…" if begin > BEFORE else "") + before,
+                match=found[0],
+                after=after + ("…" if len(text) > end + AFTER else ""),
+            )
+    for child in block.children:
+        yield from _in_block(child, top, pattern)
+
+
+def _parts(block: Block) -> Iterator[tuple[str, str]]:
+    match block:
+        case PromptBlock():
+            yield "You", block.text
+        case ThinkingBlock():
+            yield "Claude's thoughts", "".join(block.source)
+        case TextBlock():
+            yield "Claude", "".join(block.source)
+        case ToolBlock():
+            yield block.name, "\n".join(_strings(block.input))
+            yield f"{block.name}, its output", block.output
+        case AskBlock():
+            yield f"{block.request.tool_name}, asked", "\n".join(_strings(block.request.input))
+        case NoticeBlock() | ErrorBlock() | RawBlock():
+            yield block.kind.capitalize(), block.text
+        case _:
+            pass
+
+
+def _strings(value: object) -> Iterator[str]:
+    """The texts in a value of Claude's, however it is nested (JSON nests no deeper than Python)."""
+    match value:
+        case str():
+            yield value
+        case dict():
+            for each in value.values():
+                yield from _strings(each)
+        case list():
+            for each in value:
+                yield from _strings(each)
+        case _:
+            pass

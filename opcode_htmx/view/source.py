@@ -1,0 +1,97 @@
+"""Blocks as Markdown: what a person copies or takes along. No HTML here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from .blocks import (
+    AskBlock,
+    Block,
+    ErrorBlock,
+    NoticeBlock,
+    PromptBlock,
+    RawBlock,
+    SummaryBlock,
+    TextBlock,
+    ThinkingBlock,
+    ToolBlock,
+)
+from .wording import as_json
+
+_TICKS = re.compile(r"`{3,}")
+
+
+def source(block: Block) -> str:
+    """One block as the Markdown that it came from, or that says the same."""
+    match block:
+        case PromptBlock() | NoticeBlock() | ErrorBlock():
+            return block.text
+        case TextBlock():
+            return "".join(block.source)
+        case ToolBlock():
+            return "\n\n".join([*_tool(block), *(_quoted(source(b)) for b in block.children)])
+        case AskBlock():
+            return f"*{block.request.tool_name}: {block.state}*"
+        case SummaryBlock():
+            cost = "" if block.cost_usd is None else f", ${block.cost_usd:.4f}"
+            tokens = f"{block.input_tokens:,} tokens in, {block.output_tokens:,} out"
+            return f"*{block.duration_ms / 1000:.1f} s, {tokens}{cost}*"
+        case RawBlock():
+            return fenced(block.text, "json")
+        case _:
+            return ""
+
+
+def answer(blocks: Sequence[Block], block_id: str) -> str:
+    """All that Claude said in the turn that the block stands in."""
+    said: list[str] = []
+    found = False
+    for block in blocks:
+        if isinstance(block, PromptBlock):
+            if found:
+                break
+            said = []
+        elif isinstance(block, TextBlock) and not isinstance(block, ThinkingBlock):
+            said.append(source(block).strip())
+        found = found or block.id == block_id
+    return "\n\n".join(said) if found else ""
+
+
+def document(title: str, folder: str, blocks: Iterable[Block]) -> Iterator[str]:
+    """A whole session, piece by piece."""
+    yield f"# {_line(title)}\n\nWith Claude Code in `{folder}`.\n"
+    speaker = ""
+    for block in blocks:
+        who = "You" if isinstance(block, PromptBlock) else "Claude"
+        if who != speaker:
+            yield f"\n## {who}\n"
+            speaker = who
+        text = source(block).strip()
+        yield f"\n{_quoted(text) if isinstance(block, ThinkingBlock) else text}\n"
+
+
+def fenced(text: str, language: str = "") -> str:
+    """A code block, whatever stands in the text."""
+    longest = max((len(ticks) for ticks in _TICKS.findall(text)), default=2)
+    fence = "`" * (longest + 1)
+    return f"{fence}{language}\n{text.rstrip(chr(10))}\n{fence}"
+
+
+def _tool(block: ToolBlock) -> Iterator[str]:
+    command = block.input.get("command")
+    yield f"**{block.name}** ({block.state})"
+    if isinstance(command, str):
+        yield fenced(command, "sh")
+    elif block.input:
+        yield fenced(as_json(block.input), "json")
+    if block.output:
+        yield fenced(block.output)
+
+
+def _quoted(text: str) -> str:
+    return "\n".join(f"> {line}".rstrip() for line in text.splitlines())
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

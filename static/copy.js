@@ -1,0 +1,90 @@
+// Copies links, texts and code; opens what can be copied of a block in place.
+"use strict";
+
+(() => {
+  const SAID_MS = 2000;
+  const $ = (id) => document.getElementById(id);
+
+  // Plain http has no clipboard: there the text is selected and copied as a person would do it. If
+  // that is refused, it stays selected.
+  const copy = async (from) => {
+    try {
+      await navigator.clipboard.writeText(from.value ?? from.innerText);
+      return true;
+    } catch {
+      if (from.select) {
+        from.focus();
+        from.select();
+      } else getSelection().selectAllChildren(from);
+      return document.execCommand("copy");
+    }
+  };
+
+  const copyFor = async (button, from) => {
+    const label = (button.dataset.label ??= button.textContent);
+    button.textContent = (await copy(from)) ? "Copied" : "Selected: copy it now";
+    setTimeout(() => (button.textContent = label), SAID_MS);
+  };
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("[data-copy]");
+    if (button) copyFor(button, $(button.dataset.copy));
+  });
+
+  const transcript = $("transcript");
+  if (!transcript) return;
+
+  // --- what can be copied of a block ------------------------------------------------------
+
+  const sheet = document.createElement("dialog");
+  sheet.className = "sheet";
+  sheet.ariaLabel = "Link and copy";
+  document.body.append(sheet);
+
+  transcript.addEventListener("click", async (event) => {
+    const link = event.target.closest(".more");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    const answer = await fetch(link.href).catch(() => null);
+    if (!answer?.ok) return location.assign(link.href);
+    const box = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("share");
+    const plain = box.querySelector("#share-plain");
+    if (plain) {
+      plain.value = link.parentElement.querySelector(".parts").innerText.trim();
+      plain.closest(".field").hidden = false;
+    }
+    const close = document.createElement("form");
+    close.method = "dialog";
+    close.innerHTML = '<button class="button">Close</button>';
+    sheet.replaceChildren(box, close);
+    sheet.showModal();
+  });
+  sheet.addEventListener("click", (event) => event.target === sheet && sheet.close());
+
+  // --- code ------------------------------------------------------------------------------
+
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "button copy-code";
+  button.textContent = "Copy";
+  button.hidden = true;
+  document.body.append(button);
+  let code = null;
+
+  const offer = (event) => {
+    if (event.target === button) return;
+    const over = event.target.closest?.("#transcript pre");
+    if (!over) {
+      button.hidden = document.activeElement !== code || !code?.isConnected;
+      return;
+    }
+    code = over;
+    const { top, right } = code.getBoundingClientRect();
+    button.style.top = `${top + scrollY + 4}px`;
+    button.style.left = `${right - 4}px`;
+    button.hidden = false;
+  };
+  document.addEventListener("pointerover", offer);
+  document.addEventListener("focusin", offer);
+  button.addEventListener("click", () => copyFor(button, code));
+})();

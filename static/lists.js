@@ -1,0 +1,24 @@
+// Keeps what the lists say current while someone looks: what needs them, and what runs.
+"use strict";
+
+(() => {
+  const EVERY_MS = 10000;
+  const refresh = async () => {
+    if (document.hidden) return;
+    const answer = await fetch(location.pathname === "/runs" ? "/runs" : "/runs/badge").catch(() => null);
+    if (!answer?.ok) return;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const count = Number(page.getElementById("running")?.dataset.count ?? 0);
+    for (const newer of page.querySelectorAll("[data-fresh]")) {
+      const older = document.getElementById(newer.id);
+      // what someone is about to press stays
+      if (!older || older.outerHTML === newer.outerHTML || older.matches(":focus-within, :active")) continue;
+      older.replaceWith(newer);
+    }
+    const title = document.title.replace(/^\(\d+\) /, "");
+    document.title = count ? `(${count}) ${title}` : title;
+  };
+  setInterval(refresh, EVERY_MS);
+  document.addEventListener("visibilitychange", refresh);
+  addEventListener("pageshow", (event) => event.persisted && refresh());
+})();
