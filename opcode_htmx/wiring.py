@@ -144,7 +144,7 @@ def _add_pages(
     screens = Screens(supervisor, place.config_dir, app.jinja_env, chooser, needs)
     lookup = pages.SessionLookup(place.config_dir, supervisor, screens)
     app.register_blueprint(browse.blueprint(place.config_dir, trash))
-    app.register_blueprint(pages.blueprint(place, lookup, marks, needs))
+    app.register_blueprint(pages.blueprint(place, lookup, marks, needs, supervisor.leaving))
     app.register_blueprint(manage.blueprint(lookup, screens, marks, trash, ROOT / "static"))
     app.register_blueprint(manage.trash_blueprint(screens, trash))
     app.register_blueprint(prompts.blueprint(place, supervisor, lookup))

@@ -15,6 +15,7 @@ from flask import Blueprint, Response, abort, render_template, request, url_for
 
 from ..claude import history, sessions
 from ..demo.scenes import Suggestion
+from ..runs.leaving import Leaving
 from ..runs.run import Run
 from ..runs.supervisor import Supervisor
 from ..view import window
@@ -87,13 +88,15 @@ class SessionLookup:
         return folder
 
 
-def blueprint(place: Place, lookup: SessionLookup, marks: Marks, needs: Needs) -> Blueprint:
+def blueprint(
+    place: Place, lookup: SessionLookup, marks: Marks, needs: Needs, leaving: Leaving
+) -> Blueprint:
     pages = Blueprint("pages", __name__)
 
     @pages.get("/projects/<project_id>/sessions/<session_id>")
     def session(project_id: str, session_id: str) -> str:
         screen = lookup.screen(project_id, session_id)
-        supervisor.leaving.seen(session_id)
+        leaving.seen(session_id)
         conversation = screen.conversation
         conversation.refresh()
         blocks = list(conversation.blocks())
