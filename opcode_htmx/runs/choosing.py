@@ -12,6 +12,7 @@ from ..claude.capabilities import Model
 from . import control
 from .control import ControlRefused
 from .folder import Outcome
+from .notify import Broadcast
 from .offer import models_offered_to
 from .options import Options, OptionStore
 from .run import Run, RunNotLive
@@ -28,18 +29,24 @@ class Choosing:
         self,
         folder: Path,
         runs: Callable[[], Iterable[Run]],
+        changes: Callable[[str], Broadcast],
         *,
         permission_mode: str | None,
         allow_bypass: bool,
         keep_running: bool,
     ) -> None:
-        """`runs` are all runs, the newest first; the rest is what holds where nobody has chosen."""
+        """`runs` are all runs, the newest first; `changes` is told when a session's options change.
+
+        The rest is what holds where nobody has chosen.
+        """
         self.allow_bypass = allow_bypass
         self._store = OptionStore(folder)
         self._runs = runs
+        self._changes = changes
         self._permission_mode = permission_mode
         self._keep_running = keep_running
         self._models: tuple[Model, ...] = ()
+        self._past_asked = False
 
     def options(self, session_id: str) -> Options:
         """What was chosen for a session."""
@@ -55,14 +62,17 @@ class Choosing:
         chosen = self.options(session_id).keep_running
         return self._keep_running if chosen is None else chosen
 
-    def models(self) -> tuple[Model, ...]:
-        """The models that Claude offered to the newest run that was told of any."""
-        runs = list(self._runs())
-        live = (run.state.models for run in runs if run.live)
-        self._models = next(filter(None, live), self._models)
+    def models(self, run: Run | None = None) -> tuple[Model, ...]:
+        """The models that Claude offers: as it told `run`, or else as it last told any."""
+        if run and run.state.models:
+            self._models = run.state.models
         if not self._models:
-            of_past = (models_offered_to(run.folder) for run in runs[:MODELS_LOOKED_FOR])
-            self._models = next(filter(None, of_past), ())
+            runs = list(self._runs())
+            self._models = next(filter(None, (run.state.models for run in runs)), ())
+            if not self._models and not self._past_asked:
+                self._past_asked = True
+                of_past = (models_offered_to(run.folder) for run in runs[:MODELS_LOOKED_FOR])
+                self._models = next(filter(None, of_past), ())
         return self._models
 
     def choose(self, session_id: str, **changes: str | bool | None) -> None:
@@ -77,8 +87,7 @@ class Choosing:
                 if run:
                     control.change(run, name, value)
             self._store.change(session_id, **{name: value})
-        if run:
-            run.changed.notify()
+        self._changes(session_id).notify()
 
     def approved_plan(self, session_id: str, mode: str) -> None:
         """The plan is carried out in `mode`; a next process is not to begin with planning again."""

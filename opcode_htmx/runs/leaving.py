@@ -21,6 +21,12 @@ from .run import Run, RunNotLive
 CHECK_SECONDS = 0.5
 
 
+def in_words(seconds: float) -> str:
+    """A length of time: `60 seconds`, `5 minutes`."""
+    amount, unit = (seconds / 60, "minute") if seconds >= 120 else (seconds, "second")
+    return f"{amount:g} {unit}" if amount == 1 else f"{amount:g} {unit}s"
+
+
 class Leaving:
     """Counts the viewers of each session, and ends what they have left."""
 
@@ -73,6 +79,6 @@ class Leaving:
 
     def _end(self, run: Run) -> None:
         working = run.phase in OPEN_TURN
-        cause = f"Ended, because nobody was looking for {self._grace:g} seconds."
+        cause = f"Ended, because nobody was looking for {in_words(self._grace)}."
         with contextlib.suppress(RunNotLive):  # it was faster
             run.stop(Outcome.CANCELLED if working else Outcome.COMPLETED, cause)

@@ -76,6 +76,7 @@ class Supervisor:
         self.choosing = Choosing(
             settings.runs_dir.parent / "options",
             self._newest_first,
+            self.changes,
             permission_mode=settings.permission_mode,
             allow_bypass=settings.allow_bypass,
             keep_running=settings.keep_running,

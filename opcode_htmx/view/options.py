@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from jinja2 import Environment
 from markupsafe import Markup
@@ -14,10 +15,14 @@ from markupsafe import Markup
 from ..claude import command
 from ..claude.capabilities import DEFAULT_MODEL, Model
 from ..runs.choosing import BYPASS, Choosing
+from ..runs.leaving import in_words
 from ..runs.options import Options
 from ..runs.phases import Phase
 from ..runs.run import Run
 from .permissions import MODES
+
+RENDERED = 64
+"""How many are kept: a page asks many times a second."""
 
 OFFERED_MODES = ("default", "acceptEdits", "plan", BYPASS)
 EFFORTS = {
@@ -78,7 +83,7 @@ class Chooser:
     def view(self, session_id: str, run: Run | None = None) -> OptionsView:
         """The choices of a session whose newest run is `run`."""
         choosing = self.choosing
-        options, models = choosing.options(session_id), choosing.models()
+        options, models = choosing.options(session_id), choosing.models(run)
         live = run if run and run.live and run.phase is not Phase.STOPPING else None
         mode = _mode(live, choosing.permission_mode(session_id))
         model = (live and live.state.model) or options.model or ""
@@ -89,7 +94,7 @@ class Chooser:
             Field("effort", "Effort", _efforts(models, model, effort), effort),
             Field(
                 "permission_mode",
-                "Permissions",
+                "Mode",
                 tuple(_modes(mode, live is not None, choosing.allow_bypass)),
                 mode,
             ),
@@ -97,7 +102,7 @@ class Chooser:
         return OptionsView(
             fields=fields,
             keep_running=keep,
-            grace=f"{self.grace:g} seconds",
+            grace=in_words(self.grace),
             now=_now(models, model, effort, mode, keep),
             bypass=mode == BYPASS,
             bypass_offered=choosing.allow_bypass,
@@ -111,10 +116,13 @@ class OptionsParts:
     def __init__(self, environment: Environment, chooser: Chooser) -> None:
         self._macros = environment.get_template("options.html").module
         self._chooser = chooser
+        self._rendered = lru_cache(RENDERED)(self._render)
 
     def parts(self, session_id: str, run: Run | None) -> dict[str, Markup]:
-        """The elements by id."""
-        view = self._chooser.view(session_id, run)
+        """The elements by id; rendered anew only where something differs."""
+        return self._rendered(self._chooser.view(session_id, run))
+
+    def _render(self, view: OptionsView) -> dict[str, Markup]:
         return {
             "in-force": self._macros.in_force(view),  # type: ignore[attr-defined]
             "bypass": self._macros.bypass(view),  # type: ignore[attr-defined]
