@@ -27,6 +27,7 @@ from .web import (
     headers,
     live,
     pages,
+    pictures,
     prompts,
     sockets,
 )
@@ -122,6 +123,7 @@ def _add_pages(app: Flask, place: pages.Place, supervisor: Supervisor) -> None:
     )
     app.register_blueprint(browse.blueprint(place.config_dir))
     app.register_blueprint(pages.blueprint(place, supervisor, lookup))
+    app.register_blueprint(pictures.blueprint(lookup))
     app.register_blueprint(prompts.blueprint(place, supervisor, lookup))
     app.register_blueprint(decisions.blueprint(supervisor))
     open_sockets = sockets.OpenSockets()

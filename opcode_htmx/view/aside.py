@@ -5,12 +5,15 @@ Small, and sent whole whenever it differs from what a viewer has.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from jinja2 import Environment
 from markupsafe import Markup
 
 from ..runs.folder import Outcome
 from ..runs.phases import Phase
 from ..runs.run import ERROR_LINES, Run
+from . import todos
 
 _SAYS = {
     Phase.STARTING: "Starting Claude…",
@@ -25,8 +28,10 @@ class Aside:
     def __init__(self, environment: Environment) -> None:
         self._macros = environment.get_template("aside.html").module
 
-    def parts(self, run: Run | None) -> dict[str, Markup]:
+    def parts(self, run: Run | None, noted: Sequence[todos.Todo] = ()) -> dict[str, Markup]:
         """The elements by id, each complete with its id, for a session whose newest run is `run`.
+
+        `noted` is what Claude has to do, in its own words.
 
         An empty element stands where there is nothing to show, so that it can be replaced.
         """
@@ -37,6 +42,7 @@ class Aside:
             "status": self._macros.status(phase_of(run), status_text(run)),  # type: ignore[attr-defined]
             "queue": self._macros.queue(list(waiting.values()), live),  # type: ignore[attr-defined]
             "errors": self._macros.errors(errors),  # type: ignore[attr-defined]
+            "todos": self._macros.todos(noted, todos.done(noted), todos.headline(noted)),  # type: ignore[attr-defined]
             "stop": self._macros.stop(run.id if run and live else "", phase_of(run)),  # type: ignore[attr-defined]
         }
 

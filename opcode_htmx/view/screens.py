@@ -30,7 +30,7 @@ class Screen:
 
     def aside(self) -> dict[str, Markup]:
         """The elements around the transcript, by id."""
-        return self._aside.parts(self.conversation.run)
+        return self._aside.parts(self.conversation.run, self.conversation.todos())
 
 
 class Screens:

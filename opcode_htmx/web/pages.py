@@ -21,6 +21,7 @@ from ..view.aside import status_text
 from ..view.blocks import Block, PromptBlock, RawBlock, ToolBlock
 from ..view.fragments import dom_id
 from ..view.screens import Screen, Screens
+from ..view.tools import whole_output
 from .login import local_path
 
 TITLE_CHARACTERS = 80
@@ -112,7 +113,7 @@ def blueprint(place: Place, supervisor: Supervisor, lookup: SessionLookup) -> Bl
         found = conversation.block(block_id)
         if not isinstance(found, ToolBlock | RawBlock):
             abort(404)
-        text = found.text if isinstance(found, RawBlock) else found.output
+        text = found.text if isinstance(found, RawBlock) else whole_output(found)
         return Response(text, mimetype="text/plain")
 
     @pages.get("/projects/<project_id>/new")

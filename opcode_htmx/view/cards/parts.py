@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -98,8 +98,6 @@ class ToolView:
     """Questions, and what was answered."""
     quiet: bool = False
     """Whether the line says all there is to say."""
-    extra: tuple[Cut, ...] = field(default=())
-    """Further texts as they stand."""
 
 
 def cut(text: str) -> Cut:
