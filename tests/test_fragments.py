@@ -382,7 +382,8 @@ def test_a_long_diff_is_cut_and_says_by_how_much() -> None:
     assert "100 more lines are not shown." in page.text
 
 
-PNG = "iVBORw0KGgoAAAANSUhEUgAAAAMAAAACCAIAAAASFvFNAAAAD0lEQVR4nGNkYGBgQAIAAMQABp8qL9QAAAAASUVORK5CYII="
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAMAAAACCAIAAAASFvFNAAAAD0lEQVR4nGNkYGBgQAIAAMQABp8q"
+"""The beginning of an image of three pixels by two."""
 
 
 def test_an_image_is_shown_with_its_size_at_an_address_of_its_own() -> None:

@@ -56,12 +56,12 @@ def test_a_compaction_says_how_much_it_took_away(raw: dict[str, Any], sentence: 
         (
             "api_retry",
             {"attempt": 2, "max_retries": 10, "error_status": 529},
-            "The API did not answer, but with status 529; Claude tries again (attempt 2 of 10).",
+            "The API answered with status 529; Claude tries again (attempt 2 of 10).",
         ),
         (
             "api_error",
             {"retryAttempt": 3, "maxRetries": 10, "error": {"status": 500}},
-            "The API did not answer, but with status 500; Claude tries again (attempt 3 of 10).",
+            "The API answered with status 500; Claude tries again (attempt 3 of 10).",
         ),
         (
             "api_retry",

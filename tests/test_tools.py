@@ -20,6 +20,9 @@ def view(name: str, details: object = None, **tool_input: Any) -> ToolView:
     return tools.present(name, tool_input, details, PROJECT)
 
 
+ODD_VALUES: list[Any] = [None, 7, [], {}, [[7]], {"a": {}}, "text", [{"question": 7}], float("nan")]
+
+
 def done(name: str, details: object = None, output: str = "", **tool_input: Any) -> ToolView:
     block = ToolBlock(id="t", order="1", born=1, revision=1, name=name, input=tool_input)
     block.state, block.output, block.details = ToolState.DONE, output, details
@@ -67,7 +70,7 @@ def test_a_card_says_in_one_line_what_a_tool_does(
 
 def test_every_card_keeps_calm_when_nothing_is_as_expected() -> None:
     for name in [*tools._CARDS, "mcp__", "mcp__a", ""]:
-        for value in (None, 7, [], {}, [[7]], {"a": {}}, "text", [{"question": 7}], float("nan")):
+        for value in ODD_VALUES:
             keys = "command file_path pattern query url prompt questions plan todos edits content"
             tool_input = dict.fromkeys([*keys.split(), "offset", "limit", "subject"], value)
             names = "file structuredPatch results filenames numFiles answers code mode stdout"
@@ -134,7 +137,7 @@ def test_a_file_that_was_read_shows_its_lines_without_the_numbers_of_the_cli() -
     file = {"content": "a\nb", "startLine": 120, "numLines": 2, "totalLines": 300}
     for details, output in (({"file": file}, "120\ta\n121\tb"), (None, "   120→a\n   121→b")):
         shown = done("Read", details, output, file_path=f"{PROJECT}/a.txt")
-        assert (shown.summary, shown.outcome) == ("a.txt", "120–121")
+        assert (shown.summary, shown.place) == ("a.txt", "120–121")
         assert text_of(shown.shown) == "a\nb"
         assert shown.shown is not None and shown.shown.numbers == "120\n121"
 
@@ -152,7 +155,7 @@ def test_what_is_read_is_coloured_by_the_name_of_its_file() -> None:
 
 def test_a_file_that_could_not_be_read_says_why() -> None:
     shown = failed("Read", "File does not exist.", file_path="/a", offset=5, limit=2)
-    assert (shown.outcome, text_of(shown.shown)) == ("5–6", "File does not exist.")
+    assert (shown.place, text_of(shown.shown)) == ("5–6", "File does not exist.")
 
 
 def test_a_notebook_shows_its_cells() -> None:

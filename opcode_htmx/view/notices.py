@@ -102,8 +102,8 @@ def _retry(raw: Json) -> str:
     limit = _int(raw.get("max_retries", raw.get("maxRetries")))
     status = _int(raw.get("error_status", _dict(raw.get("error")).get("status")))
     tries = f" (attempt {attempt}{f' of {limit}' if limit else ''})" if attempt else ""
-    what = f", but with status {status}" if status else " as it should"
-    return f"The API did not answer{what}; Claude tries again{tries}."
+    what = f"answered with status {status}" if status else "did not answer as it should"
+    return f"The API {what}; Claude tries again{tries}."
 
 
 def _limit(info: Json) -> Notice | None:

@@ -79,6 +79,8 @@ class ToolView:
     summary: str = ""
     outcome: str = ""
     """What came of it in a word or two: `exit 1`, `9 files`."""
+    place: str = ""
+    """Where in it: `120–179`."""
     added: int | None = None
     removed: int = 0
     """Lines, where files were changed."""
