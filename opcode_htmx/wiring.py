@@ -34,6 +34,7 @@ from .web import (
     live,
     manage,
     pages,
+    pictures,
     prompts,
     sockets,
 )
@@ -147,6 +148,7 @@ def _add_pages(
     app.register_blueprint(pages.blueprint(place, lookup, marks, needs, supervisor.leaving))
     app.register_blueprint(manage.blueprint(lookup, screens, marks, trash, ROOT / "static"))
     app.register_blueprint(manage.trash_blueprint(screens, trash))
+    app.register_blueprint(pictures.blueprint(lookup))
     app.register_blueprint(prompts.blueprint(place, supervisor, lookup))
     app.register_blueprint(decisions.blueprint(supervisor))
     app.register_blueprint(controls.blueprint(supervisor.choosing, lookup))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -31,11 +32,12 @@ ATTRIBUTES = {
     *("class", "id", "data-order", "data-state", "tabindex", "form", "formaction", "hx-post"),
     *("hx-swap", "name", "value", "type", "href", "autocomplete", "disabled", "rel", "target"),
     *("hx-target", "hx-sync", "key", "title", "start", "rows", "maxlength"),
+    *("data-o", "data-n", "hidden"),
 }
 TAGS = {
     *("article", "h3", "div", "p", "details", "summary", "span", "pre", "button", "fieldset"),
     *("legend", "label", "input", "b", "code", "a", "hx-upsert", "section", "ul", "ol", "li"),
-    *("h1", "em", "strong", "textarea", "#page"),
+    *("h1", "em", "strong", "textarea", "dl", "dt", "dd", "#page"),
 }
 
 
@@ -413,21 +415,98 @@ def test_long_output_is_cut_and_says_where_the_whole_is() -> None:
 def test_a_long_diff_is_cut_and_says_by_how_much() -> None:
     use = {"type": "tool_use", "id": "t", "name": "Write", "input": {"content": "a\n" * 500}}
     page = rendered(line(type="assistant", uuid="u", message={"id": "m", "content": [use]}))
-    assert len([n for n in page.walk() if n.attributes.get("class") == "diff-add"]) == 399
-    assert "101 more lines are not shown." in page.text
+    assert len([n for n in page.walk() if n.attributes.get("class") == "diff-add"]) == 400
+    assert "100 more lines are not shown." in page.text
 
 
-def test_images_are_counted() -> None:
-    image = {"type": "image", "source": {"media_type": "image/png", "data": "QQ=="}}
-    result = {"type": "tool_result", "tool_use_id": "t", "content": [image]}
-    assert (
-        "2 images attached"
-        in rendered(line(type="user", uuid="u", message={"content": [image, image]})).text
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAMAAAACCAIAAAASFvFNAAAAD0lEQVR4nGNkYGBgQAIAAMQABp8q"
+"""The beginning of an image of three pixels by two."""
+
+
+def test_an_image_is_shown_with_its_size_at_an_address_of_its_own() -> None:
+    image = {"type": "image", "source": {"media_type": "text/html", "data": PNG}}
+    result = {"type": "tool_result", "tool_use_id": "t", "content": [image, image]}
+    for page in (
+        rendered(line(type="user", uuid="t", message={"content": [image, image]})),
+        rendered(line(type="user", uuid="u", message={"content": [result]})),
+    ):
+        images = [node.attributes for node in page.walk() if node.tag == "img"]
+        address = "/projects/p/sessions/s/blocks/t/images"
+        assert [image["src"] for image in images] == [f"{address}/0", f"{address}/1"]
+        assert {(i["width"], i["height"], i["loading"]) for i in images} == {("3", "2", "lazy")}
+
+
+@pytest.mark.parametrize("data", ["", "QQ==", "PHN2Zz4=", "!", PNG[:24]])
+def test_an_image_that_cannot_be_shown_is_mentioned(data: str) -> None:
+    image = {"type": "image", "source": {"media_type": "image/png", "data": data}}
+    page = rendered(line(type="user", uuid="u", message={"content": [image]}))
+    assert [node for node in page.walk() if node.tag == "img"] == []
+    assert "An image of a kind that cannot be shown here." in page.text
+
+
+def tool_lines(name: str, details: object = None, output: str = "", **tool_input: Any) -> Any:
+    use = {"type": "tool_use", "id": "t", "name": name, "input": tool_input}
+    result = {"type": "tool_result", "tool_use_id": "t", "content": output}
+    return (
+        line(type="assistant", uuid="a", message={"id": "m", "content": [use]}),
+        line(type="user", uuid="u", message={"content": [result]}, tool_use_result=details),
     )
-    assert (
-        "1 image returned"
-        in rendered(line(type="user", uuid="u", message={"content": [result]})).text
-    )
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "//a.b/", "data:text/html,a", "/x", 7, ""])
+def test_only_the_webs_own_addresses_become_links(url: object) -> None:
+    pages = {"results": [{"content": [{"url": url, "title": "a"}]}]}
+    for lines in (
+        tool_lines("WebFetch", url=url, output="said"),
+        tool_lines("WebSearch", pages, query="a", output="said"),
+    ):
+        assert [node for node in rendered(*lines).walk() if node.tag == "a"] == []
+
+
+def test_a_search_of_the_web_shows_its_results_as_links() -> None:
+    pages = {"results": [{"content": [{"url": "https://a.b/?c", "title": "A <b>"}]}, "Words."]}
+    page = rendered(*tool_lines("WebSearch", pages, query="a", output="Links: [...]"))
+    (link,) = [node for node in page.walk() if node.tag == "a"]
+    assert (link.text, link.attributes["href"]) == ("A <b>", "https://a.b/?c")
+    assert link.attributes["rel"] == "noopener noreferrer"
+    assert "1 result" in page.text and "Words." in page.text
+
+
+def test_the_numbers_of_lines_are_no_part_of_what_is_read_or_copied() -> None:
+    details = {
+        "file": {"content": "import a\n\nb", "startLine": 9, "numLines": 3, "totalLines": 50}
+    }
+    page = rendered(*tool_lines("Read", details, file_path="/x/a.py", output="9\timport a"))
+    numbers, code = [node for node in page.walk() if node.tag == "pre"]
+    assert (numbers.text, numbers.attributes["aria-hidden"]) == ("9\n10\n11", "true")
+    assert code.text == "import a\n\nb"
+    patch = [{"oldStart": 9, "newStart": 10, "lines": [" a", "-b c", "+b d"]}]
+    page = rendered(*tool_lines("Edit", {"structuredPatch": patch}, file_path="/x/a.py"))
+    (diff,) = [node for node in page.walk() if node.tag == "pre"]
+    assert diff.text == " a-b c+b d"
+    assert [(n.attributes["data-o"], n.attributes["data-n"]) for n in diff.elements] == [
+        *((" 9", "10"), ("10", "  "), ("  ", "11")),
+    ]
+
+
+def test_a_question_that_is_asked_is_told_once() -> None:
+    use = {"type": "tool_use", "id": "t", "name": "AskUserQuestion", "input": {"questions": []}}
+    call = line(type="assistant", uuid="u", message={"id": "m", "content": [use]})
+    asked = ask_line(tool_name="AskUserQuestion", tool_use_id="t", input={"questions": [QUESTION]})
+    hidden = [
+        ["hidden" in node.attributes for node in page.walk() if node.tag == "article"]
+        for page in (rendered(call), rendered(call, asked))
+    ]
+    assert hidden == [[False], [True, False]]
+
+
+def test_a_limit_says_when_it_ends() -> None:
+    info = {"status": "rejected", "rateLimitType": "five_hour", "resetsAt": 1_795_300_000}
+    event = line(type="rate_limit_event", rate_limit_info=info, uuid="u")
+    page = rendered(event, event)
+    clock = f"{datetime.fromtimestamp(1_795_300_000).astimezone():%H:%M}"
+    assert page.text.startswith(f"The 5-hour limit is reached. It ends at {clock}, ")
+    assert page.text.count("reached") == 1
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from opcode_htmx.claude.messages import SystemEvent, Unknown
+from opcode_htmx.claude.messages import Unknown
 from opcode_htmx.view import wording
 
 
@@ -69,44 +69,6 @@ def test_the_output_of_a_slash_command_is_told_from_a_prompt(text: str, output: 
 )
 def test_an_interruption_is_told_from_a_prompt_about_one(text: str, sentence: str | None) -> None:
     assert wording.interruption(text) == sentence
-
-
-@pytest.mark.parametrize(
-    ("subtype", "raw", "sentence"),
-    [
-        ("init", {}, ""),
-        ("status", {}, ""),
-        ("background_tasks_changed", {}, ""),
-        ("compact_boundary", {}, "The conversation so far was compacted."),
-        (
-            "api_retry",
-            {"attempt": 2, "max_retries": 10},
-            "The API did not answer as it should; Claude tries again (attempt 2 of 10).",
-        ),
-        (
-            "api_error",
-            {"retryAttempt": 3, "maxRetries": 10},
-            "The API did not answer as it should; Claude tries again (attempt 3 of 10).",
-        ),
-        (
-            "api_retry",
-            {"attempt": {"a": 1}},
-            "The API did not answer as it should; Claude tries again.",
-        ),
-        (
-            "conversation_reset",
-            {},
-            "The conversation was cleared: Claude knows nothing of what stands above.",
-        ),
-        ("of_next_year", {"content": " It rains. "}, "It rains."),
-        ("of_next_year", {"content": [1]}, "of next year"),
-        ("of_next_year", {}, "of next year"),
-    ],
-)
-def test_a_system_line_is_a_sentence_or_not_for_a_person(
-    subtype: str, raw: dict[str, object], sentence: str
-) -> None:
-    assert wording.notice(SystemEvent(subtype, "u", raw)) == sentence
 
 
 def test_on_stdout_what_is_unknown_is_shown() -> None:

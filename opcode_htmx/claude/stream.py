@@ -99,7 +99,9 @@ def _parse_known(raw: Json) -> Message:
             return _init(raw)
         case "system":
             return SystemEvent(_str(raw.get("subtype")), _str(raw.get("uuid")), raw)
-        case "conversation_reset" as subtype:
+        case "attachment" if _hook_succeeded(_dict(raw.get("attachment"))):
+            return _hook_response(raw, raw["attachment"])
+        case "conversation_reset" | "rate_limit_event" as subtype:
             return SystemEvent(subtype, _str(raw.get("uuid")), raw)
         case other:
             return Unknown(other, raw)
@@ -182,6 +184,21 @@ def _queued_prompt(raw: Json, attachment: Json) -> User:
         is_meta=attachment.get("commandMode") != "prompt",
         tool_result=None,
     )
+
+
+def _hook_succeeded(attachment: Json) -> bool:
+    """Of the hooks that history notes, stdout tells of those that prepare a session."""
+    prepares = attachment.get("hookEvent") in ("SessionStart", "Setup")
+    return prepares and attachment.get("type") == "hook_success"
+
+
+def _hook_response(raw: Json, attachment: Json) -> SystemEvent:
+    about = {
+        "hook_name": attachment.get("hookName"),
+        "output": attachment.get("stdout"),
+        "outcome": "success",
+    }
+    return SystemEvent("hook_response", _str(raw.get("uuid")), about)
 
 
 def _result(raw: Json) -> TurnResult:

@@ -6,7 +6,7 @@ page counts, so that nothing has to be sent for a second that passes.
 
 from __future__ import annotations
 
-import time
+from collections.abc import Sequence
 
 from jinja2 import Environment
 from markupsafe import Markup
@@ -14,6 +14,7 @@ from markupsafe import Markup
 from ..runs.folder import Outcome
 from ..runs.phases import Phase
 from ..runs.run import ERROR_LINES, Run
+from . import todos
 from .blocks import Block, ToolBlock
 from .doing import asked, doing
 from .progress import Progress
@@ -38,10 +39,12 @@ class Aside:
         current: Block | None = None,
         progress: Progress | None = None,
         needs: int = 0,
+        noted: Sequence[todos.Todo] = (),
     ) -> dict[str, Markup]:
         """The elements by id, each complete with its id, for a session whose newest run is `run`.
 
-        `current` is what goes on in it, `needs` how many other sessions need the person.
+        `current` is what goes on in it, `needs` how many other sessions need the person, `noted`
+        what Claude has to do, in its own words.
         An empty element stands where there is nothing to show, so that it can be replaced.
         """
         live = run is not None and run.live
@@ -55,6 +58,7 @@ class Aside:
             "usage": self._macros.usage(progress, _percent(progress), _short(progress.tokens)),  # type: ignore[attr-defined]
             "queue": self._macros.queue(list(waiting.values()), live),  # type: ignore[attr-defined]
             "errors": self._macros.errors(errors),  # type: ignore[attr-defined]
+            "todos": self._macros.todos(noted, todos.done(noted), todos.headline(noted)),  # type: ignore[attr-defined]
             "stop": self._macros.stop(run.id if run and live else "", phase_of(run)),  # type: ignore[attr-defined]
             "needs": self._macros.needs(needs),  # type: ignore[attr-defined]
         }

@@ -85,6 +85,13 @@ class ToolBlock(Block):
     images: Sequence[ImageContent] = ()
     details: Any = None
     """The tool's own structured account of its result."""
+    asked: bool = False
+    """Whether a card of its own asked the person about it."""
+
+    @property
+    def told_by_its_ask(self) -> bool:
+        """Whether the card that asked says all of it: a question or a plan, and the answer."""
+        return self.asked and self.name in ("AskUserQuestion", "ExitPlanMode")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -102,14 +109,20 @@ class AskBlock(Block):
 
 @dataclass(slots=True, kw_only=True)
 class NoticeBlock(Block):
+    """What happened beside the conversation. `until`: when it ends, in seconds of the epoch."""
+
     kind: ClassVar[str] = "notice"
     text: str
+    detail: str = ""
+    until: float | None = None
+    topic: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
 class ErrorBlock(Block):
     kind: ClassVar[str] = "error"
     text: str
+    until: float | None = None
 
 
 @dataclass(slots=True, kw_only=True)

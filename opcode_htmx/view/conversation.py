@@ -23,6 +23,7 @@ from ..runs.tail import LineReader
 from .aside import error_lines
 from .blocks import Block
 from .progress import Progress
+from .todos import Todo, todo_list
 from .transcript import Transcript
 
 _CURSOR = re.compile(r"([0-9]{1,6}):([0-9]{1,15})")
@@ -121,6 +122,12 @@ class Conversation:
             for since in [cursor.revision if segment.number == cursor.segment else 0]
             for block in segment.transcript.changed_since(since)
         ]
+
+    def todos(self) -> tuple[Todo, ...]:
+        """What Claude has noted that it has to do, as it stands now."""
+        return todo_list(
+            event for segment in self._ordered() for event in segment.transcript.todo_events
+        )
 
     def refresh(self) -> None:
         """Fold what has been written since; gives way to other greenlets where it is much."""

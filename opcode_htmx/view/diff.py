@@ -65,6 +65,12 @@ def count(lines: Iterable[DiffLine]) -> tuple[int, int]:
     return kinds.count("add"), kinds.count("del")
 
 
+def number_width(lines: Iterable[DiffLine]) -> int:
+    """How many digits the numbers of these lines have; 0 if there are none."""
+    numbers = [number for line in lines for number in (line.old, line.new) if number is not None]
+    return len(str(max(numbers))) if numbers else 0
+
+
 def _joined(hunks: list[list[DiffLine]]) -> list[DiffLine]:
     """The hunks with a gap between each two, and with their words marked."""
     lines: list[DiffLine] = []

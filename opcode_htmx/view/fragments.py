@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import datetime
 from functools import partial
 from hashlib import sha256
 
 from jinja2 import Environment
 from markupsafe import Markup
 
-from . import permissions, tools
+from . import diff, images, permissions, tools
 from .blocks import Block, TextBlock
 from .conversation import Change
 from .markdown import render
@@ -47,6 +48,10 @@ class Fragments:
                 "markdown": render,
                 "cut": tools.cut,
                 "present": partial(tools.present, project=project),
+                "present_block": partial(tools.present_block, project=project),
+                "number_width": diff.number_width,
+                "picture": images.picture,
+                "clock": _clock,
                 "questions_of": questions_of,
                 "suggestions_of": permissions.suggestions_of,
                 "is_plan": permissions.is_plan,
@@ -93,6 +98,12 @@ class Fragments:
 
 def _newest_revision(block: Block) -> int:
     return max((block.revision, *(_newest_revision(child) for child in block.children)))
+
+
+def _clock(seconds: float) -> str:
+    """A time of day of this computer's, with the day: it may be another one."""
+    moment = datetime.fromtimestamp(seconds).astimezone()
+    return f"{moment:%H:%M}, {moment.day} {moment:%b}"
 
 
 def _dollars(amount: float) -> str:

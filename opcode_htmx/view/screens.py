@@ -39,8 +39,9 @@ class Screen:
     def aside(self) -> dict[str, Markup]:
         """The elements around the transcript, by id."""
         seen = self.conversation
+        noted = seen.todos()
         return {
-            **self._aside.parts(seen.run, seen.current, seen.progress, self.needs()),
+            **self._aside.parts(seen.run, seen.current, seen.progress, self.needs(), noted),
             **self._options.parts(seen.session_id, seen.run),
         }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
+from . import todos
 from .blocks import AskBlock, AskState, Block, PromptBlock, ToolBlock, ToolState
 
 B = TypeVar("B", bound=Block)
@@ -24,6 +25,8 @@ class Shelf:
         """The revision that changes get."""
         self.unfinished: dict[str, AskBlock | ToolBlock] = {}
         """What is open or runs, by id."""
+        self.todo_events: list[Block] = []
+        """The prompts and the calls that change Claude's list of what it has to do."""
         self._segment = segment
         self._by_id: dict[str, Block] = {}
         self._touched: dict[str, Block] = {}  # by id, the latest change last
@@ -74,6 +77,8 @@ class Shelf:
             owner.children.append(block)
         else:
             self.blocks.append(block)
+            if todos.concerns(block):
+                self.todo_events.append(block)
         self._by_id[block.id] = block
         self.touch(block)
         return block

@@ -12,6 +12,7 @@ from .spans import Span, merge
 
 _ESCAPE = re.compile(
     r"\x1b\[(?P<sgr>[0-9;:]*)m"
+    r"|\x1b\[(?P<erase>[02]?)K"
     r"|\x1b\[[0-?]*[ -/]*[@-~]"  # other control sequences: move, erase, ...
     r"|\x1b[\]PX^_].*?(?:\x07|\x1b\\|$)"  # titles, links and the like
     r"|\x1b[ -/]*[0-~]?"
@@ -83,6 +84,11 @@ class _Screen:
         else:
             self._column = 0 if sign == "\r" else max(0, self._column - 1)
 
+    def erase(self, whole: bool) -> None:
+        """The rest of the line, or all of it."""
+        self._column = 0 if whole else self._column
+        del self._line[self._column :]
+
     def spans(self) -> tuple[Span, ...]:
         return merge([*self._done, *self._line])
 
@@ -99,6 +105,8 @@ def spans(text: str) -> tuple[Span, ...]:
         at = escape.end()
         if (codes := escape["sgr"]) is not None:
             pen.take([int(code) for code in re.findall(r"\d{1,4}", codes)] or [0])
+        elif (erase := escape["erase"]) is not None:
+            screen.erase(erase == "2")
         elif control := escape["control"]:
             screen.control(control)
     screen.write(pen.style, text[at:])

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from ..claude.messages import Json
 from .blocks import Block, PromptBlock, ToolBlock, ToolState
 
-TOOLS = frozenset({"TodoWrite", "TaskCreate", "TaskUpdate"})
+_TOOLS = frozenset({"TodoWrite", "TaskCreate", "TaskUpdate"})
 _STATES = {"completed": "done", "in_progress": "now", "pending": "open"}
 _CREATED = re.compile(r"Task #(\S+) created")
 _FAILED = frozenset({ToolState.ERROR, ToolState.DENIED, ToolState.INTERRUPTED})
@@ -32,6 +32,11 @@ class Todo:
         return self.state == "now"
 
 
+def concerns(block: Block) -> bool:
+    """Whether the list may depend on this block."""
+    return isinstance(block, PromptBlock) or (isinstance(block, ToolBlock) and block.name in _TOOLS)
+
+
 def todo_list(events: Iterable[Block]) -> tuple[Todo, ...]:
     """The list after these calls; a prompt behind a list that is done clears it."""
     todos: dict[str, Todo] = {}
@@ -46,6 +51,12 @@ def todo_list(events: Iterable[Block]) -> tuple[Todo, ...]:
 
 def done(todos: Sequence[Todo]) -> int:
     return sum(todo.state == "done" for todo in todos)
+
+
+def headline(todos: Sequence[Todo]) -> str:
+    """What is being done, or is to be done next; empty if all is done."""
+    doing = next((todo.doing or todo.text for todo in todos if todo.now), "")
+    return doing or next((todo.text for todo in todos if todo.state == "open"), "")
 
 
 def counted(raw: object) -> str:

@@ -45,6 +45,7 @@ from .blocks import (
     ToolBlock,
     ToolState,
 )
+from .notices import Notice, error_end, notice
 from .progress import Progress
 from .shelf import Shelf
 from .speech import Speech
@@ -54,7 +55,6 @@ from .wording import (
     interruption,
     is_bookkeeping,
     is_command,
-    notice,
     prompt_text,
 )
 
@@ -90,6 +90,11 @@ class Transcript:
 
     def __iter__(self) -> Iterator[Block]:
         return iter(self._shelf)
+
+    @property
+    def todo_events(self) -> list[Block]:
+        """What makes up Claude's list of what it has to do; see todos.py."""
+        return self._shelf.todo_events
 
     def changed_since(self, revision: int) -> list[Block]:
         """The blocks changed after `revision`, in order of appearance."""
@@ -159,7 +164,7 @@ class Transcript:
         """One content block, whole."""
         match content:
             case TextContent(text=text) if message.error is not None:
-                self._shelf.new(ErrorBlock, block_id, message.parent, text=text)
+                self._error(block_id, text, message.parent)
             case TextContent() | ThinkingContent():
                 self._speech.complete(message, block_id, content)
             case ToolUse() as use:
@@ -216,8 +221,23 @@ class Transcript:
             self._end_of_subagent(event.raw.get("tool_use_id"))
         if output is not None:
             self._command_output(event.uuid, output)
-        elif text := notice(event):
-            self._shelf.new(NoticeBlock, event.uuid, text=text)
+        elif found := notice(event):
+            self._notice(found.id or event.uuid, found)
+
+    def _notice(self, block_id: str, told: Notice) -> None:
+        if told.id in self._shelf:
+            return
+        last = self.blocks[-1] if self.blocks else None
+        if told.topic and isinstance(last, NoticeBlock) and last.topic == told.topic:
+            last.text = told.text
+            self._shelf.touch(last)
+            return
+        block = self._shelf.new(NoticeBlock, block_id, text=told.text, topic=told.topic)
+        block.detail, block.until = told.detail, told.until
+
+    def _error(self, block_id: str, text: str, parent: str | None = None) -> None:
+        text, until = error_end(text)
+        self._shelf.new(ErrorBlock, block_id, parent, text=text, until=until)
 
     def _command_output(self, uuid: str, output: str) -> None:
         if output:
@@ -245,6 +265,7 @@ class Transcript:
         self._shelf.new(AskBlock, request.request_id, parent, request=request, run_id=run_id)
         if tool:
             tool.state = ToolState.WAITING
+            tool.asked = True
             self._shelf.touch(tool)
 
     def _answer(self, message: ControlResponse | ControlCancel) -> None:
@@ -271,7 +292,7 @@ class Transcript:
         if message.is_error and message.reason not in ("aborted_streaming", "aborted_tools"):
             text = message.text or f"The turn ended with an error: {message.subtype}."
             if not self._said_by_last_block(text):
-                self._shelf.new(ErrorBlock, f"{message.uuid}-error", text=text)
+                self._error(f"{message.uuid}-error", text)
         # Claude counts what the whole session has cost
         total, before = message.cost_usd, self._cost
         self._cost = total
@@ -288,7 +309,7 @@ class Transcript:
 
     def _said_by_last_block(self, text: str) -> bool:
         last = self.blocks[-1] if self.blocks else None
-        return isinstance(last, ErrorBlock) and last.text == text
+        return isinstance(last, ErrorBlock) and last.text == error_end(text)[0]
 
     def _end_turn(self) -> None:
         """Nothing of this turn goes on, except for subagents in the background."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from ..claude.messages import SystemEvent, Unknown
+from ..claude.messages import Unknown
 
 _WRAPPED = re.compile(
     r"<(system-reminder|local-command-caveat|task-notification)>.*?</\1>\s*", re.DOTALL
@@ -19,31 +19,6 @@ _COMMAND_OUTPUT = re.compile(
     r"\s*<(local-command-stdout|local-command-stderr)>(.*)</\1>\s*", re.DOTALL
 )
 _INTERRUPTION = re.compile(r"\[(Request interrupted by user[^\]\n]*)\]")
-
-_QUIET_SYSTEM = frozenset(
-    {
-        "",
-        "init",
-        "status",
-        "thinking_tokens",
-        "task_started",
-        "task_progress",
-        "task_updated",
-        "task_notification",
-        "hook_started",
-        "hook_progress",
-        "session_state_changed",
-        "session_title_changed",
-        "files_persisted",
-        "turn_duration",
-        "away_summary",
-        "post_turn_summary",
-        "stop_hook_summary",
-        "bridge_state",
-        "background_tasks_changed",
-    }
-)
-"""System lines about how Claude works: the cards and the status line show that already."""
 
 _QUIET_STREAM = frozenset(
     {
@@ -84,27 +59,6 @@ def interruption(text: str) -> str | None:
     return f"{match[1]}." if match else None
 
 
-def notice(event: SystemEvent) -> str:
-    """A system line as a sentence; empty when it is not for a person."""
-    raw = event.raw
-    match event.subtype:
-        case "compact_boundary":
-            return "The conversation so far was compacted."
-        case "api_retry" | "api_error":
-            attempt = _number(raw.get("attempt", raw.get("retryAttempt")))
-            limit = _number(raw.get("max_retries", raw.get("maxRetries")))
-            tries = f" (attempt {attempt}{limit and f' of {limit}'})" if attempt else ""
-            return f"The API did not answer as it should; Claude tries again{tries}."
-        case "conversation_reset":
-            return "The conversation was cleared: Claude knows nothing of what stands above."
-        case subtype if subtype in _QUIET_SYSTEM:
-            return ""
-        case subtype:
-            content = raw.get("content") or raw.get("message") or raw.get("output")
-            text = content if isinstance(content, str) else ""
-            return text.strip() or subtype.replace("_", " ")
-
-
 def is_bookkeeping(unknown: Unknown, *, live: bool) -> bool:
     """Whether an unknown line is the CLI's own account and no part of the conversation.
 
@@ -122,7 +76,3 @@ def as_json(value: object) -> str:
         return json.dumps(value, indent=2, ensure_ascii=False)
     except RecursionError:
         return "This is nested too deeply to be shown."
-
-
-def _number(value: object) -> str:
-    return str(value) if isinstance(value, int) else ""

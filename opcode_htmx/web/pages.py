@@ -24,6 +24,7 @@ from ..view.fragments import dom_id
 from ..view.marks import Marks
 from ..view.needs import Needs
 from ..view.screens import Screen, Screens
+from ..view.tools import whole_output
 from . import overview
 from .login import local_path
 
@@ -151,7 +152,7 @@ def blueprint(
         found = conversation.block(block_id)
         if not isinstance(found, ToolBlock | RawBlock):
             abort(404)
-        text = found.text if isinstance(found, RawBlock) else found.output
+        text = found.text if isinstance(found, RawBlock) else whole_output(found)
         return Response(text, mimetype="text/plain")
 
     @pages.get("/projects/<project_id>/new")

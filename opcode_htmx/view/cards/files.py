@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from .. import diff, highlight
 from ..diff import DiffLine
@@ -32,12 +33,13 @@ def read(call: Call) -> ToolView:
     if call.failed or not content:
         cells = "\n\n".join(text_of(c.get("source")) for c in _dicts(file.get("cells")))
         shown = plain(cells or ("" if call.result.get("type") == "image" else clean(call.output)))
-        return _with(view, outcome=_asked_range(call), shown=shown)
+        return replace(view, place=_asked_range(call), shown=shown)
     total = number(file.get("totalLines"))
     whole = start == 1 and (total is None or lines >= total) and not call.input.get("limit")
-    return _with(
+    return replace(
         view,
-        outcome=plural(lines, "line") if whole else f"{start}–{start + lines - 1}",
+        outcome=plural(lines, "line") if whole else "",
+        place="" if whole else f"{start}–{start + lines - 1}",
         shown=_numbered(content, start, call.text("file_path")),
     )
 
@@ -139,10 +141,6 @@ def _edits(edits: list[object]) -> Iterator[DiffLine]:
             yield DiffLine("gap", "⋯")
         gap = gap or bool(lines)
         yield from lines
-
-
-def _with(view: ToolView, *, outcome: str, shown: Colours | None) -> ToolView:
-    return ToolView(title=view.title, summary=view.summary, outcome=outcome, shown=shown)
 
 
 def _list(value: object) -> list[object]:

@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -79,6 +79,8 @@ class ToolView:
     summary: str = ""
     outcome: str = ""
     """What came of it in a word or two: `exit 1`, `9 files`."""
+    place: str = ""
+    """Where in it: `120–179`."""
     added: int | None = None
     removed: int = 0
     """Lines, where files were changed."""
@@ -98,8 +100,6 @@ class ToolView:
     """Questions, and what was answered."""
     quiet: bool = False
     """Whether the line says all there is to say."""
-    extra: tuple[Cut, ...] = field(default=())
-    """Further texts as they stand."""
 
 
 def cut(text: str) -> Cut:
