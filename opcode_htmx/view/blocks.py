@@ -102,6 +102,8 @@ class AskBlock(Block):
 class NoticeBlock(Block):
     kind: ClassVar[str] = "notice"
     text: str
+    session_id: str = ""
+    """Another session that it speaks of."""
 
 
 @dataclass(slots=True, kw_only=True)

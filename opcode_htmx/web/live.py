@@ -17,6 +17,7 @@ from simple_websocket import ConnectionClosed, Server
 from ..claude import sessions
 from ..view.conversation import Cursor
 from ..view.screens import Screen
+from .access import login_id
 from .pages import SessionLookup
 from .sockets import POLICY_VIOLATION, SERVICE_RESTART, OpenSockets, close
 
@@ -31,7 +32,7 @@ LOOK_ROUND_SECONDS = 3.0
 def register(sock: Sock, lookup: SessionLookup, sockets: OpenSockets) -> None:
     @sock.route("/projects/<project_id>/sessions/<session_id>/live")  # type: ignore[untyped-decorator]
     def live(ws: Server, project_id: str, session_id: str) -> None:
-        sockets.add(ws)
+        sockets.add(ws, login_id())
         try:
             _serve(ws, lookup.screen(project_id, session_id))
         except ConnectionClosed:
