@@ -335,3 +335,15 @@ def test_the_clis_own_sdk_sees_the_name_that_was_given(server: Server, claude: P
         check=True,
     )
     assert told.stdout.strip() == "['Seen elsewhere']"
+
+
+def test_what_follows_a_clear_is_a_session_of_its_own_with_a_link_to_it(server: Server) -> None:
+    session = Session(server, "first words")
+    session.prompt("/clear")
+    session.prompt("after it")
+    link = re.search(
+        r'href="(/projects/[^"]+/sessions/[0-9a-f-]{36})#end">a session', session.page()
+    )
+    assert link
+    assert not link[1].endswith(session.id)
+    assert "after it" in server.get(link[1]).text
