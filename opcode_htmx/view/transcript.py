@@ -105,7 +105,7 @@ class Transcript:
         """What goes on: the newest tool that runs, or else the newest block."""
         tools = [b for b in self._shelf.unfinished.values() if isinstance(b, ToolBlock)]
         newest = self.blocks[-1] if self.blocks else None
-        return max(tools, key=lambda tool: tool.born) if tools else newest
+        return tools[-1] if tools else newest
 
     def feed(self, message: Message, offset: int) -> None:
         """Fold one message, whose line ends at byte `offset`."""
