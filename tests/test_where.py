@@ -392,6 +392,18 @@ def test_a_session_is_named_deleted_and_brought_back(
     expect(phone.page.locator(f"#b-prompt-{PROMPTS - 1}")).to_be_in_viewport()
 
 
+def test_who_looks_at_a_session_that_is_deleted_elsewhere_is_told(
+    server: Server, open_phone: OpenPhone, past: str
+) -> None:
+    phone = open_phone(server)
+    open_session(phone, past)
+    assert server.post(f"{past}/delete", {}).status_code == 303
+    expect(phone.status).to_have_text("Cut off. Reload the page.", timeout=10_000)
+    phone.forgiven.append("404")
+    phone.page.reload()
+    expect(phone.page.get_by_role("heading", name="Not found")).to_be_visible()
+
+
 # --- logging out ----------------------------------------------------------------------------
 
 

@@ -48,8 +48,12 @@ def register(sock: Sock, lookup: SessionLookup, sockets: OpenSockets) -> None:
 def _serve(ws: Server, screen: Screen) -> None:
     cursor = Cursor.parse(request.args.get("cursor", ""))
     reader = gevent.spawn(_read_until_closed, ws, screen)
+
+    def goes_on() -> bool:
+        return bool(ws.connected) and not screen.conversation.gone
+
     try:
-        for message in updates(screen, cursor, while_=lambda: bool(ws.connected)):
+        for message in updates(screen, cursor, while_=goes_on):
             _send(ws, message)
     finally:
         reader.kill()
