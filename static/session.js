@@ -173,9 +173,9 @@
     const id = decodeURIComponent(location.hash.slice(1));
     if (!id || id === "end") return;
     follows = false;
-    while (!$(id) && (await showEarlier()));
+    while (id.startsWith("b-") && !$(id) && (await showEarlier()));
     const block = $(id);
-    if (!block) return;
+    if (!block) return toEnd();
     if (id.startsWith("b-")) {
       const details = block.querySelector("details");
       if (details) details.open = true;

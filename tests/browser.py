@@ -93,6 +93,7 @@ class Phone:
     def dom(self) -> str:
         """The transcript's HTML without what htmx and the reader have left in it."""
         html = self.transcript.inner_html()
+        html = re.sub(r'<p [^>]*id="new-since".*?</p>', "", html)
         return re.sub(r' (data-htmx-powered="true"|open=""|class="")', "", html)
 
     def lock(self) -> None:

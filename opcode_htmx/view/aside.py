@@ -6,6 +6,7 @@ page counts, so that nothing has to be sent for a second that passes.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from jinja2 import Environment

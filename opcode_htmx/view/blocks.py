@@ -116,6 +116,8 @@ class NoticeBlock(Block):
     detail: str = ""
     until: float | None = None
     topic: str = ""
+    session_id: str = ""
+    """Another session that it speaks of."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -75,6 +75,8 @@ class Conversation:
     history_file: Callable[[], Path | None]
     changed: Broadcast
     """Notified when there may be more to see."""
+    gone: bool = False
+    """Whether its files were taken away: who looks at it has to ask anew."""
     _segments: dict[int, Segment] = field(default_factory=dict)
     _folding: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(1))
 

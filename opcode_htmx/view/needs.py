@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -11,6 +12,8 @@ from ..runs.run import Run
 from ..runs.supervisor import Supervisor
 from .doing import asked
 from .marks import Marks
+
+FRESH_SECONDS = 0.5
 
 
 class Reason(StrEnum):
@@ -33,6 +36,7 @@ class Needs:
     def __init__(self, supervisor: Supervisor, marks: Marks) -> None:
         self._supervisor = supervisor
         self._marks = marks
+        self._looked: tuple[float, list[Need]] = (-FRESH_SECONDS, [])
 
     def all(self) -> list[Need]:
         """What waits for an answer first, then what is over, the newest of each first."""
@@ -40,8 +44,10 @@ class Needs:
         return sorted(found, key=lambda need: (need.reason is not Reason.ASKS, -need.at))
 
     def beside(self, session_id: str) -> int:
-        """How many other sessions than this one need the person."""
-        return sum(need.run.record.session_id != session_id for need in self.all())
+        """How many other sessions than this one need the person; asked for with every frame."""
+        if time.monotonic() - self._looked[0] > FRESH_SECONDS:
+            self._looked = time.monotonic(), self.all()
+        return sum(need.run.record.session_id != session_id for need in self._looked[1])
 
     def _need(self, run: Run) -> Need | None:
         if run.phase is Phase.WAITING and run.state.asks:

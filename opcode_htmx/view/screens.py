@@ -74,7 +74,9 @@ class Screens:
     def forget(self, session_id: str) -> None:
         """Fold the session anew when it is asked for again: its files are gone or others."""
         for key in [key for key in self._kept if key[0] == session_id]:
-            del self._kept[key]
+            conversation = self._kept.pop(key).conversation
+            conversation.gone = True
+            conversation.changed.notify()
 
     def _make(self, session_id: str, project_path: str, address: str) -> Screen:
         conversation = Conversation(

@@ -17,6 +17,7 @@ from ..claude.messages import (
     ControlCancel,
     ControlResponse,
     ImageContent,
+    Init,
     Malformed,
     Message,
     MessageStart,
@@ -77,6 +78,7 @@ class Transcript:
         self._turn_began = 0  # the index in blocks at which this turn's begin
         self._cost = cost_before
         self.progress = Progress()
+        self._session_id = ""
 
     @property
     def blocks(self) -> list[Block]:
@@ -108,13 +110,15 @@ class Transcript:
         """What goes on: the newest tool that runs, or else the newest block."""
         tools = [b for b in self._shelf.unfinished.values() if isinstance(b, ToolBlock)]
         newest = self.blocks[-1] if self.blocks else None
-        return max(tools, key=lambda tool: tool.born) if tools else newest
+        return tools[-1] if tools else newest
 
     def feed(self, message: Message, offset: int) -> None:
         """Fold one message, whose line ends at byte `offset`."""
         self._shelf.go_to(offset)
         self.progress.take(message)
         match message:
+            case Init():
+                self._begin(message)
             case MessageStart():
                 self._speech.begin_message(message)
             case BlockStart(content=ToolUse() as use):
@@ -157,6 +161,17 @@ class Transcript:
             self._shelf.new(ErrorBlock, f"end-{self._run_id}", text=error)
         if notice:
             self._shelf.new(NoticeBlock, f"notice-{self._run_id}", text=notice)
+
+    def _begin(self, init: Init) -> None:
+        """A turn begins; behind `/clear` it is one of another session."""
+        if self._session_id and init.session_id not in ("", self._session_id):
+            self._shelf.new(
+                NoticeBlock,
+                f"moved-{init.session_id}",
+                text="Claude files what comes from here on as",
+                session_id=init.session_id,
+            )
+        self._session_id = init.session_id or self._session_id
 
     # --- what Claude says and does ----------------------------------------------------------
 

@@ -224,6 +224,9 @@ class Access:
             samesite="Strict",
         )
 
+    def login_id(self) -> str:
+        return login_id()
+
     def clear_cookie(self, response: BaseResponse) -> None:
         response.delete_cookie(
             _cookie_name(), secure=request.is_secure, httponly=True, samesite="Strict"
@@ -234,6 +237,12 @@ def is_websocket() -> bool:
     """Whether the current request is a WebSocket handshake."""
     upgrade: str = request.environ.get("HTTP_UPGRADE", "")
     return request.method == "GET" and upgrade.lower() == "websocket"
+
+
+def login_id() -> str:
+    """The id of the login under which the current request came in; empty without one."""
+    visitor = _visitor()
+    return visitor.session_id if visitor else ""
 
 
 def _visitor() -> Visitor | None:

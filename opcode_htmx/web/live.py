@@ -18,6 +18,7 @@ from ..claude import sessions
 from ..runs.leaving import Leaving
 from ..view.conversation import Cursor
 from ..view.screens import Screen
+from .access import login_id
 from .pages import SessionLookup
 from .sockets import POLICY_VIOLATION, SERVICE_RESTART, OpenSockets, close
 
@@ -32,7 +33,7 @@ LOOK_ROUND_SECONDS = 3.0
 def register(sock: Sock, lookup: SessionLookup, sockets: OpenSockets, leaving: Leaving) -> None:
     @sock.route("/projects/<project_id>/sessions/<session_id>/live")  # type: ignore[untyped-decorator]
     def live(ws: Server, project_id: str, session_id: str) -> None:
-        sockets.add(ws)
+        sockets.add(ws, login_id())
         try:
             screen = lookup.screen(project_id, session_id)
             with leaving.viewing(session_id):
@@ -50,8 +51,12 @@ def register(sock: Sock, lookup: SessionLookup, sockets: OpenSockets, leaving: L
 def _serve(ws: Server, screen: Screen) -> None:
     cursor = Cursor.parse(request.args.get("cursor", ""))
     reader = gevent.spawn(_read_until_closed, ws, screen)
+
+    def goes_on() -> bool:
+        return bool(ws.connected) and not screen.conversation.gone
+
     try:
-        for message in updates(screen, cursor, while_=lambda: bool(ws.connected)):
+        for message in updates(screen, cursor, while_=goes_on):
             _send(ws, message)
     finally:
         reader.kill()

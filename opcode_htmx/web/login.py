@@ -3,7 +3,7 @@
 import re
 from typing import Protocol
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, redirect, render_template, request, url_for
 from werkzeug.exceptions import TooManyRequests
 from werkzeug.wrappers import Response
 
@@ -18,6 +18,7 @@ class Gate(Protocol):
     def cookie_visitor(self) -> object | None: ...
     def set_cookie(self, response: Response) -> None: ...
     def clear_cookie(self, response: Response) -> None: ...
+    def login_id(self) -> str: ...
 
 
 def blueprint(gate: Gate) -> Blueprint:
@@ -53,6 +54,9 @@ def blueprint(gate: Gate) -> Blueprint:
     def logout() -> Response:
         response = redirect(url_for("access.login"), 303)
         gate.clear_cookie(response)
+        end = current_app.extensions.get("opcode_logout")
+        if end is not None:  # what is open elsewhere under this login
+            end(gate.login_id())
         return response
 
     return access

@@ -64,8 +64,11 @@ class SessionLookup:
 
     def title(self, project_id: str, session_id: str) -> str:
         """What the person or Claude calls the session; empty if it has no name."""
-        path = self.history_file(project_id, session_id)
-        return shorten(sessions.name_of(path)) if path else ""
+        try:
+            path = sessions.session_file(self._config_dir, project_id, session_id)
+        except (sessions.ProjectNotFound, sessions.SessionNotFound):
+            return ""
+        return shorten(sessions.name_of(path))
 
     def title_of_run(self, run: Run) -> str:
         """The title of a run's session in a list."""

@@ -41,21 +41,28 @@ class WholeFrameSocket:
 
 
 class OpenSockets:
-    """The sockets that are open, to close them when the server stops."""
+    """The sockets that are open, to close them when the server stops or their login ends."""
 
     def __init__(self) -> None:
-        self._open: set[Server] = set()
+        self._open: dict[Server, str] = {}
 
     def init_app(self, app: Flask) -> None:
         app.config["SOCK_SERVER_OPTIONS"] = {"max_message_size": MAX_MESSAGE_BYTES}
         app.before_request(_make_whole)
         app.extensions["opcode_shutdown"] = self.close_all
+        app.extensions["opcode_logout"] = self.close_of
 
-    def add(self, ws: Server) -> None:
-        self._open.add(ws)
+    def add(self, ws: Server, login: str) -> None:
+        self._open[ws] = login
 
     def remove(self, ws: Server) -> None:
-        self._open.discard(ws)
+        self._open.pop(ws, None)
+
+    def close_of(self, login: str) -> None:
+        """Cut off all pages of a login that has ended; to come back would not help them."""
+        for ws, of in list(self._open.items()):
+            if of == login:
+                close(ws, POLICY_VIOLATION)
 
     def close_all(self) -> None:
         """Send everyone away with 1012: browsers take it as "come back at once"."""

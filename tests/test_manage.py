@@ -1,0 +1,349 @@
+"""What a person does with a whole session: name, fork, export, search, delete and undo."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from html import unescape
+from pathlib import Path
+
+import pytest
+import requests
+
+from opcode_htmx.claude import fork, history, sessions, titles
+from opcode_htmx.demo.messages_api import MessagesApi, Scene, Text, ToolUse
+
+from .support import Sandbox, Server, until
+
+pytestmark = pytest.mark.timeout(180)
+
+StartServer = Callable[..., Server]
+
+
+@pytest.fixture
+def api() -> Iterator[MessagesApi]:
+    made = ToolUse("Bash", {"command": "echo needle-in-output"})
+    scenes = (
+        Scene("tool", "look", [made, Text("I have *looked* at it.")]),
+        Scene("anything", "", [Text("Yes, **indeed**.")]),
+    )
+    with MessagesApi(scenes) as api:
+        yield api
+
+
+@pytest.fixture
+def server(sandbox: Sandbox, claude: Path, api: MessagesApi, start_server: StartServer) -> Server:
+    return start_server(sandbox, claude, api.url)
+
+
+class Session:
+    """A session of the real CLI, begun over the app."""
+
+    def __init__(self, server: Server, *prompts: str) -> None:
+        self.server = server
+        self.sandbox = server.sandbox
+        form = {"session_id": str(uuid.uuid4()), "prompt_id": str(uuid.uuid4())}
+        answer = server.post(
+            "/sessions", {**form, "folder": str(self.sandbox.project), "prompt": prompts[0]}
+        )
+        assert answer.status_code == 303, answer.text
+        self.address = answer.headers["Location"].partition("#")[0]
+        self.id = self.address.rpartition("/")[2]
+        self.turns = 0
+        self.answered()
+        for prompt in prompts[1:]:
+            self.prompt(prompt)
+
+    def prompt(self, text: str) -> None:
+        answer = self.post("prompt", prompt=text, prompt_id=str(uuid.uuid4()))
+        assert answer.status_code == 303, answer.text
+        self.answered()
+
+    def answered(self) -> None:
+        self.turns += 1
+        until(lambda: self.page().count("tokens in,") == self.turns, "the turn ends")
+
+    def page(self) -> str:
+        return self.server.get(self.address).text
+
+    def get(self, path: str) -> requests.Response:
+        return self.server.get(f"{self.address}/{path}")
+
+    def post(self, verb: str, **form: str) -> requests.Response:
+        return self.server.post(f"{self.address}/{verb}", form)
+
+    @property
+    def file(self) -> Path:
+        found = history.find(self.sandbox.config_dir, self.id)
+        assert found is not None
+        return found
+
+    def stop(self) -> None:
+        run = re.search(r"/runs/([0-9a-f]{32})/stop", self.page())
+        assert run, "it runs"
+        assert self.server.post(run[0], {}).status_code == 303
+        until(lambda: "Stopped by you." in self.page(), "it stops")
+
+
+def title(page: str) -> str:
+    found = re.search(r'<div class="topbar-title"><h1>(.*?)</h1>', page)
+    assert found
+    return unescape(found[1])
+
+
+# --- names ----------------------------------------------------------------------------------
+
+
+def test_a_name_is_what_claude_itself_calls_the_session_also_after_more_turns(
+    server: Server,
+) -> None:
+    session = Session(server, "first words")
+    assert title(session.page()) == "first words"
+    assert session.post("rename", title="  The <new>\n name ").status_code == 303
+    assert title(session.page()) == "The <new> name"
+    session.prompt("more")  # the process that lives has its own idea of the name
+    session.stop()
+    session.prompt("and more, resumed")
+    session.stop()
+    assert title(session.page()) == "The <new> name"
+    assert sessions.title_of(session.file) == "The <new> name"
+    told = [json.loads(line) for line in session.file.read_bytes().splitlines()]
+    names = [entry["customTitle"] for entry in told if entry.get("type") == "custom-title"]
+    assert set(names) == {"The <new> name"}, "Claude writes it anew at the end, unchanged"
+    listed = server.get(session.address.partition("/sessions/")[0]).text
+    assert "The &lt;new&gt; name" in listed
+    assert "first words" not in listed
+
+
+def test_a_name_that_is_empty_or_too_long_is_refused(server: Server) -> None:
+    session = Session(server, "first words")
+    for bad in ("", "  \n ", "x" * (titles.LONGEST + 1)):
+        assert session.post("rename", title=bad).status_code == 422
+    assert title(session.page()) == "first words"
+
+
+def test_what_is_not_there_cannot_be_named_forked_or_deleted(server: Server) -> None:
+    nowhere = f"/projects/-nowhere/sessions/{uuid.uuid4()}"
+    for verb in ("rename", "fork", "delete", "seen"):
+        assert server.post(f"{nowhere}/{verb}", {"title": "x"}).status_code == 404, verb
+    for page in ("search?q=x", "export.md", "export.html", "export.jsonl"):
+        assert server.get(f"{nowhere}/{page}").status_code == 404, page
+    for trash_id in ("../runs", "a" * 32):
+        assert server.post(f"/trash/{trash_id}/restore", {}).status_code == 404
+
+
+# --- forks ----------------------------------------------------------------------------------
+
+
+def test_a_fork_goes_on_by_itself_and_leaves_the_first_session_alone(
+    server: Server, api: MessagesApi
+) -> None:
+    session = Session(server, "remember the plum", "look at it")
+    before = session.file.read_bytes()
+    answer = session.post("fork")
+    assert answer.status_code == 303
+    address = answer.headers["Location"].partition("#")[0]
+    forked = server.get(address).text
+    assert title(forked) == "remember the plum (fork)"
+    assert "remember the plum" in forked
+    assert "needle-in-output" in forked
+    assert session.file.read_bytes() == before
+
+    form = {"prompt": "what was it?", "prompt_id": str(uuid.uuid4())}
+    assert server.post(f"{address}/prompt", form).status_code == 303
+    until(lambda: server.get(address).text.count("Yes, <strong>indeed") == 2, "it answers")
+    asked = [json.dumps(request["messages"]) for request in api.requests]
+    assert any("remember the plum" in words and "what was it?" in words for words in asked)
+    assert "what was it?" not in session.page()
+    fork_id = address.rpartition("/")[2]
+    copied = history.find(server.sandbox.config_dir, fork_id)
+    assert copied is not None
+    entries = [json.loads(line) for line in copied.read_bytes().splitlines()]
+    assert {entry.get("sessionId", fork_id) for entry in entries} == {fork_id}
+    assert sessions.title_of(copied) == "remember the plum (fork)"
+
+
+def test_a_fork_has_new_ids_that_link_as_the_old_ones_did(tmp_path: Path) -> None:
+    old = str(uuid.uuid4())
+    path = tmp_path / f"{old}.jsonl"
+    entries = [
+        {"type": "user", "uuid": "a", "parentUuid": None, "sessionId": old, "slug": "s"},
+        {"type": "progress", "uuid": "p", "parentUuid": "a", "sessionId": old},
+        {"type": "user", "uuid": "side", "parentUuid": "a", "isSidechain": True},
+        {"type": "assistant", "uuid": "b", "parentUuid": "p", "sessionId": old},
+        {"type": "file-history-snapshot", "snapshot": {}},
+        {"type": "content-replacement", "sessionId": old, "replacements": [1]},
+    ]
+    path.write_text("".join(f"{json.dumps(e)}\n" for e in entries) + '{"type": "user", "uu')
+    new = fork.fork(path, "A name")
+    copied = [json.loads(line) for line in (tmp_path / f"{new}.jsonl").read_text().splitlines()]
+    assert [entry["type"] for entry in copied] == [
+        *("user", "assistant", "content-replacement", "custom-title")
+    ]
+    first, second = copied[:2]
+    assert second["parentUuid"] == first["uuid"] != "a"
+    assert first["forkedFrom"] == {"sessionId": old, "messageUuid": "a"}
+    assert "slug" not in first
+    assert {entry["sessionId"] for entry in copied} == {new}
+    assert sorted(tmp_path.iterdir()) == sorted([path, tmp_path / f"{new}.jsonl"])
+
+
+def test_there_is_no_fork_of_nothing(tmp_path: Path) -> None:
+    path = tmp_path / f"{uuid.uuid4()}.jsonl"
+    path.write_text('{"type": "last-prompt"}\n')
+    with pytest.raises(fork.NothingToFork):
+        fork.fork(path, "x")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+# --- exports --------------------------------------------------------------------------------
+
+
+def test_a_session_can_be_taken_along_in_three_forms(server: Server) -> None:
+    session = Session(server, "look <b>here</b>")
+    session.post("rename", title="Taken along")
+    markdown = session.get("export.md")
+    assert markdown.headers["Content-Disposition"] == "attachment; filename=Taken-along.md"
+    assert markdown.text.startswith("# Taken along\n")
+    assert "## You\n\nlook <b>here</b>\n" in markdown.text
+    assert "```sh\necho needle-in-output\n```" in markdown.text
+    assert "I have *looked* at it." in markdown.text
+
+    html = session.get("export.html")
+    assert html.headers["Content-Type"].startswith("text/html")
+    assert "attachment" in html.headers["Content-Disposition"]
+    assert "I have <em>looked</em> at it." in html.text
+    assert "look &lt;b&gt;here&lt;/b&gt;" in html.text
+    assert "<script" not in html.text
+    assert set(re.findall(r'(?:href|src)="([^"]{1,15})', html.text)) == {"data:text/css;b"}
+
+    assert session.get("export.jsonl").content == session.file.read_bytes()
+
+
+def test_a_block_has_a_link_and_its_source(server: Server) -> None:
+    session = Session(server, "look here", "and then?")
+    links = re.findall(r'href="(/projects/[^"]+/share)"', session.page())
+    sources = [server.get(link.removesuffix("share") + "source").text for link in links]
+    assert sources[0] == "look here"
+    assert "I have *looked* at it." in sources
+    shared = server.get(links[sources.index("I have *looked* at it.")]).text
+    assert ">I have *looked* at it.</textarea>" in shared
+    link = re.search(r'id="share-link" value="([^"]+)"', shared)
+    assert link
+    path, _, place = unescape(link[1]).removeprefix(server.url).partition("#")
+    page = server.get(path).text
+    assert f'id="{place}"' in page
+    assert "look here" not in page.partition('id="transcript"')[2], "it begins there"
+    assert session.get("blocks/nothing/share").status_code == 404
+    assert session.get("blocks/nothing/source").status_code == 404
+
+
+# --- search ---------------------------------------------------------------------------------
+
+
+def test_words_are_found_in_what_was_said_and_in_what_tools_were_given_and_gave_back(
+    server: Server,
+) -> None:
+    session = Session(server, "look for the Plum <tree>", "and then?")
+    found = session.get("search?q=NEEDLE-in").text
+    assert found.count("<mark>needle-in</mark>-output") == 2, "in the command and in its output"
+    link = re.search(r'<a class="row" href="([^"]+)"', found)
+    assert link
+    path, _, place = unescape(link[1]).partition("#")
+    assert f'id="{place}"' in server.get(path).text
+    assert "<mark>Plum &lt;tree&gt;</mark>" in session.get("search?q=plum+%3Ctree%3E").text
+    assert "Nothing found" in session.get("search?q=no+such+words").text
+    assert "Nothing found" not in session.get("search").text
+    assert session.get("search?q=.*").text.count("<mark>") == 0, "it is no pattern"
+
+
+# --- deleting -------------------------------------------------------------------------------
+
+
+def test_a_session_that_runs_must_be_stopped_before_it_is_deleted(server: Server) -> None:
+    session = Session(server, "still here")
+    refused = session.post("delete")
+    assert refused.status_code == 409
+    assert "Stop it first." in refused.text
+    assert "still here" in session.page()
+
+
+def test_deleting_takes_everything_away_and_undo_brings_it_back(server: Server) -> None:
+    session = Session(server, "keep me")
+    session.stop()
+    beside = session.file.with_suffix("") / "subagents" / "agent.jsonl"
+    beside.parent.mkdir(parents=True)
+    beside.write_text("{}\n")
+    file, before, page = session.file, session.file.read_bytes(), session.page()
+    answer = session.post("delete")
+    assert answer.status_code == 303
+    assert session.server.get(session.address).status_code == 404
+    assert not file.exists()
+    assert not beside.exists()
+    assert list((server.sandbox.state / "runs").iterdir()) == []
+    follows = server.get(answer.headers["Location"]).text
+    assert "Deleted “keep me”" in follows
+    undo = re.search(r'action="(/trash/[0-9a-f]{32}/restore)"', follows)
+    assert undo
+    back = server.post(undo[1], {})
+    assert back.headers["Location"].partition("#")[0] == session.address
+    assert file.read_bytes() == before
+    assert beside.read_text() == "{}\n"
+    assert transcript(session.page()) == transcript(page)
+    assert server.post(undo[1], {}).status_code == 404, "once"
+    session.prompt("go on")
+    assert "keep me" in session.page()
+
+
+def transcript(page: str) -> str:
+    return page.partition('id="transcript"')[2].partition("</section>")[0]
+
+
+def test_the_trash_is_emptied_after_some_days(
+    sandbox: Sandbox, claude: Path, api: MessagesApi, start_server: StartServer
+) -> None:
+    server = start_server(sandbox, claude, api.url)
+    session = Session(server, "old thing")
+    session.stop()
+    session.post("delete")
+    (folder,) = (sandbox.state / "trash").iterdir()
+    record = json.loads((folder / "trash.json").read_text())
+    (folder / "trash.json").write_text(json.dumps({**record, "at": record["at"] - 8 * 86400}))
+    server.stop()
+    server.start()
+    assert list((sandbox.state / "trash").iterdir()) == []
+
+
+def test_the_clis_own_sdk_sees_the_name_that_was_given(server: Server, claude: Path) -> None:
+    session = Session(server, "first words")
+    session.post("rename", title="Seen elsewhere")
+    script = (
+        "import sys; from claude_agent_sdk import list_sessions;"
+        "print([s.summary for s in list_sessions(directory=sys.argv[1])])"
+    )
+    environment = server.sandbox.environment()
+    told = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script, str(server.sandbox.project)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert told.stdout.strip() == "['Seen elsewhere']"
+
+
+def test_what_follows_a_clear_is_a_session_of_its_own_with_a_link_to_it(server: Server) -> None:
+    session = Session(server, "first words")
+    session.prompt("/clear")
+    session.prompt("after it")
+    link = re.search(
+        r'href="(/projects/[^"]+/sessions/[0-9a-f-]{36})#end">a session', session.page()
+    )
+    assert link
+    assert not link[1].endswith(session.id)
+    assert "after it" in server.get(link[1]).text
