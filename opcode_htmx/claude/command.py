@@ -7,9 +7,17 @@ from pathlib import Path
 
 
 def build(
-    binary: Path, session_id: str, *, resume: bool, permission_mode: str | None
+    binary: Path,
+    session_id: str,
+    *,
+    resume: bool,
+    permission_mode: str | None,
+    readable: Path | None = None,
 ) -> tuple[str, ...]:
-    """The argv for a conversation over stdin and stdout, new or resumed under `session_id`."""
+    """The argv for a conversation over stdin and stdout, new or resumed under `session_id`.
+
+    `readable` is a folder beside the project that Claude may read without asking.
+    """
     argv = [
         str(binary),
         "-p",
@@ -23,6 +31,8 @@ def build(
     ]
     if permission_mode:
         argv += ["--permission-mode", permission_mode]
+    if readable:
+        argv += ["--add-dir", str(readable)]
     return tuple(argv)
 
 

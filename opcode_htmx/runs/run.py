@@ -8,7 +8,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import gevent
@@ -16,20 +17,22 @@ from gevent.event import Event as Flag
 from gevent.lock import BoundedSemaphore
 
 from ..claude import outgoing, stream
-from ..claude.messages import PermissionRequest
+from ..claude.messages import ImageContent, PermissionRequest, User
 from . import stopping
 from .ending import how_it_ended
-from .folder import InputClosed, Outcome, RunEnd, RunFolder, RunRecord
+from .folder import InputClosed, InputFull, Outcome, RunEnd, RunFolder, RunRecord
 from .notify import Broadcast
 from .phases import OPEN_TURN, Event, Phase
 from .process import ClaudeProcess, sweep
-from .state import RunState
+from .state import TAKE_BACK, RunState
 from .tail import LineReader
 
 log = logging.getLogger(__name__)
 
 LINES_PER_TURN_OF_THE_HUB = 100
 ERROR_LINES = 20
+TAKE_BACK_SECONDS = 5.0
+"""How long Claude may take to say whether a prompt was still in its queue."""
 
 
 class RunNotLive(Exception):
@@ -38,6 +41,14 @@ class RunNotLive(Exception):
 
 class AlreadyAnswered(Exception):
     """A question or permission request that is no longer open."""
+
+
+class PromptNotFound(Exception):
+    """No prompt with this id went to the run."""
+
+
+class PromptTaken(Exception):
+    """A prompt that cannot be taken back, because Claude has it; the text says so."""
 
 
 class Run:
@@ -85,14 +96,63 @@ class Run:
 
     # --- verbs ------------------------------------------------------------------------------
 
-    def prompt(self, prompt_id: str, text: str) -> None:
+    def prompt(self, prompt_id: str, text: str, images: Sequence[ImageContent] = ()) -> None:
         """Send a prompt; one that was sent already under this id is not sent again.
 
-        Raises RunNotLive when the process is gone or going.
+        Raises RunNotLive when the process is gone or going, or does not read.
         """
-        with self._sending() as send:
-            if not self.has_sent(prompt_id):
-                send(outgoing.prompt_line(prompt_id, text))
+        try:
+            with self._sending() as send:
+                if not self.has_sent(prompt_id):
+                    send(outgoing.prompt_line(prompt_id, text, images))
+        except RunNotLive as error:
+            if isinstance(error.__cause__, InputFull):
+                self._note(outgoing.undelivered_line(prompt_id))
+            raise
+
+    def take_back(self, prompt_id: str) -> User:
+        """Take a prompt out of the queue, or off the list of those left unread; what it said.
+
+        Raises PromptNotFound, PromptTaken when Claude has it already, RunNotLive.
+        """
+        if self.live:
+            with self._sending() as send:
+                prompt = self.waiting_prompt(prompt_id)
+                request_id = f"{TAKE_BACK}{uuid.uuid4().hex}"
+                send(outgoing.take_back_line(request_id, prompt_id))
+            if not self._gave_back(request_id):
+                raise PromptTaken("Claude has taken this prompt up already.")
+            return prompt
+        prompt = self.waiting_prompt(prompt_id)
+        self._note(outgoing.withdrawn_line(prompt_id))
+        return prompt
+
+    def waiting_prompt(self, prompt_id: str) -> User:
+        """A prompt that was sent and not taken up. Raises PromptNotFound, PromptTaken."""
+        if prompt_id not in self.state.sent:
+            raise PromptNotFound("There is no such prompt.")
+        if prompt_id in self.state.waiting:
+            with self.folder.input_log.open("rb") as log:
+                for line in log:
+                    message = stream.parse(line) if prompt_id.encode() in line else None
+                    if isinstance(message, User) and message.uuid == prompt_id:
+                        return message
+        raise PromptTaken("This prompt does not wait any more.")
+
+    def _gave_back(self, request_id: str) -> bool:
+        """What Claude answers to the request for a prompt; False if it does not."""
+        until = time.monotonic() + TAKE_BACK_SECONDS
+        while self.live and (left := until - time.monotonic()) > 0:
+            seen = self.changed.version
+            if request_id in self.state.taken_back:
+                break
+            self.changed.wait(seen, left)
+        return self.state.taken_back.get(request_id, False)
+
+    def _note(self, line: bytes) -> None:
+        with contextlib.suppress(InputClosed):
+            self.folder.note(line)
+        self.catch_up()
 
     def has_sent(self, prompt_id: str) -> bool:
         """Whether the prompt went to this run, also in the time of an earlier server.

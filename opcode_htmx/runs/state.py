@@ -24,6 +24,15 @@ from ..claude.messages import (
 )
 from .phases import Event, Phase, after
 
+TAKE_BACK = "take-back-"
+"""How the ids of requests for a queued prompt begin, so that the answer tells what it is to."""
+
+
+def words_of(prompt: User) -> str:
+    """What a prompt says, as one text."""
+    texts = [part.text for part in prompt.content if isinstance(part, TextContent)]
+    return "\n".join(texts)
+
 
 class RunState:
     """The state of one run so far."""
@@ -43,6 +52,9 @@ class RunState:
         """Every prompt sent, by its id, in order."""
         self.waiting: dict[str, str] = {}
         """The prompts among them that Claude has not taken up yet."""
+        self.taken_back: dict[str, bool] = {}
+        """Whether Claude gave a prompt back, by the id of the request for it."""
+        self._turn_open = False
         self._taken: set[str] = set()
         """Prompts that Claude took up: what it says may be read before what was sent."""
 
@@ -52,13 +64,17 @@ class RunState:
     def apply_input(self, message: Message) -> None:
         """A line that was sent to Claude."""
         if isinstance(message, User) and message.uuid not in self.sent:
-            text = "\n".join(part.text for part in message.content if isinstance(part, TextContent))
+            text = words_of(message)
             self.sent[message.uuid] = text
             if message.uuid not in self._taken:
                 self.waiting[message.uuid] = text
                 self.step(Event.PROMPTED)
         elif isinstance(message, ControlResponse):
             self._close(message.request_id)
+        elif isinstance(message, PromptState):  # a note of ours, see outgoing
+            if message.state == "undelivered":
+                self.sent.pop(message.prompt_id, None)
+            self._give_up(message.prompt_id)
 
     def apply_output(self, message: Message) -> None:
         """A line that Claude wrote."""
@@ -66,31 +82,48 @@ class RunState:
             case Init():
                 self.model = message.model
                 self.slash_commands = message.slash_commands
-                self.step(Event.ACTIVE)
+                self._goes_on()
             case User(is_replay=True):
                 self._take(message.uuid)
-                self.step(Event.ACTIVE)
-            case PromptState(state="completed" | "cancelled"):
+                self._goes_on()
+            case PromptState(state="completed"):
                 self._take(message.prompt_id)
+            case PromptState(state="cancelled"):
+                self._take(message.prompt_id)
+                self._give_up(message.prompt_id)
             case PermissionRequest() if message.request_id not in self.answered:
                 self.asks[message.request_id] = message
                 self.step(Event.ASKED)
             case Unknown(type="control_request", raw={"request_id": str(request_id)}):
                 if request_id not in self.answered:
                     self.unsupported.add(request_id)
+            case ControlResponse() if message.request_id.startswith(TAKE_BACK):
+                taken = message.ok and message.response.get("cancelled") is True
+                self.taken_back[message.request_id] = taken
             case ControlResponse() | ControlCancel():
                 self._close(message.request_id)
             case TurnResult():
                 self.turns += 1
+                self._turn_open = False
                 self.step(Event.TURN_ENDED)
                 if self.waiting:
                     self.step(Event.PROMPTED)
                 if self.asks:  # of an agent in the background, which goes on
                     self.step(Event.ASKED)
             case Assistant() | MessageStart() | BlockStart() | BlockDelta():
-                self.step(Event.ACTIVE)
+                self._goes_on()
             case _:
                 pass
+
+    def _goes_on(self) -> None:
+        self._turn_open = True
+        self.step(Event.ACTIVE)
+
+    def _give_up(self, prompt_id: str) -> None:
+        """Nothing comes of this prompt; if it was all that there was to do, Claude is idle."""
+        self.waiting.pop(prompt_id, None)
+        if not (self.waiting or self.asks or self._turn_open):
+            self.step(Event.TURN_ENDED)
 
     def _take(self, prompt_id: str) -> None:
         self._taken.add(prompt_id)
