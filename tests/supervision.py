@@ -55,6 +55,13 @@ def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_bytes().splitlines()]
 
 
+def sent(run: Run) -> list[dict[str, Any]]:
+    """What was sent to Claude, but for the question what it offers, with which every run begins."""
+    first, *rest = lines(run.folder.input_log)
+    assert first["request"] == {"subtype": "initialize"}
+    return rest
+
+
 def texts(run: Run) -> list[str]:
     """What Claude has said, by its output file."""
     return [

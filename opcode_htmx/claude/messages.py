@@ -172,6 +172,8 @@ class ControlResponse:
     ok: bool
     response: Json
     error: str
+    answered_at: float | None = None
+    """When the person decided, in seconds since the epoch: our own mark on our answers."""
 
 
 @dataclass(frozen=True, slots=True)

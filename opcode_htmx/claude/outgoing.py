@@ -11,6 +11,11 @@ from typing import Any
 
 from .messages import ImageContent, Json
 
+OURS = "opcode-"
+"""How the ids of our own requests begin."""
+
+INITIALIZE_ID = f"{OURS}initialize"
+
 
 def prompt_line(prompt_id: str, text: str, images: Sequence[ImageContent] = ()) -> bytes:
     """A prompt. Claude gives `prompt_id` (a UUID) back when it takes the prompt up."""
@@ -29,11 +34,6 @@ def prompt_line(prompt_id: str, text: str, images: Sequence[ImageContent] = ()) 
     )
 
 
-def take_back_line(request_id: str, prompt_id: str) -> bytes:
-    """Ask for a prompt back that waits in Claude's queue; the answer says whether it was there."""
-    return control_line(request_id, "cancel_async_message", message_uuid=prompt_id)
-
-
 def undelivered_line(prompt_id: str) -> bytes:
     """A note for ourselves: this prompt did not get through to Claude, who never sees this line."""
     return _fate_line(prompt_id, "undelivered")
@@ -44,14 +44,26 @@ def withdrawn_line(prompt_id: str) -> bytes:
     return _fate_line(prompt_id, "cancelled")
 
 
-def allow_line(request_id: str, tool_input: Mapping[str, Any]) -> bytes:
-    """Allow what `request_id` asks for, with the input as it is to be used."""
-    return _answer_line(request_id, {"behavior": "allow", "updatedInput": dict(tool_input)})
+def allow_line(
+    request_id: str,
+    tool_input: Mapping[str, Any],
+    permissions: Sequence[Json] = (),
+    at: float | None = None,
+) -> bytes:
+    """Allow what `request_id` asks for, with the input as it is to be used.
+
+    `permissions` are updates of Claude's rules or mode that go with it, in Claude's own form;
+    `at` is when this was decided, which Claude repeats and means nothing to it.
+    """
+    answer: Json = {"behavior": "allow", "updatedInput": dict(tool_input)}
+    if permissions:
+        answer["updatedPermissions"] = list(permissions)
+    return _answer_line(request_id, answer, at)
 
 
-def deny_line(request_id: str, reason: str) -> bytes:
+def deny_line(request_id: str, reason: str, at: float | None = None) -> bytes:
     """Refuse what `request_id` asks for; Claude reads `reason`."""
-    return _answer_line(request_id, {"behavior": "deny", "message": reason})
+    return _answer_line(request_id, {"behavior": "deny", "message": reason}, at)
 
 
 def refusal_line(request_id: str) -> bytes:
@@ -67,6 +79,11 @@ def control_line(request_id: str, subtype: str, **arguments: object) -> bytes:
     return _line({"type": "control_request", "request_id": request_id, "request": request})
 
 
+def initialize_line() -> bytes:
+    """Ask Claude what it offers: models, commands."""
+    return control_line(INITIALIZE_ID, "initialize")
+
+
 def _image(image: ImageContent) -> Json:
     source = {"type": "base64", "media_type": image.media_type, "data": image.data}
     return {"type": "image", "source": source}
@@ -77,9 +94,10 @@ def _fate_line(prompt_id: str, state: str) -> bytes:
     return _line({"type": "command_lifecycle", "command_uuid": prompt_id, "state": state})
 
 
-def _answer_line(request_id: str, answer: Json) -> bytes:
+def _answer_line(request_id: str, answer: Json, at: float | None) -> bytes:
     response = {"subtype": "success", "request_id": request_id, "response": answer}
-    return _line({"type": "control_response", "response": response})
+    mark = {} if at is None else {"opcode": {"at": at}}
+    return _line({"type": "control_response", "response": response, **mark})
 
 
 def _line(value: Json) -> bytes:

@@ -88,7 +88,7 @@ def _parse_known(raw: Json) -> Message:
         case "control_cancel_request":
             return ControlCancel(_str(raw.get("request_id")))
         case "control_response" if isinstance(raw.get("response"), dict):
-            return _control_response(raw["response"])
+            return _control_response(raw["response"], _dict(raw.get("opcode")).get("at"))
         case "command_lifecycle":
             return PromptState(_str(raw.get("command_uuid")), _str(raw.get("state")))
         case "system" if raw.get("subtype") == "init":
@@ -210,12 +210,13 @@ def _permission_request(raw: Json) -> PermissionRequest:
     )
 
 
-def _control_response(response: Json) -> ControlResponse:
+def _control_response(response: Json, at: object) -> ControlResponse:
     return ControlResponse(
         request_id=_str(response.get("request_id")),
         ok=response.get("subtype") == "success",
         response=_dict(response.get("response")),
         error=_str(response.get("error")),
+        answered_at=float(at) if _is_amount(at) else None,
     )
 
 

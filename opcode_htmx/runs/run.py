@@ -17,22 +17,23 @@ from gevent.event import Event as Flag
 from gevent.lock import BoundedSemaphore
 
 from ..claude import outgoing, stream
-from ..claude.messages import ImageContent, PermissionRequest, User
+from ..claude.messages import ControlResponse, ImageContent, Json, PermissionRequest, User
 from . import stopping
 from .ending import how_it_ended
 from .folder import InputClosed, InputFull, Outcome, RunEnd, RunFolder, RunRecord
 from .notify import Broadcast
 from .phases import OPEN_TURN, Event, Phase
 from .process import ClaudeProcess, sweep
-from .state import TAKE_BACK, RunState
+from .state import RunState
 from .tail import LineReader
 
 log = logging.getLogger(__name__)
 
 LINES_PER_TURN_OF_THE_HUB = 100
+CONTROL_SECONDS = 10.0
+"""How long Claude may take to agree to a change; it answers in milliseconds unless it hangs."""
+
 ERROR_LINES = 20
-TAKE_BACK_SECONDS = 5.0
-"""How long Claude may take to say whether a prompt was still in its queue."""
 
 
 class RunNotLive(Exception):
@@ -40,7 +41,11 @@ class RunNotLive(Exception):
 
 
 class AlreadyAnswered(Exception):
-    """A question or permission request that is no longer open."""
+    """A request of Claude's that is no longer open; the message says what became of it."""
+
+
+class ControlRefused(Exception):
+    """Claude does not agree to a change; the message says why, in its own words."""
 
 
 class PromptNotFound(Exception):
@@ -113,18 +118,16 @@ class Run:
     def take_back(self, prompt_id: str) -> User:
         """Take a prompt out of the queue, or off the list of those left unread; what it said.
 
-        Raises PromptNotFound, PromptTaken when Claude has it already, RunNotLive.
+        Raises PromptNotFound, PromptTaken when Claude has it already, ControlRefused, RunNotLive.
         """
-        if self.live:
-            with self._sending() as send:
-                prompt = self.waiting_prompt(prompt_id)
-                request_id = f"{TAKE_BACK}{uuid.uuid4().hex}"
-                send(outgoing.take_back_line(request_id, prompt_id))
-            if not self._gave_back(request_id):
-                raise PromptTaken("Claude has taken this prompt up already.")
-            return prompt
+        self.catch_up()
         prompt = self.waiting_prompt(prompt_id)
-        self._note(outgoing.withdrawn_line(prompt_id))
+        if self.live:
+            answer = self.control("cancel_async_message", message_uuid=prompt_id)
+            if answer.get("cancelled") is not True:
+                raise PromptTaken("Claude has taken this prompt up already.")
+        else:
+            self._note(outgoing.withdrawn_line(prompt_id))
         return prompt
 
     def waiting_prompt(self, prompt_id: str) -> User:
@@ -138,16 +141,6 @@ class Run:
                     if isinstance(message, User) and message.uuid == prompt_id:
                         return message
         raise PromptTaken("This prompt does not wait any more.")
-
-    def _gave_back(self, request_id: str) -> bool:
-        """What Claude answers to the request for a prompt; False if it does not."""
-        until = time.monotonic() + TAKE_BACK_SECONDS
-        while self.live and (left := until - time.monotonic()) > 0:
-            seen = self.changed.version
-            if request_id in self.state.taken_back:
-                break
-            self.changed.wait(seen, left)
-        return self.state.taken_back.get(request_id, False)
 
     def _note(self, line: bytes) -> None:
         with contextlib.suppress(InputClosed):
@@ -164,20 +157,52 @@ class Run:
         left = self.state.waiting if self.record.end else ()
         return prompt_id in self.state.sent and prompt_id not in left
 
-    def allow(self, request_id: str, changes: Mapping[str, Any] | None = None) -> None:
+    def allow(
+        self,
+        request_id: str,
+        changes: Mapping[str, Any] | None = None,
+        permissions: Sequence[Json] = (),
+    ) -> None:
         """Allow an open request, with `changes` laid over its input (the answers to questions).
 
+        `permissions` are updates of Claude's rules or mode that go with it.
         Raises AlreadyAnswered, RunNotLive.
         """
         with self._sending() as send:
             ask = self._open_ask(request_id)
-            send(outgoing.allow_line(request_id, {**ask.input, **(changes or {})}))
+            given = {**ask.input, **(changes or {})}
+            send(outgoing.allow_line(request_id, given, permissions, time.time()))
 
     def deny(self, request_id: str, reason: str) -> None:
         """Refuse an open request. Raises AlreadyAnswered, RunNotLive."""
         with self._sending() as send:
             self._open_ask(request_id)
-            send(outgoing.deny_line(request_id, reason))
+            send(outgoing.deny_line(request_id, reason, time.time()))
+
+    def control(self, subtype: str, **arguments: object) -> Json:
+        """Make a request of our own, such as a change of the model, and give Claude's answer.
+
+        Raises ControlRefused, RunNotLive.
+        """
+        request_id = f"{outgoing.OURS}{uuid.uuid4().hex}"
+        with self._sending() as send:
+            send(outgoing.control_line(request_id, subtype, **arguments))
+        response = self._response(request_id)
+        if not response.ok:
+            raise ControlRefused(f"Claude refused: {response.error}.")
+        return response.response
+
+    def _response(self, request_id: str) -> ControlResponse:
+        until = time.monotonic() + CONTROL_SECONDS
+        while True:
+            seen = self.changed.version
+            if response := self.state.responses.get(request_id):
+                return response
+            if not self.live:
+                raise RunNotLive("This run has ended; send a prompt to go on with the session.")
+            if time.monotonic() >= until:
+                raise ControlRefused("Claude does not answer just now. Try again in a moment.")
+            self.changed.wait(seen, max(0.0, until - time.monotonic()))
 
     def stop(self, outcome: Outcome = Outcome.CANCELLED, cause: str = "Stopped by you.") -> None:
         """Begin to end the process and all it has started; `join` waits for it.
@@ -212,8 +237,15 @@ class Run:
     def _open_ask(self, request_id: str) -> PermissionRequest:
         ask = self.state.asks.get(request_id)
         if ask is None:
-            raise AlreadyAnswered("This has been answered already, or Claude no longer asks.")
+            raise AlreadyAnswered(self._what_became_of(request_id))
         return ask
+
+    def _what_became_of(self, request_id: str) -> str:
+        answer = self.state.answers.get(request_id)
+        if answer is None:
+            return "Claude no longer asks this."
+        at = time.strftime(" at %H:%M", time.localtime(answer.at)) if answer.at else ""
+        return f"This was answered already{at}: {'allowed' if answer.allowed else 'denied'}."
 
     @contextlib.contextmanager
     def _sending(self) -> Iterator[Callable[[bytes], None]]:

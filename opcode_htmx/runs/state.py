@@ -6,6 +6,9 @@ server or in the next one.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from ..claude import capabilities
 from ..claude.messages import (
     Assistant,
     BlockDelta,
@@ -13,19 +16,34 @@ from ..claude.messages import (
     ControlCancel,
     ControlResponse,
     Init,
+    Json,
     Message,
     MessageStart,
     PermissionRequest,
     PromptState,
+    SystemEvent,
     TextContent,
     TurnResult,
     Unknown,
     User,
 )
+from ..claude.outgoing import INITIALIZE_ID, OURS
 from .phases import Event, Phase, after
 
-TAKE_BACK = "take-back-"
-"""How the ids of requests for a queued prompt begin, so that the answer tells what it is to."""
+_OUTPUT = ("<local-command-stdout>", "<local-command-stderr>")
+"""How Claude begins what it reports by itself, such as a change of the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a person answered to a request, and when, if that was noted."""
+
+    response: Json
+    at: float | None
+
+    @property
+    def allowed(self) -> bool:
+        return self.response.get("behavior") == "allow"
 
 
 def words_of(prompt: User) -> str:
@@ -42,18 +60,30 @@ class RunState:
         self.turns = 0
         """Turns that have ended."""
         self.model = ""
+        self.permission_mode = ""
+        """The mode in force; empty until Claude has named it."""
+        self.effort: str | None = None
+        """The effort that was set in mid-run; empty for Claude's own, None if it never was."""
         self.slash_commands: tuple[str, ...] = ()
+        self.commands: tuple[capabilities.Command, ...] = ()
+        """Slash commands and skills with what they do, once Claude has listed them."""
+        self.models: tuple[capabilities.Model, ...] = ()
+        """The models that Claude offers, once it has listed them."""
         self.asks: dict[str, PermissionRequest] = {}
         """Open permission requests and questions, by request id, oldest first."""
         self.unsupported: set[str] = set()
         """Requests of kinds that we do not know; Claude waits for an answer to each."""
         self.answered: set[str] = set()
+        self.answers: dict[str, Answer] = {}
+        """What was answered to Claude's requests."""
+        self.responses: dict[str, ControlResponse] = {}
+        """What Claude answered to our requests."""
+        self._requests: dict[str, Json] = {}
+        """Our requests: an answer may be read before the request that it belongs to."""
         self.sent: dict[str, str] = {}
         """Every prompt sent, by its id, in order."""
         self.waiting: dict[str, str] = {}
         """The prompts among them that Claude has not taken up yet."""
-        self.taken_back: dict[str, bool] = {}
-        """Whether Claude gave a prompt back, by the id of the request for it."""
         self._turn_open = False
         self._taken: set[str] = set()
         """Prompts that Claude took up: what it says may be read before what was sent."""
@@ -70,7 +100,11 @@ class RunState:
                 self.waiting[message.uuid] = text
                 self.step(Event.PROMPTED)
         elif isinstance(message, ControlResponse):
-            self._close(message.request_id)
+            self._answer(message)
+        elif isinstance(message, Unknown) and isinstance(message.raw.get("request"), dict):
+            request_id = str(message.raw.get("request_id"))
+            self._requests[request_id] = message.raw["request"]
+            self._settle(request_id)
         elif isinstance(message, PromptState):  # a note of ours, see outgoing
             if message.state == "undelivered":
                 self.sent.pop(message.prompt_id, None)
@@ -81,8 +115,11 @@ class RunState:
         match message:
             case Init():
                 self.model = message.model
+                self.permission_mode = message.permission_mode or self.permission_mode
                 self.slash_commands = message.slash_commands
                 self._goes_on()
+            case User(is_replay=True) if message.uuid not in self.sent and _is_report(message):
+                pass
             case User(is_replay=True):
                 self._take(message.uuid)
                 self._goes_on()
@@ -97,10 +134,14 @@ class RunState:
             case Unknown(type="control_request", raw={"request_id": str(request_id)}):
                 if request_id not in self.answered:
                     self.unsupported.add(request_id)
-            case ControlResponse() if message.request_id.startswith(TAKE_BACK):
-                taken = message.ok and message.response.get("cancelled") is True
-                self.taken_back[message.request_id] = taken
-            case ControlResponse() | ControlCancel():
+            case SystemEvent(subtype="status", raw={"permissionMode": str(mode)}):
+                self.permission_mode = mode
+            case ControlResponse() if message.request_id.startswith(OURS):
+                self.responses[message.request_id] = message
+                self._settle(message.request_id)
+            case ControlResponse():
+                self._answer(message)
+            case ControlCancel():
                 self._close(message.request_id)
             case TurnResult():
                 self.turns += 1
@@ -129,8 +170,41 @@ class RunState:
         self._taken.add(prompt_id)
         self.waiting.pop(prompt_id, None)
 
+    def _answer(self, message: ControlResponse) -> None:
+        answer = Answer(message.response, message.answered_at)
+        self.answers.setdefault(message.request_id, answer)
+        self._close(message.request_id)
+
+    def _settle(self, request_id: str) -> None:
+        """Take over what Claude has agreed to, or has told about itself."""
+        response = self.responses.get(request_id)
+        if response is None or not response.ok:
+            return
+        told = response.response
+        if request_id == INITIALIZE_ID:
+            self.models = capabilities.models_of(told)
+            self.commands = capabilities.commands_of(told)
+            self.permission_mode = self.permission_mode or str(
+                told.get("current_permission_mode") or ""
+            )
+        match self._requests.get(request_id):
+            case {"subtype": "set_model"} if isinstance(told.get("model"), str):
+                self.model = told["model"]
+            case {"subtype": "set_permission_mode"} if isinstance(told.get("mode"), str):
+                self.permission_mode = told["mode"]
+            case {"subtype": "apply_flag_settings", "settings": {"effortLevel": effort}}:
+                self.effort = effort if isinstance(effort, str) else ""
+            case _:
+                pass
+
     def _close(self, request_id: str) -> None:
         self.answered.add(request_id)
         self.unsupported.discard(request_id)
         if self.asks.pop(request_id, None) and not self.asks:
             self.step(Event.ANSWERED)
+
+
+def _is_report(message: User) -> bool:
+    """Whether it is Claude's own report, which comes between turns as well and begins none."""
+    texts = [part.text for part in message.content if isinstance(part, TextContent)]
+    return bool(texts) and all(text.startswith(_OUTPUT) for text in texts)

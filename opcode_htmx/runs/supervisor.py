@@ -5,6 +5,7 @@ The only place where runs are made. Knows nothing of how they are shown.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import shutil
 import time
@@ -16,10 +17,10 @@ from pathlib import Path
 import gevent
 from gevent.lock import BoundedSemaphore
 
-from ..claude import command, history
+from ..claude import command, history, outgoing
 from ..claude.messages import ImageContent
 from . import process
-from .folder import RUN_ID, Outcome, RunFolder, RunRecord
+from .folder import RUN_ID, InputClosed, Outcome, RunFolder, RunRecord
 from .notify import Broadcast
 from .phases import Phase
 from .process import ProcessIdentity
@@ -170,6 +171,8 @@ class Supervisor:
             raise CannotStart(f"Claude could not be started: {reason}.") from error
         run = self._add(folder, record)
         self._follow(run, started)
+        with contextlib.suppress(InputClosed, OSError):  # what Claude offers is good to know
+            folder.send(outgoing.initialize_line())
         return run
 
     def _new_record(self, run_id: str, session_id: str, project: Path) -> RunRecord:
