@@ -10,15 +10,20 @@ from flask_sock import Sock
 
 from . import credentials
 from .claude import binary, command, history, sessions
+from .claude.files import ProjectFiles
 from .demo import scenes, service
-from .runs.run import AlreadyAnswered, RunNotLive
+from .drafts import Drafts, TooMuch
+from .runs.run import AlreadyAnswered, ControlRefused, PromptNotFound, PromptTaken, RunNotLive
 from .runs.supervisor import CannotStart, RunNotFound, RunSettings, Supervisor
 from .settings import Settings
 from .state import ensure_state_dir
 from .view.screens import Screens
 from .web import (
     access,
+    attachments,
     browse,
+    completion,
+    composer,
     compress,
     decisions,
     errors,
@@ -40,6 +45,10 @@ ERRORS: dict[type[Exception], int] = {
     sessions.InvalidFolder: 422,
     forms.BadForm: 422,
     RunNotFound: 404,
+    PromptNotFound: 404,
+    PromptTaken: 409,
+    ControlRefused: 409,
+    TooMuch: 413,
     RunNotLive: 409,
     AlreadyAnswered: 409,
     CannotStart: 503,
@@ -82,15 +91,16 @@ def build(settings: Settings | None = None) -> Flask:
     supervisor.adopt()
 
     app = Flask(__name__, root_path=str(ROOT))
-    app.config["MAX_CONTENT_LENGTH"] = MAX_FORM_BYTES
+    app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = MAX_FORM_BYTES
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals["demo"] = demo is not None
     app.jinja_env.globals["login_command"] = binary.login_command(claude, path)
     # The lease on the demo's API lasts as long as the app.
     app.extensions["opcode_demo"] = demo
     app.extensions["opcode_supervisor"] = supervisor
+    attachments.register(app)
     _protect(app, settings)
-    _add_pages(app, place, supervisor)
+    _add_pages(app, place, supervisor, settings)
     return app
 
 
@@ -115,14 +125,17 @@ def _protect(app: Flask, settings: Settings) -> None:
     compress.register(app)
 
 
-def _add_pages(app: Flask, place: pages.Place, supervisor: Supervisor) -> None:
+def _add_pages(app: Flask, place: pages.Place, supervisor: Supervisor, settings: Settings) -> None:
     filters.register(app)
-    lookup = pages.SessionLookup(
-        place.config_dir, supervisor, Screens(supervisor, place.config_dir, app.jinja_env)
-    )
+    drafts = Drafts(settings.state_dir / "drafts")
+    screens = Screens(supervisor, place.config_dir, app.jinja_env, drafts)
+    lookup = pages.SessionLookup(place.config_dir, supervisor, screens)
+    files = ProjectFiles(settings.child_environment)
     app.register_blueprint(browse.blueprint(place.config_dir))
     app.register_blueprint(pages.blueprint(place, supervisor, lookup))
-    app.register_blueprint(prompts.blueprint(place, supervisor, lookup))
+    app.register_blueprint(prompts.blueprint(place, supervisor, lookup, drafts))
+    app.register_blueprint(composer.blueprint(supervisor, lookup, drafts))
+    app.register_blueprint(completion.blueprint(place.config_dir, supervisor, lookup, files))
     app.register_blueprint(decisions.blueprint(supervisor))
     open_sockets = sockets.OpenSockets()
     open_sockets.init_app(app)

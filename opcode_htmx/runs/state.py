@@ -15,6 +15,7 @@ from ..claude.messages import (
     BlockStart,
     ControlCancel,
     ControlResponse,
+    ImageContent,
     Init,
     Json,
     Message,
@@ -50,6 +51,11 @@ def words_of(prompt: User) -> str:
     """What a prompt says, as one text."""
     texts = [part.text for part in prompt.content if isinstance(part, TextContent)]
     return "\n".join(texts)
+
+
+def images_in(prompt: User) -> list[ImageContent]:
+    """The images of a prompt."""
+    return [part for part in prompt.content if isinstance(part, ImageContent)]
 
 
 class RunState:
@@ -125,6 +131,8 @@ class RunState:
                 self._goes_on()
             case PromptState(state="completed"):
                 self._take(message.prompt_id)
+            case PromptState(state="cancelled") if self._was_swept(message.prompt_id):
+                pass  # it waits, for a person to say what becomes of it
             case PromptState(state="cancelled"):
                 self._take(message.prompt_id)
                 self._give_up(message.prompt_id)
@@ -155,6 +163,11 @@ class RunState:
                 self._goes_on()
             case _:
                 pass
+
+    def _was_swept(self, prompt_id: str) -> bool:
+        """Whether it was Stop that took this prompt out of Claude's queue, and not a person."""
+        swept = any(request.get("cancel_queued") for request in self._requests.values())
+        return swept and prompt_id in self.waiting
 
     def _goes_on(self) -> None:
         self._turn_open = True

@@ -11,6 +11,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from ..claude import history
+from ..drafts import Draft, Drafts
 from ..runs.supervisor import Supervisor
 from .aside import Aside
 from .conversation import Conversation
@@ -27,17 +28,31 @@ class Screen:
     conversation: Conversation
     fragments: Fragments
     _aside: Aside
+    _drafts: Drafts
+    address: str
+
+    @property
+    def draft(self) -> Draft:
+        """What has been typed in this session and not sent."""
+        return self._drafts.get(self.conversation.session_id)
 
     def aside(self) -> dict[str, Markup]:
         """The elements around the transcript, by id."""
-        return self._aside.parts(self.conversation.run)
+        *earlier, run = self.conversation.runs() or (None,)
+        return {
+            **self._aside.parts(run, [each for each in earlier if each]),
+            **self._aside.draft(self.draft, self.address),
+        }
 
 
 class Screens:
-    def __init__(self, supervisor: Supervisor, config_dir: Path, environment: Environment) -> None:
+    def __init__(
+        self, supervisor: Supervisor, config_dir: Path, environment: Environment, drafts: Drafts
+    ) -> None:
         self._supervisor = supervisor
         self._config_dir = config_dir
         self._environment = environment
+        self._drafts = drafts
         self._kept: OrderedDict[tuple[str, str], Screen] = OrderedDict()
 
     def get(self, session_id: str, project_path: str, address: str) -> Screen:
@@ -57,4 +72,4 @@ class Screens:
             changed=self._supervisor.changes(session_id),
         )
         fragments = Fragments(self._environment, project_path, address)
-        return Screen(conversation, fragments, Aside(self._environment))
+        return Screen(conversation, fragments, Aside(self._environment), self._drafts, address)

@@ -21,6 +21,7 @@ from ..view.aside import status_text
 from ..view.blocks import Block, PromptBlock, RawBlock, ToolBlock
 from ..view.fragments import dom_id
 from ..view.screens import Screen, Screens
+from .attachments import MAX_FILE
 from .login import local_path
 
 TITLE_CHARACTERS = 80
@@ -83,6 +84,8 @@ def blueprint(place: Place, supervisor: Supervisor, lookup: SessionLookup) -> Bl
             aside=screen.aside(),
             cursor=conversation.cursor,
             prompt_id=uuid.uuid4(),
+            draft=screen.draft.text,
+            most_per_file=MAX_FILE,
             suggestions=place.suggestions,
         )
 
