@@ -73,7 +73,7 @@ def _command(path: Path, name: str) -> Iterator[Command]:
     if fields.get("user-invocable") is False:
         return
     body = text[header.end() :] if header else text
-    first = next((line.strip("# \t") for line in body.splitlines() if line.strip()), "")
+    first = next((line.strip("# \t") for line in body.splitlines() if line.strip("- \t")), "")
     description = fields.get("description") or first
     yield Command(name, _line(description), _line(fields.get("argument-hint")))
 

@@ -7,14 +7,13 @@ everything else comes over the socket.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
 from pathlib import Path
 
 from flask import Blueprint, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from ..claude import history, sessions
-from ..drafts import DraftFile, Drafts, TooMuch
+from ..drafts import Drafts, TooMuch
 from ..runs.run import RunNotLive
 from ..runs.supervisor import CannotStart, Supervisor
 from . import attachments
@@ -67,10 +66,12 @@ def blueprint(
         if not words and not tokens:
             raise BadForm("Write a prompt first.")
         prompt_id = _id_for("prompt_id", "\0".join((words, *tokens)))
-        files: list[DraftFile] = []
+        there = {file.token: file for file in drafts.get(session_id).files}
+        files = [there[token] for token in tokens if token in there]
         if not supervisor.has_sent(session_id, prompt_id):
             try:
-                files = _files(session_id, tokens)
+                if len(files) < len(tokens):
+                    raise BadForm("A file of this prompt is no longer there. Look and send again.")
                 place = supervisor.attached(session_id) / prompt_id
                 paths = attachments.hand_over(drafts, session_id, files, place)
                 images = attachments.images_of(drafts, session_id, files)
@@ -80,12 +81,6 @@ def blueprint(
                 drafts.save_text(session_id, words, form=form_id)
                 raise
         drafts.sent(session_id, words, form_id, files)
-
-    def _files(session_id: str, tokens: Iterable[str]) -> list[DraftFile]:
-        there = {file.token: file for file in drafts.get(session_id).files}
-        if not all(token in there for token in tokens):
-            raise BadForm("A file of this prompt is no longer there. Look, and send again.")
-        return [there[token] for token in tokens]
 
     return prompts
 
