@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 import shutil
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -23,6 +24,8 @@ MAX_TEXT = 1_000_000
 MAX_FILES = 20
 MAX_BYTES = 100_000_000
 """Of the files of one draft together."""
+READ = 32
+"""Drafts that are kept in memory as well."""
 KEPT = 500
 """Drafts; of more, those go that were untouched for the longest time."""
 
@@ -54,14 +57,26 @@ class Draft:
 class Drafts:
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._read: OrderedDict[str, tuple[tuple[int, int], Draft]] = OrderedDict()
 
     def get(self, session_id: str) -> Draft:
-        """The draft of a session; an empty one if there is none or it cannot be read."""
+        """The draft of a session; an empty one if there is none or it cannot be read.
+
+        Pages ask for it many times a second, so it is read again only when it has changed.
+        """
+        path = self._folder(session_id) / "draft.json"
         try:
-            data = json.loads((self._folder(session_id) / "draft.json").read_bytes())
-            files = tuple(DraftFile(**file) for file in data.pop("files"))
-            return Draft(**{**data, "sent": tuple(data["sent"])}, files=files)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            found = path.stat()
+            seen = (found.st_ino, found.st_mtime_ns)
+            known = self._read.get(session_id)
+            if known is None or known[0] != seen:
+                known = seen, _parse(path.read_bytes())
+                self._read[session_id] = known
+            self._read.move_to_end(session_id)
+            if len(self._read) > READ:
+                self._read.popitem(last=False)
+            return known[1]
+        except OSError:
             return Draft()
 
     def save_text(self, session_id: str, text: str, *, form: str = "", by: str = "") -> bool:
@@ -146,6 +161,15 @@ class Drafts:
         self._make(session_id)
         content = json.dumps(asdict(draft), ensure_ascii=False).encode("utf-8", "replace")
         _write(self._folder(session_id) / "draft.json", content)
+
+
+def _parse(content: bytes) -> Draft:
+    try:
+        data = json.loads(content)
+        files = tuple(DraftFile(**file) for file in data.pop("files"))
+        return Draft(**{**data, "sent": tuple(data["sent"])}, files=files)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return Draft()
 
 
 def clean_name(name: str) -> str:

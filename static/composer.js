@@ -81,10 +81,11 @@
 
   // --- files ------------------------------------------------------------------------------
 
-  const attach = (event, { files: found }) => {
-    if (!found?.length) return;
+  const attach = (event, data) => {
+    // words that were copied from an office program bring a picture of themselves along
+    if (!data?.files.length || data.getData("text/plain")) return;
     event.preventDefault();
-    files.files = found;
+    files.files = data.files;
     files.dispatchEvent(new Event("change", { bubbles: true }));
   };
   prompt.addEventListener("paste", (event) => attach(event, event.clipboardData));

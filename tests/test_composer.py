@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import FilePayload, Locator, expect
+from playwright.sync_api import FilePayload, Locator, Route, expect
 
 from opcode_htmx.demo.messages_api import MessagesApi, Request, Scene, Text, ToolUse, Turn
 
@@ -399,6 +399,35 @@ def test_a_file_that_is_too_large_is_refused_with_a_sentence(
     picker = phone.page.get_by_label("Attach images or files")
     picker.set_input_files(FilePayload(name="a.bin", mimeType="x/y", buffer=b"x" * 101))
     expect(phone.page.locator("#flash")).to_contain_text("“a.bin” is too large")
+    expect(chips(phone)).to_have_count(0)
+
+
+def test_send_waits_until_a_file_has_arrived(phone: Phone, sandbox: Sandbox) -> None:
+    begin(phone, sandbox)
+    held: list[Route] = []
+    phone.page.route("**/attachments", lambda route: held.append(route))
+    paste_image(phone, png())
+    expect(phone.button("Send")).to_be_disabled()
+    until(lambda: phone.page.evaluate("1") and held, "it is on its way")
+    held[0].continue_()
+    expect(phone.button("Send")).to_be_enabled()
+    expect(chips(phone)).to_have_count(1)
+
+
+def test_words_that_bring_a_picture_of_themselves_are_pasted_as_words(
+    phone: Phone, sandbox: Sandbox
+) -> None:
+    begin(phone, sandbox)
+    left_to_the_browser = phone.page.evaluate(
+        """() => {
+            const clipboardData = new DataTransfer();
+            clipboardData.items.add(new File(["x"], "image.png", { type: "image/png" }));
+            clipboardData.setData("text/plain", "words");
+            return document.getElementById("prompt").dispatchEvent(
+                new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+        }"""
+    )
+    assert left_to_the_browser
     expect(chips(phone)).to_have_count(0)
 
 

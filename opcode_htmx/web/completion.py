@@ -55,17 +55,20 @@ def known_commands(
     supervisor: Supervisor, session_id: str, folder: Path, config_dir: Path
 ) -> list[Command]:
     """What the session's newest run has told, else what stands in files."""
-    on_disk = {command.name: command for command in commands.on_disk(folder, config_dir)}
+    told: dict[str, Command] = {}
     for run in reversed(supervisor.of_session(session_id)):
         state = run.state
         if state.commands:
             told = {command.name: command for command in state.commands}
         else:
             told = {name: Command(name, "", "") for name in state.slash_commands}
+        if told and run.live:
+            return list(told.values())
         if told:
-            # an older run cannot know of what has been written since
-            return list((told if run.live else {**told, **on_disk}).values())
-    return list(on_disk.values())
+            break
+    # a run that has ended cannot know of what has been written since
+    on_disk = {command.name: command for command in commands.on_disk(folder, config_dir)}
+    return list({**told, **on_disk}.values())
 
 
 def quoted(path: str) -> str:
