@@ -8,7 +8,8 @@ import os
 import re
 from pathlib import Path
 
-PERMISSION_MODES = ("default", "acceptEdits", "plan")
+PERMISSION_MODES = ("default", "acceptEdits", "plan", "bypassPermissions")
+ON_DISCONNECT = ("keep", "stop")
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?")
 _ORIGIN = re.compile(f"https?://{_HOST.pattern}")
@@ -58,14 +59,21 @@ def folders(text: str, home: Path) -> tuple[Path, ...]:
 
 
 def permission_mode(text: str, home: Path) -> str | None:
-    if text == "bypassPermissions":
-        raise ValueError(
-            "cannot be bypassPermissions, because tools always ask first in this version; "
-            f"use {', '.join(PERMISSION_MODES)} or leave it unset"
-        )
     if text and text not in PERMISSION_MODES:
         raise ValueError(f"must be one of {', '.join(PERMISSION_MODES)}, not {text!r}")
     return text or None
+
+
+def keeps_running(text: str, home: Path) -> bool:
+    if text not in ON_DISCONNECT:
+        raise ValueError(f"must be {' or '.join(ON_DISCONNECT)}, not {text!r}")
+    return text == "keep"
+
+
+def switch(text: str, home: Path) -> bool:
+    if text not in ("0", "1"):
+        raise ValueError(f"must be 1 or 0, not {text!r}")
+    return text == "1"
 
 
 def _items(text: str) -> tuple[str, ...]:

@@ -86,11 +86,14 @@ XDG_STATE_HOME = Variable("XDG_STATE_HOME", "~/.local/state", values.path)
 STATE_DIR = Variable("OPCODE_STATE_DIR", "$XDG_STATE_HOME/opcode-htmx", values.path)
 PROJECT_ROOTS = Variable("OPCODE_PROJECT_ROOTS", "~", values.folders)
 PERMISSION_MODE = Variable("OPCODE_PERMISSION_MODE", "", values.permission_mode)
+ALLOW_BYPASS = Variable("OPCODE_ALLOW_BYPASS", "0", values.switch)
 ALLOWED_ORIGINS = Variable("OPCODE_ALLOWED_ORIGINS", "", values.origins)
 ALLOWED_HOSTS = Variable("OPCODE_ALLOWED_HOSTS", "", values.hosts)
 DEMO = Variable("OPCODE_DEMO", "", values.demo)
 STOP_DEADLINE = Variable("OPCODE_STOP_DEADLINE", "5", values.positive_seconds)
 IDLE_TIMEOUT = Variable("OPCODE_IDLE_TIMEOUT", "30m", values.seconds)
+ON_DISCONNECT = Variable("OPCODE_ON_DISCONNECT", "keep", values.keeps_running)
+DISCONNECT_GRACE = Variable("OPCODE_DISCONNECT_GRACE", "60", values.seconds)
 
 # docs/configuration.md is held to this list, both ways, by a test.
 VARIABLES: tuple[Variable[object], ...] = tuple(
@@ -117,11 +120,14 @@ class Settings:
     state_dir: Path
     project_roots: tuple[Path, ...]
     permission_mode: str | None
+    allow_bypass: bool
     allowed_origins: tuple[str, ...]
     allowed_hosts: tuple[str, ...]
     demo: bool | None
     stop_deadline: float
     idle_timeout: float
+    keep_running: bool
+    disconnect_grace: float
     home: Path
     child_environment: Mapping[str, str] = field(repr=False, hash=False)
     unknown: tuple[str, ...] = ()
@@ -136,6 +142,7 @@ class Settings:
         home = _home(environ)
         states = XDG_STATE_HOME.read(environ, home)
         config_dir = CLAUDE_CONFIG_DIR.read(environ, home)
+        _check_bypass(environ, home)
         return cls(
             host=HOST.read(environ, home),
             port=PORT.read(environ, home),
@@ -146,11 +153,14 @@ class Settings:
             state_dir=STATE_DIR.read(environ, home, str(states / "opcode-htmx")),
             project_roots=PROJECT_ROOTS.read(environ, home),
             permission_mode=PERMISSION_MODE.read(environ, home),
+            allow_bypass=ALLOW_BYPASS.read(environ, home),
             allowed_origins=ALLOWED_ORIGINS.read(environ, home),
             allowed_hosts=ALLOWED_HOSTS.read(environ, home),
             demo=DEMO.read(environ, home),
             stop_deadline=STOP_DEADLINE.read(environ, home),
             idle_timeout=IDLE_TIMEOUT.read(environ, home),
+            keep_running=ON_DISCONNECT.read(environ, home),
+            disconnect_grace=DISCONNECT_GRACE.read(environ, home),
             home=home,
             child_environment=_child_environment(environ, config_dir),
             unknown=_unknown(environ),
@@ -166,6 +176,21 @@ def _home(environ: Mapping[str, str]) -> Path:
     if not home.is_absolute():
         raise SettingsError("HOME must be an absolute path.")
     return home
+
+
+def _check_bypass(environ: Mapping[str, str], home: Path) -> None:
+    """Raises SettingsError when Claude could not be started as these settings say."""
+    allowed = ALLOW_BYPASS.read(environ, home)
+    if PERMISSION_MODE.read(environ, home) == "bypassPermissions" and not allowed:
+        raise SettingsError(
+            "OPCODE_PERMISSION_MODE is bypassPermissions, in which Claude does everything without "
+            "asking; that needs OPCODE_ALLOW_BYPASS=1."
+        )
+    if allowed and os.geteuid() == 0 and environ.get("IS_SANDBOX", "") != "1":
+        raise SettingsError(
+            "OPCODE_ALLOW_BYPASS is 1, but Claude refuses to bypass permissions for root; start "
+            "the server as another user or, if this machine is a sandbox, with IS_SANDBOX=1."
+        )
 
 
 def _child_environment(environ: Mapping[str, str], config_dir: Path) -> Mapping[str, str]:

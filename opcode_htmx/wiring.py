@@ -13,10 +13,13 @@ from .claude import binary, command, history, sessions
 from .claude.files import ProjectFiles
 from .demo import scenes, service
 from .drafts import Drafts, TooMuch
-from .runs.run import AlreadyAnswered, ControlRefused, PromptNotFound, PromptTaken, RunNotLive
+from .runs.control import ControlRefused
+from .runs.queue import PromptNotFound, PromptTaken
+from .runs.run import AlreadyAnswered, RunNotLive
 from .runs.supervisor import CannotStart, RunNotFound, RunSettings, Supervisor
 from .settings import Settings
 from .state import ensure_state_dir
+from .view.options import Chooser
 from .view.screens import Screens
 from .web import (
     access,
@@ -25,6 +28,7 @@ from .web import (
     completion,
     composer,
     compress,
+    controls,
     decisions,
     errors,
     filters,
@@ -47,10 +51,11 @@ ERRORS: dict[type[Exception], int] = {
     RunNotFound: 404,
     PromptNotFound: 404,
     PromptTaken: 409,
-    ControlRefused: 409,
     TooMuch: 413,
     RunNotLive: 409,
     AlreadyAnswered: 409,
+    ControlRefused: 409,
+    controls.BypassNotAllowed: 403,
     CannotStart: 503,
 }
 
@@ -86,6 +91,9 @@ def build(settings: Settings | None = None) -> Flask:
             idle_timeout=settings.idle_timeout,
             history_file=lambda session_id: history.find(place.config_dir, session_id),
             config_dir=place.config_dir,
+            allow_bypass=settings.allow_bypass,
+            keep_running=settings.keep_running,
+            disconnect_grace=settings.disconnect_grace,
         )
     )
     supervisor.adopt()
@@ -100,7 +108,8 @@ def build(settings: Settings | None = None) -> Flask:
     app.extensions["opcode_supervisor"] = supervisor
     attachments.register(app)
     _protect(app, settings)
-    _add_pages(app, place, supervisor, settings)
+    chooser = Chooser(supervisor.choosing, settings.disconnect_grace)
+    _add_pages(app, place, supervisor, chooser, settings)
     return app
 
 
@@ -125,10 +134,18 @@ def _protect(app: Flask, settings: Settings) -> None:
     compress.register(app)
 
 
-def _add_pages(app: Flask, place: pages.Place, supervisor: Supervisor, settings: Settings) -> None:
+def _add_pages(
+    app: Flask,
+    place: pages.Place,
+    supervisor: Supervisor,
+    chooser: Chooser,
+    settings: Settings,
+) -> None:
     filters.register(app)
+    # Asked for in a template, because what is to choose changes with every run
+    app.jinja_env.globals["options_of"] = chooser.view
     drafts = Drafts(settings.state_dir / "drafts")
-    screens = Screens(supervisor, place.config_dir, app.jinja_env, drafts)
+    screens = Screens(supervisor, place.config_dir, app.jinja_env, chooser, drafts)
     lookup = pages.SessionLookup(place.config_dir, supervisor, screens)
     files = ProjectFiles(settings.child_environment)
     app.register_blueprint(browse.blueprint(place.config_dir))
@@ -137,7 +154,8 @@ def _add_pages(app: Flask, place: pages.Place, supervisor: Supervisor, settings:
     app.register_blueprint(composer.blueprint(supervisor, lookup, drafts))
     app.register_blueprint(completion.blueprint(place.config_dir, supervisor, lookup, files))
     app.register_blueprint(decisions.blueprint(supervisor))
+    app.register_blueprint(controls.blueprint(supervisor.choosing, lookup))
     open_sockets = sockets.OpenSockets()
     open_sockets.init_app(app)
     sock = Sock(app)
-    live.register(sock, lookup, open_sockets)
+    live.register(sock, lookup, open_sockets, supervisor.leaving)

@@ -30,12 +30,12 @@ HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(1)></pre>{{7*7}
 ATTRIBUTES = {
     *("class", "id", "data-order", "data-state", "tabindex", "form", "formaction", "hx-post"),
     *("hx-swap", "name", "value", "type", "href", "autocomplete", "disabled", "rel", "target"),
-    *("hx-target", "hx-sync", "key", "title", "start"),
+    *("hx-target", "hx-sync", "key", "title", "start", "rows", "maxlength"),
 }
 TAGS = {
     *("article", "h3", "div", "p", "details", "summary", "span", "pre", "button", "fieldset"),
     *("legend", "label", "input", "b", "code", "a", "hx-upsert", "section", "ul", "ol", "li"),
-    *("h1", "em", "strong", "#page"),
+    *("h1", "em", "strong", "textarea", "#page"),
 }
 
 
@@ -306,7 +306,7 @@ def labels(page: dom.Node) -> list[str]:
 
 def test_an_open_request_has_its_buttons_and_a_closed_one_its_verdict() -> None:
     page = rendered(ask_line())
-    assert labels(page) == ["Allow", "Deny"]
+    assert labels(page) == ["Allow", "Deny", "Deny and tell Claude"]
     assert {n.attributes["hx-post"] for n in page.walk() if n.tag == "button"} == {
         f"/runs/{RUN_ID}/asks/r"
     }
@@ -323,18 +323,18 @@ def test_an_open_request_has_its_buttons_and_a_closed_one_its_verdict() -> None:
 
 def test_a_plan_is_asked_for_in_its_own_words() -> None:
     page = rendered(ask_line(tool_name="ExitPlanMode", input={"plan": "# The plan"}))
-    assert labels(page) == ["Go ahead", "Keep planning"]
+    assert labels(page) == ["Approve, ask before edits", "Approve, accept edits", "Keep planning"]
     assert [node.text for node in page.walk() if node.tag == "h1"] == ["The plan"]
 
 
 def test_a_question_has_a_choice_for_each_option_and_one_in_own_words() -> None:
     asked = ask_line(tool_name="AskUserQuestion", input={"questions": [QUESTION]})
     page = rendered(asked)
-    inputs = [node.attributes for node in page.walk() if node.tag == "input"]
-    assert [(i["type"], i["name"], i.get("value")) for i in inputs] == [
+    inputs = [node.attributes for node in page.walk() if node.tag in ("input", "textarea")]
+    assert [(i.get("type"), i["name"], i.get("value")) for i in inputs] == [
         ("radio", "q-r-0", "A"),
         ("radio", "q-r-0", "B"),
-        ("text", "q-r-0-text", None),
+        (None, "q-r-0-text", None),
     ]
     assert {i["form"] for i in inputs} == {"answer"}
     assert labels(page) == ["Answer", "Do not answer"]
@@ -360,7 +360,43 @@ def test_an_answered_question_shows_the_answer(updated: dict[str, Any], verdict:
 @pytest.mark.parametrize("questions", [7, "text", [7], [{"options": 7}], {"a": 1}])
 def test_questions_in_an_unknown_shape_do_no_harm(questions: object) -> None:
     page = rendered(ask_line(tool_name="AskUserQuestion", input={"questions": questions}))
-    assert len(labels(page)) == 2
+    assert {"Allow", "Deny"} <= set(labels(page)) or labels(page) == ["Answer", "Do not answer"]
+
+
+def test_each_of_claudes_suggestions_is_a_button_that_says_what_it_would_mean() -> None:
+    rules = [{"toolName": "Bash", "ruleContent": "npm <b> *"}]
+    always = {"type": "addRules", "rules": rules, "destination": "localSettings"}
+    edits = {"type": "setMode", "mode": "acceptEdits", "destination": "session"}
+    page = rendered(ask_line(permission_suggestions=[always, {"type": "odd"}, edits]))
+    buttons = [node for node in page.walk() if node.tag == "button"]
+    assert [(node.attributes["value"], node.text) for node in buttons] == [
+        ("allow", "Allow"),
+        ("deny", "Deny"),
+        ("always-0", "Always allow npm <b> … in this project"),
+        ("always-2", "Always allow edits in this session"),
+        ("deny", "Deny and tell Claude"),
+    ]
+
+
+def test_what_claude_asks_about_is_on_the_card_with_the_path_outside_of_the_project() -> None:
+    inside, outside = "/home/me/shop/app.py", "/etc/<hosts>"
+    for path in (inside, outside):
+        edit = {"file_path": path, "old_string": "a", "new_string": "b"}
+        page = rendered(ask_line(tool_name="Edit", input=edit))
+        assert "-a" in page.text
+        assert ("Outside this project: /etc/<hosts>" in page.text) == (path == outside)
+
+
+def test_no_field_of_a_card_sends_the_form_by_enter() -> None:
+    """In a field of one line, Enter would press the first button of all cards: Allow."""
+    asked = ask_line(tool_name="AskUserQuestion", input={"questions": [QUESTION]})
+    for page in (rendered(ask_line()), rendered(asked), rendered(ask_line(tool_name=PLAN))):
+        kinds = {node.attributes["type"] for node in page.walk() if node.tag == "input"}
+        assert kinds <= {"radio", "checkbox"}
+        assert [node for node in page.walk() if node.tag == "textarea"]
+
+
+PLAN = "ExitPlanMode"
 
 
 def test_long_output_is_cut_and_says_where_the_whole_is() -> None:

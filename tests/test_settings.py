@@ -27,6 +27,8 @@ def test_an_empty_environment_gives_the_defaults(tmp_path: Path) -> None:
     assert settings.allowed_origins == settings.allowed_hosts == ()
     assert settings.demo is None
     assert (settings.stop_deadline, settings.idle_timeout) == (5, 1800)
+    assert (settings.keep_running, settings.disconnect_grace) == (True, 60)
+    assert settings.allow_bypass is False
 
 
 def test_an_empty_variable_counts_as_unset(tmp_path: Path) -> None:
@@ -101,6 +103,9 @@ def test_the_permission_modes_that_ask_are_taken(tmp_path: Path, mode: str) -> N
         ("OPCODE_PROJECT_ROOTS", ":"),
         ("OPCODE_PERMISSION_MODE", "yolo"),
         ("OPCODE_PERMISSION_MODE", "bypassPermissions"),
+        ("OPCODE_ALLOW_BYPASS", "yes"),
+        ("OPCODE_ON_DISCONNECT", "pause"),
+        ("OPCODE_DISCONNECT_GRACE", "soon"),
         ("OPCODE_ALLOWED_ORIGINS", "phone.example"),
         ("OPCODE_ALLOWED_ORIGINS", "https://*"),
         ("OPCODE_ALLOWED_ORIGINS", "https://["),
@@ -194,7 +199,7 @@ def test_no_variable_is_listed_twice() -> None:
     assert len(names) == len(set(names))
 
 
-def test_every_variable_has_an_effect(tmp_path: Path) -> None:
+def test_every_variable_has_an_effect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     values = {
         "HOST": "127.0.0.1",
         "PORT": "9999",
@@ -211,7 +216,31 @@ def test_every_variable_has_an_effect(tmp_path: Path) -> None:
         "OPCODE_DEMO": "1",
         "OPCODE_STOP_DEADLINE": "1",
         "OPCODE_IDLE_TIMEOUT": "1",
+        "OPCODE_ALLOW_BYPASS": "1",
+        "OPCODE_ON_DISCONNECT": "stop",
+        "OPCODE_DISCONNECT_GRACE": "1",
     }
     assert values.keys() == {variable.name for variable in VARIABLES}
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
     for name, value in values.items():
         assert read(tmp_path, **{name: value}) != read(tmp_path), name
+
+
+BYPASS = {"OPCODE_PERMISSION_MODE": "bypassPermissions"}
+
+
+def test_bypass_mode_needs_to_be_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    with pytest.raises(SettingsError, match="needs OPCODE_ALLOW_BYPASS=1"):
+        read(tmp_path, **BYPASS)
+    settings = read(tmp_path, **BYPASS, OPCODE_ALLOW_BYPASS="1")
+    assert (settings.permission_mode, settings.allow_bypass) == ("bypassPermissions", True)
+
+
+def test_bypass_mode_for_root_is_refused_as_claude_refuses_it_except_in_a_sandbox(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    with pytest.raises(SettingsError, match="for root.*IS_SANDBOX=1"):
+        read(tmp_path, OPCODE_ALLOW_BYPASS="1")
+    assert read(tmp_path, OPCODE_ALLOW_BYPASS="1", IS_SANDBOX="1").allow_bypass

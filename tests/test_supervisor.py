@@ -20,8 +20,8 @@ from opcode_htmx.runs import process as process_module
 from opcode_htmx.runs import supervisor as supervisor_module
 from opcode_htmx.runs.folder import Outcome
 from opcode_htmx.runs.phases import Phase
-from opcode_htmx.runs.queue import queue
-from opcode_htmx.runs.run import AlreadyAnswered, PromptNotFound, PromptTaken, Run, RunNotLive
+from opcode_htmx.runs.queue import PromptNotFound, PromptTaken, queue, take_back
+from opcode_htmx.runs.run import AlreadyAnswered, Run, RunNotLive
 from opcode_htmx.runs.supervisor import CannotStart, RunNotFound
 
 from .supervision import Room, idle, lines, new_id, record_on_disk, sent, steps, texts, until
@@ -324,11 +324,11 @@ def test_a_prompt_that_a_run_left_is_withdrawn_for_good(room: Room) -> None:
     ended(run)
     first, second = queue(room.supervisor.of_session(session))
     assert (first.text, first.left, second.text, second.left) == ("first", True, "second", True)
-    run.take_back(first.prompt_id)
+    take_back(run, first.prompt_id)
     with pytest.raises(PromptTaken):
-        run.take_back(first.prompt_id)
+        take_back(run, first.prompt_id)
     with pytest.raises(PromptNotFound):
-        run.take_back(new_id())
+        take_back(run, new_id())
     room.restart()
     (again,) = room.supervisor.of_session(session)
     again.catch_up(last=True)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+
+NO_BYPASS = json.dumps({"permissions": {"disableBypassPermissionsMode": "disable"}})
+"""Settings that rule bypass mode out, whatever Claude's other settings say."""
 
 
 def build(
@@ -11,12 +15,16 @@ def build(
     session_id: str,
     *,
     resume: bool,
-    permission_mode: str | None,
+    permission_mode: str | None = None,
+    model: str | None = None,
+    effort: str | None = None,
+    allow_bypass: bool = False,
     readable: Path | None = None,
 ) -> tuple[str, ...]:
     """The argv for a conversation over stdin and stdout, new or resumed under `session_id`.
 
-    `readable` is a folder beside the project that Claude may read without asking.
+    What is None is left to the settings of Claude and of the project. `readable` is a folder
+    beside the project that Claude may read without asking.
     """
     argv = [
         str(binary),
@@ -29,11 +37,23 @@ def build(
         *("--permission-prompt-tool", "stdio"),
         *("--resume" if resume else "--session-id", session_id),
     ]
-    if permission_mode:
-        argv += ["--permission-mode", permission_mode]
+    for name, value in (
+        ("--permission-mode", permission_mode),
+        ("--model", model),
+        ("--effort", effort),
+    ):
+        if value:
+            argv += [name, value]
+    # With the first, bypass mode may be chosen in mid-run; with the second, not even in a file.
+    argv += ["--allow-dangerously-skip-permissions"] if allow_bypass else ["--settings", NO_BYPASS]
     if readable:
         argv += ["--add-dir", str(readable)]
     return tuple(argv)
+
+
+def option(argv: Sequence[str], name: str) -> str:
+    """The value that a command line gives to an option; empty if it gives none."""
+    return argv[argv.index(name) + 1] if name in argv[:-1] else ""
 
 
 def environment(

@@ -16,6 +16,12 @@ OURS = "opcode-"
 
 INITIALIZE_ID = f"{OURS}initialize"
 
+DENIED = "The user does not want to do this. Ask what to do instead."
+NO_ANSWER = "The user does not want to answer. Go on without, or ask differently."
+KEEP_PLANNING = "The user wants to keep planning. Ask what should be different."
+NO_REASONS = frozenset({DENIED, NO_ANSWER, KEEP_PLANNING})
+"""What Claude is told when the person says no and gives no reason."""
+
 
 def prompt_line(prompt_id: str, text: str, images: Sequence[ImageContent] = ()) -> bytes:
     """A prompt. Claude gives `prompt_id` (a UUID) back when it takes the prompt up."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,7 +16,7 @@ from gevent.event import Event as Flag
 from gevent.lock import BoundedSemaphore
 
 from ..claude import outgoing, stream
-from ..claude.messages import ControlResponse, ImageContent, Json, PermissionRequest, User
+from ..claude.messages import ImageContent, Json, PermissionRequest
 from . import stopping
 from .ending import how_it_ended
 from .folder import InputClosed, InputFull, Outcome, RunEnd, RunFolder, RunRecord
@@ -30,9 +29,6 @@ from .tail import LineReader
 log = logging.getLogger(__name__)
 
 LINES_PER_TURN_OF_THE_HUB = 100
-CONTROL_SECONDS = 10.0
-"""How long Claude may take to agree to a change; it answers in milliseconds unless it hangs."""
-
 ERROR_LINES = 20
 
 
@@ -42,18 +38,6 @@ class RunNotLive(Exception):
 
 class AlreadyAnswered(Exception):
     """A request of Claude's that is no longer open; the message says what became of it."""
-
-
-class ControlRefused(Exception):
-    """Claude does not agree to a change; the message says why, in its own words."""
-
-
-class PromptNotFound(Exception):
-    """No prompt with this id went to the run."""
-
-
-class PromptTaken(Exception):
-    """A prompt that cannot be taken back, because Claude has it; the text says so."""
 
 
 class Run:
@@ -107,42 +91,16 @@ class Run:
         Raises RunNotLive when the process is gone or going, or does not read.
         """
         try:
-            with self._sending() as send:
+            with self.sending() as send:
                 if not self.has_sent(prompt_id):
                     send(outgoing.prompt_line(prompt_id, text, images))
         except RunNotLive as error:
             if isinstance(error.__cause__, InputFull):
-                self._note(outgoing.undelivered_line(prompt_id))
+                self.note(outgoing.undelivered_line(prompt_id))
             raise
 
-    def take_back(self, prompt_id: str) -> User:
-        """Take a prompt out of the queue, or off the list of those left unread; what it said.
-
-        Raises PromptNotFound, PromptTaken when Claude has it already, ControlRefused, RunNotLive.
-        """
-        self.catch_up()
-        prompt = self.waiting_prompt(prompt_id)
-        if self.live:
-            answer = self.control("cancel_async_message", message_uuid=prompt_id)
-            if answer.get("cancelled") is not True:
-                raise PromptTaken("Claude has taken this prompt up already.")
-        else:
-            self._note(outgoing.withdrawn_line(prompt_id))
-        return prompt
-
-    def waiting_prompt(self, prompt_id: str) -> User:
-        """A prompt that was sent and not taken up. Raises PromptNotFound, PromptTaken."""
-        if prompt_id not in self.state.sent:
-            raise PromptNotFound("There is no such prompt.")
-        if prompt_id in self.state.waiting:
-            with self.folder.input_log.open("rb") as log:
-                for line in log:
-                    message = stream.parse(line) if prompt_id.encode() in line else None
-                    if isinstance(message, User) and message.uuid == prompt_id:
-                        return message
-        raise PromptTaken("This prompt does not wait any more.")
-
-    def _note(self, line: bytes) -> None:
+    def note(self, line: bytes) -> None:
+        """Keep a line among those that were sent, without sending it."""
         with contextlib.suppress(InputClosed):
             self.folder.note(line)
         self.catch_up()
@@ -168,41 +126,16 @@ class Run:
         `permissions` are updates of Claude's rules or mode that go with it.
         Raises AlreadyAnswered, RunNotLive.
         """
-        with self._sending() as send:
+        with self.sending() as send:
             ask = self._open_ask(request_id)
             given = {**ask.input, **(changes or {})}
             send(outgoing.allow_line(request_id, given, permissions, time.time()))
 
     def deny(self, request_id: str, reason: str) -> None:
         """Refuse an open request. Raises AlreadyAnswered, RunNotLive."""
-        with self._sending() as send:
+        with self.sending() as send:
             self._open_ask(request_id)
             send(outgoing.deny_line(request_id, reason, time.time()))
-
-    def control(self, subtype: str, **arguments: object) -> Json:
-        """Make a request of our own, such as a change of the model, and give Claude's answer.
-
-        Raises ControlRefused, RunNotLive.
-        """
-        request_id = f"{outgoing.OURS}{uuid.uuid4().hex}"
-        with self._sending() as send:
-            send(outgoing.control_line(request_id, subtype, **arguments))
-        response = self._response(request_id)
-        if not response.ok:
-            raise ControlRefused(f"Claude refused: {response.error}.")
-        return response.response
-
-    def _response(self, request_id: str) -> ControlResponse:
-        until = time.monotonic() + CONTROL_SECONDS
-        while True:
-            seen = self.changed.version
-            if response := self.state.responses.get(request_id):
-                return response
-            if not self.live:
-                raise RunNotLive("This run has ended; send a prompt to go on with the session.")
-            if time.monotonic() >= until:
-                raise ControlRefused("Claude does not answer just now. Try again in a moment.")
-            self.changed.wait(seen, max(0.0, until - time.monotonic()))
 
     def stop(self, outcome: Outcome = Outcome.CANCELLED, cause: str = "Stopped by you.") -> None:
         """Begin to end the process and all it has started; `join` waits for it.
@@ -248,8 +181,11 @@ class Run:
         return f"This was answered already{at}: {'allowed' if answer.allowed else 'denied'}."
 
     @contextlib.contextmanager
-    def _sending(self) -> Iterator[Callable[[bytes], None]]:
-        """What sends a line, while the state is up to date and nobody else can send one."""
+    def sending(self) -> Iterator[Callable[[bytes], None]]:
+        """What sends a line, while the state is up to date and nobody else can send one.
+
+        Raises RunNotLive.
+        """
         self._check_live()
         try:
             with self.folder.sending() as send:

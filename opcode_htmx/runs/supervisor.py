@@ -20,7 +20,9 @@ from gevent.lock import BoundedSemaphore
 from ..claude import command, history, outgoing
 from ..claude.messages import ImageContent
 from . import process
+from .choosing import Choosing
 from .folder import RUN_ID, InputClosed, Outcome, RunFolder, RunRecord
+from .leaving import Leaving
 from .notify import Broadcast
 from .phases import Phase
 from .process import ProcessIdentity
@@ -57,6 +59,10 @@ class RunSettings:
     history_file: Callable[[str], Path | None]
     """Claude's history file of a session id, once there is one."""
     config_dir: Path
+    allow_bypass: bool = False
+    keep_running: bool = True
+    """Whether a run goes on without a viewer, unless a person has chosen for its session."""
+    disconnect_grace: float = 60.0
 
     def attached(self, session_id: str) -> Path:
         """Where the files are kept that a person gives Claude in this session."""
@@ -68,6 +74,15 @@ class Supervisor:
 
     def __init__(self, settings: RunSettings) -> None:
         self._settings = settings
+        self.choosing = Choosing(
+            settings.runs_dir.parent / "options",
+            self._newest_first,
+            self.changes,
+            permission_mode=settings.permission_mode,
+            allow_bypass=settings.allow_bypass,
+            keep_running=settings.keep_running,
+        )
+        self.leaving = Leaving(self.live, self.choosing.keeps_running, settings.disconnect_grace)
         self._runs: dict[str, Run] = {}
         self._by_session: dict[str, list[Run]] = {}
         self._watcher = FolderWatcher()
@@ -93,8 +108,10 @@ class Supervisor:
 
     def live(self) -> list[Run]:
         """The runs whose process is alive, newest first."""
-        runs = [run for run in self._runs.values() if run.live]
-        return sorted(runs, key=lambda run: run.record.created_at, reverse=True)
+        return [run for run in self._newest_first() if run.live]
+
+    def _newest_first(self) -> list[Run]:
+        return sorted(self._runs.values(), key=lambda run: run.record.created_at, reverse=True)
 
     # --- starting ---------------------------------------------------------------------------
 
@@ -111,6 +128,7 @@ class Supervisor:
         A prompt that was sent already under this id is not sent again. Raises CannotStart, or
         RunNotLive when the process hangs.
         """
+        self.leaving.seen(session_id)
         # a session at a time, so that one that hangs holds up no other
         with self._prompting.setdefault(session_id, BoundedSemaphore(1)):
             runs = self.of_session(session_id)
@@ -176,13 +194,16 @@ class Supervisor:
         return run
 
     def _new_record(self, run_id: str, session_id: str, project: Path) -> RunRecord:
-        settings = self._settings
+        settings, options = self._settings, self.choosing.options(session_id)
         before = settings.history_file(session_id)
         argv = command.build(
             settings.binary,
             session_id,
             resume=before is not None,
-            permission_mode=settings.permission_mode,
+            permission_mode=self.choosing.permission_mode(session_id),
+            model=options.model,
+            effort=options.effort,
+            allow_bypass=settings.allow_bypass,
             readable=settings.attached(session_id),
         )
         return RunRecord(
@@ -226,6 +247,8 @@ class Supervisor:
             self._follow(run, found)
             if record.config_dir not in ("", str(self._settings.config_dir)):
                 run.stop(Outcome.COMPLETED, "Ended, because it belonged to another login.")
+            else:
+                gevent.spawn(self.choosing.end_bypass, run)
         else:
             process.sweep(run.id)
             run.finish(None)
@@ -264,6 +287,7 @@ class Supervisor:
     def close(self) -> None:
         """Let go of the files. The runs go on without this server."""
         self._idle_watch.kill()
+        self.leaving.close()
         for run in self.live():
             run.let_go()
         self._watcher.close()

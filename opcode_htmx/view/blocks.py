@@ -96,6 +96,8 @@ class AskBlock(Block):
     run_id: str
     state: AskState = AskState.OPEN
     answer: Json = field(default_factory=dict)
+    answered_at: float | None = None
+    """When it was answered, in seconds since the epoch, if that was noted."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from hashlib import sha256
 from jinja2 import Environment
 from markupsafe import Markup
 
-from . import tools
+from . import permissions, tools
 from .blocks import Block, TextBlock
 from .conversation import Change
 from .markdown import render
@@ -43,6 +43,10 @@ class Fragments:
                 "cut": tools.cut,
                 "present": partial(tools.present, project=project),
                 "questions_of": questions_of,
+                "suggestions_of": permissions.suggestions_of,
+                "is_plan": permissions.is_plan,
+                "outside": partial(permissions.outside, project=project),
+                "verdict_of": permissions.verdict,
                 "address": address,
                 "dollars": _dollars,
                 "duration": _duration,

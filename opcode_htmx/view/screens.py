@@ -16,6 +16,7 @@ from ..runs.supervisor import Supervisor
 from .aside import Aside
 from .conversation import Conversation
 from .fragments import Fragments
+from .options import Chooser, OptionsParts
 
 KEPT = 32
 """Conversations kept in memory; one that is put out is folded anew when it is asked for."""
@@ -28,6 +29,7 @@ class Screen:
     conversation: Conversation
     fragments: Fragments
     _aside: Aside
+    _options: OptionsParts
     _drafts: Drafts
     address: str
 
@@ -42,16 +44,23 @@ class Screen:
         return {
             **self._aside.parts(run, [each for each in earlier if each]),
             **self._aside.draft(self.draft, self.address),
+            **self._options.parts(self.conversation.session_id, run),
         }
 
 
 class Screens:
     def __init__(
-        self, supervisor: Supervisor, config_dir: Path, environment: Environment, drafts: Drafts
+        self,
+        supervisor: Supervisor,
+        config_dir: Path,
+        environment: Environment,
+        chooser: Chooser,
+        drafts: Drafts,
     ) -> None:
         self._supervisor = supervisor
         self._config_dir = config_dir
         self._environment = environment
+        self._options = OptionsParts(environment, chooser)
         self._drafts = drafts
         self._kept: OrderedDict[tuple[str, str], Screen] = OrderedDict()
 
@@ -72,4 +81,5 @@ class Screens:
             changed=self._supervisor.changes(session_id),
         )
         fragments = Fragments(self._environment, project_path, address)
-        return Screen(conversation, fragments, Aside(self._environment), self._drafts, address)
+        aside = Aside(self._environment)
+        return Screen(conversation, fragments, aside, self._options, self._drafts, address)

@@ -244,7 +244,7 @@ class Transcript:
         if isinstance(message, ControlCancel):
             ask.state = AskState.WITHDRAWN
         else:
-            ask.answer = message.response
+            ask.answer, ask.answered_at = message.response, message.answered_at
             allowed = message.response.get("behavior") == "allow"
             ask.state = AskState.ALLOWED if allowed else AskState.DENIED
         self._shelf.touch(ask)

@@ -11,6 +11,7 @@ from flask import Blueprint, Response, abort, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from ..drafts import TOKEN, Drafts
+from ..runs.queue import take_back, waiting_prompt
 from ..runs.run import Run
 from ..runs.state import images_in, words_of
 from ..runs.supervisor import Supervisor
@@ -66,7 +67,7 @@ def blueprint(supervisor: Supervisor, lookup: SessionLookup, drafts: Drafts) -> 
         run = supervisor.get(run_id)
         match verb:
             case "remove":
-                run.take_back(prompt_id)
+                take_back(run, prompt_id)
             case "edit":
                 _edit(run, prompt_id)
             case "again":
@@ -78,7 +79,7 @@ def blueprint(supervisor: Supervisor, lookup: SessionLookup, drafts: Drafts) -> 
     def _edit(run: Run, prompt_id: str) -> None:
         """Out of the queue and into the composer, in front of what has been typed there since."""
         session_id = run.record.session_id
-        prompt, before = run.waiting_prompt(prompt_id), drafts.get(session_id)
+        prompt, before = waiting_prompt(run, prompt_id), drafts.get(session_id)
         # without the composer's form it is the draft that knows
         since = request.form.get("prompt")
         since = before.text if since is None else typed(since)
@@ -87,7 +88,7 @@ def blueprint(supervisor: Supervisor, lookup: SessionLookup, drafts: Drafts) -> 
         drafts.save_text(session_id, words)
         attachments.give_back(drafts, session_id, images_in(prompt))
         try:
-            run.take_back(prompt_id)
+            take_back(run, prompt_id)
         except Exception:
             drafts.restore(session_id, before)
             raise
@@ -95,7 +96,7 @@ def blueprint(supervisor: Supervisor, lookup: SessionLookup, drafts: Drafts) -> 
     def _send_again(run: Run, prompt_id: str) -> None:
         if run.live:
             raise BadForm("This prompt waits already.")
-        prompt = run.waiting_prompt(prompt_id)
+        prompt = waiting_prompt(run, prompt_id)
         record, words = run.record, words_of(prompt)
         folder = Path(record.project_path)
         supervisor.prompt(record.session_id, folder, prompt_id, words, images_in(prompt))

@@ -13,15 +13,18 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
-from ..claude.messages import PermissionRequest
+from ..claude.messages import Json, PermissionRequest
+from ..claude.outgoing import DENIED, KEEP_PLANNING, NO_ANSWER
 from ..runs.run import Run
 from ..runs.supervisor import Supervisor
+from ..view.permissions import is_plan
 from ..view.questions import questions_of
 from .forms import BadForm, by_htmx, session_url
 from .pages import shorten
 
-DENIED = "The user does not want to do this. Ask what to do instead."
-NO_ANSWER = "The user does not want to answer. Go on without, or ask differently."
+MAX_REASON_CHARACTERS = 4000
+PLAN_MODES = ("default", "acceptEdits")
+"""In which a plan may be carried out."""
 
 
 def blueprint(supervisor: Supervisor) -> Blueprint:
@@ -37,11 +40,16 @@ def blueprint(supervisor: Supervisor) -> Blueprint:
     def answer(run_id: str, request_id: str) -> BaseResponse | str:
         run = supervisor.get(run_id)
         ask = run.open_ask(request_id)
-        match request.form.get("decision"):
-            case "allow":
+        match request.form.get("decision", "").split("-"):
+            case ["allow"]:
                 run.allow(request_id, answers_to(ask, request.form))
-            case "deny":
-                run.deny(request_id, NO_ANSWER if questions_of(ask, {}) else DENIED)
+            case ["always", number]:
+                run.allow(request_id, permissions=[suggestion(ask, number)])
+            case ["approve", mode] if is_plan(ask) and mode in PLAN_MODES:
+                run.allow(request_id, permissions=[set_mode(mode)])
+                supervisor.choosing.approved_plan(run.record.session_id, mode)
+            case ["deny"]:
+                run.deny(request_id, reason_for(ask, request.form))
             case _:
                 raise BadForm("Choose Allow or Deny.")
         return _done(run)
@@ -63,6 +71,30 @@ def answers_to(ask: PermissionRequest, form: MultiDict[str, str]) -> dict[str, A
             raise BadForm(f"Choose an answer to “{shorten(question.text)}”.")
         answers[question.text] = ", ".join(chosen)
     return {"answers": answers} if answers else {}
+
+
+def suggestion(ask: PermissionRequest, number: str) -> Json:
+    """The suggestion of Claude's with this number: the form names it, and says no more about it."""
+    if not (number.isascii() and number.isdigit()) or int(number) >= len(ask.suggestions):
+        raise BadForm("Claude has not suggested that: reload the page and choose again.")
+    return ask.suggestions[int(number)]
+
+
+def set_mode(mode: str) -> Json:
+    """The mode in which a session goes on, as Claude writes such a suggestion."""
+    return {"type": "setMode", "mode": mode, "destination": "session"}
+
+
+def reason_for(ask: PermissionRequest, form: MultiDict[str, str]) -> str:
+    """What Claude is told when it may not: the person's words, if there are any."""
+    words = form.get(f"reason-{ask.request_id}", "").replace("\r\n", "\n").strip()
+    if len(words) > MAX_REASON_CHARACTERS:
+        raise BadForm(f"The reason is longer than {MAX_REASON_CHARACTERS:,} characters.")
+    if words:
+        return words
+    if is_plan(ask):
+        return KEEP_PLANNING
+    return NO_ANSWER if questions_of(ask, {}) else DENIED
 
 
 def _done(run: Run) -> BaseResponse | str:

@@ -15,6 +15,7 @@ from flask_sock import Sock
 from simple_websocket import ConnectionClosed, Server
 
 from ..claude import sessions
+from ..runs.leaving import Leaving
 from ..view.conversation import Cursor
 from ..view.screens import Screen
 from .pages import SessionLookup
@@ -25,12 +26,14 @@ HEARTBEAT_SECONDS = 15.0
 """Keeps proxies from dropping the socket, and tells the page that it is not cut off."""
 
 
-def register(sock: Sock, lookup: SessionLookup, sockets: OpenSockets) -> None:
+def register(sock: Sock, lookup: SessionLookup, sockets: OpenSockets, leaving: Leaving) -> None:
     @sock.route("/projects/<project_id>/sessions/<session_id>/live")  # type: ignore[untyped-decorator]
     def live(ws: Server, project_id: str, session_id: str) -> None:
         sockets.add(ws)
         try:
-            _serve(ws, lookup.screen(project_id, session_id))
+            screen = lookup.screen(project_id, session_id)
+            with leaving.viewing(session_id):
+                _serve(ws, screen)
         except ConnectionClosed:
             pass  # the phone has gone; it comes back with its cursor
         except (sessions.ProjectNotFound, sessions.SessionNotFound):

@@ -68,6 +68,7 @@ def blueprint(place: Place, supervisor: Supervisor, lookup: SessionLookup) -> Bl
     @pages.get("/projects/<project_id>/sessions/<session_id>")
     def session(project_id: str, session_id: str) -> str:
         screen = lookup.screen(project_id, session_id)
+        supervisor.leaving.seen(session_id)
         conversation = screen.conversation
         conversation.refresh()
         blocks = list(conversation.blocks())
@@ -147,6 +148,7 @@ def new_page(place: Place, filled_in: Mapping[str, str], error: str = "") -> str
         "new.html",
         folder=filled_in.get("folder", ""),
         prompt=filled_in.get("prompt", ""),
+        filled=filled_in,
         error=error,
         back_url=back,
         session_id=uuid.uuid4(),

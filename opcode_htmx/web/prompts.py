@@ -17,6 +17,7 @@ from ..drafts import Drafts, TooMuch
 from ..runs.run import RunNotLive
 from ..runs.supervisor import CannotStart, Supervisor
 from . import attachments
+from .controls import BypassNotAllowed, choices
 from .forms import BadForm, by_htmx, session_url, typed
 from .pages import Place, SessionLookup, new_page
 
@@ -36,10 +37,12 @@ def blueprint(
             )
             words = _words()
             session_id = _id_for("session_id", f"{folder}\0{words}")
+            chosen = choices(request.form, supervisor.choosing)
+            supervisor.choosing.choose(session_id, **chosen)
             _send(session_id, folder, words)
-        except (sessions.InvalidFolder, BadForm, CannotStart, TooMuch) as error:
+        except (sessions.InvalidFolder, BadForm, BypassNotAllowed, CannotStart, TooMuch) as error:
             # with what was typed, which would be gone otherwise
-            status = 503 if isinstance(error, CannotStart) else 422
+            status = {CannotStart: 503, BypassNotAllowed: 403}.get(type(error), 422)
             return make_response(new_page(place, request.form, error=str(error)), status)
         return redirect(session_url(folder, session_id), 303)
 

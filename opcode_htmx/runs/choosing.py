@@ -1,0 +1,105 @@
+"""What was chosen for each session, and what there is to choose: for the processes that run, and
+for those that will. Knows all runs, and starts none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from ..claude.capabilities import Model
+from . import control
+from .control import ControlRefused
+from .folder import Outcome
+from .notify import Broadcast
+from .offer import models_offered_to
+from .options import Options, OptionStore
+from .run import Run, RunNotLive
+
+BYPASS = "bypassPermissions"
+"""The permission mode in which Claude asks nobody."""
+
+MODELS_LOOKED_FOR = 5
+"""Runs of the past that are asked for the models that they were offered."""
+
+
+class Choosing:
+    def __init__(
+        self,
+        folder: Path,
+        runs: Callable[[], Iterable[Run]],
+        changes: Callable[[str], Broadcast],
+        *,
+        permission_mode: str | None,
+        allow_bypass: bool,
+        keep_running: bool,
+    ) -> None:
+        """`runs` are all runs, the newest first; `changes` is told when a session's options change.
+
+        The rest is what holds where nobody has chosen.
+        """
+        self.allow_bypass = allow_bypass
+        self._store = OptionStore(folder)
+        self._runs = runs
+        self._changes = changes
+        self._permission_mode = permission_mode
+        self._keep_running = keep_running
+        self._models: tuple[Model, ...] = ()
+        self._past_asked = False
+
+    def options(self, session_id: str) -> Options:
+        """What was chosen for a session."""
+        return self._store.get(session_id)
+
+    def permission_mode(self, session_id: str) -> str | None:
+        """The mode in which the session's next process starts; None: as Claude's settings say."""
+        mode = self.options(session_id).permission_mode or self._permission_mode
+        return None if mode == BYPASS and not self.allow_bypass else mode
+
+    def keeps_running(self, session_id: str) -> bool:
+        """Whether the session's run goes on when nobody looks."""
+        chosen = self.options(session_id).keep_running
+        return self._keep_running if chosen is None else chosen
+
+    def models(self, run: Run | None = None) -> tuple[Model, ...]:
+        """The models that Claude offers: as it told `run`, or else as it last told any."""
+        if run and run.state.models:
+            self._models = run.state.models
+        if not self._models:
+            runs = list(self._runs())
+            self._models = next(filter(None, (run.state.models for run in runs)), ())
+            if not self._models and not self._past_asked:
+                self._past_asked = True
+                of_past = (models_offered_to(run.folder) for run in runs[:MODELS_LOOKED_FOR])
+                self._models = next(filter(None, of_past), ())
+        return self._models
+
+    def choose(self, session_id: str, **changes: str | bool | None) -> None:
+        """Change the options of a session, at once where it runs, and for its next process.
+
+        None takes a choice back. Raises ControlRefused, with what Claude says against it.
+        """
+        of_session = (run for run in self._runs() if run.record.session_id == session_id)
+        run = next((run for run in of_session if run.live), None)
+        for name, value in changes.items():
+            with contextlib.suppress(RunNotLive):
+                if run:
+                    control.change(run, name, value)
+            self._store.change(session_id, **{name: value})
+        self._changes(session_id).notify()
+
+    def approved_plan(self, session_id: str, mode: str) -> None:
+        """The plan is carried out in `mode`; a next process is not to begin with planning again."""
+        if self.options(session_id).permission_mode == "plan":
+            self._store.change(session_id, permission_mode=mode)
+
+    def end_bypass(self, run: Run) -> None:
+        """Make a run ask that an earlier server has allowed not to, if this one does not."""
+        if self.allow_bypass or run.state.permission_mode != BYPASS:
+            return
+        try:
+            control.change(run, "permission_mode", "default")
+        except (ControlRefused, RunNotLive):
+            with contextlib.suppress(RunNotLive):
+                run.stop(Outcome.COMPLETED, "Ended, because bypass mode is not allowed any more.")

@@ -1,0 +1,78 @@
+"""What a person has chosen for a session: model, effort, permission mode, and whether it goes on.
+
+One small file a session. Knows nothing of runs; what is not chosen is None and left to Claude's
+own settings, or the server's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from ..claude.history import SESSION_ID
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    model: str | None = None
+    effort: str | None = None
+    permission_mode: str | None = None
+    keep_running: bool | None = None
+    """Whether Claude goes on when nobody looks any more."""
+
+
+class OptionStore:
+    """The options of all sessions, in a folder of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._known: dict[str, Options] = {}
+
+    def get(self, session_id: str) -> Options:
+        if session_id in self._known:
+            return self._known[session_id]
+        found = self._read(session_id)
+        if found != Options():
+            self._known[session_id] = found
+        return found
+
+    def change(self, session_id: str, **changes: Any) -> Options:
+        """Choose; None takes a choice back. Raises OSError when it cannot be kept."""
+        options = replace(self.get(session_id), **changes)
+        if options != self.get(session_id):
+            self._write(session_id, options)
+            self._known[session_id] = options
+        return options
+
+    def _path(self, session_id: str) -> Path | None:
+        return self._folder / f"{session_id}.json" if SESSION_ID.fullmatch(session_id) else None
+
+    def _read(self, session_id: str) -> Options:
+        path = self._path(session_id)
+        try:
+            found = json.loads(path.read_bytes()) if path else {}
+        except (OSError, ValueError):
+            return Options()
+        if not isinstance(found, dict):
+            return Options()
+        texts = {
+            field.name: found[field.name]
+            for field in fields(Options)
+            if isinstance(found.get(field.name), bool if field.name == "keep_running" else str)
+        }
+        return Options(**texts)
+
+    def _write(self, session_id: str, options: Options) -> None:
+        path = self._path(session_id)
+        if path is None:
+            raise ValueError(f"{session_id!r} is no session id")
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
+        descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump({k: v for k, v in asdict(options).items() if v is not None}, file)
+        draft.replace(path)

@@ -1,0 +1,73 @@
+"""How Claude works in a session, as a form: model, effort, permission mode, and leaving.
+
+The form says what each field was when the page was made. Only what a person has changed since is
+changed, so that an old page takes nothing back that another device has chosen.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from pathlib import Path
+
+from flask import Blueprint, redirect, render_template, request
+from werkzeug.datastructures import MultiDict
+from werkzeug.wrappers import Response as BaseResponse
+
+from ..runs.choosing import BYPASS, Choosing
+from ..view.options import EFFORTS, OFFERED_MODES
+from .forms import BadForm, by_htmx, session_url
+from .pages import SessionLookup
+
+_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]{0,127}")
+"""What a model's name may look like; it becomes an argument of a command, so no dash in front."""
+
+
+class BypassNotAllowed(Exception):
+    """Bypass mode on a server that does not allow it."""
+
+
+def blueprint(choosing: Choosing, lookup: SessionLookup) -> Blueprint:
+    controls = Blueprint("controls", __name__)
+
+    @controls.post("/projects/<project_id>/sessions/<session_id>/options")
+    def change(project_id: str, session_id: str) -> BaseResponse | str:
+        folder = Path(lookup.folder(project_id, session_id))
+        choosing.choose(session_id, **choices(request.form, choosing))
+        if by_htmx():
+            return render_template("flash.html", sentence="")
+        return redirect(session_url(folder, session_id), 303)
+
+    return controls
+
+
+def choices(form: MultiDict[str, str], choosing: Choosing) -> dict[str, str | bool | None]:
+    """What the person has changed. Raises BadForm, BypassNotAllowed."""
+    changed: dict[str, str | bool | None] = {}
+    models = choosing.models()
+    efforts = {*EFFORTS, *(effort for model in models for effort in model.efforts)}
+    for name, known in (
+        ("model", {model.value for model in models}),
+        ("effort", efforts),
+        ("permission_mode", set(OFFERED_MODES)),
+    ):
+        value = form.get(name, "")
+        if name in form and value != form.get(f"was_{name}", ""):
+            changed[name] = _checked(name, value, known) if value else None
+    if changed.get("permission_mode") == BYPASS and not choosing.allow_bypass:
+        raise BypassNotAllowed(
+            "Bypass mode is not allowed on this server. Whoever starts it can allow it with "
+            "OPCODE_ALLOW_BYPASS=1."
+        )
+    if "was_keep_running" in form:
+        keep = "keep_running" in form
+        if keep != bool(form["was_keep_running"]):
+            changed["keep_running"] = keep
+    return changed
+
+
+def _checked(name: str, value: str, known: Collection[str]) -> str:
+    # A model may be one that Claude does not list: it says so itself if there is none
+    if value in known or (name == "model" and _MODEL.fullmatch(value)):
+        return value
+    raise BadForm("There is no such choice: reload the page and choose again.")
