@@ -10,8 +10,11 @@ from flask_sock import Sock
 
 from . import credentials
 from .claude import binary, command, fork, history, sessions
+from .claude.files import ProjectFiles
 from .demo import scenes, service
+from .drafts import Drafts, TooMuch
 from .runs.control import ControlRefused
+from .runs.queue import PromptNotFound, PromptTaken
 from .runs.run import AlreadyAnswered, RunNotLive
 from .runs.supervisor import CannotStart, RunNotFound, RunSettings, StillRunning, Supervisor
 from .runs.trash import NotInTrash, Trash
@@ -23,7 +26,10 @@ from .view.options import Chooser
 from .view.screens import Screens
 from .web import (
     access,
+    attachments,
     browse,
+    completion,
+    composer,
     compress,
     controls,
     decisions,
@@ -48,6 +54,9 @@ ERRORS: dict[type[Exception], int] = {
     sessions.InvalidFolder: 422,
     forms.BadForm: 422,
     RunNotFound: 404,
+    PromptNotFound: 404,
+    PromptTaken: 409,
+    TooMuch: 413,
     RunNotLive: 409,
     AlreadyAnswered: 409,
     ControlRefused: 409,
@@ -99,16 +108,17 @@ def build(settings: Settings | None = None) -> Flask:
     supervisor.adopt()
 
     app = Flask(__name__, root_path=str(ROOT))
-    app.config["MAX_CONTENT_LENGTH"] = MAX_FORM_BYTES
+    app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = MAX_FORM_BYTES
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals["demo"] = demo is not None
     app.jinja_env.globals["login_command"] = binary.login_command(claude, path)
     # The lease on the demo's API lasts as long as the app.
     app.extensions["opcode_demo"] = demo
     app.extensions["opcode_supervisor"] = supervisor
+    attachments.register(app)
     _protect(app, settings)
     chooser = Chooser(supervisor.choosing, settings.disconnect_grace)
-    _add_pages(app, place, supervisor, chooser, settings.state_dir)
+    _add_pages(app, place, supervisor, chooser, settings)
     return app
 
 
@@ -134,22 +144,31 @@ def _protect(app: Flask, settings: Settings) -> None:
 
 
 def _add_pages(
-    app: Flask, place: pages.Place, supervisor: Supervisor, chooser: Chooser, state: Path
+    app: Flask,
+    place: pages.Place,
+    supervisor: Supervisor,
+    chooser: Chooser,
+    settings: Settings,
 ) -> None:
     filters.register(app)
+    state = settings.state_dir
+    drafts = Drafts(state / "drafts")
     marks, trash = Marks(state / "marks.json"), Trash(state / "trash", supervisor)
     needs = Needs(supervisor, marks)
     app.jinja_env.globals["needs_count"] = lambda: len(needs.all())
     # Asked for in a template, because what is to choose changes with every run
     app.jinja_env.globals["options_of"] = chooser.view
-    screens = Screens(supervisor, place.config_dir, app.jinja_env, chooser, needs)
+    screens = Screens(supervisor, place.config_dir, app.jinja_env, chooser, drafts, needs)
     lookup = pages.SessionLookup(place.config_dir, supervisor, screens)
+    files = ProjectFiles(settings.child_environment)
     app.register_blueprint(browse.blueprint(place.config_dir, trash))
     app.register_blueprint(pages.blueprint(place, lookup, marks, needs, supervisor.leaving))
     app.register_blueprint(manage.blueprint(lookup, screens, marks, trash, ROOT / "static"))
     app.register_blueprint(manage.trash_blueprint(screens, trash))
     app.register_blueprint(pictures.blueprint(lookup))
-    app.register_blueprint(prompts.blueprint(place, supervisor, lookup))
+    app.register_blueprint(prompts.blueprint(place, supervisor, lookup, drafts))
+    app.register_blueprint(composer.blueprint(supervisor, lookup, drafts))
+    app.register_blueprint(completion.blueprint(place.config_dir, supervisor, lookup, files))
     app.register_blueprint(decisions.blueprint(supervisor))
     app.register_blueprint(controls.blueprint(supervisor.choosing, lookup))
     open_sockets = sockets.OpenSockets()

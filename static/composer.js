@@ -1,22 +1,171 @@
-// The composer of a session's page: what is typed, until it is sent. It comes after the first paint.
+// The composer of a session's page: what is typed and chosen, until it is sent; the server keeps it
+// meanwhile. It comes after the first paint.
 "use strict";
 
 (() => {
+  const SAVE_MS = 600; // after the last key
+  const SAFE_BYTES = 60000; // what a browser still sends for a page that goes
   const $ = (id) => document.getElementById(id);
   const composer = $("composer");
   const prompt = $("prompt");
+  const files = $("files");
+  const list = $("completions");
+  const { address } = composer.dataset;
+  const page = $("prompt-id").value; // tells what was typed here from what was typed elsewhere
 
+  const complain = (sentence) => {
+    const note = document.createElement("p");
+    note.className = "error-note";
+    note.textContent = sentence;
+    $("flash").replaceChildren(note);
+  };
+
+  // --- the draft --------------------------------------------------------------------------
+
+  let kept = $("draft").value; // what the server has, as far as this page knows
+  let timer = 0;
+
+  const save = () => {
+    clearTimeout(timer);
+    const text = prompt.value;
+    if (text === kept) return;
+    const body = new URLSearchParams({
+      csrf_token: composer.elements.csrf_token.value,
+      prompt_id: $("prompt-id").value,
+      prompt: text,
+      by: page,
+    });
+    const keepalive = String(body).length < SAFE_BYTES;
+    fetch(`${address}/draft`, { method: "POST", body, keepalive })
+      .then((answer) => answer.ok && (kept = text), () => {}); // the words are still here
+  };
+  const saveSoon = () => {
+    clearTimeout(timer);
+    timer = setTimeout(save, SAVE_MS);
+  };
+
+  // What was typed elsewhere comes in, unless it would take the place of what is typed here.
+  const takeOver = () => {
+    const { value, dataset } = $("draft");
+    if (dataset.by !== page && prompt.value === kept) prompt.value = kept = value;
+  };
+
+  addEventListener("pagehide", save);
+  document.addEventListener("visibilitychange", () => document.hidden && save());
+  document.addEventListener("htmx:ws:after:connection", saveSoon);
+  document.addEventListener("htmx:ws:after:message:incoming", takeOver);
+
+  composer.addEventListener("htmx:before:request", () => clearTimeout(timer));
   composer.addEventListener("htmx:after:request", (event) => {
     const { request, response } = event.detail.ctx;
-    if (response.status >= 400) return;
+    if (response.status >= 400 || event.target !== composer) return;
     // Only what was sent is cleared: a person may have gone on typing.
     if (prompt.value === request.body.get("prompt")) prompt.value = "";
+    kept = "";
+    saveSoon();
+  });
+
+  // A prompt that comes back from the queue takes what stands here along.
+  document.addEventListener("htmx:before:request", ({ target }) => {
+    if (target.form !== composer || target === files) return;
+    kept = prompt.value;
+    prompt.readOnly = true;
+  });
+  document.addEventListener("htmx:finally:request", ({ target }) => {
+    if (target === files) files.value = ""; // they are with the draft, or were refused
+    if (!prompt.readOnly) return;
+    prompt.readOnly = false;
+    takeOver();
+    prompt.focus();
+  });
+
+  // --- files ------------------------------------------------------------------------------
+
+  const attach = (event, data) => {
+    // words that were copied from an office program bring a picture of themselves along
+    if (!data?.files.length || data.getData("text/plain")) return;
+    event.preventDefault();
+    files.files = data.files;
+    files.dispatchEvent(new Event("change", { bubbles: true }));
+  };
+  prompt.addEventListener("paste", (event) => attach(event, event.clipboardData));
+  composer.addEventListener("dragover", (event) => event.preventDefault());
+  composer.addEventListener("drop", (event) => attach(event, event.dataTransfer));
+  files.addEventListener("change", (event) => {
+    const large = [...files.files].find((file) => file.size > files.dataset.most);
+    if (!large) return;
+    event.stopImmediatePropagation();
+    files.value = "";
+    complain(`“${large.name}” is too large. A file may have ${files.dataset.most / 1e6} MB.`);
+  }, true);
+
+  // --- completion -------------------------------------------------------------------------
+
+  let chosen = 0;
+  let asked = null;
+
+  // A command at the very beginning, or a file behind an @.
+  const word = () => {
+    const before = prompt.value.slice(0, prompt.selectionEnd);
+    return /^\/[\w:.-]*$/.exec(before)?.[0] ?? /(?:^|\s)(@\S*)$/.exec(before)?.[1];
+  };
+
+  const choose = (index) => {
+    const options = list.children;
+    options[chosen]?.removeAttribute("aria-selected");
+    chosen = (index + options.length) % options.length;
+    options[chosen].setAttribute("aria-selected", "true");
+    options[chosen].scrollIntoView({ block: "nearest" });
+    prompt.setAttribute("aria-activedescendant", options[chosen].id);
+  };
+
+  const close = () => {
+    list.hidden = true;
+    asked = null;
+    prompt.removeAttribute("aria-activedescendant");
+  };
+
+  const suggest = async () => {
+    const query = word();
+    if (!query) return close();
+    if (query === asked) return;
+    asked = query;
+    const answer = await fetch(`${address}/complete?q=${encodeURIComponent(query)}`).catch(() => null);
+    const html = answer?.ok ? await answer.text() : "";
+    if (asked !== query) return; // a later letter has been asked for, or nothing any more
+    list.innerHTML = html;
+    list.hidden = !list.children.length;
+    if (!list.hidden) choose(0);
+  };
+
+  const complete = (option) => {
+    const end = prompt.selectionEnd;
+    prompt.setRangeText(option.dataset.insert, end - word().length, end, "end");
+    close();
+    saveSoon();
+    prompt.focus();
+  };
+
+  prompt.addEventListener("input", (event) => {
+    saveSoon();
+    if (!event.isComposing) suggest();
+  });
+  prompt.addEventListener("blur", close);
+  list.addEventListener("mousedown", (event) => event.preventDefault()); // the keyboard stays
+  list.addEventListener("click", ({ target }) => {
+    const option = target.closest("li");
+    if (option && word()) complete(option);
   });
 
   prompt.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.isComposing) {
-      event.preventDefault();
-      composer.requestSubmit();
-    }
+    if (event.isComposing) return; // the key belongs to the input method
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) composer.requestSubmit();
+    else if (list.hidden || !word()) return;
+    else if (event.key === "Enter" || event.key === "Tab") complete(list.children[chosen]);
+    else if (event.key === "ArrowDown") choose(chosen + 1);
+    else if (event.key === "ArrowUp") choose(chosen - 1);
+    else if (event.key === "Escape") close();
+    else return;
+    event.preventDefault();
   });
 })();

@@ -31,10 +31,11 @@ ARROWS = {
     "state": BASE,
     "credentials": {*BASE, "state"},
     "claude": {"claude"},
+    "drafts": set(),
     "demo": {*BASE, "demo", "claude"},
     "runs": {*BASE, "runs", "claude"},
-    "view": {*BASE, "view", "runs", "claude"},
-    "web": {*BASE, "web", "view", "runs", "claude", "demo.scenes"},
+    "view": {*BASE, "view", "runs", "claude", "drafts"},
+    "web": {*BASE, "web", "view", "runs", "claude", "drafts", "demo.scenes"},
 }
 """What each room may import. A new room has to say where it stands."""
 

@@ -56,6 +56,12 @@ def buttons(element: dom.Node) -> list[dom.Node]:
     return [node for node in element.walk() if node.tag == "button"]
 
 
+def queued(run: Run) -> list[str]:
+    """The prompts in the queue and what is said of each, without their buttons."""
+    items = [node for node in parts(run)["queue"].walk() if node.tag == "li"]
+    return [item.text.partition("\n")[0] for item in items]
+
+
 ASK = line(
     type="control_request",
     request_id="r",
@@ -118,11 +124,14 @@ def test_a_run_that_has_ended_says_how(run: Run, ending: tuple[Outcome, str], te
 def test_prompts_wait_until_claude_takes_them_up(run: Run) -> None:
     sent(run, "one")
     sent(run, "two")
-    assert parts(run)["queue"].text == "Waits its turn one" + "Waits its turn two"
+    assert queued(run) == ["Waits its turn one", "Waits its turn two"]
     said(run, line(type="user", uuid="one", isReplay=True, message={"content": "one"}))
-    assert parts(run)["queue"].text == "Waits its turn two"
+    assert queued(run) == ["Waits its turn two"]
+    assert [button.text for button in buttons(parts(run)["queue"])] == ["Edit", "Remove"]
     run.finish(0)
-    assert parts(run)["queue"].text == "Was not taken up two"
+    assert queued(run) == ["Was not taken up two"]
+    names = [button.text for button in buttons(parts(run)["queue"])]
+    assert names == ["Send again", "Edit", "Remove"]
 
 
 def test_stop_is_there_as_long_as_there_is_something_to_stop(run: Run) -> None:
@@ -154,7 +163,7 @@ def test_hostile_texts_come_out_as_text(run: Run) -> None:
     sent(run, HOSTILE)
     run.folder.errors.write_text(HOSTILE)
     shown = parts(run)
-    assert shown["queue"].text == f"Waits its turn {HOSTILE}"
+    assert queued(run) == [f"Waits its turn {HOSTILE}"]
     assert HOSTILE in shown["errors"].text
     run._ending = (Outcome.FAILED, HOSTILE)
     run.finish(1)

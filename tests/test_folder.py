@@ -8,7 +8,7 @@ import resource
 import stat
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import gevent
@@ -16,7 +16,7 @@ import pytest
 from gevent import subprocess
 
 from opcode_htmx.runs import folder as folder_module
-from opcode_htmx.runs.folder import InputClosed, Outcome, RunEnd, RunFolder, RunRecord
+from opcode_htmx.runs.folder import InputClosed, InputFull, Outcome, RunEnd, RunFolder, RunRecord
 
 from .supervision import until
 from .support import ROOT
@@ -230,6 +230,47 @@ def test_a_process_that_never_reads_is_said_to_hang(
     monkeypatch.setattr(folder_module, "WRITE_SECONDS", 0.1)
     with reading(folder, "sleep", "600"), pytest.raises(InputClosed, match="seems to hang"):
         folder.send(b"x" * (20 * PIPE_BUFFER) + b"\n")
+
+
+def test_a_pipe_that_holds_half_a_line_takes_no_other(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder_module, "WRITE_SECONDS", 0.1)
+    with reading(folder, "sleep", "600"):
+        with pytest.raises(InputFull):
+            folder.send(b"x" * (20 * PIPE_BUFFER) + b"\n")
+        before = logged(folder)
+        with pytest.raises(InputClosed, match="seems to hang"):
+            folder.send(b"next\n")
+        assert logged(folder) == before
+
+
+def test_a_full_pipe_takes_lines_again_once_it_is_read(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder_module, "WRITE_SECONDS", 0.1)
+    with reading(folder, "sleep", "600"):
+        pipe = os.open(folder.input_pipe, os.O_RDWR | os.O_NONBLOCK)
+        try:
+            with suppress(BlockingIOError):
+                while True:
+                    os.write(pipe, b"x" * 4096)
+            with pytest.raises(InputFull):
+                folder.send(b"refused\n")
+            with suppress(BlockingIOError):
+                while True:
+                    os.read(pipe, PIPE_BUFFER)
+            folder.send(b"taken\n")
+            assert os.read(pipe, PIPE_BUFFER) == b"taken\n"
+        finally:
+            os.close(pipe)
+
+
+def test_a_note_goes_into_the_log_only(folder: RunFolder, copied: Path) -> None:
+    folder.note(b"note\n")
+    folder.send(b"line\n")
+    until(lambda: copied.read_bytes() == b"line\n", "the line arrives")
+    assert logged(folder) == b"note\nline\n"
 
 
 def test_a_folder_that_was_removed_takes_no_input(folder: RunFolder) -> None:

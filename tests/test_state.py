@@ -113,6 +113,57 @@ def test_a_prompt_that_is_only_queued_waits_on(step: str) -> None:
     assert fold(sent(SENT), lifecycle(PROMPT, step)).waiting == {PROMPT: "hello"}
 
 
+TAKE_BACK = outgoing.control_line("opcode-1", "cancel_async_message", message_uuid=NEXT)
+INTERRUPT = outgoing.control_line("opcode-interrupt", "interrupt", cancel_queued=True)
+
+
+def told(cancelled: bool) -> bytes:
+    answer = {"cancelled": cancelled, "message_uuid": NEXT}
+    response = {"subtype": "success", "request_id": "opcode-1", "response": answer}
+    return line("control_response", response=response)
+
+
+def test_a_prompt_that_was_taken_back_waits_no_more_not_even_after_a_stop() -> None:
+    queue = sent(SENT), replay(PROMPT), sent(SENT_NEXT), lifecycle(NEXT, "queued")
+    state = fold(*queue, sent(TAKE_BACK), lifecycle(NEXT, "cancelled"), told(True))
+    assert (list(state.waiting), list(state.sent)) == ([], [PROMPT, NEXT])
+    assert state.phase is Phase.WORKING
+    assert list(fold(sent(INTERRUPT), RESULT, state=state).waiting) == []
+
+
+def test_a_prompt_that_claude_would_not_give_back_waits_on() -> None:
+    state = fold(sent(SENT), replay(PROMPT), sent(SENT_NEXT), sent(TAKE_BACK), told(False))
+    assert list(state.waiting) == [NEXT]
+
+
+def test_an_idle_run_whose_only_prompt_was_taken_back_is_idle() -> None:
+    prompted = sent(SENT), replay(PROMPT), RESULT, sent(SENT_NEXT)
+    assert fold(*prompted).phase is Phase.WORKING
+    given_back = sent(TAKE_BACK), lifecycle(NEXT, "cancelled"), told(True)
+    assert fold(*prompted, *given_back).phase is Phase.IDLE
+
+
+def test_what_a_stop_swept_out_of_the_queue_waits_for_a_person() -> None:
+    begun = sent(SENT), replay(PROMPT), sent(SENT_NEXT)
+    swept = sent(INTERRUPT), lifecycle(NEXT, "cancelled"), RESULT
+    assert list(fold(*begun, *swept).waiting) == [NEXT]
+    late = replay(PROMPT), lifecycle(NEXT, "cancelled"), RESULT, sent(SENT)
+    assert list(fold(*late, sent(SENT_NEXT), sent(INTERRUPT)).waiting) == [NEXT]
+
+
+def test_a_prompt_that_did_not_get_through_was_not_sent_and_may_be_sent_again() -> None:
+    state = fold(sent(SENT), replay(PROMPT), RESULT, sent(SENT_NEXT))
+    fold(sent(outgoing.undelivered_line(NEXT)), state=state)
+    assert (list(state.sent), list(state.waiting), state.phase) == ([PROMPT], [], Phase.IDLE)
+    fold(sent(SENT_NEXT), state=state)
+    assert (list(state.sent), list(state.waiting)) == ([PROMPT, NEXT], [NEXT])
+
+
+def test_a_prompt_that_was_withdrawn_counts_as_sent_and_waits_no_more() -> None:
+    state = fold(sent(SENT), sent(outgoing.withdrawn_line(PROMPT)))
+    assert (list(state.sent), list(state.waiting)) == ([PROMPT], [])
+
+
 def test_a_prompt_to_an_idle_run_opens_a_turn() -> None:
     assert fold(sent(SENT), replay(PROMPT), RESULT, sent(SENT_NEXT)).phase is Phase.WORKING
 

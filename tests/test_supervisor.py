@@ -20,6 +20,7 @@ from opcode_htmx.runs import process as process_module
 from opcode_htmx.runs import supervisor as supervisor_module
 from opcode_htmx.runs.folder import Outcome
 from opcode_htmx.runs.phases import Phase
+from opcode_htmx.runs.queue import PromptNotFound, PromptTaken, queue, take_back
 from opcode_htmx.runs.run import AlreadyAnswered, Run, RunNotLive
 from opcode_htmx.runs.supervisor import CannotStart, RunNotFound
 
@@ -295,6 +296,57 @@ def test_a_claude_that_does_not_read_is_said_to_hang(
         room.prompt("x" * 1_000_000, session)
 
 
+def test_a_prompt_that_found_the_pipe_full_is_not_taken_for_sent(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder_module, "WRITE_SECONDS", 0.1)
+    monkeypatch.setattr(supervisor_module, "END_GRACE_SECONDS", 0.1)
+    session, prompt = new_id(), new_id()
+    run = room.prompt(steps(FOREVER), session)
+    until(lambda: run.phase is Phase.WORKING, "it works")
+    with pytest.raises(RunNotLive):
+        room.prompt("x" * 1_000_000, session, prompt)
+    assert list(run.state.waiting) == []
+    assert not room.supervisor.has_sent(session, prompt)
+    run.stop()
+    ended(run)
+    assert queue(room.supervisor.of_session(session)) == []
+    assert texts(idle(room.prompt("short now", session, prompt))) == ["short now"]
+
+
+def test_a_prompt_that_a_run_left_is_withdrawn_for_good(room: Room) -> None:
+    session = new_id()
+    run = room.prompt(steps(FOREVER), session)
+    until(lambda: run.phase is Phase.WORKING, "it works")
+    for words in ("first", "second"):
+        room.prompt(words, session)
+    run.stop()
+    ended(run)
+    first, second = queue(room.supervisor.of_session(session))
+    assert (first.text, first.left, second.text, second.left) == ("first", True, "second", True)
+    take_back(run, first.prompt_id)
+    with pytest.raises(PromptTaken):
+        take_back(run, first.prompt_id)
+    with pytest.raises(PromptNotFound):
+        take_back(run, new_id())
+    room.restart()
+    (again,) = room.supervisor.of_session(session)
+    again.catch_up(last=True)
+    assert queue([again]) == [second]
+
+
+def test_a_prompt_that_was_left_and_sent_again_is_no_longer_left(room: Room) -> None:
+    session, prompt = new_id(), new_id()
+    run = room.prompt(steps(FOREVER), session)
+    until(lambda: run.phase is Phase.WORKING, "it works")
+    room.prompt("again", session, prompt)
+    run.stop()
+    ended(run)
+    assert len(queue([run])) == 1
+    idle(room.prompt("again", session, prompt))
+    assert queue(room.supervisor.of_session(session)) == []
+
+
 def test_two_sessions_side_by_side_never_mix(room: Room) -> None:
     words = ("left", "right")
     sessions = {word: new_id() for word in words}
@@ -515,7 +567,9 @@ def test_a_stop_cancels_the_run(room: Room) -> None:
     run.stop()  # a second tap
     assert ended(run) == (Outcome.CANCELLED, "Stopped by you.")
     requests = [line for line in sent(run) if line["type"] == "control_request"]
-    assert [request["request"] for request in requests] == [{"subtype": "interrupt"}]
+    assert [request["request"] for request in requests] == [
+        {"subtype": "interrupt", "cancel_queued": True}
+    ]
 
 
 def test_a_run_that_is_being_stopped_takes_no_answer(room: Room) -> None:

@@ -19,10 +19,12 @@ def build(
     model: str | None = None,
     effort: str | None = None,
     allow_bypass: bool = False,
+    readable: Path | None = None,
 ) -> tuple[str, ...]:
     """The argv for a conversation over stdin and stdout, new or resumed under `session_id`.
 
-    What is None is left to the settings of Claude and of the project.
+    What is None is left to the settings of Claude and of the project. `readable` is a folder
+    beside the project that Claude may read without asking.
     """
     argv = [
         str(binary),
@@ -44,6 +46,8 @@ def build(
             argv += [name, value]
     # With the first, bypass mode may be chosen in mid-run; with the second, not even in a file.
     argv += ["--allow-dangerously-skip-permissions"] if allow_bypass else ["--settings", NO_BYPASS]
+    if readable:
+        argv += ["--add-dir", str(readable)]
     return tuple(argv)
 
 

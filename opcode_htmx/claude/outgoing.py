@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .messages import Json
+from .messages import ImageContent, Json
 
 OURS = "opcode-"
 """How the ids of our own requests begin."""
@@ -23,17 +23,31 @@ NO_REASONS = frozenset({DENIED, NO_ANSWER, KEEP_PLANNING})
 """What Claude is told when the person says no and gives no reason."""
 
 
-def prompt_line(prompt_id: str, text: str) -> bytes:
+def prompt_line(prompt_id: str, text: str, images: Sequence[ImageContent] = ()) -> bytes:
     """A prompt. Claude gives `prompt_id` (a UUID) back when it takes the prompt up."""
+    words: list[Json] = [{"type": "text", "text": text}] if text else []
     return _line(
         {
             "type": "user",
-            "message": {"role": "user", "content": text},
+            "message": {
+                "role": "user",
+                "content": [*map(_image, images), *words] if images else text,
+            },
             "parent_tool_use_id": None,
             "session_id": "default",
             "uuid": prompt_id,
         }
     )
+
+
+def undelivered_line(prompt_id: str) -> bytes:
+    """A note for ourselves: this prompt did not get through to Claude, who never sees this line."""
+    return _fate_line(prompt_id, "undelivered")
+
+
+def withdrawn_line(prompt_id: str) -> bytes:
+    """A note for ourselves: nobody wants this prompt any more, which Claude left unread."""
+    return _fate_line(prompt_id, "cancelled")
 
 
 def allow_line(
@@ -74,6 +88,16 @@ def control_line(request_id: str, subtype: str, **arguments: object) -> bytes:
 def initialize_line() -> bytes:
     """Ask Claude what it offers: models, commands."""
     return control_line(INITIALIZE_ID, "initialize")
+
+
+def _image(image: ImageContent) -> Json:
+    source = {"type": "base64", "media_type": image.media_type, "data": image.data}
+    return {"type": "image", "source": source}
+
+
+def _fate_line(prompt_id: str, state: str) -> bytes:
+    """What became of a prompt, in the words in which Claude tells it."""
+    return _line({"type": "command_lifecycle", "command_uuid": prompt_id, "state": state})
 
 
 def _answer_line(request_id: str, answer: Json, at: float | None) -> bytes:

@@ -24,6 +24,7 @@ RUN_ID = re.compile(r"[0-9a-f]{32}")
 RECORD_VERSION = 1
 WRITE_SECONDS = 10.0
 """How long Claude may leave its stdin unread before a prompt is refused."""
+HANGS = "Claude does not read its input: it seems to hang. Stop it, then send again."
 
 
 class Outcome(StrEnum):
@@ -38,6 +39,10 @@ class Outcome(StrEnum):
 
 class InputClosed(Exception):
     """Claude does not read its stdin: the process has gone, or hangs."""
+
+
+class InputFull(InputClosed):
+    """Claude has left its stdin unread for too long: the line did not get through whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,8 @@ class RunFolder:
         self.record_path = path / "run.json"
         self.input_pipe = path / "in"
         self.input_log = path / "in.ndjson"
+        self.input_cut = path / "in.cut"
+        """Exists once a part of a line is in the pipe: what comes behind it would be garbled."""
         self.output = path / "out.ndjson"
         self.errors = path / "err.log"
 
@@ -121,10 +128,16 @@ class RunFolder:
     def send(self, line: bytes) -> None:
         """Note `line` in in.ndjson, then hand it to Claude. Whole lines, one writer at a time.
 
-        Raises InputClosed when nobody reads at the other end.
+        Raises InputClosed when nobody reads at the other end; InputFull when the line has been
+        noted but did not get through.
         """
         with self.sending() as send:
             send(line)
+
+    def note(self, line: bytes) -> None:
+        """Put `line` into in.ndjson only. Raises InputClosed when the folder has been removed."""
+        with self._writing() as log:
+            _append(log, line)
 
     @contextlib.contextmanager
     def sending(self) -> Iterator[Callable[[bytes], None]]:
@@ -135,13 +148,30 @@ class RunFolder:
                 pipe = self._open_input()
                 try:
                     _append(log, line)
-                    _write_all(pipe, line)
+                    self._write_all(pipe, line)
                 finally:
                     os.close(pipe)
 
             yield send
 
+    def _write_all(self, pipe: int, line: bytes) -> None:
+        rest = memoryview(line)
+        while rest:
+            try:
+                rest = rest[os.write(pipe, rest) :]
+            except BlockingIOError:
+                try:
+                    wait_write(pipe, timeout=WRITE_SECONDS, timeout_exc=InputFull)
+                except InputFull:
+                    if len(rest) < len(line):
+                        self.input_cut.touch(mode=0o600)
+                    raise InputFull(HANGS) from None
+            except BrokenPipeError as error:
+                raise InputClosed("Claude has ended and takes no more input.") from error
+
     def _open_input(self) -> int:
+        if self.input_cut.exists():
+            raise InputClosed(HANGS)
         try:
             return os.open(self.input_pipe, os.O_WRONLY | os.O_NONBLOCK)
         except OSError as error:
@@ -192,17 +222,3 @@ def _append(log: int, line: bytes) -> None:
     except OSError:
         os.ftruncate(log, size)
         raise
-
-
-def _write_all(pipe: int, line: bytes) -> None:
-    rest = memoryview(line)
-    while rest:
-        try:
-            rest = rest[os.write(pipe, rest) :]
-        except BlockingIOError:
-            try:
-                wait_write(pipe, timeout=WRITE_SECONDS, timeout_exc=InputClosed)
-            except InputClosed:
-                raise InputClosed("Claude does not read its input: it seems to hang.") from None
-        except BrokenPipeError as error:
-            raise InputClosed("Claude has ended and takes no more input.") from error

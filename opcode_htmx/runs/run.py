@@ -16,10 +16,10 @@ from gevent.event import Event as Flag
 from gevent.lock import BoundedSemaphore
 
 from ..claude import outgoing, stream
-from ..claude.messages import Json, PermissionRequest
+from ..claude.messages import ImageContent, Json, PermissionRequest
 from . import stopping
 from .ending import how_it_ended
-from .folder import InputClosed, Outcome, RunEnd, RunFolder, RunRecord
+from .folder import InputClosed, InputFull, Outcome, RunEnd, RunFolder, RunRecord
 from .notify import Broadcast
 from .phases import OPEN_TURN, Event, Phase
 from .process import ClaudeProcess, sweep
@@ -85,14 +85,25 @@ class Run:
 
     # --- verbs ------------------------------------------------------------------------------
 
-    def prompt(self, prompt_id: str, text: str) -> None:
+    def prompt(self, prompt_id: str, text: str, images: Sequence[ImageContent] = ()) -> None:
         """Send a prompt; one that was sent already under this id is not sent again.
 
-        Raises RunNotLive when the process is gone or going.
+        Raises RunNotLive when the process is gone or going, or does not read.
         """
-        with self.sending() as send:
-            if not self.has_sent(prompt_id):
-                send(outgoing.prompt_line(prompt_id, text))
+        try:
+            with self.sending() as send:
+                if not self.has_sent(prompt_id):
+                    send(outgoing.prompt_line(prompt_id, text, images))
+        except RunNotLive as error:
+            if isinstance(error.__cause__, InputFull):
+                self.note(outgoing.undelivered_line(prompt_id))
+            raise
+
+    def note(self, line: bytes) -> None:
+        """Keep a line among those that were sent, without sending it."""
+        with contextlib.suppress(InputClosed):
+            self.folder.note(line)
+        self.catch_up()
 
     def has_sent(self, prompt_id: str) -> bool:
         """Whether the prompt went to this run, also in the time of an earlier server.

@@ -15,6 +15,7 @@ from ..claude.messages import (
     BlockStart,
     ControlCancel,
     ControlResponse,
+    ImageContent,
     Init,
     Json,
     Message,
@@ -44,6 +45,17 @@ class Answer:
     @property
     def allowed(self) -> bool:
         return self.response.get("behavior") == "allow"
+
+
+def words_of(prompt: User) -> str:
+    """What a prompt says, as one text."""
+    texts = [part.text for part in prompt.content if isinstance(part, TextContent)]
+    return "\n".join(texts)
+
+
+def images_in(prompt: User) -> list[ImageContent]:
+    """The images of a prompt."""
+    return [part for part in prompt.content if isinstance(part, ImageContent)]
 
 
 class RunState:
@@ -78,8 +90,11 @@ class RunState:
         """Every prompt sent, by its id, in order."""
         self.waiting: dict[str, str] = {}
         """The prompts among them that Claude has not taken up yet."""
+        self._turn_open = False
         self._taken: set[str] = set()
-        """Prompts that Claude took up: what it says may be read before what was sent."""
+        """Prompts that Claude took up, or that a person took back: what it says may be read before
+        what was sent."""
+        self._cancelled: set[str] = set()
 
     def step(self, event: Event) -> None:
         self.phase = after(self.phase, event)
@@ -87,17 +102,24 @@ class RunState:
     def apply_input(self, message: Message) -> None:
         """A line that was sent to Claude."""
         if isinstance(message, User) and message.uuid not in self.sent:
-            text = "\n".join(part.text for part in message.content if isinstance(part, TextContent))
+            text = words_of(message)
             self.sent[message.uuid] = text
-            if message.uuid not in self._taken:
-                self.waiting[message.uuid] = text
+            self._recount()
+            if message.uuid in self.waiting:
                 self.step(Event.PROMPTED)
         elif isinstance(message, ControlResponse):
             self._answer(message)
         elif isinstance(message, Unknown) and isinstance(message.raw.get("request"), dict):
             request_id = str(message.raw.get("request_id"))
             self._requests[request_id] = message.raw["request"]
+            self._recount()
             self._settle(request_id)
+        elif isinstance(message, PromptState):  # a note of ours, see outgoing
+            if message.state == "undelivered":
+                self.sent.pop(message.prompt_id, None)
+                self._give_up()
+            else:
+                self._give_up(message.prompt_id)
 
     def apply_output(self, message: Message) -> None:
         """A line that Claude wrote."""
@@ -106,14 +128,17 @@ class RunState:
                 self.model = message.model
                 self.permission_mode = message.permission_mode or self.permission_mode
                 self.slash_commands = message.slash_commands
-                self.step(Event.ACTIVE)
+                self._goes_on()
             case User(is_replay=True) if message.uuid not in self.sent and _is_report(message):
                 pass
             case User(is_replay=True):
                 self._take(message.uuid)
-                self.step(Event.ACTIVE)
-            case PromptState(state="completed" | "cancelled"):
+                self._goes_on()
+            case PromptState(state="completed"):
                 self._take(message.prompt_id)
+            case PromptState(state="cancelled"):
+                self._cancelled.add(message.prompt_id)
+                self._recount()
             case PermissionRequest() if message.request_id not in self.answered:
                 self.asks[message.request_id] = message
                 self.step(Event.ASKED)
@@ -131,19 +156,37 @@ class RunState:
                 self._close(message.request_id)
             case TurnResult():
                 self.turns += 1
+                self._turn_open = False
                 self.step(Event.TURN_ENDED)
                 if self.waiting:
                     self.step(Event.PROMPTED)
                 if self.asks:  # of an agent in the background, which goes on
                     self.step(Event.ASKED)
             case Assistant() | MessageStart() | BlockStart() | BlockDelta():
-                self.step(Event.ACTIVE)
+                self._goes_on()
             case _:
                 pass
 
-    def _take(self, prompt_id: str) -> None:
-        self._taken.add(prompt_id)
-        self.waiting.pop(prompt_id, None)
+    def _goes_on(self) -> None:
+        self._turn_open = True
+        self.step(Event.ACTIVE)
+
+    def _give_up(self, *prompt_ids: str) -> None:
+        """Nothing comes of these; if that was all that there was to do, Claude is idle."""
+        self._take(*prompt_ids)
+        if not (self.waiting or self.asks or self._turn_open):
+            self.step(Event.TURN_ENDED)
+
+    def _take(self, *prompt_ids: str) -> None:
+        self._taken.update(prompt_ids)
+        self._recount()
+
+    def _recount(self) -> None:
+        """Which prompts wait, whatever was read first."""
+        # what Stop swept out of Claude's queue waits for a person to say what becomes of it
+        swept = any(request.get("cancel_queued") for request in self._requests.values())
+        gone = self._taken if swept else self._taken | self._cancelled
+        self.waiting = {each: text for each, text in self.sent.items() if each not in gone}
 
     def _answer(self, message: ControlResponse) -> None:
         answer = Answer(message.response, message.answered_at)
@@ -165,6 +208,9 @@ class RunState:
         match self._requests.get(request_id):
             case {"subtype": "set_model"} if isinstance(told.get("model"), str):
                 self.model = told["model"]
+            case {"subtype": "cancel_async_message", "message_uuid": str(prompt_id)}:
+                if told.get("cancelled") is True:
+                    self._give_up(prompt_id)
             case {"subtype": "set_permission_mode"} if isinstance(told.get("mode"), str):
                 self.permission_mode = told["mode"]
             case {"subtype": "apply_flag_settings", "settings": {"effortLevel": effort}}:

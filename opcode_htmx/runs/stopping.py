@@ -51,7 +51,8 @@ def _interrupt(run: Run, until: float) -> None:
         # not longer than there is time for, however full the pipe
         remaining = max(0.0, until - time.monotonic())
         with contextlib.suppress(gevent.Timeout), gevent.Timeout(remaining):
-            run.folder.send(outgoing.control_line(INTERRUPT_ID, "interrupt"))
+            # else Claude would begin with the next prompt in its queue at once
+            run.folder.send(outgoing.control_line(INTERRUPT_ID, "interrupt", cancel_queued=True))
     except InputClosed:
         return
     except OSError:

@@ -10,7 +10,7 @@ import logging
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ import gevent
 from gevent.lock import BoundedSemaphore
 
 from ..claude import command, history, outgoing
+from ..claude.messages import ImageContent
 from . import process
 from .choosing import Choosing
 from .folder import RUN_ID, InputClosed, Outcome, RunFolder, RunRecord
@@ -66,6 +67,10 @@ class RunSettings:
     keep_running: bool = True
     """Whether a run goes on without a viewer, unless a person has chosen for its session."""
     disconnect_grace: float = 60.0
+
+    def attached(self, session_id: str) -> Path:
+        """Where the files are kept that a person gives Claude in this session."""
+        return self.runs_dir.parent / "attached" / session_id
 
 
 class Supervisor:
@@ -118,7 +123,14 @@ class Supervisor:
 
     # --- starting ---------------------------------------------------------------------------
 
-    def prompt(self, session_id: str, project: Path, prompt_id: str, text: str) -> Run:
+    def prompt(
+        self,
+        session_id: str,
+        project: Path,
+        prompt_id: str,
+        text: str,
+        images: Sequence[ImageContent] = (),
+    ) -> Run:
         """Send a prompt to a session: to its live process, or to a new one that resumes it.
 
         A prompt that was sent already under this id is not sent again. Raises CannotStart, or
@@ -128,27 +140,35 @@ class Supervisor:
         # a session at a time, so that one that hangs holds up no other
         with self._prompting.setdefault(session_id, BoundedSemaphore(1)):
             runs = self.of_session(session_id)
-            if any(run.has_sent(prompt_id) for run in runs):
+            if self.has_sent(session_id, prompt_id):
                 return runs[-1]
-            if runs and runs[-1].live and self._reaches(runs[-1], prompt_id, text):
+            if runs and runs[-1].live and self._reaches(runs[-1], prompt_id, text, images):
                 return runs[-1]
             run = self._start(session_id, project)
             try:
-                run.prompt(prompt_id, text)
+                run.prompt(prompt_id, text, images)
             except RunNotLive as error:
                 run.join(END_GRACE_SECONDS)
                 why = [run.record.end.cause if run.record.end else str(error)]
                 raise CannotStart(" ".join([*why, *run.folder.error_lines(1)])) from error
             return run
 
-    def _reaches(self, run: Run, prompt_id: str, text: str) -> bool:
+    def has_sent(self, session_id: str, prompt_id: str) -> bool:
+        """Whether a prompt under this id went to Claude in this session."""
+        return any(run.has_sent(prompt_id) for run in self.of_session(session_id))
+
+    def attached(self, session_id: str) -> Path:
+        """The folder, which Claude may read, for the files that a person gives it."""
+        return self._settings.attached(session_id)
+
+    def _reaches(self, run: Run, prompt_id: str, text: str, images: Sequence[ImageContent]) -> bool:
         """Send a prompt to a run that lives; False when it ends, or has just ended, instead."""
         if run.phase is Phase.STOPPING:
             if not run.join(self._settings.stop_deadline + END_GRACE_SECONDS):
                 raise CannotStart("Claude is still being stopped. Try again in a moment.")
             return False
         try:
-            run.prompt(prompt_id, text)
+            run.prompt(prompt_id, text, images)
         except RunNotLive:
             if not run.join(END_GRACE_SECONDS):
                 raise
@@ -161,6 +181,7 @@ class Supervisor:
         try:
             if not project.is_dir():
                 raise CannotStart(f"The folder {project} does not exist any more.")
+            settings.attached(session_id).mkdir(mode=0o700, parents=True, exist_ok=True)
             record = self._new_record(run_id, session_id, project)
             folder = RunFolder.create(settings.runs_dir, run_id)
             folder.store(record)
@@ -191,6 +212,7 @@ class Supervisor:
             model=options.model,
             effort=options.effort,
             allow_bypass=settings.allow_bypass,
+            readable=settings.attached(session_id),
         )
         return RunRecord(
             id=run_id,

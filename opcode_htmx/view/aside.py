@@ -12,8 +12,10 @@ from collections.abc import Sequence
 from jinja2 import Environment
 from markupsafe import Markup
 
+from ..drafts import Draft
 from ..runs.folder import Outcome
 from ..runs.phases import Phase
+from ..runs.queue import queue
 from ..runs.run import ERROR_LINES, Run
 from . import todos
 from .blocks import Block, ToolBlock
@@ -41,15 +43,16 @@ class Aside:
         progress: Progress | None = None,
         needs: int = 0,
         noted: Sequence[todos.Todo] = (),
+        earlier: Sequence[Run] = (),
     ) -> dict[str, Markup]:
         """The elements by id, each complete with its id, for a session whose newest run is `run`.
 
         `current` is what goes on in it, `needs` how many other sessions need the person, `noted`
-        what Claude has to do, in its own words.
+        what Claude has to do, in its own words, `earlier` the runs of which prompts may be left.
         An empty element stands where there is nothing to show, so that it can be replaced.
         """
         live = run is not None and run.live
-        waiting = run.state.waiting if run else {}
+        queued = queue([*earlier, *([run] if run else [])])
         errors = error_lines(run) if run and run.live else []
         progress = progress or Progress()
         since = self._begin(run, current, progress)
@@ -57,11 +60,18 @@ class Aside:
             "status": self._macros.status(phase_of(run), status_text(run, current)),  # type: ignore[attr-defined]
             "since": self._macros.since(about(run), since, _clock(since)),  # type: ignore[attr-defined]
             "usage": self._macros.usage(progress, _percent(progress), _short(progress.tokens)),  # type: ignore[attr-defined]
-            "queue": self._macros.queue(list(waiting.values()), live),  # type: ignore[attr-defined]
+            "queue": self._macros.queue(queued),  # type: ignore[attr-defined]
             "errors": self._macros.errors(errors),  # type: ignore[attr-defined]
             "todos": self._macros.todos(noted, todos.done(noted), todos.headline(noted)),  # type: ignore[attr-defined]
             "stop": self._macros.stop(run.id if run and live else "", phase_of(run)),  # type: ignore[attr-defined]
             "needs": self._macros.needs(needs),  # type: ignore[attr-defined]
+        }
+
+    def draft(self, draft: Draft, address: str) -> dict[str, Markup]:
+        """What has been typed and chosen in the session whose page is at `address`."""
+        return {
+            "draft": self._macros.draft(draft),  # type: ignore[attr-defined]
+            "attached": self._macros.attached(draft.files, address),  # type: ignore[attr-defined]
         }
 
     def _begin(self, run: Run | None, current: Block | None, progress: Progress) -> float:

@@ -12,6 +12,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from ..claude import history
+from ..drafts import Draft, Drafts
 from ..runs.supervisor import Supervisor
 from .aside import Aside
 from .conversation import Conversation
@@ -31,18 +32,33 @@ class Screen:
     fragments: Fragments
     _aside: Aside
     _options: OptionsParts
+    _drafts: Drafts
+    address: str
     folder: str
     """Where the session works."""
     needs: Callable[[], int]
     """How many other sessions need the person."""
 
+    @property
+    def draft(self) -> Draft:
+        """What has been typed in this session and not sent."""
+        return self._drafts.get(self.conversation.session_id)
+
     def aside(self) -> dict[str, Markup]:
         """The elements around the transcript, by id."""
         seen = self.conversation
-        noted = seen.todos()
+        *earlier, run = seen.runs() or (None,)
         return {
-            **self._aside.parts(seen.run, seen.current, seen.progress, self.needs(), noted),
-            **self._options.parts(seen.session_id, seen.run),
+            **self._aside.parts(
+                run,
+                seen.current,
+                seen.progress,
+                self.needs(),
+                seen.todos(),
+                [each for each in earlier if each],
+            ),
+            **self._aside.draft(self.draft, self.address),
+            **self._options.parts(seen.session_id, run),
         }
 
 
@@ -53,6 +69,7 @@ class Screens:
         config_dir: Path,
         environment: Environment,
         chooser: Chooser,
+        drafts: Drafts,
         needs: Needs,
     ) -> None:
         self._supervisor = supervisor
@@ -60,6 +77,7 @@ class Screens:
         self._config_dir = config_dir
         self.environment = environment
         self._options = OptionsParts(environment, chooser)
+        self._drafts = drafts
         self._kept: OrderedDict[tuple[str, str], Screen] = OrderedDict()
 
     def get(self, session_id: str, project_path: str, address: str) -> Screen:
@@ -85,7 +103,13 @@ class Screens:
             history_file=partial(history.find, self._config_dir, session_id),
             changed=self._supervisor.changes(session_id),
         )
-        fragments = Fragments(self.environment, project_path, address)
-        needs = partial(self._needs.beside, session_id)
-        aside = Aside(self.environment)
-        return Screen(conversation, fragments, aside, self._options, project_path, needs)
+        return Screen(
+            conversation,
+            Fragments(self.environment, project_path, address),
+            Aside(self.environment),
+            self._options,
+            self._drafts,
+            address,
+            project_path,
+            partial(self._needs.beside, session_id),
+        )

@@ -13,6 +13,11 @@ class BadForm(Exception):
     """A form that was not filled in as it should; the text says what is wrong."""
 
 
+def typed(text: str) -> str:
+    """What a person typed; browsers send CR LF."""
+    return text.replace("\r\n", "\n")
+
+
 def by_htmx() -> bool:
     """Whether htmx asks, which wants the elements that change and no redirect."""
     return request.headers.get("HX-Request") == "true"

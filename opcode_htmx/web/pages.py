@@ -26,6 +26,7 @@ from ..view.needs import Needs
 from ..view.screens import Screen, Screens
 from ..view.tools import whole_output
 from . import overview
+from .attachments import MAX_FILE
 from .login import local_path
 
 TITLE_CHARACTERS = 80
@@ -125,6 +126,8 @@ def blueprint(
             aside=screen.aside(),
             cursor=conversation.cursor,
             prompt_id=uuid.uuid4(),
+            draft=screen.draft.text,
+            most_per_file=MAX_FILE,
             suggestions=place.suggestions,
         )
 

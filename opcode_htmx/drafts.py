@@ -1,0 +1,204 @@
+"""What a person has typed and chosen but not sent yet: one folder for each session.
+
+Knows files only. Every change is in place whole or not at all, and private to this user.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+NAME = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""A draft is named after the session that it is for."""
+TOKEN = re.compile(r"[0-9a-f]{32}")
+FILE_NAME_CHARACTERS = 100
+MAX_TEXT = 1_000_000
+MAX_FILES = 20
+MAX_BYTES = 100_000_000
+"""Of the files of one draft together."""
+READ = 32
+"""Drafts that are kept in memory as well."""
+KEPT = 500
+"""Drafts; of more, those go that were untouched for the longest time."""
+
+
+class TooMuch(Exception):
+    """More than a draft may hold; the text says what the limit is."""
+
+
+@dataclass(frozen=True, slots=True)
+class DraftFile:
+    """A file that was chosen. `media_type` is that of an image that Claude can see, else empty."""
+
+    token: str
+    name: str
+    size: int
+    media_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """`by` is the page that it was typed on; `sent` the forms whose prompts have gone out."""
+
+    text: str = ""
+    by: str = ""
+    files: tuple[DraftFile, ...] = ()
+    sent: tuple[str, ...] = ()
+
+
+class Drafts:
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._read: OrderedDict[str, tuple[tuple[int, int], Draft]] = OrderedDict()
+
+    def get(self, session_id: str) -> Draft:
+        """The draft of a session; an empty one if there is none or it cannot be read.
+
+        Pages ask for it many times a second, so it is read again only when it has changed.
+        """
+        path = self._folder(session_id) / "draft.json"
+        try:
+            found = path.stat()
+            seen = (found.st_ino, found.st_mtime_ns)
+            known = self._read.get(session_id)
+            if known is None or known[0] != seen:
+                known = seen, _parse(path.read_bytes())
+                self._read[session_id] = known
+            self._read.move_to_end(session_id)
+            if len(self._read) > READ:
+                self._read.popitem(last=False)
+            return known[1]
+        except OSError:
+            return Draft()
+
+    def save_text(self, session_id: str, text: str, *, form: str = "", by: str = "") -> bool:
+        """Keep what has been typed; whether that changed anything.
+
+        What comes late from a form that has been sent since is nothing to keep. Raises TooMuch.
+        """
+        draft = self.get(session_id)
+        if form in draft.sent or text == draft.text:
+            return False
+        if len(text) > MAX_TEXT:
+            raise TooMuch(f"The text is longer than {MAX_TEXT:,} characters.")
+        self._store(session_id, replace(draft, text=text, by=by))
+        return True
+
+    def sent(self, session_id: str, text: str, form: str, files: Iterable[DraftFile]) -> None:
+        """The prompt of a form has gone out with these files: it is no draft any more."""
+        draft, gone = self.get(session_id), set(files)
+        left = tuple(file for file in draft.files if file not in gone)
+        # what was typed since, on this page or on another one, stays
+        rest = "" if draft.text.strip() == text else draft.text
+        forms = (*draft.sent, form)[-8:]
+        self._store(session_id, Draft(rest, draft.by if rest else "", left, forms))
+        for file in gone:
+            self.path(session_id, file.token).unlink(missing_ok=True)
+
+    def restore(self, session_id: str, draft: Draft) -> None:
+        """Put back what was there, without the files that have come since."""
+        for file in set(self.get(session_id).files) - set(draft.files):
+            self.path(session_id, file.token).unlink(missing_ok=True)
+        self._store(session_id, draft)
+
+    def add_file(self, session_id: str, name: str, content: bytes, media_type: str) -> DraftFile:
+        """Keep a file with the draft; the same file again is the same. Raises TooMuch."""
+        draft = self.get(session_id)
+        name = clean_name(name)
+        token = hashlib.sha256(name.encode() + b"\0" + content).hexdigest()[:32]
+        known = next((file for file in draft.files if file.token == token), None)
+        if known:
+            return known
+        if len(draft.files) >= MAX_FILES:
+            raise TooMuch(f"No more than {MAX_FILES} files go with one prompt.")
+        if len(content) + sum(file.size for file in draft.files) > MAX_BYTES:
+            raise TooMuch(f"The files of one prompt may hold {MAX_BYTES // 1_000_000} MB together.")
+        file = DraftFile(token, name, len(content), media_type)
+        self._make(session_id)
+        _write(self.path(session_id, file.token), content)
+        self._store(session_id, replace(draft, files=(*draft.files, file)))
+        return file
+
+    def remove_file(self, session_id: str, token: str) -> None:
+        draft = self.get(session_id)
+        left = tuple(file for file in draft.files if file.token != token)
+        if left != draft.files:
+            self._store(session_id, replace(draft, files=left))
+            self.path(session_id, token).unlink(missing_ok=True)
+
+    def path(self, session_id: str, token: str) -> Path:
+        """Where a file of the draft is."""
+        if not TOKEN.fullmatch(token):
+            raise ValueError(token)
+        return self._folder(session_id) / token
+
+    def _folder(self, session_id: str) -> Path:
+        if not NAME.fullmatch(session_id):
+            raise ValueError(session_id)
+        return self._root / session_id
+
+    def _make(self, session_id: str) -> None:
+        folder = self._folder(session_id)
+        if not folder.is_dir():
+            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._make_room()
+            folder.mkdir(mode=0o700, exist_ok=True)
+
+    def _make_room(self) -> None:
+        folders = sorted(self._root.iterdir(), key=_touched, reverse=True)
+        for folder in folders[KEPT - 1 :]:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _store(self, session_id: str, draft: Draft) -> None:
+        self._make(session_id)
+        content = json.dumps(asdict(draft), ensure_ascii=False).encode("utf-8", "replace")
+        _write(self._folder(session_id) / "draft.json", content)
+
+
+def _parse(content: bytes) -> Draft:
+    try:
+        data = json.loads(content)
+        files = tuple(DraftFile(**file) for file in data.pop("files"))
+        return Draft(**{**data, "sent": tuple(data["sent"])}, files=files)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return Draft()
+
+
+def clean_name(name: str) -> str:
+    """A file's name that is safe in any folder and in a line of text."""
+    base = re.split(r"[/\\]", name)[-1]
+    words = re.sub(r"[^\w.() +=@,-]+", "_", base).strip(" .")
+    stem, dot, suffix = words.rpartition(".")
+    if dot and len(suffix) <= 10:
+        return f"{stem[: FILE_NAME_CHARACTERS - len(suffix) - 1]}.{suffix}"
+    return words[:FILE_NAME_CHARACTERS] or "file"
+
+
+def _touched(folder: Path) -> float:
+    try:
+        return folder.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Put a whole file in place, so that a crash leaves the old one or the new one."""
+    temporary = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
+    descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,69 @@
+"""The prompts of a session that Claude has not taken up: those that wait, and those left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..claude import outgoing, stream
+from ..claude.messages import User
+from . import control
+from .run import Run
+
+
+class PromptNotFound(Exception):
+    """No prompt with this id went to the run."""
+
+
+class PromptTaken(Exception):
+    """A prompt that cannot be taken back, because Claude has it; the text says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A prompt that was sent and not taken up; `left`: its run has ended without it."""
+
+    run_id: str
+    prompt_id: str
+    text: str
+    left: bool
+
+
+def queue(runs: Sequence[Run]) -> list[Queued]:
+    """What is queued in the runs of a session, oldest first; the runs have caught up."""
+    queued = []
+    for number, run in enumerate(runs):
+        later = runs[number + 1 :]
+        for prompt_id, text in run.state.waiting.items():
+            if not any(prompt_id in other.state.sent for other in later):
+                queued.append(Queued(run.id, prompt_id, text, left=not run.live))
+    return queued
+
+
+def take_back(run: Run, prompt_id: str) -> User:
+    """Take a prompt out of the queue, or off the list of those left unread; what it said.
+
+    Raises PromptNotFound, PromptTaken when Claude has it already, ControlRefused, RunNotLive.
+    """
+    run.catch_up()
+    prompt = waiting_prompt(run, prompt_id)
+    if run.live:
+        answer = control.request(run, "cancel_async_message", message_uuid=prompt_id)
+        if answer.get("cancelled") is not True:
+            raise PromptTaken("Claude has taken this prompt up already.")
+    else:
+        run.note(outgoing.withdrawn_line(prompt_id))
+    return prompt
+
+
+def waiting_prompt(run: Run, prompt_id: str) -> User:
+    """A prompt that was sent and not taken up. Raises PromptNotFound, PromptTaken."""
+    if prompt_id not in run.state.sent:
+        raise PromptNotFound("There is no such prompt.")
+    if prompt_id in run.state.waiting:
+        with run.folder.input_log.open("rb") as log:
+            for line in log:
+                message = stream.parse(line) if prompt_id.encode() in line else None
+                if isinstance(message, User) and message.uuid == prompt_id:
+                    return message
+    raise PromptTaken("This prompt does not wait any more.")

@@ -1,0 +1,131 @@
+"""Files that a person gives Claude: kept with the draft, then part of a prompt.
+
+What Claude can see goes as an image in the prompt itself; of any other file the prompt tells the
+path, in a folder that Claude may read.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from flask import Flask, request
+from werkzeug.datastructures import FileStorage
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from ..claude.messages import ImageContent
+from ..drafts import DraftFile, Drafts
+from .forms import BadForm
+
+MAX_REQUEST = 64_000_000
+MAX_IMAGE = 10_000_000
+MAX_IMAGES = 30_000_000
+"""Of one prompt together: they travel in a single line."""
+MAX_FILE = 25_000_000
+
+LARGE = frozenset({"prompts.start", "prompts.prompt", "composer.attach"})
+"""The forms that may bring files."""
+
+_MAGIC = (
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF87a", "image/gif"),
+    (b"GIF89a", "image/gif"),
+)
+
+
+def register(app: Flask) -> None:
+    """Let the forms for files be large. It must stand before what reads a form."""
+
+    def allow_files() -> None:
+        if request.endpoint in LARGE:
+            request.max_content_length = MAX_REQUEST
+
+    app.before_request(allow_files)
+
+
+def image_type(content: bytes) -> str:
+    """The media type of an image that Claude can see, by its first bytes; else empty."""
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return "image/webp"
+    return next((type_ for magic, type_ in _MAGIC if content.startswith(magic)), "")
+
+
+def keep(drafts: Drafts, session_id: str, uploads: Iterable[FileStorage]) -> list[DraftFile]:
+    """Put what came with a form to the draft of its session.
+
+    Raises RequestEntityTooLarge, BadForm, TooMuch.
+    """
+    kept = []
+    for upload in uploads:
+        if not upload.filename:
+            continue  # a field in which nothing was chosen
+        content = upload.stream.read(MAX_FILE + 1)
+        media_type = image_type(content)
+        limit = MAX_IMAGE if media_type else MAX_FILE
+        if len(content) > limit:
+            kind = "An image" if media_type else "A file"
+            raise RequestEntityTooLarge(
+                f"“{upload.filename}” is too large. {kind} may have {limit // 1_000_000} MB."
+            )
+        if not content:
+            raise BadForm(f"“{upload.filename}” is empty.")
+        kept.append(drafts.add_file(session_id, upload.filename, content, media_type))
+    return kept
+
+
+def give_back(drafts: Drafts, session_id: str, images: Sequence[ImageContent]) -> None:
+    """Put the images of a prompt that was taken back to the draft. Raises TooMuch."""
+    for number, image in enumerate(images, start=1):
+        try:
+            content = base64.b64decode(image.data, validate=True)
+        except binascii.Error:
+            continue
+        suffix = image.media_type.rpartition("/")[2]
+        drafts.add_file(session_id, f"image-{number}.{suffix}", content, image.media_type)
+
+
+def images_of(drafts: Drafts, session_id: str, files: Iterable[DraftFile]) -> list[ImageContent]:
+    """Those among the files that go as images. Raises BadForm."""
+    chosen = [file for file in files if file.media_type]
+    if sum(file.size for file in chosen) > MAX_IMAGES:
+        raise BadForm(f"The images of one prompt may have {MAX_IMAGES // 1_000_000} MB together.")
+    return [
+        ImageContent(
+            file.media_type,
+            base64.b64encode(drafts.path(session_id, file.token).read_bytes()).decode("ascii"),
+        )
+        for file in chosen
+    ]
+
+
+def hand_over(
+    drafts: Drafts, session_id: str, files: Iterable[DraftFile], folder: Path
+) -> list[Path]:
+    """Copy those that are no images into `folder`, where Claude finds them; their paths.
+
+    A second call with the same files changes nothing.
+    """
+    others = [file for file in files if not file.media_type]
+    if others:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    paths = []
+    for file in others:
+        path = folder / file.name
+        if path in paths:
+            path = folder / f"{file.token[:8]}-{file.name}"
+        with os.fdopen(os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as copy:
+            copy.write(drafts.path(session_id, file.token).read_bytes())
+        paths.append(path)
+    return paths
+
+
+def with_paths(words: str, paths: Sequence[Path]) -> str:
+    """What a person wrote, and where the files are that go with it."""
+    if not paths:
+        return words
+    lines = "\n".join(f"- {path}" for path in paths)
+    return f"{words}\n\nAttached files:\n{lines}".lstrip()

@@ -1,0 +1,81 @@
+"""What may be meant by the word that is being typed: a slash command, or a file of the project."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from flask import Blueprint, render_template, request
+
+from ..claude import commands
+from ..claude.capabilities import Command
+from ..claude.files import ProjectFiles
+from ..runs.supervisor import Supervisor
+from .pages import SessionLookup
+
+MOST = 50
+QUERY_CHARACTERS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """What stands in the list, and what is typed when it is chosen."""
+
+    insert: str
+    name: str
+    hint: str = ""
+    description: str = ""
+
+
+def blueprint(
+    config_dir: Path, supervisor: Supervisor, lookup: SessionLookup, files: ProjectFiles
+) -> Blueprint:
+    completion = Blueprint("completion", __name__)
+
+    @completion.get("/projects/<project_id>/sessions/<session_id>/complete")
+    def complete(project_id: str, session_id: str) -> str:
+        folder = Path(lookup.folder(project_id, session_id))
+        query = request.args.get("q", "")[:QUERY_CHARACTERS]
+        options = []
+        if query.startswith("/"):
+            known = known_commands(supervisor, session_id, folder, config_dir)
+            found = commands.matching(known, query[1:])
+            options = [
+                Option(f"/{c.name} ", f"/{c.name}", c.argument_hint, c.description) for c in found
+            ]
+        elif query.startswith("@"):
+            paths = files.matching(folder, query[1:], MOST)
+            options = [Option(f"@{quoted(path)} ", *name_and_folder(path)) for path in paths]
+        return render_template("completions.html", options=options[:MOST])
+
+    return completion
+
+
+def known_commands(
+    supervisor: Supervisor, session_id: str, folder: Path, config_dir: Path
+) -> list[Command]:
+    """What the session's newest run has told, else what stands in files."""
+    told: dict[str, Command] = {}
+    for run in reversed(supervisor.of_session(session_id)):
+        state = run.state
+        if state.commands:
+            told = {command.name: command for command in state.commands}
+        else:
+            told = {name: Command(name, "", "") for name in state.slash_commands}
+        if told and run.live:
+            return list(told.values())
+        if told:
+            break
+    # a run that has ended cannot know of what has been written since
+    on_disk = {command.name: command for command in commands.on_disk(folder, config_dir)}
+    return list({**told, **on_disk}.values())
+
+
+def quoted(path: str) -> str:
+    """A path as Claude reads it behind an @."""
+    return f'"{path}"' if " " in path else path
+
+
+def name_and_folder(path: str) -> tuple[str, str]:
+    folder, slash, name = path.rpartition("/")
+    return name, folder + slash

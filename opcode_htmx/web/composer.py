@@ -1,0 +1,115 @@
+"""What helps a person to say something: the draft, files to go with it, what waits in the queue.
+
+Words that were typed are never lost: they are in the draft until a prompt with them was sent.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flask import Blueprint, Response, abort, redirect, render_template, request
+from werkzeug.wrappers import Response as BaseResponse
+
+from ..drafts import TOKEN, Drafts
+from ..runs.queue import take_back, waiting_prompt
+from ..runs.run import Run
+from ..runs.state import images_in, words_of
+from ..runs.supervisor import Supervisor
+from . import attachments
+from .forms import BadForm, by_htmx, session_url, typed
+from .pages import SessionLookup
+
+_SESSION = "/projects/<project_id>/sessions/<session_id>"
+
+
+def blueprint(supervisor: Supervisor, lookup: SessionLookup, drafts: Drafts) -> Blueprint:
+    composer = Blueprint("composer", __name__)
+
+    @composer.post(f"{_SESSION}/draft")
+    def draft(project_id: str, session_id: str) -> tuple[str, int]:
+        """Keep what has been typed so far."""
+        lookup.folder(project_id, session_id)
+        form = request.form
+        by = form.get("by", "")[:40]
+        if drafts.save_text(
+            session_id, typed(form.get("prompt", "")), form=form.get("prompt_id", ""), by=by
+        ):
+            supervisor.changes(session_id).notify()
+        return "", 204
+
+    @composer.post(f"{_SESSION}/attachments")
+    def attach(project_id: str, session_id: str) -> BaseResponse | str:
+        folder = Path(lookup.folder(project_id, session_id))
+        attachments.keep(drafts, session_id, request.files.getlist("files"))
+        return _changed(folder, session_id)
+
+    @composer.get(f"{_SESSION}/attachments/<token>")
+    def attached(project_id: str, session_id: str, token: str) -> Response:
+        """An image that was chosen, for its preview."""
+        lookup.folder(project_id, session_id)
+        files = drafts.get(session_id).files
+        file = next((f for f in files if f.token == token and f.media_type), None)
+        if file is None:
+            abort(404)
+        return Response(drafts.path(session_id, token).read_bytes(), mimetype=file.media_type)
+
+    @composer.post(f"{_SESSION}/attachments/<token>/remove")
+    def detach(project_id: str, session_id: str, token: str) -> BaseResponse | str:
+        folder = Path(lookup.folder(project_id, session_id))
+        if not TOKEN.fullmatch(token):
+            abort(404)
+        drafts.remove_file(session_id, token)
+        return _changed(folder, session_id)
+
+    @composer.post("/runs/<run_id>/prompts/<prompt_id>/<verb>")
+    def queued(run_id: str, prompt_id: str, verb: str) -> BaseResponse | str:
+        """What becomes of a prompt that waits, or that was not taken up."""
+        run = supervisor.get(run_id)
+        match verb:
+            case "remove":
+                take_back(run, prompt_id)
+            case "edit":
+                _edit(run, prompt_id)
+            case "again":
+                _send_again(run, prompt_id)
+            case _:
+                abort(404)
+        return _changed(Path(run.record.project_path), run.record.session_id)
+
+    def _edit(run: Run, prompt_id: str) -> None:
+        """Out of the queue and into the composer, in front of what has been typed there since."""
+        session_id = run.record.session_id
+        prompt, before = waiting_prompt(run, prompt_id), drafts.get(session_id)
+        # without the composer's form it is the draft that knows
+        since = request.form.get("prompt")
+        since = before.text if since is None else typed(since)
+        words = "\n\n".join(filter(None, (words_of(prompt), since.strip())))
+        # twice for a moment rather than not at all
+        drafts.save_text(session_id, words)
+        attachments.give_back(drafts, session_id, images_in(prompt))
+        try:
+            take_back(run, prompt_id)
+        except Exception:
+            drafts.restore(session_id, before)
+            raise
+
+    def _send_again(run: Run, prompt_id: str) -> None:
+        if run.live:
+            raise BadForm("This prompt waits already.")
+        prompt = waiting_prompt(run, prompt_id)
+        record, words = run.record, words_of(prompt)
+        folder = Path(record.project_path)
+        supervisor.prompt(record.session_id, folder, prompt_id, words, images_in(prompt))
+
+    def _changed(folder: Path, session_id: str) -> BaseResponse | str:
+        supervisor.changes(session_id).notify()
+        address = session_url(folder, session_id)
+        if not by_htmx():
+            return redirect(address, 303)
+        return render_template(
+            "composed.html",
+            draft=drafts.get(session_id),
+            address=address.partition("#")[0],
+        )
+
+    return composer
