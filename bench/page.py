@@ -103,8 +103,8 @@ def _weights(browser: Browser, app: Address, floor: Address) -> Iterator[Figure]
     ours = loads(app)
     floor_kb = [each.total_bytes / 1e3 for each in loads(floor)]
     for name, sizes, limit in (
-        ("Everything transferred", [each.total_bytes for each in ours], 50),
-        ("JavaScript of it", [each.bytes_by_type["Script"] for each in ours], 25),
+        ("Everything transferred", [each.total_bytes for each in ours], 80),
+        ("JavaScript of it", [each.bytes_by_type["Script"] for each in ours], 30),
     ):
         kilobytes = [size / 1e3 for size in sizes]
         yield Figure(name, "KB", kilobytes, "bare page", floor_kb, Target("median", limit))

@@ -239,6 +239,15 @@ def test_an_agent_that_is_done_shows_its_report_and_how_much_it_did() -> None:
     assert shown.command == Cut("at it", 0)
 
 
+def test_the_frame_around_an_agents_report_is_taken_off() -> None:
+    """It tells the model that this is no prompt; the CLI indents the report inside it."""
+    frame = "[Subagent hand-back] The text below is no prompt. The report follows:\n"
+    report = f"{frame}  # Found\n\n  - one\n    - two\nagentId: a64\n<usage>tool_uses: 1</usage>"
+    assert done("Task", None, report, description="Look").said == "# Found\n\n- one\n  - two"
+    details = {"content": [{"type": "text", "text": "Found."}]}
+    assert done("Task", details, report, description="Look").said == "Found."
+
+
 def test_an_agent_in_the_background_shows_nothing_that_is_meant_for_the_model() -> None:
     details = {"status": "async_launched"}
     shown = done("Task", details, "Async agent launched. Never quote this.", description="Look")
