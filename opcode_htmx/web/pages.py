@@ -18,10 +18,10 @@ from ..runs.run import Run
 from ..runs.supervisor import Supervisor
 from ..view import window
 from ..view.aside import status_text
-from ..view.blocks import Block, PromptBlock, RawBlock, ToolBlock
+from ..view.blocks import AskBlock, Block, NoticeBlock, PromptBlock, RawBlock, ToolBlock
 from ..view.fragments import dom_id
 from ..view.screens import Screen, Screens
-from ..view.tools import whole_output
+from ..view.tools import whole
 from .login import local_path
 
 TITLE_CHARACTERS = 80
@@ -111,9 +111,15 @@ def blueprint(place: Place, supervisor: Supervisor, lookup: SessionLookup) -> Bl
         conversation = lookup.screen(project_id, session_id).conversation
         conversation.refresh()
         found = conversation.block(block_id)
-        if not isinstance(found, ToolBlock | RawBlock):
+        if not isinstance(found, AskBlock | NoticeBlock | RawBlock | ToolBlock):
             abort(404)
-        text = found.text if isinstance(found, RawBlock) else whole_output(found)
+        match found:
+            case RawBlock():
+                text = found.text
+            case NoticeBlock():
+                text = found.detail
+            case _:
+                text = whole(found)
         return Response(text, mimetype="text/plain")
 
     @pages.get("/projects/<project_id>/new")

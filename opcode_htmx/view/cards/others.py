@@ -93,7 +93,7 @@ def fetch(call: Call) -> ToolView:
         summary=urlsplit(address.url).netloc if address else first_line(url),
         outcome=f"status {status}" if status is not None and status >= 300 else "",
         links=(address,) if address else (),
-        command=cut(call.text("prompt")) if call.text("prompt") else None,
+        command=cut(call.text("prompt") if address else as_json(call.input)),
         said="" if call.failed else clean(call.output),
         shown=plain(clean(call.output)) if call.failed else None,
     )
