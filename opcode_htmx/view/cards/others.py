@@ -159,7 +159,7 @@ def plan(call: Call) -> ToolView:
     other = {key: value for key, value in call.input.items() if key != "plan"}
     return ToolView(
         title="Plan",
-        summary=first_line(text.lstrip("# ")),
+        summary=text.strip().partition("\n")[0].lstrip("# "),
         plan=text,
         command=cut(as_json(call.input)) if other and not text else None,
         shown=plain(clean(call.output)) if call.failed else None,
