@@ -173,7 +173,7 @@ def test_a_long_output_is_cut_and_has_an_address_of_its_own(server: Server) -> N
     lines = "".join(json.dumps(line) + "\n" for line in (call, result))
     path = begin(server, [["raw", lines]])
     until(lambda: "Show all" in server.get(path).text, "the card is cut")
-    shown = "y" * 20_000
+    shown = "y" * 10_000
     assert f'<pre class="tool-output" tabindex="0">{shown}</pre>' in server.get(path).text
     whole = server.get(f"{path}/blocks/toolu_long")
     assert whole.text == "y" * 50_000

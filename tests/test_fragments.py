@@ -415,8 +415,8 @@ def test_long_output_is_cut_and_says_where_the_whole_is() -> None:
 def test_a_long_diff_is_cut_and_says_by_how_much() -> None:
     use = {"type": "tool_use", "id": "t", "name": "Write", "input": {"content": "a\n" * 500}}
     page = rendered(line(type="assistant", uuid="u", message={"id": "m", "content": [use]}))
-    assert len([n for n in page.walk() if n.attributes.get("class") == "diff-add"]) == 400
-    assert "100 more lines are not shown." in page.text
+    assert len([n for n in page.walk() if n.attributes.get("class") == "diff-add"]) == 200
+    assert "Show all (300 more lines)" in page.text
 
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAMAAAACCAIAAAASFvFNAAAAD0lEQVR4nGNkYGBgQAIAAMQABp8q"

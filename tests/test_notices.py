@@ -6,8 +6,12 @@ from typing import Any
 
 import pytest
 
+from opcode_htmx.claude import stream
 from opcode_htmx.claude.messages import SystemEvent
+from opcode_htmx.view.blocks import NoticeBlock
 from opcode_htmx.view.notices import Notice, error_end, notice
+
+from .captured import fold, line
 
 RESET = 1_795_300_000
 
@@ -121,6 +125,27 @@ def test_a_hook_says_what_became_of_it(raw: dict[str, Any], text: str, detail: s
     found = of("hook_response", hook_name="SessionStart:startup", **raw)
     assert found is not None
     assert (found.text, found.detail) == (text, detail)
+
+
+def test_a_hook_of_the_past_is_told_like_one_of_now() -> None:
+    about = {"type": "hook_success", "hookEvent": "SessionStart", "hookName": "SessionStart:resume"}
+    told = stream.parse(line(type="attachment", uuid="u", attachment={**about, "stdout": "hi\n"}))
+    assert isinstance(told, SystemEvent)
+    assert notice(told) == Notice(text="Hook SessionStart:resume", detail="hi")
+    quiet = {**about, "hookEvent": "Stop"}
+    assert not isinstance(stream.parse(line(type="attachment", attachment=quiet)), SystemEvent)
+
+
+def test_retries_that_follow_each_other_are_one_notice() -> None:
+    lines = [
+        line(type="system", subtype="api_retry", attempt=number, uuid=f"u{number}")
+        for number in (1, 2, 3)
+    ]
+    transcript = fold((*lines, line(type="conversation_reset", uuid="u4"), lines[0]), run_id="r")
+    retry = "The API did not answer as it should; Claude tries again (attempt {})."
+    texts = [block.text for block in transcript.blocks if isinstance(block, NoticeBlock)]
+    assert texts[0] == retry.format(3)
+    assert len(texts) == 2
 
 
 def test_a_hook_that_had_nothing_to_say_is_no_notice() -> None:

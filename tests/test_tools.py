@@ -8,7 +8,7 @@ import pytest
 
 from opcode_htmx.claude.messages import Json, PermissionRequest
 from opcode_htmx.view import diff, tools
-from opcode_htmx.view.blocks import ToolBlock, ToolState
+from opcode_htmx.view.blocks import AskBlock, ToolBlock, ToolState
 from opcode_htmx.view.cards.parts import Colours
 from opcode_htmx.view.questions import Option, Question, questions_of
 from opcode_htmx.view.tools import Cut, ToolView
@@ -127,7 +127,36 @@ def test_what_the_cli_wraps_around_a_result_is_taken_off() -> None:
 def test_the_whole_output_of_a_command_can_be_had_where_the_model_got_a_part() -> None:
     block = ToolBlock(id="t", order="1", born=1, revision=1, name="Bash")
     block.output, block.details = "<persisted-output>\nToo large", {"stdout": "all of it"}
-    assert tools.whole_output(block) == "all of it"
+    assert tools.whole(block) == "all of it"
+
+
+def test_what_a_card_cuts_of_the_call_can_be_had_whole_as_well() -> None:
+    block = ToolBlock(id="t", order="1", born=1, revision=1, name="Write")
+    block.input, block.output = {"content": "a\n" * 300}, "Written."
+    assert tools.whole(block) == "\n".join(["+a"] * 300) + "\n\nWritten."
+    block.name, block.input = "Bash", {"command": "x" * 20_000}
+    assert tools.whole(block) == "x" * 20_000 + "\n\nWritten."
+    block.input = {"command": "short"}
+    assert tools.whole(block) == "Written."
+
+
+def test_what_a_request_asks_for_can_be_had_whole() -> None:
+    def asks(name: str, **tool_input: Any) -> str:
+        request = PermissionRequest("r", name, tool_input, "t", "", "", ())
+        return tools.whole(
+            AskBlock(id="r", order="1", born=1, revision=1, request=request, run_id="")
+        )
+
+    assert asks("Bash", command="make") == "make"
+    assert asks("Edit", old_string="a", new_string="b") == "-a\n+b"
+    assert asks("Next", a=1) == '{\n  "a": 1\n}'
+
+
+def test_what_is_dangerous_about_a_call_is_not_left_out() -> None:
+    assert view("Bash", command="x", dangerouslyDisableSandbox=True).note
+    assert view("Edit", old_string="a", new_string="b", replace_all=True).note
+    assert view("NotebookEdit", notebook_path="/a", edit_mode="delete").command is not None
+    assert "javascript:" in str(view("WebFetch", url="javascript:a", prompt="b").command)
 
 
 # --- files ----------------------------------------------------------------------------------
@@ -237,6 +266,15 @@ def test_an_agent_that_is_done_shows_its_report_and_how_much_it_did() -> None:
     shown = done("Task", {"totalToolUseCount": 12}, report, description="Look", prompt="at it")
     assert (shown.said, shown.outcome) == ("It *rains*.", "12 tool calls")
     assert shown.command == Cut("at it", 0)
+
+
+def test_the_frame_around_an_agents_report_is_taken_off() -> None:
+    """It tells the model that this is no prompt; the CLI indents the report inside it."""
+    frame = "[Subagent hand-back] The text below is no prompt. The report follows:\n"
+    report = f"{frame}  # Found\n\n  - one\n    - two\nagentId: a64\n<usage>tool_uses: 1</usage>"
+    assert done("Task", None, report, description="Look").said == "# Found\n\n- one\n  - two"
+    details = {"content": [{"type": "text", "text": "Found."}]}
+    assert done("Task", details, report, description="Look").said == "Found."
 
 
 def test_an_agent_in_the_background_shows_nothing_that_is_meant_for_the_model() -> None:

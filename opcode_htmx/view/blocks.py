@@ -90,8 +90,9 @@ class ToolBlock(Block):
 
     @property
     def told_by_its_ask(self) -> bool:
-        """Whether the card that asked says all of it: a question or a plan, and the answer."""
-        return self.asked and self.name in ("AskUserQuestion", "ExitPlanMode")
+        """Whether the card that asks says all of it: a question, or a plan while it is open."""
+        plan = self.name == "ExitPlanMode" and self.state is ToolState.WAITING
+        return self.asked and (plan or self.name == "AskUserQuestion")
 
 
 @dataclass(slots=True, kw_only=True)

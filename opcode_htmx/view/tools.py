@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..claude.messages import Json
-from .blocks import ToolBlock, ToolState
+from .blocks import AskBlock, ToolBlock, ToolState
 from .cards import commands, files, others
 from .cards.parts import SHOWN_CHARACTERS, Call, Cut, ToolView, cut
+from .wording import as_json
 
-__all__ = ["SHOWN_CHARACTERS", "Cut", "ToolView", "cut", "present", "present_block", "whole_output"]
+__all__ = ["SHOWN_CHARACTERS", "Cut", "ToolView", "cut", "present", "present_block", "whole"]
 
 _CARDS: dict[str, Callable[[Call], ToolView]] = {
     "Bash": commands.bash,
@@ -48,9 +49,18 @@ def present_block(block: ToolBlock, project: str) -> ToolView:
     return _view(_call(block, project))
 
 
-def whole_output(block: ToolBlock) -> str:
-    """What the card cuts, in full."""
-    return commands.output(_call(block)) if block.name == "Bash" else block.output
+def whole(block: ToolBlock | AskBlock) -> str:
+    """What the card cuts, in full: what was asked for where that is long, and what came of it."""
+    if isinstance(block, AskBlock):
+        call = Call(block.request.tool_name, block.request.input)
+    else:
+        call = _call(block)
+    view = _view(call)
+    asked = "\n".join(line.text for line in view.changes)
+    if not asked and (isinstance(block, AskBlock) or view.command and view.command.left_out):
+        asked = call.text("command") or call.text("prompt") or as_json(call.input)
+    came = commands.output(call) if call.name == "Bash" else call.output
+    return "\n\n".join(filter(None, (asked, came)))
 
 
 def _call(block: ToolBlock, project: str = "") -> Call:

@@ -46,7 +46,8 @@ from .blocks import (
     ToolBlock,
     ToolState,
 )
-from .notices import Notice, error_end, notice
+from .notes import Notes
+from .notices import notice
 from .progress import Progress
 from .shelf import Shelf
 from .speech import Speech
@@ -75,6 +76,7 @@ class Transcript:
         self._run_id = run_id
         self._shelf = Shelf(segment)
         self._speech = Speech(self._shelf)
+        self._notes = Notes(self._shelf)
         self._turn_began = 0  # the index in blocks at which this turn's begin
         self._cost = cost_before
         self.progress = Progress()
@@ -179,7 +181,7 @@ class Transcript:
         """One content block, whole."""
         match content:
             case TextContent(text=text) if message.error is not None:
-                self._error(block_id, text, message.parent)
+                self._notes.error(block_id, text, message.parent)
             case TextContent() | ThinkingContent():
                 self._speech.complete(message, block_id, content)
             case ToolUse() as use:
@@ -237,22 +239,7 @@ class Transcript:
         if output is not None:
             self._command_output(event.uuid, output)
         elif found := notice(event):
-            self._notice(found.id or event.uuid, found)
-
-    def _notice(self, block_id: str, told: Notice) -> None:
-        if told.id in self._shelf:
-            return
-        last = self.blocks[-1] if self.blocks else None
-        if told.topic and isinstance(last, NoticeBlock) and last.topic == told.topic:
-            last.text = told.text
-            self._shelf.touch(last)
-            return
-        block = self._shelf.new(NoticeBlock, block_id, text=told.text, topic=told.topic)
-        block.detail, block.until = told.detail, told.until
-
-    def _error(self, block_id: str, text: str, parent: str | None = None) -> None:
-        text, until = error_end(text)
-        self._shelf.new(ErrorBlock, block_id, parent, text=text, until=until)
+            self._notes.notice(event.uuid, found)
 
     def _command_output(self, uuid: str, output: str) -> None:
         if output:
@@ -306,8 +293,7 @@ class Transcript:
         self._end_turn()
         if message.is_error and message.reason not in ("aborted_streaming", "aborted_tools"):
             text = message.text or f"The turn ended with an error: {message.subtype}."
-            if not self._said_by_last_block(text):
-                self._error(f"{message.uuid}-error", text)
+            self._notes.last_error(f"{message.uuid}-error", text)
         # Claude counts what the whole session has cost
         total, before = message.cost_usd, self._cost
         self._cost = total
@@ -321,10 +307,6 @@ class Transcript:
             output_tokens=message.output_tokens,
         )
         self._turn_began = len(self.blocks)
-
-    def _said_by_last_block(self, text: str) -> bool:
-        last = self.blocks[-1] if self.blocks else None
-        return isinstance(last, ErrorBlock) and last.text == error_end(text)[0]
 
     def _end_turn(self) -> None:
         """Nothing of this turn goes on, except for subagents in the background."""

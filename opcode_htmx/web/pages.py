@@ -19,12 +19,12 @@ from ..runs.leaving import Leaving
 from ..runs.run import Run
 from ..runs.supervisor import Supervisor
 from ..view import window
-from ..view.blocks import Block, PromptBlock, RawBlock, ToolBlock
+from ..view.blocks import AskBlock, Block, NoticeBlock, PromptBlock, RawBlock, ToolBlock
 from ..view.fragments import dom_id
 from ..view.marks import Marks
 from ..view.needs import Needs
 from ..view.screens import Screen, Screens
-from ..view.tools import whole_output
+from ..view.tools import whole
 from . import overview
 from .attachments import MAX_FILE
 from .login import local_path
@@ -156,9 +156,15 @@ def blueprint(
         conversation = lookup.screen(project_id, session_id).conversation
         conversation.refresh()
         found = conversation.block(block_id)
-        if not isinstance(found, ToolBlock | RawBlock):
+        if not isinstance(found, AskBlock | NoticeBlock | RawBlock | ToolBlock):
             abort(404)
-        text = found.text if isinstance(found, RawBlock) else whole_output(found)
+        match found:
+            case RawBlock():
+                text = found.text
+            case NoticeBlock():
+                text = found.detail
+            case _:
+                text = whole(found)
         return Response(text, mimetype="text/plain")
 
     @pages.get("/projects/<project_id>/new")

@@ -51,6 +51,8 @@ def _outcome(call: Call, status: str) -> str:
 
 
 def _note(call: Call, printed: str) -> str:
+    if call.input.get("dangerouslyDisableSandbox") is True and not call.output:
+        return "It is to run outside of the sandbox."
     if printed.strip() or not call.output:
         return ""
     if call.result.get("backgroundTaskId"):

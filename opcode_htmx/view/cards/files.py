@@ -8,12 +8,14 @@ from dataclasses import replace
 
 from .. import diff, highlight
 from ..diff import DiffLine
+from ..wording import as_json
 from .parts import (
     SHOWN_CHARACTERS,
     Call,
     Colours,
     ToolView,
     clean,
+    cut,
     number,
     plain,
     plural,
@@ -21,6 +23,7 @@ from .parts import (
     text_of,
 )
 
+_PATHS = frozenset({"file_path", "notebook_path"})
 _NUMBERED = re.compile(r"^ *(\d+)(?:\t|→)(.*)$")
 
 
@@ -107,9 +110,12 @@ def edit(call: Call) -> ToolView:
     """Edit, MultiEdit, Write and NotebookEdit."""
     changes = tuple(_changes(call))
     added, removed = diff.count(changes)
+    told = bool(changes) or not call.input.keys() - _PATHS
     return ToolView(
         title=call.name,
         summary=call.path("file_path", "notebook_path"),
+        command=None if told else cut(as_json(call.input)),
+        note="Every occurrence is replaced." if call.input.get("replace_all") is True else "",
         added=added if changes else None,
         removed=removed,
         changes=changes,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import textwrap
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from ..todos import counted
@@ -28,6 +30,7 @@ _SUMMARY_KEYS = (
     *("file_path", "notebook_path", "path", "message", "name", "id"),
 )
 _PATHS = frozenset({"file_path", "notebook_path", "path"})
+_HAND_BACK = re.compile(r"\[Subagent hand-back\][^\n]*The report follows:\n")
 _AGENT_NOTE = re.compile(r"\n*(?:agentId: .*|<usage>.*)\Z", re.DOTALL)
 _SEARCH_NOTE = re.compile(r"\n+REMINDER: You MUST include the sources.*\Z", re.DOTALL)
 
@@ -59,7 +62,7 @@ def _summary(call: Call) -> str:
 def agent(call: Call) -> ToolView:
     result = call.result
     background = result.get("status") == "async_launched"
-    report = "" if background else _AGENT_NOTE.sub("", clean(call.output))
+    report = "" if background else _report(call)
     tools = number(result.get("totalToolUseCount"))
     return ToolView(
         title="Task",
@@ -71,6 +74,17 @@ def agent(call: Call) -> ToolView:
     )
 
 
+def _report(call: Call) -> str:
+    """What the agent said at last, without the frame that tells the model what it is."""
+    parts = [each for each in _list(call.result, "content") if isinstance(each, dict)]
+    if said := "\n".join(filter(None, (text_of(part.get("text")) for part in parts))):
+        return said
+    text = _AGENT_NOTE.sub("", clean(call.output))
+    if frame := _HAND_BACK.match(text):
+        return textwrap.dedent(text[frame.end() :])
+    return text
+
+
 def fetch(call: Call) -> ToolView:
     url, status = call.text("url"), number(call.result.get("code"))
     address = link(url)
@@ -79,7 +93,7 @@ def fetch(call: Call) -> ToolView:
         summary=urlsplit(address.url).netloc if address else first_line(url),
         outcome=f"status {status}" if status is not None and status >= 300 else "",
         links=(address,) if address else (),
-        command=cut(call.text("prompt")) if call.text("prompt") else None,
+        command=cut(call.text("prompt") if address else as_json(call.input)),
         said="" if call.failed else clean(call.output),
         shown=plain(clean(call.output)) if call.failed else None,
     )
@@ -145,13 +159,13 @@ def plan(call: Call) -> ToolView:
     other = {key: value for key, value in call.input.items() if key != "plan"}
     return ToolView(
         title="Plan",
-        summary=first_line(text.lstrip("# ")),
+        summary=text.strip().partition("\n")[0].lstrip("# "),
         plan=text,
         command=cut(as_json(call.input)) if other and not text else None,
         shown=plain(clean(call.output)) if call.failed else None,
     )
 
 
-def _list(value: dict[str, object], key: str) -> list[object]:
+def _list(value: Mapping[str, object], key: str) -> list[object]:
     found = value.get(key)
     return found if isinstance(found, list) else []

@@ -90,7 +90,7 @@ class ToolView:
     """Markdown."""
     changes: tuple[DiffLine, ...] = ()
     note: str = ""
-    """A sentence about the result."""
+    """A sentence about the call or its result."""
     links: tuple[Link, ...] = ()
     shown: Colours | None = None
     """The result, in a box of its own."""
