@@ -218,11 +218,13 @@ def test_what_came_while_both_phones_slept_is_marked_on_each(
     phone.unlock()
     expect(phone.transcript).to_contain_text("New 4.", timeout=20_000)
     behind(phone, "b-m5-0")
+    phone.page.get_by_role("link", name="6 new blocks since you left").click()
+    expect(phone.page.locator("#new-since")).to_be_in_viewport()
 
     # read to the end, it is not new any more; no other device has to be told
     with phone.page.expect_request("**/seen"):
         phone.page.evaluate("scrollTo(0, document.scrollingElement.scrollHeight)")
-    until(lambda: "new-since" not in server.get(address).text, "it is read")
+    until(lambda: 'id="new-since"' not in server.get(address).text, "it is read")
 
 
 def behind(phone: Phone, block: str) -> None:
