@@ -153,7 +153,7 @@ def test_a_session_that_asks_is_told_of_on_every_page_until_it_is_answered(
     other.page.get_by_role("link", name="Running 1 session needs you").click()
     expect(other.page.get_by_role("heading", name="Needs you")).to_be_visible()
     expect(other.page.locator("#runs .status").first).to_have_text(
-        "Waits for your answer: Bash: true"
+        "Waiting for your answer: Bash: true"
     )
     other.page.locator("#runs a.row").first.click()
     other.page.wait_for_url(f"**{asking}*")
