@@ -42,7 +42,8 @@
     const phase = $("status").dataset.phase;
     const seconds = Math.floor(ms / 1000);
     let text = `${seconds} s`;
-    if (phase === "idle" || phase === "ended") text = ago(ms);
+    if (phase === "ended") text = ago(ms);
+    else if (phase === "idle") text = seconds < 60 ? "" : `for ${ago(ms).replace(" ago", "")}`;
     else if (seconds >= 3600) text = `${Math.floor(seconds / 3600)} h ${Math.floor(seconds / 60) % 60} min`;
     else if (seconds >= 60) text = `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
     if (time.textContent !== text) time.textContent = text;

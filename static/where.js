@@ -43,6 +43,14 @@
     resting = setTimeout(tell, REST_MS);
   };
 
+  // The way to the line is there as long as the line is above.
+  const way = $("to-new");
+  const watched = new IntersectionObserver(([entry]) => {
+    const { isIntersecting, boundingClientRect, target } = entry;
+    way.hidden = isIntersecting || boundingClientRect.top > 0 || !target.isConnected;
+  });
+  if ($("new-since")) watched.observe($("new-since"));
+
   const line = () => {
     const mark = left && $(left);
     const behind = mark && [...blocks()].slice([...blocks()].indexOf(mark) + 1).length;
@@ -54,6 +62,10 @@
     words.dataset.order = `${mark.dataset.order}.1`;
     words.textContent = "New since you left";
     mark.after(words);
+    way.textContent = `${behind} new block${behind === 1 ? "" : "s"} since you left`;
+    way.href = "#new-since";
+    watched.disconnect();
+    watched.observe(words);
   };
 
   document.addEventListener("visibilitychange", () => {
@@ -74,14 +86,6 @@
   });
   badge();
   rest();
-
-  // The way to the line is there as long as the line is above.
-  const way = $("to-new");
-  const mark = $("new-since");
-  if (way && mark)
-    new IntersectionObserver(([entry]) => {
-      way.hidden = entry.isIntersecting || entry.boundingClientRect.top > 0;
-    }).observe(mark);
 
   // --- the menu ---------------------------------------------------------------------------
 

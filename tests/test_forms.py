@@ -184,7 +184,7 @@ def test_a_page_that_does_not_exist_says_so(server: Server) -> None:
     for path in ("/projects/nowhere", f"/projects/nowhere/sessions/{uuid.uuid4()}", "/nothing"):
         response = server.get(path)
         assert response.status_code == 404
-        assert "<title>Not found" in response.text
+        assert "Not found · opcode</title>" in response.text
 
 
 def test_a_prompt_that_was_edited_is_another_one_although_the_form_is_the_same(

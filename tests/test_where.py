@@ -153,7 +153,7 @@ def test_a_session_that_asks_is_told_of_on_every_page_until_it_is_answered(
     other.page.get_by_role("link", name="Running 1 session needs you").click()
     expect(other.page.get_by_role("heading", name="Needs you")).to_be_visible()
     expect(other.page.locator("#runs .status").first).to_have_text(
-        "Waits for your answer: Bash: true"
+        "Waiting for your answer: Bash: true"
     )
     other.page.locator("#runs a.row").first.click()
     other.page.wait_for_url(f"**{asking}*")
@@ -218,11 +218,13 @@ def test_what_came_while_both_phones_slept_is_marked_on_each(
     phone.unlock()
     expect(phone.transcript).to_contain_text("New 4.", timeout=20_000)
     behind(phone, "b-m5-0")
+    phone.page.get_by_role("link", name="6 new blocks since you left").click()
+    expect(phone.page.locator("#new-since")).to_be_in_viewport()
 
     # read to the end, it is not new any more; no other device has to be told
     with phone.page.expect_request("**/seen"):
         phone.page.evaluate("scrollTo(0, document.scrollingElement.scrollHeight)")
-    until(lambda: "new-since" not in server.get(address).text, "it is read")
+    until(lambda: 'id="new-since"' not in server.get(address).text, "it is read")
 
 
 def behind(phone: Phone, block: str) -> None:

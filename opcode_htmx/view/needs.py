@@ -52,7 +52,7 @@ class Needs:
     def _need(self, run: Run) -> Need | None:
         if run.phase is Phase.WAITING and run.state.asks:
             request = next(iter(run.state.asks.values()))
-            text = f"Waits for your answer: {asked(request)}"
+            text = f"Waiting for your answer: {asked(request)}"
             return Need(run, Reason.ASKS, text, run.folder.last_output())
         seen = self._marks.of(run.record.session_id).at
         end = run.record.end
