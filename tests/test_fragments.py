@@ -32,7 +32,7 @@ ATTRIBUTES = {
     *("class", "id", "data-order", "data-state", "tabindex", "form", "formaction", "hx-post"),
     *("hx-swap", "name", "value", "type", "href", "autocomplete", "disabled", "rel", "target"),
     *("hx-target", "hx-sync", "key", "title", "start", "rows", "maxlength"),
-    *("data-o", "data-n", "hidden"),
+    *("data-o", "data-n", "hidden", "aria-label"),
 }
 TAGS = {
     *("article", "h3", "div", "p", "details", "summary", "span", "pre", "button", "fieldset"),
@@ -260,6 +260,12 @@ def hostile_lines() -> list[bytes]:
     ]
 
 
+def links(page: dom.Node) -> list[dom.Node]:
+    """The links of a page, but for the ways to a block's own link."""
+    found = [node for node in page.walk() if node.tag == "a"]
+    return [node for node in found if "more" not in node.attributes.get("class", "").split()]
+
+
 def test_hostile_texts_in_every_field_come_out_as_text() -> None:
     render = fragments()
     before = fold(tuple(hostile_lines()[:-5]), run_id=RUN_ID)  # the requests are open
@@ -407,7 +413,7 @@ def test_long_output_is_cut_and_says_where_the_whole_is() -> None:
     page = rendered(line(type="user", uuid="u", message={"content": [result]}))
     (pre,) = [node for node in page.walk() if node.tag == "pre"]
     assert pre.text == output[:SHOWN_CHARACTERS]
-    (link,) = [node for node in page.walk() if node.tag == "a"]
+    (link,) = links(page)
     assert link.attributes["href"] == "/projects/p/sessions/s/blocks/a/b"
     assert "1,234 more characters" in page.text
 
@@ -460,13 +466,13 @@ def test_only_the_webs_own_addresses_become_links(url: object) -> None:
         tool_lines("WebFetch", url=url, output="said"),
         tool_lines("WebSearch", pages, query="a", output="said"),
     ):
-        assert [node for node in rendered(*lines).walk() if node.tag == "a"] == []
+        assert links(rendered(*lines)) == []
 
 
 def test_a_search_of_the_web_shows_its_results_as_links() -> None:
     pages = {"results": [{"content": [{"url": "https://a.b/?c", "title": "A <b>"}]}, "Words."]}
     page = rendered(*tool_lines("WebSearch", pages, query="a", output="Links: [...]"))
-    (link,) = [node for node in page.walk() if node.tag == "a"]
+    (link,) = links(page)
     assert (link.text, link.attributes["href"]) == ("A <b>", "https://a.b/?c")
     assert link.attributes["rel"] == "noopener noreferrer"
     assert "1 result" in page.text and "Words." in page.text
