@@ -35,7 +35,7 @@ ATTRIBUTES = {
     *("data-o", "data-n", "hidden", "aria-label"),
 }
 TAGS = {
-    *("article", "h3", "div", "p", "details", "summary", "span", "pre", "button", "fieldset"),
+    *("article", "h2", "div", "p", "details", "summary", "span", "pre", "button", "fieldset"),
     *("legend", "label", "input", "b", "code", "a", "hx-upsert", "section", "ul", "ol", "li"),
     *("h1", "em", "strong", "textarea", "dl", "dt", "dd", "#page"),
 }
