@@ -14,6 +14,7 @@ from opcode_htmx.runs.notify import Broadcast
 from opcode_htmx.runs.phases import Event, Phase
 from opcode_htmx.runs.run import ERROR_LINES, Run
 from opcode_htmx.view.aside import Aside, status_text
+from opcode_htmx.view.todos import Todo
 
 from . import dom
 from .captured import line, templates
@@ -170,3 +171,21 @@ def test_hostile_texts_come_out_as_text(run: Run) -> None:
     assert parts(run)["status"].text == HOSTILE
     tags = {node.tag for element in shown.values() for node in element.walk()}
     assert tags == {"p", "ol", "li", "span", "div", "details", "summary", "pre", "button", "a", "b"}
+
+
+def test_what_claude_has_to_do_is_a_list_that_says_how_far_it_is() -> None:
+    noted = [
+        Todo("1", "Dig", "Digging", "done"),
+        Todo("2", "Sow <b>", "Sowing <b>", "now"),
+        Todo("3", "Wait", "", "open"),
+    ]
+    todos = dom.parse(Aside(templates()).parts(None, noted=noted)["todos"])
+    assert todos.text.startswith("1 of 3 done Sowing <b>")
+    items = [node for node in todos.walk() if node.tag == "li"]
+    assert [item.attributes["class"] for item in items] == ["todo-done", "todo-now", "todo-open"]
+    assert [item.text.strip() for item in items] == ["Done: Dig", "Now: Sow <b>", "Wait"]
+
+
+def test_where_nothing_is_noted_an_empty_element_keeps_the_place() -> None:
+    todos = dom.parse(Aside(templates()).parts(None)["todos"])
+    assert (todos.elements[0].id, todos.text) == ("todos", "")

@@ -5,6 +5,9 @@ Few classes with short names, because every span is sent: what is none of these 
 
 from __future__ import annotations
 
+import re
+import time
+from collections.abc import Callable
 from functools import lru_cache
 
 from pygments.lexer import Lexer
@@ -14,8 +17,29 @@ from pygments.util import ClassNotFound
 
 from .spans import Span, merge
 
-LONGEST = 20_000
-"""Characters; longer code stays plain, because colouring it takes longer than a page may."""
+_LANGUAGES = frozenset(
+    {
+        *("bash", "bat", "c", "c++", "clojure", "cmake", "csharp", "css", "dart", "diff", "docker"),
+        *("elixir", "erlang", "fish", "go", "graphql", "groovy", "haskell", "html", "ini", "java"),
+        *("javascript", "json", "jsx", "julia", "kotlin", "latex", "less", "lua", "make"),
+        *("markdown", "nginx", "objective-c", "ocaml", "perl", "php", "powershell", "protobuf"),
+        *("python", "r", "rst", "ruby", "rust", "scala", "scss", "sql", "swift", "terraform"),
+        *("toml", "tsx", "typescript", "vim", "vue", "xml", "yaml", "zig"),
+    }
+)
+"""Those that people write, of hundreds; some of the others hardly ever come to an end."""
+
+_SPELLED = {"console": "bash", "shell-session": "bash", "pycon": "python"}
+
+LONGEST = 10_000
+LONGEST_LINE = 500
+"""Characters; longer code stays plain."""
+
+SECONDS = 0.25
+"""Of the CPU: what takes longer is no code of a person's, and stays plain."""
+
+_LONG_LINE = re.compile(rf"[^\n]{{{LONGEST_LINE + 1}}}|\s{{200}}")
+"""On long lines and long gaps the time that lexers take grows with the square."""
 
 _STYLES: dict[_TokenType, str] = {
     Comment: "c",
@@ -50,10 +74,16 @@ def file(text: str, name: str) -> tuple[Span, ...]:
 
 
 def _spans(text: str, lexer: Lexer | None) -> tuple[Span, ...]:
-    if lexer is None or len(text) > LONGEST:
-        return (Span("", text),) if text else ()
-    # What the lexer calls a space belongs to whatever stands before it
-    return merge(Span(_style(type_), value) for type_, value in lexer.get_tokens(text))
+    plain = (Span("", text),) if text else ()
+    if lexer is None or len(text) > LONGEST or _LONG_LINE.search(text):
+        return plain
+    began, spans = time.thread_time(), list[Span]()
+    for type_, value in lexer.get_tokens(text):
+        spans.append(Span(_style(type_), value))
+        if time.thread_time() - began > SECONDS:
+            return plain
+    # No lexer may change what it colours: one that would add a line end is not asked
+    return merge(spans) if "".join(value for _, value in spans) == text else plain
 
 
 @lru_cache(maxsize=256)
@@ -68,15 +98,17 @@ def _style(type_: _TokenType) -> str:
 
 @lru_cache(maxsize=128)
 def _by_name(name: str) -> Lexer | None:
-    try:
-        return get_lexer_by_name(name, stripnl=False, ensurenl=False) if name else None
-    except ClassNotFound:
-        return None
+    return _known(get_lexer_by_name, _SPELLED.get(name, name))
 
 
 @lru_cache(maxsize=256)
 def _by_file(name: str) -> Lexer | None:
+    return _known(get_lexer_for_filename, name)
+
+
+def _known(find: Callable[..., Lexer], name: str) -> Lexer | None:
     try:
-        return get_lexer_for_filename(name, stripnl=False, ensurenl=False) if name else None
+        lexer = find(name, stripnl=False, ensurenl=False) if name else None
     except ClassNotFound:
         return None
+    return lexer if lexer and _LANGUAGES & set(lexer.aliases) else None
