@@ -30,7 +30,7 @@ HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(1)></pre>{{7*7}
 ATTRIBUTES = {
     *("class", "id", "data-order", "data-state", "tabindex", "form", "formaction", "hx-post"),
     *("hx-swap", "name", "value", "type", "href", "autocomplete", "disabled", "rel", "target"),
-    *("hx-target", "hx-sync", "key", "title", "start"),
+    *("hx-target", "hx-sync", "key", "title", "start", "aria-label"),
 }
 TAGS = {
     *("article", "h3", "div", "p", "details", "summary", "span", "pre", "button", "fieldset"),
@@ -369,7 +369,8 @@ def test_long_output_is_cut_and_says_where_the_whole_is() -> None:
     page = rendered(line(type="user", uuid="u", message={"content": [result]}))
     (pre,) = [node for node in page.walk() if node.tag == "pre"]
     assert pre.text == output[:SHOWN_CHARACTERS]
-    (link,) = [node for node in page.walk() if node.tag == "a"]
+    link, more = [node for node in page.walk() if node.tag == "a"]
+    assert more.attributes["class"] == "more"
     assert link.attributes["href"] == "/projects/p/sessions/s/blocks/a/b"
     assert "1,234 more characters" in page.text
 
