@@ -10,6 +10,7 @@ from pathlib import Path
 
 PERMISSION_MODES = ("default", "acceptEdits", "plan", "bypassPermissions")
 ON_DISCONNECT = ("keep", "stop")
+LEAST_GRACE = 5
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?")
 _ORIGIN = re.compile(f"https?://{_HOST.pattern}")
@@ -107,6 +108,14 @@ def seconds(text: str, home: Path) -> float:
     if match is None:
         raise ValueError(f"must be a time such as 90, 90s, 30m or 2h, not {text!r}")
     return float(match[1]) * _UNITS[match[2]]
+
+
+def grace(text: str, home: Path) -> float:
+    found = seconds(text, home)
+    if found < LEAST_GRACE:
+        # A run begins before its page is there to look at it.
+        raise ValueError(f"must be {LEAST_GRACE} seconds or longer")
+    return found
 
 
 def positive_seconds(text: str, home: Path) -> float:

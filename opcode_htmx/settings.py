@@ -93,7 +93,7 @@ DEMO = Variable("OPCODE_DEMO", "", values.demo)
 STOP_DEADLINE = Variable("OPCODE_STOP_DEADLINE", "5", values.positive_seconds)
 IDLE_TIMEOUT = Variable("OPCODE_IDLE_TIMEOUT", "30m", values.seconds)
 ON_DISCONNECT = Variable("OPCODE_ON_DISCONNECT", "keep", values.keeps_running)
-DISCONNECT_GRACE = Variable("OPCODE_DISCONNECT_GRACE", "60", values.seconds)
+DISCONNECT_GRACE = Variable("OPCODE_DISCONNECT_GRACE", "60", values.grace)
 
 # docs/configuration.md is held to this list, both ways, by a test.
 VARIABLES: tuple[Variable[object], ...] = tuple(

@@ -215,3 +215,23 @@ def test_a_prompt_that_a_dead_run_left_unread_may_be_sent_again(
     until(lambda: "exit status 3" in server.get(path).text, "the run has failed")
     server.post(f"{path}/prompt", fields)
     until(lambda: "<p>take me up</p>" in server.get(path).text, "another run answers")
+
+
+@pytest.mark.parametrize(
+    ("referrer", "back"),
+    [
+        ("{url}/projects/p/sessions/s?x=1", 'href="/projects/p/sessions/s"'),
+        ("http://elsewhere.example/trap", None),
+        ("{url}//elsewhere.example", None),
+        ("", None),
+    ],
+)
+def test_a_page_that_refuses_a_form_leads_back_to_the_page_of_the_form(
+    server: Server, referrer: str, back: str | None
+) -> None:
+    headers = {"Referer": referrer.format(url=server.url)}
+    response = server.post(f"/runs/{uuid.uuid4().hex}/stop", {}, headers=headers)
+    assert response.status_code >= 400
+    assert "Back to projects" in response.text
+    assert ("Back to the page" in response.text) == bool(back)
+    assert back is None or back in response.text

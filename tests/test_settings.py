@@ -106,6 +106,7 @@ def test_the_permission_modes_that_ask_are_taken(tmp_path: Path, mode: str) -> N
         ("OPCODE_ALLOW_BYPASS", "yes"),
         ("OPCODE_ON_DISCONNECT", "pause"),
         ("OPCODE_DISCONNECT_GRACE", "soon"),
+        ("OPCODE_DISCONNECT_GRACE", "4.9"),
         ("OPCODE_ALLOWED_ORIGINS", "phone.example"),
         ("OPCODE_ALLOWED_ORIGINS", "https://*"),
         ("OPCODE_ALLOWED_ORIGINS", "https://["),
@@ -218,7 +219,7 @@ def test_every_variable_has_an_effect(tmp_path: Path, monkeypatch: pytest.Monkey
         "OPCODE_IDLE_TIMEOUT": "1",
         "OPCODE_ALLOW_BYPASS": "1",
         "OPCODE_ON_DISCONNECT": "stop",
-        "OPCODE_DISCONNECT_GRACE": "1",
+        "OPCODE_DISCONNECT_GRACE": "5",
     }
     assert values.keys() == {variable.name for variable in VARIABLES}
     monkeypatch.setattr("os.geteuid", lambda: 1000)

@@ -11,12 +11,12 @@ from ..claude.outgoing import NO_REASONS
 from .blocks import AskBlock, AskState
 
 MODES = {
-    "default": "Ask before edits and commands",
-    "acceptEdits": "Accept edits, ask before commands",
-    "plan": "Plan before anything changes",
-    "auto": "Auto: a second model decides what is asked",
-    "dontAsk": "Never ask: what is not allowed is denied",
-    "bypassPermissions": "Bypass: do everything, never ask",
+    "default": "Ask before changes",
+    "acceptEdits": "Accept edits",
+    "plan": "Plan before changes",
+    "auto": "Auto: a model decides",
+    "dontAsk": "Never ask: deny the rest",
+    "bypassPermissions": "Bypass: never ask",
 }
 """The permission modes, each as one choice."""
 

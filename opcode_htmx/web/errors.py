@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from flask import Flask, Response, jsonify, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
@@ -75,7 +76,16 @@ def _page(sentence: str, code: int) -> str:
         status=code,
         title=_TITLES.get(code, "Something went wrong" if code >= 500 else "That did not work"),
         next=request.full_path.rstrip("?") if request.method == "GET" else "/",
+        back=_page_of_form(),
     )
+
+
+def _page_of_form() -> str:
+    """The path of our page that a refused form stood on; empty if there was none."""
+    came_from = urlsplit(request.referrer or "")
+    ours = came_from.netloc == request.host and came_from.path.startswith("/")
+    form = request.method == "POST" and not came_from.path.startswith("//")
+    return came_from.path if ours and form else ""
 
 
 def _sentence(error: HTTPException, code: int) -> str:
