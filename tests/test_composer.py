@@ -119,6 +119,11 @@ def chips(phone: Phone) -> Locator:
     return phone.page.locator("#attached li")
 
 
+def offered(phone: Phone) -> Locator:
+    """What the list above the composer offers to complete."""
+    return phone.page.get_by_role("listbox", name="Completions").get_by_role("option")
+
+
 def paste_image(phone: Phone, content: bytes) -> None:
     """What the browser tells a page when an image is pasted."""
     phone.page.evaluate(
@@ -239,7 +244,7 @@ def test_keys_of_an_input_method_neither_send_nor_choose(
     (sandbox.project / "nihongo.txt").write_text("x")
     begin(phone, sandbox)
     box(phone).press_sequentially("@ni")
-    expect(phone.page.get_by_role("option")).to_have_count(1)
+    expect(offered(phone)).to_have_count(1)
     for modifier in ("ctrlKey", "shiftKey"):
         prevented = phone.page.evaluate(
             """modifier => !document.getElementById("prompt").dispatchEvent(
@@ -472,7 +477,7 @@ def test_a_slash_lists_claudes_own_commands_and_filters_them(
     )
     begin(phone, sandbox)
     box(phone).press_sequentially("/")
-    options = phone.page.get_by_role("option")
+    options = offered(phone)
     expect(options.filter(has_text="/compact")).to_have_count(1)
     box(phone).press_sequentially("pru")
     expect(options).to_have_count(1)
@@ -490,7 +495,7 @@ def test_an_at_sign_completes_files_of_the_project_by_key_and_by_tap(
         file.parent.mkdir(exist_ok=True)
         file.write_text("x")
     begin(phone, sandbox)
-    options = phone.page.get_by_role("option")
+    options = offered(phone)
     box(phone).press_sequentially("look at @app")
     expect(options).to_have_count(2)
     box(phone).press("ArrowDown")

@@ -139,7 +139,7 @@ def test_a_hundred_thousand_files_answer_a_keystroke_at_once() -> None:
     )
     for query in ("s", "ses", "session", "sessview", "ordmod99"):
         listing.matching(query, 50)
-        began = time.perf_counter()
+        began = time.thread_time()
         assert listing.matching(query, 50)
-        # a few ms on an idle machine; what this guards against is a walk over all in Python
-        assert time.perf_counter() - began < 0.15
+        # a few ms of work; what this guards against is a walk over all in Python
+        assert time.thread_time() - began < 0.15
