@@ -263,7 +263,7 @@ def hostile_lines() -> list[bytes]:
 def links(page: dom.Node) -> list[dom.Node]:
     """The links of a page, but for the ways to a block's own link."""
     found = [node for node in page.walk() if node.tag == "a"]
-    return [node for node in found if "more" not in node.attributes.get("class", "").split()]
+    return [node for node in found if "more" not in (node.attributes.get("class") or "").split()]
 
 
 def test_hostile_texts_in_every_field_come_out_as_text() -> None:
