@@ -7,10 +7,11 @@ PYTHON_IN_VENV = .venv/bin/python
 run: setup
 	@exec $(PYTHON_IN_VENV) -m opcode_htmx
 
-# ruff, mypy, then the tests; the last line is pytest's own.
+# ruff, mypy, then the tests, which mostly wait for one another's processes: four at a time fit two
+# cores. The last line is pytest's own.
 test: check
 	@$(PYTHON_IN_VENV) scripts/chromium.py
-	@$(PYTHON_IN_VENV) -m pytest
+	@$(PYTHON_IN_VENV) -m pytest --numprocesses 4 --dist worksteal
 
 check: setup-dev
 	@$(PYTHON_IN_VENV) -m ruff check --quiet .
