@@ -153,7 +153,8 @@ def _add_pages(
     filters.register(app)
     state = settings.state_dir
     drafts = Drafts(state / "drafts")
-    marks, trash = Marks(state / "marks.json"), Trash(state / "trash", supervisor)
+    marks = Marks(state / "marks.json")
+    trash = Trash(state / "trash", supervisor, state / "drafts")
     needs = Needs(supervisor, marks)
     app.jinja_env.globals["needs_count"] = lambda: len(needs.all())
     # Asked for in a template, because what is to choose changes with every run

@@ -211,10 +211,7 @@
 
   // A newer version takes the place of the element that the keyboard was on.
   let held = null;
-  const holdFocus = () => {
-    const focused = document.activeElement;
-    held = transcript.contains(focused) ? focused.closest("[id]")?.id : null;
-  };
+  const holdFocus = () => (held = document.activeElement.closest("[id]")?.id);
   const giveFocusBack = () => {
     if (held && document.activeElement === document.body)
       $(held)?.querySelector("summary, button")?.focus({ preventScroll: true });

@@ -1,7 +1,7 @@
 """Sessions that were deleted: kept for some days, so that deleting can be undone.
 
 Each is a folder with a record of what was where: Claude's history file, what Claude keeps beside
-it, and the folders of our runs.
+it, the folders of our runs, what was attached to prompts, and what was typed and not sent.
 """
 
 from __future__ import annotations
@@ -43,9 +43,10 @@ class Deleted:
 
 
 class Trash:
-    def __init__(self, folder: Path, supervisor: Supervisor) -> None:
+    def __init__(self, folder: Path, supervisor: Supervisor, drafts: Path) -> None:
         self._folder = folder
         self._supervisor = supervisor
+        self._drafts = drafts
         self.purge()
 
     def put(self, session_id: str, project_id: str, title: str, history: Path | None) -> Deleted:
@@ -53,9 +54,11 @@ class Trash:
         self.purge()
         runs = self._supervisor.forget(session_id)
         things = [run.folder.path for run in runs]
+        things += [self._supervisor.attached(session_id), self._drafts / session_id]
         if history is not None:
             things += [history, history.with_suffix("")]
-        places = {path.name: str(path) for path in things if path.exists()}
+        there = (path for path in things if path.exists())
+        places = {f"{number}-{path.name}": str(path) for number, path in enumerate(there)}
         deleted = Deleted(uuid.uuid4().hex, session_id, project_id, title, time.time(), places)
         folder = self._folder / deleted.id
         folder.mkdir(mode=0o700, parents=True)
