@@ -27,7 +27,7 @@ from .stand import running_server
 
 TURNS = 5
 BLOCKS = TURNS * history.BLOCKS_PER_TURN
-LOADS = 25
+LOADS = 41
 REQUESTS = 60
 SLOW_CPU = Conditions(cpu_slowdown=4)
 SLOW_LINE = Conditions(line=(1.6e6, 150))

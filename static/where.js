@@ -1,5 +1,5 @@
-// Where the reader is among sessions and in this one: what needs them, where they stopped reading,
-// the menu. It comes after the first paint.
+// Where the reader is among sessions and in this one: what needs them, where they stopped reading.
+// It comes after the first paint.
 "use strict";
 
 (() => {
@@ -86,16 +86,4 @@
   });
   badge();
   rest();
-
-  // --- the menu ---------------------------------------------------------------------------
-
-  const menu = $("menu");
-  document.addEventListener("click", (event) => {
-    if (menu.open && (!menu.contains(event.target) || event.target.closest("a"))) menu.open = false;
-  });
-  document.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" || !menu.open) return;
-    menu.open = false;
-    menu.querySelector("summary").focus();
-  });
 })();

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
 
 from scripts import chromium
 
@@ -97,8 +97,17 @@ class Phone:
         return re.sub(r' (data-htmx-powered="true"|open=""|class="")', "", html)
 
     def lock(self) -> None:
-        """What a page sees when the phone is locked."""
+        """What a page sees when the phone is locked; a session's page loses its socket."""
+        if not self.page.locator("#live").count():
+            return self._visibility("hidden")
+        expect(self.page.locator("body")).to_have_attribute("data-link", "online")
+        closing = self.page.evaluate_handle(
+            """() => ({ closed: new Promise(resolve =>
+                document.addEventListener("htmx:ws:close", resolve, { once: true })) })"""
+        )
         self._visibility("hidden")
+        closing.evaluate("async ({ closed }) => { await closed; }")
+        return None
 
     def unlock(self) -> None:
         self._visibility("visible")

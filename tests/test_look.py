@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from opcode_htmx.demo.messages_api import MessagesApi, Scene, Text, ToolUse
 
@@ -133,8 +133,13 @@ def everything_is_there(phone: Phone) -> None:
     expect(phone.page.locator("#errors")).to_contain_text("warning")
 
 
+def answer(phone: Phone, number: int) -> Locator:
+    return phone.page.locator(".block-text", has_text=f"Number {number}. ")
+
+
 def answers_are_there(phone: Phone, count: int) -> None:
-    expect(phone.page.locator(".block-text")).to_have_count(count, timeout=20_000)
+    """The newest of them, that is: the page may not have fetched the earlier ones."""
+    expect(answer(phone, count - 1)).to_have_count(1, timeout=20_000)
     expect(phone.page.locator("#queue li")).to_have_count(0)
 
 
@@ -200,7 +205,7 @@ def to_go(page: Page) -> float:
 
 
 def top_of(phone: Phone, number: int) -> float:
-    box = phone.page.locator(".block-text").nth(number).bounding_box()
+    box = answer(phone, number).bounding_box()
     assert box is not None
     return box["y"]
 

@@ -238,7 +238,8 @@ def test_a_block_has_a_link_and_its_source(server: Server) -> None:
     path, _, place = unescape(link[1]).removeprefix(server.url).partition("#")
     page = server.get(path).text
     assert f'id="{place}"' in page
-    assert "look here" not in page.partition('id="transcript"')[2], "it begins there"
+    transcript = page.partition('id="transcript"')[2].partition("</section>")[0]
+    assert "look here" not in transcript, "it begins there"
     assert session.get("blocks/nothing/share").status_code == 404
     assert session.get("blocks/nothing/source").status_code == 404
 

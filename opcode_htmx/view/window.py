@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from .blocks import Block
 
-FIRST = 20
+FIRST = 12
 """Blocks of a first answer: more than a phone's screen holds, few enough to be painted at once."""
 
 STEP = 100
