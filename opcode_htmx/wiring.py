@@ -9,6 +9,9 @@ from flask import Flask
 from flask_sock import Sock
 
 from . import credentials
+from .api import claude_socket
+from .api.executions import Executions, NotStopped, SessionExists
+from .api.lines import BadCursor
 from .claude import binary, command, fork, history, sessions
 from .claude.files import ProjectFiles
 from .demo import scenes, service
@@ -64,6 +67,9 @@ ERRORS: dict[type[Exception], int] = {
     CannotStart: 503,
     StillRunning: 409,
     NotInTrash: 404,
+    SessionExists: 409,
+    NotStopped: 503,
+    BadCursor: 422,
     fork.NothingToFork: 409,
     manage.NoHistory: 409,
 }
@@ -176,3 +182,6 @@ def _add_pages(
     open_sockets.init_app(app)
     sock = Sock(app)
     live.register(sock, lookup, open_sockets, supervisor.leaving)
+    executions = Executions(supervisor, place, settings.stop_deadline)
+    refusals = tuple(ERRORS)
+    claude_socket.register(sock, open_sockets, executions, supervisor, supervisor.leaving, refusals)

@@ -93,6 +93,7 @@ class Supervisor:
         self._prompting: dict[str, BoundedSemaphore] = {}
         self._idle_watch = gevent.spawn(self._end_idle_runs)
         self._changes: dict[str, Broadcast] = {}
+        self._written: dict[str, Broadcast] = {}
 
     # --- finding ----------------------------------------------------------------------------
 
@@ -113,6 +114,13 @@ class Supervisor:
     def changes(self, session_id: str) -> Broadcast:
         """What is notified when a run of the session begins, says something or ends."""
         return self._changes.setdefault(session_id, Broadcast())
+
+    def written(self, session_id: str) -> Broadcast:
+        """What is notified when a run of the session begins, has written or has ended.
+
+        It comes before anybody has read what was written, for those who read it themselves.
+        """
+        return self._written.setdefault(session_id, Broadcast())
 
     def live(self) -> list[Run]:
         """The runs whose process is alive, newest first."""
@@ -272,12 +280,20 @@ class Supervisor:
         self._runs[run.id] = run
         self._by_session.setdefault(session_id, []).append(run)
         changed.notify()
+        self.written(session_id).notify()
         return run
 
     def _follow(self, run: Run, found: process.ClaudeProcess) -> None:
-        self._watcher.watch(run.folder.path, run.files_changed)
+        written = self.written(run.record.session_id)
+
+        def wrote() -> None:
+            written.notify()
+            run.files_changed()
+
+        self._watcher.watch(run.folder.path, wrote)
         run.begin(found)
         run.on_end(lambda: self._watcher.unwatch(run.folder.path))
+        run.on_end(written.notify)
         # what was written between the start and the watch
         run.files_changed()
 
