@@ -37,8 +37,6 @@ from .telling import Telling
 BATCH_BYTES = 64 * 1024
 """How much is gathered of a burst before it is sent."""
 
-LOOK_ROUND_SECONDS = 15.0
-
 
 class BadCommand(Exception):
     """A message that is no command; the text says why."""
@@ -197,9 +195,11 @@ class CommandSocket:
                 while self._wire.open:
                     seen = lines.version
                     self._send(lines.read(), telling)
-                    lines.wait(seen, LOOK_ROUND_SECONDS)
+                    lines.wait(seen)  # `serve` ends this when the client goes
         except ConnectionClosed:
             pass  # it comes back with its cursor
+        finally:
+            lines.close()
 
     def _send(self, items: Iterable[Item], telling: Telling) -> None:
         batch: list[bytes] = []
