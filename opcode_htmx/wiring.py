@@ -10,6 +10,7 @@ from flask_sock import Sock
 
 from . import credentials
 from .api import claude_socket
+from .api import sessions as api_sessions
 from .api.executions import Executions, NotStopped, SessionExists
 from .api.lines import BadCursor
 from .claude import binary, command, fork, history, sessions
@@ -183,5 +184,6 @@ def _add_pages(
     sock = Sock(app)
     live.register(sock, lookup, open_sockets, supervisor.leaving)
     executions = Executions(supervisor, place, settings.stop_deadline)
+    app.register_blueprint(api_sessions.blueprint(supervisor, executions))
     refusals = tuple(ERRORS)
     claude_socket.register(sock, open_sockets, executions, supervisor, supervisor.leaving, refusals)
