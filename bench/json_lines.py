@@ -6,7 +6,6 @@ to a socket.
 
 from __future__ import annotations
 
-import base64
 import json
 import socket
 import tempfile
@@ -17,7 +16,7 @@ from pathlib import Path
 
 import websocket
 
-from tests.support import PASSWORD, USER, Sandbox, Server
+from tests.support import Sandbox, Server, basic_header
 
 from . import latency
 from .figures import Figure, Target
@@ -61,11 +60,10 @@ def measure() -> list[Figure]:
 @contextmanager
 def client(server: Server) -> Iterator[websocket.WebSocket]:
     """A client of /ws/claude that has been greeted."""
-    credentials = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
     with closing(
         websocket.create_connection(
             server.url.replace("http", "ws", 1) + "/ws/claude",
-            header=[f"Authorization: Basic {credentials}"],
+            header=basic_header(),
             suppress_origin=True,
             timeout=latency.SILENCE_SECONDS,
             skip_utf8_validation=True,

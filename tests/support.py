@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import importlib.util
 import os
 import signal
@@ -54,6 +55,12 @@ def find_claude() -> Path | None:
         if bundled.is_file():
             return bundled
     return None
+
+
+def basic_header() -> dict[str, str]:
+    """The credentials of the tests' servers, as scripts send them."""
+    encoded = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    return {"Authorization": f"Basic {encoded}"}
 
 
 def free_port() -> int:
