@@ -16,7 +16,8 @@ from .drafts import Drafts, TooMuch
 from .runs.control import ControlRefused
 from .runs.queue import PromptNotFound, PromptTaken
 from .runs.run import AlreadyAnswered, RunNotLive
-from .runs.supervisor import CannotStart, RunNotFound, RunSettings, StillRunning, Supervisor
+from .runs.starting import CannotStart, RunSettings
+from .runs.supervisor import RunNotFound, StillRunning, Supervisor
 from .runs.trash import NotInTrash, Trash
 from .settings import Settings
 from .state import ensure_state_dir

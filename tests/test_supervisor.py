@@ -22,7 +22,8 @@ from opcode_htmx.runs.folder import Outcome
 from opcode_htmx.runs.phases import Phase
 from opcode_htmx.runs.queue import PromptNotFound, PromptTaken, queue, take_back
 from opcode_htmx.runs.run import AlreadyAnswered, Run, RunNotLive
-from opcode_htmx.runs.supervisor import CannotStart, RunNotFound
+from opcode_htmx.runs.starting import CannotStart
+from opcode_htmx.runs.supervisor import RunNotFound
 
 from .supervision import Room, idle, lines, new_id, record_on_disk, sent, steps, texts, until
 from .support import Sandbox
