@@ -36,6 +36,7 @@ from .web import (
     decisions,
     errors,
     filters,
+    forks,
     forms,
     headers,
     live,
@@ -66,6 +67,7 @@ ERRORS: dict[type[Exception], int] = {
     StillRunning: 409,
     NotInTrash: 404,
     fork.NothingToFork: 409,
+    fork.InMidWork: 409,
     manage.NoHistory: 409,
 }
 
@@ -166,6 +168,7 @@ def _add_pages(
     app.register_blueprint(browse.blueprint(place.config_dir, trash))
     app.register_blueprint(pages.blueprint(place, lookup, marks, needs, supervisor.leaving))
     app.register_blueprint(manage.blueprint(lookup, screens, marks, trash, ROOT / "static"))
+    app.register_blueprint(forks.blueprint(place, lookup, drafts))
     app.register_blueprint(manage.trash_blueprint(screens, trash))
     app.register_blueprint(pictures.blueprint(lookup))
     app.register_blueprint(prompts.blueprint(place, supervisor, lookup, drafts))

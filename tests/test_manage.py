@@ -13,11 +13,11 @@ from html import unescape
 from pathlib import Path
 
 import pytest
-import requests
 
 from opcode_htmx.claude import fork, history, sessions, titles
 from opcode_htmx.demo.messages_api import MessagesApi, Scene, Text, ToolUse
 
+from .sessions import Session, title
 from .support import Sandbox, Server, missing, until
 
 pytestmark = pytest.mark.timeout(180)
@@ -39,61 +39,6 @@ def api() -> Iterator[MessagesApi]:
 @pytest.fixture
 def server(sandbox: Sandbox, claude: Path, api: MessagesApi, start_server: StartServer) -> Server:
     return start_server(sandbox, claude, api.url)
-
-
-class Session:
-    """A session of the real CLI, begun over the app."""
-
-    def __init__(self, server: Server, *prompts: str) -> None:
-        self.server = server
-        self.sandbox = server.sandbox
-        form = {"session_id": str(uuid.uuid4()), "prompt_id": str(uuid.uuid4())}
-        answer = server.post(
-            "/sessions", {**form, "folder": str(self.sandbox.project), "prompt": prompts[0]}
-        )
-        assert answer.status_code == 303, answer.text
-        self.address = answer.headers["Location"].partition("#")[0]
-        self.id = self.address.rpartition("/")[2]
-        self.turns = 0
-        self.answered()
-        for prompt in prompts[1:]:
-            self.prompt(prompt)
-
-    def prompt(self, text: str) -> None:
-        answer = self.post("prompt", prompt=text, prompt_id=str(uuid.uuid4()))
-        assert answer.status_code == 303, answer.text
-        self.answered()
-
-    def answered(self) -> None:
-        self.turns += 1
-        until(lambda: self.page().count("tokens in,") == self.turns, "the turn ends")
-
-    def page(self) -> str:
-        return self.server.get(self.address).text
-
-    def get(self, path: str) -> requests.Response:
-        return self.server.get(f"{self.address}/{path}")
-
-    def post(self, verb: str, **form: str) -> requests.Response:
-        return self.server.post(f"{self.address}/{verb}", form)
-
-    @property
-    def file(self) -> Path:
-        found = history.find(self.sandbox.config_dir, self.id)
-        assert found is not None
-        return found
-
-    def stop(self) -> None:
-        run = re.search(r"/runs/([0-9a-f]{32})/stop", self.page())
-        assert run, "it runs"
-        assert self.server.post(run[0], {}).status_code == 303
-        until(lambda: "Stopped by you." in self.page(), "it stops")
-
-
-def title(page: str) -> str:
-    found = re.search(r'<div class="topbar-title"><h1>(.*?)</h1>', page)
-    assert found
-    return unescape(found[1])
 
 
 # --- names ----------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Make a session of its own that begins with all that was said in another one.
 
 As the CLI's SDK does it: the entries of the conversation under new ids, each with a note of where
-it came from. What an agent of its own said, and what the CLI keeps for undo, stays behind.
+it came from, and beside it what its subagents did. What the CLI keeps for undo stays behind.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from . import titles
+from . import subagents, titles
+from .shapes import as_dict, as_list, as_str
 
 _KINDS = frozenset({"user", "assistant", "attachment", "system", "progress"})
 _OF_THE_OTHER = ("teamName", "agentName", "slug", "sourceToolAssistantUUID")
@@ -25,20 +26,26 @@ class NothingToFork(Exception):
     """There is no conversation in the session yet."""
 
 
-def fork(path: Path, name: str) -> str:
+class InMidWork(Exception):
+    """At this place of the conversation Claude waits for a tool."""
+
+
+def fork(path: Path, name: str, end: int | None = None) -> str:
     """Write the copy beside the history file at `path`; the id of the new session.
 
-    `name` is what it is called. The file is read twice, a line at a time: it may be long.
+    `name` is what it is called. What stands behind byte `end` of the file is left out; `end_for`
+    finds a good one. The file is read twice, a line at a time: it may be long.
     Raises NothingToFork.
     """
     old, new = path.stem, str(uuid.uuid4())
-    ids, skipped = _ids(path)
+    ids, skipped = _ids(path, end)
     if not ids:
         raise NothingToFork("There is nothing to fork yet: Claude has noted no conversation.")
     target = path.with_name(f"{new}.jsonl")
     draft = path.with_name(f".{new}.part")  # no session before it is whole
+    by_call, agents = subagents.agents_by_call(subagents.folder_of(path)), set[str]()
     try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        with os.fdopen(_create(draft), "wb") as file:
             replacements: list[Any] = []
             last: dict[str, Any] = {}
             for entry in _entries(path):
@@ -48,6 +55,7 @@ def fork(path: Path, name: str) -> str:
                     if last:
                         file.write(_line(last))
                     last = _copied(entry, old, new, ids, skipped)
+                    agents |= _agents(entry, by_call)
             now = _now()
             # Claude goes on behind the entry with the newest time
             file.write(_line({**last, "timestamp": now}))
@@ -64,6 +72,7 @@ def fork(path: Path, name: str) -> str:
                     )
                 )
             file.write(titles.line(new, name))
+        _copy_subagents(path, target, agents, by_call)
         draft.rename(target)
     finally:
         with contextlib.suppress(FileNotFoundError):
@@ -71,11 +80,42 @@ def fork(path: Path, name: str) -> str:
     return new
 
 
-def _ids(path: Path) -> tuple[dict[str, str], dict[str, str | None]]:
+def end_for(path: Path, begin: int, end: int, *, before: bool) -> int:
+    """Where to cut so that Claude can go on: in front of what stands at `begin`, or behind `end`.
+
+    Both are the ends of lines. Each call of a tool that is kept has its result: where Claude has
+    called several at once, the others' results are waited for. Raises InMidWork.
+    """
+    place, waiting = 0, set[str]()
+    for entry, line_end in _lines(path):
+        if before and line_end >= begin:
+            break
+        if not before and line_end > end and not waiting:
+            break
+        if _is_spoken(entry):
+            if before and entry["type"] == "user" and entry.get("isMeta"):
+                continue  # a note that belongs to the prompt behind it, unless more was said
+            for part in _parts(entry):
+                match part.get("type"):
+                    case "tool_use":
+                        waiting.add(as_str(part.get("id")))
+                    case "tool_result":
+                        waiting.discard(as_str(part.get("tool_use_id")))
+                    case _:
+                        pass
+            place = line_end
+    if waiting:
+        raise InMidWork("Claude is not done with a tool here. Fork from another place, or later.")
+    return place
+
+
+def _ids(path: Path, end: int | None) -> tuple[dict[str, str], dict[str, str | None]]:
     """New ids for the entries that are copied, and the parents of those that are left out."""
     ids: dict[str, str] = {}
     skipped: dict[str, str | None] = {}
-    for entry in _entries(path):
+    for entry, line_end in _lines(path):
+        if end is not None and line_end > end:
+            break
         if _is_spoken(entry):
             ids[entry["uuid"]] = str(uuid.uuid4())
         elif isinstance(entry.get("uuid"), str):
@@ -114,15 +154,57 @@ def _copied(
     }
 
 
+def _parts(entry: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    return map(as_dict, as_list(as_dict(entry.get("message")).get("content")))
+
+
+def _agents(entry: dict[str, Any], by_call: dict[str, str]) -> set[str]:
+    """The ids of the agents that an entry sends or hears of."""
+    account = as_str(as_dict(entry.get("toolUseResult")).get("agentId"))
+    calls = (as_str(part.get("id")) for part in _parts(entry) if part.get("type") == "tool_use")
+    return {account, *(by_call.get(call, "") for call in calls)} - {""}
+
+
+def _copy_subagents(source: Path, target: Path, agents: set[str], by_call: dict[str, str]) -> None:
+    """Copy what these subagents of the session `source` did, and those that they sent."""
+    folder, left, done = subagents.folder_of(target), set(agents), set[str]()
+    while left:
+        agent_id = left.pop()
+        file = subagents.file_of(subagents.folder_of(source), agent_id)
+        if file is None or agent_id in done:
+            continue
+        done.add(agent_id)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with os.fdopen(_create(folder / file.name), "wb") as copy:
+            for entry in _entries(file):
+                copy.write(_line({**entry, "sessionId": target.stem}))
+                left |= _agents(entry, by_call)
+        about = file.with_suffix(".meta.json")
+        if about.is_file():
+            with os.fdopen(_create(folder / about.name), "wb") as copy:
+                copy.write(about.read_bytes())
+
+
+def _create(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+
+
 def _entries(path: Path) -> Iterator[dict[str, Any]]:
+    return (entry for entry, _ in _lines(path))
+
+
+def _lines(path: Path) -> Iterator[tuple[dict[str, Any], int]]:
+    """The entries of a file, and the bytes at which their lines end."""
+    end = 0
     with path.open("rb") as file:
         for data in file:
+            end += len(data)
             try:
                 entry = json.loads(data)
             except (ValueError, RecursionError):
                 continue  # the last line may be half written
             if isinstance(entry, dict):
-                yield entry
+                yield entry, end
 
 
 def _line(entry: dict[str, Any]) -> bytes:

@@ -39,6 +39,25 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 def parse(line: bytes) -> Message:
     """The message that one line holds. Never raises: a line that is no message is `Malformed`."""
+    raw = _object(line)
+    if raw is None:
+        return Malformed(line.decode("utf-8", "replace"))
+    if raw.get("isSidechain"):
+        # A subagent's line in the main history file: its own transcript, not this one's.
+        return Unknown("sidechain", raw)
+    return _parse(raw)
+
+
+def parse_of_subagent(line: bytes, parent: str) -> Message:
+    """A line of a subagent's own history file; `parent` is the id of the call that sent it."""
+    raw = _object(line)
+    if raw is None:
+        return Unknown("sidechain", {})  # the last line may be half written
+    return _parse({**raw, "parent_tool_use_id": parent})
+
+
+def _object(line: bytes) -> Json | None:
+    """The object with a type that the line holds, if it holds one."""
     text = line.decode("utf-8", "replace")
     try:
         raw = json.loads(text)
@@ -47,12 +66,11 @@ def parse(line: bytes) -> Message:
             whole = _SURROGATE.sub("\ufffd", json.dumps(raw, ensure_ascii=False))
             raw = json.loads(whole)
     except (ValueError, RecursionError):
-        return Malformed(text)
-    if not isinstance(raw, dict) or not isinstance(raw.get("type"), str):
-        return Malformed(text)
-    if raw.get("isSidechain"):
-        # A subagent's line in the main history file: its own transcript, not this one's.
-        return Unknown("sidechain", raw)
+        return None
+    return raw if isinstance(raw, dict) and isinstance(raw.get("type"), str) else None
+
+
+def _parse(raw: Json) -> Message:
     try:
         return _parse_known(raw)
     except RecursionError:

@@ -25,6 +25,7 @@ class Calls:
         """`run_id` is empty where nobody can answer any more: in history."""
         self._shelf = shelf
         self._run_id = run_id
+        self._at_work: dict[str, ToolBlock] = {}
 
     # --- tools ------------------------------------------------------------------------------
 
@@ -50,6 +51,10 @@ class Calls:
         tool.details = message.tool_result
         if not result.is_error:
             tool.state = ToolState.DONE
+            launched = isinstance(tool.details, dict) and tool.details.get("status")
+            tool.at_work = launched == "async_launched"
+            if tool.at_work:
+                self._at_work[tool.id] = tool
         elif tool.state is not ToolState.DENIED:
             tool.state = _REFUSED[message.refusal] if message.refusal else ToolState.ERROR
         self._shelf.touch(tool)
@@ -92,6 +97,15 @@ class Calls:
     def end_subagent(self, tool_use_id: object) -> None:
         unfinished = self._shelf.unfinished.values()
         self._shelf.finish(block for block in unfinished if block.parent == tool_use_id)
+        if isinstance(tool_use_id, str) and (tool := self._at_work.pop(tool_use_id, None)):
+            tool.at_work = False
+            self._shelf.touch(tool)
+
+    def end_all(self) -> None:
+        """Nobody works any more."""
+        self._shelf.finish(self._shelf.unfinished.values())
+        for tool_use_id in list(self._at_work):
+            self.end_subagent(tool_use_id)
 
     def _outlives(self, block: Block) -> bool:
         """Whether it belongs to a subagent whose call has its result, but which still works."""

@@ -16,6 +16,7 @@ import gevent
 from gevent.lock import BoundedSemaphore
 
 from ..claude import stream
+from ..claude.subagents import Subagents
 from ..runs.folder import Outcome
 from ..runs.notify import Broadcast
 from ..runs.run import LINES_PER_TURN_OF_THE_HUB, Run
@@ -54,6 +55,8 @@ class Segment:
     reader: LineReader
     transcript: Transcript
     run: Run | None = None
+    subagents: Subagents | None = None
+    """What stands beside a stretch of history; a run's own output tells of its subagents."""
     closed: bool = False
 
 
@@ -154,7 +157,8 @@ class Conversation:
             if path is None or not _holds_more(path, start, end):
                 return
             transcript = Transcript(f"{number}", run_id=None)
-            segment = Segment(number, LineReader(path, start), transcript)
+            beside = Subagents(path)
+            segment = Segment(number, LineReader(path, start), transcript, subagents=beside)
             self._segments[number] = segment
         if not segment.closed:
             segment.reader.limit(end)
@@ -186,7 +190,10 @@ class Conversation:
 
     def _fold(self, segment: Segment, last: bool = False) -> None:
         for count, line in enumerate(segment.reader.read(last), start=1):
-            segment.transcript.feed(stream.parse(line.data), line.end)
+            message = stream.parse(line.data)
+            for earlier in segment.subagents.before(message) if segment.subagents else ():
+                segment.transcript.feed(earlier, line.end)
+            segment.transcript.feed(message, line.end)
             if count % LINES_PER_TURN_OF_THE_HUB == 0:
                 gevent.sleep(0)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..claude import subagents
 from ..claude.messages import (
     Assistant,
     BlockDelta,
@@ -153,7 +154,7 @@ class Transcript:
         What is to be said about its end comes as a last block, one revision behind the file.
         """
         self._shelf.go_to(self.offset + 1)
-        self._shelf.finish(self._shelf.unfinished.values())
+        self._calls.end_all()
         self._speech.cut_off()
         if error:
             self._shelf.new(ErrorBlock, f"end-{self._run_id}", text=error)
@@ -191,6 +192,8 @@ class Transcript:
     # --- what the person and the tools say --------------------------------------------------
 
     def _user(self, message: User) -> None:
+        if told := subagents.ended(message):
+            self._calls.end_subagent(told[0])
         texts = []
         images = []
         for content in message.content:
