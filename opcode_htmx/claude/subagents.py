@@ -60,6 +60,7 @@ class Subagents:
     def __init__(self, history_file: Path) -> None:
         self._folder = folder_of(history_file)
         self._told: set[Path] = set()
+        self._by_call: tuple[int, dict[str, str]] = 0, {}
 
     def before(self, message: Message) -> Iterator[Message]:
         """What subagents did that `message` tells the end of."""
@@ -71,10 +72,19 @@ class Subagents:
                 return
             for result in message.content:
                 if isinstance(result, ToolResult):
-                    agent_id = as_str(account.get("agentId"))
-                    if not agent_id and result.is_error and self._folder.is_dir():
-                        agent_id = agents_by_call(self._folder).get(result.tool_use_id, "")
-                    yield from self._tell(result.tool_use_id, agent_id)
+                    call = result.tool_use_id
+                    agent_id = as_str(account.get("agentId")) or self._sent_by(call)
+                    yield from self._tell(call, agent_id)
+
+    def _sent_by(self, call: str) -> str:
+        """The agent that a call has sent; results of failed ones, and of agents, do not name it."""
+        try:
+            changed = self._folder.stat().st_mtime_ns
+        except OSError:
+            return ""
+        if self._by_call[0] != changed:
+            self._by_call = changed, agents_by_call(self._folder)
+        return self._by_call[1].get(call, "")
 
     def _tell(self, call: str, agent_id: str) -> Iterator[Message]:
         path = file_of(self._folder, agent_id)
