@@ -17,7 +17,7 @@ import pytest
 from opcode_htmx.claude import fork, history, sessions, titles
 from opcode_htmx.demo.messages_api import MessagesApi, Scene, Text, ToolUse
 
-from .sessions import Session, title
+from .sessions import OpenSession, Session, title
 from .support import Sandbox, Server, missing, until
 
 pytestmark = pytest.mark.timeout(180)
@@ -301,13 +301,56 @@ def test_the_clis_own_sdk_sees_the_name_that_was_given(server: Server, claude: P
     assert (told.stderr, told.stdout.strip()) == ("", "['Seen elsewhere']")
 
 
-def test_what_follows_a_clear_is_a_session_of_its_own_with_a_link_to_it(server: Server) -> None:
-    session = Session(server, "first words")
-    session.prompt("/clear")
-    session.prompt("after it")
-    link = re.search(
-        r'href="(/projects/[^"]+/sessions/[0-9a-f-]{36})#end">a session', session.page()
-    )
+def after_clear(session: Session) -> OpenSession:
+    """The session that its page leads to."""
+    way = r'href="(/projects/[^"]+/sessions/[0-9a-f-]{36})#end">a session'
+    link = re.search(way, session.page())
     assert link
-    assert not link[1].endswith(session.id)
-    assert "after it" in server.get(link[1]).text
+    return OpenSession(session.server, link[1])
+
+
+def said(session: OpenSession) -> list[str]:
+    """What the person and Claude said, as the page tells it."""
+    text = r'<div class="(?:prompt-text|part md)"[^>]*>(?:<p>)?(.*?)(?:</p>\s*)?</div>'
+    return re.findall(text, session.page(), re.DOTALL)
+
+
+def test_what_follows_a_clear_is_a_session_of_its_own_with_a_link_to_it(server: Server) -> None:
+    session = Session(server, "first words", "/clear", "after it")
+    new = after_clear(session)
+    assert new.id != session.id
+    answer = "Yes, <strong>indeed</strong>."
+    expected = ["/clear", "after it", answer]
+    until(lambda: said(new) == expected, "Claude has noted it")
+
+    # a prompt there reaches the process that is in this session, and begins no other
+    form = {"prompt": "still there?", "prompt_id": str(uuid.uuid4())}
+    assert new.post("prompt", **form).status_code == 303
+    assert new.post("prompt", **form).status_code == 303, "twice is once"
+    expected += ["still there?", answer]
+    until(lambda: said(new) == expected, "it is answered")
+    assert said(session)[-2:] == expected[-2:]
+    assert len(list((server.sandbox.state / "runs").iterdir())) == 1
+    assert new.post("delete").status_code == 409
+
+    session.stop()
+    assert said(new) == expected
+    server.stop()
+    server.start()
+    assert said(new) == expected
+    new.prompt("and now?")
+    assert said(new) == [*expected, "and now?", answer]
+    assert "and now?" not in session.page()
+
+
+def test_behind_a_clear_claude_knows_its_new_session_and_not_the_old_one(
+    server: Server, api: MessagesApi
+) -> None:
+    session = Session(server, "the plum", "/clear", "the pear")
+    new = after_clear(session)
+    session.stop()
+    new.prompt("which was it?")
+    asked = [json.dumps(request["messages"]) for request in api.requests]
+    (words,) = [each for each in asked if "which was it?" in each]
+    assert "the pear" in words
+    assert "the plum" not in words

@@ -627,6 +627,19 @@ def test_the_output_of_a_command_that_is_told_again_stands_once() -> None:
     assert (block.id, text_of(block)) == ("u", "$1")
 
 
+def test_what_a_command_says_in_a_line_is_a_notice_and_more_is_a_text() -> None:
+    def said(words: str) -> Block:
+        output = f"<local-command-stdout>{words}</local-command-stdout>"
+        live = line(type="assistant", uuid="u", message={}, local_command_source=output)
+        past = line(type="system", subtype="local_command", uuid="u", content=output)
+        shown = only(feed(live)), only(feed(past, run_id=None))
+        assert look(shown[0]) == look(shown[1])
+        return shown[0]
+
+    assert said("Set model to `Opus`").kind == "notice"
+    assert said("## Costs\n\n- $1").kind == "text"
+
+
 def test_a_command_stands_in_front_of_all_that_its_turn_said() -> None:
     command = user("<command-name>/clear</command-name>", uuid="c")
     reset = line(type="conversation_reset", uuid="reset")

@@ -111,8 +111,9 @@ class Supervisor:
             runs = self.of_session(session_id)
             if self.has_sent(session_id, prompt_id):
                 return runs[-1]
-            if runs and runs[-1].live and self._reaches(runs[-1], prompt_id, text, images):
-                return runs[-1]
+            working = runs[-1] if runs and runs[-1].live else self._in_session(session_id)
+            if working and self._reaches(working, prompt_id, text, images):
+                return working
             run = self._start(session_id, project)
             try:
                 run.prompt(prompt_id, text, images)
@@ -121,6 +122,10 @@ class Supervisor:
                 why = [run.record.end.cause if run.record.end else str(error)]
                 raise CannotStart(" ".join([*why, *run.folder.error_lines(1)])) from error
             return run
+
+    def _in_session(self, session_id: str) -> Run | None:
+        """The run that was started for another session and has come into this one by `/clear`."""
+        return next((run for run in self.live() if run.state.session_id == session_id), None)
 
     def has_sent(self, session_id: str, prompt_id: str) -> bool:
         """Whether a prompt under this id went to Claude in this session."""
@@ -218,7 +223,7 @@ class Supervisor:
         Raises StillRunning.
         """
         runs = self.of_session(session_id)
-        if any(run.live for run in runs):
+        if any(run.live for run in runs) or self._in_session(session_id):
             raise StillRunning("Claude is running in this session. Stop it first.")
         self._by_session.pop(session_id, None)
         for run in runs:

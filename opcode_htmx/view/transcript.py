@@ -56,6 +56,7 @@ from .wording import (
     is_bookkeeping,
     is_command,
     prompt_text,
+    told_in_a_line,
 )
 
 
@@ -233,7 +234,9 @@ class Transcript:
             self._notes.notice(event.uuid, found)
 
     def _command_output(self, uuid: str, output: str) -> None:
-        if output:
+        if sentence := told_in_a_line(output):
+            self._shelf.new(NoticeBlock, uuid, text=sentence)
+        elif output:
             self._speech.say(TextBlock, uuid, None, output)
 
     # --- the end of a turn ------------------------------------------------------------------
