@@ -240,6 +240,21 @@ def test_history_folds_into_the_blocks_that_were_seen_live(captured: Captured) -
     ]
 
 
+def test_what_agents_did_is_told_by_history_as_it_was_seen_live(captured: Captured) -> None:
+    """Live alone: what they asked."""
+
+    def seen(transcript: Transcript, word: str) -> tuple[object, ...]:
+        task = turn(transcript, captured.prompts[word])[1]
+        assert isinstance(task, ToolBlock)
+        task.children[:] = [each for each in task.children if not isinstance(each, AskBlock)]
+        texts = [text_of(each) for each in task.children if isinstance(each, TextBlock)]
+        assert texts == ["I am the agent.", "Ready."]
+        return task.over, look(task)
+
+    for word in ("delegate", "hand"):
+        assert seen(captured.past_with_agents(), word) == seen(captured.live(), word)
+
+
 def test_history_in_two_stretches_has_the_blocks_of_both(captured: Captured) -> None:
     cut = next(
         number
