@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import uuid
@@ -11,15 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from opcode_htmx.claude import fork, history, subagents
 from opcode_htmx.demo.messages_api import MessagesApi, Scene, Text, ToolUse
 
 from .sessions import OpenSession, Session, title
-from .support import Sandbox, Server
+from .support import PASSWORD, USER, Sandbox, Server
 
 pytestmark = pytest.mark.timeout(180)
 
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 TASK = {"description": "Look", "prompt": "agent at work", "run_in_background": False}
 
 
@@ -117,6 +122,26 @@ def test_in_front_of_a_prompt_it_is_the_draft_of_what_goes_on_differently(
     assert "Answer to pear" not in page
     new.prompt("quince")
     assert told(api, "quince") == ["apple", "Answer to apple.", "quince"]
+
+
+def test_the_images_of_a_prompt_are_in_the_draft(server: Server) -> None:
+    session = Session(server, "apple")
+    form = {"prompt": "a pear like this", "prompt_id": str(uuid.uuid4())}
+    answer = requests.post(
+        f"{server.url}{session.address}/prompt",
+        data=form,
+        files={"files": ("pear.png", PIXEL, "image/png")},
+        auth=(USER, PASSWORD),
+        allow_redirects=False,
+        timeout=20,
+    )
+    assert answer.status_code == 303, answer.text
+    session.answered()
+    prompt = next(each for text, each in blocks(session).items() if "a pear like" in text)
+    new = forked(session, prompt)
+    assert 'name="attached"' in new.page()
+    (kept,) = (p for p in (server.sandbox.state / "drafts" / new.id).iterdir() if not p.suffix)
+    assert kept.read_bytes() == PIXEL
 
 
 def test_in_front_of_the_first_prompt_a_session_begins_anew(server: Server) -> None:

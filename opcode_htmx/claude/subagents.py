@@ -6,6 +6,7 @@ that names its call. Told in front of the call's result, as stdout tells it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Iterator
@@ -91,7 +92,7 @@ class Subagents:
         if path is None or path in self._told:
             return
         self._told.add(path)
-        with path.open("rb") as file:
+        with contextlib.suppress(OSError), path.open("rb") as file:
             for line in file:
                 message = stream.parse_of_subagent(line, call)
                 yield from self.before(message)

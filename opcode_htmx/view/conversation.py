@@ -16,6 +16,7 @@ import gevent
 from gevent.lock import BoundedSemaphore
 
 from ..claude import stream
+from ..claude.messages import Message
 from ..claude.subagents import Subagents
 from ..runs.folder import Outcome
 from ..runs.notify import Broadcast
@@ -189,16 +190,22 @@ class Conversation:
                 run.catch_up(last=True)
 
     def _fold(self, segment: Segment, last: bool = False) -> None:
-        for count, line in enumerate(segment.reader.read(last), start=1):
-            message = stream.parse(line.data)
-            for earlier in segment.subagents.before(message) if segment.subagents else ():
-                segment.transcript.feed(earlier, line.end)
-            segment.transcript.feed(message, line.end)
+        for count, (message, end) in enumerate(_messages(segment, last), start=1):
+            segment.transcript.feed(message, end)
             if count % LINES_PER_TURN_OF_THE_HUB == 0:
                 gevent.sleep(0)
 
     def _ordered(self) -> list[Segment]:
         return [self._segments[number] for number in sorted(self._segments)]
+
+
+def _messages(segment: Segment, last: bool) -> Iterator[tuple[Message, int]]:
+    """What is new, and where the lines end that it belongs to."""
+    for line in segment.reader.read(last):
+        message = stream.parse(line.data)
+        if segment.subagents:
+            yield from ((earlier, line.end) for earlier in segment.subagents.before(message))
+        yield message, line.end
 
 
 def _holds_more(path: Path, start: int, end: int | None) -> bool:
