@@ -224,43 +224,64 @@ class Noted:
         self.ends: list[int] = []
 
     def add(self, kind: str, *parts: Mapping[str, Any], **fields: object) -> Noted:
-        message = {"content": parts}
-        entry = {"type": kind, "uuid": f"u{len(self.ends)}", "message": message, **fields}
+        number = len(self.ends)
+        message = {"content": parts, "id": f"m{number}"}
+        entry = {"type": kind, "uuid": f"u{number}", "message": message, **fields}
         with self.path.open("ab") as file:
             file.write(json.dumps(entry).encode() + b"\n")
             self.ends.append(file.tell())
         return self
 
-    def call(self, tool: str) -> Noted:
-        return self.add("assistant", {"type": "tool_use", "id": tool})
+    def call(self, tool: str, message_id: str = "m") -> Noted:
+        message = {"id": message_id, "content": [{"type": "tool_use", "id": tool}]}
+        return self.add("assistant", message=message)
 
     def result(self, tool: str) -> Noted:
         return self.add("user", {"type": "tool_result", "tool_use_id": tool})
 
-    def cut(self, number: int, *, before: bool = False) -> int:
+    def behind(self, number: int) -> int:
         """The number of the line behind which it is cut, for the block in this line."""
-        end = self.ends[number]
-        return self.ends.index(fork.end_for(self.path, end, end, before=before))
+        return self.ends.index(fork.end_behind(self.path, self.ends[number]))
+
+    def before(self, number: int) -> int | None:
+        end = fork.end_before(self.path, self.ends[number])
+        return self.ends.index(end) if end else None
 
 
 def test_a_cut_waits_for_the_results_of_what_was_called_at_once(tmp_path: Path) -> None:
     noted = Noted(tmp_path).call("a").call("b").result("a").result("b").add("assistant")
-    assert noted.cut(2) == 3
-    assert noted.cut(3) == 3
-    assert noted.cut(4) == 4
+    assert noted.behind(2) == 3
+    assert noted.behind(3) == 3
+    assert noted.behind(4) == 4
+
+
+def test_a_cut_does_not_wait_for_what_never_came(tmp_path: Path) -> None:
+    """Claude was killed while a tool ran; another process went on."""
+    noted = Noted(tmp_path).call("a").call("b").result("a").add("user").add("assistant")
+    assert noted.behind(2) == 2
+    assert noted.behind(3) == 3
+    assert noted.behind(4) == 4
+    assert noted.before(3) == 2
+    noted = Noted(tmp_path).call("a").call("b", "m2").result("b")
+    assert noted.behind(2) == 2
 
 
 def test_a_cut_in_front_of_a_command_leaves_out_the_note_that_announces_it(
     tmp_path: Path,
 ) -> None:
     noted = Noted(tmp_path).add("assistant").add("user", isMeta=True).add("user")
-    assert noted.cut(2, before=True) == 0
+    assert noted.before(2) == 0
+
+
+def test_in_front_of_the_first_prompt_what_the_cli_notes_is_no_conversation(
+    tmp_path: Path,
+) -> None:
+    noted = Noted(tmp_path).add("attachment").add("user", isMeta=True).add("user").add("user")
+    assert noted.before(2) is None
+    assert noted.before(3) == 2
 
 
 def test_there_is_no_cut_where_claude_waits_for_a_tool(tmp_path: Path) -> None:
-    noted = Noted(tmp_path).call("a").add("user").result("a")
-    with pytest.raises(fork.InMidWork):
-        noted.cut(1, before=True)
     noted = Noted(tmp_path).call("a").call("b").result("a")
     with pytest.raises(fork.InMidWork):
-        noted.cut(2)
+        noted.behind(2)

@@ -33,8 +33,8 @@ class InMidWork(Exception):
 def fork(path: Path, name: str, end: int | None = None) -> str:
     """Write the copy beside the history file at `path`; the id of the new session.
 
-    `name` is what it is called. What stands behind byte `end` of the file is left out; `end_for`
-    finds a good one. The file is read twice, a line at a time: it may be long.
+    `name` is what it is called. What stands behind byte `end` of the file is left out; see
+    `end_before` and `end_behind`. The file is read twice, a line at a time: it may be long.
     Raises NothingToFork.
     """
     old, new = path.stem, str(uuid.uuid4())
@@ -80,33 +80,53 @@ def fork(path: Path, name: str, end: int | None = None) -> str:
     return new
 
 
-def end_for(path: Path, begin: int, end: int, *, before: bool) -> int:
-    """Where to cut so that Claude can go on: in front of what stands at `begin`, or behind `end`.
-
-    Both are the ends of lines. Each call of a tool that is kept has its result: where Claude has
-    called several at once, the others' results are waited for. Raises InMidWork.
-    """
-    place, waiting = 0, set[str]()
+def end_before(path: Path, begin: int) -> int:
+    """Where to cut in front of a prompt, whose line ends at byte `begin`: 0 if it is the first."""
+    place = said = 0
     for entry, line_end in _lines(path):
-        if before and line_end >= begin:
+        if line_end >= begin:
             break
-        if not before and line_end > end and not waiting:
+        if _is_spoken(entry) and not entry.get("isMeta"):  # a note belongs to what follows it
+            place = line_end
+            said = said or entry["type"] in ("user", "assistant")
+    return place if said else 0
+
+
+def end_behind(path: Path, end: int) -> int:
+    """Where to cut behind what ends at byte `end`, so that each call that is kept has its result.
+
+    Where Claude has called several tools at once, the others' results are kept as well; what has
+    none, although the conversation went on, will never have one. Raises InMidWork.
+    """
+    place, message_id, waiting = 0, None, set[str]()
+    for entry, line_end in _lines(path):
+        beyond = line_end > end
+        if beyond and not waiting:
             break
-        if _is_spoken(entry):
-            if before and entry["type"] == "user" and entry.get("isMeta"):
-                continue  # a note that belongs to the prompt behind it, unless more was said
-            for part in _parts(entry):
-                match part.get("type"):
-                    case "tool_use":
-                        waiting.add(as_str(part.get("id")))
-                    case "tool_result":
-                        waiting.discard(as_str(part.get("tool_use_id")))
-                    case _:
-                        pass
+        if not _is_spoken(entry):
+            continue
+        calls, results = _tools(entry)
+        if entry["type"] == "assistant" and as_dict(entry.get("message")).get("id") != message_id:
+            message_id = as_dict(entry.get("message")).get("id")
+            waiting.clear()
+        elif entry["type"] == "user" and not results and not entry.get("isMeta"):
+            waiting.clear()
+        if beyond and not waiting:
+            break
+        waiting = (waiting | calls) - results
+        if not beyond or calls or results:
             place = line_end
     if waiting:
         raise InMidWork("Claude is not done with a tool here. Fork from another place, or later.")
     return place
+
+
+def _tools(entry: dict[str, Any]) -> tuple[set[str], set[str]]:
+    """The ids of the tools that are called in an entry, and of those whose results it holds."""
+    parts = list(_parts(entry))
+    calls = {as_str(part.get("id")) for part in parts if part.get("type") == "tool_use"}
+    results = (part.get("tool_use_id") for part in parts if part.get("type") == "tool_result")
+    return calls, set(map(as_str, results))
 
 
 def _ids(path: Path, end: int | None) -> tuple[dict[str, str], dict[str, str | None]]:
@@ -161,8 +181,7 @@ def _parts(entry: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def _agents(entry: dict[str, Any], by_call: dict[str, str]) -> set[str]:
     """The ids of the agents that an entry sends or hears of."""
     account = as_str(as_dict(entry.get("toolUseResult")).get("agentId"))
-    calls = (as_str(part.get("id")) for part in _parts(entry) if part.get("type") == "tool_use")
-    return {account, *(by_call.get(call, "") for call in calls)} - {""}
+    return {account, *(by_call.get(call, "") for call in _tools(entry)[0])} - {""}
 
 
 def _copy_subagents(source: Path, target: Path, agents: set[str], by_call: dict[str, str]) -> None:

@@ -18,7 +18,7 @@ from ..claude import fork
 from ..drafts import Drafts, TooMuch
 from ..view import places
 from ..view.blocks import Block, NoticeBlock, PromptBlock
-from .manage import NoHistory, top_of
+from .manage import NOTHING_NOTED, NoHistory, top_of
 from .pages import Place, SessionLookup, new_page, title_of
 
 
@@ -36,9 +36,7 @@ def blueprint(place: Place, lookup: SessionLookup, drafts: Drafts) -> Blueprint:
         if not block_id:
             path = lookup.history_file(project_id, session_id)
             if path is None:
-                raise NoHistory(
-                    "Claude has noted nothing of this session yet. Try again in a moment."
-                )
+                raise NoHistory(NOTHING_NOTED)
             return _to(project_id, fork.fork(path, name))
 
         block = top_of(blocks, conversation.block(block_id) or abort(404))
@@ -46,7 +44,10 @@ def blueprint(place: Place, lookup: SessionLookup, drafts: Drafts) -> Blueprint:
         if found is None or not places.can_fork(block):
             raise NoHistory("Claude has not noted this yet. Try again in a moment.")
         prompt = found.block if isinstance(found.block, PromptBlock) else None
-        end = fork.end_for(found.file, found.begin, found.end, before=prompt is not None)
+        if prompt:
+            end = fork.end_before(found.file, found.begin)
+        else:
+            end = fork.end_behind(found.file, found.end)
         try:
             new = fork.fork(found.file, name, end)
         except fork.NothingToFork:
