@@ -69,7 +69,7 @@ def start(settings: RunSettings, choosing: Choosing, session_id: str, project: P
         record = _new_record(settings, choosing, run_id, session_id, project)
         folder = RunFolder.create(settings.runs_dir, run_id)
         folder.store(record)
-        environment = command.environment(settings.environment, command.TELL_MORE)
+        environment = command.environment(command.TELL_MORE, settings.environment)
         started = process.spawn(record.argv, project, environment, folder, run_id)
         record = record.started(started.identity.pid, started.identity.started_at)
         folder.store(record)
