@@ -20,7 +20,8 @@ from .drafts import Drafts, TooMuch
 from .runs.control import ControlRefused
 from .runs.queue import PromptNotFound, PromptTaken
 from .runs.run import AlreadyAnswered, RunNotLive
-from .runs.supervisor import CannotStart, RunNotFound, RunSettings, StillRunning, Supervisor
+from .runs.starting import CannotStart, RunSettings
+from .runs.supervisor import RunNotFound, StillRunning, Supervisor
 from .runs.trash import NotInTrash, Trash
 from .settings import Settings
 from .state import ensure_state_dir
@@ -39,6 +40,7 @@ from .web import (
     decisions,
     errors,
     filters,
+    forks,
     forms,
     headers,
     live,
@@ -72,6 +74,7 @@ ERRORS: dict[type[Exception], int] = {
     NotStopped: 503,
     BadCursor: 422,
     fork.NothingToFork: 409,
+    fork.InMidWork: 409,
     manage.NoHistory: 409,
 }
 
@@ -172,6 +175,7 @@ def _add_pages(
     app.register_blueprint(browse.blueprint(place.config_dir, trash))
     app.register_blueprint(pages.blueprint(place, lookup, marks, needs, supervisor.leaving))
     app.register_blueprint(manage.blueprint(lookup, screens, marks, trash, ROOT / "static"))
+    app.register_blueprint(forks.blueprint(place, lookup, drafts))
     app.register_blueprint(manage.trash_blueprint(screens, trash))
     app.register_blueprint(pictures.blueprint(lookup))
     app.register_blueprint(prompts.blueprint(place, supervisor, lookup, drafts))

@@ -240,6 +240,21 @@ def test_history_folds_into_the_blocks_that_were_seen_live(captured: Captured) -
     ]
 
 
+def test_what_agents_did_is_told_by_history_as_it_was_seen_live(captured: Captured) -> None:
+    """Live alone: what they asked."""
+
+    def seen(transcript: Transcript, word: str) -> tuple[object, ...]:
+        task = turn(transcript, captured.prompts[word])[1]
+        assert isinstance(task, ToolBlock)
+        task.children[:] = [each for each in task.children if not isinstance(each, AskBlock)]
+        texts = [text_of(each) for each in task.children if isinstance(each, TextBlock)]
+        assert texts == ["I am the agent.", "Ready."]
+        return task.over, look(task)
+
+    for word in ("delegate", "hand"):
+        assert seen(captured.past_with_agents(), word) == seen(captured.live(), word)
+
+
 def test_history_in_two_stretches_has_the_blocks_of_both(captured: Captured) -> None:
     cut = next(
         number
@@ -625,6 +640,19 @@ def test_the_output_of_a_command_that_is_told_again_stands_once() -> None:
 
     block = only(feed(told("msg_1"), told("msg_2")))
     assert (block.id, text_of(block)) == ("u", "$1")
+
+
+def test_what_a_command_says_in_a_line_is_a_notice_and_more_is_a_text() -> None:
+    def said(words: str) -> Block:
+        output = f"<local-command-stdout>{words}</local-command-stdout>"
+        live = line(type="assistant", uuid="u", message={}, local_command_source=output)
+        past = line(type="system", subtype="local_command", uuid="u", content=output)
+        shown = only(feed(live)), only(feed(past, run_id=None))
+        assert look(shown[0]) == look(shown[1])
+        return shown[0]
+
+    assert said("Set model to `Opus`").kind == "notice"
+    assert said("## Costs\n\n- $1").kind == "text"
 
 
 def test_a_command_stands_in_front_of_all_that_its_turn_said() -> None:
