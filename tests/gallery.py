@@ -466,6 +466,11 @@ def play(gallery: Gallery) -> None:
     rules = {"allow": TOOLS_ALLOWED}
     settings = gallery.sandbox.config_dir / "settings.json"
     settings.write_text(json.dumps({"permissions": rules}), encoding="utf-8")
+    greeting = gallery.sandbox.project / "greeting"
+    greeting.write_text("The orchard is open from 8 to 18 o'clock.\n", encoding="utf-8")
+    gallery.begin("events", "Try hard")
+    gallery.shows("events", "Hook SessionStart")
+    greeting.unlink()
     gallery.begin("answer", "How is the orchard doing?", picture=True)
     gallery.begin("files", "Tidy up the files")
     gallery.begin("commands", "Check everything")
@@ -475,17 +480,15 @@ def play(gallery: Gallery) -> None:
     for name, turns in {"answer": 2, "files": 1, "commands": 1}.items():
         gallery.shows(name, "tokens in,", turns)
     settings.unlink()  # from here on Claude asks
-    play_phases(gallery)
     play_asks(gallery)
+    play_phases(gallery)
+    for name in ASKED:
+        gallery.shows(name, 'data-state="open"')
 
 
 def play_events(gallery: Gallery) -> None:
-    """A hook that speaks, retries, an error, a compaction, an interruption."""
-    greeting = gallery.sandbox.project / "greeting"
-    greeting.write_text("The orchard is open from 8 to 18 o'clock.\n", encoding="utf-8")
-    gallery.begin("events", "Try hard")
+    """After a hook that spoke and retries: an error, a compaction, an interruption."""
     gallery.shows("events", "tokens in,")
-    greeting.unlink()
     for turns, text in enumerate(("This is too much", "/compact", "And now?"), 2):
         gallery.prompt("events", text)
         gallery.shows("events", "tokens in,", turns)
@@ -496,14 +499,19 @@ def play_events(gallery: Gallery) -> None:
 
 
 def play_asks(gallery: Gallery) -> None:
-    """One of each kind, open."""
-    gallery.begin("ask-edit", "Expect more of each tree")
-    gallery.begin("ask-command", "Install vitest")
-    gallery.begin("ask-outside", "Back up app.py")
-    gallery.begin("ask-question", "What do you need to know?")
-    gallery.begin("ask-plan", "Make a plan", permission_mode="plan", was_permission_mode="")
-    for name in ("edit", "command", "outside", "question", "plan"):
-        gallery.shows(f"ask-{name}", 'data-state="open"')
+    """One of each kind, left open."""
+    for name, prompt in ASKED.items():
+        mode = "plan" if name == "ask-plan" else ""
+        gallery.begin(name, prompt, permission_mode=mode, was_permission_mode="")
+
+
+ASKED = {
+    "ask-edit": "Expect more of each tree",
+    "ask-command": "Install vitest",
+    "ask-outside": "Back up app.py",
+    "ask-question": "What do you need to know?",
+    "ask-plan": "Make a plan",
+}
 
 
 def play_phases(gallery: Gallery) -> None:

@@ -16,14 +16,17 @@ WANTED = os.environ.get("OPCODE_SCREENSHOTS") == "1"
 PHONE = {
     "is_mobile": True,
     "has_touch": True,
-    "device_scale_factor": 2,
+    "device_scale_factor": 1.5,
     "reduced_motion": "reduce",
 }
 """How a browser is opened that stands for a phone."""
 
 
-def take(page: Page, name: str, sandbox: Sandbox, of: Locator | None = None) -> None:
-    """A picture of the page as it is, or `of` a part of it, without the test's own folders."""
+def take(page: Page, name: str, sandbox: Sandbox, *parts: Locator) -> None:
+    """A picture of what is on the screen, or of `parts` of the page and what is between them.
+
+    The test's own folders are not in it.
+    """
     if not WANTED:
         return
     page.evaluate(
@@ -42,7 +45,23 @@ def take(page: Page, name: str, sandbox: Sandbox, of: Locator | None = None) -> 
     )
     path = FOLDER / f"{name}.jpg"
     path.parent.mkdir(parents=True, exist_ok=True)
-    (of or page).screenshot(path=path, type="jpeg", quality=QUALITY)
+    if not parts:
+        page.screenshot(path=path, type="jpeg", quality=QUALITY)
+        return
+    top, bottom = page.evaluate(
+        """async parts => {
+            const frame = () => new Promise(requestAnimationFrame);
+            await frame().then(frame);
+            const boxes = parts.map(each => each.getBoundingClientRect());
+            return [Math.min(...boxes.map(each => each.top)) + scrollY - 8,
+                    Math.max(...boxes.map(each => each.bottom)) + scrollY + 8];
+        }""",
+        [part.element_handle() for part in parts],
+    )
+    width = page.evaluate("document.documentElement.clientWidth")
+    top = max(0, top)
+    clip = {"x": 0, "y": top, "width": width, "height": bottom - top}
+    page.screenshot(path=path, type="jpeg", quality=QUALITY, full_page=True, clip=clip)  # type: ignore[arg-type]
 
 
 def named_in(text: str) -> set[Path]:

@@ -174,7 +174,7 @@ def covered(page: Page, selector: str) -> list[str]:
 
 def smaller_than_a_thumb(page: Page) -> list[str]:
     found: list[str] = page.locator(
-        "button, .button, .row, .back, nav a, .brand, .block-tool summary, .question label"
+        "button, .button, .row, .back, nav a, .brand, summary, select, .question label, .links a"
     ).evaluate_all(
         """controls => controls.filter(each => each.checkVisibility()).filter(each => {
             const box = each.getBoundingClientRect();
