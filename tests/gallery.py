@@ -365,7 +365,7 @@ def furnish(sandbox: Sandbox) -> None:
     (project / "app.py").write_text(APP, encoding="utf-8")
     (project / "check.sh").write_text(CHECK, encoding="utf-8")
     (project / "photo.png").write_bytes(photo())
-    cell = {
+    cell: dict[str, object] = {
         "cell_type": "code",
         "id": "count",
         "metadata": {},

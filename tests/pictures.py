@@ -8,10 +8,12 @@ from pathlib import Path
 
 from playwright.sync_api import Locator, Page
 
+from opcode_htmx.claude.history import project_id
+
 from .support import ROOT, Sandbox
 
 FOLDER = ROOT / "docs" / "screenshots"
-QUALITY = 72
+QUALITY = 68
 WANTED = os.environ.get("OPCODE_SCREENSHOTS") == "1"
 PHONE = {
     "is_mobile": True,
@@ -41,27 +43,34 @@ def take(page: Page, name: str, sandbox: Sandbox, *parts: Locator) -> None:
                 for (const [from, to] of names)
                     if (field.value.includes(from)) field.value = field.value.replaceAll(from, to);
         }""",
-        [[str(sandbox.state), "~/.local/state/opcode-htmx"], [str(sandbox.home), "/home/sam"]],
+        [
+            [page.evaluate("location.origin"), "http://192.168.1.20:8080"],
+            [str(sandbox.state), "~/.local/state/opcode-htmx"],
+            [str(sandbox.home), "/home/sam"],
+            [project_id(sandbox.home), "-home-sam"],
+        ],
     )
     path = FOLDER / f"{name}.jpg"
     path.parent.mkdir(parents=True, exist_ok=True)
+    page.mouse.move(0, 0)
     if not parts:
         page.screenshot(path=path, type="jpeg", quality=QUALITY)
         return
     top, bottom = page.evaluate(
         """async parts => {
+            document.querySelector(".topbar").style.position = "static";
             const frame = () => new Promise(requestAnimationFrame);
             await frame().then(frame);
             const boxes = parts.map(each => each.getBoundingClientRect());
-            return [Math.min(...boxes.map(each => each.top)) + scrollY - 8,
-                    Math.max(...boxes.map(each => each.bottom)) + scrollY + 8];
+            return [Math.min(...boxes.map(each => each.top)) + scrollY - 6,
+                    Math.max(...boxes.map(each => each.bottom)) + scrollY + 6];
         }""",
         [part.element_handle() for part in parts],
     )
-    width = page.evaluate("document.documentElement.clientWidth")
-    top = max(0, top)
+    top, width = max(0, top), page.evaluate("document.documentElement.clientWidth")
     clip = {"x": 0, "y": top, "width": width, "height": bottom - top}
     page.screenshot(path=path, type="jpeg", quality=QUALITY, full_page=True, clip=clip)  # type: ignore[arg-type]
+    page.evaluate("document.querySelector('.topbar').style.position = ''")
 
 
 def named_in(text: str) -> set[Path]:
