@@ -17,7 +17,7 @@ import pytest
 from playwright.sync_api import Error, FilePayload, Locator, Page, expect
 
 from . import gallery, pictures
-from .browser import Phone
+from .browser import CUT_OFF, Phone
 from .gallery import Gallery
 from .support import Sandbox, Server
 from .test_look import SHIFTS, smaller_than_a_thumb, to_go, too_small_to_type_in
@@ -254,6 +254,7 @@ def test_every_card_and_every_control_in_one_view(
     if theme == "light":  # what moves does so in every theme alike
         a_session_grows_and_is_left_and_managed(view)
     other_pages(view)
+    it_says_so_when_it_is_offline(view)
     assert not view.wrong, "\n\n".join(view.wrong)
 
 
@@ -612,6 +613,18 @@ def other_pages(view: View) -> None:
         asking = page.locator("#runs .status", has_text="Waiting for your answer")
         expect(asking).to_have_count(len(ASKS))
         expect(page.get_by_role("link", name=re.compile("Running .* need"))).to_be_visible()
+
+
+def it_says_so_when_it_is_offline(view: View) -> None:
+    page = view.page
+    view.phone.forgiven += CUT_OFF
+    page.route_web_socket(re.compile("/live"), lambda socket: socket.close(code=1011))
+    page.goto(f"{view.gallery.address['files']}#end")
+    with view.looking_at("offline"):
+        expect(view.phone.status).to_contain_text("Offline. Last update")
+        expect(page.locator("body")).to_have_attribute("data-link", "offline")
+    view.can_be_hit("offline", DOCK)
+    view.picture("status-offline", page.locator(".state"))
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
