@@ -13,7 +13,7 @@ from opcode_htmx.claude.history import project_id
 from .support import ROOT, Sandbox
 
 FOLDER = ROOT / "docs" / "screenshots"
-QUALITY = 68
+QUALITY = 65
 WANTED = os.environ.get("OPCODE_SCREENSHOTS") == "1"
 PHONE = {
     "is_mobile": True,
