@@ -666,6 +666,15 @@ def test_a_command_stands_in_front_of_all_that_its_turn_said() -> None:
     assert [b.kind for b in both.blocks] == ["prompt", "text", "prompt"]
 
 
+def test_a_prompt_stands_in_front_of_the_retries_that_it_met() -> None:
+    """The CLI tells the first prompt of a run only once the API has taken it."""
+    hook = line(type="system", subtype="hook_response", uuid="hook", output="Good morning")
+    tries = [line(type="system", subtype="api_retry", uuid=f"r{n}", attempt=n) for n in (1, 2)]
+    transcript = feed(hook, *tries, user("hello"))
+    assert [b.id for b in transcript.blocks] == ["hook", "p", "r1"]
+    assert [b.id for b in transcript.changed_since(0)] == ["hook", "p", "r1"]
+
+
 def test_an_unknown_line_on_stdout_is_shown_as_it_came() -> None:
     block = only(feed(line(type="next", a={"b": "ä"})), RawBlock)
     assert isinstance(block, RawBlock)

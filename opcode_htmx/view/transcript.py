@@ -220,6 +220,9 @@ class Transcript:
             if is_command(text):
                 # It is told behind what it printed; people read it in front
                 self._shelf.bring_forward(prompt, self._turn_began)
+            elif self._notes.is_retry(self.blocks[-2:-1]):
+                # A first prompt is told only once the API has taken it
+                self._shelf.bring_forward(prompt, len(self.blocks) - 2)
 
     def _system(self, event: SystemEvent) -> None:
         content = event.raw.get("content")
