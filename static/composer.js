@@ -19,6 +19,9 @@
     note.textContent = sentence;
     $("flash").replaceChildren(note);
   };
+  document.addEventListener("htmx:error", ({ detail }) => {
+    if (detail.ctx?.request) complain("That could not be sent: the server does not answer. Try again.");
+  });
 
   // --- the draft --------------------------------------------------------------------------
 
