@@ -1,5 +1,5 @@
-// The composer of a session's page: what is typed and chosen, until it is sent; the server keeps it
-// meanwhile. It comes after the first paint.
+// The composer of a session's page, and of the page where one begins: what is typed and chosen, until
+// it is sent; the server keeps it meanwhile. It comes after the first paint.
 "use strict";
 
 (() => {
@@ -11,6 +11,7 @@
   const files = $("files");
   const list = $("completions");
   const { address } = composer.dataset;
+  const folder = $("folder"); // of a session that has not begun
   const page = $("prompt-id").value; // tells what was typed here from what was typed elsewhere
 
   const complain = (sentence) => {
@@ -37,6 +38,7 @@
       prompt_id: $("prompt-id").value,
       prompt: text,
       by: page,
+      folder: folder?.value ?? "",
     });
     const keepalive = String(body).length < SAFE_BYTES;
     fetch(`${address}/draft`, { method: "POST", body, keepalive })
@@ -53,6 +55,10 @@
     if (dataset.by !== page && prompt.value === kept) prompt.value = kept = value;
   };
 
+  folder?.addEventListener("input", () => {
+    kept = null;
+    saveSoon();
+  });
   addEventListener("pagehide", save);
   document.addEventListener("visibilitychange", () => document.hidden && save());
   document.addEventListener("htmx:ws:after:connection", saveSoon);
@@ -133,7 +139,8 @@
     if (!query) return close();
     if (query === asked) return;
     asked = query;
-    const answer = await fetch(`${address}/complete?q=${encodeURIComponent(query)}`).catch(() => null);
+    const asks = new URLSearchParams({ q: query, folder: folder?.value ?? "" });
+    const answer = await fetch(`${address}/complete?${asks}`).catch(() => null);
     const html = answer?.ok ? await answer.text() : "";
     if (asked !== query) return; // a later letter has been asked for, or nothing any more
     list.innerHTML = html;

@@ -268,7 +268,7 @@
       // htmx may have started before its extensions were there
       if (address === addresses.at(-1)) script.onload = () => {
         htmx.process(document.body);
-        // what was chosen before anyone listened
+        // what was chosen before
         document.querySelector("#options :checked:not([selected],[checked]),#options [checked]:not(:checked)")
           ?.dispatchEvent(new Event("change", { bubbles: true }));
       };

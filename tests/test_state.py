@@ -197,8 +197,8 @@ def test_a_permission_request_is_open_until_it_is_answered() -> None:
 def test_an_answer_that_did_not_get_through_leaves_the_request_open_in_any_order() -> None:
     answer = sent(outgoing.allow_line("r1", {}))
     lost = sent(outgoing.undelivered_line("r1"))
-    for order in ([asks("r1"), answer, lost], [answer, lost, asks("r1")]):
-        state = fold(sent(SENT), replay(PROMPT), *order)
+    for first, second, third in ((asks("r1"), answer, lost), (answer, lost, asks("r1"))):
+        state = fold(sent(SENT), replay(PROMPT), first, second, third)
         assert (list(state.asks), state.answers, state.phase) == (["r1"], {}, Phase.WAITING)
         fold(sent(outgoing.deny_line("r1", "no")), state=state)
         assert (list(state.asks), state.phase) == ([], Phase.WORKING)

@@ -18,6 +18,7 @@ import gevent
 from gevent.lock import BoundedSemaphore
 
 from ..claude import command, history, outgoing
+from ..claude.capabilities import Model
 from ..claude.messages import ImageContent
 from . import process
 from .choosing import Choosing
@@ -67,6 +68,8 @@ class RunSettings:
     keep_running: bool = True
     """Whether a run goes on without a viewer, unless a person has chosen for its session."""
     disconnect_grace: float = 60.0
+    models: Callable[[], tuple[Model, ...]] = tuple
+    """Those that Claude has named where it was asked without a run."""
 
     def attached(self, session_id: str) -> Path:
         """Where the files are kept that a person gives Claude in this session."""
@@ -85,6 +88,7 @@ class Supervisor:
             permission_mode=settings.permission_mode,
             allow_bypass=settings.allow_bypass,
             keep_running=settings.keep_running,
+            offered=settings.models,
         )
         self.leaving = Leaving(self.live, self.choosing.keeps_running, settings.disconnect_grace)
         self._runs: dict[str, Run] = {}
