@@ -6,6 +6,7 @@ leaves it behind.
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -45,7 +46,10 @@ def ask(
         except OSError as error:
             raise NoOffer(f"it could not be started: {error.strerror or error}") from error
         try:
-            child.communicate(outgoing.initialize_line(), timeout=seconds)
+            if child.stdin:
+                with contextlib.suppress(BrokenPipeError), child.stdin:
+                    child.stdin.write(outgoing.initialize_line())
+            child.wait(timeout=seconds)
         except subprocess.TimeoutExpired:
             raise NoOffer(f"no answer within {seconds:g} s") from None
         finally:

@@ -135,8 +135,9 @@ class Offers:
 
     def _learn(self, place: Path, ask: Callable[[Path], Json]) -> None:
         try:
+            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
             if place == self._nowhere:
-                place.mkdir(mode=0o700, parents=True, exist_ok=True)
+                place.mkdir(mode=0o700, exist_ok=True)
             answer = ask(place)
             kept = {name: answer.get(name) for name in ("models", "commands")}
             offer = _offer(kept, time.time())
