@@ -64,7 +64,7 @@
   document.addEventListener("htmx:ws:after:connection", saveSoon);
   document.addEventListener("htmx:ws:after:message:incoming", takeOver);
 
-  composer.addEventListener("htmx:before:request", () => clearTimeout(timer));
+  composer.addEventListener("htmx:before:request", ({ target }) => target === composer && clearTimeout(timer));
   composer.addEventListener("htmx:after:request", (event) => {
     const { request, response } = event.detail.ctx;
     if (response.status >= 400 || event.target !== composer) return;
