@@ -1,5 +1,5 @@
-// The composer of a session's page, and of the page where one begins: what is typed and chosen, until
-// it is sent; the server keeps it meanwhile. It comes after the first paint.
+// The composer of a session's page, or of a new one's: what is typed and chosen, until it is sent; the
+// server keeps it meanwhile.
 "use strict";
 
 (() => {
@@ -20,8 +20,8 @@
     note.textContent = sentence;
     $("flash").replaceChildren(note);
   };
-  document.addEventListener("htmx:error", ({ detail }) => {
-    if (detail.ctx?.request) complain("That could not be sent: the server does not answer. Try again.");
+  document.addEventListener("htmx:error", (event) => {
+    if (event.detail.ctx?.request) complain("That could not be sent: the server does not answer. Try again.");
   });
 
   // --- the draft --------------------------------------------------------------------------
@@ -30,7 +30,6 @@
   let timer = 0;
 
   const save = () => {
-    clearTimeout(timer);
     const text = prompt.value;
     if (text === kept) return;
     const body = new URLSearchParams({
@@ -64,7 +63,7 @@
   document.addEventListener("htmx:ws:after:connection", saveSoon);
   document.addEventListener("htmx:ws:after:message:incoming", takeOver);
 
-  composer.addEventListener("htmx:before:request", ({ target }) => target === composer && clearTimeout(timer));
+  composer.addEventListener("htmx:before:request", (event) => event.target === composer && clearTimeout(timer));
   composer.addEventListener("htmx:after:request", (event) => {
     const { request, response } = event.detail.ctx;
     if (response.status >= 400 || event.target !== composer) return;

@@ -17,6 +17,7 @@ from .browser import Phone
 from .support import Sandbox, Server, until
 from .test_composer import answered, box, chips, drafts, kept, last_prompt, offered, png
 from .test_composer_forms import typed
+from .test_offers import from_a_terminal
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -211,3 +212,14 @@ def test_nothing_is_told_of_folders_in_which_nobody_may_work(server: Server) -> 
         answer = server.get("/new/complete", params={"q": "@", "folder": folder})
         assert (answer.status_code, answer.text) == (200, "")
         assert server.get("/new/options", params={"folder": folder}).status_code == 204
+
+
+def test_a_session_from_a_terminal_gets_claudes_models_while_one_looks_at_it(
+    phone: Phone, sandbox: Sandbox
+) -> None:
+    phone.page.goto(from_a_terminal(sandbox))
+    phone.page.locator("#options-d summary").click()
+    model = phone.page.get_by_label("Model")
+    expect(model.get_by_role("option", name="Haiku 5.5")).to_have_count(1, timeout=20_000)
+    box(phone).press_sequentially("/compac")
+    expect(offered(phone).first).to_contain_text("/compact")
