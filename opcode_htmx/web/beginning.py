@@ -109,11 +109,11 @@ def blueprint(
     @beginning.get("/projects/<project_id>/new")
     def new_in_project(project_id: str) -> str:
         sessions.project(place.config_dir, project_id)  # or it is 404
-        return beginnings.page(project_id, request.args)
+        return beginnings.page(project_id, {"folder": request.args.get("folder", "")})
 
     @beginning.get("/new")
     def new() -> str:
-        return beginnings.page("", request.args)
+        return beginnings.page("", {"folder": request.args.get("folder", "")})
 
     @beginning.post("/projects/<project_id>/new/draft")
     @beginning.post("/new/draft", defaults={"project_id": ""})

@@ -19,7 +19,7 @@ from ..drafts import DraftFile, Drafts, TooMuch
 from ..runs.run import RunNotLive
 from ..runs.supervisor import CannotStart, Supervisor
 from . import attachments
-from .beginning import Beginnings, draft_name
+from .beginning import FOLDER_CHARACTERS, Beginnings, draft_name
 from .controls import BypassNotAllowed, choices
 from .forms import BadForm, by_htmx, session_url, typed
 from .pages import SessionLookup
@@ -34,7 +34,8 @@ def blueprint(
 
     @prompts.post("/sessions")
     def start() -> BaseResponse:
-        project_id, folder_text = request.form.get("project", ""), request.form.get("folder", "")
+        project_id = request.form.get("project", "")
+        folder_text = request.form.get("folder", "")[:FOLDER_CHARACTERS]
         draft = draft_name(project_id)
         try:
             kept = attachments.keep(drafts, draft, request.files.getlist("files"))
