@@ -160,7 +160,7 @@ class Server:
                 stdout=log,
                 stderr=log,
             )
-        until(self._answers, f"the server answers; its log is {self.log}")
+        until(self._answers, f"the server answers; its log is {self.log}", 60)
         return self
 
     @property
@@ -215,5 +215,5 @@ class Server:
         assert self._process.poll() is None, self.log.read_text(encoding="utf-8")
         try:
             return requests.get(f"{self.url}/healthz", timeout=5).ok
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return False
