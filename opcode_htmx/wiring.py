@@ -9,6 +9,8 @@ from flask import Flask
 from flask_sock import Sock
 
 from . import credentials
+from .api import envelope
+from .api import projects as api_projects
 from .claude import binary, command, fork, history, sessions
 from .claude.files import ProjectFiles
 from .demo import scenes, service
@@ -53,6 +55,7 @@ ERRORS: dict[type[Exception], int] = {
     sessions.SessionNotFound: 404,
     sessions.InvalidFolder: 422,
     forms.BadForm: 422,
+    envelope.InvalidRequest: 422,
     RunNotFound: 404,
     PromptNotFound: 404,
     PromptTaken: 409,
@@ -172,6 +175,7 @@ def _add_pages(
     app.register_blueprint(completion.blueprint(place.config_dir, supervisor, lookup, files))
     app.register_blueprint(decisions.blueprint(supervisor))
     app.register_blueprint(controls.blueprint(supervisor.choosing, lookup))
+    app.register_blueprint(api_projects.blueprint(place.config_dir, supervisor, lookup))
     open_sockets = sockets.OpenSockets()
     open_sockets.init_app(app)
     sock = Sock(app)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO, NoReturn
 
 SESSION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -45,3 +47,36 @@ def _said_after(line: bytes, moment: float) -> bool:
         return said and datetime.fromisoformat(entry["timestamp"]).timestamp() > moment
     except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
         return False
+
+
+def values(path: Path) -> Iterator[bytes]:
+    """The lines of a history file as JSON values, one at a time; raises OSError at once.
+
+    A line that is no JSON becomes `{"type": "raw", "line": …}`. What is appended from now on is
+    not read.
+    """
+    file = path.open("rb")
+    return _values(file, path.stat().st_size)
+
+
+def _values(file: BinaryIO, size: int) -> Iterator[bytes]:
+    with file:
+        while size > 0 and (line := file.readline(size)):
+            size -= len(line)
+            if line := line.strip():
+                yield _value(line)
+
+
+def _value(line: bytes) -> bytes:
+    try:
+        _STRICT.decode(line.decode())
+        return line
+    except (ValueError, RecursionError):
+        return json.dumps({"type": "raw", "line": line.decode("utf-8", "replace")}).encode()
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
+
+
+_STRICT = json.JSONDecoder(parse_constant=_refuse)

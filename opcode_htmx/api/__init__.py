@@ -1,0 +1,1 @@
+"""The API for scripts and other front ends: JSON over HTTP and sockets."""
