@@ -9,10 +9,12 @@ from flask import Flask
 from flask_sock import Sock
 
 from . import credentials
-from .api import envelope
+from .api import catalog, envelope, openapi
 from .api import projects as api_projects
-from .claude import binary, command, fork, history, sessions
+from .api import settings as api_settings
+from .claude import binary, command, fork, history, mcp, sessions, user_files
 from .claude.files import ProjectFiles
+from .claude.installations import Installations
 from .demo import scenes, service
 from .drafts import Drafts, TooMuch
 from .runs.control import ControlRefused
@@ -56,6 +58,7 @@ ERRORS: dict[type[Exception], int] = {
     sessions.InvalidFolder: 422,
     forms.BadForm: 422,
     envelope.InvalidRequest: 422,
+    user_files.UserFileError: 422,
     RunNotFound: 404,
     PromptNotFound: 404,
     PromptTaken: 409,
@@ -175,8 +178,28 @@ def _add_pages(
     app.register_blueprint(completion.blueprint(place.config_dir, supervisor, lookup, files))
     app.register_blueprint(decisions.blueprint(supervisor))
     app.register_blueprint(controls.blueprint(supervisor.choosing, lookup))
-    app.register_blueprint(api_projects.blueprint(place.config_dir, supervisor, lookup))
+    _add_api(app, place, supervisor, lookup, settings)
     open_sockets = sockets.OpenSockets()
     open_sockets.init_app(app)
     sock = Sock(app)
     live.register(sock, lookup, open_sockets, supervisor.leaving)
+
+
+def _add_api(
+    app: Flask,
+    place: pages.Place,
+    supervisor: Supervisor,
+    lookup: pages.SessionLookup,
+    settings: Settings,
+) -> None:
+    config_dir, demo = place.config_dir, place.sample_project
+    installed = Installations(
+        settings.claude_path, settings.child_environment.get("PATH", ""), settings.home
+    )
+    moved = demo is not None or "CLAUDE_CONFIG_DIR" in settings.child_environment
+    state_file = mcp.state_file(config_dir, settings.home, moved)
+    roots = (*place.project_roots, *([demo] if demo else []))
+    app.register_blueprint(api_projects.blueprint(config_dir, supervisor, lookup))
+    app.register_blueprint(api_settings.blueprint(config_dir, supervisor.binary, installed))
+    app.register_blueprint(catalog.blueprint(config_dir, state_file, roots))
+    app.register_blueprint(openapi.blueprint())

@@ -18,7 +18,7 @@ import requests
 from opcode_htmx.claude import history
 
 from .api import NOON, data, error, get, line, prompt, session, stamp
-from .support import PASSWORD, USER, Sandbox, Server, until
+from .support import PASSWORD, USER, Sandbox, Server
 
 FOLDER = "/home/me/shop"
 PROJECT = "-home-me-shop"
@@ -168,19 +168,19 @@ def test_an_empty_history_is_an_empty_list(server: Server, config: Path) -> None
 
 def test_the_id_of_a_run_finds_the_session_too(server: Server, sandbox: Sandbox) -> None:
     project = history.project_id(sandbox.project)
-    session_id = str(uuid.uuid4())
     answer = server.post(
         "/sessions",
         {
             "folder": str(sandbox.project),
             "prompt": "say hello",
-            "session_id": session_id,
+            "session_id": str(uuid.uuid4()),
             "prompt_id": str(uuid.uuid4()),
         },
     )
     assert answer.status_code == 303, answer.text
     runs = sandbox.state / "runs"
-    run_id = until(lambda: next((path.name for path in runs.glob("*")), ""), "a run")
+    run_id = next(path.name for path in runs.iterdir())
+    session_id = json.loads((runs / run_id / "run.json").read_text())["session_id"]
     # The stand-in keeps no history: as long as there is none, it is empty
     assert history_of(server, run_id, project) == []
     session(sandbox.config_dir, sandbox.project, prompt("say hello", FOLDER), session_id)

@@ -93,7 +93,14 @@ class NewSystemPrompt(Request):
     content: Annotated[str, Field(max_length=1024 * 1024)]
 
 
-# What Claude knows -----------------------------------------------------------------------
+# What Claude can be told to use ----------------------------------------------------------
+
+
+class OfProject(Request):
+    """For which project, if for one, is asked."""
+
+    project_id: str | None = Field(None, description="The id of a project.")
+    project_path: str | None = Field(None, description="Or its folder.")
 
 
 class SlashCommand(Answer):

@@ -94,6 +94,11 @@ class Supervisor:
         self._idle_watch = gevent.spawn(self._end_idle_runs)
         self._changes: dict[str, Broadcast] = {}
 
+    @property
+    def binary(self) -> Path:
+        """The CLI that new runs are started with."""
+        return self._settings.binary
+
     # --- finding ----------------------------------------------------------------------------
 
     def get(self, run_id: str) -> Run:
