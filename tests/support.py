@@ -208,5 +208,5 @@ class Server:
         assert self._process.poll() is None, self.log.read_text(encoding="utf-8")
         try:
             return requests.get(f"{self.url}/healthz", timeout=5).ok
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return False

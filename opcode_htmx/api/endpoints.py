@@ -19,6 +19,12 @@ BODY = {
     415: "The body is not declared as application/json.",
     422: "The body, or what it asks for, cannot be used.",
 }
+EXAMPLES = {
+    "project_id": "-Users-max-local-opcode",
+    "session_id": "7c2f1d9e-4b3a-4c8e-9d21-5f6a7b8c9d0e",
+}
+"""Of the parameters in the addresses."""
+
 NOT_FOUND = {404: "There is no such project or session."}
 CANNOT_READ = {422: "The file cannot be read as what it should be."}
 

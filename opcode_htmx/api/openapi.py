@@ -12,7 +12,7 @@ from flask import Blueprint, Response, render_template
 from pydantic import TypeAdapter
 
 from . import models
-from .endpoints import BODY, ENDPOINTS, Endpoint
+from .endpoints import BODY, ENDPOINTS, EXAMPLES, Endpoint
 from .envelope import JSON
 
 VERSION = "1"
@@ -151,7 +151,13 @@ def _name(each: Endpoint) -> str:
 
 def _in_path(each: Endpoint) -> list[dict[str, Any]]:
     return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string"},
+            **({"example": EXAMPLES[name]} if name in EXAMPLES else {}),
+        }
         for name in _PARAMETER.findall(each.path)
     ]
 
