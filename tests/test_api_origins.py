@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import requests
+from playwright.sync_api import Browser
 
 from .api import data, error
 from .support import PASSWORD, USER, Sandbox, Server
@@ -106,13 +109,13 @@ def test_what_a_browser_would_send_without_asking_first_needs_the_token(server: 
     login = requests.get(server.url + "/", auth=RIGHT, timeout=20)
     cookie = "; ".join(f"{name}={value}" for name, value in login.cookies.items())
     # A cookie, whose site a page can choose, and the types that forms have
-    assert "out of date" in error(put(server, FRIEND, Cookie=cookie), 403)
+    assert "X-CSRF-Token" in error(put(server, FRIEND, Cookie=cookie), 403)
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
         headers = {"Origin": FRIEND, "Content-Type": kind}
         answer = requests.post(
             server.url + "/api/none", data="{}", headers=headers, auth=RIGHT, timeout=20
         )
-        assert "out of date" in error(answer, 403), kind
+        assert "X-CSRF-Token" in error(answer, 403), kind
     answer = requests.post(
         server.url + "/sessions", json={}, headers={"Origin": FRIEND}, auth=RIGHT, timeout=20
     )
@@ -121,7 +124,7 @@ def test_what_a_browser_would_send_without_asking_first_needs_the_token(server: 
 
 
 def test_our_own_pages_send_the_token(server: Server) -> None:
-    assert "out of date" in error(put(server, server.url), 403)
+    assert "X-CSRF-Token" in error(put(server, server.url), 403)
 
 
 def test_a_script_that_keeps_cookies_goes_on_as_it_began(server: Server) -> None:
@@ -131,3 +134,81 @@ def test_a_script_that_keeps_cookies_goes_on_as_it_began(server: Server) -> None
         assert "Set-Cookie" not in first.headers
         second = script.put(server.url + PROMPT, json={"content": "again"}, timeout=20)
         assert data(second) == "again"
+
+
+ASK = """async ([address, credentials, method, include]) => {
+  const headers = credentials ? {Authorization: `Basic ${btoa(credentials)}`} : {};
+  const options = {method, headers, credentials: include ? "include" : "same-origin"};
+  if (method !== "GET") {
+    headers["Content-Type"] = "application/json";
+    options.body = JSON.stringify({content: "from a page"});
+  }
+  try {
+    return (await (await fetch(address, options)).json()).data;
+  } catch (error) {
+    return String(error.name);
+  }
+}"""
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Callable[[], str]]:
+    """Starts servers of an empty page, and gives their origins."""
+    servers: list[ThreadingHTTPServer] = []
+
+    class Page(SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    def start() -> str:
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.browser
+def test_a_browser_lets_pages_of_allowed_origins_in_and_others_not(
+    browser: Browser,
+    sandbox: Sandbox,
+    stand_in: Path,
+    start_server: Callable[..., Server],
+    elsewhere: Callable[[], str],
+) -> None:
+    friend, stranger = elsewhere(), elsewhere()
+    server = start_server(sandbox, stand_in, OPCODE_ALLOWED_ORIGINS=friend)
+    address, login = server.url + PROMPT, f"{USER}:{PASSWORD}"
+    with browser.new_context() as context:
+        page = context.new_page()
+        # The browser is logged in, as that of the owner is
+        page.goto(f"{server.url}/login")
+        page.get_by_label("User").fill(USER)
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Log in").click()
+        page.get_by_role("heading", name="Projects", exact=True).wait_for()
+        page.goto(f"{stranger}/")
+        for credentials, method, include in (
+            (login, "GET", False),
+            (login, "PUT", False),
+            ("", "GET", True),
+            ("", "PUT", True),
+        ):
+            asked = page.evaluate(ASK, [address, credentials, method, include])
+            assert asked == "TypeError", (credentials, method)
+        assert data(server.get(PROMPT)) == ""
+        page.goto(f"{friend}/")
+        assert page.evaluate(ASK, [address, "", "PUT", True]) == "TypeError"
+        assert data(server.get(PROMPT)) == ""
+        assert page.evaluate(ASK, [address, login, "PUT", False]) == "from a page"
+        assert page.evaluate(ASK, [address, login, "GET", False]) == "from a page"
+        assert page.evaluate(ASK, [address, "", "GET", False]) is None

@@ -18,7 +18,7 @@ import requests
 from opcode_htmx.claude import history
 
 from .api import NOON, data, error, get, line, prompt, session, stamp
-from .support import PASSWORD, USER, Sandbox, Server
+from .support import PASSWORD, USER, Sandbox, Server, until
 
 FOLDER = "/home/me/shop"
 PROJECT = "-home-me-shop"
@@ -242,11 +242,29 @@ def test_a_long_history_begins_at_once_and_keeps_nobody_waiting(
 
 def test_a_history_that_grows_meanwhile_ends_where_it_ended(server: Server, config: Path) -> None:
     path = session(config, FOLDER, prompt("a", FOLDER), ONE)
-    values = history.values(path)
-    with path.open("a") as file:
-        file.write(prompt("b", FOLDER))
-    assert len(list(values)) == 1
+    with path.open("rb") as file:
+        values = history.values(file)
+        first = next(values)
+        with path.open("a") as more:
+            more.write(prompt("b", FOLDER))
+        assert [first, *values] == [prompt("a", FOLDER).strip().encode()]
     assert len(history_of(server, ONE)) == 2
+
+
+def test_a_history_that_nobody_reads_leaves_no_file_open(server: Server, config: Path) -> None:
+    path = session(config, FOLDER, prompt("a", FOLDER), ONE)
+    long_history(path, 5_000_000)
+    worker = psutil.Process(server.pid).children()[0]
+    address = f"{server.url}/api/sessions/{ONE}/history/{PROJECT}"
+
+    def is_open() -> bool:
+        return str(path.resolve()) in {each.path for each in worker.open_files()}
+
+    with requests.get(address, auth=(USER, PASSWORD), stream=True, timeout=20):
+        until(is_open, "the history is being read")
+    until(lambda: not is_open(), "it is closed when the client has gone")
+    assert requests.head(address, auth=(USER, PASSWORD), timeout=20).status_code == 200
+    assert not is_open()
 
 
 # How long it takes

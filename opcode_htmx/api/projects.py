@@ -35,8 +35,15 @@ def blueprint(config_dir: Path, supervisor: Supervisor, lookup: SessionLookup) -
     @api.get("/sessions/<session_id>/history/<project_id>")
     def session_history(session_id: str, project_id: str) -> Response:
         path = lookup.history_file(project_id, session_id_of(supervisor, session_id))
-        values = history.values(path) if path else iter(())
-        return Response(_in_pieces(values), mimetype=JSON)
+        if path is None:
+            return answer([])
+        try:
+            file = path.open("rb")
+        except FileNotFoundError:
+            raise sessions.SessionNotFound("This session has just been deleted.") from None
+        response = Response(_in_pieces(history.values(file)), mimetype=JSON)
+        response.call_on_close(file.close)
+        return response
 
     return api
 

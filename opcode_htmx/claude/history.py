@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from datetime import datetime
@@ -49,22 +50,17 @@ def _said_after(line: bytes, moment: float) -> bool:
         return False
 
 
-def values(path: Path) -> Iterator[bytes]:
-    """The lines of a history file as JSON values, one at a time; raises OSError at once.
+def values(file: BinaryIO) -> Iterator[bytes]:
+    """The lines of an open history file as JSON values, one at a time.
 
-    A line that is no JSON becomes `{"type": "raw", "line": …}`. What is appended from now on is
-    not read.
+    A line that is no JSON becomes `{"type": "raw", "line": …}`. What is appended after the first
+    one was asked for is not read.
     """
-    file = path.open("rb")
-    return _values(file, path.stat().st_size)
-
-
-def _values(file: BinaryIO, size: int) -> Iterator[bytes]:
-    with file:
-        while size > 0 and (line := file.readline(size)):
-            size -= len(line)
-            if line := line.strip():
-                yield _value(line)
+    size = os.fstat(file.fileno()).st_size
+    while size > 0 and (line := file.readline(size)):
+        size -= len(line)
+        if line := line.strip():
+            yield _value(line)
 
 
 def _value(line: bytes) -> bytes:

@@ -29,6 +29,10 @@ PUBLIC_STATIC = frozenset(
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 STALE_FORM = "This form is out of date: reload the page and try again."
+UNASKED = (
+    "Pages send the header X-CSRF-Token with what they change; scripts send HTTP Basic credentials "
+    "and no cookie, and pages of other origins JSON besides."
+)
 FOREIGN = "This request came from another site and was refused."
 
 
@@ -137,7 +141,7 @@ class Access:
     def _check_token(self, visitor: Visitor) -> None:
         given = request.headers.get("X-CSRF-Token") or request.form.get("csrf_token", "")
         if not equal(given, self._tickets.csrf_token(visitor.session_id)):
-            raise Forbidden(STALE_FORM)
+            raise Forbidden(UNASKED if cors.is_api() else STALE_FORM)
 
     def _is_script(self, visitor: Visitor) -> bool:
         """Whether this is curl and the like, whose credentials no page can borrow.
