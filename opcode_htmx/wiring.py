@@ -9,9 +9,12 @@ from flask import Flask
 from flask_sock import Sock
 
 from . import credentials
-from .api import catalog, envelope, openapi
+from .api import catalog, claude_socket, envelope, openapi
 from .api import projects as api_projects
+from .api import sessions as api_sessions
 from .api import settings as api_settings
+from .api.executions import Executions, NotStopped, SessionExists
+from .api.lines import BadCursor
 from .claude import binary, command, fork, history, mcp, sessions, user_files
 from .claude.files import ProjectFiles
 from .claude.installations import Installations
@@ -20,7 +23,8 @@ from .drafts import Drafts, TooMuch
 from .runs.control import ControlRefused
 from .runs.queue import PromptNotFound, PromptTaken
 from .runs.run import AlreadyAnswered, RunNotLive
-from .runs.supervisor import CannotStart, RunNotFound, RunSettings, StillRunning, Supervisor
+from .runs.starting import CannotStart, RunSettings
+from .runs.supervisor import RunNotFound, StillRunning, Supervisor
 from .runs.trash import NotInTrash, Trash
 from .settings import Settings
 from .state import ensure_state_dir
@@ -39,6 +43,7 @@ from .web import (
     decisions,
     errors,
     filters,
+    forks,
     forms,
     headers,
     live,
@@ -70,7 +75,11 @@ ERRORS: dict[type[Exception], int] = {
     CannotStart: 503,
     StillRunning: 409,
     NotInTrash: 404,
+    SessionExists: 409,
+    NotStopped: 503,
+    BadCursor: 422,
     fork.NothingToFork: 409,
+    fork.InMidWork: 409,
     manage.NoHistory: 409,
 }
 
@@ -171,6 +180,7 @@ def _add_pages(
     app.register_blueprint(browse.blueprint(place.config_dir, trash))
     app.register_blueprint(pages.blueprint(place, lookup, marks, needs, supervisor.leaving))
     app.register_blueprint(manage.blueprint(lookup, screens, marks, trash, ROOT / "static"))
+    app.register_blueprint(forks.blueprint(place, lookup, drafts))
     app.register_blueprint(manage.trash_blueprint(screens, trash))
     app.register_blueprint(pictures.blueprint(lookup))
     app.register_blueprint(prompts.blueprint(place, supervisor, lookup, drafts))
@@ -178,20 +188,26 @@ def _add_pages(
     app.register_blueprint(completion.blueprint(place.config_dir, supervisor, lookup, files))
     app.register_blueprint(decisions.blueprint(supervisor))
     app.register_blueprint(controls.blueprint(supervisor.choosing, lookup))
-    _add_api(app, place, supervisor, lookup, settings)
     open_sockets = sockets.OpenSockets()
     open_sockets.init_app(app)
     sock = Sock(app)
     live.register(sock, lookup, open_sockets, supervisor.leaving)
+    executions = Executions(supervisor, place, settings.stop_deadline)
+    app.register_blueprint(api_sessions.blueprint(supervisor, executions))
+    _add_reading(app, place, lookup, executions, settings, supervisor.binary)
+    refusals = tuple(ERRORS)
+    claude_socket.register(sock, open_sockets, executions, supervisor, supervisor.leaving, refusals)
 
 
-def _add_api(
+def _add_reading(
     app: Flask,
     place: pages.Place,
-    supervisor: Supervisor,
     lookup: pages.SessionLookup,
+    executions: Executions,
     settings: Settings,
+    claude: Path,
 ) -> None:
+    """What the API reads of Claude's files, and writes into them without a run."""
     config_dir, demo = place.config_dir, place.sample_project
     installed = Installations(
         settings.claude_path, settings.child_environment.get("PATH", ""), settings.home
@@ -199,7 +215,7 @@ def _add_api(
     moved = demo is not None or "CLAUDE_CONFIG_DIR" in settings.child_environment
     state_file = mcp.state_file(config_dir, settings.home, moved)
     roots = (*place.project_roots, *([demo] if demo else []))
-    app.register_blueprint(api_projects.blueprint(config_dir, supervisor, lookup))
-    app.register_blueprint(api_settings.blueprint(config_dir, supervisor.binary, installed))
+    app.register_blueprint(api_projects.blueprint(config_dir, executions, lookup))
+    app.register_blueprint(api_settings.blueprint(config_dir, claude, installed))
     app.register_blueprint(catalog.blueprint(config_dir, state_file, roots))
     app.register_blueprint(openapi.blueprint())

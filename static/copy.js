@@ -38,7 +38,7 @@
 
   const sheet = document.createElement("dialog");
   sheet.className = "sheet";
-  sheet.ariaLabel = "Link and copy";
+  sheet.ariaLabel = "Link, copy, fork";
   document.body.append(sheet);
 
   transcript.addEventListener("click", async (event) => {

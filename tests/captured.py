@@ -26,6 +26,7 @@ from opcode_htmx.claude.messages import (
     PromptState,
     TurnResult,
 )
+from opcode_htmx.claude.subagents import Subagents
 from opcode_htmx.demo.messages_api import ApiError, MessagesApi, Scene, Text, Thinking, ToolUse
 from opcode_htmx.view.fragments import Fragments
 from opcode_htmx.view.transcript import Transcript
@@ -55,12 +56,21 @@ class Captured:
     prompts: dict[str, str]
     stdout: tuple[bytes, ...] = field(repr=False)
     history: tuple[bytes, ...] = field(repr=False)
+    agents: tuple[tuple[Message, ...], ...] = field(repr=False)
+    """What the files beside the history tell of agents, in front of each of its lines."""
 
     def live(self, *, close: bool = True) -> Transcript:
         return fold(self.stdout, run_id="r" * 32, close=close)
 
     def past(self) -> Transcript:
         return fold(self.history, run_id=None)
+
+    def past_with_agents(self) -> Transcript:
+        transcript = Transcript("1", run_id=None)
+        for (end, line), earlier in zip(with_ends(self.history), self.agents, strict=True):
+            for message in (*earlier, stream.parse(line)):
+                transcript.feed(message, end)
+        return transcript
 
 
 def fold(lines: tuple[bytes, ...], *, run_id: str | None, close: bool = False) -> Transcript:
@@ -107,7 +117,7 @@ class Claude:
         self._process = subprocess.Popen(
             argv,
             cwd=sandbox.project,
-            env=sandbox.environment(api_url),
+            env=command.environment(sandbox.environment(api_url), command.TELL_MORE),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -171,12 +181,15 @@ def capture(binary: Path) -> Captured:
                 claude._process.kill()
         noted = history.find(sandbox.config_dir, claude.session_id)
         assert noted is not None
+        beside = Subagents(noted)
+        lines = tuple(noted.read_bytes().splitlines(keepends=True))
         return Captured(
             claude.session_id,
             sandbox.project,
             claude.prompts,
             tuple(claude.lines),
-            tuple(noted.read_bytes().splitlines(keepends=True)),
+            lines,
+            tuple(tuple(beside.before(stream.parse(line))) for line in lines),
         )
 
 

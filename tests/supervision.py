@@ -15,7 +15,8 @@ import psutil
 from opcode_htmx.claude import history
 from opcode_htmx.runs.phases import Phase
 from opcode_htmx.runs.run import Run
-from opcode_htmx.runs.supervisor import RunSettings, Supervisor
+from opcode_htmx.runs.starting import RunSettings
+from opcode_htmx.runs.supervisor import Supervisor
 
 from .support import Sandbox, processes_of
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import importlib.util
 import os
 import signal
@@ -56,6 +57,12 @@ def find_claude() -> Path | None:
     return None
 
 
+def basic_header() -> dict[str, str]:
+    """The credentials of the tests' servers, as scripts send them."""
+    encoded = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    return {"Authorization": f"Basic {encoded}"}
+
+
 def free_port() -> int:
     with closing(socket.socket()) as listener:
         listener.bind(("127.0.0.1", 0))
@@ -108,9 +115,9 @@ def write_stand_in(path: Path) -> Path:
     return path
 
 
-def processes_of(state: Path) -> list[psutil.Process]:
-    """The processes alive that carry the mark of a run in this state folder."""
-    runs = {path.name for path in (state / "runs").glob("*")}
+def processes_of(state: Path, run_id: str | None = None) -> list[psutil.Process]:
+    """The processes alive that carry the mark of a run in this state folder, or of the one."""
+    runs = {run_id} if run_id else {path.name for path in (state / "runs").glob("*")}
     found = []
     for process in psutil.process_iter():
         try:

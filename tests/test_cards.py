@@ -146,9 +146,10 @@ def test_every_tool_says_what_it_did_and_opens_to_the_details(
     expect(failed.locator(".a1")).to_have_text("red")
 
     agent = card(phone, "tool call")
-    expect(agent.locator(".children .block-tool")).to_contain_text("echo sub")
     agent.locator("> details > summary").click()
-    expect(agent.locator(".said")).to_have_text("I looked.")
+    expect(agent.locator(".children .block-tool > details > summary")).to_contain_text("echo sub")
+    expect(agent.locator(".children .block-text")).to_have_text("I looked.")
+    expect(agent.get_by_text("I looked.")).to_have_count(1)
 
     image = card(phone, "shot.png").locator("img")
     image.scroll_into_view_if_needed()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from opcode_htmx.claude import outgoing, stream
 from opcode_htmx.claude.messages import Message
+from opcode_htmx.view import clock
 from opcode_htmx.view.blocks import Block, TextBlock, ToolBlock
 from opcode_htmx.view.conversation import Change
 from opcode_htmx.view.fragments import Fragments, dom_id
@@ -510,9 +512,32 @@ def test_a_limit_says_when_it_ends() -> None:
     info = {"status": "rejected", "rateLimitType": "five_hour", "resetsAt": 1_795_300_000}
     event = line(type="rate_limit_event", rate_limit_info=info, uuid="u")
     page = rendered(event, event)
-    clock = f"{datetime.fromtimestamp(1_795_300_000).astimezone():%H:%M}"
-    assert page.text.startswith(f"The 5-hour limit is reached. It ends at {clock}, ")
+    at = f"{datetime.fromtimestamp(1_795_300_000).astimezone():%H:%M}"
+    assert page.text.startswith(f"The 5-hour limit is reached. It ends at {at} UTC")
     assert page.text.count("reached") == 1
+    (time_,) = (node for node in page.walk() if node.tag == "time")
+    assert datetime.fromisoformat(str(time_.attributes["datetime"])).timestamp() == 1_795_300_000
+
+
+@pytest.mark.parametrize(
+    ("zone", "expected"),
+    [
+        ("UTC", "22:26 UTC, 21 Nov"),
+        ("Europe/Berlin", "23:26 UTC+1, 21 Nov"),
+        ("Asia/Kathmandu", "04:11 UTC+5:45, 22 Nov"),
+        ("America/St_Johns", "18:56 UTC−3:30, 21 Nov"),
+    ],
+)
+def test_a_phone_in_another_time_zone_can_tell_when_it_is(
+    monkeypatch: pytest.MonkeyPatch, zone: str, expected: str
+) -> None:
+    try:
+        with monkeypatch.context() as patch:
+            patch.setenv("TZ", zone)
+            time.tzset()
+            assert clock.moment(1_795_300_000) == expected
+    finally:
+        time.tzset()
 
 
 @pytest.mark.parametrize(

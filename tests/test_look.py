@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,9 @@ from playwright.sync_api import Locator, Page, expect
 
 from opcode_htmx.demo.messages_api import MessagesApi, Scene, Text, ToolUse
 
+from . import pictures
 from .browser import Phone
-from .support import ROOT, Sandbox, Server, until
+from .support import Sandbox, Server, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -174,7 +174,7 @@ def covered(page: Page, selector: str) -> list[str]:
 
 def smaller_than_a_thumb(page: Page) -> list[str]:
     found: list[str] = page.locator(
-        "button, .button, .row, .back, nav a, .brand, .block-tool summary, .question label"
+        "button, .button, .row, .back, nav a, .brand, summary, select, .question label, .links a"
     ).evaluate_all(
         """controls => controls.filter(each => each.checkVisibility()).filter(each => {
             const box = each.getBoundingClientRect();
@@ -534,18 +534,11 @@ def test_a_growing_answer_shifts_nothing_that_is_read(
 
 
 def test_screenshots_of_the_demo(
-    sandbox: Sandbox, claude: Path, start_server: StartServer, open_phone: OpenPhone, tmp_path: Path
+    sandbox: Sandbox, claude: Path, start_server: StartServer, open_phone: OpenPhone
 ) -> None:
     """OPCODE_SCREENSHOTS=1 puts them into docs/screenshots."""
-    wanted = os.environ.get("OPCODE_SCREENSHOTS") == "1"
-    folder = ROOT / "docs" / "screenshots" if wanted else tmp_path
     server = start_server(sandbox, claude, OPCODE_DEMO="1")
-    hand = {
-        "is_mobile": True,
-        "has_touch": True,
-        "device_scale_factor": 2,
-        "reduced_motion": "reduce",
-    }
+    hand = {**pictures.PHONE, "device_scale_factor": 2}
     light = open_phone(server, **hand)
     light.page.goto("/new")
     light.page.get_by_role("button", name="Run the app and save its report").tap()
@@ -555,32 +548,23 @@ def test_screenshots_of_the_demo(
     dark.page.goto(light.page.url)
     for name, phone in (("session-light", light), ("session-dark", dark)):
         phone.page.locator(".block-tool summary").tap()
-        take(phone, folder / f"{name}.png", sandbox)
+        take(phone, name, sandbox)
     light.page.reload()
     light.page.get_by_role("button", name="Fix the bug in app.py").tap()
     expect(light.button("Allow")).to_be_visible(timeout=30_000)
-    take(light, folder / "permission-light.png", sandbox)
+    take(light, "permission-light", sandbox)
 
 
 def ready(phone: Phone) -> None:
     expect(phone.status).to_have_text("Ready for the next prompt", timeout=30_000)
 
 
-def take(phone: Phone, path: Path, sandbox: Sandbox) -> None:
-    """A picture of the phone as it is, without the test's own folders in it."""
+def take(phone: Phone, name: str, sandbox: Sandbox) -> None:
     phone.page.evaluate(
-        """folder => {
-            const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-            while (texts.nextNode()) {
-                const text = texts.currentNode;
-                text.data = text.data.replaceAll(folder, "~/.local/state/opcode-htmx");
-            }
+        """() => {
             document.querySelector(".chips").scrollLeft = 0;
             document.scrollingElement.scrollTop = document.scrollingElement.scrollHeight;
-        }""",
-        str(sandbox.state),
+        }"""
     )
     assert to_go(phone.page) < 2
-    path.parent.mkdir(parents=True, exist_ok=True)
-    phone.page.screenshot(path=path)
-    assert path.read_bytes().startswith(b"\x89PNG")
+    pictures.take(phone.page, name, sandbox)

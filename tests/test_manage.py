@@ -13,11 +13,11 @@ from html import unescape
 from pathlib import Path
 
 import pytest
-import requests
 
 from opcode_htmx.claude import fork, history, sessions, titles
 from opcode_htmx.demo.messages_api import MessagesApi, Scene, Text, ToolUse
 
+from .sessions import OpenSession, Session, title
 from .support import Sandbox, Server, missing, until
 
 pytestmark = pytest.mark.timeout(180)
@@ -39,61 +39,6 @@ def api() -> Iterator[MessagesApi]:
 @pytest.fixture
 def server(sandbox: Sandbox, claude: Path, api: MessagesApi, start_server: StartServer) -> Server:
     return start_server(sandbox, claude, api.url)
-
-
-class Session:
-    """A session of the real CLI, begun over the app."""
-
-    def __init__(self, server: Server, *prompts: str) -> None:
-        self.server = server
-        self.sandbox = server.sandbox
-        form = {"session_id": str(uuid.uuid4()), "prompt_id": str(uuid.uuid4())}
-        answer = server.post(
-            "/sessions", {**form, "folder": str(self.sandbox.project), "prompt": prompts[0]}
-        )
-        assert answer.status_code == 303, answer.text
-        self.address = answer.headers["Location"].partition("#")[0]
-        self.id = self.address.rpartition("/")[2]
-        self.turns = 0
-        self.answered()
-        for prompt in prompts[1:]:
-            self.prompt(prompt)
-
-    def prompt(self, text: str) -> None:
-        answer = self.post("prompt", prompt=text, prompt_id=str(uuid.uuid4()))
-        assert answer.status_code == 303, answer.text
-        self.answered()
-
-    def answered(self) -> None:
-        self.turns += 1
-        until(lambda: self.page().count("tokens in,") == self.turns, "the turn ends")
-
-    def page(self) -> str:
-        return self.server.get(self.address).text
-
-    def get(self, path: str) -> requests.Response:
-        return self.server.get(f"{self.address}/{path}")
-
-    def post(self, verb: str, **form: str) -> requests.Response:
-        return self.server.post(f"{self.address}/{verb}", form)
-
-    @property
-    def file(self) -> Path:
-        found = history.find(self.sandbox.config_dir, self.id)
-        assert found is not None
-        return found
-
-    def stop(self) -> None:
-        run = re.search(r"/runs/([0-9a-f]{32})/stop", self.page())
-        assert run, "it runs"
-        assert self.server.post(run[0], {}).status_code == 303
-        until(lambda: "Stopped by you." in self.page(), "it stops")
-
-
-def title(page: str) -> str:
-    found = re.search(r'<div class="topbar-title"><h1>(.*?)</h1>', page)
-    assert found
-    return unescape(found[1])
 
 
 # --- names ----------------------------------------------------------------------------------
@@ -356,13 +301,56 @@ def test_the_clis_own_sdk_sees_the_name_that_was_given(server: Server, claude: P
     assert (told.stderr, told.stdout.strip()) == ("", "['Seen elsewhere']")
 
 
-def test_what_follows_a_clear_is_a_session_of_its_own_with_a_link_to_it(server: Server) -> None:
-    session = Session(server, "first words")
-    session.prompt("/clear")
-    session.prompt("after it")
-    link = re.search(
-        r'href="(/projects/[^"]+/sessions/[0-9a-f-]{36})#end">a session', session.page()
-    )
+def after_clear(session: Session) -> OpenSession:
+    """The session that its page leads to."""
+    way = r'href="(/projects/[^"]+/sessions/[0-9a-f-]{36})#end">a session'
+    link = re.search(way, session.page())
     assert link
-    assert not link[1].endswith(session.id)
-    assert "after it" in server.get(link[1]).text
+    return OpenSession(session.server, link[1])
+
+
+def said(session: OpenSession) -> list[str]:
+    """What the person and Claude said, as the page tells it."""
+    text = r'<div class="(?:prompt-text|part md)"[^>]*>(?:<p>)?(.*?)(?:</p>\s*)?</div>'
+    return re.findall(text, session.page(), re.DOTALL)
+
+
+def test_what_follows_a_clear_is_a_session_of_its_own_with_a_link_to_it(server: Server) -> None:
+    session = Session(server, "first words", "/clear", "after it")
+    new = after_clear(session)
+    assert new.id != session.id
+    answer = "Yes, <strong>indeed</strong>."
+    expected = ["/clear", "after it", answer]
+    until(lambda: said(new) == expected, "Claude has noted it")
+
+    # a prompt there reaches the process that is in this session, and begins no other
+    form = {"prompt": "still there?", "prompt_id": str(uuid.uuid4())}
+    assert new.post("prompt", **form).status_code == 303
+    assert new.post("prompt", **form).status_code == 303, "twice is once"
+    expected += ["still there?", answer]
+    until(lambda: said(new) == expected, "it is answered")
+    assert said(session)[-2:] == expected[-2:]
+    assert len(list((server.sandbox.state / "runs").iterdir())) == 1
+    assert new.post("delete").status_code == 409
+
+    session.stop()
+    assert said(new) == expected
+    server.stop()
+    server.start()
+    assert said(new) == expected
+    new.prompt("and now?")
+    assert said(new) == [*expected, "and now?", answer]
+    assert "and now?" not in session.page()
+
+
+def test_behind_a_clear_claude_knows_its_new_session_and_not_the_old_one(
+    server: Server, api: MessagesApi
+) -> None:
+    session = Session(server, "the plum", "/clear", "the pear")
+    new = after_clear(session)
+    session.stop()
+    new.prompt("which was it?")
+    asked = [json.dumps(request["messages"]) for request in api.requests]
+    (words,) = [each for each in asked if "which was it?" in each]
+    assert "the pear" in words
+    assert "the plum" not in words

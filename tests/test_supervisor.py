@@ -15,6 +15,7 @@ import gevent
 import psutil
 import pytest
 
+from opcode_htmx.claude import command
 from opcode_htmx.runs import folder as folder_module
 from opcode_htmx.runs import process as process_module
 from opcode_htmx.runs import supervisor as supervisor_module
@@ -22,7 +23,8 @@ from opcode_htmx.runs.folder import Outcome
 from opcode_htmx.runs.phases import Phase
 from opcode_htmx.runs.queue import PromptNotFound, PromptTaken, queue, take_back
 from opcode_htmx.runs.run import AlreadyAnswered, Run, RunNotLive
-from opcode_htmx.runs.supervisor import CannotStart, RunNotFound
+from opcode_htmx.runs.starting import CannotStart
+from opcode_htmx.runs.supervisor import RunNotFound
 
 from .supervision import Room, idle, lines, new_id, record_on_disk, sent, steps, texts, until
 from .support import Sandbox
@@ -91,7 +93,7 @@ def test_claude_gets_the_folder_the_umask_and_the_environment_that_it_should(roo
     environment = report["environment"]
     assert environment.pop("OPCODE_RUN_ID") == run.id
     environment.pop("LC_CTYPE", None)  # CPython's own
-    assert environment == room.sandbox.environment()
+    assert environment == {**command.TELL_MORE, **room.sandbox.environment()}
 
 
 def test_a_prompt_is_in_no_argument(room: Room) -> None:

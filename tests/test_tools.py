@@ -275,6 +275,10 @@ def test_the_frame_around_an_agents_report_is_taken_off() -> None:
     assert done("Task", None, report, description="Look").said == "# Found\n\n- one\n  - two"
     details = {"content": [{"type": "text", "text": "Found."}]}
     assert done("Task", details, report, description="Look").said == "Found."
+    note = "  <tools-used-before-summary>Bash</tools-used-before-summary>\n  \n"
+    assert done("Task", None, note + report, description="Look").said.startswith("# Found")
+    details = {"content": [{"type": "text", "text": f"{note}Found."}]}
+    assert done("Task", details, report, description="Look").said == "Found."
 
 
 def test_an_agent_in_the_background_shows_nothing_that_is_meant_for_the_model() -> None:

@@ -240,6 +240,21 @@ def test_history_folds_into_the_blocks_that_were_seen_live(captured: Captured) -
     ]
 
 
+def test_what_agents_did_is_told_by_history_as_it_was_seen_live(captured: Captured) -> None:
+    """Live alone: what they asked."""
+
+    def seen(transcript: Transcript, word: str) -> tuple[object, ...]:
+        task = turn(transcript, captured.prompts[word])[1]
+        assert isinstance(task, ToolBlock)
+        task.children[:] = [each for each in task.children if not isinstance(each, AskBlock)]
+        texts = [text_of(each) for each in task.children if isinstance(each, TextBlock)]
+        assert texts == ["I am the agent.", "Ready."]
+        return task.over, look(task)
+
+    for word in ("delegate", "hand"):
+        assert seen(captured.past_with_agents(), word) == seen(captured.live(), word)
+
+
 def test_history_in_two_stretches_has_the_blocks_of_both(captured: Captured) -> None:
     cut = next(
         number
@@ -627,6 +642,19 @@ def test_the_output_of_a_command_that_is_told_again_stands_once() -> None:
     assert (block.id, text_of(block)) == ("u", "$1")
 
 
+def test_what_a_command_says_in_a_line_is_a_notice_and_more_is_a_text() -> None:
+    def said(words: str) -> Block:
+        output = f"<local-command-stdout>{words}</local-command-stdout>"
+        live = line(type="assistant", uuid="u", message={}, local_command_source=output)
+        past = line(type="system", subtype="local_command", uuid="u", content=output)
+        shown = only(feed(live)), only(feed(past, run_id=None))
+        assert look(shown[0]) == look(shown[1])
+        return shown[0]
+
+    assert said("Set model to `Opus`").kind == "notice"
+    assert said("## Costs\n\n- $1").kind == "text"
+
+
 def test_a_command_stands_in_front_of_all_that_its_turn_said() -> None:
     command = user("<command-name>/clear</command-name>", uuid="c")
     reset = line(type="conversation_reset", uuid="reset")
@@ -636,6 +664,15 @@ def test_a_command_stands_in_front_of_all_that_its_turn_said() -> None:
     # but not in front of another prompt of the same turn
     both = feed(user("hello"), assistant({"type": "text", "text": "a"}), command)
     assert [b.kind for b in both.blocks] == ["prompt", "text", "prompt"]
+
+
+def test_a_prompt_stands_in_front_of_the_retries_that_it_met() -> None:
+    """The CLI tells the first prompt of a run only once the API has taken it."""
+    hook = line(type="system", subtype="hook_response", uuid="hook", output="Good morning")
+    tries = [line(type="system", subtype="api_retry", uuid=f"r{n}", attempt=n) for n in (1, 2)]
+    transcript = feed(hook, *tries, user("hello"))
+    assert [b.id for b in transcript.blocks] == ["hook", "p", "r1"]
+    assert [b.id for b in transcript.changed_since(0)] == ["hook", "p", "r1"]
 
 
 def test_an_unknown_line_on_stdout_is_shown_as_it_came() -> None:

@@ -315,7 +315,7 @@ def test_a_message_is_copied_as_text_as_markdown_and_as_a_link(
     if not clipboard:
         phone.page.add_init_script(NO_CLIPBOARD)
     open_session(phone, begin(server, said("m", text(ANSWER)), said("n", text("And more."))))
-    sheet = phone.page.get_by_role("dialog", name="Link and copy")
+    sheet = phone.page.get_by_role("dialog", name="Link, copy, fork")
     got = {}
     for what in ("link", "text", "markdown", "whole answer"):
         phone.page.locator("#b-m-0").hover()

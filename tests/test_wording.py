@@ -56,6 +56,24 @@ def test_the_output_of_a_slash_command_is_told_from_a_prompt(text: str, output: 
 
 
 @pytest.mark.parametrize(
+    ("output", "sentence"),
+    [
+        (
+            "Set model to `Opus 5.5` for this session only",
+            "Set model to Opus 5.5 for this session only",
+        ),
+        ("Set model to \x1b[1mOpus 5.5\x1b[22m", "Set model to Opus 5.5"),
+        ("**Done** with 2 * 3 * `a`", "Done with 2 * 3 * a"),
+        ("one\ntwo", ""),
+        ("", ""),
+        ("x" * (wording.LONGEST_LINE + 1), ""),
+    ],
+)
+def test_what_a_command_says_in_a_line_is_plain_words(output: str, sentence: str) -> None:
+    assert wording.told_in_a_line(output) == sentence
+
+
+@pytest.mark.parametrize(
     ("text", "sentence"),
     [
         ("[Request interrupted by user]", "Request interrupted by user."),

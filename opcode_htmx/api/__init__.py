@@ -1,1 +1,1 @@
-"""The API for scripts and other front ends: JSON over HTTP and sockets."""
+"""What programs use: the seeds' REST and sockets, thin over runs and Claude's own files."""

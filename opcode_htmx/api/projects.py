@@ -9,17 +9,16 @@ import gevent
 from flask import Blueprint, Response
 
 from ..claude import history, sessions, tasks
-from ..runs.supervisor import Supervisor
 from ..web.pages import SessionLookup
 from . import models
 from .envelope import JSON, answer
-from .finding import session_id_of
+from .executions import Executions
 
 PIECE = 64 * 1024
 """Bytes of a history that are sent at once; in between others have their turn."""
 
 
-def blueprint(config_dir: Path, supervisor: Supervisor, lookup: SessionLookup) -> Blueprint:
+def blueprint(config_dir: Path, executions: Executions, lookup: SessionLookup) -> Blueprint:
     api = Blueprint("api_projects", __name__, url_prefix="/api")
 
     @api.get("/projects")
@@ -34,7 +33,7 @@ def blueprint(config_dir: Path, supervisor: Supervisor, lookup: SessionLookup) -
 
     @api.get("/sessions/<session_id>/history/<project_id>")
     def session_history(session_id: str, project_id: str) -> Response:
-        path = lookup.history_file(project_id, session_id_of(supervisor, session_id))
+        path = lookup.history_file(project_id, executions.session_id(session_id))
         if path is None:
             return answer([])
         try:

@@ -9,6 +9,9 @@ from pathlib import Path
 NO_BYPASS = json.dumps({"permissions": {"disableBypassPermissionsMode": "disable"}})
 """Settings that rule bypass mode out, whatever Claude's other settings say."""
 
+TELL_MORE = {"CLAUDE_CODE_FORWARD_SUBAGENT_TEXT": "1"}
+"""What makes stdout tell all of what the history files tell: what subagents say and think, too."""
+
 
 def build(
     binary: Path,

@@ -1,7 +1,7 @@
 """Make a session of its own that begins with all that was said in another one.
 
 As the CLI's SDK does it: the entries of the conversation under new ids, each with a note of where
-it came from. What an agent of its own said, and what the CLI keeps for undo, stays behind.
+it came from, and beside it what its subagents did. What the CLI keeps for undo stays behind.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from . import titles
+from . import subagents, titles
+from .shapes import as_dict, as_list, as_str
 
 _KINDS = frozenset({"user", "assistant", "attachment", "system", "progress"})
 _OF_THE_OTHER = ("teamName", "agentName", "slug", "sourceToolAssistantUUID")
@@ -25,20 +26,26 @@ class NothingToFork(Exception):
     """There is no conversation in the session yet."""
 
 
-def fork(path: Path, name: str) -> str:
+class InMidWork(Exception):
+    """At this place of the conversation Claude waits for a tool."""
+
+
+def fork(path: Path, name: str, end: int | None = None) -> str:
     """Write the copy beside the history file at `path`; the id of the new session.
 
-    `name` is what it is called. The file is read twice, a line at a time: it may be long.
+    `name` is what it is called. What stands behind byte `end` of the file is left out; see
+    `end_before` and `end_behind`. The file is read twice, a line at a time: it may be long.
     Raises NothingToFork.
     """
     old, new = path.stem, str(uuid.uuid4())
-    ids, skipped = _ids(path)
+    ids, skipped = _ids(path, end)
     if not ids:
         raise NothingToFork("There is nothing to fork yet: Claude has noted no conversation.")
     target = path.with_name(f"{new}.jsonl")
     draft = path.with_name(f".{new}.part")  # no session before it is whole
+    by_call, agents = subagents.agents_by_call(subagents.folder_of(path)), set[str]()
     try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        with os.fdopen(_create(draft), "wb") as file:
             replacements: list[Any] = []
             last: dict[str, Any] = {}
             for entry in _entries(path):
@@ -48,6 +55,7 @@ def fork(path: Path, name: str) -> str:
                     if last:
                         file.write(_line(last))
                     last = _copied(entry, old, new, ids, skipped)
+                    agents |= _agents(entry, by_call)
             now = _now()
             # Claude goes on behind the entry with the newest time
             file.write(_line({**last, "timestamp": now}))
@@ -64,6 +72,7 @@ def fork(path: Path, name: str) -> str:
                     )
                 )
             file.write(titles.line(new, name))
+        _copy_subagents(path, target, agents, by_call)
         draft.rename(target)
     finally:
         with contextlib.suppress(FileNotFoundError):
@@ -71,11 +80,62 @@ def fork(path: Path, name: str) -> str:
     return new
 
 
-def _ids(path: Path) -> tuple[dict[str, str], dict[str, str | None]]:
+def end_before(path: Path, begin: int) -> int:
+    """Where to cut in front of a prompt, whose line ends at byte `begin`: 0 if it is the first."""
+    place = said = 0
+    for entry, line_end in _lines(path):
+        if line_end >= begin:
+            break
+        if _is_spoken(entry) and not entry.get("isMeta"):  # a note belongs to what follows it
+            place = line_end
+            said = said or entry["type"] in ("user", "assistant")
+    return place if said else 0
+
+
+def end_behind(path: Path, end: int) -> int:
+    """Where to cut behind what ends at byte `end`, so that each call that is kept has its result.
+
+    Where Claude has called several tools at once, the others' results are kept as well; what has
+    none, although the conversation went on, will never have one. Raises InMidWork.
+    """
+    place, message_id, waiting = 0, None, set[str]()
+    for entry, line_end in _lines(path):
+        beyond = line_end > end
+        if beyond and not waiting:
+            break
+        if not _is_spoken(entry):
+            continue
+        calls, results = _tools(entry)
+        if entry["type"] == "assistant" and as_dict(entry.get("message")).get("id") != message_id:
+            message_id = as_dict(entry.get("message")).get("id")
+            waiting.clear()
+        elif entry["type"] == "user" and not results and not entry.get("isMeta"):
+            waiting.clear()
+        if beyond and not waiting:
+            break
+        waiting = (waiting | calls) - results
+        if not beyond or calls or results:
+            place = line_end
+    if waiting:
+        raise InMidWork("Claude is not done with a tool here. Fork from another place, or later.")
+    return place
+
+
+def _tools(entry: dict[str, Any]) -> tuple[set[str], set[str]]:
+    """The ids of the tools that are called in an entry, and of those whose results it holds."""
+    parts = list(_parts(entry))
+    calls = {as_str(part.get("id")) for part in parts if part.get("type") == "tool_use"}
+    results = (part.get("tool_use_id") for part in parts if part.get("type") == "tool_result")
+    return calls, set(map(as_str, results))
+
+
+def _ids(path: Path, end: int | None) -> tuple[dict[str, str], dict[str, str | None]]:
     """New ids for the entries that are copied, and the parents of those that are left out."""
     ids: dict[str, str] = {}
     skipped: dict[str, str | None] = {}
-    for entry in _entries(path):
+    for entry, line_end in _lines(path):
+        if end is not None and line_end > end:
+            break
         if _is_spoken(entry):
             ids[entry["uuid"]] = str(uuid.uuid4())
         elif isinstance(entry.get("uuid"), str):
@@ -114,15 +174,56 @@ def _copied(
     }
 
 
+def _parts(entry: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    return map(as_dict, as_list(as_dict(entry.get("message")).get("content")))
+
+
+def _agents(entry: dict[str, Any], by_call: dict[str, str]) -> set[str]:
+    """The ids of the agents that an entry sends or hears of."""
+    account = as_str(as_dict(entry.get("toolUseResult")).get("agentId"))
+    return {account, *(by_call.get(call, "") for call in _tools(entry)[0])} - {""}
+
+
+def _copy_subagents(source: Path, target: Path, agents: set[str], by_call: dict[str, str]) -> None:
+    """Copy what these subagents of the session `source` did, and those that they sent."""
+    folder, left, done = subagents.folder_of(target), set(agents), set[str]()
+    while left:
+        agent_id = left.pop()
+        file = subagents.file_of(subagents.folder_of(source), agent_id)
+        if file is None or agent_id in done:
+            continue
+        done.add(agent_id)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with os.fdopen(_create(folder / file.name), "wb") as copy:
+            for entry in _entries(file):
+                copy.write(_line({**entry, "sessionId": target.stem}))
+                left |= _agents(entry, by_call)
+        about = file.with_suffix(".meta.json")
+        if about.is_file():
+            with os.fdopen(_create(folder / about.name), "wb") as copy:
+                copy.write(about.read_bytes())
+
+
+def _create(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+
+
 def _entries(path: Path) -> Iterator[dict[str, Any]]:
+    return (entry for entry, _ in _lines(path))
+
+
+def _lines(path: Path) -> Iterator[tuple[dict[str, Any], int]]:
+    """The entries of a file, and the bytes at which their lines end."""
+    end = 0
     with path.open("rb") as file:
         for data in file:
+            end += len(data)
             try:
                 entry = json.loads(data)
             except (ValueError, RecursionError):
                 continue  # the last line may be half written
             if isinstance(entry, dict):
-                yield entry
+                yield entry, end
 
 
 def _line(entry: dict[str, Any]) -> bytes:

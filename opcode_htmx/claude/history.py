@@ -12,6 +12,9 @@ from typing import BinaryIO, NoReturn
 
 SESSION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
+LATE_SECONDS = 2.0
+"""How much later than its last word Claude may still write to its history file."""
+
 
 def project_id(folder: Path) -> str:
     """The name under which Claude files a project: what is no letter or digit becomes `-`."""
@@ -23,6 +26,28 @@ def find(config_dir: Path, session_id: str) -> Path | None:
     if not SESSION_ID.fullmatch(session_id):
         return None
     return next((config_dir / "projects").glob(f"*/{session_id}.jsonl"), None)
+
+
+def size(path: Path | None) -> int:
+    """How long a history file is; 0 as long as there is none."""
+    try:
+        return path.stat().st_size if path else 0
+    except FileNotFoundError:
+        return 0
+
+
+def end_of_part(path: Path | None, start: int, fell_silent: float) -> int:
+    """Where the part ends that a process wrote which began at `start` and then fell silent.
+
+    What a terminal has added since is not that process's.
+    """
+    last = fell_silent + LATE_SECONDS
+    try:
+        if path is None or path.stat().st_mtime <= last:
+            return size(path)
+        return end_before(path, start, last)
+    except OSError:
+        return start
 
 
 def end_before(path: Path, start: int, moment: float) -> int:

@@ -8,47 +8,56 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
-from datetime import datetime
-from typing import Any, TypeGuard, cast
 
+from .contents import content_of, contents_of
 from .messages import (
     Assistant,
     BlockDelta,
     BlockStart,
     BlockStop,
-    Content,
     ControlCancel,
     ControlResponse,
     CostState,
-    ImageContent,
     Init,
     Json,
     Malformed,
     Message,
     MessageStart,
-    OtherContent,
     OtherEvent,
     PermissionRequest,
     PromptState,
     Refusal,
     SystemEvent,
-    TextContent,
-    ThinkingContent,
-    ToolResult,
-    ToolUse,
     TurnResult,
     Unknown,
     User,
 )
+from .shapes import amount, as_dict, as_int, as_list, as_str, is_amount, optional, seconds
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_LARGEST = 2**53
-"""Beyond this no count is exact everywhere, and none of Claude's is meant."""
 
 
 def parse(line: bytes) -> Message:
     """The message that one line holds. Never raises: a line that is no message is `Malformed`."""
+    raw = _object(line)
+    if raw is None:
+        return Malformed(line.decode("utf-8", "replace"))
+    if raw.get("isSidechain"):
+        # A subagent's line in the main history file: its own transcript, not this one's.
+        return Unknown("sidechain", raw)
+    return _parse(raw)
+
+
+def parse_of_subagent(line: bytes, parent: str) -> Message:
+    """A line of a subagent's own history file; `parent` is the id of the call that sent it."""
+    raw = _object(line)
+    if raw is None:
+        return Unknown("sidechain", {})  # the last line may be half written
+    return _parse({**raw, "parent_tool_use_id": parent})
+
+
+def _object(line: bytes) -> Json | None:
+    """The object with a type that the line holds, if it holds one."""
     text = line.decode("utf-8", "replace")
     try:
         raw = json.loads(text)
@@ -57,12 +66,11 @@ def parse(line: bytes) -> Message:
             whole = _SURROGATE.sub("\ufffd", json.dumps(raw, ensure_ascii=False))
             raw = json.loads(whole)
     except (ValueError, RecursionError):
-        return Malformed(text)
-    if not isinstance(raw, dict) or not isinstance(raw.get("type"), str):
-        return Malformed(text)
-    if raw.get("isSidechain"):
-        # A subagent's line in the main history file: its own transcript, not this one's.
-        return Unknown("sidechain", raw)
+        return None
+    return raw if isinstance(raw, dict) and isinstance(raw.get("type"), str) else None
+
+
+def _parse(raw: Json) -> Message:
     try:
         return _parse_known(raw)
     except RecursionError:
@@ -74,92 +82,92 @@ def _parse_known(raw: Json) -> Message:
     match raw["type"]:
         case "stream_event":
             return _stream_event(raw)
-        case "assistant" if output := _str(raw.get("local_command_source")):
+        case "assistant" if output := as_str(raw.get("local_command_source")):
             # A slash command's output, dressed as Claude's; history has it under the same uuid
-            return SystemEvent("local_command", _str(raw.get("uuid")), {"content": output})
+            return SystemEvent("local_command", as_str(raw.get("uuid")), {"content": output})
         case "assistant" if isinstance(raw.get("message"), dict):
             return _assistant(raw)
         case "user" if isinstance(raw.get("message"), dict):
             return _user(raw)
-        case "attachment" if _dict(raw.get("attachment")).get("type") == "queued_command":
+        case "attachment" if as_dict(raw.get("attachment")).get("type") == "queued_command":
             return _queued_prompt(raw, raw["attachment"])
         case "result":
             return _result(raw)
         case "cost-state":
-            return CostState(_amount(raw.get("totalCostUSD")), _context_window(raw))
-        case "control_request" if _dict(raw.get("request")).get("subtype") == "can_use_tool":
+            return CostState(amount(raw.get("totalCostUSD")), _context_window(raw))
+        case "control_request" if as_dict(raw.get("request")).get("subtype") == "can_use_tool":
             return _permission_request(raw)
         case "control_cancel_request":
-            return ControlCancel(_str(raw.get("request_id")))
+            return ControlCancel(as_str(raw.get("request_id")))
         case "control_response" if isinstance(raw.get("response"), dict):
-            return _control_response(raw["response"], _dict(raw.get("opcode")).get("at"))
+            return _control_response(raw["response"], as_dict(raw.get("opcode")).get("at"))
         case "command_lifecycle":
-            return PromptState(_str(raw.get("command_uuid")), _str(raw.get("state")))
+            return PromptState(as_str(raw.get("command_uuid")), as_str(raw.get("state")))
         case "system" if raw.get("subtype") == "init":
             return _init(raw)
         case "system":
-            return SystemEvent(_str(raw.get("subtype")), _str(raw.get("uuid")), raw)
-        case "attachment" if _hook_succeeded(_dict(raw.get("attachment"))):
+            return SystemEvent(as_str(raw.get("subtype")), as_str(raw.get("uuid")), raw)
+        case "attachment" if _hook_succeeded(as_dict(raw.get("attachment"))):
             return _hook_response(raw, raw["attachment"])
         case "conversation_reset" | "rate_limit_event" as subtype:
-            return SystemEvent(subtype, _str(raw.get("uuid")), raw)
+            return SystemEvent(subtype, as_str(raw.get("uuid")), raw)
         case other:
             return Unknown(other, raw)
 
 
 def _init(raw: Json) -> Init:
     return Init(
-        session_id=_str(raw.get("session_id")),
-        cwd=_str(raw.get("cwd")),
-        model=_str(raw.get("model")),
-        permission_mode=_str(raw.get("permissionMode")),
-        slash_commands=tuple(_str(name) for name in _list(raw.get("slash_commands"))),
+        session_id=as_str(raw.get("session_id")),
+        cwd=as_str(raw.get("cwd")),
+        model=as_str(raw.get("model")),
+        permission_mode=as_str(raw.get("permissionMode")),
+        slash_commands=tuple(as_str(name) for name in as_list(raw.get("slash_commands"))),
     )
 
 
 def _stream_event(raw: Json) -> Message:
-    event = _dict(raw.get("event"))
-    parent = _optional(raw.get("parent_tool_use_id"))
-    message_id = _optional(raw.get("api_message_id"))
+    event = as_dict(raw.get("event"))
+    parent = optional(raw.get("parent_tool_use_id"))
+    message_id = optional(raw.get("api_message_id"))
     index = event.get("index")
     match event.get("type"):
         case "message_start":
-            return MessageStart(_str(_dict(event.get("message")).get("id")), parent)
+            return MessageStart(as_str(as_dict(event.get("message")).get("id")), parent)
         case "content_block_start" if isinstance(index, int):
-            content = _content_block(_dict(event.get("content_block")))
+            content = content_of(as_dict(event.get("content_block")))
             return BlockStart(message_id, index, content, parent)
         case "content_block_delta" if isinstance(index, int):
-            delta = _dict(event.get("delta"))
+            delta = as_dict(event.get("delta"))
             text = delta.get("text", delta.get("thinking"))
             if isinstance(text, str):
                 return BlockDelta(message_id, index, text, parent)
-            return OtherEvent(_str(delta.get("type")))
+            return OtherEvent(as_str(delta.get("type")))
         case "content_block_stop" if isinstance(index, int):
             return BlockStop(message_id, index, parent)
         case other:
-            return OtherEvent(_str(other))
+            return OtherEvent(as_str(other))
 
 
 def _assistant(raw: Json) -> Assistant:
     message = raw["message"]
     index = raw.get("apiBlockIndex")
     return Assistant(
-        message_id=_str(message.get("id")) or _str(raw.get("uuid")),
-        uuid=_str(raw.get("uuid")),
-        parent=_optional(raw.get("parent_tool_use_id")),
-        content=_contents(message.get("content")),
-        error=_optional(raw.get("error")) or ("" if raw.get("isApiErrorMessage") else None),
+        message_id=as_str(message.get("id")) or as_str(raw.get("uuid")),
+        uuid=as_str(raw.get("uuid")),
+        parent=optional(raw.get("parent_tool_use_id")),
+        content=contents_of(message.get("content")),
+        error=optional(raw.get("error")) or ("" if raw.get("isApiErrorMessage") else None),
         index=index if isinstance(index, int) else None,
-        context_tokens=_context_tokens(_dict(message.get("usage"))),
-        said_at=_seconds(raw.get("timestamp")),
+        context_tokens=_context_tokens(as_dict(message.get("usage"))),
+        said_at=seconds(raw.get("timestamp")),
     )
 
 
 def _user(raw: Json) -> User:
     return User(
-        uuid=_str(raw.get("uuid")),
-        parent=_optional(raw.get("parent_tool_use_id")),
-        content=_contents(raw["message"].get("content")),
+        uuid=as_str(raw.get("uuid")),
+        parent=optional(raw.get("parent_tool_use_id")),
+        content=contents_of(raw["message"].get("content")),
         is_replay=bool(raw.get("isReplay")),
         is_meta=any(map(raw.get, ("isMeta", "isCompactSummary", "isSynthetic"))),
         # stdout and history spell it differently
@@ -169,7 +177,9 @@ def _user(raw: Json) -> User:
 
 
 def _refusal(raw: Json) -> Refusal | None:
-    meta = [_dict(each).get("non_execution_kind") for each in _list(raw.get("tool_result_meta"))]
+    meta = [
+        as_dict(each).get("non_execution_kind") for each in as_list(raw.get("tool_result_meta"))
+    ]
     kinds = [raw.get("toolDenialKind"), *meta]
     return next((refusal for refusal in Refusal if refusal in kinds), None)
 
@@ -177,9 +187,9 @@ def _refusal(raw: Json) -> Refusal | None:
 def _queued_prompt(raw: Json, attachment: Json) -> User:
     """A prompt that was taken up in mid-turn: a `user` line on stdout, this in history."""
     return User(
-        uuid=_str(attachment.get("source_uuid")) or _str(raw.get("uuid")),
+        uuid=as_str(attachment.get("source_uuid")) or as_str(raw.get("uuid")),
         parent=None,
-        content=_contents(attachment.get("prompt")),
+        content=contents_of(attachment.get("prompt")),
         is_replay=False,
         is_meta=attachment.get("commandMode") != "prompt",
         tool_result=None,
@@ -198,130 +208,58 @@ def _hook_response(raw: Json, attachment: Json) -> SystemEvent:
         "output": attachment.get("stdout"),
         "outcome": "success",
     }
-    return SystemEvent("hook_response", _str(raw.get("uuid")), about)
+    return SystemEvent("hook_response", as_str(raw.get("uuid")), about)
 
 
 def _result(raw: Json) -> TurnResult:
-    usage = _dict(raw.get("usage"))
-    errors = [_str(error) for error in _list(raw.get("errors"))]
+    usage = as_dict(raw.get("usage"))
+    errors = [as_str(error) for error in as_list(raw.get("errors"))]
     return TurnResult(
-        uuid=_str(raw.get("uuid")),
-        subtype=_str(raw.get("subtype")),
+        uuid=as_str(raw.get("uuid")),
+        subtype=as_str(raw.get("subtype")),
         is_error=bool(raw.get("is_error")),
-        duration_ms=_int(raw.get("duration_ms")),
-        cost_usd=_amount(raw.get("total_cost_usd")),
+        duration_ms=as_int(raw.get("duration_ms")),
+        cost_usd=amount(raw.get("total_cost_usd")),
         input_tokens=_context_tokens(usage),
-        output_tokens=_int(usage.get("output_tokens")),
-        turns=_int(raw.get("num_turns")),
-        text=_str(raw.get("result")) or "\n".join(filter(None, errors)),
-        reason=_str(raw.get("terminal_reason")),
+        output_tokens=as_int(usage.get("output_tokens")),
+        turns=as_int(raw.get("num_turns")),
+        text=as_str(raw.get("result")) or "\n".join(filter(None, errors)),
+        reason=as_str(raw.get("terminal_reason")),
         context_window=_context_window(raw),
     )
 
 
 def _context_tokens(usage: Json) -> int:
     read = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
-    return sum(_int(usage.get(name)) for name in read)
+    return sum(as_int(usage.get(name)) for name in read)
 
 
 def _context_window(raw: Json) -> int:
     """That of the model which was read most; helpers of the CLI may use another one."""
-    used = [_dict(each) for each in _dict(raw.get("modelUsage")).values()]
+    used = [as_dict(each) for each in as_dict(raw.get("modelUsage")).values()]
     read = ("inputTokens", "cacheReadInputTokens", "cacheCreationInputTokens")
-    most = max(used, key=lambda each: sum(_int(each.get(name)) for name in read), default={})
-    return _int(most.get("contextWindow"))
+    most = max(used, key=lambda each: sum(as_int(each.get(name)) for name in read), default={})
+    return as_int(most.get("contextWindow"))
 
 
 def _permission_request(raw: Json) -> PermissionRequest:
     request = raw["request"]
     return PermissionRequest(
-        request_id=_str(raw.get("request_id")),
-        tool_name=_str(request.get("tool_name")),
-        input=_dict(request.get("input")),
-        tool_use_id=_str(request.get("tool_use_id")),
-        description=_str(request.get("description")),
-        blocked_path=_str(request.get("blocked_path")),
-        suggestions=tuple(_dict(item) for item in _list(request.get("permission_suggestions"))),
+        request_id=as_str(raw.get("request_id")),
+        tool_name=as_str(request.get("tool_name")),
+        input=as_dict(request.get("input")),
+        tool_use_id=as_str(request.get("tool_use_id")),
+        description=as_str(request.get("description")),
+        blocked_path=as_str(request.get("blocked_path")),
+        suggestions=tuple(as_dict(item) for item in as_list(request.get("permission_suggestions"))),
     )
 
 
 def _control_response(response: Json, at: object) -> ControlResponse:
     return ControlResponse(
-        request_id=_str(response.get("request_id")),
+        request_id=as_str(response.get("request_id")),
         ok=response.get("subtype") == "success",
-        response=_dict(response.get("response")),
-        error=_str(response.get("error")),
-        answered_at=float(at) if _is_amount(at) else None,
+        response=as_dict(response.get("response")),
+        error=as_str(response.get("error")),
+        answered_at=float(at) if is_amount(at) else None,
     )
-
-
-def _contents(content: object) -> tuple[Content, ...]:
-    if isinstance(content, str):
-        return (TextContent(content),)
-    return tuple(_content_block(_dict(block)) for block in _list(content))
-
-
-def _content_block(block: Json) -> Content:
-    match block.get("type"):
-        case "text":
-            return TextContent(_str(block.get("text")))
-        case "thinking":
-            return ThinkingContent(_str(block.get("thinking")))
-        case "tool_use":
-            return ToolUse(
-                id=_str(block.get("id")),
-                name=_str(block.get("name")),
-                input=_dict(block.get("input")),
-            )
-        case "tool_result":
-            inner = _contents(block.get("content"))
-            return ToolResult(
-                tool_use_id=_str(block.get("tool_use_id")),
-                text="\n".join(part.text for part in inner if isinstance(part, TextContent)),
-                is_error=bool(block.get("is_error")),
-                images=tuple(part for part in inner if isinstance(part, ImageContent)),
-            )
-        case "image":
-            source = _dict(block.get("source"))
-            return ImageContent(_str(source.get("media_type")), _str(source.get("data")))
-        case other:
-            return OtherContent(_str(other), block)
-
-
-# --- shapes that cannot be trusted ----------------------------------------------------------
-
-
-def _dict(value: object) -> Json:
-    return cast(Json, value) if isinstance(value, dict) else {}
-
-
-def _list(value: object) -> Sequence[Any]:
-    return value if isinstance(value, list) else ()
-
-
-def _str(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _optional(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-def _seconds(stamp: object) -> float:
-    try:
-        return datetime.fromisoformat(_str(stamp)).timestamp()
-    except (ValueError, OverflowError):
-        return 0.0
-
-
-def _amount(value: object) -> float | None:
-    return float(value) if _is_amount(value) else None
-
-
-def _int(value: object) -> int:
-    return int(value) if _is_amount(value) else 0
-
-
-def _is_amount(value: object) -> TypeGuard[int | float]:
-    """Whether it is a number that can be counted with: not NaN, not negative, not endless."""
-    return isinstance(value, int | float) and 0 <= value <= _LARGEST

@@ -83,6 +83,11 @@ class Run:
     def live(self) -> bool:
         return self.phase is not Phase.ENDED
 
+    @property
+    def read_to(self) -> int:
+        """How far its output has been read: the byte offset behind the last whole line."""
+        return self._output.offset
+
     # --- verbs ------------------------------------------------------------------------------
 
     def prompt(self, prompt_id: str, text: str, images: Sequence[ImageContent] = ()) -> None:

@@ -65,6 +65,8 @@ class RunState:
         self.phase = Phase.STARTING
         self.turns = 0
         """Turns that have ended."""
+        self.session_id = ""
+        """The session that Claude is in: behind `/clear` another one than it was started for."""
         self.model = ""
         self.permission_mode = ""
         """The mode in force; empty until Claude has named it."""
@@ -125,6 +127,7 @@ class RunState:
         """A line that Claude wrote."""
         match message:
             case Init():
+                self.session_id = message.session_id or self.session_id
                 self.model = message.model
                 self.permission_mode = message.permission_mode or self.permission_mode
                 self.slash_commands = message.slash_commands

@@ -7,19 +7,16 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import shutil
 import time
-import uuid
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import gevent
 from gevent.lock import BoundedSemaphore
 
-from ..claude import command, history, outgoing
+from ..claude import history, outgoing
 from ..claude.messages import ImageContent
-from . import process
+from . import process, starting
 from .choosing import Choosing
 from .folder import RUN_ID, InputClosed, Outcome, RunFolder, RunRecord
 from .leaving import Leaving
@@ -27,14 +24,13 @@ from .notify import Broadcast
 from .phases import Phase
 from .process import ProcessIdentity
 from .run import Run, RunNotLive
+from .starting import CannotStart, RunSettings
 from .watch import FolderWatcher
 
 log = logging.getLogger(__name__)
 
 IDLE_CHECK_SECONDS = 1.0
 END_GRACE_SECONDS = 3.0
-HISTORY_SECONDS = 2.0
-"""How much later than its last word Claude may still write to its history file."""
 """How long after its process, or after the deadline of a stop, a run may take to be over."""
 
 
@@ -44,33 +40,6 @@ class RunNotFound(Exception):
 
 class StillRunning(Exception):
     """The session has a run that is alive."""
-
-
-class CannotStart(Exception):
-    """Claude could not be started; the message says why in the user's terms."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunSettings:
-    """What every run of this server shares. Durations in seconds."""
-
-    runs_dir: Path
-    binary: Path
-    environment: Mapping[str, str]
-    permission_mode: str | None
-    stop_deadline: float
-    idle_timeout: float
-    history_file: Callable[[str], Path | None]
-    """Claude's history file of a session id, once there is one."""
-    config_dir: Path
-    allow_bypass: bool = False
-    keep_running: bool = True
-    """Whether a run goes on without a viewer, unless a person has chosen for its session."""
-    disconnect_grace: float = 60.0
-
-    def attached(self, session_id: str) -> Path:
-        """Where the files are kept that a person gives Claude in this session."""
-        return self.runs_dir.parent / "attached" / session_id
 
 
 class Supervisor:
@@ -93,6 +62,7 @@ class Supervisor:
         self._prompting: dict[str, BoundedSemaphore] = {}
         self._idle_watch = gevent.spawn(self._end_idle_runs)
         self._changes: dict[str, Broadcast] = {}
+        self._written: dict[str, Broadcast] = {}
 
     @property
     def binary(self) -> Path:
@@ -118,6 +88,13 @@ class Supervisor:
     def changes(self, session_id: str) -> Broadcast:
         """What is notified when a run of the session begins, says something or ends."""
         return self._changes.setdefault(session_id, Broadcast())
+
+    def written(self, session_id: str) -> Broadcast:
+        """What is notified when a run of the session begins, has written or has ended.
+
+        It comes before anybody has read what was written, for those who read it themselves.
+        """
+        return self._written.setdefault(session_id, Broadcast())
 
     def live(self) -> list[Run]:
         """The runs whose process is alive, newest first."""
@@ -147,8 +124,9 @@ class Supervisor:
             runs = self.of_session(session_id)
             if self.has_sent(session_id, prompt_id):
                 return runs[-1]
-            if runs and runs[-1].live and self._reaches(runs[-1], prompt_id, text, images):
-                return runs[-1]
+            working = runs[-1] if runs and runs[-1].live else self._in_session(session_id)
+            if working and self._reaches(working, prompt_id, text, images):
+                return working
             run = self._start(session_id, project)
             try:
                 run.prompt(prompt_id, text, images)
@@ -157,6 +135,10 @@ class Supervisor:
                 why = [run.record.end.cause if run.record.end else str(error)]
                 raise CannotStart(" ".join([*why, *run.folder.error_lines(1)])) from error
             return run
+
+    def _in_session(self, session_id: str) -> Run | None:
+        """The run that was started for another session and has come into this one by `/clear`."""
+        return next((run for run in self.live() if run.state.session_id == session_id), None)
 
     def has_sent(self, session_id: str, prompt_id: str) -> bool:
         """Whether a prompt under this id went to Claude in this session."""
@@ -181,53 +163,12 @@ class Supervisor:
         return True
 
     def _start(self, session_id: str, project: Path) -> Run:
-        settings, run_id = self._settings, uuid.uuid4().hex
-        started = None
-        try:
-            if not project.is_dir():
-                raise CannotStart(f"The folder {project} does not exist any more.")
-            settings.attached(session_id).mkdir(mode=0o700, parents=True, exist_ok=True)
-            record = self._new_record(run_id, session_id, project)
-            folder = RunFolder.create(settings.runs_dir, run_id)
-            folder.store(record)
-            started = process.spawn(record.argv, project, settings.environment, folder, run_id)
-            record = record.started(started.identity.pid, started.identity.started_at)
-            folder.store(record)
-        except OSError as error:
-            if started:
-                started.kill()
-            # else the next server would take it for a run that was interrupted
-            shutil.rmtree(settings.runs_dir / run_id, ignore_errors=True)
-            reason = error.strerror or str(error)
-            raise CannotStart(f"Claude could not be started: {reason}.") from error
-        run = self._add(folder, record)
-        self._follow(run, started)
+        started = starting.start(self._settings, self.choosing, session_id, project)
+        run = self._add(started.folder, started.record)
+        self._follow(run, started.process)
         with contextlib.suppress(InputClosed, OSError):  # what Claude offers is good to know
-            folder.send(outgoing.initialize_line())
+            started.folder.send(outgoing.initialize_line())
         return run
-
-    def _new_record(self, run_id: str, session_id: str, project: Path) -> RunRecord:
-        settings, options = self._settings, self.choosing.options(session_id)
-        before = settings.history_file(session_id)
-        argv = command.build(
-            settings.binary,
-            session_id,
-            resume=before is not None,
-            permission_mode=self.choosing.permission_mode(session_id),
-            model=options.model,
-            effort=options.effort,
-            allow_bypass=settings.allow_bypass,
-            readable=settings.attached(session_id),
-        )
-        return RunRecord(
-            id=run_id,
-            session_id=session_id,
-            project_path=str(project),
-            argv=argv,
-            created_at=time.time(),
-            history_start=_size(before),
-            config_dir=str(settings.config_dir),
-        )
 
     # --- after a restart --------------------------------------------------------------------
 
@@ -270,19 +211,28 @@ class Supervisor:
         session_id = record.session_id
 
         def history_end(fell_silent: float) -> int:
-            return _end(self._settings.history_file(session_id), record.history_start, fell_silent)
+            path = self._settings.history_file(session_id)
+            return history.end_of_part(path, record.history_start, fell_silent)
 
         changed = self.changes(session_id)
         run = Run(folder, record, changed, history_end, self._settings.stop_deadline)
         self._runs[run.id] = run
         self._by_session.setdefault(session_id, []).append(run)
         changed.notify()
+        self.written(session_id).notify()
         return run
 
     def _follow(self, run: Run, found: process.ClaudeProcess) -> None:
-        self._watcher.watch(run.folder.path, run.files_changed)
+        written = self.written(run.record.session_id)
+
+        def wrote() -> None:
+            written.notify()
+            run.files_changed()
+
+        self._watcher.watch(run.folder.path, wrote)
         run.begin(found)
         run.on_end(lambda: self._watcher.unwatch(run.folder.path))
+        run.on_end(written.notify)
         # what was written between the start and the watch
         run.files_changed()
 
@@ -294,7 +244,7 @@ class Supervisor:
         Raises StillRunning.
         """
         runs = self.of_session(session_id)
-        if any(run.live for run in runs):
+        if any(run.live for run in runs) or self._in_session(session_id):
             raise StillRunning("Claude is running in this session. Stop it first.")
         self._by_session.pop(session_id, None)
         for run in runs:
@@ -320,21 +270,3 @@ class Supervisor:
         for run in self.live():
             run.let_go()
         self._watcher.close()
-
-
-def _end(path: Path | None, start: int, fell_silent: float) -> int:
-    """Where a run's part of the history ends; what a terminal added since is not the run's."""
-    last = fell_silent + HISTORY_SECONDS
-    try:
-        if path is None or path.stat().st_mtime <= last:
-            return _size(path)
-        return history.end_before(path, start, last)
-    except OSError:
-        return start
-
-
-def _size(path: Path | None) -> int:
-    try:
-        return path.stat().st_size if path else 0
-    except FileNotFoundError:
-        return 0

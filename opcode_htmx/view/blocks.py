@@ -28,6 +28,9 @@ class ToolState(StrEnum):
     INTERRUPTED = "interrupted"
 
 
+UNFINISHED = frozenset({ToolState.PREPARING, ToolState.RUNNING, ToolState.WAITING})
+
+
 class AskState(StrEnum):
     OPEN = "open"
     ALLOWED = "allowed"
@@ -87,12 +90,24 @@ class ToolBlock(Block):
     """The tool's own structured account of its result."""
     asked: bool = False
     """Whether a card of its own asked the person about it."""
+    at_work: bool = False
+    """Whether a subagent in the background still works on it, although it has its result."""
 
     @property
     def told_by_its_ask(self) -> bool:
         """Whether the card that asks says all of it: a question, or a plan while it is open."""
         plan = self.name == "ExitPlanMode" and self.state is ToolState.WAITING
         return self.asked and (plan or self.name == "AskUserQuestion")
+
+    @property
+    def done(self) -> bool:
+        """Whether it has its result, or will never have one."""
+        return self.state not in UNFINISHED
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will come of it: what a subagent did may be folded away."""
+        return self.done and not self.at_work
 
 
 @dataclass(slots=True, kw_only=True)

@@ -16,6 +16,8 @@ import gevent
 from gevent.lock import BoundedSemaphore
 
 from ..claude import stream
+from ..claude.messages import Message
+from ..claude.subagents import Subagents
 from ..runs.folder import Outcome
 from ..runs.notify import Broadcast
 from ..runs.run import LINES_PER_TURN_OF_THE_HUB, Run
@@ -54,6 +56,8 @@ class Segment:
     reader: LineReader
     transcript: Transcript
     run: Run | None = None
+    subagents: Subagents | None = None
+    """What stands beside a stretch of history; a run's own output tells of its subagents."""
     closed: bool = False
 
 
@@ -154,7 +158,8 @@ class Conversation:
             if path is None or not _holds_more(path, start, end):
                 return
             transcript = Transcript(f"{number}", run_id=None)
-            segment = Segment(number, LineReader(path, start), transcript)
+            beside = Subagents(path)
+            segment = Segment(number, LineReader(path, start), transcript, subagents=beside)
             self._segments[number] = segment
         if not segment.closed:
             segment.reader.limit(end)
@@ -185,13 +190,22 @@ class Conversation:
                 run.catch_up(last=True)
 
     def _fold(self, segment: Segment, last: bool = False) -> None:
-        for count, line in enumerate(segment.reader.read(last), start=1):
-            segment.transcript.feed(stream.parse(line.data), line.end)
+        for count, (message, end) in enumerate(_messages(segment, last), start=1):
+            segment.transcript.feed(message, end)
             if count % LINES_PER_TURN_OF_THE_HUB == 0:
                 gevent.sleep(0)
 
     def _ordered(self) -> list[Segment]:
         return [self._segments[number] for number in sorted(self._segments)]
+
+
+def _messages(segment: Segment, last: bool) -> Iterator[tuple[Message, int]]:
+    """What is new, and where the lines end that it belongs to."""
+    for line in segment.reader.read(last):
+        message = stream.parse(line.data)
+        if segment.subagents:
+            yield from ((earlier, line.end) for earlier in segment.subagents.before(message))
+        yield message, line.end
 
 
 def _holds_more(path: Path, start: int, end: int | None) -> bool:

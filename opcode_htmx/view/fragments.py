@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import datetime
 from functools import partial
 from hashlib import sha256
 
 from jinja2 import Environment
 from markupsafe import Markup
 
-from . import diff, images, permissions, tools
+from . import clock, diff, images, permissions, tools
 from .blocks import Block, TextBlock
 from .conversation import Change
 from .markdown import render
@@ -51,7 +50,8 @@ class Fragments:
                 "present_block": partial(tools.present_block, project=project),
                 "number_width": diff.number_width,
                 "picture": images.picture,
-                "clock": _clock,
+                "moment": clock.moment,
+                "machine_time": clock.machine,
                 "questions_of": questions_of,
                 "suggestions_of": permissions.suggestions_of,
                 "is_plan": permissions.is_plan,
@@ -98,12 +98,6 @@ class Fragments:
 
 def _newest_revision(block: Block) -> int:
     return max((block.revision, *(_newest_revision(child) for child in block.children)))
-
-
-def _clock(seconds: float) -> str:
-    """A time of day of this computer's, with the day: it may be another one."""
-    moment = datetime.fromtimestamp(seconds).astimezone()
-    return f"{moment:%H:%M}, {moment.day} {moment:%b}"
 
 
 def _dollars(amount: float) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .blocks import ErrorBlock, NoticeBlock
-from .notices import Notice, error_end
+from .blocks import Block, ErrorBlock, NoticeBlock
+from .notices import RETRY, Notice, error_end
 from .shelf import Shelf
 
 
@@ -21,6 +21,11 @@ class Notes:
             return
         block = self._shelf.new(NoticeBlock, told.id or uuid, text=told.text, topic=told.topic)
         block.detail, block.until = told.detail, told.until
+
+    @staticmethod
+    def is_retry(blocks: list[Block]) -> bool:
+        """Whether the last of these tells of retries."""
+        return bool(blocks) and isinstance(blocks[-1], NoticeBlock) and blocks[-1].topic == RETRY
 
     def error(self, block_id: str, text: str, parent: str | None = None) -> None:
         text, until = error_end(text)

@@ -42,6 +42,7 @@ _LIMITS = {
     "overage": "limit for extra usage",
 }
 _LIMIT_END = re.compile(r"\s*\|(\d{10})\s*$")
+RETRY = "retry"
 _LATEST = 4102444800.0
 """The year 2100: no limit lasts as long, and every clock can tell it."""
 
@@ -66,7 +67,7 @@ def notice(event: SystemEvent) -> Notice | None:
         case "compact_boundary":
             return Notice(text=_compaction(raw))
         case "api_retry" | "api_error":
-            return Notice(text=_retry(raw), topic="retry")
+            return Notice(text=_retry(raw), topic=RETRY)
         case "rate_limit_event":
             return _limit(_dict(raw.get("rate_limit_info")))
         case "hook_response":

@@ -9,11 +9,9 @@ from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from . import todos
-from .blocks import AskBlock, AskState, Block, PromptBlock, ToolBlock, ToolState
+from .blocks import UNFINISHED, AskBlock, AskState, Block, PromptBlock, ToolBlock, ToolState
 
 B = TypeVar("B", bound=Block)
-
-_UNFINISHED = frozenset({ToolState.PREPARING, ToolState.RUNNING, ToolState.WAITING})
 
 
 class Shelf:
@@ -56,8 +54,9 @@ class Shelf:
 
     def go_to(self, offset: int) -> None:
         """What follows comes from the line that ends at byte `offset`."""
-        self.offset = offset
-        self._born_in_line = 0
+        if offset != self.offset:
+            self.offset = offset
+            self._born_in_line = 0
 
     def new(self, type_: type[B], block_id: str, parent: str | None = None, **fields: object) -> B:
         """Add a block behind all others of its container."""
@@ -75,6 +74,8 @@ class Shelf:
         if owner := self.tool(parent):
             block.parent = owner.id
             owner.children.append(block)
+            if owner.over:
+                self.touch(owner)  # where its children stand depends on whether there are any
         else:
             self.blocks.append(block)
             if todos.concerns(block):
@@ -91,7 +92,7 @@ class Shelf:
         match block:
             case AskBlock(state=AskState.OPEN):
                 self.unfinished[block.id] = block
-            case ToolBlock() if block.state in _UNFINISHED:
+            case ToolBlock() if block.state in UNFINISHED:
                 self.unfinished[block.id] = block
             case _:
                 self.unfinished.pop(block.id, None)

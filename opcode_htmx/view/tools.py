@@ -6,9 +6,10 @@ Which card a tool gets stands here; the cards themselves are made in `cards`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from ..claude.messages import Json
-from .blocks import AskBlock, ToolBlock, ToolState
+from .blocks import AskBlock, TextBlock, ToolBlock, ToolState
 from .cards import commands, files, others
 from .cards.parts import SHOWN_CHARACTERS, Call, Cut, ToolView, cut
 from .wording import as_json
@@ -46,7 +47,15 @@ def present(name: str, tool_input: Json, details: object, project: str) -> ToolV
 
 def present_block(block: ToolBlock, project: str) -> ToolView:
     """The view of a call and of what came of it."""
-    return _view(_call(block, project))
+    view = _view(_call(block, project))
+    last = block.children[-1] if block.children else None
+    if (
+        view.said
+        and isinstance(last, TextBlock)
+        and "".join(last.source).strip() == view.said.strip()
+    ):
+        return replace(view, said="")  # an agent's last words are its report: once is enough
+    return view
 
 
 def whole(block: ToolBlock | AskBlock) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..claude import subagents
 from ..claude.messages import (
     Assistant,
     BlockDelta,
@@ -23,7 +24,6 @@ from ..claude.messages import (
     MessageStart,
     OtherContent,
     PermissionRequest,
-    Refusal,
     SystemEvent,
     TextContent,
     ThinkingContent,
@@ -34,8 +34,6 @@ from ..claude.messages import (
     User,
 )
 from .blocks import (
-    AskBlock,
-    AskState,
     Block,
     ErrorBlock,
     NoticeBlock,
@@ -44,8 +42,8 @@ from .blocks import (
     SummaryBlock,
     TextBlock,
     ToolBlock,
-    ToolState,
 )
+from .calls import Calls
 from .notes import Notes
 from .notices import notice
 from .progress import Progress
@@ -58,9 +56,8 @@ from .wording import (
     is_bookkeeping,
     is_command,
     prompt_text,
+    told_in_a_line,
 )
-
-_REFUSED = {Refusal.DENIED: ToolState.DENIED, Refusal.INTERRUPTED: ToolState.INTERRUPTED}
 
 
 class Transcript:
@@ -77,6 +74,7 @@ class Transcript:
         self._shelf = Shelf(segment)
         self._speech = Speech(self._shelf)
         self._notes = Notes(self._shelf)
+        self._calls = Calls(self._shelf, run_id or "")
         self._turn_began = 0  # the index in blocks at which this turn's begin
         self._cost = cost_before
         self.progress = Progress()
@@ -124,7 +122,7 @@ class Transcript:
             case MessageStart():
                 self._speech.begin_message(message)
             case BlockStart(content=ToolUse() as use):
-                self._tool_begins(use, message.parent)
+                self._calls.begin(use, message.parent)
             case BlockStart():
                 self._speech.begin(message)
             case BlockDelta():
@@ -137,9 +135,9 @@ class Transcript:
             case User():
                 self._user(message)
             case PermissionRequest():
-                self._ask(message)
+                self._calls.ask(message)
             case ControlResponse() | ControlCancel():
-                self._answer(message)
+                self._calls.answer(message)
             case TurnResult():
                 self._result(message)
             case SystemEvent():
@@ -157,7 +155,7 @@ class Transcript:
         What is to be said about its end comes as a last block, one revision behind the file.
         """
         self._shelf.go_to(self.offset + 1)
-        self._shelf.finish(self._shelf.unfinished.values())
+        self._calls.end_all()
         self._speech.cut_off()
         if error:
             self._shelf.new(ErrorBlock, f"end-{self._run_id}", text=error)
@@ -185,30 +183,24 @@ class Transcript:
             case TextContent() | ThinkingContent():
                 self._speech.complete(message, block_id, content)
             case ToolUse() as use:
-                tool = self._tool_begins(use, message.parent)
-                tool.input = use.input
-                if tool.state is ToolState.PREPARING:
-                    tool.state = ToolState.RUNNING
-                self._shelf.touch(tool)
+                self._calls.call(use, message.parent)
             case OtherContent() if content.type != "redacted_thinking":
                 text = as_json(content.raw)
                 self._shelf.new(RawBlock, block_id, message.parent, type=content.type, text=text)
             case _:
                 pass
 
-    def _tool_begins(self, use: ToolUse, parent: str | None) -> ToolBlock:
-        known = self._shelf.tool(use.id)
-        return known or self._shelf.new(ToolBlock, use.id, parent, name=use.name, input=use.input)
-
     # --- what the person and the tools say --------------------------------------------------
 
     def _user(self, message: User) -> None:
+        if told := subagents.ended(message):
+            self._calls.end_subagent(told[0])
         texts = []
         images = []
         for content in message.content:
             match content:
                 case ToolResult():
-                    self._tool_result(content, message)
+                    self._calls.result(content, message)
                 case TextContent(text=text):
                     texts.append(text)
                 case ImageContent():
@@ -228,6 +220,9 @@ class Transcript:
             if is_command(text):
                 # It is told behind what it printed; people read it in front
                 self._shelf.bring_forward(prompt, self._turn_began)
+            elif self._notes.is_retry(self.blocks[-2:-1]):
+                # A first prompt is told only once the API has taken it
+                self._shelf.bring_forward(prompt, len(self.blocks) - 2)
 
     def _system(self, event: SystemEvent) -> None:
         content = event.raw.get("content")
@@ -235,57 +230,17 @@ class Transcript:
         if event.uuid in self._shelf:
             return  # told again after a compaction
         if event.subtype == "task_notification":
-            self._end_of_subagent(event.raw.get("tool_use_id"))
+            self._calls.end_subagent(event.raw.get("tool_use_id"))
         if output is not None:
             self._command_output(event.uuid, output)
         elif found := notice(event):
             self._notes.notice(event.uuid, found)
 
     def _command_output(self, uuid: str, output: str) -> None:
-        if output:
+        if sentence := told_in_a_line(output):
+            self._shelf.new(NoticeBlock, uuid, text=sentence)
+        elif output:
             self._speech.say(TextBlock, uuid, None, output)
-
-    def _tool_result(self, result: ToolResult, message: User) -> None:
-        tool = self._shelf.tool(result.tool_use_id)
-        if tool is None:
-            tool = self._shelf.new(ToolBlock, result.tool_use_id, message.parent, name="Tool")
-        tool.output = result.text
-        tool.images = result.images
-        tool.details = message.tool_result
-        if not result.is_error:
-            tool.state = ToolState.DONE
-        elif tool.state is not ToolState.DENIED:
-            tool.state = _REFUSED[message.refusal] if message.refusal else ToolState.ERROR
-        self._shelf.touch(tool)
-
-    # --- what Claude asks -------------------------------------------------------------------
-
-    def _ask(self, request: PermissionRequest) -> None:
-        tool = self._shelf.tool(request.tool_use_id)
-        parent = tool.parent if tool else None
-        run_id = self._run_id or ""
-        self._shelf.new(AskBlock, request.request_id, parent, request=request, run_id=run_id)
-        if tool:
-            tool.state = ToolState.WAITING
-            tool.asked = True
-            self._shelf.touch(tool)
-
-    def _answer(self, message: ControlResponse | ControlCancel) -> None:
-        ask = self._shelf.get(message.request_id)
-        if not isinstance(ask, AskBlock) or ask.state is not AskState.OPEN:
-            return
-        if isinstance(message, ControlCancel):
-            ask.state = AskState.WITHDRAWN
-        else:
-            ask.answer, ask.answered_at = message.response, message.answered_at
-            allowed = message.response.get("behavior") == "allow"
-            ask.state = AskState.ALLOWED if allowed else AskState.DENIED
-        self._shelf.touch(ask)
-        tool = self._shelf.tool(ask.request.tool_use_id)
-        if tool and tool.state is ToolState.WAITING:
-            denied = ask.state is AskState.DENIED
-            tool.state = ToolState.DENIED if denied else ToolState.RUNNING
-            self._shelf.touch(tool)
 
     # --- the end of a turn ------------------------------------------------------------------
 
@@ -309,16 +264,5 @@ class Transcript:
         self._turn_began = len(self.blocks)
 
     def _end_turn(self) -> None:
-        """Nothing of this turn goes on, except for subagents in the background."""
-        unfinished = self._shelf.unfinished.values()
-        self._shelf.finish(block for block in unfinished if not self._outlives(block))
+        self._calls.end_turn()
         self._speech.cut_off()
-
-    def _outlives(self, block: Block) -> bool:
-        """Whether it belongs to a subagent whose call has its result, but which still works."""
-        owner = self._shelf.tool(block.parent)
-        return owner is not None and (owner.state is ToolState.DONE or self._outlives(owner))
-
-    def _end_of_subagent(self, tool_use_id: object) -> None:
-        unfinished = self._shelf.unfinished.values()
-        self._shelf.finish(block for block in unfinished if block.parent == tool_use_id)

@@ -6,6 +6,7 @@ import json
 import re
 
 from ..claude.messages import Unknown
+from .terminal import spans
 
 _WRAPPED = re.compile(
     r"<(system-reminder|local-command-caveat|task-notification)>.*?</\1>\s*", re.DOTALL
@@ -18,6 +19,9 @@ _COMMAND_ARGUMENTS = re.compile(r"<command-args>(.*?)</command-args>", re.DOTALL
 _COMMAND_OUTPUT = re.compile(
     r"\s*<(local-command-stdout|local-command-stderr)>(.*)</\1>\s*", re.DOTALL
 )
+_EMPHASIS = re.compile(r"(`|\*\*)(\S(?:[^`*\n]*\S)?)\1")
+LONGEST_LINE = 300
+"""Characters; what is longer is to be read, and no notice."""
 _INTERRUPTION = re.compile(r"\[(Request interrupted by user[^\]\n]*)\]")
 
 _QUIET_STREAM = frozenset(
@@ -51,6 +55,13 @@ def command_output(text: str) -> str | None:
     """What a slash command printed, if `text` is that and nothing else."""
     output = _COMMAND_OUTPUT.fullmatch(text)
     return output[2].strip() if output else None
+
+
+def told_in_a_line(output: str) -> str:
+    """What a command printed as plain words, if it is one line, as `/model` says; else empty."""
+    line = "".join(span.text for span in spans(output)).strip()
+    plain = _EMPHASIS.sub(lambda found: found[2], line)
+    return "" if "\n" in plain or len(plain) > LONGEST_LINE else plain
 
 
 def interruption(text: str) -> str | None:

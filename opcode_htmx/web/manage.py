@@ -1,4 +1,4 @@
-"""What a person does with a whole session: name it, fork it, take it along, search it, delete it.
+"""What a person does with a whole session: name it, take it along, search it, delete it.
 
 Forms and links that work without JavaScript; nothing here needs a running process.
 """
@@ -24,10 +24,10 @@ from flask import (
 )
 from werkzeug.wrappers import Response as BaseResponse
 
-from ..claude import fork, titles
+from ..claude import titles
 from ..runs.trash import Trash
-from ..view import search, source
-from ..view.blocks import Block
+from ..view import places, search, source
+from ..view.blocks import Block, PromptBlock
 from ..view.export import WholeBlocks, style_address
 from ..view.fragments import dom_id
 from ..view.marks import Marks
@@ -37,7 +37,7 @@ from .pages import SessionLookup, title_of
 
 HITS = 200
 STYLES = ("style.css", "session.css")
-
+NOTHING_NOTED = "Claude has noted nothing of this session yet. Try again in a moment."
 
 _ELEMENT = re.compile(r"b-[A-Za-z0-9_-]{1,80}")
 
@@ -64,10 +64,10 @@ def blueprint(
     def history_file(project_id: str, session_id: str) -> Path:
         path = lookup.history_file(project_id, session_id)
         if path is None:
-            raise NoHistory("Claude has noted nothing of this session yet. Try again in a moment.")
+            raise NoHistory(NOTHING_NOTED)
         return path
 
-    # --- names and copies -------------------------------------------------------------------
+    # --- names ------------------------------------------------------------------------------
 
     @manage.post("/rename")
     def rename(project_id: str, session_id: str) -> BaseResponse:
@@ -78,15 +78,6 @@ def blueprint(
             raise BadForm(f"The name is longer than {titles.LONGEST} characters.")
         titles.give(history_file(project_id, session_id), session_id, name)
         return redirect(session_url(Path(lookup.folder(project_id, session_id)), session_id), 303)
-
-    @manage.post("/fork")
-    def fork_session(project_id: str, session_id: str) -> BaseResponse:
-        path = history_file(project_id, session_id)
-        _, blocks = opened(project_id, session_id)
-        new = fork.fork(path, f"{title(project_id, session_id, blocks)} (fork)")
-        return redirect(
-            url_for("pages.session", project_id=project_id, session_id=new, _anchor="end"), 303
-        )
 
     # --- taking along -----------------------------------------------------------------------
 
@@ -127,7 +118,7 @@ def blueprint(
         """A block's link and its text, in fields to copy from."""
         screen, blocks = opened(project_id, session_id)
         block = screen.conversation.block(block_id) or abort(404)
-        top = _top(blocks, block)
+        top = top_of(blocks, block)
         own, whole = source.source(block).strip(), source.answer(blocks, top.id)
         address = url_for("pages.session", project_id=project_id, session_id=session_id)
         return render_template(
@@ -139,6 +130,8 @@ def blueprint(
             block=block,
             own=own,
             answer=whole if whole != own else "",
+            fork=top.id if places.can_fork(top) else "",
+            fork_in_front=isinstance(top, PromptBlock),
         )
 
     @manage.get("/blocks/<block_id>/source")
@@ -209,7 +202,7 @@ def place_of(address: str, block: Block, top: Block) -> str:
     return f"{address}?from={quote(top.id, safe='')}#{dom_id(block.id)}"
 
 
-def _top(blocks: list[Block], block: Block) -> Block:
+def top_of(blocks: list[Block], block: Block) -> Block:
     """The block of the top level that `block` stands in."""
 
     def holds(each: Block) -> bool:

@@ -57,19 +57,22 @@ class SessionLookup:
 
     def history_file(self, project_id: str, session_id: str) -> Path | None:
         """Claude's history file; None as long as it has written none. Raises as `folder` does."""
+        path = self.noted(project_id, session_id)
+        if path is None:
+            self.folder(project_id, session_id)
+        return path
+
+    def noted(self, project_id: str, session_id: str) -> Path | None:
+        """The history file of a session, whether or not there is such a session."""
         try:
             return sessions.session_file(self._config_dir, project_id, session_id)
         except (sessions.ProjectNotFound, sessions.SessionNotFound):
-            self.folder(project_id, session_id)
             return None
 
     def title(self, project_id: str, session_id: str) -> str:
         """What the person or Claude calls the session; empty if it has no name."""
-        try:
-            path = sessions.session_file(self._config_dir, project_id, session_id)
-        except (sessions.ProjectNotFound, sessions.SessionNotFound):
-            return ""
-        return shorten(sessions.name_of(path))
+        path = self.noted(project_id, session_id)
+        return shorten(sessions.name_of(path)) if path else ""
 
     def title_of_run(self, run: Run) -> str:
         """The title of a run's session in a list."""

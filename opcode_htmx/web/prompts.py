@@ -15,7 +15,8 @@ from werkzeug.wrappers import Response as BaseResponse
 from ..claude import history, sessions
 from ..drafts import Drafts, TooMuch
 from ..runs.run import RunNotLive
-from ..runs.supervisor import CannotStart, Supervisor
+from ..runs.starting import CannotStart
+from ..runs.supervisor import Supervisor
 from . import attachments
 from .controls import BypassNotAllowed, choices
 from .forms import BadForm, by_htmx, session_url, typed

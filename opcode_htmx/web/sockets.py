@@ -19,9 +19,14 @@ from .access import is_websocket
 
 SERVICE_RESTART = 1012
 POLICY_VIOLATION = 1008
-MAX_MESSAGE_BYTES = 64 * 1024
+INTERNAL_ERROR = 1011
+MAX_MESSAGE_BYTES = 1024 * 1024
+"""Of what a client sends: a prompt of 200,000 characters, written as JSON, fits in."""
 DEAD_PEER_MS = 60_000
 """How long the kernel may try to reach a phone that is gone before the socket is closed."""
+
+KEEPALIVE_SECONDS = 15
+"""How often the kernel asks whether a silent program's machine is still there."""
 
 
 class WholeFrameSocket:
@@ -68,6 +73,20 @@ class OpenSockets:
         """Send everyone away with 1012: browsers take it as "come back at once"."""
         for ws in list(self._open):
             close(ws, SERVICE_RESTART)
+
+
+def be_patient(ws: Server) -> None:
+    """Let a program read as slowly as it likes; only one whose machine is gone is given up."""
+    inner = ws.sock
+    if not isinstance(inner, WholeFrameSocket):
+        return
+    inner.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if sys.platform == "linux":
+        # It would count the time in which a program that lives has no room for more
+        inner.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 0)
+        inner.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_SECONDS)
+        inner.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_SECONDS)
+        inner.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4)
 
 
 def close(ws: Server, code: int) -> None:

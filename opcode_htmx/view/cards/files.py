@@ -41,7 +41,8 @@ def read(call: Call) -> ToolView:
     whole = start == 1 and (total is None or lines >= total) and not call.input.get("limit")
     return replace(
         view,
-        outcome=plural(lines, "line") if whole else "",
+        # A line feed at the end begins no line: the card numbers as many as it says
+        outcome=plural(max(1, lines - content.endswith("\n")), "line") if whole else "",
         place="" if whole else f"{start}–{start + lines - 1}",
         shown=_numbered(content, start, call.text("file_path")),
     )

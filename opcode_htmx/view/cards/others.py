@@ -32,6 +32,9 @@ _SUMMARY_KEYS = (
 _PATHS = frozenset({"file_path", "notebook_path", "path"})
 _HAND_BACK = re.compile(r"\[Subagent hand-back\][^\n]*The report follows:\n")
 _AGENT_NOTE = re.compile(r"\n*(?:agentId: .*|<usage>.*)\Z", re.DOTALL)
+_TOOLS_NOTE = re.compile(
+    r"\s*<tools-used-before-summary>.*?</tools-used-before-summary>\s*", re.DOTALL
+)
 _SEARCH_NOTE = re.compile(r"\n+REMINDER: You MUST include the sources.*\Z", re.DOTALL)
 
 
@@ -78,8 +81,8 @@ def _report(call: Call) -> str:
     """What the agent said at last, without the frame that tells the model what it is."""
     parts = [each for each in _list(call.result, "content") if isinstance(each, dict)]
     if said := "\n".join(filter(None, (text_of(part.get("text")) for part in parts))):
-        return said
-    text = _AGENT_NOTE.sub("", clean(call.output))
+        return _TOOLS_NOTE.sub("", said, count=1)
+    text = _TOOLS_NOTE.sub("", _AGENT_NOTE.sub("", clean(call.output)), count=1)
     if frame := _HAND_BACK.match(text):
         return textwrap.dedent(text[frame.end() :])
     return text

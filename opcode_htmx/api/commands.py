@@ -1,0 +1,216 @@
+"""The dialect of the seeds' server on a socket: commands in, the lines of sessions out.
+
+Each session that a client has begun or attached to is followed by a greenlet of its own, which
+reads at the client's pace; every message names its session.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import gevent
+from pydantic import ValidationError
+from simple_websocket import ConnectionClosed
+
+from ..claude import outgoing
+from ..runs.leaving import Leaving
+from ..runs.phases import OPEN_TURN
+from ..runs.supervisor import Supervisor
+from .executions import Executions, Started, end_of
+from .frames import Wire
+from .lines import Cursor, Item, SessionLines
+from .messages import (
+    COMMANDS,
+    Attach,
+    Cancel,
+    Command,
+    FollowUp,
+    OfSession,
+    Permission,
+    Start,
+    complaint,
+)
+from .telling import Telling
+
+BATCH_BYTES = 64 * 1024
+"""How much is gathered of a burst before it is sent."""
+
+
+class BadCommand(Exception):
+    """A message that is no command; the text says why."""
+
+
+def command_in(text: str | bytes) -> dict[str, Any]:
+    """The JSON object in a message. Raises BadCommand."""
+    try:
+        message = json.loads(text)
+    except (ValueError, RecursionError):
+        raise BadCommand("This is not JSON.") from None
+    if not isinstance(message, dict):
+        raise BadCommand("A message is a JSON object.")
+    return message
+
+
+class CommandSocket:
+    """One client and the sessions that it follows."""
+
+    def __init__(
+        self,
+        wire: Wire,
+        executions: Executions,
+        supervisor: Supervisor,
+        leaving: Leaving,
+        refusals: tuple[type[Exception], ...],
+    ) -> None:
+        """`refusals` are the exceptions whose text is for the client."""
+        self._wire = wire
+        self._executions = executions
+        self._supervisor = supervisor
+        self._leaving = leaving
+        self._refusals: tuple[type[Exception], ...] = (*refusals, BadCommand)
+        self._followers: dict[str, gevent.Greenlet[..., None]] = {}
+        self._tellings: dict[str, Telling] = {}
+        self._newest = ""
+
+    def serve(self, first: str | bytes) -> None:
+        """Obey `first` and what follows it, until the client goes."""
+        message: str | bytes = first
+        try:
+            while True:
+                self._obey(message)
+                message = self._wire.receive()
+        except ConnectionClosed:
+            pass
+        finally:
+            gevent.killall(list(self._followers.values()))
+
+    def _obey(self, text: str | bytes) -> None:
+        about = None
+        try:
+            message = command_in(text)
+            about = message.get("session_id") or self._newest or None
+            self._do(self._command(message))
+        except self._refusals as error:
+            self._wire.send(type="error", message=str(error), session_id=about)
+
+    def _command(self, message: dict[str, Any]) -> Command:
+        name = message.get("command_type")
+        kind = COMMANDS.get(name) if isinstance(name, str) else None
+        if kind is None:
+            raise BadCommand(f"“command_type” must be one of {', '.join(COMMANDS)}.")
+        try:
+            return kind.model_validate(message)
+        except ValidationError as error:
+            raise BadCommand(complaint(error)) from error
+
+    def _do(self, command: Command) -> None:
+        match command:
+            case Start():
+                self._start(command)
+            case Attach():
+                session_id = self._executions.session_id(command.session_id)
+                cursor = Cursor.parse(command.cursor) if command.cursor else None
+                self._follow(session_id, SessionLines(self._supervisor, session_id, cursor))
+            case FollowUp():
+                session_id = self._session(command)
+                started = self._executions.prompt(session_id, command.prompt, command.prompt_id)
+                self._tell_start(started, "Sending the prompt...")
+            case Cancel():
+                self._cancel(self._session(command))
+            case Permission():
+                self._decide(self._session(command), command)
+
+    def _session(self, command: OfSession) -> str:
+        if command.session_id:
+            return self._executions.session_id(command.session_id)
+        if not self._newest:
+            raise BadCommand("Name the session in “session_id”: this socket has begun none.")
+        return self._newest
+
+    # --- verbs ------------------------------------------------------------------------------
+
+    def _start(self, command: Start) -> None:
+        begin = {
+            "execute": self._executions.execute,
+            "continue": self._executions.continue_newest,
+            "resume": self._executions.resume,
+        }[command.command_type]
+        self._tell_start(begin(command, detach=False), "Starting Claude execution...")
+
+    def _tell_start(self, started: Started, words: str) -> None:
+        session_id = started.session_id
+        self._wire.send(
+            type="start",
+            message=words,
+            session_id=session_id,
+            run_id=started.run.id,
+            prompt_id=started.prompt_id,
+            cursor=str(started.cursor),
+        )
+        if session_id in self._followers:
+            self._newest = session_id
+            self._tellings[session_id].prompted()
+        else:
+            lines = SessionLines(self._supervisor, session_id, started.cursor)
+            self._follow(session_id, lines, prompted=True)
+
+    def _cancel(self, session_id: str) -> None:
+        run = self._executions.newest_run(session_id)
+        if session_id not in self._followers:
+            lines = SessionLines(self._supervisor, session_id, end_of(run))
+            self._follow(session_id, lines)
+        run.stop()
+
+    def _decide(self, session_id: str, answer: Permission) -> None:
+        run = self._executions.newest_run(session_id)
+        ask = run.open_ask(answer.request_id)
+        if answer.decision == "deny":
+            run.deny(ask.request_id, answer.reason or outgoing.DENIED)
+            return
+        numbers = answer.suggestions or []
+        if any(number >= len(ask.suggestions) for number in numbers):
+            raise BadCommand("Claude has not suggested that.")
+        changes = dict(answer.updated_input or {})
+        if answer.answers:
+            changes["answers"] = answer.answers
+        run.allow(ask.request_id, changes, [ask.suggestions[number] for number in numbers])
+
+    # --- following --------------------------------------------------------------------------
+
+    def _follow(self, session_id: str, lines: SessionLines, *, prompted: bool = False) -> None:
+        runs = self._supervisor.of_session(session_id)
+        turn_open = prompted or bool(runs and runs[-1].phase in OPEN_TURN)
+        telling = self._tellings[session_id] = Telling(session_id, turn_open=turn_open)
+        self._newest = session_id
+        before = self._followers.pop(session_id, None)
+        if before:
+            before.kill()
+        self._followers[session_id] = gevent.spawn(self._pass_on, session_id, lines, telling)
+
+    def _pass_on(self, session_id: str, lines: SessionLines, telling: Telling) -> None:
+        try:
+            with self._leaving.viewing(session_id):
+                while self._wire.open:
+                    seen = lines.version
+                    self._send(lines.read(), telling)
+                    lines.wait(seen)  # `serve` ends this when the client goes
+        except ConnectionClosed:
+            pass  # it comes back with its cursor
+        finally:
+            lines.close()
+
+    def _send(self, items: Iterable[Item], telling: Telling) -> None:
+        batch: list[bytes] = []
+        size = 0
+        for item in items:
+            for frame in telling.frames(item):
+                batch.append(frame)
+                size += len(frame)
+            if size >= BATCH_BYTES:
+                self._wire.write(batch)
+                batch, size = [], 0
+                gevent.sleep(0)
+        if batch:
+            self._wire.write(batch)

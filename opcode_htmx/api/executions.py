@@ -1,0 +1,190 @@
+"""Start runs for programs, find them by either id, and end them; shared by REST and sockets."""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..claude import history, sessions
+from ..runs.choosing import BYPASS
+from ..runs.run import Run, RunNotLive
+from ..runs.supervisor import END_GRACE_SECONDS, RunNotFound, Supervisor
+from ..web.controls import BypassNotAllowed
+from ..web.pages import Place
+from .lines import Cursor
+from .messages import Execution
+
+
+class SessionExists(Exception):
+    """A new session under an id that is taken."""
+
+
+class NotStopped(Exception):
+    """The processes of a run are still there after the deadline."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A prompt on its way; `cursor` is the place from which its output is read."""
+
+    run: Run
+    prompt_id: str
+    cursor: Cursor
+
+    @property
+    def session_id(self) -> str:
+        return self.run.record.session_id
+
+
+class Executions:
+    def __init__(self, supervisor: Supervisor, place: Place, stop_deadline: float) -> None:
+        """`stop_deadline`: seconds in which a run and all it has started are ended."""
+        self._supervisor = supervisor
+        self._place = place
+        self._stop_deadline = stop_deadline
+
+    # --- starting ---------------------------------------------------------------------------
+
+    def execute(self, request: Execution, *, detach: bool) -> Started:
+        """Begin a new session. Raises SessionExists, and what `_start` does."""
+        folder = self._folder(request)
+        session_id = request.session_id or str(uuid.uuid4())
+        sent = request.prompt_id and self._supervisor.has_sent(session_id, request.prompt_id)
+        if not sent and self.exists(session_id):
+            raise SessionExists("There is a session with this id already. Use resume.")
+        return self._start(session_id, folder, request, detach=detach)
+
+    def continue_newest(self, request: Execution, *, detach: bool) -> Started:
+        """Go on with the session of a project that was used last.
+
+        Raises SessionNotFound where there is none.
+        """
+        folder = self._folder(request)
+        session_id = self._newest_of(folder)
+        if session_id is None:
+            raise sessions.SessionNotFound("This project has no session to continue. Use execute.")
+        return self._start(session_id, folder, request, detach=detach)
+
+    def resume(self, request: Execution, *, detach: bool) -> Started:
+        """Go on with the session that the request names. Raises SessionNotFound."""
+        folder = self._folder(request)
+        if request.session_id is None:
+            raise sessions.SessionNotFound("To resume, name the session in “session_id”.")
+        session_id = self.session_id(request.session_id)
+        if self._project_of(session_id) != history.project_id(folder):
+            raise sessions.SessionNotFound(f"This session does not belong to {folder}.")
+        return self._start(session_id, folder, request, detach=detach)
+
+    def prompt(self, session_id: str, text: str, prompt_id: str | None) -> Started:
+        """Send a further prompt to a session that has a run. Raises RunNotLive, CannotStart."""
+        run = self.newest_run(session_id)
+        return self._send(session_id, Path(run.record.project_path), text, prompt_id)
+
+    def _start(self, session_id: str, folder: Path, request: Execution, *, detach: bool) -> Started:
+        choosing, mode = self._supervisor.choosing, request.permission_mode
+        if mode == BYPASS and not choosing.allow_bypass:
+            raise BypassNotAllowed(
+                "Bypass mode is not allowed on this server. Whoever starts it can allow it with "
+                "OPCODE_ALLOW_BYPASS=1."
+            )
+        wishes = {"model": request.model, "permission_mode": mode, "effort": request.effort}
+        chosen = choosing.options(session_id)
+        changed: dict[str, str | bool | None] = {
+            name: value
+            for name, value in wishes.items()
+            if value is not None and value != getattr(chosen, name)
+        }
+        if self._nobody_runs(session_id):
+            changed["keep_running"] = detach if request.detach is None else request.detach
+        elif request.detach is not None:
+            changed["keep_running"] = request.detach
+        if changed:
+            choosing.choose(session_id, **changed)
+        return self._send(session_id, folder, request.prompt, request.prompt_id)
+
+    def _send(self, session_id: str, folder: Path, text: str, prompt_id: str | None) -> Started:
+        newest = self._supervisor.of_session(session_id)[-1:]
+        before = {run.id: end_of(run) for run in newest if run.live}
+        prompt_id = prompt_id or str(uuid.uuid4())
+        run = self._supervisor.prompt(session_id, folder, prompt_id, text)
+        return Started(run, prompt_id, before.get(run.id, Cursor(run.id)))
+
+    def _folder(self, request: Execution) -> Path:
+        """Raises InvalidFolder."""
+        sample = self._place.sample_project
+        roots = (*self._place.project_roots, *([sample] if sample else []))
+        return sessions.working_folder_choice(request.project_path, roots)
+
+    # --- finding ----------------------------------------------------------------------------
+
+    def session_id(self, either_id: str) -> str:
+        """The session of an id that may also be a run's. Raises SessionNotFound."""
+        with contextlib.suppress(RunNotFound):
+            return self._supervisor.get(either_id).record.session_id
+        session_id = either_id.lower()
+        if not self.exists(session_id):
+            raise sessions.SessionNotFound("There is no session with this id.")
+        return session_id
+
+    def exists(self, session_id: str) -> bool:
+        """Whether there is a session of this id: a run of it, or Claude's own file."""
+        in_files = history.find(self._place.config_dir, session_id)
+        return bool(self._supervisor.of_session(session_id)) or in_files is not None
+
+    def newest_run(self, session_id: str) -> Run:
+        """Raises RunNotLive when the session has none."""
+        runs = self._supervisor.of_session(session_id)
+        if not runs:
+            raise RunNotLive("Nothing runs in this session; resume it.")
+        return runs[-1]
+
+    def _nobody_runs(self, session_id: str) -> bool:
+        return not any(run.live for run in self._supervisor.of_session(session_id))
+
+    def _project_of(self, session_id: str) -> str:
+        found = history.find(self._place.config_dir, session_id)
+        if found:
+            return found.parent.name
+        run = self._supervisor.of_session(session_id)[-1]
+        return history.project_id(Path(run.record.project_path))
+
+    def _newest_of(self, folder: Path) -> str | None:
+        live = [
+            (run.record.created_at, run.record.session_id)
+            for run in self._supervisor.newest()
+            if run.record.project_path == str(folder)
+        ]
+        try:
+            on_disk = [
+                (each.last_activity, each.id)
+                for each in sessions.sessions(self._place.config_dir, history.project_id(folder))
+            ]
+        except sessions.ProjectNotFound:
+            on_disk = []
+        return max([*live, *on_disk], default=(0.0, None))[1]
+
+    # --- ending -----------------------------------------------------------------------------
+
+    def cancel(self, session_id: str) -> Run | None:
+        """End the session's run and wait until all its processes are gone.
+
+        The run; None when none was alive. Raises NotStopped.
+        """
+        run = next((run for run in self._supervisor.of_session(session_id) if run.live), None)
+        if run is None:
+            return None
+        try:
+            run.stop()
+        except RunNotLive:
+            return None
+        if not run.join(self._stop_deadline + END_GRACE_SECONDS):
+            raise NotStopped("Claude is still being stopped. Ask again in a moment.")
+        return run
+
+
+def end_of(run: Run) -> Cursor:
+    """The place behind what a run that lives has written by now."""
+    run.catch_up()
+    return Cursor(run.id, run.read_to, run.folder.errors.stat().st_size)

@@ -1,0 +1,146 @@
+"""What a client may ask of runs, over REST and over sockets: the requests, and their limits.
+
+The names are those of the seeds' clients. What is not known is refused, so that a slip in a name
+is told and not swallowed.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+MAX_PROMPT_CHARACTERS = 200_000
+
+SessionId = Annotated[
+    str,
+    StringConstraints(
+        to_lower=True, pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+    ),
+]
+"""A UUID."""
+
+EitherId = Annotated[
+    str, StringConstraints(pattern=r"^[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}$")
+]
+"""Of a session, or of one of its runs (32 digits)."""
+Model = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]{0,127}$")]
+Prompt = Annotated[str, StringConstraints(min_length=1, max_length=MAX_PROMPT_CHARACTERS)]
+Text = Annotated[str, StringConstraints(max_length=4000)]
+
+
+class Request(BaseModel):
+    """A JSON object whose fields are all known."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Execution(Request):
+    """A prompt that begins a run, or goes on with a session's."""
+
+    project_path: Annotated[str, StringConstraints(min_length=1, max_length=4096)]
+    """The folder to work in: absolute, or with `~`."""
+    prompt: Prompt
+    model: Model | None = None
+    session_id: SessionId | None = None
+    """Of a new session: the id that it gets, Claude's own. Of a resumed one: which it is."""
+    permission_mode: Literal["default", "acceptEdits", "plan", "bypassPermissions"] | None = None
+    effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
+    prompt_id: SessionId | None = None
+    """Makes the prompt idempotent: sent again under this id, it is not sent to Claude again."""
+    detach: bool | None = None
+    """Whether the run goes on when nobody is connected; by default over REST, not over a socket."""
+
+
+class Start(Execution):
+    """The same as the first message of a socket."""
+
+    command_type: Literal["execute", "continue", "resume"]
+
+
+class OfSession(Request):
+    """A message about one session; without an id, the one that this socket began last."""
+
+    session_id: EitherId | None = None
+
+
+class Attach(OfSession):
+    """Hear a session from `cursor` on, or from its first line that is still here."""
+
+    command_type: Literal["attach"]
+    session_id: EitherId
+    cursor: str | None = None
+
+
+class FollowUp(OfSession):
+    """A further prompt, also while Claude works."""
+
+    command_type: Literal["prompt"]
+    prompt: Prompt
+    prompt_id: SessionId | None = None
+
+
+class Cancel(OfSession):
+    """End the run with all it has started."""
+
+    command_type: Literal["cancel"]
+
+
+class Permission(OfSession):
+    """The answer to a `permission_request`."""
+
+    command_type: Literal["permission"]
+    request_id: Annotated[str, StringConstraints(min_length=1, max_length=256)]
+    decision: Literal["allow", "deny"]
+    reason: Text | None = None
+    """With `deny`: what Claude is told."""
+    answers: dict[str, str] | None = None
+    """With `allow`, for AskUserQuestion: the chosen label or free words for each question."""
+    updated_input: dict[str, Any] | None = None
+    """With `allow`: what is laid over the tool's input."""
+    suggestions: list[Annotated[int, Field(ge=0)]] | None = None
+    """With `allow`: the numbers of Claude's suggestions that shall hold from now on."""
+
+
+class OutputQuery(Request):
+    """Which lines of a session are asked for."""
+
+    after: str | None = None
+    """The cursor behind which they begin; without one, at the first that is still here."""
+    wait: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = 0
+    """Seconds to wait for the first one, if there is none yet."""
+    limit: Annotated[int, Field(ge=1, le=10_000)] = 1000
+
+
+class Task(Request):
+    """The task dialect's one message."""
+
+    prompt: Annotated[str, StringConstraints(min_length=1)]
+    meta: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9_\-]+$", max_length=200)]
+
+
+Command = Start | Attach | FollowUp | Cancel | Permission
+COMMANDS: dict[str, type[Command]] = {
+    "execute": Start,
+    "continue": Start,
+    "resume": Start,
+    "attach": Attach,
+    "prompt": FollowUp,
+    "cancel": Cancel,
+    "permission": Permission,
+}
+
+
+def complaint(error: ValidationError) -> str:
+    """What is wrong with a request, in one sentence that names the field."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    field = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "missing":
+        return f"The field “{field}” is missing."
+    if first["type"] == "extra_forbidden":
+        return f"The field “{field}” is not known here."
+    return (
+        f"The field “{field}” cannot be used: {first['msg'].rstrip('.')}."
+        if field
+        else (f"The request cannot be used: {first['msg'].rstrip('.')}.")
+    )

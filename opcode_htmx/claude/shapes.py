@@ -1,0 +1,48 @@
+"""Values out of JSON whose shape cannot be trusted: each as the type that is meant, or empty."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, TypeGuard, cast
+
+from .messages import Json
+
+_LARGEST = 2**53
+"""Beyond this no count is exact everywhere, and none of Claude's is meant."""
+
+
+def as_dict(value: object) -> Json:
+    return cast(Json, value) if isinstance(value, dict) else {}
+
+
+def as_list(value: object) -> Sequence[Any]:
+    return value if isinstance(value, list) else ()
+
+
+def as_str(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def optional(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def seconds(stamp: object) -> float:
+    try:
+        return datetime.fromisoformat(as_str(stamp)).timestamp()
+    except (ValueError, OverflowError):
+        return 0.0
+
+
+def amount(value: object) -> float | None:
+    return float(value) if is_amount(value) else None
+
+
+def as_int(value: object) -> int:
+    return int(value) if is_amount(value) else 0
+
+
+def is_amount(value: object) -> TypeGuard[int | float]:
+    """Whether it is a number that can be counted with: not NaN, not negative, not endless."""
+    return isinstance(value, int | float) and 0 <= value <= _LARGEST

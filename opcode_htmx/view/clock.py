@@ -1,0 +1,20 @@
+"""Moments still to come, for a phone that may be in another time zone than this computer."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def moment(seconds: float) -> str:
+    """A time of day of this computer's with its distance from UTC, and the day."""
+    local = datetime.fromtimestamp(seconds).astimezone()
+    offset = local.utcoffset()
+    minutes = round(offset.total_seconds() / 60) if offset else 0
+    hours, rest = divmod(abs(minutes), 60)
+    zone = f"{'+' if minutes > 0 else '−'}{hours}{f':{rest:02}' if rest else ''}" if minutes else ""
+    return f"{local:%H:%M} UTC{zone}, {local.day} {local:%b}"
+
+
+def machine(seconds: float) -> str:
+    """The same for a `datetime` attribute."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
