@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 NAME = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-"""A draft is named after the session that it is for."""
+"""A draft is named after the session that it is for, or after the page where one begins."""
 TOKEN = re.compile(r"[0-9a-f]{32}")
 FILE_NAME_CHARACTERS = 100
 MAX_TEXT = 1_000_000
@@ -46,12 +46,16 @@ class DraftFile:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """`by` is the page that it was typed on; `sent` the forms whose prompts have gone out."""
+    """`by` is the page that it was typed on; `sent` the forms whose prompts have gone out.
+
+    `folder` is where the session is to begin, as it was typed, if there is no session yet.
+    """
 
     text: str = ""
     by: str = ""
     files: tuple[DraftFile, ...] = ()
     sent: tuple[str, ...] = ()
+    folder: str = ""
 
 
 class Drafts:
@@ -79,17 +83,26 @@ class Drafts:
         except OSError:
             return Draft()
 
-    def save_text(self, session_id: str, text: str, *, form: str = "", by: str = "") -> bool:
-        """Keep what has been typed; whether that changed anything.
+    def save_text(
+        self,
+        session_id: str,
+        text: str,
+        *,
+        form: str = "",
+        by: str = "",
+        folder: str | None = None,
+    ) -> bool:
+        """Keep what has been typed; whether that changed anything. No folder leaves it as it is.
 
         What comes late from a form that has been sent since is nothing to keep. Raises TooMuch.
         """
         draft = self.get(session_id)
-        if form in draft.sent or text == draft.text:
+        folder = draft.folder if folder is None else folder
+        if form in draft.sent or (text, folder) == (draft.text, draft.folder):
             return False
         if len(text) > MAX_TEXT:
             raise TooMuch(f"The text is longer than {MAX_TEXT:,} characters.")
-        self._store(session_id, replace(draft, text=text, by=by))
+        self._store(session_id, replace(draft, text=text, by=by, folder=folder))
         return True
 
     def sent(self, session_id: str, text: str, form: str, files: Iterable[DraftFile]) -> None:
@@ -99,7 +112,8 @@ class Drafts:
         # what was typed since, on this page or on another one, stays
         rest = "" if draft.text.strip() == text else draft.text
         forms = (*draft.sent, form)[-8:]
-        self._store(session_id, Draft(rest, draft.by if rest else "", left, forms))
+        by, folder = (draft.by, draft.folder) if rest else ("", "")
+        self._store(session_id, Draft(rest, by, left, forms, folder))
         for file in gone:
             self.path(session_id, file.token).unlink(missing_ok=True)
 

@@ -94,6 +94,7 @@ STOP_DEADLINE = Variable("OPCODE_STOP_DEADLINE", "5", values.positive_seconds)
 IDLE_TIMEOUT = Variable("OPCODE_IDLE_TIMEOUT", "30m", values.seconds)
 ON_DISCONNECT = Variable("OPCODE_ON_DISCONNECT", "keep", values.keeps_running)
 DISCONNECT_GRACE = Variable("OPCODE_DISCONNECT_GRACE", "60", values.grace)
+ASK_AHEAD = Variable("OPCODE_ASK_AHEAD", "1", values.switch)
 
 # docs/configuration.md is held to this list, both ways, by a test.
 VARIABLES: tuple[Variable[object], ...] = tuple(
@@ -128,6 +129,7 @@ class Settings:
     idle_timeout: float
     keep_running: bool
     disconnect_grace: float
+    ask_ahead: bool
     home: Path
     child_environment: Mapping[str, str] = field(repr=False, hash=False)
     unknown: tuple[str, ...] = ()
@@ -161,6 +163,7 @@ class Settings:
             idle_timeout=IDLE_TIMEOUT.read(environ, home),
             keep_running=ON_DISCONNECT.read(environ, home),
             disconnect_grace=DISCONNECT_GRACE.read(environ, home),
+            ask_ahead=ASK_AHEAD.read(environ, home),
             home=home,
             child_environment=_child_environment(environ, config_dir),
             unknown=_unknown(environ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 from flask import Flask
@@ -18,9 +19,12 @@ from .api.lines import BadCursor
 from .claude import binary, command, fork, history, mcp, sessions, user_files
 from .claude.files import ProjectFiles
 from .claude.installations import Installations
+from .claude.messages import Json
 from .demo import scenes, service
 from .drafts import Drafts, TooMuch
+from .runs import inquiry
 from .runs.control import ControlRefused
+from .runs.offers import Offers
 from .runs.queue import PromptNotFound, PromptTaken
 from .runs.run import AlreadyAnswered, RunNotLive
 from .runs.starting import CannotStart, RunSettings
@@ -35,6 +39,7 @@ from .view.screens import Screens
 from .web import (
     access,
     attachments,
+    beginning,
     browse,
     completion,
     composer,
@@ -105,6 +110,7 @@ def build(settings: Settings | None = None) -> Flask:
     environment = settings.child_environment
     if demo:
         environment = command.environment(environment, demo.environment, demo.removed)
+    offers = _offers(settings, claude, place.config_dir, environment)
     supervisor = Supervisor(
         RunSettings(
             runs_dir=settings.state_dir / "runs",
@@ -118,6 +124,7 @@ def build(settings: Settings | None = None) -> Flask:
             allow_bypass=settings.allow_bypass,
             keep_running=settings.keep_running,
             disconnect_grace=settings.disconnect_grace,
+            models=lambda: offers.models,
         )
     )
     supervisor.adopt()
@@ -133,8 +140,24 @@ def build(settings: Settings | None = None) -> Flask:
     attachments.register(app)
     _protect(app, settings)
     chooser = Chooser(supervisor.choosing, settings.disconnect_grace)
-    _add_pages(app, place, supervisor, chooser, settings)
+    _add_pages(app, place, supervisor, chooser, offers, settings)
     return app
+
+
+def _offers(
+    settings: Settings, claude: binary.Binary, config_dir: Path, environment: Mapping[str, str]
+) -> Offers:
+    """What Claude offers where it has not run for us yet."""
+
+    def ask(folder: Path) -> Json:
+        return inquiry.ask(claude.path, environment, folder)
+
+    return Offers(
+        settings.state_dir / "offers",
+        ask if settings.ask_ahead else None,
+        lambda folder: sessions.has_worked_in(config_dir, folder),
+        f"{claude.path}\0{claude.version_text}\0{config_dir}",
+    )
 
 
 def _demo(settings: Settings, claude: binary.Binary) -> service.DemoEnvironment | None:
@@ -163,6 +186,7 @@ def _add_pages(
     place: pages.Place,
     supervisor: Supervisor,
     chooser: Chooser,
+    offers: Offers,
     settings: Settings,
 ) -> None:
     filters.register(app)
@@ -178,14 +202,18 @@ def _add_pages(
     lookup = pages.SessionLookup(place.config_dir, supervisor, screens)
     files = ProjectFiles(settings.child_environment)
     app.register_blueprint(browse.blueprint(place.config_dir, trash))
-    app.register_blueprint(pages.blueprint(place, lookup, marks, needs, supervisor.leaving))
+    app.register_blueprint(pages.blueprint(place, lookup, marks, needs, supervisor.leaving, offers))
+    beginnings = beginning.Beginnings(place, drafts, offers)
+    app.register_blueprint(beginning.blueprint(beginnings, place, drafts, offers, chooser, files))
     app.register_blueprint(manage.blueprint(lookup, screens, marks, trash, ROOT / "static"))
-    app.register_blueprint(forks.blueprint(place, lookup, drafts))
+    app.register_blueprint(forks.blueprint(beginnings, lookup, drafts))
     app.register_blueprint(manage.trash_blueprint(screens, trash))
     app.register_blueprint(pictures.blueprint(lookup))
-    app.register_blueprint(prompts.blueprint(place, supervisor, lookup, drafts))
+    app.register_blueprint(prompts.blueprint(beginnings, supervisor, lookup, drafts))
     app.register_blueprint(composer.blueprint(supervisor, lookup, drafts))
-    app.register_blueprint(completion.blueprint(place.config_dir, supervisor, lookup, files))
+    app.register_blueprint(
+        completion.blueprint(place.config_dir, supervisor, lookup, offers, files)
+    )
     app.register_blueprint(decisions.blueprint(supervisor))
     app.register_blueprint(controls.blueprint(supervisor.choosing, lookup))
     open_sockets = sockets.OpenSockets()

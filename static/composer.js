@@ -1,5 +1,5 @@
-// The composer of a session's page: what is typed and chosen, until it is sent; the server keeps it
-// meanwhile. It comes after the first paint.
+// The composer of a session's page, or of a new one's: what is typed and chosen, until it is sent; the
+// server keeps it meanwhile.
 "use strict";
 
 (() => {
@@ -11,6 +11,7 @@
   const files = $("files");
   const list = $("completions");
   const { address } = composer.dataset;
+  const folder = $("folder"); // of a session that has not begun
   const page = $("prompt-id").value; // tells what was typed here from what was typed elsewhere
 
   const complain = (sentence) => {
@@ -19,6 +20,9 @@
     note.textContent = sentence;
     $("flash").replaceChildren(note);
   };
+  document.addEventListener("htmx:error", (event) => {
+    if (event.detail.ctx?.request) complain("That could not be sent: the server does not answer. Try again.");
+  });
 
   // --- the draft --------------------------------------------------------------------------
 
@@ -26,7 +30,6 @@
   let timer = 0;
 
   const save = () => {
-    clearTimeout(timer);
     const text = prompt.value;
     if (text === kept) return;
     const body = new URLSearchParams({
@@ -34,6 +37,7 @@
       prompt_id: $("prompt-id").value,
       prompt: text,
       by: page,
+      folder: folder?.value ?? "",
     });
     const keepalive = String(body).length < SAFE_BYTES;
     fetch(`${address}/draft`, { method: "POST", body, keepalive })
@@ -50,12 +54,16 @@
     if (dataset.by !== page && prompt.value === kept) prompt.value = kept = value;
   };
 
+  folder?.addEventListener("input", () => {
+    kept = null;
+    saveSoon();
+  });
   addEventListener("pagehide", save);
   document.addEventListener("visibilitychange", () => document.hidden && save());
   document.addEventListener("htmx:ws:after:connection", saveSoon);
   document.addEventListener("htmx:ws:after:message:incoming", takeOver);
 
-  composer.addEventListener("htmx:before:request", () => clearTimeout(timer));
+  composer.addEventListener("htmx:before:request", (event) => event.target === composer && clearTimeout(timer));
   composer.addEventListener("htmx:after:request", (event) => {
     const { request, response } = event.detail.ctx;
     if (response.status >= 400 || event.target !== composer) return;
@@ -130,7 +138,8 @@
     if (!query) return close();
     if (query === asked) return;
     asked = query;
-    const answer = await fetch(`${address}/complete?q=${encodeURIComponent(query)}`).catch(() => null);
+    const asks = new URLSearchParams({ q: query, folder: folder?.value ?? "" });
+    const answer = await fetch(`${address}/complete?${asks}`).catch(() => null);
     const html = answer?.ok ? await answer.text() : "";
     if (asked !== query) return; // a later letter has been asked for, or nothing any more
     list.innerHTML = html;

@@ -236,14 +236,6 @@
     if (event.detail.ctx.response.status < 400) toEnd();
   });
 
-  document.addEventListener("htmx:error", (event) => {
-    if (!event.detail.ctx?.request) return;
-    const note = document.createElement("p");
-    note.className = "error-note";
-    note.textContent = "That could not be sent: the server does not answer. Try again.";
-    $("flash").replaceChildren(note);
-  });
-
   // The keyboard and the dock take room from the transcript; its end stays in view.
   const keepEnd = () => follows && toEnd();
   new ResizeObserver(keepEnd).observe($("dock"));
@@ -274,7 +266,12 @@
       script.src = address;
       script.async = false; // in this order
       // htmx may have started before its extensions were there
-      if (address === addresses.at(-1)) script.onload = () => htmx.process(document.body);
+      if (address === addresses.at(-1)) script.onload = () => {
+        htmx.process(document.body);
+        // what was chosen before
+        document.querySelector("#options :checked:not([selected],[checked]),#options [checked]:not(:checked)")
+          ?.dispatchEvent(new Event("change", { bubbles: true }));
+      };
       document.head.append(script);
     }
   };

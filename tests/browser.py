@@ -65,7 +65,7 @@ class Phone:
         """Start a session in `folder`."""
         self.page.goto("/new")
         self.page.get_by_label("Folder").fill(str(folder))
-        self.page.get_by_label("Prompt").fill(prompt)
+        self.page.get_by_role("textbox", name="Prompt").fill(prompt)
         self.button("Send").click()
         self.page.wait_for_url("**/sessions/**")
         if self._scripted:

@@ -4,11 +4,12 @@ The prompt is a JSON list of steps: `["lines", 1000]` writes numbered lines, `["
 answer, `["half", "…", seconds]` a line in two halves, `["big", bytes]` one long line, `["raw",
 "…"]` text as it stands, `["stderr", "…"]`, `["deaf"]` ignores SIGTERM and interrupts,
 `["grandchild"]` leaves a sleeping process in a session of its own, `["ask", id]` asks permission
-and waits for the answer, `["request", id, subtype]` makes another request and answers with what
-it was told, `["wait", path]` waits, without reading, until a file exists, `["report"]` answers
-with its arguments, folder, umask and environment, `["signal", number]` signals itself, `["exit",
-status]` ends at once, `["exit after turn", status]` when the turn is closed. Any other prompt is
-answered with its own text. Without a step that ends, the turn is closed.
+and waits for the answer, `["ask", id, path]` reads nothing before a file exists, `["request", id,
+subtype]` makes another request and answers with what it was told, `["wait", path]` waits, without
+reading, until a file exists, `["report"]` answers with its arguments, folder, umask and
+environment, `["signal", number]` signals itself, `["exit", status]` ends at once, `["exit after
+turn", status]` when the turn is closed. Any other prompt is answered with its own text. Without a
+step that ends, the turn is closed.
 """
 
 import json
@@ -50,9 +51,11 @@ def half(text: str, seconds: float) -> None:
     sys.stdout.flush()
 
 
-def request(request_id: str, **what: object) -> dict[str, object]:
+def request(request_id: str, deaf_until: str = "", /, **what: object) -> dict[str, object]:
     """Make a request and wait for its answer; prompts that come first have to wait."""
     say({"type": "control_request", "request_id": request_id, "request": what})
+    while deaf_until and not Path(deaf_until).exists():
+        time.sleep(0.01)
     while True:
         line: dict[str, object] = json.loads(sys.stdin.readline())
         if line["type"] == "control_response":
@@ -95,9 +98,10 @@ def do(step: list[object]) -> None:
         case ["grandchild"]:
             command = ["sleep", "600"]
             subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL)
-        case ["ask", str(request_id)]:
-            tool = {"tool_name": "Bash", "input": {"command": "true"}}
-            say(request(request_id, subtype="can_use_tool", **tool))
+        case ["ask", str(request_id), *deaf_until]:
+            tool: dict[str, object] = {"tool_name": "Bash", "input": {"command": "true"}}
+            wait = "".join(map(str, deaf_until))
+            say(request(request_id, wait, subtype="can_use_tool", **tool))
         case ["request", str(request_id), str(subtype)]:
             answer(json.dumps(request(request_id, subtype=subtype)))
         case ["wait", str(path)]:

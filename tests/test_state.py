@@ -194,6 +194,17 @@ def test_a_permission_request_is_open_until_it_is_answered() -> None:
     assert (state.asks, state.phase) == ({}, Phase.WORKING)
 
 
+def test_an_answer_that_did_not_get_through_leaves_the_request_open_in_any_order() -> None:
+    answer = sent(outgoing.allow_line("r1", {}))
+    lost = sent(outgoing.undelivered_line("r1"))
+    for first, second, third in ((asks("r1"), answer, lost), (answer, lost, asks("r1"))):
+        state = fold(sent(SENT), replay(PROMPT), first, second, third)
+        assert (list(state.asks), state.answers, state.phase) == (["r1"], {}, Phase.WAITING)
+        fold(sent(outgoing.deny_line("r1", "no")), state=state)
+        assert (list(state.asks), state.phase) == ([], Phase.WORKING)
+        assert not state.answers["r1"].allowed
+
+
 def test_the_echo_alone_closes_a_request() -> None:
     state = fold(INIT, asks("r1"), outgoing.deny_line("r1", "no"))
     assert (state.asks, state.phase) == ({}, Phase.WORKING)

@@ -9,7 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from pydantic import BaseModel
+
 from . import models
+from .messages import Execution, OutputQuery
 
 Method = Literal["GET", "POST", "PUT", "DELETE"]
 
@@ -22,10 +25,16 @@ BODY = {
 EXAMPLES = {
     "project_id": "-Users-max-local-opcode",
     "session_id": "7c2f1d9e-4b3a-4c8e-9d21-5f6a7b8c9d0e",
+    "either_id": "7c2f1d9e-4b3a-4c8e-9d21-5f6a7b8c9d0e",
 }
 """Of the parameters in the addresses."""
 
 NOT_FOUND = {404: "There is no such project or session."}
+NOT_STARTED = {
+    403: "Bypass mode is not allowed here, or the request came from another origin.",
+    409: "The session is not in a state for this.",
+    503: "Claude could not be started, or is still being stopped.",
+}
 CANNOT_READ = {422: "The file cannot be read as what it should be."}
 
 
@@ -39,9 +48,9 @@ class Endpoint:
     tag: str
     summary: str
     data: Any = None
-    """The type of what stands under `data` in the answer."""
-    body: type[models.Request] | None = None
-    query: type[models.Request] | None = None
+    """The type of what stands under `data` in the answer; nothing where `status` is an error."""
+    body: type[BaseModel] | None = None
+    query: type[BaseModel] | None = None
     refusals: Mapping[int, str] = field(default_factory=dict)
     """Beside those that every request may meet; what a body may meet is added by itself."""
     status: int = 200
@@ -51,6 +60,8 @@ class Endpoint:
 
 
 PROJECTS, SESSIONS, SETTINGS = "Projects", "Sessions", "Settings"
+RUNS = "Runs"
+METHODS_OF_CANCEL: tuple[Method, ...] = ("GET", "POST")
 CATALOG, DESCRIPTION = "Catalog", "Description"
 
 ENDPOINTS: tuple[Endpoint, ...] = (
@@ -72,6 +83,64 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         refusals=NOT_FOUND,
         details="As Claude has written them, one value a line. The answer is streamed. A line that "
         'is no JSON becomes {"type": "raw", "line": …}. The id of a run finds its session, too.',
+    ),
+    Endpoint("GET", "/api/sessions/new", RUNS, "An id for a session that may begin", str),
+    *(
+        Endpoint(
+            "POST",
+            f"/api/sessions/{verb}",
+            RUNS,
+            summary,
+            models.Accepted,
+            body=Execution,
+            refusals=NOT_STARTED | NOT_FOUND,
+            status=202,
+            details="The run goes on when nobody is connected, unless detach is false.",
+        )
+        for verb, summary in (
+            ("execute", "Begin a session"),
+            ("continue", "Go on with the session of a project that was used last"),
+            ("resume", "Go on with the session that session_id names"),
+        )
+    ),
+    *(
+        Endpoint(
+            "GET",
+            f"/api/sessions/{verb}",
+            RUNS,
+            "Says that it takes a POST, or the socket",
+            status=405,
+        )
+        for verb in ("execute", "continue", "resume")
+    ),
+    Endpoint(
+        "GET",
+        "/api/sessions/running",
+        RUNS,
+        "The runs whose process is alive",
+        list[models.RunningSession],
+    ),
+    *(
+        Endpoint(
+            method,
+            "/api/sessions/{either_id}/cancel",
+            RUNS,
+            "End a run with all that it has started",
+            models.Cancelled,
+            refusals=NOT_FOUND | {503: "Its processes are still there after the deadline."},
+            details="The id is that of the session or of the run. Answers when all is gone.",
+        )
+        for method in METHODS_OF_CANCEL
+    ),
+    Endpoint(
+        "GET",
+        "/api/sessions/{either_id}/output",
+        RUNS,
+        "The lines that a session has written behind a cursor",
+        models.Output,
+        query=OutputQuery,
+        refusals=NOT_FOUND,
+        details="With wait, it answers as soon as there is one. The cursor is the next after.",
     ),
     Endpoint(
         "GET",

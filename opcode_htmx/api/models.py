@@ -55,6 +55,81 @@ class Session(Answer):
     message_timestamp: str | None = Field(description="When it was given, in ISO 8601.")
 
 
+# Runs ------------------------------------------------------------------------------------
+
+
+class Links(Answer):
+    """Where to go on from here."""
+
+    output: str
+    cancel: str
+    socket: str
+
+
+class Accepted(Answer):
+    """A prompt on its way."""
+
+    session_id: str = Field(description="Claude's own id of the session.")
+    run_id: str
+    prompt_id: str = Field(description="Sent again under this id, it is not sent to Claude again.")
+    cursor: str = Field(description="Where the output of this prompt begins.")
+    links: Links
+
+
+class OfClaudeSession(Answer):
+    session_id: str
+
+
+class ProcessType(Answer):
+    """What the process works for, as the desktop app's registry names it."""
+
+    claude_session: OfClaudeSession = Field(alias="ClaudeSession")
+
+
+class RunningSession(Answer):
+    """A run whose process is alive."""
+
+    run_id: str
+    process_type: ProcessType
+    session_id: str
+    project_path: str
+    pid: int | None
+    started_at: int = Field(description="Unix time.")
+    model: str | None
+    task: str = Field(description="Its first prompt.")
+    status: str = Field(description="Such as working, waiting (for an answer) or idle.")
+    links: Links
+
+
+class Cancelled(Answer):
+    """What became of the run. The processes are gone."""
+
+    session_id: str
+    run_id: str | None
+    cancelled: bool = Field(description="Whether this request has ended it.")
+    outcome: str | None
+    message: str | None
+
+
+class OutputLine(Answer):
+    """One line that Claude has written."""
+
+    run_id: str
+    stream: Literal["stdout", "stderr"]
+    content: str
+    cursor: str = Field(description="The place behind this line.")
+
+
+class Output(Answer):
+    """Lines of a session."""
+
+    session_id: str
+    lines: list[OutputLine]
+    cursor: str | None = Field(description="The place behind the last line: the next “after”.")
+    status: str
+    running: bool
+
+
 # Settings --------------------------------------------------------------------------------
 
 

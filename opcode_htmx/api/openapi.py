@@ -88,7 +88,8 @@ def _schemas(endpoints: tuple[Endpoint, ...]) -> tuple[_Schemas, dict[str, Any]]
         ((None, "failure"), "serialization", TypeAdapter(models.Failure))
     ]
     for each in endpoints:
-        inputs.append(((each, "data"), "serialization", TypeAdapter(each.data)))
+        if each.status < 400:
+            inputs.append(((each, "data"), "serialization", TypeAdapter(each.data)))
         for part, model in (("body", each.body), ("query", each.query)):
             if model:
                 inputs.append(((each, part), "validation", TypeAdapter(model)))
@@ -110,7 +111,11 @@ def _operation(each: Endpoint, schemas: _Schemas) -> dict[str, Any]:
     if each.body:
         refusals |= BODY
     refusals |= each.refusals
-    answers = {each.status: _content("It succeeded.", each, schemas)}
+    answers = {}
+    if each.status < 400:
+        answers[each.status] = _content("It succeeded.", each, schemas)
+    else:
+        refusals[each.status] = f"{each.summary}."
     for status, text in refusals.items():
         answers[status] = {"description": text, "content": {JSON: {"schema": _FAILURE}}}
     operation: dict[str, Any] = {

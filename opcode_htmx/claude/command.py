@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-NO_BYPASS = json.dumps({"permissions": {"disableBypassPermissionsMode": "disable"}})
+_NO_BYPASS = {"permissions": {"disableBypassPermissionsMode": "disable"}}
+NO_BYPASS = json.dumps(_NO_BYPASS)
 """Settings that rule bypass mode out, whatever Claude's other settings say."""
 
 TELL_MORE = {"CLAUDE_CODE_FORWARD_SUBAGENT_TEXT": "1"}
@@ -52,6 +53,16 @@ def build(
     if readable:
         argv += ["--add-dir", str(readable)]
     return tuple(argv)
+
+
+def build_inquiry(binary: Path, session_id: str) -> tuple[str, ...]:
+    """The argv for a Claude that is only asked what it offers.
+
+    It must do nothing else: it would run the hooks of a session's start and start the MCP servers.
+    """
+    argv = list(build(binary, session_id, resume=False))
+    argv[argv.index("--settings") + 1] = json.dumps({**_NO_BYPASS, "disableAllHooks": True})
+    return (*argv, "--strict-mcp-config", "--no-session-persistence")
 
 
 def option(argv: Sequence[str], name: str) -> str:

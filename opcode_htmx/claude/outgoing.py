@@ -40,9 +40,10 @@ def prompt_line(prompt_id: str, text: str, images: Sequence[ImageContent] = ()) 
     )
 
 
-def undelivered_line(prompt_id: str) -> bytes:
-    """A note for ourselves: this prompt did not get through to Claude, who never sees this line."""
-    return _fate_line(prompt_id, "undelivered")
+def undelivered_line(about: str) -> bytes:
+    """A note for ourselves: this prompt, or the answer to this request, did not get through to
+    Claude, who never sees this line."""
+    return _fate_line(about, "undelivered")
 
 
 def withdrawn_line(prompt_id: str) -> bytes:

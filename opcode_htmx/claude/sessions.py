@@ -120,6 +120,14 @@ def sessions(config_dir: Path, project_id: str) -> list[SessionSummary]:
     ]
 
 
+def has_worked_in(config_dir: Path, folder: Path) -> bool:
+    """Whether somebody has prompted Claude in this very folder."""
+    try:
+        return project(config_dir, project_id_of(folder)).path == str(folder)
+    except (ProjectNotFound, OSError):
+        return False
+
+
 def session_file(config_dir: Path, project_id: str, session_id: str) -> Path:
     """The history file of a session; ProjectNotFound, SessionNotFound."""
     folder = _project_folder(config_dir, project_id)

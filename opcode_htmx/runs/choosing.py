@@ -34,9 +34,11 @@ class Choosing:
         permission_mode: str | None,
         allow_bypass: bool,
         keep_running: bool,
+        offered: Callable[[], tuple[Model, ...]] = tuple,
     ) -> None:
         """`runs` are all runs, the newest first; `changes` is told when a session's options change.
 
+        `offered` are the models that Claude named where it was asked without a run.
         The rest is what holds where nobody has chosen.
         """
         self.allow_bypass = allow_bypass
@@ -45,8 +47,9 @@ class Choosing:
         self._changes = changes
         self._permission_mode = permission_mode
         self._keep_running = keep_running
+        self._offered = offered
         self._models: tuple[Model, ...] = ()
-        self._past_asked = False
+        self._past: tuple[Model, ...] | None = None
 
     def options(self, session_id: str) -> Options:
         """What was chosen for a session."""
@@ -67,13 +70,15 @@ class Choosing:
         if run and run.state.models:
             self._models = run.state.models
         if not self._models:
-            runs = list(self._runs())
-            self._models = next(filter(None, (run.state.models for run in runs)), ())
-            if not self._models and not self._past_asked:
-                self._past_asked = True
-                of_past = (models_offered_to(run.folder) for run in runs[:MODELS_LOOKED_FOR])
-                self._models = next(filter(None, of_past), ())
-        return self._models
+            self._models = next(filter(None, (run.state.models for run in self._runs())), ())
+        return self._models or self._offered() or self._of_past()
+
+    def _of_past(self) -> tuple[Model, ...]:
+        """The models that were offered to runs of earlier servers."""
+        if self._past is None:
+            runs = list(self._runs())[:MODELS_LOOKED_FOR]
+            self._past = next(filter(None, (models_offered_to(run.folder) for run in runs)), ())
+        return self._past
 
     def choose(self, session_id: str, **changes: str | bool | None) -> None:
         """Change the options of a session, at once where it runs, and for its next process.

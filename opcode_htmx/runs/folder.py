@@ -25,6 +25,7 @@ RECORD_VERSION = 1
 WRITE_SECONDS = 10.0
 """How long Claude may leave its stdin unread before a prompt is refused."""
 HANGS = "Claude does not read its input: it seems to hang. Stop it, then send again."
+BUSY = "Claude does not read its input just now. Try again in a moment or, if it hangs, stop it."
 
 
 class Outcome(StrEnum):
@@ -163,8 +164,9 @@ class RunFolder:
                 try:
                     wait_write(pipe, timeout=WRITE_SECONDS, timeout_exc=InputFull)
                 except InputFull:
-                    if len(rest) < len(line):
-                        self.input_cut.touch(mode=0o600)
+                    if len(rest) == len(line):
+                        raise InputFull(BUSY) from None
+                    self.input_cut.touch(mode=0o600)
                     raise InputFull(HANGS) from None
             except BrokenPipeError as error:
                 raise InputClosed("Claude has ended and takes no more input.") from error

@@ -95,14 +95,9 @@ class Run:
 
         Raises RunNotLive when the process is gone or going, or does not read.
         """
-        try:
-            with self.sending() as send:
-                if not self.has_sent(prompt_id):
-                    send(outgoing.prompt_line(prompt_id, text, images))
-        except RunNotLive as error:
-            if isinstance(error.__cause__, InputFull):
-                self.note(outgoing.undelivered_line(prompt_id))
-            raise
+        with self.sending(prompt_id) as send:
+            if not self.has_sent(prompt_id):
+                send(outgoing.prompt_line(prompt_id, text, images))
 
     def note(self, line: bytes) -> None:
         """Keep a line among those that were sent, without sending it."""
@@ -129,16 +124,16 @@ class Run:
         """Allow an open request, with `changes` laid over its input (the answers to questions).
 
         `permissions` are updates of Claude's rules or mode that go with it.
-        Raises AlreadyAnswered, RunNotLive.
+        Raises AlreadyAnswered; RunNotLive, also when Claude does not read: then it stays open.
         """
-        with self.sending() as send:
+        with self.sending(request_id) as send:
             ask = self._open_ask(request_id)
             given = {**ask.input, **(changes or {})}
             send(outgoing.allow_line(request_id, given, permissions, time.time()))
 
     def deny(self, request_id: str, reason: str) -> None:
-        """Refuse an open request. Raises AlreadyAnswered, RunNotLive."""
-        with self.sending() as send:
+        """Refuse an open request. Raises as `allow` does."""
+        with self.sending(request_id) as send:
             self._open_ask(request_id)
             send(outgoing.deny_line(request_id, reason, time.time()))
 
@@ -186,10 +181,11 @@ class Run:
         return f"This was answered already{at}: {'allowed' if answer.allowed else 'denied'}."
 
     @contextlib.contextmanager
-    def sending(self) -> Iterator[Callable[[bytes], None]]:
+    def sending(self, about: str = "") -> Iterator[Callable[[bytes], None]]:
         """What sends a line, while the state is up to date and nobody else can send one.
 
-        Raises RunNotLive.
+        `about` is the id of the prompt, or of the request, that the line is about: it is noted
+        when the line does not get through. Raises RunNotLive.
         """
         self._check_live()
         try:
@@ -198,6 +194,8 @@ class Run:
                 self._check_live()
                 yield send
         except InputClosed as error:
+            if about and isinstance(error, InputFull):
+                self.note(outgoing.undelivered_line(about))
             raise RunNotLive(str(error)) from error
         self.catch_up()
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..claude import command, history
+from ..claude.capabilities import Model
 from . import process
 from .choosing import Choosing
 from .folder import RunFolder, RunRecord
@@ -40,6 +41,8 @@ class RunSettings:
     keep_running: bool = True
     """Whether a run goes on without a viewer, unless a person has chosen for its session."""
     disconnect_grace: float = 60.0
+    models: Callable[[], tuple[Model, ...]] = tuple
+    """Those that Claude has named where it was asked without a run."""
 
     def attached(self, session_id: str) -> Path:
         """Where the files are kept that a person gives Claude in this session."""

@@ -84,6 +84,8 @@ class RunState:
         self.answered: set[str] = set()
         self.answers: dict[str, Answer] = {}
         """What was answered to Claude's requests."""
+        self._unheard: dict[str, PermissionRequest] = {}
+        """What was answered, until Claude has repeated the answer: it may not have got through."""
         self.responses: dict[str, ControlResponse] = {}
         """What Claude answered to our requests."""
         self._requests: dict[str, Json] = {}
@@ -110,6 +112,8 @@ class RunState:
             if message.uuid in self.waiting:
                 self.step(Event.PROMPTED)
         elif isinstance(message, ControlResponse):
+            if ask := self.asks.get(message.request_id):
+                self._unheard[message.request_id] = ask
             self._answer(message)
         elif isinstance(message, Unknown) and isinstance(message.raw.get("request"), dict):
             request_id = str(message.raw.get("request_id"))
@@ -117,9 +121,11 @@ class RunState:
             self._recount()
             self._settle(request_id)
         elif isinstance(message, PromptState):  # a note of ours, see outgoing
-            if message.state == "undelivered":
-                self.sent.pop(message.prompt_id, None)
+            if message.state == "undelivered" and message.prompt_id in self.sent:
+                del self.sent[message.prompt_id]
                 self._give_up()
+            elif message.state == "undelivered":
+                self._ask_again(message.prompt_id)
             else:
                 self._give_up(message.prompt_id)
 
@@ -155,6 +161,7 @@ class RunState:
                 self._settle(message.request_id)
             case ControlResponse():
                 self._answer(message)
+                self._unheard.pop(message.request_id, None)
             case ControlCancel():
                 self._close(message.request_id)
             case TurnResult():
@@ -195,6 +202,14 @@ class RunState:
         answer = Answer(message.response, message.answered_at)
         self.answers.setdefault(message.request_id, answer)
         self._close(message.request_id)
+
+    def _ask_again(self, request_id: str) -> None:
+        """The answer did not reach Claude, who still waits for one."""
+        self.answered.discard(request_id)
+        self.answers.pop(request_id, None)
+        if ask := self._unheard.pop(request_id, None):
+            self.asks[request_id] = ask
+            self.step(Event.ASKED)
 
     def _settle(self, request_id: str) -> None:
         """Take over what Claude has agreed to, or has told about itself."""

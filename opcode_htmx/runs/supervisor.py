@@ -54,6 +54,7 @@ class Supervisor:
             permission_mode=settings.permission_mode,
             allow_bypass=settings.allow_bypass,
             keep_running=settings.keep_running,
+            offered=settings.models,
         )
         self.leaving = Leaving(self.live, self.choosing.keeps_running, settings.disconnect_grace)
         self._runs: dict[str, Run] = {}

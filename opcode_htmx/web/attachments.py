@@ -12,12 +12,12 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from flask import Flask, request
+from flask import Flask, Response, abort, request
 from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from ..claude.messages import ImageContent
-from ..drafts import DraftFile, Drafts
+from ..drafts import TOKEN, DraftFile, Drafts
 from .forms import BadForm
 
 MAX_REQUEST = 64_000_000
@@ -26,7 +26,7 @@ MAX_IMAGES = 30_000_000
 """Of one prompt together: they travel in a single line."""
 MAX_FILE = 25_000_000
 
-LARGE = frozenset({"prompts.start", "prompts.prompt", "composer.attach"})
+LARGE = frozenset({"prompts.start", "prompts.prompt", "composer.attach", "beginning.attach"})
 """The forms that may bring files."""
 
 _MAGIC = (
@@ -75,6 +75,21 @@ def keep(drafts: Drafts, session_id: str, uploads: Iterable[FileStorage]) -> lis
             raise BadForm(f"“{upload.filename}” is empty.")
         kept.append(drafts.add_file(session_id, upload.filename, content, media_type))
     return kept
+
+
+def preview(drafts: Drafts, name: str, token: str) -> Response:
+    """An image that was chosen."""
+    file = next((f for f in drafts.get(name).files if f.token == token and f.media_type), None)
+    if file is None:
+        abort(404)
+    return Response(drafts.path(name, token).read_bytes(), mimetype=file.media_type)
+
+
+def remove(drafts: Drafts, name: str, token: str) -> None:
+    """Take a file out of a draft; what is no token is 404."""
+    if not TOKEN.fullmatch(token):
+        abort(404)
+    drafts.remove_file(name, token)
 
 
 def give_back(drafts: Drafts, session_id: str, images: Sequence[ImageContent]) -> None:

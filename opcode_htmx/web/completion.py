@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +11,15 @@ from flask import Blueprint, render_template, request
 from ..claude import commands
 from ..claude.capabilities import Command
 from ..claude.files import ProjectFiles
+from ..runs.offers import Offers
+from ..runs.run import Run
 from ..runs.supervisor import Supervisor
 from .pages import SessionLookup
 
 MOST = 50
 QUERY_CHARACTERS = 200
+OFFER_SECONDS = 2.0
+"""How long a list waits for what Claude is just being asked; the next letter asks again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,35 +33,45 @@ class Option:
 
 
 def blueprint(
-    config_dir: Path, supervisor: Supervisor, lookup: SessionLookup, files: ProjectFiles
+    config_dir: Path,
+    supervisor: Supervisor,
+    lookup: SessionLookup,
+    offers: Offers,
+    files: ProjectFiles,
 ) -> Blueprint:
     completion = Blueprint("completion", __name__)
 
     @completion.get("/projects/<project_id>/sessions/<session_id>/complete")
     def complete(project_id: str, session_id: str) -> str:
         folder = Path(lookup.folder(project_id, session_id))
-        query = request.args.get("q", "")[:QUERY_CHARACTERS]
-        options = []
-        if query.startswith("/"):
-            known = known_commands(supervisor, session_id, folder, config_dir)
-            found = commands.matching(known, query[1:])
-            options = [
-                Option(f"/{c.name} ", f"/{c.name}", c.argument_hint, c.description) for c in found
-            ]
-        elif query.startswith("@"):
-            paths = files.matching(folder, query[1:], MOST)
-            options = [Option(f"@{quoted(path)} ", *name_and_folder(path)) for path in paths]
-        return render_template("completions.html", options=options[:MOST])
+        runs = supervisor.of_session(session_id)
+        return completions(files, folder, lambda: known_commands(runs, folder, config_dir, offers))
 
     return completion
 
 
+def completions(files: ProjectFiles, folder: Path, known: Callable[[], list[Command]]) -> str:
+    """The list for what is being typed. `known` are the commands that there are."""
+    query = request.args.get("q", "")[:QUERY_CHARACTERS]
+    options = []
+    if query.startswith("/"):
+        found = commands.matching(known(), query[1:])
+        options = [
+            Option(f"/{c.name} ", f"/{c.name}", c.argument_hint, c.description) for c in found
+        ]
+    elif query.startswith("@"):
+        paths = files.matching(folder, query[1:], MOST)
+        options = [Option(f"@{quoted(path)} ", *name_and_folder(path)) for path in paths]
+    return render_template("completions.html", options=options[:MOST])
+
+
 def known_commands(
-    supervisor: Supervisor, session_id: str, folder: Path, config_dir: Path
+    runs: Sequence[Run], folder: Path, config_dir: Path, offers: Offers
 ) -> list[Command]:
-    """What the session's newest run has told, else what stands in files."""
+    """What the newest of a session's runs has told, else what Claude offers, and what stands in
+    files."""
     told: dict[str, Command] = {}
-    for run in reversed(supervisor.of_session(session_id)):
+    for run in reversed(runs):
         state = run.state
         if state.commands:
             told = {command.name: command for command in state.commands}
@@ -66,6 +81,10 @@ def known_commands(
             return list(told.values())
         if told:
             break
+    if not told:
+        offers.want(folder)
+        offer = offers.wait(folder, OFFER_SECONDS)
+        told = {command.name: command for command in offer.commands} if offer else {}
     # a run that has ended cannot know of what has been written since
     on_disk = {command.name: command for command in commands.on_disk(folder, config_dir)}
     return list({**told, **on_disk}.values())

@@ -10,7 +10,7 @@ from pathlib import Path
 from flask import Blueprint, Response, abort, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
-from ..drafts import TOKEN, Drafts
+from ..drafts import Drafts
 from ..runs.queue import take_back, waiting_prompt
 from ..runs.run import Run
 from ..runs.state import images_in, words_of
@@ -45,20 +45,13 @@ def blueprint(supervisor: Supervisor, lookup: SessionLookup, drafts: Drafts) -> 
 
     @composer.get(f"{_SESSION}/attachments/<token>")
     def attached(project_id: str, session_id: str, token: str) -> Response:
-        """An image that was chosen, for its preview."""
         lookup.folder(project_id, session_id)
-        files = drafts.get(session_id).files
-        file = next((f for f in files if f.token == token and f.media_type), None)
-        if file is None:
-            abort(404)
-        return Response(drafts.path(session_id, token).read_bytes(), mimetype=file.media_type)
+        return attachments.preview(drafts, session_id, token)
 
     @composer.post(f"{_SESSION}/attachments/<token>/remove")
     def detach(project_id: str, session_id: str, token: str) -> BaseResponse | str:
         folder = Path(lookup.folder(project_id, session_id))
-        if not TOKEN.fullmatch(token):
-            abort(404)
-        drafts.remove_file(session_id, token)
+        attachments.remove(drafts, session_id, token)
         return _changed(folder, session_id)
 
     @composer.post("/runs/<run_id>/prompts/<prompt_id>/<verb>")

@@ -18,11 +18,12 @@ from ..claude import fork
 from ..drafts import Drafts, TooMuch
 from ..view import places
 from ..view.blocks import Block, NoticeBlock, PromptBlock
+from .beginning import Beginnings
 from .manage import NOTHING_NOTED, NoHistory, top_of
-from .pages import Place, SessionLookup, new_page, title_of
+from .pages import SessionLookup, title_of
 
 
-def blueprint(place: Place, lookup: SessionLookup, drafts: Drafts) -> Blueprint:
+def blueprint(beginnings: Beginnings, lookup: SessionLookup, drafts: Drafts) -> Blueprint:
     forks = Blueprint("forks", __name__, url_prefix="/projects/<project_id>/sessions/<session_id>")
 
     @forks.post("/fork")
@@ -57,7 +58,7 @@ def blueprint(place: Place, lookup: SessionLookup, drafts: Drafts) -> Blueprint:
             folder = lookup.folder(project_id, session_id)
             back = url_for("pages.session", project_id=project_id, session_id=session_id)
             filled = {"folder": folder, "prompt": prompt.text, "back": back}
-            return make_response(new_page(place, filled))
+            return make_response(beginnings.page(project_id, filled))
         if prompt:
             _keep(drafts, new, prompt)
         return _to(project_id, new)

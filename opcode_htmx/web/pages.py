@@ -1,4 +1,4 @@
-"""The pages of sessions: one with its transcript, a new one, the running ones.
+"""The pages of sessions: one with its transcript, and the running ones.
 
 Thin: looks up, renders, decides nothing.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from flask import Blueprint, Response, abort, render_template, request, url_for
 from ..claude import history, sessions
 from ..demo.scenes import Suggestion
 from ..runs.leaving import Leaving
+from ..runs.offers import Offers
 from ..runs.run import Run
 from ..runs.supervisor import Supervisor
 from ..view import window
@@ -27,7 +28,6 @@ from ..view.screens import Screen, Screens
 from ..view.tools import whole
 from . import overview
 from .attachments import MAX_FILE
-from .login import local_path
 
 TITLE_CHARACTERS = 80
 
@@ -97,7 +97,12 @@ class SessionLookup:
 
 
 def blueprint(
-    place: Place, lookup: SessionLookup, marks: Marks, needs: Needs, leaving: Leaving
+    place: Place,
+    lookup: SessionLookup,
+    marks: Marks,
+    needs: Needs,
+    leaving: Leaving,
+    offers: Offers,
 ) -> Blueprint:
     pages = Blueprint("pages", __name__)
 
@@ -106,6 +111,8 @@ def blueprint(
         screen = lookup.screen(project_id, session_id)
         leaving.seen(session_id)
         conversation = screen.conversation
+        if conversation.run is None:
+            offers.want(Path(screen.folder), conversation.changed.notify)
         conversation.refresh()
         blocks = list(conversation.blocks())
         read = marks.of(session_id).block
@@ -170,17 +177,6 @@ def blueprint(
                 text = whole(found)
         return Response(text, mimetype="text/plain")
 
-    @pages.get("/projects/<project_id>/new")
-    def new_in_project(project_id: str) -> str:
-        project = sessions.project(place.config_dir, project_id)
-        back = url_for("browse.project", project_id=project_id)
-        return new_page(place, {"folder": project.path or "", "back": back})
-
-    @pages.get("/new")
-    def new() -> str:
-        folder = place.sample_project or next(iter(place.project_roots), "")
-        return new_page(place, {"folder": request.args.get("folder", str(folder))})
-
     @pages.get("/runs")
     def runs() -> str:
         return overview.page(lookup.live(), needs.all(), lookup.title_of_run)
@@ -195,23 +191,6 @@ def blueprint(
         return {"status": "ok"}
 
     return pages
-
-
-def new_page(place: Place, filled_in: Mapping[str, str], error: str = "") -> str:
-    """The form for a new session, with what a person has filled in and what is wrong with it."""
-    back = local_path(filled_in.get("back"))
-    return render_template(
-        "new.html",
-        folder=filled_in.get("folder", ""),
-        prompt=filled_in.get("prompt", ""),
-        filled=filled_in,
-        error=error,
-        back_url=back,
-        session_id=uuid.uuid4(),
-        prompt_id=uuid.uuid4(),
-        known=[project.path for project in sessions.projects(place.config_dir) if project.path],
-        suggestions=place.suggestions,
-    )
 
 
 def title_of(blocks: Iterable[Block]) -> str:

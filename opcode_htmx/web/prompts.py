@@ -6,51 +6,61 @@ everything else comes over the socket.
 
 from __future__ import annotations
 
+import contextlib
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 
 from flask import Blueprint, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from ..claude import history, sessions
-from ..drafts import Drafts, TooMuch
+from ..drafts import DraftFile, Drafts, TooMuch
 from ..runs.run import RunNotLive
 from ..runs.starting import CannotStart
 from ..runs.supervisor import Supervisor
 from . import attachments
+from .beginning import FOLDER_CHARACTERS, Beginnings, draft_name
 from .controls import BypassNotAllowed, choices
 from .forms import BadForm, by_htmx, session_url, typed
-from .pages import Place, SessionLookup, new_page
+from .pages import SessionLookup
 
 MAX_PROMPT_CHARACTERS = 200_000
 
 
 def blueprint(
-    place: Place, supervisor: Supervisor, lookup: SessionLookup, drafts: Drafts
+    beginnings: Beginnings, supervisor: Supervisor, lookup: SessionLookup, drafts: Drafts
 ) -> Blueprint:
     prompts = Blueprint("prompts", __name__)
 
     @prompts.post("/sessions")
     def start() -> BaseResponse:
+        project_id = request.form.get("project", "")
+        folder_text = request.form.get("folder", "")[:FOLDER_CHARACTERS]
+        draft = draft_name(project_id)
         try:
-            folder = sessions.working_folder_choice(
-                request.form.get("folder", ""), tuple(place.project_roots) + _sample(place)
-            )
+            kept = attachments.keep(drafts, draft, request.files.getlist("files"))
+            folder = beginnings.folder(folder_text)
             words = _words()
             session_id = _id_for("session_id", f"{folder}\0{words}")
             chosen = choices(request.form, supervisor.choosing)
             supervisor.choosing.choose(session_id, **chosen)
-            _send(session_id, folder, words)
+            _send(session_id, folder, words, draft, kept)
         except (sessions.InvalidFolder, BadForm, BypassNotAllowed, CannotStart, TooMuch) as error:
             # with what was typed, which would be gone otherwise
             status = {CannotStart: 503, BypassNotAllowed: 403}.get(type(error), 422)
-            return make_response(new_page(place, request.form, error=str(error)), status)
+            with contextlib.suppress(BadForm):
+                form_id = request.form.get("prompt_id", "")
+                drafts.save_text(draft, _words(), form=form_id, folder=folder_text)
+            return make_response(beginnings.page(project_id, request.form, str(error)), status)
         return redirect(session_url(folder, session_id), 303)
 
     @prompts.post("/projects/<project_id>/sessions/<session_id>/prompt")
     def prompt(project_id: str, session_id: str) -> BaseResponse | str:
         folder = Path(lookup.folder(project_id, session_id))
-        _send(session_id, folder, _words())
+        words = _words()
+        kept = attachments.keep(drafts, session_id, request.files.getlist("files"))
+        _send(session_id, folder, words, session_id, kept)
         supervisor.changes(session_id).notify()
         address = session_url(folder, session_id)
         if by_htmx():
@@ -62,29 +72,30 @@ def blueprint(
             )
         return redirect(address, 303)
 
-    def _send(session_id: str, folder: Path, words: str) -> None:
-        """Send words and files; what could not be sent stays in the draft."""
+    def _send(
+        session_id: str, folder: Path, words: str, draft: str, kept: Sequence[DraftFile]
+    ) -> None:
+        """Send words and files; what could not be sent stays in the draft of that name."""
         form_id = request.form.get("prompt_id", "")
-        kept = attachments.keep(drafts, session_id, request.files.getlist("files"))
         tokens = dict.fromkeys([*request.form.getlist("attached"), *(file.token for file in kept)])
         if not words and not tokens:
             raise BadForm("Write a prompt first.")
         prompt_id = _id_for("prompt_id", "\0".join((words, *tokens)))
-        there = {file.token: file for file in drafts.get(session_id).files}
+        there = {file.token: file for file in drafts.get(draft).files}
         files = [there[token] for token in tokens if token in there]
         if not supervisor.has_sent(session_id, prompt_id):
             try:
                 if len(files) < len(tokens):
                     raise BadForm("A file of this prompt is no longer there. Look and send again.")
                 place = supervisor.attached(session_id) / prompt_id
-                paths = attachments.hand_over(drafts, session_id, files, place)
-                images = attachments.images_of(drafts, session_id, files)
+                paths = attachments.hand_over(drafts, draft, files, place)
+                images = attachments.images_of(drafts, draft, files)
                 text = attachments.with_paths(words, paths)
                 supervisor.prompt(session_id, folder, prompt_id, text, images)
             except (CannotStart, RunNotLive, BadForm):
-                drafts.save_text(session_id, words, form=form_id)
+                drafts.save_text(draft, words, form=form_id)
                 raise
-        drafts.sent(session_id, words, form_id, files)
+        drafts.sent(draft, words, form_id, files)
 
     return prompts
 
@@ -104,7 +115,3 @@ def _id_for(field: str, words: str) -> str:
     if not history.SESSION_ID.fullmatch(form_id):
         raise BadForm("This form is incomplete: reload the page and try again.")
     return str(uuid.uuid5(uuid.UUID(form_id), words))
-
-
-def _sample(place: Place) -> tuple[Path, ...]:
-    return (place.sample_project,) if place.sample_project else ()
