@@ -13,12 +13,10 @@ from typing import Any
 import pytest
 from jsonschema_rs import validator_for
 
-from opcode_htmx import create_app
 from opcode_htmx.api.endpoints import ENDPOINTS, EXAMPLES
-from opcode_htmx.settings import Settings
 
 from .api import line, prompt, session
-from .support import PASSWORD, USER, Sandbox, Server
+from .support import PASSWORD, ROOT, USER, Sandbox, Server
 
 FOLDER = "/Users/max/local/opcode"
 
@@ -49,23 +47,38 @@ def description(server: Server) -> dict[str, Any]:
     return found
 
 
+ROUTES = """
+import json
+from app import app
+rules = [rule for rule in app.url_map.iter_rules() if not rule.websocket]
+print(json.dumps([[method, rule.rule] for rule in rules for method in rule.methods]))
+"""
+
+
 def test_every_route_of_the_api_is_described_and_nothing_else(
     sandbox: Sandbox, stand_in: Path
 ) -> None:
-    environ = {
+    environment = {
         **sandbox.environment(),
         "CLAUDE_PATH": str(stand_in),
         "OPCODE_STATE_DIR": str(sandbox.state),
         "OPCODE_DEMO": "0",
+        "OPCODE_ASK_AHEAD": "0",
     }
-    app = create_app(Settings.from_env(environ))
+    run = subprocess.run(
+        [sys.executable, "-c", ROUTES],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
     served = {
-        (method, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
-        for rule in app.url_map.iter_rules()
-        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
-        if rule.rule.startswith("/api/") and not rule.websocket
+        (method, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule))
+        for method, rule in json.loads(run.stdout)
+        if rule.startswith("/api/") and method not in ("HEAD", "OPTIONS")
     }
-    app.extensions["opcode_supervisor"].close()
     assert served == {(each.method, each.path) for each in ENDPOINTS}
 
 
