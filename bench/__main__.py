@@ -7,12 +7,13 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from . import document, growth, json_lines, latency, lighthouse, page, smooth
+from . import api, document, growth, json_lines, latency, lighthouse, page, smooth
 from .figures import Figure, table
 
 PARTS: dict[str, Callable[[], Sequence[Figure]]] = {
     "latency": latency.measure,
     "json": json_lines.measure,
+    "api": api.measure,
     "page": page.measure,
     "growth": growth.measure,
     "smooth": smooth.measure,

@@ -10,12 +10,15 @@ from flask import Flask
 from flask_sock import Sock
 
 from . import credentials
-from .api import claude_socket
+from .api import catalog, claude_socket, envelope, openapi
+from .api import projects as api_projects
 from .api import sessions as api_sessions
+from .api import settings as api_settings
 from .api.executions import Executions, NotStopped, SessionExists
 from .api.lines import BadCursor
-from .claude import binary, command, fork, history, sessions
+from .claude import binary, command, fork, history, mcp, sessions, user_files
 from .claude.files import ProjectFiles
+from .claude.installations import Installations
 from .claude.messages import Json
 from .demo import scenes, service
 from .drafts import Drafts, TooMuch
@@ -64,6 +67,8 @@ ERRORS: dict[type[Exception], int] = {
     sessions.SessionNotFound: 404,
     sessions.InvalidFolder: 422,
     forms.BadForm: 422,
+    envelope.InvalidRequest: 422,
+    user_files.UserFileError: 422,
     RunNotFound: 404,
     PromptNotFound: 404,
     PromptTaken: 409,
@@ -217,5 +222,28 @@ def _add_pages(
     live.register(sock, lookup, open_sockets, supervisor.leaving)
     executions = Executions(supervisor, place, settings.stop_deadline)
     app.register_blueprint(api_sessions.blueprint(supervisor, executions))
+    _add_reading(app, place, lookup, executions, settings, supervisor.binary)
     refusals = tuple(ERRORS)
     claude_socket.register(sock, open_sockets, executions, supervisor, supervisor.leaving, refusals)
+
+
+def _add_reading(
+    app: Flask,
+    place: pages.Place,
+    lookup: pages.SessionLookup,
+    executions: Executions,
+    settings: Settings,
+    claude: Path,
+) -> None:
+    """What the API reads of Claude's files, and writes into them without a run."""
+    config_dir, demo = place.config_dir, place.sample_project
+    installed = Installations(
+        settings.claude_path, settings.child_environment.get("PATH", ""), settings.home
+    )
+    moved = demo is not None or "CLAUDE_CONFIG_DIR" in settings.child_environment
+    state_file = mcp.state_file(config_dir, settings.home, moved)
+    roots = (*place.project_roots, *([demo] if demo else []))
+    app.register_blueprint(api_projects.blueprint(config_dir, executions, lookup))
+    app.register_blueprint(api_settings.blueprint(config_dir, claude, installed))
+    app.register_blueprint(catalog.blueprint(config_dir, state_file, roots))
+    app.register_blueprint(openapi.blueprint())

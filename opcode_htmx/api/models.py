@@ -1,0 +1,226 @@
+"""What the API takes and gives: the shapes by which it is checked and described."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+JsonValue = Any
+"""Any JSON value, as Claude has written it."""
+
+
+class Answer(BaseModel):
+    """A part of what the API gives."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Request(BaseModel):
+    """A body that the API takes: exactly these members, of exactly these types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Failure(Answer):
+    """The answer of every request that did not succeed."""
+
+    success: Literal[False] = False
+    data: None = None
+    error: str = Field(description="One sentence that says what to do.")
+
+
+# Projects and sessions -------------------------------------------------------------------
+
+
+class Project(Answer):
+    """A folder in which Claude has worked."""
+
+    id: str = Field(description="The name of its folder among Claude's files.")
+    path: str = Field(description="Where the project is; its id if no session tells.")
+    sessions: list[str] = Field(description="Session ids, the one used last first.")
+    created_at: int = Field(description="Unix time of its first session.")
+    most_recent_session: int | None = Field(description="Unix time of the last activity.")
+
+
+class Session(Answer):
+    """One conversation."""
+
+    id: str
+    project_id: str
+    project_path: str
+    todo_data: JsonValue = Field(description="Claude's list of tasks as it keeps it, or null.")
+    created_at: int = Field(description="Unix time.")
+    first_message: str | None = Field(description="The first prompt, cut at 300 characters.")
+    message_timestamp: str | None = Field(description="When it was given, in ISO 8601.")
+
+
+# Runs ------------------------------------------------------------------------------------
+
+
+class Links(Answer):
+    """Where to go on from here."""
+
+    output: str
+    cancel: str
+    socket: str
+
+
+class Accepted(Answer):
+    """A prompt on its way."""
+
+    session_id: str = Field(description="Claude's own id of the session.")
+    run_id: str
+    prompt_id: str = Field(description="Sent again under this id, it is not sent to Claude again.")
+    cursor: str = Field(description="Where the output of this prompt begins.")
+    links: Links
+
+
+class OfClaudeSession(Answer):
+    session_id: str
+
+
+class ProcessType(Answer):
+    """What the process works for, as the desktop app's registry names it."""
+
+    claude_session: OfClaudeSession = Field(alias="ClaudeSession")
+
+
+class RunningSession(Answer):
+    """A run whose process is alive."""
+
+    run_id: str
+    process_type: ProcessType
+    session_id: str
+    project_path: str
+    pid: int | None
+    started_at: int = Field(description="Unix time.")
+    model: str | None
+    task: str = Field(description="Its first prompt.")
+    status: str = Field(description="Such as working, waiting (for an answer) or idle.")
+    links: Links
+
+
+class Cancelled(Answer):
+    """What became of the run. The processes are gone."""
+
+    session_id: str
+    run_id: str | None
+    cancelled: bool = Field(description="Whether this request has ended it.")
+    outcome: str | None
+    message: str | None
+
+
+class OutputLine(Answer):
+    """One line that Claude has written."""
+
+    run_id: str
+    stream: Literal["stdout", "stderr"]
+    content: str
+    cursor: str = Field(description="The place behind this line.")
+
+
+class Output(Answer):
+    """Lines of a session."""
+
+    session_id: str
+    lines: list[OutputLine]
+    cursor: str | None = Field(description="The place behind the last line: the next “after”.")
+    status: str
+    running: bool
+
+
+# Settings --------------------------------------------------------------------------------
+
+
+class ClaudeSettings(Answer):
+    """The user's settings.json, as Claude keeps it."""
+
+    data: dict[str, JsonValue]
+
+
+class NewSettings(Request):
+    """What settings.json is to hold from now on."""
+
+    settings: dict[str, JsonValue]
+
+
+class ClaudeVersion(Answer):
+    """The Claude CLI with which this server works."""
+
+    is_installed: bool
+    version: str | None
+    output: str = Field(description="What `claude --version` prints, or why it prints nothing.")
+
+
+class ClaudeInstallation(Answer):
+    """A Claude CLI on this computer that runs."""
+
+    path: str
+    version: str | None
+    source: str = Field(description="Where it was found, such as CLAUDE_PATH, PATH, nvm.")
+    installation_type: Literal["System", "Custom"]
+
+
+class NewSystemPrompt(Request):
+    """What the user's CLAUDE.md is to hold from now on."""
+
+    content: Annotated[str, Field(max_length=1024 * 1024)]
+
+
+# What Claude can be told to use ----------------------------------------------------------
+
+
+class OfProject(Request):
+    """For which project, if for one, is asked."""
+
+    project_id: str | None = Field(None, description="The id of a project.")
+    project_path: str | None = Field(None, description="Or its folder.")
+
+
+class SlashCommand(Answer):
+    """A command or skill that somebody has written into a file."""
+
+    id: str
+    name: str
+    full_command: str = Field(description="What is typed, with its slash.")
+    scope: Literal["project", "user"]
+    namespace: str | None
+    file_path: str
+    content: str = Field(description="What stands below the front matter.")
+    description: str | None
+    allowed_tools: list[str]
+    has_bash_commands: bool
+    has_file_references: bool
+    accepts_arguments: bool
+
+
+class McpStatus(Answer):
+    """What is known of a server's process. This server starts none, so it is nothing."""
+
+    running: bool
+    error: str | None
+    last_checked: int | None
+
+
+class McpServer(Answer):
+    """An MCP server from Claude's files."""
+
+    name: str
+    transport: str
+    command: str | None
+    args: list[str]
+    env: dict[str, str] = Field(description="The values are not told.")
+    url: str | None
+    headers: dict[str, str] = Field(description="The values are not told.")
+    scope: Literal["local", "project", "user"]
+    is_active: bool
+    status: McpStatus
+
+
+class Agent(Answer):
+    """An agent. There are none yet."""
+
+
+class UsageEntry(Answer):
+    """What one answer of Claude has used. It is not counted yet."""
