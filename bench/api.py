@@ -58,7 +58,7 @@ def long_session(sandbox: Sandbox) -> str:
     """The address of the history of a session of HISTORY_BYTES."""
     name = project_id(sandbox.project)
     file = sandbox.config_dir / "projects" / name / f"{history.SESSION_ID}.jsonl"
-    history.write(file, sandbox.project, turns=50)
+    history.write(file, sandbox.project, turns=5)
     entries = file.read_bytes()
     with file.open("ab") as more:
         while more.tell() < HISTORY_BYTES:

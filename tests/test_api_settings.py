@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -151,3 +152,15 @@ def test_installations_are_all_that_run_the_newest_first(
     assert len({each["path"] for each in found}) == len(found)
     write_stand_in(broken)
     assert "local-bin" in {each["source"] for each in get(server, f"{CLAUDE}/installations")}
+
+
+def test_a_cli_is_asked_once_however_many_want_to_know(
+    sandbox: Sandbox, stand_in: Path, start_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    server = start_server(sandbox, stand_in)
+    asked = tmp_path / "asked"
+    stand_in.write_text(f"#!/bin/sh\necho x >> {asked}\nsleep 0.3\necho 2.9.9\n")
+    with ThreadPoolExecutor(6) as pool:
+        found = list(pool.map(lambda _: get(server, f"{CLAUDE}/version"), range(6)))
+    assert {each["version"] for each in found} == {"2.9.9"}
+    assert asked.read_text() == "x\n"

@@ -9,6 +9,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from gevent.lock import BoundedSemaphore
+
 from . import binary
 
 
@@ -31,6 +33,7 @@ class Installations:
         self._path = path
         self._home = home
         self._asked: dict[tuple[str, int, int], binary.Binary | None] = {}
+        self._one_at_a_time = BoundedSemaphore(1)
 
     def found(self) -> list[Installation]:
         """Those that run, the newest first; one that several names lead to stands here once."""
@@ -58,10 +61,12 @@ class Installations:
         except OSError:
             return None
         key = (str(candidate), stat.st_mtime_ns, stat.st_size)
-        if key not in self._asked:
-            self._asked = {k: v for k, v in self._asked.items() if k[0] != key[0]}
-            self._asked[key] = binary.probe(candidate, self._path, self._home)
-        return self._asked[key]
+        # Each takes 200 MB while it is asked, however many requests want to know.
+        with self._one_at_a_time:
+            if key not in self._asked:
+                self._asked = {k: v for k, v in self._asked.items() if k[0] != key[0]}
+                self._asked[key] = binary.probe(candidate, self._path, self._home)
+            return self._asked[key]
 
     def _source(self, candidate: Path) -> str:
         """How it was found, in the words of the desktop app where it has some."""
