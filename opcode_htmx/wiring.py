@@ -12,6 +12,8 @@ from . import credentials
 from .api import claude_socket
 from .api.executions import Executions, NotStopped, SessionExists
 from .api.lines import BadCursor
+from .api.naming import Naming
+from .api.tasks import TaskRoom
 from .claude import binary, command, fork, history, sessions
 from .claude.files import ProjectFiles
 from .demo import scenes, service
@@ -92,6 +94,7 @@ def build(settings: Settings | None = None) -> Flask:
         project_roots=settings.project_roots,
         sample_project=demo.sample_project if demo else None,
         suggestions=scenes.SUGGESTIONS if demo else (),
+        named_task_folder=settings.task_folder,
     )
     environment = settings.child_environment
     if demo:
@@ -184,4 +187,8 @@ def _add_pages(
     live.register(sock, lookup, open_sockets, supervisor.leaving)
     executions = Executions(supervisor, place, settings.stop_deadline)
     refusals = tuple(ERRORS)
-    claude_socket.register(sock, open_sockets, executions, supervisor, supervisor.leaving, refusals)
+    naming = Naming(supervisor, lambda session_id: history.find(place.config_dir, session_id))
+    tasks = TaskRoom(supervisor, naming, place.task_folder, settings.task_timeout)
+    claude_socket.register(
+        sock, open_sockets, executions, supervisor, supervisor.leaving, refusals, tasks
+    )

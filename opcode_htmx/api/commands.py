@@ -7,7 +7,6 @@ reads at the client's pace; every message names its session.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from typing import Any
 
 import gevent
@@ -19,8 +18,9 @@ from ..runs.leaving import Leaving
 from ..runs.phases import OPEN_TURN
 from ..runs.supervisor import Supervisor
 from .executions import Executions, Started, end_of
+from .following import pass_on
 from .frames import Wire
-from .lines import Cursor, Item, SessionLines
+from .lines import Cursor, SessionLines
 from .messages import (
     COMMANDS,
     Attach,
@@ -33,11 +33,6 @@ from .messages import (
     complaint,
 )
 from .telling import Telling
-
-BATCH_BYTES = 64 * 1024
-"""How much is gathered of a burst before it is sent."""
-
-LOOK_ROUND_SECONDS = 15.0
 
 
 class BadCommand(Exception):
@@ -53,6 +48,14 @@ def command_in(text: str | bytes) -> dict[str, Any]:
     if not isinstance(message, dict):
         raise BadCommand("A message is a JSON object.")
     return message
+
+
+def is_command(text: str | bytes) -> bool:
+    """Whether a first message speaks this dialect; what is wrong with it is told later."""
+    try:
+        return "command_type" in command_in(text)
+    except BadCommand:
+        return False
 
 
 class CommandSocket:
@@ -194,23 +197,6 @@ class CommandSocket:
     def _pass_on(self, session_id: str, lines: SessionLines, telling: Telling) -> None:
         try:
             with self._leaving.viewing(session_id):
-                while self._wire.open:
-                    seen = lines.version
-                    self._send(lines.read(), telling)
-                    lines.wait(seen, LOOK_ROUND_SECONDS)
+                pass_on(self._wire, lines, telling.frames)
         except ConnectionClosed:
             pass  # it comes back with its cursor
-
-    def _send(self, items: Iterable[Item], telling: Telling) -> None:
-        batch: list[bytes] = []
-        size = 0
-        for item in items:
-            for frame in telling.frames(item):
-                batch.append(frame)
-                size += len(frame)
-            if size >= BATCH_BYTES:
-                self._wire.write(batch)
-                batch, size = [], 0
-                gevent.sleep(0)
-        if batch:
-            self._wire.write(batch)

@@ -8,9 +8,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 
 MAX_PROMPT_CHARACTERS = 200_000
+MAX_TASK_BYTES = 8192
 
 SessionId = Annotated[
     str,
@@ -99,10 +107,16 @@ class Permission(OfSession):
     """With `allow`: the numbers of Claude's suggestions that shall hold from now on."""
 
 
+def _fits(prompt: str) -> str:
+    if len(prompt.encode()) > MAX_TASK_BYTES:
+        raise ValueError(f"it is longer than {MAX_TASK_BYTES} bytes")
+    return prompt
+
+
 class Task(Request):
     """The task dialect's one message."""
 
-    prompt: Annotated[str, StringConstraints(min_length=1)]
+    prompt: Annotated[str, StringConstraints(min_length=1), AfterValidator(_fits)]
     meta: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9_\-]+$", max_length=200)]
 
 
@@ -126,8 +140,5 @@ def complaint(error: ValidationError) -> str:
         return f"The field “{field}” is missing."
     if first["type"] == "extra_forbidden":
         return f"The field “{field}” is not known here."
-    return (
-        f"The field “{field}” cannot be used: {first['msg'].rstrip('.')}."
-        if field
-        else (f"The request cannot be used: {first['msg'].rstrip('.')}.")
-    )
+    why = first["msg"].removeprefix("Value error, ").rstrip(".")
+    return f"The {f'field “{field}”' if field else 'request'} cannot be used: {why}."
