@@ -9,7 +9,8 @@ from flask import Flask
 from flask_sock import Sock
 
 from . import credentials
-from .api import claude_socket
+from .api import chat, chat_socket, claude_socket, envelope
+from .api.chats import Chats, ChatStore
 from .api.executions import Executions, NotStopped, SessionExists
 from .api.lines import BadCursor
 from .api.naming import Naming
@@ -39,6 +40,7 @@ from .web import (
     controls,
     decisions,
     errors,
+    exports,
     filters,
     forms,
     headers,
@@ -73,7 +75,8 @@ ERRORS: dict[type[Exception], int] = {
     NotStopped: 503,
     BadCursor: 422,
     fork.NothingToFork: 409,
-    manage.NoHistory: 409,
+    exports.NoHistory: 409,
+    envelope.InvalidRequest: 422,
 }
 
 
@@ -173,7 +176,8 @@ def _add_pages(
     files = ProjectFiles(settings.child_environment)
     app.register_blueprint(browse.blueprint(place.config_dir, trash))
     app.register_blueprint(pages.blueprint(place, lookup, marks, needs, supervisor.leaving))
-    app.register_blueprint(manage.blueprint(lookup, screens, marks, trash, ROOT / "static"))
+    taken_along = exports.Exports(lookup, screens, ROOT / "static")
+    app.register_blueprint(manage.blueprint(lookup, screens, marks, trash, taken_along))
     app.register_blueprint(manage.trash_blueprint(screens, trash))
     app.register_blueprint(pictures.blueprint(lookup))
     app.register_blueprint(prompts.blueprint(place, supervisor, lookup, drafts))
@@ -192,3 +196,7 @@ def _add_pages(
     claude_socket.register(
         sock, open_sockets, executions, supervisor, supervisor.leaving, refusals, tasks
     )
+    store = ChatStore(state / "chats")
+    chats = Chats(store, supervisor, executions, lookup, place, naming)
+    app.register_blueprint(chat.blueprint(chats, taken_along))
+    chat_socket.register(sock, open_sockets, chats, refusals)

@@ -65,7 +65,7 @@ class JsonClient:
 
     def frames(self) -> list[str]:
         """The text frames that are left, as they came, up to the close frame."""
-        found = []
+        found: list[str] = []
         while True:
             opcode, data = self.ws.recv_data()
             if opcode != websocket.ABNF.OPCODE_TEXT:

@@ -127,6 +127,7 @@ class Server:
 
     def __init__(self, sandbox: Sandbox, claude: Path, api_url: str, **settings: str) -> None:
         self.sandbox = sandbox
+        self.api_url = api_url
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._environment = {
@@ -208,5 +209,5 @@ class Server:
         assert self._process.poll() is None, self.log.read_text(encoding="utf-8")
         try:
             return requests.get(f"{self.url}/healthz", timeout=5).ok
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return False

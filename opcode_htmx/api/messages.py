@@ -17,6 +17,8 @@ from pydantic import (
     ValidationError,
 )
 
+from ..claude import titles
+
 MAX_PROMPT_CHARACTERS = 200_000
 MAX_TASK_BYTES = 8192
 
@@ -34,6 +36,9 @@ Prompt = Annotated[str, StringConstraints(min_length=1, max_length=MAX_PROMPT_CH
 Text = Annotated[str, StringConstraints(max_length=4000)]
 
 
+PermissionMode = Literal["default", "acceptEdits", "plan", "bypassPermissions"]
+
+
 class Request(BaseModel):
     """A JSON object whose fields are all known."""
 
@@ -49,7 +54,7 @@ class Execution(Request):
     model: Model | None = None
     session_id: SessionId | None = None
     """Of a new session: the id that it gets, Claude's own. Of a resumed one: which it is."""
-    permission_mode: Literal["default", "acceptEdits", "plan", "bypassPermissions"] | None = None
+    permission_mode: PermissionMode | None = None
     effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
     prompt_id: SessionId | None = None
     """Makes the prompt idempotent: sent again under this id, it is not sent to Claude again."""
@@ -119,6 +124,65 @@ class Task(Request):
     prompt: Annotated[str, StringConstraints(min_length=1), AfterValidator(_fits)]
     meta: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9_\-]+$", max_length=200)]
 
+
+class NewChat(Request):
+    """A session to chat in."""
+
+    working_dir: Annotated[str, StringConstraints(min_length=1, max_length=4096)] | None = Field(
+        None, alias="workingDir"
+    )
+    """By default the folder in which tasks work."""
+    title: (
+        Annotated[
+            str, StringConstraints(strip_whitespace=True, min_length=1, max_length=titles.LONGEST)
+        ]
+        | None
+    ) = None
+    model: Model | None = None
+    permission_mode: PermissionMode | None = Field(None, alias="permissionMode")
+
+
+class UserMessage(Request):
+    """A prompt in a chat."""
+
+    type: Literal["user_message"]
+    content: Prompt
+    prompt_id: SessionId | None = Field(None, alias="promptId")
+    """Makes the prompt idempotent, as `prompt_id` does in an execution."""
+
+
+class PermissionResponse(Request):
+    """The answer to a chat's `permission_request`."""
+
+    type: Literal["permission_response"]
+    request_id: Annotated[str, StringConstraints(min_length=1, max_length=256)] = Field(
+        alias="requestId"
+    )
+    allow: bool
+    message: Text | None = None
+    """Where it is not allowed: what Claude is told."""
+
+
+class ChatCancel(Request):
+    """End the run with all it has started; the chat goes on with the next prompt."""
+
+    type: Literal["cancel"]
+
+
+class Beat(Request):
+    """Whether the other side is still there."""
+
+    type: Literal["ping", "pong"]
+
+
+FromChat = UserMessage | PermissionResponse | ChatCancel | Beat
+FROM_CHAT: dict[str, type[FromChat]] = {
+    "user_message": UserMessage,
+    "permission_response": PermissionResponse,
+    "cancel": ChatCancel,
+    "ping": Beat,
+    "pong": Beat,
+}
 
 Command = Start | Attach | FollowUp | Cancel | Permission
 COMMANDS: dict[str, type[Command]] = {
