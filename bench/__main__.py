@@ -7,11 +7,12 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from . import document, growth, latency, lighthouse, page, smooth
+from . import document, growth, json_lines, latency, lighthouse, page, smooth
 from .figures import Figure, table
 
 PARTS: dict[str, Callable[[], Sequence[Figure]]] = {
     "latency": latency.measure,
+    "json": json_lines.measure,
     "page": page.measure,
     "growth": growth.measure,
     "smooth": smooth.measure,

@@ -10,8 +10,8 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -93,6 +93,13 @@ def through_app(server: Server, series: Series) -> list[float]:
 
 def floor(series: Series) -> list[float]:
     """Milliseconds of each tick, through a bare tail."""
+    with bare_tail(series) as client:
+        return arrivals(lambda: client.recv(1 << 20), series.count)
+
+
+@contextmanager
+def bare_tail(series: Series) -> Iterator[socket.socket]:
+    """The socket of a bare tail through which a series comes."""
     with tempfile.NamedTemporaryFile() as file:
         tail = subprocess.Popen(
             [sys.executable, "-m", "bench.bare_tail", file.name],
@@ -106,7 +113,7 @@ def floor(series: Series) -> list[float]:
             with socket.create_connection(("127.0.0.1", port), SILENCE_SECONDS) as client:
                 command = [sys.executable, str(TICKER), "--bare", json.dumps(asdict(series))]
                 with subprocess.Popen(command, env={"PATH": SYSTEM_PATH}, stdout=file):
-                    return arrivals(lambda: client.recv(1 << 20), series.count)
+                    yield client
         finally:
             tail.kill()
             tail.communicate()

@@ -1,6 +1,7 @@
 """A stand-in for the CLI that writes ticks: numbered lines, each with the time of its writing.
 
-The prompt is JSON: `{"kind": "lines" | "stream", "count": 60, "pause": 0.15}`. With `--bare` and
+The prompt is JSON: `{"kind": "lines" | "stream" | "burst", "count": 60, "pause": 0.15}`; a burst is
+written at once. With `--bare` and
 such a series as its arguments it writes the same lines to stdout at once. It runs from a folder of
 its own and so must not import the app.
 """
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 
 JITTER = 0.2  # of the pause, so that no tick keeps step with a frame
 TICKS_PER_PARAGRAPH = 12
+LINES_PER_WRITE = 100
 
 
 def write(value: object) -> None:
@@ -39,6 +41,21 @@ def lines(count: int, pause: float) -> None:
         write({"type": "assistant", "message": message, "uuid": ""})
 
 
+def burst(count: int, _pause: float) -> None:
+    """Each tick is a whole answer, written as fast as a file takes it."""
+    written = []
+    for number in range(count):
+        text = f"tick{number}at{time.monotonic_ns()} with *some* words"
+        content = [{"type": "text", "text": text}]
+        message = {"id": f"msg_{number}", "role": "assistant", "content": content}
+        line = {"type": "assistant", "message": message, "uuid": ""}
+        written.append(json.dumps(line).encode() + b"\n")
+        if len(written) == LINES_PER_WRITE:
+            os.write(1, b"".join(written))
+            written.clear()
+    os.write(1, b"".join(written))
+
+
 def stream(count: int, pause: float) -> None:
     """Each tick is a piece of one answer that grows."""
     message_id = f"msg_{time.monotonic_ns()}"
@@ -53,7 +70,7 @@ def stream(count: int, pause: float) -> None:
 
 def run(text: str) -> None:
     series = json.loads(text)
-    kind = stream if series["kind"] == "stream" else lines
+    kind = {"stream": stream, "burst": burst, "lines": lines}[series["kind"]]
     kind(series["count"], series["pause"])
 
 

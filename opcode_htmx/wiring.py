@@ -10,6 +10,7 @@ from flask_sock import Sock
 
 from . import credentials
 from .api import chat, chat_socket, claude_socket, envelope
+from .api import sessions as api_sessions
 from .api.chats import Chats, ChatStore
 from .api.executions import Executions, NotStopped, SessionExists
 from .api.lines import BadCursor
@@ -190,6 +191,7 @@ def _add_pages(
     sock = Sock(app)
     live.register(sock, lookup, open_sockets, supervisor.leaving)
     executions = Executions(supervisor, place, settings.stop_deadline)
+    app.register_blueprint(api_sessions.blueprint(supervisor, executions))
     refusals = tuple(ERRORS)
     naming = Naming(supervisor, lambda session_id: history.find(place.config_dir, session_id))
     tasks = TaskRoom(supervisor, naming, place.task_folder, settings.task_timeout)

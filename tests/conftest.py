@@ -47,6 +47,19 @@ def start_server() -> Iterator[Callable[..., Server]]:
         yield start
 
 
+@pytest.fixture(scope="module")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with the stand-in for tests that leave each other's sessions alone."""
+    folder = tmp_path_factory.mktemp("shared")
+    server = Server(
+        Sandbox(folder / "home").make(), write_stand_in(folder / "claude"), "http://127.0.0.1:9"
+    )
+    try:
+        yield server.start()
+    finally:
+        server.close()
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     with launched() as browser:

@@ -108,9 +108,9 @@ def write_stand_in(path: Path) -> Path:
     return path
 
 
-def processes_of(state: Path) -> list[psutil.Process]:
-    """The processes alive that carry the mark of a run in this state folder."""
-    runs = {path.name for path in (state / "runs").glob("*")}
+def processes_of(state: Path, run_id: str | None = None) -> list[psutil.Process]:
+    """The processes alive that carry the mark of a run in this state folder, or of the one."""
+    runs = {run_id} if run_id else {path.name for path in (state / "runs").glob("*")}
     found = []
     for process in psutil.process_iter():
         try:

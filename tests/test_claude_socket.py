@@ -17,8 +17,13 @@ StartServer = Callable[..., Server]
 
 
 @pytest.fixture
-def server(sandbox: Sandbox, stand_in: Path, start_server: StartServer) -> Server:
-    return start_server(sandbox, stand_in)
+def server(shared_server: Server) -> Server:
+    return shared_server
+
+
+@pytest.fixture
+def sandbox(shared_server: Server) -> Sandbox:
+    return shared_server.sandbox
 
 
 @pytest.fixture
@@ -48,7 +53,8 @@ def test_execute_tells_start_then_each_line_as_a_json_string_then_completion(
     completion = client.until("completion")
     assert completion["status"] == "success"
     assert client.said() == ["hello"]
-    written = next(sandbox.state.glob("runs/*/out.ndjson")).read_text().splitlines()
+    folder = sandbox.state / "runs" / completion["run_id"]
+    written = (folder / "out.ndjson").read_text().splitlines()
     assert client.lines() == written[: len(client.lines())], "each line, once, in order"
     assert {message["session_id"] for message in client.messages[1:]} == {session_id}
 
@@ -119,7 +125,9 @@ def test_continue_goes_on_with_the_newest_session_of_the_project(
 
 
 def test_continue_without_a_session_says_what_to_do(client: JsonClient, sandbox: Sandbox) -> None:
-    client.send(command_type="continue", project_path=str(sandbox.project), prompt="three")
+    empty = sandbox.home / "work" / "empty"
+    empty.mkdir(parents=True)
+    client.send(command_type="continue", project_path=str(empty), prompt="three")
     assert "Use execute" in client.until("error")["message"]
 
 
@@ -145,7 +153,8 @@ def test_bug_2_and_4_cancel_ends_the_processes_and_says_cancelled(
     client.send(command_type="cancel", session_id=session_id)
     assert client.until("cancelled")["session_id"] == session_id
     assert client.until("completion")["status"] == "cancelled"
-    assert processes_of(sandbox.state) == []
+    run_id = client.messages[-1]["run_id"]
+    assert processes_of(sandbox.state, run_id) == []
 
 
 def test_bug_3_each_line_of_stderr_is_told_as_an_error(
@@ -165,8 +174,9 @@ def test_bug_5_either_id_finds_the_session(client: JsonClient, sandbox: Sandbox)
 
 
 def test_bug_6_a_run_ends_with_its_socket_after_the_grace_unless_it_was_detached(
-    sandbox: Sandbox, stand_in: Path, start_server: StartServer, tmp_path: Path
+    stand_in: Path, start_server: StartServer, tmp_path: Path
 ) -> None:
+    sandbox = Sandbox(tmp_path / "own").make()
     server = start_server(sandbox, stand_in, OPCODE_DISCONNECT_GRACE="5")
     gate = tmp_path / "gate"
     with connected(server) as client:

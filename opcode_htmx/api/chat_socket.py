@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 BACKLOG = 200
 """How many messages of the past a client gets."""
 PING_SECONDS = 30.0
+LOOK_ROUND_SECONDS = 15.0
+"""How often a chat looks whether its session was deleted."""
 OVER = 1000
 
 
@@ -158,7 +160,7 @@ class ChatSocket:
         try:
             with self._supervisor.leaving.viewing(self._session_id):
                 self._tell_past(lines, telling)
-                pass_on(self._wire, lines, frames, goes_on)
+                pass_on(self._wire, lines, frames, goes_on, LOOK_ROUND_SECONDS)
             if self._wire.open:
                 words = "The session was ended before its first prompt, or deleted."
                 gone = {"type": "ended", "outcome": "gone", "content": words}
@@ -168,6 +170,8 @@ class ChatSocket:
             pass
         except Exception:
             _fail(self._wire)
+        finally:
+            lines.close()
 
     def _tell_past(self, lines: SessionLines, telling: ChatTelling) -> None:
         """The newest messages of the past, and how many there were before these."""

@@ -197,6 +197,8 @@ class CommandSocket:
     def _pass_on(self, session_id: str, lines: SessionLines, telling: Telling) -> None:
         try:
             with self._leaving.viewing(session_id):
-                pass_on(self._wire, lines, telling.frames)
+                pass_on(self._wire, lines, telling.frames)  # `serve` ends it
         except ConnectionClosed:
             pass  # it comes back with its cursor
+        finally:
+            lines.close()

@@ -18,25 +18,25 @@ BATCH_BYTES = 64 * 1024
 LINES_PER_TURN_OF_THE_HUB = 500
 """For lines of which the client is told nothing, or little."""
 
-LOOK_ROUND_SECONDS = 15.0
-
 
 def pass_on(
     wire: Wire,
     lines: SessionLines,
     frames: Callable[[Item], Iterable[bytes]],
     goes_on: Callable[[], bool] = lambda: True,
+    look_round: float | None = None,
 ) -> None:
     """Send what `frames` makes of each line, as long as the socket is open and `goes_on`.
 
-    That is asked behind each round of reading. Raises ConnectionClosed.
+    That is asked behind each round of reading, and every `look_round` seconds without one. A
+    client that goes is noticed by who reads what it says. Raises ConnectionClosed.
     """
     while wire.open:
         seen = lines.version
         send(wire, lines.read(), frames)
         if not goes_on():
             return
-        lines.wait(seen, LOOK_ROUND_SECONDS)
+        lines.wait(seen, look_round)
 
 
 def send(wire: Wire, items: Iterable[Item], frames: Callable[[Item], Iterable[bytes]]) -> None:

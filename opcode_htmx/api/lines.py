@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import NamedTuple
@@ -73,11 +74,16 @@ class SessionLines:
         self._session_id = session_id
         self._run: Run | None = None
         self._told_end = False
+        self._held = ExitStack()
         if cursor:
             run = next((run for run in self._runs() if run.id == cursor.run_id), None)
             if run is None:
                 raise BadCursor("This cursor is of a run that this session does not have.")
             self._open(run, cursor)
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._held.close()
 
     @property
     def cursor(self) -> Cursor | None:
@@ -129,3 +135,6 @@ class SessionLines:
         self._run, self._told_end = run, False
         self._output = LineReader(run.folder.output, cursor.output)
         self._errors = LineReader(run.folder.errors, cursor.errors)
+        self._held.close()
+        self._held.enter_context(self._output.held())
+        self._held.enter_context(self._errors.held())

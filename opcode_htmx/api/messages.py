@@ -30,7 +30,10 @@ SessionId = Annotated[
 ]
 """A UUID."""
 
-RunId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+EitherId = Annotated[
+    str, StringConstraints(pattern=r"^[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}$")
+]
+"""Of a session, or of one of its runs (32 digits)."""
 Model = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]{0,127}$")]
 Prompt = Annotated[str, StringConstraints(min_length=1, max_length=MAX_PROMPT_CHARACTERS)]
 Text = Annotated[str, StringConstraints(max_length=4000)]
@@ -71,14 +74,14 @@ class Start(Execution):
 class OfSession(Request):
     """A message about one session; without an id, the one that this socket began last."""
 
-    session_id: SessionId | None = None
+    session_id: EitherId | None = None
 
 
 class Attach(OfSession):
     """Hear a session from `cursor` on, or from its first line that is still here."""
 
     command_type: Literal["attach"]
-    session_id: SessionId
+    session_id: EitherId
     cursor: str | None = None
 
 
@@ -116,6 +119,16 @@ def _fits(prompt: str) -> str:
     if len(prompt.encode()) > MAX_TASK_BYTES:
         raise ValueError(f"it is longer than {MAX_TASK_BYTES} bytes")
     return prompt
+
+
+class OutputQuery(Request):
+    """Which lines of a session are asked for."""
+
+    after: str | None = None
+    """The cursor behind which they begin; without one, at the first that is still here."""
+    wait: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = 0
+    """Seconds to wait for the first one, if there is none yet."""
+    limit: Annotated[int, Field(ge=1, le=10_000)] = 1000
 
 
 class Task(Request):

@@ -5,6 +5,7 @@ A task is a session of its own. It ends with its turn, with its client, or with 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import uuid
@@ -136,7 +137,8 @@ class TaskSocket:
             if item.run is run:
                 yield from self._frames(item)
 
-        pass_on(self._wire, lines, frames, goes_on)
+        with contextlib.closing(lines):
+            pass_on(self._wire, lines, frames, goes_on)
         end = run.record.end
         if end is None or not self._wire.open:
             return

@@ -13,6 +13,8 @@ from typing import Any
 
 from ..claude import messages, stream
 from ..runs.folder import Outcome
+from ..runs.phases import Phase
+from ..runs.run import Run
 from .frames import text_frame
 from .lines import Item, Kind
 
@@ -60,6 +62,8 @@ class Telling:
         match message := stream.parse(item.data):
             case messages.Init():
                 self._turn_open = True
+            case messages.TurnResult() if message.is_error and _is_cancelled(item.run):
+                pass  # the end of the run tells of it
             case messages.TurnResult():
                 self._turn_open = False
                 status = "error" if message.is_error else "success"
@@ -102,3 +106,9 @@ class Telling:
             "cursor": str(item.cursor),
         }
         return text_frame(json.dumps(named, ensure_ascii=False).encode())
+
+
+def _is_cancelled(run: Run) -> bool:
+    """Whether a run is being ended by somebody, or was; its open turn then ends with an error."""
+    end = run.record.end
+    return run.phase is Phase.STOPPING or (end is not None and end.outcome is Outcome.CANCELLED)

@@ -5,6 +5,8 @@ Knows bytes and paths only. A cursor is the byte offset behind a line.
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -34,8 +36,21 @@ class LineReader:
         self._end: int | None = None
         self._pending: list[bytes] = []
         self._pending_size = 0
+        self._held: int | None = None
         self.offset = offset
         """The end of the newest line that was given out."""
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep the file open meanwhile, for who reads it many times a second."""
+        with contextlib.suppress(FileNotFoundError):
+            self._held = os.open(self._path, os.O_RDONLY)
+        try:
+            yield
+        finally:
+            file, self._held = self._held, None
+            if file is not None:
+                os.close(file)
 
     def limit(self, end: int | None) -> None:
         """From now on, read no byte at or behind offset `end`."""
@@ -70,15 +85,17 @@ class LineReader:
 
     def _chunks(self) -> Iterator[bytes]:
         try:
-            file = self._path.open("rb")
+            file = os.open(self._path, os.O_RDONLY) if self._held is None else self._held
         except FileNotFoundError:
             return
-        with file:
-            file.seek(self._read_to)
+        try:
             while True:
                 size = CHUNK if self._end is None else min(CHUNK, self._end - self._read_to)
-                chunk = file.read(size) if size > 0 else b""
+                chunk = os.pread(file, size, self._read_to) if size > 0 else b""
                 if not chunk:
                     return
                 self._read_to += len(chunk)
                 yield chunk
+        finally:
+            if self._held is None:
+                os.close(file)

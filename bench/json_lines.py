@@ -1,0 +1,133 @@
+"""From the line that Claude's process writes to its JSON message at a loopback client.
+
+Latency one line at a time, and the rate of a burst, over /ws/claude; the floor is a bare file tail
+to a socket.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import websocket
+
+from tests.support import PASSWORD, USER, Sandbox, Server
+
+from . import latency
+from .figures import Figure, Target
+from .latency import Series
+from .stand import running_server
+
+SINGLE = Series("lines", 300, 0.02)
+BURST_LINES = 5000
+BURSTS = 9
+RECEIVED = 1 << 20
+LIMIT = Target("ratio", 1.5)
+LEAST_RATE = Target("least", 46_000)
+
+
+def measure() -> list[Figure]:
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        with running_server(Sandbox(home / "home").make(), latency.write_ticker(home)) as server:
+            rates = [burst(server) for _ in range(BURSTS)]
+            bare_rates = [bare_burst() for _ in range(BURSTS)]
+            return [
+                Figure(
+                    "A line to a JSON message, one every 20 ms",
+                    "ms",
+                    through_socket(server),
+                    "bare tail",
+                    latency.floor(SINGLE),
+                    LIMIT,
+                ),
+                Figure(
+                    f"A burst of {BURST_LINES:,} lines, all arrived",
+                    "lines/s",
+                    rates,
+                    "bare tail",
+                    bare_rates,
+                    LEAST_RATE,
+                ),
+            ]
+
+
+@contextmanager
+def client(server: Server) -> Iterator[websocket.WebSocket]:
+    """A client of /ws/claude that has been greeted."""
+    credentials = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    with closing(
+        websocket.create_connection(
+            server.url.replace("http", "ws", 1) + "/ws/claude",
+            header=[f"Authorization: Basic {credentials}"],
+            suppress_origin=True,
+            timeout=latency.SILENCE_SECONDS,
+            skip_utf8_validation=True,
+        )
+    ) as connection:
+        connection.recv()
+        yield connection
+
+
+def ask(connection: websocket.WebSocket, server: Server, **series: object) -> None:
+    prompt = json.dumps({"kind": "lines", "pause": 0.0, **series})
+    connection.send(
+        json.dumps(
+            {
+                "command_type": "execute",
+                "project_path": str(server.sandbox.project),
+                "prompt": prompt,
+            }
+        )
+    )
+
+
+def through_socket(server: Server) -> list[float]:
+    """Milliseconds from the writing of each line to its message."""
+    with client(server) as connection:
+        ask(connection, server, count=SINGLE.count, pause=SINGLE.pause)
+        received = plain(connection)
+        return latency.arrivals(lambda: received.recv(RECEIVED), SINGLE.count)
+
+
+def burst(server: Server) -> float:
+    """Lines per second from the writing of the first one to the arrival of the last."""
+    with client(server) as connection:
+        ask(connection, server, kind="burst", count=BURST_LINES)
+        return rate(plain(connection))
+
+
+def plain(connection: websocket.WebSocket) -> socket.socket:
+    """What comes as it comes, so that it is not a client's library that is measured."""
+    received: socket.socket | None = connection.sock
+    assert received is not None
+    return received
+
+
+def bare_burst() -> float:
+    with latency.bare_tail(Series("burst", BURST_LINES, 0.0)) as received:
+        return rate(received)
+
+
+def rate(connection: socket.socket) -> float:
+    """Read until the last tick of a burst has come; all of them must have."""
+    pieces: list[bytes] = []
+    tail = b""
+    last = b"tick%dat" % (BURST_LINES - 1)
+    while last not in tail:
+        piece = connection.recv(RECEIVED)
+        arrived = time.monotonic_ns()
+        assert piece, "the socket closed before the last line"
+        pieces.append(piece)
+        tail = tail[-len(last) :] + piece
+    ticks = latency.TICK.findall(b"".join(pieces))
+    numbers = [int(number) for number, _ in ticks]
+    assert numbers == list(range(BURST_LINES)), "a line was lost, doubled or out of order"
+    seconds = (arrived - min(int(written) for _, written in ticks)) / 1e9
+    return BURST_LINES / seconds
