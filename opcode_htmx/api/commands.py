@@ -34,6 +34,9 @@ from .messages import (
 )
 from .telling import Telling
 
+TOLD_BACK = ("command_type", "prompt_id")
+"""What an answer that refuses a command repeats of it."""
+
 
 class BadCommand(Exception):
     """A message that is no command; the text says why."""
@@ -92,13 +95,14 @@ class CommandSocket:
             gevent.killall(list(self._followers.values()))
 
     def _obey(self, text: str | bytes) -> None:
-        about = None
+        about: dict[str, Any] = {"session_id": None}
         try:
             message = command_in(text)
-            about = message.get("session_id") or self._newest or None
+            about = {name: message[name] for name in TOLD_BACK if name in message}
+            about["session_id"] = message.get("session_id") or self._newest or None
             self._do(self._command(message))
         except self._refusals as error:
-            self._wire.send(type="error", message=str(error), session_id=about)
+            self._wire.send(type="error", message=str(error), **about)
 
     def _command(self, message: dict[str, Any]) -> Command:
         name = message.get("command_type")
