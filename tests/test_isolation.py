@@ -72,6 +72,7 @@ def test_who_reads_slowly_gets_every_line_and_holds_nobody_up(
             slow.receive()
             time.sleep(0.05)
         read_by_then = len(slow.lines())
+        slow.ws.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024 * 1024)
         slow.until("completion")
         assert numbers(fast) == list(range(MANY))
         assert numbers(slow) == list(range(MANY))
