@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from . import document, growth, json_lines, latency, lighthouse, page, smooth
+from . import document, growth, json_lines, latency, lighthouse, page, rest, smooth
 from .figures import Figure, table
 
 PARTS: dict[str, Callable[[], Sequence[Figure]]] = {
@@ -16,6 +16,7 @@ PARTS: dict[str, Callable[[], Sequence[Figure]]] = {
     "page": page.measure,
     "growth": growth.measure,
     "smooth": smooth.measure,
+    "rest": rest.measure,
     "lighthouse": lighthouse.measure,
 }
 

@@ -9,15 +9,18 @@ from flask import Flask
 from flask_sock import Sock
 
 from . import credentials
-from .api import chat, chat_socket, claude_socket, envelope
+from .api import catalog, chat, chat_socket, claude_socket, envelope, openapi
+from .api import projects as api_projects
 from .api import sessions as api_sessions
+from .api import settings as api_settings
 from .api.chats import Chats, ChatStore
 from .api.executions import Executions, NotStopped, SessionExists
 from .api.lines import BadCursor
 from .api.naming import Naming
 from .api.tasks import TaskRoom
-from .claude import binary, command, fork, history, sessions
+from .claude import binary, command, fork, history, mcp, sessions, user_files
 from .claude.files import ProjectFiles
+from .claude.installations import Installations
 from .demo import scenes, service
 from .drafts import Drafts, TooMuch
 from .runs.control import ControlRefused
@@ -61,6 +64,8 @@ ERRORS: dict[type[Exception], int] = {
     sessions.SessionNotFound: 404,
     sessions.InvalidFolder: 422,
     forms.BadForm: 422,
+    envelope.InvalidRequest: 422,
+    user_files.UserFileError: 422,
     RunNotFound: 404,
     PromptNotFound: 404,
     PromptTaken: 409,
@@ -77,7 +82,6 @@ ERRORS: dict[type[Exception], int] = {
     BadCursor: 422,
     fork.NothingToFork: 409,
     exports.NoHistory: 409,
-    envelope.InvalidRequest: 422,
 }
 
 
@@ -186,6 +190,7 @@ def _add_pages(
     app.register_blueprint(completion.blueprint(place.config_dir, supervisor, lookup, files))
     app.register_blueprint(decisions.blueprint(supervisor))
     app.register_blueprint(controls.blueprint(supervisor.choosing, lookup))
+    _add_api(app, place, supervisor, lookup, settings)
     open_sockets = sockets.OpenSockets()
     open_sockets.init_app(app)
     sock = Sock(app)
@@ -202,3 +207,23 @@ def _add_pages(
     chats = Chats(store, supervisor, executions, lookup, place, naming)
     app.register_blueprint(chat.blueprint(chats, taken_along))
     chat_socket.register(sock, open_sockets, chats, refusals)
+
+
+def _add_api(
+    app: Flask,
+    place: pages.Place,
+    supervisor: Supervisor,
+    lookup: pages.SessionLookup,
+    settings: Settings,
+) -> None:
+    config_dir, demo = place.config_dir, place.sample_project
+    installed = Installations(
+        settings.claude_path, settings.child_environment.get("PATH", ""), settings.home
+    )
+    moved = demo is not None or "CLAUDE_CONFIG_DIR" in settings.child_environment
+    state_file = mcp.state_file(config_dir, settings.home, moved)
+    roots = (*place.project_roots, *([demo] if demo else []))
+    app.register_blueprint(api_projects.blueprint(config_dir, supervisor, lookup))
+    app.register_blueprint(api_settings.blueprint(config_dir, supervisor.binary, installed))
+    app.register_blueprint(catalog.blueprint(config_dir, state_file, roots))
+    app.register_blueprint(openapi.blueprint())

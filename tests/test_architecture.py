@@ -106,7 +106,7 @@ def test_imports_point_left(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", in_rooms(), ids=name_of)
-def test_only_the_web_room_knows_the_web(path: Path) -> None:
+def test_only_the_web_and_api_rooms_know_the_web(path: Path) -> None:
     if room_of(name_of(path)) in NO_WEB:
         used = imported(ast.parse(path.read_text(encoding="utf-8")), name_of(path))
         assert {room_of(each) for each in used} & WEB == set()
@@ -126,6 +126,9 @@ def test_only_the_web_room_knows_the_web(path: Path) -> None:
         ("claude.stream", "from ..settings import Settings", {"settings"}),
         ("runs.run", "from ..view import blocks", {"view.blocks"}),
         ("demo.scenes", "from opcode_htmx.runs.run import Run", {"runs.run"}),
+        ("web.pages", "from ..api import envelope", {"api.envelope"}),
+        ("api.projects", "from ..demo import scenes", {"demo.scenes"}),
+        ("api.projects", "from ..web.pages import SessionLookup", set()),
         ("web.pages", "from ..demo.scenes import demo_scenes", set()),
         ("web.pages", "from ..demo import scenes", set()),
         ("web.pages", "from ..demo import service", {"demo.service"}),

@@ -40,8 +40,8 @@ def test_commands_and_skills_of_the_project_and_of_the_person(project: Path, con
         "---\nname: grafting\ndescription: >\n  Graft one tree\n  onto another.\n---\nHow to.",
     )
     assert on_disk(project, config) == [
+        Command("frontend:prune", "Prune the trees", "<tree>"),
         Command("grafting", "Graft one tree onto another.", ""),
-        Command("prune", "Prune the trees", "<tree>"),
         Command("tidy", "Tidy up", ""),
     ]
 

@@ -63,7 +63,7 @@ def test_projects_come_newest_first_with_path_count_and_times(tmp_path: Path) ->
     write(tmp_path, user("c", NOON + 90, "/srv/infra"), project="-srv-infra")
     newest, older = sessions.projects(tmp_path)
     assert (newest.id, newest.path, newest.session_count) == ("-srv-infra", "/srv/infra", 1)
-    assert older == sessions.Project("-home-me-shop", "/home/me/shop", 2, NOON + 50, NOON)
+    assert older == sessions.Project("-home-me-shop", "/home/me/shop", (TWO, ONE), NOON + 50, NOON)
 
 
 def test_the_path_is_where_the_session_began_and_not_where_it_went(tmp_path: Path) -> None:
@@ -103,6 +103,7 @@ def test_sessions_come_newest_first_with_what_a_list_shows(tmp_path: Path) -> No
         last_activity=NOON + 60,
         size_bytes=path.stat().st_size,
         prompt_count=1,
+        prompted_at=stamp(NOON + 60),
     )
     assert (older.first_prompt, older.prompt_count, older.last_activity) == ("old", 2, NOON + 5)
 

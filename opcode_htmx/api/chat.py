@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from flask import Blueprint, request, url_for
+from flask import Blueprint, url_for
 from werkzeug.wrappers import Response
 
 from ..web.exports import Exports, NoHistory
 from .chats import Chats, Summary
-from .envelope import InvalidRequest, answer, body
+from .envelope import answer, body, query
 from .messages import NewChat
-
-FORMATS = ("md", "html", "jsonl")
+from .models import ExportQuery
 
 
 def blueprint(chats: Chats, exports: Exports) -> Blueprint:
@@ -39,13 +38,10 @@ def blueprint(chats: Chats, exports: Exports) -> Blueprint:
 
     @chat.get("/<session_id>/export")
     def export(session_id: str) -> Response:
-        found = chats.session_id(session_id)
-        format_ = request.args.get("format", FORMATS[0])
-        if format_ not in FORMATS:
-            raise InvalidRequest(f"“format” must be one of {', '.join(FORMATS)}.")
+        found, wanted = chats.session_id(session_id), query(ExportQuery)
         if not chats.has_begun(found):
             raise NoHistory("Nothing has been said in this session yet.")
-        return exports.of(chats.project_id(found), found, format_)
+        return exports.of(chats.project_id(found), found, wanted.format)
 
     return chat
 

@@ -194,7 +194,8 @@ class Chats:
             if wanted.working_dir
             else self._place.task_folder
         )
-        chat = Chat(str(uuid.uuid4()), str(folder), wanted.title or "", time.time())
+        title = " ".join((wanted.title or "").split())
+        chat = Chat(str(uuid.uuid4()), str(folder), title, time.time())
         self._store.keep(chat)
         wishes = {"model": wanted.model, "permission_mode": wanted.permission_mode}
         choosing.choose(chat.id, **{name: value for name, value in wishes.items() if value})

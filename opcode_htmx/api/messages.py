@@ -36,6 +36,7 @@ EitherId = Annotated[
 """Of a session, or of one of its runs (32 digits)."""
 Model = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]{0,127}$")]
 Prompt = Annotated[str, StringConstraints(min_length=1, max_length=MAX_PROMPT_CHARACTERS)]
+Title = Annotated[str, StringConstraints(min_length=1, max_length=titles.LONGEST, pattern=r"\S")]
 Text = Annotated[str, StringConstraints(max_length=4000)]
 
 
@@ -145,12 +146,7 @@ class NewChat(Request):
         None, alias="workingDir"
     )
     """By default the folder in which tasks work."""
-    title: (
-        Annotated[
-            str, StringConstraints(strip_whitespace=True, min_length=1, max_length=titles.LONGEST)
-        ]
-        | None
-    ) = None
+    title: Title | None = None
     model: Model | None = None
     permission_mode: PermissionMode | None = Field(None, alias="permissionMode")
 

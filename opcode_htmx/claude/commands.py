@@ -7,25 +7,70 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import yaml
 
 from .capabilities import Command
 
-_FRONT_MATTER = re.compile(r"\A---[ \t]*\r?\n(.*?)^---[ \t]*$", re.DOTALL | re.MULTILINE)
-_READ = 16 * 1024
+Scope = Literal["project", "user"]
+
+_FRONT_MATTER = re.compile(r"\A---[ \t]*\r?\n(.*?)^---[ \t]*\r?$\n?", re.DOTALL | re.MULTILINE)
+_READ = 64 * 1024
 _MOST = 500
 _NAME = re.compile(r"[\w:.-]{1,100}")
+_TOOLS = re.compile(r"(?:[^,(]|\([^)]*\))+")
+_REFERENCE = re.compile(r"(?:^|\s)@[^\s@]")
+_ARGUMENTS = re.compile(r"\$(?:ARGUMENTS|[0-9])")
+
+
+@dataclass(frozen=True, slots=True)
+class CommandFile:
+    """A command or skill as a person wrote it. `content` is what stands below its header."""
+
+    name: str
+    scope: Scope
+    namespace: str
+    path: Path
+    description: str
+    argument_hint: str
+    allowed_tools: tuple[str, ...]
+    content: str
+
+    @property
+    def full_name(self) -> str:
+        """What is typed behind the slash: `frontend/test.md` is `/frontend:test`."""
+        return ":".join(filter(None, (self.namespace, self.name)))
+
+    @property
+    def runs_commands(self) -> bool:
+        return "!`" in self.content
+
+    @property
+    def refers_to_files(self) -> bool:
+        return _REFERENCE.search(self.content) is not None
+
+    @property
+    def takes_arguments(self) -> bool:
+        return bool(self.argument_hint) or _ARGUMENTS.search(self.content) is not None
 
 
 def on_disk(project: Path, config_dir: Path) -> list[Command]:
     """The commands and skills of a project and of the person; the project's come first."""
     found: dict[str, Command] = {}
-    for root in (project / ".claude", config_dir):
-        for command in (*_commands(root / "commands"), *_skills(root / "skills")):
-            found.setdefault(command.name, command)
+    for each in files(project, config_dir):
+        command = Command(each.full_name, each.description, each.argument_hint)
+        found.setdefault(command.name, command)
     return sorted(found.values())
+
+
+def files(project: Path | None, config_dir: Path) -> Iterator[CommandFile]:
+    """What a project and the person have written down, each as it is; the project's come first."""
+    if project is not None:
+        yield from _in(project / ".claude", "project")
+    yield from _in(config_dir, "user")
 
 
 def matching(commands: Iterable[Command], query: str) -> list[Command]:
@@ -42,50 +87,64 @@ def matching(commands: Iterable[Command], query: str) -> list[Command]:
     return sorted((c for c in commands if query in c.name.lower()), key=rank)
 
 
-def _commands(folder: Path) -> Iterator[Command]:
-    """`frontend/test.md` is `/test`, as Claude has it."""
-    for path in _files(folder, "**/*.md"):
-        yield from _command(path, path.stem)
+def _in(root: Path, scope: Scope) -> Iterator[CommandFile]:
+    commands = root / "commands"
+    for path in _found(commands, "**/*.md"):
+        namespace = ":".join(path.relative_to(commands).parent.parts)
+        yield from _command(path, path.stem, namespace, scope)
+    for path in _found(root / "skills", "*/SKILL.md"):
+        yield from _command(path, path.parent.name, "", scope)
 
 
-def _skills(folder: Path) -> Iterator[Command]:
-    for path in _files(folder, "*/SKILL.md"):
-        yield from _command(path, path.parent.name)
-
-
-def _files(folder: Path, pattern: str) -> list[Path]:
+def _found(folder: Path, pattern: str) -> list[Path]:
     try:
         return [path for path, _ in zip(sorted(folder.glob(pattern)), range(_MOST), strict=False)]
     except OSError:
         return []
 
 
-def _command(path: Path, name: str) -> Iterator[Command]:
+def _command(path: Path, name: str, namespace: str, scope: Scope) -> Iterator[CommandFile]:
+    if not _NAME.fullmatch(":".join(filter(None, (namespace, name)))) or not path.is_file():
+        return
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
             text = file.read(_READ)
     except OSError:
         return
-    if not _NAME.fullmatch(name):
-        return
     header = _FRONT_MATTER.match(text)
     fields = _fields(header[1]) if header else {}
     if fields.get("user-invocable") is False:
         return
-    body = text[header.end() :] if header else text
-    first = next((line.strip("# \t") for line in body.splitlines() if line.strip("- \t")), "")
-    description = fields.get("description") or first
-    yield Command(name, _line(description), _line(fields.get("argument-hint")))
+    content = text[header.end() :] if header else text
+    first = next((line.strip("# \t") for line in content.splitlines() if line.strip("- \t")), "")
+    yield CommandFile(
+        name=name,
+        scope=scope,
+        namespace=namespace,
+        path=path,
+        description=_line(fields.get("description") or first),
+        argument_hint=_line(fields.get("argument-hint")),
+        allowed_tools=tuple(_tools(fields.get("allowed-tools"))),
+        content=content,
+    )
 
 
 def _fields(header: str) -> dict[str, object]:
     try:
         fields = yaml.safe_load(header)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):
         # People write `argument-hint: [a] [b]`, which is no YAML; what can be read, is
         pairs = (line.partition(":") for line in header.splitlines())
         return {key.strip(): value.strip() for key, colon, value in pairs if colon}
     return fields if isinstance(fields, dict) else {}
+
+
+def _tools(value: object) -> Iterator[str]:
+    """`Bash(git add:*, git rm:*), Read` are two, and so are the entries of a list."""
+    texts = value if isinstance(value, list) else [value]
+    for text in texts:
+        if isinstance(text, str):
+            yield from filter(None, (each.strip() for each in _TOOLS.findall(text)))
 
 
 def _line(value: object) -> str:

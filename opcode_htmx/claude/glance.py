@@ -39,6 +39,8 @@ class Glance:
     mtime_ns: int
     path: Path
     name: str | None = None
+    prompted_at: str | None = None
+    """The time of the entry that gave the title, as it is written there."""
 
 
 @lru_cache(maxsize=8192)
@@ -49,6 +51,7 @@ def glance(path: Path, size: int, mtime_ns: int) -> Glance:
     command: str | None = None
     cwd: str | None = None
     started_at: float | None = None
+    prompted_at: str | None = None
     names: dict[str, str] = {}
     for entry in _head(path):
         names |= titles.in_entry(entry)
@@ -61,6 +64,8 @@ def glance(path: Path, size: int, mtime_ns: int) -> Glance:
             continue
         title = title or prompt_of(text)
         command = command or command_of(text)
+        if title or (command and not prompted_at):
+            prompted_at = _text_or_none(entry.get("timestamp"))
         if title and cwd:
             break
     tail = _tail(path, size)
@@ -76,6 +81,7 @@ def glance(path: Path, size: int, mtime_ns: int) -> Glance:
         mtime_ns=mtime_ns,
         path=path,
         name=_shorten(titles.best(names | titles.in_lines(tail))) or None,
+        prompted_at=prompted_at,
     )
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO, NoReturn
 
 SESSION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -45,3 +48,31 @@ def _said_after(line: bytes, moment: float) -> bool:
         return said and datetime.fromisoformat(entry["timestamp"]).timestamp() > moment
     except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
         return False
+
+
+def values(file: BinaryIO) -> Iterator[bytes]:
+    """The lines of an open history file as JSON values, one at a time.
+
+    A line that is no JSON becomes `{"type": "raw", "line": …}`. What is appended after the first
+    one was asked for is not read.
+    """
+    size = os.fstat(file.fileno()).st_size
+    while size > 0 and (line := file.readline(size)):
+        size -= len(line)
+        if line := line.strip():
+            yield _value(line)
+
+
+def _value(line: bytes) -> bytes:
+    try:
+        _STRICT.decode(line.decode())
+        return line
+    except (ValueError, RecursionError):
+        return json.dumps({"type": "raw", "line": line.decode("utf-8", "replace")}).encode()
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
+
+
+_STRICT = json.JSONDecoder(parse_constant=_refuse)

@@ -1,14 +1,25 @@
 """Find projects and sessions in Claude's own files; must not know of runs or of the web."""
 
+import atexit
+import contextlib
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
+from .folders import Folders, Listing
 from .glance import Glance, count_prompts, glance
 from .history import SESSION_ID
 from .history import project_id as project_id_of
 
 _PROJECT_ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,255}")
+
+_folders = Folders()
+atexit.register(_folders.close)
+_seen: WeakKeyDictionary[Listing, tuple[Glance, ...]] = WeakKeyDictionary()
+_projects: WeakKeyDictionary[Listing, "Project"] = WeakKeyDictionary()
+"""What was made of the listings that still hold."""
 
 
 class ProjectNotFound(Exception):
@@ -27,14 +38,19 @@ class InvalidFolder(Exception):
 class Project:
     """A folder in which Claude has worked. Times are Unix seconds.
 
-    `path` is None as long as no session tells where the project is.
+    `path` is None as long as no session tells where the project is; `session_ids` begins with
+    the session that was used last.
     """
 
     id: str
     path: str | None
-    session_count: int
+    session_ids: tuple[str, ...]
     last_activity: float
     created_at: float
+
+    @property
+    def session_count(self) -> int:
+        return len(self.session_ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +70,8 @@ class SessionSummary:
     prompt_count: int | None
     name: str | None = None
     """What the person or Claude calls the session."""
+    prompted_at: str | None = None
+    """When the first prompt was given, as Claude has noted it."""
 
     @property
     def title(self) -> str:
@@ -62,12 +80,17 @@ class SessionSummary:
 
 def projects(config_dir: Path) -> list[Project]:
     """All projects with at least one session, the last used first."""
+    root = _root(config_dir)
     try:
-        folders = [f for f in _root(config_dir).iterdir() if _is_project(f)]
+        with os.scandir(root) as entries:
+            names = [entry.name for entry in entries if _is_project(entry)]
     except (FileNotFoundError, NotADirectoryError):
         return []
-    found = [_project(folder) for folder in folders]
-    in_use = [project for project in found if project.session_count]
+    found = []
+    for name in names:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # deleted just now
+            found.append(_project(root / name))
+    in_use = [project for project in found if project.session_ids]
     return sorted(in_use, key=lambda p: p.last_activity, reverse=True)
 
 
@@ -91,6 +114,7 @@ def sessions(config_dir: Path, project_id: str) -> list[SessionSummary]:
             size_bytes=g.size,
             prompt_count=count_prompts(g.path, g.size, g.mtime_ns),
             name=g.name,
+            prompted_at=g.prompted_at,
         )
         for g in glances
     ]
@@ -162,9 +186,9 @@ def _root(config_dir: Path) -> Path:
     return (config_dir / "projects").resolve()
 
 
-def _is_project(folder: Path) -> bool:
-    named = _PROJECT_ID.fullmatch(folder.name) is not None
-    return named and folder.is_dir() and not folder.is_symlink()
+def _is_project(entry: os.DirEntry[str]) -> bool:
+    named = _PROJECT_ID.fullmatch(entry.name) is not None
+    return named and entry.is_dir(follow_symlinks=False)
 
 
 def _project_folder(config_dir: Path, project_id: str) -> Path:
@@ -177,38 +201,44 @@ def _project_folder(config_dir: Path, project_id: str) -> Path:
 
 
 def _project(folder: Path) -> Project:
-    glances = _glances(folder)
-    modified = folder.stat().st_mtime
-    return Project(
-        id=folder.name,
-        path=_start_folder(folder.name, glances),
-        session_count=len(glances),
-        last_activity=glances[0].last_activity if glances else modified,
-        created_at=min((g.started_at for g in glances), default=modified),
-    )
+    listing = _folders.look(folder)
+    known = _projects.get(listing)
+    if known is None:
+        glances = _glances_of(listing)
+        modified = folder.stat().st_mtime
+        known = _projects[listing] = Project(
+            id=folder.name,
+            path=_start_folder(folder.name, glances),
+            session_ids=tuple(g.path.stem for g in glances),
+            last_activity=glances[0].last_activity if glances else modified,
+            created_at=min((g.started_at for g in glances), default=modified),
+        )
+    return known
 
 
-def _start_folder(project_id: str, glances: list[Glance]) -> str | None:
+def _start_folder(project_id: str, glances: tuple[Glance, ...]) -> str | None:
     """Where the project is: the CLI names its folder after the path, but not reversibly."""
     paths = [g.cwd for g in glances if g.cwd]
     exact = (p for p in paths if project_id_of(Path(p)) == project_id)
     return next(exact, paths[0] if paths else None)
 
 
-def _glances(folder: Path) -> list[Glance]:
+def _glances(folder: Path) -> tuple[Glance, ...]:
+    return _glances_of(_folders.look(folder))
+
+
+def _glances_of(listing: Listing) -> tuple[Glance, ...]:
     """Its sessions in which somebody prompted, the last used first."""
-    found = []
-    for path in folder.glob("*.jsonl"):
-        if not SESSION_ID.fullmatch(path.stem) or path.is_symlink():
-            continue
-        try:
-            stat = path.stat()
-            seen = glance(path, stat.st_size, stat.st_mtime_ns)
-        except OSError:
-            continue  # deleted since it was listed, or another user's
-        if seen.title is not None:
-            found.append(seen)
-    return sorted(found, key=lambda g: g.last_activity, reverse=True)
+    known = _seen.get(listing)
+    if known is None:
+        found = []
+        for file in listing.files:
+            with contextlib.suppress(OSError):  # deleted since it was listed, or another user's
+                found.append(glance(listing.folder / file.name, file.size, file.mtime_ns))
+        prompted = [seen for seen in found if seen.title is not None]
+        prompted.sort(key=lambda g: g.last_activity, reverse=True)
+        known = _seen[listing] = tuple(prompted)
+    return known
 
 
 def _reason(error: Exception) -> str:

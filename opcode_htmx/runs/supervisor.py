@@ -95,6 +95,11 @@ class Supervisor:
         self._changes: dict[str, Broadcast] = {}
         self._written: dict[str, Broadcast] = {}
 
+    @property
+    def binary(self) -> Path:
+        """The CLI that new runs are started with."""
+        return self._settings.binary
+
     # --- finding ----------------------------------------------------------------------------
 
     def get(self, run_id: str) -> Run:

@@ -14,7 +14,7 @@ from flask_httpauth import HTTPBasicAuth
 from werkzeug.exceptions import Forbidden, MisdirectedRequest, TooManyRequests, Unauthorized
 from werkzeug.wrappers import Response as BaseResponse
 
-from . import login, origin
+from . import cors, login, origin
 from .throttle import Throttle
 from .tickets import COOKIE_AGE, Tickets, equal
 
@@ -29,6 +29,10 @@ PUBLIC_STATIC = frozenset(
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 STALE_FORM = "This form is out of date: reload the page and try again."
+UNASKED = (
+    "Pages send the header X-CSRF-Token with what they change; scripts send HTTP Basic credentials "
+    "and no cookie, and pages of other origins JSON besides."
+)
 FOREIGN = "This request came from another site and was refused."
 
 
@@ -44,8 +48,8 @@ class Visitor:
 class LoginRequired(Unauthorized):
     """401 with a Basic challenge, as Flask-HTTPAuth writes it: Werkzeug leaves out the quotes."""
 
-    def __init__(self, challenge: str) -> None:
-        super().__init__("Log in to see this page.")
+    def __init__(self, challenge: str, sentence: str = "Log in to see this page.") -> None:
+        super().__init__(sentence)
         self.challenge = challenge
 
     def get_headers(self, *args: Any, **kwargs: Any) -> list[tuple[str, str]]:
@@ -82,6 +86,7 @@ class Access:
     def init_app(self, app: Flask) -> None:
         app.before_request(self._check)
         app.after_request(self._send_cookie)
+        app.after_request(self._share)
         app.add_template_global(self.csrf_token, "csrf_token")
         app.register_blueprint(login.blueprint(self))
 
@@ -92,8 +97,15 @@ class Access:
 
     # The gate -----------------------------------------------------------------------------
 
-    def _check(self) -> None:
+    def _check(self) -> Response | None:
         self._check_host()
+        if cors.is_preflight():
+            # It carries no credentials, and says nothing of what there is at this address.
+            return cors.preflight(self._shared_with())
+        self._let_in()
+        return None
+
+    def _let_in(self) -> None:
         if request.method not in SAFE_METHODS:
             self._check_same_site()
         if _is_public():
@@ -104,7 +116,9 @@ class Access:
         g.visitor = self.cookie_visitor() or self._basic_visitor()
         if g.visitor is None:
             raise self._unauthorized()
-        if request.method not in SAFE_METHODS and not self._is_script(g.visitor):
+        if request.method in SAFE_METHODS:
+            return
+        if not self._is_script(g.visitor) and not self._is_page_of_friends(g.visitor):
             self._check_token(g.visitor)
 
     def _check_host(self) -> None:
@@ -127,7 +141,7 @@ class Access:
     def _check_token(self, visitor: Visitor) -> None:
         given = request.headers.get("X-CSRF-Token") or request.form.get("csrf_token", "")
         if not equal(given, self._tickets.csrf_token(visitor.session_id)):
-            raise Forbidden(STALE_FORM)
+            raise Forbidden(UNASKED if cors.is_api() else STALE_FORM)
 
     def _is_script(self, visitor: Visitor) -> bool:
         """Whether this is curl and the like, whose credentials no page can borrow.
@@ -138,14 +152,44 @@ class Access:
         browser_headers = ("Origin", "Sec-Fetch-Site", "Referer", "Cookie")
         return visitor.by == "basic" and not any(h in request.headers for h in browser_headers)
 
+    def _is_page_of_friends(self, visitor: Visitor) -> bool:
+        """Whether a page of an allowed origin asks the API with credentials that it knows itself.
+
+        For JSON, and for what is no POST, a browser asks first (see cors.py), and it is never told
+        that it may add credentials that it has stored. So the page has given them.
+        """
+        asks_first = request.method != "POST" or request.mimetype == "application/json"
+        return (
+            visitor.by == "basic"
+            and cors.is_api()
+            and self._shared_with() is not None
+            and asks_first
+            and "Cookie" not in request.headers
+        )
+
     def _origin_allowed(self, sent: str) -> bool:
         host = request.environ.get("HTTP_HOST", "")
         return origin.same_origin(sent, host) or sent.lower() in self._origins
+
+    def _shared_with(self) -> str | None:
+        """The origin that asks, if it is another one whose pages may act here."""
+        sent = request.headers.get("Origin", "")
+        return sent if sent.lower() in self._origins else None
+
+    def _share(self, response: Response) -> Response:
+        if cors.is_api():
+            cors.share(response, self._shared_with())
+        return response
 
     def _unauthorized(self) -> Unauthorized:
         if request.headers.get("HX-Request") == "true":
             # A Basic challenge here would put a dialog over a page that is in use.
             return Unauthorized("You are logged out.")
+        if cors.is_api():
+            return LoginRequired(
+                self._basic.authenticate_header(),
+                "Send the user and the password with HTTP Basic authentication.",
+            )
         return LoginRequired(self._basic.authenticate_header())
 
     # Ways in ------------------------------------------------------------------------------
@@ -208,6 +252,8 @@ class Access:
         visitor = _visitor()
         if visitor is None or is_websocket() or request.endpoint == "access.logout":
             return response
+        if visitor.by == "basic" and cors.is_api():
+            return response  # a client that kept it would need the token from then on
         if visitor.since is None or datetime.now(UTC) - visitor.since > RENEW_AFTER:
             self.set_cookie(response, visitor.session_id)
         return response

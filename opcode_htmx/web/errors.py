@@ -15,6 +15,7 @@ _SENTENCES = {
     405: "This address does not accept that kind of request.",
     413: "That is too large to send.",
     415: "This kind of content is not accepted here.",
+    422: "What was sent cannot be used here.",
     429: "Too many requests: wait a moment and try again.",
     503: "The server is busy: try again in a moment.",
 }

@@ -1,0 +1,205 @@
+"""The table of all that can be asked over HTTP. The description is made from it.
+
+A new route gets its line here: a test compares the table with what the app answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from . import messages, models
+
+Method = Literal["GET", "POST", "PUT", "DELETE"]
+
+BODY = {
+    400: "The body is not valid JSON.",
+    413: "The body is too large.",
+    415: "The body is not declared as application/json.",
+    422: "The body, or what it asks for, cannot be used.",
+}
+EXAMPLES = {
+    "project_id": "-Users-max-local-opcode",
+    "session_id": "7c2f1d9e-4b3a-4c8e-9d21-5f6a7b8c9d0e",
+}
+"""Of the parameters in the addresses."""
+
+NOT_FOUND = {404: "There is no such project or session."}
+CANNOT_READ = {422: "The file cannot be read as what it should be."}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Endpoint:
+    """One method of one address."""
+
+    method: Method
+    path: str
+    """With its parameters in braces."""
+    tag: str
+    summary: str
+    data: Any = None
+    """The type of what stands under `data` in the answer."""
+    body: type[BaseModel] | None = None
+    query: type[BaseModel] | None = None
+    refusals: Mapping[int, str] = field(default_factory=dict)
+    """Beside those that every request may meet; what a body may meet is added by itself."""
+    status: int = 200
+    media: str = ""
+    """The type of an answer that does not come in the envelope."""
+    details: str = ""
+
+
+PROJECTS, SESSIONS, SETTINGS = "Projects", "Sessions", "Settings"
+CATALOG, CHATS, DESCRIPTION = "Catalog", "Chats", "Description"
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    Endpoint("GET", "/api/projects", PROJECTS, "All projects, newest first", list[models.Project]),
+    Endpoint(
+        "GET",
+        "/api/projects/{project_id}/sessions",
+        PROJECTS,
+        "The sessions of a project, newest first",
+        list[models.Session],
+        refusals=NOT_FOUND,
+    ),
+    Endpoint(
+        "GET",
+        "/api/sessions/{session_id}/history/{project_id}",
+        SESSIONS,
+        "The lines of a session's history",
+        list[models.JsonValue],
+        refusals=NOT_FOUND,
+        details="As Claude has written them, one value a line. The answer is streamed. A line that "
+        'is no JSON becomes {"type": "raw", "line": …}. The id of a run finds its session, too.',
+    ),
+    Endpoint(
+        "GET",
+        "/api/settings/claude",
+        SETTINGS,
+        "The user's settings.json",
+        models.ClaudeSettings,
+        refusals=CANNOT_READ,
+        details="Secrets under env are shown as ********.",
+    ),
+    Endpoint(
+        "PUT",
+        "/api/settings/claude",
+        SETTINGS,
+        "Write the user's settings.json",
+        models.ClaudeSettings,
+        body=models.NewSettings,
+        details="The whole object is replaced. ******** under env keeps the secret as it is.",
+    ),
+    Endpoint(
+        "GET",
+        "/api/settings/claude/version",
+        SETTINGS,
+        "The Claude CLI that is used",
+        models.ClaudeVersion,
+    ),
+    Endpoint(
+        "GET",
+        "/api/settings/claude/installations",
+        SETTINGS,
+        "Every Claude CLI on this computer",
+        list[models.ClaudeInstallation],
+    ),
+    Endpoint(
+        "GET",
+        "/api/settings/system-prompt",
+        SETTINGS,
+        "The user's CLAUDE.md",
+        str,
+        refusals=CANNOT_READ,
+    ),
+    Endpoint(
+        "PUT",
+        "/api/settings/system-prompt",
+        SETTINGS,
+        "Write the user's CLAUDE.md",
+        str,
+        body=models.NewSystemPrompt,
+    ),
+    Endpoint(
+        "GET",
+        "/api/slash-commands",
+        CATALOG,
+        "Commands and skills of the user and, if one is named, of a project",
+        list[models.SlashCommand],
+        query=models.OfProject,
+        refusals=NOT_FOUND,
+    ),
+    Endpoint(
+        "GET",
+        "/api/mcp/servers",
+        CATALOG,
+        "MCP servers of the user and, if one is named, of a project",
+        list[models.McpServer],
+        query=models.OfProject,
+        refusals=NOT_FOUND,
+        details="Values of env and headers, and what looks like a secret, are shown as ********.",
+    ),
+    Endpoint("GET", "/api/agents", CATALOG, "Agents: none yet", list[models.Agent]),
+    Endpoint("GET", "/api/usage", CATALOG, "Usage: not counted yet", list[models.UsageEntry]),
+    Endpoint(
+        "POST",
+        "/api/claude/sessions",
+        CHATS,
+        "Make a session, without a process until it is prompted",
+        models.ChatSession,
+        body=messages.NewChat,
+        refusals={
+            403: "Bypass mode is not allowed on this server, or the request came from the "
+            "page of another origin, or without its token."
+        },
+        status=201,
+    ),
+    Endpoint(
+        "GET",
+        "/api/claude/sessions",
+        CHATS,
+        "The sessions that were made here and those that have a run, newest first",
+        list[models.ChatSession],
+    ),
+    Endpoint(
+        "GET",
+        "/api/claude/sessions/{session_id}",
+        CHATS,
+        "One session",
+        models.ChatSession,
+        refusals=NOT_FOUND,
+    ),
+    Endpoint(
+        "DELETE",
+        "/api/claude/sessions/{session_id}",
+        CHATS,
+        "End a session: answers when its processes are gone",
+        models.EndedChat,
+        refusals={**NOT_FOUND, 503: "Its processes are still being ended."},
+        details="Its history stays. A session that was never prompted is forgotten.",
+    ),
+    Endpoint(
+        "GET",
+        "/api/claude/sessions/{session_id}/export",
+        CHATS,
+        "A session as a file",
+        str,
+        query=models.ExportQuery,
+        refusals={**NOT_FOUND, 409: "Nothing has been said in it yet."},
+        media="text/markdown",
+        details="As HTML (text/html) or as Claude's own lines (application/x-ndjson), if that is "
+        "asked for.",
+    ),
+    Endpoint(
+        "GET",
+        "/api/openapi.json",
+        DESCRIPTION,
+        "This description",
+        dict[str, models.JsonValue],
+        media="application/json",
+    ),
+    Endpoint("GET", "/api/docs", DESCRIPTION, "This description as a page", str, media="text/html"),
+)

@@ -1,0 +1,188 @@
+"""What the API takes and gives: the shapes by which it is checked and described."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+JsonValue = Any
+"""Any JSON value, as Claude has written it."""
+
+
+class Answer(BaseModel):
+    """A part of what the API gives."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Request(BaseModel):
+    """A body that the API takes: exactly these members, of exactly these types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Failure(Answer):
+    """The answer of every request that did not succeed."""
+
+    success: Literal[False] = False
+    data: None = None
+    error: str = Field(description="One sentence that says what to do.")
+
+
+# Projects and sessions -------------------------------------------------------------------
+
+
+class Project(Answer):
+    """A folder in which Claude has worked."""
+
+    id: str = Field(description="The name of its folder among Claude's files.")
+    path: str = Field(description="Where the project is; its id if no session tells.")
+    sessions: list[str] = Field(description="Session ids, the one used last first.")
+    created_at: int = Field(description="Unix time of its first session.")
+    most_recent_session: int | None = Field(description="Unix time of the last activity.")
+
+
+class Session(Answer):
+    """One conversation."""
+
+    id: str
+    project_id: str
+    project_path: str
+    todo_data: JsonValue = Field(description="Claude's list of tasks as it keeps it, or null.")
+    created_at: int = Field(description="Unix time.")
+    first_message: str | None = Field(description="The first prompt, cut at 300 characters.")
+    message_timestamp: str | None = Field(description="When it was given, in ISO 8601.")
+
+
+# Settings --------------------------------------------------------------------------------
+
+
+class ClaudeSettings(Answer):
+    """The user's settings.json, as Claude keeps it."""
+
+    data: dict[str, JsonValue]
+
+
+class NewSettings(Request):
+    """What settings.json is to hold from now on."""
+
+    settings: dict[str, JsonValue]
+
+
+class ClaudeVersion(Answer):
+    """The Claude CLI with which this server works."""
+
+    is_installed: bool
+    version: str | None
+    output: str = Field(description="What `claude --version` prints, or why it prints nothing.")
+
+
+class ClaudeInstallation(Answer):
+    """A Claude CLI on this computer that runs."""
+
+    path: str
+    version: str | None
+    source: str = Field(description="Where it was found, such as CLAUDE_PATH, PATH, nvm.")
+    installation_type: Literal["System", "Custom"]
+
+
+class NewSystemPrompt(Request):
+    """What the user's CLAUDE.md is to hold from now on."""
+
+    content: Annotated[str, Field(max_length=1024 * 1024)]
+
+
+# What Claude can be told to use ----------------------------------------------------------
+
+
+class OfProject(Request):
+    """For which project, if for one, is asked."""
+
+    project_id: str | None = Field(None, description="The id of a project.")
+    project_path: str | None = Field(None, description="Or its folder.")
+
+
+class SlashCommand(Answer):
+    """A command or skill that somebody has written into a file."""
+
+    id: str
+    name: str
+    full_command: str = Field(description="What is typed, with its slash.")
+    scope: Literal["project", "user"]
+    namespace: str | None
+    file_path: str
+    content: str = Field(description="What stands below the front matter.")
+    description: str | None
+    allowed_tools: list[str]
+    has_bash_commands: bool
+    has_file_references: bool
+    accepts_arguments: bool
+
+
+class McpStatus(Answer):
+    """What is known of a server's process. This server starts none, so it is nothing."""
+
+    running: bool
+    error: str | None
+    last_checked: int | None
+
+
+class McpServer(Answer):
+    """An MCP server from Claude's files."""
+
+    name: str
+    transport: str
+    command: str | None
+    args: list[str]
+    env: dict[str, str] = Field(description="The values are not told.")
+    url: str | None
+    headers: dict[str, str] = Field(description="The values are not told.")
+    scope: Literal["local", "project", "user"]
+    is_active: bool
+    status: McpStatus
+
+
+class Agent(Answer):
+    """An agent. There are none yet."""
+
+
+class UsageEntry(Answer):
+    """What one answer of Claude has used. It is not counted yet."""
+
+
+# Chats -----------------------------------------------------------------------------------
+
+
+class ChatLinks(Answer):
+    """Where a session of /api/claude/sessions is found."""
+
+    self: str
+    chat: str = Field(description="The WebSocket.")
+    export: str
+    page: str = Field(description="For a person.")
+
+
+class ChatSession(Answer):
+    """A session that can be chatted with."""
+
+    id: str
+    title: str
+    workingDir: str  # noqa: N815
+    status: str = Field(description="created, a phase of its run, or ended.")
+    createdAt: str = Field(description="ISO 8601, in UTC.")  # noqa: N815
+    lastActivity: str = Field(description="ISO 8601, in UTC.")  # noqa: N815
+    links: ChatLinks
+
+
+class EndedChat(Answer):
+    """A session whose processes are gone."""
+
+    id: str
+    status: Literal["ended"]
+
+
+class ExportQuery(Request):
+    """In which form a session is taken along."""
+
+    format: Literal["md", "html", "jsonl"] = "md"

@@ -1,0 +1,86 @@
+"""Projects, their sessions, and what was said in them, from Claude's own files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import gevent
+from flask import Blueprint, Response
+
+from ..claude import history, sessions, tasks
+from ..runs.supervisor import Supervisor
+from ..web.pages import SessionLookup
+from . import models
+from .envelope import JSON, answer
+from .finding import session_id_of
+
+PIECE = 64 * 1024
+"""Bytes of a history that are sent at once; in between others have their turn."""
+
+
+def blueprint(config_dir: Path, supervisor: Supervisor, lookup: SessionLookup) -> Blueprint:
+    api = Blueprint("api_projects", __name__, url_prefix="/api")
+
+    @api.get("/projects")
+    def projects() -> Response:
+        return answer([_project(each) for each in sessions.projects(config_dir)])
+
+    @api.get("/projects/<project_id>/sessions")
+    def project_sessions(project_id: str) -> Response:
+        found = sessions.sessions(config_dir, project_id)
+        listed = tasks.of_sessions(config_dir, [each.id for each in found])
+        return answer([_session(each, listed.get(each.id)) for each in found])
+
+    @api.get("/sessions/<session_id>/history/<project_id>")
+    def session_history(session_id: str, project_id: str) -> Response:
+        path = lookup.history_file(project_id, session_id_of(supervisor, session_id))
+        if path is None:
+            return answer([])
+        try:
+            file = path.open("rb")
+        except FileNotFoundError:
+            raise sessions.SessionNotFound("This session has just been deleted.") from None
+        response = Response(_in_pieces(history.values(file)), mimetype=JSON)
+        response.call_on_close(file.close)
+        return response
+
+    return api
+
+
+def _project(found: sessions.Project) -> models.Project:
+    return models.Project(
+        id=found.id,
+        path=found.path or found.id,
+        sessions=list(found.session_ids),
+        created_at=int(found.created_at),
+        most_recent_session=int(found.last_activity),
+    )
+
+
+def _session(found: sessions.SessionSummary, todos: object) -> models.Session:
+    return models.Session(
+        id=found.id,
+        project_id=found.project_id,
+        project_path=found.project_path or found.project_id,
+        todo_data=todos,
+        created_at=int(found.started_at),
+        first_message=found.first_prompt or None,
+        message_timestamp=found.prompted_at,
+    )
+
+
+def _in_pieces(values: Iterator[bytes]) -> Iterator[bytes]:
+    """The envelope around a list that is never in memory as a whole."""
+    yield b'{"success":true,"data":['
+    piece, size, between = [], 0, b""
+    for value in values:
+        piece += [between, value]
+        size += len(value) + 1
+        between = b","
+        if size >= PIECE:
+            yield b"".join(piece)
+            piece, size = [], 0
+            gevent.sleep(0)
+    piece.append(b'],"error":null}')
+    yield b"".join(piece)

@@ -1,0 +1,181 @@
+"""The session files of a folder: what changed is in the next answer, what did not is not read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from opcode_htmx.claude import folders
+from opcode_htmx.claude.folders import Folders, file_system
+
+ONE = "11111111-1111-4111-8111-111111111111.jsonl"
+TWO = "22222222-2222-4222-8222-222222222222.jsonl"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "projects" / "-home-me-shop"
+    folder.mkdir(parents=True)
+    (folder / ONE).write_text("1")
+    return folder
+
+
+@pytest.fixture(params=["told by the kernel", "looked at every time", "no inotify left"])
+def listed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Folders]:
+    if request.param == "looked at every time":
+        monkeypatch.setattr(folders, "LOCAL_FILE_SYSTEMS", frozenset())
+    if request.param == "no inotify left":
+        monkeypatch.setattr(folders, "_watches", lambda: None)
+    found = Folders()
+    yield found
+    found.close()
+
+
+def names(listed: Folders, project: Path) -> set[str]:
+    return {file.name for file in listed.look(project).files}
+
+
+def test_a_file_that_is_new_changed_replaced_or_gone_is_seen_in_the_next_look(
+    listed: Folders, project: Path
+) -> None:
+    assert names(listed, project) == {ONE}
+    (project / TWO).write_text("2")
+    assert names(listed, project) == {ONE, TWO}
+    with (project / TWO).open("a") as file:
+        file.write("more")
+        file.flush()
+        assert listed.look(project).files[1].size == 5
+        file.write("again")
+    assert listed.look(project).files[1].size == 10
+    (project / ONE).write_text("x" * 30)
+    (project / ONE).replace(project / TWO)
+    assert [(file.name, file.size) for file in listed.look(project).files] == [(TWO, 30)]
+    os.utime(project / TWO, (9, 9))
+    assert listed.look(project).files[0].mtime_ns == 9_000_000_000
+    (project / TWO).unlink()
+    assert names(listed, project) == set()
+
+
+def test_a_change_of_permissions_is_a_change(listed: Folders, project: Path) -> None:
+    before = listed.look(project)
+    (project / ONE).chmod(0o600)
+    assert listed.look(project) is not before
+
+
+def test_what_did_not_change_is_the_same_listing(listed: Folders, project: Path) -> None:
+    before = listed.look(project)
+    assert listed.look(project) is before
+    (project / "notes.txt").write_text("no session")
+    assert listed.look(project) is before
+
+
+def test_a_folder_that_took_the_place_of_another_is_looked_at_anew(
+    listed: Folders, project: Path
+) -> None:
+    assert names(listed, project) == {ONE}
+    project.parent.rename(project.parent.with_name("before"))  # of which its folder is not told
+    project.mkdir(parents=True)
+    assert names(listed, project) == set()
+    (project / TWO).write_text("2")
+    assert names(listed, project) == {TWO}
+    for file in project.iterdir():
+        file.unlink()
+    project.rmdir()
+    with pytest.raises(FileNotFoundError):
+        listed.look(project)
+    project.mkdir()
+    (project / ONE).write_text("1")
+    assert names(listed, project) == {ONE}
+
+
+def test_a_file_that_is_written_under_another_name_is_seen(
+    listed: Folders, project: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.hardlink_to(project / ONE)
+    assert listed.look(project).files[0].size == 1
+    with other.open("a") as file:
+        file.write("more")
+    assert listed.look(project).files[0].size == 5
+
+
+def test_only_session_files_are_listed(listed: Folders, project: Path) -> None:
+    for name in ("agent-1.jsonl", f"{ONE}.bak", "x.jsonl"):
+        (project / name).write_text("x")
+    (project / TWO).symlink_to(project / ONE)
+    assert names(listed, project) == {ONE}
+
+
+def test_more_changes_than_the_kernel_keeps_are_not_missed(listed: Folders, project: Path) -> None:
+    assert names(listed, project) == {ONE}
+    other = project / TWO
+    for _ in range(9000):  # its queue holds 16384 events
+        other.write_text("")
+        other.unlink()
+    (project / ONE).unlink()
+    assert names(listed, project) == set()
+
+
+def test_an_unchanged_folder_is_not_listed_again(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if file_system(project.resolve()) not in folders.LOCAL_FILE_SYSTEMS:
+        pytest.skip("the kernel does not tell of what changes here")
+    listed = Folders()
+    before = listed.look(project)
+    real = os.scandir
+    calls: list[object] = []
+
+    def counting(path: Path) -> object:
+        calls.append(path)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", counting)
+    assert listed.look(project) is before
+    assert calls == []
+    (project / TWO).write_text("2")
+    assert listed.look(project) is not before
+    assert calls == [project]
+    listed.close()
+
+
+def test_listings_are_not_kept_without_bound(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folders, "MOST", 3)
+    listed = Folders()
+    others = [project.with_name(f"p{number}") for number in range(5)]
+    for other in others:
+        other.mkdir()
+        listed.look(other)
+    assert len(listed._kept) == 3
+    (others[0] / ONE).write_text("1")
+    assert names(listed, others[0]) == {ONE}
+    listed.close()
+
+
+def test_the_file_system_of_a_path_is_that_of_the_innermost_mount(tmp_path: Path) -> None:
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(
+        "1 0 8:1 / / rw shared:1 - ext4 /dev/sda rw\n"
+        "2 1 0:9 / /home rw - nfs4 server:/ rw\n"
+        "3 1 0:8 / /home/my\\040disk rw - fuse.sshfs x rw\n"
+        "4 1 0:8 / /twice rw - ext4 x rw\n"
+        "5 1 0:8 / /twice rw - virtiofs x rw\n"
+        "half a line\n"
+    )
+    found = {
+        path: file_system(Path(path), mounts)
+        for path in ("/srv/x", "/home/me", "/homes", "/home/my disk/x", "/twice/x")
+    }
+    assert found == {
+        "/srv/x": "ext4",
+        "/home/me": "nfs4",
+        "/homes": "ext4",
+        "/home/my disk/x": "fuse.sshfs",
+        "/twice/x": "virtiofs",
+    }
+    assert file_system(Path("/x"), tmp_path / "none") == ""
