@@ -49,6 +49,8 @@ class Endpoint:
     status: int = 200
     media: str = ""
     """The type of an answer that does not come in the envelope."""
+    also: tuple[str, ...] = ()
+    """The types that may be asked for beside it."""
     details: str = ""
 
 
@@ -190,8 +192,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         query=models.ExportQuery,
         refusals={**NOT_FOUND, 409: "Nothing has been said in it yet."},
         media="text/markdown",
-        details="As HTML (text/html) or as Claude's own lines (application/x-ndjson), if that is "
-        "asked for.",
+        also=("text/html", "application/x-ndjson"),
     ),
     Endpoint(
         "GET",

@@ -141,7 +141,8 @@ def _content(text: str, each: Endpoint, schemas: _Schemas) -> dict[str, Any]:
             "required": ["success", "data", "error"],
             "additionalProperties": False,
         }
-    return {"description": text, "content": {each.media or JSON: {"schema": schema}}}
+    types = (each.media or JSON, *each.also)
+    return {"description": text, "content": {type_: {"schema": schema} for type_ in types}}
 
 
 def _name(each: Endpoint) -> str:
