@@ -24,10 +24,19 @@ BODY = {
 EXAMPLES = {
     "project_id": "-Users-max-local-opcode",
     "session_id": "7c2f1d9e-4b3a-4c8e-9d21-5f6a7b8c9d0e",
+    "either_id": "7c2f1d9e-4b3a-4c8e-9d21-5f6a7b8c9d0e",
 }
 """Of the parameters in the addresses."""
 
 NOT_FOUND = {404: "There is no such project or session."}
+CANNOT_START = {
+    403: "Bypass mode is not allowed on this server, or the request came from the page of another "
+    "origin, or without its token.",
+    404: "There is no session to go on with.",
+    409: "A session with this id exists already, or Claude does not read.",
+    503: "Claude could not be started.",
+}
+CANNOT_END = {**NOT_FOUND, 503: "Its processes are still being ended."}
 CANNOT_READ = {422: "The file cannot be read as what it should be."}
 
 
@@ -52,10 +61,33 @@ class Endpoint:
     also: tuple[str, ...] = ()
     """The types that may be asked for beside it."""
     details: str = ""
+    refused: str = ""
+    """Why the address is there and the method is not for it: it is answered with 405."""
 
 
 PROJECTS, SESSIONS, SETTINGS = "Projects", "Sessions", "Settings"
 CATALOG, CHATS, DESCRIPTION = "Catalog", "Chats", "Description"
+
+_GET_AND_POST: tuple[Method, ...] = ("GET", "POST")
+
+
+def _starting(verb: str, summary: str) -> tuple[Endpoint, ...]:
+    """POST starts a run; GET is there because clients of the earlier server may ask it."""
+    path = f"/api/sessions/{verb}"
+    return (
+        Endpoint(
+            "POST",
+            path,
+            SESSIONS,
+            summary,
+            models.StartedRun,
+            body=messages.Execution,
+            refusals=CANNOT_START,
+            status=202,
+        ),
+        Endpoint("GET", path, SESSIONS, "Says how to start a run", refused="Send a POST."),
+    )
+
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/api/projects", PROJECTS, "All projects, newest first", list[models.Project]),
@@ -76,6 +108,37 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         refusals=NOT_FOUND,
         details="As Claude has written them, one value a line. The answer is streamed. A line that "
         'is no JSON becomes {"type": "raw", "line": …}. The id of a run finds its session, too.',
+    ),
+    *_starting("execute", "Begin a session"),
+    *_starting("continue", "Go on with the newest session of a project"),
+    *_starting("resume", "Go on with a session"),
+    Endpoint("GET", "/api/sessions/new", SESSIONS, "An id for a session that may begin", str),
+    Endpoint(
+        "GET",
+        "/api/sessions/running",
+        SESSIONS,
+        "The runs whose process is alive, newest first",
+        list[models.RunningSession],
+    ),
+    *(
+        Endpoint(
+            method,
+            "/api/sessions/{either_id}/cancel",
+            SESSIONS,
+            "End a run: answers when its processes are gone",
+            models.CancelledRun,
+            refusals=CANNOT_END,
+        )
+        for method in _GET_AND_POST
+    ),
+    Endpoint(
+        "GET",
+        "/api/sessions/{either_id}/output",
+        SESSIONS,
+        "What the runs of a session have written",
+        models.Output,
+        query=messages.OutputQuery,
+        refusals=NOT_FOUND,
     ),
     Endpoint(
         "GET",
@@ -180,7 +243,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         CHATS,
         "End a session: answers when its processes are gone",
         models.EndedChat,
-        refusals={**NOT_FOUND, 503: "Its processes are still being ended."},
+        refusals=CANNOT_END,
         details="Its history stays. A session that was never prompted is forgotten.",
     ),
     Endpoint(

@@ -151,6 +151,83 @@ class UsageEntry(Answer):
     """What one answer of Claude has used. It is not counted yet."""
 
 
+# Runs ------------------------------------------------------------------------------------
+
+
+class SessionLinks(Answer):
+    """Where a session's output is read, and where its run is ended."""
+
+    output: str
+    cancel: str
+    socket: str
+
+
+class StartedRun(Answer):
+    """A prompt on its way."""
+
+    session_id: str
+    run_id: str
+    prompt_id: str
+    cursor: str = Field(description="The place from which its output is read.")
+    links: SessionLinks
+
+
+class ClaudeSessionProcess(Answer):
+    """What the desktop app's registry says of a session's process."""
+
+    session_id: str
+
+
+class ProcessType(Answer):
+    """The same, by kind."""
+
+    ClaudeSession: ClaudeSessionProcess
+
+
+class RunningSession(Answer):
+    """A run whose process is alive."""
+
+    run_id: str
+    process_type: ProcessType
+    session_id: str
+    project_path: str
+    pid: int | None
+    started_at: int = Field(description="Unix time.")
+    model: str | None
+    task: str = Field(description="The first prompt.")
+    status: str
+    links: SessionLinks
+
+
+class CancelledRun(Answer):
+    """What became of a run that was to be ended."""
+
+    session_id: str
+    run_id: str | None
+    cancelled: bool = Field(description="Whether this request has ended it.")
+    outcome: str | None
+    message: str | None
+
+
+class OutputLine(Answer):
+    """A line that a run has written."""
+
+    run_id: str
+    stream: Literal["stdout", "stderr"]
+    content: str
+    cursor: str = Field(description="The place behind it.")
+
+
+class Output(Answer):
+    """Lines of a session's runs."""
+
+    session_id: str
+    lines: list[OutputLine]
+    cursor: str | None = Field(description="The place behind the last one.")
+    status: str
+    running: bool
+
+
 # Chats -----------------------------------------------------------------------------------
 
 

@@ -110,7 +110,9 @@ def _operation(each: Endpoint, schemas: _Schemas) -> dict[str, Any]:
     if each.body:
         refusals |= BODY
     refusals |= each.refusals
-    answers = {each.status: _content("It succeeded.", each, schemas)}
+    answers = {} if each.refused else {each.status: _content("It succeeded.", each, schemas)}
+    if each.refused:
+        refusals[405] = each.refused
     for status, text in refusals.items():
         answers[status] = {"description": text, "content": {JSON: {"schema": _FAILURE}}}
     operation: dict[str, Any] = {
