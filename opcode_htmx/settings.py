@@ -95,6 +95,8 @@ IDLE_TIMEOUT = Variable("OPCODE_IDLE_TIMEOUT", "30m", values.seconds)
 ON_DISCONNECT = Variable("OPCODE_ON_DISCONNECT", "keep", values.keeps_running)
 DISCONNECT_GRACE = Variable("OPCODE_DISCONNECT_GRACE", "60", values.grace)
 ASK_AHEAD = Variable("OPCODE_ASK_AHEAD", "1", values.switch)
+TASK_FOLDER = Variable("OPCODE_TASK_FOLDER", "", values.optional_path)
+TASK_TIMEOUT = Variable("OPCODE_TASK_TIMEOUT", "5m", values.positive_seconds)
 
 # docs/configuration.md is held to this list, both ways, by a test.
 VARIABLES: tuple[Variable[object], ...] = tuple(
@@ -108,6 +110,7 @@ class Settings:
 
     `password` is None when it is to be made; `claude_path` when the CLI is to be searched for;
     `permission_mode` when Claude's own default holds; `demo` when the login decides.
+    `task_folder` when it is the first of `project_roots`.
     `idle_timeout` 0 means never. `child_environment` is what Claude is started with.
     `unknown` are OPCODE_ names in the environment that mean nothing here, such as misspellings.
     """
@@ -130,6 +133,8 @@ class Settings:
     keep_running: bool
     disconnect_grace: float
     ask_ahead: bool
+    task_folder: Path | None
+    task_timeout: float
     home: Path
     child_environment: Mapping[str, str] = field(repr=False, hash=False)
     unknown: tuple[str, ...] = ()
@@ -144,6 +149,7 @@ class Settings:
         home = _home(environ)
         states = XDG_STATE_HOME.read(environ, home)
         config_dir = CLAUDE_CONFIG_DIR.read(environ, home)
+        roots = PROJECT_ROOTS.read(environ, home)
         _check_bypass(environ, home)
         return cls(
             host=HOST.read(environ, home),
@@ -153,7 +159,7 @@ class Settings:
             claude_path=CLAUDE_PATH.read(environ, home),
             claude_config_dir=config_dir,
             state_dir=STATE_DIR.read(environ, home, str(states / "opcode-htmx")),
-            project_roots=PROJECT_ROOTS.read(environ, home),
+            project_roots=roots,
             permission_mode=PERMISSION_MODE.read(environ, home),
             allow_bypass=ALLOW_BYPASS.read(environ, home),
             allowed_origins=ALLOWED_ORIGINS.read(environ, home),
@@ -164,6 +170,8 @@ class Settings:
             keep_running=ON_DISCONNECT.read(environ, home),
             disconnect_grace=DISCONNECT_GRACE.read(environ, home),
             ask_ahead=ASK_AHEAD.read(environ, home),
+            task_folder=_task_folder(environ, home, roots),
+            task_timeout=TASK_TIMEOUT.read(environ, home),
             home=home,
             child_environment=_child_environment(environ, config_dir),
             unknown=_unknown(environ),
@@ -179,6 +187,19 @@ def _home(environ: Mapping[str, str]) -> Path:
     if not home.is_absolute():
         raise SettingsError("HOME must be an absolute path.")
     return home
+
+
+def _task_folder(environ: Mapping[str, str], home: Path, roots: tuple[Path, ...]) -> Path | None:
+    """The folder for tasks, if one is named. Raises SettingsError."""
+    named = TASK_FOLDER.read(environ, home)
+    if named is None:
+        return None
+    folder = named.resolve()
+    if not folder.is_dir():
+        raise SettingsError(f"OPCODE_TASK_FOLDER names {named}, which is not a folder.")
+    if not any(folder.is_relative_to(root) for root in roots):
+        raise SettingsError(f"OPCODE_TASK_FOLDER names {named}, outside OPCODE_PROJECT_ROOTS.")
+    return folder
 
 
 def _check_bypass(environ: Mapping[str, str], home: Path) -> None:

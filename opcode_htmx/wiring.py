@@ -10,12 +10,15 @@ from flask import Flask
 from flask_sock import Sock
 
 from . import credentials
-from .api import catalog, claude_socket, envelope, openapi
+from .api import catalog, chat, chat_socket, claude_socket, envelope, openapi
 from .api import projects as api_projects
 from .api import sessions as api_sessions
 from .api import settings as api_settings
+from .api.chats import Chats, ChatStore
 from .api.executions import Executions, NotStopped, SessionExists
 from .api.lines import BadCursor
+from .api.naming import Naming
+from .api.tasks import TaskRoom
 from .claude import binary, command, fork, history, mcp, sessions, user_files
 from .claude.files import ProjectFiles
 from .claude.installations import Installations
@@ -47,6 +50,7 @@ from .web import (
     controls,
     decisions,
     errors,
+    exports,
     filters,
     forks,
     forms,
@@ -85,7 +89,7 @@ ERRORS: dict[type[Exception], int] = {
     BadCursor: 422,
     fork.NothingToFork: 409,
     fork.InMidWork: 409,
-    manage.NoHistory: 409,
+    exports.NoHistory: 409,
 }
 
 
@@ -106,6 +110,7 @@ def build(settings: Settings | None = None) -> Flask:
         project_roots=settings.project_roots,
         sample_project=demo.sample_project if demo else None,
         suggestions=scenes.SUGGESTIONS if demo else (),
+        named_task_folder=settings.task_folder,
     )
     environment = settings.child_environment
     if demo:
@@ -205,7 +210,8 @@ def _add_pages(
     app.register_blueprint(pages.blueprint(place, lookup, marks, needs, supervisor.leaving, offers))
     beginnings = beginning.Beginnings(place, drafts, offers)
     app.register_blueprint(beginning.blueprint(beginnings, place, drafts, offers, chooser, files))
-    app.register_blueprint(manage.blueprint(lookup, screens, marks, trash, ROOT / "static"))
+    taken_along = exports.Exports(lookup, screens, ROOT / "static")
+    app.register_blueprint(manage.blueprint(lookup, screens, marks, trash, taken_along))
     app.register_blueprint(forks.blueprint(beginnings, lookup, drafts))
     app.register_blueprint(manage.trash_blueprint(screens, trash))
     app.register_blueprint(pictures.blueprint(lookup))
@@ -224,7 +230,15 @@ def _add_pages(
     app.register_blueprint(api_sessions.blueprint(supervisor, executions))
     _add_reading(app, place, lookup, executions, settings, supervisor.binary)
     refusals = tuple(ERRORS)
-    claude_socket.register(sock, open_sockets, executions, supervisor, supervisor.leaving, refusals)
+    naming = Naming(supervisor, lambda session_id: history.find(place.config_dir, session_id))
+    tasks = TaskRoom(supervisor, naming, place.task_folder, settings.task_timeout)
+    claude_socket.register(
+        sock, open_sockets, executions, supervisor, supervisor.leaving, refusals, tasks
+    )
+    store = ChatStore(state / "chats")
+    chats = Chats(store, supervisor, executions, lookup, place, naming)
+    app.register_blueprint(chat.blueprint(chats, taken_along))
+    chat_socket.register(sock, open_sockets, chats, refusals)
 
 
 def _add_reading(

@@ -32,6 +32,8 @@ class JsonClient:
         url = server.url.replace("http", "ws", 1) + path
         self.ws: Any = websocket.create_connection(url, **given)
         self.messages: list[Message] = []
+        self.code = 0
+        """The code of the close frame, once `frames` has read it."""
         if greeted:
             self.receive()
 
@@ -61,6 +63,16 @@ class JsonClient:
         """The texts of Claude's answers."""
         return texts(self.lines())
 
+    def frames(self) -> list[str]:
+        """The text frames that are left, as they came, up to the close frame."""
+        found: list[str] = []
+        while True:
+            opcode, data = self.ws.recv_data()
+            if opcode != websocket.ABNF.OPCODE_TEXT:
+                self.code = struct.unpack("!H", data[:2])[0]
+                return found
+            found.append(data.decode())
+
     def close_code(self) -> int:
         """Read to the close frame, and give its code."""
         while True:
@@ -72,8 +84,12 @@ class JsonClient:
                 self.messages.append(json.loads(data))
 
     def close(self) -> None:
-        with contextlib.suppress(OSError):
+        try:
             self.ws.close(timeout=1)
+        except (OSError, websocket.WebSocketException):
+            pass
+        finally:
+            self.ws.shutdown()
 
 
 def texts(lines: list[str]) -> list[str]:

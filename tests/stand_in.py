@@ -2,14 +2,14 @@
 
 The prompt is a JSON list of steps: `["lines", 1000]` writes numbered lines, `["text", "…"]` an
 answer, `["half", "…", seconds]` a line in two halves, `["big", bytes]` one long line, `["raw",
-"…"]` text as it stands, `["stderr", "…"]`, `["deaf"]` ignores SIGTERM and interrupts,
-`["grandchild"]` leaves a sleeping process in a session of its own, `["ask", id]` asks permission
-and waits for the answer, `["ask", id, path]` reads nothing before a file exists, `["request", id,
-subtype]` makes another request and answers with what it was told, `["wait", path]` waits, without
-reading, until a file exists, `["report"]` answers with its arguments, folder, umask and
-environment, `["signal", number]` signals itself, `["exit", status]` ends at once, `["exit after
-turn", status]` when the turn is closed. Any other prompt is answered with its own text. Without a
-step that ends, the turn is closed.
+"…"]` text as it stands, `["bytes", "ff"]` bytes by their digits, `["stderr", "…"]`, `["deaf"]`
+ignores SIGTERM and interrupts, `["grandchild"]` leaves a sleeping process in a session of its own,
+`["ask", id]` asks permission and waits for the answer, `["ask", id, path]` reads nothing before a
+file exists, `["request", id, subtype]` makes another request and answers with what it was told,
+`["wait", path]` waits, without reading, until a file exists, `["report"]` answers with its
+arguments, folder, umask and environment, `["signal", number]` signals itself, `["exit", status]`
+ends at once, `["exit after turn", status]` when the turn is closed. Any other prompt is answered
+with its own text. Without a step that ends, the turn is closed.
 """
 
 import json
@@ -90,6 +90,9 @@ def do(step: list[object]) -> None:
             answer("x" * size)
         case ["raw", str(text)]:
             sys.stdout.write(text)
+            sys.stdout.flush()
+        case ["bytes", str(digits)]:
+            sys.stdout.buffer.write(bytes.fromhex(digits))
             sys.stdout.flush()
         case ["stderr", str(text)]:
             print(text, file=sys.stderr, flush=True)

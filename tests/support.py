@@ -134,6 +134,7 @@ class Server:
 
     def __init__(self, sandbox: Sandbox, claude: Path, api_url: str, **settings: str) -> None:
         self.sandbox = sandbox
+        self.api_url = api_url
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._environment = {

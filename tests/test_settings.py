@@ -246,3 +246,15 @@ def test_bypass_mode_for_root_is_refused_as_claude_refuses_it_except_in_a_sandbo
     with pytest.raises(SettingsError, match="for root.*IS_SANDBOX=1"):
         read(tmp_path, OPCODE_ALLOW_BYPASS="1")
     assert read(tmp_path, OPCODE_ALLOW_BYPASS="1", IS_SANDBOX="1").allow_bypass
+
+
+def test_tasks_work_in_a_folder_of_the_project_roots_for_five_minutes(tmp_path: Path) -> None:
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "other").mkdir()
+    assert read(tmp_path).task_folder is None
+    assert read(tmp_path).task_timeout == 300
+    assert read(tmp_path, OPCODE_TASK_FOLDER="~/tasks").task_folder == tmp_path / "tasks"
+    with pytest.raises(SettingsError, match="OPCODE_TASK_FOLDER names .*, which is not a folder"):
+        read(tmp_path, OPCODE_TASK_FOLDER="~/missing")
+    with pytest.raises(SettingsError, match="outside OPCODE_PROJECT_ROOTS"):
+        read(tmp_path, OPCODE_TASK_FOLDER="~/other", OPCODE_PROJECT_ROOTS="~/tasks")

@@ -12,9 +12,10 @@ from ..runs.leaving import Leaving
 from ..runs.supervisor import Supervisor
 from ..web.access import login_id
 from ..web.sockets import INTERNAL_ERROR, OpenSockets, be_patient
-from .commands import CommandSocket
+from .commands import CommandSocket, is_command
 from .executions import Executions
 from .frames import Wire
+from .tasks import TaskRoom, TaskSocket
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ def register(
     supervisor: Supervisor,
     leaving: Leaving,
     refusals: tuple[type[Exception], ...],
+    tasks: TaskRoom,
 ) -> None:
     """Add the route. `refusals` are the exceptions whose text is for the client."""
 
@@ -40,7 +42,10 @@ def register(
         try:
             wire.send(type="info", info=GREETING)
             first = wire.receive()
-            CommandSocket(wire, executions, supervisor, leaving, refusals).serve(first)
+            if is_command(first):
+                CommandSocket(wire, executions, supervisor, leaving, refusals).serve(first)
+            else:
+                TaskSocket(wire, tasks).serve(first)
         except ConnectionClosed:
             pass
         except Exception:

@@ -7,7 +7,6 @@ reads at the client's pace; every message names its session.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from typing import Any
 
 import gevent
@@ -19,8 +18,9 @@ from ..runs.leaving import Leaving
 from ..runs.phases import OPEN_TURN
 from ..runs.supervisor import Supervisor
 from .executions import Executions, Started, end_of
+from .following import pass_on
 from .frames import Wire
-from .lines import Cursor, Item, SessionLines
+from .lines import Cursor, SessionLines
 from .messages import (
     COMMANDS,
     Attach,
@@ -34,8 +34,8 @@ from .messages import (
 )
 from .telling import Telling
 
-BATCH_BYTES = 64 * 1024
-"""How much is gathered of a burst before it is sent."""
+TOLD_BACK = ("command_type", "prompt_id")
+"""What an answer that refuses a command repeats of it."""
 
 
 class BadCommand(Exception):
@@ -51,6 +51,14 @@ def command_in(text: str | bytes) -> dict[str, Any]:
     if not isinstance(message, dict):
         raise BadCommand("A message is a JSON object.")
     return message
+
+
+def is_command(text: str | bytes) -> bool:
+    """Whether a first message speaks this dialect; what is wrong with it is told later."""
+    try:
+        return "command_type" in command_in(text)
+    except BadCommand:
+        return False
 
 
 class CommandSocket:
@@ -87,13 +95,14 @@ class CommandSocket:
             gevent.killall(list(self._followers.values()))
 
     def _obey(self, text: str | bytes) -> None:
-        about = None
+        about: dict[str, Any] = {"session_id": None}
         try:
             message = command_in(text)
-            about = message.get("session_id") or self._newest or None
+            about = {name: message[name] for name in TOLD_BACK if name in message}
+            about["session_id"] = message.get("session_id") or self._newest or None
             self._do(self._command(message))
         except self._refusals as error:
-            self._wire.send(type="error", message=str(error), session_id=about)
+            self._wire.send(type="error", message=str(error), **about)
 
     def _command(self, message: dict[str, Any]) -> Command:
         name = message.get("command_type")
@@ -192,25 +201,8 @@ class CommandSocket:
     def _pass_on(self, session_id: str, lines: SessionLines, telling: Telling) -> None:
         try:
             with self._leaving.viewing(session_id):
-                while self._wire.open:
-                    seen = lines.version
-                    self._send(lines.read(), telling)
-                    lines.wait(seen)  # `serve` ends this when the client goes
+                pass_on(self._wire, lines, telling.frames)  # `serve` ends it
         except ConnectionClosed:
             pass  # it comes back with its cursor
         finally:
             lines.close()
-
-    def _send(self, items: Iterable[Item], telling: Telling) -> None:
-        batch: list[bytes] = []
-        size = 0
-        for item in items:
-            for frame in telling.frames(item):
-                batch.append(frame)
-                size += len(frame)
-            if size >= BATCH_BYTES:
-                self._wire.write(batch)
-                batch, size = [], 0
-                gevent.sleep(0)
-        if batch:
-            self._wire.write(batch)

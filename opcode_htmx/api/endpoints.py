@@ -11,8 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from . import models
-from .messages import Execution, OutputQuery
+from . import messages, models
 
 Method = Literal["GET", "POST", "PUT", "DELETE"]
 
@@ -30,11 +29,14 @@ EXAMPLES = {
 """Of the parameters in the addresses."""
 
 NOT_FOUND = {404: "There is no such project or session."}
-NOT_STARTED = {
-    403: "Bypass mode is not allowed here, or the request came from another origin.",
-    409: "The session is not in a state for this.",
-    503: "Claude could not be started, or is still being stopped.",
+CANNOT_START = {
+    403: "Bypass mode is not allowed on this server, or the request came from the page of another "
+    "origin, or without its token.",
+    404: "There is no session to go on with.",
+    409: "A session with this id exists already, or Claude does not read.",
+    503: "Claude could not be started.",
 }
+CANNOT_END = {**NOT_FOUND, 503: "Its processes are still being ended."}
 CANNOT_READ = {422: "The file cannot be read as what it should be."}
 
 
@@ -48,7 +50,7 @@ class Endpoint:
     tag: str
     summary: str
     data: Any = None
-    """The type of what stands under `data` in the answer; nothing where `status` is an error."""
+    """The type of what stands under `data` in the answer."""
     body: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
     refusals: Mapping[int, str] = field(default_factory=dict)
@@ -56,13 +58,36 @@ class Endpoint:
     status: int = 200
     media: str = ""
     """The type of an answer that does not come in the envelope."""
+    also: tuple[str, ...] = ()
+    """The types that may be asked for beside it."""
     details: str = ""
+    refused: str = ""
+    """Why the address is there and the method is not for it: it is answered with 405."""
 
 
 PROJECTS, SESSIONS, SETTINGS = "Projects", "Sessions", "Settings"
-RUNS = "Runs"
-METHODS_OF_CANCEL: tuple[Method, ...] = ("GET", "POST")
-CATALOG, DESCRIPTION = "Catalog", "Description"
+CATALOG, CHATS, DESCRIPTION = "Catalog", "Chats", "Description"
+
+_GET_AND_POST: tuple[Method, ...] = ("GET", "POST")
+
+
+def _starting(verb: str, summary: str) -> tuple[Endpoint, ...]:
+    """POST starts a run; GET is there because clients of the earlier server may ask it."""
+    path = f"/api/sessions/{verb}"
+    return (
+        Endpoint(
+            "POST",
+            path,
+            SESSIONS,
+            summary,
+            models.StartedRun,
+            body=messages.Execution,
+            refusals=CANNOT_START,
+            status=202,
+        ),
+        Endpoint("GET", path, SESSIONS, "Says how to start a run", refused="Send a POST."),
+    )
+
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/api/projects", PROJECTS, "All projects, newest first", list[models.Project]),
@@ -84,63 +109,36 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         details="As Claude has written them, one value a line. The answer is streamed. A line that "
         'is no JSON becomes {"type": "raw", "line": …}. The id of a run finds its session, too.',
     ),
-    Endpoint("GET", "/api/sessions/new", RUNS, "An id for a session that may begin", str),
-    *(
-        Endpoint(
-            "POST",
-            f"/api/sessions/{verb}",
-            RUNS,
-            summary,
-            models.Accepted,
-            body=Execution,
-            refusals=NOT_STARTED | NOT_FOUND,
-            status=202,
-            details="The run goes on when nobody is connected, unless detach is false.",
-        )
-        for verb, summary in (
-            ("execute", "Begin a session"),
-            ("continue", "Go on with the session of a project that was used last"),
-            ("resume", "Go on with the session that session_id names"),
-        )
-    ),
-    *(
-        Endpoint(
-            "GET",
-            f"/api/sessions/{verb}",
-            RUNS,
-            "Says that it takes a POST, or the socket",
-            status=405,
-        )
-        for verb in ("execute", "continue", "resume")
-    ),
+    *_starting("execute", "Begin a session"),
+    *_starting("continue", "Go on with the newest session of a project"),
+    *_starting("resume", "Go on with a session"),
+    Endpoint("GET", "/api/sessions/new", SESSIONS, "An id for a session that may begin", str),
     Endpoint(
         "GET",
         "/api/sessions/running",
-        RUNS,
-        "The runs whose process is alive",
+        SESSIONS,
+        "The runs whose process is alive, newest first",
         list[models.RunningSession],
     ),
     *(
         Endpoint(
             method,
             "/api/sessions/{either_id}/cancel",
-            RUNS,
-            "End a run with all that it has started",
-            models.Cancelled,
-            refusals=NOT_FOUND | {503: "Its processes are still there after the deadline."},
-            details="The id is that of the session or of the run. Answers when all is gone.",
+            SESSIONS,
+            "End a run: answers when its processes are gone",
+            models.CancelledRun,
+            refusals=CANNOT_END,
         )
-        for method in METHODS_OF_CANCEL
+        for method in _GET_AND_POST
     ),
     Endpoint(
         "GET",
         "/api/sessions/{either_id}/output",
-        RUNS,
-        "The lines that a session has written behind a cursor",
+        SESSIONS,
+        "What the runs of a session have written",
         models.Output,
-        query=OutputQuery,
+        query=messages.OutputQuery,
         refusals=NOT_FOUND,
-        details="With wait, it answers as soon as there is one. The cursor is the next after.",
     ),
     Endpoint(
         "GET",
@@ -211,6 +209,54 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     Endpoint("GET", "/api/agents", CATALOG, "Agents: none yet", list[models.Agent]),
     Endpoint("GET", "/api/usage", CATALOG, "Usage: not counted yet", list[models.UsageEntry]),
+    Endpoint(
+        "POST",
+        "/api/claude/sessions",
+        CHATS,
+        "Make a session, without a process until it is prompted",
+        models.ChatSession,
+        body=messages.NewChat,
+        refusals={
+            403: "Bypass mode is not allowed on this server, or the request came from the "
+            "page of another origin, or without its token."
+        },
+        status=201,
+    ),
+    Endpoint(
+        "GET",
+        "/api/claude/sessions",
+        CHATS,
+        "The sessions that were made here and those that have a run, newest first",
+        list[models.ChatSession],
+    ),
+    Endpoint(
+        "GET",
+        "/api/claude/sessions/{session_id}",
+        CHATS,
+        "One session",
+        models.ChatSession,
+        refusals=NOT_FOUND,
+    ),
+    Endpoint(
+        "DELETE",
+        "/api/claude/sessions/{session_id}",
+        CHATS,
+        "End a session: answers when its processes are gone",
+        models.EndedChat,
+        refusals=CANNOT_END,
+        details="Its history stays. A session that was never prompted is forgotten.",
+    ),
+    Endpoint(
+        "GET",
+        "/api/claude/sessions/{session_id}/export",
+        CHATS,
+        "A session as a file",
+        str,
+        query=models.ExportQuery,
+        refusals={**NOT_FOUND, 409: "Nothing has been said in it yet."},
+        media="text/markdown",
+        also=("text/html", "application/x-ndjson"),
+    ),
     Endpoint(
         "GET",
         "/api/openapi.json",

@@ -106,8 +106,10 @@ class Executions:
 
     def _send(self, session_id: str, folder: Path, text: str, prompt_id: str | None) -> Started:
         newest = self._supervisor.of_session(session_id)[-1:]
-        before = {run.id: end_of(run) for run in newest if run.live}
         prompt_id = prompt_id or str(uuid.uuid4())
+        # What is sent again began its run: who asks again has heard nothing of it yet
+        old = [run for run in newest if run.live and next(iter(run.state.sent), "") != prompt_id]
+        before = {run.id: end_of(run) for run in old}
         run = self._supervisor.prompt(session_id, folder, prompt_id, text)
         return Started(run, prompt_id, before.get(run.id, Cursor(run.id)))
 

@@ -8,9 +8,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
+
+from ..claude import titles
 
 MAX_PROMPT_CHARACTERS = 200_000
+MAX_TASK_BYTES = 8192
 
 SessionId = Annotated[
     str,
@@ -26,7 +36,11 @@ EitherId = Annotated[
 """Of a session, or of one of its runs (32 digits)."""
 Model = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]{0,127}$")]
 Prompt = Annotated[str, StringConstraints(min_length=1, max_length=MAX_PROMPT_CHARACTERS)]
+Title = Annotated[str, StringConstraints(min_length=1, max_length=titles.LONGEST, pattern=r"\S")]
 Text = Annotated[str, StringConstraints(max_length=4000)]
+
+
+PermissionMode = Literal["default", "acceptEdits", "plan", "bypassPermissions"]
 
 
 class Request(BaseModel):
@@ -44,7 +58,7 @@ class Execution(Request):
     model: Model | None = None
     session_id: SessionId | None = None
     """Of a new session: the id that it gets, Claude's own. Of a resumed one: which it is."""
-    permission_mode: Literal["default", "acceptEdits", "plan", "bypassPermissions"] | None = None
+    permission_mode: PermissionMode | None = None
     effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
     prompt_id: SessionId | None = None
     """Makes the prompt idempotent: sent again under this id, it is not sent to Claude again."""
@@ -102,6 +116,12 @@ class Permission(OfSession):
     """With `allow`: the numbers of Claude's suggestions that shall hold from now on."""
 
 
+def _fits(prompt: str) -> str:
+    if len(prompt.encode()) > MAX_TASK_BYTES:
+        raise ValueError(f"it is longer than {MAX_TASK_BYTES} bytes")
+    return prompt
+
+
 class OutputQuery(Request):
     """Which lines of a session are asked for."""
 
@@ -115,9 +135,63 @@ class OutputQuery(Request):
 class Task(Request):
     """The task dialect's one message."""
 
-    prompt: Annotated[str, StringConstraints(min_length=1)]
+    prompt: Annotated[str, StringConstraints(min_length=1), AfterValidator(_fits)]
     meta: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9_\-]+$", max_length=200)]
 
+
+class NewChat(Request):
+    """A session to chat in."""
+
+    working_dir: Annotated[str, StringConstraints(min_length=1, max_length=4096)] | None = Field(
+        None, alias="workingDir"
+    )
+    """By default the folder in which tasks work."""
+    title: Title | None = None
+    model: Model | None = None
+    permission_mode: PermissionMode | None = Field(None, alias="permissionMode")
+
+
+class UserMessage(Request):
+    """A prompt in a chat."""
+
+    type: Literal["user_message"]
+    content: Prompt
+    prompt_id: SessionId | None = Field(None, alias="promptId")
+    """Makes the prompt idempotent, as `prompt_id` does in an execution."""
+
+
+class PermissionResponse(Request):
+    """The answer to a chat's `permission_request`."""
+
+    type: Literal["permission_response"]
+    request_id: Annotated[str, StringConstraints(min_length=1, max_length=256)] = Field(
+        alias="requestId"
+    )
+    allow: bool
+    message: Text | None = None
+    """Where it is not allowed: what Claude is told."""
+
+
+class ChatCancel(Request):
+    """End the run with all it has started; the chat goes on with the next prompt."""
+
+    type: Literal["cancel"]
+
+
+class Beat(Request):
+    """Whether the other side is still there."""
+
+    type: Literal["ping", "pong"]
+
+
+FromChat = UserMessage | PermissionResponse | ChatCancel | Beat
+FROM_CHAT: dict[str, type[FromChat]] = {
+    "user_message": UserMessage,
+    "permission_response": PermissionResponse,
+    "cancel": ChatCancel,
+    "ping": Beat,
+    "pong": Beat,
+}
 
 Command = Start | Attach | FollowUp | Cancel | Permission
 COMMANDS: dict[str, type[Command]] = {
@@ -139,8 +213,5 @@ def complaint(error: ValidationError) -> str:
         return f"The field “{field}” is missing."
     if first["type"] == "extra_forbidden":
         return f"The field “{field}” is not known here."
-    return (
-        f"The field “{field}” cannot be used: {first['msg'].rstrip('.')}."
-        if field
-        else (f"The request cannot be used: {first['msg'].rstrip('.')}.")
-    )
+    why = first["msg"].removeprefix("Value error, ").rstrip(".")
+    return f"The {f'field “{field}”' if field else 'request'} cannot be used: {why}."

@@ -58,81 +58,6 @@ class Session(Answer):
 # Runs ------------------------------------------------------------------------------------
 
 
-class Links(Answer):
-    """Where to go on from here."""
-
-    output: str
-    cancel: str
-    socket: str
-
-
-class Accepted(Answer):
-    """A prompt on its way."""
-
-    session_id: str = Field(description="Claude's own id of the session.")
-    run_id: str
-    prompt_id: str = Field(description="Sent again under this id, it is not sent to Claude again.")
-    cursor: str = Field(description="Where the output of this prompt begins.")
-    links: Links
-
-
-class OfClaudeSession(Answer):
-    session_id: str
-
-
-class ProcessType(Answer):
-    """What the process works for, as the desktop app's registry names it."""
-
-    claude_session: OfClaudeSession = Field(alias="ClaudeSession")
-
-
-class RunningSession(Answer):
-    """A run whose process is alive."""
-
-    run_id: str
-    process_type: ProcessType
-    session_id: str
-    project_path: str
-    pid: int | None
-    started_at: int = Field(description="Unix time.")
-    model: str | None
-    task: str = Field(description="Its first prompt.")
-    status: str = Field(description="Such as working, waiting (for an answer) or idle.")
-    links: Links
-
-
-class Cancelled(Answer):
-    """What became of the run. The processes are gone."""
-
-    session_id: str
-    run_id: str | None
-    cancelled: bool = Field(description="Whether this request has ended it.")
-    outcome: str | None
-    message: str | None
-
-
-class OutputLine(Answer):
-    """One line that Claude has written."""
-
-    run_id: str
-    stream: Literal["stdout", "stderr"]
-    content: str
-    cursor: str = Field(description="The place behind this line.")
-
-
-class Output(Answer):
-    """Lines of a session."""
-
-    session_id: str
-    lines: list[OutputLine]
-    cursor: str | None = Field(description="The place behind the last line: the next “after”.")
-    status: str
-    running: bool
-
-
-# Settings --------------------------------------------------------------------------------
-
-
 class ClaudeSettings(Answer):
     """The user's settings.json, as Claude keeps it."""
 
@@ -224,3 +149,117 @@ class Agent(Answer):
 
 class UsageEntry(Answer):
     """What one answer of Claude has used. It is not counted yet."""
+
+
+# Runs ------------------------------------------------------------------------------------
+
+
+class SessionLinks(Answer):
+    """Where a session's output is read, and where its run is ended."""
+
+    output: str
+    cancel: str
+    socket: str
+
+
+class StartedRun(Answer):
+    """A prompt on its way."""
+
+    session_id: str
+    run_id: str
+    prompt_id: str
+    cursor: str = Field(description="The place from which its output is read.")
+    links: SessionLinks
+
+
+class ClaudeSessionProcess(Answer):
+    """What the desktop app's registry says of a session's process."""
+
+    session_id: str
+
+
+class ProcessType(Answer):
+    """The same, by kind."""
+
+    ClaudeSession: ClaudeSessionProcess
+
+
+class RunningSession(Answer):
+    """A run whose process is alive."""
+
+    run_id: str
+    process_type: ProcessType
+    session_id: str
+    project_path: str
+    pid: int | None
+    started_at: int = Field(description="Unix time.")
+    model: str | None
+    task: str = Field(description="The first prompt.")
+    status: str
+    links: SessionLinks
+
+
+class CancelledRun(Answer):
+    """What became of a run that was to be ended."""
+
+    session_id: str
+    run_id: str | None
+    cancelled: bool = Field(description="Whether this request has ended it.")
+    outcome: str | None
+    message: str | None
+
+
+class OutputLine(Answer):
+    """A line that a run has written."""
+
+    run_id: str
+    stream: Literal["stdout", "stderr"]
+    content: str
+    cursor: str = Field(description="The place behind it.")
+
+
+class Output(Answer):
+    """Lines of a session's runs."""
+
+    session_id: str
+    lines: list[OutputLine]
+    cursor: str | None = Field(description="The place behind the last one.")
+    status: str
+    running: bool
+
+
+# Chats -----------------------------------------------------------------------------------
+
+
+class ChatLinks(Answer):
+    """Where a session of /api/claude/sessions is found."""
+
+    self: str
+    chat: str = Field(description="The WebSocket.")
+    export: str
+    page: str = Field(description="For a person.")
+
+
+class ChatSession(Answer):
+    """A session that can be chatted with."""
+
+    id: str
+    title: str
+    workingDir: str  # noqa: N815
+    status: str = Field(description="created, a phase of its run, or ended.")
+    createdAt: str = Field(description="ISO 8601, in UTC.")  # noqa: N815
+    lastActivity: str = Field(description="ISO 8601, in UTC.")  # noqa: N815
+    links: ChatLinks
+
+
+class EndedChat(Answer):
+    """A session whose processes are gone."""
+
+    id: str
+    status: Literal["ended"]
+
+
+class ExportQuery(Request):
+    """In which form a session is taken along."""
+
+    format: Literal["md", "html", "jsonl"] = "md"

@@ -88,8 +88,7 @@ def _schemas(endpoints: tuple[Endpoint, ...]) -> tuple[_Schemas, dict[str, Any]]
         ((None, "failure"), "serialization", TypeAdapter(models.Failure))
     ]
     for each in endpoints:
-        if each.status < 400:
-            inputs.append(((each, "data"), "serialization", TypeAdapter(each.data)))
+        inputs.append(((each, "data"), "serialization", TypeAdapter(each.data)))
         for part, model in (("body", each.body), ("query", each.query)):
             if model:
                 inputs.append(((each, part), "validation", TypeAdapter(model)))
@@ -111,11 +110,9 @@ def _operation(each: Endpoint, schemas: _Schemas) -> dict[str, Any]:
     if each.body:
         refusals |= BODY
     refusals |= each.refusals
-    answers = {}
-    if each.status < 400:
-        answers[each.status] = _content("It succeeded.", each, schemas)
-    else:
-        refusals[each.status] = f"{each.summary}."
+    answers = {} if each.refused else {each.status: _content("It succeeded.", each, schemas)}
+    if each.refused:
+        refusals[405] = each.refused
     for status, text in refusals.items():
         answers[status] = {"description": text, "content": {JSON: {"schema": _FAILURE}}}
     operation: dict[str, Any] = {
@@ -146,7 +143,8 @@ def _content(text: str, each: Endpoint, schemas: _Schemas) -> dict[str, Any]:
             "required": ["success", "data", "error"],
             "additionalProperties": False,
         }
-    return {"description": text, "content": {each.media or JSON: {"schema": schema}}}
+    types = (each.media or JSON, *each.also)
+    return {"description": text, "content": {type_: {"schema": schema} for type_ in types}}
 
 
 def _name(each: Endpoint) -> str:

@@ -19,7 +19,8 @@ from ..drafts import Drafts, TooMuch
 from ..view import places
 from ..view.blocks import Block, NoticeBlock, PromptBlock
 from .beginning import Beginnings
-from .manage import NOTHING_NOTED, NoHistory, top_of
+from .exports import NOTHING_NOTED, NoHistory
+from .manage import top_of
 from .pages import SessionLookup, title_of
 
 

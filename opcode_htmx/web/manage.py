@@ -6,7 +6,6 @@ Forms and links that work without JavaScript; nothing here needs a running proce
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from urllib.parse import quote
@@ -18,8 +17,6 @@ from flask import (
     redirect,
     render_template,
     request,
-    send_file,
-    stream_template,
     url_for,
 )
 from werkzeug.wrappers import Response as BaseResponse
@@ -28,26 +25,20 @@ from ..claude import titles
 from ..runs.trash import Trash
 from ..view import places, search, source
 from ..view.blocks import Block, PromptBlock
-from ..view.export import WholeBlocks, style_address
 from ..view.fragments import dom_id
 from ..view.marks import Marks
 from ..view.screens import Screen, Screens
+from .exports import NOTHING_NOTED, Exports, NoHistory
 from .forms import BadForm, session_url
 from .pages import SessionLookup, title_of
 
 HITS = 200
-STYLES = ("style.css", "session.css")
-NOTHING_NOTED = "Claude has noted nothing of this session yet. Try again in a moment."
 
 _ELEMENT = re.compile(r"b-[A-Za-z0-9_-]{1,80}")
 
 
-class NoHistory(Exception):
-    """There is no history file yet, and without it this cannot be done."""
-
-
 def blueprint(
-    lookup: SessionLookup, screens: Screens, marks: Marks, trash: Trash, static: Path
+    lookup: SessionLookup, screens: Screens, marks: Marks, trash: Trash, exports: Exports
 ) -> Blueprint:
     manage = Blueprint(
         "manage", __name__, url_prefix="/projects/<project_id>/sessions/<session_id>"
@@ -81,37 +72,11 @@ def blueprint(
 
     # --- taking along -----------------------------------------------------------------------
 
-    @manage.get("/export.md")
-    def export_markdown(project_id: str, session_id: str) -> Response:
-        screen, blocks = opened(project_id, session_id)
-        name = title(project_id, session_id, blocks)
-        return _download(source.document(name, screen.folder, blocks), "text/markdown", name, "md")
-
-    @manage.get("/export.html")
-    def export_html(project_id: str, session_id: str) -> Response:
-        screen, blocks = opened(project_id, session_id)
-        name = title(project_id, session_id, blocks)
-        pieces = stream_template(
-            "export.html",
-            title=name,
-            folder=screen.folder,
-            blocks=blocks,
-            render=WholeBlocks(screens.environment, screen.folder).block,
-            style=style_address(static / each for each in STYLES),
-        )
-        return _download(pieces, "text/html", name, "html")
-
-    @manage.get("/export.jsonl")
-    def export_jsonl(project_id: str, session_id: str) -> Response:
-        path = history_file(project_id, session_id)
-        name = lookup.title(project_id, session_id) or session_id
-        return send_file(
-            path,
-            mimetype="application/x-ndjson",
-            as_attachment=True,
-            download_name=_file_name(name, "jsonl"),
-            max_age=0,
-        )
+    @manage.get("/export.md", defaults={"ending": "md"})
+    @manage.get("/export.html", defaults={"ending": "html"})
+    @manage.get("/export.jsonl", defaults={"ending": "jsonl"})
+    def export(project_id: str, session_id: str, ending: str) -> Response:
+        return exports.of(project_id, session_id, ending)
 
     @manage.get("/blocks/<block_id>/share")
     def share(project_id: str, session_id: str, block_id: str) -> str:
@@ -209,14 +174,3 @@ def top_of(blocks: list[Block], block: Block) -> Block:
         return each is block or any(map(holds, each.children))
 
     return next((each for each in blocks if holds(each)), block)
-
-
-def _download(pieces: Iterator[str], mimetype: str, name: str, ending: str) -> Response:
-    response = Response(pieces, mimetype=mimetype)
-    response.headers.set("Content-Disposition", "attachment", filename=_file_name(name, ending))
-    return response
-
-
-def _file_name(title: str, ending: str) -> str:
-    plain = re.sub(r"[^A-Za-z0-9]+", "-", title).strip("-")[:60] or "session"
-    return f"{plain}.{ending}"

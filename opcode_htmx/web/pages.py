@@ -40,6 +40,17 @@ class Place:
     project_roots: Sequence[Path]
     sample_project: Path | None = None
     suggestions: Sequence[Suggestion] = ()
+    named_task_folder: Path | None = None
+
+    @property
+    def task_folder(self) -> Path:
+        """Where tasks of programs work that name no folder."""
+        return self.named_task_folder or self.sample_project or self.project_roots[0]
+
+    def working_folder(self, text: str) -> Path:
+        """The folder that `text` names, if Claude may work in it. Raises InvalidFolder."""
+        sample = [self.sample_project] if self.sample_project else []
+        return sessions.working_folder_choice(text, (*self.project_roots, *sample))
 
 
 class SessionLookup:

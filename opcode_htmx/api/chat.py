@@ -1,0 +1,71 @@
+"""/api/claude/sessions: make a session, list them, end one, take one along."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from flask import Blueprint, url_for
+from werkzeug.wrappers import Response
+
+from ..web.exports import Exports, NoHistory
+from .chats import Chats, Summary
+from .envelope import answer, body, query
+from .messages import NewChat
+from .models import ExportQuery
+
+
+def blueprint(chats: Chats, exports: Exports) -> Blueprint:
+    chat = Blueprint("chat", __name__, url_prefix="/api/claude/sessions")
+
+    @chat.post("")
+    def create() -> Response:
+        session_id = chats.create(body(NewChat))
+        return answer(told(chats.summary(session_id)), 201)
+
+    @chat.get("")
+    def every() -> Response:
+        return answer([told(each) for each in chats.all()])
+
+    @chat.get("/<session_id>")
+    def one(session_id: str) -> Response:
+        return answer(told(chats.summary(chats.session_id(session_id))))
+
+    @chat.delete("/<session_id>")
+    def end(session_id: str) -> Response:
+        found = chats.session_id(session_id)
+        chats.end(found)
+        return answer({"id": found, "status": "ended"})
+
+    @chat.get("/<session_id>/export")
+    def export(session_id: str) -> Response:
+        found, wanted = chats.session_id(session_id), query(ExportQuery)
+        if not chats.has_begun(found):
+            raise NoHistory("Nothing has been said in this session yet.")
+        return exports.of(chats.project_id(found), found, wanted.format)
+
+    return chat
+
+
+def told(session: Summary) -> dict[str, object]:
+    """What a client is told of a session."""
+    here = url_for("chat.one", session_id=session.id)
+    page = url_for("pages.session", project_id=session.project_id, session_id=session.id)
+    return {
+        "id": session.id,
+        "title": session.title,
+        "workingDir": session.folder,
+        "status": session.status,
+        "createdAt": _time(session.created_at),
+        "lastActivity": _time(session.last_activity),
+        "links": {
+            "self": here,
+            "chat": f"{here}/chat",
+            "export": f"{here}/export",
+            "page": page,
+        },
+    }
+
+
+def _time(seconds: float) -> str:
+    """In ISO 8601, as the other programs of the seeds write it."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

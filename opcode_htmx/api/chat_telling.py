@@ -1,0 +1,245 @@
+"""What a chat's client is told of a session: words as they come, tools, questions, ends.
+
+Claude says each text twice, in pieces and whole; here it comes once, however it came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ..claude import stream
+from ..claude.messages import (
+    Assistant,
+    BlockDelta,
+    BlockStart,
+    BlockStop,
+    Content,
+    ControlCancel,
+    ControlResponse,
+    MessageStart,
+    PermissionRequest,
+    SystemEvent,
+    TextContent,
+    ThinkingContent,
+    ToolResult,
+    ToolUse,
+    TurnResult,
+    User,
+)
+from ..runs.folder import Outcome
+from ..view.wording import command_output, interruption, prompt_text
+from .lines import Item, Kind
+
+Message = dict[str, Any]
+
+LAST_ERRORS = 5
+TEXT, THINKING = "text_delta", "thinking_delta"
+
+
+@dataclass(slots=True)
+class _Piecemeal:
+    """A text that comes in pieces."""
+
+    kind: str
+    text: str = ""
+    told: str = ""
+    complete: bool = False
+
+
+class ChatTelling:
+    """The messages about one session, in its order."""
+
+    def __init__(self, session_id: str) -> None:
+        self._session_id = session_id
+        self.live = False
+        """Whether pieces are told as they come; in what is past, texts are told whole."""
+        self._texts: dict[tuple[str, int], _Piecemeal] = {}
+        self._message_ids: dict[str | None, str] = {}
+        self.asks: dict[str, Message] = {}
+        """The requests that are open."""
+
+    def messages(self, item: Item) -> Iterator[Message]:
+        """The messages for a line, or for the end of a run."""
+        match item.kind:
+            case Kind.OUTPUT:
+                yield from self.line(item.data)
+            case Kind.ERROR:
+                text = item.data.decode("utf-8", "replace")
+                yield self._about("error", content=text, stream="stderr")
+            case Kind.END:
+                yield from self._end(item)
+
+    def go_live(self) -> Iterator[Message]:
+        """From here on pieces are told as they come; first, those of a text that is under way."""
+        self.live = True
+        for (message_id, index), text in self._texts.items():
+            if not text.complete:
+                yield from self._rest(text, message_id, index, None)
+
+    def line(self, data: bytes) -> Iterator[Message]:
+        """The messages for a line of Claude's stdout, or of its history file."""
+        match message := stream.parse(data):
+            case MessageStart():
+                self._message_ids[message.parent] = message.message_id
+            case BlockStart(content=TextContent() | ThinkingContent() as begun):
+                kind = TEXT if isinstance(begun, TextContent) else THINKING
+                self._texts[self._key(message)] = _Piecemeal(kind)
+                yield from self._grow(message, begun.text)
+            case BlockDelta():
+                yield from self._grow(message, message.text)
+            case BlockStop():
+                text = self._texts.get(self._key(message))
+                if text and text.complete:
+                    del self._texts[self._key(message)]
+            case Assistant():
+                for place, content in enumerate(message.content):
+                    yield from self._whole(message, (message.index or 0) + place, content)
+            case User():
+                yield from self._user(message)
+            case PermissionRequest():
+                yield self._ask(message)
+            case ControlResponse() if self.asks.pop(message.request_id, None):
+                allow = message.response.get("behavior") == "allow"
+                yield self._about("permission_resolved", requestId=message.request_id, allow=allow)
+            case ControlCancel() if self.asks.pop(message.request_id, None):
+                yield self._about("permission_resolved", requestId=message.request_id, allow=None)
+            case TurnResult():
+                self._texts.clear()
+                yield self._turn(message)
+            case SystemEvent(raw={"content": str(printed)}) if output := command_output(printed):
+                yield self._about(TEXT, content=output, messageId=message.uuid, index=0)
+            case _:
+                pass
+
+    # --- what Claude says -------------------------------------------------------------------
+
+    def _key(self, message: BlockStart | BlockDelta | BlockStop) -> tuple[str, int]:
+        known = message.message_id or self._message_ids.get(message.parent, "")
+        return known, message.index
+
+    def _grow(self, message: BlockStart | BlockDelta, piece: str) -> Iterator[Message]:
+        text = self._texts.get(self._key(message))
+        if text and not text.complete:
+            text.text += piece
+            if self.live:
+                yield from self._rest(text, *self._key(message), message.parent)
+
+    def _whole(self, message: Assistant, index: int, content: Content) -> Iterator[Message]:
+        match content:
+            case TextContent(text=said) if message.error is not None:
+                yield self._about("error", content=said, messageId=message.message_id)
+            case TextContent(text=said):
+                yield from self._complete(message, index, TEXT, said)
+            case ThinkingContent(text=said):
+                yield from self._complete(message, index, THINKING, said)
+            case ToolUse():
+                yield self._about(
+                    "tool_use",
+                    **_parent(message.parent),
+                    toolUseId=content.id,
+                    name=content.name,
+                    input=content.input,
+                )
+            case _:
+                pass
+
+    def _complete(self, message: Assistant, index: int, kind: str, said: str) -> Iterator[Message]:
+        """The whole text: only what was not told of it yet, and its index as it was told."""
+        text = _Piecemeal(kind)
+        for (owner, of_pieces), known in self._texts.items():
+            if (owner, known.kind, known.complete) == (message.message_id, kind, False):
+                text, index = known, of_pieces
+                break
+        text.text, text.complete = said, True
+        yield from self._rest(text, message.message_id, index, message.parent)
+
+    def _rest(
+        self, text: _Piecemeal, message_id: str, index: int, parent: str | None
+    ) -> Iterator[Message]:
+        """What is known of a text and not told."""
+        continues = text.text.startswith(text.told)
+        rest = text.text[len(text.told) :] if continues else text.text
+        text.told = text.text
+        if rest:
+            whole = {} if continues else {"whole": True}
+            yield self._about(
+                text.kind,
+                **_parent(parent),
+                **whole,
+                content=rest,
+                messageId=message_id,
+                index=index,
+            )
+
+    # --- what others say --------------------------------------------------------------------
+
+    def _user(self, message: User) -> Iterator[Message]:
+        texts = []
+        for content in message.content:
+            match content:
+                case ToolResult():
+                    yield self._about(
+                        "tool_result",
+                        **_parent(message.parent),
+                        toolUseId=content.tool_use_id,
+                        content=content.text,
+                        isError=content.is_error,
+                    )
+                case TextContent(text=text):
+                    texts.append(text)
+                case _:
+                    pass
+        said = "\n".join(texts)
+        if message.is_meta or message.parent or not said or interruption(said):
+            return
+        if output := command_output(said):
+            yield self._about(TEXT, content=output, messageId=message.uuid, index=0)
+        elif words := prompt_text(said):
+            yield self._about("user_message", content=words, promptId=message.uuid)
+
+    def _ask(self, request: PermissionRequest) -> Message:
+        ask = self.asks[request.request_id] = self._about(
+            "permission_request",
+            requestId=request.request_id,
+            toolName=request.tool_name,
+            toolUseId=request.tool_use_id,
+            input=request.input,
+            description=request.description,
+            suggestions=list(request.suggestions),
+        )
+        return ask
+
+    # --- ends -------------------------------------------------------------------------------
+
+    def _turn(self, result: TurnResult) -> Message:
+        return self._about(
+            "turn_complete",
+            isError=result.is_error,
+            result=result.text,
+            durationMs=result.duration_ms,
+            costUsd=result.cost_usd,
+            inputTokens=result.input_tokens,
+            outputTokens=result.output_tokens,
+        )
+
+    def _end(self, item: Item) -> Iterator[Message]:
+        self._texts.clear()
+        self.asks.clear()
+        end = item.run.record.end
+        if end is None:
+            return
+        if end.outcome not in (Outcome.COMPLETED, Outcome.CANCELLED):
+            last = item.run.folder.error_lines(LAST_ERRORS)
+            yield self._about("error", content=end.cause, stderr=last)
+        yield self._about("ended", outcome=end.outcome, content=end.cause)
+
+    def _about(self, kind: str, **message: Any) -> Message:
+        words = {"message": message["content"]} if kind == "error" else {}
+        return {"type": kind, **message, **words, "sessionId": self._session_id}
+
+
+def _parent(tool_use_id: str | None) -> Message:
+    """Named only for what an agent says, which works inside a tool of Claude's."""
+    return {"parentToolUseId": tool_use_id} if tool_use_id else {}

@@ -1,0 +1,218 @@
+"""The sessions of /api/claude/sessions: made before their first prompt, found, and ended.
+
+A session that nobody has prompted yet has no process and nothing in Claude's files, so it is kept
+here, in a small file of its own; from its first prompt on it is a session like all others.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import time
+import uuid
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ..claude import history, sessions
+from ..claude.glance import glance
+from ..runs.choosing import BYPASS
+from ..runs.run import Run
+from ..runs.supervisor import Supervisor
+from ..web.controls import BypassNotAllowed
+from ..web.pages import Place, SessionLookup
+from .executions import Executions
+from .messages import NewChat
+from .naming import Naming
+
+CREATED, ENDED = "created", "ended"
+"""What a session is without a run: never prompted, or not at present."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """A session as it was asked for. `created_at` is in seconds since the epoch."""
+
+    id: str
+    folder: str
+    title: str
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a list tells of a session. Times are seconds since the epoch."""
+
+    id: str
+    title: str
+    folder: str
+    project_id: str
+    status: str
+    created_at: float
+    last_activity: float
+
+
+class ChatStore:
+    """The sessions that were made here, a file each."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def keep(self, chat: Chat) -> None:
+        """Raises OSError."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = self._path(chat.id)
+        draft = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
+        descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(asdict(chat), file)
+        draft.replace(path)
+
+    def get(self, session_id: str) -> Chat | None:
+        if not history.SESSION_ID.fullmatch(session_id):
+            return None
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            return Chat(**json.loads(self._path(session_id).read_bytes()))
+        return None
+
+    def all(self) -> list[Chat]:
+        found = (self.get(path.stem) for path in self._folder.glob("*.json"))
+        return [chat for chat in found if chat]
+
+    def forget(self, session_id: str) -> None:
+        self._path(session_id).unlink(missing_ok=True)
+
+    def _path(self, session_id: str) -> Path:
+        return self._folder / f"{session_id}.json"
+
+
+class Chats:
+    def __init__(
+        self,
+        store: ChatStore,
+        supervisor: Supervisor,
+        executions: Executions,
+        lookup: SessionLookup,
+        place: Place,
+        naming: Naming,
+    ) -> None:
+        self._store = store
+        self.supervisor = supervisor
+        self.executions = executions
+        self._lookup = lookup
+        self._place = place
+        self._naming = naming
+
+    # --- finding ----------------------------------------------------------------------------
+
+    def session_id(self, either_id: str) -> str:
+        """The session of an id that may also be a run's. Raises SessionNotFound."""
+        if self._store.get(either_id.lower()):
+            return either_id.lower()
+        return self.executions.session_id(either_id)
+
+    def is_gone(self, session_id: str) -> bool:
+        """Whether it was ended before its first prompt, or deleted."""
+        if self.supervisor.of_session(session_id):  # asked for with every line
+            return False
+        return not (self._store.get(session_id) or self.executions.exists(session_id))
+
+    def has_begun(self, session_id: str) -> bool:
+        """Whether there is anything of it beside that it was asked for."""
+        return self.executions.exists(session_id)
+
+    def history_file(self, session_id: str) -> Path | None:
+        return history.find(self._place.config_dir, session_id)
+
+    def project_id(self, session_id: str) -> str:
+        """Raises SessionNotFound."""
+        if path := self.history_file(session_id):
+            return path.parent.name
+        runs, chat = self.supervisor.of_session(session_id), self._store.get(session_id)
+        if not runs and not chat:
+            raise sessions.SessionNotFound("There is no session with this id.")
+        folder = runs[-1].record.project_path if runs else chat.folder if chat else ""
+        return history.project_id(Path(folder))
+
+    def summary(self, session_id: str) -> Summary:
+        """Raises SessionNotFound."""
+        chat, runs = self._store.get(session_id), self.supervisor.of_session(session_id)
+        path, project_id = self.history_file(session_id), self.project_id(session_id)
+        begun = [run.record.created_at for run in runs]
+        begun += [chat.created_at] if chat else []
+        active = [*begun, *(run.folder.last_output() for run in runs[-1:])]
+        if path:
+            with contextlib.suppress(OSError):
+                stat = path.stat()
+                seen = glance(path, stat.st_size, stat.st_mtime_ns)
+                begun.append(seen.started_at)
+                active.append(seen.last_activity)
+        status = runs[-1].phase.value if runs else ENDED if path else CREATED
+        return Summary(
+            session_id,
+            self._title(session_id, project_id, chat, runs),
+            self._folder(session_id, project_id, chat),
+            project_id,
+            status,
+            min(begun, default=0.0),
+            max(active, default=0.0),
+        )
+
+    def all(self) -> list[Summary]:
+        """The sessions that were made here, and all that have a run; the newest first."""
+        ids = {chat.id for chat in self._store.all()}
+        ids |= {run.record.session_id for run in self.supervisor.newest()}
+        found = []
+        for session_id in ids:
+            with contextlib.suppress(sessions.SessionNotFound, sessions.ProjectNotFound):
+                found.append(self.summary(session_id))
+        return sorted(found, key=lambda each: each.last_activity, reverse=True)
+
+    def _title(self, session_id: str, project_id: str, chat: Chat | None, runs: list[Run]) -> str:
+        name = self._lookup.title(project_id, session_id) or (chat.title if chat else "")
+        if name or not runs:
+            path = self.history_file(session_id)
+            return name or (sessions.title_of(path) if path else "")
+        return self._lookup.title_of_run(runs[-1])
+
+    def _folder(self, session_id: str, project_id: str, chat: Chat | None) -> str:
+        return chat.folder if chat else self._lookup.folder(project_id, session_id)
+
+    # --- beginning, going on, ending --------------------------------------------------------
+
+    def create(self, wanted: NewChat) -> str:
+        """A session, without a process until it is prompted; its id.
+
+        Raises InvalidFolder, BypassNotAllowed.
+        """
+        choosing = self.supervisor.choosing
+        if wanted.permission_mode == BYPASS and not choosing.allow_bypass:
+            raise BypassNotAllowed("Bypass mode is not allowed on this server.")
+        folder = (
+            self._place.working_folder(wanted.working_dir)
+            if wanted.working_dir
+            else self._place.task_folder
+        )
+        title = " ".join((wanted.title or "").split())
+        chat = Chat(str(uuid.uuid4()), str(folder), title, time.time())
+        self._store.keep(chat)
+        wishes = {"model": wanted.model, "permission_mode": wanted.permission_mode}
+        choosing.choose(chat.id, **{name: value for name, value in wishes.items() if value})
+        return chat.id
+
+    def prompt(self, session_id: str, text: str, prompt_id: str) -> Run:
+        """Send a prompt. Raises SessionNotFound, CannotStart, RunNotLive."""
+        chat, known = self._store.get(session_id), self.history_file(session_id)
+        folder = Path(self._folder(session_id, self.project_id(session_id), chat))
+        run = self.supervisor.prompt(session_id, folder, prompt_id, text)
+        if chat and chat.title and not known:
+            self._naming.name(run, chat.title)
+        return run
+
+    def end(self, session_id: str) -> None:
+        """End what runs, and wait until it is gone; forget what never began. Raises NotStopped."""
+        self.executions.cancel(session_id)
+        if not self.has_begun(session_id):
+            self._store.forget(session_id)
+            self.supervisor.written(session_id).notify()
