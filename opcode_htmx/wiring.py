@@ -230,7 +230,7 @@ def _add_pages(
     app.register_blueprint(api_sessions.blueprint(supervisor, executions))
     _add_reading(app, place, lookup, executions, settings, supervisor.binary)
     refusals = tuple(ERRORS)
-    naming = Naming(supervisor, lambda session_id: history.find(place.config_dir, session_id))
+    naming = Naming(lambda session_id: history.find(place.config_dir, session_id))
     tasks = TaskRoom(supervisor, naming, place.task_folder, settings.task_timeout)
     claude_socket.register(
         sock, open_sockets, executions, supervisor, supervisor.leaving, refusals, tasks

@@ -221,7 +221,7 @@ def test_every_variable_has_an_effect(tmp_path: Path, monkeypatch: pytest.Monkey
         "OPCODE_ON_DISCONNECT": "stop",
         "OPCODE_DISCONNECT_GRACE": "5",
         "OPCODE_ASK_AHEAD": "0",
-        "OPCODE_TASK_FOLDER": "~",
+        "OPCODE_TASK_FOLDER": str(tmp_path),
         "OPCODE_TASK_TIMEOUT": "1",
     }
     assert values.keys() == {variable.name for variable in VARIABLES}

@@ -203,10 +203,11 @@ class Chats:
 
     def prompt(self, session_id: str, text: str, prompt_id: str) -> Run:
         """Send a prompt. Raises SessionNotFound, CannotStart, RunNotLive."""
-        chat, known = self._store.get(session_id), self.history_file(session_id)
-        folder = Path(self._folder(session_id, self.project_id(session_id), chat))
+        chat, project_id = self._store.get(session_id), self.project_id(session_id)
+        named = self._lookup.title(project_id, session_id)
+        folder = Path(self._folder(session_id, project_id, chat))
         run = self.supervisor.prompt(session_id, folder, prompt_id, text)
-        if chat and chat.title and not known:
+        if chat and chat.title and not named:
             self._naming.name(run, chat.title)
         return run
 

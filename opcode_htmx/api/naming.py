@@ -12,8 +12,8 @@ from pathlib import Path
 import gevent
 
 from ..claude import titles
+from ..runs.phases import Phase
 from ..runs.run import Run
-from ..runs.supervisor import Supervisor
 
 log = logging.getLogger(__name__)
 
@@ -21,26 +21,23 @@ LOOK_ROUND_SECONDS = 2.0
 
 
 class Naming:
-    def __init__(self, supervisor: Supervisor, history_file: Callable[[str], Path | None]) -> None:
-        self._supervisor = supervisor
+    def __init__(self, history_file: Callable[[str], Path | None]) -> None:
         self._history_file = history_file
 
     def name(self, run: Run, name: str) -> None:
-        """Call the session of `run` so, as soon as there is a place for it."""
+        """Call the session of `run` so, when its first turn is over.
+
+        What Claude notes in a turn may be long, and names are looked for near the end of the file.
+        """
         gevent.spawn(self._name, run, name)
 
     def _name(self, run: Run, name: str) -> None:
         session_id = run.record.session_id
-        written = self._supervisor.written(session_id)
-        while True:
-            seen, live = written.version, run.live
-            path = self._history_file(session_id)
+        while run.live and not (run.state.turns and run.phase is Phase.IDLE):
+            run.changed.wait(run.changed.version, LOOK_ROUND_SECONDS)
+        path = self._history_file(session_id)
+        try:
             if path:
-                try:
-                    titles.give(path, session_id, name)
-                except OSError:
-                    log.exception("the session %s could not be named", session_id)
-                return
-            if not live:
-                return
-            written.wait(seen, LOOK_ROUND_SECONDS)
+                titles.give(path, session_id, name)
+        except OSError:
+            log.exception("the session %s could not be named", session_id)
