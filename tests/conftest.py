@@ -48,12 +48,19 @@ def start_server() -> Iterator[Callable[..., Server]]:
 
 
 @pytest.fixture(scope="module")
-def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def shared_settings() -> dict[str, str]:
+    """The settings of `shared_server`, for a module to choose."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def shared_server(
+    tmp_path_factory: pytest.TempPathFactory, shared_settings: dict[str, str]
+) -> Iterator[Server]:
     """A server with the stand-in for tests that leave each other's sessions alone."""
     folder = tmp_path_factory.mktemp("shared")
-    server = Server(
-        Sandbox(folder / "home").make(), write_stand_in(folder / "claude"), "http://127.0.0.1:9"
-    )
+    home, claude = Sandbox(folder / "home").make(), write_stand_in(folder / "claude")
+    server = Server(home, claude, "http://127.0.0.1:9", **shared_settings)
     try:
         yield server.start()
     finally:

@@ -513,7 +513,7 @@ def options_menu_and_sheet_open(view: View) -> None:
         said.scroll_into_view_if_needed()
         said.hover(position={"x": 20, "y": 10})
         said.locator(".more").click()
-        sheet = page.get_by_role("dialog", name="Link and copy")
+        sheet = page.get_by_role("dialog", name="Link, copy, fork")
         for button in ("Copy link", "Copy text", "Copy Markdown", "Close"):
             expect(sheet.get_by_role("button", name=button)).to_be_visible()
         view.can_be_hit("share sheet", ".sheet :is(button, input, textarea)")

@@ -6,9 +6,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,9 +21,19 @@ pytestmark = pytest.mark.timeout(180)
 MANY = 100_000
 
 
+@pytest.fixture(scope="module")
+def shared_settings() -> dict[str, str]:
+    return {"OPCODE_TASK_FOLDER": "~/work/orchard"}
+
+
 @pytest.fixture
-def server(sandbox: Sandbox, stand_in: Path, start_server: Callable[..., Server]) -> Server:
-    return start_server(sandbox, stand_in, OPCODE_TASK_FOLDER=str(sandbox.project))
+def server(shared_server: Server) -> Server:
+    return shared_server
+
+
+@pytest.fixture
+def sandbox(shared_server: Server) -> Sandbox:
+    return shared_server.sandbox
 
 
 def execute(client: JsonClient, sandbox: Sandbox, prompt: str, **more: Any) -> str:

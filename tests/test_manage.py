@@ -229,7 +229,7 @@ def test_deleting_takes_everything_away_and_undo_brings_it_back(server: Server) 
     file, before, page = session.file, session.file.read_bytes(), session.page()
     answer = session.post("delete")
     assert answer.status_code == 303
-    assert list((server.sandbox.state / "drafts").iterdir()) == []
+    assert not (server.sandbox.state / "drafts" / session.id).exists()
     assert list((server.sandbox.state / "attached").iterdir()) == []
     assert session.server.get(session.address).status_code == 404
     assert not file.exists()
