@@ -227,15 +227,29 @@ def _add_pages(
     sock = Sock(app)
     live.register(sock, lookup, open_sockets, supervisor.leaving)
     executions = Executions(supervisor, place, settings.stop_deadline)
-    app.register_blueprint(api_sessions.blueprint(supervisor, executions))
     _add_reading(app, place, lookup, executions, settings, supervisor.binary)
-    refusals = tuple(ERRORS)
+    _add_running(app, sock, open_sockets, executions, place, lookup, taken_along, settings)
+
+
+def _add_running(
+    app: Flask,
+    sock: Sock,
+    open_sockets: sockets.OpenSockets,
+    executions: Executions,
+    place: pages.Place,
+    lookup: pages.SessionLookup,
+    taken_along: exports.Exports,
+    settings: Settings,
+) -> None:
+    """What programs start, steer and hear: the API's runs, and its sockets."""
+    supervisor, refusals = executions.supervisor, tuple(ERRORS)
+    app.register_blueprint(api_sessions.blueprint(supervisor, executions))
     naming = Naming(lambda session_id: history.find(place.config_dir, session_id))
     tasks = TaskRoom(supervisor, naming, place.task_folder, settings.task_timeout)
     claude_socket.register(
         sock, open_sockets, executions, supervisor, supervisor.leaving, refusals, tasks
     )
-    store = ChatStore(state / "chats")
+    store = ChatStore(settings.state_dir / "chats")
     chats = Chats(store, supervisor, executions, lookup, place, naming)
     app.register_blueprint(chat.blueprint(chats, taken_along))
     chat_socket.register(sock, open_sockets, chats, refusals)

@@ -201,7 +201,7 @@ def test_the_server_ends_promptly_and_cleanly(machine: Machine, end: signal.Sign
     began = time.monotonic()
     process.send_signal(end)
     assert process.wait(timeout=START) == 0
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15  # on a busy machine, too
 
 
 def test_a_killed_server_can_be_started_again_at_once(machine: Machine) -> None:

@@ -41,7 +41,7 @@ class Started:
 class Executions:
     def __init__(self, supervisor: Supervisor, place: Place, stop_deadline: float) -> None:
         """`stop_deadline`: seconds in which a run and all it has started are ended."""
-        self._supervisor = supervisor
+        self.supervisor = supervisor
         self._place = place
         self._stop_deadline = stop_deadline
 
@@ -51,7 +51,7 @@ class Executions:
         """Begin a new session. Raises SessionExists, and what `_start` does."""
         folder = self._folder(request)
         session_id = request.session_id or str(uuid.uuid4())
-        sent = request.prompt_id and self._supervisor.has_sent(session_id, request.prompt_id)
+        sent = request.prompt_id and self.supervisor.has_sent(session_id, request.prompt_id)
         if not sent and self.exists(session_id):
             raise SessionExists("There is a session with this id already. Use resume.")
         return self._start(session_id, folder, request, detach=detach)
@@ -83,7 +83,7 @@ class Executions:
         return self._send(session_id, Path(run.record.project_path), text, prompt_id)
 
     def _start(self, session_id: str, folder: Path, request: Execution, *, detach: bool) -> Started:
-        choosing, mode = self._supervisor.choosing, request.permission_mode
+        choosing, mode = self.supervisor.choosing, request.permission_mode
         if mode == BYPASS and not choosing.allow_bypass:
             raise BypassNotAllowed(
                 "Bypass mode is not allowed on this server. Whoever starts it can allow it with "
@@ -105,12 +105,12 @@ class Executions:
         return self._send(session_id, folder, request.prompt, request.prompt_id)
 
     def _send(self, session_id: str, folder: Path, text: str, prompt_id: str | None) -> Started:
-        newest = self._supervisor.of_session(session_id)[-1:]
+        newest = self.supervisor.of_session(session_id)[-1:]
         prompt_id = prompt_id or str(uuid.uuid4())
         # What is sent again began its run: who asks again has heard nothing of it yet
         old = [run for run in newest if run.live and next(iter(run.state.sent), "") != prompt_id]
         before = {run.id: end_of(run) for run in old}
-        run = self._supervisor.prompt(session_id, folder, prompt_id, text)
+        run = self.supervisor.prompt(session_id, folder, prompt_id, text)
         return Started(run, prompt_id, before.get(run.id, Cursor(run.id)))
 
     def _folder(self, request: Execution) -> Path:
@@ -124,7 +124,7 @@ class Executions:
     def session_id(self, either_id: str) -> str:
         """The session of an id that may also be a run's. Raises SessionNotFound."""
         with contextlib.suppress(RunNotFound):
-            return self._supervisor.get(either_id).record.session_id
+            return self.supervisor.get(either_id).record.session_id
         session_id = either_id.lower()
         if not self.exists(session_id):
             raise sessions.SessionNotFound("There is no session with this id.")
@@ -133,29 +133,29 @@ class Executions:
     def exists(self, session_id: str) -> bool:
         """Whether there is a session of this id: a run of it, or Claude's own file."""
         in_files = history.find(self._place.config_dir, session_id)
-        return bool(self._supervisor.of_session(session_id)) or in_files is not None
+        return bool(self.supervisor.of_session(session_id)) or in_files is not None
 
     def newest_run(self, session_id: str) -> Run:
         """Raises RunNotLive when the session has none."""
-        runs = self._supervisor.of_session(session_id)
+        runs = self.supervisor.of_session(session_id)
         if not runs:
             raise RunNotLive("Nothing runs in this session; resume it.")
         return runs[-1]
 
     def _nobody_runs(self, session_id: str) -> bool:
-        return not any(run.live for run in self._supervisor.of_session(session_id))
+        return not any(run.live for run in self.supervisor.of_session(session_id))
 
     def _project_of(self, session_id: str) -> str:
         found = history.find(self._place.config_dir, session_id)
         if found:
             return found.parent.name
-        run = self._supervisor.of_session(session_id)[-1]
+        run = self.supervisor.of_session(session_id)[-1]
         return history.project_id(Path(run.record.project_path))
 
     def _newest_of(self, folder: Path) -> str | None:
         live = [
             (run.record.created_at, run.record.session_id)
-            for run in self._supervisor.newest()
+            for run in self.supervisor.newest()
             if run.record.project_path == str(folder)
         ]
         try:
@@ -174,7 +174,7 @@ class Executions:
 
         The run; None when none was alive. Raises NotStopped.
         """
-        run = next((run for run in self._supervisor.of_session(session_id) if run.live), None)
+        run = next((run for run in self.supervisor.of_session(session_id) if run.live), None)
         if run is None:
             return None
         try:
