@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import secrets
 import shutil
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+
+from . import whole_files
 
 NAME = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """A draft is named after the session that it is for, or after the page where one begins."""
@@ -137,7 +137,7 @@ class Drafts:
             raise TooMuch(f"The files of one prompt may hold {MAX_BYTES // 1_000_000} MB together.")
         file = DraftFile(token, name, len(content), media_type)
         self._make(session_id)
-        _write(self.path(session_id, file.token), content)
+        whole_files.write(self.path(session_id, file.token), content)
         self._store(session_id, replace(draft, files=(*draft.files, file)))
         return file
 
@@ -174,7 +174,7 @@ class Drafts:
     def _store(self, session_id: str, draft: Draft) -> None:
         self._make(session_id)
         content = json.dumps(asdict(draft), ensure_ascii=False).encode("utf-8", "replace")
-        _write(self._folder(session_id) / "draft.json", content)
+        whole_files.write(self._folder(session_id) / "draft.json", content)
 
 
 def _parse(content: bytes) -> Draft:
@@ -201,18 +201,3 @@ def _touched(folder: Path) -> float:
         return folder.stat().st_mtime
     except OSError:
         return 0.0
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Put a whole file in place, so that a crash leaves the old one or the new one."""
-    temporary = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
-    descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise

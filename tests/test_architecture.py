@@ -24,14 +24,15 @@ SOURCES = sorted(
 )
 TEMPLATES = sorted((ROOT / "templates").rglob("*"))
 
-BASE = {"settings", "setting_values"}
+BASE = {"settings", "setting_values", "whole_files"}
 ARROWS = {
     "setting_values": set(),
+    "whole_files": set(),
     "settings": {"setting_values"},
     "state": BASE,
     "credentials": {*BASE, "state"},
-    "claude": {"claude"},
-    "drafts": set(),
+    "claude": {"claude", "whole_files"},
+    "drafts": {"whole_files"},
     "demo": {*BASE, "demo", "claude"},
     "runs": {*BASE, "runs", "claude"},
     "view": {*BASE, "view", "runs", "claude", "drafts"},

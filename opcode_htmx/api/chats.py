@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import secrets
 import time
 import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from .. import whole_files
 from ..claude import history, sessions
 from ..claude.glance import glance
 from ..runs.choosing import BYPASS
@@ -62,12 +61,7 @@ class ChatStore:
     def keep(self, chat: Chat) -> None:
         """Raises OSError."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = self._path(chat.id)
-        draft = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
-        descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(asdict(chat), file)
-        draft.replace(path)
+        whole_files.write(self._path(chat.id), json.dumps(asdict(chat)).encode())
 
     def get(self, session_id: str) -> Chat | None:
         if not history.SESSION_ID.fullmatch(session_id):

@@ -9,11 +9,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 import stat
 from pathlib import Path
 from typing import Any, NoReturn
 
+from .. import whole_files
 from .secret_values import HIDDEN, is_secret
 
 MOST_BYTES = 1024 * 1024
@@ -138,27 +138,16 @@ def _write(path: Path, content: bytes) -> None:
     """Put `content` in place of a file in one step; a link stays, and its target is replaced."""
     if len(content) > MOST_BYTES:
         raise UserFileError(f"{path.name} must not be larger than 1 MB.")
-    draft: Path | None = None
     try:
         target = path.resolve()
         if path.is_symlink() and not target.is_file():
             raise UserFileError(f"{path} is a link that leads to no file.")
         mode = _mode_of(target)
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = target.with_name(f".{target.name}-{secrets.token_hex(8)}")
-        descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _NEW_MODE)
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(file.fileno(), mode)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(target)
+        whole_files.write(target, content, mode=mode)
         _settle(target.parent)
     except (OSError, RuntimeError) as error:  # RuntimeError: links that lead in a circle
         raise UserFileError(f"{path} cannot be written ({_why(error)}).") from None
-    finally:
-        if draft is not None:
-            draft.unlink(missing_ok=True)
 
 
 def _mode_of(target: Path) -> int:

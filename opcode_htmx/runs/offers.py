@@ -10,7 +10,6 @@ import hashlib
 import json
 import logging
 import os
-import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import gevent
 
+from .. import whole_files
 from ..claude.capabilities import Command, Model, commands_of, models_of
 from ..claude.messages import Json
 from .inquiry import NoOffer
@@ -182,12 +182,7 @@ class Offers:
         files = sorted(self._root.glob("*.json"), key=_touched, reverse=True)
         for file in files[KEPT - 1 :]:
             file.unlink(missing_ok=True)
-        path = self._file(place)
-        draft = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
-        descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file_:
-            json.dump(data, file_)
-        draft.replace(path)
+        whole_files.write(self._file(place), json.dumps(data).encode(), durable=False)
 
 
 def _offer(answer: Json, at: float) -> Offer:

@@ -7,12 +7,11 @@ own settings, or the server's.
 from __future__ import annotations
 
 import json
-import os
-import secrets
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from .. import whole_files
 from ..claude.history import SESSION_ID
 
 
@@ -71,8 +70,5 @@ class OptionStore:
         if path is None:
             raise ValueError(f"{session_id!r} is no session id")
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
-        descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump({k: v for k, v in asdict(options).items() if v is not None}, file)
-        draft.replace(path)
+        chosen = {name: value for name, value in asdict(options).items() if value is not None}
+        whole_files.write(path, json.dumps(chosen).encode())

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from .. import whole_files
 
 log = logging.getLogger(__name__)
 
@@ -59,11 +60,8 @@ class Marks:
 
     def _store(self) -> None:
         sessions = {key: asdict(mark) for key, mark in self._marks.items()}
-        draft = self._path.with_suffix(".new")
+        content = json.dumps({"since": self.since, "sessions": sessions}).encode()
         try:
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                json.dump({"since": self.since, "sessions": sessions}, file)
-            draft.replace(self._path)
+            whole_files.write(self._path, content, durable=False)
         except OSError:  # reading goes on without; a full disk is told of elsewhere
             log.exception("%s cannot be written", self._path)
