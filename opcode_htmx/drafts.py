@@ -98,7 +98,9 @@ class Drafts:
         """
         draft = self.get(session_id)
         folder = draft.folder if folder is None else folder
-        if form in draft.sent or (text, folder) == (draft.text, draft.folder):
+        # what the page itself has left may still be cleared: that brings nothing back
+        late = form in draft.sent and (text or draft.by != by)
+        if late or (text, folder) == (draft.text, draft.folder):
             return False
         if len(text) > MAX_TEXT:
             raise TooMuch(f"The text is longer than {MAX_TEXT:,} characters.")

@@ -58,6 +58,16 @@ def test_a_draft_that_was_sent_is_gone_and_what_comes_late_does_not_bring_it_bac
     assert drafts.save_text(session, "the next", form=new_id())
 
 
+def test_what_was_cleared_before_other_words_were_sent_does_not_come_back(drafts: Drafts) -> None:
+    session, form = new_id(), new_id()
+    drafts.save_text(session, "@", form=form, by="this page")
+    drafts.sent(session, "a suggestion that was tapped", form, [])
+    drafts.save_text(session, "", form=form, by="another page")
+    assert drafts.get(session).text == "@", "it is not the other page's"
+    drafts.save_text(session, "", form=form, by="this page")
+    assert drafts.get(session).text == ""
+
+
 def test_what_was_typed_elsewhere_meanwhile_outlives_the_sending(drafts: Drafts) -> None:
     session = new_id()
     drafts.save_text(session, "something else", by="other")
