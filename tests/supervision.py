@@ -13,7 +13,11 @@ import gevent
 import psutil
 
 from opcode_htmx.claude import history
+from opcode_htmx.runs.folder import RunFolder
+from opcode_htmx.runs.notify import Broadcast
+from opcode_htmx.runs.owner import Owner
 from opcode_htmx.runs.phases import Phase
+from opcode_htmx.runs.record import Outcome, RunRecord, StopRequest
 from opcode_htmx.runs.run import Run
 from opcode_htmx.runs.starting import RunSettings
 from opcode_htmx.runs.supervisor import Supervisor
@@ -127,3 +131,25 @@ class Room:
 def record_on_disk(run: Run) -> Mapping[str, Any]:
     loaded: Mapping[str, Any] = json.loads(run.folder.record_path.read_bytes())
     return loaded
+
+
+def owned(
+    folder: RunFolder, record: RunRecord, history_end: Callable[[float], int] = lambda _: 0
+) -> Run:
+    """A run that is this worker's, as the supervisor makes it, without its process."""
+    run = Run(folder, record.started(1, record.created_at), Broadcast())
+    lock = folder.own()
+    assert lock is not None
+    Owner(run, lock, history_end, stop_deadline=5.0)
+    return run
+
+
+def finish(run: Run, status: int | None) -> None:
+    """The process has ended with `status`."""
+    assert isinstance(run.owner, Owner)
+    run.owner.finish(status)
+
+
+def to_stop(run: Run, outcome: Outcome, cause: str) -> None:
+    """Somebody has asked for the end of the run."""
+    run.stopping = StopRequest(outcome, cause, time.time())

@@ -18,8 +18,9 @@ import pytest
 from gevent import subprocess
 
 from opcode_htmx.runs import supervisor as supervisor_module
-from opcode_htmx.runs.folder import Outcome, RunFolder, RunRecord
+from opcode_htmx.runs.folder import RunFolder
 from opcode_htmx.runs.phases import Phase
+from opcode_htmx.runs.record import Outcome, RunRecord
 from opcode_htmx.runs.run import AlreadyAnswered, Run
 
 from .supervision import Room, idle, lines, new_id, record_on_disk, steps, texts, until

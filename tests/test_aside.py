@@ -9,15 +9,16 @@ from pathlib import Path
 import pytest
 
 from opcode_htmx.claude import outgoing
-from opcode_htmx.runs.folder import Outcome, RunFolder, RunRecord
-from opcode_htmx.runs.notify import Broadcast
+from opcode_htmx.runs.folder import RunFolder
 from opcode_htmx.runs.phases import Event, Phase
+from opcode_htmx.runs.record import Outcome, RunRecord
 from opcode_htmx.runs.run import ERROR_LINES, Run
 from opcode_htmx.view.aside import Aside, status_text
 from opcode_htmx.view.todos import Todo
 
 from . import dom
 from .captured import line, templates
+from .supervision import finish, owned, to_stop
 
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>"
 
@@ -27,7 +28,7 @@ def run(tmp_path: Path) -> Run:
     run_id = uuid.uuid4().hex
     folder = RunFolder.create(tmp_path, run_id)
     record = RunRecord(run_id, "s", "/p", ("claude",), 0.0, history_start=0)
-    return Run(folder, record, Broadcast(), lambda _: 0, stop_deadline=5.0)
+    return owned(folder, record)
 
 
 def parts(run: Run | None) -> dict[str, dom.Node]:
@@ -115,8 +116,8 @@ def test_every_phase_has_words(run: Run) -> None:
     ],
 )
 def test_a_run_that_has_ended_says_how(run: Run, ending: tuple[Outcome, str], text: str) -> None:
-    run._ending = ending
-    run.finish(0)
+    to_stop(run, *ending)
+    finish(run, 0)
     shown = parts(run)
     assert (shown["status"].attributes["data-phase"], shown["status"].text) == ("ended", text)
     assert buttons(shown["stop"]) == []
@@ -129,7 +130,7 @@ def test_prompts_wait_until_claude_takes_them_up(run: Run) -> None:
     said(run, line(type="user", uuid="one", isReplay=True, message={"content": "one"}))
     assert queued(run) == ["Waits its turn two"]
     assert [button.text for button in buttons(parts(run)["queue"])] == ["Edit", "Remove"]
-    run.finish(0)
+    finish(run, 0)
     assert queued(run) == ["Was not taken up two"]
     names = [button.text for button in buttons(parts(run)["queue"])]
     assert names == ["Send again", "Edit", "Remove"]
@@ -142,7 +143,7 @@ def test_stop_is_there_as_long_as_there_is_something_to_stop(run: Run) -> None:
     run.state.step(Event.STOPPED)
     (button,) = buttons(parts(run)["stop"])
     assert "disabled" in button.attributes
-    run.finish(0)
+    finish(run, 0)
     assert buttons(parts(run)["stop"]) == []
 
 
@@ -151,7 +152,7 @@ def test_stderr_is_shown_while_the_run_lives_and_its_last_lines_only(run: Run) -
     run.folder.errors.write_text("".join(f"line {n}\n\n" for n in range(ERROR_LINES + 3)))
     (pre,) = [node for node in parts(run)["errors"].walk() if node.tag == "pre"]
     assert pre.text.split("\n") == [f"line {n}" for n in range(3, ERROR_LINES + 3)]
-    run.finish(1)  # now the transcript says it
+    finish(run, 1)  # now the transcript says it
     assert parts(run)["errors"].children == []
 
 
@@ -166,8 +167,8 @@ def test_hostile_texts_come_out_as_text(run: Run) -> None:
     shown = parts(run)
     assert queued(run) == [f"Waits its turn {HOSTILE}"]
     assert HOSTILE in shown["errors"].text
-    run._ending = (Outcome.FAILED, HOSTILE)
-    run.finish(1)
+    to_stop(run, Outcome.FAILED, HOSTILE)
+    finish(run, 1)
     assert parts(run)["status"].text == HOSTILE
     tags = {node.tag for element in shown.values() for node in element.walk()}
     assert tags == {"p", "ol", "li", "span", "div", "details", "summary", "pre", "button", "a", "b"}

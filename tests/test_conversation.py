@@ -11,8 +11,9 @@ from pathlib import Path
 import gevent
 import pytest
 
-from opcode_htmx.runs.folder import Outcome, RunFolder, RunRecord
+from opcode_htmx.runs.folder import RunFolder
 from opcode_htmx.runs.notify import Broadcast
+from opcode_htmx.runs.record import Outcome, RunRecord
 from opcode_htmx.runs.run import Run
 from opcode_htmx.runs.tail import CHUNK
 from opcode_htmx.view.blocks import Block, TextBlock
@@ -21,6 +22,7 @@ from opcode_htmx.view.fragments import Fragments
 
 from . import dom
 from .captured import Captured, capture, fragments, line
+from .supervision import finish, owned, to_stop
 
 SESSION = "11111111-1111-4111-8111-111111111111"
 
@@ -71,7 +73,7 @@ class Session:
             history_start=self.size(),
         )
         folder.store(record)
-        run = Run(folder, record, Broadcast(), lambda _: self.size(), stop_deadline=5.0)
+        run = owned(folder, record, lambda _: self.size())
         self.runs.append(run)
         return run
 
@@ -156,7 +158,7 @@ def test_what_happened_in_a_terminal_between_two_runs_stands_between_them(
         session.note(*turn(f"run {number}"))
         shown += [f"run {number}", f"run {number}!"]
         assert words(conversation) == shown
-        run.finish(0)
+        finish(run, 0)
         assert words(conversation) == shown
         session.note(*turn(f"terminal {number + 1}"))
         shown += [f"terminal {number + 1}", f"terminal {number + 1}!"]
@@ -168,7 +170,7 @@ def test_a_terminal_that_goes_on_while_it_is_watched_is_followed(session: Sessio
     run = session.begin()
     say(run, *turn("one"), RESULT)
     session.note(*turn("one"))
-    run.finish(0)
+    finish(run, 0)
     conversation = session.conversation()
     words(conversation)
     for number in range(3):
@@ -186,7 +188,7 @@ def test_a_run_that_has_not_ended_hides_the_history_that_it_writes(session: Sess
     say(second, *turn("two"))
     session.note(*turn("two"))
     assert words(conversation) == ["one", "one!", "two", "two!"]
-    run.finish(None)
+    finish(run, None)
     assert words(conversation)[:2] == ["one", "one!"]
     assert words(conversation).count("two") == words(session.conversation()).count("two") == 1
 
@@ -216,7 +218,7 @@ def test_half_a_line_is_not_shown_before_it_is_whole(session: Session) -> None:
 def test_half_a_line_at_the_end_of_a_run_is_shown_as_it_came(session: Session) -> None:
     run = session.begin()
     say(run, *turn("one"), b'{"type":"assist')
-    run.finish(-9)
+    finish(run, -9)
     assert words(session.conversation())[:3] == ["one", "one!", '{"type":"assist']
 
 
@@ -239,7 +241,7 @@ def test_the_end_of_a_run_says_what_is_to_be_said(
     cursor = conversation.cursor
     # the replayed prompt opened a turn and the result closed it
     run.catch_up()
-    run.finish(status)
+    finish(run, status)
     conversation.refresh()
     last = [f"{b.kind} {_text(b)}" for b in conversation.blocks() if b.kind in ("notice", "error")]
     assert last == expected
@@ -252,8 +254,8 @@ def test_a_run_that_a_person_stopped_is_no_error(session: Session) -> None:
     run = session.begin()
     say(run, prompt("one"))
     run.folder.errors.write_text("Terminated.\n")
-    run._ending = (Outcome.CANCELLED, "Stopped by you.")
-    run.finish(143)
+    to_stop(run, Outcome.CANCELLED, "Stopped by you.")
+    finish(run, 143)
     conversation = session.conversation()
     assert words(conversation) == ["one", "Terminated."]
     assert [block.kind for block in conversation.blocks()] == ["prompt", "notice"]
@@ -266,7 +268,7 @@ def test_a_run_whose_folder_was_cleared_away_is_told_by_claudes_history(
     run = session.begin()
     say(run, *turn("run"), RESULT)
     session.note(*turn("run"))
-    run.finish(0)
+    finish(run, 0)
     session.note(*turn("after"))
     shutil.rmtree(run.folder.path)
     expected = ["before", "before!", "run", "run!", "after", "after!"]
@@ -300,7 +302,7 @@ def test_the_cost_of_a_turn_is_known_from_the_first_run_on(session: Session) -> 
     fresh = session.begin()
     say(fresh, prompt("one"), result(1.0), result(1.5))
     session.note(prompt("one"))
-    fresh.finish(0)
+    finish(fresh, 0)
     assert costs(session.conversation()) == [1.0, 0.5]
     resumed = session.begin()
     say(resumed, prompt("two"), result(2.0), result(2.25))
@@ -406,15 +408,15 @@ def stages(session: Session) -> list[Callable[[], object]]:
         lambda: say(runs[-1], prompt("three")),
         lambda: say(runs[-1], answer("three!"), RESULT),
         lambda: session.note(*turn("three")),
-        lambda: runs[-1].finish(1),
+        lambda: finish(runs[-1], 1),
         lambda: session.note(*turn("four")),
         begin,
         lambda: say(runs[-1], *turn("five"), RESULT),
         lambda: session.note(*turn("five")),
-        lambda: runs[-1].finish(0),
+        lambda: finish(runs[-1], 0),
         begin,
         lambda: say(runs[-1], prompt("six")),
-        lambda: runs[-1].finish(0),
+        lambda: finish(runs[-1], 0),
         lambda: session.note(*turn("seven")),
     ]
 
@@ -473,7 +475,7 @@ def test_a_run_of_the_real_cli_is_the_same_page_from_its_folder_and_from_history
     say(run, *captured.stdout)
     session.note(*captured.history)
     run.catch_up()
-    run.finish(0)
+    finish(run, 0)
     conversation = session.conversation()
     conversation.refresh()
     live = [b.id for b in conversation.blocks() if b.kind not in ("ask", "summary")]

@@ -16,7 +16,8 @@ import pytest
 from gevent import subprocess
 
 from opcode_htmx.runs import folder as folder_module
-from opcode_htmx.runs.folder import InputClosed, InputFull, Outcome, RunEnd, RunFolder, RunRecord
+from opcode_htmx.runs.folder import InputClosed, InputFull, RunFolder
+from opcode_htmx.runs.record import Outcome, RunEnd, RunRecord
 
 from .supervision import until
 from .support import ROOT
@@ -198,11 +199,11 @@ def test_two_servers_never_mix_their_lines(folder: RunFolder, copied: Path) -> N
 
 
 def test_one_who_looks_before_he_sends_is_not_overtaken(folder: RunFolder, copied: Path) -> None:
-    with folder.sending() as send:
+    with folder.writing() as writer:
         other = gevent.spawn(folder.send, b"second\n")
         gevent.sleep(0.1)
         assert logged(folder) == b""
-        send(b"first\n")
+        writer.send(b"first\n")
     other.get(timeout=5)
     assert logged(folder) == b"first\nsecond\n"
 

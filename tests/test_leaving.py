@@ -9,8 +9,8 @@ from pathlib import Path
 import gevent
 import pytest
 
-from opcode_htmx.runs.folder import Outcome
 from opcode_htmx.runs.phases import Phase
+from opcode_htmx.runs.record import Outcome
 from opcode_htmx.runs.run import Run
 
 from .supervision import Room, idle, new_id, steps, until

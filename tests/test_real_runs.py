@@ -13,8 +13,8 @@ import pytest
 
 from opcode_htmx.claude import history
 from opcode_htmx.demo.messages_api import MessagesApi, Request, Scene, Text, ToolUse
-from opcode_htmx.runs.folder import Outcome
 from opcode_htmx.runs.phases import Phase
+from opcode_htmx.runs.record import Outcome
 from opcode_htmx.runs.run import Run
 
 from .supervision import Room, idle, lines, new_id, texts, until

@@ -19,9 +19,9 @@ from opcode_htmx.claude import command
 from opcode_htmx.runs import folder as folder_module
 from opcode_htmx.runs import process as process_module
 from opcode_htmx.runs import supervisor as supervisor_module
-from opcode_htmx.runs.folder import Outcome
 from opcode_htmx.runs.phases import Phase
 from opcode_htmx.runs.queue import PromptNotFound, PromptTaken, queue, take_back
+from opcode_htmx.runs.record import Outcome, RunRecord
 from opcode_htmx.runs.run import AlreadyAnswered, Run, RunNotLive
 from opcode_htmx.runs.starting import CannotStart
 from opcode_htmx.runs.supervisor import RunNotFound
@@ -157,7 +157,7 @@ def test_a_record_that_cannot_be_written_leaves_no_process_behind(
 ) -> None:
     store = folder_module.RunFolder.store
 
-    def full_disk(folder: folder_module.RunFolder, record: folder_module.RunRecord) -> None:
+    def full_disk(folder: folder_module.RunFolder, record: RunRecord) -> None:
         if record.pid is not None:
             raise OSError(28, "No space left on device")
         store(folder, record)
@@ -470,7 +470,7 @@ def test_a_request_that_a_page_has_read_is_open_though_the_run_has_not_been_told
 def test_two_phones_that_answer_at_once_answer_once(room: Room) -> None:
     run = room.prompt(steps(["ask", "r1"], FOREVER))
     asked(run)
-    with run.folder.sending():  # both have looked before either can speak
+    with run.folder.writing():  # both have looked before either can speak
         phones: list[gevent.Greenlet[..., None]] = [
             gevent.spawn(run.allow, "r1"),
             gevent.spawn(run.deny, "r1", "no"),

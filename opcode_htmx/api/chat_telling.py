@@ -28,7 +28,7 @@ from ..claude.messages import (
     TurnResult,
     User,
 )
-from ..runs.folder import Outcome
+from ..runs.record import Outcome
 from ..view.wording import command_output, interruption, prompt_text
 from .lines import Item, Kind
 

@@ -20,9 +20,9 @@ from simple_websocket import ConnectionClosed
 
 from ..claude import stream
 from ..claude.messages import TurnResult
-from ..runs.folder import Outcome
 from ..runs.leaving import in_words
 from ..runs.phases import Phase
+from ..runs.record import Outcome
 from ..runs.run import Run, RunNotLive
 from ..runs.starting import CannotStart
 from ..runs.supervisor import Supervisor

@@ -12,8 +12,8 @@ from json.encoder import encode_basestring
 from typing import Any
 
 from ..claude import messages, stream
-from ..runs.folder import Outcome
 from ..runs.phases import Phase
+from ..runs.record import Outcome
 from ..runs.run import Run
 from .frames import text_frame
 from .lines import Item, Kind

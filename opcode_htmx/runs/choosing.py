@@ -11,10 +11,10 @@ from pathlib import Path
 from ..claude.capabilities import Model
 from . import control
 from .control import ControlRefused
-from .folder import Outcome
 from .notify import Broadcast
 from .offer import models_offered_to
 from .options import Options, OptionStore
+from .record import Outcome
 from .run import Run, RunNotLive
 
 BYPASS = "bypassPermissions"

@@ -7,6 +7,7 @@ import uuid
 
 from ..claude import outgoing
 from ..claude.messages import ControlResponse, Json
+from .phases import Verb, why_not
 from .run import Run, RunNotLive
 
 ANSWER_SECONDS = 10.0
@@ -36,7 +37,7 @@ def change(run: Run, name: str, value: object) -> None:
 def request(run: Run, subtype: str, **arguments: object) -> Json:
     """Make a request and give Claude's answer. Raises ControlRefused, RunNotLive."""
     request_id = f"{outgoing.OURS}{uuid.uuid4().hex}"
-    with run.sending() as send:
+    with run.sending(Verb.CHANGE) as send:
         send(outgoing.control_line(request_id, subtype, **arguments))
     response = _response(run, request_id)
     if not response.ok:
@@ -51,7 +52,7 @@ def _response(run: Run, request_id: str) -> ControlResponse:
         if response := run.state.responses.get(request_id):
             return response
         if not run.live:
-            raise RunNotLive("This run has ended; send a prompt to go on with the session.")
+            raise RunNotLive(why_not(Verb.CHANGE, run.phase))
         if time.monotonic() >= until:
             raise ControlRefused("Claude does not answer just now. Try again in a moment.")
         run.changed.wait(seen, max(0.0, until - time.monotonic()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 
-from .folder import Outcome
+from .record import Outcome
 
 FROM_OUTSIDE = frozenset({signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGKILL})
 

@@ -7,35 +7,24 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
-import re
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
-from enum import StrEnum
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
-import gevent
 from gevent.socket import wait_write
 
-RUN_ID = re.compile(r"[0-9a-f]{32}")
+from .. import whole_files
+from . import locks
+from .record import Outcome, RunEnd, RunRecord, StopRequest
+
 RECORD_VERSION = 1
 WRITE_SECONDS = 10.0
 """How long Claude may leave its stdin unread before a prompt is refused."""
 HANGS = "Claude does not read its input: it seems to hang. Stop it, then send again."
 BUSY = "Claude does not read its input just now. Try again in a moment or, if it hangs, stop it."
-
-
-class Outcome(StrEnum):
-    """How a run ended; exactly one of these."""
-
-    COMPLETED = "completed"
-    CANCELLED = "cancelled"
-    FAILED = "failed"
-    TIMED_OUT = "timed out"
-    INTERRUPTED = "interrupted"
 
 
 class InputClosed(Exception):
@@ -44,42 +33,6 @@ class InputClosed(Exception):
 
 class InputFull(InputClosed):
     """Claude has left its stdin unread for too long: the line did not get through whole."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunEnd:
-    """How and when a run ended. `exit_status` is None when nobody was there to see it."""
-
-    outcome: Outcome
-    at: float
-    cause: str
-    exit_status: int | None
-    history_end: int
-    """Size in bytes of Claude's history file when the run had ended."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunRecord:
-    """Who and what a run is: the content of run.json. Times are seconds since the epoch."""
-
-    id: str
-    session_id: str
-    project_path: str
-    argv: tuple[str, ...]
-    created_at: float
-    history_start: int
-    """Size in bytes of Claude's history file before the run: what stands in it comes before us."""
-    pid: int | None = None
-    process_started_at: float | None = None
-    end: RunEnd | None = None
-    config_dir: str = ""
-    """The config folder that Claude works with; another one is another login, or the demo."""
-
-    def started(self, pid: int, started_at: float) -> RunRecord:
-        return replace(self, pid=pid, process_started_at=started_at)
-
-    def ended(self, end: RunEnd) -> RunRecord:
-        return replace(self, end=end)
 
 
 class RunFolder:
@@ -94,10 +47,14 @@ class RunFolder:
         """Exists once a part of a line is in the pipe: what comes behind it would be garbled."""
         self.output = path / "out.ndjson"
         self.errors = path / "err.log"
+        self.stop_request = path / "stop.json"
+        """Exists once the run is to end; whoever owns it sees to that."""
+        self.owner = path / "owner"
+        """Locked by the worker that waits for the run's end and records it."""
 
     @classmethod
-    def create(cls, root: Path, run_id: str) -> RunFolder:
-        folder = cls(root / run_id)
+    def create(cls, root: Path, name: str) -> RunFolder:
+        folder = cls(root / name)
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.path.mkdir(mode=0o700)
         os.mkfifo(folder.input_pipe, 0o600)
@@ -126,52 +83,80 @@ class RunFolder:
             os.fsync(file.fileno())
         temporary.replace(self.record_path)
 
+    def publish(self, run_id: str) -> RunFolder:
+        """The folder under its own name, which is what other workers look for: with a record."""
+        return RunFolder(self.path.rename(self.path.with_name(run_id)))
+
+    # --- who owns it, and that it is to end ---------------------------------------------------
+
+    def own(self) -> int | None:
+        """Become the owner; None if somebody is. To close the descriptor is to give it up."""
+        return locks.take(self.owner)
+
+    def ask_to_stop(self, request: StopRequest) -> StopRequest:
+        """Leave word that the run is to end. What counts, since the first who asks is heard."""
+        draft = self.path / f".stop-{os.getpid()}-{id(request)}"
+        try:
+            try:
+                whole_files.write(draft, json.dumps(asdict(request)).encode())
+                os.link(draft, self.stop_request)
+            finally:
+                draft.unlink(missing_ok=True)
+        except FileExistsError:
+            return self.asked_to_stop() or request
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            # Stop works on a full disk, too: the mere file says enough
+            self.stop_request.touch(mode=0o600)
+        return request
+
+    def asked_to_stop(self) -> StopRequest | None:
+        """What was asked for, if the run is to end."""
+        try:
+            found = json.loads(self.stop_request.read_bytes() or b"{}")
+        except FileNotFoundError:
+            return None
+        except ValueError:
+            found = {}
+        if found.get("outcome") not in set(Outcome):
+            return StopRequest(Outcome.CANCELLED, "Stopped by you.", time.time())
+        return StopRequest(Outcome(found["outcome"]), str(found["cause"]), float(found["at"]))
+
+    # --- what is sent -------------------------------------------------------------------------
+
     def send(self, line: bytes) -> None:
         """Note `line` in in.ndjson, then hand it to Claude. Whole lines, one writer at a time.
 
         Raises InputClosed when nobody reads at the other end; InputFull when the line has been
         noted but did not get through.
         """
-        with self.sending() as send:
-            send(line)
+        with self.writing() as writer:
+            writer.send(line)
 
     def note(self, line: bytes) -> None:
         """Put `line` into in.ndjson only. Raises InputClosed when the folder has been removed."""
-        with self._writing() as log:
-            _append(log, line)
+        with self.writing() as writer:
+            writer.note(line)
 
     @contextlib.contextmanager
-    def sending(self) -> Iterator[Callable[[bytes], None]]:
-        """What sends a line as `send` does, while nobody else can: to look before one speaks."""
-        with self._writing() as log:
+    def writing(self) -> Iterator[InputWriter]:
+        """While this lasts, nobody else writes, here or in another worker: to look, then speak.
 
-            def send(line: bytes) -> None:
-                pipe = self._open_input()
-                try:
-                    _append(log, line)
-                    self._write_all(pipe, line)
-                finally:
-                    os.close(pipe)
+        Raises InputClosed when the folder has been removed.
+        """
+        try:
+            log = os.open(self.input_log, os.O_WRONLY | os.O_APPEND)
+        except FileNotFoundError as error:
+            raise InputClosed("The folder of this run has been removed.") from error
+        try:
+            locks.wait_for(log)
+            yield InputWriter(self, log)
+        finally:
+            os.close(log)
 
-            yield send
-
-    def _write_all(self, pipe: int, line: bytes) -> None:
-        rest = memoryview(line)
-        while rest:
-            try:
-                rest = rest[os.write(pipe, rest) :]
-            except BlockingIOError:
-                try:
-                    wait_write(pipe, timeout=WRITE_SECONDS, timeout_exc=InputFull)
-                except InputFull:
-                    if len(rest) == len(line):
-                        raise InputFull(BUSY) from None
-                    self.input_cut.touch(mode=0o600)
-                    raise InputFull(HANGS) from None
-            except BrokenPipeError as error:
-                raise InputClosed("Claude has ended and takes no more input.") from error
-
-    def _open_input(self) -> int:
+    def open_input(self) -> int:
+        """Claude's stdin, to write to. Raises InputClosed, OSError."""
         if self.input_cut.exists():
             raise InputClosed(HANGS)
         try:
@@ -181,23 +166,7 @@ class RunFolder:
                 raise InputClosed("Claude has ended and takes no more input.") from error
             raise
 
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[int]:
-        """The input log, locked against other greenlets and other workers alike."""
-        try:
-            log = os.open(self.input_log, os.O_WRONLY | os.O_APPEND)
-        except FileNotFoundError as error:
-            raise InputClosed("The folder of this run has been removed.") from error
-        try:
-            while True:
-                try:
-                    fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    gevent.sleep(0.01)
-            yield log
-        finally:
-            os.close(log)
+    # --- what came out ------------------------------------------------------------------------
 
     def last_output(self) -> float:
         """When Claude last wrote to its stdout, in seconds since the epoch; now, if unknown."""
@@ -213,6 +182,51 @@ class RunFolder:
             file.seek(max(0, size - 64 * 1024))
             text = file.read().decode("utf-8", "replace")
         return [line for line in text.splitlines() if line.strip()][-limit:]
+
+
+class InputWriter:
+    """Writes lines for one run, for as long as its input log is locked."""
+
+    def __init__(self, folder: RunFolder, log: int) -> None:
+        self._folder = folder
+        self._log = log
+
+    def note(self, line: bytes) -> None:
+        """Put `line` among those that were sent, without sending it. Raises OSError."""
+        _append(self._log, line)
+
+    def send(self, line: bytes) -> None:
+        """Note `line`, then hand it to Claude. Raises InputClosed, InputFull, OSError."""
+        pipe = self._folder.open_input()
+        try:
+            self.note(line)
+            self._write(pipe, line)
+        finally:
+            os.close(pipe)
+
+    def deliver(self, line: bytes) -> None:
+        """Hand Claude a line that has been noted before. Raises InputClosed, InputFull, OSError."""
+        pipe = self._folder.open_input()
+        try:
+            self._write(pipe, line)
+        finally:
+            os.close(pipe)
+
+    def _write(self, pipe: int, line: bytes) -> None:
+        rest = memoryview(line)
+        while rest:
+            try:
+                rest = rest[os.write(pipe, rest) :]
+            except BlockingIOError:
+                try:
+                    wait_write(pipe, timeout=WRITE_SECONDS, timeout_exc=InputFull)
+                except InputFull:
+                    if len(rest) == len(line):
+                        raise InputFull(BUSY) from None
+                    self._folder.input_cut.touch(mode=0o600)
+                    raise InputFull(HANGS) from None
+            except BrokenPipeError as error:
+                raise InputClosed("Claude has ended and takes no more input.") from error
 
 
 def _append(log: int, line: bytes) -> None:

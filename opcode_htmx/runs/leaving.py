@@ -3,20 +3,29 @@
 A phone that locks, reloads or changes its network is back within seconds, so a run is ended only
 when its last viewer has been gone for the whole grace. A run that nobody has looked at counts from
 its start; one that an earlier server left counts from the start of this server.
+
+Whoever looks holds a lock on a file of the session, so that the worker that owns the run knows of
+viewers in the other ones; the file's time says when somebody was there last.
 """
 
 from __future__ import annotations
 
 import contextlib
+import logging
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 import gevent
 
-from .folder import Outcome
+from . import locks
 from .phases import OPEN_TURN, Phase
+from .record import Outcome
 from .run import Run, RunNotLive
+
+log = logging.getLogger(__name__)
 
 CHECK_SECONDS = 0.5
 
@@ -32,50 +41,105 @@ class Leaving:
 
     def __init__(
         self,
-        live: Callable[[], Iterable[Run]],
+        folder: Path,
+        owned: Callable[[], Iterable[Run]],
         keeps_running: Callable[[str], bool],
         grace: float,
     ) -> None:
-        """`keeps_running` says of a session id whether its run goes on without a viewer."""
-        self._live = live
+        """`folder` is for the files of the sessions; `owned` are the runs that are ours to end.
+
+        `keeps_running` says of a session id whether its run goes on without a viewer.
+        """
+        self._folder = folder
+        self._owned = owned
         self._keeps_running = keeps_running
         self._grace = grace
         self._viewers: Counter[str] = Counter()
+        self._locks: dict[str, int] = {}
         self._began = time.time()
-        self._last_seen: dict[str, float] = {}
         self._watch = gevent.spawn(self._end_what_was_left)
 
     @contextlib.contextmanager
     def viewing(self, session_id: str) -> Iterator[None]:
         """While this lasts, somebody looks at the session."""
         self._viewers[session_id] += 1
+        if session_id not in self._locks:
+            self._lock(session_id)
         try:
             yield
         finally:
             self._viewers[session_id] -= 1
-            self._viewers += Counter()  # forget those that nobody looks at
-            self.seen(session_id)
+            if not self._viewers[session_id]:
+                del self._viewers[session_id]
+                self.seen(session_id)
+                self._unlock(session_id)
+
+    def is_viewed(self, session_id: str) -> bool:
+        """Whether somebody looks at the session, through whichever worker."""
+        if self._viewers[session_id]:
+            return True
+        with contextlib.suppress(OSError):
+            lock = self._open(session_id)
+            try:
+                return not locks.attempt(lock)
+            finally:
+                os.close(lock)
+        return False
 
     def seen(self, session_id: str) -> None:
         """Somebody was there just now, with a page that keeps no socket."""
-        self._last_seen[session_id] = time.time()
+        try:
+            os.close(self._open(session_id))
+            os.utime(self._folder / session_id)
+        except OSError:  # then a run may be ended that somebody has just left
+            log.exception("that session %s was looked at could not be noted", session_id)
 
     def close(self) -> None:
         self._watch.kill()
+        for session_id in list(self._locks):
+            self._unlock(session_id)
+
+    def _lock(self, session_id: str) -> None:
+        try:
+            lock = self._open(session_id)
+        except OSError:
+            log.exception("that session %s is looked at could not be noted", session_id)
+            return
+        # who asks whether somebody looks holds it for a moment
+        while not locks.attempt(lock, shared=True):
+            gevent.sleep(locks.POLL_SECONDS)
+        self._locks[session_id] = lock
+
+    def _unlock(self, session_id: str) -> None:
+        if (lock := self._locks.pop(session_id, None)) is not None:
+            os.close(lock)
+
+    def _open(self, session_id: str) -> int:
+        try:
+            return os.open(self._folder / session_id, os.O_RDWR | os.O_CREAT, 0o600)
+        except FileNotFoundError:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return os.open(self._folder / session_id, os.O_RDWR | os.O_CREAT, 0o600)
 
     def _end_what_was_left(self) -> None:
         while True:
             gevent.sleep(CHECK_SECONDS)
-            for run in self._live():
+            for run in self._owned():
                 if run.phase is not Phase.STOPPING and self._was_left(run):
                     self._end(run)
 
     def _was_left(self, run: Run) -> bool:
         session_id = run.record.session_id
-        if self._viewers[session_id] or self._keeps_running(session_id):
+        if self._keeps_running(session_id):
+            return False
+        if self.is_viewed(session_id):
+            # a worker that is killed cannot say that its viewers have gone
+            self.seen(session_id)
             return False
         began = max(self._began, run.record.created_at)
-        return time.time() - max(began, self._last_seen.get(session_id, 0.0)) >= self._grace
+        with contextlib.suppress(OSError):
+            began = max(began, (self._folder / session_id).stat().st_mtime)
+        return time.time() - began >= self._grace
 
     def _end(self, run: Run) -> None:
         working = run.phase in OPEN_TURN

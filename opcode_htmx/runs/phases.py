@@ -1,4 +1,7 @@
-"""The life of a run: its phases, what can happen, and the one table that says what follows."""
+"""The life of a run: its phases, what can happen, what may be asked of it, and what follows.
+
+One table for what happens and one for the verbs; docs/runs.md shows both.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ from enum import StrEnum
 
 
 class Phase(StrEnum):
+    QUEUED = "queued"
+    """There is no process yet: as many run already as may run at once."""
     STARTING = "starting"
     """The process has been started and has not said anything yet."""
     WORKING = "working"
@@ -22,19 +27,38 @@ class Phase(StrEnum):
 
 
 class Event(StrEnum):
+    LAUNCHED = "launched"
+    """Its process has been started."""
     PROMPTED = "prompted"
     ACTIVE = "active"
+    """Claude has said something that belongs to a turn."""
     ASKED = "asked"
     ANSWERED = "answered"
     TURN_ENDED = "turn ended"
     STOPPED = "stopped"
+    """Somebody, or a limit, wants it to end."""
     EXITED = "exited"
+    """The process, and all that it had started, is gone."""
+
+
+class Verb(StrEnum):
+    PROMPT = "prompt"
+    TAKE_BACK = "take back"
+    """A prompt that waits."""
+    ANSWER = "answer"
+    """Allow or deny what Claude asks."""
+    CHANGE = "change"
+    """Its model, effort or permission mode."""
+    STOP = "stop"
 
 
 LIVE = frozenset(Phase) - {Phase.ENDED}
+PROCESS = LIVE - {Phase.QUEUED}
+"""Those in which there is a process."""
 OPEN_TURN = frozenset({Phase.STARTING, Phase.WORKING, Phase.WAITING})
 
 TRANSITIONS: Mapping[tuple[Phase, Event], Phase] = {
+    (Phase.QUEUED, Event.LAUNCHED): Phase.STARTING,
     (Phase.STARTING, Event.ACTIVE): Phase.WORKING,
     (Phase.STARTING, Event.ASKED): Phase.WAITING,
     (Phase.STARTING, Event.TURN_ENDED): Phase.IDLE,
@@ -50,6 +74,32 @@ TRANSITIONS: Mapping[tuple[Phase, Event], Phase] = {
 }
 """What follows; a pair that is not listed leaves the phase as it is."""
 
+VERBS: Mapping[Verb, frozenset[Phase]] = {
+    Verb.PROMPT: LIVE - {Phase.STOPPING},
+    # what an ended run has left unread may be taken off the list of what waits
+    Verb.TAKE_BACK: frozenset(Phase) - {Phase.STOPPING},
+    # an agent in the background may ask while a turn is open or over
+    Verb.ANSWER: PROCESS - {Phase.STOPPING},
+    Verb.CHANGE: PROCESS - {Phase.STOPPING},
+    Verb.STOP: LIVE,
+}
+"""In which phases a verb is allowed; in another one it is refused, with `why_not`."""
+
 
 def after(phase: Phase, event: Event) -> Phase:
     return TRANSITIONS.get((phase, event), phase)
+
+
+def why_not(verb: Verb, phase: Phase) -> str:
+    """Why a run does not do this now: a sentence for the person; empty if it does."""
+    if phase in VERBS[verb]:
+        return ""
+    match phase, verb:
+        case Phase.ENDED, Verb.STOP:
+            return "This run has ended already."
+        case Phase.QUEUED, _:
+            return "Claude has not been started for this session yet."
+        case Phase.STOPPING, _:
+            return "Claude is being stopped; send a prompt to go on with the session."
+        case _:
+            return "This run has ended; send a prompt to go on with the session."

@@ -1,6 +1,7 @@
 """One conversation with one Claude process: its state and the verbs that steer it.
 
-Knows the files and the process of the run; nothing of other runs and nothing of the web.
+Knows the files of the run; nothing of other runs and nothing of the web. Every worker follows the
+files and may steer; what only one of them may do, its owner does (see owner.py).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import gevent
 from gevent.event import Event as Flag
@@ -17,12 +18,10 @@ from gevent.lock import BoundedSemaphore
 
 from ..claude import outgoing, stream
 from ..claude.messages import ImageContent, Json, PermissionRequest
-from . import stopping
-from .ending import how_it_ended
-from .folder import InputClosed, InputFull, Outcome, RunEnd, RunFolder, RunRecord
+from .folder import InputClosed, InputFull, RunFolder
 from .notify import Broadcast
-from .phases import OPEN_TURN, Event, Phase
-from .process import ClaudeProcess, sweep
+from .phases import Event, Phase, Verb, why_not
+from .record import Outcome, RunRecord, StopRequest
 from .state import RunState
 from .tail import LineReader
 
@@ -33,35 +32,45 @@ ERROR_LINES = 20
 
 
 class RunNotLive(Exception):
-    """A verb for a run that has ended or is ending."""
+    """A verb that the run does not do in the phase that it is in; the message says why."""
 
 
 class AlreadyAnswered(Exception):
     """A request of Claude's that is no longer open; the message says what became of it."""
 
 
+class Duties(Protocol):
+    """What one worker does for a run, and the others do not."""
+
+    def end(self) -> None:
+        """End what there is of the process, since the run is to stop."""
+
+    def refuse_unsupported(self) -> None:
+        """Answer the requests of unknown kinds, which would otherwise hold Claude for ever."""
+
+    def let_go(self) -> None:
+        """Leave the run to another worker, or to the next server."""
+
+
 class Run:
     """A run that lives, or one that has ended and is kept as a record."""
 
-    def __init__(
-        self,
-        folder: RunFolder,
-        record: RunRecord,
-        changed: Broadcast,
-        history_end: Callable[[float], int],
-        stop_deadline: float,
-    ) -> None:
+    def __init__(self, folder: RunFolder, record: RunRecord, changed: Broadcast) -> None:
         self.folder = folder
         self.record = record
         self.state = RunState()
         self.changed = changed
         """Shared by the runs of a session."""
         self.idle_since = time.time()
-        self._process: ClaudeProcess | None = None
-        self._greenlets: list[gevent.Greenlet[..., None]] = []
-        self._history_end = history_end
-        self._stop_deadline = stop_deadline
-        self._ending: tuple[Outcome, str] | None = None
+        self.owner: Duties | None = None
+        """Set in the worker that owns the run."""
+        self.ahead = 0
+        """How many runs are before it in the queue, as long as it waits there."""
+        self.stopping: StopRequest | None = None
+        self.stopped_in: Phase | None = None
+        """What it was doing when it was to stop."""
+        self._follower: gevent.Greenlet[..., None] | None = None
+        self._record_seen = 0
         self._output = LineReader(folder.output)
         self._input = LineReader(folder.input_log)
         self._folding = BoundedSemaphore(1)
@@ -70,6 +79,8 @@ class Run:
         if record.end:
             self.state.step(Event.EXITED)
             self._ended.set()
+        elif not record.launched:
+            self.state.phase = Phase.QUEUED
 
     @property
     def id(self) -> str:
@@ -95,7 +106,7 @@ class Run:
 
         Raises RunNotLive when the process is gone or going, or does not read.
         """
-        with self.sending(prompt_id) as send:
+        with self.sending(Verb.PROMPT, prompt_id) as send:
             if not self.has_sent(prompt_id):
                 send(outgoing.prompt_line(prompt_id, text, images))
 
@@ -126,14 +137,14 @@ class Run:
         `permissions` are updates of Claude's rules or mode that go with it.
         Raises AlreadyAnswered; RunNotLive, also when Claude does not read: then it stays open.
         """
-        with self.sending(request_id) as send:
+        with self.sending(Verb.ANSWER, request_id) as send:
             ask = self._open_ask(request_id)
             given = {**ask.input, **(changes or {})}
             send(outgoing.allow_line(request_id, given, permissions, time.time()))
 
     def deny(self, request_id: str, reason: str) -> None:
         """Refuse an open request. Raises as `allow` does."""
-        with self.sending(request_id) as send:
+        with self.sending(Verb.ANSWER, request_id) as send:
             self._open_ask(request_id)
             send(outgoing.deny_line(request_id, reason, time.time()))
 
@@ -142,18 +153,23 @@ class Run:
 
         Raises RunNotLive when it has ended already. A second stop changes nothing.
         """
-        if not self.live or self._process is None:
-            raise RunNotLive("This run has ended already.")
-        if self._ending is None:
-            self._ending = (outcome, cause)
-            open_turn = self.phase in OPEN_TURN
+        self._check(Verb.STOP)
+        if self.stopping:
+            return
+        wanted = StopRequest(outcome, cause, time.time())
+        try:
+            wanted = self.folder.ask_to_stop(wanted)
+        except OSError:  # its folder is gone, say: it ends all the same
+            log.exception("that run %s is to stop could not be noted", self.id)
+        self._heed(wanted)
+
+    def _heed(self, wanted: StopRequest) -> None:
+        if self.stopping is None:
+            self.stopping, self.stopped_in = wanted, self.phase
             self.state.step(Event.STOPPED)
             self.changed.notify()
-            self._greenlets.append(
-                gevent.spawn(
-                    stopping.end, self, self._process, self._stop_deadline, open_turn=open_turn
-                )
-            )
+            if self.owner:
+                self.owner.end()
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait for the end, at most `timeout` seconds; whether it has come."""
@@ -181,27 +197,29 @@ class Run:
         return f"This was answered already{at}: {'allowed' if answer.allowed else 'denied'}."
 
     @contextlib.contextmanager
-    def sending(self, about: str = "") -> Iterator[Callable[[bytes], None]]:
+    def sending(self, verb: Verb, about: str = "") -> Iterator[Callable[[bytes], None]]:
         """What sends a line, while the state is up to date and nobody else can send one.
 
         `about` is the id of the prompt, or of the request, that the line is about: it is noted
-        when the line does not get through. Raises RunNotLive.
+        when the line does not get through. As long as there is no process, a line is kept for it.
+        Raises RunNotLive where the phase does not allow the verb.
         """
-        self._check_live()
+        self._check(verb)
         try:
-            with self.folder.sending() as send:
+            with self.folder.writing() as writer:
                 self.catch_up()  # another worker, or another phone, may have been first
-                self._check_live()
-                yield send
+                self.look()
+                self._check(verb)
+                yield writer.note if self.phase is Phase.QUEUED else writer.send
         except InputClosed as error:
             if about and isinstance(error, InputFull):
                 self.note(outgoing.undelivered_line(about))
             raise RunNotLive(str(error)) from error
         self.catch_up()
 
-    def _check_live(self) -> None:
-        if self.phase in (Phase.STOPPING, Phase.ENDED):
-            raise RunNotLive("This run has ended; send a prompt to go on with the session.")
+    def _check(self, verb: Verb) -> None:
+        if words := why_not(verb, self.phase):
+            raise RunNotLive(words)
 
     # --- following the files ----------------------------------------------------------------
 
@@ -209,14 +227,19 @@ class Run:
         """Call `callback` once the run has ended; at once if it has already."""
         self._ended.rawlink(lambda _: callback())
 
-    def begin(self, process: ClaudeProcess) -> None:
-        """Follow the files of a run and wait for the end of `process`, each in a greenlet."""
-        self._process = process
-        self._greenlets = [gevent.spawn(self._follow), gevent.spawn(self._await_exit, process)]
+    def follow(self) -> None:
+        """Follow the files of the run, in a greenlet."""
+        self._follower = gevent.spawn(self._follow)
+        # what was written before there was somebody to follow
+        self.files_changed()
 
     def let_go(self) -> None:
-        """Follow the run no longer. It goes on, for the next server to adopt."""
-        gevent.killall(self._greenlets)
+        """Follow the run no longer. It goes on, for another worker or the next server."""
+        if self._follower:
+            self._follower.kill()
+        if self.owner:
+            self.owner.let_go()
+            self.owner = None
 
     def files_changed(self) -> None:
         self._files_changed.set()
@@ -227,23 +250,13 @@ class Run:
             self._files_changed.clear()
             try:
                 self.catch_up()
+                self.look()
             except OSError:  # no file descriptor left, say: the next change tries again
                 log.exception("run %s cannot be followed just now", self.id)
-            self._refuse_unsupported()
+            if self.owner:
+                self.owner.refuse_unsupported()
             # stderr changes the page too, although it is no part of the state
             self.changed.notify()
-
-    def _refuse_unsupported(self) -> None:
-        """Answer requests of unknown kinds, which would otherwise hold Claude for ever."""
-        for request_id in list(self.state.unsupported):
-            try:
-                self.folder.send(outgoing.refusal_line(request_id))
-            except InputClosed:
-                return
-            except OSError:
-                log.exception("a request of run %s could not be refused", self.id)
-                return
-            self.catch_up()
 
     def catch_up(self, last: bool = False) -> None:
         """Fold the lines that are new, giving way to other greenlets in a flood."""
@@ -262,29 +275,42 @@ class Run:
                         gevent.sleep(0)
         self.changed.notify()
 
-    # --- the end ----------------------------------------------------------------------------
+    # --- what is recorded -------------------------------------------------------------------
 
-    def _await_exit(self, process: ClaudeProcess) -> None:
-        status = process.wait()
-        sweep(self.id)
-        self.finish(status)
+    def look(self) -> None:
+        """Take over what other workers have noted: that the run has begun, is to end, has ended."""
+        if not self.live:
+            return
+        if self.owner is None and (record := self._changed_record()):
+            if record.end:
+                self.catch_up(last=True)
+                self.conclude(record)
+                return
+            self.launched(record)
+        if self.stopping is None and (wanted := self.folder.asked_to_stop()):
+            self._heed(wanted)
 
-    def finish(self, status: int | None) -> None:
-        """Record how the process ended. `status` is None when nobody saw it."""
+    def _changed_record(self) -> RunRecord | None:
         try:
-            self.catch_up(last=True)
-        except OSError:  # the end is recorded all the same
-            log.exception("the last lines of run %s could not be read", self.id)
-        outcome, cause = self._ending or how_it_ended(
-            status, open_turn=self.phase in OPEN_TURN, watched=self._process is not None
-        )
-        history_end = self._history_end(self.folder.last_output())
-        end = RunEnd(outcome, time.time(), cause, status, history_end)
-        self.record = self.record.ended(end)
-        try:
-            self.folder.store(self.record)
-        except OSError:  # the folder is gone or the disk is full; the run is over all the same
-            log.exception("the end of run %s could not be recorded", self.id)
+            inode = self.folder.record_path.stat().st_ino
+            if inode == self._record_seen:
+                return None
+            record = self.folder.load()
+        except (OSError, ValueError, KeyError, TypeError):
+            return None  # it was cleared away, which whoever lists the runs will see
+        self._record_seen = inode
+        return record
+
+    def launched(self, record: RunRecord) -> None:
+        """Its process has been started, as `record` says."""
+        self.record = record
+        if record.launched:
+            self.state.step(Event.LAUNCHED)
+        self.changed.notify()
+
+    def conclude(self, record: RunRecord) -> None:
+        """It is over, as `record` says."""
+        self.record = record
         self.state.step(Event.EXITED)
         self._ended.set()
         self._files_changed.set()

@@ -1,6 +1,6 @@
-"""Start Claude's process for a run: its settings, its folder with the record, the process itself.
+"""Start Claude's process for a run: first its folder with the record, then the process itself.
 
-Knows nothing of the other runs.
+Knows nothing of the other runs, of which so many may run already that this one has to wait.
 """
 
 from __future__ import annotations
@@ -9,15 +9,19 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..claude import command, history
 from ..claude.capabilities import Model
 from . import process
 from .choosing import Choosing
-from .folder import RunFolder, RunRecord
+from .folder import RunFolder
 from .process import ClaudeProcess
+from .record import RunRecord
+
+UNPUBLISHED = ".new-"
+"""How the name of a folder begins that is not for others to see yet."""
 
 
 class CannotStart(Exception):
@@ -41,6 +45,8 @@ class RunSettings:
     keep_running: bool = True
     """Whether a run goes on without a viewer, unless a person has chosen for its session."""
     disconnect_grace: float = 60.0
+    max_runs: int = 0
+    """Processes at once; more runs wait in a queue. 0: as many as there are."""
     models: Callable[[], tuple[Model, ...]] = tuple
     """Those that Claude has named where it was asked without a run."""
 
@@ -49,46 +55,66 @@ class RunSettings:
         return self.runs_dir.parent / "attached" / session_id
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
-    """A run whose process has been started."""
+def prepare(settings: RunSettings, session_id: str, project: Path) -> tuple[RunFolder, RunRecord]:
+    """The folder of a run that has no process yet, not published, with its record.
 
-    folder: RunFolder
-    record: RunRecord
-    process: ClaudeProcess
-
-
-def start(settings: RunSettings, choosing: Choosing, session_id: str, project: Path) -> Started:
-    """Start Claude in `project`; it resumes the session if that has a history.
-
-    Raises CannotStart, and leaves nothing behind then.
+    Raises CannotStart, OSError; leaves nothing behind then.
     """
+    if not project.is_dir():
+        raise CannotStart(f"The folder {project} does not exist any more.")
     run_id = uuid.uuid4().hex
+    record = RunRecord(
+        id=run_id,
+        session_id=session_id,
+        project_path=str(project),
+        argv=(),
+        created_at=time.time(),
+        history_start=history.size(settings.history_file(session_id)),
+        config_dir=str(settings.config_dir),
+    )
+    folder = None
+    try:
+        settings.attached(session_id).mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = RunFolder.create(settings.runs_dir, f"{UNPUBLISHED}{run_id}")
+        folder.store(record)
+    except OSError as error:
+        if folder:
+            shutil.rmtree(folder.path, ignore_errors=True)
+        raise _cannot(error) from error
+    return folder, record
+
+
+def launch(
+    settings: RunSettings, choosing: Choosing, folder: RunFolder, record: RunRecord
+) -> tuple[RunRecord, ClaudeProcess]:
+    """Start Claude for a run that was prepared; it resumes the session if that has a history.
+
+    Raises CannotStart, and leaves no process behind then.
+    """
     started = None
     try:
+        record = _as_chosen(settings, choosing, record)
+        environment = command.environment(command.TELL_MORE, settings.environment)
+        project = Path(record.project_path)
         if not project.is_dir():
             raise CannotStart(f"The folder {project} does not exist any more.")
-        settings.attached(session_id).mkdir(mode=0o700, parents=True, exist_ok=True)
-        record = _new_record(settings, choosing, run_id, session_id, project)
-        folder = RunFolder.create(settings.runs_dir, run_id)
-        folder.store(record)
-        environment = command.environment(command.TELL_MORE, settings.environment)
-        started = process.spawn(record.argv, project, environment, folder, run_id)
+        started = process.spawn(record.argv, project, environment, folder, record.id)
         record = record.started(started.identity.pid, started.identity.started_at)
         folder.store(record)
     except OSError as error:
         if started:
             started.kill()
-        # else the next server would take it for a run that was interrupted
-        shutil.rmtree(settings.runs_dir / run_id, ignore_errors=True)
-        reason = error.strerror or str(error)
-        raise CannotStart(f"Claude could not be started: {reason}.") from error
-    return Started(folder, record, started)
+        raise _cannot(error) from error
+    return record, started
 
 
-def _new_record(
-    settings: RunSettings, choosing: Choosing, run_id: str, session_id: str, project: Path
-) -> RunRecord:
+def _cannot(error: OSError) -> CannotStart:
+    return CannotStart(f"Claude could not be started: {error.strerror or error}.")
+
+
+def _as_chosen(settings: RunSettings, choosing: Choosing, record: RunRecord) -> RunRecord:
+    """The record with the command line that the session's options make."""
+    session_id = record.session_id
     options = choosing.options(session_id)
     before = settings.history_file(session_id)
     argv = command.build(
@@ -101,12 +127,4 @@ def _new_record(
         allow_bypass=settings.allow_bypass,
         readable=settings.attached(session_id),
     )
-    return RunRecord(
-        id=run_id,
-        session_id=session_id,
-        project_path=str(project),
-        argv=argv,
-        created_at=time.time(),
-        history_start=history.size(before),
-        config_dir=str(settings.config_dir),
-    )
+    return replace(record, argv=argv, history_start=history.size(before))

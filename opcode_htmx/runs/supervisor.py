@@ -1,4 +1,4 @@
-"""All runs: start one, find it, adopt what an earlier server left, end what has been idle.
+"""All runs of this machine: start one, find it, adopt what another server or worker has left.
 
 The only place where runs are made. Knows nothing of how they are shown.
 """
@@ -7,29 +7,38 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
+import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import gevent
+from gevent.event import Event as Flag
 from gevent.lock import BoundedSemaphore
 
-from ..claude import history, outgoing
+from ..claude import history
 from ..claude.messages import ImageContent
 from . import process, starting
+from .admission import Admission
 from .choosing import Choosing
-from .folder import RUN_ID, InputClosed, Outcome, RunFolder, RunRecord
+from .folder import RunFolder
 from .leaving import Leaving
 from .notify import Broadcast
+from .owner import Owner
 from .phases import Phase
 from .process import ProcessIdentity
+from .record import RUN_ID, Outcome, RunRecord
 from .run import Run, RunNotLive
 from .starting import CannotStart, RunSettings
 from .watch import FolderWatcher
 
 log = logging.getLogger(__name__)
 
-IDLE_CHECK_SECONDS = 1.0
+ROUND_SECONDS = 1.0
+"""How often is looked for runs that have lost their owner, that are idle, that may start."""
+CLOCK_TICK_NS = 20_000_000
+"""What changes within this time of a change may leave a folder's time as it is."""
 END_GRACE_SECONDS = 3.0
 """How long after its process, or after the deadline of a stop, a run may take to be over."""
 
@@ -56,12 +65,24 @@ class Supervisor:
             keep_running=settings.keep_running,
             offered=settings.models,
         )
-        self.leaving = Leaving(self.live, self.choosing.keeps_running, settings.disconnect_grace)
+        self.leaving = Leaving(
+            settings.runs_dir.parent / "viewing",
+            self.owned,
+            self.choosing.keeps_running,
+            settings.disconnect_grace,
+        )
+        self.admission = Admission(
+            settings, self.choosing, self._newest_first, self.leaving.is_viewed
+        )
         self._runs: dict[str, Run] = {}
         self._by_session: dict[str, list[Run]] = {}
         self._watcher = FolderWatcher()
         self._prompting: dict[str, BoundedSemaphore] = {}
-        self._idle_watch = gevent.spawn(self._end_idle_runs)
+        self._listed = 0
+        """The time of the folder of runs when it was listed."""
+        self._unreadable: set[str] = set()
+        self._news = Flag()
+        self._greenlets = [gevent.spawn(self._end_idle_runs), gevent.spawn(self._go_round)]
         self._changes: dict[str, Broadcast] = {}
         self._written: dict[str, Broadcast] = {}
 
@@ -73,6 +94,7 @@ class Supervisor:
     # --- finding ----------------------------------------------------------------------------
 
     def get(self, run_id: str) -> Run:
+        self._list()
         try:
             return self._runs[run_id]
         except KeyError:
@@ -80,10 +102,12 @@ class Supervisor:
 
     def of_session(self, session_id: str) -> list[Run]:
         """The runs of a session, oldest first."""
+        self._list()
         return list(self._by_session.get(session_id, ()))
 
     def newest(self) -> list[Run]:
         """The newest run of each session, alive or not."""
+        self._list()
         return [runs[-1] for runs in self._by_session.values() if runs]
 
     def changes(self, session_id: str) -> Broadcast:
@@ -98,10 +122,15 @@ class Supervisor:
         return self._written.setdefault(session_id, Broadcast())
 
     def live(self) -> list[Run]:
-        """The runs whose process is alive, newest first."""
+        """The runs whose process is alive, and those that wait for one, newest first."""
         return [run for run in self._newest_first() if run.live]
 
+    def owned(self) -> list[Run]:
+        """The runs among them that are this worker's to look after."""
+        return [run for run in self._runs.values() if run.live and run.owner]
+
     def _newest_first(self) -> list[Run]:
+        self._list()
         return sorted(self._runs.values(), key=lambda run: run.record.created_at, reverse=True)
 
     # --- starting ---------------------------------------------------------------------------
@@ -120,8 +149,7 @@ class Supervisor:
         RunNotLive when the process hangs.
         """
         self.leaving.seen(session_id)
-        # a session at a time, so that one that hangs holds up no other
-        with self._prompting.setdefault(session_id, BoundedSemaphore(1)):
+        with self._one_at_a_time(session_id):
             runs = self.of_session(session_id)
             if self.has_sent(session_id, prompt_id):
                 return runs[-1]
@@ -135,7 +163,20 @@ class Supervisor:
                 run.join(END_GRACE_SECONDS)
                 why = [run.record.end.cause if run.record.end else str(error)]
                 raise CannotStart(" ".join([*why, *run.folder.error_lines(1)])) from error
+            if run.phase is Phase.QUEUED:
+                self.admission.admit()
             return run
+
+    @contextlib.contextmanager
+    def _one_at_a_time(self, session_id: str) -> Iterator[None]:
+        """A prompt at a time in a session, so that one that hangs holds up no other session."""
+        turn = self._prompting.setdefault(session_id, BoundedSemaphore(1))
+        try:
+            with turn:
+                yield
+        finally:
+            if not turn.locked() and not turn.linkcount():
+                self._prompting.pop(session_id, None)
 
     def _in_session(self, session_id: str) -> Run | None:
         """The run that was started for another session and has come into this one by `/clear`."""
@@ -164,66 +205,129 @@ class Supervisor:
         return True
 
     def _start(self, session_id: str, project: Path) -> Run:
-        started = starting.start(self._settings, self.choosing, session_id, project)
-        run = self._add(started.folder, started.record)
-        self._follow(run, started.process)
-        with contextlib.suppress(InputClosed, OSError):  # what Claude offers is good to know
-            started.folder.send(outgoing.initialize_line())
-        return run
+        """A new run, or the one that another worker has just begun. Raises CannotStart."""
+        with self.admission.alone():
+            runs = self.of_session(session_id)
+            if runs and runs[-1].live and runs[-1].phase is not Phase.STOPPING:
+                return runs[-1]
+            unpublished, record = starting.prepare(self._settings, session_id, project)
+            lock = unpublished.own()
+            if lock is None:
+                raise CannotStart("Claude could not be started: its folder is locked.")
+            run = self._add(unpublished.publish(record.id), record)
+            self._own(run, lock)
+            self._follow(run)
+            if self.admission.has_room():
+                try:
+                    self.admission.launch(run)
+                except CannotStart:
+                    # else it would be taken for one that waits
+                    self._drop(run)
+                    shutil.rmtree(run.folder.path, ignore_errors=True)
+                    raise
+            return run
 
-    # --- after a restart --------------------------------------------------------------------
+    # --- what other workers, and earlier servers, have begun --------------------------------
 
     def adopt(self) -> None:
         """Take over the runs that are on disk: those that live, and the records of the others."""
-        if not self._settings.runs_dir.is_dir():
+        runs_dir = self._settings.runs_dir
+        runs_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self.admission.alone():
+            for path in runs_dir.glob(f"{starting.UNPUBLISHED}*"):
+                shutil.rmtree(path, ignore_errors=True)  # of a server that was killed meanwhile
+        self._unreadable.clear()
+        self._listed = 0
+        self._list()
+        self._watcher.watch(runs_dir, self._news.set)
+        self._news.set()
+
+    def _list(self) -> None:
+        """Know the runs whose folders are there now; looks only where something has changed."""
+        try:
+            changed = self._settings.runs_dir.stat().st_mtime_ns
+            if changed == self._listed:
+                return
+            self._listed = changed if time.time_ns() - changed > CLOCK_TICK_NS else 0
+            names = {path.name for path in self._settings.runs_dir.iterdir()}
+        except FileNotFoundError:
             return
-        for path in self._settings.runs_dir.iterdir():
-            if RUN_ID.fullmatch(path.name) and path.name not in self._runs:
-                try:
-                    self._adopt(RunFolder(path))
-                except (OSError, ValueError, KeyError, TypeError) as error:
-                    log.warning("run folder %s cannot be read and is left alone: %s", path, error)
-        for runs in self._by_session.values():
-            runs.sort(key=lambda run: run.record.created_at)
+        for run in [run for run_id, run in self._runs.items() if run_id not in names]:
+            if not run.owner:  # ours goes on without its folder as long as it lives
+                self._drop(run)
+        new = [name for name in names if RUN_ID.fullmatch(name) and name not in self._runs]
+        for name in new:
+            if name not in self._unreadable:
+                self._adopt(RunFolder(self._settings.runs_dir / name))
+        if new:
+            for runs in self._by_session.values():
+                runs.sort(key=lambda run: run.record.created_at)
 
     def _adopt(self, folder: RunFolder) -> None:
-        record = folder.load()
-        if record.end:
-            self._add(folder, record)
+        try:
+            run = self._add(folder, folder.load())
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            log.warning("run folder %s cannot be read and is left alone: %s", folder.path, error)
+            self._unreadable.add(folder.path.name)
             return
-        found = None
-        if record.pid is not None and record.process_started_at is not None:
-            identity = ProcessIdentity(record.pid, record.process_started_at)
-            found = process.adopt(identity, record.id)
-        run = self._add(folder, record)
-        if found:
-            log.info("run %s goes on as process %s", run.id, found.identity.pid)
+        if run.live:
             run.catch_up()
-            self._follow(run, found)
-            if record.config_dir not in ("", str(self._settings.config_dir)):
-                run.stop(Outcome.COMPLETED, "Ended, because it belonged to another login.")
-            else:
-                gevent.spawn(self.choosing.end_bypass, run)
-        else:
+            run.look()
+            self._take_over(run)
+            if run.live:
+                self._follow(run)
+
+    def _take_over(self, run: Run) -> None:
+        """Own a run that nobody owns."""
+        try:
+            lock = run.folder.own()
+        except OSError as error:
+            log.warning("run %s cannot be owned just now: %s", run.id, error)
+            return
+        if lock is None:
+            return
+        run.look()  # it may have ended before its owner did
+        if not run.live:
+            os.close(lock)
+            return
+        owner = self._own(run, lock)
+        record = run.record
+        if record.pid is None or record.process_started_at is None:
+            process.sweep(run.id)  # a server may have been killed between the start and its record
+            if run.stopping:
+                owner.end()
+            elif not run.state.waiting:
+                owner.finish(None, (Outcome.INTERRUPTED, "Ended before Claude was started."))
+            return
+        found = process.adopt(ProcessIdentity(record.pid, record.process_started_at), run.id)
+        if found is None:
             process.sweep(run.id)
-            run.finish(None)
+            owner.finish(None)
+            return
+        log.info("run %s goes on as process %s", run.id, found.identity.pid)
+        owner.begin(found)
+        if record.config_dir not in ("", str(self._settings.config_dir)):
+            run.stop(Outcome.COMPLETED, "Ended, because it belonged to another login.")
+        else:
+            gevent.spawn(self.choosing.end_bypass, run)
 
     def _add(self, folder: RunFolder, record: RunRecord) -> Run:
-        session_id = record.session_id
-
-        def history_end(fell_silent: float) -> int:
-            path = self._settings.history_file(session_id)
-            return history.end_of_part(path, record.history_start, fell_silent)
-
-        changed = self.changes(session_id)
-        run = Run(folder, record, changed, history_end, self._settings.stop_deadline)
+        changed = self.changes(record.session_id)
+        run = Run(folder, record, changed)
         self._runs[run.id] = run
-        self._by_session.setdefault(session_id, []).append(run)
+        self._by_session.setdefault(record.session_id, []).append(run)
         changed.notify()
-        self.written(session_id).notify()
+        self.written(record.session_id).notify()
         return run
 
-    def _follow(self, run: Run, found: process.ClaudeProcess) -> None:
+    def _own(self, run: Run, lock: int) -> Owner:
+        def history_end(fell_silent: float) -> int:
+            path = self._settings.history_file(run.record.session_id)
+            return history.end_of_part(path, run.record.history_start, fell_silent)
+
+        return Owner(run, lock, history_end, self._settings.stop_deadline)
+
+    def _follow(self, run: Run) -> None:
         written = self.written(run.record.session_id)
 
         def wrote() -> None:
@@ -231,11 +335,35 @@ class Supervisor:
             run.files_changed()
 
         self._watcher.watch(run.folder.path, wrote)
-        run.begin(found)
         run.on_end(lambda: self._watcher.unwatch(run.folder.path))
         run.on_end(written.notify)
-        # what was written between the start and the watch
-        run.files_changed()
+        run.on_end(self._news.set)
+        run.follow()
+
+    def _drop(self, run: Run) -> None:
+        """Know nothing more of a run."""
+        run.let_go()
+        self._watcher.unwatch(run.folder.path)
+        self._runs.pop(run.id, None)
+        left = [each for each in self._by_session.pop(run.record.session_id, ()) if each is not run]
+        if left:
+            self._by_session[run.record.session_id] = left
+        self.changes(run.record.session_id).notify()
+
+    def _go_round(self) -> None:
+        """Look after what no call brings about."""
+        while True:
+            self._news.wait(ROUND_SECONDS)
+            self._news.clear()
+            try:
+                self._list()
+                for run in [run for run in self._runs.values() if run.live and not run.owner]:
+                    run.look()
+                    if run.live:
+                        self._take_over(run)
+                self.admission.admit()
+            except Exception:  # the next round tries again
+                log.exception("the runs could not be looked after")
 
     # --- putting away -----------------------------------------------------------------------
 
@@ -258,16 +386,16 @@ class Supervisor:
     def _end_idle_runs(self) -> None:
         timeout = self._settings.idle_timeout
         while timeout:
-            gevent.sleep(IDLE_CHECK_SECONDS)
-            for run in self.live():
+            gevent.sleep(ROUND_SECONDS)
+            for run in self.owned():
                 if run.phase is Phase.IDLE and time.time() - run.idle_since > timeout:
                     cause = f"Ended after {timeout / 60:g} idle minutes; a prompt resumes it."
                     run.stop(Outcome.COMPLETED, cause)
 
     def close(self) -> None:
         """Let go of the files. The runs go on without this server."""
-        self._idle_watch.kill()
+        gevent.killall(self._greenlets)
         self.leaving.close()
-        for run in self.live():
+        for run in [run for run in self._runs.values() if run.live]:
             run.let_go()
         self._watcher.close()

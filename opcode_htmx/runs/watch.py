@@ -49,7 +49,8 @@ class InotifyWatcher:
 
         Raises OSError when this user has no inotify watch left.
         """
-        flags = inotify_simple.flags.MODIFY | inotify_simple.flags.MOVED_TO
+        of = inotify_simple.flags
+        flags = of.MODIFY | of.MOVED_TO | of.CREATE
         self._watches[self._inotify.add_watch(folder, flags)] = folder, callback
 
     def unwatch(self, folder: Path) -> None:

@@ -13,9 +13,9 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from ..drafts import Draft
-from ..runs.folder import Outcome
 from ..runs.phases import Phase
 from ..runs.queue import queue
+from ..runs.record import Outcome
 from ..runs.run import ERROR_LINES, Run
 from . import todos
 from .blocks import Block, ToolBlock
@@ -102,10 +102,18 @@ def status_text(run: Run | None, current: Block | None = None) -> str:
         return "Not running. A prompt goes on with this session."
     end = run.record.end
     if end is None:
+        if run.phase is Phase.QUEUED:
+            return _queued(run.ahead)
         return (run.phase is Phase.WORKING and doing(current)) or _SAYS.get(run.phase, "")
     if end.outcome is Outcome.COMPLETED:
         return f"{end.cause} A prompt goes on with this session."
     return end.cause
+
+
+def _queued(ahead: int) -> str:
+    """That Claude is not running yet, and how many sessions come first."""
+    first = {0: "it is next", 1: "one session is before it"}
+    return f"Waits for room: {first.get(ahead, f'{ahead} sessions are before it')}"
 
 
 def about(run: Run | None) -> str:

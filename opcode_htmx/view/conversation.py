@@ -18,8 +18,9 @@ from gevent.lock import BoundedSemaphore
 from ..claude import stream
 from ..claude.messages import Message
 from ..claude.subagents import Subagents
-from ..runs.folder import Outcome
 from ..runs.notify import Broadcast
+from ..runs.phases import Phase
+from ..runs.record import Outcome
 from ..runs.run import LINES_PER_TURN_OF_THE_HUB, Run
 from ..runs.tail import LineReader
 from .aside import error_lines
@@ -143,7 +144,10 @@ class Conversation:
                 before = runs[index - 1].record.end if index else None
                 if before or not index:
                     start = before.history_end if before else 0
-                    self._read_history(2 * index, start, run.record.history_start)
+                    waits = run.phase is Phase.QUEUED  # the history may grow before it begins
+                    self._read_history(
+                        2 * index, start, None if waits else run.record.history_start
+                    )
                 self._read_run(2 * index + 1, run)
             end = runs[-1].record.end if runs else None
             if not runs or end:
@@ -169,6 +173,8 @@ class Conversation:
                 segment.transcript.close()
 
     def _read_run(self, number: int, run: Run) -> None:
+        if run.phase is Phase.QUEUED:
+            return
         segment = self._segments.get(number)
         if segment is None and run.record.end and not run.folder.output.exists():
             # The folder was cleared away; what Claude noted of the run is still there

@@ -6,8 +6,8 @@ import time
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ..runs.folder import Outcome
 from ..runs.phases import Phase
+from ..runs.record import Outcome
 from ..runs.run import Run
 from ..runs.supervisor import Supervisor
 from .doing import asked

@@ -1,0 +1,111 @@
+"""What one worker does for a run, and the others do not: wait for its end, end it, record it.
+
+The owner is who holds the lock in the run's folder. The lock dies with its holder; then another
+worker, or the next server, takes the run over.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+
+import gevent
+
+from ..claude import outgoing
+from . import stopping
+from .ending import how_it_ended
+from .folder import InputClosed
+from .phases import OPEN_TURN
+from .process import ClaudeProcess, sweep
+from .record import Outcome, RunEnd
+from .run import Run
+
+log = logging.getLogger(__name__)
+
+
+class Owner:
+    """Owns one run until it has ended, or is let go."""
+
+    def __init__(
+        self, run: Run, lock: int, history_end: Callable[[float], int], stop_deadline: float
+    ) -> None:
+        """`lock` is the descriptor that `RunFolder.own` gave."""
+        self._run = run
+        self._lock: int | None = lock
+        self._history_end = history_end
+        self._stop_deadline = stop_deadline
+        self._process: ClaudeProcess | None = None
+        self._greenlets: list[gevent.Greenlet[..., None]] = []
+        run.owner = self
+
+    def begin(self, process: ClaudeProcess) -> None:
+        """Wait for the end of `process`; end it, if the run was to stop before."""
+        self._process = process
+        self._greenlets.append(gevent.spawn(self._await_exit, process))
+        if self._run.stopping:
+            self.end()
+
+    def end(self) -> None:
+        """End the process and all it has started, since the run is to stop."""
+        if self._process is None:
+            self.finish(None)
+            return
+        open_turn = self._run.stopped_in in OPEN_TURN
+        self._greenlets.append(
+            gevent.spawn(
+                stopping.end, self._run, self._process, self._stop_deadline, open_turn=open_turn
+            )
+        )
+
+    def refuse_unsupported(self) -> None:
+        """Answer requests of unknown kinds, which would otherwise hold Claude for ever."""
+        for request_id in list(self._run.state.unsupported):
+            try:
+                self._run.folder.send(outgoing.refusal_line(request_id))
+            except InputClosed:
+                return
+            except OSError:
+                log.exception("a request of run %s could not be refused", self._run.id)
+                return
+            self._run.catch_up()
+
+    def _await_exit(self, process: ClaudeProcess) -> None:
+        status = process.wait()
+        sweep(self._run.id)
+        self.finish(status)
+
+    def finish(self, status: int | None, how: tuple[Outcome, str] | None = None) -> None:
+        """Record how the run ended. `status` is None when nobody saw the process end.
+
+        `how` is what to record if nobody has asked the run to stop; else the status tells.
+        """
+        run = self._run
+        try:
+            run.catch_up(last=True)
+        except OSError:  # the end is recorded all the same
+            log.exception("the last lines of run %s could not be read", run.id)
+        if run.stopping:
+            how = run.stopping.outcome, run.stopping.cause
+        outcome, cause = how or how_it_ended(
+            status, open_turn=run.phase in OPEN_TURN, watched=self._process is not None
+        )
+        history_end = self._history_end(run.folder.last_output())
+        record = run.record.ended(RunEnd(outcome, time.time(), cause, status, history_end))
+        try:
+            run.folder.store(record)
+        except OSError:  # the folder is gone or the disk is full; the run is over all the same
+            log.exception("the end of run %s could not be recorded", run.id)
+        run.conclude(record)
+        self._release()
+
+    def let_go(self) -> None:
+        """Leave the run to another worker, or to the next server."""
+        gevent.killall(self._greenlets)
+        self._release()
+
+    def _release(self) -> None:
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            os.close(lock)
