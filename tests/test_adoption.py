@@ -176,7 +176,7 @@ def test_a_request_of_an_unknown_kind_is_refused_by_the_next_server(
 def test_an_adopted_run_ends_when_it_has_been_idle(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervisor_module, "IDLE_CHECK_SECONDS", 0.05)
+    monkeypatch.setattr(supervisor_module, "ROUND_SECONDS", 0.05)
     run_id = idle(room.prompt("Hello")).id
     room.restart(idle_timeout=0.3)
     assert ended(room.supervisor.get(run_id))[0] is Outcome.COMPLETED

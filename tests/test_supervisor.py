@@ -626,7 +626,7 @@ def test_what_claude_has_left_running_ends_with_it(room: Room) -> None:
 def test_an_idle_run_ends_after_its_time_and_says_how_long_that_was(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervisor_module, "IDLE_CHECK_SECONDS", 0.05)
+    monkeypatch.setattr(supervisor_module, "ROUND_SECONDS", 0.05)
     room.restart(idle_timeout=0.6)
     busy = room.prompt(steps(FOREVER))
     run = idle(room.prompt("Hello"))

@@ -1,4 +1,4 @@
-"""All runs of this machine: start one, find it, adopt what another server or worker has left.
+"""All runs: start one, find it, go on with what an earlier server left, end what has been idle.
 
 The only place where runs are made. Knows nothing of how they are shown.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -17,34 +16,26 @@ import gevent
 from gevent.event import Event as Flag
 from gevent.lock import BoundedSemaphore
 
-from ..claude import history
 from ..claude.messages import ImageContent
-from . import process, starting
+from . import starting
 from .admission import Admission
 from .choosing import Choosing
-from .folder import RunFolder
 from .leaving import Leaving
 from .notify import Broadcast
-from .owner import Owner
 from .phases import Phase
-from .process import ProcessIdentity
-from .record import RUN_ID, Outcome, RunRecord
+from .record import Outcome
+from .roster import Roster, RunNotFound
 from .run import Run, RunNotLive
 from .starting import CannotStart, RunSettings
-from .watch import FolderWatcher
+
+__all__ = ["RunNotFound", "StillRunning", "Supervisor"]
 
 log = logging.getLogger(__name__)
 
 ROUND_SECONDS = 1.0
 """How often is looked for runs that have lost their owner, that are idle, that may start."""
-CLOCK_TICK_NS = 20_000_000
-"""What changes within this time of a change may leave a folder's time as it is."""
 END_GRACE_SECONDS = 3.0
 """How long after its process, or after the deadline of a stop, a run may take to be over."""
-
-
-class RunNotFound(Exception):
-    """No run has this id."""
 
 
 class StillRunning(Exception):
@@ -56,9 +47,12 @@ class Supervisor:
 
     def __init__(self, settings: RunSettings) -> None:
         self._settings = settings
+        self._news = Flag()
+        self.roster = Roster(settings, self._adopted, self._news.set)
+        state = settings.runs_dir.parent
         self.choosing = Choosing(
-            settings.runs_dir.parent / "options",
-            self._newest_first,
+            state / "options",
+            self.roster.newest_first,
             self.changes,
             permission_mode=settings.permission_mode,
             allow_bypass=settings.allow_bypass,
@@ -66,25 +60,16 @@ class Supervisor:
             offered=settings.models,
         )
         self.leaving = Leaving(
-            settings.runs_dir.parent / "viewing",
-            self.owned,
+            state / "viewing",
+            self.roster.owned,
             self.choosing.keeps_running,
             settings.disconnect_grace,
         )
         self.admission = Admission(
-            settings, self.choosing, self._newest_first, self.leaving.is_viewed
+            settings, self.choosing, self.roster.newest_first, self.leaving.is_viewed
         )
-        self._runs: dict[str, Run] = {}
-        self._by_session: dict[str, list[Run]] = {}
-        self._watcher = FolderWatcher()
         self._prompting: dict[str, BoundedSemaphore] = {}
-        self._listed = 0
-        """The time of the folder of runs when it was listed."""
-        self._unreadable: set[str] = set()
-        self._news = Flag()
         self._greenlets = [gevent.spawn(self._end_idle_runs), gevent.spawn(self._go_round)]
-        self._changes: dict[str, Broadcast] = {}
-        self._written: dict[str, Broadcast] = {}
 
     @property
     def binary(self) -> Path:
@@ -94,44 +79,31 @@ class Supervisor:
     # --- finding ----------------------------------------------------------------------------
 
     def get(self, run_id: str) -> Run:
-        self._list()
-        try:
-            return self._runs[run_id]
-        except KeyError:
-            raise RunNotFound("There is no such run; it may have been cleared away.") from None
+        """Raises RunNotFound."""
+        return self.roster.get(run_id)
 
     def of_session(self, session_id: str) -> list[Run]:
         """The runs of a session, oldest first."""
-        self._list()
-        return list(self._by_session.get(session_id, ()))
+        return self.roster.of_session(session_id)
 
     def newest(self) -> list[Run]:
         """The newest run of each session, alive or not."""
-        self._list()
-        return [runs[-1] for runs in self._by_session.values() if runs]
+        return self.roster.newest()
+
+    def live(self) -> list[Run]:
+        """The runs whose process is alive, and those that wait for one, newest first."""
+        return self.roster.live()
 
     def changes(self, session_id: str) -> Broadcast:
         """What is notified when a run of the session begins, says something or ends."""
-        return self._changes.setdefault(session_id, Broadcast())
+        return self.roster.changes(session_id)
 
     def written(self, session_id: str) -> Broadcast:
         """What is notified when a run of the session begins, has written or has ended.
 
         It comes before anybody has read what was written, for those who read it themselves.
         """
-        return self._written.setdefault(session_id, Broadcast())
-
-    def live(self) -> list[Run]:
-        """The runs whose process is alive, and those that wait for one, newest first."""
-        return [run for run in self._newest_first() if run.live]
-
-    def owned(self) -> list[Run]:
-        """The runs among them that are this worker's to look after."""
-        return [run for run in self._runs.values() if run.live and run.owner]
-
-    def _newest_first(self) -> list[Run]:
-        self._list()
-        return sorted(self._runs.values(), key=lambda run: run.record.created_at, reverse=True)
+        return self.roster.written(session_id)
 
     # --- starting ---------------------------------------------------------------------------
 
@@ -206,149 +178,48 @@ class Supervisor:
 
     def _start(self, session_id: str, project: Path) -> Run:
         """A new run, or the one that another worker has just begun. Raises CannotStart."""
-        with self.admission.alone():
-            runs = self.of_session(session_id)
-            if runs and runs[-1].live and runs[-1].phase is not Phase.STOPPING:
-                return runs[-1]
-            unpublished, record = starting.prepare(self._settings, session_id, project)
-            lock = unpublished.own()
-            if lock is None:
-                raise CannotStart("Claude could not be started: its folder is locked.")
-            run = self._add(unpublished.publish(record.id), record)
-            self._own(run, lock)
-            self._follow(run)
-            if self.admission.has_room():
-                try:
-                    self.admission.launch(run)
-                except CannotStart:
-                    # else it would be taken for one that waits
-                    self._drop(run)
-                    shutil.rmtree(run.folder.path, ignore_errors=True)
-                    raise
-            return run
+        try:
+            with self.admission.alone():
+                runs = self.of_session(session_id)
+                if runs and runs[-1].live and runs[-1].phase is not Phase.STOPPING:
+                    return runs[-1]
+                run = self.roster.begin(*starting.prepare(self._settings, session_id, project))
+                if self.admission.has_room():
+                    self._launch(run)
+                return run
+        except OSError as error:
+            raise CannotStart(f"Claude could not be started: {error.strerror or error}.") from error
+
+    def _launch(self, run: Run) -> None:
+        try:
+            self.admission.launch(run)
+        except CannotStart:
+            # else it would be taken for one that waits
+            self.roster.drop(run)
+            shutil.rmtree(run.folder.path, ignore_errors=True)
+            raise
 
     # --- what other workers, and earlier servers, have begun --------------------------------
 
     def adopt(self) -> None:
         """Take over the runs that are on disk: those that live, and the records of the others."""
         runs_dir = self._settings.runs_dir
-        runs_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self.admission.alone():
-            for path in runs_dir.glob(f"{starting.UNPUBLISHED}*"):
-                shutil.rmtree(path, ignore_errors=True)  # of a server that was killed meanwhile
-        self._unreadable.clear()
-        self._listed = 0
-        self._list()
-        self._watcher.watch(runs_dir, self._news.set)
+        try:
+            runs_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with self.admission.alone():
+                for path in runs_dir.glob(f"{starting.UNPUBLISHED}*"):
+                    shutil.rmtree(path)  # of a server that was killed meanwhile
+        except OSError as error:
+            log.warning("%s cannot be used: %s", runs_dir, error)
+            return
+        self.roster.read()
         self._news.set()
 
-    def _list(self) -> None:
-        """Know the runs whose folders are there now; looks only where something has changed."""
-        try:
-            changed = self._settings.runs_dir.stat().st_mtime_ns
-            if changed == self._listed:
-                return
-            self._listed = changed if time.time_ns() - changed > CLOCK_TICK_NS else 0
-            names = {path.name for path in self._settings.runs_dir.iterdir()}
-        except FileNotFoundError:
-            return
-        for run in [run for run_id, run in self._runs.items() if run_id not in names]:
-            if not run.owner:  # ours goes on without its folder as long as it lives
-                self._drop(run)
-        new = [name for name in names if RUN_ID.fullmatch(name) and name not in self._runs]
-        for name in new:
-            if name not in self._unreadable:
-                self._adopt(RunFolder(self._settings.runs_dir / name))
-        if new:
-            for runs in self._by_session.values():
-                runs.sort(key=lambda run: run.record.created_at)
-
-    def _adopt(self, folder: RunFolder) -> None:
-        try:
-            run = self._add(folder, folder.load())
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            log.warning("run folder %s cannot be read and is left alone: %s", folder.path, error)
-            self._unreadable.add(folder.path.name)
-            return
-        if run.live:
-            run.catch_up()
-            run.look()
-            self._take_over(run)
-            if run.live:
-                self._follow(run)
-
-    def _take_over(self, run: Run) -> None:
-        """Own a run that nobody owns."""
-        try:
-            lock = run.folder.own()
-        except OSError as error:
-            log.warning("run %s cannot be owned just now: %s", run.id, error)
-            return
-        if lock is None:
-            return
-        run.look()  # it may have ended before its owner did
-        if not run.live:
-            os.close(lock)
-            return
-        owner = self._own(run, lock)
-        record = run.record
-        if record.pid is None or record.process_started_at is None:
-            process.sweep(run.id)  # a server may have been killed between the start and its record
-            if run.stopping:
-                owner.end()
-            elif not run.state.waiting:
-                owner.finish(None, (Outcome.INTERRUPTED, "Ended before Claude was started."))
-            return
-        found = process.adopt(ProcessIdentity(record.pid, record.process_started_at), run.id)
-        if found is None:
-            process.sweep(run.id)
-            owner.finish(None)
-            return
-        log.info("run %s goes on as process %s", run.id, found.identity.pid)
-        owner.begin(found)
-        if record.config_dir not in ("", str(self._settings.config_dir)):
+    def _adopted(self, run: Run) -> None:
+        if run.record.config_dir not in ("", str(self._settings.config_dir)):
             run.stop(Outcome.COMPLETED, "Ended, because it belonged to another login.")
         else:
             gevent.spawn(self.choosing.end_bypass, run)
-
-    def _add(self, folder: RunFolder, record: RunRecord) -> Run:
-        changed = self.changes(record.session_id)
-        run = Run(folder, record, changed)
-        self._runs[run.id] = run
-        self._by_session.setdefault(record.session_id, []).append(run)
-        changed.notify()
-        self.written(record.session_id).notify()
-        return run
-
-    def _own(self, run: Run, lock: int) -> Owner:
-        def history_end(fell_silent: float) -> int:
-            path = self._settings.history_file(run.record.session_id)
-            return history.end_of_part(path, run.record.history_start, fell_silent)
-
-        return Owner(run, lock, history_end, self._settings.stop_deadline)
-
-    def _follow(self, run: Run) -> None:
-        written = self.written(run.record.session_id)
-
-        def wrote() -> None:
-            written.notify()
-            run.files_changed()
-
-        self._watcher.watch(run.folder.path, wrote)
-        run.on_end(lambda: self._watcher.unwatch(run.folder.path))
-        run.on_end(written.notify)
-        run.on_end(self._news.set)
-        run.follow()
-
-    def _drop(self, run: Run) -> None:
-        """Know nothing more of a run."""
-        run.let_go()
-        self._watcher.unwatch(run.folder.path)
-        self._runs.pop(run.id, None)
-        left = [each for each in self._by_session.pop(run.record.session_id, ()) if each is not run]
-        if left:
-            self._by_session[run.record.session_id] = left
-        self.changes(run.record.session_id).notify()
 
     def _go_round(self) -> None:
         """Look after what no call brings about."""
@@ -356,11 +227,7 @@ class Supervisor:
             self._news.wait(ROUND_SECONDS)
             self._news.clear()
             try:
-                self._list()
-                for run in [run for run in self._runs.values() if run.live and not run.owner]:
-                    run.look()
-                    if run.live:
-                        self._take_over(run)
+                self.roster.look_after()
                 self.admission.admit()
             except Exception:  # the next round tries again
                 log.exception("the runs could not be looked after")
@@ -375,10 +242,8 @@ class Supervisor:
         runs = self.of_session(session_id)
         if any(run.live for run in runs) or self._in_session(session_id):
             raise StillRunning("Claude is running in this session. Stop it first.")
-        self._by_session.pop(session_id, None)
         for run in runs:
-            self._runs.pop(run.id, None)
-        self.changes(session_id).notify()
+            self.roster.drop(run)
         return runs
 
     # --- ending -----------------------------------------------------------------------------
@@ -387,7 +252,7 @@ class Supervisor:
         timeout = self._settings.idle_timeout
         while timeout:
             gevent.sleep(ROUND_SECONDS)
-            for run in self.owned():
+            for run in self.roster.owned():
                 if run.phase is Phase.IDLE and time.time() - run.idle_since > timeout:
                     cause = f"Ended after {timeout / 60:g} idle minutes; a prompt resumes it."
                     run.stop(Outcome.COMPLETED, cause)
@@ -396,6 +261,4 @@ class Supervisor:
         """Let go of the files. The runs go on without this server."""
         gevent.killall(self._greenlets)
         self.leaving.close()
-        for run in [run for run in self._runs.values() if run.live]:
-            run.let_go()
-        self._watcher.close()
+        self.roster.close()

@@ -126,14 +126,19 @@ class FolderWatcher:
             except OSError as error:
                 log.warning("Files are polled, because inotify is used up: %s", error)
 
-    def watch(self, folder: Path, callback: Callback) -> None:
-        """Call `callback` (quick, no I/O) after each change to a file of `folder`."""
+    def watch(self, folder: Path, callback: Callback, *, or_poll: bool = True) -> None:
+        """Call `callback` (quick, no I/O) after each change to a file of `folder`.
+
+        Not `or_poll`: where only polling is left, nothing is called.
+        """
         if self._inotify:
             try:
                 self._inotify.watch(folder, callback)
                 return
             except OSError as error:
                 log.warning("%s is polled, because inotify is used up: %s", folder, error)
+        if not or_poll:
+            return
         self._polling = self._polling or PollingWatcher()
         self._polling.watch(folder, callback)
 
