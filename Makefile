@@ -1,6 +1,6 @@
 # Every command of the project. `make run` is all that a newcomer needs.
 
-.PHONY: run test check bench clean setup setup-dev
+.PHONY: run test check bench end-runs clean setup setup-dev
 
 PYTHON_IN_VENV = .venv/bin/python
 
@@ -20,6 +20,10 @@ check: setup-dev
 
 bench: setup-dev
 	@$(PYTHON_IN_VENV) -m bench
+
+# End every run that an earlier server has left going.
+end-runs: setup
+	@$(PYTHON_IN_VENV) -m opcode_htmx.end_runs
 
 clean:
 	rm -rf .venv .cache static/vendor tests/vendor .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,10 +1,13 @@
-"""gunicorn: one gevent worker, and sockets that close politely at its end.
+"""gunicorn: gevent workers, and sockets that close politely at their end.
 
 Imports nothing of the app, because it is read before the worker patches the standard library.
 """
 
 import os
 import signal
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import gevent
@@ -13,9 +16,9 @@ _host = os.environ.get("HOST") or "0.0.0.0"  # noqa: S104 - a password always ex
 _port = os.environ.get("PORT") or "8080"
 bind = f"[{_host}]:{_port}" if ":" in _host else f"{_host}:{_port}"
 
-# Runs are followed and steered in the worker's memory, so there is exactly one.
 worker_class = "gevent"
-workers = 1
+# Each shows and steers all runs; a run is owned by one of them.
+workers = int(os.environ.get("OPCODE_WORKERS") or "1")
 worker_connections = 1000
 
 timeout = 60  # seconds without a heartbeat until a stuck worker is replaced
@@ -70,3 +73,10 @@ def post_worker_init(worker: Any) -> None:
 def worker_int(worker: Any) -> None:
     # SIGQUIT leaves the worker a tenth of a second, which is too short for the watch.
     _close_sockets(worker)
+
+
+def on_exit(server: Any) -> None:
+    """The workers have gone; the runs go on, unless they are to end with the server."""
+    if os.environ.get("OPCODE_ON_EXIT") == "stop":
+        command = [sys.executable, "-m", "opcode_htmx.end_runs"]
+        subprocess.run(command, cwd=Path(__file__).parent, check=False)

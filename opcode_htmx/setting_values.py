@@ -11,6 +11,7 @@ from pathlib import Path
 PERMISSION_MODES = ("default", "acceptEdits", "plan", "bypassPermissions")
 ON_DISCONNECT = ("keep", "stop")
 LEAST_GRACE = 5
+MOST_WORKERS = 16
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?")
 _ORIGIN = re.compile(f"https?://{_HOST.pattern}")
@@ -69,6 +70,18 @@ def keeps_running(text: str, home: Path) -> bool:
     if text not in ON_DISCONNECT:
         raise ValueError(f"must be {' or '.join(ON_DISCONNECT)}, not {text!r}")
     return text == "keep"
+
+
+def workers(text: str, home: Path) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_WORKERS):
+        raise ValueError(f"must be a number from 1 to {MOST_WORKERS}, not {text!r}")
+    return int(text)
+
+
+def count(text: str, home: Path) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+        raise ValueError(f"must be a whole number, or 0 for no limit, not {text!r}")
+    return int(text)
 
 
 def switch(text: str, home: Path) -> bool:

@@ -129,6 +129,7 @@ def build(settings: Settings | None = None) -> Flask:
             allow_bypass=settings.allow_bypass,
             keep_running=settings.keep_running,
             disconnect_grace=settings.disconnect_grace,
+            max_runs=settings.max_runs,
             models=lambda: offers.models,
         )
     )

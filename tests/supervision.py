@@ -95,6 +95,7 @@ class Room:
             "config_dir": sandbox.config_dir,
         }
         self._supervisors: list[Supervisor] = []
+        self._others: list[Supervisor] = []
 
     @property
     def supervisor(self) -> Supervisor:
@@ -110,6 +111,13 @@ class Room:
         supervisor.adopt()
         return supervisor
 
+    def beside(self, **settings: object) -> Supervisor:
+        """Another worker's supervisor, over the same runs at the same time."""
+        other = Supervisor(RunSettings(**{**self._settings, **settings}))
+        self._others.append(other)
+        other.adopt()
+        return other
+
     def prompt(self, text: str, session_id: str = "", prompt_id: str = "") -> Run:
         return self.supervisor.prompt(
             session_id or new_id(), self.sandbox.project, prompt_id or new_id(), text
@@ -120,8 +128,8 @@ class Room:
 
     def close(self) -> None:
         """Leave no process, no descriptor and no greenlet."""
-        if self._supervisors:
-            self._supervisors[-1].close()
+        for supervisor in (*self._supervisors[-1:], *self._others):
+            supervisor.close()
         for process in processes_of(self.sandbox.state):
             process.kill()
         until(lambda: not self.marked_processes(), "the processes are gone")

@@ -114,14 +114,12 @@ class RunFolder:
     def asked_to_stop(self) -> StopRequest | None:
         """What was asked for, if the run is to end."""
         try:
-            found = json.loads(self.stop_request.read_bytes() or b"{}")
+            found = json.loads(self.stop_request.read_bytes())
+            return StopRequest(Outcome(found["outcome"]), str(found["cause"]), float(found["at"]))
         except FileNotFoundError:
             return None
-        except ValueError:
-            found = {}
-        if found.get("outcome") not in set(Outcome):
+        except (ValueError, KeyError, TypeError):  # the disk was full
             return StopRequest(Outcome.CANCELLED, "Stopped by you.", time.time())
-        return StopRequest(Outcome(found["outcome"]), str(found["cause"]), float(found["at"]))
 
     # --- what is sent -------------------------------------------------------------------------
 

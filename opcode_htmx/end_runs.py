@@ -1,0 +1,67 @@
+"""End all runs: the last act of a server that is to leave none, and a command to do it by hand."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+from pathlib import Path
+
+from .claude import history
+from .demo.service import CONFIG_NAME
+from .runs.record import Outcome
+from .runs.roster import Roster
+from .runs.run import Run, RunNotLive
+from .runs.starting import RunSettings
+from .runs.supervisor import END_GRACE_SECONDS
+from .settings import Settings, SettingsError
+
+
+def main() -> int:
+    """End what runs in the state folder; the exit status says whether all of it has ended."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        settings = Settings.from_env()
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    left = end_all(settings)
+    for run in left:
+        print(f"Run {run.id} could not be ended.", file=sys.stderr)
+    return 1 if left else 0
+
+
+def end_all(settings: Settings) -> list[Run]:
+    """Stop every run, whoever owns it; those that are still alive after the deadline."""
+    roster = Roster(_settings(settings), adopted=lambda run: None, news=lambda: None)
+    roster.read()
+    try:
+        live = roster.live()
+        for run in live:
+            with contextlib.suppress(RunNotLive):
+                run.stop(Outcome.CANCELLED, "Ended, because the server was stopped.")
+        return [run for run in live if not run.join(settings.stop_deadline + END_GRACE_SECONDS)]
+    finally:
+        roster.close()
+
+
+def _settings(settings: Settings) -> RunSettings:
+    places = (settings.claude_config_dir, settings.state_dir / "demo" / CONFIG_NAME)
+
+    def history_file(session_id: str) -> Path | None:
+        return next(filter(None, (history.find(place, session_id) for place in places)), None)
+
+    return RunSettings(
+        runs_dir=settings.state_dir / "runs",
+        binary=settings.claude_path or Path("claude"),
+        environment=settings.child_environment,
+        permission_mode=None,
+        stop_deadline=settings.stop_deadline,
+        idle_timeout=0.0,
+        history_file=history_file,
+        config_dir=settings.claude_config_dir,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
