@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ..claude import outgoing, stream
 from ..claude.messages import User
 from . import control
+from .phases import Phase
 from .run import Run
 
 
@@ -47,7 +48,11 @@ def take_back(run: Run, prompt_id: str) -> User:
     """
     run.catch_up()
     prompt = waiting_prompt(run, prompt_id)
-    if run.live:
+    if run.phase is Phase.QUEUED:
+        run.note(outgoing.withdrawn_line(prompt_id))
+        if not run.state.waiting:
+            run.stop(cause="Ended, because its prompt was taken back.")
+    elif run.live:
         answer = control.request(run, "cancel_async_message", message_uuid=prompt_id)
         if answer.get("cancelled") is not True:
             raise PromptTaken("Claude has taken this prompt up already.")

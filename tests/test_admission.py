@@ -1,0 +1,239 @@
+"""As many Claudes run at once as may; the others wait in a line that everybody sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from opcode_htmx.runs import process as process_module
+from opcode_htmx.runs.admission import MADE_ROOM
+from opcode_htmx.runs.control import request
+from opcode_htmx.runs.phases import Phase
+from opcode_htmx.runs.queue import queue, take_back
+from opcode_htmx.runs.record import Outcome
+from opcode_htmx.runs.run import Run, RunNotLive
+from opcode_htmx.view.aside import status_text
+
+from .supervision import Room, idle, new_id, steps, texts, until
+from .support import Sandbox
+
+
+@pytest.fixture
+def room(sandbox: Sandbox, stand_in: Path) -> Iterator[Room]:
+    room = Room(sandbox, stand_in)
+    room.restart(max_runs=1)
+    yield room
+    room.close()
+
+
+class Busy:
+    """A run that works until it is let go."""
+
+    def __init__(self, room: Room, name: str = "gate") -> None:
+        self.gate = room.sandbox.home / name
+        self.run = room.prompt(steps(["text", "busy"], ["wait", str(self.gate)], ["exit after turn", 0]))
+        until(lambda: texts(self.run) == ["busy"], "it works")
+
+    def let_go(self) -> None:
+        self.gate.touch()
+
+
+def end_of(run: Run) -> tuple[Outcome, str]:
+    assert run.join(20), f"the run is still {run.phase}"
+    assert run.record.end is not None
+    return run.record.end.outcome, run.record.end.cause
+
+
+def test_beyond_the_limit_a_run_waits_and_begins_when_there_is_room(room: Room) -> None:
+    busy = Busy(room)
+    run = room.prompt("Hello")
+    assert (run.phase, run.live, run.record.pid) == (Phase.QUEUED, True, None)
+    assert len(room.marked_processes()) == 1
+    busy.let_go()
+    idle(run)
+    assert texts(run) == ["Hello"]
+
+
+def test_all_that_was_prompted_meanwhile_is_answered_in_order(room: Room) -> None:
+    busy = Busy(room)
+    session = new_id()
+    run = room.prompt("one", session)
+    assert room.prompt("two", session) is run
+    assert [each.text for each in queue([run])] == ["one", "two"]
+    busy.let_go()
+    until(lambda: run.state.turns == 2, "both are answered")
+    assert texts(run) == ["one", "two"]
+    assert queue([run]) == []
+
+
+def test_a_prompt_that_is_sent_twice_waits_once(room: Room) -> None:
+    Busy(room)
+    session, prompt_id = new_id(), new_id()
+    run = room.prompt("once", session, prompt_id)
+    assert room.prompt("once", session, prompt_id) is run
+    assert len(queue([run])) == 1
+
+
+def test_the_first_who_came_is_the_first_to_begin(room: Room) -> None:
+    busy = Busy(room)
+    runs = [room.prompt(steps(["text", f"{n}"], ["exit after turn", 0])) for n in range(3)]
+    until(lambda: [run.ahead for run in runs] == [0, 1, 2], "each knows its place")
+    assert [status_text(run) for run in runs] == [
+        "Waits for room: it is next",
+        "Waits for room: one session is before it",
+        "Waits for room: 2 sessions are before it",
+    ]
+    busy.let_go()
+    assert [end_of(run)[0] for run in runs] == [Outcome.COMPLETED] * 3
+    began = [run.record.process_started_at or 0.0 for run in runs]
+    assert began == sorted(began)
+    assert [texts(run) for run in runs] == [["0"], ["1"], ["2"]]
+
+
+def test_nobody_overtakes_who_waits(room: Room) -> None:
+    room.restart(max_runs=2)
+    busy = [Busy(room, "a"), Busy(room, "b")]
+    first = room.prompt(steps(["text", "first"], ["exit after turn", 0]))
+    second = room.prompt(steps(["text", "second"], ["exit after turn", 0]))
+    busy[0].let_go()
+    assert end_of(first)[0] is Outcome.COMPLETED
+    assert end_of(second)[0] is Outcome.COMPLETED
+    began = [run.record.process_started_at or 0 for run in (first, second)]
+    assert began[0] <= began[1]
+
+
+def test_a_claude_that_is_idle_makes_room(room: Room) -> None:
+    first = idle(room.prompt("one"))
+    second = idle(room.prompt("two"))
+    assert end_of(first) == (Outcome.COMPLETED, MADE_ROOM)
+    assert texts(second) == ["two"]
+
+
+def test_the_one_that_nobody_looks_at_makes_room_first(room: Room) -> None:
+    room.restart(max_runs=2)
+    viewed, left = idle(room.prompt("viewed")), idle(room.prompt("left"))
+    with room.supervisor.leaving.viewing(viewed.record.session_id):
+        third = idle(room.prompt("three"))
+    assert end_of(left) == (Outcome.COMPLETED, MADE_ROOM)
+    assert viewed.phase is Phase.IDLE
+    assert third.phase is Phase.IDLE
+
+
+def test_a_session_that_made_room_goes_on_with_its_next_prompt(room: Room) -> None:
+    session = new_id()
+    first = idle(room.prompt("one", session))
+    idle(room.prompt("two"))
+    assert end_of(first)
+    again = idle(room.prompt("three", session))
+    assert again.id != first.id
+    assert texts(again) == ["three"]
+
+
+def test_a_run_that_waits_can_be_stopped_and_leaves_its_prompts_to_the_person(room: Room) -> None:
+    Busy(room)
+    run = room.prompt("Hello")
+    run.stop()
+    assert end_of(run) == (Outcome.CANCELLED, "Stopped by you.")
+    assert [(each.text, each.left) for each in queue([run])] == [("Hello", True)]
+
+
+def test_a_prompt_that_waits_can_be_taken_back(room: Room) -> None:
+    busy = Busy(room)
+    session, prompt_id = new_id(), new_id()
+    run = room.prompt("one", session)
+    room.prompt("two", session, prompt_id)
+    take_back(run, prompt_id)
+    assert [each.text for each in queue([run])] == ["one"]
+    busy.let_go()
+    idle(run)
+    assert texts(run) == ["one"]
+
+
+def test_a_run_whose_last_prompt_was_taken_back_leaves_the_line(room: Room) -> None:
+    Busy(room)
+    prompt_id = new_id()
+    run = room.prompt("one", "", prompt_id)
+    take_back(run, prompt_id)
+    assert end_of(run)[0] is Outcome.CANCELLED
+    assert queue([run]) == []
+
+
+def test_a_run_that_waits_is_asked_nothing(room: Room) -> None:
+    Busy(room)
+    run = room.prompt("Hello")
+    with pytest.raises(RunNotLive, match="has not been started for this session yet"):
+        request(run, "set_model", model="haiku")
+
+
+def test_what_is_chosen_meanwhile_counts_when_it_begins(room: Room) -> None:
+    busy = Busy(room)
+    run = room.prompt("Hello")
+    room.supervisor.choosing.choose(run.record.session_id, model="haiku")
+    busy.let_go()
+    idle(run)
+    assert run.record.argv[run.record.argv.index("--model") + 1] == "haiku"
+
+
+def test_the_line_outlives_the_server(room: Room) -> None:
+    busy = Busy(room)
+    waiting = [room.prompt(steps(["text", name], ["exit after turn", 0])) for name in ("one", "two")]
+    room.supervisor.close()
+    busy.let_go()
+    supervisor = room.restart()
+    runs = [supervisor.get(run.id) for run in waiting]
+    assert [end_of(run)[0] for run in runs] == [Outcome.COMPLETED] * 2
+    assert [texts(run) for run in runs] == [["one"], ["two"]]
+
+
+def test_two_workers_keep_the_limit_together(room: Room) -> None:
+    busy = Busy(room)
+    other = room.beside(max_runs=1)
+    run = other.prompt(new_id(), room.sandbox.project, new_id(), steps(["text", "x"], ["exit after turn", 0]))
+    assert run.phase is Phase.QUEUED
+    third = room.prompt(steps(["text", "y"], ["exit after turn", 0]))
+    assert third.phase is Phase.QUEUED
+    busy.let_go()
+    assert end_of(run)[0] is end_of(third)[0] is Outcome.COMPLETED
+    assert (run.record.process_started_at or 0) < (third.record.process_started_at or 0)
+
+
+def test_a_run_that_waits_goes_on_waiting_in_another_worker_when_its_own_dies(room: Room) -> None:
+    room.restart(max_runs=1)
+    other = room.beside(max_runs=1)
+    busy = Busy(room)
+    run = room.prompt("Hello")
+    room.supervisor.close()
+    busy.let_go()
+    (taken,) = other.of_session(run.record.session_id)
+    idle(taken)
+    assert texts(taken) == ["Hello"]
+
+
+def test_one_that_cannot_begin_says_why_keeps_its_prompts_and_lets_the_next_one_begin(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy = Busy(room)
+    doomed, next_one = room.prompt("Hello"), room.prompt("World")
+    spawn = process_module.spawn
+
+    def fail_once(argv: object, cwd: Path, environment: object, folder: object, run_id: str):  # type: ignore[no-untyped-def]
+        if run_id == doomed.id:
+            raise OSError(8, "Exec format error")
+        return spawn(argv, cwd, environment, folder, run_id)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(process_module, "spawn", fail_once)
+    busy.let_go()
+    assert end_of(doomed) == (
+        Outcome.FAILED,
+        "Claude could not be started: Exec format error.",
+    )
+    assert [(each.text, each.left) for each in queue([doomed])] == [("Hello", True)]
+    idle(next_one)
+
+
+def test_without_a_limit_nobody_waits(room: Room) -> None:
+    room.restart(max_runs=0)
+    busy = [Busy(room, f"{n}") for n in range(3)]
+    assert all(each.run.phase is Phase.WORKING for each in busy)
