@@ -28,12 +28,15 @@ def room(sandbox: Sandbox, stand_in: Path) -> Iterator[Room]:
     room.close()
 
 
+LAST = ["exit after turn", 0]
+
+
 class Busy:
     """A run that works until it is let go."""
 
     def __init__(self, room: Room, name: str = "gate") -> None:
         self.gate = room.sandbox.home / name
-        self.run = room.prompt(steps(["text", "busy"], ["wait", str(self.gate)], ["exit after turn", 0]))
+        self.run = room.prompt(steps(["text", "busy"], ["wait", str(self.gate)], LAST))
         until(lambda: texts(self.run) == ["busy"], "it works")
 
     def let_go(self) -> None:
@@ -78,7 +81,7 @@ def test_a_prompt_that_is_sent_twice_waits_once(room: Room) -> None:
 
 def test_the_first_who_came_is_the_first_to_begin(room: Room) -> None:
     busy = Busy(room)
-    runs = [room.prompt(steps(["text", f"{n}"], ["exit after turn", 0])) for n in range(3)]
+    runs = [room.prompt(steps(["text", f"{n}"], LAST)) for n in range(3)]
     until(lambda: [run.ahead for run in runs] == [0, 1, 2], "each knows its place")
     assert [status_text(run) for run in runs] == [
         "Waits for room: it is next",
@@ -95,8 +98,8 @@ def test_the_first_who_came_is_the_first_to_begin(room: Room) -> None:
 def test_nobody_overtakes_who_waits(room: Room) -> None:
     room.restart(max_runs=2)
     busy = [Busy(room, "a"), Busy(room, "b")]
-    first = room.prompt(steps(["text", "first"], ["exit after turn", 0]))
-    second = room.prompt(steps(["text", "second"], ["exit after turn", 0]))
+    first = room.prompt(steps(["text", "first"], LAST))
+    second = room.prompt(steps(["text", "second"], LAST))
     busy[0].let_go()
     assert end_of(first)[0] is Outcome.COMPLETED
     assert end_of(second)[0] is Outcome.COMPLETED
@@ -178,7 +181,7 @@ def test_what_is_chosen_meanwhile_counts_when_it_begins(room: Room) -> None:
 
 def test_the_line_outlives_the_server(room: Room) -> None:
     busy = Busy(room)
-    waiting = [room.prompt(steps(["text", name], ["exit after turn", 0])) for name in ("one", "two")]
+    waiting = [room.prompt(steps(["text", name], LAST)) for name in ("one", "two")]
     room.supervisor.close()
     busy.let_go()
     supervisor = room.restart()
@@ -190,9 +193,9 @@ def test_the_line_outlives_the_server(room: Room) -> None:
 def test_two_workers_keep_the_limit_together(room: Room) -> None:
     busy = Busy(room)
     other = room.beside(max_runs=1)
-    run = other.prompt(new_id(), room.sandbox.project, new_id(), steps(["text", "x"], ["exit after turn", 0]))
+    run = other.prompt(new_id(), room.sandbox.project, new_id(), steps(["text", "x"], LAST))
     assert run.phase is Phase.QUEUED
-    third = room.prompt(steps(["text", "y"], ["exit after turn", 0]))
+    third = room.prompt(steps(["text", "y"], LAST))
     assert third.phase is Phase.QUEUED
     busy.let_go()
     assert end_of(run)[0] is end_of(third)[0] is Outcome.COMPLETED
