@@ -62,6 +62,8 @@ class Run:
         self._history_end = history_end
         self._stop_deadline = stop_deadline
         self._ending: tuple[Outcome, str] | None = None
+        self._stop_by = 0.0
+        """When a stop has to be done with, by the monotonic clock."""
         self._output = LineReader(folder.output)
         self._input = LineReader(folder.input_log)
         self._folding = BoundedSemaphore(1)
@@ -146,6 +148,7 @@ class Run:
             raise RunNotLive("This run has ended already.")
         if self._ending is None:
             self._ending = (outcome, cause)
+            self._stop_by = time.monotonic() + self._stop_deadline
             open_turn = self.phase in OPEN_TURN
             self.state.step(Event.STOPPED)
             self.changed.notify()
@@ -266,7 +269,10 @@ class Run:
 
     def _await_exit(self, process: ClaudeProcess) -> None:
         status = process.wait()
-        sweep(self.id)
+        if self._stop_by:
+            sweep(self.id, max(0.0, self._stop_by - time.monotonic()))
+        else:
+            sweep(self.id)
         self.finish(status)
 
     def finish(self, status: int | None) -> None:
