@@ -11,7 +11,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import gevent
@@ -23,7 +23,7 @@ from .proctable import Key, Mark, Marks, Row
 log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 1.0
-HOLD_SECONDS = 0.002
+HOLD_SECONDS = 0.004
 """How long the hub may be held before others get their turn."""
 GIVE_WAY_SECONDS = 0.0005
 
@@ -31,7 +31,7 @@ SWEEP_SECONDS = 1.0
 """How long a sweep may take that nobody has given a time."""
 GRACE_SECONDS = 0.5
 """How long what Claude has left behind may take to follow SIGTERM."""
-GRACE_SHARE = 0.6
+GRACE_SHARE = 0.4
 """Of the time that a sweep has: the rest is for those that do not follow."""
 POLL_SECONDS = 0.02
 DYING_SECONDS = 0.005
@@ -58,8 +58,12 @@ class Picture:
 
     at: float
     rows: dict[int, Row] = field(default_factory=dict)
+    looked_at: set[int] = field(default_factory=set)
+    """The pids that there were, also those of which only the exit status is left."""
     owners: dict[int, Mark] = field(default_factory=dict)
     """The run of each that belongs to one."""
+    listed_at: float = float("-inf")
+    """When those were added that had been started since."""
 
 
 @dataclass(slots=True)
@@ -164,62 +168,63 @@ class Census:
         """
         began = time.monotonic()
         deadline = began + within
+        grace = began + min(GRACE_SECONDS, GRACE_SHARE * within)
+        left: set[Key] = set()
         try:
-            self._ask_to_end(run_id, began + min(GRACE_SECONDS, GRACE_SHARE * within))
-            while left := self.family(run_id):
-                self._kill(run_id, left, deadline)
-                gevent.sleep(DYING_SECONDS)
+            while self.family(run_id) or self._seen(run_id):
+                self._ask_to_end(run_id, grace)
+                left = self._kill(run_id, deadline)
                 if time.monotonic() >= deadline:
-                    left = [row for row in left if proctable.is_alive(row.key)]
                     break
         except OSError:  # no descriptor left, say
             log.exception("the processes of run %s cannot be looked at just now", run_id)
             return False
         self._tracked.pop(run_id, None)
         if left:
-            log.warning("run %s has left processes: %s", run_id, [row.pid for row in left])
+            log.warning("run %s has left processes: %s", run_id, sorted(key.pid for key in left))
         return not left
 
     def _ask_to_end(self, run_id: str, until: float) -> None:
         asked: set[Key] = set()
-        left = self.family(run_id)
-        while left and time.monotonic() < until:
-            give_way = Steps()
-            for key in [row.key for row in left]:
-                if key not in asked:
-                    asked.add(key)
-                    proctable.send(key, signal.SIGTERM)
-                    give_way()
+        while time.monotonic() < until:
+            new = self._seen(run_id, POLL_SECONDS / 2) - asked
+            asked |= new
+            _signal(new, signal.SIGTERM)
             gevent.sleep(POLL_SECONDS)
-            left = self.family(run_id, POLL_SECONDS)
+            if not any(map(proctable.is_alive, asked)):
+                return
 
-    def _kill(self, run_id: str, left: Sequence[Row], deadline: float) -> None:
-        """Hold them all, so that none can start another one, and then kill them."""
+    def _kill(self, run_id: str, deadline: float) -> set[Key]:
+        """Hold them all, so that none can start another one, and then kill them; who is left."""
         held: set[Key] = set()
-        give_way = Steps()
-        while new := [row.key for row in left if row.key not in held]:
-            for key in new:
-                held.add(key)
-                proctable.send(key, signal.SIGSTOP)
-                give_way()
+        while new := self._seen(run_id) - held:
+            held |= new
+            _signal(new, signal.SIGSTOP)
             if time.monotonic() >= deadline:
                 break
-            left = self._newcomers(run_id)
-        for key in held:
-            proctable.send(key, signal.SIGKILL)
-            give_way()
+        _signal(held, signal.SIGKILL)
+        while left := set(filter(proctable.is_alive, held)):
+            if time.monotonic() >= deadline:
+                break
+            gevent.sleep(DYING_SECONDS)
+        return left
 
-    def _newcomers(self, run_id: str) -> list[Row]:
-        """Those of a run that were started since the last picture; quicker than a new one."""
+    def _seen(self, run_id: str, max_age: float = 0.0) -> set[Key]:
+        """Those of a run in the newest picture, and those that were started since.
+
+        Quicker than a new picture, it does not find out who has gone.
+        """
         picture = self._picture
-        found = []
-        for pid in [pid for pid in proctable.pids() if pid not in picture.rows]:
-            if row := proctable.read(pid):
-                picture.rows[pid] = row
-                owner = self._settle(row, picture)
-                if owner and owner.run_id == run_id:
-                    found.append(row)
-        return found
+        if time.monotonic() - picture.listed_at > max_age:
+            new = set(proctable.pids()) - picture.looked_at
+            picture.looked_at |= new
+            for row in filter(None, map(proctable.read, new)):
+                picture.rows[row.pid] = row
+                self._settle(row, picture)
+            picture.listed_at = time.monotonic()
+        return {
+            picture.rows[pid].key for pid, owner in picture.owners.items() if owner.run_id == run_id
+        }
 
     # --- looking ----------------------------------------------------------------------------
 
@@ -254,8 +259,9 @@ class Census:
         picture = Picture(time.monotonic())
         known = {*self._marks.keys(), *self._kin}  # not what comes while we look
         give_way = Steps()
+        picture.looked_at.update(proctable.pids())
         # the youngest first: they are those that may be gone in a moment
-        for pid in sorted(proctable.pids(), reverse=True):
+        for pid in sorted(picture.looked_at, reverse=True):
             if row := proctable.read(pid):
                 picture.rows[pid] = row
                 self._marks.of(row.key)
@@ -299,3 +305,10 @@ class Census:
                 break
             row = parent
         return next((mark for each in reversed(line) if (mark := self._marks.of(each.key))), None)
+
+
+def _signal(keys: Iterable[Key], number: signal.Signals) -> None:
+    give_way = Steps()
+    for key in keys:
+        proctable.send(key, number)
+        give_way()

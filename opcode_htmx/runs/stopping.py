@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 INTERRUPT_ID = "opcode-interrupt"
-INTERRUPT_SHARE, TERMINATE_SHARE = 0.4, 0.8
+INTERRUPT_SHARE, TERMINATE_SHARE = 0.4, 0.75
 """Shares of the deadline at which an interrupt gives way to SIGTERM, and that to SIGKILL.
 
 What is left then is for the sweep of all that Claude has started.
