@@ -44,8 +44,8 @@ _MARKS_OF_PARENTS = frozenset(
 _MARK_PREFIXES = ("CLAUDE_CODE_CHILD_", "CLAUDE_CODE_SESSION_")
 _OURS = frozenset({"HOST", "PORT", "CLAUDE_PATH"})
 _PREFIX = "OPCODE_"
-# Every run carries it, so it is present when the app is started from within a run.
-_RUN_MARK = "OPCODE_RUN_ID"
+# Every run carries them, so they are present when the app is started from within a run.
+_RUN_MARKS = frozenset({"OPCODE_RUN_ID", "OPCODE_RUN_FOLDER"})
 
 
 class SettingsError(Exception):
@@ -241,7 +241,7 @@ def _child_environment(environ: Mapping[str, str], config_dir: Path) -> Mapping[
 
 
 def _unknown(environ: Mapping[str, str]) -> tuple[str, ...]:
-    known = {variable.name for variable in VARIABLES} | {_RUN_MARK}
+    known = {variable.name for variable in VARIABLES} | _RUN_MARKS
     return tuple(sorted(n for n in environ if n.startswith(_PREFIX) and n not in known))
 
 

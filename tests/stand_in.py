@@ -4,6 +4,7 @@ The prompt is a JSON list of steps: `["lines", 1000]` writes numbered lines, `["
 answer, `["half", "…", seconds]` a line in two halves, `["big", bytes]` one long line, `["raw",
 "…"]` text as it stands, `["bytes", "ff"]` bytes by their digits, `["stderr", "…"]`, `["deaf"]`
 ignores SIGTERM and interrupts, `["grandchild"]` leaves a sleeping process in a session of its own,
+`["start", "…", …]` starts a program beside it,
 `["ask", id]` asks permission and waits for the answer, `["ask", id, path]` reads nothing before a
 file exists, `["request", id, subtype]` makes another request and answers with what it was told,
 `["wait", path]` waits, without reading, until a file exists, `["report"]` answers with its
@@ -101,6 +102,8 @@ def do(step: list[object]) -> None:
         case ["grandchild"]:
             command = ["sleep", "600"]
             subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL)
+        case ["start", *program]:
+            subprocess.Popen([str(part) for part in program], stdin=subprocess.DEVNULL)
         case ["ask", str(request_id), *deaf_until]:
             tool: dict[str, object] = {"tool_name": "Bash", "input": {"command": "true"}}
             wait = "".join(map(str, deaf_until))

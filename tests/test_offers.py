@@ -20,7 +20,7 @@ from opcode_htmx.demo.messages_api import MessagesApi, Scene, Text
 from opcode_htmx.runs import inquiry, offers
 from opcode_htmx.runs.inquiry import NoOffer
 from opcode_htmx.runs.offers import Offers
-from opcode_htmx.runs.process import MARK
+from opcode_htmx.runs.proctable import MARK
 
 from . import dom
 from .supervision import new_id, until

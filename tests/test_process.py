@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,10 +16,11 @@ import pytest
 from opcode_htmx.runs import process
 from opcode_htmx.runs.folder import RunFolder
 from opcode_htmx.runs.process import ClaudeProcess, ProcessIdentity
+from opcode_htmx.runs.proctable import Row
 
 from .supervision import until
 
-RUN, OTHER_RUN = "a" * 32, "b" * 32
+RUN, OTHER_RUN = uuid.uuid4().hex, uuid.uuid4().hex  # others test at the same time
 ENVIRONMENT = {"PATH": os.defpath}
 PLATFORM = vars(psutil)["_psplatform"]
 """Where psutil gets the times of processes and of the boot."""
@@ -60,7 +62,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
     yield start
     for run_id in (RUN, OTHER_RUN):
-        process.signal_all(process.marked(run_id), signal.SIGKILL)
+        process.signal_all(process.census.family(run_id), signal.SIGKILL)
     for each in started:
         each.kill()
         each.wait()
@@ -76,7 +78,7 @@ def output(tmp_path: Path, number: int = 0) -> str:
     return until(lambda: path.read_text().partition("\n")[0], "the process writes a line")
 
 
-def pids(processes: list[psutil.Process]) -> set[int]:
+def pids(processes: list[Row]) -> set[int]:
     return {each.pid for each in processes}
 
 
@@ -225,20 +227,20 @@ def test_a_grandchild_in_its_own_session_is_found_by_the_mark(start: Start, tmp_
     start(*python(START_AND_EXIT, "sleep", "600")).wait()
     grandchild = int(output(tmp_path))
     assert os.getsid(grandchild) == grandchild
-    assert pids(process.marked(RUN)) == {grandchild}
+    assert pids(process.census.family(RUN)) == {grandchild}
 
 
 def test_only_the_processes_of_the_run_carry_its_mark(start: Start) -> None:
     mine = start("sleep", "600")
     start("sleep", "600", run_id=OTHER_RUN)
-    assert pids(process.marked(RUN)) == {mine.identity.pid}
+    assert pids(process.census.family(RUN)) == {mine.identity.pid}
 
 
 def test_the_family_holds_descendants_that_have_lost_the_mark(start: Start, tmp_path: Path) -> None:
     parent = start(*python(START_AND_SLEEP, "env", "-i", "sleep", "600"))
     child = int(output(tmp_path))
     until(lambda: psutil.Process(child).name() == "sleep", "env has become sleep")
-    assert child not in pids(process.marked(RUN))
+    assert "OPCODE_RUN_ID" not in psutil.Process(child).environ()
     assert pids(parent.family()) == {parent.identity.pid, child}
     process.signal_all(parent.family(), signal.SIGKILL)
     until(lambda: ended(child), "the child ends")
@@ -255,7 +257,7 @@ def test_the_sweep_ends_what_ignores_sigterm(start: Start, tmp_path: Path) -> No
     start(*python(IGNORE_SIGTERM))
     assert output(tmp_path) == "deaf"
     process.sweep(RUN)
-    assert process.marked(RUN) == []
+    assert process.census.family(RUN) == []
 
 
 def test_the_sweep_leaves_other_runs_alone(start: Start) -> None:
@@ -263,4 +265,4 @@ def test_the_sweep_leaves_other_runs_alone(start: Start) -> None:
     other = start("sleep", "600", run_id=OTHER_RUN)
     process.sweep(RUN)
     assert other.alive()
-    assert process.marked(RUN) == []
+    assert process.census.family(RUN) == []

@@ -192,7 +192,9 @@ def test_claude_gets_its_config_folder_only_when_it_was_named(tmp_path: Path) ->
 
 
 def test_a_misspelt_name_is_noticed(tmp_path: Path) -> None:
-    assert read(tmp_path, OPCODE_PASSWROD="x", OPCODE_RUN_ID="y").unknown == ("OPCODE_PASSWROD",)
+    assert read(
+        tmp_path, OPCODE_PASSWROD="x", OPCODE_RUN_ID="y", OPCODE_RUN_FOLDER="/r"
+    ).unknown == ("OPCODE_PASSWROD",)
 
 
 def test_the_document_and_the_code_list_the_same_variables_and_defaults() -> None:

@@ -16,7 +16,8 @@ from gevent import subprocess
 
 from ..claude import command, outgoing, stream
 from ..claude.messages import ControlResponse, Json
-from .process import MARK, sweep
+from .process import sweep
+from .proctable import MARK
 
 SECONDS = 20.0
 """It takes 0.4 s, and a cold disk several more."""

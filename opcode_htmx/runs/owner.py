@@ -38,6 +38,8 @@ class Owner:
         self._stop_deadline = stop_deadline
         self._process: ClaudeProcess | None = None
         self._greenlets: list[gevent.Greenlet[..., None]] = []
+        self._stop_by: float | None = None
+        """When a stop has to be done with, by the monotonic clock."""
         run.owner = self
 
     def begin(self, process: ClaudeProcess) -> None:
@@ -52,6 +54,7 @@ class Owner:
         if self._process is None:
             self.finish(None)
             return
+        self._stop_by = time.monotonic() + self._stop_deadline
         open_turn = self._run.stopped_in in OPEN_TURN
         self._greenlets.append(
             gevent.spawn(
@@ -73,7 +76,10 @@ class Owner:
 
     def _await_exit(self, process: ClaudeProcess) -> None:
         status = process.wait()
-        sweep(self._run.id)
+        if self._stop_by is None:
+            sweep(self._run.id)
+        else:
+            sweep(self._run.id, max(0.0, self._stop_by - time.monotonic()))
         self.finish(status)
 
     def finish(self, status: int | None, how: tuple[Outcome, str] | None = None) -> None:

@@ -1,18 +1,16 @@
 """Claude's processes: start one, find it again, signal it, and end all that it ever started.
 
-A process is identified by pid *and* start time, so that a reused pid is never hit, and by the
-mark that its run left in its environment, which Claude's tools inherit although they run in
-sessions of their own. Knows nothing of what the process says.
+A process is identified by pid *and* start time, so that a reused pid is never hit. All that it has
+started is found by the census: by the mark that the run left in the environment, and by descent.
+Knows nothing of what the process says.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import logging
 import os
 import signal
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,20 +19,18 @@ import gevent
 import psutil
 from gevent import subprocess
 
+from . import proctable
+from .census import SWEEP_SECONDS, Census
 from .folder import RunFolder
+from .proctable import FOLDER_MARK, MARK, Row, send_all
 
-log = logging.getLogger(__name__)
+census = Census()
+"""Of all processes of this machine, so there is but one."""
 
-MARK = "OPCODE_RUN_ID"
 START_TIME_TOLERANCE = 2.0
 """Seconds: the kernel counts from boot, and the clock may be set in between."""
 
 POLL_SECONDS = 0.1
-SWEEP_SECONDS = 0.5
-"""How long what Claude has left behind may take to follow SIGTERM."""
-SWEEP_POLL_SECONDS = 0.02
-KILL_ROUNDS = 10
-"""How often the sweep looks again for what was started while it killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +44,18 @@ class ClaudeProcess:
     """One Claude, whether this server started it or found it."""
 
     def __init__(
-        self, process: psutil.Process, run_id: str, child: subprocess.Popen[bytes] | None
+        self,
+        process: psutil.Process,
+        run_id: str,
+        child: subprocess.Popen[bytes] | None,
+        folder: str = "",
     ) -> None:
         self.identity = ProcessIdentity(process.pid, process.create_time())
         # Held, because it recognises itself by the kernel's own count, whatever the clock does
         self._process = process
         self._run_id = run_id
         self._child = child
+        census.track(run_id, process.pid, folder)
 
     def wait(self) -> int | None:
         """Wait for its end. The exit status (negative: a signal), None if it was not our child."""
@@ -79,14 +80,9 @@ class ClaudeProcess:
         if self.alive():
             _send(self._process, number)
 
-    def family(self) -> list[psutil.Process]:
-        """Every process of this run that is alive: by its mark, and by descent from those."""
-        roots = [*marked(self._run_id), self._process]
-        family = {root.pid: root for root in roots}
-        for root in roots:
-            with contextlib.suppress(psutil.Error):
-                family |= {child.pid: child for child in root.children(recursive=True)}
-        return [process for process in family.values() if _running(process)]
+    def family(self) -> list[Row]:
+        """Every process of this run that is alive, wherever it has gone."""
+        return census.family(self._run_id)
 
 
 def spawn(
@@ -96,6 +92,7 @@ def spawn(
 
     Claude itself holds its stdin open for reading and writing: no end of ours is its end.
     """
+    where = str(folder.path.resolve())
     append = os.O_WRONLY | os.O_APPEND
     stdin = os.open(folder.input_pipe, os.O_RDWR)
     stdout = os.open(folder.output, append)
@@ -104,17 +101,18 @@ def spawn(
         child = subprocess.Popen(
             list(argv),
             cwd=cwd,
-            env={**environment, MARK: run_id},
+            env={**environment, MARK: run_id, FOLDER_MARK: where},
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,
             start_new_session=True,
+            preexec_fn=proctable.adopt_orphans,
         )
     finally:
         for descriptor in (stdin, stdout, stderr):
             os.close(descriptor)
     try:
-        return ClaudeProcess(psutil.Process(child.pid), run_id, child)
+        return ClaudeProcess(psutil.Process(child.pid), run_id, child, where)
     except psutil.NoSuchProcess as error:
         words = [f"it ended at once with status {child.wait()}", *folder.error_lines(1)]
         raise ChildProcessError(errno.ECHILD, ": ".join(words)) from error
@@ -131,37 +129,16 @@ def adopt(identity: ProcessIdentity, run_id: str) -> ClaudeProcess | None:
         return None
 
 
-def marked(run_id: str) -> list[psutil.Process]:
-    """The processes alive that carry the mark of `run_id`."""
-    own = os.getpid()
-    return [
-        process
-        for process in psutil.process_iter()
-        if process.pid != own and _mark(process) == run_id and _running(process)
-    ]
+def sweep(run_id: str, within: float = SWEEP_SECONDS) -> bool:
+    """End what a run has started and left behind, wherever it has gone, within so many seconds.
+
+    Whether nothing is left.
+    """
+    return census.sweep(run_id, within)
 
 
-def sweep(run_id: str) -> None:
-    """End what a run has started and left behind, wherever it has gone."""
-    leftover = marked(run_id)
-    signal_all(leftover, signal.SIGTERM)
-    deadline = time.monotonic() + SWEEP_SECONDS
-    while leftover and time.monotonic() < deadline:
-        gevent.sleep(SWEEP_POLL_SECONDS)
-        leftover = marked(run_id)
-    for _ in range(KILL_ROUNDS):
-        if not leftover:
-            return
-        signal_all(leftover, signal.SIGKILL)
-        gevent.sleep(SWEEP_POLL_SECONDS)
-        leftover = marked(run_id)
-    if leftover:
-        log.warning("run %s has left processes: %s", run_id, [each.pid for each in leftover])
-
-
-def signal_all(processes: Iterable[psutil.Process], number: signal.Signals) -> None:
-    for process in processes:
-        _send(process, number)
+def signal_all(processes: Iterable[Row], number: signal.Signals) -> None:
+    send_all((process.key for process in processes), number)
 
 
 def _send(process: psutil.Process, number: signal.Signals) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import signal
 import time
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ import gevent
 
 from ..claude import outgoing
 from .folder import InputClosed
-from .process import ClaudeProcess, signal_all
+from .process import ClaudeProcess
 
 if TYPE_CHECKING:
     from .run import Run
@@ -23,14 +22,17 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 INTERRUPT_ID = "opcode-interrupt"
-INTERRUPT_SHARE, TERMINATE_SHARE = 0.4, 0.9
-"""Shares of the deadline at which an interrupt gives way to SIGTERM, and that to SIGKILL."""
+INTERRUPT_SHARE, TERMINATE_SHARE = 0.4, 0.75
+"""Shares of the deadline at which an interrupt gives way to SIGTERM, and that to SIGKILL.
+
+What is left then is for the sweep of all that Claude has started.
+"""
 
 
 def end(run: Run, process: ClaudeProcess, deadline: float, *, open_turn: bool) -> None:
     """End `process` and all that it has started; each step gives way when its share is over."""
     began = time.monotonic()
-    family = process.family()
+    process.family()  # seen, it stays known to the census even if it goes astray now
 
     def gone_by(share: float) -> bool:
         return run.join(max(0.0, began + share * deadline - time.monotonic()))
@@ -41,7 +43,6 @@ def end(run: Run, process: ClaudeProcess, deadline: float, *, open_turn: bool) -
     if not gone_by(TERMINATE_SHARE):
         process.kill()
         run.join(deadline)
-    signal_all(family, signal.SIGKILL)
 
 
 def _interrupt(run: Run, until: float) -> None:

@@ -1,0 +1,314 @@
+"""Who is alive on this machine, as far as it concerns our runs: their families, and their end.
+
+One picture of all processes serves everybody who asks at the same time, and is taken in small
+steps, so that the hub is never held up. While runs live a picture is taken every second: whoever
+was once seen in a run's family stays in it, however far it goes.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import gevent
+from gevent.event import Event as Flag
+
+from . import proctable
+from .proctable import Key, Mark, Marks, Row
+
+log = logging.getLogger(__name__)
+
+EVERY_SECONDS = 1.0
+HOLD_SECONDS = 0.004
+"""How long the hub may be held before others get their turn."""
+GIVE_WAY_SECONDS = 0.0005
+
+SWEEP_SECONDS = 1.0
+"""How long a sweep may take that nobody has given a time."""
+GRACE_SECONDS = 0.5
+"""How long what Claude has left behind may take to follow SIGTERM."""
+GRACE_SHARE = 0.4
+"""Of the time that a sweep has: the rest is for those that do not follow."""
+POLL_SECONDS = 0.02
+DYING_SECONDS = 0.005
+"""Between a kill and the look whether it has done its work."""
+
+CPU_SECONDS, OLD_SECONDS = 0.5, 30.0
+"""The least and the most time over which it is told how busy somebody is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a run takes of the machine, with all that it has started."""
+
+    memory_bytes: int = 0
+    """Resident. What several processes share counts for each."""
+    cpu_percent: float = 0.0
+    """Of one core."""
+    processes: int = 0
+
+
+@dataclass(slots=True)
+class Picture:
+    """The processes that were alive. `at` is when it was begun, by the monotonic clock."""
+
+    at: float
+    rows: dict[int, Row] = field(default_factory=dict)
+    looked_at: set[int] = field(default_factory=set)
+    """The pids that there were, also those of which only the exit status is left."""
+    owners: dict[int, Mark] = field(default_factory=dict)
+    """The run of each that belongs to one."""
+    listed_at: float = float("-inf")
+    """When those were added that had been started since."""
+
+
+@dataclass(slots=True)
+class Family:
+    """The processes of one run. `folder` is the run's, if they know it."""
+
+    rows: list[Row] = field(default_factory=list)
+    folder: str = ""
+
+
+class Steps:
+    """Gives way to other greenlets once the hub has been held for long enough."""
+
+    def __init__(self) -> None:
+        self._since = time.perf_counter()
+
+    def __call__(self) -> None:
+        if time.perf_counter() - self._since > HOLD_SECONDS:
+            # a sleep of no length would not let the loop look at its sockets
+            gevent.sleep(GIVE_WAY_SECONDS)
+            self._since = time.perf_counter()
+
+
+class Census:
+    """The census of one server."""
+
+    def __init__(self) -> None:
+        self._picture = Picture(float("-inf"))
+        self._before: Picture | None = None
+        """An earlier one, to tell from the two how busy everybody was."""
+        self._taking: Flag | None = None
+        self._marks = Marks()
+        self._kin: dict[Key, Mark] = {}
+        """Whoever was once seen in a family, as long as it lives."""
+        self._tracked: dict[str, Key] = {}
+        """Claude's process in each run that lives here."""
+        self._watch: gevent.Greenlet[[], None] | None = None
+        self._own_group = os.getpgrp()
+
+    # --- asking -----------------------------------------------------------------------------
+
+    def track(self, run_id: str, pid: int, folder: str = "") -> None:
+        """Keep an eye on a run whose Claude is the process `pid`, for as long as that lives."""
+        key = proctable.key_of(pid)
+        if key is None:
+            return
+        self._tracked[run_id] = key
+        carried = self._marks.of(key)
+        known = carried and carried.run_id == run_id and not folder
+        self._kin[key] = carried if carried and known else Mark(run_id, folder)
+        if self._watch is None or self._watch.dead:
+            self._watch = gevent.spawn(self._look_around)
+
+    def family(self, run_id: str, max_age: float = 0.0) -> list[Row]:
+        """Every process of this run that is alive; `max_age` is how old that news may be."""
+        picture = self._look(max_age)
+        return [
+            picture.rows[pid] for pid, owner in picture.owners.items() if owner.run_id == run_id
+        ]
+
+    def families(self, max_age: float = EVERY_SECONDS) -> dict[str, Family]:
+        """All processes that belong to runs, of whichever server, by run id."""
+        picture = self._look(max_age)
+        found: dict[str, Family] = {}
+        for pid, owner in picture.owners.items():
+            family = found.setdefault(owner.run_id, Family())
+            family.folder = family.folder or owner.folder
+            family.rows.append(picture.rows[pid])
+        return found
+
+    def usage(self, run_id: str) -> Usage:
+        """What a run takes of the machine just now; nothing, if nothing of it is alive."""
+        return self.sum_up(self.family(run_id, EVERY_SECONDS))
+
+    def usages(self) -> dict[str, Usage]:
+        """The same of every run of which something is alive, by run id."""
+        return {run_id: self.sum_up(family.rows) for run_id, family in self.families().items()}
+
+    def sum_up(self, rows: Sequence[Row]) -> Usage:
+        """What these processes take, which are of the newest picture."""
+        cpu = sum(self._busy(row) for row in rows)
+        return Usage(sum(row.memory_bytes for row in rows), 100 * cpu, len(rows))
+
+    def _busy(self, row: Row) -> float:
+        """The share of a core that a process takes: lately or, if it is new to us, on average."""
+        before = self._before
+        if before and self._picture.at - before.at < OLD_SECONDS:
+            earlier = before.rows.get(row.pid)
+            known = earlier is not None and earlier.key == row.key
+            used = row.cpu_seconds - (earlier.cpu_seconds if earlier and known else 0.0)
+            seconds = self._picture.at - before.at
+            if known or proctable.age(row.key) <= seconds:
+                return used / seconds
+        return row.cpu_seconds / max(proctable.age(row.key), CPU_SECONDS)
+
+    # --- ending -----------------------------------------------------------------------------
+
+    def sweep(self, run_id: str, within: float = SWEEP_SECONDS) -> bool:
+        """End all that a run has started and that is alive, within so many seconds.
+
+        First with SIGTERM, then with SIGKILL; whether nothing is left.
+        """
+        began = time.monotonic()
+        deadline = began + within
+        grace = began + min(GRACE_SECONDS, GRACE_SHARE * within)
+        left: set[Key] = set()
+        try:
+            while self.family(run_id) or self._seen(run_id):
+                self._ask_to_end(run_id, grace)
+                left = self._kill(run_id, deadline)
+                if time.monotonic() >= deadline:
+                    break
+        except OSError:  # no descriptor left, say
+            log.exception("the processes of run %s cannot be looked at just now", run_id)
+            return False
+        self._tracked.pop(run_id, None)
+        if left:
+            log.warning("run %s has left processes: %s", run_id, sorted(key.pid for key in left))
+        return not left
+
+    def _ask_to_end(self, run_id: str, until: float) -> None:
+        asked: set[Key] = set()
+        while time.monotonic() < until:
+            new = self._seen(run_id, POLL_SECONDS / 2) - asked
+            asked |= new
+            _signal(new, signal.SIGTERM)
+            gevent.sleep(POLL_SECONDS)
+            if not any(map(proctable.is_alive, asked)):
+                return
+
+    def _kill(self, run_id: str, deadline: float) -> set[Key]:
+        """Hold them all, so that none can start another one, and then kill them; who is left."""
+        held: set[Key] = set()
+        while new := self._seen(run_id) - held:
+            held |= new
+            _signal(new, signal.SIGSTOP)
+            if time.monotonic() >= deadline:
+                break
+        _signal(held, signal.SIGKILL)
+        while left := set(filter(proctable.is_alive, held)):
+            if time.monotonic() >= deadline:
+                break
+            gevent.sleep(DYING_SECONDS)
+        return left
+
+    def _seen(self, run_id: str, max_age: float = 0.0) -> set[Key]:
+        """Those of a run in the newest picture, and those that were started since.
+
+        Quicker than a new picture, it does not find out who has gone.
+        """
+        picture = self._picture
+        if time.monotonic() - picture.listed_at > max_age:
+            new = set(proctable.pids()) - picture.looked_at
+            picture.looked_at |= new
+            for row in filter(None, map(proctable.read, new)):
+                picture.rows[row.pid] = row
+                self._settle(row, picture)
+            picture.listed_at = time.monotonic()
+        return {
+            picture.rows[pid].key for pid, owner in picture.owners.items() if owner.run_id == run_id
+        }
+
+    # --- looking ----------------------------------------------------------------------------
+
+    def _look_around(self) -> None:
+        """Look every second, as long as a run lives whose family could go astray."""
+        while self._tracked:
+            try:
+                self._look(EVERY_SECONDS / 2)
+                for run_id, root in list(self._tracked.items()):
+                    if not proctable.is_alive(root) and not self.family(run_id, EVERY_SECONDS):
+                        self._tracked.pop(run_id, None)
+            except OSError:
+                log.exception("the processes cannot be looked at just now")
+            gevent.sleep(EVERY_SECONDS)
+
+    def _look(self, max_age: float) -> Picture:
+        """A picture that was begun when this was called, or at most so many seconds before."""
+        wanted = time.monotonic() - max_age
+        while self._picture.at < wanted:
+            if self._taking:
+                self._taking.wait()
+                continue
+            taking = self._taking = Flag()
+            try:
+                self._take()
+            finally:
+                self._taking = None
+                taking.set()
+        return self._picture
+
+    def _take(self) -> None:
+        picture = Picture(time.monotonic())
+        known = {*self._marks.keys(), *self._kin}  # not what comes while we look
+        give_way = Steps()
+        picture.looked_at.update(proctable.pids())
+        # the youngest first: they are those that may be gone in a moment
+        for pid in sorted(picture.looked_at, reverse=True):
+            if row := proctable.read(pid):
+                picture.rows[pid] = row
+                self._marks.of(row.key)
+            give_way()
+        for row in list(picture.rows.values()):
+            self._settle(row, picture)
+            give_way()
+        gone = known - {row.key for row in picture.rows.values()}
+        self._marks.forget(gone)
+        for key in gone:
+            self._kin.pop(key, None)
+        if picture.at - self._picture.at >= CPU_SECONDS:
+            self._before = self._picture
+        self._picture = picture
+
+    def _settle(self, row: Row, picture: Picture) -> Mark | None:
+        """Find the run that a process belongs to, and keep it in mind."""
+        owner = self._owner(row, picture)
+        if owner:
+            picture.owners[row.pid] = owner
+            self._kin[row.key] = owner
+        return owner
+
+    def _owner(self, row: Row, picture: Picture) -> Mark | None:
+        """The run of a process: by its mark, by what it was before, by its parents.
+
+        A run that is not ours counts last: what a server that was started in a run has started
+        belongs to that run as well.
+        """
+        line: list[Row] = []
+        while row.group != self._own_group:  # what serves is nobody's, wherever it was started
+            mark = self._marks.of(row.key)
+            if mark and mark.run_id in self._tracked:
+                return mark
+            if kin := self._kin.get(row.key):
+                return kin
+            line.append(row)
+            parent = picture.rows.get(row.parent)
+            # a parent that is younger has the pid of one that has gone
+            if not parent or parent.started > row.started or parent in line:
+                break
+            row = parent
+        return next((mark for each in reversed(line) if (mark := self._marks.of(each.key))), None)
+
+
+def _signal(keys: Iterable[Key], number: signal.Signals) -> None:
+    give_way = Steps()
+    for key in keys:
+        proctable.send(key, number)
+        give_way()
