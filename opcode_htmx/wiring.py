@@ -24,9 +24,11 @@ from .claude.files import ProjectFiles
 from .claude.installations import Installations
 from .claude.messages import Json
 from .demo import scenes, service
+from .disk import DiskFull
 from .drafts import Drafts, TooMuch
-from .runs import inquiry
+from .runs import inquiry, tail
 from .runs.control import ControlRefused
+from .runs.limits import Limits
 from .runs.offers import Offers
 from .runs.queue import PromptNotFound, PromptTaken
 from .runs.run import AlreadyAnswered, RunNotLive
@@ -86,6 +88,7 @@ ERRORS: dict[type[Exception], int] = {
     NotInTrash: 404,
     SessionExists: 409,
     NotStopped: 503,
+    DiskFull: 507,
     BadCursor: 422,
     fork.NothingToFork: 409,
     fork.InMidWork: 409,
@@ -102,6 +105,7 @@ def build(settings: Settings | None = None) -> Flask:
     settings = settings or Settings.from_env()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     ensure_state_dir(settings.state_dir)
+    tail.keep_lines_up_to(settings.max_line)
     path = settings.child_environment.get("PATH", "")
     claude = binary.find(settings.claude_path, path, settings.home)
     demo = _demo(settings, claude)
@@ -123,7 +127,8 @@ def build(settings: Settings | None = None) -> Flask:
             environment=environment,
             permission_mode=settings.permission_mode,
             stop_deadline=settings.stop_deadline,
-            idle_timeout=settings.idle_timeout,
+            limits=_limits(settings),
+            least_room=settings.min_free,
             history_file=lambda session_id: history.find(place.config_dir, session_id),
             config_dir=place.config_dir,
             allow_bypass=settings.allow_bypass,
@@ -147,6 +152,17 @@ def build(settings: Settings | None = None) -> Flask:
     chooser = Chooser(supervisor.choosing, settings.disconnect_grace)
     _add_pages(app, place, supervisor, chooser, offers, settings)
     return app
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        run_timeout=settings.run_timeout,
+        idle_timeout=settings.idle_timeout,
+        output=settings.max_output,
+        memory_warning=settings.memory_warning,
+        memory=settings.memory_limit,
+        queued=settings.max_queued,
+    )
 
 
 def _offers(

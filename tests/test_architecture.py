@@ -24,10 +24,12 @@ SOURCES = sorted(
 )
 TEMPLATES = sorted((ROOT / "templates").rglob("*"))
 
-BASE = {"settings", "setting_values", "whole_files"}
+BASE = {"settings", "setting_values", "whole_files", "amounts", "disk"}
 ARROWS = {
     "setting_values": set(),
-    "whole_files": set(),
+    "whole_files": {"disk"},
+    "disk": set(),
+    "amounts": set(),
     "settings": {"setting_values"},
     "state": BASE,
     "credentials": {*BASE, "state"},

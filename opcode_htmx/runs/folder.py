@@ -20,8 +20,12 @@ from pathlib import Path
 import gevent
 from gevent.socket import wait_write
 
+from .. import whole_files
+from ..disk import DiskFull, is_full
+
 RUN_ID = re.compile(r"[0-9a-f]{32}")
-RECORD_VERSION = 1
+RECORD_VERSION = 2
+READABLE_VERSIONS = (1, RECORD_VERSION)
 WRITE_SECONDS = 10.0
 """How long Claude may leave its stdin unread before a prompt is refused."""
 HANGS = "Claude does not read its input: it seems to hang. Stop it, then send again."
@@ -56,6 +60,8 @@ class RunEnd:
     exit_status: int | None
     history_end: int
     """Size in bytes of Claude's history file when the run had ended."""
+    stderr: tuple[str, ...] = ()
+    """Its last lines; version 1 did not keep them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,23 +114,18 @@ class RunFolder:
     def load(self) -> RunRecord:
         """Raises ValueError, KeyError or TypeError when run.json is not of a version we know."""
         data = json.loads(self.record_path.read_bytes())
-        if not isinstance(data, dict) or data.pop("version") != RECORD_VERSION:
+        if not isinstance(data, dict) or data.pop("version") not in READABLE_VERSIONS:
             raise ValueError(f"{self.record_path} is of another version")
         end = data.pop("end")
         if end is not None:
-            end = RunEnd(**{**end, "outcome": Outcome(end["outcome"])})
+            stderr = tuple(end.pop("stderr", ()))
+            end = RunEnd(**{**end, "outcome": Outcome(end["outcome"])}, stderr=stderr)
         return RunRecord(**{**data, "argv": tuple(data["argv"])}, end=end)
 
     def store(self, record: RunRecord) -> None:
         """Replace run.json so that a crash leaves the old or the new one, never a half."""
         data = json.dumps({"version": RECORD_VERSION, **asdict(record)}, indent=1)
-        temporary = self.record_path.with_suffix(".new")
-        with temporary.open("w", encoding="utf-8") as file:
-            os.fchmod(file.fileno(), 0o600)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self.record_path)
+        whole_files.write(self.record_path, data.encode())
 
     def send(self, line: bytes) -> None:
         """Note `line` in in.ndjson, then hand it to Claude. Whole lines, one writer at a time.
@@ -220,7 +221,9 @@ def _append(log: int, line: bytes) -> None:
     size = os.fstat(log).st_size
     try:
         if os.write(log, line) < len(line):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    except OSError:
+            raise DiskFull
+    except OSError as error:
         os.ftruncate(log, size)
+        if is_full(error):
+            raise DiskFull from error
         raise

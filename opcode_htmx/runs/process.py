@@ -141,6 +141,18 @@ def marked(run_id: str) -> list[psutil.Process]:
     ]
 
 
+def memory_of(pid: int | None) -> int:
+    """What a process and all that descends from it take up, in bytes; 0 if it is gone."""
+    used = 0
+    with contextlib.suppress(psutil.Error):
+        if pid is not None:
+            root = psutil.Process(pid)
+            for each in (root, *root.children(recursive=True)):
+                with contextlib.suppress(psutil.Error):
+                    used += each.memory_info().rss
+    return used
+
+
 def sweep(run_id: str) -> None:
     """End what a run has started and left behind, wherever it has gone."""
     leftover = marked(run_id)

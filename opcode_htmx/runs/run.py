@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -57,13 +58,16 @@ class Run:
         self.changed = changed
         """Shared by the runs of a session."""
         self.idle_since = time.time()
+        self.warnings: Mapping[str, str] = {}
+        """What comes near to a limit, in sentences, by what it is about; empty: no longer."""
         self._process: ClaudeProcess | None = None
         self._greenlets: list[gevent.Greenlet[..., None]] = []
         self._history_end = history_end
         self._stop_deadline = stop_deadline
         self._ending: tuple[Outcome, str] | None = None
         self._output = LineReader(folder.output)
-        self._input = LineReader(folder.input_log)
+        # What we wrote ourselves is read whole, however many images are in it
+        self._input = LineReader(folder.input_log, longest=math.inf)
         self._folding = BoundedSemaphore(1)
         self._files_changed = Flag()
         self._ended = Flag()
@@ -269,6 +273,12 @@ class Run:
         sweep(self.id)
         self.finish(status)
 
+    def _last_errors(self) -> tuple[str, ...]:
+        try:
+            return tuple(self.folder.error_lines(ERROR_LINES))
+        except OSError:
+            return ()
+
     def finish(self, status: int | None) -> None:
         """Record how the process ended. `status` is None when nobody saw it."""
         try:
@@ -279,7 +289,7 @@ class Run:
             status, open_turn=self.phase in OPEN_TURN, watched=self._process is not None
         )
         history_end = self._history_end(self.folder.last_output())
-        end = RunEnd(outcome, time.time(), cause, status, history_end)
+        end = RunEnd(outcome, time.time(), cause, status, history_end, self._last_errors())
         self.record = self.record.ended(end)
         try:
             self.folder.store(self.record)

@@ -14,9 +14,11 @@ from pathlib import Path
 
 from ..claude import command, history
 from ..claude.capabilities import Model
+from ..disk import DiskFull, is_full
 from . import process
 from .choosing import Choosing
 from .folder import RunFolder, RunRecord
+from .limits import Limits
 from .process import ClaudeProcess
 
 
@@ -33,10 +35,12 @@ class RunSettings:
     environment: Mapping[str, str]
     permission_mode: str | None
     stop_deadline: float
-    idle_timeout: float
     history_file: Callable[[str], Path | None]
     """Claude's history file of a session id, once there is one."""
     config_dir: Path
+    limits: Limits = Limits()
+    least_room: int = 0
+    """Bytes that have to be free on the disk for a run to begin."""
     allow_bypass: bool = False
     keep_running: bool = True
     """Whether a run goes on without a viewer, unless a person has chosen for its session."""
@@ -61,7 +65,7 @@ class Started:
 def start(settings: RunSettings, choosing: Choosing, session_id: str, project: Path) -> Started:
     """Start Claude in `project`; it resumes the session if that has a history.
 
-    Raises CannotStart, and leaves nothing behind then.
+    Raises CannotStart or DiskFull, and leaves nothing behind then.
     """
     run_id = uuid.uuid4().hex
     started = None
@@ -81,6 +85,8 @@ def start(settings: RunSettings, choosing: Choosing, session_id: str, project: P
             started.kill()
         # else the next server would take it for a run that was interrupted
         shutil.rmtree(settings.runs_dir / run_id, ignore_errors=True)
+        if is_full(error):
+            raise DiskFull from error
         reason = error.strerror or str(error)
         raise CannotStart(f"Claude could not be started: {reason}.") from error
     return Started(folder, record, started)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,20 +15,22 @@ from gevent.lock import BoundedSemaphore
 
 from ..claude import history, outgoing
 from ..claude.messages import ImageContent
+from ..disk import DiskFull
 from . import process, starting
 from .choosing import Choosing
 from .folder import RUN_ID, InputClosed, Outcome, RunFolder, RunRecord
 from .leaving import Leaving
+from .limits import Warden
 from .notify import Broadcast
 from .phases import Phase
 from .process import ProcessIdentity
+from .room import Room
 from .run import Run, RunNotLive
 from .starting import CannotStart, RunSettings
 from .watch import FolderWatcher
 
 log = logging.getLogger(__name__)
 
-IDLE_CHECK_SECONDS = 1.0
 END_GRACE_SECONDS = 3.0
 """How long after its process, or after the deadline of a stop, a run may take to be over."""
 
@@ -61,7 +62,13 @@ class Supervisor:
         self._by_session: dict[str, list[Run]] = {}
         self._watcher = FolderWatcher()
         self._prompting: dict[str, BoundedSemaphore] = {}
-        self._idle_watch = gevent.spawn(self._end_idle_runs)
+        self.room = Room(settings.runs_dir.parent, settings.least_room, self.live)
+        self._warden = Warden(
+            self.live,
+            settings.limits,
+            lambda run: process.memory_of(run.record.pid),
+            self.room.look,
+        )
         self._changes: dict[str, Broadcast] = {}
         self._written: dict[str, Broadcast] = {}
 
@@ -164,6 +171,8 @@ class Supervisor:
         return True
 
     def _start(self, session_id: str, project: Path) -> Run:
+        if self.room.says:
+            raise DiskFull(f"Claude was not started. {self.room.says}")
         started = starting.start(self._settings, self.choosing, session_id, project)
         run = self._add(started.folder, started.record)
         self._follow(run, started.process)
@@ -255,18 +264,9 @@ class Supervisor:
 
     # --- ending -----------------------------------------------------------------------------
 
-    def _end_idle_runs(self) -> None:
-        timeout = self._settings.idle_timeout
-        while timeout:
-            gevent.sleep(IDLE_CHECK_SECONDS)
-            for run in self.live():
-                if run.phase is Phase.IDLE and time.time() - run.idle_since > timeout:
-                    cause = f"Ended after {timeout / 60:g} idle minutes; a prompt resumes it."
-                    run.stop(Outcome.COMPLETED, cause)
-
     def close(self) -> None:
         """Let go of the files. The runs go on without this server."""
-        self._idle_watch.kill()
+        self._warden.close()
         self.leaving.close()
         for run in self.live():
             run.let_go()
