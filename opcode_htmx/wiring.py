@@ -28,7 +28,7 @@ from .disk import DiskFull
 from .drafts import Drafts, TooMuch
 from .runs import inquiry, tail
 from .runs.control import ControlRefused
-from .runs.limits import Limits
+from .runs.limits import Limits, QueueFull
 from .runs.offers import Offers
 from .runs.queue import PromptNotFound, PromptTaken
 from .runs.run import AlreadyAnswered, RunNotLive
@@ -89,6 +89,7 @@ ERRORS: dict[type[Exception], int] = {
     SessionExists: 409,
     NotStopped: 503,
     DiskFull: 507,
+    QueueFull: 429,
     BadCursor: 422,
     fork.NothingToFork: 409,
     fork.InMidWork: 409,
@@ -238,7 +239,7 @@ def _add_pages(
     )
     app.register_blueprint(decisions.blueprint(supervisor))
     app.register_blueprint(controls.blueprint(supervisor.choosing, lookup))
-    open_sockets = sockets.OpenSockets()
+    open_sockets = sockets.OpenSockets(settings.max_viewers)
     open_sockets.init_app(app)
     sock = Sock(app)
     live.register(sock, lookup, open_sockets, supervisor.leaving)

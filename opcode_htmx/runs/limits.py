@@ -52,6 +52,19 @@ class Limits:
     """Prompts of a session that wait for Claude to take them up."""
 
 
+class QueueFull(Exception):
+    """Too many prompts wait already; the text says so."""
+
+
+def check_queue(run: Run, limits: Limits) -> None:
+    """Raises QueueFull where no further prompt may wait for Claude in this run."""
+    if limits.queued and len(run.state.waiting) >= limits.queued:
+        raise QueueFull(
+            f"{limits.queued} prompts wait already, and no more may (OPCODE_MAX_QUEUED). Wait "
+            "until Claude has taken one up, or remove one."
+        )
+
+
 class Warden:
     """Looks at the runs that live about once a second, in a greenlet of its own."""
 

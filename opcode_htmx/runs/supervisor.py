@@ -20,7 +20,7 @@ from . import process, starting
 from .choosing import Choosing
 from .folder import RUN_ID, InputClosed, Outcome, RunFolder, RunRecord
 from .leaving import Leaving
-from .limits import Warden
+from .limits import Warden, check_queue
 from .notify import Broadcast
 from .phases import Phase
 from .process import ProcessIdentity
@@ -123,8 +123,8 @@ class Supervisor:
     ) -> Run:
         """Send a prompt to a session: to its live process, or to a new one that resumes it.
 
-        A prompt that was sent already under this id is not sent again. Raises CannotStart, or
-        RunNotLive when the process hangs.
+        A prompt that was sent already under this id is not sent again. Raises CannotStart,
+        DiskFull, QueueFull, or RunNotLive when the process hangs.
         """
         self.leaving.seen(session_id)
         # a session at a time, so that one that hangs holds up no other
@@ -133,6 +133,8 @@ class Supervisor:
             if self.has_sent(session_id, prompt_id):
                 return runs[-1]
             working = runs[-1] if runs and runs[-1].live else self._in_session(session_id)
+            if working and working.phase is not Phase.STOPPING:
+                check_queue(working, self._settings.limits)
             if working and self._reaches(working, prompt_id, text, images):
                 return working
             run = self._start(session_id, project)
