@@ -27,6 +27,7 @@ from .demo import scenes, service
 from .disk import DiskFull
 from .drafts import Drafts, TooMuch
 from .runs import inquiry, tail
+from .runs.collect import Collector
 from .runs.control import ControlRefused
 from .runs.limits import Limits, QueueFull
 from .runs.offers import Offers
@@ -216,6 +217,14 @@ def _add_pages(
     drafts = Drafts(state / "drafts")
     marks = Marks(state / "marks.json")
     trash = Trash(state / "trash", supervisor, state / "drafts")
+    app.extensions["opcode_collector"] = Collector(
+        state,
+        supervisor,
+        lambda session_id: history.find(place.config_dir, session_id),
+        settings.keep_runs,
+        changed=lambda session_id: screens.forget(session_id),
+        also=trash.purge,
+    )
     needs = Needs(supervisor, marks)
     app.jinja_env.globals["needs_count"] = lambda: len(needs.all())
     # Asked for in a template, because what is to choose changes with every run

@@ -293,14 +293,14 @@ def test_below_the_least_room_no_run_begins_and_the_prompt_stays(
         "Claude was not started. The server&#39;s disk is nearly full: about 1.0 MB" in refused.text
     )
     assert "Remember me" in refused.text
-    words = "new runs need 2.0 MB (OPCODE_MIN_FREE)"
+    words = "about 1.0 MB are left. To begin, a run needs 2.0 MB"
     for path in (begun, "/runs"):
         until(lambda path=path: words in server.get(path).text, f"{path} says so")  # type: ignore[misc]
     # what lives goes on
     assert prompt_at(server, begun, "And me").status_code == 303
     client = sockets(JsonClient(server))
     client.send(command_type="execute", project_path=str(sandbox.project), prompt="Hi", model="m")
-    assert "disk is nearly full" in of_type(client, "error")
+    assert "for want of room" in of_type(client, "error")
     small_disk.clear()
     until(lambda: words not in server.get("/runs").text, "there is room again")
     begin(server, "Now")
@@ -315,7 +315,10 @@ def test_claude_is_paused_before_its_lines_are_lost_and_goes_on_by_itself(
     until(lambda: "Working" in server.get(path).text, "it works")
     until((sandbox.state / "reserve").exists, "there is a reserve")
     small_disk.fill(400_000)
-    until(lambda: "Claude is paused so that nothing is lost" in server.get(path).text, "paused")
+    until(
+        lambda: "What runs is paused, so that nothing of it is lost" in server.get(path).text,
+        "paused",
+    )
     gate.touch()
     small_disk.fill(0)
     until(lambda: not (sandbox.state / "reserve").exists(), "the reserve is given up")

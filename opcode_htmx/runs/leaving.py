@@ -56,6 +56,9 @@ class Leaving:
             self._viewers += Counter()  # forget those that nobody looks at
             self.seen(session_id)
 
+    def is_viewed(self, session_id: str) -> bool:
+        return self._viewers[session_id] > 0
+
     def seen(self, session_id: str) -> None:
         """Somebody was there just now, with a page that keeps no socket."""
         self._last_seen[session_id] = time.time()

@@ -54,10 +54,19 @@ class Room:
         words = f"The server's disk is nearly full: about {in_bytes(roughly(free))} are left"
         if self._paused:
             return (
-                f"{words}. Claude is paused so that nothing is lost, and goes on by itself once "
-                "there is room."
+                f"{words}. What runs is paused, so that nothing of it is lost, and goes on by "
+                "itself once there is room."
             )
-        return f"{words}, and new runs need {in_bytes(self._least)} (OPCODE_MIN_FREE)."
+        return f"{words}. {self._needed}"
+
+    @property
+    def refusal(self) -> str:
+        """Why no run can begin just now; empty if it can."""
+        return f"Claude was not started, for want of room. {self._needed}" if self.says else ""
+
+    @property
+    def _needed(self) -> str:
+        return f"To begin, a run needs {in_bytes(self._least)} on the disk (OPCODE_MIN_FREE)."
 
     def look(self) -> None:
         """Make or give up the reserve, pause or let go on, and tell the pages."""

@@ -108,6 +108,10 @@ class Supervisor:
         """The runs whose process is alive, newest first."""
         return [run for run in self._newest_first() if run.live]
 
+    def ended(self) -> list[Run]:
+        """The runs that are over, newest first."""
+        return [run for run in self._newest_first() if run.record.end]
+
     def _newest_first(self) -> list[Run]:
         return sorted(self._runs.values(), key=lambda run: run.record.created_at, reverse=True)
 
@@ -173,8 +177,8 @@ class Supervisor:
         return True
 
     def _start(self, session_id: str, project: Path) -> Run:
-        if self.room.says:
-            raise DiskFull(f"Claude was not started. {self.room.says}")
+        if refusal := self.room.refusal:
+            raise DiskFull(refusal)
         started = starting.start(self._settings, self.choosing, session_id, project)
         run = self._add(started.folder, started.record)
         self._follow(run, started.process)
@@ -263,6 +267,15 @@ class Supervisor:
             self._runs.pop(run.id, None)
         self.changes(session_id).notify()
         return runs
+
+    def put_away(self, run: Run) -> None:
+        """Know nothing more of a run that is over; its folder is the caller's now."""
+        self._runs.pop(run.id, None)
+        of_session = self._by_session.get(run.record.session_id, [])
+        if run in of_session:
+            of_session.remove(run)
+        if not of_session:
+            self._by_session.pop(run.record.session_id, None)
 
     # --- ending -----------------------------------------------------------------------------
 
