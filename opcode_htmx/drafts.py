@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from . import whole_files
+from .disk import telling_when_full
 
 NAME = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """A draft is named after the session that it is for, or after the page where one begins."""
@@ -164,9 +165,10 @@ class Drafts:
     def _make(self, session_id: str) -> None:
         folder = self._folder(session_id)
         if not folder.is_dir():
-            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._make_room()
-            folder.mkdir(mode=0o700, exist_ok=True)
+            with telling_when_full():
+                self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._make_room()
+                folder.mkdir(mode=0o700, exist_ok=True)
 
     def _make_room(self) -> None:
         folders = sorted(self._root.iterdir(), key=_touched, reverse=True)

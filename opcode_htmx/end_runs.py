@@ -57,7 +57,6 @@ def _settings(settings: Settings) -> RunSettings:
         environment=settings.child_environment,
         permission_mode=None,
         stop_deadline=settings.stop_deadline,
-        idle_timeout=0.0,
         history_file=history_file,
         config_dir=settings.claude_config_dir,
     )

@@ -3,9 +3,11 @@
 Knows nothing of Flask; the server decides nothing that was decided here.
 """
 
+import contextlib
 import errno
 import ipaddress
 import os
+import resource
 import socket
 import sys
 import time
@@ -23,6 +25,7 @@ from opcode_htmx.state import StateError, ensure_state_dir
 ROOT = Path(__file__).resolve().parent.parent
 VENDOR = ROOT / "static" / "vendor"
 BROWSER_FILES = ("htmx.min.js", "hx-ws.min.js", "hx-upsert.min.js")
+MOST_FILES = 65536
 PORT_PATIENCE = 2.0  # seconds; a server that was killed lets go of its port a little later
 _VIRTUAL_INTERFACES = ("docker", "br-", "veth", "virbr", "vmnet", "bridge", "cni", "lxc")
 
@@ -53,10 +56,23 @@ def main(argv: Sequence[str]) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    allow_many_files()
     for name in launch.settings.unknown:
         print(f"{name} is not a setting of this version and is ignored.", file=sys.stderr)
     print("\n".join(greeting(launch)), flush=True)
     return serve(launch)
+
+
+def allow_many_files() -> None:
+    """Raise how many files the server may have open, as far as this user may.
+
+    Each viewer is one, and each run some more; many systems begin with 1024.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = min(hard, MOST_FILES) if hard != resource.RLIM_INFINITY else MOST_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def preflight(settings: Settings) -> Launch:

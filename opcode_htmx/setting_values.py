@@ -17,6 +17,12 @@ _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?")
 _ORIGIN = re.compile(f"https?://{_HOST.pattern}")
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([smh]?)")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
+_DAYS = re.compile(r"([0-9]{1,5})d?")
+_SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)([KMGT]?)B?", re.IGNORECASE)
+_SIZES = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+_SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,9})?)%")
+_COUNT = re.compile(r"[0-9]{1,9}")
+LEAST_LINE = 100_000
 
 
 def host(text: str, home: Path) -> str:
@@ -78,12 +84,6 @@ def workers(text: str, home: Path) -> int:
     return int(text)
 
 
-def count(text: str, home: Path) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 9):
-        raise ValueError(f"must be a whole number, or 0 for no limit, not {text!r}")
-    return int(text)
-
-
 def switch(text: str, home: Path) -> bool:
     if text not in ("0", "1"):
         raise ValueError(f"must be 1 or 0, not {text!r}")
@@ -129,6 +129,48 @@ def grace(text: str, home: Path) -> float:
         # A run begins before its page is there to look at it.
         raise ValueError(f"must be {LEAST_GRACE} seconds or longer")
     return found
+
+
+def days(text: str, home: Path) -> float:
+    """Whole days, in seconds."""
+    match = _DAYS.fullmatch(text)
+    if match is None:
+        raise ValueError(f"must be a number of days such as 30d, not {text!r}")
+    return int(match[1]) * 86400.0
+
+
+def size(text: str, home: Path) -> int:
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        raise ValueError(f"must be a size such as 500M or 2G, not {text!r}")
+    return int(float(match[1]) * _SIZES[match[2].upper()])
+
+
+def memory(text: str, home: Path) -> float:
+    """Bytes, or up to 1 a share of what the machine has."""
+    match = _SHARE.fullmatch(text)
+    if match and float(match[1]) <= 100:
+        return float(match[1]) / 100
+    if _SIZE.fullmatch(text) is None:
+        raise ValueError(f"must be a size such as 4G or a share such as 80%, not {text!r}")
+    found = size(text, home)
+    if found == 1:
+        raise ValueError("must be larger than one byte")
+    return found
+
+
+def line_length(text: str, home: Path) -> int:
+    found = size(text, home)
+    if found < LEAST_LINE:
+        # Claude's list of what it offers has to fit in
+        raise ValueError(f"must be {LEAST_LINE // 1000}K or more")
+    return found
+
+
+def count(text: str, home: Path) -> int:
+    if not _COUNT.fullmatch(text):
+        raise ValueError(f"must be a number, not {text!r}")
+    return int(text)
 
 
 def positive_seconds(text: str, home: Path) -> float:

@@ -92,6 +92,15 @@ ALLOWED_HOSTS = Variable("OPCODE_ALLOWED_HOSTS", "", values.hosts)
 DEMO = Variable("OPCODE_DEMO", "", values.demo)
 STOP_DEADLINE = Variable("OPCODE_STOP_DEADLINE", "5", values.positive_seconds)
 IDLE_TIMEOUT = Variable("OPCODE_IDLE_TIMEOUT", "30m", values.seconds)
+RUN_TIMEOUT = Variable("OPCODE_RUN_TIMEOUT", "0", values.seconds)
+MAX_OUTPUT = Variable("OPCODE_MAX_OUTPUT", "2G", values.size)
+MAX_LINE = Variable("OPCODE_MAX_LINE", "24M", values.line_length)
+MEMORY_WARNING = Variable("OPCODE_MEMORY_WARNING", "50%", values.memory)
+MEMORY_LIMIT = Variable("OPCODE_MEMORY_LIMIT", "80%", values.memory)
+MAX_QUEUED = Variable("OPCODE_MAX_QUEUED", "50", values.count)
+MAX_VIEWERS = Variable("OPCODE_MAX_VIEWERS", "800", values.count)
+MIN_FREE = Variable("OPCODE_MIN_FREE", "256M", values.size)
+KEEP_RUNS = Variable("OPCODE_KEEP_RUNS", "30d", values.days)
 ON_DISCONNECT = Variable("OPCODE_ON_DISCONNECT", "keep", values.keeps_running)
 DISCONNECT_GRACE = Variable("OPCODE_DISCONNECT_GRACE", "60", values.grace)
 ON_EXIT = Variable("OPCODE_ON_EXIT", "keep", values.keeps_running)
@@ -109,7 +118,9 @@ VARIABLES: tuple[Variable[object], ...] = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a person may choose. Paths are absolute, times in seconds.
+    """What a person may choose. Paths are absolute, times in seconds, sizes in bytes.
+
+    Of the limits 0 is none; of memory, what is up to 1 is a share of the machine's.
 
     `password` is None when it is to be made; `claude_path` when the CLI is to be searched for;
     `permission_mode` when Claude's own default holds; `demo` when the login decides.
@@ -133,6 +144,15 @@ class Settings:
     demo: bool | None
     stop_deadline: float
     idle_timeout: float
+    run_timeout: float
+    max_output: int
+    max_line: int
+    memory_warning: float
+    memory_limit: float
+    max_queued: int
+    max_viewers: int
+    min_free: int
+    keep_runs: float
     keep_running: bool
     disconnect_grace: float
     keep_at_exit: bool
@@ -173,6 +193,15 @@ class Settings:
             demo=DEMO.read(environ, home),
             stop_deadline=STOP_DEADLINE.read(environ, home),
             idle_timeout=IDLE_TIMEOUT.read(environ, home),
+            run_timeout=RUN_TIMEOUT.read(environ, home),
+            max_output=MAX_OUTPUT.read(environ, home),
+            max_line=MAX_LINE.read(environ, home),
+            memory_warning=MEMORY_WARNING.read(environ, home),
+            memory_limit=MEMORY_LIMIT.read(environ, home),
+            max_queued=MAX_QUEUED.read(environ, home),
+            max_viewers=MAX_VIEWERS.read(environ, home),
+            min_free=MIN_FREE.read(environ, home),
+            keep_runs=KEEP_RUNS.read(environ, home),
             keep_running=ON_DISCONNECT.read(environ, home),
             disconnect_grace=DISCONNECT_GRACE.read(environ, home),
             keep_at_exit=ON_EXIT.read(environ, home),

@@ -24,9 +24,12 @@ from .claude.files import ProjectFiles
 from .claude.installations import Installations
 from .claude.messages import Json
 from .demo import scenes, service
+from .disk import DiskFull
 from .drafts import Drafts, TooMuch
-from .runs import inquiry
+from .runs import inquiry, tail
+from .runs.collect import Collector
 from .runs.control import ControlRefused
+from .runs.limits import Limits, QueueFull
 from .runs.offers import Offers
 from .runs.queue import PromptNotFound, PromptTaken
 from .runs.run import AlreadyAnswered, RunNotLive
@@ -86,6 +89,8 @@ ERRORS: dict[type[Exception], int] = {
     NotInTrash: 404,
     SessionExists: 409,
     NotStopped: 503,
+    DiskFull: 507,
+    QueueFull: 429,
     BadCursor: 422,
     fork.NothingToFork: 409,
     fork.InMidWork: 409,
@@ -102,6 +107,7 @@ def build(settings: Settings | None = None) -> Flask:
     settings = settings or Settings.from_env()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     ensure_state_dir(settings.state_dir)
+    tail.keep_lines_up_to(settings.max_line)
     path = settings.child_environment.get("PATH", "")
     claude = binary.find(settings.claude_path, path, settings.home)
     demo = _demo(settings, claude)
@@ -123,7 +129,8 @@ def build(settings: Settings | None = None) -> Flask:
             environment=environment,
             permission_mode=settings.permission_mode,
             stop_deadline=settings.stop_deadline,
-            idle_timeout=settings.idle_timeout,
+            limits=_limits(settings),
+            least_room=settings.min_free,
             history_file=lambda session_id: history.find(place.config_dir, session_id),
             config_dir=place.config_dir,
             allow_bypass=settings.allow_bypass,
@@ -148,6 +155,17 @@ def build(settings: Settings | None = None) -> Flask:
     chooser = Chooser(supervisor.choosing, settings.disconnect_grace)
     _add_pages(app, place, supervisor, chooser, offers, settings)
     return app
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        run_timeout=settings.run_timeout,
+        idle_timeout=settings.idle_timeout,
+        output=settings.max_output,
+        memory_warning=settings.memory_warning,
+        memory=settings.memory_limit,
+        queued=settings.max_queued,
+    )
 
 
 def _offers(
@@ -200,6 +218,14 @@ def _add_pages(
     drafts = Drafts(state / "drafts")
     marks = Marks(state / "marks.json")
     trash = Trash(state / "trash", supervisor, state / "drafts")
+    app.extensions["opcode_collector"] = Collector(
+        state,
+        supervisor,
+        lambda session_id: history.find(place.config_dir, session_id),
+        settings.keep_runs,
+        changed=lambda session_id: screens.forget(session_id),
+        also=trash.purge,
+    )
     needs = Needs(supervisor, marks)
     app.jinja_env.globals["needs_count"] = lambda: len(needs.all())
     # Asked for in a template, because what is to choose changes with every run
@@ -223,7 +249,7 @@ def _add_pages(
     )
     app.register_blueprint(decisions.blueprint(supervisor))
     app.register_blueprint(controls.blueprint(supervisor.choosing, lookup))
-    open_sockets = sockets.OpenSockets()
+    open_sockets = sockets.OpenSockets(settings.max_viewers)
     open_sockets.init_app(app)
     sock = Sock(app)
     live.register(sock, lookup, open_sockets, supervisor.leaving)

@@ -38,6 +38,7 @@
 // or when the server refuses), each session that has not completed gets claude-error and
 // claude-complete with false.
 
+const TRY_AGAIN_LATER = 1013;
 const CLOSED_FOR_GOOD = [1000, 1008]; // by us, and by a server whose login has ended
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 5000;
@@ -142,7 +143,8 @@ export class ClaudeEvents {
     if (this.#closed) return;
     this.#cutAt ||= Date.now();
     if (CLOSED_FOR_GOOD.includes(code) || Date.now() - this.#cutAt >= this.#patience) return this.#giveUp(code);
-    const wait = Math.min(FIRST_WAIT_MS * 2 ** this.#tries++, LONGEST_WAIT_MS);
+    // A server with too many clients lets in for a moment, which is no success.
+    const wait = code === TRY_AGAIN_LATER ? LONGEST_WAIT_MS : Math.min(FIRST_WAIT_MS * 2 ** this.#tries++, LONGEST_WAIT_MS);
     this.#timer = setTimeout(() => this.#connect(), wait);
   }
 

@@ -4,6 +4,7 @@
 
 (() => {
   const SILENCE_MS = 40000; // the server says something every 15 s
+  const FULL_MS = 8000;
   const NEAR_END_PX = 80;
   const TITLE_CHARACTERS = 80;
   const $ = (id) => document.getElementById(id);
@@ -23,9 +24,10 @@
   };
 
   let cutOff = false; // for good
+  let full = false; // whether as many look at this server as it allows
   const offline = () => {
     document.body.dataset.link = "offline";
-    const text = cutOff ? "Cut off. Reload the page." : `Offline. Last update ${ago(Date.now() - heardAt)}.`;
+    const text = cutOff ? "Cut off. Reload the page." : full ? "Too many pages are open on this server. Trying again…" : `Offline. Last update ${ago(Date.now() - heardAt)}.`;
     const status = $("status");
     if (status.textContent !== text) status.textContent = text;
     status.dataset.phase = "offline";
@@ -82,6 +84,10 @@
 
   document.addEventListener("htmx:ws:close", (event) => {
     cutOff = event.detail.code === 1000 || event.detail.code === 1008;
+    full = event.detail.code === 1013;
+    // To be let in for a moment and sent away again counts as a success that is tried again at once.
+    const wait = full ? { reconnectDelay: FULL_MS, reconnectMaxDelay: FULL_MS } : { reconnectDelay: 500, reconnectMaxDelay: 5000 };
+    if (event.detail.connection?.config) Object.assign(event.detail.connection.config, wait);
     if (event.detail.reason === "closed" && !document.hidden) offline();
   });
 

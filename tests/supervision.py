@@ -90,7 +90,6 @@ class Room:
             "environment": sandbox.environment(api_url),
             "permission_mode": None,
             "stop_deadline": 2.0,
-            "idle_timeout": 0.0,
             "history_file": lambda session_id: history.find(sandbox.config_dir, session_id),
             "config_dir": sandbox.config_dir,
         }

@@ -239,4 +239,4 @@ def test_one_that_cannot_begin_says_why_keeps_its_prompts_and_lets_the_next_one_
 def test_without_a_limit_nobody_waits(room: Room) -> None:
     room.restart(max_runs=0)
     busy = [Busy(room, f"{n}") for n in range(3)]
-    assert all(each.run.phase is Phase.WORKING for each in busy)
+    assert all(each.run.record.launched for each in busy)

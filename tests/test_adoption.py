@@ -17,8 +17,9 @@ import psutil
 import pytest
 from gevent import subprocess
 
-from opcode_htmx.runs import supervisor as supervisor_module
+from opcode_htmx.runs import limits as limits_module
 from opcode_htmx.runs.folder import RunFolder
+from opcode_htmx.runs.limits import Limits
 from opcode_htmx.runs.phases import Phase
 from opcode_htmx.runs.record import Outcome, RunRecord
 from opcode_htmx.runs.run import AlreadyAnswered, Run
@@ -176,9 +177,9 @@ def test_a_request_of_an_unknown_kind_is_refused_by_the_next_server(
 def test_an_adopted_run_ends_when_it_has_been_idle(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervisor_module, "ROUND_SECONDS", 0.05)
+    monkeypatch.setattr(limits_module, "CHECK_SECONDS", 0.05)
     run_id = idle(room.prompt("Hello")).id
-    room.restart(idle_timeout=0.3)
+    room.restart(limits=Limits(idle_timeout=0.3))
     assert ended(room.supervisor.get(run_id))[0] is Outcome.COMPLETED
 
 

@@ -24,15 +24,17 @@ SOURCES = sorted(
 )
 TEMPLATES = sorted((ROOT / "templates").rglob("*"))
 
-BASE = {"settings", "setting_values", "whole_files"}
+BASE = {"settings", "setting_values", "whole_files", "amounts", "disk"}
 ARROWS = {
     "setting_values": set(),
-    "whole_files": set(),
+    "whole_files": {"disk"},
+    "disk": set(),
+    "amounts": set(),
     "settings": {"setting_values"},
     "state": BASE,
     "credentials": {*BASE, "state"},
-    "claude": {"claude", "whole_files"},
-    "drafts": {"whole_files"},
+    "claude": {"claude", "whole_files", "disk"},
+    "drafts": {"whole_files", "disk"},
     "demo": {*BASE, "demo", "claude"},
     "runs": {*BASE, "runs", "claude"},
     "view": {*BASE, "view", "runs", "claude", "drafts"},

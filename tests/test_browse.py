@@ -11,6 +11,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from opcode_htmx import amounts
 from opcode_htmx.claude import sessions
 from opcode_htmx.web import access, browse, errors, filters, headers
 
@@ -121,7 +122,7 @@ def test_counts_and_sizes_are_told_in_words() -> None:
         "1 session",
         "1,200 sessions",
     ]
-    sizes = [filters.file_size(n) for n in (10, 12_345, 999_999, 3_400_000, 2_100_000_000)]
+    sizes = [amounts.in_bytes(n) for n in (10, 12_345, 999_999, 3_400_000, 2_100_000_000)]
     assert sizes == ["1 KB", "12 KB", "1000 KB", "3.4 MB", "2.1 GB"]
 
 

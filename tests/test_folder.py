@@ -132,16 +132,15 @@ def test_every_outcome_can_be_stored(folder: RunFolder, outcome: Outcome) -> Non
 
 def test_a_crash_before_the_rename_leaves_the_old_record(folder: RunFolder) -> None:
     folder.store(RECORD)
-    (folder.path / "run.new").write_text('{"version": 1, "id": "0123')
+    (folder.path / ".run.json-0123456789abcdef").write_text('{"version": 1, "id": "0123')
     assert folder.load() == RECORD
     folder.store(ENDED)
     assert folder.load() == ENDED
-    assert not (folder.path / "run.new").exists()
 
 
 def test_a_record_of_another_version_is_refused(folder: RunFolder) -> None:
     folder.store(RECORD)
-    data = {**json.loads(folder.record_path.read_bytes()), "version": 2}
+    data = {**json.loads(folder.record_path.read_bytes()), "version": 3}
     folder.record_path.write_text(json.dumps(data))
     with pytest.raises(ValueError, match="another version"):
         folder.load()
@@ -282,7 +281,7 @@ def test_a_folder_that_was_removed_takes_no_input(folder: RunFolder) -> None:
 
 def test_a_full_disk_leaves_no_half_line_and_sends_nothing(folder: RunFolder, copied: Path) -> None:
     folder.send(b"before\n")
-    with file_size_limit(100), pytest.raises(OSError, match="No space|too large"):
+    with file_size_limit(100), pytest.raises(OSError, match="disk is full"):
         folder.send(b"x" * 200 + b"\n")
     folder.send(b"after\n")
     until(lambda: copied.read_bytes() == b"before\nafter\n", "the other lines arrive")

@@ -9,6 +9,7 @@ from pathlib import Path
 import gevent
 import pytest
 
+from opcode_htmx.runs.limits import Limits
 from opcode_htmx.runs.phases import Phase
 from opcode_htmx.runs.record import Outcome
 from opcode_htmx.runs.run import Run
@@ -134,7 +135,7 @@ def test_the_choice_survives_the_server_and_the_grace_begins_with_the_next_one(
 
 
 def test_a_run_that_waits_for_an_answer_outlives_the_idle_timeout(room: Room) -> None:
-    room.restart(keep_running=True, idle_timeout=0.2)
+    room.restart(keep_running=True, limits=Limits(idle_timeout=0.2))
     waiting = room.prompt(steps(["ask", "r1"], FOREVER))
     until(lambda: waiting.phase is Phase.WAITING, "it asks")
     idler = idle(room.prompt("Hello"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 import gevent
 import pytest
 
+from opcode_htmx.disk import DiskFull
 from opcode_htmx.runs import stopping
 from opcode_htmx.runs.folder import RunFolder
 from opcode_htmx.runs.phases import Phase
@@ -271,12 +271,17 @@ def test_a_run_can_be_stopped_while_the_disk_is_full(
     until(lambda: texts(run) == ["so far"], "it has begun")
 
     def full(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
+        raise DiskFull
 
-    monkeypatch.setattr("opcode_htmx.whole_files.write", full)
-    run.stop()
-    assert end_of(run) == (Outcome.CANCELLED, "Stopped by you.")
-    assert json.loads(run.folder.stop_request.read_text() or "null") is None
+    with monkeypatch.context() as patched:
+        patched.setattr("opcode_htmx.whole_files.write", full)
+        run.stop()
+        assert run.join(20)
+    assert run.record.end is not None
+    assert run.record.end.cause == "Stopped by you."
+    # that could not be recorded, but the next server finds out
+    assert record_on_disk(run)["end"] is None
+    assert end_of(room.restart().get(run.id)) == (Outcome.CANCELLED, "Stopped by you.")
 
 
 def test_one_worker_at_a_time_owns_a_run(tmp_path: Path) -> None:

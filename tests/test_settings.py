@@ -74,6 +74,25 @@ def test_times_take_a_unit(tmp_path: Path, text: str, seconds: float) -> None:
     assert read(tmp_path, OPCODE_IDLE_TIMEOUT=text).idle_timeout == seconds
 
 
+@pytest.mark.parametrize(
+    ("text", "size"), [("0", 0), ("1500", 1500), ("2G", 2e9), ("1.5m", 1.5e6), ("500KB", 5e5)]
+)
+def test_sizes_take_a_unit(tmp_path: Path, text: str, size: float) -> None:
+    assert read(tmp_path, OPCODE_MAX_OUTPUT=text).max_output == size
+
+
+@pytest.mark.parametrize(("text", "amount"), [("4G", 4e9), ("80%", 0.8), ("0", 0), ("100%", 1)])
+def test_memory_is_a_size_or_a_share_of_the_machine(
+    tmp_path: Path, text: str, amount: float
+) -> None:
+    assert read(tmp_path, OPCODE_MEMORY_LIMIT=text).memory_limit == amount
+
+
+@pytest.mark.parametrize(("text", "days"), [("30d", 30), ("7", 7), ("0", 0)])
+def test_runs_are_kept_for_days(tmp_path: Path, text: str, days: int) -> None:
+    assert read(tmp_path, OPCODE_KEEP_RUNS=text).keep_runs == days * 86400
+
+
 def test_an_idle_timeout_of_zero_means_never(tmp_path: Path) -> None:
     assert read(tmp_path, OPCODE_IDLE_TIMEOUT="0").idle_timeout == 0
 
@@ -125,6 +144,17 @@ def test_the_permission_modes_that_ask_are_taken(tmp_path: Path, mode: str) -> N
         ("OPCODE_IDLE_TIMEOUT", "-1"),
         ("OPCODE_IDLE_TIMEOUT", "inf"),
         ("OPCODE_IDLE_TIMEOUT", "1d"),
+        ("OPCODE_MAX_OUTPUT", "-1"),
+        ("OPCODE_MAX_OUTPUT", "2 gigabytes"),
+        ("OPCODE_MAX_LINE", "0"),
+        ("OPCODE_MAX_LINE", "99K"),
+        ("OPCODE_MEMORY_LIMIT", "120%"),
+        ("OPCODE_MEMORY_LIMIT", "1"),
+        ("OPCODE_MEMORY_WARNING", "half"),
+        ("OPCODE_MAX_QUEUED", "many"),
+        ("OPCODE_MAX_VIEWERS", "-1"),
+        ("OPCODE_MIN_FREE", "1.2.3M"),
+        ("OPCODE_KEEP_RUNS", "30m"),
     ],
 )
 def test_a_bad_value_is_refused_in_one_sentence_with_its_name(
@@ -233,6 +263,15 @@ def test_every_variable_has_an_effect(tmp_path: Path, monkeypatch: pytest.Monkey
         "OPCODE_ASK_AHEAD": "0",
         "OPCODE_TASK_FOLDER": str(tmp_path),
         "OPCODE_TASK_TIMEOUT": "1",
+        "OPCODE_RUN_TIMEOUT": "1",
+        "OPCODE_MAX_OUTPUT": "1M",
+        "OPCODE_MAX_LINE": "1M",
+        "OPCODE_MEMORY_WARNING": "1M",
+        "OPCODE_MEMORY_LIMIT": "1M",
+        "OPCODE_MAX_QUEUED": "1",
+        "OPCODE_MAX_VIEWERS": "1",
+        "OPCODE_MIN_FREE": "1M",
+        "OPCODE_KEEP_RUNS": "1",
     }
     assert values.keys() == {variable.name for variable in VARIABLES}
     monkeypatch.setattr("os.geteuid", lambda: 1000)

@@ -16,9 +16,12 @@ import psutil
 import pytest
 
 from opcode_htmx.claude import command
+from opcode_htmx.disk import DiskFull
 from opcode_htmx.runs import folder as folder_module
+from opcode_htmx.runs import limits as limits_module
 from opcode_htmx.runs import process as process_module
 from opcode_htmx.runs import supervisor as supervisor_module
+from opcode_htmx.runs.limits import Limits
 from opcode_htmx.runs.phases import Phase
 from opcode_htmx.runs.queue import PromptNotFound, PromptTaken, queue, take_back
 from opcode_htmx.runs.record import Outcome, RunRecord
@@ -164,7 +167,7 @@ def test_a_record_that_cannot_be_written_leaves_no_process_behind(
         store(folder, record)
 
     monkeypatch.setattr(folder_module.RunFolder, "store", full_disk)
-    with pytest.raises(CannotStart, match="No space left on device"):
+    with pytest.raises(DiskFull, match="disk is full"):
         room.prompt("Hello")
     assert_nothing_is_left(room)
 
@@ -627,8 +630,8 @@ def test_what_claude_has_left_running_ends_with_it(room: Room) -> None:
 def test_an_idle_run_ends_after_its_time_and_says_how_long_that_was(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervisor_module, "ROUND_SECONDS", 0.05)
-    room.restart(idle_timeout=0.6)
+    monkeypatch.setattr(limits_module, "CHECK_SECONDS", 0.05)
+    room.restart(limits=Limits(idle_timeout=0.6))
     busy = room.prompt(steps(FOREVER))
     run = idle(room.prompt("Hello"))
     assert ended(run) == (

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
+import gevent
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from opcode_htmx.claude.stream import long_line
 from opcode_htmx.runs.tail import CHUNK, Line, LineReader
 
 IO_COUNTERS = Path("/proc/self/io")
@@ -182,3 +185,78 @@ def test_the_end_of_any_line_is_a_cursor_to_exactly_the_rest(
     whole = list(LineReader(path).read(last=True))
     for index, line in enumerate(whole, start=1):
         assert list(LineReader(path, line.end).read(last=True)) == whole[index:]
+
+
+def test_a_line_that_is_too_long_is_told_in_a_short_one_of_ours(path: Path, append: Append) -> None:
+    append(b"one\n" + b"x" * 11 + b"\ntwo\n" + b"x" * 10 + b"\n")
+    assert list(LineReader(path, longest=10).read()) == [
+        Line(4, b"one"),
+        Line(16, long_line(4, 11)),
+        Line(20, b"two"),
+        Line(31, b"x" * 10),
+    ]
+
+
+def test_a_line_that_is_too_long_and_has_no_newline_is_told_at_the_end(
+    path: Path, append: Append
+) -> None:
+    reader = LineReader(path, longest=10)
+    append(b"one\n" + b"x" * 9)
+    assert read(reader) == [b"one"]
+    append(b"x" * 9)
+    assert read(reader) == []
+    assert list(reader.read(last=True)) == [Line(22, long_line(4, 18))]
+
+
+@given(SOME_LINES, st.binary(max_size=9), st.lists(st.integers(1, 40), min_size=1))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_long_lines_are_the_same_in_pieces_later_and_from_any_cursor(
+    path: Path, given_lines: list[bytes], rest: bytes, cuts: list[int]
+) -> None:
+    data = b"".join(line + b"\n" for line in given_lines) + rest
+    path.write_bytes(data)
+    whole = list(LineReader(path, longest=8).read(last=True))
+    for index, line in enumerate(whole, start=1):
+        assert list(LineReader(path, line.end, longest=8).read(last=True)) == whole[index:]
+
+    path.write_bytes(b"")
+    reader, pieced, written = LineReader(path, longest=8), list[Line](), 0
+    with path.open("ab", buffering=0) as file:
+        while written < len(data):
+            size = cuts[written % len(cuts)]
+            file.write(data[written : written + size])
+            written += size
+            pieced += reader.read()
+    pieced += reader.read(last=True)
+    assert pieced == whole
+
+
+def test_a_line_that_grows_for_ever_costs_no_memory(path: Path) -> None:
+    reader, piece = LineReader(path, longest=1_000_000), b"x" * 1_000_000
+    tracemalloc.start()
+    try:
+        with path.open("ab", buffering=0) as file:
+            for _ in range(60):
+                file.write(piece)
+                assert read(reader) == []
+        assert tracemalloc.get_traced_memory()[1] < 4_000_000
+    finally:
+        tracemalloc.stop()
+    assert read(reader, last=True) == [long_line(0, 60_000_000)]
+
+
+def test_other_greenlets_get_their_turn_while_a_long_line_is_read(
+    path: Path, append: Append
+) -> None:
+    append(b"x" * 40_000_000)
+    turns = []
+
+    def take_turns() -> None:
+        for _ in range(1000):
+            turns.append(1)
+            gevent.sleep(0)
+
+    other = gevent.spawn(take_turns)
+    assert read(LineReader(path)) == []
+    other.kill()
+    assert len(turns) >= 5

@@ -18,6 +18,7 @@ from ..claude.messages import (
     Content,
     ControlCancel,
     ControlResponse,
+    LongLine,
     MessageStart,
     PermissionRequest,
     SystemEvent,
@@ -108,6 +109,8 @@ class ChatTelling:
             case TurnResult():
                 self._texts.clear()
                 yield self._turn(message)
+            case LongLine():
+                yield self._about("line_left_out", offset=message.offset, bytes=message.size)
             case SystemEvent(raw={"content": str(printed)}) if output := command_output(printed):
                 yield self._about(TEXT, content=output, messageId=message.uuid, index=0)
             case _:

@@ -16,6 +16,7 @@ from pathlib import Path
 from .. import whole_files
 from ..claude import history, sessions
 from ..claude.glance import glance
+from ..disk import telling_when_full
 from ..runs.choosing import BYPASS
 from ..runs.run import Run
 from ..runs.supervisor import Supervisor
@@ -60,7 +61,8 @@ class ChatStore:
 
     def keep(self, chat: Chat) -> None:
         """Raises OSError."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with telling_when_full():
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         whole_files.write(self._path(chat.id), json.dumps(asdict(chat)).encode())
 
     def get(self, session_id: str) -> Chat | None:

@@ -20,6 +20,7 @@ from simple_websocket import ConnectionClosed
 
 from ..claude import stream
 from ..claude.messages import TurnResult
+from ..disk import DiskFull
 from ..runs.leaving import in_words
 from ..runs.phases import Phase
 from ..runs.record import Outcome
@@ -86,7 +87,7 @@ class TaskSocket:
             return self._wire.close_with(POLICY_VIOLATION, str(error))
         try:
             run = self._start(task)
-        except (CannotStart, RunNotLive) as error:
+        except (CannotStart, DiskFull, RunNotLive) as error:
             return self._wire.close_with(INTERNAL_ERROR, str(error))
         limit = gevent.spawn_later(self._room.time_limit, self._time_out, run)
         reader = gevent.spawn(self._read, run)

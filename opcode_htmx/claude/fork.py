@@ -72,6 +72,8 @@ def fork(path: Path, name: str, end: int | None = None) -> str:
                     )
                 )
             file.write(titles.line(new, name))
+            file.flush()
+            os.fsync(file.fileno())
         _copy_subagents(path, target, agents, by_call)
         draft.rename(target)
     finally:

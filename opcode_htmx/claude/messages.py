@@ -211,6 +211,15 @@ class Unknown:
 
 
 @dataclass(frozen=True, slots=True)
+class LongLine:
+    """In the place of a line that is too long; `offset` is where it begins in its file."""
+
+    offset: int
+    size: int
+    """Bytes."""
+
+
+@dataclass(frozen=True, slots=True)
 class Malformed:
     text: str
 
@@ -231,6 +240,7 @@ Message: TypeAlias = (
     | ControlResponse
     | SystemEvent
     | OtherEvent
+    | LongLine
     | Unknown
     | Malformed
 )

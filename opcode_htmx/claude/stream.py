@@ -20,6 +20,7 @@ from .messages import (
     CostState,
     Init,
     Json,
+    LongLine,
     Malformed,
     Message,
     MessageStart,
@@ -35,6 +36,19 @@ from .messages import (
 from .shapes import amount, as_dict, as_int, as_list, as_str, is_amount, optional, seconds
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE_ESCAPED = re.compile(r"\\u[dD]")
+
+LONG_LINE = "opcode_long_line"
+
+
+def long_line(offset: int, size: int) -> bytes:
+    """What stands in the place of a line of `size` bytes, behind byte `offset` of its file.
+
+    It is one of our own, for a line that is too long to be kept, shown or passed on.
+    """
+    words = "A line of Claude's is too long for this server (OPCODE_MAX_LINE) and was left out."
+    told = {"type": LONG_LINE, "offset": offset, "bytes": size, "message": words}
+    return json.dumps(told).encode()
 
 
 def parse(line: bytes) -> Message:
@@ -61,7 +75,7 @@ def _object(line: bytes) -> Json | None:
     text = line.decode("utf-8", "replace")
     try:
         raw = json.loads(text)
-        if r"\ud" in text.lower():
+        if _SURROGATE_ESCAPED.search(text):
             # Half of a surrogate pair is valid in JSON and nowhere else: no page could hold it
             whole = _SURROGATE.sub("\ufffd", json.dumps(raw, ensure_ascii=False))
             raw = json.loads(whole)
@@ -101,6 +115,8 @@ def _parse_known(raw: Json) -> Message:
             return ControlCancel(as_str(raw.get("request_id")))
         case "control_response" if isinstance(raw.get("response"), dict):
             return _control_response(raw["response"], as_dict(raw.get("opcode")).get("at"))
+        case "opcode_long_line":
+            return LongLine(as_int(raw.get("offset")), as_int(raw.get("bytes")))
         case "command_lifecycle":
             return PromptState(as_str(raw.get("command_uuid")), as_str(raw.get("state")))
         case "system" if raw.get("subtype") == "init":

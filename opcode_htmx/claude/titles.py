@@ -12,6 +12,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from ..disk import DiskFull
+
 _FIELDS = {"custom-title": "customTitle", "ai-title": "aiTitle", "summary": "summary"}
 """The field that holds the name, by the type of the line; the first type counts most."""
 
@@ -61,6 +63,11 @@ def append(path: Path, data: bytes) -> None:
         size = os.fstat(descriptor).st_size
         if size and os.pread(descriptor, 1, size - 1) != b"\n":
             data = b"\n" + data  # what was cut off in mid-line stays a line of its own
-        os.write(descriptor, data)
+        written = os.write(descriptor, data)
+        if written < len(data):
+            # half a line would spoil the next one, unless Claude has added that already
+            if os.fstat(descriptor).st_size == size + written:
+                os.ftruncate(descriptor, size)
+            raise DiskFull
     finally:
         os.close(descriptor)

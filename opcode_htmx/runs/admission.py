@@ -17,6 +17,7 @@ from gevent.lock import BoundedSemaphore
 
 from ..claude import outgoing, stream
 from ..claude.messages import User
+from ..disk import DiskFull
 from . import locks, starting
 from .choosing import Choosing
 from .folder import InputClosed, InputWriter
@@ -40,15 +41,18 @@ class Admission:
         choosing: Choosing,
         runs: Callable[[], Iterable[Run]],
         is_viewed: Callable[[str], bool],
+        refusal: Callable[[], str] = str,
     ) -> None:
         """`runs` are all runs on this machine, as fresh as can be.
 
-        `is_viewed` says of a session id whether somebody looks at it.
+        `is_viewed` says of a session id whether somebody looks at it; `refusal` why none may begin
+        just now, if so.
         """
         self._settings = settings
         self._choosing = choosing
         self._runs = runs
         self._is_viewed = is_viewed
+        self._refusal = refusal
         self._lock: Path = settings.runs_dir.parent / "starting.lock"
         self._turn = BoundedSemaphore(1)
 
@@ -75,7 +79,7 @@ class Admission:
             if run.ahead != ahead:
                 run.ahead = ahead
                 run.changed.notify()
-        if not any(run.owner and run.state.waiting for run in queue):
+        if not any(run.owner and run.state.waiting for run in queue) or self._refusal():
             return
         with self.alone():
             waiting = self._expectant()
@@ -85,6 +89,9 @@ class Admission:
                     return  # it is first, and its own worker starts it
                 try:
                     self.launch(run)
+                except DiskFull as error:
+                    log.warning("run %s is started later: %s", run.id, error)
+                    return
                 except CannotStart as error:
                     log.warning("run %s could not be started: %s", run.id, error)
                     if isinstance(run.owner, Owner):
@@ -95,7 +102,7 @@ class Admission:
     def launch(self, run: Run) -> None:
         """Start the process of a run of this worker, and give it what was kept for it.
 
-        Raises CannotStart.
+        Raises CannotStart, DiskFull.
         """
         owner = run.owner
         if not isinstance(owner, Owner):
@@ -116,7 +123,7 @@ class Admission:
                 owner.begin(process)
                 started.set(None)
                 _deliver(run, writer)
-        except CannotStart as error:
+        except (CannotStart, DiskFull) as error:
             started.set_exception(error)
         except (InputClosed, OSError) as error:
             started.set_exception(CannotStart(f"Claude could not be started: {error}"))

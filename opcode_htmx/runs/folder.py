@@ -17,10 +17,12 @@ from pathlib import Path
 from gevent.socket import wait_write
 
 from .. import whole_files
+from ..disk import DiskFull, is_full
 from . import locks
 from .record import Outcome, RunEnd, RunRecord, StopRequest
 
-RECORD_VERSION = 1
+RECORD_VERSION = 2
+READABLE_VERSIONS = (1, RECORD_VERSION)
 WRITE_SECONDS = 10.0
 """How long Claude may leave its stdin unread before a prompt is refused."""
 HANGS = "Claude does not read its input: it seems to hang. Stop it, then send again."
@@ -65,23 +67,18 @@ class RunFolder:
     def load(self) -> RunRecord:
         """Raises ValueError, KeyError or TypeError when run.json is not of a version we know."""
         data = json.loads(self.record_path.read_bytes())
-        if not isinstance(data, dict) or data.pop("version") != RECORD_VERSION:
+        if not isinstance(data, dict) or data.pop("version") not in READABLE_VERSIONS:
             raise ValueError(f"{self.record_path} is of another version")
         end = data.pop("end")
         if end is not None:
-            end = RunEnd(**{**end, "outcome": Outcome(end["outcome"])})
+            stderr = tuple(end.pop("stderr", ()))
+            end = RunEnd(**{**end, "outcome": Outcome(end["outcome"])}, stderr=stderr)
         return RunRecord(**{**data, "argv": tuple(data["argv"])}, end=end)
 
     def store(self, record: RunRecord) -> None:
         """Replace run.json so that a crash leaves the old or the new one, never a half."""
         data = json.dumps({"version": RECORD_VERSION, **asdict(record)}, indent=1)
-        temporary = self.record_path.with_suffix(".new")
-        with temporary.open("w", encoding="utf-8") as file:
-            os.fchmod(file.fileno(), 0o600)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self.record_path)
+        whole_files.write(self.record_path, data.encode())
 
     def publish(self, run_id: str) -> RunFolder:
         """The folder under its own name, which is what other workers look for: with a record."""
@@ -105,7 +102,7 @@ class RunFolder:
         except FileExistsError:
             return self.asked_to_stop() or request
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if not is_full(error):
                 raise
             # Stop works on a full disk, too: the mere file says enough
             self.stop_request.touch(mode=0o600)
@@ -232,7 +229,9 @@ def _append(log: int, line: bytes) -> None:
     size = os.fstat(log).st_size
     try:
         if os.write(log, line) < len(line):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    except OSError:
+            raise DiskFull
+    except OSError as error:
         os.ftruncate(log, size)
+        if is_full(error):
+            raise DiskFull from error
         raise

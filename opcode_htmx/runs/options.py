@@ -13,6 +13,7 @@ from typing import Any
 
 from .. import whole_files
 from ..claude.history import SESSION_ID
+from ..disk import telling_when_full
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class OptionStore:
         path = self._path(session_id)
         if path is None:
             raise ValueError(f"{session_id!r} is no session id")
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with telling_when_full():
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         chosen = {name: value for name, value in asdict(options).items() if value is not None}
         whole_files.write(path, json.dumps(chosen).encode())

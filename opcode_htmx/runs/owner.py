@@ -20,7 +20,7 @@ from .folder import InputClosed
 from .phases import OPEN_TURN
 from .process import ClaudeProcess, sweep
 from .record import Outcome, RunEnd
-from .run import Run
+from .run import ERROR_LINES, Run
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +98,8 @@ class Owner:
             status, open_turn=run.phase in OPEN_TURN, watched=self._process is not None
         )
         history_end = self._history_end(run.folder.last_output())
-        record = run.record.ended(RunEnd(outcome, time.time(), cause, status, history_end))
+        end = RunEnd(outcome, time.time(), cause, status, history_end, _last_errors(run))
+        record = run.record.ended(end)
         try:
             run.folder.store(record)
         except OSError:  # the folder is gone or the disk is full; the run is over all the same
@@ -115,3 +116,10 @@ class Owner:
         lock, self._lock = self._lock, None
         if lock is not None:
             os.close(lock)
+
+
+def _last_errors(run: Run) -> tuple[str, ...]:
+    try:
+        return tuple(run.folder.error_lines(ERROR_LINES))
+    except OSError:  # the folder is gone
+        return ()

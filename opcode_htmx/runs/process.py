@@ -137,6 +137,11 @@ def sweep(run_id: str, within: float = SWEEP_SECONDS) -> bool:
     return census.sweep(run_id, within)
 
 
+def memory_of(run_id: str) -> int:
+    """What Claude and all that it has started take up, in bytes."""
+    return census.usage(run_id).memory_bytes
+
+
 def signal_all(processes: Iterable[Row], number: signal.Signals) -> None:
     send_all((process.key for process in processes), number)
 

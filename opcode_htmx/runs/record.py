@@ -38,6 +38,8 @@ class RunEnd:
     exit_status: int | None
     history_end: int
     """Size in bytes of Claude's history file when the run had ended."""
+    stderr: tuple[str, ...] = ()
+    """Its last lines; version 1 did not keep them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
@@ -66,13 +67,16 @@ class Run:
         """Set in the worker that owns the run."""
         self.ahead = 0
         """How many runs are before it in the queue, as long as it waits there."""
+        self.warnings: Mapping[str, str] = {}
+        """What comes near to a limit, in sentences, by what it is about; empty: no longer."""
         self.stopping: StopRequest | None = None
         self.stopped_in: Phase | None = None
         """What it was doing when it was to stop."""
         self._follower: gevent.Greenlet[..., None] | None = None
         self._record_seen = 0
         self._output = LineReader(folder.output)
-        self._input = LineReader(folder.input_log)
+        # What we wrote ourselves is read whole, however many images are in it
+        self._input = LineReader(folder.input_log, longest=math.inf)
         self._folding = BoundedSemaphore(1)
         self._files_changed = Flag()
         self._ended = Flag()

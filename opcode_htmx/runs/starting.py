@@ -14,9 +14,11 @@ from pathlib import Path
 
 from ..claude import command, history
 from ..claude.capabilities import Model
+from ..disk import DiskFull, is_full
 from . import process
 from .choosing import Choosing
 from .folder import RunFolder
+from .limits import Limits
 from .process import ClaudeProcess
 from .record import RunRecord
 
@@ -37,10 +39,12 @@ class RunSettings:
     environment: Mapping[str, str]
     permission_mode: str | None
     stop_deadline: float
-    idle_timeout: float
     history_file: Callable[[str], Path | None]
     """Claude's history file of a session id, once there is one."""
     config_dir: Path
+    limits: Limits = Limits()
+    least_room: int = 0
+    """Bytes that have to be free on the disk for a run to begin."""
     allow_bypass: bool = False
     keep_running: bool = True
     """Whether a run goes on without a viewer, unless a person has chosen for its session."""
@@ -58,7 +62,7 @@ class RunSettings:
 def prepare(settings: RunSettings, session_id: str, project: Path) -> tuple[RunFolder, RunRecord]:
     """The folder of a run that has no process yet, not published, with its record.
 
-    Raises CannotStart, OSError; leaves nothing behind then.
+    Raises CannotStart or DiskFull, and leaves nothing behind then.
     """
     if not project.is_dir():
         raise CannotStart(f"The folder {project} does not exist any more.")
@@ -80,7 +84,7 @@ def prepare(settings: RunSettings, session_id: str, project: Path) -> tuple[RunF
     except OSError as error:
         if folder:
             shutil.rmtree(folder.path, ignore_errors=True)
-        raise _cannot(error) from error
+        raise cannot(error) from error
     return folder, record
 
 
@@ -89,7 +93,7 @@ def launch(
 ) -> tuple[RunRecord, ClaudeProcess]:
     """Start Claude for a run that was prepared; it resumes the session if that has a history.
 
-    Raises CannotStart, and leaves no process behind then.
+    Raises CannotStart or DiskFull, and leaves no process behind then.
     """
     started = None
     try:
@@ -104,11 +108,16 @@ def launch(
     except OSError as error:
         if started:
             started.kill()
-        raise _cannot(error) from error
+        raise cannot(error) from error
     return record, started
 
 
-def _cannot(error: OSError) -> CannotStart:
+def cannot(error: OSError) -> CannotStart | DiskFull:
+    """What to say of an error that kept Claude from being started."""
+    if isinstance(error, DiskFull):
+        return error
+    if is_full(error):
+        return DiskFull()
     return CannotStart(f"Claude could not be started: {error.strerror or error}.")
 
 

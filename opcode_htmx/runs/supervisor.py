@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import shutil
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -17,13 +16,16 @@ from gevent.event import Event as Flag
 from gevent.lock import BoundedSemaphore
 
 from ..claude.messages import ImageContent
-from . import starting
+from ..disk import DiskFull
+from . import process, starting
 from .admission import Admission
 from .choosing import Choosing
 from .leaving import Leaving
+from .limits import Warden, check_queue
 from .notify import Broadcast
 from .phases import Phase
 from .record import Outcome
+from .room import Room
 from .roster import Roster, RunNotFound
 from .run import Run, RunNotLive
 from .starting import CannotStart, RunSettings
@@ -33,7 +35,7 @@ __all__ = ["RunNotFound", "StillRunning", "Supervisor"]
 log = logging.getLogger(__name__)
 
 ROUND_SECONDS = 1.0
-"""How often is looked for runs that have lost their owner, that are idle, that may start."""
+"""How often is looked for runs that have lost their owner, and that may start."""
 END_GRACE_SECONDS = 3.0
 """How long after its process, or after the deadline of a stop, a run may take to be over."""
 
@@ -65,11 +67,22 @@ class Supervisor:
             self.choosing.keeps_running,
             settings.disconnect_grace,
         )
+        self.room = Room(state, settings.least_room, self.live)
         self.admission = Admission(
-            settings, self.choosing, self.roster.newest_first, self.leaving.is_viewed
+            settings,
+            self.choosing,
+            self.roster.newest_first,
+            self.leaving.is_viewed,
+            lambda: self.room.refusal,
         )
         self._prompting: dict[str, BoundedSemaphore] = {}
-        self._greenlets = [gevent.spawn(self._end_idle_runs), gevent.spawn(self._go_round)]
+        self._warden = Warden(
+            self.live,
+            settings.limits,
+            lambda run: process.memory_of(run.id),
+            self.room.look,
+        )
+        self._greenlets = [gevent.spawn(self._go_round)]
 
     @property
     def binary(self) -> Path:
@@ -105,6 +118,10 @@ class Supervisor:
         """
         return self.roster.written(session_id)
 
+    def ended(self) -> list[Run]:
+        """The runs that are over, newest first."""
+        return [run for run in self.roster.newest_first() if run.record.end]
+
     # --- starting ---------------------------------------------------------------------------
 
     def prompt(
@@ -117,8 +134,8 @@ class Supervisor:
     ) -> Run:
         """Send a prompt to a session: to its live process, or to a new one that resumes it.
 
-        A prompt that was sent already under this id is not sent again. Raises CannotStart, or
-        RunNotLive when the process hangs.
+        A prompt that was sent already under this id is not sent again. Raises CannotStart,
+        DiskFull, QueueFull, or RunNotLive when the process hangs.
         """
         self.leaving.seen(session_id)
         with self._one_at_a_time(session_id):
@@ -126,6 +143,8 @@ class Supervisor:
             if self.has_sent(session_id, prompt_id):
                 return runs[-1]
             working = runs[-1] if runs and runs[-1].live else self._in_session(session_id)
+            if working and working.phase is not Phase.STOPPING:
+                check_queue(working, self._settings.limits)
             if working and self._reaches(working, prompt_id, text, images):
                 return working
             run = self._start(session_id, project)
@@ -177,7 +196,12 @@ class Supervisor:
         return True
 
     def _start(self, session_id: str, project: Path) -> Run:
-        """A new run, or the one that another worker has just begun. Raises CannotStart."""
+        """A new run, or the one that another worker has just begun.
+
+        Raises CannotStart, DiskFull.
+        """
+        if refusal := self.room.refusal:
+            raise DiskFull(refusal)
         try:
             with self.admission.alone():
                 runs = self.of_session(session_id)
@@ -188,12 +212,12 @@ class Supervisor:
                     self._launch(run)
                 return run
         except OSError as error:
-            raise CannotStart(f"Claude could not be started: {error.strerror or error}.") from error
+            raise starting.cannot(error) from error
 
     def _launch(self, run: Run) -> None:
         try:
             self.admission.launch(run)
-        except CannotStart:
+        except (CannotStart, DiskFull):
             # else it would be taken for one that waits
             self.roster.drop(run)
             shutil.rmtree(run.folder.path, ignore_errors=True)
@@ -246,19 +270,15 @@ class Supervisor:
             self.roster.drop(run)
         return runs
 
-    # --- ending -----------------------------------------------------------------------------
+    def put_away(self, run: Run) -> None:
+        """Know nothing more of a run that is over; its folder is the caller's now."""
+        self.roster.drop(run)
 
-    def _end_idle_runs(self) -> None:
-        timeout = self._settings.idle_timeout
-        while timeout:
-            gevent.sleep(ROUND_SECONDS)
-            for run in self.roster.owned():
-                if run.phase is Phase.IDLE and time.time() - run.idle_since > timeout:
-                    cause = f"Ended after {timeout / 60:g} idle minutes; a prompt resumes it."
-                    run.stop(Outcome.COMPLETED, cause)
+    # --- ending -----------------------------------------------------------------------------
 
     def close(self) -> None:
         """Let go of the files. The runs go on without this server."""
         gevent.killall(self._greenlets)
+        self._warden.close()
         self.leaving.close()
         self.roster.close()

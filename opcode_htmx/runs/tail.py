@@ -6,13 +6,31 @@ Knows bytes and paths only. A cursor is the byte offset behind a line.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import gevent
+
+from ..claude.stream import long_line
+
 CHUNK = 256 * 1024
 """Bytes read at a time: large enough for a flood, small enough not to hold the hub."""
+
+CHUNKS_PER_TURN_OF_THE_HUB = 16
+
+_longest = 24 * 1024 * 1024
+
+
+def keep_lines_up_to(size: int) -> None:
+    """Let this process's readers keep lines of at most `size` bytes.
+
+    There is one limit for all of them: live, later and from history, a line is the same.
+    """
+    global _longest
+    _longest = size
 
 
 class Line(NamedTuple):
@@ -26,13 +44,15 @@ class LineReader:
     """Reads a file line by line from an offset, as far as it has been written.
 
     A half line stays unread until its newline arrives or `last=True` says that none will. Reading
-    a line that grows over many calls costs its length once, not at every call.
+    a line that grows over many calls costs its length once, not at every call. Of a line that is
+    too long nothing is kept: it is told in one of ours, see `long_line`.
     """
 
-    def __init__(self, path: Path, offset: int = 0) -> None:
-        """Read `path` from byte `offset`."""
+    def __init__(self, path: Path, offset: int = 0, longest: float | None = None) -> None:
+        """Read `path` from byte `offset`, lines up to `longest` bytes; None: as all do."""
         self._path = path
         self._read_to = offset
+        self._longest = _longest if longest is None else longest
         self._end: int | None = None
         self._pending: list[bytes] = []
         self._pending_size = 0
@@ -60,28 +80,37 @@ class LineReader:
         """The lines that are complete now; with `last`, also what stands behind the last one."""
         for chunk in self._chunks():
             head, *complete = chunk.split(b"\n")
+            self._keep(head)
             if not complete:
-                self._keep(head)
                 continue
-            first = b"".join((*self._pending, head))
-            self._pending, self._pending_size = [], 0
-            *lines, rest = first, *complete
-            for data in lines:
+            *whole, rest = complete
+            if line := self._take(newline=1):
+                yield line
+            for data in whole:
+                begin = self.offset
                 self.offset += len(data) + 1
-                if data.strip():
+                if len(data) > self._longest:
+                    yield Line(self.offset, long_line(begin, len(data)))
+                elif data.strip():
                     yield Line(self.offset, data)
             self._keep(rest)
-        if last and self._pending_size:
-            data = b"".join(self._pending)
-            self._pending, self._pending_size = [], 0
-            self.offset += len(data)
-            if data.strip():
-                yield Line(self.offset, data)
+        if last and self._pending_size and (line := self._take(newline=0)):
+            yield line
 
     def _keep(self, piece: bytes) -> None:
-        if piece:
+        self._pending_size += len(piece)
+        if self._pending_size > self._longest:
+            self._pending = []
+        elif piece:
             self._pending.append(piece)
-            self._pending_size += len(piece)
+
+    def _take(self, newline: int) -> Line | None:
+        """What was kept as a line; None if it is empty."""
+        begin, size = self.offset, self._pending_size
+        self.offset += size + newline
+        data = long_line(begin, size) if size > self._longest else b"".join(self._pending)
+        self._pending, self._pending_size = [], 0
+        return Line(self.offset, data) if data.strip() else None
 
     def _chunks(self) -> Iterator[bytes]:
         try:
@@ -89,13 +118,15 @@ class LineReader:
         except FileNotFoundError:
             return
         try:
-            while True:
+            for count in itertools.count(1):
                 size = CHUNK if self._end is None else min(CHUNK, self._end - self._read_to)
                 chunk = os.pread(file, size, self._read_to) if size > 0 else b""
                 if not chunk:
                     return
                 self._read_to += len(chunk)
                 yield chunk
+                if count % CHUNKS_PER_TURN_OF_THE_HUB == 0:
+                    gevent.sleep(0)
         finally:
             if self._held is None:
                 os.close(file)

@@ -44,11 +44,13 @@ class Aside:
         needs: int = 0,
         noted: Sequence[todos.Todo] = (),
         earlier: Sequence[Run] = (),
+        room: str = "",
     ) -> dict[str, Markup]:
         """The elements by id, each complete with its id, for a session whose newest run is `run`.
 
         `current` is what goes on in it, `needs` how many other sessions need the person, `noted`
-        what Claude has to do, in its own words, `earlier` the runs of which prompts may be left.
+        what Claude has to do, in its own words, `earlier` the runs of which prompts may be left,
+        `room` what is to be said about the server's disk.
         An empty element stands where there is nothing to show, so that it can be replaced.
         """
         live = run is not None and run.live
@@ -60,6 +62,7 @@ class Aside:
             "status": self._macros.status(phase_of(run), status_text(run, current)),  # type: ignore[attr-defined]
             "since": self._macros.since(about(run), since, _clock(since)),  # type: ignore[attr-defined]
             "usage": self._macros.usage(progress, _percent(progress), _short(progress.tokens)),  # type: ignore[attr-defined]
+            "warnings": self._macros.warnings(warnings_of(run, room)),  # type: ignore[attr-defined]
             "queue": self._macros.queue(queued),  # type: ignore[attr-defined]
             "errors": self._macros.errors(errors),  # type: ignore[attr-defined]
             "todos": self._macros.todos(noted, todos.done(noted), todos.headline(noted)),  # type: ignore[attr-defined]
@@ -90,6 +93,12 @@ class Aside:
             began = run.record.created_at if starting else run.folder.last_output()
             self._since = key, began
         return self._since[1]
+
+
+def warnings_of(run: Run | None, room: str = "") -> list[str]:
+    """What comes near to a limit, in sentences."""
+    of_run = run.warnings.values() if run and run.live else ()
+    return [sentence for sentence in (room, *of_run) if sentence]
 
 
 def phase_of(run: Run | None) -> Phase:

@@ -122,6 +122,8 @@ class Conversation:
 
     def changes_since(self, cursor: Cursor) -> list[Change]:
         """What a viewer at `cursor` lacks, in order of appearance."""
+        if cursor.segment > self.cursor.segment:  # runs were cleared away since: it is asked anew
+            cursor = Cursor()
         return [
             Change(block, since)
             for segment in self._ordered()

@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from ..claude.messages import Json, SystemEvent
+from ..amounts import in_bytes
+from ..claude.messages import Json, LongLine, SystemEvent
 
 _QUIET = frozenset(
     {
@@ -80,6 +81,16 @@ def notice(event: SystemEvent) -> Notice | None:
         case subtype:
             said = raw.get("content") or raw.get("message") or raw.get("output")
             return Notice(text=_str(said).strip() or subtype.replace("_", " "))
+
+
+def of_long_line(line: LongLine, run_id: str | None) -> Notice:
+    """That something is left out, and where it stands; no `run_id`: in Claude's own history."""
+    size, begin = in_bytes(line.size), f"{line.offset:,}"
+    file = f"runs/{run_id}/out.ndjson in the state folder" if run_id else "Claude's history file"
+    return Notice(
+        text=f"Claude wrote a line of {size}, which is too long to be shown here.",
+        detail=f"It is kept whole, and begins behind byte {begin} of {file}.",
+    )
 
 
 def error_end(text: str) -> tuple[str, float | None]:

@@ -38,6 +38,8 @@ class Screen:
     """Where the session works."""
     needs: Callable[[], int]
     """How many other sessions need the person."""
+    room: Callable[[], str]
+    """What is to be said about the room on the server's disk."""
 
     @property
     def draft(self) -> Draft:
@@ -56,6 +58,7 @@ class Screen:
                 self.needs(),
                 seen.todos(),
                 [each for each in earlier if each],
+                self.room(),
             ),
             **self._aside.draft(self.draft, self.address),
             **self._options.parts(seen.session_id, run),
@@ -112,4 +115,5 @@ class Screens:
             address,
             project_path,
             partial(self._needs.beside, session_id),
+            lambda: self._supervisor.room.says,
         )

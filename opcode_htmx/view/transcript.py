@@ -19,6 +19,7 @@ from ..claude.messages import (
     ControlResponse,
     ImageContent,
     Init,
+    LongLine,
     Malformed,
     Message,
     MessageStart,
@@ -45,7 +46,7 @@ from .blocks import (
 )
 from .calls import Calls
 from .notes import Notes
-from .notices import notice
+from .notices import notice, of_long_line
 from .progress import Progress
 from .shelf import Shelf
 from .speech import Speech
@@ -142,6 +143,9 @@ class Transcript:
                 self._result(message)
             case SystemEvent():
                 self._system(message)
+            case LongLine():
+                where = f"long-{self._run_id or 'history'}-{message.offset}"
+                self._notes.notice(where, of_long_line(message, self._run_id))
             case Malformed() if self._run_id:
                 self._shelf.new(RawBlock, "", type="not JSON", text=message.text)
             case Unknown() if not is_bookkeeping(message, live=self._run_id is not None):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -16,13 +15,15 @@ from flask import Flask, Response, abort, request
 from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from .. import whole_files
 from ..claude.messages import ImageContent
+from ..disk import telling_when_full
 from ..drafts import TOKEN, DraftFile, Drafts
 from .forms import BadForm
 
 MAX_REQUEST = 64_000_000
 MAX_IMAGE = 10_000_000
-MAX_IMAGES = 30_000_000
+MAX_IMAGES = 17_000_000
 """Of one prompt together: they travel in a single line."""
 MAX_FILE = 25_000_000
 
@@ -126,14 +127,14 @@ def hand_over(
     """
     others = [file for file in files if not file.media_type]
     if others:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with telling_when_full():
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     paths = []
     for file in others:
         path = folder / file.name
         if path in paths:
             path = folder / f"{file.token[:8]}-{file.name}"
-        with os.fdopen(os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as copy:
-            copy.write(drafts.path(session_id, file.token).read_bytes())
+        whole_files.write(path, drafts.path(session_id, file.token).read_bytes())
         paths.append(path)
     return paths
 

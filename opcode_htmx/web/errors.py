@@ -8,6 +8,8 @@ from flask import Flask, Response, jsonify, make_response, render_template, requ
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
+from ..disk import SENTENCE, is_full
+
 _SENTENCES = {
     400: "The server could not understand this request.",
     403: "This is not allowed.",
@@ -19,7 +21,14 @@ _SENTENCES = {
     429: "Too many requests: wait a moment and try again.",
     503: "The server is busy: try again in a moment.",
 }
-_TITLES = {401: "Log in", 403: "Refused", 404: "Not found", 421: "Unknown address", 429: "Wait"}
+_TITLES = {
+    401: "Log in",
+    403: "Refused",
+    404: "Not found",
+    421: "Unknown address",
+    429: "Wait",
+    507: "No room",
+}
 _OWN_HEADERS = frozenset({"content-type", "content-length"})
 
 
@@ -49,10 +58,14 @@ def register(app: Flask, mapping: Mapping[type[Exception], int]) -> None:
             f"Something went wrong on the server. Its log has the details under {reference}.", 500
         )
 
+    def system_error(error: OSError) -> Response:
+        return respond(SENTENCE, 507) if is_full(error) else unexpected(error)
+
     def answer_with(code: int, type_: type[Exception]) -> None:
         app.register_error_handler(type_, lambda error: respond(str(error), code))
 
     app.register_error_handler(HTTPException, http_error)
+    app.register_error_handler(OSError, system_error)
     app.register_error_handler(Exception, unexpected)
     for type_, code in mapping.items():
         answer_with(code, type_)
@@ -78,6 +91,8 @@ def _page(sentence: str, code: int) -> str:
         title=_TITLES.get(code, "Something went wrong" if code >= 500 else "That did not work"),
         next=request.full_path.rstrip("?") if request.method == "GET" else "/",
         back=_page_of_form(),
+        # where nothing can be kept, the answer is all that is left of what was typed
+        typed=request.form.get("prompt", "") if code == 507 else "",
     )
 
 

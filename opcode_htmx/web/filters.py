@@ -5,11 +5,13 @@ from datetime import UTC, datetime
 
 from flask import Flask
 
+from ..amounts import in_bytes
+
 _STEPS = ((60, 60, "min"), (3600, 24, "h"), (86400, 7, "day"))
 
 
 def register(app: Flask) -> None:
-    for filter_ in (relative_time, iso_time, full_time, file_size, count):
+    for filter_ in (relative_time, iso_time, full_time, in_bytes, count):
         app.add_template_filter(filter_)
 
 
@@ -37,15 +39,6 @@ def full_time(seconds: float) -> str:
     """A Unix time in full, in the server's time zone."""
     moment = datetime.fromtimestamp(seconds).astimezone()
     return f"{moment.day} {moment:%B %Y, %H:%M %Z}"
-
-
-def file_size(size: int) -> str:
-    """A number of bytes as `12 KB` or `3.4 MB`."""
-    if size < 1_000_000:
-        return f"{max(1, round(size / 1000))} KB"
-    if size < 1_000_000_000:
-        return f"{size / 1_000_000:.1f} MB"
-    return f"{size / 1_000_000_000:.1f} GB"
 
 
 def count(amount: int, noun: str) -> str:

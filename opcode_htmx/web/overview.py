@@ -10,7 +10,7 @@ from flask import render_template
 
 from ..claude import history
 from ..runs.run import Run
-from ..view.aside import about, status_text
+from ..view.aside import about, status_text, warnings_of
 from ..view.needs import Need
 
 
@@ -27,12 +27,17 @@ class RunRow:
     status: str
     at: float
     live: bool
+    warnings: Sequence[str] = ()
 
 
-def page(live: Sequence[Run], needs: Sequence[Need], title_of: Callable[[Run], str]) -> str:
+def page(
+    live: Sequence[Run], needs: Sequence[Need], title_of: Callable[[Run], str], room: str = ""
+) -> str:
+    """`room` is what is to be said about the server's disk."""
     needy = {need.run.id for need in needs}
     return render_template(
         "runs.html",
+        room=room,
         needs=[_row(need.run, title_of, need.reason, need.text, need.at) for need in needs],
         runs=[
             _row(run, title_of, run.phase, _status(run), run.record.created_at)
@@ -57,4 +62,5 @@ def _row(run: Run, title_of: Callable[[Run], str], phase: str, status: str, at: 
         status=status,
         at=at,
         live=run.live,
+        warnings=warnings_of(run),
     )

@@ -92,6 +92,10 @@ class SessionLookup:
         known = sessions.title_of(path) if path else ""
         return shorten(known or first) or "A session"
 
+    def room(self) -> str:
+        """What is to be said about the room on the server's disk; empty if nothing."""
+        return self._supervisor.room.says
+
     def live(self) -> list[Run]:
         return self._supervisor.live()
 
@@ -190,7 +194,7 @@ def blueprint(
 
     @pages.get("/runs")
     def runs() -> str:
-        return overview.page(lookup.live(), needs.all(), lookup.title_of_run)
+        return overview.page(lookup.live(), needs.all(), lookup.title_of_run, lookup.room())
 
     @pages.get("/runs/badge")
     def badge() -> str:

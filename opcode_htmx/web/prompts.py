@@ -15,7 +15,9 @@ from flask import Blueprint, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from ..claude import history, sessions
+from ..disk import DiskFull
 from ..drafts import DraftFile, Drafts, TooMuch
+from ..runs.limits import QueueFull
 from ..runs.run import RunNotLive
 from ..runs.starting import CannotStart
 from ..runs.supervisor import Supervisor
@@ -46,10 +48,17 @@ def blueprint(
             chosen = choices(request.form, supervisor.choosing)
             supervisor.choosing.choose(session_id, **chosen)
             _send(session_id, folder, words, draft, kept)
-        except (sessions.InvalidFolder, BadForm, BypassNotAllowed, CannotStart, TooMuch) as error:
+        except (
+            sessions.InvalidFolder,
+            BadForm,
+            BypassNotAllowed,
+            CannotStart,
+            DiskFull,
+            TooMuch,
+        ) as error:
             # with what was typed, which would be gone otherwise
-            status = {CannotStart: 503, BypassNotAllowed: 403}.get(type(error), 422)
-            with contextlib.suppress(BadForm):
+            status = {CannotStart: 503, DiskFull: 507, BypassNotAllowed: 403}.get(type(error), 422)
+            with contextlib.suppress(BadForm, DiskFull):
                 form_id = request.form.get("prompt_id", "")
                 drafts.save_text(draft, _words(), form=form_id, folder=folder_text)
             return make_response(beginnings.page(project_id, request.form, str(error)), status)
@@ -92,10 +101,12 @@ def blueprint(
                 images = attachments.images_of(drafts, draft, files)
                 text = attachments.with_paths(words, paths)
                 supervisor.prompt(session_id, folder, prompt_id, text, images)
-            except (CannotStart, RunNotLive, BadForm):
-                drafts.save_text(draft, words, form=form_id)
+            except (CannotStart, DiskFull, QueueFull, RunNotLive, BadForm):
+                with contextlib.suppress(DiskFull):  # then the page has it, or the answer
+                    drafts.save_text(draft, words, form=form_id)
                 raise
-        drafts.sent(draft, words, form_id, files)
+        with contextlib.suppress(DiskFull):  # it has gone out all the same
+            drafts.sent(draft, words, form_id, files)
 
     return prompts
 

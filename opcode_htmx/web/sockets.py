@@ -20,6 +20,7 @@ from .access import is_websocket
 SERVICE_RESTART = 1012
 POLICY_VIOLATION = 1008
 INTERNAL_ERROR = 1011
+TRY_AGAIN_LATER = 1013
 MAX_MESSAGE_BYTES = 1024 * 1024
 """Of what a client sends: a prompt of 200,000 characters, written as JSON, fits in."""
 DEAD_PEER_MS = 60_000
@@ -48,8 +49,10 @@ class WholeFrameSocket:
 class OpenSockets:
     """The sockets that are open, to close them when the server stops or their login ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = 0) -> None:
+        """`most` may be open at once; 0: any number."""
         self._open: dict[Server, str] = {}
+        self._most = most
 
     def init_app(self, app: Flask) -> None:
         app.config["SOCK_SERVER_OPTIONS"] = {"max_message_size": MAX_MESSAGE_BYTES}
@@ -58,6 +61,11 @@ class OpenSockets:
         app.extensions["opcode_logout"] = self.close_of
 
     def add(self, ws: Server, login: str) -> None:
+        """Raises ConnectionClosed where there are too many already: it is told to come later."""
+        if self._most and len(self._open) >= self._most:
+            words = f"{self._most} connections are open, and no more may be (OPCODE_MAX_VIEWERS)."
+            close(ws, TRY_AGAIN_LATER, words)
+            raise ConnectionClosed(TRY_AGAIN_LATER, words)
         self._open[ws] = login
 
     def remove(self, ws: Server) -> None:
@@ -89,10 +97,10 @@ def be_patient(ws: Server) -> None:
         inner.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4)
 
 
-def close(ws: Server, code: int) -> None:
+def close(ws: Server, code: int, reason: str | None = None) -> None:
     """Close with `code`; a socket that is closed already stays so."""
     with contextlib.suppress(ConnectionClosed, OSError):
-        ws.close(code)
+        ws.close(code, reason)
 
 
 def _make_whole() -> None:
