@@ -9,3 +9,4 @@ if not monkey.is_module_patched("socket"):
 from opcode_htmx import create_app
 
 app = create_app()
+app.extensions["opcode_stalls"].start()

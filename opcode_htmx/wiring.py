@@ -11,6 +11,7 @@ from flask_sock import Sock
 
 from . import credentials
 from .api import catalog, chat, chat_socket, claude_socket, envelope, openapi
+from .api import health as api_health
 from .api import projects as api_projects
 from .api import sessions as api_sessions
 from .api import settings as api_settings
@@ -34,6 +35,7 @@ from .runs.starting import CannotStart, RunSettings
 from .runs.supervisor import RunNotFound, StillRunning, Supervisor
 from .runs.trash import NotInTrash, Trash
 from .settings import Settings
+from .stalls import Stalls
 from .state import ensure_state_dir
 from .view.marks import Marks
 from .view.needs import Needs
@@ -142,6 +144,9 @@ def build(settings: Settings | None = None) -> Flask:
     # The lease on the demo's API lasts as long as the app.
     app.extensions["opcode_demo"] = demo
     app.extensions["opcode_supervisor"] = supervisor
+    app.extensions["opcode_stalls"] = stalls = Stalls()
+    app.jinja_env.globals["health"] = lambda: stalls.health
+    app.register_blueprint(api_health.blueprint(stalls))
     attachments.register(app)
     _protect(app, settings)
     chooser = Chooser(supervisor.choosing, settings.disconnect_grace)

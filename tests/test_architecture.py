@@ -29,6 +29,7 @@ ARROWS = {
     "setting_values": set(),
     "whole_files": set(),
     "settings": {"setting_values"},
+    "stalls": set(),
     "state": BASE,
     "credentials": {*BASE, "state"},
     "claude": {"claude", "whole_files"},
@@ -37,7 +38,7 @@ ARROWS = {
     "runs": {*BASE, "runs", "claude"},
     "view": {*BASE, "view", "runs", "claude", "drafts"},
     "web": {*BASE, "web", "view", "runs", "claude", "drafts", "demo.scenes"},
-    "api": {*BASE, "api", "web", "view", "runs", "claude", "drafts"},
+    "api": {*BASE, "api", "web", "view", "runs", "claude", "drafts", "stalls"},
 }
 """What each room may import. A new room has to say where it stands."""
 
