@@ -126,6 +126,10 @@ class Stalls:
             last=self._last,
         )
 
+    def recently_busy(self) -> float:
+        """Which share of the last whole second, of those that were measured, was worked."""
+        return min(1.0, self._minute[-1].busy) if self._minute else 0.0
+
     # --- in the hub, at every turn: these must be quick ---------------------------------------
 
     def _turn_begins(self) -> None:

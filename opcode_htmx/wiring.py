@@ -62,6 +62,7 @@ from .web import (
     pages,
     pictures,
     prompts,
+    showing,
     sockets,
 )
 
@@ -230,7 +231,8 @@ def _add_pages(
     open_sockets = sockets.OpenSockets()
     open_sockets.init_app(app)
     sock = Sock(app)
-    live.register(sock, lookup, open_sockets, supervisor.leaving)
+    frames = showing.Frames(app, app.extensions["opcode_stalls"].recently_busy)
+    live.register(sock, lookup, open_sockets, supervisor.leaving, frames)
     executions = Executions(supervisor, place, settings.stop_deadline)
     _add_reading(app, place, lookup, executions, settings, supervisor.binary)
     _add_running(app, sock, open_sockets, executions, place, lookup, taken_along, settings)

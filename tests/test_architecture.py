@@ -24,10 +24,11 @@ SOURCES = sorted(
 )
 TEMPLATES = sorted((ROOT / "templates").rglob("*"))
 
-BASE = {"settings", "setting_values", "whole_files"}
+BASE = {"settings", "setting_values", "whole_files", "hub"}
 ARROWS = {
     "setting_values": set(),
     "whole_files": set(),
+    "hub": set(),
     "settings": {"setting_values"},
     "stalls": set(),
     "state": BASE,
