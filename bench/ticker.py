@@ -106,6 +106,10 @@ def main() -> None:
         case _:
             while line := sys.stdin.readline():
                 value = json.loads(line)
+                if value["type"] == "control_request":
+                    offer = {"models": [{"value": "default", "displayName": "Default"}]}
+                    told = {"subtype": "success", "request_id": value["request_id"]}
+                    write({"type": "control_response", "response": {**told, "response": offer}})
                 if value["type"] == "user":
                     write({**value, "isReplay": True})
                     run(value["message"]["content"])
