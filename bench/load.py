@@ -13,8 +13,8 @@ import sys
 import tempfile
 import time
 from array import array
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -105,7 +105,12 @@ def under(crowd: Crowd, seconds: float) -> Seen:
             seen.idle_memory = worker.memory_info().rss / MB
             seen.idle_held = _health(server)["worst_ms"]
             addresses = [latency.begin(server) for _ in range(crowd.runs)]
-            with _clients(server, crowd, addresses, seconds) as clients:
+            with ExitStack() as stack:
+                told = _groups(crowd, addresses)
+                clients = {
+                    name: stack.enter_context(_clients(server, group, seconds))
+                    for name, group in told.items()
+                }
                 _watch(server, worker, addresses, seconds, clients, seen)
             health = _health(server)
             seen.longest_held, seen.stalls = health["worst_ms"], health["stalls"]
@@ -128,23 +133,28 @@ def _health(server: Server) -> dict[str, Any]:
     return data
 
 
-@contextmanager
-def _clients(
-    server: Server, crowd: Crowd, addresses: Sequence[str], seconds: float
-) -> Iterator[subprocess.Popen[bytes]]:
-    """The process with all clients, once they are connected."""
-    clients = []
+def _groups(crowd: Crowd, addresses: Sequence[str]) -> dict[str, list[dict[str, str]]]:
+    """What each client of each kind asks for."""
+    groups: dict[str, list[dict[str, str]]] = {"page": [], "json": []}
     for address in addresses:
         attach = {"command_type": "attach", "session_id": address.rpartition("/")[2]}
-        page = {"group": "page", "path": f"{address}/live", "says": ""}
-        program = {"group": "json", "path": "/ws/claude", "says": json.dumps(attach)}
-        clients += [program] * crowd.programs + [page] * crowd.viewers
+        program = {"path": "/ws/claude", "says": json.dumps(attach)}
+        groups["page"] += [{"path": f"{address}/live", "says": ""}] * crowd.viewers
+        groups["json"] += [program] * crowd.programs
+    return groups
+
+
+@contextmanager
+def _clients(
+    server: Server, group: Sequence[dict[str, str]], seconds: float
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process with all clients of a kind, once they are connected."""
     told = {
         "port": server.port,
         "header": "\r\n".join(f"{name}: {value}" for name, value in basic_header().items()),
         "ticks": _ticks(seconds),
         "seconds": seconds + GRACE_SECONDS,
-        "clients": clients,
+        "clients": group,
     }
     command = [sys.executable, "-m", "bench.crowd"]
     with subprocess.Popen(
@@ -173,7 +183,7 @@ def _watch(
     worker: psutil.Process,
     addresses: Sequence[str],
     seconds: float,
-    clients: subprocess.Popen[bytes],
+    clients: Mapping[str, subprocess.Popen[bytes]],
     seen: Seen,
 ) -> None:
     """Let the runs write, look at the server meanwhile, and take what the clients have measured."""
@@ -187,16 +197,14 @@ def _watch(
         seen.memory.append(worker.memory_info().rss / MB)
     passed = time.monotonic() - began
     seen.cpu = (_cpu(worker) - cpu) / passed
-    assert clients.stdout is not None
-    about = json.loads(clients.stdout.readline())
-    assert not about["late"], f"did not see the last line: {about['late']}"
-    assert not about["missed"], f"{about['missed']} lines were not seen"
-    seen.clients_cpu = about["cpu"] / passed
-    while line := clients.stdout.readline():
-        group = json.loads(line)
-        delays = array("d")
-        delays.frombytes(clients.stdout.read(group["count"] * delays.itemsize))
-        seen.delays[group["group"]] = delays
+    for name, process in clients.items():
+        assert process.stdout is not None
+        about = json.loads(process.stdout.readline())
+        assert not about["late"], f"did not see the last line: {about['late']}"
+        assert not about["missed"], f"{about['missed']} lines were not seen"
+        seen.clients_cpu += about["cpu"] / passed
+        seen.delays[name] = delays = array("d")
+        delays.frombytes(process.stdout.read(about["count"] * delays.itemsize))
 
 
 def _cpu(process: psutil.Process) -> float:

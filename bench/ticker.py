@@ -16,6 +16,7 @@ from collections.abc import Iterator
 JITTER = 0.2  # of the pause, so that no tick keeps step with a frame
 TICKS_PER_PARAGRAPH = 12
 TICKS_PER_ANSWER = 96
+TICKS_PER_EMPHASIS = 4
 LINES_PER_WRITE = 100
 
 
@@ -77,7 +78,8 @@ def talk(count: int, pause: float) -> None:
             message_id = f"msg_{time.monotonic_ns()}"
             event(message_id, type="message_start", message={"id": message_id})
             event(message_id, type="content_block_start", index=0, content_block={"type": "text"})
-        piece = text + ("\n\n" if number % TICKS_PER_PARAGRAPH == 0 else " ")
+        piece = text if number % TICKS_PER_EMPHASIS == 0 else text.replace("*", "")
+        piece += "\n\n" if number % TICKS_PER_PARAGRAPH == 0 else " "
         said += piece
         delta = {"type": "text_delta", "text": piece}
         event(message_id, type="content_block_delta", index=0, delta=delta)

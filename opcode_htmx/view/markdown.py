@@ -116,7 +116,9 @@ class _Cleaners:
 
 
 _BARE_TAG = re.compile(r"<(/?)(p|em|strong|s|code|blockquote|ul|ol|li|h[1-6])>")
-_BARE_TEXT = re.compile(r"(?:[^<>&\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]|&(?:amp|lt|gt|quot);)*+")
+_BARE_TEXT = re.compile(
+    r"(?:[^<>&\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]|&(?:amp|lt|gt|quot);)*+"
+)
 
 
 def _is_bare(html: str) -> bool:

@@ -14,14 +14,16 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import gevent
 from flask import Flask
 from gevent.event import Event
 
-from ..hub import Background
+from ..hub import Background, wait_for_quiet
 from ..view.conversation import Cursor
 from ..view.screens import Screen
+from .sockets import text_frame
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +31,9 @@ FRAME_SECONDS = 0.04
 LONGEST_FRAME_SECONDS = 0.1
 BUSY = 0.5
 """From this share of the time on, frames grow longer, so that there are fewer."""
+
+AT_ONCE = 16
+"""Viewers that are told of a new picture at once."""
 
 LOOK_ROUND_SECONDS = 3.0
 """How often to look at what nobody tells of."""
@@ -42,6 +47,13 @@ class Picture:
     around: Mapping[str, str]
     """The elements around the transcript, by id."""
     needs: int
+
+
+class Message(NamedTuple):
+    """What is sent to a page: the text, and as a finished frame."""
+
+    text: str
+    frame: bytes
 
 
 class Frames:
@@ -75,10 +87,11 @@ class Frames:
                 del self._shown[id(screen)]
                 showing.close()
 
-    def message(self, fragments: str, around: Sequence[str], cursor: Cursor) -> str:
-        return self._template.render(
+    def message(self, fragments: str, around: Sequence[str], cursor: Cursor) -> Message:
+        text = self._template.render(
             fragments=fragments, around=around, cursor=cursor, now=time.time()
         )
+        return Message(text, text_frame(text.encode()))
 
 
 class Showing:
@@ -92,26 +105,27 @@ class Showing:
         self.over = False
         """Whether there will be no more pictures: who looks has to ask anew."""
         self._frames = frames
-        self._messages: dict[tuple[Cursor, Picture | None], str] = {}
+        self._messages: dict[tuple[Cursor, Picture | None], Message] = {}
         self._camera = gevent.spawn(self._take_pictures)
 
     def close(self) -> None:
         self._camera.kill(block=False)
 
-    def message(self, picture: Picture, cursor: Cursor, had: Picture | None) -> str:
+    def message(self, picture: Picture, cursor: Cursor, had: Picture | None) -> Message:
         """What brings a viewer to `picture` who is at `cursor` and has the picture `had`.
 
         Gives way while it renders.
         """
+        if picture is self.picture and (known := self._messages.get((cursor, had))):
+            return known
         with self._frames.background.turn():
-            message = self._messages.get((cursor, had))
-            if message is None:
-                message = self._render(cursor, had, picture)
-                if picture is self.picture:
-                    self._messages[cursor, had] = message
+            known = self._messages.get((cursor, had)) if picture is self.picture else None
+            message = known or self._render(cursor, had, picture)
+            if picture is self.picture:
+                self._messages[cursor, had] = message
             return message
 
-    def _render(self, cursor: Cursor, had: Picture | None, picture: Picture) -> str:
+    def _render(self, cursor: Cursor, had: Picture | None, picture: Picture) -> Message:
         changes = self.screen.conversation.changes_since(cursor)
         for _ in self.screen.fragments.prepare(changes):
             self._frames.background.step()
@@ -136,7 +150,9 @@ class Showing:
             began = time.monotonic()
             seen = conversation.changed.version
             with self._frames.background.turn():
-                self._look()
+                new = self._look()
+            if new:
+                self._wake()
             # Changes gather for a frame, so that a flood is a few large messages
             gevent.sleep(max(0.0, began + self._frames.seconds - time.monotonic()))
             while conversation.changed.wait(seen, LOOK_ROUND_SECONDS) == seen:
@@ -147,15 +163,20 @@ class Showing:
                 if had and (conversation.cursor, self.screen.needs()) != (had.cursor, had.needs):
                     break
 
-    def _look(self) -> None:
+    def _look(self) -> bool:
+        """Take a picture; whether it shows anything new."""
         screen, had = self.screen, self.picture
         screen.conversation.refresh()
         picture = Picture(screen.conversation.cursor, screen.aside(), screen.needs())
-        if had is None or (picture.cursor, picture.around) != (had.cursor, had.around):
-            self.picture = picture
-            self._messages.clear()
-            self._wake()
+        if had and (picture.cursor, picture.around) == (had.cursor, had.around):
+            return False
+        self.picture = picture
+        self._messages.clear()
+        return True
 
     def _wake(self) -> None:
-        for viewer in self.viewers:
+        """A few viewers at a time: hundreds at once would hold up everybody else."""
+        for number, viewer in enumerate(list(self.viewers), start=1):
             viewer.set()
+            if number % AT_ONCE == 0:
+                wait_for_quiet()

@@ -25,20 +25,32 @@ MAX_MESSAGE_BYTES = 1024 * 1024
 DEAD_PEER_MS = 60_000
 """How long the kernel may try to reach a phone that is gone before the socket is closed."""
 
+COMPRESSED = 64
+"""Sockets that may be open before a further one is not offered compression: it takes 300 KB of
+memory for each, and every message has to be compressed for each of them alone."""
+
 KEEPALIVE_SECONDS = 15
 """How often the kernel asks whether a silent program's machine is still there."""
+
+_FINAL_TEXT = 0x81
+_EXTENSIONS = "HTTP_SEC_WEBSOCKET_EXTENSIONS"
 
 
 class WholeFrameSocket:
     """A socket whose `send` sends everything, and never in the middle of another one's."""
 
-    def __init__(self, inner: socket.socket) -> None:
+    def __init__(self, inner: socket.socket, *, compresses: bool) -> None:
+        """`compresses`: whether the two sides may have agreed upon compression."""
+        self.compresses = compresses
         self._inner = inner
         self._lock = BoundedSemaphore(1)
 
     def send(self, data: bytes) -> int:
         with self._lock:
-            self._inner.sendall(data)
+            # Almost always this is all; sendall would first ask the kernel how much fits in
+            sent = self._inner.send(data)
+            if sent < len(data):
+                self._inner.sendall(memoryview(data)[sent:])
         return len(data)
 
     def __getattr__(self, name: str) -> Any:
@@ -53,7 +65,7 @@ class OpenSockets:
 
     def init_app(self, app: Flask) -> None:
         app.config["SOCK_SERVER_OPTIONS"] = {"max_message_size": MAX_MESSAGE_BYTES}
-        app.before_request(_make_whole)
+        app.before_request(self._make_whole)
         app.extensions["opcode_shutdown"] = self.close_all
         app.extensions["opcode_logout"] = self.close_of
 
@@ -74,6 +86,41 @@ class OpenSockets:
         for ws in list(self._open):
             close(ws, SERVICE_RESTART)
 
+    def _make_whole(self) -> None:
+        inner = request.environ.get("gunicorn.socket")
+        if inner is None or not is_websocket():
+            return
+        inner.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if sys.platform == "linux":
+            inner.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_PEER_MS)
+        if len(self._open) >= COMPRESSED:
+            request.environ.pop(_EXTENSIONS, None)
+        compresses = _EXTENSIONS in request.environ
+        request.environ["gunicorn.socket"] = WholeFrameSocket(inner, compresses=compresses)
+
+
+def text_frame(payload: bytes) -> bytes:
+    """An unmasked frame with the whole of a text message, as RFC 6455 (5.2) has it."""
+    size = len(payload)
+    if size < 126:
+        return bytes((_FINAL_TEXT, size)) + payload
+    if size < 1 << 16:
+        return b"\x81\x7e" + size.to_bytes(2, "big") + payload
+    return b"\x81\x7f" + size.to_bytes(8, "big") + payload
+
+
+def send_text(ws: Server, text: str, frame: bytes) -> None:
+    """Send a message of which `frame` is the finished frame. Raises ConnectionClosed."""
+    try:
+        if ws.sock.compresses:
+            ws.send(text)
+        elif ws.connected:
+            ws.sock.send(frame)
+        else:
+            raise ConnectionClosed(ws.close_reason, ws.close_message)
+    except OSError as error:
+        raise ConnectionClosed from error
+
 
 def be_patient(ws: Server) -> None:
     """Let a program read as slowly as it likes; only one whose machine is gone is given up."""
@@ -93,13 +140,3 @@ def close(ws: Server, code: int) -> None:
     """Close with `code`; a socket that is closed already stays so."""
     with contextlib.suppress(ConnectionClosed, OSError):
         ws.close(code)
-
-
-def _make_whole() -> None:
-    inner = request.environ.get("gunicorn.socket")
-    if inner is None or not is_websocket():
-        return
-    inner.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if sys.platform == "linux":
-        inner.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_PEER_MS)
-    request.environ["gunicorn.socket"] = WholeFrameSocket(inner)
