@@ -94,6 +94,7 @@ STOP_DEADLINE = Variable("OPCODE_STOP_DEADLINE", "5", values.positive_seconds)
 IDLE_TIMEOUT = Variable("OPCODE_IDLE_TIMEOUT", "30m", values.seconds)
 ON_DISCONNECT = Variable("OPCODE_ON_DISCONNECT", "keep", values.keeps_running)
 DISCONNECT_GRACE = Variable("OPCODE_DISCONNECT_GRACE", "60", values.grace)
+VIEWER_TIMEOUT = Variable("OPCODE_VIEWER_TIMEOUT", "60", values.positive_seconds)
 ASK_AHEAD = Variable("OPCODE_ASK_AHEAD", "1", values.switch)
 TASK_FOLDER = Variable("OPCODE_TASK_FOLDER", "", values.optional_path)
 TASK_TIMEOUT = Variable("OPCODE_TASK_TIMEOUT", "5m", values.positive_seconds)
@@ -132,6 +133,7 @@ class Settings:
     idle_timeout: float
     keep_running: bool
     disconnect_grace: float
+    viewer_timeout: float
     ask_ahead: bool
     task_folder: Path | None
     task_timeout: float
@@ -169,6 +171,7 @@ class Settings:
             idle_timeout=IDLE_TIMEOUT.read(environ, home),
             keep_running=ON_DISCONNECT.read(environ, home),
             disconnect_grace=DISCONNECT_GRACE.read(environ, home),
+            viewer_timeout=VIEWER_TIMEOUT.read(environ, home),
             ask_ahead=ASK_AHEAD.read(environ, home),
             task_folder=_task_folder(environ, home, roots),
             task_timeout=TASK_TIMEOUT.read(environ, home),

@@ -228,7 +228,7 @@ def _add_pages(
     )
     app.register_blueprint(decisions.blueprint(supervisor))
     app.register_blueprint(controls.blueprint(supervisor.choosing, lookup))
-    open_sockets = sockets.OpenSockets()
+    open_sockets = sockets.OpenSockets(settings.viewer_timeout)
     open_sockets.init_app(app)
     sock = Sock(app)
     frames = showing.Frames(app, app.extensions["opcode_stalls"].recently_busy)

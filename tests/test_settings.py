@@ -220,6 +220,7 @@ def test_every_variable_has_an_effect(tmp_path: Path, monkeypatch: pytest.Monkey
         "OPCODE_ALLOW_BYPASS": "1",
         "OPCODE_ON_DISCONNECT": "stop",
         "OPCODE_DISCONNECT_GRACE": "5",
+        "OPCODE_VIEWER_TIMEOUT": "1",
         "OPCODE_ASK_AHEAD": "0",
         "OPCODE_TASK_FOLDER": str(tmp_path),
         "OPCODE_TASK_TIMEOUT": "1",

@@ -43,9 +43,8 @@ def register(
         except (sessions.ProjectNotFound, sessions.SessionNotFound):
             close(ws, POLICY_VIOLATION)  # to come back would not help
         finally:
-            sockets.remove(ws)
             # 1000, the code of a handler that returns, would tell the page not to come back
-            close(ws, SERVICE_RESTART)
+            sockets.remove(ws, SERVICE_RESTART)
 
 
 def _serve(ws: Server, screen: Screen, frames: Frames) -> None:
