@@ -1,5 +1,7 @@
 """What gunicorn loads: the standard library made cooperative, then the app."""
 
+import gc
+
 from gevent import monkey
 
 # gunicorn's worker has patched already; a plain `import app` has not.
@@ -9,3 +11,11 @@ if not monkey.is_module_patched("socket"):
 from opcode_htmx import create_app
 
 app = create_app()
+
+# To compile a template when it is first asked for would hold everything up; so would looking for
+# garbage in what is there by now, which stays
+for name in app.jinja_env.list_templates():
+    app.jinja_env.get_template(name)
+gc.collect()
+gc.freeze()
+app.extensions["opcode_stalls"].start()

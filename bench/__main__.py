@@ -6,8 +6,9 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
-from . import api, document, growth, json_lines, latency, lighthouse, page, smooth
+from . import api, document, growth, json_lines, latency, lighthouse, load, page, smooth
 from .figures import Figure, table
 
 PARTS: dict[str, Callable[[], Sequence[Figure]]] = {
@@ -17,6 +18,7 @@ PARTS: dict[str, Callable[[], Sequence[Figure]]] = {
     "page": page.measure,
     "growth": growth.measure,
     "smooth": smooth.measure,
+    "load": load.measure,
     "lighthouse": lighthouse.measure,
 }
 
@@ -25,13 +27,18 @@ def main() -> int:
     """0 when all targets are met, 1 when one is missed."""
     parser = argparse.ArgumentParser(prog="bench", description="Measure what the design promises.")
     parser.add_argument("parts", nargs="*", metavar="part", help=", ".join(PARTS))
-    names = parser.parse_args().parts or list(PARTS)
+    parser.add_argument("--seconds", type=float, help="for how long `load` lasts, each time")
+    given = parser.parse_args()
+    names = given.parts or list(PARTS)
+    parts = dict(PARTS)
+    if given.seconds:
+        parts["load"] = partial(load.measure, given.seconds)
     if unknown := set(names) - set(PARTS):
         parser.error(f"there is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     missed = 0
     for name in names:
         began = time.monotonic()
-        figures = PARTS[name]()
+        figures = parts[name]()
         seconds = time.monotonic() - began
         text = f"{table(figures)}\n\nMeasured on {document.circumstances()}, in {seconds:.0f} s."
         document.put(name, text)

@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-HEADINGS = ("what", "median", "p90", "floor", "ratio", "target", "met")
+HEADINGS = ("what", "median", "p90", "p99", "floor", "ratio", "target", "met")
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The most that the median, the worst sample or the ratio to the floor may be.
+    """The most that the median, the p99, the worst sample or the ratio to the floor may be.
 
     With `least` it is the median that must reach the limit.
     """
 
-    of: Literal["median", "worst", "ratio", "least"]
+    of: Literal["median", "p99", "worst", "ratio", "least"]
     limit: float
 
 
@@ -41,6 +41,10 @@ class Figure:
         return percentile(self.samples, 0.9)
 
     @property
+    def p99(self) -> float:
+        return percentile(self.samples, 0.99)
+
+    @property
     def floor(self) -> float:
         return statistics.median(self.floor_samples)
 
@@ -58,6 +62,8 @@ class Figure:
                 return self.median >= limit
             case Target("worst", limit):
                 return max(self.samples) <= limit
+            case Target("p99", limit):
+                return self.p99 <= limit
             case Target("ratio", limit):
                 return self.ratio <= limit
             case Target(_, limit):
@@ -69,6 +75,7 @@ class Figure:
             self.what,
             f"{number(self.median)} {self.unit}".rstrip(),
             f"{number(self.p90)} {self.unit}".rstrip(),
+            f"{number(self.p99)} {self.unit}".rstrip(),
             f"{number(self.floor)} {self.unit}".rstrip() + f" ({self.floor_is})",
             f"{number(self.ratio)}×",
             self._target(),
@@ -83,6 +90,8 @@ class Figure:
                 return f"≥ {number(limit)} {self.unit}".rstrip()
             case Target("worst", limit):
                 return f"all ≤ {number(limit)} {self.unit}"
+            case Target("p99", limit):
+                return f"p99 ≤ {number(limit)} {self.unit}"
             case Target("ratio", limit):
                 return f"≤ {number(limit)}×"
             case Target(_, limit):
@@ -108,5 +117,5 @@ def table(figures: Sequence[Figure]) -> str:
     """The figures as a Markdown table."""
     rows = [HEADINGS, *(figure.cells() for figure in figures)]
     head, *body = (f"| {' | '.join(row)} |" for row in rows)
-    rule = "|---|" + "--:|" * 4 + "--:|---|"
+    rule = "|---|" + "--:|" * 5 + "--:|---|"
     return "\n".join((head, rule, *body))

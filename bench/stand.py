@@ -13,9 +13,9 @@ NOBODY = "http://127.0.0.1:9"
 
 
 @contextmanager
-def running_server(sandbox: Sandbox, claude: Path) -> Iterator[Server]:
+def running_server(sandbox: Sandbox, claude: Path, **settings: str) -> Iterator[Server]:
     """The app under gunicorn with `claude` as the CLI; it and its runs end with the block."""
-    server = Server(sandbox, claude, NOBODY)
+    server = Server(sandbox, claude, NOBODY, **settings)
     try:
         yield server.start()
     finally:

@@ -1,9 +1,9 @@
 """A stand-in for the CLI that writes ticks: numbered lines, each with the time of its writing.
 
-The prompt is JSON: `{"kind": "lines" | "stream" | "burst", "count": 60, "pause": 0.15}`; a burst is
-written at once. With `--bare` and
-such a series as its arguments it writes the same lines to stdout at once. It runs from a folder of
-its own and so must not import the app.
+The prompt is JSON: `{"kind": "lines" | "stream" | "talk" | "burst", "count": 60, "pause": 0.15}`;
+a burst is written at once, and talk is a stream of answers, each of which comes whole at its end.
+With `--bare` and such a series as its arguments it writes the same lines to stdout at once. It runs
+from a folder of its own and so must not import the app.
 """
 
 import json
@@ -15,6 +15,8 @@ from collections.abc import Iterator
 
 JITTER = 0.2  # of the pause, so that no tick keeps step with a frame
 TICKS_PER_PARAGRAPH = 12
+TICKS_PER_ANSWER = 96
+TICKS_PER_EMPHASIS = 4
 LINES_PER_WRITE = 100
 
 
@@ -68,9 +70,30 @@ def stream(count: int, pause: float) -> None:
     event(message_id, type="content_block_stop", index=0)
 
 
+def talk(count: int, pause: float) -> None:
+    """Each tick is a piece of an answer, of which there are many."""
+    message_id, said = "", ""
+    for number, text in enumerate(ticks(count, pause), start=1):
+        if not message_id:
+            message_id = f"msg_{time.monotonic_ns()}"
+            event(message_id, type="message_start", message={"id": message_id})
+            event(message_id, type="content_block_start", index=0, content_block={"type": "text"})
+        piece = text if number % TICKS_PER_EMPHASIS == 0 else text.replace("*", "")
+        piece += "\n\n" if number % TICKS_PER_PARAGRAPH == 0 else " "
+        said += piece
+        delta = {"type": "text_delta", "text": piece}
+        event(message_id, type="content_block_delta", index=0, delta=delta)
+        if number % TICKS_PER_ANSWER == 0 or number == count:
+            content = [{"type": "text", "text": said}]
+            message = {"id": message_id, "role": "assistant", "content": content}
+            write({"type": "assistant", "message": message, "uuid": ""})
+            event(message_id, type="content_block_stop", index=0)
+            message_id, said = "", ""
+
+
 def run(text: str) -> None:
     series = json.loads(text)
-    kind = {"stream": stream, "burst": burst, "lines": lines}[series["kind"]]
+    kind = {"stream": stream, "talk": talk, "burst": burst, "lines": lines}[series["kind"]]
     kind(series["count"], series["pause"])
 
 
@@ -85,6 +108,10 @@ def main() -> None:
         case _:
             while line := sys.stdin.readline():
                 value = json.loads(line)
+                if value["type"] == "control_request":
+                    offer = {"models": [{"value": "default", "displayName": "Default"}]}
+                    told = {"subtype": "success", "request_id": value["request_id"]}
+                    write({"type": "control_response", "response": {**told, "response": offer}})
                 if value["type"] == "user":
                     write({**value, "isReplay": True})
                     run(value["message"]["content"])

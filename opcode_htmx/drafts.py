@@ -25,7 +25,7 @@ MAX_TEXT = 1_000_000
 MAX_FILES = 20
 MAX_BYTES = 100_000_000
 """Of the files of one draft together."""
-READ = 32
+READ = 128
 """Drafts that are kept in memory as well."""
 KEPT = 500
 """Drafts; of more, those go that were untouched for the longest time."""

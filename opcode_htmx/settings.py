@@ -106,6 +106,7 @@ DISCONNECT_GRACE = Variable("OPCODE_DISCONNECT_GRACE", "60", values.grace)
 ON_EXIT = Variable("OPCODE_ON_EXIT", "keep", values.keeps_running)
 MAX_RUNS = Variable("OPCODE_MAX_RUNS", "10", values.count)
 WORKERS = Variable("OPCODE_WORKERS", "1", values.workers)
+VIEWER_TIMEOUT = Variable("OPCODE_VIEWER_TIMEOUT", "60", values.positive_seconds)
 ASK_AHEAD = Variable("OPCODE_ASK_AHEAD", "1", values.switch)
 TASK_FOLDER = Variable("OPCODE_TASK_FOLDER", "", values.optional_path)
 TASK_TIMEOUT = Variable("OPCODE_TASK_TIMEOUT", "5m", values.positive_seconds)
@@ -158,6 +159,7 @@ class Settings:
     keep_at_exit: bool
     max_runs: int
     workers: int
+    viewer_timeout: float
     ask_ahead: bool
     task_folder: Path | None
     task_timeout: float
@@ -207,6 +209,7 @@ class Settings:
             keep_at_exit=ON_EXIT.read(environ, home),
             max_runs=MAX_RUNS.read(environ, home),
             workers=WORKERS.read(environ, home),
+            viewer_timeout=VIEWER_TIMEOUT.read(environ, home),
             ask_ahead=ASK_AHEAD.read(environ, home),
             task_folder=_task_folder(environ, home, roots),
             task_timeout=TASK_TIMEOUT.read(environ, home),

@@ -11,6 +11,7 @@ from flask_sock import Sock
 
 from . import credentials
 from .api import catalog, chat, chat_socket, claude_socket, envelope, openapi
+from .api import health as api_health
 from .api import projects as api_projects
 from .api import sessions as api_sessions
 from .api import settings as api_settings
@@ -37,6 +38,7 @@ from .runs.starting import CannotStart, RunSettings
 from .runs.supervisor import RunNotFound, StillRunning, Supervisor
 from .runs.trash import NotInTrash, Trash
 from .settings import Settings
+from .stalls import Stalls
 from .state import ensure_state_dir
 from .view.marks import Marks
 from .view.needs import Needs
@@ -63,6 +65,7 @@ from .web import (
     pages,
     pictures,
     prompts,
+    showing,
     sockets,
 )
 
@@ -150,6 +153,9 @@ def build(settings: Settings | None = None) -> Flask:
     # The lease on the demo's API lasts as long as the app.
     app.extensions["opcode_demo"] = demo
     app.extensions["opcode_supervisor"] = supervisor
+    app.extensions["opcode_stalls"] = stalls = Stalls()
+    app.jinja_env.globals["health"] = lambda: stalls.health
+    app.register_blueprint(api_health.blueprint(stalls))
     attachments.register(app)
     _protect(app, settings)
     chooser = Chooser(supervisor.choosing, settings.disconnect_grace)
@@ -249,10 +255,11 @@ def _add_pages(
     )
     app.register_blueprint(decisions.blueprint(supervisor))
     app.register_blueprint(controls.blueprint(supervisor.choosing, lookup))
-    open_sockets = sockets.OpenSockets(settings.max_viewers)
+    open_sockets = sockets.OpenSockets(settings.viewer_timeout, settings.max_viewers)
     open_sockets.init_app(app)
     sock = Sock(app)
-    live.register(sock, lookup, open_sockets, supervisor.leaving)
+    frames = showing.Frames(app, app.extensions["opcode_stalls"].recently_busy)
+    live.register(sock, lookup, open_sockets, supervisor.leaving, frames)
     executions = Executions(supervisor, place, settings.stop_deadline)
     _add_reading(app, place, lookup, executions, settings, supervisor.binary)
     _add_running(app, sock, open_sockets, executions, place, lookup, taken_along, settings)

@@ -132,6 +132,8 @@ def processes_of(state: Path, run_id: str | None = None) -> list[psutil.Process]
 class Server:
     """The app under real gunicorn, in a process of its own."""
 
+    app = "app:app"
+
     def __init__(self, sandbox: Sandbox, claude: Path, api_url: str, **settings: str) -> None:
         self.sandbox = sandbox
         self.api_url = api_url
@@ -154,7 +156,7 @@ class Server:
     def start(self) -> Server:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "app:app"],
+                [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", self.app],
                 cwd=ROOT,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,

@@ -24,13 +24,15 @@ SOURCES = sorted(
 )
 TEMPLATES = sorted((ROOT / "templates").rglob("*"))
 
-BASE = {"settings", "setting_values", "whole_files", "amounts", "disk"}
+BASE = {"settings", "setting_values", "whole_files", "amounts", "disk", "hub"}
 ARROWS = {
     "setting_values": set(),
     "whole_files": {"disk"},
     "disk": set(),
     "amounts": set(),
+    "hub": set(),
     "settings": {"setting_values"},
+    "stalls": set(),
     "state": BASE,
     "credentials": {*BASE, "state"},
     "claude": {"claude", "whole_files", "disk"},
@@ -39,7 +41,7 @@ ARROWS = {
     "runs": {*BASE, "runs", "claude"},
     "view": {*BASE, "view", "runs", "claude", "drafts"},
     "web": {*BASE, "web", "view", "runs", "claude", "drafts", "demo.scenes"},
-    "api": {*BASE, "api", "web", "view", "runs", "claude", "drafts"},
+    "api": {*BASE, "api", "web", "view", "runs", "claude", "drafts", "stalls"},
 }
 """What each room may import. A new room has to say where it stands."""
 

@@ -260,6 +260,7 @@ def test_every_variable_has_an_effect(tmp_path: Path, monkeypatch: pytest.Monkey
         "OPCODE_ON_EXIT": "stop",
         "OPCODE_MAX_RUNS": "3",
         "OPCODE_WORKERS": "2",
+        "OPCODE_VIEWER_TIMEOUT": "1",
         "OPCODE_ASK_AHEAD": "0",
         "OPCODE_TASK_FOLDER": str(tmp_path),
         "OPCODE_TASK_TIMEOUT": "1",

@@ -67,6 +67,7 @@ class Endpoint:
 
 PROJECTS, SESSIONS, SETTINGS = "Projects", "Sessions", "Settings"
 CATALOG, CHATS, DESCRIPTION = "Catalog", "Chats", "Description"
+SERVER = "Server"
 
 _GET_AND_POST: tuple[Method, ...] = ("GET", "POST")
 
@@ -256,6 +257,13 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         refusals={**NOT_FOUND, 409: "Nothing has been said in it yet."},
         media="text/markdown",
         also=("text/html", "application/x-ndjson"),
+    ),
+    Endpoint(
+        "GET",
+        "/api/health",
+        SERVER,
+        "How long anything has kept the server from attending to everything else",
+        models.Health,
     ),
     Endpoint(
         "GET",

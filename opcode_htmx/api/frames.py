@@ -13,19 +13,9 @@ from typing import Any
 
 from simple_websocket import ConnectionClosed, Server
 
-from ..web.sockets import close
+from ..web.sockets import close, text_frame
 
-_FINAL_TEXT = 0x81
-
-
-def text_frame(payload: bytes) -> bytes:
-    """An unmasked frame with the whole of a text message, as RFC 6455 (5.2) has it."""
-    size = len(payload)
-    if size < 126:
-        return bytes((_FINAL_TEXT, size)) + payload
-    if size < 1 << 16:
-        return b"\x81\x7e" + size.to_bytes(2, "big") + payload
-    return b"\x81\x7f" + size.to_bytes(8, "big") + payload
+__all__ = ["Wire", "text_frame"]
 
 
 class Wire:

@@ -263,3 +263,26 @@ class ExportQuery(Request):
     """In which form a session is taken along."""
 
     format: Literal["md", "html", "jsonl"] = "md"
+
+
+# Health ----------------------------------------------------------------------------------
+
+
+class Stall(Answer):
+    """One time that the server could attend to nothing else."""
+
+    ms: float
+    at: float = Field(description="When it was over, in Unix seconds.")
+    by: list[str] = Field(description="What went on, the innermost call first; may be empty.")
+
+
+class Health(Answer):
+    """How long the server process that answers was kept from attending to anything else."""
+
+    since: float = Field(description="Since when it is measured, in Unix seconds.")
+    busy: float = Field(description="Which share of the last minute it worked, from 0 to 1.")
+    limit_ms: float = Field(description="What takes longer is counted as a stall.")
+    worst_ms: float
+    worst_of_minute_ms: float
+    stalls: int
+    last: Stall | None

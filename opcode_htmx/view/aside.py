@@ -6,6 +6,7 @@ page counts, so that nothing has to be sent for a second that passes.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 
@@ -35,6 +36,8 @@ class Aside:
     def __init__(self, environment: Environment) -> None:
         self._macros = environment.get_template("aside.html").module
         self._since: tuple[object, float] = (None, 0.0)
+        self._rendered: dict[str, tuple[tuple[object, ...], Markup]] = {}
+        self._errors: tuple[object, list[str]] = (None, [])
 
     def parts(
         self,
@@ -55,27 +58,43 @@ class Aside:
         """
         live = run is not None and run.live
         queued = queue([*earlier, *([run] if run else [])])
-        errors = error_lines(run) if run and run.live else []
+        errors = self._error_lines(run) if run and run.live else []
         progress = progress or Progress()
         since = self._begin(run, current, progress)
         return {
-            "status": self._macros.status(phase_of(run), status_text(run, current)),  # type: ignore[attr-defined]
-            "since": self._macros.since(about(run), since, _clock(since)),  # type: ignore[attr-defined]
-            "usage": self._macros.usage(progress, _percent(progress), _short(progress.tokens)),  # type: ignore[attr-defined]
-            "warnings": self._macros.warnings(warnings_of(run, room)),  # type: ignore[attr-defined]
-            "queue": self._macros.queue(queued),  # type: ignore[attr-defined]
-            "errors": self._macros.errors(errors),  # type: ignore[attr-defined]
-            "todos": self._macros.todos(noted, todos.done(noted), todos.headline(noted)),  # type: ignore[attr-defined]
-            "stop": self._macros.stop(run.id if run and live else "", phase_of(run)),  # type: ignore[attr-defined]
-            "needs": self._macros.needs(needs),  # type: ignore[attr-defined]
+            "status": self._render("status", phase_of(run), status_text(run, current)),
+            "since": self._render("since", about(run), since, _clock(since)),
+            "usage": self._render("usage", progress, _percent(progress), _short(progress.tokens)),
+            "warnings": self._render("warnings", warnings_of(run, room)),
+            "queue": self._render("queue", queued),
+            "errors": self._render("errors", errors),
+            "todos": self._render("todos", noted, todos.done(noted), todos.headline(noted)),
+            "stop": self._render("stop", run.id if run and live else "", phase_of(run)),
+            "needs": self._render("needs", needs),
         }
 
     def draft(self, draft: Draft, address: str) -> dict[str, Markup]:
         """What has been typed and chosen in the session whose page is at `address`."""
         return {
-            "draft": self._macros.draft(draft),  # type: ignore[attr-defined]
-            "attached": self._macros.attached(draft.files, address),  # type: ignore[attr-defined]
+            "draft": self._render("draft", draft),
+            "attached": self._render("attached", draft.files, address),
         }
+
+    def _render(self, name: str, *given: object) -> Markup:
+        """One element; rendered anew only where something differs."""
+        known = self._rendered.get(name)
+        if known is None or known[0] != given:
+            known = self._rendered[name] = given, getattr(self._macros, name)(*given)
+        return known[1]
+
+    def _error_lines(self, run: Run) -> list[str]:
+        """As `error_lines`; read anew only where there are more."""
+        with contextlib.suppress(FileNotFoundError):
+            seen = run.id, run.folder.errors.stat().st_size
+            if self._errors[0] != seen:
+                self._errors = seen, error_lines(run)
+            return self._errors[1]
+        return []
 
     def _begin(self, run: Run | None, current: Block | None, progress: Progress) -> float:
         """Since when the status has been what it is, as a Unix time."""

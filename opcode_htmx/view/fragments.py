@@ -7,7 +7,7 @@ other is put where its `data-order` says. So a fragment that arrives twice chang
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 from hashlib import sha256
 
@@ -72,6 +72,18 @@ class Fragments:
             block.html = (revision, html)
         return block.html[1]
 
+    def prepare(self, changes: Iterable[Change]) -> Iterator[None]:
+        """Render what `changes` will need, a piece at each step, for who must not work for long."""
+        for change in changes:
+            for block in _inside_first(change.block):
+                for part in block.markdown.parts if isinstance(block, TextBlock) else ():
+                    if part.revision > change.since:
+                        part.html  # noqa: B018 - it is kept
+                        yield
+            if not _sent_in_parts(change):
+                self.block(change.block)
+                yield
+
     def changes(self, changes: Iterable[Change]) -> Markup:
         """Out-of-band fragments that bring a page up to date; empty if it is."""
         upserts: list[tuple[str, list[tuple[str, str, Markup] | Markup]]] = []
@@ -81,7 +93,7 @@ class Fragments:
             if block.parent in sent:
                 sent.add(block.id)  # came with its parent
                 continue
-            if isinstance(block, TextBlock) and block.born <= change.since:
+            if isinstance(block, TextBlock) and _sent_in_parts(change):
                 parts = [
                     (f"{dom_id(block.id)}-{number}", str(number), part.html)
                     for number, part in enumerate(block.markdown.parts)
@@ -94,6 +106,16 @@ class Fragments:
             upserts.append((container, [self.block(block)]))
         html: Markup = self._macros.upserts(upserts)  # type: ignore[attr-defined]
         return html
+
+
+def _sent_in_parts(change: Change) -> bool:
+    return isinstance(change.block, TextBlock) and change.block.born <= change.since
+
+
+def _inside_first(block: Block) -> Iterator[Block]:
+    for child in block.children:
+        yield from _inside_first(child)
+    yield block
 
 
 def _newest_revision(block: Block) -> int:

@@ -5,9 +5,10 @@ What is shown as chosen is what is in force, as far as Claude has told it.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from typing import NamedTuple
 
 from jinja2 import Environment
 from markupsafe import Markup
@@ -72,6 +73,18 @@ class OptionsView:
     models_known: bool
 
 
+class Standing(NamedTuple):
+    """What is in force in a session, and what was chosen for it."""
+
+    models: tuple[Model, ...]
+    options: Options
+    live: bool
+    mode: str
+    model: str
+    effort: str
+    keep: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Chooser:
     """Puts the choices of a session together. One for the server."""
@@ -82,20 +95,33 @@ class Chooser:
 
     def view(self, session_id: str, run: Run | None = None) -> OptionsView:
         """The choices of a session whose newest run is `run`."""
+        return self.view_of(self.standing(session_id, run))
+
+    def standing(self, session_id: str, run: Run | None = None) -> Standing:
+        """All that the choices depend on, which is quicker to find out than to put together."""
         choosing = self.choosing
-        options, models = choosing.options(session_id), choosing.models(run)
+        options = choosing.options(session_id)
         live = run if run and run.live and run.phase is not Phase.STOPPING else None
-        mode = _mode(live, choosing.permission_mode(session_id))
-        model = (live and live.state.model) or options.model or ""
-        effort = _effort(live, options)
-        keep = choosing.keeps_running(session_id)
+        return Standing(
+            models=choosing.models(run),
+            options=options,
+            live=live is not None,
+            mode=_mode(live, choosing.permission_mode(session_id)),
+            model=(live and live.state.model) or options.model or "",
+            effort=_effort(live, options),
+            keep=choosing.keeps_running(session_id),
+        )
+
+    def view_of(self, standing: Standing) -> OptionsView:
+        choosing = self.choosing
+        models, options, live, mode, model, effort, keep = standing
         fields = (
             Field("model", "Model", _models(models, options.model), options.model or ""),
             Field("effort", "Effort", _efforts(models, model, effort), effort),
             Field(
                 "permission_mode",
                 "Mode",
-                tuple(_modes(mode, live is not None, choosing.allow_bypass)),
+                tuple(_modes(mode, live, choosing.allow_bypass)),
                 mode,
             ),
         )
@@ -116,11 +142,18 @@ class OptionsParts:
     def __init__(self, environment: Environment, chooser: Chooser) -> None:
         self._macros = environment.get_template("options.html").module
         self._chooser = chooser
-        self._rendered = lru_cache(RENDERED)(self._render)
+        self._rendered: OrderedDict[str, tuple[Standing, dict[str, Markup]]] = OrderedDict()
 
     def parts(self, session_id: str, run: Run | None) -> dict[str, Markup]:
         """The elements by id; rendered anew only where something differs."""
-        return self._rendered(self._chooser.view(session_id, run))
+        standing = self._chooser.standing(session_id, run)
+        known = self._rendered.pop(session_id, None)
+        if known is None or known[0] != standing:
+            known = standing, self._render(self._chooser.view_of(standing))
+        self._rendered[session_id] = known
+        if len(self._rendered) > RENDERED:
+            self._rendered.popitem(last=False)
+        return known[1]
 
     def _render(self, view: OptionsView) -> dict[str, Markup]:
         return {

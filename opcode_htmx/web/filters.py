@@ -11,7 +11,7 @@ _STEPS = ((60, 60, "min"), (3600, 24, "h"), (86400, 7, "day"))
 
 
 def register(app: Flask) -> None:
-    for filter_ in (relative_time, iso_time, full_time, in_bytes, count):
+    for filter_ in (relative_time, iso_time, full_time, in_bytes, count, milliseconds):
         app.add_template_filter(filter_)
 
 
@@ -44,3 +44,9 @@ def full_time(seconds: float) -> str:
 def count(amount: int, noun: str) -> str:
     """`1 session`, `2 sessions`."""
     return f"{amount:,} {noun}" if amount == 1 else f"{amount:,} {noun}s"
+
+
+def milliseconds(seconds: float) -> str:
+    """A short time as `3 ms` or `1,240 ms`; `0.4 ms` where it is below one."""
+    amount = seconds * 1000
+    return f"{amount:.1f} ms" if amount < 1 else f"{amount:,.0f} ms"

@@ -7,11 +7,12 @@ differences, and one that was away gets each changed block once.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import gevent
-from flask import render_template, request
+from flask import request
 from flask_sock import Sock
+from gevent.event import Event
 from simple_websocket import ConnectionClosed, Server
 
 from ..claude import sessions
@@ -20,56 +21,48 @@ from ..view.conversation import Cursor
 from ..view.screens import Screen
 from .access import login_id
 from .pages import SessionLookup
-from .sockets import POLICY_VIOLATION, SERVICE_RESTART, OpenSockets, close
+from .showing import Frames, Message, Picture
+from .sockets import POLICY_VIOLATION, SERVICE_RESTART, OpenSockets, close, send_text
 
-FRAME_SECONDS = 0.04
 HEARTBEAT_SECONDS = 15.0
 """Keeps proxies from dropping the socket, and tells the page that it is not cut off."""
 
-LOOK_ROUND_SECONDS = 3.0
-"""How often a viewer looks at what nobody tells it of."""
 
-
-def register(sock: Sock, lookup: SessionLookup, sockets: OpenSockets, leaving: Leaving) -> None:
+def register(
+    sock: Sock, lookup: SessionLookup, sockets: OpenSockets, leaving: Leaving, frames: Frames
+) -> None:
     @sock.route("/projects/<project_id>/sessions/<session_id>/live")  # type: ignore[untyped-decorator]
     def live(ws: Server, project_id: str, session_id: str) -> None:
         sockets.add(ws, login_id())
         try:
             screen = lookup.screen(project_id, session_id)
             with leaving.viewing(session_id):
-                _serve(ws, screen)
+                _serve(ws, screen, frames)
         except ConnectionClosed:
             pass  # the phone has gone; it comes back with its cursor
         except (sessions.ProjectNotFound, sessions.SessionNotFound):
             close(ws, POLICY_VIOLATION)  # to come back would not help
         finally:
-            sockets.remove(ws)
             # 1000, the code of a handler that returns, would tell the page not to come back
-            close(ws, SERVICE_RESTART)
+            sockets.remove(ws, SERVICE_RESTART)
 
 
-def _serve(ws: Server, screen: Screen) -> None:
+def _serve(ws: Server, screen: Screen, frames: Frames) -> None:
     cursor = Cursor.parse(request.args.get("cursor", ""))
-    reader = gevent.spawn(_read_until_closed, ws, screen)
+    wake = Event()
+    reader = gevent.spawn(_read_until_closed, ws, wake)
 
     def goes_on() -> bool:
         return bool(ws.connected) and not screen.conversation.gone
 
     try:
-        for message in updates(screen, cursor, while_=goes_on):
-            _send(ws, message)
+        for message in updates(frames, screen, cursor, wake, goes_on):
+            send_text(ws, message.text, message.frame)
     finally:
         reader.kill()
 
 
-def _send(ws: Server, message: str) -> None:
-    try:
-        ws.send(message)
-    except OSError as error:
-        raise ConnectionClosed from error
-
-
-def _read_until_closed(ws: Server, screen: Screen) -> None:
+def _read_until_closed(ws: Server, wake: Event) -> None:
     """Wake the viewer when its socket closes; what the page sends means nothing."""
     try:
         while ws.connected:
@@ -77,39 +70,27 @@ def _read_until_closed(ws: Server, screen: Screen) -> None:
     except (ConnectionClosed, OSError):
         pass
     finally:
-        screen.conversation.changed.notify()
+        wake.set()
 
 
-def updates(screen: Screen, cursor: Cursor, while_: Callable[[], bool]) -> Iterator[str]:
-    """The messages that bring a viewer at `cursor` up to date, each when it is due."""
-    conversation = screen.conversation
-    shown: dict[str, str] = {}
-    while while_():
-        began = time.monotonic()
-        seen = conversation.changed.version
-        conversation.refresh()
-        fragments = screen.fragments.changes(conversation.changes_since(cursor))
-        newer = conversation.cursor
-        elements, needed = screen.aside(), screen.needs()
-        around = [html for name, html in elements.items() if shown.get(name) != html]
-        if fragments or around or newer != cursor:
-            cursor, shown = newer, {**elements}
-            yield _message(fragments, around, cursor)
-        # Changes gather for a frame, so that a flood is a few large messages
-        gevent.sleep(max(0.0, began + FRAME_SECONDS - time.monotonic()))
+def updates(
+    frames: Frames, screen: Screen, cursor: Cursor, wake: Event, while_: Callable[[], bool]
+) -> Iterator[Message]:
+    """The messages that bring a viewer at `cursor` up to date, each when it is due.
+
+    `wake` is for this viewer alone; who sets it has `while_` asked again.
+    """
+    had: Picture | None = None
+    with frames.showing(screen, wake) as showing:
         spoke = time.monotonic()
-        while conversation.changed.wait(seen, LOOK_ROUND_SECONDS) == seen and while_():
-            # What a terminal adds to the session meanwhile, and what happens in other sessions,
-            # is told by nobody
-            conversation.refresh()
-            if conversation.cursor != cursor or needed != screen.needs():
-                break
-            if time.monotonic() - spoke >= HEARTBEAT_SECONDS:
+        while while_() and not showing.over:
+            wake.clear()
+            picture = showing.picture
+            if picture is not had and picture is not None:
+                message = showing.message(picture, cursor, had)
+                had, cursor = picture, picture.cursor
                 spoke = time.monotonic()
-                yield _message("", [], cursor)
-
-
-def _message(fragments: str, around: Sequence[str], cursor: Cursor) -> str:
-    return render_template(
-        "update.html", fragments=fragments, around=around, cursor=cursor, now=time.time()
-    )
+                yield message
+            elif not wake.wait(max(0.0, spoke + HEARTBEAT_SECONDS - time.monotonic())):
+                spoke = time.monotonic()
+                yield frames.message("", [], cursor)

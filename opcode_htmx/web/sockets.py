@@ -1,62 +1,58 @@
-"""WebSockets that send whole frames and close so that the other side comes back.
+"""The WebSockets that are open: what they have agreed upon, and how they are closed.
 
-simple-websocket writes with `send`, which cuts a frame when the peer reads slowly, and from two
-threads at once. Here a frame is written whole, one at a time.
+They close so that the other side knows whether to come back.
 """
 
 from __future__ import annotations
 
 import contextlib
 import socket
-import sys
-from typing import Any
+from collections.abc import Iterable
 
+import gevent
 from flask import Flask, request
-from gevent.lock import BoundedSemaphore
 from simple_websocket import ConnectionClosed, Server
 
 from .access import is_websocket
+from .peer import LINGER_SECONDS, Peer
 
+NORMAL = 1000
 SERVICE_RESTART = 1012
 POLICY_VIOLATION = 1008
 INTERNAL_ERROR = 1011
 TRY_AGAIN_LATER = 1013
 MAX_MESSAGE_BYTES = 1024 * 1024
 """Of what a client sends: a prompt of 200,000 characters, written as JSON, fits in."""
-DEAD_PEER_MS = 60_000
-"""How long the kernel may try to reach a phone that is gone before the socket is closed."""
 
-KEEPALIVE_SECONDS = 15
-"""How often the kernel asks whether a silent program's machine is still there."""
+COMPRESSED = 64
+"""Sockets that may be open before a further one is not offered compression: it takes 300 KB of
+memory for each, and every message has to be compressed for each of them alone."""
 
+CLOSE_SECONDS = 1.0
+"""How long a socket may take to say that it closes, when all do."""
 
-class WholeFrameSocket:
-    """A socket whose `send` sends everything, and never in the middle of another one's."""
+REQUEST_SECONDS = 120.0
+"""How long a request without a WebSocket may send nothing of its body, or take nothing."""
 
-    def __init__(self, inner: socket.socket) -> None:
-        self._inner = inner
-        self._lock = BoundedSemaphore(1)
-
-    def send(self, data: bytes) -> int:
-        with self._lock:
-            self._inner.sendall(data)
-        return len(data)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
+_FINAL_TEXT = 0x81
+_EXTENSIONS = "HTTP_SEC_WEBSOCKET_EXTENSIONS"
 
 
 class OpenSockets:
     """The sockets that are open, to close them when the server stops or their login ends."""
 
-    def __init__(self, most: int = 0) -> None:
-        """`most` may be open at once; 0: any number."""
+    def __init__(self, patience: float, most: int = 0) -> None:
+        """`patience`: seconds for which a page may take nothing before its socket is closed.
+
+        `most` may be open at once; 0: any number.
+        """
+        self._patience = patience
         self._open: dict[Server, str] = {}
         self._most = most
 
     def init_app(self, app: Flask) -> None:
         app.config["SOCK_SERVER_OPTIONS"] = {"max_message_size": MAX_MESSAGE_BYTES}
-        app.before_request(_make_whole)
+        app.before_request(self._prepare)
         app.extensions["opcode_shutdown"] = self.close_all
         app.extensions["opcode_logout"] = self.close_of
 
@@ -67,34 +63,63 @@ class OpenSockets:
             close(ws, TRY_AGAIN_LATER, words)
             raise ConnectionClosed(TRY_AGAIN_LATER, words)
         self._open[ws] = login
+        if isinstance(ws.sock, Peer):
+            ws.sock.unread = ws.input_buffer
 
-    def remove(self, ws: Server) -> None:
+    def remove(self, ws: Server, code: int = NORMAL) -> None:
+        """Close it, if it is open, and wait until the other side has heard of it, or seems gone."""
         self._open.pop(ws, None)
+        close(ws, code)
+        ws.thread.join(LINGER_SECONDS)
 
     def close_of(self, login: str) -> None:
         """Cut off all pages of a login that has ended; to come back would not help them."""
-        for ws, of in list(self._open.items()):
-            if of == login:
-                close(ws, POLICY_VIOLATION)
+        _close_each([ws for ws, of in self._open.items() if of == login], POLICY_VIOLATION)
 
     def close_all(self) -> None:
         """Send everyone away with 1012: browsers take it as "come back at once"."""
-        for ws in list(self._open):
-            close(ws, SERVICE_RESTART)
+        _close_each(self._open, SERVICE_RESTART)
+
+    def _prepare(self) -> None:
+        inner: socket.socket | None = request.environ.get("gunicorn.socket")
+        if inner is None:
+            return
+        if not is_websocket():
+            inner.settimeout(REQUEST_SECONDS)
+            return
+        if len(self._open) >= COMPRESSED:
+            request.environ.pop(_EXTENSIONS, None)
+        compresses = _EXTENSIONS in request.environ
+        request.environ["gunicorn.socket"] = Peer(inner, self._patience, compresses=compresses)
+
+
+def text_frame(payload: bytes) -> bytes:
+    """An unmasked frame with the whole of a text message, as RFC 6455 (5.2) has it."""
+    size = len(payload)
+    if size < 126:
+        return bytes((_FINAL_TEXT, size)) + payload
+    if size < 1 << 16:
+        return b"\x81\x7e" + size.to_bytes(2, "big") + payload
+    return b"\x81\x7f" + size.to_bytes(8, "big") + payload
+
+
+def send_text(ws: Server, text: str, frame: bytes) -> None:
+    """Send a message of which `frame` is the finished frame. Raises ConnectionClosed."""
+    try:
+        if ws.sock.compresses:
+            ws.send(text)
+        elif ws.connected:
+            ws.sock.send(frame)
+        else:
+            raise ConnectionClosed(ws.close_reason, ws.close_message)
+    except OSError as error:
+        raise ConnectionClosed from error
 
 
 def be_patient(ws: Server) -> None:
     """Let a program read as slowly as it likes; only one whose machine is gone is given up."""
-    inner = ws.sock
-    if not isinstance(inner, WholeFrameSocket):
-        return
-    inner.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    if sys.platform == "linux":
-        # It would count the time in which a program that lives has no room for more
-        inner.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 0)
-        inner.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_SECONDS)
-        inner.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_SECONDS)
-        inner.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4)
+    if isinstance(ws.sock, Peer):
+        ws.sock.be_patient()
 
 
 def close(ws: Server, code: int, reason: str | None = None) -> None:
@@ -103,11 +128,11 @@ def close(ws: Server, code: int, reason: str | None = None) -> None:
         ws.close(code, reason)
 
 
-def _make_whole() -> None:
-    inner = request.environ.get("gunicorn.socket")
-    if inner is None or not is_websocket():
-        return
-    inner.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if sys.platform == "linux":
-        inner.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_PEER_MS)
-    request.environ["gunicorn.socket"] = WholeFrameSocket(inner)
+def _close_each(sockets: Iterable[Server], code: int) -> None:
+    """Close them at the same time: one whose other side takes nothing holds up none."""
+    closing = {gevent.spawn(close, ws, code): ws for ws in list(sockets)}
+    gevent.joinall(list(closing), timeout=CLOSE_SECONDS)
+    for greenlet, ws in closing.items():
+        if not greenlet.ready():
+            greenlet.kill(block=False)
+            ws.sock.abort()

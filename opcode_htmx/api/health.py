@@ -1,0 +1,33 @@
+"""How the server itself is, for programs that watch it."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from ..stalls import LIMIT, Stalls
+from . import models
+from .envelope import answer
+
+
+def blueprint(stalls: Stalls) -> Blueprint:
+    api = Blueprint("api_health", __name__, url_prefix="/api")
+
+    @api.get("/health")
+    def health() -> Response:
+        seen = stalls.health
+        last = None
+        if seen.last:
+            last = models.Stall(ms=seen.last.seconds * 1e3, at=seen.last.at, by=list(seen.last.by))
+        return answer(
+            models.Health(
+                since=seen.since,
+                busy=seen.busy,
+                limit_ms=LIMIT * 1e3,
+                worst_ms=seen.worst * 1e3,
+                worst_of_minute_ms=seen.worst_of_minute * 1e3,
+                stalls=seen.stalls,
+                last=last,
+            )
+        )
+
+    return api

@@ -1,0 +1,74 @@
+"""Sharing the hub: who works for long gives way, and what can wait lets everything else go first.
+
+`gevent.sleep(0)` is not enough for that: gevent runs some fifty greenlets that are ready, for
+however long that takes, before it looks at the sockets again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from time import perf_counter
+from typing import Any
+
+import gevent
+from gevent.hub import Waiter
+from gevent.lock import BoundedSemaphore
+
+SLICE = 0.004
+"""Seconds for which one may work before one gives way."""
+
+QUIET_SLICE = 0.001
+"""The same for what can wait."""
+
+PATIENCE = 0.05
+"""Seconds after which what can wait is done all the same, however much there is to do."""
+
+
+def give_way() -> None:
+    """Let the hub look at sockets, files and clocks, and let everybody run who is ready."""
+    loop: Any = gevent.get_hub().loop
+    gevent.idle(loop.MAXPRI)
+
+
+def wait_for_quiet(at_most: float = PATIENCE) -> None:
+    """Wait until nobody else has anything to do, or so many seconds."""
+    hub: Any = gevent.get_hub()
+    waiter: Any = Waiter(hub)
+    with hub.loop.idle() as quiet, hub.loop.timer(at_most) as over:
+        quiet.start(waiter.switch, None)
+        over.start(waiter.switch, None)
+        waiter.get()
+
+
+class Pace:
+    """For a loop that may be long: gives way when it is time to."""
+
+    def __init__(self) -> None:
+        self._since = perf_counter()
+
+    def step(self) -> None:
+        if perf_counter() - self._since > SLICE:
+            give_way()
+            self._since = perf_counter()
+
+
+class Background:
+    """What can wait: one piece of it at a time, while there is nothing else to do."""
+
+    def __init__(self) -> None:
+        self._one = BoundedSemaphore(1)
+        self._since = 0.0
+
+    @contextlib.contextmanager
+    def turn(self) -> Iterator[None]:
+        """Hold this for a short piece of work, and never while waiting for somebody else."""
+        with self._one:
+            self.step()
+            yield
+
+    def step(self) -> None:
+        """Give way in the middle of a turn, if it is time to."""
+        if perf_counter() - self._since > QUIET_SLICE:
+            wait_for_quiet()
+            self._since = perf_counter()
