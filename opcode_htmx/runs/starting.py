@@ -64,7 +64,7 @@ def start(settings: RunSettings, choosing: Choosing, session_id: str, project: P
     Raises CannotStart, and leaves nothing behind then.
     """
     run_id = uuid.uuid4().hex
-    started = None
+    started = record = None
     try:
         if not project.is_dir():
             raise CannotStart(f"The folder {project} does not exist any more.")
@@ -81,9 +81,18 @@ def start(settings: RunSettings, choosing: Choosing, session_id: str, project: P
             started.kill()
         # else the next server would take it for a run that was interrupted
         shutil.rmtree(settings.runs_dir / run_id, ignore_errors=True)
-        reason = error.strerror or str(error)
-        raise CannotStart(f"Claude could not be started: {reason}.") from error
+        raise CannotStart(f"Claude could not be started: {_why(error, record)}.") from error
     return Started(folder, record, started)
+
+
+def _why(error: OSError, record: RunRecord | None) -> str:
+    """What the system said, and what it is about where its words could mislead."""
+    said = error.strerror or str(error)
+    if not record or not isinstance(error, FileNotFoundError) or error.filename != record.argv[0]:
+        return said
+    if Path(record.argv[0]).exists():
+        return f"{error.filename} is a script whose interpreter is not there"
+    return f"{error.filename} is not there any more"
 
 
 def _new_record(
