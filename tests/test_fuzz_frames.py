@@ -106,7 +106,7 @@ def test_any_object_is_a_request_or_refused_in_a_sentence(kind: Any, message: An
 
 @pytest.fixture(scope="module")
 def shared_settings() -> dict[str, str]:
-    return {"OPCODE_TASK_FOLDER": "~/work/orchard", "OPCODE_PROJECT_ROOTS": "~/work/orchard"}
+    return {"OPCODE_TASK_FOLDER": "~/work/orchard", "OPCODE_MAX_RUNS": "100"}
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ ANSWERED = {"subtype": "success", "request_id": "never-asked", "response": {"beh
 
 @pytest.fixture(scope="module")
 def shared_settings() -> dict[str, str]:
-    return {"OPCODE_STOP_DEADLINE": "2"}
+    return {"OPCODE_STOP_DEADLINE": "2", "OPCODE_MAX_RUNS": "100"}
 
 
 @pytest.fixture
