@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import Phase, settings
 from playwright.sync_api import Browser
 
 from .browser import Phone, launched
 from .support import Sandbox, Server, find_claude, missing, write_stand_in
+
+# What hypothesis makes up is the same each time, so that the suite cannot fail by chance. With
+# FUZZ it is something else each time; see fuzzing.py.
+PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
+settings.register_profile("suite", derandomize=True, deadline=None, database=None, phases=PHASES)
+settings.register_profile("deep", deadline=None, print_blob=True, phases=PHASES)
+settings.load_profile("deep" if "FUZZ" in os.environ else "suite")
 
 
 @pytest.fixture(scope="session")

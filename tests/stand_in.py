@@ -9,8 +9,11 @@ ignores SIGTERM and interrupts, `["grandchild"]` leaves a sleeping process in a 
 file exists, `["request", id, subtype]` makes another request and answers with what it was told,
 `["wait", path]` waits, without reading, until a file exists, `["report"]` answers with its
 arguments, folder, umask and environment, `["signal", number]` signals itself, `["exit", status]`
-ends at once, `["exit after turn", status]` when the turn is closed. Any other prompt is answered
-with its own text. Without a step that ends, the turn is closed.
+ends at once, `["exit after turn", status]` when the turn is closed, `["exit on term", status]` when
+it gets SIGTERM. `["say", {…}]` writes any object as a line, `["flood", count]` many lines as fast
+as it can, `["fill", bytes]` a line that does not end, `["close", "stdout"]` closes that for good,
+`["after turn", step]` does a step when the turn is closed. Any other prompt is answered with its
+own text. Without a step that ends, the turn is closed.
 """
 
 import json
@@ -28,6 +31,7 @@ prompts: deque[dict[str, object]] = deque()
 """Those that came while a request was open."""
 
 exit_after_turn: list[int] = []
+after_turn: list[list[object]] = []
 
 
 def say(value: object) -> None:
@@ -63,6 +67,19 @@ def request(request_id: str, deaf_until: str = "", /, **what: object) -> dict[st
             return line
         if line["type"] == "user":
             prompts.append(line)
+
+
+def flood(count: int) -> None:
+    """Lines that are ready before the first of them is written."""
+    content = [{"type": "text", "text": "NUMBER"}]
+    message = {"id": "msg_NUMBER", "role": "assistant", "content": content}
+    line = json.dumps({"type": "assistant", "message": message, "session_id": SESSION}) + "\n"
+    head, middle, tail = line.encode().split(b"NUMBER")
+    lines = (b"%s%d%s%d%s" % (head, each, middle, each, tail) for each in range(count))
+    data = b"".join(lines)
+    sys.stdout.flush()
+    while data:
+        data = data[os.write(1, data) :]
 
 
 def report() -> str:
@@ -122,6 +139,19 @@ def do(step: list[object]) -> None:
             os._exit(status)
         case ["exit after turn", int(status)]:
             exit_after_turn.append(status)
+        case ["exit on term", int(status)]:
+            signal.signal(signal.SIGTERM, lambda *_: os._exit(status))
+        case ["say", dict(value)]:
+            say(value)
+        case ["flood", int(count)]:
+            flood(count)
+        case ["fill", int(size)]:
+            sys.stdout.write("x" * size)
+            sys.stdout.flush()
+        case ["close", str(name)]:
+            os.close(("stdin", "stdout", "stderr").index(name))
+        case ["after turn", list(step)]:
+            after_turn.append(step)
         case _:
             raise ValueError(step)
 
@@ -131,6 +161,8 @@ def turn(text: str) -> None:
     for step in steps:
         do(step)
     say({"type": "result", "subtype": "success", "uuid": f"r{time.time_ns()}", "is_error": False})
+    while after_turn:
+        do(after_turn.pop(0))
     if exit_after_turn:
         sys.exit(exit_after_turn[0])
 

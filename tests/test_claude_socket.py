@@ -314,6 +314,42 @@ def test_a_bad_command_is_answered_with_a_sentence_and_the_socket_stays(
     assert not list(Path("/").glob("nowhere"))
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        '{"command_type": "\\ud800"}',
+        '{"command_type": "cancel", "session_id": "\\ud800"}',
+        '{"command_type": "prompt", "prompt_id": NaN}',
+        '{"command_type": "prompt", "prompt_id": 1e999}',
+        '{"command_type": "cancel", "session_id": ' + "[" * 900 + "]" * 900 + "}",
+        '{"command_type": "cancel", "\\u001b[31m\\ud800": 1}',
+    ],
+)
+def test_what_no_client_could_read_is_not_told_back(client: JsonClient, message: str) -> None:
+    """It would end the socket, or come as something that is no JSON."""
+    client.send(command_type="explode")
+    client.until("error")
+    client.ws.send(message)
+    text = client.ws.recv()
+    assert "NaN" not in text
+    assert "Infinity" not in text
+    assert json.loads(text)["message"].endswith(".")
+
+
+def test_an_answer_that_is_no_json_is_refused_and_the_request_stays_open(
+    client: JsonClient, sandbox: Sandbox
+) -> None:
+    """Claude could not read it, and would wait for ever."""
+    execute(client, sandbox, steps(["ask", "request-1"]))
+    client.until("permission_request")
+    answer = '{"command_type": "permission", "request_id": "request-1", "decision": "allow", '
+    for value in ("NaN", "-1e999", "[" * 200 + "]" * 200):
+        client.ws.send(f'{answer}"updated_input": {{"timeout": {value}}}}}')
+        assert client.until("error")["message"] == "This is not JSON."
+    client.send(command_type="permission", request_id="request-1", decision="allow")
+    client.until("completion")
+
+
 def test_a_cursor_that_was_not_given_out_is_refused(client: JsonClient, sandbox: Sandbox) -> None:
     session_id = execute(client, sandbox, "hello")
     client.until("completion")

@@ -16,9 +16,9 @@ from opcode_htmx.runs.notify import Broadcast
 from opcode_htmx.runs.record import Outcome, RunRecord
 from opcode_htmx.runs.run import Run
 from opcode_htmx.runs.tail import CHUNK
-from opcode_htmx.view.blocks import Block, TextBlock
+from opcode_htmx.view.blocks import Block, TextBlock, ToolBlock
 from opcode_htmx.view.conversation import Conversation, Cursor
-from opcode_htmx.view.fragments import Fragments
+from opcode_htmx.view.fragments import Fragments, dom_id
 
 from . import dom
 from .captured import Captured, capture, fragments, line
@@ -164,6 +164,30 @@ def test_what_happened_in_a_terminal_between_two_runs_stands_between_them(
         shown += [f"terminal {number + 1}", f"terminal {number + 1}!"]
         assert words(conversation) == shown
     assert words(session.conversation()) == shown
+
+
+def test_what_is_told_again_in_another_stretch_has_an_id_of_its_own(session: Session) -> None:
+    """Else a page would put what becomes of the second one in the place of the first."""
+    use = {"type": "tool_use", "id": "call", "name": "Bash", "input": {"command": "true"}}
+    call = line(type="assistant", uuid="u", message={"id": "m", "content": [use]})
+    result = {"type": "tool_result", "tool_use_id": "call", "content": "again"}
+    session.note(*turn("one"), call)
+    conversation, page = session.conversation(), dom.parse('<section id="transcript"></section>')
+    conversation.refresh()
+    dom.apply(page, fragments().changes(conversation.changes_since(Cursor())))
+    seen = conversation.cursor
+    run = session.begin()
+    say(run, *turn("one"), call, line(type="user", uuid="r", message={"content": [result]}))
+    conversation.refresh()
+    ids = [block.id for block in conversation.blocks()]
+    assert len(ids) == len(set(ids)) == 6
+    assert [block.output for block in conversation.blocks() if isinstance(block, ToolBlock)] == [
+        "",
+        "again",
+    ]
+    assert all(conversation.block(id_) for id_ in ids)
+    dom.apply(page, fragments().changes(conversation.changes_since(seen)))
+    assert [node.id for node in page.elements[0].elements] == list(map(dom_id, ids))
 
 
 def test_a_terminal_that_goes_on_while_it_is_watched_is_followed(session: Session) -> None:

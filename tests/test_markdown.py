@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import time
 from html.parser import HTMLParser
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from opcode_htmx.view import markdown
 from opcode_htmx.view.markdown import FENCE_LINES, GrowingMarkdown, render
 
 HEADINGS = {f"h{level}" for level in range(1, 7)}
@@ -276,6 +278,29 @@ def test_code_names_its_language_and_a_list_its_start() -> None:
 @given(st.sampled_from(TEXTS) | hostile, st.lists(st.integers(0, 3000), max_size=40))
 def test_a_text_has_the_same_parts_in_whatever_pieces_it_came(text: str, cuts: list[int]) -> None:
     assert shown(parts_of(text, *cuts)) == shown(parts_of(text))
+
+
+@pytest.mark.parametrize("more", [0, 1, 50, 200, 201, 900])
+@pytest.mark.parametrize("size", [1, 7, 40, 5000])
+def test_what_is_longer_than_any_answer_is_plain_and_at_last_only_counted(
+    monkeypatch: pytest.MonkeyPatch, more: int, size: int
+) -> None:
+    monkeypatch.setattr(markdown, "LONGEST", 300)
+    monkeypatch.setattr(markdown, "PLAIN_PIECE", 50)
+    monkeypatch.setattr(markdown, "MOST_PLAIN", 200)
+    text = ("*word* <b>\n\n" * 300)[: 300 + more]
+    growing = parts_of(text, *range(size, len(text), size))
+    assert shown(growing) == shown(parts_of(text)), "in whatever pieces it came"
+    plain = [part for part in growing.parts if isinstance(part, markdown.PlainPart)]
+    assert "".join(part.text for part in plain) == text[300:500]
+    assert all(len(part.text) <= 50 and "<b>" not in part.html for part in plain)
+    assert (f"{more - 200:,} characters more" in growing.parts[-1].html) == (more > 200)
+
+
+def test_a_text_of_megabytes_holds_nobody_up() -> None:
+    began = time.monotonic()
+    parts_of("```\n" + "code\n" * 10**6)
+    assert time.monotonic() - began < 10  # of minutes
 
 
 @pytest.mark.parametrize("text", TEXTS)

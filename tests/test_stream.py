@@ -301,6 +301,23 @@ def test_content_that_is_nested_without_sense_is_kept_whole() -> None:
     assert message.type == "user"
 
 
+def test_a_request_that_is_nested_without_sense_is_one_that_nobody_can_answer() -> None:
+    """It is refused, so that Claude does not wait for ever, and nobody has to repeat it."""
+    request = {"subtype": "can_use_tool", "input": {}}
+    line = json.dumps({"type": "control_request", "request_id": "r", "request": request}).encode()
+    message = stream.parse(line.replace(b"{}", b'{"a":' * 500 + b"1" + b"}" * 500))
+    assert isinstance(message, m.Unknown)
+    assert (message.type, message.raw["request_id"]) == ("control_request", "r")
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_a_number_that_json_does_not_have_is_none(number: str) -> None:
+    line = f'{{"type":"of_tomorrow","much":[{number}, 1.5]}}'.encode()
+    assert stream.parse(line) == m.Unknown(
+        "of_tomorrow", {"type": "of_tomorrow", "much": [None, 1.5]}
+    )
+
+
 def test_half_a_surrogate_pair_becomes_a_sign_that_can_be_shown() -> None:
     raw = {"type": HALF, HALF: [HALF, "\U0001f600"]}
     assert stream.parse(json.dumps(raw).encode()) == m.Unknown(

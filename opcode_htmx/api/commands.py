@@ -6,7 +6,6 @@ reads at the client's pace; every message names its session.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import gevent
@@ -31,6 +30,8 @@ from .messages import (
     Permission,
     Start,
     complaint,
+    json_in,
+    shown,
 )
 from .telling import Telling
 
@@ -45,8 +46,8 @@ class BadCommand(Exception):
 def command_in(text: str | bytes) -> dict[str, Any]:
     """The JSON object in a message. Raises BadCommand."""
     try:
-        message = json.loads(text)
-    except (ValueError, RecursionError):
+        message = json_in(text)
+    except ValueError:
         raise BadCommand("This is not JSON.") from None
     if not isinstance(message, dict):
         raise BadCommand("A message is a JSON object.")
@@ -98,8 +99,9 @@ class CommandSocket:
         about: dict[str, Any] = {"session_id": None}
         try:
             message = command_in(text)
-            about = {name: message[name] for name in TOLD_BACK if name in message}
-            about["session_id"] = message.get("session_id") or self._newest or None
+            given = {name: shown(it) for name, it in message.items() if isinstance(it, str)}
+            about = {name: given[name] for name in TOLD_BACK if name in given}
+            about["session_id"] = given.get("session_id") or self._newest or None
             self._do(self._command(message))
         except self._refusals as error:
             self._wire.send(type="error", message=str(error), **about)

@@ -19,6 +19,8 @@ from pydantic_core import (
 )
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
+from .messages import shown
+
 M = TypeVar("M", bound=BaseModel)
 
 JSON = "application/json"
@@ -92,7 +94,7 @@ _SAID = {
 
 
 def _said(error: ErrorDetails) -> str:
-    place = ".".join(str(each) for each in error["loc"])
+    place = shown(".".join(str(each) for each in error["loc"]))
     said = _SAID.get(error["type"])
     subject = f"“{place}”" if place else "The body"
     if said:

@@ -6,6 +6,7 @@ is told and not swallowed.
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -18,9 +19,11 @@ from pydantic import (
 )
 
 from ..claude import titles
+from ..claude.shapes import is_too_deep
 
 MAX_PROMPT_CHARACTERS = 200_000
 MAX_TASK_BYTES = 8192
+LONGEST_NAME = 100
 
 SessionId = Annotated[
     str,
@@ -205,10 +208,28 @@ COMMANDS: dict[str, type[Command]] = {
 }
 
 
+def json_in(text: str | bytes) -> Any:
+    """The JSON in a message. Raises ValueError, also for what no browser could read or write."""
+    try:
+        value = json.loads(text)
+        if is_too_deep(value):
+            raise ValueError("It is nested without sense.")
+        json.dumps(value, allow_nan=False)
+    except RecursionError as error:
+        raise ValueError("It is nested without sense.") from error
+    return value
+
+
+def shown(text: str) -> str:
+    """A name of a client's as it can be told back: on one line, and not without end."""
+    whole = "".join(each if each.isprintable() else "\ufffd" for each in text[: LONGEST_NAME + 1])
+    return whole if len(whole) <= LONGEST_NAME else f"{whole[:LONGEST_NAME]}…"
+
+
 def complaint(error: ValidationError) -> str:
     """What is wrong with a request, in one sentence that names the field."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    field = ".".join(str(part) for part in first["loc"])
+    field = shown(".".join(str(part) for part in first["loc"]))
     if first["type"] == "missing":
         return f"The field “{field}” is missing."
     if first["type"] == "extra_forbidden":

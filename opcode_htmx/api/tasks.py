@@ -31,7 +31,7 @@ from ..web.sockets import INTERNAL_ERROR, POLICY_VIOLATION
 from .following import pass_on
 from .frames import Wire, text_frame
 from .lines import Item, Kind, SessionLines
-from .messages import Task, complaint
+from .messages import Task, complaint, json_in
 from .naming import Naming
 
 log = logging.getLogger(__name__)
@@ -60,8 +60,8 @@ class BadTask(Exception):
 def task_in(text: str | bytes) -> Task:
     """The task in a message. Raises BadTask."""
     try:
-        message = json.loads(text)
-    except (ValueError, RecursionError):
+        message = json_in(text)
+    except ValueError:
         raise BadTask("This is not JSON.") from None
     try:
         return Task.model_validate(message)

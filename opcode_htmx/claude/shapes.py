@@ -12,6 +12,25 @@ _LARGEST = 2**53
 """Beyond this no count is exact everywhere, and none of Claude's is meant."""
 
 
+DEEPEST = 100
+"""How far lists and objects may stand in one another and still mean something."""
+
+
+def is_too_deep(value: object) -> bool:
+    """Whether it is nested deeper than that: what walks down there would come to its own end."""
+    level = [value]
+    for _ in range(DEEPEST):
+        holders = [each for each in level if isinstance(each, dict | list)]
+        level = [
+            inner
+            for each in holders
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+        if not level:
+            return False
+    return True
+
+
 def as_dict(value: object) -> Json:
     return cast(Json, value) if isinstance(value, dict) else {}
 

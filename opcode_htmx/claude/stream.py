@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from math import isfinite
 
 from .contents import content_of, contents_of
 from .messages import (
@@ -33,7 +34,18 @@ from .messages import (
     Unknown,
     User,
 )
-from .shapes import amount, as_dict, as_int, as_list, as_str, is_amount, optional, seconds
+from .shapes import (
+    DEEPEST,
+    amount,
+    as_dict,
+    as_int,
+    as_list,
+    as_str,
+    is_amount,
+    is_too_deep,
+    optional,
+    seconds,
+)
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SURROGATE_ESCAPED = re.compile(r"\\u[dD]")
@@ -59,7 +71,7 @@ def parse(line: bytes) -> Message:
     if raw.get("isSidechain"):
         # A subagent's line in the main history file: its own transcript, not this one's.
         return Unknown("sidechain", raw)
-    return _parse(raw)
+    return _parse(raw, line)
 
 
 def parse_of_subagent(line: bytes, parent: str) -> Message:
@@ -67,14 +79,14 @@ def parse_of_subagent(line: bytes, parent: str) -> Message:
     raw = _object(line)
     if raw is None:
         return Unknown("sidechain", {})  # the last line may be half written
-    return _parse({**raw, "parent_tool_use_id": parent})
+    return _parse({**raw, "parent_tool_use_id": parent}, line)
 
 
 def _object(line: bytes) -> Json | None:
     """The object with a type that the line holds, if it holds one."""
     text = line.decode("utf-8", "replace")
     try:
-        raw = json.loads(text)
+        raw = _DECODER.decode(text)
         if _SURROGATE_ESCAPED.search(text):
             # Half of a surrogate pair is valid in JSON and nowhere else: no page could hold it
             whole = _SURROGATE.sub("\ufffd", json.dumps(raw, ensure_ascii=False))
@@ -84,12 +96,20 @@ def _object(line: bytes) -> Json | None:
     return raw if isinstance(raw, dict) and isinstance(raw.get("type"), str) else None
 
 
-def _parse(raw: Json) -> Message:
-    try:
-        return _parse_known(raw)
-    except RecursionError:
-        # Nested without sense: keep it whole rather than fail on it.
+def _finite(number: str) -> float | None:
+    value = float(number)
+    return value if isfinite(value) else None
+
+
+_DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=lambda _: None)
+"""NaN and numbers without an end are no JSON: a browser could not read what repeats them."""
+
+
+def _parse(raw: Json, line: bytes) -> Message:
+    if line.count(b"{") + line.count(b"[") > DEEPEST and is_too_deep(raw):
+        # Nested without sense: kept whole, and nobody walks down there
         return Unknown(raw["type"], raw)
+    return _parse_known(raw)
 
 
 def _parse_known(raw: Json) -> Message:

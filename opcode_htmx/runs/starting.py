@@ -76,14 +76,13 @@ def prepare(settings: RunSettings, session_id: str, project: Path) -> tuple[RunF
         history_start=history.size(settings.history_file(session_id)),
         config_dir=str(settings.config_dir),
     )
-    folder = None
+    name = f"{UNPUBLISHED}{run_id}"
     try:
         settings.attached(session_id).mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder = RunFolder.create(settings.runs_dir, f"{UNPUBLISHED}{run_id}")
+        folder = RunFolder.create(settings.runs_dir, name)
         folder.store(record)
     except OSError as error:
-        if folder:
-            shutil.rmtree(folder.path, ignore_errors=True)
+        shutil.rmtree(settings.runs_dir / name, ignore_errors=True)
         raise cannot(error) from error
     return folder, record
 
@@ -108,17 +107,26 @@ def launch(
     except OSError as error:
         if started:
             started.kill()
-        raise cannot(error) from error
+        raise cannot(error, settings.binary) from error
     return record, started
 
 
-def cannot(error: OSError) -> CannotStart | DiskFull:
-    """What to say of an error that kept Claude from being started."""
+def cannot(error: OSError, binary: Path | None = None) -> CannotStart | DiskFull:
+    """What to say of an error that kept Claude, which is at `binary`, from being started."""
     if isinstance(error, DiskFull):
         return error
     if is_full(error):
         return DiskFull()
-    return CannotStart(f"Claude could not be started: {error.strerror or error}.")
+    return CannotStart(f"Claude could not be started: {_why(error, binary)}.")
+
+
+def _why(error: OSError, binary: Path | None) -> str:
+    """What the system said, and what it is about where its words could mislead."""
+    if binary and isinstance(error, FileNotFoundError) and error.filename == str(binary):
+        if binary.exists():
+            return f"{binary} is a script whose interpreter is not there"
+        return f"{binary} is not there any more"
+    return error.strerror or str(error)
 
 
 def _as_chosen(settings: RunSettings, choosing: Choosing, record: RunRecord) -> RunRecord:

@@ -95,9 +95,12 @@ class Calls:
         self._shelf.finish(block for block in unfinished if not self._outlives(block))
 
     def end_subagent(self, tool_use_id: object) -> None:
+        owner = self._shelf.tool(tool_use_id) if isinstance(tool_use_id, str) else None
+        if owner is None:
+            return
         unfinished = self._shelf.unfinished.values()
-        self._shelf.finish(block for block in unfinished if block.parent == tool_use_id)
-        if isinstance(tool_use_id, str) and (tool := self._at_work.pop(tool_use_id, None)):
+        self._shelf.finish(block for block in unfinished if block.parent == owner.id)
+        if tool := self._at_work.pop(owner.id, None):
             tool.at_work = False
             self._shelf.touch(tool)
 

@@ -163,7 +163,7 @@ class Conversation:
             path = self.history_file()
             if path is None or not _holds_more(path, start, end):
                 return
-            transcript = Transcript(f"{number}", run_id=None)
+            transcript = Transcript(f"{number}", run_id=None, taken=self._taken_before(number))
             beside = Subagents(path)
             segment = Segment(number, LineReader(path, start), transcript, subagents=beside)
             self._segments[number] = segment
@@ -185,7 +185,8 @@ class Conversation:
         if segment is None:
             fresh = run.record.history_start == 0
             cost = 0.0 if fresh else None
-            transcript = Transcript(f"{number}", run_id=run.id, cost_before=cost)
+            taken = self._taken_before(number)
+            transcript = Transcript(f"{number}", run_id=run.id, cost_before=cost, taken=taken)
             segment = Segment(number, LineReader(run.folder.output), transcript, run)
             self._segments[number] = segment
         if not segment.closed:
@@ -196,6 +197,15 @@ class Conversation:
                 segment.transcript.close(*_last_words(run))
                 # A run that an earlier server saw end has not been folded for its own state yet
                 run.catch_up(last=True)
+
+    def _taken_before(self, number: int) -> Callable[[str], bool]:
+        """Whether a block of an earlier segment has an id: Claude may tell a thing again."""
+
+        def taken(block_id: str) -> bool:
+            earlier = (each for each in self._segments.values() if each.number < number)
+            return any(each.transcript.get(block_id) for each in earlier)
+
+        return taken
 
     def _fold(self, segment: Segment, last: bool = False) -> None:
         for count, (message, end) in enumerate(_messages(segment, last), start=1):

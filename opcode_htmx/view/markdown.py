@@ -44,6 +44,10 @@ PROTOCOLS = frozenset({"http", "https", "mailto"})
 
 FENCE_LINES = 60
 """A longer fenced code block is cut into several parts, so that none grows without end."""
+LONGEST = 100_000
+"""Characters of one text that are Markdown."""
+PLAIN_PIECE, MOST_PLAIN = 20_000, 200_000
+"""Of what is longer: the characters in one piece, and how many are shown at all."""
 
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)")
@@ -176,11 +180,28 @@ class Part:
             self._text, self._html, self.revision = text, None, revision
 
 
+class PlainPart(Part):
+    """A piece that is shown as it stands."""
+
+    __slots__ = ()
+
+    @property
+    def html(self) -> Markup:
+        if self._html is None:
+            self._html = Markup('<pre tabindex="0"><code>{}</code></pre>').format(self._text)
+        return self._html
+
+
 class GrowingMarkdown:
-    """A Markdown text that grows at its end, as parts."""
+    """A Markdown text that grows at its end, as parts.
+
+    No answer is as long as LONGEST, but a line may be: reading it as Markdown would hold up the
+    whole server. What is longer is plain from there on, and in the end only counted.
+    """
 
     def __init__(self) -> None:
         self.parts: list[Part] = []
+        self._length = 0
         self._tail = ""
         """The text behind the settled parts: all that later text may still change."""
         self._fence = ""
@@ -188,8 +209,29 @@ class GrowingMarkdown:
 
     def append(self, text: str, revision: int) -> None:
         """Add `text`, which came with `revision`."""
-        if not text:
-            return
+        room = max(0, LONGEST - self._length)
+        if marked := text[:room]:
+            self._append_markdown(marked, revision)
+        if plain := text[room:]:
+            self._append_plain(plain, max(0, self._length - LONGEST), revision)
+        self._length += len(text)
+
+    def _append_plain(self, text: str, place: int, revision: int) -> None:
+        """Add `text`, which stands `place` characters behind the longest text that is Markdown."""
+        shown, left_out = text[: max(0, MOST_PLAIN - place)], place + len(text) - MOST_PLAIN
+        while shown:
+            if place % PLAIN_PIECE == 0:
+                self.parts.append(PlainPart("", revision))
+            piece = shown[: PLAIN_PIECE - place % PLAIN_PIECE]
+            self.parts[-1].become(self.parts[-1].text + piece, revision)
+            shown, place = shown[len(piece) :], place + len(piece)
+        if left_out > 0:
+            if place == MOST_PLAIN:
+                self.parts.append(Part("", revision))
+            note = f"*{left_out:,} characters more are in the session’s export as JSONL.*"
+            self.parts[-1].become(note, revision)
+
+    def _append_markdown(self, text: str, revision: int) -> None:
         if not self.parts:
             self.parts.append(Part("", revision))
         self._tail += text

@@ -5,7 +5,7 @@ Knows blocks, and nothing of the messages that they come from.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from . import todos
@@ -15,8 +15,11 @@ B = TypeVar("B", bound=Block)
 
 
 class Shelf:
-    def __init__(self, segment: str) -> None:
-        """`segment` sorts these blocks among those of other transcripts on one page."""
+    def __init__(self, segment: str, taken: Callable[[str], bool] = lambda _: False) -> None:
+        """`segment` sorts these blocks among those of other transcripts on one page.
+
+        `taken` says whether a block of those in front of this one has an id.
+        """
         self.blocks: list[Block] = []
         """The blocks of the top level, in order."""
         self.offset = 0
@@ -26,7 +29,10 @@ class Shelf:
         self.todo_events: list[Block] = []
         """The prompts and the calls that change Claude's list of what it has to do."""
         self._segment = segment
+        self._taken = taken
         self._by_id: dict[str, Block] = {}
+        """By the id that Claude gave: its lines here speak of what is here."""
+        self._renamed: dict[str, Block] = {}
         self._touched: dict[str, Block] = {}  # by id, the latest change last
         self._born_in_line = 0
 
@@ -37,10 +43,10 @@ class Shelf:
         return block_id in self._by_id
 
     def get(self, block_id: str) -> Block | None:
-        return self._by_id.get(block_id)
+        return self._by_id.get(block_id) or self._renamed.get(block_id)
 
     def tool(self, tool_use_id: str | None) -> ToolBlock | None:
-        block = self._by_id.get(tool_use_id or "")
+        block = self.get(tool_use_id or "")
         return block if isinstance(block, ToolBlock) else None
 
     def changed_since(self, revision: int) -> list[Block]:
@@ -62,10 +68,12 @@ class Shelf:
         """Add a block behind all others of its container."""
         self._born_in_line += 1
         order = f"{self._segment}.{self.offset}.{self._born_in_line}"
-        if not block_id or block_id in self._by_id:
-            block_id = f"line-{order.replace('.', '-')}"  # no id stands twice on a page
+        named, own = block_id, f"line-{order.replace('.', '-')}"
+        if not named or named in self._by_id:
+            named = own
+        # no id stands twice on a page
         block = type_(
-            id=block_id,
+            id=own if self._taken(named) else named,
             order=order,
             born=self.offset,
             revision=self.offset,
@@ -80,7 +88,9 @@ class Shelf:
             self.blocks.append(block)
             if todos.concerns(block):
                 self.todo_events.append(block)
-        self._by_id[block.id] = block
+        self._by_id[named] = block
+        if block.id != named:
+            self._renamed[block.id] = block
         self.touch(block)
         return block
 

@@ -6,7 +6,7 @@ same ids as the stdout that it was written beside.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ..claude import subagents
 from ..claude.messages import (
@@ -65,14 +65,20 @@ class Transcript:
     """The blocks of one file: a run's stdout, or a stretch of Claude's history."""
 
     def __init__(
-        self, segment: str, *, run_id: str | None, cost_before: float | None = None
+        self,
+        segment: str,
+        *,
+        run_id: str | None,
+        cost_before: float | None = None,
+        taken: Callable[[str], bool] = lambda _: False,
     ) -> None:
         """`segment` sorts this transcript among those of its session; `run_id` None: history.
 
-        `cost_before` is what the session had cost in US dollars, if that is known.
+        `cost_before` is what the session had cost in US dollars, if that is known; `taken` says
+        whether a block in front of this transcript has an id.
         """
         self._run_id = run_id
-        self._shelf = Shelf(segment)
+        self._shelf = Shelf(segment, taken)
         self._speech = Speech(self._shelf)
         self._notes = Notes(self._shelf)
         self._calls = Calls(self._shelf, run_id or "")
