@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from html import escape
 from html.parser import HTMLParser
 
-VOID = {"br", "hr", "img", "input"}
+VOID = {"br", "hr", "img", "input", "link", "meta"}
 
 
 class Node:
@@ -93,8 +93,12 @@ def apply(page: Node, fragments: str) -> None:
             assert element.attributes["key"] == "data-order"
             for new in element.elements:
                 _upsert(page, target, new)
+        elif element.attributes["hx-swap-oob"] == "innerMorph":
+            target = page.find(element.id)
+            assert target is not None, element.id
+            target.children = element.children
         else:
-            assert element.attributes["hx-swap-oob"] == "true"
+            assert element.attributes["hx-swap-oob"] == "true", element.attributes
             assert _replace(page, new=element), element.id
 
 
