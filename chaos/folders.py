@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any
 
@@ -77,26 +78,19 @@ class RunOnDisk:
         """How often Claude has begun with a prompt."""
         if journal := self.journal():
             return journal.prompts.count(prompt_id)
-        return sum(
-            1
-            for line in _text(self.path / "out.ndjson").splitlines()
-            if f'"{prompt_id}"' in line and '"isReplay"' in line
-        )
+        return sum(_repeats(line, prompt_id) for line in self.output())
 
     def has_done(self, prompt_id: str) -> bool:
         """Whether the turn of a prompt has ended."""
         if journal := self.journal():
             return prompt_id in journal.done
-        _, taken, behind = _text(self.path / "out.ndjson").partition(prompt_id)
-        return bool(taken) and '"type":"result"' in behind.replace(": ", ":")
+        behind = dropwhile(lambda line: not _repeats(line, prompt_id), self.output())
+        return any(line.startswith('{"type":"result"') for line in behind)
 
     def was_answered(self, request_id: str) -> bool:
         if journal := self.journal():
             return request_id in journal.answers
-        return any(
-            "control_response" in line and request_id in line
-            for line in _text(self.path / "out.ndjson").splitlines()
-        )
+        return any("control_response" in line and request_id in line for line in self.output())
 
 
 class Runs:
@@ -127,6 +121,11 @@ class Runs:
                 return (0.0, "")
             self._known[run.id] = (record["created_at"], record["session_id"])
         return self._known[run.id]
+
+
+def _repeats(line: str, prompt_id: str) -> bool:
+    """Whether Claude says in this line that it begins with the prompt."""
+    return f'"{prompt_id}"' in line and '"isReplay":true' in line
 
 
 def _text(path: Path) -> str:

@@ -28,7 +28,7 @@ from .heard import Heard, Line
 from .plan import Session, Turn
 from .stage import Stage
 
-TURN_SECONDS = 90
+TURN_SECONDS = 150
 PATIENCE_SECONDS = 1.0
 """How long a person who means to stop a run looks at one that says nothing."""
 TRY_SECONDS = 2.0

@@ -1,7 +1,7 @@
 """What happens in a round, from a seed alone: what is said, what breaks, and when.
 
 Times are counted in lines and messages, not in seconds, so that a plan means the same on a busy
-machine. Pure: knows no server.
+machine; how all that happens at once interleaves is left to the machine. Pure: knows no server.
 """
 
 from __future__ import annotations
@@ -42,10 +42,13 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A prompt. `times`: how often it is sent, at once, under the same id."""
+    """A prompt: steps for the stand-in, or words that the scripted model knows.
+
+    `times`: how often it is sent, at once, under the same id.
+    """
 
     prompt_id: str
-    steps: tuple[Step, ...]
+    steps: tuple[Step, ...] | str
     way: str
     times: int
     at_once: bool
@@ -54,7 +57,7 @@ class Turn:
 
     @property
     def text(self) -> str:
-        return json.dumps(self.steps)
+        return self.steps if isinstance(self.steps, str) else json.dumps(self.steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,8 @@ class Blow:
 @dataclass(frozen=True, slots=True)
 class Plan:
     seed: int
+    real: bool
+    """Whether it is played by the real CLI with a scripted model, else by the stand-in."""
     sessions: tuple[Session, ...]
     blows: tuple[Blow, ...]
 
@@ -105,21 +110,35 @@ def _nested(values: tuple[object, ...]) -> bool:
     return is_dataclass(values[0])
 
 
-def plan(seed: int, sessions: int, blows: int | None = None) -> Plan:
-    """The plan of a round with so many sessions; how many blows, the seed says, or the caller."""
+SESSIONS, REAL_SESSIONS = 10, 4
+REAL_SHARE = 0.2
+"""Of rounds."""
+REAL_WORDS = ("say", "stream", "think", "make", "leave", "fail")
+FOR_EVER = "hold on"
+
+
+def plan(seed: int) -> Plan:
+    """The plan of the round that a seed stands for."""
     dice = random.Random(seed)  # noqa: S311 - no secret
-    drawn = tuple(_session(dice, number) for number in range(sessions))
+    real = dice.random() < REAL_SHARE
+    blows = dice.choice((0, 1, 1, 2, 3))
+    return draw(seed, real=real, sessions=REAL_SESSIONS if real else SESSIONS, blows=blows)
+
+
+def draw(seed: int, *, real: bool, sessions: int, blows: int) -> Plan:
+    """A plan of this size."""
+    dice = random.Random(f"{seed} {real} {sessions} {blows}")  # noqa: S311 - no secret
+    drawn = tuple(_session(dice, number, real=real) for number in range(sessions))
     lines = sum(_weight(turn.steps) for each in drawn for turn in each.turns)
-    count = dice.choice((0, 1, 1, 2, 3)) if blows is None else blows
-    struck = sorted(dice.randrange(lines) for _ in range(count))
-    return Plan(seed, drawn, tuple(Blow(after, dice.choice(BLOWS)) for after in struck))
+    struck = sorted(dice.randrange(lines) for _ in range(blows))
+    return Plan(seed, real, drawn, tuple(Blow(after, dice.choice(BLOWS)) for after in struck))
 
 
-def _session(dice: random.Random, number: int) -> Session:
+def _session(dice: random.Random, number: int, *, real: bool) -> Session:
     turns = dice.choice((1, 2, 2, 3))
     return Session(
         number,
-        tuple(_turn(dice, last=each == turns - 1) for each in range(turns)),
+        tuple(_turn(dice, last=each == turns - 1, real=real) for each in range(turns)),
         tuple(dice.sample(WAYS, dice.randint(1, 3))),
         _cuts(dice),
         _cuts(dice),
@@ -132,25 +151,29 @@ def _cuts(dice: random.Random) -> tuple[Cut, ...]:
     return tuple(Cut(dice.choice((0, 1, 5, 20, 60)), dice.choice(CUTS)) for _ in range(count))
 
 
-def _turn(dice: random.Random, *, last: bool) -> Turn:
+def _turn(dice: random.Random, *, last: bool, real: bool) -> Turn:
+    for_ever = dice.random() < 0.2
+    stopped = for_ever or dice.random() < 0.25
+    words = FOR_EVER if for_ever else dice.choice(REAL_WORDS)
+    return Turn(
+        str(uuid.UUID(int=dice.getrandbits(128), version=4)),
+        words if real else _steps(dice, for_ever=for_ever),
+        dice.choice(WAYS),
+        dice.choice((1, 1, 2, 3)),
+        not last and dice.random() < 0.3,
+        Stop(dice.choice((0, 1, 5, 30, 100)), dice.choice(WAYS)) if stopped else None,
+    )
+
+
+def _steps(dice: random.Random, *, for_ever: bool) -> tuple[Step, ...]:
     steps = [_step(dice) for _ in range(dice.randint(1, 5))]
     if dice.random() < 0.2:
         steps.insert(0, ("deaf",))
-    for_ever = dice.random() < 0.2
     if for_ever:
         steps.append((dice.choice(("hang", "shut")),))
     elif dice.random() < 0.2:
         steps.append(_death(dice))
-    stopped = for_ever or dice.random() < 0.25
-    stop = Stop(dice.choice((0, 1, 5, 30, 100)), dice.choice(WAYS)) if stopped else None
-    return Turn(
-        str(uuid.UUID(int=dice.getrandbits(128), version=4)),
-        tuple(steps),
-        dice.choice(WAYS),
-        dice.choice((1, 1, 2, 3)),
-        not last and dice.random() < 0.3,
-        stop,
-    )
+    return tuple(steps)
 
 
 def _death(dice: random.Random) -> Step:
@@ -188,7 +211,9 @@ def _step(dice: random.Random) -> Step:
     )
 
 
-def _weight(steps: Sequence[Step]) -> int:
+def _weight(steps: Sequence[Step] | str) -> int:
     """About how many lines these steps write."""
+    if isinstance(steps, str):
+        return 40
     counts = (int(step[1]) if step[0] in ("say", "stream") else 2 for step in steps)
     return 2 + sum(counts)

@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support import write_script
+from tests.support import find_claude, write_script
 
-from . import invariants
+from . import invariants, model
 from .counts import Counts
 from .folders import Runs
 from .heard import Heard
@@ -36,12 +36,17 @@ class Result:
 
 
 def play(plan: Plan, folder: Path, *, workers: int = 1) -> Result:
-    """Play a plan with the stand-in on a server of its own in `folder`."""
-    claude = write_script(STAND_IN, folder / "claude")
-    return _play(plan, Stage(folder, claude, "http://127.0.0.1:9", workers), real=False)
+    """Play a plan on a server of its own in `folder`."""
+    if not plan.real:
+        claude = write_script(STAND_IN, folder / "claude")
+        return _play(plan, Stage(folder, claude, "http://127.0.0.1:9", workers))
+    found = find_claude()
+    assert found, "the Claude CLI was not found: `make setup` installs it"
+    with model.speaking() as api:
+        return _play(plan, Stage(folder, found, api.url, workers))
 
 
-def _play(plan: Plan, stage: Stage, *, real: bool) -> Result:
+def _play(plan: Plan, stage: Stage) -> Result:
     counts = Counts(rounds=1)
     faults: list[str] = []
     total = Heard()
@@ -64,7 +69,7 @@ def _play(plan: Plan, stage: Stage, *, real: bool) -> Result:
             striking.result()
             list(pool.map(Person.end_all, persons))
         striker.shutdown()
-        scene = Scene(stage, persons, runs.all(), before, real)
+        scene = Scene(stage, persons, runs.all(), before, plan.real)
         for check in invariants.WHILE_OPEN:
             faults += [f"{_title(check)}: {found}" for found in check(scene)]
         counts.pages += sum(1 for person in persons if person.page)
@@ -75,7 +80,7 @@ def _play(plan: Plan, stage: Stage, *, real: bool) -> Result:
         for person in persons:
             counts += person.counts
         counts.runs += len(scene.runs)
-        counts.runs_real += len(scene.runs) if real else 0
+        counts.runs_real += len(scene.runs) if plan.real else 0
         counts.lines += sum(len(run.output()) + len(run.errors()) for run in scene.runs)
         counts.lines_heard += sum(p.heard.count + p.polled.count for p in persons)
         counts.checks += scene.checks
