@@ -85,7 +85,7 @@ class RunOnDisk:
         if journal := self.journal():
             return prompt_id in journal.done
         behind = dropwhile(lambda line: not _repeats(line, prompt_id), self.output())
-        return any(line.startswith('{"type":"result"') for line in behind)
+        return any('"type":"result"' in line for line in behind)
 
     def was_answered(self, request_id: str) -> bool:
         if journal := self.journal():
