@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -23,6 +24,7 @@ MOST_FAULTS = 5
 def main() -> int:
     """0 when nothing was found, 1 when a round has found something."""
     options = _options()
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # tidy up first
     print(f"SEED={options.seed}", flush=True)
     began = time.monotonic()
     counts, peak, bad = Counts(), 0.0, 0

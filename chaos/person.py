@@ -91,8 +91,8 @@ class Person:
     def _see_through(self, turn: Turn) -> None:
         """Wait for the end of a turn, stop it if that is planned, send again what was left."""
         for attempt in range(4):
-            if turn.stop and not attempt:
-                self._stop_when_due(turn)
+            if turn.stop:
+                self._stop_when_due(turn, again=attempt > 0)
             if not comes_true(lambda: self._is_over(turn), TURN_SECONDS):
                 raise GaveUp(f"the turn of prompt {turn.prompt_id} does not end: {turn}")
             if self._was_taken(turn):
@@ -191,8 +191,11 @@ class Person:
         prompt_id = self._prompt_id(turn)
         return any(run.times_taken(prompt_id) for run in self.runs)
 
-    def _stop_when_due(self, turn: Turn) -> None:
+    def _stop_when_due(self, turn: Turn, *, again: bool) -> None:
+        """Stop the run; where a prompt was sent `again`, not before Claude has begun with it."""
         assert turn.stop
+        if again:
+            comes_true(lambda: self._was_taken(turn) or self._is_over(turn), TURN_SECONDS)
         begun = self.heard.count
         due = turn.stop.after
         self.heard.wait_quiet(lambda: self.heard.count - begun >= due, PATIENCE_SECONDS)
