@@ -114,10 +114,7 @@ class SocketClient(Client):
             # What is asked for is not read yet, so that a frame is never left in its middle
             if not select.select([ws.sock], [], [], BREATH)[0]:
                 continue
-            message = ws.recv()
-            if not message:
-                raise websocket.WebSocketConnectionClosedException
-            yield message
+            yield next_message(ws)
             match self.due():
                 case "":
                     pass
@@ -196,8 +193,16 @@ def open_socket(stage: Stage, *, small: bool = False) -> Any:
         timeout=20,
         sockopt=SMALL_BUFFER if small else None,
     )
-    ws.recv()
+    next_message(ws)
     return ws
+
+
+def next_message(ws: Any) -> str:
+    """What comes next. Raises one of LOST when it is the end of the connection."""
+    message: str = ws.recv()
+    if not message:  # which is how the library says that the server has closed
+        raise websocket.WebSocketConnectionClosedException
+    return message
 
 
 class Poller(Client):

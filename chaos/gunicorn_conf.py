@@ -8,7 +8,6 @@ import json
 import os
 import runpy
 import signal
-import threading
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -22,13 +21,10 @@ globals().update({name: value for name, value in _APPS.items() if not name.start
 CENSUS_SIGNAL = signal.SIGRTMIN + 3
 
 
-def census() -> dict[str, Any]:
-    """What is alive in this process, by what it does."""
+def census() -> Counter[str]:
+    """The greenlets that are alive in this process, by what they do."""
     greenlets = [each for each in gc.get_objects() if isinstance(each, greenlet.greenlet)]
-    return {
-        "greenlets": Counter(_deed(each) for each in greenlets if not each.dead),
-        "threads": threading.active_count(),
-    }
+    return Counter(_deed(each) for each in greenlets if not each.dead)
 
 
 def _deed(each: greenlet.greenlet) -> str:

@@ -16,15 +16,16 @@ import requests
 from opcode_htmx.runs.folder import Outcome
 from tests.support import PASSWORD, USER, processes_of
 
-from .clients import load, shown
+from .clients import Page, load, shown
 from .folders import RunOnDisk
-from .heard import Line
-from .person import Person, comes_true
+from .heard import Heard, Line
+from .person import Person, comes_true, comes_true_or_stalls
 from .stage import Holdings, Stage
 
 OUTCOMES = {str(outcome) for outcome in Outcome}
 REST_SECONDS = 15
-"""How long clients and pages may take to be up to date, and a server to let go of what it held."""
+"""How long a client may hear nothing before it has heard all that it will ever hear, and how long a
+server may take to let go of what it held."""
 MOST_MB = 250
 """Of memory, for each worker of a server."""
 MARK = re.compile(r"([0-9a-f]{32})/([0-9a-f-]{36})/(\d+);")
@@ -56,10 +57,16 @@ def every_line_was_heard_once_and_in_order(scene: Scene) -> Iterator[str]:
             for stream, lines in expected.items():
                 scene.checks += 1
 
-                def got(heard: object = heard, stream: str = stream) -> list[Line]:
-                    return [line for line in heard.lines if line.stream == stream]  # type: ignore[attr-defined]
+                def got(heard: Heard = heard, stream: str = stream) -> list[Line]:
+                    return [line for line in heard.lines if line.stream == stream]
 
-                if not comes_true(lambda got=got, lines=lines: got() == lines, REST_SECONDS):  # type: ignore[misc]
+                def progress(heard: Heard = heard) -> int:
+                    return heard.count
+
+                def complete(lines: list[Line] = lines) -> bool:
+                    return got() == lines
+
+                if not comes_true_or_stalls(complete, progress, REST_SECONDS):
                     difference = _difference(lines, got())
                     yield f"{name} of session {person.id}, {stream}: {difference}"
 
@@ -169,11 +176,14 @@ def every_page_is_as_if_loaded_now(scene: Scene) -> Iterator[str]:
             scene.checks += 1
             page = person.page
 
-            def differences(page: object = page, person: Person = person) -> list[str]:
+            def differences(page: Page = page, person: Person = person) -> list[str]:
                 fresh = shown(load(browser, scene.stage, person.path))
-                return _differences(fresh, page.shown())  # type: ignore[attr-defined]
+                return _differences(fresh, page.shown())
 
-            comes_true(lambda differ=differences: not differ(), REST_SECONDS)  # type: ignore[misc]
+            def current(differences: Callable[[], list[str]] = differences) -> bool:
+                return not differences()
+
+            comes_true_or_stalls(current, lambda page=page: page.counts.messages, REST_SECONDS)  # type: ignore[misc]
             for found in differences()[:3]:
                 yield f"page of session {person.id}: {found}"
 

@@ -142,7 +142,10 @@ class Person:
         try:
             for command in ("execute", "resume"):
                 ws.send(json.dumps({"command_type": command, **self._body(turn), "detach": True}))
-                while (told := json.loads(ws.recv()))["type"] not in ("start", "error"):
+                while (told := json.loads(clients.next_message(ws)))["type"] not in (
+                    "start",
+                    "error",
+                ):
                     pass
                 if told["type"] == "start":
                     return ""
@@ -222,7 +225,7 @@ class Person:
             try:
                 ws.send(json.dumps({"command_type": "cancel", "session_id": self.id}))
                 while True:
-                    told = json.loads(ws.recv())
+                    told = json.loads(clients.next_message(ws))
                     if told["type"] in ("ended", "error") and not told.get("content"):
                         return told["type"] == "ended" or "ended" in told["message"]
             finally:
@@ -281,7 +284,7 @@ class Person:
                 }
                 ws.send(json.dumps(permission))
                 ws.send(json.dumps({"command_type": "attach", "session_id": self.id}))
-                ws.recv()  # something, once both have been obeyed
+                clients.next_message(ws)  # something, once both have been obeyed
             finally:
                 ws.shutdown()
         else:
@@ -318,9 +321,18 @@ class Person:
 
 def comes_true(condition: Callable[[], object], timeout: float) -> bool:
     """Wait until something holds that only the files tell, at most so long; whether it does."""
-    deadline = time.monotonic() + timeout
+    return comes_true_or_stalls(condition, lambda: 0, timeout)
+
+
+def comes_true_or_stalls(
+    condition: Callable[[], object], progress: Callable[[], int], quiet: float
+) -> bool:
+    """The same, as long as there is progress: until there has been none for `quiet` seconds."""
+    was, since = progress(), time.monotonic()
     while not condition():
-        if time.monotonic() > deadline:
+        if (now := progress()) != was:
+            was, since = now, time.monotonic()
+        if time.monotonic() - since > quiet:
             return False
         time.sleep(BREATH)
     return True

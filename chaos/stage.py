@@ -13,7 +13,6 @@ import threading
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import psutil
 
@@ -33,13 +32,6 @@ class Holdings:
     greenlets: Counter[str]
     threads: int
     rss_mb: float
-
-
-class Census(NamedTuple):
-    """What a worker says about itself."""
-
-    greenlets: dict[str, int]
-    threads: int
 
 
 class Stage(Server):
@@ -136,18 +128,16 @@ class Stage(Server):
         threads = 0
         for worker in self.worker_processes():
             files += _files_of(worker.pid)
-            told = self._ask_census(worker.pid)
-            greenlets += Counter(told.greenlets)
-            threads += told.threads
+            greenlets += self._ask_census(worker.pid)
+            threads += worker.num_threads()
         return Holdings(files, greenlets, threads, self.look_at_memory())
 
-    def _ask_census(self, pid: int) -> Census:
+    def _ask_census(self, pid: int) -> Counter[str]:
         answer = self._census / str(pid)
         answer.unlink(missing_ok=True)
         os.kill(pid, CENSUS_SIGNAL)
         until(answer.exists, f"worker {pid} has counted its greenlets")
-        told = json.loads(answer.read_bytes())
-        return Census(told["greenlets"], told["threads"])
+        return Counter(json.loads(answer.read_bytes()))
 
 
 def _files_of(pid: int) -> Counter[str]:

@@ -90,7 +90,8 @@ def updates(screen: Screen, cursor: Cursor, while_: Callable[[], bool]) -> Itera
         conversation.refresh()
         fragments = screen.fragments.changes(conversation.changes_since(cursor))
         newer = conversation.cursor
-        elements, needed = screen.aside(), screen.needs()
+        needed = screen.needs()  # asked first: what changes while the rest is made is seen below
+        elements = screen.aside()
         around = [html for name, html in elements.items() if shown.get(name) != html]
         if fragments or around or newer != cursor:
             cursor, shown = newer, {**elements}
