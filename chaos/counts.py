@@ -27,6 +27,7 @@ class Counts:
     workers_killed: int = 0
     terminations: int = 0
     pages: int = 0
+    browsers: int = 0
     checks: int = 0
     faults: int = 0
 

@@ -188,6 +188,14 @@ def every_page_is_as_if_loaded_now(scene: Scene) -> Iterator[str]:
                 yield f"page of session {person.id}: {found}"
 
 
+def every_browser_shows_what_a_fresh_one_does(scene: Scene) -> Iterator[str]:
+    for person in scene.persons:
+        if person.browser:
+            scene.checks += 1
+            person.browser.judge()
+            yield from person.browser.faults
+
+
 def no_page_shows_another_session(scene: Scene) -> Iterator[str]:
     ids = {person.id for person in scene.persons}
     for person in scene.persons:
@@ -259,6 +267,7 @@ WHILE_OPEN: tuple[Callable[[Scene], Iterator[str]], ...] = (
     every_prompt_arrived_once,
     every_question_got_one_answer,
     every_page_is_as_if_loaded_now,
+    every_browser_shows_what_a_fresh_one_does,
     no_page_shows_another_session,
     every_folder_is_a_run_that_was_asked_for,
 )

@@ -21,6 +21,7 @@ from opcode_htmx.claude.history import project_id
 from tests.support import PASSWORD, USER
 
 from . import clients
+from .browsers import BrowserPage
 from .clients import BREATH, LOST, Listener, Page, Poller
 from .counts import Counts
 from .folders import RunOnDisk, Runs
@@ -60,6 +61,8 @@ class Person:
         self.listener: Listener | None = None
         self.poller: Poller | None = None
         self.page: Page | None = None
+        self.browser: BrowserPage | None = None
+        """Set by who wants the session to be followed by a browser as well."""
 
     @property
     def clients(self) -> list[clients.Client]:
@@ -247,6 +250,8 @@ class Person:
         self.page = Page(stage, self.id, plan.page, seed + 4, self.path)
         for client in self.clients:
             client.start()
+        if self.browser:
+            self.browser.start()
 
     def _look_for_question(self, line: Line) -> None:
         if line.stream != "stdout" or '"can_use_tool"' not in line.content:
@@ -317,6 +322,9 @@ class Person:
             self.complaints += client.complaints
         if self.page:
             self.page.close()
+        if self.browser:
+            self.counts += self.browser.counts
+            self.complaints += self.browser.complaints
 
 
 def comes_true(condition: Callable[[], object], timeout: float) -> bool:

@@ -84,6 +84,8 @@ class Plan:
     seed: int
     real: bool
     """Whether it is played by the real CLI with a scripted model, else by the stand-in."""
+    browser: bool
+    """Whether Chromium follows the first session, where there is one."""
     sessions: tuple[Session, ...]
     blows: tuple[Blow, ...]
 
@@ -111,7 +113,7 @@ def _nested(values: tuple[object, ...]) -> bool:
 
 
 SESSIONS, REAL_SESSIONS = 10, 4
-REAL_SHARE = 0.2
+REAL_SHARE, BROWSER_SHARE = 0.2, 0.25
 """Of rounds."""
 REAL_WORDS = ("say", "stream", "think", "make", "leave", "fail")
 FOR_EVER = "hold on"
@@ -122,16 +124,20 @@ def plan(seed: int) -> Plan:
     dice = random.Random(seed)  # noqa: S311 - no secret
     real = dice.random() < REAL_SHARE
     blows = dice.choice((0, 1, 1, 2, 3))
-    return draw(seed, real=real, sessions=REAL_SESSIONS if real else SESSIONS, blows=blows)
+    sessions = REAL_SESSIONS if real else SESSIONS
+    browser = dice.random() < BROWSER_SHARE
+    return draw(seed, real=real, sessions=sessions, blows=blows, browser=browser)
 
 
-def draw(seed: int, *, real: bool, sessions: int, blows: int) -> Plan:
+def draw(seed: int, *, real: bool, sessions: int, blows: int, browser: bool = False) -> Plan:
     """A plan of this size."""
     dice = random.Random(f"{seed} {real} {sessions} {blows}")  # noqa: S311 - no secret
     drawn = tuple(_session(dice, number, real=real) for number in range(sessions))
     lines = sum(_weight(turn.steps) for each in drawn for turn in each.turns)
     struck = sorted(dice.randrange(lines) for _ in range(blows))
-    return Plan(seed, real, drawn, tuple(Blow(after, dice.choice(BLOWS)) for after in struck))
+    return Plan(
+        seed, real, browser, drawn, tuple(Blow(after, dice.choice(BLOWS)) for after in struck)
+    )
 
 
 def _session(dice: random.Random, number: int, *, real: bool) -> Session:

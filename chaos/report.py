@@ -46,6 +46,7 @@ def _rows(counts: Counts, peak_mb: float) -> Iterator[str]:
         ("workers killed with SIGKILL", counts.workers_killed),
         ("servers ended with SIGTERM and started again", counts.terminations),
         ("pages compared with a fresh load", counts.pages),
+        ("… of them in Chromium", counts.browsers),
         ("invariants", INVARIANTS),
         ("checks of them", counts.checks),
         ("most memory of a server, in MB", round(peak_mb)),

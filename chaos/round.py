@@ -11,7 +11,8 @@ from pathlib import Path
 
 from tests.support import find_claude, write_script
 
-from . import invariants, model
+from . import browsers, invariants, model
+from .browsers import BrowserPage
 from .counts import Counts
 from .folders import Runs
 from .heard import Heard
@@ -55,6 +56,8 @@ def _play(plan: Plan, stage: Stage) -> Result:
         Person(stage, session, plan.seed * 1000 + session.number * 10, total, runs)
         for session in plan.sessions
     ]
+    if plan.browser and browsers.is_there():
+        persons[0].browser = BrowserPage(stage, persons[0].path)
     stage.start()
     try:
         stage.get("/")  # what the first page needs is held from then on

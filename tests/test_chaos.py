@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +36,13 @@ def _played(drawn: Plan, folder: Path) -> None:
 def test_nothing_is_lost_and_nothing_left_when_the_server_is_killed(tmp_path: Path) -> None:
     drawn = draw(4, real=False, sessions=5, blows=0)
     blows = (Blow(150, "kill"), Blow(600, "worker"))
-    _played(Plan(drawn.seed, drawn.real, drawn.sessions, blows), tmp_path)
+    _played(replace(drawn, blows=blows), tmp_path)
 
 
 @SLOW
 def test_the_same_holds_for_the_real_cli(tmp_path: Path, claude: Path) -> None:
     drawn = draw(9, real=True, sessions=2, blows=0)
-    _played(Plan(drawn.seed, drawn.real, drawn.sessions, (Blow(20, "kill"),)), tmp_path)
+    _played(replace(drawn, blows=(Blow(20, "kill"),)), tmp_path)
 
 
 def test_a_seed_stands_for_a_plan() -> None:
