@@ -39,13 +39,18 @@ def _deed(each: greenlet.greenlet) -> str:
 
 
 def _write() -> None:
-    path = Path(os.environ["CHAOS_CENSUS"]) / str(os.getpid())
+    path = _place()
     temporary = path.with_suffix(".new")
     temporary.write_text(json.dumps(census()), encoding="utf-8")
     temporary.replace(path)
+
+
+def _place() -> Path:
+    return Path(os.environ["CHAOS_CENSUS"]) / str(os.getpid())
 
 
 def post_worker_init(worker: Any) -> None:
     if inner := _APPS.get("post_worker_init"):
         inner(worker)
     worker.census_watch = gevent.signal_handler(CENSUS_SIGNAL, _write)
+    _place().with_suffix(".ready").touch()

@@ -134,6 +134,8 @@ class Stage(Server):
 
     def _ask_census(self, pid: int) -> Counter[str]:
         answer = self._census / str(pid)
+        # to one that has just been forked the signal would mean its end
+        until(answer.with_suffix(".ready").exists, f"worker {pid} is there", 60)
         answer.unlink(missing_ok=True)
         os.kill(pid, CENSUS_SIGNAL)
         until(answer.exists, f"worker {pid} has counted its greenlets")
