@@ -122,7 +122,8 @@ class Stage(Server):
         return total
 
     def holdings(self) -> Holdings:
-        """What all workers hold now."""
+        """What all workers hold now, when all are there."""
+        until(self._all_are_there, "the workers are there", 60)
         files: Counter[str] = Counter()
         greenlets: Counter[str] = Counter()
         threads = 0
@@ -132,10 +133,14 @@ class Stage(Server):
             threads += worker.num_threads()
         return Holdings(files, greenlets, threads, self.look_at_memory())
 
+    def _all_are_there(self) -> bool:
+        """One that has just been forked does not hold yet what it will, and a signal would end it."""
+        found = self.worker_processes()
+        ready = [self._census / f"{worker.pid}.ready" for worker in found]
+        return len(found) == self.workers and all(path.exists() for path in ready)
+
     def _ask_census(self, pid: int) -> Counter[str]:
         answer = self._census / str(pid)
-        # to one that has just been forked the signal would mean its end
-        until(answer.with_suffix(".ready").exists, f"worker {pid} is there", 60)
         answer.unlink(missing_ok=True)
         os.kill(pid, CENSUS_SIGNAL)
         until(answer.exists, f"worker {pid} has counted its greenlets")
