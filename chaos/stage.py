@@ -134,7 +134,7 @@ class Stage(Server):
         return Holdings(files, greenlets, threads, self.look_at_memory())
 
     def _all_are_there(self) -> bool:
-        """One that has just been forked does not hold yet what it will, and a signal would end it."""
+        """One that was just forked does not hold yet what it will, and a signal would end it."""
         found = self.worker_processes()
         ready = [self._census / f"{worker.pid}.ready" for worker in found]
         return len(found) == self.workers and all(path.exists() for path in ready)
