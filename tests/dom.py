@@ -114,11 +114,15 @@ def _upsert(page: Node, target: Node, new: Node) -> None:
 
 
 def _replace(page: Node, new: Node) -> bool:
-    for node in page.walk():
+    to_look_at = [page]  # not `walk`, which takes long where there is much
+    while to_look_at:
+        node = to_look_at.pop()
         for position, child in enumerate(node.children):
-            if isinstance(child, Node) and child.id == new.id:
-                node.children[position] = new
-                return True
+            if isinstance(child, Node):
+                if child.id == new.id:
+                    node.children[position] = new
+                    return True
+                to_look_at.append(child)
     return False
 
 
