@@ -33,6 +33,8 @@ TURN_SECONDS = 150
 PATIENCE_SECONDS = 1.0
 """How long a person who means to stop a run looks at one that says nothing."""
 TRY_SECONDS = 2.0
+STOP_SECONDS = 60
+"""In which an accepted Stop must have ended its run, even if the server is killed meanwhile."""
 
 
 class GaveUp(Exception):
@@ -209,7 +211,10 @@ class Person:
             self.stop(turn.stop.way)
 
     def stop(self, way: str) -> None:
-        """Stop the newest run by one of the ways, until that is accepted or there is no need."""
+        """Stop the newest run by one of the ways, until that is accepted or there is no need.
+
+        What was accepted has to be carried out, also by the next server.
+        """
         self.counts.stops += 1
         for _ in range(200):
             self._await_server()
@@ -218,7 +223,10 @@ class Person:
                 return
             with contextlib.suppress(*LOST):
                 if self._stopped(way, live[-1].id):
-                    return
+                    if comes_true(lambda run=live[-1]: run.end, STOP_SECONDS):  # type: ignore[misc]
+                        return
+                    words = f"run {live[-1].id} goes on, although Stop by {way} was accepted"
+                    self.complaints.append(f"session {self.id}: {words}")
             time.sleep(BREATH)  # nothing tells when it would be taken
         raise GaveUp(f"run {live[-1].id} cannot be stopped by {way}")
 
