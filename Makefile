@@ -1,6 +1,6 @@
 # Every command of the project. `make run` is all that a newcomer needs.
 
-.PHONY: run test check bench end-runs clean setup setup-dev
+.PHONY: run test check bench chaos end-runs clean setup setup-dev
 
 PYTHON_IN_VENV = .venv/bin/python
 
@@ -20,6 +20,13 @@ check: setup-dev
 
 bench: setup-dev
 	@$(PYTHON_IN_VENV) -m bench
+
+# As many runs as that, on servers that break; SEED=… RUNS=… MINUTES=… WORKERS=… choose. KEEP=1 puts
+# the counts into docs/reliability.md.
+chaos: setup-dev
+	@$(PYTHON_IN_VENV) -m chaos $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) \
+		$(if $(MINUTES),--minutes $(MINUTES)) $(if $(WORKERS),--workers $(WORKERS)) \
+		$(if $(KEEP),--keep)
 
 # End every run that an earlier server has left going.
 end-runs: setup

@@ -1,4 +1,4 @@
-"""Put tables into docs/benchmarks.md between their markers; the prose around them stays."""
+"""Put tables into a document between their markers; the prose around them stays."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from pathlib import Path
 DOCUMENT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 
 
-def put(part: str, text: str) -> None:
+def put(part: str, text: str, document: Path = DOCUMENT) -> None:
     """Replace what stands between the markers of `part`.
 
     Raises ValueError when the document has no such markers.
     """
     begin, end = f"<!-- {part} -->", f"<!-- end of {part} -->"
     between = re.compile(f"(?<={re.escape(begin)}\n).*?(?={re.escape(end)})", re.DOTALL)
-    page = DOCUMENT.read_text(encoding="utf-8")
+    page = document.read_text(encoding="utf-8")
     new, found = between.subn(lambda _: f"{text}\n", page)
     if found != 1:
-        raise ValueError(f"{DOCUMENT.name} must have the lines {begin} and {end} once")
-    DOCUMENT.write_text(new, encoding="utf-8")
+        raise ValueError(f"{document.name} must have the lines {begin} and {end} once")
+    document.write_text(new, encoding="utf-8")
 
 
 def circumstances() -> str:

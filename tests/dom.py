@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from html import escape
 from html.parser import HTMLParser
 
-VOID = {"br", "hr", "img", "input"}
+VOID = {"br", "hr", "img", "input", "link", "meta"}
 
 
 class Node:
@@ -93,8 +93,12 @@ def apply(page: Node, fragments: str) -> None:
             assert element.attributes["key"] == "data-order"
             for new in element.elements:
                 _upsert(page, target, new)
+        elif element.attributes["hx-swap-oob"] == "innerMorph":
+            target = page.find(element.id)
+            assert target is not None, element.id
+            target.children = element.children
         else:
-            assert element.attributes["hx-swap-oob"] == "true"
+            assert element.attributes["hx-swap-oob"] == "true", element.attributes
             assert _replace(page, new=element), element.id
 
 
@@ -110,11 +114,15 @@ def _upsert(page: Node, target: Node, new: Node) -> None:
 
 
 def _replace(page: Node, new: Node) -> bool:
-    for node in page.walk():
+    to_look_at = [page]  # not `walk`, which takes long where there is much
+    while to_look_at:
+        node = to_look_at.pop()
         for position, child in enumerate(node.children):
-            if isinstance(child, Node) and child.id == new.id:
-                node.children[position] = new
-                return True
+            if isinstance(child, Node):
+                if child.id == new.id:
+                    node.children[position] = new
+                    return True
+                to_look_at.append(child)
     return False
 
 

@@ -109,8 +109,12 @@ class Sandbox:
 
 def write_stand_in(path: Path) -> Path:
     """The stand-in for the CLI, executable at `path`; see stand_in.py for what it does."""
-    source = (ROOT / "tests" / "stand_in.py").read_text(encoding="utf-8")
-    path.write_text(f"#!{sys.executable}\n{source}", encoding="utf-8")
+    return write_script(ROOT / "tests" / "stand_in.py", path)
+
+
+def write_script(source: Path, path: Path) -> Path:
+    """A Python script as a command of its own, executable at `path`."""
+    path.write_text(f"#!{sys.executable}\n{source.read_text(encoding='utf-8')}", encoding="utf-8")
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
     return path
 

@@ -20,6 +20,7 @@ SOURCES = sorted(
         *(ROOT / "scripts").rglob("*.py"),
         *(ROOT / "tests").rglob("*.py"),
         *(ROOT / "bench").rglob("*.py"),
+        *(ROOT / "chaos").rglob("*.py"),
     }
 )
 TEMPLATES = sorted((ROOT / "templates").rglob("*"))

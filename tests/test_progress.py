@@ -159,6 +159,15 @@ def test_marks_outlive_the_server_and_only_the_newest_are_kept(
     assert path.stat().st_mode & 0o077 == 0
 
 
+def test_workers_share_marks_and_take_none_from_one_another(tmp_path: Path) -> None:
+    path = tmp_path / "marks.json"
+    one, other = Marks(path), Marks(path)
+    one.look("plums", "b-1")
+    other.look("pears", "b-2")
+    for worker in (one, other, Marks(path)):
+        assert [worker.of(name).block for name in ("plums", "pears")] == ["b-1", "b-2"]
+
+
 @pytest.mark.parametrize("content", ["", "[]", '{"since": 1, "sessions": {"a": 3}}'])
 def test_marks_that_cannot_be_read_begin_anew(tmp_path: Path, content: str) -> None:
     path = tmp_path / "marks.json"

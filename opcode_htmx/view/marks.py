@@ -1,14 +1,18 @@
 """Where the person stopped reading in each session, and when they last looked.
 
 Kept in one small file in the state folder, so that another device, or the same one after it slept,
-goes on from there.
+goes on from there. Several workers may share it: each reads it again when another one has written.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import logging
+import os
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -34,21 +38,46 @@ class Marks:
         self.since = time.time()
         """Since when looks are noted: what ended before counts as seen."""
         self._marks: dict[str, Mark] = {}  # by session, the one looked at last at the end
-        self._load()
+        self._read: tuple[int, int] | None = None
+        """Which file was read or written last."""
+        with self._alone():
+            self._load()
 
     def of(self, session_id: str) -> Mark:
+        self._catch_up()
         return self._marks.get(session_id, Mark("", self.since))
 
     def look(self, session_id: str, block: str = "") -> None:
         """The person looks at the session, and has read up to `block`; empty: as far as before."""
-        block = block or self.of(session_id).block
-        self._marks.pop(session_id, None)
-        self._marks[session_id] = Mark(block, time.time())
-        while len(self._marks) > KEPT:
-            del self._marks[next(iter(self._marks))]
-        self._store()
+        with self._alone():
+            self._catch_up()
+            block = block or self.of(session_id).block
+            self._marks.pop(session_id, None)
+            self._marks[session_id] = Mark(block, time.time())
+            while len(self._marks) > KEPT:
+                del self._marks[next(iter(self._marks))]
+            self._store()
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """While this lasts, no other worker writes; for as long as it takes to write a file."""
+        try:
+            lock = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError:  # no file can be made: then none will be written either
+            yield
+            return
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
+
+    def _catch_up(self) -> None:
+        if _which(self._path) != self._read:
+            self._load()
 
     def _load(self) -> None:
+        self._read = _which(self._path)
         try:
             stored = json.loads(self._path.read_bytes())
             self.since = float(stored["since"])
@@ -65,3 +94,13 @@ class Marks:
             whole_files.write(self._path, content, durable=False)
         except OSError:  # reading goes on without; a full disk is told of elsewhere
             log.exception("%s cannot be written", self._path)
+        self._read = _which(self._path)
+
+
+def _which(path: Path) -> tuple[int, int] | None:
+    """What tells a file from the one that has taken its place; None where there is none."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_mtime_ns

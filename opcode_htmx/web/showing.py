@@ -167,7 +167,8 @@ class Showing:
         """Take a picture; whether it shows anything new."""
         screen, had = self.screen, self.picture
         screen.conversation.refresh()
-        picture = Picture(screen.conversation.cursor, screen.aside(), screen.needs())
+        needs = screen.needs()  # asked first: what changes meanwhile is seen with the next one
+        picture = Picture(screen.conversation.cursor, screen.aside(), needs)
         if had and (picture.cursor, picture.around) == (had.cursor, had.around):
             return False
         self.picture = picture

@@ -1,0 +1,111 @@
+"""A session's page in a real browser, which follows through everything that happens."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+import traceback
+
+from playwright.sync_api import Error, Page
+
+from scripts import chromium
+from tests.browser import CUT_OFF, Phone, launched
+
+from .clients import RESTART_SECONDS
+from .counts import Counts
+from .stage import Stage
+
+QUIET_SECONDS = 15.0
+LOOK_SECONDS = 0.3
+BLOCKS = """() => [...document.getElementById("transcript").children]
+    .filter(block => block.id !== "new-since").map(block => block.outerHTML)"""
+AROUND = """() => ["status", "queue", "errors", "todos", "stop", "needs", "usage", "cursor"]
+    .map(id => document.getElementById(id)?.outerHTML ?? "")"""
+LEFT_BY_HTMX = re.compile(
+    r' (data-htmx-powered="true"|hx-swap-oob="true"|open=""|data-now="[^"]*")'
+)
+
+
+def is_there() -> bool:
+    """Whether this machine has Chromium."""
+    return chromium.find() is not None
+
+
+class BrowserPage:
+    """Chromium in a thread of its own, which is where its library wants to be used."""
+
+    def __init__(self, stage: Stage, path: str) -> None:
+        self.counts = Counts()
+        self.complaints: list[str] = []
+        self.faults: list[str] = []
+        """What differs from a page that is loaded now, once `judge` has been called."""
+        self._stage = stage
+        self._path = path
+        self._judge = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"browser at {path}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def judge(self) -> None:
+        """Compare, once nothing more comes; then go."""
+        self._judge.set()
+        if self._thread.ident is None:
+            self.complaints.append(f"{self._thread.name} was never opened")
+            return
+        self._thread.join(300)
+        if self._thread.is_alive():
+            self.complaints.append(f"{self._thread.name} hangs")
+
+    def _run(self) -> None:
+        try:
+            with launched() as browser:
+                phone, fresh = Phone(browser, self._stage), Phone(browser, self._stage)
+                for each in (phone, fresh):
+                    each.forgiven += CUT_OFF
+                self._open(phone.page)
+                self.counts.browsers += 1
+                while not self._judge.is_set():
+                    phone.page.wait_for_timeout(1000 * LOOK_SECONDS)
+                self._compare(phone.page, fresh.page)
+                for each in (phone, fresh):
+                    each.close()
+        except Exception:
+            self.complaints.append(f"{self._thread.name}:\n{traceback.format_exc(limit=-4)}")
+
+    def _open(self, page: Page) -> None:
+        while True:
+            self._stage.up.wait(RESTART_SECONDS)
+            try:
+                page.goto(self._path)
+                return
+            except Error as error:
+                if not any(words in str(error) for words in ("ERR_CONNECTION", "ERR_EMPTY")):
+                    raise
+                page.wait_for_timeout(1000 * LOOK_SECONDS)
+
+    def _compare(self, page: Page, fresh: Page) -> None:
+        """The fresh page shows the newest blocks; the one that followed may have earlier ones."""
+        before, since = "", time.monotonic()
+        while True:
+            shown, around = _contents(page, BLOCKS), _contents(page, AROUND)
+            self._open(fresh)
+            wanted, wanted_around = _contents(fresh, BLOCKS), _contents(fresh, AROUND)
+            newest = shown[len(shown) - len(wanted) :]
+            pairs = zip([*wanted, *wanted_around], [*newest, *around], strict=False)
+            different = [(a, b) for a, b in pairs if a != b]
+            if not different and len(newest) == len(wanted):
+                return
+            if str(shown) != before:
+                before, since = str(shown), time.monotonic()
+            if time.monotonic() - since > QUIET_SECONDS:
+                told = f"{len(shown)} blocks, {len(wanted)} in the fresh page; {different[:2]}"
+                self.faults.append(f"{self._thread.name}: {told[:1500]}")
+                return
+            page.wait_for_timeout(1000 * LOOK_SECONDS)
+
+
+def _contents(page: Page, what: str) -> list[str]:
+    found: list[str] = page.evaluate(what)
+    return [LEFT_BY_HTMX.sub("", html).replace(' class=""', "") for html in found]

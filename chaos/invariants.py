@@ -1,0 +1,324 @@
+"""What has to hold at the end of a round, whatever happened in it.
+
+Each check gives sentences about what does not hold, with the ids and places to look at.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import requests
+
+from opcode_htmx.runs.folder import Outcome
+from tests.support import PASSWORD, USER, processes_of
+
+from .clients import Page, load, shown
+from .folders import RunOnDisk
+from .heard import Heard, Line
+from .person import Person, comes_true, comes_true_or_stalls
+from .stage import Holdings, Stage
+
+OUTCOMES = {str(outcome) for outcome in Outcome}
+REST_SECONDS = 15
+"""How long a client may hear nothing before it has heard all that it will ever hear, and how long a
+server may take to let go of what it held."""
+MOST_MB = 250
+"""Of memory, for each worker of a server."""
+MARK = re.compile(r"([0-9a-f]{32})/([0-9a-f-]{36})/(\d+);")
+REAL_MARK = re.compile(r'"session_id"\s*:\s*"([0-9a-f-]{36})"')
+CLOCKS = 0.05
+"""Seconds: the end of one run and the begin of the next are noted by different hands."""
+
+
+@dataclass(slots=True)
+class Scene:
+    """A round when everything in it has ended, with its server still there."""
+
+    stage: Stage
+    persons: Sequence[Person]
+    runs: Sequence[RunOnDisk]
+    before: Holdings
+    """What the server held before anything happened."""
+    real: bool
+    checks: int = 0
+
+
+def every_line_was_heard_once_and_in_order(scene: Scene) -> Iterator[str]:
+    for person in scene.persons:
+        expected = {
+            stream: [Line(run.id, stream, line) for run in person.runs for line in lines(run)]
+            for stream, lines in (("stdout", RunOnDisk.output), ("stderr", RunOnDisk.errors))
+        }
+        for name, heard in (("listener", person.heard), ("poller", person.polled)):
+            for stream, lines in expected.items():
+                scene.checks += 1
+
+                def got(heard: Heard = heard, stream: str = stream) -> list[Line]:
+                    return [line for line in heard.lines if line.stream == stream]
+
+                def progress(heard: Heard = heard) -> int:
+                    return heard.count
+
+                def complete(lines: list[Line] = lines) -> bool:
+                    return got() == lines
+
+                if not comes_true_or_stalls(complete, progress, REST_SECONDS):
+                    difference = _difference(lines, got())
+                    yield f"{name} of session {person.id}, {stream}: {difference}"
+
+
+def every_written_line_is_in_the_file(scene: Scene) -> Iterator[str]:
+    """The stand-in's own count against the files: a file that lost a line would fool all others."""
+    for run in scene.runs:
+        journal = run.journal()
+        if journal is None:
+            continue
+        for stream, lines, noted in (
+            ("stdout", run.output(), journal.lines),
+            ("stderr", run.errors(), journal.errors),
+        ):
+            scene.checks += 1
+            numbers = [int(found[3]) for line in lines if (found := MARK.search(line))]
+            if numbers not in (list(range(noted)), list(range(noted + 1))):
+                yield (
+                    f"run {run.id}, {stream}: Claude says that it wrote {noted} lines; "
+                    f"the file has {_difference(list(range(noted)), numbers)}"
+                )
+
+
+def no_session_heard_of_another(scene: Scene) -> Iterator[str]:
+    runs = {run.id: run.record["session_id"] for run in scene.runs}
+    for person in scene.persons:
+        for name, heard in (("listener", person.heard), ("poller", person.polled)):
+            scene.checks += 1
+            for line in heard.lines:
+                named = (
+                    {found[1] for found in REAL_MARK.finditer(line.content)}
+                    if scene.real
+                    else set()
+                )
+                named |= {found[2] for found in MARK.finditer(line.content)}
+                strangers = named - {person.id}
+                if strangers or runs.get(line.run_id) != person.id:
+                    yield f"{name} of session {person.id} heard of {strangers}: {line}"
+                    break
+
+
+def every_end_is_recorded_once_and_told_so(scene: Scene) -> Iterator[str]:
+    for run in scene.runs:
+        scene.checks += 1
+        end = run.end
+        if end is None or end["outcome"] not in OUTCOMES or not end["cause"].strip():
+            yield f"run {run.id} has no proper end: {end}"
+    for person in scene.persons:
+        wanted = {run.id: {run.end["outcome"]} for run in person.runs if run.end}
+        scene.checks += 1
+        if not comes_true(lambda p=person, w=wanted: p.heard.ends == w, REST_SECONDS):  # type: ignore[misc]
+            yield f"session {person.id}: recorded {wanted}, told {person.heard.ends}"
+
+
+def nothing_that_carries_a_mark_is_alive(scene: Scene) -> Iterator[str]:
+    scene.checks += 1
+    for process in processes_of(scene.stage.sandbox.state):
+        yield f"process {process} of run {process.environ().get('OPCODE_RUN_ID')} is alive"
+
+
+def a_session_has_one_claude_at_a_time(scene: Scene) -> Iterator[str]:
+    for person in scene.persons:
+        for earlier, later in pairwise(person.runs):
+            scene.checks += 1
+            end, begin = (earlier.end or {}).get("at", 0.0), later.record["created_at"]
+            if end > begin + CLOCKS:
+                yield (
+                    f"session {person.id}: run {later.id} began at {begin:.3f}, before run "
+                    f"{earlier.id} had ended at {end:.3f}"
+                )
+
+
+def every_prompt_arrived_once(scene: Scene) -> Iterator[str]:
+    """What the server has accepted, Claude has taken up once, or its run ended before it could."""
+    for person in scene.persons:
+        for prompt_id in dict.fromkeys(person.accepted):
+            scene.checks += 1
+            holders = [run for run in person.runs if run.was_sent(prompt_id)]
+            times = sum(run.times_taken(prompt_id) for run in holders)
+            if not holders:
+                yield f"session {person.id}: the accepted prompt {prompt_id} is in no run"
+            elif times > 1:
+                yield f"session {person.id}: prompt {prompt_id} was taken up {times} times"
+
+
+def every_question_got_one_answer(scene: Scene) -> Iterator[str]:
+    for run in scene.runs:
+        for request_id, times in Counter((run.journal() or _NOTHING).answers).items():
+            scene.checks += 1
+            if times != 1:
+                yield f"run {run.id}: request {request_id} was answered {times} times"
+
+
+class _Nothing:
+    answers: tuple[str, ...] = ()
+
+
+_NOTHING = _Nothing()
+
+
+def every_page_is_as_if_loaded_now(scene: Scene) -> Iterator[str]:
+    with requests.Session() as browser:
+        browser.auth = (USER, PASSWORD)
+        for person in scene.persons:
+            if person.page is None:
+                continue
+            scene.checks += 1
+            page = person.page
+
+            def differences(page: Page = page, person: Person = person) -> list[str]:
+                fresh = shown(load(browser, scene.stage, person.path))
+                return _differences(fresh, page.shown())
+
+            def current(differences: Callable[[], list[str]] = differences) -> bool:
+                return not differences()
+
+            comes_true_or_stalls(current, lambda page=page: page.counts.messages, REST_SECONDS)  # type: ignore[misc]
+            for found in differences()[:3]:
+                yield f"page of session {person.id}: {found}"
+
+
+def every_browser_shows_what_a_fresh_one_does(scene: Scene) -> Iterator[str]:
+    for person in scene.persons:
+        if person.browser:
+            scene.checks += 1
+            person.browser.judge()
+            yield from person.browser.faults
+
+
+def no_page_shows_another_session(scene: Scene) -> Iterator[str]:
+    ids = {person.id for person in scene.persons}
+    for person in scene.persons:
+        scene.checks += 1
+        text = "".join(person.page.shown().values()) if person.page else ""
+        strangers = {each for each in ids - {person.id} if each in text}
+        if strangers:
+            yield f"page of session {person.id} shows {strangers}"
+
+
+def every_folder_is_a_run_that_was_asked_for(scene: Scene) -> Iterator[str]:
+    ids = {person.id for person in scene.persons}
+    root = scene.stage.sandbox.state / "runs"
+    known = {run.id for run in scene.runs}
+    for path in root.iterdir():
+        scene.checks += 1
+        if path.name not in known:
+            yield f"{path} is no run"
+        for left in path.glob("*.new"):
+            yield f"{left} was left behind"
+    for run in scene.runs:
+        if run.record["session_id"] not in ids:
+            yield f"run {run.id} is of session {run.record['session_id']}, which nobody began"
+    for path in scene.stage.journal.iterdir():
+        if path.name not in known:
+            yield f"Claude ran as {path.name}, of which there is no folder"
+
+
+def the_server_has_let_go_of_everything(scene: Scene) -> Iterator[str]:
+    """Files, sockets, greenlets and threads: at rest, what it held before anything happened."""
+    surplus: list[str] = []
+
+    def at_rest() -> bool:
+        surplus[:] = _surplus(scene.before, scene.stage.holdings())
+        return not surplus
+
+    scene.checks += 3
+    if not comes_true(at_rest, REST_SECONDS):
+        yield f"the server still holds {', '.join(surplus)}"
+
+
+def the_servers_memory_is_bounded(scene: Scene) -> Iterator[str]:
+    scene.checks += 1
+    if scene.stage.peak_mb > MOST_MB * scene.stage.workers:
+        yield f"the server had {scene.stage.peak_mb:.0f} MB"
+
+
+def the_log_has_no_traceback(scene: Scene) -> Iterator[str]:
+    scene.checks += 1
+    text = scene.stage.log.read_text(encoding="utf-8", errors="replace")
+    found = re.search(r"(.*\n){0,3}Traceback(.*\n){0,30}|.*\bError [0-9a-f]{8} at.*", text)
+    if found:
+        yield f"{scene.stage.log} has:\n{found[0]}"
+
+
+def no_client_met_what_it_should_not(scene: Scene) -> Iterator[str]:
+    for person in scene.persons:
+        scene.checks += 1
+        yield from person.complaints
+
+
+WHILE_OPEN: tuple[Callable[[Scene], Iterator[str]], ...] = (
+    every_line_was_heard_once_and_in_order,
+    every_written_line_is_in_the_file,
+    no_session_heard_of_another,
+    every_end_is_recorded_once_and_told_so,
+    nothing_that_carries_a_mark_is_alive,
+    a_session_has_one_claude_at_a_time,
+    every_prompt_arrived_once,
+    every_question_got_one_answer,
+    every_page_is_as_if_loaded_now,
+    every_browser_shows_what_a_fresh_one_does,
+    no_page_shows_another_session,
+    every_folder_is_a_run_that_was_asked_for,
+)
+"""Those that are asked while the clients still listen."""
+
+WHEN_LEFT: tuple[Callable[[Scene], Iterator[str]], ...] = (
+    no_client_met_what_it_should_not,
+    the_server_has_let_go_of_everything,
+    the_servers_memory_is_bounded,
+    the_log_has_no_traceback,
+)
+"""Those that are asked when all clients have gone."""
+
+
+def _difference(wanted: Sequence[object], got: Sequence[object]) -> str:
+    """Where two sequences part, in a few words."""
+    for place, (one, other) in enumerate(zip(wanted, got, strict=False)):
+        if one != other:
+            again = " (which it has already)" if other in got[:place] else ""
+            return (
+                f"{len(got)} of {len(wanted)}; at {place} {str(one)[:300]} is wanted, "
+                f"and there is {str(other)[:300]}{again}"
+            )
+    if len(got) == len(wanted):
+        return "no difference"
+    what = got[len(wanted)] if len(got) > len(wanted) else wanted[len(got)]
+    word = "too much" if len(got) > len(wanted) else "missing"
+    return f"{len(got)} of {len(wanted)}; {word} from {str(what)[:300]}"
+
+
+def _differences(fresh: dict[str, str], page: dict[str, str]) -> list[str]:
+    return [
+        f"{name}: {_around(fresh.get(name, ''), page.get(name, ''))}"
+        for name in sorted(fresh.keys() | page.keys())
+        if fresh.get(name) != page.get(name)
+    ]
+
+
+def _around(fresh: str, page: str) -> str:
+    """Two texts from a little before the place where they part."""
+    same = next((i for i, (a, b) in enumerate(zip(fresh, page, strict=False)) if a != b), 0)
+    begin = max(0, same - 80)
+    return f"fresh …{fresh[begin : same + 200]!r}, live …{page[begin : same + 200]!r}"
+
+
+def _surplus(before: Holdings, now: Holdings) -> list[str]:
+    files = now.files - before.files
+    greenlets = now.greenlets - before.greenlets
+    threads = now.threads - before.threads
+    return [
+        *(f"{count}× {what}" for what, count in files.items()),
+        *(f"{count}× greenlet {what}" for what, count in greenlets.items()),
+        *([f"{threads}× thread"] if threads > 0 else []),
+    ]

@@ -1,0 +1,354 @@
+"""Somebody who talks with Claude in one session, by every way that there is, through everything.
+
+What does not get through is sent again under the same id, as forms and programs do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import time
+import traceback
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import requests
+
+from opcode_htmx.claude.history import project_id
+from tests.support import PASSWORD, USER
+
+from . import clients
+from .browsers import BrowserPage
+from .clients import BREATH, LOST, Listener, Page, Poller
+from .counts import Counts
+from .folders import RunOnDisk, Runs
+from .heard import Heard, Line
+from .plan import Session, Turn
+from .stage import Stage
+
+TURN_SECONDS = 150
+PATIENCE_SECONDS = 1.0
+"""How long a person who means to stop a run looks at one that says nothing."""
+TRY_SECONDS = 2.0
+STOP_SECONDS = 60
+"""In which an accepted Stop must have ended its run, even if the server is killed meanwhile."""
+
+
+class GaveUp(Exception):
+    """What a person cannot do, although the server is there."""
+
+
+class Person:
+    """Plays one session of the plan."""
+
+    def __init__(self, stage: Stage, session: Session, seed: int, total: Heard, runs: Runs) -> None:
+        self.stage = stage
+        self.session = session
+        self.counts = Counts(sessions=1)
+        self.complaints: list[str] = []
+        self.id = str(uuid.UUID(int=random.Random(seed).getrandbits(128), version=4))  # noqa: S311
+        self.heard, self.polled = Heard(total), Heard()
+        self.accepted: list[str] = []
+        """The ids of the prompts that the server has taken."""
+        self._runs = runs
+        self._dice = random.Random(seed + 1)  # noqa: S311 - no secret
+        self._folder = stage.sandbox.project
+        self._answering = ThreadPoolExecutor(8)
+        self._asked: set[str] = set()
+        self._replies: list[Any] = []
+        self._seed = seed
+        self.listener: Listener | None = None
+        self.poller: Poller | None = None
+        self.page: Page | None = None
+        self.browser: BrowserPage | None = None
+        """Set by who wants the session to be followed by a browser as well."""
+
+    @property
+    def clients(self) -> list[clients.Client]:
+        return [each for each in (self.listener, self.poller, self.page) if each]
+
+    @property
+    def path(self) -> str:
+        return f"/projects/{project_id(self._folder)}/sessions/{self.id}"
+
+    @property
+    def runs(self) -> list[RunOnDisk]:
+        return self._runs.of(self.id)
+
+    def play(self) -> None:
+        """All turns, one after the other or at once; then wait for what is still open."""
+        try:
+            open_turns: list[Turn] = []
+            for turn in self.session.turns:
+                self._send(turn)
+                open_turns.append(turn)
+                if turn.at_once and not turn.stop:
+                    continue
+                for each in open_turns:
+                    self._see_through(each)
+                open_turns.clear()
+        except Exception as error:
+            self._complain(error)
+
+    def _see_through(self, turn: Turn) -> None:
+        """Wait for the end of a turn, stop it if that is planned, send again what was left."""
+        for attempt in range(4):
+            if turn.stop:
+                self._stop_when_due(turn, again=attempt > 0)
+            if not comes_true(lambda: self._is_over(turn), TURN_SECONDS):
+                raise GaveUp(f"the turn of prompt {turn.prompt_id} does not end: {turn}")
+            if self._was_taken(turn):
+                return
+            self._send(turn)
+        raise GaveUp(f"prompt {turn.prompt_id} was left {attempt + 1} times")
+
+    # --- prompts ----------------------------------------------------------------------------
+
+    def _send(self, turn: Turn) -> None:
+        """Send a prompt as often as planned, at once, and each until it is accepted."""
+        self.counts.prompts += 1
+        with ThreadPoolExecutor(turn.times) as pool:
+            for sending in [pool.submit(self._until_accepted, turn) for _ in range(turn.times)]:
+                sending.result()
+        self.accepted.append(self._prompt_id(turn))
+        self._begin_to_follow()
+
+    def _prompt_id(self, turn: Turn) -> str:
+        if turn.way == "page":  # a form's id is made into another one with the words
+            return str(uuid.uuid5(uuid.UUID(turn.prompt_id), turn.text))
+        return turn.prompt_id
+
+    def _until_accepted(self, turn: Turn) -> None:
+        send = {"rest": self._by_rest, "socket": self._by_socket, "page": self._by_page}[turn.way]
+        told = ""
+        for _ in range(200):
+            self._await_server()
+            with contextlib.suppress(*LOST):
+                self.counts.prompts_sent += 1
+                told = send(turn)
+                if not told:
+                    return
+            time.sleep(BREATH)  # nothing tells when it would be taken
+        raise GaveUp(f"prompt {turn.prompt_id} is not accepted: {told}")
+
+    def _by_rest(self, turn: Turn) -> str:
+        """Empty if it was accepted, else why it was not."""
+        body = self._body(turn)
+        answer = self._post_json("/api/sessions/execute", body)
+        if answer.status_code == 409:
+            answer = self._post_json("/api/sessions/resume", body)
+        return "" if answer.status_code == 202 else f"{answer.status_code} {answer.text[:300]}"
+
+    def _by_socket(self, turn: Turn) -> str:
+        ws = clients.open_socket(self.stage)
+        try:
+            for command in ("execute", "resume"):
+                ws.send(json.dumps({"command_type": command, **self._body(turn), "detach": True}))
+                while (told := json.loads(clients.next_message(ws)))["type"] not in (
+                    "start",
+                    "error",
+                ):
+                    pass
+                if told["type"] == "start":
+                    return ""
+            return str(told["message"])
+        finally:
+            ws.shutdown()
+
+    def _by_page(self, turn: Turn) -> str:
+        form = {"prompt_id": turn.prompt_id, "prompt": turn.text}
+        if not self.runs:  # a session begins with a program: a form would make another id of it
+            return self._by_rest_as(turn)
+        answer = self.stage.post(f"{self.path}/prompt", form)
+        return "" if answer.status_code == 303 else f"{answer.status_code} {answer.text[:300]}"
+
+    def _by_rest_as(self, turn: Turn) -> str:
+        body = {**self._body(turn), "prompt_id": self._prompt_id(turn)}
+        answer = self._post_json("/api/sessions/execute", body)
+        return "" if answer.status_code in (202, 409) else f"{answer.status_code} {answer.text}"
+
+    def _body(self, turn: Turn) -> dict[str, Any]:
+        return {
+            "project_path": str(self._folder),
+            "prompt": turn.text,
+            "session_id": self.id,
+            "prompt_id": turn.prompt_id,
+        }
+
+    def _post_json(self, path: str, body: dict[str, Any]) -> requests.Response:
+        return requests.post(self.stage.url + path, json=body, auth=(USER, PASSWORD), timeout=30)
+
+    def _await_server(self) -> None:
+        if not self.stage.up.wait(clients.RESTART_SECONDS):
+            raise GaveUp("the server does not come back")
+
+    # --- the end of a turn ------------------------------------------------------------------
+
+    def _is_over(self, turn: Turn) -> bool:
+        """Whether Claude has done it, or the run that it went to has ended."""
+        prompt_id = self._prompt_id(turn)
+        holders = [run for run in self.runs if run.was_sent(prompt_id)]
+        return any(run.has_done(prompt_id) for run in holders) or (
+            bool(holders) and all(run.id in self.heard.ends for run in holders)
+        )
+
+    def _was_taken(self, turn: Turn) -> bool:
+        prompt_id = self._prompt_id(turn)
+        return any(run.times_taken(prompt_id) for run in self.runs)
+
+    def _stop_when_due(self, turn: Turn, *, again: bool) -> None:
+        """Stop the run; where a prompt was sent `again`, not before Claude has begun with it."""
+        assert turn.stop
+        if again:
+            comes_true(lambda: self._was_taken(turn) or self._is_over(turn), TURN_SECONDS)
+        begun = self.heard.count
+        due = turn.stop.after
+        self.heard.wait_quiet(lambda: self.heard.count - begun >= due, PATIENCE_SECONDS)
+        if not self._is_over(turn):
+            self.stop(turn.stop.way)
+
+    def stop(self, way: str) -> None:
+        """Stop the newest run by one of the ways, until that is accepted or there is no need.
+
+        What was accepted has to be carried out, also by the next server.
+        """
+        self.counts.stops += 1
+        for _ in range(200):
+            self._await_server()
+            live = [run for run in self.runs if not run.end]
+            if not live:
+                return
+            with contextlib.suppress(*LOST):
+                if self._stopped(way, live[-1].id):
+                    if comes_true(lambda run=live[-1]: run.end, STOP_SECONDS):  # type: ignore[misc]
+                        return
+                    words = f"run {live[-1].id} goes on, although Stop by {way} was accepted"
+                    self.complaints.append(f"session {self.id}: {words}")
+            time.sleep(BREATH)  # nothing tells when it would be taken
+        raise GaveUp(f"run {live[-1].id} cannot be stopped by {way}")
+
+    def _stopped(self, way: str, run_id: str) -> bool:
+        if way == "socket":
+            ws = clients.open_socket(self.stage)
+            try:
+                ws.send(json.dumps({"command_type": "cancel", "session_id": self.id}))
+                while True:
+                    told = json.loads(clients.next_message(ws))
+                    if told["type"] in ("ended", "error") and not told.get("content"):
+                        return told["type"] == "ended" or "ended" in told["message"]
+            finally:
+                ws.shutdown()
+        if way == "page":
+            return self.stage.post(f"/runs/{run_id}/stop", {}).status_code in (303, 409)
+        answer = self._post_json(f"/api/sessions/{self.id}/cancel", {})
+        return answer.status_code == 200
+
+    # --- questions --------------------------------------------------------------------------
+
+    def _begin_to_follow(self) -> None:
+        if self.listener:
+            return
+        stage, plan, seed = self.stage, self.session, self._seed
+        self.heard.on_line = self._look_for_question
+        self.listener = Listener(stage, self.id, plan.socket, seed + 2, self.heard)
+        self.poller = Poller(stage, self.id, plan.poller, seed + 3, self.polled)
+        self.page = Page(stage, self.id, plan.page, seed + 4, self.path)
+        for client in self.clients:
+            client.start()
+        if self.browser:
+            self.browser.start()
+
+    def _look_for_question(self, line: Line) -> None:
+        if line.stream != "stdout" or '"can_use_tool"' not in line.content:
+            return
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            request_id = json.loads(line.content)["request_id"]
+            if request_id not in self._asked:
+                self._asked.add(request_id)
+                for way in self.session.answers:
+                    reply = self._answering.submit(self._answer, way, line.run_id, request_id)
+                    self._replies.append(reply)
+
+    def _answer(self, way: str, run_id: str, request_id: str) -> None:
+        """Answer until the answer is known to have arrived, by whomever, or the run has ended."""
+        run = self._runs.get(run_id)
+        for _ in range(50):
+            if not self.stage.up.wait(clients.RESTART_SECONDS):
+                return
+            with contextlib.suppress(*LOST):
+                self.counts.answers += 1
+                self._give_answer(way, run_id, request_id)
+            if comes_true(lambda: run.was_answered(request_id) or run.end, TRY_SECONDS):
+                return
+        self.complaints.append(f"session {self.id}: the answer to {request_id} does not arrive")
+
+    def _give_answer(self, way: str, run_id: str, request_id: str) -> None:
+        if way == "socket":
+            ws = clients.open_socket(self.stage)
+            try:
+                permission = {
+                    "command_type": "permission",
+                    "session_id": self.id,
+                    "request_id": request_id,
+                    "decision": "allow",
+                }
+                ws.send(json.dumps(permission))
+                ws.send(json.dumps({"command_type": "attach", "session_id": self.id}))
+                clients.next_message(ws)  # something, once both have been obeyed
+            finally:
+                ws.shutdown()
+        else:
+            decision = {"decision": "allow" if way == "page" else "deny"}
+            self.stage.post(f"/runs/{run_id}/asks/{request_id}", decision)
+
+    # --- the end ----------------------------------------------------------------------------
+
+    def end_all(self) -> None:
+        """Stop what is still alive; wait until its end has been recorded and heard."""
+        try:
+            self.stop(self._dice.choice(("rest", "socket", "page")))
+            if not comes_true(lambda: all(run.end for run in self.runs), 30):
+                live = [run.id for run in self.runs if not run.end]
+                raise GaveUp(f"runs do not end: {', '.join(live)}")
+            for reply in self._replies:
+                reply.result(60)
+            self._answering.shutdown()
+        except Exception as error:
+            self._complain(error)
+
+    def _complain(self, error: Exception) -> None:
+        told = str(error) if isinstance(error, GaveUp) else traceback.format_exc(limit=-4)
+        self.complaints.append(f"session {self.id}: {told}")
+
+    def finish(self) -> None:
+        for client in self.clients:
+            client.finish()
+            self.counts += client.counts
+            self.complaints += client.complaints
+        if self.page:
+            self.page.close()
+        if self.browser:
+            self.counts += self.browser.counts
+            self.complaints += self.browser.complaints
+
+
+def comes_true(condition: Callable[[], object], timeout: float) -> bool:
+    """Wait until something holds that only the files tell, at most so long; whether it does."""
+    return comes_true_or_stalls(condition, lambda: 0, timeout)
+
+
+def comes_true_or_stalls(
+    condition: Callable[[], object], progress: Callable[[], int], quiet: float
+) -> bool:
+    """The same, as long as there is progress: until there has been none for `quiet` seconds."""
+    was, since = progress(), time.monotonic()
+    while not condition():
+        if (now := progress()) != was:
+            was, since = now, time.monotonic()
+        if time.monotonic() - since > quiet:
+            return False
+        time.sleep(BREATH)
+    return True

@@ -1,0 +1,119 @@
+"""Play a plan: everybody talks, blows fall, everything ends, and the invariants are checked."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support import find_claude, write_script
+
+from . import browsers, invariants, model
+from .browsers import BrowserPage
+from .counts import Counts
+from .folders import Runs
+from .heard import Heard
+from .invariants import Scene
+from .person import Person
+from .plan import Blow, Plan
+from .stage import Stage
+
+STAND_IN = Path(__file__).with_name("stand_in.py")
+BLOW_SECONDS = 120
+"""How long a blow waits at most for the lines behind which it falls."""
+
+
+@dataclass(slots=True)
+class Result:
+    """What a round has shown. `faults` are sentences."""
+
+    counts: Counts
+    faults: list[str]
+    folder: Path
+    peak_mb: float
+
+
+def play(plan: Plan, folder: Path, *, workers: int = 1) -> Result:
+    """Play a plan on a server of its own in `folder`."""
+    if not plan.real:
+        claude = write_script(STAND_IN, folder / "claude")
+        return _play(plan, Stage(folder, claude, "http://127.0.0.1:9", workers))
+    found = find_claude()
+    assert found, "the Claude CLI was not found: `make setup` installs it"
+    with model.speaking() as api:
+        return _play(plan, Stage(folder, found, api.url, workers))
+
+
+def _play(plan: Plan, stage: Stage) -> Result:
+    counts = Counts(rounds=1)
+    faults: list[str] = []
+    total = Heard()
+    runs = Runs(stage.sandbox.state, stage.journal)
+    persons = [
+        Person(stage, session, plan.seed * 1000 + session.number * 10, total, runs)
+        for session in plan.sessions
+    ]
+    if plan.browser and browsers.is_there():
+        persons[0].browser = BrowserPage(stage, persons[0].path)
+    stage.start()
+    try:
+        stage.get("/")  # what the first page needs is held from then on
+        before = stage.holdings()
+        over = threading.Event()
+        striker = ThreadPoolExecutor(1)
+        striking = striker.submit(_strike, stage, plan.blows, total, over, plan.seed, counts)
+        with ThreadPoolExecutor(len(persons)) as pool:
+            list(pool.map(Person.play, persons))
+            over.set()
+            total.wake()
+            striking.result()
+            list(pool.map(Person.end_all, persons))
+        striker.shutdown()
+        scene = Scene(stage, persons, runs.all(), before, plan.real)
+        for check in invariants.WHILE_OPEN:
+            faults += [f"{_title(check)}: {found}" for found in check(scene)]
+        counts.pages += sum(1 for person in persons if person.page)
+        for person in persons:
+            person.finish()
+        for check in invariants.WHEN_LEFT:
+            faults += [f"{_title(check)}: {found}" for found in check(scene)]
+        for person in persons:
+            counts += person.counts
+        counts.runs += len(scene.runs)
+        counts.runs_real += len(scene.runs) if plan.real else 0
+        counts.lines += sum(len(run.output()) + len(run.errors()) for run in scene.runs)
+        counts.lines_heard += sum(p.heard.count + p.polled.count for p in persons)
+        counts.checks += scene.checks
+    finally:
+        stage.close()
+    counts.faults += len(faults)
+    return Result(counts, faults, stage.sandbox.home, stage.peak_mb)
+
+
+def _title(check: object) -> str:
+    return str(getattr(check, "__name__", check)).replace("_", " ")
+
+
+def _strike(
+    stage: Stage,
+    blows: Sequence[Blow],
+    total: Heard,
+    over: threading.Event,
+    seed: int,
+    counts: Counts,
+) -> None:
+    """Let each blow fall when its lines have been heard, or when everything is over."""
+    dice = random.Random(seed)  # noqa: S311 - no secret
+    for blow in blows:
+        total.wait(lambda b=blow: over.is_set() or total.count >= b.after, BLOW_SECONDS)  # type: ignore[misc]
+        stage.strike(blow.what, dice)
+        match blow.what:
+            case "kill":
+                counts.kills += 1
+            case "worker":
+                counts.workers_killed += 1
+            case _:
+                counts.terminations += 1

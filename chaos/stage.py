@@ -1,0 +1,159 @@
+"""The server that is broken: start it, strike it, and look at what its processes hold."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+import threading
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from tests.support import ROOT, Sandbox, Server, until
+
+from .gunicorn_conf import CENSUS_SIGNAL
+
+SETTINGS = {"OPCODE_STOP_DEADLINE": "2", "OPCODE_ASK_AHEAD": "0"}
+WORKERS = "OPCODE_WORKERS"
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What the server's processes hold at a moment, by kind, and their memory."""
+
+    files: Counter[str]
+    greenlets: Counter[str]
+    threads: int
+    rss_mb: float
+
+
+class Stage(Server):
+    """The app under gunicorn with `workers` workers, in a folder of its own."""
+
+    def __init__(self, folder: Path, claude: Path, api_url: str, workers: int) -> None:
+        sandbox = Sandbox(folder / "home").make()
+        self.journal, self._census = folder / "journal", folder / "census"
+        for each in (self.journal, self._census):
+            each.mkdir()
+        self.workers = workers
+        several = {WORKERS: str(workers)} if workers > 1 else {}
+        super().__init__(
+            sandbox,
+            claude,
+            api_url,
+            **SETTINGS,
+            **several,
+            CHAOS_JOURNAL=str(self.journal),
+            CHAOS_CENSUS=str(self._census),
+        )
+        self.up = threading.Event()
+        """Whether anybody has reason to knock."""
+        self.peak_mb = 0.0
+
+    def start(self) -> Stage:
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "gunicorn", "-c", "chaos/gunicorn_conf.py", "app:app"],
+                cwd=ROOT,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        until(self._answers, f"the server answers; its log is {self.log}", 60)
+        self.up.set()
+        return self
+
+    def kill(self) -> None:
+        """SIGKILL to the arbiter and its workers: no chance to tidy up, nor to start a worker."""
+        self.up.clear()
+        assert self._process is not None
+        arbiter = psutil.Process(self._process.pid)
+        arbiter.suspend()
+        family = [*self.worker_processes(), arbiter]
+        for process in family:
+            process.kill()
+        self._process.wait(10)
+        psutil.wait_procs(family, timeout=10)
+        self._process = None
+
+    def strike(self, what: str, dice: random.Random) -> None:
+        """Do what a blow says, and have the server answer again."""
+        self.look_at_memory()
+        if what == "worker":
+            workers = self.worker_processes()
+            victim = dice.choice(workers)
+            victim.kill()
+            psutil.wait_procs([victim], timeout=10)
+            until(lambda: len(self.worker_processes()) >= len(workers), "the worker is replaced")
+            until(self._answers, f"the server answers; its log is {self.log}", 60)
+            return
+        if what == "terminate":
+            self.up.clear()
+            status = self.stop()
+            assert status == 0, f"the server ended with status {status} at SIGTERM"
+        else:
+            self.kill()
+        self.start()
+
+    def worker_processes(self) -> list[psutil.Process]:
+        """The workers, which are the arbiter's children but for what they have started."""
+        found = []
+        for child in psutil.Process(self.pid).children():
+            with contextlib.suppress(psutil.Error):
+                if "gunicorn" in " ".join(child.cmdline()) and child.is_running():
+                    found.append(child)
+        return found
+
+    def look_at_memory(self) -> float:
+        """Megabytes of all workers together; the most is remembered."""
+        total = 0.0
+        for worker in self.worker_processes():
+            with contextlib.suppress(psutil.Error):
+                total += worker.memory_info().rss / 1e6
+        self.peak_mb = max(self.peak_mb, total)
+        return total
+
+    def holdings(self) -> Holdings:
+        """What all workers hold now, when all are there."""
+        until(self._all_are_there, "the workers are there", 60)
+        files: Counter[str] = Counter()
+        greenlets: Counter[str] = Counter()
+        threads = 0
+        for worker in self.worker_processes():
+            files += _files_of(worker.pid)
+            greenlets += self._ask_census(worker.pid)
+            threads += worker.num_threads()
+        return Holdings(files, greenlets, threads, self.look_at_memory())
+
+    def _all_are_there(self) -> bool:
+        """One that was just forked does not hold yet what it will, and a signal would end it."""
+        found = self.worker_processes()
+        ready = [self._census / f"{worker.pid}.ready" for worker in found]
+        return len(found) == self.workers and all(path.exists() for path in ready)
+
+    def _ask_census(self, pid: int) -> Counter[str]:
+        answer = self._census / str(pid)
+        answer.unlink(missing_ok=True)
+        os.kill(pid, CENSUS_SIGNAL)
+        until(answer.exists, f"worker {pid} has counted its greenlets")
+        return Counter(json.loads(answer.read_bytes()))
+
+
+def _files_of(pid: int) -> Counter[str]:
+    """The descriptors that a process has open, by what they are of."""
+    kinds: Counter[str] = Counter()
+    folder = Path(f"/proc/{pid}/fd")
+    for entry in folder.iterdir():
+        with contextlib.suppress(OSError):
+            target = str(entry.readlink())
+            # of a socket without its number, of gunicorn's heartbeat without its random name
+            kinds[re.split(r":\[|(?<=wgunicorn)-", target)[0]] += 1
+    return kinds
