@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import stat
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -20,6 +19,8 @@ from typing import TypeVar
 import psutil
 import pytest
 import requests
+
+from .warm import Forked, warm
 
 T = TypeVar("T")
 
@@ -148,19 +149,11 @@ class Server:
             "OPCODE_DEMO": "0",
             **settings,
         }
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Forked | None = None
         self.log = sandbox.home / "server.log"
 
     def start(self) -> Server:
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "app:app"],
-                cwd=ROOT,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
+        self._process = warm().start(self._environment, self.log)
         until(self._answers, f"the server answers; its log is {self.log}", 60)
         return self
 
