@@ -26,7 +26,7 @@ class JsonClient:
         given = {
             "header": [f"Authorization: Basic {credentials}"],
             "suppress_origin": True,
-            "timeout": 20,
+            "timeout": 30,
             **options,
         }
         url = server.url.replace("http", "ws", 1) + path

@@ -29,7 +29,7 @@ USER, PASSWORD = "opcode", "for-the-tests"
 SYSTEM_PATH = os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin:/usr/bin:/bin"])
 
 
-def until(condition: Callable[[], T], what: str, timeout: float = 20.0) -> T:
+def until(condition: Callable[[], T], what: str, timeout: float = 30.0) -> T:
     """Wait until `condition` gives something true, and give that."""
     deadline = time.monotonic() + timeout
     while not (value := condition()):
@@ -208,6 +208,6 @@ class Server:
         assert self._process is not None
         assert self._process.poll() is None, self.log.read_text(encoding="utf-8")
         try:
-            return requests.get(f"{self.url}/healthz", timeout=5).ok
+            return requests.get(f"{self.url}/healthz", timeout=20).ok
         except (requests.ConnectionError, requests.Timeout):
             return False
