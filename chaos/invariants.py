@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import requests
 
-from opcode_htmx.runs.folder import Outcome
+from opcode_htmx.runs.record import Outcome
 from tests.support import PASSWORD, USER, processes_of
 
 from .clients import Page, load, shown

@@ -18,6 +18,8 @@ ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--disable-compo
 CUT_OFF = ("WebSocket connection to", "ERR_CONNECTION_REFUSED", "htmx:ws:error", "Failed to fetch")
 """What a browser says when the server has been killed under its page."""
 
+expect.set_options(timeout=20_000)  # a busy machine is no failure
+
 
 @contextmanager
 def launched() -> Iterator[Browser]:

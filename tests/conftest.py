@@ -11,6 +11,8 @@ import pytest
 from hypothesis import Phase, settings
 from playwright.sync_api import Browser
 
+from opcode_htmx.demo.messages_api import MessagesApi
+
 from .browser import Phone, launched
 from .support import Sandbox, Server, find_claude, missing, write_stand_in
 
@@ -56,6 +58,24 @@ def start_server() -> Iterator[Callable[..., Server]]:
         yield start
 
 
+@pytest.fixture
+def server_settings() -> dict[str, str]:
+    """More settings of `real_server`, for a module to choose."""
+    return {}
+
+
+@pytest.fixture
+def real_server(
+    sandbox: Sandbox,
+    claude: Path,
+    api: MessagesApi,
+    start_server: Callable[..., Server],
+    server_settings: dict[str, str],
+) -> Server:
+    """A server with the real CLI, and behind that the model that a module scripts: its `api`."""
+    return start_server(sandbox, claude, api.url, **server_settings)
+
+
 @pytest.fixture(scope="module")
 def shared_settings() -> dict[str, str]:
     """The settings of `shared_server`, for a module to choose."""
@@ -94,3 +114,9 @@ def open_phone(browser: Browser) -> Iterator[Callable[..., Phone]]:
     yield open_
     for phone in phones:
         phone.close()
+
+
+@pytest.fixture
+def phone(server: Server, open_phone: Callable[..., Phone]) -> Phone:
+    """One on the module's own `server`."""
+    return open_phone(server)

@@ -26,7 +26,8 @@ class JsonClient:
         given = {
             "header": [f"Authorization: Basic {credentials}"],
             "suppress_origin": True,
-            "timeout": 20,
+            "timeout": 30,
+            "skip_utf8_validation": True,  # it checks byte by byte; decoding checks as well
             **options,
         }
         url = server.url.replace("http", "ws", 1) + path

@@ -179,6 +179,7 @@ def next_prompt() -> dict[str, object] | None:
 
 def main() -> None:
     global SESSION
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # `nohup make test` has it ignored
     arguments = sys.argv[1:]
     if arguments == ["--version"]:
         print("2.1.330 (Claude Code)")

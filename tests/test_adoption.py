@@ -75,7 +75,7 @@ def wrote(text: str) -> Callable[[RunFolder], object]:
 
 
 def ended(run: Run) -> tuple[Outcome, str, int | None]:
-    assert run.join(10), f"the run is still {run.phase}"
+    assert run.join(30), f"the run is still {run.phase}"
     end = run.record.end
     assert end is not None
     assert record_on_disk(run)["end"]["outcome"] == end.outcome.value

@@ -44,7 +44,7 @@ def server(
         Scene("anything", "", [Text("Yes.")]),
     )
     with MessagesApi(scenes) as api:
-        yield start_server(sandbox, claude, api.url)
+        yield start_server(sandbox, claude, api.url, OPCODE_ASK_AHEAD="0")
         gate.set()
 
 

@@ -173,10 +173,8 @@ def test_every_tool_says_what_it_did_and_opens_to_the_details(
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [320, 360, 390, 1280])
 def test_no_card_makes_the_page_wider_than_the_screen(
     scheme: str,
-    width: int,
     sandbox: Sandbox,
     stand_in: Path,
     start_server: Callable[..., Server],
@@ -208,8 +206,7 @@ def test_no_card_makes_the_page_wider_than_the_screen(
         gave = {"type": "user", "uuid": f"u{number}", "message": {"content": [result]}}
         both = [call, {**gave, "tool_use_result": details}]
         steps += [["raw", json.dumps(each) + "\n"] for each in both]
-    size = {"width": width, "height": 800}
-    phone = open_phone(start_server(sandbox, stand_in), viewport=size, color_scheme=scheme)
+    phone = open_phone(start_server(sandbox, stand_in), color_scheme=scheme)
     phone.begin(sandbox.project, json.dumps(steps))
     expect(phone.page.locator(".block-tool")).to_have_count(len(tools), timeout=20_000)
     for open_ in (False, True):
@@ -217,10 +214,13 @@ def test_no_card_makes_the_page_wider_than_the_screen(
             "open => document.querySelectorAll('details').forEach(each => (each.open = open))",
             open_,
         )
-        assert phone.page.evaluate("document.documentElement.scrollWidth - innerWidth") == 0
-        wide = phone.page.evaluate(
-            """() => [...document.querySelectorAll(".block, .todos")]
-                .filter(each => each.getBoundingClientRect().right > innerWidth + 1)
-                .map(each => each.id)"""
-        )
-        assert wide == []
+        for width in (320, 360, 390, 1280):
+            phone.page.set_viewport_size({"width": width, "height": 800})
+            by = phone.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+            assert by == 0, (width, open_)
+            wide = phone.page.evaluate(
+                """() => [...document.querySelectorAll(".block, .todos")]
+                    .filter(each => each.getBoundingClientRect().right > innerWidth + 1)
+                    .map(each => each.id)"""
+            )
+            assert wide == [], (width, open_)

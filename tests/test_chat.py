@@ -210,7 +210,7 @@ def test_the_server_pings_again_and_again_until_the_client_is_gone() -> None:
                 raise ConnectionClosed
 
     client = Client()
-    with gevent.Timeout(5):
+    with gevent.Timeout(20):
         chat_socket.beat(client, every=0.01)  # type: ignore[arg-type]
     assert client.heard == ["ping"] * 3
 
@@ -333,7 +333,7 @@ def test_a_server_that_stops_says_come_back_and_the_run_goes_on(
         client.until("text_delta")
         stopping = threading.Thread(target=server.stop)
         stopping.start()
-        client.ws.settimeout(2)
+        client.ws.settimeout(10)
         assert client.close_code() == 1012
         stopping.join()
     server.start()
@@ -372,6 +372,7 @@ def real(
             api.url,
             OPCODE_TASK_FOLDER=str(sandbox.project),
             OPCODE_PERMISSION_MODE="default",
+            OPCODE_ASK_AHEAD="0",
         )
 
 

@@ -203,7 +203,7 @@ def test_one_who_looks_before_he_sends_is_not_overtaken(folder: RunFolder, copie
         gevent.sleep(0.1)
         assert logged(folder) == b""
         writer.send(b"first\n")
-    other.get(timeout=5)
+    other.get(timeout=20)
     assert logged(folder) == b"first\nsecond\n"
 
 
@@ -221,7 +221,7 @@ def test_a_process_that_ends_in_the_middle_of_a_line_takes_no_input(folder: RunF
         until(lambda: logged(folder), "the line is under way")
         process.kill()
         with pytest.raises(InputClosed, match="Claude has ended"):
-            sending.get(timeout=5)
+            sending.get(timeout=20)
 
 
 def test_a_process_that_never_reads_is_said_to_hang(

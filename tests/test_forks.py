@@ -6,7 +6,7 @@ import base64
 import json
 import re
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from opcode_htmx.claude import fork, history, subagents
 from opcode_htmx.demo.messages_api import MessagesApi, Scene, Text, ToolUse
 
 from .sessions import OpenSession, Session, title
-from .support import PASSWORD, USER, Sandbox, Server
+from .support import PASSWORD, USER, Server
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -45,10 +45,13 @@ def api() -> Iterator[MessagesApi]:
 
 
 @pytest.fixture
-def server(
-    sandbox: Sandbox, claude: Path, api: MessagesApi, start_server: Callable[..., Server]
-) -> Server:
-    return start_server(sandbox, claude, api.url)
+def server_settings() -> dict[str, str]:
+    return {"OPCODE_ASK_AHEAD": "0"}
+
+
+@pytest.fixture
+def server(real_server: Server) -> Server:
+    return real_server
 
 
 def blocks(session: OpenSession) -> dict[str, str]:

@@ -1,8 +1,9 @@
 """Every card and every control of the session page, with the real CLI, in six views.
 
-What the sessions hold stands in gallery.py. Each view opens all of them: two themes on two phones
-and a wide screen. What is wrong is collected, and reported at the end. With
-OPCODE_SCREENSHOTS=1 the views take the pictures for docs/gallery.md as they go.
+What the sessions hold stands in gallery.py. Each view opens all of them: two phones and a wide
+screen, and what is measured there is measured in both themes. What is wrong is collected, and
+reported at the end. With OPCODE_SCREENSHOTS=1 the views take the pictures for docs/gallery.md as
+they go.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Error, FilePayload, Locator, Page, expect
@@ -26,6 +28,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
 SLOW = 20_000
 READY = "Ready for the next prompt"
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 SIZES = {"small": (360, 740), "phone": (390, 844), "wide": (1280, 800)}
 
 
@@ -138,7 +141,6 @@ class View:
     phone: Phone
     gallery: Gallery
     size: str
-    theme: str
     wrong: list[str] = field(default_factory=list)
     phases: set[str] = field(default_factory=set)
     """Those whose status line was seen."""
@@ -150,6 +152,12 @@ class View:
     @property
     def width(self) -> int:
         return SIZES[self.size][0]
+
+    def themes(self) -> Iterator[str]:
+        """Be in one theme after the other."""
+        for theme in THEMES:
+            self.page.emulate_media(color_scheme=theme)
+            yield theme
 
     @contextmanager
     def looking_at(self, what: str) -> Iterator[None]:
@@ -175,10 +183,14 @@ class View:
 
     def picture(self, name: str, *parts: Locator, views: str = "phone") -> None:
         """A picture for the documents, where this view is one of those it is wanted of."""
-        # the pages around the cards look alike enough in dark to be shown once
-        if self.size in views.split() and (self.size, self.theme) != ("small", "dark"):
-            size = "" if self.size == "phone" else f"-{self.size}"
-            file = f"{name}{size}-{self.theme}"
+        if not pictures.WANTED or self.size not in views.split():
+            return
+        size = "" if self.size == "phone" else f"-{self.size}"
+        for theme in self.themes():
+            # the pages around the cards look alike enough in dark to be shown once
+            if (self.size, theme) == ("small", "dark"):
+                continue
+            file = f"{name}{size}-{theme}"
             with self.looking_at(f"picture {file}"):
                 pictures.take(self.page, file, self.gallery.sandbox, *parts)
 
@@ -189,18 +201,20 @@ class View:
     def fits(self, what: str, width: int = 0) -> None:
         """Nothing is wider than the screen, but for what scrolls in a box of its own."""
         width = width or self.width
-        by = self.page.evaluate("document.documentElement.scrollWidth") - width
-        with self.looking_at(f"{what} at {width} px"):
-            assert by <= 0, f"the page is {by} px wider than the screen"
-            assert self.page.evaluate(WIDE, width) == []
+        for theme in self.themes():
+            with self.looking_at(f"{what} at {width} px, {theme}"):
+                by = self.page.evaluate("document.documentElement.scrollWidth") - width
+                assert by <= 0, f"the page is {by} px wider than the screen"
+                assert self.page.evaluate(WIDE, width) == []
 
     def can_be_hit(self, what: str, selector: str) -> None:
         """Controls are as large as a thumb, and nothing lies over them."""
-        with self.looking_at(what):
-            assert self.page.locator(selector).count(), f"there is no {selector}"
-            assert self.page.locator(selector).evaluate_all(HIDDEN) == []
-            assert smaller_than_a_thumb(self.page) == []
-            assert too_small_to_type_in(self.page) == []
+        for theme in self.themes():
+            with self.looking_at(f"{what}, {theme}"):
+                assert self.page.locator(selector).count(), f"there is no {selector}"
+                assert self.page.locator(selector).evaluate_all(HIDDEN) == []
+                assert smaller_than_a_thumb(self.page) == []
+                assert too_small_to_type_in(self.page) == []
 
 
 WIDE = """width => [...document.querySelectorAll(
@@ -235,23 +249,22 @@ HIDDEN = """async controls => {
 
 
 @pytest.fixture
-def open_view(played: Gallery, open_phone: Callable[..., Phone]) -> Callable[[str, str], View]:
-    def open_(size: str, theme: str) -> View:
+def open_view(played: Gallery, open_phone: Callable[..., Phone]) -> Callable[[str], View]:
+    def open_(size: str) -> View:
         width, height = SIZES[size]
         hand = {"reduced_motion": "reduce"} if size == "wide" else pictures.PHONE
         viewport = {"width": width, "height": height}
-        phone = open_phone(played.server, viewport=viewport, color_scheme=theme, **hand)
-        return View(phone, played, size, theme)
+        phone = open_phone(played.server, viewport=viewport, **hand)
+        return View(phone, played, size)
 
     return open_
 
 
-# Two tests and not six, because each process that takes one of them plays all the sessions.
-@pytest.mark.parametrize("theme", ["light", "dark"])
+# One test and not three, because each process that takes one of them plays all the sessions.
 def test_every_card_and_every_control_on_two_phones_and_a_wide_screen(
-    open_view: Callable[[str, str], View], theme: str
+    open_view: Callable[[str], View],
 ) -> None:
-    views = [open_view(size, theme) for size in SIZES]
+    views = [open_view(size) for size in SIZES]
     for view in views:
         everything_is_there(view)
     wrong = [f"{view.size}: {each}" for view in views for each in view.wrong]
@@ -265,8 +278,7 @@ def everything_is_there(view: View) -> None:
     the_status_is_true_in_each_phase(view)
     the_composer_completes_and_attaches(view)
     options_menu_and_sheet_open(view)
-    if view.theme == "light":  # what moves does so in every theme alike
-        a_session_grows_and_is_left_and_managed(view)
+    a_session_grows_and_is_left_and_managed(view)
     other_pages(view)
     it_says_so_when_it_is_offline(view)
 
@@ -311,10 +323,11 @@ def in_answer(view: View) -> None:
         assert page.locator(".block-text pre").last.evaluate(wider), "the long line scrolls"
         if view.size != "wide":
             assert page.locator(".block-text .scroll").last.evaluate(wider), "the table scrolls"
-    background, text = view.page.evaluate(COLOURS)
-    with view.looking_at("colours"):
-        assert (background < 0.2 < 0.8 < text) == (view.theme == "dark")
-        assert (text < 0.2 < 0.8 < background) == (view.theme == "light")
+    for theme in view.themes():
+        background, text = view.page.evaluate(COLOURS)
+        with view.looking_at("colours"):
+            assert (background < 0.2 < 0.8 < text) == (theme == "dark")
+            assert (text < 0.2 < 0.8 < background) == (theme == "light")
     view.picture("thinking", view.page.locator(".block-thinking"))
     view.picture("wide", view.card("inside their box"))
     view.page.locator(".block-thinking summary").click()
@@ -543,7 +556,7 @@ def a_session_grows_and_is_left_and_managed(view: View) -> None:
         assert sum(page.evaluate("shifts")) < 0.05
         assert to_go(page) < 2, "the view goes along"
     address = page.url.partition("#")[0].removeprefix(view.gallery.server.url)
-    name = view.gallery.address[view.size + view.theme] = address
+    name = view.gallery.address[view.size] = address
     with view.looking_at("to the newest"):
         page.mouse.move(view.width / 2, 300)
         page.evaluate("scrollTo(0, 0)")
@@ -555,8 +568,8 @@ def a_session_grows_and_is_left_and_managed(view: View) -> None:
         expect(jump).to_be_hidden()
     with view.looking_at("new since you left"):
         page.goto("/runs")
-        view.gallery.prompt(view.size + view.theme, "Let it grow again")
-        view.gallery.shows(view.size + view.theme, "tokens in,", 2)
+        view.gallery.prompt(view.size, "Let it grow again")
+        view.gallery.shows(view.size, "tokens in,", 2)
         page.goto(f"{name}#end")
         page.locator("body[data-link=online]").wait_for()
         way = page.get_by_role("link", name="new blocks since you left")
@@ -569,7 +582,7 @@ def a_session_grows_and_is_left_and_managed(view: View) -> None:
     with view.looking_at("stop, rename, fork, delete, undo"):
         phone.button("Stop").click()
         expect(phone.status).to_have_text("Stopped by you.", timeout=SLOW)
-        title = f"Meadow {view.size} {view.theme}"
+        title = f"Meadow {view.size}"
         choose(view, lambda menu: menu.get_by_label("Name").fill(title), "Rename")
         expect(page.get_by_role("heading", name=title)).to_be_visible()
         choose(view, lambda menu: None, "Fork: a new session from here")
@@ -632,17 +645,15 @@ def it_says_so_when_it_is_offline(view: View) -> None:
     view.picture("status-offline", page.locator(".state"))
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
 def test_pages_with_nothing_to_show_and_the_login_in_every_size(
     sandbox: Sandbox,
     stand_in: Path,
     start_server: Callable[..., Server],
     open_phone: Callable[..., Phone],
-    theme: str,
 ) -> None:
     server = start_server(sandbox, stand_in)
-    phone = open_phone(server, color_scheme=theme)
-    stranger = open_phone(server, color_scheme=theme, http_credentials=None)
+    phone = open_phone(server)
+    stranger = open_phone(server, http_credentials=None)
     wrong = []
     for size, (width, height) in SIZES.items():
         for who, path, words in (
@@ -650,7 +661,7 @@ def test_pages_with_nothing_to_show_and_the_login_in_every_size(
             (phone, "/runs", "Nothing is running"),
             (stranger, "/login", "Log in to opcode"),
         ):
-            view = View(who, Gallery(server), size, theme)
+            view = View(who, Gallery(server), size)
             view.page.set_viewport_size({"width": width, "height": height})
             view.page.goto(path)
             with view.looking_at(path):

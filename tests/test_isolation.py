@@ -134,7 +134,7 @@ def test_a_malformed_frame_ends_its_socket_and_no_other(
 ) -> None:
     with connected(server) as other, connected(server, path_of(server, where)) as client:
         client.ws.sock.sendall(frame)
-        client.ws.settimeout(10)
+        client.ws.settimeout(30)
         with pytest.raises((websocket.WebSocketException, OSError)) as raised:
             while True:
                 opcode, _ = client.ws.recv_data(control_frame=True)

@@ -30,8 +30,9 @@ class Viewer:
 
     def __init__(self, server: Server, path: str, cursor: str = "", **options: Any) -> None:
         url = server.url.replace("http", "ws", 1) + f"{path}/live?cursor={cursor}"
-        given = {"cookie": cookie(server), "origin": server.url, "timeout": 20, **options}
-        self.ws: Any = websocket.create_connection(url, **given)
+        given = {"cookie": cookie(server), "origin": server.url, "timeout": 30, **options}
+        # That check goes byte by byte; decoding a message checks it as well.
+        self.ws: Any = websocket.create_connection(url, skip_utf8_validation=True, **given)
         self.cursor = cursor
         self.messages: list[str] = []
 

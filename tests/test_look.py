@@ -119,11 +119,6 @@ def server(sandbox: Sandbox, stand_in: Path, start_server: StartServer) -> Serve
     return start_server(sandbox, stand_in)
 
 
-@pytest.fixture
-def phone(server: Server, open_phone: OpenPhone) -> Phone:
-    return open_phone(server)
-
-
 def play(phone: Phone, sandbox: Sandbox, *steps: list[object]) -> None:
     phone.begin(sandbox.project, json.dumps(steps))
 
@@ -204,6 +199,10 @@ def to_go(page: Page) -> float:
     )
 
 
+def is_at_the_end(page: Page) -> None:
+    until(lambda: to_go(page) < 2, "the end of the transcript is in view")
+
+
 def top_of(phone: Phone, number: int) -> float:
     box = answer(phone, number).bounding_box()
     assert box is not None
@@ -213,9 +212,8 @@ def top_of(phone: Phone, number: int) -> float:
 # Every page
 
 
-@pytest.mark.parametrize("width", [320, 390, 1280])
 def test_no_page_is_wider_than_the_screen(
-    phone: Phone, sandbox: Sandbox, server: Server, open_phone: OpenPhone, width: int
+    phone: Phone, sandbox: Sandbox, server: Server, open_phone: OpenPhone
 ) -> None:
     folder = sandbox.config_dir / "projects" / "-home-me-long"
     folder.mkdir(parents=True)
@@ -239,12 +237,13 @@ def test_no_page_is_wider_than_the_screen(
         ),
         (stranger.page, ("/login",)),
     ):
-        page.set_viewport_size({"width": width, "height": 700})
         for path in paths:
             page.goto(path)
             open_every_card(page)
-            if (by := sticks_out(page)) > 0:
-                wide.append((path, by))
+            for width in (320, 390, 1280):
+                page.set_viewport_size({"width": width, "height": 700})
+                if (by := sticks_out(page)) > 0:
+                    wide.append((path, width, by))
     assert wide == []
 
 
@@ -293,23 +292,24 @@ def test_whatever_has_the_focus_shows_it(phone: Phone, sandbox: Sandbox) -> None
 # The dock
 
 
-@pytest.mark.parametrize(("width", "height"), [(390, 844), (360, 640), (320, 568), (1280, 800)])
-def test_the_controls_are_in_view_and_nothing_covers_them(
-    phone: Phone, sandbox: Sandbox, width: int, height: int
-) -> None:
-    phone.page.set_viewport_size({"width": width, "height": height})
+def test_the_controls_are_in_view_and_nothing_covers_them(phone: Phone, sandbox: Sandbox) -> None:
+    page = phone.page
     play(phone, sandbox, *texts(20), ["wait", "/nowhere"])
     answers_are_there(phone, 20)
     controls = "#composer textarea, #composer .button, .topbar .back"
-    assert phone.page.locator(controls).count() == 5
-    assert covered(phone.page, controls) == []
-    phone.page.evaluate("scrollTo(0, 0)")
-    assert covered(phone.page, controls) == [], "also far from the end"
-    row = [phone.page.locator(each).bounding_box() for each in ("#prompt", "#stop button", ".send")]
-    bottoms = {box["y"] + box["height"] for box in row if box}
-    assert len(bottoms) == 1, "one row"
-    assert row[0] is not None
-    assert row[0]["width"] >= 0.4 * min(width, 800), "the text field takes the width"
+    assert page.locator(controls).count() == 5
+    for width, height in ((390, 844), (360, 640), (320, 568), (1280, 800)):
+        page.set_viewport_size({"width": width, "height": height})
+        page.evaluate("scrollTo(0, document.scrollingElement.scrollHeight)")
+        is_at_the_end(page)
+        assert covered(page, controls) == [], width
+        page.evaluate("scrollTo(0, 0)")
+        assert covered(page, controls) == [], f"also far from the end, {width}"
+        row = [page.locator(each).bounding_box() for each in ("#prompt", "#stop button", ".send")]
+        bottoms = {box["y"] + box["height"] for box in row if box}
+        assert len(bottoms) == 1, f"one row, {width}"
+        assert row[0] is not None
+        assert row[0]["width"] >= 0.4 * min(width, 800), "the text field takes the width"
 
 
 def test_a_long_prompt_grows_the_field_to_a_third_of_the_screen_and_no_further(
@@ -326,7 +326,7 @@ def test_a_long_prompt_grows_the_field_to_a_third_of_the_screen_and_no_further(
         heights.append(box["height"])
     assert heights[0] < heights[1] < heights[2] <= 844 / 3
     assert covered(phone.page, "#composer textarea, #composer .button") == []
-    assert to_go(phone.page) < 2, "the end of the transcript stays in view"
+    is_at_the_end(phone.page)
 
 
 def test_a_keyboard_that_shrinks_the_page_leaves_dock_and_end_in_view(
@@ -335,7 +335,7 @@ def test_a_keyboard_that_shrinks_the_page_leaves_dock_and_end_in_view(
     play(phone, sandbox, *texts(20), ["wait", "/nowhere"])
     answers_are_there(phone, 20)
     phone.page.set_viewport_size({"width": 390, "height": 420})
-    until(lambda: to_go(phone.page) < 2, "the end is in view again")
+    is_at_the_end(phone.page)
     assert covered(phone.page, "#composer textarea, #composer .button") == []
 
 
@@ -386,11 +386,11 @@ def test_without_a_socket_the_page_says_so_in_red(phone: Phone, sandbox: Sandbox
 def test_at_the_end_the_view_goes_along(phone: Phone, sandbox: Sandbox, gate: Gate) -> None:
     play(phone, sandbox, *texts(20), gate.step, *texts(20, begin=20))
     answers_are_there(phone, 20)
-    assert to_go(phone.page) < 2
+    is_at_the_end(phone.page)
     gate.open()
     answers_are_there(phone, 40)
     expect(phone.status).to_have_text("Ready for the next prompt")
-    assert to_go(phone.page) < 2
+    is_at_the_end(phone.page)
     expect(phone.page.locator("#jump")).to_be_hidden()
 
 
@@ -412,7 +412,7 @@ def test_scrolled_up_the_text_stays_where_it_is_and_a_button_leads_to_the_end(
     assert covered(phone.page, "#jump") == []
     jump.click()
     expect(jump).to_be_hidden()
-    assert to_go(phone.page) < 2
+    is_at_the_end(phone.page)
 
 
 def test_a_finger_that_moves_up_a_little_is_not_pulled_back(
@@ -564,5 +564,5 @@ def take(phone: Phone, name: str, sandbox: Sandbox) -> None:
             document.scrollingElement.scrollTop = document.scrollingElement.scrollHeight;
         }"""
     )
-    assert to_go(phone.page) < 2
+    is_at_the_end(phone.page)
     pictures.take(phone.page, name, sandbox)

@@ -37,8 +37,13 @@ def api() -> Iterator[MessagesApi]:
 
 
 @pytest.fixture
-def server(sandbox: Sandbox, claude: Path, api: MessagesApi, start_server: StartServer) -> Server:
-    return start_server(sandbox, claude, api.url)
+def server_settings() -> dict[str, str]:
+    return {"OPCODE_ASK_AHEAD": "0"}
+
+
+@pytest.fixture
+def server(real_server: Server) -> Server:
+    return real_server
 
 
 # --- names ----------------------------------------------------------------------------------

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import FilePayload, expect
@@ -30,15 +29,8 @@ def api() -> Iterator[MessagesApi]:
 
 
 @pytest.fixture
-def server(
-    sandbox: Sandbox, claude: Path, api: MessagesApi, start_server: Callable[..., Server]
-) -> Server:
-    return start_server(sandbox, claude, api.url)
-
-
-@pytest.fixture
-def phone(server: Server, open_phone: Callable[..., Phone]) -> Phone:
-    return open_phone(server)
+def server(real_server: Server) -> Server:
+    return real_server
 
 
 def open_new(phone: Phone, sandbox: Sandbox) -> None:

@@ -109,7 +109,7 @@ def test_a_claude_that_hangs_is_ended_in_time_with_all_that_it_has_started(
     began = time.monotonic()
     with pytest.raises(NoOffer, match="no answer within 1 s"):
         inquiry.ask(hangs, sandbox.environment(), sandbox.project, seconds=1)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
     assert left_in(sandbox) == []
 
 

@@ -169,7 +169,7 @@ def test_what_is_in_force_is_shown_and_the_models_outlive_the_run_and_the_server
     assert [c.value for c in mode.choices] == ["default", "acceptEdits", "plan"]
     assert (mode.chosen, view.now) == ("default", "Claude’s default model · asks first")
     run.stop()
-    assert run.join(10)
+    assert run.join(30)
     room.restart()
     chooser = Chooser(choosing(room), 60)
     choosing(room).choose(session, model="opus", effort="low", keep_running=False)

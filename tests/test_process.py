@@ -181,7 +181,7 @@ def test_the_exit_status_of_an_adopted_process_is_not_known(start: Start) -> Non
     assert adopted is not None
     waiting = gevent.spawn(adopted.wait)
     sleeper.terminate()
-    assert waiting.get(timeout=5) is None
+    assert waiting.get(timeout=20) is None
     assert not adopted.alive()
 
 

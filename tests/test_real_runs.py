@@ -145,7 +145,7 @@ def test_a_stop_closes_the_turn_and_the_session_goes_on_where_it_was(
     first = room.prompt("A gated answer", session)
     until(lambda: streamed(first).strip() == FIRST_HALF, "half of the answer is there")
     first.stop()
-    assert first.join(10)
+    assert first.join(30)
     end = first.record.end
     assert end is not None
     assert (end.outcome, end.cause) == (Outcome.CANCELLED, "Stopped by you.")
@@ -169,7 +169,7 @@ def test_a_stop_ends_the_tool_that_runs_in_its_own_session(room: Room, stage: St
     until(stage.background.exists, "the tool runs")
     assert len(room.marked_processes()) > 1
     run.stop()
-    assert run.join(10)
+    assert run.join(30)
     assert not room.marked_processes()
     assert "[Request interrupted by user" in history_of(room, run.record.session_id)
 
@@ -178,7 +178,7 @@ def test_a_stop_withdraws_an_open_request(room: Room, stage: Stage) -> None:
     run = room.prompt("Make the file")
     asked(run)
     run.stop()
-    assert run.join(10)
+    assert run.join(30)
     assert run.state.asks == {}
     assert not stage.made.exists()
     assert "[Request interrupted by user" in history_of(room, run.record.session_id)
@@ -188,7 +188,7 @@ def test_a_sigterm_from_outside_interrupts_the_run(room: Room) -> None:
     run = idle(room.prompt("Hello"))
     assert run.record.pid is not None
     psutil.Process(run.record.pid).terminate()
-    assert run.join(10)
+    assert run.join(30)
     end = run.record.end
     assert end is not None
     assert end.outcome in (Outcome.INTERRUPTED, Outcome.COMPLETED)  # it exits with 143, or 0
@@ -224,7 +224,7 @@ def test_a_server_that_ends_during_a_request_is_replaced_and_its_answer_counts(
     idle(run)
     assert stage.made.exists()
     run.stop()
-    assert run.join(10)
+    assert run.join(30)
     assert run.record.end is not None
     assert run.record.end.outcome is Outcome.CANCELLED
     assert not room.marked_processes()

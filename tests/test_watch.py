@@ -17,7 +17,7 @@ from opcode_htmx.runs.watch import FolderWatcher, InotifyWatcher, PollingWatcher
 
 from .supervision import until
 
-SOON = 5.0
+SOON = 20.0
 LONG_ENOUGH = 4 * watch.POLL_SECONDS
 """Seconds in which a change would certainly have been told of."""
 

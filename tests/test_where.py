@@ -104,7 +104,7 @@ def test_the_status_says_what_goes_on_and_counts_without_being_told(
     clock = phone.page.locator("#since time")
     expect(clock).to_have_text(re.compile(r"^\d+ s$"))
     told, first = len(messages), int(clock.inner_text().split()[0])
-    expect(clock).to_have_text(f"{first + 2} s")
+    until(lambda: int(clock.inner_text().split()[0]) >= first + 2, "it counts")
     assert len(messages) == told
     expect(phone.page.locator("#usage")).to_have_text("Context 45% · Cost so far $0.12")
 
@@ -144,7 +144,7 @@ def test_a_session_that_asks_is_told_of_on_every_page_until_it_is_answered(
     assert other.page.title() == "Projects · opcode"
     asking = begin(server, ["ask", "request-1"])
 
-    expect(phone.page).to_have_title(f"(1) {title}", timeout=10_000)
+    expect(phone.page).to_have_title(f"(1) {title}")
     badge = phone.page.get_by_role("link", name="1 other session needs you")
     expect(badge).to_be_visible()
     other.lock()
@@ -159,7 +159,7 @@ def test_a_session_that_asks_is_told_of_on_every_page_until_it_is_answered(
     other.page.wait_for_url(f"**{asking}*")
     assert not other.page.title().startswith("("), "not of itself"
     other.button("Allow").click()
-    expect(phone.page).to_have_title(title, timeout=10_000)
+    expect(phone.page).to_have_title(title)
     expect(phone.page.locator("#needs")).to_be_hidden()
 
 
@@ -400,7 +400,7 @@ def test_who_looks_at_a_session_that_is_deleted_elsewhere_is_told(
     phone = open_phone(server)
     open_session(phone, past)
     assert server.post(f"{past}/delete", {}).status_code == 303
-    expect(phone.status).to_have_text("Cut off. Reload the page.", timeout=10_000)
+    expect(phone.status).to_have_text("Cut off. Reload the page.")
     phone.forgiven.append("404")
     phone.page.reload()
     expect(phone.page.get_by_role("heading", name="Not found")).to_be_visible()
