@@ -87,13 +87,33 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.record_path = path / "run.json"
-        self.input_pipe = path / "in"
-        self.input_log = path / "in.ndjson"
-        self.input_cut = path / "in.cut"
+
+    # Not kept, because a run that is over is: they would be a quarter of the memory that it takes
+
+    @property
+    def record_path(self) -> Path:
+        return self.path / "run.json"
+
+    @property
+    def input_pipe(self) -> Path:
+        return self.path / "in"
+
+    @property
+    def input_log(self) -> Path:
+        return self.path / "in.ndjson"
+
+    @property
+    def input_cut(self) -> Path:
         """Exists once a part of a line is in the pipe: what comes behind it would be garbled."""
-        self.output = path / "out.ndjson"
-        self.errors = path / "err.log"
+        return self.path / "in.cut"
+
+    @property
+    def output(self) -> Path:
+        return self.path / "out.ndjson"
+
+    @property
+    def errors(self) -> Path:
+        return self.path / "err.log"
 
     @classmethod
     def create(cls, root: Path, run_id: str) -> RunFolder:

@@ -17,6 +17,7 @@ from gevent.lock import BoundedSemaphore
 
 from ..claude import outgoing, stream
 from ..claude.messages import ImageContent, Json, PermissionRequest
+from ..hub import give_way
 from . import stopping
 from .ending import how_it_ended
 from .folder import InputClosed, InputFull, Outcome, RunEnd, RunFolder, RunRecord
@@ -259,7 +260,7 @@ class Run:
                         self.idle_since = time.time()
                     if count % LINES_PER_TURN_OF_THE_HUB == 0:
                         self.changed.notify()
-                        gevent.sleep(0)
+                        give_way()
         self.changed.notify()
 
     # --- the end ----------------------------------------------------------------------------
@@ -289,3 +290,5 @@ class Run:
         self._ended.set()
         self._files_changed.set()
         self.changed.notify()
+        # A run that is over is kept for long; what followed it need not be
+        self._process, self._greenlets = None, []
