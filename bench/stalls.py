@@ -18,7 +18,6 @@ HISTORY_BYTES = 20_000_000
 LONG_ANSWER = 100_000
 """Characters of one answer among the others."""
 
-FIRST_BLOCK = "00000000-0000-4000-8000-000000000001"
 LIMIT = Target("worst", 50)
 
 
@@ -42,7 +41,6 @@ def ways(address: str) -> dict[str, str]:
     return {
         "The page of a session of 20 MB, first": address,
         "The page again": address,
-        "Its first block and all behind it": f"{address}?from={FIRST_BLOCK}",
         "Search in it": f"{address}/search?q=the",
         "Its history as JSON": api,
         "Taken along as Markdown": f"{address}/export.md",
