@@ -8,7 +8,19 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from . import api, document, growth, json_lines, latency, lighthouse, load, page, smooth
+from . import (
+    api,
+    document,
+    growth,
+    json_lines,
+    latency,
+    lighthouse,
+    lives,
+    load,
+    page,
+    smooth,
+    stalls,
+)
 from .figures import Figure, table
 
 PARTS: dict[str, Callable[[], Sequence[Figure]]] = {
@@ -19,6 +31,8 @@ PARTS: dict[str, Callable[[], Sequence[Figure]]] = {
     "growth": growth.measure,
     "smooth": smooth.measure,
     "load": load.measure,
+    "lives": lives.measure,
+    "stalls": stalls.measure,
     "lighthouse": lighthouse.measure,
 }
 

@@ -103,7 +103,7 @@ def under(crowd: Crowd, seconds: float) -> Seen:
             worker = worker_of(server)
             seen = Seen()
             seen.idle_memory = worker.memory_info().rss / MB
-            seen.idle_held = _health(server)["worst_ms"]
+            seen.idle_held = health(server)["worst_ms"]
             addresses = [latency.begin(server) for _ in range(crowd.runs)]
             with ExitStack() as stack:
                 told = _groups(crowd, addresses)
@@ -112,8 +112,8 @@ def under(crowd: Crowd, seconds: float) -> Seen:
                     for name, group in told.items()
                 }
                 _watch(server, worker, addresses, seconds, clients, seen)
-            health = _health(server)
-            seen.longest_held, seen.stalls = health["worst_ms"], health["stalls"]
+            after = health(server)
+            seen.longest_held, seen.stalls = after["worst_ms"], after["stalls"]
             return seen
 
 
@@ -128,7 +128,8 @@ def worker_of(server: Server) -> psutil.Process:
     return workers[0]
 
 
-def _health(server: Server) -> dict[str, Any]:
+def health(server: Server) -> dict[str, Any]:
+    """What the server says of its hub."""
     data: dict[str, Any] = server.get("/api/health").json()["data"]
     return data
 

@@ -7,13 +7,15 @@ however long that takes, before it looks at the sockets again.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 import gevent
 from gevent.hub import Waiter
 from gevent.lock import BoundedSemaphore
+
+T = TypeVar("T")
 
 SLICE = 0.004
 """Seconds for which one may work before one gives way."""
@@ -51,6 +53,14 @@ class Pace:
         if perf_counter() - self._since > SLICE:
             give_way()
             self._since = perf_counter()
+
+
+def paced(pieces: Iterable[T]) -> Iterator[T]:
+    """The same pieces, giving way in between: a socket with room for them would not wait."""
+    pace = Pace()
+    for piece in pieces:
+        yield piece
+        pace.step()
 
 
 class Background:

@@ -376,3 +376,42 @@ def test_the_cost_of_growing_text_does_not_grow_with_its_length() -> None:
     growing = parts_of("A paragraph of text.\n\n" * 400, *range(0, 10_000, 11))
     assert len(growing.parts) == 400
     assert max(len(part.text) for part in growing.parts) < 30
+
+
+WORDS_AND_MARKS = (
+    *("*a*", "**b**", "`c`", "~~d~~", "***", "text ", "- x\n", "1. y\n", "> q\n", "# h\n", "<b>"),
+    *("&amp;", "&", '"', "'", "[l](http://x)", "<script>", "\n", "\n\n", "  \n", "\r\n", "\0"),
+    *("\x85", "\u00a0", "\ufdd0", "\ufffe", "```\n", "|a|\n|-|\n|b|\n", "- [x] z\n", "\u2028"),
+)
+
+
+@given(st.text() | st.lists(st.sampled_from(WORDS_AND_MARKS), max_size=20).map("".join))
+@settings(max_examples=500, deadline=None)
+def test_what_does_not_pass_bleach_is_what_bleach_would_leave_as_it_is(words: str) -> None:
+    rendered = str(render(words))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(markdown, "_is_bare", lambda html: False)
+        assert rendered == str(render(words))
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<p>a</p><script>",
+        '<p class="a">b</p>',
+        "<p>a</em></p>",
+        "<p><em>a</p></em>",
+        "</p>",
+        "<p>",
+        "<p>&#106;</p>",
+        "<p>&lt</p>",
+        "<div>a</div>",
+        "<a>b</a>",
+        "<p >a</p>",
+        "<P>a</P>",
+        "<p>\0</p>",
+        "<p>\ud800</p>",
+    ],
+)
+def test_in_doubt_bleach_decides(html: str) -> None:
+    assert not markdown._is_bare(html)

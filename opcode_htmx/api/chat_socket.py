@@ -20,13 +20,14 @@ from pydantic import ValidationError
 from simple_websocket import ConnectionClosed, Server
 
 from ..claude import outgoing, sessions
+from ..hub import Pace
 from ..runs.tail import LineReader
 from ..web.access import login_id
 from ..web.sockets import INTERNAL_ERROR, POLICY_VIOLATION, OpenSockets, be_patient
 from .chat_telling import ChatTelling, Message
 from .chats import Chats
 from .commands import BadCommand, command_in
-from .following import LINES_PER_TURN_OF_THE_HUB, pass_on
+from .following import pass_on
 from .frames import Wire, text_frame
 from .lines import Item, SessionLines
 from .messages import FROM_CHAT, Beat, ChatCancel, FromChat, PermissionResponse, UserMessage
@@ -178,12 +179,12 @@ class ChatSocket:
         newest: deque[Message] = deque(maxlen=BACKLOG)
         count = 0
         of_runs = (telling.messages(item) for item in lines.read())
-        for number, messages in enumerate(chain(self._history(telling), of_runs), start=1):
+        pace = Pace()
+        for messages in chain(self._history(telling), of_runs):
             for message in messages:
                 newest.append(message)
                 count += 1
-            if number % LINES_PER_TURN_OF_THE_HUB == 0:
-                gevent.sleep(0)
+            pace.step()
         open_asks = [ask for ask in telling.asks.values() if ask not in newest]
         told = [*newest, *open_asks]
         backlog: Message = {"type": "backlog", "skipped": count - len(told), "count": len(told)}

@@ -7,16 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-import gevent
-
+from ..hub import Pace
 from .frames import Wire
 from .lines import Item, SessionLines
 
 BATCH_BYTES = 64 * 1024
 """How much is gathered of a burst before it is sent."""
-
-LINES_PER_TURN_OF_THE_HUB = 500
-"""For lines of which the client is told nothing, or little."""
 
 
 def pass_on(
@@ -43,15 +39,14 @@ def send(wire: Wire, items: Iterable[Item], frames: Callable[[Item], Iterable[by
     """Send what `frames` makes of `items`, many at a time. Raises ConnectionClosed."""
     batch: list[bytes] = []
     size = 0
-    for count, item in enumerate(items, start=1):
+    pace = Pace()
+    for item in items:
         for frame in frames(item):
             batch.append(frame)
             size += len(frame)
         if size >= BATCH_BYTES:
             wire.write(batch)
             batch, size = [], 0
-            gevent.sleep(0)
-        elif count % LINES_PER_TURN_OF_THE_HUB == 0:
-            gevent.sleep(0)
+        pace.step()
     if batch:
         wire.write(batch)

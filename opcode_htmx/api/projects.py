@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import gevent
 from flask import Blueprint, Response
 
 from ..claude import history, sessions, tasks
+from ..hub import give_way
 from ..web.pages import SessionLookup
 from . import models
 from .envelope import JSON, answer
@@ -80,6 +80,6 @@ def _in_pieces(values: Iterator[bytes]) -> Iterator[bytes]:
         if size >= PIECE:
             yield b"".join(piece)
             piece, size = [], 0
-            gevent.sleep(0)
+            give_way()
     piece.append(b'],"error":null}')
     yield b"".join(piece)

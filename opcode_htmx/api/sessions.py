@@ -6,13 +6,13 @@ import time
 import uuid
 from typing import Any
 
-import gevent
 from flask import Blueprint, Response, jsonify, request, url_for
 from pydantic import ValidationError
 from werkzeug.exceptions import BadRequest, MethodNotAllowed, UnsupportedMediaType
 from werkzeug.wrappers import Response as BaseResponse
 
 from ..claude import command
+from ..hub import Pace
 from ..runs.run import Run
 from ..runs.supervisor import Supervisor
 from ..web.forms import BadForm
@@ -180,7 +180,8 @@ def _some(reader: SessionLines, limit: int) -> tuple[list[dict[str, Any]], Curso
     found: list[dict[str, Any]] = []
     size = 0
     cursor = reader.cursor
-    for number, item in enumerate(reader.read(), start=1):
+    pace = Pace()
+    for item in reader.read():
         cursor = item.cursor
         if item.kind is Kind.END:
             continue
@@ -188,8 +189,7 @@ def _some(reader: SessionLines, limit: int) -> tuple[list[dict[str, Any]], Curso
         size += len(item.data)
         if len(found) >= limit or size >= MAX_OUTPUT_BYTES:
             break
-        if number % 1000 == 0:
-            gevent.sleep(0)
+        pace.step()
     return found, cursor
 
 

@@ -42,17 +42,43 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.record_path = path / "run.json"
-        self.input_pipe = path / "in"
-        self.input_log = path / "in.ndjson"
-        self.input_cut = path / "in.cut"
+
+    # Not kept, because a run that is over is: they would be a quarter of the memory that it takes
+
+    @property
+    def record_path(self) -> Path:
+        return self.path / "run.json"
+
+    @property
+    def input_pipe(self) -> Path:
+        return self.path / "in"
+
+    @property
+    def input_log(self) -> Path:
+        return self.path / "in.ndjson"
+
+    @property
+    def input_cut(self) -> Path:
         """Exists once a part of a line is in the pipe: what comes behind it would be garbled."""
-        self.output = path / "out.ndjson"
-        self.errors = path / "err.log"
-        self.stop_request = path / "stop.json"
+        return self.path / "in.cut"
+
+    @property
+    def output(self) -> Path:
+        return self.path / "out.ndjson"
+
+    @property
+    def errors(self) -> Path:
+        return self.path / "err.log"
+
+    @property
+    def stop_request(self) -> Path:
         """Exists once the run is to end; whoever owns it sees to that."""
-        self.owner = path / "owner"
+        return self.path / "stop.json"
+
+    @property
+    def owner(self) -> Path:
         """Locked by the worker that waits for the run's end and records it."""
+        return self.path / "owner"
 
     @classmethod
     def create(cls, root: Path, name: str) -> RunFolder:

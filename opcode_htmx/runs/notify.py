@@ -12,9 +12,12 @@ class Broadcast:
     never missed, and many changes are one wake-up.
     """
 
+    __slots__ = ("_event", "_version")
+
     def __init__(self) -> None:
         self._version = 0
-        self._event = Event()
+        self._event: Event | None = None
+        """There as long as somebody waits: most of the time nobody does."""
 
     @property
     def version(self) -> int:
@@ -22,11 +25,14 @@ class Broadcast:
 
     def notify(self) -> None:
         self._version += 1
-        event, self._event = self._event, Event()
-        event.set()
+        event, self._event = self._event, None
+        if event is not None:
+            event.set()
 
     def wait(self, seen: int, timeout: float | None = None) -> int:
         """Wait until the version differs from `seen`, or `timeout` seconds; give the version."""
         if self._version == seen:
+            if self._event is None:
+                self._event = Event()
             self._event.wait(timeout)
         return self._version

@@ -105,6 +105,7 @@ class Owner:
         except OSError:  # the folder is gone or the disk is full; the run is over all the same
             log.exception("the end of run %s could not be recorded", run.id)
         run.conclude(record)
+        run.owner = None
         self._release()
 
     def let_go(self) -> None:

@@ -19,6 +19,7 @@ from gevent.lock import BoundedSemaphore
 
 from ..claude import outgoing, stream
 from ..claude.messages import ImageContent, Json, PermissionRequest
+from ..hub import give_way
 from .folder import InputClosed, InputFull, RunFolder
 from .notify import Broadcast
 from .phases import Event, Phase, Verb, why_not
@@ -276,7 +277,7 @@ class Run:
                         self.idle_since = time.time()
                     if count % LINES_PER_TURN_OF_THE_HUB == 0:
                         self.changed.notify()
-                        gevent.sleep(0)
+                        give_way()
         self.changed.notify()
 
     # --- what is recorded -------------------------------------------------------------------
@@ -319,3 +320,7 @@ class Run:
         self._ended.set()
         self._files_changed.set()
         self.changed.notify()
+        # A run that is over is kept for long; what followed it need not be
+        self._process, self._greenlets = None, []
+        # A run that is over is kept for long; what followed it need not be
+        self._follower = None

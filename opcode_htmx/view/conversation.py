@@ -12,16 +12,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import gevent
 from gevent.lock import BoundedSemaphore
 
 from ..claude import stream
 from ..claude.messages import Message
 from ..claude.subagents import Subagents
+from ..hub import Pace
 from ..runs.notify import Broadcast
 from ..runs.phases import Phase
 from ..runs.record import Outcome
-from ..runs.run import LINES_PER_TURN_OF_THE_HUB, Run
+from ..runs.run import Run
 from ..runs.tail import LineReader
 from .aside import error_lines
 from .blocks import Block
@@ -208,10 +208,10 @@ class Conversation:
         return taken
 
     def _fold(self, segment: Segment, last: bool = False) -> None:
-        for count, (message, end) in enumerate(_messages(segment, last), start=1):
+        pace = Pace()
+        for message, end in _messages(segment, last):
             segment.transcript.feed(message, end)
-            if count % LINES_PER_TURN_OF_THE_HUB == 0:
-                gevent.sleep(0)
+            pace.step()
 
     def _ordered(self) -> list[Segment]:
         return [self._segments[number] for number in sorted(self._segments)]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from jinja2 import Environment
 from markupsafe import Markup
 
+from ..hub import Pace
 from .blocks import Block
-from .fragments import Fragments
+from .fragments import Fragments, render_parts
 from .tools import Cut
 
 
@@ -23,6 +24,15 @@ class WholeBlocks(Fragments):
     def block(self, block: Block) -> Markup:
         html: Markup = self._macros.block(block, self.block)  # type: ignore[attr-defined]
         return html
+
+
+def with_parts(blocks: Iterable[Block]) -> Iterator[Block]:
+    """The same blocks, with the parts of their texts rendered, giving way to others in between."""
+    pace = Pace()
+    for block in blocks:
+        for _ in render_parts(block, -1):
+            pace.step()
+        yield block
 
 
 def style_address(files: Iterable[Path]) -> str:

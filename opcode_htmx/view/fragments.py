@@ -14,6 +14,7 @@ from hashlib import sha256
 from jinja2 import Environment
 from markupsafe import Markup
 
+from ..hub import Pace
 from . import clock, diff, images, permissions, tools
 from .blocks import Block, TextBlock
 from .conversation import Change
@@ -72,14 +73,16 @@ class Fragments:
             block.html = (revision, html)
         return block.html[1]
 
+    def render(self, blocks: Iterable[Block]) -> None:
+        """Render blocks that will be asked for, giving way to others in between."""
+        pace = Pace()
+        for _ in self.prepare(Change(block, -1) for block in blocks):
+            pace.step()
+
     def prepare(self, changes: Iterable[Change]) -> Iterator[None]:
         """Render what `changes` will need, a piece at each step, for who must not work for long."""
         for change in changes:
-            for block in _inside_first(change.block):
-                for part in block.markdown.parts if isinstance(block, TextBlock) else ():
-                    if part.revision > change.since:
-                        part.html  # noqa: B018 - it is kept
-                        yield
+            yield from render_parts(change.block, change.since)
             if not _sent_in_parts(change):
                 self.block(change.block)
                 yield
@@ -112,10 +115,14 @@ def _sent_in_parts(change: Change) -> bool:
     return isinstance(change.block, TextBlock) and change.block.born <= change.since
 
 
-def _inside_first(block: Block) -> Iterator[Block]:
+def render_parts(block: Block, since: int) -> Iterator[None]:
+    """Render the texts of a block, and of those in it, a part at each step."""
     for child in block.children:
-        yield from _inside_first(child)
-    yield block
+        yield from render_parts(child, since)
+    for part in block.markdown.parts if isinstance(block, TextBlock) else ():
+        if part.revision > since:
+            part.html  # noqa: B018 - it is kept
+            yield
 
 
 def _newest_revision(block: Block) -> int:

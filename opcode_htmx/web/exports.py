@@ -8,9 +8,10 @@ from pathlib import Path
 
 from flask import Response, send_file, stream_template
 
+from ..hub import paced
 from ..view import source
 from ..view.blocks import Block
-from ..view.export import WholeBlocks, style_address
+from ..view.export import WholeBlocks, style_address, with_parts
 from ..view.screens import Screen, Screens
 from .pages import SessionLookup, title_of
 
@@ -56,7 +57,7 @@ class Exports:
             "export.html",
             title=name,
             folder=screen.folder,
-            blocks=blocks,
+            blocks=with_parts(blocks),
             render=WholeBlocks(self._screens.environment, screen.folder).block,
             style=style_address(self._static / each for each in STYLES),
         )
@@ -76,7 +77,7 @@ class Exports:
 
 
 def _download(pieces: Iterator[str], mimetype: str, name: str, ending: str) -> Response:
-    response = Response(pieces, mimetype=mimetype)
+    response = Response(paced(pieces), mimetype=mimetype)
     response.headers.set("Content-Disposition", "attachment", filename=_file_name(name, ending))
     return response
 

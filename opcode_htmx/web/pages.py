@@ -134,6 +134,7 @@ def blueprint(
         marked = next((block.id for block in blocks if dom_id(block.id) == read), "")
         marks.look(session_id)
         shown = window.newest(blocks, request.args.get("from"), marked)
+        screen.fragments.render(shown.blocks)
         return render_template(
             "session.html",
             title=lookup.title(project_id, session_id) or title_of(blocks),
@@ -165,6 +166,7 @@ def blueprint(
         shown = window.before(blocks, request.args.get("before", ""))
         if shown is None:
             abort(404)
+        screen.fragments.render(shown.blocks)
         address = url_for(".session", project_id=project_id, session_id=session_id)
         return render_template(
             "earlier.html",

@@ -1,0 +1,91 @@
+"""What a server keeps of runs that are over: its memory after a hundred, and after a thousand.
+
+Each run is a session of its own, whose page is looked at once; it answers its one prompt and ends.
+The stand-in is a shell script, so that the time is the server's and not that of starting it.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+import uuid
+from pathlib import Path
+
+from tests.support import Sandbox, Server
+
+from .figures import Figure, Target
+from .load import MB, worker_of
+from .stand import running_server
+
+FEW, MANY = 100, 1000
+AT_ONCE = 10
+LIMIT = Target("ratio", 1.1)
+END_SECONDS = 60.0
+SETTLE_SECONDS = 2.0
+
+STAND_IN = """#!/bin/sh
+case "$1" in
+--version) echo '2.1.330 (Claude Code)'; exit ;;
+auth) echo '{"loggedIn": true}'; exit ;;
+esac
+while read -r line; do
+  case "$line" in
+  *'"type": "user"'*|*'"type":"user"'*)
+    echo "$line" | sed 's/^{/{"isReplay": true, /'
+    id=$(cat /proc/sys/kernel/random/uuid 2>/dev/null || echo $$)
+    echo '{"type": "assistant", "message": {"id": "msg_'$id'", "role": "assistant", "content":' \\
+      '[{"type": "text", "text": "Done, and *well*."}]}, "uuid": ""}'
+    echo '{"type": "result", "subtype": "success", "uuid": "'$id'"}'
+    exit ;;
+  esac
+done
+"""
+
+
+def measure() -> list[Figure]:
+    few, many = after((FEW, MANY))
+    what = f"Memory after {MANY:,} runs have ended"
+    return [Figure(what, "MB", [many], f"after {FEW}", [few], LIMIT)]
+
+
+def after(counts: tuple[int, ...]) -> list[float]:
+    """The memory of one and the same server after so many runs, in MB."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        stand_in = home / "claude"
+        stand_in.write_text(STAND_IN, "utf-8")
+        stand_in.chmod(0o700)
+        found: list[float] = []
+        settings = {"OPCODE_ASK_AHEAD": "0", "OPCODE_MAX_RUNS": str(2 * AT_ONCE)}
+        with running_server(Sandbox(home / "home").make(), stand_in, **settings) as server:
+            ended = 0
+            for count in counts:
+                while ended < count:
+                    for _ in range(AT_ONCE):
+                        live(server)
+                    ended += AT_ONCE
+                    _wait_for_the_end(server)
+                time.sleep(SETTLE_SECONDS)
+                found.append(worker_of(server).memory_info().rss / MB)
+        return found
+
+
+def live(server: Server) -> None:
+    """Begin a session, and look at its page."""
+    fields = {
+        "folder": str(server.sandbox.project),
+        "session_id": str(uuid.uuid4()),
+        "prompt_id": str(uuid.uuid4()),
+        "prompt": "Do it.",
+    }
+    begun = server.post("/sessions", fields)
+    assert begun.status_code == 303, begun.text
+    assert server.get(begun.headers["Location"]).ok
+
+
+def _wait_for_the_end(server: Server) -> None:
+    deadline = time.monotonic() + END_SECONDS
+    while json.loads(server.get("/api/sessions/running").text)["data"]:
+        assert time.monotonic() < deadline, "the runs do not end"
+        time.sleep(0.02)

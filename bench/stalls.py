@@ -1,0 +1,77 @@
+"""The longest time that anything held the hub, while a very long session was asked for."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from pathlib import Path
+
+from opcode_htmx.claude.history import project_id
+from tests.support import Sandbox, Server, write_stand_in
+
+from . import history, load, material
+from .figures import Figure, Target
+from .stand import running_server
+
+HISTORY_BYTES = 20_000_000
+LONG_ANSWER = 100_000
+"""Characters of one answer among the others."""
+
+LIMIT = Target("worst", 50)
+
+
+def measure() -> list[Figure]:
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        sandbox = Sandbox(home / "home").make()
+        address = long_session(sandbox)
+        with running_server(sandbox, write_stand_in(home / "claude")) as server:
+            idle = load.health(server)["worst_ms"]
+            figures = []
+            for what, path in ways(address).items():
+                worst = held_by(server, path)
+                figures.append(Figure(what, "ms", [worst], "no request", [idle], LIMIT))
+            return figures
+
+
+def ways(address: str) -> dict[str, str]:
+    """What is asked for, by its name."""
+    api = f"/api/sessions/{history.SESSION_ID}/history/{address.split('/')[2]}"
+    return {
+        "The page of a session of 20 MB, first": address,
+        "The page again": address,
+        "Search in it": f"{address}/search?q=the",
+        "Its history as JSON": api,
+        "Taken along as Markdown": f"{address}/export.md",
+        "Taken along as HTML": f"{address}/export.html",
+        "The list of its project": address.partition("/sessions/")[0],
+        "The API's list of sessions": "/api/projects",
+    }
+
+
+def long_session(sandbox: Sandbox) -> str:
+    """The address of the page of a session of HISTORY_BYTES."""
+    name = project_id(sandbox.project)
+    file = sandbox.config_dir / "projects" / name / f"{history.SESSION_ID}.jsonl"
+    history.write(file, sandbox.project, turns=len(material.MODULES))
+    entries = file.read_bytes()
+    with file.open("ab") as more:
+        for copy in range(HISTORY_BYTES // len(entries)):
+            again = entries
+            for id_ in (b'"toolu_', b'"msg_', b'"uuid": "'):
+                again = again.replace(id_, b"%s%d" % (id_, copy))
+            more.write(again)
+        message = {"id": "msg_long", "role": "assistant", "content": material.answer(LONG_ANSWER)}
+        entry = {**json.loads(entries.splitlines()[-1]), "uuid": "long", "message": message}
+        more.write(json.dumps(entry).encode() + b"\n")
+    return f"/projects/{name}/sessions/{history.SESSION_ID}"
+
+
+def held_by(server: Server, path: str) -> float:
+    """The longest hold of the hub, in ms, since the server's start or a minute ago."""
+    answer = server.get(path)
+    assert answer.ok, (path, answer.status_code)
+    time.sleep(0.1)
+    worst: float = load.health(server)["worst_of_minute_ms"]
+    return worst

@@ -1,0 +1,103 @@
+"""Sharing the hub: giving way lets the sockets be looked at, and what can wait waits."""
+
+from __future__ import annotations
+
+import time
+
+import gevent
+import pytest
+from gevent import socket
+
+from opcode_htmx import hub
+from opcode_htmx.hub import Background, Pace, give_way, paced, wait_for_quiet
+
+from .supervision import until
+
+
+def work(seconds: float) -> None:
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        pass
+
+
+def test_who_gives_way_lets_others_hear_their_sockets() -> None:
+    here, there = socket.socketpair()
+    heard = gevent.spawn(here.recv, 1)
+    gevent.sleep(0)
+    there.send(b"x")
+    for _ in range(3):
+        give_way()
+    assert heard.get(block=False) == b"x"
+    here.close()
+    there.close()
+
+
+def test_a_pace_gives_way_by_time_and_not_by_number() -> None:
+    ticks: list[int] = []
+
+    def tick() -> None:
+        while True:
+            ticks.append(1)
+            gevent.sleep(0)
+
+    ticker = gevent.spawn(tick)
+    pace = Pace()
+    for _ in range(100):
+        pace.step()
+    assert not ticks
+    work(1.5 * hub.SLICE)
+    pace.step()
+    assert ticks
+    ticker.kill()
+
+
+def test_pieces_are_the_same_when_they_are_paced() -> None:
+    assert list(paced(range(5))) == [0, 1, 2, 3, 4]
+
+
+def test_what_can_wait_waits_until_nothing_else_is_to_be_done() -> None:
+    order: list[str] = []
+
+    def lines() -> None:
+        for number in range(5):
+            order.append(f"line {number}")
+            gevent.sleep(0)
+
+    def page() -> None:
+        with background.turn():
+            order.append("page")
+
+    background = Background()
+    pages = [gevent.spawn(page) for _ in range(3)]
+    gevent.joinall([*pages, gevent.spawn(lines)])
+    assert order == [*(f"line {number}" for number in range(5)), *["page"] * 3]
+
+
+def test_what_can_wait_is_not_kept_waiting_for_ever() -> None:
+    def never_idle() -> None:
+        while True:
+            gevent.sleep(0)
+
+    busy = gevent.spawn(never_idle)
+    began = time.monotonic()
+    wait_for_quiet(0.05)
+    assert 0.04 < time.monotonic() - began < 5
+    busy.kill()
+
+
+def test_one_turn_at_a_time_and_a_turn_that_fails_is_over() -> None:
+    background = Background()
+    inside: list[int] = []
+
+    def take() -> None:
+        with background.turn():
+            inside.append(1)
+            assert len(inside) == 1
+            gevent.sleep(0.001)
+            inside.pop()
+
+    with pytest.raises(ZeroDivisionError), background.turn():
+        raise ZeroDivisionError
+    taken = [gevent.spawn(take) for _ in range(5)]
+    until(lambda: all(each.ready() for each in taken), "all have had their turn")
+    assert all(each.successful() for each in taken)
