@@ -24,17 +24,18 @@ SOURCES = sorted(
 )
 TEMPLATES = sorted((ROOT / "templates").rglob("*"))
 
-BASE = {"settings", "setting_values", "whole_files", "amounts", "disk"}
+BASE = {"settings", "setting_values", "whole_files", "amounts", "disk", "stored"}
 ARROWS = {
     "setting_values": set(),
     "whole_files": {"disk"},
     "disk": set(),
+    "stored": {"whole_files"},
     "amounts": set(),
     "settings": {"setting_values"},
     "state": BASE,
     "credentials": {*BASE, "state"},
     "claude": {"claude", "whole_files", "disk"},
-    "drafts": {"whole_files", "disk"},
+    "drafts": {"whole_files", "disk", "stored"},
     "demo": {*BASE, "demo", "claude"},
     "runs": {*BASE, "runs", "claude"},
     "view": {*BASE, "view", "runs", "claude", "drafts"},
