@@ -23,11 +23,22 @@ from playwright.sync_api import expect
 from opcode_htmx import launch
 from opcode_htmx.claude.stream import LONG_LINE
 from opcode_htmx.demo.messages_api import MessagesApi, Scene, Text
+from opcode_htmx.settings import MAX_VIEWERS
 
 from .browser import Phone
 from .json_client import JsonClient
 from .supervision import steps
-from .support import PASSWORD, USER, Sandbox, Server, basic_header, missing, processes_of, until
+from .support import (
+    PASSWORD,
+    ROOT,
+    USER,
+    Sandbox,
+    Server,
+    basic_header,
+    missing,
+    processes_of,
+    until,
+)
 from .test_forms import begin
 from .test_live import Viewer
 
@@ -147,6 +158,13 @@ def test_the_launcher_allows_as_many_open_files_as_the_system_lets_it() -> None:
     assert told.stdout.strip() == "(700, 700)"
     assert launch.MOST_FILES >= 4 * 800
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+
+
+def test_as_many_viewers_as_are_allowed_leave_room_for_other_requests() -> None:
+    config = (ROOT / "gunicorn.conf.py").read_text()
+    connections = re.search(r"^worker_connections = (\d+)", config, re.MULTILINE)
+    assert connections
+    assert 500 < int(MAX_VIEWERS.default) <= int(connections[1]) - 100
 
 
 # Long lines ----------------------------------------------------------------------------------
