@@ -171,7 +171,7 @@ class Work:
         """The time, `passed` seconds after the last look."""
         if run.phase is Phase.IDLE or run.state.turns != self._turns:
             self._seconds, self._turns = 0.0, run.state.turns
-        elif run.phase is not Phase.WAITING:
+        elif run.phase in (Phase.STARTING, Phase.WORKING):
             self._seconds += passed
         return self._seconds
 
