@@ -22,12 +22,15 @@ class DiskFull(OSError):
     """What was to be written found no room; the text is for the person."""
 
     def __init__(self, sentence: str = SENTENCE) -> None:
-        super().__init__(sentence)
+        super().__init__(errno.ENOSPC, sentence)
+
+    def __str__(self) -> str:
+        return str(self.strerror)
 
 
 def is_full(error: OSError) -> bool:
     """Whether it was for want of room, or of what this user may use of it, that it failed."""
-    return isinstance(error, DiskFull) or error.errno in FULL
+    return error.errno in FULL
 
 
 @contextlib.contextmanager

@@ -6,16 +6,17 @@ Knows files only. Every change is in place whole or not at all, and private to t
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import shutil
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from . import whole_files
 from .disk import telling_when_full
+from .stored import Form
 
 NAME = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """A draft is named after the session that it is for, or after the page where one begins."""
@@ -75,7 +76,7 @@ class Drafts:
             seen = (found.st_ino, found.st_mtime_ns)
             known = self._read.get(session_id)
             if known is None or known[0] != seen:
-                known = seen, _parse(path.read_bytes())
+                known = seen, _FORM.read(path) or Draft()
                 self._read[session_id] = known
             self._read.move_to_end(session_id)
             if len(self._read) > READ:
@@ -177,17 +178,15 @@ class Drafts:
 
     def _store(self, session_id: str, draft: Draft) -> None:
         self._make(session_id)
-        content = json.dumps(asdict(draft), ensure_ascii=False).encode("utf-8", "replace")
-        whole_files.write(self._folder(session_id) / "draft.json", content)
+        _FORM.write(self._folder(session_id) / "draft.json", asdict(draft))
 
 
-def _parse(content: bytes) -> Draft:
-    try:
-        data = json.loads(content)
-        files = tuple(DraftFile(**file) for file in data.pop("files"))
-        return Draft(**{**data, "sent": tuple(data["sent"])}, files=files)
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return Draft()
+def _parse(content: dict[str, Any]) -> Draft:
+    files = tuple(DraftFile(**file) for file in content.pop("files"))
+    return Draft(**{**content, "sent": tuple(content["sent"])}, files=files)
+
+
+_FORM = Form(1, _parse)
 
 
 def clean_name(name: str) -> str:

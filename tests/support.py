@@ -154,6 +154,7 @@ class Server:
             "OPCODE_PASSWORD": PASSWORD,
             "OPCODE_STATE_DIR": str(sandbox.state),
             "OPCODE_DEMO": "0",
+            "OPCODE_MIN_FREE": "0",  # else each of these servers would hold room in reserve
             **settings,
         }
         self._process: Forked | subprocess.Popen[bytes] | None = None

@@ -25,11 +25,12 @@ SOURCES = sorted(
 )
 TEMPLATES = sorted((ROOT / "templates").rglob("*"))
 
-BASE = {"settings", "setting_values", "whole_files", "amounts", "disk", "hub"}
+BASE = {"settings", "setting_values", "whole_files", "amounts", "disk", "hub", "stored"}
 ARROWS = {
     "setting_values": set(),
     "whole_files": {"disk"},
     "disk": set(),
+    "stored": {"whole_files"},
     "amounts": set(),
     "hub": set(),
     "settings": {"setting_values"},
@@ -37,7 +38,7 @@ ARROWS = {
     "state": BASE,
     "credentials": {*BASE, "state"},
     "claude": {"claude", "whole_files", "disk"},
-    "drafts": {"whole_files", "disk"},
+    "drafts": {"whole_files", "disk", "stored"},
     "demo": {*BASE, "demo", "claude"},
     "runs": {*BASE, "runs", "claude"},
     "view": {*BASE, "view", "runs", "claude", "drafts"},

@@ -16,6 +16,7 @@ from opcode_htmx.runs.limits import Limits
 from opcode_htmx.runs.phases import Phase
 from opcode_htmx.runs.record import Outcome, RunEnd
 from opcode_htmx.runs.run import Run
+from opcode_htmx.view import aside
 
 from .supervision import Room, idle, new_id, record_on_disk, steps, until
 from .support import Sandbox
@@ -180,6 +181,13 @@ def test_a_run_that_cannot_be_looked_at_does_not_hide_the_others(
     room.restart(limits=Limits(idle_timeout=0.2, memory=1e12))
     assert end_of(room.prompt("Hello")).outcome is Outcome.COMPLETED
     assert "could not be looked at just now" in caplog.text
+
+
+def test_the_last_lines_of_stderr_outlive_their_file(room: Room) -> None:
+    run = room.prompt(steps(["stderr", "Oh no."], ["exit", 3]))
+    end_of(run)
+    run.folder.errors.unlink()
+    assert aside.error_lines(run) == ["Oh no."]
 
 
 def test_a_record_of_version_1_is_read_without_stderr(room: Room) -> None:

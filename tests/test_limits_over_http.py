@@ -9,6 +9,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,11 +22,23 @@ from playwright.sync_api import expect
 
 from opcode_htmx import launch
 from opcode_htmx.claude.stream import LONG_LINE
+from opcode_htmx.demo.messages_api import MessagesApi, Scene, Text
+from opcode_htmx.settings import MAX_VIEWERS
 
 from .browser import Phone
 from .json_client import JsonClient
 from .supervision import steps
-from .support import PASSWORD, USER, Sandbox, Server, basic_header, missing, until
+from .support import (
+    PASSWORD,
+    ROOT,
+    USER,
+    Sandbox,
+    Server,
+    basic_header,
+    missing,
+    processes_of,
+    until,
+)
 from .test_forms import begin
 from .test_live import Viewer
 
@@ -145,6 +158,13 @@ def test_the_launcher_allows_as_many_open_files_as_the_system_lets_it() -> None:
     assert told.stdout.strip() == "(700, 700)"
     assert launch.MOST_FILES >= 4 * 800
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+
+
+def test_as_many_viewers_as_are_allowed_leave_room_for_other_requests() -> None:
+    config = (ROOT / "gunicorn.conf.py").read_text()
+    connections = re.search(r"^worker_connections = (\d+)", config, re.MULTILINE)
+    assert connections
+    assert 500 < int(MAX_VIEWERS.default) <= int(connections[1]) - 100
 
 
 # Long lines ----------------------------------------------------------------------------------
@@ -289,9 +309,7 @@ def test_below_the_least_room_no_run_begins_and_the_prompt_stays(
         },
     )
     assert refused.status_code == 507
-    assert (
-        "Claude was not started. The server&#39;s disk is nearly full: about 1.0 MB" in refused.text
-    )
+    assert "for want of room. To begin, a run needs 2.0 MB on the disk" in refused.text
     assert "Remember me" in refused.text
     words = "about 1.0 MB are left. To begin, a run needs 2.0 MB"
     for path in (begun, "/runs"):
@@ -328,6 +346,40 @@ def test_claude_is_paused_before_its_lines_are_lost_and_goes_on_by_itself(
     until(lambda: "Ready for the next prompt" in server.get(path).text, "it goes on", 30)
     lines = (run / "out.ndjson").read_bytes().splitlines()
     assert sum(b'"line ' in line for line in lines) == 3000
+
+
+def test_the_real_claude_outlives_a_pause_in_mid_answer(
+    start_server: Start, sandbox: Sandbox, claude: Path, small_disk: SmallDisk
+) -> None:
+    gate = threading.Event()
+    words = " ".join(f"word{number}" for number in range(300))
+    with MessagesApi([Scene("long", "", [Text(words, gate=gate)])]) as api:
+        server = start_server(sandbox, claude, api.url, OPCODE_MIN_FREE="2M")
+        path = begin(server, "Tell me")
+        (run,) = (sandbox.state / "runs").iterdir()
+        output = run / "out.ndjson"
+        until(lambda: b"content_block_delta" in output.read_bytes(), "it speaks")
+        small_disk.fill(400_000)
+        until(lambda: "What runs is paused" in server.get(path).text, "it is paused")
+        size = output.stat().st_size
+        gate.set()
+        small_disk.clear()
+        until(lambda: "Ready for the next prompt" in server.get(path).text, "it goes on", 40)
+        assert output.stat().st_size > size
+        assert words in server.get(path).text
+
+
+def test_stop_ends_a_run_that_is_paused(
+    start_server: Start, sandbox: Sandbox, stand_in: Path, small_disk: SmallDisk
+) -> None:
+    server = start_server(sandbox, stand_in, OPCODE_MIN_FREE="2M")
+    path = begin(server, steps(["wait", str(sandbox.home / "never")]))
+    small_disk.fill(400_000)
+    until(lambda: "What runs is paused" in server.get(path).text, "it is paused")
+    (run,) = (sandbox.state / "runs").iterdir()
+    server.post(f"/runs/{run.name}/stop", {})
+    until(lambda: "Stopped by you." in server.get(path).text, "it is over")
+    assert not processes_of(sandbox.state)
 
 
 def test_on_a_full_disk_every_form_says_so_and_loses_nothing(

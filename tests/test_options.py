@@ -217,6 +217,7 @@ def start(server: Server, **fields: str) -> requests.Response:
 def kept(server: Server, path: str) -> dict[str, Any]:
     file = server.sandbox.state / "options" / f"{path.rsplit('/', 1)[1]}.json"
     found: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    found.pop("version", None)
     return found
 
 

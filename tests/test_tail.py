@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from opcode_htmx.claude import history
 from opcode_htmx.claude.stream import long_line
 from opcode_htmx.runs.tail import CHUNK, Line, LineReader
 
@@ -260,3 +261,17 @@ def test_other_greenlets_get_their_turn_while_a_long_line_is_read(
     assert read(LineReader(path)) == []
     other.kill()
     assert len(turns) >= 5
+
+
+@given(SOME_LINES, st.binary(max_size=9))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_histories_for_programs_leave_out_the_same_lines(
+    path: Path, given_lines: list[bytes], rest: bytes
+) -> None:
+    path.write_bytes(b"".join(line + b"\n" for line in given_lines) + rest)
+    whole = [line.data for line in LineReader(path, longest=8).read(last=True)]
+    with path.open("rb") as file:
+        told = list(history.values(file, longest=8))
+    assert len(told) == len(whole)
+    left_out = [line for line in whole if len(line) > 8]
+    assert [line for line in told if b"opcode_long_line" in line] == left_out

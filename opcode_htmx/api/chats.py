@@ -7,19 +7,18 @@ here, in a small file of its own; from its first prompt on it is a session like 
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from .. import whole_files
 from ..claude import history, sessions
 from ..claude.glance import glance
 from ..disk import telling_when_full
 from ..runs.choosing import BYPASS
 from ..runs.run import Run
 from ..runs.supervisor import Supervisor
+from ..stored import Form
 from ..web.controls import BypassNotAllowed
 from ..web.pages import Place, SessionLookup
 from .executions import Executions
@@ -53,6 +52,9 @@ class Summary:
     last_activity: float
 
 
+_FORM = Form(1, lambda found: Chat(**found))
+
+
 class ChatStore:
     """The sessions that were made here, a file each."""
 
@@ -63,14 +65,12 @@ class ChatStore:
         """Raises OSError."""
         with telling_when_full():
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        whole_files.write(self._path(chat.id), json.dumps(asdict(chat)).encode())
+        _FORM.write(self._path(chat.id), asdict(chat))
 
     def get(self, session_id: str) -> Chat | None:
-        if not history.SESSION_ID.fullmatch(session_id):
-            return None
-        with contextlib.suppress(OSError, ValueError, TypeError):
-            return Chat(**json.loads(self._path(session_id).read_bytes()))
-        return None
+        return (
+            _FORM.read(self._path(session_id)) if history.SESSION_ID.fullmatch(session_id) else None
+        )
 
     def all(self) -> list[Chat]:
         found = (self.get(path.stem) for path in self._folder.glob("*.json"))

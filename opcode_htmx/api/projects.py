@@ -9,6 +9,7 @@ from flask import Blueprint, Response
 
 from ..claude import history, sessions, tasks
 from ..hub import give_way
+from ..runs import tail
 from ..web.pages import SessionLookup
 from . import models
 from .envelope import JSON, answer
@@ -40,7 +41,7 @@ def blueprint(config_dir: Path, executions: Executions, lookup: SessionLookup) -
             file = path.open("rb")
         except FileNotFoundError:
             raise sessions.SessionNotFound("This session has just been deleted.") from None
-        response = Response(_in_pieces(history.values(file)), mimetype=JSON)
+        response = Response(_in_pieces(history.values(file, tail.longest_line())), mimetype=JSON)
         response.call_on_close(file.close)
         return response
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from json.encoder import encode_basestring
 from typing import Any
 
+import gevent
+
 from ..claude import messages, stream
 from ..runs.phases import Phase
 from ..runs.record import Outcome
@@ -22,6 +24,8 @@ _MEANT = re.compile(rb'"(?:sub)?type"\s*:\s*"(?:result|init|control_request)"')
 """In every line that means something here, and in few others: most need not be parsed."""
 
 LAST_ERRORS = 5
+LONG = 1_000_000
+"""Bytes."""
 
 
 class Telling:
@@ -41,6 +45,8 @@ class Telling:
         match item.kind:
             case Kind.OUTPUT:
                 yield self._output(item)
+                if len(item.data) > LONG:  # each step takes its time
+                    gevent.sleep(0)
                 if _MEANT.search(item.data):
                     yield from self._meaning(item)
             case Kind.ERROR:

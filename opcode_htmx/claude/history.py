@@ -10,7 +10,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
+from .stream import long_line
+
 SESSION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+LONGEST = 24_000_000
+PIECE = 256 * 1024
+"""Bytes: of a line as it is read, and of a longer one that is passed over."""
 
 LATE_SECONDS = 2.0
 """How much later than its last word Claude may still write to its history file."""
@@ -57,7 +63,7 @@ def end_before(path: Path, start: int, moment: float) -> int:
     """
     with path.open("rb") as file:
         end = file.seek(start)
-        for line in file:
+        while line := file.readline(LONGEST):
             if _said_after(line, moment):
                 return end
             end += len(line)
@@ -75,17 +81,24 @@ def _said_after(line: bytes, moment: float) -> bool:
         return False
 
 
-def values(file: BinaryIO) -> Iterator[bytes]:
+def values(file: BinaryIO, longest: int = LONGEST) -> Iterator[bytes]:
     """The lines of an open history file as JSON values, one at a time.
 
-    A line that is no JSON becomes `{"type": "raw", "line": …}`. What is appended after the first
-    one was asked for is not read.
+    A line that is no JSON becomes `{"type": "raw", "line": …}`, one of more than `longest` bytes
+    what `long_line` says. What is appended after the first one was asked for is not read.
     """
-    size = os.fstat(file.fileno()).st_size
-    while size > 0 and (line := file.readline(size)):
-        size -= len(line)
-        if line := line.strip():
+    begin, end = 0, os.fstat(file.fileno()).st_size
+    while begin < end and (line := file.readline(min(end - begin, longest + 1))):
+        length = len(line)
+        while line and not line.endswith(b"\n") and begin + length < end:  # the rest of a long one
+            line = file.readline(min(end - begin - length, PIECE))
+            length += len(line)
+        text = length - line.endswith(b"\n")
+        if text > longest:
+            yield long_line(begin, text)
+        elif line := line.strip():
             yield _value(line)
+        begin += length
 
 
 def _value(line: bytes) -> bytes:

@@ -129,7 +129,7 @@ class Collector:
         going = path.with_name(_GOING + path.name)
         path.rename(going)
         self._supervisor.put_away(run)
-        shutil.rmtree(going)
+        shutil.rmtree(going, ignore_errors=True)  # what is left goes on the next round
         self._changed(run.record.session_id)
 
     # --- what else is left ------------------------------------------------------------------

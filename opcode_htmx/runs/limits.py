@@ -117,6 +117,7 @@ class Warden:
             self._look_at_output(run)
             if memory:
                 self._look_at_memory(run)
+                gevent.sleep(0)  # to look through the processes takes some milliseconds
 
     def _look_at_time(self, run: Run, passed: float) -> None:
         limit, idle_limit = self._limits.run_timeout, self._limits.idle_timeout

@@ -6,14 +6,13 @@ own settings, or the server's.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from .. import whole_files
 from ..claude.history import SESSION_ID
 from ..disk import telling_when_full
+from ..stored import Form
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +52,7 @@ class OptionStore:
 
     def _read(self, session_id: str) -> Options:
         path = self._path(session_id)
-        try:
-            found = json.loads(path.read_bytes()) if path else {}
-        except (OSError, ValueError):
-            return Options()
-        if not isinstance(found, dict):
-            return Options()
-        texts = {
-            field.name: found[field.name]
-            for field in fields(Options)
-            if isinstance(found.get(field.name), bool if field.name == "keep_running" else str)
-        }
-        return Options(**texts)
+        return (path and _FORM.read(path)) or Options()
 
     def _write(self, session_id: str, options: Options) -> None:
         path = self._path(session_id)
@@ -73,4 +61,16 @@ class OptionStore:
         with telling_when_full():
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         chosen = {name: value for name, value in asdict(options).items() if value is not None}
-        whole_files.write(path, json.dumps(chosen).encode())
+        _FORM.write(path, chosen)
+
+
+def _parse(found: dict[str, Any]) -> Options:
+    texts = {
+        field.name: found[field.name]
+        for field in fields(Options)
+        if isinstance(found.get(field.name), bool if field.name == "keep_running" else str)
+    }
+    return Options(**texts)
+
+
+_FORM = Form(1, _parse)

@@ -321,6 +321,4 @@ class Run:
         self._files_changed.set()
         self.changed.notify()
         # A run that is over is kept for long; what followed it need not be
-        self._process, self._greenlets = None, []
-        # A run that is over is kept for long; what followed it need not be
         self._follower = None

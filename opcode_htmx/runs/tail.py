@@ -21,7 +21,7 @@ CHUNK = 256 * 1024
 
 CHUNKS_PER_TURN_OF_THE_HUB = 16
 
-_longest = 24 * 1024 * 1024
+_longest = 24_000_000
 
 
 def keep_lines_up_to(size: int) -> None:
@@ -31,6 +31,11 @@ def keep_lines_up_to(size: int) -> None:
     """
     global _longest
     _longest = size
+
+
+def longest_line() -> int:
+    """How long a line may be that this process keeps."""
+    return _longest
 
 
 class Line(NamedTuple):

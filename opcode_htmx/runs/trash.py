@@ -6,7 +6,6 @@ it, the folders of our runs, what was attached to prompts, and what was typed an
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import re
@@ -16,6 +15,7 @@ import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ..stored import Form
 from .supervisor import Supervisor
 
 log = logging.getLogger(__name__)
@@ -42,6 +42,9 @@ class Deleted:
     """The places that things were taken from, by their names in the trash."""
 
 
+_FORM = Form(1, lambda found: Deleted(**found))
+
+
 class Trash:
     def __init__(self, folder: Path, supervisor: Supervisor, drafts: Path) -> None:
         self._folder = folder
@@ -63,19 +66,22 @@ class Trash:
         folder = self._folder / deleted.id
         folder.mkdir(mode=0o700, parents=True)
         # first the way back, then the things: a crash in between loses nothing
-        (folder / _RECORD).write_text(json.dumps(asdict(deleted)), encoding="utf-8")
+        try:
+            _FORM.write(folder / _RECORD, asdict(deleted))
+        except OSError:
+            folder.rmdir()
+            raise
         for name, place in places.items():
             shutil.move(place, folder / name)
         return deleted
 
     def get(self, trash_id: str) -> Deleted:
         """Raises NotInTrash."""
-        try:
-            if not TRASH_ID.fullmatch(trash_id):
-                raise ValueError(trash_id)
-            return Deleted(**json.loads((self._folder / trash_id / _RECORD).read_bytes()))
-        except (OSError, ValueError, TypeError):
-            raise NotInTrash("This session is not in the trash any more.") from None
+        known = TRASH_ID.fullmatch(trash_id)
+        found = _FORM.read(self._folder / trash_id / _RECORD) if known else None
+        if found is None:
+            raise NotInTrash("This session is not in the trash any more.")
+        return found
 
     def restore(self, trash_id: str) -> Deleted:
         """Put everything back where it was. Raises NotInTrash, OSError."""

@@ -152,11 +152,11 @@ def about(run: Run | None) -> str:
 
 
 def error_lines(run: Run) -> list[str]:
-    """The last lines of Claude's stderr; none if the run's folder was cleared away."""
+    """The last lines of Claude's stderr; as the record has them if the file is gone."""
     try:
         return run.folder.error_lines(ERROR_LINES)
     except FileNotFoundError:
-        return []
+        return list(run.record.end.stderr) if run.record.end else []
 
 
 def _clock(moment: float) -> str:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import logging
 import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from .. import whole_files
+from ..stored import Form
 
 log = logging.getLogger(__name__)
 
@@ -78,20 +78,15 @@ class Marks:
 
     def _load(self) -> None:
         self._read = _which(self._path)
-        try:
-            stored = json.loads(self._path.read_bytes())
-            self.since = float(stored["since"])
-            self._marks = {key: Mark(**mark) for key, mark in stored["sessions"].items()}
-        except FileNotFoundError:
+        if found := _FORM.read(self._path):
+            self.since, self._marks = found
+        else:
             self._store()
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            log.warning("%s cannot be read and begins anew: %s", self._path, error)
 
     def _store(self) -> None:
         sessions = {key: asdict(mark) for key, mark in self._marks.items()}
-        content = json.dumps({"since": self.since, "sessions": sessions}).encode()
         try:
-            whole_files.write(self._path, content, durable=False)
+            _FORM.write(self._path, {"since": self.since, "sessions": sessions}, durable=False)
         except OSError:  # reading goes on without; a full disk is told of elsewhere
             log.exception("%s cannot be written", self._path)
         self._read = _which(self._path)
@@ -104,3 +99,10 @@ def _which(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return stat.st_ino, stat.st_mtime_ns
+
+
+def _parse(found: dict[str, Any]) -> tuple[float, dict[str, Mark]]:
+    return float(found["since"]), {key: Mark(**mark) for key, mark in found["sessions"].items()}
+
+
+_FORM = Form(1, _parse)
