@@ -23,6 +23,8 @@ from .support import Sandbox, Server, processes_of, until, write_stand_in
 FOREVER = ["wait", "/nonexistent/for-ever"]
 DAEMON = "import os\nos.setsid()\nos.fork() or os.execve('/bin/sleep', ['sleep', '60'], os.environ)"
 
+SLEEP = ["sleep", "61"]
+
 Stray = Callable[[Path], subprocess.Popen[bytes]]
 
 
@@ -42,7 +44,7 @@ def stray() -> Iterator[Stray]:
     def stray(folder: Path) -> subprocess.Popen[bytes]:
         marks = {"OPCODE_RUN_ID": folder.name, "OPCODE_RUN_FOLDER": str(folder)}
         environment = {"PATH": os.defpath, **marks}
-        started.append(subprocess.Popen(["sleep", "61"], env=environment, start_new_session=True))
+        started.append(subprocess.Popen(SLEEP, env=environment, start_new_session=True))
         return started[-1]
 
     yield stray
