@@ -172,6 +172,16 @@ def test_psutil_tells_the_same_as_proc(stray: Stray, monkeypatch: pytest.MonkeyP
     assert proctable.read(child.pid) is None
 
 
+def test_a_family_is_found_and_ended_where_there_is_no_proc(
+    census: Census, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proctable, "_HAS_PROC", False)
+    start("sh", "-c", "env -i sleep 60 & setsid sleep 60 & sleep 60")
+    until(lambda: len(census.family(RUN)) == 4, "all are there")
+    assert census.sweep(RUN, 5.0)
+    assert census.family(RUN) == []
+
+
 # Whose it is ----------------------------------------------------------------------------------
 
 
