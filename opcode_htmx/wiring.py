@@ -32,6 +32,8 @@ from .runs.collect import Collector
 from .runs.control import ControlRefused
 from .runs.limits import Limits, QueueFull
 from .runs.offers import Offers
+from .runs.orphans import NothingLeft, Orphans
+from .runs.process import census
 from .runs.queue import PromptNotFound, PromptTaken
 from .runs.run import AlreadyAnswered, RunNotLive
 from .runs.starting import CannotStart, RunSettings
@@ -62,6 +64,7 @@ from .web import (
     headers,
     live,
     manage,
+    overview,
     pages,
     pictures,
     prompts,
@@ -90,6 +93,7 @@ ERRORS: dict[type[Exception], int] = {
     CannotStart: 503,
     StillRunning: 409,
     NotInTrash: 404,
+    NothingLeft: 409,
     SessionExists: 409,
     NotStopped: 503,
     DiskFull: 507,
@@ -240,7 +244,10 @@ def _add_pages(
     lookup = pages.SessionLookup(place.config_dir, supervisor, screens)
     files = ProjectFiles(settings.child_environment)
     app.register_blueprint(browse.blueprint(place.config_dir, trash))
-    app.register_blueprint(pages.blueprint(place, lookup, marks, needs, supervisor.leaving, offers))
+    app.register_blueprint(pages.blueprint(place, lookup, marks, supervisor.leaving, offers))
+    left = Orphans(census, state / "runs", lambda: {run.id for run in supervisor.live()})
+    shown = overview.Overview(supervisor, lookup, needs, census, left)
+    app.register_blueprint(overview.blueprint(shown, supervisor, left))
     beginnings = beginning.Beginnings(place, drafts, offers)
     app.register_blueprint(beginning.blueprint(beginnings, place, drafts, offers, chooser, files))
     taken_along = exports.Exports(lookup, screens, ROOT / "static")
@@ -277,7 +284,7 @@ def _add_running(
 ) -> None:
     """What programs start, steer and hear: the API's runs, and its sockets."""
     supervisor, refusals = executions.supervisor, tuple(ERRORS)
-    app.register_blueprint(api_sessions.blueprint(supervisor, executions))
+    app.register_blueprint(api_sessions.blueprint(supervisor, executions, census))
     naming = Naming(lambda session_id: history.find(place.config_dir, session_id))
     tasks = TaskRoom(supervisor, naming, place.task_folder, settings.task_timeout)
     claude_socket.register(

@@ -145,11 +145,14 @@ def test_a_runs_folder_that_cannot_be_made_is_said(room: Room) -> None:
 def test_a_claude_that_ends_before_it_reads_is_said_with_its_last_words(
     room: Room, stand_in: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stand_in.write_text("#!/bin/sh\necho 'no licence' >&2\nexit 7\n")
+    go = stand_in.with_name("go")  # else a busy machine would see it end before its start is over
+    wait = f"until test -e {go}; do sleep 0.01; done"
+    stand_in.write_text(f"#!/bin/sh\n{wait}\necho 'no licence' >&2\nexit 7\n")
     spawn = process_module.spawn
 
     def spawn_and_see_it_end(*arguments: Any) -> process_module.ClaudeProcess:
         started = spawn(*arguments)
+        go.touch()
         started.wait()
         return started
 

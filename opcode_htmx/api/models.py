@@ -193,6 +193,10 @@ class RunningSession(Answer):
     project_path: str
     pid: int | None
     started_at: int = Field(description="Unix time.")
+    age_seconds: int
+    memory_bytes: int = Field(description="Resident, of Claude and all that it has started.")
+    cpu_percent: float = Field(description="Of one core, lately; of the same processes.")
+    processes: int = Field(description="How many these are.")
     model: str | None
     task: str = Field(description="The first prompt.")
     status: str

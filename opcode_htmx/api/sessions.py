@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from ..claude import command
 from ..hub import Pace
+from ..runs.census import Census, Usage
 from ..runs.run import Run
 from ..runs.supervisor import Supervisor
 from ..web.forms import BadForm
@@ -27,7 +28,7 @@ MAX_OUTPUT_BYTES = 4 * 1024 * 1024
 _STREAMS = {Kind.OUTPUT: "stdout", Kind.ERROR: "stderr"}
 
 
-def blueprint(supervisor: Supervisor, executions: Executions) -> Blueprint:
+def blueprint(supervisor: Supervisor, executions: Executions, census: Census) -> Blueprint:
     api = Blueprint("api_sessions", __name__, url_prefix="/api/sessions")
 
     @api.get("/execute")
@@ -56,7 +57,9 @@ def blueprint(supervisor: Supervisor, executions: Executions) -> Blueprint:
 
     @api.get("/running")
     def running() -> Response:
-        return _data([described(run) for run in supervisor.live()])
+        live = supervisor.live()
+        usages = census.usages([run.id for run in live])
+        return _data([described(run, usages[run.id]) for run in live])
 
     @api.route("/<either_id>/cancel", methods=["GET", "POST"])
     def cancel(either_id: str) -> Response:
@@ -94,7 +97,7 @@ def blueprint(supervisor: Supervisor, executions: Executions) -> Blueprint:
     return api
 
 
-def described(run: Run) -> dict[str, Any]:
+def described(run: Run, usage: Usage) -> dict[str, Any]:
     """A run as the desktop app's registry has it, and what it lacked."""
     record = run.record
     return {
@@ -104,6 +107,10 @@ def described(run: Run) -> dict[str, Any]:
         "project_path": record.project_path,
         "pid": record.pid,
         "started_at": int(record.created_at),
+        "age_seconds": max(0, int(time.time() - record.created_at)),
+        "memory_bytes": usage.memory_bytes,
+        "cpu_percent": round(usage.cpu_percent, 1),
+        "processes": usage.processes,
         "model": run.state.model or command.option(record.argv, "--model") or None,
         "task": next(iter(run.state.sent.values()), ""),
         "status": str(run.phase),

@@ -11,7 +11,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import gevent
@@ -138,9 +138,15 @@ class Census:
         """What a run takes of the machine just now; nothing, if nothing of it is alive."""
         return self.sum_up(self.family(run_id, EVERY_SECONDS))
 
-    def usages(self) -> dict[str, Usage]:
-        """The same of every run of which something is alive, by run id."""
-        return {run_id: self.sum_up(family.rows) for run_id, family in self.families().items()}
+    def usages(self, run_ids: Collection[str]) -> dict[str, Usage]:
+        """The same of these runs, by run id."""
+        families = self.families()
+        if not families.keys() >= set(run_ids):  # one has begun, or ended, just now
+            families = self.families(max_age=0.0)
+        return {
+            run_id: self.sum_up(families[run_id].rows) if run_id in families else Usage()
+            for run_id in run_ids
+        }
 
     def sum_up(self, rows: Sequence[Row]) -> Usage:
         """What these processes take, which are of the newest picture."""
@@ -171,7 +177,7 @@ class Census:
         grace = began + min(GRACE_SECONDS, GRACE_SHARE * within)
         left: set[Key] = set()
         try:
-            while self.family(run_id) or self._seen(run_id):
+            while self.family(run_id) or self._seen(run_id, time.monotonic()):
                 self._ask_to_end(run_id, grace)
                 left = self._kill(run_id, deadline)
                 if time.monotonic() >= deadline:
@@ -187,7 +193,7 @@ class Census:
     def _ask_to_end(self, run_id: str, until: float) -> None:
         asked: set[Key] = set()
         while time.monotonic() < until:
-            new = self._seen(run_id, POLL_SECONDS / 2) - asked
+            new = self._seen(run_id, time.monotonic() - POLL_SECONDS / 2) - asked
             asked |= new
             _signal(new, signal.SIGTERM)
             gevent.sleep(POLL_SECONDS)
@@ -197,11 +203,13 @@ class Census:
     def _kill(self, run_id: str, deadline: float) -> set[Key]:
         """Hold them all, so that none can start another one, and then kill them; who is left."""
         held: set[Key] = set()
-        while new := self._seen(run_id) - held:
+        stopped_at = float("-inf")
+        while new := self._seen(run_id, stopped_at) - held:
             held |= new
             _signal(new, signal.SIGSTOP)
-            if time.monotonic() >= deadline:
+            if (stopped_at := time.monotonic()) >= deadline:
                 break
+            gevent.sleep(GIVE_WAY_SECONDS)  # so that all who sweep share the next look
         _signal(held, signal.SIGKILL)
         while left := set(filter(proctable.is_alive, held)):
             if time.monotonic() >= deadline:
@@ -209,19 +217,20 @@ class Census:
             gevent.sleep(DYING_SECONDS)
         return left
 
-    def _seen(self, run_id: str, max_age: float = 0.0) -> set[Key]:
-        """Those of a run in the newest picture, and those that were started since.
+    def _seen(self, run_id: str, since: float) -> set[Key]:
+        """Those of a run in the newest picture, and those that were started until `since`.
 
         Quicker than a new picture, it does not find out who has gone.
         """
         picture = self._picture
-        if time.monotonic() - picture.listed_at > max_age:
+        if picture.listed_at <= since:
+            began = time.monotonic()
             new = set(proctable.pids()) - picture.looked_at
             picture.looked_at |= new
             for row in filter(None, map(proctable.read, new)):
                 picture.rows[row.pid] = row
                 self._settle(row, picture)
-            picture.listed_at = time.monotonic()
+            picture.listed_at = began
         return {
             picture.rows[pid].key for pid, owner in picture.owners.items() if owner.run_id == run_id
         }
@@ -249,6 +258,7 @@ class Census:
                 continue
             taking = self._taking = Flag()
             try:
+                gevent.sleep(GIVE_WAY_SECONDS)  # whoever asks at the same time gets the same one
                 self._take()
             finally:
                 self._taking = None

@@ -6,6 +6,7 @@ own settings, or the server's.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from typing import Any
 from ..claude.history import SESSION_ID
 from ..disk import telling_when_full
 from ..stored import Form
+
+KEPT = 200
+"""Sessions whose options are kept in memory as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,34 +29,39 @@ class Options:
 
 
 class OptionStore:
-    """The options of all sessions, in a folder of their own."""
+    """The options of all sessions, in a folder of their own, for all workers."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._known: dict[str, Options] = {}
+        self._known: OrderedDict[str, tuple[tuple[int, int], Options]] = OrderedDict()
 
     def get(self, session_id: str) -> Options:
-        if session_id in self._known:
-            return self._known[session_id]
-        found = self._read(session_id)
-        if found != Options():
-            self._known[session_id] = found
-        return found
+        """Pages ask for them many times a second, so a file is read again when it has changed."""
+        path = self._path(session_id)
+        try:
+            stat = path.stat() if path else None
+        except OSError:
+            stat = None
+        if path is None or stat is None:
+            return Options()
+        seen = (stat.st_ino, stat.st_mtime_ns)
+        known = self._known.pop(session_id, None)
+        if known is None or known[0] != seen:
+            known = seen, _FORM.read(path) or Options()
+        self._known[session_id] = known
+        if len(self._known) > KEPT:
+            self._known.popitem(last=False)
+        return known[1]
 
     def change(self, session_id: str, **changes: Any) -> Options:
         """Choose; None takes a choice back. Raises OSError when it cannot be kept."""
         options = replace(self.get(session_id), **changes)
         if options != self.get(session_id):
             self._write(session_id, options)
-            self._known[session_id] = options
         return options
 
     def _path(self, session_id: str) -> Path | None:
         return self._folder / f"{session_id}.json" if SESSION_ID.fullmatch(session_id) else None
-
-    def _read(self, session_id: str) -> Options:
-        path = self._path(session_id)
-        return (path and _FORM.read(path)) or Options()
 
     def _write(self, session_id: str, options: Options) -> None:
         path = self._path(session_id)

@@ -218,7 +218,7 @@ def _environment(pid: int) -> bytes | None:
                 return file.read()
         pairs = psutil.Process(pid).environ().items()
         return b"\0".join(os.fsencode(f"{name}={value}") for name, value in pairs)
-    except (OSError, psutil.Error):
+    except (psutil.Error, FileNotFoundError, ProcessLookupError, PermissionError):
         return None
 
 
@@ -247,5 +247,5 @@ def _from_psutil(pid: int) -> Row | None:
                 process.memory_info().rss,
                 times.user + times.system,
             )
-    except (psutil.Error, OSError):
+    except (psutil.Error, ProcessLookupError, PermissionError):
         return None

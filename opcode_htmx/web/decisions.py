@@ -100,6 +100,6 @@ def reason_for(ask: PermissionRequest, form: MultiDict[str, str]) -> str:
 def _done(run: Run) -> BaseResponse | str:
     if by_htmx():
         return render_template("flash.html", sentence="")
-    back = url_for("pages.runs") if "runs" in request.args else None
+    back = url_for("overview.runs") if "runs" in request.args else None
     folder = Path(run.record.project_path)
     return redirect(back or session_url(folder, run.record.session_id), 303)

@@ -1,17 +1,27 @@
-"""The list of what needs the person, and of what runs, across all projects."""
+"""The list of what needs the person, of what runs, and of what was left behind; all projects."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from flask import render_template
+from flask import Blueprint, redirect, render_template, url_for
+from werkzeug.wrappers import Response as BaseResponse
 
 from ..claude import history
-from ..runs.run import Run
+from ..runs.census import Census, Usage
+from ..runs.orphans import Leftovers, Orphan, Orphans
+from ..runs.phases import Phase
+from ..runs.run import Run, RunNotLive
+from ..runs.supervisor import RunNotFound, Supervisor
 from ..view.aside import about, status_text, warnings_of
-from ..view.needs import Need
+from ..view.needs import Needs
+from .pages import SessionLookup
+
+SHOWN_ORPHANS = 5
+"""Of one run; the others are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,40 +37,122 @@ class RunRow:
     status: str
     at: float
     live: bool
+    usage: Usage
     warnings: Sequence[str] = ()
 
 
-def page(
-    live: Sequence[Run], needs: Sequence[Need], title_of: Callable[[Run], str], room: str = ""
-) -> str:
-    """`room` is what is to be said about the server's disk."""
-    needy = {need.run.id for need in needs}
-    return render_template(
-        "runs.html",
-        room=room,
-        needs=[_row(need.run, title_of, need.reason, need.text, need.at) for need in needs],
-        runs=[
-            _row(run, title_of, run.phase, _status(run), run.record.created_at)
-            for run in live
-            if run.id not in needy
-        ],
-    )
+@dataclass(frozen=True, slots=True)
+class LeftRow:
+    """What one run has left behind, and the session that it was of, if there still is one."""
+
+    id: str
+    address: str
+    title: str
+    orphans: Sequence[Orphan]
+    more: int
+    at: float
+    usage: Usage
+
+
+class Overview:
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        lookup: SessionLookup,
+        needs: Needs,
+        census: Census,
+        orphans: Orphans,
+    ) -> None:
+        self._supervisor = supervisor
+        self._lookup = lookup
+        self._needs = needs
+        self._census = census
+        self._orphans = orphans
+
+    def page(self) -> str:
+        live, needs, left = self._supervisor.live(), self._needs.all(), self._orphans.found()
+        needy = {need.run.id for need in needs}
+        usages = self._census.usages([run.id for run in live])
+
+        def row(run: Run, phase: str, status: str, at: float) -> RunRow:
+            return RunRow(
+                id=run.id,
+                project_id=history.project_id(Path(run.record.project_path)),
+                project_path=run.record.project_path,
+                session_id=run.record.session_id,
+                title=self._lookup.title_of_run(run),
+                phase=phase,
+                status=status,
+                at=at,
+                live=run.live,
+                usage=usages.get(run.id, Usage()),
+                warnings=warnings_of(run),
+            )
+
+        return render_template(
+            "runs.html",
+            room=self._supervisor.room.says,
+            needs=[row(need.run, need.reason, need.text, need.at) for need in needs],
+            runs=[
+                row(run, run.phase, _status(run), run.record.created_at)
+                for run in live
+                if run.id not in needy
+            ],
+            left=[self._left(leftovers) for leftovers in left],
+            stoppable=sum(run.phase is not Phase.STOPPING for run in live),
+        )
+
+    def _left(self, leftovers: Leftovers) -> LeftRow:
+        try:
+            run = self._supervisor.get(leftovers.run_id)
+        except RunNotFound:
+            title, address = "A session that is gone", ""
+        else:
+            record = run.record
+            address = url_for(
+                "pages.session",
+                project_id=history.project_id(Path(record.project_path)),
+                session_id=record.session_id,
+            )
+            title = self._lookup.title_of_run(run)
+        return LeftRow(
+            id=leftovers.run_id,
+            address=address,
+            title=title,
+            orphans=leftovers.processes[:SHOWN_ORPHANS],
+            more=len(leftovers.processes[SHOWN_ORPHANS:]),
+            at=leftovers.at,
+            usage=leftovers.usage,
+        )
+
+
+def blueprint(overview: Overview, supervisor: Supervisor, orphans: Orphans) -> Blueprint:
+    pages = Blueprint("overview", __name__)
+
+    @pages.get("/runs")
+    def runs() -> str:
+        return overview.page()
+
+    @pages.post("/runs/stop-all")
+    def stop_all() -> BaseResponse:
+        """End every run, and what earlier ones have left behind."""
+        _stop(supervisor.live())
+        orphans.end_all()
+        return redirect(url_for(".runs"), 303)
+
+    @pages.post("/runs/<run_id>/leftovers/stop")
+    def stop_leftovers(run_id: str) -> BaseResponse:
+        orphans.end(run_id)
+        return redirect(url_for(".runs"), 303)
+
+    return pages
+
+
+def _stop(runs: Iterable[Run]) -> None:
+    for run in runs:
+        with contextlib.suppress(RunNotLive):  # it was faster
+            run.stop()
 
 
 def _status(run: Run) -> str:
     return ": ".join(filter(None, (status_text(run), about(run))))
-
-
-def _row(run: Run, title_of: Callable[[Run], str], phase: str, status: str, at: float) -> RunRow:
-    return RunRow(
-        id=run.id,
-        project_id=history.project_id(Path(run.record.project_path)),
-        project_path=run.record.project_path,
-        session_id=run.record.session_id,
-        title=title_of(run),
-        phase=phase,
-        status=status,
-        at=at,
-        live=run.live,
-        warnings=warnings_of(run),
-    )

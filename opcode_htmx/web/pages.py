@@ -23,10 +23,8 @@ from ..view import window
 from ..view.blocks import AskBlock, Block, NoticeBlock, PromptBlock, RawBlock, ToolBlock
 from ..view.fragments import dom_id
 from ..view.marks import Marks
-from ..view.needs import Needs
 from ..view.screens import Screen, Screens
 from ..view.tools import whole
-from . import overview
 from .attachments import MAX_FILE
 
 TITLE_CHARACTERS = 80
@@ -92,13 +90,6 @@ class SessionLookup:
         known = sessions.title_of(path) if path else ""
         return shorten(known or first) or "A session"
 
-    def room(self) -> str:
-        """What is to be said about the room on the server's disk; empty if nothing."""
-        return self._supervisor.room.says
-
-    def live(self) -> list[Run]:
-        return self._supervisor.live()
-
     def folder(self, project_id: str, session_id: str) -> str:
         """The folder that the session works in. Raises ProjectNotFound or SessionNotFound."""
         for run in self._supervisor.of_session(session_id):
@@ -115,7 +106,6 @@ def blueprint(
     place: Place,
     lookup: SessionLookup,
     marks: Marks,
-    needs: Needs,
     leaving: Leaving,
     offers: Offers,
 ) -> Blueprint:
@@ -193,10 +183,6 @@ def blueprint(
             case _:
                 text = whole(found)
         return Response(text, mimetype="text/plain")
-
-    @pages.get("/runs")
-    def runs() -> str:
-        return overview.page(lookup.live(), needs.all(), lookup.title_of_run, lookup.room())
 
     @pages.get("/runs/badge")
     def badge() -> str:
