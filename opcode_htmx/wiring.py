@@ -63,6 +63,7 @@ from .web import (
     forms,
     headers,
     live,
+    logouts,
     manage,
     overview,
     pages,
@@ -264,6 +265,7 @@ def _add_pages(
     app.register_blueprint(controls.blueprint(supervisor.choosing, lookup))
     open_sockets = sockets.OpenSockets(settings.viewer_timeout, settings.max_viewers)
     open_sockets.init_app(app)
+    app.extensions["opcode_logout"] = logouts.Logouts(state / "logouts", open_sockets.close_of).tell
     sock = Sock(app)
     frames = showing.Frames(app, app.extensions["opcode_stalls"].recently_busy)
     live.register(sock, lookup, open_sockets, supervisor.leaving, frames)

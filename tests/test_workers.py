@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -118,6 +119,26 @@ def test_a_server_that_is_killed_leaves_its_runs_to_the_other_one(
         client.until("ended")
     assert record(right)["end"]["outcome"] in ("cancelled", "completed")  # type: ignore[index]
     assert not processes_of(right.sandbox.state)
+
+
+def test_a_logout_at_one_cuts_off_what_is_open_at_the_other(
+    servers: tuple[Server, Server],
+) -> None:
+    left, right = servers
+    with requests.Session() as person:
+        form = {"user": USER, "password": PASSWORD, "next": "/"}
+        assert person.post(f"{left.url}/login", data=form, timeout=20).ok
+        ((name, value),) = (
+            person.cookies.items()
+        )  # which is named after the port, and a worker has the same one
+        name = name.replace(f"{left.port}", f"{right.port}")
+        options: dict[str, Any] = {"origin": right.url, "suppress_origin": False}
+        options["header"] = [f"Cookie: {name}={value}"]
+        with connected(right, **options) as client:
+            token = re.findall(r'name="csrf[^"]*" value="([^"]+)"', person.get(left.url).text)[0]
+            logout = person.post(f"{left.url}/logout", data={"csrf_token": token}, timeout=20)
+            assert logout.ok, logout.text
+            assert client.close_code() == 1008
 
 
 def test_a_prompt_that_goes_to_both_at_once_starts_one_claude(

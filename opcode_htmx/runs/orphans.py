@@ -13,8 +13,9 @@ from pathlib import Path
 import gevent
 
 from .census import Census, Usage
-from .folder import RUN_ID, RunFolder
+from .folder import RunFolder
 from .proctable import command_line, started_at
+from .record import RUN_ID
 
 
 class NothingLeft(Exception):

@@ -54,7 +54,6 @@ class OpenSockets:
         app.config["SOCK_SERVER_OPTIONS"] = {"max_message_size": MAX_MESSAGE_BYTES}
         app.before_request(self._prepare)
         app.extensions["opcode_shutdown"] = self.close_all
-        app.extensions["opcode_logout"] = self.close_of
 
     def add(self, ws: Server, login: str) -> None:
         """Raises ConnectionClosed where there are too many already: it is told to come later."""
