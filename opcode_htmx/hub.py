@@ -6,10 +6,9 @@ however long that takes, before it looks at the sockets again.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Iterator
 from time import perf_counter
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import gevent
 from gevent.hub import Waiter
@@ -67,18 +66,41 @@ class Background:
     """What can wait: one piece of it at a time, while there is nothing else to do."""
 
     def __init__(self) -> None:
-        self._one = BoundedSemaphore(1)
-        self._since = 0.0
+        self.one = BoundedSemaphore(1)
+        self.since = 0.0
 
-    @contextlib.contextmanager
-    def turn(self) -> Iterator[None]:
-        """Hold this for a short piece of work, and never while waiting for somebody else."""
-        with self._one:
-            self.step()
-            yield
+    def turn(self) -> Turn:
+        """To be held for a short piece of work, and never while waiting for somebody else."""
+        return Turn(self)
+
+
+class Turn:
+    def __init__(self, background: Background) -> None:
+        self._background = background
+        self._held = False
+
+    def __enter__(self) -> Self:
+        self._take()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._leave()
 
     def step(self) -> None:
-        """Give way in the middle of a turn, if it is time to."""
-        if perf_counter() - self._since > QUIET_SLICE:
+        """In the middle of longer work: let others have their turn, if it is time to."""
+        if perf_counter() - self._background.since > QUIET_SLICE:
+            self._leave()
+            gevent.sleep(0)  # who waits for the turn is told of it, and comes first
+            self._take()
+
+    def _take(self) -> None:
+        self._background.one.acquire()
+        self._held = True
+        if perf_counter() - self._background.since > QUIET_SLICE:
             wait_for_quiet()
-            self._since = perf_counter()
+            self._background.since = perf_counter()
+
+    def _leave(self) -> None:
+        if self._held:
+            self._held = False
+            self._background.one.release()

@@ -101,3 +101,22 @@ def test_one_turn_at_a_time_and_a_turn_that_fails_is_over() -> None:
     taken = [gevent.spawn(take) for _ in range(5)]
     until(lambda: all(each.ready() for each in taken), "all have had their turn")
     assert all(each.successful() for each in taken)
+
+
+def test_long_work_that_can_wait_lets_shorter_work_that_can_wait_go_first() -> None:
+    order: list[str] = []
+
+    def long() -> None:
+        with background.turn() as turn:
+            for _ in range(5):
+                work(2 * hub.QUIET_SLICE)
+                turn.step()
+            order.append("long")
+
+    def short() -> None:
+        with background.turn():
+            order.append("short")
+
+    background = Background()
+    gevent.joinall([gevent.spawn(long), gevent.spawn(short)])
+    assert order == ["short", "long"]

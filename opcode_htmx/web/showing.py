@@ -20,7 +20,7 @@ import gevent
 from flask import Flask
 from gevent.event import Event
 
-from ..hub import Background, wait_for_quiet
+from ..hub import Background, Turn, wait_for_quiet
 from ..view.conversation import Cursor
 from ..view.screens import Screen
 from .sockets import text_frame
@@ -106,10 +106,13 @@ class Showing:
         """Whether there will be no more pictures: who looks has to ask anew."""
         self._frames = frames
         self._messages: dict[tuple[Cursor, Picture | None], Message] = {}
-        self._camera = gevent.spawn(self._take_pictures)
+        gevent.spawn(self._take_pictures)
 
     def close(self) -> None:
-        self._camera.kill(block=False)
+        """Take no more pictures. One that is being taken is not cut short, for it folds lines that
+        nobody would read again."""
+        self.over = True
+        self.screen.conversation.changed.notify()
 
     def message(self, picture: Picture, cursor: Cursor, had: Picture | None) -> Message:
         """What brings a viewer to `picture` who is at `cursor` and has the picture `had`.
@@ -118,17 +121,17 @@ class Showing:
         """
         if picture is self.picture and (known := self._messages.get((cursor, had))):
             return known
-        with self._frames.background.turn():
+        with self._frames.background.turn() as turn:
             known = self._messages.get((cursor, had)) if picture is self.picture else None
-            message = known or self._render(cursor, had, picture)
+            message = known or self._render(turn, cursor, had, picture)
             if picture is self.picture:
                 self._messages[cursor, had] = message
             return message
 
-    def _render(self, cursor: Cursor, had: Picture | None, picture: Picture) -> Message:
+    def _render(self, turn: Turn, cursor: Cursor, had: Picture | None, picture: Picture) -> Message:
         changes = self.screen.conversation.changes_since(cursor)
         for _ in self.screen.fragments.prepare(changes):
-            self._frames.background.step()
+            turn.step()
         shown = had.around if had else {}
         around = [html for name, html in picture.around.items() if shown.get(name) != html]
         return self._frames.message(self.screen.fragments.changes(changes), around, picture.cursor)
@@ -146,16 +149,17 @@ class Showing:
 
     def _film(self) -> None:
         conversation = self.screen.conversation
-        while not conversation.gone:
+        while not (conversation.gone or self.over):
             began = time.monotonic()
             seen = conversation.changed.version
+            conversation.refresh()
             with self._frames.background.turn():
                 new = self._look()
             if new:
                 self._wake()
             # Changes gather for a frame, so that a flood is a few large messages
             gevent.sleep(max(0.0, began + self._frames.seconds - time.monotonic()))
-            while conversation.changed.wait(seen, LOOK_ROUND_SECONDS) == seen:
+            while conversation.changed.wait(seen, LOOK_ROUND_SECONDS) == seen and not self.over:
                 # What a terminal adds to the session meanwhile, and what happens in other
                 # sessions, is told by nobody
                 conversation.refresh()
@@ -166,7 +170,6 @@ class Showing:
     def _look(self) -> bool:
         """Take a picture; whether it shows anything new."""
         screen, had = self.screen, self.picture
-        screen.conversation.refresh()
         needs = screen.needs()  # asked first: what changes meanwhile is seen with the next one
         picture = Picture(screen.conversation.cursor, screen.aside(), needs)
         if had and (picture.cursor, picture.around) == (had.cursor, had.around):
