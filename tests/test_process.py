@@ -119,7 +119,8 @@ def test_a_process_without_a_mark_is_not_adopted() -> None:
 
 
 def test_a_process_that_has_ended_is_not_adopted(start: Start) -> None:
-    short = start("true")
+    short = start("sleep", "600")
+    short.kill()
     short.wait()
     assert process.adopt(short.identity, RUN) is None
 
@@ -186,7 +187,8 @@ def test_the_exit_status_of_an_adopted_process_is_not_known(start: Start) -> Non
 
 
 def test_a_signal_to_a_process_that_has_ended_does_nothing(start: Start) -> None:
-    short = start("true")
+    short = start("sleep", "600")
+    short.kill()
     short.wait()
     short.terminate()
     short.kill()

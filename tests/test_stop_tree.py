@@ -22,7 +22,7 @@ from opcode_htmx.runs.run import Run
 from .supervision import Room, idle, steps, texts, until
 from .support import ROOT, Sandbox
 
-DEADLINE = 2.0
+DEADLINE = 3.0
 BUSY = 2.0
 """Seconds by which a machine with much else to do may be late."""
 FOREVER = ["wait", "/nonexistent/for-ever"]

@@ -9,34 +9,21 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import gevent
 from gevent.event import Event as Flag
 
-from . import proctable
+from . import proctable, sweeping
+from .giving_way import GIVE_WAY_SECONDS, Steps
 from .proctable import Key, Mark, Marks, Row
+from .sweeping import SWEEP_SECONDS
 
 log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 1.0
-HOLD_SECONDS = 0.004
-"""How long the hub may be held before others get their turn."""
-GIVE_WAY_SECONDS = 0.0005
-
-SWEEP_SECONDS = 1.0
-"""How long a sweep may take that nobody has given a time."""
-GRACE_SECONDS = 0.5
-"""How long what Claude has left behind may take to follow SIGTERM."""
-GRACE_SHARE = 0.4
-"""Of the time that a sweep has: the rest is for those that do not follow."""
-POLL_SECONDS = 0.02
-DYING_SECONDS = 0.005
-"""Between a kill and the look whether it has done its work."""
-
 CPU_SECONDS, OLD_SECONDS = 0.5, 30.0
 """The least and the most time over which it is told how busy somebody is."""
 
@@ -72,19 +59,6 @@ class Family:
 
     rows: list[Row] = field(default_factory=list)
     folder: str = ""
-
-
-class Steps:
-    """Gives way to other greenlets once the hub has been held for long enough."""
-
-    def __init__(self) -> None:
-        self._since = time.perf_counter()
-
-    def __call__(self) -> None:
-        if time.perf_counter() - self._since > HOLD_SECONDS:
-            # a sleep of no length would not let the loop look at its sockets
-            gevent.sleep(GIVE_WAY_SECONDS)
-            self._since = time.perf_counter()
 
 
 class Census:
@@ -168,56 +142,14 @@ class Census:
     # --- ending -----------------------------------------------------------------------------
 
     def sweep(self, run_id: str, within: float = SWEEP_SECONDS) -> bool:
-        """End all that a run has started and that is alive, within so many seconds.
+        """End all that a run has started, within so many seconds; whether nothing is left."""
+        return sweeping.sweep(self, run_id, within)
 
-        First with SIGTERM, then with SIGKILL; whether nothing is left.
-        """
-        began = time.monotonic()
-        deadline = began + within
-        grace = began + min(GRACE_SECONDS, GRACE_SHARE * within)
-        left: set[Key] = set()
-        try:
-            while self.family(run_id) or self._seen(run_id, time.monotonic()):
-                self._ask_to_end(run_id, grace)
-                left = self._kill(run_id, deadline)
-                if time.monotonic() >= deadline:
-                    break
-        except OSError:  # no descriptor left, say
-            log.exception("the processes of run %s cannot be looked at just now", run_id)
-            return False
+    def untrack(self, run_id: str) -> None:
+        """A run of which nothing is left needs no eye on it."""
         self._tracked.pop(run_id, None)
-        if left:
-            log.warning("run %s has left processes: %s", run_id, sorted(key.pid for key in left))
-        return not left
 
-    def _ask_to_end(self, run_id: str, until: float) -> None:
-        asked: set[Key] = set()
-        while time.monotonic() < until:
-            new = self._seen(run_id, time.monotonic() - POLL_SECONDS / 2) - asked
-            asked |= new
-            _signal(new, signal.SIGTERM)
-            gevent.sleep(POLL_SECONDS)
-            if not any(map(proctable.is_alive, asked)):
-                return
-
-    def _kill(self, run_id: str, deadline: float) -> set[Key]:
-        """Hold them all, so that none can start another one, and then kill them; who is left."""
-        held: set[Key] = set()
-        stopped_at = float("-inf")
-        while new := self._seen(run_id, stopped_at) - held:
-            held |= new
-            _signal(new, signal.SIGSTOP)
-            if (stopped_at := time.monotonic()) >= deadline:
-                break
-            gevent.sleep(GIVE_WAY_SECONDS)  # so that all who sweep share the next look
-        _signal(held, signal.SIGKILL)
-        while left := set(filter(proctable.is_alive, held)):
-            if time.monotonic() >= deadline:
-                break
-            gevent.sleep(DYING_SECONDS)
-        return left
-
-    def _seen(self, run_id: str, since: float) -> set[Key]:
+    def seen(self, run_id: str, since: float) -> set[Key]:
         """Those of a run in the newest picture, and those that were started until `since`.
 
         Quicker than a new picture, it does not find out who has gone.
@@ -315,10 +247,3 @@ class Census:
                 break
             row = parent
         return next((mark for each in reversed(line) if (mark := self._marks.of(each.key))), None)
-
-
-def _signal(keys: Iterable[Key], number: signal.Signals) -> None:
-    give_way = Steps()
-    for key in keys:
-        proctable.send(key, number)
-        give_way()

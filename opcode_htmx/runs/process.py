@@ -20,9 +20,10 @@ import psutil
 from gevent import subprocess
 
 from . import proctable
-from .census import SWEEP_SECONDS, Census
+from .census import Census
 from .folder import RunFolder
 from .proctable import FOLDER_MARK, MARK, Row, send_all
+from .sweeping import SWEEP_SECONDS
 
 census = Census()
 """Of all processes of this machine, so there is but one."""
