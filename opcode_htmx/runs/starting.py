@@ -64,7 +64,7 @@ def start(settings: RunSettings, choosing: Choosing, session_id: str, project: P
     Raises CannotStart, and leaves nothing behind then.
     """
     run_id = uuid.uuid4().hex
-    started = record = None
+    started = None
     try:
         if not project.is_dir():
             raise CannotStart(f"The folder {project} does not exist any more.")
@@ -81,18 +81,8 @@ def start(settings: RunSettings, choosing: Choosing, session_id: str, project: P
             started.kill()
         # else the next server would take it for a run that was interrupted
         shutil.rmtree(settings.runs_dir / run_id, ignore_errors=True)
-        raise CannotStart(f"Claude could not be started: {_why(error, record)}.") from error
+        raise CannotStart(f"Claude could not be started: {_why(error)}.") from error
     return Started(folder, record, started)
-
-
-def _why(error: OSError, record: RunRecord | None) -> str:
-    """What the system said, and what it is about where its words could mislead."""
-    said = error.strerror or str(error)
-    if not record or not isinstance(error, FileNotFoundError) or error.filename != record.argv[0]:
-        return said
-    if Path(record.argv[0]).exists():
-        return f"{error.filename} is a script whose interpreter is not there"
-    return f"{error.filename} is not there any more"
 
 
 def _new_record(
@@ -119,3 +109,12 @@ def _new_record(
         history_start=history.size(before),
         config_dir=str(settings.config_dir),
     )
+
+
+def _why(error: OSError) -> str:
+    """What the system said, or what it is about where its words would mislead."""
+    if not isinstance(error, FileNotFoundError) or not error.filename:
+        return error.strerror or str(error)
+    if Path(error.filename).exists():
+        return f"{error.filename} is a script whose interpreter is not there"
+    return f"{error.filename} is not there"
