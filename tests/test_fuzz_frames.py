@@ -18,11 +18,11 @@ from opcode_htmx.api.messages import COMMANDS, FROM_CHAT, Execution, NewChat, co
 from opcode_htmx.api.tasks import BadTask, task_in
 from opcode_htmx.claude import history
 
-from .fuzzing import DEPTHS, HALF, KEYS, examples, nested, values
+from .fuzzing import DEPTHS, HALF, KEYS, examples, nested, patient, values
 from .json_client import JsonClient, connected
 from .support import PASSWORD, USER, Sandbox, Server
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = patient
 
 SESSION = "00000000-0000-4000-8000-000000000000"
 FIELDS = st.sampled_from(

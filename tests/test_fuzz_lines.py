@@ -13,6 +13,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from opcode_htmx.api import chat_socket
+from opcode_htmx.api.chat_telling import ChatTelling
+from opcode_htmx.api.lines import Cursor, Item, Kind
+from opcode_htmx.api.telling import Telling
 from opcode_htmx.claude import messages as m
 from opcode_htmx.claude import outgoing, stream
 from opcode_htmx.runs import tail
@@ -24,7 +28,20 @@ from opcode_htmx.runs.run import Run
 from opcode_htmx.runs.state import RunState
 from opcode_htmx.runs.tail import Line, LineReader
 
-from .fuzzing import HALF, HISTORY, RARE, STDOUT, changed, examples, in_place, sessions, values
+from .fuzzing import (
+    HALF,
+    HISTORY,
+    RARE,
+    STDOUT,
+    changed,
+    examples,
+    in_place,
+    patient,
+    sessions,
+    values,
+)
+
+pytestmark = patient
 
 LINES = STDOUT + HISTORY + RARE
 
@@ -38,7 +55,7 @@ KNOWN = {
 # --- the parser -----------------------------------------------------------------------------
 
 
-@examples(400)
+@examples(300)
 @given(changed(LINES))
 @example(in_place(STDOUT[0], 100_000))
 @example(b'{"type":"\\ud800","\\udfff":"\\ud83d"}')
@@ -85,6 +102,45 @@ def as_json_has_it(raw: Any) -> str:
 @given(changed(LINES), st.text(max_size=9))
 def test_a_line_of_a_subagents_file_is_a_message_too(line: bytes, parent: str) -> None:
     repr_of(stream.parse_of_subagent(line, parent))
+
+
+# --- what programs are told of them ---------------------------------------------------------
+
+
+@examples(100)
+@given(sessions(LINES), st.integers(0, 60))
+@example([in_place(RARE[-3], 400) + b"\n"], 0)
+def test_whatever_claude_says_programs_are_told_in_json_that_any_of_them_can_read(
+    tmp_path: Path, lines: list[bytes], live_from: int
+) -> None:
+    run = run_of(tmp_path / uuid.uuid4().hex)
+    chat, telling = ChatTelling("session"), Telling("session", turn_open=True)
+    frames: list[bytes] = []
+    for number, line in enumerate(lines):
+        item = Item(Kind.OUTPUT, run, line.rstrip(b"\n"), Cursor(run.id, number, 0))
+        frames += telling.frames(item)
+        told = list(chat.messages(item))
+        if number == live_from:
+            told += chat.go_live()
+        frames += [chat_socket._frame(message) for message in told]
+    run.finish(1)
+    end = Item(Kind.END, run, b"", Cursor(run.id, len(lines), 0))
+    frames += [*telling.frames(end), *(chat_socket._frame(each) for each in chat.messages(end))]
+    messages = [json.loads(payload(frame), parse_constant=refuse) for frame in frames]
+    assert [message for message in messages if message["type"] == "output"] != [] or not lines
+    assert {message.get("session_id", message.get("sessionId")) for message in messages} == {
+        "session"
+    }
+    assert [each["outcome"] for each in messages if each["type"] == "ended"] == ["failed"] * 2
+
+
+def payload(frame: bytes) -> bytes:
+    """Of a text frame that is not masked."""
+    return frame[2 if frame[1] < 126 else 4 if frame[1] == 126 else 10 :]
+
+
+def refuse(constant: str) -> None:
+    raise AssertionError(f"{constant} is not JSON")
 
 
 # --- the reader of files --------------------------------------------------------------------
@@ -168,7 +224,7 @@ def check(state: RunState) -> None:
         assert not state.asks, "an open question is not hidden"
 
 
-@examples(150)
+@examples(60)
 @given(sessions(STDOUT + RARE), sessions(SENT, most=6), st.lists(st.integers(0, 10**6), max_size=8))
 def test_a_state_that_followed_the_files_is_the_one_that_the_next_server_reads(
     tmp_path: Path, out: list[bytes], into: list[bytes], cuts: list[int]

@@ -19,11 +19,11 @@ from opcode_htmx.claude import history
 from opcode_htmx.settings import Settings
 
 from .api import session
-from .fuzzing import HALF, HISTORY, HOSTILE_TEXT, RARE, examples, values
+from .fuzzing import HALF, HISTORY, HOSTILE_TEXT, RARE, STDOUT, examples, patient, sessions, values
 from .support import PASSWORD, USER, Sandbox, processes_of, write_stand_in
 from .test_fuzz_frames import assert_sentence
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = patient
 
 SESSION = "11111111-1111-4111-8111-111111111111"
 NEVER = frozenset({"wait"})
@@ -55,6 +55,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     )
     app = create_app(settings)
     app.config["PROJECT"] = history.project_id(sandbox.project)
+    app.config["CONFIG"] = sandbox.config_dir
     try:
         yield app
     finally:
@@ -92,7 +93,40 @@ QUERIES = st.dictionaries(FIELDS | TEXTS, TEXTS, max_size=4).map(
 )
 
 
-@examples(500)
+@examples(25)
+@given(sessions(HISTORY + RARE + STDOUT), st.binary(max_size=9))
+def test_a_session_with_anything_in_its_history_is_listed_shown_searched_and_taken_along(
+    app: Flask, client: FlaskClient, lines: list[bytes], rest: bytes
+) -> None:
+    project, session_id = app.config["PROJECT"], str(uuid.uuid4())
+    path = app.config["CONFIG"] / "projects" / project / f"{session_id}.jsonl"
+    path.write_bytes(HISTORY[0] + b"".join(lines) + rest)
+    of_session = f"/projects/{project}/sessions/{session_id}"
+    for address in (
+        "/",
+        f"/projects/{project}",
+        of_session,
+        *(f"{of_session}/export.{ending}" for ending in ("md", "html", "jsonl")),
+        f"{of_session}/search?q=e",
+        "/api/projects",
+        f"/api/projects/{project}/sessions",
+        f"/api/sessions/{session_id}/history/{project}",
+        f"/api/claude/sessions/{session_id}",
+    ):
+        answer = client.get(address, auth=(USER, PASSWORD))
+        body = answer.get_data()
+        answer.close()
+        assert answer.status_code == 200, (address, body[:500])
+        if answer.is_json:
+            json.loads(body, parse_constant=refuse)
+    path.unlink()
+
+
+def refuse(constant: str) -> None:
+    raise AssertionError(f"{constant} is not JSON")
+
+
+@examples(300)
 @given(data=st.data())
 def test_no_address_with_anything_in_it_breaks_the_server(
     app: Flask, client: FlaskClient, data: st.DataObject

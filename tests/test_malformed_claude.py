@@ -390,7 +390,7 @@ def test_a_cli_that_dies_at_its_start_is_said_with_its_last_words(
         (b"#!/no/such/interpreter\n", 0o755, "/claude is a script whose interpreter is not there"),
         (b"", 0o644, "Permission denied"),
         (b"\x7fELF, but not really", 0o755, "Exec format error"),
-        (None, 0, "/claude is not there any more"),
+        (None, 0, "/claude is not there"),
     ],
 )
 def test_a_cli_that_cannot_be_started_is_said_and_leaves_nothing(

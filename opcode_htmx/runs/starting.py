@@ -107,26 +107,26 @@ def launch(
     except OSError as error:
         if started:
             started.kill()
-        raise cannot(error, settings.binary) from error
+        raise cannot(error) from error
     return record, started
 
 
-def cannot(error: OSError, binary: Path | None = None) -> CannotStart | DiskFull:
-    """What to say of an error that kept Claude, which is at `binary`, from being started."""
+def cannot(error: OSError) -> CannotStart | DiskFull:
+    """What to say of an error that kept Claude from being started."""
     if isinstance(error, DiskFull):
         return error
     if is_full(error):
         return DiskFull()
-    return CannotStart(f"Claude could not be started: {_why(error, binary)}.")
+    return CannotStart(f"Claude could not be started: {_why(error)}.")
 
 
-def _why(error: OSError, binary: Path | None) -> str:
-    """What the system said, and what it is about where its words could mislead."""
-    if binary and isinstance(error, FileNotFoundError) and error.filename == str(binary):
-        if binary.exists():
-            return f"{binary} is a script whose interpreter is not there"
-        return f"{binary} is not there any more"
-    return error.strerror or str(error)
+def _why(error: OSError) -> str:
+    """What the system said, or what it is about where its words would mislead."""
+    if not isinstance(error, FileNotFoundError) or not error.filename:
+        return error.strerror or str(error)
+    if Path(error.filename).exists():
+        return f"{error.filename} is a script whose interpreter is not there"
+    return f"{error.filename} is not there"
 
 
 def _as_chosen(settings: RunSettings, choosing: Choosing, record: RunRecord) -> RunRecord:
