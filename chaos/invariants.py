@@ -13,7 +13,6 @@ from itertools import pairwise
 
 import requests
 
-from opcode_htmx.runs.record import Outcome
 from tests.support import PASSWORD, USER, processes_of
 
 from .clients import Page, load, shown
@@ -22,7 +21,7 @@ from .heard import Heard, Line
 from .person import Person, comes_true, comes_true_or_stalls
 from .stage import Holdings, Stage
 
-OUTCOMES = {str(outcome) for outcome in Outcome}
+OUTCOMES = {"completed", "cancelled", "failed", "timed out", "interrupted"}
 REST_SECONDS = 15
 """How long a client may hear nothing before it has heard all that it will ever hear, and how long a
 server may take to let go of what it held."""
@@ -170,6 +169,7 @@ _NOTHING = _Nothing()
 def every_page_is_as_if_loaded_now(scene: Scene) -> Iterator[str]:
     with requests.Session() as browser:
         browser.auth = (USER, PASSWORD)
+        browser.headers["Connection"] = "close"  # else one is used that the server closes just then
         for person in scene.persons:
             if person.page is None:
                 continue

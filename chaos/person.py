@@ -12,7 +12,7 @@ import time
 import traceback
 import uuid
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import requests
@@ -58,7 +58,7 @@ class Person:
         self._folder = stage.sandbox.project
         self._answering = ThreadPoolExecutor(8)
         self._asked: set[str] = set()
-        self._replies: list[Any] = []
+        self._replies: list[Future[None]] = []
         self._seed = seed
         self.listener: Listener | None = None
         self.poller: Poller | None = None
@@ -313,9 +313,6 @@ class Person:
             if not comes_true(lambda: all(run.end for run in self.runs), 30):
                 live = [run.id for run in self.runs if not run.end]
                 raise GaveUp(f"runs do not end: {', '.join(live)}")
-            for reply in self._replies:
-                reply.result(60)
-            self._answering.shutdown()
         except Exception as error:
             self._complain(error)
 
@@ -328,6 +325,10 @@ class Person:
             client.finish()
             self.counts += client.counts
             self.complaints += client.complaints
+        self._answering.shutdown()  # who listens slowly hears late of what was asked
+        for reply in self._replies:
+            if error := reply.exception():
+                self.complaints.append(f"session {self.id}: an answer failed: {error!r}")
         if self.page:
             self.page.close()
         if self.browser:

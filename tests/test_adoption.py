@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import gevent
 import psutil
 import pytest
 from gevent import subprocess
@@ -378,3 +379,19 @@ def test_what_a_terminal_added_after_the_runs_last_word_is_not_the_runs(room: Ro
     end = run.record.end
     assert end is not None
     assert history.read_bytes()[end.history_end :] == foreign.encode() + b"\n"
+
+
+def test_a_prompt_is_known_as_sent_while_a_page_still_reads_the_run_that_has_ended(
+    room: Room,
+) -> None:
+    session_id, late = new_id(), new_id()
+    run = idle(room.prompt(steps(["lines", 1000]), session_id))
+    idle(room.prompt("late", session_id, late))
+    run.stop()
+    assert run.join(20)
+    (again,) = room.restart().of_session(session_id)
+    reading = gevent.spawn(again.catch_up, last=True)
+    gevent.sleep(0)
+    assert late in again.state.sent and again.state.waiting, "it has begun and is not through"
+    assert again.has_sent(late), "what Claude took up is not sent again"
+    reading.join()

@@ -126,8 +126,8 @@ class Run:
 
         What a run that has ended did not take up counts as not sent: it may be sent again.
         """
-        if self.record.end and not self._input.offset:
-            self.catch_up(last=True)
+        if self.record.end:
+            self.catch_up(last=True)  # or wait for who does: half a fold would call it left
         left = self.state.waiting if self.record.end else ()
         return prompt_id in self.state.sent and prompt_id not in left
 
