@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from opcode_htmx.demo.messages_api import MessagesApi, Scene, Text, ToolUse
 
@@ -378,6 +378,25 @@ def test_without_a_socket_the_page_says_so_in_red(phone: Phone, sandbox: Sandbox
         "getComputedStyle(document.getElementById('status'), '::before').backgroundColor"
     )
     assert colour == "rgb(176, 38, 29)"
+
+
+def test_what_comes_while_scripts_are_still_on_their_way_is_on_the_page_in_the_end(
+    phone: Phone, sandbox: Sandbox, gate: Gate
+) -> None:
+    play(phone, sandbox, *texts(2), gate.step, *texts(2, begin=2))
+    answers_are_there(phone, 2)
+    held: list[Route] = []
+    phone.page.route("**/hx-upsert.min.js*", lambda route: held.append(route))
+    sockets: list[object] = []
+    phone.page.on("websocket", lambda socket: sockets.append(socket))
+    phone.page.reload(wait_until="commit")
+    until(lambda: phone.page.title() and held, "the script is on its way")
+    gate.open()
+    phone.page.wait_for_timeout(1000)  # time for a socket, which would be too early
+    assert sockets == []
+    held[0].continue_()
+    answers_are_there(phone, 4)
+    expect(answer(phone, 2)).to_have_count(1)
 
 
 # The reader's place
