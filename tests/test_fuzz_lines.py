@@ -40,6 +40,7 @@ from .fuzzing import (
     sessions,
     values,
 )
+from .supervision import finish, owned
 
 pytestmark = patient
 
@@ -123,7 +124,8 @@ def test_whatever_claude_says_programs_are_told_in_json_that_any_of_them_can_rea
         if number == live_from:
             told += chat.go_live()
         frames += [chat_socket._frame(message) for message in told]
-    run.finish(1)
+    finish(owned(run.folder, run.record), 1)
+    run.look()
     end = Item(Kind.END, run, b"", Cursor(run.id, len(lines), 0))
     frames += [*telling.frames(end), *(chat_socket._frame(each) for each in chat.messages(end))]
     messages = [json.loads(payload(frame), parse_constant=refuse) for frame in frames]
