@@ -9,7 +9,7 @@ from pathlib import Path
 from flask import Flask
 from flask_sock import Sock
 
-from . import credentials
+from . import credentials, run_settings
 from .api import catalog, chat, chat_socket, claude_socket, envelope, openapi
 from .api import health as api_health
 from .api import projects as api_projects
@@ -30,13 +30,13 @@ from .drafts import Drafts, TooMuch
 from .runs import inquiry, tail
 from .runs.collect import Collector
 from .runs.control import ControlRefused
-from .runs.limits import Limits, QueueFull
+from .runs.limits import QueueFull
 from .runs.offers import Offers
 from .runs.orphans import NothingLeft, Orphans
 from .runs.process import census
 from .runs.queue import PromptNotFound, PromptTaken
 from .runs.run import AlreadyAnswered, RunNotLive
-from .runs.starting import CannotStart, RunSettings
+from .runs.starting import CannotStart
 from .runs.supervisor import RunNotFound, StillRunning, Supervisor
 from .runs.trash import NotInTrash, Trash
 from .settings import Settings
@@ -131,22 +131,7 @@ def build(settings: Settings | None = None) -> Flask:
         environment = command.environment(environment, demo.environment, demo.removed)
     offers = _offers(settings, claude, place.config_dir, environment)
     supervisor = Supervisor(
-        RunSettings(
-            runs_dir=settings.state_dir / "runs",
-            binary=claude.path,
-            environment=environment,
-            permission_mode=settings.permission_mode,
-            stop_deadline=settings.stop_deadline,
-            limits=_limits(settings),
-            least_room=settings.min_free,
-            history_file=lambda session_id: history.find(place.config_dir, session_id),
-            config_dir=place.config_dir,
-            allow_bypass=settings.allow_bypass,
-            keep_running=settings.keep_running,
-            disconnect_grace=settings.disconnect_grace,
-            max_runs=settings.max_runs,
-            models=lambda: offers.models,
-        )
+        run_settings.of(settings, claude.path, place.config_dir, environment, lambda: offers.models)
     )
     supervisor.adopt()
 
@@ -166,17 +151,6 @@ def build(settings: Settings | None = None) -> Flask:
     chooser = Chooser(supervisor.choosing, settings.disconnect_grace)
     _add_pages(app, place, supervisor, chooser, offers, settings)
     return app
-
-
-def _limits(settings: Settings) -> Limits:
-    return Limits(
-        run_timeout=settings.run_timeout,
-        idle_timeout=settings.idle_timeout,
-        output=settings.max_output,
-        memory_warning=settings.memory_warning,
-        memory=settings.memory_limit,
-        queued=settings.max_queued,
-    )
 
 
 def _offers(

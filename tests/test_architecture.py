@@ -47,7 +47,7 @@ ARROWS = {
 }
 """What each room may import. A new room has to say where it stands."""
 
-OUTSIDE = {"__init__", "__main__", "end_runs", "launch", "wiring"}
+OUTSIDE = {"__init__", "__main__", "end_runs", "launch", "run_settings", "wiring"}
 """What puts the rooms together. It may import every room, and no room may import it."""
 
 WEB = {"flask", "flask_sock", "flask_httpauth", "simple_websocket", "werkzeug", "gunicorn"}

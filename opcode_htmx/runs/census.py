@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 import gevent
 from gevent.event import Event as Flag
 
+from ..hub import Pace, give_way
 from . import proctable, sweeping
-from .giving_way import GIVE_WAY_SECONDS, Steps
 from .proctable import Key, Mark, Marks, Row
 from .sweeping import SWEEP_SECONDS
 
@@ -190,7 +190,7 @@ class Census:
                 continue
             taking = self._taking = Flag()
             try:
-                gevent.sleep(GIVE_WAY_SECONDS)  # whoever asks at the same time gets the same one
+                give_way()  # whoever asks at the same time gets the same one
                 self._take()
             finally:
                 self._taking = None
@@ -200,17 +200,17 @@ class Census:
     def _take(self) -> None:
         picture = Picture(time.monotonic())
         known = {*self._marks.keys(), *self._kin}  # not what comes while we look
-        give_way = Steps()
+        pace = Pace()
         picture.looked_at.update(proctable.pids())
         # the youngest first: they are those that may be gone in a moment
         for pid in sorted(picture.looked_at, reverse=True):
             if row := proctable.read(pid):
                 picture.rows[pid] = row
                 self._marks.of(row.key)
-            give_way()
+            pace.step()
         for row in list(picture.rows.values()):
             self._settle(row, picture)
-            give_way()
+            pace.step()
         gone = known - {row.key for row in picture.rows.values()}
         self._marks.forget(gone)
         for key in gone:

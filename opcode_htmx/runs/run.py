@@ -11,7 +11,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import gevent
 from gevent.event import Event as Flag
@@ -20,6 +20,7 @@ from gevent.lock import BoundedSemaphore
 from ..claude import outgoing, stream
 from ..claude.messages import ImageContent, Json, PermissionRequest
 from ..hub import give_way
+from .duties import Duties
 from .folder import InputClosed, InputFull, RunFolder
 from .notify import Broadcast
 from .phases import Event, Phase, Verb, why_not
@@ -39,19 +40,6 @@ class RunNotLive(Exception):
 
 class AlreadyAnswered(Exception):
     """A request of Claude's that is no longer open; the message says what became of it."""
-
-
-class Duties(Protocol):
-    """What one worker does for a run, and the others do not."""
-
-    def end(self) -> None:
-        """End what there is of the process, since the run is to stop."""
-
-    def refuse_unsupported(self) -> None:
-        """Answer the requests of unknown kinds, which would otherwise hold Claude for ever."""
-
-    def let_go(self) -> None:
-        """Leave the run to another worker, or to the next server."""
 
 
 class Run:
@@ -191,15 +179,9 @@ class Run:
     def _open_ask(self, request_id: str) -> PermissionRequest:
         ask = self.state.asks.get(request_id)
         if ask is None:
-            raise AlreadyAnswered(self._what_became_of(request_id))
+            answer = self.state.answers.get(request_id)
+            raise AlreadyAnswered(answer.in_words() if answer else "Claude no longer asks this.")
         return ask
-
-    def _what_became_of(self, request_id: str) -> str:
-        answer = self.state.answers.get(request_id)
-        if answer is None:
-            return "Claude no longer asks this."
-        at = time.strftime(" at %H:%M", time.localtime(answer.at)) if answer.at else ""
-        return f"This was answered already{at}: {'allowed' if answer.allowed else 'denied'}."
 
     @contextlib.contextmanager
     def sending(self, verb: Verb, about: str = "") -> Iterator[Callable[[bytes], None]]:

@@ -6,6 +6,7 @@ server or in the next one.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from ..claude import capabilities
@@ -45,6 +46,10 @@ class Answer:
     @property
     def allowed(self) -> bool:
         return self.response.get("behavior") == "allow"
+
+    def in_words(self) -> str:
+        at = time.strftime(" at %H:%M", time.localtime(self.at)) if self.at else ""
+        return f"This was answered already{at}: {'allowed' if self.allowed else 'denied'}."
 
 
 def words_of(prompt: User) -> str:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import gevent
 
+from ..hub import Pace, give_way
 from . import proctable
-from .giving_way import GIVE_WAY_SECONDS, Steps
 from .proctable import Key
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _kill(census: Census, run_id: str, deadline: float) -> set[Key]:
         _signal(new, signal.SIGSTOP)
         if (stopped_at := time.monotonic()) >= deadline:
             break
-        gevent.sleep(GIVE_WAY_SECONDS)  # so that all who sweep share the next look
+        give_way()  # so that all who sweep share the next look
     _signal(held, signal.SIGKILL)
     while left := set(filter(proctable.is_alive, held)):
         if time.monotonic() >= deadline:
@@ -87,7 +87,7 @@ def _kill(census: Census, run_id: str, deadline: float) -> set[Key]:
 
 
 def _signal(keys: Iterable[Key], number: signal.Signals) -> None:
-    give_way = Steps()
+    pace = Pace()
     for key in keys:
         proctable.send(key, number)
-        give_way()
+        pace.step()

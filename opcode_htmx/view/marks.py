@@ -7,15 +7,14 @@ goes on from there. Several workers may share it: each reads it again when anoth
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ..runs import locks
 from ..stored import Form
 
 log = logging.getLogger(__name__)
@@ -61,16 +60,11 @@ class Marks:
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         """While this lasts, no other worker writes; for as long as it takes to write a file."""
-        try:
-            lock = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError:  # no file can be made: then none will be written either
+        with contextlib.ExitStack() as stack:
+            # where no file can be made, none will be written either
+            with contextlib.suppress(OSError):
+                stack.enter_context(locks.held(self._path.with_suffix(".lock")))
             yield
-            return
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(lock)
 
     def _catch_up(self) -> None:
         if _which(self._path) != self._read:

@@ -1,0 +1,52 @@
+"""What a person has set, as the runs need it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from .claude import history
+from .claude.capabilities import Model
+from .runs.limits import Limits
+from .runs.starting import RunSettings
+from .settings import Settings
+
+
+def of(
+    settings: Settings,
+    binary: Path,
+    config_dir: Path,
+    environment: Mapping[str, str],
+    models: Callable[[], tuple[Model, ...]] = tuple,
+) -> RunSettings:
+    """Claude is at `binary`, works with `config_dir`, and gets `environment`.
+
+    `models` are those that it has named where it was asked without a run.
+    """
+    return RunSettings(
+        runs_dir=settings.state_dir / "runs",
+        binary=binary,
+        environment=environment,
+        permission_mode=settings.permission_mode,
+        stop_deadline=settings.stop_deadline,
+        limits=limits(settings),
+        least_room=settings.min_free,
+        history_file=lambda session_id: history.find(config_dir, session_id),
+        config_dir=config_dir,
+        allow_bypass=settings.allow_bypass,
+        keep_running=settings.keep_running,
+        disconnect_grace=settings.disconnect_grace,
+        max_runs=settings.max_runs,
+        models=models,
+    )
+
+
+def limits(settings: Settings) -> Limits:
+    return Limits(
+        run_timeout=settings.run_timeout,
+        idle_timeout=settings.idle_timeout,
+        output=settings.max_output,
+        memory_warning=settings.memory_warning,
+        memory=settings.memory_limit,
+        queued=settings.max_queued,
+    )
