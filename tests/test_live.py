@@ -161,14 +161,14 @@ def test_a_viewer_gets_only_what_its_cursor_lacks(
     gate = tmp_path / "gate"
     path = begin(server, [["text", "first"], ["wait", str(gate)], ["text", "second"]])
     early = view(server, path)
-    early.until("first")
+    early.until("<p>first</p>")
     early.ws.close()
     gate.touch()
     later = view(server, path, early.cursor)
-    later.until("second")
+    later.until("<p>second</p>")
     assert "first" not in "".join(later.messages).replace("first&#34;", "")
     fresh = view(server, path)
-    fresh.until("second")
+    fresh.until("<p>second</p>")
     assert "<p>first</p>" in "".join(fresh.messages)
 
 
@@ -214,8 +214,8 @@ def test_a_viewer_that_does_not_read_loses_nothing_and_holds_up_nobody(
     path = begin(server, [["lines", 3000], ["big", 2_000_000], ["text", "the end"]])
     slow = view(server, path, sockopt=[(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)])
     quick = view(server, path)
-    quick.until("the end")
-    slow.until("the end")  # whole frames: a cut one would be no UTF-8 text or never end
+    quick.until("<p>the end</p>")
+    slow.until("<p>the end</p>")  # whole frames: a cut one would be no UTF-8 text or never end
     for number in (0, 1500, 2999):
         assert f"<p>line {number}</p>" in "".join(slow.messages)
 

@@ -21,8 +21,8 @@ from ..view.conversation import Cursor
 from ..view.screens import Screen
 from .access import login_id
 from .pages import SessionLookup
-from .showing import Frames, Message, Picture
-from .sockets import POLICY_VIOLATION, SERVICE_RESTART, OpenSockets, close, send_text
+from .showing import Frames, Picture
+from .sockets import POLICY_VIOLATION, SERVICE_RESTART, OpenSockets, TextFrame, close, send_text
 
 HEARTBEAT_SECONDS = 15.0
 """Keeps proxies from dropping the socket, and tells the page that it is not cut off."""
@@ -57,7 +57,7 @@ def _serve(ws: Server, screen: Screen, frames: Frames) -> None:
 
     try:
         for message in updates(frames, screen, cursor, wake, goes_on):
-            send_text(ws, message.text, message.frame)
+            send_text(ws, message)
     finally:
         reader.kill()
 
@@ -75,7 +75,7 @@ def _read_until_closed(ws: Server, wake: Event) -> None:
 
 def updates(
     frames: Frames, screen: Screen, cursor: Cursor, wake: Event, while_: Callable[[], bool]
-) -> Iterator[Message]:
+) -> Iterator[TextFrame]:
     """The messages that bring a viewer at `cursor` up to date, each when it is due.
 
     `wake` is for this viewer alone; who sets it has `while_` asked again.

@@ -14,7 +14,6 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import gevent
 from flask import Flask
@@ -23,7 +22,7 @@ from gevent.event import Event
 from ..hub import Background, Turn, wait_for_quiet
 from ..view.conversation import Cursor
 from ..view.screens import Screen
-from .sockets import text_frame
+from .sockets import TextFrame
 
 log = logging.getLogger(__name__)
 
@@ -47,13 +46,6 @@ class Picture:
     around: Mapping[str, str]
     """The elements around the transcript, by id."""
     needs: int
-
-
-class Message(NamedTuple):
-    """What is sent to a page: the text, and as a finished frame."""
-
-    text: str
-    frame: bytes
 
 
 class Frames:
@@ -87,11 +79,11 @@ class Frames:
                 del self._shown[id(screen)]
                 showing.close()
 
-    def message(self, fragments: str, around: Sequence[str], cursor: Cursor) -> Message:
+    def message(self, fragments: str, around: Sequence[str], cursor: Cursor) -> TextFrame:
         text = self._template.render(
             fragments=fragments, around=around, cursor=cursor, now=time.time()
         )
-        return Message(text, text_frame(text.encode()))
+        return TextFrame(text.encode())
 
 
 class Showing:
@@ -105,7 +97,7 @@ class Showing:
         self.over = False
         """Whether there will be no more pictures: who looks has to ask anew."""
         self._frames = frames
-        self._messages: dict[tuple[Cursor, Picture | None], Message] = {}
+        self._messages: dict[tuple[Cursor, Picture | None], TextFrame] = {}
         gevent.spawn(self._take_pictures)
 
     def close(self) -> None:
@@ -114,7 +106,7 @@ class Showing:
         self.over = True
         self.screen.conversation.changed.notify()
 
-    def message(self, picture: Picture, cursor: Cursor, had: Picture | None) -> Message:
+    def message(self, picture: Picture, cursor: Cursor, had: Picture | None) -> TextFrame:
         """What brings a viewer to `picture` who is at `cursor` and has the picture `had`.
 
         Gives way while it renders.
@@ -128,7 +120,9 @@ class Showing:
                 self._messages[cursor, had] = message
             return message
 
-    def _render(self, turn: Turn, cursor: Cursor, had: Picture | None, picture: Picture) -> Message:
+    def _render(
+        self, turn: Turn, cursor: Cursor, had: Picture | None, picture: Picture
+    ) -> TextFrame:
         changes = self.screen.conversation.changes_since(cursor)
         for _ in self.screen.fragments.prepare(changes):
             turn.step()

@@ -102,13 +102,27 @@ def text_frame(payload: bytes) -> bytes:
     return b"\x81\x7f" + size.to_bytes(8, "big") + payload
 
 
-def send_text(ws: Server, text: str, frame: bytes) -> None:
-    """Send a message of which `frame` is the finished frame. Raises ConnectionClosed."""
+class TextFrame:
+    """A message that is sent to many: in memory once, as the frame that most of them get."""
+
+    __slots__ = ("_head", "frame")
+
+    def __init__(self, payload: bytes) -> None:
+        self.frame = text_frame(payload)
+        self._head = len(self.frame) - len(payload)
+
+    @property
+    def text(self) -> str:
+        return self.frame[self._head :].decode()
+
+
+def send_text(ws: Server, message: TextFrame) -> None:
+    """Raises ConnectionClosed."""
     try:
         if ws.sock.compresses:
-            ws.send(text)
+            ws.send(message.text)
         elif ws.connected:
-            ws.sock.send(frame)
+            ws.sock.send(message.frame)
         else:
             raise ConnectionClosed(ws.close_reason, ws.close_message)
     except OSError as error:
