@@ -28,6 +28,7 @@ from .demo import scenes, service
 from .disk import DiskFull
 from .drafts import Drafts, TooMuch
 from .runs import inquiry, tail
+from .runs.choosing import BypassNotAllowed
 from .runs.collect import Collector
 from .runs.control import ControlRefused
 from .runs.limits import QueueFull
@@ -90,7 +91,7 @@ ERRORS: dict[type[Exception], int] = {
     RunNotLive: 409,
     AlreadyAnswered: 409,
     ControlRefused: 409,
-    controls.BypassNotAllowed: 403,
+    BypassNotAllowed: 403,
     CannotStart: 503,
     StillRunning: 409,
     NotInTrash: 404,
@@ -287,8 +288,7 @@ def _add_reading(
     )
     moved = demo is not None or "CLAUDE_CONFIG_DIR" in settings.child_environment
     state_file = mcp.state_file(config_dir, settings.home, moved)
-    roots = (*place.project_roots, *([demo] if demo else []))
     app.register_blueprint(api_projects.blueprint(config_dir, executions, lookup))
     app.register_blueprint(api_settings.blueprint(config_dir, claude, installed))
-    app.register_blueprint(catalog.blueprint(config_dir, state_file, roots))
+    app.register_blueprint(catalog.blueprint(place, state_file))
     app.register_blueprint(openapi.blueprint())

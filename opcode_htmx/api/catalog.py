@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from flask import Blueprint, Response
 
 from ..claude import commands, mcp, sessions
+from ..web.pages import Place
 from . import models
 from .envelope import InvalidRequest, answer, query
 
 UNKNOWN = models.McpStatus(running=False, error=None, last_checked=None)
 
 
-def blueprint(config_dir: Path, state_file: Path, roots: Sequence[Path]) -> Blueprint:
+def blueprint(place: Place, state_file: Path) -> Blueprint:
     """`state_file` is where Claude keeps what it knows of projects."""
+    config_dir = place.config_dir
     api = Blueprint("api_catalog", __name__, url_prefix="/api")
 
     def project() -> Path | None:
@@ -25,7 +26,7 @@ def blueprint(config_dir: Path, state_file: Path, roots: Sequence[Path]) -> Blue
         if wanted.project_id is not None and wanted.project_path is not None:
             raise InvalidRequest("Name the project by project_id or by project_path, not by both.")
         if wanted.project_path is not None:
-            return sessions.working_folder_choice(wanted.project_path, tuple(roots))
+            return place.working_folder(wanted.project_path)
         if wanted.project_id is not None:
             path = sessions.project(config_dir, wanted.project_id).path
             return Path(path) if path else None

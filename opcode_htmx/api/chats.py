@@ -15,12 +15,10 @@ from pathlib import Path
 from ..claude import history, sessions
 from ..claude.glance import glance
 from ..disk import telling_when_full
-from ..runs.choosing import BYPASS
 from ..runs.run import Run
 from ..runs.supervisor import Supervisor
 from ..stored import Form
-from ..web.controls import BypassNotAllowed
-from ..web.pages import Place, SessionLookup
+from ..web.pages import Place, SessionLookup, shorten
 from .executions import Executions
 from .messages import NewChat
 from .naming import Naming
@@ -123,18 +121,20 @@ class Chats:
 
     def project_id(self, session_id: str) -> str:
         """Raises SessionNotFound."""
-        if path := self.history_file(session_id):
-            return path.parent.name
-        runs, chat = self.supervisor.of_session(session_id), self._store.get(session_id)
-        if not runs and not chat:
-            raise sessions.SessionNotFound("There is no session with this id.")
-        folder = runs[-1].record.project_path if runs else chat.folder if chat else ""
-        return history.project_id(Path(folder))
+        return self._project_id(session_id, self.history_file(session_id))
+
+    def _project_id(self, session_id: str, path: Path | None) -> str:
+        """By its history file, where there is one."""
+        chat = self._store.get(session_id)
+        if path is None and chat and not self.supervisor.of_session(session_id):
+            return history.project_id(Path(chat.folder))
+        return self.executions.project_of(session_id, path)
 
     def summary(self, session_id: str) -> Summary:
         """Raises SessionNotFound."""
         chat, runs = self._store.get(session_id), self.supervisor.of_session(session_id)
-        path, project_id = self.history_file(session_id), self.project_id(session_id)
+        path = self.history_file(session_id)
+        project_id = self._project_id(session_id, path)
         begun = [run.record.created_at for run in runs]
         begun += [chat.created_at] if chat else []
         active = [*begun, *(run.folder.last_output() for run in runs[-1:])]
@@ -147,7 +147,7 @@ class Chats:
         status = runs[-1].phase.value if runs else ENDED if path else CREATED
         return Summary(
             session_id,
-            self._title(session_id, project_id, chat, runs),
+            self._title(path, chat, runs),
             self._folder(session_id, project_id, chat),
             project_id,
             status,
@@ -165,10 +165,9 @@ class Chats:
                 found.append(self.summary(session_id))
         return sorted(found, key=lambda each: each.last_activity, reverse=True)
 
-    def _title(self, session_id: str, project_id: str, chat: Chat | None, runs: list[Run]) -> str:
-        name = self._lookup.title(project_id, session_id) or (chat.title if chat else "")
+    def _title(self, path: Path | None, chat: Chat | None, runs: list[Run]) -> str:
+        name = (shorten(sessions.name_of(path)) if path else "") or (chat.title if chat else "")
         if name or not runs:
-            path = self.history_file(session_id)
             return name or (sessions.title_of(path) if path else "")
         return self._lookup.title_of_run(runs[-1])
 
@@ -183,8 +182,7 @@ class Chats:
         Raises InvalidFolder, BypassNotAllowed.
         """
         choosing = self.supervisor.choosing
-        if wanted.permission_mode == BYPASS and not choosing.allow_bypass:
-            raise BypassNotAllowed("Bypass mode is not allowed on this server.")
+        choosing.check(wanted.permission_mode)
         folder = (
             self._place.working_folder(wanted.working_dir)
             if wanted.working_dir

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..claude import history, sessions
-from ..runs.choosing import BYPASS
 from ..runs.run import Run, RunNotLive
 from ..runs.supervisor import END_GRACE_SECONDS, RunNotFound, Supervisor
-from ..web.controls import BypassNotAllowed
 from ..web.pages import Place
 from .lines import Cursor
 from .messages import Execution
@@ -49,7 +47,7 @@ class Executions:
 
     def execute(self, request: Execution, *, detach: bool) -> Started:
         """Begin a new session. Raises SessionExists, and what `_start` does."""
-        folder = self._folder(request)
+        folder = self._place.working_folder(request.project_path)
         session_id = request.session_id or str(uuid.uuid4())
         sent = request.prompt_id and self.supervisor.has_sent(session_id, request.prompt_id)
         if not sent and self.exists(session_id):
@@ -61,7 +59,7 @@ class Executions:
 
         Raises SessionNotFound where there is none.
         """
-        folder = self._folder(request)
+        folder = self._place.working_folder(request.project_path)
         session_id = self._newest_of(folder)
         if session_id is None:
             raise sessions.SessionNotFound("This project has no session to continue. Use execute.")
@@ -69,11 +67,12 @@ class Executions:
 
     def resume(self, request: Execution, *, detach: bool) -> Started:
         """Go on with the session that the request names. Raises SessionNotFound."""
-        folder = self._folder(request)
+        folder = self._place.working_folder(request.project_path)
         if request.session_id is None:
             raise sessions.SessionNotFound("To resume, name the session in “session_id”.")
         session_id = self.session_id(request.session_id)
-        if self._project_of(session_id) != history.project_id(folder):
+        found = history.find(self._place.config_dir, session_id)
+        if self.project_of(session_id, found) != history.project_id(folder):
             raise sessions.SessionNotFound(f"This session does not belong to {folder}.")
         return self._start(session_id, folder, request, detach=detach)
 
@@ -84,11 +83,7 @@ class Executions:
 
     def _start(self, session_id: str, folder: Path, request: Execution, *, detach: bool) -> Started:
         choosing, mode = self.supervisor.choosing, request.permission_mode
-        if mode == BYPASS and not choosing.allow_bypass:
-            raise BypassNotAllowed(
-                "Bypass mode is not allowed on this server. Whoever starts it can allow it with "
-                "OPCODE_ALLOW_BYPASS=1."
-            )
+        choosing.check(mode)
         wishes = {"model": request.model, "permission_mode": mode, "effort": request.effort}
         chosen = choosing.options(session_id)
         changed: dict[str, str | bool | None] = {
@@ -112,12 +107,6 @@ class Executions:
         before = {run.id: end_of(run) for run in old}
         run = self.supervisor.prompt(session_id, folder, prompt_id, text)
         return Started(run, prompt_id, before.get(run.id, Cursor(run.id)))
-
-    def _folder(self, request: Execution) -> Path:
-        """Raises InvalidFolder."""
-        sample = self._place.sample_project
-        roots = (*self._place.project_roots, *([sample] if sample else []))
-        return sessions.working_folder_choice(request.project_path, roots)
 
     # --- finding ----------------------------------------------------------------------------
 
@@ -145,12 +134,14 @@ class Executions:
     def _nobody_runs(self, session_id: str) -> bool:
         return not any(run.live for run in self.supervisor.of_session(session_id))
 
-    def _project_of(self, session_id: str) -> str:
-        found = history.find(self._place.config_dir, session_id)
-        if found:
-            return found.parent.name
-        run = self.supervisor.of_session(session_id)[-1]
-        return history.project_id(Path(run.record.project_path))
+    def project_of(self, session_id: str, history_file: Path | None) -> str:
+        """The id of a session's project. Raises SessionNotFound."""
+        if history_file:
+            return history_file.parent.name
+        runs = self.supervisor.of_session(session_id)
+        if not runs:
+            raise sessions.SessionNotFound("There is no session with this id.")
+        return history.project_id(Path(runs[-1].record.project_path))
 
     def _newest_of(self, folder: Path) -> str | None:
         live = [

@@ -24,6 +24,10 @@ MODELS_LOOKED_FOR = 5
 """Runs of the past that are asked for the models that they were offered."""
 
 
+class BypassNotAllowed(Exception):
+    """Bypass mode on a server that does not allow it."""
+
+
 class Choosing:
     def __init__(
         self,
@@ -59,6 +63,14 @@ class Choosing:
         """The mode in which the session's next process starts; None: as Claude's settings say."""
         mode = self.options(session_id).permission_mode or self._permission_mode
         return None if mode == BYPASS and not self.allow_bypass else mode
+
+    def check(self, permission_mode: object) -> None:
+        """Whether a mode may be chosen here. Raises BypassNotAllowed."""
+        if permission_mode == BYPASS and not self.allow_bypass:
+            raise BypassNotAllowed(
+                "Bypass mode is not allowed on this server. Whoever starts it can allow it with "
+                "OPCODE_ALLOW_BYPASS=1."
+            )
 
     def keeps_running(self, session_id: str) -> bool:
         """Whether the session's run goes on when nobody looks."""

@@ -40,9 +40,7 @@ class Beginnings:
 
     def folder(self, text: str) -> Path:
         """The folder that a person typed. Raises InvalidFolder."""
-        place = self._place
-        sample = (place.sample_project,) if place.sample_project else ()
-        return sessions.working_folder_choice(text, (*place.project_roots, *sample))
+        return self._place.working_folder(text)
 
     def page(self, project_id: str, filled_in: Mapping[str, str], error: str = "") -> str:
         """The form, with what a person has filled in and what is wrong with it."""

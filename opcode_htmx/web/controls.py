@@ -14,17 +14,13 @@ from flask import Blueprint, redirect, render_template, request
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
-from ..runs.choosing import BYPASS, Choosing
+from ..runs.choosing import Choosing
 from ..view.options import EFFORTS, OFFERED_MODES
 from .forms import BadForm, by_htmx, session_url
 from .pages import SessionLookup
 
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]{0,127}")
 """What a model's name may look like; it becomes an argument of a command, so no dash in front."""
-
-
-class BypassNotAllowed(Exception):
-    """Bypass mode on a server that does not allow it."""
 
 
 def blueprint(choosing: Choosing, lookup: SessionLookup) -> Blueprint:
@@ -54,11 +50,7 @@ def choices(form: MultiDict[str, str], choosing: Choosing) -> dict[str, str | bo
         value = form.get(name, "")
         if name in form and value != form.get(f"was_{name}", ""):
             changed[name] = _checked(name, value, known) if value else None
-    if changed.get("permission_mode") == BYPASS and not choosing.allow_bypass:
-        raise BypassNotAllowed(
-            "Bypass mode is not allowed on this server. Whoever starts it can allow it with "
-            "OPCODE_ALLOW_BYPASS=1."
-        )
+    choosing.check(changed.get("permission_mode"))
     if "was_keep_running" in form:
         keep = "keep_running" in form
         if keep != bool(form["was_keep_running"]):

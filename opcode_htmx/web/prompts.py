@@ -17,13 +17,14 @@ from werkzeug.wrappers import Response as BaseResponse
 from ..claude import history, sessions
 from ..disk import DiskFull
 from ..drafts import DraftFile, Drafts, TooMuch
+from ..runs.choosing import BypassNotAllowed
 from ..runs.limits import QueueFull
 from ..runs.run import RunNotLive
 from ..runs.starting import CannotStart
 from ..runs.supervisor import Supervisor
 from . import attachments
 from .beginning import FOLDER_CHARACTERS, Beginnings, draft_name
-from .controls import BypassNotAllowed, choices
+from .controls import choices
 from .forms import BadForm, by_htmx, session_url, typed
 from .pages import SessionLookup
 
