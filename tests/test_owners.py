@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -292,3 +293,21 @@ def test_one_worker_at_a_time_owns_a_run(tmp_path: Path) -> None:
     os.close(lock)
     assert (again := folder.own()) is not None
     os.close(again)
+
+
+def test_a_prompt_that_another_worker_has_seen_through_meanwhile_is_not_sent_again(
+    room: Room, other: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session_id, prompt_id, text = new_id(), new_id(), steps(["text", "once"], ["exit", 0])
+    alone = other.admission.alone
+
+    @contextlib.contextmanager
+    def late() -> Iterator[None]:
+        run = room.prompt(text, session_id, prompt_id)
+        assert run.join(20)
+        with alone():
+            yield
+
+    monkeypatch.setattr(other.admission, "alone", late)
+    other.prompt(session_id, room.sandbox.project, prompt_id, text)
+    assert [texts(run) for run in other.of_session(session_id)] == [["once"]]

@@ -147,7 +147,9 @@ class Supervisor:
                 check_queue(working, self._settings.limits)
             if working and self._reaches(working, prompt_id, text, images):
                 return working
-            run = self._start(session_id, project)
+            run = self._start(session_id, project, prompt_id)
+            if self.has_sent(session_id, prompt_id):
+                return run
             try:
                 run.prompt(prompt_id, text, images)
             except RunNotLive as error:
@@ -195,8 +197,10 @@ class Supervisor:
             return False
         return True
 
-    def _start(self, session_id: str, project: Path) -> Run:
+    def _start(self, session_id: str, project: Path, prompt_id: str) -> Run:
         """A new run, or the one that another worker has just begun.
+
+        That may even be over by now; then it is that one if the prompt went to it.
 
         Raises CannotStart, DiskFull.
         """
@@ -205,7 +209,11 @@ class Supervisor:
         try:
             with self.admission.alone():
                 runs = self.of_session(session_id)
+                for each in runs:
+                    each.look()
                 if runs and runs[-1].live and runs[-1].phase is not Phase.STOPPING:
+                    return runs[-1]
+                if self.has_sent(session_id, prompt_id):
                     return runs[-1]
                 run = self.roster.begin(*starting.prepare(self._settings, session_id, project))
                 if self.admission.has_room():
@@ -219,8 +227,8 @@ class Supervisor:
             self.admission.launch(run)
         except (CannotStart, DiskFull):
             # else it would be taken for one that waits
-            self.roster.drop(run)
             shutil.rmtree(run.folder.path, ignore_errors=True)
+            self.roster.drop(run)
             raise
 
     # --- what other workers, and earlier servers, have begun --------------------------------
