@@ -6,8 +6,6 @@ What is past comes first, bounded; from there on the client reads the files at i
 from __future__ import annotations
 
 import json
-import logging
-import secrets
 import uuid
 from collections import deque
 from collections.abc import Iterator
@@ -21,18 +19,15 @@ from simple_websocket import ConnectionClosed, Server
 
 from ..claude import outgoing, sessions
 from ..runs.tail import LineReader
-from ..web.access import login_id
-from ..web.sockets import INTERNAL_ERROR, POLICY_VIOLATION, OpenSockets, be_patient
+from ..web.sockets import POLICY_VIOLATION, OpenSockets
 from .chat_telling import ChatTelling, Message
 from .chats import Chats
 from .commands import BadCommand, command_in
 from .following import LINES_PER_TURN_OF_THE_HUB, pass_on
-from .frames import Wire, text_frame
+from .frames import Wire, serving, text_frame
 from .lines import Item, SessionLines
 from .messages import FROM_CHAT, Beat, ChatCancel, FromChat, PermissionResponse, UserMessage
 from .messages import complaint as complaint_about
-
-log = logging.getLogger(__name__)
 
 BACKLOG = 200
 """How many messages of the past a client gets."""
@@ -40,6 +35,7 @@ PING_SECONDS = 30.0
 LOOK_ROUND_SECONDS = 15.0
 """How often a chat looks whether its session was deleted."""
 OVER = 1000
+WHERE = "in a chat"
 
 
 def register(
@@ -49,19 +45,11 @@ def register(
 
     @sock.route("/api/claude/sessions/<session_id>/chat")  # type: ignore[untyped-decorator]
     def chat(ws: Server, session_id: str) -> None:
-        be_patient(ws)
-        sockets.add(ws, login_id())
-        wire = Wire(ws)
-        try:
-            ChatSocket(wire, chats, chats.session_id(session_id), refusals).serve()
-        except ConnectionClosed:
-            pass
-        except sessions.SessionNotFound as error:
-            wire.close_with(POLICY_VIOLATION, str(error))
-        except Exception:
-            _fail(wire)
-        finally:
-            sockets.remove(ws)
+        with serving(ws, sockets, WHERE) as wire:
+            try:
+                ChatSocket(wire, chats, chats.session_id(session_id), refusals).serve()
+            except sessions.SessionNotFound as error:
+                wire.close_with(POLICY_VIOLATION, str(error))
 
 
 def beat(wire: Wire, every: float = PING_SECONDS) -> None:
@@ -169,7 +157,7 @@ class ChatSocket:
         except ConnectionClosed:
             pass
         except Exception:
-            _fail(self._wire)
+            self._wire.fail(WHERE)
         finally:
             lines.close()
 
@@ -204,10 +192,3 @@ class ChatSocket:
 
 def _frame(message: Message) -> bytes:
     return text_frame(json.dumps(message, ensure_ascii=False).encode())
-
-
-def _fail(wire: Wire) -> None:
-    reference = secrets.token_hex(4)
-    log.exception("Error %s in a chat", reference)
-    words = f"Something went wrong on the server. Its log has the details: {reference}."
-    wire.close_with(INTERNAL_ERROR, words)

@@ -28,7 +28,7 @@ from ..runs.starting import CannotStart
 from ..runs.supervisor import Supervisor
 from ..web.sockets import INTERNAL_ERROR, POLICY_VIOLATION
 from .following import pass_on
-from .frames import Wire, text_frame
+from .frames import LAST_ERRORS, Wire, text_frame
 from .lines import Item, Kind, SessionLines
 from .messages import Task, complaint
 from .naming import Naming
@@ -36,7 +36,6 @@ from .naming import Naming
 log = logging.getLogger(__name__)
 
 DONE = 1000
-LAST_ERRORS = 5
 ONE_AT_A_TIME = "This socket has its task. Open another one for the next."
 
 
