@@ -10,11 +10,9 @@ import uuid
 from collections import deque
 from collections.abc import Iterator
 from itertools import chain
-from typing import Any
 
 import gevent
 from flask_sock import Sock
-from pydantic import ValidationError
 from simple_websocket import ConnectionClosed, Server
 
 from ..claude import outgoing, sessions
@@ -22,12 +20,11 @@ from ..runs.tail import LineReader
 from ..web.sockets import POLICY_VIOLATION, OpenSockets
 from .chat_telling import ChatTelling, Message
 from .chats import Chats
-from .commands import BadCommand, command_in
+from .commands import BadCommand, command_in, one_of
 from .following import LINES_PER_TURN_OF_THE_HUB, pass_on
 from .frames import Wire, serving, text_frame
 from .lines import Item, SessionLines
 from .messages import FROM_CHAT, Beat, ChatCancel, FromChat, PermissionResponse, UserMessage
-from .messages import complaint as complaint_about
 
 BACKLOG = 200
 """How many messages of the past a client gets."""
@@ -97,20 +94,10 @@ class ChatSocket:
 
     def _obey(self, text: str | bytes) -> None:
         try:
-            self._do(self._message(command_in(text)))
+            self._do(one_of(FROM_CHAT, "type", command_in(text)))
         except self._refusals as error:
             words = str(error)
             self._wire.send(type="error", content=words, message=words, sessionId=self._session_id)
-
-    def _message(self, message: dict[str, Any]) -> FromChat:
-        name = message.get("type")
-        kind = FROM_CHAT.get(name) if isinstance(name, str) else None
-        if kind is None:
-            raise BadCommand(f"“type” must be one of {', '.join(FROM_CHAT)}.")
-        try:
-            return kind.model_validate(message)
-        except ValidationError as error:
-            raise BadCommand(complaint_about(error)) from error
 
     def _do(self, message: FromChat) -> None:
         match message:
