@@ -13,9 +13,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from opcode_htmx.api.commands import BadCommand, command_in
-from opcode_htmx.api.messages import COMMANDS, FROM_CHAT, Execution, NewChat, complaint
-from opcode_htmx.api.tasks import BadTask, task_in
+from opcode_htmx.api.commands import BadCommand, checked, command_in, decoded
+from opcode_htmx.api.messages import COMMANDS, FROM_CHAT, Execution, NewChat, Task, complaint
 from opcode_htmx.claude import history
 
 from .fuzzing import DEPTHS, HALF, KEYS, examples, nested, patient, values
@@ -76,8 +75,8 @@ def test_any_message_is_an_object_or_refused_in_a_sentence(text: str | bytes) ->
     except BadCommand as error:
         assert_sentence(str(error))
     try:
-        assert task_in(text).prompt
-    except BadTask as error:
+        assert checked(Task, decoded(text)).prompt
+    except BadCommand as error:
         assert_sentence(str(error))
 
 

@@ -6,34 +6,26 @@ What is past comes first, bounded; from there on the client reads the files at i
 from __future__ import annotations
 
 import json
-import logging
-import secrets
 import uuid
 from collections import deque
 from collections.abc import Iterator
 from itertools import chain
-from typing import Any
 
 import gevent
 from flask_sock import Sock
-from pydantic import ValidationError
 from simple_websocket import ConnectionClosed, Server
 
 from ..claude import outgoing, sessions
 from ..hub import Pace
 from ..runs.tail import LineReader
-from ..web.access import login_id
-from ..web.sockets import INTERNAL_ERROR, POLICY_VIOLATION, OpenSockets, be_patient
+from ..web.sockets import POLICY_VIOLATION, OpenSockets
 from .chat_telling import ChatTelling, Message
 from .chats import Chats
-from .commands import BadCommand, command_in
+from .commands import BadCommand, command_in, one_of
 from .following import pass_on
-from .frames import Wire, text_frame
+from .frames import Wire, serving, text_frame
 from .lines import Item, SessionLines
 from .messages import FROM_CHAT, Beat, ChatCancel, FromChat, PermissionResponse, UserMessage
-from .messages import complaint as complaint_about
-
-log = logging.getLogger(__name__)
 
 BACKLOG = 200
 """How many messages of the past a client gets."""
@@ -41,6 +33,7 @@ PING_SECONDS = 30.0
 LOOK_ROUND_SECONDS = 15.0
 """How often a chat looks whether its session was deleted."""
 OVER = 1000
+WHERE = "in a chat"
 
 
 def register(
@@ -50,19 +43,11 @@ def register(
 
     @sock.route("/api/claude/sessions/<session_id>/chat")  # type: ignore[untyped-decorator]
     def chat(ws: Server, session_id: str) -> None:
-        be_patient(ws)
-        sockets.add(ws, login_id())
-        wire = Wire(ws)
-        try:
-            ChatSocket(wire, chats, chats.session_id(session_id), refusals).serve()
-        except ConnectionClosed:
-            pass
-        except sessions.SessionNotFound as error:
-            wire.close_with(POLICY_VIOLATION, str(error))
-        except Exception:
-            _fail(wire)
-        finally:
-            sockets.remove(ws)
+        with serving(ws, sockets, WHERE) as wire:
+            try:
+                ChatSocket(wire, chats, chats.session_id(session_id), refusals).serve()
+            except sessions.SessionNotFound as error:
+                wire.close_with(POLICY_VIOLATION, str(error))
 
 
 def beat(wire: Wire, every: float = PING_SECONDS) -> None:
@@ -110,20 +95,10 @@ class ChatSocket:
 
     def _obey(self, text: str | bytes) -> None:
         try:
-            self._do(self._message(command_in(text)))
+            self._do(one_of(FROM_CHAT, "type", command_in(text)))
         except self._refusals as error:
             words = str(error)
             self._wire.send(type="error", content=words, message=words, sessionId=self._session_id)
-
-    def _message(self, message: dict[str, Any]) -> FromChat:
-        name = message.get("type")
-        kind = FROM_CHAT.get(name) if isinstance(name, str) else None
-        if kind is None:
-            raise BadCommand(f"“type” must be one of {', '.join(FROM_CHAT)}.")
-        try:
-            return kind.model_validate(message)
-        except ValidationError as error:
-            raise BadCommand(complaint_about(error)) from error
 
     def _do(self, message: FromChat) -> None:
         match message:
@@ -170,7 +145,7 @@ class ChatSocket:
         except ConnectionClosed:
             pass
         except Exception:
-            _fail(self._wire)
+            self._wire.fail(WHERE)
         finally:
             lines.close()
 
@@ -205,10 +180,3 @@ class ChatSocket:
 
 def _frame(message: Message) -> bytes:
     return text_frame(json.dumps(message, ensure_ascii=False).encode())
-
-
-def _fail(wire: Wire) -> None:
-    reference = secrets.token_hex(4)
-    log.exception("Error %s in a chat", reference)
-    words = f"Something went wrong on the server. Its log has the details: {reference}."
-    wire.close_with(INTERNAL_ERROR, words)

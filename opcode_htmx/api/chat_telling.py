@@ -31,11 +31,11 @@ from ..claude.messages import (
 )
 from ..runs.record import Outcome
 from ..view.wording import command_output, interruption, prompt_text
+from .frames import LAST_ERRORS
 from .lines import Item, Kind
 
 Message = dict[str, Any]
 
-LAST_ERRORS = 5
 TEXT, THINKING = "text_delta", "thinking_delta"
 
 

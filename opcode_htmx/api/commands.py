@@ -6,10 +6,11 @@ reads at the client's pace; every message names its session.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 import gevent
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from simple_websocket import ConnectionClosed
 
 from ..claude import outgoing
@@ -35,6 +36,8 @@ from .messages import (
 )
 from .telling import Telling
 
+M = TypeVar("M", bound=BaseModel)
+
 TOLD_BACK = ("command_type", "prompt_id")
 """What an answer that refuses a command repeats of it."""
 
@@ -45,13 +48,35 @@ class BadCommand(Exception):
 
 def command_in(text: str | bytes) -> dict[str, Any]:
     """The JSON object in a message. Raises BadCommand."""
-    try:
-        message = json_in(text)
-    except ValueError:
-        raise BadCommand("This is not JSON.") from None
+    message = decoded(text)
     if not isinstance(message, dict):
         raise BadCommand("A message is a JSON object.")
     return message
+
+
+def decoded(text: str | bytes) -> object:
+    """The JSON in a message. Raises BadCommand."""
+    try:
+        return json_in(text)
+    except ValueError:
+        raise BadCommand("This is not JSON.") from None
+
+
+def one_of(kinds: Mapping[str, type[M]], named_by: str, message: dict[str, Any]) -> M:
+    """A message of the kind that one of its fields names. Raises BadCommand."""
+    name = message.get(named_by)
+    kind = kinds.get(name) if isinstance(name, str) else None
+    if kind is None:
+        raise BadCommand(f"“{named_by}” must be one of {', '.join(kinds)}.")
+    return checked(kind, message)
+
+
+def checked(kind: type[M], message: object) -> M:
+    """Raises BadCommand."""
+    try:
+        return kind.model_validate(message)
+    except ValidationError as error:
+        raise BadCommand(complaint(error)) from error
 
 
 def is_command(text: str | bytes) -> bool:
@@ -102,19 +127,9 @@ class CommandSocket:
             given = {name: shown(it) for name, it in message.items() if isinstance(it, str)}
             about = {name: given[name] for name in TOLD_BACK if name in given}
             about["session_id"] = given.get("session_id") or self._newest or None
-            self._do(self._command(message))
+            self._do(one_of(COMMANDS, "command_type", message))
         except self._refusals as error:
             self._wire.send(type="error", message=str(error), **about)
-
-    def _command(self, message: dict[str, Any]) -> Command:
-        name = message.get("command_type")
-        kind = COMMANDS.get(name) if isinstance(name, str) else None
-        if kind is None:
-            raise BadCommand(f"“command_type” must be one of {', '.join(COMMANDS)}.")
-        try:
-            return kind.model_validate(message)
-        except ValidationError as error:
-            raise BadCommand(complaint(error)) from error
 
     def _do(self, command: Command) -> None:
         match command:

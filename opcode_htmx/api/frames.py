@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable
+import logging
+import secrets
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from simple_websocket import ConnectionClosed, Server
 
-from ..web.sockets import close, text_frame
+from ..web.access import login_id
+from ..web.sockets import INTERNAL_ERROR, OpenSockets, be_patient, close, text_frame
 
-__all__ = ["Wire", "text_frame"]
+__all__ = ["LAST_ERRORS", "Wire", "serving", "text_frame"]
+
+log = logging.getLogger(__name__)
+
+LAST_ERRORS = 5
+"""Lines of stderr that are told with the end of a run that went wrong."""
 
 
 class Wire:
@@ -56,3 +64,26 @@ class Wire:
         with contextlib.suppress(ConnectionClosed):
             self.send(type="error", message=words, error=words)
         self.close(code)
+
+    def fail(self, where: str) -> None:
+        """Log the exception that is being handled, and close with where to find it."""
+        reference = secrets.token_hex(4)
+        log.exception("Error %s %s", reference, where)
+        words = f"Something went wrong on the server. Its log has the details: {reference}."
+        self.close_with(INTERNAL_ERROR, words)
+
+
+@contextlib.contextmanager
+def serving(ws: Server, sockets: OpenSockets, where: str) -> Iterator[Wire]:
+    """The wire to a client, until it goes or something unforeseen happens."""
+    be_patient(ws)
+    wire = Wire(ws)
+    try:
+        sockets.add(ws, login_id())
+        yield wire
+    except ConnectionClosed:
+        pass
+    except Exception:
+        wire.fail(where)
+    finally:
+        sockets.remove(ws)

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import gevent
-from pydantic import ValidationError
 from simple_websocket import ConnectionClosed
 
 from ..claude import stream
@@ -28,16 +27,16 @@ from ..runs.run import Run, RunNotLive
 from ..runs.starting import CannotStart
 from ..runs.supervisor import Supervisor
 from ..web.sockets import INTERNAL_ERROR, POLICY_VIOLATION
+from .commands import BadCommand, checked, decoded
 from .following import pass_on
-from .frames import Wire, text_frame
+from .frames import LAST_ERRORS, Wire, text_frame
 from .lines import Item, Kind, SessionLines
-from .messages import Task, complaint, json_in
+from .messages import Task
 from .naming import Naming
 
 log = logging.getLogger(__name__)
 
 DONE = 1000
-LAST_ERRORS = 5
 ONE_AT_A_TIME = "This socket has its task. Open another one for the next."
 
 
@@ -53,22 +52,6 @@ class TaskRoom:
     """In seconds."""
 
 
-class BadTask(Exception):
-    """A message that is no task; the text says why."""
-
-
-def task_in(text: str | bytes) -> Task:
-    """The task in a message. Raises BadTask."""
-    try:
-        message = json_in(text)
-    except ValueError:
-        raise BadTask("This is not JSON.") from None
-    try:
-        return Task.model_validate(message)
-    except ValidationError as error:
-        raise BadTask(complaint(error)) from error
-
-
 class TaskSocket:
     """One client and its task."""
 
@@ -82,8 +65,8 @@ class TaskSocket:
     def serve(self, first: str | bytes) -> None:
         """Carry out the task in `first`, and close with what became of it."""
         try:
-            task = task_in(first)
-        except BadTask as error:
+            task = checked(Task, decoded(first))
+        except BadCommand as error:
             return self._wire.close_with(POLICY_VIOLATION, str(error))
         try:
             run = self._start(task)

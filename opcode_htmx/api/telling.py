@@ -17,13 +17,12 @@ from ..claude import messages, stream
 from ..runs.phases import Phase
 from ..runs.record import Outcome
 from ..runs.run import Run
-from .frames import text_frame
+from .frames import LAST_ERRORS, text_frame
 from .lines import Item, Kind
 
 _MEANT = re.compile(rb'"(?:sub)?type"\s*:\s*"(?:result|init|control_request)"')
 """In every line that means something here, and in few others: most need not be parsed."""
 
-LAST_ERRORS = 5
 LONG = 1_000_000
 """Bytes."""
 
