@@ -42,8 +42,8 @@ def main() -> int:
     print(report.table(counts, peak), flush=True)
     if options.keep:
         how = (
-            f"`make chaos SEED={options.seed} RUNS={options.runs} WORKERS={options.workers}`, "
-            f"{minutes:.0f} minutes"
+            f"`make chaos SEED={options.seed} RUNS={options.runs} MINUTES={options.minutes:g} "
+            f"WORKERS={options.workers}`, which took {minutes:.0f} minutes"
         )
         report.put(counts, peak, how)
     return 1 if counts.faults else 0
