@@ -19,7 +19,6 @@ import pytest
 import requests
 import websocket
 
-from opcode_htmx import settings
 from opcode_htmx.claude import history
 
 from .json_client import JsonClient, connected
@@ -175,9 +174,6 @@ def test_bug_09_who_tries_passwords_has_to_wait(
     assert server.get("/").status_code == 429, "not even the right one is looked at meanwhile"
 
 
-@pytest.mark.skipif(
-    not hasattr(settings, "MAX_RUNS"), reason="There is no limit of runs at once yet."
-)
 def test_bug_09_nobody_starts_claudes_without_end(
     sandbox: Sandbox, stand_in: Path, start_server: Callable[..., Server]
 ) -> None:
