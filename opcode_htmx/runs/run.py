@@ -18,7 +18,7 @@ from gevent.event import Event as Flag
 from gevent.lock import BoundedSemaphore
 
 from ..claude import outgoing, stream
-from ..claude.messages import ImageContent, Json, PermissionRequest
+from ..claude.messages import ImageContent, Json, Message, PermissionRequest
 from ..hub import give_way
 from .duties import Duties
 from .folder import InputClosed, InputFull, RunFolder
@@ -63,7 +63,9 @@ class Run:
         """What it was doing when it was to stop."""
         self._follower: gevent.Greenlet[..., None] | None = None
         self._record_seen = 0
-        self._output = LineReader(folder.output)
+        self._output: LineReader | None = LineReader(folder.output)
+        """None once all has been read that will ever come."""
+        self._read_to = 0
         # What we wrote ourselves is read whole, however many images are in it
         self._input = LineReader(folder.input_log, longest=math.inf)
         self._folding = BoundedSemaphore(1)
@@ -90,7 +92,7 @@ class Run:
     @property
     def read_to(self) -> int:
         """How far its output has been read: the byte offset behind the last whole line."""
-        return self._output.offset
+        return self._output.offset if self._output else self._read_to
 
     # --- verbs ------------------------------------------------------------------------------
 
@@ -248,19 +250,22 @@ class Run:
     def catch_up(self, last: bool = False) -> None:
         """Fold the lines that are new, giving way to other greenlets in a flood."""
         with self._folding:
-            for reader, apply in (
-                (self._input, self.state.apply_input),
-                (self._output, self.state.apply_output),
-            ):
-                for count, line in enumerate(reader.read(last), start=1):
-                    before = self.phase
-                    apply(stream.parse(line.data))
-                    if self.phase is not before and self.phase is Phase.IDLE:
-                        self.idle_since = time.time()
-                    if count % LINES_PER_TURN_OF_THE_HUB == 0:
-                        self.changed.notify()
-                        give_way()
+            self._fold(self._input, self.state.apply_input, last)
+            if self._output:
+                self._fold(self._output, self.state.apply_output, last)
+                if last and self.record.end:
+                    self._read_to, self._output = self._output.offset, None
         self.changed.notify()
+
+    def _fold(self, reader: LineReader, apply: Callable[[Message], None], last: bool) -> None:
+        for count, line in enumerate(reader.read(last), start=1):
+            before = self.phase
+            apply(stream.parse(line.data))
+            if self.phase is not before and self.phase is Phase.IDLE:
+                self.idle_since = time.time()
+            if count % LINES_PER_TURN_OF_THE_HUB == 0:
+                self.changed.notify()
+                give_way()
 
     # --- what is recorded -------------------------------------------------------------------
 
@@ -304,3 +309,5 @@ class Run:
         self.changed.notify()
         # A run that is over is kept for long; what followed it need not be
         self._follower = None
+        if self._output:
+            self._read_to, self._output = self._output.offset, None

@@ -64,7 +64,31 @@ def images_in(prompt: User) -> list[ImageContent]:
 
 
 class RunState:
-    """The state of one run so far."""
+    """The state of one run so far. Many are kept for long, so they have slots."""
+
+    __slots__ = (
+        "_cancelled",
+        "_requests",
+        "_taken",
+        "_turn_open",
+        "_unheard",
+        "answered",
+        "answers",
+        "asks",
+        "commands",
+        "effort",
+        "model",
+        "models",
+        "permission_mode",
+        "phase",
+        "responses",
+        "sent",
+        "session_id",
+        "slash_commands",
+        "turns",
+        "unsupported",
+        "waiting",
+    )
 
     def __init__(self) -> None:
         self.phase = Phase.STARTING
