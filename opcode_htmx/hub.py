@@ -80,7 +80,11 @@ class Turn:
         self._held = False
 
     def __enter__(self) -> Self:
-        self._take()
+        try:
+            self._take()
+        except BaseException:  # killed while it waits for quiet, say: the turn is another's
+            self._leave()
+            raise
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -155,6 +155,7 @@ class Server:
             "OPCODE_STATE_DIR": str(sandbox.state),
             "OPCODE_DEMO": "0",
             "OPCODE_MIN_FREE": "0",  # else each of these servers would hold room in reserve
+            "OPCODE_MAX_RUNS": "100",  # of sessions that tests leave to one another's server
             **settings,
         }
         self._process: Forked | subprocess.Popen[bytes] | None = None

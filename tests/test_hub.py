@@ -120,3 +120,14 @@ def test_long_work_that_can_wait_lets_shorter_work_that_can_wait_go_first() -> N
     background = Background()
     gevent.joinall([gevent.spawn(long), gevent.spawn(short)])
     assert order == ["short", "long"]
+
+
+def test_who_is_killed_while_it_waits_for_its_turn_leaves_it_to_the_next() -> None:
+    background = Background()
+    killed = gevent.spawn(background.turn().__enter__)
+    gevent.sleep(0)
+    assert background.one.locked()
+    assert not killed.ready(), "it has the turn, and waits for quiet"
+    killed.kill()
+    with gevent.Timeout(5), background.turn():
+        pass

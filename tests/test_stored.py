@@ -168,6 +168,8 @@ def test_no_file_of_ours_is_written_but_by_those_who_write_it_whole() -> None:
         "whole_files.py",
         "state.py",  # made once, and never replaced
         "runs/folder.py",  # appended: whole lines or nothing
+        "runs/leaving.py",  # locked and touched; it has no content
+        "runs/locks.py",  # likewise
         "runs/process.py",  # Claude's own
         "runs/room.py",  # the reserve has no content
         "claude/titles.py",  # appended to Claude's history: whole lines or nothing

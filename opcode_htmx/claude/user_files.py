@@ -171,4 +171,5 @@ def _settle(folder: Path) -> None:
 
 
 def _why(error: Exception) -> str:
-    return (getattr(error, "strerror", None) or str(error) or "unknown reason").lower()
+    number = getattr(error, "errno", None)
+    return (os.strerror(number) if number else str(error) or "unknown reason").lower()
