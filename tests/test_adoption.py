@@ -24,6 +24,7 @@ from opcode_htmx.runs.limits import Limits
 from opcode_htmx.runs.phases import Phase
 from opcode_htmx.runs.record import Outcome, RunRecord
 from opcode_htmx.runs.run import AlreadyAnswered, Run
+from opcode_htmx.runs.state import RunState
 
 from .supervision import Room, idle, lines, new_id, record_on_disk, steps, texts, until
 from .support import ROOT, Sandbox
@@ -196,8 +197,8 @@ def test_the_state_is_the_same_in_the_next_server(room: Room) -> None:
     room.restart()
     adopted = room.supervisor.get(run.id)
     assert adopted is not run
-    before, after = vars(run.state), vars(adopted.state)
-    assert {name: after[name] for name in before} == before
+    for name in RunState.__slots__:
+        assert getattr(adopted.state, name) == getattr(run.state, name), name
 
 
 def test_every_server_in_a_row_can_take_over(room: Room) -> None:
