@@ -275,3 +275,28 @@ def test_histories_for_programs_leave_out_the_same_lines(
     assert len(told) == len(whole)
     left_out = [line for line in whole if len(line) > 8]
     assert [line for line in told if b"opcode_long_line" in line] == left_out
+
+
+def test_who_stops_in_the_middle_of_a_file_that_is_held_closes_no_other_one(tmp_path: Path) -> None:
+    path, other = tmp_path / "out.ndjson", tmp_path / "other"
+    path.write_bytes(b"line\n" * 3)
+    other.write_text("another session's")
+    reader = LineReader(path)
+    with reader.held():
+        lines = reader.read()
+        next(lines)
+    with other.open() as file:  # which has the same number now
+        lines.close()
+        assert file.read() == "another session's"
+
+
+def test_who_reads_on_when_a_file_is_not_held_any_more_reads_no_other_one(tmp_path: Path) -> None:
+    path, other = tmp_path / "out.ndjson", tmp_path / "other"
+    path.write_bytes((b"x" * 100_000 + b"\n") * 10)
+    other.write_bytes(b"another session's\n" * 100_000)
+    reader = LineReader(path)
+    with reader.held():
+        lines = reader.read()
+        next(lines)
+    with other.open("rb"):
+        assert not [line for line in lines if b"another" in line.data]

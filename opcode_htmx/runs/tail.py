@@ -119,11 +119,14 @@ class LineReader:
 
     def _chunks(self) -> Iterator[bytes]:
         try:
-            file = os.open(self._path, os.O_RDONLY) if self._held is None else self._held
+            held = self._held
+            file = os.open(self._path, os.O_RDONLY) if held is None else held
         except FileNotFoundError:
             return
         try:
             for count in itertools.count(1):
+                if held != self._held:
+                    return  # let go of meanwhile: the number may be another file's by now
                 size = CHUNK if self._end is None else min(CHUNK, self._end - self._read_to)
                 chunk = os.pread(file, size, self._read_to) if size > 0 else b""
                 if not chunk:
@@ -133,5 +136,5 @@ class LineReader:
                 if count % CHUNKS_PER_TURN_OF_THE_HUB == 0:
                     gevent.sleep(0)
         finally:
-            if self._held is None:
+            if held is None:
                 os.close(file)
