@@ -286,7 +286,7 @@ def test_who_stops_in_the_middle_of_a_file_that_is_held_closes_no_other_one(tmp_
         lines = reader.read()
         next(lines)
     with other.open() as file:  # which has the same number now
-        lines.close()
+        del lines
         assert file.read() == "another session's"
 
 
