@@ -341,15 +341,23 @@ def comes_true(condition: Callable[[], object], timeout: float) -> bool:
     return comes_true_or_stalls(condition, lambda: 0, timeout)
 
 
+LONGEST = 4
+"""Times as long as a quiet moment may be, in which all comes to rest."""
+
+
 def comes_true_or_stalls(
     condition: Callable[[], object], progress: Callable[[], int], quiet: float
 ) -> bool:
-    """The same, as long as there is progress: until there has been none for `quiet` seconds."""
-    was, since = progress(), time.monotonic()
+    """The same, as long as there is progress: until there has been none for `quiet` seconds.
+
+    What goes on for long without an end is none: a heartbeat, say.
+    """
+    began = since = time.monotonic()
+    was = progress()
     while not condition():
         if (now := progress()) != was:
             was, since = now, time.monotonic()
-        if time.monotonic() - since > quiet:
+        if time.monotonic() - since > quiet or time.monotonic() - began > LONGEST * quiet:
             return False
         time.sleep(BREATH)
     return True
