@@ -515,3 +515,20 @@ def test_a_run_of_the_real_cli_is_the_same_page_from_its_folder_and_from_history
     conversation.refresh()
     assert [block.id for block in conversation.blocks()] == live
     assert len(live) > 40
+
+
+def test_what_another_worker_has_ended_is_shown_before_what_began_behind_it(
+    session: Session,
+) -> None:
+    owned_there = session.begin()
+    seen_here = Run(owned_there.folder, owned_there.folder.load(), Broadcast())
+    session.runs[0] = seen_here
+    conversation = session.conversation()
+    conversation.refresh()
+    finish(owned_there, 1)  # of which nobody has told us yet
+    second = session.begin()
+    say(second, *turn("two"), RESULT)
+    conversation.refresh()
+    cursor = conversation.cursor
+    assert words(conversation) == ["Claude ended with exit status 1.", "two", "two!"]
+    assert conversation.changes_since(cursor) == []

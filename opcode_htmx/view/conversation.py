@@ -142,6 +142,8 @@ class Conversation:
         """Fold what has been written since; gives way to other greenlets where it is much."""
         with self._folding:
             runs = list(self.runs())
+            for run in runs[:-1]:
+                run.look()  # another worker may have ended it: what comes behind is read after it
             for index, run in enumerate(runs):
                 before = runs[index - 1].record.end if index else None
                 if before or not index:
