@@ -134,7 +134,7 @@ def test_an_adopted_run_takes_prompts_and_is_stopped_with_all_it_has_started(
     run = idle(room.supervisor.get(run_id))
     assert room.prompt("more", run.record.session_id) is run
     until(lambda: texts(run) == ["ready", "more"], "the prompt is answered")
-    assert len(room.marked_processes()) == 2
+    until(lambda: len(room.marked_processes()) == 2, "they are there")
     run.stop()
     assert ended(run) == (Outcome.CANCELLED, "Stopped by you.", None)
     until(lambda: not room.marked_processes(), "nothing is left")

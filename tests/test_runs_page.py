@@ -134,7 +134,7 @@ def test_what_a_run_that_has_ended_left_is_listed_and_stopped(server: Server, st
 def test_the_processes_of_a_run_that_lives_are_no_leftovers(server: Server) -> None:
     folder = begin(server, ["grandchild"])
     assert server.post(f"/runs/{folder.name}/leftovers/stop", {}).status_code == 409
-    assert len(processes_of(server.sandbox.state)) == 2
+    until(lambda: len(processes_of(server.sandbox.state)) == 2, "they are there")
 
 
 @pytest.mark.parametrize("name", ["..%2f..%2fetc", "x", "0" * 32])
@@ -177,7 +177,7 @@ def test_stop_all_leaves_nothing_of_any_run(server: Server, stray: Stray) -> Non
     ]
     stray(old)
     until(lambda: "Left behind" in server.get("/runs").text, "what was left is found")
-    assert len(processes_of(server.sandbox.state)) == 6
+    until(lambda: len(processes_of(server.sandbox.state)) == 6, "they are there")
     assert server.post("/runs/stop-all", {}).status_code == 303
     until(lambda: not processes_of(server.sandbox.state), "no process with a mark is left", 8)
     until(lambda: all(record(folder)["end"] for folder in runs), "all have ended")
@@ -196,7 +196,7 @@ def test_stop_all_touches_no_other_server_of_this_machine(server: Server, tmp_pa
         begin(server)
         assert server.post("/runs/stop-all", {}).status_code == 303
         until(lambda: not processes_of(server.sandbox.state), "its own runs have ended")
-        assert len(processes_of(sandbox.state)) == 2
+        until(lambda: len(processes_of(sandbox.state)) == 2, "they are there")
     finally:
         other.close()
 
