@@ -31,6 +31,7 @@ from .tail import LineReader
 log = logging.getLogger(__name__)
 
 LINES_PER_TURN_OF_THE_HUB = 100
+_NONE: Mapping[str, str] = {}
 ERROR_LINES = 20
 
 
@@ -56,7 +57,7 @@ class Run:
         """Set in the worker that owns the run."""
         self.ahead = 0
         """How many runs are before it in the queue, as long as it waits there."""
-        self.warnings: Mapping[str, str] = {}
+        self.warnings: Mapping[str, str] = _NONE
         """What comes near to a limit, in sentences, by what it is about; empty: no longer."""
         self.stopping: StopRequest | None = None
         self.stopped_in: Phase | None = None

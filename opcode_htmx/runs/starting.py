@@ -6,6 +6,7 @@ Knows nothing of the other runs, of which so many may run already that this one 
 from __future__ import annotations
 
 import shutil
+import sys
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -70,11 +71,11 @@ def prepare(settings: RunSettings, session_id: str, project: Path) -> tuple[RunF
     record = RunRecord(
         id=run_id,
         session_id=session_id,
-        project_path=str(project),
+        project_path=sys.intern(str(project)),  # of many runs, which are kept for long
         argv=(),
         created_at=time.time(),
         history_start=history.size(settings.history_file(session_id)),
-        config_dir=str(settings.config_dir),
+        config_dir=sys.intern(str(settings.config_dir)),
     )
     name = f"{UNPUBLISHED}{run_id}"
     try:
@@ -144,4 +145,4 @@ def _as_chosen(settings: RunSettings, choosing: Choosing, record: RunRecord) -> 
         allow_bypass=settings.allow_bypass,
         readable=settings.attached(session_id),
     )
-    return replace(record, argv=argv, history_start=history.size(before))
+    return replace(record, argv=tuple(map(sys.intern, argv)), history_start=history.size(before))
