@@ -15,6 +15,7 @@ from opcode_htmx.runs.queue import queue, take_back
 from opcode_htmx.runs.record import Outcome
 from opcode_htmx.runs.run import Run, RunNotLive
 from opcode_htmx.view.aside import status_text
+from opcode_htmx.view.options import Chooser
 
 from .supervision import Room, idle, new_id, steps, texts, until
 from .support import Sandbox
@@ -177,6 +178,17 @@ def test_what_is_chosen_meanwhile_counts_when_it_begins(room: Room) -> None:
     busy.let_go()
     idle(run)
     assert run.record.argv[run.record.argv.index("--model") + 1] == "haiku"
+
+
+def test_the_page_of_a_run_that_waits_shows_what_was_chosen_for_it(room: Room) -> None:
+    Busy(room)
+    run = room.prompt("Hello")
+    choosing, session_id = room.supervisor.choosing, run.record.session_id
+    choosing.choose(session_id, permission_mode="plan", effort="high")
+    shown = {
+        each.name: each.chosen for each in Chooser(choosing, 60.0).view(session_id, run).fields
+    }
+    assert (shown["permission_mode"], shown["effort"]) == ("plan", "high")
 
 
 def test_the_line_outlives_the_server(room: Room) -> None:

@@ -18,7 +18,7 @@ from ..claude.capabilities import DEFAULT_MODEL, Model
 from ..runs.choosing import BYPASS, Choosing
 from ..runs.leaving import in_words
 from ..runs.options import Options
-from ..runs.phases import Phase
+from ..runs.phases import VERBS, Verb
 from ..runs.run import Run
 from .permissions import MODES
 
@@ -101,7 +101,7 @@ class Chooser:
         """All that the choices depend on, which is quicker to find out than to put together."""
         choosing = self.choosing
         options = choosing.options(session_id)
-        live = run if run and run.live and run.phase is not Phase.STOPPING else None
+        live = run if run and run.phase in VERBS[Verb.CHANGE] else None
         return Standing(
             models=choosing.models(run),
             options=options,
