@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+from . import run_settings
 from .claude import history
 from .demo.service import CONFIG_NAME
 from .runs.record import Outcome
@@ -51,15 +53,13 @@ def _settings(settings: Settings) -> RunSettings:
     def history_file(session_id: str) -> Path | None:
         return next(filter(None, (history.find(place, session_id) for place in places)), None)
 
-    return RunSettings(
-        runs_dir=settings.state_dir / "runs",
-        binary=settings.claude_path or Path("claude"),
-        environment=settings.child_environment,
-        permission_mode=None,
-        stop_deadline=settings.stop_deadline,
-        history_file=history_file,
-        config_dir=settings.claude_config_dir,
+    ours = run_settings.of(
+        settings,
+        settings.claude_path or Path("claude"),
+        settings.claude_config_dir,
+        settings.child_environment,
     )
+    return replace(ours, history_file=history_file)
 
 
 if __name__ == "__main__":

@@ -6,14 +6,14 @@ import os
 import signal
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import gevent
 import psutil
 import pytest
 
-from opcode_htmx.runs import process
+from opcode_htmx.runs import process, proctable
 from opcode_htmx.runs.folder import RunFolder
 from opcode_htmx.runs.process import ClaudeProcess, ProcessIdentity
 from opcode_htmx.runs.proctable import Row
@@ -50,6 +50,11 @@ if child:
 Start = Callable[..., ClaudeProcess]
 
 
+def kill(family: Iterable[Row]) -> None:
+    for row in family:
+        proctable.send(row.key, signal.SIGKILL)
+
+
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     """Starts processes under the mark of a run, and ends them."""
@@ -62,7 +67,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
     yield start
     for run_id in (RUN, OTHER_RUN):
-        process.signal_all(process.census.family(run_id), signal.SIGKILL)
+        kill(process.census.family(run_id))
     for each in started:
         each.kill()
         each.wait()
@@ -244,7 +249,7 @@ def test_the_family_holds_descendants_that_have_lost_the_mark(start: Start, tmp_
     until(lambda: psutil.Process(child).name() == "sleep", "env has become sleep")
     assert "OPCODE_RUN_ID" not in psutil.Process(child).environ()
     assert pids(parent.family()) == {parent.identity.pid, child}
-    process.signal_all(parent.family(), signal.SIGKILL)
+    kill(parent.family())
     until(lambda: ended(child), "the child ends")
 
 

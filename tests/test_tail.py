@@ -150,6 +150,19 @@ def test_a_long_line_in_many_pieces_is_read_once(path: Path, append: Append) -> 
     assert bytes_read_by_this_process() - before < 1.05 * size
 
 
+def read_in_pieces(reader: LineReader, path: Path, data: bytes, cuts: list[int]) -> list[Line]:
+    """The lines, as they are read while `data` is written in pieces of these sizes."""
+    path.write_bytes(b"")
+    pieced, written = list[Line](), 0
+    with path.open("ab", buffering=0) as file:
+        while written < len(data):
+            size = cuts[written % len(cuts)]
+            file.write(data[written : written + size])
+            written += size
+            pieced += reader.read()
+    return [*pieced, *reader.read(last=True)]
+
+
 SOME_LINES = st.lists(
     st.binary(max_size=30).map(lambda data: data.replace(b"\n", b"")) | st.just(b""), max_size=12
 )
@@ -164,16 +177,7 @@ def test_any_cut_of_the_writes_gives_the_same_lines(
     path.write_bytes(data)
     whole = list(LineReader(path).read(last=True))
 
-    path.write_bytes(b"")
-    reader, pieced, written = LineReader(path), list[Line](), 0
-    with path.open("ab", buffering=0) as file:
-        while written < len(data):
-            size = cuts[written % len(cuts)]
-            file.write(data[written : written + size])
-            written += size
-            pieced += reader.read()
-    pieced += reader.read(last=True)
-    assert pieced == whole
+    assert read_in_pieces(LineReader(path), path, data, cuts) == whole
     assert [line.data for line in whole] == [line for line in data.split(b"\n") if line.strip()]
 
 
@@ -220,16 +224,7 @@ def test_long_lines_are_the_same_in_pieces_later_and_from_any_cursor(
     for index, line in enumerate(whole, start=1):
         assert list(LineReader(path, line.end, longest=8).read(last=True)) == whole[index:]
 
-    path.write_bytes(b"")
-    reader, pieced, written = LineReader(path, longest=8), list[Line](), 0
-    with path.open("ab", buffering=0) as file:
-        while written < len(data):
-            size = cuts[written % len(cuts)]
-            file.write(data[written : written + size])
-            written += size
-            pieced += reader.read()
-    pieced += reader.read(last=True)
-    assert pieced == whole
+    assert read_in_pieces(LineReader(path, longest=8), path, data, cuts) == whole
 
 
 def test_a_line_that_grows_for_ever_costs_no_memory(path: Path) -> None:

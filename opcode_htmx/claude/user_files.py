@@ -6,7 +6,6 @@ secret.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import stat
@@ -145,7 +144,6 @@ def _write(path: Path, content: bytes) -> None:
         mode = _mode_of(target)
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         whole_files.write(target, content, mode=mode)
-        _settle(target.parent)
     except (OSError, RuntimeError) as error:  # RuntimeError: links that lead in a circle
         raise UserFileError(f"{path} cannot be written ({_why(error)}).") from None
 
@@ -158,16 +156,6 @@ def _mode_of(target: Path) -> int:
     if not stat.S_ISREG(found.st_mode):
         raise UserFileError(f"{target} is not a file.")
     return stat.S_IMODE(found.st_mode)
-
-
-def _settle(folder: Path) -> None:
-    """Have the disk know the new name, too."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _why(error: Exception) -> str:

@@ -15,14 +15,14 @@ import gevent
 from gevent.event import AsyncResult
 from gevent.lock import BoundedSemaphore
 
-from ..claude import outgoing, stream
-from ..claude.messages import User
+from ..claude import outgoing
 from ..disk import DiskFull
 from . import locks, starting
 from .choosing import Choosing
 from .folder import InputClosed, InputWriter
 from .owner import Owner
 from .phases import PROCESS, Phase
+from .queue import waiting_lines
 from .record import Outcome
 from .run import Run, RunNotLive
 from .starting import CannotStart, RunSettings
@@ -154,18 +154,5 @@ def _deliver(run: Run, writer: InputWriter) -> None:
     # A Claude that hangs, or is gone, has its prompts left over, as any run has
     with contextlib.suppress(InputClosed, OSError):
         writer.send(outgoing.initialize_line())
-        for line in _kept(run):
+        for line, _ in waiting_lines(run, run.state.waiting):
             writer.deliver(line)
-
-
-def _kept(run: Run) -> list[bytes]:
-    """The prompts that wait, as they are to be sent."""
-    if not run.state.waiting:
-        return []
-    kept = []
-    with run.folder.input_log.open("rb") as log_file:
-        for line in log_file:
-            message = stream.parse(line)
-            if isinstance(message, User) and message.uuid in run.state.waiting:
-                kept.append(line)
-    return kept

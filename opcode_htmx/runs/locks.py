@@ -28,13 +28,13 @@ def wait_for(file: int) -> None:
         gevent.sleep(POLL_SECONDS)
 
 
-def take(path: Path, *, shared: bool = False) -> int | None:
+def take(path: Path) -> int | None:
     """Lock `path`, which is made if need be; None if it is taken. Who closes it lets go of it.
 
     Raises OSError when the file cannot be opened.
     """
     file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    if attempt(file, shared=shared):
+    if attempt(file):
         return file
     os.close(file)
     return None

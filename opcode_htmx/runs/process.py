@@ -11,7 +11,7 @@ import contextlib
 import errno
 import os
 import signal
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from gevent import subprocess
 from . import proctable
 from .census import Census
 from .folder import RunFolder
-from .proctable import FOLDER_MARK, MARK, Row, send_all
+from .proctable import FOLDER_MARK, MARK, Row
 from .sweeping import SWEEP_SECONDS
 
 census = Census()
@@ -121,7 +121,7 @@ def spawn(
 
 def adopt(identity: ProcessIdentity, run_id: str) -> ClaudeProcess | None:
     """The process that an earlier server started, if it is still alive and still that run's."""
-    process = _find(identity)
+    process = find(identity)
     if process is None or _mark(process) not in (run_id, None):
         return None
     try:
@@ -143,17 +143,14 @@ def memory_of(run_id: str) -> int:
     return census.usage(run_id).memory_bytes
 
 
-def signal_all(processes: Iterable[Row], number: signal.Signals) -> None:
-    send_all((process.key for process in processes), number)
-
-
 def _send(process: psutil.Process, number: signal.Signals) -> None:
     with contextlib.suppress(psutil.NoSuchProcess):
         # psutil checks the start time once more before it signals
         process.send_signal(number)
 
 
-def _find(identity: ProcessIdentity) -> psutil.Process | None:
+def find(identity: ProcessIdentity) -> psutil.Process | None:
+    """The process, if it is alive and no other one has its pid."""
     process = _get(identity.pid)
     return process if process and _is(process, identity) and _running(process) else None
 

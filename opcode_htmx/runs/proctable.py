@@ -106,11 +106,6 @@ def send(key: Key, number: signal.Signals) -> bool:
     return True
 
 
-def send_all(keys: Iterable[Key], number: signal.Signals) -> None:
-    for key in keys:
-        send(key, number)
-
-
 def started_at(key: Key) -> float:
     """When a process was started, as a Unix time."""
     return psutil.boot_time() + key.started / _TICKS if _HAS_PROC else key.started

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..claude import outgoing, stream
@@ -66,9 +66,15 @@ def waiting_prompt(run: Run, prompt_id: str) -> User:
     if prompt_id not in run.state.sent:
         raise PromptNotFound("There is no such prompt.")
     if prompt_id in run.state.waiting:
-        with run.folder.input_log.open("rb") as log:
-            for line in log:
-                message = stream.parse(line) if prompt_id.encode() in line else None
-                if isinstance(message, User) and message.uuid == prompt_id:
-                    return message
+        return next(waiting_lines(run, {prompt_id}))[1]
     raise PromptTaken("This prompt does not wait any more.")
+
+
+def waiting_lines(run: Run, prompt_ids: Collection[str]) -> Iterator[tuple[bytes, User]]:
+    """The prompts with these ids, as they were noted, in order: each line and what it holds."""
+    wanted = [each.encode() for each in prompt_ids]
+    with run.folder.input_log.open("rb") as log:
+        for line in log:
+            message = stream.parse(line) if any(each in line for each in wanted) else None
+            if isinstance(message, User) and message.uuid in prompt_ids:
+                yield line, message

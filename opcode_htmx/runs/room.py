@@ -17,8 +17,9 @@ import psutil
 
 from ..amounts import in_bytes, roughly
 from ..disk import free_bytes
+from . import process
 from .phases import Phase
-from .process import START_TIME_TOLERANCE
+from .process import ProcessIdentity
 from .run import Run
 
 log = logging.getLogger(__name__)
@@ -114,22 +115,22 @@ class Room:
 
 
 def _pause(run: Run) -> None:
-    for process in _claude(run):
-        if process.status() != psutil.STATUS_STOPPED:
-            process.suspend()
+    for claude in _claude(run):
+        if claude.status() != psutil.STATUS_STOPPED:
+            claude.suspend()
 
 
 def _let_go_on(run: Run) -> None:
-    for process in _claude(run):
-        if process.status() == psutil.STATUS_STOPPED:
-            process.resume()
+    for claude in _claude(run):
+        if claude.status() == psutil.STATUS_STOPPED:
+            claude.resume()
 
 
 def _claude(run: Run) -> Iterable[psutil.Process]:
     """The run's own process, none if it is gone. What it has started is left alone."""
-    record = run.record
+    pid, started_at = run.record.pid, run.record.process_started_at
+    if pid is None or started_at is None:
+        return
     with contextlib.suppress(psutil.Error):
-        if record.pid is not None and record.process_started_at is not None:
-            process = psutil.Process(record.pid)
-            if abs(process.create_time() - record.process_started_at) <= START_TIME_TOLERANCE:
-                yield process
+        if found := process.find(ProcessIdentity(pid, started_at)):
+            yield found
