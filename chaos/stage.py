@@ -72,17 +72,8 @@ class Stage(Server):
         return self
 
     def kill(self) -> None:
-        """SIGKILL to the arbiter and its workers: no chance to tidy up, nor to start a worker."""
         self.up.clear()
-        assert self._process is not None
-        arbiter = psutil.Process(self._process.pid)
-        arbiter.suspend()
-        family = [*self.worker_processes(), arbiter]
-        for process in family:
-            process.kill()
-        self._process.wait(10)
-        psutil.wait_procs(family, timeout=10)
-        self._process = None
+        super().kill()
 
     def strike(self, what: str, dice: random.Random) -> None:
         """Do what a blow says, and have the server answer again."""
@@ -102,15 +93,6 @@ class Stage(Server):
         else:
             self.kill()
         self.start()
-
-    def worker_processes(self) -> list[psutil.Process]:
-        """The workers, which are the arbiter's children but for what they have started."""
-        found = []
-        for child in psutil.Process(self.pid).children():
-            with contextlib.suppress(psutil.Error):
-                if "gunicorn" in " ".join(child.cmdline()) and child.is_running():
-                    found.append(child)
-        return found
 
     def look_at_memory(self) -> float:
         """Megabytes of all workers together; the most is remembered."""

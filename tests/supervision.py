@@ -22,18 +22,15 @@ from opcode_htmx.runs.run import Run
 from opcode_htmx.runs.starting import RunSettings
 from opcode_htmx.runs.supervisor import Supervisor
 
-from .support import Sandbox, processes_of
+from . import support
+from .support import Sandbox, kill_processes_of, processes_of
 
 T = TypeVar("T")
 
 
 def until(condition: Callable[[], T], what: str, timeout: float = 20.0) -> T:
     """Wait until `condition` gives something true, and give that; greenlets run meanwhile."""
-    deadline = time.monotonic() + timeout
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"not within {timeout} s: {what}"
-        gevent.sleep(0.005)
-    return value
+    return support.until(condition, what, timeout, gevent.sleep)
 
 
 def new_id() -> str:
@@ -129,8 +126,7 @@ class Room:
         """Leave no process, no descriptor and no greenlet."""
         for supervisor in (*self._supervisors[-1:], *self._others):
             supervisor.close()
-        for process in processes_of(self.sandbox.state):
-            process.kill()
+        kill_processes_of(self.sandbox.state)
         until(lambda: not self.marked_processes(), "the processes are gone")
         gevent.sleep(0.01)  # for the children's statuses to be collected
 

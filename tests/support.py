@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import importlib.util
 import os
 import signal
@@ -30,13 +31,22 @@ USER, PASSWORD = "opcode", "for-the-tests"
 SYSTEM_PATH = os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin:/usr/bin:/bin"])
 
 
-def until(condition: Callable[[], T], what: str, timeout: float = 30.0) -> T:
-    """Wait until `condition` gives something true, and give that."""
+def until(
+    condition: Callable[[], T],
+    what: str,
+    timeout: float = 30.0,
+    sleep: Callable[[float], object] = time.sleep,
+) -> T:
+    """Wait until `condition` gives something true, and give that.
+
+    A process that ends while the condition looks at it is a reason to look again."""
     deadline = time.monotonic() + timeout
-    while not (value := condition()):
+    while True:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if value := condition():
+                return value
         assert time.monotonic() < deadline, f"not within {timeout} s: {what}"
-        time.sleep(0.01)
-    return value
+        sleep(0.005)
 
 
 def missing(part: str, how: str) -> None:
@@ -135,6 +145,13 @@ def processes_of(state: Path, run_id: str | None = None) -> list[psutil.Process]
     return found
 
 
+def kill_processes_of(state: Path, run_id: str | None = None) -> None:
+    """SIGKILL to what `processes_of` finds; some of it may end by itself meanwhile."""
+    for process in processes_of(state, run_id):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
 class Server:
     """The app under real gunicorn, in a process of its own."""
 
@@ -189,13 +206,23 @@ class Server:
     def kill(self) -> None:
         """SIGKILL to the arbiter and its workers: no chance to tidy up."""
         assert self._process is not None
-        family = [*psutil.Process(self._process.pid).children(), psutil.Process(self._process.pid)]
-        workers = [p for p in family if "gunicorn" in " ".join(p.cmdline())]
-        for process in workers:
+        arbiter = psutil.Process(self._process.pid)
+        arbiter.suspend()  # else it starts a worker for the one that dies first
+        family = [*self.worker_processes(), arbiter]
+        for process in family:
             process.kill()
         self._process.wait(10)
-        psutil.wait_procs(workers, timeout=10)
+        psutil.wait_procs(family, timeout=10)
         self._process = None
+
+    def worker_processes(self) -> list[psutil.Process]:
+        """The workers, which are the arbiter's children but for what they have started."""
+        found = []
+        for child in psutil.Process(self.pid).children():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if "gunicorn" in " ".join(child.cmdline()) and child.is_running():
+                    found.append(child)
+        return found
 
     def stop(self) -> int:
         """SIGTERM; the exit status."""
@@ -208,8 +235,7 @@ class Server:
         """End the server and whatever its runs have left, without its second of tidying up."""
         if self._process is not None:
             self.kill()
-        for process in processes_of(self.sandbox.state):
-            process.kill()
+        kill_processes_of(self.sandbox.state)
 
     def get(self, path: str, **arguments: object) -> requests.Response:
         return requests.get(self.url + path, auth=(USER, PASSWORD), timeout=20, **arguments)  # type: ignore[arg-type]

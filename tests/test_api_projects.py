@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 import requests
 
@@ -201,7 +200,7 @@ def test_a_long_history_begins_at_once_and_keeps_nobody_waiting(
 ) -> None:
     path = session(config, FOLDER, prompt("a", FOLDER), ONE)
     count = long_history(path, 50_000_000)
-    worker = psutil.Process(server.pid).children()[0]
+    (worker,) = server.worker_processes()
     history_of(server, ONE)  # what is loaded once is loaded
     before = worker.memory_info().rss
     peak, firsts, waits, sizes, took = before, [], [], [], []
@@ -255,7 +254,7 @@ def test_a_history_that_grows_meanwhile_ends_where_it_ended(server: Server, conf
 def test_a_history_that_nobody_reads_leaves_no_file_open(server: Server, config: Path) -> None:
     path = session(config, FOLDER, prompt("a", FOLDER), ONE)
     long_history(path, 5_000_000)
-    worker = psutil.Process(server.pid).children()[0]
+    (worker,) = server.worker_processes()
     address = f"{server.url}/api/sessions/{ONE}/history/{PROJECT}"
 
     def is_open() -> bool:

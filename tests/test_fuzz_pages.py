@@ -20,7 +20,7 @@ from opcode_htmx.settings import Settings
 
 from .api import session
 from .fuzzing import HALF, HISTORY, HOSTILE_TEXT, RARE, STDOUT, examples, patient, sessions, values
-from .support import PASSWORD, USER, Sandbox, processes_of, write_stand_in
+from .support import PASSWORD, USER, Sandbox, kill_processes_of, write_stand_in
 from .test_fuzz_frames import assert_sentence
 
 pytestmark = patient
@@ -60,8 +60,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
         yield app
     finally:
         app.extensions["opcode_supervisor"].close()
-        for process in processes_of(sandbox.state):
-            process.kill()
+        kill_processes_of(sandbox.state)
 
 
 @pytest.fixture

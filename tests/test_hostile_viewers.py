@@ -37,11 +37,7 @@ class CountingServer(Server):
 
     @property
     def worker(self) -> psutil.Process:
-        (worker,) = (
-            each
-            for each in psutil.Process(self.pid).children()
-            if "gunicorn" in " ".join(each.cmdline())
-        )
+        (worker,) = self.worker_processes()
         return worker
 
     def counts(self) -> tuple[int, int]:

@@ -35,6 +35,7 @@ from .support import (
     Sandbox,
     Server,
     basic_header,
+    kill_processes_of,
     missing,
     processes_of,
     until,
@@ -281,8 +282,7 @@ class SmallDisk:
         (self.path / "filler").unlink()
 
     def close(self) -> None:
-        for process in processes_of(self.path):  # later nobody knows whose they are
-            process.kill()
+        kill_processes_of(self.path)  # later nobody knows whose they are
         subprocess.run(["/bin/umount", "--lazy", str(self.path)], check=True)
 
 

@@ -18,7 +18,16 @@ from opcode_htmx.claude import history
 
 from .json_client import connected
 from .supervision import steps
-from .support import PASSWORD, USER, Sandbox, Server, basic_header, processes_of, until
+from .support import (
+    PASSWORD,
+    USER,
+    Sandbox,
+    Server,
+    basic_header,
+    kill_processes_of,
+    processes_of,
+    until,
+)
 
 FOREVER = ["wait", "/no/such/file"]
 
@@ -176,8 +185,7 @@ def test_a_client_hears_the_end_of_a_claude_that_was_killed(server: Server) -> N
         client.send(command_type="execute", project_path=folder, prompt=prompt)
         run_id = client.until("start")["run_id"]
         client.until(lambda told: "busy" in told.get("content", ""))
-        for process in processes_of(server.sandbox.state, run_id):
-            process.kill()
+        kill_processes_of(server.sandbox.state, run_id)
         assert client.until("completion")["status"] == "error"
         assert client.until("ended")["outcome"] == "interrupted"
 

@@ -74,11 +74,6 @@ def record(server: Server) -> dict[str, object]:
     return found
 
 
-def workers(server: Server) -> list[psutil.Process]:
-    children = psutil.Process(server.pid).children()
-    return [child for child in children if "gunicorn" in " ".join(child.cmdline())]
-
-
 # Two servers over the same state folder --------------------------------------------------------
 
 
@@ -166,17 +161,17 @@ def test_a_page_notices_no_more_of_a_worker_that_dies_than_a_reconnect(
     open_phone: Callable[..., Phone],
 ) -> None:
     server = start_server(sandbox, stand_in, OPCODE_WORKERS="2")
-    assert len(workers(server)) == 2
+    assert len(server.worker_processes()) == 2
     gate = sandbox.home / "gate"
     phone = open_phone(server)
     phone.forgiven += CUT_OFF
     phone.begin(sandbox.project, steps(["text", "before"], ["wait", str(gate)], ["text", "after"]))
     expect(phone.transcript).to_contain_text("before")
-    old = workers(server)
+    old = server.worker_processes()
     for worker in old:
         worker.send_signal(signal.SIGKILL)
         psutil.wait_procs([worker], timeout=10)
-        until(lambda: len(workers(server)) == 2, "another worker takes its place")
+        until(lambda: len(server.worker_processes()) == 2, "another worker takes its place")
     gate.touch()
     expect(phone.transcript).to_contain_text("after", timeout=20_000)
     expect(phone.status).to_contain_text("Ready", timeout=20_000)
