@@ -5,18 +5,22 @@ Knows files only. Every change is in place whole or not at all, and private to t
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 import shutil
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from . import whole_files
+from . import locks, whole_files
 from .disk import telling_when_full
 from .stored import Form
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 NAME = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """A draft is named after the session that it is for, or after the page where one begins."""
@@ -60,9 +64,25 @@ class Draft:
     folder: str = ""
 
 
+def _change(
+    function: Callable[Concatenate[Drafts, P], T],
+) -> Callable[Concatenate[Drafts, P], T]:
+    """One change at a time, of all workers: a page saves its text while its files arrive."""
+
+    @functools.wraps(function)
+    def alone(drafts: Drafts, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        with telling_when_full():
+            drafts.lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with locks.held(drafts.lock):
+                return function(drafts, *args, **kwargs)
+
+    return alone
+
+
 class Drafts:
     def __init__(self, root: Path) -> None:
         self._root = root
+        self.lock = root.with_name(f"{root.name}.lock")
         self._read: OrderedDict[str, tuple[tuple[int, int], Draft]] = OrderedDict()
 
     def get(self, session_id: str) -> Draft:
@@ -85,6 +105,7 @@ class Drafts:
         except OSError:
             return Draft()
 
+    @_change
     def save_text(
         self,
         session_id: str,
@@ -109,6 +130,7 @@ class Drafts:
         self._store(session_id, replace(draft, text=text, by=by, folder=folder))
         return True
 
+    @_change
     def sent(self, session_id: str, text: str, form: str, files: Iterable[DraftFile]) -> None:
         """The prompt of a form has gone out with these files: it is no draft any more."""
         draft, gone = self.get(session_id), set(files)
@@ -121,12 +143,14 @@ class Drafts:
         for file in gone:
             self.path(session_id, file.token).unlink(missing_ok=True)
 
+    @_change
     def restore(self, session_id: str, draft: Draft) -> None:
         """Put back what was there, without the files that have come since."""
         for file in set(self.get(session_id).files) - set(draft.files):
             self.path(session_id, file.token).unlink(missing_ok=True)
         self._store(session_id, draft)
 
+    @_change
     def add_file(self, session_id: str, name: str, content: bytes, media_type: str) -> DraftFile:
         """Keep a file with the draft; the same file again is the same. Raises TooMuch."""
         draft = self.get(session_id)
@@ -145,6 +169,7 @@ class Drafts:
         self._store(session_id, replace(draft, files=(*draft.files, file)))
         return file
 
+    @_change
     def remove_file(self, session_id: str, token: str) -> None:
         draft = self.get(session_id)
         left = tuple(file for file in draft.files if file.token != token)
@@ -166,10 +191,9 @@ class Drafts:
     def _make(self, session_id: str) -> None:
         folder = self._folder(session_id)
         if not folder.is_dir():
-            with telling_when_full():
-                self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-                self._make_room()
-                folder.mkdir(mode=0o700, exist_ok=True)
+            self._root.mkdir(mode=0o700, exist_ok=True)
+            self._make_room()
+            folder.mkdir(mode=0o700, exist_ok=True)
 
     def _make_room(self) -> None:
         folders = sorted(self._root.iterdir(), key=_touched, reverse=True)

@@ -1,4 +1,4 @@
-"""Sharing the hub: who works for long gives way, and what can wait lets everything else go first.
+"""Sharing the hub: who works for long gives way or goes aside, and what can wait comes last.
 
 `gevent.sleep(0)` is not enough for that: gevent runs some fifty greenlets that are ready, for
 however long that takes, before it looks at the sockets again.
@@ -6,15 +6,21 @@ however long that takes, before it looks at the sockets again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from time import perf_counter
-from typing import Any, Self, TypeVar
+from typing import Any, ParamSpec, Self, TypeVar
 
 import gevent
+from gevent import monkey
 from gevent.hub import Waiter
 from gevent.lock import BoundedSemaphore
 
+P = ParamSpec("P")
 T = TypeVar("T")
+
+_this_thread: Callable[[], int] = monkey.get_original("_thread", "get_ident")
+_aside: set[int] = set()
+"""The threads in which something is done aside."""
 
 SLICE = 0.004
 """Seconds for which one may work before one gives way."""
@@ -40,6 +46,31 @@ def wait_for_quiet(at_most: float = PATIENCE) -> None:
         quiet.start(waiter.switch, None)
         over.start(waiter.switch, None)
         waiter.get()
+
+
+def aside(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What `function` gives or raises, done in a thread of its own while everybody else goes on.
+
+    For what waits for a disk, and for long work on what nobody else has in hand. In a thread of
+    this kind it is simply done.
+    """
+    if _this_thread() in _aside:
+        return function(*args, **kwargs)
+
+    def work() -> tuple[T, None] | tuple[None, BaseException]:
+        _aside.add(_this_thread())
+        try:
+            return function(*args, **kwargs), None
+        except BaseException as error:  # else gevent would print it as well
+            return None, error
+        finally:
+            _aside.discard(_this_thread())
+
+    threads: Any = gevent.get_hub().threadpool
+    result, error = threads.apply(work)
+    if error is not None:
+        raise error
+    return result  # type: ignore[no-any-return]
 
 
 class Pace:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import secrets
 from pathlib import Path
+from typing import BinaryIO
 
 from .disk import telling_when_full
+from .hub import aside
 
 
 def write(path: Path, content: bytes, *, mode: int = 0o600, durable: bool = True) -> None:
     """Replace `path` in one step. Its folder must be there; raises OSError, and changes nothing.
 
     Of these, it is DiskFull where there is no room. What is not `durable` may be lost with the
-    power: that is for what is written often.
+    power: that is for what is written often. Others go on while the disk is waited for: who
+    changes what stands in a file holds a lock for as long as that takes.
     """
     with telling_when_full():
         draft = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
@@ -23,20 +26,31 @@ def write(path: Path, content: bytes, *, mode: int = 0o600, durable: bool = True
                 os.fchmod(file.fileno(), mode)
                 file.write(content)
                 if durable:
-                    file.flush()
-                    os.fsync(file.fileno())
+                    sync(file)
             draft.replace(path)
-        except OSError:
+        except BaseException:
             draft.unlink(missing_ok=True)
             raise
         if durable:
-            sync_folder(path.parent)
+            _sync_folder(path.parent)
 
 
-def sync_folder(folder: Path) -> None:
+def sync(file: BinaryIO) -> None:
+    """Let what was written outlast the power. Others go on meanwhile: disks may take seconds."""
+    file.flush()
+    _sync(os.dup(file.fileno()))
+
+
+def _sync_folder(folder: Path) -> None:
     """Let the names of the files in it outlast the power, too."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    _sync(os.open(folder, os.O_RDONLY | os.O_DIRECTORY))
+
+
+def _sync(descriptor: int) -> None:
+    def work() -> None:  # which closes it itself: who waits may be killed meanwhile
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    aside(work)

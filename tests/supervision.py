@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from threading import Event
 from typing import Any, TypeVar
 
 import gevent
 import psutil
+import pytest
 
 from opcode_htmx.claude import history
 from opcode_htmx.runs.folder import RunFolder
@@ -156,3 +160,18 @@ def finish(run: Run, status: int | None) -> None:
 def to_stop(run: Run, outcome: Outcome, cause: str) -> None:
     """Somebody has asked for the end of the run."""
     run.stopping = StopRequest(outcome, cause, time.time())
+
+
+@contextlib.contextmanager
+def disk_that_waits(folder: Path) -> Iterator[Event]:
+    """What is made durable in `folder` while this lasts takes until the event is set."""
+    fsync, go_on = os.fsync, Event()
+
+    def slow(descriptor: int) -> None:
+        if folder in Path(f"/proc/self/fd/{descriptor}").readlink().parents:
+            assert go_on.wait(20)
+        fsync(descriptor)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", slow)
+        yield go_on

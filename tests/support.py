@@ -42,7 +42,7 @@ def until(
     A process that ends while the condition looks at it is a reason to look again."""
     deadline = time.monotonic() + timeout
     while True:
-        with contextlib.suppress(psutil.NoSuchProcess):
+        with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
             if value := condition():
                 return value
         assert time.monotonic() < deadline, f"not within {timeout} s: {what}"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
+import psutil
 import pytest
 
 from opcode_htmx.runs import process as process_module
@@ -17,7 +20,7 @@ from opcode_htmx.runs.run import Run, RunNotLive
 from opcode_htmx.view.aside import status_text
 from opcode_htmx.view.options import Chooser
 
-from .supervision import Room, idle, new_id, steps, texts, until
+from .supervision import Room, disk_that_waits, idle, new_id, record_on_disk, steps, texts, until
 from .support import Sandbox
 
 
@@ -252,3 +255,40 @@ def test_without_a_limit_nobody_waits(room: Room) -> None:
     room.restart(max_runs=0)
     busy = [Busy(room, f"{n}") for n in range(3)]
     assert all(each.run.record.launched for each in busy)
+
+
+def test_a_stop_while_the_process_is_being_started_leaves_none(room: Room) -> None:
+    busy = Busy(room)
+    run = room.prompt(steps(["text", "never"], ["wait", "/nowhere"]))
+    with disk_that_waits(run.folder.path) as go_on:
+        busy.let_go()
+        until(lambda: {mark_of(each) for each in room.marked_processes()} == {run.id}, "it begins")
+        assert run.phase is Phase.QUEUED, "its record is not on the disk yet"
+        run.stop()
+        go_on.set()
+        assert end_of(run) == (Outcome.CANCELLED, "Stopped by you.")
+    assert room.marked_processes() == []
+    assert record_on_disk(run)["end"]["outcome"] == "cancelled"
+
+
+def mark_of(process: psutil.Process) -> str:
+    return process.environ()["OPCODE_RUN_ID"]
+
+
+def test_a_stop_while_it_is_recorded_that_a_start_has_failed_changes_nothing(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy = Busy(room)
+    run = room.prompt("Hello")
+    monkeypatch.setattr(process_module, "spawn", fails)
+    with disk_that_waits(run.folder.path) as go_on:
+        busy.let_go()
+        until(lambda: list(run.folder.path.glob(".run.json-*")), "its end is being recorded")
+        run.stop()
+        go_on.set()
+        assert end_of(run) == (Outcome.FAILED, "Claude could not be started: Not today.")
+    assert record_on_disk(run)["end"]["outcome"] == "failed"
+
+
+def fails(*_: object) -> NoReturn:
+    raise OSError(errno.EIO, "Not today")

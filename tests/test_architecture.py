@@ -25,20 +25,21 @@ SOURCES = sorted(
 )
 TEMPLATES = sorted((ROOT / "templates").rglob("*"))
 
-BASE = {"settings", "setting_values", "whole_files", "amounts", "disk", "hub", "stored"}
+BASE = {"settings", "setting_values", "whole_files", "amounts", "disk", "hub", "locks", "stored"}
 ARROWS = {
     "setting_values": set(),
-    "whole_files": {"disk"},
+    "whole_files": {"disk", "hub"},
     "disk": set(),
     "stored": {"whole_files"},
     "amounts": set(),
     "hub": set(),
+    "locks": set(),
     "settings": {"setting_values"},
     "stalls": set(),
     "state": BASE,
     "credentials": {*BASE, "state"},
     "claude": {"claude", "whole_files", "disk"},
-    "drafts": {"whole_files", "disk", "stored"},
+    "drafts": {"whole_files", "disk", "locks", "stored"},
     "demo": {*BASE, "demo", "claude"},
     "runs": {*BASE, "runs", "claude"},
     "view": {*BASE, "view", "runs", "claude", "drafts"},

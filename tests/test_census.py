@@ -193,11 +193,13 @@ def test_a_process_that_throws_its_mark_away_stays_in_the_family(
     script = f"until test -e {go}; do sleep 0.02; done; exec env -i sleep 60"
     claude = start("sh", "-c", f"setsid sh -c '{script}' & sleep 60")
 
-    def scripts() -> list[int]:
+    def script_itself() -> int | None:
+        """Not the shell that it has just forked, which looks the same until it sleeps."""
         pids = {row.pid for row in census.family(RUN)} - {claude.identity.pid}
-        return [pid for pid in pids if proctable.command_line(pid).startswith("sh -c until")]
+        scripts = (p for p in pids if proctable.command_line(p).startswith("sh -c until"))
+        return next((pid for pid in scripts if os.getsid(pid) == pid), None)
 
-    (child,) = until(scripts, "the script runs")
+    child = until(script_itself, "the script runs")
     claude.kill()
     go.touch()
     until(lambda: psutil.Process(child).environ() == {}, "its environment is clean")

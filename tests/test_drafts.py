@@ -7,12 +7,13 @@ import os
 import stat
 from pathlib import Path
 
+import gevent
 import pytest
 
 from opcode_htmx import drafts as drafts_module
 from opcode_htmx.drafts import Draft, Drafts, TooMuch, clean_name
 
-from .supervision import new_id
+from .supervision import disk_that_waits, new_id, until
 
 
 @pytest.fixture
@@ -148,3 +149,21 @@ def test_a_session_that_is_no_session_has_no_folder(drafts: Drafts, name: str) -
 )
 def test_a_files_name_is_made_safe(name: str, clean: str) -> None:
     assert clean_name(name) == clean
+
+
+def test_a_text_and_files_that_come_at_once_are_all_kept(drafts: Drafts, root: Path) -> None:
+    session = new_id()
+    drafts.save_text(session, "first")
+    with disk_that_waits(root) as go_on:
+        changes: list[gevent.Greenlet[..., object]] = [
+            gevent.spawn(drafts.save_text, session, "words")
+        ]
+        for store in (drafts, Drafts(root)):  # as in two workers
+            name, content = f"{id(store)}.txt", str(id(store)).encode()
+            changes.append(gevent.spawn(store.add_file, session, name, content, ""))
+        until(lambda: list(root.glob("*/.*-*")), "one of them waits for the disk")
+        go_on.set()
+        gevent.joinall(changes, raise_error=True)
+    kept = drafts.get(session)
+    assert kept.text == "words"
+    assert len(kept.files) == 2

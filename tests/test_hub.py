@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from threading import get_ident
 
 import gevent
 import pytest
 from gevent import socket
 
 from opcode_htmx import hub
-from opcode_htmx.hub import Background, Pace, give_way, paced, wait_for_quiet
+from opcode_htmx.hub import Background, Pace, aside, give_way, paced, wait_for_quiet
 
 from .supervision import until
 
@@ -131,3 +132,38 @@ def test_who_is_killed_while_it_waits_for_its_turn_leaves_it_to_the_next() -> No
     killed.kill()
     with gevent.Timeout(5), background.turn():
         pass
+
+
+# Aside ----------------------------------------------------------------------------------------
+
+
+def test_what_is_done_aside_holds_up_nobody() -> None:
+    ticks: list[float] = []
+
+    def tick() -> None:
+        while True:
+            ticks.append(time.perf_counter())
+            gevent.sleep(0.001)
+
+    ticker = gevent.spawn(tick)
+    assert aside(slept, 0.1, result=7) == 7
+    ticker.kill()
+    assert len(ticks) > 10
+
+
+def slept(seconds: float, *, result: int) -> int:
+    time.sleep(seconds)
+    return result
+
+
+def test_what_fails_aside_fails_as_if_it_had_been_done_here(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(ZeroDivisionError):
+        aside(lambda: 1 // 0)
+    assert capfd.readouterr().err == ""
+
+
+def test_what_is_aside_already_is_simply_done() -> None:
+    threads = aside(lambda: (get_ident(), aside(get_ident)))
+    assert threads[0] == threads[1] != get_ident()

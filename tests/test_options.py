@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import gevent
 import pytest
 import requests
 
@@ -16,7 +17,7 @@ from opcode_htmx.runs.choosing import Choosing
 from opcode_htmx.runs.options import Options, OptionStore
 from opcode_htmx.view.options import Chooser
 
-from .supervision import Room, idle, new_id, until
+from .supervision import Room, disk_that_waits, idle, new_id, until
 from .support import Sandbox, Server
 
 MODELS = {
@@ -52,6 +53,22 @@ def test_choices_are_kept_for_each_session_by_itself_and_can_be_taken_back(tmp_p
     store.change(one, model=None)
     assert OptionStore(tmp_path).get(one) == Options(keep_running=False)
     assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
+
+
+def test_choices_that_are_made_at_once_are_all_kept(tmp_path: Path) -> None:
+    session, folder = new_id(), tmp_path / "options"
+    stores = [OptionStore(folder), OptionStore(folder)]  # as in two workers
+    with disk_that_waits(folder) as go_on:
+        changes = [
+            gevent.spawn(stores[0].change, session, model="opus"),
+            gevent.spawn(stores[0].change, session, effort="low"),
+            gevent.spawn(stores[1].change, session, keep_running=False),
+        ]
+        until(lambda: list(folder.glob(".*-*")), "one of them waits for the disk")
+        go_on.set()
+        gevent.joinall(changes, raise_error=True)
+    kept = OptionStore(folder).get(session)
+    assert kept == Options(model="opus", effort="low", keep_running=False)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"model": 7, "keep_running": "no", "x": 1}'])

@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import gevent
 import pytest
 
 from opcode_htmx import whole_files
@@ -22,7 +23,8 @@ from opcode_htmx.runs.options import Options, OptionStore
 from opcode_htmx.stored import Form
 from opcode_htmx.view.marks import Marks
 
-from .support import ROOT, until
+from .supervision import disk_that_waits, until
+from .support import ROOT
 
 SESSION = "0f5e1cf2-6c1c-4c1e-8a53-2f1f5d0a9e11"
 FORM = Form(2, lambda found: int(found["number"]))
@@ -166,10 +168,10 @@ def test_no_file_of_ours_is_written_but_by_those_who_write_it_whole() -> None:
     )
     known = {
         "whole_files.py",
+        "locks.py",  # locked; it has no content
         "state.py",  # made once, and never replaced
         "runs/folder.py",  # appended: whole lines or nothing
         "runs/leaving.py",  # locked and touched; it has no content
-        "runs/locks.py",  # likewise
         "runs/process.py",  # Claude's own
         "runs/room.py",  # the reserve has no content
         "claude/titles.py",  # appended to Claude's history: whole lines or nothing
@@ -186,3 +188,24 @@ def test_no_file_of_ours_is_written_but_by_those_who_write_it_whole() -> None:
         if writes.search(path.read_text(encoding="utf-8"))
     }
     assert found <= known
+
+
+def test_nobody_else_waits_for_the_disk(tmp_path: Path) -> None:
+    with disk_that_waits(tmp_path) as go_on:
+        writer = gevent.spawn(whole_files.write, tmp_path / "a", b"1")
+        until(lambda: list(tmp_path.iterdir()), "it waits for the disk")
+        assert not (tmp_path / "a").exists()
+        go_on.set()
+        writer.get()
+    assert (tmp_path / "a").read_bytes() == b"1"
+
+
+def test_a_writer_that_is_given_up_while_the_disk_is_waited_for_leaves_nothing(
+    tmp_path: Path,
+) -> None:
+    with disk_that_waits(tmp_path) as go_on:
+        writer = gevent.spawn(whole_files.write, tmp_path / "a", b"1")
+        until(lambda: list(tmp_path.iterdir()), "it waits for the disk")
+        writer.kill()
+        assert not list(tmp_path.iterdir())
+        go_on.set()

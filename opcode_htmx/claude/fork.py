@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from .. import whole_files
 from . import subagents, titles
 from .shapes import as_dict, as_list, as_str
 
@@ -72,8 +73,7 @@ def fork(path: Path, name: str, end: int | None = None) -> str:
                     )
                 )
             file.write(titles.line(new, name))
-            file.flush()
-            os.fsync(file.fileno())
+            whole_files.sync(file)
         _copy_subagents(path, target, agents, by_call)
         draft.rename(target)
     finally:

@@ -15,9 +15,10 @@ import gevent
 from gevent.event import AsyncResult
 from gevent.lock import BoundedSemaphore
 
+from .. import locks
 from ..claude import outgoing
 from ..disk import DiskFull
-from . import locks, starting
+from . import starting
 from .choosing import Choosing
 from .folder import InputClosed, InputWriter
 from .owner import Owner
@@ -116,11 +117,14 @@ class Admission:
         try:
             with run.folder.writing() as writer:
                 run.catch_up()
-                record, process = starting.launch(
-                    self._settings, self._choosing, run.folder, run.record
-                )
-                run.launched(record)
-                owner.begin(process)
+                if run.phase is not Phase.QUEUED:
+                    raise CannotStart("This run was stopped before it began.")
+                with owner.launching():
+                    record, process = starting.launch(
+                        self._settings, self._choosing, run.folder, run.record
+                    )
+                    run.launched(record)
+                    owner.begin(process)
                 started.set(None)
                 _deliver(run, writer)
         except (CannotStart, DiskFull) as error:

@@ -16,9 +16,8 @@ from pathlib import Path
 
 from gevent.socket import wait_write
 
-from .. import whole_files
+from .. import locks, whole_files
 from ..disk import DiskFull, is_full
-from . import locks
 from .record import Outcome, RunEnd, RunRecord, StopRequest
 
 RECORD_VERSION = 2
@@ -121,7 +120,8 @@ class RunFolder:
         draft = self.path / f".stop-{os.getpid()}-{id(request)}"
         try:
             try:
-                whole_files.write(draft, json.dumps(asdict(request)).encode())
+                # without power there is nothing left to stop, and a stop waits for no disk
+                whole_files.write(draft, json.dumps(asdict(request)).encode(), durable=False)
                 os.link(draft, self.stop_request)
             finally:
                 draft.unlink(missing_ok=True)

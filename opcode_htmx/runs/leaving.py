@@ -20,7 +20,7 @@ from pathlib import Path
 
 import gevent
 
-from . import locks
+from .. import locks
 from .phases import OPEN_TURN, Phase
 from .record import Outcome
 from .run import Run, RunNotLive

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from .. import locks
 from ..claude.history import SESSION_ID
 from ..disk import telling_when_full
 from ..stored import Form
@@ -55,9 +56,13 @@ class OptionStore:
 
     def change(self, session_id: str, **changes: Any) -> Options:
         """Choose; None takes a choice back. Raises OSError when it cannot be kept."""
-        options = replace(self.get(session_id), **changes)
-        if options != self.get(session_id):
-            self._write(session_id, options)
+        with telling_when_full():
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # model and effort may be chosen at once, on two phones or for two workers
+            with locks.held(self._folder.with_name(f"{self._folder.name}.lock")):
+                options = replace(self.get(session_id), **changes)
+                if options != self.get(session_id):
+                    self._write(session_id, options)
         return options
 
     def _path(self, session_id: str) -> Path | None:
@@ -67,8 +72,6 @@ class OptionStore:
         path = self._path(session_id)
         if path is None:
             raise ValueError(f"{session_id!r} is no session id")
-        with telling_when_full():
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         chosen = {name: value for name, value in asdict(options).items() if value is not None}
         _FORM.write(path, chosen)
 

@@ -6,10 +6,11 @@ worker, or the next server, takes the run over.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import gevent
 
@@ -40,10 +41,23 @@ class Owner:
         self._greenlets: list[gevent.Greenlet[..., None]] = []
         self._stop_by: float | None = None
         """When a stop has to be done with, by the monotonic clock."""
+        self._launching = False
+        self._finishing = False
         run.owner = self
 
+    @contextlib.contextmanager
+    def launching(self) -> Iterator[None]:
+        """While this lasts, the process is being started: a stop waits for what comes of that."""
+        self._launching = True
+        try:
+            yield
+        finally:
+            self._launching = False
+            if self._run.stopping:
+                self.end()
+
     def begin(self, process: ClaudeProcess) -> None:
-        """Wait for the end of `process`; end it, if the run was to stop before."""
+        """Wait for the end of `process`; end it, if the run is to stop."""
         self._process = process
         self._greenlets.append(gevent.spawn(self._await_exit, process))
         if self._run.stopping:
@@ -51,6 +65,8 @@ class Owner:
 
     def end(self) -> None:
         """End the process and all it has started, since the run is to stop."""
+        if self._launching:
+            return
         if self._process is None:
             self.finish(None)
             return
@@ -87,6 +103,9 @@ class Owner:
 
         `how` is what to record if nobody has asked the run to stop; else the status tells.
         """
+        if self._finishing:  # it takes a while until the record is on the disk
+            return
+        self._finishing = True
         run = self._run
         try:
             run.catch_up(last=True)

@@ -266,17 +266,19 @@ class Supervisor:
 
     # --- putting away -----------------------------------------------------------------------
 
-    def forget(self, session_id: str) -> list[Run]:
-        """Know nothing more of a session; its runs, whose folders are the caller's now.
+    def check_over(self, session_id: str) -> None:
+        """Raises StillRunning where a session has a run that lives."""
+        if any(run.live for run in self.of_session(session_id)) or self._in_session(session_id):
+            raise StillRunning("Claude is running in this session. Stop it first.")
+
+    def forget(self, session_id: str) -> None:
+        """Know nothing more of a session; the folders of its runs are the caller's now.
 
         Raises StillRunning.
         """
-        runs = self.of_session(session_id)
-        if any(run.live for run in runs) or self._in_session(session_id):
-            raise StillRunning("Claude is running in this session. Stop it first.")
-        for run in runs:
+        self.check_over(session_id)
+        for run in self.of_session(session_id):
             self.roster.drop(run)
-        return runs
 
     def put_away(self, run: Run) -> None:
         """Know nothing more of a run that is over; its folder is the caller's now."""

@@ -15,8 +15,9 @@ import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from .. import locks
 from ..stored import Form
-from .supervisor import Supervisor
+from .supervisor import StillRunning, Supervisor
 
 log = logging.getLogger(__name__)
 
@@ -54,9 +55,14 @@ class Trash:
 
     def put(self, session_id: str, project_id: str, title: str, history: Path | None) -> Deleted:
         """Move all that there is of a session into the trash. Raises StillRunning, OSError."""
-        self.purge()
-        runs = self._supervisor.forget(session_id)
-        things = [run.folder.path for run in runs]
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with locks.held(self._folder.with_name(f"{self._folder.name}.lock")):
+            self.purge()
+            return self._put(session_id, project_id, title, history)
+
+    def _put(self, session_id: str, project_id: str, title: str, history: Path | None) -> Deleted:
+        self._supervisor.check_over(session_id)
+        things = [run.folder.path for run in self._supervisor.of_session(session_id)]
         things += [self._supervisor.attached(session_id), self._drafts / session_id]
         if history is not None:
             things += [history, history.with_suffix("")]
@@ -64,12 +70,13 @@ class Trash:
         places = {f"{number}-{path.name}": str(path) for number, path in enumerate(there)}
         deleted = Deleted(uuid.uuid4().hex, session_id, project_id, title, time.time(), places)
         folder = self._folder / deleted.id
-        folder.mkdir(mode=0o700, parents=True)
+        folder.mkdir(mode=0o700)
         # first the way back, then the things: a crash in between loses nothing
         try:
             _FORM.write(folder / _RECORD, asdict(deleted))
-        except OSError:
-            folder.rmdir()
+            self._supervisor.forget(session_id)  # unless one has begun meanwhile
+        except (OSError, StillRunning):
+            shutil.rmtree(folder)
             raise
         for name, place in places.items():
             shutil.move(place, folder / name)

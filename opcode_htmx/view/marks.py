@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..runs import locks
+from .. import locks
 from ..stored import Form
 
 log = logging.getLogger(__name__)
