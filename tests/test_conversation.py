@@ -16,6 +16,7 @@ from opcode_htmx.runs.notify import Broadcast
 from opcode_htmx.runs.record import Outcome, RunRecord
 from opcode_htmx.runs.run import Run
 from opcode_htmx.runs.tail import CHUNK
+from opcode_htmx.view import conversation as conversation_module
 from opcode_htmx.view.blocks import Block, TextBlock, ToolBlock
 from opcode_htmx.view.conversation import Conversation, Cursor
 from opcode_htmx.view.fragments import Fragments, dom_id
@@ -384,6 +385,40 @@ def test_two_greenlets_that_refresh_at_once_do_not_double_or_mix(session: Sessio
     assert turns[:3] == [0, 1, 2]  # they did run at once
     said = [_text(block).split()[:2] for block in conversation.blocks()]
     assert said == [[kind, str(n)] for kind in ("past", "run") for n in range(1500)]
+
+
+def test_who_looks_in_the_middle_of_a_line_is_told_the_rest_of_it(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that a subagent did comes in front of one line, and that may take a while."""
+    call = {"type": "tool_use", "id": "t1", "name": "Task", "input": {"prompt": "look"}}
+    result = {"type": "tool_result", "tool_use_id": "t1", "content": "done"}
+    session.note(
+        line(type="assistant", uuid="u1", message={"id": "m1", "content": [call]}),
+        line(
+            type="user",
+            uuid="u2",
+            message={"content": [result]},
+            toolUseResult={"agentId": "a1"},
+        ),
+    )
+    beside = session.history.with_suffix("") / "subagents"
+    beside.mkdir(parents=True)
+    (beside / "agent-a1.jsonl").write_bytes(b"".join(answer(f"step {n}") for n in range(3)))
+    conversation, seen = session.conversation(), list[tuple[Cursor, int]]()
+
+    def said() -> int:
+        return sum(len(block.children) for block in conversation.blocks())
+
+    class Looking:
+        def step(self) -> None:
+            seen.append((conversation.cursor, said()))
+
+    monkeypatch.setattr(conversation_module, "Pace", Looking)
+    conversation.refresh()
+    assert {number for _, number in seen} == {0, 1, 2, 3}
+    for cursor, number in seen:
+        assert number == said() or conversation.changes_since(cursor), (cursor, number)
 
 
 # --- cursors --------------------------------------------------------------------------------

@@ -14,13 +14,12 @@ from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opcode_htmx import create_app
 from opcode_htmx.claude import history
-from opcode_htmx.settings import Settings
 
 from .api import session
 from .fuzzing import HALF, HISTORY, HOSTILE_TEXT, RARE, STDOUT, examples, patient, sessions, values
-from .support import PASSWORD, USER, Sandbox, kill_processes_of, write_stand_in
+from .in_process import app_of
+from .support import PASSWORD, USER, Sandbox, write_stand_in
 from .test_fuzz_frames import assert_sentence
 
 pytestmark = patient
@@ -41,26 +40,10 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
         lines.replace("/home/me/work/orchard", str(sandbox.project)),
         SESSION,
     )
-    settings = Settings.from_env(
-        {
-            **sandbox.environment(),
-            "CLAUDE_PATH": str(write_stand_in(folder / "claude")),
-            "OPCODE_USER": USER,
-            "OPCODE_PASSWORD": PASSWORD,
-            "OPCODE_STATE_DIR": str(sandbox.state),
-            "OPCODE_PROJECT_ROOTS": str(sandbox.project),
-            "OPCODE_DEMO": "0",
-            "OPCODE_ASK_AHEAD": "0",
-        }
-    )
-    app = create_app(settings)
-    app.config["PROJECT"] = history.project_id(sandbox.project)
-    app.config["CONFIG"] = sandbox.config_dir
-    try:
+    with app_of(sandbox, write_stand_in(folder / "claude")) as app:
+        app.config["PROJECT"] = history.project_id(sandbox.project)
+        app.config["CONFIG"] = sandbox.config_dir
         yield app
-    finally:
-        app.extensions["opcode_supervisor"].close()
-        kill_processes_of(sandbox.state)
 
 
 @pytest.fixture

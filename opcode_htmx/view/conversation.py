@@ -22,7 +22,7 @@ from ..runs.notify import Broadcast
 from ..runs.phases import Phase
 from ..runs.record import Outcome
 from ..runs.run import Run
-from ..runs.tail import LineReader
+from ..runs.tail import Line, LineReader
 from .aside import error_lines
 from .blocks import Block
 from .progress import Progress
@@ -59,6 +59,8 @@ class Segment:
     run: Run | None = None
     subagents: Subagents | None = None
     """What stands beside a stretch of history; a run's own output tells of its subagents."""
+    whole: int = 0
+    """The revision up to which everything has been folded: in the middle of a line, that before."""
     closed: bool = False
 
 
@@ -96,7 +98,7 @@ class Conversation:
         if not self._segments:
             return Cursor()
         newest = self._segments[max(self._segments)]
-        return Cursor(newest.number, newest.transcript.offset)
+        return Cursor(newest.number, newest.whole)
 
     @property
     def current(self) -> Block | None:
@@ -175,6 +177,7 @@ class Conversation:
             if end is not None:
                 segment.closed = True
                 segment.transcript.close()
+                segment.whole = segment.transcript.offset
 
     def _read_run(self, number: int, run: Run) -> None:
         if run.phase is Phase.QUEUED:
@@ -197,6 +200,7 @@ class Conversation:
             if end is not None:
                 segment.closed = True
                 segment.transcript.close(*_last_words(run))
+                segment.whole = segment.transcript.offset
                 # A run that an earlier server saw end has not been folded for its own state yet
                 run.catch_up(last=True)
 
@@ -211,21 +215,22 @@ class Conversation:
 
     def _fold(self, segment: Segment, last: bool = False) -> None:
         pace = Pace()
-        for message, end in _messages(segment, last):
-            segment.transcript.feed(message, end)
-            pace.step()
+        for line in segment.reader.read(last):
+            for message in _messages(segment, line):
+                segment.transcript.feed(message, line.end)
+                pace.step()  # whoever looks meanwhile must not think that it has the whole line
+            segment.whole = line.end
 
     def _ordered(self) -> list[Segment]:
         return [self._segments[number] for number in sorted(self._segments)]
 
 
-def _messages(segment: Segment, last: bool) -> Iterator[tuple[Message, int]]:
-    """What is new, and where the lines end that it belongs to."""
-    for line in segment.reader.read(last):
-        message = stream.parse(line.data)
-        if segment.subagents:
-            yield from ((earlier, line.end) for earlier in segment.subagents.before(message))
-        yield message, line.end
+def _messages(segment: Segment, line: Line) -> Iterator[Message]:
+    """What a line tells, and in front of it what subagents did whose end it tells."""
+    message = stream.parse(line.data)
+    if segment.subagents:
+        yield from segment.subagents.before(message)
+    yield message
 
 
 def _holds_more(path: Path, start: int, end: int | None) -> bool:

@@ -119,7 +119,8 @@ def blueprint(
         if conversation.run is None:
             offers.want(Path(screen.folder), conversation.changed.notify)
         conversation.refresh()
-        blocks = list(conversation.blocks())
+        # before others have their turn: what comes meanwhile is sent to the page, and not missed
+        cursor, blocks = conversation.cursor, list(conversation.blocks())
         read = marks.of(session_id).block
         marked = next((block.id for block in blocks if dom_id(block.id) == read), "")
         marks.look(session_id)
@@ -140,7 +141,7 @@ def blueprint(
             render=screen.fragments.block,
             dom_id=dom_id,
             aside=screen.aside(),
-            cursor=conversation.cursor,
+            cursor=cursor,
             prompt_id=uuid.uuid4(),
             draft=screen.draft.text,
             most_per_file=MAX_FILE,
