@@ -50,8 +50,15 @@ class Block:
     parent: str | None = None
     """The id of the tool block whose subagent this block belongs to."""
     children: list[Block] = field(default_factory=list)
+    changes: int = 0
+    """How often it has changed: one line may tell of several things, with a look in between."""
     html: tuple[int, Markup] | None = None
-    """The block as rendered last and the revision it shows: one rendering for all viewers."""
+    """The block as rendered last and the state it shows: one rendering for all viewers."""
+
+    @property
+    def state_number(self) -> int:
+        """Another one whenever the block, or one in it, has changed."""
+        return 1 + self.changes + sum(child.state_number for child in self.children)
 
 
 @dataclass(slots=True, kw_only=True)

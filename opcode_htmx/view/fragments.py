@@ -67,10 +67,11 @@ class Fragments:
 
     def block(self, block: Block) -> Markup:
         """One block, whole; rendered once for all viewers."""
-        revision = _newest_revision(block)
-        if block.html is None or block.html[0] != revision:
+        state = block.state_number
+        if block.html is None or block.html[0] != state:
             html: Markup = self._macros.block(block, self.block)  # type: ignore[attr-defined]
-            block.html = (revision, html)
+            # what has changed while a long text was rendered is rendered again when it is asked for
+            block.html = (state, html)
         return block.html[1]
 
     def render(self, blocks: Iterable[Block]) -> None:
@@ -123,10 +124,6 @@ def render_parts(block: Block, since: int) -> Iterator[None]:
         if part.revision > since:
             part.html  # noqa: B018 - it is kept
             yield
-
-
-def _newest_revision(block: Block) -> int:
-    return max((block.revision, *(_newest_revision(child) for child in block.children)))
 
 
 def _dollars(amount: float) -> str:

@@ -15,6 +15,7 @@ from pygments.lexers import get_lexer_by_name, get_lexer_for_filename
 from pygments.token import Comment, Generic, Keyword, Name, Number, Operator, String, _TokenType
 from pygments.util import ClassNotFound
 
+from ..hub import work_aside
 from .spans import Span, merge
 
 _LANGUAGES = frozenset(
@@ -31,6 +32,8 @@ _LANGUAGES = frozenset(
 
 _SPELLED = {"console": "bash", "shell-session": "bash", "pycon": "python"}
 
+SHORT = 2_000
+"""Characters of code that is coloured in a few milliseconds."""
 LONGEST = 10_000
 LONGEST_LINE = 500
 """Characters; longer code stays plain."""
@@ -74,16 +77,23 @@ def file(text: str, name: str) -> tuple[Span, ...]:
 
 
 def _spans(text: str, lexer: Lexer | None) -> tuple[Span, ...]:
-    plain = (Span("", text),) if text else ()
     if lexer is None or len(text) > LONGEST or _LONG_LINE.search(text):
-        return plain
+        return _plain(text)
+    return _coloured(text, lexer) if len(text) <= SHORT else work_aside(_coloured, text, lexer)
+
+
+def _plain(text: str) -> tuple[Span, ...]:
+    return (Span("", text),) if text else ()
+
+
+def _coloured(text: str, lexer: Lexer) -> tuple[Span, ...]:
     began, spans = time.thread_time(), list[Span]()
     for type_, value in lexer.get_tokens(text):
         spans.append(Span(_style(type_), value))
         if time.thread_time() - began > SECONDS:
-            return plain
+            return _plain(text)
     # No lexer may change what it colours: one that would add a line end is not asked
-    return merge(spans) if "".join(value for _, value in spans) == text else plain
+    return merge(spans) if "".join(value for _, value in spans) == text else _plain(text)
 
 
 @lru_cache(maxsize=256)
@@ -108,7 +118,8 @@ def _by_file(name: str) -> Lexer | None:
 
 def _known(find: Callable[..., Lexer], name: str) -> Lexer | None:
     try:
-        lexer = find(name, stripnl=False, ensurenl=False) if name else None
+        # aside, since it reads a module and compiles it: that takes up to 0.3 seconds
+        lexer = work_aside(find, name, stripnl=False, ensurenl=False) if name else None
     except ClassNotFound:
         return None
     return lexer if lexer and _LANGUAGES & set(lexer.aliases) else None

@@ -22,6 +22,7 @@ from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 from markupsafe import Markup
 
+from ..hub import work_aside
 from . import highlight
 
 TAGS = frozenset(
@@ -44,6 +45,8 @@ PROTOCOLS = frozenset({"http", "https", "mailto"})
 
 FENCE_LINES = 60
 """A longer fenced code block is cut into several parts, so that none grows without end."""
+SHORT = 2_000
+"""Characters of a text that is rendered in a few milliseconds, whatever is in it."""
 LONGEST = 100_000
 """Characters of one text that are Markdown."""
 PLAIN_PIECE, MOST_PLAIN = 20_000, 200_000
@@ -113,10 +116,18 @@ _parser.add_render_rule("task_mark", _task_mark)
 _parser.add_render_rule("fence", _code)
 
 
-class _Cleaners:
-    """bleach's cleaner is made once: making it costs more than a short text."""
+_cleaners: list[Cleaner] = []
+"""Those not in use: making one costs more than a short text, and each can clean but one at once."""
 
-    html = Cleaner(tags=TAGS, attributes=ATTRIBUTES, protocols=PROTOCOLS, strip=True)
+
+def _clean(html: str) -> Markup:
+    try:
+        cleaner = _cleaners.pop()
+    except IndexError:
+        cleaner = Cleaner(tags=TAGS, attributes=ATTRIBUTES, protocols=PROTOCOLS, strip=True)
+    safe = Markup(cleaner.clean(html))  # noqa: S704 - cleaned in this very line
+    _cleaners.append(cleaner)
+    return safe
 
 
 _BARE_TAG = re.compile(r"<(/?)(p|em|strong|s|code|blockquote|ul|ol|li|h[1-6])>")
@@ -144,7 +155,11 @@ def _is_bare(html: str) -> bool:
 
 
 def render(text: str) -> Markup:
-    """One Markdown text as safe HTML."""
+    """One Markdown text as safe HTML. Others have their turn while it is a long one."""
+    return _render(text) if len(text) <= SHORT else work_aside(_render, text)
+
+
+def _render(text: str) -> Markup:
     html = _parser.render(text, {"lines": _LINE.findall(text + "\n")})
     if _is_bare(html):
         return Markup(html)  # noqa: S704 - there is nothing to clean
@@ -152,7 +167,7 @@ def render(text: str) -> Markup:
     html = html.replace("<table>", '<div class="scroll" tabindex="0"><table>')
     html = html.replace("</table>", "</table></div>")
     html = html.replace("<a href=", '<a rel="noopener noreferrer" target="_blank" href=')
-    return Markup(_Cleaners.html.clean(html))  # noqa: S704 - cleaned in this very line
+    return _clean(html)
 
 
 class Part:
@@ -171,9 +186,13 @@ class Part:
 
     @property
     def html(self) -> Markup:
-        if self._html is None:
-            self._html = render(self._text)
-        return self._html
+        html = self._html
+        if html is None:
+            text = self._text
+            html = render(text)
+            if text == self._text:  # it may have grown meanwhile
+                self._html = html
+        return html
 
     def become(self, text: str, revision: int) -> None:
         if text != self._text:

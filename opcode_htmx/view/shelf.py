@@ -97,6 +97,7 @@ class Shelf:
     def touch(self, block: Block) -> None:
         """The block has changed."""
         block.revision = self.offset
+        block.changes += 1
         self._touched.pop(block.id, None)
         self._touched[block.id] = block
         match block:
