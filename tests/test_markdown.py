@@ -10,8 +10,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from opcode_htmx.view import growing as growing_module
 from opcode_htmx.view import markdown
-from opcode_htmx.view.markdown import FENCE_LINES, GrowingMarkdown, render
+from opcode_htmx.view.growing import GrowingMarkdown
+from opcode_htmx.view.markdown import FENCE_LINES, render
 
 HEADINGS = {f"h{level}" for level in range(1, 7)}
 INLINE = {"br", "strong", "em", "s", "code", "a"}
@@ -275,9 +277,17 @@ def test_code_names_its_language_and_a_list_its_start() -> None:
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.sampled_from(TEXTS) | hostile, st.lists(st.integers(0, 3000), max_size=40))
-def test_a_text_has_the_same_parts_in_whatever_pieces_it_came(text: str, cuts: list[int]) -> None:
-    assert shown(parts_of(text, *cuts)) == shown(parts_of(text))
+@given(
+    st.sampled_from(TEXTS) | hostile,
+    st.lists(st.integers(0, 3000), max_size=40),
+    st.sampled_from([10, 60, 300, 20_000]),
+)
+def test_a_text_has_the_same_parts_in_whatever_pieces_it_came(
+    text: str, cuts: list[int], longest_block: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(growing_module, "LONGEST_BLOCK", longest_block)
+        assert shown(parts_of(text, *cuts)) == shown(parts_of(text))
 
 
 @pytest.mark.parametrize("more", [0, 1, 50, 200, 201, 900])
@@ -285,16 +295,31 @@ def test_a_text_has_the_same_parts_in_whatever_pieces_it_came(text: str, cuts: l
 def test_what_is_longer_than_any_answer_is_plain_and_at_last_only_counted(
     monkeypatch: pytest.MonkeyPatch, more: int, size: int
 ) -> None:
-    monkeypatch.setattr(markdown, "LONGEST", 300)
-    monkeypatch.setattr(markdown, "PLAIN_PIECE", 50)
-    monkeypatch.setattr(markdown, "MOST_PLAIN", 200)
+    monkeypatch.setattr(growing_module, "LONGEST", 300)
+    monkeypatch.setattr(growing_module, "PLAIN_PIECE", 50)
+    monkeypatch.setattr(growing_module, "MOST_PLAIN", 200)
     text = ("*word* <b>\n\n" * 300)[: 300 + more]
     growing = parts_of(text, *range(size, len(text), size))
     assert shown(growing) == shown(parts_of(text)), "in whatever pieces it came"
-    plain = [part for part in growing.parts if isinstance(part, markdown.PlainPart)]
+    plain = [part for part in growing.parts if isinstance(part, growing_module.PlainPart)]
     assert "".join(part.text for part in plain) == text[300:500]
     assert all(len(part.text) <= 50 and "<b>" not in part.html for part in plain)
     assert (f"{more - 200:,} characters more" in growing.parts[-1].html) == (more > 200)
+
+
+@pytest.mark.parametrize(
+    "line", ["- an *item*\n", "1. an *item*\n", "words in a paragraph\n", "> said\n", "    code\n"]
+)
+@pytest.mark.parametrize("size", [1, 7, 40, 5000])
+def test_a_block_that_grows_without_end_is_cut_between_two_lines(
+    monkeypatch: pytest.MonkeyPatch, line: str, size: int
+) -> None:
+    monkeypatch.setattr(growing_module, "LONGEST_BLOCK", 100)
+    text = f"Before.\n\n{30 * line}\n# After\n\nthe end"
+    growing = parts_of(text, *range(size, len(text), size))
+    assert shown(growing) == shown(parts_of(text)), "in whatever pieces it came"
+    assert "".join(part.text for part in growing.parts) == text
+    assert max(len(part.text) for part in growing.parts) <= 100 + len(line) + 1
 
 
 def test_a_text_of_megabytes_holds_nobody_up() -> None:

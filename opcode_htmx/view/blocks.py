@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from markupsafe import Markup
 
 from ..claude.messages import ImageContent, Json, PermissionRequest
-from .markdown import GrowingMarkdown
+from .growing import GrowingMarkdown
 
 
 class ToolState(StrEnum):

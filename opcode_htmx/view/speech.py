@@ -19,7 +19,7 @@ from ..claude.messages import (
     ThinkingContent,
 )
 from .blocks import TextBlock, ThinkingBlock
-from .markdown import GrowingMarkdown
+from .growing import GrowingMarkdown
 from .shelf import Shelf
 
 
