@@ -38,7 +38,7 @@ ARROWS = {
     "stalls": set(),
     "state": BASE,
     "credentials": {*BASE, "state"},
-    "claude": {"claude", "whole_files", "disk"},
+    "claude": {"claude", "whole_files", "disk", "hub"},
     "drafts": {"whole_files", "disk", "locks", "stored"},
     "demo": {*BASE, "demo", "claude"},
     "runs": {*BASE, "runs", "claude"},

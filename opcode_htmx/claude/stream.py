@@ -1,15 +1,14 @@
 """Turn one line of Claude's stream-json, or of its history files, into a typed message.
 
-Pure: bytes in, values out. It knows no files, no processes and no web. What it does not know is
-kept as it came (`Unknown`, `Malformed`), because every release of the CLI adds types.
+Bytes in, values out. It knows no files, no processes and no web. What it does not know is kept as
+it came (`Unknown`, `Malformed`), because every release of the CLI adds types.
 """
 
 from __future__ import annotations
 
 import json
-import re
-from math import isfinite
 
+from . import json_lines
 from .contents import content_of, contents_of
 from .messages import (
     Assistant,
@@ -35,20 +34,15 @@ from .messages import (
     User,
 )
 from .shapes import (
-    DEEPEST,
     amount,
     as_dict,
     as_int,
     as_list,
     as_str,
     is_amount,
-    is_too_deep,
     optional,
     seconds,
 )
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_SURROGATE_ESCAPED = re.compile(r"\\u[dD]")
 
 LONG_LINE = "opcode_long_line"
 
@@ -65,51 +59,26 @@ def long_line(offset: int, size: int) -> bytes:
 
 def parse(line: bytes) -> Message:
     """The message that one line holds. Never raises: a line that is no message is `Malformed`."""
-    raw = _object(line)
-    if raw is None:
+    found = json_lines.read(line)
+    if found is None:
         return Malformed(line.decode("utf-8", "replace"))
-    if raw.get("isSidechain"):
+    if found.content.get("isSidechain"):
         # A subagent's line in the main history file: its own transcript, not this one's.
-        return Unknown("sidechain", raw)
-    return _parse(raw, line)
+        return Unknown("sidechain", found.content)
+    return _parse(found.content, too_deep=found.too_deep)
 
 
 def parse_of_subagent(line: bytes, parent: str) -> Message:
     """A line of a subagent's own history file; `parent` is the id of the call that sent it."""
-    raw = _object(line)
-    if raw is None:
+    found = json_lines.read(line)
+    if found is None:
         return Unknown("sidechain", {})  # the last line may be half written
-    return _parse({**raw, "parent_tool_use_id": parent}, line)
+    return _parse({**found.content, "parent_tool_use_id": parent}, too_deep=found.too_deep)
 
 
-def _object(line: bytes) -> Json | None:
-    """The object with a type that the line holds, if it holds one."""
-    text = line.decode("utf-8", "replace")
-    try:
-        raw = _DECODER.decode(text)
-        if _SURROGATE_ESCAPED.search(text):
-            # Half of a surrogate pair is valid in JSON and nowhere else: no page could hold it
-            whole = _SURROGATE.sub("\ufffd", json.dumps(raw, ensure_ascii=False))
-            raw = json.loads(whole)
-    except (ValueError, RecursionError):
-        return None
-    return raw if isinstance(raw, dict) and isinstance(raw.get("type"), str) else None
-
-
-def _finite(number: str) -> float | None:
-    value = float(number)
-    return value if isfinite(value) else None
-
-
-_DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=lambda _: None)
-"""NaN and numbers without an end are no JSON: a browser could not read what repeats them."""
-
-
-def _parse(raw: Json, line: bytes) -> Message:
-    if line.count(b"{") + line.count(b"[") > DEEPEST and is_too_deep(raw):
-        # Nested without sense: kept whole, and nobody walks down there
-        return Unknown(raw["type"], raw)
-    return _parse_known(raw)
+def _parse(raw: Json, *, too_deep: bool) -> Message:
+    # Nested without sense: kept whole, and nobody walks down there
+    return Unknown(raw["type"], raw) if too_deep else _parse_known(raw)
 
 
 def _parse_known(raw: Json) -> Message:

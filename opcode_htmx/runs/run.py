@@ -260,8 +260,9 @@ class Run:
 
     def _fold(self, reader: LineReader, apply: Callable[[Message], None], last: bool) -> None:
         for count, line in enumerate(reader.read(last), start=1):
+            message = stream.parse(line.data)
             before = self.phase
-            apply(stream.parse(line.data))
+            apply(message)
             if self.phase is not before and self.phase is Phase.IDLE:
                 self.idle_since = time.time()
             if count % LINES_PER_TURN_OF_THE_HUB == 0:

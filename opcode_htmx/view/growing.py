@@ -13,8 +13,11 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
+from ..hub import work_aside
 from .markdown import FENCE_LINES, LINE, commonmark, plain, render
 
+SHORT = 8_000
+"""Characters whose blocks are found in a few milliseconds, whatever they are."""
 LONGEST_BLOCK = 20_000
 """Characters; what is longer than anything written to be read, such as a list of hundreds of items,
 is cut between two lines, so that it costs no more the longer it grows."""
@@ -86,7 +89,7 @@ class GrowingMarkdown:
         """The opening line of the code block that the tail is inside of, if it was cut."""
 
     def append(self, text: str, revision: int) -> None:
-        """Add `text`, which came with `revision`."""
+        """Add `text`, which came with `revision`. Others have their turn while it is a long one."""
         room = max(0, LONGEST - self._length)
         if marked := text[:room]:
             self._append_markdown(marked, revision)
@@ -170,7 +173,8 @@ class _Block(NamedTuple):
 
 
 def _top_level_blocks(lines: list[str]) -> list[_Block]:
-    every = _outline.parse("".join(lines))
+    text = "".join(lines)
+    every = _outline.parse(text) if len(text) <= SHORT else work_aside(_outline.parse, text)
     tokens = [t for t in every if t.level == 0 and t.map and t.nesting >= 0]
     if not tokens:
         return []
