@@ -18,6 +18,10 @@ from gevent.lock import BoundedSemaphore
 P = ParamSpec("P")
 T = TypeVar("T")
 
+CEDE_EVERY, CEDE_SECONDS = 0.02, 0.0001
+"""Seconds: how often, and for how long, the hub lets a thread go first that is at work for it."""
+
+_sleep: Callable[[float], None] = monkey.get_original("time", "sleep")
 _this_thread: Callable[[], int] = monkey.get_original("_thread", "get_ident")
 _aside: set[int] = set()
 """The threads in which something is done aside."""
@@ -67,8 +71,11 @@ def aside(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         finally:
             _aside.discard(_this_thread())
 
-    threads: Any = gevent.get_hub().threadpool
-    result, error = threads.apply(work)
+    hub: Any = gevent.get_hub()
+    # A hub that never waits takes the interpreter again before any thread has woken up
+    with hub.loop.timer(CEDE_EVERY, CEDE_EVERY) as ceding:
+        ceding.start(_sleep, CEDE_SECONDS)
+        result, error = hub.threadpool.apply(work)
     if error is not None:
         raise error
     return result  # type: ignore[no-any-return]

@@ -156,6 +156,14 @@ def slept(seconds: float, *, result: int) -> int:
     return result
 
 
+def test_what_is_done_aside_gets_done_however_much_there_is_to_do() -> None:
+    """A hub that never waits would take the interpreter again before the thread has woken up."""
+    done = gevent.spawn(aside, work, 0.05)
+    while not done.ready():
+        gevent.sleep(0)
+    assert done.get() is None
+
+
 def test_what_fails_aside_fails_as_if_it_had_been_done_here(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
