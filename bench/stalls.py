@@ -1,4 +1,4 @@
-"""The longest time that anything held the hub, while a very long session was asked for."""
+"""The longest time that anything held the hub, while very long and very odd sessions were shown."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from opcode_htmx.claude.history import project_id
 from tests.support import Sandbox, Server, write_stand_in
 
-from . import history, load, material
+from . import history, load, material, oddities
 from .figures import Figure, Target
 from .stand import running_server
 
@@ -29,7 +29,12 @@ def measure() -> list[Figure]:
         with running_server(sandbox, write_stand_in(home / "claude")) as server:
             idle = load.health(server)["worst_ms"]
             figures = []
-            for what, path in ways(address).items():
+            odd = oddities.write(files_of(sandbox), sandbox.project)
+            pages = {
+                f"A page with {what}": f"{address.rpartition('/')[0]}/{session_id}"
+                for what, session_id in odd.items()
+            }
+            for what, path in {**ways(address), **pages}.items():
                 worst = held_by(server, path)
                 figures.append(Figure(what, "ms", [worst], "no request", [idle], LIMIT))
             return figures
@@ -52,8 +57,7 @@ def ways(address: str) -> dict[str, str]:
 
 def long_session(sandbox: Sandbox) -> str:
     """The address of the page of a session of HISTORY_BYTES."""
-    name = project_id(sandbox.project)
-    file = sandbox.config_dir / "projects" / name / f"{history.SESSION_ID}.jsonl"
+    file = files_of(sandbox) / f"{history.SESSION_ID}.jsonl"
     history.write(file, sandbox.project, turns=len(material.MODULES))
     entries = file.read_bytes()
     with file.open("ab") as more:
@@ -65,7 +69,12 @@ def long_session(sandbox: Sandbox) -> str:
         message = {"id": "msg_long", "role": "assistant", "content": material.answer(LONG_ANSWER)}
         entry = {**json.loads(entries.splitlines()[-1]), "uuid": "long", "message": message}
         more.write(json.dumps(entry).encode() + b"\n")
-    return f"/projects/{name}/sessions/{history.SESSION_ID}"
+    return f"/projects/{project_id(sandbox.project)}/sessions/{history.SESSION_ID}"
+
+
+def files_of(sandbox: Sandbox) -> Path:
+    """Where the CLI keeps the sessions of the sandbox's project."""
+    return sandbox.config_dir / "projects" / project_id(sandbox.project)
 
 
 def held_by(server: Server, path: str) -> float:

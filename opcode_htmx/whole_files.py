@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 from .disk import telling_when_full
 from .hub import aside
 
+LARGE = 1_000_000
+"""Bytes that take milliseconds to write."""
 
-def write(path: Path, content: bytes, *, mode: int = 0o600, durable: bool = True) -> None:
+
+def write(
+    path: Path,
+    content: bytes,
+    *,
+    mode: int = 0o600,
+    durable: bool = True,
+    then: Callable[[], None] = lambda: None,
+) -> None:
     """Replace `path` in one step. Its folder must be there; raises OSError, and changes nothing.
 
     Of these, it is DiskFull where there is no room. What is not `durable` may be lost with the
     power: that is for what is written often. Others go on while the disk is waited for: who
-    changes what stands in a file holds a lock for as long as that takes.
+    changes what stands in a file holds a lock for as long as that takes. As soon as the new one is
+    in place, `then` is called, before the others have a turn.
     """
     with telling_when_full():
         draft = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
@@ -24,13 +36,17 @@ def write(path: Path, content: bytes, *, mode: int = 0o600, durable: bool = True
         try:
             with os.fdopen(descriptor, "wb") as file:
                 os.fchmod(file.fileno(), mode)
-                file.write(content)
+                if len(content) < LARGE:
+                    file.write(content)
+                else:
+                    aside(file.write, content)
                 if durable:
                     sync(file)
             draft.replace(path)
         except BaseException:
             draft.unlink(missing_ok=True)
             raise
+        then()
         if durable:
             _sync_folder(path.parent)
 

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -310,7 +311,7 @@ def test_runs_that_had_ended_before_are_there_in_their_order(room: Room) -> None
 
 
 def test_a_start_that_was_cut_off_is_recorded_as_interrupted(room: Room) -> None:
-    run_id = "c" * 32
+    run_id = uuid.uuid4().hex
     record = RunRecord(run_id, new_id(), str(room.sandbox.project), ("claude",), 1.0, 0)
     RunFolder.create(room.runs_dir, run_id).store(record)
     room.restart()

@@ -39,7 +39,7 @@ ARROWS = {
     "state": BASE,
     "credentials": {*BASE, "state"},
     "claude": {"claude", "whole_files", "disk", "hub"},
-    "drafts": {"whole_files", "disk", "locks", "stored"},
+    "drafts": {"whole_files", "disk", "hub", "locks", "stored"},
     "demo": {*BASE, "demo", "claude"},
     "runs": {*BASE, "runs", "claude"},
     "view": {*BASE, "view", "runs", "claude", "drafts"},

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from opcode_htmx.runs.proctable import Key, Mark, Marks
 
 from .supervision import until
 
-RUN = "c" * 32
+RUN = uuid.uuid4().hex  # other tests, at the same time, see these processes too
 SLEEP = ("sleep", "60")
 
 Start = Callable[..., ClaudeProcess]
@@ -205,6 +206,28 @@ def test_a_process_that_throws_its_mark_away_stays_in_the_family(
     until(lambda: psutil.Process(child).environ() == {}, "its environment is clean")
     assert child in {row.pid for row in census.family(RUN)}
     assert census.sweep(RUN)
+
+
+def test_who_is_in_the_middle_of_exec_is_not_overlooked(
+    stray: Stray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such a process shows no environment for a moment, and its parent may have gone already."""
+    blank = 3
+
+    def environment(pid: int) -> bytes | None:
+        nonlocal blank
+        if pid == child.pid and blank:
+            blank -= 1
+            return b""
+        return proctable._environment(pid)
+
+    census = Census()
+    census._marks = Marks(environment)
+    child = stray(**{proctable.MARK: RUN})
+    monkeypatch.setattr(proctable, "_EXEC_SECONDS", 60.0)
+    assert census.sweep(RUN, 5.0)
+    assert blank == 0
+    assert child.poll() is not None
 
 
 def test_between_fork_and_exec_nothing_is_settled() -> None:

@@ -671,6 +671,6 @@ def test_many_runs_leave_no_descriptor_and_no_process(room: Room) -> None:
     for _ in range(10):
         gevent.joinall([gevent.spawn(run_once) for _ in range(5)], raise_error=True)
     gc.collect()
-    assert psutil.Process().num_fds() == before
+    until(lambda: psutil.Process().num_fds() <= before, "what waits for the disk is done")
     until(lambda: not room.marked_processes(), "no process is left")
     assert len(list(room.runs_dir.iterdir())) == 51

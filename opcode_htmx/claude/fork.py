@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import whole_files
+from ..hub import paced
 from . import subagents, titles
 from .shapes import as_dict, as_list, as_str
 
@@ -218,7 +219,7 @@ def _lines(path: Path) -> Iterator[tuple[dict[str, Any], int]]:
     """The entries of a file, and the bytes at which their lines end."""
     end = 0
     with path.open("rb") as file:
-        for data in file:
+        for data in paced(file):
             end += len(data)
             try:
                 entry = json.loads(data)

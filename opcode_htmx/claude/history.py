@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
+from ..hub import Pace
 from .stream import long_line
 
 SESSION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -62,8 +63,9 @@ def end_before(path: Path, start: int, moment: float) -> int:
     `moment` is in seconds since the epoch. What was said later was said by another process.
     """
     with path.open("rb") as file:
-        end = file.seek(start)
+        end, pace = file.seek(start), Pace()
         while line := file.readline(LONGEST):
+            pace.step()
             if _said_after(line, moment):
                 return end
             end += len(line)

@@ -167,6 +167,10 @@ class Census:
             picture.rows[pid].key for pid, owner in picture.owners.items() if owner.run_id == run_id
         }
 
+    def is_unsure(self) -> bool:
+        """Whether somebody is there of whom nobody can say yet to which run it belongs."""
+        return any(key.pid not in self._picture.owners for key in self._marks.untold())
+
     # --- looking ----------------------------------------------------------------------------
 
     def _look_around(self) -> None:

@@ -10,7 +10,7 @@ import errno
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -100,10 +100,13 @@ class RunFolder:
             end = RunEnd(**{**end, "outcome": Outcome(end["outcome"])}, stderr=stderr)
         return RunRecord(**{**data, "argv": tuple(data["argv"])}, end=end)
 
-    def store(self, record: RunRecord) -> None:
-        """Replace run.json so that a crash leaves the old or the new one, never a half."""
+    def store(self, record: RunRecord, then: Callable[[], None] = lambda: None) -> None:
+        """Replace run.json so that a crash leaves the old or the new one, never a half.
+
+        Others may go on meanwhile; `then` is called before anybody can read the new one here.
+        """
         data = json.dumps({"version": RECORD_VERSION, **asdict(record)}, indent=1)
-        whole_files.write(self.record_path, data.encode())
+        whole_files.write(self.record_path, data.encode(), then=then)
 
     def publish(self, run_id: str) -> RunFolder:
         """The folder under its own name, which is what other workers look for: with a record."""

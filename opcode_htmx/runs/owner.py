@@ -20,7 +20,7 @@ from .ending import how_it_ended
 from .folder import InputClosed
 from .phases import OPEN_TURN
 from .process import ClaudeProcess, sweep
-from .record import Outcome, RunEnd
+from .record import Outcome, RunEnd, RunRecord
 from .run import ERROR_LINES, Run
 
 log = logging.getLogger(__name__)
@@ -120,11 +120,15 @@ class Owner:
         end = RunEnd(outcome, time.time(), cause, status, history_end, _last_errors(run))
         record = run.record.ended(end)
         try:
-            run.folder.store(record)
+            run.folder.store(record, then=lambda: self._conclude(record))
         except OSError:  # the folder is gone or the disk is full; the run is over all the same
             log.exception("the end of run %s could not be recorded", run.id)
-        run.conclude(record)
-        run.owner = None
+        if run.live:
+            self._conclude(record)
+
+    def _conclude(self, record: RunRecord) -> None:
+        self._run.conclude(record)
+        self._run.owner = None
         self._release()
 
     def let_go(self) -> None:

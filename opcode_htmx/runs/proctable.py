@@ -23,6 +23,8 @@ FOLDER_MARK = "OPCODE_RUN_FOLDER"
 
 _SETTLED_SECONDS = 2.0
 """Between fork and exec a process shows its parent's environment; at this age it has its own."""
+_EXEC_SECONDS = 0.2
+"""So long after its start may exec take on a busy machine."""
 _PROC = "/proc"
 _HAS_PROC = sys.platform == "linux"
 _LIBC = ctypes.CDLL(None) if _HAS_PROC else None  # loaded here, not between fork and exec
@@ -136,13 +138,18 @@ class Marks:
         self._read = environment or _environment
         self._known: dict[Key, Mark | None] = {}
         self._young: dict[Key, Mark | None] = {}
+        self._blank: set[Key] = set()
 
     def of(self, key: Key) -> Mark | None:
         """The mark that a process carries, or has carried: one that threw it away stays ours."""
         if key in self._known:
             return self._known[key]
         settled = age(key) >= _SETTLED_SECONDS  # looked at first: what is read is at least that old
-        mark = _mark_in(self._read(key.pid)) or self._young.get(key)
+        environment = self._read(key.pid)
+        mark = _mark_in(environment) or self._young.get(key)
+        self._blank.discard(key)
+        if environment == b"" and not settled:
+            self._blank.add(key)
         if settled:
             self._young.pop(key, None)
             self._known[key] = mark
@@ -150,10 +157,18 @@ class Marks:
             self._young[key] = mark
         return mark
 
+    def untold(self) -> set[Key]:
+        """Those that have an empty environment, and have it so shortly that it may yet be filled.
+
+        In the middle of exec a process has none; what carries a mark shows it a moment later.
+        """
+        return {key for key in self._blank if age(key) < _EXEC_SECONDS}
+
     def forget(self, gone: Iterable[Key]) -> None:
         for key in gone:
             self._known.pop(key, None)
             self._young.pop(key, None)
+            self._blank.discard(key)
 
     def keys(self) -> set[Key]:
         return {*self._known, *self._young}

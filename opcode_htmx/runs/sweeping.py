@@ -44,7 +44,8 @@ def sweep(census: Census, run_id: str, within: float) -> bool:
     left: set[Key] = set()
     while True:
         try:
-            if not census.family(run_id) and not census.seen(run_id, time.monotonic()):
+            found = census.family(run_id) or census.seen(run_id, time.monotonic())
+            if not found and not census.is_unsure():
                 census.untrack(run_id)
                 return True
             _ask_to_end(census, run_id, grace)

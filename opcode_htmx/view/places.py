@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..claude import stream
+from ..hub import paced
 from ..runs.tail import LineReader
 from .blocks import AskBlock, Block, PromptBlock, TextBlock, ThinkingBlock, ToolBlock
 from .transcript import Transcript
@@ -47,7 +48,7 @@ def find(files: Iterable[Path], block: Block) -> HistoryPlace | None:
 def _find(file: Path, block_id: str) -> HistoryPlace | None:
     transcript = Transcript("0", run_id=None)
     begin = 0
-    for line in LineReader(file).read():
+    for line in paced(LineReader(file).read()):
         transcript.feed(stream.parse(line.data), line.end)
         block = transcript.get(block_id)
         if block is not None:
