@@ -6,6 +6,7 @@ however long that takes, before it looks at the sockets again.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Iterator
 from time import perf_counter
 from typing import Any, ParamSpec, Self, TypeVar
@@ -85,11 +86,23 @@ def work_aside(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T
     """The same for what works and does not wait: one piece of it at a time.
 
     It takes turns with the hub for the interpreter, every 5 ms; with several, that would be more.
+    The garbage collector takes no turns, and has to look through all that is in memory when much is
+    made at once: it waits meanwhile.
     """
     if _this_thread() in _aside:
         return function(*args, **kwargs)
+
+    def work() -> T:
+        collects = gc.isenabled()
+        gc.disable()
+        try:
+            return function(*args, **kwargs)
+        finally:
+            if collects:
+                gc.enable()
+
     with _worker:
-        return aside(function, *args, **kwargs)
+        return aside(work)
 
 
 class Pace:

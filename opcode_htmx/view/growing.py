@@ -174,13 +174,15 @@ class _Block(NamedTuple):
 
 def _top_level_blocks(lines: list[str]) -> list[_Block]:
     text = "".join(lines)
-    every = _outline.parse(text) if len(text) <= SHORT else work_aside(_outline.parse, text)
-    tokens = [t for t in every if t.level == 0 and t.map and t.nesting >= 0]
-    if not tokens:
-        return []
-    openings = [token.map[0] for token in tokens if token.map]
-    ends = [*openings[1:], len(lines)]
-    return [_Block(*each) for each in zip(openings, ends, (t.type for t in tokens), strict=True)]
+    begun = _openings(text) if len(text) <= SHORT else work_aside(_openings, text)
+    ends = [*(opening for opening, _ in begun[1:]), len(lines)]
+    return [_Block(opening, end, type_) for (opening, type_), end in zip(begun, ends, strict=False)]
+
+
+def _openings(text: str) -> list[tuple[int, str]]:
+    """The lines that open a top-level block, and of which type it is."""
+    tokens = (token for token in _outline.parse(text) if token.level == 0 and token.nesting >= 0)
+    return [(token.map[0], token.type) for token in tokens if token.map]
 
 
 def _is_long_fence(lines: list[str], block: _Block) -> bool:
