@@ -18,7 +18,7 @@ for name in app.jinja_env.list_templates():
     app.jinja_env.get_template(name)
 gc.collect()
 gc.freeze()
-# Looking through all that is there takes up to 90 ms, so it is done after two million new objects,
+# Looking through all that is there takes up to 90 ms, so it is done after a million new objects,
 # and not after seventy thousand
-gc.set_threshold(2000, 10, 100)
+gc.set_threshold(2000, 10, 50)
 app.extensions["opcode_stalls"].start()

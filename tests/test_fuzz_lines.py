@@ -218,8 +218,8 @@ SENT = (
 def check(state: RunState) -> None:
     """What holds whatever was said."""
     assert state.waiting.items() <= state.sent.items()
-    assert not state.asks.keys() & state.answered
-    assert not state.unsupported & state.answered
+    assert not state.asks.keys() & state.answered.keys()
+    assert not state.unsupported.keys() & state.answered.keys()
     if state.phase is Phase.WAITING:
         assert state.asks, "nobody waits for an answer to nothing"
     if state.phase is Phase.IDLE:

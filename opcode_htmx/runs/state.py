@@ -108,9 +108,9 @@ class RunState:
         """The models that Claude offers, once it has listed them."""
         self.asks: dict[str, PermissionRequest] = {}
         """Open permission requests and questions, by request id, oldest first."""
-        self.unsupported: set[str] = set()
+        self.unsupported: dict[str, None] = {}  # as a set, at a third of the memory
         """Requests of kinds that we do not know; Claude waits for an answer to each."""
-        self.answered: set[str] = set()
+        self.answered: dict[str, None] = {}
         self.answers: dict[str, Answer] = {}
         """What was answered to Claude's requests."""
         self._unheard: dict[str, PermissionRequest] = {}
@@ -124,7 +124,7 @@ class RunState:
         self.waiting: dict[str, str] = {}
         """The prompts among them that Claude has not taken up yet."""
         self._turn_open = False
-        self._taken: dict[str, None] = {}  # as a set, at a third of the memory
+        self._taken: dict[str, None] = {}
         """Prompts that Claude took up, or that a person took back: what it says may be read before
         what was sent."""
         self._cancelled: dict[str, None] = {}
@@ -146,8 +146,11 @@ class RunState:
             self._answer(message)
         elif isinstance(message, Unknown) and isinstance(message.raw.get("request"), dict):
             request_id = str(message.raw.get("request_id"))
-            self._requests[request_id] = message.raw["request"]
-            self._recount()
+            if (
+                request_id != INITIALIZE_ID
+            ):  # every run has it, and nobody asks what was in it
+                self._requests[request_id] = message.raw["request"]
+                self._recount()
             self._settle(request_id)
         elif isinstance(message, PromptState):  # a note of ours, see outgoing
             if message.state == "undelivered" and message.prompt_id in self.sent:
@@ -182,7 +185,7 @@ class RunState:
                 self.step(Event.ASKED)
             case Unknown(type="control_request", raw={"request_id": str(request_id)}):
                 if request_id not in self.answered:
-                    self.unsupported.add(request_id)
+                    self.unsupported[request_id] = None
             case SystemEvent(subtype="status", raw={"permissionMode": str(mode)}):
                 self.permission_mode = mode
             case ControlResponse() if message.request_id.startswith(OURS):
@@ -234,7 +237,7 @@ class RunState:
 
     def _ask_again(self, request_id: str) -> None:
         """The answer did not reach Claude, who still waits for one."""
-        self.answered.discard(request_id)
+        self.answered.pop(request_id, None)
         self.answers.pop(request_id, None)
         if ask := self._unheard.pop(request_id, None):
             self.asks[request_id] = ask
@@ -266,8 +269,8 @@ class RunState:
                 pass
 
     def _close(self, request_id: str) -> None:
-        self.answered.add(request_id)
-        self.unsupported.discard(request_id)
+        self.answered[request_id] = None
+        self.unsupported.pop(request_id, None)
         if self.asks.pop(request_id, None) and not self.asks:
             self.step(Event.ANSWERED)
 

@@ -55,7 +55,7 @@ class LineReader:
 
     def __init__(self, path: Path, offset: int = 0, longest: float | None = None) -> None:
         """Read `path` from byte `offset`, lines up to `longest` bytes; None: as all do."""
-        self._path = path
+        self._path = os.fspath(path)  # a Path takes four times as much, and there are many
         self._read_to = offset
         self._longest = _longest if longest is None else longest
         self._end: int | None = None

@@ -8,6 +8,7 @@ that reads the files.
 from __future__ import annotations
 
 import re
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,7 +73,7 @@ class Change:
     since: int
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True, eq=False)
 class Conversation:
     """The blocks of one session and the state of its newest run."""
 
@@ -207,8 +208,12 @@ class Conversation:
     def _taken_before(self, number: int) -> Callable[[str], bool]:
         """Whether a block of an earlier segment has an id: Claude may tell a thing again."""
 
+        here = weakref.ref(self)  # else it would only be found by the garbage collector, later
+
         def taken(block_id: str) -> bool:
-            earlier = (each for each in self._segments.values() if each.number < number)
+            conversation = here()
+            segments = conversation._segments.values() if conversation else ()
+            earlier = (each for each in segments if each.number < number)
             return any(each.transcript.get(block_id) for each in earlier)
 
         return taken

@@ -22,8 +22,7 @@ class WholeBlocks(Fragments):
         super().__init__(environment, project, "", cut=lambda text: Cut(text, 0))
 
     def block(self, block: Block) -> Markup:
-        html: Markup = self._macros.block(block, self.block)  # type: ignore[attr-defined]
-        return html
+        return self._call("block", block, self.block)
 
 
 def with_parts(blocks: Iterable[Block]) -> Iterator[Block]:

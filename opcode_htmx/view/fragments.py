@@ -7,9 +7,11 @@ other is put where its `data-order` says. So a fragment that arrives twice chang
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
+from functools import lru_cache
 from hashlib import sha256
+from typing import Any, NamedTuple
 
 from jinja2 import Environment
 from markupsafe import Markup
@@ -31,45 +33,71 @@ def dom_id(block_id: str) -> str:
     return f"b-{sha256(block_id.encode('utf-8', 'replace')).hexdigest()[:24]}"
 
 
+class Here(NamedTuple):
+    """Where a block is rendered."""
+
+    project: str
+    """The folder of its session."""
+    address: str
+    """The URL path of the session's page; empty where there is none."""
+    cut: Callable[[str], tools.Cut]
+
+
+_here: ContextVar[Here] = ContextVar("here")
+"""Of whoever renders just now. The macros are made once for all sessions: there are many of them,
+and each knows all others, so that those of a session that nobody needs any more would be found by
+the garbage collector only."""
+
+
+@lru_cache(maxsize=4)
+def _macros_of(environment: Environment) -> Any:
+    return environment.get_template("blocks.html").make_module(
+        {
+            "here": _here.get,
+            "dom_id": dom_id,
+            "markdown": render,
+            "cut": lambda text: _here.get().cut(text),
+            "present": lambda name, given, told: tools.present(
+                name, given, told, _here.get().project
+            ),
+            "present_block": lambda block: tools.present_block(block, _here.get().project),
+            "number_width": diff.number_width,
+            "picture": images.picture,
+            "moment": clock.moment,
+            "machine_time": clock.machine,
+            "questions_of": questions_of,
+            "suggestions_of": permissions.suggestions_of,
+            "is_plan": permissions.is_plan,
+            "outside": lambda request: permissions.outside(request, _here.get().project),
+            "verdict_of": permissions.verdict,
+            "dollars": _dollars,
+            "duration": _duration,
+        }
+    )
+
+
 class Fragments:
     """Renders the blocks of one session."""
 
     def __init__(
-        self, environment: Environment, project: str, address: str, **changes: object
+        self,
+        environment: Environment,
+        project: str,
+        address: str,
+        cut: Callable[[str], tools.Cut] = tools.cut,
     ) -> None:
         """`project` is the session's folder, `address` the URL path of its page.
 
-        `changes` are laid over what the templates know.
+        `cut` says how much of a long text is shown.
         """
-        template = environment.get_template("blocks.html")
-        self._macros = template.make_module(
-            {
-                "dom_id": dom_id,
-                "markdown": render,
-                "cut": tools.cut,
-                "present": partial(tools.present, project=project),
-                "present_block": partial(tools.present_block, project=project),
-                "number_width": diff.number_width,
-                "picture": images.picture,
-                "moment": clock.moment,
-                "machine_time": clock.machine,
-                "questions_of": questions_of,
-                "suggestions_of": permissions.suggestions_of,
-                "is_plan": permissions.is_plan,
-                "outside": partial(permissions.outside, project=project),
-                "verdict_of": permissions.verdict,
-                "address": address,
-                "dollars": _dollars,
-                "duration": _duration,
-                **changes,
-            }
-        )
+        self._macros = _macros_of(environment)
+        self._here = Here(project, address, cut)
 
     def block(self, block: Block) -> Markup:
         """One block, whole; rendered once for all viewers."""
         state = block.state_number
         if block.html is None or block.html[0] != state:
-            html: Markup = self._macros.block(block, self.block)  # type: ignore[attr-defined]
+            html = self._call("block", block, self.block)
             # what has changed while a long text was rendered is rendered again when it is asked for
             block.html = (state, html)
         return block.html[1]
@@ -108,8 +136,15 @@ class Fragments:
             sent.add(block.id)
             container = f"{dom_id(block.parent)}-children" if block.parent else "transcript"
             upserts.append((container, [self.block(block)]))
-        html: Markup = self._macros.upserts(upserts)  # type: ignore[attr-defined]
-        return html
+        return self._call("upserts", upserts)
+
+    def _call(self, macro: str, *arguments: object) -> Markup:
+        token = _here.set(self._here)
+        try:
+            html: Markup = getattr(self._macros, macro)(*arguments)
+            return html
+        finally:
+            _here.reset(token)
 
 
 def _sent_in_parts(change: Change) -> bool:
