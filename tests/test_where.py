@@ -140,8 +140,12 @@ def test_a_session_that_asks_is_told_of_on_every_page_until_it_is_answered(
     phone, other = open_phone(server), open_phone(server)
     open_session(phone, begin(server, ["text", "Hello."]))
     title = phone.page.title()
-    other.page.goto("/")
-    assert other.page.title() == "Projects · opcode"
+
+    def overview() -> str:
+        other.page.goto("/")
+        return other.page.title()
+
+    until(lambda: overview() == "Projects · opcode", "what has just ended was seen")
     asking = begin(server, ["ask", "request-1"])
 
     expect(phone.page).to_have_title(f"(1) {title}")

@@ -146,9 +146,8 @@ class RunState:
             self._answer(message)
         elif isinstance(message, Unknown) and isinstance(message.raw.get("request"), dict):
             request_id = str(message.raw.get("request_id"))
-            if (
-                request_id != INITIALIZE_ID
-            ):  # every run has it, and nobody asks what was in it
+            # every run has this one, and nobody asks what was in it
+            if request_id != INITIALIZE_ID:
                 self._requests[request_id] = message.raw["request"]
                 self._recount()
             self._settle(request_id)

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from .. import locks
+from ..disk import telling_when_full
 from ..stored import Form
 from .supervisor import StillRunning, Supervisor
 
@@ -55,10 +56,11 @@ class Trash:
 
     def put(self, session_id: str, project_id: str, title: str, history: Path | None) -> Deleted:
         """Move all that there is of a session into the trash. Raises StillRunning, OSError."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with locks.held(self._folder.with_name(f"{self._folder.name}.lock")):
-            self.purge()
-            return self._put(session_id, project_id, title, history)
+        with telling_when_full():
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with locks.held(self._folder.with_name(f"{self._folder.name}.lock")):
+                self.purge()
+                return self._put(session_id, project_id, title, history)
 
     def _put(self, session_id: str, project_id: str, title: str, history: Path | None) -> Deleted:
         self._supervisor.check_over(session_id)
