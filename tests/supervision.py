@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 def until(condition: Callable[[], T], what: str, timeout: float = 20.0) -> T:
     """Wait until `condition` gives something true, and give that; greenlets run meanwhile."""
-    return support.until(condition, what, timeout, gevent.sleep)
+    return support.until(condition, what, timeout, lambda: gevent.sleep(0.005))
 
 
 def new_id() -> str:

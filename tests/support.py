@@ -35,7 +35,7 @@ def until(
     condition: Callable[[], T],
     what: str,
     timeout: float = 30.0,
-    sleep: Callable[[float], object] = time.sleep,
+    sleep: Callable[[], object] = lambda: time.sleep(0.02),
 ) -> T:
     """Wait until `condition` gives something true, and give that.
 
@@ -46,7 +46,7 @@ def until(
             if value := condition():
                 return value
         assert time.monotonic() < deadline, f"not within {timeout} s: {what}"
-        sleep(0.005)
+        sleep()
 
 
 def missing(part: str, how: str) -> None:
