@@ -1,6 +1,7 @@
 """What gunicorn loads: the standard library made cooperative, then the app."""
 
 import gc
+import mimetypes
 
 from gevent import monkey
 
@@ -12,8 +13,9 @@ from opcode_htmx import create_app
 
 app = create_app()
 
-# To compile a template when it is first asked for would hold everything up; so would looking for
-# garbage in what is there by now, which stays
+# To compile a template when it is first asked for would hold everything up; so would reading the
+# system's table of file types, and looking for garbage in what is there by now, which stays
+mimetypes.init()
 for name in app.jinja_env.list_templates():
     app.jinja_env.get_template(name)
 gc.collect()
