@@ -20,7 +20,7 @@ from .api.executions import Executions, NotStopped, SessionExists
 from .api.lines import BadCursor
 from .api.naming import Naming
 from .api.tasks import TaskRoom
-from .claude import binary, command, fork, history, mcp, sessions, user_files
+from .claude import binary, command, folders, fork, history, mcp, sessions, user_files
 from .claude.files import ProjectFiles
 from .claude.installations import Installations
 from .claude.messages import Json
@@ -135,6 +135,7 @@ def build(settings: Settings | None = None) -> Flask:
         run_settings.of(settings, claude.path, place.config_dir, environment, lambda: offers.models)
     )
     supervisor.adopt()
+    folders.watched()  # what it takes to set up need not hold up the first request
 
     app = Flask(__name__, root_path=str(ROOT))
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = MAX_FORM_BYTES

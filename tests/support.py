@@ -177,6 +177,8 @@ class Server:
         }
         self._process: Forked | subprocess.Popen[bytes] | None = None
         self.log = sandbox.home / "server.log"
+        self.foresees_errors = False
+        """Whether its test makes it fail in a way that is logged with all of its details."""
 
     def start(self) -> Server:
         if "PYTEST_VERSION" in os.environ:
@@ -232,10 +234,15 @@ class Server:
         return process.wait(20)
 
     def close(self) -> None:
-        """End the server and whatever its runs have left, without its second of tidying up."""
+        """End the server and whatever its runs have left, without its second of tidying up.
+
+        Raises AssertionError where it has logged what nobody foresaw.
+        """
         if self._process is not None:
             self.kill()
         kill_processes_of(self.sandbox.state)
+        logged = self.log.read_text(encoding="utf-8") if self.log.exists() else ""
+        assert self.foresees_errors or "Traceback" not in logged, logged
 
     def get(self, path: str, **arguments: object) -> requests.Response:
         return requests.get(self.url + path, auth=(USER, PASSWORD), timeout=20, **arguments)  # type: ignore[arg-type]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -342,3 +344,17 @@ def test_every_module_opens_with_a_line_that_names_its_job(path: Path) -> None:
     source = path.read_text(encoding="utf-8")
     docstring = ast.get_docstring(ast.parse(source)) or ""
     assert docstring.strip() or not source.strip()
+
+
+def test_an_import_opens_nothing_and_starts_no_event_loop() -> None:
+    """What is forked from a process that only imported the app shares nothing with its siblings."""
+    code = (
+        "import os; opened = lambda: set(os.listdir('/proc/self/fd')); before = opened();"
+        "from gevent import monkey; monkey.patch_all(); import opcode_htmx.wiring;"
+        "from gevent._hub_local import get_hub_if_exists;"
+        "print(opened() - before, get_hub_if_exists())"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert told.stdout == "set() None\n"

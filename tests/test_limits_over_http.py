@@ -288,14 +288,14 @@ class SmallDisk:
 
 @pytest.fixture
 def small_disk(sandbox: Sandbox) -> Iterator[SmallDisk]:
-    """The state folder of the sandbox, on 4 MB."""
+    """The state folder of the sandbox, on 4 MB. Asked for before a server, it outlives that."""
     disk = SmallDisk(sandbox.state, "4m")
     yield disk
     disk.close()
 
 
 def test_below_the_least_room_no_run_begins_and_the_prompt_stays(
-    start_server: Start, sandbox: Sandbox, stand_in: Path, small_disk: SmallDisk, sockets: Sockets
+    small_disk: SmallDisk, start_server: Start, sandbox: Sandbox, stand_in: Path, sockets: Sockets
 ) -> None:
     server = start_server(sandbox, stand_in, OPCODE_MIN_FREE="2M")
     begun = begin(server, "Hello")
@@ -327,7 +327,7 @@ def test_below_the_least_room_no_run_begins_and_the_prompt_stays(
 
 
 def test_claude_is_paused_before_its_lines_are_lost_and_goes_on_by_itself(
-    start_server: Start, sandbox: Sandbox, stand_in: Path, small_disk: SmallDisk
+    small_disk: SmallDisk, start_server: Start, sandbox: Sandbox, stand_in: Path
 ) -> None:
     server = start_server(sandbox, stand_in, OPCODE_MIN_FREE="2M")
     gate = sandbox.home / "gate"
@@ -340,6 +340,7 @@ def test_claude_is_paused_before_its_lines_are_lost_and_goes_on_by_itself(
         "paused",
     )
     gate.touch()
+    server.foresees_errors = True  # what it cannot write is in its log
     small_disk.fill(0)
     until(lambda: not (sandbox.state / "reserve").exists(), "the reserve is given up")
     (run,) = (sandbox.state / "runs").iterdir()
@@ -351,7 +352,7 @@ def test_claude_is_paused_before_its_lines_are_lost_and_goes_on_by_itself(
 
 
 def test_the_real_claude_outlives_a_pause_in_mid_answer(
-    start_server: Start, sandbox: Sandbox, claude: Path, small_disk: SmallDisk
+    small_disk: SmallDisk, start_server: Start, sandbox: Sandbox, claude: Path
 ) -> None:
     gate = threading.Event()
     words = " ".join(f"word{number}" for number in range(300))
@@ -372,7 +373,7 @@ def test_the_real_claude_outlives_a_pause_in_mid_answer(
 
 
 def test_stop_ends_a_run_that_is_paused(
-    start_server: Start, sandbox: Sandbox, stand_in: Path, small_disk: SmallDisk
+    small_disk: SmallDisk, start_server: Start, sandbox: Sandbox, stand_in: Path
 ) -> None:
     server = start_server(sandbox, stand_in, OPCODE_MIN_FREE="2M")
     path = begin(server, steps(["wait", str(sandbox.home / "never")]))
@@ -385,12 +386,13 @@ def test_stop_ends_a_run_that_is_paused(
 
 
 def test_on_a_full_disk_every_form_says_so_and_loses_nothing(
-    start_server: Start, sandbox: Sandbox, stand_in: Path, small_disk: SmallDisk, sockets: Sockets
+    small_disk: SmallDisk, start_server: Start, sandbox: Sandbox, stand_in: Path, sockets: Sockets
 ) -> None:
     server = start_server(sandbox, stand_in, OPCODE_MIN_FREE="0")
     path = begin(server, "Hello")
     until(lambda: "Ready for the next" in server.get(path).text, "there is a run")
     assert server.post(f"{path}/draft", {"prompt": "An old draft"}).status_code == 204
+    server.foresees_errors = True  # what it cannot write is in its log
     small_disk.fill(0)
     sentence = "disk is full, so this could not be kept"
     prompt = "Not to be lost " * 400

@@ -26,6 +26,7 @@ from importlib import import_module
 from pathlib import Path
 
 from gevent import monkey
+from gevent._hub_local import get_hub_if_exists
 
 ROOT = Path(__file__).resolve().parents[1]
 MODULES = ("gunicorn.app.wsgiapp", "gunicorn.workers.ggevent", "opcode_htmx.wiring")
@@ -121,6 +122,9 @@ def main() -> None:
     monkey.patch_all()
     for module in MODULES:
         import_module(module)
+    # Its clock would stand still until a server's own hub runs, so that what may take a while
+    # there would be over before it begins.
+    assert get_hub_if_exists() is None, "an import has started an event loop"
     gc.freeze()  # what is never looked at stays shared
     children: set[int] = set()
     orders = b""

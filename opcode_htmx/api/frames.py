@@ -75,11 +75,14 @@ class Wire:
 
 @contextlib.contextmanager
 def serving(ws: Server, sockets: OpenSockets, where: str) -> Iterator[Wire]:
-    """The wire to a client, until it goes or something unforeseen happens."""
+    """The wire to a client, until it goes or something unforeseen happens.
+
+    Raises ConnectionClosed, which flask-sock expects, where there are too many clients already.
+    """
     be_patient(ws)
+    sockets.add(ws, login_id())
     wire = Wire(ws)
     try:
-        sockets.add(ws, login_id())
         yield wire
     except ConnectionClosed:
         pass

@@ -10,7 +10,9 @@ Knows names, sizes and times, and nothing of what is in the files.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import logging
 import os
 import sys
@@ -103,6 +105,18 @@ class Folders:
         del self._kept[folder]
         if self._watches is not None:
             self._watches.unwatch(folder)
+
+
+@functools.cache
+def watched() -> Folders:
+    """The folders of this process, with one inotify instance for all of them.
+
+    Made when they are first asked for, never by an import: processes that were forked afterwards
+    would share the instance, and each change would be told to one of them alone.
+    """
+    made = Folders()
+    atexit.register(made.close)
+    return made
 
 
 def _files(folder: Path) -> tuple[tuple[File, ...], bool]:

@@ -1,6 +1,5 @@
 """Find projects and sessions in Claude's own files; must not know of runs or of the web."""
 
-import atexit
 import contextlib
 import os
 import re
@@ -8,15 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
-from .folders import Folders, Listing
+from . import folders
+from .folders import Listing
 from .glance import Glance, count_prompts, glance
 from .history import SESSION_ID
 from .history import project_id as project_id_of
 
 _PROJECT_ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,255}")
 
-_folders = Folders()
-atexit.register(_folders.close)
 _seen: WeakKeyDictionary[Listing, tuple[Glance, ...]] = WeakKeyDictionary()
 _projects: WeakKeyDictionary[Listing, "Project"] = WeakKeyDictionary()
 """What was made of the listings that still hold."""
@@ -209,7 +207,7 @@ def _project_folder(config_dir: Path, project_id: str) -> Path:
 
 
 def _project(folder: Path) -> Project:
-    listing = _folders.look(folder)
+    listing = folders.watched().look(folder)
     known = _projects.get(listing)
     if known is None:
         glances = _glances_of(listing)
@@ -232,7 +230,7 @@ def _start_folder(project_id: str, glances: tuple[Glance, ...]) -> str | None:
 
 
 def _glances(folder: Path) -> tuple[Glance, ...]:
-    return _glances_of(_folders.look(folder))
+    return _glances_of(folders.watched().look(folder))
 
 
 def _glances_of(listing: Listing) -> tuple[Glance, ...]:

@@ -81,8 +81,8 @@ class Marks:
         sessions = {key: asdict(mark) for key, mark in self._marks.items()}
         try:
             _FORM.write(self._path, {"since": self.since, "sessions": sessions}, durable=False)
-        except OSError:  # reading goes on without; a full disk is told of elsewhere
-            log.exception("%s cannot be written", self._path)
+        except OSError as error:  # reading goes on without; a full disk is told of elsewhere
+            log.warning("%s cannot be written: %s", self._path, error)
         self._read = _which(self._path)
 
 

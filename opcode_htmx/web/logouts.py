@@ -55,7 +55,11 @@ class Logouts:
         while True:
             self._news.wait()
             self._news.clear()
-            there = set(self._folder.iterdir())
+            try:
+                there = set(self._folder.iterdir())
+            except OSError:
+                log.exception("It could not be seen who has logged out elsewhere")
+                continue
             for path in there - self._seen:
                 self._ended(path.name)
             self._seen = {path for path in there if not self._is_over(path)}

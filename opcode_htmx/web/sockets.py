@@ -59,7 +59,7 @@ class OpenSockets:
         """Raises ConnectionClosed where there are too many already: it is told to come later."""
         if self._most and len(self._open) >= self._most:
             words = f"{self._most} connections are open, and no more may be (OPCODE_MAX_VIEWERS)."
-            close(ws, TRY_AGAIN_LATER, words)
+            _see_off(ws, TRY_AGAIN_LATER, words)
             raise ConnectionClosed(TRY_AGAIN_LATER, words)
         self._open[ws] = login
         if isinstance(ws.sock, Peer):
@@ -68,8 +68,7 @@ class OpenSockets:
     def remove(self, ws: Server, code: int = NORMAL) -> None:
         """Close it, if it is open, and wait until the other side has heard of it, or seems gone."""
         self._open.pop(ws, None)
-        close(ws, code)
-        ws.thread.join(LINGER_SECONDS)
+        _see_off(ws, code)
 
     def close_of(self, login: str) -> None:
         """Cut off all pages of a login that has ended; to come back would not help them."""
@@ -139,6 +138,11 @@ def close(ws: Server, code: int, reason: str | None = None) -> None:
     """Close with `code`; a socket that is closed already stays so."""
     with contextlib.suppress(ConnectionClosed, OSError):
         ws.close(code, reason)
+
+
+def _see_off(ws: Server, code: int, reason: str | None = None) -> None:
+    close(ws, code, reason)
+    ws.thread.join(LINGER_SECONDS)
 
 
 def _close_each(sockets: Iterable[Server], code: int) -> None:
