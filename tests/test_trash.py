@@ -57,10 +57,10 @@ def test_a_session_that_goes_on_while_it_is_deleted_is_not_deleted(
     with disk_that_waits(sandbox.state / "trash") as go_on:
         deleting = gevent.spawn(trash.put, session, "p", "title", None)
         until(lambda: list((sandbox.state / "trash").glob("*/.trash.json-*")), "it is being noted")
-    again = room.prompt("two", session)
-    go_on.set()
-    with pytest.raises(StillRunning):
-        deleting.get()
+        again = room.prompt("two", session)
+        go_on.set()
+        with pytest.raises(StillRunning):
+            deleting.get()
     idle(again)
     assert len(room.supervisor.of_session(session)) == 2
     assert not list((sandbox.state / "trash").iterdir())
