@@ -131,6 +131,14 @@ def write_script(source: Path, path: Path) -> Path:
     return path
 
 
+def has_ended(process: psutil.Process) -> bool:
+    """Whether nothing of it is left but, maybe, its exit status."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 def processes_of(state: Path, run_id: str | None = None) -> list[psutil.Process]:
     """The processes alive that carry the mark of a run in this state folder, or of the one."""
     runs = {run_id} if run_id else {path.name for path in (state / "runs").glob("*")}
@@ -214,7 +222,8 @@ class Server:
         for process in family:
             process.kill()
         self._process.wait(10)
-        psutil.wait_procs(family, timeout=10)
+        for process in family:  # nobody may be in a hurry to collect the worker's exit status
+            until(lambda process=process: has_ended(process), "it is gone")  # type: ignore[misc]
         self._process = None
 
     def worker_processes(self) -> list[psutil.Process]:

@@ -36,6 +36,8 @@ from opcode_htmx.demo.record import Record
 from opcode_htmx.demo.scenes import SUGGESTIONS, Suggestion, demo_scenes
 from opcode_htmx.demo.service import DemoEnvironment, DemoUnavailableError, ensure_running
 
+from .support import has_ended
+
 ROOT = Path(__file__).resolve().parents[1]
 PATH = os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"])
 Message = Mapping[str, Any]
@@ -606,15 +608,8 @@ def test_the_service_ends_when_the_last_server_is_gone(demo_dir: Path) -> None:
     eventually(lambda: time.monotonic() > waited, "three times the idle time has passed")
     assert record.answers()
     second.release()
-    eventually(lambda: gone(process), "the process ends")
+    eventually(lambda: has_ended(process), "the process ends")
     assert "it ends" in (demo_dir / "api.log").read_text()
-
-
-def gone(process: psutil.Process) -> bool:
-    try:
-        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:  # it went between the two
-        return True
 
 
 def test_the_service_waits_for_an_answer_in_progress(demo_dir: Path) -> None:
@@ -631,7 +626,7 @@ def test_the_service_waits_for_an_answer_in_progress(demo_dir: Path) -> None:
         assert response.readline()
     response.close()
     connection.close()
-    eventually(lambda: gone(process), "the process ends after the answer")
+    eventually(lambda: has_ended(process), "the process ends after the answer")
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
@@ -640,7 +635,7 @@ def test_after_a_crash_the_port_is_the_same(demo_dir: Path, how: signal.Signals)
     crashed = recorded(demo_dir)
     process = psutil.Process(crashed.pid)
     process.send_signal(how)
-    eventually(lambda: gone(process), "the process ends")
+    eventually(lambda: has_ended(process), "the process ends")
     after = ensure_running(demo_dir)
     assert after.base_url == before.base_url
     assert recorded(demo_dir).pid != crashed.pid
@@ -652,7 +647,7 @@ def test_a_service_that_hangs_is_replaced_on_its_port(demo_dir: Path) -> None:
     process = psutil.Process(hanging.pid)
     process.suspend()
     after = ensure_running(demo_dir)
-    assert gone(process)
+    assert has_ended(process)
     assert after.base_url == before.base_url
 
 
