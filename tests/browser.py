@@ -15,7 +15,14 @@ from .support import PASSWORD, USER, Server, missing
 
 PHONE = {"width": 390, "height": 844}
 ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
-CUT_OFF = ("WebSocket connection to", "ERR_CONNECTION_REFUSED", "htmx:ws:error", "Failed to fetch")
+CUT_OFF = (
+    "WebSocket connection to",
+    "ERR_CONNECTION_REFUSED",
+    "ERR_CONNECTION_RESET",
+    "ERR_EMPTY_RESPONSE",
+    "htmx:ws:error",
+    "Failed to fetch",
+)
 """What a browser says when the server has been killed under its page."""
 
 expect.set_options(timeout=20_000)  # a busy machine is no failure

@@ -18,12 +18,12 @@ import pytest
 from gevent import subprocess
 
 from opcode_htmx.runs import census as census_module
-from opcode_htmx.runs import process, proctable
+from opcode_htmx.runs import process, proctable, sweeping
 from opcode_htmx.runs.census import Census
 from opcode_htmx.runs.folder import RunFolder
 from opcode_htmx.runs.orphans import NothingLeft, Orphans
 from opcode_htmx.runs.process import ClaudeProcess
-from opcode_htmx.runs.proctable import Key, Mark, Marks
+from opcode_htmx.runs.proctable import Key, Mark, Marks, Row
 
 from .supervision import until
 
@@ -297,7 +297,7 @@ def test_news_that_may_be_old_cost_no_picture(
 
 
 def test_fifty_runs_that_end_at_once_do_not_hold_up_the_hub(census: Census, start: Start) -> None:
-    runs = [f"{number:032x}" for number in range(50)]
+    runs = [uuid.uuid4().hex for _ in range(50)]
     for run_id in runs:
         start("sh", "-c", "trap '' TERM; sleep 60 & sleep 60 & wait", run_id=run_id)
     until(lambda: all(len(census.family(run_id, 0.5)) == 3 for run_id in runs), "all are there")
@@ -411,6 +411,22 @@ def test_what_an_ended_run_has_left_is_found_and_ended(
         orphans.end(RUN)
 
 
+def test_who_was_found_late_is_asked_to_end_all_the_same(
+    census: Census, runs_dir: Path, stray: Stray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child = stray(**marks_of(recorded(runs_dir, RUN)))
+    until(lambda: census.family(RUN), "it is found")
+    look = census.family
+
+    def slow(*arguments: Any) -> list[Row]:
+        time.sleep(1.1 * sweeping.GRACE_SHARE)  # of the second that the sweep has
+        return look(*arguments)
+
+    monkeypatch.setattr(census, "family", slow)
+    census.sweep(RUN, 1.0)
+    assert child.wait() == -signal.SIGTERM
+
+
 def test_what_was_left_is_found_although_the_run_was_put_away(
     census: Census, runs_dir: Path, stray: Stray
 ) -> None:
@@ -421,25 +437,26 @@ def test_what_was_left_is_found_although_the_run_was_put_away(
 def test_only_what_has_ended_here_is_orphaned(
     census: Census, runs_dir: Path, tmp_path: Path, stray: Stray
 ) -> None:
-    here = stray(**marks_of(recorded(runs_dir, "0" * 32)))
+    ended, elsewhere, lives, begun, newer, one, another, lost = (uuid.uuid4().hex for _ in range(8))
+    here = stray(**marks_of(recorded(runs_dir, ended)))
     others = {
-        "of another state folder": marks_of(recorded(tmp_path / "other" / "runs", "1" * 32)),
-        "of a run that lives": marks_of(recorded(runs_dir, "2" * 32)),
-        "of a run that another worker has begun": marks_of(recorded(runs_dir, "3" * 32, end=None)),
-        "of a run whose record is not readable": marks_of(recorded(runs_dir, "4" * 32, version=99)),
-        "of one that says two things": marks_of(recorded(runs_dir, "5" * 32), "6" * 32),
-        "of nobody who says where": {proctable.MARK: "7" * 32},
+        "of another state folder": marks_of(recorded(tmp_path / "other" / "runs", elsewhere)),
+        "of a run that lives": marks_of(recorded(runs_dir, lives)),
+        "of a run that another worker has begun": marks_of(recorded(runs_dir, begun, end=None)),
+        "of a run whose record is not readable": marks_of(recorded(runs_dir, newer, version=99)),
+        "of one that says two things": marks_of(recorded(runs_dir, one), another),
+        "of nobody who says where": {proctable.MARK: lost},
     }
     strangers = {what: stray(**marks) for what, marks in others.items()}
-    orphans = Orphans(census, runs_dir, lambda: {"2" * 32})
+    orphans = Orphans(census, runs_dir, lambda: {lives})
     until(
         lambda: (
-            {child.pid for child in strangers.values()}
+            {child.pid for child in (here, *strangers.values())}
             <= {row.pid for family in census.families(0.0).values() for row in family.rows}
         ),
         "all are there",
     )
-    assert [left.run_id for left in orphans.found()] == ["0" * 32]
+    assert [left.run_id for left in orphans.found()] == [ended]
     orphans.end_all()
     assert here.wait() == -signal.SIGTERM
     assert [what for what, child in strangers.items() if child.poll() is not None] == []

@@ -14,12 +14,14 @@ from typing import Any
 import gevent
 import psutil
 import pytest
+from gevent.event import Event
 
 from opcode_htmx.claude import command
 from opcode_htmx.disk import DiskFull
 from opcode_htmx.runs import folder as folder_module
 from opcode_htmx.runs import limits as limits_module
 from opcode_htmx.runs import process as process_module
+from opcode_htmx.runs import starting
 from opcode_htmx.runs import supervisor as supervisor_module
 from opcode_htmx.runs.limits import Limits
 from opcode_htmx.runs.phases import Phase
@@ -233,6 +235,30 @@ def test_a_prompt_sent_twice_at_once_starts_one_process_and_is_sent_once(room: R
     assert {run.id for run in runs} == {runs[0].id}
     assert len(list(room.runs_dir.iterdir())) == 1
     assert len(sent(runs[0])) == 1
+
+
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["one worker", "two workers"])
+def test_whether_a_prompt_was_sent_is_said_once_it_can_be_known(
+    room: Room, monkeypatch: pytest.MonkeyPatch, elsewhere: bool
+) -> None:
+    session, prompt_id = new_id(), new_id()
+    here = room.restart()
+    asked = room.beside() if elsewhere else here
+    launch, go_on = starting.launch, Event()
+
+    def slow(*arguments: Any) -> Any:
+        assert go_on.wait(20)
+        return launch(*arguments)
+
+    monkeypatch.setattr(starting, "launch", slow)
+    prompting = gevent.spawn(room.prompt, "Hello", session, prompt_id)
+    until(lambda: asked.of_session(session), "the run has begun")
+    asking = gevent.spawn(asked.has_sent, session, prompt_id)
+    gevent.sleep(0.05)
+    assert not asking.ready()
+    go_on.set()
+    assert asking.get(timeout=20)
+    assert len(sent(prompting.get())) == 1
 
 
 def test_a_prompt_that_an_earlier_server_sent_is_not_sent_again(room: Room) -> None:

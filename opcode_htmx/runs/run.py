@@ -122,6 +122,12 @@ class Run:
         left = self.state.waiting if self.record.end else ()
         return prompt_id in self.state.sent and prompt_id not in left
 
+    def is_beginning(self) -> bool:
+        """Whether it was begun for a prompt that has not been sent to it yet."""
+        if self.live:
+            self.catch_up()
+        return self.live and not self.state.sent
+
     def allow(
         self,
         request_id: str,

@@ -5,15 +5,14 @@ The only place where runs are made. Knows nothing of how they are shown.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import shutil
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import gevent
 from gevent.event import Event as Flag
-from gevent.lock import BoundedSemaphore
 
 from ..claude.messages import ImageContent
 from ..disk import DiskFull
@@ -29,6 +28,7 @@ from .room import Room
 from .roster import Roster, RunNotFound
 from .run import Run, RunNotLive
 from .starting import CannotStart, RunSettings
+from .turns import Turns
 
 __all__ = ["RunNotFound", "StillRunning", "Supervisor"]
 
@@ -38,6 +38,8 @@ ROUND_SECONDS = 1.0
 """How often is looked for runs that have lost their owner, and that may start."""
 END_GRACE_SECONDS = 3.0
 """How long after its process, or after the deadline of a stop, a run may take to be over."""
+BEGINNING_SECONDS = 0.02
+"""From one look whether another worker has sent a run its first prompt to the next."""
 
 
 class StillRunning(Exception):
@@ -75,7 +77,8 @@ class Supervisor:
             self.leaving.is_viewed,
             lambda: self.room.refusal,
         )
-        self._prompting: dict[str, BoundedSemaphore] = {}
+        self._turns = Turns()
+        """A prompt at a time in a session, so that one that hangs holds up no other session."""
         self._warden = Warden(
             self.live,
             settings.limits,
@@ -138,9 +141,9 @@ class Supervisor:
         DiskFull, QueueFull, or RunNotLive when the process hangs.
         """
         self.leaving.seen(session_id)
-        with self._one_at_a_time(session_id):
+        with self._turns.of(session_id):
             runs = self.of_session(session_id)
-            if self.has_sent(session_id, prompt_id):
+            if self._has_sent(session_id, prompt_id):
                 return runs[-1]
             working = runs[-1] if runs and runs[-1].live else self._in_session(session_id)
             if working and working.phase is not Phase.STOPPING:
@@ -148,7 +151,7 @@ class Supervisor:
             if working and self._reaches(working, prompt_id, text, images):
                 return working
             run = self._start(session_id, project, prompt_id)
-            if self.has_sent(session_id, prompt_id):
+            if self._has_sent(session_id, prompt_id):
                 return run
             try:
                 run.prompt(prompt_id, text, images)
@@ -160,23 +163,24 @@ class Supervisor:
                 self.admission.admit()
             return run
 
-    @contextlib.contextmanager
-    def _one_at_a_time(self, session_id: str) -> Iterator[None]:
-        """A prompt at a time in a session, so that one that hangs holds up no other session."""
-        turn = self._prompting.setdefault(session_id, BoundedSemaphore(1))
-        try:
-            with turn:
-                yield
-        finally:
-            if not turn.locked() and not turn.linkcount():
-                self._prompting.pop(session_id, None)
-
     def _in_session(self, session_id: str) -> Run | None:
         """The run that was started for another session and has come into this one by `/clear`."""
         return next((run for run in self.live() if run.state.session_id == session_id), None)
 
     def has_sent(self, session_id: str, prompt_id: str) -> bool:
-        """Whether a prompt under this id went to Claude in this session."""
+        """Whether a prompt under this id went to Claude in this session.
+
+        One that is being sent, here or by another worker, is waited for: until then nobody can say.
+        """
+        with self._turns.of(session_id):
+            deadline = time.monotonic() + END_GRACE_SECONDS
+            while any(run.is_beginning() for run in self.of_session(session_id)):
+                if time.monotonic() > deadline:
+                    break
+                gevent.sleep(BEGINNING_SECONDS)
+            return self._has_sent(session_id, prompt_id)
+
+    def _has_sent(self, session_id: str, prompt_id: str) -> bool:
         return any(run.has_sent(prompt_id) for run in self.of_session(session_id))
 
     def attached(self, session_id: str) -> Path:
@@ -213,7 +217,7 @@ class Supervisor:
                     each.look()
                 if runs and runs[-1].live and runs[-1].phase is not Phase.STOPPING:
                     return runs[-1]
-                if self.has_sent(session_id, prompt_id):
+                if self._has_sent(session_id, prompt_id):
                     return runs[-1]
                 run = self.roster.begin(*starting.prepare(self._settings, session_id, project))
                 if self.admission.has_room():

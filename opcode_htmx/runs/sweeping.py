@@ -38,9 +38,9 @@ def sweep(census: Census, run_id: str, within: float) -> bool:
 
     First with SIGTERM, then with SIGKILL; whether nothing is left.
     """
-    began = time.monotonic()
-    deadline = began + within
-    grace = began + min(GRACE_SECONDS, GRACE_SHARE * within)
+    deadline = time.monotonic() + within
+    grace = min(GRACE_SECONDS, GRACE_SHARE * within)
+    grace_ends: float | None = None
     left: set[Key] = set()
     while True:
         try:
@@ -48,7 +48,9 @@ def sweep(census: Census, run_id: str, within: float) -> bool:
             if not found and not census.is_unsure():
                 census.untrack(run_id)
                 return True
-            _ask_to_end(census, run_id, grace)
+            if grace_ends is None:  # on a busy machine the look alone may have taken as long
+                grace_ends = min(time.monotonic() + grace, deadline - grace)
+            _ask_to_end(census, run_id, grace_ends)
             left = _kill(census, run_id, deadline)
         except OSError as error:  # no descriptor left, say
             log.warning("the processes of run %s cannot be looked at: %s", run_id, error)
