@@ -41,7 +41,7 @@ def feed(transcript: Transcript, lines: Iterable[tuple[int, bytes]]) -> None:
 # --- one file -------------------------------------------------------------------------------
 
 
-@examples(30)
+@examples(60)
 @given(ANY_SESSION, st.booleans(), st.booleans())
 def test_any_lines_fold_into_blocks_with_ids_of_their_own_that_are_safe_to_show(
     lines: list[bytes], live: bool, close: bool
@@ -58,7 +58,7 @@ def test_any_lines_fold_into_blocks_with_ids_of_their_own_that_are_safe_to_show(
     assert_safe("".join(map(render, transcript.blocks)))
 
 
-@examples(30)
+@examples(60)
 @given(ANY_SESSION, CUTS, st.booleans(), st.booleans())
 def test_a_viewer_who_comes_and_goes_ends_with_the_page_of_one_who_comes_last(
     lines: list[bytes], cuts: list[float], twice: bool, close: bool

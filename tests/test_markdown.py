@@ -131,7 +131,7 @@ def parts_of(text: str, *cuts: int) -> GrowingMarkdown:
 # --- safety ---------------------------------------------------------------------------------
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(hostile)
 @example('<a href="javascript:alert(1)">x</a>')
 @example("[x](javascript:alert(1))")
@@ -276,7 +276,7 @@ def test_code_names_its_language_and_a_list_its_start() -> None:
 # --- growth ---------------------------------------------------------------------------------
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(
     st.sampled_from(TEXTS) | hostile,
     st.lists(st.integers(0, 3000), max_size=40),
@@ -411,7 +411,7 @@ WORDS_AND_MARKS = (
 
 
 @given(st.text() | st.lists(st.sampled_from(WORDS_AND_MARKS), max_size=20).map("".join))
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=500, deadline=None)
 def test_what_does_not_pass_bleach_is_what_bleach_would_leave_as_it_is(words: str) -> None:
     rendered = str(render(words))
     with pytest.MonkeyPatch.context() as patch:

@@ -344,7 +344,7 @@ values = st.recursive(
 objects = st.dictionaries(st.sampled_from(WELL_KNOWN), values, max_size=8)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(st.sampled_from(TYPES), objects)
 def test_any_object_of_any_type_is_a_message_that_can_be_written_to_a_page(
     type_: str, fields: dict[str, Any]
@@ -354,7 +354,7 @@ def test_any_object_of_any_type_is_a_message_that_can_be_written_to_a_page(
     str(message).encode()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(data=st.data())
 def test_no_change_to_a_real_line_makes_parsing_fail(
     captured: Captured, data: st.DataObject
@@ -378,7 +378,7 @@ def _replace_somewhere(raw: Any, data: st.DataObject) -> None:
     raw[data.draw(st.sampled_from(places))] = data.draw(values)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.binary())
 def test_any_bytes_are_a_message(line: bytes) -> None:
     stream.parse(line)
