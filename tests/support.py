@@ -222,8 +222,8 @@ class Server:
         for process in family:
             process.kill()
         self._process.wait(10)
-        for process in family:  # nobody may be in a hurry to collect the worker's exit status
-            until(lambda process=process: has_ended(process), "it is gone")  # type: ignore[misc]
+        # nobody may be in a hurry to collect the worker's exit status
+        until(lambda: all(map(has_ended, family)), "they are gone")
         self._process = None
 
     def worker_processes(self) -> list[psutil.Process]:

@@ -124,7 +124,7 @@ class Run:
 
     def is_beginning(self) -> bool:
         """Whether it was begun for a prompt that has not been sent to it yet."""
-        if self.live:
+        if self.live and not self.state.sent:
             self.catch_up()
         return self.live and not self.state.sent
 

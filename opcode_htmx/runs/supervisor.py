@@ -174,9 +174,9 @@ class Supervisor:
         """
         with self._turns.of(session_id):
             deadline = time.monotonic() + END_GRACE_SECONDS
-            while any(run.is_beginning() for run in self.of_session(session_id)):
-                if time.monotonic() > deadline:
-                    break
+            while any(run.is_beginning() for run in self.of_session(session_id)) and (
+                time.monotonic() < deadline
+            ):
                 gevent.sleep(BEGINNING_SECONDS)
             return self._has_sent(session_id, prompt_id)
 
