@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from opcode_htmx.claude.history import project_id
 from opcode_htmx.view.window import FIRST, STEP
@@ -378,6 +378,21 @@ def test_the_menu_opens_and_closes_by_keyboard_and_keeps_the_focus(
     opener.click()
     phone.page.locator("#transcript").click(position={"x": 5, "y": 5})
     expect(name).to_be_hidden()
+
+
+def test_the_menu_opens_as_soon_as_its_button_is_there(
+    server: Server, open_phone: OpenPhone, past: str
+) -> None:
+    """The bar is painted before the rest of the page has come."""
+    phone, held = open_phone(server), list[Route]()
+    phone.page.route("**/session.css*", lambda route: held.append(route))
+    phone.page.goto(past, wait_until="commit")
+    phone.page.get_by_label("Session menu").click()
+    expect(phone.button("Delete session")).to_be_visible()
+    until(lambda: bool(held), "the rest of the page waits for its style")
+    held[0].continue_()
+    expect(phone.page.locator("body[data-link=online]")).to_be_attached()
+    expect(phone.button("Delete session")).to_be_visible()
 
 
 def test_a_session_is_named_deleted_and_brought_back(
