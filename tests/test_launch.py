@@ -1,6 +1,7 @@
 """The launcher, run as a person runs it: what it says, what it refuses, what it becomes."""
 
 import os
+import re
 import shlex
 import signal
 import socket
@@ -22,6 +23,8 @@ from scripts import browser_files
 
 ROOT = Path(__file__).parent.parent
 START = 30.0  # seconds
+STALL = re.compile(r"^WARNING opcode_htmx\.stalls: .*\n(?: {4}.*\n)*", re.MULTILINE)
+"""What the server says of a machine that let it wait; that is no fault of its start."""
 
 
 @dataclass
@@ -174,7 +177,7 @@ def test_the_server_starts_answers_and_says_where_it_is(machine: Machine) -> Non
     output, errors = process.communicate(timeout=START)
     password = (Path(machine.environ["OPCODE_STATE_DIR"]) / "password").read_text().strip()
     assert process.returncode == 0, errors
-    assert errors == ""
+    assert STALL.sub("", errors) == ""
     assert f"http://127.0.0.1:{machine.port}/" in output
     assert password in output
     assert "Claude is not logged in" in output
