@@ -411,15 +411,16 @@ def test_what_an_ended_run_has_left_is_found_and_ended(
         orphans.end(RUN)
 
 
+@pytest.mark.parametrize("late", [1.1 * sweeping.GRACE_SHARE, 0.9, 1.1])
 def test_who_was_found_late_is_asked_to_end_all_the_same(
-    census: Census, runs_dir: Path, stray: Stray, monkeypatch: pytest.MonkeyPatch
+    census: Census, runs_dir: Path, stray: Stray, monkeypatch: pytest.MonkeyPatch, late: float
 ) -> None:
     child = stray(**marks_of(recorded(runs_dir, RUN)))
     until(lambda: census.family(RUN), "it is found")
     look = census.family
 
     def slow(*arguments: Any) -> list[Row]:
-        time.sleep(1.1 * sweeping.GRACE_SHARE)  # of the second that the sweep has
+        time.sleep(late)  # of the second that the sweep has
         return look(*arguments)
 
     monkeypatch.setattr(census, "family", slow)

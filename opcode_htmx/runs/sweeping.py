@@ -61,14 +61,17 @@ def sweep(census: Census, run_id: str, within: float) -> bool:
 
 
 def _ask_to_end(census: Census, run_id: str, until: float) -> None:
+    """Ask them until a time, or once if that has passed: nobody is killed who was not asked."""
     asked: set[Key] = set()
-    while time.monotonic() < until:
-        new = census.seen(run_id, time.monotonic() - POLL_SECONDS / 2) - asked
+    looked_at = float("-inf")  # who was found a moment ago needs no other look
+    while True:
+        new = census.seen(run_id, looked_at) - asked
         asked |= new
         _signal(new, signal.SIGTERM)
         gevent.sleep(POLL_SECONDS)
-        if not any(map(proctable.is_alive, asked)):
+        if time.monotonic() >= until or not any(map(proctable.is_alive, asked)):
             return
+        looked_at = time.monotonic() - POLL_SECONDS / 2
 
 
 def _kill(census: Census, run_id: str, deadline: float) -> set[Key]:
