@@ -75,6 +75,12 @@ class Machine:
         return True
 
 
+def said(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """What a process that ends wrote to its stdout and to its stderr, but for stalls."""
+    output, errors = process.communicate(timeout=START)
+    return output, STALL.sub("", errors)
+
+
 @pytest.fixture
 def machine(tmp_path: Path) -> Iterator[Machine]:
     with socket.socket() as probe:
@@ -174,10 +180,10 @@ def test_a_port_that_is_let_go_in_time_is_waited_for(machine: Machine) -> None:
 def test_the_server_starts_answers_and_says_where_it_is(machine: Machine) -> None:
     process = machine.serve()
     process.terminate()
-    output, errors = process.communicate(timeout=START)
+    output, errors = said(process)
     password = (Path(machine.environ["OPCODE_STATE_DIR"]) / "password").read_text().strip()
     assert process.returncode == 0, errors
-    assert STALL.sub("", errors) == ""
+    assert errors == ""
     assert f"http://127.0.0.1:{machine.port}/" in output
     assert password in output
     assert "Claude is not logged in" in output
@@ -186,7 +192,7 @@ def test_the_server_starts_answers_and_says_where_it_is(machine: Machine) -> Non
 def test_a_given_password_is_not_printed(machine: Machine) -> None:
     process = machine.serve(OPCODE_PASSWORD="hunter22", OPCODE_DEMO="1")
     process.terminate()
-    output, errors = process.communicate(timeout=START)
+    output, errors = said(process)
     assert "hunter22" not in output + errors
     assert "from OPCODE_PASSWORD" in output
 
@@ -194,7 +200,7 @@ def test_a_given_password_is_not_printed(machine: Machine) -> None:
 def test_a_misspelt_setting_is_mentioned(machine: Machine) -> None:
     process = machine.serve(OPCODE_PASSWROD="x", OPCODE_DEMO="1")
     process.terminate()
-    _, errors = process.communicate(timeout=START)
+    _, errors = said(process)
     assert errors == "OPCODE_PASSWROD is not a setting of this version and is ignored.\n"
 
 
