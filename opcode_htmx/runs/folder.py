@@ -39,10 +39,16 @@ class InputFull(InputClosed):
 class RunFolder:
     """The folder of one run, mode 0700."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    __slots__ = ("_path",)
 
-    # Not kept, because a run that is over is: they would be a quarter of the memory that it takes
+    def __init__(self, path: Path) -> None:
+        # A run that is over is kept for long: the path as a Path, and those of its files, would be
+        # a third of the memory that it takes
+        self._path = os.fspath(path)
+
+    @property
+    def path(self) -> Path:
+        return Path(self._path)
 
     @property
     def record_path(self) -> Path:

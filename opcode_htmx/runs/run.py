@@ -70,11 +70,12 @@ class Run:
         # What we wrote ourselves is read whole, however many images are in it
         self._input = LineReader(folder.input_log, longest=math.inf)
         self._folding = BoundedSemaphore(1)
-        self._files_changed = Flag()
-        self._ended = Flag()
+        self._files_changed: Flag | None = None
+        """There as long as somebody follows."""
+        self._ended: Flag | None = None if record.end else Flag()
+        """None once it has: runs that are over are kept for long, and are to be small."""
         if record.end:
             self.state.step(Event.EXITED)
-            self._ended.set()
         elif not record.launched:
             self.state.phase = Phase.QUEUED
 
@@ -175,7 +176,7 @@ class Run:
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait for the end, at most `timeout` seconds; whether it has come."""
-        return bool(self._ended.wait(timeout))
+        return self._ended is None or bool(self._ended.wait(timeout))
 
     def open_ask(self, request_id: str) -> PermissionRequest:
         """The open request with this id. Raises AlreadyAnswered.
@@ -221,11 +222,15 @@ class Run:
 
     def on_end(self, callback: Callable[[], None]) -> None:
         """Call `callback` once the run has ended; at once if it has already."""
-        self._ended.rawlink(lambda _: callback())
+        if self._ended is None:
+            callback()
+        else:
+            self._ended.rawlink(lambda _: callback())
 
     def follow(self) -> None:
         """Follow the files of the run, in a greenlet."""
-        self._follower = gevent.spawn(self._follow)
+        self._files_changed = Flag()
+        self._follower = gevent.spawn(self._follow, self._files_changed)
         # what was written before there was somebody to follow
         self.files_changed()
 
@@ -238,12 +243,13 @@ class Run:
             self.owner = None
 
     def files_changed(self) -> None:
-        self._files_changed.set()
+        if self._files_changed is not None:
+            self._files_changed.set()
 
-    def _follow(self) -> None:
-        while not self._ended.is_set():
-            self._files_changed.wait()
-            self._files_changed.clear()
+    def _follow(self, files_changed: Flag) -> None:
+        while self.live:
+            files_changed.wait()
+            files_changed.clear()
             try:
                 self.catch_up()
                 self.look()
@@ -312,10 +318,11 @@ class Run:
         """It is over, as `record` says."""
         self.record = record
         self.state.step(Event.EXITED)
-        self._ended.set()
-        self._files_changed.set()
+        if self._ended is not None:
+            self._ended.set()
+        self.files_changed()
         self.changed.notify()
-        # A run that is over is kept for long; what followed it need not be
-        self._follower = None
+        # what was needed to follow it need not be kept
+        self._follower = self._files_changed = self._ended = None
         if self._output:
             self._read_to, self._output = self._output.offset, None

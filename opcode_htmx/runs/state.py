@@ -7,7 +7,10 @@ server or in the next one.
 from __future__ import annotations
 
 import time
+from collections.abc import Hashable
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import TypeVar, cast
 
 from ..claude import capabilities
 from ..claude.messages import (
@@ -32,6 +35,8 @@ from ..claude.messages import (
 from ..claude.outgoing import INITIALIZE_ID, OURS
 from .phases import Event, Phase, after
 
+T = TypeVar("T", bound=Hashable)
+
 _OUTPUT = ("<local-command-stdout>", "<local-command-stderr>")
 """How Claude begins what it reports by itself, such as a change of the model."""
 
@@ -40,12 +45,8 @@ _OUTPUT = ("<local-command-stdout>", "<local-command-stderr>")
 class Answer:
     """What a person answered to a request, and when, if that was noted."""
 
-    response: Json
+    allowed: bool
     at: float | None
-
-    @property
-    def allowed(self) -> bool:
-        return self.response.get("behavior") == "allow"
 
     def in_words(self) -> str:
         at = time.strftime(" at %H:%M", time.localtime(self.at)) if self.at else ""
@@ -63,8 +64,18 @@ def images_in(prompt: User) -> list[ImageContent]:
     return [part for part in prompt.content if isinstance(part, ImageContent)]
 
 
+@lru_cache(maxsize=64)
+def _first(told: Hashable) -> Hashable:
+    return told
+
+
+def _once(told: T) -> T:
+    """What equals `told` and is there already: most runs tell the same long lists."""
+    return cast("T", _first(told))
+
+
 class RunState:
-    """The state of one run so far. Many are kept for long, so they have slots."""
+    """The state of one run so far. Many are kept for long, so it is to be small."""
 
     __slots__ = (
         "_cancelled",
@@ -167,7 +178,7 @@ class RunState:
                 self.session_id = message.session_id or self.session_id
                 self.model = message.model
                 self.permission_mode = message.permission_mode or self.permission_mode
-                self.slash_commands = message.slash_commands
+                self.slash_commands = _once(message.slash_commands)
                 self._goes_on()
             case User(is_replay=True) if message.uuid not in self.sent and _is_report(message):
                 pass
@@ -187,6 +198,8 @@ class RunState:
                     self.unsupported[request_id] = None
             case SystemEvent(subtype="status", raw={"permissionMode": str(mode)}):
                 self.permission_mode = mode
+            case ControlResponse() if message.request_id == INITIALIZE_ID:
+                self._take_over_offer(message)
             case ControlResponse() if message.request_id.startswith(OURS):
                 self.responses[message.request_id] = message
                 self._settle(message.request_id)
@@ -230,7 +243,7 @@ class RunState:
         self.waiting = {each: text for each, text in self.sent.items() if each not in gone}
 
     def _answer(self, message: ControlResponse) -> None:
-        answer = Answer(message.response, message.answered_at)
+        answer = Answer(message.response.get("behavior") == "allow", message.answered_at)
         self.answers.setdefault(message.request_id, answer)
         self._close(message.request_id)
 
@@ -242,18 +255,21 @@ class RunState:
             self.asks[request_id] = ask
             self.step(Event.ASKED)
 
+    def _take_over_offer(self, message: ControlResponse) -> None:
+        """What Claude tells about itself in every run; the answer is long and is not kept."""
+        if message.ok:
+            told = message.response
+            self.models = _once(capabilities.models_of(told))
+            self.commands = _once(capabilities.commands_of(told))
+            mode = str(told.get("current_permission_mode") or "")
+            self.permission_mode = self.permission_mode or mode
+
     def _settle(self, request_id: str) -> None:
-        """Take over what Claude has agreed to, or has told about itself."""
+        """Take over what Claude has agreed to."""
         response = self.responses.get(request_id)
         if response is None or not response.ok:
             return
         told = response.response
-        if request_id == INITIALIZE_ID:
-            self.models = capabilities.models_of(told)
-            self.commands = capabilities.commands_of(told)
-            self.permission_mode = self.permission_mode or str(
-                told.get("current_permission_mode") or ""
-            )
         match self._requests.get(request_id):
             case {"subtype": "set_model"} if isinstance(told.get("model"), str):
                 self.model = told["model"]
