@@ -1,7 +1,8 @@
 """What a server keeps of runs that are over: its memory after a hundred, and after a thousand.
 
 Each run is a session of its own, whose page is looked at once; it answers its one prompt and ends.
-The stand-in is a shell script, so that the time is the server's and not that of starting it.
+The stand-in is a shell script, so that the time is the server's and not that of starting it; it
+tells of its models and commands, at length, what the real CLI tells.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ import time
 import uuid
 from pathlib import Path
 
-from tests.support import Sandbox, Server
+from opcode_htmx.claude.outgoing import INITIALIZE_ID
+from opcode_htmx.runs import inquiry
+from tests.support import Sandbox, Server, find_claude
 
 from .figures import Figure, Target
 from .load import MB, worker_of
-from .stand import running_server
+from .stand import NOBODY, running_server
 
 FEW, MANY = 100, 1000
 AT_ONCE = 10
@@ -31,8 +34,10 @@ auth) echo '{"loggedIn": true}'; exit ;;
 esac
 while read -r line; do
   case "$line" in
+  *'"initialize"'*) cat "$0.offer" ;;
   *'"type": "user"'*|*'"type":"user"'*)
     echo "$line" | sed 's/^{/{"isReplay": true, /'
+    cat "$0.init"
     id=$(cat /proc/sys/kernel/random/uuid 2>/dev/null || echo $$)
     echo '{"type": "assistant", "message": {"id": "msg_'$id'", "role": "assistant", "content":' \\
       '[{"type": "text", "text": "Done, and *well*."}]}, "uuid": ""}'
@@ -56,9 +61,11 @@ def after(counts: tuple[int, ...]) -> list[float]:
         stand_in = home / "claude"
         stand_in.write_text(STAND_IN, "utf-8")
         stand_in.chmod(0o700)
+        sandbox = Sandbox(home / "home").make()
+        _write_what_claude_tells(stand_in, sandbox)
         found: list[float] = []
         settings = {"OPCODE_ASK_AHEAD": "0", "OPCODE_MAX_RUNS": str(2 * AT_ONCE)}
-        with running_server(Sandbox(home / "home").make(), stand_in, **settings) as server:
+        with running_server(sandbox, stand_in, **settings) as server:
             ended = 0
             for count in counts:
                 while ended < count:
@@ -69,6 +76,19 @@ def after(counts: tuple[int, ...]) -> list[float]:
                 time.sleep(SETTLE_SECONDS)
                 found.append(worker_of(server).memory_info().rss / MB)
         return found
+
+
+def _write_what_claude_tells(stand_in: Path, sandbox: Sandbox) -> None:
+    """The lines that every run of the real CLI begins with, beside the stand-in."""
+    claude = find_claude()
+    if claude is None:
+        raise FileNotFoundError("there is no Claude CLI; `make test` installs the wheel with it")
+    told = inquiry.ask(claude, sandbox.environment(NOBODY), sandbox.project)
+    offer = {"subtype": "success", "request_id": INITIALIZE_ID, "response": told}
+    names = [each["name"] for each in told["commands"]]
+    init = {"type": "system", "subtype": "init", "model": "claude-x", "slash_commands": names}
+    for name, line in (("offer", {"type": "control_response", "response": offer}), ("init", init)):
+        stand_in.with_name(f"{stand_in.name}.{name}").write_text(json.dumps(line) + "\n", "utf-8")
 
 
 def live(server: Server) -> None:
