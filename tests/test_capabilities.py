@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from opcode_htmx.claude import stream
 from opcode_htmx.claude.capabilities import Command, Model, commands_of, models_of
 from opcode_htmx.demo.messages_api import MessagesApi, Scene, Text
+from opcode_htmx.runs.state import RunState
 
 from .supervision import Room, idle, until
 from .support import Sandbox
@@ -68,3 +71,25 @@ def test_a_run_of_the_real_cli_knows_its_models_commands_and_mode(room: Room) ->
     assert "compact" in run.state.slash_commands
     room.restart()
     assert room.supervisor.get(run.id).state.models == run.state.models
+
+
+def test_what_every_run_tells_at_length_is_kept_once(room: Room) -> None:
+    run = idle(room.prompt("Hello"))
+    output = run.folder.output.read_bytes().splitlines()
+    assert len(b"".join(output)) > 10_000
+
+    def fold() -> RunState:
+        state = RunState()
+        for line in output:
+            state.apply_output(stream.parse(line))
+        return state
+
+    first = fold()
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    others = [fold() for _ in range(20)]
+    after, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert all(other.models and other.models is first.models for other in others)
+    assert all(other.commands and other.commands is first.commands for other in others)
+    assert after - before < 20 * 3_000
