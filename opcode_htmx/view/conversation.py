@@ -85,6 +85,8 @@ class Conversation:
     """Notified when there may be more to see."""
     gone: bool = False
     """Whether its files were taken away: who looks at it has to ask anew."""
+    size: int = 0
+    """Bytes of the lines that were folded, as a measure of the memory that it takes."""
     _segments: dict[int, Segment] = field(default_factory=dict)
     _folding: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(1))
 
@@ -225,6 +227,7 @@ class Conversation:
                 segment.transcript.feed(message, line.end)
                 pace.step()  # whoever looks meanwhile must not think that it has the whole line
             segment.whole = line.end
+            self.size += len(line.data)
 
     def _ordered(self) -> list[Segment]:
         return [self._segments[number] for number in sorted(self._segments)]

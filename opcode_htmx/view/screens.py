@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from jinja2 import Environment
 from markupsafe import Markup
@@ -22,9 +23,11 @@ from .options import Chooser, OptionsParts
 
 KEPT = 32
 """Conversations kept in memory; one that is put out is folded anew when it is asked for."""
+KEPT_BYTES = 64_000_000
+"""Of lines that were folded for them; in memory they take about twice as much."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Screen:
     """A conversation, and how it is rendered."""
 
@@ -82,22 +85,34 @@ class Screens:
         self._options = OptionsParts(environment, chooser)
         self._drafts = drafts
         self._kept: OrderedDict[tuple[str, str], Screen] = OrderedDict()
+        """Those that were asked for last, in that order."""
+        self._known: WeakValueDictionary[tuple[str, str], Screen] = WeakValueDictionary()
+        """Those and, beyond them, what somebody is still looking at."""
 
     def get(self, session_id: str, project_path: str, address: str) -> Screen:
         """The screen of a session whose page is at the URL path `address`."""
         key = session_id, address
-        screen = self._kept.pop(key, None) or self._make(session_id, project_path, address)
-        self._kept[key] = screen
-        if len(self._kept) > KEPT:
-            self._kept.popitem(last=False)
+        screen = self._known.get(key) or self._make(session_id, project_path, address)
+        self._known[key] = self._kept[key] = screen
+        self._kept.move_to_end(key)
+        self._put_out()
         return screen
+
+    def _put_out(self) -> None:
+        """Keep as much as there is room for. Who looks at one that is put out has it still."""
+        size = sum(screen.conversation.size for screen in self._kept.values())
+        while len(self._kept) > 1 and (len(self._kept) > KEPT or size > KEPT_BYTES):
+            _, oldest = self._kept.popitem(last=False)
+            size -= oldest.conversation.size
 
     def forget(self, session_id: str) -> None:
         """Fold the session anew when it is asked for again: its files are gone or others."""
-        for key in [key for key in self._kept if key[0] == session_id]:
-            conversation = self._kept.pop(key).conversation
-            conversation.gone = True
-            conversation.changed.notify()
+        for key, screen in list(self._known.items()):
+            if key[0] == session_id:
+                self._kept.pop(key, None)
+                del self._known[key]
+                screen.conversation.gone = True
+                screen.conversation.changed.notify()
 
     def _make(self, session_id: str, project_path: str, address: str) -> Screen:
         conversation = Conversation(
