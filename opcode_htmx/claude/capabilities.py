@@ -1,15 +1,19 @@
 """What Claude says that it can do: its models and commands, from its answer to `initialize`.
 
-Pure: the answer in, values out. What is not as expected is left out, never an error.
+The answer in, values out. What is not as expected is left out, never an error. Most runs tell the
+same long lists and are kept for long: lists that are equal are one and the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import lru_cache
+from typing import NamedTuple, TypeVar, cast
 
 from .messages import Json
+
+T = TypeVar("T", bound=Hashable)
 
 DEFAULT_MODEL = "default"
 """The entry of Claude's list that means "whatever is the default"."""
@@ -35,7 +39,7 @@ class Command(NamedTuple):
 
 
 def models_of(answer: Json) -> tuple[Model, ...]:
-    return tuple(
+    models = (
         Model(
             value=value,
             resolved=_str(each.get("resolvedModel")),
@@ -46,14 +50,26 @@ def models_of(answer: Json) -> tuple[Model, ...]:
         for each in _dicts(answer.get("models"))
         if (value := _str(each.get("value")))
     )
+    return once(tuple(models))
 
 
 def commands_of(answer: Json) -> tuple[Command, ...]:
-    return tuple(
+    commands = (
         Command(name, _str(each.get("description")), _str(each.get("argumentHint")))
         for each in _dicts(answer.get("commands"))
         if (name := _str(each.get("name")))
     )
+    return once(tuple(commands))
+
+
+def once(told: T) -> T:
+    """What equals `told` and was told before, if it is known still."""
+    return cast("T", _first(told))
+
+
+@lru_cache(maxsize=64)
+def _first(told: Hashable) -> Hashable:
+    return told
 
 
 def _dicts(value: object) -> Iterator[Json]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 
 from . import json_lines
+from .capabilities import once
 from .contents import content_of, contents_of
 from .messages import (
     Assistant,
@@ -126,7 +127,7 @@ def _init(raw: Json) -> Init:
         cwd=as_str(raw.get("cwd")),
         model=as_str(raw.get("model")),
         permission_mode=as_str(raw.get("permissionMode")),
-        slash_commands=tuple(as_str(name) for name in as_list(raw.get("slash_commands"))),
+        slash_commands=once(tuple(map(as_str, as_list(raw.get("slash_commands"))))),
     )
 
 

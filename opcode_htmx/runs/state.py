@@ -7,10 +7,7 @@ server or in the next one.
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TypeVar, cast
 
 from ..claude import capabilities
 from ..claude.messages import (
@@ -34,8 +31,6 @@ from ..claude.messages import (
 )
 from ..claude.outgoing import INITIALIZE_ID, OURS
 from .phases import Event, Phase, after
-
-T = TypeVar("T", bound=Hashable)
 
 _OUTPUT = ("<local-command-stdout>", "<local-command-stderr>")
 """How Claude begins what it reports by itself, such as a change of the model."""
@@ -62,16 +57,6 @@ def words_of(prompt: User) -> str:
 def images_in(prompt: User) -> list[ImageContent]:
     """The images of a prompt."""
     return [part for part in prompt.content if isinstance(part, ImageContent)]
-
-
-@lru_cache(maxsize=64)
-def _first(told: Hashable) -> Hashable:
-    return told
-
-
-def _once(told: T) -> T:
-    """What equals `told` and is there already: most runs tell the same long lists."""
-    return cast("T", _first(told))
 
 
 class RunState:
@@ -161,7 +146,7 @@ class RunState:
             if request_id != INITIALIZE_ID:
                 self._requests[request_id] = message.raw["request"]
                 self._recount()
-            self._settle(request_id)
+                self._settle(request_id)
         elif isinstance(message, PromptState):  # a note of ours, see outgoing
             if message.state == "undelivered" and message.prompt_id in self.sent:
                 del self.sent[message.prompt_id]
@@ -178,7 +163,7 @@ class RunState:
                 self.session_id = message.session_id or self.session_id
                 self.model = message.model
                 self.permission_mode = message.permission_mode or self.permission_mode
-                self.slash_commands = _once(message.slash_commands)
+                self.slash_commands = message.slash_commands
                 self._goes_on()
             case User(is_replay=True) if message.uuid not in self.sent and _is_report(message):
                 pass
@@ -259,8 +244,8 @@ class RunState:
         """What Claude tells about itself in every run; the answer is long and is not kept."""
         if message.ok:
             told = message.response
-            self.models = _once(capabilities.models_of(told))
-            self.commands = _once(capabilities.commands_of(told))
+            self.models = capabilities.models_of(told)
+            self.commands = capabilities.commands_of(told)
             mode = str(told.get("current_permission_mode") or "")
             self.permission_mode = self.permission_mode or mode
 
