@@ -7,15 +7,14 @@ what a page shows can be compared as lists of words. See `generated_sessions` fo
 from __future__ import annotations
 
 import itertools
-import json
 import random
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from opcode_htmx.demo.messages_api import Request, Scene, Text, ToolUse, Turn
+from opcode_htmx.demo.script import Step as ScriptStep
 
 PHONE, DESK, LAPTOP = "phone", "desk", "laptop"
 
@@ -94,8 +93,13 @@ class Compact(Step):
     """`/compact`."""
 
 
+@dataclass(frozen=True)
 class Clear(Step):
-    """`/clear`."""
+    """`/clear`: the process goes on in a new session, whose id is Claude's choice.
+
+    follow: whether processes that start later resume the new session, or the old one."""
+
+    follow: bool = False
 
 
 class Fork(Step):
@@ -124,7 +128,7 @@ def generate(seed: int, length: int = 8) -> Plan:
 def _step(chance: random.Random, plan: Sequence[Step]) -> Step:
     driver = chance.choices((PHONE, DESK, LAPTOP), (6, 2, 1))[0]
     simple: list[type[Step]] = [Prompt, Tool, ParallelTools, Interrupt, InterruptTool]
-    rare: list[type[Step]] = [BackgroundBash, Compact, Restart, Kill, Clear, Fork]
+    rare: list[type[Step]] = [BackgroundBash, Compact, Restart, Kill, Fork]
     match chance.choices(("simple", "desk", "agent", "rewind", "rare"), (8, 3, 2, 3, 3))[0]:
         case "desk":
             return Desk()
@@ -132,6 +136,10 @@ def _step(chance: random.Random, plan: Sequence[Step]) -> Step:
             return Agent(driver, chance.random() < 0.5)
         case "rewind" if targets := rewindable(plan, driver):
             return Rewind(driver, chance.choice(targets))
+        case "rare" if chance.random() < 0.2:
+            return Clear(driver, chance.random() < 0.5)
+        case "rare" if chance.random() < 0.2:
+            return Torn(driver, chance.randrange(1, 4000))
         case "rare":
             return chance.choice(rare)(driver)
         case _:
@@ -166,8 +174,8 @@ class Script:
     plan: Plan
     never: threading.Event = field(default_factory=threading.Event)
     """What interrupted answers wait for."""
-    _fig: Iterator[int] = field(default_factory=itertools.count)
-    _date: Iterator[int] = field(default_factory=itertools.count)
+    _figs: Iterator[int] = field(default_factory=itertools.count)
+    _dates: Iterator[int] = field(default_factory=itertools.count)
 
     def prompt(self, index: int) -> str:
         return f"KIWI{index} as {type(self.plan[index]).__name__}"
@@ -175,19 +183,24 @@ class Script:
     def scenes(self) -> tuple[Scene, ...]:
         return (Scene("any", lambda _: True, self._turns),)
 
-    def _turns(self, request: Request) -> Sequence[Turn]:
+    def _turns(self, request: Request) -> Sequence[ScriptStep]:
         kiwi = re.match(r"KIWI([0-9]+)\b", request.prompt)
         pear = re.match(r"PEAR([0-9]+)\b", request.prompt)
         if kiwi:
-            return self._answer(int(kiwi[1]))
+            # what the CLI itself says, that a task has ended, counts as a step behind the prompt
+            answers = [*self._answer(int(kiwi[1]))]
+            return [*answers, *[self._fig] * (request.step + 1 - len(answers))]
         if pear:
             number = pear[1]
             return [(_bash(f"echo LIME{number} of the agent"),), (Text(f"LIME{number} is found."),)]
         if request.prompt.startswith("PROBE"):
             return [(Text("Probed."),)]
         if "summary" in request.prompt and "task-notification" not in request.prompt:
-            return [(Text(f"<summary>DATE{next(self._date)} happened.</summary>"),)]
-        return [(Text(f"FIG{next(self._fig)}, I see."),)] * (request.step + 1)
+            return [(Text(f"<summary>DATE{next(self._dates)} happened.</summary>"),)]
+        return [self._fig] * (request.step + 1)
+
+    def _fig(self, _: Request) -> Turn:
+        return (Text(f"FIG{next(self._figs)}, I see."),)
 
     def _answer(self, index: int) -> Sequence[Turn]:
         done = (Text(f"PLUM{index} is the answer."),)
@@ -223,6 +236,18 @@ def spoken(words: Sequence[str]) -> tuple[str, ...]:
     return tuple(word for word in words if word.startswith(SPOKEN))
 
 
-def words_of(messages: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    """The words in messages, in order; each once, where it stands first."""
-    return tuple(dict.fromkeys(WORD.findall(json.dumps(list(messages), ensure_ascii=False))))
+def words_of(value: object) -> tuple[str, ...]:
+    """The words in the strings of a JSON value, in order; each once, where it stands first."""
+    return tuple(dict.fromkeys(word for text in _strings(value) for word in WORD.findall(text)))
+
+
+def _strings(value: object) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case dict():
+            for each in value.values():
+                yield from _strings(each)
+        case list():
+            for each in value:
+                yield from _strings(each)

@@ -31,10 +31,15 @@ TIMEOUT = 40.0
 @dataclass(frozen=True)
 class Run:
     """One process of the CLI. `sent` and `stdout` are its lines; the sizes are those of the history
-    file of its session, in bytes, when it started and when it had ended."""
+    file of `session_id`, in bytes, when it started and when it had ended.
+
+    session_id: the session that its argv names. session_ids: all in which it was; `/clear` begins
+    another one.
+    """
 
     driver: str
     session_id: str
+    session_ids: frozenset[str]
     argv: tuple[str, ...]
     sent: tuple[bytes, ...] = field(repr=False)
     stdout: bytes = field(repr=False)
@@ -77,8 +82,10 @@ class Session:
 
 @dataclass(frozen=True)
 class Capture:
-    """What came of a plan. `prompts` are the uuids of the prompts by their words (KIWI17); `refused`
-    are the steps that the CLI refused, with its reason; `folder` holds the sandbox as it was left.
+    """What came of a plan.
+
+    prompts: the uuids of the prompts by their words (KIWI17). refused: the steps that the CLI
+    refused, with its reason. sandbox: its folders, as the CLI left them.
     """
 
     plan: Plan
@@ -87,11 +94,13 @@ class Capture:
     refused: Mapping[int, str]
     sessions: tuple[Session, ...]
     """In the order in which they began."""
+    last_id: str
+    """The session that a process which starts now would resume."""
 
     @property
     def session(self) -> Session:
         """The one in which the plan ended."""
-        return self.sessions[-1]
+        return next(each for each in self.sessions if each.id == self.last_id)
 
 
 def spoken_in(lines: bytes) -> tuple[str, ...]:
@@ -105,9 +114,9 @@ def spoken_in(lines: bytes) -> tuple[str, ...]:
         message = raw.get("message")
         prompt = (raw.get("attachment") or {}).get("prompt")
         if raw["type"] in ("user", "assistant") and isinstance(message, dict):
-            found += plans.words_of([{"content": message.get("content")}])
+            found += plans.words_of(message.get("content"))
         elif prompt:
-            found += plans.words_of([{"content": prompt}])
+            found += plans.words_of(prompt)
     return tuple(dict.fromkeys(plans.spoken(found)))
 
 
@@ -129,8 +138,8 @@ def play(binary: Path, plan: Plan, folder: Path) -> Capture:
             for index, step in enumerate(plan):
                 stage.play(index, step)
             stage.end_all()
-            sessions = tuple(stage.session(each) for each in stage.session_ids if stage.file(each))
-            return Capture(plan, sandbox, stage.prompts, stage.refused, sessions)
+            sessions = tuple(map(stage.session, stage.found_ids()))
+            return Capture(plan, sandbox, stage.prompts, stage.refused, sessions, stage.session_id)
         finally:
             script.never.set()
             stage.kill_all()
@@ -147,6 +156,7 @@ class Driver:
         self.lines: list[bytes] = []
         self.messages: list[dict[str, Any]] = []
         self.history_start = 0
+        self.last_prompt = ""
         self._lock = threading.Lock()
         self._process = subprocess.Popen(
             argv,
@@ -177,16 +187,22 @@ class Driver:
     def answer(self, request_id: str) -> dict[str, Any]:
         """The answer to one of our own requests."""
 
-        def found() -> dict[str, Any] | None:
+        def found() -> dict[str, Any]:
             for message in list(self.messages):
                 response = message.get("response") or {}
                 if message["type"] == "control_response" and (
                     response.get("request_id") == request_id
                 ):
                     return dict(response)
-            return None
+            return {}
 
         return until(found, f"{self.name}: the answer to {request_id}", TIMEOUT)
+
+    @property
+    def sessions(self) -> list[str]:
+        """The ids of the sessions in which it was, oldest first."""
+        ids = [str(each["session_id"]) for each in list(self.messages) if each.get("session_id")]
+        return list(dict.fromkeys(ids))
 
     @property
     def is_quiet(self) -> bool:
@@ -239,15 +255,16 @@ class _Stage:
 
     def __init__(self, binary: Path, sandbox: Sandbox, api: MessagesApi, script: Script) -> None:
         self.binary, self.sandbox, self.api, self.script = binary, sandbox, api, script
-        self.session_ids = [str(uuid.uuid4())]
+        self.session_id = str(uuid.uuid4())
         self.prompts: dict[str, str] = {}
         self.refused: dict[int, str] = {}
         self.drivers: dict[str, Driver] = {}
         self.runs: list[Run] = []
 
-    @property
-    def session_id(self) -> str:
-        return self.session_ids[-1]
+    def found_ids(self) -> list[str]:
+        """All sessions that the CLI noted, by the time of their first line."""
+        found = (self.sandbox.config_dir / "projects").glob("*/*.jsonl")
+        return [path.stem for path in sorted(found, key=_first_time)]
 
     def file(self, session_id: str) -> Path | None:
         return history.find(self.sandbox.config_dir, session_id)
@@ -266,8 +283,12 @@ class _Stage:
                 self._tear(size)
             case plans.Rewind(to=to):
                 self._rewind(index, step.driver, to)
-            case plans.Compact() | plans.Clear():
-                self._command(index, step)
+            case plans.Compact():
+                self._command(index, step.driver, "/compact")
+            case plans.Clear(follow=follow):
+                self._command(index, step.driver, "/clear")
+                if follow:
+                    self.session_id = self.drivers[step.driver].sessions[-1]
             case plans.Fork():
                 self._fork(index)
             case plans.Interrupt() | plans.InterruptTool() | plans.Kill():
@@ -283,15 +304,17 @@ class _Stage:
         self._prompt(index, driver)
         driver.wait("result", results + 1)
         until(lambda: driver.is_quiet or driver.ended, f"{driver.name} is quiet", TIMEOUT)
+        self._flushed(driver)
 
     def _prompt(self, index: int, driver: Driver) -> None:
         prompt_id = self.prompts[f"KIWI{index}"] = str(uuid.uuid4())
         driver.send(outgoing.prompt_line(prompt_id, self.script.prompt(index)))
+        driver.last_prompt = prompt_id
 
-    def _command(self, index: int, step: Step) -> None:
-        driver = self.driver(step.driver)
+    def _command(self, index: int, name: str, text: str) -> None:
+        driver = self.driver(name)
         results = driver.count("result")
-        driver.send(outgoing.prompt_line(str(uuid.uuid4()), f"/{type(step).__name__.lower()}"))
+        driver.send(outgoing.prompt_line(str(uuid.uuid4()), text))
         driver.wait("result", results + 1)
         last = [each for each in driver.messages if each["type"] == "result"][-1]
         if last.get("is_error"):
@@ -299,10 +322,12 @@ class _Stage:
 
     def _rewind(self, index: int, name: str, to: int) -> None:
         driver, request_id = self.driver(name), f"rewind-{index}"
-        target = self.prompts[f"KIWI{to}"]
-        driver.send(
-            outgoing.control_line(request_id, "rewind_conversation", target_message_uuid=target)
-        )
+        # without the second id, the CLI refuses to cut more than its newest prompt: "stale target"
+        uuids = {
+            "target_message_uuid": self.prompts[f"KIWI{to}"],
+            "last_seen_user_message_uuid": driver.last_prompt,
+        }
+        driver.send(outgoing.control_line(request_id, "rewind_conversation", **uuids))
         answer = driver.answer(request_id)
         if not (answer.get("response") or {}).get("rewound"):
             self.refused[index] = json.dumps(answer)
@@ -321,12 +346,20 @@ class _Stage:
         else:
             driver.send(outgoing.control_line(f"interrupt-{index}", "interrupt"))
             driver.wait("result", results + 1)
+            self._flushed(driver)
+
+    def _flushed(self, driver: Driver) -> None:
+        """The CLI writes its file a little later; another process shall find all of it."""
+        path = self.file(driver.sessions[-1])
+        said = [each for each in driver.messages if each["type"] == "assistant"]
+        if path and said and said[-1].get("uuid"):
+            uuid_ = str(said[-1]["uuid"]).encode()
+            until(lambda: uuid_ in path.read_bytes(), f"{driver.name} has noted it", TIMEOUT)
 
     def _fork(self, index: int) -> None:
-        old, new = self.session_id, str(uuid.uuid4())
+        old, self.session_id = self.session_id, str(uuid.uuid4())
         self.end_all()
-        self.session_ids.append(new)
-        argv = command.build(self.binary, new, resume=False)
+        argv = command.build(self.binary, self.session_id, resume=False)
         self._launch(plans.PHONE, (*argv, "--resume", old, "--fork-session"))
         self._turn(index, self.drivers[plans.PHONE])
 
@@ -362,6 +395,7 @@ class _Stage:
             Run(
                 name,
                 session_id,
+                frozenset({session_id, *driver.sessions}),
                 driver.argv,
                 tuple(driver.sent),
                 b"".join(driver.lines),
@@ -390,7 +424,7 @@ class _Stage:
             path,
             path.read_bytes(),
             {each.name: each.read_bytes() for each in beside if each.is_file()},
-            tuple(run for run in self.runs if run.session_id == session_id),
+            tuple(run for run in self.runs if session_id in run.session_ids),
             None if sent is None else plans.spoken(sent),
             sent or (),
         )
@@ -424,3 +458,11 @@ def _session_id(driver: Driver) -> str:
         if value := command.option(driver.argv, option):
             return value
     raise AssertionError(driver.argv)
+
+
+def _first_time(path: Path) -> str:
+    for line in path.read_bytes().splitlines():
+        read = json_lines.read(line)
+        if read and isinstance(time := read.content.get("timestamp"), str):
+            return time
+    return ""
