@@ -86,7 +86,13 @@ def parse(html: str) -> Node:
 
 def apply(page: Node, fragments: str) -> None:
     """Do to the page what htmx does with these fragments."""
-    for element in parse(fragments).elements:
+    elements = parse(fragments).elements
+    for element in elements:
+        if element.attributes.get("hx-swap-oob") == "delete":
+            _remove(page, element.id)
+    for element in elements:
+        if element.attributes.get("hx-swap-oob") == "delete":
+            continue
         if element.tag == "hx-upsert":
             target = page.find((element.attributes["hx-target"] or "").removeprefix("#"))
             assert target is not None, element.attributes
@@ -111,6 +117,14 @@ def _upsert(page: Node, target: Node, new: Node) -> None:
             target.children.insert(position, new)
             return
     target.children.append(new)
+
+
+def _remove(page: Node, id_: str) -> None:
+    for node in page.walk():
+        for child in node.elements:
+            if child.id == id_:
+                node.children.remove(child)
+                return
 
 
 def _replace(page: Node, new: Node) -> bool:

@@ -261,13 +261,13 @@ def test_a_page_that_slept_meanwhile_gets_all_there_is(room: Room) -> None:
     seen = conversation(room, session)
     seen.refresh()
     old = seen.cursor
-    assert old.segment == 3
+    assert old.run == 3
     for run in (first, second):
         note(room, room.supervisor.get(run.id))
     assert collector(room).collect() == 2
     fresh = conversation(room, session)
     fresh.refresh()
-    assert fresh.cursor < old
+    assert fresh.cursor.run < old.run
     told = [change.block.id for change in fresh.changes_since(old)]
     assert told == [change.block.id for change in fresh.changes_since(Cursor())]
     assert told

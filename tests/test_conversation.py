@@ -16,7 +16,7 @@ from opcode_htmx.runs.notify import Broadcast
 from opcode_htmx.runs.record import Outcome, RunRecord
 from opcode_htmx.runs.run import Run
 from opcode_htmx.runs.tail import CHUNK
-from opcode_htmx.view import conversation as conversation_module
+from opcode_htmx.view import history_part
 from opcode_htmx.view.blocks import Block, TextBlock, ToolBlock
 from opcode_htmx.view.conversation import Conversation, Cursor
 from opcode_htmx.view.fragments import Fragments, dom_id
@@ -414,7 +414,7 @@ def test_who_looks_in_the_middle_of_a_line_is_told_the_rest_of_it(
         def step(self) -> None:
             seen.append((conversation.cursor, said()))
 
-    monkeypatch.setattr(conversation_module, "Pace", Looking)
+    monkeypatch.setattr(history_part, "Pace", Looking)
     conversation.refresh()
     assert {number for _, number in seen} == {0, 1, 2, 3}
     for cursor, number in seen:
@@ -436,10 +436,12 @@ def test_who_looks_in_the_middle_of_a_line_is_told_the_rest_of_it(
         "-1:2",
         "1:-2",
         "1.5:2",
-        "1:2:3",
-        " 1:2",
-        "1:2\n",
-        "٣:٤",
+        "1:2",
+        "1:2:3:",
+        "1:2:3:x",
+        " 1:2:3",
+        "1:2:3\n",
+        "٣:٤:٥",
         "9" * 99,
     ],
 )
@@ -448,8 +450,10 @@ def test_a_cursor_that_is_none_means_the_beginning(text: str) -> None:
 
 
 def test_a_cursor_comes_back_from_its_text() -> None:
-    assert Cursor.parse(str(Cursor(3, 12345))) == Cursor(3, 12345)
-    assert Cursor.parse("999999:999999999999999") == Cursor(999999, 999999999999999)
+    for cursor in (Cursor(3, 12345, 67), Cursor(3, 12345, 67, ("a1", "b2"))):
+        assert Cursor.parse(str(cursor)) == cursor
+    most = 999_999_999_999_999
+    assert Cursor.parse(f"999999:{most}:{most}") == Cursor(999_999, most, most)
 
 
 def stages(session: Session) -> list[Callable[[], object]]:
@@ -511,7 +515,7 @@ def test_a_cursor_behind_everything_lacks_nothing(session: Session) -> None:
     session.note(*turn("one"))
     conversation = session.conversation()
     conversation.refresh()
-    assert conversation.changes_since(Cursor(0, 10**12)) == []
+    assert conversation.changes_since(conversation.cursor) == []
 
 
 def test_a_cursor_in_a_run_that_was_cleared_away_lacks_everything(session: Session) -> None:

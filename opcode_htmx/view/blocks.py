@@ -47,8 +47,11 @@ class Block:
     order: str
     born: int
     revision: int
+    row: str = ""
+    """The uuid of the line that it comes from; empty where that has none."""
     parent: str | None = None
-    """The id of the tool block whose subagent this block belongs to."""
+    """The id of the block in which it stands: the tool that its subagent was called by, or the
+    branch that was left."""
     children: list[Block] = field(default_factory=list)
     changes: int = 0
     """How often it has changed: one line may tell of several things, with a look in between."""
@@ -163,6 +166,21 @@ class SummaryBlock(Block):
     total_cost_usd: float | None
     input_tokens: int
     output_tokens: int
+
+
+@dataclass(slots=True, kw_only=True)
+class BranchBlock(Block):
+    """What Claude does not go on from: taken back by a rewind or an edit, or said elsewhere."""
+
+    kind: ClassVar[str] = "branch"
+    is_foreign: bool = False
+    """Whether it was said elsewhere, while a run of ours was alive."""
+
+    @property
+    def words(self) -> str:
+        """The words that it begins with, as a line; empty if it holds no prompt."""
+        prompts = (child.text for child in self.children if isinstance(child, PromptBlock))
+        return " ".join(next(prompts, "")[:200].split())
 
 
 @dataclass(slots=True, kw_only=True)

@@ -1,8 +1,8 @@
 """A session as a page shows it: Claude's history and our runs in one order, kept up to date.
 
-The stretches of history that lie between the runs, and the runs themselves, are segments with a
-transcript each. A cursor names a segment and a revision in it; it means the same to every server
-that reads the files.
+A run's part comes from its stdout, everything else from Claude's history file; the branches that
+Claude does not go on from are folded. A cursor says how far a viewer has come in both; it means
+the same to every server that reads the files.
 """
 
 from __future__ import annotations
@@ -15,62 +15,58 @@ from pathlib import Path
 
 from gevent.lock import BoundedSemaphore
 
-from ..claude import stream
-from ..claude.messages import Message
-from ..claude.subagents import Subagents
-from ..hub import Pace
 from ..runs.notify import Broadcast
 from ..runs.phases import Phase
-from ..runs.record import Outcome
 from ..runs.run import Run
-from ..runs.tail import Line, LineReader
-from .aside import error_lines
 from .blocks import Block
+from .branches import Branches, branch_id
+from .history_part import HistoryPart, Stretch
 from .progress import Progress
+from .run_part import RunPart
+from .shelf import position
 from .todos import Todo, todo_list
 from .transcript import Transcript
 
-_CURSOR = re.compile(r"([0-9]{1,6}):([0-9]{1,15})")
+_CURSOR = re.compile(r"([0-9]{1,6}):([0-9]{1,15}):([0-9]{1,15})(?::([0-9a-f-]{1,600}))?")
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Cursor:
-    """What a viewer has: everything up to `revision` of the segment with this number."""
+    """What a viewer has: the newest run up to `revision`, and the history file up to `history`.
 
-    segment: int = 0
+    Both are byte offsets. `left` names the branches that the page has folded.
+    """
+
+    run: int = 0
+    """The number of the run; 0 where there is none."""
     revision: int = 0
+    history: int = 0
+    left: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> Cursor:
         """The cursor that `text` holds; the very beginning if it holds none."""
         match = _CURSOR.fullmatch(text)
-        return cls(int(match[1]), int(match[2])) if match else cls()
+        if match is None:
+            return cls()
+        left = match[4].split("-") if match[4] else ()
+        return cls(int(match[1]), int(match[2]), int(match[3]), tuple(left))
 
     def __str__(self) -> str:
-        return f"{self.segment}:{self.revision}"
-
-
-@dataclass(slots=True)
-class Segment:
-    """A run (odd numbers) or the history in front of it (even numbers)."""
-
-    number: int
-    reader: LineReader
-    transcript: Transcript
-    run: Run | None = None
-    subagents: Subagents | None = None
-    """What stands beside a stretch of history; a run's own output tells of its subagents."""
-    whole: int = 0
-    """The revision up to which everything has been folded: in the middle of a line, that before."""
-    closed: bool = False
+        left = f":{'-'.join(self.left)}" if self.left else ""
+        return f"{self.run}:{self.revision}:{self.history}{left}"
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A block that differs from what a viewer has, and since which revision of its segment."""
+    """A block that differs from what a viewer has, and since which revision of its transcript.
+
+    `moves` are the ids of blocks whose elements stand elsewhere on the page and give way to this.
+    """
 
     block: Block
     since: int
+    moves: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, weakref_slot=True, eq=False)
@@ -87,7 +83,14 @@ class Conversation:
     """Whether its files were taken away: who looks at it has to ask anew."""
     size: int = 0
     """Bytes of the lines that were folded, as a measure of the memory that it takes."""
-    _segments: dict[int, Segment] = field(default_factory=dict)
+    is_behind: bool = False
+    """Whether the session went on elsewhere, and the Claude that runs does not know of it."""
+    _parts: dict[int, RunPart] = field(default_factory=dict)
+    """The runs' parts by their numbers, which are odd: 1 for the first run."""
+    _history: HistoryPart | None = None
+    _branches: Branches = field(default_factory=Branches)
+    _arranged: tuple[int, str, int] = (0, "", 0)
+    """What the branches were arranged for."""
     _folding: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(1))
 
     @property
@@ -98,165 +101,172 @@ class Conversation:
 
     @property
     def cursor(self) -> Cursor:
-        if not self._segments:
-            return Cursor()
-        newest = self._segments[max(self._segments)]
-        return Cursor(newest.number, newest.whole)
+        newest = self._newest
+        return Cursor(
+            newest.number if newest else 0,
+            newest.whole if newest else 0,
+            self._history.whole if self._history else 0,
+            self._branches.names,
+        )
 
     @property
     def current(self) -> Block | None:
         """What goes on in the newest run."""
-        newest = self._segments[max(self._segments)] if self._segments else None
-        return newest.transcript.current if newest and newest.run else None
+        newest = self._newest
+        if newest is None or (self._history and self._history.place > newest.number):
+            return None
+        return newest.transcript.current
 
     @property
     def progress(self) -> Progress:
         progress = Progress()
-        for segment in self._ordered():
-            progress = segment.transcript.progress.over(progress)
+        for transcript in self._by_age():
+            progress = transcript.progress.over(progress)
         return progress
 
     def blocks(self) -> Iterator[Block]:
         """The blocks of the top level, in order."""
-        for segment in self._ordered():
-            yield from segment.transcript.blocks
+        transcripts = self._transcripts()
+        top = [each for transcript in transcripts for each in transcript.blocks if not each.parent]
+        if len(transcripts) > 1 or self._branches.blocks:
+            top = sorted([*top, *self._branches.blocks], key=position)
+        yield from top
 
     def block(self, block_id: str) -> Block | None:
-        found = (segment.transcript.get(block_id) for segment in self._ordered())
-        return next(filter(None, found), None)
-
-    def changes_since(self, cursor: Cursor) -> list[Change]:
-        """What a viewer at `cursor` lacks, in order of appearance."""
-        if cursor.segment > self.cursor.segment:  # runs were cleared away since: it is asked anew
-            cursor = Cursor()
-        return [
-            Change(block, since)
-            for segment in self._ordered()
-            if segment.number >= cursor.segment
-            for since in [cursor.revision if segment.number == cursor.segment else 0]
-            for block in segment.transcript.changed_since(since)
-        ]
+        found = (transcript.get(block_id) for transcript in self._transcripts())
+        return next(filter(None, found), None) or self._branches.get(block_id)
 
     def todos(self) -> tuple[Todo, ...]:
         """What Claude has noted that it has to do, as it stands now."""
-        return todo_list(
-            event for segment in self._ordered() for event in segment.transcript.todo_events
-        )
+        transcripts = self._transcripts()
+        events = [e for transcript in transcripts for e in transcript.todo_events if not e.parent]
+        return todo_list(sorted(events, key=position))
+
+    # --- what a viewer lacks ----------------------------------------------------------------
+
+    def changes_since(self, cursor: Cursor) -> list[Change]:
+        """What a viewer at `cursor` lacks, in order of appearance."""
+        here = self.cursor
+        if cursor.run > here.run or cursor.history > here.history:
+            cursor = Cursor(left=cursor.left)  # runs were cleared away, or the file is another one
+        changes = []
+        for number, part in self._parts.items():
+            if number >= cursor.run:
+                since = cursor.revision if number == cursor.run else 0
+                changes += _changes(part.transcript, since)
+        if self._history:
+            changes += _changes(self._history.transcript, cursor.history)
+        changes.sort(key=lambda change: position(change.block))
+        return [*self._moved_since(cursor), *changes]
+
+    def _moved_since(self, cursor: Cursor) -> Iterator[Change]:
+        """The branches that were folded or unfolded since, with all that is in them."""
+        for branch in self._branches.folded_since(cursor.left):
+            yield Change(branch, -1, tuple(block.id for block in branch.children))
+        if self._history is None:
+            return
+        lineage = self._history.lineage
+        for root in self._branches.unfolded_since(cursor.left, lineage):
+            rows, moves = lineage.branch(root), (branch_id(root),)
+            for block in self.blocks():
+                if block.row in rows:
+                    yield Change(block, -1, moves)
+                    moves = ()
+
+    # --- reading ----------------------------------------------------------------------------
 
     def refresh(self) -> None:
         """Fold what has been written since; gives way to other greenlets where it is much."""
         with self._folding:
-            runs = list(self.runs())
-            for run in runs[:-1]:
-                run.look()  # another worker may have ended it: what comes behind is read after it
-            for index, run in enumerate(runs):
-                before = runs[index - 1].record.end if index else None
-                if before or not index:
-                    start = before.history_end if before else 0
-                    waits = run.phase is Phase.QUEUED  # the history may grow before it begins
-                    self._read_history(
-                        2 * index, start, None if waits else run.record.history_start
-                    )
-                self._read_run(2 * index + 1, run)
-            end = runs[-1].record.end if runs else None
-            if not runs or end:
-                self._read_history(2 * len(runs), end.history_end if end else 0, None)
+            stretches: list[Stretch] = []
+            for index, run in enumerate(self.runs()):
+                run.look()  # another worker may have started or ended it
+                if run.phase is not Phase.QUEUED:
+                    self._read_history(stretches, run.record.history_start)
+                    if self._history:
+                        self._history.end_in_front_of(2 * index + 1)
+                    stretches.append(self._read_run(2 * index + 1, run))
+            self._read_history(stretches, None)
+            self._arrange()
 
-    def _read_history(self, number: int, start: int, end: int | None) -> None:
-        if end is not None and start >= end:
-            return
-        segment = self._segments.get(number)
-        if segment is None:
-            path = self.history_file()
-            if path is None or not _holds_more(path, start, end):
+    def _read_run(self, number: int, run: Run) -> Stretch:
+        part = self._parts.get(number)
+        end = run.record.end
+        # A folder that was cleared away: what Claude noted of the run is still there
+        if part is None and (end is None or run.folder.output.exists()):
+            part = self._parts[number] = RunPart.of(run, number, self._taken_before(number))
+        if part is not None:
+            self.size += part.fold()
+        history_end = end.history_end if end else None
+        return Stretch(run.record.history_start, history_end, number, part)
+
+    def _read_history(self, stretches: Sequence[Stretch], limit: int | None) -> None:
+        if self._history is None:
+            path = None if limit == 0 else self.history_file()
+            if path is None:
                 return
-            transcript = Transcript(f"{number}", run_id=None, taken=self._taken_before(number))
-            beside = Subagents(path)
-            segment = Segment(number, LineReader(path, start), transcript, subagents=beside)
-            self._segments[number] = segment
-        if not segment.closed:
-            segment.reader.limit(end)
-            self._fold(segment)
-            if end is not None:
-                segment.closed = True
-                segment.transcript.close()
-                segment.whole = segment.transcript.offset
+            self._history = HistoryPart.of(path, self._taken_before(None))
+        self.size += self._history.fold(stretches, limit)
 
-    def _read_run(self, number: int, run: Run) -> None:
-        if run.phase is Phase.QUEUED:
+    def _arrange(self) -> None:
+        """Fold the branches that Claude does not go on from: the one that runs, or else a next."""
+        history, newest = self._history, self._newest
+        if history is None:
             return
-        segment = self._segments.get(number)
-        if segment is None and run.record.end and not run.folder.output.exists():
-            # The folder was cleared away; what Claude noted of the run is still there
-            self._read_history(number, run.record.history_start, run.record.end.history_end)
-            return
-        if segment is None:
-            fresh = run.record.history_start == 0
-            cost = 0.0 if fresh else None
-            taken = self._taken_before(number)
-            transcript = Transcript(f"{number}", run_id=run.id, cost_before=cost, taken=taken)
-            segment = Segment(number, LineReader(run.folder.output), transcript, run)
-            self._segments[number] = segment
-        if not segment.closed:
-            end = run.record.end
-            self._fold(segment, last=end is not None)
-            if end is not None:
-                segment.closed = True
-                segment.transcript.close(*_last_words(run))
-                segment.whole = segment.transcript.offset
-                # A run that an earlier server saw end has not been folded for its own state yet
-                run.catch_up(last=True)
+        lineage = history.lineage
+        leaf, running = lineage.leaf, newest.tip if newest and newest.run.live else ""
+        self.is_behind = bool(running) and history.is_foreign_above(leaf, running)
+        # As long as the file goes on where it ended, nothing is left that was not left before
+        goes_on = lineage.tip == (running or leaf) and not self.is_behind
+        state = lineage.version, running if self.is_behind else "", 0 if goes_on else len(lineage)
+        if state != self._arranged and (lineage.version or self.is_behind or self._branches.blocks):
+            transcripts = [transcript.blocks for transcript in self._transcripts()]
+            left = lineage.left(running or leaf)
+            self._branches.arrange(left, lineage, transcripts, history.foreign)
+        self._arranged = state
 
-    def _taken_before(self, number: int) -> Callable[[str], bool]:
-        """Whether a block of an earlier segment has an id: Claude may tell a thing again."""
+    # --- the parts --------------------------------------------------------------------------
 
+    @property
+    def _newest(self) -> RunPart | None:
+        """The part of the newest run that has one."""
+        return self._parts[max(self._parts)] if self._parts else None
+
+    def _transcripts(self) -> list[Transcript]:
+        history = [self._history.transcript] if self._history else []
+        return [*history, *(self._parts[number].transcript for number in sorted(self._parts))]
+
+    def _by_age(self) -> list[Transcript]:
+        """The transcripts, the one in which something was said last at the end."""
+        history, *runs = self._transcripts() if self._history else [None, *self._transcripts()]
+        if history is None:
+            return list(filter(None, runs))
+        is_newer = self._newest is None or (
+            self._history is not None and self._history.place > self._newest.number
+        )
+        return [*runs, history] if is_newer else [history, *runs]
+
+    def _taken_before(self, number: int | None) -> Callable[[str], bool]:
+        """Whether a block in front of the run with this number has an id; None: of any run.
+
+        No id stands twice on a page: what is said again in a later part gets an id of its own.
+        """
         here = weakref.ref(self)  # else it would only be found by the garbage collector, later
 
-        def taken(block_id: str) -> bool:
+        def is_taken(block_id: str) -> bool:
             conversation = here()
-            segments = conversation._segments.values() if conversation else ()
-            earlier = (each for each in segments if each.number < number)
-            return any(each.transcript.get(block_id) for each in earlier)
+            if conversation is None:
+                return False
+            if number is not None and (history := conversation._history):
+                known = history.transcript.get(block_id)
+                if known is not None and position(known)[0] < number:
+                    return True
+            parts = conversation._parts.values()
+            earlier = (part for part in parts if number is None or part.number < number)
+            return any(part.transcript.get(block_id) for part in earlier)
 
-        return taken
-
-    def _fold(self, segment: Segment, last: bool = False) -> None:
-        pace = Pace()
-        for line in segment.reader.read(last):
-            for message in _messages(segment, line):
-                segment.transcript.feed(message, line.end)
-                pace.step()  # whoever looks meanwhile must not think that it has the whole line
-            segment.whole = line.end
-            self.size += len(line.data)
-
-    def _ordered(self) -> list[Segment]:
-        return [self._segments[number] for number in sorted(self._segments)]
+        return is_taken
 
 
-def _messages(segment: Segment, line: Line) -> Iterator[Message]:
-    """What a line tells, and in front of it what subagents did whose end it tells."""
-    message = stream.parse(line.data)
-    if segment.subagents:
-        yield from segment.subagents.before(message)
-    yield message
-
-
-def _holds_more(path: Path, start: int, end: int | None) -> bool:
-    try:
-        size = path.stat().st_size
-    except FileNotFoundError:
-        return False
-    return start < (size if end is None else min(size, end))
-
-
-def _last_words(run: Run) -> tuple[str, str]:
-    """What the transcript says about the end of a run: an error, and a notice."""
-    end = run.record.end
-    if end is None:
-        return "", ""
-    stderr = "\n".join(error_lines(run))
-    match end.outcome:
-        case Outcome.COMPLETED | Outcome.CANCELLED:
-            return "", stderr
-        case _:
-            return "\n".join(filter(None, (end.cause, stderr))), ""
+def _changes(transcript: Transcript, since: int) -> list[Change]:
+    return [Change(block, since) for block in transcript.changed_since(since)]

@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from ..hub import Pace
 from . import clock, diff, images, permissions, tools
-from .blocks import Block, TextBlock
+from .blocks import Block, BranchBlock, TextBlock
 from .conversation import Change
 from .markdown import render
 from .questions import questions_of
@@ -120,8 +120,12 @@ class Fragments:
         """Out-of-band fragments that bring a page up to date; empty if it is."""
         upserts: list[tuple[str, list[tuple[str, str, Markup] | Markup]]] = []
         sent: set[str] = set()
+        moved: dict[str, None] = {}
         for change in changes:
             block = change.block
+            moved |= dict.fromkeys(map(dom_id, change.moves))
+            if block.id in sent:
+                continue
             if block.parent in sent:
                 sent.add(block.id)  # came with its parent
                 continue
@@ -133,10 +137,10 @@ class Fragments:
                 ]
                 upserts.append((f"{dom_id(block.id)}-parts", list(parts)))
                 continue
-            sent.add(block.id)
+            sent |= {block.id, *(_ids_inside(block) if isinstance(block, BranchBlock) else ())}
             container = f"{dom_id(block.parent)}-children" if block.parent else "transcript"
             upserts.append((container, [self.block(block)]))
-        return self._call("upserts", upserts)
+        return self._call("upserts", moved, upserts)
 
     def _call(self, macro: str, *arguments: object) -> Markup:
         token = _here.set(self._here)
@@ -145,6 +149,12 @@ class Fragments:
             return html
         finally:
             _here.reset(token)
+
+
+def _ids_inside(block: Block) -> Iterator[str]:
+    for child in block.children:
+        yield child.id
+        yield from _ids_inside(child)
 
 
 def _sent_in_parts(change: Change) -> bool:

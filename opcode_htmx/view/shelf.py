@@ -28,7 +28,10 @@ class Shelf:
         """What is open or runs, by id."""
         self.todo_events: list[Block] = []
         """The prompts and the calls that change Claude's list of what it has to do."""
-        self._segment = segment
+        self.place = segment
+        """Where new blocks stand among those of other transcripts: numbers, joined by dots."""
+        self.row = ""
+        """The uuid of the line that is being folded; empty where it has none."""
         self._taken = taken
         self._by_id: dict[str, Block] = {}
         """By the id that Claude gave: its lines here speak of what is here."""
@@ -56,7 +59,7 @@ class Shelf:
             if block.revision <= revision:
                 break
             changed.append(block)
-        return sorted(changed, key=_position)
+        return sorted(changed, key=position)
 
     def go_to(self, offset: int) -> None:
         """What follows comes from the line that ends at byte `offset`."""
@@ -67,7 +70,7 @@ class Shelf:
     def new(self, type_: type[B], block_id: str, parent: str | None = None, **fields: object) -> B:
         """Add a block behind all others of its container."""
         self._born_in_line += 1
-        order = f"{self._segment}.{self.offset}.{self._born_in_line}"
+        order = f"{self.place}.{self.offset}.{self._born_in_line}"
         named, own = block_id, f"line-{order.replace('.', '-')}"
         if not named or named in self._by_id:
             named = own
@@ -96,6 +99,7 @@ class Shelf:
 
     def touch(self, block: Block) -> None:
         """The block has changed."""
+        block.row = block.row or self.row
         block.revision = self.offset
         block.changes += 1
         self._touched.pop(block.id, None)
@@ -121,10 +125,10 @@ class Shelf:
         """Put `prompt`, the newest block, at `index`, unless another prompt stands behind that."""
         *others, _ = self.blocks[index:]
         if others and not any(isinstance(block, PromptBlock) for block in others):
-            segment, offset, _ = _position(others[0])
-            prompt.order = f"{segment}.{offset}.0"
+            prompt.order = f"{others[0].order.rpartition('.')[0]}.0"
             self.blocks.insert(index, self.blocks.pop())
 
 
-def _position(block: Block) -> tuple[int, ...]:
+def position(block: Block) -> tuple[int, ...]:
+    """Sorts blocks of all transcripts of a session as they stand on its page."""
     return tuple(map(int, block.order.split(".")))

@@ -115,6 +115,7 @@ class Speech:
             block_id = stream.block_id
         known = self._shelf.get(block_id)
         if isinstance(known, type_):
+            known.row = known.row or message.uuid
             self._correct(known, text)
         elif text.strip():
             self.say(type_, block_id, message.parent, text)

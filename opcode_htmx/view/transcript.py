@@ -122,6 +122,7 @@ class Transcript:
     def feed(self, message: Message, offset: int) -> None:
         """Fold one message, whose line ends at byte `offset`."""
         self._shelf.go_to(offset)
+        self._shelf.row = getattr(message, "uuid", "")
         self.progress.take(message)
         match message:
             case Init():
@@ -159,14 +160,23 @@ class Transcript:
             case _:
                 pass
 
+    def stand_at(self, place: str) -> None:
+        """Put the blocks of what follows there among those of other transcripts."""
+        self._shelf.place = place
+
+    def settle(self) -> None:
+        """Nothing that is open goes on, although more may follow: one revision behind the line."""
+        self._shelf.go_to(self.offset + 1)
+        self._shelf.row = ""
+        self._calls.end_all()
+        self._speech.cut_off()
+
     def close(self, error: str = "", notice: str = "") -> None:
         """The file will not grow any more: nothing that is open will be finished.
 
         What is to be said about its end comes as a last block, one revision behind the file.
         """
-        self._shelf.go_to(self.offset + 1)
-        self._calls.end_all()
-        self._speech.cut_off()
+        self.settle()
         if error:
             self._shelf.new(ErrorBlock, f"end-{self._run_id}", text=error)
         if notice:

@@ -1,0 +1,179 @@
+"""The tree that the entries of a history file form, and which of them Claude goes on from.
+
+Every entry names its parent. A person who rewinds, edits a prompt, or works on the session in two
+places makes a second branch: the older one stays in the file, and the model never sees it again.
+Pure: parsed entries in, ids out. The rule for the leaf is the CLI's own (docs/history-tree.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from .messages import Json
+from .shapes import as_dict, as_list, as_str
+
+
+class Kind(Enum):
+    """What an entry is for the tree."""
+
+    PROMPT = auto()
+    """The beginning of a turn: what a person, a command or a notification said."""
+    SAID = auto()
+    """An answer, or the result of a tool."""
+    NOTE = auto()
+    """An attachment or a system line: part of the chain, no part of the conversation."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    parent: str
+    """Empty for a root."""
+    kind: Kind
+
+
+def kind_of(entry: Json) -> Kind:
+    """What a history entry with a uuid is for the tree."""
+    message = as_dict(entry.get("message"))
+    match entry.get("type"):
+        case "assistant":
+            return Kind.SAID
+        case "user" if message:
+            parts = as_list(message.get("content"))
+            is_result = any(as_dict(part).get("type") == "tool_result" for part in parts)
+            is_meta = entry.get("isMeta") is True
+            return Kind.SAID if is_result or is_meta else Kind.PROMPT
+        case _:
+            return Kind.NOTE
+
+
+class Lineage:
+    """The entries of one history file, added in the order of the file."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[str, _Node] = {}
+        self.tip = ""
+        """The newest entry of the file, whatever its kind."""
+        self._checkpoint = ""
+        """The leaf that the CLI noted last."""
+        self._is_fixed = False
+        """Whether a rewind has set the checkpoint, and nothing was added since."""
+        self._is_emptied = False
+        """Whether a rewind has left nothing, and nothing was added since."""
+        self._cuts: set[str] = set()
+        self.version = 0
+        """Changes whenever the branch that Claude goes on from may be another one."""
+
+    def __contains__(self, uuid: str) -> bool:
+        return uuid in self._nodes
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._nodes)
+
+    # --- entries ----------------------------------------------------------------------------
+
+    def add(self, entry: Json) -> None:
+        """Add a parsed line of the file; lines of other kinds than the tree's change nothing."""
+        if entry.get("type") == "last-prompt":
+            self._note_checkpoint(entry)
+            return
+        uuid = as_str(entry.get("uuid"))
+        if not uuid or entry.get("isSidechain") is True or uuid in self._nodes:
+            return
+        kind = kind_of(entry)
+        parent = self._parent_of(entry, kind)
+        if self._is_fixed or self._is_emptied or not self._continues(parent):
+            self.version += 1
+        self._is_fixed = self._is_emptied = False
+        if entry.get("subtype") == "compact_boundary":
+            self._checkpoint = ""
+        self._nodes[uuid] = _Node(parent, kind)
+        self.tip = uuid
+
+    def _parent_of(self, entry: Json, kind: Kind) -> str:
+        """The id of the parent; empty for a root.
+
+        A compaction begins a root and names what it continues. Where the parent's line is lost,
+        the entry continues what stands in front of it: a crash takes nothing back.
+        """
+        parent = entry.get("parentUuid", self.tip)
+        if parent is None and (entry.get("subtype") == "compact_boundary" or _is_summary(entry)):
+            parent = entry.get("logicalParentUuid") or self.tip
+        if parent is None:
+            return "" if kind is Kind.PROMPT else self.tip
+        return parent if isinstance(parent, str) and parent in self._nodes else self.tip
+
+    def _continues(self, parent: str) -> bool:
+        """Whether `parent` belongs to the turn that the file ends with."""
+        for uuid in self.up(self.tip):
+            if uuid == parent:
+                return True
+            if self._nodes[uuid].kind is Kind.PROMPT:
+                return False
+        return parent == self.tip
+
+    def _note_checkpoint(self, entry: Json) -> None:
+        leaf, cut = entry.get("leafUuid"), entry.get("cutUuid")
+        is_explicit = entry.get("explicit") is True
+        if entry.get("rewound") is True and isinstance(cut, str):
+            self._cuts.add(cut)
+        if isinstance(leaf, str):
+            self._checkpoint, self._is_fixed, self._is_emptied = leaf, is_explicit, False
+        elif is_explicit and leaf is None:
+            self._checkpoint, self._is_fixed, self._is_emptied = "", False, True
+        if is_explicit or not self._continues(self._checkpoint or self.tip):
+            self.version += 1
+
+    # --- branches ---------------------------------------------------------------------------
+
+    @property
+    def leaf(self) -> str:
+        """The entry that a resumed Claude goes on from; empty if there is none."""
+        if self._is_emptied:
+            return ""
+        known = self._checkpoint in self._nodes  # else it is of another file, or lost
+        if known and (self._is_fixed or not self.descends(self.tip, self._checkpoint)):
+            return self._checkpoint
+        return self.tip
+
+    def descends(self, uuid: str, ancestor: str) -> bool:
+        """Whether `ancestor` is `uuid` itself or stands above it."""
+        return any(each == ancestor for each in self.up(uuid))
+
+    def left(self, leaf: str) -> Mapping[str, str]:
+        """The entries that `leaf` does not continue, each with the root of its branch.
+
+        A branch begins with a prompt, or where a rewind has cut. What else stands beside the path
+        belongs to it: results of parallel tools, attachments.
+        """
+        kept = set(self.up(leaf))
+        roots: dict[str, str] = {}
+        for uuid, node in self._nodes.items():  # parents come before their children
+            if uuid in kept:
+                continue
+            root = roots.get(node.parent, "")
+            if root or node.kind is Kind.PROMPT or uuid in self._cuts:
+                roots[uuid] = root or uuid
+        return roots
+
+    def branch(self, root: str) -> set[str]:
+        """The entries at and below `root`."""
+        found: set[str] = set()
+        for uuid, node in self._nodes.items():
+            if uuid == root or node.parent in found:
+                found.add(uuid)
+        return found
+
+    def up(self, uuid: str) -> Iterator[str]:
+        """`uuid` and its ancestors. Parents are older than their children: there is no cycle."""
+        while uuid and (node := self._nodes.get(uuid)):
+            yield uuid
+            uuid = node.parent
+
+
+def _is_summary(entry: Json) -> bool:
+    return entry.get("isCompactSummary") is True

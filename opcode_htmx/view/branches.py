@@ -1,0 +1,101 @@
+"""Fold away what Claude does not go on from: each branch that was left becomes one block.
+
+Knows blocks and the lineage of the history file. Which branches are folded follows from the files
+alone; a viewer names those that its page has folded, and gets the difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from zlib import crc32
+
+from ..claude.lineage import Lineage
+from .blocks import Block, BranchBlock
+from .shelf import position
+
+MOST = 64
+"""Branches that a cursor names. A page with more gets the rest anew with each change of them."""
+
+
+class Branches:
+    """The branches of one session that were left, by the ids of the lines that they begin with."""
+
+    def __init__(self) -> None:
+        self._blocks: dict[str, BranchBlock] = {}
+        self._left: Mapping[str, str] = {}
+
+    @property
+    def blocks(self) -> Collection[BranchBlock]:
+        return self._blocks.values()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The branches as a cursor names them."""
+        return tuple(islice(sorted(map(_name, self._blocks)), MOST))
+
+    def get(self, block_id: str) -> BranchBlock | None:
+        return next((each for each in self._blocks.values() if each.id == block_id), None)
+
+    def arrange(
+        self,
+        left: Mapping[str, str],
+        lineage: Lineage,
+        transcripts: Iterable[Sequence[Block]],
+        foreign: Collection[str],
+    ) -> None:
+        """Put the blocks of each transcript where they belong.
+
+        `left` are the entries that were left, with the roots of their branches; `foreign` those
+        that were written elsewhere while a run of ours was alive.
+        """
+        members: dict[str, list[Block]] = {}
+        for blocks in transcripts:
+            root = ""
+            for block in blocks:
+                # What has no entry of its own, a summary or a question, stays with its turn
+                if block.row in lineage:
+                    root = left.get(block.row, "")
+                if root:
+                    members.setdefault(root, []).append(block)
+                elif block.parent is not None:
+                    block.parent = None
+        for root in [root for root in self._blocks if root not in members]:
+            del self._blocks[root]
+        for root, found in members.items():
+            self._fold(root, sorted(found, key=position), root in foreign)
+
+    def _fold(self, root: str, blocks: list[Block], is_foreign: bool) -> None:
+        branch = self._blocks.get(root)
+        first = blocks[0]
+        if branch is None:
+            branch = self._blocks[root] = BranchBlock(
+                id=branch_id(root), order=first.order, born=first.born, revision=first.revision
+            )
+        if branch.children != blocks or branch.is_foreign != is_foreign:
+            branch.children, branch.is_foreign = blocks, is_foreign
+            branch.order = first.order
+            branch.changes += 1
+        for block in blocks:
+            block.parent = branch.id
+
+    # --- what a viewer lacks ----------------------------------------------------------------
+
+    def folded_since(self, names: Collection[str]) -> Iterator[BranchBlock]:
+        """The branches that a page does not have which has folded those with these names."""
+        return (block for root, block in self._blocks.items() if _name(root) not in names)
+
+    def unfolded_since(self, names: Collection[str], lineage: Lineage) -> Iterator[str]:
+        """The roots of branches that such a page has folded, and that are left no more."""
+        gone = set(names) - set(map(_name, self._blocks))
+        if gone:
+            yield from (uuid for uuid in lineage if _name(uuid) in gone)
+
+
+def branch_id(root: str) -> str:
+    """The id of the block that holds the branch beginning with this entry."""
+    return f"left-{root}"
+
+
+def _name(root: str) -> str:
+    return f"{crc32(root.encode('utf-8', 'replace')):x}"

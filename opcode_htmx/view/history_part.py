@@ -1,0 +1,226 @@
+"""The part of a conversation that only Claude's history file holds.
+
+A run's stdout holds what that run has said, and the history file holds it again. What nobody told
+us on stdout was said elsewhere: in a terminal, before, between or beside our runs. A line belongs
+to the run that wrote its uuid, wherever in the file it stands.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import takewhile
+from pathlib import Path
+
+from ..claude import stream
+from ..claude.lineage import Kind, Lineage, kind_of
+from ..claude.messages import Json, Message, User
+from ..claude.shapes import as_str
+from ..claude.subagents import Subagents
+from ..hub import Pace
+from ..runs.tail import Line, LineReader
+from .run_part import RunPart
+from .transcript import Transcript
+
+SETTLING_SECONDS = 1.0
+"""How much later than history stdout may hold a line of the same run."""
+_BEHIND = 10**9
+"""Sorts behind all blocks of one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """What a run may have written: the entries from byte `start` on, up to `end`, if it has one."""
+
+    start: int
+    end: int | None
+    number: int
+    part: RunPart | None
+    """None where the run's folder was cleared away."""
+
+    def holds(self, begin: int) -> bool:
+        """Whether the run was alive, as far as is known, when the entry at byte `begin` came."""
+        return self.start <= begin and (self.end is None or begin < self.end)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    begin: int
+    end: int
+    row: Json
+    message: Message
+    read_at: float
+
+    @property
+    def uuid(self) -> str:
+        return as_str(self.row.get("uuid"))
+
+
+@dataclass(slots=True)
+class HistoryPart:
+    """One history file, read once from its beginning."""
+
+    path: Path
+    transcript: Transcript
+    reader: LineReader
+    lineage: Lineage = field(default_factory=Lineage)
+    whole: int = 0
+    """The revision up to which everything has been folded: in the middle of a line, that before."""
+    place: int = 0
+    """The number of the stretch in which the newest block stands."""
+    _settled: int = -1
+    """The number of the newest run that ended what was open in front of it."""
+    _subagents: Subagents = field(init=False)
+    _foreign: set[str] = field(default_factory=set)
+    _waiting: deque[_Entry] = field(default_factory=deque)
+    """What was written elsewhere, unless the run's stdout brings it yet."""
+
+    def __post_init__(self) -> None:
+        self._subagents = Subagents(self.path)
+
+    @classmethod
+    def of(cls, path: Path, taken: Callable[[str], bool]) -> HistoryPart:
+        transcript = Transcript("0", run_id=None, taken=taken)
+        return cls(path, transcript, LineReader(path))
+
+    @property
+    def foreign(self) -> frozenset[str]:
+        """The entries that were written elsewhere while a run of ours was alive."""
+        return frozenset(self._foreign)
+
+    def fold(self, stretches: Sequence[Stretch], limit: int | None) -> int:
+        """Fold what was written since, up to byte `limit`; how many bytes that was.
+
+        `stretches` are those of the runs that have begun so far, in order.
+        """
+        self.reader.limit(limit)
+        size, begin, pace = 0, self.reader.offset, Pace()
+        for line in self.reader.read():
+            for _ in self._take(line, begin, stretches):
+                pace.step()
+            begin = line.end
+            size += len(line.data)
+        if self._waiting and self._is_settled(stretches):
+            for _ in self._release(stretches, None):
+                pace.step()
+        return size
+
+    def end_in_front_of(self, number: int) -> None:
+        """A run begins: nothing that was open in front of it goes on."""
+        if self._settled < number and self.transcript.offset:
+            self._settled = number
+            self.transcript.settle()
+            self.whole = self.transcript.offset
+
+    def is_foreign_above(self, leaf: str, ancestor: str) -> bool:
+        """Whether anything was written elsewhere between an entry and the path to `ancestor`."""
+        if not self._foreign or leaf == ancestor:
+            return False
+        known = set(self.lineage.up(ancestor))
+        above = takewhile(lambda uuid: uuid not in known, self.lineage.up(leaf))
+        return any(uuid in self._foreign for uuid in above)
+
+    # --- whose line it is -------------------------------------------------------------------
+
+    def _take(self, line: Line, begin: int, stretches: Sequence[Stretch]) -> Iterator[None]:
+        message, row = stream.parse_entry(line.data)
+        entry = _Entry(begin, line.end, row, message, time.monotonic())
+        self.lineage.add(row)
+        stretch = _stretch_at(stretches, begin)
+        owner, written_at = self._owner(entry, stretches)
+        if owner is not None:
+            yield from self._release(stretches, written_at)
+            self._belongs_to(owner, entry)
+        elif stretch is None or stretch.part is None or not stretch.holds(begin):
+            yield from self._release(stretches, None)
+            yield from self._show(entry, f"{_number_at(stretch, begin)}")
+        elif self._is_foreign(entry, stretch.part):
+            self._foreign.add(entry.uuid)
+            self._waiting.append(entry)
+        else:
+            self._belongs_to(stretch.part, entry)
+
+    def _owner(
+        self, entry: _Entry, stretches: Sequence[Stretch]
+    ) -> tuple[RunPart | None, int | None]:
+        """The run whose stdout holds the entry, and where in it; only one that had begun can."""
+        prompt_id = entry.message.uuid if isinstance(entry.message, User) else ""
+        for stretch in reversed(stretches):
+            if stretch.part and stretch.start <= entry.begin:
+                for uuid in filter(None, (entry.uuid, prompt_id)):
+                    if (end := stretch.part.end_of(uuid)) is not None:
+                        return stretch.part, end
+        return None, None
+
+    def _is_foreign(self, entry: _Entry, part: RunPart) -> bool:
+        """Whether an entry in the run's stretch, which stdout does not hold, is not the run's.
+
+        A prompt or an answer of the run would be there; notes belong where their parent does.
+        """
+        if not entry.uuid:
+            return False
+        if entry.row.get("parentUuid") in self._foreign:
+            return True
+        is_said = kind_of(entry.row) is not Kind.NOTE
+        is_added = any(entry.row.get(mark) is True for mark in ("isMeta", "isCompactSummary"))
+        return is_said and not is_added and not part.has_written(entry.message)
+
+    def _belongs_to(self, part: RunPart, entry: _Entry) -> None:
+        if entry.uuid in self.lineage:
+            part.tip = entry.uuid
+        elif entry.row.get("rewound") is True and part.end_of(as_str(entry.row.get("cutUuid"))):
+            part.tip = as_str(entry.row.get("leafUuid"))
+        if not self._waiting:
+            self.whole = max(self.whole, entry.end)
+
+    # --- what is shown ----------------------------------------------------------------------
+
+    def _is_settled(self, stretches: Sequence[Stretch]) -> bool:
+        """Whether no stdout will bring what waits any more."""
+        stretch = _stretch_at(stretches, self._waiting[0].begin)
+        if stretch is None or stretch.part is None or stretch.part.is_closed:
+            return True
+        if time.monotonic() - self._waiting[0].read_at > SETTLING_SECONDS:
+            return True
+        try:
+            return time.time() - self.path.stat().st_mtime > SETTLING_SECONDS
+        except OSError:
+            return True
+
+    def _release(self, stretches: Sequence[Stretch], before: int | None) -> Iterator[None]:
+        """Show what waits, in front of the line of stdout that ends at `before`, or at the end."""
+        while self._waiting:
+            entry = self._waiting.popleft()
+            owner, _ = self._owner(entry, stretches)
+            if owner is not None:  # its stdout was slower
+                self._foreign.discard(entry.uuid)
+                self._belongs_to(owner, entry)
+                continue
+            stretch = _stretch_at(stretches, entry.begin)
+            if stretch is None or stretch.part is None:
+                yield from self._show(entry, f"{_number_at(stretch, entry.begin)}")
+                continue
+            behind = stretch.part.whole if before is None else before - 1
+            yield from self._show(entry, f"{stretch.number}.{behind}.{_BEHIND}")
+
+    def _show(self, entry: _Entry, place: str) -> Iterator[None]:
+        self.transcript.stand_at(place)
+        self.place = int(place.partition(".")[0])
+        for message in (*self._subagents.before(entry.message), entry.message):
+            self.transcript.feed(message, entry.end)
+            yield
+        self.whole = entry.end
+
+
+def _stretch_at(stretches: Sequence[Stretch], begin: int) -> Stretch | None:
+    """The newest run that had begun when the entry at byte `begin` was written."""
+    return next((each for each in reversed(stretches) if each.start <= begin), None)
+
+
+def _number_at(stretch: Stretch | None, begin: int) -> int:
+    """The number under which an entry is shown that no run has written."""
+    if stretch is None:
+        return 0
+    return stretch.number if stretch.holds(begin) else stretch.number + 1
