@@ -230,24 +230,27 @@ class Driver:
 
     def kill(self) -> None:
         self._process.kill()
-        self._process.wait(TIMEOUT)
-        self._reader.join(TIMEOUT)
+        self.end()
 
     def _read(self) -> None:
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self.lines.append(line)
-            read = json_lines.read(line)
-            if read is None:
-                continue
-            self.messages.append(read.content)
-            match read.content:
-                case {
-                    "type": "control_request",
-                    "request_id": str(request_id),
-                    "request": {"subtype": "can_use_tool", "input": dict(wanted)},
-                }:
-                    self.send(outgoing.allow_line(request_id, wanted))
+        with self._process.stdout as stdout:
+            for line in stdout:
+                self._take(line)
+
+    def _take(self, line: bytes) -> None:
+        self.lines.append(line)
+        read = json_lines.read(line)
+        if read is None:
+            return
+        self.messages.append(read.content)
+        match read.content:
+            case {
+                "type": "control_request",
+                "request_id": str(request_id),
+                "request": {"subtype": "can_use_tool", "input": dict(wanted)},
+            }:
+                self.send(outgoing.allow_line(request_id, wanted))
 
 
 class _Stage:
