@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from opcode_htmx.claude import json_lines
 from opcode_htmx.runs.folder import RunFolder
 from opcode_htmx.runs.notify import Broadcast
 from opcode_htmx.runs.record import Outcome, RunEnd, RunRecord
@@ -45,6 +46,8 @@ from .generated_sessions import Session, played
 
 OF_RUNS_ALONE = {"ask", "summary", "notice", "error", "raw"}
 """What a run's stdout says about the run, and history does not."""
+
+EMPTY = '<section id="transcript"></section>'
 
 PLANS: dict[str, Plan] = {
     "a rewind": (Prompt(), Prompt(), Rewind(to=1), Prompt()),
@@ -94,9 +97,6 @@ class Files:
         """The history file has this many bytes."""
         self.history.write_bytes(self.session.history[:size])
 
-    def write(self, run: Run, stdout: bytes) -> None:
-        run.folder.output.write_bytes(stdout)
-
     def begin(self, start: int, sent: Sequence[bytes]) -> Run:
         run_id = uuid.uuid4().hex
         folder = RunFolder.create(self.folder, run_id)
@@ -114,24 +114,42 @@ class Files:
     def play(self) -> Iterator[None]:
         """What the phone's runs and everybody's history come to, step by step."""
         chance = random.Random(7)  # noqa: S311  # no secret
-        own = [each for each in self.session.runs if each.driver == PHONE]
-        shown = 0
-        for captured in own:
-            begin = min(captured.history_start, len(self.session.history))
-            self.grow(begin)
+        # a run that came here by `/clear` is shown on the page of the session that it began in
+        runs = [each for each in self.session.runs if each.session_id == self.session.id]
+        size = 0
+        for captured in [each for each in runs if each.driver == PHONE]:
+            size = min(captured.history_start, len(self.session.history))
+            self.grow(size)
             yield
-            run = self.begin(begin, captured.sent)
+            run = self.begin(size, captured.sent)
             for share in (*sorted(chance.random() for _ in range(4)), 1.0):
-                self.write(run, captured.stdout[: int(share * len(captured.stdout))])
-                grown = captured.history_end - begin
-                # stdout comes first: what stands in history alone is nobody's but another's
-                self.grow(begin + int(max(0.0, share - 0.1 if share < 1 else 1.0) * grown))
+                written = captured.stdout[: int(share * len(captured.stdout))]
+                run.folder.output.write_bytes(written)
+                most = self.size_without(uuids_in(captured.stdout) - uuids_in(written), size)
+                most = min(most, captured.history_end)
+                size = most if share == 1.0 else chance.randint(size, most)
+                self.grow(size)
                 yield
-            shown = captured.history_end
-            self.end(run, shown)
+            self.end(run, captured.history_end)
             yield
         self.grow(len(self.session.history))
         yield
+
+    def size_without(self, uuids: set[str], begin: int) -> int:
+        """How far the history goes behind byte `begin` before it names one of these lines.
+
+        What a run says is on stdout first, or at once afterwards."""
+        end = 0
+        for line in self.session.lines:
+            if end >= begin and uuids & uuids_in(line):
+                return end
+            end += len(line)
+        return end
+
+
+def uuids_in(lines: bytes) -> set[str]:
+    found = (json_lines.read(line) for line in lines.splitlines())
+    return {str(each.content["uuid"]) for each in found if each and "uuid" in each.content}
 
 
 def spoken(blocks: Sequence[Block]) -> tuple[str, ...]:
@@ -139,7 +157,7 @@ def spoken(blocks: Sequence[Block]) -> tuple[str, ...]:
     texts = [
         "".join(block.source) if isinstance(block, TextBlock) else block.text
         for block in blocks
-        if isinstance(block, TextBlock | PromptBlock)
+        if isinstance(block, TextBlock | PromptBlock) and block.row
     ]
     words = [word for text in texts for word in WORD.findall(text) if word.startswith(SPOKEN)]
     return tuple(dict.fromkeys(words))
@@ -150,11 +168,13 @@ def folded(blocks: Sequence[Block]) -> set[str]:
 
 
 def shape(blocks: Sequence[Block]) -> list[tuple[str, str]]:
-    """What history can know of these blocks: their kinds and ids, and of what they hold."""
+    """What history can know of these blocks: their kinds and ids, and of what they hold.
+
+    Of an answer that was cut off by a kill it holds nothing."""
     return [
         each
         for block in blocks
-        if block.kind not in OF_RUNS_ALONE
+        if block.kind not in OF_RUNS_ALONE and (block.row or block.children)
         for each in [(block.kind, block.id), *shape(block.children)]
     ]
 
@@ -193,10 +213,12 @@ def test_what_is_not_folded_is_what_claude_goes_on_from(session: Session, tmp_pa
 def test_a_page_that_followed_is_the_page_that_is_loaded(files: Files) -> None:
     """Whatever was cut off when it was looked at: the files grow by pieces that end anywhere."""
     render, conversation = fragments(), files.conversation()
-    page = dom.parse('<section id="transcript"></section>')
-    cursor = Cursor()
+    page, cursor = dom.parse(EMPTY), Cursor()
     for _ in files.play():
         conversation.refresh()
+        if conversation.gone:  # the file was cut behind its back: the page is loaded anew
+            conversation, page, cursor = files.conversation(), dom.parse(EMPTY), Cursor()
+            conversation.refresh()
         changes = render.changes(conversation.changes_since(cursor))
         cursor = conversation.cursor
         dom.apply(page, changes)

@@ -122,7 +122,9 @@ class Lineage:
         if entry.get("rewound") is True and isinstance(cut, str):
             self._cuts.add(cut)
         if isinstance(leaf, str):
-            self._checkpoint, self._is_fixed, self._is_emptied = leaf, is_explicit, False
+            is_said_again = self._is_fixed and leaf == self._checkpoint
+            self._is_fixed = is_explicit or is_said_again
+            self._checkpoint, self._is_emptied = leaf, False
         elif is_explicit and leaf is None:
             self._checkpoint, self._is_fixed, self._is_emptied = "", False, True
         if is_explicit or not self._continues(self._checkpoint or self.tip):

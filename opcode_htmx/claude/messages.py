@@ -8,6 +8,9 @@ from typing import Any, TypeAlias
 
 Json: TypeAlias = dict[str, Any]
 
+SYNTHETIC = "<synthetic>"
+"""The model of an answer that the CLI has written itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class TextContent:

@@ -12,6 +12,7 @@ from . import json_lines
 from .capabilities import once
 from .contents import content_of, contents_of
 from .messages import (
+    SYNTHETIC,
     Assistant,
     BlockDelta,
     BlockStart,
@@ -94,6 +95,8 @@ def _parse_known(raw: Json) -> Message:
         case "assistant" if output := as_str(raw.get("local_command_source")):
             # A slash command's output, dressed as Claude's; history has it under the same uuid
             return SystemEvent("local_command", as_str(raw.get("uuid")), {"content": output})
+        case "assistant" if _is_filler(raw):
+            return SystemEvent("filler", as_str(raw.get("uuid")), raw)
         case "assistant" if isinstance(raw.get("message"), dict):
             return _assistant(raw)
         case "user" if isinstance(raw.get("message"), dict):
@@ -157,6 +160,14 @@ def _stream_event(raw: Json) -> Message:
             return BlockStop(message_id, index, parent)
         case other:
             return OtherEvent(as_str(other))
+
+
+def _is_filler(raw: Json) -> bool:
+    """Whether the CLI has put it behind a prompt that was left unanswered, for the model's sake."""
+    message = as_dict(raw.get("message"))
+    content = as_list(message.get("content"))
+    texts = [as_dict(part).get("text") for part in content]
+    return message.get("model") == SYNTHETIC and texts == ["No response requested."]
 
 
 def _assistant(raw: Json) -> Assistant:

@@ -23,7 +23,8 @@ class Branches:
 
     def __init__(self) -> None:
         self._blocks: dict[str, BranchBlock] = {}
-        self._left: Mapping[str, str] = {}
+        self._arranged: tuple[object, ...] = ()
+        """What the blocks were arranged for."""
 
     @property
     def blocks(self) -> Collection[BranchBlock]:
@@ -49,6 +50,11 @@ class Branches:
         `left` are the entries that were left, with the roots of their branches; `foreign` those
         that were written elsewhere while a run of ours was alive.
         """
+        transcripts = list(transcripts)
+        state = id(left), *map(len, transcripts)
+        if state == self._arranged:
+            return
+        self._arranged = state
         members: dict[str, list[Block]] = {}
         for blocks in transcripts:
             root = ""

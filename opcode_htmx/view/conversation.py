@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,7 +49,7 @@ class Cursor:
         match = _CURSOR.fullmatch(text)
         if match is None:
             return cls()
-        left = match[4].split("-") if match[4] else ()
+        left = match[4].split("-") if match[4] else []
         return cls(int(match[1]), int(match[2]), int(match[3]), tuple(left))
 
     def __str__(self) -> str:
@@ -80,7 +80,7 @@ class Conversation:
     changed: Broadcast
     """Notified when there may be more to see."""
     gone: bool = False
-    """Whether its files were taken away: who looks at it has to ask anew."""
+    """Whether its files were taken away or cut: who looks at it has to ask anew."""
     size: int = 0
     """Bytes of the lines that were folded, as a measure of the memory that it takes."""
     is_behind: bool = False
@@ -89,8 +89,10 @@ class Conversation:
     """The runs' parts by their numbers, which are odd: 1 for the first run."""
     _history: HistoryPart | None = None
     _branches: Branches = field(default_factory=Branches)
-    _arranged: tuple[int, str, int] = (0, "", 0)
-    """What the branches were arranged for."""
+    _left: Mapping[str, str] = field(default_factory=dict)
+    """The entries of history that were left, with the roots of their branches."""
+    _left_at: tuple[int, str, int] = (0, "", 0)
+    """The state of the lineage for which that holds."""
     _folding: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(1))
 
     @property
@@ -167,7 +169,8 @@ class Conversation:
             return
         lineage = self._history.lineage
         for root in self._branches.unfolded_since(cursor.left, lineage):
-            rows, moves = lineage.branch(root), (branch_id(root),)
+            rows = lineage.branch(root)
+            moves: tuple[str, ...] = (branch_id(root),)
             for block in self.blocks():
                 if block.row in rows:
                     yield Change(block, -1, moves)
@@ -178,6 +181,9 @@ class Conversation:
     def refresh(self) -> None:
         """Fold what has been written since; gives way to other greenlets where it is much."""
         with self._folding:
+            if self._history and self._history.is_cut:
+                self.gone = True
+                return
             stretches: list[Stretch] = []
             for index, run in enumerate(self.runs()):
                 run.look()  # another worker may have started or ended it
@@ -187,6 +193,8 @@ class Conversation:
                         self._history.end_in_front_of(2 * index + 1)
                     stretches.append(self._read_run(2 * index + 1, run))
             self._read_history(stretches, None)
+            if self._history:
+                self._history.show_what_waits(stretches)
             self._arrange()
 
     def _read_run(self, number: int, run: Run) -> Stretch:
@@ -219,11 +227,11 @@ class Conversation:
         # As long as the file goes on where it ended, nothing is left that was not left before
         goes_on = lineage.tip == (running or leaf) and not self.is_behind
         state = lineage.version, running if self.is_behind else "", 0 if goes_on else len(lineage)
-        if state != self._arranged and (lineage.version or self.is_behind or self._branches.blocks):
+        if state != self._left_at:
+            self._left_at, self._left = state, lineage.left(running or leaf)
+        if self._left or self._branches.blocks:
             transcripts = [transcript.blocks for transcript in self._transcripts()]
-            left = lineage.left(running or leaf)
-            self._branches.arrange(left, lineage, transcripts, history.foreign)
-        self._arranged = state
+            self._branches.arrange(self._left, lineage, transcripts, history.foreign)
 
     # --- the parts --------------------------------------------------------------------------
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from ..claude import stream
 from ..claude.lineage import Kind, Lineage, kind_of
-from ..claude.messages import Json, Message, User
-from ..claude.shapes import as_str
+from ..claude.messages import SYNTHETIC, Json, Message, User
+from ..claude.shapes import as_dict, as_str
 from ..claude.subagents import Subagents
 from ..hub import Pace
 from ..runs.tail import Line, LineReader
@@ -102,17 +102,30 @@ class HistoryPart:
                 pace.step()
             begin = line.end
             size += len(line.data)
-        if self._waiting and self._is_settled(stretches):
-            for _ in self._release(stretches, None):
-                pace.step()
         return size
+
+    def show_what_waits(self, stretches: Sequence[Stretch]) -> None:
+        """Show what no stdout will bring any more; `stretches` are those of all runs."""
+        if self._waiting and self._is_settled(stretches):
+            pace = Pace()
+            for _ in self._release(stretches):
+                pace.step()
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the file has lost what was read already: another one has taken its place."""
+        try:
+            return self.path.stat().st_size < self.reader.offset
+        except OSError:
+            return True
 
     def end_in_front_of(self, number: int) -> None:
         """A run begins: nothing that was open in front of it goes on."""
-        if self._settled < number and self.transcript.offset:
+        if self._settled < number:
             self._settled = number
-            self.transcript.settle()
-            self.whole = self.transcript.offset
+            if self.transcript.blocks:
+                self.whole += 1
+                self.transcript.settle(self.whole)
 
     def is_foreign_above(self, leaf: str, ancestor: str) -> bool:
         """Whether anything was written elsewhere between an entry and the path to `ancestor`."""
@@ -131,10 +144,10 @@ class HistoryPart:
         stretch = _stretch_at(stretches, begin)
         owner, written_at = self._owner(entry, stretches)
         if owner is not None:
-            yield from self._release(stretches, written_at)
+            yield from self._release(stretches, owner, written_at)
             self._belongs_to(owner, entry)
         elif stretch is None or stretch.part is None or not stretch.holds(begin):
-            yield from self._release(stretches, None)
+            yield from self._release(stretches)
             yield from self._show(entry, f"{_number_at(stretch, begin)}")
         elif self._is_foreign(entry, stretch.part):
             self._foreign.add(entry.uuid)
@@ -144,7 +157,7 @@ class HistoryPart:
 
     def _owner(
         self, entry: _Entry, stretches: Sequence[Stretch]
-    ) -> tuple[RunPart | None, int | None]:
+    ) -> tuple[RunPart | None, int]:
         """The run whose stdout holds the entry, and where in it; only one that had begun can."""
         prompt_id = entry.message.uuid if isinstance(entry.message, User) else ""
         for stretch in reversed(stretches):
@@ -152,7 +165,7 @@ class HistoryPart:
                 for uuid in filter(None, (entry.uuid, prompt_id)):
                     if (end := stretch.part.end_of(uuid)) is not None:
                         return stretch.part, end
-        return None, None
+        return None, 0
 
     def _is_foreign(self, entry: _Entry, part: RunPart) -> bool:
         """Whether an entry in the run's stretch, which stdout does not hold, is not the run's.
@@ -164,8 +177,7 @@ class HistoryPart:
         if entry.row.get("parentUuid") in self._foreign:
             return True
         is_said = kind_of(entry.row) is not Kind.NOTE
-        is_added = any(entry.row.get(mark) is True for mark in ("isMeta", "isCompactSummary"))
-        return is_said and not is_added and not part.has_written(entry.message)
+        return is_said and not _is_added(entry.row) and not part.has_written(entry.message)
 
     def _belongs_to(self, part: RunPart, entry: _Entry) -> None:
         if entry.uuid in self.lineage:
@@ -173,7 +185,7 @@ class HistoryPart:
         elif entry.row.get("rewound") is True and part.end_of(as_str(entry.row.get("cutUuid"))):
             part.tip = as_str(entry.row.get("leafUuid"))
         if not self._waiting:
-            self.whole = max(self.whole, entry.end)
+            self.whole = entry.end
 
     # --- what is shown ----------------------------------------------------------------------
 
@@ -189,8 +201,13 @@ class HistoryPart:
         except OSError:
             return True
 
-    def _release(self, stretches: Sequence[Stretch], before: int | None) -> Iterator[None]:
-        """Show what waits, in front of the line of stdout that ends at `before`, or at the end."""
+    def _release(
+        self, stretches: Sequence[Stretch], writer: RunPart | None = None, before: int = 0
+    ) -> Iterator[None]:
+        """Show what waits, behind all that its run has written so far.
+
+        Within the run `writer`, in front of the line of stdout that ends at byte `before`.
+        """
         while self._waiting:
             entry = self._waiting.popleft()
             owner, _ = self._owner(entry, stretches)
@@ -202,7 +219,7 @@ class HistoryPart:
             if stretch is None or stretch.part is None:
                 yield from self._show(entry, f"{_number_at(stretch, entry.begin)}")
                 continue
-            behind = stretch.part.whole if before is None else before - 1
+            behind = before - 1 if stretch.part is writer else stretch.part.whole
             yield from self._show(entry, f"{stretch.number}.{behind}.{_BEHIND}")
 
     def _show(self, entry: _Entry, place: str) -> Iterator[None]:
@@ -212,6 +229,13 @@ class HistoryPart:
             self.transcript.feed(message, entry.end)
             yield
         self.whole = entry.end
+
+
+def _is_added(row: Json) -> bool:
+    """Whether the CLI has added an entry by itself, for the model: stdout may leave it out."""
+    is_synthetic = as_dict(row.get("message")).get("model") == SYNTHETIC
+    is_marked = any(row.get(mark) is True for mark in ("isMeta", "isCompactSummary"))
+    return is_marked or is_synthetic or row.get("promptSource") == "system"
 
 
 def _stretch_at(stretches: Sequence[Stretch], begin: int) -> Stretch | None:

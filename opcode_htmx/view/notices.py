@@ -12,6 +12,7 @@ from ..claude.messages import Json, LongLine, SystemEvent
 _QUIET = frozenset(
     {
         "",
+        "filler",
         "init",
         "status",
         "thinking_tokens",

@@ -92,7 +92,9 @@ class Screens:
     def get(self, session_id: str, project_path: str, address: str) -> Screen:
         """The screen of a session whose page is at the URL path `address`."""
         key = session_id, address
-        screen = self._known.get(key) or self._make(session_id, project_path, address)
+        screen = self._known.get(key)
+        if screen is None or screen.conversation.gone:
+            screen = self._make(session_id, project_path, address)
         self._known[key] = self._kept[key] = screen
         self._kept.move_to_end(key)
         self._put_out()

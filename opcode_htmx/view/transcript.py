@@ -164,9 +164,9 @@ class Transcript:
         """Put the blocks of what follows there among those of other transcripts."""
         self._shelf.place = place
 
-    def settle(self) -> None:
-        """Nothing that is open goes on, although more may follow: one revision behind the line."""
-        self._shelf.go_to(self.offset + 1)
+    def settle(self, revision: int) -> None:
+        """Nothing that is open goes on, although more may follow."""
+        self._shelf.go_to(revision)
         self._shelf.row = ""
         self._calls.end_all()
         self._speech.cut_off()
@@ -176,7 +176,7 @@ class Transcript:
 
         What is to be said about its end comes as a last block, one revision behind the file.
         """
-        self.settle()
+        self.settle(self.offset + 1)
         if error:
             self._shelf.new(ErrorBlock, f"end-{self._run_id}", text=error)
         if notice:
