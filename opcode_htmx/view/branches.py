@@ -6,7 +6,7 @@ alone; a viewer names those that its page has folded, and gets the difference.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from zlib import crc32
 
@@ -57,11 +57,8 @@ class Branches:
         self._arranged = state
         members: dict[str, list[Block]] = {}
         for blocks in transcripts:
-            root = ""
-            for block in blocks:
-                # What has no entry of its own, a summary or a question, stays with its turn
-                if block.row in lineage:
-                    root = left.get(block.row, "")
+            for block, row in with_rows(blocks, lineage):
+                root = left.get(row, "")
                 if root:
                     members.setdefault(root, []).append(block)
                 elif block.parent is not None:
@@ -96,6 +93,17 @@ class Branches:
         gone = set(names) - set(map(_name, self._blocks))
         if gone:
             yield from (uuid for uuid in lineage if _name(uuid) in gone)
+
+
+def with_rows(blocks: Iterable[Block], lineage: Container[str]) -> Iterator[tuple[Block, str]]:
+    """The blocks of one transcript, each with the entry of history that it belongs to.
+
+    What has no entry of its own, a summary or a question, stays with its turn.
+    """
+    row = ""
+    for block in blocks:
+        row = block.row if block.row in lineage else row
+        yield block, row
 
 
 def branch_id(root: str) -> str:

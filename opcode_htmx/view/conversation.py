@@ -19,7 +19,7 @@ from ..runs.notify import Broadcast
 from ..runs.phases import Phase
 from ..runs.run import Run
 from .blocks import Block
-from .branches import Branches, branch_id
+from .branches import Branches, branch_id, with_rows
 from .history_part import HistoryPart, Stretch
 from .progress import Progress
 from .run_part import RunPart
@@ -171,10 +171,11 @@ class Conversation:
         for root in self._branches.unfolded_since(cursor.left, lineage):
             rows = lineage.branch(root)
             moves: tuple[str, ...] = (branch_id(root),)
-            for block in self.blocks():
-                if block.row in rows:
-                    yield Change(block, -1, moves)
-                    moves = ()
+            for transcript in self._transcripts():
+                for block, row in with_rows(transcript.blocks, lineage):
+                    if row in rows and not block.parent:
+                        yield Change(block, -1, moves)
+                        moves = ()
 
     # --- reading ----------------------------------------------------------------------------
 

@@ -155,9 +155,7 @@ class HistoryPart:
         else:
             self._belongs_to(stretch.part, entry)
 
-    def _owner(
-        self, entry: _Entry, stretches: Sequence[Stretch]
-    ) -> tuple[RunPart | None, int]:
+    def _owner(self, entry: _Entry, stretches: Sequence[Stretch]) -> tuple[RunPart | None, int]:
         """The run whose stdout holds the entry, and where in it; only one that had begun can."""
         prompt_id = entry.message.uuid if isinstance(entry.message, User) else ""
         for stretch in reversed(stretches):
