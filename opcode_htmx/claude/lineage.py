@@ -65,7 +65,7 @@ class Lineage:
         self.version = 0
         """Changes whenever the branch that Claude goes on from may be another one."""
 
-    def __contains__(self, uuid: str) -> bool:
+    def __contains__(self, uuid: object) -> bool:
         return uuid in self._nodes
 
     def __len__(self) -> int:
