@@ -186,6 +186,7 @@
     if (id.startsWith("b-")) {
       const details = block.querySelector("details");
       if (details) details.open = true;
+      for (let way = block; (way = way.parentElement.closest("details")); ) way.open = true;
       document.querySelector(".here")?.classList.remove("here");
       block.classList.add("here"); // what came later is no :target
     }

@@ -11,6 +11,7 @@ import json
 import os
 import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 from .. import whole_files
 from ..hub import paced
 from . import subagents, titles
+from .lineage import Lineage
 from .shapes import as_dict, as_list, as_str
 
 _KINDS = frozenset({"user", "assistant", "attachment", "system", "progress"})
@@ -32,15 +34,24 @@ class InMidWork(Exception):
     """At this place of the conversation Claude waits for a tool."""
 
 
-def fork(path: Path, name: str, end: int | None = None) -> str:
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Where a copy ends: what stands behind byte `end`, or beside the way to `leaf`, is left out."""
+
+    end: int
+    leaf: str
+    """The uuid of an entry; empty in front of the first one."""
+
+
+def fork(path: Path, name: str, cut: Cut | None = None) -> str:
     """Write the copy beside the history file at `path`; the id of the new session.
 
-    `name` is what it is called. What stands behind byte `end` of the file is left out; see
-    `end_before` and `end_behind`. The file is read twice, a line at a time: it may be long.
-    Raises NothingToFork.
+    `name` is what it is called. It ends at `cut`, see `cut_before` and `cut_behind`, or where
+    Claude would go on; what was taken back is not copied. The file is read twice, a line at a
+    time: it may be long. Raises NothingToFork.
     """
     old, new = path.stem, str(uuid.uuid4())
-    ids, skipped = _ids(path, end)
+    ids, skipped = _ids(path, cut)
     if not ids:
         raise NothingToFork("There is nothing to fork yet: Claude has noted no conversation.")
     target = path.with_name(f"{new}.jsonl")
@@ -81,6 +92,22 @@ def fork(path: Path, name: str, end: int | None = None) -> str:
         with contextlib.suppress(FileNotFoundError):
             draft.unlink()
     return new
+
+
+def cut_before(path: Path, begin: int) -> Cut:
+    """Where to cut in front of a prompt, whose line ends at byte `begin`."""
+    lineage = Lineage()
+    for entry, line_end in _lines(path):
+        lineage.add(entry)
+        if line_end >= begin:
+            return Cut(end_before(path, begin), lineage.parent(as_str(entry.get("uuid"))))
+    return Cut(0, "")
+
+
+def cut_behind(path: Path, end: int) -> Cut:
+    """Where to cut behind the line that ends at byte `end`. Raises InMidWork."""
+    uuids = (as_str(entry.get("uuid")) for entry, line_end in _lines(path) if line_end >= end)
+    return Cut(end_behind(path, end), next(uuids, ""))
 
 
 def end_before(path: Path, begin: int) -> int:
@@ -132,18 +159,22 @@ def _tools(entry: dict[str, Any]) -> tuple[set[str], set[str]]:
     return calls, set(map(as_str, results))
 
 
-def _ids(path: Path, end: int | None) -> tuple[dict[str, str], dict[str, str | None]]:
+def _ids(path: Path, cut: Cut | None) -> tuple[dict[str, str], dict[str, str | None]]:
     """New ids for the entries that are copied, and the parents of those that are left out."""
     ids: dict[str, str] = {}
     skipped: dict[str, str | None] = {}
+    lineage = Lineage()
     for entry, line_end in _lines(path):
-        if end is not None and line_end > end:
+        if cut is not None and line_end > cut.end:
             break
+        lineage.add(entry)
         if _is_spoken(entry):
             ids[entry["uuid"]] = str(uuid.uuid4())
         elif isinstance(entry.get("uuid"), str):
             skipped[entry["uuid"]] = entry.get("parentUuid")
-    return ids, skipped
+    leaf = cut.leaf if cut else lineage.leaf
+    left = lineage.left(leaf) if leaf else ids
+    return {old: new for old, new in ids.items() if old not in left}, skipped
 
 
 def _is_spoken(entry: dict[str, Any]) -> bool:

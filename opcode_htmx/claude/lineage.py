@@ -142,6 +142,11 @@ class Lineage:
             return self._checkpoint
         return self.tip
 
+    def parent(self, uuid: str) -> str:
+        """The entry that `uuid` continues; empty for a root, and for one that is not known."""
+        node = self._nodes.get(uuid)
+        return node.parent if node else ""
+
     def descends(self, uuid: str, ancestor: str) -> bool:
         """Whether `ancestor` is `uuid` itself or stands above it."""
         return any(each == ancestor for each in self.up(uuid))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .blocks import Block
+from .blocks import Block, BranchBlock
 
 FIRST = 12
 """Blocks of a first answer: more than a phone's screen holds, few enough to be painted at once."""
@@ -62,5 +62,11 @@ def _window(blocks: Sequence[Block], begin: int, end: int) -> Window:
 
 
 def _index(blocks: Sequence[Block], block_id: str | None) -> int | None:
-    numbers = (number for number, block in enumerate(blocks) if block.id == block_id)
+    """The number of the block with this id, or of the branch in which that stands."""
+    numbers = (number for number, block in enumerate(blocks) if _is_at(block, block_id))
     return next(numbers, None)
+
+
+def _is_at(block: Block, block_id: str | None) -> bool:
+    inside = block.children if isinstance(block, BranchBlock) else ()
+    return block.id == block_id or any(child.id == block_id for child in inside)

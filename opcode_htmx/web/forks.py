@@ -47,11 +47,11 @@ def blueprint(beginnings: Beginnings, lookup: SessionLookup, drafts: Drafts) -> 
             raise NoHistory("Claude has not noted this yet. Try again in a moment.")
         prompt = found.block if isinstance(found.block, PromptBlock) else None
         if prompt:
-            end = fork.end_before(found.file, found.begin)
+            cut = fork.cut_before(found.file, found.begin)
         else:
-            end = fork.end_behind(found.file, found.end)
+            cut = fork.cut_behind(found.file, found.end)
         try:
-            new = fork.fork(found.file, name, end)
+            new = fork.fork(found.file, name, cut)
         except fork.NothingToFork:
             if prompt is None:
                 raise

@@ -6,6 +6,7 @@ Forms and links that work without JavaScript; nothing here needs a running proce
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from urllib.parse import quote
@@ -24,7 +25,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from ..claude import titles
 from ..runs.trash import Trash
 from ..view import places, search, source
-from ..view.blocks import Block, PromptBlock
+from ..view.blocks import Block, BranchBlock, PromptBlock
 from ..view.fragments import dom_id
 from ..view.marks import Marks
 from ..view.screens import Screen, Screens
@@ -167,10 +168,11 @@ def place_of(address: str, block: Block, top: Block) -> str:
     return f"{address}?from={quote(top.id, safe='')}#{dom_id(block.id)}"
 
 
-def top_of(blocks: list[Block], block: Block) -> Block:
-    """The block of the top level that `block` stands in."""
+def top_of(blocks: Sequence[Block], block: Block) -> Block:
+    """The block of the conversation that `block` stands in, also of a branch that was left."""
 
     def holds(each: Block) -> bool:
         return each is block or any(map(holds, each.children))
 
-    return next((each for each in blocks if holds(each)), block)
+    top = next((each for each in blocks if holds(each)), block)
+    return top_of(top.children, block) if isinstance(top, BranchBlock) else top
