@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from ..hub import Pace
+from . import folder_names, links
+from .folder_names import project_id as project_id
 from .stream import long_line
 
-SESSION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+SESSION_ID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+"""The CLI takes an id in either case, and names the file as it was written."""
 
 LONGEST = 24_000_000
 PIECE = 256 * 1024
@@ -23,16 +26,52 @@ LATE_SECONDS = 2.0
 """How much later than its last word Claude may still write to its history file."""
 
 
-def project_id(folder: Path) -> str:
-    """The name under which Claude files a project: what is no letter or digit becomes `-`."""
-    return re.sub(r"[^A-Za-z0-9]", "-", str(folder))
+def root(config_dir: Path) -> Path:
+    """The folder that holds a folder for each project."""
+    return (config_dir / "projects").resolve()
 
 
-def find(config_dir: Path, session_id: str) -> Path | None:
-    """The history file of a session; None as long as Claude has written none."""
+def claude_folders(config_dir: Path) -> list[Path]:
+    """The folders in which Claude keeps the files of sessions; links to such are among them."""
+    try:
+        with os.scandir(root(config_dir)) as entries:
+            return [Path(entry.path) for entry in entries if _is_claude_folder(entry)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def file_in(folder: Path, session_id: str) -> Path | None:
+    """The history file of a session in one of Claude's folders; a link is named as itself."""
     if not SESSION_ID.fullmatch(session_id):
         return None
-    return next((config_dir / "projects").glob(f"*/{session_id}.jsonl"), None)
+    path = folder / f"{session_id}.jsonl"
+    return path if links.file_status(path) else None
+
+
+def find(config_dir: Path, session_id: str, first: str = "") -> Path | None:
+    """The history file of a session; None as long as Claude has written none.
+
+    Of copies in several folders, the one in the folder named `first`, else what was written last.
+    """
+    if not SESSION_ID.fullmatch(session_id):
+        return None
+    if folder_names.split(first)[0] and links.is_folder(folder := root(config_dir) / first):
+        there = file_in(folder, session_id)
+        if there:
+            return there
+    found = [
+        (status.st_mtime_ns, path)
+        for folder in claude_folders(config_dir)
+        if (status := links.file_status(path := folder / f"{session_id}.jsonl"))
+    ]
+    return max(found)[1] if found else None
+
+
+def _is_claude_folder(entry: os.DirEntry[str]) -> bool:
+    if folder_names.split(entry.name) != (entry.name, ""):
+        return False
+    linked = entry.is_symlink()
+    return links.is_folder(entry.path) if linked else entry.is_dir(follow_symlinks=False)
 
 
 def size(path: Path | None) -> int:
