@@ -186,15 +186,14 @@ def test_a_prompt_from_the_phone_works_in_the_folder_of_its_session(desk: Desk, 
     session = OpenSession(desk.server, desk.address(name))
     answer = session.post("prompt", prompt="make the file", prompt_id=str(uuid.uuid4()))
     assert answer.headers["Location"] == f"{desk.address(name)}#end"
-    ask = until(
-        lambda: re.search(r"/runs/[0-9a-f]{32}/asks/[^\"]+", session.page()), "Claude asks"
-    )[0]
+    ask = until(lambda: re.search(r"/runs/\w{32}/asks/[^\"]+", session.page()), "Claude asks")
+    assert ask
     page = session.page()
     assert ("made-by-phone" in page, "Outside this project" in page) == (True, False)
     runs = desk.page("/runs")
     assert f'href="{desk.address(name)}#end"' in runs
     assert f'title="{desk.folder(name)}"' in runs
-    decided = desk.server.post(ask, {"decision": "allow"})
+    decided = desk.server.post(ask[0], {"decision": "allow"})
     assert decided.headers["Location"] == f"{desk.address(name)}#end"
     session.answered()
     assert [each for each in _all(desk) if (desk.folder(each) / "made-by-phone").exists()] == [name]

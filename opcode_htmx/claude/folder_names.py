@@ -16,7 +16,8 @@ from pathlib import Path
 LONGEST = 200
 """UTF-16 code units of a name that is not cut."""
 
-_PROJECT_ID = re.compile(r"((?!\.{1,2}(?:~|$))[A-Za-z0-9._-]{1,255})(?:~([0-9a-f]{10}))?")
+_NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,255}")
+_DIGEST = re.compile(r"[0-9a-f]{10}")
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -36,6 +37,11 @@ project_id = claude_folder
 """The id of a project that has its folder for itself."""
 
 
+def is_folder_name(name: str) -> bool:
+    """Whether a folder of Claude's may have this name; it is safe as the name of one file."""
+    return _NAME.fullmatch(name) is not None
+
+
 def shared_project_id(folder: str, cwd: str) -> str:
     """The id of the project in `cwd` where Claude's `folder` holds those of other paths, too."""
     return f"{folder}~{digest(cwd)}"
@@ -49,10 +55,12 @@ def digest(cwd: str) -> str:
 def split(project_id: str) -> tuple[str, str]:
     """Claude's folder and the digest of the path, each empty where the id does not have it.
 
-    Both are empty for what is no id. A folder's name is safe as the name of one file.
+    Both are empty for what is no id.
     """
-    found = _PROJECT_ID.fullmatch(project_id)
-    return (found[1], found[2] or "") if found else ("", "")
+    name, mark, digest_ = project_id.partition("~")
+    if not is_folder_name(name) or (mark and not _DIGEST.fullmatch(digest_)):
+        return "", ""
+    return name, digest_
 
 
 class OwnFolder:

@@ -33,18 +33,14 @@ def root(config_dir: Path) -> Path:
 
 def claude_folders(config_dir: Path) -> list[Path]:
     """The folders in which Claude keeps the files of sessions; links to such are among them."""
-    try:
-        with os.scandir(root(config_dir)) as entries:
-            return [Path(entry.path) for entry in entries if _is_claude_folder(entry)]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+    return [Path(entry.path) for entry in _entries(config_dir) if _is_claude_folder(entry)]
 
 
 def file_in(folder: Path, session_id: str) -> Path | None:
     """The history file of a session in one of Claude's folders; a link is named as itself."""
     if not SESSION_ID.fullmatch(session_id):
         return None
-    path = folder / f"{session_id}.jsonl"
+    path = folder / f"{session_id}{links.ENDING}"
     return path if links.file_status(path) else None
 
 
@@ -55,20 +51,30 @@ def find(config_dir: Path, session_id: str, first: str = "") -> Path | None:
     """
     if not SESSION_ID.fullmatch(session_id):
         return None
-    if folder_names.split(first)[0] and links.is_folder(folder := root(config_dir) / first):
+    folder = root(config_dir) / first
+    if folder_names.is_folder_name(first) and links.is_folder(folder):
         there = file_in(folder, session_id)
         if there:
             return there
-    found = [
-        (status.st_mtime_ns, path)
-        for folder in claude_folders(config_dir)
-        if (status := links.file_status(path := folder / f"{session_id}.jsonl"))
-    ]
-    return max(found)[1] if found else None
+    found = []
+    for entry in _entries(config_dir):
+        path = f"{entry.path}/{session_id}{links.ENDING}"
+        # first what is seldom there: this is asked often, and there may be hundreds of folders
+        if (status := links.file_status(path)) and _is_claude_folder(entry):
+            found.append((status.st_mtime_ns, path))
+    return Path(max(found)[1]) if found else None
+
+
+def _entries(config_dir: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(root(config_dir)) as entries:
+            return list(entries)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return []
 
 
 def _is_claude_folder(entry: os.DirEntry[str]) -> bool:
-    if folder_names.split(entry.name) != (entry.name, ""):
+    if not folder_names.is_folder_name(entry.name):
         return False
     linked = entry.is_symlink()
     return links.is_folder(entry.path) if linked else entry.is_dir(follow_symlinks=False)
