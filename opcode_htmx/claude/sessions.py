@@ -157,7 +157,10 @@ def sessions(config_dir: Path, project_id: str) -> list[SessionSummary]:
 
 def has_worked_in(config_dir: Path, folder: Path) -> bool:
     """Whether a person has prompted Claude in this very folder."""
-    return any(project.path == str(folder) for project in projects(config_dir))
+    try:
+        return any(project.path == str(folder) for project in projects(config_dir))
+    except OSError:
+        return False
 
 
 def session_file(config_dir: Path, project_id: str, session_id: str) -> Path:

@@ -62,7 +62,7 @@ class Beginnings:
             back_url=local_path(filled_in.get("back")) if "back" in filled_in else back,
             session_id=uuid.uuid4(),
             prompt_id=uuid.uuid4(),
-            known=[project.path for project in known if project.path],
+            known=list(dict.fromkeys(project.path for project in known if project.path)),
             suggestions=self._place.suggestions,
             most_per_file=attachments.MAX_FILE,
             asked=self._offers.asks,
