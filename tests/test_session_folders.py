@@ -54,11 +54,11 @@ class Desk:
     def folder(self, name: str) -> Path:
         return self.sandbox.home / "work" / name
 
-    def prompt(self, name: str, session_id: str = "") -> None:
+    def prompt(self, name: str, resumed: str = "", new_id: str = "") -> None:
         """A session in a folder, as a terminal makes it or goes on with it."""
         self.folder(name).mkdir(exist_ok=True)
-        option = "--resume" if session_id else "--session-id"
-        self.made[name] = session_id or str(uuid.uuid4())
+        option = "--resume" if resumed else "--session-id"
+        self.made[name] = resumed or new_id or str(uuid.uuid4())
         subprocess.run(
             [self.claude, "-p", option, self.made[name]],
             cwd=self.folder(name),
@@ -237,6 +237,18 @@ def test_a_session_that_the_desk_went_on_with_elsewhere_stays_at_home_where_it_b
     assert header(page) == str(desk.folder("walks.v1"))
     assert back(page) == f"/projects/{desk.bare('walks.v1')}"
     assert "made in far-away" in page
+
+
+def test_a_session_whose_id_is_in_capitals_goes_on_from_the_phone(desk: Desk) -> None:
+    desk.prompt("capitals", "", str(uuid.uuid4()).upper())
+    session = OpenSession(desk.server, desk.address("capitals"))
+    session.prompt("and from the phone")
+    assert "You said: and from the phone" in session.page()
+    assert f"/{desk.made['capitals']}/export.md" in session.page()
+    small = session.address.replace(session.id, session.id.lower())
+    assert "You said: and from the phone" in desk.page(small)
+    files = list((desk.sandbox.config_dir / "projects" / desk.bare("capitals")).glob("*.jsonl"))
+    assert [file.stem for file in files] == [desk.made["capitals"]]
 
 
 def test_a_project_that_claude_keeps_behind_a_link_works_like_any_other(desk: Desk) -> None:
