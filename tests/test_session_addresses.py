@@ -215,7 +215,7 @@ def test_a_session_without_a_folder_says_so_and_keeps_what_is_sent_to_it(server:
     session = OpenSession(server, f"/projects/{file.parent.name}/sessions/{file.stem}")
     page = session.page()
     assert "Folder not known" in page
-    assert "You can read it, but not continue it here." in page
+    assert "It can be read, but not continued here." in page
     assert "in `a folder that is not known`" in session.get("export.md").text
     refused = session.post("prompt", prompt="Plant another", prompt_id=str(uuid.uuid4()))
     assert refused.status_code == 409

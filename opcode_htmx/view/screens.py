@@ -62,6 +62,7 @@ class Screen:
                 seen.todos(),
                 [each for each in earlier if each],
                 self.room(),
+                self.folder,
             ),
             **self._aside.draft(self.draft, self.address),
             **self._options.parts(seen.session_id, run),
