@@ -90,7 +90,8 @@ def own_folder(claude_folder: str, *cwds: object) -> str | None:
         (("/me/my-app", "/me/my.app"), "/me/my-app"),
         (("/me", "/me/my.app/src", "/me/my.app"), "/me/my.app"),
         (("/copied/from/here", "/and/here"), "/copied/from/here"),
-        ((None, 7, "", ["/me/my.app"]), None),
+        ((None, 7, "", ["/me/my.app"], "src", "../etc", "~"), None),
+        (("C:\\Users\\me",), "C:\\Users\\me"),
         (("/cut-\ud83d",), "/cut-?"),
     ],
 )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from opcode_htmx.claude import history, sessions
+from opcode_htmx.claude import history, sessions, subagents
 from opcode_htmx.claude.folder_names import claude_folder
 
 from . import api
@@ -296,6 +296,14 @@ def test_a_session_file_may_be_a_link_to_such_a_file_and_to_nothing_else(tmp_pat
         assert history.find(sandbox.config_dir, link.stem) is None
         with pytest.raises(sessions.SessionNotFound):
             sessions.session_file(sandbox.config_dir, "-me-real", link.stem)
+
+
+def test_the_file_of_a_subagent_is_never_a_link(tmp_path: Path) -> None:
+    (tmp_path / "notes.jsonl").write_text("{}")
+    (tmp_path / "agent-a1.jsonl").symlink_to(tmp_path / "notes.jsonl")
+    (tmp_path / "agent-a2.jsonl").write_text("{}")
+    assert subagents.file_of(tmp_path, "a1") is None
+    assert subagents.file_of(tmp_path, "a2") == tmp_path / "agent-a2.jsonl"
 
 
 @pytest.mark.parametrize(

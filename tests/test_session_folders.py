@@ -9,7 +9,7 @@ import json
 import re
 import subprocess
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from html import unescape
 from pathlib import Path
@@ -22,7 +22,7 @@ from opcode_htmx.claude.folder_names import claude_folder, shared_project_id
 from opcode_htmx.demo.messages_api import MessagesApi, Request, Scene, Text, ToolUse
 
 from .api import data, get
-from .sessions import OpenSession
+from .sessions import OpenSession, Session
 from .support import PASSWORD, USER, Sandbox, Server, until
 
 ALIKE = (("my.app", "my-app"), ("新聞", "暫存"))
@@ -281,6 +281,29 @@ def test_a_project_that_claude_keeps_behind_a_link_works_like_any_other(desk: De
     assert "A name behind a link (fork)" in desk.page(forked)
     (copy,) = {path.stem for path in elsewhere.glob("*.jsonl")} - {session.id}
     assert copy in forked
+
+
+def test_a_folder_that_claude_names_as_it_was_set_up_to_is_found_by_its_file(
+    sandbox: Sandbox, claude: Path, start_server: Callable[..., Server]
+) -> None:
+    with MessagesApi(SCENES) as api:
+        server = start_server(
+            sandbox, claude, api.url, CLAUDE_CODE_PROJECT_DIR_NAME="all-of-it", OPCODE_ASK_AHEAD="0"
+        )
+        session = Session(server, "where is it")
+        assert session.file.parent.name == "all-of-it"
+        assert (
+            session.address == f"/projects/{claude_folder(sandbox.project)}/sessions/{session.id}"
+        )
+        found = server.get(f"/projects/all-of-it/sessions/{session.id}")
+        for page in (session.page(), found.text):
+            assert "You said: where is it" in page
+            assert header(page) == str(sandbox.project)
+            assert back(page) == "/projects/all-of-it"
+        assert session.get("export.jsonl").status_code == 200
+        assert get(server, f"/api/claude/sessions/{session.id}")["links"]["page"] == (
+            f"/projects/all-of-it/sessions/{session.id}"
+        )
 
 
 def _all(desk: Desk) -> list[str]:

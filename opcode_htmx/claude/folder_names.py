@@ -18,6 +18,7 @@ LONGEST = 200
 
 _NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,255}")
 _DIGEST = re.compile(r"[0-9a-f]{10}")
+_FULL_PATH = re.compile(r"/|[A-Za-z]:[\\/]")
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -85,7 +86,9 @@ class OwnFolder:
 
     def see(self, entry: Mapping[str, object]) -> None:
         cwd = entry.get("cwd")
-        if self.is_sure or not isinstance(cwd, str) or not cwd or cwd == self._last_seen:
+        if self.is_sure or not isinstance(cwd, str) or cwd == self._last_seen:
+            return
+        if not _FULL_PATH.match(cwd):  # it would be taken for one below our own folder
             return
         self._last_seen = cwd
         self.is_sure = claude_folder(cwd) == self._name
