@@ -23,7 +23,7 @@ from .stored import Form
 P = ParamSpec("P")
 T = TypeVar("T")
 
-NAME = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+NAME = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 """A draft is named after the session that it is for, or after the page where one begins."""
 TOKEN = re.compile(r"[0-9a-f]{32}")
 FILE_NAME_CHARACTERS = 100

@@ -1,13 +1,16 @@
-"""What a person has set, as the runs need it."""
+"""What the runs need of the settings, and what Claude is asked without a run."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from .claude import history
+from .claude import binary, history, sessions
 from .claude.capabilities import Model
+from .claude.messages import Json
+from .runs import inquiry
 from .runs.limits import Limits
+from .runs.offers import Offers
 from .runs.starting import RunSettings
 from .settings import Settings
 
@@ -49,4 +52,20 @@ def limits(settings: Settings) -> Limits:
         memory_warning=settings.memory_warning,
         memory=settings.memory_limit,
         queued=settings.max_queued,
+    )
+
+
+def offers(
+    settings: Settings, claude: binary.Binary, config_dir: Path, environment: Mapping[str, str]
+) -> Offers:
+    """What Claude offers where it has not run for us yet."""
+
+    def ask(folder: Path) -> Json:
+        return inquiry.ask(claude.path, environment, folder)
+
+    return Offers(
+        settings.state_dir / "offers",
+        ask if settings.ask_ahead else None,
+        lambda folder: sessions.has_worked_in(config_dir, folder),
+        f"{claude.path}\0{claude.version_text}\0{config_dir}",
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from pathlib import Path
 
 from flask import Flask
@@ -20,14 +19,23 @@ from .api.executions import Executions, NotStopped, SessionExists
 from .api.lines import BadCursor
 from .api.naming import Naming
 from .api.tasks import TaskRoom
-from .claude import binary, command, folders, fork, history, mcp, sessions, user_files
+from .claude import (
+    binary,
+    command,
+    folders,
+    fork,
+    history,
+    mcp,
+    sessions,
+    user_files,
+)
 from .claude.files import ProjectFiles
 from .claude.installations import Installations
-from .claude.messages import Json
+from .claude.working_folder import InvalidFolder
 from .demo import scenes, service
 from .disk import DiskFull
 from .drafts import Drafts, TooMuch
-from .runs import inquiry, tail
+from .runs import tail
 from .runs.choosing import BypassNotAllowed
 from .runs.collect import Collector
 from .runs.control import ControlRefused
@@ -37,6 +45,7 @@ from .runs.orphans import NothingLeft, Orphans
 from .runs.process import census
 from .runs.queue import PromptNotFound, PromptTaken
 from .runs.run import AlreadyAnswered, RunNotLive
+from .runs.session_places import FolderUnknown, SessionPlaces
 from .runs.starting import CannotStart
 from .runs.supervisor import RunNotFound, StillRunning, Supervisor
 from .runs.trash import NotInTrash, Trash
@@ -52,6 +61,7 @@ from .web import (
     attachments,
     beginning,
     browse,
+    canonical,
     completion,
     composer,
     compress,
@@ -80,7 +90,9 @@ MAX_FORM_BYTES = 4 * 1024 * 1024
 ERRORS: dict[type[Exception], int] = {
     sessions.ProjectNotFound: 404,
     sessions.SessionNotFound: 404,
-    sessions.InvalidFolder: 422,
+    sessions.SeveralProjects: 409,
+    FolderUnknown: 409,
+    InvalidFolder: 422,
     forms.BadForm: 422,
     envelope.InvalidRequest: 422,
     user_files.UserFileError: 422,
@@ -130,7 +142,7 @@ def build(settings: Settings | None = None) -> Flask:
     environment = settings.child_environment
     if demo:
         environment = command.environment(environment, demo.environment, demo.removed)
-    offers = _offers(settings, claude, place.config_dir, environment)
+    offers = run_settings.offers(settings, claude, place.config_dir, environment)
     supervisor = Supervisor(
         run_settings.of(settings, claude.path, place.config_dir, environment, lambda: offers.models)
     )
@@ -153,22 +165,6 @@ def build(settings: Settings | None = None) -> Flask:
     chooser = Chooser(supervisor.choosing, settings.disconnect_grace)
     _add_pages(app, place, supervisor, chooser, offers, settings)
     return app
-
-
-def _offers(
-    settings: Settings, claude: binary.Binary, config_dir: Path, environment: Mapping[str, str]
-) -> Offers:
-    """What Claude offers where it has not run for us yet."""
-
-    def ask(folder: Path) -> Json:
-        return inquiry.ask(claude.path, environment, folder)
-
-    return Offers(
-        settings.state_dir / "offers",
-        ask if settings.ask_ahead else None,
-        lambda folder: sessions.has_worked_in(config_dir, folder),
-        f"{claude.path}\0{claude.version_text}\0{config_dir}",
-    )
 
 
 def _demo(settings: Settings, claude: binary.Binary) -> service.DemoEnvironment | None:
@@ -218,7 +214,9 @@ def _add_pages(
     # Asked for in a template, because what is to choose changes with every run
     app.jinja_env.globals["options_of"] = chooser.view
     screens = Screens(supervisor, place.config_dir, app.jinja_env, chooser, drafts, needs)
-    lookup = pages.SessionLookup(place.config_dir, supervisor, screens)
+    places = SessionPlaces(place.config_dir, supervisor)
+    canonical.register(app, places)
+    lookup = pages.SessionLookup(place.config_dir, places, screens)
     files = ProjectFiles(settings.child_environment)
     app.register_blueprint(browse.blueprint(place.config_dir, trash))
     app.register_blueprint(pages.blueprint(place, lookup, marks, supervisor.leaving, offers))
@@ -237,7 +235,7 @@ def _add_pages(
     app.register_blueprint(
         completion.blueprint(place.config_dir, supervisor, lookup, offers, files)
     )
-    app.register_blueprint(decisions.blueprint(supervisor))
+    app.register_blueprint(decisions.blueprint(supervisor, lookup))
     app.register_blueprint(controls.blueprint(supervisor.choosing, lookup))
     open_sockets = sockets.OpenSockets(settings.viewer_timeout, settings.max_viewers)
     open_sockets.init_app(app)
@@ -245,7 +243,7 @@ def _add_pages(
     sock = Sock(app)
     frames = showing.Frames(app, app.extensions["opcode_stalls"].recently_busy)
     live.register(sock, lookup, open_sockets, supervisor.leaving, frames)
-    executions = Executions(supervisor, place, settings.stop_deadline)
+    executions = Executions(supervisor, places, place, settings.stop_deadline)
     _add_reading(app, place, lookup, executions, settings, supervisor.binary)
     _add_running(app, sock, open_sockets, executions, place, lookup, taken_along, settings)
 

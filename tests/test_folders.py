@@ -105,8 +105,46 @@ def test_a_file_that_is_written_under_another_name_is_seen(
 def test_only_session_files_are_listed(listed: Folders, project: Path) -> None:
     for name in ("agent-1.jsonl", f"{ONE}.bak", "x.jsonl"):
         (project / name).write_text("x")
-    (project / TWO).symlink_to(project / ONE)
+    (project / TWO).mkdir()
     assert names(listed, project) == {ONE}
+
+
+def test_a_file_that_is_a_link_counts_as_the_one_it_leads_to_and_is_seen_to_change(
+    listed: Folders, project: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "elsewhere.jsonl"
+    other.write_text("22")
+    (project / TWO).symlink_to(other)
+    assert [file.size for file in listed.look(project).files] == [1, 2]
+    with other.open("a") as file:
+        file.write("more")
+    assert [file.size for file in listed.look(project).files] == [1, 6]
+    other.unlink()
+    assert names(listed, project) == {ONE}
+
+
+def test_a_folder_and_a_link_to_it_are_both_up_to_date(listed: Folders, project: Path) -> None:
+    link = project.with_name("-link")
+    link.symlink_to(project)
+    for folder in (project, link, project):
+        assert names(listed, folder) == {ONE}
+    (project / TWO).write_text("2")
+    assert names(listed, project) == names(listed, link) == {ONE, TWO}
+    (link / ONE).unlink()
+    assert names(listed, project) == names(listed, link) == {TWO}
+
+
+def test_a_link_that_leads_elsewhere_now_is_looked_at_anew(
+    listed: Folders, project: Path, tmp_path: Path
+) -> None:
+    link, other = project.with_name("-link"), tmp_path / "other"
+    other.mkdir()
+    (other / TWO).write_text("2")
+    link.symlink_to(project)
+    assert names(listed, link) == {ONE}
+    link.unlink()
+    link.symlink_to(other)
+    assert names(listed, link) == {TWO}
 
 
 def test_more_changes_than_the_kernel_keeps_are_not_missed(listed: Folders, project: Path) -> None:

@@ -41,7 +41,7 @@ def blueprint(chats: Chats, exports: Exports) -> Blueprint:
         found, wanted = chats.session_id(session_id), query(ExportQuery)
         if not chats.has_begun(found):
             raise NoHistory("Nothing has been said in this session yet.")
-        return exports.of(chats.project_id(found), found, wanted.format)
+        return exports.of(chats.place(found).claude_folder, found, wanted.format)
 
     return chat
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 import contextlib
 import time
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from ..claude import history, sessions
+from ..claude.folder_names import claude_folder
 from ..claude.glance import glance
 from ..disk import telling_when_full
 from ..runs.run import Run
+from ..runs.session_places import SessionPlace
 from ..runs.supervisor import Supervisor
 from ..stored import Form
 from ..web.pages import Place, SessionLookup, shorten
@@ -39,7 +41,10 @@ class Chat:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a list tells of a session. Times are seconds since the epoch."""
+    """What a list tells of a session. Times are seconds since the epoch.
+
+    `folder` is the name of Claude's folder where nothing says in which one the session worked.
+    """
 
     id: str
     title: str
@@ -102,9 +107,12 @@ class Chats:
 
     def session_id(self, either_id: str) -> str:
         """The session of an id that may also be a run's. Raises SessionNotFound."""
-        if self._store.get(either_id.lower()):
-            return either_id.lower()
-        return self.executions.session_id(either_id)
+        try:
+            return self.executions.session_id(either_id)
+        except sessions.SessionNotFound:
+            if self._store.get(either_id.lower()):  # which nobody has prompted yet
+                return either_id.lower()
+            raise
 
     def is_gone(self, session_id: str) -> bool:
         """Whether it was ended before its first prompt, or deleted."""
@@ -119,22 +127,25 @@ class Chats:
     def history_file(self, session_id: str) -> Path | None:
         return history.find(self._place.config_dir, session_id)
 
-    def project_id(self, session_id: str) -> str:
-        """Raises SessionNotFound."""
-        return self._project_id(session_id, self.history_file(session_id))
+    def place(self, session_id: str) -> SessionPlace:
+        """Where a session is; one that nobody has prompted, where it will be.
 
-    def _project_id(self, session_id: str, path: Path | None) -> str:
-        """By its history file, where there is one."""
+        Raises SessionNotFound.
+        """
         chat = self._store.get(session_id)
-        if path is None and chat and not self.supervisor.of_session(session_id):
-            return history.project_id(Path(chat.folder))
-        return self.executions.project_of(session_id, path)
+        try:
+            place = self.executions.places.of(session_id)
+        except sessions.SessionNotFound:
+            if chat is None:
+                raise
+            return SessionPlace(session_id, claude_folder(chat.folder), None, chat.folder)
+        return replace(place, folder=place.folder or (chat.folder if chat else None))
 
     def summary(self, session_id: str) -> Summary:
         """Raises SessionNotFound."""
         chat, runs = self._store.get(session_id), self.supervisor.of_session(session_id)
-        path = self.history_file(session_id)
-        project_id = self._project_id(session_id, path)
+        place = self.place(session_id)
+        path = place.file
         begun = [run.record.created_at for run in runs]
         begun += [chat.created_at] if chat else []
         active = [*begun, *(run.folder.last_output() for run in runs[-1:])]
@@ -148,8 +159,8 @@ class Chats:
         return Summary(
             session_id,
             self._title(path, chat, runs),
-            self._folder(session_id, project_id, chat),
-            project_id,
+            place.folder or place.claude_folder,
+            place.claude_folder,
             status,
             min(begun, default=0.0),
             max(active, default=0.0),
@@ -170,9 +181,6 @@ class Chats:
         if name or not runs:
             return name or (sessions.title_of(path) if path else "")
         return self._lookup.title_of_run(runs[-1])
-
-    def _folder(self, session_id: str, project_id: str, chat: Chat | None) -> str:
-        return chat.folder if chat else self._lookup.folder(project_id, session_id)
 
     # --- beginning, going on, ending --------------------------------------------------------
 
@@ -196,11 +204,10 @@ class Chats:
         return chat.id
 
     def prompt(self, session_id: str, text: str, prompt_id: str) -> Run:
-        """Send a prompt. Raises SessionNotFound, CannotStart, RunNotLive."""
-        chat, project_id = self._store.get(session_id), self.project_id(session_id)
-        named = self._lookup.title(project_id, session_id)
-        folder = Path(self._folder(session_id, project_id, chat))
-        run = self.supervisor.prompt(session_id, folder, prompt_id, text)
+        """Send a prompt. Raises SessionNotFound, FolderUnknown, CannotStart, RunNotLive."""
+        chat, place = self._store.get(session_id), self.place(session_id)
+        named = self._lookup.title(place.claude_folder, session_id)
+        run = self.supervisor.prompt(session_id, place.working_folder, prompt_id, text)
         if chat and chat.title and not named:
             self._naming.name(run, chat.title)
         return run

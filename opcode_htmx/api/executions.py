@@ -7,8 +7,9 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..claude import history, sessions
+from ..claude import folder_names, sessions
 from ..runs.run import Run, RunNotLive
+from ..runs.session_places import SessionPlace, SessionPlaces
 from ..runs.supervisor import END_GRACE_SECONDS, RunNotFound, Supervisor
 from ..web.pages import Place
 from .lines import Cursor
@@ -37,9 +38,16 @@ class Started:
 
 
 class Executions:
-    def __init__(self, supervisor: Supervisor, place: Place, stop_deadline: float) -> None:
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        places: SessionPlaces,
+        place: Place,
+        stop_deadline: float,
+    ) -> None:
         """`stop_deadline`: seconds in which a run and all it has started are ended."""
         self.supervisor = supervisor
+        self.places = places
         self._place = place
         self._stop_deadline = stop_deadline
 
@@ -48,7 +56,7 @@ class Executions:
     def execute(self, request: Execution, *, detach: bool) -> Started:
         """Begin a new session. Raises SessionExists, and what `_start` does."""
         folder = self._place.working_folder(request.project_path)
-        session_id = request.session_id or str(uuid.uuid4())
+        session_id = (request.session_id or str(uuid.uuid4())).lower()
         sent = request.prompt_id and self.supervisor.has_sent(session_id, request.prompt_id)
         if not sent and self.exists(session_id):
             raise SessionExists("There is a session with this id already. Use resume.")
@@ -70,16 +78,15 @@ class Executions:
         folder = self._place.working_folder(request.project_path)
         if request.session_id is None:
             raise sessions.SessionNotFound("To resume, name the session in “session_id”.")
-        session_id = self.session_id(request.session_id)
-        found = history.find(self._place.config_dir, session_id)
-        if self.project_of(session_id, found) != history.project_id(folder):
+        session = self.places.of(self.session_id(request.session_id))
+        if not _is_in(session, folder):
             raise sessions.SessionNotFound(f"This session does not belong to {folder}.")
-        return self._start(session_id, folder, request, detach=detach)
+        return self._start(session.session_id, folder, request, detach=detach)
 
     def prompt(self, session_id: str, text: str, prompt_id: str | None) -> Started:
         """Send a further prompt to a session that has a run. Raises RunNotLive, CannotStart."""
-        run = self.newest_run(session_id)
-        return self._send(session_id, Path(run.record.project_path), text, prompt_id)
+        folder = self.places.of_run(self.newest_run(session_id)).working_folder
+        return self._send(session_id, folder, text, prompt_id)
 
     def _start(self, session_id: str, folder: Path, request: Execution, *, detach: bool) -> Started:
         choosing, mode = self.supervisor.choosing, request.permission_mode
@@ -114,15 +121,16 @@ class Executions:
         """The session of an id that may also be a run's. Raises SessionNotFound."""
         with contextlib.suppress(RunNotFound):
             return self.supervisor.get(either_id).record.session_id
-        session_id = either_id.lower()
-        if not self.exists(session_id):
-            raise sessions.SessionNotFound("There is no session with this id.")
-        return session_id
+        try:
+            return self.places.of(either_id).session_id
+        except sessions.SessionNotFound:  # of a run without a file, written in another case
+            return self.places.of(either_id.lower()).session_id
 
     def exists(self, session_id: str) -> bool:
         """Whether there is a session of this id: a run of it, or Claude's own file."""
-        in_files = history.find(self._place.config_dir, session_id)
-        return bool(self.supervisor.of_session(session_id)) or in_files is not None
+        if self.supervisor.of_session(session_id):
+            return True
+        return sessions.find_in_any_case(self._place.config_dir, session_id) is not None
 
     def newest_run(self, session_id: str) -> Run:
         """Raises RunNotLive when the session has none."""
@@ -134,28 +142,18 @@ class Executions:
     def _nobody_runs(self, session_id: str) -> bool:
         return not any(run.live for run in self.supervisor.of_session(session_id))
 
-    def project_of(self, session_id: str, history_file: Path | None) -> str:
-        """The id of a session's project. Raises SessionNotFound."""
-        if history_file:
-            return history_file.parent.name
-        runs = self.supervisor.of_session(session_id)
-        if not runs:
-            raise sessions.SessionNotFound("There is no session with this id.")
-        return history.project_id(Path(runs[-1].record.project_path))
-
     def _newest_of(self, folder: Path) -> str | None:
         live = [
             (run.record.created_at, run.record.session_id)
             for run in self.supervisor.newest()
             if run.record.project_path == str(folder)
+            and self.places.of_run(run).folder == str(folder)
         ]
-        try:
-            on_disk = [
-                (each.last_activity, each.id)
-                for each in sessions.sessions(self._place.config_dir, history.project_id(folder))
-            ]
-        except sessions.ProjectNotFound:
-            on_disk = []
+        on_disk = [
+            (project.last_activity, project.session_ids[0])
+            for project in sessions.projects(self._place.config_dir)
+            if project.path == str(folder)
+        ]
         return max([*live, *on_disk], default=(0.0, None))[1]
 
     # --- ending -----------------------------------------------------------------------------
@@ -181,3 +179,13 @@ def end_of(run: Run) -> Cursor:
     """The place behind what a run that lives has written by now."""
     run.catch_up()
     return Cursor(run.id, run.read_to, run.folder.errors.stat().st_size)
+
+
+def _is_in(session: SessionPlace, folder: Path) -> bool:
+    """Whether a session may go on in `folder`, a resolved path: where it has worked.
+
+    Where nothing says that, it is where Claude would look for its file.
+    """
+    if session.folder is None:
+        return session.claude_folder == folder_names.claude_folder(folder)
+    return folder in (Path(session.folder), Path(session.folder).resolve())

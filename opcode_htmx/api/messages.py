@@ -25,13 +25,10 @@ MAX_PROMPT_CHARACTERS = 200_000
 MAX_TASK_BYTES = 8192
 LONGEST_NAME = 100
 
-SessionId = Annotated[
-    str,
-    StringConstraints(
-        to_lower=True, pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
-    ),
-]
-"""A UUID."""
+_UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+SessionId = Annotated[str, StringConstraints(pattern=_UUID)]
+"""A UUID, in the case in which Claude's file has it."""
+PromptId = Annotated[str, StringConstraints(to_lower=True, pattern=_UUID)]
 
 EitherId = Annotated[
     str, StringConstraints(pattern=r"^[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}$")
@@ -63,7 +60,7 @@ class Execution(Request):
     """Of a new session: the id that it gets, Claude's own. Of a resumed one: which it is."""
     permission_mode: PermissionMode | None = None
     effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
-    prompt_id: SessionId | None = None
+    prompt_id: PromptId | None = None
     """Makes the prompt idempotent: sent again under this id, it is not sent to Claude again."""
     detach: bool | None = None
     """Whether the run goes on when nobody is connected; by default over REST, not over a socket."""
@@ -94,7 +91,7 @@ class FollowUp(OfSession):
 
     command_type: Literal["prompt"]
     prompt: Prompt
-    prompt_id: SessionId | None = None
+    prompt_id: PromptId | None = None
 
 
 class Cancel(OfSession):
@@ -159,7 +156,7 @@ class UserMessage(Request):
 
     type: Literal["user_message"]
     content: Prompt
-    prompt_id: SessionId | None = Field(None, alias="promptId")
+    prompt_id: PromptId | None = Field(None, alias="promptId")
     """Makes the prompt idempotent, as `prompt_id` does in an execution."""
 
 

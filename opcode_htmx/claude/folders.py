@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from . import links
 from .history import SESSION_ID
 
 if sys.platform == "linux":
@@ -77,7 +78,10 @@ class Folders:
         kept = self._kept.pop(folder, None)
         if kept is None or not kept.holds or kept.identity != identity:
             # Watched first: what changes while it is listed makes it be listed again.
-            watched = self._watches is not None and self._watches.watch(folder)
+            # A link is listed every time: what it leads to may have a watch of its own, and there
+            # is only one for each folder.
+            watches = None if folder.is_symlink() else self._watches
+            watched = watches is not None and watches.watch(folder)
             files, linked = _files(folder)
             if kept is None or kept.listing.files != files:
                 listing = Listing(folder, files)
@@ -122,6 +126,8 @@ def watched() -> Folders:
 def _files(folder: Path) -> tuple[tuple[File, ...], bool]:
     """The session files of a folder, and whether one may be written under another name.
 
+    A file that is a link counts with the size and times of the one that it leads to.
+
     Of a folder that nobody may read there are none.
     """
     found, linked = [], False
@@ -130,11 +136,10 @@ def _files(folder: Path) -> tuple[tuple[File, ...], bool]:
             stem, dot, ending = entry.name.rpartition(".")
             if ending != "jsonl" or not SESSION_ID.fullmatch(stem):
                 continue
-            with contextlib.suppress(OSError):  # deleted in the meantime
-                if entry.is_file(follow_symlinks=False):
-                    stat = entry.stat(follow_symlinks=False)
-                    found.append(_file(entry.name, stat))
-                    linked = linked or stat.st_nlink > 1
+            stat = links.file_status(entry.path)  # None if it was deleted in the meantime
+            if stat is not None:
+                found.append(_file(entry.name, stat))
+                linked = linked or stat.st_nlink > 1 or entry.is_symlink()
     return tuple(sorted(found)), linked
 
 

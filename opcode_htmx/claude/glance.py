@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from . import titles
+from .folder_names import OwnFolder
 from .prompts import command_of, prompt_of, user_text
 
 HEAD = 256 * 1024  # lines that begin within this many bytes are read in search of a prompt
@@ -27,6 +28,8 @@ _TIMESTAMP = re.compile(rb'"timestamp":"([0-9]{4}-[^"\\]{10,30})"')
 @dataclass(frozen=True, slots=True)
 class Glance:
     """What the two ends of one file tell; `title` is None if nobody ever prompted.
+
+    `cwd` is the session's own folder, None if no entry has one; see OwnFolder.
 
     `name` is what the person or else Claude calls the session, if either does.
     """
@@ -49,7 +52,7 @@ def glance(path: Path, size: int, mtime_ns: int) -> Glance:
     modified = mtime_ns / 1e9
     title: str | None = None
     command: str | None = None
-    cwd: str | None = None
+    home = OwnFolder(path.parent.name)
     started_at: float | None = None
     prompted_at: str | None = None
     names: dict[str, str] = {}
@@ -57,7 +60,7 @@ def glance(path: Path, size: int, mtime_ns: int) -> Glance:
         names |= titles.in_entry(entry)
         if entry.get("isSidechain") is True:
             continue
-        cwd = cwd or _text_or_none(entry.get("cwd"))
+        home.see(entry)
         started_at = started_at or _seconds(entry.get("timestamp"))
         text = user_text(entry)
         if text is None:
@@ -66,14 +69,16 @@ def glance(path: Path, size: int, mtime_ns: int) -> Glance:
         command = command or command_of(text)
         if title or (command and not prompted_at):
             prompted_at = _text_or_none(entry.get("timestamp"))
-        if title and cwd:
+        if title and home.is_sure:
             break
     tail = _tail(path, size)
+    for entry in [] if home.is_sure else _whole_lines(tail):
+        home.see(entry)
     latest = _last_timestamp(tail)
     name = title or command
     return Glance(
         title=_shorten(name) if name else None,
-        cwd=cwd,
+        cwd=home.path,
         started_at=started_at or modified,
         # A copied file has a new modification time; a clock may have been wrong.
         last_activity=latest if latest and latest <= modified + 60 else modified,
@@ -113,6 +118,18 @@ def _tail(path: Path, size: int) -> bytes:
     with path.open("rb") as file:
         file.seek(max(0, size - TAIL))
         return file.read(TAIL)
+
+
+def _whole_lines(tail: bytes) -> Iterator[dict[str, Any]]:
+    """The entries in the end of a file that say where they were written."""
+    for line in tail.splitlines():
+        if b'"cwd"' in line:
+            try:
+                entry = json.loads(line)
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(entry, dict) and entry.get("isSidechain") is not True:
+                yield entry
 
 
 def _last_timestamp(tail: bytes) -> float | None:

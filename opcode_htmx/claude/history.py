@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from ..hub import Pace
+from . import folder_names, links
+from .folder_names import project_id as project_id
 from .stream import long_line
 
-SESSION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+SESSION_ID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+"""The CLI takes an id in either case, and names the file as it was written."""
 
 LONGEST = 24_000_000
 PIECE = 256 * 1024
@@ -23,16 +26,58 @@ LATE_SECONDS = 2.0
 """How much later than its last word Claude may still write to its history file."""
 
 
-def project_id(folder: Path) -> str:
-    """The name under which Claude files a project: what is no letter or digit becomes `-`."""
-    return re.sub(r"[^A-Za-z0-9]", "-", str(folder))
+def root(config_dir: Path) -> Path:
+    """The folder that holds a folder for each project."""
+    return (config_dir / "projects").resolve()
 
 
-def find(config_dir: Path, session_id: str) -> Path | None:
-    """The history file of a session; None as long as Claude has written none."""
+def claude_folders(config_dir: Path) -> list[Path]:
+    """The folders in which Claude keeps the files of sessions; links to such are among them."""
+    return [Path(entry.path) for entry in _entries(config_dir) if _is_claude_folder(entry)]
+
+
+def file_in(folder: Path, session_id: str) -> Path | None:
+    """The history file of a session in one of Claude's folders; a link is named as itself."""
     if not SESSION_ID.fullmatch(session_id):
         return None
-    return next((config_dir / "projects").glob(f"*/{session_id}.jsonl"), None)
+    path = folder / f"{session_id}{links.ENDING}"
+    return path if links.file_status(path) else None
+
+
+def find(config_dir: Path, session_id: str, first: str = "") -> Path | None:
+    """The history file of a session; None as long as Claude has written none.
+
+    Of copies in several folders, the one in the folder named `first`, else what was written last.
+    """
+    if not SESSION_ID.fullmatch(session_id):
+        return None
+    folder = root(config_dir) / first
+    if folder_names.is_folder_name(first) and links.is_folder(folder):
+        there = file_in(folder, session_id)
+        if there:
+            return there
+    found = []
+    for entry in _entries(config_dir):
+        path = f"{entry.path}/{session_id}{links.ENDING}"
+        # first what is seldom there: this is asked often, and there may be hundreds of folders
+        if (status := links.file_status(path)) and _is_claude_folder(entry):
+            found.append((status.st_mtime_ns, path))
+    return Path(max(found)[1]) if found else None
+
+
+def _entries(config_dir: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(root(config_dir)) as entries:
+            return list(entries)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return []
+
+
+def _is_claude_folder(entry: os.DirEntry[str]) -> bool:
+    if not folder_names.is_folder_name(entry.name):
+        return False
+    linked = entry.is_symlink()
+    return links.is_folder(entry.path) if linked else entry.is_dir(follow_symlinks=False)
 
 
 def size(path: Path | None) -> int:

@@ -1,22 +1,16 @@
 """Find projects and sessions in Claude's own files; must not know of runs or of the web."""
 
 import contextlib
-import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
-from . import folders
+from . import folder_names, folders, history, links
 from .folders import Listing
 from .glance import Glance, count_prompts, glance
-from .history import SESSION_ID
-from .history import project_id as project_id_of
-
-_PROJECT_ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,255}")
 
 _seen: WeakKeyDictionary[Listing, tuple[Glance, ...]] = WeakKeyDictionary()
-_projects: WeakKeyDictionary[Listing, "Project"] = WeakKeyDictionary()
+_projects: WeakKeyDictionary[Listing, tuple["Project", ...]] = WeakKeyDictionary()
 """What was made of the listings that still hold."""
 
 
@@ -28,16 +22,20 @@ class SessionNotFound(Exception):
     """There is no session with this id in the project."""
 
 
-class InvalidFolder(Exception):
-    """The folder that a person chose cannot be worked in; the text says why."""
+class SeveralProjects(Exception):
+    """The id is the name of a folder of Claude's that holds several projects."""
+
+
+_NO_PROJECT = "There is no project with this id."
 
 
 @dataclass(frozen=True, slots=True)
 class Project:
     """A folder in which Claude has worked. Times are Unix seconds.
 
-    `path` is None as long as no session tells where the project is; `session_ids` begins with
-    the session that was used last.
+    `id` is the name of Claude's folder, and more where that holds the sessions of several paths.
+    `path` is None if no session says where it worked. `session_ids` begins with the session that
+    was used last.
     """
 
     id: str
@@ -50,11 +48,17 @@ class Project:
     def session_count(self) -> int:
         return len(self.session_ids)
 
+    @property
+    def claude_folder(self) -> str:
+        """The name of the folder that holds the files of its sessions."""
+        return folder_names.split(self.id)[0]
+
 
 @dataclass(frozen=True, slots=True)
 class SessionSummary:
     """One conversation. Times are Unix seconds.
 
+    `project_path` is the session's own folder, None if its file does not say.
     `prompt_count` is None for files too long to be read for a list.
     """
 
@@ -75,37 +79,69 @@ class SessionSummary:
     def title(self) -> str:
         return self.name or self.first_prompt
 
+    @property
+    def claude_folder(self) -> str:
+        """The name of the folder that holds its file."""
+        return folder_names.split(self.project_id)[0]
+
 
 def projects(config_dir: Path) -> list[Project]:
     """All projects with at least one session, the last used first."""
-    root = _root(config_dir)
-    try:
-        with os.scandir(root) as entries:
-            names = [entry.name for entry in entries if _is_project(entry)]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    found = []
-    for name in names:
+    found: list[Project] = []
+    for folder in history.claude_folders(config_dir):
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # deleted just now
-            found.append(_project(root / name))
+            found += _projects_in(folder)
     in_use = [project for project in found if project.session_ids]
     return sorted(in_use, key=lambda p: p.last_activity, reverse=True)
 
 
+def projects_of(config_dir: Path, project_id: str) -> tuple[Project, ...]:
+    """The projects that an id stands for, the last used first; at least one.
+
+    Raises ProjectNotFound.
+    """
+    folder, digest = _place(config_dir, project_id)
+    try:
+        known = _projects_in(folder)
+    except (FileNotFoundError, NotADirectoryError):  # deleted just now
+        known = ()
+    found = tuple(p for p in known if not digest or folder_names.digest(p.path or "") == digest)
+    if not found:
+        raise ProjectNotFound(_NO_PROJECT)
+    return found
+
+
 def project(config_dir: Path, project_id: str) -> Project:
-    """One project; ProjectNotFound if there is no such folder."""
-    return _project(_project_folder(config_dir, project_id))
+    """One project; ProjectNotFound, SeveralProjects."""
+    found = projects_of(config_dir, project_id)
+    if len(found) > 1:
+        raise SeveralProjects(
+            "Claude keeps the sessions of several folders under this id: choose one of them."
+        )
+    return found[0]
+
+
+def project_with(config_dir: Path, session_file: Path) -> Project | None:
+    """The project that lists the session in this history file; None if none does."""
+    with contextlib.suppress(OSError):
+        for found in _projects_in(session_file.parent):
+            if session_file.stem in found.session_ids:
+                return found
+    return None
 
 
 def sessions(config_dir: Path, project_id: str) -> list[SessionSummary]:
-    """The sessions of a project, the last used first; ProjectNotFound."""
-    glances = _glances(_project_folder(config_dir, project_id))
-    start = _start_folder(project_id, glances)
+    """The sessions of a project, or of all that an id stands for, the last used first.
+
+    Raises ProjectNotFound.
+    """
+    found = projects_of(config_dir, project_id)
+    owners = {session_id: project.id for project in found for session_id in project.session_ids}
     return [
         SessionSummary(
             id=g.path.stem,
-            project_id=project_id,
-            project_path=g.cwd or start,
+            project_id=owners[g.path.stem],
+            project_path=g.cwd,
             first_prompt=g.title or "",
             started_at=g.started_at,
             last_activity=g.last_activity,
@@ -114,26 +150,60 @@ def sessions(config_dir: Path, project_id: str) -> list[SessionSummary]:
             name=g.name,
             prompted_at=g.prompted_at,
         )
-        for g in glances
+        for g in _glances(_place(config_dir, project_id)[0])
+        if g.path.stem in owners
     ]
 
 
 def has_worked_in(config_dir: Path, folder: Path) -> bool:
-    """Whether somebody has prompted Claude in this very folder."""
+    """Whether a person has prompted Claude in this very folder."""
     try:
-        return project(config_dir, project_id_of(folder)).path == str(folder)
-    except (ProjectNotFound, OSError):
+        return any(project.path == str(folder) for project in projects(config_dir))
+    except OSError:
         return False
 
 
 def session_file(config_dir: Path, project_id: str, session_id: str) -> Path:
-    """The history file of a session; ProjectNotFound, SessionNotFound."""
-    folder = _project_folder(config_dir, project_id)
-    if SESSION_ID.fullmatch(session_id):
-        path = (folder / f"{session_id}.jsonl").resolve()
-        if path.is_file() and path.is_relative_to(_root(config_dir)):
-            return path
-    raise SessionNotFound("There is no session with this id in this project.")
+    """The history file of a session; ProjectNotFound, SessionNotFound.
+
+    Its name has the id as the CLI wrote it, also where `session_id` has letters of another case.
+    """
+    folder, _ = _place(config_dir, project_id)
+    found = history.file_in(folder, session_id) or _in_any_case(folder, session_id)
+    if found is None:
+        raise SessionNotFound("There is no session with this id in this project.")
+    return found
+
+
+def _in_any_case(folder: Path, session_id: str) -> Path | None:
+    if not history.SESSION_ID.fullmatch(session_id):
+        return None
+    name = f"{session_id}.jsonl".lower()
+    with contextlib.suppress(OSError):
+        for file in folders.watched().look(folder).files:
+            if file.name.lower() == name:
+                return folder / file.name
+    return None
+
+
+def find_in_any_case(config_dir: Path, session_id: str) -> Path | None:
+    """The history file of a session in any project: of that very id, else in another case."""
+    found = history.find(config_dir, session_id)
+    if found or not history.SESSION_ID.fullmatch(session_id):
+        return found
+    return next(
+        filter(None, (_in_any_case(f, session_id) for f in history.claude_folders(config_dir))),
+        None,
+    )
+
+
+def folder_of(session_file: Path) -> str | None:
+    """The session's own folder, as its file says it; None if it does not say."""
+    try:
+        stat = session_file.stat()
+        return glance(session_file, stat.st_size, stat.st_mtime_ns).cwd
+    except OSError:
+        return None
 
 
 def name_of(path: Path) -> str:
@@ -155,78 +225,59 @@ def title_of(path: Path) -> str:
     return seen.name or seen.title or ""
 
 
-def working_folder_choice(path_text: str, roots: list[Path] | tuple[Path, ...]) -> Path:
-    """The folder that a person typed, resolved, if Claude may work in it; else InvalidFolder.
-
-    It must be absolute or begin with `~`, exist, and lie in one of `roots` once links are
-    followed.
-    """
-    text = path_text.strip()
-    if not text:
-        raise InvalidFolder("Type the path of a folder.")
-    if "\0" in text:
-        raise InvalidFolder("A path cannot contain a NUL character.")
-    try:
-        path = Path(text).expanduser()
-        if not path.is_absolute():
-            raise InvalidFolder(f"“{text}” is not a full path: begin with / or ~.")
-        path = path.resolve()
-        if not any(path.is_relative_to(root.expanduser().resolve()) for root in roots):
-            raise InvalidFolder(
-                f"“{path}” is outside the folders that may be worked in (OPCODE_PROJECT_ROOTS)."
-            )
-        if not path.exists():
-            raise InvalidFolder(f"There is no folder “{path}”.")
-        if not path.is_dir():
-            raise InvalidFolder(f"“{path}” is a file, not a folder.")
-        next(path.iterdir(), None)
-    except (OSError, RuntimeError) as error:
-        raise InvalidFolder(f"“{text}” cannot be opened: {_reason(error)}.") from error
-    return path
-
-
 # Folders ----------------------------------------------------------------------------------
 
 
-def _root(config_dir: Path) -> Path:
-    return (config_dir / "projects").resolve()
+def _place(config_dir: Path, project_id: str) -> tuple[Path, str]:
+    """Claude's folder that an id names, and the digest of the path; raises ProjectNotFound."""
+    name, digest = folder_names.split(project_id)
+    folder = history.root(config_dir) / name
+    if not name or not links.is_folder(folder):
+        raise ProjectNotFound(_NO_PROJECT)
+    return folder, digest
 
 
-def _is_project(entry: os.DirEntry[str]) -> bool:
-    named = _PROJECT_ID.fullmatch(entry.name) is not None
-    return named and entry.is_dir(follow_symlinks=False)
-
-
-def _project_folder(config_dir: Path, project_id: str) -> Path:
-    root = _root(config_dir)
-    if _PROJECT_ID.fullmatch(project_id):
-        folder = (root / project_id).resolve()
-        if folder.is_dir() and folder.parent == root:
-            return folder
-    raise ProjectNotFound("There is no project with this id.")
-
-
-def _project(folder: Path) -> Project:
+def _projects_in(folder: Path) -> tuple[Project, ...]:
+    """The projects whose sessions are in one of Claude's folders; one without sessions if none."""
     listing = folders.watched().look(folder)
     known = _projects.get(listing)
     if known is None:
         glances = _glances_of(listing)
-        modified = folder.stat().st_mtime
-        known = _projects[listing] = Project(
-            id=folder.name,
-            path=_start_folder(folder.name, glances),
-            session_ids=tuple(g.path.stem for g in glances),
-            last_activity=glances[0].last_activity if glances else modified,
-            created_at=min((g.started_at for g in glances), default=modified),
-        )
+        known = _projects[listing] = _grouped(folder, glances) or (_empty(folder),)
     return known
 
 
-def _start_folder(project_id: str, glances: tuple[Glance, ...]) -> str | None:
-    """Where the project is: the CLI names its folder after the path, but not reversibly."""
-    paths = [g.cwd for g in glances if g.cwd]
-    exact = (p for p in paths if project_id_of(Path(p)) == project_id)
-    return next(exact, paths[0] if paths else None)
+def _grouped(folder: Path, glances: tuple[Glance, ...]) -> tuple[Project, ...]:
+    """A project for each path, the last used first.
+
+    Sessions that do not say where they worked stand with the others where there is only one path,
+    else by themselves.
+    """
+    paths = dict.fromkeys(g.cwd for g in glances if g.cwd)
+    if len(paths) <= 1:
+        return (_of(folder.name, next(iter(paths), None), glances),) if glances else ()
+    by_path: dict[str | None, list[Glance]] = {}
+    for each in glances:
+        by_path.setdefault(each.cwd, []).append(each)
+    return tuple(
+        _of(folder_names.shared_project_id(folder.name, path or ""), path, tuple(group))
+        for path, group in by_path.items()
+    )
+
+
+def _of(id_: str, path: str | None, glances: tuple[Glance, ...]) -> Project:
+    return Project(
+        id=id_,
+        path=path,
+        session_ids=tuple(g.path.stem for g in glances),
+        last_activity=glances[0].last_activity,
+        created_at=min(g.started_at for g in glances),
+    )
+
+
+def _empty(folder: Path) -> Project:
+    modified = folder.stat().st_mtime
+    return Project(folder.name, None, (), modified, modified)
 
 
 def _glances(folder: Path) -> tuple[Glance, ...]:
@@ -245,7 +296,3 @@ def _glances_of(listing: Listing) -> tuple[Glance, ...]:
         prompted.sort(key=lambda g: g.last_activity, reverse=True)
         known = _seen[listing] = tuple(prompted)
     return known
-
-
-def _reason(error: Exception) -> str:
-    return (getattr(error, "strerror", None) or str(error) or "unknown reason").rstrip(".").lower()

@@ -27,9 +27,10 @@ def folder_of(history_file: Path) -> Path:
 
 
 def file_of(folder: Path, agent_id: str) -> Path | None:
-    """The file of an agent, if there is one."""
+    """The file of an agent, if there is one. A link is not followed."""
     path = folder / f"agent-{agent_id}.jsonl"
-    return path if _AGENT_ID.fullmatch(agent_id) and path.is_file() else None
+    there = _AGENT_ID.fullmatch(agent_id) and path.is_file() and not path.is_symlink()
+    return path if there else None
 
 
 def agents_by_call(folder: Path) -> dict[str, str]:

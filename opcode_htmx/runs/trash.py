@@ -68,7 +68,7 @@ class Trash:
         things += [self._supervisor.attached(session_id), self._drafts / session_id]
         if history is not None:
             things += [history, history.with_suffix("")]
-        there = (path for path in things if path.exists())
+        there = (path for path in things if _is_there(path))
         places = {f"{number}-{path.name}": str(path) for number, path in enumerate(there)}
         deleted = Deleted(uuid.uuid4().hex, session_id, project_id, title, time.time(), places)
         folder = self._folder / deleted.id
@@ -97,10 +97,10 @@ class Trash:
         deleted = self.get(trash_id)
         folder = self._folder / trash_id
         there = {name: Path(place) for name, place in deleted.places.items()}
-        if any((folder / name).exists() and place.exists() for name, place in there.items()):
+        if any(_is_there(folder / name) and _is_there(place) for name, place in there.items()):
             raise NotInTrash("There is a session in its place again, so it cannot be restored.")
         for name, place in there.items():
-            if (folder / name).exists():
+            if _is_there(folder / name):
                 place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 shutil.move(folder / name, place)
         shutil.rmtree(folder)
@@ -118,3 +118,8 @@ class Trash:
                         shutil.rmtree(folder.path)
                 except (NotInTrash, OSError) as error:
                     log.warning("%s cannot be cleared away: %s", folder.path, error)
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is such an entry: also a link, which leads nowhere from within the trash."""
+    return os.path.lexists(path)

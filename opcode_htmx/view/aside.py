@@ -31,6 +31,10 @@ _SAYS = {
     Phase.STOPPING: "Stopping…",
 }
 
+NOWHERE = (
+    "Claude’s file does not say where this session worked. It can be read, but not continued here."
+)
+
 
 class Aside:
     def __init__(self, environment: Environment) -> None:
@@ -48,12 +52,14 @@ class Aside:
         noted: Sequence[todos.Todo] = (),
         earlier: Sequence[Run] = (),
         room: str = "",
+        folder: str = "/",
     ) -> dict[str, Markup]:
         """The elements by id, each complete with its id, for a session whose newest run is `run`.
 
         `current` is what goes on in it, `needs` how many other sessions need the person, `noted`
         what Claude has to do, in its own words, `earlier` the runs of which prompts may be left,
-        `room` what is to be said about the server's disk.
+        `room` what is to be said about the server's disk, `folder` where the session works, empty
+        if nothing says it.
         An empty element stands where there is nothing to show, so that it can be replaced.
         """
         live = run is not None and run.live
@@ -61,8 +67,9 @@ class Aside:
         errors = self._error_lines(run) if run and run.live else []
         progress = progress or Progress()
         since = self._begin(run, current, progress)
+        status = status_text(run, current) if run or folder else NOWHERE
         return {
-            "status": self._render("status", phase_of(run), status_text(run, current)),
+            "status": self._render("status", phase_of(run), status),
             "since": self._render("since", about(run), since, _clock(since)),
             "usage": self._render("usage", progress, _percent(progress), _short(progress.tokens)),
             "warnings": self._render("warnings", warnings_of(run, room)),

@@ -38,7 +38,7 @@ class Screen:
     _drafts: Drafts
     address: str
     folder: str
-    """Where the session works."""
+    """Where the session works; empty if nothing says it."""
     needs: Callable[[], int]
     """How many other sessions need the person."""
     room: Callable[[], str]
@@ -62,6 +62,7 @@ class Screen:
                 seen.todos(),
                 [each for each in earlier if each],
                 self.room(),
+                self.folder,
             ),
             **self._aside.draft(self.draft, self.address),
             **self._options.parts(seen.session_id, run),
@@ -84,17 +85,20 @@ class Screens:
         self.environment = environment
         self._options = OptionsParts(environment, chooser)
         self._drafts = drafts
-        self._kept: OrderedDict[tuple[str, str], Screen] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str, str], Screen] = OrderedDict()
         """Those that were asked for last, in that order."""
-        self._known: WeakValueDictionary[tuple[str, str], Screen] = WeakValueDictionary()
+        self._known: WeakValueDictionary[tuple[str, str, str], Screen] = WeakValueDictionary()
         """Those and, beyond them, what somebody is still looking at."""
 
-    def get(self, session_id: str, project_path: str, address: str) -> Screen:
-        """The screen of a session whose page is at the URL path `address`."""
-        key = session_id, address
+    def get(self, session_id: str, folder: str, address: str, claude_folder: str = "") -> Screen:
+        """The screen of a session that works in `folder` and has its page at the path `address`.
+
+        `claude_folder` is the name of the folder in which its file is looked for first.
+        """
+        key = session_id, address, folder
         screen = self._known.get(key)
         if screen is None or screen.conversation.gone:
-            screen = self._make(session_id, project_path, address)
+            screen = self._make(session_id, folder, address, claude_folder)
         self._known[key] = self._kept[key] = screen
         self._kept.move_to_end(key)
         self._put_out()
@@ -116,21 +120,21 @@ class Screens:
                 screen.conversation.gone = True
                 screen.conversation.changed.notify()
 
-    def _make(self, session_id: str, project_path: str, address: str) -> Screen:
+    def _make(self, session_id: str, folder: str, address: str, claude_folder: str) -> Screen:
         conversation = Conversation(
             session_id,
             runs=partial(self._supervisor.of_session, session_id),
-            history_file=partial(history.find, self._config_dir, session_id),
+            history_file=partial(history.find, self._config_dir, session_id, claude_folder),
             changed=self._supervisor.changes(session_id),
         )
         return Screen(
             conversation,
-            Fragments(self.environment, project_path, address),
+            Fragments(self.environment, folder, address),
             Aside(self.environment),
             self._options,
             self._drafts,
             address,
-            project_path,
+            folder,
             partial(self._needs.beside, session_id),
             lambda: self._supervisor.room.says,
         )

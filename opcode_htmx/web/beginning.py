@@ -13,7 +13,7 @@ from pathlib import Path
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from ..claude import sessions
+from ..claude import sessions, working_folder
 from ..claude.files import ProjectFiles
 from ..drafts import Drafts
 from ..runs.offers import Offers
@@ -62,7 +62,7 @@ class Beginnings:
             back_url=local_path(filled_in.get("back")) if "back" in filled_in else back,
             session_id=uuid.uuid4(),
             prompt_id=uuid.uuid4(),
-            known=[project.path for project in known if project.path],
+            known=list(dict.fromkeys(project.path for project in known if project.path)),
             suggestions=self._place.suggestions,
             most_per_file=attachments.MAX_FILE,
             asked=self._offers.asks,
@@ -72,14 +72,15 @@ class Beginnings:
         """Have Claude asked what it offers in a folder, if it may work there; the folder."""
         try:
             folder = self.folder(folder_text[:FOLDER_CHARACTERS])
-        except sessions.InvalidFolder:
+        except working_folder.InvalidFolder:
             return None
         self._offers.want(folder)
         return folder
 
     def _usual_folder(self, project_id: str) -> str:
         if project_id:
-            return sessions.project(self._place.config_dir, project_id).path or ""
+            there = sessions.projects_of(self._place.config_dir, project_id)
+            return (there[0].path or "") if len(there) == 1 else ""
         return str(self._place.sample_project or next(iter(self._place.project_roots), ""))
 
 
@@ -106,7 +107,7 @@ def blueprint(
 
     @beginning.get("/projects/<project_id>/new")
     def new_in_project(project_id: str) -> str:
-        sessions.project(place.config_dir, project_id)  # or it is 404
+        _check(project_id)
         return beginnings.page(project_id, {"folder": request.args.get("folder", "")})
 
     @beginning.get("/new")
@@ -171,7 +172,7 @@ def blueprint(
 
     def _check(project_id: str) -> None:
         if project_id:
-            sessions.project(place.config_dir, project_id)
+            sessions.projects_of(place.config_dir, project_id)  # or it is 404
 
     def _changed(project_id: str) -> BaseResponse | str:
         address = address_of(project_id)

@@ -28,9 +28,12 @@ def blueprint(config_dir: Path, trash: Trash | None = None) -> Blueprint:
 
     @browse.get("/projects/<project_id>")
     def project(project_id: str) -> str:
+        there = sessions.projects_of(config_dir, project_id)
+        if len(there) > 1:
+            return render_template("choose-project.html", projects=there, deleted=deleted())
         return render_template(
             "project.html",
-            project=sessions.project(config_dir, project_id),
+            project=there[0],
             sessions=sessions.sessions(config_dir, project_id),
             deleted=deleted(),
         )

@@ -43,7 +43,10 @@ def blueprint(
 
     @completion.get("/projects/<project_id>/sessions/<session_id>/complete")
     def complete(project_id: str, session_id: str) -> str:
-        folder = Path(lookup.folder(project_id, session_id))
+        place = lookup.at(project_id, session_id)
+        if place.folder is None:
+            return render_template("completions.html", options=[])
+        folder = place.working_folder
         runs = supervisor.of_session(session_id)
         return completions(files, folder, lambda: known_commands(runs, folder, config_dir, offers))
 

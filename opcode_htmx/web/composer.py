@@ -5,8 +5,6 @@ Words that were typed are never lost: they are in the draft until a prompt with 
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from flask import Blueprint, Response, abort, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -28,7 +26,7 @@ def blueprint(supervisor: Supervisor, lookup: SessionLookup, drafts: Drafts) -> 
     @composer.post(f"{_SESSION}/draft")
     def draft(project_id: str, session_id: str) -> tuple[str, int]:
         """Keep what has been typed so far."""
-        lookup.folder(project_id, session_id)
+        lookup.at(project_id, session_id)  # or it is 404
         form = request.form
         by = form.get("by", "")[:40]
         if drafts.save_text(
@@ -39,20 +37,20 @@ def blueprint(supervisor: Supervisor, lookup: SessionLookup, drafts: Drafts) -> 
 
     @composer.post(f"{_SESSION}/attachments")
     def attach(project_id: str, session_id: str) -> BaseResponse | str:
-        folder = Path(lookup.folder(project_id, session_id))
+        lookup.at(project_id, session_id)  # or it is 404
         attachments.keep(drafts, session_id, request.files.getlist("files"))
-        return _changed(folder, session_id)
+        return _changed(project_id, session_id)
 
     @composer.get(f"{_SESSION}/attachments/<token>")
     def attached(project_id: str, session_id: str, token: str) -> Response:
-        lookup.folder(project_id, session_id)
+        lookup.at(project_id, session_id)  # or it is 404
         return attachments.preview(drafts, session_id, token)
 
     @composer.post(f"{_SESSION}/attachments/<token>/remove")
     def detach(project_id: str, session_id: str, token: str) -> BaseResponse | str:
-        folder = Path(lookup.folder(project_id, session_id))
+        lookup.at(project_id, session_id)  # or it is 404
         attachments.remove(drafts, session_id, token)
-        return _changed(folder, session_id)
+        return _changed(project_id, session_id)
 
     @composer.post("/runs/<run_id>/prompts/<prompt_id>/<verb>")
     def queued(run_id: str, prompt_id: str, verb: str) -> BaseResponse | str:
@@ -67,7 +65,7 @@ def blueprint(supervisor: Supervisor, lookup: SessionLookup, drafts: Drafts) -> 
                 _send_again(run, prompt_id)
             case _:
                 abort(404)
-        return _changed(Path(run.record.project_path), run.record.session_id)
+        return _changed(lookup.places.of_run(run).claude_folder, run.record.session_id)
 
     def _edit(run: Run, prompt_id: str) -> None:
         """Out of the queue and into the composer, in front of what has been typed there since."""
@@ -90,13 +88,13 @@ def blueprint(supervisor: Supervisor, lookup: SessionLookup, drafts: Drafts) -> 
         if run.live:
             raise BadForm("This prompt waits already.")
         prompt = waiting_prompt(run, prompt_id)
-        record, words = run.record, words_of(prompt)
-        folder = Path(record.project_path)
-        supervisor.prompt(record.session_id, folder, prompt_id, words, images_in(prompt))
+        place, words = lookup.places.of_run(run), words_of(prompt)
+        folder = place.working_folder
+        supervisor.prompt(place.session_id, folder, prompt_id, words, images_in(prompt))
 
-    def _changed(folder: Path, session_id: str) -> BaseResponse | str:
+    def _changed(project_id: str, session_id: str) -> BaseResponse | str:
         supervisor.changes(session_id).notify()
-        address = session_url(folder, session_id)
+        address = session_url(project_id, session_id)
         if not by_htmx():
             return redirect(address, 303)
         return render_template(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from pathlib import Path
 
 from flask import Blueprint, redirect, render_template, request
 from werkzeug.datastructures import MultiDict
@@ -28,11 +27,11 @@ def blueprint(choosing: Choosing, lookup: SessionLookup) -> Blueprint:
 
     @controls.post("/projects/<project_id>/sessions/<session_id>/options")
     def change(project_id: str, session_id: str) -> BaseResponse | str:
-        folder = Path(lookup.folder(project_id, session_id))
+        lookup.at(project_id, session_id)  # or it is 404
         choosing.choose(session_id, **choices(request.form, choosing))
         if by_htmx():
             return render_template("flash.html", sentence="")
-        return redirect(session_url(folder, session_id), 303)
+        return redirect(session_url(project_id, session_id), 303)
 
     return controls
 

@@ -6,7 +6,6 @@ everything else comes over the socket.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -20,14 +19,14 @@ from ..runs.supervisor import Supervisor
 from ..view.permissions import is_plan
 from ..view.questions import questions_of
 from .forms import BadForm, by_htmx, session_url
-from .pages import shorten
+from .pages import SessionLookup, shorten
 
 MAX_REASON_CHARACTERS = 4000
 PLAN_MODES = ("default", "acceptEdits")
 """In which a plan may be carried out."""
 
 
-def blueprint(supervisor: Supervisor) -> Blueprint:
+def blueprint(supervisor: Supervisor, lookup: SessionLookup) -> Blueprint:
     decisions = Blueprint("decisions", __name__)
 
     @decisions.post("/runs/<run_id>/stop")
@@ -53,6 +52,13 @@ def blueprint(supervisor: Supervisor) -> Blueprint:
             case _:
                 raise BadForm("Choose Allow or Deny.")
         return _done(run)
+
+    def _done(run: Run) -> BaseResponse | str:
+        if by_htmx():
+            return render_template("flash.html", sentence="")
+        back = url_for("overview.runs") if "runs" in request.args else None
+        place = lookup.places.of_run(run)
+        return redirect(back or session_url(place.claude_folder, place.session_id), 303)
 
     return decisions
 
@@ -95,11 +101,3 @@ def reason_for(ask: PermissionRequest, form: MultiDict[str, str]) -> str:
     if is_plan(ask):
         return KEEP_PLANNING
     return NO_ANSWER if questions_of(ask, {}) else DENIED
-
-
-def _done(run: Run) -> BaseResponse | str:
-    if by_htmx():
-        return render_template("flash.html", sentence="")
-    back = url_for("overview.runs") if "runs" in request.args else None
-    folder = Path(run.record.project_path)
-    return redirect(back or session_url(folder, run.record.session_id), 303)

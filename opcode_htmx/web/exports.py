@@ -17,7 +17,7 @@ from .pages import SessionLookup, title_of
 
 STYLES = ("style.css", "session.css")
 
-
+NO_FOLDER = "a folder that is not known"
 NOTHING_NOTED = "Claude has noted nothing of this session yet. Try again in a moment."
 
 
@@ -44,7 +44,7 @@ class Exports:
         if ending == "html":
             return _download(self._html(screen, name, blocks), "text/html", name, ending)
         return _download(
-            source.document(name, screen.folder, blocks), "text/markdown", name, ending
+            source.document(name, screen.folder or NO_FOLDER, blocks), "text/markdown", name, ending
         )
 
     def _opened(self, project_id: str, session_id: str) -> tuple[Screen, list[Block]]:
@@ -56,7 +56,7 @@ class Exports:
         return stream_template(
             "export.html",
             title=name,
-            folder=screen.folder,
+            folder=screen.folder or NO_FOLDER,
             blocks=with_parts(blocks),
             render=WholeBlocks(self._screens.environment, screen.folder).block,
             style=style_address(self._static / each for each in STYLES),

@@ -56,7 +56,7 @@ def blueprint(beginnings: Beginnings, lookup: SessionLookup, drafts: Drafts) -> 
             if prompt is None:
                 raise
             # In front of the first prompt there is nothing: begin anew with that prompt
-            folder = lookup.folder(project_id, session_id)
+            folder = lookup.at(project_id, session_id).folder or ""
             back = url_for("pages.session", project_id=project_id, session_id=session_id)
             filled = {"folder": folder, "prompt": prompt.text, "back": back}
             return make_response(beginnings.page(project_id, filled))

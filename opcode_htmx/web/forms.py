@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from flask import request, url_for
-
-from ..claude import history
 
 
 class BadForm(Exception):
@@ -23,7 +19,6 @@ def by_htmx() -> bool:
     return request.headers.get("HX-Request") == "true"
 
 
-def session_url(folder: Path, session_id: str) -> str:
+def session_url(project_id: str, session_id: str) -> str:
     """The page of a session, at its newest words."""
-    project_id = history.project_id(folder)
     return url_for("pages.session", project_id=project_id, session_id=session_id, _anchor="end")

@@ -69,7 +69,7 @@ def blueprint(
         if len(name) > titles.LONGEST:
             raise BadForm(f"The name is longer than {titles.LONGEST} characters.")
         titles.give(history_file(project_id, session_id), session_id, name)
-        return redirect(session_url(Path(lookup.folder(project_id, session_id)), session_id), 303)
+        return redirect(session_url(project_id, session_id), 303)
 
     # --- taking along -----------------------------------------------------------------------
 
@@ -126,12 +126,12 @@ def blueprint(
     @manage.post("/seen")
     def seen(project_id: str, session_id: str) -> BaseResponse:
         """The person looks at the session; `block` is the newest element that they have read."""
-        folder = Path(lookup.folder(project_id, session_id))
+        lookup.at(project_id, session_id)  # or it is 404
         block = request.form.get("block", "")
         marks.look(session_id, block if _ELEMENT.fullmatch(block) else "")
         if "quiet" in request.form:
             return Response(status=204)
-        return redirect(session_url(folder, session_id), 303)
+        return redirect(session_url(project_id, session_id), 303)
 
     # --- deleting ---------------------------------------------------------------------------
 
@@ -139,11 +139,13 @@ def blueprint(
     def delete(project_id: str, session_id: str) -> BaseResponse:
         path = lookup.history_file(project_id, session_id)
         _, blocks = opened(project_id, session_id)
+        listed = lookup.places.project_id(lookup.at(project_id, session_id))
         deleted = trash.put(session_id, project_id, title(project_id, session_id, blocks), path)
         screens.forget(session_id)
-        if path is None or not path.parent.is_dir():
+        left = lookup.places.first_known(listed, project_id)  # of a shared folder, the others
+        if not left:
             return redirect(url_for("browse.projects", deleted=deleted.id), 303)
-        return redirect(url_for("browse.project", project_id=project_id, deleted=deleted.id), 303)
+        return redirect(url_for("browse.project", project_id=left, deleted=deleted.id), 303)
 
     return manage
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from flask import Blueprint, redirect, render_template, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from ..claude import history
 from ..runs.census import Census, Usage
 from ..runs.orphans import Leftovers, Orphan, Orphans
 from ..runs.phases import Phase
@@ -75,10 +73,11 @@ class Overview:
         usages = self._census.usages([run.id for run in live])
 
         def row(run: Run, phase: str, status: str, at: float) -> RunRow:
+            place = self._lookup.places.of_run(run)
             return RunRow(
                 id=run.id,
-                project_id=history.project_id(Path(run.record.project_path)),
-                project_path=run.record.project_path,
+                project_id=place.claude_folder,
+                project_path=place.folder or "",
                 session_id=run.record.session_id,
                 title=self._lookup.title_of_run(run),
                 phase=phase,
@@ -108,11 +107,9 @@ class Overview:
         except RunNotFound:
             title, address = "A session that is gone", ""
         else:
-            record = run.record
+            place = self._lookup.places.of_run(run)
             address = url_for(
-                "pages.session",
-                project_id=history.project_id(Path(record.project_path)),
-                session_id=record.session_id,
+                "pages.session", project_id=place.claude_folder, session_id=place.session_id
             )
             title = self._lookup.title_of_run(run)
         return LeftRow(

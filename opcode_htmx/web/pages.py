@@ -13,12 +13,12 @@ from pathlib import Path
 
 from flask import Blueprint, Response, abort, render_template, request, url_for
 
-from ..claude import history, sessions
+from ..claude import history, sessions, working_folder
 from ..demo.scenes import Suggestion
 from ..runs.leaving import Leaving
 from ..runs.offers import Offers
 from ..runs.run import Run
-from ..runs.supervisor import Supervisor
+from ..runs.session_places import SessionPlace, SessionPlaces
 from ..view import window
 from ..view.blocks import AskBlock, Block, NoticeBlock, PromptBlock, RawBlock, ToolBlock
 from ..view.fragments import dom_id
@@ -48,33 +48,37 @@ class Place:
     def working_folder(self, text: str) -> Path:
         """The folder that `text` names, if Claude may work in it. Raises InvalidFolder."""
         sample = [self.sample_project] if self.sample_project else []
-        return sessions.working_folder_choice(text, (*self.project_roots, *sample))
+        return working_folder.choice(text, (*self.project_roots, *sample))
 
 
 class SessionLookup:
     """Finds the screen of a session by what its address says."""
 
-    def __init__(self, config_dir: Path, supervisor: Supervisor, screens: Screens) -> None:
+    def __init__(self, config_dir: Path, places: SessionPlaces, screens: Screens) -> None:
         self._config_dir = config_dir
-        self._supervisor = supervisor
+        self.places = places
         self._screens = screens
 
     def screen(self, project_id: str, session_id: str) -> Screen:
         """Raises ProjectNotFound or SessionNotFound."""
-        address = url_for("pages.session", project_id=project_id, session_id=session_id)
-        return self._screens.get(session_id, self.folder(project_id, session_id), address)
+        place = self.places.at(project_id, session_id)
+        address = url_for(
+            "pages.session", project_id=place.claude_folder, session_id=place.session_id
+        )
+        return self._screens.get(place.session_id, place.folder or "", address, place.claude_folder)
+
+    def at(self, project_id: str, session_id: str) -> SessionPlace:
+        """The session at an address. Raises ProjectNotFound or SessionNotFound."""
+        return self.places.at(project_id, session_id)
 
     def history_file(self, project_id: str, session_id: str) -> Path | None:
-        """Claude's history file; None as long as it has written none. Raises as `folder` does."""
-        path = self.noted(project_id, session_id)
-        if path is None:
-            self.folder(project_id, session_id)
-        return path
+        """Claude's history file; None as long as it has written none. Raises as `at` does."""
+        return self.at(project_id, session_id).file
 
     def noted(self, project_id: str, session_id: str) -> Path | None:
         """The history file of a session, whether or not there is such a session."""
         try:
-            return sessions.session_file(self._config_dir, project_id, session_id)
+            return self.at(project_id, session_id).file
         except (sessions.ProjectNotFound, sessions.SessionNotFound):
             return None
 
@@ -90,16 +94,19 @@ class SessionLookup:
         known = sessions.title_of(path) if path else ""
         return shorten(known or first) or "A session"
 
-    def folder(self, project_id: str, session_id: str) -> str:
-        """The folder that the session works in. Raises ProjectNotFound or SessionNotFound."""
-        for run in self._supervisor.of_session(session_id):
-            if history.project_id(Path(run.record.project_path)) == project_id:
-                return run.record.project_path
-        sessions.session_file(self._config_dir, project_id, session_id)
-        folder = sessions.project(self._config_dir, project_id).path
-        if folder is None:
-            raise sessions.ProjectNotFound("No session tells in which folder this project is.")
-        return folder
+    def folder(self, project_id: str, session_id: str) -> Path:
+        """The folder that the session works in. Raises as `at` does, and FolderUnknown."""
+        return self.at(project_id, session_id).working_folder
+
+    def project_page(self, project_id: str, session_id: str) -> tuple[str, str]:
+        """The address of the page that lists the session, and what it shows.
+
+        Raises as `at` does.
+        """
+        listed = self.places.project_id(self.at(project_id, session_id))
+        if not listed:
+            return url_for("browse.projects"), "All projects"
+        return url_for("browse.project", project_id=listed), "All sessions of this project"
 
 
 def blueprint(
@@ -116,7 +123,7 @@ def blueprint(
         screen = lookup.screen(project_id, session_id)
         leaving.seen(session_id)
         conversation = screen.conversation
-        if conversation.run is None:
+        if conversation.run is None and screen.folder:
             offers.want(Path(screen.folder), conversation.changed.notify)
         conversation.refresh()
         # before others have their turn: what comes meanwhile is sent to the page, and not missed
@@ -137,6 +144,7 @@ def blueprint(
             project_id=project_id,
             session_id=session_id,
             folder=screen.folder,
+            project_page=lookup.project_page(project_id, session_id),
             window=shown,
             render=screen.fragments.block,
             dom_id=dom_id,

@@ -14,7 +14,8 @@ from pathlib import Path
 from flask import Blueprint, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
-from ..claude import history, sessions
+from ..claude import history, working_folder
+from ..claude.folder_names import claude_folder
 from ..disk import DiskFull
 from ..drafts import DraftFile, Drafts, TooMuch
 from ..runs.choosing import BypassNotAllowed
@@ -50,7 +51,7 @@ def blueprint(
             supervisor.choosing.choose(session_id, **chosen)
             _send(session_id, folder, words, draft, kept)
         except (
-            sessions.InvalidFolder,
+            working_folder.InvalidFolder,
             BadForm,
             BypassNotAllowed,
             CannotStart,
@@ -63,16 +64,18 @@ def blueprint(
                 form_id = request.form.get("prompt_id", "")
                 drafts.save_text(draft, _words(), form=form_id, folder=folder_text)
             return make_response(beginnings.page(project_id, request.form, str(error)), status)
-        return redirect(session_url(folder, session_id), 303)
+        return redirect(session_url(claude_folder(folder), session_id), 303)
 
     @prompts.post("/projects/<project_id>/sessions/<session_id>/prompt")
     def prompt(project_id: str, session_id: str) -> BaseResponse | str:
-        folder = Path(lookup.folder(project_id, session_id))
+        place = lookup.at(project_id, session_id)
         words = _words()
         kept = attachments.keep(drafts, session_id, request.files.getlist("files"))
-        _send(session_id, folder, words, session_id, kept)
+        if place.folder is None:
+            drafts.save_text(session_id, words, form=request.form.get("prompt_id", ""))
+        _send(session_id, place.working_folder, words, session_id, kept)
         supervisor.changes(session_id).notify()
-        address = session_url(folder, session_id)
+        address = session_url(project_id, session_id)
         if by_htmx():
             return render_template(
                 "sent.html",
