@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opcode_htmx.claude.prompts import prompt_of, user_text
 
 from opcode_htmx.claude import glance, sessions
-from opcode_htmx.claude.prompts import prompt_of, user_text
 
 ONE = "11111111-1111-4111-8111-111111111111"
 TWO = "22222222-2222-4222-8222-222222222222"
