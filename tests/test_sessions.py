@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from opcode_htmx.claude.prompts import prompt_of, user_text
 
 from opcode_htmx.claude import glance, sessions
 
@@ -310,7 +309,6 @@ def test_a_folder_that_cannot_be_worked_in_is_refused_with_a_sentence(tmp_path: 
 # Entries
 
 
-def test_words_between_wrappers_are_kept() -> None:
+def test_tags_between_a_persons_words_belong_to_them(tmp_path: Path) -> None:
     text = "a <system-reminder>x</system-reminder>b<bash-stdout>cut"
-    assert prompt_of(text) == "a b"
-    assert user_text({"type": "assistant", "message": {"content": "hi"}}) is None
+    assert first_prompt(tmp_path, user(text)) == text

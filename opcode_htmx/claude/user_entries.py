@@ -92,7 +92,7 @@ def parts_of(message: User, sent: str | None = None) -> tuple[Part, ...]:
 
 
 def parts_of_event(event: SystemEvent) -> tuple[Part, ...]:
-    """The parts of a `system` line: a slash command, what one printed, an editor's note; or none."""
+    """The parts of a `system` line: a slash command, its output, an editor's note; else none."""
     content = event.raw.get("content")
     if event.subtype == "editor":
         return (_editor_attachment(event.raw),)

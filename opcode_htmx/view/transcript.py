@@ -85,8 +85,8 @@ class Transcript:
         self._user_notes = UserNotes(self._shelf, self._speech)
         self._calls = Calls(self._shelf, run_id or "")
         self._sent = sent
-        self._assistant_lines: set[str] = set()
-        """The uuids of those in a history file: one may stand there twice."""
+        self._assistant_lines: set[tuple[str, str, int | None]] = set()
+        """Those of a history file, by their ids: one may stand there twice."""
         self._turn_began = 0  # the index in blocks at which this turn's begin
         self._cost = cost_before
         self.progress = Progress()
@@ -182,9 +182,10 @@ class Transcript:
         """Whether Claude's words stand in the history a second time, under the same uuid."""
         if self._run_id or not isinstance(message, Assistant) or not message.uuid:
             return False
-        if message.uuid in self._assistant_lines:
+        line = message.uuid, message.message_id, message.index
+        if line in self._assistant_lines:
             return True
-        self._assistant_lines.add(message.uuid)
+        self._assistant_lines.add(line)
         return False
 
     def close(self, error: str = "", notice: str = "") -> None:
