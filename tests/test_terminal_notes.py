@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import uuid
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -619,14 +620,17 @@ def own_words() -> list[dict[str, Any]]:
 
 def put(server: Server, entries: list[dict[str, Any]]) -> str:
     """Keep the entries as a session; the path of its page."""
-    path = server.sandbox.config_dir / "projects" / PROJECT / f"{SESSION}.jsonl"
+    session = str(uuid.uuid4())
+    path = server.sandbox.config_dir / "projects" / PROJECT / f"{session}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"".join(line(**each) for each in entries))
-    return f"/projects/{PROJECT}/sessions/{SESSION}"
+    return f"/projects/{PROJECT}/sessions/{session}"
 
 
-def listed(server: Server) -> dict[str, Any]:
-    (found,) = get(server, f"/api/projects/{PROJECT}/sessions")
+def listed(server: Server, path: str) -> dict[str, Any]:
+    """What the API's list says of the session with this page."""
+    every = get(server, f"/api/projects/{PROJECT}/sessions")
+    (found,) = (each for each in every if path.endswith(each["id"]))
     assert isinstance(found, dict)
     return found
 
@@ -645,11 +649,11 @@ def test_bash_mode_is_a_terminal_on_the_page_in_search_export_and_api(server: Se
     for tag in ("bash-input", "bash-stdout", "bash-stderr", "caveat"):
         assert f"&lt;{tag}" not in page
     assert "<h1>what is in the folder</h1>" in page
-    assert listed(server)["first_message"] == "what is in the folder"
+    assert listed(server, path)["first_message"] == "what is in the folder"
     assert server.get(f"{path}/blocks/line-2").text == (
         "$ ls -la\n\ntotal 8\nfile.txt\n\nls: <x>: no"
     )
-    export = server.get(f"{path}/export?format=md").text
+    export = server.get(f"{path}/export.md").text
     assert "```\n$ ls -la\ntotal 8\nfile.txt\n```\n\n```\nls: <x>: no\n```" in export
     assert "Terminal, its output" in server.get(f"{path}/search?q=file.txt").text
     assert "1 prompt" in server.get(f"/projects/{PROJECT}").text
@@ -657,19 +661,19 @@ def test_bash_mode_is_a_terminal_on_the_page_in_search_export_and_api(server: Se
 
 def test_a_session_of_shell_commands_only_is_named_after_the_first(server: Server) -> None:
     path = put(server, bash_mode()[:3])
-    assert listed(server)["first_message"] == "! ls -la"
+    assert listed(server, path)["first_message"] == "! ls -la"
     assert "<h1>! ls -la</h1>" in server.get(path).text
 
 
 def test_words_with_tags_are_verbatim_on_the_page_in_export_and_api(server: Server) -> None:
     path = put(server, own_words())
     page = server.get(path).text
-    export = server.get(f"{path}/export?format=md").text
+    export = server.get(f"{path}/export.md").text
     for words in OWN_WORDS:
         assert words.replace("<", "&lt;").replace(">", "&gt;") in page
         assert words in export
     assert page.count("block-prompt") == len(OWN_WORDS)
-    assert listed(server)["first_message"] == OWN_WORDS[0]
+    assert listed(server, path)["first_message"] == OWN_WORDS[0]
 
 
 # --- one thing once -------------------------------------------------------------------------
