@@ -109,7 +109,7 @@ def _parts(entry: dict[str, Any]) -> tuple[Part, ...]:
     """What an entry holds of a person's; an image without words counts as some."""
     if entry.get("type") not in ("user", "system", "attachment"):
         return ()
-    message = stream.parse_entry(entry)
+    message = stream.message_of(entry)
     match message:
         case SystemEvent():
             return parts_of_event(message)

@@ -79,7 +79,7 @@ def parse_entry(line: bytes) -> tuple[Message, Json]:
     return _parse(found.content, too_deep=found.too_deep), found.content
 
 
-def parse_entry(entry: Json) -> Message:
+def message_of(entry: Json) -> Message:
     """The message in a history entry that was decoded already; its `type` has to be a text."""
     return _parse_known(entry)
 
