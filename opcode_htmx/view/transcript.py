@@ -6,7 +6,7 @@ same ids as the stdout that it was written beside.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 from ..claude.messages import (
     Assistant,
@@ -16,7 +16,6 @@ from ..claude.messages import (
     Content,
     ControlCancel,
     ControlResponse,
-    ImageContent,
     Init,
     LongLine,
     Malformed,
@@ -34,18 +33,11 @@ from ..claude.messages import (
     User,
 )
 from ..claude.user_entries import parts_of, parts_of_event
-from ..claude.user_parts import (
-    Interruption,
-    Part,
-    Prompt,
-    SlashCommand,
-    TaskNotification,
-)
+from ..claude.user_parts import Interruption, TaskNotification
 from .blocks import (
     Block,
     ErrorBlock,
     NoticeBlock,
-    PromptBlock,
     RawBlock,
     SummaryBlock,
     ToolBlock,
@@ -56,7 +48,7 @@ from .notices import notice, of_long_line
 from .progress import Progress
 from .shelf import Shelf
 from .speech import Speech
-from .user_notes import UserNotes
+from .user_blocks import UserBlocks
 from .wording import as_json, is_bookkeeping
 
 
@@ -82,7 +74,7 @@ class Transcript:
         self._shelf = Shelf(segment, taken)
         self._speech = Speech(self._shelf)
         self._notes = Notes(self._shelf)
-        self._user_notes = UserNotes(self._shelf, self._speech)
+        self._user_blocks = UserBlocks(self._shelf, self._speech, self._notes)
         self._calls = Calls(self._shelf, run_id or "")
         self._sent = sent
         self._assistant_lines: set[tuple[str, str, int | None]] = set()
@@ -237,38 +229,11 @@ class Transcript:
         for part in parts:
             if isinstance(part, TaskNotification):
                 self._calls.end_subagent(part.tool_use_id)
-        images = [content for content in message.content if isinstance(content, ImageContent)]
-        is_known = message.uuid in self._shelf or self._user_notes.has(message.uuid)
-        if message.parent or is_known:
+        if message.parent or self._user_blocks.has(message.uuid):
             return
-        if images and not message.is_meta and not _has_words(parts):
-            parts = (*parts, Prompt(""))
-        for number, part in enumerate(parts):
-            block_id = message.uuid if len(parts) == 1 else f"{message.uuid}-{number}"
-            match part:
-                case Prompt(text=text):
-                    self._prompt(message.uuid, text, images)
-                case SlashCommand():
-                    self._slash_command(message.uuid, part, images)
-                case Interruption(text=text):
-                    self._end_turn()
-                    self._shelf.new(NoticeBlock, block_id, text=f"{text}.")
-                case _:
-                    self._user_notes.add(part, block_id, message.uuid, message.parent_uuid)
-
-    def _prompt(self, uuid: str, text: str, images: Sequence[ImageContent]) -> None:
-        prompt = self._shelf.new(PromptBlock, uuid, text=text, images=images)
-        if self._notes.is_retry(self.blocks[-2:-1]):
-            # A first prompt is told only once the API has taken it
-            self._shelf.bring_forward(prompt, len(self.blocks) - 2)
-
-    def _slash_command(
-        self, uuid: str, command: SlashCommand, images: Sequence[ImageContent] = ()
-    ) -> None:
-        prompt = self._shelf.new(PromptBlock, uuid, text=command.text, images=images)
-        prompt.local = command.local
-        # It is told behind what it printed; people read it in front
-        self._shelf.bring_forward(prompt, self._turn_began)
+        if any(isinstance(part, Interruption) for part in parts):
+            self._end_turn()
+        self._user_blocks.add_all(message, parts, self._turn_began)
 
     def _system(self, event: SystemEvent) -> None:
         if event.uuid in self._shelf:
@@ -276,11 +241,7 @@ class Transcript:
         if event.subtype == "task_notification":
             self._calls.end_subagent(event.raw.get("tool_use_id"))
         if parts := parts_of_event(event):
-            for part in parts:
-                if isinstance(part, SlashCommand):
-                    self._slash_command(event.uuid, part)
-                else:
-                    self._user_notes.add(part, event.uuid)
+            self._user_blocks.add_all_of_event(event, parts, self._turn_began)
         elif found := notice(event):
             self._notes.notice(event.uuid, found)
 
@@ -308,7 +269,3 @@ class Transcript:
     def _end_turn(self) -> None:
         self._calls.end_turn()
         self._speech.cut_off()
-
-
-def _has_words(parts: Sequence[Part]) -> bool:
-    return any(isinstance(part, Prompt | SlashCommand) for part in parts)
