@@ -77,11 +77,12 @@ def test_what_a_person_entered_stands_as_it_is(words: str, entered: str) -> None
 
 @pytest.mark.parametrize("words", OWN_WORDS)
 def test_a_text_that_we_sent_stands_as_it_is(words: str) -> None:
-    assert parts_of(entry(words), sent=words) == (Prompt(words),)
+    assert parts_of(entry(words, isReplay=True), sent={"u": words}.get) == (Prompt(words),)
 
 
 def test_a_text_that_the_cli_made_of_one_that_we_sent_is_what_it_is() -> None:
-    assert parts_of(entry(FULL_COMMAND), sent="/model opus") == parts_of(entry(FULL_COMMAND))
+    made = entry(FULL_COMMAND, isReplay=True)
+    assert parts_of(made, sent={"u": "/model opus"}.get) == parts_of(entry(FULL_COMMAND))
 
 
 @given(st.text(), st.sampled_from(["typed", "sdk"]))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from ..claude import stream, user_entries
@@ -40,7 +39,8 @@ from ..claude.user_parts import (
     SlashCommand,
 )
 from ..runs.record import Outcome
-from ..runs.sent import text_sent
+from ..runs.run import Run
+from ..runs.sent import SentTexts
 from ..view.terminal import plain
 from .frames import LAST_ERRORS
 from .lines import Item, Kind
@@ -69,6 +69,7 @@ class ChatTelling:
         """Whether pieces are told as they come; in what is past, texts are told whole."""
         self._texts: dict[tuple[str, int], _Piecemeal] = {}
         self._message_ids: dict[str | None, str] = {}
+        self._sent: tuple[Run, SentTexts] | None = None
         self.asks: dict[str, Message] = {}
         """The requests that are open."""
 
@@ -76,12 +77,17 @@ class ChatTelling:
         """The messages for a line, or for the end of a run."""
         match item.kind:
             case Kind.OUTPUT:
-                yield from self.line(item.data, partial(text_sent, item.run))
+                yield from self.line(item.data, self._sent_to(item.run))
             case Kind.ERROR:
                 text = item.data.decode("utf-8", "replace")
                 yield self._about("error", content=text, stream="stderr")
             case Kind.END:
                 yield from self._end(item)
+
+    def _sent_to(self, run: Run) -> Callable[[str], str | None]:
+        if self._sent is None or self._sent[0] is not run:
+            self._sent = run, SentTexts(run)
+        return self._sent[1].text
 
     def go_live(self) -> Iterator[Message]:
         """From here on pieces are told as they come; first, those of a text that is under way."""
@@ -205,8 +211,7 @@ class ChatTelling:
                     isError=content.is_error,
                 )
         if not message.parent:
-            known = sent(message.uuid) if message.is_replay else None
-            yield from self._parts(user_entries.parts_of(message, known), message.uuid)
+            yield from self._parts(user_entries.parts_of(message, sent), message.uuid)
 
     def _parts(self, parts: Iterable[Part], uuid: str) -> Iterator[Message]:
         for part in parts:

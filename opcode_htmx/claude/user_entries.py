@@ -7,7 +7,7 @@ applied where the entry does not say who wrote it, and only to the whole of a te
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from . import tagged
 from .messages import Author, Json, SystemEvent, TextContent, User
@@ -73,15 +73,23 @@ _NOTIFICATION = "task-notification"
 _BEHIND_NOTIFICATION = ("Read the output file", "Full transcript available at")
 
 
-def parts_of(message: User, sent: str | None = None) -> tuple[Part, ...]:
+def parts_of(message: User, sent: Callable[[str], str | None] | None = None) -> tuple[Part, ...]:
     """The parts of a `user` entry in order; empty if it holds no text, such as tool results.
 
-    `sent` is the text that we sent under the uuid of the entry, where we did: if it is this very
-    text, a person wrote it.
+    `sent` gives the text that we sent under an id: if Claude repeats this very text, a person
+    wrote it. It is only asked where that makes a difference.
     """
     texts = [content.text for content in message.content if isinstance(content, TextContent)]
-    if sent is not None and sent.strip() == "\n".join(texts).strip():
-        return tuple(_prompt(texts))
+    text = "\n".join(texts)
+    parts = _parts(message, texts)
+    if message.is_replay and sent and text.strip() and parts != (Prompt(text),):
+        known = sent(message.uuid)
+        if known is not None and known.strip() == text.strip():
+            return (Prompt(text),)
+    return parts
+
+
+def _parts(message: User, texts: Sequence[str]) -> tuple[Part, ...]:
     match message.author:
         case Author.PERSON:
             return tuple(_joined(_of_person(texts)))
@@ -122,12 +130,6 @@ def _of_program(message: User, text: str) -> Iterator[Part]:
         yield from _joined(_by_form(text))
     elif stripped:
         yield ModelNote(stripped)
-
-
-def _prompt(texts: Sequence[str]) -> Iterator[Part]:
-    text = "\n".join(texts)
-    if text.strip():
-        yield Prompt(text)
 
 
 def _joined(parts: Iterable[Part]) -> Iterator[Part]:

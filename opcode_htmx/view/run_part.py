@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 
 from ..claude import stream
 from ..claude.messages import Assistant, Message, MessageStart, SystemEvent, User
 from ..hub import Pace
 from ..runs.record import Outcome
 from ..runs.run import Run
-from ..runs.sent import text_sent
+from ..runs.sent import SentTexts
 from ..runs.tail import LineReader
 from .aside import error_lines
 from .transcript import Transcript
@@ -40,7 +39,7 @@ class RunPart:
     def of(cls, run: Run, number: int, taken: Callable[[str], bool]) -> RunPart:
         """The part of a run, of which nothing has been read yet."""
         cost = 0.0 if run.record.history_start == 0 else None
-        sent = partial(text_sent, run)
+        sent = SentTexts(run).text
         transcript = Transcript(
             f"{number}", run_id=run.id, cost_before=cost, taken=taken, sent=sent
         )

@@ -222,7 +222,7 @@ class Transcript:
     # --- what the person and the tools say --------------------------------------------------
 
     def _user(self, message: User) -> None:
-        parts = parts_of(message, self._sent(message.uuid) if message.is_replay else None)
+        parts = parts_of(message, self._sent)
         for content in message.content:
             if isinstance(content, ToolResult):
                 self._calls.result(content, message)
