@@ -225,9 +225,9 @@
   };
 
   // The first prompt of a new session is its title, as it will be after a reload.
-  let untitled = !document.querySelector(".block-prompt, #earlier a");
+  let untitled = !document.querySelector(".block-prompt:not(.local), #earlier a");
   const nameThePage = () => {
-    const first = untitled && transcript.querySelector(".block-prompt .prompt-text");
+    const first = untitled && transcript.querySelector(".block-prompt:not(.local) .prompt-text");
     if (!first) return;
     const line = first.textContent.trim().replace(/\s+/g, " ");
     const title = line.length > TITLE_CHARACTERS ? `${line.slice(0, TITLE_CHARACTERS - 1)}…` : line;

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from opcode_htmx.claude import glance, sessions, working_folder
-from opcode_htmx.claude.prompts import prompt_of, user_text
 
 ONE = "11111111-1111-4111-8111-111111111111"
 TWO = "22222222-2222-4222-8222-222222222222"
@@ -296,7 +295,6 @@ def test_a_folder_that_cannot_be_worked_in_is_refused_with_a_sentence(tmp_path: 
 # Entries
 
 
-def test_words_between_wrappers_are_kept() -> None:
+def test_tags_between_a_persons_words_belong_to_them(tmp_path: Path) -> None:
     text = "a <system-reminder>x</system-reminder>b<bash-stdout>cut"
-    assert prompt_of(text) == "a b"
-    assert user_text({"type": "assistant", "message": {"content": "hi"}}) is None
+    assert first_prompt(tmp_path, user(text)) == text

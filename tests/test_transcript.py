@@ -607,7 +607,7 @@ def test_a_prompt_may_be_nothing_but_images() -> None:
         [user("a summary", isCompactSummary=True)],
         [user("a summary", isSynthetic=True)],
         [user("to a subagent", parent_tool_use_id="t")],
-        [user("<task-notification>\n</task-notification>")],
+        [user("<task-notification>\n<task-id>a</task-id>\n</task-notification>")],
         [user("<local-command-stdout></local-command-stdout>")],
         [user("")],
     ],

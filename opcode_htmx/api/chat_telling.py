@@ -5,11 +5,11 @@ Claude says each text twice, in pieces and whole; here it comes once, however it
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ..claude import stream
+from ..claude import stream, user_entries
 from ..claude.messages import (
     Assistant,
     BlockDelta,
@@ -29,8 +29,19 @@ from ..claude.messages import (
     TurnResult,
     User,
 )
+from ..claude.user_parts import (
+    CommandOutput,
+    OtherMessage,
+    Part,
+    Prompt,
+    ShellCommand,
+    ShellOutput,
+    SlashCommand,
+)
 from ..runs.record import Outcome
-from ..view.wording import command_output, interruption, prompt_text
+from ..runs.run import Run
+from ..runs.sent import SentTexts
+from ..view.terminal import plain
 from .frames import LAST_ERRORS
 from .lines import Item, Kind
 
@@ -58,6 +69,7 @@ class ChatTelling:
         """Whether pieces are told as they come; in what is past, texts are told whole."""
         self._texts: dict[tuple[str, int], _Piecemeal] = {}
         self._message_ids: dict[str | None, str] = {}
+        self._sent: tuple[Run, SentTexts] | None = None
         self.asks: dict[str, Message] = {}
         """The requests that are open."""
 
@@ -65,12 +77,17 @@ class ChatTelling:
         """The messages for a line, or for the end of a run."""
         match item.kind:
             case Kind.OUTPUT:
-                yield from self.line(item.data)
+                yield from self.line(item.data, self._sent_to(item.run))
             case Kind.ERROR:
                 text = item.data.decode("utf-8", "replace")
                 yield self._about("error", content=text, stream="stderr")
             case Kind.END:
                 yield from self._end(item)
+
+    def _sent_to(self, run: Run) -> Callable[[str], str | None]:
+        if self._sent is None or self._sent[0] is not run:
+            self._sent = run, SentTexts(run)
+        return self._sent[1].text
 
     def go_live(self) -> Iterator[Message]:
         """From here on pieces are told as they come; first, those of a text that is under way."""
@@ -79,8 +96,13 @@ class ChatTelling:
             if not text.complete:
                 yield from self._rest(text, message_id, index, None)
 
-    def line(self, data: bytes) -> Iterator[Message]:
-        """The messages for a line of Claude's stdout, or of its history file."""
+    def line(
+        self, data: bytes, sent: Callable[[str], str | None] = lambda _: None
+    ) -> Iterator[Message]:
+        """The messages for a line of Claude's stdout, or of its history file.
+
+        `sent` gives the text that was sent to Claude under an id.
+        """
         match message := stream.parse(data):
             case MessageStart():
                 self._message_ids[message.parent] = message.message_id
@@ -98,7 +120,7 @@ class ChatTelling:
                 for place, content in enumerate(message.content):
                     yield from self._whole(message, (message.index or 0) + place, content)
             case User():
-                yield from self._user(message)
+                yield from self._user(message, sent)
             case PermissionRequest():
                 yield self._ask(message)
             case ControlResponse() if self.asks.pop(message.request_id, None):
@@ -111,8 +133,8 @@ class ChatTelling:
                 yield self._turn(message)
             case LongLine():
                 yield self._about("line_left_out", offset=message.offset, bytes=message.size)
-            case SystemEvent(raw={"content": str(printed)}) if output := command_output(printed):
-                yield self._about(TEXT, content=output, messageId=message.uuid, index=0)
+            case SystemEvent():
+                yield from self._parts(user_entries.parts_of_event(message), message.uuid)
             case _:
                 pass
 
@@ -178,29 +200,37 @@ class ChatTelling:
 
     # --- what others say --------------------------------------------------------------------
 
-    def _user(self, message: User) -> Iterator[Message]:
-        texts = []
+    def _user(self, message: User, sent: Callable[[str], str | None]) -> Iterator[Message]:
         for content in message.content:
-            match content:
-                case ToolResult():
-                    yield self._about(
-                        "tool_result",
-                        **_parent(message.parent),
-                        toolUseId=content.tool_use_id,
-                        content=content.text,
-                        isError=content.is_error,
-                    )
-                case TextContent(text=text):
-                    texts.append(text)
+            if isinstance(content, ToolResult):
+                yield self._about(
+                    "tool_result",
+                    **_parent(message.parent),
+                    toolUseId=content.tool_use_id,
+                    content=content.text,
+                    isError=content.is_error,
+                )
+        if not message.parent:
+            yield from self._parts(user_entries.parts_of(message, sent), message.uuid)
+
+    def _parts(self, parts: Iterable[Part], uuid: str) -> Iterator[Message]:
+        for part in parts:
+            match part:
+                case Prompt(text=text):
+                    yield self._about("user_message", content=text, promptId=uuid)
+                case SlashCommand():
+                    yield self._about("user_message", content=part.text, promptId=uuid)
+                case ShellCommand(command=command):
+                    yield self._about("user_message", content=f"! {command}", promptId=uuid)
+                case OtherMessage(sender=sender, text=text):
+                    yield self._about("user_message", content=text, promptId=uuid, sender=sender)
+                case CommandOutput(text=text) if text:
+                    yield self._about(TEXT, content=text, messageId=uuid, index=0)
+                case ShellOutput(stdout=stdout, stderr=stderr) if stdout or stderr:
+                    printed = plain("\n".join(filter(None, (stdout, stderr))))
+                    yield self._about(TEXT, content=printed, messageId=uuid, index=0)
                 case _:
                     pass
-        said = "\n".join(texts)
-        if message.is_meta or message.parent or not said or interruption(said):
-            return
-        if output := command_output(said):
-            yield self._about(TEXT, content=output, messageId=message.uuid, index=0)
-        elif words := prompt_text(said):
-            yield self._about("user_message", content=words, promptId=message.uuid)
 
     def _ask(self, request: PermissionRequest) -> Message:
         ask = self.asks[request.request_id] = self._about(

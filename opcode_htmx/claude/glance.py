@@ -13,9 +13,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from . import titles
+from . import stream
 from .folder_names import OwnFolder
-from .prompts import command_of, prompt_of, user_text
+from .messages import ImageContent, SystemEvent, ToolResult, User
+from .titles import Names
+from .user_entries import parts_of, parts_of_event
+from .user_parts import Part, Prompt, ShellCommand, SlashCommand
 
 HEAD = 256 * 1024  # lines that begin within this many bytes are read in search of a prompt
 TAIL = 64 * 1024  # bytes searched, from the end, for the newest time stamp
@@ -55,18 +58,18 @@ def glance(path: Path, size: int, mtime_ns: int) -> Glance:
     home = OwnFolder(path.parent.name)
     started_at: float | None = None
     prompted_at: str | None = None
-    names: dict[str, str] = {}
+    names = Names()
     for entry in _head(path):
-        names |= titles.in_entry(entry)
+        names.take(entry)
         if entry.get("isSidechain") is True:
             continue
         home.see(entry)
         started_at = started_at or _seconds(entry.get("timestamp"))
-        text = user_text(entry)
-        if text is None:
+        parts = _parts(entry)
+        if not parts:
             continue
-        title = title or prompt_of(text)
-        command = command or command_of(text)
+        title = title or _first_words(parts)
+        command = command or _first_command(parts)
         if title or (command and not prompted_at):
             prompted_at = _text_or_none(entry.get("timestamp"))
         if title and home.is_sure:
@@ -74,6 +77,7 @@ def glance(path: Path, size: int, mtime_ns: int) -> Glance:
     tail = _tail(path, size)
     for entry in [] if home.is_sure else _whole_lines(tail):
         home.see(entry)
+    names.take_lines(tail)
     latest = _last_timestamp(tail)
     name = title or command
     return Glance(
@@ -85,7 +89,7 @@ def glance(path: Path, size: int, mtime_ns: int) -> Glance:
         size=size,
         mtime_ns=mtime_ns,
         path=path,
-        name=_shorten(titles.best(names | titles.in_lines(tail))) or None,
+        name=_shorten(names.best(path)) or None,
         prompted_at=prompted_at,
     )
 
@@ -95,11 +99,65 @@ def count_prompts(path: Path, size: int, _mtime_ns: int) -> int | None:
     """How often the person prompted; None for a file too long to be read for this."""
     if size > HEAD:
         return None
+    seen = set[str]()
     try:
-        texts = [user_text(entry) for entry in _head(path) if entry.get("isSidechain") is not True]
+        for entry in _head(path):
+            if entry.get("isSidechain") is not True and _is_prompt(_parts(entry)):
+                # a line may be written again
+                seen.add(_id_of(entry) or f"line {len(seen)}")
     except OSError:
         return None
-    return sum(1 for text in texts if text and (prompt_of(text) or command_of(text)))
+    return len(seen)
+
+
+def _parts(entry: dict[str, Any]) -> tuple[Part, ...]:
+    """What an entry holds of a person's; an image without words counts as some."""
+    if entry.get("type") not in ("user", "system", "attachment"):
+        return ()
+    message = stream.message_of(entry)
+    match message:
+        case SystemEvent():
+            return parts_of_event(message)
+        case User() if not _has(message, ToolResult):
+            parts = parts_of(message)
+            if not parts and _has(message, ImageContent):
+                return (Prompt("(image)"),)
+            return parts
+        case _:
+            return ()
+
+
+def _has(message: User, type_: type) -> bool:
+    return any(isinstance(content, type_) for content in message.content)
+
+
+def _first_words(parts: tuple[Part, ...]) -> str | None:
+    return next((part.text for part in parts if isinstance(part, Prompt)), None)
+
+
+def _first_command(parts: tuple[Part, ...]) -> str | None:
+    """A command, for sessions that hold nothing else."""
+    for part in parts:
+        if isinstance(part, SlashCommand):
+            return part.text
+        if isinstance(part, ShellCommand) and part.command:
+            return f"! {part.command}"
+    return None
+
+
+def _is_prompt(parts: tuple[Part, ...]) -> bool:
+    """Whether a person prompted Claude, in words or with a command that reaches the model."""
+    return any(
+        isinstance(part, Prompt) or (isinstance(part, SlashCommand) and not part.local)
+        for part in parts
+    )
+
+
+def _id_of(entry: dict[str, Any]) -> str | None:
+    """The uuid of a prompt; one that waited in the CLI's queue has its own inside."""
+    attachment = entry.get("attachment")
+    queued = attachment.get("source_uuid") if isinstance(attachment, dict) else None
+    return _text_or_none(queued) or _text_or_none(entry.get("uuid"))
 
 
 def _head(path: Path) -> Iterator[dict[str, Any]]:

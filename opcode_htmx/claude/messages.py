@@ -126,6 +126,15 @@ class Refusal(StrEnum):
     INTERRUPTED = "user-rejected"
 
 
+class Author(StrEnum):
+    """Who wrote a `user` line, as far as its fields say."""
+
+    PERSON = "person"
+    """The text is stored exactly as it was entered."""
+    PROGRAM = "program"
+    UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, slots=True)
 class User:
     """A prompt or tool results. `is_replay`: one of ours, taken up by Claude just now."""
@@ -139,6 +148,11 @@ class User:
     """The tool's own structured account of its result (a patch, an exit status), if any."""
     refusal: Refusal | None = None
     """Why a tool's result is an error without the tool having failed."""
+    author: Author = Author.UNKNOWN
+    origin: str = ""
+    """The kind of sender that the line names, such as `peer`; empty if it names none."""
+    parent_uuid: str = ""
+    """The uuid of the line that this one follows, in history files only."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 
-from . import json_lines
+from . import authorship, json_lines
 from .capabilities import once
 from .contents import content_of, contents_of
 from .messages import (
@@ -47,6 +47,10 @@ from .shapes import (
 )
 
 LONG_LINE = "opcode_long_line"
+EDITOR_ATTACHMENTS = frozenset(
+    {"opened_file_in_ide", "selected_lines_in_ide", "selected_lines_in_diff"}
+)
+"""What an editor attaches to a prompt: lines of their own in history files."""
 
 
 def long_line(offset: int, size: int) -> bytes:
@@ -73,6 +77,11 @@ def parse_entry(line: bytes) -> tuple[Message, Json]:
         # A subagent's line in the main history file: its own transcript, not this one's.
         return Unknown("sidechain", found.content), found.content
     return _parse(found.content, too_deep=found.too_deep), found.content
+
+
+def message_of(entry: Json) -> Message:
+    """The message in a history entry that was decoded already; its `type` has to be a text."""
+    return _parse_known(entry)
 
 
 def parse_of_subagent(line: bytes, parent: str) -> Message:
@@ -121,6 +130,8 @@ def _parse_known(raw: Json) -> Message:
             return _init(raw)
         case "system":
             return SystemEvent(as_str(raw.get("subtype")), as_str(raw.get("uuid")), raw)
+        case "attachment" if as_dict(raw.get("attachment")).get("type") in EDITOR_ATTACHMENTS:
+            return SystemEvent("editor", as_str(raw.get("uuid")), raw["attachment"])
         case "attachment" if _hook_succeeded(as_dict(raw.get("attachment"))):
             return _hook_response(raw, raw["attachment"])
         case "conversation_reset" | "rate_limit_event" as subtype:
@@ -191,10 +202,13 @@ def _user(raw: Json) -> User:
         parent=optional(raw.get("parent_tool_use_id")),
         content=contents_of(raw["message"].get("content")),
         is_replay=bool(raw.get("isReplay")),
-        is_meta=any(map(raw.get, ("isMeta", "isCompactSummary", "isSynthetic"))),
+        is_meta=authorship.is_meta(raw),
         # stdout and history spell it differently
         tool_result=raw.get("tool_use_result", raw.get("toolUseResult")),
         refusal=_refusal(raw),
+        author=authorship.author_of(raw),
+        origin=authorship.origin_of(raw),
+        parent_uuid=as_str(raw.get("parentUuid")),
     )
 
 
@@ -215,6 +229,9 @@ def _queued_prompt(raw: Json, attachment: Json) -> User:
         is_replay=False,
         is_meta=attachment.get("commandMode") != "prompt",
         tool_result=None,
+        author=authorship.author_of_queued(attachment),
+        origin=authorship.origin_of(attachment),
+        parent_uuid=as_str(raw.get("parentUuid")),
     )
 
 

@@ -13,13 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from . import stream
-from .messages import Json, Message, SystemEvent, TextContent, ToolResult, User
+from .messages import Json, Message, SystemEvent, ToolResult, User
 from .shapes import as_dict, as_str
+from .user_entries import parts_of
+from .user_parts import TaskNotification
 
 _AGENT_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
-_NOTIFICATION = re.compile(r"\s*<task-notification>.*?</task-notification>", re.DOTALL)
-_TASK = re.compile(r"<task-id>\s*([^<\s]+)\s*</task-id>")
-_CALL = re.compile(r"<tool-use-id>\s*([^<\s]+)\s*</tool-use-id>")
 
 
 def folder_of(history_file: Path) -> Path:
@@ -48,12 +47,10 @@ def agents_by_call(folder: Path) -> dict[str, str]:
 
 def ended(message: Message) -> tuple[str, str] | None:
     """The call and the id of an agent in the background, if a line of history tells of its end."""
-    match message:
-        case User(content=(TextContent(text=text), *_)) if told := _NOTIFICATION.match(text):
-            call, task = _CALL.search(told[0]), _TASK.search(told[0])
-            return (call[1], task[1] if task else "") if call else None
-        case _:
-            return None
+    for part in parts_of(message) if isinstance(message, User) else ():
+        if isinstance(part, TaskNotification) and part.tool_use_id:
+            return part.tool_use_id, part.task_id
+    return None
 
 
 class Subagents:

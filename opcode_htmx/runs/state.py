@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from ..claude import capabilities
+from ..claude import capabilities, user_entries
 from ..claude.messages import (
     Assistant,
     BlockDelta,
@@ -30,10 +30,8 @@ from ..claude.messages import (
     User,
 )
 from ..claude.outgoing import INITIALIZE_ID, OURS
+from ..claude.user_parts import CommandOutput
 from .phases import Event, Phase, after
-
-_OUTPUT = ("<local-command-stdout>", "<local-command-stderr>")
-"""How Claude begins what it reports by itself, such as a change of the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,5 +275,5 @@ class RunState:
 
 def _is_report(message: User) -> bool:
     """Whether it is Claude's own report, which comes between turns as well and begins none."""
-    texts = [part.text for part in message.content if isinstance(part, TextContent)]
-    return bool(texts) and all(text.startswith(_OUTPUT) for text in texts)
+    parts = user_entries.parts_of(message)
+    return bool(parts) and all(isinstance(part, CommandOutput) for part in parts)

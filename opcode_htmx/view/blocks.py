@@ -69,6 +69,19 @@ class PromptBlock(Block):
     kind: ClassVar[str] = "prompt"
     text: str
     images: Sequence[ImageContent] = ()
+    local: bool = False
+    """Whether it is a command that Claude Code carried out by itself, without the model."""
+
+
+@dataclass(slots=True, kw_only=True)
+class ShellBlock(Block):
+    """What a person ran at the terminal with `!`, and what it printed, terminal escapes and all."""
+
+    kind: ClassVar[str] = "shell"
+    command: str = ""
+    """Empty where only output is known."""
+    stdout: str = ""
+    stderr: str = ""
 
 
 @dataclass(slots=True, kw_only=True)

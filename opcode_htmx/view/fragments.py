@@ -17,7 +17,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from ..hub import Pace
-from . import clock, diff, images, permissions, tools
+from . import clock, diff, images, permissions, terminal, tools
 from .blocks import Block, BranchBlock, TextBlock
 from .conversation import Change
 from .markdown import render
@@ -61,6 +61,7 @@ def _macros_of(environment: Environment) -> Any:
                 name, given, told, _here.get().project
             ),
             "present_block": lambda block: tools.present_block(block, _here.get().project),
+            "terminal": terminal.spans,
             "number_width": diff.number_width,
             "picture": images.picture,
             "moment": clock.moment,

@@ -10,6 +10,7 @@ from ..claude.messages import Assistant, Message, MessageStart, SystemEvent, Use
 from ..hub import Pace
 from ..runs.record import Outcome
 from ..runs.run import Run
+from ..runs.sent import SentTexts
 from ..runs.tail import LineReader
 from .aside import error_lines
 from .transcript import Transcript
@@ -38,7 +39,10 @@ class RunPart:
     def of(cls, run: Run, number: int, taken: Callable[[str], bool]) -> RunPart:
         """The part of a run, of which nothing has been read yet."""
         cost = 0.0 if run.record.history_start == 0 else None
-        transcript = Transcript(f"{number}", run_id=run.id, cost_before=cost, taken=taken)
+        sent = SentTexts(run).text
+        transcript = Transcript(
+            f"{number}", run_id=run.id, cost_before=cost, taken=taken, sent=sent
+        )
         return cls(number, run, transcript, LineReader(run.folder.output))
 
     def fold(self) -> int:

@@ -13,10 +13,12 @@ from .blocks import (
     NoticeBlock,
     PromptBlock,
     RawBlock,
+    ShellBlock,
     TextBlock,
     ThinkingBlock,
     ToolBlock,
 )
+from .terminal import plain
 
 BEFORE, AFTER = 60, 140
 """Characters shown around what was found."""
@@ -79,6 +81,11 @@ def _parts(block: Block) -> Iterator[tuple[str, str]]:
             yield f"{block.name}, its output", block.output
         case AskBlock():
             yield f"{block.request.tool_name}, asked", "\n".join(_strings(block.request.input))
+        case ShellBlock():
+            yield "Terminal", block.command
+            yield "Terminal, its output", plain("\n".join((block.stdout, block.stderr)))
+        case NoticeBlock(detail=detail) if detail:
+            yield "Notice", f"{block.text}\n{detail}"
         case NoticeBlock() | ErrorBlock() | RawBlock():
             yield block.kind.capitalize(), block.text
         case _:

@@ -9,7 +9,16 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from . import todos
-from .blocks import UNFINISHED, AskBlock, AskState, Block, PromptBlock, ToolBlock, ToolState
+from .blocks import (
+    UNFINISHED,
+    AskBlock,
+    AskState,
+    Block,
+    PromptBlock,
+    ShellBlock,
+    ToolBlock,
+    ToolState,
+)
 
 B = TypeVar("B", bound=Block)
 
@@ -122,9 +131,9 @@ class Shelf:
             self.touch(block)
 
     def bring_forward(self, prompt: PromptBlock, index: int) -> None:
-        """Put `prompt`, the newest block, at `index`, unless another prompt stands behind that."""
+        """Put `prompt`, the newest block, at `index`, unless a person did something behind that."""
         *others, _ = self.blocks[index:]
-        if others and not any(isinstance(block, PromptBlock) for block in others):
+        if others and not any(isinstance(block, PromptBlock | ShellBlock) for block in others):
             prompt.order = f"{others[0].order.rpartition('.')[0]}.0"
             self.blocks.insert(index, self.blocks.pop())
 

@@ -12,11 +12,13 @@ from .blocks import (
     NoticeBlock,
     PromptBlock,
     RawBlock,
+    ShellBlock,
     SummaryBlock,
     TextBlock,
     ThinkingBlock,
     ToolBlock,
 )
+from .terminal import plain
 from .wording import as_json
 
 _TICKS = re.compile(r"`{3,}")
@@ -25,6 +27,10 @@ _TICKS = re.compile(r"`{3,}")
 def source(block: Block) -> str:
     """One block as the Markdown that it came from, or that says the same."""
     match block:
+        case ShellBlock():
+            return "\n\n".join(_shell(block))
+        case NoticeBlock(detail=detail) if detail:
+            return f"{block.text}\n\n{fenced(detail)}"
         case PromptBlock() | NoticeBlock() | ErrorBlock():
             return block.text
         case TextBlock():
@@ -63,7 +69,7 @@ def document(title: str, folder: str, blocks: Iterable[Block]) -> Iterator[str]:
     yield f"# {_line(title)}\n\nWith Claude Code in `{folder}`.\n"
     speaker = ""
     for block in blocks:
-        who = "You" if isinstance(block, PromptBlock) else "Claude"
+        who = "You" if isinstance(block, PromptBlock | ShellBlock) else "Claude"
         if who != speaker:
             yield f"\n## {who}\n"
             speaker = who
@@ -87,6 +93,15 @@ def _tool(block: ToolBlock) -> Iterator[str]:
         yield fenced(as_json(block.input), "json")
     if block.output:
         yield fenced(block.output)
+
+
+def _shell(block: ShellBlock) -> Iterator[str]:
+    """A person's command and what it printed; what went to stderr stands in a box of its own."""
+    command = f"$ {block.command}\n" if block.command else ""
+    if command or block.stdout:
+        yield fenced(command + plain(block.stdout))
+    if block.stderr:
+        yield fenced(plain(block.stderr))
 
 
 def _quoted(text: str) -> str:

@@ -111,3 +111,8 @@ def spans(text: str) -> tuple[Span, ...]:
             screen.control(control)
     screen.write(pen.style, text[at:])
     return screen.spans()
+
+
+def plain(text: str) -> str:
+    """A terminal's output as it looked, without its colours."""
+    return "".join(span.text for span in spans(text))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..claude.messages import Json
-from .blocks import AskBlock, TextBlock, ToolBlock, ToolState
+from .blocks import AskBlock, ShellBlock, TextBlock, ToolBlock, ToolState
 from .cards import commands, files, others
 from .cards.parts import SHOWN_CHARACTERS, Call, Cut, ToolView, cut
 from .wording import as_json
@@ -58,8 +58,11 @@ def present_block(block: ToolBlock, project: str) -> ToolView:
     return view
 
 
-def whole(block: ToolBlock | AskBlock) -> str:
+def whole(block: ToolBlock | AskBlock | ShellBlock) -> str:
     """What the card cuts, in full: what was asked for where that is long, and what came of it."""
+    if isinstance(block, ShellBlock):
+        command = f"$ {block.command}" if block.command else ""
+        return "\n\n".join(filter(None, (command, block.stdout, block.stderr)))
     if isinstance(block, AskBlock):
         call = Call(block.request.tool_name, block.request.input)
     else:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from ..claude import subagents
 from ..claude.messages import (
     Assistant,
     BlockDelta,
@@ -17,7 +16,6 @@ from ..claude.messages import (
     Content,
     ControlCancel,
     ControlResponse,
-    ImageContent,
     Init,
     LongLine,
     Malformed,
@@ -34,14 +32,14 @@ from ..claude.messages import (
     Unknown,
     User,
 )
+from ..claude.user_entries import parts_of, parts_of_event
+from ..claude.user_parts import Interruption, TaskNotification
 from .blocks import (
     Block,
     ErrorBlock,
     NoticeBlock,
-    PromptBlock,
     RawBlock,
     SummaryBlock,
-    TextBlock,
     ToolBlock,
 )
 from .calls import Calls
@@ -50,15 +48,8 @@ from .notices import notice, of_long_line
 from .progress import Progress
 from .shelf import Shelf
 from .speech import Speech
-from .wording import (
-    as_json,
-    command_output,
-    interruption,
-    is_bookkeeping,
-    is_command,
-    prompt_text,
-    told_in_a_line,
-)
+from .user_blocks import UserBlocks
+from .wording import as_json, is_bookkeeping
 
 
 class Transcript:
@@ -71,17 +62,23 @@ class Transcript:
         run_id: str | None,
         cost_before: float | None = None,
         taken: Callable[[str], bool] = lambda _: False,
+        sent: Callable[[str], str | None] = lambda _: None,
     ) -> None:
         """`segment` sorts this transcript among those of its session; `run_id` None: history.
 
         `cost_before` is what the session had cost in US dollars, if that is known; `taken` says
-        whether a block in front of this transcript has an id.
+        whether a block in front of this transcript has an id; `sent` gives the text that was sent
+        to Claude under an id.
         """
         self._run_id = run_id
         self._shelf = Shelf(segment, taken)
         self._speech = Speech(self._shelf)
         self._notes = Notes(self._shelf)
+        self._user_blocks = UserBlocks(self._shelf, self._speech, self._notes)
         self._calls = Calls(self._shelf, run_id or "")
+        self._sent = sent
+        self._assistant_lines: set[tuple[str, str, int | None]] = set()
+        """Those of a history file, by their ids: one may stand there twice."""
         self._turn_began = 0  # the index in blocks at which this turn's begin
         self._cost = cost_before
         self.progress = Progress()
@@ -124,6 +121,8 @@ class Transcript:
         self._shelf.go_to(offset)
         self._shelf.row = getattr(message, "uuid", "")
         self.progress.take(message)
+        if self._is_repeated(message):
+            return
         match message:
             case Init():
                 self._begin(message)
@@ -171,6 +170,16 @@ class Transcript:
         self._calls.end_all()
         self._speech.cut_off()
 
+    def _is_repeated(self, message: Message) -> bool:
+        """Whether Claude's words stand in the history a second time, under the same uuid."""
+        if self._run_id or not isinstance(message, Assistant) or not message.uuid:
+            return False
+        line = message.uuid, message.message_id, message.index
+        if line in self._assistant_lines:
+            return True
+        self._assistant_lines.add(line)
+        return False
+
     def close(self, error: str = "", notice: str = "") -> None:
         """The file will not grow any more: nothing that is open will be finished.
 
@@ -213,54 +222,28 @@ class Transcript:
     # --- what the person and the tools say --------------------------------------------------
 
     def _user(self, message: User) -> None:
-        if told := subagents.ended(message):
-            self._calls.end_subagent(told[0])
-        texts = []
-        images = []
+        parts = parts_of(message, self._sent)
         for content in message.content:
-            match content:
-                case ToolResult():
-                    self._calls.result(content, message)
-                case TextContent(text=text):
-                    texts.append(text)
-                case ImageContent():
-                    images.append(content)
-                case _:
-                    pass
-        text = "\n".join(texts)
-        if message.is_meta or message.parent or message.uuid in self._shelf:
+            if isinstance(content, ToolResult):
+                self._calls.result(content, message)
+        for part in parts:
+            if isinstance(part, TaskNotification):
+                self._calls.end_subagent(part.tool_use_id)
+        if message.parent or self._user_blocks.has(message.uuid):
             return
-        if (output := command_output(text)) is not None:
-            self._command_output(message.uuid, output)
-        elif sentence := interruption(text):
+        if any(isinstance(part, Interruption) for part in parts):
             self._end_turn()
-            self._shelf.new(NoticeBlock, message.uuid, text=sentence)
-        elif (words := prompt_text(text)) or images:
-            prompt = self._shelf.new(PromptBlock, message.uuid, text=words, images=images)
-            if is_command(text):
-                # It is told behind what it printed; people read it in front
-                self._shelf.bring_forward(prompt, self._turn_began)
-            elif self._notes.is_retry(self.blocks[-2:-1]):
-                # A first prompt is told only once the API has taken it
-                self._shelf.bring_forward(prompt, len(self.blocks) - 2)
+        self._user_blocks.add_all(message, parts, self._turn_began)
 
     def _system(self, event: SystemEvent) -> None:
-        content = event.raw.get("content")
-        output = command_output(content) if isinstance(content, str) else None
         if event.uuid in self._shelf:
             return  # told again after a compaction
         if event.subtype == "task_notification":
             self._calls.end_subagent(event.raw.get("tool_use_id"))
-        if output is not None:
-            self._command_output(event.uuid, output)
+        if parts := parts_of_event(event):
+            self._user_blocks.add_all_of_event(event, parts, self._turn_began)
         elif found := notice(event):
             self._notes.notice(event.uuid, found)
-
-    def _command_output(self, uuid: str, output: str) -> None:
-        if sentence := told_in_a_line(output):
-            self._shelf.new(NoticeBlock, uuid, text=sentence)
-        elif output:
-            self._speech.say(TextBlock, uuid, None, output)
 
     # --- the end of a turn ------------------------------------------------------------------
 

@@ -20,7 +20,15 @@ from ..runs.offers import Offers
 from ..runs.run import Run
 from ..runs.session_places import SessionPlace, SessionPlaces
 from ..view import window
-from ..view.blocks import AskBlock, Block, NoticeBlock, PromptBlock, RawBlock, ToolBlock
+from ..view.blocks import (
+    AskBlock,
+    Block,
+    NoticeBlock,
+    PromptBlock,
+    RawBlock,
+    ShellBlock,
+    ToolBlock,
+)
 from ..view.fragments import dom_id
 from ..view.marks import Marks
 from ..view.screens import Screen, Screens
@@ -182,7 +190,7 @@ def blueprint(
         conversation = lookup.screen(project_id, session_id).conversation
         conversation.refresh()
         found = conversation.block(block_id)
-        if not isinstance(found, AskBlock | NoticeBlock | RawBlock | ToolBlock):
+        if not isinstance(found, AskBlock | NoticeBlock | RawBlock | ShellBlock | ToolBlock):
             abort(404)
         match found:
             case RawBlock():
@@ -206,9 +214,19 @@ def blueprint(
 
 
 def title_of(blocks: Iterable[Block]) -> str:
-    """The first prompt, shortened to a title."""
-    texts = (block.text for block in blocks if isinstance(block, PromptBlock))
-    return shorten(next(texts, "")) or "New session"
+    """The first prompt, shortened to a title; a command only where there is no prompt."""
+    command = ""
+    for block in blocks:
+        match block:
+            case PromptBlock(local=False, text=text) if text:
+                return shorten(text)
+            case PromptBlock(text=text):
+                command = command or text
+            case ShellBlock(command=text) if text:
+                command = command or f"! {text}"
+            case _:
+                pass
+    return shorten(command) or "New session"
 
 
 def shorten(text: str) -> str:

@@ -1,0 +1,33 @@
+"""The texts that were sent to a run, by their ids."""
+
+from __future__ import annotations
+
+import math
+
+from ..claude import stream
+from ..claude.messages import User
+from .run import Run
+from .state import words_of
+from .tail import LineReader
+
+
+class SentTexts:
+    """Looks up texts without changing the state of the run, which others fold."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._reader = LineReader(run.folder.input_log, longest=math.inf)
+        self._texts: dict[str, str] = {}
+
+    def text(self, prompt_id: str) -> str | None:
+        """The text of the prompt that was sent under this id; None if none was.
+
+        Claude's line about a prompt may be read before the state has the line that was sent.
+        """
+        known = self._run.state.sent.get(prompt_id)
+        if known is None and prompt_id not in self._texts:
+            for line in self._reader.read():
+                message = stream.parse(line.data)
+                if isinstance(message, User):
+                    self._texts.setdefault(message.uuid, words_of(message))
+        return self._texts.get(prompt_id) if known is None else known
