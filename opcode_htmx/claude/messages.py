@@ -136,6 +136,8 @@ class User:
     """The tool's own structured account of its result (a patch, an exit status), if any."""
     refusal: Refusal | None = None
     """Why a tool's result is an error without the tool having failed."""
+    is_refused: bool = False
+    """A prompt that Claude Code took as a command and did not run: Claude has not read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,25 @@ class TurnResult:
     reason: str
     context_window: int = 0
     """How many tokens the model can have in mind; 0 if the line does not tell."""
+    prompt_ids: tuple[str, ...] = ()
+    """The prompts that the turn was about; empty for a turn that Claude began by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackgroundTask:
+    """Work that goes on beside Claude's turns: a command, an agent, a schedule."""
+
+    id: str
+    type: str
+    """Claude's name for its kind, such as `local_bash` or `local_agent`."""
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class BackgroundTasks:
+    """All background tasks that run now, schedules excepted."""
+
+    tasks: tuple[BackgroundTask, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +255,7 @@ Message: TypeAlias = (
     | Assistant
     | User
     | TurnResult
+    | BackgroundTasks
     | CostState
     | PermissionRequest
     | ControlCancel

@@ -13,6 +13,8 @@ from .capabilities import once
 from .contents import content_of, contents_of
 from .messages import (
     Assistant,
+    BackgroundTask,
+    BackgroundTasks,
     BlockDelta,
     BlockStart,
     BlockStop,
@@ -30,6 +32,7 @@ from .messages import (
     PromptState,
     Refusal,
     SystemEvent,
+    TextContent,
     TurnResult,
     Unknown,
     User,
@@ -46,6 +49,8 @@ from .shapes import (
 )
 
 LONG_LINE = "opcode_long_line"
+LONGEST_DESCRIPTION = 200
+"""Characters of the description of a background task; the rest is not kept."""
 
 
 def long_line(offset: int, size: int) -> bytes:
@@ -116,6 +121,10 @@ def _parse_known(raw: Json) -> Message:
             return PromptState(as_str(raw.get("command_uuid")), as_str(raw.get("state")))
         case "system" if raw.get("subtype") == "init":
             return _init(raw)
+        case "system" if raw.get("subtype") == "background_tasks_changed":
+            return BackgroundTasks(tuple(map(_background_task, as_list(raw.get("tasks")))))
+        case "system" if is_refused_command(raw):
+            return _refused_command(raw)
         case "system":
             return SystemEvent(as_str(raw.get("subtype")), as_str(raw.get("uuid")), raw)
         case "attachment" if _hook_succeeded(as_dict(raw.get("attachment"))):
@@ -124,6 +133,34 @@ def _parse_known(raw: Json) -> Message:
             return SystemEvent(subtype, as_str(raw.get("uuid")), raw)
         case other:
             return Unknown(other, raw)
+
+
+def is_refused_command(entry: Json) -> bool:
+    """Whether a history entry is a prompt that Claude Code took as a command and did not run.
+
+    Only these are filed as typed, as a system entry with the id of the prompt.
+    """
+    local = entry.get("type") == "system" and entry.get("subtype") == "local_command"
+    typed = as_str(entry.get("content")).startswith("/")
+    return local and typed and bool(optional(entry.get("submitUuid")))
+
+
+def _refused_command(raw: Json) -> User:
+    return User(
+        uuid=as_str(raw.get("submitUuid")),
+        parent=None,
+        content=(TextContent(as_str(raw.get("content"))),),
+        is_replay=False,
+        is_meta=False,
+        tool_result=None,
+        is_refused=True,
+    )
+
+
+def _background_task(value: object) -> BackgroundTask:
+    raw = as_dict(value)
+    description = as_str(raw.get("description"))[:LONGEST_DESCRIPTION]
+    return BackgroundTask(as_str(raw.get("task_id")), as_str(raw.get("task_type")), description)
 
 
 def _init(raw: Json) -> Init:
@@ -237,6 +274,7 @@ def _result(raw: Json) -> TurnResult:
         text=as_str(raw.get("result")) or "\n".join(filter(None, errors)),
         reason=as_str(raw.get("terminal_reason")),
         context_window=_context_window(raw),
+        prompt_ids=tuple(filter(None, map(as_str, as_list(raw.get("user_message_uuids"))))),
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ..claude import capabilities
 from ..claude.messages import (
     Assistant,
+    BackgroundTask,
     BlockDelta,
     BlockStart,
     ControlCancel,
@@ -30,7 +31,11 @@ from ..claude.messages import (
     User,
 )
 from ..claude.outgoing import INITIALIZE_ID, OURS
-from .phases import Event, Phase, after
+from .background import Background
+from .phases import PROCESS, Event, Phase, after
+
+_ABORTED = frozenset({"aborted_streaming", "aborted_tools"})
+"""Why a turn ended that was interrupted: its prompt may still be sent again."""
 
 _OUTPUT = ("<local-command-stdout>", "<local-command-stderr>")
 """How Claude begins what it reports by itself, such as a change of the model."""
@@ -64,6 +69,8 @@ class RunState:
 
     __slots__ = (
         "_cancelled",
+        "_ended_without_result",
+        "_opener",
         "_requests",
         "_taken",
         "_turn_open",
@@ -71,6 +78,7 @@ class RunState:
         "answered",
         "answers",
         "asks",
+        "background",
         "commands",
         "effort",
         "model",
@@ -119,11 +127,21 @@ class RunState:
         """Every prompt sent, by its id, in order."""
         self.waiting: dict[str, str] = {}
         """The prompts among them that Claude has not taken up yet."""
+        self.background = Background()
         self._turn_open = False
+        self._opener = ""
+        """The prompt with which the open turn began, if Claude said that it began one."""
+        self._ended_without_result = ""
+        """The prompt of the last turn that ended without a result so far."""
         self._taken: dict[str, None] = {}
         """Prompts that Claude took up, or that a person took back: what it says may be read before
         what was sent."""
         self._cancelled: dict[str, None] = {}
+
+    @property
+    def still_running(self) -> tuple[BackgroundTask, ...]:
+        """Background tasks that run, and what is scheduled; none where there is no process."""
+        return self.background.running(time.time()) if self.phase in PROCESS else ()
 
     def step(self, event: Event) -> None:
         self.phase = after(self.phase, event)
@@ -158,6 +176,7 @@ class RunState:
 
     def apply_output(self, message: Message) -> None:
         """A line that Claude wrote."""
+        self.background.apply(message)
         match message:
             case Init():
                 self.session_id = message.session_id or self.session_id
@@ -170,11 +189,17 @@ class RunState:
             case User(is_replay=True):
                 self._take(message.uuid)
                 self._goes_on()
+            case PromptState(state="started"):
+                if not self._turn_open:
+                    self._opener = message.prompt_id
+                self._goes_on()
             case PromptState(state="completed"):
                 self._take(message.prompt_id)
+                self._end_turn_of(message.prompt_id)
             case PromptState(state="cancelled"):
                 self._cancelled[message.prompt_id] = None
                 self._recount()
+                self._end_turn_of(message.prompt_id)
             case PermissionRequest() if message.request_id not in self.answered:
                 self.asks[message.request_id] = message
                 self.step(Event.ASKED)
@@ -194,15 +219,20 @@ class RunState:
             case ControlCancel():
                 self._close(message.request_id)
             case TurnResult():
-                self.turns += 1
-                self._turn_open = False
+                if self._ended_without_result not in message.prompt_ids:
+                    self.turns += 1
+                self._turn_open, self._opener, self._ended_without_result = False, "", ""
+                if message.reason not in _ABORTED:
+                    self._take(*message.prompt_ids)
                 self.step(Event.TURN_ENDED)
                 if self.waiting:
                     self.step(Event.PROMPTED)
                 if self.asks:  # of an agent in the background, which goes on
                     self.step(Event.ASKED)
             case Assistant() | MessageStart() | BlockStart() | BlockDelta():
-                self._goes_on()
+                # an agent in the background speaks between the turns, too
+                if message.parent is None or not self.background.tasks:
+                    self._goes_on()
             case _:
                 pass
 
@@ -210,11 +240,23 @@ class RunState:
         self._turn_open = True
         self.step(Event.ACTIVE)
 
-    def _give_up(self, *prompt_ids: str) -> None:
-        """Nothing comes of these; if that was all that there was to do, Claude is idle."""
-        self._take(*prompt_ids)
+    def _end_turn_of(self, prompt_id: str) -> None:
+        """Claude is done with a prompt: so is its turn, where no result has said that before."""
+        if self._turn_open and prompt_id == self._opener:
+            self._turn_open, self._opener = False, ""
+            self._ended_without_result = prompt_id
+            self.turns += 1
+        self._settle_phase()
+
+    def _settle_phase(self) -> None:
+        """If there is nothing left to do, Claude is idle."""
         if not (self.waiting or self.asks or self._turn_open):
             self.step(Event.TURN_ENDED)
+
+    def _give_up(self, *prompt_ids: str) -> None:
+        """Nothing comes of these."""
+        self._take(*prompt_ids)
+        self._settle_phase()
 
     def _take(self, *prompt_ids: str) -> None:
         self._taken |= dict.fromkeys(prompt_ids)
@@ -273,6 +315,7 @@ class RunState:
         self.unsupported.pop(request_id, None)
         if self.asks.pop(request_id, None) and not self.asks:
             self.step(Event.ANSWERED)
+            self._settle_phase()
 
 
 def _is_report(message: User) -> bool:
