@@ -11,6 +11,7 @@ from typing import Any
 
 from ..claude import stream
 from ..claude.messages import (
+    INTERRUPTED,
     Assistant,
     BlockDelta,
     BlockStart,
@@ -29,7 +30,9 @@ from ..claude.messages import (
     TurnResult,
     User,
 )
+from ..runs.queue import sent_prompt
 from ..runs.record import Outcome
+from ..runs.run import Run
 from ..view.wording import command_output, interruption, prompt_text
 from .frames import LAST_ERRORS
 from .lines import Item, Kind
@@ -60,12 +63,14 @@ class ChatTelling:
         self._message_ids: dict[str | None, str] = {}
         self.asks: dict[str, Message] = {}
         """The requests that are open."""
+        self._repeated: set[str] = set()
+        """The prompts that Claude has repeated in this turn."""
 
     def messages(self, item: Item) -> Iterator[Message]:
         """The messages for a line, or for the end of a run."""
         match item.kind:
             case Kind.OUTPUT:
-                yield from self.line(item.data)
+                yield from self.line(item.data, item.run)
             case Kind.ERROR:
                 text = item.data.decode("utf-8", "replace")
                 yield self._about("error", content=text, stream="stderr")
@@ -79,8 +84,8 @@ class ChatTelling:
             if not text.complete:
                 yield from self._rest(text, message_id, index, None)
 
-    def line(self, data: bytes) -> Iterator[Message]:
-        """The messages for a line of Claude's stdout, or of its history file."""
+    def line(self, data: bytes, run: Run | None = None) -> Iterator[Message]:
+        """The messages for a line of the stdout of `run`, or of Claude's history file."""
         match message := stream.parse(data):
             case MessageStart():
                 self._message_ids[message.parent] = message.message_id
@@ -98,6 +103,7 @@ class ChatTelling:
                 for place, content in enumerate(message.content):
                     yield from self._whole(message, (message.index or 0) + place, content)
             case User():
+                self._repeated.add(message.uuid)
                 yield from self._user(message)
             case PermissionRequest():
                 yield self._ask(message)
@@ -108,6 +114,7 @@ class ChatTelling:
                 yield self._about("permission_resolved", requestId=message.request_id, allow=None)
             case TurnResult():
                 self._texts.clear()
+                yield from self._unread(message, run)
                 yield self._turn(message)
             case LongLine():
                 yield self._about("line_left_out", offset=message.offset, bytes=message.size)
@@ -215,6 +222,15 @@ class ChatTelling:
         return ask
 
     # --- ends -------------------------------------------------------------------------------
+
+    def _unread(self, result: TurnResult, run: Run | None) -> Iterator[Message]:
+        """The prompts of the turn that Claude did not repeat: it took them as commands, say."""
+        repeated, self._repeated = self._repeated, set()
+        if run is None or result.reason in INTERRUPTED:
+            return
+        for prompt_id in result.prompt_ids:
+            if prompt_id not in repeated and (prompt := sent_prompt(run, prompt_id)):
+                yield from self._user(prompt)
 
     def _turn(self, result: TurnResult) -> Message:
         return self._about(

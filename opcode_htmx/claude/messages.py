@@ -140,6 +140,10 @@ class User:
     """A prompt that Claude Code took as a command and did not run: Claude has not read it."""
 
 
+INTERRUPTED = frozenset({"aborted_streaming", "aborted_tools"})
+"""The reasons for the end of a turn that was interrupted."""
+
+
 @dataclass(frozen=True, slots=True)
 class TurnResult:
     uuid: str

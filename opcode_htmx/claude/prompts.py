@@ -21,6 +21,8 @@ def user_text(entry: dict[str, Any]) -> str | None:
 
     Tool results, summaries of earlier sessions and notes that the CLI adds are no prompts.
     """
+    if is_refused_command(entry):
+        return str(entry["content"])
     if entry.get("type") != "user" or entry.get("isMeta") or entry.get("isCompactSummary"):
         return None
     message = entry.get("message")
@@ -53,3 +55,14 @@ def command_of(text: str) -> str | None:
         return None
     arguments = _COMMAND_ARGS.search(text)
     return f"{name[1]} {arguments[1] if arguments else ''}".strip() or None
+
+
+def is_refused_command(entry: dict[str, Any]) -> bool:
+    """Whether a history entry is a prompt that Claude Code took as a command and did not run.
+
+    Only these are filed as typed, as a system entry with the id of the prompt.
+    """
+    if entry.get("type") != "system" or entry.get("subtype") != "local_command":
+        return False
+    content, prompt_id = entry.get("content"), entry.get("submitUuid")
+    return isinstance(content, str) and content.startswith("/") and isinstance(prompt_id, str)

@@ -37,6 +37,7 @@ from .messages import (
     Unknown,
     User,
 )
+from .prompts import is_refused_command
 from .shapes import (
     amount,
     as_dict,
@@ -133,16 +134,6 @@ def _parse_known(raw: Json) -> Message:
             return SystemEvent(subtype, as_str(raw.get("uuid")), raw)
         case other:
             return Unknown(other, raw)
-
-
-def is_refused_command(entry: Json) -> bool:
-    """Whether a history entry is a prompt that Claude Code took as a command and did not run.
-
-    Only these are filed as typed, as a system entry with the id of the prompt.
-    """
-    local = entry.get("type") == "system" and entry.get("subtype") == "local_command"
-    typed = as_str(entry.get("content")).startswith("/")
-    return local and typed and bool(optional(entry.get("submitUuid")))
 
 
 def _refused_command(raw: Json) -> User:

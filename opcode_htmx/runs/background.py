@@ -50,6 +50,11 @@ class Background:
         self._calls: dict[str, ToolUse] = {}
         """Calls of the scheduling tools that have no result yet, by id."""
 
+    @property
+    def agents(self) -> tuple[BackgroundTask, ...]:
+        """The tasks behind which Claude goes on by itself with its own work."""
+        return tuple(task for task in self.tasks if task.type in AGENTS)
+
     def running(self, now: float) -> tuple[BackgroundTask, ...]:
         """What runs, or is scheduled, at this Unix time."""
         if not self._schedules:
@@ -86,6 +91,9 @@ class Background:
                 self._schedules.clear()
                 for job in as_list(result["jobs"]):
                     self._add(as_dict(job))
+            case "ScheduleWakeup" if result.get("stopped") is True:
+                kept = {k: each for k, each in self._schedules.items() if each.task.type != WAKEUP}
+                self._schedules = kept
             case "ScheduleWakeup" if at := amount(result.get("scheduledFor")):
                 words = as_str(call.input.get("reason")) or as_str(call.input.get("prompt"))
                 task = BackgroundTask(call.id, WAKEUP, words[:LONGEST_DESCRIPTION])

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 from ..claude import capabilities
 from ..claude.messages import (
+    INTERRUPTED,
     Assistant,
     BackgroundTask,
     BlockDelta,
     BlockStart,
     ControlCancel,
     ControlResponse,
-    ImageContent,
     Init,
     Json,
     Message,
@@ -25,7 +25,6 @@ from ..claude.messages import (
     PermissionRequest,
     PromptState,
     SystemEvent,
-    TextContent,
     TurnResult,
     Unknown,
     User,
@@ -33,12 +32,7 @@ from ..claude.messages import (
 from ..claude.outgoing import INITIALIZE_ID, OURS
 from .background import Background
 from .phases import PROCESS, Event, Phase, after
-
-_ABORTED = frozenset({"aborted_streaming", "aborted_tools"})
-"""Why a turn ended that was interrupted: its prompt may still be sent again."""
-
-_OUTPUT = ("<local-command-stdout>", "<local-command-stderr>")
-"""How Claude begins what it reports by itself, such as a change of the model."""
+from .prompt_content import is_report, words_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +45,6 @@ class Answer:
     def in_words(self) -> str:
         at = time.strftime(" at %H:%M", time.localtime(self.at)) if self.at else ""
         return f"This was answered already{at}: {'allowed' if self.allowed else 'denied'}."
-
-
-def words_of(prompt: User) -> str:
-    """What a prompt says, as one text."""
-    texts = [part.text for part in prompt.content if isinstance(part, TextContent)]
-    return "\n".join(texts)
-
-
-def images_in(prompt: User) -> list[ImageContent]:
-    """The images of a prompt."""
-    return [part for part in prompt.content if isinstance(part, ImageContent)]
 
 
 class RunState:
@@ -184,7 +167,7 @@ class RunState:
                 self.permission_mode = message.permission_mode or self.permission_mode
                 self.slash_commands = message.slash_commands
                 self._goes_on()
-            case User(is_replay=True) if message.uuid not in self.sent and _is_report(message):
+            case User(is_replay=True) if message.uuid not in self.sent and is_report(message):
                 pass
             case User(is_replay=True):
                 self._take(message.uuid)
@@ -222,7 +205,7 @@ class RunState:
                 if self._ended_without_result not in message.prompt_ids:
                     self.turns += 1
                 self._turn_open, self._opener, self._ended_without_result = False, "", ""
-                if message.reason not in _ABORTED:
+                if message.reason not in INTERRUPTED:  # else it may be sent again
                     self._take(*message.prompt_ids)
                 self.step(Event.TURN_ENDED)
                 if self.waiting:
@@ -316,9 +299,3 @@ class RunState:
         if self.asks.pop(request_id, None) and not self.asks:
             self.step(Event.ANSWERED)
             self._settle_phase()
-
-
-def _is_report(message: User) -> bool:
-    """Whether it is Claude's own report, which comes between turns as well and begins none."""
-    texts = [part.text for part in message.content if isinstance(part, TextContent)]
-    return bool(texts) and all(text.startswith(_OUTPUT) for text in texts)

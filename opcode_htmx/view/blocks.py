@@ -69,6 +69,10 @@ class PromptBlock(Block):
     kind: ClassVar[str] = "prompt"
     text: str
     images: Sequence[ImageContent] = ()
+    refused: bool = False
+    """Whether Claude Code took it as a command and did nothing with it: Claude has not read it."""
+    sent_as_text: bool = False
+    """Whether a refused one was sent again as text: its words stand there, and no longer here."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from ..claude import stream
 from ..claude.messages import Assistant, Message, MessageStart, SystemEvent, User
 from ..hub import Pace
+from ..runs.queue import sent_prompt
 from ..runs.record import Outcome
 from ..runs.run import Run
 from ..runs.tail import LineReader
@@ -38,7 +39,13 @@ class RunPart:
     def of(cls, run: Run, number: int, taken: Callable[[str], bool]) -> RunPart:
         """The part of a run, of which nothing has been read yet."""
         cost = 0.0 if run.record.history_start == 0 else None
-        transcript = Transcript(f"{number}", run_id=run.id, cost_before=cost, taken=taken)
+        transcript = Transcript(
+            f"{number}",
+            run_id=run.id,
+            cost_before=cost,
+            taken=taken,
+            sent=lambda prompt_id: sent_prompt(run, prompt_id),
+        )
         return cls(number, run, transcript, LineReader(run.folder.output))
 
     def fold(self) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 from ..claude import subagents
 from ..claude.messages import (
+    INTERRUPTED,
     Assistant,
     BlockDelta,
     BlockStart,
@@ -25,6 +26,7 @@ from ..claude.messages import (
     MessageStart,
     OtherContent,
     PermissionRequest,
+    PromptState,
     SystemEvent,
     TextContent,
     ThinkingContent,
@@ -50,6 +52,7 @@ from .notices import notice, of_long_line
 from .progress import Progress
 from .shelf import Shelf
 from .speech import Speech
+from .unread import UnreadPrompts
 from .wording import (
     as_json,
     command_output,
@@ -71,17 +74,20 @@ class Transcript:
         run_id: str | None,
         cost_before: float | None = None,
         taken: Callable[[str], bool] = lambda _: False,
+        sent: Callable[[str], User | None] = lambda _: None,
     ) -> None:
         """`segment` sorts this transcript among those of its session; `run_id` None: history.
 
         `cost_before` is what the session had cost in US dollars, if that is known; `taken` says
-        whether a block in front of this transcript has an id.
+        whether a block in front of this transcript has an id; `sent` gives the prompt that was
+        sent to the run under an id, for those that Claude never repeats.
         """
         self._run_id = run_id
         self._shelf = Shelf(segment, taken)
         self._speech = Speech(self._shelf)
         self._notes = Notes(self._shelf)
         self._calls = Calls(self._shelf, run_id or "")
+        self._unread = UnreadPrompts(self._shelf, sent)
         self._turn_began = 0  # the index in blocks at which this turn's begin
         self._cost = cost_before
         self.progress = Progress()
@@ -140,8 +146,13 @@ class Transcript:
             case Assistant():
                 for block_id, content in self._speech.contents(message):
                     self._complete(message, block_id, content)
+            case PromptState(state="completed"):
+                self._unread.complete(message.prompt_id, self._turn_began)
+            case User(is_refused=True) if message.uuid not in self._shelf:
+                self._unread.add(message, refused=True)
             case User():
                 self._user(message)
+                self._unread.read(message.uuid)
             case PermissionRequest():
                 self._calls.ask(message)
             case ControlResponse() | ControlCancel():
@@ -266,7 +277,10 @@ class Transcript:
 
     def _result(self, message: TurnResult) -> None:
         self._end_turn()
-        if message.is_error and message.reason not in ("aborted_streaming", "aborted_tools"):
+        interrupted = message.reason in INTERRUPTED
+        for prompt_id in () if interrupted else message.prompt_ids:
+            self._unread.complete(prompt_id, self._turn_began, message)
+        if message.is_error and not interrupted:
             text = message.text or f"The turn ended with an error: {message.subtype}."
             self._notes.last_error(f"{message.uuid}-error", text)
         # Claude counts what the whole session has cost
