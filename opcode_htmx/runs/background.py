@@ -106,6 +106,8 @@ class Background:
         job_id = as_str(job.get("id"))
         next_at = amount(job.get("nextFireAt"))
         once = not job.get("recurring")
+        if not job_id or (once and not next_at):
+            return  # nobody could say when it is over
         until = next_at / 1000 + _LATE_SECONDS if once and next_at else None
         parts = (as_str(job.get("humanSchedule")), as_str(job.get("prompt")))
         description = ": ".join(filter(None, parts))[:LONGEST_DESCRIPTION]
