@@ -126,9 +126,10 @@ RUNNING: dict[str, tuple[tuple[bytes, ...], list[tuple[str, str]]]] = {
         ),
         EVERY_5,
     ),
-    "a result that is no object": (
-        (call("CronCreate", prompt="p"), result("ok")),
-        [("wakeup", "p")],
+    "a result that is no object": ((call("CronCreate", prompt="p"), result("ok")), []),
+    "a cron that fires nobody knows when": (
+        (call("CronCreate", prompt="p"), result(job("j", "At 9"))),
+        [],
     ),
 }
 
@@ -157,9 +158,9 @@ def test_an_agent_whose_question_was_answered_goes_on_beside_the_turns() -> None
     request = {"subtype": "can_use_tool", "tool_name": "Bash", "input": {}}
     asks = line(type="control_request", request_id="r", request=request)
     state = state_of(INIT, tasks(("look", "local_agent")), asks, RESULT)
-    assert state.phase is Phase.WAITING
+    assert state.phase == "waiting"
     state.apply_output(stream.parse(outgoing.allow_line("r", {})))
-    assert state.phase is Phase.IDLE
+    assert state.phase == "idle"
 
 
 # --- the end of a turn ---------------------------------------------------------------------------

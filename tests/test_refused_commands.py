@@ -199,12 +199,12 @@ def test_the_words_outlive_the_folder_of_the_run_and_can_still_be_sent(
     live = Shown(session.page()).words
     first.close()
     shutil.rmtree(sandbox.state / "runs")
-    session = OpenSession(start_server(sandbox, claude, api.url), session.address)
-    shown = Shown(session.page())
+    later = OpenSession(start_server(sandbox, claude, api.url), session.address)
+    shown = Shown(later.page())
     assert shown.words == live == ["hello", "/login page gives a 500"]
     (button,) = shown.buttons
-    assert session.server.post(button, {}).status_code == 303
-    until(lambda: "I read: /login page gives a 500" in dom.parse(session.page()).text, "it is read")
+    assert later.server.post(button, {}).status_code == 303
+    until(lambda: "I read: /login page gives a 500" in dom.parse(later.page()).text, "it is read")
 
 
 def test_what_is_no_command_of_claude_codes_is_read_as_it_stands(server: Server) -> None:
