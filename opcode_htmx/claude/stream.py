@@ -137,15 +137,8 @@ def _parse_known(raw: Json) -> Message:
 
 
 def _refused_command(raw: Json) -> User:
-    return User(
-        uuid=as_str(raw.get("submitUuid")),
-        parent=None,
-        content=(TextContent(as_str(raw.get("content"))),),
-        is_replay=False,
-        is_meta=False,
-        tool_result=None,
-        is_refused=True,
-    )
+    words = (TextContent(as_str(raw.get("content"))),)
+    return User(as_str(raw["submitUuid"]), None, words, False, False, None, is_refused=True)
 
 
 def _background_task(value: object) -> BackgroundTask:

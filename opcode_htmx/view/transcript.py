@@ -277,10 +277,8 @@ class Transcript:
 
     def _result(self, message: TurnResult) -> None:
         self._end_turn()
-        interrupted = message.reason in INTERRUPTED
-        for prompt_id in () if interrupted else message.prompt_ids:
-            self._unread.complete(prompt_id, self._turn_began, message)
-        if message.is_error and not interrupted:
+        self._unread.complete_all(message, self._turn_began)
+        if message.is_error and message.reason not in INTERRUPTED:
             text = message.text or f"The turn ended with an error: {message.subtype}."
             self._notes.last_error(f"{message.uuid}-error", text)
         # Claude counts what the whole session has cost

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from ..claude import outgoing
 from ..claude.history import SESSION_ID
-from ..claude.messages import TurnResult, User
+from ..claude.messages import INTERRUPTED, TurnResult, User
 from ..runs.prompt_content import images_in, words_of
 from .blocks import PromptBlock
 from .shelf import Shelf
@@ -38,6 +38,11 @@ class UnreadPrompts:
         # What Claude Code has said about it came first; the history holds both in one branch
         self._shelf.bring_forward(block, turn_began)
         block.row = behind[0].row if behind else ""
+
+    def complete_all(self, result: TurnResult, turn_began: int) -> None:
+        """A turn is over; the prompts of one that was interrupted may be sent again."""
+        for prompt_id in () if result.reason in INTERRUPTED else result.prompt_ids:
+            self.complete(prompt_id, turn_began, result)
 
     def add(self, prompt: User, *, refused: bool) -> PromptBlock:
         """A new block with the words and images of `prompt`."""
