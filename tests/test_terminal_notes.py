@@ -416,8 +416,14 @@ class Printed:
     stdout: tuple[bytes, ...]
     history: Path
 
+    def text(self, prompt_id: str) -> str | None:
+        return self.sent.get(prompt_id)
+
+    def prompt(self, prompt_id: str) -> User | None:
+        raise AssertionError("Claude repeats each of these")
+
     def live(self) -> Transcript:
-        transcript = Transcript("1", run_id="r" * 32, cost_before=0.0, sent=self.sent.get)
+        transcript = Transcript("1", run_id="r" * 32, cost_before=0.0, sent_text=self.sent.get)
         for end, each in with_ends(self.stdout):
             transcript.feed(stream.parse(each), end)
         transcript.close()
@@ -567,7 +573,7 @@ def test_the_chat_says_the_words_as_they_were_sent(print_mode: Printed) -> None:
     said = [
         message["content"]
         for each in print_mode.stdout
-        for message in telling.line(each, print_mode.sent.get)
+        for message in telling.line(each, print_mode)
         if message["type"] == "user_message"
     ]
     assert said == [*OWN_WORDS, "/deploy prod <b>", "/rename Apple", FULL_COMMAND, "cut short"]

@@ -5,12 +5,13 @@ Claude says each text twice, in pieces and whole; here it comes once, however it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from ..claude import stream, user_entries
 from ..claude.messages import (
+    INTERRUPTED,
     Assistant,
     BlockDelta,
     BlockStart,
@@ -38,9 +39,10 @@ from ..claude.user_parts import (
     ShellOutput,
     SlashCommand,
 )
+from ..runs.prompt_content import words_of
 from ..runs.record import Outcome
 from ..runs.run import Run
-from ..runs.sent import SentTexts
+from ..runs.sent import Sent, SentPrompts
 from ..view.terminal import plain
 from .frames import LAST_ERRORS
 from .lines import Item, Kind
@@ -69,9 +71,11 @@ class ChatTelling:
         """Whether pieces are told as they come; in what is past, texts are told whole."""
         self._texts: dict[tuple[str, int], _Piecemeal] = {}
         self._message_ids: dict[str | None, str] = {}
-        self._sent: tuple[Run, SentTexts] | None = None
+        self._sent: tuple[Run, SentPrompts] | None = None
         self.asks: dict[str, Message] = {}
         """The requests that are open."""
+        self._repeated: set[str] = set()
+        """The prompts that Claude has repeated in this turn."""
 
     def messages(self, item: Item) -> Iterator[Message]:
         """The messages for a line, or for the end of a run."""
@@ -84,10 +88,10 @@ class ChatTelling:
             case Kind.END:
                 yield from self._end(item)
 
-    def _sent_to(self, run: Run) -> Callable[[str], str | None]:
+    def _sent_to(self, run: Run) -> SentPrompts:
         if self._sent is None or self._sent[0] is not run:
-            self._sent = run, SentTexts(run)
-        return self._sent[1].text
+            self._sent = run, SentPrompts(run)
+        return self._sent[1]
 
     def go_live(self) -> Iterator[Message]:
         """From here on pieces are told as they come; first, those of a text that is under way."""
@@ -96,12 +100,10 @@ class ChatTelling:
             if not text.complete:
                 yield from self._rest(text, message_id, index, None)
 
-    def line(
-        self, data: bytes, sent: Callable[[str], str | None] = lambda _: None
-    ) -> Iterator[Message]:
-        """The messages for a line of Claude's stdout, or of its history file.
+    def line(self, data: bytes, sent: Sent | None = None) -> Iterator[Message]:
+        """The messages for a line of the stdout of a run, or of Claude's history file.
 
-        `sent` gives the text that was sent to Claude under an id.
+        `sent` are the prompts that were sent to the run.
         """
         match message := stream.parse(data):
             case MessageStart():
@@ -120,6 +122,7 @@ class ChatTelling:
                 for place, content in enumerate(message.content):
                     yield from self._whole(message, (message.index or 0) + place, content)
             case User():
+                self._repeated.add(message.uuid)
                 yield from self._user(message, sent)
             case PermissionRequest():
                 yield self._ask(message)
@@ -130,6 +133,7 @@ class ChatTelling:
                 yield self._about("permission_resolved", requestId=message.request_id, allow=None)
             case TurnResult():
                 self._texts.clear()
+                yield from self._unread(message, sent)
                 yield self._turn(message)
             case LongLine():
                 yield self._about("line_left_out", offset=message.offset, bytes=message.size)
@@ -200,7 +204,7 @@ class ChatTelling:
 
     # --- what others say --------------------------------------------------------------------
 
-    def _user(self, message: User, sent: Callable[[str], str | None]) -> Iterator[Message]:
+    def _user(self, message: User, sent: Sent | None) -> Iterator[Message]:
         for content in message.content:
             if isinstance(content, ToolResult):
                 yield self._about(
@@ -211,7 +215,8 @@ class ChatTelling:
                     isError=content.is_error,
                 )
         if not message.parent:
-            yield from self._parts(user_entries.parts_of(message, sent), message.uuid)
+            parts = user_entries.parts_of(message, sent.text if sent else None)
+            yield from self._parts(parts, message.uuid)
 
     def _parts(self, parts: Iterable[Part], uuid: str) -> Iterator[Message]:
         for part in parts:
@@ -245,6 +250,16 @@ class ChatTelling:
         return ask
 
     # --- ends -------------------------------------------------------------------------------
+
+    def _unread(self, result: TurnResult, sent: Sent | None) -> Iterator[Message]:
+        """The prompts of the turn that Claude did not repeat: it took them as commands, say."""
+        repeated, self._repeated = self._repeated, set()
+        if sent is None or result.reason in INTERRUPTED:
+            return
+        for prompt_id in result.prompt_ids:
+            if prompt_id not in repeated and (prompt := sent.prompt(prompt_id)):
+                words = words_of(prompt)
+                yield self._about("user_message", content=words, promptId=prompt_id)
 
     def _turn(self, result: TurnResult) -> Message:
         return self._about(

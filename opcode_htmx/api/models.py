@@ -184,6 +184,14 @@ class ProcessType(Answer):
     ClaudeSession: ClaudeSessionProcess
 
 
+class BackgroundTask(Answer):
+    """What runs beside Claude's turns, or is scheduled."""
+
+    id: str
+    type: str = Field(description="Claude's name for its kind, or `cron`, or `wakeup`.")
+    description: str
+
+
 class RunningSession(Answer):
     """A run whose process is alive."""
 
@@ -200,6 +208,9 @@ class RunningSession(Answer):
     model: str | None
     task: str = Field(description="The first prompt.")
     status: str
+    background_tasks: list[BackgroundTask] = Field(
+        description="What runs beside Claude's turns, or is scheduled."
+    )
     links: SessionLinks
 
 

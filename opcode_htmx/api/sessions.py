@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from dataclasses import asdict
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request, url_for
@@ -114,6 +115,7 @@ def described(run: Run, usage: Usage) -> dict[str, Any]:
         "model": run.state.model or command.option(record.argv, "--model") or None,
         "task": next(iter(run.state.sent.values()), ""),
         "status": str(run.phase),
+        "background_tasks": [asdict(task) for task in run.state.still_running],
         "links": links(record.session_id),
     }
 

@@ -114,7 +114,7 @@ class TaskSocket:
 
         def goes_on() -> bool:
             run.catch_up()
-            if run.phase is Phase.IDLE:
+            if run.phase is Phase.IDLE and not run.state.background.agents:
                 _end(run, Outcome.COMPLETED, "The task is done.")
             return not self._over
 

@@ -36,7 +36,7 @@ class InMidWork(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Where a copy ends: what stands behind byte `end`, or beside the way to `leaf`, is left out."""
+    """Where a copy ends: without what stands behind byte `end` or beside the way to `leaf`."""
 
     end: int
     leaf: str

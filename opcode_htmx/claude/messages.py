@@ -153,6 +153,12 @@ class User:
     """The kind of sender that the line names, such as `peer`; empty if it names none."""
     parent_uuid: str = ""
     """The uuid of the line that this one follows, in history files only."""
+    is_refused: bool = False
+    """A prompt that Claude Code took as a command and did not run: Claude has not read it."""
+
+
+INTERRUPTED = frozenset({"aborted_streaming", "aborted_tools"})
+"""The reasons for the end of a turn that was interrupted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +175,25 @@ class TurnResult:
     reason: str
     context_window: int = 0
     """How many tokens the model can have in mind; 0 if the line does not tell."""
+    prompt_ids: tuple[str, ...] = ()
+    """The prompts that the turn was about; empty for a turn that Claude began by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackgroundTask:
+    """Work that goes on beside Claude's turns: a command, an agent, a schedule."""
+
+    id: str
+    type: str
+    """Claude's name for its kind, such as `local_bash` or `local_agent`."""
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class BackgroundTasks:
+    """All background tasks that run now, schedules excepted."""
+
+    tasks: tuple[BackgroundTask, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +276,7 @@ Message: TypeAlias = (
     | Assistant
     | User
     | TurnResult
+    | BackgroundTasks
     | CostState
     | PermissionRequest
     | ControlCancel

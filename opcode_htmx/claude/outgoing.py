@@ -6,6 +6,7 @@ Pure: values in, bytes out. What they say back is read by `stream`.
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -38,6 +39,22 @@ def prompt_line(prompt_id: str, text: str, images: Sequence[ImageContent] = ()) 
             "uuid": prompt_id,
         }
     )
+
+
+def as_text(words: str) -> str:
+    """`words` so that Claude reads them, even where they begin as a command does.
+
+    The CLI takes for a command only what begins with the slash itself.
+    """
+    return f" {words}"
+
+
+def as_text_id(prompt_id: str) -> str:
+    """The id under which a refused command is sent as text: always the same one.
+
+    Raises ValueError where `prompt_id` is no UUID.
+    """
+    return str(uuid.uuid5(uuid.UUID(prompt_id), "as text"))
 
 
 def undelivered_line(about: str) -> bytes:

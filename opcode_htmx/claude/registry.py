@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +16,11 @@ from pathlib import Path
 import psutil
 
 from .messages import Json
-from .shapes import as_int, as_str
+from .shapes import as_str
 
 TERMINAL = "cli"
 """The entry point of a CLI that runs in a terminal; others are programs, as we are."""
+_NAME = re.compile(r"[0-9]{1,10}\.json")
 MOST_BYTES = 64 * 1024
 
 
@@ -37,17 +38,16 @@ class LiveSession:
 def live_sessions(config_dir: Path) -> Iterator[LiveSession]:
     """The sessions that are open on this machine with this config folder."""
     try:
-        names = os.listdir(config_dir / "sessions")
+        paths = list((config_dir / "sessions").iterdir())
     except OSError:
         return
-    for name in names:
-        stem, _, ending = name.rpartition(".")
-        if ending == "json" and stem.isascii() and stem.isdigit():
-            entry = _read(config_dir / "sessions" / name)
+    for path in paths:
+        if _NAME.fullmatch(path.name):
+            entry, pid = _read(path), int(path.stem)
             session_id = as_str(entry.get("sessionId"))
-            if session_id and as_int(entry.get("pid")) == int(stem) and _is_alive(int(stem), entry):
+            if session_id and entry.get("pid") == pid and _is_alive(pid, entry):
                 in_terminal = entry.get("entrypoint") == TERMINAL
-                yield LiveSession(int(stem), session_id, in_terminal, as_str(entry.get("status")))
+                yield LiveSession(pid, session_id, in_terminal, as_str(entry.get("status")))
 
 
 def _read(path: Path) -> Json:

@@ -14,6 +14,8 @@ from .contents import content_of, contents_of
 from .messages import (
     SYNTHETIC,
     Assistant,
+    BackgroundTask,
+    BackgroundTasks,
     BlockDelta,
     BlockStart,
     BlockStop,
@@ -31,6 +33,7 @@ from .messages import (
     PromptState,
     Refusal,
     SystemEvent,
+    TextContent,
     TurnResult,
     Unknown,
     User,
@@ -45,12 +48,15 @@ from .shapes import (
     optional,
     seconds,
 )
+from .user_entries import is_refused_command
 
 LONG_LINE = "opcode_long_line"
 EDITOR_ATTACHMENTS = frozenset(
     {"opened_file_in_ide", "selected_lines_in_ide", "selected_lines_in_diff"}
 )
 """What an editor attaches to a prompt: lines of their own in history files."""
+LONGEST_DESCRIPTION = 200
+"""Characters of the description of a background task; the rest is not kept."""
 
 
 def long_line(offset: int, size: int) -> bytes:
@@ -128,6 +134,10 @@ def _parse_known(raw: Json) -> Message:
             return PromptState(as_str(raw.get("command_uuid")), as_str(raw.get("state")))
         case "system" if raw.get("subtype") == "init":
             return _init(raw)
+        case "system" if raw.get("subtype") == "background_tasks_changed":
+            return BackgroundTasks(tuple(map(_background_task, as_list(raw.get("tasks")))))
+        case "system" if is_refused_command(raw):
+            return _refused_command(raw)
         case "system":
             return SystemEvent(as_str(raw.get("subtype")), as_str(raw.get("uuid")), raw)
         case "attachment" if as_dict(raw.get("attachment")).get("type") in EDITOR_ATTACHMENTS:
@@ -138,6 +148,17 @@ def _parse_known(raw: Json) -> Message:
             return SystemEvent(subtype, as_str(raw.get("uuid")), raw)
         case other:
             return Unknown(other, raw)
+
+
+def _refused_command(raw: Json) -> User:
+    words = (TextContent(as_str(raw.get("content"))),)
+    return User(as_str(raw["submitUuid"]), None, words, False, False, None, is_refused=True)
+
+
+def _background_task(value: object) -> BackgroundTask:
+    raw = as_dict(value)
+    description = as_str(raw.get("description"))[:LONGEST_DESCRIPTION]
+    return BackgroundTask(as_str(raw.get("task_id")), as_str(raw.get("task_type")), description)
 
 
 def _init(raw: Json) -> Init:
@@ -265,6 +286,7 @@ def _result(raw: Json) -> TurnResult:
         text=as_str(raw.get("result")) or "\n".join(filter(None, errors)),
         reason=as_str(raw.get("terminal_reason")),
         context_window=_context_window(raw),
+        prompt_ids=tuple(filter(None, map(as_str, as_list(raw.get("user_message_uuids"))))),
     )
 
 

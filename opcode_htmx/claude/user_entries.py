@@ -81,6 +81,8 @@ def parts_of(message: User, sent: Callable[[str], str | None] | None = None) -> 
     """
     texts = [content.text for content in message.content if isinstance(content, TextContent)]
     text = "\n".join(texts)
+    if message.is_refused:
+        return (Prompt(text),)
     parts = _parts(message, texts)
     if message.is_replay and sent and text.strip() and parts != (Prompt(text),):
         known = sent(message.uuid)
@@ -97,6 +99,17 @@ def _parts(message: User, texts: Sequence[str]) -> tuple[Part, ...]:
             return tuple(_of_program(message, "\n".join(texts)))
         case _:
             return tuple(_joined(part for text in texts for part in _by_form(text)))
+
+
+def is_refused_command(entry: Json) -> bool:
+    """Whether a history entry is a prompt that Claude Code took as a command and did not run.
+
+    Only these are filed as typed, as a system entry with the id of the prompt.
+    """
+    if entry.get("type") != "system" or entry.get("subtype") != "local_command":
+        return False
+    content, prompt_id = entry.get("content"), entry.get("submitUuid")
+    return isinstance(content, str) and content.startswith("/") and isinstance(prompt_id, str)
 
 
 def parts_of_event(event: SystemEvent) -> tuple[Part, ...]:

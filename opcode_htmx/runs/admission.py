@@ -144,9 +144,12 @@ class Admission:
         return self._settings.max_runs - sum(run.phase in PROCESS for run in self._runs())
 
     def _make_room(self, wanted: int) -> None:
-        """End as many idle runs as are waited for: first what nobody looks at, the oldest first."""
+        """End as many idle runs as are waited for: first what nobody looks at, the oldest first.
+
+        A Claude whose background tasks still run is not idle.
+        """
         going = sum(run.phase is Phase.STOPPING for run in self._runs())
-        idle = [run for run in self._runs() if run.phase is Phase.IDLE and not run.state.waiting]
+        idle = [run for run in self._runs() if run.resting and not run.state.waiting]
         idle.sort(key=lambda run: (self._is_viewed(run.record.session_id), run.idle_since))
         for run in idle[: max(0, wanted - going)]:
             with contextlib.suppress(RunNotLive):

@@ -128,7 +128,9 @@ class Warden:
                 "(OPCODE_RUN_TIMEOUT)."
             )
             _end(run, Outcome.TIMED_OUT, cause)
-        if idle_limit and run.phase is Phase.IDLE and time.time() - run.idle_since > idle_limit:
+        if not run.resting:
+            run.idle_since = time.time()
+        elif idle_limit and time.time() - run.idle_since > idle_limit:
             cause = f"Ended after {idle_limit / 60:g} idle minutes; a prompt resumes it."
             _end(run, Outcome.COMPLETED, cause)
 

@@ -70,6 +70,18 @@ def waiting_prompt(run: Run, prompt_id: str) -> User:
     raise PromptTaken("This prompt does not wait any more.")
 
 
+def sent_prompt(run: Run, prompt_id: str) -> User | None:
+    """The prompt with this id as it was sent to the run; None if none was, or it is gone."""
+    if prompt_id not in run.state.sent:
+        run.catch_up(last=run.record.end is not None)
+    if prompt_id not in run.state.sent:
+        return None
+    try:
+        return next((prompt for _, prompt in waiting_lines(run, {prompt_id})), None)
+    except FileNotFoundError:
+        return None
+
+
 def waiting_lines(run: Run, prompt_ids: Collection[str]) -> Iterator[tuple[bytes, User]]:
     """The prompts with these ids, as they were noted, in order: each line and what it holds."""
     wanted = [each.encode() for each in prompt_ids]

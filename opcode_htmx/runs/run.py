@@ -53,6 +53,7 @@ class Run:
         self.changed = changed
         """Shared by the runs of a session."""
         self.idle_since = time.time()
+        """When it was last seen to do something, in its turns or beside them, as a Unix time."""
         self.owner: Duties | None = None
         """Set in the worker that owns the run."""
         self.ahead = 0
@@ -90,6 +91,11 @@ class Run:
     @property
     def live(self) -> bool:
         return self.phase is not Phase.ENDED
+
+    @property
+    def resting(self) -> bool:
+        """Whether Claude is idle and nothing that it has started or scheduled still runs."""
+        return self.phase is Phase.IDLE and not self.state.still_running
 
     @property
     def read_to(self) -> int:

@@ -1,18 +1,28 @@
-"""The texts that were sent to a run, by their ids."""
+"""The prompts that were sent to a run, by their ids."""
 
 from __future__ import annotations
 
 import math
+from typing import Protocol
 
 from ..claude import stream
 from ..claude.messages import User
+from .prompt_content import words_of
+from .queue import sent_prompt
 from .run import Run
-from .state import words_of
 from .tail import LineReader
 
 
-class SentTexts:
-    """Looks up texts without changing the state of the run, which others fold."""
+class Sent(Protocol):
+    """What was sent under an id; None if nothing was."""
+
+    def text(self, prompt_id: str) -> str | None: ...
+
+    def prompt(self, prompt_id: str) -> User | None: ...
+
+
+class SentPrompts:
+    """Looks up prompts without changing the state of the run, which others fold."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -31,3 +41,7 @@ class SentTexts:
                 if isinstance(message, User):
                     self._texts.setdefault(message.uuid, words_of(message))
         return self._texts.get(prompt_id) if known is None else known
+
+    def prompt(self, prompt_id: str) -> User | None:
+        """The whole prompt that was sent under this id; None if none was."""
+        return sent_prompt(self._run, prompt_id)

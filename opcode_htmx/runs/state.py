@@ -9,14 +9,15 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from ..claude import capabilities, user_entries
+from ..claude import capabilities
 from ..claude.messages import (
+    INTERRUPTED,
     Assistant,
+    BackgroundTask,
     BlockDelta,
     BlockStart,
     ControlCancel,
     ControlResponse,
-    ImageContent,
     Init,
     Json,
     Message,
@@ -24,14 +25,14 @@ from ..claude.messages import (
     PermissionRequest,
     PromptState,
     SystemEvent,
-    TextContent,
     TurnResult,
     Unknown,
     User,
 )
 from ..claude.outgoing import INITIALIZE_ID, OURS
-from ..claude.user_parts import CommandOutput
-from .phases import Event, Phase, after
+from .background import Background
+from .phases import PROCESS, Event, Phase, after
+from .prompt_content import is_report, words_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +47,13 @@ class Answer:
         return f"This was answered already{at}: {'allowed' if self.allowed else 'denied'}."
 
 
-def words_of(prompt: User) -> str:
-    """What a prompt says, as one text."""
-    texts = [part.text for part in prompt.content if isinstance(part, TextContent)]
-    return "\n".join(texts)
-
-
-def images_in(prompt: User) -> list[ImageContent]:
-    """The images of a prompt."""
-    return [part for part in prompt.content if isinstance(part, ImageContent)]
-
-
 class RunState:
     """The state of one run so far. Many are kept for long, so it is to be small."""
 
     __slots__ = (
         "_cancelled",
+        "_ended_without_result",
+        "_opener",
         "_requests",
         "_taken",
         "_turn_open",
@@ -69,6 +61,7 @@ class RunState:
         "answered",
         "answers",
         "asks",
+        "background",
         "commands",
         "effort",
         "model",
@@ -117,11 +110,21 @@ class RunState:
         """Every prompt sent, by its id, in order."""
         self.waiting: dict[str, str] = {}
         """The prompts among them that Claude has not taken up yet."""
+        self.background = Background()
         self._turn_open = False
+        self._opener = ""
+        """The prompt with which the open turn began, if Claude said that it began one."""
+        self._ended_without_result = ""
+        """The prompt of the last turn that ended without a result so far."""
         self._taken: dict[str, None] = {}
         """Prompts that Claude took up, or that a person took back: what it says may be read before
         what was sent."""
         self._cancelled: dict[str, None] = {}
+
+    @property
+    def still_running(self) -> tuple[BackgroundTask, ...]:
+        """Background tasks that run, and what is scheduled; none where there is no process."""
+        return self.background.running(time.time()) if self.phase in PROCESS else ()
 
     def step(self, event: Event) -> None:
         self.phase = after(self.phase, event)
@@ -156,6 +159,7 @@ class RunState:
 
     def apply_output(self, message: Message) -> None:
         """A line that Claude wrote."""
+        self.background.apply(message)
         match message:
             case Init():
                 self.session_id = message.session_id or self.session_id
@@ -163,16 +167,22 @@ class RunState:
                 self.permission_mode = message.permission_mode or self.permission_mode
                 self.slash_commands = message.slash_commands
                 self._goes_on()
-            case User(is_replay=True) if message.uuid not in self.sent and _is_report(message):
+            case User(is_replay=True) if message.uuid not in self.sent and is_report(message):
                 pass
             case User(is_replay=True):
                 self._take(message.uuid)
                 self._goes_on()
+            case PromptState(state="started"):
+                if not self._turn_open:
+                    self._opener = message.prompt_id
+                self._goes_on()
             case PromptState(state="completed"):
                 self._take(message.prompt_id)
+                self._end_turn_of(message.prompt_id)
             case PromptState(state="cancelled"):
                 self._cancelled[message.prompt_id] = None
                 self._recount()
+                self._end_turn_of(message.prompt_id)
             case PermissionRequest() if message.request_id not in self.answered:
                 self.asks[message.request_id] = message
                 self.step(Event.ASKED)
@@ -192,15 +202,20 @@ class RunState:
             case ControlCancel():
                 self._close(message.request_id)
             case TurnResult():
-                self.turns += 1
-                self._turn_open = False
+                if self._ended_without_result not in message.prompt_ids:
+                    self.turns += 1
+                self._turn_open, self._opener, self._ended_without_result = False, "", ""
+                if message.reason not in INTERRUPTED:  # else it may be sent again
+                    self._take(*message.prompt_ids)
                 self.step(Event.TURN_ENDED)
                 if self.waiting:
                     self.step(Event.PROMPTED)
                 if self.asks:  # of an agent in the background, which goes on
                     self.step(Event.ASKED)
             case Assistant() | MessageStart() | BlockStart() | BlockDelta():
-                self._goes_on()
+                # an agent in the background speaks between the turns, too
+                if message.parent is None or not self.background.tasks:
+                    self._goes_on()
             case _:
                 pass
 
@@ -208,11 +223,23 @@ class RunState:
         self._turn_open = True
         self.step(Event.ACTIVE)
 
-    def _give_up(self, *prompt_ids: str) -> None:
-        """Nothing comes of these; if that was all that there was to do, Claude is idle."""
-        self._take(*prompt_ids)
+    def _end_turn_of(self, prompt_id: str) -> None:
+        """Claude is done with a prompt: so is its turn, where no result has said that before."""
+        if self._turn_open and prompt_id == self._opener:
+            self._turn_open, self._opener = False, ""
+            self._ended_without_result = prompt_id
+            self.turns += 1
+        self._settle_phase()
+
+    def _settle_phase(self) -> None:
+        """If there is nothing left to do, Claude is idle."""
         if not (self.waiting or self.asks or self._turn_open):
             self.step(Event.TURN_ENDED)
+
+    def _give_up(self, *prompt_ids: str) -> None:
+        """Nothing comes of these."""
+        self._take(*prompt_ids)
+        self._settle_phase()
 
     def _take(self, *prompt_ids: str) -> None:
         self._taken |= dict.fromkeys(prompt_ids)
@@ -271,9 +298,4 @@ class RunState:
         self.unsupported.pop(request_id, None)
         if self.asks.pop(request_id, None) and not self.asks:
             self.step(Event.ANSWERED)
-
-
-def _is_report(message: User) -> bool:
-    """Whether it is Claude's own report, which comes between turns as well and begins none."""
-    parts = user_entries.parts_of(message)
-    return bool(parts) and all(isinstance(part, CommandOutput) for part in parts)
+            self._settle_phase()

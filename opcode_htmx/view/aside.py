@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from jinja2 import Environment
 from markupsafe import Markup
 
+from ..claude.messages import BackgroundTask
 from ..drafts import Draft
 from ..runs.phases import Phase
 from ..runs.queue import queue
@@ -36,9 +37,24 @@ NOWHERE = (
 )
 
 
+_KINDS = {
+    "local_bash": "command",
+    "local_agent": "agent",
+    "remote_agent": "agent",
+    "local_workflow": "workflow",
+    "in_process_teammate": "teammate",
+    "monitor_mcp": "monitor",
+    "monitor_ws": "monitor",
+    "cron": "schedule",
+    "wakeup": "wake-up",
+}
+LISTED_TASKS = 20
+"""Background tasks that are listed; the others are counted."""
+
+
 class Aside:
     def __init__(self, environment: Environment) -> None:
-        self._macros = environment.get_template("aside.html").module
+        self._macros = environment.get_template("aside.html").make_module({"kind_of": kind_of})
         self._since: tuple[object, float] = (None, 0.0)
         self._rendered: dict[str, tuple[tuple[object, ...], Markup]] = {}
         self._errors: tuple[object, list[str]] = (None, [])
@@ -75,6 +91,7 @@ class Aside:
             "warnings": self._render("warnings", warnings_of(run, room)),
             "queue": self._render("queue", queued),
             "errors": self._render("errors", errors),
+            "background": self._render("background", *described(run)),
             "todos": self._render("todos", noted, todos.done(noted), todos.headline(noted)),
             "stop": self._render("stop", run.id if run and live else "", phase_of(run)),
             "needs": self._render("needs", needs),
@@ -127,6 +144,17 @@ def warnings_of(run: Run | None, room: str = "") -> list[str]:
     return [sentence for sentence in (room, *of_run) if sentence]
 
 
+def described(run: Run | None) -> tuple[tuple[BackgroundTask, ...], int]:
+    """What still runs beside Claude's turns, as far as it is listed, and how much more there is."""
+    running = run.state.still_running if run else ()
+    return running[:LISTED_TASKS], len(running[LISTED_TASKS:])
+
+
+def kind_of(task: BackgroundTask) -> str:
+    """What a background task is, in a word or two."""
+    return _KINDS.get(task.type) or task.type.replace("_", " ") or "task"
+
+
 def phase_of(run: Run | None) -> Phase:
     return run.phase if run else Phase.ENDED
 
@@ -139,6 +167,8 @@ def status_text(run: Run | None, current: Block | None = None) -> str:
     if end is None:
         if run.phase is Phase.QUEUED:
             return _queued(run.ahead)
+        if run.phase is Phase.IDLE and (running := len(run.state.still_running)):
+            return f"Ready · {running} still running"
         return (run.phase is Phase.WORKING and doing(current)) or _SAYS.get(run.phase, "")
     if end.outcome is Outcome.COMPLETED:
         return f"{end.cause} A prompt goes on with this session."

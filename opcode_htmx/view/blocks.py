@@ -71,6 +71,10 @@ class PromptBlock(Block):
     images: Sequence[ImageContent] = ()
     local: bool = False
     """Whether it is a command that Claude Code carried out by itself, without the model."""
+    refused: bool = False
+    """Whether Claude Code took it as a command and did nothing with it: Claude has not read it."""
+    sent_as_text: bool = False
+    """Whether a refused one was sent again as text: its words stand there, and no longer here."""
 
 
 @dataclass(slots=True, kw_only=True)

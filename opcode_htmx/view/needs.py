@@ -57,7 +57,9 @@ class Needs:
         seen = self._marks.of(run.record.session_id).at
         end = run.record.end
         if end is None:
-            if run.phase is not Phase.IDLE or not run.state.turns:
+            # an agent in the background does a part of what was asked for
+            unfinished = run.phase is not Phase.IDLE or run.state.background.agents
+            if unfinished or not run.state.turns:
                 return None
         elif end.outcome is Outcome.CANCELLED or end.at <= seen:
             return None

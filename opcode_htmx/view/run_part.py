@@ -10,7 +10,7 @@ from ..claude.messages import Assistant, Message, MessageStart, SystemEvent, Use
 from ..hub import Pace
 from ..runs.record import Outcome
 from ..runs.run import Run
-from ..runs.sent import SentTexts
+from ..runs.sent import SentPrompts
 from ..runs.tail import LineReader
 from .aside import error_lines
 from .transcript import Transcript
@@ -39,9 +39,14 @@ class RunPart:
     def of(cls, run: Run, number: int, taken: Callable[[str], bool]) -> RunPart:
         """The part of a run, of which nothing has been read yet."""
         cost = 0.0 if run.record.history_start == 0 else None
-        sent = SentTexts(run).text
+        sent = SentPrompts(run)
         transcript = Transcript(
-            f"{number}", run_id=run.id, cost_before=cost, taken=taken, sent=sent
+            f"{number}",
+            run_id=run.id,
+            cost_before=cost,
+            taken=taken,
+            sent_text=sent.text,
+            sent_prompt=sent.prompt,
         )
         return cls(number, run, transcript, LineReader(run.folder.output))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from ..claude.messages import (
+    INTERRUPTED,
     Assistant,
     BlockDelta,
     BlockStart,
@@ -23,6 +24,7 @@ from ..claude.messages import (
     MessageStart,
     OtherContent,
     PermissionRequest,
+    PromptState,
     SystemEvent,
     TextContent,
     ThinkingContent,
@@ -48,6 +50,7 @@ from .notices import notice, of_long_line
 from .progress import Progress
 from .shelf import Shelf
 from .speech import Speech
+from .unread import UnreadPrompts
 from .user_blocks import UserBlocks
 from .wording import as_json, is_bookkeeping
 
@@ -62,13 +65,14 @@ class Transcript:
         run_id: str | None,
         cost_before: float | None = None,
         taken: Callable[[str], bool] = lambda _: False,
-        sent: Callable[[str], str | None] = lambda _: None,
+        sent_text: Callable[[str], str | None] = lambda _: None,
+        sent_prompt: Callable[[str], User | None] = lambda _: None,
     ) -> None:
         """`segment` sorts this transcript among those of its session; `run_id` None: history.
 
         `cost_before` is what the session had cost in US dollars, if that is known; `taken` says
-        whether a block in front of this transcript has an id; `sent` gives the text that was sent
-        to Claude under an id.
+        whether a block in front of this transcript has an id. `sent_text` gives the text that was
+        sent to the run under an id, `sent_prompt` the whole prompt, which Claude may never repeat.
         """
         self._run_id = run_id
         self._shelf = Shelf(segment, taken)
@@ -76,7 +80,8 @@ class Transcript:
         self._notes = Notes(self._shelf)
         self._user_blocks = UserBlocks(self._shelf, self._speech, self._notes)
         self._calls = Calls(self._shelf, run_id or "")
-        self._sent = sent
+        self._sent_text = sent_text
+        self._unread = UnreadPrompts(self._shelf, sent_prompt)
         self._assistant_lines: set[tuple[str, str, int | None]] = set()
         """Those of a history file, by their ids: one may stand there twice."""
         self._turn_began = 0  # the index in blocks at which this turn's begin
@@ -139,8 +144,13 @@ class Transcript:
             case Assistant():
                 for block_id, content in self._speech.contents(message):
                     self._complete(message, block_id, content)
+            case PromptState(state="completed"):
+                self._unread.complete(message.prompt_id, self._turn_began)
+            case User(is_refused=True) if message.uuid not in self._shelf:
+                self._unread.add(message, refused=True)
             case User():
                 self._user(message)
+                self._unread.read(message.uuid)
             case PermissionRequest():
                 self._calls.ask(message)
             case ControlResponse() | ControlCancel():
@@ -222,7 +232,7 @@ class Transcript:
     # --- what the person and the tools say --------------------------------------------------
 
     def _user(self, message: User) -> None:
-        parts = parts_of(message, self._sent)
+        parts = parts_of(message, self._sent_text)
         for content in message.content:
             if isinstance(content, ToolResult):
                 self._calls.result(content, message)
@@ -249,7 +259,8 @@ class Transcript:
 
     def _result(self, message: TurnResult) -> None:
         self._end_turn()
-        if message.is_error and message.reason not in ("aborted_streaming", "aborted_tools"):
+        self._unread.complete_all(message, self._turn_began)
+        if message.is_error and message.reason not in INTERRUPTED:
             text = message.text or f"The turn ended with an error: {message.subtype}."
             self._notes.last_error(f"{message.uuid}-error", text)
         # Claude counts what the whole session has cost

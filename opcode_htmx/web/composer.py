@@ -8,11 +8,13 @@ from __future__ import annotations
 from flask import Blueprint, Response, abort, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
+from ..claude import history, outgoing
 from ..drafts import Drafts
+from ..runs.prompt_content import images_in, words_of
 from ..runs.queue import take_back, waiting_prompt
 from ..runs.run import Run
-from ..runs.state import images_in, words_of
 from ..runs.supervisor import Supervisor
+from ..view.blocks import PromptBlock
 from . import attachments
 from .forms import BadForm, by_htmx, session_url, typed
 from .pages import SessionLookup
@@ -66,6 +68,21 @@ def blueprint(supervisor: Supervisor, lookup: SessionLookup, drafts: Drafts) -> 
             case _:
                 abort(404)
         return _changed(lookup.places.of_run(run).claude_folder, run.record.session_id)
+
+    @composer.post(f"{_SESSION}/prompts/<prompt_id>/as-text")
+    def send_as_text(project_id: str, session_id: str, prompt_id: str) -> BaseResponse | str:
+        """Send a prompt again that Claude Code took as a command, so that Claude reads it."""
+        conversation = lookup.screen(project_id, session_id).conversation
+        conversation.refresh()
+        block = conversation.block(prompt_id)
+        if not isinstance(block, PromptBlock) or not history.SESSION_ID.fullmatch(prompt_id):
+            abort(404)
+        folder = lookup.folder(project_id, session_id)
+        if block.refused and not block.sent_as_text:
+            # always the same id: a second tap sends nothing
+            new_id, words = outgoing.as_text_id(prompt_id), outgoing.as_text(block.text)
+            supervisor.prompt(session_id, folder, new_id, words, block.images)
+        return _changed(project_id, session_id)
 
     def _edit(run: Run, prompt_id: str) -> None:
         """Out of the queue and into the composer, in front of what has been typed there since."""

@@ -14,7 +14,7 @@ from ..runs.orphans import Leftovers, Orphan, Orphans
 from ..runs.phases import Phase
 from ..runs.run import Run, RunNotLive
 from ..runs.supervisor import RunNotFound, Supervisor
-from ..view.aside import about, status_text, warnings_of
+from ..view.aside import about, described, kind_of, status_text, warnings_of
 from ..view.needs import Needs
 from .pages import SessionLookup
 
@@ -37,6 +37,10 @@ class RunRow:
     live: bool
     usage: Usage
     warnings: Sequence[str] = ()
+    background: Sequence[tuple[str, str]] = ()
+    """What still runs beside Claude's turns: its kind and description."""
+    more: int = 0
+    """How much more of that there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,7 @@ class Overview:
 
         def row(run: Run, phase: str, status: str, at: float) -> RunRow:
             place = self._lookup.places.of_run(run)
+            tasks, more = described(run)
             return RunRow(
                 id=run.id,
                 project_id=place.claude_folder,
@@ -86,6 +91,8 @@ class Overview:
                 live=run.live,
                 usage=usages.get(run.id, Usage()),
                 warnings=warnings_of(run),
+                background=[(kind_of(task), task.description) for task in tasks],
+                more=more,
             )
 
         return render_template(
