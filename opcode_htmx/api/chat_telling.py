@@ -30,6 +30,7 @@ from ..claude.messages import (
     User,
 )
 from ..runs.record import Outcome
+from ..view import contents
 from ..view.wording import command_output, interruption, prompt_text
 from .frames import LAST_ERRORS
 from .lines import Item, Kind
@@ -187,7 +188,9 @@ class ChatTelling:
                         "tool_result",
                         **_parent(message.parent),
                         toolUseId=content.tool_use_id,
-                        content=content.text,
+                        content="\n".join(
+                            filter(None, (content.text, contents.all_in_text(content.parts)))
+                        ),
                         isError=content.is_error,
                     )
                 case TextContent(text=text):

@@ -148,7 +148,7 @@ def _stream_event(raw: Json) -> Message:
         case "message_start":
             return MessageStart(as_str(as_dict(event.get("message")).get("id")), parent)
         case "content_block_start" if isinstance(index, int):
-            content = content_of(as_dict(event.get("content_block")))
+            content = content_of(event.get("content_block"))
             return BlockStart(message_id, index, content, parent)
         case "content_block_delta" if isinstance(index, int):
             delta = as_dict(event.get("delta"))
@@ -192,10 +192,21 @@ def _user(raw: Json) -> User:
         content=contents_of(raw["message"].get("content")),
         is_replay=bool(raw.get("isReplay")),
         is_meta=any(map(raw.get, ("isMeta", "isCompactSummary", "isSynthetic"))),
-        # stdout and history spell it differently
-        tool_result=raw.get("tool_use_result", raw.get("toolUseResult")),
+        tool_result=_tool_result(raw),
         refusal=_refusal(raw),
     )
+
+
+def _tool_result(raw: Json) -> object:
+    """The tool's own account, as stdout writes it.
+
+    History has the results of MCP tools in one field and what comes with them in another.
+    """
+    if "tool_use_result" in raw:
+        return raw["tool_use_result"]
+    found = raw.get("toolUseResult")
+    beside = as_dict(raw.get("mcpMeta"))
+    return {"content": found, **beside} if beside else found
 
 
 def _refusal(raw: Json) -> Refusal | None:

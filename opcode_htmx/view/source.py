@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from . import contents, tools
 from .blocks import (
     AskBlock,
     Block,
@@ -25,6 +26,9 @@ _TICKS = re.compile(r"`{3,}")
 def source(block: Block) -> str:
     """One block as the Markdown that it came from, or that says the same."""
     match block:
+        case PromptBlock() if block.attached:
+            attached = fenced(contents.all_in_text(block.attached))
+            return "\n\n".join(filter(None, (block.text, attached)))
         case PromptBlock() | NoticeBlock() | ErrorBlock():
             return block.text
         case TextBlock():
@@ -85,8 +89,8 @@ def _tool(block: ToolBlock) -> Iterator[str]:
         yield fenced(command, "sh")
     elif block.input:
         yield fenced(as_json(block.input), "json")
-    if block.output:
-        yield fenced(block.output)
+    if came := tools.result_text(block):
+        yield fenced(came)
 
 
 def _quoted(text: str) -> str:

@@ -45,6 +45,7 @@ from .blocks import (
     ToolBlock,
 )
 from .calls import Calls
+from .contents import all_in_text
 from .notes import Notes
 from .notices import notice, of_long_line
 from .progress import Progress
@@ -204,11 +205,20 @@ class Transcript:
                 self._speech.complete(message, block_id, content)
             case ToolUse() as use:
                 self._calls.call(use, message.parent)
-            case OtherContent() if content.type != "redacted_thinking":
-                text = as_json(content.raw)
-                self._shelf.new(RawBlock, block_id, message.parent, type=content.type, text=text)
-            case _:
+            case OtherContent(type="redacted_thinking"):
                 pass
+            case OtherContent(type=type_):
+                self._other(message, block_id, type_, (content,))
+            case ImageContent():
+                self._other(message, block_id, "image", (content,))
+            case ToolResult():
+                self._other(message, block_id, "tool_result", content.parts)
+
+    def _other(
+        self, message: Assistant, block_id: str, type_: str, parts: tuple[Content, ...]
+    ) -> None:
+        text = all_in_text(parts)
+        self._shelf.new(RawBlock, block_id, message.parent, type=type_, text=text, parts=parts)
 
     # --- what the person and the tools say --------------------------------------------------
 
@@ -217,6 +227,7 @@ class Transcript:
             self._calls.end_subagent(told[0])
         texts = []
         images = []
+        others = []
         for content in message.content:
             match content:
                 case ToolResult():
@@ -226,7 +237,7 @@ class Transcript:
                 case ImageContent():
                     images.append(content)
                 case _:
-                    pass
+                    others.append(content)
         text = "\n".join(texts)
         if message.is_meta or message.parent or message.uuid in self._shelf:
             return
@@ -235,8 +246,10 @@ class Transcript:
         elif sentence := interruption(text):
             self._end_turn()
             self._shelf.new(NoticeBlock, message.uuid, text=sentence)
-        elif (words := prompt_text(text)) or images:
-            prompt = self._shelf.new(PromptBlock, message.uuid, text=words, images=images)
+        elif (words := prompt_text(text)) or images or others:
+            prompt = self._shelf.new(
+                PromptBlock, message.uuid, text=words, images=images, others=others
+            )
             if is_command(text):
                 # It is told behind what it printed; people read it in front
                 self._shelf.bring_forward(prompt, self._turn_began)
