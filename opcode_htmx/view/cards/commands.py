@@ -59,7 +59,7 @@ def _outcome(call: Call, status: str) -> str:
 def _note(call: Call, printed: str) -> str:
     if call.input.get("dangerouslyDisableSandbox") is True and not call.output:
         return "It is to run outside of the sandbox."
-    if printed.strip() or not call.output:
+    if printed.strip() or not call.output or call.rejected:
         return ""
     if call.result.get("backgroundTaskId"):
         return "It goes on in the background."

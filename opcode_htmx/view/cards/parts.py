@@ -21,6 +21,9 @@ SHOWN_CHARACTERS = 10_000
 _TOOL_ERROR = re.compile(r"\s*<tool_use_error>(.*)</tool_use_error>\s*", re.DOTALL)
 _REMINDER = "<system-reminder>", "</system-reminder>"
 _ERROR = "Error: "
+_REJECTED = "User rejected tool use"
+_SAID = "the user said:\n"
+"""In the text of a rejected call, what stands in front of the person's own words."""
 _BESIDE = frozenset({"structuredContent", "resourceLinks", "_meta"})
 """What may come with the text of an MCP server's tool."""
 
@@ -70,12 +73,19 @@ class Call:
         return self.details if isinstance(self.details, dict) else {}
 
     @property
+    def rejected(self) -> bool:
+        """Whether a person stopped it: then the text of the result is the CLI's, for the model."""
+        return bool(self.details == _REJECTED)
+
+    @property
     def printed(self) -> str:
         """The text that the tool gave back, without what the CLI adds for the model."""
         error = _TOOL_ERROR.fullmatch(self.output)
         text = error[1] if error else self.output
         if text == f"({self.name} completed with no output)":
             return ""
+        if self.rejected:
+            return text.partition(_SAID)[2]
         own = _own_text(self.details)
         return own if own and text.startswith(own) else _without_reminders(text)
 
