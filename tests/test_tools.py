@@ -385,19 +385,23 @@ def request(questions: object, name: str = "AskUserQuestion") -> PermissionReque
 ASKED = [
     {
         "question": "Which?",
+        "header": "Fruit",
         "multiSelect": True,
-        "options": [{"label": "A", "description": "first"}, {"label": "B"}],
+        "options": [{"label": "A", "description": "first"}, {"label": "B", "preview": "# b"}],
     }
 ]
 
 
 def test_a_question_has_its_options_and_its_answer() -> None:
-    options = (Option("A", "first"), Option("B", ""))
-    assert questions_of(request(ASKED), {}) == (Question("Which?", True, options, ""),)
+    options = (Option("A", "first", ""), Option("B", "", "# b"))
+    question = Question("Which?", "Fruit", True, options, "", "")
+    assert questions_of(request(ASKED), {}) == (question,)
     response = {"behavior": "allow", "updatedInput": {"answers": {"Which?": "B"}}}
     assert questions_of(request(ASKED), response)[0].answer == "B"
     response = {"updatedInput": {"answers": {"Which?": ["A", "B", 7]}}}
     assert questions_of(request(ASKED), response)[0].answer == "A, B"
+    response = {"updatedInput": {"annotations": {"Which?": {"notes": "ripe"}}}}
+    assert questions_of(request(ASKED), response)[0].note == "ripe"
 
 
 def test_a_permission_asks_no_question() -> None:

@@ -22,7 +22,7 @@ from ..hub import Pace
 from . import clock, contents, diff, images, permissions, tools
 from .blocks import Block, BranchBlock, TextBlock
 from .conversation import Change
-from .markdown import render
+from .markdown import preview, render
 from .questions import questions_of
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
@@ -72,6 +72,7 @@ def _macros_of(environment: Environment) -> Any:
             "here": _here.get,
             "dom_id": dom_id,
             "markdown": render,
+            "preview": preview,
             "cut": lambda text: _here.get().cut(text),
             "present": lambda name, given, told: tools.present(
                 name, given, told, _here.get().project

@@ -120,6 +120,11 @@ _parser.add_render_rule("task_mark", _task_mark)
 _parser.add_render_rule("fence", _code)
 
 
+_MARKED = re.compile(r"^ {0,3}(?:```|~~~|\|? ?:?-{3,}:? ?\|[-:| ]*$)", re.MULTILINE)
+_DRAWN = re.compile(r"[\u2500-\u259f]|\+[-=]{2}|\S {3,}\S|^\|.*\|$|^ +[^-*+\d\s]", re.MULTILINE)
+"""Lines and blocks, corners, columns, a row between bars, an indented line that is no list."""
+
+
 _cleaners: list[Cleaner] = []
 """Those not in use: making one costs more than a short text, and each can clean but one at once."""
 
@@ -172,6 +177,21 @@ def _render(text: str) -> Markup:
     html = html.replace("</table>", "</table></div>")
     html = html.replace("<a href=", '<a rel="noopener noreferrer" target="_blank" href=')
     return _clean(html)
+
+
+def preview(text: str) -> Markup:
+    """Markdown, unless it is a drawing in characters, whose lines and spaces are kept."""
+    return plain(text) if _is_drawing(text) else render(text)
+
+
+def _is_drawing(text: str) -> bool:
+    """Whether spaces or lines count in it: what Markdown would join or take for a list or a table.
+
+    A fence says itself what is code, and a row of dashes between bars what is a table.
+    """
+    if _MARKED.search(text):
+        return False
+    return _DRAWN.search(text) is not None
 
 
 def plain(text: str) -> Markup:
