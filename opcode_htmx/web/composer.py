@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flask import Blueprint, Response, abort, redirect, render_template, request
+from flask import Blueprint, Response, abort, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from ..drafts import Drafts
@@ -40,7 +40,13 @@ def blueprint(supervisor: Supervisor, lookup: SessionLookup, drafts: Drafts) -> 
     @composer.post(f"{_SESSION}/attachments")
     def attach(project_id: str, session_id: str) -> BaseResponse | str:
         folder = Path(lookup.folder(project_id, session_id))
-        attachments.keep(drafts, session_id, request.files.getlist("files"))
+        try:
+            attachments.keep(drafts, session_id, request.files.getlist("files"))
+        except attachments.REFUSALS as error:
+            if not by_htmx():
+                raise
+            sentence, status = attachments.refusal(error)
+            return make_response(_changed(folder, session_id, sentence), status)
         return _changed(folder, session_id)
 
     @composer.get(f"{_SESSION}/attachments/<token>")
@@ -94,7 +100,8 @@ def blueprint(supervisor: Supervisor, lookup: SessionLookup, drafts: Drafts) -> 
         folder = Path(record.project_path)
         supervisor.prompt(record.session_id, folder, prompt_id, words, images_in(prompt))
 
-    def _changed(folder: Path, session_id: str) -> BaseResponse | str:
+    def _changed(folder: Path, session_id: str, sentence: str = "") -> BaseResponse | str:
+        """What the composer holds now; `sentence` says what was refused."""
         supervisor.changes(session_id).notify()
         address = session_url(folder, session_id)
         if not by_htmx():
@@ -103,6 +110,7 @@ def blueprint(supervisor: Supervisor, lookup: SessionLookup, drafts: Drafts) -> 
             "composed.html",
             draft=drafts.get(session_id),
             address=address.partition("#")[0],
+            sentence=sentence,
         )
 
     return composer

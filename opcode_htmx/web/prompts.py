@@ -16,7 +16,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from ..claude import history, sessions
 from ..disk import DiskFull
-from ..drafts import DraftFile, Drafts, TooMuch
+from ..drafts import DraftFile, Drafts
 from ..runs.choosing import BypassNotAllowed
 from ..runs.limits import QueueFull
 from ..runs.run import RunNotLive
@@ -51,25 +51,32 @@ def blueprint(
             _send(session_id, folder, words, draft, kept)
         except (
             sessions.InvalidFolder,
-            BadForm,
             BypassNotAllowed,
             CannotStart,
             DiskFull,
-            TooMuch,
+            *attachments.REFUSALS,
         ) as error:
             # with what was typed, which would be gone otherwise
-            status = {CannotStart: 503, DiskFull: 507, BypassNotAllowed: 403}.get(type(error), 422)
+            sentence, refused = attachments.refusal(error)
+            known = {CannotStart: 503, DiskFull: 507, BypassNotAllowed: 403}
+            status = known.get(type(error), refused)
             with contextlib.suppress(BadForm, DiskFull):
                 form_id = request.form.get("prompt_id", "")
                 drafts.save_text(draft, _words(), form=form_id, folder=folder_text)
-            return make_response(beginnings.page(project_id, request.form, str(error)), status)
+            return make_response(beginnings.page(project_id, request.form, sentence), status)
         return redirect(session_url(folder, session_id), 303)
 
     @prompts.post("/projects/<project_id>/sessions/<session_id>/prompt")
     def prompt(project_id: str, session_id: str) -> BaseResponse | str:
         folder = Path(lookup.folder(project_id, session_id))
         words = _words()
-        kept = attachments.keep(drafts, session_id, request.files.getlist("files"))
+        try:
+            kept = attachments.keep(drafts, session_id, request.files.getlist("files"))
+        except attachments.REFUSALS:
+            with contextlib.suppress(DiskFull):  # the page may have been left with the words on it
+                drafts.save_text(session_id, words, form=request.form.get("prompt_id", ""))
+            supervisor.changes(session_id).notify()
+            raise
         _send(session_id, folder, words, session_id, kept)
         supervisor.changes(session_id).notify()
         address = session_url(folder, session_id)
