@@ -20,7 +20,7 @@ _TEXT_FIELDS = frozenset({"type", "text", "cache_control"})
 
 
 def contents_of(content: object) -> tuple[Content, ...]:
-    """The blocks of a message's `content`, one for each; nothing is left out."""
+    """The blocks of Claude's message, one for each: their places are part of their ids."""
     match content:
         case None:
             return ()
@@ -28,6 +28,17 @@ def contents_of(content: object) -> tuple[Content, ...]:
             return tuple(content_of(block) for block in content)
         case _:
             return (content_of(content),)
+
+
+def prompt_contents_of(content: object) -> tuple[Content, ...]:
+    """The blocks of a prompt, or of the entry that holds tool results; nothing is left out."""
+    found: list[Content] = []
+    for block in content if isinstance(content, list) else (content,):
+        if isinstance(block, dict) and block.get("type") == "tool_result":
+            found.append(content_of(block))
+        else:
+            found += parts_of([block] if block is not None else [])
+    return tuple(found)
 
 
 def content_of(block: object) -> Content:

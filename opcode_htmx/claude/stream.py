@@ -10,7 +10,7 @@ import json
 
 from . import json_lines
 from .capabilities import once
-from .contents import content_of, contents_of
+from .contents import content_of, contents_of, prompt_contents_of
 from .messages import (
     SYNTHETIC,
     Assistant,
@@ -189,7 +189,7 @@ def _user(raw: Json) -> User:
     return User(
         uuid=as_str(raw.get("uuid")),
         parent=optional(raw.get("parent_tool_use_id")),
-        content=contents_of(raw["message"].get("content")),
+        content=prompt_contents_of(raw["message"].get("content")),
         is_replay=bool(raw.get("isReplay")),
         is_meta=any(map(raw.get, ("isMeta", "isCompactSummary", "isSynthetic"))),
         tool_result=_tool_result(raw),
@@ -222,7 +222,7 @@ def _queued_prompt(raw: Json, attachment: Json) -> User:
     return User(
         uuid=as_str(attachment.get("source_uuid")) or as_str(raw.get("uuid")),
         parent=None,
-        content=contents_of(attachment.get("prompt")),
+        content=prompt_contents_of(attachment.get("prompt")),
         is_replay=False,
         is_meta=attachment.get("commandMode") != "prompt",
         tool_result=None,
