@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..claude.messages import ImageContent, SystemEvent, User
+from ..claude.messages import (
+    Content,
+    ImageContent,
+    SystemEvent,
+    TextContent,
+    ToolResult,
+    User,
+)
 from ..claude.user_parts import (
     CommandOutput,
     EditorNote,
@@ -26,6 +33,8 @@ from .speech import Speech
 from .terminal import plain
 from .wording import told_in_a_line
 
+_NOT_ATTACHED = TextContent | ToolResult
+
 
 class UserBlocks:
     """Makes the blocks of one transcript."""
@@ -45,16 +54,16 @@ class UserBlocks:
 
     def add_all(self, message: User, parts: Sequence[Part], turn_began: int) -> None:
         """Add the parts of a `user` line; the blocks of its turn begin at `turn_began`."""
-        images = [content for content in message.content if isinstance(content, ImageContent)]
+        attached = [each for each in message.content if not isinstance(each, _NOT_ATTACHED)]
         has_words = any(isinstance(part, Prompt | SlashCommand) for part in parts)
-        if images and not message.is_meta and not has_words:
+        if attached and not message.is_meta and not has_words:
             parts = (*parts, Prompt(""))
         for number, part in enumerate(parts):
             match part:
                 case Prompt(text=text):
-                    self._prompt(message.uuid, text, images)
+                    self._prompt(message.uuid, text, attached)
                 case SlashCommand():
-                    self._slash_command(message.uuid, part, turn_began, images)
+                    self._slash_command(message.uuid, part, turn_began, attached)
                 case _:
                     block_id = message.uuid if len(parts) == 1 else f"{message.uuid}-{number}"
                     self._add(part, block_id, message.uuid, message.parent_uuid)
@@ -67,8 +76,8 @@ class UserBlocks:
             else:
                 self._add(part, event.uuid)
 
-    def _prompt(self, uuid: str, text: str, images: Sequence[ImageContent]) -> None:
-        prompt = self._shelf.new(PromptBlock, uuid, text=text, images=images)
+    def _prompt(self, uuid: str, text: str, attached: Sequence[Content]) -> None:
+        prompt = self._new_prompt(uuid, text, attached)
         if self._notes.is_retry(self._shelf.blocks[-2:-1]):
             # The CLI repeats a first prompt only once the API has taken it
             self._shelf.bring_forward(prompt, len(self._shelf.blocks) - 2)
@@ -78,12 +87,17 @@ class UserBlocks:
         uuid: str,
         command: SlashCommand,
         turn_began: int,
-        images: Sequence[ImageContent] = (),
+        attached: Sequence[Content] = (),
     ) -> None:
-        prompt = self._shelf.new(PromptBlock, uuid, text=command.text, images=images)
+        prompt = self._new_prompt(uuid, command.text, attached)
         prompt.local = command.local
         # On stdout it comes behind what it printed; people read it in front
         self._shelf.bring_forward(prompt, turn_began)
+
+    def _new_prompt(self, uuid: str, text: str, attached: Sequence[Content]) -> PromptBlock:
+        images = [each for each in attached if isinstance(each, ImageContent)]
+        others = [each for each in attached if not isinstance(each, ImageContent)]
+        return self._shelf.new(PromptBlock, uuid, text=text, images=images, others=others)
 
     def _add(self, part: Part, block_id: str, uuid: str = "", parent_uuid: str = "") -> None:
         """Add a block, or to a block.

@@ -21,14 +21,13 @@ from ..runs.run import Run
 from ..runs.session_places import SessionPlace, SessionPlaces
 from ..view import window
 from ..view.blocks import (
-    AskBlock,
     Block,
     NoticeBlock,
     PromptBlock,
     RawBlock,
     ShellBlock,
-    ToolBlock,
 )
+from ..view.contents import all_in_text
 from ..view.fragments import dom_id
 from ..view.marks import Marks
 from ..view.screens import Screen, Screens
@@ -36,6 +35,8 @@ from ..view.tools import whole
 from .attachments import MAX_FILE
 
 TITLE_CHARACTERS = 80
+WITH_WHOLE_TEXT = AskBlock | NoticeBlock | PromptBlock | RawBlock | ShellBlock | ToolBlock
+"""The blocks whose texts a page may cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,13 +191,15 @@ def blueprint(
         conversation = lookup.screen(project_id, session_id).conversation
         conversation.refresh()
         found = conversation.block(block_id)
-        if not isinstance(found, AskBlock | NoticeBlock | RawBlock | ShellBlock | ToolBlock):
+        if not isinstance(found, WITH_WHOLE_TEXT):
             abort(404)
         match found:
             case RawBlock():
                 text = found.text
             case NoticeBlock():
                 text = found.detail
+            case PromptBlock():
+                text = "\n\n".join(filter(None, (found.text, all_in_text(found.attached))))
             case _:
                 text = whole(found)
         return Response(text, mimetype="text/plain")
