@@ -12,8 +12,9 @@ import re
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from opcode_htmx.demo.messages_api import Request, Scene, Text, ToolUse, Turn
+from opcode_htmx.demo.messages_api import ApiError, Request, Scene, Text, Thinking, ToolUse, Turn
 from opcode_htmx.demo.script import Step as ScriptStep
 
 PHONE, DESK, LAPTOP = "phone", "desk", "laptop"
@@ -46,6 +47,26 @@ class Tool(Step):
 
 class ParallelTools(Step):
     """A prompt that is answered by one message with three calls."""
+
+
+class Thoughts(Step):
+    """A prompt for which Claude thinks first."""
+
+
+class Files(Step):
+    """A prompt for which Claude writes, reads, edits and finds a file."""
+
+
+class Question(Step):
+    """A prompt for which Claude asks the person; the first option is chosen."""
+
+
+class PlanFirst(Step):
+    """A prompt for which Claude plans, and the plan is accepted."""
+
+
+class Failure(Step):
+    """A prompt for which the API has only an error."""
 
 
 class Interrupt(Step):
@@ -127,8 +148,8 @@ def generate(seed: int, length: int = 8) -> Plan:
 
 def _step(chance: random.Random, plan: Sequence[Step]) -> Step:
     driver = chance.choices((PHONE, DESK, LAPTOP), (6, 2, 1))[0]
-    simple: list[type[Step]] = [Prompt, Tool, ParallelTools, Interrupt, InterruptTool]
-    rare: list[type[Step]] = [BackgroundBash, Compact, Restart, Kill, Fork]
+    simple: list[type[Step]] = [Prompt, Tool, ParallelTools, Interrupt, InterruptTool, Thoughts]
+    rare: list[type[Step]] = [BackgroundBash, Compact, Restart, Kill, Fork, Question, Files]
     match chance.choices(("simple", "desk", "agent", "rewind", "rare"), (8, 3, 2, 3, 3))[0]:
         case "desk":
             return Desk()
@@ -172,6 +193,8 @@ class Script:
     """What the model says to each step of a plan."""
 
     plan: Plan
+    folder: Path
+    """The project, where the tools work."""
     never: threading.Event = field(default_factory=threading.Event)
     """What interrupted answers wait for."""
     _figs: Iterator[int] = field(default_factory=itertools.count)
@@ -202,13 +225,23 @@ class Script:
     def _fig(self, _: Request) -> Turn:
         return (Text(f"FIG{next(self._figs)}, I see."),)
 
-    def _answer(self, index: int) -> Sequence[Turn]:
-        done = (Text(f"PLUM{index} is the answer."),)
+    def _answer(self, index: int) -> Sequence[ScriptStep]:
+        done = Text(f"PLUM{index} is the answer.")
         match self.plan[index]:
             case Tool():
                 return [(Text("I will."), _bash(f"echo LIME{index}")), done]
             case ParallelTools():
                 return [tuple(_bash(f"echo LIME{index} {each}") for each in "abc"), done]
+            case Thoughts():
+                return [(Thinking("Let me see."), done)]
+            case Files():
+                return [*_files(self.folder / f"poem{index}.txt"), done]
+            case Question():
+                return [_question(), done]
+            case PlanFirst():
+                return [ToolUse("EnterPlanMode", {}), ToolUse("ExitPlanMode", _PLAN), done]
+            case Failure():
+                return [ApiError(400, "invalid_request_error", f"PLUM{index} cannot be.")]
             case Interrupt() | Kill():
                 return [(Text(f"PLUM{index} " + "and so on " * 40, gate=self.never),)]
             case InterruptTool():
@@ -216,11 +249,29 @@ class Script:
                 return [(Text(f"PLUM{index} waits."), _bash(wait)), done]
             case BackgroundBash():
                 command = f"sleep 0.1; echo LIME{index}"
-                return [(_bash(command, run_in_background=True),), done]
+                return [_bash(command, run_in_background=True), done]
             case Agent(background=background):
-                return [(_task(index, background=background),), done]
+                return [_task(index, background=background), done]
             case _:
                 return [done]
+
+
+_PLAN = {"plan": "1. Look\n2. Leap"}
+
+
+def _question() -> ToolUse:
+    options = [{"label": each, "description": f"Take {each}."} for each in ("Tea", "Coffee")]
+    asked = {"question": "Which?", "header": "Drink", "multiSelect": False, "options": options}
+    return ToolUse("AskUserQuestion", {"questions": [asked]})
+
+
+def _files(path: Path) -> list[ScriptStep]:
+    edit = {"old_string": "violets", "new_string": "tulips", "replace_all": False}
+    return [
+        ToolUse("Write", {"file_path": str(path), "content": "roses\nviolets\n"}),
+        ToolUse("Read", {"file_path": str(path)}),
+        ToolUse("Edit", {"file_path": str(path), **edit}),
+    ]
 
 
 def _bash(command: str, **more: bool) -> ToolUse:

@@ -131,7 +131,7 @@ def played(binary: Path, plan: Plan) -> Capture:
 def play(binary: Path, plan: Plan, folder: Path) -> Capture:
     """Play the plan in `folder`, which must be empty. Raises AssertionError if Claude hangs."""
     sandbox = Sandbox(folder / "home").make()
-    script = Script(plan)
+    script = Script(plan, sandbox.project)
     with MessagesApi(script.scenes()) as api:
         stage = _Stage(binary, sandbox, api, script)
         try:
@@ -250,7 +250,7 @@ class Driver:
                 "request_id": str(request_id),
                 "request": {"subtype": "can_use_tool", "input": dict(wanted)},
             }:
-                self.send(outgoing.allow_line(request_id, wanted))
+                self.send(outgoing.allow_line(request_id, {**wanted, **_answers(wanted)}))
 
 
 class _Stage:
@@ -454,6 +454,14 @@ class _Stage:
             if body.get("tools") and plans.PROBE in json.dumps(body["messages"]):
                 return plans.words_of(body["messages"])
         return None
+
+
+def _answers(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """What the person adds to the input of a tool: the first option of each question."""
+    if "questions" not in wanted:
+        return {}
+    chosen = {each["question"]: each["options"][0]["label"] for each in wanted["questions"]}
+    return {"answers": chosen}
 
 
 def _session_id(driver: Driver) -> str:
