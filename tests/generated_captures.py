@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from .generated_plans import Plan
 from .generated_script import spoken_in
@@ -77,6 +78,8 @@ class Capture:
     refused: Mapping[int, str]
     sessions: tuple[Session, ...]
     """In the order in which they began."""
+    tools: tuple[Mapping[str, Any], ...] = field(repr=False)
+    """The tools that Claude offered to the model, as the last request describes them."""
     last_id: str
     """The session that a process which starts now would resume."""
 

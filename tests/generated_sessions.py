@@ -47,7 +47,16 @@ def play(binary: Path, plan: Plan, folder: Path) -> Capture:
                 stage.play(index, step)
             stage.end_all()
             sessions = tuple(map(stage.session, stage.found_ids()))
-            return Capture(plan, sandbox, stage.prompts, stage.refused, sessions, stage.session_id)
+            tools = next((each["tools"] for each in api.requests[::-1] if each.get("tools")), ())
+            return Capture(
+                plan,
+                sandbox,
+                stage.prompts,
+                stage.refused,
+                sessions,
+                tuple(tools),
+                stage.session_id,
+            )
         finally:
             script.never.set()
             stage.kill_all()
