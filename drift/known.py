@@ -161,6 +161,16 @@ IGNORED: Mapping[str, Mapping[str, str]] = {
         "field of system/local_command": "commandRun level",
         "field of system/thinking_tokens": "estimated_tokens estimated_tokens_delta",
         "field of conversation_reset": "new_conversation_id trigger",
+        "field of initialize": """account agents analytics_disabled available_output_styles
+            capabilities claude_code_version current_permission_mode fast_mode_disabled_reason
+            fast_mode_state feedback_mode hook_on_failure_supported hooks_when_unanswered_kept
+            ide_rc_auto_enable_gate other_hook_ask_outranks_host output_style pid
+            remote_control_auto_connect_default remote_control_auto_enable
+            remote_control_auto_on_by_default remote_control_available sandbox_enabled
+            session_state user_output_styles_dir""",
+        "field of model": """supportsAdaptiveThinking supportsAutoMode supportsEffort
+            supportsFastMode supportsThinkingOff""",
+        "field of command": "aliases builtin",
     },
     "the calls' cards show what agents and tasks do": {
         "field of system/background_tasks_changed": "tasks",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 import json
+from pathlib import Path
 
 import pytest
 
-from drift import known, report
+from drift import job, known, newest, report
 from drift.names import (
     BLOCK,
     HISTORY,
@@ -110,6 +111,15 @@ def test_inputs_of_a_tool_with_a_card_are_watched() -> None:
     ]
     found = known.unknown(names_in_tools({"tools": tools}))
     assert found == [Name("input of Bash", "cloud")]
+
+
+def test_the_tests_claude_does_the_job_and_has_nothing_new(claude: Path, tmp_path: Path) -> None:
+    assert known.unknown(job.names_of(claude, tmp_path)) == []
+
+
+def test_a_claude_that_does_not_start_is_no_finding(tmp_path: Path) -> None:
+    with pytest.raises(newest.NotRun):
+        newest.version_of(tmp_path / "claude")
 
 
 def test_the_report_says_what_is_new_and_what_it_is() -> None:
