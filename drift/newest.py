@@ -5,8 +5,12 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+
+from tests.support import Sandbox
 
 PACKAGE = "@anthropic-ai/claude-code"
 WHEEL = "claude-agent-sdk"
@@ -27,7 +31,9 @@ def install(cache: Path) -> tuple[Path, str]:
 
 def version_of(binary: Path) -> str:
     """Raises NotRun if that is no Claude CLI that starts."""
-    return _output([str(binary), "--version"]).partition(" ")[0].strip()
+    with tempfile.TemporaryDirectory(prefix="drift-") as folder:
+        environment = Sandbox(Path(folder) / "home").make().environment()
+        return _output([str(binary), "--version"], environment).partition(" ")[0].strip()
 
 
 def _from_npm(cache: Path) -> tuple[Path, str]:
@@ -64,10 +70,12 @@ def _from_wheel(cache: Path) -> tuple[Path, str]:
     return binary, "PyPI"
 
 
-def _output(argv: list[str]) -> str:
+def _output(argv: list[str], environment: Mapping[str, str] | None = None) -> str:
     """What the command prints. Raises NotRun if it fails."""
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=_TIMEOUT, check=True)
+        done = subprocess.run(
+            argv, capture_output=True, text=True, timeout=_TIMEOUT, check=True, env=environment
+        )
     except subprocess.CalledProcessError as error:
         raise NotRun(f"{' '.join(argv)} failed:\n{error.stderr.strip()}") from error
     except (OSError, subprocess.TimeoutExpired) as error:
