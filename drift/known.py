@@ -26,7 +26,7 @@ from .names import (
 READ: Mapping[str, str] = {
     STDOUT: """assistant command_lifecycle control_cancel_request control_request control_response
         conversation_reset rate_limit_event result stream_event system user""",
-    HISTORY: "assistant attachment cost-state system user",
+    HISTORY: "assistant attachment cost-state last-prompt system user",
     SYSTEM: """api_error api_retry away_summary background_tasks_changed bridge_state
         compact_boundary files_persisted hook_progress hook_response hook_started init local_command
         post_turn_summary session_state_changed session_title_changed status stop_hook_summary
@@ -39,11 +39,11 @@ READ: Mapping[str, str] = {
     TOOL: """Agent AskUserQuestion Bash Edit ExitPlanMode Glob Grep MultiEdit NotebookEdit Read
         Skill Task TaskCreate TaskGet TaskList TaskUpdate TodoWrite WebFetch WebSearch Write""",
     "field of user": """isCompactSummary isMeta isReplay isSidechain isSynthetic message
-        parent_tool_use_id timestamp toolDenialKind toolUseResult tool_result_meta tool_use_result
-        uuid cwd""",
+        parentUuid parent_tool_use_id timestamp toolDenialKind toolUseResult tool_result_meta
+        tool_use_result uuid cwd""",
     "field of user.message": "content",
     "field of assistant": """apiBlockIndex error isApiErrorMessage isSidechain local_command_source
-        message parent_tool_use_id timestamp uuid cwd""",
+        message parentUuid parent_tool_use_id timestamp uuid cwd""",
     "field of assistant.message": "content id usage",
     "field of usage": """cache_creation_input_tokens cache_read_input_tokens input_tokens
         output_tokens""",
@@ -52,6 +52,7 @@ READ: Mapping[str, str] = {
     "field of result": """duration_ms errors is_error modelUsage num_turns result subtype
         terminal_reason total_cost_usd usage uuid""",
     "field of cost-state": "modelUsage totalCostUSD",
+    "field of last-prompt": "cutUuid explicit leafUuid rewound",
     "field of stream_event": "api_message_id event parent_tool_use_id",
     "field of event/message_start": "message",
     "field of event/content_block_start": "content_block index",
@@ -64,7 +65,7 @@ READ: Mapping[str, str] = {
     "field of block/tool_use": "id input name",
     "field of block/tool_result": "content is_error tool_use_id",
     "field of block/image": "source",
-    "field of attachment": "attachment isSidechain uuid",
+    "field of attachment": "attachment isSidechain parentUuid uuid",
     "field of attachment/queued_command": "commandMode prompt source_uuid",
     "field of attachment/hook_success": "hookEvent hookName stdout",
     "field of control_request": "request request_id",
@@ -78,7 +79,8 @@ READ: Mapping[str, str] = {
     "field of conversation_reset": "uuid",
     "field of system/init": "cwd model permissionMode session_id slash_commands",
     "field of system/status": "permissionMode status",
-    "field of system/compact_boundary": "compactMetadata compact_metadata content",
+    "field of system/compact_boundary": """compactMetadata compact_metadata content
+        logicalParentUuid parentUuid""",
     "field of system/local_command": "content",
     "field of system/task_notification": "status summary tool_use_id",
     "field of system/api_retry": "attempt error_status max_retries",
@@ -122,10 +124,10 @@ IGNORED: Mapping[str, Mapping[str, str]] = {
         "field of attachment": "rendered renderedBesideToolResult renderedRole",
         "field of user": """origin permissionMode promptSource queueSkipAttachments rowSource
             sourceToolAssistantUUID turnAttributionKey turnOrigin turnPosition""",
-        "field of system/compact_boundary": "logicalParentUuid logical_parent_uuid",
+        "field of last-prompt": "lastPrompt",
+        "field of system/compact_boundary": "logical_parent_uuid",
         "field of stream_event": "abandoned_blocks owed_rows",
     },
-    "the branch on which a session goes on: not read yet": {HISTORY: "last-prompt"},
     _SELF: {
         EVENT: "message_delta message_stop ping",
         DELTA: "input_json_delta signature_delta",

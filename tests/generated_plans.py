@@ -6,10 +6,20 @@ See `generated_script` for what the model says to them, and `generated_sessions`
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 PHONE, DESK, LAPTOP = "phone", "desk", "laptop"
+
+
+WORD = re.compile(r"\b(?:KIWI|PLUM|PEAR|LIME|FIG|DATE)[0-9]+\b")
+"""KIWI17: the prompt of step 17. PLUM17: its answer. PEAR17: the prompt of its agent. LIME17: what
+its tool or agent gave back. FIG3: the answer in a turn that Claude began by itself. DATE3: the
+summary of a compaction."""
+
+SPOKEN = ("KIWI", "PLUM", "FIG", "DATE")
+"""The words of prompts, answers and summaries; not those of tools and agents."""
 
 
 @dataclass(frozen=True)

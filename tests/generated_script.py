@@ -26,6 +26,8 @@ from opcode_htmx.demo.messages_api import (
 from opcode_htmx.demo.script import Step as ScriptStep
 
 from .generated_plans import (
+    SPOKEN,
+    WORD,
     Agent,
     BackgroundBash,
     Failure,
@@ -40,14 +42,6 @@ from .generated_plans import (
     Thoughts,
     Tool,
 )
-
-WORD = re.compile(r"\b(?:KIWI|PLUM|PEAR|LIME|FIG|DATE)[0-9]+\b")
-"""KIWI17: the prompt of step 17. PLUM17: its answer. PEAR17: the prompt of its agent. LIME17: what
-its tool or agent gave back. FIG3: the answer in a turn that Claude began by itself. DATE3: the
-summary of a compaction."""
-
-SPOKEN = ("KIWI", "PLUM", "FIG", "DATE")
-"""The words of prompts, answers and summaries; not those of tools and agents."""
 
 PROBE = "PROBE the conversation"
 
