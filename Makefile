@@ -1,6 +1,6 @@
 # Every command of the project. `make run` is all that a newcomer needs.
 
-.PHONY: run test check bench chaos end-runs clean setup setup-dev
+.PHONY: run test check bench chaos drift end-runs clean setup setup-dev
 
 PYTHON_IN_VENV = .venv/bin/python
 
@@ -26,6 +26,12 @@ bench: setup-dev
 chaos: setup-dev
 	@$(PYTHON_IN_VENV) -m chaos $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) \
 		$(if $(MINUTES),--minutes $(MINUTES)) $(if $(WORKERS),--workers $(WORKERS)) \
+		$(if $(KEEP),--keep)
+
+# What the newest Claude CLI writes that this code does not know. INSTALLED=1 takes the tests' CLI,
+# CLAUDE=… another one; KEEP=1 notes the result in docs/cli-versions.md.
+drift: setup-dev
+	@$(PYTHON_IN_VENV) -m drift $(if $(INSTALLED),--installed) $(if $(CLAUDE),--claude $(CLAUDE)) \
 		$(if $(KEEP),--keep)
 
 # End every run that an earlier server has left going.

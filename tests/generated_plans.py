@@ -1,22 +1,17 @@
-"""Plans of sessions for differential tests: typed steps from a seed, and the model's script.
+"""Plans of sessions for differential tests: typed steps, written by hand or from a seed.
 
-Every prompt carries a word of its own, and so does every answer, so that what a model was sent and
-what a page shows can be compared as lists of words. See `generated_sessions` for the player.
+See `generated_script` for what the model says to them, and `generated_sessions` for the player.
 """
 
 from __future__ import annotations
 
-import itertools
 import random
 import re
-import threading
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-
-from opcode_htmx.demo.messages_api import Request, Scene, Text, ToolUse, Turn
-from opcode_htmx.demo.script import Step as ScriptStep
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 PHONE, DESK, LAPTOP = "phone", "desk", "laptop"
+
 
 WORD = re.compile(r"\b(?:KIWI|PLUM|PEAR|LIME|FIG|DATE)[0-9]+\b")
 """KIWI17: the prompt of step 17. PLUM17: its answer. PEAR17: the prompt of its agent. LIME17: what
@@ -25,8 +20,6 @@ summary of a compaction."""
 
 SPOKEN = ("KIWI", "PLUM", "FIG", "DATE")
 """The words of prompts, answers and summaries; not those of tools and agents."""
-
-PROBE = "PROBE the conversation"
 
 
 @dataclass(frozen=True)
@@ -46,6 +39,26 @@ class Tool(Step):
 
 class ParallelTools(Step):
     """A prompt that is answered by one message with three calls."""
+
+
+class Thoughts(Step):
+    """A prompt for which Claude thinks first."""
+
+
+class Files(Step):
+    """A prompt for which Claude writes, reads, edits and finds a file."""
+
+
+class Question(Step):
+    """A prompt for which Claude asks the person; the first option is chosen."""
+
+
+class PlanFirst(Step):
+    """A prompt for which Claude plans, and the plan is accepted."""
+
+
+class Failure(Step):
+    """A prompt for which the API has only an error."""
 
 
 class Interrupt(Step):
@@ -127,8 +140,8 @@ def generate(seed: int, length: int = 8) -> Plan:
 
 def _step(chance: random.Random, plan: Sequence[Step]) -> Step:
     driver = chance.choices((PHONE, DESK, LAPTOP), (6, 2, 1))[0]
-    simple: list[type[Step]] = [Prompt, Tool, ParallelTools, Interrupt, InterruptTool]
-    rare: list[type[Step]] = [BackgroundBash, Compact, Restart, Kill, Fork]
+    simple: list[type[Step]] = [Prompt, Tool, ParallelTools, Interrupt, InterruptTool, Thoughts]
+    rare: list[type[Step]] = [BackgroundBash, Compact, Restart, Kill, Fork, Question, Files]
     match chance.choices(("simple", "desk", "agent", "rewind", "rare"), (8, 3, 2, 3, 3))[0]:
         case "desk":
             return Desk()
@@ -162,92 +175,3 @@ def rewindable(plan: Sequence[Step], driver: str) -> list[int]:
             case _ if step.driver == driver:
                 found.append(index)
     return found
-
-
-# --- the model ------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Script:
-    """What the model says to each step of a plan."""
-
-    plan: Plan
-    never: threading.Event = field(default_factory=threading.Event)
-    """What interrupted answers wait for."""
-    _figs: Iterator[int] = field(default_factory=itertools.count)
-    _dates: Iterator[int] = field(default_factory=itertools.count)
-
-    def prompt(self, index: int) -> str:
-        return f"KIWI{index} as {type(self.plan[index]).__name__}"
-
-    def scenes(self) -> tuple[Scene, ...]:
-        return (Scene("any", lambda _: True, self._turns),)
-
-    def _turns(self, request: Request) -> Sequence[ScriptStep]:
-        kiwi = re.match(r"KIWI([0-9]+)\b", request.prompt)
-        pear = re.match(r"PEAR([0-9]+)\b", request.prompt)
-        if kiwi:
-            # what the CLI itself says, that a task has ended, counts as a step behind the prompt
-            answers = [*self._answer(int(kiwi[1]))]
-            return [*answers, *[self._fig] * (request.step + 1 - len(answers))]
-        if pear:
-            number = pear[1]
-            return [(_bash(f"echo LIME{number} of the agent"),), (Text(f"LIME{number} is found."),)]
-        if request.prompt.startswith("PROBE"):
-            return [(Text("Probed."),)]
-        if "summary" in request.prompt and "task-notification" not in request.prompt:
-            return [(Text(f"<summary>DATE{next(self._dates)} happened.</summary>"),)]
-        return [self._fig] * (request.step + 1)
-
-    def _fig(self, _: Request) -> Turn:
-        return (Text(f"FIG{next(self._figs)}, I see."),)
-
-    def _answer(self, index: int) -> Sequence[Turn]:
-        done = (Text(f"PLUM{index} is the answer."),)
-        match self.plan[index]:
-            case Tool():
-                return [(Text("I will."), _bash(f"echo LIME{index}")), done]
-            case ParallelTools():
-                return [tuple(_bash(f"echo LIME{index} {each}") for each in "abc"), done]
-            case Interrupt() | Kill():
-                return [(Text(f"PLUM{index} " + "and so on " * 40, gate=self.never),)]
-            case InterruptTool():
-                wait = f"touch started{index}; sleep 60"
-                return [(Text(f"PLUM{index} waits."), _bash(wait)), done]
-            case BackgroundBash():
-                command = f"sleep 0.1; echo LIME{index}"
-                return [(_bash(command, run_in_background=True),), done]
-            case Agent(background=background):
-                return [(_task(index, background=background),), done]
-            case _:
-                return [done]
-
-
-def _bash(command: str, **more: bool) -> ToolUse:
-    return ToolUse("Bash", {"command": command, "description": "A command", **more})
-
-
-def _task(index: int, *, background: bool) -> ToolUse:
-    what = {"description": "Look", "prompt": f"PEAR{index}", "subagent_type": "general-purpose"}
-    return ToolUse("Task", {**what, "run_in_background": background})
-
-
-def spoken(words: Sequence[str]) -> tuple[str, ...]:
-    return tuple(word for word in words if word.startswith(SPOKEN))
-
-
-def words_of(value: object) -> tuple[str, ...]:
-    """The words in the strings of a JSON value, in order; each once, where it stands first."""
-    return tuple(dict.fromkeys(word for text in _strings(value) for word in WORD.findall(text)))
-
-
-def _strings(value: object) -> Iterator[str]:
-    match value:
-        case str():
-            yield value
-        case dict():
-            for each in value.values():
-                yield from _strings(each)
-        case list():
-            for each in value:
-                yield from _strings(each)

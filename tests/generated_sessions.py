@@ -10,114 +10,22 @@ import json
 import shutil
 import subprocess
 import tempfile
-import threading
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from opcode_htmx.claude import command, history, json_lines, outgoing
 from opcode_htmx.demo.messages_api import MessagesApi
 
 from . import generated_plans as plans
-from .generated_plans import Plan, Script, Step
+from . import generated_script as scripts
+from .generated_captures import Capture, Run, Session
+from .generated_driver import TIMEOUT, Driver
+from .generated_plans import Plan, Step
+from .generated_script import Script
 from .support import Sandbox, until
 
-TIMEOUT = 40.0
-
-
-@dataclass(frozen=True)
-class Run:
-    """One process of the CLI. `sent` and `stdout` are its lines; the sizes are those of the history
-    file of `session_id`, in bytes, when it started and when it had ended.
-
-    session_id: the session that its argv names. session_ids: all in which it was; `/clear` begins
-    another one.
-    """
-
-    driver: str
-    session_id: str
-    session_ids: frozenset[str]
-    argv: tuple[str, ...]
-    sent: tuple[bytes, ...] = field(repr=False)
-    stdout: bytes = field(repr=False)
-    history_start: int
-    history_end: int
-
-
-@dataclass(frozen=True)
-class Session:
-    """One session: its history file, and the words from which the CLI goes on.
-
-    goes_on_from: the words of prompts, answers and summaries in the request that a resumed CLI
-    sends, oldest first; None if it does not resume the session. all_words_sent: with those of tools
-    and agents.
-    """
-
-    id: str
-    path: Path
-    history: bytes = field(repr=False)
-    agents: Mapping[str, bytes] = field(repr=False)
-    """The files of its `subagents` folder, by name."""
-    runs: tuple[Run, ...]
-    goes_on_from: tuple[str, ...] | None
-    all_words_sent: tuple[str, ...]
-
-    @property
-    def lines(self) -> tuple[bytes, ...]:
-        return tuple(self.history.splitlines(keepends=True))
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """The words of prompts, answers and summaries in the order of the file."""
-        return spoken_in(self.history)
-
-    @property
-    def cut(self) -> tuple[str, ...]:
-        """Those words of the file from which the CLI does not go on."""
-        return tuple(word for word in self.words if word not in set(self.goes_on_from or ()))
-
-
-@dataclass(frozen=True)
-class Capture:
-    """What came of a plan.
-
-    prompts: the uuids of the prompts by their words (KIWI17). refused: the steps that the CLI
-    refused, with its reason. sandbox: its folders, as the CLI left them.
-    """
-
-    plan: Plan
-    sandbox: Sandbox
-    prompts: Mapping[str, str]
-    refused: Mapping[int, str]
-    sessions: tuple[Session, ...]
-    """In the order in which they began."""
-    last_id: str
-    """The session that a process which starts now would resume."""
-
-    @property
-    def session(self) -> Session:
-        """The one in which the plan ended."""
-        return next(each for each in self.sessions if each.id == self.last_id)
-
-
-def spoken_in(lines: bytes) -> tuple[str, ...]:
-    """The words that lines of a history file, or of stdout, say in messages; each once."""
-    found = list[str]()
-    for line in lines.splitlines():
-        read = json_lines.read(line)
-        if read is None:
-            continue
-        raw = read.content
-        message = raw.get("message")
-        prompt = (raw.get("attachment") or {}).get("prompt")
-        if raw["type"] in ("user", "assistant") and isinstance(message, dict):
-            found += plans.words_of(message.get("content"))
-        elif prompt:
-            found += plans.words_of(prompt)
-    return tuple(dict.fromkeys(plans.spoken(found)))
+__all__ = ["Capture", "Run", "Session", "play", "played"]
 
 
 @cache
@@ -131,7 +39,7 @@ def played(binary: Path, plan: Plan) -> Capture:
 def play(binary: Path, plan: Plan, folder: Path) -> Capture:
     """Play the plan in `folder`, which must be empty. Raises AssertionError if Claude hangs."""
     sandbox = Sandbox(folder / "home").make()
-    script = Script(plan)
+    script = Script(plan, sandbox.project)
     with MessagesApi(script.scenes()) as api:
         stage = _Stage(binary, sandbox, api, script)
         try:
@@ -139,118 +47,19 @@ def play(binary: Path, plan: Plan, folder: Path) -> Capture:
                 stage.play(index, step)
             stage.end_all()
             sessions = tuple(map(stage.session, stage.found_ids()))
-            return Capture(plan, sandbox, stage.prompts, stage.refused, sessions, stage.session_id)
+            tools = next((each["tools"] for each in api.requests[::-1] if each.get("tools")), ())
+            return Capture(
+                plan,
+                sandbox,
+                stage.prompts,
+                stage.refused,
+                sessions,
+                tuple(tools),
+                stage.session_id,
+            )
         finally:
             script.never.set()
             stage.kill_all()
-
-
-class Driver:
-    """A process of the CLI with the argv of the app, at the other end of pipes.
-
-    It allows whatever Claude asks for."""
-
-    def __init__(self, name: str, argv: tuple[str, ...], sandbox: Sandbox, url: str) -> None:
-        self.name, self.argv = name, argv
-        self.sent: list[bytes] = []
-        self.lines: list[bytes] = []
-        self.messages: list[dict[str, Any]] = []
-        self.history_start = 0
-        self.last_prompt = ""
-        self._lock = threading.Lock()
-        self._process = subprocess.Popen(
-            argv,
-            cwd=sandbox.project,
-            env=command.environment(sandbox.environment(url), command.TELL_MORE),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def send(self, line: bytes) -> None:
-        assert self._process.stdin is not None
-        with self._lock:
-            self.sent.append(line)
-            self._process.stdin.write(line)
-            self._process.stdin.flush()
-
-    def count(self, type_: str) -> int:
-        return sum(message["type"] == type_ for message in list(self.messages))
-
-    def wait(self, what: str, count: int = 1) -> None:
-        """Wait until there are so many lines of this type, or the process has ended."""
-        until(lambda: self.count(what) >= count or self.ended, f"{self.name}: {what}", TIMEOUT)
-        assert self.count(what) >= count, f"{self.name} ended without {what}"
-
-    def answer(self, request_id: str) -> dict[str, Any]:
-        """The answer to one of our own requests."""
-
-        def found() -> dict[str, Any]:
-            for message in list(self.messages):
-                response = message.get("response") or {}
-                if message["type"] == "control_response" and (
-                    response.get("request_id") == request_id
-                ):
-                    return dict(response)
-            return {}
-
-        return until(found, f"{self.name}: the answer to {request_id}", TIMEOUT)
-
-    @property
-    def sessions(self) -> list[str]:
-        """The ids of the sessions in which it was, oldest first."""
-        ids = [str(each["session_id"]) for each in list(self.messages) if each.get("session_id")]
-        return list(dict.fromkeys(ids))
-
-    @property
-    def is_quiet(self) -> bool:
-        """Whether no task in the background is left, nor a turn that its end begins."""
-        tasks, open_ = list[object](), False
-        for message in list(self.messages):
-            match message:
-                case {"type": "system", "subtype": "background_tasks_changed", "tasks": list(now)}:
-                    tasks = now
-                case {"type": "system", "subtype": "task_notification"}:
-                    open_ = True
-                case {"type": "result"}:
-                    open_ = False
-        return not tasks and not open_
-
-    @property
-    def ended(self) -> bool:
-        return self._process.poll() is not None and not self._reader.is_alive()
-
-    def end(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(TIMEOUT)
-        self._reader.join(TIMEOUT)
-
-    def kill(self) -> None:
-        self._process.kill()
-        self.end()
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        with self._process.stdout as stdout:
-            for line in stdout:
-                self._take(line)
-
-    def _take(self, line: bytes) -> None:
-        self.lines.append(line)
-        read = json_lines.read(line)
-        if read is None:
-            return
-        self.messages.append(read.content)
-        match read.content:
-            case {
-                "type": "control_request",
-                "request_id": str(request_id),
-                "request": {"subtype": "can_use_tool", "input": dict(wanted)},
-            }:
-                self.send(outgoing.allow_line(request_id, wanted))
 
 
 class _Stage:
@@ -355,6 +164,7 @@ class _Stage:
         """The CLI writes its file a little later; another process shall find all of it."""
         path = self.file(driver.sessions[-1])
         said = [each for each in driver.messages if each["type"] == "assistant"]
+        said = [each for each in said if not each.get("parent_tool_use_id")]
         if path and said and said[-1].get("uuid"):
             uuid_ = str(said[-1]["uuid"]).encode()
             until(lambda: uuid_ in path.read_bytes(), f"{driver.name} has noted it", TIMEOUT)
@@ -428,7 +238,7 @@ class _Stage:
             path.read_bytes(),
             {each.name: each.read_bytes() for each in beside if each.is_file()},
             tuple(run for run in self.runs if session_id in run.session_ids),
-            None if sent is None else plans.spoken(sent),
+            None if sent is None else scripts.spoken(sent),
             sent or (),
         )
 
@@ -443,7 +253,7 @@ class _Stage:
             }
             subprocess.run(
                 [str(self.binary), "-p", "--resume", session_id],
-                input=plans.PROBE.encode(),
+                input=scripts.PROBE.encode(),
                 cwd=self.sandbox.project,
                 env=environment,
                 capture_output=True,
@@ -451,8 +261,8 @@ class _Stage:
                 check=False,
             )
         for body in reversed(self.api.requests):
-            if body.get("tools") and plans.PROBE in json.dumps(body["messages"]):
-                return plans.words_of(body["messages"])
+            if body.get("tools") and scripts.PROBE in json.dumps(body["messages"]):
+                return scripts.words_of(body["messages"])
         return None
 
 

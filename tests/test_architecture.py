@@ -23,6 +23,7 @@ SOURCES = sorted(
         *(ROOT / "tests").rglob("*.py"),
         *(ROOT / "bench").rglob("*.py"),
         *(ROOT / "chaos").rglob("*.py"),
+        *(ROOT / "drift").rglob("*.py"),
     }
 )
 TEMPLATES = sorted((ROOT / "templates").rglob("*"))

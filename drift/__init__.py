@@ -1,0 +1,1 @@
+"""The drift watch: what the newest Claude CLI writes that this code does not know."""

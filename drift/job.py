@@ -1,0 +1,98 @@
+"""The job that a Claude CLI does for the watch, against the scripted model, and what it wrote."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from opcode_htmx.claude import command, json_lines, outgoing
+from tests import generated_plans as plans
+from tests.generated_captures import Capture
+from tests.generated_driver import Driver
+from tests.generated_sessions import play
+from tests.support import Sandbox
+
+from .names import HISTORY, STDOUT, Name, names_in, names_in_answer, names_in_tools
+
+BEHAVIOUR = "behaviour"
+
+JOB: plans.Plan = (
+    plans.Prompt(),
+    plans.Tool(),
+    plans.ParallelTools(),
+    plans.Thoughts(),
+    plans.Files(),
+    plans.Question(),
+    plans.PlanFirst(),
+    plans.Agent(),
+    plans.Agent(background=True),
+    plans.BackgroundBash(),
+    plans.Interrupt(),
+    plans.InterruptTool(),
+    plans.Failure(),
+    plans.Prompt(),
+    plans.Rewind(to=13),
+    plans.Prompt(),
+    plans.Desk(),
+    plans.Compact(),
+    plans.Prompt(),
+    plans.Restart(),
+    plans.Prompt(),
+    plans.Clear(follow=True),
+    plans.Prompt(),
+    plans.Fork(),
+)
+
+GOES_ON_FROM = (
+    ("DATE0", "PLUM15", "KIWI18", "PLUM18", "KIWI20", "PLUM20"),
+    ("KIWI22", "PLUM22"),
+    ("KIWI22", "PLUM22", "KIWI23", "PLUM23"),
+)
+"""The words from which a CLI goes on in the sessions of the job, as far as this code knows how the
+CLI chooses. See tests/generated_script.py for the words."""
+
+
+def names_of(binary: Path, folder: Path) -> set[Name]:
+    """All names in what the CLI writes at the job, and where it behaves differently.
+
+    `folder` must be empty. Raises AssertionError if the CLI does not come to the end of the job."""
+    capture = play(binary, JOB, folder / "job")
+    found = {*_behaviour(capture), *names_in_tools({"tools": capture.tools})}
+    for session in capture.sessions:
+        for lines in (session.history, *_transcripts(capture)):
+            found.update(_names(lines, HISTORY))
+        for run in session.runs:
+            found.update(_names(run.stdout, STDOUT))
+    return found | set(names_in_answer(_offer(binary, folder / "inquiry")))
+
+
+def _behaviour(capture: Capture) -> Iterator[Name]:
+    for index in capture.refused:
+        yield Name(BEHAVIOUR, f"refuses {type(JOB[index]).__name__}")
+    places = [session.goes_on_from for session in capture.sessions]
+    if tuple(places) != GOES_ON_FROM:
+        yield Name(BEHAVIOUR, f"goes on from {json.dumps(places)}")
+
+
+def _transcripts(capture: Capture) -> Iterator[bytes]:
+    """The files of the agents."""
+    for session in capture.sessions:
+        yield from (text for name, text in session.agents.items() if name.endswith(".jsonl"))
+
+
+def _names(lines: bytes, kind: str) -> Iterator[Name]:
+    for line in lines.splitlines():
+        if read := json_lines.read(line):
+            yield from names_in(read.content, kind)
+
+
+def _offer(binary: Path, folder: Path) -> dict[str, object]:
+    """The answer to `initialize`."""
+    argv = command.build_inquiry(binary, "00000000-0000-4000-8000-000000000000")
+    driver = Driver("inquiry", argv, Sandbox(folder).make(), "http://127.0.0.1:9")
+    try:
+        driver.send(outgoing.initialize_line())
+        return dict(driver.answer(outgoing.INITIALIZE_ID).get("response") or {})
+    finally:
+        driver.kill()
