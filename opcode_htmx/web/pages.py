@@ -21,11 +21,13 @@ from ..runs.run import Run
 from ..runs.session_places import SessionPlace, SessionPlaces
 from ..view import window
 from ..view.blocks import (
+    AskBlock,
     Block,
     NoticeBlock,
     PromptBlock,
     RawBlock,
     ShellBlock,
+    ToolBlock,
 )
 from ..view.contents import all_in_text
 from ..view.fragments import dom_id
