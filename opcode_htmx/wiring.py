@@ -59,6 +59,7 @@ from .view.screens import Screens
 from .web import (
     access,
     attachments,
+    begin_again,
     beginning,
     browse,
     canonical,
@@ -235,6 +236,7 @@ def _add_pages(
     app.register_blueprint(
         completion.blueprint(place.config_dir, supervisor, lookup, offers, files)
     )
+    app.register_blueprint(begin_again.blueprint(supervisor, lookup, settings.stop_deadline))
     app.register_blueprint(decisions.blueprint(supervisor, lookup))
     app.register_blueprint(controls.blueprint(supervisor.choosing, lookup))
     open_sockets = sockets.OpenSockets(settings.viewer_timeout, settings.max_viewers)

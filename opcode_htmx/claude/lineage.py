@@ -7,12 +7,19 @@ Pure: parsed entries in, ids out. The rule for the leaf is the CLI's own (docs/h
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 
 from .messages import Json
 from .shapes import as_dict, as_list, as_str
+
+
+def checkpoint_line(session_id: str, leaf: str) -> bytes:
+    """The line by which a CLI that resumes the session goes on from the entry `leaf`."""
+    entry = {"type": "last-prompt", "leafUuid": leaf, "explicit": True, "sessionId": session_id}
+    return json.dumps(entry, separators=(",", ":")).encode() + b"\n"
 
 
 class Kind(Enum):

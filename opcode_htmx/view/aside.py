@@ -22,6 +22,7 @@ from ..runs.run import ERROR_LINES, Run
 from . import todos
 from .blocks import Block, ToolBlock
 from .doing import asked, doing
+from .elsewhere import NOT_ELSEWHERE, Elsewhere
 from .progress import Progress
 
 _SAYS = {
@@ -69,13 +70,15 @@ class Aside:
         earlier: Sequence[Run] = (),
         room: str = "",
         folder: str = "/",
+        elsewhere: Elsewhere = NOT_ELSEWHERE,
+        address: str = "",
     ) -> dict[str, Markup]:
         """The elements by id, each complete with its id, for a session whose newest run is `run`.
 
         `current` is what goes on in it, `needs` how many other sessions need the person, `noted`
         what Claude has to do, in its own words, `earlier` the runs of which prompts may be left,
         `room` what is to be said about the server's disk, `folder` where the session works, empty
-        if nothing says it.
+        if nothing says it, `elsewhere` what else the session is used by; `address` is its page's.
         An empty element stands where there is nothing to show, so that it can be replaced.
         """
         live = run is not None and run.live
@@ -95,6 +98,7 @@ class Aside:
             "todos": self._render("todos", noted, todos.done(noted), todos.headline(noted)),
             "stop": self._render("stop", run.id if run and live else "", phase_of(run)),
             "needs": self._render("needs", needs),
+            "elsewhere": self._render("elsewhere", elsewhere, address),
         }
 
     def draft(self, draft: Draft, address: str) -> dict[str, Markup]:

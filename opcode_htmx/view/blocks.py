@@ -208,6 +208,10 @@ class BranchBlock(Block):
     """Whether it was said elsewhere, while a run of ours was alive."""
 
     @property
+    def label(self) -> str:
+        return "At the computer, not known here" if self.is_foreign else "Taken back"
+
+    @property
     def words(self) -> str:
         """The words that it begins with, as a line; empty if it holds no prompt."""
         prompts = (child.text for child in self.children if isinstance(child, PromptBlock))

@@ -138,6 +138,16 @@ class Conversation:
         found = (transcript.get(block_id) for transcript in self._transcripts())
         return next(filter(None, found), None) or self._branches.get(block_id)
 
+    @property
+    def newest_elsewhere(self) -> str:
+        """The entry of history that the Claude that runs does not know; empty if it knows all."""
+        return self._history.foreign_tip if self._history and self.is_behind else ""
+
+    def goes_on_behind(self, uuid: str) -> bool:
+        """Whether a Claude that resumes the session knows the entry with this uuid."""
+        lineage = self._history.lineage if self._history else None
+        return lineage is not None and lineage.descends(lineage.leaf, uuid)
+
     def todos(self) -> tuple[Todo, ...]:
         """What Claude has noted that it has to do, as it stands now."""
         transcripts = self._transcripts()

@@ -70,6 +70,8 @@ class HistoryPart:
     """The revision up to which everything has been folded: in the middle of a line, that before."""
     place: int = 0
     """The number of the stretch in which the newest block stands."""
+    foreign_tip: str = ""
+    """The newest entry that was written elsewhere while a run of ours was alive."""
     _settled: int = -1
     """The number of the newest run that ended what was open in front of it."""
     _subagents: Subagents = field(init=False)
@@ -218,6 +220,8 @@ class HistoryPart:
                 yield from self._show(entry, f"{_number_at(stretch, entry.begin)}")
                 continue
             behind = before - 1 if stretch.part is writer else stretch.part.whole
+            if kind_of(entry.row) is not Kind.NOTE:
+                self.foreign_tip = entry.uuid
             yield from self._show(entry, f"{stretch.number}.{behind}.{_BEHIND}")
 
     def _show(self, entry: _Entry, place: str) -> Iterator[None]:

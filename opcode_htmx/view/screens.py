@@ -17,6 +17,7 @@ from ..drafts import Draft, Drafts
 from ..runs.supervisor import Supervisor
 from .aside import Aside
 from .conversation import Conversation
+from .elsewhere import Registry, elsewhere
 from .fragments import Fragments
 from .needs import Needs
 from .options import Chooser, OptionsParts
@@ -43,6 +44,7 @@ class Screen:
     """How many other sessions need the person."""
     room: Callable[[], str]
     """What is to be said about the room on the server's disk."""
+    registry: Registry
 
     @property
     def draft(self) -> Draft:
@@ -52,7 +54,9 @@ class Screen:
     def aside(self) -> dict[str, Markup]:
         """The elements around the transcript, by id."""
         seen = self.conversation
-        *earlier, run = seen.runs() or (None,)
+        runs = seen.runs()
+        *earlier, run = runs or (None,)
+        others = self.registry.others(seen.session_id, runs)
         return {
             **self._aside.parts(
                 run,
@@ -63,6 +67,8 @@ class Screen:
                 [each for each in earlier if each],
                 self.room(),
                 self.folder,
+                elsewhere(run, others, is_behind=seen.is_behind),
+                self.address,
             ),
             **self._aside.draft(self.draft, self.address),
             **self._options.parts(seen.session_id, run),
@@ -82,6 +88,7 @@ class Screens:
         self._supervisor = supervisor
         self._needs = needs
         self._config_dir = config_dir
+        self._registry = Registry(config_dir)
         self.environment = environment
         self._options = OptionsParts(environment, chooser)
         self._drafts = drafts
@@ -137,4 +144,5 @@ class Screens:
             folder,
             partial(self._needs.beside, session_id),
             lambda: self._supervisor.room.says,
+            self._registry,
         )

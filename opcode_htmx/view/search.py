@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from . import contents, tools
 from .blocks import (
     AskBlock,
     Block,
+    BranchBlock,
     ErrorBlock,
     NoticeBlock,
     PromptBlock,
@@ -29,7 +30,7 @@ LONGEST_QUERY = 200
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """Words that were found: in which block, below which one of the top level, and where in it."""
+    """Words that were found: in which block, in which one of the conversation, and where in it."""
 
     block: Block
     top: Block
@@ -48,7 +49,12 @@ def find(blocks: Iterable[Block], query: str) -> Iterator[Hit]:
     if words:
         pattern = re.compile(r"\s+".join(map(re.escape, words)), re.IGNORECASE)
         for top in blocks:
-            yield from _in_block(top, top, pattern)
+            if isinstance(top, BranchBlock):
+                for child in top.children:
+                    for hit in _in_block(child, child, pattern):
+                        yield replace(hit, where=f"{hit.where} · {top.label}")
+            else:
+                yield from _in_block(top, top, pattern)
 
 
 def _in_block(block: Block, top: Block, pattern: re.Pattern[str]) -> Iterator[Hit]:

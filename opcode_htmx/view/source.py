@@ -9,6 +9,7 @@ from . import contents, tools
 from .blocks import (
     AskBlock,
     Block,
+    BranchBlock,
     ErrorBlock,
     NoticeBlock,
     PromptBlock,
@@ -71,8 +72,18 @@ def answer(blocks: Sequence[Block], block_id: str) -> str:
 def document(title: str, folder: str, blocks: Iterable[Block]) -> Iterator[str]:
     """A whole session, piece by piece."""
     yield f"# {_line(title)}\n\nWith Claude Code in `{folder}`.\n"
+    yield from _spoken(blocks)
+
+
+def _spoken(blocks: Iterable[Block]) -> Iterator[str]:
+    """What was said, with a heading for each speaker; what was taken back is quoted."""
     speaker = ""
     for block in blocks:
+        if isinstance(block, BranchBlock):
+            speaker = ""
+            yield f"\n## {block.label}\n"
+            yield f"\n{_quoted(''.join(_spoken(block.children)).strip())}\n"
+            continue
         who = "You" if isinstance(block, PromptBlock | ShellBlock) else "Claude"
         if who != speaker:
             yield f"\n## {who}\n"
