@@ -570,7 +570,8 @@ def test_a_summary_tells_the_cost_of_the_turn_and_of_the_session() -> None:
 
 def test_every_kind_of_block_is_shown(captured: Captured) -> None:
     kinds = {kind.kind for kind in Block.__subclasses__() + TextBlock.__subclasses__()}
-    lines = (*captured.stdout, b"no JSON\n")
+    shell = line(type="user", uuid="u", message={"content": "<bash-input>ls</bash-input>"})
+    lines = (*captured.stdout, shell, b"no JSON\n")
     transcript = fold(lines, run_id=RUN_ID)
     render = fragments()
     for block in transcript.blocks:
