@@ -1,4 +1,4 @@
-"""A session that is used at the computer while the phone's run of it is alive, with the real CLI."""
+"""A session that is used at the computer, too, while the phone's run of it is alive."""
 
 from __future__ import annotations
 
