@@ -14,18 +14,20 @@
   const folder = $("folder"); // of a session that has not begun
   const page = $("prompt-id").value; // tells what was typed here from what was typed elsewhere
 
-  const complain = (sentence) => {
-    const note = document.createElement("p");
-    note.className = "error-note";
-    note.textContent = sentence;
-    $("flash").replaceChildren(note);
+  const note = (sentence) => {
+    const element = document.createElement("p");
+    element.className = "error-note";
+    element.textContent = sentence;
+    return element;
   };
+  const complain = (sentence) => $("flash").replaceChildren(note(sentence));
   document.addEventListener("htmx:error", (event) => {
     if (event.detail.ctx?.request) complain("That could not be sent: the server does not answer. Try again.");
   });
 
   // --- the draft --------------------------------------------------------------------------
 
+  let refusal = ""; // of files that were not sent at all
   let kept = $("draft").value; // what the server has, as far as this page knows
   let timer = 0;
 
@@ -66,6 +68,8 @@
   composer.addEventListener("htmx:before:request", (event) => event.target === composer && clearTimeout(timer));
   composer.addEventListener("htmx:after:request", (event) => {
     const { request, response } = event.detail.ctx;
+    // The server has kept the files that came along, or has refused them for good.
+    if (event.target === composer) files.value = "";
     if (response.status >= 400 || event.target !== composer) return;
     // Only what was sent is cleared: a person may have gone on typing.
     if (prompt.value === request.body.get("prompt")) prompt.value = "";
@@ -80,7 +84,11 @@
     prompt.readOnly = true;
   });
   document.addEventListener("htmx:finally:request", ({ target }) => {
-    if (target === files) files.value = ""; // they are with the draft, or were refused
+    if (target === files) {
+      files.value = ""; // they are with the draft, or were refused
+      if (refusal) $("flash").append(note(refusal));
+      refusal = "";
+    }
     if (!prompt.readOnly) return;
     prompt.readOnly = false;
     takeOver();
@@ -100,12 +108,23 @@
   composer.addEventListener("dragover", (event) => event.preventDefault());
   composer.addEventListener("drop", (event) => attach(event, event.dataTransfer));
   files.addEventListener("change", (event) => {
-    const large = [...files.files].find((file) => file.size > files.dataset.most);
-    if (!large) return;
+    const { most } = files.dataset;
+    const large = [...files.files].filter((file) => file.size > most);
+    if (!large.length) return;
+    const others = new DataTransfer();
+    for (const file of files.files) if (file.size <= most) others.items.add(file);
+    files.files = others.files;
+    refusal = `${large.map(({ name }) => `“${name}”`).join(", ")} ${large[1] ? "are" : "is"} too large. A file may have ${most / 1e6} MB.`;
+    if (files.files.length) return;
     event.stopImmediatePropagation();
-    files.value = "";
-    complain(`“${large.name}” is too large. A file may have ${files.dataset.most / 1e6} MB.`);
+    complain(refusal);
+    refusal = "";
   }, true);
+
+  // Files that were chosen before the scripts were there, or that the browser has put back.
+  const takeUp = () => files.files.length && files.dispatchEvent(new Event("change", { bubbles: true }));
+  files.addEventListener("htmx:after:init", takeUp, { once: true });
+  addEventListener("pageshow", ({ persisted }) => persisted && takeUp());
 
   // --- completion -------------------------------------------------------------------------
 

@@ -162,7 +162,7 @@ FORBIDDEN = {
     *("frame", "frameset", "applet", "audio", "video", "template", "noscript"),
 }
 ADDRESSES = {"href", "src", "action", "formaction", "hx-get", "hx-post", "xlink:href", "poster"}
-HARMLESS = re.compile(r"(?:https?:|mailto:|data:image/|[/#?])")
+HARMLESS = re.compile(r"(?:https?:|mailto:|data:image/|data:application/octet-stream;|[/#?])")
 
 
 def assert_safe(html: str) -> None:

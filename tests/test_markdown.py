@@ -181,7 +181,7 @@ def test_deep_nesting_is_rendered_all_the_same(mark: str) -> None:
 def test_an_image_is_never_loaded() -> None:
     reader = read_safely(render("![a cat](https://a.b/c.png)"))
     assert [tag for tag, _ in reader.tags] == ["p", "a"]
-    assert reader.text.strip() == "!a cat"
+    assert reader.text.strip() == "a cat"
 
 
 def test_a_link_opens_a_page_of_its_own_that_cannot_reach_back() -> None:
@@ -191,6 +191,53 @@ def test_a_link_opens_a_page_of_its_own_that_cannot_reach_back() -> None:
         {"href": "https://a.b/?c&d", "title": "title", **own},
         {"href": "https://e.f", **own},
     ]
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("[docs/a.md](docs/a.md)", "docs/a.md"),
+        ("[the guide](docs/a.md)", "the guide (docs/a.md)"),
+        ("[a b](src/a%20b.py#L3)", "a b (src/a b.py#L3)"),
+        ("[the heading](#heading-one)", "the heading"),
+        ("[`run`](a.py:12)", "run (a.py:12)"),
+        ("[x](/etc/hosts 'the title')", 'x (/etc/hosts "the title")'),
+        ("[x](//host/path)", "x (//host/path)"),
+        ("[x](www.example.com)", "x (www.example.com)"),
+        ("[x](https:relative)", "x (https:relative)"),
+        ("[x](https:///path)", "x (https:///path)"),
+        (r"[x](http:\\\\host)", r"x (http:\\host)"),
+        (r"[x](\\\\host\share)", r"x (\\host\share)"),
+        ("[x](file:///a)", "x (file:///a)"),
+        ("[x](vscode://file/a)", "x (vscode://file/a)"),
+        ("[x](javascript:alert)", "x (javascript:alert)"),
+        ("<vscode://file/a>", "vscode://file/a"),
+        ("[x]()", "x"),
+        ("![a cat](img/cat.png)", "a cat (img/cat.png)"),
+        ("![](img/cat.png)", "image (img/cat.png)"),
+        ("[![state](state.svg)](docs/a.md)", "state (docs/a.md)"),
+    ],
+)
+def test_what_leads_nowhere_here_is_no_link_but_shows_its_path(written: str, shown: str) -> None:
+    reader = read_safely(render(f"See {written}, please."))
+    assert "a" not in [tag for tag, _ in reader.tags]
+    assert reader.text.strip() == f"See {shown}, please."
+
+
+@pytest.mark.parametrize(
+    ("written", "address"),
+    [
+        ("[x](https://a.b)", "https://a.b"),
+        ("[x](HTTP://a.b/c?d#e)", "HTTP://a.b/c?d#e"),
+        ("[x](mailto:me@a.b)", "mailto:me@a.b"),
+        ("<me@a.b>", "mailto:me@a.b"),
+        ("![a cat](https://a.b/c.png)", "https://a.b/c.png"),
+        ("[![state](https://i.j/s.svg)](https://a.b/)", "https://a.b/"),
+    ],
+)
+def test_a_whole_address_stays_a_link(written: str, address: str) -> None:
+    reader = read_safely(render(written))
+    assert [attributes["href"] for tag, attributes in reader.tags if tag == "a"] == [address]
 
 
 # --- what it looks like ---------------------------------------------------------------------

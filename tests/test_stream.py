@@ -155,7 +155,7 @@ def test_each_type_of_line_has_its_message(message: m.Message, expected: m.Messa
         ),
         (
             {"type": "tool_result", "tool_use_id": "t", "content": "a", "is_error": True},
-            m.ToolResult("t", "a", True),
+            m.ToolResult("t", True, (m.TextContent("a"),)),
         ),
         (
             {
@@ -167,7 +167,11 @@ def test_each_type_of_line_has_its_message(message: m.Message, expected: m.Messa
                     {"type": "text", "text": "b"},
                 ],
             },
-            m.ToolResult("t", "a\nb", False, (m.ImageContent("image/png", "QQ=="),)),
+            m.ToolResult(
+                "t",
+                False,
+                (m.TextContent("a"), m.ImageContent("image/png", "QQ=="), m.TextContent("b")),
+            ),
         ),
         (
             {"type": "redacted_thinking", "data": "x"},

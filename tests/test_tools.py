@@ -133,7 +133,7 @@ def test_the_whole_output_of_a_command_can_be_had_where_the_model_got_a_part() -
 def test_what_a_card_cuts_of_the_call_can_be_had_whole_as_well() -> None:
     block = ToolBlock(id="t", order="1", born=1, revision=1, name="Write")
     block.input, block.output = {"content": "a\n" * 300}, "Written."
-    assert tools.whole(block) == "\n".join(["+a"] * 300) + "\n\nWritten."
+    assert tools.whole(block) == "\n".join(["+a"] * 300)
     block.name, block.input = "Bash", {"command": "x" * 20_000}
     assert tools.whole(block) == "x" * 20_000 + "\n\nWritten."
     block.input = {"command": "short"}
@@ -188,9 +188,12 @@ def test_a_file_that_could_not_be_read_says_why() -> None:
 
 
 def test_a_notebook_shows_its_cells() -> None:
-    cells = [{"cellType": "code", "source": "x = 1"}, {"source": "y"}]
+    printed = [{"output_type": "stream", "text": "1\n"}, {"output_type": "x"}, 7]
+    code = {"cellType": "code", "source": "x = 1", "execution_count": 3, "outputs": printed}
+    cells = [code, {"cellType": "markdown", "source": "# y"}, 5]
     shown = done("Read", {"type": "notebook", "file": {"cells": cells}}, "<cell>", file_path="/a")
-    assert text_of(shown.shown) == "x = 1\n\ny"
+    assert text_of(shown.shown) == "In [3]:\nx = 1\nOut [3]:\n1\n\n# y\n\n"
+    assert shown.outcome == "2 cells"
 
 
 @pytest.mark.parametrize(
@@ -382,19 +385,23 @@ def request(questions: object, name: str = "AskUserQuestion") -> PermissionReque
 ASKED = [
     {
         "question": "Which?",
+        "header": "Fruit",
         "multiSelect": True,
-        "options": [{"label": "A", "description": "first"}, {"label": "B"}],
+        "options": [{"label": "A", "description": "first"}, {"label": "B", "preview": "# b"}],
     }
 ]
 
 
 def test_a_question_has_its_options_and_its_answer() -> None:
-    options = (Option("A", "first"), Option("B", ""))
-    assert questions_of(request(ASKED), {}) == (Question("Which?", True, options, ""),)
+    options = (Option("A", "first", ""), Option("B", "", "# b"))
+    question = Question("Which?", "Fruit", True, options, "", "")
+    assert questions_of(request(ASKED), {}) == (question,)
     response = {"behavior": "allow", "updatedInput": {"answers": {"Which?": "B"}}}
     assert questions_of(request(ASKED), response)[0].answer == "B"
     response = {"updatedInput": {"answers": {"Which?": ["A", "B", 7]}}}
     assert questions_of(request(ASKED), response)[0].answer == "A, B"
+    response = {"updatedInput": {"annotations": {"Which?": {"notes": "ripe"}}}}
+    assert questions_of(request(ASKED), response)[0].note == "ripe"
 
 
 def test_a_permission_asks_no_question() -> None:

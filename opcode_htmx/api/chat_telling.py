@@ -43,6 +43,7 @@ from ..runs.prompt_content import words_of
 from ..runs.record import Outcome
 from ..runs.run import Run
 from ..runs.sent import Sent, SentPrompts
+from ..view import contents
 from ..view.terminal import plain
 from .frames import LAST_ERRORS
 from .lines import Item, Kind
@@ -211,7 +212,9 @@ class ChatTelling:
                     "tool_result",
                     **_parent(message.parent),
                     toolUseId=content.tool_use_id,
-                    content=content.text,
+                    content="\n".join(
+                        filter(None, (content.text, contents.all_in_text(content.parts)))
+                    ),
                     isError=content.is_error,
                 )
         if not message.parent:

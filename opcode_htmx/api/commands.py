@@ -201,6 +201,10 @@ class CommandSocket:
         changes = dict(answer.updated_input or {})
         if answer.answers:
             changes["answers"] = answer.answers
+        if answer.annotations:
+            changes["annotations"] = {
+                question: {"notes": each.notes} for question, each in answer.annotations.items()
+            }
         run.allow(ask.request_id, changes, [ask.suggestions[number] for number in numbers])
 
     # --- following --------------------------------------------------------------------------

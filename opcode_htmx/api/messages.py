@@ -100,6 +100,12 @@ class Cancel(OfSession):
     command_type: Literal["cancel"]
 
 
+class Annotation(Request):
+    """What a person adds to an answer."""
+
+    notes: Text
+
+
 class Permission(OfSession):
     """The answer to a `permission_request`."""
 
@@ -110,6 +116,8 @@ class Permission(OfSession):
     """With `deny`: what Claude is told."""
     answers: dict[str, str] | None = None
     """With `allow`, for AskUserQuestion: the chosen label or free words for each question."""
+    annotations: dict[str, Annotation] | None = None
+    """With `answers`: what the person adds to the answer of a question."""
     updated_input: dict[str, Any] | None = None
     """With `allow`: what is laid over the tool's input."""
     suggestions: list[Annotated[int, Field(ge=0)]] | None = None

@@ -1,6 +1,8 @@
-"""What a message of Claude's or of the person's holds: texts, thoughts, tools, images. Pure."""
+"""The content blocks of a message: texts, thoughts, tool calls and results, images. Pure."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from .messages import (
     Content,
@@ -12,37 +14,103 @@ from .messages import (
     ToolResult,
     ToolUse,
 )
-from .shapes import as_dict, as_list, as_str
+from .shapes import as_str
+
+_TEXT_FIELDS = frozenset({"type", "text", "cache_control"})
 
 
 def contents_of(content: object) -> tuple[Content, ...]:
-    if isinstance(content, str):
-        return (TextContent(content),)
-    return tuple(content_of(as_dict(block)) for block in as_list(content))
+    """The blocks of Claude's message, one for each: their places are part of their ids."""
+    match content:
+        case None:
+            return ()
+        case list():
+            return tuple(content_of(block) for block in content)
+        case _:
+            return (content_of(content),)
 
 
-def content_of(block: Json) -> Content:
-    match block.get("type"):
-        case "text":
+def prompt_contents_of(content: object) -> tuple[Content, ...]:
+    """The blocks of a prompt, or of the entry that holds tool results; nothing is left out."""
+    found: list[Content] = []
+    for block in content if isinstance(content, list) else (content,):
+        if isinstance(block, dict) and block.get("type") == "tool_result":
+            found.append(content_of(block))
+        else:
+            found += parts_of([block] if block is not None else [])
+    return tuple(found)
+
+
+def content_of(block: object) -> Content:
+    """One block. What is not shaped as its type says comes whole, as `OtherContent`."""
+    if isinstance(block, str):
+        return TextContent(block)
+    return _typed(block) if isinstance(block, dict) else OtherContent("", block)
+
+
+def _typed(block: Json) -> Content:
+    match block:
+        case {"type": "text"} if isinstance(block.get("text"), str | None):
             return TextContent(as_str(block.get("text")))
-        case "thinking":
+        case {"type": "thinking"} if isinstance(block.get("thinking"), str | None):
             return ThinkingContent(as_str(block.get("thinking")))
-        case "tool_use":
+        case {"type": "tool_use"}:
             return ToolUse(
                 id=as_str(block.get("id")),
                 name=as_str(block.get("name")),
-                input=as_dict(block.get("input")),
+                input=_input(block.get("input")),
             )
-        case "tool_result":
-            inner = contents_of(block.get("content"))
+        case {"type": "tool_result"}:
             return ToolResult(
                 tool_use_id=as_str(block.get("tool_use_id")),
-                text="\n".join(part.text for part in inner if isinstance(part, TextContent)),
                 is_error=bool(block.get("is_error")),
-                images=tuple(part for part in inner if isinstance(part, ImageContent)),
+                parts=parts_of(block.get("content")),
             )
-        case "image":
-            source = as_dict(block.get("source"))
-            return ImageContent(as_str(source.get("media_type")), as_str(source.get("data")))
-        case other:
-            return OtherContent(as_str(other), block)
+        case {"type": "image"} if image := _image(block):
+            return image
+        case _:
+            return OtherContent(as_str(block.get("type")), block)
+
+
+def parts_of(content: object) -> tuple[TextContent | ImageContent | OtherContent, ...]:
+    """What a tool gave back: texts, images, and everything else as it came."""
+    match content:
+        case None:
+            return ()
+        case list():
+            return tuple(part for block in content for part in _parts(block))
+        case _:
+            return tuple(_parts(content))
+
+
+def _parts(block: object) -> Iterator[TextContent | ImageContent | OtherContent]:
+    match content_of(block):
+        case TextContent() as text:
+            yield text
+            if isinstance(block, dict) and block.keys() - _TEXT_FIELDS:
+                rest = {key: block[key] for key in block if key not in _TEXT_FIELDS}
+                yield OtherContent("text", rest)
+        case ImageContent() | OtherContent() as part:
+            yield part
+        case _:  # a thought, a call, a result in a result: none of them has a place there
+            type_ = as_str(block.get("type")) if isinstance(block, dict) else ""
+            yield OtherContent(type_, block)
+
+
+def _input(value: object) -> Json:
+    if isinstance(value, dict):
+        return value
+    return {} if value is None else {"input": value}
+
+
+def _image(block: Json) -> ImageContent | None:
+    """An image with its data: as the Messages API writes it, or as MCP does."""
+    match block:
+        case {"source": {"media_type": str(media_type), "data": str(data)} as source} if (
+            source.get("type", "base64") == "base64"
+        ):
+            return ImageContent(media_type, data)
+        case {"data": str(data), "mimeType": str(media_type)}:
+            return ImageContent(media_type, data)
+        case _:
+            return None

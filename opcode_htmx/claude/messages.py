@@ -30,25 +30,36 @@ class ToolUse:
 
 
 @dataclass(frozen=True, slots=True)
-class ToolResult:
-    """What a tool gave back; `content` is joined text, `images` are data of their own."""
-
-    tool_use_id: str
-    text: str
-    is_error: bool
-    images: tuple[ImageContent, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class ImageContent:
+    """An image; `data` is base64, unless the sender made a mistake."""
+
     media_type: str
     data: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class OtherContent:
+    """A block of another type, or one whose fields are not what its type promises.
+
+    `raw` is the block as it came: an object, or any other JSON value.
+    """
+
     type: str
-    raw: Json
+    raw: Any = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a tool gave back, part by part in its order."""
+
+    tool_use_id: str
+    is_error: bool
+    parts: tuple[TextContent | ImageContent | OtherContent, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The texts in it, a line feed between them."""
+        return "\n".join(part.text for part in self.parts if isinstance(part, TextContent))
 
 
 Content: TypeAlias = (

@@ -10,7 +10,7 @@ import json
 
 from . import authorship, json_lines
 from .capabilities import once
-from .contents import content_of, contents_of
+from .contents import content_of, contents_of, prompt_contents_of
 from .messages import (
     SYNTHETIC,
     Assistant,
@@ -180,7 +180,7 @@ def _stream_event(raw: Json) -> Message:
         case "message_start":
             return MessageStart(as_str(as_dict(event.get("message")).get("id")), parent)
         case "content_block_start" if isinstance(index, int):
-            content = content_of(as_dict(event.get("content_block")))
+            content = content_of(event.get("content_block"))
             return BlockStart(message_id, index, content, parent)
         case "content_block_delta" if isinstance(index, int):
             delta = as_dict(event.get("delta"))
@@ -221,16 +221,27 @@ def _user(raw: Json) -> User:
     return User(
         uuid=as_str(raw.get("uuid")),
         parent=optional(raw.get("parent_tool_use_id")),
-        content=contents_of(raw["message"].get("content")),
+        content=prompt_contents_of(raw["message"].get("content")),
         is_replay=bool(raw.get("isReplay")),
         is_meta=authorship.is_meta(raw),
-        # stdout and history spell it differently
-        tool_result=raw.get("tool_use_result", raw.get("toolUseResult")),
+        tool_result=_tool_result(raw),
         refusal=_refusal(raw),
         author=authorship.author_of(raw),
         origin=authorship.origin_of(raw),
         parent_uuid=as_str(raw.get("parentUuid")),
     )
+
+
+def _tool_result(raw: Json) -> object:
+    """The tool's own account, as stdout writes it.
+
+    History has the results of MCP tools in one field and what comes with them in another.
+    """
+    if "tool_use_result" in raw:
+        return raw["tool_use_result"]
+    found = raw.get("toolUseResult")
+    beside = as_dict(raw.get("mcpMeta"))
+    return {"content": found, **beside} if beside else found
 
 
 def _refusal(raw: Json) -> Refusal | None:
@@ -246,7 +257,7 @@ def _queued_prompt(raw: Json, attachment: Json) -> User:
     return User(
         uuid=as_str(attachment.get("source_uuid")) or as_str(raw.get("uuid")),
         parent=None,
-        content=contents_of(attachment.get("prompt")),
+        content=prompt_contents_of(attachment.get("prompt")),
         is_replay=False,
         is_meta=attachment.get("commandMode") != "prompt",
         tool_result=None,

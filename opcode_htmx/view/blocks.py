@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from markupsafe import Markup
 
-from ..claude.messages import ImageContent, Json, PermissionRequest
+from ..claude.messages import Content, ImageContent, Json, PermissionRequest
 from .growing import GrowingMarkdown
 
 
@@ -75,6 +75,13 @@ class PromptBlock(Block):
     """Whether Claude Code took it as a command and did nothing with it: Claude has not read it."""
     sent_as_text: bool = False
     """Whether a refused one was sent again as text: its words stand there, and no longer here."""
+    others: Sequence[Content] = ()
+    """What came with it that is neither text nor image."""
+
+    @property
+    def attached(self) -> list[Content]:
+        """All that is no text."""
+        return [*self.images, *self.others]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -112,13 +119,20 @@ class ToolBlock(Block):
     input: Json = field(default_factory=dict)
     state: ToolState = ToolState.PREPARING
     output: str = ""
-    images: Sequence[ImageContent] = ()
+    """The texts of its result, joined."""
+    parts: Sequence[Content] = ()
+    """Its result, part by part."""
     details: Any = None
     """The tool's own structured account of its result."""
     asked: bool = False
     """Whether a card of its own asked the person about it."""
     at_work: bool = False
     """Whether a subagent in the background still works on it, although it has its result."""
+
+    @property
+    def images(self) -> list[ImageContent]:
+        """The images of its result."""
+        return [part for part in self.parts if isinstance(part, ImageContent)]
 
     @property
     def told_by_its_ask(self) -> bool:
@@ -207,3 +221,9 @@ class RawBlock(Block):
     kind: ClassVar[str] = "raw"
     type: str
     text: str
+    parts: Sequence[Content] = ()
+    """A part of a message for which there is no block of its own; `text` says the same."""
+
+    @property
+    def images(self) -> list[ImageContent]:
+        return [part for part in self.parts if isinstance(part, ImageContent)]

@@ -47,7 +47,7 @@ class Calls:
         if tool is None:
             tool = self._shelf.new(ToolBlock, result.tool_use_id, message.parent, name="Tool")
         tool.output = result.text
-        tool.images = result.images
+        tool.parts = result.parts
         tool.details = message.tool_result
         if not result.is_error:
             tool.state = ToolState.DONE

@@ -12,15 +12,18 @@ from contextvars import ContextVar
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from jinja2 import Environment
 from markupsafe import Markup
 
+from ..claude.messages import ImageContent
 from ..hub import Pace
-from . import clock, diff, images, permissions, terminal, tools
+from . import clock, contents, diff, images, permissions, terminal, tools
 from .blocks import Block, BranchBlock, TextBlock
 from .conversation import Change
-from .markdown import render
+from .downloads import File
+from .markdown import preview, render
 from .questions import questions_of
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
@@ -49,6 +52,20 @@ and each knows all others, so that those of a session that nobody needs any more
 the garbage collector only."""
 
 
+def _image_address(block: Block, number: int, image: ImageContent, media_type: str) -> str:
+    """The URL of an image; where there is no server, one that holds it."""
+    if page := _here.get().address:
+        return f"{page}/blocks/{quote(block.id, safe='')}/images/{number}"
+    return f"data:{media_type};base64,{image.data}"
+
+
+def _file_address(block: Block, number: int, file: File) -> str:
+    """The URL of data that can be downloaded; where there is no server, one that holds it."""
+    if page := _here.get().address:
+        return f"{page}/blocks/{quote(block.id, safe='')}/files/{number}"
+    return f"data:application/octet-stream;base64,{file.data}"
+
+
 @lru_cache(maxsize=4)
 def _macros_of(environment: Environment) -> Any:
     return environment.get_template("blocks.html").make_module(
@@ -56,6 +73,7 @@ def _macros_of(environment: Environment) -> Any:
             "here": _here.get,
             "dom_id": dom_id,
             "markdown": render,
+            "preview": preview,
             "cut": lambda text: _here.get().cut(text),
             "present": lambda name, given, told: tools.present(
                 name, given, told, _here.get().project
@@ -64,6 +82,10 @@ def _macros_of(environment: Environment) -> Any:
             "terminal": terminal.spans,
             "number_width": diff.number_width,
             "picture": images.picture,
+            "image_address": _image_address,
+            "file_address": _file_address,
+            "parts_of": contents.others,
+            "all_parts_of": contents.parts,
             "moment": clock.moment,
             "machine_time": clock.machine,
             "questions_of": questions_of,

@@ -18,7 +18,7 @@ from markdown_it.utils import OptionsDict
 from markupsafe import Markup
 
 from ..hub import work_aside
-from . import highlight
+from . import addresses, highlight
 
 TAGS = frozenset(
     {"p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "strong", "em", "s", "code", "pre"}
@@ -49,10 +49,17 @@ LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)")
 _ALIGN = re.compile(r' style="text-align:(left|right|center)"')
 
 
+class _Parser(MarkdownIt):
+    """One that takes any address for a link: `addresses` decides what becomes of it."""
+
+    def validateLink(self, url: str) -> bool:  # noqa: N802 - the library's name
+        return True
+
+
 def commonmark() -> MarkdownIt:
-    """A parser of the Markdown that is shown here: with tables, and without HTML and images."""
-    parser = MarkdownIt("commonmark", {"html": False, "linkify": False, "breaks": False})
-    return parser.enable(["table", "strikethrough"]).disable(["image", "reference"])
+    """A parser of the Markdown that is shown here: with tables and without HTML."""
+    parser = _Parser("commonmark", {"html": False, "linkify": False, "breaks": False})
+    return parser.enable(["table", "strikethrough"]).disable(["reference"])
 
 
 _parser = commonmark()
@@ -108,8 +115,14 @@ def _is_whole(token: Token, env: MutableMapping[str, Any]) -> bool:
 
 
 _parser.core.ruler.push("tasks", _tasks)
+_parser.core.ruler.push("addresses", addresses.rewrite)
 _parser.add_render_rule("task_mark", _task_mark)
 _parser.add_render_rule("fence", _code)
+
+
+_MARKED = re.compile(r"^ {0,3}(?:```|~~~|\|? ?:?-{3,}:? ?\|[-:| ]*$)", re.MULTILINE)
+_DRAWN = re.compile(r"[\u2500-\u259f]|\+[-=]{2}|\S {3,}\S|^\|.*\|$|^ +[^-*+\d\s]", re.MULTILINE)
+"""Lines and blocks, corners, columns, a row between bars, an indented line that is no list."""
 
 
 _cleaners: list[Cleaner] = []
@@ -164,6 +177,21 @@ def _render(text: str) -> Markup:
     html = html.replace("</table>", "</table></div>")
     html = html.replace("<a href=", '<a rel="noopener noreferrer" target="_blank" href=')
     return _clean(html)
+
+
+def preview(text: str) -> Markup:
+    """Markdown, unless it is a drawing in characters, whose lines and spaces are kept."""
+    return plain(text) if _is_drawing(text) else render(text)
+
+
+def _is_drawing(text: str) -> bool:
+    """Whether spaces or lines count in it: what Markdown would join or take for a list or a table.
+
+    A fence says itself what is code, and a row of dashes between bars what is a table.
+    """
+    if _MARKED.search(text):
+        return False
+    return _DRAWN.search(text) is not None
 
 
 def plain(text: str) -> Markup:

@@ -12,39 +12,56 @@ from ..claude.messages import Json, PermissionRequest
 class Option:
     label: str
     description: str
+    preview: str
+    """Markdown, or a drawing in characters; empty if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
     text: str
+    header: str
+    """What it is about, in a word or two."""
     many: bool
     """Whether several options may be chosen."""
     options: tuple[Option, ...]
     answer: str
     """Empty while there is none."""
+    note: str
+    """What the person added to the answer."""
+
+    @property
+    def has_previews(self) -> bool:
+        return any(option.preview for option in self.options)
 
 
 def questions_of(request: PermissionRequest, response: Json) -> tuple[Question, ...]:
     """The questions of a request; none if it asks for a permission. `response` answers it."""
     if request.tool_name != "AskUserQuestion":
         return ()
-    answers = _dict(_dict(response.get("updatedInput")).get("answers"))
-    return tuple(_question(each, answers) for each in _dicts(request.input.get("questions")))
+    given = _dict(response.get("updatedInput"))
+    answers, notes = _dict(given.get("answers")), _dict(given.get("annotations"))
+    return tuple(_question(each, answers, notes) for each in _dicts(request.input.get("questions")))
 
 
-def _question(raw: Json, answers: Json) -> Question:
+def _question(raw: Json, answers: Json, annotations: Json) -> Question:
     text = _str(raw.get("question"))
     answer = answers.get(text)
     return Question(
         text=text,
+        header=_str(raw.get("header")),
         many=raw.get("multiSelect") is True,
         options=tuple(
-            Option(_str(option.get("label")), _str(option.get("description")))
+            Option(
+                _str(option.get("label")),
+                _str(option.get("description")),
+                _str(option.get("preview")),
+            )
             for option in _dicts(raw.get("options"))
         ),
         answer=", ".join(filter(None, map(_str, answer)))
         if isinstance(answer, list)
         else _str(answer),
+        note=_str(_dict(annotations.get(text)).get("notes")),
     )
 
 

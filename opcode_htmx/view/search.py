@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from . import contents, tools
 from .blocks import (
     AskBlock,
     Block,
@@ -72,13 +73,14 @@ def _parts(block: Block) -> Iterator[tuple[str, str]]:
     match block:
         case PromptBlock():
             yield "You", block.text
+            yield "You, attached", contents.all_in_text(block.attached)
         case ThinkingBlock():
             yield "Claude's thoughts", "".join(block.source)
         case TextBlock():
             yield "Claude", "".join(block.source)
         case ToolBlock():
             yield block.name, "\n".join(_strings(block.input))
-            yield f"{block.name}, its output", block.output
+            yield f"{block.name}, its output", tools.result_text(block)
         case AskBlock():
             yield f"{block.request.tool_name}, asked", "\n".join(_strings(block.request.input))
         case ShellBlock():

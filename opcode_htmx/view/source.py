@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from . import contents, tools
 from .blocks import (
     AskBlock,
     Block,
@@ -31,6 +32,9 @@ def source(block: Block) -> str:
             return "\n\n".join(_shell(block))
         case NoticeBlock(detail=detail) if detail:
             return f"{block.text}\n\n{fenced(detail)}"
+        case PromptBlock() if block.attached:
+            attached = fenced(contents.all_in_text(block.attached))
+            return "\n\n".join(filter(None, (block.text, attached)))
         case PromptBlock() | NoticeBlock() | ErrorBlock():
             return block.text
         case TextBlock():
@@ -91,8 +95,8 @@ def _tool(block: ToolBlock) -> Iterator[str]:
         yield fenced(command, "sh")
     elif block.input:
         yield fenced(as_json(block.input), "json")
-    if block.output:
-        yield fenced(block.output)
+    if came := tools.result_text(block):
+        yield fenced(came)
 
 
 def _shell(block: ShellBlock) -> Iterator[str]:

@@ -5,16 +5,29 @@ Which card a tool gets stands here; the cards themselves are made in `cards`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 
 from ..claude.messages import Json
+from . import contents
 from .blocks import AskBlock, ShellBlock, TextBlock, ToolBlock, ToolState
 from .cards import commands, files, others
 from .cards.parts import SHOWN_CHARACTERS, Call, Cut, ToolView, cut
+from .contents import Part
+from .links import link
 from .wording import as_json
 
-__all__ = ["SHOWN_CHARACTERS", "Cut", "ToolView", "cut", "present", "present_block", "whole"]
+__all__ = [
+    "SHOWN_CHARACTERS",
+    "Cut",
+    "ToolView",
+    "cut",
+    "present",
+    "present_block",
+    "result_text",
+    "whole",
+]
 
 _CARDS: dict[str, Callable[[Call], ToolView]] = {
     "Bash": commands.bash,
@@ -37,6 +50,30 @@ _CARDS: dict[str, Callable[[Call], ToolView]] = {
     "AskUserQuestion": others.questions,
     "ExitPlanMode": others.plan,
 }
+
+
+def _if_failed(call: Call) -> str:
+    """Of a tool whose success is told in words for the model only."""
+    return call.printed if call.failed else ""
+
+
+_TEXTS: dict[str, Callable[[Call], str]] = {
+    "Bash": commands.result_text,
+    "Read": files.read_text,
+    "Edit": _if_failed,
+    "MultiEdit": _if_failed,
+    "Write": _if_failed,
+    "NotebookEdit": _if_failed,
+    "Task": others.agent_report,
+    "Agent": others.agent_report,
+    "WebSearch": others.web_search_text,
+    "TodoWrite": _if_failed,
+    "TaskCreate": _if_failed,
+    "TaskUpdate": _if_failed,
+    "AskUserQuestion": others.answers_text,
+    "ExitPlanMode": _if_failed,
+}
+"""What came of a call as plain text, where that is not simply what the tool printed."""
 _FAILED = frozenset({ToolState.ERROR, ToolState.DENIED, ToolState.INTERRUPTED})
 
 
@@ -71,14 +108,47 @@ def whole(block: ToolBlock | AskBlock | ShellBlock) -> str:
     asked = "\n".join(line.text for line in view.changes)
     if not asked and (isinstance(block, AskBlock) or view.command and view.command.left_out):
         asked = call.text("command") or call.text("prompt") or as_json(call.input)
-    came = commands.output(call) if call.name == "Bash" else call.output
-    return "\n\n".join(filter(None, (asked, came)))
+    return "\n\n".join(filter(None, (asked, _result_text(call))))
+
+
+def result_text(block: ToolBlock) -> str:
+    """All that came of a call, as the card shows it, as plain text and uncut."""
+    return _result_text(_call(block))
+
+
+def _result_text(call: Call) -> str:
+    text = _TEXTS[call.name](call) if call.name in _TEXTS else call.printed
+    beside = contents.all_in_text(call.parts)
+    return "\n".join(filter(None, (text, beside, *map(contents.in_text, _beside(call)))))
+
+
+def _beside(call: Call) -> tuple[Part, ...]:
+    """What an MCP server gave back beside the parts of its result."""
+    found = []
+    value = call.result.get("structuredContent")
+    if value is not None and not _holds(call.output, value):
+        found.append(contents.structured(value))
+    named = call.result.get("resourceLinks")
+    for each in named if isinstance(named, list) else ():
+        # the text has the address, but cannot be followed
+        if isinstance(each, dict) and (link(each.get("uri")) or str(each) not in call.output):
+            found.append(contents.linked(each))
+    return tuple(found)
+
+
+def _holds(text: str, value: object) -> bool:
+    try:
+        return bool(json.loads(text) == value)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _call(block: ToolBlock, project: str = "") -> Call:
     failed = block.state in _FAILED
-    return Call(block.name, block.input, block.details, block.output, failed, project)
+    return Call(block.name, block.input, block.details, block.output, failed, project, block.parts)
 
 
 def _view(call: Call) -> ToolView:
-    return _CARDS.get(call.name, others.any_tool)(call)
+    view = _CARDS.get(call.name, others.any_tool)(call)
+    parts = (view.parts or contents.others(call.parts)) + _beside(call)
+    return replace(view, parts=parts, quiet=view.quiet and not parts) if parts else view

@@ -17,6 +17,7 @@ from ..claude.messages import (
     Content,
     ControlCancel,
     ControlResponse,
+    ImageContent,
     Init,
     LongLine,
     Malformed,
@@ -45,6 +46,7 @@ from .blocks import (
     ToolBlock,
 )
 from .calls import Calls
+from .contents import all_in_text
 from .notes import Notes
 from .notices import notice, of_long_line
 from .progress import Progress
@@ -223,11 +225,20 @@ class Transcript:
                 self._speech.complete(message, block_id, content)
             case ToolUse() as use:
                 self._calls.call(use, message.parent)
-            case OtherContent() if content.type != "redacted_thinking":
-                text = as_json(content.raw)
-                self._shelf.new(RawBlock, block_id, message.parent, type=content.type, text=text)
-            case _:
+            case OtherContent(type="redacted_thinking"):
                 pass
+            case OtherContent(type=type_):
+                self._other(message, block_id, type_, (content,))
+            case ImageContent():
+                self._other(message, block_id, "image", (content,))
+            case ToolResult():
+                self._other(message, block_id, "tool_result", content.parts)
+
+    def _other(
+        self, message: Assistant, block_id: str, type_: str, parts: tuple[Content, ...]
+    ) -> None:
+        text = all_in_text(parts)
+        self._shelf.new(RawBlock, block_id, message.parent, type=type_, text=text, parts=parts)
 
     # --- what the person and the tools say --------------------------------------------------
 

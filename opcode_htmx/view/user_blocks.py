@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..claude.messages import ImageContent, SystemEvent, User
+from ..claude.messages import ImageContent, SystemEvent, TextContent, ToolResult, User
 from ..claude.user_parts import (
     CommandOutput,
     EditorNote,
@@ -26,6 +26,8 @@ from .speech import Speech
 from .terminal import plain
 from .wording import told_in_a_line
 
+_NOT_OTHERS = (TextContent, ImageContent, ToolResult)
+
 
 class UserBlocks:
     """Makes the blocks of one transcript."""
@@ -46,15 +48,16 @@ class UserBlocks:
     def add_all(self, message: User, parts: Sequence[Part], turn_began: int) -> None:
         """Add the parts of a `user` line; the blocks of its turn begin at `turn_began`."""
         images = [content for content in message.content if isinstance(content, ImageContent)]
+        others = [content for content in message.content if not isinstance(content, _NOT_OTHERS)]
         has_words = any(isinstance(part, Prompt | SlashCommand) for part in parts)
-        if images and not message.is_meta and not has_words:
+        if (images or others) and not message.is_meta and not has_words:
             parts = (*parts, Prompt(""))
         for number, part in enumerate(parts):
             match part:
                 case Prompt(text=text):
-                    self._prompt(message.uuid, text, images)
+                    self._prompt(message.uuid, text, images).others = others
                 case SlashCommand():
-                    self._slash_command(message.uuid, part, turn_began, images)
+                    self._slash_command(message.uuid, part, turn_began, images).others = others
                 case _:
                     block_id = message.uuid if len(parts) == 1 else f"{message.uuid}-{number}"
                     self._add(part, block_id, message.uuid, message.parent_uuid)
@@ -67,11 +70,12 @@ class UserBlocks:
             else:
                 self._add(part, event.uuid)
 
-    def _prompt(self, uuid: str, text: str, images: Sequence[ImageContent]) -> None:
+    def _prompt(self, uuid: str, text: str, images: Sequence[ImageContent]) -> PromptBlock:
         prompt = self._shelf.new(PromptBlock, uuid, text=text, images=images)
         if self._notes.is_retry(self._shelf.blocks[-2:-1]):
             # The CLI repeats a first prompt only once the API has taken it
             self._shelf.bring_forward(prompt, len(self._shelf.blocks) - 2)
+        return prompt
 
     def _slash_command(
         self,
@@ -79,11 +83,12 @@ class UserBlocks:
         command: SlashCommand,
         turn_began: int,
         images: Sequence[ImageContent] = (),
-    ) -> None:
+    ) -> PromptBlock:
         prompt = self._shelf.new(PromptBlock, uuid, text=command.text, images=images)
         prompt.local = command.local
         # On stdout it comes behind what it printed; people read it in front
         self._shelf.bring_forward(prompt, turn_began)
+        return prompt
 
     def _add(self, part: Part, block_id: str, uuid: str = "", parent_uuid: str = "") -> None:
         """Add a block, or to a block.

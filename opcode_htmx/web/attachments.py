@@ -18,7 +18,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from .. import whole_files
 from ..claude.messages import ImageContent
 from ..disk import telling_when_full
-from ..drafts import TOKEN, DraftFile, Drafts
+from ..drafts import TOKEN, DraftFile, Drafts, TooMuch
 from .forms import BadForm
 
 MAX_REQUEST = 64_000_000
@@ -26,6 +26,9 @@ MAX_IMAGE = 10_000_000
 MAX_IMAGES = 17_000_000
 """Of one prompt together: they travel in a single line."""
 MAX_FILE = 25_000_000
+
+REFUSALS = (RequestEntityTooLarge, BadForm, TooMuch)
+"""What is raised about files that cannot be taken."""
 
 LARGE = frozenset({"prompts.start", "prompts.prompt", "composer.attach", "beginning.attach"})
 """The forms that may bring files."""
@@ -58,9 +61,11 @@ def image_type(content: bytes) -> str:
 def keep(drafts: Drafts, session_id: str, uploads: Iterable[FileStorage]) -> list[DraftFile]:
     """Put what came with a form to the draft of its session.
 
-    Raises RequestEntityTooLarge, BadForm, TooMuch.
+    A file that is refused keeps no other one out. Raises one of REFUSALS when all have been looked
+    at, with a sentence for each that was refused.
     """
     kept = []
+    too_large, empty = list[str](), list[str]()
     for upload in uploads:
         if not upload.filename:
             continue  # a field in which nothing was chosen
@@ -69,13 +74,29 @@ def keep(drafts: Drafts, session_id: str, uploads: Iterable[FileStorage]) -> lis
         limit = MAX_IMAGE if media_type else MAX_FILE
         if len(content) > limit:
             kind = "An image" if media_type else "A file"
-            raise RequestEntityTooLarge(
-                f"“{upload.filename}” is too large. {kind} may have {limit // 1_000_000} MB."
-            )
-        if not content:
-            raise BadForm(f"“{upload.filename}” is empty.")
-        kept.append(drafts.add_file(session_id, upload.filename, content, media_type))
+            most = limit // 1_000_000
+            too_large.append(f"“{upload.filename}” is too large. {kind} may have {most} MB.")
+        elif not content:
+            empty.append(f"“{upload.filename}” is empty.")
+        else:
+            kept.append(drafts.add_file(session_id, upload.filename, content, media_type))
+    sentence = " ".join((*too_large, *empty))
+    if too_large:
+        raise RequestEntityTooLarge(sentence)
+    if empty:
+        raise BadForm(sentence)
     return kept
+
+
+def refusal(error: Exception) -> tuple[str, int]:
+    """The sentence and the status code of one of REFUSALS."""
+    match error:
+        case RequestEntityTooLarge():
+            return error.description or "That is too large.", 413
+        case TooMuch():
+            return str(error), 413
+        case _:
+            return str(error), 422
 
 
 def preview(drafts: Drafts, name: str, token: str) -> Response:

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
-from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from ..claude import sessions, working_folder
@@ -133,7 +133,13 @@ def blueprint(
     @beginning.post("/new/attachments", defaults={"project_id": ""})
     def attach(project_id: str) -> BaseResponse | str:
         _check(project_id)
-        attachments.keep(drafts, draft_name(project_id), request.files.getlist("files"))
+        try:
+            attachments.keep(drafts, draft_name(project_id), request.files.getlist("files"))
+        except attachments.REFUSALS as error:
+            if not by_htmx():
+                raise
+            sentence, status = attachments.refusal(error)
+            return make_response(_changed(project_id, sentence), status)
         return _changed(project_id)
 
     @beginning.get("/projects/<project_id>/new/attachments/<token>")
@@ -174,11 +180,11 @@ def blueprint(
         if project_id:
             sessions.projects_of(place.config_dir, project_id)  # or it is 404
 
-    def _changed(project_id: str) -> BaseResponse | str:
+    def _changed(project_id: str, sentence: str = "") -> BaseResponse | str:
         address = address_of(project_id)
         if not by_htmx():
             return redirect(address, 303)
         kept = drafts.get(draft_name(project_id))
-        return render_template("composed.html", draft=kept, address=address)
+        return render_template("composed.html", draft=kept, address=address, sentence=sentence)
 
     return beginning

@@ -5,7 +5,7 @@ Words that were typed are never lost: they are in the draft until a prompt with 
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, abort, redirect, render_template, request
+from flask import Blueprint, Response, abort, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from ..claude import history, outgoing
@@ -40,7 +40,13 @@ def blueprint(supervisor: Supervisor, lookup: SessionLookup, drafts: Drafts) -> 
     @composer.post(f"{_SESSION}/attachments")
     def attach(project_id: str, session_id: str) -> BaseResponse | str:
         lookup.at(project_id, session_id)  # or it is 404
-        attachments.keep(drafts, session_id, request.files.getlist("files"))
+        try:
+            attachments.keep(drafts, session_id, request.files.getlist("files"))
+        except attachments.REFUSALS as error:
+            if not by_htmx():
+                raise
+            sentence, status = attachments.refusal(error)
+            return make_response(_changed(project_id, session_id, sentence), status)
         return _changed(project_id, session_id)
 
     @composer.get(f"{_SESSION}/attachments/<token>")
@@ -109,7 +115,8 @@ def blueprint(supervisor: Supervisor, lookup: SessionLookup, drafts: Drafts) -> 
         folder = place.working_folder
         supervisor.prompt(place.session_id, folder, prompt_id, words, images_in(prompt))
 
-    def _changed(project_id: str, session_id: str) -> BaseResponse | str:
+    def _changed(project_id: str, session_id: str, sentence: str = "") -> BaseResponse | str:
+        """What the composer holds now; `sentence` says what was refused."""
         supervisor.changes(session_id).notify()
         address = session_url(project_id, session_id)
         if not by_htmx():
@@ -118,6 +125,7 @@ def blueprint(supervisor: Supervisor, lookup: SessionLookup, drafts: Drafts) -> 
             "composed.html",
             draft=drafts.get(session_id),
             address=address.partition("#")[0],
+            sentence=sentence,
         )
 
     return composer

@@ -64,11 +64,11 @@ def blueprint(supervisor: Supervisor, lookup: SessionLookup) -> Blueprint:
 
 
 def answers_to(ask: PermissionRequest, form: MultiDict[str, str]) -> dict[str, Any]:
-    """What is laid over the input of `ask`: for questions, the label or words for each.
+    """What is laid over the input of `ask`: for questions, the label or words for each, and notes.
 
-    Raises BadForm when a question is left open.
+    Raises BadForm when a question is left open or a note is too long.
     """
-    answers = {}
+    answers, annotations = {}, {}
     for number, question in enumerate(questions_of(ask, {})):
         name = f"q-{ask.request_id}-{number}"
         words = form.get(f"{name}-text", "").strip()
@@ -76,7 +76,12 @@ def answers_to(ask: PermissionRequest, form: MultiDict[str, str]) -> dict[str, A
         if not chosen:
             raise BadForm(f"Choose an answer to “{shorten(question.text)}”.")
         answers[question.text] = ", ".join(chosen)
-    return {"answers": answers} if answers else {}
+        if note := form.get(f"{name}-note", "").replace("\r\n", "\n").strip():
+            if len(note) > MAX_REASON_CHARACTERS:
+                raise BadForm(f"The note is longer than {MAX_REASON_CHARACTERS:,} characters.")
+            annotations[question.text] = {"notes": note}
+    found = {"answers": answers, "annotations": annotations}
+    return {name: given for name, given in found.items() if given}
 
 
 def suggestion(ask: PermissionRequest, number: str) -> Json:

@@ -29,6 +29,7 @@ from ..view.blocks import (
     ShellBlock,
     ToolBlock,
 )
+from ..view.contents import all_in_text
 from ..view.fragments import dom_id
 from ..view.marks import Marks
 from ..view.screens import Screen, Screens
@@ -190,13 +191,17 @@ def blueprint(
         conversation = lookup.screen(project_id, session_id).conversation
         conversation.refresh()
         found = conversation.block(block_id)
-        if not isinstance(found, AskBlock | NoticeBlock | RawBlock | ShellBlock | ToolBlock):
+        if not isinstance(
+            found, AskBlock | NoticeBlock | PromptBlock | RawBlock | ShellBlock | ToolBlock
+        ):
             abort(404)
         match found:
             case RawBlock():
                 text = found.text
             case NoticeBlock():
                 text = found.detail
+            case PromptBlock():
+                text = "\n\n".join(filter(None, (found.text, all_in_text(found.attached))))
             case _:
                 text = whole(found)
         return Response(text, mimetype="text/plain")

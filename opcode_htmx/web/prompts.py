@@ -17,7 +17,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from ..claude import history, working_folder
 from ..claude.folder_names import claude_folder
 from ..disk import DiskFull
-from ..drafts import DraftFile, Drafts, TooMuch
+from ..drafts import DraftFile, Drafts
 from ..runs.choosing import BypassNotAllowed
 from ..runs.limits import QueueFull
 from ..runs.run import RunNotLive
@@ -52,25 +52,32 @@ def blueprint(
             _send(session_id, folder, words, draft, kept)
         except (
             working_folder.InvalidFolder,
-            BadForm,
             BypassNotAllowed,
             CannotStart,
             DiskFull,
-            TooMuch,
+            *attachments.REFUSALS,
         ) as error:
             # with what was typed, which would be gone otherwise
-            status = {CannotStart: 503, DiskFull: 507, BypassNotAllowed: 403}.get(type(error), 422)
+            sentence, refused = attachments.refusal(error)
+            known = {CannotStart: 503, DiskFull: 507, BypassNotAllowed: 403}
+            status = known.get(type(error), refused)
             with contextlib.suppress(BadForm, DiskFull):
                 form_id = request.form.get("prompt_id", "")
                 drafts.save_text(draft, _words(), form=form_id, folder=folder_text)
-            return make_response(beginnings.page(project_id, request.form, str(error)), status)
+            return make_response(beginnings.page(project_id, request.form, sentence), status)
         return redirect(session_url(claude_folder(folder), session_id), 303)
 
     @prompts.post("/projects/<project_id>/sessions/<session_id>/prompt")
     def prompt(project_id: str, session_id: str) -> BaseResponse | str:
         place = lookup.at(project_id, session_id)
         words = _words()
-        kept = attachments.keep(drafts, session_id, request.files.getlist("files"))
+        try:
+            kept = attachments.keep(drafts, session_id, request.files.getlist("files"))
+        except attachments.REFUSALS:
+            with contextlib.suppress(DiskFull):  # the page may have been left with the words on it
+                drafts.save_text(session_id, words, form=request.form.get("prompt_id", ""))
+            supervisor.changes(session_id).notify()
+            raise
         if place.folder is None:
             drafts.save_text(session_id, words, form=request.form.get("prompt_id", ""))
         _send(session_id, place.working_folder, words, session_id, kept)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from .. import terminal
-from .parts import SHOWN_CHARACTERS, Call, Colours, ToolView, clean, cut, first_line, text_of
+from .parts import SHOWN_CHARACTERS, Call, Colours, ToolView, cut, first_line, text_of
 
 _EXIT = re.compile(r"(?:Error: )?Exit code (\d+)(?:\n|$)")
 _NOTHING = "(Bash completed with no output)"
@@ -33,8 +33,14 @@ def output(call: Call) -> str:
         return "\n".join(filter(None, streams))
     if result.get("backgroundTaskId"):
         return ""
-    text = clean(call.output)
+    text = call.printed
     return "" if text.strip() == _NOTHING else _EXIT.sub("", text, count=1) if call.failed else text
+
+
+def result_text(call: Call) -> str:
+    """What a command printed, behind its exit status if it failed."""
+    status = _EXIT.match(call.output) if call.failed else None
+    return "\n".join(filter(None, (status and status[0].strip(), output(call))))
 
 
 def coloured(text: str) -> Colours | None:
@@ -53,7 +59,7 @@ def _outcome(call: Call, status: str) -> str:
 def _note(call: Call, printed: str) -> str:
     if call.input.get("dangerouslyDisableSandbox") is True and not call.output:
         return "It is to run outside of the sandbox."
-    if printed.strip() or not call.output:
+    if printed.strip() or not call.output or call.rejected:
         return ""
     if call.result.get("backgroundTaskId"):
         return "It goes on in the background."

@@ -9,12 +9,12 @@ from dataclasses import replace
 from .. import diff, highlight
 from ..diff import DiffLine
 from ..wording import as_json
+from . import notebooks
 from .parts import (
     SHOWN_CHARACTERS,
     Call,
     Colours,
     ToolView,
-    clean,
     cut,
     number,
     plain,
@@ -33,9 +33,10 @@ def read(call: Call) -> ToolView:
     content, start = _content(call, file)
     lines = content.count("\n") + 1 if content else 0
     view = ToolView(title="Read", summary=call.path("file_path"))
+    if cells := notebooks.cells_of(file):
+        return replace(view, outcome=plural(len(cells), "cell"), shown=notebooks.shown(cells))
     if call.failed or not content:
-        cells = "\n\n".join(text_of(c.get("source")) for c in _dicts(file.get("cells")))
-        shown = plain(cells or ("" if call.result.get("type") == "image" else clean(call.output)))
+        shown = plain("" if call.result.get("type") == "image" else call.printed)
         return replace(view, place=_asked_range(call), shown=shown)
     total = number(file.get("totalLines"))
     whole = start == 1 and (total is None or lines >= total) and not call.input.get("limit")
@@ -48,11 +49,19 @@ def read(call: Call) -> ToolView:
     )
 
 
+def read_text(call: Call) -> str:
+    """All that was read: a notebook with its outputs, or the lines with their numbers."""
+    cells = notebooks.cells_of(call.result.get("file"))
+    if cells:
+        return notebooks.in_text(cells)
+    return "" if call.result.get("type") == "image" else call.printed
+
+
 def _content(call: Call, file: dict[str, object]) -> tuple[str, int]:
     """What was read, without the numbers that the CLI puts in front, and the first line's."""
     if text_of(file.get("content")):
         return text_of(file["content"]), number(file.get("startLine")) or 1
-    matches = [_NUMBERED.match(line) for line in clean(call.output).splitlines()]
+    matches = [_NUMBERED.match(line) for line in call.printed.splitlines()]
     found = [match for match in matches if match]
     if not found or len(found) < len(matches):
         return "", 1
@@ -77,7 +86,7 @@ def _numbered(content: str, start: int, name: str) -> Colours:
 def search(call: Call) -> ToolView:
     result = call.result
     names = [relative(text_of(name), call.project) for name in _list(result.get("filenames"))]
-    found = text_of(result.get("content")) or "\n".join(names) or clean(call.output)
+    found = text_of(result.get("content")) or "\n".join(names) or call.printed
     pattern = call.text("pattern")
     place = call.path("path", "glob") if call.name == "Grep" else call.path("path")
     shown_pattern = f'"{pattern}"' if call.name == "Grep" else pattern
@@ -116,12 +125,20 @@ def edit(call: Call) -> ToolView:
         title=call.name,
         summary=call.path("file_path", "notebook_path"),
         command=None if told else cut(as_json(call.input)),
-        note="Every occurrence is replaced." if call.input.get("replace_all") is True else "",
+        note=_note(call),
         added=added if changes else None,
         removed=removed,
         changes=changes,
-        shown=plain(clean(call.output)) if call.failed else None,
+        shown=plain(call.printed) if call.failed else None,
     )
+
+
+def _note(call: Call) -> str:
+    if call.input.get("replace_all") is True:
+        return "Every occurrence is replaced."
+    if call.input.get("edit_mode") == "delete":
+        return "The cell is deleted."
+    return ""
 
 
 def _changes(call: Call) -> list[DiffLine]:

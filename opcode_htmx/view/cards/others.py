@@ -7,17 +7,16 @@ import textwrap
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from .. import contents
+from ..links import Link, link, links
 from ..todos import counted
 from ..wording import as_json
 from .commands import coloured
 from .parts import (
     Call,
     ToolView,
-    clean,
     cut,
     first_line,
-    link,
-    links,
     number,
     plain,
     plural,
@@ -39,12 +38,19 @@ _SEARCH_NOTE = re.compile(r"\n+REMINDER: You MUST include the sources.*\Z", re.D
 
 
 def any_tool(call: Call) -> ToolView:
+    in_order = contents.parts(call.parts) if has_others(call) else ()
     return ToolView(
         title=title(call.name),
         summary=_summary(call),
         command=cut(as_json(call.input)) if call.input else None,
-        shown=coloured(pretty(clean(call.output))),
+        shown=None if in_order else coloured(pretty(call.printed)),
+        parts=in_order,
     )
+
+
+def has_others(call: Call) -> bool:
+    """Whether the result has lines of its own for what is neither text nor image."""
+    return bool(contents.others(call.parts))
 
 
 def title(name: str) -> str:
@@ -65,7 +71,7 @@ def _summary(call: Call) -> str:
 def agent(call: Call) -> ToolView:
     result = call.result
     background = result.get("status") == "async_launched"
-    report = "" if background else _report(call)
+    report = agent_report(call)
     tools = number(result.get("totalToolUseCount"))
     return ToolView(
         title="Task",
@@ -77,12 +83,14 @@ def agent(call: Call) -> ToolView:
     )
 
 
-def _report(call: Call) -> str:
-    """What the agent said at last, without the frame that tells the model what it is."""
+def agent_report(call: Call) -> str:
+    """What the agent said at last, without the frame that explains it to the model."""
+    if call.result.get("status") == "async_launched":
+        return ""
     parts = [each for each in _list(call.result, "content") if isinstance(each, dict)]
     if said := "\n".join(filter(None, (text_of(part.get("text")) for part in parts))):
         return _TOOLS_NOTE.sub("", said, count=1)
-    text = _TOOLS_NOTE.sub("", _AGENT_NOTE.sub("", clean(call.output)), count=1)
+    text = _TOOLS_NOTE.sub("", _AGENT_NOTE.sub("", call.printed), count=1)
     if frame := _HAND_BACK.match(text):
         return textwrap.dedent(text[frame.end() :])
     return text
@@ -97,8 +105,8 @@ def fetch(call: Call) -> ToolView:
         outcome=f"status {status}" if status is not None and status >= 300 else "",
         links=(address,) if address else (),
         command=cut(call.text("prompt") if address else as_json(call.input)),
-        said="" if call.failed else clean(call.output),
-        shown=plain(clean(call.output)) if call.failed else None,
+        said="" if call.failed else call.printed,
+        shown=plain(call.printed) if call.failed else None,
     )
 
 
@@ -107,8 +115,7 @@ def web_search(call: Call) -> ToolView:
     results = results if isinstance(results, list) else []
     pages = [page for each in results if isinstance(each, dict) for page in _list(each, "content")]
     found = links(pages)
-    words = "\n\n".join(each for each in results if isinstance(each, str))
-    said = words or ("" if found else _SEARCH_NOTE.sub("", clean(call.output)))
+    said = _search_words(call, results, found)
     return ToolView(
         title="WebSearch",
         summary=f'"{first_line(call.text("query"))}"',
@@ -117,6 +124,19 @@ def web_search(call: Call) -> ToolView:
         said="" if call.failed else said,
         shown=plain(said) if call.failed else None,
     )
+
+
+def web_search_text(call: Call) -> str:
+    """What was found, as text."""
+    view = web_search(call)
+    pages = "\n".join(f"{each.text}: {each.url}" for each in view.links)
+    said = call.printed if call.failed else view.said
+    return "\n\n".join(filter(None, (pages, said)))
+
+
+def _search_words(call: Call, results: list[object], found: tuple[Link, ...]) -> str:
+    words = "\n\n".join(each for each in results if isinstance(each, str))
+    return words or ("" if found else _SEARCH_NOTE.sub("", call.printed))
 
 
 def todo_write(call: Call) -> ToolView:
@@ -136,12 +156,11 @@ def task_tool(call: Call) -> ToolView:
 def _quiet_unless_failed(call: Call, name: str, summary: str) -> ToolView:
     if not call.failed:
         return ToolView(title=name, summary=summary, quiet=True)
-    return ToolView(title=name, summary=summary, shown=plain(clean(call.output)))
+    return ToolView(title=name, summary=summary, shown=plain(call.printed))
 
 
 def questions(call: Call) -> ToolView:
-    answers = call.result.get("answers")
-    answers = answers if isinstance(answers, dict) else {}
+    answers = _answers(call.result.get("answers"), call.result.get("annotations"))
     asked = [
         text_of(each.get("question"))
         for each in _list(call.input, "questions")
@@ -150,11 +169,29 @@ def questions(call: Call) -> ToolView:
     return ToolView(
         title="Question" if len(asked) == 1 else "Questions",
         summary=first_line(asked[0]) if asked else "",
-        outcome=text_of(answers.get(asked[0])) if len(asked) == 1 else "",
-        answers=tuple((each, text_of(answers.get(each)) or "No answer") for each in asked),
+        outcome=first_line(answers.get(asked[0], "")) if len(asked) == 1 else "",
+        answers=tuple((each, answers.get(each) or "No answer") for each in asked),
         command=None if asked or not call.input else cut(as_json(call.input)),
-        shown=plain(clean(call.output)) if call.failed else None,
+        shown=plain(call.printed) if call.failed else None,
     )
+
+
+def answers_text(call: Call) -> str:
+    """The questions with their answers, as text."""
+    if call.failed:
+        return call.printed
+    return "\n".join(f"{asked} {answer}" for asked, answer in questions(call).answers)
+
+
+def _answers(answers: object, annotations: object) -> dict[str, str]:
+    """What was answered to each question, with the person's note."""
+    noted = annotations if isinstance(annotations, dict) else {}
+    found = {}
+    for asked, answer in answers.items() if isinstance(answers, dict) else ():
+        beside = noted.get(asked)
+        note = text_of(beside.get("notes")) if isinstance(beside, dict) else ""
+        found[asked] = "\n".join(filter(None, (text_of(answer), note and f"Note: {note}")))
+    return found
 
 
 def plan(call: Call) -> ToolView:
@@ -165,7 +202,7 @@ def plan(call: Call) -> ToolView:
         summary=text.strip().partition("\n")[0].lstrip("# "),
         plan=text,
         command=cut(as_json(call.input)) if other and not text else None,
-        shown=plain(clean(call.output)) if call.failed else None,
+        shown=plain(call.printed) if call.failed else None,
     )
 
 

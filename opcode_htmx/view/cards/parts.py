@@ -5,21 +5,27 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
-from ...claude.messages import Json
+from ...claude.messages import Content, Json
+from ..contents import Part
 from ..diff import DiffLine
+from ..links import Link
 from ..spans import Span
 
 SHOWN_CHARACTERS = 10_000
 """Longer texts are cut in the card; the whole text has an address of its own."""
 
 _TOOL_ERROR = re.compile(r"\s*<tool_use_error>(.*)</tool_use_error>\s*", re.DOTALL)
-_REMINDER = re.compile(r"\s*<system-reminder>.*?</system-reminder>\s*", re.DOTALL)
-_PROTOCOLS = frozenset({"http", "https"})
+_REMINDER = "<system-reminder>", "</system-reminder>"
+_ERROR = "Error: "
+_REJECTED = "User rejected tool use"
+_SAID = "the user said:\n"
+"""In the text of a rejected call, what stands in front of the person's own words."""
+_BESIDE = frozenset({"structuredContent", "resourceLinks", "_meta"})
+"""What may come with the text of an MCP server's tool."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +47,6 @@ class Colours:
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
-    url: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class Call:
     """A tool's call and, once it is there, its result."""
 
@@ -56,6 +56,8 @@ class Call:
     output: str = ""
     failed: bool = False
     project: str = ""
+    parts: Sequence[Content] = ()
+    """All that came of it, texts included."""
 
     def text(self, key: str) -> str:
         """A text of the input; empty if it is none."""
@@ -69,6 +71,23 @@ class Call:
     def result(self) -> Mapping[str, Any]:
         """The tool's own account of its result."""
         return self.details if isinstance(self.details, dict) else {}
+
+    @property
+    def rejected(self) -> bool:
+        """Whether a person stopped it: then the text of the result is the CLI's, for the model."""
+        return bool(self.details == _REJECTED)
+
+    @property
+    def printed(self) -> str:
+        """The text that the tool gave back, without what the CLI adds for the model."""
+        error = _TOOL_ERROR.fullmatch(self.output)
+        text = error[1] if error else self.output
+        if text == f"({self.name} completed with no output)":
+            return ""
+        if self.rejected:
+            return text.partition(_SAID)[2]
+        own = _own_text(self.details)
+        return own if own and text.startswith(own) else _without_reminders(text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +117,8 @@ class ToolView:
     """The result as Markdown."""
     answers: tuple[tuple[str, str], ...] = ()
     """Questions, and what was answered."""
+    parts: tuple[Part, ...] = ()
+    """What else came: documents, links, values; with the texts where `shown` does not have them."""
     quiet: bool = False
     """Whether the line says all there is to say."""
 
@@ -131,27 +152,32 @@ def plural(amount: int, noun: str) -> str:
     return f"{amount:,} {noun}" if amount == 1 else f"{amount:,} {noun}{ending}"
 
 
-def clean(output: str) -> str:
-    """A tool's output without what the CLI wraps around it for the model."""
-    error = _TOOL_ERROR.fullmatch(output)
-    return _REMINDER.sub("", error[1] if error else output)
+def _own_text(details: object) -> str:
+    """The text of a result by the tool's own account; empty if that does not hold it."""
+    match details:
+        case str():
+            return details.removeprefix(_ERROR)
+        case list():
+            texts = [each.get("text") for each in details if isinstance(each, dict)]
+            return "\n".join(each for each in texts if isinstance(each, str))
+        case {"content": str() | list() as content, **beside} if beside.keys() & _BESIDE:
+            return _own_text(content)
+        case _:
+            return ""
 
 
-def link(url: object, text: object = "") -> Link | None:
-    """A link that is safe to follow; None for other protocols than the web's."""
-    address = text_of(url).strip()
-    try:
-        parts = urlsplit(address)
-    except ValueError:
-        return None
-    if parts.scheme.lower() not in _PROTOCOLS or not parts.netloc:
-        return None
-    return Link(address, text_of(text).strip() or address)
+def _without_reminders(text: str) -> str:
+    """A text without the notes that the CLI puts behind it, each a block that begins a line.
 
-
-def links(items: Iterable[object]) -> tuple[Link, ...]:
-    found = (link(each.get("url"), each.get("title")) for each in items if isinstance(each, dict))
-    return tuple(filter(None, found))
+    The same words in the middle, or in a line of a file, are not the CLI's.
+    """
+    opening, closing = _REMINDER
+    while (end := text.rstrip()).endswith(closing):
+        begin = end.rfind(opening)
+        if begin < 0 or (begin and end[begin - 1] != "\n"):
+            break
+        text = end[:begin].rstrip()
+    return text
 
 
 def plain(text: str, limit: int = SHOWN_CHARACTERS) -> Colours | None:

@@ -1,0 +1,101 @@
+"""Links and images in Markdown: which become links, and what is shown of the others.
+
+Only a whole address of the web, or a mail address, leads somewhere. A path or an anchor means a
+place in a project, where this server has no page: its text is shown, and the path behind it.
+Images are never loaded from elsewhere: they become links to their address, or text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from markdown_it import MarkdownIt
+from markdown_it.rules_core import StateCore
+from markdown_it.token import Token
+
+_WHOLE = re.compile(r"https?://[^/\\?#\s]|mailto:.", re.IGNORECASE)
+_LONGEST = 300
+"""Characters of an address that is shown as text."""
+
+
+def rewrite(state: StateCore) -> None:
+    """A rule of the parser: takes away what would lead nowhere."""
+    for token in state.tokens:
+        if any(child.type in ("link_open", "image") for child in token.children or ()):
+            token.children = list(_rewritten(token.children or (), state.md))
+
+
+def _rewritten(children: Sequence[Token], parser: MarkdownIt) -> Iterator[Token]:
+    opening: Token | None = None
+    label = ""
+    for child in children:
+        match child.type:
+            case "link_open":
+                opening, label = child, ""
+                if _leads_somewhere(child, "href"):
+                    yield child
+            case "link_close" if opening is not None:
+                if _leads_somewhere(opening, "href"):
+                    yield child
+                else:
+                    yield from _path(opening, "href", label, parser)
+                opening = None
+            case "image":
+                alt = _text_of(child.children or ()) or "image"
+                label += alt
+                yield from _image(child, alt, parser) if opening is None else (_text(alt),)
+            case _:
+                label += _text_of((child,))
+                yield child
+
+
+def _image(image: Token, alt: str, parser: MarkdownIt) -> Iterator[Token]:
+    if not _leads_somewhere(image, "src"):
+        yield _text(alt)
+        yield from _path(image, "src", alt, parser)
+        return
+    opening = Token("link_open", "a", 1, attrs={"href": _address(image, "src")})
+    if title := _address(image, "title"):
+        opening.attrSet("title", title)
+    yield opening
+    yield _text(alt)
+    yield Token("link_close", "a", -1)
+
+
+def _path(token: Token, attribute: str, label: str, parser: MarkdownIt) -> Iterator[Token]:
+    """Where a link would lead that is none, unless its words say so."""
+    path = parser.normalizeLinkText(_address(token, attribute))
+    title = _address(token, "title")
+    if (path == label or path.startswith("#") or not path) and not title:
+        return
+    shown = f'{path} "{title}"' if title else path
+    yield _text(" (")
+    yield Token("code_inline", "code", 0, markup="`", content=_shortened(shown))
+    yield _text(")")
+
+
+def _leads_somewhere(token: Token, attribute: str) -> bool:
+    return _WHOLE.match(_address(token, attribute)) is not None
+
+
+def _address(token: Token, attribute: str) -> str:
+    return str(token.attrGet(attribute) or "")
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def _text(content: str) -> Token:
+    return Token("text", "", 0, content=content)
+
+
+def _text_of(tokens: Sequence[Token]) -> str:
+    breaks = {"softbreak": "\n", "hardbreak": "\n"}
+    return "".join(
+        _text_of(token.children or ())
+        if token.type == "image"
+        else breaks.get(token.type, token.content)
+        for token in tokens
+    )
