@@ -345,6 +345,7 @@ def test_a_question_has_a_choice_for_each_option_and_one_in_own_words() -> None:
         ("radio", "q-r-0", "A"),
         ("radio", "q-r-0", "B"),
         (None, "q-r-0-text", None),
+        (None, "q-r-0-note", None),
     ]
     assert {i["form"] for i in inputs} == {"answer"}
     assert labels(page) == ["Answer", "Do not answer"]
