@@ -6,40 +6,20 @@ known for. Every field of a block is either in its line or in the JSON below it.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import mimetypes
-import posixpath
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import unquote
 
-from ..amounts import in_bytes
 from ..claude.contents import parts_of
 from ..claude.messages import Content, ImageContent, OtherContent, TextContent
 from . import images
+from .downloads import File, file_in, size_of
 from .links import Link, link
 from .wording import as_json
 
 _SOURCE_TYPES = frozenset({"base64", "text", "url", "file", "content"})
-_ENDINGS = {"audio/wav": ".wav", "audio/mpeg": ".mp3", "text/plain": ".txt"}
-_NOT_IN_NAMES = frozenset('<>:"|?*')
 _NOT_FOR_PEOPLE = frozenset({"cache_control", "citations"})
 """Fields that only steer how the model reads a block."""
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """Data that can be downloaded. `data` is valid base64, `size` in bytes."""
-
-    name: str
-    media_type: str
-    size: int
-    data: str = field(repr=False)
-
-    def content(self) -> bytes:
-        return base64.b64decode(self.data)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,12 +124,10 @@ class _Fields:
 
     def file(self, key: str, media_type: str, name: str, kind: str) -> File | None:
         """The data under `key`; if that is no base64, it stays among the fields."""
-        data = self._rest.get(key)
-        size = _bytes_in(data)
-        if not isinstance(data, str) or size is None:
-            return None
-        del self._rest[key]
-        return File(_file_name(name, media_type, kind), media_type, size, data)
+        found = file_in(self._rest.get(key), media_type, name, kind)
+        if found:
+            del self._rest[key]
+        return found
 
     def rest(self) -> dict[str, Any]:
         """What nobody has read and what says something."""
@@ -212,7 +190,7 @@ def _media(label: str, fields: _Fields, title: str, context: str = "") -> Part:
     address = source.text("url")
     return Part(
         label=label,
-        words=_words(title, media_type, source.text("file_id"), _unsafe(address), _size(file)),
+        words=_words(title, media_type, source.text("file_id"), _unsafe(address), size_of(file)),
         link=link(address),
         file=file,
         text="\n".join(filter(None, (context, text))),
@@ -226,7 +204,7 @@ def _resource(fields: _Fields) -> Iterator[Part]:
     file = inner.file("blob", media_type, name or uri, "resource")
     yield Part(
         label="Resource",
-        words=_words(title, name, _unsafe(uri), media_type, _size(file)),
+        words=_words(title, name, _unsafe(uri), media_type, size_of(file)),
         link=link(uri),
         file=file,
         text="\n".join(filter(None, (inner.text("description"), inner.text("text")))),
@@ -271,9 +249,6 @@ _KINDS: dict[str, Callable[[_Fields], Iterator[Part]]] = {
 }
 
 
-# --- their data --------------------------------------------------------------------------------
-
-
 def _words(*words: str) -> tuple[str, ...]:
     return tuple(filter(None, words))
 
@@ -281,27 +256,3 @@ def _words(*words: str) -> tuple[str, ...]:
 def _unsafe(address: str) -> str:
     """An address that is shown as text, since it must not be a link."""
     return "" if link(address) else address
-
-
-def _size(file: File | None) -> str:
-    if file is None:
-        return ""
-    return f"{file.size} bytes" if file.size < 1000 else in_bytes(file.size)
-
-
-def _bytes_in(data: object) -> int | None:
-    """How many bytes a text holds in base64; None if it is none."""
-    try:
-        return len(base64.b64decode(data, validate=True)) if isinstance(data, str) else None
-    except (ValueError, binascii.Error):
-        return None
-
-
-def _file_name(name: str, media_type: str, kind: str) -> str:
-    """A name for a download: the last part of a title, path or address, or else its kind."""
-    last = posixpath.basename(unquote(name).replace("\\", "/").rstrip("/"))
-    plain = "".join(each for each in last if each.isprintable() and each not in _NOT_IN_NAMES)
-    plain = plain.strip(" .")[-80:] or kind.lower()
-    plain_type = media_type.partition(";")[0].strip().lower()
-    ending = _ENDINGS.get(plain_type) or mimetypes.guess_extension(plain_type) or ""
-    return plain if "." in plain else f"{plain}{ending}"

@@ -22,6 +22,7 @@ from ..hub import Pace
 from . import clock, contents, diff, images, permissions, terminal, tools
 from .blocks import Block, BranchBlock, TextBlock
 from .conversation import Change
+from .downloads import File
 from .markdown import preview, render
 from .questions import questions_of
 
@@ -58,7 +59,7 @@ def _image_address(block: Block, number: int, image: ImageContent, media_type: s
     return f"data:{media_type};base64,{image.data}"
 
 
-def _file_address(block: Block, number: int, file: contents.File) -> str:
+def _file_address(block: Block, number: int, file: File) -> str:
     """The URL of data that can be downloaded; where there is no server, one that holds it."""
     if page := _here.get().address:
         return f"{page}/blocks/{quote(block.id, safe='')}/files/{number}"

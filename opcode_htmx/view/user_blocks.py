@@ -81,7 +81,6 @@ class UserBlocks:
         if self._notes.is_retry(self._shelf.blocks[-2:-1]):
             # The CLI repeats a first prompt only once the API has taken it
             self._shelf.bring_forward(prompt, len(self._shelf.blocks) - 2)
-        return prompt
 
     def _slash_command(
         self,
@@ -94,7 +93,6 @@ class UserBlocks:
         prompt.local = command.local
         # On stdout it comes behind what it printed; people read it in front
         self._shelf.bring_forward(prompt, turn_began)
-        return prompt
 
     def _new_prompt(self, uuid: str, text: str, attached: Sequence[Content]) -> PromptBlock:
         images = [each for each in attached if isinstance(each, ImageContent)]
