@@ -8,15 +8,17 @@ from __future__ import annotations
 import json
 import uuid
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import chain
+from pathlib import Path
 
 import gevent
 from flask_sock import Sock
 from simple_websocket import ConnectionClosed, Server
 
-from ..claude import outgoing, sessions
-from ..hub import Pace
+from ..claude import json_lines, outgoing, sessions, stream
+from ..claude.lineage import Lineage
+from ..hub import Pace, paced
 from ..runs.tail import LineReader
 from ..web.sockets import POLICY_VIOLATION, OpenSockets
 from .chat_telling import ChatTelling, Message
@@ -171,11 +173,21 @@ class ChatSocket:
         path = self._chats.history_file(self._session_id)
         if path is None:
             return
+        left = _taken_back(path)
         reader = LineReader(path)
         for run in self._supervisor.of_session(self._session_id)[:1]:
             reader.limit(run.record.history_start)
         for line in reader.read():
-            yield telling.line(line.data)
+            if not left or json_lines.uuid_of(line.data) not in left:
+                yield telling.line(line.data)
+
+
+def _taken_back(path: Path) -> Collection[str]:
+    """The uuids of the entries of a history file that Claude does not go on from."""
+    lineage = Lineage()
+    for line in paced(LineReader(path).read()):
+        lineage.add(stream.parse_entry(line.data)[1])
+    return lineage.left(lineage.leaf).keys()
 
 
 def _frame(message: Message) -> bytes:

@@ -51,6 +51,8 @@ class Endpoint:
     summary: str
     data: Any = None
     """The type of what stands under `data` in the answer."""
+    beside: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    """The schemas of what may stand beside `data`."""
     body: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
     refusals: Mapping[int, str] = field(default_factory=dict)
@@ -106,9 +108,12 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         SESSIONS,
         "The lines of a session's history",
         list[models.JsonValue],
+        beside={"taken_back": {"type": "array", "items": {"type": "string"}}},
         refusals=NOT_FOUND,
         details="As Claude has written them, one value a line. The answer is streamed. A line that "
-        'is no JSON becomes {"type": "raw", "line": …}. The id of a run finds its session, too.',
+        'is no JSON becomes {"type": "raw", "line": …}. “taken_back” has the uuids of the lines '
+        "that Claude does not go on from: they were rewound or edited, or another branch was "
+        "gone on with. The id of a run finds its session, too.",
     ),
     *_starting("execute", "Begin a session"),
     *_starting("continue", "Go on with the newest session of a project"),

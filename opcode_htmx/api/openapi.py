@@ -138,6 +138,7 @@ def _content(text: str, each: Endpoint, schemas: _Schemas) -> dict[str, Any]:
             "properties": {
                 "success": {"const": True},
                 "data": schema,
+                **each.beside,
                 "error": {"type": "null"},
             },
             "required": ["success", "data", "error"],

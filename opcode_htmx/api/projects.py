@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from flask import Blueprint, Response
 
 from ..claude import history, sessions, tasks
+from ..claude.lineage import Lineage
 from ..hub import give_way
 from ..runs import tail
 from ..web.pages import SessionLookup
@@ -41,7 +43,9 @@ def blueprint(config_dir: Path, executions: Executions, lookup: SessionLookup) -
             file = path.open("rb")
         except FileNotFoundError:
             raise sessions.SessionNotFound("This session has just been deleted.") from None
-        response = Response(_in_pieces(history.values(file, tail.longest_line())), mimetype=JSON)
+        lineage = Lineage()
+        values = history.values(file, tail.longest_line(), lineage)
+        response = Response(_in_pieces(values, lineage), mimetype=JSON)
         response.call_on_close(file.close)
         return response
 
@@ -70,8 +74,11 @@ def _session(found: sessions.SessionSummary, todos: object) -> models.Session:
     )
 
 
-def _in_pieces(values: Iterator[bytes]) -> Iterator[bytes]:
-    """The envelope around a list that is never in memory as a whole."""
+def _in_pieces(values: Iterator[bytes], lineage: Lineage) -> Iterator[bytes]:
+    """The envelope around a list that is never in memory as a whole.
+
+    Behind it stands what of it was taken back, which is known when all of it has been read.
+    """
     yield b'{"success":true,"data":['
     piece, size, between = [], 0, b""
     for value in values:
@@ -82,5 +89,6 @@ def _in_pieces(values: Iterator[bytes]) -> Iterator[bytes]:
             yield b"".join(piece)
             piece, size = [], 0
             give_way()
-    piece.append(b'],"error":null}')
+    left = json.dumps(list(lineage.left(lineage.leaf)))
+    piece.append(b'],"taken_back":' + left.encode() + b',"error":null}')
     yield b"".join(piece)

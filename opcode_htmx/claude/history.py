@@ -13,6 +13,7 @@ from typing import BinaryIO, NoReturn
 from ..hub import Pace
 from . import folder_names, links
 from .folder_names import project_id as project_id
+from .lineage import Lineage
 from .stream import long_line
 
 SESSION_ID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
@@ -128,8 +129,10 @@ def _said_after(line: bytes, moment: float) -> bool:
         return False
 
 
-def values(file: BinaryIO, longest: int = LONGEST) -> Iterator[bytes]:
-    """The lines of an open history file as JSON values, one at a time.
+def values(
+    file: BinaryIO, longest: int = LONGEST, lineage: Lineage | None = None
+) -> Iterator[bytes]:
+    """The lines of an open history file as JSON values, one at a time; added to `lineage`.
 
     A line that is no JSON becomes `{"type": "raw", "line": …}`, one of more than `longest` bytes
     what `long_line` says. What is appended after the first one was asked for is not read.
@@ -144,13 +147,15 @@ def values(file: BinaryIO, longest: int = LONGEST) -> Iterator[bytes]:
         if text > longest:
             yield long_line(begin, text)
         elif line := line.strip():
-            yield _value(line)
+            yield _value(line, lineage)
         begin += length
 
 
-def _value(line: bytes) -> bytes:
+def _value(line: bytes, lineage: Lineage | None) -> bytes:
     try:
-        _STRICT.decode(line.decode())
+        value = _STRICT.decode(line.decode())
+        if lineage is not None and isinstance(value, dict):
+            lineage.add(value)
         return line
     except (ValueError, RecursionError):
         return json.dumps({"type": "raw", "line": line.decode("utf-8", "replace")}).encode()

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, cast
 
 from ..hub import work_aside
 from .messages import Json
-from .shapes import DEEPEST, is_too_deep
+from .shapes import DEEPEST, as_str, is_too_deep
 
 SHORT = 300_000
 """Bytes; a longer line is read aside."""
@@ -34,6 +34,12 @@ class Found(NamedTuple):
 def read(line: bytes) -> Found | None:
     """What the line holds; None if that is no object with a type."""
     return _read(line, _DECODER) if len(line) <= SHORT else work_aside(_read_long, line)
+
+
+def uuid_of(line: bytes) -> str:
+    """The uuid of the object in a line; empty if it has none."""
+    found = read(line)
+    return as_str(found.content.get("uuid")) if found else ""
 
 
 def _read_long(line: bytes) -> Found | None:
