@@ -69,7 +69,7 @@ class Capture:
     """What came of a plan.
 
     prompts: the uuids of the prompts by their words (KIWI17). refused: the steps that the CLI
-    refused, with its reason. sandbox: its folders, as the CLI left them.
+    refused, with its reason. sandbox: its folders; those of `played` are removed.
     """
 
     plan: Plan

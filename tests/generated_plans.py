@@ -129,19 +129,23 @@ class Torn(Step):
 Plan = tuple[Step, ...]
 
 
-def generate(seed: int, length: int = 8) -> Plan:
-    """A plan of `length` steps that the CLI can play. The same for the same seed."""
+def generate(seed: int, length: int = 8, *, wide: bool = False) -> Plan:
+    """A plan of `length` steps that the CLI can play. The same for the same arguments.
+
+    wide: with thoughts, files and questions, too."""
     chance = random.Random(seed)  # noqa: S311  # no secret
     plan: list[Step] = [Prompt()]
     while len(plan) < length:
-        plan.append(_step(chance, plan))
+        plan.append(_step(chance, plan, wide=wide))
     return tuple(plan)
 
 
-def _step(chance: random.Random, plan: Sequence[Step]) -> Step:
+def _step(chance: random.Random, plan: Sequence[Step], *, wide: bool) -> Step:
     driver = chance.choices((PHONE, DESK, LAPTOP), (6, 2, 1))[0]
-    simple: list[type[Step]] = [Prompt, Tool, ParallelTools, Interrupt, InterruptTool, Thoughts]
-    rare: list[type[Step]] = [BackgroundBash, Compact, Restart, Kill, Fork, Question, Files]
+    simple: list[type[Step]] = [Prompt, Tool, ParallelTools, Interrupt, InterruptTool]
+    rare: list[type[Step]] = [BackgroundBash, Compact, Restart, Kill, Fork]
+    if wide:
+        simple += [Thoughts, Files, Question]
     match chance.choices(("simple", "desk", "agent", "rewind", "rare"), (8, 3, 2, 3, 3))[0]:
         case "desk":
             return Desk()

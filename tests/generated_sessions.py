@@ -5,7 +5,6 @@ The stage of the differential tests: see `generated_plans` for the steps.
 
 from __future__ import annotations
 
-import atexit
 import json
 import shutil
 import subprocess
@@ -30,10 +29,9 @@ __all__ = ["Capture", "Run", "Session", "play", "played"]
 
 @cache
 def played(binary: Path, plan: Plan) -> Capture:
-    """The capture of a plan, played once for all tests of a process."""
-    folder = Path(tempfile.mkdtemp(prefix="generated-session-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return play(binary, plan, folder)
+    """The capture of a plan, played once for all tests of a process; its files are gone."""
+    with tempfile.TemporaryDirectory(prefix="generated-session-") as folder:
+        return play(binary, plan, Path(folder))
 
 
 def play(binary: Path, plan: Plan, folder: Path) -> Capture:

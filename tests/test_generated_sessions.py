@@ -219,11 +219,11 @@ def test_a_seed_gives_one_plan() -> None:
 
 
 def test_the_plans_of_some_seeds_have_every_step() -> None:
-    found = {type(step) for seed in range(60) for step in generate(seed)}
+    found = {type(step) for seed in range(60) for step in generate(seed, wide=True)}
     assert found == set(Step.__subclasses__()) - {PlanFirst, Failure}
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_generated_plan_can_be_played(claude: Path, seed: int) -> None:
-    capture = played(claude, generate(seed))
+    capture = played(claude, generate(seed, wide=True))
     assert all(session.goes_on_from is not None for session in capture.sessions)

@@ -137,7 +137,7 @@ def test_the_title_is_the_persons_own_words(tmp_path: Path, content: object, tit
         user("a subagent's prompt", isSidechain=True),
         user(None),
         user(7),
-        user(["text", None]),
+        user([None, 7]),
         line({"type": "user"}),
         line({"type": "user", "message": "text"}),
         line({"type": "something-new", "data": [1, 2]}),

@@ -15,7 +15,7 @@ from typing import Any
 
 from . import stream
 from .folder_names import OwnFolder
-from .messages import ImageContent, SystemEvent, ToolResult, User
+from .messages import ImageContent, OtherContent, SystemEvent, ToolResult, User
 from .titles import Names
 from .user_entries import parts_of, parts_of_event
 from .user_parts import Part, Prompt, ShellCommand, SlashCommand
@@ -120,11 +120,20 @@ def _parts(entry: dict[str, Any]) -> tuple[Part, ...]:
             return parts_of_event(message)
         case User() if not _has(message, ToolResult):
             parts = parts_of(message)
-            if not parts and _has(message, ImageContent):
+            if not parts and _has_image(message):
                 return (Prompt("(image)"),)
             return parts
         case _:
             return ()
+
+
+def _has_image(message: User) -> bool:
+    """Whether there is an image, of whatever shape."""
+    return any(
+        isinstance(content, ImageContent)
+        or (isinstance(content, OtherContent) and content.type == "image")
+        for content in message.content
+    )
 
 
 def _has(message: User, type_: type) -> bool:
