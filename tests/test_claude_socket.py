@@ -239,6 +239,20 @@ def test_a_denial_takes_the_clients_reason_to_claude(client: JsonClient, sandbox
     assert any("Not today." in line for line in client.lines())
 
 
+def test_answers_and_notes_of_a_client_reach_claude(client: JsonClient, sandbox: Sandbox) -> None:
+    execute(client, sandbox, steps(["ask", "request-1"]))
+    client.until("permission_request")
+    client.send(
+        command_type="permission",
+        request_id="request-1",
+        decision="allow",
+        answers={"Which?": "A"},
+        annotations={"Which?": {"notes": "A ripe one."}},
+    )
+    client.until("completion")
+    assert any('"annotations": {"Which?": {"notes": "A ripe one."}}' in x for x in client.lines())
+
+
 def test_a_process_that_fails_is_told_with_its_last_words(
     client: JsonClient, sandbox: Sandbox
 ) -> None:
