@@ -38,6 +38,8 @@ class _Node:
     parent: str
     """Empty for a root."""
     kind: Kind
+    number: int
+    """Its place among the entries of the file."""
 
 
 def kind_of(entry: Json) -> Kind:
@@ -69,6 +71,10 @@ class Lineage:
         self._is_emptied = False
         """Whether a rewind has left nothing, and nothing was added since."""
         self._cuts: set[str] = set()
+        self._compacted = 0
+        """How many entries the newest compaction has replaced."""
+        self._summary = ""
+        """What it has put in their place."""
         self.version = 0
         """Changes whenever the branch that Claude goes on from may be another one."""
 
@@ -96,10 +102,23 @@ class Lineage:
         if self._is_fixed or self._is_emptied or not self._continues(parent):
             self.version += 1
         self._is_fixed = self._is_emptied = False
-        if entry.get("subtype") == "compact_boundary":
-            self._checkpoint = ""
-        self._nodes[uuid] = _Node(parent, kind)
+        if _is_boundary(entry):
+            self._compact(uuid, entry)
+        elif _is_summary(entry) and self._summary == parent:
+            self._summary = uuid
+        self._nodes[uuid] = _Node(parent, kind, len(self._nodes))
         self.tip = uuid
+
+    def _compact(self, uuid: str, boundary: Json) -> None:
+        """A summary takes the place of what stands in front of it, whoever goes on from that.
+
+        The CLI keeps the newest answers behind the summary. Where it keeps none, a program that
+        has read the session before may go on from the old entries.
+        """
+        self._checkpoint = ""
+        metadata = as_dict(boundary.get("compactMetadata"))
+        if as_list(as_dict(metadata.get("preservedMessages")).get("uuids")):
+            self._compacted, self._summary = len(self._nodes), uuid
 
     def _parent_of(self, entry: Json, kind: Kind) -> str:
         """The id of the parent; empty for a root.
@@ -108,11 +127,15 @@ class Lineage:
         the entry continues what stands in front of it: a crash takes nothing back.
         """
         parent = entry.get("parentUuid", self.tip)
-        if parent is None and (entry.get("subtype") == "compact_boundary" or _is_summary(entry)):
+        if parent is None and (_is_boundary(entry) or _is_summary(entry)):
             parent = entry.get("logicalParentUuid") or self.tip
         if parent is None:
             return "" if kind is Kind.PROMPT else self.tip
-        return parent if isinstance(parent, str) and parent in self._nodes else self.tip
+        node = self._nodes.get(parent) if isinstance(parent, str) else None
+        if node is None:
+            return self.tip
+        is_replaced = node.number < self._compacted and not _is_boundary(entry)
+        return self._summary if is_replaced else str(parent)
 
     def _continues(self, parent: str) -> bool:
         """Whether `parent` belongs to the turn that the file ends with."""
@@ -187,6 +210,10 @@ class Lineage:
         while uuid and (node := self._nodes.get(uuid)):
             yield uuid
             uuid = node.parent
+
+
+def _is_boundary(entry: Json) -> bool:
+    return entry.get("subtype") == "compact_boundary"
 
 
 def _is_summary(entry: Json) -> bool:
