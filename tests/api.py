@@ -39,12 +39,14 @@ def session(config_dir: Path, folder: Path | str, text: str, session_id: str = "
     return path
 
 
-def data(answer: requests.Response) -> Any:
-    """What a successful answer holds."""
+def data(answer: requests.Response, *beside: str) -> Any:
+    """What a successful answer holds; `beside` are the names of what stands beside it."""
     found = answer.json()
     assert answer.status_code == 200, found
     assert answer.headers["Content-Type"] == "application/json"
-    assert {**found, "data": 0} == {"success": True, "data": 0, "error": None}
+    envelope = {name: value for name, value in found.items() if name not in beside}
+    assert {**envelope, "data": 0} == {"success": True, "data": 0, "error": None}
+    assert all(name in found for name in beside)
     return found["data"]
 
 

@@ -37,13 +37,13 @@ def blueprint(config_dir: Path, executions: Executions, lookup: SessionLookup) -
     @api.get("/sessions/<session_id>/history/<project_id>")
     def session_history(session_id: str, project_id: str) -> Response:
         path = lookup.history_file(project_id, executions.session_id(session_id))
+        lineage = Lineage()
         if path is None:
-            return answer([])
+            return Response(_in_pieces(iter(()), lineage), mimetype=JSON)
         try:
             file = path.open("rb")
         except FileNotFoundError:
             raise sessions.SessionNotFound("This session has just been deleted.") from None
-        lineage = Lineage()
         values = history.values(file, tail.longest_line(), lineage)
         response = Response(_in_pieces(values, lineage), mimetype=JSON)
         response.call_on_close(file.close)
