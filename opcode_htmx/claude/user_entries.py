@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from . import tagged
 from .messages import Author, Json, SystemEvent, TextContent, User
+from .outgoing import as_typed
 from .shapes import as_int, as_str
 from .user_parts import (
     CommandOutput,
@@ -77,8 +78,15 @@ def parts_of(message: User, sent: Callable[[str], str | None] | None = None) -> 
     """The parts of a `user` entry in order; empty if it holds no text, such as tool results.
 
     `sent` gives the text that we sent under an id: if Claude repeats this very text, a person
-    wrote it. It is only asked where that makes a difference.
+    wrote it. It is only asked where that makes a difference. Of what was sent as text, the parts
+    hold the words that a person typed.
     """
+    parts = _sent_parts(message, sent)
+    of = message.uuid
+    return tuple(Prompt(as_typed(p.text, of)) if isinstance(p, Prompt) else p for p in parts)
+
+
+def _sent_parts(message: User, sent: Callable[[str], str | None] | None) -> tuple[Part, ...]:
     texts = [content.text for content in message.content if isinstance(content, TextContent)]
     text = "\n".join(texts)
     if message.is_refused:
