@@ -15,6 +15,7 @@ from pathlib import Path
 
 from gevent.lock import BoundedSemaphore
 
+from ..claude.lineage import Lineage
 from ..runs.notify import Broadcast
 from ..runs.phases import Phase
 from ..runs.run import Run
@@ -173,19 +174,16 @@ class Conversation:
 
     def _moved_since(self, cursor: Cursor) -> Iterator[Change]:
         """The branches that were folded or unfolded since, with all that is in them."""
+        lineage = self._history.lineage if self._history else Lineage()
+        unfolded = list(self._branches.unfolded_since(cursor.left, lineage))
+        stale = tuple(map(branch_id, unfolded))
         for branch in self._branches.folded_since(cursor.left):
-            yield Change(branch, -1, tuple(block.id for block in branch.children))
-        if self._history is None:
-            return
-        lineage = self._history.lineage
-        for root in self._branches.unfolded_since(cursor.left, lineage):
-            rows = lineage.branch(root)
-            moves: tuple[str, ...] = (branch_id(root),)
-            for transcript in self._transcripts():
-                for block, row in with_rows(transcript.blocks, lineage):
-                    if row in rows and not block.parent:
-                        yield Change(block, -1, moves)
-                        moves = ()
+            yield Change(branch, -1, (*stale, *(block.id for block in branch.children)))
+        rows = set[str]().union(*map(lineage.branch, unfolded))
+        for transcript in self._transcripts() if rows else ():
+            for block, row in with_rows(transcript.blocks, lineage):
+                if row in rows and not block.parent:
+                    yield Change(block, -1, stale)
 
     # --- reading ----------------------------------------------------------------------------
 
