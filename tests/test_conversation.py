@@ -218,6 +218,25 @@ def test_a_run_that_has_not_ended_hides_the_history_that_it_writes(session: Sess
     assert words(conversation).count("two") == words(session.conversation()).count("two") == 1
 
 
+@pytest.mark.parametrize("odd", [None, [], {}, 5, True, "lost", "p-one"])
+def test_lines_with_odd_links_beside_a_run_are_shown(session: Session, odd: object) -> None:
+    run = session.begin()
+    say(run, *turn("one"))
+    message = {"role": "user", "content": "elsewhere"}
+    fields = {"parentUuid": odd, "logicalParentUuid": odd, "leafUuid": odd, "cutUuid": odd}
+    session.note(*turn("one"), line(type="user", uuid="odd", message=message, **fields))
+    session.note(line(type="last-prompt", explicit=True, rewound=True, **fields))
+    finish(run, 0)
+    assert "elsewhere" in str(
+        [(_text(block), *map(_text, block.children)) for block in shown(session.conversation())]
+    )
+
+
+def shown(conversation: Conversation) -> list[Block]:
+    conversation.refresh()
+    return list(conversation.blocks())
+
+
 def test_a_tool_that_a_terminal_left_unfinished_does_not_run_for_ever(session: Session) -> None:
     use = {"type": "tool_use", "id": "t", "name": "Bash", "input": {}}
     session.note(line(type="assistant", uuid="u", message={"id": "m", "content": [use]}))

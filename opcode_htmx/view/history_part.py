@@ -1,8 +1,8 @@
 """The part of a conversation that only Claude's history file holds.
 
-A run's stdout holds what that run has said, and the history file holds it again. What nobody told
-us on stdout was said elsewhere: in a terminal, before, between or beside our runs. A line belongs
-to the run that wrote its uuid, wherever in the file it stands.
+A run's stdout holds what that run has said, and the history file holds it again. Lines that no
+stdout of ours holds were written elsewhere: in a terminal, before, between or beside our runs. A
+line belongs to the run that printed its uuid, wherever in the file it stands.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ class HistoryPart:
         """
         if not entry.uuid:
             return False
-        if entry.row.get("parentUuid") in self._foreign:
+        if as_str(entry.row.get("parentUuid")) in self._foreign:
             return True
         is_said = kind_of(entry.row) is not Kind.NOTE
         return is_said and not _is_added(entry.row) and not part.has_written(entry.message)
