@@ -209,7 +209,7 @@ class BranchBlock(Block):
 
     @property
     def label(self) -> str:
-        return "At the computer, not known here" if self.is_foreign else "Taken back"
+        return "Said at the computer" if self.is_foreign else "Taken back"
 
     @property
     def words(self) -> str:
