@@ -71,6 +71,12 @@ PLANS: dict[str, Plan] = {
     "a clear": (Prompt(), Clear(follow=True), Prompt(), Restart(), Prompt()),
     "a fork": (Prompt(), Prompt(), Rewind(to=1), Prompt(), Fork(), Prompt()),
     "a torn line": (Prompt(), Prompt(), Torn(size=200), Prompt()),
+    "a desk and a compaction": (Prompt(), Prompt(), Prompt(DESK), Compact(), Prompt(DESK)),
+    "a rewind behind a compaction": (
+        *(Prompt(), Prompt(), Compact()),
+        *(Prompt(), Rewind(to=1), Prompt()),
+    ),
+    "a question, a plan, files": generate(3, wide=True),
     **{f"seed {seed}": generate(seed) for seed in range(4)},
 }
 
@@ -175,7 +181,9 @@ def folded(blocks: Sequence[Block]) -> set[str]:
     return {word for b in blocks if isinstance(b, BranchBlock) for word in spoken(b.children)}
 
 
-def shape(blocks: Sequence[Block], known: set[str]) -> list[tuple[str, str]]:
+def shape(
+    blocks: Sequence[Block], known: set[str], *, of_agent: bool = False
+) -> list[tuple[str, str]]:
     """What history can know of these blocks: their kinds and ids, and of what they hold.
 
     `known` are the lines that it holds. When Claude is killed, or the machine loses its power,
@@ -185,8 +193,11 @@ def shape(blocks: Sequence[Block], known: set[str]) -> list[tuple[str, str]]:
         each
         for block in blocks
         if block.kind not in OF_RUNS_ALONE
-        and (block.row in known or block.parent or block.kind == "branch")
-        for each in [(block.kind, block.id), *shape(block.children, known)]
+        and (block.row in known or of_agent or isinstance(block, BranchBlock))
+        for each in [
+            (block.kind, block.id),
+            *shape(block.children, known, of_agent=not isinstance(block, BranchBlock)),
+        ]
     ]
 
 
