@@ -62,3 +62,8 @@ def error(answer: requests.Response, status: int) -> str:
 
 def get(server: Server, path: str) -> Any:
     return data(server.get(path))
+
+
+def history_of(server: Server, session_id: str, project_id: str) -> Any:
+    """The lines of a session, which is named by its id or that of a run."""
+    return data(server.get(f"/api/sessions/{session_id}/history/{project_id}"), "taken_back")

@@ -15,7 +15,8 @@ import requests
 
 from opcode_htmx.claude import history
 
-from .api import NOON, data, error, get, line, prompt, session, stamp
+from . import api
+from .api import NOON, error, get, line, prompt, session, stamp
 from .support import PASSWORD, USER, Sandbox, Server, until
 
 FOLDER = "/home/me/shop"
@@ -135,7 +136,7 @@ def test_what_does_not_exist_is_told_in_the_envelope(server: Server, config: Pat
 
 
 def history_of(server: Server, session_id: str, project: str = PROJECT) -> Any:
-    return data(server.get(f"/api/sessions/{session_id}/history/{project}"), "taken_back")
+    return api.history_of(server, session_id, project)
 
 
 def test_a_history_is_the_lines_of_the_session_as_claude_wrote_them(

@@ -147,7 +147,7 @@ def test_everything_works_at_the_address_of_a_session(
         name
     ]
     for either in (id_, id_.swapcase()):
-        told = api.get(server, f"/api/sessions/{either}/history/{name}")
+        told = api.history_of(server, either, name)
         assert [line["type"] for line in told] == ["user", "assistant"]
         assert api.get(server, f"/api/claude/sessions/{either}")["id"] == id_
         assert "apple tree" in server.get(f"/api/claude/sessions/{either}/export").text
@@ -177,7 +177,7 @@ def test_an_id_is_taken_as_it_is_written_and_only_else_in_another_case(server: S
     name = claude_folder(folder)
     for session_id in (lower, lower.upper()):
         assert f"this is {session_id}" in server.get(f"/projects/{name}/sessions/{session_id}").text
-        told = api.get(server, f"/api/sessions/{session_id}/history/{name}")
+        told = api.history_of(server, session_id, name)
         assert told[0]["message"]["content"] == f"this is {session_id}"
 
 

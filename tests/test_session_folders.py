@@ -21,7 +21,7 @@ from opcode_htmx.claude import history, sessions
 from opcode_htmx.claude.folder_names import claude_folder, shared_project_id
 from opcode_htmx.demo.messages_api import MessagesApi, Request, Scene, Text, ToolUse
 
-from .api import data, get
+from .api import data, get, history_of
 from .sessions import OpenSession, Session
 from .support import PASSWORD, USER, Sandbox, Server, until
 
@@ -168,7 +168,7 @@ def test_what_shows_a_session_shows_its_own_folder(desk: Desk, name: str) -> Non
     about = data(desk.server.get(f"/api/claude/sessions/{desk.made[name]}"))
     assert (about["workingDir"], about["links"]["page"]) == (path, address)
     for project in (desk.bare(name), desk.project(name)):
-        told = get(desk.server, f"/api/sessions/{desk.made[name]}/history/{project}")
+        told = history_of(desk.server, desk.made[name], project)
         assert f"made in {name}" in json.dumps(told, ensure_ascii=False)
 
 
@@ -270,7 +270,7 @@ def test_a_project_that_claude_keeps_behind_a_link_works_like_any_other(desk: De
     assert back(session.page()) == f"/projects/{link.name}"
     assert f'href="{session.address}#end"' in desk.page(f"/projects/{link.name}")
     assert "through a link" in session.get("export.jsonl").text
-    told = get(desk.server, f"/api/sessions/{session.id}/history/{link.name}")
+    told = history_of(desk.server, session.id, link.name)
     assert any(line.get("type") == "assistant" for line in told)
     session.prompt("and again")
     assert "You said: and again" in session.page()

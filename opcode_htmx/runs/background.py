@@ -50,6 +50,13 @@ class Background:
         self._calls: dict[str, ToolUse] = {}
         """Calls of the scheduling tools that have no result yet, by id."""
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Background) and all(
+            getattr(self, name) == getattr(other, name) for name in self.__slots__
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
     @property
     def agents(self) -> tuple[BackgroundTask, ...]:
         """The tasks behind which Claude goes on by itself with its own work."""
