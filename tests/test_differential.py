@@ -81,7 +81,7 @@ PLANS: dict[str, Plan] = {
 }
 
 
-@pytest.fixture(params=PLANS.values(), ids=list(PLANS))
+@pytest.fixture(scope="module", params=PLANS.values(), ids=list(PLANS))
 def session(request: pytest.FixtureRequest, claude: Path) -> Session:
     return played(claude, request.param).session
 

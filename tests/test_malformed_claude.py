@@ -7,6 +7,7 @@ wrong. The server that all of them share has to stand to the end.
 from __future__ import annotations
 
 import json
+import os
 import time
 import uuid
 from collections.abc import Iterator
@@ -22,8 +23,10 @@ import pytest
 import requests
 
 from opcode_htmx.claude import history
+from opcode_htmx.runs.folder import InputClosed
 from opcode_htmx.runs.phases import Phase
 from opcode_htmx.runs.record import Outcome
+from opcode_htmx.runs.run import Run
 from opcode_htmx.runs.starting import CannotStart
 
 from .json_client import JsonClient, connected
@@ -422,10 +425,19 @@ def test_a_cli_that_never_says_a_word_is_starting_until_it_is_stopped(
     until_meanwhile(lambda: not room.marked_processes(), "nothing is left")
 
 
+def is_read(run: Run) -> bool:
+    """Whether anybody has Claude's stdin open."""
+    try:
+        os.close(run.folder.open_input())
+    except InputClosed:
+        return False
+    return True
+
+
 def test_a_cli_that_closes_its_stdin_is_said_to_take_no_more(room: Room) -> None:
     session = str(uuid.uuid4())
     run = room.prompt(json.dumps([["close", "stdin"], FOREVER]), session)
-    until_meanwhile(lambda: run.phase is Phase.WORKING, "it works")
+    until_meanwhile(lambda: not is_read(run), "it has closed it")
     with pytest.raises(Exception, match="takes no more input"):
         room.prompt("Are you there?", session)
     assert run.live
