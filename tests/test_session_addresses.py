@@ -147,8 +147,8 @@ def test_everything_works_at_the_address_of_a_session(
         name
     ]
     for either in (id_, id_.swapcase()):
-        told = api.history_of(server, either, name)
-        assert [line["type"] for line in told] == ["user", "assistant"]
+        listed = api.history_of(server, either, name)
+        assert [line["type"] for line in listed] == ["user", "assistant"]
         assert api.get(server, f"/api/claude/sessions/{either}")["id"] == id_
         assert "apple tree" in server.get(f"/api/claude/sessions/{either}/export").text
 
@@ -177,8 +177,8 @@ def test_an_id_is_taken_as_it_is_written_and_only_else_in_another_case(server: S
     name = claude_folder(folder)
     for session_id in (lower, lower.upper()):
         assert f"this is {session_id}" in server.get(f"/projects/{name}/sessions/{session_id}").text
-        told = api.history_of(server, session_id, name)
-        assert told[0]["message"]["content"] == f"this is {session_id}"
+        listed = api.history_of(server, session_id, name)
+        assert listed[0]["message"]["content"] == f"this is {session_id}"
 
 
 def test_of_a_session_that_was_copied_each_address_shows_its_own_file(server: Server) -> None:
@@ -328,6 +328,6 @@ def test_names_that_are_no_ids_lead_nowhere(server: Server, project: str, sessio
     address = f"/projects/{project}/sessions/{session.format(id=id_)}"
     for path in (address, f"{address}/export.jsonl"):
         assert server.get(path).status_code == 404
-    told = server.get(f"/api/sessions/{session.format(id=id_)}/history/{project}")
-    assert told.status_code == 404
-    assert "Plant" not in json.dumps(told.json() if "json" in told.headers["Content-Type"] else "")
+    listed = server.get(f"/api/sessions/{session.format(id=id_)}/history/{project}")
+    assert listed.status_code == 404
+    assert "Plant" not in json.dumps(listed.json() if "json" in listed.headers["Content-Type"] else "")

@@ -168,8 +168,8 @@ def test_what_shows_a_session_shows_its_own_folder(desk: Desk, name: str) -> Non
     about = data(desk.server.get(f"/api/claude/sessions/{desk.made[name]}"))
     assert (about["workingDir"], about["links"]["page"]) == (path, address)
     for project in (desk.bare(name), desk.project(name)):
-        told = history_of(desk.server, desk.made[name], project)
-        assert f"made in {name}" in json.dumps(told, ensure_ascii=False)
+        listed = history_of(desk.server, desk.made[name], project)
+        assert f"made in {name}" in json.dumps(listed, ensure_ascii=False)
 
 
 @pytest.mark.parametrize("name", [name for pair in ALIKE for name in pair])
@@ -270,8 +270,8 @@ def test_a_project_that_claude_keeps_behind_a_link_works_like_any_other(desk: De
     assert back(session.page()) == f"/projects/{link.name}"
     assert f'href="{session.address}#end"' in desk.page(f"/projects/{link.name}")
     assert "through a link" in session.get("export.jsonl").text
-    told = history_of(desk.server, session.id, link.name)
-    assert any(line.get("type") == "assistant" for line in told)
+    listed = history_of(desk.server, session.id, link.name)
+    assert any(line.get("type") == "assistant" for line in listed)
     session.prompt("and again")
     assert "You said: and again" in session.page()
 

@@ -110,7 +110,7 @@ class Lineage:
         self.tip = uuid
 
     def _compact(self, uuid: str, boundary: Json) -> None:
-        """A summary takes the place of what stands in front of it, whoever goes on from that.
+        """A summary takes the place of what stands in front of it, also for other programs.
 
         The CLI keeps the newest answers behind the summary. Where it keeps none, a program that
         has read the session before may go on from the old entries.
