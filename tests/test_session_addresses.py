@@ -330,4 +330,6 @@ def test_names_that_are_no_ids_lead_nowhere(server: Server, project: str, sessio
         assert server.get(path).status_code == 404
     listed = server.get(f"/api/sessions/{session.format(id=id_)}/history/{project}")
     assert listed.status_code == 404
-    assert "Plant" not in json.dumps(listed.json() if "json" in listed.headers["Content-Type"] else "")
+    assert "Plant" not in json.dumps(
+        listed.json() if "json" in listed.headers["Content-Type"] else ""
+    )

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 
-from . import authorship, json_lines
+from . import json_lines
 from .capabilities import once
-from .contents import content_of, contents_of, prompt_contents_of
+from .contents import content_of, contents_of
 from .messages import (
     SYNTHETIC,
     Assistant,
@@ -31,12 +31,9 @@ from .messages import (
     OtherEvent,
     PermissionRequest,
     PromptState,
-    Refusal,
     SystemEvent,
-    TextContent,
     TurnResult,
     Unknown,
-    User,
 )
 from .shapes import (
     amount,
@@ -49,6 +46,7 @@ from .shapes import (
     seconds,
 )
 from .user_entries import is_refused_command
+from .user_lines import queued_prompt_of, refused_command_of, user_of
 
 LONG_LINE = "opcode_long_line"
 EDITOR_ATTACHMENTS = frozenset(
@@ -115,9 +113,9 @@ def _parse_known(raw: Json) -> Message:
         case "assistant" if isinstance(raw.get("message"), dict):
             return _assistant(raw)
         case "user" if isinstance(raw.get("message"), dict):
-            return _user(raw)
+            return user_of(raw)
         case "attachment" if as_dict(raw.get("attachment")).get("type") == "queued_command":
-            return _queued_prompt(raw, raw["attachment"])
+            return queued_prompt_of(raw, raw["attachment"])
         case "result":
             return _result(raw)
         case "cost-state":
@@ -137,7 +135,7 @@ def _parse_known(raw: Json) -> Message:
         case "system" if raw.get("subtype") == "background_tasks_changed":
             return BackgroundTasks(tuple(map(_background_task, as_list(raw.get("tasks")))))
         case "system" if is_refused_command(raw):
-            return _refused_command(raw)
+            return refused_command_of(raw)
         case "system":
             return SystemEvent(as_str(raw.get("subtype")), as_str(raw.get("uuid")), raw)
         case "attachment" if as_dict(raw.get("attachment")).get("type") in EDITOR_ATTACHMENTS:
@@ -148,11 +146,6 @@ def _parse_known(raw: Json) -> Message:
             return SystemEvent(subtype, as_str(raw.get("uuid")), raw)
         case other:
             return Unknown(other, raw)
-
-
-def _refused_command(raw: Json) -> User:
-    words = (TextContent(as_str(raw.get("content"))),)
-    return User(as_str(raw["submitUuid"]), None, words, False, False, None, is_refused=True)
 
 
 def _background_task(value: object) -> BackgroundTask:
@@ -214,56 +207,6 @@ def _assistant(raw: Json) -> Assistant:
         index=index if isinstance(index, int) else None,
         context_tokens=_context_tokens(as_dict(message.get("usage"))),
         said_at=seconds(raw.get("timestamp")),
-    )
-
-
-def _user(raw: Json) -> User:
-    return User(
-        uuid=as_str(raw.get("uuid")),
-        parent=optional(raw.get("parent_tool_use_id")),
-        content=prompt_contents_of(raw["message"].get("content")),
-        is_replay=bool(raw.get("isReplay")),
-        is_meta=authorship.is_meta(raw),
-        tool_result=_tool_result(raw),
-        refusal=_refusal(raw),
-        author=authorship.author_of(raw),
-        origin=authorship.origin_of(raw),
-        parent_uuid=as_str(raw.get("parentUuid")),
-    )
-
-
-def _tool_result(raw: Json) -> object:
-    """The tool's own account, as stdout writes it.
-
-    History has the results of MCP tools in one field and what comes with them in another.
-    """
-    if "tool_use_result" in raw:
-        return raw["tool_use_result"]
-    found = raw.get("toolUseResult")
-    beside = as_dict(raw.get("mcpMeta"))
-    return {"content": found, **beside} if beside else found
-
-
-def _refusal(raw: Json) -> Refusal | None:
-    meta = [
-        as_dict(each).get("non_execution_kind") for each in as_list(raw.get("tool_result_meta"))
-    ]
-    kinds = [raw.get("toolDenialKind"), *meta]
-    return next((refusal for refusal in Refusal if refusal in kinds), None)
-
-
-def _queued_prompt(raw: Json, attachment: Json) -> User:
-    """A prompt that was taken up in mid-turn: a `user` line on stdout, this in history."""
-    return User(
-        uuid=as_str(attachment.get("source_uuid")) or as_str(raw.get("uuid")),
-        parent=None,
-        content=prompt_contents_of(attachment.get("prompt")),
-        is_replay=False,
-        is_meta=attachment.get("commandMode") != "prompt",
-        tool_result=None,
-        author=authorship.author_of_queued(attachment),
-        origin=authorship.origin_of(attachment),
-        parent_uuid=as_str(raw.get("parentUuid")),
     )
 
 

@@ -53,7 +53,7 @@ _CARDS: dict[str, Callable[[Call], ToolView]] = {
 
 
 def _if_failed(call: Call) -> str:
-    """Of a tool whose success is told in words for the model only."""
+    """What a tool printed, unless it succeeded: a confirmation is for the model only."""
     return call.printed if call.failed else ""
 
 

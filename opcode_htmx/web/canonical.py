@@ -23,7 +23,7 @@ def register(app: Flask, places: SessionPlaces) -> None:
     def canonical() -> None:
         named = request.view_args or {}
         if named.keys() >= OF_A_SESSION:
-            # or whoever serves it says that there is no such session
+            # or the page says that there is no such session
             with contextlib.suppress(sessions.ProjectNotFound, sessions.SessionNotFound):
                 place = places.at(named["project_id"], named["session_id"])
                 named.update(project_id=place.claude_folder, session_id=place.session_id)
