@@ -97,8 +97,10 @@ class HistoryPart:
 
         `stretches` are those of the runs that have begun so far, in order.
         """
-        self.reader.limit(limit)
         size, begin, pace = 0, self.reader.offset, Pace()
+        if limit is not None and begin >= limit:
+            return 0  # without a look at the file: there may be hundreds of runs
+        self.reader.limit(limit)
         for line in self.reader.read():
             for _ in self._take(line, begin, stretches):
                 pace.step()
