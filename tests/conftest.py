@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,6 +16,7 @@ from playwright.sync_api import Browser
 from opcode_htmx.demo.messages_api import MessagesApi
 
 from .browser import Phone, launched
+from .generated_sessions import SHARED
 from .support import Sandbox, Server, find_claude, missing, write_stand_in
 
 # What hypothesis makes up is the same each time, so that the suite cannot fail by chance. With
@@ -22,6 +25,12 @@ PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
 settings.register_profile("suite", derandomize=True, deadline=None, database=None, phases=PHASES)
 settings.register_profile("deep", deadline=None, print_blob=True, phases=PHASES)
 settings.load_profile("deep" if "FUZZ" in os.environ else "suite")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if SHARED not in os.environ:  # in the process that starts the others
+        os.environ[SHARED] = folder = tempfile.mkdtemp(prefix="captures-")
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 @pytest.fixture(scope="session")
