@@ -16,7 +16,7 @@ import gevent
 from flask_sock import Sock
 from simple_websocket import ConnectionClosed, Server
 
-from ..claude import json_lines, outgoing, sessions, stream
+from ..claude import json_lines, outgoing, sessions
 from ..claude.lineage import Lineage
 from ..hub import Pace, paced
 from ..runs.tail import LineReader
@@ -186,7 +186,8 @@ def _taken_back(path: Path) -> Collection[str]:
     """The uuids of the entries of a history file that Claude does not go on from."""
     lineage = Lineage()
     for line in paced(LineReader(path).read()):
-        lineage.add(stream.parse_entry(line.data)[1])
+        if found := json_lines.read(line.data):
+            lineage.add(found.content)
     return lineage.left(lineage.leaf).keys()
 
 

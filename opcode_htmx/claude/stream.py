@@ -69,18 +69,17 @@ def long_line(offset: int, size: int) -> bytes:
 
 def parse(line: bytes) -> Message:
     """The message that one line holds. Never raises: a line that is no message is `Malformed`."""
-    return parse_entry(line)[0]
+    return message_in(json_lines.read(line), line)
 
 
-def parse_entry(line: bytes) -> tuple[Message, Json]:
-    """The message that one line holds, and the line's object; empty where it holds none."""
-    found = json_lines.read(line)
+def message_in(found: json_lines.Found | None, line: bytes) -> Message:
+    """The message in a line of which `found` was read."""
     if found is None:
-        return Malformed(line.decode("utf-8", "replace")), {}
+        return Malformed(line.decode("utf-8", "replace"))
     if found.content.get("isSidechain"):
         # A subagent's line in the main history file: its own transcript, not this one's.
-        return Unknown("sidechain", found.content), found.content
-    return _parse(found.content, too_deep=found.too_deep), found.content
+        return Unknown("sidechain", found.content)
+    return _parse(found.content, too_deep=found.too_deep)
 
 
 def message_of(entry: Json) -> Message:

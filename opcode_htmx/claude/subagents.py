@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from . import stream
-from .messages import Json, Message, SystemEvent, ToolResult, User
+from .messages import Content, Json, Message, SystemEvent, TextContent, ToolResult, User
 from .shapes import as_dict, as_str
 from .user_entries import parts_of
 from .user_parts import TaskNotification
@@ -47,10 +47,16 @@ def agents_by_call(folder: Path) -> dict[str, str]:
 
 def ended(message: Message) -> tuple[str, str] | None:
     """The call and the id of an agent in the background, if a line of history tells of its end."""
-    for part in parts_of(message) if isinstance(message, User) else ():
-        if isinstance(part, TaskNotification) and part.tool_use_id:
-            return part.tool_use_id, part.task_id
+    if isinstance(message, User) and any(map(_may_notify, message.content)):
+        for part in parts_of(message):
+            if isinstance(part, TaskNotification) and part.tool_use_id:
+                return part.tool_use_id, part.task_id
     return None
+
+
+def _may_notify(content: Content) -> bool:
+    """A look at a text that is cheap: most lines are no notifications."""
+    return isinstance(content, TextContent) and "task-notification" in content.text
 
 
 class Subagents:

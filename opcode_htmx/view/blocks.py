@@ -58,6 +58,16 @@ class Block:
     html: tuple[int, Markup] | None = None
     """The block as rendered last and the state it shows: one rendering for all viewers."""
 
+    numbers: tuple[str, tuple[int, ...]] = ("", ())
+    """The numbers in `order`, and the order that they were taken from."""
+
+    @property
+    def position(self) -> tuple[int, ...]:
+        """Sorts blocks of all transcripts of a session as they stand on its page."""
+        if self.numbers[0] != self.order:
+            self.numbers = self.order, tuple(map(int, self.order.split(".")))
+        return self.numbers[1]
+
     @property
     def state_number(self) -> int:
         """Another one whenever the block, or one in it, has changed."""

@@ -12,7 +12,7 @@ from zlib import crc32
 
 from ..claude.lineage import Lineage
 from .blocks import Block, BranchBlock
-from .shelf import position
+from .shelf import by_position
 
 MOST = 64
 """Branches that a cursor names. A page with more gets the rest anew with each change of them."""
@@ -66,7 +66,7 @@ class Branches:
         for root in [root for root in self._blocks if root not in members]:
             del self._blocks[root]
         for root, found in members.items():
-            self._fold(root, sorted(found, key=position), root in foreign)
+            self._fold(root, sorted(found, key=by_position), root in foreign)
 
     def _fold(self, root: str, blocks: list[Block], is_foreign: bool) -> None:
         branch = self._blocks.get(root)

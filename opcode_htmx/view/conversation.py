@@ -24,7 +24,7 @@ from .branches import Branches, branch_id, with_rows
 from .history_part import HistoryPart, Stretch
 from .progress import Progress
 from .run_part import RunPart
-from .shelf import position
+from .shelf import by_position
 from .todos import Todo, todo_list
 from .transcript import Transcript
 
@@ -132,7 +132,7 @@ class Conversation:
         transcripts = self._transcripts()
         top = [each for transcript in transcripts for each in transcript.blocks if not each.parent]
         if len(transcripts) > 1 or self._branches.blocks:
-            top = sorted([*top, *self._branches.blocks], key=position)
+            top = sorted([*top, *self._branches.blocks], key=by_position)
         yield from top
 
     def block(self, block_id: str) -> Block | None:
@@ -153,7 +153,7 @@ class Conversation:
         """What Claude has noted that it has to do, as it stands now."""
         transcripts = self._transcripts()
         events = [e for transcript in transcripts for e in transcript.todo_events if not e.parent]
-        return todo_list(sorted(events, key=position))
+        return todo_list(sorted(events, key=by_position))
 
     # --- what a viewer lacks ----------------------------------------------------------------
 
@@ -169,7 +169,7 @@ class Conversation:
                 changes += _changes(part.transcript, since)
         if self._history:
             changes += _changes(self._history.transcript, cursor.history)
-        changes.sort(key=lambda change: position(change.block))
+        changes.sort(key=lambda change: change.block.position)
         return [*self._moved_since(cursor), *changes]
 
     def _moved_since(self, cursor: Cursor) -> Iterator[Change]:
@@ -276,7 +276,7 @@ class Conversation:
                 return False
             if number is not None and (history := conversation._history):
                 known = history.transcript.get(block_id)
-                if known is not None and position(known)[0] < number:
+                if known is not None and known.position[0] < number:
                     return True
             parts = conversation._parts.values()
             earlier = (part for part in parts if number is None or part.number < number)

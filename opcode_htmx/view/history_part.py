@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
 
-from ..claude import stream
+from ..claude import json_lines, stream
 from ..claude.lineage import Kind, Lineage, kind_of
-from ..claude.messages import SYNTHETIC, Json, Message, User
+from ..claude.messages import SYNTHETIC, Json, Message
 from ..claude.shapes import as_dict, as_str
 from ..claude.subagents import Subagents
 from ..hub import Pace
@@ -48,14 +48,31 @@ class Stretch:
 @dataclass(frozen=True, slots=True)
 class _Entry:
     begin: int
-    end: int
-    row: Json
-    message: Message
+    line: Line
+    found: json_lines.Found | None
     read_at: float
+
+    @property
+    def end(self) -> int:
+        return self.line.end
+
+    @property
+    def row(self) -> Json:
+        """The object in the line; empty where there is none."""
+        return self.found.content if self.found else {}
+
+    @property
+    def message(self) -> Message:
+        return stream.message_in(self.found, self.line.data)
 
     @property
     def uuid(self) -> str:
         return as_str(self.row.get("uuid"))
+
+    @property
+    def prompt_id(self) -> str:
+        """The id under which a prompt was sent that was taken up in mid-turn."""
+        return as_str(as_dict(self.row.get("attachment")).get("source_uuid"))
 
 
 @dataclass(slots=True)
@@ -142,9 +159,9 @@ class HistoryPart:
     # --- whose line it is -------------------------------------------------------------------
 
     def _take(self, line: Line, begin: int, stretches: Sequence[Stretch]) -> Iterator[None]:
-        message, row = stream.parse_entry(line.data)
-        entry = _Entry(begin, line.end, row, message, time.monotonic())
-        self.lineage.add(row)
+        found = json_lines.read(line.data)
+        entry = _Entry(begin, line, found, time.monotonic())
+        self.lineage.add(entry.row)
         stretch = _stretch_at(stretches, begin)
         owner, written_at = self._owner(entry, stretches)
         if owner is not None:
@@ -161,10 +178,10 @@ class HistoryPart:
 
     def _owner(self, entry: _Entry, stretches: Sequence[Stretch]) -> tuple[RunPart | None, int]:
         """The run whose stdout holds the entry, and where in it; only one that had begun can."""
-        prompt_id = entry.message.uuid if isinstance(entry.message, User) else ""
+        uuids = [each for each in (entry.uuid, entry.prompt_id) if each]
         for stretch in reversed(stretches):
             if stretch.part and stretch.start <= entry.begin:
-                for uuid in filter(None, (entry.uuid, prompt_id)):
+                for uuid in uuids:
                     if (end := stretch.part.end_of(uuid)) is not None:
                         return stretch.part, end
         return None, 0
@@ -229,8 +246,9 @@ class HistoryPart:
     def _show(self, entry: _Entry, place: str) -> Iterator[None]:
         self.transcript.stand_at(place)
         self.place = int(place.partition(".")[0])
-        for message in (*self._subagents.before(entry.message), entry.message):
-            self.transcript.feed(message, entry.end)
+        message = entry.message
+        for each in (*self._subagents.before(message), message):
+            self.transcript.feed(each, entry.end)
             yield
         self.whole = entry.end
 

@@ -6,6 +6,7 @@ Knows blocks, and nothing of the messages that they come from.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from operator import attrgetter
 from typing import TypeVar
 
 from . import todos
@@ -37,8 +38,7 @@ class Shelf:
         """What is open or runs, by id."""
         self.todo_events: list[Block] = []
         """The prompts and the calls that change Claude's list of what it has to do."""
-        self.place = segment
-        """Where new blocks stand among those of other transcripts: numbers, joined by dots."""
+        self.stand_at(segment)
         self.row = ""
         """The uuid of the line that is being folded; empty where it has none."""
         self._taken = taken
@@ -68,7 +68,11 @@ class Shelf:
             if block.revision <= revision:
                 break
             changed.append(block)
-        return sorted(changed, key=position)
+        return sorted(changed, key=by_position)
+
+    def stand_at(self, place: str) -> None:
+        """Put new blocks there among those of other transcripts: numbers, joined by dots."""
+        self._place, self._numbers = place, tuple(map(int, place.split(".")))
 
     def go_to(self, offset: int) -> None:
         """What follows comes from the line that ends at byte `offset`."""
@@ -79,7 +83,7 @@ class Shelf:
     def new(self, type_: type[B], block_id: str, parent: str | None = None, **fields: object) -> B:
         """Add a block behind all others of its container."""
         self._born_in_line += 1
-        order = f"{self.place}.{self.offset}.{self._born_in_line}"
+        order = f"{self._place}.{self.offset}.{self._born_in_line}"
         named, own = block_id, f"line-{order.replace('.', '-')}"
         if not named or named in self._by_id:
             named = own
@@ -87,6 +91,7 @@ class Shelf:
         block = type_(
             id=own if self._taken(named) else named,
             order=order,
+            numbers=(order, (*self._numbers, self.offset, self._born_in_line)),
             born=self.offset,
             revision=self.offset,
             **fields,  # type: ignore[arg-type]
@@ -138,6 +143,5 @@ class Shelf:
             self.blocks.insert(index, self.blocks.pop())
 
 
-def position(block: Block) -> tuple[int, ...]:
-    """Sorts blocks of all transcripts of a session as they stand on its page."""
-    return tuple(map(int, block.order.split(".")))
+by_position = attrgetter("position")
+"""Sorts blocks as they stand on the page of their session."""

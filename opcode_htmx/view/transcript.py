@@ -173,7 +173,7 @@ class Transcript:
 
     def stand_at(self, place: str) -> None:
         """Put the blocks of what follows there among those of other transcripts."""
-        self._shelf.place = place
+        self._shelf.stand_at(place)
 
     def settle(self, revision: int) -> None:
         """Nothing that is open goes on, although more may follow."""
