@@ -11,13 +11,14 @@ from pathlib import Path
 import gevent
 import pytest
 
+from opcode_htmx.claude import outgoing
 from opcode_htmx.runs.folder import RunFolder
 from opcode_htmx.runs.notify import Broadcast
 from opcode_htmx.runs.record import Outcome, RunRecord
 from opcode_htmx.runs.run import Run
 from opcode_htmx.runs.tail import CHUNK
 from opcode_htmx.view import history_part
-from opcode_htmx.view.blocks import Block, TextBlock, ToolBlock
+from opcode_htmx.view.blocks import Block, PromptBlock, TextBlock, ToolBlock
 from opcode_htmx.view.conversation import Conversation, Cursor
 from opcode_htmx.view.fragments import Fragments, dom_id
 
@@ -351,6 +352,32 @@ def test_the_cost_of_a_turn_is_known_from_the_first_run_on(session: Session) -> 
     resumed = session.begin()
     say(resumed, prompt("two"), result(2.0), result(2.25))
     assert costs(session.conversation()) == [1.0, 0.5, None, 0.25]
+
+
+def test_a_refused_command_that_a_later_run_reads_as_text_gives_its_words_up(
+    session: Session,
+) -> None:
+    prompt_id = str(uuid.uuid4())
+    first = session.begin()
+    first.folder.input_log.write_bytes(outgoing.prompt_line(prompt_id, "/login is broken"))
+    say(first, line(type="result", uuid="r", user_message_uuids=[prompt_id], num_turns=0))
+    conversation = session.conversation()
+    assert words(conversation) == ["/login is broken"]
+    finish(first, 0)
+    seen = conversation.cursor
+    second = session.begin()
+    message = {"role": "user", "content": " /login is broken"}
+    text_id = outgoing.as_text_id(prompt_id)
+    second.folder.input_log.write_bytes(outgoing.prompt_line(text_id, " /login is broken"))
+    say(second, line(type="user", uuid=text_id, isReplay=True, message=message))
+    for server in (conversation, session.conversation()):
+        server.refresh()
+        refused, read = (block for block in server.blocks() if block.kind == "prompt")
+        assert isinstance(refused, PromptBlock)
+        assert refused.sent_as_text
+        assert _text(read).strip() == "/login is broken"
+        assert [change.block for change in server.changes_since(seen)] == [refused, read]
+        assert server.changes_since(server.cursor) == []
 
 
 # --- refreshing -----------------------------------------------------------------------------

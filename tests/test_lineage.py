@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -159,3 +160,24 @@ def test_any_entries_make_a_tree(entries: list[Entry]) -> None:
     way = list(lineage.up(lineage.leaf))
     assert len(way) == len(set(way)) <= len(lineage)
     assert not set(way) & set(lineage.left(lineage.leaf))
+
+
+def test_long_turns_with_checkpoints_from_elsewhere_are_read_in_linear_time() -> None:
+    """What is walked for each line does not grow with the turn."""
+    walked = 0
+
+    class Counting(Lineage):
+        def up(self, uuid: str) -> Iterator[str]:
+            nonlocal walked
+            for each in super().up(uuid):
+                walked += 1
+                yield each
+
+    lineage, count = Counting(), 3000
+    lineage.add(prompt("p", None))
+    for number in range(count):
+        lineage.add(answer(f"a{number}", f"a{number - 1}" if number else "p"))
+    for _ in range(count):
+        lineage.add(checkpoint("elsewhere"))
+    assert walked < 2 * count * 300
+    assert lineage.leaf == f"a{count - 1}"

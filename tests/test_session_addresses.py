@@ -333,3 +333,40 @@ def test_names_that_are_no_ids_lead_nowhere(server: Server, project: str, sessio
     assert "Plant" not in json.dumps(
         listed.json() if "json" in listed.headers["Content-Type"] else ""
     )
+
+
+ODD_LINES = [
+    {"type": "user", "promptSource": [1], "message": {"role": "user", "content": "x"}},
+    {"type": "attachment", "uuid": "b", "attachment": {"type": ["x"]}},
+    {"type": "attachment", "attachment": {"type": "queued_command", "promptSource": {}}},
+    {"type": "user", "cwd": "/" + "a" * 9000, "message": {"role": "user", "content": "x"}},
+    {"type": "user", "cwd": "/a\0b", "message": {"role": "user", "content": "x"}},
+    {"type": "user", "cwd": "/../../etc", "message": {"role": "user", "content": "x"}},
+    {"type": "user", "uuid": ["u"], "parentUuid": {}, "message": {"role": "user", "content": "x"}},
+    {"type": "content-replacement", "replacements": 5},
+]
+
+
+@pytest.mark.parametrize("line", ODD_LINES, ids=range(len(ODD_LINES)))
+def test_an_odd_line_takes_no_page_and_no_list(
+    shared_server: Server, line: dict[str, object]
+) -> None:
+    id_ = f"dddddddd-0000-4000-8000-{ODD_LINES.index(line):012x}"
+    file = put(shared_server.sandbox, "/home/me/odd", id_)
+    with file.open("a") as more:
+        more.write(json.dumps({**line, "sessionId": id_}) + "\n")
+    address = f"/projects/{file.parent.name}/sessions/{id_}"
+    for path in ("/", "/new", "/api/projects", f"/projects/{file.parent.name}", address):
+        assert shared_server.get(path).ok, path
+    for path in ("export.md", "export.html", "search?q=x", "complete?q=@", "complete?q=/"):
+        assert shared_server.get(f"{address}/{path}").ok, path
+    assert shared_server.post(f"{address}/fork", {}).status_code == 303
+
+
+def test_a_session_that_names_another_path_trusts_nothing(sandbox: Sandbox) -> None:
+    """What a project's files may run, a person has trusted: by working in that very folder."""
+    line = {"type": "user", "cwd": "/home/me/evil", "message": {"role": "user", "content": "x"}}
+    path = sandbox.config_dir / "projects" / "-elsewhere" / f"{uuid.uuid4()}.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(line) + "\n")
+    assert not sessions.has_worked_in(sandbox.config_dir, Path("/home/me/evil"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -69,6 +70,10 @@ def test_what_the_desk_did_stands_on_the_page_in_search_and_in_exports(
     session.prompt("PHONE three")
     assert "DESK" not in words_sent(api)
     assert is_everywhere()
+    # who goes on here has decided: there is nothing newer to begin again from
+    assert ALSO_USED not in session.page()
+    assert session.post("begin-again").status_code == 303
+    assert "PHONE three" not in session.page().partition("Taken back")[2]
     session.stop()
     assert is_everywhere()
     session.prompt("PHONE four")
@@ -86,6 +91,7 @@ def test_the_phone_can_begin_again_from_what_the_desk_did(
     session.prompt("PHONE three")
     desk(session, claude, "DESK four")
     until(lambda: ALSO_USED in session.page() and "DESK four" in session.page(), "it is seen")
+    assert "To begin again takes back what you said here meanwhile." in session.page()
     assert session.post("begin-again").status_code == 303
     assert ALSO_USED not in session.page()
     assert "Ended, to begin again from what was said at the computer." in session.page()
@@ -138,4 +144,6 @@ def test_an_entry_of_a_process_that_is_gone_is_passed_over(tmp_path: Path) -> No
     }.items():
         (folder / name).write_text(json.dumps(content))
     (folder / "5.json").write_text("no JSON")
+    os.mkfifo(folder / "6.json")  # at which nobody writes
+    (folder / "7.json").symlink_to("/dev/zero")
     assert list(registry.live_sessions(tmp_path)) == []

@@ -27,7 +27,7 @@ def is_meta(raw: Json) -> bool:
 
 def author_of(raw: Json) -> Author:
     """The author of a `user` line; UNKNOWN for lines of older versions and for stdout's."""
-    source = raw.get("promptSource")
+    source = as_str(raw.get("promptSource"))
     if is_meta(raw) or origin_of(raw) not in ("", "human") or source == "system":
         return Author.PROGRAM
     return Author.PERSON if source in _ENTERED else Author.UNKNOWN

@@ -16,6 +16,9 @@ from pathlib import Path
 LONGEST = 200
 """UTF-16 code units of a name that is not cut."""
 
+LONGEST_PATH = 4096
+"""Characters; no system takes a longer one."""
+
 _NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,255}")
 _DIGEST = re.compile(r"[0-9a-f]{10}")
 _FULL_PATH = re.compile(r"/|[A-Za-z]:[\\/]")
@@ -88,13 +91,20 @@ class OwnFolder:
         cwd = entry.get("cwd")
         if self.is_sure or not isinstance(cwd, str) or cwd == self._last_seen:
             return
-        if not _FULL_PATH.match(cwd):  # it would be taken for one below our own folder
+        if not _is_path(cwd):
             return
         self._last_seen = cwd
         self.is_sure = claude_folder(cwd) == self._name
         if self.is_sure or not self._first:
             # JavaScript may cut a pair of surrogates, and half of one cannot be sent as UTF-8
             self._first = cwd.encode("utf-8", "replace").decode()
+
+
+def _is_path(cwd: str) -> bool:
+    """Whether it is a whole path, as the CLI writes it: without links, `..` or NUL."""
+    if len(cwd) > LONGEST_PATH or "\0" in cwd or not _FULL_PATH.match(cwd):
+        return False
+    return ".." not in re.split(r"[/\\]", cwd)
 
 
 def _utf_16(text: str) -> list[int]:

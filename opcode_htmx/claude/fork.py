@@ -63,8 +63,8 @@ def fork(path: Path, name: str, cut: Cut | None = None) -> str:
             last: dict[str, Any] = {}
             for entry in _entries(path):
                 if entry.get("type") == "content-replacement" and entry.get("sessionId") == old:
-                    replacements += entry.get("replacements") or []
-                elif entry.get("uuid") in ids and _is_spoken(entry):
+                    replacements += as_list(entry.get("replacements"))
+                elif as_str(entry.get("uuid")) in ids and _is_spoken(entry):
                     if last:
                         file.write(_line(last))
                     last = _copied(entry, old, new, ids, skipped)
@@ -171,7 +171,7 @@ def _ids(path: Path, cut: Cut | None) -> tuple[dict[str, str], dict[str, str | N
         if _is_spoken(entry):
             ids[entry["uuid"]] = str(uuid.uuid4())
         elif isinstance(entry.get("uuid"), str):
-            skipped[entry["uuid"]] = entry.get("parentUuid")
+            skipped[entry["uuid"]] = as_str(entry.get("parentUuid"))
     leaf = cut.leaf if cut else lineage.leaf
     left = lineage.left(leaf) if leaf else ids
     return {old: new for old, new in ids.items() if old not in left}, skipped
@@ -190,7 +190,7 @@ def _is_spoken(entry: dict[str, Any]) -> bool:
 def _copied(
     entry: dict[str, Any], old: str, new: str, ids: dict[str, str], skipped: dict[str, str | None]
 ) -> dict[str, Any]:
-    parent = entry.get("parentUuid")
+    parent: str | None = as_str(entry.get("parentUuid"))
     seen = set()
     while parent in skipped and parent not in seen:
         seen.add(parent)
@@ -200,7 +200,7 @@ def _copied(
     return {
         **kept,
         "uuid": ids[entry["uuid"]],
-        "parentUuid": ids.get(parent) if isinstance(parent, str) else None,
+        "parentUuid": ids.get(parent or ""),
         **({"logicalParentUuid": ids.get(logical)} if isinstance(logical, str) else {}),
         "sessionId": new,
         "isSidechain": False,

@@ -94,6 +94,12 @@ def glance(path: Path, size: int, mtime_ns: int) -> Glance:
     )
 
 
+def unreadable(path: Path, size: int, mtime_ns: int) -> Glance:
+    """What a list says of a file that could not be understood."""
+    modified = mtime_ns / 1e9
+    return Glance("A session that cannot be read", None, modified, modified, size, mtime_ns, path)
+
+
 @lru_cache(maxsize=8192)
 def count_prompts(path: Path, size: int, _mtime_ns: int) -> int | None:
     """How often the person prompted; None for a file too long to be read for this."""

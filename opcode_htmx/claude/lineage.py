@@ -8,9 +8,10 @@ Pure: parsed entries in, ids out. The rule for the leaf is the CLI's own (docs/h
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
+from itertools import islice
 
 from .messages import Json
 from .shapes import as_dict, as_list, as_str
@@ -20,6 +21,10 @@ def checkpoint_line(session_id: str, leaf: str) -> bytes:
     """The line by which a CLI that resumes the session goes on from the entry `leaf`."""
     entry = {"type": "last-prompt", "leafUuid": leaf, "explicit": True, "sessionId": session_id}
     return json.dumps(entry, separators=(",", ":")).encode() + b"\n"
+
+
+_NEAR = 200
+"""Entries from the end of a file; what continues an older one may begin a branch."""
 
 
 class Kind(Enum):
@@ -66,6 +71,8 @@ class Lineage:
         """The newest entry of the file, whatever its kind."""
         self._checkpoint = ""
         """The leaf that the CLI noted last."""
+        self._is_behind_checkpoint: bool | None = None
+        """Whether the tip descends from the checkpoint; None as long as nobody has looked."""
         self._is_fixed = False
         """Whether a rewind has set the checkpoint, and nothing was added since."""
         self._is_emptied = False
@@ -83,9 +90,6 @@ class Lineage:
 
     def __len__(self) -> int:
         return len(self._nodes)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._nodes)
 
     # --- entries ----------------------------------------------------------------------------
 
@@ -106,6 +110,8 @@ class Lineage:
             self._compact(uuid, entry)
         elif _is_summary(entry) and self._summary == parent:
             self._summary = uuid
+        if parent != self.tip:
+            self._is_behind_checkpoint = None
         self._nodes[uuid] = _Node(parent, kind, len(self._nodes))
         self.tip = uuid
 
@@ -138,8 +144,8 @@ class Lineage:
         return self._summary if is_replaced else str(parent)
 
     def _continues(self, parent: str) -> bool:
-        """Whether `parent` belongs to the turn that the file ends with."""
-        for uuid in self.up(self.tip):
+        """Whether `parent` belongs to the turn that the file ends with, and stands near its end."""
+        for uuid in islice(self.up(self.tip), _NEAR):
             if uuid == parent:
                 return True
             if self._nodes[uuid].kind is Kind.PROMPT:
@@ -148,6 +154,7 @@ class Lineage:
 
     def _note_checkpoint(self, entry: Json) -> None:
         leaf, cut = entry.get("leafUuid"), entry.get("cutUuid")
+        self._is_behind_checkpoint = None
         is_explicit = entry.get("explicit") is True
         if entry.get("rewound") is True and isinstance(cut, str):
             self._cuts.add(cut)
@@ -167,10 +174,11 @@ class Lineage:
         """The entry that a resumed Claude goes on from; empty if there is none."""
         if self._is_emptied:
             return ""
-        known = self._checkpoint in self._nodes  # else it is of another file, or lost
-        if known and (self._is_fixed or not self.descends(self.tip, self._checkpoint)):
-            return self._checkpoint
-        return self.tip
+        if self._checkpoint not in self._nodes:  # it is of another file, or lost
+            return self.tip
+        if self._is_behind_checkpoint is None:
+            self._is_behind_checkpoint = self.descends(self.tip, self._checkpoint)
+        return self.tip if self._is_behind_checkpoint and not self._is_fixed else self._checkpoint
 
     def parent(self, uuid: str) -> str:
         """The entry that `uuid` continues; empty for a root, and for one that is not known."""
@@ -197,13 +205,42 @@ class Lineage:
                 roots[uuid] = root or uuid
         return roots
 
-    def branch(self, root: str) -> set[str]:
-        """The entries at and below `root`."""
+    def below(self, roots: Collection[str]) -> set[str]:
+        """The entries at and below `roots`."""
         found: set[str] = set()
-        for uuid, node in self._nodes.items():
-            if uuid == root or node.parent in found:
+        for uuid, node in self._nodes.items() if roots else ():
+            if uuid in roots or node.parent in found:
                 found.add(uuid)
         return found
+
+    def roots(self) -> Iterator[str]:
+        """The entries with which a branch may begin."""
+        for uuid, node in self._nodes.items():
+            if node.kind is Kind.PROMPT or uuid in self._cuts:
+                yield uuid
+
+    def is_said(self, uuid: str) -> bool:
+        """Whether an entry is a part of the conversation, and no note beside it."""
+        node = self._nodes.get(uuid)
+        return node is not None and node.kind is not Kind.NOTE
+
+    def is_newer(self, uuid: str, other: str) -> bool:
+        """Whether an entry stands behind another one in the file."""
+        first, second = self._nodes.get(uuid), self._nodes.get(other)
+        return first is not None and second is not None and first.number > second.number
+
+    def meeting(self, uuid: str, other: str) -> tuple[list[str], list[str]]:
+        """The entries from each of two up to where their ways meet, without that place."""
+        ways: tuple[list[str], list[str]] = [], []
+        ends = [uuid, other]
+        while ends[0] != ends[1]:
+            numbers = [node.number if (node := self._nodes.get(end)) else -1 for end in ends]
+            if max(numbers) < 0:
+                break
+            later = numbers.index(max(numbers))
+            ways[later].append(ends[later])
+            ends[later] = self.parent(ends[later])
+        return ways
 
     def up(self, uuid: str) -> Iterator[str]:
         """`uuid` and its ancestors. Parents are older than their children: there is no cycle."""

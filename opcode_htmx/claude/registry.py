@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,10 +53,15 @@ def live_sessions(config_dir: Path) -> Iterator[LiveSession]:
 
 
 def _read(path: Path) -> Json:
-    with contextlib.suppress(OSError, ValueError, RecursionError), path.open("rb") as file:
-        found = json.loads(file.read(MOST_BYTES))
+    try:
+        # a pipe in its place would keep everybody waiting
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as file:
+            is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
+            found = json.loads(file.read(MOST_BYTES)) if is_file else {}
         return found if isinstance(found, dict) else {}
-    return {}
+    except (OSError, ValueError, RecursionError):
+        return {}
 
 
 def _is_alive(pid: int, entry: Json) -> bool:

@@ -1,13 +1,17 @@
 """Find projects and sessions in Claude's own files; must not know of runs or of the web."""
 
 import contextlib
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
 from . import folder_names, folders, history, links
+from .folder_names import claude_folder, split
 from .folders import Listing
-from .glance import Glance, count_prompts, glance
+from .glance import Glance, count_prompts, glance, unreadable
+
+log = logging.getLogger(__name__)
 
 _seen: WeakKeyDictionary[Listing, tuple[Glance, ...]] = WeakKeyDictionary()
 _projects: WeakKeyDictionary[Listing, tuple["Project", ...]] = WeakKeyDictionary()
@@ -157,10 +161,13 @@ def sessions(config_dir: Path, project_id: str) -> list[SessionSummary]:
 
 def has_worked_in(config_dir: Path, folder: Path) -> bool:
     """Whether a person has prompted Claude in this very folder."""
+    # A file in any other folder of Claude's may name any path
+    name = claude_folder(folder)
     try:
-        return any(project.path == str(folder) for project in projects(config_dir))
+        found = [each for each in projects(config_dir) if split(each.id)[0] == name]
     except OSError:
         return False
+    return any(each.path == str(folder) for each in found)
 
 
 def session_file(config_dir: Path, project_id: str, session_id: str) -> Path:
@@ -290,8 +297,14 @@ def _glances_of(listing: Listing) -> tuple[Glance, ...]:
     if known is None:
         found = []
         for file in listing.files:
-            with contextlib.suppress(OSError):  # deleted since it was listed, or another user's
-                found.append(glance(listing.folder / file.name, file.size, file.mtime_ns))
+            path = listing.folder / file.name
+            try:
+                found.append(glance(path, file.size, file.mtime_ns))
+            except OSError:
+                continue  # deleted since it was listed, or another user's
+            except Exception:  # one odd file takes no list with it
+                log.exception("%s could not be read for a list", path)
+                found.append(unreadable(path, file.size, file.mtime_ns))
         prompted = [seen for seen in found if seen.title is not None]
         prompted.sort(key=lambda g: g.last_activity, reverse=True)
         known = _seen[listing] = tuple(prompted)

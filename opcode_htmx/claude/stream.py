@@ -54,7 +54,7 @@ EDITOR_ATTACHMENTS = frozenset(
 )
 """What an editor attaches to a prompt: lines of their own in history files."""
 LONGEST_DESCRIPTION = 200
-"""Characters of the description of a background task; the rest is not kept."""
+"""Characters of each text about a background task; the rest is not kept."""
 
 
 def long_line(offset: int, size: int) -> bytes:
@@ -137,7 +137,7 @@ def _parse_known(raw: Json) -> Message:
             return refused_command_of(raw)
         case "system":
             return SystemEvent(as_str(raw.get("subtype")), as_str(raw.get("uuid")), raw)
-        case "attachment" if as_dict(raw.get("attachment")).get("type") in EDITOR_ATTACHMENTS:
+        case "attachment" if _attached_type(raw) in EDITOR_ATTACHMENTS:
             return SystemEvent("editor", as_str(raw.get("uuid")), raw["attachment"])
         case "attachment" if _hook_succeeded(as_dict(raw.get("attachment"))):
             return _hook_response(raw, raw["attachment"])
@@ -147,10 +147,13 @@ def _parse_known(raw: Json) -> Message:
             return Unknown(other, raw)
 
 
+def _attached_type(raw: Json) -> str:
+    return as_str(as_dict(raw.get("attachment")).get("type"))
+
+
 def _background_task(value: object) -> BackgroundTask:
-    raw = as_dict(value)
-    description = as_str(raw.get("description"))[:LONGEST_DESCRIPTION]
-    return BackgroundTask(as_str(raw.get("task_id")), as_str(raw.get("task_type")), description)
+    fields = (as_dict(value).get(name) for name in ("task_id", "task_type", "description"))
+    return BackgroundTask(*(as_str(field)[:LONGEST_DESCRIPTION] for field in fields))
 
 
 def _init(raw: Json) -> Init:

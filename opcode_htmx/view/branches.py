@@ -7,14 +7,13 @@ alone; a viewer names those that its page has folded, and gets the difference.
 from __future__ import annotations
 
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
-from zlib import crc32
+from hashlib import sha256
 
 from ..claude.lineage import Lineage
 from .blocks import Block, BranchBlock
 from .shelf import by_position
 
-MOST = 64
+MOST = 32
 """Branches that a cursor names. A page with more gets the rest anew with each change of them."""
 
 
@@ -23,17 +22,14 @@ class Branches:
 
     def __init__(self) -> None:
         self._blocks: dict[str, BranchBlock] = {}
+        self.names: tuple[str, ...] = ()
+        """The branches as a cursor names them."""
         self._arranged: tuple[object, ...] = ()
         """What the blocks were arranged for."""
 
     @property
     def blocks(self) -> Collection[BranchBlock]:
         return self._blocks.values()
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The branches as a cursor names them."""
-        return tuple(islice(sorted(map(_name, self._blocks)), MOST))
 
     def get(self, block_id: str) -> BranchBlock | None:
         return next((each for each in self._blocks.values() if each.id == block_id), None)
@@ -67,6 +63,7 @@ class Branches:
             del self._blocks[root]
         for root, found in members.items():
             self._fold(root, sorted(found, key=by_position), root in foreign)
+        self.names = tuple(sorted(map(_name, self._blocks))[:MOST])
 
     def _fold(self, root: str, blocks: list[Block], is_foreign: bool) -> None:
         branch = self._blocks.get(root)
@@ -92,7 +89,7 @@ class Branches:
         """The roots of branches that such a page has folded, and that are left no more."""
         gone = set(names) - set(map(_name, self._blocks))
         if gone:
-            yield from (uuid for uuid in lineage if _name(uuid) in gone)
+            yield from (uuid for uuid in lineage.roots() if _name(uuid) in gone)
 
 
 def with_rows(blocks: Iterable[Block], lineage: Container[str]) -> Iterator[tuple[Block, str]]:
@@ -108,8 +105,8 @@ def with_rows(blocks: Iterable[Block], lineage: Container[str]) -> Iterator[tupl
 
 def branch_id(root: str) -> str:
     """The id of the block that holds the branch beginning with this entry."""
-    return f"left-{root}"
+    return f"left:{root}"  # no id of Claude's, which are letters, digits and dashes
 
 
 def _name(root: str) -> str:
-    return f"{crc32(root.encode('utf-8', 'replace')):x}"
+    return sha256(root.encode("utf-8", "replace")).hexdigest()[:16]

@@ -94,6 +94,8 @@ class Conversation:
     """The entries of history that were left, with the roots of their branches."""
     _left_at: tuple[int, str, int] = (0, "", 0)
     """The state of the lineage for which that holds."""
+    _changed_later: list[tuple[int, int, Block]] = field(default_factory=list)
+    """Blocks of a run that a later one has changed: its number, the revision, and the block."""
     _folding: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(1))
 
     @property
@@ -144,6 +146,15 @@ class Conversation:
         """The entry of history that the Claude that runs does not know; empty if it knows all."""
         return self._history.foreign_tip if self._history and self.is_behind else ""
 
+    @property
+    def would_take_back(self) -> bool:
+        """Whether what was said here since would be left by going on from `newest_elsewhere`."""
+        newest, history = self._newest, self._history
+        if history is None or newest is None:
+            return False
+        _, here = history.lineage.meeting(history.foreign_tip, newest.tip)
+        return any(map(history.lineage.is_said, here))
+
     def goes_on_behind(self, uuid: str) -> bool:
         """Whether a Claude that resumes the session knows the entry with this uuid."""
         lineage = self._history.lineage if self._history else None
@@ -169,6 +180,12 @@ class Conversation:
                 changes += _changes(part.transcript, since)
         if self._history:
             changes += _changes(self._history.transcript, cursor.history)
+        listed = {change.block.id for change in changes}
+        changes += [
+            Change(block, -1)
+            for number, revision, block in self._changed_later
+            if (number, revision) > (cursor.run, cursor.revision) and block.id not in listed
+        ]
         changes.sort(key=lambda change: change.block.position)
         return [*self._moved_since(cursor), *changes]
 
@@ -179,7 +196,7 @@ class Conversation:
         stale = tuple(map(branch_id, unfolded))
         for branch in self._branches.folded_since(cursor.left):
             yield Change(branch, -1, (*stale, *(block.id for block in branch.children)))
-        rows = set[str]().union(*map(lineage.branch, unfolded))
+        rows = lineage.below(set(unfolded))
         for transcript in self._transcripts() if rows else ():
             for block, row in with_rows(transcript.blocks, lineage):
                 if row in rows and not block.parent:
@@ -204,6 +221,7 @@ class Conversation:
             self._read_history(stretches, None)
             if self._history:
                 self._history.show_what_waits(stretches)
+            self._note_sent_as_text()
             self._arrange()
 
     def _read_run(self, number: int, run: Run) -> Stretch:
@@ -216,6 +234,16 @@ class Conversation:
             self.size += part.fold()
         history_end = end.history_end if end else None
         return Stretch(run.record.history_start, history_end, number, part)
+
+    def _note_sent_as_text(self) -> None:
+        """Change refused commands whose words a later run has read."""
+        parts = [self._parts[number] for number in sorted(self._parts)]
+        for number, part in enumerate(parts):
+            for prompt_id in part.transcript.refused:
+                for later in parts[number + 1 :]:
+                    read = later.transcript.get(prompt_id)
+                    if read and (block := part.transcript.note_sent_as_text(prompt_id)):
+                        self._changed_later.append((later.number, read.born, block))
 
     def _read_history(self, stretches: Sequence[Stretch], limit: int | None) -> None:
         if self._history is None:
@@ -232,10 +260,12 @@ class Conversation:
             return
         lineage = history.lineage
         leaf, running = lineage.leaf, newest.tip if newest and newest.run.live else ""
-        self.is_behind = bool(running) and history.is_foreign_above(leaf, running)
+        is_beside = bool(running) and history.is_foreign_above(leaf, running)
+        # A person who goes on here after what was said elsewhere has decided
+        self.is_behind = is_beside and lineage.is_newer(history.foreign_tip, running)
         # As long as the file goes on where it ended, nothing is left that was not left before
-        goes_on = lineage.tip == (running or leaf) and not self.is_behind
-        state = lineage.version, running if self.is_behind else "", 0 if goes_on else len(lineage)
+        goes_on = lineage.tip == (running or leaf) and not is_beside
+        state = lineage.version, running if is_beside else "", 0 if goes_on else len(lineage)
         if state != self._left_at:
             self._left_at, self._left = state, lineage.left(running or leaf)
         if self._left or self._branches.blocks:

@@ -42,14 +42,18 @@ class Registry:
         ]
 
 
-def elsewhere(run: Run | None, others: list[LiveSession], *, is_behind: bool) -> Elsewhere:
+def elsewhere(
+    run: Run | None, others: list[LiveSession], *, is_behind: bool, takes_back: bool = False
+) -> Elsewhere:
     """What to say of a session whose newest run is `run`.
 
-    `others` have it open, too; `is_behind`: something was said there that the run does not know.
+    `others` have it open, too; `is_behind`: something was said there that the run does not know;
+    `takes_back`: to go on from there takes back what was said here.
     """
     if is_behind:
         known = "Also used at the computer; this Claude does not know that yet."
-        return Elsewhere(known, run is not None and run.phase is Phase.IDLE)
+        price = " To begin again takes back what you said here meanwhile." if takes_back else ""
+        return Elsewhere(f"{known}{price}", run is not None and run.phase is Phase.IDLE)
     if not others:
         return NOT_ELSEWHERE
     where = "in a terminal" if any(each.in_terminal for each in others) else "in another program"

@@ -11,7 +11,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import takewhile
 from pathlib import Path
 
 from ..claude import json_lines, stream
@@ -91,6 +90,8 @@ class HistoryPart:
     """The newest entry that was written elsewhere while a run of ours was alive."""
     _settled: int = -1
     """The number of the newest run that ended what was open in front of it."""
+    _identity: tuple[int, int] | None = None
+    """Device and inode, because another file may take the place of this one."""
     _subagents: Subagents = field(init=False)
     _foreign: set[str] = field(default_factory=set)
     _waiting: deque[_Entry] = field(default_factory=deque)
@@ -134,11 +135,14 @@ class HistoryPart:
 
     @property
     def is_cut(self) -> bool:
-        """Whether the file has lost what was read already: another one has taken its place."""
+        """Whether the file has lost what was read already, or another one has taken its place."""
         try:
-            return self.path.stat().st_size < self.reader.offset
+            stat = self.path.stat()
         except OSError:
             return True
+        identity = stat.st_dev, stat.st_ino
+        self._identity = self._identity or identity
+        return stat.st_size < self.reader.offset or identity != self._identity
 
     def end_in_front_of(self, number: int) -> None:
         """A run begins: nothing that was open in front of it goes on."""
@@ -150,10 +154,9 @@ class HistoryPart:
 
     def is_foreign_above(self, leaf: str, ancestor: str) -> bool:
         """Whether anything was written elsewhere between an entry and the path to `ancestor`."""
-        if not self._foreign or leaf == ancestor:
+        if not self._foreign:
             return False
-        known = set(self.lineage.up(ancestor))
-        above = takewhile(lambda uuid: uuid not in known, self.lineage.up(leaf))
+        above, _ = self.lineage.meeting(leaf, ancestor)
         return any(uuid in self._foreign for uuid in above)
 
     # --- whose line it is -------------------------------------------------------------------

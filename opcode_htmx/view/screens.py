@@ -67,7 +67,12 @@ class Screen:
                 [each for each in earlier if each],
                 self.room(),
                 self.folder,
-                elsewhere(run, others, is_behind=seen.is_behind),
+                elsewhere(
+                    run,
+                    others,
+                    is_behind=seen.is_behind,
+                    takes_back=seen.is_behind and seen.would_take_back,
+                ),
                 self.address,
             ),
             **self._aside.draft(self.draft, self.address),

@@ -84,11 +84,15 @@ def _spoken(blocks: Iterable[Block]) -> Iterator[str]:
             yield f"\n## {block.label}\n"
             yield f"\n{_quoted(''.join(_spoken(block.children)).strip())}\n"
             continue
+        text = source(block).strip()
+        if isinstance(block, NoticeBlock) and not block.detail:
+            text = f"*{text}*"  # Claude Code says it, not Claude
+        if not text:
+            continue
         who = "You" if isinstance(block, PromptBlock | ShellBlock) else "Claude"
         if who != speaker:
             yield f"\n## {who}\n"
             speaker = who
-        text = source(block).strip()
         yield f"\n{_quoted(text) if isinstance(block, ThinkingBlock) else text}\n"
 
 

@@ -6,7 +6,7 @@ same ids as the stdout that it was written beside.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from ..claude.messages import (
     INTERRUPTED,
@@ -170,6 +170,15 @@ class Transcript:
                 self._shelf.new(RawBlock, "", type=message.type, text=as_json(message.raw))
             case _:
                 pass
+
+    @property
+    def refused(self) -> Iterable[str]:
+        """The ids under which the commands can be sent as text that Claude Code refused here."""
+        return self._unread.refused
+
+    def note_sent_as_text(self, prompt_id: str) -> Block | None:
+        """A later run has read the words of a refused command; the block of that command."""
+        return self._unread.read(prompt_id)
 
     def stand_at(self, place: str) -> None:
         """Put the blocks of what follows there among those of other transcripts."""

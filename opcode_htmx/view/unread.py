@@ -6,7 +6,7 @@ command of its own that it does not run here. It then repeats no word of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from ..claude import outgoing
 from ..claude.history import SESSION_ID
@@ -57,8 +57,18 @@ class UnreadPrompts:
             self._refused[outgoing.as_text_id(prompt.uuid)] = block
         return block
 
-    def read(self, prompt_id: str) -> None:
-        """Claude has read a prompt; if it is a refused one sent as text, its words stand there."""
-        if block := self._refused.pop(prompt_id, None):
+    @property
+    def refused(self) -> Iterable[str]:
+        """The ids under which refused commands of this transcript can be sent as text."""
+        return list(self._refused)
+
+    def read(self, prompt_id: str) -> PromptBlock | None:
+        """Claude has read a prompt; if it is a refused one sent as text, its words stand there.
+
+        The block of the refused one, if that is here.
+        """
+        block = self._refused.pop(prompt_id, None)
+        if block is not None:
             block.sent_as_text, block.text, block.images = True, "", ()
             self._shelf.touch(block)
+        return block
