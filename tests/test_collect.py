@@ -19,7 +19,8 @@ from opcode_htmx.runs.collect import Collector
 from opcode_htmx.runs.notify import Broadcast
 from opcode_htmx.runs.run import Run
 from opcode_htmx.view.blocks import Block
-from opcode_htmx.view.conversation import Conversation, Cursor
+from opcode_htmx.view.conversation import Conversation
+from opcode_htmx.view.cursor import Cursor
 
 from .captured import fragments
 from .supervision import Room, idle, new_id, steps, until

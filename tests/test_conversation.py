@@ -19,7 +19,8 @@ from opcode_htmx.runs.run import Run
 from opcode_htmx.runs.tail import CHUNK
 from opcode_htmx.view import history_part
 from opcode_htmx.view.blocks import Block, PromptBlock, TextBlock, ToolBlock
-from opcode_htmx.view.conversation import Conversation, Cursor
+from opcode_htmx.view.conversation import Conversation
+from opcode_htmx.view.cursor import Cursor
 from opcode_htmx.view.fragments import Fragments, dom_id
 
 from . import dom

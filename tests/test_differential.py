@@ -16,7 +16,8 @@ from opcode_htmx.runs.notify import Broadcast
 from opcode_htmx.runs.record import Outcome, RunEnd, RunRecord
 from opcode_htmx.runs.run import Run
 from opcode_htmx.view.blocks import Block, BranchBlock, PromptBlock, TextBlock
-from opcode_htmx.view.conversation import Conversation, Cursor
+from opcode_htmx.view.conversation import Conversation
+from opcode_htmx.view.cursor import Cursor
 
 from . import dom
 from .captured import fragments

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from opcode_htmx.claude import stream
 from opcode_htmx.view.aside import Aside
-from opcode_htmx.view.conversation import Conversation, Cursor
+from opcode_htmx.view.conversation import Conversation
+from opcode_htmx.view.cursor import Cursor
 from opcode_htmx.view.export import WholeBlocks
 from opcode_htmx.view.transcript import Transcript
 

@@ -10,7 +10,7 @@ import pytest
 
 from opcode_htmx.claude import history
 from opcode_htmx.view.blocks import Block
-from opcode_htmx.view.conversation import Cursor
+from opcode_htmx.view.cursor import Cursor
 from opcode_htmx.view.fragments import Fragments
 from opcode_htmx.view.screens import Screen, Screens
 

@@ -17,7 +17,7 @@ from simple_websocket import ConnectionClosed, Server
 
 from ..claude import sessions
 from ..runs.leaving import Leaving
-from ..view.conversation import Cursor
+from ..view.cursor import Cursor
 from ..view.screens import Screen
 from .access import login_id
 from .pages import SessionLookup

@@ -20,7 +20,7 @@ from flask import Flask
 from gevent.event import Event
 
 from ..hub import Background, Turn, wait_for_quiet
-from ..view.conversation import Cursor
+from ..view.cursor import Cursor
 from ..view.screens import Screen
 from .sockets import TextFrame
 
