@@ -86,7 +86,7 @@ class TerminalSession:
 
     def _wait(self, condition: Callable[[], bool]) -> None:
         what = "the terminal does as it should"
-        until(condition, what, sleep=lambda: self._read(0.05))
+        until(condition, what, 60, sleep=lambda: self._read(0.05))
 
     def _is_quiet(self) -> bool:
         """Whether all that was typed has been drawn."""
