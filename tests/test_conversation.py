@@ -234,6 +234,32 @@ def test_lines_with_odd_links_beside_a_run_are_shown(session: Session, odd: obje
     )
 
 
+def test_a_run_is_behind_until_a_person_goes_on_in_it(session: Session) -> None:
+    run = session.begin()
+    uuids = ["p1", "a1", "report", "p2", "a2"]
+    kinds = ["user", "assistant", "user", "user", "assistant"]
+    message = {"id": "m", "role": "user", "content": [{"type": "text", "text": "x"}]}
+    own = [line(type=k, uuid=u, message=message) for k, u in zip(kinds, uuids, strict=True)]
+    conversation, behind = session.conversation(), list[bool]()
+
+    def goes_on(number: int, parent: str) -> None:
+        say(run, own[number])
+        source = {"promptSource": "sdk"} if uuids[number].startswith("p") else {}
+        entry = {"type": kinds[number], "uuid": uuids[number], "message": message, **source}
+        session.note(line(**entry, parentUuid=parent))
+        conversation.refresh()
+        behind.append(conversation.is_behind)
+
+    goes_on(0, "")
+    goes_on(1, "p1")
+    desk = {"type": "user", "message": {"content": "DESK"}, "promptSource": "typed"}
+    session.note(line(**desk, uuid="d", parentUuid="a1"), line(type="last-prompt", leafUuid="d"))
+    goes_on(2, "a1")  # the model was changed, say
+    goes_on(3, "report")
+    goes_on(4, "p2")
+    assert behind == [False, False, True, False, False]
+
+
 def shown(conversation: Conversation) -> list[Block]:
     conversation.refresh()
     return list(conversation.blocks())

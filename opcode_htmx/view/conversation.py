@@ -230,10 +230,12 @@ class Conversation:
         if history is None:
             return
         lineage = history.lineage
-        leaf, running = lineage.leaf, newest.tip if newest and newest.run.live else ""
+        part = newest if newest and newest.run.live else None
+        leaf, running = lineage.leaf, part.tip if part else ""
         is_beside = bool(running) and history.is_foreign_above(leaf, running)
         # A person who goes on here after what was said elsewhere has decided
-        self.is_behind = is_beside and lineage.is_newer(history.foreign_tip, running)
+        is_newest = part is not None and lineage.is_newer(history.foreign_tip, part.last_turn)
+        self.is_behind = is_beside and is_newest
         # As long as the file goes on where it ended, nothing is left that was not left before
         goes_on = lineage.tip == (running or leaf) and not is_beside
         state = lineage.version, running if is_beside else "", 0 if goes_on else len(lineage)

@@ -204,6 +204,8 @@ class HistoryPart:
     def _belongs_to(self, part: RunPart, entry: _Entry) -> None:
         if entry.uuid in self.lineage:
             part.tip = entry.uuid
+            if entry.row.get("type") == "assistant" or entry.row.get("promptSource"):
+                part.last_turn = entry.uuid  # and no report, of a change of the model, say
         elif entry.row.get("rewound") is True and part.end_of(as_str(entry.row.get("cutUuid"))):
             part.tip = as_str(entry.row.get("leafUuid"))
         if not self._waiting:

@@ -30,6 +30,8 @@ class RunPart:
     is_closed: bool = False
     tip: str = ""
     """The newest line of this run that Claude's history holds."""
+    last_turn: str = ""
+    """The newest prompt or answer of this run that Claude's history holds."""
     _ends: dict[str, int] = field(default_factory=dict)
     """Where the lines end in stdout, by their uuids."""
     _messages: set[str] = field(default_factory=set)
