@@ -89,9 +89,7 @@ class Conversation:
     def current(self) -> Block | None:
         """What goes on in the newest run."""
         newest = self._newest
-        if newest is None or (self._history and self._history.place > newest.number):
-            return None
-        return newest.transcript.current
+        return None if newest is None or self._is_history_newest else newest.transcript.current
 
     @property
     def progress(self) -> Progress:
@@ -256,15 +254,16 @@ class Conversation:
         history = [self._history.transcript] if self._history else []
         return [*history, *(self._parts[number].transcript for number in sorted(self._parts))]
 
+    @property
+    def _is_history_newest(self) -> bool:
+        """Whether the newest words stand in history, and not in the newest run."""
+        newest = self._newest
+        return self._history is not None and (newest is None or self._history.place > newest.number)
+
     def _by_age(self) -> list[Transcript]:
         """The transcripts, the one in which something was said last at the end."""
-        history, *runs = self._transcripts() if self._history else [None, *self._transcripts()]
-        if history is None:
-            return list(filter(None, runs))
-        is_newer = self._newest is None or (
-            self._history is not None and self._history.place > self._newest.number
-        )
-        return [*runs, history] if is_newer else [history, *runs]
+        transcripts = self._transcripts()
+        return [*transcripts[1:], transcripts[0]] if self._is_history_newest else transcripts
 
     def _taken_before(self, number: int | None) -> Callable[[str], bool]:
         """Whether a block in front of the run with this number has an id; None: of any run.

@@ -93,7 +93,8 @@ class HistoryPart:
     _identity: tuple[int, int] | None = None
     """Device and inode, because another file may take the place of this one."""
     _subagents: Subagents = field(init=False)
-    _foreign: set[str] = field(default_factory=set)
+    foreign: set[str] = field(default_factory=set)
+    """The entries that were written elsewhere while a run of ours was alive."""
     _waiting: deque[_Entry] = field(default_factory=deque)
     """What was written elsewhere, unless the run's stdout brings it yet."""
 
@@ -104,11 +105,6 @@ class HistoryPart:
     def of(cls, path: Path, taken: Callable[[str], bool]) -> HistoryPart:
         transcript = Transcript("0", run_id=None, taken=taken)
         return cls(path, transcript, LineReader(path))
-
-    @property
-    def foreign(self) -> frozenset[str]:
-        """The entries that were written elsewhere while a run of ours was alive."""
-        return frozenset(self._foreign)
 
     def fold(self, stretches: Sequence[Stretch], limit: int | None) -> int:
         """Fold what was written since, up to byte `limit`; how many bytes that was.
@@ -154,10 +150,10 @@ class HistoryPart:
 
     def is_foreign_above(self, leaf: str, ancestor: str) -> bool:
         """Whether anything was written elsewhere between an entry and the path to `ancestor`."""
-        if not self._foreign:
+        if not self.foreign:
             return False
         above, _ = self.lineage.meeting(leaf, ancestor)
-        return any(uuid in self._foreign for uuid in above)
+        return any(uuid in self.foreign for uuid in above)
 
     # --- whose line it is -------------------------------------------------------------------
 
@@ -174,7 +170,7 @@ class HistoryPart:
             yield from self._release(stretches)
             yield from self._show(entry, f"{_number_at(stretch, begin)}")
         elif self._is_foreign(entry, stretch.part):
-            self._foreign.add(entry.uuid)
+            self.foreign.add(entry.uuid)
             self._waiting.append(entry)
         else:
             self._belongs_to(stretch.part, entry)
@@ -196,7 +192,7 @@ class HistoryPart:
         """
         if not entry.uuid:
             return False
-        if as_str(entry.row.get("parentUuid")) in self._foreign:
+        if as_str(entry.row.get("parentUuid")) in self.foreign:
             return True
         is_said = kind_of(entry.row) is not Kind.NOTE
         return is_said and not _is_added(entry.row) and not part.has_written(entry.message)
@@ -236,7 +232,7 @@ class HistoryPart:
             entry = self._waiting.popleft()
             owner, _ = self._owner(entry, stretches)
             if owner is not None:  # its stdout was slower
-                self._foreign.discard(entry.uuid)
+                self.foreign.discard(entry.uuid)
                 self._belongs_to(owner, entry)
                 continue
             stretch = _stretch_at(stretches, entry.begin)
