@@ -257,6 +257,21 @@ def test_letters_of_twice_the_size_fit(phone: Phone, sandbox: Sandbox) -> None:
     assert covered(phone.page, controls) == []
 
 
+def test_overviews_fit_when_the_browser_is_set_to_letters_of_twice_the_size(
+    phone: Phone, sandbox: Sandbox
+) -> None:
+    """The browser's own setting changes what `rem` means in media queries too."""
+    play(phone, sandbox, *EVERYTHING, ["wait", "/nowhere"])
+    everything_is_there(phone)
+    size = {"standard": 32, "fixed": 32}
+    phone.page.context.new_cdp_session(phone.page).send("Page.setFontSizes", {"fontSizes": size})
+    for path in ("/", "/new", "/runs"):
+        phone.page.goto(path)
+        expect(phone.page.locator("html")).to_have_css("font-size", "32px")
+        assert sticks_out(phone.page) <= 0
+        assert covered(phone.page, ".topbar a") == []
+
+
 def test_buttons_are_as_large_as_a_thumb_and_fields_do_not_make_the_phone_zoom(
     phone: Phone, sandbox: Sandbox, server: Server, open_phone: OpenPhone
 ) -> None:
