@@ -112,6 +112,21 @@ TREES: dict[str, tuple[list[Entry], str, dict[str, str]]] = {
         "e",
         {"d": "d"},
     ),
+    "a checkpoint on what was compacted": (
+        [*TWO, prompt("d", "a2"), boundary("b", "a2", "a2"), prompt("p3", "b"), checkpoint("d")],
+        "p3",
+        {"d": "d"},
+    ),
+    "a rewind to what was compacted": (
+        [*TWO, boundary("b", "a2", "a2"), prompt("p3", "b"), rewound("a1", "p2")],
+        "p3",
+        {},
+    ),
+    "a rewind to what a compaction has preserved": (
+        [*TWO, boundary("b", "a2", "a2"), prompt("p3", "b"), rewound("a2", "p3")],
+        "b",
+        {"p3": "p3"},
+    ),
     "a line whose parent was lost": ([*ONE, prompt("p2", "lost"), answer("a2", "p2")], "a2", {}),
     "lines of an agent": ([*ONE, prompt("s", None, isSidechain=True)], "a1", {}),
     "a line that stands twice": ([*TWO, answer("a1", "p1")], "a2", {}),
@@ -132,6 +147,14 @@ def test_claude_goes_on_from_one_leaf_and_leaves_the_other_branches(
     lineage = lineage_of(entries)
     assert lineage.leaf == leaf
     assert lineage.left(leaf) == left
+
+
+def test_what_a_compaction_has_replaced_is_known_as_such() -> None:
+    lineage = lineage_of([*TWO, boundary("b", "a2", "a2"), prompt("p3", "b")])
+    assert not lineage.is_compacted("b")
+    assert not lineage.is_compacted("p3")
+    assert lineage.is_compacted("p1")
+    assert not lineage_of([*TWO, boundary("b", "a2")]).is_compacted("p1")
 
 
 def test_our_own_checkpoint_is_gone_on_from() -> None:

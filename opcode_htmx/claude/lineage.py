@@ -80,6 +80,8 @@ class Lineage:
         self._cuts: set[str] = set()
         self._compacted = 0
         """How many entries the newest compaction has replaced."""
+        self._preserved: set[str] = set()
+        """Those of them that Claude still knows, behind the summary."""
         self._summary = ""
         """What it has put in their place."""
         self.version = 0
@@ -123,8 +125,10 @@ class Lineage:
         """
         self._checkpoint = ""
         metadata = as_dict(boundary.get("compactMetadata"))
-        if as_list(as_dict(metadata.get("preservedMessages")).get("uuids")):
+        preserved = as_list(as_dict(metadata.get("preservedMessages")).get("uuids"))
+        if preserved:
             self._compacted, self._summary = len(self._nodes), uuid
+            self._preserved = set(map(as_str, preserved))
 
     def _parent_of(self, entry: Json, kind: Kind) -> str:
         """The id of the parent; empty for a root.
@@ -137,11 +141,10 @@ class Lineage:
             parent = entry.get("logicalParentUuid") or self.tip
         if parent is None:
             return "" if kind is Kind.PROMPT else self.tip
-        node = self._nodes.get(parent) if isinstance(parent, str) else None
-        if node is None:
+        if not isinstance(parent, str) or parent not in self._nodes:
             return self.tip
-        is_replaced = node.number < self._compacted and not _is_boundary(entry)
-        return self._summary if is_replaced else str(parent)
+        is_replaced = self.is_compacted(parent) and not _is_boundary(entry)
+        return self._summary if is_replaced else parent
 
     def _continues(self, parent: str) -> bool:
         """Whether `parent` belongs to the turn that the file ends with, and stands near its end."""
@@ -159,6 +162,8 @@ class Lineage:
         if entry.get("rewound") is True and isinstance(cut, str):
             self._cuts.add(cut)
         if isinstance(leaf, str):
+            if self.is_compacted(leaf):  # no program can go on from there, only behind the summary
+                leaf = self._summary if leaf in self._preserved else ""
             is_said_again = self._is_fixed and leaf == self._checkpoint
             self._is_fixed = is_explicit or is_said_again
             self._checkpoint, self._is_emptied = leaf, False
@@ -179,6 +184,11 @@ class Lineage:
         if self._is_behind_checkpoint is None:
             self._is_behind_checkpoint = self.descends(self.tip, self._checkpoint)
         return self.tip if self._is_behind_checkpoint and not self._is_fixed else self._checkpoint
+
+    def is_compacted(self, uuid: str) -> bool:
+        """Whether a summary has taken the place of an entry, for every program."""
+        node = self._nodes.get(uuid)
+        return node is not None and node.number < self._compacted
 
     def parent(self, uuid: str) -> str:
         """The entry that `uuid` continues; empty for a root, and for one that is not known."""

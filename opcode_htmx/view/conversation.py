@@ -233,7 +233,9 @@ class Conversation:
         is_beside = bool(running) and history.is_foreign_above(leaf, running)
         # A person who goes on here after what was said elsewhere has decided
         is_newest = part is not None and lineage.is_newer(history.foreign_tip, part.last_turn)
-        self.is_behind = is_beside and is_newest
+        # Behind a compaction of ours no Claude can go on from what it has replaced
+        is_lost = lineage.is_compacted(history.foreign_tip)
+        self.is_behind = is_beside and is_newest and not is_lost
         # As long as the file goes on where it ended, nothing is left that was not left before
         goes_on = lineage.tip == (running or leaf) and not is_beside
         state = lineage.version, running if is_beside else "", 0 if goes_on else len(lineage)
