@@ -7,6 +7,7 @@ line belongs to the run that printed its uuid, wherever in the file it stands.
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -90,8 +91,8 @@ class HistoryPart:
     """The newest entry that was written elsewhere while a run of ours was alive."""
     _settled: int = -1
     """The number of the newest run that ended what was open in front of it."""
-    _identity: tuple[int, int] | None = None
-    """Device and inode, because another file may take the place of this one."""
+    _identity: tuple[int, int] | None = field(init=False)
+    """Device and inode before anything was read: another file may take the place of this one."""
     _subagents: Subagents = field(init=False)
     foreign: set[str] = field(default_factory=set)
     """The entries that were written elsewhere while a run of ours was alive."""
@@ -100,6 +101,8 @@ class HistoryPart:
 
     def __post_init__(self) -> None:
         self._subagents = Subagents(self.path)
+        stat = self._stat()
+        self._identity = stat and (stat.st_dev, stat.st_ino)
 
     @classmethod
     def of(cls, path: Path, taken: Callable[[str], bool]) -> HistoryPart:
@@ -132,13 +135,16 @@ class HistoryPart:
     @property
     def is_cut(self) -> bool:
         """Whether the file has lost what was read already, or another one has taken its place."""
-        try:
-            stat = self.path.stat()
-        except OSError:
+        stat = self._stat()
+        if stat is None or stat.st_size < self.reader.offset:
             return True
-        identity = stat.st_dev, stat.st_ino
-        self._identity = self._identity or identity
-        return stat.st_size < self.reader.offset or identity != self._identity
+        return (stat.st_dev, stat.st_ino) != self._identity
+
+    def _stat(self) -> os.stat_result | None:
+        try:
+            return self.path.stat()
+        except OSError:
+            return None
 
     def end_in_front_of(self, number: int) -> None:
         """A run begins: nothing that was open in front of it goes on."""
