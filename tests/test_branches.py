@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from opcode_htmx.claude import history
+from opcode_htmx.view.branches import MOST, Branches
+from opcode_htmx.view.history_part import HistoryPart
 
 from .support import Sandbox, Server
 
@@ -129,3 +131,48 @@ def test_a_fork_follows_the_branch_that_it_is_made_in(
     entries = [json.loads(line) for line in path.read_text().splitlines()]
     said = [each["message"]["content"] for each in entries if "message" in each]
     assert [each if isinstance(each, str) else each[0]["text"] for each in said] == expected
+
+
+def read(path: Path) -> HistoryPart:
+    part = HistoryPart.of(path, lambda _: False)
+    part.fold([], None)
+    return part
+
+
+def arranged(lines: list[str], path: Path) -> Branches:
+    path.write_text("".join(f"{line}\n" for line in lines))
+    part, branches = read(path), Branches()
+    left = part.lineage.left(part.lineage.leaf)
+    branches.arrange(left, part.lineage, [part.transcript.blocks], ())
+    return branches
+
+
+def edits(number: int) -> list[str]:
+    """A first turn, and as many prompts behind it, each in place of the one before it."""
+    return [*EDITED[:2], *(entry(each, 2, f"Q{each}") for each in range(3, 3 + 2 * number, 2))]
+
+
+@pytest.mark.parametrize("number", [2, MOST, MOST + 1, MOST + 2, 2 * MOST])
+def test_a_page_that_has_all_branches_gets_none_of_them_again(tmp_path: Path, number: int) -> None:
+    branches = arranged(edits(number), tmp_path / "session.jsonl")
+    assert len(branches.blocks) == number - 1
+    assert len(branches.names) <= MOST
+    assert list(branches.folded_since(branches.names)) == []
+    assert len(list(branches.folded_since(()))) == number - 1
+
+
+@pytest.mark.parametrize("number", [2, MOST + 1, MOST + 2, 2 * MOST])
+def test_a_page_gets_a_branch_that_came_after_it(tmp_path: Path, number: int) -> None:
+    before = arranged(edits(number), tmp_path / "session.jsonl")
+    now = arranged(edits(number + 1), tmp_path / "session.jsonl")
+    [new] = {each.id for each in now.blocks} - {each.id for each in before.blocks}
+    assert new in {each.id for each in now.folded_since(before.names)}
+
+
+def test_a_file_that_takes_the_place_of_one_just_read_is_noticed(tmp_path: Path) -> None:
+    path, other = tmp_path / "session.jsonl", tmp_path / "other.jsonl"
+    path.write_text(f"{EDITED[0]}\n")
+    other.write_text("".join(f"{line}\n" for line in EDITED))
+    part = read(path)
+    other.rename(path)
+    assert part.is_cut

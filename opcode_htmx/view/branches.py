@@ -14,7 +14,8 @@ from .blocks import Block, BranchBlock
 from .shelf import by_position
 
 MOST = 32
-"""Branches that a cursor names. A page with more gets the rest anew with each change of them."""
+"""Names in a cursor. Where there are more branches, the last name stands for all others together:
+a page gets those anew when one of them comes or goes."""
 
 
 class Branches:
@@ -24,6 +25,8 @@ class Branches:
         self._blocks: dict[str, BranchBlock] = {}
         self.names: tuple[str, ...] = ()
         """The branches as a cursor names them."""
+        self._named_together: frozenset[str] = frozenset()
+        """The names of those for which the last name stands."""
         self._arranged: tuple[object, ...] = ()
         """What the blocks were arranged for."""
 
@@ -63,7 +66,14 @@ class Branches:
             del self._blocks[root]
         for root, found in members.items():
             self._fold(root, sorted(found, key=by_position), root in foreign)
-        self.names = tuple(sorted(map(_name, self._blocks))[:MOST])
+        self._name_all()
+
+    def _name_all(self) -> None:
+        names = sorted(map(_name, self._blocks))
+        others = names[MOST - 1 :] if len(names) > MOST else []
+        self._named_together = frozenset(others)
+        joint = [_name("-".join(others))] if others else []
+        self.names = (*names[: len(names) - len(others)], *joint)
 
     def _fold(self, root: str, blocks: list[Block], is_foreign: bool) -> None:
         branch = self._blocks.get(root)
@@ -83,7 +93,10 @@ class Branches:
 
     def folded_since(self, names: Collection[str]) -> Iterator[BranchBlock]:
         """The branches that a page does not have which has folded those with these names."""
-        return (block for root, block in self._blocks.items() if _name(root) not in names)
+        known = set(names)
+        if self._named_together and self.names[-1] in known:
+            known |= self._named_together
+        return (block for root, block in self._blocks.items() if _name(root) not in known)
 
     def unfolded_since(self, names: Collection[str], lineage: Lineage) -> Iterator[str]:
         """The roots of branches that such a page has folded, and that are left no more."""
