@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from .claude import binary, history, sessions
+from .claude import binary, history, mcp
 from .claude.capabilities import Model
 from .claude.messages import Json
 from .runs import inquiry
@@ -36,6 +36,10 @@ def of(
         least_room=settings.min_free,
         history_file=lambda session_id: history.find(config_dir, session_id),
         config_dir=config_dir,
+        home=settings.home,
+        claude_state_file=mcp.state_file(
+            config_dir, settings.home, "CLAUDE_CONFIG_DIR" in environment
+        ),
         allow_bypass=settings.allow_bypass,
         keep_running=settings.keep_running,
         disconnect_grace=settings.disconnect_grace,
@@ -58,7 +62,7 @@ def limits(settings: Settings) -> Limits:
 def offers(
     settings: Settings, claude: binary.Binary, config_dir: Path, environment: Mapping[str, str]
 ) -> Offers:
-    """What Claude offers where it has not run for us yet."""
+    """What Claude offers before it has run for us."""
 
     def ask(folder: Path) -> Json:
         return inquiry.ask(claude.path, environment, folder)
@@ -66,6 +70,5 @@ def offers(
     return Offers(
         settings.state_dir / "offers",
         ask if settings.ask_ahead else None,
-        lambda folder: sessions.has_worked_in(config_dir, folder),
         f"{claude.path}\0{claude.version_text}\0{config_dir}",
     )

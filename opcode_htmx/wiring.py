@@ -27,6 +27,7 @@ from .claude import (
     history,
     mcp,
     sessions,
+    trust_record,
     user_files,
 )
 from .claude.files import ProjectFiles
@@ -49,6 +50,7 @@ from .runs.session_places import FolderUnknown, SessionPlaces
 from .runs.starting import CannotStart
 from .runs.supervisor import RunNotFound, StillRunning, Supervisor
 from .runs.trash import NotInTrash, Trash
+from .runs.trust import TrustNeeded
 from .settings import Settings
 from .stalls import Stalls
 from .state import ensure_state_dir
@@ -83,6 +85,7 @@ from .web import (
     prompts,
     showing,
     sockets,
+    trust,
 )
 
 ROOT = Path(__file__).parent.parent
@@ -106,6 +109,8 @@ ERRORS: dict[type[Exception], int] = {
     ControlRefused: 409,
     BypassNotAllowed: 403,
     CannotStart: 503,
+    TrustNeeded: 409,
+    trust_record.TrustNotRecorded: 503,
     StillRunning: 409,
     NotInTrash: 404,
     NothingLeft: 409,
@@ -232,6 +237,8 @@ def _add_pages(
     app.register_blueprint(manage.trash_blueprint(screens, trash))
     app.register_blueprint(pictures.blueprint(lookup))
     app.register_blueprint(prompts.blueprint(beginnings, supervisor, lookup, drafts))
+    app.register_blueprint(trust.blueprint(beginnings, supervisor, lookup, drafts))
+    trust.register(app, lookup)
     app.register_blueprint(composer.blueprint(supervisor, lookup, drafts))
     app.register_blueprint(
         completion.blueprint(place.config_dir, supervisor, lookup, offers, files)

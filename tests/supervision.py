@@ -93,6 +93,8 @@ class Room:
             "stop_deadline": 2.0,
             "history_file": lambda session_id: history.find(sandbox.config_dir, session_id),
             "config_dir": sandbox.config_dir,
+            "home": sandbox.home,
+            "claude_state_file": sandbox.config_dir / ".claude.json",
         }
         self._supervisors: list[Supervisor] = []
         self._others: list[Supervisor] = []

@@ -14,7 +14,7 @@ import gevent
 import psutil
 import pytest
 
-from opcode_htmx.claude import history, sessions
+from opcode_htmx.claude import history
 from opcode_htmx.claude.messages import Json
 from opcode_htmx.demo.messages_api import MessagesApi, Scene, Text
 from opcode_htmx.runs import inquiry, offers
@@ -67,22 +67,23 @@ def with_programs(sandbox: Sandbox) -> Path:
         "SessionStart": [{"hooks": [touch("hook")]}],
         "SessionEnd": [{"hooks": [touch("end")]}],
     }
-    (claude / "settings.json").write_text(json.dumps({"hooks": hooks}))
+    helper = f"touch {traces / 'helper'}; echo key"
+    (claude / "settings.json").write_text(json.dumps({"hooks": hooks, "apiKeyHelper": helper}))
     server = {"command": "sh", "args": ["-c", f"touch {traces / 'mcp'}; sleep 60"]}
     for path in (sandbox.project / ".mcp.json", sandbox.config_dir / ".claude.json"):
         path.write_text(json.dumps({"mcpServers": {"one": server}}))
     return traces
 
 
-def test_claude_is_asked_without_a_request_to_its_api_a_session_or_a_program_of_the_project(
+def test_claude_is_asked_without_a_request_a_session_or_anything_of_the_projects_files(
     sandbox: Sandbox, claude: Path, api: MessagesApi
 ) -> None:
     traces = with_programs(sandbox)
     answer = inquiry.ask(claude, sandbox.environment(api.url), sandbox.project)
     assert {"default", "haiku"} <= {model["value"] for model in answer["models"]}
     described = {command["name"]: command["description"] for command in answer["commands"]}
-    assert "Prune the trees" in described["prune"]
     assert "compact" in described
+    assert "prune" not in described
     assert list(api.requests) == []
     assert list(sandbox.config_dir.rglob("*.jsonl")) == []
     assert list(traces.iterdir()) == []
@@ -145,16 +146,11 @@ class Asked:
 
     def __init__(self) -> None:
         self.places: list[Path] = []
-        self.at_once = 0
-        self.most_at_once = 0
         self.fails = False
 
     def __call__(self, place: Path) -> Json:
         self.places.append(place)
-        self.at_once += 1
-        self.most_at_once = max(self.most_at_once, self.at_once)
         gevent.sleep(0.01)
-        self.at_once -= 1
         if self.fails:
             raise NoOffer("it was not in the mood")
         return ANSWER
@@ -169,8 +165,8 @@ def asked() -> Asked:
 def make(tmp_path: Path, asked: Asked) -> Iterator[Callable[..., Offers]]:
     made = []
 
-    def make_(said_by: str = "2.1.330", worked_in: bool = True) -> Offers:
-        made.append(Offers(tmp_path / "offers", asked, lambda _: worked_in, said_by))
+    def make_(said_by: str = "2.1.330") -> Offers:
+        made.append(Offers(tmp_path / "offers", asked, said_by))
         return made[-1]
 
     yield make_
@@ -181,103 +177,85 @@ def make(tmp_path: Path, asked: Asked) -> Iterator[Callable[..., Offers]]:
 def test_an_offer_is_asked_for_once_and_outlives_the_server(
     make: Callable[..., Offers], asked: Asked, tmp_path: Path
 ) -> None:
-    first, told = make(), []
-    assert first.known(tmp_path) is None
+    first, called = make(), []
+    assert first.known is None
     for number in range(3):
-        first.want(tmp_path, lambda number=number: told.append(number))  # type: ignore[misc]
-    assert asked.places == []  # nobody was held up
-    assert first.wait(tmp_path, 5) == first.known(tmp_path)
-    until(lambda: told == [0, 1, 2], "whoever wanted it is told")
+        first.want(lambda number=number: called.append(number))  # type: ignore[misc]
+    assert asked.places == []  # the caller did not wait
+    assert first.wait(5) == first.known
+    until(lambda: called == [0, 1, 2], "every callback is called")
     later = make()
-    later.want(tmp_path)
-    known = later.known(tmp_path)
+    later.want()
+    known = later.known
     assert known
     assert [model.value for model in (*known.models, *first.models)] == ["opus", "opus"]
     assert [command.name for command in known.commands] == ["prune"]
     gevent.sleep(0.05)
-    assert asked.places == [tmp_path]
+    assert len(asked.places) == 1
     (file,) = (tmp_path / "offers").glob("*.json")
     assert file.stat().st_mode & 0o777 == 0o600
     assert "account" not in json.loads(file.read_text())
 
 
 def test_another_version_is_asked_anew_and_so_is_what_has_grown_old(
-    make: Callable[..., Offers], asked: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make: Callable[..., Offers], asked: Asked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for said_by in ("1", "2"):
         each = make(said_by)
-        each.want(tmp_path)
-        each.wait(tmp_path, 5)
+        each.want()
+        each.wait(5)
     assert len(asked.places) == 2
     monkeypatch.setattr(offers, "FRESH_SECONDS", 0.0)
-    each.want(tmp_path)
-    assert each.known(tmp_path)  # the old one is good enough meanwhile
+    each.want()
+    assert each.known  # the old one is good enough meanwhile
     until(lambda: len(asked.places) == 3, "it is asked again")
 
 
-def test_one_project_is_asked_for_at_a_time_and_no_crowd_waits(
+def test_claude_is_asked_in_an_empty_folder_only(
     make: Callable[..., Offers], asked: Asked, tmp_path: Path
 ) -> None:
     each = make()
-    folders = [tmp_path / str(number) for number in range(offers.WAITING + 3)]
-    for folder in folders:
-        folder.mkdir()
-        each.want(folder)
-    until(lambda: len(asked.places) == offers.WAITING, "all of them are asked")
-    assert asked.most_at_once == 1
+    each.want()
+    assert each.wait(5)
+    folder = tmp_path / "offers" / offers.FOLDER
+    assert asked.places == [folder]
+    assert list(folder.iterdir()) == []
 
 
-def test_a_folder_in_which_claude_has_not_worked_is_not_started_in(
-    make: Callable[..., Offers], asked: Asked, tmp_path: Path
-) -> None:
-    untrusted, gone = make(worked_in=False), make("other")
-    untrusted.want(tmp_path)
-    assert untrusted.wait(tmp_path, 5)
-    gone.want(tmp_path / "gone")
-    assert gone.wait(tmp_path / "gone", 5)
-    nowhere = tmp_path / "offers" / offers.NOWHERE
-    assert asked.places == [nowhere, nowhere]
-    assert list(nowhere.iterdir()) == []
-
-
-def test_a_failure_is_said_once_and_not_tried_again_at_once(
-    make: Callable[..., Offers],
-    asked: Asked,
-    tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
+def test_a_failure_is_logged_once_and_not_tried_again_at_once(
+    make: Callable[..., Offers], asked: Asked, caplog: pytest.LogCaptureFixture
 ) -> None:
     each, asked.fails = make(), True
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
-            each.want(tmp_path)
-            assert each.wait(tmp_path, 5) is None
+            each.want()
+            assert each.wait(5) is None
     assert len(asked.places) == 1
     assert caplog.text.count("it was not in the mood") == 1
-    each._rest_until.clear()  # the time has passed
+    each._rest_until = 0.0  # the time has passed
     asked.fails = False
-    each.want(tmp_path)
-    assert each.wait(tmp_path, 5)
+    each.want()
+    assert each.wait(5)
 
 
 def test_a_file_that_cannot_be_read_is_asked_for_anew(
-    make: Callable[..., Offers], asked: Asked, tmp_path: Path
+    make: Callable[..., Offers], tmp_path: Path
 ) -> None:
-    make().want(tmp_path)
+    make().want()
     until(lambda: list((tmp_path / "offers").glob("*.json")), "it is kept")
     (file,) = (tmp_path / "offers").glob("*.json")
-    for content in ("", "[]", "{}", '{"at": "x"}'):
+    for content in ("", "[]", "{}", '{"at": "x"}', "[" * 100_000):
         file.write_text(content)
         each = make()
-        assert each.known(tmp_path) is None
-    each.want(tmp_path)
-    assert each.wait(tmp_path, 5)
+        assert each.known is None
+    each.want()
+    assert each.wait(5)
 
 
 def test_claude_is_never_asked_where_that_is_switched_off(tmp_path: Path) -> None:
-    each = Offers(tmp_path / "offers", None, lambda _: True, "1")
-    each.want(tmp_path)
-    assert each.wait(tmp_path, 5) is None
+    each = Offers(tmp_path / "offers", None, "1")
+    each.want()
+    assert each.wait(5) is None
     assert not each.asks
 
 
@@ -326,12 +304,11 @@ def test_a_new_session_offers_claudes_models_and_commands_before_it_has_ever_run
     assert (list(api.requests), list(traces.iterdir())) == ([], [])
 
 
-def test_a_session_without_a_run_of_ours_offers_what_claude_offers_in_its_folder(
+def test_a_session_without_a_run_of_ours_offers_models_and_commands_and_runs_no_program(
     sandbox: Sandbox, claude: Path, api: MessagesApi, start_server: Callable[..., Server]
 ) -> None:
     traces = with_programs(sandbox)
     path = from_a_terminal(sandbox)
-    assert sessions.has_worked_in(sandbox.config_dir, sandbox.project)
     server = start_server(sandbox, claude, api.url)
     server.get(path)
     wait_until(lambda: 'value="haiku"' in server.get(path).text, "the page has the models")

@@ -361,12 +361,3 @@ def test_an_odd_line_takes_no_page_and_no_list(
     for path in ("export.md", "export.html", "search?q=x", "complete?q=@", "complete?q=/"):
         assert shared_server.get(f"{address}/{path}").ok, path
     assert shared_server.post(f"{address}/fork", {}).status_code == 303
-
-
-def test_a_session_that_names_another_path_trusts_nothing(sandbox: Sandbox) -> None:
-    """What a project's files may run, a person has trusted: by working in that very folder."""
-    line = {"type": "user", "cwd": "/home/me/evil", "message": {"role": "user", "content": "x"}}
-    path = sandbox.config_dir / "projects" / "-elsewhere" / f"{uuid.uuid4()}.jsonl"
-    path.parent.mkdir(parents=True)
-    path.write_text(json.dumps(line) + "\n")
-    assert not sessions.has_worked_in(sandbox.config_dir, Path("/home/me/evil"))

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from opcode_htmx.claude import history, sessions
+from opcode_htmx.claude import history
 from opcode_htmx.claude.folder_names import claude_folder, shared_project_id
 from opcode_htmx.demo.messages_api import MessagesApi, Request, Scene, Text, ToolUse
 
@@ -217,13 +217,6 @@ def test_a_program_goes_on_only_in_the_folder_of_the_session(desk: Desk, command
     if command == "resume":
         wrong = {**wanted, "project_path": str(desk.folder("my-app"))}
         assert _post(desk, command, wrong).status_code == 404
-
-
-def test_claude_is_only_known_to_have_worked_in_folders_that_sessions_name(desk: Desk) -> None:
-    config = desk.sandbox.config_dir
-    assert all(sessions.has_worked_in(config, desk.folder(name)) for name in _all(desk))
-    for other in ("my app", "my_app", "新新", "my.app/sub"):
-        assert not sessions.has_worked_in(config, desk.folder(other))
 
 
 def test_a_session_that_the_desk_went_on_with_elsewhere_stays_at_home_where_it_began(

@@ -21,6 +21,7 @@ from ..claude.lineage import Lineage
 from ..hub import Pace, paced
 from ..runs.tail import LineReader
 from ..web.sockets import POLICY_VIOLATION, OpenSockets
+from . import trust
 from .chat_telling import ChatTelling, Message
 from .chats import Chats
 from .commands import BadCommand, command_in, one_of
@@ -100,14 +101,15 @@ class ChatSocket:
             self._do(one_of(FROM_CHAT, "type", command_in(text)))
         except self._refusals as error:
             words = str(error)
-            self._wire.send(type="error", content=words, message=words, sessionId=self._session_id)
+            about = {"sessionId": self._session_id, **trust.details(error)}
+            self._wire.send(type="error", content=words, message=words, **about)
 
     def _do(self, message: FromChat) -> None:
         match message:
             case UserMessage():
                 prompt_id = message.prompt_id or str(uuid.uuid4())
                 self._own.add(prompt_id)
-                self._chats.prompt(self._session_id, message.content, prompt_id)
+                self._chats.prompt(self._session_id, message.content, prompt_id, message)
             case PermissionResponse():
                 run = self._chats.executions.newest_run(self._session_id)
                 if message.allow:

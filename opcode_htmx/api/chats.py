@@ -22,8 +22,9 @@ from ..runs.supervisor import Supervisor
 from ..stored import Form
 from ..web.pages import Place, SessionLookup, shorten
 from .executions import Executions
-from .messages import NewChat
+from .messages import NewChat, TrustChoice
 from .naming import Naming
+from .trust import decide
 
 CREATED, ENDED = "created", "ended"
 """What a session is without a run: never prompted, or not at present."""
@@ -203,9 +204,13 @@ class Chats:
         choosing.choose(chat.id, **{name: value for name, value in wishes.items() if value})
         return chat.id
 
-    def prompt(self, session_id: str, text: str, prompt_id: str) -> Run:
-        """Send a prompt. Raises SessionNotFound, FolderUnknown, CannotStart, RunNotLive."""
+    def prompt(self, session_id: str, text: str, prompt_id: str, choice: TrustChoice) -> Run:
+        """Send a prompt.
+
+        Raises SessionNotFound, FolderUnknown, CannotStart, RunNotLive, TrustNeeded.
+        """
         chat, place = self._store.get(session_id), self.place(session_id)
+        decide(self.supervisor, choice, session_id, place.working_folder)
         named = self._lookup.title(place.claude_folder, session_id)
         run = self.supervisor.prompt(session_id, place.working_folder, prompt_id, text)
         if chat and chat.title and not named:

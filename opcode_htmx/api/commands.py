@@ -17,6 +17,7 @@ from ..claude import outgoing
 from ..runs.leaving import Leaving
 from ..runs.phases import OPEN_TURN
 from ..runs.supervisor import Supervisor
+from . import trust
 from .executions import Executions, Started, end_of
 from .following import pass_on
 from .frames import Wire
@@ -129,7 +130,7 @@ class CommandSocket:
             about["session_id"] = given.get("session_id") or self._newest or None
             self._do(one_of(COMMANDS, "command_type", message))
         except self._refusals as error:
-            self._wire.send(type="error", message=str(error), **about)
+            self._wire.send(type="error", message=str(error), **about, **trust.details(error))
 
     def _do(self, command: Command) -> None:
         match command:
@@ -141,7 +142,9 @@ class CommandSocket:
                 self._follow(session_id, SessionLines(self._supervisor, session_id, cursor))
             case FollowUp():
                 session_id = self._session(command)
-                started = self._executions.prompt(session_id, command.prompt, command.prompt_id)
+                started = self._executions.prompt(
+                    session_id, command.prompt, command.prompt_id, command
+                )
                 self._tell_start(started, "Sending the prompt...")
             case Cancel():
                 self._cancel(self._session(command))
@@ -205,7 +208,9 @@ class CommandSocket:
             changes["annotations"] = {
                 question: {"notes": each.notes} for question, each in answer.annotations.items()
             }
-        run.allow(ask.request_id, changes, [ask.suggestions[number] for number in numbers])
+        self._supervisor.allow(
+            run, ask.request_id, changes, [ask.suggestions[number] for number in numbers]
+        )
 
     # --- following --------------------------------------------------------------------------
 

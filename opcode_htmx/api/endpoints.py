@@ -33,7 +33,8 @@ CANNOT_START = {
     403: "Bypass mode is not allowed on this server, or the request came from the page of another "
     "origin, or without its token.",
     404: "There is no session to go on with.",
-    409: "A session with this id exists already, or Claude does not read.",
+    409: "A session with this id exists already, or Claude does not read, or the files of the "
+    "project would run what nobody has trusted: then “trust” has the list.",
     503: "Claude could not be started.",
 }
 CANNOT_END = {**NOT_FOUND, 503: "Its processes are still being ended."}

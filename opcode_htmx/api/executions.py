@@ -13,7 +13,8 @@ from ..runs.session_places import SessionPlace, SessionPlaces
 from ..runs.supervisor import END_GRACE_SECONDS, RunNotFound, Supervisor
 from ..web.pages import Place
 from .lines import Cursor
-from .messages import Execution
+from .messages import Execution, TrustChoice
+from .trust import decide
 
 
 class SessionExists(Exception):
@@ -83,9 +84,15 @@ class Executions:
             raise sessions.SessionNotFound(f"This session does not belong to {folder}.")
         return self._start(session.session_id, folder, request, detach=detach)
 
-    def prompt(self, session_id: str, text: str, prompt_id: str | None) -> Started:
-        """Send a further prompt to a session that has a run. Raises RunNotLive, CannotStart."""
+    def prompt(
+        self, session_id: str, text: str, prompt_id: str | None, choice: TrustChoice
+    ) -> Started:
+        """Send a further prompt to a session that has a run.
+
+        Raises RunNotLive, CannotStart, TrustNeeded.
+        """
         folder = self.places.of_run(self.newest_run(session_id)).working_folder
+        decide(self.supervisor, choice, session_id, folder)
         return self._send(session_id, folder, text, prompt_id)
 
     def _start(self, session_id: str, folder: Path, request: Execution, *, detach: bool) -> Started:
@@ -104,6 +111,7 @@ class Executions:
             changed["keep_running"] = request.detach
         if changed:
             choosing.choose(session_id, **changed)
+        decide(self.supervisor, request, session_id, folder)
         return self._send(session_id, folder, request.prompt, request.prompt_id)
 
     def _send(self, session_id: str, folder: Path, text: str, prompt_id: str | None) -> Started:

@@ -7,7 +7,7 @@ is told and not swallowed.
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -16,6 +16,7 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    model_validator,
 )
 
 from ..claude import titles
@@ -49,7 +50,22 @@ class Request(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Execution(Request):
+class TrustChoice(Request):
+    """A decision about files of the project that would run what nobody has trusted."""
+
+    trust: bool = False
+    """Trust all that the files of the project hold now."""
+    untrusted: bool = False
+    """Start without the settings of the project, also from now on in this session."""
+
+    @model_validator(mode="after")
+    def _one_at_most(self) -> Self:
+        if self.trust and self.untrusted:
+            raise ValueError("trust and untrusted exclude each other")
+        return self
+
+
+class Execution(TrustChoice):
     """A prompt that begins a run, or goes on with a session's."""
 
     project_path: Annotated[str, StringConstraints(min_length=1, max_length=4096)]
@@ -86,7 +102,7 @@ class Attach(OfSession):
     cursor: str | None = None
 
 
-class FollowUp(OfSession):
+class FollowUp(OfSession, TrustChoice):
     """A further prompt, also while Claude works."""
 
     command_type: Literal["prompt"]
@@ -140,7 +156,7 @@ class OutputQuery(Request):
     limit: Annotated[int, Field(ge=1, le=10_000)] = 1000
 
 
-class Task(Request):
+class Task(TrustChoice):
     """The task dialect's one message."""
 
     prompt: Annotated[str, StringConstraints(min_length=1), AfterValidator(_fits)]
@@ -159,7 +175,7 @@ class NewChat(Request):
     permission_mode: PermissionMode | None = Field(None, alias="permissionMode")
 
 
-class UserMessage(Request):
+class UserMessage(TrustChoice):
     """A prompt in a chat."""
 
     type: Literal["user_message"]

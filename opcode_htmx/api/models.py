@@ -22,12 +22,31 @@ class Request(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
+class TrustItem(Answer):
+    """Something that takes effect once Claude works with a project's settings."""
+
+    kind: str = Field(description="hook, helper, server, environment, permission and so on.")
+    name: str
+    text: str = Field(description="What it runs or sets, without secrets.")
+    file: str
+
+
+class TrustList(Answer):
+    """What the files of a project would run, change or allow, and nobody has trusted yet."""
+
+    folder: str
+    items: list[TrustItem]
+
+
 class Failure(Answer):
     """The answer of every request that did not succeed."""
 
     success: Literal[False] = False
     data: None = None
     error: str = Field(description="One sentence that says what to do.")
+    trust: TrustList | None = Field(
+        None, description="What a person has to decide about before Claude starts in the folder."
+    )
 
 
 # Projects and sessions -------------------------------------------------------------------

@@ -19,6 +19,7 @@ from simple_websocket import ConnectionClosed
 
 from ..claude import stream
 from ..claude.messages import TurnResult
+from ..claude.trust_record import TrustNotRecorded
 from ..disk import DiskFull
 from ..runs.leaving import in_words
 from ..runs.phases import Phase
@@ -26,7 +27,9 @@ from ..runs.record import Outcome
 from ..runs.run import Run, RunNotLive
 from ..runs.starting import CannotStart
 from ..runs.supervisor import Supervisor
+from ..runs.trust import TrustNeeded
 from ..web.sockets import INTERNAL_ERROR, POLICY_VIOLATION
+from . import trust
 from .commands import BadCommand, checked, decoded
 from .following import pass_on
 from .frames import LAST_ERRORS, Wire, text_frame
@@ -70,7 +73,10 @@ class TaskSocket:
             return self._wire.close_with(POLICY_VIOLATION, str(error))
         try:
             run = self._start(task)
-        except (CannotStart, DiskFull, RunNotLive) as error:
+        except TrustNeeded as error:
+            self._error(str(error), **trust.details(error))
+            return self._wire.close(POLICY_VIOLATION)
+        except (CannotStart, DiskFull, RunNotLive, TrustNotRecorded) as error:
             return self._wire.close_with(INTERNAL_ERROR, str(error))
         limit = gevent.spawn_later(self._room.time_limit, self._time_out, run)
         reader = gevent.spawn(self._read, run)
@@ -88,6 +94,7 @@ class TaskSocket:
         room, session_id = self._room, str(uuid.uuid4())
         # What a server that was killed leaves has no client any more
         room.supervisor.choosing.choose(session_id, keep_running=False)
+        trust.decide(room.supervisor, task, session_id, room.folder)
         run = room.supervisor.prompt(session_id, room.folder, str(uuid.uuid4()), task.prompt)
         log.info("task %s is session %s", task.meta, session_id)
         room.naming.name(run, task.meta)

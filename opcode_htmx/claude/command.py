@@ -24,11 +24,13 @@ def build(
     effort: str | None = None,
     allow_bypass: bool = False,
     readable: Path | None = None,
+    project_settings: bool = True,
 ) -> tuple[str, ...]:
     """The argv for a conversation over stdin and stdout, new or resumed under `session_id`.
 
     What is None is left to the settings of Claude and of the project. `readable` is a folder
-    beside the project that Claude may read without asking.
+    beside the project that Claude may read without asking. Without `project_settings`, nothing of
+    the project's settings, commands, skills, agents, MCP servers and CLAUDE.md is read.
     """
     argv = [
         str(binary),
@@ -52,6 +54,8 @@ def build(
     argv += ["--allow-dangerously-skip-permissions"] if allow_bypass else ["--settings", NO_BYPASS]
     if readable:
         argv += ["--add-dir", str(readable)]
+    if not project_settings:
+        argv += ["--setting-sources", "user"]
     return tuple(argv)
 
 
@@ -60,7 +64,7 @@ def build_inquiry(binary: Path, session_id: str) -> tuple[str, ...]:
 
     It must do nothing else: it would run the hooks of a session's start and start the MCP servers.
     """
-    argv = list(build(binary, session_id, resume=False))
+    argv = list(build(binary, session_id, resume=False, project_settings=False))
     argv[argv.index("--settings") + 1] = json.dumps({**_NO_BYPASS, "disableAllHooks": True})
     return (*argv, "--strict-mcp-config", "--no-session-persistence")
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from weakref import WeakKeyDictionary
 
 from . import folder_names, folders, history, links
-from .folder_names import claude_folder, split
 from .folders import Listing
 from .glance import Glance, count_prompts, glance, unreadable
 
@@ -157,17 +156,6 @@ def sessions(config_dir: Path, project_id: str) -> list[SessionSummary]:
         for g in _glances(_place(config_dir, project_id)[0])
         if g.path.stem in owners
     ]
-
-
-def has_worked_in(config_dir: Path, folder: Path) -> bool:
-    """Whether a person has prompted Claude in this very folder."""
-    # A file in any other folder of Claude's may name any path
-    name = claude_folder(folder)
-    try:
-        found = [each for each in projects(config_dir) if split(each.id)[0] == name]
-    except OSError:
-        return False
-    return any(each.path == str(folder) for each in found)
 
 
 def session_file(config_dir: Path, project_id: str, session_id: str) -> Path:

@@ -27,6 +27,7 @@ from .queue import waiting_lines
 from .record import Outcome
 from .run import Run, RunNotLive
 from .starting import CannotStart, RunSettings
+from .trust import ProjectTrust
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ class Admission:
         self,
         settings: RunSettings,
         choosing: Choosing,
+        trust: ProjectTrust,
         runs: Callable[[], Iterable[Run]],
         is_viewed: Callable[[str], bool],
         refusal: Callable[[], str] = str,
@@ -51,6 +53,7 @@ class Admission:
         """
         self._settings = settings
         self._choosing = choosing
+        self._trust = trust
         self._runs = runs
         self._is_viewed = is_viewed
         self._refusal = refusal
@@ -121,7 +124,7 @@ class Admission:
                     raise CannotStart("This run was stopped before it began.")
                 with owner.launching():
                     record, process = starting.launch(
-                        self._settings, self._choosing, run.folder, run.record
+                        self._settings, self._choosing, self._trust, run.folder, run.record
                     )
                     run.launched(record)
                     owner.begin(process)

@@ -77,6 +77,10 @@ class Choosing:
         chosen = self.options(session_id).keep_running
         return self._keep_running if chosen is None else chosen
 
+    def uses_project_settings(self, session_id: str) -> bool:
+        """Whether the session's next process reads what the project's files set up."""
+        return self.options(session_id).project_settings is not False
+
     def models(self, run: Run | None = None) -> tuple[Model, ...]:
         """The models that Claude offers: as it told `run`, or else as it last told any."""
         if run and run.state.models:

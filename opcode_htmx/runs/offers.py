@@ -1,7 +1,7 @@
-"""What Claude offers in each project, its models and commands, before any run there has told.
+"""What Claude offers, its models and commands, before any run has listed them.
 
-What is not known is found out in the background, one project at a time, and kept on disk. Nobody
-waits for it unless they say so.
+Claude is asked in the background, in an empty folder of ours and without the settings of any
+project, whose files could run programs. The answer is kept on disk.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,12 +28,10 @@ FRESH_SECONDS = 24 * 3600.0
 """What is older is still good, and is asked for anew."""
 RETRY_SECONDS = 300.0
 """How long nobody asks again where there was no answer."""
-WAITING = 8
-"""Projects that wait to be asked in; of more, the rest is for another time."""
-KEPT = 100
-"""Files."""
-NOWHERE = "nowhere"
-"""The empty folder in which Claude is asked instead of in one where it has not worked yet."""
+KEPT = 10
+"""Files: one for each version and login of Claude."""
+FOLDER = "nowhere"
+"""The name of the empty folder in which Claude is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,142 +44,108 @@ class Offer:
 
 
 class Offers:
-    def __init__(
-        self,
-        root: Path,
-        ask: Callable[[Path], Json] | None,
-        worked_in: Callable[[Path], bool],
-        said_by: str,
-    ) -> None:
-        """`ask` asks in a folder, and raises NoOffer; None: never ask.
+    def __init__(self, root: Path, ask: Callable[[Path], Json] | None, said_by: str) -> None:
+        """`ask` starts Claude in a folder and gives its answer, or raises NoOffer; None: never ask.
 
-        `worked_in` is whether Claude has worked in a folder, so that its settings may do there
-        what they do in any run. `said_by` names the Claude that is asked: its version, its login.
+        `said_by` identifies the Claude that is asked: its version, its login.
         """
         self._root = root
         self._ask = ask
-        self._worked_in = worked_in
-        self._said_by = said_by
-        self._read: dict[Path, Offer] = {}
-        self._newest: Offer | None = None
-        self._rest_until: dict[Path, float] = {}
-        self._waiting: dict[Path, list[Callable[[], None]]] = {}
+        name = hashlib.sha256(said_by.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+        self._file = root / f"{name}.json"
+        self._known: Offer | None = None
+        self._rest_until = 0.0
+        self._callbacks: list[Callable[[], None]] = []
         self._worker: gevent.Greenlet[..., None] | None = None
         self._answered = Broadcast()
 
     @property
     def models(self) -> tuple[Model, ...]:
-        """As Claude named them last, wherever that was."""
-        if self._newest is None:
-            self._newest = self._load(self._nowhere)
-        return self._newest.models if self._newest else ()
+        """As Claude named them last."""
+        return known.models if (known := self.known) else ()
 
     @property
     def asks(self) -> bool:
         """Whether Claude is ever asked."""
         return self._ask is not None
 
-    def known(self, project: Path) -> Offer | None:
-        """What is known of a project, or else what is offered anywhere."""
-        return self._load(project) or self._load(self._nowhere)
+    @property
+    def known(self) -> Offer | None:
+        """The newest answer, if there is one."""
+        if self._known is None:
+            try:
+                data = json.loads(self._file.read_bytes())
+                self._known = _offer(data, float(data["at"]))
+            except (OSError, ValueError, KeyError, TypeError, RecursionError):
+                return None
+        return self._known
 
-    def want(self, project: Path, then: Callable[[], None] | None = None) -> None:
-        """See to it that there is an offer for a project soon; `then` is called when it has come.
+    def want(self, then: Callable[[], None] | None = None) -> None:
+        """Ask Claude where there is no fresh answer; call `then` when one has come.
 
-        Comes back at once, and does nothing where there is one or where Claude would not say.
+        Returns at once, and does nothing for a while after Claude gave no answer.
         """
-        place = self._place(project)
-        known = self._load(place)
+        known = self.known
         if (
             self._ask is None
             or (known and time.time() - known.at < FRESH_SECONDS)
-            or self._rest_until.get(place, 0.0) > time.monotonic()
-            or (place not in self._waiting and len(self._waiting) >= WAITING)
+            or self._rest_until > time.monotonic()
         ):
             return
-        callbacks = self._waiting.setdefault(place, [])
         if then:
-            callbacks.append(then)
+            self._callbacks.append(then)
         if self._worker is None:
             self._worker = gevent.spawn(self._work, self._ask)
 
-    def wait(self, project: Path, seconds: float) -> Offer | None:
-        """What is known of a project, after at most so long if it is just being asked for."""
-        place, until = self._place(project), time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0 and not self._load(place):
-            seen = self._answered.version
-            if place not in self._waiting:
-                break
-            self._answered.wait(seen, left)
-        return self.known(project)
+    def wait(self, seconds: float) -> Offer | None:
+        """The newest answer; waits up to `seconds` for the first one if Claude is being asked."""
+        until = time.monotonic() + seconds
+        while not self.known and self._worker and (left := until - time.monotonic()) > 0:
+            self._answered.wait(self._answered.version, left)
+        return self.known
 
     def close(self) -> None:
-        """Ask no more; what is being asked is ended."""
+        """Ask no more; a Claude that is being asked is ended."""
         if self._worker:
             self._worker.kill()
 
     def _work(self, ask: Callable[[Path], Json]) -> None:
         try:
-            while self._waiting:
-                place = next(iter(self._waiting))
-                self._learn(place, ask)
-                callbacks = self._waiting.pop(place)
-                self._answered.notify()
-                for callback in callbacks:
-                    callback()
+            self._learn(ask)
         finally:
             self._worker = None
+            callbacks, self._callbacks = self._callbacks, []
+            self._answered.notify()
+        for callback in callbacks:
+            callback()
 
-    def _learn(self, place: Path, ask: Callable[[Path], Json]) -> None:
+    def _learn(self, ask: Callable[[Path], Json]) -> None:
         try:
-            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if place == self._nowhere:
-                place.mkdir(mode=0o700, exist_ok=True)
-            answer = ask(place)
+            folder = self._root / FOLDER
+            for each in (self._root, folder):
+                each.mkdir(mode=0o700, parents=True, exist_ok=True)
+            answer = ask(folder)
             kept = {name: answer.get(name) for name in ("models", "commands")}
             offer = _offer(kept, time.time())
             if not offer.models:
                 raise NoOffer("it named no models")
-            self._read[place] = self._newest = offer
-            self._rest_until.pop(place, None)
-            self._store(place, {**kept, "at": offer.at})
+            self._known = offer
+            self._rest_until = 0.0
+            self._store({**kept, "at": offer.at})
         except (NoOffer, OSError) as error:
-            self._rest_until[place] = time.monotonic() + RETRY_SECONDS
+            self._rest_until = time.monotonic() + RETRY_SECONDS
             log.warning(
-                "Claude did not say what it offers in %s: %s. It is asked again in %d minutes or "
-                "later; until then its lists come with its first run.",
-                place,
+                "Claude did not say what it offers: %s. It is asked again in %d minutes or later; "
+                "until then its lists come with its first run.",
                 error,
                 RETRY_SECONDS / 60,
             )
 
-    @property
-    def _nowhere(self) -> Path:
-        return self._root / NOWHERE
-
-    def _place(self, project: Path) -> Path:
-        """Where to ask: a folder's own settings may start programs, so only where Claude has
-        worked already."""
-        return project if project.is_dir() and self._worked_in(project) else self._nowhere
-
-    def _file(self, place: Path) -> Path:
-        name = hashlib.sha256(os.fsencode(f"{self._said_by}\0{place}")).hexdigest()[:32]
-        return self._root / f"{name}.json"
-
-    def _load(self, place: Path) -> Offer | None:
-        if place not in self._read:
-            try:
-                data = json.loads(self._file(place).read_bytes())
-                self._read[place] = _offer(data, float(data["at"]))
-            except (OSError, ValueError, KeyError, TypeError):
-                return None
-        return self._read[place]
-
-    def _store(self, place: Path, data: Json) -> None:
+    def _store(self, data: Json) -> None:
         files = sorted(self._root.glob("*.json"), key=_touched, reverse=True)
         for file in files[KEPT - 1 :]:
             file.unlink(missing_ok=True)
-        whole_files.write(self._file(place), json.dumps(data).encode(), durable=False)
+        whole_files.write(self._file, json.dumps(data).encode(), durable=False)
 
 
 def _offer(answer: Json, at: float) -> Offer:

@@ -1,4 +1,4 @@
-"""What a person has chosen for a session: model, effort, permission mode, and whether it goes on.
+"""What a person has chosen for a session: model, effort, mode, leaving, the project's settings.
 
 One small file a session. Knows nothing of runs; what is not chosen is None and left to Claude's
 own settings, or the server's.
@@ -27,6 +27,8 @@ class Options:
     permission_mode: str | None = None
     keep_running: bool | None = None
     """Whether Claude goes on when nobody looks any more."""
+    project_settings: bool | None = None
+    """False: Claude starts without what the project's files set up."""
 
 
 class OptionStore:
@@ -76,11 +78,14 @@ class OptionStore:
         _FORM.write(path, chosen)
 
 
+_SWITCHES = ("keep_running", "project_settings")
+
+
 def _parse(found: dict[str, Any]) -> Options:
     texts = {
         field.name: found[field.name]
         for field in fields(Options)
-        if isinstance(found.get(field.name), bool if field.name == "keep_running" else str)
+        if isinstance(found.get(field.name), bool if field.name in _SWITCHES else str)
     }
     return Options(**texts)
 

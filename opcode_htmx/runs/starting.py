@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..claude import command, history
+from ..claude import command, history, trust_items
 from ..claude.capabilities import Model
+from ..claude.trust_record import TrustRecord
 from ..disk import DiskFull, is_full
 from . import process
 from .choosing import Choosing
@@ -22,6 +23,7 @@ from .folder import RunFolder
 from .limits import Limits
 from .process import ClaudeProcess
 from .record import RunRecord
+from .trust import ProjectTrust, TrustNeeded
 
 UNPUBLISHED = ".new-"
 """How the name of a folder begins that is not for others to see yet."""
@@ -43,6 +45,9 @@ class RunSettings:
     history_file: Callable[[str], Path | None]
     """Claude's history file of a session id, once there is one."""
     config_dir: Path
+    home: Path
+    claude_state_file: Path
+    """Claude's own, in which it notes which projects are trusted."""
     limits: Limits = Limits()
     least_room: int = 0
     """Bytes that have to be free on the disk for a run to begin."""
@@ -58,6 +63,14 @@ class RunSettings:
     def attached(self, session_id: str) -> Path:
         """Where the files are kept that a person gives Claude in this session."""
         return self.runs_dir.parent / "attached" / session_id
+
+    def project_trust(self) -> ProjectTrust:
+        """What decides whether Claude may start with the files of a project."""
+        return ProjectTrust(
+            self.runs_dir.parent / "trust",
+            TrustRecord(self.claude_state_file),
+            lambda folder: trust_items.items_of(folder, self.home, self.config_dir),
+        )
 
 
 def prepare(settings: RunSettings, session_id: str, project: Path) -> tuple[RunFolder, RunRecord]:
@@ -89,7 +102,11 @@ def prepare(settings: RunSettings, session_id: str, project: Path) -> tuple[RunF
 
 
 def launch(
-    settings: RunSettings, choosing: Choosing, folder: RunFolder, record: RunRecord
+    settings: RunSettings,
+    choosing: Choosing,
+    trust: ProjectTrust,
+    folder: RunFolder,
+    record: RunRecord,
 ) -> tuple[RunRecord, ClaudeProcess]:
     """Start Claude for a run that was prepared; it resumes the session if that has a history.
 
@@ -102,9 +119,13 @@ def launch(
         project = Path(record.project_path)
         if not project.is_dir():
             raise CannotStart(f"The folder {project} does not exist any more.")
+        if choosing.uses_project_settings(record.session_id):
+            trust.check(project, record.session_id)  # again: it may have waited in the queue
         started = process.spawn(record.argv, project, environment, folder, record.id)
         record = record.started(started.identity.pid, started.identity.started_at)
         folder.store(record)
+    except TrustNeeded as error:
+        raise CannotStart(f"{error} Send the prompt again to see the list.") from error
     except OSError as error:
         if started:
             started.kill()
@@ -144,5 +165,6 @@ def _as_chosen(settings: RunSettings, choosing: Choosing, record: RunRecord) -> 
         effort=options.effort,
         allow_bypass=settings.allow_bypass,
         readable=settings.attached(session_id),
+        project_settings=choosing.uses_project_settings(session_id),
     )
     return replace(record, argv=tuple(map(sys.intern, argv)), history_start=history.size(before))

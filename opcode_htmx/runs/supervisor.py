@@ -8,13 +8,14 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import gevent
 from gevent.event import Event as Flag
 
-from ..claude.messages import ImageContent
+from ..claude.messages import ImageContent, Json
 from ..disk import DiskFull
 from . import process, starting
 from .admission import Admission
@@ -63,6 +64,7 @@ class Supervisor:
             keep_running=settings.keep_running,
             offered=settings.models,
         )
+        self.project_trust = settings.project_trust()
         self.leaving = Leaving(
             state / "viewing",
             self.roster.owned,
@@ -73,6 +75,7 @@ class Supervisor:
         self.admission = Admission(
             settings,
             self.choosing,
+            self.project_trust,
             self.roster.newest_first,
             self.leaving.is_viewed,
             lambda: self.room.refusal,
@@ -138,7 +141,7 @@ class Supervisor:
         """Send a prompt to a session: to its live process, or to a new one that resumes it.
 
         A prompt that was sent already under this id is not sent again. Raises CannotStart,
-        DiskFull, QueueFull, or RunNotLive when the process hangs.
+        DiskFull, QueueFull, TrustNeeded, or RunNotLive when the process hangs.
         """
         self.leaving.seen(session_id)
         with self._turns.of(session_id):
@@ -150,6 +153,8 @@ class Supervisor:
                 check_queue(working, self._settings.limits)
             if working and self._reaches(working, prompt_id, text, images):
                 return working
+            if self.choosing.uses_project_settings(session_id):
+                self.project_trust.check(project, session_id)
             run = self._start(session_id, project, prompt_id)
             if self._has_sent(session_id, prompt_id):
                 return run
@@ -162,6 +167,29 @@ class Supervisor:
             if run.phase is Phase.QUEUED:
                 self.admission.admit()
             return run
+
+    def trust(self, session_id: str, project: Path, digest: str | None = None) -> None:
+        """Trust a project as ProjectTrust.accept does, and use its settings in the session."""
+        self.project_trust.accept(project, digest)
+        self.choosing.choose(session_id, project_settings=None)
+
+    def work_without_project_settings(self, session_id: str) -> None:
+        """Start the session's processes without what the files of its project set up."""
+        self.choosing.choose(session_id, project_settings=False)
+
+    def allow(
+        self,
+        run: Run,
+        request_id: str,
+        changes: Mapping[str, Any] | None = None,
+        permissions: Sequence[Json] = (),
+    ) -> None:
+        """Allow what a run asks, as Run.allow does.
+
+        Permissions that Claude writes into the project count as trusted from then on.
+        """
+        run.allow(request_id, changes, permissions)
+        self.project_trust.allow(Path(run.record.project_path), permissions)
 
     def _in_session(self, session_id: str) -> Run | None:
         """The run that was started for another session and has come into this one by `/clear`."""

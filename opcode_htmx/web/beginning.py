@@ -47,7 +47,7 @@ class Beginnings:
         draft = self._drafts.get(draft_name(project_id))
         meant = draft.folder if draft.text or draft.files else ""
         folder = filled_in.get("folder") or meant or self._usual_folder(project_id)
-        self.ask_ahead(folder)
+        self._offers.want()
         back = url_for("browse.project", project_id=project_id) if project_id else "/"
         known = sessions.projects(self._place.config_dir)
         return render_template(
@@ -68,14 +68,12 @@ class Beginnings:
             asked=self._offers.asks,
         )
 
-    def ask_ahead(self, folder_text: str) -> Path | None:
-        """Have Claude asked what it offers in a folder, if it may work there; the folder."""
+    def usable_folder(self, text: str) -> Path | None:
+        """The folder that a person typed, if Claude may work there."""
         try:
-            folder = self.folder(folder_text[:FOLDER_CHARACTERS])
+            return self.folder(text[:FOLDER_CHARACTERS])
         except working_folder.InvalidFolder:
             return None
-        self._offers.want(folder)
-        return folder
 
     def _usual_folder(self, project_id: str) -> str:
         if project_id:
@@ -160,7 +158,7 @@ def blueprint(
     def complete(project_id: str) -> str:
         """Nothing, as long as no folder is named in which Claude may work."""
         _check(project_id)
-        folder = beginnings.ask_ahead(request.args.get("folder", ""))
+        folder = beginnings.usable_folder(request.args.get("folder", ""))
         if folder is None:
             return ""
         return completions(
@@ -170,8 +168,8 @@ def blueprint(
     @beginning.get("/new/options")
     def options() -> str | tuple[str, int]:
         """The options once Claude has named its models, with what a person has chosen before."""
-        folder = beginnings.ask_ahead(request.args.get("folder", ""))
-        if folder is None or not offers.wait(folder, OFFER_SECONDS):
+        offers.want()
+        if not offers.wait(OFFER_SECONDS):
             return "", 204
         view = chooser.view(str(uuid.uuid4()))
         return render_template("new-options.html", options=view, filled=request.args, asked=True)

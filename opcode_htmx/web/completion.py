@@ -85,8 +85,8 @@ def known_commands(
         if told:
             break
     if not told:
-        offers.want(folder)
-        offer = offers.wait(folder, OFFER_SECONDS)
+        offers.want()
+        offer = offers.wait(OFFER_SECONDS)
         told = {command.name: command for command in offer.commands} if offer else {}
     # a run that has ended cannot know of what has been written since
     on_disk = {command.name: command for command in commands.on_disk(folder, config_dir)}

@@ -41,11 +41,11 @@ def blueprint(supervisor: Supervisor, lookup: SessionLookup) -> Blueprint:
         ask = run.open_ask(request_id)
         match request.form.get("decision", "").split("-"):
             case ["allow"]:
-                run.allow(request_id, answers_to(ask, request.form))
+                supervisor.allow(run, request_id, answers_to(ask, request.form))
             case ["always", number]:
-                run.allow(request_id, permissions=[suggestion(ask, number)])
+                supervisor.allow(run, request_id, permissions=[suggestion(ask, number)])
             case ["approve", mode] if is_plan(ask) and mode in PLAN_MODES:
-                run.allow(request_id, permissions=[set_mode(mode)])
+                supervisor.allow(run, request_id, permissions=[set_mode(mode)])
                 supervisor.choosing.approved_plan(run.record.session_id, mode)
             case ["deny"]:
                 run.deny(request_id, reason_for(ask, request.form))

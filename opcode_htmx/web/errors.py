@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, jsonify, make_response, render_template, request
@@ -71,10 +72,13 @@ def register(app: Flask, mapping: Mapping[type[Exception], int]) -> None:
         answer_with(code, type_)
 
 
-def respond(sentence: str, code: int) -> Response:
-    """Say one sentence in the form in which the caller asked: JSON, a fragment or a page."""
+def respond(sentence: str, code: int, beside: Mapping[str, Any] | None = None) -> Response:
+    """Say one sentence in the form in which the caller asked: JSON, a fragment or a page.
+
+    `beside` are further members for JSON.
+    """
     if request.path.startswith("/api/"):
-        response = jsonify(success=False, data=None, error=sentence)
+        response = jsonify(success=False, data=None, error=sentence, **(beside or {}))
     elif request.headers.get("HX-Request") == "true":
         response = make_response(render_template("flash.html", sentence=sentence, status=code))
     else:

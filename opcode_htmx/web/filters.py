@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 from flask import Flask
 
@@ -11,7 +12,7 @@ _STEPS = ((60, 60, "min"), (3600, 24, "h"), (86400, 7, "day"))
 
 
 def register(app: Flask) -> None:
-    for filter_ in (relative_time, iso_time, full_time, in_bytes, count, milliseconds):
+    for filter_ in (relative_time, iso_time, full_time, in_bytes, count, milliseconds, relative_to):
         app.add_template_filter(filter_)
 
 
@@ -44,6 +45,11 @@ def full_time(seconds: float) -> str:
 def count(amount: int, noun: str) -> str:
     """`1 session`, `2 sessions`."""
     return f"{amount:,} {noun}" if amount == 1 else f"{amount:,} {noun}s"
+
+
+def relative_to(path: Path, folder: Path) -> str:
+    """A path as seen from a folder, if it lies below it; else the whole path."""
+    return str(path.relative_to(folder) if path.is_relative_to(folder) else path)
 
 
 def milliseconds(seconds: float) -> str:

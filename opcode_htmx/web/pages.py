@@ -134,8 +134,8 @@ def blueprint(
         screen = lookup.screen(project_id, session_id)
         leaving.seen(session_id)
         conversation = screen.conversation
-        if conversation.run is None and screen.folder:
-            offers.want(Path(screen.folder), conversation.changed.notify)
+        if conversation.run is None:
+            offers.want(conversation.changed.notify)
         conversation.refresh()
         # before others have their turn: what comes meanwhile is sent to the page, and not missed
         cursor, blocks = conversation.cursor, list(conversation.blocks())

@@ -23,6 +23,7 @@ from ..runs.limits import QueueFull
 from ..runs.run import RunNotLive
 from ..runs.starting import CannotStart
 from ..runs.supervisor import Supervisor
+from ..runs.trust import TrustNeeded
 from . import attachments
 from .beginning import FOLDER_CHARACTERS, Beginnings, draft_name
 from .controls import choices
@@ -45,8 +46,8 @@ def blueprint(
         try:
             kept = attachments.keep(drafts, draft, request.files.getlist("files"))
             folder = beginnings.folder(folder_text)
-            words = _words()
-            session_id = _id_for("session_id", f"{folder}\0{words}")
+            words = words_of_form()
+            session_id = new_session_id(folder, words)
             chosen = choices(request.form, supervisor.choosing)
             supervisor.choosing.choose(session_id, **chosen)
             _send(session_id, folder, words, draft, kept)
@@ -63,14 +64,18 @@ def blueprint(
             status = known.get(type(error), refused)
             with contextlib.suppress(BadForm, DiskFull):
                 form_id = request.form.get("prompt_id", "")
-                drafts.save_text(draft, _words(), form=form_id, folder=folder_text)
+                drafts.save_text(draft, words_of_form(), form=form_id, folder=folder_text)
             return make_response(beginnings.page(project_id, request.form, sentence), status)
+        except TrustNeeded:
+            form_id = request.form.get("prompt_id", "")
+            drafts.save_text(draft, words_of_form(), form=form_id, folder=folder_text)
+            raise
         return redirect(session_url(claude_folder(folder), session_id), 303)
 
     @prompts.post("/projects/<project_id>/sessions/<session_id>/prompt")
     def prompt(project_id: str, session_id: str) -> BaseResponse | str:
         place = lookup.at(project_id, session_id)
-        words = _words()
+        words = words_of_form()
         try:
             kept = attachments.keep(drafts, session_id, request.files.getlist("files"))
         except attachments.REFUSALS:
@@ -112,7 +117,7 @@ def blueprint(
                 images = attachments.images_of(drafts, draft, files)
                 text = attachments.with_paths(words, paths)
                 supervisor.prompt(session_id, folder, prompt_id, text, images)
-            except (CannotStart, DiskFull, QueueFull, RunNotLive, BadForm):
+            except (CannotStart, DiskFull, QueueFull, RunNotLive, BadForm, TrustNeeded):
                 with contextlib.suppress(DiskFull):  # then the page has it, or the answer
                     drafts.save_text(draft, words, form=form_id)
                 raise
@@ -122,7 +127,12 @@ def blueprint(
     return prompts
 
 
-def _words() -> str:
+def new_session_id(folder: Path, words: str) -> str:
+    """The id of the session that the posted form begins: sent twice it is one. Raises BadForm."""
+    return _id_for("session_id", f"{folder}\0{words}")
+
+
+def words_of_form() -> str:
     # A suggestion that was tapped comes behind the empty text field.
     texts = [typed(text).strip() for text in request.form.getlist("prompt")]
     text = next(filter(None, reversed(texts)), "")

@@ -1,0 +1,163 @@
+"""Whether Claude may start with the files of a project, which may run programs, or must ask first.
+
+A project counts as trusted where Claude has noted so. What its files may run is kept as digests,
+and what is added later is asked about again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from .. import locks
+from ..claude.messages import Json
+from ..claude.trust_items import TrustItem, permission_item
+from ..claude.trust_record import TrustRecord
+from ..disk import telling_when_full
+from ..hub import aside
+from ..stored import Form
+
+SENTENCE = (
+    "The files of this project may run commands on this computer or change how Claude works, and "
+    "nobody has trusted them yet."
+)
+CHANGED = (
+    "The files of this project have changed since it was trusted: there is more that they may run "
+    "or allow."
+)
+
+
+class TrustNeeded(Exception):
+    """The files of a project take effect only once a person has trusted them.
+
+    `items` are what nobody has trusted yet; `digest` identifies all that the files hold now.
+    `session_id` is the session that was prompted, if it was one.
+    """
+
+    session_id = ""
+
+    def __init__(
+        self, folder: Path, items: Sequence[TrustItem], digest: str, sentence: str
+    ) -> None:
+        super().__init__(sentence)
+        self.folder = folder
+        self.items = tuple(items)
+        self.digest = digest
+
+    def described(self) -> Json:
+        """The list as programs get it."""
+        items = [
+            {"kind": str(item.kind), "name": item.name, "text": item.text, "file": str(item.file)}
+            for item in self.items
+        ]
+        return {"folder": str(self.folder), "items": items}
+
+
+class ProjectTrust:
+    """The decisions about all projects, kept for all workers."""
+
+    def __init__(
+        self, store: Path, record: TrustRecord, items_of: Callable[[Path], tuple[TrustItem, ...]]
+    ) -> None:
+        """`store` is a folder of ours; `items_of` lists what takes effect in a resolved folder."""
+        self._store = store
+        self._record = record
+        self._items_of = items_of
+
+    def check(self, folder: Path, session_id: str) -> None:
+        """Raises TrustNeeded where the files of `folder` would do what nobody has trusted."""
+        if needed := self.needed(folder):
+            needed.session_id = session_id
+            raise needed
+
+    def needed(self, folder: Path) -> TrustNeeded | None:
+        """What a person has to decide about before Claude starts in `folder`; None: nothing."""
+        folder = folder.resolve()
+        items = aside(self._items_of, folder)
+        known = self._known(folder)
+        if not self._record.trusts(folder):
+            if not items:
+                return None
+            return TrustNeeded(folder, items, digest_of(items), SENTENCE)
+        if known is None:  # trusted at the computer, or before the first look
+            self._note(folder, items)
+            return None
+        more = [item for item in items if item.digest not in known]
+        return TrustNeeded(folder, more, digest_of(items), CHANGED) if more else None
+
+    def accept(self, folder: Path, digest: str | None = None) -> None:
+        """Trust a project with all that its files hold now.
+
+        `digest` is that of the list which the person has seen. Raises TrustNeeded where the files
+        have changed since, and TrustNotRecorded.
+        """
+        folder = folder.resolve()
+        items = aside(self._items_of, folder)
+        if digest is not None and digest != digest_of(items):
+            raise TrustNeeded(folder, items, digest_of(items), CHANGED)
+        self._note(folder, items)
+        self._record.accept(folder)
+
+    def allow(self, folder: Path, updates: Iterable[Json]) -> None:
+        """A person has allowed these permission updates, which Claude writes into the project."""
+        items = [item for update in updates for item in _items_in(update, folder)]
+        folder = folder.resolve()
+        if items and self._known(folder) is not None:
+            self._note(folder, items, add=True)
+
+    def _path(self, folder: Path) -> Path:
+        name = hashlib.sha256(str(folder).encode("utf-8", "surrogateescape")).hexdigest()[:32]
+        return self._store / f"{name}.json"
+
+    def _known(self, folder: Path) -> frozenset[str] | None:
+        """The digests of what was trusted in a folder; None where nothing is noted."""
+        found = _FORM.read(self._path(folder))
+        return found[1] if found and found[0] == str(folder) else None
+
+    def _note(self, folder: Path, items: Iterable[TrustItem], *, add: bool = False) -> None:
+        with telling_when_full():
+            self._store.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with locks.held(self._store.with_name(f"{self._store.name}.lock")):
+                digests = {item.digest for item in items}
+                if add:
+                    digests |= self._known(folder) or frozenset()
+                content = {"folder": str(folder), "items": sorted(digests)}
+                _FORM.write(self._path(folder), content)
+
+
+def digest_of(items: Iterable[TrustItem]) -> str:
+    """Identifies a list of items, whatever their order."""
+    return hashlib.sha256("".join(sorted(item.digest for item in items)).encode()).hexdigest()
+
+
+def _items_in(update: Json, folder: Path) -> list[TrustItem]:
+    """The entries that Claude writes into a project's settings for a permission update."""
+    if update.get("destination") not in ("localSettings", "projectSettings"):
+        return []
+    match update:
+        case {"type": "addRules" | "replaceRules", "behavior": "allow", "rules": list(rules)}:
+            texts = [_rule_text(rule) for rule in rules if isinstance(rule, dict)]
+            return [permission_item("allow", text, folder) for text in texts]
+        case {"type": "addDirectories", "directories": list(paths)}:
+            return [permission_item("additionalDirectories", str(path), folder) for path in paths]
+        case {"type": "setMode", "mode": str(mode)}:
+            return [permission_item("defaultMode", mode, folder)]
+    return []
+
+
+def _rule_text(rule: Json) -> str:
+    """A rule as Claude writes it: the parentheses of the content are escaped."""
+    tool, content = rule.get("toolName"), rule.get("ruleContent")
+    if not isinstance(content, str) or not content:
+        return str(tool)
+    escaped = content.replace("\\", "\\\\").replace("(", "\\(").replace(")", "\\)")
+    return f"{tool}({escaped})"
+
+
+def _parse(found: dict[str, Any]) -> tuple[str, frozenset[str]]:
+    return str(found["folder"]), frozenset(map(str, found["items"]))
+
+
+_FORM = Form(1, _parse)

@@ -1,0 +1,1 @@
+"""What must not be possible, finding by finding."""

@@ -1,0 +1,211 @@
+"""Trust in a project: where Claude notes it, what it covers, and when it has to be given again."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from opcode_htmx.claude import trust_items
+from opcode_htmx.claude.trust_record import TrustNotRecorded, TrustRecord, project_key
+from opcode_htmx.runs.trust import ProjectTrust, TrustNeeded
+
+from .test_trust_items import git, write
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def project(home: Path) -> Path:
+    folder = home / "work" / "orchard"
+    write(folder / ".claude" / "settings.json", {"apiKeyHelper": "one"})
+    return folder
+
+
+@pytest.fixture
+def record(home: Path) -> TrustRecord:
+    home.mkdir(exist_ok=True)
+    return TrustRecord(home / ".claude.json")
+
+
+@pytest.fixture
+def trust(home: Path, record: TrustRecord) -> ProjectTrust:
+    def items(folder: Path) -> tuple[trust_items.TrustItem, ...]:
+        return trust_items.items_of(folder, home, home / ".claude")
+
+    return ProjectTrust(home / "state" / "trust", record, items)
+
+
+def texts(needed: TrustNeeded | None) -> list[str]:
+    return [item.text for item in needed.items] if needed else []
+
+
+def seen(needed: TrustNeeded | None) -> str:
+    assert needed
+    return needed.digest
+
+
+def trust_at_the_computer(home: Path, folder: Path) -> None:
+    entry = {"hasTrustDialogAccepted": True, "allowedTools": []}
+    write(home / ".claude.json", {"projects": {str(folder): entry}, "theme": "dark"})
+
+
+def test_a_project_that_nobody_has_trusted_has_to_be_decided_about(
+    trust: ProjectTrust, project: Path
+) -> None:
+    needed = trust.needed(project)
+    assert texts(needed) == ["one"]
+    with pytest.raises(TrustNeeded, match="nobody has trusted them yet") as refusal:
+        trust.check(project, "the-session")
+    assert refusal.value.session_id == "the-session"
+
+
+def test_trust_is_noted_where_claude_notes_it_with_all_else_unchanged(
+    trust: ProjectTrust, project: Path, home: Path
+) -> None:
+    before = {"theme": "dark", "projects": {"/other": {"x": [1]}}, "odd": "\u00e9\ud83d"}
+    write(home / ".claude.json", json.dumps(before))
+    (home / ".claude.json").chmod(0o640)
+    trust.accept(project, seen(trust.needed(project)))
+    assert trust.needed(project) is None
+    after = json.loads((home / ".claude.json").read_bytes())
+    assert after["projects"].pop(str(project)) == {"hasTrustDialogAccepted": True}
+    assert after == before
+    assert (home / ".claude.json").stat().st_mode & 0o777 == 0o640
+    assert not (home / ".claude.json.lock").exists()
+
+
+def test_what_was_trusted_at_the_computer_is_trusted_here(
+    trust: ProjectTrust, project: Path, home: Path
+) -> None:
+    trust_at_the_computer(home, project)
+    assert trust.needed(project) is None
+
+
+def test_what_is_added_after_the_trust_is_asked_about_and_what_is_removed_is_not(
+    trust: ProjectTrust, project: Path, home: Path
+) -> None:
+    trust_at_the_computer(home, project)
+    assert trust.needed(project) is None
+    settings = project / ".claude" / "settings.json"
+    write(settings, {"apiKeyHelper": "one", "env": {"A": "b"}})
+    needed = trust.needed(project)
+    assert texts(needed) == ["b"]
+    assert "have changed since it was trusted" in str(needed)
+    trust.accept(project, seen(needed))
+    assert trust.needed(project) is None
+    write(settings, {"env": {"A": "b"}})
+    assert trust.needed(project) is None
+    write(settings, {"env": {"A": "c"}})
+    assert texts(trust.needed(project)) == ["c"]
+
+
+def test_a_list_that_has_changed_since_it_was_seen_is_not_trusted(
+    trust: ProjectTrust, project: Path, record: TrustRecord
+) -> None:
+    digest = seen(trust.needed(project))
+    write(project / ".claude" / "settings.json", {"apiKeyHelper": "two"})
+    with pytest.raises(TrustNeeded):
+        trust.accept(project, digest)
+    assert not record.trusts(project)
+    assert texts(trust.needed(project)) == ["two"]
+
+
+def test_a_folder_counts_as_trusted_up_to_the_root_of_its_repository_only(
+    record: TrustRecord, project: Path, home: Path
+) -> None:
+    trust_at_the_computer(home, home / "work")
+    below = project / "a"
+    below.mkdir()
+    assert record.trusts(project)
+    assert record.trusts(below)
+    git("init", "-q", cwd=project)
+    assert not record.trusts(below)
+    trust_at_the_computer(home, project)
+    assert record.trusts(below)
+    assert project_key(below) == str(project)
+
+
+def test_a_worktree_is_trusted_with_its_repository_and_a_folder_that_claims_to_be_one_is_not(
+    record: TrustRecord, project: Path, home: Path
+) -> None:
+    git("init", "-q", cwd=project)
+    git("commit", "-q", "--allow-empty", "-m", "x", cwd=project)
+    git("worktree", "add", "-q", str(home / "tree"), cwd=project)
+    write(home / "liar" / ".git", (home / "tree" / ".git").read_text())
+    trust_at_the_computer(home, project)
+    assert record.trusts(home / "tree")
+    assert not record.trusts(home / "liar")
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", "[" * 100_000, '{"projects": 3}'])
+def test_a_state_file_of_claudes_that_cannot_be_read_is_not_overwritten(
+    trust: ProjectTrust, project: Path, home: Path, content: str
+) -> None:
+    write(home / ".claude.json", content)
+    with pytest.raises(TrustNotRecorded, match="could not be changed"):
+        trust.accept(project, seen(trust.needed(project)))
+    assert (home / ".claude.json").read_text() == content
+
+
+def test_the_lock_of_a_claude_is_waited_for(record: TrustRecord, project: Path, home: Path) -> None:
+    lock = home / ".claude.json.lock"
+    lock.mkdir()
+    writer = threading.Thread(target=record.accept, args=(project,))
+    writer.start()
+    assert not record.trusts(project)
+    lock.rmdir()
+    writer.join(10)
+    assert record.trusts(project)
+
+
+def test_a_lock_whose_holder_has_died_is_taken_over(
+    record: TrustRecord, project: Path, home: Path
+) -> None:
+    lock = home / ".claude.json.lock"
+    lock.mkdir()
+    os.utime(lock, (time.time() - 60,) * 2)
+    record.accept(project)
+    assert record.trusts(project)
+
+
+def test_a_rule_that_a_person_has_allowed_in_a_run_is_not_asked_about_again(
+    trust: ProjectTrust, project: Path
+) -> None:
+    trust.accept(project)
+    rules = [
+        {"toolName": "Bash", "ruleContent": "echo (a)"},
+        {"toolName": "WebSearch"},
+    ]
+    update = {
+        "type": "addRules",
+        "behavior": "allow",
+        "rules": rules,
+        "destination": "localSettings",
+    }
+    trust.allow(project, [update])
+    allowed = ["Bash(echo \\(a\\))", "WebSearch"]
+    local = project / ".claude" / "settings.local.json"
+    write(local, {"permissions": {"allow": allowed}})
+    assert trust.needed(project) is None
+    write(local, {"permissions": {"allow": [*allowed, "Bash(rm:*)"]}})
+    assert texts(trust.needed(project)) == ["Bash(rm:*)"]
+
+
+def test_rules_for_a_session_alone_and_of_a_project_without_trust_are_not_noted(
+    trust: ProjectTrust, project: Path, home: Path
+) -> None:
+    update = {"type": "addRules", "behavior": "allow", "rules": [{"toolName": "Bash"}]}
+    trust.allow(project, [{**update, "destination": "localSettings"}])
+    assert not (home / "state" / "trust").exists()
+    trust.accept(project)
+    trust.allow(project, [{**update, "destination": "session"}])
+    write(project / ".claude" / "settings.local.json", {"permissions": {"allow": ["Bash"]}})
+    assert texts(trust.needed(project)) == ["Bash"]

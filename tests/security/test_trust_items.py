@@ -1,0 +1,211 @@
+"""The list of what a project's files may run, change or allow."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from opcode_htmx.claude.repository import main_checkout, repository_root
+from opcode_htmx.claude.trust_items import HARMLESS, MOST_BYTES, Kind, TrustItem, items_of
+
+from .hostile_project import HOOKS, make_hostile
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def project(home: Path) -> Path:
+    folder = home / "work" / "orchard"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def listed(folder: Path, home: Path) -> tuple[TrustItem, ...]:
+    return items_of(folder, home, home / ".claude")
+
+
+def write(path: Path, content: object) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = content if isinstance(content, str) else json.dumps(content)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def git(*arguments: str, cwd: Path) -> None:
+    name = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+    subprocess.run(["git", *name, *arguments], cwd=cwd, check=True, capture_output=True)
+
+
+def test_everything_that_a_hostile_project_runs_or_allows_is_listed(
+    project: Path, home: Path
+) -> None:
+    hostile = make_hostile(project, home / "traces", "https://elsewhere.example")
+    found = [(item.kind, item.name, item.text) for item in listed(project, home)]
+    assert [(kind, name) for kind, name, _ in found if kind is Kind.HOOK] == [
+        (Kind.HOOK, event) for event in HOOKS
+    ]
+    assert (Kind.HOOK, "Stop", hostile.command("hook-Stop")) in found
+    assert (Kind.HELPER, "apiKeyHelper", f"{hostile.command('helper')}; echo taken") in found
+    assert (Kind.ENVIRONMENT, "ANTHROPIC_BASE_URL", "https://elsewhere.example") in found
+    assert (Kind.PERMISSION, "allow", "Bash(touch:*)") in found
+    assert (Kind.PERMISSION, "defaultMode", "acceptEdits") in found
+    assert (Kind.SERVER, "trees", f"sh -c {hostile.command('server')}") in found
+    commands = {name: text for kind, name, text in found if kind is Kind.COMMAND}
+    assert set(commands) == {"commands/water.md", "skills/prune/SKILL.md"}
+    assert f"Do !`{hostile.command('command')}`" in commands["commands/water.md"]
+    assert "allowed-tools: Bash(touch:*)" in commands["commands/water.md"]
+
+
+def test_a_project_that_runs_and_allows_nothing_lists_nothing(project: Path, home: Path) -> None:
+    write(project / "CLAUDE.md", "Be brief.")
+    permissions = {"deny": ["Bash"], "ask": ["Read"], "defaultMode": "plan"}
+    settings = {name: True for name in HARMLESS} | {"permissions": permissions, "hooks": {}}
+    write(project / ".claude" / "settings.json", settings)
+    write(project / ".claude" / "commands" / "plain.md", "---\ndescription: x\n---\nWater them.")
+    write(project / ".claude" / "agents" / "gardener.md", "---\nname: gardener\n---\nYou prune.")
+    assert listed(project, home) == ()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["otelHeadersHelper", "awsAuthRefresh", "awsCredentialExport", "statusLine", "notYetInvented"],
+)
+def test_a_setting_that_is_not_known_to_be_harmless_is_listed(
+    project: Path, home: Path, name: str
+) -> None:
+    write(project / ".claude" / "settings.json", {name: {"command": "touch x"}})
+    (item,) = listed(project, home)
+    assert item.name == name
+    assert "touch x" in item.text
+
+
+def test_hooks_of_every_shape_are_listed(project: Path, home: Path) -> None:
+    hooks = {
+        "Stop": [{"matcher": "Bash", "hooks": [{"type": "http", "url": "http://x"}, "odd"]}],
+        "Setup": {"type": "command", "command": "a"},
+        "Other": "text",
+        "Prompt": [{"hooks": [{"type": "prompt", "prompt": "Is it done?"}]}],
+    }
+    write(project / ".claude" / "settings.json", {"hooks": hooks})
+    assert [(item.name, item.text) for item in listed(project, home)] == [
+        ("Stop Bash", "http://x"),
+        ("Stop Bash", "odd"),
+        ("Setup", "a"),
+        ("Other", "text"),
+        ("Prompt", "Is it done?"),
+    ]
+
+
+def test_no_secret_is_listed_and_another_secret_is_another_item(project: Path, home: Path) -> None:
+    def items(secret: str) -> tuple[TrustItem, ...]:
+        server = {
+            "command": "x",
+            "args": ["--token", secret],
+            "env": {"API_KEY": secret},
+            "url": f"https://user:{secret}@example.org/?key={secret}",
+        }
+        write(project / ".mcp.json", {"mcpServers": {"one": server}})
+        settings = {"env": {"API_TOKEN": secret}, "someSecret": secret}
+        write(project / ".claude" / "settings.json", settings)
+        return listed(project, home)
+
+    first, second = items("hush-1"), items("hush-2")
+    assert len(first) == 3
+    assert "hush" not in "".join(item.text for item in (*first, *second))
+    assert not {item.digest for item in first} & {item.digest for item in second}
+
+
+def test_local_settings_at_the_root_of_the_repository_and_what_lies_above_count(
+    project: Path, home: Path
+) -> None:
+    git("init", "-q", cwd=project)
+    write(project / ".claude" / "settings.json", {"apiKeyHelper": "not-read-from-below"})
+    write(project / ".claude" / "settings.local.json", {"apiKeyHelper": "local"})
+    write(project.parent / ".mcp.json", {"mcpServers": {"above": {"command": "x"}}})
+    write(project / ".claude" / "agents" / "one.md", "---\ntools: Bash\n---\n")
+    below = project / "a" / "b"
+    below.mkdir(parents=True)
+    found = {item.text for item in listed(below, home)}
+    assert found == {"local", "x", "tools: Bash"}
+
+
+def test_the_persons_own_settings_are_not_the_projects(project: Path, home: Path) -> None:
+    write(home / ".claude" / "settings.json", {"apiKeyHelper": "mine"})
+    write(home / ".claude" / "commands" / "mine.md", "!`date`")
+    assert listed(project, home) == ()
+    assert listed(home, home) == ()
+
+
+def test_what_a_worktree_shares_with_its_repository_is_listed(project: Path, home: Path) -> None:
+    git("init", "-q", cwd=project)
+    git("commit", "-q", "--allow-empty", "-m", "x", cwd=project)
+    tree = home / "tree"
+    git("worktree", "add", "-q", str(tree), cwd=project)
+    write(project / ".claude" / "settings.local.json", {"apiKeyHelper": "shared"})
+    assert main_checkout(tree) == project
+    assert [item.text for item in listed(tree, home)] == ["shared"]
+
+
+def test_a_git_file_that_names_a_repository_which_does_not_name_it_back_is_no_worktree(
+    project: Path, home: Path
+) -> None:
+    git("init", "-q", cwd=project)
+    git("commit", "-q", "--allow-empty", "-m", "x", cwd=project)
+    git("worktree", "add", "-q", str(home / "tree"), cwd=project)
+    liar = home / "liar"
+    write(liar / ".git", (home / "tree" / ".git").read_text())
+    assert repository_root(liar) == liar
+    assert main_checkout(liar) is None
+
+
+def test_a_file_that_cannot_be_read_is_listed_and_another_content_is_another_item(
+    project: Path, home: Path
+) -> None:
+    claude = project / ".claude"
+    write(claude / "settings.json", "{")
+    write(project / ".mcp.json", " " * (MOST_BYTES + 1))
+    (claude / "settings.local.json").mkdir()
+    os.mkfifo(claude / "scheduled_tasks.json")
+    first = listed(project, home)
+    assert [item.kind for item in first] == [Kind.UNREADABLE] * 4
+    write(claude / "settings.json", "{ ")
+    write(project / ".mcp.json", " " * (MOST_BYTES + 2))
+    changed = {item.digest for item in listed(project, home)} - {item.digest for item in first}
+    assert len(changed) == 2
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, '{"a":' * 5000 + "1" + "}" * 5000, "null", "7"])
+def test_a_file_of_an_odd_shape_is_listed(project: Path, home: Path, content: str) -> None:
+    write(project / ".claude" / "settings.json", content)
+    assert [item.kind for item in listed(project, home)] == [Kind.UNREADABLE]
+
+
+def test_a_loop_of_links_and_a_great_many_files_end(project: Path, home: Path) -> None:
+    commands = project / ".claude" / "commands"
+    commands.mkdir(parents=True)
+    (commands / "loop").symlink_to(commands)
+    for number in range(600):
+        (commands / f"{number:03}.md").write_text("!`x`")
+    found = listed(project, home)
+    assert sum(item.kind is Kind.COMMAND for item in found) == 500
+    assert found[-1].kind is Kind.UNREADABLE
+    assert "more than 500 files" in found[-1].text
+
+
+def test_prompts_with_a_time_and_plugins_are_listed(project: Path, home: Path) -> None:
+    task = {"cron": "* * * * *", "prompt": "Prune."}
+    write(project / ".claude" / "scheduled_tasks.json", {"tasks": [task]})
+    settings = {"enabledPlugins": {"trees@shop": True}, "extraKnownMarketplaces": {"shop": {}}}
+    write(project / ".claude" / "settings.json", settings)
+    assert [(item.kind, item.name, item.text) for item in listed(project, home)] == [
+        (Kind.PLUGIN, "trees@shop", "true"),
+        (Kind.PLUGIN, "shop", "{}"),
+        (Kind.SCHEDULE, "* * * * *", "Prune."),
+    ]
