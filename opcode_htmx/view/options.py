@@ -73,6 +73,14 @@ class OptionsView:
     models_known: bool
 
 
+WITHOUT = "without"
+"""The value of a choice: start without the project's settings."""
+_PROJECT_SETTINGS = (
+    Choice(WITHOUT, "Without its settings"),
+    Choice("", "With its settings, from the next start"),
+)
+
+
 class Standing(NamedTuple):
     """What is in force in a session, and what was chosen for it."""
 
@@ -115,7 +123,8 @@ class Chooser:
     def view_of(self, standing: Standing) -> OptionsView:
         choosing = self.choosing
         models, options, live, mode, model, effort, keep = standing
-        fields = (
+        project_settings = options.project_settings is not False
+        fields = [
             Field("model", "Model", _models(models, options.model), options.model or ""),
             Field("effort", "Effort", _efforts(models, model, effort), effort),
             Field(
@@ -124,12 +133,14 @@ class Chooser:
                 tuple(_modes(mode, live, choosing.allow_bypass)),
                 mode,
             ),
-        )
+        ]
+        if not project_settings:
+            fields.append(Field("project_settings", "Project", _PROJECT_SETTINGS, WITHOUT))
         return OptionsView(
-            fields=fields,
+            fields=tuple(fields),
             keep_running=keep,
             grace=in_words(self.grace),
-            now=_now(models, model, effort, mode, keep),
+            now=_now(models, model, effort, mode, keep, project_settings),
             bypass=mode == BYPASS,
             bypass_offered=choosing.allow_bypass,
             models_known=bool(models),
@@ -202,11 +213,14 @@ def _modes(mode: str, live: bool, allow_bypass: bool) -> Iterator[Choice]:
         yield Choice(each, MODES.get(each, each))
 
 
-def _now(models: Sequence[Model], model: str, effort: str, mode: str, keep: bool) -> str:
+def _now(
+    models: Sequence[Model], model: str, effort: str, mode: str, keep: bool, project_settings: bool
+) -> str:
     said: Iterable[str] = (
         _name_of(models, model) or "Claude’s default model",
         f"{EFFORTS.get(effort, effort).lower()} effort" if effort else "",
         _IN_SHORT.get(mode, mode),
+        "" if project_settings else "without the project’s settings",
         "" if keep else "stops when you leave",
     )
     return " · ".join(filter(None, said))

@@ -14,7 +14,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
 from ..runs.choosing import Choosing
-from ..view.options import EFFORTS, OFFERED_MODES
+from ..view.options import EFFORTS, OFFERED_MODES, WITHOUT
 from .forms import BadForm, by_htmx, session_url
 from .pages import SessionLookup
 
@@ -49,6 +49,8 @@ def choices(form: MultiDict[str, str], choosing: Choosing) -> dict[str, str | bo
         value = form.get(name, "")
         if name in form and value != form.get(f"was_{name}", ""):
             changed[name] = _checked(name, value, known) if value else None
+    if form.get("was_project_settings") == WITHOUT and form.get("project_settings") == "":
+        changed["project_settings"] = None
     choosing.check(changed.get("permission_mode"))
     if "was_keep_running" in form:
         keep = "keep_running" in form

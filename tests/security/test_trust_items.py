@@ -40,7 +40,7 @@ def write(path: Path, content: object) -> Path:
 
 def git(*arguments: str, cwd: Path) -> None:
     name = ("-c", "user.name=a", "-c", "user.email=a@example.org")
-    subprocess.run(["git", *name, *arguments], cwd=cwd, check=True, capture_output=True)
+    subprocess.run(["/usr/bin/git", *name, *arguments], cwd=cwd, check=True, capture_output=True)
 
 
 def test_everything_that_a_hostile_project_runs_or_allows_is_listed(
@@ -66,7 +66,7 @@ def test_everything_that_a_hostile_project_runs_or_allows_is_listed(
 def test_a_project_that_runs_and_allows_nothing_lists_nothing(project: Path, home: Path) -> None:
     write(project / "CLAUDE.md", "Be brief.")
     permissions = {"deny": ["Bash"], "ask": ["Read"], "defaultMode": "plan"}
-    settings = {name: True for name in HARMLESS} | {"permissions": permissions, "hooks": {}}
+    settings = dict.fromkeys(HARMLESS, True) | {"permissions": permissions, "hooks": {}}
     write(project / ".claude" / "settings.json", settings)
     write(project / ".claude" / "commands" / "plain.md", "---\ndescription: x\n---\nWater them.")
     write(project / ".claude" / "agents" / "gardener.md", "---\nname: gardener\n---\nYou prune.")
