@@ -91,10 +91,11 @@ def asked(run: Run, tool: str) -> str:
     return request_id
 
 
-def allow_always(run: Run, tool: str, words: str) -> None:
+def allow_always(room: Room, run: Run, tool: str, words: str) -> None:
     request = run.open_ask(asked(run, tool))
     (chosen,) = [each for each in suggestions_of(request) if str(each) == words]
-    run.allow(request.request_id, permissions=[suggestion(request, str(chosen.number))])
+    chosen_update = suggestion(request, str(chosen.number))
+    room.supervisor.allow(run, request.request_id, permissions=[chosen_update])
 
 
 def answered(run: Run, turns: int) -> Run:
@@ -111,7 +112,7 @@ def test_a_command_that_is_always_allowed_is_not_asked_about_again(
 ) -> None:
     session = new_id()
     run = room.prompt("npm please", session)
-    allow_always(run, "Bash", "Always allow npm test … in this project")
+    allow_always(room, run, "Bash", "Always allow npm test … in this project")
     answered(run, 1)
     room.prompt("npm again", session)
     answered(run, 2)
@@ -124,7 +125,7 @@ def test_a_command_that_is_always_allowed_is_not_asked_about_again(
 
 def test_a_folder_outside_may_be_read_for_this_session(room: Room) -> None:
     run = room.prompt("read it")
-    allow_always(run, "Read", "Always allow reading /etc in this session")
+    allow_always(room, run, "Read", "Always allow reading /etc in this session")
     idle(run)
     assert asks_of(run) == 1
     assert texts(run)[-1].startswith("It said: ")
@@ -134,7 +135,7 @@ def test_edits_that_are_allowed_for_the_session_are_not_asked_about_again(
     room: Room, sandbox: Sandbox
 ) -> None:
     run = room.prompt("write it")
-    allow_always(run, "Write", "Always allow edits in this session")
+    allow_always(room, run, "Write", "Always allow edits in this session")
     idle(run)
     assert asks_of(run) == 1
     assert (sandbox.project / "other.txt").exists()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,31 @@ class TrustNeeded(Exception):
         return {"folder": str(self.folder), "items": items}
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """Digests for a folder: of what was trusted, None before that, and of what a card allowed."""
+
+    folder: str
+    trusted: frozenset[str] | None = None
+    allowed: frozenset[str] = frozenset()
+
+    @classmethod
+    def parse(cls, found: dict[str, Any]) -> _Kept:
+        trusted = found["trusted"]
+        return cls(
+            str(found["folder"]),
+            None if trusted is None else frozenset(map(str, trusted)),
+            frozenset(map(str, found["allowed"])),
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        trusted = None if self.trusted is None else sorted(self.trusted)
+        return {"folder": self.folder, "trusted": trusted, "allowed": sorted(self.allowed)}
+
+
+_FORM = Form(1, _Kept.parse)
+
+
 class ProjectTrust:
     """The decisions about all projects, kept for all workers."""
 
@@ -76,14 +102,14 @@ class ProjectTrust:
         """What a person has to decide about before Claude starts in `folder`; None: nothing."""
         folder = folder.resolve()
         items = aside(self._items_of, folder)
-        known = self._known(folder)
+        kept = self._kept(folder)
         if not self._record.trusts(folder):
-            if not items:
-                return None
-            return TrustNeeded(folder, items, digest_of(items), SENTENCE)
-        if known is None:  # trusted at the computer, or before the first look
-            self._note(folder, items)
+            more = [item for item in items if item.digest not in kept.allowed]
+            return TrustNeeded(folder, more, digest_of(items), SENTENCE) if more else None
+        if kept.trusted is None:  # trusted at the computer, or before the first look
+            self._keep(folder, items)
             return None
+        known = kept.trusted | kept.allowed
         more = [item for item in items if item.digest not in known]
         return TrustNeeded(folder, more, digest_of(items), CHANGED) if more else None
 
@@ -97,34 +123,35 @@ class ProjectTrust:
         items = aside(self._items_of, folder)
         if digest is not None and digest != digest_of(items):
             raise TrustNeeded(folder, items, digest_of(items), CHANGED)
-        self._note(folder, items)
+        self._keep(folder, items)
         self._record.accept(folder)
 
     def allow(self, folder: Path, updates: Iterable[Json]) -> None:
         """A person has allowed these permission updates, which Claude writes into the project."""
         items = [item for update in updates for item in _items_in(update, folder)]
-        folder = folder.resolve()
-        if items and self._known(folder) is not None:
-            self._note(folder, items, add=True)
+        if items:
+            self._keep(folder.resolve(), items, allowed=True)
 
     def _path(self, folder: Path) -> Path:
         name = hashlib.sha256(str(folder).encode("utf-8", "surrogateescape")).hexdigest()[:32]
         return self._store / f"{name}.json"
 
-    def _known(self, folder: Path) -> frozenset[str] | None:
-        """The digests of what was trusted in a folder; None where nothing is noted."""
-        found = _FORM.read(self._path(folder))
-        return found[1] if found and found[0] == str(folder) else None
+    def _kept(self, folder: Path) -> _Kept:
+        kept = _FORM.read(self._path(folder))
+        return kept if kept and kept.folder == str(folder) else _Kept(str(folder))
 
-    def _note(self, folder: Path, items: Iterable[TrustItem], *, add: bool = False) -> None:
+    def _keep(self, folder: Path, items: Iterable[TrustItem], *, allowed: bool = False) -> None:
+        """Note all that was trusted, or add what was allowed."""
+        digests = frozenset(item.digest for item in items)
         with telling_when_full():
             self._store.mkdir(mode=0o700, parents=True, exist_ok=True)
             with locks.held(self._store.with_name(f"{self._store.name}.lock")):
-                digests = {item.digest for item in items}
-                if add:
-                    digests |= self._known(folder) or frozenset()
-                content = {"folder": str(folder), "items": sorted(digests)}
-                _FORM.write(self._path(folder), content)
+                kept = self._kept(folder)
+                if allowed:
+                    kept = replace(kept, allowed=kept.allowed | digests)
+                else:
+                    kept = replace(kept, trusted=digests)
+                _FORM.write(self._path(folder), kept.as_json())
 
 
 def digest_of(items: Iterable[TrustItem]) -> str:
@@ -154,10 +181,3 @@ def _rule_text(rule: Json) -> str:
         return str(tool)
     escaped = content.replace("\\", "\\\\").replace("(", "\\(").replace(")", "\\)")
     return f"{tool}({escaped})"
-
-
-def _parse(found: dict[str, Any]) -> tuple[str, frozenset[str]]:
-    return str(found["folder"]), frozenset(map(str, found["items"]))
-
-
-_FORM = Form(1, _parse)

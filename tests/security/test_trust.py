@@ -199,13 +199,22 @@ def test_a_rule_that_a_person_has_allowed_in_a_run_is_not_asked_about_again(
     assert texts(trust.needed(project)) == ["Bash(rm:*)"]
 
 
-def test_rules_for_a_session_alone_and_of_a_project_without_trust_are_not_noted(
-    trust: ProjectTrust, project: Path, home: Path
+def test_a_rule_that_a_person_has_allowed_counts_where_nothing_else_is_trusted(
+    trust: ProjectTrust, project: Path
 ) -> None:
-    update = {"type": "addRules", "behavior": "allow", "rules": [{"toolName": "Bash"}]}
-    trust.allow(project, [{**update, "destination": "localSettings"}])
-    assert not (home / "state" / "trust").exists()
+    settings = project / ".claude" / "settings.json"
+    settings.unlink()
+    rule = {"type": "addRules", "behavior": "allow", "rules": [{"toolName": "WebSearch"}]}
+    trust.allow(project, [{**rule, "destination": "localSettings"}])
+    write(project / ".claude" / "settings.local.json", {"permissions": {"allow": ["WebSearch"]}})
+    assert trust.needed(project) is None
+    write(settings, {"apiKeyHelper": "one"})
+    assert texts(trust.needed(project)) == ["one"]
+
+
+def test_a_rule_for_a_session_alone_is_not_noted(trust: ProjectTrust, project: Path) -> None:
     trust.accept(project)
-    trust.allow(project, [{**update, "destination": "session"}])
+    rule = {"type": "addRules", "behavior": "allow", "rules": [{"toolName": "Bash"}]}
+    trust.allow(project, [{**rule, "destination": "session"}])
     write(project / ".claude" / "settings.local.json", {"permissions": {"allow": ["Bash"]}})
     assert texts(trust.needed(project)) == ["Bash"]
