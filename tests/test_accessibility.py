@@ -12,6 +12,7 @@ from opcode_htmx.claude.history import project_id
 from scripts.browser_files import AXE
 
 from .browser import Phone
+from .security.hostile_project import make_hostile
 from .support import Sandbox, Server, missing
 from .test_look import EVERYTHING, everything_is_there, open_every_card, play
 
@@ -56,10 +57,12 @@ def test_axe_finds_no_violation_on_any_page(
     history.write_text(
         f'{{"type":"user","cwd":"{sandbox.project}","message":{{"content":"Hello there"}}}}\n'
     )
+    make_hostile(sandbox.project, sandbox.home / "traces")
+    decision = f"/projects/{project}/sessions/{history.stem}/trust"
     phone = open_phone(server, color_scheme=theme)
     phone.forgiven.append("404")
     found = {}
-    for path in ("/", "/new", "/runs", "/nowhere", f"/projects/{project}", "/login"):
+    for path in ("/", "/new", "/runs", "/nowhere", f"/projects/{project}", "/login", decision):
         phone.page.goto(path)
         found[path] = violations(phone.page, axe)
     assert {path: wrong for path, wrong in found.items() if wrong} == {}

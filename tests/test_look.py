@@ -12,8 +12,9 @@ from playwright.sync_api import Locator, Page, Route, expect
 
 from opcode_htmx.demo.messages_api import MessagesApi, Scene, Text, ToolUse
 
-from . import pictures
+from . import api, pictures
 from .browser import Phone
+from .security.hostile_project import make_hostile
 from .support import Sandbox, Server, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -220,6 +221,10 @@ def test_no_page_is_wider_than_the_screen(
     entry = {"type": "user", "cwd": f"/home/me/{LONG_WORD}", "message": {"content": LONG_WORD}}
     session = "11111111-1111-4111-8111-111111111111"
     (folder / f"{session}.jsonl").write_text(json.dumps(entry) + "\n")
+    odd = sandbox.home / "work" / LONG_WORD[:200]
+    make_hostile(odd, sandbox.home / LONG_WORD[:200])
+    asked = api.session(sandbox.config_dir, odd, api.prompt(LONG_WORD, odd))
+    decision = f"/projects/{asked.parent.name}/sessions/{asked.stem}/trust"
 
     stranger = open_phone(server, http_credentials=None)
     stranger.forgiven.append("404")
@@ -233,7 +238,8 @@ def test_no_page_is_wider_than_the_screen(
         (
             phone.page,
             (phone.page.url, "/", "/projects/-home-me-long", "/new", "/runs", "/nowhere")
-            + (f"/projects/-home-me-long/sessions/{session}", "/projects/-home-me-long/new"),
+            + (f"/projects/-home-me-long/sessions/{session}", "/projects/-home-me-long/new")
+            + (decision,),
         ),
         (stranger.page, ("/login",)),
     ):
