@@ -7,9 +7,9 @@ Nothing outside of the project is ever listed.
 from __future__ import annotations
 
 import heapq
+import logging
 import os
 import re
-import subprocess
 import time
 from bisect import bisect_right
 from collections import OrderedDict
@@ -18,6 +18,10 @@ from itertools import islice
 from pathlib import Path
 
 import gevent
+
+from ..git import reads
+
+log = logging.getLogger(__name__)
 
 FRESH_SECONDS = 10.0
 KEPT = 8
@@ -42,10 +46,7 @@ class ProjectFiles:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         """`environment` is what git is started with."""
-        self._environment = {
-            **{name: value for name, value in environment.items() if not name.startswith("GIT_")},
-            "GIT_OPTIONAL_LOCKS": "0",
-        }
+        self._environment = environment
         self._kept: OrderedDict[Path, Listing] = OrderedDict()
         self._at_work: dict[Path, gevent.Greenlet[..., Listing]] = {}
 
@@ -182,22 +183,23 @@ def _list(project: Path, environment: Mapping[str, str]) -> list[str]:
 
 def _by_git(project: Path, environment: Mapping[str, str]) -> Iterator[str] | None:
     """What git has or would take; None where it cannot say."""
-    # a repository may name a program that git would start to watch it
-    command = ["git", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false", "ls-files"]
     flags = ["-z", "--cached", "--others", "--exclude-standard", "--deduplicate"]
     try:
-        told = subprocess.run(
-            [*command, *flags],
-            cwd=project,
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=LISTING_SECONDS,
-            check=True,
+        output = reads.read(
+            project, "ls-files", *flags, environment=environment, seconds=LISTING_SECONDS
         )
-    except (OSError, subprocess.SubprocessError):
+    except (reads.GitFailed, reads.RepositoryRefused) as error:
+        log.info("the files of %s are listed without git: %s", project, error)
         return None
-    return (_text(path) for path in told.stdout.split(b"\0") if path)
+    if output is None:
+        return None
+    paths = output.content.split(b"\0")
+    return (_text(path) for path in paths[: -1 if output.cut else None] if _is_inside(path))
+
+
+def _is_inside(path: bytes) -> bool:
+    """Whether an entry names a file below the project: an index can hold any text."""
+    return bool(path) and not path.startswith(b"/") and b".." not in path.split(b"/")
 
 
 def _walked(project: Path) -> Iterator[str]:

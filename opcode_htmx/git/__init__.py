@@ -1,0 +1,1 @@
+"""Reading git repositories that nobody vouches for, without letting them run anything."""

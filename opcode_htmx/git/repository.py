@@ -1,0 +1,149 @@
+"""Find the repository that a folder belongs to, and refuse one whose parts lie elsewhere.
+
+A `.git` entry may name any folder of this machine as its repository. It is believed where it is the
+repository itself, or where the repository names the folder in turn, as linked worktrees and
+submodules do. Otherwise it would show the names, and later the contents, of another one.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+_MOST_BYTES = 4096
+"""Of the small files that hold a path."""
+_MOST_ENTRIES = 10_000
+
+
+class RepositoryRefused(Exception):
+    """A folder's repository cannot be trusted to be its own; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """A repository with the folder that its files are checked out in; all paths are resolved."""
+
+    top: Path
+    git_dir: Path
+    common_dir: Path
+    """Where objects and references are: `git_dir`, or the main repository's for a worktree."""
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What names it to git, so that git looks for nothing itself and no setting moves it."""
+        return {
+            "GIT_DIR": str(self.git_dir),
+            "GIT_COMMON_DIR": str(self.common_dir),
+            "GIT_WORK_TREE": str(self.top),
+        }
+
+
+def find(folder: Path, worktree_setting: Callable[[Path], str | None]) -> Repository | None:
+    """The repository of a folder, or of the nearest one above it that has a `.git`.
+
+    None if there is none. Raises RepositoryRefused. `worktree_setting` reads `core.worktree` out of
+    a configuration file.
+    """
+    try:
+        folder = folder.resolve(strict=True)
+        for top in (folder, *folder.parents):
+            entry = top / ".git"
+            try:
+                status = entry.lstat()
+            except FileNotFoundError:
+                continue
+            repository = _at(top, entry, status, worktree_setting)
+            _check_owner(top, entry, repository.git_dir, repository.common_dir)
+            _check_parts(repository)
+            return repository
+    except (OSError, ValueError, RuntimeError) as error:
+        raise RepositoryRefused(f"The repository of {folder} cannot be read: {error}") from error
+    return None
+
+
+def _at(
+    top: Path,
+    entry: Path,
+    status: os.stat_result,
+    worktree_setting: Callable[[Path], str | None],
+) -> Repository:
+    if stat.S_ISDIR(status.st_mode):
+        if (entry / "commondir").exists():
+            raise RepositoryRefused(f"{entry} takes its objects from another repository.")
+        return Repository(top, entry, entry)
+    if not stat.S_ISREG(status.st_mode):
+        raise RepositoryRefused(f"{entry} is neither a folder nor a file.")
+    git_dir = _git_file(entry)
+    if _path_in(git_dir / "gitdir", git_dir) == entry:
+        common_dir = _path_in(git_dir / "commondir", git_dir)
+        # `git worktree add` puts it there; anywhere else it could name any repository
+        if common_dir is None or git_dir.parent != common_dir / "worktrees":
+            raise RepositoryRefused(f"{entry} is not a worktree of its repository.")
+        return Repository(top, git_dir, common_dir)
+    if (git_dir / "commondir").exists():
+        raise RepositoryRefused(f"{git_dir} takes its objects from another repository.")
+    named = worktree_setting(git_dir / "config")
+    if named is None or (git_dir / named).resolve() != top:
+        raise RepositoryRefused(f"{entry} names a repository that does not name {top} in turn.")
+    return Repository(top, git_dir, git_dir)
+
+
+def _git_file(entry: Path) -> Path:
+    text = _small_file(entry)
+    label, _, name = text.partition(":")
+    if label != "gitdir" or not name.strip():
+        raise RepositoryRefused(f"{entry} names no repository.")
+    return (entry.parent / name.strip()).resolve(strict=True)
+
+
+def _path_in(file: Path, base: Path) -> Path | None:
+    """The path that a file holds, resolved but for its last part; None if there is no file."""
+    try:
+        path = base / _small_file(file).strip()
+    except FileNotFoundError:
+        return None
+    return path.parent.resolve() / path.name if path.name == ".git" else path.resolve()
+
+
+def _small_file(path: Path) -> str:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise RepositoryRefused(f"{path} is not a file.")
+        return os.fsdecode(file.read(_MOST_BYTES))
+
+
+def _check_owner(*paths: Path) -> None:
+    """Refuse what another user can change, as git does where it finds a repository by itself."""
+    for path in paths:
+        if path.lstat().st_uid != os.geteuid():
+            raise RepositoryRefused(f"{path} belongs to another user.")
+
+
+def _check_parts(repository: Repository) -> None:
+    """Refuse parts that are links to the outside, and objects that are taken from elsewhere."""
+    inside = {repository.git_dir, repository.common_dir}
+    objects = repository.common_dir / "objects"
+    for folder in (*inside, objects, objects / "info", repository.common_dir / "info"):
+        _check_links(folder, inside)
+    for name in ("alternates", "http-alternates"):
+        if (objects / "info" / name).exists():
+            raise RepositoryRefused(f"{objects} takes objects from another repository.")
+
+
+def _check_links(folder: Path, inside: set[Path]) -> None:
+    try:
+        entries = os.scandir(folder)
+    except FileNotFoundError:
+        return
+    with entries:
+        for number, each in enumerate(entries):
+            if number >= _MOST_ENTRIES:
+                raise RepositoryRefused(f"{folder} has too many entries.")
+            if each.is_symlink():
+                target = Path(each.path).resolve()
+                if not any(target.is_relative_to(place) for place in inside):
+                    raise RepositoryRefused(f"{each.path} is a link to the outside.")
