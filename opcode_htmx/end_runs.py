@@ -10,6 +10,7 @@ from pathlib import Path
 
 from . import run_settings
 from .claude import history
+from .claude.working_folder import WorkingFolders
 from .demo.service import CONFIG_NAME
 from .runs.record import Outcome
 from .runs.roster import Roster
@@ -58,6 +59,7 @@ def _settings(settings: Settings) -> RunSettings:
         settings.claude_path or Path("claude"),
         settings.claude_config_dir,
         settings.child_environment,
+        WorkingFolders(settings.project_roots),
     )
     return replace(ours, history_file=history_file)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from .claude import binary, history, mcp
 from .claude.capabilities import Model
 from .claude.messages import Json
+from .claude.working_folder import WorkingFolders
 from .runs import inquiry
 from .runs.limits import Limits
 from .runs.offers import Offers
@@ -20,9 +21,10 @@ def of(
     binary: Path,
     config_dir: Path,
     environment: Mapping[str, str],
+    folders: WorkingFolders,
     models: Callable[[], tuple[Model, ...]] = tuple,
 ) -> RunSettings:
-    """Claude is at `binary`, works with `config_dir`, and gets `environment`.
+    """Claude is at `binary`, works with `config_dir` in `folders`, and gets `environment`.
 
     `models` are those that it has named where it was asked without a run.
     """
@@ -40,6 +42,7 @@ def of(
         claude_state_file=mcp.state_file(
             config_dir, settings.home, "CLAUDE_CONFIG_DIR" in environment
         ),
+        folders=folders,
         allow_bypass=settings.allow_bypass,
         keep_running=settings.keep_running,
         disconnect_grace=settings.disconnect_grace,

@@ -47,7 +47,7 @@ from .runs.process import census
 from .runs.queue import PromptNotFound, PromptTaken
 from .runs.run import AlreadyAnswered, RunNotLive
 from .runs.session_places import FolderUnknown, SessionPlaces
-from .runs.starting import CannotStart
+from .runs.starting import CannotStart, FolderNotAllowed
 from .runs.supervisor import RunNotFound, StillRunning, Supervisor
 from .runs.trash import NotInTrash, Trash
 from .runs.trust import TrustNeeded
@@ -111,6 +111,7 @@ ERRORS: dict[type[Exception], int] = {
     CannotStart: 503,
     TrustNeeded: 409,
     trust_record.TrustNotRecorded: 503,
+    FolderNotAllowed: 422,
     StillRunning: 409,
     NotInTrash: 404,
     NothingLeft: 409,
@@ -148,9 +149,12 @@ def build(settings: Settings | None = None) -> Flask:
     environment = settings.child_environment
     if demo:
         environment = command.environment(environment, demo.environment, demo.removed)
-    offers = run_settings.offers(settings, claude, place.config_dir, environment)
+    config_dir, allowed = place.config_dir, place.folders
+    offers = run_settings.offers(settings, claude, config_dir, environment)
     supervisor = Supervisor(
-        run_settings.of(settings, claude.path, place.config_dir, environment, lambda: offers.models)
+        run_settings.of(
+            settings, claude.path, config_dir, environment, allowed, lambda: offers.models
+        )
     )
     supervisor.adopt()
     folders.watched()  # what it takes to set up need not hold up the first request
@@ -233,7 +237,7 @@ def _add_pages(
     app.register_blueprint(beginning.blueprint(beginnings, place, drafts, offers, chooser, files))
     taken_along = exports.Exports(lookup, screens, ROOT / "static")
     app.register_blueprint(manage.blueprint(lookup, screens, marks, trash, taken_along))
-    app.register_blueprint(forks.blueprint(beginnings, lookup, drafts))
+    app.register_blueprint(forks.blueprint(beginnings, lookup, drafts, supervisor))
     app.register_blueprint(manage.trash_blueprint(screens, trash))
     app.register_blueprint(pictures.blueprint(lookup))
     app.register_blueprint(prompts.blueprint(beginnings, supervisor, lookup, drafts))
@@ -241,7 +245,7 @@ def _add_pages(
     trust.register(app, lookup)
     app.register_blueprint(composer.blueprint(supervisor, lookup, drafts))
     app.register_blueprint(
-        completion.blueprint(place.config_dir, supervisor, lookup, offers, files)
+        completion.blueprint(place.config_dir, supervisor, lookup, offers, files, place.folders)
     )
     app.register_blueprint(begin_again.blueprint(supervisor, lookup, settings.stop_deadline))
     app.register_blueprint(decisions.blueprint(supervisor, lookup))

@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from opcode_htmx.claude import history
+from opcode_htmx.claude.working_folder import WorkingFolders
 from opcode_htmx.runs.folder import RunFolder
 from opcode_htmx.runs.notify import Broadcast
 from opcode_htmx.runs.owner import Owner
@@ -95,6 +96,7 @@ class Room:
             "config_dir": sandbox.config_dir,
             "home": sandbox.home,
             "claude_state_file": sandbox.config_dir / ".claude.json",
+            "folders": WorkingFolders([sandbox.home]),
         }
         self._supervisors: list[Supervisor] = []
         self._others: list[Supervisor] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import psutil
 import pytest
@@ -14,6 +14,7 @@ from opcode_htmx.runs import process as process_module
 from opcode_htmx.runs.admission import MADE_ROOM
 from opcode_htmx.runs.control import request
 from opcode_htmx.runs.phases import Phase
+from opcode_htmx.runs.process import ClaudeProcess
 from opcode_htmx.runs.queue import queue, take_back
 from opcode_htmx.runs.record import Outcome
 from opcode_htmx.runs.run import Run, RunNotLive
@@ -236,10 +237,10 @@ def test_one_that_cannot_begin_says_why_keeps_its_prompts_and_lets_the_next_one_
     doomed, next_one = room.prompt("Hello"), room.prompt("World")
     spawn = process_module.spawn
 
-    def fail_once(argv: object, cwd: Path, environment: object, folder: object, run_id: str):  # type: ignore[no-untyped-def]
-        if run_id == doomed.id:
+    def fail_once(*arguments: Any) -> ClaudeProcess:
+        if doomed.id in arguments:
             raise OSError(8, "Exec format error")
-        return spawn(argv, cwd, environment, folder, run_id)  # type: ignore[arg-type]
+        return spawn(*arguments)
 
     monkeypatch.setattr(process_module, "spawn", fail_once)
     busy.let_go()

@@ -101,6 +101,7 @@ def test_claude_gets_the_folder_the_umask_and_the_environment_that_it_should(roo
     assert environment.pop("OPCODE_RUN_ID") == run.id
     assert environment.pop("OPCODE_RUN_FOLDER") == str(run.folder.path)
     environment.pop("LC_CTYPE", None)  # CPython's own
+    assert environment.pop("PWD") == str(room.sandbox.project)
     assert environment == {**command.TELL_MORE, **room.sandbox.environment()}
 
 

@@ -29,7 +29,7 @@ def blueprint(place: Place, state_file: Path) -> Blueprint:
             return place.working_folder(wanted.project_path)
         if wanted.project_id is not None:
             path = sessions.project(config_dir, wanted.project_id).path
-            return Path(path) if path else None
+            return place.working_folder(path) if path else None
         return None
 
     @api.get("/slash-commands")

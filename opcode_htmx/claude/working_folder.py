@@ -1,15 +1,85 @@
-"""Which folders a person may choose for Claude to work in."""
+"""Which folders Claude may work in: one rule for what a person chooses, and for what is started.
+
+A path is checked where it is named, and again where it is used: a folder that has been opened stays
+the same one, whatever its path leads to by then.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+
+_FLAGS = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
+"""O_PATH, where there is one, opens what may be entered and not listed."""
 
 
 class InvalidFolder(Exception):
-    """The folder that a person chose cannot be worked in; the text says why."""
+    """Claude may not, or cannot, work in a folder; the text says why."""
 
 
-def choice(path_text: str, roots: list[Path] | tuple[Path, ...]) -> Path:
+@dataclass(frozen=True, slots=True)
+class OpenFolder:
+    """A folder in which Claude may work: its path, resolved, and a descriptor of it."""
+
+    path: Path
+    descriptor: int
+
+
+class WorkingFolders:
+    """The folders in and below which Claude may work."""
+
+    def __init__(self, roots: Iterable[Path]) -> None:
+        self._roots = tuple(roots)
+
+    def choose(self, text: str) -> Path:
+        """The folder that a person typed, resolved. Raises InvalidFolder."""
+        return choice(text, self._roots)
+
+    def check(self, folder: Path) -> None:
+        """Raises InvalidFolder where Claude may not go on with a session of this folder."""
+        self._resolved(folder)
+
+    def allow(self, folder: Path) -> bool:
+        """Whether Claude may work in a folder."""
+        try:
+            self.check(folder)
+        except InvalidFolder:
+            return False
+        return True
+
+    @contextlib.contextmanager
+    def opened(self, folder: Path) -> Iterator[OpenFolder]:
+        """The folder itself, for a process to start in. Raises InvalidFolder, OSError.
+
+        From its root on no link is followed: one that has been put in the place of a folder since
+        its path was resolved leads nowhere.
+        """
+        root, path = self._resolved(folder)
+        descriptor = _open_below(root, path.relative_to(root).parts)
+        try:
+            yield OpenFolder(path, descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _resolved(self, folder: Path) -> tuple[Path, Path]:
+        """The root that a folder lies in, and the folder, both resolved."""
+        try:
+            path = folder.resolve()
+            root = _root_of(path, self._roots)
+        except (OSError, RuntimeError, ValueError) as error:
+            raise InvalidFolder(f"“{folder}” cannot be opened: {_reason(error)}.") from error
+        if root is None:
+            raise InvalidFolder(
+                f"This session works in “{path}”, outside the folders that may be worked in "
+                "(OPCODE_PROJECT_ROOTS). It can be read, and not continued."
+            )
+        return root, path
+
+
+def choice(path_text: str, roots: Iterable[Path]) -> Path:
     """The folder that a person typed, resolved, if Claude may work in it; else InvalidFolder.
 
     It must be absolute or begin with `~`, exist, and lie in one of `roots` once links are
@@ -25,7 +95,7 @@ def choice(path_text: str, roots: list[Path] | tuple[Path, ...]) -> Path:
         if not path.is_absolute():
             raise InvalidFolder(f"“{text}” is not a full path: begin with / or ~.")
         path = path.resolve()
-        if not any(path.is_relative_to(root.expanduser().resolve()) for root in roots):
+        if _root_of(path, roots) is None:
             raise InvalidFolder(
                 f"“{path}” is outside the folders that may be worked in (OPCODE_PROJECT_ROOTS)."
             )
@@ -37,6 +107,28 @@ def choice(path_text: str, roots: list[Path] | tuple[Path, ...]) -> Path:
     except (OSError, RuntimeError) as error:
         raise InvalidFolder(f"“{text}” cannot be opened: {_reason(error)}.") from error
     return path
+
+
+def _root_of(path: Path, roots: Iterable[Path]) -> Path | None:
+    """The root that a resolved path lies in, itself resolved."""
+    resolved = (root.expanduser().resolve() for root in roots)
+    return next((root for root in resolved if path.is_relative_to(root)), None)
+
+
+def _open_below(root: Path, parts: Iterable[str]) -> int:
+    """A descriptor of the folder that is reached from `root` without following a link."""
+    descriptor = os.open(root, _FLAGS)
+    for part in parts:
+        try:
+            inner = os.open(part, _FLAGS, dir_fd=descriptor)
+        except OSError as error:
+            raise InvalidFolder(
+                f"“{part}” was a folder below “{root}” and is none any more: {_reason(error)}."
+            ) from error
+        finally:
+            os.close(descriptor)
+        descriptor = inner
+    return descriptor
 
 
 def _reason(error: Exception) -> str:

@@ -87,12 +87,24 @@ class ClaudeProcess:
 
 
 def spawn(
-    argv: Sequence[str], cwd: Path, environment: Mapping[str, str], folder: RunFolder, run_id: str
+    argv: Sequence[str],
+    cwd: Path,
+    environment: Mapping[str, str],
+    folder: RunFolder,
+    run_id: str,
+    cwd_descriptor: int | None = None,
 ) -> ClaudeProcess:
     """Start Claude on the files of `folder`. Raises OSError when it cannot be started.
 
     Claude itself holds its stdin open for reading and writing: no end of ours is its end.
+    `cwd_descriptor` is the folder to start in where `cwd` may lead to another one by now.
     """
+
+    def before_exec() -> None:
+        if cwd_descriptor is not None:
+            os.fchdir(cwd_descriptor)
+        proctable.adopt_orphans()
+
     where = str(folder.path.resolve())
     append = os.O_WRONLY | os.O_APPEND
     stdin = os.open(folder.input_pipe, os.O_RDWR)
@@ -101,13 +113,13 @@ def spawn(
     try:
         child = subprocess.Popen(
             list(argv),
-            cwd=cwd,
-            env={**environment, MARK: run_id, FOLDER_MARK: where},
+            cwd=cwd if cwd_descriptor is None else None,
+            env={**environment, "PWD": str(cwd), MARK: run_id, FOLDER_MARK: where},
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,
             start_new_session=True,
-            preexec_fn=proctable.adopt_orphans,
+            preexec_fn=before_exec,
         )
     finally:
         for descriptor in (stdin, stdout, stderr):

@@ -16,6 +16,7 @@ from pathlib import Path
 from ..claude import command, history, trust_items
 from ..claude.capabilities import Model
 from ..claude.trust_record import TrustRecord
+from ..claude.working_folder import InvalidFolder, WorkingFolders
 from ..disk import DiskFull, is_full
 from . import process
 from .choosing import Choosing
@@ -33,6 +34,10 @@ class CannotStart(Exception):
     """Claude could not be started; the message says why in the user's terms."""
 
 
+class FolderNotAllowed(CannotStart):
+    """Claude may not work in the folder of a session."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunSettings:
     """What every run of this server shares. Durations in seconds."""
@@ -48,6 +53,8 @@ class RunSettings:
     home: Path
     claude_state_file: Path
     """Claude's own, in which it notes which projects are trusted."""
+    folders: WorkingFolders
+    """In which Claude may work."""
     limits: Limits = Limits()
     least_room: int = 0
     """Bytes that have to be free on the disk for a run to begin."""
@@ -71,6 +78,14 @@ class RunSettings:
             TrustRecord(self.claude_state_file),
             lambda folder: trust_items.items_of(folder, self.home, self.config_dir),
         )
+
+
+def check_folder(settings: RunSettings, project: Path) -> None:
+    """Raises FolderNotAllowed where Claude may not work in a folder: no prompt goes there."""
+    try:
+        settings.folders.check(project)
+    except InvalidFolder as error:
+        raise FolderNotAllowed(str(error)) from error
 
 
 def prepare(settings: RunSettings, session_id: str, project: Path) -> tuple[RunFolder, RunRecord]:
@@ -110,7 +125,7 @@ def launch(
 ) -> tuple[RunRecord, ClaudeProcess]:
     """Start Claude for a run that was prepared; it resumes the session if that has a history.
 
-    Raises CannotStart or DiskFull, and leaves no process behind then.
+    Raises CannotStart, FolderNotAllowed or DiskFull, and leaves no process behind then.
     """
     started = None
     try:
@@ -119,9 +134,13 @@ def launch(
         project = Path(record.project_path)
         if not project.is_dir():
             raise CannotStart(f"The folder {project} does not exist any more.")
-        if choosing.uses_project_settings(record.session_id):
-            trust.check(project, record.session_id)  # again: it may have waited in the queue
-        started = process.spawn(record.argv, project, environment, folder, record.id)
+        with settings.folders.opened(project) as place:
+            if choosing.uses_project_settings(record.session_id):
+                # again: the run may have waited in the queue
+                trust.check(place.path, record.session_id)
+            started = process.spawn(
+                record.argv, place.path, environment, folder, record.id, place.descriptor
+            )
         record = record.started(started.identity.pid, started.identity.started_at)
         folder.store(record)
     except TrustNeeded as error:
@@ -130,6 +149,8 @@ def launch(
         if started:
             started.kill()
         raise cannot(error) from error
+    except InvalidFolder as error:
+        raise FolderNotAllowed(str(error)) from error
     return record, started
 
 

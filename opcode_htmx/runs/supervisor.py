@@ -141,13 +141,14 @@ class Supervisor:
         """Send a prompt to a session: to its live process, or to a new one that resumes it.
 
         A prompt that was sent already under this id is not sent again. Raises CannotStart,
-        DiskFull, QueueFull, TrustNeeded, or RunNotLive when the process hangs.
+        FolderNotAllowed, DiskFull, QueueFull, TrustNeeded, or RunNotLive when the process hangs.
         """
         self.leaving.seen(session_id)
         with self._turns.of(session_id):
             runs = self.of_session(session_id)
             if self._has_sent(session_id, prompt_id):
                 return runs[-1]
+            self.check_folder(project)
             working = runs[-1] if runs and runs[-1].live else self._in_session(session_id)
             if working and working.phase is not Phase.STOPPING:
                 check_queue(working, self._settings.limits)
@@ -190,6 +191,10 @@ class Supervisor:
         """
         run.allow(request_id, changes, permissions)
         self.project_trust.allow(Path(run.record.project_path), permissions)
+
+    def check_folder(self, project: Path) -> None:
+        """Raises FolderNotAllowed where Claude may not go on with a session of this folder."""
+        starting.check_folder(self._settings, project)
 
     def _in_session(self, session_id: str) -> Run | None:
         """The run that was started for another session and has come into this one by `/clear`."""

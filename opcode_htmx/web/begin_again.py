@@ -27,6 +27,8 @@ def blueprint(supervisor: Supervisor, lookup: SessionLookup, stop_deadline: floa
     @pages.post("/projects/<project_id>/sessions/<session_id>/begin-again")
     def begin_again(project_id: str, session_id: str) -> BaseResponse | str:
         place = lookup.at(project_id, session_id)
+        if place.folder is not None:
+            supervisor.check_folder(place.working_folder)
         conversation = lookup.screen(project_id, session_id).conversation
         conversation.refresh()
         run, newest = conversation.run, conversation.newest_elsewhere

@@ -11,6 +11,7 @@ from flask import Blueprint, render_template, request
 from ..claude import commands
 from ..claude.capabilities import Command
 from ..claude.files import ProjectFiles
+from ..claude.working_folder import WorkingFolders
 from ..runs.offers import Offers
 from ..runs.run import Run
 from ..runs.supervisor import Supervisor
@@ -38,13 +39,14 @@ def blueprint(
     lookup: SessionLookup,
     offers: Offers,
     files: ProjectFiles,
+    folders: WorkingFolders,
 ) -> Blueprint:
     completion = Blueprint("completion", __name__)
 
     @completion.get("/projects/<project_id>/sessions/<session_id>/complete")
     def complete(project_id: str, session_id: str) -> str:
         place = lookup.at(project_id, session_id)
-        if place.folder is None:
+        if place.folder is None or not folders.allow(place.working_folder):
             return render_template("completions.html", options=[])
         folder = place.working_folder
         runs = supervisor.of_session(session_id)

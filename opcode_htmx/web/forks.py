@@ -16,6 +16,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from ..claude import fork
 from ..drafts import Drafts, TooMuch
+from ..runs.supervisor import Supervisor
 from ..view import places
 from ..view.blocks import Block, NoticeBlock, PromptBlock
 from .beginning import Beginnings
@@ -24,11 +25,16 @@ from .manage import top_of
 from .pages import SessionLookup, title_of
 
 
-def blueprint(beginnings: Beginnings, lookup: SessionLookup, drafts: Drafts) -> Blueprint:
+def blueprint(
+    beginnings: Beginnings, lookup: SessionLookup, drafts: Drafts, supervisor: Supervisor
+) -> Blueprint:
     forks = Blueprint("forks", __name__, url_prefix="/projects/<project_id>/sessions/<session_id>")
 
     @forks.post("/fork")
     def fork_session(project_id: str, session_id: str) -> BaseResponse:
+        folder = lookup.at(project_id, session_id).folder
+        if folder is not None:
+            supervisor.check_folder(Path(folder))
         conversation = lookup.screen(project_id, session_id).conversation
         conversation.refresh()
         blocks = list(conversation.blocks())
@@ -56,9 +62,8 @@ def blueprint(beginnings: Beginnings, lookup: SessionLookup, drafts: Drafts) -> 
             if prompt is None:
                 raise
             # In front of the first prompt there is nothing: begin anew with that prompt
-            folder = lookup.at(project_id, session_id).folder or ""
             back = url_for("pages.session", project_id=project_id, session_id=session_id)
-            filled = {"folder": folder, "prompt": prompt.text, "back": back}
+            filled = {"folder": folder or "", "prompt": prompt.text, "back": back}
             return make_response(beginnings.page(project_id, filled))
         if prompt:
             _keep(drafts, new, prompt)

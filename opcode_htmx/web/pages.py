@@ -13,7 +13,8 @@ from pathlib import Path
 
 from flask import Blueprint, Response, abort, render_template, request, url_for
 
-from ..claude import history, sessions, working_folder
+from ..claude import history, sessions
+from ..claude.working_folder import WorkingFolders
 from ..demo.scenes import Suggestion
 from ..runs.leaving import Leaving
 from ..runs.offers import Offers
@@ -56,10 +57,15 @@ class Place:
         """Where tasks of programs work that name no folder."""
         return self.named_task_folder or self.sample_project or self.project_roots[0]
 
+    @property
+    def folders(self) -> WorkingFolders:
+        """In which Claude may work."""
+        sample = [self.sample_project] if self.sample_project else []
+        return WorkingFolders((*self.project_roots, *sample))
+
     def working_folder(self, text: str) -> Path:
         """The folder that `text` names, if Claude may work in it. Raises InvalidFolder."""
-        sample = [self.sample_project] if self.sample_project else []
-        return working_folder.choice(text, (*self.project_roots, *sample))
+        return self.folders.choose(text)
 
 
 class SessionLookup:

@@ -1,0 +1,291 @@
+"""Claude works below OPCODE_PROJECT_ROOTS only, whichever way a prompt comes in."""
+
+from __future__ import annotations
+
+import ast
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import requests
+
+from opcode_htmx.claude import history, working_folder
+from opcode_htmx.claude.working_folder import InvalidFolder, OpenFolder, WorkingFolders
+from opcode_htmx.runs import process
+from opcode_htmx.runs.phases import Phase
+from opcode_htmx.runs.record import Outcome
+from opcode_htmx.runs.starting import CannotStart, FolderNotAllowed
+
+from ..api import line, prompt, session
+from ..json_client import connected
+from ..supervision import Room, idle, new_id, steps
+from ..support import ROOT, Sandbox, Server
+
+WORDS = "Words that must not be lost"
+
+
+@pytest.fixture(scope="module")
+def shared_settings() -> dict[str, str]:
+    return {"OPCODE_PROJECT_ROOTS": "~/work", "OPCODE_ASK_AHEAD": "0"}
+
+
+@pytest.fixture(scope="module")
+def outside(shared_server: Server) -> Path:
+    folder = shared_server.sandbox.home / "private"
+    folder.mkdir()
+    (folder / "payroll.txt").write_text("secret")
+    commands = folder / ".claude" / "commands"
+    commands.mkdir(parents=True)
+    (commands / "payroll.md").write_text("secret")
+    return folder
+
+
+class Old:
+    """A session that worked in a folder outside of the roots, from Claude's own file."""
+
+    def __init__(self, server: Server, folder: Path) -> None:
+        answer = {"id": "m", "role": "assistant", "content": [{"type": "text", "text": "Done."}]}
+        said = {"type": "assistant", "uuid": str(uuid.uuid4()), "message": answer}
+        text = prompt("What was asked", folder) + line({**said, "cwd": str(folder)})
+        self.server = server
+        self.folder = folder
+        self.id = session(server.sandbox.config_dir, folder, text).stem
+        self.project_id = history.project_id(folder)
+        self.address = f"/projects/{self.project_id}/sessions/{self.id}"
+
+    def post(self, verb: str, **form: str) -> requests.Response:
+        return self.server.post(f"{self.address}/{verb}", form)
+
+
+@pytest.fixture
+def old(shared_server: Server, outside: Path) -> Old:
+    return Old(shared_server, outside)
+
+
+def nothing_runs(server: Server) -> bool:
+    return not list((server.sandbox.state / "runs").glob("*"))
+
+
+def test_an_old_session_outside_of_the_roots_can_be_read(old: Old) -> None:
+    page = old.server.get(old.address)
+    assert page.status_code == 200
+    assert "What was asked" in page.text
+    read = old.server.get(f"/api/sessions/{old.id}/history/{old.project_id}")
+    assert "What was asked" in read.text
+
+
+@pytest.mark.parametrize("verb", ["prompt", "fork", "begin-again"])
+def test_a_page_does_not_go_on_with_it(old: Old, verb: str) -> None:
+    answer = old.post(verb, prompt=WORDS, prompt_id=str(uuid.uuid4()))
+    assert answer.status_code == 422
+    assert "outside the folders that may be worked in" in answer.text
+    assert nothing_runs(old.server)
+    folder = old.server.sandbox.config_dir / "projects" / old.project_id
+    assert len(list(folder.glob(f"{old.id}*"))) == 1
+
+
+def test_the_words_of_a_prompt_that_is_refused_stay_in_the_draft(old: Old) -> None:
+    assert old.post("prompt", prompt=WORDS, prompt_id=str(uuid.uuid4())).status_code == 422
+    assert WORDS in old.server.get(old.address).text
+
+
+@pytest.mark.parametrize("verb", ["execute", "resume", "continue"])
+def test_the_api_does_not_go_on_with_it(old: Old, verb: str) -> None:
+    wanted = {"project_path": str(old.folder), "prompt": WORDS, "session_id": old.id}
+    answer = requests.post(
+        f"{old.server.url}/api/sessions/{verb}",
+        json=wanted if verb == "resume" else {k: wanted[k] for k in ("project_path", "prompt")},
+        auth=("opcode", "for-the-tests"),
+        timeout=20,
+    )
+    assert answer.status_code == 422
+    assert "outside the folders that may be worked in" in answer.json()["error"]
+    assert nothing_runs(old.server)
+
+
+def test_a_chat_does_not_go_on_with_it(old: Old) -> None:
+    with connected(old.server, f"/api/claude/sessions/{old.id}/chat") as client:
+        client.send(type="user_message", content=WORDS)
+        refused = client.until("error")
+    assert "outside the folders that may be worked in" in refused["content"]
+    assert nothing_runs(old.server)
+
+
+def test_a_command_on_a_socket_does_not_go_on_with_it(old: Old) -> None:
+    with connected(old.server) as client:
+        wanted = {"project_path": str(old.folder), "session_id": old.id, "prompt": WORDS}
+        client.send(command_type="resume", **wanted)
+        refused = client.until("error")
+    assert "outside the folders that may be worked in" in refused["message"]
+    assert nothing_runs(old.server)
+
+
+def test_its_page_lists_neither_files_nor_commands_of_its_folder(old: Old) -> None:
+    for query in ("@pay", "/pay"):
+        found = old.server.get(f"{old.address}/complete", params={"q": query})
+        assert found.status_code == 200
+        assert "payroll" not in found.text
+
+
+def test_the_api_lists_no_commands_of_a_project_outside_of_the_roots(old: Old) -> None:
+    for path in ("/api/slash-commands", "/api/mcp/servers"):
+        answer = old.server.get(path, params={"project_id": old.project_id})
+        assert answer.status_code == 422
+        assert "payroll" not in answer.text
+
+
+# --- the runs themselves --------------------------------------------------------------------
+
+
+@pytest.fixture
+def room(sandbox: Sandbox, stand_in: Path) -> Iterator[Room]:
+    room = Room(sandbox, stand_in)
+    room.restart(folders=WorkingFolders([sandbox.project.parent]))
+    yield room
+    room.close()
+
+
+def outside_of(room: Room) -> Path:
+    folder = room.sandbox.home / "private"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def put_link(project: Path, target: Path) -> Path:
+    """Put a link where a folder was; where the folder is now."""
+    moved = project.with_name("moved")
+    project.rename(moved)
+    project.symlink_to(target)
+    return moved
+
+
+def test_no_run_begins_outside_of_the_roots(room: Room) -> None:
+    folder = outside_of(room)
+    link = room.sandbox.project / "link"
+    link.symlink_to(folder)
+    for each in (folder, link, room.sandbox.project / ".." / ".." / "private"):
+        with pytest.raises(FolderNotAllowed, match="outside the folders"):
+            room.supervisor.prompt(new_id(), each, new_id(), "Hello")
+    assert list(room.runs_dir.glob("*")) == []
+
+
+def test_a_prompt_that_was_sent_before_is_not_refused_when_it_is_sent_again(room: Room) -> None:
+    session_id, prompt_id = new_id(), new_id()
+    run = idle(room.prompt("Hello", session_id, prompt_id))
+    put_link(room.sandbox.project, outside_of(room))
+    again = room.supervisor.prompt(session_id, room.sandbox.project, prompt_id, "Hello")
+    assert again is run
+    with pytest.raises(FolderNotAllowed):
+        room.supervisor.prompt(session_id, room.sandbox.project, new_id(), "More")
+
+
+def test_a_link_put_in_place_of_the_folder_before_it_is_opened_starts_nothing(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, open_below = outside_of(room), working_folder._open_below
+
+    def swap(root: Path, parts: Any) -> int:
+        put_link(room.sandbox.project, target)
+        return open_below(root, parts)
+
+    monkeypatch.setattr(working_folder, "_open_below", swap)
+    with pytest.raises(FolderNotAllowed, match="is none any more"):
+        room.prompt("Hello")
+    assert room.marked_processes() == []
+    assert list(room.runs_dir.glob("*")) == []
+
+
+def test_a_link_put_in_place_of_the_folder_while_claude_starts_moves_it_nowhere(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, spawn, moved = outside_of(room), process.spawn, []
+
+    def swap(*arguments: Any) -> process.ClaudeProcess:
+        moved.append(put_link(room.sandbox.project, target))
+        return spawn(*arguments)
+
+    monkeypatch.setattr(process, "spawn", swap)
+    run = idle(room.prompt(steps(["report"])))
+    assert run.record.pid is not None
+    assert psutil.Process(run.record.pid).cwd() == str(moved[0])
+
+
+def test_a_prompt_that_waits_is_not_started_in_a_folder_that_leads_outside_by_now(
+    room: Room,
+) -> None:
+    room.restart(max_runs=1)
+    inner = room.sandbox.project / "inner"
+    inner.mkdir()
+    busy = idle(room.prompt(steps(["text", "busy"])))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(room.supervisor.admission, "_make_room", lambda wanted: None)
+        waiting = room.supervisor.prompt(new_id(), inner, new_id(), WORDS)
+        assert waiting.phase is Phase.QUEUED
+        put_link(inner, outside_of(room))
+    busy.stop()
+    assert waiting.join(20)
+    assert waiting.record.end is not None
+    assert waiting.record.end.outcome is Outcome.FAILED
+    assert "outside the folders that may be worked in" in waiting.record.end.cause
+    assert list(waiting.state.waiting.values()) == [WORDS]
+
+
+def test_claude_starts_in_the_real_folder_and_is_told_its_name(room: Room) -> None:
+    link = room.sandbox.project.with_name("alias")
+    link.symlink_to(room.sandbox.project)
+    run = idle(room.supervisor.prompt(new_id(), link, new_id(), steps(["report"])))
+    assert run.record.pid is not None
+    claude = psutil.Process(run.record.pid)
+    assert claude.cwd() == claude.environ()["PWD"] == str(room.sandbox.project)
+
+
+def test_a_folder_that_is_gone_is_named_as_before(room: Room) -> None:
+    room.sandbox.project.rmdir()
+    with pytest.raises(CannotStart, match="does not exist any more"):
+        room.prompt("Hello")
+
+
+def test_a_folder_that_may_be_entered_and_not_listed_can_be_opened(tmp_path: Path) -> None:
+    inner = tmp_path / "closed" / "inner"
+    inner.mkdir(parents=True)
+    (tmp_path / "closed").chmod(0o111)
+    try:
+        with WorkingFolders([tmp_path]).opened(inner) as found:
+            assert found.path == inner
+    finally:
+        (tmp_path / "closed").chmod(0o755)
+
+
+def test_an_open_folder_is_closed_again(tmp_path: Path) -> None:
+    descriptors = Path("/proc/self/fd")
+    before = len(list(descriptors.iterdir()))
+    for folder in (tmp_path, tmp_path / "gone"):
+        try:
+            with WorkingFolders([tmp_path]).opened(folder) as found:
+                assert isinstance(found, OpenFolder)
+        except InvalidFolder:
+            pass
+    assert len(list(descriptors.iterdir())) == before
+
+
+# --- one place ------------------------------------------------------------------------------
+
+
+def callers(function: str) -> set[str]:
+    """The modules that call a function by this name."""
+    package = ROOT / "opcode_htmx"
+    return {
+        str(path.relative_to(package))
+        for path in package.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == function
+    }
+
+
+def test_one_place_starts_claude_for_a_prompt() -> None:
+    assert callers("process.spawn") == {"runs/starting.py"}
+    assert callers("starting.launch") == {"runs/admission.py"}
+    assert callers("spawn") == set()
