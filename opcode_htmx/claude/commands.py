@@ -13,6 +13,7 @@ from typing import Literal
 
 import yaml
 
+from .. import confined
 from .capabilities import Command
 
 Scope = Literal["project", "user"]
@@ -69,7 +70,7 @@ def on_disk(project: Path, config_dir: Path) -> list[Command]:
 def files(project: Path | None, config_dir: Path) -> Iterator[CommandFile]:
     """What a project and the person have written down, each as it is; the project's come first."""
     if project is not None:
-        yield from _in(project / ".claude", "project")
+        yield from _in(project / ".claude", "project", project)
     yield from _in(config_dir, "user")
 
 
@@ -87,28 +88,32 @@ def matching(commands: Iterable[Command], query: str) -> list[Command]:
     return sorted((c for c in commands if query in c.name.lower()), key=rank)
 
 
-def _in(root: Path, scope: Scope) -> Iterator[CommandFile]:
+def _in(root: Path, scope: Scope, confines: Path | None = None) -> Iterator[CommandFile]:
+    """What lies below `root`; no file is read that lies outside of `confines`."""
     commands = root / "commands"
-    for path in _found(commands, "**/*.md"):
+    for path in _found(commands, "**/*.md", confines):
         namespace = ":".join(path.relative_to(commands).parent.parts)
-        yield from _command(path, path.stem, namespace, scope)
-    for path in _found(root / "skills", "*/SKILL.md"):
-        yield from _command(path, path.parent.name, "", scope)
+        yield from _command(path, path.stem, namespace, scope, confines)
+    for path in _found(root / "skills", "*/SKILL.md", confines):
+        yield from _command(path, path.parent.name, "", scope, confines)
 
 
-def _found(folder: Path, pattern: str) -> list[Path]:
+def _found(folder: Path, pattern: str, confines: Path | None) -> list[Path]:
+    if confines and not confined.is_inside(folder, confines):
+        return []
     try:
         return [path for path, _ in zip(sorted(folder.glob(pattern)), range(_MOST), strict=False)]
     except OSError:
         return []
 
 
-def _command(path: Path, name: str, namespace: str, scope: Scope) -> Iterator[CommandFile]:
-    if not _NAME.fullmatch(":".join(filter(None, (namespace, name)))) or not path.is_file():
+def _command(
+    path: Path, name: str, namespace: str, scope: Scope, confines: Path | None
+) -> Iterator[CommandFile]:
+    if not _NAME.fullmatch(":".join(filter(None, (namespace, name)))):
         return
     try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            text = file.read(_READ)
+        text = _text(path, confines)
     except OSError:
         return
     header = _FRONT_MATTER.match(text)
@@ -127,6 +132,19 @@ def _command(path: Path, name: str, namespace: str, scope: Scope) -> Iterator[Co
         allowed_tools=tuple(_tools(fields.get("allowed-tools"))),
         content=content,
     )
+
+
+def _text(path: Path, confines: Path | None) -> str:
+    """The beginning of a file. Raises OSError, also where it lies outside of `confines`.
+
+    A person's own files may be links to wherever they keep them; what is behind one must be named
+    like a command.
+    """
+    target = path.resolve()
+    if not target.name.endswith(path.suffix):
+        raise OSError(f"{path} is a link to something else")
+    with confined.open_file(target, confines or target.parent) as file:
+        return file.read(_READ).decode("utf-8", "replace")
 
 
 def _fields(header: str) -> dict[str, object]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from .. import confined
 from .secret_values import HIDDEN, in_arguments, in_url
 
 Scope = Literal["local", "project", "user"]
@@ -51,9 +52,9 @@ def servers(state: Path, config_dir: Path, project: Path | None) -> list[McpServ
         settings = [
             here,
             _object(config_dir / "settings.json"),
-            _object(project / ".claude" / "settings.local.json"),
+            _object(project / ".claude" / "settings.local.json", project),
         ]
-        found += _servers(_object(project / ".mcp.json"), "project", _Consent(settings))
+        found += _servers(_object(project / ".mcp.json", project), "project", _Consent(settings))
         found += _servers(known, "user", lambda name: name not in disabled)
     else:
         found += _servers(known, "user", lambda name: True)
@@ -93,12 +94,12 @@ def _servers(
             )
 
 
-def _object(path: Path) -> Mapping[str, Any]:
-    """The object in a file; empty where there is none that can be read."""
+def _object(path: Path, confines: Path | None = None) -> Mapping[str, Any]:
+    """The object in a file; empty where there is none that can be read inside of `confines`."""
     try:
-        if not path.is_file() or path.stat().st_size > _MOST_BYTES:
-            return {}
-        found = json.loads(path.read_bytes())
+        with confined.open_file(path, confines or path.resolve().parent) as file:
+            text = file.read(_MOST_BYTES + 1)
+        found = json.loads(text) if len(text) <= _MOST_BYTES else None
     except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -12,8 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-_FLAGS = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
-"""O_PATH, where there is one, opens what may be entered and not listed."""
+from .. import confined
 
 
 class InvalidFolder(Exception):
@@ -52,13 +51,12 @@ class WorkingFolders:
 
     @contextlib.contextmanager
     def opened(self, folder: Path) -> Iterator[OpenFolder]:
-        """The folder itself, for a process to start in. Raises InvalidFolder, OSError.
-
-        From its root on no link is followed: one that has been put in the place of a folder since
-        its path was resolved leads nowhere.
-        """
+        """The folder itself, for a process to start in. Raises InvalidFolder."""
         root, path = self._resolved(folder)
-        descriptor = _open_below(root, path.relative_to(root).parts)
+        try:
+            descriptor = confined.open_folder(path, root)
+        except OSError as error:
+            raise InvalidFolder(f"“{folder}” cannot be opened: {_reason(error)}.") from error
         try:
             yield OpenFolder(path, descriptor)
         finally:
@@ -113,22 +111,6 @@ def _root_of(path: Path, roots: Iterable[Path]) -> Path | None:
     """The root that a resolved path lies in, itself resolved."""
     resolved = (root.expanduser().resolve() for root in roots)
     return next((root for root in resolved if path.is_relative_to(root)), None)
-
-
-def _open_below(root: Path, parts: Iterable[str]) -> int:
-    """A descriptor of the folder that is reached from `root` without following a link."""
-    descriptor = os.open(root, _FLAGS)
-    for part in parts:
-        try:
-            inner = os.open(part, _FLAGS, dir_fd=descriptor)
-        except OSError as error:
-            raise InvalidFolder(
-                f"“{part}” was a folder below “{root}” and is none any more: {_reason(error)}."
-            ) from error
-        finally:
-            os.close(descriptor)
-        descriptor = inner
-    return descriptor
 
 
 def _reason(error: Exception) -> str:

@@ -12,7 +12,8 @@ import psutil
 import pytest
 import requests
 
-from opcode_htmx.claude import history, working_folder
+from opcode_htmx import confined
+from opcode_htmx.claude import history
 from opcode_htmx.claude.working_folder import InvalidFolder, OpenFolder, WorkingFolders
 from opcode_htmx.runs import process
 from opcode_htmx.runs.phases import Phase
@@ -185,14 +186,14 @@ def test_a_prompt_that_was_sent_before_is_not_refused_when_it_is_sent_again(room
 def test_a_link_put_in_place_of_the_folder_before_it_is_opened_starts_nothing(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    target, open_below = outside_of(room), working_folder._open_below
+    target, walk = outside_of(room), confined._walk
 
-    def swap(root: Path, parts: Any) -> int:
+    def swap(root: Path, parts: tuple[str, ...]) -> int:
         put_link(room.sandbox.project, target)
-        return open_below(root, parts)
+        return walk(root, parts)
 
-    monkeypatch.setattr(working_folder, "_open_below", swap)
-    with pytest.raises(FolderNotAllowed, match="is none any more"):
+    monkeypatch.setattr(confined, "_walk", swap)
+    with pytest.raises(FolderNotAllowed, match="cannot be opened: not a directory"):
         room.prompt("Hello")
     assert room.marked_processes() == []
     assert list(room.runs_dir.glob("*")) == []

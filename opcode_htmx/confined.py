@@ -1,0 +1,78 @@
+"""Open files and folders below a root, whatever links are put in their way.
+
+A path is resolved, compared with its root, and then walked from there without following a link. So
+what is opened lies below the root even if links are put in place between the two.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+_FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
+"""O_PATH, where there is one, opens what may be entered and not listed."""
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+"""Not waiting for whoever might write into a pipe."""
+
+
+class Outside(OSError):
+    """A path that leads out of its root."""
+
+    def __init__(self, path: Path, root: Path) -> None:
+        super().__init__(errno.EXDEV, f"leads out of {root}", str(path))
+
+
+def is_inside(path: Path, root: Path) -> bool:
+    """Whether a path lies in a root once links are followed; False where that is not known."""
+    try:
+        return path.resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError, ValueError):
+        return False
+
+
+def open_folder(path: Path, root: Path) -> int:
+    """A descriptor of a folder below a root. Raises Outside, OSError."""
+    root, parts = _below(path, root)
+    return _walk(root, parts)
+
+
+def open_file(path: Path, root: Path) -> BinaryIO:
+    """A file below a root, for reading. Raises Outside, and OSError where it is no regular file."""
+    root, parts = _below(path, root)
+    if not parts:
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    folder = _walk(root, parts[:-1])
+    try:
+        descriptor = os.open(parts[-1], _FILE, dir_fd=folder)
+    finally:
+        os.close(folder)
+    file = os.fdopen(descriptor, "rb")
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "not a file", str(path))
+    return file
+
+
+def _below(path: Path, root: Path) -> tuple[Path, tuple[str, ...]]:
+    """A root, resolved, and the names that lead from it to a path."""
+    try:
+        root, resolved = root.resolve(), path.resolve()
+    except (RuntimeError, ValueError) as error:  # links in a circle, a NUL character
+        raise OSError(errno.ELOOP, str(error), str(path)) from error
+    if not resolved.is_relative_to(root):
+        raise Outside(path, root)
+    return root, resolved.relative_to(root).parts
+
+
+def _walk(root: Path, parts: tuple[str, ...]) -> int:
+    descriptor = os.open(root, _FOLDER)
+    for part in parts:
+        try:
+            inner = os.open(part, _FOLDER, dir_fd=descriptor)
+        finally:
+            os.close(descriptor)
+        descriptor = inner
+    return descriptor
