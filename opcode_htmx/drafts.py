@@ -73,7 +73,7 @@ def _change(
     @functools.wraps(function)
     def alone(drafts: Drafts, /, *args: P.args, **kwargs: P.kwargs) -> T:
         with telling_when_full():
-            drafts.lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            whole_files.make_folder(drafts.lock.parent)
             with locks.held(drafts.lock):
                 return function(drafts, *args, **kwargs)
 

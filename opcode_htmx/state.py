@@ -39,6 +39,17 @@ def ensure_state_dir(path: Path) -> Path:
     return path
 
 
+def make_private(path: Path) -> None:
+    """Close to others what lies in the state folder, as far as it is ours: an earlier version, or
+    a person, may have left it open. What lies deeper cannot be reached then."""
+    with os.scandir(path) as entries:
+        for each in entries:
+            with contextlib.suppress(OSError):  # gone, or of another user
+                mode = each.stat(follow_symlinks=False).st_mode
+                if mode & 0o077 and not stat.S_ISLNK(mode):
+                    Path(each.path).chmod(stat.S_IMODE(mode) & ~0o077)
+
+
 def made_once(path: Path, make: Callable[[], bytes]) -> bytes:
     """The content of a private file (0600), which the first caller of all makes.
 

@@ -1,4 +1,7 @@
-"""Put a whole file in place, so that a reader, and a crash, sees the old one or the new one."""
+"""Put a whole file in place, so that a reader, and a crash, sees the old one or the new one.
+
+Files and folders that are made here are for their owner alone, whatever the umask allows others.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,18 @@ from .hub import aside
 
 LARGE = 1_000_000
 """Bytes that take milliseconds to write."""
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and the missing ones above it, all of them 0700. Raises OSError.
+
+    `Path.mkdir` gives its mode to the last one only.
+    """
+    try:
+        path.mkdir(mode=0o700, exist_ok=True)
+    except FileNotFoundError:
+        make_folder(path.parent)
+        path.mkdir(mode=0o700, exist_ok=True)
 
 
 def write(

@@ -53,7 +53,7 @@ from .runs.trash import NotInTrash, Trash
 from .runs.trust import TrustNeeded
 from .settings import Settings
 from .stalls import Stalls
-from .state import ensure_state_dir
+from .state import ensure_state_dir, make_private
 from .view.marks import Marks
 from .view.needs import Needs
 from .view.options import Chooser
@@ -134,7 +134,7 @@ def build(settings: Settings | None = None) -> Flask:
     """
     settings = settings or Settings.from_env()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    ensure_state_dir(settings.state_dir)
+    make_private(ensure_state_dir(settings.state_dir))
     tail.keep_lines_up_to(settings.max_line)
     path = settings.child_environment.get("PATH", "")
     claude = binary.find(settings.claude_path, path, settings.home)

@@ -12,6 +12,7 @@ import uuid
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from .. import whole_files
 from ..claude import history, sessions
 from ..claude.folder_names import claude_folder
 from ..claude.glance import glance
@@ -68,7 +69,7 @@ class ChatStore:
     def keep(self, chat: Chat) -> None:
         """Raises OSError."""
         with telling_when_full():
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            whole_files.make_folder(self._folder)
         _FORM.write(self._path(chat.id), asdict(chat))
 
     def get(self, session_id: str) -> Chat | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from .. import whole_files
+
 FLAW = "    return count_words(text) // WORDS_PER_MINUTE\n"
 FIX = "    return max(1, round(count_words(text) / WORDS_PER_MINUTE))\n"
 
@@ -73,8 +75,8 @@ FILES = {"README.md": _README, "app.py": _APP, "test_app.py": _TEST}
 
 def ensure_sample_project(folder: Path) -> None:
     """Write the files that are missing; leave those that are there. Raises OSError."""
-    folder.mkdir(parents=True, exist_ok=True)
+    whole_files.make_folder(folder)
     for name, text in FILES.items():
         path = folder / name
         if not path.exists():
-            path.write_text(text, encoding="utf-8")
+            whole_files.write(path, text.encode(), durable=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import opcode_htmx.demo
+from opcode_htmx import whole_files
 from opcode_htmx.demo import lease
 from opcode_htmx.demo.daemon import IDLE_SECONDS, LEASE_NAME, RECORD_NAME, SAMPLE_NAME
 from opcode_htmx.demo.lease import Lease
@@ -72,7 +74,7 @@ def ensure_running(demo_dir: Path, idle_seconds: float = IDLE_SECONDS) -> DemoEn
     config_dir, sample_project = demo_dir / CONFIG_NAME, demo_dir / SAMPLE_NAME
     try:
         for folder in (demo_dir, config_dir):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            whole_files.make_folder(folder)
         kept = lease.take(demo_dir / LEASE_NAME, shared=True, timeout=_START_TIMEOUT)
         if kept is None:
             raise DemoUnavailableError("The demo's Messages API is ending and does not finish.")
@@ -106,7 +108,8 @@ def _start(demo_dir: Path, idle_seconds: float) -> None:
     log = demo_dir / LOG_NAME
     command = [sys.executable, "-m", "opcode_htmx.demo", str(demo_dir)]
     command += ["--idle-seconds", str(idle_seconds)]
-    with log.open("ab") as output:
+    descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    with os.fdopen(descriptor, "ab") as output:
         try:
             # The started process detaches and the launcher ends, so there is nothing to reap.
             launcher = subprocess.run(

@@ -88,7 +88,7 @@ class RunFolder:
     @classmethod
     def create(cls, root: Path, name: str) -> RunFolder:
         folder = cls(root / name)
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        whole_files.make_folder(root)
         folder.path.mkdir(mode=0o700)
         os.mkfifo(folder.input_pipe, 0o600)
         for path in (folder.input_log, folder.output, folder.errors):

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import gevent
 
-from .. import locks
+from .. import locks, whole_files
 from .phases import OPEN_TURN, Phase
 from .record import Outcome
 from .run import Run, RunNotLive
@@ -118,7 +118,7 @@ class Leaving:
         try:
             return os.open(self._folder / session_id, os.O_RDWR | os.O_CREAT, 0o600)
         except FileNotFoundError:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            whole_files.make_folder(self._folder)
             return os.open(self._folder / session_id, os.O_RDWR | os.O_CREAT, 0o600)
 
     def _end_what_was_left(self) -> None:

@@ -122,8 +122,7 @@ class Offers:
     def _learn(self, ask: Callable[[Path], Json]) -> None:
         try:
             folder = self._root / FOLDER
-            for each in (self._root, folder):
-                each.mkdir(mode=0o700, parents=True, exist_ok=True)
+            whole_files.make_folder(folder)
             answer = ask(folder)
             kept = {name: answer.get(name) for name in ("models", "commands")}
             offer = _offer(kept, time.time())

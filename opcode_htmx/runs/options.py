@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from .. import locks
+from .. import locks, whole_files
 from ..claude.history import SESSION_ID
 from ..disk import telling_when_full
 from ..stored import Form
@@ -59,7 +59,7 @@ class OptionStore:
     def change(self, session_id: str, **changes: Any) -> Options:
         """Choose; None takes a choice back. Raises OSError when it cannot be kept."""
         with telling_when_full():
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            whole_files.make_folder(self._folder)
             # model and effort may be chosen at once, on two phones or for two workers
             with locks.held(self._folder.with_name(f"{self._folder.name}.lock")):
                 options = replace(self.get(session_id), **changes)

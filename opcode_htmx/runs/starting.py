@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from .. import whole_files
 from ..claude import command, history, trust_items
 from ..claude.capabilities import Model
 from ..claude.trust_record import TrustRecord
@@ -107,7 +108,7 @@ def prepare(settings: RunSettings, session_id: str, project: Path) -> tuple[RunF
     )
     name = f"{UNPUBLISHED}{run_id}"
     try:
-        settings.attached(session_id).mkdir(mode=0o700, parents=True, exist_ok=True)
+        whole_files.make_folder(settings.attached(session_id))
         folder = RunFolder.create(settings.runs_dir, name)
         folder.store(record)
     except OSError as error:

@@ -15,6 +15,7 @@ from typing import Any
 import gevent
 from gevent.event import Event as Flag
 
+from .. import whole_files
 from ..claude.messages import ImageContent, Json
 from ..disk import DiskFull
 from . import process, starting
@@ -274,7 +275,7 @@ class Supervisor:
         """Take over the runs that are on disk: those that live, and the records of the others."""
         runs_dir = self._settings.runs_dir
         try:
-            runs_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            whole_files.make_folder(runs_dir)
             with self.admission.alone():
                 for path in runs_dir.glob(f"{starting.UNPUBLISHED}*"):
                     shutil.rmtree(path)  # of a server that was killed meanwhile

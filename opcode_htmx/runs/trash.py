@@ -15,7 +15,7 @@ import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from .. import locks
+from .. import locks, whole_files
 from ..disk import telling_when_full
 from ..stored import Form
 from .supervisor import StillRunning, Supervisor
@@ -57,7 +57,7 @@ class Trash:
     def put(self, session_id: str, project_id: str, title: str, history: Path | None) -> Deleted:
         """Move all that there is of a session into the trash. Raises StillRunning, OSError."""
         with telling_when_full():
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            whole_files.make_folder(self._folder)
             with locks.held(self._folder.with_name(f"{self._folder.name}.lock")):
                 self.purge()
                 return self._put(session_id, project_id, title, history)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .. import locks
+from .. import locks, whole_files
 from ..claude.messages import Json
 from ..claude.trust_items import TrustItem, permission_item
 from ..claude.trust_record import TrustRecord
@@ -144,7 +144,7 @@ class ProjectTrust:
         """Note all that was trusted, or add what was allowed."""
         digests = frozenset(item.digest for item in items)
         with telling_when_full():
-            self._store.mkdir(mode=0o700, parents=True, exist_ok=True)
+            whole_files.make_folder(self._store)
             with locks.held(self._store.with_name(f"{self._store.name}.lock")):
                 kept = self._kept(folder)
                 if allowed:

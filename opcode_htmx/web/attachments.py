@@ -149,7 +149,7 @@ def hand_over(
     others = [file for file in files if not file.media_type]
     if others:
         with telling_when_full():
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            whole_files.make_folder(folder)
     paths = []
     for file in others:
         path = folder / file.name
