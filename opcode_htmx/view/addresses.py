@@ -19,6 +19,11 @@ _LONGEST = 300
 """Characters of an address that is shown as text."""
 
 
+def is_whole(address: str) -> bool:
+    """Whether an address names a place in the web, or a mail address, by itself."""
+    return _WHOLE.match(address) is not None
+
+
 def rewrite(state: StateCore) -> None:
     """A rule of the parser: takes away what would lead nowhere."""
     for token in state.tokens:
@@ -76,7 +81,7 @@ def _path(token: Token, attribute: str, label: str, parser: MarkdownIt) -> Itera
 
 
 def _leads_somewhere(token: Token, attribute: str) -> bool:
-    return _WHOLE.match(_address(token, attribute)) is not None
+    return is_whole(_address(token, attribute))
 
 
 def _address(token: Token, attribute: str) -> str:

@@ -14,6 +14,10 @@ from .blocks import Block
 from .fragments import Fragments, render_parts
 from .tools import Cut
 
+POLICY = "default-src 'none'; style-src data:; img-src data:; base-uri 'none'; form-action 'none'"
+"""What the file may load: what it holds itself. It is opened from a disk, where no server adds a
+policy, and where an address without a protocol would be one of another computer's files."""
+
 
 class WholeBlocks(Fragments):
     """Renders blocks uncut, without links to the server, and keeps nothing of it."""

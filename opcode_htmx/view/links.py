@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from .addresses import is_whole
+
 _PROTOCOLS = frozenset({"http", "https"})
 
 
@@ -21,6 +23,9 @@ def link(url: object, text: object = "") -> Link | None:
     try:
         parts = urlsplit(address)
     except ValueError:
+        return None
+    # Python and browsers drop line feeds and tabs in different places
+    if not is_whole(address) or not address.isprintable():
         return None
     if parts.scheme.lower() not in _PROTOCOLS or not parts.netloc:
         return None

@@ -5,7 +5,7 @@ what has nothing in it but words and harmless tags without attributes.
 from __future__ import annotations
 
 import re
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from html import escape
 from typing import Any
 
@@ -25,8 +25,18 @@ TAGS = frozenset(
     | {"blockquote", "ul", "ol", "li", "a", "table", "thead", "tbody", "tr", "th", "td", "div"}
     | {"span"}
 )
-ATTRIBUTES = {
-    "a": ["href", "title", "rel", "target"],
+
+
+def _link_attribute(tag: str, name: str, value: str) -> bool:
+    """Whether a link may have an attribute; its address must be a whole one.
+
+    bleach would let pass what has no protocol, such as `//host`.
+    """
+    return addresses.is_whole(value) if name == "href" else name in ("title", "rel", "target")
+
+
+ATTRIBUTES: dict[str, list[str] | Callable[[str, str, str], bool]] = {
+    "a": _link_attribute,
     "code": ["class"],
     "div": ["class", "tabindex"],
     "li": ["class"],

@@ -11,7 +11,7 @@ from flask import Response, send_file, stream_template
 from ..hub import paced
 from ..view import source
 from ..view.blocks import Block
-from ..view.export import WholeBlocks, style_address, with_parts
+from ..view.export import POLICY, WholeBlocks, style_address, with_parts
 from ..view.screens import Screen, Screens
 from .pages import SessionLookup, title_of
 
@@ -59,6 +59,7 @@ class Exports:
             folder=screen.folder or NO_FOLDER,
             blocks=with_parts(blocks),
             render=WholeBlocks(self._screens.environment, screen.folder).block,
+            policy=POLICY,
             style=style_address(self._static / each for each in STYLES),
         )
 
