@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
 submodule's files are not looked at: that would start git in it, under its own configuration."""
 
 _MOST_OVERRIDES = 200
+_SETTINGS_SECONDS = 5.0
 _FILTER = {"clean": "", "smudge": "", "process": "", "required": "false"}
 
 
@@ -62,7 +63,8 @@ def _worktree_setting(file: Path, environment: Mapping[str, str]) -> str | None:
     """`core.worktree` as a configuration file has it, without what it includes."""
     try:
         arguments = ["config", "--file", str(file), "--no-includes", "--get", "core.worktree"]
-        return process.run(arguments, Path("/"), environment).content.decode().rstrip("\n")
+        found = process.run(arguments, Path("/"), environment, seconds=_SETTINGS_SECONDS)
+        return found.content.decode().rstrip("\n")
     except (GitFailed, UnicodeDecodeError):
         return None
 
@@ -74,6 +76,7 @@ def _overrides(found: Repository, environment: Mapping[str, str]) -> dict[str, s
         found.top,
         environment,
         repository=found.variables,
+        seconds=_SETTINGS_SECONDS,
     )
     if listing.cut:
         raise RepositoryRefused("The configuration of this repository is too long.")

@@ -112,6 +112,7 @@ def blueprint(
             try:
                 if len(files) < len(tokens):
                     raise BadForm("A file of this prompt is no longer there. Look and send again.")
+                supervisor.check_folder(folder)  # before any file is handed over
                 place = supervisor.attached(session_id) / prompt_id
                 paths = attachments.hand_over(drafts, draft, files, place)
                 images = attachments.images_of(drafts, draft, files)

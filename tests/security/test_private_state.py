@@ -22,8 +22,8 @@ from ..sessions import Session
 from ..support import PASSWORD, ROOT, USER, Sandbox, Server, until
 
 
-class OpenHanded(Server):
-    """A server under a umask that keeps nothing from others."""
+class PermissiveServer(Server):
+    """A server under umask 0, which hides nothing from other users."""
 
     def start(self) -> Server:
         with self.log.open("ab") as log:
@@ -54,7 +54,7 @@ def server(sandbox: Sandbox, claude: Path, made: Path) -> Iterator[Server]:
     )
     with MessagesApi(scenes) as api:
         mode = {"OPCODE_PERMISSION_MODE": "acceptEdits", "OPCODE_ASK_AHEAD": "1"}
-        server = OpenHanded(sandbox, claude, api.url, **mode)
+        server = PermissiveServer(sandbox, claude, api.url, **mode)
         try:
             yield server.start()
         finally:

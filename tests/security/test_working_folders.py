@@ -12,18 +12,19 @@ import psutil
 import pytest
 import requests
 
-from opcode_htmx import confined
-from opcode_htmx.claude import history
+from opcode_htmx import confined, run_settings
+from opcode_htmx.claude import binary, history
 from opcode_htmx.claude.working_folder import InvalidFolder, OpenFolder, WorkingFolders
 from opcode_htmx.runs import process
 from opcode_htmx.runs.phases import Phase
 from opcode_htmx.runs.record import Outcome
 from opcode_htmx.runs.starting import CannotStart, FolderNotAllowed
+from opcode_htmx.settings import Settings
 
 from ..api import line, prompt, session
 from ..json_client import connected
 from ..supervision import Room, idle, new_id, steps
-from ..support import ROOT, Sandbox, Server
+from ..support import PASSWORD, ROOT, USER, Sandbox, Server
 
 WORDS = "Words that must not be lost"
 
@@ -88,9 +89,19 @@ def test_a_page_does_not_go_on_with_it(old: Old, verb: str) -> None:
     assert len(list(folder.glob(f"{old.id}*"))) == 1
 
 
-def test_the_words_of_a_prompt_that_is_refused_stay_in_the_draft(old: Old) -> None:
-    assert old.post("prompt", prompt=WORDS, prompt_id=str(uuid.uuid4())).status_code == 422
-    assert WORDS in old.server.get(old.address).text
+def test_the_words_and_files_of_a_prompt_that_is_refused_stay_in_the_draft(old: Old) -> None:
+    answer = requests.post(
+        f"{old.server.url}{old.address}/prompt",
+        data={"prompt": WORDS, "prompt_id": str(uuid.uuid4())},
+        files=[("files", ("notes.txt", b"notes", "text/plain"))],
+        auth=(USER, PASSWORD),
+        timeout=20,
+    )
+    assert answer.status_code == 422
+    page = old.server.get(old.address).text
+    assert WORDS in page
+    assert "notes.txt" in page
+    assert not (old.server.sandbox.state / "attached" / old.id).exists()
 
 
 @pytest.mark.parametrize("verb", ["execute", "resume", "continue"])
@@ -99,7 +110,7 @@ def test_the_api_does_not_go_on_with_it(old: Old, verb: str) -> None:
     answer = requests.post(
         f"{old.server.url}/api/sessions/{verb}",
         json=wanted if verb == "resume" else {k: wanted[k] for k in ("project_path", "prompt")},
-        auth=("opcode", "for-the-tests"),
+        auth=(USER, PASSWORD),
         timeout=20,
     )
     assert answer.status_code == 422
@@ -136,6 +147,22 @@ def test_the_api_lists_no_commands_of_a_project_outside_of_the_roots(old: Old) -
         answer = old.server.get(path, params={"project_id": old.project_id})
         assert answer.status_code == 422
         assert "payroll" not in answer.text
+
+
+def test_claude_is_not_asked_what_it_offers_in_a_folder_outside_of_the_roots(
+    sandbox: Sandbox, claude: Path, tmp_path: Path
+) -> None:
+    settings = Settings.from_env(
+        {**sandbox.environment(), "OPCODE_STATE_DIR": str(sandbox.state), "OPCODE_PASSWORD": "x"}
+    )
+    found = binary.find(claude, "", sandbox.home)
+    for folder, roots, inside in (
+        (sandbox.project, [sandbox.project], True),
+        (sandbox.project, [tmp_path / "other"], False),
+    ):
+        session(sandbox.config_dir, folder, prompt("Hello", folder))
+        offers = run_settings.offers(settings, found, sandbox.config_dir, {}, WorkingFolders(roots))
+        assert (offers._place(folder) == folder) is inside
 
 
 # --- the runs themselves --------------------------------------------------------------------
