@@ -57,6 +57,12 @@ EDITED = [
 
 
 @pytest.fixture(scope="module")
+def shared_settings() -> dict[str, str]:
+    """The sessions name folders that are not here, which may be forked nevertheless."""
+    return {"OPCODE_PROJECT_ROOTS": "/"}
+
+
+@pytest.fixture(scope="module")
 def server(shared_server: Server) -> Server:
     write(shared_server.sandbox, EDITED)
     return shared_server

@@ -24,6 +24,12 @@ UPPER = "AAAAAAAA-0000-4000-8000-00000000000A"
 
 
 @pytest.fixture(scope="module")
+def shared_settings() -> dict[str, str]:
+    """The sessions name folders that are not here, which may be forked nevertheless."""
+    return {"OPCODE_PROJECT_ROOTS": "/"}
+
+
+@pytest.fixture(scope="module")
 def server(shared_server: Server) -> Server:
     return shared_server
 
