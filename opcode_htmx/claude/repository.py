@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-_MOST_BYTES = 4096
+from ..git import repository
+from ..git.repository import RepositoryRefused
 
 
 def repository_root(folder: Path) -> Path | None:
@@ -18,21 +19,13 @@ def main_checkout(root: Path) -> Path | None:
     A `.git` file can name any folder. It counts only where the repository that it names refers back
     to it: else a downloaded folder could pass for a worktree of a repository that is trusted.
     """
-    marker = root / ".git"
     try:
-        if not marker.is_file():
-            return None
-        named = _line(marker)
-        if not named.startswith("gitdir:"):
-            return None
-        git_dir = (root / named.removeprefix("gitdir:").strip()).resolve()
-        back = Path(_line(git_dir / "gitdir"))
-        common = (git_dir / _line(git_dir / "commondir")).resolve()
-    except (OSError, ValueError):
+        found = repository.find(root, lambda _: None)
+    except RepositoryRefused:
         return None
-    back = back if back.is_absolute() else git_dir / back
-    is_worktree = git_dir.parent == common / "worktrees" and common.name == ".git"
-    return common.parent if is_worktree and back.resolve() == marker.resolve() else None
+    if found is None or found.git_dir == found.common_dir or found.common_dir.name != ".git":
+        return None
+    return found.common_dir.parent
 
 
 def _exists(path: Path) -> bool:
@@ -40,8 +33,3 @@ def _exists(path: Path) -> bool:
         return path.exists() or path.is_symlink()
     except OSError:
         return False
-
-
-def _line(path: Path) -> str:
-    with path.open("rb") as file:
-        return file.read(_MOST_BYTES).decode("utf-8", "surrogateescape").strip()

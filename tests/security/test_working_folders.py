@@ -12,14 +12,13 @@ import psutil
 import pytest
 import requests
 
-from opcode_htmx import confined, run_settings
-from opcode_htmx.claude import binary, history
+from opcode_htmx import confined
+from opcode_htmx.claude import history
 from opcode_htmx.claude.working_folder import InvalidFolder, OpenFolder, WorkingFolders
 from opcode_htmx.runs import process
 from opcode_htmx.runs.phases import Phase
 from opcode_htmx.runs.record import Outcome
 from opcode_htmx.runs.starting import CannotStart, FolderNotAllowed
-from opcode_htmx.settings import Settings
 
 from ..api import line, prompt, session
 from ..json_client import connected
@@ -147,22 +146,6 @@ def test_the_api_lists_no_commands_of_a_project_outside_of_the_roots(old: Old) -
         answer = old.server.get(path, params={"project_id": old.project_id})
         assert answer.status_code == 422
         assert "payroll" not in answer.text
-
-
-def test_claude_is_not_asked_what_it_offers_in_a_folder_outside_of_the_roots(
-    sandbox: Sandbox, claude: Path, tmp_path: Path
-) -> None:
-    settings = Settings.from_env(
-        {**sandbox.environment(), "OPCODE_STATE_DIR": str(sandbox.state), "OPCODE_PASSWORD": "x"}
-    )
-    found = binary.find(claude, "", sandbox.home)
-    for folder, roots, inside in (
-        (sandbox.project, [sandbox.project], True),
-        (sandbox.project, [tmp_path / "other"], False),
-    ):
-        session(sandbox.config_dir, folder, prompt("Hello", folder))
-        offers = run_settings.offers(settings, found, sandbox.config_dir, {}, WorkingFolders(roots))
-        assert (offers._place(folder) == folder) is inside
 
 
 # --- the runs themselves --------------------------------------------------------------------
