@@ -170,6 +170,20 @@ def test_a_link_put_in_place_of_a_file_that_was_checked_is_not_followed(
         confined.open_file(path, sandbox.project)
 
 
+def test_a_system_that_cannot_open_a_path_only_follows_no_link_either(
+    sandbox: Sandbox, secret: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flags = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_RDONLY
+    monkeypatch.setattr(confined, "_FOLDER", flags)
+    (sandbox.project / "inner").mkdir()
+    (sandbox.project / "link").symlink_to(secret)
+    os.close(confined.open_folder(sandbox.project / "inner", sandbox.project))
+    with pytest.raises(confined.Outside):
+        confined.open_folder(sandbox.project / "link", sandbox.project)
+    with pytest.raises(NotADirectoryError):
+        confined._walk(sandbox.project, ("link",))
+
+
 @pytest.mark.parametrize("path", ["../private/notes", "a/../../private/notes", "/etc/hostname"])
 def test_a_path_that_leads_out_is_refused(sandbox: Sandbox, secret: Path, path: str) -> None:
     with pytest.raises(confined.Outside):
