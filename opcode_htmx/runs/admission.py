@@ -134,6 +134,8 @@ class Admission:
             started.set_exception(error)
         except (InputClosed, OSError) as error:
             started.set_exception(CannotStart(f"Claude could not be started: {error}"))
+        except Exception as error:  # whoever waits must not wait for ever
+            started.set_exception(error)
 
     def _expectant(self) -> list[Run]:
         """Those in the queue for whom there is something to do."""

@@ -97,7 +97,8 @@ def session_at(server: Server, answer: requests.Response) -> OpenSession:
 
 
 def is_trusted(server: Server, folder: Path) -> bool:
-    content = json.loads((server.sandbox.config_dir / ".claude.json").read_bytes())
+    path = server.sandbox.config_dir / ".claude.json"
+    content = json.loads(path.read_bytes()) if path.exists() else {}
     return bool(content.get("projects", {}).get(str(folder), {}).get("hasTrustDialogAccepted"))
 
 
