@@ -37,12 +37,12 @@ from .demo import scenes, service
 from .disk import DiskFull
 from .drafts import Drafts, TooMuch
 from .runs import tail
-from .runs.choosing import BypassNotAllowed
 from .runs.collect import Collector
 from .runs.control import ControlRefused
 from .runs.limits import QueueFull
 from .runs.offers import Offers
 from .runs.orphans import NothingLeft, Orphans
+from .runs.permission_updates import BypassNotAllowed
 from .runs.process import census
 from .runs.queue import PromptNotFound, PromptTaken
 from .runs.run import AlreadyAnswered, RunNotLive

@@ -28,6 +28,7 @@ from opcode_htmx.claude.messages import (
 )
 from opcode_htmx.claude.subagents import Subagents
 from opcode_htmx.demo.messages_api import ApiError, MessagesApi, Scene, Text, Thinking, ToolUse
+from opcode_htmx.view import visible_text
 from opcode_htmx.view.fragments import Fragments
 from opcode_htmx.view.transcript import Transcript
 
@@ -98,12 +99,14 @@ def fragments() -> Fragments:
 
 @cache
 def templates() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader(ROOT / "templates"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    visible_text.install(environment)
+    return environment
 
 
 class Claude:

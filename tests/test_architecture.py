@@ -28,13 +28,24 @@ SOURCES = sorted(
 )
 TEMPLATES = sorted((ROOT / "templates").rglob("*"))
 
-BASE = {"settings", "setting_values", "whole_files", "amounts", "disk", "hub", "locks", "stored"}
+BASE = {
+    "surrogates",
+    "settings",
+    "setting_values",
+    "whole_files",
+    "amounts",
+    "disk",
+    "hub",
+    "locks",
+    "stored",
+}
 ARROWS = {
     "setting_values": set(),
     "whole_files": {"disk", "hub"},
     "disk": set(),
     "stored": {"whole_files"},
     "amounts": set(),
+    "surrogates": set(),
     "hub": set(),
     "locks": set(),
     "settings": {"setting_values"},
@@ -43,7 +54,7 @@ ARROWS = {
     "confined": set(),
     "state": BASE,
     "credentials": {*BASE, "state"},
-    "claude": {"claude", "confined", "git", "whole_files", "disk", "hub"},
+    "claude": {"claude", "confined", "git", "whole_files", "disk", "hub", "surrogates"},
     "drafts": {"whole_files", "disk", "hub", "locks", "stored"},
     "demo": {*BASE, "demo", "claude"},
     "runs": {*BASE, "runs", "claude"},

@@ -5,7 +5,6 @@ What is past comes first, bounded; from there on the client reads the files at i
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections import deque
 from collections.abc import Collection, Iterator
@@ -20,6 +19,7 @@ from ..claude import json_lines, outgoing, sessions
 from ..claude.lineage import Lineage
 from ..hub import Pace, paced
 from ..runs.tail import LineReader
+from ..surrogates import json_bytes
 from ..web.sockets import POLICY_VIOLATION, OpenSockets
 from . import trust
 from .chat_telling import ChatTelling, Message
@@ -194,4 +194,4 @@ def _taken_back(path: Path) -> Collection[str]:
 
 
 def _frame(message: Message) -> bytes:
-    return text_frame(json.dumps(message, ensure_ascii=False).encode())
+    return text_frame(json_bytes(message))

@@ -7,7 +7,6 @@ more than it saves on the networks that this is for; the library does the rest o
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import secrets
 from collections.abc import Iterable, Iterator
@@ -15,6 +14,7 @@ from typing import Any
 
 from simple_websocket import ConnectionClosed, Server
 
+from ..surrogates import json_bytes
 from ..web.access import login_id
 from ..web.sockets import INTERNAL_ERROR, OpenSockets, be_patient, close, text_frame
 
@@ -38,7 +38,7 @@ class Wire:
 
     def send(self, **message: Any) -> None:
         """Raises ConnectionClosed."""
-        self.write((text_frame(json.dumps(message, ensure_ascii=False).encode()),))
+        self.write((text_frame(json_bytes(message)),))
 
     def write(self, frames: Iterable[bytes]) -> None:
         """Send finished frames in one go. Raises ConnectionClosed."""

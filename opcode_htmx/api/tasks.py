@@ -6,7 +6,6 @@ A task is a session of its own. It ends with its turn, with its client, or with 
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import uuid
 from collections.abc import Iterator
@@ -28,6 +27,7 @@ from ..runs.run import Run, RunNotLive
 from ..runs.starting import CannotStart
 from ..runs.supervisor import Supervisor
 from ..runs.trust import TrustNeeded
+from ..surrogates import json_bytes
 from ..web.sockets import INTERNAL_ERROR, POLICY_VIOLATION
 from . import trust
 from .commands import BadCommand, checked, decoded
@@ -164,7 +164,7 @@ class TaskSocket:
 
 def _error_frame(sentence: str, **more: Any) -> bytes:
     message = {"type": "error", "error": sentence, "message": sentence, **more}
-    return text_frame(json.dumps(message, ensure_ascii=False).encode())
+    return text_frame(json_bytes(message))
 
 
 def _end(run: Run, outcome: Outcome, cause: str) -> None:

@@ -5,7 +5,6 @@ The names of the messages are those of the seeds' server, and those that it lack
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from json.encoder import encode_basestring
@@ -17,6 +16,7 @@ from ..claude import messages, stream
 from ..runs.phases import Phase
 from ..runs.record import Outcome
 from ..runs.run import Run
+from ..surrogates import json_bytes
 from .frames import LAST_ERRORS, text_frame
 from .lines import Item, Kind
 
@@ -110,7 +110,7 @@ class Telling:
             "run_id": item.run.id,
             "cursor": str(item.cursor),
         }
-        return text_frame(json.dumps(named, ensure_ascii=False).encode())
+        return text_frame(json_bytes(named))
 
 
 def _is_cancelled(run: Run) -> bool:

@@ -10,6 +10,7 @@ from math import isfinite
 from typing import Any, NamedTuple, cast
 
 from ..hub import work_aside
+from ..surrogates import replaced
 from .messages import Json
 from .shapes import DEEPEST, as_str, is_too_deep
 
@@ -20,7 +21,6 @@ MOST_AT_ONCE = 1_000_000
 COST_OF_A_CONTAINER = 8
 """In values."""
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _SURROGATE_ESCAPED = re.compile(r"\\u[dD]")
 
 
@@ -53,7 +53,7 @@ def _read(line: bytes, decoder: json.JSONDecoder) -> Found | None:
         content = decoder.decode(text)
         if _SURROGATE_ESCAPED.search(text):
             # Half of a surrogate pair is valid in JSON and nowhere else: no page could hold it
-            whole = _SURROGATE.sub("\ufffd", json.dumps(content, ensure_ascii=False))
+            whole = replaced(json.dumps(content, ensure_ascii=False))
             content = decoder.decode(whole)
     except (ValueError, RecursionError):
         return None

@@ -7,6 +7,7 @@ it came (`Unknown`, `Malformed`), because every release of the CLI adds types.
 from __future__ import annotations
 
 import json
+import logging
 
 from . import json_lines
 from .capabilities import once
@@ -47,6 +48,8 @@ from .shapes import (
 )
 from .user_entries import is_refused_command
 from .user_lines import queued_prompt_of, refused_command_of, user_of
+
+log = logging.getLogger(__name__)
 
 LONG_LINE = "opcode_long_line"
 EDITOR_ATTACHMENTS = frozenset(
@@ -96,8 +99,13 @@ def parse_of_subagent(line: bytes, parent: str) -> Message:
 
 
 def _parse(raw: Json, *, too_deep: bool) -> Message:
-    # Nested without sense: kept whole, and nobody walks down there
-    return Unknown(raw["type"], raw) if too_deep else _parse_known(raw)
+    if too_deep:
+        return Unknown(raw["type"], raw)  # kept whole, and nobody walks down there
+    try:
+        return _parse_known(raw)
+    except Exception:
+        log.exception("a line of type %.40r cannot be parsed", raw["type"])
+        return Unknown(raw["type"], raw)
 
 
 def _parse_known(raw: Json) -> Message:

@@ -9,23 +9,17 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ..claude.capabilities import Model
-from . import control
+from . import control, permission_updates
 from .control import ControlRefused
 from .notify import Broadcast
 from .offer import models_offered_to
 from .options import Options, OptionStore
+from .permission_updates import BYPASS
 from .record import Outcome
 from .run import Run, RunNotLive
 
-BYPASS = "bypassPermissions"
-"""The permission mode in which Claude asks nobody."""
-
 MODELS_LOOKED_FOR = 5
 """Runs of the past that are asked for the models that they were offered."""
-
-
-class BypassNotAllowed(Exception):
-    """Bypass mode on a server that does not allow it."""
 
 
 class Choosing:
@@ -67,10 +61,7 @@ class Choosing:
     def check(self, permission_mode: object) -> None:
         """Whether a mode may be chosen here. Raises BypassNotAllowed."""
         if permission_mode == BYPASS and not self.allow_bypass:
-            raise BypassNotAllowed(
-                "Bypass mode is not allowed on this server. Whoever starts it can allow it with "
-                "OPCODE_ALLOW_BYPASS=1."
-            )
+            permission_updates.refuse()
 
     def keeps_running(self, session_id: str) -> bool:
         """Whether the session's run goes on when nobody looks."""

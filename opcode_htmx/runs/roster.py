@@ -198,6 +198,7 @@ class Roster:
     def _add(self, folder: RunFolder, record: RunRecord) -> Run:
         changed = self.changes(record.session_id)
         run = Run(folder, record, changed)
+        run.allow_bypass = self._settings.allow_bypass
         self._runs[run.id] = run
         self._by_session.setdefault(record.session_id, []).append(run)
         changed.notify()

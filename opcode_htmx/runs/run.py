@@ -20,6 +20,7 @@ from gevent.lock import BoundedSemaphore
 from ..claude import outgoing, stream
 from ..claude.messages import ImageContent, Json, Message, PermissionRequest
 from ..hub import give_way
+from . import permission_updates
 from .duties import Duties
 from .folder import InputClosed, InputFull, RunFolder
 from .notify import Broadcast
@@ -54,6 +55,8 @@ class Run:
         """Shared by the runs of a session."""
         self.idle_since = time.time()
         """When it was last seen to do something, in its turns or beside them, as a Unix time."""
+        self.allow_bypass = False
+        """Whether an answer to a permission request may make Claude ask nobody any more."""
         self.owner: Duties | None = None
         """Set in the worker that owns the run."""
         self.ahead = 0
@@ -144,8 +147,10 @@ class Run:
         """Allow an open request, with `changes` laid over its input (the answers to questions).
 
         `permissions` are updates of Claude's rules or mode that go with it.
-        Raises AlreadyAnswered; RunNotLive, also when Claude does not read: then it stays open.
+        Raises BypassNotAllowed; AlreadyAnswered; RunNotLive, also when Claude does not read: then
+        the request stays open.
         """
+        permission_updates.check(permissions, allow_bypass=self.allow_bypass)
         with self.sending(Verb.ANSWER, request_id) as send:
             ask = self._open_ask(request_id)
             given = {**ask.input, **(changes or {})}
@@ -280,7 +285,10 @@ class Run:
         for count, line in enumerate(reader.read(last), start=1):
             message = stream.parse(line.data)
             before = self.phase
-            apply(message)
+            try:
+                apply(message)
+            except Exception:  # one line is lost on the state, and none of those behind it
+                log.exception("run %s: the line up to byte %d cannot be used", self.id, line.end)
             if self.phase is not before and self.phase is Phase.IDLE:
                 self.idle_since = time.time()
             if count % LINES_PER_TURN_OF_THE_HUB == 0:

@@ -21,6 +21,7 @@ from ..runs.record import Outcome
 from ..runs.run import ERROR_LINES, Run
 from . import todos
 from .blocks import Block, ToolBlock
+from .cards.parts import first_line
 from .doing import asked, doing
 from .elsewhere import NOT_ELSEWHERE, Elsewhere
 from .progress import Progress
@@ -55,7 +56,9 @@ LISTED_TASKS = 20
 
 class Aside:
     def __init__(self, environment: Environment) -> None:
-        self._macros = environment.get_template("aside.html").make_module({"kind_of": kind_of})
+        self._macros = environment.get_template("aside.html").make_module(
+            {"kind_of": kind_of, "first_line": first_line}
+        )
         self._since: tuple[object, float] = (None, 0.0)
         self._rendered: dict[str, tuple[tuple[object, ...], Markup]] = {}
         self._errors: tuple[object, list[str]] = (None, [])

@@ -55,6 +55,8 @@ class Block:
     children: list[Block] = field(default_factory=list)
     changes: int = 0
     """How often it has changed: one line may tell of several things, with a look in between."""
+    is_unrenderable: bool = False
+    """Whether its renderer has failed, which is logged once."""
     html: tuple[int, Markup] | None = None
     """The block as rendered last and the state it shows: one rendering for all viewers."""
 

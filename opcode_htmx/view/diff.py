@@ -6,11 +6,15 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
 
+from . import visible_text
 from .spans import Span, merge
 
 CONTEXT_LINES = 3
+SHOWN_LINES = 200
+"""Lines that a card shows; the whole text has an address of its own."""
 MARKED_LINES = 300
 """Longer stretches of changed lines get no marks inside: nobody reads them word by word."""
 MARKED_CHARACTERS = 400
@@ -33,6 +37,8 @@ class DiffLine:
     """The numbers of the line in the file before and after, where they are known."""
     marks: tuple[Span, ...] = ()
     """The text without its sign, with `m` on the words that changed; empty: nothing is marked."""
+    left_out: str = ""
+    """The texts of the lines that this one stands for, if it is the mark of a run of them."""
 
 
 def from_patch(patch: object) -> list[DiffLine]:
@@ -45,7 +51,7 @@ def from_patch(patch: object) -> list[DiffLine]:
 
 def between(old: str, new: str, *, whole: bool = False) -> list[DiffLine]:
     """The lines that turn `old` into `new`; they are numbered if these are `whole` files."""
-    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), lineterm="", n=CONTEXT_LINES)
+    lines = difflib.unified_diff(_rows(old), _rows(new), lineterm="", n=CONTEXT_LINES)
     hunks: list[list[str]] = []
     starts: list[tuple[int | None, int | None]] = []
     for number, text in enumerate(lines):
@@ -63,6 +69,30 @@ def count(lines: Iterable[DiffLine]) -> tuple[int, int]:
     """How many lines are added and how many removed."""
     kinds = [line.kind for line in lines]
     return kinds.count("add"), kinds.count("del")
+
+
+def without_empty_runs(lines: Iterable[DiffLine]) -> list[DiffLine]:
+    """The lines, with a mark in the place of each long run of empty ones of one kind."""
+    shown: list[DiffLine] = []
+    for (kind, is_empty), run in groupby(lines, lambda line: (line.kind, _is_empty(line))):
+        rows = list(run)
+        if is_empty and len(rows) > visible_text.MOST_EMPTY_LINES:
+            mark = rows[0].text[:1] + visible_text.empty_lines(len(rows))
+            raw = "\n".join(row.text[1:] for row in rows)
+            shown.append(DiffLine(kind, mark, rows[0].old, rows[0].new, left_out=raw or "\n"))
+        else:
+            shown += rows
+    return shown
+
+
+def _is_empty(line: DiffLine) -> bool:
+    return line.kind != "gap" and visible_text.is_blank(line.text[1:])
+
+
+def _rows(text: str) -> list[str]:
+    """The lines of a text. Only a line feed ends one: `str.splitlines` hides other characters."""
+    rows = text.split("\n")
+    return rows if rows[-1] else rows[:-1]
 
 
 def number_width(lines: Iterable[DiffLine]) -> int:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from ..claude.messages import Json, PermissionRequest
 from .blocks import Block, TextBlock, ThinkingBlock, ToolBlock, ToolState
+from .cards.parts import first_line
 
 LONGEST = 80
 
@@ -69,19 +70,23 @@ def asked(request: PermissionRequest) -> str:
             what = next((each for each in (command, path) if isinstance(each, str)), "")
             if what == path:
                 what = PurePath(what).name
-            return _short(f"{name}: {_line(what)}" if what.strip() else name)
+            return _short(f"{name}: {first_line(what)}" if what.strip() else name)
 
 
 def _object(key: str, value: str) -> str:
     if key in _PATHS:
-        return PurePath(value.strip()).name or value
+        return first_line(PurePath(value.strip()).name or value)
     if key == "url":
-        return urlsplit(value.strip()).netloc or value
-    return _line(value)
+        return first_line(_host(value.strip()) or value)
+    return first_line(value)
 
 
-def _line(text: str) -> str:
-    return text.strip().partition("\n")[0]
+def _host(url: str) -> str:
+    """Where an address leads; empty where it is none."""
+    try:
+        return urlsplit(url).netloc
+    except ValueError:
+        return ""
 
 
 def _short(text: str) -> str:

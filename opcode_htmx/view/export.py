@@ -26,7 +26,7 @@ class WholeBlocks(Fragments):
         super().__init__(environment, project, "", cut=lambda text: Cut(text, 0))
 
     def block(self, block: Block) -> Markup:
-        return self._call("block", block, self.block)
+        return self._guarded(block)
 
 
 def with_parts(blocks: Iterable[Block]) -> Iterator[Block]:

@@ -6,6 +6,7 @@ other is put where its `data-order` says. So a fragment that arrives twice chang
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
@@ -19,12 +20,17 @@ from markupsafe import Markup
 
 from ..claude.messages import ImageContent
 from ..hub import Pace
-from . import clock, contents, diff, images, permissions, terminal, tools
+from . import asking, clock, contents, diff, images, permissions, terminal, tools
 from .blocks import Block, BranchBlock, TextBlock
+from .cards.parts import first_line
 from .conversation import Change
 from .downloads import File
 from .markdown import preview, render
 from .questions import questions_of
+from .raw import is_whole, raw_text
+from .visible_text import ALIGNED_BLANKS, mark, visible_text
+
+log = logging.getLogger(__name__)
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
@@ -44,6 +50,8 @@ class Here(NamedTuple):
     address: str
     """The URL path of the session's page; empty where there is none."""
     cut: Callable[[str], tools.Cut]
+    allow_bypass: bool
+    """Whether bypass mode may be offered."""
 
 
 _here: ContextVar[Here] = ContextVar("here")
@@ -73,7 +81,8 @@ def _macros_of(environment: Environment) -> Any:
             "here": _here.get,
             "dom_id": dom_id,
             "markdown": render,
-            "preview": preview,
+            "asked_markdown": _asked_markdown,
+            "asked_preview": _asked_preview,
             "cut": lambda text: _here.get().cut(text),
             "present": lambda name, given, told: tools.present(
                 name, given, told, _here.get().project
@@ -81,6 +90,10 @@ def _macros_of(environment: Environment) -> Any:
             "present_block": lambda block: tools.present_block(block, _here.get().project),
             "terminal": terminal.spans,
             "number_width": diff.number_width,
+            "shown_lines": diff.SHOWN_LINES,
+            "without_empty_runs": diff.without_empty_runs,
+            "gap": mark,
+            "first_line": first_line,
             "picture": images.picture,
             "image_address": _image_address,
             "file_address": _file_address,
@@ -89,10 +102,16 @@ def _macros_of(environment: Environment) -> Any:
             "moment": clock.moment,
             "machine_time": clock.machine,
             "questions_of": questions_of,
-            "suggestions_of": permissions.suggestions_of,
+            "suggestions_of": lambda request: permissions.offered(
+                request, allow_bypass=_here.get().allow_bypass
+            ),
             "is_plan": permissions.is_plan,
             "outside": lambda request: permissions.outside(request, _here.get().project),
             "verdict_of": permissions.verdict,
+            "introduction": asking.introduction,
+            "other_fields": asking.other_fields,
+            "extent_of": asking.extent_of,
+            "is_whole": is_whole,
             "dollars": _dollars,
             "duration": _duration,
         }
@@ -108,19 +127,22 @@ class Fragments:
         project: str,
         address: str,
         cut: Callable[[str], tools.Cut] = tools.cut,
+        *,
+        allow_bypass: bool = False,
     ) -> None:
         """`project` is the session's folder, `address` the URL path of its page.
 
-        `cut` says how much of a long text is shown.
+        `cut` says how much of a long text is shown, `allow_bypass` whether bypass mode may be
+        offered.
         """
         self._macros = _macros_of(environment)
-        self._here = Here(project, address, cut)
+        self._here = Here(project, address, cut, allow_bypass)
 
     def block(self, block: Block) -> Markup:
         """One block, whole; rendered once for all viewers."""
         state = block.state_number
         if block.html is None or block.html[0] != state:
-            html = self._call("block", block, self.block)
+            html = self._guarded(block)
             # what has changed while a long text was rendered is rendered again when it is asked for
             block.html = (state, html)
         return block.html[1]
@@ -165,6 +187,19 @@ class Fragments:
             upserts.append((container, [self.block(block)]))
         return self._call("upserts", moved, upserts)
 
+    def _guarded(self, block: Block) -> Markup:
+        """The HTML of a block; of one that cannot be rendered, its data as they are.
+
+        One block never takes the page, the socket or the export that it stands in.
+        """
+        try:
+            return self._call("block", block, self.block)
+        except Exception:
+            if not block.is_unrenderable:
+                log.exception("block %r of kind %s cannot be rendered", block.id, block.kind)
+            block.is_unrenderable = True
+            return self._call("unrenderable", block, raw_text(block), self.block)
+
     def _call(self, macro: str, *arguments: object) -> Markup:
         token = _here.set(self._here)
         try:
@@ -192,6 +227,16 @@ def render_parts(block: Block, since: int) -> Iterator[None]:
         if part.revision > since:
             part.html  # noqa: B018 - it is kept
             yield
+
+
+def _asked_markdown(text: str) -> Markup:
+    """Markdown that a person decides about: no character of it is hidden."""
+    return render(visible_text(text, lines=True), literal=True)
+
+
+def _asked_preview(text: str) -> Markup:
+    """The preview of an answer. The columns of a drawing stay aligned where a phone shows them."""
+    return preview(visible_text(text, lines=True, widest=ALIGNED_BLANKS))
 
 
 def _dollars(amount: float) -> str:

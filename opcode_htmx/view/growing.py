@@ -8,6 +8,7 @@ change what is settled, are text.)
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import NamedTuple
 
@@ -15,6 +16,8 @@ from markupsafe import Markup
 
 from ..hub import work_aside
 from .markdown import FENCE_LINES, LINE, commonmark, plain, render
+
+log = logging.getLogger(__name__)
 
 SHORT = 8_000
 """Characters whose blocks are found in a few milliseconds, whatever they are."""
@@ -51,7 +54,11 @@ class Part:
         html = self._html
         if html is None:
             text = self._text
-            html = render(text)
+            try:
+                html = render(text)
+            except Exception:  # a text that cannot be read as Markdown is still a text
+                log.exception("a text of %d characters cannot be rendered", len(text))
+                html = plain(text)
             if text == self._text:  # it may have grown meanwhile
                 self._html = html
         return html

@@ -5,7 +5,7 @@ what has nothing in it but words and harmless tags without attributes.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from html import escape
 from typing import Any
 
@@ -72,8 +72,6 @@ def commonmark() -> MarkdownIt:
     return parser.enable(["table", "strikethrough"]).disable(["reference"])
 
 
-_parser = commonmark()
-
 _TASK = re.compile(r"\[([ xX])\] +")
 _MARK = '<span class="check"><span class="visually-hidden">{}</span></span> '
 
@@ -124,10 +122,18 @@ def _is_whole(token: Token, env: MutableMapping[str, Any]) -> bool:
     return closed or end - begin > FENCE_LINES
 
 
-_parser.core.ruler.push("tasks", _tasks)
-_parser.core.ruler.push("addresses", addresses.rewrite)
-_parser.add_render_rule("task_mark", _task_mark)
-_parser.add_render_rule("fence", _code)
+def _page_parser() -> MarkdownIt:
+    parser = commonmark()
+    parser.core.ruler.push("tasks", _tasks)
+    parser.core.ruler.push("addresses", addresses.rewrite)
+    parser.add_render_rule("task_mark", _task_mark)
+    parser.add_render_rule("fence", _code)
+    return parser
+
+
+_parser = _page_parser()
+_literal_parser = _page_parser().disable(["entity"])
+"""Shows `&#x202e;` as it stands, where every character has to be seen."""
 
 
 _MARKED = re.compile(r"^ {0,3}(?:```|~~~|\|? ?:?-{3,}:? ?\|[-:| ]*$)", re.MULTILINE)
@@ -173,13 +179,17 @@ def _is_bare(html: str) -> bool:
     return not opened
 
 
-def render(text: str) -> Markup:
-    """One Markdown text as safe HTML. Others have their turn while it is a long one."""
-    return _render(text) if len(text) <= SHORT else work_aside(_render, text)
+def render(text: str, literal: bool = False) -> Markup:
+    """One Markdown text as safe HTML. Others have their turn while it is a long one.
+
+    `literal`: character references such as `&#8238;` are shown instead of what they stand for.
+    """
+    parser = _literal_parser if literal else _parser
+    return _render(text, parser) if len(text) <= SHORT else work_aside(_render, text, parser)
 
 
-def _render(text: str) -> Markup:
-    html = _parser.render(text, {"lines": LINE.findall(text + "\n")})
+def _render(text: str, parser: MarkdownIt) -> Markup:
+    html = parser.render(text, {"lines": LINE.findall(text + "\n")})
     if _is_bare(html):
         return Markup(html)  # noqa: S704 - there is nothing to clean
     html = _ALIGN.sub(r' class="align-\1"', html)  # the page allows no inline style
@@ -191,7 +201,7 @@ def _render(text: str) -> Markup:
 
 def preview(text: str) -> Markup:
     """Markdown, unless it is a drawing in characters, whose lines and spaces are kept."""
-    return plain(text) if _is_drawing(text) else render(text)
+    return plain(text) if _is_drawing(text) else render(text, literal=True)
 
 
 def _is_drawing(text: str) -> bool:
@@ -202,6 +212,20 @@ def _is_drawing(text: str) -> bool:
     if _MARKED.search(text):
         return False
     return _DRAWN.search(text) is not None
+
+
+def with_spans(pieces: Iterable[tuple[str, str, str]]) -> Markup:
+    """Texts as they stand: each piece is a class, what its span stands for, and a text.
+
+    A piece without a class gets no span.
+    """
+    html = "".join(
+        f'<span class="{escape(name)}" data-raw="{escape(raw)}">{escape(text)}</span>'
+        if name
+        else escape(text)
+        for name, raw, text in pieces
+    )
+    return Markup(html)  # noqa: S704 - all of it was escaped in the lines above
 
 
 def plain(text: str) -> Markup:

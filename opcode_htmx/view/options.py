@@ -15,9 +15,10 @@ from markupsafe import Markup
 
 from ..claude import command
 from ..claude.capabilities import DEFAULT_MODEL, Model
-from ..runs.choosing import BYPASS, Choosing
+from ..runs.choosing import Choosing
 from ..runs.leaving import in_words
 from ..runs.options import Options
+from ..runs.permission_updates import BYPASS
 from ..runs.phases import VERBS, Verb
 from ..runs.run import Run
 from .permissions import MODES
@@ -100,6 +101,11 @@ class Chooser:
     choosing: Choosing
     grace: float
     """Seconds after the last viewer has gone."""
+
+    @property
+    def allow_bypass(self) -> bool:
+        """Whether bypass mode may be offered."""
+        return self.choosing.allow_bypass
 
     def view(self, session_id: str, run: Run | None = None) -> OptionsView:
         """The choices of a session whose newest run is `run`."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
+import posixpath
 import time
 from dataclasses import dataclass
 
 from ..claude.messages import Json, PermissionRequest
 from ..claude.outgoing import NO_REASONS
+from ..runs import permission_updates
 from .blocks import AskBlock, AskState
 
 MODES = {
@@ -34,7 +35,6 @@ _ANY = {
     "WebFetch": "fetching from anywhere",
 }
 _VERBS = {"Read": "reading", "Edit": "editing", "Write": "writing", "WebFetch": "fetching from"}
-_PREFIX = re.compile(r"(?::| )\*$")
 _PATH_KEYS = ("file_path", "notebook_path", "path")
 
 
@@ -66,6 +66,17 @@ def suggestions_of(request: PermissionRequest) -> tuple[Suggestion, ...]:
     )
 
 
+def offered(request: PermissionRequest, *, allow_bypass: bool) -> tuple[Suggestion, ...]:
+    """Those of the suggestions that this server lets a person accept."""
+    return tuple(
+        each
+        for each in suggestions_of(request)
+        if permission_updates.is_allowed(
+            request.suggestions[each.number], allow_bypass=allow_bypass
+        )
+    )
+
+
 def is_plan(request: PermissionRequest) -> bool:
     return request.tool_name == "ExitPlanMode"
 
@@ -75,7 +86,8 @@ def outside(request: PermissionRequest, project: str) -> str:
     named = (request.input.get(key) for key in _PATH_KEYS)
     for path in (request.blocked_path, *named):
         if isinstance(path, str) and path.startswith("/"):
-            inside = path == project or path.startswith(project.rstrip("/") + "/")
+            target = posixpath.normpath(path)  # `..` leads out of a folder that it begins with
+            inside = target == project or target.startswith(project.rstrip("/") + "/")
             return "" if inside else path
     return ""
 
@@ -167,11 +179,21 @@ def _rule(rule: object) -> tuple[Words, ...]:
 
 
 def _rule_with(tool: str, content: str) -> tuple[Words, ...]:
+    if tool in _ANY and not content.strip(":*"):
+        return (Words(_ANY[tool]),)
     if tool == "Bash":
-        return (Words(_PREFIX.sub(" …", content), code=True),)
+        return (Words(_command(content), code=True),)
     verb = _VERBS.get(tool, tool_name(tool))
     name = content.removeprefix("domain:") if tool == "WebFetch" else _path(content)
     return Words(f"{verb} "), Words(name, code=True)
+
+
+def _command(pattern: str) -> str:
+    """A pattern for commands. `*` stands for anything behind it, as `:*` does in older rules.
+
+    No ellipsis: that is for texts which are cut.
+    """
+    return f"{pattern.removesuffix(':*')} *" if pattern.endswith(":*") else pattern
 
 
 def _path(pattern: str) -> str:

@@ -96,6 +96,7 @@ class Screens:
         self._registry = Registry(config_dir)
         self.environment = environment
         self._options = OptionsParts(environment, chooser)
+        self._allow_bypass = chooser.allow_bypass
         self._drafts = drafts
         self._kept: OrderedDict[tuple[str, str, str], Screen] = OrderedDict()
         """Those that were asked for last, in that order."""
@@ -141,7 +142,7 @@ class Screens:
         )
         return Screen(
             conversation,
-            Fragments(self.environment, folder, address),
+            Fragments(self.environment, folder, address, allow_bypass=self._allow_bypass),
             Aside(self.environment),
             self._options,
             self._drafts,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -20,7 +21,10 @@ from .blocks import (
     ThinkingBlock,
     ToolBlock,
 )
+from .raw import raw_text
 from .terminal import plain
+
+log = logging.getLogger(__name__)
 
 BEFORE, AFTER = 60, 140
 """Characters shown around what was found."""
@@ -58,7 +62,7 @@ def find(blocks: Iterable[Block], query: str) -> Iterator[Hit]:
 
 
 def _in_block(block: Block, top: Block, pattern: re.Pattern[str]) -> Iterator[Hit]:
-    for where, text in _parts(block):
+    for where, text in _readable_parts(block):
         if found := pattern.search(text):
             begin, end = found.span()
             before = " ".join(text[max(0, begin - BEFORE) : begin].split(" "))
@@ -73,6 +77,17 @@ def _in_block(block: Block, top: Block, pattern: re.Pattern[str]) -> Iterator[Hi
             )
     for child in block.children:
         yield from _in_block(child, top, pattern)
+
+
+def _readable_parts(block: Block) -> list[tuple[str, str]]:
+    """The parts of a block; of one that cannot be read so, its data as they are."""
+    try:
+        return list(_parts(block))
+    except Exception:
+        if not block.is_unrenderable:
+            log.exception("block %r of kind %s cannot be searched", block.id, block.kind)
+        block.is_unrenderable = True
+        return [(block.kind.capitalize(), raw_text(block))]
 
 
 def _parts(block: Block) -> Iterator[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -20,14 +21,30 @@ from .blocks import (
     ThinkingBlock,
     ToolBlock,
 )
+from .raw import raw_text
 from .terminal import plain
 from .wording import as_json
+
+log = logging.getLogger(__name__)
 
 _TICKS = re.compile(r"`{3,}")
 
 
 def source(block: Block) -> str:
-    """One block as the Markdown that it came from, or that says the same."""
+    """One block as the Markdown that it came from, or that says the same.
+
+    Of one that cannot be written so, its data as they are.
+    """
+    try:
+        return _source(block)
+    except Exception:
+        if not block.is_unrenderable:
+            log.exception("block %r of kind %s cannot be written", block.id, block.kind)
+        block.is_unrenderable = True
+        return fenced(raw_text(block))
+
+
+def _source(block: Block) -> str:
     match block:
         case ShellBlock():
             return "\n\n".join(_shell(block))

@@ -6,7 +6,9 @@ same ids as the stdout that it was written beside.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
 
 from ..claude.messages import (
     INTERRUPTED,
@@ -55,6 +57,8 @@ from .speech import Speech
 from .unread import UnreadPrompts
 from .user_blocks import UserBlocks
 from .wording import as_json, is_bookkeeping
+
+log = logging.getLogger(__name__)
 
 
 class Transcript:
@@ -127,6 +131,19 @@ class Transcript:
         """Fold one message, whose line ends at byte `offset`."""
         self._shelf.go_to(offset)
         self._shelf.row = getattr(message, "uuid", "")
+        try:
+            self._fold(message)
+        except Exception:
+            # What a line did to the blocks before it failed stays; the line itself is not lost
+            log.exception("the line of %s up to byte %d cannot be folded", self._name, offset)
+            kind = type(message).__name__
+            self._shelf.new(RawBlock, "", type=kind, text=_data_of(message))
+
+    @property
+    def _name(self) -> str:
+        return f"run {self._run_id}" if self._run_id else "a history file"
+
+    def _fold(self, message: Message) -> None:
         self.progress.take(message)
         if self._is_repeated(message):
             return
@@ -300,3 +317,11 @@ class Transcript:
     def _end_turn(self) -> None:
         self._calls.end_turn()
         self._speech.cut_off()
+
+
+def _data_of(message: Message) -> str:
+    """What a message holds, for a line that cannot be folded."""
+    try:
+        return as_json(asdict(message))
+    except Exception:
+        return "Its data cannot be shown."

@@ -7,6 +7,7 @@ from pathlib import Path
 from flask import Flask
 
 from ..amounts import in_bytes
+from ..view import visible_text
 
 _STEPS = ((60, 60, "min"), (3600, 24, "h"), (86400, 7, "day"))
 
@@ -14,6 +15,7 @@ _STEPS = ((60, 60, "min"), (3600, 24, "h"), (86400, 7, "day"))
 def register(app: Flask) -> None:
     for filter_ in (relative_time, iso_time, full_time, in_bytes, count, milliseconds, relative_to):
         app.add_template_filter(filter_)
+    visible_text.install(app.jinja_env)
 
 
 def relative_time(seconds: float, now: float | None = None) -> str:

@@ -18,8 +18,8 @@ from ..claude import history, working_folder
 from ..claude.folder_names import claude_folder
 from ..disk import DiskFull
 from ..drafts import DraftFile, Drafts
-from ..runs.choosing import BypassNotAllowed
 from ..runs.limits import QueueFull
+from ..runs.permission_updates import BypassNotAllowed
 from ..runs.run import RunNotLive
 from ..runs.starting import CannotStart
 from ..runs.supervisor import Supervisor

@@ -20,6 +20,7 @@ from flask import Flask
 from gevent.event import Event
 
 from ..hub import Background, Turn, wait_for_quiet
+from ..surrogates import encoded
 from ..view.cursor import Cursor
 from ..view.screens import Screen
 from .sockets import TextFrame
@@ -83,7 +84,7 @@ class Frames:
         text = self._template.render(
             fragments=fragments, around=around, cursor=cursor, now=time.time()
         )
-        return TextFrame(text.encode())
+        return TextFrame(encoded(text))
 
 
 class Showing:

@@ -56,8 +56,8 @@ def has_others(call: Call) -> bool:
 def title(name: str) -> str:
     if name.startswith("mcp__"):
         server, _, tool = name.removeprefix("mcp__").partition("__")
-        return f"{server}: {tool}"
-    return name
+        return f"{first_line(server)}: {first_line(tool)}"
+    return first_line(name)
 
 
 def _summary(call: Call) -> str:
@@ -199,7 +199,7 @@ def plan(call: Call) -> ToolView:
     other = {key: value for key, value in call.input.items() if key != "plan"}
     return ToolView(
         title="Plan",
-        summary=text.strip().partition("\n")[0].lstrip("# "),
+        summary=first_line(text).lstrip("# "),
         plan=text,
         command=cut(as_json(call.input)) if other and not text else None,
         shown=plain(call.printed) if call.failed else None,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...claude.messages import Content, Json
+from ...surrogates import replaced
 from ..contents import Part
 from ..diff import DiffLine
 from ..links import Link
@@ -34,6 +35,8 @@ class Cut:
 
     text: str
     left_out: int
+    lines: int = 1
+    """Of the whole text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +127,13 @@ class ToolView:
 
 
 def cut(text: str) -> Cut:
-    return Cut(text[:SHOWN_CHARACTERS], max(0, len(text) - SHOWN_CHARACTERS))
+    left_out = max(0, len(text) - SHOWN_CHARACTERS)
+    return Cut(text[:SHOWN_CHARACTERS], left_out, line_count(text))
+
+
+def line_count(text: str) -> int:
+    """How many lines a text has; a line feed at its end begins none."""
+    return text.count("\n") + (not text.endswith("\n"))
 
 
 def text_of(value: object) -> str:
@@ -136,6 +145,7 @@ def number(value: object) -> int | None:
 
 
 def first_line(text: str) -> str:
+    """The first line that is not empty, and an ellipsis if there is more."""
     first, _, rest = text.strip().partition("\n")
     return f"{first} …" if rest else first
 
@@ -192,6 +202,6 @@ def pretty(text: str) -> str:
     if not text.lstrip().startswith(("{", "[")):
         return text
     try:
-        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+        return replaced(json.dumps(json.loads(text), indent=2, ensure_ascii=False))
     except (ValueError, RecursionError):
         return text
