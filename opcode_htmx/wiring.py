@@ -83,6 +83,7 @@ from .web import (
     pages,
     pictures,
     prompts,
+    responses,
     showing,
     sockets,
     trust,
@@ -195,6 +196,7 @@ def _protect(app: Flask, settings: Settings) -> None:
     ).init_app(app)
     errors.register(app, ERRORS)
     headers.register(app)
+    responses.register(app)
     compress.register(app)
 
 

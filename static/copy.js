@@ -5,18 +5,46 @@
   const SAID_MS = 2000;
   const $ = (id) => document.getElementById(id);
 
+  // The text that is shown, with what its marks stand for in their places.
+  const original = (from) => {
+    const copied = from.cloneNode(true);
+    for (const mark of copied.querySelectorAll("[data-raw]")) {
+      const runs = mark.dataset.raw.split(" ").map((run) => run.split("*"));
+      mark.textContent = runs
+        .map(([code, count]) => String.fromCodePoint(parseInt(code, 16)).repeat(count ?? 1))
+        .join("");
+    }
+    const rows = copied.matches(".diff") ? [...copied.children] : [copied];
+    return rows.map((row) => row.textContent).join("\n");
+  };
+
   // Plain http has no clipboard: there the text is selected and copied as a person would do it. If
   // that is refused, it stays selected.
   const copy = async (from) => {
+    const marked = from.querySelector("[data-raw]") && original(from);
     try {
-      await navigator.clipboard.writeText(from.value ?? from.innerText);
+      await navigator.clipboard.writeText(marked ?? from.value ?? from.innerText);
       return true;
     } catch {
       if (from.select) {
         from.focus();
         from.select();
       } else getSelection().selectAllChildren(from);
+      return copySelection(marked);
+    }
+  };
+
+  // `instead`: what is to be copied in its place, or null.
+  const copySelection = (instead) => {
+    const replace = (event) => {
+      event.clipboardData.setData("text/plain", instead);
+      event.preventDefault();
+    };
+    if (instead !== null) document.addEventListener("copy", replace);
+    try {
       return document.execCommand("copy");
+    } finally {
+      document.removeEventListener("copy", replace);
     }
   };
 

@@ -28,17 +28,8 @@ SOURCES = sorted(
 )
 TEMPLATES = sorted((ROOT / "templates").rglob("*"))
 
-BASE = {
-    "surrogates",
-    "settings",
-    "setting_values",
-    "whole_files",
-    "amounts",
-    "disk",
-    "hub",
-    "locks",
-    "stored",
-}
+BASE = {"settings", "setting_values", "whole_files", "amounts", "disk", "hub", "locks", "stored"}
+BASE.add("surrogates")
 ARROWS = {
     "setting_values": set(),
     "whole_files": {"disk", "hub"},

@@ -77,11 +77,11 @@ def test_what_is_always_allowed_is_said_on_the_card_and_not_asked_again(
 ) -> None:
     phone.begin(sandbox.project, "npm please")
     expect(card(phone)).to_contain_text("npm test")
-    phone.button("Always allow npm test … in this project").click()
+    phone.button("Always allow npm test * in this project").click()
     ready(phone)
     verdict = phone.page.locator(".block-ask .verdict")
     expect(verdict).to_have_text(
-        re.compile(r"Always allowed: npm test … in this project · \d\d:\d\d")
+        re.compile(r"Always allowed: npm test \* in this project · \d\d:\d\d")
     )
     phone.send("npm again")
     expect(phone.page.locator(".block-summary")).to_have_count(2, timeout=SLOW)
@@ -260,7 +260,7 @@ def test_without_javascript_a_person_chooses_always_allows_and_denies_with_a_rea
 
     phone.begin(sandbox.project, "npm please")
     seen("Always allow")
-    press("Always allow npm test … in this project")
+    press("Always allow npm test * in this project")
     seen("Always allowed:")
     seen("tokens in")  # the turn is over
     phone.page.get_by_role("textbox", name="Prompt").fill("outside now")

@@ -383,7 +383,7 @@ def test_each_of_claudes_suggestions_is_a_button_that_says_what_it_would_mean() 
     assert [(node.attributes["value"], node.text) for node in buttons] == [
         ("allow", "Allow"),
         ("deny", "Deny"),
-        ("always-0", "Always allow npm <b> … in this project"),
+        ("always-0", "Always allow npm <b> * in this project"),
         ("always-2", "Always allow edits in this session"),
         ("deny", "Deny and tell Claude"),
     ]

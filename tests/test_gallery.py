@@ -99,7 +99,7 @@ ASKS: dict[str, tuple[list[str], list[str]]] = {
     ),
     "ask-command": (
         ["Allow Bash?", "npm install --save-dev vitest"],
-        ["Allow", "Deny", "Always allow npm install … in this project"],
+        ["Allow", "Deny", "Always allow npm install * in this project"],
     ),
     "ask-outside": (
         ["Allow Write?", "Outside this project:", '+TREES = {"apple": 12, "pear": 7, "plum": 5}'],

@@ -39,12 +39,12 @@ ACCEPT_EDITS = {"type": "setMode", "mode": "acceptEdits", "destination": "sessio
 @pytest.mark.parametrize(
     ("suggestion", "words"),
     [
-        (rules(rule("Bash", "npm test *")), "Always allow npm test … in this project"),
-        (rules(rule("Bash", "npm run:*")), "Always allow npm run … in this project"),
+        (rules(rule("Bash", "npm test *")), "Always allow npm test * in this project"),
+        (rules(rule("Bash", "npm run:*")), "Always allow npm run * in this project"),
         (rules(rule("Bash", "touch a.txt")), "Always allow touch a.txt in this project"),
         (
             rules(rule("Bash", "a *"), rule("Bash", "b"), rule("Bash", "c")),
-            "Always allow a …, b and c in this project",
+            "Always allow a *, b and c in this project",
         ),
         (
             rules(rule("Read", "//etc/**"), to="session"),
@@ -64,8 +64,8 @@ ACCEPT_EDITS = {"type": "setMode", "mode": "acceptEdits", "destination": "sessio
         (rules(rule("mcp__github")), "Always allow everything of github in this project"),
         (rules(rule("WebSearch")), "Always allow WebSearch in this project"),
         (rules(rule("Bash")), "Always allow every command in this project"),
-        (rules(rule("Bash", "rm *"), behavior="deny"), "Always deny rm … in this project"),
-        (rules(rule("Bash", "rm *"), to="elsewhere"), "Always allow rm …"),
+        (rules(rule("Bash", "rm *"), behavior="deny"), "Always deny rm * in this project"),
+        (rules(rule("Bash", "rm *"), to="elsewhere"), "Always allow rm *"),
         (ACCEPT_EDITS, "Always allow edits in this session"),
         (
             {"type": "addDirectories", "directories": ["/srv/a", "/b"], "destination": "session"},
@@ -142,7 +142,7 @@ PLAN = {"tool_name": "ExitPlanMode"}
             AskState.ALLOWED,
             {"updatedPermissions": [rules(rule("Bash", "npm test *"))]},
             {},
-            "Always allowed: npm test … in this project",
+            "Always allowed: npm test * in this project",
         ),
         (AskState.ALLOWED, {"updatedPermissions": "odd"}, {}, "Allowed"),
         (AskState.DENIED, {"message": DENIED}, {}, "Denied"),

@@ -112,7 +112,7 @@ def test_a_command_that_is_always_allowed_is_not_asked_about_again(
 ) -> None:
     session = new_id()
     run = room.prompt("npm please", session)
-    allow_always(room, run, "Bash", "Always allow npm test … in this project")
+    allow_always(room, run, "Bash", "Always allow npm test * in this project")
     answered(run, 1)
     room.prompt("npm again", session)
     answered(run, 2)

@@ -24,6 +24,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from ..claude import titles
 from ..runs.trash import Trash
+from ..surrogates import encoded
 from ..view import places, search, source
 from ..view.blocks import Block, BranchBlock, PromptBlock
 from ..view.fragments import dom_id
@@ -104,7 +105,7 @@ def blueprint(
     def block_source(project_id: str, session_id: str, block_id: str) -> Response:
         screen, _ = opened(project_id, session_id)
         block = screen.conversation.block(block_id) or abort(404)
-        return Response(source.source(block), mimetype="text/plain")
+        return Response(encoded(source.source(block)), mimetype="text/plain")
 
     # --- finding ----------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from ..runs.leaving import Leaving
 from ..runs.offers import Offers
 from ..runs.run import Run
 from ..runs.session_places import SessionPlace, SessionPlaces
+from ..surrogates import encoded
 from ..view import window
 from ..view.blocks import (
     AskBlock,
@@ -35,6 +36,7 @@ from ..view.fragments import dom_id
 from ..view.marks import Marks
 from ..view.screens import Screen, Screens
 from ..view.tools import whole
+from ..view.visible_text import visible_text
 from .attachments import MAX_FILE
 
 TITLE_CHARACTERS = 80
@@ -210,7 +212,9 @@ def blueprint(
                 text = "\n\n".join(filter(None, (found.text, all_in_text(found.attached))))
             case _:
                 text = whole(found)
-        return Response(text, mimetype="text/plain")
+        if not isinstance(found, PromptBlock):
+            text = visible_text(text, lines=True, blanks=isinstance(found, AskBlock))
+        return Response(encoded(text), mimetype="text/plain")
 
     @pages.get("/runs/badge")
     def badge() -> str:

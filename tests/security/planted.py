@@ -1,0 +1,28 @@
+"""The app with a fault: no block can be rendered, searched or written as Markdown."""
+
+from typing import NoReturn
+
+from app import app
+from opcode_htmx.view import search, source
+from opcode_htmx.view.fragments import Fragments
+
+__all__ = ["app"]
+
+FAULT = "a fault that was planted"
+
+_call = Fragments._call
+
+
+def failing(self, macro, *arguments):  # type: ignore[no-untyped-def]
+    if macro == "block":
+        raise RuntimeError(FAULT)
+    return _call(self, macro, *arguments)
+
+
+def fail(*_: object) -> NoReturn:
+    raise RuntimeError(FAULT)
+
+
+Fragments._call = failing  # type: ignore[method-assign]
+search._parts = fail
+source._source = fail
