@@ -30,7 +30,7 @@ def check(updates: Iterable[Json], *, allow_bypass: bool) -> None:
         for mode in _modes(update):
             if mode == BYPASS:
                 refuse()
-            if mode not in KNOWN_MODES:
+            if not isinstance(mode, str) or mode not in KNOWN_MODES:
                 raise BypassNotAllowed(
                     f"“{str(mode)[:40]}” is no permission mode that is known here, so it may be "
                     "one that never asks. Allow this one time, or deny it."

@@ -23,6 +23,7 @@ _SHOWN_FIELDS: Mapping[str, frozenset[str]] = {
     "Agent": frozenset({"description", "prompt"}),
     "WebFetch": frozenset({"url", "prompt"}),
     "WebSearch": frozenset({"query"}),
+    "ExitPlanMode": frozenset({"plan", "planFilePath"}),
 }
 """The fields of an input that the tool's own card shows. Any other tool's card shows its JSON."""
 

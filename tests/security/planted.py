@@ -1,6 +1,6 @@
 """The app with a fault: no block can be rendered, searched or written as Markdown."""
 
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from app import app
 from opcode_htmx.view import search, source
@@ -13,16 +13,16 @@ FAULT = "a fault that was planted"
 _call = Fragments._call
 
 
-def failing(self, macro, *arguments):  # type: ignore[no-untyped-def]
+def failing(self: Fragments, macro: str, *arguments: object) -> Any:
     if macro == "block":
         raise RuntimeError(FAULT)
     return _call(self, macro, *arguments)
 
 
-def fail(*_: object) -> NoReturn:
+def fail(_: object) -> NoReturn:
     raise RuntimeError(FAULT)
 
 
 Fragments._call = failing  # type: ignore[method-assign]
-search._parts = fail
-source._source = fail
+search._parts = fail  # type: ignore[assignment]
+source._source = fail  # type: ignore[assignment]

@@ -200,6 +200,8 @@ def test_a_description_never_stands_for_the_call() -> None:
         ("NotebookEdit", {"notebook_path": "/a", "edit_mode": "delete", "cell_id": "c"}, '"c"'),
         ("TaskCreate", {"subject": "a", "description": "b"}, '"description": "b"'),
         ("Write", {"file_path": "/a", "content": "b", "mode": "0777"}, '"mode": "0777"'),
+        ("ExitPlanMode", {"plan": "a", "allowedPrompts": [{"tool": "Bash"}]}, '"tool": "Bash"'),
+        ("ExitPlanMode", {"allowedPrompts": [{"tool": "Bash"}]}, '"tool": "Bash"'),
     ],
 )
 def test_no_field_of_a_call_is_left_out(tool: str, tool_input: dict[str, Any], shown: str) -> None:

@@ -8,14 +8,13 @@ import re
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from opcode_htmx.claude import history, stream
-from opcode_htmx.claude.messages import PermissionRequest, TurnResult
+from opcode_htmx.claude.messages import TurnResult
 from opcode_htmx.runs.state import RunState
 from opcode_htmx.view import blocks, growing, search, source
 from opcode_htmx.view.blocks import AskBlock, Block, BranchBlock, RawBlock
@@ -30,11 +29,11 @@ from ..fuzzing import HISTORY, RARE, STDOUT
 from ..sessions import OpenSession
 from ..support import Sandbox, Server, until
 from ..test_live import Viewer
-from .planted import FAULT
-from .rendering import RUN_ID, ask_line, buttons, folded, line, of_class
+from .rendering import RUN_ID, ask_line, buttons, folded, line
 
 HALF = "\ud83d"
 ASK = {"command": "ls"}
+FAULT = "a fault that was planted"
 
 
 def says(text: str, kind: str = "text", **fields: Any) -> bytes:
@@ -78,7 +77,7 @@ def every_kind() -> list[Block]:
 KINDS = sorted({each.kind for each in vars(blocks).values() if hasattr(each, "kind")} - {""})
 
 
-def fail(*_: object, **__: object) -> None:
+def fail(*_: object, **__: object) -> Any:
     raise RuntimeError(FAULT)
 
 
@@ -91,7 +90,7 @@ def render(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Fragment
     """Makes the macro of one kind of block fail."""
 
     def failing(kind: str, of: type[Fragments] = Fragments) -> Fragments:
-        found = of(templates(), "/home/me") if of is WholeBlocks else fragments()  # type: ignore[call-arg]
+        found = of(templates(), "/home/me") if of is WholeBlocks else fragments()
         macros, macro = found._macros, found._macros.block
 
         def block(each: Block, render: Callable[[Block], str]) -> object:
@@ -315,10 +314,8 @@ def test_the_page_the_socket_and_the_exports_survive_where_nothing_can_be_render
 
 
 def _survives(server: Server) -> None:
-    steps = [["say", json.loads(each)] for each in LINES[2:-1]]
-    steps.append(["request", "ask-1", "can_use_tool"])
-    steps[-1] = ["ask", "ask-1"]
-    steps.append(["text", "behind it"])
+    steps: list[list[object]] = [["say", json.loads(each)] for each in LINES[2:-1]]
+    steps += [["ask", "ask-1"], ["text", "behind it"]]
     form = {"session_id": str(uuid.uuid4()), "prompt_id": str(uuid.uuid4())}
     folder = str(server.sandbox.project)
     prompt = json.dumps(steps)
