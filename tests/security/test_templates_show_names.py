@@ -1,0 +1,83 @@
+"""Every expression of the templates that puts a foreign text on a page shows what it hides."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ..support import ROOT
+
+TEMPLATES = sorted((ROOT / "templates").glob("*.html"))
+READ_ATTRIBUTES = frozenset({"title", "aria-label", "alt", "placeholder", "label"})
+"""Those whose values people read. The others hold addresses, ids, or what is sent back as it is."""
+
+CALL = re.compile(r"\w+\(.*\)", re.DOTALL)
+"""A macro, whose own expressions are looked at where they stand, or a function of this program."""
+CONSTANT = re.compile(r"\"[^\"]*\"(?: if .* else .*| \| format\(.*\)|\.format\(.*\))?")
+AMOUNT = re.compile(
+    r".*(?:\| (?:length(?: \+ [\w.]+)?|count\(\"[\w ]+\"\)|milliseconds|in_bytes|\w+_time)|\.more)"
+)
+MARKUP = re.compile(r"aside(?:\.\w+|\[.*\])|details|element|fragments|html|seen|stop")
+"""What is HTML already."""
+OURS = frozenset(
+    {
+        *("b.kind", "b.label", "b.state", "field.label", "label", "placeholder", "title", "when"),
+        *("notice.sentence", "room", "s.label", "s.prompt_text", "view.grace", "view.note"),
+        *("each.details", "each.method", "each.path", "each.summary", "tag", "login_command"),
+        *("clock", "count", "done", "found.left_out", "loop.index", "more", "needs", "orphan.pid"),
+        *("percent", "seen.height", "seen.width", "status", "tokens", "usage.processes"),
+        *("view.added", "view.removed", "view.shown.numbers", 'seen.last.by | join("\\n")'),
+        'label if label == "Markdown" else label | lower',
+    }
+)
+"""This program's own words, and numbers."""
+PROSE = frozenset({"b.text", 'each.text or "(only an image)"', "text", "words", "typed", "error"})
+"""What a person wrote, in an element that keeps its direction to itself, or in a field."""
+
+
+def expressions(template: str) -> Iterator[tuple[str, str]]:
+    """Each expression, and the attribute whose value it stands in; empty where it is text."""
+    plain = re.sub(r"\{#.*?#\}", "", template, flags=re.DOTALL)
+    for found in re.finditer(r"\{\{-?\s*(.*?)\s*-?\}\}", plain, re.DOTALL):
+        before = re.sub(r"\{[{%].*?[%}]\}", "", plain[: found.start()], flags=re.DOTALL)
+        attribute = re.search(r"([\w:-]+)=\"[^\"<>]*$", before)
+        yield found[1], attribute[1] if attribute else ""
+
+
+def is_shown(expression: str) -> bool:
+    """Whether the expression shows what its text hides, or holds no foreign text."""
+    if "| visible" in expression or expression in OURS | PROSE:
+        return True
+    return any(each.fullmatch(expression) for each in (CALL, CONSTANT, AMOUNT, MARKUP))
+
+
+def hidden_in(template: str) -> list[str]:
+    return [
+        expression
+        for expression, attribute in expressions(template)
+        if (not attribute or attribute in READ_ATTRIBUTES) and not is_shown(expression)
+    ]
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.stem)
+def test_a_template_shows_what_names_hide(path: Path) -> None:
+    assert hidden_in(path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("template", "hidden"),
+    [
+        ("<p>{{ run.title }}</p>", ["run.title"]),
+        ('<p title="{{ path }}">{{ path | visible }}</p>', ["path"]),
+        ('<p title="{{ path | visible_text }}">', []),
+        ('<input value="{{ path }}">', []),
+        ('<a href="/{{ id }}" aria-label="{{ name }}">', ["name"]),
+        ("{{ macro(path) }}", []),
+        ("{# {{ path }} #}{{ 'a' ~ path }}", ["'a' ~ path"]),
+    ],
+)
+def test_an_expression_that_hides_something_is_seen(template: str, hidden: list[str]) -> None:
+    assert hidden_in(template) == hidden
