@@ -54,8 +54,10 @@ def introduction(request: PermissionRequest, view: ToolView) -> list[str]:
 
     The description is Claude's own and may say anything, so it never stands for the call.
     """
-    shown = {view.command.text, view.summary} if view.command else {view.summary}
-    lines = [request.description] if request.description.strip() not in {"", *shown} else []
+    said = request.description.strip()
+    # Where a command has no description, the CLI gives its beginning
+    begins = view.command is not None and view.command.text.startswith(said.rstrip("…").rstrip())
+    lines = [] if begins or said in ("", view.summary) else [said]
     return lines if view.command else [*lines, *filter(None, [view.summary])]
 
 
