@@ -5,6 +5,7 @@ Claude says each text twice, in pieces and whole; here it comes once, however it
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -47,6 +48,8 @@ from ..view import contents
 from ..view.terminal import plain
 from .frames import LAST_ERRORS
 from .lines import Item, Kind
+
+log = logging.getLogger(__name__)
 
 Message = dict[str, Any]
 
@@ -104,8 +107,15 @@ class ChatTelling:
     def line(self, data: bytes, sent: Sent | None = None) -> Iterator[Message]:
         """The messages for a line of the stdout of a run, or of Claude's history file.
 
-        `sent` are the prompts that were sent to the run.
+        `sent` are the prompts that were sent to the run. A line that fails is passed on as it is.
         """
+        try:
+            yield from self._line(data, sent)
+        except Exception:
+            log.exception("a line of session %s cannot be put into messages", self._session_id)
+            yield self._about("raw", content=data.decode("utf-8", "replace"))
+
+    def _line(self, data: bytes, sent: Sent | None) -> Iterator[Message]:
         match message := stream.parse(data):
             case MessageStart():
                 self._message_ids[message.parent] = message.message_id

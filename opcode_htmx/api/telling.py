@@ -5,6 +5,7 @@ The names of the messages are those of the seeds' server, and those that it lack
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from json.encoder import encode_basestring
@@ -22,6 +23,8 @@ from .lines import Item, Kind
 
 _MEANT = re.compile(rb'"(?:sub)?type"\s*:\s*"(?:result|init|control_request)"')
 """In every line that means something here, and in few others: most need not be parsed."""
+
+log = logging.getLogger(__name__)
 
 LONG = 1_000_000
 """Bytes."""
@@ -47,7 +50,7 @@ class Telling:
                 if len(item.data) > LONG:  # each step takes its time
                     gevent.sleep(0)
                 if _MEANT.search(item.data):
-                    yield from self._meaning(item)
+                    yield from self._guarded_meaning(item)
             case Kind.ERROR:
                 text = item.data.decode("utf-8", "replace")
                 yield self._about(item, type="error", message=text, content=text, stream="stderr")
@@ -62,6 +65,12 @@ class Telling:
             f'"cursor": "{item.cursor}", "content": {content}}}'
         )
         return text_frame(text.encode())
+
+    def _guarded_meaning(self, item: Item) -> Iterator[bytes]:
+        try:
+            yield from self._meaning(item)
+        except Exception:  # the line itself has been passed on
+            log.exception("a line of session %s cannot be understood", self._session_id)
 
     def _meaning(self, item: Item) -> Iterator[bytes]:
         match message := stream.parse(item.data):

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from ..claude.messages import Json, PermissionRequest
 from .blocks import Block, TextBlock, ThinkingBlock, ToolBlock, ToolState
 from .cards.parts import first_line
+from .raw import log_failure
 
 LONGEST = 80
 
@@ -36,7 +37,11 @@ def doing(block: Block | None) -> str:
         case ToolBlock(state=ToolState.PREPARING):
             return f"Preparing {block.name}…"
         case ToolBlock():
-            return call(block.name, block.input)
+            try:
+                return call(block.name, block.input)
+            except Exception:  # the status line says less, and the page stays
+                log_failure(block, "put into words")
+                return _short(f"Using {block.name}")
         case ThinkingBlock(open=True):
             return "Thinking…"
         case TextBlock(open=True):

@@ -6,7 +6,6 @@ other is put where its `data-order` says. So a fragment that arrives twice chang
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
@@ -27,10 +26,8 @@ from .conversation import Change
 from .downloads import File
 from .markdown import preview, render
 from .questions import questions_of
-from .raw import is_whole, raw_text
+from .raw import is_whole, log_failure, raw_text
 from .visible_text import ALIGNED_BLANKS, mark, visible_text
-
-log = logging.getLogger(__name__)
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
@@ -195,9 +192,7 @@ class Fragments:
         try:
             return self._call("block", block, self.block)
         except Exception:
-            if not block.is_unrenderable:
-                log.exception("block %r of kind %s cannot be rendered", block.id, block.kind)
-            block.is_unrenderable = True
+            log_failure(block, "rendered")
             return self._call("unrenderable", block, raw_text(block), self.block)
 
     def _call(self, macro: str, *arguments: object) -> Markup:

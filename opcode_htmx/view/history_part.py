@@ -119,8 +119,13 @@ class HistoryPart:
             return 0  # without a look at the file: there may be hundreds of runs
         self.reader.limit(limit)
         for line in self.reader.read():
-            for _ in self._take(line, begin, stretches):
-                pace.step()
+            try:
+                for _ in self._take(line, begin, stretches):
+                    pace.step()
+            except Exception:
+                text = line.data.decode("utf-8", "replace")
+                self.transcript.add_failed("a line of Claude's history", text, line.end)
+                self.whole = line.end
             begin = line.end
             size += len(line.data)
         return size

@@ -1,12 +1,15 @@
-"""The data of a block as text, for one that cannot be rendered."""
+"""What is left to show of a block that cannot be rendered: its data as text, and a log line."""
 
 from __future__ import annotations
 
+import logging
 from dataclasses import fields
 
 from ..claude.messages import PermissionRequest
 from .blocks import AskBlock, Block, TextBlock, ToolBlock
 from .wording import as_json
+
+log = logging.getLogger(__name__)
 
 LONGEST = 10_000
 """Characters."""
@@ -20,6 +23,13 @@ def raw_text(block: Block) -> str:
         return _data(block)[:LONGEST]
     except Exception:
         return _FAILED
+
+
+def log_failure(block: Block, failed: str) -> None:
+    """Log the exception that is being handled, once for each block."""
+    if not block.is_unrenderable:
+        log.exception("block %r of kind %s cannot be %s", block.id, block.kind, failed)
+    block.is_unrenderable = True
 
 
 def is_whole(text: str) -> bool:

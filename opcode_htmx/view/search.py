@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -21,10 +20,8 @@ from .blocks import (
     ThinkingBlock,
     ToolBlock,
 )
-from .raw import raw_text
+from .raw import log_failure, raw_text
 from .terminal import plain
-
-log = logging.getLogger(__name__)
 
 BEFORE, AFTER = 60, 140
 """Characters shown around what was found."""
@@ -84,9 +81,7 @@ def _readable_parts(block: Block) -> list[tuple[str, str]]:
     try:
         return list(_parts(block))
     except Exception:
-        if not block.is_unrenderable:
-            log.exception("block %r of kind %s cannot be searched", block.id, block.kind)
-        block.is_unrenderable = True
+        log_failure(block, "searched")
         return [(block.kind.capitalize(), raw_text(block))]
 
 

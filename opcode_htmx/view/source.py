@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -21,11 +20,9 @@ from .blocks import (
     ThinkingBlock,
     ToolBlock,
 )
-from .raw import raw_text
+from .raw import log_failure, raw_text
 from .terminal import plain
 from .wording import as_json
-
-log = logging.getLogger(__name__)
 
 _TICKS = re.compile(r"`{3,}")
 
@@ -38,9 +35,7 @@ def source(block: Block) -> str:
     try:
         return _source(block)
     except Exception:
-        if not block.is_unrenderable:
-            log.exception("block %r of kind %s cannot be written", block.id, block.kind)
-        block.is_unrenderable = True
+        log_failure(block, "written as Markdown")
         return fenced(raw_text(block))
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from ..claude.messages import Json
 from .blocks import Block, PromptBlock, ToolBlock, ToolState
+from .raw import log_failure
 
 _TOOLS = frozenset({"TodoWrite", "TaskCreate", "TaskUpdate"})
 _STATES = {"completed": "done", "in_progress": "now", "pending": "open"}
@@ -45,7 +46,10 @@ def todo_list(events: Iterable[Block]) -> tuple[Todo, ...]:
             if all(todo.state == "done" for todo in todos.values()):
                 todos = {}
         elif isinstance(event, ToolBlock) and event.state not in _FAILED:
-            todos = _after(todos, event)
+            try:
+                todos = _after(todos, event)
+            except Exception:  # the list goes on without this call
+                log_failure(event, "read as a change of the list of tasks")
     return tuple(todos.values())
 
 

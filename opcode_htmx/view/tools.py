@@ -16,6 +16,7 @@ from .cards import commands, files, others
 from .cards.parts import SHOWN_CHARACTERS, Call, Cut, ToolView, cut
 from .contents import Part
 from .links import link
+from .raw import log_failure, raw_text
 from .wording import as_json
 
 __all__ = [
@@ -96,7 +97,18 @@ def present_block(block: ToolBlock, project: str) -> ToolView:
 
 
 def whole(block: ToolBlock | AskBlock | ShellBlock) -> str:
-    """What the card cuts, in full: what was asked for where that is long, and what came of it."""
+    """What the card cuts, in full: what was asked for where that is long, and what came of it.
+
+    Of a block that cannot be read so, its data as they are.
+    """
+    try:
+        return _whole(block)
+    except Exception:
+        log_failure(block, "shown whole")
+        return raw_text(block)
+
+
+def _whole(block: ToolBlock | AskBlock | ShellBlock) -> str:
     if isinstance(block, ShellBlock):
         command = f"$ {block.command}" if block.command else ""
         return "\n\n".join(filter(None, (command, block.stdout, block.stderr)))

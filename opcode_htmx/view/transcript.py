@@ -134,14 +134,15 @@ class Transcript:
         try:
             self._fold(message)
         except Exception:
-            # What a line did to the blocks before it failed stays; the line itself is not lost
-            log.exception("the line of %s up to byte %d cannot be folded", self._name, offset)
-            kind = type(message).__name__
-            self._shelf.new(RawBlock, "", type=kind, text=_data_of(message))
+            # What the line did to the blocks before it failed stays
+            self.add_failed(type(message).__name__, _data_of(message), offset)
 
-    @property
-    def _name(self) -> str:
-        return f"run {self._run_id}" if self._run_id else "a history file"
+    def add_failed(self, kind: str, text: str, offset: int) -> None:
+        """Log the exception that is being handled, and keep its line, up to `offset`, as text."""
+        name = f"run {self._run_id}" if self._run_id else "a history file"
+        log.exception("the line of %s up to byte %d cannot be folded", name, offset)
+        self._shelf.go_to(offset)
+        self._shelf.new(RawBlock, "", type=kind, text=text)
 
     def _fold(self, message: Message) -> None:
         self.progress.take(message)
