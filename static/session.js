@@ -224,6 +224,13 @@
       $(held)?.querySelector("summary, button")?.focus({ preventScroll: true });
   };
 
+  // Characters that are not seen, as the server writes them out in titles; joiners stay.
+  const visible = (text) =>
+    text.replace(/(?![\u200c\u200d])[\p{Cc}\p{Cf}]/gu, (sign) => {
+      const code = sign.codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
+      return `⟨U+${code}⟩`;
+    });
+
   // The first prompt of a new session is its title, as it will be after a reload.
   let untitled = !document.querySelector(".block-prompt:not(.local), #earlier a");
   const nameThePage = () => {
@@ -231,8 +238,8 @@
     if (!first) return;
     const line = first.textContent.trim().replace(/\s+/g, " ");
     const title = line.length > TITLE_CHARACTERS ? `${line.slice(0, TITLE_CHARACTERS - 1)}…` : line;
-    document.querySelector(".topbar h1").textContent = title;
-    document.title = `${title} · opcode`; // where.js adds what needs the person
+    document.querySelector(".topbar h1").textContent = visible(title);
+    document.title = `${visible(title)} · opcode`; // where.js adds what needs the person
     untitled = false;
   };
 

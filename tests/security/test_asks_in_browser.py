@@ -98,7 +98,7 @@ def test_a_second_command_is_seen_counted_and_copied_as_it_is(
     real_server: Server, folder: Path, open_phone: Callable[..., Phone]
 ) -> None:
     phone = open_phone(real_server, permissions=["clipboard-read", "clipboard-write"])
-    phone.begin(folder, "bash")
+    phone.begin(folder, "bash \u202ehsab")
     command = card(phone).locator(".tool-input").first
     expect(command).to_have_text(SHOWN)
     expect(card(phone).locator(".extent")).to_have_text("+60 lines")
@@ -107,7 +107,8 @@ def test_a_second_command_is_seen_counted_and_copied_as_it_is(
     always = card(phone).locator(".always button")
     assert all("…" not in text for text in always.all_inner_texts())
     expect(phone.page.locator(".topbar .path")).to_contain_text("safe⟨U+202E⟩⟨U+2066⟩gpj")
-    expect(phone.page).to_have_title(re.compile(r"^bash"))
+    expect(phone.page).to_have_title("bash ⟨U+202E⟩hsab · opcode")
+    expect(phone.page.locator(".topbar h1")).to_have_text("bash ⟨U+202E⟩hsab")
 
     prompt = phone.page.get_by_role("textbox", name="Prompt")
     for clipboard in ("", "Object.defineProperty(navigator, 'clipboard', { value: undefined })"):
