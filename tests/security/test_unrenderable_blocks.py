@@ -13,14 +13,21 @@ from typing import Any
 
 import pytest
 
+from opcode_htmx.api.chat_telling import ChatTelling
 from opcode_htmx.claude import history, stream
 from opcode_htmx.claude.messages import TurnResult
+from opcode_htmx.runs.folder import RunFolder
+from opcode_htmx.runs.notify import Broadcast
+from opcode_htmx.runs.record import RunRecord
+from opcode_htmx.runs.run import Run
 from opcode_htmx.runs.state import RunState
 from opcode_htmx.view import blocks, growing, search, source
 from opcode_htmx.view.blocks import AskBlock, Block, BranchBlock, RawBlock
+from opcode_htmx.view.conversation import Change
 from opcode_htmx.view.export import WholeBlocks
 from opcode_htmx.view.fragments import Fragments
 from opcode_htmx.view.growing import GrowingMarkdown
+from opcode_htmx.view.history_part import HistoryPart
 from opcode_htmx.view.transcript import Transcript
 
 from .. import dom
@@ -136,9 +143,7 @@ def test_a_viewer_and_an_export_get_the_block_as_its_data(
     assert len(whole.elements) == len(every_kind())
 
 
-def _changes(transcript: Transcript) -> Iterator[Any]:
-    from opcode_htmx.view.conversation import Change
-
+def _changes(transcript: Transcript) -> Iterator[Change]:
     yield from (Change(block, -1) for block in transcript.changed_since(0))
 
 
@@ -338,3 +343,50 @@ def _survives(server: Server) -> None:
     shown = len(re.findall(r'<article class="block', session.page()))
     assert shown == len(set(failed)) == len(failed), "once for each block"
     assert history.project_id(server.sandbox.project) in session.address
+
+
+# --- programs, and Claude's history ------------------------------------------------------------
+
+
+def test_a_line_that_cannot_be_put_into_messages_reaches_a_chat_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    telling = ChatTelling("s")
+    monkeypatch.setattr(telling, "_turn", fail)
+    messages = [message for each in LINES for message in telling.line(each)]
+    (raw,) = [message for message in messages if message["type"] == "raw"]
+    assert raw["content"].encode() == LINES[-2]
+    assert messages[-1]["type"] == "permission_request", "the lines behind it are told"
+
+
+def test_a_line_of_history_that_fails_is_shown_and_those_behind_it_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "history.jsonl"
+    path.write_bytes(said_by_user("one", "a") + said_by_user("two", "b") + said_by_user("3", "c"))
+    part = HistoryPart.of(path, lambda _: False)
+    add = part.lineage.add
+    monkeypatch.setattr(part.lineage, "add", lambda row: fail() if row["uuid"] == "b" else add(row))
+    part.fold([], None)
+    first, raw, last = part.transcript.blocks
+    assert isinstance(raw, RawBlock)
+    assert "two" in raw.text
+    assert (first.kind, last.kind) == ("prompt", "prompt")
+    assert part.whole == path.stat().st_size
+
+
+def test_a_line_that_the_state_of_a_run_cannot_use_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = RunFolder.create(tmp_path, RUN_ID)
+    record = RunRecord(RUN_ID, str(uuid.uuid4()), "/", (), 0.0, 0).started(1, 0.0)
+    run = Run(folder, record, Broadcast())
+    folder.output.write_bytes(b"".join(LINES))
+    apply = RunState.apply_output
+    monkeypatch.setattr(
+        RunState,
+        "apply_output",
+        lambda state, each: fail() if isinstance(each, TurnResult) else apply(state, each),
+    )
+    run.catch_up()
+    assert list(run.state.asks) == ["r"]
