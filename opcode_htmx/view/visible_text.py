@@ -16,6 +16,7 @@ from typing import NamedTuple
 from jinja2 import Environment
 from markupsafe import Markup
 
+from ..hub import work_aside
 from .markdown import with_spans
 
 MOST_BLANKS = 20
@@ -24,6 +25,8 @@ MOST_EMPTY_LINES = 2
 """Empty lines in a row that are shown as they are."""
 ALIGNED_BLANKS = 40
 """The mark of a run of spaces up to this width is as wide as the run: columns stay aligned."""
+SHORT = 10_000
+"""Characters of a text that takes a few milliseconds, whatever is in it."""
 MOST_PIECES = 4000
 """A text with more of them is shown without spans, which would take too long to make."""
 
@@ -86,13 +89,16 @@ def pieces(
 def visible(
     text: object, lines: bool = False, joined: bool = False, blanks: bool = True
 ) -> str | Markup:
-    """The text for a page, as `pieces` has it; each mark is a span that says what it stands for."""
+    """The text for a page, as `pieces` has it; each mark is a span that says what it stands for.
+
+    Others have their turn while it is a long one.
+    """
     if isinstance(text, Markup):
         return text
     plain = str(text)
     if not _is_hiding(plain, lines=lines, blanks=blanks):
         return plain
-    found = list(pieces(plain, lines=lines, joined=joined, blanks=blanks))
+    found = _pieces(plain, lines, joined, blanks, MOST_BLANKS)
     if len(found) > MOST_PIECES:
         return "".join(piece.text for piece in found)
     merged = _merged(found)
@@ -110,8 +116,14 @@ def visible_text(
     plain = str(text)
     if not _is_hiding(plain, lines=lines, blanks=blanks):
         return plain
-    found = pieces(plain, lines=lines, joined=joined, blanks=blanks, widest=widest)
-    return "".join(piece.text for piece in found)
+    return "".join(piece.text for piece in _pieces(plain, lines, joined, blanks, widest))
+
+
+def _pieces(text: str, lines: bool, joined: bool, blanks: bool, widest: int) -> list[Piece]:
+    def found() -> list[Piece]:
+        return list(pieces(text, lines=lines, joined=joined, blanks=blanks, widest=widest))
+
+    return found() if len(text) <= SHORT else work_aside(found)
 
 
 def mark(text: str, raw: str) -> Markup:
