@@ -1,6 +1,7 @@
 """gunicorn: gevent workers, and sockets that close politely at their end.
 
-Imports nothing of the app, because it is read before the worker patches the standard library.
+Imports nothing of the app, because it is read before the worker patches the standard library. The
+worker class is loaded then as well, and imports gunicorn and gevent only.
 """
 
 import os
@@ -16,10 +17,12 @@ _host = os.environ.get("HOST") or "0.0.0.0"  # noqa: S104 - a password always ex
 _port = os.environ.get("PORT") or "8080"
 bind = f"[{_host}]:{_port}" if ":" in _host else f"{_host}:{_port}"
 
-worker_class = "gevent"
+pythonpath = str(Path(__file__).parent)
+worker_class = "opcode_htmx.web.worker.Worker"
 # Each shows and steers all runs; a run is owned by one of them.
 workers = int(os.environ.get("OPCODE_WORKERS") or "1")
-worker_connections = 1000
+# 400 of these are for what has not logged in (see web/connections.py), the others for who has.
+worker_connections = 1400
 
 timeout = 60  # seconds without a heartbeat until a stuck worker is replaced
 graceful_timeout = 5

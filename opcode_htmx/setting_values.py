@@ -12,6 +12,8 @@ PERMISSION_MODES = ("default", "acceptEdits", "plan", "bypassPermissions")
 ON_DISCONNECT = ("keep", "stop")
 LEAST_GRACE = 5
 MOST_WORKERS = 16
+MOST_LOGIN_DAYS = 400
+"""For so long browsers keep a cookie at most."""
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?")
 _ORIGIN = re.compile(f"https?://{_HOST.pattern}")
@@ -137,6 +139,14 @@ def days(text: str, home: Path) -> float:
     if match is None:
         raise ValueError(f"must be a number of days such as 30d, not {text!r}")
     return int(match[1]) * 86400.0
+
+
+def login_days(text: str, home: Path) -> float:
+    """Days that a login may last, in seconds."""
+    found = days(text, home)
+    if not 0 < found <= MOST_LOGIN_DAYS * 86400:
+        raise ValueError(f"must be from 1 to {MOST_LOGIN_DAYS} days")
+    return found
 
 
 def size(text: str, home: Path) -> int:

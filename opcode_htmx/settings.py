@@ -80,6 +80,8 @@ HOST = Variable("HOST", "0.0.0.0", values.host)  # noqa: S104
 PORT = Variable("PORT", "8080", values.port)
 USER = Variable("OPCODE_USER", "opcode", values.user)
 PASSWORD = Variable("OPCODE_PASSWORD", "", lambda text, home: text or None)
+LOGIN_DAYS = Variable("OPCODE_LOGIN_DAYS", "90", values.login_days)
+LOGIN_IDLE_DAYS = Variable("OPCODE_LOGIN_IDLE_DAYS", "30", values.login_days)
 CLAUDE_PATH = Variable("CLAUDE_PATH", "", values.optional_path)
 CLAUDE_CONFIG_DIR = Variable("CLAUDE_CONFIG_DIR", "~/.claude", values.path)
 XDG_STATE_HOME = Variable("XDG_STATE_HOME", "~/.local/state", values.path)
@@ -134,6 +136,8 @@ class Settings:
     port: int
     user: str
     password: str | None = field(repr=False)
+    login_lifetime: float
+    login_idle: float
     claude_path: Path | None
     claude_config_dir: Path
     state_dir: Path
@@ -184,6 +188,8 @@ class Settings:
             port=PORT.read(environ, home),
             user=USER.read(environ, home),
             password=PASSWORD.read(environ, home),
+            login_lifetime=LOGIN_DAYS.read(environ, home),
+            login_idle=LOGIN_IDLE_DAYS.read(environ, home),
             claude_path=CLAUDE_PATH.read(environ, home),
             claude_config_dir=config_dir,
             state_dir=STATE_DIR.read(environ, home, str(states / "opcode-htmx")),

@@ -77,15 +77,19 @@ from .web import (
     forms,
     headers,
     live,
+    logins,
     logouts,
     manage,
     overview,
     pages,
     pictures,
     prompts,
+    request_body,
     responses,
     showing,
     sockets,
+    throttle,
+    tokens,
     trust,
 )
 
@@ -161,6 +165,7 @@ def build(settings: Settings | None = None) -> Flask:
     folders.watched()  # what it takes to set up need not hold up the first request
 
     app = Flask(__name__, root_path=str(ROOT))
+    app.request_class = request_body.Request
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = MAX_FORM_BYTES
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals["demo"] = demo is not None
@@ -187,13 +192,18 @@ def _demo(settings: Settings, claude: binary.Binary) -> service.DemoEnvironment 
 
 
 def _protect(app: Flask, settings: Settings) -> None:
-    access.Access(
-        settings.user,
-        credentials.password(settings),
-        credentials.secret_key(settings),
-        settings.allowed_origins,
-        settings.allowed_hosts,
-    ).init_app(app)
+    user, password = settings.user, credentials.password(settings)
+    issued = tokens.Tokens(credentials.secret_key(settings), user, password)
+    kept = logins.Logins(
+        settings.state_dir / "logins",
+        issued.credentials,
+        settings.login_lifetime,
+        settings.login_idle,
+    )
+    app.extensions["opcode_logins"] = kept
+    failures = throttle.Throttle(settings.state_dir / "login_failures", kept.networks)
+    origins, hosts = settings.allowed_origins, settings.allowed_hosts
+    access.Access(user, password, issued, kept, failures, origins, hosts).init_app(app)
     errors.register(app, ERRORS)
     headers.register(app)
     responses.register(app)
@@ -254,7 +264,10 @@ def _add_pages(
     app.register_blueprint(controls.blueprint(supervisor.choosing, lookup))
     open_sockets = sockets.OpenSockets(settings.viewer_timeout, settings.max_viewers)
     open_sockets.init_app(app)
-    app.extensions["opcode_logout"] = logouts.Logouts(state / "logouts", open_sockets.close_of).tell
+    kept: logins.Logins = app.extensions["opcode_logins"]
+    app.extensions["opcode_logouts"] = logouts.Logouts(
+        kept.folder, open_sockets.logins, lambda login: bool(kept.get(login)), open_sockets.close_of
+    )
     sock = Sock(app)
     frames = showing.Frames(app, app.extensions["opcode_stalls"].recently_busy)
     live.register(sock, lookup, open_sockets, supervisor.leaving, frames)

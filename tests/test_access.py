@@ -3,33 +3,40 @@
 import base64
 import re
 import socket
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask, g
 from flask.testing import FlaskClient
-from itsdangerous import TimestampSigner
 from werkzeug.test import TestResponse
 
-from opcode_htmx.web import access, errors, filters, headers
+from opcode_htmx.web import errors, filters, headers
 from opcode_htmx.web.login import local_path
 from opcode_htmx.web.origin import host_name, same_origin
-from opcode_htmx.web.throttle import Throttle
+
+from .gate import KEY, access
 
 ROOT = Path(__file__).parent.parent
 HOST = "192.168.1.5:8080"
 ORIGIN = f"http://{HOST}"
-KEY = b"k" * 32
 BASIC = ("opcode", "right")
+
+
+STATE = {"folder": Path()}
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path) -> None:
+    """The state folder of the apps that a test makes: the same, as after a restart."""
+    STATE["folder"] = tmp_path / "state"
 
 
 def make_app(password: str = BASIC[1], key: bytes = KEY, **allowed: tuple[str, ...]) -> Flask:
     app = Flask(
         __name__, template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static")
     )
-    access.Access("opcode", password, key, **allowed).init_app(app)
+    access(STATE["folder"], "opcode", password, key, **allowed).init_app(app)
     headers.register(app)
     filters.register(app)
     errors.register(app, {})
@@ -201,22 +208,6 @@ def test_a_changed_cookie_is_refused() -> None:
     assert response.status_code == 401
 
 
-@pytest.mark.parametrize(
-    ("age", "status", "renewed"),
-    [(60, 200, False), (2 * 86400, 200, True), (91 * 86400, 401, False)],
-)
-def test_the_cookie_is_renewed_daily_and_ends_after_90_days(
-    monkeypatch: pytest.MonkeyPatch, age: int, status: int, renewed: bool
-) -> None:
-    app = make_app()
-    monkeypatch.setattr(TimestampSigner, "get_timestamp", lambda _: int(time.time()) - age)
-    cookie = cookie_of(app)
-    monkeypatch.undo()
-    response = get_with(app, cookie)
-    assert response.status_code == status
-    assert ("Set-Cookie" in response.headers) is renewed
-
-
 def test_servers_on_two_ports_of_one_machine_do_not_log_each_other_out() -> None:
     one, other = (
         browser(make_app(), f"127.0.0.1:{port}").get("/page", auth=BASIC).headers["Set-Cookie"]
@@ -313,19 +304,6 @@ def test_who_is_logged_in_does_not_wait(client: Browser) -> None:
     for _ in range(11):
         client.post("/login", data={"user": "opcode", "password": "wrong"})
     assert client.get("/page").status_code == 200
-
-
-def test_the_wait_ends_and_the_memory_of_failures_is_bounded() -> None:
-    now = 0.0
-    throttle = Throttle(limit=2, window=60, addresses=3, clock=lambda: now)
-    for address in ("a", "a", "b", "b", "c", "d"):
-        throttle.failed(address)
-    assert throttle.wait("a") == 0, "the address that failed longest ago is forgotten"
-    assert throttle.wait("b") == 60
-    now = 59.5
-    assert throttle.wait("b") == 1
-    now = 60.0
-    assert throttle.wait("b") == 0
 
 
 # Host

@@ -13,7 +13,9 @@ from flask.testing import FlaskClient
 
 from opcode_htmx import amounts
 from opcode_htmx.claude import sessions
-from opcode_htmx.web import access, browse, errors, filters, headers
+from opcode_htmx.web import browse, errors, filters, headers
+
+from .gate import access
 
 ROOT = Path(__file__).parent.parent
 SESSION = "11111111-1111-4111-8111-111111111111"
@@ -24,7 +26,7 @@ def client(tmp_path: Path) -> FlaskClient:
     app = Flask(
         __name__, template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static")
     )
-    access.Access("opcode", "right", b"k" * 32).init_app(app)
+    access(tmp_path / "state", "opcode", "right").init_app(app)
     headers.register(app)
     filters.register(app)
     errors.register(app, {sessions.ProjectNotFound: 404})

@@ -9,7 +9,9 @@ import pytest
 from flask import Flask, Response, abort, redirect
 from flask.testing import FlaskClient
 
-from opcode_htmx.web import access, compress, errors, filters, headers
+from opcode_htmx.web import compress, errors, filters, headers
+
+from .gate import access
 
 ROOT = Path(__file__).parent.parent
 HTMX = {"HX-Request": "true"}
@@ -27,7 +29,7 @@ def client(tmp_path: Path) -> FlaskClient:
     (static / "style.css").write_text("/* css */" * 500)
     (static / "icon.svg").write_text("<svg/>")
     app = Flask(__name__, template_folder=str(ROOT / "templates"), static_folder=str(static))
-    access.Access("opcode", "right", b"k" * 32).init_app(app)
+    access(tmp_path / "state", "opcode", "right").init_app(app)
     headers.register(app)
     compress.register(app)
     filters.register(app)

@@ -1,4 +1,4 @@
-"""A worker hears of the logouts in the others."""
+"""A worker notices the logins that end in the others."""
 
 from __future__ import annotations
 
@@ -16,34 +16,58 @@ LOGINS = ["a" * 32, "b" * 32]
 
 
 @pytest.fixture
-def heard() -> list[str]:
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "logins"
+    folder.mkdir()
+    for login in LOGINS:
+        (folder / login).touch()
+    return folder
+
+
+@pytest.fixture
+def ended() -> list[str]:
     return []
 
 
 @pytest.fixture
-def logouts(tmp_path: Path, heard: list[str]) -> Iterator[Logouts]:
-    made = Logouts(tmp_path / "logouts", heard.append)
+def logouts(folder: Path, ended: list[str]) -> Iterator[Logouts]:
+    def in_use() -> set[str]:
+        return {"", *LOGINS} - set(ended)
+
+    made = Logouts(folder, in_use, lambda login: (folder / login).exists(), ended.append)
     yield made
     made.close()
 
 
-def test_a_logout_elsewhere_is_heard_once(
-    tmp_path: Path, logouts: Logouts, heard: list[str]
+def test_the_sockets_of_a_login_that_ended_elsewhere_are_closed_once(
+    folder: Path, logouts: Logouts, ended: list[str]
 ) -> None:
     for count, login in enumerate(LOGINS, 1):
-        (tmp_path / "logouts" / login).touch()
-        until(lambda count=count: len(heard) == count, "it is heard")  # type: ignore[misc]
-    assert heard == LOGINS
+        (folder / login).unlink()
+        until(lambda count=count: len(ended) == count, "it is noticed")  # type: ignore[misc]
+    assert ended == LOGINS
+
+
+def test_a_socket_without_a_login_stays_open(logouts: Logouts, ended: list[str]) -> None:
+    logouts.look()
+    assert ended == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="what is polled is looked at by its name")
-def test_a_folder_that_cannot_be_read_for_a_while_is_read_later(
-    tmp_path: Path, logouts: Logouts, heard: list[str], caplog: pytest.LogCaptureFixture
+def test_logins_that_cannot_be_read_for_a_while_are_looked_at_later(
+    folder: Path, ended: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    folder, away = tmp_path / "logouts", tmp_path / "away"
-    folder.rename(away)
-    (away / LOGINS[0]).touch()
-    until(lambda: "could not be seen who has logged out" in caplog.text, "it is told")
-    away.rename(folder)
-    (folder / LOGINS[1]).touch()
-    until(lambda: sorted(heard) == LOGINS, "both are heard")
+    broken = [True]
+
+    def is_valid(login: str) -> bool:
+        if broken:
+            raise OSError("no disk")
+        return (folder / login).exists()
+
+    logouts = Logouts(folder, lambda: {LOGINS[0]} - set(ended), is_valid, ended.append)
+    (folder / LOGINS[0]).unlink()
+    until(lambda: "could not be closed" in caplog.text, "it is logged")
+    broken.clear()
+    (folder / LOGINS[1]).unlink()
+    until(lambda: ended == [LOGINS[0]], "it is noticed")
+    logouts.close()

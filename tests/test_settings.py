@@ -243,6 +243,8 @@ def test_every_variable_has_an_effect(tmp_path: Path, monkeypatch: pytest.Monkey
         "PORT": "9999",
         "OPCODE_USER": "me",
         "OPCODE_PASSWORD": "secret",
+        "OPCODE_LOGIN_DAYS": "7",
+        "OPCODE_LOGIN_IDLE_DAYS": "2",
         "CLAUDE_PATH": "/bin/claude",
         "CLAUDE_CONFIG_DIR": "/config",
         "XDG_STATE_HOME": "/states",

@@ -44,13 +44,16 @@ class InotifyWatcher:
         self._readable = gevent.get_hub().loop.io(self._inotify.fileno(), READABLE)
         self._readable.start(self._listen)
 
-    def watch(self, folder: Path, callback: Callback) -> None:
+    def watch(self, folder: Path, callback: Callback, *, removals: bool = False) -> None:
         """Call `callback` (quick, no I/O, no waiting) after each change to a file of `folder`.
 
-        Raises OSError when this user has no inotify watch left.
+        `removals`: also when one is removed. Raises OSError when this user has no inotify watch
+        left.
         """
         of = inotify_simple.flags
         flags = of.MODIFY | of.MOVED_TO | of.CREATE
+        if removals:
+            flags |= of.DELETE | of.MOVED_FROM
         self._watches[self._inotify.add_watch(folder, flags)] = folder, callback
 
     def unwatch(self, folder: Path) -> None:
@@ -126,14 +129,17 @@ class FolderWatcher:
             except OSError as error:
                 log.warning("Files are polled, because inotify is used up: %s", error)
 
-    def watch(self, folder: Path, callback: Callback, *, or_poll: bool = True) -> None:
+    def watch(
+        self, folder: Path, callback: Callback, *, or_poll: bool = True, removals: bool = False
+    ) -> None:
         """Call `callback` (quick, no I/O) after each change to a file of `folder`.
 
-        Not `or_poll`: where only polling is left, nothing is called.
+        Not `or_poll`: where only polling is left, nothing is called. `removals`: also when a file
+        is removed.
         """
         if self._inotify:
             try:
-                self._inotify.watch(folder, callback)
+                self._inotify.watch(folder, callback, removals=removals)
                 return
             except OSError as error:
                 log.warning("%s is polled, because inotify is used up: %s", folder, error)

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, jsonify, make_response, render_template, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import ClientDisconnected, HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
 from ..disk import SENTENCE, is_full
@@ -42,6 +42,8 @@ def register(app: Flask, mapping: Mapping[type[Exception], int]) -> None:
 
     def http_error(error: HTTPException) -> BaseResponse:
         code = error.code
+        if isinstance(error, ClientDisconnected):
+            return Response(status=400)  # which nobody will read
         if error.response is not None or code is None or code < 400:
             return error.get_response(request.environ)
         response = respond(_sentence(error, code), code)

@@ -1,9 +1,11 @@
 """The pages for coming in and going out; who may is decided in access.py."""
 
+from __future__ import annotations
+
 import re
 from typing import Protocol
 
-from flask import Blueprint, current_app, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.exceptions import TooManyRequests
 from werkzeug.wrappers import Response
 
@@ -14,11 +16,11 @@ _LOCAL_PATH = re.compile(r"/(?![/\\])[^\x00-\x20\x7f\\]*")
 class Gate(Protocol):
     """What the pages need of Access."""
 
+    def check_throttle(self) -> None: ...
     def attempt(self, user: str, password: str) -> bool: ...
     def cookie_visitor(self) -> object | None: ...
-    def set_cookie(self, response: Response) -> None: ...
-    def clear_cookie(self, response: Response) -> None: ...
-    def login_id(self) -> str: ...
+    def log_in(self, response: Response) -> None: ...
+    def log_out(self, response: Response) -> None: ...
 
 
 def blueprint(gate: Gate) -> Blueprint:
@@ -35,9 +37,12 @@ def blueprint(gate: Gate) -> Blueprint:
 
     @access.post("/login")
     def log_in() -> Response | tuple[str, int] | tuple[str, int, dict[str, str]]:
-        target = local_path(request.args.get("next") or request.form.get("next"))
-        user = request.form.get("user", "")
+        target = local_path(request.args.get("next"))
+        user = ""
         try:
+            gate.check_throttle()  # before anything is read of what was sent
+            target = local_path(request.args.get("next") or request.form.get("next"))
+            user = request.form.get("user", "")
             right = gate.attempt(user, request.form.get("password", ""))
         except TooManyRequests as refusal:
             sentence = refusal.description
@@ -47,16 +52,13 @@ def blueprint(gate: Gate) -> Blueprint:
             sentence = "That user and password do not match."
             return render_template("login.html", next=target, user=user, error=sentence), 401
         response = redirect(target, 303)
-        gate.set_cookie(response)
+        gate.log_in(response)
         return response
 
     @access.post("/logout")
     def logout() -> Response:
         response = redirect(url_for("access.login"), 303)
-        gate.clear_cookie(response)
-        end = current_app.extensions.get("opcode_logout")
-        if end is not None:  # what is open elsewhere under this login
-            end(gate.login_id())
+        gate.log_out(response)
         return response
 
     return access

@@ -1,16 +1,13 @@
-"""Logouts, for all workers: what is open under a login that ends is closed wherever it is served.
+"""Close the sockets of logins that have ended, in whichever worker and however they ended.
 
-A logout is an empty file for a minute. It is named after the login, whose id is no secret: only
-its signature lets anybody in.
+A login ends when its file goes (see logins.py), so each worker watches their folder; one that has
+expired is found by looking now and then.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import re
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import gevent
@@ -20,53 +17,47 @@ from ..runs.watch import FolderWatcher
 
 log = logging.getLogger(__name__)
 
-KEPT_SECONDS = 60.0
-LOGIN = re.compile(r"[0-9a-f]{32}")
+LOOK_SECONDS = 60.0
+"""How long a login that has expired may keep its sockets."""
 
 
 class Logouts:
-    """Tells this worker of the logouts in all of them."""
+    """Notices in this worker that logins have ended."""
 
-    def __init__(self, folder: Path, ended: Callable[[str], None]) -> None:
-        """`ended` is called with the id of each login that ends. Raises OSError."""
-        self._folder = folder
+    def __init__(
+        self,
+        folder: Path,
+        in_use: Callable[[], Collection[str]],
+        is_valid: Callable[[str], bool],
+        ended: Callable[[str], None],
+    ) -> None:
+        """`in_use` gives the ids of logins with open sockets; `ended` is called for each of these
+        that is not valid any more. Raises OSError when the folder cannot be made.
+        """
+        self._in_use = in_use
+        self._is_valid = is_valid
         self._ended = ended
-        self._news = Event()
-        self._seen: set[Path] = set()
+        self._changed = Event()
         folder.mkdir(mode=0o700, exist_ok=True)
         self._watcher = FolderWatcher()
-        self._watcher.watch(folder, self._news.set)
+        self._watcher.watch(folder, self._changed.set, removals=True)
         self._listener = gevent.spawn(self._listen)
-
-    def tell(self, login: str) -> None:
-        """A login has ended in this worker."""
-        self._ended(login)
-        if LOGIN.fullmatch(login):
-            try:
-                (self._folder / login).touch(mode=0o600)
-            except OSError:
-                log.exception("The other workers could not be told of a logout")
 
     def close(self) -> None:
         self._listener.kill()
         self._watcher.close()
 
+    def look(self) -> None:
+        """Close the sockets of each login that has ended."""
+        for login in set(self._in_use()) - {""}:  # who sends HTTP Basic has no login
+            if not self._is_valid(login):
+                self._ended(login)
+
     def _listen(self) -> None:
         while True:
-            self._news.wait()
-            self._news.clear()
+            self._changed.wait(LOOK_SECONDS)
+            self._changed.clear()
             try:
-                there = set(self._folder.iterdir())
-            except OSError:
-                log.exception("It could not be seen who has logged out elsewhere")
-                continue
-            for path in there - self._seen:
-                self._ended(path.name)
-            self._seen = {path for path in there if not self._is_over(path)}
-
-    def _is_over(self, path: Path) -> bool:
-        with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime < KEPT_SECONDS:
-                return False
-            path.unlink()
-        return True
+                self.look()
+            except Exception:
+                log.exception("The sockets of logins that have ended could not be closed")

@@ -70,6 +70,10 @@ class OpenSockets:
         self._open.pop(ws, None)
         _see_off(ws, code)
 
+    def logins(self) -> set[str]:
+        """The ids of the logins of open sockets; "" for those that sent HTTP Basic."""
+        return set(self._open.values())
+
     def close_of(self, login: str) -> None:
         """Cut off all pages of a login that has ended; to come back would not help them."""
         _close_each([ws for ws, of in self._open.items() if of == login], POLICY_VIOLATION)

@@ -1,48 +1,170 @@
-"""Count failed logins per client address; knows nothing of passwords or of HTTP."""
+"""Count failed logins, for all workers together; knows nothing of passwords or of HTTP.
 
+Each network (an IPv4 address, an IPv6 /64) has a leaky bucket of failures in a table of fixed size,
+a file that the workers share in memory. Networks without a login fill a bucket together as well:
+when that is full they are slowed down, and nobody who was logged in before waits for them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
 import math
+import mmap
+import os
+import struct
 import time
-from collections import OrderedDict, deque
-from collections.abc import Callable
-from threading import Lock
+from collections.abc import Callable, Collection, Iterator
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from pathlib import Path
+
+SLOTS = 2048
+"""Networks with failures that have not leaked away yet. A network beyond these fills the common
+bucket only, so that no flood of addresses makes an attacker forgotten."""
+PREFIX = 64
+"""What one customer, or one device, has of IPv6 addresses."""
+
+_SLOT = struct.Struct("=16sdd")
+"""The network's key, its level of failures, and when that was (monotonic, so since the boot)."""
+_COMMON = bytes(16)
+_FREE = b"\xff" * 16
+
+
+def network(address: str) -> str:
+    """What counts as one client: an IPv4 address, or the /64 of an IPv6 address."""
+    try:
+        ip = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(ip, IPv6Address):
+        mapped: IPv4Address | None = ip.ipv4_mapped
+        return str(mapped) if mapped else str(IPv6Network((ip, PREFIX), strict=False))
+    return str(ip)
 
 
 class Throttle:
-    """Refuses an address that failed `limit` times within `window` seconds.
+    """Refuses a network that failed `limit` times, until a failure has leaked away.
 
-    Remembers at most `addresses` clients: the one that failed longest ago is forgotten first.
+    Of `limit` failures one leaks away in `window / limit` seconds: that often may be tried. Of
+    networks that are not `known`, `ceiling` failures may be in the common bucket.
     """
 
     def __init__(
         self,
+        path: Path,
+        known: Callable[[], Collection[str]] = tuple,
+        *,
         limit: int = 10,
         window: float = 60.0,
-        addresses: int = 1024,
+        ceiling: int = 120,
+        slots: int = SLOTS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`known` are the networks that have logged in. Raises OSError."""
+        self._known = known
         self._limit = limit
         self._window = window
-        self._addresses = addresses
+        self._ceiling = ceiling
         self._clock = clock
-        self._failures: OrderedDict[str, deque[float]] = OrderedDict()
-        self._lock = Lock()
+        empty = _SLOT.pack(_COMMON, 0.0, 0.0) + slots * _SLOT.pack(_FREE, 0.0, 0.0)
+        self._file = _open(path, empty)
+        self._table = mmap.mmap(self._file, len(empty))
 
     def wait(self, address: str) -> int:
         """Seconds, rounded up, until this address may try again; 0 if it may now."""
-        with self._lock:
-            failures = self._failures.get(address)
-            if failures is None or len(failures) < self._limit:
-                return 0
-            return max(0, math.ceil(failures[0] + self._window - self._clock()))
+        with self._locked():
+            place = self._find(_key(address))
+            own = self._level(place, self._limit) if place is not None else 0.0
+            common = self._level(0, self._ceiling)
+        wait = self._wait(own, self._limit)
+        if not wait and common > self._ceiling - 1 and network(address) not in self._known():
+            wait = self._wait(common, self._ceiling)
+        return wait
 
     def failed(self, address: str) -> None:
-        with self._lock:
-            failures = self._failures.setdefault(address, deque(maxlen=self._limit))
-            failures.append(self._clock())
-            self._failures.move_to_end(address)
-            while len(self._failures) > self._addresses:
-                self._failures.popitem(last=False)
+        counts_in_common = network(address) not in self._known()
+        key = _key(address)
+        with self._locked():
+            place = self._find(key)
+            if place is None:
+                place = self._free_place()
+            if place is not None:
+                self._put(place, key, self._level(place, self._limit) + 1)
+            if counts_in_common:
+                self._put(0, _COMMON, self._level(0, self._ceiling) + 1)
 
     def succeeded(self, address: str) -> None:
-        with self._lock:
-            self._failures.pop(address, None)
+        with self._locked():
+            place = self._find(_key(address))
+            if place is not None:
+                self._put(place, _FREE, 0.0)
+
+    def close(self) -> None:
+        self._table.close()
+        os.close(self._file)
+
+    def _wait(self, level: float, limit: int) -> int:
+        return max(0, math.ceil((level - (limit - 1)) * self._window / limit))
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Held for microseconds and never while another greenlet runs, so waiting is no stall."""
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def _find(self, key: bytes) -> int | None:
+        """The offset of a network's slot."""
+        place = self._table.find(key, _SLOT.size)
+        while place != -1 and place % _SLOT.size:
+            place = self._table.find(key, place + 1)
+        return None if place == -1 else place
+
+    def _free_place(self) -> int | None:
+        """The offset of a slot that is free, or whose failures have all leaked away."""
+        place = self._find(_FREE)
+        if place is not None:
+            return place
+        places = range(_SLOT.size, len(self._table), _SLOT.size)
+        found = next((each for each in places if not self._level(each, self._limit)), None)
+        if found is not None:
+            self._put(found, _FREE, 0.0)
+        return found
+
+    def _level(self, place: int, limit: int) -> float:
+        _, level, at = _SLOT.unpack_from(self._table, place)
+        now = self._clock()
+        # A time that lies ahead is of an earlier boot
+        leaked = (now - at) * limit / self._window if at <= now else level
+        return float(min(max(0.0, level - leaked), limit + 1))
+
+    def _put(self, place: int, key: bytes, level: float) -> None:
+        _SLOT.pack_into(self._table, place, key, level, self._clock())
+
+
+def _open(path: Path, empty: bytes) -> int:
+    """The table's file, made if it is missing. One of another size is replaced.
+
+    It is not truncated: a worker that has it in memory would be killed.
+    """
+    while True:
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        fcntl.flock(file, fcntl.LOCK_EX)
+        size = os.fstat(file).st_size
+        if not path.exists() or not os.path.samestat(path.stat(), os.fstat(file)):
+            pass  # another worker has just replaced it
+        elif size in (0, len(empty)):
+            if size == 0:
+                os.pwrite(file, empty, 0)
+            fcntl.flock(file, fcntl.LOCK_UN)
+            return file
+        else:
+            path.unlink()
+        os.close(file)
+
+
+def _key(address: str) -> bytes:
+    return hashlib.blake2b(network(address).encode("utf-8", "replace"), digest_size=16).digest()

@@ -1,1 +1,1 @@
-"""What must not be possible, finding by finding."""
+"""What an attacker may try, one file a topic: each test fails where the defence is missing."""

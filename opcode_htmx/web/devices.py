@@ -1,0 +1,38 @@
+"""A few words for a device, out of its User-Agent header: "Chrome on Android"."""
+
+MOST_CHARACTERS = 40
+
+_BROWSERS = (
+    ("Edg", "Edge"),
+    ("OPR/", "Opera"),
+    ("SamsungBrowser/", "Samsung Internet"),
+    ("FxiOS/", "Firefox"),
+    ("Firefox/", "Firefox"),
+    ("CriOS/", "Chrome"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+    ("AppleWebKit/", "Home-screen app"),
+)
+_SYSTEMS = (
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("CrOS", "ChromeOS"),
+    ("Windows", "Windows"),
+    ("Macintosh", "Mac"),
+    ("Linux", "Linux"),
+)
+"""In this order, because most name others as well that they want to pass for."""
+
+
+def device(user_agent: str) -> str:
+    """Browser and system; of a program its name, without its version."""
+    browser = next((name for mark, name in _BROWSERS if mark in user_agent), "")
+    system = next((name for mark, name in _SYSTEMS if mark in user_agent), "")
+    if browser and system:
+        return f"{browser} on {system}"
+    if browser or system:
+        return browser or system
+    program = user_agent[:200].partition("/")[0].strip()
+    shown = "".join(each for each in program if each.isascii() and each.isprintable())
+    return shown[:MOST_CHARACTERS] or "Unknown device"

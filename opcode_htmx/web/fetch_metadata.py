@@ -1,0 +1,63 @@
+"""Judge where a request comes from, by what browsers say of it; no settings and no logins here.
+
+Browsers send Sec-Fetch-Site over https and to this machine only. Over plain http on a LAN it is
+missing, so what a GET does is protected by `acts` as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar
+
+from werkzeug.datastructures import Headers
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+Caller = Literal["pages", "scripts"]
+
+_OURS = frozenset({"same-origin", "none"})
+"""From our own page, or from no page at all: typed, a bookmark, the home screen."""
+_OF_BROWSERS = ("Origin", "Referer", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest")
+
+
+def acts(by: Caller) -> Callable[[F], F]:
+    """Mark a view whose GET does more than show: it starts a process, or changes something.
+
+    No link and no image may call it. `by` "pages": our pages send the CSRF token in a header;
+    "scripts": by GET only programs that send HTTP Basic may. HEAD is refused in both cases.
+    """
+
+    def mark(view: F) -> F:
+        view.acts_by = by  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def who_may_act(view: object) -> Caller | None:
+    """What `acts` has marked a view with; None for one that only shows."""
+    return getattr(view, "acts_by", None)
+
+
+def is_foreign(headers: Headers) -> bool:
+    """Whether a page of another origin caused the request; another port is another origin."""
+    return headers.get("Sec-Fetch-Site", "none") not in _OURS
+
+
+def is_opened_as_page(method: str, headers: Headers) -> bool:
+    """Whether a person follows a link, in a window of its own: no frame, image, script or fetch."""
+    return (
+        method == "GET"
+        and headers.get("Sec-Fetch-Mode") == "navigate"
+        and headers.get("Sec-Fetch-Dest") == "document"
+    )
+
+
+def is_program(headers: Headers) -> bool:
+    """Whether this is curl and the like, and no browser.
+
+    Pages can leave out Referer, and an image sends no Origin; no page can change what a browser
+    calls itself in a request that needs no leave.
+    """
+    by_browser = headers.get("User-Agent", "").startswith("Mozilla/")
+    return not by_browser and not any(name in headers for name in _OF_BROWSERS)

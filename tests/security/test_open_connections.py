@@ -1,0 +1,218 @@
+"""What comes without a login is bounded, and keeps out nobody who is logged in."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import socket
+import time
+from collections.abc import Callable, Iterator
+
+import psutil
+import pytest
+import requests
+
+from opcode_htmx.web import connections
+from opcode_htmx.web.connections import Connections
+
+from ..support import PASSWORD, USER, Server, until
+
+FLOOD = 1100
+"""More than the 1,000 connections that one worker used to serve in all."""
+SLOW_FORM = (
+    b"POST /login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 4000\r\n"
+    b"Content-Type: application/x-www-form-urlencoded\r\n\r\nuser=a"
+)
+SLOW_HEADERS = b"GET /login HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: "
+
+
+@pytest.fixture(scope="module")
+def server(shared_server: Server) -> Server:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 3 * FLOOD
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        pytest.skip(f"this user may have {hard} files open, and these tests need {wanted}")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+    return shared_server
+
+
+@pytest.fixture
+def opened(server: Server) -> Iterator[Callable[..., list[socket.socket]]]:
+    """Opens connections that have sent something, and closes them at the end."""
+    with contextlib.ExitStack() as stack:
+
+        def open_(count: int, sent: bytes, source: str = "127.0.0.1") -> list[socket.socket]:
+            found = []
+            for _ in range(count):
+                sock = stack.enter_context(socket.socket())
+                sock.settimeout(20)
+                sock.bind((source, 0))
+                sock.connect(("127.0.0.1", server.port))
+                with contextlib.suppress(OSError):  # it may have been cut already
+                    sock.sendall(sent)
+                found.append(sock)
+            return found
+
+        yield open_
+
+
+@pytest.fixture
+def person(server: Server) -> Iterator[requests.Session]:
+    """Somebody who has logged in by the form."""
+    with requests.Session() as session:
+        form = {"user": USER, "password": PASSWORD}
+        assert session.post(f"{server.url}/login", data=form, timeout=20).ok
+        yield session
+
+
+def is_open(sock: socket.socket) -> bool:
+    sock.setblocking(False)
+    try:
+        while sock.recv(1 << 16):
+            pass
+        return False
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("sent", [SLOW_FORM, SLOW_HEADERS], ids=["bodies", "headers"])
+def test_slow_requests_without_a_login_do_not_keep_out_who_is_logged_in(
+    server: Server,
+    opened: Callable[..., list[socket.socket]],
+    person: requests.Session,
+    sent: bytes,
+) -> None:
+    held = opened(FLOOD, sent)
+    for _ in range(5):
+        assert person.get(f"{server.url}/runs/badge", timeout=20).ok
+    # a connection of its own, from the address of the flood
+    cookies = person.cookies
+    assert requests.get(f"{server.url}/runs/badge", cookies=cookies, timeout=20).ok
+    until(lambda: sum(map(is_open, held)) <= connections.MOST, "the flood is cut")
+    # half of a form is no attempt to log in, so it makes nobody wait
+    form = {"user": USER, "password": PASSWORD}
+    assert requests.post(f"{server.url}/login", data=form, timeout=20).ok
+
+
+def test_slow_requests_of_one_address_do_not_keep_out_a_login_from_another(
+    server: Server, opened: Callable[..., list[socket.socket]]
+) -> None:
+    opened(FLOOD, SLOW_FORM, "127.0.0.66")
+    form = {"user": USER, "password": PASSWORD}
+    answer = requests.post(f"{server.url}/login", data=form, timeout=20, allow_redirects=False)
+    assert answer.status_code == 303
+
+
+def test_a_body_without_a_login_is_cut_at_the_deadline_however_steadily_it_comes(
+    server: Server, opened: Callable[..., list[socket.socket]]
+) -> None:
+    (sock,) = opened(1, SLOW_FORM)
+
+    def is_cut() -> bool:
+        with contextlib.suppress(OSError):
+            sock.send(b"a")
+        return not is_open(sock)
+
+    until(is_cut, "it is cut", 5 * connections.DEADLINE_SECONDS, lambda: time.sleep(0.2))
+
+
+def test_who_is_logged_in_may_take_longer_than_the_deadline(
+    server: Server, person: requests.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = Connections(deadline=0.0)
+    left, right = socket.socketpair()
+    with left, right, table.opened(left, "127.0.0.1"):
+        connections.prove()
+        table.sweep()
+        assert is_open(right)
+        connections.request_begins()
+        table.sweep()
+        assert not is_open(right)
+
+
+@pytest.mark.parametrize("path", ["/", "/sessions", "/api/sessions/execute", "/new/attachments"])
+def test_a_large_body_without_a_login_is_refused_before_it_is_read(
+    server: Server, opened: Callable[..., list[socket.socket]], path: str
+) -> None:
+    (worker,) = server.worker_processes()
+    before = psutil.Process(worker.pid).memory_info().rss
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 3900000\r\n\r\n"
+    for sock in opened(30, head.encode() + b"a" * 100_000):
+        answer = sock.recv(4096)
+        assert answer.startswith(b"HTTP/1.1 401")
+        assert b"Connection: close" in answer
+    assert psutil.Process(worker.pid).memory_info().rss - before < 30_000_000
+
+
+def test_the_login_form_takes_8_kb(server: Server) -> None:
+    for body in (b"user=" + b"a" * 9000, iter([b"user=", b"a" * 9000])):
+        answer = requests.post(
+            f"{server.url}/login",
+            data=body,
+            headers={"Content-Type": "application/x-www-form-urlencoded"},
+            timeout=20,
+        )
+        assert answer.status_code == 413
+        assert "too large" in answer.text
+
+
+# The bounds themselves --------------------------------------------------------------------------
+
+
+class Table:
+    """Connections whose other ends a test can look at."""
+
+    def __init__(self, **bounds: int) -> None:
+        self.now = 0.0
+        self.table = Connections(**bounds, clock=lambda: self.now)
+        self.stack = contextlib.ExitStack()
+
+    def open(self, address: str) -> socket.socket:
+        ours, theirs = socket.socketpair()
+        self.stack.enter_context(ours)
+        self.stack.enter_context(theirs)
+        self.stack.enter_context(self.table.opened(ours, address))
+        return theirs
+
+
+@pytest.fixture
+def table() -> Iterator[Table]:
+    made = Table(most=6, most_per_network=3)
+    with made.stack:
+        yield made
+
+
+def test_a_network_beyond_its_share_loses_its_oldest(table: Table) -> None:
+    first = table.open("10.0.0.1")
+    others = [table.open("10.0.0.2"), *(table.open("10.0.0.1") for _ in range(2))]
+    table.now = 2.0
+    last = table.open("10.0.0.1")
+    assert [is_open(each) for each in (first, *others, last)] == [False, True, True, True, True]
+
+
+def test_a_connection_that_has_just_come_is_spared(table: Table) -> None:
+    found = [table.open("10.0.0.1") for _ in range(5)]
+    assert all(map(is_open, found))
+    table.now = 2.0
+    table.table.sweep()
+    assert [is_open(each) for each in found] == [False, False, True, True, True]
+
+
+def test_beyond_the_bound_in_all_the_largest_network_loses_its_oldest(table: Table) -> None:
+    alone = table.open("10.0.0.1")
+    found = [table.open(f"2001:db8::{each}") for each in range(6)]
+    assert is_open(alone)
+    assert [is_open(each) for each in found] == [False, True, True, True, True, True]
+
+
+def test_connections_that_have_proved_a_login_do_not_count(table: Table) -> None:
+    proved = []
+    for _ in range(10):
+        proved.append(table.open("10.0.0.1"))
+        connections.prove()
+    table.now = 2.0
+    others = [table.open("10.0.0.1") for _ in range(3)]
+    assert all(map(is_open, [*proved, *others]))
+    assert len(table.table) == 3
