@@ -158,7 +158,8 @@
     if (query === asked) return;
     asked = query;
     const asks = new URLSearchParams({ q: query, folder: folder?.value ?? "" });
-    const answer = await fetch(`${address}/complete?${asks}`).catch(() => null);
+    const headers = { "X-CSRF-Token": composer.elements.csrf_token.value };
+    const answer = await fetch(`${address}/complete?${asks}`, { headers }).catch(() => null);
     const html = answer?.ok ? await answer.text() : "";
     if (asked !== query) return; // a later letter has been asked for, or nothing any more
     list.innerHTML = html;

@@ -17,6 +17,7 @@ from ..hub import Pace
 from ..runs.census import Census, Usage
 from ..runs.run import Run
 from ..runs.supervisor import Supervisor
+from ..web.fetch_metadata import acts
 from ..web.forms import BadForm
 from .executions import Executions, Started
 from .lines import Cursor, Item, Kind, SessionLines
@@ -63,6 +64,7 @@ def blueprint(supervisor: Supervisor, executions: Executions, census: Census) ->
         return _data([described(run, usages[run.id]) for run in live])
 
     @api.route("/<either_id>/cancel", methods=["GET", "POST"])
+    @acts(by="scripts")
     def cancel(either_id: str) -> Response:
         session_id = executions.session_id(either_id)
         ended = executions.cancel(session_id)

@@ -8,6 +8,7 @@ from flask import Blueprint, Response
 
 from ..claude import user_files
 from ..claude.installations import Installations
+from ..web.fetch_metadata import acts
 from . import models
 from .envelope import answer, body
 
@@ -26,6 +27,7 @@ def blueprint(config_dir: Path, binary: Path, installations: Installations) -> B
         return answer(models.ClaudeSettings(data=user_files.save_settings(config_dir, new)))
 
     @api.get("/claude/version")
+    @acts(by="pages")
     def version() -> Response:
         found = installations.probe(binary)
         return answer(
@@ -39,6 +41,7 @@ def blueprint(config_dir: Path, binary: Path, installations: Installations) -> B
         )
 
     @api.get("/claude/installations")
+    @acts(by="pages")
     def all_installations() -> Response:
         return answer(
             [

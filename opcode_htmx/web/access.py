@@ -197,6 +197,8 @@ class Access:
             visitor.by == "basic" or self._basic_visitor()
         ):
             return
+        if self._is_page_of_friends(visitor):
+            return
         token = request.headers.get("X-CSRF-Token", "")
         if caller == "scripts" or not self._is_token_of(visitor, token):
             raise Forbidden(ACTS_FOR_SCRIPTS if caller == "scripts" else ACTS)

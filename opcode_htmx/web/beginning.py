@@ -20,6 +20,7 @@ from ..runs.offers import Offers
 from ..view.options import Chooser
 from . import attachments
 from .completion import completions, known_commands
+from .fetch_metadata import acts
 from .forms import by_htmx, typed
 from .login import local_path
 from .pages import Place
@@ -155,6 +156,7 @@ def blueprint(
 
     @beginning.get("/projects/<project_id>/new/complete")
     @beginning.get("/new/complete", defaults={"project_id": ""})
+    @acts(by="pages")
     def complete(project_id: str) -> str:
         """Nothing, as long as no folder is named in which Claude may work."""
         _check(project_id)
@@ -166,6 +168,7 @@ def blueprint(
         )
 
     @beginning.get("/new/options")
+    @acts(by="pages")
     def options() -> str | tuple[str, int]:
         """The options once Claude has named its models, with what a person has chosen before."""
         offers.want()

@@ -15,6 +15,7 @@ from ..claude.working_folder import WorkingFolders
 from ..runs.offers import Offers
 from ..runs.run import Run
 from ..runs.supervisor import Supervisor
+from .fetch_metadata import acts
 from .pages import SessionLookup
 
 MOST = 50
@@ -44,6 +45,7 @@ def blueprint(
     completion = Blueprint("completion", __name__)
 
     @completion.get("/projects/<project_id>/sessions/<session_id>/complete")
+    @acts(by="pages")
     def complete(project_id: str, session_id: str) -> str:
         place = lookup.at(project_id, session_id)
         if place.folder is None or not folders.allow(place.working_folder):
