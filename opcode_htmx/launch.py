@@ -21,13 +21,13 @@ from opcode_htmx import credentials
 from opcode_htmx.claude import binary
 from opcode_htmx.settings import Settings, SettingsError, environment
 from opcode_htmx.state import StateError, ensure_state_dir
+from opcode_htmx.web.own_addresses import VIRTUAL_INTERFACES
 
 ROOT = Path(__file__).resolve().parent.parent
 VENDOR = ROOT / "static" / "vendor"
 BROWSER_FILES = ("htmx.min.js", "hx-ws.min.js", "hx-upsert.min.js")
 MOST_FILES = 65536
 PORT_PATIENCE = 2.0  # seconds; a server that was killed lets go of its port a little later
-_VIRTUAL_INTERFACES = ("docker", "br-", "veth", "virbr", "vmnet", "bridge", "cni", "lxc")
 
 
 class LaunchError(Exception):
@@ -193,7 +193,7 @@ def lan_addresses() -> Iterator[str]:
     """Private IPv4 addresses of the interfaces that are up, without virtual ones."""
     states = psutil.net_if_stats()
     for name, entries in psutil.net_if_addrs().items():
-        if name.startswith(_VIRTUAL_INTERFACES) or not (name in states and states[name].isup):
+        if name.startswith(VIRTUAL_INTERFACES) or not (name in states and states[name].isup):
             continue
         for entry in entries:
             if entry.family == socket.AF_INET and _is_lan(entry.address):

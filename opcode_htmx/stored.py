@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from . import whole_files
+from . import bounded_json, whole_files
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ class Form(Generic[T]):
             path.rename(aside)
 
     def _read(self, path: Path) -> T:
-        content = json.loads(path.read_bytes())
+        content = bounded_json.loads(path.read_bytes())
         if not isinstance(content, dict):
             raise TypeError("it holds no object")
         version = content.pop("version", 1)

@@ -62,7 +62,8 @@ def test_axe_finds_no_violation_on_any_page(
     phone = open_phone(server, color_scheme=theme)
     phone.forgiven.append("404")
     found = {}
-    for path in ("/", "/new", "/runs", "/nowhere", f"/projects/{project}", "/login", decision):
+    pages = ("/", "/new", "/runs", "/logins", "/nowhere", f"/projects/{project}", "/login")
+    for path in (*pages, decision):
         phone.page.goto(path)
         found[path] = violations(phone.page, axe)
     assert {path: wrong for path, wrong in found.items() if wrong} == {}

@@ -66,7 +66,7 @@ def test_a_body_that_cannot_be_used_is_refused_with_a_sentence(
         (b'{"settings": {"a": NaN}}', "application/json", 400, "not valid JSON"),
         (b"\xff", "application/json", 400, "not valid JSON"),
         (b"", "application/json", 400, "not valid JSON"),
-        (b"[" * 100_000, "application/json", 400, "not valid JSON"),
+        (b"[" * 100_000, "application/json", 400, "nested deeper than 100 levels"),
         ([], "application/json", 422, "The body must be an object."),
         ({}, "application/json", 422, "“settings” is missing."),
         ({"settings": []}, "application/json", 422, "“settings” must be an object."),

@@ -28,13 +28,16 @@ SOURCES = sorted(
 )
 TEMPLATES = sorted((ROOT / "templates").rglob("*"))
 
-BASE = {"settings", "setting_values", "whole_files", "amounts", "disk", "hub", "locks", "stored"}
-BASE.add("surrogates")
+BASE = {
+    *("settings", "setting_values", "whole_files", "amounts", "disk", "hub", "locks", "stored"),
+    *("bounded_json", "surrogates"),
+}
 ARROWS = {
     "setting_values": set(),
     "whole_files": {"disk", "hub"},
     "disk": set(),
-    "stored": {"whole_files"},
+    "bounded_json": set(),
+    "stored": {"bounded_json", "whole_files"},
     "amounts": set(),
     "surrogates": set(),
     "hub": set(),
@@ -45,7 +48,9 @@ ARROWS = {
     "confined": set(),
     "state": BASE,
     "credentials": {*BASE, "state"},
-    "claude": {"claude", "confined", "git", "whole_files", "disk", "hub", "surrogates"},
+    "claude": {
+        *("claude", "bounded_json", "confined", "git", "whole_files", "disk", "hub", "surrogates"),
+    },
     "drafts": {"whole_files", "disk", "hub", "locks", "stored"},
     "demo": {*BASE, "demo", "claude"},
     "runs": {*BASE, "runs", "claude"},

@@ -357,9 +357,13 @@ def test_an_answer_that_is_no_json_is_refused_and_the_request_stays_open(
     execute(client, sandbox, steps(["ask", "request-1"]))
     client.until("permission_request")
     answer = '{"command_type": "permission", "request_id": "request-1", "decision": "allow", '
-    for value in ("NaN", "-1e999", "[" * 200 + "]" * 200):
+    for value, words in (
+        ("NaN", "not JSON"),
+        ("-1e999", "not JSON"),
+        ("[" * 200 + "]" * 200, "nested deeper"),
+    ):
         client.ws.send(f'{answer}"updated_input": {{"timeout": {value}}}}}')
-        assert client.until("error")["message"] == "This is not JSON."
+        assert words in client.until("error")["message"]
     client.send(command_type="permission", request_id="request-1", decision="allow")
     client.until("completion")
 

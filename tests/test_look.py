@@ -237,7 +237,7 @@ def test_no_page_is_wider_than_the_screen(
     for page, paths in (
         (
             phone.page,
-            (phone.page.url, "/", "/projects/-home-me-long", "/new", "/runs", "/nowhere")
+            (phone.page.url, "/", "/projects/-home-me-long", "/new", "/runs", "/logins", "/nowhere")
             + (f"/projects/-home-me-long/sessions/{session}", "/projects/-home-me-long/new")
             + (decision,),
         ),
@@ -271,7 +271,7 @@ def test_overviews_fit_when_the_browser_is_set_to_letters_of_twice_the_size(
     everything_is_there(phone)
     size = {"standard": 32, "fixed": 32}
     phone.page.context.new_cdp_session(phone.page).send("Page.setFontSizes", {"fontSizes": size})
-    for path in ("/", "/new", "/runs"):
+    for path in ("/", "/new", "/runs", "/logins"):
         phone.page.goto(path)
         expect(phone.page.locator("html")).to_have_css("font-size", "32px")
         assert sticks_out(phone.page) <= 0
@@ -287,7 +287,7 @@ def test_buttons_are_as_large_as_a_thumb_and_fields_do_not_make_the_phone_zoom(
     everything_is_there(phone)
     small = smaller_than_a_thumb(phone.page) + smaller_than_a_thumb(stranger.page)
     zooming = too_small_to_type_in(phone.page) + too_small_to_type_in(stranger.page)
-    for path in ("/", "/new", "/runs"):
+    for path in ("/", "/new", "/runs", "/logins"):
         phone.page.goto(path)
         small += smaller_than_a_thumb(phone.page)
         zooming += too_small_to_type_in(phone.page)

@@ -13,6 +13,7 @@ import gevent
 from pydantic import BaseModel, ValidationError
 from simple_websocket import ConnectionClosed
 
+from ..bounded_json import TooDeep
 from ..claude import outgoing
 from ..runs.leaving import Leaving
 from ..runs.phases import OPEN_TURN
@@ -59,6 +60,8 @@ def decoded(text: str | bytes) -> object:
     """The JSON in a message. Raises BadCommand."""
     try:
         return json_in(text)
+    except TooDeep as error:
+        raise BadCommand(f"This message cannot be used. {error}") from None
     except ValueError:
         raise BadCommand("This is not JSON.") from None
 

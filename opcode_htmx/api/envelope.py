@@ -17,13 +17,17 @@ from pydantic_core import (
     to_json,
     to_jsonable_python,
 )
-from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
+from ..claude.shapes import DEEPEST, is_too_deep
 from .messages import shown
 
 M = TypeVar("M", bound=BaseModel)
 
 JSON = "application/json"
+MOST_VALUES = 200_000
+"""Of a body; they are read within 20 ms."""
+NESTED = f"The body is nested deeper than {DEEPEST} levels."
 
 
 class InvalidRequest(Exception):
@@ -45,7 +49,7 @@ def body(model: type[M]) -> M:
     """The JSON body of the request. Raises UnsupportedMediaType, BadRequest or InvalidRequest."""
     if request.mimetype != JSON:
         raise UnsupportedMediaType("Send the body as JSON, with Content-Type: application/json.")
-    return checked(model, _json(request.get_data()))
+    return checked(model, json_body())
 
 
 def query(model: type[M]) -> M:
@@ -69,11 +73,24 @@ def sentence(error: ValidationError) -> str:
     return _said(first) + others
 
 
-def _json(text: bytes) -> object:
+def json_body() -> object:
+    """The value that the request brings, whatever it says of its type.
+
+    Raises RequestEntityTooLarge or BadRequest.
+    """
+    text = request.get_data()
+    # It is read in one go, in which nobody else has a turn
+    if text.count(b",") + text.count(b"[") + text.count(b"{") > MOST_VALUES:
+        raise RequestEntityTooLarge(f"The body holds more than {MOST_VALUES:,} values.")
     try:
-        return from_json(text, allow_inf_nan=False)
+        value: object = from_json(text, allow_inf_nan=False)
     except ValueError as error:
+        if "recursion" in str(error):
+            raise BadRequest(NESTED) from error
         raise BadRequest(f"The body is not valid JSON: {error}.") from error
+    if is_too_deep(value):
+        raise BadRequest(NESTED)
+    return value
 
 
 _SAID = {

@@ -19,8 +19,9 @@ from pydantic import (
     model_validator,
 )
 
+from .. import bounded_json
 from ..claude import titles
-from ..claude.shapes import is_too_deep
+from ..claude.shapes import DEEPEST
 
 MAX_PROMPT_CHARACTERS = 200_000
 MAX_TASK_BYTES = 8192
@@ -231,13 +232,8 @@ COMMANDS: dict[str, type[Command]] = {
 
 def json_in(text: str | bytes) -> Any:
     """The JSON in a message. Raises ValueError, also for what no browser could read or write."""
-    try:
-        value = json.loads(text)
-        if is_too_deep(value):
-            raise ValueError("It is nested without sense.")
-        json.dumps(value, allow_nan=False)
-    except RecursionError as error:
-        raise ValueError("It is nested without sense.") from error
+    value = bounded_json.loads(text, DEEPEST)
+    json.dumps(value, allow_nan=False)
     return value
 
 

@@ -19,6 +19,7 @@ from ..runs.run import Run
 from ..runs.supervisor import Supervisor
 from ..web.fetch_metadata import acts
 from ..web.forms import BadForm
+from .envelope import json_body
 from .executions import Executions, Started
 from .lines import Cursor, Item, Kind, SessionLines
 from .messages import Execution, OutputQuery, complaint
@@ -148,7 +149,7 @@ def _body() -> Execution:
     """Raises BadForm, BadRequest, UnsupportedMediaType."""
     if not request.is_json:
         raise UnsupportedMediaType("Send JSON, with the header Content-Type: application/json.")
-    body = request.get_json(silent=True)
+    body = json_body()
     if not isinstance(body, dict):
         raise BadRequest("The body is not a JSON object.")
     body.pop("command_type", None)  # which the address says

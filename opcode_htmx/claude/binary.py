@@ -5,7 +5,6 @@ Knows nothing of the web, of runs, or of this process's own environment.
 
 import contextlib
 import importlib.util
-import json
 import os
 import re
 import shlex
@@ -15,6 +14,8 @@ import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from .. import bounded_json
 
 # Older versions parsed flags eagerly enough for a flag inside another argument to be an attack.
 MINIMUM_VERSION = (2, 1, 118)
@@ -128,7 +129,7 @@ def logged_in(binary: Binary, env: Mapping[str, str]) -> bool:
     """
     try:
         status, output = _run([str(binary.path), "auth", "status"], env, LOGIN_TIMEOUT)
-        answer = json.loads(output)
+        answer = bounded_json.loads(output)
         return status == 0 and answer["loggedIn"] is True
     except (OSError, subprocess.TimeoutExpired, ValueError, LookupError, TypeError):
         raise BinaryError(

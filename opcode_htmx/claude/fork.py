@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from .. import whole_files
+from .. import bounded_json, whole_files
 from ..hub import paced
 from . import subagents, titles
 from .lineage import Lineage
@@ -253,8 +253,8 @@ def _lines(path: Path) -> Iterator[tuple[dict[str, Any], int]]:
         for data in paced(file):
             end += len(data)
             try:
-                entry = json.loads(data)
-            except (ValueError, RecursionError):
+                entry = bounded_json.loads(data)
+            except ValueError:
                 continue  # the last line may be half written
             if isinstance(entry, dict):
                 yield entry, end

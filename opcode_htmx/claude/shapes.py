@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, TypeGuard, cast
 
+from ..bounded_json import is_deeper
 from .messages import Json
 
 _LARGEST = 2**53
@@ -18,17 +19,7 @@ DEEPEST = 100
 
 def is_too_deep(value: object) -> bool:
     """Whether it is nested deeper than that: what walks down there would come to its own end."""
-    level = [value]
-    for _ in range(DEEPEST):
-        holders = [each for each in level if isinstance(each, dict | list)]
-        level = [
-            inner
-            for each in holders
-            for inner in (each.values() if isinstance(each, dict) else each)
-        ]
-        if not level:
-            return False
-    return True
+    return is_deeper(value, DEEPEST)
 
 
 def as_dict(value: object) -> Json:

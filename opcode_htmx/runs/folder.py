@@ -16,7 +16,7 @@ from pathlib import Path
 
 from gevent.socket import wait_write
 
-from .. import locks, whole_files
+from .. import bounded_json, locks, whole_files
 from ..disk import DiskFull, is_full
 from .record import Outcome, RunEnd, RunRecord, StopRequest
 
@@ -97,7 +97,7 @@ class RunFolder:
 
     def load(self) -> RunRecord:
         """Raises ValueError, KeyError or TypeError when run.json is not of a version we know."""
-        data = json.loads(self.record_path.read_bytes())
+        data = bounded_json.loads(self.record_path.read_bytes())
         if not isinstance(data, dict) or data.pop("version") not in READABLE_VERSIONS:
             raise ValueError(f"{self.record_path} is of another version")
         end = data.pop("end")
@@ -146,7 +146,7 @@ class RunFolder:
     def asked_to_stop(self) -> StopRequest | None:
         """What was asked for, if the run is to end."""
         try:
-            found = json.loads(self.stop_request.read_bytes())
+            found = bounded_json.loads(self.stop_request.read_bytes())
             return StopRequest(Outcome(found["outcome"]), str(found["cause"]), float(found["at"]))
         except FileNotFoundError:
             return None

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import gevent
 
-from .. import whole_files
+from .. import bounded_json, whole_files
 from ..claude.capabilities import Command, Model, commands_of, models_of
 from ..claude.messages import Json
 from .inquiry import NoOffer
@@ -74,9 +74,9 @@ class Offers:
         """The newest answer, if there is one."""
         if self._known is None:
             try:
-                data = json.loads(self._file.read_bytes())
+                data = bounded_json.loads(self._file.read_bytes())
                 self._known = _offer(data, float(data["at"]))
-            except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            except (OSError, ValueError, KeyError, TypeError):
                 return None
         return self._known
 

@@ -6,6 +6,7 @@ errors.py turns them into pages, fragments or JSON.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,11 +24,13 @@ from werkzeug.exceptions import (
 )
 from werkzeug.wrappers import Response as BaseResponse
 
-from . import connections, cors, fetch_metadata, login, login_list, origin
+from . import connections, cors, fetch_metadata, login, login_list, origin, own_addresses
 from .devices import device
 from .logins import Login, Logins
 from .throttle import Throttle
 from .tokens import Tokens, equal
+
+log = logging.getLogger(__name__)
 
 REALM = "opcode-htmx"
 PUBLIC_PATHS = frozenset({"/healthz", "/login"})
@@ -98,6 +101,7 @@ class Access:
         self._password = password
         self._tokens = tokens
         self._throttle = throttle
+        self._warned: set[str] = set()
         self._origins = frozenset(origin.normal_origin(o) for o in allowed_origins)
         self._hosts = (
             origin.own_names()
@@ -281,9 +285,25 @@ class Access:
         for name in _cookie_names():
             for value in request.cookies.getlist(name)[:MOST_COOKIES]:
                 found = self.logins.of_cookie(value)
-                if found:
+                if found and not self._is_replayed(found):
                     return Visitor("cookie", found)
         return None
+
+    def _is_replayed(self, login: Login) -> bool:
+        """Whether a program on this machine shows the cookie of a browser elsewhere.
+
+        Browsers send the cookie to all ports of this host, so it may belong to somebody else's.
+        """
+        if not own_addresses.is_own(_address()) or own_addresses.is_own(login.address):
+            return False
+        if login.id not in self._warned:
+            self._warned.add(login.id)
+            log.warning(
+                "The cookie of a login from %s came from this machine itself and was refused: a "
+                "server on another port may have copied it.",
+                login.address,
+            )
+        return True
 
     def _basic_visitor(self) -> Visitor | None:
         if not request.headers.get("Authorization", "").lower().startswith("basic "):

@@ -72,8 +72,8 @@ class Logins:
         self._idle = idle
         self._clock = clock
         self._schema = stored.Form(1, _parse)
-        self._read: dict[str, tuple[int, Login]] = {}
-        """What was read of files, by id, with their inode: files are replaced, never changed."""
+        self._read: dict[str, tuple[tuple[int, int, int], Login]] = {}
+        """What was read of files, by id, with what tells whether a file is still the same."""
         self._unsaved: dict[str, Login] = {}
         """Logins that the disk had no room for. They end with this worker."""
 
@@ -208,13 +208,14 @@ class Logins:
         except OSError:
             self._read.pop(path.stem, None)
             return None
-        inode, login = self._read.get(path.stem, (0, None))
-        if login is None or inode != stat.st_ino:
+        mark = stat.st_ino, stat.st_size, stat.st_ctime_ns
+        read, login = self._read.get(path.stem, (None, None))
+        if login is None or read != mark:
             login = self._schema.read(path)
             if login is None:
                 return None
             login = replace(login, id=path.stem)
-            self._read[path.stem] = stat.st_ino, login
+            self._read[path.stem] = mark, login
         return replace(login, last_used=stat.st_mtime)
 
     def _stored(self) -> Iterator[Login]:

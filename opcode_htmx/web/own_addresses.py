@@ -1,0 +1,68 @@
+"""Which addresses are those of this machine itself; knows nothing of logins.
+
+A browser sends a cookie to every port of a host. So a server of somebody else on this machine may
+see ours, and use it, but only from here.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_interface
+
+import psutil
+
+VIRTUAL_INTERFACES = ("docker", "br-", "veth", "virbr", "vmnet", "bridge", "cni", "lxc")
+"""How the names of interfaces begin behind which containers and virtual machines are."""
+FRESH_SECONDS = 60.0
+
+_Address = IPv4Address | IPv6Address
+
+
+@dataclass
+class _Known:
+    until: float = 0.0
+    addresses: frozenset[_Address] = frozenset()
+    networks: tuple[tuple[int, int], ...] = ()
+    """The first and the last address of each, as numbers; IPv4 only."""
+
+
+_known = _Known()
+
+
+def is_own(address: str) -> bool:
+    """Whether a connection from there comes from a program on this machine."""
+    ip = _parsed(address)
+    if ip is None:
+        return False
+    if ip.is_loopback:
+        return True
+    if time.monotonic() > _known.until:
+        _look()
+    inside = isinstance(ip, IPv4Address) and any(
+        first <= int(ip) <= last for first, last in _known.networks
+    )
+    return inside or ip in _known.addresses
+
+
+def _look() -> None:
+    addresses, networks = set[_Address](), list[tuple[int, int]]()
+    for name, entries in psutil.net_if_addrs().items():
+        for entry in entries:
+            ip = _parsed(entry.address)
+            if ip is None:
+                continue
+            addresses.add(ip)
+            if isinstance(ip, IPv4Address) and name.startswith(VIRTUAL_INTERFACES):
+                network = ip_interface(f"{ip}/{entry.netmask or 32}").network
+                networks.append((int(network[0]), int(network[-1])))
+    _known.addresses, _known.networks = frozenset(addresses), tuple(networks)
+    _known.until = time.monotonic() + FRESH_SECONDS
+
+
+def _parsed(address: str) -> _Address | None:
+    try:
+        ip = ip_address(address.partition("%")[0])
+    except ValueError:  # an interface has addresses of its hardware, too
+        return None
+    return (ip.ipv4_mapped or ip) if isinstance(ip, IPv6Address) else ip

@@ -1,0 +1,176 @@
+"""Bodies that are large, cut off, or nested without end: a clear sentence, and no stall."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask, request
+from flask.testing import FlaskClient
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+
+from opcode_htmx import bounded_json, hub, stored
+from opcode_htmx.api import commands
+from opcode_htmx.web import request_body
+
+from ..in_process import app_of
+from ..support import Sandbox, basic_header, write_stand_in
+
+FORM = "application/x-www-form-urlencoded"
+DEEP = b"[" * 100_000 + b"]" * 100_000
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    folder = tmp_path_factory.mktemp("bodies")
+    with app_of(Sandbox(folder / "home").make(), write_stand_in(folder / "claude")) as app:
+        yield app
+
+
+@pytest.fixture
+def script(app: Flask) -> FlaskClient:
+    client = app.test_client(use_cookies=False)
+    client.environ_base = {"HTTP_AUTHORIZATION": basic_header()["Authorization"]}
+    return client
+
+
+# Forms ------------------------------------------------------------------------------------------
+
+
+def test_a_form_with_fields_without_end_is_refused(script: FlaskClient) -> None:
+    answer = script.post("/sessions", data=b"a=&" * 1_000_000, content_type=FORM)
+    assert answer.status_code == 413
+    assert "1000 fields" in answer.text
+
+
+def test_a_large_form_is_taken_apart_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def work_aside(function: object, data: bytes) -> object:
+        calls.append(len(data))
+        return hub.work_aside(request_body._pairs, data)
+
+    monkeypatch.setattr(request_body, "work_aside", work_aside)
+    app = Flask(__name__)
+    app.request_class = request_body.Request
+    text = "你" * 200_000
+    with app.test_request_context(method="POST", data={"prompt": text, "b": ""}):
+        assert request.form["prompt"] == text
+        assert request.form["b"] == ""
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        (b"a=1&b=&c&a=2", [("a", "1"), ("a", "2"), ("b", ""), ("c", "")]),
+        (b"a=%FF%zz+x", [("a", "\ufffd%zz x")]),
+        (b"\xff=1", [("\ufffd", "1")]),
+        (b"", []),
+    ],
+)
+def test_a_form_is_read_as_browsers_write_it(body: bytes, fields: list[tuple[str, str]]) -> None:
+    app = Flask(__name__)
+    app.request_class = request_body.Request
+    with app.test_request_context(method="POST", data=body, content_type=FORM):
+        assert list(request.form.items(multi=True)) == fields
+
+
+def test_half_of_a_body_is_no_body() -> None:
+    whole = request_body.Body(io.BytesIO(b"user=me"), 7, 100)
+    assert whole.read() == b"user=me"
+    half = request_body.Body(io.BytesIO(b"user"), 7, 100)
+    with pytest.raises(ClientDisconnected):
+        half.read()
+
+
+def test_a_body_without_a_length_is_bounded_as_well() -> None:
+    assert request_body.Body(io.BytesIO(b"a" * 100), None, 100).read() == b"a" * 100
+    with pytest.raises(RequestEntityTooLarge):
+        request_body.Body(io.BytesIO(b"a" * 101), None, 100).read()
+
+
+def test_nothing_is_read_beyond_the_length() -> None:
+    inner = io.BytesIO(b"a" * 10 + b"next")
+    request_body.Body(inner, 10, 100).read()
+    assert inner.read() == b"next"
+
+
+# JSON -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/api/sessions/execute"),
+        ("POST", "/api/sessions/continue"),
+        ("POST", "/api/sessions/resume"),
+        ("POST", "/api/claude/sessions"),
+        ("PUT", "/api/settings/claude"),
+        ("PUT", "/api/settings/system-prompt"),
+    ],
+)
+def test_a_body_nested_without_end_is_refused_with_a_sentence(
+    app: Flask, script: FlaskClient, method: str, path: str
+) -> None:
+    for depth in (101, 500, 100_000):
+        inner = b"[" * depth + b"]" * depth
+        for body in (inner, b'{"settings": ' + inner + b', "prompt": "x"}'):
+            answer = script.open(path, method=method, data=body, content_type="application/json")
+            assert answer.status_code == 400, answer.text
+            assert answer.json is not None
+            assert "nested deeper than 100 levels" in answer.json["error"]
+
+
+def test_every_door_for_json_is_in_that_list(app: Flask) -> None:
+    found = {
+        (method, rule.rule)
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) & {"POST", "PUT", "PATCH"}
+        if rule.rule.startswith("/api/") and not rule.rule.endswith("/cancel")
+    }
+    (listed,) = (
+        mark.args[1]
+        for mark in test_a_body_nested_without_end_is_refused_with_a_sentence.pytestmark  # type: ignore[attr-defined]
+    )
+    assert found == set(listed)
+
+
+def test_a_body_of_values_without_end_is_refused(script: FlaskClient) -> None:
+    for piece in (b"1,", b'"",', b"[],"):
+        body = b'{"settings": {"a": [' + piece * 1_000_000 + b"1]}}"
+        answer = script.put("/api/settings/claude", data=body, content_type="application/json")
+        assert answer.status_code == 413
+        assert "values" in answer.text
+
+
+def test_a_message_nested_without_end_is_refused_with_a_sentence() -> None:
+    for text in (DEEP, b'{"type": "ping", "x": ' + DEEP + b"}"):
+        with pytest.raises(commands.BadCommand, match="nested deeper than 100 levels"):
+            commands.decoded(text.decode())
+
+
+def test_what_one_place_can_parse_every_place_can_write() -> None:
+    text = b"[" * bounded_json.DEEPEST + b"]" * bounded_json.DEEPEST
+    value = bounded_json.loads(text)
+
+    def deeper(frames: int) -> str:
+        return deeper(frames - 1) if frames else json.dumps(value)
+
+    assert deeper(300)
+    for each in (b"[" + text + b"]", DEEP):
+        with pytest.raises(bounded_json.TooDeep, match="deeper than"):
+            bounded_json.loads(each)
+
+
+def test_a_file_of_ours_nested_without_end_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "marks.json"
+    path.write_bytes(b'{"a": ' + DEEP + b"}")
+    schema = stored.Form(1, lambda content: content)
+    assert schema.read(path) is None
+    schema.write(path, {"b": 1})
+    assert schema.read(path) == {"b": 1}
+    assert len(list(tmp_path.glob("*.unreadable-*"))) == 1
