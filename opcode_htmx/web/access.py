@@ -241,8 +241,11 @@ class Access:
         )
 
     def _origin_allowed(self, sent: str) -> bool:
-        host = request.environ.get("HTTP_HOST", "")
-        return origin.same_origin(sent, host) or sent.lower() in self._origins
+        if sent.lower() in self._origins:
+            return True
+        # Over https, http under the same name is another port
+        is_plain = request.is_secure and sent.lower().startswith("http:")
+        return not is_plain and origin.same_origin(sent, request.environ.get("HTTP_HOST", ""))
 
     def _shared_with(self) -> str | None:
         """The origin that asks, if it is another one whose pages may act here."""

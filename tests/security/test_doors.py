@@ -219,3 +219,20 @@ def test_nothing_is_open_without_a_login(app: Flask) -> None:
                 continue
             answer = stranger.open(address(app, rule), method=method)
             assert answer.status_code == 401, (method, rule.rule)
+
+
+def test_over_https_a_page_of_plain_http_under_the_same_name_is_another_port(
+    person: FlaskClient, token: str
+) -> None:
+    form = {"csrf_token": token}
+    for scheme, origin, status in (
+        ("https", "http://localhost", 403),
+        ("https", "https://localhost", 303),
+    ):
+        answer = person.post(
+            "/runs/stop-all",
+            data=form,
+            headers={"Origin": origin},
+            environ_overrides={"wsgi.url_scheme": scheme},
+        )
+        assert answer.status_code == status
