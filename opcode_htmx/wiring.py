@@ -88,9 +88,11 @@ from .web import (
     responses,
     showing,
     sockets,
+    sources,
     throttle,
     tokens,
     trust,
+    visitors,
 )
 
 ROOT = Path(__file__).parent.parent
@@ -202,8 +204,10 @@ def _protect(app: Flask, settings: Settings) -> None:
     )
     app.extensions["opcode_logins"] = kept
     failures = throttle.Throttle(settings.state_dir / "login_failures", kept.networks)
-    origins, hosts = settings.allowed_origins, settings.allowed_hosts
-    access.Access(user, password, issued, kept, failures, origins, hosts).init_app(app)
+    access.Access(
+        visitors.Visitors(user, password, issued, kept, failures),
+        sources.Sources(settings.allowed_origins, settings.allowed_hosts),
+    ).init_app(app)
     errors.register(app, ERRORS)
     headers.register(app)
     responses.register(app)

@@ -6,8 +6,10 @@ from pathlib import Path
 
 from opcode_htmx.web.access import Access
 from opcode_htmx.web.logins import Logins
+from opcode_htmx.web.sources import Sources
 from opcode_htmx.web.throttle import Throttle
 from opcode_htmx.web.tokens import Tokens
+from opcode_htmx.web.visitors import Visitors
 
 KEY = b"k" * 32
 DAY = 86400.0
@@ -15,9 +17,10 @@ DAY = 86400.0
 
 def access(
     state: Path, user: str, password: str, key: bytes = KEY, **allowed: tuple[str, ...]
-) -> Access:
+) -> tuple[Access, Logins]:
+    """The gate, and the logins that it keeps."""
     state.mkdir(parents=True, exist_ok=True)
     tokens = Tokens(key, user, password)
     logins = Logins(state / "logins", tokens.credentials, 90 * DAY, 30 * DAY)
     throttle = Throttle(state / "login_failures", logins.networks)
-    return Access(user, password, tokens, logins, throttle, **allowed)
+    return Access(Visitors(user, password, tokens, logins, throttle), Sources(**allowed)), logins

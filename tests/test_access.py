@@ -36,7 +36,7 @@ def make_app(password: str = BASIC[1], key: bytes = KEY, **allowed: tuple[str, .
     app = Flask(
         __name__, template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static")
     )
-    access(STATE["folder"], "opcode", password, key, **allowed).init_app(app)
+    access(STATE["folder"], "opcode", password, key, **allowed)[0].init_app(app)
     headers.register(app)
     filters.register(app)
     errors.register(app, {})

@@ -26,7 +26,7 @@ def client(tmp_path: Path) -> FlaskClient:
     app = Flask(
         __name__, template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static")
     )
-    access(tmp_path / "state", "opcode", "right").init_app(app)
+    access(tmp_path / "state", "opcode", "right")[0].init_app(app)
     headers.register(app)
     filters.register(app)
     errors.register(app, {sessions.ProjectNotFound: 404})

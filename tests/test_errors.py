@@ -29,7 +29,7 @@ def client(tmp_path: Path) -> FlaskClient:
     (static / "style.css").write_text("/* css */" * 500)
     (static / "icon.svg").write_text("<svg/>")
     app = Flask(__name__, template_folder=str(ROOT / "templates"), static_folder=str(static))
-    access(tmp_path / "state", "opcode", "right").init_app(app)
+    access(tmp_path / "state", "opcode", "right")[0].init_app(app)
     headers.register(app)
     compress.register(app)
     filters.register(app)

@@ -41,7 +41,7 @@ def make_app(state: Path, password: str = BASIC[1]) -> Flask:
     app = Flask(
         __name__, template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static")
     )
-    app.extensions["logins"] = (gate := access(state, "opcode", password)).logins
+    gate, app.extensions["logins"] = access(state, "opcode", password)
     gate.init_app(app)
     headers.register(app)
     filters.register(app)
