@@ -17,6 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from .. import bounded_json
 from .repository import main_checkout, repository_root
 from .secret_values import HIDDEN, in_arguments, in_url, is_secret
 
@@ -308,9 +309,8 @@ def _object(path: Path) -> tuple[Mapping[str, Any], Iterable[TrustItem]]:
     if text is None:
         return {}, [_unreadable(path.name, reason, path)] if reason else ()
     try:
-        content = json.loads(text.removeprefix("\ufeff"))
-        json.dumps(content)  # later calls may then rely on it
-    except (ValueError, RecursionError):
+        content = bounded_json.loads(text.removeprefix("\ufeff"))
+    except ValueError:
         content = None
     if isinstance(content, dict):
         return content, ()

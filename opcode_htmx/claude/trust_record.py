@@ -13,7 +13,7 @@ from typing import Any
 
 import gevent
 
-from .. import whole_files
+from .. import bounded_json, whole_files
 from .repository import main_checkout, repository_root
 
 MOST_BYTES = 32 * 1024 * 1024
@@ -84,11 +84,9 @@ class TrustRecord:
         try:
             if self._file.stat().st_size > MOST_BYTES:
                 raise ValueError("it is too large")
-            content = json.loads(self._file.read_bytes())
+            content = bounded_json.loads(self._file.read_bytes())
         except FileNotFoundError:
             return {}
-        except RecursionError as error:
-            raise ValueError("it is nested too deeply") from error
         if not isinstance(content, dict):
             raise ValueError("it holds no object")
         return content
