@@ -26,6 +26,7 @@ T = TypeVar("T")
 NAME = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 """A draft is named after the session that it is for, or after the page where one begins."""
 TOKEN = re.compile(r"[0-9a-f]{32}")
+_UNUSUAL = re.compile(r"[^\w.() +=@,-]+")
 FILE_NAME_CHARACTERS = 100
 MAX_TEXT = 1_000_000
 MAX_FILES = 20
@@ -216,8 +217,8 @@ _FORM = Form(1, _parse)
 
 def clean_name(name: str) -> str:
     """A file's name that is safe in any folder and in a line of text."""
-    base = re.split(r"[/\\]", name)[-1]
-    words = re.sub(r"[^\w.() +=@,-]+", "_", base).strip(" .")
+    base = name.replace("\\", "/").rpartition("/")[2]
+    words = _UNUSUAL.sub("_", base).strip(" .")
     stem, dot, suffix = words.rpartition(".")
     if dot and len(suffix) <= 10:
         return f"{stem[: FILE_NAME_CHARACTERS - len(suffix) - 1]}.{suffix}"

@@ -61,7 +61,7 @@ def _command(found: commands.CommandFile) -> models.SlashCommand:
         namespace=found.namespace or None,
         file_path=str(found.path),
         content=found.content,
-        description=found.description or None,
+        description=found.description or found.problem or None,
         allowed_tools=list(found.allowed_tools),
         has_bash_commands=found.runs_commands,
         has_file_references=found.refers_to_files,

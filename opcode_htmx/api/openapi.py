@@ -27,6 +27,7 @@ QUERY = {422: "What stands behind the ? cannot be used."}
 
 _REF = "#/components/schemas/{model}"
 _PARAMETER = re.compile(r"{(\w+)}")
+_WORD = re.compile(r"[A-Za-z]+")
 _FAILURE = {"$ref": _REF.format(model="Failure")}
 
 
@@ -149,7 +150,7 @@ def _content(text: str, each: Endpoint, schemas: _Schemas) -> dict[str, Any]:
 
 
 def _name(each: Endpoint) -> str:
-    words = re.findall(r"[A-Za-z]+", each.path.removeprefix("/api"))
+    words = _WORD.findall(each.path.removeprefix("/api"))
     return "_".join([each.method.lower(), *words])
 
 

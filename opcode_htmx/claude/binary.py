@@ -22,6 +22,7 @@ MINIMUM_VERSION = (2, 1, 118)
 VERSION_TIMEOUT = 20.0  # seconds; a cold disk needs several for 200 MB
 LOGIN_TIMEOUT = 30.0  # seconds
 WHEEL = "claude_agent_sdk"
+_VERSION = re.compile(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})")
 _UPDATE = "update it with `claude update`, or name a newer one in CLAUDE_PATH"
 _USUAL_PLACES = (
     ".claude/local/claude",
@@ -115,7 +116,7 @@ def probe(candidate: Path, path: str, home: Path) -> Binary | None:
         status, output = _run([str(candidate), "--version"], environment, VERSION_TIMEOUT)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    match = re.match(r"\s*(\d+)\.(\d+)\.(\d+)", output)
+    match = _VERSION.match(output.lstrip())
     if status != 0 or match is None:
         return None
     major, minor, patch = (int(number) for number in match.groups())

@@ -22,6 +22,7 @@ LONGEST_PATH = 4096
 _NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,255}")
 _DIGEST = re.compile(r"[0-9a-f]{10}")
 _FULL_PATH = re.compile(r"/|[A-Za-z]:[\\/]")
+_SEPARATOR = re.compile(r"[/\\]")
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -104,7 +105,7 @@ def _is_path(cwd: str) -> bool:
     """Whether it is a whole path, as the CLI writes it: without links, `..` or NUL."""
     if len(cwd) > LONGEST_PATH or "\0" in cwd or not _FULL_PATH.match(cwd):
         return False
-    return ".." not in re.split(r"[/\\]", cwd)
+    return ".." not in _SEPARATOR.split(cwd)
 
 
 def _utf_16(text: str) -> list[int]:

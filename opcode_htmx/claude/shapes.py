@@ -22,6 +22,22 @@ def is_too_deep(value: object) -> bool:
     return is_deeper(value, DEEPEST)
 
 
+def is_larger(limit: int, *values: object) -> bool:
+    """Whether the values hold more than `limit` characters and values, keys left out.
+
+    Looks at no more of them than it takes to find out.
+    """
+    waiting: list[object] = [*values]
+    while waiting:
+        value = waiting.pop()
+        limit -= 1 + len(value) if isinstance(value, str | dict | list) else 1
+        if limit < 0:
+            return True
+        if isinstance(value, dict | list):
+            waiting.extend(value.values() if isinstance(value, dict) else value)
+    return False
+
+
 def as_dict(value: object) -> Json:
     return cast(Json, value) if isinstance(value, dict) else {}
 

@@ -80,8 +80,7 @@ class Names:
 
 def _entries_in(path: Path, uuids: Sequence[str]) -> set[str]:
     """Which of these are the uuids of entries of the file."""
-    any_of = b"|".join(uuid.encode() for uuid in uuids)
-    pattern = re.compile(rb'"uuid": ?"(' + any_of + rb')"')
+    pattern = _naming(uuids)
     overlap, before, found, pace = 100, b"", set[str](), Pace()
     with path.open("rb") as file:
         while file.tell() < MOST_SEARCHED and (piece := file.read(PIECE)):
@@ -91,6 +90,12 @@ def _entries_in(path: Path, uuids: Sequence[str]) -> set[str]:
             before = piece[-overlap:]
             pace.step()
     return found
+
+
+def _naming(uuids: Sequence[str]) -> re.Pattern[bytes]:
+    """Entries that have one of these uuids, which are plain letters and digits."""
+    any_of = b"|".join(uuid.encode() for uuid in uuids)
+    return re.compile(rb'"uuid": ?"(' + any_of + rb')"')
 
 
 def give(path: Path, session_id: str, name: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from opcode_htmx.demo.script import Block, Text, Thinking, ToolUse, Turn
 
-_PIECE = re.compile(r"\s*\S{1,7}|\s+")
+_PIECE = re.compile(r"\s++(?:\S{1,7})?|\S{1,7}")
 _JSON_PIECE = 24
 _BYTES_PER_TOKEN = 4
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import accumulate, groupby
 from typing import Any
 
 from . import visible_text
@@ -14,7 +14,11 @@ from .spans import Span, merge
 
 CONTEXT_LINES = 3
 SHOWN_LINES = 200
-"""Lines that a card shows; the whole text has an address of its own."""
+"""Lines of a diff that a card shows, whose whole text has an address of its own. The words in the
+others are not compared."""
+MOST_LINE_STEPS, MOST_WORD_STEPS = 2_000_000, 500_000
+"""Comparisons that a diff may take between its lines, and between the words in them. Ordinary ones
+take a hundredth of this; made-up ones would take the third power of their length."""
 MARKED_LINES = 300
 """Longer stretches of changed lines get no marks inside: nobody reads them word by word."""
 MARKED_CHARACTERS = 400
@@ -23,7 +27,8 @@ _ALIKE = 0.5
 
 _KINDS = {"+": "add", "-": "del"}
 _WORD = re.compile(r"\w+|\s+|[^\w\s]")
-_HUNK = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)")
+_COARSE = "⋯ Too much to compare line by line: shown as one change."
+_UNMARKED = "⋯ Too much to compare word by word: the changed words are not marked."
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +56,18 @@ def from_patch(patch: object) -> list[DiffLine]:
 
 def between(old: str, new: str, *, whole: bool = False) -> list[DiffLine]:
     """The lines that turn `old` into `new`; they are numbered if these are `whole` files."""
-    lines = difflib.unified_diff(_rows(old), _rows(new), lineterm="", n=CONTEXT_LINES)
-    hunks: list[list[str]] = []
-    starts: list[tuple[int | None, int | None]] = []
-    for number, text in enumerate(lines):
-        if number < 2:  # the names of the files
-            continue
-        if hunk := _HUNK.match(text):
-            hunks.append([])
-            starts.append((int(hunk[1]), int(hunk[2])) if whole else (None, None))
-        else:
-            hunks[-1].append(text)
-    return _joined([list(_numbered(*each)) for each in zip(hunks, starts, strict=True)])
+    before, after = _rows(old), _rows(new)
+    note: list[DiffLine] = []
+    try:
+        groups = list(_Matcher(before, after, MOST_LINE_STEPS).get_grouped_opcodes(CONTEXT_LINES))
+    except _TooMuch:
+        groups, note = [_coarse(before, after)], [DiffLine("gap", _COARSE)]
+    hunks = []
+    for group in groups:
+        _, old_start, _, new_start, _ = group[0]
+        start = (old_start + 1, new_start + 1) if whole else (None, None)
+        hunks.append(list(_numbered(_lines(group, before, after), start)))
+    return note + _joined(hunks)
 
 
 def count(lines: Iterable[DiffLine]) -> tuple[int, int]:
@@ -101,6 +106,58 @@ def number_width(lines: Iterable[DiffLine]) -> int:
     return len(str(max(numbers))) if numbers else 0
 
 
+_Step = tuple[str, int, int, int, int]
+"""What becomes of lines: equal, replace, delete or insert, `old[a:b]`, `new[c:d]`."""
+
+
+def _lines(steps: Iterable[_Step], before: Sequence[str], after: Sequence[str]) -> Iterator[str]:
+    for what, old_start, old_end, new_start, new_end in steps:
+        if what == "equal":
+            yield from (f" {text}" for text in before[old_start:old_end])
+        else:
+            yield from (f"-{text}" for text in before[old_start:old_end])
+            yield from (f"+{text}" for text in after[new_start:new_end])
+
+
+def _coarse(before: Sequence[str], after: Sequence[str]) -> list[_Step]:
+    """All lines between the first and the last difference as one change."""
+    most = min(len(before), len(after))
+    first = next((at for at in range(most) if before[at] != after[at]), most)
+    rest = range(1, most - first + 1)
+    alike = next((at - 1 for at in rest if before[-at] != after[-at]), most - first)
+    old_end, new_end = len(before) - alike, len(after) - alike
+    return [
+        ("equal", max(0, first - CONTEXT_LINES), first, max(0, first - CONTEXT_LINES), first),
+        ("replace", first, old_end, first, new_end),
+        ("equal", old_end, old_end + CONTEXT_LINES, new_end, new_end + CONTEXT_LINES),
+    ]
+
+
+class _TooMuch(Exception):
+    """A comparison takes more steps than it may."""
+
+
+class _Matcher(difflib.SequenceMatcher[str]):
+    """Counts its steps before it takes them. Raises _TooMuch."""
+
+    def __init__(
+        self, old: Sequence[str], new: Sequence[str], most: int, *, autojunk: bool = True
+    ) -> None:
+        super().__init__(None, old, new, autojunk)
+        self.left = most
+        places: dict[str, list[int]] = self.b2j  # type: ignore[attr-defined]
+        costs = (1 + len(places.get(each, ())) for each in old)
+        self._costs = [0, *accumulate(costs)]
+
+    def find_longest_match(
+        self, alo: int = 0, ahi: int | None = None, blo: int = 0, bhi: int | None = None
+    ) -> difflib.Match:
+        self.left -= self._costs[-1 if ahi is None else ahi] - self._costs[alo]
+        if self.left < 0:
+            raise _TooMuch
+        return super().find_longest_match(alo, ahi, blo, bhi)
+
+
 def _joined(hunks: list[list[DiffLine]]) -> list[DiffLine]:
     """The hunks with a gap between each two, and with their words marked."""
     lines: list[DiffLine] = []
@@ -108,8 +165,7 @@ def _joined(hunks: list[list[DiffLine]]) -> list[DiffLine]:
         if lines:
             lines.append(DiffLine("gap", "⋯"))
         lines += hunk
-    _mark(lines)
-    return lines
+    return lines if _mark(lines) else [DiffLine("gap", _UNMARKED), *lines]
 
 
 def _hunk(hunk: dict[str, Any]) -> Iterator[DiffLine]:
@@ -136,16 +192,23 @@ def _numbered(lines: Iterable[str], start: tuple[int | None, int | None]) -> Ite
 # --- the words that changed -----------------------------------------------------------------
 
 
-def _mark(lines: list[DiffLine]) -> None:
-    """Mark the words in lines that replace others: the first added the first removed, and so on."""
-    at = 0
-    while at < len(lines):
+def _mark(lines: list[DiffLine]) -> bool:
+    """Mark the words in lines that replace others: the first added the first removed, and so on.
+
+    False if that was too much to compare: then some are not marked.
+    """
+    at, left = 0, MOST_WORD_STEPS
+    while at < min(len(lines), SHOWN_LINES):
         middle = _end_of(lines, at, "del")
         end = _end_of(lines, middle, "add")
         if at < middle < end and end - at <= MARKED_LINES:
             for old, new in zip(range(at, middle), range(middle, end), strict=False):
-                lines[old], lines[new] = _marked(lines[old], lines[new])
+                try:
+                    lines[old], lines[new], left = _marked(lines[old], lines[new], left)
+                except _TooMuch:
+                    return False
         at = max(end, at + 1)
+    return True
 
 
 def _end_of(lines: list[DiffLine], at: int, kind: str) -> int:
@@ -154,19 +217,21 @@ def _end_of(lines: list[DiffLine], at: int, kind: str) -> int:
     return at
 
 
-def _marked(old: DiffLine, new: DiffLine) -> tuple[DiffLine, DiffLine]:
+def _marked(old: DiffLine, new: DiffLine, most: int) -> tuple[DiffLine, DiffLine, int]:
+    """Both lines with their marks, and what is left of `most` steps. Raises _TooMuch."""
     if max(len(old.text), len(new.text)) > MARKED_CHARACTERS:
-        return old, new
+        return old, new, most
     before, after = _WORD.findall(old.text[1:]), _WORD.findall(new.text[1:])
-    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
+    matcher = _Matcher(before, after, most, autojunk=False)
     steps = matcher.get_opcodes()
     same = sum(len("".join(before[a:b]).strip()) for tag, a, b, _, _ in steps if tag == "equal")
     longer = max(len(old.text[1:].strip()), len(new.text[1:].strip()))
     if same < _ALIKE * longer or all(tag == "equal" for tag, *_ in steps):
-        return old, new
+        return old, new, matcher.left
     return (
         replace(old, marks=_spans((tag, before[a:b]) for tag, a, b, _, _ in steps)),
         replace(new, marks=_spans((tag, after[a:b]) for tag, _, _, a, b in steps)),
+        matcher.left,
     )
 
 

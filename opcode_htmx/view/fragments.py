@@ -18,16 +18,18 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from ..claude.messages import ImageContent
-from ..hub import Pace
+from ..hub import Pace, work_aside
 from . import asking, clock, contents, diff, images, permissions, terminal, tools
 from .blocks import Block, BranchBlock, TextBlock
 from .cards.parts import first_line
 from .conversation import Change
 from .downloads import File
-from .markdown import preview, render
+from .growing import whole
+from .markdown import preview
 from .questions import questions_of
 from .raw import is_whole, log_failure, raw_text
 from .visible_text import ALIGNED_BLANKS, mark, visible_text
+from .weight import FEW, is_heavy
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
@@ -77,7 +79,8 @@ def _macros_of(environment: Environment) -> Any:
         {
             "here": _here.get,
             "dom_id": dom_id,
-            "markdown": render,
+            "markdown": whole,
+            "preview": preview,
             "asked_markdown": _asked_markdown,
             "asked_preview": _asked_preview,
             "cut": lambda text: _here.get().cut(text),
@@ -182,6 +185,8 @@ class Fragments:
             sent |= {block.id, *(_ids_inside(block) if isinstance(block, BranchBlock) else ())}
             container = f"{dom_id(block.parent)}-children" if block.parent else "transcript"
             upserts.append((container, [self.block(block)]))
+        if sum(len(elements) for _, elements in upserts) > FEW:
+            return work_aside(self._call, "upserts", moved, upserts)
         return self._call("upserts", moved, upserts)
 
     def _guarded(self, block: Block) -> Markup:
@@ -190,10 +195,16 @@ class Fragments:
         One block never takes the page, the socket or the export that it stands in.
         """
         try:
-            return self._call("block", block, self.block)
+            return self._rendered(block)
         except Exception:
             log_failure(block, "rendered")
             return self._call("unrenderable", block, raw_text(block), self.block)
+
+    def _rendered(self, block: Block) -> Markup:
+        """A block as it is now. Others have their turn while there is much in it."""
+        if is_heavy(block):
+            return work_aside(self._call, "block", block, self.block)
+        return self._call("block", block, self.block)
 
     def _call(self, macro: str, *arguments: object) -> Markup:
         token = _here.set(self._here)
@@ -226,7 +237,7 @@ def render_parts(block: Block, since: int) -> Iterator[None]:
 
 def _asked_markdown(text: str) -> Markup:
     """Markdown that a person decides about: no character of it is hidden."""
-    return render(visible_text(text, lines=True), literal=True)
+    return whole(visible_text(text, lines=True), literal=True)
 
 
 def _asked_preview(text: str) -> Markup:

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from ..hub import work_aside
-from .markdown import FENCE_LINES, LINE, commonmark, plain, render
+from ..hub import Pace, work_aside
+from .markdown import FENCE_LINES, commonmark, is_wide, lines_of, plain, render
 
 log = logging.getLogger(__name__)
 
@@ -24,10 +24,17 @@ SHORT = 8_000
 LONGEST_BLOCK = 20_000
 """Characters; what is longer than anything written to be read, such as a list of hundreds of items,
 is cut between two lines, so that it costs no more the longer it grows."""
+MOST_LINES = 1_000
+"""Lines of one block, likewise: the parser of HTML counts the elements in front of each one."""
+WINDOW = 2_000
+"""Characters in which the next blocks are looked for: a text with many blocks is parsed piece by
+piece, and not again from each of them to its end."""
 LONGEST = 100_000
 """Characters of one text that are Markdown."""
 PLAIN_PIECE, MOST_PLAIN = 20_000, 200_000
 """Of what is longer: the characters in one piece, and how many are shown at all."""
+
+_PLAIN_NOTE = "*From here on, this long text is shown as it was written.*"
 
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 
@@ -80,6 +87,23 @@ class PlainPart(Part):
         return self._html
 
 
+def whole(text: str, literal: bool = False) -> Markup:
+    """A Markdown text that does not grow, within the same bounds as one that does.
+
+    `literal` is that of `render`.
+    """
+    if len(text) <= LONGEST_BLOCK:
+        return render(text, literal)
+    growing = GrowingMarkdown()
+    growing.append(text, 0)
+    parts = growing.parts
+    if not literal:
+        return Markup("").join(part.html for part in parts)
+    return Markup("").join(
+        part.html if isinstance(part, PlainPart) else render(part.text, literal) for part in parts
+    )
+
+
 class GrowingMarkdown:
     """A Markdown text that grows at its end, as parts.
 
@@ -94,6 +118,8 @@ class GrowingMarkdown:
         """The text behind the settled parts: all that later text may still change."""
         self._fence = ""
         """The opening line of the code block that the tail is inside of, if it was cut."""
+        self._window = WINDOW
+        """Characters at the begin of the tail that have to be parsed to find the end of a block."""
 
     def append(self, text: str, revision: int) -> None:
         """Add `text`, which came with `revision`. Others have their turn while it is a long one."""
@@ -107,6 +133,8 @@ class GrowingMarkdown:
     def _append_plain(self, text: str, place: int, revision: int) -> None:
         """Add `text`, which stands `place` characters behind the longest text that is Markdown."""
         shown, left_out = text[: max(0, MOST_PLAIN - place)], place + len(text) - MOST_PLAIN
+        if place == 0:
+            self.parts.append(Part(_PLAIN_NOTE, revision))
         while shown:
             if place % PLAIN_PIECE == 0:
                 self.parts.append(PlainPart("", revision))
@@ -125,17 +153,31 @@ class GrowingMarkdown:
         self._tail += text
         # Only a whole line settles anything: "#" may become a heading, or "#1 is broken".
         if "\n" in text:
+            pace = Pace()
             while self._settle(revision):
-                pass
+                pace.step()
         # The end of code that was cut there is no code of its own
         ended = not self._tail or _closing_line(self._fence, [self._tail]) == 0
         self.parts[-1].become("" if self._fence and ended else self._fence + self._tail, revision)
 
     def _settle(self, revision: int) -> bool:
         """Make parts of what no later text can change; whether there may be more of it."""
-        lines = LINE.findall(self._tail[: self._tail.rfind("\n") + 1])
+        end = self._tail.rfind("\n") + 1
+        while True:
+            begin = self._tail[: self._window] if self._window < end else self._tail[:end]
+            begin = begin[: begin.rfind("\n") + 1]
+            if self._settle_in(lines_of(begin), revision):
+                self._window = WINDOW
+                return True
+            if self._window >= end:
+                return False
+            self._window *= 2
+
+    def _settle_in(self, lines: list[str], revision: int) -> bool:
+        """The same for what is in these lines, which the tail begins with."""
         if self._fence:
             return self._settle_code(lines, revision)
+        before = len(self.parts)
         blocks = _top_level_blocks(lines)
         taken = 0
         for block in blocks:
@@ -150,7 +192,7 @@ class GrowingMarkdown:
             if block is not blocks[-1]:
                 self._take("".join(lines[taken : block.end]), revision)
                 taken = block.end
-        return False
+        return len(self.parts) > before
 
     def _settle_code(self, lines: list[str], revision: int) -> bool:
         closing = _closing_line(self._fence, lines[:FENCE_LINES])
@@ -180,7 +222,8 @@ class _Block(NamedTuple):
 
 
 def _top_level_blocks(lines: list[str]) -> list[_Block]:
-    text = "".join(lines)
+    # A wide table is no table: see `render`
+    text = "".join(line.replace("|", "/") if is_wide(line) else line for line in lines)
     begun = _openings(text) if len(text) <= SHORT else work_aside(_openings, text)
     ends = [*(opening for opening, _ in begun[1:]), len(lines)]
     return [_Block(opening, end, type_) for (opening, type_), end in zip(begun, ends, strict=False)]
@@ -207,7 +250,7 @@ def _cut(lines: list[str], block: _Block) -> int | None:
     length = 0
     for number in range(block.opening, block.end):
         length += len(lines[number])
-        if length > LONGEST_BLOCK:
+        if length > LONGEST_BLOCK or number - block.opening >= MOST_LINES:
             return number + 1
     return None
 
@@ -217,5 +260,10 @@ def _closing_line(opening: str, lines: list[str]) -> int | None:
     fence = _FENCE.match(opening)
     if fence is None:
         return None
-    closing = re.compile(rf" {{0,3}}{re.escape(fence[1])}{re.escape(fence[1][0])}*[ \t]*$")
-    return next((number for number, line in enumerate(lines) if closing.match(line)), None)
+    return next((number for number, line in enumerate(lines) if _closes(fence[1], line)), None)
+
+
+def _closes(fence: str, line: str) -> bool:
+    marks = line.lstrip(" ")
+    indent, marks = len(line) - len(marks), marks.rstrip(" \t\r\n")
+    return indent <= 3 and marks.startswith(fence) and not marks.strip(fence[0])

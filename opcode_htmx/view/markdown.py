@@ -53,8 +53,12 @@ FENCE_LINES = 60
 SHORT = 2_000
 """Characters of a text that is rendered in a few milliseconds, whatever is in it."""
 
-LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)")
-"""A line as Markdown has it: `str.splitlines` breaks at form feeds and the like, too."""
+MOST_COLUMNS = 100
+"""A table with more columns is shown as it was written: nobody could read it as a table."""
+LONGEST_PREVIEW = 20_000
+"""Characters of a preview that is Markdown."""
+
+_LINE_END = re.compile(r"(\r\n?|\n)")
 
 _ALIGN = re.compile(r' style="text-align:(left|right|center)"')
 
@@ -141,6 +145,10 @@ _DRAWN = re.compile(r"[\u2500-\u259f]|\+[-=]{2}|\S {3,}\S|^\|.*\|$|^ +[^-*+\d\s]
 """Lines and blocks, corners, columns, a row between bars, an indented line that is no list."""
 
 
+_TOO_WIDE = Markup(
+    "<p><em>Shown as it was written: a table of more than {} columns.</em></p>\n"
+).format(MOST_COLUMNS)
+
 _cleaners: list[Cleaner] = []
 """Those not in use: making one costs more than a short text, and each can clean but one at once."""
 
@@ -179,6 +187,16 @@ def _is_bare(html: str) -> bool:
     return not opened
 
 
+def lines_of(text: str) -> list[str]:
+    """The lines of a text, each with its end, as Markdown has them.
+
+    `str.splitlines` breaks at form feeds and the like, too.
+    """
+    pieces = [*_LINE_END.split(text), ""]
+    lines = ["".join(line) for line in zip(pieces[::2], pieces[1::2], strict=True)]
+    return lines if lines[-1] else lines[:-1]
+
+
 def render(text: str, literal: bool = False) -> Markup:
     """One Markdown text as safe HTML. Others have their turn while it is a long one.
 
@@ -188,8 +206,16 @@ def render(text: str, literal: bool = False) -> Markup:
     return _render(text, parser) if len(text) <= SHORT else work_aside(_render, text, parser)
 
 
+def is_wide(line: str) -> bool:
+    """Whether the line would be a row of a table that is too wide to be shown as one."""
+    return line.count("|") > MOST_COLUMNS
+
+
 def _render(text: str, parser: MarkdownIt) -> Markup:
-    html = parser.render(text, {"lines": LINE.findall(text + "\n")})
+    lines = lines_of(text + "\n")
+    if any(map(is_wide, lines)) and not _is_fence(lines[0]):
+        return plain(text) + _TOO_WIDE
+    html = parser.render(text, {"lines": lines})
     if _is_bare(html):
         return Markup(html)  # noqa: S704 - there is nothing to clean
     html = _ALIGN.sub(r' class="align-\1"', html)  # the page allows no inline style
@@ -199,9 +225,14 @@ def _render(text: str, parser: MarkdownIt) -> Markup:
     return _clean(html)
 
 
+def _is_fence(line: str) -> bool:
+    return line.lstrip(" ").startswith(("```", "~~~"))
+
+
 def preview(text: str) -> Markup:
-    """Markdown, unless it is a drawing in characters, whose lines and spaces are kept."""
-    return plain(text) if _is_drawing(text) else render(text, literal=True)
+    """Markdown, unless it is very long or a drawing in characters: then its lines are kept."""
+    is_plain = len(text) > LONGEST_PREVIEW or _is_drawing(text)
+    return plain(text) if is_plain else render(text, literal=True)
 
 
 def _is_drawing(text: str) -> bool:

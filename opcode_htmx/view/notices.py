@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +42,8 @@ _LIMITS = {
     "seven_day_overage_included": "weekly limit",
     "overage": "limit for extra usage",
 }
-_LIMIT_END = re.compile(r"\s*\|(\d{10})\s*$")
+_TIME_DIGITS = 10
+"""Of a Unix time, as the CLI writes it behind some errors."""
 RETRY = "retry"
 _LATEST = 4102444800.0
 """The year 2100: no limit lasts as long, and every clock can tell it."""
@@ -96,8 +96,9 @@ def of_long_line(line: LongLine, run_id: str | None) -> Notice:
 
 def error_end(text: str) -> tuple[str, float | None]:
     """An error without the time that some of them carry at their end, and that time."""
-    found = _LIMIT_END.search(text)
-    return (text[: found.start()] + ".", float(found[1])) if found else (text, None)
+    words, bar, digits = text.rstrip().rpartition("|")
+    is_time = bar and len(digits) == _TIME_DIGITS and digits.isascii() and digits.isdecimal()
+    return (f"{words.rstrip()}.", float(digits)) if is_time else (text, None)
 
 
 def _compaction(raw: Json) -> str:

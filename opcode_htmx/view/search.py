@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from ..hub import Pace
 from . import contents, tools
 from .blocks import (
     AskBlock,
@@ -48,14 +49,20 @@ def find(blocks: Iterable[Block], query: str) -> Iterator[Hit]:
     """
     words = query[:LONGEST_QUERY].split()
     if words:
-        pattern = re.compile(r"\s+".join(map(re.escape, words)), re.IGNORECASE)
+        pattern, pace = pattern_of(words), Pace()
         for top in blocks:
+            pace.step()
             if isinstance(top, BranchBlock):
                 for child in top.children:
                     for hit in _in_block(child, child, pattern):
                         yield replace(hit, where=f"{hit.where} · {top.label}")
             else:
                 yield from _in_block(top, top, pattern)
+
+
+def pattern_of(words: Iterable[str]) -> re.Pattern[str]:
+    """These words in this order, with nothing but space between."""
+    return re.compile(r"\s++".join(map(re.escape, words)), re.IGNORECASE)
 
 
 def _in_block(block: Block, top: Block, pattern: re.Pattern[str]) -> Iterator[Hit]:

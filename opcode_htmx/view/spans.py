@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import groupby
+from operator import attrgetter
 from typing import NamedTuple
 
 
@@ -15,10 +17,6 @@ class Span(NamedTuple):
 
 def merge(spans: Iterable[Span]) -> tuple[Span, ...]:
     """The same text with as few spans as it takes."""
-    merged: list[Span] = []
-    for span in spans:
-        if merged and merged[-1].style == span.style:
-            merged[-1] = Span(span.style, merged[-1].text + span.text)
-        elif span.text:
-            merged.append(span)
-    return tuple(merged)
+    shown = (span for span in spans if span.text)
+    alike = groupby(shown, key=attrgetter("style"))
+    return tuple(Span(style, "".join(span.text for span in group)) for style, group in alike)

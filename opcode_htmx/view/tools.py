@@ -13,7 +13,7 @@ from ..claude.messages import Json
 from . import contents
 from .blocks import AskBlock, ShellBlock, TextBlock, ToolBlock, ToolState
 from .cards import commands, files, others
-from .cards.parts import SHOWN_CHARACTERS, Call, Cut, ToolView, cut
+from .cards.parts import LONGEST_JSON, SHOWN_CHARACTERS, Call, Cut, ToolView, cut
 from .contents import Part
 from .links import link
 from .raw import log_failure, raw_text
@@ -149,6 +149,8 @@ def _beside(call: Call) -> tuple[Part, ...]:
 
 
 def _holds(text: str, value: object) -> bool:
+    if len(text) > LONGEST_JSON:
+        return False
     try:
         return bool(json.loads(text) == value)
     except (ValueError, RecursionError):

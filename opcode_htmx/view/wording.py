@@ -6,11 +6,18 @@ import json
 import re
 
 from ..claude.messages import Unknown
+from ..claude.shapes import is_larger
+from ..hub import work_aside
 from .terminal import plain
 
 _EMPHASIS = re.compile(r"(`|\*\*)(\S(?:[^`*\n]*\S)?)\1")
 LONGEST_LINE = 300
 """Characters; what is longer is to be read, and no notice."""
+_LONGEST_OUTPUT = 10 * LONGEST_LINE
+"""The same with the escapes of a terminal."""
+
+_SMALL = 20_000
+"""Characters and values that are laid out as JSON in a few milliseconds."""
 
 _QUIET_STREAM = frozenset(
     {
@@ -27,6 +34,9 @@ _QUIET_STREAM = frozenset(
 
 def told_in_a_line(output: str) -> str:
     """What a command printed as plain words, if it is one line, as `/model` says; else empty."""
+    output = output.strip()
+    if len(output) > _LONGEST_OUTPUT:
+        return ""
     line = plain(output).strip()
     words = _EMPHASIS.sub(lambda found: found[2], line)
     return "" if "\n" in words or len(words) > LONGEST_LINE else words
@@ -44,7 +54,11 @@ def is_bookkeeping(unknown: Unknown, *, live: bool) -> bool:
 
 
 def as_json(value: object) -> str:
-    """A value of Claude's as JSON to read."""
+    """A value of Claude's as JSON to read. Others have their turn while it is a large one."""
+    return work_aside(_as_json, value) if is_larger(_SMALL, value) else _as_json(value)
+
+
+def _as_json(value: object) -> str:
     try:
         return json.dumps(value, indent=2, ensure_ascii=False)
     except RecursionError:

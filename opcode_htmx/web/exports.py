@@ -15,6 +15,8 @@ from ..view.export import POLICY, WholeBlocks, style_address, with_parts
 from ..view.screens import Screen, Screens
 from .pages import SessionLookup, title_of
 
+_NO_WORD = re.compile(r"[^A-Za-z0-9]+")
+
 STYLES = ("style.css", "session.css")
 
 NO_FOLDER = "a folder that is not known"
@@ -84,5 +86,5 @@ def _download(pieces: Iterator[str], mimetype: str, name: str, ending: str) -> R
 
 
 def _file_name(title: str, ending: str) -> str:
-    plain = re.sub(r"[^A-Za-z0-9]+", "-", title).strip("-")[:60] or "session"
+    plain = _NO_WORD.sub("-", title).strip("-")[:60] or "session"
     return f"{plain}.{ending}"

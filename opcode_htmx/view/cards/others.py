@@ -30,11 +30,10 @@ _SUMMARY_KEYS = (
 )
 _PATHS = frozenset({"file_path", "notebook_path", "path"})
 _HAND_BACK = re.compile(r"\[Subagent hand-back\][^\n]*The report follows:\n")
-_AGENT_NOTE = re.compile(r"\n*(?:agentId: .*|<usage>.*)\Z", re.DOTALL)
-_TOOLS_NOTE = re.compile(
-    r"\s*<tools-used-before-summary>.*?</tools-used-before-summary>\s*", re.DOTALL
-)
-_SEARCH_NOTE = re.compile(r"\n+REMINDER: You MUST include the sources.*\Z", re.DOTALL)
+_AGENT_NOTES = "agentId: ", "<usage>"
+"""How the lines begin that the CLI adds to an agent's report, for the model."""
+_TOOLS_NOTE = "<tools-used-before-summary>", "</tools-used-before-summary>"
+_SEARCH_NOTE = "REMINDER: You MUST include the sources"
 
 
 def any_tool(call: Call) -> ToolView:
@@ -89,11 +88,26 @@ def agent_report(call: Call) -> str:
         return ""
     parts = [each for each in _list(call.result, "content") if isinstance(each, dict)]
     if said := "\n".join(filter(None, (text_of(part.get("text")) for part in parts))):
-        return _TOOLS_NOTE.sub("", said, count=1)
-    text = _TOOLS_NOTE.sub("", _AGENT_NOTE.sub("", call.printed), count=1)
+        return _without_tools_note(said)
+    text = _without_tools_note(_in_front_of(call.printed, *_AGENT_NOTES))
     if frame := _HAND_BACK.match(text):
         return textwrap.dedent(text[frame.end() :])
     return text
+
+
+def _in_front_of(text: str, *notes: str) -> str:
+    """The text up to the first line that begins with one of `notes`."""
+    starts = (0 if text.startswith(note) else text.find(f"\n{note}") for note in notes)
+    first = min((start for start in starts if start >= 0), default=-1)
+    return text if first < 0 else text[:first].rstrip("\n")
+
+
+def _without_tools_note(text: str) -> str:
+    """The text without the first note on the tools that an agent used, and the space around it."""
+    opening, closing = _TOOLS_NOTE
+    before, _, rest = text.partition(opening)
+    _, closed, behind = rest.partition(closing)
+    return before.rstrip() + behind.lstrip() if closed else text
 
 
 def fetch(call: Call) -> ToolView:
@@ -136,7 +150,7 @@ def web_search_text(call: Call) -> str:
 
 def _search_words(call: Call, results: list[object], found: tuple[Link, ...]) -> str:
     words = "\n\n".join(each for each in results if isinstance(each, str))
-    return words or ("" if found else _SEARCH_NOTE.sub("", call.printed))
+    return words or ("" if found else _in_front_of(call.printed, _SEARCH_NOTE))
 
 
 def todo_write(call: Call) -> ToolView:

@@ -19,6 +19,9 @@ from ..spans import Span
 SHOWN_CHARACTERS = 10_000
 """Longer texts are cut in the card; the whole text has an address of its own."""
 
+LONGEST_JSON = 300_000
+"""Characters of a text that is read as JSON, which nothing can interrupt."""
+
 _TOOL_ERROR = re.compile(r"\s*<tool_use_error>(.*)</tool_use_error>\s*", re.DOTALL)
 _REMINDER = "<system-reminder>", "</system-reminder>"
 _ERROR = "Error: "
@@ -198,8 +201,8 @@ def plain(text: str, limit: int = SHOWN_CHARACTERS) -> Colours | None:
 
 
 def pretty(text: str) -> str:
-    """JSON laid out to be read; other text as it is."""
-    if not text.lstrip().startswith(("{", "[")):
+    """JSON laid out to be read; other text, and what is very long, as it is."""
+    if len(text) > LONGEST_JSON or not text.lstrip().startswith(("{", "[")):
         return text
     try:
         return replaced(json.dumps(json.loads(text), indent=2, ensure_ascii=False))

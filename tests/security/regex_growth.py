@@ -1,0 +1,470 @@
+"""Static analysis of regular expressions: which of them can backtrack more than linearly.
+
+A pattern becomes an automaton. Matching takes quadratic time or worse when a state has two ways
+back to itself on one word, or when two loops can share a word: each split of a long run of that
+word between the two loops is tried (Weber and Seidl, 1991: EDA and IDA). `search` and its like are
+a loop over any character in front of the pattern. The analysis errs on the safe side: it assumes
+that some text makes the rest of the pattern fail, unless the loop can end the match by itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import product
+from re import _constants as c  # type: ignore[attr-defined]
+from re import _parser  # type: ignore[attr-defined]
+from typing import Any
+
+MOST_COPIES = 3
+"""A bounded repetition is unrolled to so many copies: it cannot loop, however often it repeats."""
+
+_SYMBOLS = [*range(128), 0x85, 0xA0, 0xE9, 0xFF, 0x130, 0x3B1, 0x2028, 0x2500, 0x2603, 0xD83D]
+
+
+class Unbounded(Exception):
+    """A pattern holds a part that the analysis does not know."""
+
+
+@dataclass(slots=True)
+class _Edge:
+    """A step without a character, allowed behind one of `behind` and in front of one of `before`.
+
+    Both are sets of symbols as bits; the start of a text is no symbol and always allowed.
+    """
+
+    target: int
+    behind: int
+    before: int
+
+
+@dataclass(slots=True)
+class Automaton:
+    """States joined by steps without a character; the state in `accepts` consume one."""
+
+    alphabet: list[int]
+    edges: list[list[_Edge]] = field(default_factory=list)
+    accepts: dict[int, int] = field(default_factory=dict)
+    """The symbols, as bits, that a consuming state takes; it goes on at the next state."""
+    may_fail: set[int] = field(default_factory=set)
+    """States behind an assertion, where the match may still fail."""
+
+    @property
+    def every(self) -> int:
+        return (1 << len(self.alphabet)) - 1
+
+    def state(self) -> int:
+        self.edges.append([])
+        return len(self.edges) - 1
+
+    def join(self, source: int, target: int, behind: int = -1, before: int = -1) -> None:
+        self.edges[source].append(_Edge(target, behind, before))
+
+    def consume(self, source: int, symbols: int) -> int:
+        """A state that takes one of `symbols`, entered from `source`; the state behind it."""
+        taking, behind = self.state(), self.state()
+        assert behind == taking + 1
+        self.join(source, taking)
+        self.accepts[taking] = symbols
+        return behind
+
+
+def is_linear(pattern: re.Pattern[Any], methods: Iterable[str]) -> str:
+    """Why the pattern may take more than linear time with these methods; empty if it does not."""
+    for method in sorted(set(methods)):
+        if why := _why(pattern.pattern, pattern.flags, method):
+            return f"{method}: {why}"
+    return ""
+
+
+@lru_cache(maxsize=1024)
+def _why(pattern: str | bytes, flags: int, method: str) -> str:
+    try:
+        automaton, start, end = _built(pattern, flags, method)
+    except Unbounded as error:
+        return str(error)
+    steps = _steps(automaton, start)
+    loops = _components(steps)
+    final = set() if method == "fullmatch" else _accepting(automaton, steps, end)
+    for state in steps:
+        for target, times in _times(steps[state]).items():
+            if times > 1 and loops.get(state) == loops.get(target):
+                return f"two ways through one loop, at {_shown(automaton, target)}"
+    looped = _two_ways_back(steps, loops)
+    if looped is not None:
+        return f"two ways through one loop, at {_shown(automaton, looped)}"
+    in_loops = [state for state in steps if state in loops and state != start]
+    for first, second in product(in_loops, in_loops):
+        is_open = first != second and second not in final
+        if is_open and _share_a_word(steps, loops, first, second):
+            ends = [_shown(automaton, state) for state in (first, second)]
+            return f"two loops share a word: {ends[0]} and {ends[1]}"
+    return ""
+
+
+def attacks(pattern: re.Pattern[Any], length: int) -> Iterator[str]:
+    """Texts of `length` that keep each loop of the pattern going and fail at their end."""
+    automaton, start, _ = _built(pattern.pattern, pattern.flags, "match")
+    steps = _steps(automaton, start)
+    loops = _components(steps)
+    for state in steps:
+        if state in loops and state != start:
+            into = _word(automaton, steps, start, {state})
+            around = _word(automaton, steps, state, {state}) or "x"
+            for end in ("", "\0", "\n", "x", " ", "|"):
+                yield into + around * ((length - len(into)) // len(around)) + end
+            whole = into + around
+            yield whole * (length // len(whole))
+            yield (into + around * 50) * (length // (len(into) + 50 * len(around)))
+
+
+# --- the automaton --------------------------------------------------------------------------
+
+
+def _built(pattern: str | bytes, flags: int, method: str) -> tuple[Automaton, int, int]:
+    tree = _parser.parse(pattern, flags)
+    alphabet = sorted({*_SYMBOLS, *_literals(tree)})
+    automaton = Automaton(alphabet)
+    start = begin = automaton.state()
+    if method not in ("match", "fullmatch"):
+        newline = _bits(automaton, lambda symbol: symbol == 10)
+        anywhere = automaton.state()
+        automaton.join(start, anywhere)
+        for symbols in (newline, automaton.every & ~newline):
+            automaton.join(automaton.consume(anywhere, symbols), anywhere)
+        begin = anywhere
+    end = _Builder(automaton, tree.state.flags, tree.state.groupdict).sequence(tree, begin)
+    return automaton, start, end
+
+
+def _literals(tree: Any) -> Iterator[int]:
+    """The symbols that a pattern names, and their neighbours."""
+    for op, value in tree:
+        if op in (c.LITERAL, c.NOT_LITERAL):
+            yield from (value, max(0, value - 1), value + 1)
+        elif op is c.RANGE:
+            yield from (*value, max(0, value[0] - 1), value[1] + 1)
+        elif op is c.IN:
+            yield from _literals(value)
+        elif op in (c.MAX_REPEAT, c.MIN_REPEAT, c.POSSESSIVE_REPEAT):
+            yield from _literals(value[2])
+        elif op is c.SUBPATTERN:
+            yield from _literals(value[3])
+        elif op is c.ATOMIC_GROUP:
+            yield from _literals(value)
+        elif op is c.BRANCH:
+            for branch in value[1]:
+                yield from _literals(branch)
+        elif op in (c.ASSERT, c.ASSERT_NOT):
+            yield from _literals(value[1])
+
+
+def _bits(automaton: Automaton, holds: Any) -> int:
+    return sum(1 << number for number, symbol in enumerate(automaton.alphabet) if holds(symbol))
+
+
+class _Builder:
+    def __init__(self, automaton: Automaton, flags: int, _groups: object) -> None:
+        self._automaton = automaton
+        self._flags = flags
+        self._groups: dict[int, Any] = {}
+
+    def sequence(self, tree: Any, at: int) -> int:
+        for op, value in tree:
+            at = self._one(op, value, at)
+        return at
+
+    def _one(self, op: Any, value: Any, at: int) -> int:
+        automaton = self._automaton
+        if op in (c.LITERAL, c.NOT_LITERAL, c.ANY, c.IN):
+            return automaton.consume(at, self._symbols(op, value))
+        if op in (c.MAX_REPEAT, c.MIN_REPEAT, c.POSSESSIVE_REPEAT):
+            least, most, body = value
+            return self._repeat(op, least, most, body, at)
+        if op is c.SUBPATTERN:
+            group, added, removed, inside = value
+            if group is not None:
+                self._groups[group] = inside
+            kept, self._flags = self._flags, (self._flags | added) & ~removed
+            end = self.sequence(inside, at)
+            self._flags = kept
+            return end
+        if op is c.ATOMIC_GROUP:
+            return self.sequence(value, at)
+        if op is c.BRANCH:
+            end = automaton.state()
+            for branch in value[1]:
+                inside = automaton.state()
+                automaton.join(at, inside)
+                automaton.join(self.sequence(branch, inside), end)
+            return end
+        if op is c.GROUPREF:
+            return self.sequence(self._groups[value], at)
+        if op is c.AT:
+            return self._at(value, at)
+        if op in (c.ASSERT, c.ASSERT_NOT):
+            if any(op_ in (c.MAX_REPEAT, c.MIN_REPEAT) for op_, _ in value[1]):
+                raise Unbounded("a repetition in a look-around")
+            return self._fallible(at)
+        raise Unbounded(str(op))
+
+    def _fallible(self, at: int, behind: int = -1) -> int:
+        end = self._automaton.state()
+        self._automaton.may_fail.add(end)
+        self._automaton.join(at, end, behind)
+        return end
+
+    def _at(self, where: Any, at: int) -> int:
+        multiline = self._flags & re.MULTILINE
+        if where is c.AT_BEGINNING_STRING or (where is c.AT_BEGINNING and not multiline):
+            return self._fallible(at, behind=0)
+        if where is c.AT_BEGINNING:
+            return self._fallible(at, _bits(self._automaton, lambda symbol: symbol == 10))
+        return self._fallible(at)
+
+    def _repeat(self, op: Any, least: int, most: Any, body: Any, at: int) -> int:
+        automaton = self._automaton
+        outer = at
+        for _ in range(min(least, MOST_COPIES)):
+            at = self.sequence(body, at)
+        end = automaton.state()
+        guard = self._continues(op, body)
+        if most is c.MAXREPEAT:
+            if body.getwidth()[0] == 0:
+                raise Unbounded("a repetition of what may be empty")
+            loop = automaton.state()
+            automaton.join(at, loop)
+            automaton.join(self.sequence(body, loop), loop)
+            automaton.join(loop, end, before=guard)
+        else:
+            for _ in range(min(most - least, MOST_COPIES)):
+                automaton.join(at, end, before=guard)
+                at = self.sequence(body, at)
+            automaton.join(at, end)
+        assert outer != end
+        return end
+
+    def _continues(self, op: Any, body: Any) -> int:
+        """In front of which symbols a repetition may be left: a possessive one takes all it can."""
+        if op is c.POSSESSIVE_REPEAT and len(body) == 1 and body[0][0] in _SINGLE:
+            return self._automaton.every & ~self._symbols(*body[0])
+        return -1
+
+    def _symbols(self, op: Any, value: Any) -> int:
+        automaton = self._automaton
+        if op is c.ANY:
+            return _bits(automaton, lambda symbol: symbol != 10 or self._flags & re.DOTALL)
+        if op is c.NOT_LITERAL:
+            return automaton.every & ~self._symbols(c.LITERAL, value)
+        if op is c.LITERAL:
+            return _bits(automaton, lambda symbol: self._same(symbol, value, value))
+        found = 0
+        negated = False
+        for inner, each in value:
+            if inner is c.NEGATE:
+                negated = True
+            elif inner is c.LITERAL:
+                found |= self._symbols(c.LITERAL, each)
+            elif inner is c.RANGE:
+                found |= _bits(automaton, lambda symbol, each=each: self._same(symbol, *each))
+            elif inner is c.CATEGORY:
+                found |= self._category(each)
+            else:
+                raise Unbounded(str(inner))
+        return automaton.every & ~found if negated else found
+
+    def _same(self, symbol: int, low: int, high: int) -> bool:
+        if low <= symbol <= high:
+            return True
+        if not self._flags & re.IGNORECASE:
+            return False
+        return any(
+            low <= ord(each[0]) <= high for each in (chr(symbol).lower(), chr(symbol).upper())
+        )
+
+    def _category(self, category: Any) -> int:
+        letter, negated = _CATEGORIES[category]
+        is_in = re.compile(letter, self._flags & re.ASCII)
+        found = _bits(self._automaton, lambda symbol: is_in.match(chr(symbol)))
+        return self._automaton.every & ~found if negated else found
+
+
+_SINGLE = (c.LITERAL, c.NOT_LITERAL, c.ANY, c.IN)
+_CATEGORIES = {
+    c.CATEGORY_DIGIT: (r"\d", False),
+    c.CATEGORY_NOT_DIGIT: (r"\d", True),
+    c.CATEGORY_SPACE: (r"\s", False),
+    c.CATEGORY_NOT_SPACE: (r"\s", True),
+    c.CATEGORY_WORD: (r"\w", False),
+    c.CATEGORY_NOT_WORD: (r"\w", True),
+}
+
+
+# --- its steps from one consuming state to the next ------------------------------------------
+
+_Steps = dict[int, list[tuple[int, int]]]
+"""From each consuming state, and from the start: the states that come next, with their symbols."""
+
+
+def _steps(automaton: Automaton, start: int) -> _Steps:
+    steps: _Steps = {start: list(_next(automaton, start, -1))}
+    waiting = [start]
+    while waiting:
+        for target, _ in steps[waiting.pop()]:
+            if target not in steps:
+                steps[target] = list(_next(automaton, target + 1, automaton.accepts[target]))
+                waiting.append(target)
+    return steps
+
+
+def _next(
+    automaton: Automaton, at: int, behind: int, before: int = -1, seen: tuple[int, ...] = ()
+) -> Iterator[tuple[int, int]]:
+    """The consuming states behind `at`, once for each way there is; `behind` was consumed last."""
+    if at in automaton.accepts:
+        if symbols := automaton.accepts[at] & before:
+            yield at, symbols
+        return
+    for edge in automaton.edges[at]:
+        open_ = behind == -1 or edge.behind & behind
+        if open_ and edge.before & before and edge.target not in seen:
+            yield from _next(
+                automaton, edge.target, behind, before & edge.before, (*seen, edge.target)
+            )
+
+
+def _accepting(automaton: Automaton, steps: _Steps, end: int) -> set[int]:
+    """The consuming states behind which the match may end, whatever follows."""
+
+    def ends(at: int, seen: frozenset[int]) -> bool:
+        if at == end:
+            return True
+        return any(
+            edge.target not in seen
+            and edge.before == -1
+            and edge.target not in automaton.may_fail
+            and edge.target not in automaton.accepts
+            and ends(edge.target, seen | {edge.target})
+            for edge in automaton.edges[at]
+        )
+
+    return {state for state in steps if state in automaton.accepts and ends(state + 1, frozenset())}
+
+
+def _times(found: list[tuple[int, int]]) -> dict[int, int]:
+    times: dict[int, int] = {}
+    for target, _ in found:
+        times[target] = times.get(target, 0) + 1
+    return times
+
+
+def _components(steps: _Steps) -> dict[int, int]:
+    """The loop that a state is in, by a number; states in no loop are left out."""
+    reached = {state: _reachable(steps, state) for state in steps}
+    loops: dict[int, int] = {}
+    for state in steps:
+        if state in reached[state]:
+            loops[state] = min(each for each in reached[state] if state in reached[each])
+    return loops
+
+
+def _reachable(steps: _Steps, state: int) -> set[int]:
+    found: set[int] = set()
+    waiting = [state]
+    while waiting:
+        for target, _ in steps[waiting.pop()]:
+            if target not in found:
+                found.add(target)
+                waiting.append(target)
+    return found
+
+
+def _two_ways_back(steps: _Steps, loops: dict[int, int]) -> int | None:
+    """A state with two ways back to itself on one word."""
+    for state in loops:
+        seen: set[tuple[int, int]] = set()
+        waiting = [(state, state)]
+        while waiting:
+            pair = waiting.pop()
+            for (left, a), (right, b) in product(steps[pair[0]], steps[pair[1]]):
+                inside = loops.get(left) == loops.get(right) == loops[state]
+                if a & b and inside and (left, right) not in seen:
+                    seen.add((left, right))
+                    waiting.append((left, right))
+        if (state, state) in seen and any(
+            left != right and _leads(steps, loops, (left, right), (state, state))
+            for left, right in seen
+        ):
+            return state
+    return None
+
+
+def _leads(
+    steps: _Steps, loops: dict[int, int], source: tuple[int, ...], target: tuple[int, ...]
+) -> bool:
+    """Whether one word leads from each state of `source` to the one of `target`."""
+    seen, waiting = {source}, [source]
+    while waiting:
+        at = waiting.pop()
+        for found in product(*(steps[state] for state in at)):
+            shared = -1
+            for _, symbols in found:
+                shared &= symbols
+            there = tuple(state for state, _ in found)
+            if not shared or there in seen:
+                continue
+            if there == target:
+                return True
+            seen.add(there)
+            waiting.append(there)
+    return False
+
+
+def _share_a_word(steps: _Steps, loops: dict[int, int], first: int, second: int) -> bool:
+    """Whether a word leads from `first` and from `second` to itself, and from one to the other."""
+    if second not in _reachable(steps, first):
+        return False
+    source, target = (first, first, second), (first, second, second)
+    seen, waiting = {source}, [source]
+    while waiting:
+        at = waiting.pop()
+        for found in product(*(steps[state] for state in at)):
+            (one, a), (two, b), (three, d) = found
+            if not a & b & d or loops.get(one) != loops[first] or loops.get(three) != loops[second]:
+                continue
+            if (one, two, three) == target:
+                return True
+            if (one, two, three) not in seen:
+                seen.add((one, two, three))
+                waiting.append((one, two, three))
+    return False
+
+
+def _word(automaton: Automaton, steps: _Steps, start: int, ends: set[int]) -> str:
+    """A shortest text that leads from a state to one of `ends`; empty if none does."""
+    seen: set[int] = set()
+    waiting: list[tuple[int, str]] = [(start, "")]
+    while waiting:
+        at, text = waiting.pop(0)
+        for target, symbols in steps[at]:
+            longer = text + _first(automaton, symbols)
+            if target in ends:
+                return longer
+            if target not in seen:
+                seen.add(target)
+                waiting.append((target, longer))
+    return ""
+
+
+def _first(automaton: Automaton, symbols: int) -> str:
+    """One of the symbols: a printable one, if there is one."""
+    found = [s for n, s in enumerate(automaton.alphabet) if symbols >> n & 1]
+    return chr(next((s for s in found if 32 < s < 127), found[0]))
+
+
+def _shown(automaton: Automaton, state: int) -> str:
+    symbols = automaton.accepts[state]
+    found = [s for n, s in enumerate(automaton.alphabet) if symbols >> n & 1]
+    return repr("".join(map(chr, found[:3]))) + ("…" if len(found) > 3 else "")
