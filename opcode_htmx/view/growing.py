@@ -15,7 +15,7 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from ..hub import Pace, work_aside
-from .markdown import FENCE_LINES, commonmark, is_wide, lines_of, plain, render
+from .markdown import FENCE_LINES, commonmark, lines_of, plain, render
 
 log = logging.getLogger(__name__)
 
@@ -222,8 +222,7 @@ class _Block(NamedTuple):
 
 
 def _top_level_blocks(lines: list[str]) -> list[_Block]:
-    # A wide table is no table: see `render`
-    text = "".join(line.replace("|", "/") if is_wide(line) else line for line in lines)
+    text = "".join(lines)
     begun = _openings(text) if len(text) <= SHORT else work_aside(_openings, text)
     ends = [*(opening for opening, _ in begun[1:]), len(lines)]
     return [_Block(opening, end, type_) for (opening, type_), end in zip(begun, ends, strict=False)]

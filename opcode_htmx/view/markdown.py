@@ -12,6 +12,7 @@ from typing import Any
 from bleach.sanitizer import Cleaner
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererProtocol
+from markdown_it.rules_block import StateBlock, table
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
@@ -50,11 +51,13 @@ PROTOCOLS = frozenset({"http", "https", "mailto"})
 
 FENCE_LINES = 60
 """A longer fenced code block is cut into several parts, so that none grows without end."""
-SHORT = 2_000
-"""Characters of a text that is rendered in a few milliseconds, whatever is in it."""
+SHORT = 1_000
+"""Characters of a text that is rendered in a few milliseconds; in 50, whatever is in it."""
 
 MOST_COLUMNS = 100
 """A table with more columns is shown as it was written: nobody could read it as a table."""
+MOST_MISSING = 200
+"""Cells that the rows of a table may lack: a row of one character is filled up to all columns."""
 LONGEST_PREVIEW = 20_000
 """Characters of a preview that is Markdown."""
 
@@ -73,7 +76,40 @@ class _Parser(MarkdownIt):
 def commonmark() -> MarkdownIt:
     """A parser of the Markdown that is shown here: with tables and without HTML."""
     parser = _Parser("commonmark", {"html": False, "linkify": False, "breaks": False})
+    parser.block.ruler.at("table", _bounded_table, {"alt": ["paragraph", "reference"]})
     return parser.enable(["table", "strikethrough"]).disable(["reference"])
+
+
+def _bounded_table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """The library's rule, for tables that are not too wide, up to the row that lacks too much."""
+    columns = _line_of(state, start).count("|")
+    if not columns or start + 1 >= end or not _is_delimiter(_line_of(state, start + 1)):
+        return False
+    if columns > MOST_COLUMNS:
+        return False
+    missing = 0
+    for row in range(start + 2, end) if not silent else ():
+        line = _line_of(state, row)
+        missing += max(0, columns - line.count("|") - 1)
+        if missing > MOST_MISSING:
+            end = row
+        if missing > MOST_MISSING or not line.strip():
+            break
+    return table(state, start, end, silent)
+
+
+def _line_of(state: StateBlock, line: int) -> str:
+    return state.src[state.bMarks[line] : state.eMarks[line]]
+
+
+def _is_delimiter(line: str) -> bool:
+    """Whether this may be the line below the head of a table."""
+    return "-" in line and not line.strip("|-: \t\r\n>")
+
+
+def _is_wide_table(head: str, below: str) -> bool:
+    """Whether two lines begin a table that is too wide to be shown as one."""
+    return head.count("|") > MOST_COLUMNS and _is_delimiter(below)
 
 
 _TASK = re.compile(r"\[([ xX])\] +")
@@ -206,14 +242,9 @@ def render(text: str, literal: bool = False) -> Markup:
     return _render(text, parser) if len(text) <= SHORT else work_aside(_render, text, parser)
 
 
-def is_wide(line: str) -> bool:
-    """Whether the line would be a row of a table that is too wide to be shown as one."""
-    return line.count("|") > MOST_COLUMNS
-
-
 def _render(text: str, parser: MarkdownIt) -> Markup:
     lines = lines_of(text + "\n")
-    if any(map(is_wide, lines)) and not _is_fence(lines[0]):
+    if any(map(_is_wide_table, lines, lines[1:])) and not _is_fence(lines[0]):
         return plain(text) + _TOO_WIDE
     html = parser.render(text, {"lines": lines})
     if _is_bare(html):

@@ -21,7 +21,7 @@ _ESCAPE = re.compile(
     r"\x1b\[(?P<sgr>[0-9;:]*)m"
     r"|\x1b\[(?P<erase>[02]?)K"
     r"|\x1b\[[0-?]*[ -/]*[@-~]"  # other control sequences: move, erase, ...
-    r"|\x1b[\]PX^_](?:[^\x07\x1b\n]|\x1b(?!\\))*+(?:\x07|\x1b\\)?"  # titles, links and the like
+    r"|\x1b[\]PX^_][^\x07\x1b\n]*+(?:\x07|\x1b\\)?"  # titles, links and the like
     r"|\x1b[ -/]*[0-~]?"
     r"|(?P<control>[\r\n\b])"
     r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"

@@ -205,8 +205,8 @@ class _Builder:
         if op is c.AT:
             return self._at(value, at)
         if op in (c.ASSERT, c.ASSERT_NOT):
-            if any(op_ in (c.MAX_REPEAT, c.MIN_REPEAT) for op_, _ in value[1]):
-                raise Unbounded("a repetition in a look-around")
+            if value[1].getwidth()[1] >= c.MAXREPEAT:
+                raise Unbounded("an unbounded repetition in a look-around")
             return self._fallible(at)
         raise Unbounded(str(op))
 
@@ -336,14 +336,16 @@ def _next(
 
 
 def _accepting(automaton: Automaton, steps: _Steps, end: int) -> set[int]:
-    """The consuming states behind which the match may end, whatever follows."""
+    """The consuming states behind which the match may end, whatever follows.
+
+    What stops a possessive repetition is what it would take itself, so that is no failure.
+    """
 
     def ends(at: int, seen: frozenset[int]) -> bool:
         if at == end:
             return True
         return any(
             edge.target not in seen
-            and edge.before == -1
             and edge.target not in automaton.may_fail
             and edge.target not in automaton.accepts
             and ends(edge.target, seen | {edge.target})

@@ -1,0 +1,257 @@
+"""No regular expression of the package takes more than linear time, whatever text it meets."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import pkgutil
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+import opcode_htmx
+from opcode_htmx.claude import files, titles
+from opcode_htmx.view import search
+
+from ..support import ROOT
+from .regex_growth import attacks, is_linear
+
+METHODS = frozenset({"match", "fullmatch", "search", "findall", "finditer", "sub", "subn", "split"})
+LENGTH = 100_000
+"""Characters of each hostile text."""
+SECONDS = 1.0
+"""Of the CPU, for one pattern on one text: linear ones take a hundredth, quadratic ones minutes."""
+
+BUILT: dict[str, tuple[re.Pattern[Any], ...]] = {
+    "claude/files.py": (
+        re.compile(files._scattered_pattern("a.b/a")),
+        re.compile(re.escape("a.b/a")),
+    ),
+    "claude/titles.py": (titles._naming(["11111111-1111-4111-8111-111111111111", "a"]),),
+    "view/search.py": (search.pattern_of(["a", "b.", "a"]),),
+}
+"""The modules that build patterns from what is looked for, and samples of these."""
+
+LINEAR = [
+    *((r"\s*", "match"), (r"a+", "search"), (r"[a-z]+=\d+", "match"), (r"(a|b)*c", "match")),
+    *((r"^ab*c", "search"), (r"[^<]*+<", "match"), (r"a*+b", "match"), (r"(?m)^a *\|", "search")),
+    *((r"\s++(?:\S{1,7})?|\S{1,7}", "findall"), (r"`{3,}", "findall"), (r"\w+|\s+", "findall")),
+]
+SLOW = [
+    *((r"(a+)+b", "match"), (r"(a|a)*b", "match"), (r"(a*)*b", "match"), (r"(a|ab|b)*c", "match")),
+    *((r"a*a*b", "match"), (r"a*b", "search"), (r"[^x]*+x", "search"), (r"<x[^>]*>", "search")),
+    *((r"\s*\|(\d{10})\s*$", "search"), (r"(?:[^,(]|\([^)]*\))+", "findall")),
+    *((r"\n*(?:agentId: .*|<usage>.*)\Z", "sub"), (r"\s*<t>.*?</t>\s*", "sub")),
+    *((r"<n>\s*(.*?)\s*</n>", "match"), (r"(?!a*b)c", "match"), (r"(?i)a*A*b", "match")),
+]
+
+
+class Compiled(NamedTuple):
+    where: str
+    pattern: re.Pattern[Any]
+    methods: frozenset[str]
+
+    def __str__(self) -> str:
+        return self.where
+
+
+def compiled() -> list[Compiled]:
+    """Every pattern that a module or a class of the package holds, with the methods used."""
+    used = methods_by_name()
+    found: dict[tuple[str, Any], Compiled] = {}
+    for module in modules():
+        for where, name, pattern in patterns_in(module, vars(module)):
+            methods = used.get(name) or frozenset({"search"})
+            found.setdefault((name, pattern), Compiled(where, pattern, methods))
+    for path, patterns in BUILT.items():
+        for pattern in patterns:
+            found[path, pattern] = Compiled(path, pattern, frozenset({"search"}))
+    return list(found.values())
+
+
+def modules() -> Iterator[Any]:
+    for each in pkgutil.walk_packages(opcode_htmx.__path__, "opcode_htmx."):
+        if not each.name.endswith("__main__"):
+            yield importlib.import_module(each.name)
+
+
+def patterns_in(holder: Any, values: Any) -> Iterator[tuple[str, str, re.Pattern[Any]]]:
+    for name, value in list(values.items()):
+        where = f"{holder.__name__}.{name}"
+        if isinstance(value, type) and value.__module__ == holder.__name__:
+            yield from ((f"{where}.{w}", n, p) for w, n, p in patterns_in(value, vars(value)))
+        inside: Iterable[object] = (value,)
+        if isinstance(value, list | tuple | set | frozenset):
+            inside = value
+        elif isinstance(value, dict):
+            inside = [*value.keys(), *value.values()]
+        yield from ((where, name, each) for each in inside if isinstance(each, re.Pattern))
+
+
+@cache
+def sources() -> dict[str, ast.Module]:
+    package = ROOT / "opcode_htmx"
+    paths = sorted(package.rglob("*.py"))
+    return {str(p.relative_to(package)): ast.parse(p.read_text(encoding="utf-8")) for p in paths}
+
+
+def methods_by_name() -> dict[str, frozenset[str]]:
+    """The methods called on each name; `search`, which tries most, where another use is found."""
+    found: dict[str, set[str]] = {}
+    for tree in sources().values():
+        called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name | ast.Attribute):
+                value = node.value
+                name = value.id if isinstance(value, ast.Name) else value.attr
+                if node.attr in METHODS:
+                    how = node.attr if id(node) in called else "search"
+                    found.setdefault(name, set()).add(how)
+    return {name: frozenset(methods) for name, methods in found.items()}
+
+
+def calls_of_re(tree: ast.Module) -> Iterator[tuple[ast.Call, str, bool]]:
+    """The calls of functions of `re`, by name; whether each stands outside of all functions."""
+
+    def walk(node: ast.AST, at_top: bool) -> Iterator[tuple[ast.Call, str, bool]]:
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="re"), attr=name)):
+                yield node, name, at_top
+        inside = at_top and not isinstance(
+            node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+        )
+        for child in ast.iter_child_nodes(node):
+            yield from walk(child, inside)
+
+    yield from walk(tree, True)
+
+
+# --- the analysis itself --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("pattern", "method"), LINEAR)
+def test_the_analysis_passes_linear_patterns(pattern: str, method: str) -> None:
+    assert is_linear(re.compile(pattern), [method]) == ""
+
+
+@pytest.mark.parametrize(("pattern", "method"), SLOW)
+def test_the_analysis_finds_patterns_that_backtrack(pattern: str, method: str) -> None:
+    assert is_linear(re.compile(pattern), [method])
+
+
+# --- the package ----------------------------------------------------------------------------
+
+
+def test_patterns_are_found_in_modules_and_classes() -> None:
+    found = compiled()
+    names = {each.where for each in found}
+    assert {"opcode_htmx.view.terminal._ESCAPE", "opcode_htmx.view.markdown._BARE_TEXT"} <= names
+    assert len(found) > 50
+
+
+@pytest.mark.parametrize("each", compiled(), ids=str)
+def test_every_pattern_is_linear_by_its_structure(each: Compiled) -> None:
+    assert is_linear(each.pattern, each.methods) == ""
+
+
+def test_patterns_are_compiled_outside_of_functions() -> None:
+    """Else the tests here would not see them; samples stand in BUILT for those that are built."""
+    for path, tree in sources().items():
+        for call, name, at_top in calls_of_re(tree):
+            is_pattern = name in METHODS or (name == "compile" and not at_top)
+            assert not is_pattern or path in BUILT, f"{path}:{call.lineno} re.{name}"
+        assert not [
+            node.lineno
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and node.module == "re"
+        ], path
+
+
+def hostile() -> Iterator[str]:
+    """Texts that no pattern was made for."""
+    units = [
+        *(" ", "\t", "\n", "\r", "\r\n", "\x0b", "<", ">", "[", "]", "(", ")", "`", "*", "_"),
+        *("~", "!", "![", '"', "'", "\\", "1", "0", "a", "A", ".", "/", "|", "-", "+", "=", ":"),
+        *(
+            "&",
+            "&amp;",
+            "#",
+            "@",
+            "$",
+            "%",
+            ",",
+            ";",
+            "\x1b",
+            "\x1b[",
+            "\x1b]",
+            "\x00",
+            "é",
+            "\ud83d",
+        ),
+        *(" a", "a ", "\na", "a\n", "()", "[]", "a.", "a=", "a:", "<a", "</a>", "a@", "//", "--"),
+        *("<command-name>", "<system-reminder>", "<tool_use_error>", "</tool_use_error>", "---\n"),
+        *("agentId: ", "Exit code 1\n", '"type": ', '"uuid":"', "Task #", "\\ud83d", "  - ", "> "),
+    ]
+    for unit in units:
+        text = unit * (LENGTH // len(unit))
+        yield f"{text}\0"
+    yield f"<command-name>{' ' * LENGTH}x"
+
+
+def test_every_pattern_is_quick_on_hostile_texts() -> None:
+    """In a process of its own: nothing but its end would interrupt a pattern that backtracks."""
+    ran = subprocess.run(
+        [sys.executable, "-m", __name__],
+        cwd=ROOT,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=110,
+    )
+    assert ran.returncode == 0, f"{ran.stdout[-2000:]}\n{ran.stderr[-2000:]}"
+    assert ran.stdout.count("\n") == len(compiled())
+
+
+def main() -> None:
+    """Run every pattern on every hostile text; one line for each pattern, in front of its work."""
+    import resource
+    import time
+
+    texts = list(hostile())
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    for each in compiled():
+        print(each, flush=True)
+        own = [*attacks(each.pattern, LENGTH)]
+        resource.setrlimit(resource.RLIMIT_CPU, (int(time.process_time()) + 20, hard))
+        for text in [*texts, *own]:
+            given: Any = text
+            if isinstance(each.pattern.pattern, bytes):
+                given = text.encode("utf-8", "surrogatepass")
+            for method in sorted(each.methods):
+                began = time.thread_time()
+                run(each.pattern, method, given)
+                took = time.thread_time() - began
+                if took > SECONDS:
+                    sys.exit(f"{each}.{method} takes {took:.1f} s for {text[:40]!r}…")
+
+
+def run(pattern: re.Pattern[Any], method: str, text: Any) -> None:
+    match method:
+        case "sub" | "subn":
+            getattr(pattern, method)(text[:0], text)
+        case "finditer":
+            for _ in pattern.finditer(text):
+                pass
+        case _:
+            getattr(pattern, method)(text)
+
+
+if __name__ == "__main__":
+    assert Path.cwd() == ROOT
+    main()
