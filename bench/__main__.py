@@ -12,6 +12,7 @@ from . import (
     api,
     document,
     growth,
+    hostile,
     json_lines,
     latency,
     lighthouse,
@@ -33,6 +34,7 @@ PARTS: dict[str, Callable[[], Sequence[Figure]]] = {
     "load": load.measure,
     "lives": lives.measure,
     "stalls": stalls.measure,
+    "hostile": hostile.measure,
     "lighthouse": lighthouse.measure,
 }
 

@@ -6,7 +6,7 @@ Knows the lines of Claude's history files, and nothing of the app.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 Entry = dict[str, object]
@@ -21,11 +21,13 @@ def sessions(size: int = SIZE) -> Mapping[str, list[Entry]]:
     return {what: list(entries) for each in (_said(size), _done(size)) for what, entries in each}
 
 
-def write(folder: Path, cwd: Path, size: int = SIZE) -> dict[str, str]:
-    """A history file in `folder` for each session; their ids by what they hold."""
+def write(folder: Path, cwd: Path, size: int = SIZE, only: Collection[str] = ()) -> dict[str, str]:
+    """A history file in `folder` for each session, or for some; their ids by what they hold."""
     folder.mkdir(parents=True, exist_ok=True)
     ids = {}
     for number, (what, entries) in enumerate(sessions(size).items(), start=1):
+        if only and what not in only:
+            continue
         ids[what] = f"a77ac000-0000-4000-8000-{number:012}"
         first: Entry = {"type": "user", "uuid": "first", "message": {"content": "Hello"}}
         lines = [{"timestamp": STAMP, "cwd": str(cwd), **each} for each in (first, *entries)]
@@ -71,14 +73,14 @@ def _said(size: int) -> Iterator[tuple[str, list[Entry]]]:
     yield "a wide table", [answer(wide)]
     ragged = f"|{90 * 'a|'}\n|{90 * '-|'}\n" + "b\n" * (size // 8)
     yield "a table of empty cells", [answer(ragged)]
-    yield "a long table", [answer("|a|b|\n|-|-|\n" + "|x|y|\n" * (size // 6))]
+    yield "a long table", [answer("|a|b|\n|-|-|\n" + "|x|y|\n" * (size // 12))]
     yield "quotes in one another", [answer(">" * size)]
     yield "lists in one another", [answer("- " * (size // 2))]
-    yield "images in one another", [answer("![" * (size // 4))]
+    yield "images in one another", [answer("![" * (size // 10))]
     yield "emphasis in one another", [answer("**a_" * (size // 8))]
     yield "definitions of links", [answer("[a]: b\n" * (size // 7))]
-    yield "code in fences", [answer(("```\n" + "x\n" * 62 + "```\n") * (size // 132))]
-    yield "an unclosed fence", [answer("```python\n" + "x=(\n" * (size // 4))]
+    yield "code in fences", [answer(("```\n" + "x\n" * 62 + "```\n") * (size // 264))]
+    yield "an unclosed fence", [answer("```python\n" + "x=(\n" * (size // 10))]
     yield "very many blocks", [answer("---\n" * (size // 16))]
     printed = "<local-command-stdout>{}</local-command-stdout>"
     escapes = printed.format("\x1b[" * (size // 2))
@@ -95,8 +97,8 @@ def _done(size: int) -> Iterator[tuple[str, list[Entry]]]:
     notes = "<tools-used-before-summary>" * (size // 27)
     yield "a report of notes", call("Task", {"prompt": "x"}, notes)
     yield "search results of line ends", call("WebSearch", {"query": "x"}, f"{size * chr(10)}x")
-    yield "a plan of rows", call("ExitPlanMode", {"plan": "|a|\n|-|\n" + "|x|\n" * (size // 4)}, "")
-    yield "a plan of megabytes", call("ExitPlanMode", {"plan": "*word* `x`\n\n" * (size // 2)}, "")
+    yield "a plan of rows", call("ExitPlanMode", {"plan": "|a|\n|-|\n" + "|x|\n" * (size // 8)}, "")
+    yield "a plan of megabytes", call("ExitPlanMode", {"plan": "*word* `x`\n\n" * (size // 3)}, "")
     old, new = ("".join(f"{n * step % 150}\n" for n in range(size // 10)) for step in (1, 7))
     edit: Entry = {"file_path": "a", "old_string": old, "new_string": new}
     yield "a change of much that repeats", call("Edit", edit, "ok")
