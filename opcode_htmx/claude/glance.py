@@ -23,6 +23,7 @@ from .user_parts import Part, Prompt, ShellCommand, SlashCommand
 HEAD = 256 * 1024  # lines that begin within this many bytes are read in search of a prompt
 TAIL = 64 * 1024  # bytes searched, from the end, for the newest time stamp
 LONGEST_LINE = 8 * 1024 * 1024  # a first prompt may carry images; beyond this it is passed over
+HEAD_LINES = 10_000  # a head of more lines holds none of Claude's
 TITLE_LENGTH = 300  # characters kept of a first prompt
 
 _TIMESTAMP = re.compile(rb'"timestamp":"([0-9]{4}-[^"\\]{10,30})"')
@@ -178,7 +179,9 @@ def _id_of(entry: dict[str, Any]) -> str | None:
 def _head(path: Path) -> Iterator[dict[str, Any]]:
     """The entries that begin within the first HEAD bytes; what cannot be read is left out."""
     with path.open("rb") as file:
-        while file.tell() < HEAD and (line := file.readline(LONGEST_LINE)):
+        for _ in range(HEAD_LINES):
+            if file.tell() >= HEAD or not (line := file.readline(LONGEST_LINE)):
+                break
             try:
                 entry = json.loads(line)
             except (ValueError, RecursionError):

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from ..hub import Pace, work_aside
-from .markdown import FENCE_LINES, commonmark, lines_of, plain, render
+from .markdown import FENCE_LINES, commonmark, joined, lines_of, plain, render
 
 log = logging.getLogger(__name__)
 
@@ -98,8 +98,8 @@ def whole(text: str, literal: bool = False) -> Markup:
     growing.append(text, 0)
     parts = growing.parts
     if not literal:
-        return Markup("").join(part.html for part in parts)
-    return Markup("").join(
+        return joined(part.html for part in parts)
+    return joined(
         part.html if isinstance(part, PlainPart) else render(part.text, literal) for part in parts
     )
 

@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Callable
 from functools import lru_cache
+from typing import NamedTuple
 
 from pygments.lexer import Lexer
 from pygments.lexers import get_lexer_by_name, get_lexer_for_filename
@@ -32,14 +33,16 @@ _LANGUAGES = frozenset(
 
 _SPELLED = {"console": "bash", "shell-session": "bash", "pycon": "python"}
 
-SHORT = 2_000
-"""Characters of code that is coloured in a few milliseconds."""
+SHORT = 500
+"""Characters of code that is coloured in a few milliseconds, whatever it is."""
 LONGEST = 10_000
 LONGEST_LINE = 500
 """Characters; longer code stays plain."""
 
 SECONDS = 0.25
 """Of the CPU: what takes longer is no code of a person's, and stays plain."""
+
+TOO_LONG = "Shown without colours: too long."
 
 _LONG_LINE = re.compile(rf"[^\n]{{{LONGEST_LINE + 1}}}|\s{{200}}")
 """On long lines and long gaps the time that lexers take grows with the square."""
@@ -66,19 +69,28 @@ _STYLES: dict[_TokenType, str] = {
 }
 
 
-def code(text: str, language: str) -> tuple[Span, ...]:
-    """The spans of code in a language as a fenced block names it; plain if it is not known."""
-    return _spans(text, _by_name(language.strip().lower()[:40]))
+class Highlighted(NamedTuple):
+    """Code as spans; `note` says why it has no colours although its language is known."""
+
+    spans: tuple[Span, ...]
+    note: str = ""
 
 
-def file(text: str, name: str) -> tuple[Span, ...]:
-    """The spans of a file's content; its name says the language."""
-    return _spans(text, _by_file(name.rpartition("/")[2][-80:]))
+def code(text: str, language: str) -> Highlighted:
+    """Code in a language as a fenced block names it; plain if it is not known."""
+    return _highlighted(text, _by_name(language.strip().lower()[:40]))
 
 
-def _spans(text: str, lexer: Lexer | None) -> tuple[Span, ...]:
-    if lexer is None or len(text) > LONGEST or _LONG_LINE.search(text):
-        return _plain(text)
+def file(text: str, name: str) -> Highlighted:
+    """A file's content; its name says the language."""
+    return _highlighted(text, _by_file(name.rpartition("/")[2][-80:]))
+
+
+def _highlighted(text: str, lexer: Lexer | None) -> Highlighted:
+    if lexer is None or not text.strip():
+        return Highlighted(_plain(text))
+    if len(text) > LONGEST or _LONG_LINE.search(text):
+        return Highlighted(_plain(text), TOO_LONG)
     return _coloured(text, lexer) if len(text) <= SHORT else work_aside(_coloured, text, lexer)
 
 
@@ -86,14 +98,15 @@ def _plain(text: str) -> tuple[Span, ...]:
     return (Span("", text),) if text else ()
 
 
-def _coloured(text: str, lexer: Lexer) -> tuple[Span, ...]:
+def _coloured(text: str, lexer: Lexer) -> Highlighted:
     began, spans = time.thread_time(), list[Span]()
     for type_, value in lexer.get_tokens(text):
         spans.append(Span(_style(type_), value))
         if time.thread_time() - began > SECONDS:
-            return _plain(text)
+            return Highlighted(_plain(text), TOO_LONG)
     # No lexer may change what it colours: one that would add a line end is not asked
-    return merge(spans) if "".join(value for _, value in spans) == text else _plain(text)
+    same = "".join(value for _, value in spans) == text
+    return Highlighted(merge(spans) if same else _plain(text))
 
 
 @lru_cache(maxsize=256)

@@ -144,10 +144,11 @@ def _code(
     """A code block, coloured once it is whole: one that still grows is rendered again and again."""
     token = tokens[at]
     language = token.info.split(maxsplit=1)[0] if token.info.strip() else ""
-    spans = highlight.code(token.content, language if _is_whole(token, env) else "")
-    coloured = (_span(style, escape(part, quote=False)) for style, part in spans)
+    shown = highlight.code(token.content, language if _is_whole(token, env) else "")
+    coloured = (_span(style, escape(part, quote=False)) for style, part in shown.spans)
     name = f' class="language-{escape(language)}"' if language else ""
-    return f'<pre tabindex="0"><code{name}>{"".join(coloured)}</code></pre>\n'
+    note = f"<p><em>{shown.note}</em></p>\n" if shown.note else ""
+    return f'<pre tabindex="0"><code{name}>{"".join(coloured)}</code></pre>\n{note}'
 
 
 def _span(style: str, html: str) -> str:
@@ -258,6 +259,11 @@ def _render(text: str, parser: MarkdownIt) -> Markup:
 
 def _is_fence(line: str) -> bool:
     return line.lstrip(" ").startswith(("```", "~~~"))
+
+
+def joined(parts: Iterable[Markup]) -> Markup:
+    """Pieces of safe HTML as one."""
+    return Markup().join(parts)
 
 
 def preview(text: str) -> Markup:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from ..hub import Pace
+from ..hub import Pace, work_aside
 from . import contents, tools
 from .blocks import (
     AskBlock,
@@ -23,6 +23,7 @@ from .blocks import (
 )
 from .raw import log_failure, raw_text
 from .terminal import plain
+from .weight import is_heavy
 
 BEFORE, AFTER = 60, 140
 """Characters shown around what was found."""
@@ -86,10 +87,14 @@ def _in_block(block: Block, top: Block, pattern: re.Pattern[str]) -> Iterator[Hi
 def _readable_parts(block: Block) -> list[tuple[str, str]]:
     """The parts of a block; of one that cannot be read so, its data as they are."""
     try:
-        return list(_parts(block))
+        return work_aside(_all_parts, block) if is_heavy(block) else _all_parts(block)
     except Exception:
         log_failure(block, "searched")
         return [(block.kind.capitalize(), raw_text(block))]
+
+
+def _all_parts(block: Block) -> list[tuple[str, str]]:
+    return list(_parts(block))
 
 
 def _parts(block: Block) -> Iterator[tuple[str, str]]:

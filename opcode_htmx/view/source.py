@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from ..hub import work_aside
 from . import contents, tools
 from .blocks import (
     AskBlock,
@@ -22,6 +23,7 @@ from .blocks import (
 )
 from .raw import log_failure, raw_text
 from .terminal import plain
+from .weight import is_heavy
 from .wording import as_json
 
 _TICKS = re.compile(r"`{3,}")
@@ -30,10 +32,11 @@ _TICKS = re.compile(r"`{3,}")
 def source(block: Block) -> str:
     """One block as the Markdown that it came from, or that says the same.
 
-    Of one that cannot be written so, its data as they are.
+    Of one that cannot be read so, its data as they are. Others have their turn while there is much
+    in it.
     """
     try:
-        return _source(block)
+        return work_aside(_source, block) if is_heavy(block) else _source(block)
     except Exception:
         log_failure(block, "written as Markdown")
         return fenced(raw_text(block))

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..claude.messages import Json
+from ..hub import work_aside
 from . import contents
 from .blocks import AskBlock, ShellBlock, TextBlock, ToolBlock, ToolState
 from .cards import commands, files, others
@@ -17,6 +18,7 @@ from .cards.parts import LONGEST_JSON, SHOWN_CHARACTERS, Call, Cut, ToolView, cu
 from .contents import Part
 from .links import link
 from .raw import log_failure, raw_text
+from .weight import is_heavy
 from .wording import as_json
 
 __all__ = [
@@ -99,10 +101,11 @@ def present_block(block: ToolBlock, project: str) -> ToolView:
 def whole(block: ToolBlock | AskBlock | ShellBlock) -> str:
     """What the card cuts, in full: what was asked for where that is long, and what came of it.
 
-    Of a block that cannot be read so, its data as they are.
+    Of one that cannot be read so, its data as they are. Others have their turn while there is much
+    in it.
     """
     try:
-        return _whole(block)
+        return work_aside(_whole, block) if is_heavy(block) else _whole(block)
     except Exception:
         log_failure(block, "shown whole")
         return raw_text(block)

@@ -80,7 +80,8 @@ def _numbered(content: str, start: int, name: str) -> Colours:
     text = content[:SHOWN_CHARACTERS]
     last = start + text.count("\n") + (not text.endswith("\n"))
     numbers = "\n".join(str(each) for each in range(start, last))
-    return Colours(highlight.file(text, name), len(content) - len(text), numbers)
+    shown = highlight.file(text, name)
+    return Colours(shown.spans, len(content) - len(text), numbers, shown.note)
 
 
 def search(call: Call) -> ToolView:

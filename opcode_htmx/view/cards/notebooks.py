@@ -43,7 +43,7 @@ def _spans(cells: list[dict[str, Any]]) -> Iterator[Span]:
                 case "output":
                     yield from terminal.spans(text[:left])
                 case language:
-                    yield from highlight.code(text[:left], language)
+                    yield from highlight.code(text[:left], language).spans
             left -= len(text)
             if left <= 0:
                 return

@@ -50,6 +50,8 @@ class Colours:
     left_out: int = 0
     numbers: str = ""
     """The number of each line, a line each; empty: they are not numbered."""
+    note: str = ""
+    """Why it is shown in a simpler form."""
 
 
 @dataclass(frozen=True, slots=True)
