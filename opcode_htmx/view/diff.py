@@ -27,8 +27,9 @@ _ALIKE = 0.5
 
 _KINDS = {"+": "add", "-": "del"}
 _WORD = re.compile(r"\w+|\s+|[^\w\s]")
-_COARSE = "⋯ Too much to compare line by line: shown as one change."
-_UNMARKED = "⋯ Too much to compare word by word: the changed words are not marked."
+_COARSE = "⋯ Too much to compare line by line"
+_UNMARKED = "⋯ Too much to compare word by word"
+"""As short as a line on a phone."""
 
 
 @dataclass(frozen=True, slots=True)

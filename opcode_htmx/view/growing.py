@@ -19,7 +19,7 @@ from .markdown import FENCE_LINES, commonmark, joined, lines_of, plain, render
 
 log = logging.getLogger(__name__)
 
-SHORT = 8_000
+SHORT = 2_000
 """Characters whose blocks are found in a few milliseconds, whatever they are."""
 LONGEST_BLOCK = 20_000
 """Characters; what is longer than anything written to be read, such as a list of hundreds of items,

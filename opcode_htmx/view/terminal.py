@@ -14,7 +14,7 @@ from operator import itemgetter
 from ..hub import work_aside
 from .spans import Span, merge
 
-SHORT = 10_000
+SHORT = 4_000
 """Characters of output that are read in a few milliseconds, whatever is in them."""
 
 _ESCAPE = re.compile(

@@ -139,7 +139,7 @@ def test_a_change_of_too_much_is_one_change_and_says_so() -> None:
     lines = [f"{number % 150}" for number in range(10_000)]
     shuffled = [f"{number * 7 % 150}" for number in range(10_000)]
     found = diff.between("\n".join(["same", *lines, "end"]), "\n".join(["same", *shuffled, "end"]))
-    assert found[0].text == "⋯ Too much to compare line by line: shown as one change."
+    assert found[0].text == "⋯ Too much to compare line by line"
     assert [line.text for line in found if line.kind == "ctx"] == [" same", " 0", " end"]
     assert [line.text for line in found if line.kind == "del"] == [f"-{n}" for n in lines[1:]]
     assert [line.text for line in found if line.kind == "add"] == [f"+{n}" for n in shuffled[1:]]
@@ -157,7 +157,7 @@ def test_an_ordinary_change_of_thousands_of_lines_is_compared() -> None:
 def test_words_that_are_too_many_to_compare_are_not_marked_and_that_is_said() -> None:
     old, new = ("\n".join([98 * words] * 140) for words in ("a b ", "b a "))
     found = diff.between(old, f"{new}c")
-    assert found[0].text.startswith("⋯ Too much to compare word by word")
+    assert found[0].text == "⋯ Too much to compare word by word"
     assert diff.count(found) == (140, 140)
 
 
