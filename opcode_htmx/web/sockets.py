@@ -135,7 +135,8 @@ def send_text(ws: Server, message: TextFrame) -> None:
 def be_patient(ws: Server) -> None:
     """Let a program read as slowly as it likes; only one whose machine is gone is given up."""
     if isinstance(ws.sock, Peer):
-        ws.sock.be_patient()
+        with contextlib.suppress(OSError):  # closed since its handshake: the next read says so
+            ws.sock.be_patient()
 
 
 def close(ws: Server, code: int, reason: str | None = None) -> None:

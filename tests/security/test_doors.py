@@ -1,238 +1,584 @@
-"""Every address of the app, from its own URL map: what a page elsewhere can cause, and what not."""
+"""Every door of the app, found in its own URL map, tried in every wrong way.
+
+What is expected stands here and is not read from the app: a new route is protected, or it is
+added to `PUBLIC` on purpose.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
-from collections.abc import Iterator
+import socket
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pytest
+import requests
 from flask import Flask
-from flask.testing import FlaskClient
-from werkzeug.routing import Rule
+from werkzeug.routing import BaseConverter
+from werkzeug.test import TestResponse
 
-from opcode_htmx.claude import history
-from opcode_htmx.web.access import FOREIGN
-from opcode_htmx.web.fetch_metadata import who_may_act
+from opcode_htmx.claude.history import project_id
 
-from ..api import prompt, session
+from .. import api
 from ..in_process import app_of
-from ..support import PASSWORD, USER, Sandbox, basic_header, write_stand_in
+from ..support import PASSWORD, USER, Sandbox, Server, basic_header, write_stand_in
+from .doors import HOST, ORIGIN, UPGRADE, Door, Login, Visits, ask, doors_of, log_in
 
-SESSION = "11111111-1111-4111-8111-111111111111"
-CHROME = {"User-Agent": "Mozilla/5.0 (Linux; Android 15) Chrome/140.0 Mobile Safari/537.36"}
-PAGE = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
-LOADS = {
-    "an image": {"Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"},
-    "a script": {"Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "script"},
-    "a fetch": {"Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "empty"},
-    "a frame": {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"},
+PUBLIC = {"HEAD /healthz", "GET /healthz", "HEAD /login", "GET /login", "POST /login"}
+"""The doors that need no login."""
+FOR_SCRIPTS = {
+    "GET /api/sessions/<either_id>/cancel",
+    "HEAD /api/sessions/<either_id>/cancel",
 }
+"""The doors that change something by a safe method, for programs that can send no other."""
+SESSION = "5e551000-0000-4000-8000-000000000001"
+GATE_FILES = ("log", "throttle")
+"""How the names begin of what the gate itself writes in the state folder."""
 
-SHOWS = {
-    "access.login",
-    "api_catalog.agents",
-    "api_catalog.mcp_servers",
-    "api_catalog.slash_commands",
-    "api_catalog.usage",
-    "api_description.docs",
-    "api_description.openapi",
-    "api_health.health",
-    "api_projects.project_sessions",
-    "api_projects.projects",
-    "api_projects.session_history",
-    "api_sessions.documented",
-    "api_sessions.new",
-    "api_sessions.output",
-    "api_sessions.running",
-    "api_settings.claude",
-    "api_settings.system_prompt",
-    "beginning.attached",
-    "beginning.new",
-    "beginning.new_in_project",
-    "browse.project",
-    "browse.projects",
-    "chat.every",
-    "chat.export",
-    "chat.one",
-    "composer.attached",
-    "logins.page",
-    "manage.block_source",
-    "manage.export",
-    "manage.find",
-    "manage.share",
-    "overview.runs",
-    "pages.badge",
-    "pages.block",
-    "pages.earlier",
-    "pages.healthz",
-    "pages.session",
-    "pictures.file",
-    "pictures.picture",
-    "static",
-}
-"""The views of which somebody has judged that their GET only shows. One that is new is put here,
-or it is marked with `acts`."""
+OTHER_PORT = "http://127.0.0.1:9999"
+FOREIGN = ("https://evil.example", "null", OTHER_PORT, "http://127.0.0.1", "file://", "x")
+SUBRESOURCE = {"Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}
 
 
 @pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    folder = tmp_path_factory.mktemp("doors")
-    sandbox = Sandbox(folder / "home").make()
-    session(sandbox.config_dir, sandbox.project, prompt("hello", sandbox.project), SESSION)
-    with app_of(sandbox, write_stand_in(folder / "claude")) as app:
-        app.config["PROJECT"] = history.project_id(sandbox.project)
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    sandbox = Sandbox(tmp_path_factory.mktemp("doors") / "home").make()
+    api.session(sandbox.config_dir, sandbox.project, api.prompt("hello", sandbox.project), SESSION)
+    return sandbox
+
+
+@pytest.fixture(scope="module")
+def app(sandbox: Sandbox) -> Iterator[Flask]:
+    with app_of(sandbox, write_stand_in(sandbox.home / "claude")) as app:
+        app.logger.disabled = True  # what is refused is not a failure of the app
         yield app
 
 
-@pytest.fixture
-def person(app: Flask) -> FlaskClient:
-    """A browser that is logged in by cookie."""
-    client = app.test_client()
-    assert client.post("/login", data={"user": USER, "password": PASSWORD}).status_code == 303
-    return client
+@pytest.fixture(scope="module")
+def visits(app: Flask) -> Visits:
+    return Visits(app)
+
+
+@pytest.fixture(scope="module")
+def doors(app: Flask, visits: Visits, sandbox: Sandbox) -> list[Door]:
+    known = {
+        "project_id": project_id(sandbox.project),
+        "session_id": SESSION,
+        "either_id": SESSION,
+        "run_id": "1" * 32,
+        "token": "1" * 32,
+        "block_id": "x",
+        "verb": "remove",
+    }
+    return doors_of(app, known)
+
+
+@pytest.fixture(scope="module")
+def login(app: Flask) -> Login:
+    return log_in(app)
 
 
 @pytest.fixture
-def token(person: FlaskClient) -> str:
-    found = re.search(r'name="csrf_token" value="([0-9a-f]{64})"', person.get("/").text)
-    assert found
-    return found[1]
+def stranger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    """The same app with another key: its cookies and tokens are well-formed and not ours."""
+    sandbox = Sandbox(tmp_path_factory.mktemp("stranger") / "home").make()
+    with app_of(sandbox, write_stand_in(sandbox.home / "claude")) as app:
+        yield app
 
 
-def address(app: Flask, rule: Rule) -> str:
-    values = {"project_id": app.config["PROJECT"], "session_id": SESSION, "either_id": SESSION}
-    return re.sub(
-        r"<(?:[a-z]+:)?([a-z_]+)>", lambda found: values.get(found[1], "0" * 32), rule.rule
+def protected(doors: list[Door], *, sockets: bool | None = None) -> list[Door]:
+    """The doors that need a login: all, the sockets (`sockets`), or the others."""
+    return [
+        door
+        for door in doors
+        if str(door) not in PUBLIC and (sockets is None or door.is_socket == sockets)
+    ]
+
+
+def changing(doors: list[Door]) -> list[Door]:
+    """The doors that need a token besides."""
+    return [door for door in protected(doors, sockets=False) if not door.is_safe]
+
+
+def files_of(sandbox: Sandbox) -> dict[str, tuple[int, int]]:
+    """What stands in the sandbox, but for what the gate itself writes down."""
+    return {
+        str(path): (path.stat().st_size, path.stat().st_mtime_ns)
+        for path in sandbox.home.rglob("*")
+        if path.is_file()
+        and not any(part.startswith(GATE_FILES) for part in path.relative_to(sandbox.home).parts)
+    }
+
+
+class Attack:
+    """Sends requests that must be refused, and collects those that are not."""
+
+    def __init__(self, app: Flask, visits: Visits, sandbox: Sandbox) -> None:
+        self._app = app
+        self._visits = visits
+        self._sandbox = sandbox
+
+    def refused(
+        self,
+        doors: list[Door],
+        headers: Mapping[str, str],
+        *statuses: int,
+        **how: Any,
+    ) -> list[str]:
+        """The doors that did not answer with one of `statuses` before their view was entered."""
+        assert doors, "there is something to try"
+        before = files_of(self._sandbox)
+        held_open = []
+        for door in doors:
+            with self._visits.watch() as entered:
+                answer = ask(self._app, door, headers, **how)
+            if answer.status_code not in statuses or entered:
+                held_open.append(f"{door}: {answer.status_code}, entered: {entered}")
+        assert files_of(self._sandbox) == before
+        return held_open
+
+
+@pytest.fixture
+def attack(app: Flask, visits: Visits, sandbox: Sandbox) -> Attack:
+    return Attack(app, visits, sandbox)
+
+
+# --- the map itself -------------------------------------------------------------------------
+
+
+def test_each_door_lets_its_owner_in(app: Flask, doors: list[Door], visits: Visits) -> None:
+    """Without this, a door that refuses everybody would pass all of the other tests."""
+    closed = []
+    login = log_in(app)
+    for door in sorted(doors, key=lambda door: door.endpoint == "access.logout"):
+        headers = basic_header() if str(door) in FOR_SCRIPTS else login.headers
+        with visits.watch() as entered:
+            answer = ask(app, door, headers)
+        if entered != [door.endpoint] or answer.status_code >= 500:
+            closed.append(f"{door}: {answer.status_code}")
+    assert closed == []
+
+
+def test_every_view_and_every_public_door_stands_in_the_map(app: Flask, doors: list[Door]) -> None:
+    unreachable = app.view_functions.keys() - {door.endpoint for door in doors}
+    assert unreachable == set(), "these views have no address"
+    assert {str(door) for door in doors} >= PUBLIC | FOR_SCRIPTS
+    assert [door for door in doors if door.is_socket], "the sockets are in the map"
+
+
+def test_a_url_part_of_an_unknown_kind_is_named() -> None:
+    class Hexadecimal(BaseConverter):
+        regex = "[0-9a-f]+"
+
+    app = Flask(__name__, static_folder=None)
+    app.url_map.converters["hex"] = Hexadecimal
+    app.add_url_rule("/x/<hex:number>", "x", lambda number: number)
+    with pytest.raises(AssertionError, match="a part of the kind Hexadecimal"):
+        doors_of(app, {})
+
+
+# --- who is not logged in -------------------------------------------------------------------
+
+
+def test_no_door_opens_without_a_login(attack: Attack, doors: list[Door]) -> None:
+    assert attack.refused(protected(doors), {}, 401) == []
+    assert attack.refused(protected(doors), {"Origin": ORIGIN}, 401) == []
+
+
+def test_a_wrong_password_opens_no_door(stranger: Flask, sandbox: Sandbox) -> None:
+    """On an app of its own, which makes the address wait after a few of them."""
+    attack = Attack(stranger, Visits(stranger), sandbox)
+    wrong = {"Authorization": "Basic b3Bjb2RlOndyb25n"}  # opcode:wrong
+    assert attack.refused(protected(doors_of(stranger, {})), wrong, 401, 429) == []
+
+
+def test_a_cookie_that_is_not_ours_opens_no_door(
+    attack: Attack, doors: list[Door], login: Login, stranger: Flask, app: Flask
+) -> None:
+    name, _, value = login.cookie.partition("=")
+    body, _, signature = value.rpartition(".")
+    cookies = [
+        log_in(stranger).cookie,
+        f"{name}={body}.{signature[::-1]}",
+        f"{name}={value}x",
+        f"{name}=",
+        f"{name}={'.' * 3000}",
+        f'{name}="\\000"',
+        f"other_name={value}",
+    ]
+    for cookie in cookies:
+        assert attack.refused(protected(doors), {"Cookie": cookie, "Origin": ORIGIN}, 401) == []
+
+
+def test_a_login_that_was_ended_opens_no_door(
+    app: Flask, attack: Attack, doors: list[Door]
+) -> None:
+    ended = log_in(app)
+    logout = next(door for door in doors if str(door) == "POST /logout")
+    assert ask(app, logout, ended.headers).status_code == 303
+    assert attack.refused(protected(doors), ended.headers, 401) == []
+
+
+def test_what_does_not_exist_looks_like_what_does_to_a_stranger(app: Flask) -> None:
+    for path in ("/nowhere", "/api/nowhere", "/static/../app.py", "/runs/x/y/z", "//evil.example"):
+        door = Door(path, "GET", "", is_socket=False, values={})
+        assert ask(app, door).status_code in (401, 404), path
+
+
+# --- other sites ----------------------------------------------------------------------------
+
+
+def test_an_unknown_host_opens_no_door(attack: Attack, doors: list[Door], login: Login) -> None:
+    """DNS rebinding makes any page one of the same origin."""
+    for host in ("evil.example", f"evil.example:{HOST.partition(':')[2]}", f"{HOST},{HOST}", "a b"):
+        headers = {**login.headers, "Host": host, "Origin": f"http://{host}"}
+        assert attack.refused(doors, headers, 421) == [], host
+
+
+def test_no_change_is_made_without_the_token_of_the_login(
+    app: Flask, attack: Attack, doors: list[Door], login: Login
+) -> None:
+    other = log_in(app)
+    for token in ("", other.token, "x" * len(login.token), f"{login.token}x", login.token[:-1]):
+        headers = {**login.headers, "X-CSRF-Token": token}
+        assert attack.refused(changing(doors), headers, 403) == [], token
+    # Credentials that a browser has stored prove no more than a cookie does
+    headers = {**basic_header(), "Origin": ORIGIN}
+    assert attack.refused(changing(doors), headers, 403) == []
+
+
+def test_no_change_is_made_by_another_origin(
+    attack: Attack, doors: list[Door], login: Login
+) -> None:
+    """Not even with the right token; another port of the same host is another origin."""
+    unsafe = [door for door in doors if not door.is_safe]
+    for origin in FOREIGN:
+        assert attack.refused(unsafe, {**login.headers, "Origin": origin}, 403) == [], origin
+    for site in ("cross-site", "same-site", "same-origin, cross-site"):
+        headers = {**login.headers, "Origin": "", "Sec-Fetch-Site": site}
+        assert attack.refused(unsafe, headers, 403) == [], site
+
+
+def test_nothing_is_loaded_into_a_page_of_another_origin(
+    attack: Attack, doors: list[Door], login: Login
+) -> None:
+    """The cookie goes along with what another port of the same host loads."""
+    readable = [
+        door
+        for door in protected(doors, sockets=False)
+        if door.is_safe and door.endpoint != "static"  # which holds nothing of anybody
+    ]
+    for site in ("cross-site", "same-site"):
+        headers = {"Cookie": login.cookie, "Sec-Fetch-Site": site, **SUBRESOURCE}
+        assert attack.refused(readable, headers, 403) == [], site
+
+
+def test_no_run_is_ended_by_a_get_of_a_browser(app: Flask, doors: list[Door], login: Login) -> None:
+    ends = [door for door in doors if str(door) in FOR_SCRIPTS]
+    assert len(ends) == len(FOR_SCRIPTS)
+    for door in ends:
+        for headers in (
+            {"Cookie": login.cookie},
+            {**login.headers, "Sec-Fetch-Site": "same-origin"},
+            {**basic_header(), "Sec-Fetch-Site": "none"},
+        ):
+            assert ask(app, door, headers).status_code in (403, 405), (door, headers)
+        # A program may send the cookie besides that it was given
+        for headers in (basic_header(), {**basic_header(), "Cookie": login.cookie}):
+            assert ask(app, door, headers).status_code == 404, headers
+
+
+def test_no_socket_is_opened_by_another_origin(
+    attack: Attack, doors: list[Door], login: Login
+) -> None:
+    sockets = protected(doors, sockets=True)
+    for origin in (*FOREIGN, f"{ORIGIN}, https://evil.example", f"{ORIGIN}.evil.example"):
+        for who in ({"Cookie": login.cookie}, basic_header()):
+            assert attack.refused(sockets, {**who, "Origin": origin}, 403) == [], origin
+
+
+def test_no_socket_is_opened_by_a_cookie_without_an_origin(
+    attack: Attack, doors: list[Door], login: Login
+) -> None:
+    assert attack.refused(protected(doors, sockets=True), {"Cookie": login.cookie}, 403) == []
+
+
+# --- what is no proper request --------------------------------------------------------------
+
+
+def test_a_method_that_a_door_does_not_have_is_405(
+    app: Flask, doors: list[Door], login: Login, visits: Visits
+) -> None:
+    methods = {"GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"}
+    wrong = []
+    by_path: dict[str, set[str]] = {}
+    for door in doors:
+        by_path.setdefault(door.path, set()).add(door.method)
+    first = {door.path: door for door in doors if not door.is_socket}
+    for path, door in first.items():
+        for method in sorted(methods - by_path[path]):
+            other = Door(door.rule, method, "", is_socket=False, values=door.values)
+            with visits.watch() as entered:
+                answer = ask(app, other, login.headers)
+            if answer.status_code != 405 or entered or "Allow" not in answer.headers:
+                wrong.append(f"{other}: {answer.status_code}, entered: {entered}")
+    assert wrong == []
+
+
+def test_a_socket_that_is_asked_for_as_a_page_is_refused(
+    app: Flask, doors: list[Door], login: Login, visits: Visits
+) -> None:
+    for door in protected(doors, sockets=True):
+        for method in ("GET", "POST"):
+            page = Door(door.rule, method, "", is_socket=False, values=door.values)
+            with visits.watch() as entered:
+                answer = ask(app, page, login.headers)
+            assert (400 <= answer.status_code < 500, entered) == (True, []), page
+
+
+NO_IDS = (
+    *("..", ".", "%2e%2e", "%2e%2e%2f", "..%2f..%2f..%2f..%2fetc%2fpasswd", "%252e%252e%252f"),
+    *(
+        "..%5c..%5c",
+        "%2fetc%2fpasswd",
+        "~root",
+        "%c0%ae%c0%ae",
+        "passwd",
+        "-rf",
+        "*",
+        "%25s",
+        "CON",
+    ),
+    *("%00", "a%00b", "%0d%0aLeak:%20y", "%20", "%09", "{{7*7}}", "%7b%25%25%7d", "a" * 300),
+    *(
+        "a" * 5000,
+        "%ED%A0%80",
+        "%ff%fe",
+        "%F0%9F%98%80",
+        "%E2%80%AE",
+        "%ef%bc%8e%ef%bc%8e",
+        "0",
+        "-1",
+    ),
+    *("99999999999999999999", "1e9", "null", "true", "__proto__", "%3Cscript%3E", "%22%27%3E"),
+)
+"""Parts of addresses that name nothing, percent-encoded or as they stand."""
+
+
+def test_a_part_of_an_address_that_names_nothing_finds_nothing(
+    app: Flask, doors: list[Door], login: Login, sandbox: Sandbox
+) -> None:
+    outside = sandbox.home / "passwd.jsonl"
+    outside.write_text(api.prompt("root:x:0:0", sandbox.project))
+    wrong = []
+    tried = 0
+    for door in protected(doors, sockets=False):
+        if door.method == "HEAD":
+            continue
+        for name in door.values:
+            for value in NO_IDS:
+                answer = ask(app, door.with_value(name, value), login.headers)
+                tried += 1
+                # Two slashes become one: the address is put right before anything is looked up
+                refused = 400 <= answer.status_code < 500 or (
+                    answer.status_code == 308
+                    and answer.headers["Location"].startswith(f"{ORIGIN}/")
+                )
+                if not refused or "root:" in answer.text or "Leak" in answer.headers:
+                    wrong.append(f"{door} with {name}={value}: {answer.status_code}")
+    assert wrong == []
+    assert tried > 2000
+
+
+DEEP = 100_000
+FORM, JSON = "application/x-www-form-urlencoded", "application/json"
+BODIES: Mapping[str, tuple[str, bytes]] = {
+    "no JSON": (JSON, b"{"),
+    "JSON that is no object": (JSON, b"[1, 2]"),
+    "a JSON text": (JSON, b'"x"'),
+    "JSON null": (JSON, b"null"),
+    "JSON with NaN": (JSON, b'{"prompt": NaN, "project_path": Infinity}'),
+    "JSON with half a surrogate pair": (JSON, b'{"prompt": "\\ud800", "project_path": "\\ud800"}'),
+    "JSON with NUL": (JSON, b'{"prompt": "a\\u0000", "project_path": "/a\\u0000b"}'),
+    "JSON of other types": (JSON, b'{"prompt": [1], "project_path": {}, "session_id": 1e999}'),
+    "JSON that is no UTF-8": (JSON, b'{"prompt": "\xff"}'),
+    "JSON with a long number": (JSON, b'{"prompt": ' + b"9" * 10_000 + b"}"),
+    "lists in one another": (JSON, b"[" * DEEP + b"]" * DEEP),
+    "objects in one another": (JSON, b'{"content":' * DEEP + b"1" + b"}" * DEEP),
+    "a form that is no UTF-8": (FORM, b"prompt=%ff%fe&title=%ED%A0%80&\xff=\xff"),
+    "a form with NUL": (FORM, b"prompt=%00&title=a%00b&folder=/%00&session_id=%00"),
+    "a form of many fields": (FORM, b"&".join(b"f%d=x" % n for n in range(20_000))),
+    "a field twice": (FORM, b"title=a&title=b&folder=/a&folder=/b&prompt=a&prompt=b"),
+    "a form that breaks off": ("multipart/form-data; boundary=x", b"--x\r\nContent-Dispo"),
+    "a form without a boundary": ("multipart/form-data", b"--x--"),
+    "a file without a name": (
+        "multipart/form-data; boundary=x",
+        b'--x\r\nContent-Disposition: form-data; name="files"; filename=""\r\n\r\na\r\n--x--\r\n',
+    ),
+    "a file by a path": (
+        "multipart/form-data; boundary=x",
+        b'--x\r\nContent-Disposition: form-data; name="files"; filename="../../../etc/x\x00"'
+        b"\r\n\r\na\r\n--x--\r\n",
+    ),
+    "a type that there is not": ("text/\xff; charset=\x7f", b"prompt=x"),
+    "an encoding that there is not": (f"{FORM}; charset=utf-99", b"prompt=x"),
+    "nothing": ("", b""),
+}
+
+
+def test_no_body_breaks_a_door(app: Flask, doors: list[Door], visits: Visits) -> None:
+    login, broken = log_in(app), []
+    for door in sorted(changing(doors), key=lambda door: door.endpoint == "access.logout"):
+        for name, (kind, body) in BODIES.items():
+            with visits.watch() as entered:
+                answer = ask(app, door, login.headers, data=body, content_type=kind)
+            if not answered_properly(answer) or not (entered or answer.status_code >= 400):
+                broken.append(f"{door} with {name}: {answer.status_code} {answer.text[:200]}")
+    assert broken == []
+
+
+def answered_properly(answer: TestResponse) -> bool:
+    """Whether it is no failure of the server and, where it is JSON, says what was wrong."""
+    if answer.is_json and answer.status_code >= 400 and not json.loads(answer.text)["error"]:
+        return False
+    return answer.status_code < 500 or answer.status_code == 503
+
+
+LARGE = 64 * 1024 * 1024
+
+
+def test_a_body_that_is_too_large_is_refused_unread(
+    app: Flask, doors: list[Door], login: Login
+) -> None:
+    for door in doors:
+        if door.is_safe:
+            continue
+        for who in ({"Origin": ORIGIN}, login.headers):
+            length = {"CONTENT_LENGTH": str(LARGE)}
+            answer = ask(
+                app, door, {**who, "Content-Type": FORM}, environ_overrides=length, data=b"x=1"
+            )
+            assert answer.status_code < 500, door
+
+
+def test_who_is_not_logged_in_sends_little(app: Flask, doors: list[Door]) -> None:
+    unsafe = [door for door in doors if str(door) in PUBLIC and not door.is_safe]
+    assert unsafe
+    for door in unsafe:
+        for size, status in ((1000, 401), (9 * 1024, 413)):
+            body = b"user=x&password=" + b"x" * size
+            answer = ask(app, door, {"Origin": ORIGIN}, data=body, content_type=FORM)
+            assert answer.status_code == status, (door, size)
+
+
+# --- over a real server ---------------------------------------------------------------------
+
+
+def answer_to(server: Server, request: bytes) -> str:
+    """The first line of the answer to these bytes; empty if the connection is just closed."""
+    with socket.create_connection(("127.0.0.1", server.port), 10) as connection:
+        connection.sendall(request)
+        with contextlib.suppress(ConnectionResetError):
+            return connection.makefile("rb").readline().decode("latin-1").rstrip()
+    return ""
+
+
+def raw(method: str, path: str, *headers: str) -> bytes:
+    return "\r\n".join([f"{method} {path} HTTP/1.1", *headers, "Connection: close", "", ""]).encode(
+        "latin-1"
     )
 
 
-def rules(app: Flask, method: str) -> list[Rule]:
-    found = (r for r in app.url_map.iter_rules() if method in (r.methods or ()))
-    return sorted((r for r in found if not r.websocket), key=lambda rule: rule.rule)
+@pytest.fixture(scope="module")
+def server_login(shared_server: Server) -> tuple[str, str]:
+    """The Cookie header and the token of a login at the real server."""
+    with requests.Session() as session:
+        form = {"user": USER, "password": PASSWORD}
+        page = session.post(f"{shared_server.url}/login", data=form, timeout=20)
+        token = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
+        assert token
+        cookie = "; ".join(f"{name}={value}" for name, value in session.cookies.items())
+        return f"Cookie: {cookie}", f"X-CSRF-Token: {token[1]}"
 
 
-def acting(app: Flask) -> list[Rule]:
-    return [r for r in rules(app, "GET") if who_may_act(app.view_functions[r.endpoint])]
-
-
-def test_a_get_is_judged_to_show_only_or_is_marked(app: Flask) -> None:
-    marked = {rule.endpoint for rule in acting(app)}
-    all_ = {rule.endpoint for rule in rules(app, "GET")}
-    assert all_ - marked - SHOWS == set()
-    assert SHOWS - all_ == set(), "views that are gone"
-    assert marked & SHOWS == set()
-
-
-@pytest.mark.parametrize("site", ["cross-site", "same-site"])
-@pytest.mark.parametrize("load", LOADS)
-def test_no_page_elsewhere_loads_anything_of_ours(
-    app: Flask, person: FlaskClient, site: str, load: str
+def test_each_socket_opens_for_its_owner(
+    shared_server: Server, doors: list[Door], server_login: tuple[str, str]
 ) -> None:
-    headers = {**CHROME, "Sec-Fetch-Site": site, **LOADS[load]}
-    for rule in rules(app, "GET"):
-        for method in ("GET", "HEAD") if rule.rule != "/healthz" else ():
-            path = address(app, rule)
-            answer = person.open(path, method=method, headers=headers)
-            assert answer.status_code == 403, (method, path)
-    answer = person.get("/healthz", headers=headers)
-    assert answer.status_code == 200
-    icon = person.get("/static/icon.svg", headers=headers)
-    assert icon.status_code == 200
-    icon.close()
+    host = f"127.0.0.1:{shared_server.port}"
+    upgrade = [f"{name}: {value}" for name, value in UPGRADE.items()]
+    basic = [f"{name}: {value}" for name, value in basic_header().items()]
+    for door in protected(doors, sockets=True):
+        page = raw("GET", door.path, f"Host: {host}", server_login[0], f"Origin: http://{host}")
+        page = page.replace(b"Connection: close", "\r\n".join(upgrade).encode())
+        program = raw("GET", door.path, f"Host: {host}", *basic)
+        program = program.replace(b"Connection: close", "\r\n".join(upgrade).encode())
+        assert answer_to(shared_server, page).startswith("HTTP/1.1 101"), door
+        assert answer_to(shared_server, program).startswith("HTTP/1.1 101"), door
 
 
-def test_a_link_from_elsewhere_opens_pages_and_starts_nothing(
-    app: Flask, person: FlaskClient
+def test_no_header_twice_and_no_odd_request_opens_a_door(
+    shared_server: Server, server_login: tuple[str, str]
 ) -> None:
-    headers = {**CHROME, "Sec-Fetch-Site": "cross-site", **PAGE}
-    for path in ("/", "/runs", "/new", "/logins", f"/projects/{app.config['PROJECT']}"):
-        assert person.get(path, headers=headers).status_code == 200, path
-    for rule in acting(app):
-        assert person.get(address(app, rule), headers=headers).status_code == 403
-
-
-def test_a_get_that_acts_needs_the_token_of_the_page(
-    app: Flask, person: FlaskClient, token: str
-) -> None:
-    for rule in acting(app):
-        path = address(app, rule)
-        # over plain http a browser says nothing of where a request comes from
-        for headers in (CHROME, {**CHROME, "Sec-Fetch-Site": "same-origin"}, {}):
-            assert person.get(path, headers=headers).status_code == 403, path
-        by_browser = {**CHROME, **basic_header()}
-        assert person.get(path, headers=by_browser).status_code == 403, path
-        answer = person.get(path, headers={**CHROME, "X-CSRF-Token": token})
-        if who_may_act(app.view_functions[rule.endpoint]) == "scripts":
-            assert answer.status_code == 403
-        else:
-            assert answer.status_code < 400, (path, answer.text)
-
-
-def test_a_get_that_acts_is_open_to_scripts_with_the_cookie_they_were_given_or_without(
-    app: Flask, person: FlaskClient
-) -> None:
-    for rule in acting(app):
-        for client in (person, app.test_client(use_cookies=False)):
-            answer = client.get(address(app, rule), headers=basic_header())
-            assert answer.status_code < 400, (rule.rule, answer.text)
-
-
-def test_head_never_acts(app: Flask, person: FlaskClient) -> None:
-    for rule in acting(app):
-        for headers in (basic_header(), {"Sec-Fetch-Site": "same-origin"}):
-            answer = person.head(address(app, rule), headers=headers)
-            assert answer.status_code == 405, rule.rule
-            assert "HEAD" not in answer.headers["Allow"]
-
-
-def test_what_changes_something_is_refused_from_another_port_even_with_the_token(
-    app: Flask, person: FlaskClient, token: str
-) -> None:
-    for method in ("POST", "PUT", "DELETE"):
-        for rule in rules(app, method):
-            for site in (
-                {"Origin": "http://localhost:3000"},
-                {"Sec-Fetch-Site": "same-site"},
-                {"Origin": "http://localhost", "Sec-Fetch-Site": "same-site"},
-            ):
-                headers = {**CHROME, **site, "X-CSRF-Token": token}
-                answer = person.open(address(app, rule), method=method, headers=headers)
-                assert answer.status_code == 403, (method, rule.rule)
-                assert FOREIGN in answer.text
-
-
-def test_what_changes_something_needs_the_token(app: Flask, person: FlaskClient) -> None:
-    for method in ("POST", "PUT", "DELETE"):
-        for rule in rules(app, method):
-            if rule.endpoint == "access.log_in":
-                continue
-            headers = {**CHROME, "Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
-            answer = person.open(address(app, rule), method=method, headers=headers)
-            assert answer.status_code == 403, (method, rule.rule)
-
-
-def test_nothing_is_open_without_a_login(app: Flask) -> None:
-    stranger = app.test_client(use_cookies=False)
-    for method in ("GET", "HEAD", "POST", "PUT", "DELETE"):
-        for rule in rules(app, method):
-            if rule.endpoint in ("access.login", "access.log_in") or rule.rule == "/healthz":
-                continue
-            answer = stranger.open(address(app, rule), method=method)
-            assert answer.status_code == 401, (method, rule.rule)
-
-
-def test_over_https_a_page_of_plain_http_under_the_same_name_is_another_port(
-    person: FlaskClient, token: str
-) -> None:
-    form = {"csrf_token": token}
-    for scheme, origin, status in (
-        ("https", "http://localhost", 403),
-        ("https", "https://localhost", 303),
-    ):
-        answer = person.post(
+    cookie, token = server_login
+    host = f"127.0.0.1:{shared_server.port}"
+    own, origin = f"Host: {host}", f"Origin: http://{host}"
+    form = "Content-Type: application/x-www-form-urlencoded"
+    wrong = {
+        "two hosts": raw("GET", "/", own, "Host: evil.example", cookie),
+        "no host": raw("GET", "/", cookie),
+        "an absolute address": raw("GET", "http://evil.example/", "Host: evil.example", cookie),
+        "two origins": raw("POST", "/runs/stop-all", own, cookie, token, origin, "Origin: null"),
+        "two sites": raw(
+            *("POST", "/runs/stop-all", own, cookie, token),
+            *("Sec-Fetch-Site: same-origin", "Sec-Fetch-Site: cross-site"),
+        ),
+        "two tokens": raw("POST", "/runs/stop-all", own, cookie, origin, token, "X-CSRF-Token: x"),
+        "two credentials": raw(
+            "GET", "/", own, "Authorization: Basic eA==", "Authorization: Basic b3Bjb2RlOng="
+        ),
+        "two lengths": raw(
+            "POST",
             "/runs/stop-all",
-            data=form,
-            headers={"Origin": origin},
-            environ_overrides={"wsgi.url_scheme": scheme},
+            own,
+            cookie,
+            token,
+            form,
+            "Content-Length: 1",
+            "Content-Length: 2",
+        ),
+        "a length and pieces": raw(
+            *("POST", "/runs/stop-all", own, cookie, token, form),
+            *("Content-Length: 4", "Transfer-Encoding: chunked"),
+        ),
+        "no length": raw("POST", "/runs/stop-all", own, cookie, token, "Content-Length: x"),
+        "a negative length": raw(
+            "POST", "/runs/stop-all", own, cookie, token, "Content-Length: -1"
+        ),
+        "an underscore": raw(
+            "POST", "/runs/stop-all", own, cookie, origin, f"X_CSRF_Token: {token[14:]}"
+        ),
+        "a folded header": raw(
+            "POST", "/runs/stop-all", own, cookie, origin, "X-A: b", f" {token}"
+        ),
+        "a header without a name": raw("GET", "/", own, cookie, ": x"),
+        "a header with NUL": raw("GET", "/", own, cookie, "X-A: \0"),
+        "a path with NUL": raw("GET", "/\0", own, cookie),
+        "a path upwards": raw("GET", "/static/../../app.py", own, cookie),
+        "a path upwards, encoded": raw("GET", "/static/%2e%2e/%2e%2e/app.py", own, cookie),
+        "a path of two slashes": raw("GET", "//evil.example/%2f..", own, cookie),
+        "a long address": raw("GET", "/" + "a" * 100_000, own, cookie),
+        "a long header": raw("GET", "/", own, f"X-A: {'a' * 100_000}"),
+        "many headers": raw("GET", "/", own, *(f"X-{n}: a" for n in range(2000))),
+        "no version": b"GET /\r\n\r\n",
+        "another protocol": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        "a method of control characters": raw("G\x01T", "/", own, cookie),
+    }
+    for name, request in wrong.items():
+        status = answer_to(
+            shared_server, request + (b"\r\n\r\n" if name == "another protocol" else b"")
         )
-        assert answer.status_code == status
+        assert re.match(r"$|HTTP/1\.[01] 4\d\d ", status), (name, status)
+    right = raw("POST", "/runs/stop-all", own, cookie, token, origin, "Content-Length: 0")
+    assert answer_to(shared_server, right).startswith("HTTP/1.1 303")
