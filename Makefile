@@ -1,6 +1,6 @@
 # Every command of the project. `make run` is all that a newcomer needs.
 
-.PHONY: run test check bench chaos drift end-runs clean setup setup-dev
+.PHONY: run test check attack bench chaos drift end-runs clean setup setup-dev
 
 PYTHON_IN_VENV = .venv/bin/python
 
@@ -17,6 +17,11 @@ check: setup-dev
 	@$(PYTHON_IN_VENV) -m ruff check --quiet .
 	@$(PYTHON_IN_VENV) -m ruff format --check --quiet .
 	@$(PYTHON_IN_VENV) -m mypy
+
+# Every vector of the injection corpus through every channel, in the browser; the tests take some.
+attack: setup-dev
+	@$(PYTHON_IN_VENV) scripts/chromium.py
+	@ATTACK=1 $(PYTHON_IN_VENV) -m pytest --numprocesses 2 tests/security/test_injection.py
 
 bench: setup-dev
 	@$(PYTHON_IN_VENV) -m bench

@@ -12,7 +12,8 @@ arguments, folder, umask and environment, `["signal", number]` signals itself, `
 ends at once, `["exit after turn", status]` when the turn is closed, `["exit on term", status]` when
 it gets SIGTERM. `["say", {…}]` writes any object as a line, `["flood", count]` many lines as fast
 as it can, `["fill", bytes]` a line that does not end, `["close", "stdout"]` closes that for good,
-`["after turn", step]` does a step when the turn is closed. Any other prompt is answered with its
+`["after turn", step]` does a step when the turn is closed, `["copy", path]` writes what stands in
+a file. Any other prompt is answered with its
 own text. Without a step that ends, the turn is closed.
 """
 
@@ -111,6 +112,10 @@ def do(step: list[object]) -> None:
             sys.stdout.flush()
         case ["bytes", str(digits)]:
             sys.stdout.buffer.write(bytes.fromhex(digits))
+            sys.stdout.flush()
+        case ["copy", str(path)]:
+            sys.stdout.flush()
+            sys.stdout.buffer.write(Path(path).read_bytes())
             sys.stdout.flush()
         case ["stderr", str(text)]:
             print(text, file=sys.stderr, flush=True)

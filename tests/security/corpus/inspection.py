@@ -1,0 +1,214 @@
+"""Whether a page has obeyed what was planted into it, and whether it shows all of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from playwright.sync_api import BrowserContext, Dialog, Page, Request
+
+from .vectors import Plant, holds, words_of
+
+SCRIPT = (Path(__file__).parent / "inspection.js").read_text(encoding="utf-8")
+
+# What a page of ours may consist of. An element or an attribute that a template begins to use is
+# added here on purpose.
+STRUCTURE = {
+    *(
+        "html",
+        "head",
+        "meta",
+        "title",
+        "link",
+        "script",
+        "body",
+        "header",
+        "nav",
+        "main",
+        "section",
+    ),
+    *("article", "div", "span", "p", "a", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li"),
+    *("dl", "dt", "dd", "details", "summary", "form", "fieldset", "legend", "label", "input"),
+    *("textarea", "button", "select", "option", "datalist", "img", "svg", "path", "circle", "time"),
+    *("pre", "code", "b", "bdi", "mark", "strong", "em", "s", "br", "hr", "blockquote", "table"),
+    *("thead", "tbody", "tr", "th", "td", "noscript", "dialog"),
+}
+ATTRIBUTES = {
+    *("accept", "action", "alt", "aria-activedescendant", "aria-autocomplete", "aria-controls"),
+    *("aria-current", "aria-describedby", "aria-hidden", "aria-label", "aria-labelledby"),
+    *("aria-live", "aria-selected", "as", "async", "autocapitalize", "autocomplete", "autocorrect"),
+    *("autofocus", "charset", "checked", "class", "content", "crossorigin", "cx", "cy", "d"),
+    *("data-action", "data-address", "data-by", "data-copy", "data-count", "data-data-insert"),
+    *("data-earlier", "data-fresh", "data-htmx-powered", "data-insert", "data-link", "data-most"),
+    *("data-n", "data-now", "data-o", "data-order", "data-phase", "data-since", "data-state"),
+    *("data-then", "datetime", "decoding", "defer", "dir", "disabled", "download", "enctype"),
+    *(
+        "enterkeyhint",
+        "fill",
+        "for",
+        "form",
+        "formaction",
+        "height",
+        "hidden",
+        "href",
+        "hx-disable",
+    ),
+    *("hx-encoding", "hx-get", "hx-include", "hx-post", "hx-swap", "hx-swap-oob", "hx-sync"),
+    *("hx-trigger", "hx-ws:connect", "id", "lang", "list", "loading", "maxlength", "media"),
+    *("method", "multiple", "name", "open", "placeholder", "popover", "popovertarget", "r"),
+    *("readonly", "rel", "required", "role", "rows", "selected", "spellcheck", "src", "start"),
+    *("stroke", "stroke-linecap", "stroke-linejoin", "stroke-width", "tabindex", "target", "title"),
+    *("type", "value", "viewbox", "viewBox", "width"),
+}
+READABLE = {
+    *("title", "value", "alt", "aria-label", "placeholder", "class", "data-insert", "download"),
+    *("href", "content", "formaction", "hx-post", "hx-get", "data-earlier", "action", "name"),
+    "data-by",
+}
+"""Attributes that may hold foreign text."""
+CONTROLS = {"input", "textarea", "button", "select", "meta"}
+"""Elements that have a name."""
+NAMES = "|".join(
+    (
+        r"csrf_token|prompt_id|session_id|attached|files|prompt|decision|reason-.*|q-.*|title|q",
+        r"folder|back|project|block|(?:was_)?(?:model|effort|permission_mode|keep_running)|user",
+        r"password|next|viewport|color-scheme|theme-color|apple-mobile-web-app-(?:capable|title)",
+        r"htmx-config",
+    )
+)
+IMAGES = r"^/(?:static/|projects/[^/]+/sessions/[^/]+/|(?:projects/[^/]+/)?new/attachments/)"
+HTMX = {
+    "hx-disable": "^input#files$",
+    "hx-encoding": "^input#files$",
+    "hx-get": "^div#options$",
+    "hx-include": "^div#options$",
+    "hx-post": "^(?:button|input#files|form#composer|form#options-form)$",
+    "hx-swap": "^(?:button|div#live|div#options|input#files|form#composer|form#options-form)$",
+    "hx-swap-oob": "#",
+    "hx-sync": "^button$",
+    "hx-trigger": "^(?:div#options|input#files|form#options-form)$",
+    "hx-ws:connect": "^div#live$",
+}
+"""On which elements the attributes of htmx stand."""
+GOLDEN = {
+    "tags": sorted(STRUCTURE),
+    "attributes": sorted(ATTRIBUTES),
+    "readable": sorted(READABLE),
+    "controls": sorted(CONTROLS),
+    "names": NAMES,
+    "images": IMAGES,
+    "hx": HTMX,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What an inspection found: complaints, the text of the page, and the values of attributes."""
+
+    wrong: list[str]
+    text: str
+    values: list[str]
+
+    @property
+    def all(self) -> str:
+        return "\n".join((self.text, *self.values))
+
+
+class Watch:
+    """Notes what a browser context does: calls of the canary, dialogs, requests, navigation."""
+
+    def __init__(self, context: BrowserContext, origin: str) -> None:
+        self._origin = origin
+        self.heard: list[str] = []
+        context.expose_function("canary", lambda *_: self.heard.append("the canary was called"))
+        context.on("request", self._request)
+        context.on("dialog", self._dialog)
+        context.on("console", lambda message: self._console(message.type, message.text))
+        context.on("page", self._page)
+
+    def _dialog(self, dialog: Dialog) -> None:
+        self.heard.append(f"dialog {dialog.message}")
+        dialog.dismiss()
+
+    def _page(self, page: Page) -> None:
+        page.on("popup", lambda popup: self.heard.append(f"window {popup.url}"))
+        page.on("download", lambda download: self.heard.append(f"download {download.url}"))
+        page.on("websocket", lambda socket: self._address(socket.url))
+        page.on("frameattached", lambda frame: self.heard.append(f"frame {frame.url}"))
+        page.on("pageerror", lambda error: self.heard.append(f"error {error}"))
+
+    def _request(self, request: Request) -> None:
+        self._address(request.url)
+
+    def _address(self, url: str) -> None:
+        parts = urlsplit(url)
+        ours = parts.netloc == urlsplit(self._origin).netloc or parts.scheme in ("data", "about")
+        if not ours or parts.path.startswith("/canary"):
+            self.heard.append(f"request {url[:200]}")
+
+    def _console(self, kind: str, text: str) -> None:
+        if kind in ("error", "warning") and not _HARMLESS.search(text):
+            self.heard.append(f"{kind} {text[:300]}")
+
+
+_HARMLESS = re.compile(
+    r"closed before the connection is established|status of 4\d\d|Failed to load resource"
+)
+"""What a browser says of a page that was left, and of a refusal that a test provokes."""
+
+
+@contextmanager
+def watched(context: BrowserContext, origin: str) -> Iterator[tuple[Page, Watch]]:
+    """A page in the context, and what is noted of it."""
+    watch = Watch(context, origin)
+    page = context.new_page()
+    yield page, watch
+
+
+def inspect(page: Page, html: str | None = None, *, export: bool = False) -> Finding:
+    """Look at the live page or, if there is one, at `html` as a browser without scripts reads it.
+
+    `export`: the page is a file, which carries its images and styles along.
+    """
+    golden = {**GOLDEN, "data": export}
+    found: dict[str, Any] = page.evaluate(SCRIPT, {"html": html, "golden": golden})
+    return Finding(found["wrong"], found["text"], found["values"])
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What must be seen of a plant: its marks, and its words (in this spelling) between them."""
+
+    plant: Plant
+    channel: str
+    marks: tuple[str, ...]
+    spelt: str | None = None
+
+
+def unseen(finding: Finding, expected: Iterable[Expectation]) -> list[str]:
+    """What a page does not show, a sentence each."""
+    missing = []
+    everything = finding.all
+    for each in expected:
+        name = f"{each.channel}: {each.plant.vector.text!r}"
+        gone = [mark for mark in each.marks if mark not in everything]
+        if gone:
+            missing.append(f"{name}: {gone}")
+        elif each.spelt is not None and not _is_whole(everything, each.plant, each.spelt):
+            missing.append(f"{name}: not all of its words")
+    return missing
+
+
+def _is_whole(text: str, plant: Plant, spelt: str) -> bool:
+    words, at = words_of(spelt), text.find(plant.begin)
+    while at >= 0:
+        end = text.find(plant.end, at)
+        if end >= 0 and holds(words, text[at:end]):
+            return True
+        at = text.find(plant.begin, at + 1)
+    return False

@@ -1,0 +1,403 @@
+"""The injection corpus, in a real browser: what is planted is shown, and never obeyed.
+
+A part of it runs in the suite: every channel with some vectors, and every vector through some
+channels. `make attack` runs every vector through every channel.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import Browser, FilePayload, Page
+
+from opcode_htmx.claude.history import project_id
+from opcode_htmx.claude.outgoing import INITIALIZE_ID
+
+from .. import api
+from ..support import PASSWORD, USER, Sandbox, Server, write_stand_in
+from ..test_live import begin
+from .corpus import pages
+from .corpus.inspection import Expectation, Watch, inspect, unseen, watched
+from .corpus.transcript import CHANNELS, Channel, said, system, user
+from .corpus.vectors import Plant, rotation, vectors
+
+WHOLE = "ATTACK" in os.environ
+ROUNDS = len(vectors()) if WHOLE else 8
+"""How many vectors go through each channel."""
+PAGE, MOST_IN_A_LIST = 1000, 50
+"""Plants on one page of a session, and on any other one."""
+
+T = TypeVar("T")
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(7200 if WHOLE else 120)]
+HISTORY = [each for each in CHANNELS if each.where != "live"]
+ONLY_LIVE = [each for each in CHANNELS if each.where == "live"]
+AFTER_HISTORY = ROUNDS * len(HISTORY)
+AFTER_RUNS = AFTER_HISTORY + ROUNDS * len(CHANNELS)
+AROUND = AFTER_RUNS + ROUNDS * len(pages.CHANNELS)
+SCRIPTS = AROUND + ROUNDS * 6
+"""Where the vectors of one test end, those of the next one go on."""
+
+
+def plants(
+    channels: Sequence[T], first: int, size: int, rounds: int = ROUNDS
+) -> Iterator[list[tuple[T, Plant]]]:
+    """What to plant, `size` at a time: as many vectors for each channel, in turn.
+
+    The numbers begin with `first`, which also chooses the vectors.
+    """
+    count = rounds * len(channels)
+    planted = [
+        (channels[number % len(channels)], Plant(number + first, vector))
+        for number, vector in enumerate(rotation(first + count)[first:])
+    ]
+    for at in range(0, count, size):
+        yield sorted(planted[at : at + size], key=lambda each: channels.index(each[0]))
+
+
+def live_plants() -> Iterator[list[tuple[Channel, Plant]]]:
+    """The same for runs: what ends a turn comes first, for it withdraws what was asked before."""
+    others = [each for each in HISTORY if each.where == "both"]
+    whole = [
+        *plants(ONLY_LIVE, AFTER_HISTORY, PAGE),
+        *plants(others, AFTER_HISTORY + ROUNDS * len(ONLY_LIVE), PAGE, ROUNDS if WHOLE else 3),
+    ]
+    for page in whole if WHOLE else [list(chain(*whole))]:
+        yield sorted(page, key=lambda each: not each[0].ends_turn)
+
+
+def expectations(planted: Sequence[tuple[Channel, Plant]]) -> list[Expectation]:
+    """What must be seen of these."""
+    found = []
+    for channel, plant in planted:
+        marks = {
+            "all": (plant.begin, plant.end),
+            "start": (plant.begin,),
+            "end": (plant.end,),
+            "nothing": (),
+        }[channel.shows]
+        # Escapes of a terminal are obeyed or left out
+        whole = channel.words and channel.shows == "all" and plant.vector.kind != "terminal"
+        spelt = channel.shown_as(plant.vector.text) if whole else None
+        found.append(Expectation(plant, channel.name, marks, spelt))
+    return found
+
+
+def encoded(lines: Sequence[str]) -> bytes:
+    """As a program writes them that minds no rules: half a surrogate pair included."""
+    return "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogatepass")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("injection")
+    sandbox, claude = Sandbox(folder / "home").make(), write_stand_in(folder / "claude")
+    server = Server(sandbox, claude, "http://127.0.0.1:9", OPCODE_ASK_AHEAD="0")
+    try:
+        yield server.start()
+    finally:
+        server.close()
+
+
+@contextmanager
+def tab(browser: Browser, server: Server, *, without_policy: bool) -> Iterator[tuple[Page, Watch]]:
+    """A page of a browser that is logged in. Without the policy, what is injected would run."""
+    context = browser.new_context(
+        http_credentials={"username": USER, "password": PASSWORD},
+        base_url=server.url,
+        bypass_csp=without_policy,
+    )
+    with context, watched(context, server.url) as (page, watch):
+        yield page, watch
+        assert watch.heard == []
+
+
+def check_session(page: Page, server: Server, address: str, expected: list[Expectation]) -> None:
+    """The live page, and what the server has for browsers without scripts."""
+    found = inspect(page)
+    assert found.wrong == []
+    assert unseen(found, expected) == []
+    assert page.url.startswith(f"{server.url}{address.partition('?')[0]}"), "nothing has led away"
+    without_scripts = inspect(page, server.get(address).text)
+    assert without_scripts.wrong == []
+    assert unseen(without_scripts, expected) == []
+
+
+def test_a_history_is_shown_and_not_obeyed(server: Server, browser: Browser) -> None:
+    sandbox = server.sandbox
+    for planted in plants(HISTORY, 0, PAGE):
+        first = {**user(0, "The first prompt"), "uuid": "first", "cwd": str(sandbox.project)}
+        lines = [line for channel, plant in planted for line in channel.planted(plant)]
+        path = api.session(sandbox.config_dir, sandbox.project, "")
+        path.write_bytes(encoded([json.dumps(first), *lines]))
+        session = f"/projects/{project_id(sandbox.project)}/sessions/{path.stem}"
+        address, expected = f"{session}?from=first", expectations(planted)
+        with tab(browser, server, without_policy=False) as (page, _):
+            page.goto(address)
+            page.locator("body[data-link=online]").wait_for()
+            check_session(page, server, address, expected)
+            export = inspect(page, server.get(f"{session}/export.html").text, export=True)
+            assert export.wrong == []
+            assert unseen(export, expected) == []
+            for part in ("earlier?before=first", "search?q=canary"):
+                assert inspect(page, server.get(f"{session}/{part}").text).wrong == []
+        with tab(browser, server, without_policy=True) as (page, _):
+            page.goto(address)
+            page.locator("body[data-link=online]").wait_for()
+            for summary in page.locator("summary").all()[:20]:
+                summary.dispatch_event("click")
+
+
+def test_a_run_is_shown_and_not_obeyed_as_it_goes_on(
+    server: Server, browser: Browser, tmp_path: Path
+) -> None:
+    for number, planted in enumerate(live_plants()):
+        gate, lines = tmp_path / f"gate-{number}", tmp_path / f"lines-{number}"
+        lines.write_bytes(
+            encoded([line for channel, plant in planted for line in channel.planted(plant)])
+        )
+        steps: list[list[object]] = [
+            ["wait", str(gate)],
+            ["copy", str(lines)],
+            ["text", "All is planted."],
+            ["wait", str(tmp_path / "never")],
+        ]
+        address = begin(server, steps)
+        expected = expectations(planted)
+        with tab(browser, server, without_policy=number % 2 == 1) as (page, _):
+            page.goto(address)
+            page.locator("body[data-link=online]").wait_for()
+            gate.touch()
+            page.locator(".block-text", has_text="All is planted.").wait_for()
+            page.locator("#status[data-phase=waiting]").wait_for()
+            check_session(page, server, address, [])
+            found = inspect(page)
+            assert unseen(found, expected) == []
+            first = page.locator("#transcript > .block").first.get_attribute("id")
+            assert first
+            page.goto("/runs")
+            assert inspect(page).wrong == []
+
+
+@pytest.fixture(scope="module")
+def reader(server: Server, browser: Browser) -> Iterator[tuple[Page, Watch]]:
+    """A page of ours, which reads others as a browser without scripts does."""
+    with tab(browser, server, without_policy=False) as (page, watch):
+        page.goto("/login")
+        yield page, watch
+
+
+@pytest.mark.parametrize("channel", pages.CHANNELS)
+def test_other_pages_show_it_and_do_not_obey(
+    server: Server, reader: tuple[Page, Watch], tmp_path: Path, channel: str
+) -> None:
+    first = AFTER_RUNS + list(pages.CHANNELS).index(channel) * ROUNDS
+    page, watch = reader
+    wrong = []
+    for planted in plants([channel], first, MOST_IN_A_LIST):
+        vectors_ = [plant for _, plant in planted]
+        for shown in pages.CHANNELS[channel](pages.Place(server, tmp_path), vectors_):
+            wrong += complaints(page, shown)
+    assert wrong == []
+    assert watch.heard == []
+
+
+TEXTS = {"text/plain", "text/markdown", "application/x-ndjson", "application/octet-stream"}
+
+
+def complaints(page: Page, shown: pages.Page) -> list[str]:
+    """What is wrong with an answer, as a page or as something for programs."""
+    answer, text = shown.answer, shown.answer.text
+    wrong = []
+    if answer.status_code >= 500:
+        wrong.append("the server fails")
+    headers = {each.lower(): value for each, value in answer.headers.items()}
+    if "canary" in " ".join(headers) or "canary=1" in headers.get("set-cookie", ""):
+        wrong.append(f"a header was planted: {headers}")
+    if headers.get("x-content-type-options") != "nosniff":
+        wrong.append("its type may be guessed")
+    kind = headers.get("content-type", "").partition(";")[0]
+    if kind == "text/html":
+        found = inspect(page, text, export=shown.is_export)
+        wrong += found.wrong
+        text = found.all
+    elif kind == "application/json":
+        text = json.dumps(json.loads(text), ensure_ascii=False)
+    elif kind not in TEXTS:
+        wrong.append(f"it is {kind}")
+    wrong += [f"{mark} is not shown" for mark in shown.marks if mark not in text]
+    return [f"{shown.channel} ({answer.status_code} {answer.url[-60:]}): {each}" for each in wrong]
+
+
+def test_what_stands_around_a_run_is_shown_and_not_obeyed(
+    server: Server, browser: Browser, tmp_path: Path
+) -> None:
+    """Tasks, what Claude offers, its stderr, prompts that wait, and what is left at the end."""
+    for planted in plants(["task", "kind", "stderr", "queue", "model", "command"], AROUND, 48):
+        by_channel: dict[str, list[Plant]] = {}
+        for name, plant in planted:
+            by_channel.setdefault(name, []).append(plant)
+        tasks = [
+            {"task_id": f"{plant.number}", "task_type": kind.line, "description": plant.line}
+            for plant, kind in zip(by_channel["task"], by_channel["kind"], strict=True)
+        ]
+        offer = {
+            "models": [
+                {"value": plant.line, "displayName": plant.line, "description": plant.line}
+                for plant in by_channel["model"]
+            ],
+            "commands": [
+                {"name": plant.line, "description": plant.line, "argumentHint": plant.line}
+                for plant in by_channel["command"]
+            ],
+        }
+        response = {"subtype": "success", "request_id": INITIALIZE_ID, "response": offer}
+        init = {
+            "session_id": "",
+            "model": by_channel["model"][0].line,
+            "permissionMode": "<canary>",
+        }
+        number = planted[0][1].number
+        gate, end = tmp_path / f"gate-{number}", tmp_path / f"end-{number}"
+        stderr: list[list[object]] = [
+            ["stderr", " ".join(plant.line.split())] for plant in by_channel["stderr"]
+        ]
+        steps: list[list[object]] = [
+            ["wait", str(gate)],
+            ["say", {"type": "control_response", "response": response}],
+            ["say", system(0, "init", **init)],
+            ["say", system(0, "background_tasks_changed", tasks=tasks)],
+            *stderr,
+            ["text", "All is planted."],
+            ["wait", str(end)],
+            ["exit", 3],
+        ]
+        address = begin(server, steps)
+        shown = [
+            Expectation(plant, name, (plant.begin,))
+            for name in ("task", "kind", "stderr", "queue", "model")
+            for plant in by_channel[name]
+        ]
+        with tab(browser, server, without_policy=True) as (page, _):
+            page.goto(address)
+            page.locator("body[data-link=online]").wait_for()
+            gate.touch()
+            page.locator(".block-text", has_text="All is planted.").wait_for()
+            for plant in by_channel["queue"]:
+                form = {"prompt": plant.line, "prompt_id": str(uuid.uuid4())}
+                pages.Place(server, tmp_path).post(f"{address}/prompt", form)
+            page.locator("#queue li").nth(len(by_channel["queue"]) - 1).wait_for()
+            check_session(page, server, address, shown)
+            prompt = page.get_by_role("textbox", name="Prompt")
+            prompt.fill("/")
+            page.locator("#completions li").first.wait_for()
+            offered = [Expectation(p, "command", (p.begin,)) for p in by_channel["command"]]
+            found = inspect(page)
+            assert (found.wrong, unseen(found, offered)) == ([], [])
+            prompt.fill("")
+            end.touch()
+            page.locator(".block-error").wait_for()
+            left = [each for each in shown if each.channel in ("stderr", "queue")]
+            check_session(page, server, address, left[-5:])
+            page.goto("/runs")
+            assert inspect(page).wrong == []
+
+
+def test_scripts_put_nothing_planted_into_a_page(
+    server: Server, browser: Browser, tmp_path: Path
+) -> None:
+    """What they fetch and place: completions, what can be shared, files, drafts, earlier blocks."""
+    planted = next(plants(["scripts"], SCRIPTS, ROUNDS))
+    place = pages.Place(server, tmp_path)
+    answers = [said(plant.number, {"type": "text", "text": plant.block}) for _, plant in planted]
+    address = place.session("/work/scripts", *answers * 2)
+    project = server.sandbox.project / "scripts"
+    project.mkdir()
+    for _, plant in planted:
+        (project / pages.file_name(plant).replace("\n", " ")).write_text("x")
+    with tab(browser, server, without_policy=True) as (page, _):
+        page.goto(f"{address}?from=p")
+        page.locator("body[data-link=online]").wait_for()
+        for more in page.locator("#transcript .more").all()[-ROUNDS:][:20]:
+            more.dispatch_event("click")
+            page.locator("dialog[open] #share").wait_for()
+            found = inspect(page)
+            assert [each for each in found.wrong if "id that there" not in each] == []
+            page.locator("dialog[open] button", has_text="Close").click()
+        for _, plant in planted[:20]:
+            name = " ".join(pages.file_name(plant).split())
+            file: FilePayload = {"name": name, "mimeType": "text/html", "buffer": b"x"}
+            page.locator("#files").set_input_files([file])
+            page.locator("#attached", has_text=plant.begin).wait_for()
+            form = {"prompt": plant.line, "prompt_id": str(uuid.uuid4()), "by": "another page"}
+            place.post(f"{address}/draft", form)
+            page.wait_for_function(
+                "b => document.getElementById('prompt').value.includes(b)", arg=plant.begin
+            )
+        assert inspect(page).wrong == []
+        page.goto(f"/new?folder={quote(str(project))}")
+        prompt = page.get_by_role("textbox", name="Prompt")
+        for _, plant in planted[:20]:
+            prompt.fill(f"@{plant.begin}")
+            page.locator("#completions", has_text=plant.end).wait_for()
+            assert inspect(page).wrong == []
+            prompt.press("Enter")
+        for path in ("/", "/runs", f"/projects/{project_id(Path('/work/custom-title'))}"):
+            page.goto(path)
+            page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+            assert inspect(page).wrong == []
+
+
+# --- the tests of the tests -----------------------------------------------------------------
+
+SHELL = "".join(
+    f'<p id="{each}"></p>' for each in ("transcript", "cursor", "live", "end", "flash", "answer")
+)
+"""The ids of a session's page."""
+OBEYED = {"sentinel", "html", "svg", "htmx", "clobber", "style", "mutation"}
+"""Kinds of vectors that are elements and attributes, so that a page that obeys them has more."""
+ONLY_WORDS = {
+    *("<b>canary", "<h1>canary</h1>", "<table><tr><td>canary", "<li>canary", "<br/><hr/>canary"),
+    *("<dl><dt>canary<dd>canary", "</p></div></article></section></main><p>canary"),
+    *("expression(canary())", "};*{background:url(//canary.invalid/)}", " x-canary=1 "),
+    *("url(javascript:canary())", "-moz-binding:url(//canary.invalid/x)"),
+    "<div data-order=0 id=b-x>canary</div>",
+}
+"""Those of them that become words, and elements as our own pages have them."""
+
+
+def test_the_inspection_finds_what_is_obeyed(server: Server, browser: Browser) -> None:
+    missed = set()
+    with browser.new_context(base_url=server.url) as context:
+        page = context.new_page()
+        page.goto("/login")
+        for vector in vectors():
+            forms = (
+                f"{SHELL}<main>{vector.text}</main>",
+                f'<main><p title="{vector.text}">x</p></main>',
+                f"<main><p title='{vector.text}'>x</p></main>",
+            )
+            if vector.kind in OBEYED and not any(inspect(page, html).wrong for html in forms):
+                missed.add(vector.text)
+        assert inspect(page, f"{SHELL}<p class='x'>words</p>").wrong == []
+    assert missed == ONLY_WORDS
+
+
+def test_the_watch_hears_a_canary(server: Server, browser: Browser) -> None:
+    inserted = "document.body.insertAdjacentHTML('beforeend', '<img src=data:, onerror=canary()>')"
+    for without_policy, heard in ((True, "the canary was called"), (False, "error Executing")):
+        context = browser.new_context(base_url=server.url, bypass_csp=without_policy)
+        with context, watched(context, server.url) as (page, watch):
+            page.goto("/login")
+            page.evaluate(inserted)
+            while not any(each.startswith(heard) for each in watch.heard):
+                page.wait_for_timeout(20)
