@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -26,7 +28,7 @@ from .. import api
 from ..support import PASSWORD, USER, Sandbox, Server, write_stand_in
 from ..test_live import begin
 from .corpus import pages
-from .corpus.inspection import Expectation, Watch, inspect, unseen, watched
+from .corpus.inspection import Expectation, Finding, inspect, unseen, watched
 from .corpus.transcript import CHANNELS, Channel, said, system, user
 from .corpus.vectors import Plant, rotation, vectors
 
@@ -109,31 +111,39 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @contextmanager
-def tab(browser: Browser, server: Server, *, without_policy: bool) -> Iterator[tuple[Page, Watch]]:
-    """A page of a browser that is logged in. Without the policy, what is injected would run."""
+def tab(
+    browser: Browser, server: Server, wrong: list[str], *, without_policy: bool
+) -> Iterator[Page]:
+    """A page of a browser that is logged in; what it does beyond that is added to `wrong`.
+
+    Without the policy, what is injected would run.
+    """
     context = browser.new_context(
         http_credentials={"username": USER, "password": PASSWORD},
         base_url=server.url,
         bypass_csp=without_policy,
     )
     with context, watched(context, server.url) as (page, watch):
-        yield page, watch
-        assert watch.heard == []
+        yield page
+        wrong += watch.heard
 
 
-def check_session(page: Page, server: Server, address: str, expected: list[Expectation]) -> None:
-    """The live page, and what the server has for browsers without scripts."""
-    found = inspect(page)
-    assert found.wrong == []
-    assert unseen(found, expected) == []
-    assert page.url.startswith(f"{server.url}{address.partition('?')[0]}"), "nothing has led away"
-    without_scripts = inspect(page, server.get(address).text)
-    assert without_scripts.wrong == []
-    assert unseen(without_scripts, expected) == []
+def complaints(finding: Finding, expected: Sequence[Expectation] = ()) -> list[str]:
+    return [*finding.wrong, *unseen(finding, expected)]
+
+
+def of_session(
+    page: Page, server: Server, address: str, expected: Sequence[Expectation]
+) -> Iterator[str]:
+    """What is wrong with the live page, and with what browsers without scripts get."""
+    if not page.url.startswith(f"{server.url}{address.partition('?')[0]}"):
+        yield f"led away to {page.url}"
+    yield from complaints(inspect(page), expected)
+    yield from complaints(inspect(page, server.get(address).text), expected)
 
 
 def test_a_history_is_shown_and_not_obeyed(server: Server, browser: Browser) -> None:
-    sandbox = server.sandbox
+    sandbox, wrong = server.sandbox, list[str]()
     for planted in plants(HISTORY, 0, PAGE):
         first = {**user(0, "The first prompt"), "uuid": "first", "cwd": str(sandbox.project)}
         lines = [line for channel, plant in planted for line in channel.planted(plant)]
@@ -141,30 +151,30 @@ def test_a_history_is_shown_and_not_obeyed(server: Server, browser: Browser) -> 
         path.write_bytes(encoded([json.dumps(first), *lines]))
         session = f"/projects/{project_id(sandbox.project)}/sessions/{path.stem}"
         address, expected = f"{session}?from=first", expectations(planted)
-        with tab(browser, server, without_policy=False) as (page, _):
+        with tab(browser, server, wrong, without_policy=False) as page:
             page.goto(address)
             page.locator("body[data-link=online]").wait_for()
-            check_session(page, server, address, expected)
+            wrong += of_session(page, server, address, expected)
             export = inspect(page, server.get(f"{session}/export.html").text, export=True)
-            assert export.wrong == []
-            assert unseen(export, expected) == []
+            wrong += complaints(export, expected)
             for part in ("earlier?before=first", "search?q=canary"):
-                assert inspect(page, server.get(f"{session}/{part}").text).wrong == []
-        with tab(browser, server, without_policy=True) as (page, _):
+                wrong += complaints(inspect(page, server.get(f"{session}/{part}").text))
+        with tab(browser, server, wrong, without_policy=True) as page:
             page.goto(address)
             page.locator("body[data-link=online]").wait_for()
             for summary in page.locator("summary").all()[:20]:
                 summary.dispatch_event("click")
+    assert wrong == []
 
 
 def test_a_run_is_shown_and_not_obeyed_as_it_goes_on(
     server: Server, browser: Browser, tmp_path: Path
 ) -> None:
+    wrong: list[str] = []
     for number, planted in enumerate(live_plants()):
         gate, lines = tmp_path / f"gate-{number}", tmp_path / f"lines-{number}"
-        lines.write_bytes(
-            encoded([line for channel, plant in planted for line in channel.planted(plant)])
-        )
+        written = [line for channel, plant in planted for line in channel.planted(plant)]
+        lines.write_bytes(encoded(written))
         steps: list[list[object]] = [
             ["wait", str(gate)],
             ["copy", str(lines)],
@@ -172,49 +182,47 @@ def test_a_run_is_shown_and_not_obeyed_as_it_goes_on(
             ["wait", str(tmp_path / "never")],
         ]
         address = begin(server, steps)
-        expected = expectations(planted)
-        with tab(browser, server, without_policy=number % 2 == 1) as (page, _):
+        with tab(browser, server, wrong, without_policy=number % 2 == 1) as page:
             page.goto(address)
             page.locator("body[data-link=online]").wait_for()
             gate.touch()
             page.locator(".block-text", has_text="All is planted.").wait_for()
             page.locator("#status[data-phase=waiting]").wait_for()
-            check_session(page, server, address, [])
-            found = inspect(page)
-            assert unseen(found, expected) == []
-            first = page.locator("#transcript > .block").first.get_attribute("id")
-            assert first
+            # The page as it comes anew begins with its newest blocks
+            wrong += of_session(page, server, address, [])
+            wrong += unseen(inspect(page), expectations(planted))
             page.goto("/runs")
-            assert inspect(page).wrong == []
+            wrong += complaints(inspect(page))
+    assert wrong == []
 
 
 @pytest.fixture(scope="module")
-def reader(server: Server, browser: Browser) -> Iterator[tuple[Page, Watch]]:
+def reader(server: Server, browser: Browser) -> Iterator[Page]:
     """A page of ours, which reads others as a browser without scripts does."""
-    with tab(browser, server, without_policy=False) as (page, watch):
+    wrong: list[str] = []
+    with tab(browser, server, wrong, without_policy=False) as page:
         page.goto("/login")
-        yield page, watch
+        yield page
+    assert wrong == []
 
 
 @pytest.mark.parametrize("channel", pages.CHANNELS)
 def test_other_pages_show_it_and_do_not_obey(
-    server: Server, reader: tuple[Page, Watch], tmp_path: Path, channel: str
+    server: Server, reader: Page, tmp_path: Path, channel: str
 ) -> None:
     first = AFTER_RUNS + list(pages.CHANNELS).index(channel) * ROUNDS
-    page, watch = reader
     wrong = []
     for planted in plants([channel], first, MOST_IN_A_LIST):
         vectors_ = [plant for _, plant in planted]
         for shown in pages.CHANNELS[channel](pages.Place(server, tmp_path), vectors_):
-            wrong += complaints(page, shown)
+            wrong += of_answer(reader, shown)
     assert wrong == []
-    assert watch.heard == []
 
 
 TEXTS = {"text/plain", "text/markdown", "application/x-ndjson", "application/octet-stream"}
 
 
-def complaints(page: Page, shown: pages.Page) -> list[str]:
+def of_answer(page: Page, shown: pages.Page) -> list[str]:
     """What is wrong with an answer, as a page or as something for programs."""
     answer, text = shown.answer, shown.answer.text
     wrong = []
@@ -242,6 +250,7 @@ def test_what_stands_around_a_run_is_shown_and_not_obeyed(
     server: Server, browser: Browser, tmp_path: Path
 ) -> None:
     """Tasks, what Claude offers, its stderr, prompts that wait, and what is left at the end."""
+    wrong: list[str] = []
     for planted in plants(["task", "kind", "stderr", "queue", "model", "command"], AROUND, 48):
         by_channel: dict[str, list[Plant]] = {}
         for name, plant in planted:
@@ -287,7 +296,7 @@ def test_what_stands_around_a_run_is_shown_and_not_obeyed(
             for name in ("task", "kind", "stderr", "queue", "model")
             for plant in by_channel[name]
         ]
-        with tab(browser, server, without_policy=True) as (page, _):
+        with tab(browser, server, wrong, without_policy=True) as page:
             page.goto(address)
             page.locator("body[data-link=online]").wait_for()
             gate.touch()
@@ -296,26 +305,50 @@ def test_what_stands_around_a_run_is_shown_and_not_obeyed(
                 form = {"prompt": plant.line, "prompt_id": str(uuid.uuid4())}
                 pages.Place(server, tmp_path).post(f"{address}/prompt", form)
             page.locator("#queue li").nth(len(by_channel["queue"]) - 1).wait_for()
-            check_session(page, server, address, shown)
+            wrong += of_session(page, server, address, shown)
             prompt = page.get_by_role("textbox", name="Prompt")
             prompt.fill("/")
             page.locator("#completions li").first.wait_for()
             offered = [Expectation(p, "command", (p.begin,)) for p in by_channel["command"]]
-            found = inspect(page)
-            assert (found.wrong, unseen(found, offered)) == ([], [])
+            wrong += complaints(inspect(page), offered)
             prompt.fill("")
             end.touch()
             page.locator(".block-error").wait_for()
             left = [each for each in shown if each.channel in ("stderr", "queue")]
-            check_session(page, server, address, left[-5:])
-            page.goto("/runs")
-            assert inspect(page).wrong == []
+            wrong += of_session(page, server, address, left[-5:])
+            with left_behind(server, address, by_channel["kind"]):
+                page.goto("/runs")
+                while not (row := page.locator(".left-command")).count():
+                    page.reload()
+                wrong += complaints(inspect(page))
+                assert by_channel["kind"][0].begin in row.first.inner_text()
+    assert wrong == []
+
+
+@contextmanager
+def left_behind(server: Server, address: str, planted: list[Plant]) -> Iterator[None]:
+    """A process of a run that has ended, with these in its command line."""
+    session_id = address.rpartition("/")[2]
+    records = (server.sandbox.state / "runs").glob("*/run.json")
+    folder = next(path.parent for path in records if session_id in path.read_text())
+    texts = [pages.sendable(plant.line).replace("\0", "") for plant in planted]
+    process = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(600)", *texts],
+        env={"OPCODE_RUN_ID": folder.name, "OPCODE_RUN_FOLDER": str(folder)},
+        start_new_session=True,
+    )
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_scripts_put_nothing_planted_into_a_page(
     server: Server, browser: Browser, tmp_path: Path
 ) -> None:
     """What they fetch and place: completions, what can be shared, files, drafts, earlier blocks."""
+    wrong: list[str] = []
     planted = next(plants(["scripts"], SCRIPTS, ROUNDS))
     place = pages.Place(server, tmp_path)
     answers = [said(plant.number, {"type": "text", "text": plant.block}) for _, plant in planted]
@@ -324,14 +357,13 @@ def test_scripts_put_nothing_planted_into_a_page(
     project.mkdir()
     for _, plant in planted:
         (project / pages.file_name(plant).replace("\n", " ")).write_text("x")
-    with tab(browser, server, without_policy=True) as (page, _):
+    with tab(browser, server, wrong, without_policy=True) as page:
         page.goto(f"{address}?from=p")
         page.locator("body[data-link=online]").wait_for()
         for more in page.locator("#transcript .more").all()[-ROUNDS:][:20]:
             more.dispatch_event("click")
             page.locator("dialog[open] #share").wait_for()
-            found = inspect(page)
-            assert [each for each in found.wrong if "id that there" not in each] == []
+            wrong += complaints(inspect(page))
             page.locator("dialog[open] button", has_text="Close").click()
         for _, plant in planted[:20]:
             name = " ".join(pages.file_name(plant).split())
@@ -343,18 +375,19 @@ def test_scripts_put_nothing_planted_into_a_page(
             page.wait_for_function(
                 "b => document.getElementById('prompt').value.includes(b)", arg=plant.begin
             )
-        assert inspect(page).wrong == []
+        wrong += complaints(inspect(page))
         page.goto(f"/new?folder={quote(str(project))}")
         prompt = page.get_by_role("textbox", name="Prompt")
         for _, plant in planted[:20]:
             prompt.fill(f"@{plant.begin}")
             page.locator("#completions", has_text=plant.end).wait_for()
-            assert inspect(page).wrong == []
+            wrong += complaints(inspect(page))
             prompt.press("Enter")
         for path in ("/", "/runs", f"/projects/{project_id(Path('/work/custom-title'))}"):
             page.goto(path)
             page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
-            assert inspect(page).wrong == []
+            wrong += complaints(inspect(page))
+    assert wrong == []
 
 
 # --- the tests of the tests -----------------------------------------------------------------

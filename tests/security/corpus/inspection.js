@@ -18,7 +18,8 @@
     try {
       url = new URL(value, location.href);
     } catch {
-      return complain(element, `${name} that is no address`);
+      // a browser leads nowhere with it
+      return /^https?:/i.test(value) || complain(element, `${name} that is no address`);
     }
     const ours = url.origin === location.origin;
     if (name !== "href" || element.localName !== "a") {
