@@ -6,6 +6,7 @@ without an edit here; one with an unknown kind of URL part makes `doors_of` fail
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -140,6 +141,7 @@ class Visits:
             app.view_functions[endpoint] = self._watched(endpoint, view, endpoint in sockets)
 
     def _watched(self, endpoint: str, view: Any, is_socket: bool) -> Any:
+        @functools.wraps(view)  # with what the gate reads from a view
         def enter(**values: Any) -> Any:
             self._entered.append(endpoint)
             return "opened" if is_socket else view(**values)
