@@ -42,8 +42,8 @@ ATTRIBUTES = {
     *("accept", "action", "alt", "aria-activedescendant", "aria-autocomplete", "aria-controls"),
     *("aria-current", "aria-describedby", "aria-hidden", "aria-label", "aria-labelledby"),
     *("aria-live", "aria-selected", "as", "async", "autocapitalize", "autocomplete", "autocorrect"),
-    *("autofocus", "charset", "checked", "class", "content", "crossorigin", "cx", "cy", "d"),
-    *("data-action", "data-address", "data-by", "data-copy", "data-count", "data-data-insert"),
+    *("autofocus", "charset", "checked", "class", "content", "cx", "cy", "d"),
+    *("data-address", "data-by", "data-copy", "data-count"),
     *("data-earlier", "data-fresh", "data-htmx-powered", "data-insert", "data-link", "data-most"),
     *("data-n", "data-now", "data-o", "data-order", "data-phase", "data-since", "data-state"),
     *("data-then", "datetime", "decoding", "defer", "dir", "disabled", "download", "enctype"),
@@ -63,7 +63,7 @@ ATTRIBUTES = {
     *("method", "multiple", "name", "open", "placeholder", "popover", "popovertarget", "r"),
     *("readonly", "rel", "required", "role", "rows", "selected", "spellcheck", "src", "start"),
     *("stroke", "stroke-linecap", "stroke-linejoin", "stroke-width", "tabindex", "target", "title"),
-    *("type", "value", "viewbox", "viewBox", "width"),
+    *("type", "value", "viewBox", "width"),
 }
 READABLE = {
     *("title", "value", "alt", "aria-label", "placeholder", "class", "data-insert", "download"),
