@@ -87,8 +87,10 @@ def expectations(planted: Sequence[tuple[Channel, Plant]]) -> list[Expectation]:
             "end": (plant.end,),
             "nothing": (),
         }[channel.shows]
+        if channel.frame == "line" and len(plant.vector.text.splitlines()) > 1:
+            marks = marks[:1]  # of a name, a card shows the first line
         # Escapes of a terminal are obeyed or left out
-        whole = channel.words and channel.shows == "all" and plant.vector.kind != "terminal"
+        whole = channel.words and len(marks) == 2 and plant.vector.kind != "terminal"
         spelt = channel.shown_as(plant.vector.text) if whole else None
         found.append(Expectation(plant, channel.name, marks, spelt))
     return found

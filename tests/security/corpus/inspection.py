@@ -45,7 +45,16 @@ ATTRIBUTES = {
     *("autofocus", "charset", "checked", "class", "content", "cx", "cy", "d"),
     *("data-address", "data-by", "data-copy", "data-count"),
     *("data-earlier", "data-fresh", "data-htmx-powered", "data-insert", "data-link", "data-most"),
-    *("data-n", "data-now", "data-o", "data-order", "data-phase", "data-since", "data-state"),
+    *(
+        "data-n",
+        "data-now",
+        "data-o",
+        "data-order",
+        "data-phase",
+        "data-raw",
+        "data-since",
+        "data-state",
+    ),
     *("data-then", "datetime", "decoding", "defer", "dir", "disabled", "download", "enctype"),
     *(
         "enterkeyhint",
