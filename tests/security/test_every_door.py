@@ -34,8 +34,8 @@ FOR_SCRIPTS = {
 }
 """The doors that change something by a safe method, for programs that can send no other."""
 SESSION = "5e551000-0000-4000-8000-000000000001"
-GATE_FILES = ("log", "throttle")
-"""How the names begin of what the gate itself writes in the state folder."""
+NOT_OF_VIEWS = ("log", "throttle", "reserve")
+"""How the names begin of what the gate and the disk guard write in the state folder."""
 
 OTHER_PORT = "http://127.0.0.1:9999"
 FOREIGN = ("https://evil.example", "null", OTHER_PORT, "http://127.0.0.1", "file://", "x")
@@ -109,12 +109,12 @@ def changing(doors: list[Door]) -> list[Door]:
 
 
 def files_of(sandbox: Sandbox) -> dict[str, tuple[int, int]]:
-    """What stands in the sandbox, but for what the gate itself writes down."""
+    """What stands in the sandbox that a view may have written."""
     return {
         str(path): (path.stat().st_size, path.stat().st_mtime_ns)
         for path in sandbox.home.rglob("*")
         if path.is_file()
-        and not any(part.startswith(GATE_FILES) for part in path.relative_to(sandbox.home).parts)
+        and not any(part.startswith(NOT_OF_VIEWS) for part in path.relative_to(sandbox.home).parts)
     }
 
 
@@ -187,6 +187,14 @@ def test_a_url_part_of_an_unknown_kind_is_named() -> None:
     app.add_url_rule("/x/<hex:number>", "x", lambda number: number)
     with pytest.raises(AssertionError, match="a part of the kind Hexadecimal"):
         doors_of(app, {})
+
+
+def test_a_door_that_is_open_is_found(stranger: Flask, sandbox: Sandbox) -> None:
+    stranger.before_request_funcs.clear()  # the gate is one of them
+    stranger.logger.disabled = True
+    doors = protected(doors_of(stranger, {}))
+    attack = Attack(stranger, Visits(stranger), sandbox)
+    assert len(attack.refused(doors, {}, 401)) == len(doors)
 
 
 # --- who is not logged in -------------------------------------------------------------------
