@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 _SPACE = re.compile(r"\s*")
+_MOST_BLOCKS = 1000
+"""Blocks at one end of a text; what stands behind so many is taken for words."""
 _LONGEST_HEAD = 1000
 """Characters of an opening tag with its attributes."""
 _ENTITIES = {"&lt;": "<", "&gt;": ">", "&quot;": '"', "&#39;": "'", "&apos;": "'", "&amp;": "&"}
@@ -54,7 +56,7 @@ def leading(text: str, tags: Sequence[str]) -> tuple[int, list[Block]]:
     are a part of the sentence.
     """
     at, blocks = 0, list[Block]()
-    while block := _block_at(text, _skip(text, at), tags):
+    while len(blocks) < _MOST_BLOCKS and (block := _block_at(text, _skip(text, at), tags)):
         following = text[block.end : block.end + 1]
         if block.tag.startswith("system") and following not in ("", "\n", "\r", "<"):
             break
@@ -66,7 +68,7 @@ def leading(text: str, tags: Sequence[str]) -> tuple[int, list[Block]]:
 def trailing(text: str, begin: int, tags: Sequence[str]) -> tuple[int, list[Block]]:
     """The blocks at the end of the text, behind `begin`, each at the start of a line."""
     end, blocks = len(text), list[Block]()
-    while block := _block_before(text, begin, end, tags):
+    while len(blocks) < _MOST_BLOCKS and (block := _block_before(text, begin, end, tags)):
         blocks.append(block)
         end = block.start
     return end, blocks[::-1]

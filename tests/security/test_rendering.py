@@ -6,13 +6,14 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import gevent
 import pytest
 from flask import Flask
 
-from opcode_htmx.claude import stream
+from opcode_htmx.claude import glance, stream
 from opcode_htmx.view import diff, growing, markdown, source
 from opcode_htmx.view.blocks import Block
 from opcode_htmx.view.export import WholeBlocks
@@ -172,3 +173,17 @@ def test_a_report_keeps_its_words_without_the_notes_for_the_model(app: Flask) ->
 def test_an_export_holds_all_of_a_long_answer(app: Flask, size: int) -> None:
     text = "".join(f"word {number}\n\n" for number in range(size // 10))
     assert f"word {size // 10 - 1}" in exported(app, folded([answer(text)]))
+
+
+def test_a_file_of_empty_lines_is_looked_at_only_so_far(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(glance, "HEAD_LINES", 10)
+    prompt = json.dumps({"type": "user", "uuid": "p", "message": {"content": "Hello"}})
+    titles = {}
+    for number in (9, 10):
+        path = tmp_path / f"{number}.jsonl"
+        path.write_text("\n" * number + prompt + "\n", encoding="utf-8")
+        stat = path.stat()
+        titles[number] = glance.glance(path, stat.st_size, stat.st_mtime_ns).title
+    assert titles == {9: "Hello", 10: None}
