@@ -89,7 +89,7 @@ def test_a_tool_began_when_claude_called_it() -> None:
 @pytest.mark.parametrize(
     ("name", "tool_input", "words"),
     [
-        ("Bash", {"command": "npm test\nmore"}, "Running npm test"),
+        ("Bash", {"command": "npm test\nmore"}, "Running npm test …"),
         ("Edit", {"file_path": "/home/me/app.py"}, "Editing app.py"),
         ("Grep", {"pattern": "x+"}, "Searching for x+"),
         ("WebFetch", {"url": "https://example.org/a/b"}, "Fetching example.org"),

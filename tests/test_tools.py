@@ -81,7 +81,7 @@ def test_every_card_keeps_calm_when_nothing_is_as_expected() -> None:
 
 def test_a_command_is_shown_as_it_stands_and_other_input_as_json() -> None:
     assert view("Bash", command="a <b>\nc").command == Cut("a <b>\nc", 0, lines=2)
-    assert view("Next", pattern="ä").command == Cut('{\n  "pattern": "ä"\n}', 0)
+    assert view("Next", pattern="ä").command == Cut('{\n  "pattern": "ä"\n}', 0, lines=3)
     assert view("Read", file_path="/a").command is None
     assert view("Next").command is None
 
