@@ -69,6 +69,8 @@ SHOWS = {
     "pictures.file",
     "pictures.picture",
     "static",
+    "trust.new",
+    "trust.session",
 }
 """The views of which somebody has judged that their GET only shows. One that is new is put here,
 or it is marked with `acts`."""
