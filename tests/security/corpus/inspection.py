@@ -67,7 +67,16 @@ ATTRIBUTES = {
         "href",
         "hx-disable",
     ),
-    *("hx-encoding", "hx-get", "hx-include", "hx-post", "hx-swap", "hx-swap-oob", "hx-sync"),
+    *(
+        "hx-encoding",
+        "hx-get",
+        "hx-headers",
+        "hx-include",
+        "hx-post",
+        "hx-swap",
+        "hx-swap-oob",
+        "hx-sync",
+    ),
     *("hx-trigger", "hx-ws:connect", "id", "lang", "list", "loading", "maxlength", "media"),
     *("method", "multiple", "name", "open", "placeholder", "popover", "popovertarget", "r"),
     *("readonly", "rel", "required", "role", "rows", "selected", "spellcheck", "src", "start"),
@@ -95,6 +104,7 @@ HTMX = {
     "hx-disable": "^input#files$",
     "hx-encoding": "^input#files$",
     "hx-get": "^div#options$",
+    "hx-headers": "^div#options$",
     "hx-include": "^div#options$",
     "hx-post": "^(?:button|input#files|form#composer|form#options-form)$",
     "hx-swap": "^(?:button|div#live|div#options|input#files|form#composer|form#options-form)$",
@@ -185,6 +195,8 @@ def inspect(page: Page, html: str | None = None, *, export: bool = False) -> Fin
     `export`: the page is a file, which carries its images and styles along.
     """
     golden = {**GOLDEN, "data": export}
+    if export:  # it brings its policy along
+        golden |= {"attributes": [*ATTRIBUTES, "http-equiv"], "names": f"{NAMES}|referrer"}
     found: dict[str, Any] = page.evaluate(SCRIPT, {"html": html, "golden": golden})
     return Finding(found["wrong"], found["text"], found["values"])
 
