@@ -380,7 +380,8 @@ def furnish(sandbox: Sandbox) -> None:
     (project / ".claude").mkdir()
     (project / ".claude" / "settings.json").write_text(json.dumps(hooks), encoding="utf-8")
     server = {"command": sys.executable, "args": [str(ROOT / "tests" / "mcp_server.py")]}
-    config = {"mcpServers": {"weather": server}}
+    trust = {str(project): {"hasTrustDialogAccepted": True}}
+    config = {"mcpServers": {"weather": server}, "projects": trust}
     (sandbox.config_dir / ".claude.json").write_text(json.dumps(config), encoding="utf-8")
     past = sandbox.config_dir / "projects" / project_id(project) / f"{PAST}.jsonl"
     past.parent.mkdir(parents=True)

@@ -424,6 +424,19 @@ def test_refreshing_again_changes_nothing(session: Session) -> None:
     assert conversation.changes_since(cursor) == []
 
 
+def test_a_run_that_began_before_the_history_ends_nothing_that_stands_behind_it(
+    session: Session,
+) -> None:
+    finish(session.begin(), 0)
+    session.note(prompt("go on"))
+    conversation = session.conversation()
+    conversation.refresh()
+    first = conversation.cursor
+    conversation.refresh()
+    assert conversation.cursor == first
+    assert conversation.changes_since(first) == []
+
+
 def test_refreshing_reads_on_from_where_it_was(session: Session) -> None:
     run = session.begin()
     say(run, *turn("one"))

@@ -190,6 +190,8 @@ def test_stop_ends_the_shells_and_mcp_servers_of_the_real_cli(
     server = [sys.executable, str(ROOT / "tests" / "mcp_server.py")]
     config = {"mcpServers": {"weather": {"command": server[0], "args": server[1:]}}}
     (sandbox.project / ".mcp.json").write_text(json.dumps(config), encoding="utf-8")
+    trust = {"projects": {str(sandbox.project): {"hasTrustDialogAccepted": True}}}
+    (sandbox.config_dir / ".claude.json").write_text(json.dumps(trust), encoding="utf-8")
     allowed = {"enabledMcpjsonServers": ["weather"], "permissions": {"allow": ["Bash"]}}
     (sandbox.config_dir / "settings.json").write_text(json.dumps(allowed), encoding="utf-8")
     nap = shlex.join([sys.executable, "-c", DAEMON.format(program=NAP, environment="{}")])

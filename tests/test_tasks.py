@@ -147,7 +147,7 @@ def test_a_second_message_is_refused_and_changes_nothing(
         ('{"prompt": "\\ud800", "meta": "T"}', "“prompt”"),
         ('{"prompt": "x", "meta": "T", "model": "y"}', "“model” is not known"),
         (json.dumps({"prompt": "ü" * 4097, "meta": "T"}), "8192 bytes"),
-        ("[" * 100_000, "not JSON"),
+        ("[" * 100_000, "nested"),
     ],
 )
 def test_what_is_no_task_is_answered_with_a_sentence_and_closed_with_1008(

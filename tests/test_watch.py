@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import gevent
@@ -183,7 +183,7 @@ def test_folders_are_polled_when_the_inotify_instances_are_used_up(
 def test_a_folder_is_polled_when_the_inotify_watches_are_used_up(
     folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def used_up(self: InotifyWatcher, folder: Path, callback: Callable[[], None]) -> None:
+    def used_up(self: InotifyWatcher, folder: Path, *_: object, **options: bool) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(InotifyWatcher, "watch", used_up)

@@ -220,6 +220,8 @@ class Conversation:
             if path is None:
                 return
             self._history = HistoryPart.of(path, self._taken_before(None))
+            if stretches:  # these runs began before there was anything in front of them
+                self._history.settled = stretches[-1].number
         self.size += self._history.fold(stretches, limit)
 
     def _arrange(self) -> None:

@@ -89,7 +89,7 @@ class HistoryPart:
     """The number of the stretch in which the newest block stands."""
     foreign_tip: str = ""
     """The newest entry that was written elsewhere while a run of ours was alive."""
-    _settled: int = -1
+    settled: int = -1
     """The number of the newest run that ended what was open in front of it."""
     _identity: tuple[int, int] | None = field(init=False)
     """Device and inode before anything was read: another file may take the place of this one."""
@@ -153,8 +153,8 @@ class HistoryPart:
 
     def end_in_front_of(self, number: int) -> None:
         """A run begins: nothing that was open in front of it goes on."""
-        if self._settled < number:
-            self._settled = number
+        if self.settled < number:
+            self.settled = number
             if self.transcript.blocks:
                 self.whole += 1
                 self.transcript.settle(self.whole)

@@ -377,6 +377,7 @@ def test_a_person_reads_the_list_and_goes_back_or_starts_without_it(
     phone.button("Send").click()
     expect(page.get_by_role("heading", name="Trust this project?")).to_be_visible()
     expect(page.get_by_text(untouched.command("hook-Stop"))).to_be_visible()
+    page.wait_for_load_state()  # without its styles, a page is wide
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.get_by_role("link", name="Cancel").click()
     expect(page.get_by_role("textbox", name="Prompt")).to_have_value("prune the trees")
