@@ -16,6 +16,7 @@ from jsonschema_rs import validator_for
 from opcode_htmx.api.endpoints import ENDPOINTS, EXAMPLES
 
 from .api import line, prompt, session
+from .fuzzing import FACTOR
 from .support import PASSWORD, ROOT, USER, Sandbox, Server
 
 FOLDER = "/Users/max/local/opcode"
@@ -114,7 +115,7 @@ def test_no_request_that_can_be_made_up_breaks_the_server_or_the_description(
             *("--auth", f"{USER}:{PASSWORD}"),
             *("--phases", "examples,coverage,fuzzing"),
             *("--checks", "all", "--exclude-checks", UNKNOWABLE),
-            *("--max-examples", "25"),
+            *("--max-examples", str(8 * FACTOR)),
             *("--generation-database", "none", "--seed", "4", "--no-color"),
         ],
         cwd=tmp_path,

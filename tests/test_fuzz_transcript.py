@@ -42,7 +42,7 @@ def feed(transcript: Transcript, lines: Iterable[tuple[int, bytes]]) -> None:
 # --- one file -------------------------------------------------------------------------------
 
 
-@examples(60)
+@examples(20)
 @given(ANY_SESSION, st.booleans(), st.booleans())
 def test_any_lines_fold_into_blocks_with_ids_of_their_own_that_are_safe_to_show(
     lines: list[bytes], live: bool, close: bool
@@ -92,7 +92,7 @@ def test_a_viewer_who_comes_and_goes_ends_with_the_page_of_one_who_comes_last(
 # --- a session of many files ----------------------------------------------------------------
 
 
-@examples(30)
+@examples(20)
 @given(
     st.lists(
         st.tuples(st.sampled_from(["note", "say", "begin", "end", "look"]), ANY_SESSION),

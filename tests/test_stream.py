@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from opcode_htmx.claude.lineage import Lineage
 from opcode_htmx.view.transcript import Transcript
 
 from .captured import Captured, capture
+from .fuzzing import FACTOR
 
 HALF = "\ud83d"
 """The first half of an emoji: a string in JavaScript and in JSON, but no text."""
@@ -368,7 +370,11 @@ ODD: tuple[Any, ...] = (
 
 
 def test_no_change_to_a_real_line_makes_reading_fail(captured: Captured) -> None:
-    """Any value in any place of each shape of line, up to five levels down: read and folded."""
+    """Odd values in any place of each shape of line, up to five levels down: read and folded.
+
+    Each place gets some of the values in turn; with FUZZ, all of them.
+    """
+    turn = itertools.count()
     shapes: dict[object, Any] = {}
     for line in captured.stdout + captured.history:
         raw = json.loads(line)
@@ -377,10 +383,15 @@ def test_no_change_to_a_real_line_makes_reading_fail(captured: Captured) -> None
     for raw in shapes.values():
         for path, holder in places_in(raw):
             kept = holder[path[-1]]
-            for odd in ODD:
+            for odd in odd_values(next(turn)):
                 holder[path[-1]] = odd
                 read_and_fold(json.dumps(raw).encode())
             holder[path[-1]] = kept
+
+
+def odd_values(turn: int) -> Iterator[Any]:
+    chosen = range(len(ODD)) if FACTOR > 1 else range(turn % 5, len(ODD), 5)
+    return (ODD[index] for index in chosen)
 
 
 def read_and_fold(line: bytes) -> None:
