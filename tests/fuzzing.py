@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from .gallery import past_lines
+
+T = TypeVar("T")
 
 FACTOR = int(os.environ.get("FUZZ", "1"))
 
@@ -29,6 +31,11 @@ def examples(count: int) -> settings:
     """How often a test is tried with other values; its fixtures serve all of them."""
     shared = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
     return settings(max_examples=count * FACTOR, suppress_health_check=shared)
+
+
+def chosen(cases: Mapping[str, T], *names: str) -> dict[str, T]:
+    """The cases of these names, which the suite tries; all of them with FUZZ."""
+    return dict(cases) if FACTOR > 1 else {name: cases[name] for name in names}
 
 
 def _read(name: str) -> tuple[bytes, ...]:

@@ -21,6 +21,7 @@ from opcode_htmx.view.cursor import Cursor
 
 from . import dom
 from .captured import fragments
+from .fuzzing import chosen
 from .generated_plans import (
     DESK,
     PHONE,
@@ -82,7 +83,14 @@ PLANS: dict[str, Plan] = {
 }
 
 
-@pytest.fixture(scope="module", params=PLANS.values(), ids=list(PLANS))
+PLAYED = chosen(
+    PLANS,
+    *("a rewind", "rewinds in rewinds", "a desk and a phone", "two that live", "a kill", "agents"),
+    *("a torn line", "a rewind behind a compaction", "seed 0"),
+)
+
+
+@pytest.fixture(scope="module", params=PLAYED.values(), ids=list(PLAYED))
 def session(request: pytest.FixtureRequest, claude: Path) -> Session:
     return played(claude, request.param).session
 

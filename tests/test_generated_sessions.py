@@ -23,6 +23,7 @@ from typing import Any
 
 import pytest
 
+from .fuzzing import chosen
 from .generated_plans import (
     DESK,
     LAPTOP,
@@ -127,9 +128,16 @@ WHAT_IT_GOES_ON_FROM: dict[str, tuple[Plan, tuple[str, ...]]] = {
 }
 
 
-@pytest.mark.parametrize(
-    ("plan", "expected"), WHAT_IT_GOES_ON_FROM.values(), ids=WHAT_IT_GOES_ON_FROM.keys()
+PLAYED = chosen(
+    WHAT_IT_GOES_ON_FROM,
+    *("a rewound prompt is left out", "all can be cut", "a driver in between, and a restart"),
+    *("even in front of a later row", "of three as well", "a killed driver loses"),
+    *("what hung on a compacted row hangs on a preserved one", "a rewind behind a compaction"),
+    *("tools and agents", "a cleared session goes on as it was"),
 )
+
+
+@pytest.mark.parametrize(("plan", "expected"), PLAYED.values(), ids=PLAYED.keys())
 def test_claude_goes_on_from(claude: Path, plan: Plan, expected: tuple[str, ...]) -> None:
     capture = played(claude, plan)
     assert capture.refused == {}
