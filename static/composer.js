@@ -60,6 +60,11 @@
     kept = null;
     saveSoon();
   });
+  // A suggestion that was tapped is the prompt: what stands in the field must not replace it.
+  if (folder) composer.addEventListener("submit", () => {
+    clearTimeout(timer);
+    kept = prompt.value;
+  });
   addEventListener("pagehide", save);
   document.addEventListener("visibilitychange", () => document.hidden && save());
   document.addEventListener("htmx:ws:after:connection", saveSoon);

@@ -10,6 +10,8 @@ _NO_BYPASS = {"permissions": {"disableBypassPermissionsMode": "disable"}}
 NO_BYPASS = json.dumps(_NO_BYPASS)
 """Settings that rule bypass mode out, whatever Claude's other settings say."""
 
+_SOURCES = "--setting-sources"
+
 TELL_MORE = {"CLAUDE_CODE_FORWARD_SUBAGENT_TEXT": "1"}
 """What makes stdout tell all of what the history files tell: what subagents say and think, too."""
 
@@ -55,8 +57,13 @@ def build(
     if readable:
         argv += ["--add-dir", str(readable)]
     if not project_settings:
-        argv += ["--setting-sources", "user"]
+        argv += [_SOURCES, "user"]
     return tuple(argv)
+
+
+def is_isolated(argv: Sequence[str]) -> bool:
+    """Whether a command line was built without `project_settings`."""
+    return option(argv, _SOURCES) == "user"
 
 
 def build_inquiry(binary: Path, session_id: str) -> tuple[str, ...]:

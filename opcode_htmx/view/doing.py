@@ -10,6 +10,7 @@ from ..claude.messages import Json, PermissionRequest
 from .blocks import Block, TextBlock, ThinkingBlock, ToolBlock, ToolState
 from .cards.parts import first_line
 from .raw import log_failure
+from .visible_text import LONG_GAP
 
 LONGEST = 80
 
@@ -95,4 +96,7 @@ def _host(url: str) -> str:
 
 
 def _short(text: str) -> str:
+    """One line; what stands behind a gap that pushes it out of sight is left out, and said so."""
+    if gap := LONG_GAP.search(text):
+        text = f"{text[: gap.start()]} …"
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"

@@ -78,7 +78,7 @@ WITHOUT = "without"
 """The value of a choice: start without the project's settings."""
 _PROJECT_SETTINGS = (
     Choice(WITHOUT, "Without its settings"),
-    Choice("", "With its settings, from the next start"),
+    Choice("", "With its settings"),
 )
 
 
@@ -92,6 +92,8 @@ class Standing(NamedTuple):
     model: str
     effort: str
     keep: bool
+    isolated: bool
+    """Whether the process that runs was started without the settings of its project."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +126,13 @@ class Chooser:
             model=(live and live.state.model) or options.model or "",
             effort=_effort(live, options),
             keep=choosing.keeps_running(session_id),
+            isolated=live is not None and command.is_isolated(live.record.argv),
         )
 
     def view_of(self, standing: Standing) -> OptionsView:
         choosing = self.choosing
-        models, options, live, mode, model, effort, keep = standing
-        project_settings = options.project_settings is not False
+        models, options, live, mode, model, effort, keep, isolated = standing
+        chosen = WITHOUT if options.project_settings is False else ""
         fields = [
             Field("model", "Model", _models(models, options.model), options.model or ""),
             Field("effort", "Effort", _efforts(models, model, effort), effort),
@@ -140,13 +143,13 @@ class Chooser:
                 mode,
             ),
         ]
-        if not project_settings:
-            fields.append(Field("project_settings", "Project", _PROJECT_SETTINGS, WITHOUT))
+        if chosen or isolated:
+            fields.append(Field("project_settings", "Project", _PROJECT_SETTINGS, chosen))
         return OptionsView(
             fields=tuple(fields),
             keep_running=keep,
             grace=in_words(self.grace),
-            now=_now(models, model, effort, mode, keep, project_settings),
+            now=_now(models, model, effort, mode, keep, _project_now(live, isolated, chosen)),
             bypass=mode == BYPASS,
             bypass_offered=choosing.allow_bypass,
             models_known=bool(models),
@@ -219,14 +222,22 @@ def _modes(mode: str, live: bool, allow_bypass: bool) -> Iterator[Choice]:
         yield Choice(each, MODES.get(each, each))
 
 
+def _project_now(live: bool, isolated: bool, chosen: str) -> str:
+    """What of the project's settings holds now, and from the next start on."""
+    if live and isolated != (chosen == WITHOUT):
+        how = "without" if chosen == WITHOUT else "with"
+        return f"{how} the project’s settings from the next start"
+    return "without the project’s settings" if chosen == WITHOUT else ""
+
+
 def _now(
-    models: Sequence[Model], model: str, effort: str, mode: str, keep: bool, project_settings: bool
+    models: Sequence[Model], model: str, effort: str, mode: str, keep: bool, project: str
 ) -> str:
     said: Iterable[str] = (
         _name_of(models, model) or "Claude’s default model",
         f"{EFFORTS.get(effort, effort).lower()} effort" if effort else "",
         _IN_SHORT.get(mode, mode),
-        "" if project_settings else "without the project’s settings",
+        project,
         "" if keep else "stops when you leave",
     )
     return " · ".join(filter(None, said))

@@ -42,7 +42,8 @@ _UNSEEN = (
 )
 _HIDDEN = re.compile(f"[{_UNSEEN}]")
 _RUN = re.compile(rf"([{_UNSEEN}])\1*")
-_BLANKS = re.compile(f"[{_BLANK}]{{{MOST_BLANKS + 1},}}")
+LONG_GAP = re.compile(f"[{_BLANK}]{{{MOST_BLANKS + 1},}}")
+"""A run of blanks that is shown as a mark."""
 _BLANK_SIGNS = "\t \u00a0\u1680\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 
 _ZWNJ, _ZWJ = "\u200c", "\u200d"
@@ -150,7 +151,7 @@ def empty_lines(count: int) -> str:
 def _is_hiding(text: str, *, lines: bool, blanks: bool) -> bool:
     if _HIDDEN.search(text) or (not lines and "\n" in text):
         return True
-    return blanks and bool(text.count("\n") > MOST_EMPTY_LINES or _BLANKS.search(text))
+    return blanks and bool(text.count("\n") > MOST_EMPTY_LINES or LONG_GAP.search(text))
 
 
 def _with_gaps(text: str, widest: int) -> Iterator[Piece]:
@@ -172,7 +173,7 @@ def _with_gaps(text: str, widest: int) -> Iterator[Piece]:
 
 def _with_blank_runs(text: str, widest: int) -> Iterator[Piece]:
     at = 0
-    for found in _BLANKS.finditer(text):
+    for found in LONG_GAP.finditer(text):
         if found.end() - found.start() <= widest:
             continue
         if found.start() > at:

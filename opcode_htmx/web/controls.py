@@ -21,6 +21,8 @@ from .pages import SessionLookup
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]{0,127}")
 """What a model's name may look like; it becomes an argument of a command, so no dash in front."""
 
+_PROJECT = ("", WITHOUT)
+
 
 def blueprint(choosing: Choosing, lookup: SessionLookup) -> Blueprint:
     controls = Blueprint("controls", __name__)
@@ -49,8 +51,9 @@ def choices(form: MultiDict[str, str], choosing: Choosing) -> dict[str, str | bo
         value = form.get(name, "")
         if name in form and value != form.get(f"was_{name}", ""):
             changed[name] = _checked(name, value, known) if value else None
-    if form.get("was_project_settings") == WITHOUT and form.get("project_settings") == "":
-        changed["project_settings"] = None
+    project = form.get("project_settings", "")
+    if "project_settings" in form and project != form.get("was_project_settings", ""):
+        changed["project_settings"] = False if _checked("project", project, _PROJECT) else None
     choosing.check(changed.get("permission_mode"))
     if "was_keep_running" in form:
         keep = "keep_running" in form

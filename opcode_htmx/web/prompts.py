@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from flask import Blueprint, make_response, redirect, render_template, request
@@ -105,7 +105,7 @@ def blueprint(
         tokens = dict.fromkeys([*request.form.getlist("attached"), *(file.token for file in kept)])
         if not words and not tokens:
             raise BadForm("Write a prompt first.")
-        prompt_id = _id_for("prompt_id", "\0".join((words, *tokens)))
+        prompt_id = prompt_id_of(words, tokens)
         there = {file.token: file for file in drafts.get(draft).files}
         files = [there[token] for token in tokens if token in there]
         if not supervisor.has_sent(session_id, prompt_id):
@@ -133,7 +133,13 @@ def new_session_id(folder: Path, words: str) -> str:
     return _id_for("session_id", f"{folder}\0{words}")
 
 
+def prompt_id_of(words: str, tokens: Iterable[str]) -> str:
+    """The id of the prompt that the posted form sends: sent twice it is one. Raises BadForm."""
+    return _id_for("prompt_id", "\0".join((words, *tokens)))
+
+
 def words_of_form() -> str:
+    """The prompt in the posted form. Raises BadForm."""
     # A suggestion that was tapped comes behind the empty text field.
     texts = [typed(text).strip() for text in request.form.getlist("prompt")]
     text = next(filter(None, reversed(texts)), "")

@@ -7,7 +7,9 @@ is followed by the POST that was interrupted.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlencode
 
 from flask import (
     Blueprint,
@@ -21,6 +23,7 @@ from flask import (
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
+from ..claude.folder_names import claude_folder
 from ..claude.trust_items import Kind, TrustItem
 from ..drafts import Draft, Drafts
 from ..runs.supervisor import Supervisor
@@ -29,7 +32,7 @@ from .beginning import Beginnings, address_of, draft_name
 from .errors import respond
 from .forms import BadForm, by_htmx, session_url
 from .pages import SessionLookup
-from .prompts import new_session_id, words_of_form
+from .prompts import new_session_id, prompt_id_of, words_of_form
 
 INTERRUPTED = frozenset({"composer.queued", "composer.send_as_text"})
 """The forms of a session that send a prompt which is no draft."""
@@ -56,46 +59,49 @@ def blueprint(
     @trust.get("/new/trust")
     def new() -> BaseResponse | str:
         project_id = request.args.get("project", "")
-        draft = drafts.get(draft_name(project_id))
+        draft, address = drafts.get(draft_name(project_id)), address_of(project_id)
+        if not (draft.text or draft.files):  # it has been sent, or was removed
+            return redirect(address, 303)
         needed = supervisor.project_trust.needed(beginnings.folder(draft.folder))
         if needed is None:
-            return redirect(address_of(project_id), 303)
-        return _page(
-            needed,
-            draft,
-            back=address_of(project_id),
-            fields={
-                "folder": draft.folder,
-                "project": project_id,
-                "session_id": request.args.get("session_id", ""),
-                "prompt_id": request.args.get("prompt_id", ""),
-            },
-        )
+            return redirect(address, 303)
+        ids = {name: request.args.get(name, "") for name in ("session_id", "prompt_id")}
+        fields = {"folder": draft.folder, "project": project_id, **ids}
+        return _page(needed, draft, back=address, fields=fields)
 
     @trust.post("/new/trust")
     def decide_new() -> BaseResponse:
         folder = beginnings.folder(request.form.get("folder", ""))
-        _decide(new_session_id(folder, words_of_form()), folder)
+        words = words_of_form()
+        if not (prompt_id := _prompt_id(words)):
+            return redirect(address_of(request.form.get("project", "")), 303)
+        session_id = new_session_id(folder, words)
+        if supervisor.has_sent(session_id, prompt_id):
+            return redirect(session_url(claude_folder(folder), session_id), 303)
+        _decide(session_id, folder)
         return redirect(url_for("prompts.start"), 307)
 
     @trust.get("/projects/<project_id>/sessions/<session_id>/trust")
     def session(project_id: str, session_id: str) -> BaseResponse | str:
         place = lookup.at(project_id, session_id)
+        address, then = session_url(project_id, session_id), request.args.get("then", "")
+        draft = Draft() if then else drafts.get(session_id)
+        if not (then or draft.text or draft.files):  # it has been sent, or was removed
+            return redirect(address, 303)
         needed = supervisor.project_trust.needed(place.working_folder)
-        address = session_url(project_id, session_id)
         if needed is None:
             return redirect(address, 303)
-        then = request.args.get("then", "")
-        draft = Draft() if then else drafts.get(session_id)
         fields = {"then": then, "prompt_id": request.args.get("prompt_id", "")}
         return _page(needed, draft, back=address, fields=fields)
 
     @trust.post("/projects/<project_id>/sessions/<session_id>/trust")
     def decide(project_id: str, session_id: str) -> BaseResponse:
-        place = lookup.at(project_id, session_id)
-        then = request.form.get("then", "")
+        place, then = lookup.at(project_id, session_id), request.form.get("then", "")
         if then and not _is_interrupted_form(then):
             raise BadForm("This form is incomplete: go back and send the prompt again.")
+        prompt_id = "" if then else _prompt_id(words_of_form())
+        if not then and (not prompt_id or supervisor.has_sent(session_id, prompt_id)):
+            return redirect(session_url(project_id, session_id), 303)
         _decide(place.session_id, place.working_folder)
         prompt = url_for("prompts.prompt", project_id=project_id, session_id=session_id)
         return redirect(then or prompt, 307)
@@ -132,12 +138,15 @@ def _page_for(error: TrustNeeded, lookup: SessionLookup) -> str | None:
     """Where a person decides about the form that was posted; None if it was no form of a page."""
     form, endpoint = request.form, request.endpoint
     prompt_id = form.get("prompt_id", "")
+    changed = "1" if endpoint in ("trust.decide", "trust.decide_new") else ""
     if endpoint in ("prompts.start", "trust.decide_new"):
         session_id, project = form.get("session_id", ""), form.get("project", "")
-        return url_for("trust.new", session_id=session_id, prompt_id=prompt_id, project=project)
+        ids = {"session_id": session_id, "prompt_id": prompt_id, "changed": changed}
+        return f"{url_for('trust.new')}?{urlencode({**ids, 'project': project})}"
     if endpoint in ("prompts.prompt", "trust.decide"):
         then = form.get("then", "")
-        return url_for("trust.session", **(request.view_args or {}), prompt_id=prompt_id, then=then)
+        query = urlencode({"prompt_id": prompt_id, "then": then, "changed": changed})
+        return f"{url_for('trust.session', **(request.view_args or {}))}?{query}"
     if endpoint in INTERRUPTED:
         place = lookup.places.of(error.session_id)
         return url_for(
@@ -149,6 +158,12 @@ def _page_for(error: TrustNeeded, lookup: SessionLookup) -> str | None:
     return None
 
 
+def _prompt_id(words: str) -> str:
+    """The id of the prompt in the posted form; empty where it holds none, as one that is stale."""
+    tokens = list(dict.fromkeys(request.form.getlist("attached")))
+    return prompt_id_of(words, tokens) if words or tokens else ""
+
+
 def _is_interrupted_form(path: str) -> bool:
     try:
         endpoint, _ = current_app.url_map.bind("").match(path, method="POST")
@@ -158,19 +173,35 @@ def _is_interrupted_form(path: str) -> bool:
 
 
 def _page(needed: TrustNeeded, draft: Draft, *, back: str, fields: dict[str, str]) -> str:
+    groups = _grouped(needed.items)
     return render_template(
         "trust.html",
         needed=needed,
-        groups=_grouped(needed.items),
+        groups=[(heading, _joined(items)) for heading, items in groups.items()],
+        counts=" · ".join(f"{heading}: {len(items)}" for heading, items in groups.items()),
         draft=draft,
         back=back,
         fields=fields,
+        changed=bool(request.args.get("changed")),
     )
 
 
-def _grouped(items: Sequence[TrustItem]) -> list[tuple[str, list[TrustItem]]]:
-    """The items under their headings, what runs by itself first."""
+def _grouped(items: Sequence[TrustItem]) -> dict[str, list[TrustItem]]:
+    """The items by their headings; what runs by itself comes first."""
     groups: dict[str, list[TrustItem]] = {heading: [] for heading in HEADINGS.values()}
     for item in items:
         groups[HEADINGS[item.kind]].append(item)
-    return [(heading, found) for heading, found in groups.items() if found]
+    return {heading: found for heading, found in groups.items() if found}
+
+
+def _joined(items: Sequence[TrustItem]) -> list[TrustItem]:
+    """The items of a heading; the rules of one file become one with a line for each."""
+    found: list[TrustItem] = []
+    for item in items:
+        last = found[-1] if found else None
+        same = last and (last.kind, last.name, last.file) == (item.kind, item.name, item.file)
+        if last and same and item.kind is Kind.PERMISSION:
+            found[-1] = replace(last, text=f"{last.text}\n{item.text}")
+        else:
+            found.append(item)
+    return found

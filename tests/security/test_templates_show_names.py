@@ -28,7 +28,7 @@ OURS = frozenset(
         *("notice.sentence", "room", "s.label", "s.prompt_text", "view.grace", "view.note"),
         *("each.details", "each.method", "each.path", "each.summary", "tag", "login_command"),
         *("clock", "count", "done", "found.left_out", "loop.index", "more", "needs", "orphan.pid"),
-        *("heading", "login.address", "login.device", "needed", "view.shown.note"),
+        *("counts", "heading", "login.address", "login.device", "needed", "view.shown.note"),
         *("percent", "seen.height", "seen.width", "status", "tokens", "usage.processes"),
         *("view.added", "view.removed", "view.shown.numbers", 'seen.last.by | join("\\n")'),
         'label if label == "Markdown" else label | lower',

@@ -188,6 +188,7 @@ def test_a_list_that_changes_while_it_is_read_is_shown_again(
     answer = decide(server, address, "trust", digest=fields["digest"])
     assert answer.status_code == 303
     assert answer.headers["Location"].startswith("/new/trust?")
+    assert "The files changed while you read." in server.get(answer.headers["Location"]).text
     assert not is_trusted(server, untouched.folder)
 
 
@@ -214,6 +215,39 @@ def test_a_page_of_an_old_session_asks_for_models_and_runs_nothing(
     answer = session.post("prompt", prompt="go on", prompt_id=str(uuid.uuid4()))
     assert "/trust" in answer.headers["Location"]
     assert "go on" in session.page(), "the words are in the composer"
+
+
+def test_a_page_that_was_left_open_decides_nothing_once_the_prompt_was_sent(
+    server: Server, untouched: HostileProject
+) -> None:
+    address = first_prompt(server, untouched.folder).headers["Location"]
+    form = fields_of(server.get(address).text)
+    session = session_at(server, decide(server, address, "without"))
+    session.answered()
+    late = server.post("/new/trust", {**form, "decision": "trust"})
+    assert session_at(server, late).address == session.address
+    assert not is_trusted(server, untouched.folder)
+    assert "without the project’s settings" in session.page()
+    gone = server.get(address, allow_redirects=False)
+    assert (gone.status_code, gone.headers["Location"]) == (303, "/new")
+    empty = session.post("trust", decision="trust", digest=form["digest"])
+    assert session_at(server, empty).address == session.address
+    assert not is_trusted(server, untouched.folder)
+
+
+def test_the_choice_against_the_settings_can_be_taken_back_and_made_again(
+    server: Server, untouched: HostileProject
+) -> None:
+    address = first_prompt(server, untouched.folder).headers["Location"]
+    session = session_at(server, decide(server, address, "without"))
+    session.answered()
+    session.post("options", project_settings="", was_project_settings="without")
+    assert "with the project’s settings from the next start" in session.page()
+    session.post("options", project_settings="without", was_project_settings="")
+    assert "from the next start" not in session.page()
+    assert "without the project’s settings" in session.page()
+    odd = session.post("options", project_settings="x", was_project_settings="")
+    assert odd.status_code == 422
 
 
 def test_a_decision_is_one_of_two_and_leads_to_no_other_address(
