@@ -86,6 +86,13 @@ def test_a_tool_began_when_claude_called_it() -> None:
 # --- doing ----------------------------------------------------------------------------------
 
 
+def test_a_status_ends_where_a_gap_pushes_the_rest_out_of_sight() -> None:
+    command = f"ls{' ' * 200}; rm -rf ~"
+    assert call("Bash", {"command": command}) == "Running ls …"
+    request = PermissionRequest("r", "Bash", {"command": command}, "t", "", "", ())
+    assert asked(request) == "Bash: ls …"
+
+
 @pytest.mark.parametrize(
     ("name", "tool_input", "words"),
     [
