@@ -1,16 +1,15 @@
 """List what the files of a project may run, change or allow once Claude works in it.
 
 Claude reads these files without a question where its standard input is no terminal. The list shows
-more rather than less: a setting that is not known to be harmless is listed by its name.
+more rather than less: a setting, or a line of a header, that is not known to be harmless is listed.
+It shows every text as it stands, secrets too: whatever is left out could be what runs.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
-import stat
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,17 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from .. import bounded_json
+from .plain_header import is_plain
 from .repository import main_checkout, repository_root
-from .secret_values import HIDDEN, in_arguments, in_url, is_secret
+from .trust_files import MOST_FILES, Files, files_below, stamp
 
-MOST_BYTES = 1024 * 1024
-"""Of one file; what is larger is listed as unreadable."""
-MOST_FILES = 500
-"""Of commands, skills and agents in one folder."""
-MOST_ENTRIES = 5000
-"""Of the folders that are looked through for them."""
 MOST_ITEMS = 1000
-MOST_CHARACTERS = 4000
+MOST_CHARACTERS = 10_000
 """Of the text of one item; the digest covers all of it."""
 
 HARMLESS = frozenset(
@@ -36,11 +30,8 @@ HARMLESS = frozenset(
         "$schema",
         "alwaysThinkingEnabled",
         "attribution",
-        "autoMemoryEnabled",
         "availableModels",
-        "cleanupPeriodDays",
         "companyAnnouncements",
-        "disableAllHooks",
         "disabledMcpjsonServers",
         "effortLevel",
         "enableAllProjectMcpServers",
@@ -50,7 +41,6 @@ HARMLESS = frozenset(
         "language",
         "model",
         "outputStyle",
-        "plansDirectory",
         "prefersReducedMotion",
         "promptSuggestionEnabled",
         "respectGitignore",
@@ -70,8 +60,8 @@ listed by themselves.
 HARMLESS_MODES = ("default", "manual", "plan", "dontAsk")
 _HELPER_ENDINGS = ("Helper", "Refresh", "Export")
 _STATUS_COMMANDS = ("statusLine", "subagentStatusLine", "fileSuggestion")
-_HEADER_KEYS = ("allowed-tools", "hooks", "mcpservers", "permissionmode", "tools")
 _SHELL_MARKS = ("!`", "```!")
+_PLUGIN_FOLDER = ".claude-plugin"
 
 
 class Kind(StrEnum):
@@ -91,10 +81,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TrustItem:
-    """One thing that takes effect. `text` has what it runs or says, without secrets.
+    """One thing that takes effect. `text` is what it runs or says, as it stands in the file.
 
     `file` is the file that it stands in, an absolute path; `digest` identifies kind, name and the
-    whole content, and not the file.
+    whole content, and not the file. `left_out` is how many characters `text` lacks at its end.
     """
 
     kind: Kind
@@ -102,6 +92,7 @@ class TrustItem:
     text: str
     file: Path
     digest: str
+    left_out: int = 0
 
 
 def items_of(folder: Path, home: Path, config_dir: Path) -> tuple[TrustItem, ...]:
@@ -112,13 +103,17 @@ def items_of(folder: Path, home: Path, config_dir: Path) -> tuple[TrustItem, ...
     stands below `config_dir`, or in `.claude` of the home folder, is the person's own.
     """
     found: dict[str, TrustItem] = {}
-    for item in _all(folder, home, {config_dir, home / ".claude"}):
-        found.setdefault(item.digest, item)
-        if len(found) > MOST_ITEMS:
-            reason = f"There are more than {MOST_ITEMS:,} items; the rest is not listed."
-            more = _item(Kind.UNREADABLE, folder.name, reason, folder)
-            return (*found.values(), more)
-    return tuple(found.values())
+    rest = hashlib.sha256()
+    for item in _all(Files(), folder, home, {config_dir, home / ".claude"}):
+        if len(found) < MOST_ITEMS:
+            found.setdefault(item.digest, item)
+        elif item.digest not in found:
+            rest.update(item.digest.encode())
+    if len(found) < MOST_ITEMS:
+        return tuple(found.values())
+    reason = f"There are more than {MOST_ITEMS:,} items; the rest is not listed."
+    more = _item(Kind.UNREADABLE, folder.name, reason, folder, whole=rest.hexdigest())
+    return (*found.values(), more)
 
 
 def permission_item(name: str, text: str, file: Path) -> TrustItem:
@@ -126,20 +121,20 @@ def permission_item(name: str, text: str, file: Path) -> TrustItem:
     return _item(Kind.PERMISSION, name, text, file)
 
 
-def _all(folder: Path, home: Path, own: set[Path]) -> Iterator[TrustItem]:
+def _all(files: Files, folder: Path, home: Path, own: set[Path]) -> Iterator[TrustItem]:
     root = repository_root(folder)
     if folder / ".claude" not in own:
-        yield from _settings(folder / ".claude" / "settings.json")
+        yield from _settings(files, folder / ".claude" / "settings.json")
     local = [folder, *([root] if root else [])]
     if root and (checkout := main_checkout(root)):
         local.append(checkout)
     for each in dict.fromkeys(local):
         if each / ".claude" not in own:
-            yield from _settings(each / ".claude" / "settings.local.json")
+            yield from _settings(files, each / ".claude" / "settings.local.json")
     for each in (folder, *folder.parents):
-        yield from _servers(each / ".mcp.json")
+        yield from _servers(files, each / ".mcp.json")
         if each / ".claude" not in own:
-            yield from _instructions(each / ".claude")
+            yield from _instructions(files, each / ".claude")
         if each == home:
             return
 
@@ -147,8 +142,8 @@ def _all(folder: Path, home: Path, own: set[Path]) -> Iterator[TrustItem]:
 # settings.json -------------------------------------------------------------------------------
 
 
-def _settings(path: Path) -> Iterator[TrustItem]:
-    content, unreadable = _object(path)
+def _settings(files: Files, path: Path) -> Iterator[TrustItem]:
+    content, unreadable = _object(files, path)
     yield from unreadable
     for name, value in content.items():
         if name in HARMLESS:
@@ -158,18 +153,16 @@ def _settings(path: Path) -> Iterator[TrustItem]:
                 yield from _hooks(value, path)
             case "env", dict():
                 for variable, text in value.items():
-                    shown = _shown(variable, text)
-                    yield _item(Kind.ENVIRONMENT, variable, shown, path, whole=_text(text))
+                    yield _item(Kind.ENVIRONMENT, variable, _text(text), path)
             case "permissions", dict():
                 yield from _permissions(value, path)
             case (("enabledPlugins" | "extraKnownMarketplaces"), dict()):
                 for plugin, given in value.items():
-                    yield _item(Kind.PLUGIN, plugin, _text(given), path, whole=f"{name} {given}")
+                    yield _item(Kind.PLUGIN, plugin, _text(given), path, whole=_text([name, given]))
             case _ if name.endswith(_HELPER_ENDINGS) or name in _STATUS_COMMANDS:
-                command = value.get("command") if isinstance(value, dict) else value
-                yield _item(Kind.HELPER, name, _text(command), path, whole=_text(value))
+                yield _item(Kind.HELPER, name, _text(value), path)
             case _:
-                yield _item(Kind.SETTING, name, _shown(name, value), path, whole=_text(value))
+                yield _item(Kind.SETTING, name, _text(value), path)
 
 
 def _hooks(hooks: Mapping[str, Any], path: Path) -> Iterator[TrustItem]:
@@ -179,14 +172,15 @@ def _hooks(hooks: Mapping[str, Any], path: Path) -> Iterator[TrustItem]:
             named = matcher.get("matcher") if isinstance(matcher, dict) else None
             name = f"{event} {named}" if isinstance(named, str) and named else event
             for hook in inner if isinstance(inner, list) else [matcher]:
-                yield _item(Kind.HOOK, name, _hook_text(hook), path, whole=_text(hook))
+                whole = _text([event, named, hook])
+                yield _item(Kind.HOOK, name, _hook_text(hook), path, whole=whole)
 
 
 def _hook_text(hook: object) -> str:
-    if isinstance(hook, dict):
-        for field in ("command", "url", "prompt"):
-            if isinstance(hook.get(field), str):
-                return str(hook[field])
+    """The command where there is nothing else; otherwise all that there is."""
+    match hook:
+        case {"type": "command", "command": str(command), **more} if set(more) <= {"timeout"}:
+            return command
     return _text(hook)
 
 
@@ -207,40 +201,37 @@ def _permissions(permissions: Mapping[str, Any], path: Path) -> Iterator[TrustIt
 # .mcp.json and the folders of .claude --------------------------------------------------------
 
 
-def _servers(path: Path) -> Iterator[TrustItem]:
-    content, unreadable = _object(path)
+def _servers(files: Files, path: Path) -> Iterator[TrustItem]:
+    content, unreadable = _object(files, path)
     yield from unreadable
     servers = content.get("mcpServers")
     for name, given in servers.items() if isinstance(servers, dict) else ():
         yield _item(Kind.SERVER, name, _server_text(given), path, whole=_text(given))
 
 
-def _server_text(given: object) -> str:
-    if not isinstance(given, dict):
-        return _text(given)
-    args = given.get("args")
-    words = [_text(given.get("command", ""))]
-    words += in_arguments(map(_text, args if isinstance(args, list) else ()))
-    said = [
-        " ".join(words),
-        in_url(_text(given.get("url", ""))),
-        _text(given.get("headersHelper", "")),
-    ]
-    names = [name for key in ("env", "headers") for name in _names(given.get(key))]
-    return "\n".join([*filter(None, said), *(f"{name}={HIDDEN}" for name in names)])
+def _server_text(server: object) -> str:
+    """The command line where there is nothing else; otherwise all that there is."""
+    match server:
+        case {"command": str(command), **more} if set(more) <= {"args", "type"}:
+            args = more.get("args", [])
+            if isinstance(args, list) and all(isinstance(each, str) for each in args):
+                return shlex.join([command, *args])
+    return _text(server)
 
 
-def _instructions(folder: Path) -> Iterator[TrustItem]:
-    """Commands, skills and agents that run something, workflows, and prompts with a time."""
+def _instructions(files: Files, folder: Path) -> Iterator[TrustItem]:
+    """Commands, skills and agents that run something, plugins, workflows, prompts with a time."""
     for name in ("commands", "skills", "agents", "workflows"):
-        paths, complete = _files_below(folder / name)
+        paths, left_out = files_below(folder / name)
         for path in paths:
-            yield from _instruction(path, folder)
-        if not complete:
+            yield from _instruction(files, path, folder)
+        for root in sorted({p.parent.parent for p in paths if _is_plugin_file(p)}):
+            yield _plugin(files, root, folder)
+        if left_out:
             reason = f"There are more than {MOST_FILES} files; the rest is not listed."
-            yield _item(Kind.UNREADABLE, name, reason, folder / name)
+            yield _item(Kind.UNREADABLE, name, reason, folder / name, whole=left_out)
     path = folder / "scheduled_tasks.json"
-    content, unreadable = _object(path)
+    content, unreadable = _object(files, path)
     yield from unreadable
     tasks = content.get("tasks")
     for task in tasks if isinstance(tasks, list) else ():
@@ -249,63 +240,44 @@ def _instructions(folder: Path) -> Iterator[TrustItem]:
         yield _item(Kind.SCHEDULE, _text(given.get("cron", "")), text, path, whole=_text(task))
 
 
-def _instruction(path: Path, folder: Path) -> Iterator[TrustItem]:
+def _instruction(files: Files, path: Path, folder: Path) -> Iterator[TrustItem]:
     name = str(path.relative_to(folder))
-    text, reason = _read(path)
+    is_workflow = name.startswith("workflows/")
+    if not (is_workflow or path.suffix.lower() == ".md"):
+        return
+    text, reason = files.read(path)
     if text is None:
         if reason:
             yield _unreadable(name, reason, path)
-    elif name.startswith("workflows/"):
-        yield _item(Kind.COMMAND, name, "A workflow that Claude may run.", path, whole=text)
-    elif path.suffix == ".md" and (said := [*_header_lines(text), *_shell_lines(text)]):
-        yield _item(Kind.COMMAND, name, "\n".join(said), path, whole=text)
+    elif (
+        is_workflow
+        or any(mark in text for mark in _SHELL_MARKS)
+        or not is_plain(text, of_agent=name.startswith("agents/"))
+    ):
+        yield _item(Kind.COMMAND, name, text, path)
 
 
-def _header_lines(text: str) -> Iterator[str]:
-    """The lines of the header that name tools, hooks or servers, with what is indented below."""
-    first, *lines = text.splitlines() or [""]
-    if first.rstrip() != "---":
-        return
-    below = False
-    for line in lines:
-        if line.rstrip() == "---":
-            return
-        key = line.partition(":")[0].strip().strip("\"'").lower()
-        below = key in _HEADER_KEYS or (below and line[:1] in (" ", "\t", "-", "]", "}"))
-        if below:
-            yield line
+def _is_plugin_file(path: Path) -> bool:
+    return path.parent.name.lower() == _PLUGIN_FOLDER
 
 
-def _shell_lines(text: str) -> Iterator[str]:
-    return (line.strip() for line in text.splitlines() if any(m in line for m in _SHELL_MARKS))
+def _plugin(files: Files, root: Path, folder: Path) -> TrustItem:
+    """A folder that Claude loads as a plugin, with all its files: any of them may run something."""
+    texts: list[str] = []
+    paths, left_out = files_below(root)
+    for path in paths:
+        text, reason = files.read(path)
+        texts.append(f"{path.relative_to(root)}\n{reason if text is None else text}")
+    name = str(root.relative_to(folder))
+    return _item(Kind.PLUGIN, name, "\n\n".join([*texts, left_out]).rstrip(), root)
 
 
 # files ---------------------------------------------------------------------------------------
 
 
-def _files_below(folder: Path) -> tuple[list[Path], bool]:
-    """The files below a folder, links followed, and whether these are all."""
-    found: list[Path] = []
-    seen: set[tuple[int, int]] = set()
-    entries = 0
-    for where, folders, names in os.walk(folder, followlinks=True):
-        with contextlib.suppress(OSError):
-            here = Path(where).stat()
-            if (here.st_dev, here.st_ino) in seen:  # a link to a folder above
-                folders.clear()
-                continue
-            seen.add((here.st_dev, here.st_ino))
-        entries += len(folders) + len(names)
-        folders.sort()
-        found += (Path(where, name) for name in sorted(names))
-        if len(found) > MOST_FILES or entries > MOST_ENTRIES:
-            return found[:MOST_FILES], False
-    return found, True
-
-
-def _object(path: Path) -> tuple[Mapping[str, Any], Iterable[TrustItem]]:
+def _object(files: Files, path: Path) -> tuple[Mapping[str, Any], Iterable[TrustItem]]:
     """The object in a file, and the item to list where there is a file that holds none."""
-    text, reason = _read(path)
+    text, reason = files.read(path)
     if text is None:
         return {}, [_unreadable(path.name, reason, path)] if reason else ()
     try:
@@ -318,49 +290,18 @@ def _object(path: Path) -> tuple[Mapping[str, Any], Iterable[TrustItem]]:
     return {}, [_item(Kind.UNREADABLE, path.name, reason, path, whole=text)]
 
 
-def _read(path: Path) -> tuple[str | None, str]:
-    """The text of a file; else None and the reason, which is empty where there is no such file."""
-    try:
-        # a pipe without a writer would block
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                return None, "This is not a regular file."
-            content = file.read(MOST_BYTES + 1)
-    except (FileNotFoundError, NotADirectoryError):
-        return None, ""
-    except OSError as error:
-        return None, f"This file cannot be read: {error.strerror}."
-    if len(content) > MOST_BYTES:
-        return None, f"This file is larger than {MOST_BYTES:,} bytes."
-    return content.decode("utf-8", "replace"), ""
-
-
 def _unreadable(name: str, reason: str, path: Path) -> TrustItem:
-    """A file whose content is not known: another size or time counts as another content."""
-    with contextlib.suppress(OSError):
-        now = path.stat()
-        return _item(Kind.UNREADABLE, name, reason, path, whole=f"{now.st_size} {now.st_mtime_ns}")
-    return _item(Kind.UNREADABLE, name, reason, path)
+    return _item(Kind.UNREADABLE, name, reason, path, whole=stamp(path))
 
 
 def _item(kind: Kind, name: str, text: str, file: Path, *, whole: str | None = None) -> TrustItem:
-    identity = "\0".join((kind, name, text if whole is None else whole))
-    digest = hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()
-    cut = text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}…"
-    return TrustItem(kind, name, cut, file, digest)
+    identity = json.dumps([kind, name, text if whole is None else whole])
+    digest = hashlib.sha256(identity.encode()).hexdigest()
+    left_out = max(0, len(text) - MOST_CHARACTERS)
+    return TrustItem(kind, name, text[:MOST_CHARACTERS], file, digest, left_out)
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
-
-
-def _shown(name: str, value: object) -> str:
-    if is_secret(name, value):
-        return HIDDEN
-    text = _text(value)
-    return in_url(text) if "://" in text else text
-
-
-def _names(value: object) -> Iterable[str]:
-    return map(str, value) if isinstance(value, dict) else ()
+    return (
+        value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
+    )

@@ -40,24 +40,25 @@ class TrustRecord:
     def __init__(self, state_file: Path) -> None:
         self._file = state_file
 
-    def trusts(self, folder: Path) -> bool:
-        """Whether Claude would ask no question in `folder`, a resolved path.
+    def trusted_as(self, folder: Path) -> str | None:
+        """The name of the entry for which Claude would ask no question in `folder`, if any.
 
-        A folder counts as its project, and as those above it up to the root of its repository.
+        `folder` is resolved. It counts as its project, and as the folders above it up to the root
+        of its repository.
         """
         try:
             projects = self._content().get("projects")
         except (OSError, ValueError):
-            return False
+            return None
         if not isinstance(projects, dict):
-            return False
+            return None
         root = repository_root(folder)
         names = [project_key(folder)]
         for each in (folder, *folder.parents):
             names.append(_name(each))
             if each == root:
                 break
-        return any(_accepted(projects.get(name)) for name in names)
+        return next((name for name in names if _accepted(projects.get(name))), None)
 
     def accept(self, folder: Path) -> None:
         """Note that the project of `folder`, a resolved path, is trusted, with all else unchanged.

@@ -1,7 +1,8 @@
 """Whether Claude may start with the files of a project, which may run programs, or must ask first.
 
-A project counts as trusted where Claude has noted so. What its files may run is kept as digests,
-and what is added later is asked about again.
+A project counts as trusted where Claude has noted so. What its files may run is kept as digests
+under the same name as Claude has, so a folder or a worktree that is trusted along with it, and
+holds something else, is asked about, and so is what is added later.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 from .. import locks, whole_files
 from ..claude.messages import Json
 from ..claude.trust_items import TrustItem, permission_item
-from ..claude.trust_record import TrustRecord
+from ..claude.trust_record import TrustRecord, project_key
 from ..disk import telling_when_full
 from ..hub import aside
 from ..stored import Form
@@ -58,9 +59,9 @@ class TrustNeeded(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """Digests for a folder: of what was trusted, None before that, and of what a card allowed."""
+    """Digests for a project: of what was trusted, None before that, and of what a card allowed."""
 
-    folder: str
+    project: str
     trusted: frozenset[str] | None = None
     allowed: frozenset[str] = frozenset()
 
@@ -68,14 +69,14 @@ class _Kept:
     def parse(cls, found: dict[str, Any]) -> _Kept:
         trusted = found["trusted"]
         return cls(
-            str(found["folder"]),
+            str(found["project"]),
             None if trusted is None else frozenset(map(str, trusted)),
             frozenset(map(str, found["allowed"])),
         )
 
     def as_json(self) -> dict[str, Any]:
         trusted = None if self.trusted is None else sorted(self.trusted)
-        return {"folder": self.folder, "trusted": trusted, "allowed": sorted(self.allowed)}
+        return {"project": self.project, "trusted": trusted, "allowed": sorted(self.allowed)}
 
 
 _FORM = Form(1, _Kept.parse)
@@ -102,12 +103,13 @@ class ProjectTrust:
         """What a person has to decide about before Claude starts in `folder`; None: nothing."""
         folder = folder.resolve()
         items = aside(self._items_of, folder)
-        kept = self._kept(folder)
-        if not self._record.trusts(folder):
+        name = self._record.trusted_as(folder)
+        kept = self._kept(name or project_key(folder))
+        if name is None:
             more = [item for item in items if item.digest not in kept.allowed]
             return TrustNeeded(folder, more, digest_of(items), SENTENCE) if more else None
         if kept.trusted is None:  # trusted at the computer, or before the first look
-            self._keep(folder, items)
+            self._keep(name, items)
             return None
         known = kept.trusted | kept.allowed
         more = [item for item in items if item.digest not in known]
@@ -123,35 +125,37 @@ class ProjectTrust:
         items = aside(self._items_of, folder)
         if digest is not None and digest != digest_of(items):
             raise TrustNeeded(folder, items, digest_of(items), CHANGED)
-        self._keep(folder, items)
+        self._keep(self._record.trusted_as(folder) or project_key(folder), items)
         self._record.accept(folder)
 
     def allow(self, folder: Path, updates: Iterable[Json]) -> None:
         """A person has allowed these permission updates, which Claude writes into the project."""
         items = [item for update in updates for item in _items_in(update, folder)]
         if items:
-            self._keep(folder.resolve(), items, allowed=True)
+            folder = folder.resolve()
+            name = self._record.trusted_as(folder) or project_key(folder)
+            self._keep(name, items, allowed=True)
 
-    def _path(self, folder: Path) -> Path:
-        name = hashlib.sha256(str(folder).encode("utf-8", "surrogateescape")).hexdigest()[:32]
-        return self._store / f"{name}.json"
+    def _path(self, name: str) -> Path:
+        digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+        return self._store / f"{digest}.json"
 
-    def _kept(self, folder: Path) -> _Kept:
-        kept = _FORM.read(self._path(folder))
-        return kept if kept and kept.folder == str(folder) else _Kept(str(folder))
+    def _kept(self, name: str) -> _Kept:
+        kept = _FORM.read(self._path(name))
+        return kept if kept and kept.project == name else _Kept(name)
 
-    def _keep(self, folder: Path, items: Iterable[TrustItem], *, allowed: bool = False) -> None:
-        """Note all that was trusted, or add what was allowed."""
+    def _keep(self, name: str, items: Iterable[TrustItem], *, allowed: bool = False) -> None:
+        """Add what was trusted, or what was allowed on a card."""
         digests = frozenset(item.digest for item in items)
         with telling_when_full():
             whole_files.make_folder(self._store)
             with locks.held(self._store.with_name(f"{self._store.name}.lock")):
-                kept = self._kept(folder)
+                kept = self._kept(name)
                 if allowed:
                     kept = replace(kept, allowed=kept.allowed | digests)
                 else:
-                    kept = replace(kept, trusted=digests)
-                _FORM.write(self._path(folder), kept.as_json())
+                    kept = replace(kept, trusted=(kept.trusted or frozenset()) | digests)
+                _FORM.write(self._path(name), kept.as_json())
 
 
 def digest_of(items: Iterable[TrustItem]) -> str:

@@ -107,6 +107,21 @@ def test_what_is_added_after_the_trust_is_asked_about_and_what_is_removed_is_not
     assert texts(trust.needed(project)) == ["c"]
 
 
+def test_trust_in_a_project_does_not_cover_what_its_other_folders_and_worktrees_hold(
+    trust: ProjectTrust, project: Path, home: Path
+) -> None:
+    git("init", "-q", cwd=project)
+    git("commit", "-q", "--allow-empty", "-m", "x", cwd=project)
+    git("worktree", "add", "-q", str(home / "tree"), cwd=project)
+    trust.accept(project, seen(trust.needed(project)))
+    for folder in (project / "vendor", home / "tree"):
+        write(folder / ".claude" / "settings.json", {"apiKeyHelper": "another"})
+        assert texts(trust.needed(folder)) == ["another"]
+    trust.accept(home / "tree", seen(trust.needed(home / "tree")))
+    assert trust.needed(home / "tree") is None
+    assert trust.needed(project) is None
+
+
 def test_a_list_that_has_changed_since_it_was_seen_is_not_trusted(
     trust: ProjectTrust, project: Path, record: TrustRecord
 ) -> None:
@@ -114,7 +129,7 @@ def test_a_list_that_has_changed_since_it_was_seen_is_not_trusted(
     write(project / ".claude" / "settings.json", {"apiKeyHelper": "two"})
     with pytest.raises(TrustNeeded):
         trust.accept(project, digest)
-    assert not record.trusts(project)
+    assert not record.trusted_as(project)
     assert texts(trust.needed(project)) == ["two"]
 
 
@@ -124,12 +139,12 @@ def test_a_folder_counts_as_trusted_up_to_the_root_of_its_repository_only(
     trust_at_the_computer(home, home / "work")
     below = project / "a"
     below.mkdir()
-    assert record.trusts(project)
-    assert record.trusts(below)
+    assert record.trusted_as(project)
+    assert record.trusted_as(below)
     git("init", "-q", cwd=project)
-    assert not record.trusts(below)
+    assert not record.trusted_as(below)
     trust_at_the_computer(home, project)
-    assert record.trusts(below)
+    assert record.trusted_as(below)
     assert project_key(below) == str(project)
 
 
@@ -141,8 +156,8 @@ def test_a_worktree_is_trusted_with_its_repository_and_a_folder_that_claims_to_b
     git("worktree", "add", "-q", str(home / "tree"), cwd=project)
     write(home / "liar" / ".git", (home / "tree" / ".git").read_text())
     trust_at_the_computer(home, project)
-    assert record.trusts(home / "tree")
-    assert not record.trusts(home / "liar")
+    assert record.trusted_as(home / "tree")
+    assert not record.trusted_as(home / "liar")
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", "[" * 100_000, '{"projects": 3}'])
@@ -160,10 +175,10 @@ def test_the_lock_of_a_claude_is_waited_for(record: TrustRecord, project: Path, 
     lock.mkdir()
     writer = threading.Thread(target=record.accept, args=(project,))
     writer.start()
-    assert not record.trusts(project)
+    assert not record.trusted_as(project)
     lock.rmdir()
     writer.join(10)
-    assert record.trusts(project)
+    assert record.trusted_as(project)
 
 
 def test_a_lock_whose_holder_has_died_is_taken_over(
@@ -173,7 +188,7 @@ def test_a_lock_whose_holder_has_died_is_taken_over(
     lock.mkdir()
     os.utime(lock, (time.time() - 60,) * 2)
     record.accept(project)
-    assert record.trusts(project)
+    assert record.trusted_as(project)
 
 
 def test_a_rule_that_a_person_has_allowed_in_a_run_is_not_asked_about_again(

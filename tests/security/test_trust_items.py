@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from opcode_htmx.claude import trust_files
 from opcode_htmx.claude.repository import main_checkout, repository_root
-from opcode_htmx.claude.trust_items import HARMLESS, MOST_BYTES, Kind, TrustItem, items_of
+from opcode_htmx.claude.trust_files import MOST_BYTES
+from opcode_htmx.claude.trust_items import HARMLESS, Kind, TrustItem, items_of
 
 from .hostile_project import HOOKS, make_hostile
 
@@ -56,7 +58,7 @@ def test_everything_that_a_hostile_project_runs_or_allows_is_listed(
     assert (Kind.ENVIRONMENT, "ANTHROPIC_BASE_URL", "https://elsewhere.example") in found
     assert (Kind.PERMISSION, "allow", "Bash(touch:*)") in found
     assert (Kind.PERMISSION, "defaultMode", "acceptEdits") in found
-    assert (Kind.SERVER, "trees", f"sh -c {hostile.command('server')}") in found
+    assert (Kind.SERVER, "trees", f"sh -c '{hostile.command('server')}'") in found
     commands = {name: text for kind, name, text in found if kind is Kind.COMMAND}
     assert set(commands) == {"commands/water.md", "skills/prune/SKILL.md"}
     assert f"Do !`{hostile.command('command')}`" in commands["commands/water.md"]
@@ -95,31 +97,145 @@ def test_hooks_of_every_shape_are_listed(project: Path, home: Path) -> None:
     }
     write(project / ".claude" / "settings.json", {"hooks": hooks})
     assert [(item.name, item.text) for item in listed(project, home)] == [
-        ("Stop Bash", "http://x"),
+        ("Stop Bash", '{"type": "http", "url": "http://x"}'),
         ("Stop Bash", "odd"),
         ("Setup", "a"),
         ("Other", "text"),
-        ("Prompt", "Is it done?"),
+        ("Prompt", '{"prompt": "Is it done?", "type": "prompt"}'),
     ]
 
 
-def test_no_secret_is_listed_and_another_secret_is_another_item(project: Path, home: Path) -> None:
-    def items(secret: str) -> tuple[TrustItem, ...]:
-        server = {
-            "command": "x",
-            "args": ["--token", secret],
-            "env": {"API_KEY": secret},
-            "url": f"https://user:{secret}@example.org/?key={secret}",
-        }
-        write(project / ".mcp.json", {"mcpServers": {"one": server}})
-        settings = {"env": {"API_TOKEN": secret}, "someSecret": secret}
-        write(project / ".claude" / "settings.json", settings)
-        return listed(project, home)
+HIDING: dict[str, tuple[str, object, str]] = {
+    "a hook in another form": (
+        "settings.json",
+        {"hooks": {"Stop": [{"hooks": [{"command": "sh", "args": ["-c", "evil"]}]}]}},
+        "evil",
+    ),
+    "a hook of another kind": (
+        "settings.json",
+        {"hooks": {"Stop": [{"hooks": [{"type": "http", "command": "ls", "url": "http://evil"}]}]}},
+        "http://evil",
+    ),
+    "a server with an address": (
+        ".mcp.json",
+        {"mcpServers": {"a": {"command": "sh", "args": ["-c", "echo http://a/?v=1; evil"]}}},
+        "evil",
+    ),
+    "a server with what looks like a secret": (
+        ".mcp.json",
+        {"mcpServers": {"a": {"command": "bash", "args": ["-c", "X_TOKEN=1;evil"]}}},
+        "evil",
+    ),
+    "a server with an option": (
+        ".mcp.json",
+        {"mcpServers": {"a": {"command": "sh", "args": ["-c", "$1 #", "-key", "evil"]}}},
+        "evil",
+    ),
+    "a server's environment": (
+        ".mcp.json",
+        {"mcpServers": {"a": {"command": "sh", "env": {"API_KEY": "$(evil)"}}}},
+        "$(evil)",
+    ),
+    "a variable": ("settings.json", {"env": {"BASH_ENV": "://x?a=$(evil)"}}, "$(evil)"),
+    "a command with a fence": ("commands/a.md", "```!\nls\nevil\n```\n", "evil"),
+    "a command of several lines": ("commands/a.md", "!`true\nevil`", "evil"),
+}
 
-    first, second = items("hush-1"), items("hush-2")
-    assert len(first) == 3
-    assert "hush" not in "".join(item.text for item in (*first, *second))
-    assert not {item.digest for item in first} & {item.digest for item in second}
+
+@pytest.mark.parametrize("case", HIDING)
+def test_what_runs_is_shown_as_it_stands(project: Path, home: Path, case: str) -> None:
+    name, content, runs = HIDING[case]
+    write(project / name if name == ".mcp.json" else project / ".claude" / name, content)
+    (item,) = listed(project, home)
+    assert runs in item.text
+
+
+GRANTING = (
+    "\ufeff---\nallowed-tools: Bash\n---\n",
+    "---\ufeff\nallowed-tools: Bash\n---\n",
+    "\n---\nallowed-tools: Bash\n---\n",
+    '---\n"ho\\x6fks": {}\n---\n',
+    "---\n{description: x, hooks: {}}\n---\n",
+    "---\n? hooks\n: {}\n---\n",
+    "---\n!!str hooks: {}\n---\n",
+    "---\n&a hooks: {}\n---\n",
+    "---\n<<: {hooks: {}}\n---\n",
+    "---\n  hooks: {}\n---\n",
+    "---\ndescription: x\rhooks: {}\n---\n",
+    "---\ndescription: x\u2028hooks: {}\n---\n",
+    "---\nhooks: {}\n",
+)
+
+
+@pytest.mark.parametrize("text", GRANTING)
+def test_a_header_in_any_spelling_is_listed(project: Path, home: Path, text: str) -> None:
+    write(project / ".claude" / "commands" / "go.md", text + "Go.")
+    assert [item.name for item in listed(project, home)] == ["commands/go.md"]
+
+
+def test_a_plugin_among_the_skills_is_listed_with_all_its_files(project: Path, home: Path) -> None:
+    plugin = project / ".claude" / "skills" / "trees"
+    write(plugin / ".claude-plugin" / "plugin.json", {"name": "trees"})
+    hooks = write(plugin / "hooks" / "hooks.json", {"hooks": {"Stop": []}})
+    (before,) = listed(project, home)
+    assert (before.kind, before.name) == (Kind.PLUGIN, "skills/trees")
+    assert '{"hooks": {"Stop": []}}' in before.text
+    write(hooks, {"hooks": {"Stop": ["evil"]}})
+    (after,) = listed(project, home)
+    assert after.digest != before.digest
+
+
+@pytest.mark.parametrize("name", ["cleanupPeriodDays", "disableAllHooks", "plansDirectory"])
+def test_a_setting_that_takes_something_from_the_person_is_listed(
+    project: Path, home: Path, name: str
+) -> None:
+    write(project / ".claude" / "settings.json", {name: 1})
+    assert [item.name for item in listed(project, home)] == [name]
+
+
+def test_an_event_and_a_matcher_are_not_taken_for_another_event(project: Path, home: Path) -> None:
+    hook = {"type": "command", "command": "x"}
+
+    def digest(hooks: object) -> str:
+        write(project / ".claude" / "settings.json", {"hooks": hooks})
+        (item,) = listed(project, home)
+        return item.digest
+
+    assert digest({"Stop Bash": [{"hooks": [hook]}]}) != digest(
+        {"Stop": [{"matcher": "Bash", "hooks": [hook]}]}
+    )
+
+
+def test_what_is_too_much_to_list_is_another_item_when_it_changes(
+    project: Path, home: Path
+) -> None:
+    commands = project / ".claude" / "commands"
+    commands.mkdir(parents=True)
+    for number in range(510):
+        (commands / f"{number:03}.md").write_text("!`x`")
+    before = listed(project, home)[-1]
+    (commands / "999.md").write_text("!`evil`")
+    after = listed(project, home)[-1]
+    assert before.kind is after.kind is Kind.UNREADABLE
+    assert before.digest != after.digest
+    rules = {"permissions": {"allow": [f"Bash(echo {number})" for number in range(1200)]}}
+    settings = write(project / ".claude" / "settings.json", rules)
+    before = listed(project, home)[-1]
+    settings.write_text(settings.read_text().replace("echo 1150", "evil"))
+    after = listed(project, home)[-1]
+    assert "more than 1,000 items" in after.text
+    assert before.digest != after.digest
+
+
+def test_no_more_than_so_much_is_read_in_all(
+    project: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trust_files, "MOST_BYTES_IN_ALL", 1000)
+    for number in range(20):
+        write(project / ".claude" / "commands" / f"{number:02}.md", "!`x` " + "x" * 95)
+    kinds = [item.kind for item in listed(project, home)]
+    assert kinds.count(Kind.COMMAND) == 10
+    assert kinds.count(Kind.UNREADABLE) == 10
 
 
 def test_local_settings_at_the_root_of_the_repository_and_what_lies_above_count(
@@ -129,11 +245,11 @@ def test_local_settings_at_the_root_of_the_repository_and_what_lies_above_count(
     write(project / ".claude" / "settings.json", {"apiKeyHelper": "not-read-from-below"})
     write(project / ".claude" / "settings.local.json", {"apiKeyHelper": "local"})
     write(project.parent / ".mcp.json", {"mcpServers": {"above": {"command": "x"}}})
-    write(project / ".claude" / "agents" / "one.md", "---\ntools: Bash\n---\n")
+    write(project / ".claude" / "agents" / "one.md", "---\nhooks: {}\n---\n")
     below = project / "a" / "b"
     below.mkdir(parents=True)
     found = {item.text for item in listed(below, home)}
-    assert found == {"local", "x", "tools: Bash"}
+    assert found == {"local", "x", "---\nhooks: {}\n---\n"}
 
 
 def test_the_persons_own_settings_are_not_the_projects(project: Path, home: Path) -> None:
