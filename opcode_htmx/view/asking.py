@@ -72,6 +72,10 @@ def other_fields(request: PermissionRequest, view: ToolView) -> Cut | None:
     others = {
         name: value
         for name, value in request.input.items()
-        if name not in shown and value not in (None, False, "", request.description)
+        if name not in shown and not _is_without_effect(value, request)
     }
     return cut(as_json(others)) if others else None
+
+
+def _is_without_effect(value: object, request: PermissionRequest) -> bool:
+    return value is None or value is False or value in ("", request.description)

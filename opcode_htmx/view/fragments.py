@@ -25,7 +25,8 @@ from .cards.parts import first_line
 from .conversation import Change
 from .downloads import File
 from .growing import whole
-from .markdown import preview
+from .left_out import leaves_out
+from .markdown import preview, with_source
 from .questions import questions_of
 from .raw import is_whole, log_failure, raw_text
 from .visible_text import ALIGNED_BLANKS, mark, visible_text
@@ -237,7 +238,9 @@ def render_parts(block: Block, since: int) -> Iterator[None]:
 
 def _asked_markdown(text: str) -> Markup:
     """Markdown that a person decides about: no character of it is hidden."""
-    return whole(visible_text(text, lines=True), literal=True)
+    shown = visible_text(text, lines=True)
+    html = whole(shown, literal=True)
+    return with_source(html, shown) if leaves_out(shown, html) else html
 
 
 def _asked_preview(text: str) -> Markup:

@@ -296,6 +296,12 @@ def with_spans(pieces: Iterable[tuple[str, str, str]]) -> Markup:
     return Markup(html)  # noqa: S704 - all of it was escaped in the lines above
 
 
+def with_source(html: Markup, text: str) -> Markup:
+    """A Markdown text as HTML, and below it as it was written."""
+    note = Markup("<p>As it was written, with what is not to be seen above:</p>")
+    return html + note + plain(text)
+
+
 def plain(text: str) -> Markup:
     """A text as it stands."""
     return Markup('<pre tabindex="0"><code>{}</code></pre>').format(text)

@@ -97,10 +97,10 @@ class Connections:
         self, connection: Connection, on_proof: Callable[[], None] | None = None
     ) -> None:
         """Its headers are read, and have to prove a login anew."""
+        self._discard(connection)
         connection.on_proof = on_proof
-        if connection not in self._unproven:
-            connection.since = self._clock()
-            self._add(connection)
+        connection.since = self._clock()
+        self._add(connection)
 
     def prove(self, connection: Connection) -> None:
         self._discard(connection)

@@ -13,7 +13,7 @@ _STEPS = ((60, 60, "min"), (3600, 24, "h"), (86400, 7, "day"))
 
 
 def register(app: Flask) -> None:
-    for filter_ in (relative_time, iso_time, full_time, in_bytes, count, milliseconds, relative_to):
+    for filter_ in (relative_time, iso_time, full_time, in_bytes, count, milliseconds):
         app.add_template_filter(filter_)
     visible_text.install(app.jinja_env)
 

@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 
 MOST = 100
 """Logins that are kept; beyond that the one that was not used for longest is ended."""
+MOST_BASIC = 20
+"""Of these, the ones that came by HTTP Basic: a script that calls itself something else each time
+must not end those of browsers."""
 USE_SECONDS = 600.0
 """How exactly the last use is known; a write per request would be too much."""
 
@@ -99,7 +102,7 @@ class Logins:
             login = Login(
                 login_id, digest(token), self._credentials, now, device, address, client, now
             )
-            self._make_room()
+            self._make_room(client)
             self._save(login)
         return login, f"{login_id}.{token}"
 
@@ -175,10 +178,15 @@ class Logins:
             and now < login.last_used + self._idle
         )
 
-    def _make_room(self) -> None:
-        """Remove the files of logins that are over, and the oldest beyond MOST."""
+    def _make_room(self, client: str) -> None:
+        """Remove the files of logins that are over, and the oldest beyond MOST and MOST_BASIC.
+
+        `client` is that of the login which is about to be made.
+        """
         valid = self.all()
-        keep = {login.id for login in valid[: MOST - 1]}
+        by_basic = [login for login in valid if login.client][: MOST_BASIC - bool(client)]
+        by_form = [login for login in valid if not login.client][: MOST - 1 - len(by_basic)]
+        keep = {login.id for login in (*by_basic, *by_form)}
         for login in [*self._stored(), *valid]:
             if login.id not in keep:
                 try:

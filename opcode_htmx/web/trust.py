@@ -6,8 +6,8 @@ is followed by the POST that was interrupted.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -26,13 +26,24 @@ from werkzeug.wrappers import Response as BaseResponse
 from ..claude.folder_names import claude_folder
 from ..claude.trust_items import Kind, TrustItem
 from ..drafts import Draft, Drafts
+from ..hub import work_aside
 from ..runs.supervisor import Supervisor
 from ..runs.trust import TrustNeeded
+from ..view.visible_text import visible
 from .beginning import Beginnings, address_of, draft_name
 from .errors import respond
+from .filters import relative_to
 from .forms import BadForm, by_htmx, session_url
+from .login import local_path
 from .pages import SessionLookup
 from .prompts import new_session_id, prompt_id_of, words_of_form
+
+TOO_MUCH = (
+    "There is more than can be shown here, so this project cannot be trusted here. Look at its "
+    "files and trust it at the computer, or start without its settings."
+)
+MOST_CHARACTERS = 100_000
+"""Of all items together that a page shows."""
 
 INTERRUPTED = frozenset({"composer.queued", "composer.send_as_text"})
 """The forms of a session that send a prompt which is no draft."""
@@ -109,6 +120,9 @@ def blueprint(
     def _decide(session_id: str, folder: Path) -> None:
         match request.form.get("decision"):
             case "trust":
+                needed = supervisor.project_trust.needed(folder)
+                if needed and _is_hiding(needed.items):
+                    raise BadForm(TOO_MUCH)
                 supervisor.trust(session_id, folder, request.form.get("digest", ""))
             case "without":
                 supervisor.work_without_project_settings(session_id)
@@ -165,6 +179,8 @@ def _prompt_id(words: str) -> str:
 
 
 def _is_interrupted_form(path: str) -> bool:
+    if local_path(path) != path:  # the router would read "//host/…" as a path
+        return False
     try:
         endpoint, _ = current_app.url_map.bind("").match(path, method="POST")
     except HTTPException:
@@ -174,16 +190,50 @@ def _is_interrupted_form(path: str) -> bool:
 
 def _page(needed: TrustNeeded, draft: Draft, *, back: str, fields: dict[str, str]) -> str:
     groups = _grouped(needed.items)
+    shown = work_aside(_shown, needed, groups)
     return render_template(
         "trust.html",
         needed=needed,
-        groups=[(heading, _joined(items)) for heading, items in groups.items()],
+        groups=shown,
+        hidden=TOO_MUCH if _is_hiding(needed.items) else "",
         counts=" · ".join(f"{heading}: {len(items)}" for heading, items in groups.items()),
         draft=draft,
         back=back,
         fields=fields,
         changed=bool(request.args.get("changed")),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ShownItem:
+    """An item as it stands on the page."""
+
+    name: str
+    file: str
+    text: str
+
+
+def _shown(
+    needed: TrustNeeded, groups: Mapping[str, list[TrustItem]]
+) -> list[tuple[str, list[ShownItem]]]:
+    """The groups with what their texts hide written out, up to so many characters in all."""
+    left = MOST_CHARACTERS
+
+    def shown(item: TrustItem) -> ShownItem:
+        nonlocal left
+        text, left = item.text[: max(0, left)], left - len(item.text)
+        left_out = item.left_out + len(item.text) - len(text)
+        more = f"… {left_out:,} more characters" if left_out else ""
+        file = relative_to(item.file, needed.folder)
+        return ShownItem(visible(item.name), visible(file), visible(text, lines=True) + more)
+
+    return [(heading, list(map(shown, _joined(items)))) for heading, items in groups.items()]
+
+
+def _is_hiding(items: Sequence[TrustItem]) -> bool:
+    """Whether there is more than the page shows, so that nobody can know what to trust."""
+    size = sum(len(item.text) for item in items)
+    return size > MOST_CHARACTERS or any(item.left_out for item in items)
 
 
 def _grouped(items: Sequence[TrustItem]) -> dict[str, list[TrustItem]]:
@@ -201,7 +251,8 @@ def _joined(items: Sequence[TrustItem]) -> list[TrustItem]:
         last = found[-1] if found else None
         same = last and (last.kind, last.name, last.file) == (item.kind, item.name, item.file)
         if last and same and item.kind is Kind.PERMISSION:
-            found[-1] = replace(last, text=f"{last.text}\n{item.text}")
+            left_out = last.left_out + item.left_out
+            found[-1] = replace(last, text=f"{last.text}\n{item.text}", left_out=left_out)
         else:
             found.append(item)
     return found

@@ -24,8 +24,9 @@ from .tokens import Tokens, equal
 log = logging.getLogger(__name__)
 
 REALM = "opcode-htmx"
-MOST_COOKIES = 4
-"""Cookies of our name that are looked at: other ports of this host can add some."""
+MOST_COOKIES = 100
+"""Cookies of our name that are looked at. Other ports of this host can put some in front of it; a
+browser sends no more of them than fit into a header."""
 
 
 @dataclass(slots=True)

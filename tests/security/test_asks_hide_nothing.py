@@ -58,6 +58,29 @@ def test_blanks_before_a_second_command_are_counted(blank: str) -> None:
     assert command.text == f"ls⋯ 400 blanks;{SECOND}"
 
 
+LEAVING_OUT = (
+    "| step | what |\n|---|---|\n| 1 | build | then curl evil |\n",
+    "```sh and then run rm -rf ~\nls\n```\n",
+    "Read [the guide](https://evil.example/steal).",
+    'Read [the guide](https://example.org "evil").',
+)
+
+
+@pytest.mark.parametrize("plan", LEAVING_OUT)
+def test_a_plan_whose_words_markdown_leaves_out_is_shown_as_it_was_written_too(plan: str) -> None:
+    card = asked("ExitPlanMode", {"plan": plan})
+    assert "As it was written" in card.text
+    assert plan.strip() in card.text
+
+
+def test_a_plan_that_markdown_shows_whole_is_shown_once() -> None:
+    plan = (
+        "# Plan\n\n1. *Write* `a_b.py`\n2) ~~Do~~ it\n   - [ ] one\n   - [x] two\n\n> said\n\n"
+        "```python\nprint(1)\n```\n\n| a | b |\n|---|:-:|\n| c | d |\n\n---\n<b>&amp; ok"
+    )
+    assert "As it was written" not in asked("ExitPlanMode", {"plan": plan}).text
+
+
 TOOLS: list[tuple[str, str]] = [
     ("Bash", "command"),
     ("Write", "content"),

@@ -19,7 +19,7 @@ from werkzeug.test import TestResponse
 
 from opcode_htmx.web import errors, filters, headers, own_addresses
 from opcode_htmx.web.devices import device
-from opcode_htmx.web.logins import MOST, USE_SECONDS, Logins
+from opcode_htmx.web.logins import MOST, MOST_BASIC, USE_SECONDS, Logins
 
 from ..gate import DAY, access
 from ..json_client import connected
@@ -420,6 +420,24 @@ def test_the_number_of_logins_is_bounded(store: Store) -> None:
     store.pass_days(31)
     created(store)
     assert len(list(store.logins.folder.iterdir())) == 1, "those that are over are removed"
+
+
+def test_programs_that_log_in_by_basic_end_no_login_of_a_browser(store: Store) -> None:
+    first = created(store)
+    for number in range(MOST + 5):
+        store.now += 1
+        client = f"client {number}"
+        login, _ = store.logins.create("a program", "127.0.0.1", client, lambda id_: id_ * 2)
+        os.utime(store.logins.folder / f"{login.id}.json", (store.now, store.now))
+    assert store.logins.of_cookie(first)
+    assert len(store.logins.all()) == MOST_BASIC + 1
+
+
+def test_cookies_that_another_port_puts_in_front_keep_nobody_out(app: Flask) -> None:
+    own = f"opcode_8080={cookie(log_in(app))}"
+    junk = "; ".join(f"opcode_8080=junk{number}" for number in range(20))
+    answer = browser(app, use_cookies=False).get("/", headers={"Cookie": f"{junk}; {own}"})
+    assert answer.status_code == 200
 
 
 def test_what_one_worker_ends_is_ended_in_another(store: Store, tmp_path: Path) -> None:

@@ -132,6 +132,21 @@ def test_who_is_logged_in_may_take_longer_than_the_deadline(
         assert not is_open(right)
 
 
+def test_the_deadline_is_one_for_each_request_and_not_for_the_connection() -> None:
+    now = [0.0]
+    table = Connections(deadline=10.0, clock=lambda: now[0])
+    left, right = socket.socketpair()
+    with left, right, table.opened(left, "127.0.0.1"):
+        for _ in range(5):
+            now[0] += 6
+            connections.request_begins()
+            table.sweep()
+        assert is_open(right)
+        now[0] += 11
+        table.sweep()
+        assert not is_open(right)
+
+
 @pytest.mark.parametrize("path", ["/", "/sessions", "/api/sessions/execute", "/new/attachments"])
 def test_a_large_body_without_a_login_is_refused_before_it_is_read(
     server: Server, opened: Callable[..., list[socket.socket]], path: str

@@ -20,7 +20,9 @@ CONSTANT = re.compile(r"\"[^\"]*\"(?: if .* else .*| \| format\(.*\)|\.format\(.
 AMOUNT = re.compile(
     r".*(?:\| (?:length(?: \+ [\w.]+)?|count\(\"[\w ]+\"\)|milliseconds|in_bytes|\w+_time)|\.more)"
 )
-MARKUP = re.compile(r"aside(?:\.\w+|\[.*\])|details|element|fragments|html|seen|stop")
+MARKUP = re.compile(
+    r"item\.(?:file|name|text)|aside(?:\.\w+|\[.*\])|details|element|fragments|html|seen|stop"
+)
 """What is HTML already."""
 OURS = frozenset(
     {
@@ -28,7 +30,18 @@ OURS = frozenset(
         *("notice.sentence", "room", "s.label", "s.prompt_text", "view.grace", "view.note"),
         *("each.details", "each.method", "each.path", "each.summary", "tag", "login_command"),
         *("clock", "count", "done", "found.left_out", "loop.index", "more", "needs", "orphan.pid"),
-        *("counts", "heading", "login.address", "login.device", "needed", "view.shown.note"),
+        *(
+            "counts",
+            "heading",
+            "hidden",
+            "item.file",
+            "item.name",
+            "item.text",
+            "login.address",
+            "login.device",
+            "needed",
+            "view.shown.note",
+        ),
         *("percent", "seen.height", "seen.width", "status", "tokens", "usage.processes"),
         *("view.added", "view.removed", "view.shown.numbers", 'seen.last.by | join("\\n")'),
         'label if label == "Markdown" else label | lower',

@@ -257,9 +257,25 @@ def test_a_decision_is_one_of_two_and_leads_to_no_other_address(
     assert decide(server, address, "maybe").status_code == 422
     session = session_at(server, decide(server, address, "without"))
     session.answered()
-    for then in ("https://elsewhere.example", "//elsewhere.example", "/logout", "/sessions"):
+    elsewhere = ("https://elsewhere.example", "//elsewhere.example", "//runs/x/prompts/y/again")
+    for then in (*elsewhere, "/logout", "/sessions"):
         form = {"decision": "without", "then": then}
         assert session.post("trust", **form).status_code == 422, then
+
+
+def test_a_project_with_more_than_can_be_shown_cannot_be_trusted_from_here(
+    server: Server, untouched: HostileProject
+) -> None:
+    commands = untouched.folder / ".claude" / "commands"
+    for number in range(20):
+        (commands / f"{number}.md").write_text(f"!`echo {'x' * 9_000} {number}`")
+    address = first_prompt(server, untouched.folder).headers["Location"]
+    page = server.get(address).text
+    assert "cannot be trusted here" in page
+    assert 'value="trust"' not in page
+    assert len(page) < 300_000
+    assert decide(server, address, "trust").status_code == 422
+    assert not is_trusted(server, untouched.folder)
 
 
 # --- programs -------------------------------------------------------------------------------
