@@ -39,7 +39,12 @@ PATIENCE = 0.05
 
 
 def give_way() -> None:
-    """Let the hub look at sockets, files and clocks, and let everybody run who is ready."""
+    """Let the hub look at sockets, files and clocks, and let everybody run who is ready.
+
+    Nothing to do in a thread that works for the hub, which goes on beside it.
+    """
+    if _this_thread() in _aside:
+        return
     loop: Any = gevent.get_hub().loop
     gevent.idle(loop.MAXPRI)
 

@@ -8,6 +8,7 @@ from threading import get_ident
 import gevent
 import pytest
 from gevent import socket
+from gevent._hub_local import get_hub_if_exists
 
 from opcode_htmx import hub
 from opcode_htmx.hub import Background, Pace, aside, give_way, paced, wait_for_quiet
@@ -175,3 +176,11 @@ def test_what_fails_aside_fails_as_if_it_had_been_done_here(
 def test_what_is_aside_already_is_simply_done() -> None:
     threads = aside(lambda: (get_ident(), aside(get_ident)))
     assert threads[0] == threads[1] != get_ident()
+
+
+def test_giving_way_in_a_thread_that_works_for_the_hub_makes_no_hub_of_its_own() -> None:
+    def work() -> object:
+        hub.give_way()
+        return get_hub_if_exists()
+
+    assert hub.aside(work) is None
