@@ -282,7 +282,7 @@ def server(sandbox: Sandbox, stand_in: Path, start_server: Callable[..., Server]
     parts = [
         {"type": "text", "text": "before"},
         as_pdf(title="The plan of May"),
-        {"type": "document", "title": '../"x\r\ny".html', "source": hostile},
+        {"type": "document", "title": '../"x\r\ny新聞".html', "source": hostile},
         {"type": "audio", "data": "AAAA", "mimeType": "audio/wav"},
     ]
     folder = sandbox.config_dir / "projects" / project_id(sandbox.project)
@@ -311,7 +311,7 @@ def test_data_can_be_downloaded_and_is_never_rendered(server: Server, sandbox: S
     assert [each.headers["Content-Disposition"].partition("=")[2] for each in answers] == [
         "document.pdf",
         '"The plan of May.pdf"',
-        "xy.html",
+        "xy.html; filename*=UTF-8''xy%E6%96%B0%E8%81%9E.html",
         "audio.wav",
     ]
     for wrong in ("p/files/1", "t/files/3", "u/files/0"):

@@ -13,6 +13,7 @@ from ..view import source
 from ..view.blocks import Block
 from ..view.export import POLICY, WholeBlocks, style_address, with_parts
 from ..view.screens import Screen, Screens
+from .disposition import save_as
 from .pages import SessionLookup, title_of
 
 _NO_WORD = re.compile(r"[^A-Za-z0-9]+")
@@ -81,7 +82,7 @@ class Exports:
 
 def _download(pieces: Iterator[str], mimetype: str, name: str, ending: str) -> Response:
     response = Response(paced(pieces), mimetype=mimetype)
-    response.headers.set("Content-Disposition", "attachment", filename=_file_name(name, ending))
+    save_as(response, _file_name(name, ending))
     return response
 
 

@@ -10,6 +10,7 @@ from flask import Blueprint, Response, abort
 from ..claude.messages import Content, ImageContent
 from ..view import contents, images
 from ..view.blocks import PromptBlock, RawBlock, ToolBlock
+from .disposition import save_as
 from .pages import SessionLookup
 
 _HARMLESS = re.compile(r"application/pdf|(?:audio|video)/[a-z0-9.-]{1,40}")
@@ -55,7 +56,7 @@ def blueprint(lookup: SessionLookup) -> Blueprint:
             abort(404)
         file = found[number]
         response = Response(file.content(), mimetype=_download_type(file.media_type))
-        response.headers.set("Content-Disposition", "attachment", filename=file.name)
+        save_as(response, file.name)
         response.headers["Content-Security-Policy"] = "sandbox"
         return response
 
