@@ -115,6 +115,13 @@ def test_a_message_from_another_program_is_not_the_persons(kind: str) -> None:
     assert parts_of(message) == (OtherMessage(kind, "Hello."),)
 
 
+def test_a_message_that_holds_the_tag_of_messages_is_shown_to_its_end() -> None:
+    inner = 'A <teammate-message teammate_id="c">x</teammate-message> Z'
+    text = f'<teammate-message teammate_id="ann">{inner}</teammate-message>'
+    message = entry(text, origin={"kind": "peer"})
+    assert parts_of(message) == (OtherMessage("ann", inner),)
+
+
 # --- forms ----------------------------------------------------------------------------------
 
 FORMS: list[tuple[object, tuple[Part, ...]]] = [

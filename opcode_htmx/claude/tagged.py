@@ -44,9 +44,9 @@ def whole(text: str, tag: str) -> Block | None:
     return None
 
 
-def opening(text: str, tag: str) -> Block | None:
-    """The block at the very start of the text."""
-    return _block_at(text, 0, (tag,))
+def opening(text: str, tag: str, *, greedy: bool = False) -> Block | None:
+    """The block at the very start of the text; `greedy`: up to the last of its closing tags."""
+    return _block_at(text, 0, (tag,), tag if greedy else "")
 
 
 def leading(text: str, tags: Sequence[str]) -> tuple[int, list[Block]]:

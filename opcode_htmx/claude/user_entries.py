@@ -261,7 +261,8 @@ def _peer_message(text: str) -> OtherMessage | None:
 def _message(text: str, *, whole: bool = False) -> OtherMessage | None:
     """The message that the text begins with; `whole`: only if one ends the text, too."""
     for tag, attribute in _MESSAGES.items():
-        block = tagged.opening(text, tag)
+        # a message may hold the tag that ends it; of several, each has one
+        block = tagged.opening(text, tag, greedy=not whole)
         if block and (not whole or text.endswith(f"</{tag}>")):
             several = whole and block.end < len(text)
             sender = block.attribute(attribute) or "another session"
