@@ -17,8 +17,8 @@ _HEADER_LINE = re.compile(r"([A-Za-z][\w-]{0,60}) ?:(?: .*)?")
 def is_plain(text: str, *, of_agent: bool) -> bool:
     """Whether there is no header, or none that says more than what the file is about.
 
-    Claude reads a header as YAML, in which one thing can be written in many ways. So it is plain
-    only if every line is, and not if it lacks the lines that may not be there.
+    Claude reads a header as YAML, in which one key can be written in many ways. So the lines that
+    are known to be harmless are recognised; a header with any other line is not plain.
     """
     start = text.lstrip("\ufeff \t\r\n\v\f\x1c\x1d\x1e\x1f\x85\u2028\u2029")
     if not start.startswith("---"):

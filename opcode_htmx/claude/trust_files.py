@@ -42,10 +42,11 @@ class Files:
 
 
 def files_below(folder: Path) -> tuple[list[Path], str]:
-    """The files below a folder, links followed, and what identifies those that are too many."""
+    """The files below a folder, links followed, and what identifies the rest if there is one."""
     found: list[Path] = []
     seen: set[tuple[int, int]] = set()
     entries = 0
+    rest = ""
     for where, folders, names in os.walk(folder, followlinks=True):
         with contextlib.suppress(OSError):
             here = Path(where).stat()
@@ -57,8 +58,10 @@ def files_below(folder: Path) -> tuple[list[Path], str]:
         folders.sort()
         found += (Path(where, name) for name in sorted(names))
         if entries > MOST_ENTRIES:
+            rest = stamp(Path(where))
             break
-    return found[:MOST_FILES], "\n".join(map(stamp, found[MOST_FILES:]))
+    left_out = [*map(stamp, found[MOST_FILES:]), rest]
+    return found[:MOST_FILES], "\n".join(filter(None, left_out))
 
 
 def stamp(path: Path) -> str:

@@ -19,7 +19,7 @@ from typing import Any
 from .. import bounded_json
 from .plain_header import is_plain
 from .repository import main_checkout, repository_root
-from .trust_files import MOST_FILES, Files, files_below, stamp
+from .trust_files import Files, files_below, stamp
 
 MOST_ITEMS = 1000
 MOST_CHARACTERS = 10_000
@@ -228,7 +228,9 @@ def _instructions(files: Files, folder: Path) -> Iterator[TrustItem]:
         for root in sorted({p.parent.parent for p in paths if _is_plugin_file(p)}):
             yield _plugin(files, root, folder)
         if left_out:
-            reason = f"There are more than {MOST_FILES} files; the rest is not listed."
+            reason = (
+                "There are more files or folders than are looked through; the rest is not listed."
+            )
             yield _item(Kind.UNREADABLE, name, reason, folder / name, whole=left_out)
     path = folder / "scheduled_tasks.json"
     content, unreadable = _object(files, path)
@@ -267,7 +269,8 @@ def _plugin(files: Files, root: Path, folder: Path) -> TrustItem:
     paths, left_out = files_below(root)
     for path in paths:
         text, reason = files.read(path)
-        texts.append(f"{path.relative_to(root)}\n{reason if text is None else text}")
+        shown = f"{reason} {stamp(path)}" if text is None else text
+        texts.append(f"{path.relative_to(root)}\n{shown}")
     name = str(root.relative_to(folder))
     return _item(Kind.PLUGIN, name, "\n\n".join([*texts, left_out]).rstrip(), root)
 

@@ -312,7 +312,18 @@ def test_a_loop_of_links_and_a_great_many_files_end(project: Path, home: Path) -
     found = listed(project, home)
     assert sum(item.kind is Kind.COMMAND for item in found) == 500
     assert found[-1].kind is Kind.UNREADABLE
-    assert "more than 500 files" in found[-1].text
+    assert found[-1].text == "There is more here than is looked through; the rest is not listed."
+
+
+def test_what_hides_behind_a_great_many_folders_is_not_left_out_in_silence(
+    project: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trust_files, "MOST_ENTRIES", 20)
+    skills = project / ".claude" / "skills"
+    for number in range(30):
+        (skills / f"a{number:02}").mkdir(parents=True)
+    write(skills / "z" / "SKILL.md", "!`evil`")
+    assert [item.kind for item in listed(project, home)] == [Kind.UNREADABLE]
 
 
 def test_prompts_with_a_time_and_plugins_are_listed(project: Path, home: Path) -> None:
