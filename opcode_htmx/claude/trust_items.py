@@ -228,9 +228,7 @@ def _instructions(files: Files, folder: Path) -> Iterator[TrustItem]:
         for root in sorted({p.parent.parent for p in paths if _is_plugin_file(p)}):
             yield _plugin(files, root, folder)
         if left_out:
-            reason = (
-                "There are more files or folders than are looked through; the rest is not listed."
-            )
+            reason = "There is more here than is looked through; the rest is not listed."
             yield _item(Kind.UNREADABLE, name, reason, folder / name, whole=left_out)
     path = folder / "scheduled_tasks.json"
     content, unreadable = _object(files, path)
