@@ -38,22 +38,24 @@ class Files:
         if len(content) > min(MOST_BYTES, self._left):
             return None, f"This file is larger than {MOST_BYTES:,} bytes, or all of them are."
         self._left -= len(content)
-        return content.decode("utf-8", "replace"), ""
+        return content.decode("utf-8", "surrogateescape"), ""
 
 
 def files_below(folder: Path) -> tuple[list[Path], str]:
     """The files below a folder, links followed, and what identifies the rest if there is one."""
     found: list[Path] = []
-    seen: set[tuple[int, int]] = set()
+    above: dict[str, frozenset[tuple[int, int]]] = {}
     entries = 0
     rest = ""
     for where, folders, names in os.walk(folder, followlinks=True):
+        inside = above.pop(where, frozenset())
         with contextlib.suppress(OSError):
             here = Path(where).stat()
-            if (here.st_dev, here.st_ino) in seen:  # a link to a folder above
+            if (here.st_dev, here.st_ino) in inside:  # a link to a folder above
                 folders.clear()
                 continue
-            seen.add((here.st_dev, here.st_ino))
+            inside |= {(here.st_dev, here.st_ino)}
+        above |= {str(Path(where, name)): inside for name in folders}
         entries += len(folders) + len(names)
         folders.sort()
         found += (Path(where, name) for name in sorted(names))
@@ -70,4 +72,4 @@ def stamp(path: Path) -> str:
         now = path.stat()
     except OSError:
         return str(path)
-    return f"{path} {now.st_size} {now.st_mtime_ns}"
+    return f"{path} {now.st_size} {now.st_mtime_ns} {now.st_ctime_ns}"

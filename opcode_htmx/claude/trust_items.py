@@ -243,7 +243,7 @@ def _instructions(files: Files, folder: Path) -> Iterator[TrustItem]:
 def _instruction(files: Files, path: Path, folder: Path) -> Iterator[TrustItem]:
     name = str(path.relative_to(folder))
     is_workflow = name.startswith("workflows/")
-    if not (is_workflow or path.suffix.lower() == ".md"):
+    if not (is_workflow or path.name.lower().endswith(".md")):
         return
     text, reason = files.read(path)
     if text is None:
@@ -263,14 +263,15 @@ def _is_plugin_file(path: Path) -> bool:
 
 def _plugin(files: Files, root: Path, folder: Path) -> TrustItem:
     """A folder that Claude loads as a plugin, with all its files: any of them may run something."""
-    texts: list[str] = []
+    texts: list[tuple[str, str]] = []
     paths, left_out = files_below(root)
     for path in paths:
         text, reason = files.read(path)
         shown = f"{reason} {stamp(path)}" if text is None else text
-        texts.append(f"{path.relative_to(root)}\n{shown}")
-    name = str(root.relative_to(folder))
-    return _item(Kind.PLUGIN, name, "\n\n".join([*texts, left_out]).rstrip(), root)
+        texts.append((str(path.relative_to(root)), shown))
+    text = "\n\n".join(f"{name}\n{content}" for name, content in texts)
+    whole = _text([texts, left_out])
+    return _item(Kind.PLUGIN, str(root.relative_to(folder)), text, root, whole=whole)
 
 
 # files ---------------------------------------------------------------------------------------

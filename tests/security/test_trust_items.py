@@ -185,6 +185,23 @@ def test_a_plugin_among_the_skills_is_listed_with_all_its_files(project: Path, h
     assert after.digest != before.digest
 
 
+def test_a_plugin_behind_a_link_is_listed_and_no_other_content_passes_for_it(
+    project: Path, home: Path
+) -> None:
+    skills = project / ".claude" / "skills"
+    write(skills / "a" / "plugin.json", {"name": "e"})
+    (skills / "b").mkdir()
+    (skills / "b" / ".claude-plugin").symlink_to("../a")
+    run = skills / "b" / "run"
+    digests = set()
+    for content in (b"\x7fELF\xff", b"\x7fELF\xfe", b"\n\nz\n"):
+        run.write_bytes(content)
+        (item,) = listed(project, home)
+        assert (item.kind, item.name) == (Kind.PLUGIN, "skills/b")
+        digests.add(item.digest)
+    assert len(digests) == 3
+
+
 @pytest.mark.parametrize("name", ["cleanupPeriodDays", "disableAllHooks", "plansDirectory"])
 def test_a_setting_that_takes_something_from_the_person_is_listed(
     project: Path, home: Path, name: str
