@@ -1,0 +1,85 @@
+"""What the Makefile, gunicorn and people start: modules, and what gunicorn.conf.py finds in the app."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+from ..support import ROOT, Sandbox
+from . import probe
+
+CONFIGURATION = "gunicorn.conf.py"
+
+
+@pytest.fixture
+def environ(sandbox: Sandbox, stand_in: Path) -> dict[str, str]:
+    return {
+        **sandbox.environment(),
+        "HOST": "127.0.0.1",
+        "CLAUDE_PATH": str(stand_in),
+        "OPCODE_STATE_DIR": str(sandbox.state),
+        "OPCODE_DEMO": "0",
+        "OPCODE_ASK_AHEAD": "0",
+    }
+
+
+@pytest.mark.parametrize("package", ["opcode_htmx", "opcode_htmx.demo"])
+def test_a_package_can_be_started_with_python_m(package: str) -> None:
+    assert importlib.util.find_spec(f"{package}.__main__")
+
+
+def test_the_app_of_app_py_is_what_gunicorn_expects(environ: dict[str, str]) -> None:
+    code = """
+import json
+from app import app
+from flask import Flask
+import opcode_htmx
+shutdown = app.extensions["opcode_shutdown"]
+shutdown()
+print(json.dumps([isinstance(app, Flask), callable(opcode_htmx.create_app)]))
+"""
+    assert probe.printed(code, environ) == [True, True]
+
+
+def test_gunicorn_uses_no_other_part_of_the_app() -> None:
+    text = (ROOT / CONFIGURATION).read_text(encoding="utf-8")
+    assert set(re.findall(r'"(opcode_[a-z]+)"', text)) == {"opcode_shutdown"}
+
+
+def test_gunicorn_accepts_its_configuration(environ: dict[str, str]) -> None:
+    """The worker's class is named in it, and imported by gunicorn."""
+    arguments = ("-m", "gunicorn", "-c", CONFIGURATION, "--check-config", "app:app")
+    status, _, errors = probe.run(*arguments, environ=environ)
+    assert status == 0, errors
+    code = """
+import json, os, runpy
+from gunicorn.util import load_class
+print(json.dumps(load_class(runpy.run_path("gunicorn.conf.py")["worker_class"]).__name__))
+"""
+    assert probe.printed(code, environ)
+
+
+def test_end_runs_ends_with_0_where_nothing_runs_and_2_where_a_setting_is_bad(
+    environ: dict[str, str],
+) -> None:
+    status, output, errors = probe.run("-m", "opcode_htmx.end_runs", environ=environ)
+    assert (status, output) == (0, ""), errors
+    status, output, errors = probe.run(
+        "-m", "opcode_htmx.end_runs", environ={**environ, "PORT": "abc"}
+    )
+    assert (status, output) == (2, "")
+    assert errors == "PORT must be a port number from 1 to 65535, not 'abc'.\n"
+
+
+def test_the_launcher_ends_with_2_for_arguments_and_1_for_a_bad_setting(
+    environ: dict[str, str],
+) -> None:
+    status, _, errors = probe.run("-m", "opcode_htmx", "--help", environ=environ)
+    assert status == 2
+    assert errors == "usage: python -m opcode_htmx (settings: docs/configuration.md)\n"
+    status, output, errors = probe.run("-m", "opcode_htmx", environ={**environ, "PORT": "abc"})
+    assert (status, output) == (1, "")
+    assert errors == "PORT must be a port number from 1 to 65535, not 'abc'.\n"

@@ -1,0 +1,31 @@
+"""The addresses: every rule with its methods, sockets included. Endpoint names may change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..support import Sandbox
+from . import golden, probe
+
+RULES = """
+import json
+from app import app
+print(json.dumps([
+    ("socket" if rule.websocket else " ".join(sorted(rule.methods - {"HEAD", "OPTIONS"})), rule.rule)
+    for rule in app.url_map.iter_rules()
+]))
+"""
+
+
+def test_the_url_map_stays(sandbox: Sandbox, stand_in: Path) -> None:
+    environ = {
+        **sandbox.environment(),
+        "CLAUDE_PATH": str(stand_in),
+        "OPCODE_STATE_DIR": str(sandbox.state),
+        "OPCODE_DEMO": "0",
+        "OPCODE_ASK_AHEAD": "0",
+    }
+    rules: dict[str, list[str]] = {}
+    for methods, rule in probe.printed(RULES, environ):
+        rules.setdefault(rule, []).extend(methods.split())
+    golden.check("url_map", {rule: sorted(methods) for rule, methods in rules.items()})
