@@ -1,4 +1,4 @@
-"""What the Makefile, gunicorn and people start: modules, and what gunicorn.conf.py finds in the app."""
+"""What people, the Makefile and gunicorn start, and what gunicorn.conf.py uses of the app."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The environment variables: every name, its default, and the sentence for a value that is refused."""
+"""The environment variables: their names, defaults, and the sentences for refused values."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def documented() -> dict[str, str]:
 
 
 def test_the_names_and_their_defaults_stay(tmp_path: Path) -> None:
-    """A default is what the unset variable means: setting it changes nothing, another value does."""
+    """To set a default changes nothing; to set another value does."""
     plain = {"HOME": str(tmp_path), "IS_SANDBOX": "1"}  # which lets root allow bypass mode
     defaults = documented()
     golden.check("environment_variables", defaults)

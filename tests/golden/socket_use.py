@@ -1,0 +1,420 @@
+"""A fixed talk over each of the sockets with the stand-in for Claude, and how each of them ends."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import threading
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import requests
+import websocket
+
+from ..json_client import JsonClient, Message, connected
+from ..support import PASSWORD, USER, Sandbox, Server, until
+from . import shapes
+
+Recorded = dict[str, Any]
+BASIC = (USER, PASSWORD)
+CHATS = "/api/claude/sessions"
+SESSION = "11111111-1111-4111-8111-111111111111"
+PROMPT = "22222222-2222-4222-8222-222222222222"
+MOST_VIEWERS = 6
+
+
+def steps(*each: list[object]) -> str:
+    return json.dumps(each)
+
+
+WAITS = steps(["text", "one"], ["wait", "/nowhere"])
+ASKS = steps(["ask", "request-1"])
+FAILS = steps(["stderr", "out of plums"], ["exit", 3])
+
+
+def record(folder: Path, claude: Path) -> Recorded:
+    sandbox = Sandbox(folder / "home").make()
+    server = Server(
+        sandbox,
+        claude,
+        "",
+        OPCODE_TASK_FOLDER=str(sandbox.project),
+        OPCODE_MAX_VIEWERS=str(MOST_VIEWERS),
+        OPCODE_STOP_DEADLINE="1",
+    )
+    try:
+        return Talk(server.start()).record()
+    finally:
+        server.close()
+
+
+class Talk:
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        sandbox = server.sandbox
+        self.names = {
+            str(sandbox.project): "PROJECT",
+            str(sandbox.home): "HOME",
+            re.sub(r"[^A-Za-z0-9]", "-", str(sandbox.project)): "PROJECT-ID",
+        }
+
+    def record(self) -> Recorded:
+        return {
+            "commands": self.commands(),
+            "refused_commands": self.refused_commands(),
+            "tasks": self.tasks(),
+            "chat": self.chat(),
+            "page": self.page(),
+            "cursors": self.cursors(),
+            "refused": self.refused(),
+            "endings": {**self.endings(), **self.going_down()},  # the last act
+        }
+
+    def masked(self, messages: object) -> Any:
+        return shapes.masked_json(messages, self.names)
+
+    # --- the commands of /ws/claude ---------------------------------------------------------------
+
+    def commands(self) -> Recorded:
+        heard: Recorded = {}
+        with connected(self.server) as client:
+
+            def note(name: str, *, ordered: bool = True) -> None:
+                found = self.masked(client.messages)
+                heard[name] = found if ordered else shapes.distinct(found)
+                client.messages.clear()
+
+            def execute(text: str, **more: object) -> None:
+                project = str(self.server.sandbox.project)
+                client.send(command_type="execute", project_path=project, prompt=text, **more)
+
+            execute("hello", session_id=SESSION, prompt_id=PROMPT, model="opus")
+            client.until("completion")
+            note("greeting, execute")
+            client.send(command_type="prompt", session_id=SESSION, prompt=ASKS)
+            client.until("permission_request")
+            answer = {"request_id": "request-1", "decision": "deny", "reason": "Not today."}
+            client.send(command_type="permission", session_id=SESSION, **answer)
+            client.until("completion")
+            note("prompt, permission")
+            client.send(command_type="prompt", session_id=SESSION, prompt=WAITS)
+            client.until(lambda message: '"text": "one"' in message.get("content", ""))
+            client.send(command_type="cancel", session_id=SESSION)
+            client.until("ended")
+            note("cancel", ordered=False)
+            client.send(command_type="resume", session_id=SESSION, prompt="again", **self.where())
+            client.until("completion")
+            note("resume")
+            client.send(command_type="attach", session_id=SESSION)
+            client.until(lambda message: message["type"] == "completion" and client.said())
+            note("attach", ordered=False)
+            client.send(command_type="continue", prompt="and on", **self.where())
+            client.until("completion")
+            note("continue", ordered=False)
+            execute(FAILS)
+            client.until("ended")
+            note("a failure", ordered=False)
+        return heard
+
+    def where(self) -> dict[str, str]:
+        return {"project_path": str(self.server.sandbox.project)}
+
+    def refused_commands(self) -> Recorded:
+        project = {"project_path": "~", "prompt": "x"}
+        commands: dict[str, dict[str, object]] = {
+            "unknown type": {"command_type": "explode"},
+            "a field is missing": {"command_type": "execute", "prompt": "x"},
+            "an unknown field": {"command_type": "execute", **project, "promt": "y"},
+            "a folder outside": {"command_type": "execute", "project_path": "/x", "prompt": "x"},
+            "bypass": {
+                "command_type": "execute",
+                **project,
+                "permission_mode": "bypassPermissions",
+                "prompt_id": PROMPT,
+            },
+            "an unknown session": {"command_type": "attach", "session_id": str(uuid.uuid4())},
+            "a bad cursor": {"command_type": "attach", "session_id": SESSION, "cursor": "what"},
+            "nothing to cancel": {"command_type": "cancel"},
+        }
+        return {name: self.answer(command) for name, command in commands.items()}
+
+    def answer(self, command: dict[str, object]) -> Any:
+        with connected(self.server) as client:
+            client.send(**command)
+            return self.masked(client.until("error"))
+
+    # --- tasks ------------------------------------------------------------------------------------
+
+    def tasks(self) -> Recorded:
+        """What is ours among the frames, and the code at the end."""
+        messages = {
+            "a turn that is over": json.dumps({"prompt": "hello", "meta": "T-1"}),
+            "a process that failed": json.dumps({"prompt": FAILS, "meta": "T-2"}),
+            "no JSON": "nonsense",
+            "no task": "{}",
+            "a bad meta": json.dumps({"prompt": "x", "meta": "lower"}),
+            "an unknown field": json.dumps({"prompt": "x", "meta": "T", "model": "y"}),
+        }
+        return {name: self.task(message) for name, message in messages.items()}
+
+    def task(self, message: str) -> Any:
+        with connected(self.server) as client:
+            client.ws.send(message)
+            frames = [json.loads(frame) for frame in client.frames()]
+            errors = [frame for frame in frames if frame.get("type") == "error"]
+            lines = [frame["type"] for frame in frames if frame.get("type") != "error"]
+            return {
+                "greeting": client.messages,
+                "lines": lines,
+                "errors": shapes.distinct(self.masked(errors)),
+                "code": client.code,
+            }
+
+    # --- the chat ---------------------------------------------------------------------------------
+
+    def create(self) -> str:
+        body = {"workingDir": str(self.server.sandbox.project), "title": "Plums"}
+        answer = requests.post(f"{self.server.url}{CHATS}", json=body, auth=BASIC, timeout=20)
+        return str(answer.json()["data"]["id"])
+
+    def chat(self) -> Recorded:
+        path = f"{CHATS}/{self.create()}/chat"
+        with connected(self.server, path) as one, connected(self.server, path) as other:
+            for client in (one, other):
+                client.until("backlog")
+            one.send(type="user_message", content="hello", promptId=PROMPT)
+            for client in (one, other):
+                client.until("turn_complete")
+            one.send(type="user_message", content=ASKS)
+            for client in (one, other):
+                client.until("permission_request")
+            answer = {"requestId": "request-1", "allow": False, "message": "Not today."}
+            one.send(type="permission_response", **answer)
+            for client in (one, other):
+                client.until("turn_complete")
+            one.send(type="ping")
+            one.until("pong")
+            one.send(type="explode")
+            one.until("error")
+            one.send(type="user_message", content=WAITS)
+            one.until(lambda message: message.get("content") == "one")
+            one.send(type="cancel")
+            for client in (one, other):
+                client.until("ended")
+            one.send(type="user_message", content=FAILS)
+            for client in (one, other):
+                client.until("ended")
+            heard = {"who speaks": one.messages, "who listens": other.messages}
+        return {name: self.by_type(messages) for name, messages in heard.items()}
+
+    def by_type(self, messages: list[Message]) -> Recorded:
+        """The different messages of each type; turns take some milliseconds or others."""
+        for message in messages:
+            if message["type"] == "turn_complete":
+                message["durationMs"] = shapes.shape(message["durationMs"])
+        found = shapes.distinct(self.masked(messages))
+        return {
+            kind: [each for each in found if each["type"] == kind]
+            for kind in {message["type"] for message in messages}
+        }
+
+    # --- the page ---------------------------------------------------------------------------------
+
+    def begin(self, text: str) -> str:
+        form = {
+            "folder": str(self.server.sandbox.project),
+            "session_id": str(uuid.uuid4()),
+            "prompt_id": str(uuid.uuid4()),
+            "prompt": text,
+        }
+        answer = self.server.post("/sessions", form)
+        assert answer.status_code == 303, answer.text
+        return answer.headers["Location"].removesuffix("#end")
+
+    def page(self) -> Recorded:
+        """How the fragments find their places, and the form of the cursor."""
+        path = self.begin("hello")
+        until(lambda: "tokens in," in self.server.get(path).text, "the turn ends")
+        with connected(self.server, f"{path}/live", greeted=False) as client:
+            message = client.ws.recv()
+        cursor = re.search(r'id="cursor" value="([^"]+)"', message)
+        assert cursor
+        return {
+            "path": shapes.masked(path, self.names),
+            "upserts": sorted(set(re.findall(r"<hx-upsert ([^>]*)>", message))),
+            "replaced": sorted(re.findall(r'<[a-z]+ id="([^"]+)"[^>]*hx-swap-oob', message)),
+            "cursor": re.sub(r"\d+", "NUMBER", cursor[1]),
+        }
+
+    # --- cursors ----------------------------------------------------------------------------------
+
+    def cursors(self) -> Recorded:
+        """For each line that was sent: its cursor's offset, and where the line ends in the file."""
+        with connected(self.server) as client:
+            client.send(command_type="execute", **self.where(), prompt="grün und blau")
+            client.until("completion")
+            outputs, run = client.of_type("output"), client.of_type("start")[0]["run_id"]
+        path = self.server.sandbox.state / "runs" / run / "out.ndjson"
+        ends = [0]
+        for line in path.read_bytes().splitlines(keepends=True):
+            ends.append(ends[-1] + len(line))
+        page = self.begin("grün und blau")
+        until(lambda: "tokens in," in self.server.get(page).text, "the turn ends")
+        seen = re.search(r'id="cursor" value="\d+:(\d+):', self.server.get(page).text)
+        assert seen
+        return {
+            "sent": [int(output["cursor"].split(".")[1]) for output in outputs],
+            "in the file": ends[1:],
+            "page": int(seen[1]),
+            "its file": self.size_of_output(page.rpartition("/")[2]),
+        }
+
+    def size_of_output(self, session_id: str) -> int:
+        for file in self.server.sandbox.state.glob("runs/*/run.json"):
+            if json.loads(file.read_bytes())["session_id"] == session_id:
+                return file.with_name("out.ndjson").stat().st_size
+        raise AssertionError(session_id)
+
+    # --- endings ----------------------------------------------------------------------------------
+
+    def refused(self) -> Recorded:
+        """The statuses of handshakes that are not let in."""
+        token = requests.Request("GET", self.server.url, auth=BASIC).prepare()
+        login = {"Authorization": token.headers["Authorization"]}
+        page = self.begin("hello")
+        statuses: Recorded = {}
+        for path in ("/ws/claude", f"{CHATS}/{self.create()}/chat", f"{page}/live"):
+            for why, headers in (
+                ("no login", {}),
+                ("a wrong password", {"Authorization": "Basic b3Bjb2RlOndyb25n"}),
+                ("another origin", {**login, "Origin": "http://evil.example"}),
+                ("no handshake", None),
+            ):
+                handshake = {
+                    "Upgrade": "websocket",
+                    "Connection": "Upgrade",
+                    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+                    "Sec-WebSocket-Version": "13",
+                }
+                answer = requests.get(
+                    self.server.url + path,
+                    headers=login if headers is None else {**handshake, **headers},
+                    timeout=20,
+                )
+                name = f"{shapes.masked(path, self.names)}: {why}"
+                statuses[name] = answer.status_code
+        return statuses
+
+    def endings(self) -> Recorded:
+        page, chat = self.begin("hello"), self.create()
+        nobody = str(uuid.uuid4())
+        projects = page.rpartition("/")[0]
+        return {
+            "chat of an unknown session": self.end_of(f"{CHATS}/{nobody}/chat"),
+            "page of an unknown session": self.end_of(f"{projects}/{nobody}/live"),
+            "chat of a session that is forgotten": self.end_of(
+                f"{CHATS}/{chat}/chat", lambda _: self.delete(chat)
+            ),
+            "commands: a message that is too long": self.end_of("/ws/claude", too_long),
+            "page: a message that is too long": self.end_of(f"{page}/live", too_long),
+            "task: its run is stopped": self.end_of("/ws/claude", self.stopped_task),
+            "too many viewers": self.too_many(),
+            "page: its login ends": self.logged_out(page),
+        }
+
+    def end_of(self, path: str, act: Callable[[JsonClient], object] = lambda _: None) -> Any:
+        with connected(self.server, path, greeted=False) as client:
+            act(client)
+            return ending(client)
+
+    def delete(self, session_id: str) -> None:
+        url = f"{self.server.url}{CHATS}/{session_id}"
+        assert requests.delete(url, auth=BASIC, timeout=20).ok
+
+    def stopped_task(self, client: JsonClient) -> None:
+        runs = self.server.sandbox.state / "runs"
+        before = set(runs.iterdir())
+        client.send(prompt=WAITS, meta="T-9")
+        client.until(lambda message: message["type"] == "assistant")
+        [run] = set(runs.iterdir()) - before
+        assert self.server.post(f"/runs/{run.name}/stop", {}).status_code == 303
+
+    def too_many(self) -> Any:
+        clients = [JsonClient(self.server) for _ in range(MOST_VIEWERS)]
+        try:
+            return self.end_of("/ws/claude")
+        finally:
+            for client in clients:
+                client.close()
+
+    def logged_out(self, page: str) -> Any:
+        """A browser's socket whose person logs out."""
+        browser = requests.Session()
+        browser.headers["Origin"] = self.server.url
+        form = {"user": USER, "password": PASSWORD}
+        assert browser.post(f"{self.server.url}/login", data=form, timeout=20).ok
+        cookie = "; ".join(f"{each.name}={each.value}" for each in browser.cookies)
+        token = re.search(
+            r'name="csrf_token" value="([^"]+)"', browser.get(f"{self.server.url}{page}").text
+        )
+        assert token
+        options: dict[str, Any] = {
+            "cookie": cookie,
+            "header": [],
+            "suppress_origin": False,
+            "origin": self.server.url,
+        }
+        with connected(self.server, f"{page}/live", greeted=False, **options) as client:
+            client.ws.recv()
+            form = {"csrf_token": token[1]}
+            assert browser.post(f"{self.server.url}/logout", data=form, timeout=20).ok
+            return ending(client)
+
+    def going_down(self) -> Recorded:
+        """The server stops while each of the sockets is open."""
+        page, chat = self.begin("hello"), self.create()
+        paths = {
+            "commands": "/ws/claude",
+            "task": "/ws/claude",
+            "chat": f"{CHATS}/{chat}/chat",
+            "page": f"{page}/live",
+        }
+        clients = {
+            name: JsonClient(self.server, path, greeted=False) for name, path in paths.items()
+        }
+        clients["task"].send(prompt=WAITS, meta="T-10")
+        clients["task"].until(lambda message: message["type"] == "assistant")
+        clients["commands"].receive()
+        clients["chat"].until("backlog")
+        clients["page"].ws.recv()
+        found: Recorded = {}
+        readers = [
+            threading.Thread(target=lambda n=name, c=client: found.update({n: ending(c)}))
+            for name, client in clients.items()
+        ]
+        for reader in readers:
+            reader.start()
+        os.kill(self.server.pid, 15)
+        for reader in readers:
+            reader.join(20)
+        self.server.stop()
+        for client in clients.values():
+            client.close()
+        return {f"{name}: the server goes down": end for name, end in found.items()}
+
+
+def too_long(client: JsonClient) -> None:
+    with contextlib.suppress(ConnectionError):  # the rest of the message is not read
+        client.ws.send("x" * (1024 * 1024 + 1))
+
+
+def ending(client: JsonClient) -> Any:
+    """The code and the reason of the close frame."""
+    while True:
+        opcode, data = client.ws.recv_data(control_frame=True)
+        if opcode == websocket.ABNF.OPCODE_CLOSE:
+            return {"code": int.from_bytes(data[:2], "big"), "reason": data[2:].decode()}

@@ -1,0 +1,29 @@
+"""The state folder: names, modes, and the members of each file that the app writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ..support import Sandbox
+from . import golden, probe, shapes
+
+Recorded = dict[str, Any]
+
+
+def test_the_files_of_the_state_folder_stay(real: Recorded) -> None:
+    golden.check("state_folder", real["state"])
+
+
+def test_the_files_of_a_new_state_folder_stay(sandbox: Sandbox, stand_in: Path) -> None:
+    """Without a password in the environment, in the default place."""
+    environ = {
+        **sandbox.environment(),
+        "CLAUDE_PATH": str(stand_in),
+        "XDG_STATE_HOME": str(sandbox.state),
+        "OPCODE_DEMO": "0",
+        "OPCODE_ASK_AHEAD": "0",
+        "OPCODE_MIN_FREE": "1M",
+    }
+    assert probe.printed("import app; print(0)", environ) == 0
+    golden.check("new_state_folder", shapes.folder(sandbox.state, {}))
