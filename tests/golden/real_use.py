@@ -57,6 +57,7 @@ class Use:
 
     def record(self) -> Recorded:
         self.log_in()
+        self.server.get("/new")  # which asks Claude what it offers
         plain = self.begin("Is it so?")
         self.turn_ends(plain, 1)
         started = {"default": self.process(plain)}
@@ -74,7 +75,7 @@ class Use:
         self.turn_ends(chosen, 3)
         started["resumed"] = self.process(chosen)
         self.delete(self.begin("throw away"))
-        self.create_chat()
+        chat = self.chat()
         self.trust()
         with self.look_at(plain):
             until(lambda: list((self.state / "viewing").rglob("*")), "the viewer is noted")
@@ -83,6 +84,7 @@ class Use:
         return {
             "state": held,
             "processes": started,
+            "chat": chat,
             "openapi": self.server.get("/api/openapi.json").json(),
         }
 
@@ -154,12 +156,20 @@ class Use:
         self.stop(path)
         assert self.server.post(f"{path}/delete", {}).status_code == 303
 
-    def create_chat(self) -> None:
+    def chat(self) -> Recorded:
+        """Another session over the chat's socket: the shapes of the messages of each type."""
         body = {"workingDir": str(self.project), "title": "Plums", "model": "opus"}
         answer = requests.post(
             f"{self.server.url}/api/claude/sessions", json=body, auth=BASIC, timeout=20
         )
         assert answer.status_code == 201, answer.text
+        with connected(self.server, answer.json()["data"]["links"]["chat"]) as client:
+            client.send(type="user_message", content="make it")
+            request = client.until("permission_request")
+            client.send(type="permission_response", requestId=request["requestId"], allow=True)
+            client.until("turn_complete")
+            types = {message["type"] for message in client.messages}
+            return {kind: shapes.distinct(map(told, client.of_type(kind))) for kind in types}
 
     def trust(self) -> None:
         """A prompt in a project whose files would run something, refused and then trusted."""
@@ -212,6 +222,11 @@ class Use:
             "folder": shapes.masked(process.cwd(), self.names),
             "environment": {**shapes.masked_json(environ, self.names), **kept},
         }
+
+
+def told(message: Recorded) -> Any:
+    """The shape of a message, with what a tool is given left to Claude."""
+    return shapes.shape({**message, **{name: {} for name in ("input",) if name in message}})
 
 
 def prompt(text: str) -> dict[str, str]:

@@ -12,6 +12,9 @@ from typing import Any
 KEPT = {"version", "outcome", "type", "subtype", "role", "behavior", "mode"}
 """Members whose values are part of the contract."""
 
+FOREIGN = {"models", "commands", "updatedInput"}
+"""Members whose values are Claude's own, and another version's look different."""
+
 PATTERNS = (
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "UUID"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "HASH64"),
@@ -19,6 +22,7 @@ PATTERNS = (
     (re.compile(r"\b[0-9a-f]{32}\b"), "ID"),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)"), "TIME"),
     (re.compile(r"\b(msg_|r)1\d{18}(_\d+)?"), r"\1NUMBER"),
+    (re.compile(r"\b1\d{9}\.\d+"), "SECONDS"),
     (re.compile(r"\bID\.\d+\.\d+"), "ID.OFFSET.OFFSET"),
 )
 
@@ -39,8 +43,10 @@ def masked_json(value: object, names: Mapping[str, str]) -> Any:
 def shape(value: object, name: str = "") -> Any:
     """The types of a JSON value, by member; of a list, the shapes that are in it."""
     match value:
+        case _ if name in FOREIGN:
+            return "Claude's"
         case dict():
-            return {key: shape(each, key) for key, each in value.items()}
+            return {masked(key, {}): shape(each, key) for key, each in value.items()}
         case list():
             return distinct(shape(each) for each in value)
         case _ if name in KEPT:

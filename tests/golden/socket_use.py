@@ -109,15 +109,16 @@ class Talk:
             client.send(command_type="resume", session_id=SESSION, prompt="again", **self.where())
             client.until("completion")
             note("resume")
-            client.send(command_type="attach", session_id=SESSION)
-            client.until(lambda message: message["type"] == "completion" and client.said())
-            note("attach", ordered=False)
             client.send(command_type="continue", prompt="and on", **self.where())
             client.until("completion")
-            note("continue", ordered=False)
+            note("continue")
             execute(FAILS)
-            client.until("ended")
+            failed = client.until("ended")["session_id"]
             note("a failure", ordered=False)
+        with connected(self.server) as client:
+            client.send(command_type="attach", session_id=failed)
+            client.until("ended")
+            heard["attach"] = shapes.distinct(self.masked(client.messages))
         return heard
 
     def where(self) -> dict[str, str]:
@@ -246,7 +247,7 @@ class Talk:
         return {
             "path": shapes.masked(path, self.names),
             "upserts": sorted(set(re.findall(r"<hx-upsert ([^>]*)>", message))),
-            "replaced": sorted(re.findall(r'<[a-z]+ id="([^"]+)"[^>]*hx-swap-oob', message)),
+            "replaced": sorted(re.findall(r'<[a-z]+ [^>]*\bid="([^"]+)"[^>]*hx-swap-oob', message)),
             "cursor": re.sub(r"\d+", "NUMBER", cursor[1]),
         }
 

@@ -16,6 +16,10 @@ def test_the_messages_of_a_socket_stay(talk: Recorded, dialect: str) -> None:
     golden.check(f"socket_{dialect}", talk[dialect])
 
 
+def test_the_messages_of_a_chat_with_the_real_cli_stay(real: Recorded) -> None:
+    golden.check("socket_real_chat", real["chat"])
+
+
 def test_the_close_codes_and_their_reasons_stay(talk: Recorded) -> None:
     golden.check("socket_endings", talk["endings"])
 
