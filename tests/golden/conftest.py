@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ..support import write_stand_in
-from . import real_use, socket_use
+from .parts import real_use, socket_use
 
 Recorded = dict[str, Any]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ..support import ROOT, Sandbox
-from . import probe
+from .parts import probe
 
 CONFIGURATION = "gunicorn.conf.py"
 

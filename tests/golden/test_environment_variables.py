@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 from ..support import ROOT, Sandbox, free_port, until
-from . import golden, package, probe
+from . import golden
+from .parts import package, probe
 
 DOCUMENT = ROOT / "docs" / "configuration.md"
 

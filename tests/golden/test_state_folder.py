@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ..support import Sandbox
-from . import golden, probe, shapes
+from . import golden
+from .parts import probe, shapes
 
 Recorded = dict[str, Any]
 

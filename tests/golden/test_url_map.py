@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..support import Sandbox
-from . import golden, probe
+from . import golden
+from .parts import probe
 
 RULES = """
 import json

@@ -13,8 +13,8 @@ from typing import Any
 import psutil
 import requests
 
-from ..json_client import connected
-from ..support import PASSWORD, USER, Sandbox, Server, processes_of, until
+from ...json_client import connected
+from ...support import PASSWORD, USER, Sandbox, Server, processes_of, until
 from . import shapes
 from .package import MessagesApi, Scene, Text, ToolUse
 
@@ -169,7 +169,9 @@ class Use:
             client.send(type="permission_response", requestId=request["requestId"], allow=True)
             client.until("turn_complete")
             types = {message["type"] for message in client.messages}
-            return {kind: shapes.distinct(map(told, client.of_type(kind))) for kind in types}
+            return {
+                kind: shapes.distinct(map(without_input, client.of_type(kind))) for kind in types
+            }
 
     def trust(self) -> None:
         """A prompt in a project whose files would run something, refused and then trusted."""
@@ -224,7 +226,7 @@ class Use:
         }
 
 
-def told(message: Recorded) -> Any:
+def without_input(message: Recorded) -> Any:
     """The shape of a message, with what a tool is given left to Claude."""
     return shapes.shape({**message, **{name: {} for name in ("input",) if name in message}})
 

@@ -1,0 +1,1 @@
+"""What the golden tests share: clean processes, recordings of servers, and their shapes."""
