@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from . import (
+from bench import (
     api,
     document,
     growth,
@@ -22,7 +22,7 @@ from . import (
     smooth,
     stalls,
 )
-from .figures import Figure, table
+from bench.figures import Figure, table
 
 PARTS: dict[str, Callable[[], Sequence[Figure]]] = {
     "latency": latency.measure,

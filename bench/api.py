@@ -16,12 +16,16 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from bench import history
+from bench.figures import Figure, Target
+from bench.stand import running_server
 from opcode_htmx.claude.history import project_id
-from tests.support import Sandbox, Server, basic_header, write_stand_in
-
-from . import history
-from .figures import Figure, Target
-from .stand import running_server
+from tests.support import (
+    Sandbox,
+    Server,
+    basic_header,
+    write_stand_in,
+)
 
 PROJECTS, SESSIONS = 100, 50
 REQUESTS = 60

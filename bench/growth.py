@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from flask import Flask
 from jinja2 import Environment
 
+from bench.figures import Figure, Target
+from bench.material import answer
 from opcode_htmx.claude import stream
 from opcode_htmx.view.conversation import Change
 from opcode_htmx.view.fragments import Fragments
@@ -17,9 +19,6 @@ from opcode_htmx.view.markdown import render
 from opcode_htmx.view.transcript import Transcript
 from opcode_htmx.web import filters
 from tests.support import ROOT
-
-from .figures import Figure, Target
-from .material import answer
 
 PIECE_CHARACTERS = 5
 SHORT, LONG = 10_000, 100_000  # characters

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from itertools import cycle
 from pathlib import Path
 
-from . import material
+from bench import material
 
 SESSION_ID = "5e5510a0-0000-4000-8000-000000000050"
 BLOCKS_PER_TURN = 10

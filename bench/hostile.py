@@ -5,13 +5,12 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from bench.figures import Figure, Target
+from bench.stalls import files_of
+from bench.stand import running_server
 from tests.security import hostile_sessions
 from tests.security.asking import Asking
 from tests.support import Sandbox, Server, write_stand_in
-
-from .figures import Figure, Target
-from .stalls import files_of
-from .stand import running_server
 
 LIMIT = Target("p99", 100)
 ASKED_OF_IDLE = 200

@@ -16,12 +16,11 @@ from pathlib import Path
 
 import websocket
 
+from bench import latency
+from bench.figures import Figure, Target
+from bench.latency import Series
+from bench.stand import running_server
 from tests.support import Sandbox, Server, basic_header
-
-from . import latency
-from .figures import Figure, Target
-from .latency import Series
-from .stand import running_server
 
 SINGLE = Series("lines", 300, 0.02)
 BURST_LINES = 5000

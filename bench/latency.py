@@ -17,10 +17,14 @@ from pathlib import Path
 
 import websocket
 
-from tests.support import ROOT, SYSTEM_PATH, Sandbox, Server
-
-from .figures import Figure, Target
-from .stand import running_server
+from bench.figures import Figure, Target
+from bench.stand import running_server
+from tests.support import (
+    ROOT,
+    SYSTEM_PATH,
+    Sandbox,
+    Server,
+)
 
 TICKER = Path(__file__).with_name("ticker.py")
 TICK = re.compile(rb"tick(\d+)at(\d+) ")

@@ -10,13 +10,12 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from bench.bare_page import bare
+from bench.figures import Figure, Target
+from bench.page import Address, file_server, session_page
+from bench.stand import running_server
 from scripts import chromium
 from tests.support import ROOT, Sandbox, write_stand_in
-
-from .bare_page import bare
-from .figures import Figure, Target
-from .page import Address, file_server, session_page
-from .stand import running_server
 
 PACKAGE = "lighthouse@12.8.2"
 FOLDER = ROOT / ".cache" / "lighthouse"

@@ -13,13 +13,12 @@ import time
 import uuid
 from pathlib import Path
 
+from bench.figures import Figure, Target
+from bench.load import MB, worker_of
+from bench.stand import NOBODY, running_server
 from opcode_htmx.claude.outgoing import INITIALIZE_ID
 from opcode_htmx.runs import inquiry
 from tests.support import Sandbox, Server, find_claude
-
-from .figures import Figure, Target
-from .load import MB, worker_of
-from .stand import NOBODY, running_server
 
 FEW, MANY = 100, 1000
 AT_ONCE = 10

@@ -21,12 +21,17 @@ from typing import Any
 
 import psutil
 
-from tests.support import ROOT, SYSTEM_PATH, Sandbox, Server, basic_header
-
-from . import latency
-from .figures import Figure, Target
-from .latency import Series
-from .stand import running_server
+from bench import latency
+from bench.figures import Figure, Target
+from bench.latency import Series
+from bench.stand import running_server
+from tests.support import (
+    ROOT,
+    SYSTEM_PATH,
+    Sandbox,
+    Server,
+    basic_header,
+)
 
 SECONDS = 120.0
 RUNS = 50

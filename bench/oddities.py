@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from .history import STAMP
+from bench.history import STAMP
 
 LANGUAGES = ("scala", "julia", "scss", "bat", "sql", "kotlin", "less", "python", "html", "csharp")
 """Those whose lexers take the longest to load, and some others."""

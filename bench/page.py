@@ -16,14 +16,24 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Page
 
+from bench import history
+from bench.bare_page import bare
+from bench.figures import Figure, Target
+from bench.loads import (
+    Conditions,
+    Load,
+    load,
+    phone,
+)
+from bench.stand import running_server
 from opcode_htmx.claude.history import project_id
-from tests.support import ROOT, SYSTEM_PATH, Sandbox, Server, write_stand_in
-
-from . import history
-from .bare_page import bare
-from .figures import Figure, Target
-from .loads import Conditions, Load, load, phone
-from .stand import running_server
+from tests.support import (
+    ROOT,
+    SYSTEM_PATH,
+    Sandbox,
+    Server,
+    write_stand_in,
+)
 
 TURNS = 5
 BLOCKS = TURNS * history.BLOCKS_PER_TURN

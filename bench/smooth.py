@@ -11,12 +11,16 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
+from bench.figures import Figure, Target
+from bench.latency import (
+    Series,
+    begin,
+    prompt_fields,
+    write_ticker,
+)
+from bench.loads import PHONE, Conditions, phone
+from bench.stand import running_server
 from tests.support import Sandbox, Server
-
-from .figures import Figure, Target
-from .latency import Series, begin, prompt_fields, write_ticker
-from .loads import PHONE, Conditions, phone
-from .stand import running_server
 
 SLOW_CPU = Conditions(cpu_slowdown=6)
 STREAM = Series("stream", count=2400, pause=0.05)

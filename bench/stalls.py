@@ -7,12 +7,16 @@ import tempfile
 import time
 from pathlib import Path
 
+from bench import (
+    history,
+    load,
+    material,
+    oddities,
+)
+from bench.figures import Figure, Target
+from bench.stand import running_server
 from opcode_htmx.claude.history import project_id
 from tests.support import Sandbox, Server, write_stand_in
-
-from . import history, load, material, oddities
-from .figures import Figure, Target
-from .stand import running_server
 
 HISTORY_BYTES = 20_000_000
 LONG_ANSWER = 100_000

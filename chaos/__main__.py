@@ -11,10 +11,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import report
-from .counts import Counts
-from .plan import plan
-from .round import Result, play
+from chaos import report
+from chaos.counts import Counts
+from chaos.plan import plan
+from chaos.round import Result, play
 
 RUNS, MINUTES = 300, 30
 MOST_FAULTS = 5

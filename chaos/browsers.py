@@ -9,12 +9,11 @@ import traceback
 
 from playwright.sync_api import Error, Page
 
+from chaos.clients import RESTART_SECONDS
+from chaos.counts import Counts
+from chaos.stage import Stage
 from scripts import chromium
 from tests.browser import CUT_OFF, Phone, launched
-
-from .clients import RESTART_SECONDS
-from .counts import Counts
-from .stage import Stage
 
 QUIET_SECONDS = 15.0
 LOOK_SECONDS = 0.3

@@ -21,13 +21,12 @@ from urllib.parse import unquote
 import requests
 import websocket
 
+from chaos.counts import Counts
+from chaos.heard import Heard, Line
+from chaos.plan import Cut
+from chaos.stage import Stage
 from tests import dom
 from tests.support import PASSWORD, USER, basic_header
-
-from .counts import Counts
-from .heard import Heard, Line
-from .plan import Cut
-from .stage import Stage
 
 LOST = (OSError, websocket.WebSocketException, requests.RequestException)
 """What a client meets when its server, or its connection, is gone."""

@@ -13,13 +13,12 @@ from itertools import pairwise
 
 import requests
 
+from chaos.clients import Page, load, shown
+from chaos.folders import RunOnDisk
+from chaos.heard import Heard, Line
+from chaos.person import Person, comes_true, comes_true_or_stalls
+from chaos.stage import Holdings, Stage
 from tests.support import PASSWORD, USER, processes_of
-
-from .clients import Page, load, shown
-from .folders import RunOnDisk
-from .heard import Heard, Line
-from .person import Person, comes_true, comes_true_or_stalls
-from .stage import Holdings, Stage
 
 OUTCOMES = {"completed", "cancelled", "failed", "timed out", "interrupted"}
 REST_SECONDS = 15

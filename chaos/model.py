@@ -6,10 +6,16 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from opcode_htmx.demo.messages_api import ApiError, MessagesApi, Request, Scene, Text, Thinking
+from chaos.plan import FOR_EVER
+from opcode_htmx.demo.messages_api import (
+    ApiError,
+    MessagesApi,
+    Request,
+    Scene,
+    Text,
+    Thinking,
+)
 from opcode_htmx.demo.script import ToolUse
-
-from .plan import FOR_EVER
 
 WORDS = " ".join(f"word{number}" for number in range(300))
 BACKGROUND = "setsid sleep 600 </dev/null >/dev/null 2>&1 & echo left it"

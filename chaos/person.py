@@ -17,17 +17,22 @@ from typing import Any
 
 import requests
 
+from chaos import clients
+from chaos.browsers import BrowserPage
+from chaos.clients import (
+    BREATH,
+    LOST,
+    Listener,
+    Page,
+    Poller,
+)
+from chaos.counts import Counts
+from chaos.folders import RunOnDisk, Runs
+from chaos.heard import Heard, Line
+from chaos.plan import Session, Turn
+from chaos.stage import Stage
 from opcode_htmx.claude.history import project_id
 from tests.support import PASSWORD, USER
-
-from . import clients
-from .browsers import BrowserPage
-from .clients import BREATH, LOST, Listener, Page, Poller
-from .counts import Counts
-from .folders import RunOnDisk, Runs
-from .heard import Heard, Line
-from .plan import Session, Turn
-from .stage import Stage
 
 TURN_SECONDS = 150
 PATIENCE_SECONDS = 1.0

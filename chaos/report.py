@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench import document
-
-from .counts import Counts
-from .invariants import WHEN_LEFT, WHILE_OPEN
+from chaos.counts import Counts
+from chaos.invariants import WHEN_LEFT, WHILE_OPEN
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "reliability.md"
 INVARIANTS = len(WHILE_OPEN) + len(WHEN_LEFT)

@@ -9,17 +9,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from chaos import browsers, invariants, model
+from chaos.browsers import BrowserPage
+from chaos.counts import Counts
+from chaos.folders import Runs
+from chaos.heard import Heard
+from chaos.invariants import Scene
+from chaos.person import Person
+from chaos.plan import Blow, Plan
+from chaos.stage import Stage
 from tests.support import find_claude, write_script
-
-from . import browsers, invariants, model
-from .browsers import BrowserPage
-from .counts import Counts
-from .folders import Runs
-from .heard import Heard
-from .invariants import Scene
-from .person import Person
-from .plan import Blow, Plan
-from .stage import Stage
 
 STAND_IN = Path(__file__).with_name("stand_in.py")
 BLOW_SECONDS = 120

@@ -16,9 +16,13 @@ from pathlib import Path
 
 import psutil
 
-from tests.support import ROOT, Sandbox, Server, until
-
-from .gunicorn_conf import CENSUS_SIGNAL
+from chaos.gunicorn_conf import CENSUS_SIGNAL
+from tests.support import (
+    ROOT,
+    Sandbox,
+    Server,
+    until,
+)
 
 SETTINGS = {"OPCODE_STOP_DEADLINE": "2", "OPCODE_ASK_AHEAD": "0"}
 WORKERS = "OPCODE_WORKERS"

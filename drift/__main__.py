@@ -11,10 +11,14 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+from drift import (
+    job,
+    known,
+    newest,
+    report,
+)
+from drift.newest import NotRun
 from tests.support import ROOT, find_claude
-
-from . import job, known, newest, report
-from .newest import NotRun
 
 CACHE = ROOT / ".cache" / "newest-claude"
 DOCUMENT = ROOT / "docs" / "cli-versions.md"

@@ -6,14 +6,20 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from drift.names import (
+    HISTORY,
+    STDOUT,
+    Name,
+    names_in,
+    names_in_answer,
+    names_in_tools,
+)
 from opcode_htmx.claude import command, json_lines, outgoing
 from tests import generated_plans as plans
 from tests.generated_captures import Capture
 from tests.generated_driver import Driver
 from tests.generated_sessions import play
 from tests.support import Sandbox
-
-from .names import HISTORY, STDOUT, Name, names_in, names_in_answer, names_in_tools
 
 BEHAVIOUR = "behaviour"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from .names import (
+from drift.names import (
     ATTACHMENT,
     BLOCK,
     DELTA,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-from .names import Name
+from drift.names import Name
 
 HEAD = "| Claude | From | Tried on | Found |\n| --- | --- | --- | --- |\n"
 

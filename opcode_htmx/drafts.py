@@ -9,16 +9,17 @@ import functools
 import hashlib
 import re
 import shutil
+import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from . import locks, whole_files
-from .disk import telling_when_full
-from .hub import aside
-from .stored import Form
+from opcode_htmx import locks, whole_files
+from opcode_htmx.disk import telling_when_full
+from opcode_htmx.hub import aside
+from opcode_htmx.stored import Form
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -27,8 +28,11 @@ NAME = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 """A draft is named after the session that it is for, or after the page where one begins."""
 TOKEN = re.compile(r"[0-9a-f]{32}")
 _UNUSUAL = re.compile(r"[^\w.() +=@,-]+")
+_PAGES = uuid.UUID("6d0c4a3e-5f0b-4a7e-9f43-0d7c5c2f8a11")
 FILE_NAME_CHARACTERS = 100
 MAX_TEXT = 1_000_000
+MAX_FILE = 25_000_000
+"""Bytes of one file."""
 MAX_FILES = 20
 MAX_BYTES = 100_000_000
 """Of the files of one draft together."""
@@ -230,3 +234,8 @@ def _touched(folder: Path) -> float:
         return folder.stat().st_mtime
     except OSError:
         return 0.0
+
+
+def draft_name(project_id: str) -> str:
+    """The name of the draft of the page for new sessions; `project_id` is empty for any folder."""
+    return str(uuid.uuid5(_PAGES, project_id))

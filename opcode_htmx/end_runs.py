@@ -8,16 +8,16 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from . import run_settings
-from .claude import history
-from .claude.working_folder import WorkingFolders
-from .demo.service import CONFIG_NAME
-from .runs.record import Outcome
-from .runs.roster import Roster
-from .runs.run import Run, RunNotLive
-from .runs.starting import RunSettings
-from .runs.supervisor import END_GRACE_SECONDS
-from .settings import Settings, SettingsError
+from opcode_htmx import run_settings
+from opcode_htmx.claude import history
+from opcode_htmx.claude.working_folder import WorkingFolders
+from opcode_htmx.demo.service import CONFIG_NAME
+from opcode_htmx.runs.record import Outcome
+from opcode_htmx.runs.roster import Roster
+from opcode_htmx.runs.run import Run, RunNotLive
+from opcode_htmx.runs.starting import RunSettings
+from opcode_htmx.runs.supervisor import END_GRACE_SECONDS
+from opcode_htmx.settings import Settings, SettingsError
 
 
 def main() -> int:

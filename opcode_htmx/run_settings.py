@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from .claude import binary, history, mcp
-from .claude.capabilities import Model
-from .claude.messages import Json
-from .claude.working_folder import WorkingFolders
-from .runs import inquiry
-from .runs.limits import Limits
-from .runs.offers import Offers
-from .runs.starting import RunSettings
-from .settings import Settings
+from opcode_htmx.claude import binary, history, mcp
+from opcode_htmx.claude.capabilities import Model
+from opcode_htmx.claude.shapes import Json
+from opcode_htmx.claude.working_folder import WorkingFolders
+from opcode_htmx.runs import inquiry
+from opcode_htmx.runs.limits import Limits
+from opcode_htmx.runs.offers import Offers
+from opcode_htmx.runs.starting import RunSettings
+from opcode_htmx.settings import Settings
 
 
 def of(

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from . import bounded_json, whole_files
+from opcode_htmx import bounded_json, whole_files
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)

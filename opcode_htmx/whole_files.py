@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from .disk import telling_when_full
-from .hub import aside
+from opcode_htmx.disk import telling_when_full
+from opcode_htmx.hub import aside
 
 LARGE = 1_000_000
 """Bytes that take milliseconds to write."""

@@ -8,18 +8,25 @@ from pathlib import Path
 from flask import Flask
 from flask_sock import Sock
 
-from . import credentials, run_settings
-from .api import catalog, chat, chat_socket, claude_socket, envelope, openapi
-from .api import health as api_health
-from .api import projects as api_projects
-from .api import sessions as api_sessions
-from .api import settings as api_settings
-from .api.chats import Chats, ChatStore
-from .api.executions import Executions, NotStopped, SessionExists
-from .api.lines import BadCursor
-from .api.naming import Naming
-from .api.tasks import TaskRoom
-from .claude import (
+from opcode_htmx import credentials, run_settings
+from opcode_htmx.api import (
+    catalog,
+    chat,
+    chat_socket,
+    claude_socket,
+    envelope,
+    openapi,
+)
+from opcode_htmx.api import health as api_health
+from opcode_htmx.api import projects as api_projects
+from opcode_htmx.api import sessions as api_sessions
+from opcode_htmx.api import settings as api_settings
+from opcode_htmx.api.chats import Chats, ChatStore
+from opcode_htmx.api.executions import Executions, NotStopped, SessionExists
+from opcode_htmx.api.lines import BadCursor
+from opcode_htmx.api.naming import Naming
+from opcode_htmx.api.tasks import TaskRoom
+from opcode_htmx.claude import (
     binary,
     command,
     folders,
@@ -30,35 +37,37 @@ from .claude import (
     trust_record,
     user_files,
 )
-from .claude.files import ProjectFiles
-from .claude.installations import Installations
-from .claude.working_folder import InvalidFolder
-from .demo import scenes, service
-from .disk import DiskFull
-from .drafts import Drafts, TooMuch
-from .runs import tail
-from .runs.collect import Collector
-from .runs.control import ControlRefused
-from .runs.limits import QueueFull
-from .runs.offers import Offers
-from .runs.orphans import NothingLeft, Orphans
-from .runs.permission_updates import BypassNotAllowed
-from .runs.process import census
-from .runs.queue import PromptNotFound, PromptTaken
-from .runs.run import AlreadyAnswered, RunNotLive
-from .runs.session_places import FolderUnknown, SessionPlaces
-from .runs.starting import CannotStart, FolderNotAllowed
-from .runs.supervisor import RunNotFound, StillRunning, Supervisor
-from .runs.trash import NotInTrash, Trash
-from .runs.trust import TrustNeeded
-from .settings import Settings
-from .stalls import Stalls
-from .state import ensure_state_dir, make_private
-from .view.marks import Marks
-from .view.needs import Needs
-from .view.options import Chooser
-from .view.screens import Screens
-from .web import (
+from opcode_htmx.claude.files import ProjectFiles
+from opcode_htmx.claude.installations import Installations
+from opcode_htmx.claude.working_folder import InvalidFolder
+from opcode_htmx.demo import scenes, service
+from opcode_htmx.disk import DiskFull
+from opcode_htmx.drafts import Drafts, TooMuch
+from opcode_htmx.runs import tail
+from opcode_htmx.runs.collect import Collector
+from opcode_htmx.runs.control import ControlRefused
+from opcode_htmx.runs.limits import QueueFull
+from opcode_htmx.runs.offers import Offers
+from opcode_htmx.runs.orphans import NothingLeft, Orphans
+from opcode_htmx.runs.permission_updates import BypassNotAllowed
+from opcode_htmx.runs.process import census
+from opcode_htmx.runs.queue import PromptNotFound, PromptTaken
+from opcode_htmx.runs.run import AlreadyAnswered, RunNotLive
+from opcode_htmx.runs.session_places import FolderUnknown, SessionPlaces
+from opcode_htmx.runs.starting import CannotStart, FolderNotAllowed
+from opcode_htmx.runs.supervisor import RunNotFound, StillRunning, Supervisor
+from opcode_htmx.runs.trash import NotInTrash, Trash
+from opcode_htmx.runs.trust import TrustNeeded
+from opcode_htmx.settings import Settings
+from opcode_htmx.stalls import Stalls
+from opcode_htmx.state import ensure_state_dir, make_private
+from opcode_htmx.view.lookup import NoHistory, SessionLookup
+from opcode_htmx.view.marks import Marks
+from opcode_htmx.view.needs import Needs
+from opcode_htmx.view.options import Chooser
+from opcode_htmx.view.screens import Screens
+from opcode_htmx.view.workspace import Workspace
+from opcode_htmx.web import (
     access,
     attachments,
     begin_again,
@@ -129,7 +138,7 @@ ERRORS: dict[type[Exception], int] = {
     BadCursor: 422,
     fork.NothingToFork: 409,
     fork.InMidWork: 409,
-    exports.NoHistory: 409,
+    NoHistory: 409,
 }
 
 
@@ -146,7 +155,7 @@ def build(settings: Settings | None = None) -> Flask:
     path = settings.child_environment.get("PATH", "")
     claude = binary.find(settings.claude_path, path, settings.home)
     demo = _demo(settings, claude)
-    place = pages.Place(
+    place = Workspace(
         config_dir=demo.config_dir if demo else settings.claude_config_dir,
         project_roots=settings.project_roots,
         sample_project=demo.sample_project if demo else None,
@@ -216,7 +225,7 @@ def _protect(app: Flask, settings: Settings) -> None:
 
 def _add_pages(
     app: Flask,
-    place: pages.Place,
+    place: Workspace,
     supervisor: Supervisor,
     chooser: Chooser,
     offers: Offers,
@@ -242,7 +251,7 @@ def _add_pages(
     screens = Screens(supervisor, place.config_dir, app.jinja_env, chooser, drafts, needs)
     places = SessionPlaces(place.config_dir, supervisor)
     canonical.register(app, places)
-    lookup = pages.SessionLookup(place.config_dir, places, screens)
+    lookup = SessionLookup(place.config_dir, places, screens, forms.session_address)
     files = ProjectFiles(settings.child_environment)
     app.register_blueprint(browse.blueprint(place.config_dir, trash))
     app.register_blueprint(pages.blueprint(place, lookup, marks, supervisor.leaving, offers))
@@ -257,7 +266,7 @@ def _add_pages(
     app.register_blueprint(manage.trash_blueprint(screens, trash))
     app.register_blueprint(pictures.blueprint(lookup))
     app.register_blueprint(prompts.blueprint(beginnings, supervisor, lookup, drafts))
-    app.register_blueprint(trust.blueprint(beginnings, supervisor, lookup, drafts))
+    app.register_blueprint(trust.blueprint(place, supervisor, lookup, drafts))
     trust.register(app, lookup)
     app.register_blueprint(composer.blueprint(supervisor, lookup, drafts))
     app.register_blueprint(
@@ -285,8 +294,8 @@ def _add_running(
     sock: Sock,
     open_sockets: sockets.OpenSockets,
     executions: Executions,
-    place: pages.Place,
-    lookup: pages.SessionLookup,
+    place: Workspace,
+    lookup: SessionLookup,
     taken_along: exports.Exports,
     settings: Settings,
 ) -> None:
@@ -306,8 +315,8 @@ def _add_running(
 
 def _add_reading(
     app: Flask,
-    place: pages.Place,
-    lookup: pages.SessionLookup,
+    place: Workspace,
+    lookup: SessionLookup,
     executions: Executions,
     settings: Settings,
     claude: Path,

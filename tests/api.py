@@ -11,8 +11,7 @@ from typing import Any
 import requests
 
 from opcode_htmx.claude import history
-
-from .support import Server
+from tests.support import Server
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC).timestamp()
 

@@ -10,8 +10,12 @@ from pathlib import Path
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
 
 from scripts import chromium
-
-from .support import PASSWORD, USER, Server, missing
+from tests.support import (
+    PASSWORD,
+    USER,
+    Server,
+    missing,
+)
 
 PHONE = {"width": 390, "height": 844}
 ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]

@@ -18,7 +18,12 @@ from typing import TypeVar
 
 from jinja2 import Environment, FileSystemLoader
 
-from opcode_htmx.claude import command, history, outgoing, stream
+from opcode_htmx.claude import (
+    command,
+    history,
+    outgoing,
+    stream,
+)
 from opcode_htmx.claude.messages import (
     BlockDelta,
     Message,
@@ -27,12 +32,18 @@ from opcode_htmx.claude.messages import (
     TurnResult,
 )
 from opcode_htmx.claude.subagents import Subagents
-from opcode_htmx.demo.messages_api import ApiError, MessagesApi, Scene, Text, Thinking, ToolUse
+from opcode_htmx.demo.messages_api import (
+    ApiError,
+    MessagesApi,
+    Scene,
+    Text,
+    Thinking,
+    ToolUse,
+)
 from opcode_htmx.view import visible_text
 from opcode_htmx.view.fragments import Fragments
 from opcode_htmx.view.transcript import Transcript
-
-from .support import ROOT, Sandbox, until
+from tests.support import ROOT, Sandbox, until
 
 M = TypeVar("M")
 

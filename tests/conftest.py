@@ -14,10 +14,15 @@ from hypothesis import Phase, settings
 from playwright.sync_api import Browser
 
 from opcode_htmx.demo.messages_api import MessagesApi
-
-from .browser import Phone, launched
-from .generated_sessions import SHARED
-from .support import Sandbox, Server, find_claude, missing, write_stand_in
+from tests.browser import Phone, launched
+from tests.generated_sessions import SHARED
+from tests.support import (
+    Sandbox,
+    Server,
+    find_claude,
+    missing,
+    write_stand_in,
+)
 
 # What hypothesis makes up is the same each time, so that the suite cannot fail by chance. With
 # FUZZ it is something else each time; see fuzzing.py.

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from .gallery import past_lines
+from tests.gallery import past_lines
 
 T = TypeVar("T")
 

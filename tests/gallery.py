@@ -34,9 +34,15 @@ from opcode_htmx.demo.messages_api import (
     Thinking,
     ToolUse,
 )
-
-from .support import PASSWORD, ROOT, USER, Sandbox, Server, until
-from .test_real_asks import write_plan
+from tests.support import (
+    PASSWORD,
+    ROOT,
+    USER,
+    Sandbox,
+    Server,
+    until,
+)
+from tests.test_real_asks import write_plan
 
 LIMIT_ENDS = 1798800000
 APP = '''\

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .generated_plans import Plan
-from .generated_script import spoken_in
-from .support import Sandbox
+from tests.generated_plans import Plan
+from tests.generated_script import spoken_in
+from tests.support import Sandbox
 
 
 @dataclass(frozen=True)

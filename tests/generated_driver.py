@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from opcode_htmx.claude import command, json_lines, outgoing
-
-from .support import Sandbox, until
+from tests.support import Sandbox, until
 
 TIMEOUT = 40.0
 

@@ -24,8 +24,7 @@ from opcode_htmx.demo.messages_api import (
     Turn,
 )
 from opcode_htmx.demo.script import Step as ScriptStep
-
-from .generated_plans import (
+from tests.generated_plans import (
     SPOKEN,
     WORD,
     Agent,

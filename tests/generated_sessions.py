@@ -17,16 +17,20 @@ import uuid
 from functools import cache
 from pathlib import Path
 
-from opcode_htmx.claude import command, history, json_lines, outgoing
+from opcode_htmx.claude import (
+    command,
+    history,
+    json_lines,
+    outgoing,
+)
 from opcode_htmx.demo.messages_api import MessagesApi
-
-from . import generated_plans as plans
-from . import generated_script as scripts
-from .generated_captures import Capture, Run, Session
-from .generated_driver import TIMEOUT, Driver
-from .generated_plans import Plan, Step
-from .generated_script import Script
-from .support import Sandbox, until
+from tests import generated_plans as plans
+from tests import generated_script as scripts
+from tests.generated_captures import Capture, Run, Session
+from tests.generated_driver import TIMEOUT, Driver
+from tests.generated_plans import Plan, Step
+from tests.generated_script import Script
+from tests.support import Sandbox, until
 
 __all__ = ["Capture", "Run", "Session", "play", "played"]
 

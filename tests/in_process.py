@@ -10,8 +10,12 @@ from flask import Flask
 
 from opcode_htmx import create_app
 from opcode_htmx.settings import Settings
-
-from .support import PASSWORD, USER, Sandbox, kill_processes_of
+from tests.support import (
+    PASSWORD,
+    USER,
+    Sandbox,
+    kill_processes_of,
+)
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from typing import Any
 
 import websocket
 
-from .support import PASSWORD, USER, Server
+from tests.support import PASSWORD, USER, Server
 
 Message = dict[str, Any]
 

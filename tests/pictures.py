@@ -9,8 +9,7 @@ from pathlib import Path
 from playwright.sync_api import Locator, Page
 
 from opcode_htmx.claude.history import project_id
-
-from .support import ROOT, Sandbox
+from tests.support import ROOT, Sandbox
 
 FOLDER = ROOT / "docs" / "screenshots"
 QUALITY = 65

@@ -10,7 +10,7 @@ import socket
 import struct
 from collections.abc import Iterator
 
-from .support import PASSWORD, USER, Server
+from tests.support import PASSWORD, USER, Server
 
 TEXT, BINARY, CLOSE, PING, PONG, CONTINUATION = 1, 2, 8, 9, 10, 0
 SECONDS = 30.0

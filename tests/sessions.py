@@ -10,8 +10,7 @@ from pathlib import Path
 import requests
 
 from opcode_htmx.claude import history
-
-from .support import Server, until
+from tests.support import Server, until
 
 
 class OpenSession:

@@ -26,9 +26,8 @@ from opcode_htmx.runs.record import Outcome, RunRecord, StopRequest
 from opcode_htmx.runs.run import Run
 from opcode_htmx.runs.starting import RunSettings
 from opcode_htmx.runs.supervisor import Supervisor
-
-from . import support
-from .support import Sandbox, kill_processes_of, processes_of
+from tests import support
+from tests.support import Sandbox, kill_processes_of, processes_of
 
 T = TypeVar("T")
 

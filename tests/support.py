@@ -22,7 +22,7 @@ import psutil
 import pytest
 import requests
 
-from .warm import Forked, warm
+from tests.warm import Forked, warm
 
 T = TypeVar("T")
 

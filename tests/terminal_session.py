@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from .support import Sandbox, until
+from tests.support import Sandbox, until
 
 ROWS, COLUMNS = 50, 150
 

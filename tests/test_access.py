@@ -14,8 +14,7 @@ from werkzeug.test import TestResponse
 from opcode_htmx.web import errors, filters, headers
 from opcode_htmx.web.login import local_path
 from opcode_htmx.web.origin import host_name, same_origin
-
-from .gate import KEY, access
+from tests.gate import KEY, access
 
 ROOT = Path(__file__).parent.parent
 HOST = "192.168.1.5:8080"

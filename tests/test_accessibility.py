@@ -10,11 +10,15 @@ from playwright.sync_api import Page
 
 from opcode_htmx.claude.history import project_id
 from scripts.browser_files import AXE
-
-from .browser import Phone
-from .security.hostile_project import make_hostile
-from .support import Sandbox, Server, missing
-from .test_look import EVERYTHING, everything_is_there, open_every_card, play
+from tests.browser import Phone
+from tests.security.hostile_project import make_hostile
+from tests.support import Sandbox, Server, missing
+from tests.test_look import (
+    EVERYTHING,
+    everything_is_there,
+    open_every_card,
+    play,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

@@ -20,9 +20,17 @@ from opcode_htmx.runs.record import Outcome
 from opcode_htmx.runs.run import Run, RunNotLive
 from opcode_htmx.view.aside import status_text
 from opcode_htmx.view.options import Chooser
-
-from .supervision import Room, disk_that_waits, idle, new_id, record_on_disk, steps, texts, until
-from .support import Sandbox
+from tests.supervision import (
+    Room,
+    disk_that_waits,
+    idle,
+    new_id,
+    record_on_disk,
+    steps,
+    texts,
+    until,
+)
+from tests.support import Sandbox
 
 
 @pytest.fixture

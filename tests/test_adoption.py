@@ -26,9 +26,17 @@ from opcode_htmx.runs.phases import Phase
 from opcode_htmx.runs.record import Outcome, RunRecord
 from opcode_htmx.runs.run import AlreadyAnswered, Run
 from opcode_htmx.runs.state import RunState
-
-from .supervision import Room, idle, lines, new_id, record_on_disk, steps, texts, until
-from .support import ROOT, Sandbox
+from tests.supervision import (
+    Room,
+    idle,
+    lines,
+    new_id,
+    record_on_disk,
+    steps,
+    texts,
+    until,
+)
+from tests.support import ROOT, Sandbox
 
 FOREVER = ["wait", "/no/such/file"]
 

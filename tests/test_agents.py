@@ -12,10 +12,14 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from opcode_htmx.claude import history
-from opcode_htmx.demo.messages_api import MessagesApi, Scene, Text, ToolUse
-
-from .browser import Phone
-from .support import Sandbox, Server, until
+from opcode_htmx.demo.messages_api import (
+    MessagesApi,
+    Scene,
+    Text,
+    ToolUse,
+)
+from tests.browser import Phone
+from tests.support import Sandbox, Server, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

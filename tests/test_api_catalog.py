@@ -12,9 +12,13 @@ import pytest
 
 from opcode_htmx.claude import commands, history, mcp
 from opcode_htmx.claude.secret_values import HIDDEN
-
-from .api import error, get, prompt, session
-from .support import Sandbox, Server
+from tests.api import (
+    error,
+    get,
+    prompt,
+    session,
+)
+from tests.support import Sandbox, Server
 
 COMMANDS, SERVERS = "/api/slash-commands", "/api/mcp/servers"
 

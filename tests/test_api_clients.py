@@ -12,8 +12,15 @@ from typing import Any
 
 import pytest
 
-from .api import line, prompt, session
-from .support import PASSWORD, ROOT, USER, Sandbox, Server, missing
+from tests.api import line, prompt, session
+from tests.support import (
+    PASSWORD,
+    ROOT,
+    USER,
+    Sandbox,
+    Server,
+    missing,
+)
 
 CLIENTS = ROOT / "tests" / "clients"
 FOLDER = "/Users/max/local/opcode"

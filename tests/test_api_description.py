@@ -14,10 +14,15 @@ import pytest
 from jsonschema_rs import validator_for
 
 from opcode_htmx.api.endpoints import ENDPOINTS, EXAMPLES
-
-from .api import line, prompt, session
-from .fuzzing import FACTOR
-from .support import PASSWORD, ROOT, USER, Sandbox, Server
+from tests.api import line, prompt, session
+from tests.fuzzing import FACTOR
+from tests.support import (
+    PASSWORD,
+    ROOT,
+    USER,
+    Sandbox,
+    Server,
+)
 
 FOLDER = "/Users/max/local/opcode"
 

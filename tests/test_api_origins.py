@@ -12,8 +12,13 @@ import pytest
 import requests
 from playwright.sync_api import Browser
 
-from .api import data, error
-from .support import PASSWORD, USER, Sandbox, Server
+from tests.api import data, error
+from tests.support import (
+    PASSWORD,
+    USER,
+    Sandbox,
+    Server,
+)
 
 FRIEND, STRANGER = "https://friend.example", "https://evil.example"
 PROMPT = "/api/settings/system-prompt"

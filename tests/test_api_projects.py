@@ -14,10 +14,23 @@ import pytest
 import requests
 
 from opcode_htmx.claude import history
-
-from . import api
-from .api import NOON, error, get, line, prompt, session, stamp
-from .support import PASSWORD, USER, Sandbox, Server, until
+from tests import api
+from tests.api import (
+    NOON,
+    error,
+    get,
+    line,
+    prompt,
+    session,
+    stamp,
+)
+from tests.support import (
+    PASSWORD,
+    USER,
+    Sandbox,
+    Server,
+    until,
+)
 
 FOLDER = "/home/me/shop"
 PROJECT = "-home-me-shop"

@@ -10,8 +10,14 @@ from typing import Any
 import pytest
 import requests
 
-from .json_client import texts
-from .support import PASSWORD, USER, Server, processes_of, until
+from tests.json_client import texts
+from tests.support import (
+    PASSWORD,
+    USER,
+    Server,
+    processes_of,
+    until,
+)
 
 
 @pytest.fixture

@@ -10,8 +10,14 @@ from pathlib import Path
 import pytest
 import requests
 
-from .api import data, error, get
-from .support import PASSWORD, USER, Sandbox, Server, write_stand_in
+from tests.api import data, error, get
+from tests.support import (
+    PASSWORD,
+    USER,
+    Sandbox,
+    Server,
+    write_stand_in,
+)
 
 CLAUDE, PROMPT = "/api/settings/claude", "/api/settings/system-prompt"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .support import ROOT
+from tests.support import ROOT
 
 PACKAGE = "opcode_htmx"
 MODULES = sorted((ROOT / PACKAGE).rglob("*.py"))

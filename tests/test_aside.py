@@ -15,10 +15,9 @@ from opcode_htmx.runs.record import Outcome, RunRecord
 from opcode_htmx.runs.run import ERROR_LINES, Run
 from opcode_htmx.view.aside import Aside, status_text
 from opcode_htmx.view.todos import Todo
-
-from . import dom
-from .captured import line, templates
-from .supervision import finish, owned, to_stop
+from tests import dom
+from tests.captured import line, templates
+from tests.supervision import finish, owned, to_stop
 
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>"
 

@@ -9,11 +9,20 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Locator, expect
 
-from opcode_htmx.demo.messages_api import MessagesApi, Scene, Text, ToolUse
-
-from .browser import Phone
-from .support import Sandbox, Server, processes_of, until
-from .test_real_asks import scenes
+from opcode_htmx.demo.messages_api import (
+    MessagesApi,
+    Scene,
+    Text,
+    ToolUse,
+)
+from tests.browser import Phone
+from tests.support import (
+    Sandbox,
+    Server,
+    processes_of,
+    until,
+)
+from tests.test_real_asks import scenes
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

@@ -10,19 +10,28 @@ from pathlib import Path
 import pytest
 
 from opcode_htmx.claude import outgoing, stream
-from opcode_htmx.demo.messages_api import MessagesApi, Scene, Text, ToolUse
+from opcode_htmx.demo.messages_api import (
+    MessagesApi,
+    Scene,
+    Text,
+    ToolUse,
+)
 from opcode_htmx.runs.limits import Limits
 from opcode_htmx.runs.phases import Event, Phase
 from opcode_htmx.runs.record import Outcome
 from opcode_htmx.runs.run import Run
 from opcode_htmx.runs.state import RunState
-
-from . import dom
-from .api import get
-from .captured import line
-from .sessions import Session
-from .supervision import Room, idle, new_id, until
-from .support import Sandbox, Server
+from tests import dom
+from tests.api import get
+from tests.captured import line
+from tests.sessions import Session
+from tests.supervision import (
+    Room,
+    idle,
+    new_id,
+    until,
+)
+from tests.support import Sandbox, Server
 
 pytestmark = pytest.mark.timeout(180)
 

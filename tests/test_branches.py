@@ -11,8 +11,7 @@ import pytest
 from opcode_htmx.claude import history
 from opcode_htmx.view.branches import MOST, Branches
 from opcode_htmx.view.history_part import HistoryPart
-
-from .support import Sandbox, Server
+from tests.support import Sandbox, Server
 
 SESSION = "00000210-0000-4000-8000-000000000000"
 FOLDER = "/home/me/code/demo"

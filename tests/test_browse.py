@@ -13,9 +13,13 @@ from flask.testing import FlaskClient
 
 from opcode_htmx import amounts
 from opcode_htmx.claude import sessions
-from opcode_htmx.web import browse, errors, filters, headers
-
-from .gate import access
+from opcode_htmx.web import (
+    browse,
+    errors,
+    filters,
+    headers,
+)
+from tests.gate import access
 
 ROOT = Path(__file__).parent.parent
 SESSION = "11111111-1111-4111-8111-111111111111"

@@ -9,12 +9,16 @@ from pathlib import Path
 import pytest
 
 from opcode_htmx.claude import stream
-from opcode_htmx.claude.capabilities import Command, Model, commands_of, models_of
+from opcode_htmx.claude.capabilities import (
+    Command,
+    Model,
+    commands_of,
+    models_of,
+)
 from opcode_htmx.demo.messages_api import MessagesApi, Scene, Text
 from opcode_htmx.runs.state import RunState
-
-from .supervision import Room, idle, until
-from .support import Sandbox
+from tests.supervision import Room, idle, until
+from tests.support import Sandbox
 
 
 def test_models_and_commands_are_read_from_the_answer() -> None:

@@ -13,10 +13,14 @@ from zlib import crc32
 import pytest
 from playwright.sync_api import Locator, expect
 
-from opcode_htmx.demo.messages_api import MessagesApi, Scene, Text, ToolUse
-
-from .browser import Phone
-from .support import Sandbox, Server
+from opcode_htmx.demo.messages_api import (
+    MessagesApi,
+    Scene,
+    Text,
+    ToolUse,
+)
+from tests.browser import Phone
+from tests.support import Sandbox, Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

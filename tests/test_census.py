@@ -23,9 +23,13 @@ from opcode_htmx.runs.census import Census
 from opcode_htmx.runs.folder import RunFolder
 from opcode_htmx.runs.orphans import NothingLeft, Orphans
 from opcode_htmx.runs.process import ClaudeProcess
-from opcode_htmx.runs.proctable import Key, Mark, Marks, Row
-
-from .supervision import until
+from opcode_htmx.runs.proctable import (
+    Key,
+    Mark,
+    Marks,
+    Row,
+)
+from tests.supervision import until
 
 RUN = uuid.uuid4().hex  # other tests, at the same time, see these processes too
 SLEEP = ("sleep", "60")

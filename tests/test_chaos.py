@@ -16,7 +16,12 @@ from chaos.folders import RunOnDisk, Runs
 from chaos.heard import Heard, Line
 from chaos.invariants import Scene
 from chaos.person import Person
-from chaos.plan import Blow, Plan, draw, plan
+from chaos.plan import (
+    Blow,
+    Plan,
+    draw,
+    plan,
+)
 from chaos.round import play
 from chaos.stage import Holdings, Stage
 

@@ -17,10 +17,22 @@ from simple_websocket import ConnectionClosed
 
 from opcode_htmx.api import chat_socket
 from opcode_htmx.claude import sessions
-from opcode_htmx.demo.messages_api import MessagesApi, Scene, Text, Thinking, ToolUse
-
-from .json_client import JsonClient, Message, connected
-from .support import PASSWORD, USER, Sandbox, Server, processes_of, until
+from opcode_htmx.demo.messages_api import (
+    MessagesApi,
+    Scene,
+    Text,
+    Thinking,
+    ToolUse,
+)
+from tests.json_client import JsonClient, Message, connected
+from tests.support import (
+    PASSWORD,
+    USER,
+    Sandbox,
+    Server,
+    processes_of,
+    until,
+)
 
 StartServer = Callable[..., Server]
 BASE = "/api/claude/sessions"

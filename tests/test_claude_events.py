@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from .browser import CUT_OFF, Phone
-from .support import Sandbox, Server, until
+from tests.browser import CUT_OFF, Phone
+from tests.support import Sandbox, Server, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

@@ -10,8 +10,13 @@ from typing import Any
 
 import pytest
 
-from .json_client import JsonClient, connected
-from .support import Sandbox, Server, processes_of, until
+from tests.json_client import JsonClient, connected
+from tests.support import (
+    Sandbox,
+    Server,
+    processes_of,
+    until,
+)
 
 StartServer = Callable[..., Server]
 

@@ -14,17 +14,27 @@ from pathlib import Path
 import pytest
 
 from opcode_htmx.claude import history
-from opcode_htmx.demo.messages_api import MessagesApi, Scene, Text, ToolUse
+from opcode_htmx.demo.messages_api import (
+    MessagesApi,
+    Scene,
+    Text,
+    ToolUse,
+)
 from opcode_htmx.runs.collect import Collector
 from opcode_htmx.runs.notify import Broadcast
 from opcode_htmx.runs.run import Run
 from opcode_htmx.view.blocks import Block
 from opcode_htmx.view.conversation import Conversation
 from opcode_htmx.view.cursor import Cursor
-
-from .captured import fragments
-from .supervision import Room, idle, new_id, steps, until
-from .support import Sandbox
+from tests.captured import fragments
+from tests.supervision import (
+    Room,
+    idle,
+    new_id,
+    steps,
+    until,
+)
+from tests.support import Sandbox
 
 DAY = 86400.0
 KEPT_BY_CLAUDE = ("prompt", "text", "thinking", "tool")

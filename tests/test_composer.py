@@ -13,10 +13,16 @@ from typing import Any
 import pytest
 from playwright.sync_api import FilePayload, Locator, Route, expect
 
-from opcode_htmx.demo.messages_api import MessagesApi, Request, Scene, Text, ToolUse, Turn
-
-from .browser import CUT_OFF, Phone
-from .support import Sandbox, Server, until
+from opcode_htmx.demo.messages_api import (
+    MessagesApi,
+    Request,
+    Scene,
+    Text,
+    ToolUse,
+    Turn,
+)
+from tests.browser import CUT_OFF, Phone
+from tests.support import Sandbox, Server, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

@@ -12,11 +12,18 @@ from pathlib import Path
 import pytest
 import requests
 
+from opcode_htmx.drafts import MAX_FILE
 from opcode_htmx.web import attachments
-
-from . import dom
-from .support import PASSWORD, USER, Sandbox, Server, until, write_stand_in
-from .test_forms import begin, run_folder, sent
+from tests import dom
+from tests.support import (
+    PASSWORD,
+    USER,
+    Sandbox,
+    Server,
+    until,
+    write_stand_in,
+)
+from tests.test_forms import begin, run_folder, sent
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -178,7 +185,7 @@ def test_a_file_that_is_no_longer_there_is_said_to_be_gone(server: Server) -> No
     ("content", "status", "sentence"),
     [
         (PNG + b"x" * attachments.MAX_IMAGE, 413, "“a.bin” is too large. An image may have 10 MB."),
-        (b"x" * (attachments.MAX_FILE + 1), 413, "“a.bin” is too large. A file may have 25 MB."),
+        (b"x" * (MAX_FILE + 1), 413, "“a.bin” is too large. A file may have 25 MB."),
         (b"", 422, "“a.bin” is empty."),
     ],
 )

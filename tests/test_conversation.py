@@ -18,14 +18,23 @@ from opcode_htmx.runs.record import Outcome, RunRecord
 from opcode_htmx.runs.run import Run
 from opcode_htmx.runs.tail import CHUNK
 from opcode_htmx.view import history_part
-from opcode_htmx.view.blocks import Block, PromptBlock, TextBlock, ToolBlock
+from opcode_htmx.view.blocks import (
+    Block,
+    PromptBlock,
+    TextBlock,
+    ToolBlock,
+)
 from opcode_htmx.view.conversation import Conversation
 from opcode_htmx.view.cursor import Cursor
 from opcode_htmx.view.fragments import Fragments, dom_id
-
-from . import dom
-from .captured import Captured, capture, fragments, line
-from .supervision import finish, owned, to_stop
+from tests import dom
+from tests.captured import (
+    Captured,
+    capture,
+    fragments,
+    line,
+)
+from tests.supervision import finish, owned, to_stop
 
 SESSION = "11111111-1111-4111-8111-111111111111"
 

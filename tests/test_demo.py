@@ -34,9 +34,12 @@ from opcode_htmx.demo.messages_api import (
 )
 from opcode_htmx.demo.record import Record
 from opcode_htmx.demo.scenes import SUGGESTIONS, Suggestion, demo_scenes
-from opcode_htmx.demo.service import DemoEnvironment, DemoUnavailableError, ensure_running
-
-from .support import has_ended
+from opcode_htmx.demo.service import (
+    DemoEnvironment,
+    DemoUnavailableError,
+    ensure_running,
+)
+from tests.support import has_ended
 
 ROOT = Path(__file__).resolve().parents[1]
 PATH = os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"])

@@ -15,14 +15,18 @@ from opcode_htmx.runs.folder import RunFolder
 from opcode_htmx.runs.notify import Broadcast
 from opcode_htmx.runs.record import Outcome, RunEnd, RunRecord
 from opcode_htmx.runs.run import Run
-from opcode_htmx.view.blocks import Block, BranchBlock, PromptBlock, TextBlock
+from opcode_htmx.view.blocks import (
+    Block,
+    BranchBlock,
+    PromptBlock,
+    TextBlock,
+)
 from opcode_htmx.view.conversation import Conversation
 from opcode_htmx.view.cursor import Cursor
-
-from . import dom
-from .captured import fragments
-from .fuzzing import chosen
-from .generated_plans import (
+from tests import dom
+from tests.captured import fragments
+from tests.fuzzing import chosen
+from tests.generated_plans import (
     DESK,
     PHONE,
     SPOKEN,
@@ -44,7 +48,7 @@ from .generated_plans import (
     Torn,
     generate,
 )
-from .generated_sessions import Session, played
+from tests.generated_sessions import Session, played
 
 OF_RUNS_ALONE = {"ask", "summary", "notice", "error", "raw"}
 """What a run's stdout says about the run, and history does not."""

@@ -11,9 +11,13 @@ import gevent
 import pytest
 
 from opcode_htmx import drafts as drafts_module
-from opcode_htmx.drafts import Draft, Drafts, TooMuch, clean_name
-
-from .supervision import disk_that_waits, new_id, until
+from opcode_htmx.drafts import (
+    Draft,
+    Drafts,
+    TooMuch,
+    clean_name,
+)
+from tests.supervision import disk_that_waits, new_id, until
 
 
 @pytest.fixture

@@ -8,7 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from drift import job, known, newest, report
+from drift import (
+    job,
+    known,
+    newest,
+    report,
+)
 from drift.names import (
     BLOCK,
     HISTORY,
@@ -20,8 +25,7 @@ from drift.names import (
     names_in,
     names_in_tools,
 )
-
-from .support import ROOT
+from tests.support import ROOT
 
 
 def strings_of_the_package() -> set[str]:

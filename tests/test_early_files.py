@@ -8,10 +8,15 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import FilePayload, Locator, Route, expect
 
-from opcode_htmx.demo.messages_api import MessagesApi, Request, Scene, Text, Turn
-
-from .browser import Phone
-from .support import Sandbox, Server, until
+from opcode_htmx.demo.messages_api import (
+    MessagesApi,
+    Request,
+    Scene,
+    Text,
+    Turn,
+)
+from tests.browser import Phone
+from tests.support import Sandbox, Server, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

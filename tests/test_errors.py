@@ -9,9 +9,13 @@ import pytest
 from flask import Flask, Response, abort, redirect
 from flask.testing import FlaskClient
 
-from opcode_htmx.web import compress, errors, filters, headers
-
-from .gate import access
+from opcode_htmx.web import (
+    compress,
+    errors,
+    filters,
+    headers,
+)
+from tests.gate import access
 
 ROOT = Path(__file__).parent.parent
 HTMX = {"HX-Request": "true"}

@@ -10,9 +10,8 @@ import pytest
 
 from opcode_htmx.claude import files as files_module
 from opcode_htmx.claude.files import Listing, ProjectFiles
-
-from .supervision import until
-from .support import SYSTEM_PATH, Sandbox
+from tests.supervision import until
+from tests.support import SYSTEM_PATH, Sandbox
 
 
 @pytest.fixture

@@ -18,9 +18,8 @@ from gevent import subprocess
 from opcode_htmx.runs import folder as folder_module
 from opcode_htmx.runs.folder import InputClosed, InputFull, RunFolder
 from opcode_htmx.runs.record import Outcome, RunEnd, RunRecord
-
-from .supervision import until
-from .support import ROOT
+from tests.supervision import until
+from tests.support import ROOT
 
 RUN_ID = "0123456789abcdef" * 2
 PIPE_BUFFER = 64 * 1024

@@ -13,8 +13,7 @@ import pytest
 from opcode_htmx.claude import folder_names
 from opcode_htmx.claude.folder_names import OwnFolder, claude_folder
 from opcode_htmx.demo.messages_api import MessagesApi, Scene, Text
-
-from .support import Sandbox
+from tests.support import Sandbox
 
 LONG = "/" + "/".join(f"level{number:02d}-abcdefghij" for number in range(12))
 

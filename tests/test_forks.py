@@ -15,10 +15,14 @@ import pytest
 import requests
 
 from opcode_htmx.claude import fork, history, subagents
-from opcode_htmx.demo.messages_api import MessagesApi, Scene, Text, ToolUse
-
-from .sessions import OpenSession, Session, title
-from .support import PASSWORD, USER, Server
+from opcode_htmx.demo.messages_api import (
+    MessagesApi,
+    Scene,
+    Text,
+    ToolUse,
+)
+from tests.sessions import OpenSession, Session, title
+from tests.support import PASSWORD, USER, Server
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -9,7 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from .support import Sandbox, Server, until, write_stand_in
+from tests.support import (
+    Sandbox,
+    Server,
+    until,
+    write_stand_in,
+)
 
 
 @pytest.fixture(scope="module")

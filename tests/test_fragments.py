@@ -17,15 +17,27 @@ from hypothesis import strategies as st
 from opcode_htmx.claude import outgoing, stream
 from opcode_htmx.claude.messages import Message
 from opcode_htmx.view import clock
-from opcode_htmx.view.blocks import Block, BranchBlock, TextBlock, ToolBlock
+from opcode_htmx.view.blocks import (
+    Block,
+    BranchBlock,
+    TextBlock,
+    ToolBlock,
+)
 from opcode_htmx.view.conversation import Change
 from opcode_htmx.view.fragments import Fragments, dom_id
 from opcode_htmx.view.markdown import FENCE_LINES
 from opcode_htmx.view.tools import SHOWN_CHARACTERS
 from opcode_htmx.view.transcript import Transcript
-
-from . import dom
-from .captured import QUESTION, Captured, capture, fold, fragments, line, with_ends
+from tests import dom
+from tests.captured import (
+    QUESTION,
+    Captured,
+    capture,
+    fold,
+    fragments,
+    line,
+    with_ends,
+)
 
 RUN_ID = "r" * 32
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(1)></pre>{{7*7}}&lt;"

@@ -13,9 +13,15 @@ import pytest
 from opcode_htmx.runs import folder as folder_module
 from opcode_htmx.runs.phases import Phase
 from opcode_htmx.runs.run import Run, RunNotLive
-
-from .supervision import Room, idle, lines, steps, texts, until
-from .support import Sandbox
+from tests.supervision import (
+    Room,
+    idle,
+    lines,
+    steps,
+    texts,
+    until,
+)
+from tests.support import Sandbox
 
 
 @pytest.fixture

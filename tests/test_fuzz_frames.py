@@ -13,13 +13,37 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from opcode_htmx.api.commands import BadCommand, checked, command_in, decoded
-from opcode_htmx.api.messages import COMMANDS, FROM_CHAT, Execution, NewChat, Task, complaint
+from opcode_htmx.api.commands import (
+    BadCommand,
+    checked,
+    command_in,
+    decoded,
+)
+from opcode_htmx.api.messages import (
+    COMMANDS,
+    FROM_CHAT,
+    Execution,
+    NewChat,
+    Task,
+    complaint,
+)
 from opcode_htmx.claude import history
-
-from .fuzzing import DEPTHS, HALF, KEYS, examples, nested, patient, values
-from .json_client import JsonClient, connected
-from .support import PASSWORD, USER, Sandbox, Server
+from tests.fuzzing import (
+    DEPTHS,
+    HALF,
+    KEYS,
+    examples,
+    nested,
+    patient,
+    values,
+)
+from tests.json_client import JsonClient, connected
+from tests.support import (
+    PASSWORD,
+    USER,
+    Sandbox,
+    Server,
+)
 
 pytestmark = patient
 

@@ -27,8 +27,7 @@ from opcode_htmx.runs.record import RunRecord
 from opcode_htmx.runs.run import Run
 from opcode_htmx.runs.state import RunState
 from opcode_htmx.runs.tail import Line, LineReader
-
-from .fuzzing import (
+from tests.fuzzing import (
     HALF,
     HISTORY,
     RARE,
@@ -40,7 +39,7 @@ from .fuzzing import (
     sessions,
     values,
 )
-from .supervision import finish, owned
+from tests.supervision import finish, owned
 
 pytestmark = patient
 

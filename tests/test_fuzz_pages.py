@@ -15,12 +15,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opcode_htmx.claude import history
-
-from .api import session
-from .fuzzing import HALF, HISTORY, HOSTILE_TEXT, RARE, STDOUT, examples, patient, sessions, values
-from .in_process import app_of
-from .support import PASSWORD, USER, Sandbox, write_stand_in
-from .test_fuzz_frames import assert_sentence
+from tests.api import session
+from tests.fuzzing import (
+    HALF,
+    HISTORY,
+    HOSTILE_TEXT,
+    RARE,
+    STDOUT,
+    examples,
+    patient,
+    sessions,
+    values,
+)
+from tests.in_process import app_of
+from tests.support import (
+    PASSWORD,
+    USER,
+    Sandbox,
+    write_stand_in,
+)
+from tests.test_fuzz_frames import assert_sentence
 
 pytestmark = patient
 

@@ -17,14 +17,20 @@ from opcode_htmx.view.conversation import Conversation
 from opcode_htmx.view.cursor import Cursor
 from opcode_htmx.view.export import WholeBlocks
 from opcode_htmx.view.transcript import Transcript
-
-from . import dom
-from .captured import fragments, templates, with_ends
-from .fuzzing import HISTORY, RARE, STDOUT, examples, patient, sessions
-from .supervision import finish
-from .test_conversation import Session
-from .test_fragments import changes, page_of
-from .test_transcript import nested, state
+from tests import dom
+from tests.captured import fragments, templates, with_ends
+from tests.fuzzing import (
+    HISTORY,
+    RARE,
+    STDOUT,
+    examples,
+    patient,
+    sessions,
+)
+from tests.supervision import finish
+from tests.test_conversation import Session
+from tests.test_fragments import changes, page_of
+from tests.test_transcript import nested, state
 
 pytestmark = patient
 

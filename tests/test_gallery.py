@@ -18,11 +18,16 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Error, FilePayload, Locator, Page, expect
 
-from . import gallery, pictures
-from .browser import CUT_OFF, Phone
-from .gallery import Gallery
-from .support import Sandbox, Server
-from .test_look import SHIFTS, smaller_than_a_thumb, to_go, too_small_to_type_in
+from tests import gallery, pictures
+from tests.browser import CUT_OFF, Phone
+from tests.gallery import Gallery
+from tests.support import Sandbox, Server
+from tests.test_look import (
+    SHIFTS,
+    smaller_than_a_thumb,
+    to_go,
+    too_small_to_type_in,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 

@@ -23,8 +23,8 @@ from typing import Any
 
 import pytest
 
-from .fuzzing import chosen
-from .generated_plans import (
+from tests.fuzzing import chosen
+from tests.generated_plans import (
     DESK,
     LAPTOP,
     PHONE,
@@ -52,7 +52,7 @@ from .generated_plans import (
     Torn,
     generate,
 )
-from .generated_sessions import Session, played
+from tests.generated_sessions import Session, played
 
 
 def steps(*numbers: int) -> tuple[str, ...]:

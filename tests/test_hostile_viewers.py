@@ -15,12 +15,24 @@ import psutil
 import pytest
 
 from opcode_htmx.web.sockets import MAX_MESSAGE_BYTES
-
-from . import dom
-from .json_client import connected
-from .raw_socket import BINARY, CLOSE, CONTINUATION, PING, TEXT, Closed, RawSocket
-from .support import Sandbox, Server, until, write_stand_in
-from .test_live import begin
+from tests import dom
+from tests.json_client import connected
+from tests.raw_socket import (
+    BINARY,
+    CLOSE,
+    CONTINUATION,
+    PING,
+    TEXT,
+    Closed,
+    RawSocket,
+)
+from tests.support import (
+    Sandbox,
+    Server,
+    until,
+    write_stand_in,
+)
+from tests.test_live import begin
 
 PATIENCE = 2
 """Seconds for which a viewer of these tests' server may take nothing."""

@@ -11,9 +11,15 @@ from gevent import socket
 from gevent._hub_local import get_hub_if_exists
 
 from opcode_htmx import hub
-from opcode_htmx.hub import Background, Pace, aside, give_way, paced, wait_for_quiet
-
-from .supervision import until
+from opcode_htmx.hub import (
+    Background,
+    Pace,
+    aside,
+    give_way,
+    paced,
+    wait_for_quiet,
+)
+from tests.supervision import until
 
 
 def work(seconds: float) -> None:

@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from opcode_htmx.claude.history import project_id
 from opcode_htmx.claude.messages import ImageContent
 from opcode_htmx.view.images import Picture, picture
-
-from .captured import line
-from .support import Sandbox, Server
+from tests.captured import line
+from tests.support import Sandbox, Server
 
 PNG = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", 640, 480) + bytes(9)
 GIF = b"GIF89a" + struct.pack("<HH", 30, 20) + bytes(9)

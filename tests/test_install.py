@@ -11,8 +11,13 @@ from typing import Any
 import pytest
 import requests
 
-from .browser import Phone
-from .support import PASSWORD, USER, Sandbox, Server
+from tests.browser import Phone
+from tests.support import (
+    PASSWORD,
+    USER,
+    Sandbox,
+    Server,
+)
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

@@ -13,8 +13,13 @@ import pytest
 import requests
 import websocket
 
-from .json_client import JsonClient, connected
-from .support import PASSWORD, USER, Sandbox, Server
+from tests.json_client import JsonClient, connected
+from tests.support import (
+    PASSWORD,
+    USER,
+    Sandbox,
+    Server,
+)
 
 pytestmark = pytest.mark.timeout(180)
 

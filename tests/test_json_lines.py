@@ -10,8 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opcode_htmx.claude import json_lines
-
-from .fuzzing import HISTORY, RARE, STDOUT, patient, values
+from tests.fuzzing import (
+    HISTORY,
+    RARE,
+    STDOUT,
+    patient,
+    values,
+)
 
 pytestmark = patient
 

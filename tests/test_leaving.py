@@ -13,9 +13,14 @@ from opcode_htmx.runs.limits import Limits
 from opcode_htmx.runs.phases import Phase
 from opcode_htmx.runs.record import Outcome
 from opcode_htmx.runs.run import Run
-
-from .supervision import Room, idle, new_id, steps, until
-from .support import Sandbox
+from tests.supervision import (
+    Room,
+    idle,
+    new_id,
+    steps,
+    until,
+)
+from tests.support import Sandbox
 
 FOREVER = ["wait", "/no/such/file"]
 GRACE = 2.0

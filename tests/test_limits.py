@@ -15,11 +15,16 @@ from opcode_htmx.runs.folder import RunFolder
 from opcode_htmx.runs.limits import Limits
 from opcode_htmx.runs.phases import Phase
 from opcode_htmx.runs.record import Outcome, RunEnd
-from opcode_htmx.runs.run import Run
-from opcode_htmx.view import aside
-
-from .supervision import Room, idle, new_id, record_on_disk, steps, until
-from .support import Sandbox
+from opcode_htmx.runs.run import Run, error_lines
+from tests.supervision import (
+    Room,
+    idle,
+    new_id,
+    record_on_disk,
+    steps,
+    until,
+)
+from tests.support import Sandbox
 
 
 @pytest.fixture
@@ -189,7 +194,7 @@ def test_the_last_lines_of_stderr_outlive_their_file(room: Room) -> None:
     run = room.prompt(steps(["stderr", "Oh no."], ["exit", 3]))
     end_of(run)
     run.folder.errors.unlink()
-    assert aside.error_lines(run) == ["Oh no."]
+    assert error_lines(run) == ["Oh no."]
 
 
 def test_a_record_of_version_1_is_read_without_stderr(room: Room) -> None:

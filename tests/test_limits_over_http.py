@@ -24,11 +24,10 @@ from opcode_htmx import launch
 from opcode_htmx.claude.stream import LONG_LINE
 from opcode_htmx.demo.messages_api import MessagesApi, Scene, Text
 from opcode_htmx.settings import MAX_VIEWERS
-
-from .browser import Phone
-from .json_client import JsonClient
-from .supervision import steps
-from .support import (
+from tests.browser import Phone
+from tests.json_client import JsonClient
+from tests.supervision import steps
+from tests.support import (
     PASSWORD,
     ROOT,
     USER,
@@ -40,8 +39,8 @@ from .support import (
     processes_of,
     until,
 )
-from .test_forms import begin
-from .test_live import Viewer
+from tests.test_forms import begin
+from tests.test_live import Viewer
 
 Start = Callable[..., Server]
 Open = Callable[..., Phone]

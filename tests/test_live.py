@@ -19,8 +19,13 @@ import requests
 import websocket
 
 from opcode_htmx.web.sockets import MAX_MESSAGE_BYTES
-
-from .support import PASSWORD, USER, Sandbox, Server, until
+from tests.support import (
+    PASSWORD,
+    USER,
+    Sandbox,
+    Server,
+    until,
+)
 
 CURSOR = re.compile(r'id="cursor" value="([^"]+)"')
 

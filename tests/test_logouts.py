@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from opcode_htmx.web.logouts import Logouts
-
-from .supervision import until
+from tests.supervision import until
 
 LOGINS = ["a" * 32, "b" * 32]
 

@@ -10,12 +10,16 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from opcode_htmx.demo.messages_api import MessagesApi, Scene, Text, ToolUse
-
-from . import api, pictures
-from .browser import Phone
-from .security.hostile_project import make_hostile
-from .support import Sandbox, Server, until
+from opcode_htmx.demo.messages_api import (
+    MessagesApi,
+    Scene,
+    Text,
+    ToolUse,
+)
+from tests import api, pictures
+from tests.browser import Phone
+from tests.security.hostile_project import make_hostile
+from tests.support import Sandbox, Server, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

@@ -9,10 +9,21 @@ from dataclasses import dataclass, field
 import pytest
 from playwright.sync_api import expect
 
-from opcode_htmx.demo.messages_api import MessagesApi, Request, Scene, Text, ToolUse, Turn
-
-from .browser import CUT_OFF, Phone
-from .support import Sandbox, Server, processes_of, until
+from opcode_htmx.demo.messages_api import (
+    MessagesApi,
+    Request,
+    Scene,
+    Text,
+    ToolUse,
+    Turn,
+)
+from tests.browser import CUT_OFF, Phone
+from tests.support import (
+    Sandbox,
+    Server,
+    processes_of,
+    until,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

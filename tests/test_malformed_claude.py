@@ -28,11 +28,15 @@ from opcode_htmx.runs.phases import Phase
 from opcode_htmx.runs.record import Outcome
 from opcode_htmx.runs.run import Run
 from opcode_htmx.runs.starting import CannotStart
-
-from .json_client import JsonClient, connected
-from .supervision import Room
-from .supervision import until as until_meanwhile
-from .support import Sandbox, Server, processes_of, until
+from tests.json_client import JsonClient, connected
+from tests.supervision import Room
+from tests.supervision import until as until_meanwhile
+from tests.support import (
+    Sandbox,
+    Server,
+    processes_of,
+    until,
+)
 
 FOREVER = ["wait", "/no/such/file"]
 INIT = {"type": "system", "subtype": "init", "model": "m", "session_id": "another-one"}

@@ -14,11 +14,25 @@ from pathlib import Path
 
 import pytest
 
-from opcode_htmx.claude import fork, history, sessions, titles
-from opcode_htmx.demo.messages_api import MessagesApi, Scene, Text, ToolUse
-
-from .sessions import OpenSession, Session, title
-from .support import Sandbox, Server, missing, until
+from opcode_htmx.claude import (
+    fork,
+    history,
+    sessions,
+    titles,
+)
+from opcode_htmx.demo.messages_api import (
+    MessagesApi,
+    Scene,
+    Text,
+    ToolUse,
+)
+from tests.sessions import OpenSession, Session, title
+from tests.support import (
+    Sandbox,
+    Server,
+    missing,
+    until,
+)
 
 pytestmark = pytest.mark.timeout(180)
 

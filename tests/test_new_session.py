@@ -11,12 +11,20 @@ from playwright.sync_api import FilePayload, expect
 
 from opcode_htmx.claude import history
 from opcode_htmx.demo.messages_api import MessagesApi, Scene, Text
-
-from .browser import Phone
-from .support import Sandbox, Server, until
-from .test_composer import answered, box, chips, drafts, kept, last_prompt, offered, png
-from .test_composer_forms import typed
-from .test_offers import from_a_terminal
+from tests.browser import Phone
+from tests.support import Sandbox, Server, until
+from tests.test_composer import (
+    answered,
+    box,
+    chips,
+    drafts,
+    kept,
+    last_prompt,
+    offered,
+    png,
+)
+from tests.test_composer_forms import typed
+from tests.test_offers import from_a_terminal
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

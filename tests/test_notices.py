@@ -10,8 +10,7 @@ from opcode_htmx.claude import stream
 from opcode_htmx.claude.messages import SystemEvent
 from opcode_htmx.view.blocks import NoticeBlock
 from opcode_htmx.view.notices import Notice, error_end, notice
-
-from .captured import fold, line
+from tests.captured import fold, line
 
 RESET = 1_795_300_000
 

@@ -15,17 +15,16 @@ import psutil
 import pytest
 
 from opcode_htmx.claude import history
-from opcode_htmx.claude.messages import Json
+from opcode_htmx.claude.shapes import Json
 from opcode_htmx.demo.messages_api import MessagesApi, Scene, Text
 from opcode_htmx.runs import inquiry, offers
 from opcode_htmx.runs.inquiry import NoOffer
 from opcode_htmx.runs.offers import Offers
 from opcode_htmx.runs.proctable import MARK
-
-from . import dom
-from .supervision import new_id, until
-from .support import Sandbox, Server
-from .support import until as wait_until
+from tests import dom
+from tests.supervision import new_id, until
+from tests.support import Sandbox, Server
+from tests.support import until as wait_until
 
 ANSWER: Json = {"models": [{"value": "opus"}], "commands": [{"name": "prune"}], "account": "me"}
 

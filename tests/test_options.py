@@ -16,9 +16,14 @@ from opcode_htmx.claude import command
 from opcode_htmx.runs.choosing import Choosing
 from opcode_htmx.runs.options import Options, OptionStore
 from opcode_htmx.view.options import Chooser
-
-from .supervision import Room, disk_that_waits, idle, new_id, until
-from .support import Sandbox, Server
+from tests.supervision import (
+    Room,
+    disk_that_waits,
+    idle,
+    new_id,
+    until,
+)
+from tests.support import Sandbox, Server
 
 MODELS = {
     "models": [

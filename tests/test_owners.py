@@ -19,9 +19,17 @@ from opcode_htmx.runs.phases import Phase
 from opcode_htmx.runs.record import Outcome, StopRequest
 from opcode_htmx.runs.run import AlreadyAnswered, Run, RunNotLive
 from opcode_htmx.runs.supervisor import RunNotFound, Supervisor
-
-from .supervision import Room, idle, new_id, record_on_disk, sent, steps, texts, until
-from .support import Sandbox
+from tests.supervision import (
+    Room,
+    idle,
+    new_id,
+    record_on_disk,
+    sent,
+    steps,
+    texts,
+    until,
+)
+from tests.support import Sandbox
 
 FOREVER = ["wait", "/no/such/file"]
 

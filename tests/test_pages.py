@@ -13,10 +13,9 @@ from opcode_htmx.view.blocks import Block
 from opcode_htmx.view.cursor import Cursor
 from opcode_htmx.view.fragments import Fragments
 from opcode_htmx.view.screens import Screen, Screens
-
-from . import api
-from .in_process import app_of
-from .support import PASSWORD, USER, Sandbox
+from tests import api
+from tests.in_process import app_of
+from tests.support import PASSWORD, USER, Sandbox
 
 SESSION = "11111111-1111-4111-8111-111111111111"
 

@@ -17,8 +17,7 @@ from opcode_htmx.runs.phases import (
     after,
     why_not,
 )
-
-from .support import ROOT
+from tests.support import ROOT
 
 EVENTS = ["launched", "prompted", "active", "asked", "answered", "turn-ended", "stopped", "exited"]
 

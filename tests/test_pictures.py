@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .pictures import FOLDER, named_in
-from .support import ROOT
+from tests.pictures import FOLDER, named_in
+from tests.support import ROOT
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 

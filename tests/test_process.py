@@ -17,8 +17,7 @@ from opcode_htmx.runs import process, proctable
 from opcode_htmx.runs.folder import RunFolder
 from opcode_htmx.runs.process import ClaudeProcess, ProcessIdentity
 from opcode_htmx.runs.proctable import Row
-
-from .supervision import until
+from tests.supervision import until
 
 RUN, OTHER_RUN = uuid.uuid4().hex, uuid.uuid4().hex  # others test at the same time
 ENVIRONMENT = {"PATH": os.defpath}

@@ -14,8 +14,7 @@ from opcode_htmx.view import search, source, window
 from opcode_htmx.view.doing import asked, call, doing
 from opcode_htmx.view.marks import Marks
 from opcode_htmx.view.transcript import Transcript
-
-from .captured import line
+from tests.captured import line
 
 
 def fold(*lines: bytes, live: bool = True) -> Transcript:

@@ -15,13 +15,17 @@ from opcode_htmx.claude.messages import (
     PromptState,
     TurnResult,
 )
-from opcode_htmx.demo.messages_api import MessagesApi, Scene, Text, ToolUse
+from opcode_htmx.demo.messages_api import (
+    MessagesApi,
+    Scene,
+    Text,
+    ToolUse,
+)
 from opcode_htmx.view.blocks import PromptBlock
 from opcode_htmx.view.transcript import Transcript
-
-from .captured import Claude, fold
-from .support import Sandbox
-from .test_composer import png
+from tests.captured import Claude, fold
+from tests.support import Sandbox
+from tests.test_composer import png
 
 
 def image(colour: bytes) -> ImageContent:

@@ -7,12 +7,18 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Locator, expect
 
-from opcode_htmx.demo.messages_api import MessagesApi, Request, Scene, Text, ToolUse, Turn
+from opcode_htmx.demo.messages_api import (
+    MessagesApi,
+    Request,
+    Scene,
+    Text,
+    ToolUse,
+    Turn,
+)
 from opcode_htmx.demo.script import Step
 from opcode_htmx.view.markdown import preview
-
-from .browser import Phone
-from .support import Sandbox, Server
+from tests.browser import Phone
+from tests.support import Sandbox, Server
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -11,9 +11,8 @@ from playwright.sync_api import Route, expect
 
 from opcode_htmx.claude.history import project_id
 from opcode_htmx.view.window import FIRST, STEP
-
-from .browser import Phone
-from .support import Sandbox, Server
+from tests.browser import Phone
+from tests.support import Sandbox, Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

@@ -11,10 +11,23 @@ from pathlib import Path
 import pytest
 import requests
 
-from opcode_htmx.demo.messages_api import MessagesApi, Request, Scene, Text, ToolUse, Turn
-
-from .json_client import connected, texts
-from .support import PASSWORD, USER, Sandbox, Server, processes_of, until
+from opcode_htmx.demo.messages_api import (
+    MessagesApi,
+    Request,
+    Scene,
+    Text,
+    ToolUse,
+    Turn,
+)
+from tests.json_client import connected, texts
+from tests.support import (
+    PASSWORD,
+    USER,
+    Sandbox,
+    Server,
+    processes_of,
+    until,
+)
 
 pytestmark = pytest.mark.timeout(180)
 

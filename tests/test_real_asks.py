@@ -9,7 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from opcode_htmx.demo.messages_api import MessagesApi, Request, Scene, Text, ToolUse
+from opcode_htmx.demo.messages_api import (
+    MessagesApi,
+    Request,
+    Scene,
+    Text,
+    ToolUse,
+)
 from opcode_htmx.runs import control
 from opcode_htmx.runs.control import ControlRefused
 from opcode_htmx.runs.phases import Phase
@@ -17,9 +23,14 @@ from opcode_htmx.runs.run import Run
 from opcode_htmx.view.permissions import suggestions_of
 from opcode_htmx.view.questions import questions_of
 from opcode_htmx.web.decisions import set_mode, suggestion
-
-from .supervision import Room, idle, new_id, texts, until
-from .support import Sandbox
+from tests.supervision import (
+    Room,
+    idle,
+    new_id,
+    texts,
+    until,
+)
+from tests.support import Sandbox
 
 PLAN = "# The plan\n\n1. Write `new.txt`\n"
 QUESTIONS = [

@@ -12,13 +12,25 @@ import psutil
 import pytest
 
 from opcode_htmx.claude import history
-from opcode_htmx.demo.messages_api import MessagesApi, Request, Scene, Text, ToolUse
+from opcode_htmx.demo.messages_api import (
+    MessagesApi,
+    Request,
+    Scene,
+    Text,
+    ToolUse,
+)
 from opcode_htmx.runs.phases import Phase
 from opcode_htmx.runs.record import Outcome
 from opcode_htmx.runs.run import Run
-
-from .supervision import Room, idle, lines, new_id, texts, until
-from .support import Sandbox
+from tests.supervision import (
+    Room,
+    idle,
+    lines,
+    new_id,
+    texts,
+    until,
+)
+from tests.support import Sandbox
 
 FIRST_HALF, SECOND_HALF = "one two three four", "five six seven eight"
 

@@ -17,14 +17,19 @@ import pytest
 import requests
 
 from opcode_htmx.demo.messages_api import MessagesApi, Scene, Text
-
-from . import dom
-from .api import get
-from .browser import Phone
-from .json_client import connected
-from .sessions import OpenSession, Session
-from .support import PASSWORD, USER, Sandbox, Server, until
-from .test_composer import png
+from tests import dom
+from tests.api import get
+from tests.browser import Phone
+from tests.json_client import connected
+from tests.sessions import OpenSession, Session
+from tests.support import (
+    PASSWORD,
+    USER,
+    Sandbox,
+    Server,
+    until,
+)
+from tests.test_composer import png
 
 pytestmark = pytest.mark.timeout(180)
 

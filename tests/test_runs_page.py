@@ -17,8 +17,14 @@ import pytest
 import requests
 from playwright.sync_api import expect
 
-from .browser import Phone
-from .support import Sandbox, Server, processes_of, until, write_stand_in
+from tests.browser import Phone
+from tests.support import (
+    Sandbox,
+    Server,
+    processes_of,
+    until,
+    write_stand_in,
+)
 
 FOREVER = ["wait", "/nonexistent/for-ever"]
 DAEMON = "import os\nos.setsid()\nos.fork() or os.execve('/bin/sleep', ['sleep', '60'], os.environ)"

@@ -13,10 +13,9 @@ from flask import Flask
 from opcode_htmx.claude import history
 from opcode_htmx.view import screens as screens_module
 from opcode_htmx.view.screens import Screen, Screens
-
-from . import api
-from .in_process import app_of
-from .support import PASSWORD, USER, Sandbox
+from tests import api
+from tests.in_process import app_of
+from tests.support import PASSWORD, USER, Sandbox
 
 SESSIONS = [f"{number:08}-1111-4111-8111-111111111111" for number in range(4)]
 SIZE = 100_000

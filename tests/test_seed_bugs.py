@@ -20,10 +20,16 @@ import requests
 import websocket
 
 from opcode_htmx.claude import history
-
-from .json_client import JsonClient, connected
-from .supervision import steps
-from .support import PASSWORD, USER, Sandbox, Server, processes_of, until
+from tests.json_client import JsonClient, connected
+from tests.supervision import steps
+from tests.support import (
+    PASSWORD,
+    USER,
+    Sandbox,
+    Server,
+    processes_of,
+    until,
+)
 
 FOREVER = ["wait", "/no/such/file"]
 EVIL = "https://evil.example"

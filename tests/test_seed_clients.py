@@ -11,9 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from .browser import Phone
-from .json_client import texts
-from .support import PASSWORD, ROOT, SYSTEM_PATH, USER, Sandbox, Server, until
+from tests.browser import Phone
+from tests.json_client import texts
+from tests.support import (
+    PASSWORD,
+    ROOT,
+    SYSTEM_PATH,
+    USER,
+    Sandbox,
+    Server,
+    until,
+)
 
 CLIENTS = ROOT / "tests" / "clients"
 KEEP_CODES = """

@@ -13,10 +13,9 @@ import pytest
 import requests
 
 from opcode_htmx.claude import history
-
-from .json_client import connected
-from .supervision import steps
-from .support import (
+from tests.json_client import connected
+from tests.supervision import steps
+from tests.support import (
     PASSWORD,
     USER,
     Sandbox,

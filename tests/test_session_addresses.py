@@ -13,11 +13,10 @@ import pytest
 
 from opcode_htmx.claude import history, sessions, subagents
 from opcode_htmx.claude.folder_names import claude_folder
-
-from . import api
-from .raw_socket import RawSocket
-from .sessions import OpenSession, title
-from .support import Sandbox, Server
+from tests import api
+from tests.raw_socket import RawSocket
+from tests.sessions import OpenSession, title
+from tests.support import Sandbox, Server
 
 LONG = "/home/me/" + "/".join(f"level{number:02d}-abcdefghij" for number in range(12))
 UPPER = "AAAAAAAA-0000-4000-8000-00000000000A"

@@ -19,11 +19,22 @@ import requests
 
 from opcode_htmx.claude import history
 from opcode_htmx.claude.folder_names import claude_folder, shared_project_id
-from opcode_htmx.demo.messages_api import MessagesApi, Request, Scene, Text, ToolUse
-
-from .api import data, get, history_of
-from .sessions import OpenSession, Session
-from .support import PASSWORD, USER, Sandbox, Server, until
+from opcode_htmx.demo.messages_api import (
+    MessagesApi,
+    Request,
+    Scene,
+    Text,
+    ToolUse,
+)
+from tests.api import data, get, history_of
+from tests.sessions import OpenSession, Session
+from tests.support import (
+    PASSWORD,
+    USER,
+    Sandbox,
+    Server,
+    until,
+)
 
 ALIKE = (("my.app", "my-app"), ("新聞", "暫存"))
 """Folders to which Claude gives the same name; the second of each is used last."""

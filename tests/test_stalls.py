@@ -12,9 +12,8 @@ import pytest
 from gevent import monkey
 
 from opcode_htmx.stalls import LIMIT, Stalls
-
-from .supervision import until
-from .support import Sandbox, Server
+from tests.supervision import until
+from tests.support import Sandbox, Server
 
 blocking_sleep: Callable[[float], None] = monkey.get_original("time", "sleep")
 

@@ -12,13 +12,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opcode_htmx.claude import outgoing, stream
-from opcode_htmx.demo.messages_api import MessagesApi, Scene, Text, Thinking, ToolUse
+from opcode_htmx.demo.messages_api import (
+    MessagesApi,
+    Scene,
+    Text,
+    Thinking,
+    ToolUse,
+)
 from opcode_htmx.runs.phases import Event, Phase
 from opcode_htmx.runs.run import Run
 from opcode_htmx.runs.state import RunState
-
-from .supervision import Room, idle, new_id, until
-from .support import Sandbox
+from tests.supervision import (
+    Room,
+    idle,
+    new_id,
+    until,
+)
+from tests.support import Sandbox
 
 PROMPT, NEXT = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
 Lines = list[bytes]

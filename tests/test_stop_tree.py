@@ -13,14 +13,24 @@ import gevent
 import psutil
 import pytest
 
-from opcode_htmx.demo.messages_api import MessagesApi, Scene, Text, ToolUse
+from opcode_htmx.demo.messages_api import (
+    MessagesApi,
+    Scene,
+    Text,
+    ToolUse,
+)
 from opcode_htmx.runs import process
 from opcode_htmx.runs.census import Census
 from opcode_htmx.runs.record import Outcome
 from opcode_htmx.runs.run import Run
-
-from .supervision import Room, idle, steps, texts, until
-from .support import ROOT, Sandbox
+from tests.supervision import (
+    Room,
+    idle,
+    steps,
+    texts,
+    until,
+)
+from tests.support import ROOT, Sandbox
 
 DEADLINE = 3.0
 BUSY = 2.0

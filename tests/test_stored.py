@@ -17,14 +17,18 @@ import pytest
 
 from opcode_htmx import whole_files
 from opcode_htmx.api.chats import Chat, ChatStore
-from opcode_htmx.disk import SENTENCE, DiskFull, free_bytes, is_full
+from opcode_htmx.disk import (
+    SENTENCE,
+    DiskFull,
+    free_bytes,
+    is_full,
+)
 from opcode_htmx.drafts import Draft, Drafts
 from opcode_htmx.runs.options import Options, OptionStore
 from opcode_htmx.stored import Form
 from opcode_htmx.view.marks import Marks
-
-from .supervision import disk_that_waits, until
-from .support import ROOT
+from tests.supervision import disk_that_waits, until
+from tests.support import ROOT
 
 SESSION = "0f5e1cf2-6c1c-4c1e-8a53-2f1f5d0a9e11"
 FORM = Form(2, lambda found: int(found["number"]))

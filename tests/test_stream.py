@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from opcode_htmx.claude import json_lines, outgoing, stream
 from opcode_htmx.claude import messages as m
 from opcode_htmx.claude.lineage import Lineage
+from opcode_htmx.claude.shapes import Json
 from opcode_htmx.view.transcript import Transcript
-
-from .captured import Captured, capture
-from .fuzzing import FACTOR
+from tests.captured import Captured, capture
+from tests.fuzzing import FACTOR
 
 HALF = "\ud83d"
 """The first half of an emoji: a string in JavaScript and in JSON, but no text."""
@@ -184,7 +184,7 @@ def test_each_type_of_line_has_its_message(message: m.Message, expected: m.Messa
         ),
     ],
 )
-def test_each_type_of_content_has_its_value(block: m.Json, content: m.Content) -> None:
+def test_each_type_of_content_has_its_value(block: Json, content: m.Content) -> None:
     assert assistant(block).content == (content,)
 
 

@@ -25,14 +25,28 @@ from opcode_htmx.runs import starting
 from opcode_htmx.runs import supervisor as supervisor_module
 from opcode_htmx.runs.limits import Limits
 from opcode_htmx.runs.phases import Phase
-from opcode_htmx.runs.queue import PromptNotFound, PromptTaken, queue, take_back
+from opcode_htmx.runs.queue import (
+    PromptNotFound,
+    PromptTaken,
+    queue,
+    take_back,
+)
 from opcode_htmx.runs.record import Outcome, RunRecord
 from opcode_htmx.runs.run import AlreadyAnswered, Run, RunNotLive
 from opcode_htmx.runs.starting import CannotStart
 from opcode_htmx.runs.supervisor import RunNotFound
-
-from .supervision import Room, idle, lines, new_id, record_on_disk, sent, steps, texts, until
-from .support import Sandbox
+from tests.supervision import (
+    Room,
+    idle,
+    lines,
+    new_id,
+    record_on_disk,
+    sent,
+    steps,
+    texts,
+    until,
+)
+from tests.support import Sandbox
 
 FOREVER = ["wait", "/no/such/file"]
 BUSY = 4.0

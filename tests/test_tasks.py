@@ -10,10 +10,20 @@ from typing import Any
 import pytest
 
 from opcode_htmx.claude import sessions
-from opcode_htmx.demo.messages_api import ApiError, MessagesApi, Scene, Text, ToolUse
-
-from .json_client import connected, texts
-from .support import Sandbox, Server, processes_of, until
+from opcode_htmx.demo.messages_api import (
+    ApiError,
+    MessagesApi,
+    Scene,
+    Text,
+    ToolUse,
+)
+from tests.json_client import connected, texts
+from tests.support import (
+    Sandbox,
+    Server,
+    processes_of,
+    until,
+)
 
 StartServer = Callable[..., Server]
 

@@ -15,9 +15,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opcode_htmx.api.chat_telling import ChatTelling
-from opcode_htmx.claude import history, outgoing, stream, subagents, tagged, user_parts
+from opcode_htmx.claude import (
+    history,
+    outgoing,
+    stream,
+    subagents,
+    tagged,
+    user_parts,
+)
 from opcode_htmx.claude.glance import Glance, count_prompts, glance
-from opcode_htmx.claude.messages import BlockDelta, SystemEvent, TurnResult, User
+from opcode_htmx.claude.messages import (
+    BlockDelta,
+    SystemEvent,
+    TurnResult,
+    User,
+)
 from opcode_htmx.claude.user_entries import parts_of, parts_of_event
 from opcode_htmx.claude.user_parts import (
     CommandOutput,
@@ -36,13 +48,24 @@ from opcode_htmx.claude.user_parts import (
 )
 from opcode_htmx.demo.messages_api import MessagesApi, Scene, Text
 from opcode_htmx.view import search, source
-from opcode_htmx.view.blocks import Block, ErrorBlock, NoticeBlock, PromptBlock, ShellBlock
+from opcode_htmx.view.blocks import (
+    Block,
+    ErrorBlock,
+    NoticeBlock,
+    PromptBlock,
+    ShellBlock,
+)
 from opcode_htmx.view.transcript import Transcript
-
-from .api import get
-from .captured import Claude, fold, fragments, line, with_ends
-from .support import Sandbox, Server
-from .terminal_session import TerminalSession
+from tests.api import get
+from tests.captured import (
+    Claude,
+    fold,
+    fragments,
+    line,
+    with_ends,
+)
+from tests.support import Sandbox, Server
+from tests.terminal_session import TerminalSession
 
 OWN_WORDS = (
     "Why does my log say <system-reminder>disk APRICOT full</system-reminder> twice?",

@@ -7,10 +7,15 @@ from typing import Any
 import pytest
 
 from opcode_htmx.claude import stream
-from opcode_htmx.view.todos import Todo, counted, done, headline, todo_list
+from opcode_htmx.view.todos import (
+    Todo,
+    counted,
+    done,
+    headline,
+    todo_list,
+)
 from opcode_htmx.view.transcript import Transcript
-
-from .captured import line
+from tests.captured import line
 
 A = {"content": "Dig", "activeForm": "Digging", "status": "completed"}
 B = {"content": "Sow", "activeForm": "Sowing", "status": "in_progress"}

@@ -18,16 +18,35 @@ from hypothesis import strategies as st
 from opcode_htmx.claude import history, outgoing, stream
 from opcode_htmx.claude.history import project_id
 from opcode_htmx.claude.messages import PermissionRequest, TurnResult
-from opcode_htmx.demo.messages_api import MessagesApi, Scene, Text, ToolUse
+from opcode_htmx.demo.messages_api import (
+    MessagesApi,
+    Scene,
+    Text,
+    ToolUse,
+)
 from opcode_htmx.demo.script import Step
-from opcode_htmx.view import contents, search, source, tools
+from opcode_htmx.view import (
+    contents,
+    search,
+    source,
+    tools,
+)
 from opcode_htmx.view.blocks import PromptBlock, RawBlock, ToolBlock
 from opcode_htmx.view.export import WholeBlocks
 from opcode_htmx.view.transcript import Transcript
-
-from .captured import Claude, fold, fragments, templates
-from .fuzzing import examples, patient
-from .support import ROOT, Sandbox, Server, until
+from tests.captured import (
+    Claude,
+    fold,
+    fragments,
+    templates,
+)
+from tests.fuzzing import examples, patient
+from tests.support import (
+    ROOT,
+    Sandbox,
+    Server,
+    until,
+)
 
 PDF = b"%PDF-1.4\n" + b"x" * 3000
 REAL_PDF = (

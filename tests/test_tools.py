@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from opcode_htmx.claude.messages import Json, PermissionRequest
+from opcode_htmx.claude.messages import PermissionRequest
+from opcode_htmx.claude.shapes import Json
 from opcode_htmx.view import diff, tools
 from opcode_htmx.view.blocks import AskBlock, ToolBlock, ToolState
 from opcode_htmx.view.cards.parts import Colours

@@ -23,8 +23,16 @@ from opcode_htmx.view.blocks import (
     ToolState,
 )
 from opcode_htmx.view.transcript import Transcript
-
-from .captured import ANSWER, WORDS, Captured, capture, fold, fragments, line, with_ends
+from tests.captured import (
+    ANSWER,
+    WORDS,
+    Captured,
+    capture,
+    fold,
+    fragments,
+    line,
+    with_ends,
+)
 
 RUN_ID = "r" * 32
 

@@ -10,9 +10,15 @@ import pytest
 
 from opcode_htmx.runs.supervisor import StillRunning
 from opcode_htmx.runs.trash import Trash
-
-from .supervision import Room, disk_that_waits, idle, steps, texts, until
-from .support import Sandbox
+from tests.supervision import (
+    Room,
+    disk_that_waits,
+    idle,
+    steps,
+    texts,
+    until,
+)
+from tests.support import Sandbox
 
 
 @pytest.fixture

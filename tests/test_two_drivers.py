@@ -11,11 +11,15 @@ from pathlib import Path
 import pytest
 
 from opcode_htmx.claude import registry
-from opcode_htmx.demo.messages_api import MessagesApi, Request, Scene, Text
-
-from .browser import Phone
-from .sessions import Session
-from .support import Server, until
+from opcode_htmx.demo.messages_api import (
+    MessagesApi,
+    Request,
+    Scene,
+    Text,
+)
+from tests.browser import Phone
+from tests.sessions import Session
+from tests.support import Server, until
 
 ALSO_USED = "Also used at the computer; this Claude does not know that yet."
 

@@ -14,8 +14,7 @@ from gevent.event import Event
 
 from opcode_htmx.runs import watch
 from opcode_htmx.runs.watch import FolderWatcher, InotifyWatcher, PollingWatcher
-
-from .supervision import until
+from tests.supervision import until
 
 SOON = 20.0
 LONG_ENOUGH = 4 * watch.POLL_SECONDS

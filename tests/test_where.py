@@ -14,9 +14,8 @@ from playwright.sync_api import Page, Route, expect
 
 from opcode_htmx.claude.history import project_id
 from opcode_htmx.view.window import FIRST, STEP
-
-from .browser import CUT_OFF, Phone
-from .support import Sandbox, Server, until
+from tests.browser import CUT_OFF, Phone
+from tests.support import Sandbox, Server, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

@@ -25,11 +25,18 @@ import requests
 from playwright.sync_api import expect
 
 from opcode_htmx.claude import history
-
-from .browser import CUT_OFF, Phone
-from .json_client import connected
-from .supervision import steps
-from .support import PASSWORD, ROOT, USER, Sandbox, Server, processes_of, until
+from tests.browser import CUT_OFF, Phone
+from tests.json_client import connected
+from tests.supervision import steps
+from tests.support import (
+    PASSWORD,
+    ROOT,
+    USER,
+    Sandbox,
+    Server,
+    processes_of,
+    until,
+)
 
 Start = Callable[..., Server]
 FOREVER = ["wait", "/no/such/file"]

@@ -7,15 +7,15 @@ from pathlib import Path
 
 from flask import Blueprint, Response
 
-from ..claude import commands, mcp, sessions
-from ..web.pages import Place
-from . import models
-from .envelope import InvalidRequest, answer, query
+from opcode_htmx.api import models
+from opcode_htmx.api.envelope import InvalidRequest, answer, query
+from opcode_htmx.claude import commands, mcp, sessions
+from opcode_htmx.view.workspace import Workspace
 
 UNKNOWN = models.McpStatus(running=False, error=None, last_checked=None)
 
 
-def blueprint(place: Place, state_file: Path) -> Blueprint:
+def blueprint(place: Workspace, state_file: Path) -> Blueprint:
     """`state_file` is where Claude keeps what it knows of projects."""
     config_dir = place.config_dir
     api = Blueprint("api_catalog", __name__, url_prefix="/api")

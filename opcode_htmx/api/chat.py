@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from flask import Blueprint, url_for
 from werkzeug.wrappers import Response
 
-from ..web.exports import Exports, NoHistory
-from .chats import Chats, Summary
-from .envelope import answer, body, query
-from .messages import NewChat
-from .models import ExportQuery
+from opcode_htmx.api.chats import Chats, Summary
+from opcode_htmx.api.envelope import answer, body, query
+from opcode_htmx.api.messages import NewChat
+from opcode_htmx.api.models import ExportQuery
+from opcode_htmx.view.lookup import NoHistory
+from opcode_htmx.web.exports import Exports
 
 
 def blueprint(chats: Chats, exports: Exports) -> Blueprint:

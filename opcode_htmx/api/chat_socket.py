@@ -15,20 +15,27 @@ import gevent
 from flask_sock import Sock
 from simple_websocket import ConnectionClosed, Server
 
-from ..claude import json_lines, outgoing, sessions
-from ..claude.lineage import Lineage
-from ..hub import Pace, paced
-from ..runs.tail import LineReader
-from ..surrogates import json_bytes
-from ..web.sockets import POLICY_VIOLATION, OpenSockets
-from . import trust
-from .chat_telling import ChatTelling, Message
-from .chats import Chats
-from .commands import BadCommand, command_in, one_of
-from .following import pass_on
-from .frames import Wire, serving, text_frame
-from .lines import Item, SessionLines
-from .messages import FROM_CHAT, Beat, ChatCancel, FromChat, PermissionResponse, UserMessage
+from opcode_htmx.api import trust
+from opcode_htmx.api.chat_telling import ChatTelling, Message
+from opcode_htmx.api.chats import Chats
+from opcode_htmx.api.commands import BadCommand, command_in, one_of
+from opcode_htmx.api.following import pass_on
+from opcode_htmx.api.frames import Wire, serving, text_frame
+from opcode_htmx.api.lines import Item, SessionLines
+from opcode_htmx.api.messages import (
+    FROM_CHAT,
+    Beat,
+    ChatCancel,
+    FromChat,
+    PermissionResponse,
+    UserMessage,
+)
+from opcode_htmx.claude import json_lines, outgoing, sessions
+from opcode_htmx.claude.lineage import Lineage
+from opcode_htmx.hub import Pace, paced
+from opcode_htmx.runs.tail import LineReader
+from opcode_htmx.surrogates import json_bytes
+from opcode_htmx.web.sockets import POLICY_VIOLATION, OpenSockets
 
 BACKLOG = 200
 """How many messages of the past a client gets."""

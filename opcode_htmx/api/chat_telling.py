@@ -10,8 +10,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ..claude import stream, user_entries
-from ..claude.messages import (
+from opcode_htmx.api.frames import LAST_ERRORS
+from opcode_htmx.api.lines import Item, Kind
+from opcode_htmx.claude import stream, user_entries
+from opcode_htmx.claude.messages import (
     INTERRUPTED,
     Assistant,
     BlockDelta,
@@ -31,7 +33,7 @@ from ..claude.messages import (
     TurnResult,
     User,
 )
-from ..claude.user_parts import (
+from opcode_htmx.claude.user_parts import (
     CommandOutput,
     OtherMessage,
     Part,
@@ -40,14 +42,12 @@ from ..claude.user_parts import (
     ShellOutput,
     SlashCommand,
 )
-from ..runs.prompt_content import words_of
-from ..runs.record import Outcome
-from ..runs.run import Run
-from ..runs.sent import Sent, SentPrompts
-from ..view import contents
-from ..view.terminal import plain
-from .frames import LAST_ERRORS
-from .lines import Item, Kind
+from opcode_htmx.runs.prompt_content import words_of
+from opcode_htmx.runs.record import Outcome
+from opcode_htmx.runs.run import Run
+from opcode_htmx.runs.sent import Sent, SentPrompts
+from opcode_htmx.view import contents
+from opcode_htmx.view.terminal import plain
 
 log = logging.getLogger(__name__)
 

@@ -12,20 +12,21 @@ import uuid
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from .. import whole_files
-from ..claude import history, sessions
-from ..claude.folder_names import claude_folder
-from ..claude.glance import glance
-from ..disk import telling_when_full
-from ..runs.run import Run
-from ..runs.session_places import SessionPlace
-from ..runs.supervisor import Supervisor
-from ..stored import Form
-from ..web.pages import Place, SessionLookup, shorten
-from .executions import Executions
-from .messages import NewChat, TrustChoice
-from .naming import Naming
-from .trust import decide
+from opcode_htmx import whole_files
+from opcode_htmx.api.executions import Executions
+from opcode_htmx.api.messages import NewChat, TrustChoice
+from opcode_htmx.api.naming import Naming
+from opcode_htmx.api.trust import decide
+from opcode_htmx.claude import history, sessions
+from opcode_htmx.claude.folder_names import claude_folder
+from opcode_htmx.claude.glance import glance
+from opcode_htmx.disk import telling_when_full
+from opcode_htmx.runs.run import Run
+from opcode_htmx.runs.session_places import SessionPlace
+from opcode_htmx.runs.supervisor import Supervisor
+from opcode_htmx.stored import Form
+from opcode_htmx.view.lookup import SessionLookup, shorten
+from opcode_htmx.view.workspace import Workspace
 
 CREATED, ENDED = "created", "ended"
 """What a session is without a run: never prompted, or not at present."""
@@ -95,7 +96,7 @@ class Chats:
         supervisor: Supervisor,
         executions: Executions,
         lookup: SessionLookup,
-        place: Place,
+        place: Workspace,
         naming: Naming,
     ) -> None:
         self._store = store

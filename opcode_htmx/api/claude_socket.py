@@ -5,13 +5,13 @@ from __future__ import annotations
 from flask_sock import Sock
 from simple_websocket import Server
 
-from ..runs.leaving import Leaving
-from ..runs.supervisor import Supervisor
-from ..web.sockets import OpenSockets
-from .commands import CommandSocket, is_command
-from .executions import Executions
-from .frames import serving
-from .tasks import TaskRoom, TaskSocket
+from opcode_htmx.api.commands import CommandSocket, is_command
+from opcode_htmx.api.executions import Executions
+from opcode_htmx.api.frames import serving
+from opcode_htmx.api.tasks import TaskRoom, TaskSocket
+from opcode_htmx.runs.leaving import Leaving
+from opcode_htmx.runs.supervisor import Supervisor
+from opcode_htmx.web.sockets import OpenSockets
 
 GREETING = "send {prompt,meta}"
 """What a client of the task dialect waits for; the other dialect's clients do not mind."""

@@ -13,17 +13,12 @@ import gevent
 from pydantic import BaseModel, ValidationError
 from simple_websocket import ConnectionClosed
 
-from ..bounded_json import TooDeep
-from ..claude import outgoing
-from ..runs.leaving import Leaving
-from ..runs.phases import OPEN_TURN
-from ..runs.supervisor import Supervisor
-from . import trust
-from .executions import Executions, Started, end_of
-from .following import pass_on
-from .frames import Wire
-from .lines import Cursor, SessionLines
-from .messages import (
+from opcode_htmx.api import trust
+from opcode_htmx.api.executions import Executions, Started, end_of
+from opcode_htmx.api.following import pass_on
+from opcode_htmx.api.frames import Wire
+from opcode_htmx.api.lines import Cursor, SessionLines
+from opcode_htmx.api.messages import (
     COMMANDS,
     Attach,
     Cancel,
@@ -36,7 +31,12 @@ from .messages import (
     json_in,
     shown,
 )
-from .telling import Telling
+from opcode_htmx.api.telling import Telling
+from opcode_htmx.bounded_json import TooDeep
+from opcode_htmx.claude import outgoing
+from opcode_htmx.runs.leaving import Leaving
+from opcode_htmx.runs.phases import OPEN_TURN
+from opcode_htmx.runs.supervisor import Supervisor
 
 M = TypeVar("M", bound=BaseModel)
 

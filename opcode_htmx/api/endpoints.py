@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from . import messages, models
+from opcode_htmx.api import messages, models
 
 Method = Literal["GET", "POST", "PUT", "DELETE"]
 

@@ -19,8 +19,8 @@ from pydantic_core import (
 )
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
-from ..claude.shapes import DEEPEST, is_too_deep
-from .messages import shown
+from opcode_htmx.api.messages import shown
+from opcode_htmx.claude.shapes import DEEPEST, is_too_deep
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -7,14 +7,14 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..claude import folder_names, sessions
-from ..runs.run import Run, RunNotLive
-from ..runs.session_places import SessionPlace, SessionPlaces
-from ..runs.supervisor import END_GRACE_SECONDS, RunNotFound, Supervisor
-from ..web.pages import Place
-from .lines import Cursor
-from .messages import Execution, TrustChoice
-from .trust import decide
+from opcode_htmx.api.lines import Cursor
+from opcode_htmx.api.messages import Execution, TrustChoice
+from opcode_htmx.api.trust import decide
+from opcode_htmx.claude import folder_names, sessions
+from opcode_htmx.runs.run import Run, RunNotLive
+from opcode_htmx.runs.session_places import SessionPlace, SessionPlaces
+from opcode_htmx.runs.supervisor import END_GRACE_SECONDS, RunNotFound, Supervisor
+from opcode_htmx.view.workspace import Workspace
 
 
 class SessionExists(Exception):
@@ -43,7 +43,7 @@ class Executions:
         self,
         supervisor: Supervisor,
         places: SessionPlaces,
-        place: Place,
+        place: Workspace,
         stop_deadline: float,
     ) -> None:
         """`stop_deadline`: seconds in which a run and all it has started are ended."""

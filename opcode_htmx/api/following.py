@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from ..hub import Pace
-from .frames import Wire
-from .lines import Item, SessionLines
+from opcode_htmx.api.frames import Wire
+from opcode_htmx.api.lines import Item, SessionLines
+from opcode_htmx.hub import Pace
 
 BATCH_BYTES = 64 * 1024
 """How much is gathered of a burst before it is sent."""

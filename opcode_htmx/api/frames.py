@@ -14,9 +14,15 @@ from typing import Any
 
 from simple_websocket import ConnectionClosed, Server
 
-from ..surrogates import json_bytes
-from ..web.access import login_id
-from ..web.sockets import INTERNAL_ERROR, OpenSockets, be_patient, close, text_frame
+from opcode_htmx.surrogates import json_bytes
+from opcode_htmx.web.access import login_id
+from opcode_htmx.web.sockets import (
+    INTERNAL_ERROR,
+    OpenSockets,
+    be_patient,
+    close,
+    text_frame,
+)
 
 __all__ = ["LAST_ERRORS", "Wire", "serving", "text_frame"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from ..stalls import LIMIT, Stalls
-from . import models
-from .envelope import answer
+from opcode_htmx.api import models
+from opcode_htmx.api.envelope import answer
+from opcode_htmx.stalls import LIMIT, Stalls
 
 
 def blueprint(stalls: Stalls) -> Blueprint:

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import NamedTuple
 
-from ..runs.run import Run
-from ..runs.supervisor import Supervisor
-from ..runs.tail import LineReader
+from opcode_htmx.runs.run import Run
+from opcode_htmx.runs.supervisor import Supervisor
+from opcode_htmx.runs.tail import LineReader
 
 _CURSOR = re.compile(r"([0-9a-f]{32})\.(\d{1,15})\.(\d{1,15})", re.ASCII)
 

@@ -19,9 +19,9 @@ from pydantic import (
     model_validator,
 )
 
-from .. import bounded_json
-from ..claude import titles
-from ..claude.shapes import DEEPEST
+from opcode_htmx import bounded_json
+from opcode_htmx.claude import titles
+from opcode_htmx.claude.shapes import DEEPEST
 
 MAX_PROMPT_CHARACTERS = 200_000
 MAX_TASK_BYTES = 8192

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import gevent
 
-from ..claude import titles
-from ..runs.phases import Phase
-from ..runs.run import Run
+from opcode_htmx.claude import titles
+from opcode_htmx.runs.phases import Phase
+from opcode_htmx.runs.run import Run
 
 log = logging.getLogger(__name__)
 

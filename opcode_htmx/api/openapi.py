@@ -11,9 +11,14 @@ from typing import Any
 from flask import Blueprint, Response, render_template
 from pydantic import TypeAdapter
 
-from . import models
-from .endpoints import BODY, ENDPOINTS, EXAMPLES, Endpoint
-from .envelope import JSON
+from opcode_htmx.api import models
+from opcode_htmx.api.endpoints import (
+    BODY,
+    ENDPOINTS,
+    EXAMPLES,
+    Endpoint,
+)
+from opcode_htmx.api.envelope import JSON
 
 VERSION = "1"
 

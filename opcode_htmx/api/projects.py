@@ -8,14 +8,14 @@ from pathlib import Path
 
 from flask import Blueprint, Response
 
-from ..claude import history, sessions, tasks
-from ..claude.lineage import Lineage
-from ..hub import give_way
-from ..runs import tail
-from ..web.pages import SessionLookup
-from . import models
-from .envelope import JSON, answer
-from .executions import Executions
+from opcode_htmx.api import models
+from opcode_htmx.api.envelope import JSON, answer
+from opcode_htmx.api.executions import Executions
+from opcode_htmx.claude import history, sessions, tasks
+from opcode_htmx.claude.lineage import Lineage
+from opcode_htmx.hub import give_way
+from opcode_htmx.runs import tail
+from opcode_htmx.view.lookup import SessionLookup
 
 PIECE = 64 * 1024
 """Bytes of a history that are sent at once; in between others have their turn."""

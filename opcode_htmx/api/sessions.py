@@ -12,17 +12,22 @@ from pydantic import ValidationError
 from werkzeug.exceptions import BadRequest, MethodNotAllowed, UnsupportedMediaType
 from werkzeug.wrappers import Response as BaseResponse
 
-from ..claude import command
-from ..hub import Pace
-from ..runs.census import Census, Usage
-from ..runs.run import Run
-from ..runs.supervisor import Supervisor
-from ..web.fetch_metadata import acts
-from ..web.forms import BadForm
-from .envelope import json_body
-from .executions import Executions, Started
-from .lines import Cursor, Item, Kind, SessionLines
-from .messages import Execution, OutputQuery, complaint
+from opcode_htmx.api.envelope import json_body
+from opcode_htmx.api.executions import Executions, Started
+from opcode_htmx.api.lines import (
+    Cursor,
+    Item,
+    Kind,
+    SessionLines,
+)
+from opcode_htmx.api.messages import Execution, OutputQuery, complaint
+from opcode_htmx.claude import command
+from opcode_htmx.hub import Pace
+from opcode_htmx.runs.census import Census, Usage
+from opcode_htmx.runs.run import Run
+from opcode_htmx.runs.supervisor import Supervisor
+from opcode_htmx.web.fetch_metadata import acts
+from opcode_htmx.web.forms import BadForm
 
 BY_SOCKET = "Send a POST with a JSON body to start a run here, or use the WebSocket at /ws/claude."
 MAX_OUTPUT_BYTES = 4 * 1024 * 1024

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from flask import Blueprint, Response
 
-from ..claude import user_files
-from ..claude.installations import Installations
-from ..web.fetch_metadata import acts
-from . import models
-from .envelope import answer, body
+from opcode_htmx.api import models
+from opcode_htmx.api.envelope import answer, body
+from opcode_htmx.claude import user_files
+from opcode_htmx.claude.installations import Installations
+from opcode_htmx.web.fetch_metadata import acts
 
 
 def blueprint(config_dir: Path, binary: Path, installations: Installations) -> Blueprint:

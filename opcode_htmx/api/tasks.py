@@ -16,26 +16,26 @@ from typing import Any
 import gevent
 from simple_websocket import ConnectionClosed
 
-from ..claude import stream
-from ..claude.messages import TurnResult
-from ..claude.trust_record import TrustNotRecorded
-from ..disk import DiskFull
-from ..runs.leaving import in_words
-from ..runs.phases import Phase
-from ..runs.record import Outcome
-from ..runs.run import Run, RunNotLive
-from ..runs.starting import CannotStart
-from ..runs.supervisor import Supervisor
-from ..runs.trust import TrustNeeded
-from ..surrogates import json_bytes
-from ..web.sockets import INTERNAL_ERROR, POLICY_VIOLATION
-from . import trust
-from .commands import BadCommand, checked, decoded
-from .following import pass_on
-from .frames import LAST_ERRORS, Wire, text_frame
-from .lines import Item, Kind, SessionLines
-from .messages import Task
-from .naming import Naming
+from opcode_htmx.api import trust
+from opcode_htmx.api.commands import BadCommand, checked, decoded
+from opcode_htmx.api.following import pass_on
+from opcode_htmx.api.frames import LAST_ERRORS, Wire, text_frame
+from opcode_htmx.api.lines import Item, Kind, SessionLines
+from opcode_htmx.api.messages import Task
+from opcode_htmx.api.naming import Naming
+from opcode_htmx.claude import stream
+from opcode_htmx.claude.messages import TurnResult
+from opcode_htmx.claude.trust_record import TrustNotRecorded
+from opcode_htmx.disk import DiskFull
+from opcode_htmx.runs.leaving import in_words
+from opcode_htmx.runs.phases import Phase
+from opcode_htmx.runs.record import Outcome
+from opcode_htmx.runs.run import Run, RunNotLive
+from opcode_htmx.runs.starting import CannotStart
+from opcode_htmx.runs.supervisor import Supervisor
+from opcode_htmx.runs.trust import TrustNeeded
+from opcode_htmx.surrogates import json_bytes
+from opcode_htmx.web.sockets import INTERNAL_ERROR, POLICY_VIOLATION
 
 log = logging.getLogger(__name__)
 

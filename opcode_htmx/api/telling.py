@@ -13,13 +13,13 @@ from typing import Any
 
 import gevent
 
-from ..claude import messages, stream
-from ..runs.phases import Phase
-from ..runs.record import Outcome
-from ..runs.run import Run
-from ..surrogates import json_bytes
-from .frames import LAST_ERRORS, text_frame
-from .lines import Item, Kind
+from opcode_htmx.api.frames import LAST_ERRORS, text_frame
+from opcode_htmx.api.lines import Item, Kind
+from opcode_htmx.claude import messages, stream
+from opcode_htmx.runs.phases import Phase
+from opcode_htmx.runs.record import Outcome
+from opcode_htmx.runs.run import Run
+from opcode_htmx.surrogates import json_bytes
 
 _MEANT = re.compile(rb'"(?:sub)?type"\s*:\s*"(?:result|init|control_request)"')
 """In every line that means something here, and in few others: most need not be parsed."""

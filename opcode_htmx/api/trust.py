@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..runs.supervisor import Supervisor
-from ..runs.trust import TrustNeeded
-from .messages import TrustChoice
+from opcode_htmx.api.messages import TrustChoice
+from opcode_htmx.runs.supervisor import Supervisor
+from opcode_htmx.runs.trust import TrustNeeded
 
 
 def decide(supervisor: Supervisor, choice: TrustChoice, session_id: str, folder: Path) -> None:

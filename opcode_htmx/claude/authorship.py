@@ -5,8 +5,8 @@ Read from the fields that the CLI writes beside the text, never from the text it
 
 from __future__ import annotations
 
-from .messages import Author, Json
-from .shapes import as_dict, as_str
+from opcode_htmx.claude.messages import Author
+from opcode_htmx.claude.shapes import Json, as_dict, as_str
 
 _ENTERED = frozenset({"typed", "queued", "suggestion_accepted", "sdk"})
 """The values of `promptSource` with which the CLI stores a text exactly as it was entered.

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import bounded_json
+from opcode_htmx import bounded_json
 
 # Older versions parsed flags eagerly enough for a flag inside another argument to be an attack.
 MINIMUM_VERSION = (2, 1, 118)

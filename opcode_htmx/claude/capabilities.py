@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple, TypeVar, cast
 
-from .messages import Json
+from opcode_htmx.claude.shapes import Json
 
 T = TypeVar("T", bound=Hashable)
 

@@ -19,9 +19,9 @@ from typing import Literal
 
 import yaml
 
-from .. import confined
-from ..hub import work_aside
-from .capabilities import Command
+from opcode_htmx import confined
+from opcode_htmx.claude.capabilities import Command
+from opcode_htmx.hub import work_aside
 
 Scope = Literal["project", "user"]
 

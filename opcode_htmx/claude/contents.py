@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .messages import (
+from opcode_htmx.claude.messages import (
     Content,
     ImageContent,
-    Json,
     OtherContent,
     TextContent,
     ThinkingContent,
     ToolResult,
     ToolUse,
 )
-from .shapes import as_str
+from opcode_htmx.claude.shapes import Json, as_str
 
 _TEXT_FIELDS = frozenset({"type", "text", "cache_control"})
 

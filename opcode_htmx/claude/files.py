@@ -19,7 +19,7 @@ from pathlib import Path
 
 import gevent
 
-from ..git import reads
+from opcode_htmx.git import reads
 
 log = logging.getLogger(__name__)
 

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from . import links
-from .history import SESSION_ID
+from opcode_htmx.claude import links
+from opcode_htmx.claude.history import SESSION_ID
 
 if sys.platform == "linux":
     import inotify_simple

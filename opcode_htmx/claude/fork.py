@@ -16,11 +16,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from .. import bounded_json, whole_files
-from ..hub import paced
-from . import subagents, titles
-from .lineage import Lineage
-from .shapes import as_dict, as_list, as_str
+from opcode_htmx import bounded_json, whole_files
+from opcode_htmx.claude import subagents, titles
+from opcode_htmx.claude.lineage import Lineage
+from opcode_htmx.claude.shapes import as_dict, as_list, as_str
+from opcode_htmx.hub import paced
 
 _KINDS = frozenset({"user", "assistant", "attachment", "system", "progress"})
 _OF_THE_OTHER = ("teamName", "agentName", "slug", "sourceToolAssistantUUID")

@@ -13,12 +13,23 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from . import stream
-from .folder_names import OwnFolder
-from .messages import ImageContent, OtherContent, SystemEvent, ToolResult, User
-from .titles import Names
-from .user_entries import parts_of, parts_of_event
-from .user_parts import Part, Prompt, ShellCommand, SlashCommand
+from opcode_htmx.claude import stream
+from opcode_htmx.claude.folder_names import OwnFolder
+from opcode_htmx.claude.messages import (
+    ImageContent,
+    OtherContent,
+    SystemEvent,
+    ToolResult,
+    User,
+)
+from opcode_htmx.claude.titles import Names
+from opcode_htmx.claude.user_entries import parts_of, parts_of_event
+from opcode_htmx.claude.user_parts import (
+    Part,
+    Prompt,
+    ShellCommand,
+    SlashCommand,
+)
 
 HEAD = 256 * 1024  # lines that begin within this many bytes are read in search of a prompt
 TAIL = 64 * 1024  # bytes searched, from the end, for the newest time stamp

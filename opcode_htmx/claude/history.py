@@ -10,11 +10,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
-from ..hub import Pace
-from . import folder_names, links
-from .folder_names import project_id as project_id
-from .lineage import Lineage
-from .stream import long_line
+from opcode_htmx.claude import folder_names, links
+from opcode_htmx.claude.folder_names import project_id as project_id
+from opcode_htmx.claude.lineage import Lineage
+from opcode_htmx.claude.stream import long_line
+from opcode_htmx.hub import Pace
 
 SESSION_ID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 """The CLI takes an id in either case, and names the file as it was written."""

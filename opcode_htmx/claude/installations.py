@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gevent.lock import BoundedSemaphore
 
-from . import binary
+from opcode_htmx.claude import binary
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,9 @@ import re
 from math import isfinite
 from typing import Any, NamedTuple, cast
 
-from ..hub import work_aside
-from ..surrogates import replaced
-from .messages import Json
-from .shapes import DEEPEST, as_str, is_too_deep
+from opcode_htmx.claude.shapes import DEEPEST, Json, as_str, is_too_deep
+from opcode_htmx.hub import work_aside
+from opcode_htmx.surrogates import replaced
 
 SHORT = 300_000
 """Bytes; a longer line is read aside."""

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from itertools import islice
 
-from .messages import Json
-from .shapes import as_dict, as_list, as_str
+from opcode_htmx.claude.shapes import Json, as_dict, as_list, as_str
 
 
 def checkpoint_line(session_id: str, leaf: str) -> bytes:

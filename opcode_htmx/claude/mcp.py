@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from .. import confined
-from .secret_values import HIDDEN, in_arguments, in_url
+from opcode_htmx import confined
+from opcode_htmx.claude.secret_values import HIDDEN, in_arguments, in_url
 
 Scope = Literal["local", "project", "user"]
 

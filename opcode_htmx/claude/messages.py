@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-Json: TypeAlias = dict[str, Any]
+from opcode_htmx.claude.shapes import Json
 
 SYNTHETIC = "<synthetic>"
 """The model of an answer that the CLI has written itself."""

@@ -10,7 +10,8 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .messages import ImageContent, Json
+from opcode_htmx.claude.messages import ImageContent
+from opcode_htmx.claude.shapes import Json
 
 OURS = "opcode-"
 """How the ids of our own requests begin."""

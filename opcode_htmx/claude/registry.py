@@ -17,8 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from .messages import Json
-from .shapes import as_str
+from opcode_htmx.claude.shapes import Json, as_str
 
 TERMINAL = "cli"
 """The entry point of a CLI that runs in a terminal; others are programs, as we are."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..git import repository
-from ..git.repository import RepositoryRefused
+from opcode_htmx.git import repository
+from opcode_htmx.git.repository import RepositoryRefused
 
 
 def repository_root(folder: Path) -> Path | None:

@@ -6,9 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
-from . import folder_names, folders, history, links
-from .folders import Listing
-from .glance import Glance, count_prompts, glance, unreadable
+from opcode_htmx.claude import (
+    folder_names,
+    folders,
+    history,
+    links,
+)
+from opcode_htmx.claude.folders import Listing
+from opcode_htmx.claude.glance import (
+    Glance,
+    count_prompts,
+    glance,
+    unreadable,
+)
 
 log = logging.getLogger(__name__)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, TypeGuard, cast
+from typing import Any, TypeAlias, TypeGuard, cast
 
-from ..bounded_json import is_deeper
-from .messages import Json
+from opcode_htmx.bounded_json import is_deeper
+
+Json: TypeAlias = dict[str, Any]
 
 _LARGEST = 2**53
 """Beyond this no count is exact everywhere, and none of Claude's is meant."""

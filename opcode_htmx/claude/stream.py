@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import logging
 
-from . import json_lines
-from .capabilities import once
-from .contents import content_of, contents_of
-from .messages import (
+from opcode_htmx.claude import json_lines
+from opcode_htmx.claude.capabilities import once
+from opcode_htmx.claude.contents import content_of, contents_of
+from opcode_htmx.claude.messages import (
     SYNTHETIC,
     Assistant,
     BackgroundTask,
@@ -24,7 +24,6 @@ from .messages import (
     ControlResponse,
     CostState,
     Init,
-    Json,
     LongLine,
     Malformed,
     Message,
@@ -36,7 +35,8 @@ from .messages import (
     TurnResult,
     Unknown,
 )
-from .shapes import (
+from opcode_htmx.claude.shapes import (
+    Json,
     amount,
     as_dict,
     as_int,
@@ -46,8 +46,8 @@ from .shapes import (
     optional,
     seconds,
 )
-from .user_entries import is_refused_command
-from .user_lines import queued_prompt_of, refused_command_of, user_of
+from opcode_htmx.claude.user_entries import is_refused_command
+from opcode_htmx.claude.user_lines import queued_prompt_of, refused_command_of, user_of
 
 log = logging.getLogger(__name__)
 

@@ -12,11 +12,18 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import stream
-from .messages import Content, Json, Message, SystemEvent, TextContent, ToolResult, User
-from .shapes import as_dict, as_str
-from .user_entries import parts_of
-from .user_parts import TaskNotification
+from opcode_htmx.claude import stream
+from opcode_htmx.claude.messages import (
+    Content,
+    Message,
+    SystemEvent,
+    TextContent,
+    ToolResult,
+    User,
+)
+from opcode_htmx.claude.shapes import Json, as_dict, as_str
+from opcode_htmx.claude.user_entries import parts_of
+from opcode_htmx.claude.user_parts import TaskNotification
 
 _AGENT_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 

@@ -13,8 +13,8 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ..disk import DiskFull
-from ..hub import Pace
+from opcode_htmx.disk import DiskFull
+from opcode_htmx.hub import Pace
 
 _FIELDS = {"custom-title": "customTitle", "ai-title": "aiTitle"}
 """The field that holds the name, by the type of the line; the first type counts most."""

@@ -16,10 +16,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from .. import bounded_json
-from .plain_header import is_plain
-from .repository import main_checkout, repository_root
-from .trust_files import Files, files_below, stamp
+from opcode_htmx import bounded_json
+from opcode_htmx.claude.plain_header import is_plain
+from opcode_htmx.claude.repository import main_checkout, repository_root
+from opcode_htmx.claude.trust_files import Files, files_below, stamp
 
 MOST_ITEMS = 1000
 MOST_CHARACTERS = 10_000

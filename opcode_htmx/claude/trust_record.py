@@ -13,8 +13,8 @@ from typing import Any
 
 import gevent
 
-from .. import bounded_json, whole_files
-from .repository import main_checkout, repository_root
+from opcode_htmx import bounded_json, whole_files
+from opcode_htmx.claude.repository import main_checkout, repository_root
 
 MOST_BYTES = 32 * 1024 * 1024
 LOCK_STALE_SECONDS = 10.0

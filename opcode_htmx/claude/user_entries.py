@@ -9,11 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from . import tagged
-from .messages import Author, Json, SystemEvent, TextContent, User
-from .outgoing import as_typed
-from .shapes import as_int, as_str
-from .user_parts import (
+from opcode_htmx.claude import tagged
+from opcode_htmx.claude.messages import (
+    Author,
+    SystemEvent,
+    TextContent,
+    User,
+)
+from opcode_htmx.claude.outgoing import as_typed
+from opcode_htmx.claude.shapes import Json, as_int, as_str
+from opcode_htmx.claude.user_parts import (
     CommandOutput,
     EditorNote,
     HookNote,

@@ -12,8 +12,8 @@ import stat
 from pathlib import Path
 from typing import Any, NoReturn
 
-from .. import whole_files
-from .secret_values import HIDDEN, is_secret
+from opcode_htmx import whole_files
+from opcode_htmx.claude.secret_values import HIDDEN, is_secret
 
 MOST_BYTES = 1024 * 1024
 _NEW_MODE = 0o600

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from . import authorship
-from .contents import prompt_contents_of
-from .messages import Json, Refusal, TextContent, User
-from .shapes import as_dict, as_list, as_str, optional
+from opcode_htmx.claude import authorship
+from opcode_htmx.claude.contents import prompt_contents_of
+from opcode_htmx.claude.messages import Refusal, TextContent, User
+from opcode_htmx.claude.shapes import (
+    Json,
+    as_dict,
+    as_list,
+    as_str,
+    optional,
+)
 
 
 def user_of(raw: Json) -> User:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import confined
+from opcode_htmx import confined
 
 
 class InvalidFolder(Exception):

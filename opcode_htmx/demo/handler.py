@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from opcode_htmx.demo import wire
-from opcode_htmx.demo.script import ApiError, Request, Turn, reply_to
+from opcode_htmx.demo.script import (
+    ApiError,
+    Request,
+    Turn,
+    reply_to,
+)
 
 if TYPE_CHECKING:
     from opcode_htmx.demo.messages_api import MessagesApi, ScriptedServer

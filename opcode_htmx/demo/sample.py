@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .. import whole_files
+from opcode_htmx import whole_files
 
 FLAW = "    return count_words(text) // WORDS_PER_MINUTE\n"
 FIX = "    return max(1, round(count_words(text) / WORDS_PER_MINUTE))\n"

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from opcode_htmx.demo import sample, wire
-from opcode_htmx.demo.script import Request, Scene, Text, Thinking, ToolUse, Turn
+from opcode_htmx.demo.script import (
+    Request,
+    Scene,
+    Text,
+    Thinking,
+    ToolUse,
+    Turn,
+)
 
 TOUR_SECONDS = 120.0
 _TEXTS = Path(__file__).with_name("texts")
@@ -156,7 +163,7 @@ def _question(request: Request) -> Turn:
     options = [{"label": label, "description": what} for label, (what, _) in _CHOICES.items()]
     question = {
         "question": _QUESTION,
-        "header": "Place",
+        "header": "Workspace",
         "multiSelect": False,
         "options": options,
     }

@@ -12,7 +12,12 @@ from pathlib import Path
 import opcode_htmx.demo
 from opcode_htmx import whole_files
 from opcode_htmx.demo import lease
-from opcode_htmx.demo.daemon import IDLE_SECONDS, LEASE_NAME, RECORD_NAME, SAMPLE_NAME
+from opcode_htmx.demo.daemon import (
+    IDLE_SECONDS,
+    LEASE_NAME,
+    RECORD_NAME,
+    SAMPLE_NAME,
+)
 from opcode_htmx.demo.lease import Lease
 from opcode_htmx.demo.record import Record
 from opcode_htmx.demo.sample import ensure_sample_project

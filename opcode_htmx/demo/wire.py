@@ -10,7 +10,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from opcode_htmx.demo.script import Block, Text, Thinking, ToolUse, Turn
+from opcode_htmx.demo.script import (
+    Block,
+    Text,
+    Thinking,
+    ToolUse,
+    Turn,
+)
 
 _PIECE = re.compile(r"\s++(?:\S{1,7})?|\S{1,7}")
 _JSON_PIECE = 24

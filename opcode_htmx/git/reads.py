@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from . import process, repository
-from .process import GitFailed, Output
-from .repository import Repository, RepositoryRefused
+from opcode_htmx.git import process, repository
+from opcode_htmx.git.process import GitFailed, Output
+from opcode_htmx.git.repository import Repository, RepositoryRefused
 
 __all__ = ["GitFailed", "RepositoryRefused", "read"]
 

@@ -15,19 +15,19 @@ import gevent
 from gevent.event import AsyncResult
 from gevent.lock import BoundedSemaphore
 
-from .. import locks
-from ..claude import outgoing
-from ..disk import DiskFull
-from . import starting
-from .choosing import Choosing
-from .folder import InputClosed, InputWriter
-from .owner import Owner
-from .phases import PROCESS, Phase
-from .queue import waiting_lines
-from .record import Outcome
-from .run import Run, RunNotLive
-from .starting import CannotStart, RunSettings
-from .trust import ProjectTrust
+from opcode_htmx import locks
+from opcode_htmx.claude import outgoing
+from opcode_htmx.disk import DiskFull
+from opcode_htmx.runs import starting
+from opcode_htmx.runs.choosing import Choosing
+from opcode_htmx.runs.folder import InputClosed, InputWriter
+from opcode_htmx.runs.owner import Owner
+from opcode_htmx.runs.phases import PROCESS, Phase
+from opcode_htmx.runs.queue import waiting_lines
+from opcode_htmx.runs.record import Outcome
+from opcode_htmx.runs.run import Run, RunNotLive
+from opcode_htmx.runs.starting import CannotStart, RunSettings
+from opcode_htmx.runs.trust import ProjectTrust
 
 log = logging.getLogger(__name__)
 

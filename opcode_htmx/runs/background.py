@@ -8,18 +8,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..claude.messages import (
+from opcode_htmx.claude.messages import (
     Assistant,
     BackgroundTask,
     BackgroundTasks,
-    Json,
     Message,
     ToolResult,
     ToolUse,
     User,
 )
-from ..claude.shapes import amount, as_dict, as_list, as_str
-from ..claude.stream import LONGEST_DESCRIPTION
+from opcode_htmx.claude.shapes import (
+    Json,
+    amount,
+    as_dict,
+    as_list,
+    as_str,
+)
+from opcode_htmx.claude.stream import LONGEST_DESCRIPTION
 
 CRON, WAKEUP = "cron", "wakeup"
 """The types of what is scheduled; those of tasks are Claude's own."""

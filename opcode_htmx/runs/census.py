@@ -16,10 +16,15 @@ from dataclasses import dataclass, field
 import gevent
 from gevent.event import Event as Flag
 
-from ..hub import Pace, give_way
-from . import proctable, sweeping
-from .proctable import Key, Mark, Marks, Row
-from .sweeping import SWEEP_SECONDS
+from opcode_htmx.hub import Pace, give_way
+from opcode_htmx.runs import proctable, sweeping
+from opcode_htmx.runs.proctable import (
+    Key,
+    Mark,
+    Marks,
+    Row,
+)
+from opcode_htmx.runs.sweeping import SWEEP_SECONDS
 
 log = logging.getLogger(__name__)
 

@@ -8,15 +8,15 @@ import contextlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from ..claude.capabilities import Model
-from . import control, permission_updates
-from .control import ControlRefused
-from .notify import Broadcast
-from .offer import models_offered_to
-from .options import Options, OptionStore
-from .permission_updates import BYPASS
-from .record import Outcome
-from .run import Run, RunNotLive
+from opcode_htmx.claude.capabilities import Model
+from opcode_htmx.runs import control, permission_updates
+from opcode_htmx.runs.control import ControlRefused
+from opcode_htmx.runs.notify import Broadcast
+from opcode_htmx.runs.offer import models_offered_to
+from opcode_htmx.runs.options import Options, OptionStore
+from opcode_htmx.runs.permission_updates import BYPASS
+from opcode_htmx.runs.record import Outcome
+from opcode_htmx.runs.run import Run, RunNotLive
 
 MODELS_LOOKED_FOR = 5
 """Runs of the past that are asked for the models that they were offered."""

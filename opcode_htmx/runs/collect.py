@@ -17,10 +17,10 @@ from pathlib import Path
 
 import gevent
 
-from ..claude import history
-from .run import Run
-from .supervisor import Supervisor
-from .tail import LineReader
+from opcode_htmx.claude import history
+from opcode_htmx.runs.run import Run
+from opcode_htmx.runs.supervisor import Supervisor
+from opcode_htmx.runs.tail import LineReader
 
 log = logging.getLogger(__name__)
 

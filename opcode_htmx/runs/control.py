@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 import uuid
 
-from ..claude import outgoing
-from ..claude.messages import ControlResponse, Json
-from .phases import Verb, why_not
-from .run import Run, RunNotLive
+from opcode_htmx.claude import outgoing
+from opcode_htmx.claude.messages import ControlResponse
+from opcode_htmx.claude.shapes import Json
+from opcode_htmx.runs.phases import Verb, why_not
+from opcode_htmx.runs.run import Run, RunNotLive
 
 ANSWER_SECONDS = 10.0
 """How long Claude may take to answer; it takes milliseconds unless it hangs."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 
-from .record import Outcome
+from opcode_htmx.runs.record import Outcome
 
 FROM_OUTSIDE = frozenset({signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGKILL})
 

@@ -16,9 +16,14 @@ from pathlib import Path
 
 from gevent.socket import wait_write
 
-from .. import bounded_json, locks, whole_files
-from ..disk import DiskFull, is_full
-from .record import Outcome, RunEnd, RunRecord, StopRequest
+from opcode_htmx import bounded_json, locks, whole_files
+from opcode_htmx.disk import DiskFull, is_full
+from opcode_htmx.runs.record import (
+    Outcome,
+    RunEnd,
+    RunRecord,
+    StopRequest,
+)
 
 RECORD_VERSION = 2
 READABLE_VERSIONS = (1, RECORD_VERSION)

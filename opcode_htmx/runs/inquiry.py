@@ -14,10 +14,11 @@ from tempfile import TemporaryFile
 
 from gevent import subprocess
 
-from ..claude import command, outgoing, stream
-from ..claude.messages import ControlResponse, Json
-from .process import sweep
-from .proctable import MARK
+from opcode_htmx.claude import command, outgoing, stream
+from opcode_htmx.claude.messages import ControlResponse
+from opcode_htmx.claude.shapes import Json
+from opcode_htmx.runs.process import sweep
+from opcode_htmx.runs.proctable import MARK
 
 SECONDS = 20.0
 """It takes 0.4 s, and a cold disk several more."""

@@ -20,10 +20,10 @@ from pathlib import Path
 
 import gevent
 
-from .. import locks, whole_files
-from .phases import OPEN_TURN, Phase
-from .record import Outcome
-from .run import Run, RunNotLive
+from opcode_htmx import locks, whole_files
+from opcode_htmx.runs.phases import OPEN_TURN, Phase
+from opcode_htmx.runs.record import Outcome
+from opcode_htmx.runs.run import Run, RunNotLive
 
 log = logging.getLogger(__name__)
 

@@ -16,10 +16,10 @@ from pathlib import Path
 import gevent
 import psutil
 
-from ..amounts import in_bytes, in_time, roughly
-from .phases import Phase
-from .record import Outcome
-from .run import Run, RunNotLive
+from opcode_htmx.amounts import in_bytes, in_time, roughly
+from opcode_htmx.runs.phases import Phase
+from opcode_htmx.runs.record import Outcome
+from opcode_htmx.runs.run import Run, RunNotLive
 
 log = logging.getLogger(__name__)
 

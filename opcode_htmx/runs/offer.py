@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from itertools import islice
 
-from ..claude import stream
-from ..claude.capabilities import Model, models_of
-from ..claude.messages import ControlResponse
-from ..claude.outgoing import INITIALIZE_ID
-from .folder import RunFolder
-from .tail import LineReader
+from opcode_htmx.claude import stream
+from opcode_htmx.claude.capabilities import Model, models_of
+from opcode_htmx.claude.messages import ControlResponse
+from opcode_htmx.claude.outgoing import INITIALIZE_ID
+from opcode_htmx.runs.folder import RunFolder
+from opcode_htmx.runs.tail import LineReader
 
 LINES = 20
 """Within which Claude answers: it does so before it takes up the first prompt."""

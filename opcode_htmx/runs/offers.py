@@ -16,11 +16,16 @@ from pathlib import Path
 
 import gevent
 
-from .. import bounded_json, whole_files
-from ..claude.capabilities import Command, Model, commands_of, models_of
-from ..claude.messages import Json
-from .inquiry import NoOffer
-from .notify import Broadcast
+from opcode_htmx import bounded_json, whole_files
+from opcode_htmx.claude.capabilities import (
+    Command,
+    Model,
+    commands_of,
+    models_of,
+)
+from opcode_htmx.claude.shapes import Json
+from opcode_htmx.runs.inquiry import NoOffer
+from opcode_htmx.runs.notify import Broadcast
 
 log = logging.getLogger(__name__)
 

@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from .. import locks, whole_files
-from ..claude.history import SESSION_ID
-from ..disk import telling_when_full
-from ..stored import Form
+from opcode_htmx import locks, whole_files
+from opcode_htmx.claude.history import SESSION_ID
+from opcode_htmx.disk import telling_when_full
+from opcode_htmx.stored import Form
 
 KEPT = 200
 """Sessions whose options are kept in memory as well."""

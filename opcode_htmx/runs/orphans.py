@@ -12,10 +12,10 @@ from pathlib import Path
 
 import gevent
 
-from .census import Census, Usage
-from .folder import RunFolder
-from .proctable import command_line, started_at
-from .record import RUN_ID
+from opcode_htmx.runs.census import Census, Usage
+from opcode_htmx.runs.folder import RunFolder
+from opcode_htmx.runs.proctable import command_line, started_at
+from opcode_htmx.runs.record import RUN_ID
 
 
 class NothingLeft(Exception):

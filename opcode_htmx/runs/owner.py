@@ -14,14 +14,14 @@ from collections.abc import Callable, Iterator
 
 import gevent
 
-from ..claude import outgoing
-from . import stopping
-from .ending import how_it_ended
-from .folder import InputClosed
-from .phases import OPEN_TURN
-from .process import ClaudeProcess, sweep
-from .record import Outcome, RunEnd, RunRecord
-from .run import ERROR_LINES, Run
+from opcode_htmx.claude import outgoing
+from opcode_htmx.runs import stopping
+from opcode_htmx.runs.ending import how_it_ended
+from opcode_htmx.runs.folder import InputClosed
+from opcode_htmx.runs.phases import OPEN_TURN
+from opcode_htmx.runs.process import ClaudeProcess, sweep
+from opcode_htmx.runs.record import Outcome, RunEnd, RunRecord
+from opcode_htmx.runs.run import ERROR_LINES, Run
 
 log = logging.getLogger(__name__)
 

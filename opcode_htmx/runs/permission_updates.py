@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from ..claude.messages import Json
+from opcode_htmx.claude.shapes import Json
 
 BYPASS = "bypassPermissions"
 """The permission mode in which Claude asks nobody."""

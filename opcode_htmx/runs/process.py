@@ -19,11 +19,11 @@ import gevent
 import psutil
 from gevent import subprocess
 
-from . import proctable
-from .census import Census
-from .folder import RunFolder
-from .proctable import FOLDER_MARK, MARK, Row
-from .sweeping import SWEEP_SECONDS
+from opcode_htmx.runs import proctable
+from opcode_htmx.runs.census import Census
+from opcode_htmx.runs.folder import RunFolder
+from opcode_htmx.runs.proctable import FOLDER_MARK, MARK, Row
+from opcode_htmx.runs.sweeping import SWEEP_SECONDS
 
 census = Census()
 """Of all processes of this machine, so there is but one."""

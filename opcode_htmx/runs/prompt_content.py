@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..claude import user_entries
-from ..claude.messages import ImageContent, TextContent, User
-from ..claude.user_parts import CommandOutput
+from opcode_htmx.claude import user_entries
+from opcode_htmx.claude.messages import ImageContent, TextContent, User
+from opcode_htmx.claude.user_parts import CommandOutput
 
 
 def words_of(prompt: User) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from ..claude import outgoing, stream
-from ..claude.messages import User
-from . import control
-from .phases import Phase
-from .run import Run
+from opcode_htmx.claude import outgoing, stream
+from opcode_htmx.claude.messages import User
+from opcode_htmx.runs import control
+from opcode_htmx.runs.phases import Phase
+from opcode_htmx.runs.run import Run
 
 
 class PromptNotFound(Exception):

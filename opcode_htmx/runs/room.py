@@ -15,12 +15,12 @@ from pathlib import Path
 
 import psutil
 
-from ..amounts import in_bytes, roughly
-from ..disk import free_bytes
-from . import process
-from .phases import Phase
-from .process import ProcessIdentity
-from .run import Run
+from opcode_htmx.amounts import in_bytes, roughly
+from opcode_htmx.disk import free_bytes
+from opcode_htmx.runs import process
+from opcode_htmx.runs.phases import Phase
+from opcode_htmx.runs.process import ProcessIdentity
+from opcode_htmx.runs.run import Run
 
 log = logging.getLogger(__name__)
 

@@ -10,16 +10,16 @@ import os
 import time
 from collections.abc import Callable
 
-from ..claude import history
-from . import process
-from .folder import RunFolder
-from .notify import Broadcast
-from .owner import Owner
-from .process import ProcessIdentity
-from .record import RUN_ID, Outcome, RunRecord
-from .run import Run
-from .starting import RunSettings
-from .watch import FolderWatcher
+from opcode_htmx.claude import history
+from opcode_htmx.runs import process
+from opcode_htmx.runs.folder import RunFolder
+from opcode_htmx.runs.notify import Broadcast
+from opcode_htmx.runs.owner import Owner
+from opcode_htmx.runs.process import ProcessIdentity
+from opcode_htmx.runs.record import RUN_ID, Outcome, RunRecord
+from opcode_htmx.runs.run import Run
+from opcode_htmx.runs.starting import RunSettings
+from opcode_htmx.runs.watch import FolderWatcher
 
 log = logging.getLogger(__name__)
 

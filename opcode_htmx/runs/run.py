@@ -17,17 +17,23 @@ import gevent
 from gevent.event import Event as Flag
 from gevent.lock import BoundedSemaphore
 
-from ..claude import outgoing, stream
-from ..claude.messages import ImageContent, Json, Message, PermissionRequest
-from ..hub import give_way
-from . import permission_updates
-from .duties import Duties
-from .folder import InputClosed, InputFull, RunFolder
-from .notify import Broadcast
-from .phases import Event, Phase, Verb, why_not
-from .record import Outcome, RunRecord, StopRequest
-from .state import RunState
-from .tail import LineReader
+from opcode_htmx.claude import outgoing, stream
+from opcode_htmx.claude.messages import ImageContent, Message, PermissionRequest
+from opcode_htmx.claude.shapes import Json
+from opcode_htmx.hub import give_way
+from opcode_htmx.runs import permission_updates
+from opcode_htmx.runs.duties import Duties
+from opcode_htmx.runs.folder import InputClosed, InputFull, RunFolder
+from opcode_htmx.runs.notify import Broadcast
+from opcode_htmx.runs.phases import (
+    Event,
+    Phase,
+    Verb,
+    why_not,
+)
+from opcode_htmx.runs.record import Outcome, RunRecord, StopRequest
+from opcode_htmx.runs.state import RunState
+from opcode_htmx.runs.tail import LineReader
 
 log = logging.getLogger(__name__)
 
@@ -340,3 +346,11 @@ class Run:
         self._follower = self._files_changed = self._ended = None
         if self._output:
             self._read_to, self._output = self._output.offset, None
+
+
+def error_lines(run: Run) -> list[str]:
+    """The last lines of Claude's stderr; as the record has them if the file is gone."""
+    try:
+        return run.folder.error_lines(ERROR_LINES)
+    except FileNotFoundError:
+        return list(run.record.end.stderr) if run.record.end else []

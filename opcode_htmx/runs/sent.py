@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import Protocol
 
-from ..claude import stream
-from ..claude.messages import User
-from .prompt_content import words_of
-from .queue import sent_prompt
-from .run import Run
-from .tail import LineReader
+from opcode_htmx.claude import stream
+from opcode_htmx.claude.messages import User
+from opcode_htmx.runs.prompt_content import words_of
+from opcode_htmx.runs.queue import sent_prompt
+from opcode_htmx.runs.run import Run
+from opcode_htmx.runs.tail import LineReader
 
 
 class Sent(Protocol):

@@ -10,9 +10,9 @@ import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..claude import folder_names, history, sessions
-from .run import Run
-from .supervisor import Supervisor
+from opcode_htmx.claude import folder_names, history, sessions
+from opcode_htmx.runs.run import Run
+from opcode_htmx.runs.supervisor import Supervisor
 
 
 class FolderUnknown(Exception):

@@ -13,19 +13,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .. import whole_files
-from ..claude import command, history, trust_items
-from ..claude.capabilities import Model
-from ..claude.trust_record import TrustRecord
-from ..claude.working_folder import InvalidFolder, WorkingFolders
-from ..disk import DiskFull, is_full
-from . import process
-from .choosing import Choosing
-from .folder import RunFolder
-from .limits import Limits
-from .process import ClaudeProcess
-from .record import RunRecord
-from .trust import ProjectTrust, TrustNeeded
+from opcode_htmx import whole_files
+from opcode_htmx.claude import command, history, trust_items
+from opcode_htmx.claude.capabilities import Model
+from opcode_htmx.claude.trust_record import TrustRecord
+from opcode_htmx.claude.working_folder import InvalidFolder, WorkingFolders
+from opcode_htmx.disk import DiskFull, is_full
+from opcode_htmx.runs import process
+from opcode_htmx.runs.choosing import Choosing
+from opcode_htmx.runs.folder import RunFolder
+from opcode_htmx.runs.limits import Limits
+from opcode_htmx.runs.process import ClaudeProcess
+from opcode_htmx.runs.record import RunRecord
+from opcode_htmx.runs.trust import ProjectTrust, TrustNeeded
 
 UNPUBLISHED = ".new-"
 """How the name of a folder begins that is not for others to see yet."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from ..claude import capabilities
-from ..claude.messages import (
+from opcode_htmx.claude import capabilities
+from opcode_htmx.claude.messages import (
     INTERRUPTED,
     Assistant,
     BackgroundTask,
@@ -19,7 +19,6 @@ from ..claude.messages import (
     ControlCancel,
     ControlResponse,
     Init,
-    Json,
     Message,
     MessageStart,
     PermissionRequest,
@@ -29,10 +28,16 @@ from ..claude.messages import (
     Unknown,
     User,
 )
-from ..claude.outgoing import INITIALIZE_ID, OURS
-from .background import Background
-from .phases import PROCESS, Event, Phase, after
-from .prompt_content import is_report, words_of
+from opcode_htmx.claude.outgoing import INITIALIZE_ID, OURS
+from opcode_htmx.claude.shapes import Json
+from opcode_htmx.runs.background import Background
+from opcode_htmx.runs.phases import (
+    PROCESS,
+    Event,
+    Phase,
+    after,
+)
+from opcode_htmx.runs.prompt_content import is_report, words_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import gevent
 
-from ..claude import outgoing
-from .folder import InputClosed
-from .process import ClaudeProcess
+from opcode_htmx.claude import outgoing
+from opcode_htmx.runs.folder import InputClosed
+from opcode_htmx.runs.process import ClaudeProcess
 
 if TYPE_CHECKING:
-    from .run import Run
+    from opcode_htmx.runs.run import Run
 
 log = logging.getLogger(__name__)
 

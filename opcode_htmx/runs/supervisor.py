@@ -15,22 +15,23 @@ from typing import Any
 import gevent
 from gevent.event import Event as Flag
 
-from .. import whole_files
-from ..claude.messages import ImageContent, Json
-from ..disk import DiskFull
-from . import process, starting
-from .admission import Admission
-from .choosing import Choosing
-from .leaving import Leaving
-from .limits import Warden, check_queue
-from .notify import Broadcast
-from .phases import Phase
-from .record import Outcome
-from .room import Room
-from .roster import Roster, RunNotFound
-from .run import Run, RunNotLive
-from .starting import CannotStart, RunSettings
-from .turns import Turns
+from opcode_htmx import whole_files
+from opcode_htmx.claude.messages import ImageContent
+from opcode_htmx.claude.shapes import Json
+from opcode_htmx.disk import DiskFull
+from opcode_htmx.runs import process, starting
+from opcode_htmx.runs.admission import Admission
+from opcode_htmx.runs.choosing import Choosing
+from opcode_htmx.runs.leaving import Leaving
+from opcode_htmx.runs.limits import Warden, check_queue
+from opcode_htmx.runs.notify import Broadcast
+from opcode_htmx.runs.phases import Phase
+from opcode_htmx.runs.record import Outcome
+from opcode_htmx.runs.room import Room
+from opcode_htmx.runs.roster import Roster, RunNotFound
+from opcode_htmx.runs.run import Run, RunNotLive
+from opcode_htmx.runs.starting import CannotStart, RunSettings
+from opcode_htmx.runs.turns import Turns
 
 __all__ = ["RunNotFound", "StillRunning", "Supervisor"]
 

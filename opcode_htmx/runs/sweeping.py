@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 import gevent
 
-from ..hub import Pace, give_way
-from . import proctable
-from .proctable import Key
+from opcode_htmx.hub import Pace, give_way
+from opcode_htmx.runs import proctable
+from opcode_htmx.runs.proctable import Key
 
 if TYPE_CHECKING:
-    from .census import Census
+    from opcode_htmx.runs.census import Census
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import gevent
 
-from ..claude.stream import long_line
+from opcode_htmx.claude.stream import long_line
 
 CHUNK = 256 * 1024
 """Bytes read at a time: large enough for a flood, small enough not to hold the hub."""

@@ -15,10 +15,10 @@ import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from .. import locks, whole_files
-from ..disk import telling_when_full
-from ..stored import Form
-from .supervisor import StillRunning, Supervisor
+from opcode_htmx import locks, whole_files
+from opcode_htmx.disk import telling_when_full
+from opcode_htmx.runs.supervisor import StillRunning, Supervisor
+from opcode_htmx.stored import Form
 
 log = logging.getLogger(__name__)
 

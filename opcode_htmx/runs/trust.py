@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .. import locks, whole_files
-from ..claude.messages import Json
-from ..claude.trust_items import TrustItem, permission_item
-from ..claude.trust_record import TrustRecord, project_key
-from ..disk import telling_when_full
-from ..hub import aside
-from ..stored import Form
+from opcode_htmx import locks, whole_files
+from opcode_htmx.claude.shapes import Json
+from opcode_htmx.claude.trust_items import TrustItem, permission_item
+from opcode_htmx.claude.trust_record import TrustRecord, project_key
+from opcode_htmx.disk import telling_when_full
+from opcode_htmx.hub import aside
+from opcode_htmx.stored import Form
 
 SENTENCE = (
     "The files of this project may run commands on this computer or change how Claude works, and "

@@ -13,18 +13,18 @@ from collections.abc import Sequence
 from jinja2 import Environment
 from markupsafe import Markup
 
-from ..claude.messages import BackgroundTask
-from ..drafts import Draft
-from ..runs.phases import Phase
-from ..runs.queue import queue
-from ..runs.record import Outcome
-from ..runs.run import ERROR_LINES, Run
-from . import todos
-from .blocks import Block, ToolBlock
-from .cards.parts import first_line
-from .doing import asked, doing
-from .elsewhere import NOT_ELSEWHERE, Elsewhere
-from .progress import Progress
+from opcode_htmx.claude.messages import BackgroundTask
+from opcode_htmx.drafts import Draft
+from opcode_htmx.runs.phases import Phase
+from opcode_htmx.runs.queue import queue
+from opcode_htmx.runs.record import Outcome
+from opcode_htmx.runs.run import Run, error_lines
+from opcode_htmx.view import todos
+from opcode_htmx.view.blocks import Block, ToolBlock
+from opcode_htmx.view.cards.parts import first_line
+from opcode_htmx.view.doing import asked, doing
+from opcode_htmx.view.elsewhere import NOT_ELSEWHERE, Elsewhere
+from opcode_htmx.view.progress import Progress
 
 _SAYS = {
     Phase.STARTING: "Starting Claude…",
@@ -193,14 +193,6 @@ def about(run: Run | None) -> str:
     if run is None or run.phase is not Phase.WAITING:
         return ""
     return next((asked(request) for request in run.state.asks.values()), "")
-
-
-def error_lines(run: Run) -> list[str]:
-    """The last lines of Claude's stderr; as the record has them if the file is gone."""
-    try:
-        return run.folder.error_lines(ERROR_LINES)
-    except FileNotFoundError:
-        return list(run.record.end.stderr) if run.record.end else []
 
 
 def _clock(moment: float) -> str:

@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..claude.messages import PermissionRequest
-from .cards.parts import Cut, ToolView, cut, line_count, plural
-from .diff import SHOWN_LINES
-from .wording import as_json
+from opcode_htmx.claude.messages import PermissionRequest
+from opcode_htmx.view.cards.parts import (
+    Cut,
+    ToolView,
+    cut,
+    line_count,
+    plural,
+)
+from opcode_htmx.view.diff import SHOWN_LINES
+from opcode_htmx.view.wording import as_json
 
 _SHOWN_FIELDS: Mapping[str, frozenset[str]] = {
     "Bash": frozenset({"command", "dangerouslyDisableSandbox"}),

@@ -14,8 +14,9 @@ from typing import Any, ClassVar
 
 from markupsafe import Markup
 
-from ..claude.messages import Content, ImageContent, Json, PermissionRequest
-from .growing import GrowingMarkdown
+from opcode_htmx.claude.messages import Content, ImageContent, PermissionRequest
+from opcode_htmx.claude.shapes import Json
+from opcode_htmx.view.growing import GrowingMarkdown
 
 
 class ToolState(StrEnum):

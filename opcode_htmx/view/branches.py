@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 
-from ..claude.lineage import Lineage
-from .blocks import Block, BranchBlock
-from .shelf import by_position
+from opcode_htmx.claude.lineage import Lineage
+from opcode_htmx.view.blocks import Block, BranchBlock
+from opcode_htmx.view.shelf import by_position
 
 MOST = 32
 """Names in a cursor. Where there are more branches, the last name stands for all others together:
@@ -123,3 +123,13 @@ def branch_id(root: str) -> str:
 
 def _name(root: str) -> str:
     return sha256(root.encode("utf-8", "replace")).hexdigest()[:16]
+
+
+def top_of(blocks: Sequence[Block], block: Block) -> Block:
+    """The block of the conversation that `block` stands in, also of a branch that was left."""
+
+    def holds(each: Block) -> bool:
+        return each is block or any(map(holds, each.children))
+
+    top = next((each for each in blocks if holds(each)), block)
+    return top_of(top.children, block) if isinstance(top, BranchBlock) else top

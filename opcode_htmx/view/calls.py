@@ -5,7 +5,7 @@ A call and its result are one block. What a subagent does stands inside the bloc
 
 from __future__ import annotations
 
-from ..claude.messages import (
+from opcode_htmx.claude.messages import (
     ControlCancel,
     ControlResponse,
     PermissionRequest,
@@ -14,8 +14,14 @@ from ..claude.messages import (
     ToolUse,
     User,
 )
-from .blocks import AskBlock, AskState, Block, ToolBlock, ToolState
-from .shelf import Shelf
+from opcode_htmx.view.blocks import (
+    AskBlock,
+    AskState,
+    Block,
+    ToolBlock,
+    ToolState,
+)
+from opcode_htmx.view.shelf import Shelf
 
 _REFUSED = {Refusal.DENIED: ToolState.DENIED, Refusal.INTERRUPTED: ToolState.INTERRUPTED}
 

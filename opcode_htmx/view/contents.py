@@ -10,12 +10,17 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..claude.contents import parts_of
-from ..claude.messages import Content, ImageContent, OtherContent, TextContent
-from . import images
-from .downloads import File, file_in, size_of
-from .links import Link, link
-from .wording import as_json
+from opcode_htmx.claude.contents import parts_of
+from opcode_htmx.claude.messages import (
+    Content,
+    ImageContent,
+    OtherContent,
+    TextContent,
+)
+from opcode_htmx.view import images
+from opcode_htmx.view.downloads import File, file_in, size_of
+from opcode_htmx.view.links import Link, link
+from opcode_htmx.view.wording import as_json
 
 _SOURCE_TYPES = frozenset({"base64", "text", "url", "file", "content"})
 _NOT_FOR_PEOPLE = frozenset({"cache_control", "citations"})

@@ -14,19 +14,19 @@ from pathlib import Path
 
 from gevent.lock import BoundedSemaphore
 
-from ..claude.lineage import Lineage
-from ..runs.notify import Broadcast
-from ..runs.phases import Phase
-from ..runs.run import Run
-from .blocks import Block
-from .branches import Branches, branch_id, with_rows
-from .cursor import Cursor
-from .history_part import HistoryPart, Stretch
-from .progress import Progress
-from .run_part import RunPart
-from .shelf import by_position
-from .todos import Todo, todo_list
-from .transcript import Transcript
+from opcode_htmx.claude.lineage import Lineage
+from opcode_htmx.runs.notify import Broadcast
+from opcode_htmx.runs.phases import Phase
+from opcode_htmx.runs.run import Run
+from opcode_htmx.view.blocks import Block
+from opcode_htmx.view.branches import Branches, branch_id, with_rows
+from opcode_htmx.view.cursor import Cursor
+from opcode_htmx.view.history_part import HistoryPart, Stretch
+from opcode_htmx.view.progress import Progress
+from opcode_htmx.view.run_part import RunPart
+from opcode_htmx.view.shelf import by_position
+from opcode_htmx.view.todos import Todo, todo_list
+from opcode_htmx.view.transcript import Transcript
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, groupby
 from typing import Any
 
-from . import visible_text
-from .spans import Span, merge
+from opcode_htmx.view import visible_text
+from opcode_htmx.view.spans import Span, merge
 
 CONTEXT_LINES = 3
 SHOWN_LINES = 200

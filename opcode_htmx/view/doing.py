@@ -6,11 +6,18 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from urllib.parse import urlsplit
 
-from ..claude.messages import Json, PermissionRequest
-from .blocks import Block, TextBlock, ThinkingBlock, ToolBlock, ToolState
-from .cards.parts import first_line
-from .raw import log_failure
-from .visible_text import LONG_GAP
+from opcode_htmx.claude.messages import PermissionRequest
+from opcode_htmx.claude.shapes import Json
+from opcode_htmx.view.blocks import (
+    Block,
+    TextBlock,
+    ThinkingBlock,
+    ToolBlock,
+    ToolState,
+)
+from opcode_htmx.view.cards.parts import first_line
+from opcode_htmx.view.raw import log_failure
+from opcode_htmx.view.visible_text import LONG_GAP
 
 LONGEST = 80
 

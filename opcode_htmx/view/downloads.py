@@ -9,7 +9,7 @@ import posixpath
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
-from ..amounts import in_bytes
+from opcode_htmx.amounts import in_bytes
 
 _ENDINGS = {"audio/wav": ".wav", "audio/mpeg": ".mp3", "text/plain": ".txt"}
 _NOT_IN_NAMES = frozenset('<>:"|?*')

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..claude.registry import LiveSession, live_sessions
-from ..runs.phases import Phase
-from ..runs.run import Run
+from opcode_htmx.claude.registry import LiveSession, live_sessions
+from opcode_htmx.runs.phases import Phase
+from opcode_htmx.runs.run import Run
 
 FRESH_SECONDS = 2.0
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from jinja2 import Environment
 from markupsafe import Markup
 
-from ..hub import Pace
-from .blocks import Block
-from .fragments import Fragments, render_parts
-from .tools import Cut
+from opcode_htmx.hub import Pace
+from opcode_htmx.view.blocks import Block
+from opcode_htmx.view.fragments import Fragments, render_parts
+from opcode_htmx.view.tools import Cut
 
 POLICY = "default-src 'none'; style-src data:; img-src data:; base-uri 'none'; form-action 'none'"
 """What the file may load: what it holds itself. It is opened from a disk, where no server adds a

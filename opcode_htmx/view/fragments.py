@@ -17,20 +17,29 @@ from urllib.parse import quote
 from jinja2 import Environment
 from markupsafe import Markup
 
-from ..claude.messages import ImageContent
-from ..hub import Pace, work_aside
-from . import asking, clock, contents, diff, images, permissions, terminal, tools
-from .blocks import Block, BranchBlock, TextBlock
-from .cards.parts import first_line
-from .conversation import Change
-from .downloads import File
-from .growing import whole
-from .left_out import leaves_out
-from .markdown import preview, with_source
-from .questions import questions_of
-from .raw import is_whole, log_failure, raw_text
-from .visible_text import ALIGNED_BLANKS, mark, visible_text
-from .weight import FEW, is_heavy
+from opcode_htmx.claude.messages import ImageContent
+from opcode_htmx.hub import Pace, work_aside
+from opcode_htmx.view import (
+    asking,
+    clock,
+    contents,
+    diff,
+    images,
+    permissions,
+    terminal,
+    tools,
+)
+from opcode_htmx.view.blocks import Block, BranchBlock, TextBlock
+from opcode_htmx.view.cards.parts import first_line
+from opcode_htmx.view.conversation import Change
+from opcode_htmx.view.downloads import File
+from opcode_htmx.view.growing import whole
+from opcode_htmx.view.left_out import leaves_out
+from opcode_htmx.view.markdown import preview, with_source
+from opcode_htmx.view.questions import questions_of
+from opcode_htmx.view.raw import is_whole, log_failure, raw_text
+from opcode_htmx.view.visible_text import ALIGNED_BLANKS, mark, visible_text
+from opcode_htmx.view.weight import FEW, is_heavy
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 

@@ -14,8 +14,15 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from ..hub import Pace, work_aside
-from .markdown import FENCE_LINES, commonmark, joined, lines_of, plain, render
+from opcode_htmx.hub import Pace, work_aside
+from opcode_htmx.view.markdown import (
+    FENCE_LINES,
+    commonmark,
+    joined,
+    lines_of,
+    plain,
+    render,
+)
 
 log = logging.getLogger(__name__)
 

@@ -16,8 +16,8 @@ from pygments.lexers import get_lexer_by_name, get_lexer_for_filename
 from pygments.token import Comment, Generic, Keyword, Name, Number, Operator, String, _TokenType
 from pygments.util import ClassNotFound
 
-from ..hub import work_aside
-from .spans import Span, merge
+from opcode_htmx.hub import work_aside
+from opcode_htmx.view.spans import Span, merge
 
 _LANGUAGES = frozenset(
     {

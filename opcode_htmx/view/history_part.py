@@ -14,15 +14,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..claude import json_lines, stream
-from ..claude.lineage import Kind, Lineage, kind_of
-from ..claude.messages import SYNTHETIC, Json, Message
-from ..claude.shapes import as_dict, as_str
-from ..claude.subagents import Subagents
-from ..hub import Pace
-from ..runs.tail import Line, LineReader
-from .run_part import RunPart
-from .transcript import Transcript
+from opcode_htmx.claude import json_lines, stream
+from opcode_htmx.claude.lineage import Kind, Lineage, kind_of
+from opcode_htmx.claude.messages import SYNTHETIC, Message
+from opcode_htmx.claude.shapes import Json, as_dict, as_str
+from opcode_htmx.claude.subagents import Subagents
+from opcode_htmx.hub import Pace
+from opcode_htmx.runs.tail import Line, LineReader
+from opcode_htmx.view.run_part import RunPart
+from opcode_htmx.view.transcript import Transcript
 
 SETTLING_SECONDS = 1.0
 """How much later than history stdout may hold a line of the same run."""

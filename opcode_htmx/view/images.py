@@ -10,7 +10,7 @@ import binascii
 import struct
 from dataclasses import dataclass
 
-from ..claude.messages import ImageContent
+from opcode_htmx.claude.messages import ImageContent
 
 LARGEST_SIDE = 100_000
 _HEAD_CHARACTERS = 128 * 1024

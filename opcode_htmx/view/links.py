@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from .addresses import is_whole
+from opcode_htmx.view.addresses import is_whole
 
 _PROTOCOLS = frozenset({"http", "https"})
 

@@ -18,8 +18,8 @@ from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 from markupsafe import Markup
 
-from ..hub import work_aside
-from . import addresses, highlight
+from opcode_htmx.hub import work_aside
+from opcode_htmx.view import addresses, highlight
 
 TAGS = frozenset(
     {"p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "strong", "em", "s", "code", "pre"}

@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import locks
-from ..stored import Form
+from opcode_htmx import locks
+from opcode_htmx.stored import Form
 
 log = logging.getLogger(__name__)
 

@@ -6,12 +6,12 @@ import time
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ..runs.phases import Phase
-from ..runs.record import Outcome
-from ..runs.run import Run
-from ..runs.supervisor import Supervisor
-from .doing import asked
-from .marks import Marks
+from opcode_htmx.runs.phases import Phase
+from opcode_htmx.runs.record import Outcome
+from opcode_htmx.runs.run import Run
+from opcode_htmx.runs.supervisor import Supervisor
+from opcode_htmx.view.doing import asked
+from opcode_htmx.view.marks import Marks
 
 FRESH_SECONDS = 0.5
 

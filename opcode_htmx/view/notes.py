@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .blocks import Block, ErrorBlock, NoticeBlock
-from .notices import RETRY, Notice, error_end
-from .shelf import Shelf
+from opcode_htmx.view.blocks import Block, ErrorBlock, NoticeBlock
+from opcode_htmx.view.notices import RETRY, Notice, error_end
+from opcode_htmx.view.shelf import Shelf
 
 
 class Notes:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..amounts import in_bytes
-from ..claude.messages import Json, LongLine, SystemEvent
+from opcode_htmx.amounts import in_bytes
+from opcode_htmx.claude.messages import LongLine, SystemEvent
+from opcode_htmx.claude.shapes import Json
 
 _QUIET = frozenset(
     {

@@ -13,15 +13,15 @@ from typing import NamedTuple
 from jinja2 import Environment
 from markupsafe import Markup
 
-from ..claude import command
-from ..claude.capabilities import DEFAULT_MODEL, Model
-from ..runs.choosing import Choosing
-from ..runs.leaving import in_words
-from ..runs.options import Options
-from ..runs.permission_updates import BYPASS
-from ..runs.phases import VERBS, Verb
-from ..runs.run import Run
-from .permissions import MODES
+from opcode_htmx.claude import command
+from opcode_htmx.claude.capabilities import DEFAULT_MODEL, Model
+from opcode_htmx.runs.choosing import Choosing
+from opcode_htmx.runs.leaving import in_words
+from opcode_htmx.runs.options import Options
+from opcode_htmx.runs.permission_updates import BYPASS
+from opcode_htmx.runs.phases import VERBS, Verb
+from opcode_htmx.runs.run import Run
+from opcode_htmx.view.permissions import MODES
 
 RENDERED = 64
 """How many are kept: a page asks many times a second."""

@@ -6,10 +6,11 @@ import posixpath
 import time
 from dataclasses import dataclass
 
-from ..claude.messages import Json, PermissionRequest
-from ..claude.outgoing import NO_REASONS
-from ..runs import permission_updates
-from .blocks import AskBlock, AskState
+from opcode_htmx.claude.messages import PermissionRequest
+from opcode_htmx.claude.outgoing import NO_REASONS
+from opcode_htmx.claude.shapes import Json
+from opcode_htmx.runs import permission_updates
+from opcode_htmx.view.blocks import AskBlock, AskState
 
 MODES = {
     "default": "Ask before changes",

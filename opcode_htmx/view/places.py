@@ -6,11 +6,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..claude import stream
-from ..hub import paced
-from ..runs.tail import LineReader
-from .blocks import AskBlock, Block, PromptBlock, TextBlock, ThinkingBlock, ToolBlock
-from .transcript import Transcript
+from opcode_htmx.claude import stream
+from opcode_htmx.hub import paced
+from opcode_htmx.runs.tail import LineReader
+from opcode_htmx.view.blocks import (
+    AskBlock,
+    Block,
+    PromptBlock,
+    TextBlock,
+    ThinkingBlock,
+    ToolBlock,
+)
+from opcode_htmx.view.transcript import Transcript
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..claude.messages import Assistant, CostState, Message, SystemEvent, ToolUse, TurnResult
+from opcode_htmx.claude.messages import (
+    Assistant,
+    CostState,
+    Message,
+    SystemEvent,
+    ToolUse,
+    TurnResult,
+)
 
 
 @dataclass(slots=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..claude.messages import Json, PermissionRequest
+from opcode_htmx.claude.messages import PermissionRequest
+from opcode_htmx.claude.shapes import Json
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,14 @@ from __future__ import annotations
 import logging
 from dataclasses import fields
 
-from ..claude.messages import PermissionRequest
-from .blocks import AskBlock, Block, TextBlock, ToolBlock
-from .wording import as_json
+from opcode_htmx.claude.messages import PermissionRequest
+from opcode_htmx.view.blocks import (
+    AskBlock,
+    Block,
+    TextBlock,
+    ToolBlock,
+)
+from opcode_htmx.view.wording import as_json
 
 log = logging.getLogger(__name__)
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ..claude import stream
-from ..claude.messages import Assistant, Message, MessageStart, SystemEvent, User
-from ..hub import Pace
-from ..runs.record import Outcome
-from ..runs.run import Run
-from ..runs.sent import SentPrompts
-from ..runs.tail import LineReader
-from .aside import error_lines
-from .transcript import Transcript
+from opcode_htmx.claude import stream
+from opcode_htmx.claude.messages import (
+    Assistant,
+    Message,
+    MessageStart,
+    SystemEvent,
+    User,
+)
+from opcode_htmx.hub import Pace
+from opcode_htmx.runs.record import Outcome
+from opcode_htmx.runs.run import Run, error_lines
+from opcode_htmx.runs.sent import SentPrompts
+from opcode_htmx.runs.tail import LineReader
+from opcode_htmx.view.transcript import Transcript
 
 
 @dataclass(slots=True)

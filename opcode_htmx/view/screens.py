@@ -12,15 +12,15 @@ from weakref import WeakValueDictionary
 from jinja2 import Environment
 from markupsafe import Markup
 
-from ..claude import history
-from ..drafts import Draft, Drafts
-from ..runs.supervisor import Supervisor
-from .aside import Aside
-from .conversation import Conversation
-from .elsewhere import Registry, elsewhere
-from .fragments import Fragments
-from .needs import Needs
-from .options import Chooser, OptionsParts
+from opcode_htmx.claude import history
+from opcode_htmx.drafts import Draft, Drafts
+from opcode_htmx.runs.supervisor import Supervisor
+from opcode_htmx.view.aside import Aside
+from opcode_htmx.view.conversation import Conversation
+from opcode_htmx.view.elsewhere import Registry, elsewhere
+from opcode_htmx.view.fragments import Fragments
+from opcode_htmx.view.needs import Needs
+from opcode_htmx.view.options import Chooser, OptionsParts
 
 KEPT = 32
 """Conversations kept in memory; one that is put out is folded anew when it is asked for."""

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from ..hub import Pace, work_aside
-from . import contents, tools
-from .blocks import (
+from opcode_htmx.hub import Pace, work_aside
+from opcode_htmx.view import contents, tools
+from opcode_htmx.view.blocks import (
     AskBlock,
     Block,
     BranchBlock,
@@ -21,9 +21,9 @@ from .blocks import (
     ThinkingBlock,
     ToolBlock,
 )
-from .raw import log_failure, raw_text
-from .terminal import plain
-from .weight import is_heavy
+from opcode_htmx.view.raw import log_failure, raw_text
+from opcode_htmx.view.terminal import plain
+from opcode_htmx.view.weight import is_heavy
 
 BEFORE, AFTER = 60, 140
 """Characters shown around what was found."""

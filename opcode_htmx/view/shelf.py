@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from operator import attrgetter
 from typing import TypeVar
 
-from . import todos
-from .blocks import (
+from opcode_htmx.view import todos
+from opcode_htmx.view.blocks import (
     UNFINISHED,
     AskBlock,
     AskState,

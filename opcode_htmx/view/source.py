@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from ..hub import work_aside
-from . import contents, tools
-from .blocks import (
+from opcode_htmx.hub import work_aside
+from opcode_htmx.view import contents, tools
+from opcode_htmx.view.blocks import (
     AskBlock,
     Block,
     BranchBlock,
@@ -21,10 +21,10 @@ from .blocks import (
     ThinkingBlock,
     ToolBlock,
 )
-from .raw import log_failure, raw_text
-from .terminal import plain
-from .weight import is_heavy
-from .wording import as_json
+from opcode_htmx.view.raw import log_failure, raw_text
+from opcode_htmx.view.terminal import plain
+from opcode_htmx.view.weight import is_heavy
+from opcode_htmx.view.wording import as_json
 
 _TICKS = re.compile(r"`{3,}")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..claude.messages import (
+from opcode_htmx.claude.messages import (
     Assistant,
     BlockDelta,
     BlockStart,
@@ -18,9 +18,9 @@ from ..claude.messages import (
     TextContent,
     ThinkingContent,
 )
-from .blocks import TextBlock, ThinkingBlock
-from .growing import GrowingMarkdown
-from .shelf import Shelf
+from opcode_htmx.view.blocks import TextBlock, ThinkingBlock
+from opcode_htmx.view.growing import GrowingMarkdown
+from opcode_htmx.view.shelf import Shelf
 
 
 @dataclass(slots=True)

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
 
-from ..hub import work_aside
-from .spans import Span, merge
+from opcode_htmx.hub import work_aside
+from opcode_htmx.view.spans import Span, merge
 
 SHORT = 4_000
 """Characters of output that are read in a few milliseconds, whatever is in them."""

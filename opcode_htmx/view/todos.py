@@ -9,9 +9,14 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from ..claude.messages import Json
-from .blocks import Block, PromptBlock, ToolBlock, ToolState
-from .raw import log_failure
+from opcode_htmx.claude.shapes import Json
+from opcode_htmx.view.blocks import (
+    Block,
+    PromptBlock,
+    ToolBlock,
+    ToolState,
+)
+from opcode_htmx.view.raw import log_failure
 
 _TOOLS = frozenset({"TodoWrite", "TaskCreate", "TaskUpdate"})
 _STATES = {"completed": "done", "in_progress": "now", "pending": "open"}

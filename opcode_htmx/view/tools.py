@@ -9,17 +9,30 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 
-from ..claude.messages import Json
-from ..hub import work_aside
-from . import contents
-from .blocks import AskBlock, ShellBlock, TextBlock, ToolBlock, ToolState
-from .cards import commands, files, others
-from .cards.parts import LONGEST_JSON, SHOWN_CHARACTERS, Call, Cut, ToolView, cut
-from .contents import Part
-from .links import link
-from .raw import log_failure, raw_text
-from .weight import is_heavy
-from .wording import as_json
+from opcode_htmx.claude.shapes import Json
+from opcode_htmx.hub import work_aside
+from opcode_htmx.view import contents
+from opcode_htmx.view.blocks import (
+    AskBlock,
+    ShellBlock,
+    TextBlock,
+    ToolBlock,
+    ToolState,
+)
+from opcode_htmx.view.cards import commands, files, others
+from opcode_htmx.view.cards.parts import (
+    LONGEST_JSON,
+    SHOWN_CHARACTERS,
+    Call,
+    Cut,
+    ToolView,
+    cut,
+)
+from opcode_htmx.view.contents import Part
+from opcode_htmx.view.links import link
+from opcode_htmx.view.raw import log_failure, raw_text
+from opcode_htmx.view.weight import is_heavy
+from opcode_htmx.view.wording import as_json
 
 __all__ = [
     "SHOWN_CHARACTERS",

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 
-from ..claude.messages import (
+from opcode_htmx.claude.messages import (
     INTERRUPTED,
     Assistant,
     BlockDelta,
@@ -37,9 +37,9 @@ from ..claude.messages import (
     Unknown,
     User,
 )
-from ..claude.user_entries import parts_of, parts_of_event
-from ..claude.user_parts import Interruption, TaskNotification
-from .blocks import (
+from opcode_htmx.claude.user_entries import parts_of, parts_of_event
+from opcode_htmx.claude.user_parts import Interruption, TaskNotification
+from opcode_htmx.view.blocks import (
     Block,
     ErrorBlock,
     NoticeBlock,
@@ -47,16 +47,16 @@ from .blocks import (
     SummaryBlock,
     ToolBlock,
 )
-from .calls import Calls
-from .contents import all_in_text
-from .notes import Notes
-from .notices import notice, of_long_line
-from .progress import Progress
-from .shelf import Shelf
-from .speech import Speech
-from .unread import UnreadPrompts
-from .user_blocks import UserBlocks
-from .wording import as_json, is_bookkeeping
+from opcode_htmx.view.calls import Calls
+from opcode_htmx.view.contents import all_in_text
+from opcode_htmx.view.notes import Notes
+from opcode_htmx.view.notices import notice, of_long_line
+from opcode_htmx.view.progress import Progress
+from opcode_htmx.view.shelf import Shelf
+from opcode_htmx.view.speech import Speech
+from opcode_htmx.view.unread import UnreadPrompts
+from opcode_htmx.view.user_blocks import UserBlocks
+from opcode_htmx.view.wording import as_json, is_bookkeeping
 
 log = logging.getLogger(__name__)
 

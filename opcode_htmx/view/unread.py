@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from ..claude import outgoing
-from ..claude.history import SESSION_ID
-from ..claude.messages import INTERRUPTED, TurnResult, User
-from ..runs.prompt_content import images_in, words_of
-from .blocks import PromptBlock
-from .shelf import Shelf
+from opcode_htmx.claude import outgoing
+from opcode_htmx.claude.history import SESSION_ID
+from opcode_htmx.claude.messages import INTERRUPTED, TurnResult, User
+from opcode_htmx.runs.prompt_content import images_in, words_of
+from opcode_htmx.view.blocks import PromptBlock
+from opcode_htmx.view.shelf import Shelf
 
 
 class UnreadPrompts:

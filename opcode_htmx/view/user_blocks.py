@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..claude.messages import (
+from opcode_htmx.claude.messages import (
     Content,
     ImageContent,
     SystemEvent,
@@ -12,7 +12,7 @@ from ..claude.messages import (
     ToolResult,
     User,
 )
-from ..claude.user_parts import (
+from opcode_htmx.claude.user_parts import (
     CommandOutput,
     EditorNote,
     HookNote,
@@ -26,12 +26,18 @@ from ..claude.user_parts import (
     ShellOutput,
     SlashCommand,
 )
-from .blocks import ErrorBlock, NoticeBlock, PromptBlock, ShellBlock, TextBlock
-from .notes import Notes
-from .shelf import Shelf
-from .speech import Speech
-from .terminal import plain
-from .wording import told_in_a_line
+from opcode_htmx.view.blocks import (
+    ErrorBlock,
+    NoticeBlock,
+    PromptBlock,
+    ShellBlock,
+    TextBlock,
+)
+from opcode_htmx.view.notes import Notes
+from opcode_htmx.view.shelf import Shelf
+from opcode_htmx.view.speech import Speech
+from opcode_htmx.view.terminal import plain
+from opcode_htmx.view.wording import told_in_a_line
 
 _NOT_ATTACHED = TextContent | ToolResult
 

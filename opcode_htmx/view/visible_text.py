@@ -16,8 +16,8 @@ from typing import NamedTuple
 from jinja2 import Environment
 from markupsafe import Markup
 
-from ..hub import work_aside
-from .markdown import with_spans
+from opcode_htmx.hub import work_aside
+from opcode_htmx.view.markdown import with_spans
 
 MOST_BLANKS = 20
 """Blanks in a row that are shown as they are."""

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from ..claude.messages import Content, OtherContent, TextContent, ToolResult
-from ..claude.shapes import is_larger
-from .blocks import (
+from opcode_htmx.claude.messages import (
+    Content,
+    OtherContent,
+    TextContent,
+    ToolResult,
+)
+from opcode_htmx.claude.shapes import is_larger
+from opcode_htmx.view.blocks import (
     AskBlock,
     Block,
     NoticeBlock,

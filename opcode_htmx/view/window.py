@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .blocks import Block, BranchBlock
+from opcode_htmx.view.blocks import Block, BranchBlock
 
 FIRST = 12
 """Blocks of a first answer: more than a phone's screen holds, few enough to be painted at once."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 
-from ..claude.messages import Unknown
-from ..claude.shapes import is_larger
-from ..hub import work_aside
-from .terminal import plain
+from opcode_htmx.claude.messages import Unknown
+from opcode_htmx.claude.shapes import is_larger
+from opcode_htmx.hub import work_aside
+from opcode_htmx.view.terminal import plain
 
 _EMPHASIS = re.compile(r"(`|\*\*)(\S(?:[^`*\n]*\S)?)\1")
 LONGEST_LINE = 300

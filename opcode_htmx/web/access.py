@@ -11,9 +11,20 @@ from typing import Any
 from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import Forbidden, MethodNotAllowed, RequestEntityTooLarge, Unauthorized
 
-from . import connections, cors, fetch_metadata, login, login_list
-from .sources import FOREIGN, SAFE_METHODS, Sources
-from .visitors import Visitor, Visitors, is_websocket, login_id
+from opcode_htmx.web import (
+    connections,
+    cors,
+    fetch_metadata,
+    login,
+    login_list,
+)
+from opcode_htmx.web.sources import FOREIGN, SAFE_METHODS, Sources
+from opcode_htmx.web.visitors import (
+    Visitor,
+    Visitors,
+    is_websocket,
+    login_id,
+)
 
 __all__ = ["FOREIGN", "Access", "is_websocket", "login_id"]
 

@@ -15,18 +15,22 @@ from flask import Flask, Response, abort, request
 from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from .. import whole_files
-from ..claude.messages import ImageContent
-from ..disk import telling_when_full
-from ..drafts import TOKEN, DraftFile, Drafts, TooMuch
-from .forms import BadForm
+from opcode_htmx import whole_files
+from opcode_htmx.claude.messages import ImageContent
+from opcode_htmx.disk import telling_when_full
+from opcode_htmx.drafts import (
+    MAX_FILE,
+    TOKEN,
+    DraftFile,
+    Drafts,
+    TooMuch,
+)
+from opcode_htmx.web.forms import BadForm
 
 MAX_REQUEST = 64_000_000
 MAX_IMAGE = 10_000_000
 MAX_IMAGES = 17_000_000
 """Of one prompt together: they travel in a single line."""
-MAX_FILE = 25_000_000
-
 REFUSALS = (RequestEntityTooLarge, BadForm, TooMuch)
 """What is raised about files that cannot be taken."""
 

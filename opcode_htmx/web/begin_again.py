@@ -9,13 +9,13 @@ from __future__ import annotations
 from flask import Blueprint, redirect, render_template
 from werkzeug.wrappers import Response as BaseResponse
 
-from ..claude import lineage, titles
-from ..runs.phases import Phase
-from ..runs.record import Outcome
-from ..runs.run import RunNotLive
-from ..runs.supervisor import END_GRACE_SECONDS, Supervisor
-from .forms import by_htmx, session_url
-from .pages import SessionLookup
+from opcode_htmx.claude import lineage, titles
+from opcode_htmx.runs.phases import Phase
+from opcode_htmx.runs.record import Outcome
+from opcode_htmx.runs.run import RunNotLive
+from opcode_htmx.runs.supervisor import END_GRACE_SECONDS, Supervisor
+from opcode_htmx.view.lookup import SessionLookup
+from opcode_htmx.web.forms import by_htmx, session_url
 
 CAUSE = "Ended, to begin again from what was said at the computer."
 

@@ -13,28 +13,27 @@ from pathlib import Path
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from ..claude import sessions, working_folder
-from ..claude.files import ProjectFiles
-from ..drafts import Drafts
-from ..runs.offers import Offers
-from ..view.options import Chooser
-from . import attachments
-from .completion import completions, known_commands
-from .fetch_metadata import acts
-from .forms import by_htmx, typed
-from .login import local_path
-from .pages import Place
+from opcode_htmx.claude import sessions, working_folder
+from opcode_htmx.claude.files import ProjectFiles
+from opcode_htmx.drafts import MAX_FILE, Drafts, draft_name
+from opcode_htmx.runs.offers import Offers
+from opcode_htmx.view.options import Chooser
+from opcode_htmx.view.workspace import Workspace
+from opcode_htmx.web import attachments
+from opcode_htmx.web.completion import completions, known_commands
+from opcode_htmx.web.fetch_metadata import acts
+from opcode_htmx.web.forms import by_htmx, new_session_address, typed
+from opcode_htmx.web.login import local_path
 
 FOLDER_CHARACTERS = 4096
 OFFER_SECONDS = 15.0
 """How long a page that asks what Claude offers waits for it; it has been sent long before."""
-_NAMES = uuid.UUID("6d0c4a3e-5f0b-4a7e-9f43-0d7c5c2f8a11")
 
 
 class Beginnings:
     """The pages for new sessions. `project_id` is empty on the one for any folder."""
 
-    def __init__(self, place: Place, drafts: Drafts, offers: Offers) -> None:
+    def __init__(self, place: Workspace, drafts: Drafts, offers: Offers) -> None:
         self._place = place
         self._drafts = drafts
         self._offers = offers
@@ -53,7 +52,7 @@ class Beginnings:
         known = sessions.projects(self._place.config_dir)
         return render_template(
             "new.html",
-            address=address_of(project_id),
+            address=new_session_address(project_id),
             project_id=project_id,
             folder=folder,
             prompt=filled_in.get("prompt", draft.text),
@@ -65,7 +64,7 @@ class Beginnings:
             prompt_id=uuid.uuid4(),
             known=list(dict.fromkeys(project.path for project in known if project.path)),
             suggestions=self._place.suggestions,
-            most_per_file=attachments.MAX_FILE,
+            most_per_file=MAX_FILE,
             asked=self._offers.asks,
         )
 
@@ -83,20 +82,9 @@ class Beginnings:
         return str(self._place.sample_project or next(iter(self._place.project_roots), ""))
 
 
-def draft_name(project_id: str) -> str:
-    """Under which name the draft of a page is kept."""
-    return str(uuid.uuid5(_NAMES, project_id))
-
-
-def address_of(project_id: str) -> str:
-    if project_id:
-        return url_for("beginning.new_in_project", project_id=project_id)
-    return url_for("beginning.new")
-
-
 def blueprint(
     beginnings: Beginnings,
-    place: Place,
+    place: Workspace,
     drafts: Drafts,
     offers: Offers,
     chooser: Chooser,
@@ -182,7 +170,7 @@ def blueprint(
             sessions.projects_of(place.config_dir, project_id)  # or it is 404
 
     def _changed(project_id: str, sentence: str = "") -> BaseResponse | str:
-        address = address_of(project_id)
+        address = new_session_address(project_id)
         if not by_htmx():
             return redirect(address, 303)
         kept = drafts.get(draft_name(project_id))

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from flask import Blueprint, render_template, request
 
-from ..claude import sessions
-from ..runs.trash import Deleted, NotInTrash, Trash
+from opcode_htmx.claude import sessions
+from opcode_htmx.runs.trash import Deleted, NotInTrash, Trash
 
 
 def blueprint(config_dir: Path, trash: Trash | None = None) -> Blueprint:

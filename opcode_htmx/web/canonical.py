@@ -10,8 +10,8 @@ import contextlib
 
 from flask import Flask, request
 
-from ..claude import sessions
-from ..runs.session_places import SessionPlaces
+from opcode_htmx.claude import sessions
+from opcode_htmx.runs.session_places import SessionPlaces
 
 OF_A_SESSION = {"project_id", "session_id"}
 

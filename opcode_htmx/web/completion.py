@@ -8,15 +8,15 @@ from pathlib import Path
 
 from flask import Blueprint, render_template, request
 
-from ..claude import commands
-from ..claude.capabilities import Command
-from ..claude.files import ProjectFiles
-from ..claude.working_folder import WorkingFolders
-from ..runs.offers import Offers
-from ..runs.run import Run
-from ..runs.supervisor import Supervisor
-from .fetch_metadata import acts
-from .pages import SessionLookup
+from opcode_htmx.claude import commands
+from opcode_htmx.claude.capabilities import Command
+from opcode_htmx.claude.files import ProjectFiles
+from opcode_htmx.claude.working_folder import WorkingFolders
+from opcode_htmx.runs.offers import Offers
+from opcode_htmx.runs.run import Run
+from opcode_htmx.runs.supervisor import Supervisor
+from opcode_htmx.view.lookup import SessionLookup
+from opcode_htmx.web.fetch_metadata import acts
 
 MOST = 50
 QUERY_CHARACTERS = 200

@@ -8,16 +8,21 @@ from __future__ import annotations
 from flask import Blueprint, Response, abort, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
-from ..claude import history, outgoing
-from ..drafts import Drafts
-from ..runs.prompt_content import images_in, words_of
-from ..runs.queue import take_back, waiting_prompt
-from ..runs.run import Run
-from ..runs.supervisor import Supervisor
-from ..view.blocks import PromptBlock
-from . import attachments
-from .forms import BadForm, by_htmx, session_url, typed
-from .pages import SessionLookup
+from opcode_htmx.claude import history, outgoing
+from opcode_htmx.drafts import Drafts
+from opcode_htmx.runs.prompt_content import images_in, words_of
+from opcode_htmx.runs.queue import take_back, waiting_prompt
+from opcode_htmx.runs.run import Run
+from opcode_htmx.runs.supervisor import Supervisor
+from opcode_htmx.view.blocks import PromptBlock
+from opcode_htmx.view.lookup import SessionLookup
+from opcode_htmx.web import attachments
+from opcode_htmx.web.forms import (
+    BadForm,
+    by_htmx,
+    session_url,
+    typed,
+)
 
 _SESSION = "/projects/<project_id>/sessions/<session_id>"
 

@@ -18,7 +18,7 @@ from contextvars import ContextVar
 import gevent
 from gevent import monkey
 
-from .throttle import network
+from opcode_htmx.web.throttle import network
 
 MOST = 400
 """Connections without a login at once, to one worker. gunicorn accepts more by as many."""

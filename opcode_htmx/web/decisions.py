@@ -12,14 +12,15 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
-from ..claude.messages import Json, PermissionRequest
-from ..claude.outgoing import DENIED, KEEP_PLANNING, NO_ANSWER
-from ..runs.run import Run
-from ..runs.supervisor import Supervisor
-from ..view.permissions import is_plan
-from ..view.questions import questions_of
-from .forms import BadForm, by_htmx, session_url
-from .pages import SessionLookup, shorten
+from opcode_htmx.claude.messages import PermissionRequest
+from opcode_htmx.claude.outgoing import DENIED, KEEP_PLANNING, NO_ANSWER
+from opcode_htmx.claude.shapes import Json
+from opcode_htmx.runs.run import Run
+from opcode_htmx.runs.supervisor import Supervisor
+from opcode_htmx.view.lookup import SessionLookup, shorten
+from opcode_htmx.view.permissions import is_plan
+from opcode_htmx.view.questions import questions_of
+from opcode_htmx.web.forms import BadForm, by_htmx, session_url
 
 MAX_REASON_CHARACTERS = 4000
 PLAN_MODES = ("default", "acceptEdits")

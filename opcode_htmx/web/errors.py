@@ -9,7 +9,7 @@ from flask import Flask, Response, jsonify, make_response, render_template, requ
 from werkzeug.exceptions import ClientDisconnected, HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
-from ..disk import SENTENCE, is_full
+from opcode_htmx.disk import SENTENCE, is_full
 
 _SENTENCES = {
     400: "The server could not understand this request.",

@@ -8,24 +8,24 @@ from pathlib import Path
 
 from flask import Response, send_file, stream_template
 
-from ..hub import paced
-from ..view import source
-from ..view.blocks import Block
-from ..view.export import POLICY, WholeBlocks, style_address, with_parts
-from ..view.screens import Screen, Screens
-from .disposition import save_as
-from .pages import SessionLookup, title_of
+from opcode_htmx.hub import paced
+from opcode_htmx.view import source
+from opcode_htmx.view.blocks import Block
+from opcode_htmx.view.export import (
+    POLICY,
+    WholeBlocks,
+    style_address,
+    with_parts,
+)
+from opcode_htmx.view.lookup import NOTHING_NOTED, NoHistory, SessionLookup, title_of
+from opcode_htmx.view.screens import Screen, Screens
+from opcode_htmx.web.disposition import save_as
 
 _NO_WORD = re.compile(r"[^A-Za-z0-9]+")
 
 STYLES = ("style.css", "session.css")
 
 NO_FOLDER = "a folder that is not known"
-NOTHING_NOTED = "Claude has noted nothing of this session yet. Try again in a moment."
-
-
-class NoHistory(Exception):
-    """There is no history file yet, and without it this cannot be done."""
 
 
 class Exports:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from flask import Flask
 
-from ..amounts import in_bytes
-from ..view import visible_text
+from opcode_htmx.amounts import in_bytes
+from opcode_htmx.view import visible_text
 
 _STEPS = ((60, 60, "min"), (3600, 24, "h"), (86400, 7, "day"))
 

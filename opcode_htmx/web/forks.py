@@ -14,15 +14,14 @@ from pathlib import Path
 from flask import Blueprint, abort, make_response, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from ..claude import fork
-from ..drafts import Drafts, TooMuch
-from ..runs.supervisor import Supervisor
-from ..view import places
-from ..view.blocks import Block, NoticeBlock, PromptBlock
-from .beginning import Beginnings
-from .exports import NOTHING_NOTED, NoHistory
-from .manage import top_of
-from .pages import SessionLookup, title_of
+from opcode_htmx.claude import fork
+from opcode_htmx.drafts import Drafts, TooMuch
+from opcode_htmx.runs.supervisor import Supervisor
+from opcode_htmx.view import places
+from opcode_htmx.view.blocks import Block, NoticeBlock, PromptBlock
+from opcode_htmx.view.branches import top_of
+from opcode_htmx.view.lookup import NOTHING_NOTED, NoHistory, SessionLookup, title_of
+from opcode_htmx.web.beginning import Beginnings
 
 
 def blueprint(

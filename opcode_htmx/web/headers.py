@@ -7,7 +7,7 @@ from pathlib import Path
 
 from flask import Flask, Response, request, url_for
 
-from . import origin
+from opcode_htmx.web import origin
 
 _NO_DOCUMENTS = frozenset({"text/css", "text/javascript"})
 """A policy means nothing on these, and would be sent with each of them."""

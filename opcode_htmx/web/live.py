@@ -15,14 +15,21 @@ from flask_sock import Sock
 from gevent.event import Event
 from simple_websocket import ConnectionClosed, Server
 
-from ..claude import sessions
-from ..runs.leaving import Leaving
-from ..view.cursor import Cursor
-from ..view.screens import Screen
-from .access import login_id
-from .pages import SessionLookup
-from .showing import Frames, Picture
-from .sockets import POLICY_VIOLATION, SERVICE_RESTART, OpenSockets, TextFrame, close, send_text
+from opcode_htmx.claude import sessions
+from opcode_htmx.runs.leaving import Leaving
+from opcode_htmx.view.cursor import Cursor
+from opcode_htmx.view.lookup import SessionLookup
+from opcode_htmx.view.screens import Screen
+from opcode_htmx.web.access import login_id
+from opcode_htmx.web.showing import Frames, Picture
+from opcode_htmx.web.sockets import (
+    POLICY_VIOLATION,
+    SERVICE_RESTART,
+    OpenSockets,
+    TextFrame,
+    close,
+    send_text,
+)
 
 HEARTBEAT_SECONDS = 15.0
 """Keeps proxies from dropping the socket, and tells the page that it is not cut off."""

@@ -7,7 +7,7 @@ from typing import Protocol
 from flask import Blueprint, abort, redirect, render_template, url_for
 from werkzeug.wrappers import Response
 
-from .logins import Logins
+from opcode_htmx.web.logins import Logins
 
 
 class Gate(Protocol):

@@ -19,9 +19,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .. import locks, stored
-from .throttle import network
-from .tokens import digest
+from opcode_htmx import locks, stored
+from opcode_htmx.web.throttle import network
+from opcode_htmx.web.tokens import digest
 
 log = logging.getLogger(__name__)
 

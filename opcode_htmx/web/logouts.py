@@ -13,7 +13,7 @@ from pathlib import Path
 import gevent
 from gevent.event import Event
 
-from ..runs.watch import FolderWatcher
+from opcode_htmx.runs.watch import FolderWatcher
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,6 @@ Forms and links that work without JavaScript; nothing here needs a running proce
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from urllib.parse import quote
@@ -22,17 +21,18 @@ from flask import (
 )
 from werkzeug.wrappers import Response as BaseResponse
 
-from ..claude import titles
-from ..runs.trash import Trash
-from ..surrogates import encoded
-from ..view import places, search, source
-from ..view.blocks import Block, BranchBlock, PromptBlock
-from ..view.fragments import dom_id
-from ..view.marks import Marks
-from ..view.screens import Screen, Screens
-from .exports import NOTHING_NOTED, Exports, NoHistory
-from .forms import BadForm, session_url
-from .pages import SessionLookup, title_of
+from opcode_htmx.claude import titles
+from opcode_htmx.runs.trash import Trash
+from opcode_htmx.surrogates import encoded
+from opcode_htmx.view import places, search, source
+from opcode_htmx.view.blocks import Block, PromptBlock
+from opcode_htmx.view.branches import top_of
+from opcode_htmx.view.fragments import dom_id
+from opcode_htmx.view.lookup import NOTHING_NOTED, NoHistory, SessionLookup, title_of
+from opcode_htmx.view.marks import Marks
+from opcode_htmx.view.screens import Screen, Screens
+from opcode_htmx.web.exports import Exports
+from opcode_htmx.web.forms import BadForm, session_url
 
 HITS = 200
 
@@ -169,13 +169,3 @@ def trash_blueprint(screens: Screens, trash: Trash) -> Blueprint:
 def place_of(address: str, block: Block, top: Block) -> str:
     """The address of a block on the page of its session."""
     return f"{address}?from={quote(top.id, safe='')}#{dom_id(block.id)}"
-
-
-def top_of(blocks: Sequence[Block], block: Block) -> Block:
-    """The block of the conversation that `block` stands in, also of a branch that was left."""
-
-    def holds(each: Block) -> bool:
-        return each is block or any(map(holds, each.children))
-
-    top = next((each for each in blocks if holds(each)), block)
-    return top_of(top.children, block) if isinstance(top, BranchBlock) else top

@@ -9,14 +9,20 @@ from dataclasses import dataclass
 from flask import Blueprint, redirect, render_template, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from ..runs.census import Census, Usage
-from ..runs.orphans import Leftovers, Orphan, Orphans
-from ..runs.phases import Phase
-from ..runs.run import Run, RunNotLive
-from ..runs.supervisor import RunNotFound, Supervisor
-from ..view.aside import about, described, kind_of, status_text, warnings_of
-from ..view.needs import Needs
-from .pages import SessionLookup
+from opcode_htmx.runs.census import Census, Usage
+from opcode_htmx.runs.orphans import Leftovers, Orphan, Orphans
+from opcode_htmx.runs.phases import Phase
+from opcode_htmx.runs.run import Run, RunNotLive
+from opcode_htmx.runs.supervisor import RunNotFound, Supervisor
+from opcode_htmx.view.aside import (
+    about,
+    described,
+    kind_of,
+    status_text,
+    warnings_of,
+)
+from opcode_htmx.view.lookup import SessionLookup
+from opcode_htmx.view.needs import Needs
 
 SHOWN_ORPHANS = 5
 """Of one run; the others are counted."""

@@ -7,129 +7,36 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 from flask import Blueprint, Response, abort, render_template, request, url_for
 
-from ..claude import history, sessions
-from ..claude.working_folder import WorkingFolders
-from ..demo.scenes import Suggestion
-from ..runs.leaving import Leaving
-from ..runs.offers import Offers
-from ..runs.run import Run
-from ..runs.session_places import SessionPlace, SessionPlaces
-from ..surrogates import encoded
-from ..view import window
-from ..view.blocks import (
+from opcode_htmx.drafts import MAX_FILE
+from opcode_htmx.runs.leaving import Leaving
+from opcode_htmx.runs.offers import Offers
+from opcode_htmx.surrogates import encoded
+from opcode_htmx.view import window
+from opcode_htmx.view.blocks import (
     AskBlock,
-    Block,
     NoticeBlock,
     PromptBlock,
     RawBlock,
     ShellBlock,
     ToolBlock,
 )
-from ..view.contents import all_in_text
-from ..view.fragments import dom_id
-from ..view.marks import Marks
-from ..view.screens import Screen, Screens
-from ..view.tools import whole
-from ..view.visible_text import visible_text
-from .attachments import MAX_FILE
+from opcode_htmx.view.contents import all_in_text
+from opcode_htmx.view.fragments import dom_id
+from opcode_htmx.view.lookup import SessionLookup, title_of
+from opcode_htmx.view.marks import Marks
+from opcode_htmx.view.tools import whole
+from opcode_htmx.view.visible_text import visible_text
+from opcode_htmx.view.workspace import Workspace
 
-TITLE_CHARACTERS = 80
 WITH_WHOLE_TEXT = AskBlock | NoticeBlock | PromptBlock | RawBlock | ShellBlock | ToolBlock
 """The blocks whose texts a page may cut."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where this server works, and the prompts to tap if it is a demo."""
-
-    config_dir: Path
-    project_roots: Sequence[Path]
-    sample_project: Path | None = None
-    suggestions: Sequence[Suggestion] = ()
-    named_task_folder: Path | None = None
-
-    @property
-    def task_folder(self) -> Path:
-        """Where tasks of programs work that name no folder."""
-        return self.named_task_folder or self.sample_project or self.project_roots[0]
-
-    @property
-    def folders(self) -> WorkingFolders:
-        """In which Claude may work."""
-        sample = [self.sample_project] if self.sample_project else []
-        return WorkingFolders((*self.project_roots, *sample))
-
-    def working_folder(self, text: str) -> Path:
-        """The folder that `text` names, if Claude may work in it. Raises InvalidFolder."""
-        return self.folders.choose(text)
-
-
-class SessionLookup:
-    """Finds the screen of a session by what its address says."""
-
-    def __init__(self, config_dir: Path, places: SessionPlaces, screens: Screens) -> None:
-        self._config_dir = config_dir
-        self.places = places
-        self._screens = screens
-
-    def screen(self, project_id: str, session_id: str) -> Screen:
-        """Raises ProjectNotFound or SessionNotFound."""
-        place = self.places.at(project_id, session_id)
-        address = url_for(
-            "pages.session", project_id=place.claude_folder, session_id=place.session_id
-        )
-        return self._screens.get(place.session_id, place.folder or "", address, place.claude_folder)
-
-    def at(self, project_id: str, session_id: str) -> SessionPlace:
-        """The session at an address. Raises ProjectNotFound or SessionNotFound."""
-        return self.places.at(project_id, session_id)
-
-    def history_file(self, project_id: str, session_id: str) -> Path | None:
-        """Claude's history file; None as long as it has written none. Raises as `at` does."""
-        return self.at(project_id, session_id).file
-
-    def noted(self, project_id: str, session_id: str) -> Path | None:
-        """The history file of a session, whether or not there is such a session."""
-        try:
-            return self.at(project_id, session_id).file
-        except (sessions.ProjectNotFound, sessions.SessionNotFound):
-            return None
-
-    def title(self, project_id: str, session_id: str) -> str:
-        """What the person or Claude calls the session; empty if it has no name."""
-        path = self.noted(project_id, session_id)
-        return shorten(sessions.name_of(path)) if path else ""
-
-    def title_of_run(self, run: Run) -> str:
-        """The title of a run's session in a list."""
-        first = next(iter(run.state.sent.values()), "")
-        path = history.find(self._config_dir, run.record.session_id)
-        known = sessions.title_of(path) if path else ""
-        return shorten(known or first) or "A session"
-
-    def folder(self, project_id: str, session_id: str) -> Path:
-        """The folder that the session works in. Raises as `at` does, and FolderUnknown."""
-        return self.at(project_id, session_id).working_folder
-
-    def project_page(self, project_id: str, session_id: str) -> tuple[str, str]:
-        """The address of the page that lists the session, and what it shows.
-
-        Raises as `at` does.
-        """
-        listed = self.places.project_id(self.at(project_id, session_id))
-        if not listed:
-            return url_for("browse.projects"), "All projects"
-        return url_for("browse.project", project_id=listed), "All sessions of this project"
-
-
 def blueprint(
-    place: Place,
+    place: Workspace,
     lookup: SessionLookup,
     marks: Marks,
     leaving: Leaving,
@@ -163,7 +70,7 @@ def blueprint(
             project_id=project_id,
             session_id=session_id,
             folder=screen.folder,
-            project_page=lookup.project_page(project_id, session_id),
+            project_page=_project_page(lookup, project_id, session_id),
             window=shown,
             render=screen.fragments.block,
             dom_id=dom_id,
@@ -228,23 +135,12 @@ def blueprint(
     return pages
 
 
-def title_of(blocks: Iterable[Block]) -> str:
-    """The first prompt, shortened to a title; a command only where there is no prompt."""
-    command = ""
-    for block in blocks:
-        match block:
-            case PromptBlock(local=False, text=text) if text:
-                return shorten(text)
-            case PromptBlock(text=text):
-                command = command or text
-            case ShellBlock(command=text) if text:
-                command = command or f"! {text}"
-            case _:
-                pass
-    return shorten(command) or "New session"
+def _project_page(lookup: SessionLookup, project_id: str, session_id: str) -> tuple[str, str]:
+    """The address of the page that lists the session, and what it shows.
 
-
-def shorten(text: str) -> str:
-    """A text as one line that fits a title."""
-    line = " ".join(text.split())
-    return line if len(line) <= TITLE_CHARACTERS else f"{line[: TITLE_CHARACTERS - 1]}…"
+    Raises as `at` does.
+    """
+    listed = lookup.places.project_id(lookup.at(project_id, session_id))
+    if not listed:
+        return url_for("browse.projects"), "All projects"
+    return url_for("browse.project", project_id=listed), "All sessions of this project"

@@ -17,7 +17,7 @@ from typing import Any
 import gevent
 from gevent.lock import BoundedSemaphore
 
-from ..hub import Pace
+from opcode_htmx.hub import Pace
 
 KEEPALIVE_SECONDS = 15
 """How often the kernel asks whether a silent program's machine is still there."""

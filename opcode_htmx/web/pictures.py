@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from flask import Blueprint, Response, abort
 
-from ..claude.messages import Content, ImageContent
-from ..view import contents, images
-from ..view.blocks import PromptBlock, RawBlock, ToolBlock
-from .disposition import save_as
-from .pages import SessionLookup
+from opcode_htmx.claude.messages import Content, ImageContent
+from opcode_htmx.view import contents, images
+from opcode_htmx.view.blocks import PromptBlock, RawBlock, ToolBlock
+from opcode_htmx.view.lookup import SessionLookup
+from opcode_htmx.web.disposition import save_as
 
 _HARMLESS = re.compile(r"application/pdf|(?:audio|video)/[a-z0-9.-]{1,40}")
 

@@ -8,29 +8,32 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from flask import Blueprint, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
-from ..claude import history, working_folder
-from ..claude.folder_names import claude_folder
-from ..disk import DiskFull
-from ..drafts import DraftFile, Drafts
-from ..runs.limits import QueueFull
-from ..runs.permission_updates import BypassNotAllowed
-from ..runs.run import RunNotLive
-from ..runs.starting import CannotStart
-from ..runs.supervisor import Supervisor
-from ..runs.trust import TrustNeeded
-from . import attachments
-from .beginning import FOLDER_CHARACTERS, Beginnings, draft_name
-from .controls import choices
-from .forms import BadForm, by_htmx, session_url, typed
-from .pages import SessionLookup
-
-MAX_PROMPT_CHARACTERS = 200_000
+from opcode_htmx.claude import working_folder
+from opcode_htmx.claude.folder_names import claude_folder
+from opcode_htmx.disk import DiskFull
+from opcode_htmx.drafts import DraftFile, Drafts, draft_name
+from opcode_htmx.runs.limits import QueueFull
+from opcode_htmx.runs.permission_updates import BypassNotAllowed
+from opcode_htmx.runs.run import RunNotLive
+from opcode_htmx.runs.starting import CannotStart
+from opcode_htmx.runs.supervisor import Supervisor
+from opcode_htmx.runs.trust import TrustNeeded
+from opcode_htmx.view.lookup import SessionLookup
+from opcode_htmx.view.option_choices import choices
+from opcode_htmx.web import attachments
+from opcode_htmx.web.beginning import FOLDER_CHARACTERS, Beginnings
+from opcode_htmx.web.forms import (
+    BadForm,
+    by_htmx,
+    session_url,
+)
+from opcode_htmx.web.prompt_form import new_session_id, prompt_id_of, words_of_form
 
 
 def blueprint(
@@ -126,31 +129,3 @@ def blueprint(
             drafts.sent(draft, words, form_id, files)
 
     return prompts
-
-
-def new_session_id(folder: Path, words: str) -> str:
-    """The id of the session that the posted form begins: sent twice it is one. Raises BadForm."""
-    return _id_for("session_id", f"{folder}\0{words}")
-
-
-def prompt_id_of(words: str, tokens: Iterable[str]) -> str:
-    """The id of the prompt that the posted form sends: sent twice it is one. Raises BadForm."""
-    return _id_for("prompt_id", "\0".join((words, *tokens)))
-
-
-def words_of_form() -> str:
-    """The prompt in the posted form. Raises BadForm."""
-    # A suggestion that was tapped comes behind the empty text field.
-    texts = [typed(text).strip() for text in request.form.getlist("prompt")]
-    text = next(filter(None, reversed(texts)), "")
-    if len(text) > MAX_PROMPT_CHARACTERS:
-        raise BadForm(f"The prompt is longer than {MAX_PROMPT_CHARACTERS:,} characters.")
-    return text
-
-
-def _id_for(field: str, words: str) -> str:
-    """The id for `words` sent with this form: sent twice they are one, changed they are others."""
-    form_id = request.form.get(field, "")
-    if not history.SESSION_ID.fullmatch(form_id):
-        raise BadForm("This form is incomplete: reload the page and try again.")
-    return str(uuid.uuid5(uuid.UUID(form_id), words))

@@ -15,7 +15,7 @@ from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
 from werkzeug.utils import cached_property
 
-from ..hub import Pace, work_aside
+from opcode_htmx.hub import Pace, work_aside
 
 MOST_FIELDS = 1000
 """Of a form; the largest of ours has a hundred."""

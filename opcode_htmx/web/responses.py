@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response
 from werkzeug.wrappers import Response as BaseResponse
 
-from ..surrogates import encoded
+from opcode_htmx.surrogates import encoded
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment

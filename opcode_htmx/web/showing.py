@@ -19,11 +19,11 @@ import gevent
 from flask import Flask
 from gevent.event import Event
 
-from ..hub import Background, Turn, wait_for_quiet
-from ..surrogates import encoded
-from ..view.cursor import Cursor
-from ..view.screens import Screen
-from .sockets import TextFrame
+from opcode_htmx.hub import Background, Turn, wait_for_quiet
+from opcode_htmx.surrogates import encoded
+from opcode_htmx.view.cursor import Cursor
+from opcode_htmx.view.screens import Screen
+from opcode_htmx.web.sockets import TextFrame
 
 log = logging.getLogger(__name__)
 

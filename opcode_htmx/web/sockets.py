@@ -13,8 +13,8 @@ import gevent
 from flask import Flask, request
 from simple_websocket import ConnectionClosed, Server
 
-from .access import is_websocket
-from .peer import LINGER_SECONDS, Peer
+from opcode_htmx.web.access import is_websocket
+from opcode_htmx.web.peer import LINGER_SECONDS, Peer
 
 NORMAL = 1000
 SERVICE_RESTART = 1012

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from flask import request
 from werkzeug.exceptions import Forbidden, MisdirectedRequest
 
-from . import fetch_metadata, origin
+from opcode_htmx.web import fetch_metadata, origin
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 FOREIGN = "This request came from another site and was refused."

@@ -23,20 +23,20 @@ from flask import (
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
-from ..claude.folder_names import claude_folder
-from ..claude.trust_items import Kind, TrustItem
-from ..drafts import Draft, Drafts
-from ..hub import work_aside
-from ..runs.supervisor import Supervisor
-from ..runs.trust import TrustNeeded
-from ..view.visible_text import visible
-from .beginning import Beginnings, address_of, draft_name
-from .errors import respond
-from .filters import relative_to
-from .forms import BadForm, by_htmx, session_url
-from .login import local_path
-from .pages import SessionLookup
-from .prompts import new_session_id, prompt_id_of, words_of_form
+from opcode_htmx.claude.folder_names import claude_folder
+from opcode_htmx.claude.trust_items import Kind, TrustItem
+from opcode_htmx.drafts import Draft, Drafts, draft_name
+from opcode_htmx.hub import work_aside
+from opcode_htmx.runs.supervisor import Supervisor
+from opcode_htmx.runs.trust import TrustNeeded
+from opcode_htmx.view.lookup import SessionLookup
+from opcode_htmx.view.visible_text import visible
+from opcode_htmx.view.workspace import Workspace
+from opcode_htmx.web.errors import respond
+from opcode_htmx.web.filters import relative_to
+from opcode_htmx.web.forms import BadForm, by_htmx, new_session_address, session_url
+from opcode_htmx.web.login import local_path
+from opcode_htmx.web.prompt_form import new_session_id, prompt_id_of, words_of_form
 
 TOO_MUCH = (
     "There is more than can be shown here, so this project cannot be trusted here. Look at its "
@@ -63,17 +63,17 @@ HEADINGS = {
 
 
 def blueprint(
-    beginnings: Beginnings, supervisor: Supervisor, lookup: SessionLookup, drafts: Drafts
+    workspace: Workspace, supervisor: Supervisor, lookup: SessionLookup, drafts: Drafts
 ) -> Blueprint:
     trust = Blueprint("trust", __name__)
 
     @trust.get("/new/trust")
     def new() -> BaseResponse | str:
         project_id = request.args.get("project", "")
-        draft, address = drafts.get(draft_name(project_id)), address_of(project_id)
+        draft, address = drafts.get(draft_name(project_id)), new_session_address(project_id)
         if not (draft.text or draft.files):  # it has been sent, or was removed
             return redirect(address, 303)
-        needed = supervisor.project_trust.needed(beginnings.folder(draft.folder))
+        needed = supervisor.project_trust.needed(workspace.working_folder(draft.folder))
         if needed is None:
             return redirect(address, 303)
         ids = {name: request.args.get(name, "") for name in ("session_id", "prompt_id")}
@@ -82,10 +82,10 @@ def blueprint(
 
     @trust.post("/new/trust")
     def decide_new() -> BaseResponse:
-        folder = beginnings.folder(request.form.get("folder", ""))
+        folder = workspace.working_folder(request.form.get("folder", ""))
         words = words_of_form()
         if not (prompt_id := _prompt_id(words)):
-            return redirect(address_of(request.form.get("project", "")), 303)
+            return redirect(new_session_address(request.form.get("project", "")), 303)
         session_id = new_session_id(folder, words)
         if supervisor.has_sent(session_id, prompt_id):
             return redirect(session_url(claude_folder(folder), session_id), 303)

@@ -15,11 +15,11 @@ from flask_httpauth import HTTPBasicAuth
 from werkzeug.exceptions import TooManyRequests
 from werkzeug.wrappers import Response as BaseResponse
 
-from . import cors, own_addresses
-from .devices import device
-from .logins import Login, Logins
-from .throttle import Throttle
-from .tokens import Tokens, equal
+from opcode_htmx.web import cors, own_addresses
+from opcode_htmx.web.devices import device
+from opcode_htmx.web.logins import Login, Logins
+from opcode_htmx.web.throttle import Throttle
+from opcode_htmx.web.tokens import Tokens, equal
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from typing import Any
 import gevent
 from gunicorn.workers.ggevent import GeventWorker
 
-from .connections import Connections, linger, request_begins
+from opcode_htmx.web.connections import Connections, linger, request_begins
 
 
 class Worker(GeventWorker):  # type: ignore[misc]

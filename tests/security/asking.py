@@ -9,7 +9,7 @@ from typing import Self
 
 import requests
 
-from ..support import Server, until
+from tests.support import Server, until
 
 
 class Asking:

@@ -9,9 +9,8 @@ from typing import Any
 from opcode_htmx.claude import stream
 from opcode_htmx.view.fragments import Fragments
 from opcode_htmx.view.transcript import Transcript
-
-from .. import dom
-from ..captured import fragments, templates
+from tests import dom
+from tests.captured import fragments, templates
 
 RUN_ID = "0" * 32
 

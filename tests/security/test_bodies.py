@@ -15,9 +15,8 @@ from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from opcode_htmx import bounded_json, hub, stored
 from opcode_htmx.api import commands
 from opcode_htmx.web import request_body
-
-from ..in_process import app_of
-from ..support import Sandbox, basic_header, write_stand_in
+from tests.in_process import app_of
+from tests.support import Sandbox, basic_header, write_stand_in
 
 FORM = "application/x-www-form-urlencoded"
 DEEP = b"[" * 100_000 + b"]" * 100_000

@@ -11,10 +11,14 @@ from typing import Any
 import pytest
 
 from opcode_htmx.runs.permission_updates import BYPASS, BypassNotAllowed, check
-
-from ..json_client import JsonClient, connected
-from ..support import Sandbox, Server, until
-from .rendering import ask_line, buttons, folded, page_of
+from tests.json_client import JsonClient, connected
+from tests.security.rendering import (
+    ask_line,
+    buttons,
+    folded,
+    page_of,
+)
+from tests.support import Sandbox, Server, until
 
 MODE = {"type": "setMode", "mode": BYPASS, "destination": "session"}
 RULE = {"toolName": "Bash", "ruleContent": "ls *"}

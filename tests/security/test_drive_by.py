@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, CDPSession
 
-from ..support import PASSWORD, USER, Server
+from tests.support import PASSWORD, USER, Server
 
 pytestmark = pytest.mark.browser
 

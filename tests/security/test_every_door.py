@@ -20,11 +20,27 @@ from werkzeug.routing import BaseConverter
 from werkzeug.test import TestResponse
 
 from opcode_htmx.claude.history import project_id
-
-from .. import api
-from ..in_process import app_of
-from ..support import PASSWORD, USER, Sandbox, Server, basic_header, write_stand_in
-from .doors import HOST, ORIGIN, UPGRADE, Door, Login, Visits, ask, doors_of, log_in
+from tests import api
+from tests.in_process import app_of
+from tests.security.doors import (
+    HOST,
+    ORIGIN,
+    UPGRADE,
+    Door,
+    Login,
+    Visits,
+    ask,
+    doors_of,
+    log_in,
+)
+from tests.support import (
+    PASSWORD,
+    USER,
+    Sandbox,
+    Server,
+    basic_header,
+    write_stand_in,
+)
 
 PUBLIC = {"HEAD /healthz", "GET /healthz", "HEAD /login", "GET /login", "POST /login"}
 """The doors that need no login."""

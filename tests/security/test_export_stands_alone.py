@@ -14,10 +14,9 @@ from playwright.sync_api import Browser
 
 from opcode_htmx.view import addresses, markdown
 from opcode_htmx.view.export import POLICY
-
-from ..supervision import steps
-from ..support import Server, until
-from ..test_forks import PIXEL
+from tests.supervision import steps
+from tests.support import Server, until
+from tests.test_forks import PIXEL
 
 HOST = "host.invalid"
 ADDRESSES = [

@@ -13,10 +13,20 @@ import pytest
 from opcode_htmx.claude.files import ProjectFiles
 from opcode_htmx.git import process, reads
 from opcode_htmx.git.reads import GitFailed, RepositoryRefused
-
-from ..in_process import app_of
-from ..support import ROOT, SYSTEM_PATH, Sandbox, basic_header
-from .hostile_git import COMMANDS, TRAPS, Trap, fetch_of_a_promised_tree, fsmonitor
+from tests.in_process import app_of
+from tests.security.hostile_git import (
+    COMMANDS,
+    TRAPS,
+    Trap,
+    fetch_of_a_promised_tree,
+    fsmonitor,
+)
+from tests.support import (
+    ROOT,
+    SYSTEM_PATH,
+    Sandbox,
+    basic_header,
+)
 
 
 @pytest.fixture

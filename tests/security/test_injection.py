@@ -23,14 +23,31 @@ from playwright.sync_api import Browser, FilePayload, Page
 
 from opcode_htmx.claude.history import project_id
 from opcode_htmx.claude.outgoing import INITIALIZE_ID
-
-from .. import api
-from ..support import PASSWORD, USER, Sandbox, Server, write_stand_in
-from ..test_live import begin
-from .corpus import pages
-from .corpus.inspection import Expectation, Finding, inspect, unseen, watched
-from .corpus.transcript import CHANNELS, Channel, said, system, user
-from .corpus.vectors import Plant, rotation, vectors
+from tests import api
+from tests.security.corpus import pages
+from tests.security.corpus.inspection import (
+    Expectation,
+    Finding,
+    inspect,
+    unseen,
+    watched,
+)
+from tests.security.corpus.transcript import (
+    CHANNELS,
+    Channel,
+    said,
+    system,
+    user,
+)
+from tests.security.corpus.vectors import Plant, rotation, vectors
+from tests.support import (
+    PASSWORD,
+    USER,
+    Sandbox,
+    Server,
+    write_stand_in,
+)
+from tests.test_live import begin
 
 WHOLE = "ATTACK" in os.environ
 ROUNDS = len(vectors()) if WHOLE else 8

@@ -11,9 +11,8 @@ import pytest
 
 from opcode_htmx import confined
 from opcode_htmx.claude import commands, mcp
-
-from ..in_process import app_of
-from ..support import Sandbox, basic_header
+from tests.in_process import app_of
+from tests.support import Sandbox, basic_header
 
 SECRET = "---\ndescription: secret\n---\nsecret"
 

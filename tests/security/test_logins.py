@@ -17,13 +17,28 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from opcode_htmx.web import errors, filters, headers, own_addresses
+from opcode_htmx.web import (
+    errors,
+    filters,
+    headers,
+    own_addresses,
+)
 from opcode_htmx.web.devices import device
-from opcode_htmx.web.logins import MOST, MOST_BASIC, USE_SECONDS, Logins
-
-from ..gate import DAY, access
-from ..json_client import connected
-from ..support import PASSWORD, ROOT, USER, Sandbox, Server
+from opcode_htmx.web.logins import (
+    MOST,
+    MOST_BASIC,
+    USE_SECONDS,
+    Logins,
+)
+from tests.gate import DAY, access
+from tests.json_client import connected
+from tests.support import (
+    PASSWORD,
+    ROOT,
+    USER,
+    Sandbox,
+    Server,
+)
 
 HOST = "192.168.1.5:8080"
 PHONE = (

@@ -16,10 +16,14 @@ from flask.testing import FlaskClient
 
 from opcode_htmx.claude import history
 from opcode_htmx.view.visible_text import visible_text
-
-from .. import api
-from ..in_process import app_of
-from ..support import PASSWORD, USER, Sandbox, write_stand_in
+from tests import api
+from tests.in_process import app_of
+from tests.support import (
+    PASSWORD,
+    USER,
+    Sandbox,
+    write_stand_in,
+)
 
 HIDDEN = "safe\u202egpj\u2066\u200b\ufeff\x1b[8m"
 SESSION = "11111111-1111-4111-8111-111111111111"

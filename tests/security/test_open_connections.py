@@ -14,8 +14,12 @@ import requests
 
 from opcode_htmx.web import connections
 from opcode_htmx.web.connections import Connections
-
-from ..support import PASSWORD, USER, Server, until
+from tests.support import (
+    PASSWORD,
+    USER,
+    Server,
+    until,
+)
 
 FLOOD = 1100
 """More than the 1,000 connections that one worker used to serve in all."""

@@ -18,9 +18,8 @@ import pytest
 import opcode_htmx
 from opcode_htmx.claude import files, titles
 from opcode_htmx.view import search
-
-from ..support import ROOT
-from .regex_growth import attacks, is_linear
+from tests.security.regex_growth import attacks, is_linear
+from tests.support import ROOT
 
 METHODS = frozenset({"match", "fullmatch", "search", "findall", "finditer", "sub", "subn", "split"})
 LENGTH = 100_000

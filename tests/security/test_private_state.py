@@ -15,11 +15,22 @@ import pytest
 import requests
 
 from opcode_htmx import whole_files
-from opcode_htmx.demo.messages_api import MessagesApi, Scene, Text, ToolUse
+from opcode_htmx.demo.messages_api import (
+    MessagesApi,
+    Scene,
+    Text,
+    ToolUse,
+)
 from opcode_htmx.state import make_private
-
-from ..sessions import Session
-from ..support import PASSWORD, ROOT, USER, Sandbox, Server, until
+from tests.sessions import Session
+from tests.support import (
+    PASSWORD,
+    ROOT,
+    USER,
+    Sandbox,
+    Server,
+    until,
+)
 
 
 class PermissiveServer(Server):

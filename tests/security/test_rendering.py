@@ -14,15 +14,24 @@ import pytest
 from flask import Flask
 
 from opcode_htmx.claude import glance, stream
-from opcode_htmx.view import diff, growing, markdown, source
+from opcode_htmx.view import (
+    diff,
+    growing,
+    markdown,
+    source,
+)
 from opcode_htmx.view.blocks import Block
 from opcode_htmx.view.export import WholeBlocks
 from opcode_htmx.view.fragments import Fragments
 from opcode_htmx.view.transcript import Transcript
 from opcode_htmx.web import filters
-
-from ..support import ROOT
-from .hostile_sessions import Entry, answer, call, sessions
+from tests.security.hostile_sessions import (
+    Entry,
+    answer,
+    call,
+    sessions,
+)
+from tests.support import ROOT
 
 SECONDS = 1.0
 """Of the CPU, between two turns of the hub. Most take 10 ms; without bounds, 2 seconds and more."""

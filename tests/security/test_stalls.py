@@ -6,10 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from opcode_htmx.claude.history import project_id
-
-from ..support import Sandbox, Server
-from . import hostile_sessions
-from .asking import Asking
+from tests.security import hostile_sessions
+from tests.security.asking import Asking
+from tests.support import Sandbox, Server
 
 HOSTILE = (
     "a prompt of 9,000 blanks in a tag",

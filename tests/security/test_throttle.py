@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from opcode_htmx.web.throttle import Throttle, network
-
-from ..support import ROOT
+from tests.support import ROOT
 
 Make = Callable[..., Throttle]
 

@@ -13,8 +13,7 @@ import pytest
 from opcode_htmx.claude import trust_items
 from opcode_htmx.claude.trust_record import TrustNotRecorded, TrustRecord, project_key
 from opcode_htmx.runs.trust import ProjectTrust, TrustNeeded
-
-from .test_trust_items import git, write
+from tests.security.test_trust_items import git, write
 
 
 @pytest.fixture

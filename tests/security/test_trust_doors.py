@@ -16,13 +16,23 @@ import requests
 from playwright.sync_api import expect
 
 from opcode_htmx.claude.folder_names import claude_folder
-from opcode_htmx.demo.messages_api import MessagesApi, Scene, Text, ToolUse
-
-from ..browser import Phone
-from ..json_client import JsonClient, connected
-from ..sessions import OpenSession
-from ..support import PASSWORD, USER, Sandbox, Server, until
-from .hostile_project import HostileProject, make_hostile
+from opcode_htmx.demo.messages_api import (
+    MessagesApi,
+    Scene,
+    Text,
+    ToolUse,
+)
+from tests.browser import Phone
+from tests.json_client import JsonClient, connected
+from tests.security.hostile_project import HostileProject, make_hostile
+from tests.sessions import OpenSession
+from tests.support import (
+    PASSWORD,
+    USER,
+    Sandbox,
+    Server,
+    until,
+)
 
 SENTENCE = "nobody has trusted them yet"
 HOOK_RUNS = {"hook-SessionStart", "hook-UserPromptSubmit"}

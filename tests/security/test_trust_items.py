@@ -12,9 +12,13 @@ import pytest
 from opcode_htmx.claude import trust_files
 from opcode_htmx.claude.repository import main_checkout, repository_root
 from opcode_htmx.claude.trust_files import MOST_BYTES
-from opcode_htmx.claude.trust_items import HARMLESS, Kind, TrustItem, items_of
-
-from .hostile_project import HOOKS, make_hostile
+from opcode_htmx.claude.trust_items import (
+    HARMLESS,
+    Kind,
+    TrustItem,
+    items_of,
+)
+from tests.security.hostile_project import HOOKS, make_hostile
 
 
 @pytest.fixture

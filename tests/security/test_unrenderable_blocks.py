@@ -21,22 +21,37 @@ from opcode_htmx.runs.notify import Broadcast
 from opcode_htmx.runs.record import RunRecord
 from opcode_htmx.runs.run import Run
 from opcode_htmx.runs.state import RunState
-from opcode_htmx.view import blocks, growing, search, source
-from opcode_htmx.view.blocks import AskBlock, Block, BranchBlock, RawBlock
+from opcode_htmx.view import (
+    blocks,
+    growing,
+    search,
+    source,
+)
+from opcode_htmx.view.blocks import (
+    AskBlock,
+    Block,
+    BranchBlock,
+    RawBlock,
+)
 from opcode_htmx.view.conversation import Change
 from opcode_htmx.view.export import WholeBlocks
 from opcode_htmx.view.fragments import Fragments
 from opcode_htmx.view.growing import GrowingMarkdown
 from opcode_htmx.view.history_part import HistoryPart
 from opcode_htmx.view.transcript import Transcript
-
-from .. import dom
-from ..captured import fragments, templates
-from ..fuzzing import HISTORY, RARE, STDOUT
-from ..sessions import OpenSession
-from ..support import Sandbox, Server, until
-from ..test_live import Viewer
-from .rendering import RUN_ID, ask_line, buttons, folded, line
+from tests import dom
+from tests.captured import fragments, templates
+from tests.fuzzing import HISTORY, RARE, STDOUT
+from tests.security.rendering import (
+    RUN_ID,
+    ask_line,
+    buttons,
+    folded,
+    line,
+)
+from tests.sessions import OpenSession
+from tests.support import Sandbox, Server, until
+from tests.test_live import Viewer
 
 HALF = "\ud83d"
 ASK = {"command": "ls"}

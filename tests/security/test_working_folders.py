@@ -19,11 +19,21 @@ from opcode_htmx.runs import process
 from opcode_htmx.runs.phases import Phase
 from opcode_htmx.runs.record import Outcome
 from opcode_htmx.runs.starting import CannotStart, FolderNotAllowed
-
-from ..api import line, prompt, session
-from ..json_client import connected
-from ..supervision import Room, idle, new_id, steps
-from ..support import PASSWORD, ROOT, USER, Sandbox, Server
+from tests.api import line, prompt, session
+from tests.json_client import connected
+from tests.supervision import (
+    Room,
+    idle,
+    new_id,
+    steps,
+)
+from tests.support import (
+    PASSWORD,
+    ROOT,
+    USER,
+    Sandbox,
+    Server,
+)
 
 WORDS = "Words that must not be lost"
 

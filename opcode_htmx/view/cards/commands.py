@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import re
 
-from .. import terminal
-from .parts import SHOWN_CHARACTERS, Call, Colours, ToolView, cut, first_line, text_of
+from opcode_htmx.view import terminal
+from opcode_htmx.view.cards.parts import (
+    SHOWN_CHARACTERS,
+    Call,
+    Colours,
+    ToolView,
+    cut,
+    first_line,
+    text_of,
+)
 
 _EXIT = re.compile(r"(?:Error: )?Exit code (\d+)(?:\n|$)")
 _NOTHING = "(Bash completed with no output)"

@@ -6,11 +6,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from .. import diff, highlight
-from ..diff import DiffLine
-from ..wording import as_json
-from . import notebooks
-from .parts import (
+from opcode_htmx.view import diff, highlight
+from opcode_htmx.view.cards import notebooks
+from opcode_htmx.view.cards.parts import (
     SHOWN_CHARACTERS,
     Call,
     Colours,
@@ -22,6 +20,8 @@ from .parts import (
     relative,
     text_of,
 )
+from opcode_htmx.view.diff import DiffLine
+from opcode_htmx.view.wording import as_json
 
 _PATHS = frozenset({"file_path", "notebook_path"})
 _NUMBERED = re.compile(r"^ *(\d+)(?:\t|→)(.*)$")

@@ -8,9 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from .. import highlight, terminal
-from ..spans import Span, merge
-from .parts import SHOWN_CHARACTERS, Colours, number, text_of
+from opcode_htmx.view import highlight, terminal
+from opcode_htmx.view.cards.parts import (
+    SHOWN_CHARACTERS,
+    Colours,
+    number,
+    text_of,
+)
+from opcode_htmx.view.spans import Span, merge
 
 _COMMENT = "c"
 

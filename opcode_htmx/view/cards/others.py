@@ -7,12 +7,9 @@ import textwrap
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from .. import contents
-from ..links import Link, link, links
-from ..todos import counted
-from ..wording import as_json
-from .commands import coloured
-from .parts import (
+from opcode_htmx.view import contents
+from opcode_htmx.view.cards.commands import coloured
+from opcode_htmx.view.cards.parts import (
     Call,
     ToolView,
     cut,
@@ -23,6 +20,9 @@ from .parts import (
     pretty,
     text_of,
 )
+from opcode_htmx.view.links import Link, link, links
+from opcode_htmx.view.todos import counted
+from opcode_htmx.view.wording import as_json
 
 _SUMMARY_KEYS = (
     *("command", "pattern", "query", "url", "description", "prompt", "skill", "subject"),

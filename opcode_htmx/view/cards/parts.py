@@ -9,12 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...claude.messages import Content, Json
-from ...surrogates import replaced
-from ..contents import Part
-from ..diff import DiffLine
-from ..links import Link
-from ..spans import Span
+from opcode_htmx.claude.messages import Content
+from opcode_htmx.claude.shapes import Json
+from opcode_htmx.surrogates import replaced
+from opcode_htmx.view.contents import Part
+from opcode_htmx.view.diff import DiffLine
+from opcode_htmx.view.links import Link
+from opcode_htmx.view.spans import Span
 
 SHOWN_CHARACTERS = 10_000
 """Longer texts are cut in the card; the whole text has an address of its own."""

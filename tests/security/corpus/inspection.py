@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import BrowserContext, Dialog, Page, Request
 
-from .vectors import Plant, holds, words_of
+from tests.security.corpus.vectors import Plant, holds, words_of
 
 SCRIPT = (Path(__file__).parent / "inspection.js").read_text(encoding="utf-8")
 

@@ -16,9 +16,8 @@ from urllib.parse import quote
 import requests
 
 from opcode_htmx.claude.history import project_id
-
-from ...support import PASSWORD, USER, Server
-from .vectors import Plant
+from tests.security.corpus.vectors import Plant
+from tests.support import PASSWORD, USER, Server
 
 TITLE = 60
 """Characters of a text that a list shows for certain."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from .vectors import Plant
+from tests.security.corpus.vectors import Plant
 
 Json = dict[str, Any]
 Line = Json | str
