@@ -12,12 +12,12 @@ from jinja2 import Environment
 
 from bench.figures import Figure, Target
 from bench.material import answer
-from opcode_htmx.claude import stream
-from opcode_htmx.view.conversation import Change
-from opcode_htmx.view.fragments import Fragments
-from opcode_htmx.view.markdown import render
-from opcode_htmx.view.transcript import Transcript
-from opcode_htmx.web import filters
+from opcode_htmx.engines.claude.protocol import parser
+from opcode_htmx.markup.markdown import render
+from opcode_htmx.rendering.fragments import Fragments
+from opcode_htmx.transcript.conversation.conversation import Change
+from opcode_htmx.transcript.fold import Transcript
+from opcode_htmx.web.http import filters
 from tests.support import ROOT
 
 PIECE_CHARACTERS = 5
@@ -59,7 +59,7 @@ def growing(text: str) -> None:
     offset = cursor = 0
     for line in lines(text):
         offset += len(line) + 1
-        transcript.feed(stream.parse(line), offset)
+        transcript.feed(parser.parse(line), offset)
         changed = [Change(block, cursor) for block in transcript.changed_since(cursor)]
         html = fragments.changes(changed)
         assert bool(html) == bool(changed)

@@ -16,8 +16,8 @@ from pathlib import Path
 from bench.figures import Figure, Target
 from bench.load import MB, worker_of
 from bench.stand import NOBODY, running_server
-from opcode_htmx.claude.outgoing import INITIALIZE_ID
-from opcode_htmx.runs import inquiry
+from opcode_htmx.engines.claude.protocol.encoder import INITIALIZE_ID
+from opcode_htmx.runs.capabilities import probe
 from tests.support import Sandbox, Server, find_claude
 
 FEW, MANY = 100, 1000
@@ -82,7 +82,7 @@ def _write_what_claude_tells(stand_in: Path, sandbox: Sandbox) -> None:
     claude = find_claude()
     if claude is None:
         raise FileNotFoundError("there is no Claude CLI; `make test` installs the wheel with it")
-    told = inquiry.ask(claude, sandbox.environment(NOBODY), sandbox.project)
+    told = probe.ask(claude, sandbox.environment(NOBODY), sandbox.project)
     offer = {"subtype": "success", "request_id": INITIALIZE_ID, "response": told}
     names = [each["name"] for each in told["commands"]]
     init = {"type": "system", "subtype": "init", "model": "claude-x", "slash_commands": names}

@@ -26,7 +26,7 @@ from bench.loads import (
     phone,
 )
 from bench.stand import running_server
-from opcode_htmx.claude.history import project_id
+from opcode_htmx.engines.claude.files.history import project_id
 from tests.support import (
     ROOT,
     SYSTEM_PATH,

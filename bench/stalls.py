@@ -15,7 +15,7 @@ from bench import (
 )
 from bench.figures import Figure, Target
 from bench.stand import running_server
-from opcode_htmx.claude.history import project_id
+from opcode_htmx.engines.claude.files.history import project_id
 from tests.support import Sandbox, Server, write_stand_in
 
 HISTORY_BYTES = 20_000_000

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from chaos.plan import FOR_EVER
-from opcode_htmx.demo.messages_api import (
+from opcode_htmx.engines.claude.demo.messages_api import (
     ApiError,
     MessagesApi,
     Request,
@@ -15,7 +15,7 @@ from opcode_htmx.demo.messages_api import (
     Text,
     Thinking,
 )
-from opcode_htmx.demo.script import ToolUse
+from opcode_htmx.engines.claude.demo.script import ToolUse
 
 WORDS = " ".join(f"word{number}" for number in range(300))
 BACKGROUND = "setsid sleep 600 </dev/null >/dev/null 2>&1 & echo left it"

@@ -31,7 +31,7 @@ from chaos.folders import RunOnDisk, Runs
 from chaos.heard import Heard, Line
 from chaos.plan import Session, Turn
 from chaos.stage import Stage
-from opcode_htmx.claude.history import project_id
+from opcode_htmx.engines.claude.files.history import project_id
 from tests.support import PASSWORD, USER
 
 TURN_SECONDS = 150

@@ -14,7 +14,8 @@ from drift.names import (
     names_in_answer,
     names_in_tools,
 )
-from opcode_htmx.claude import command, json_lines, outgoing
+from opcode_htmx.engines.claude.protocol import argv as command
+from opcode_htmx.engines.claude.protocol import encoder, json_lines
 from tests import generated_plans as plans
 from tests.generated_captures import Capture
 from tests.generated_driver import Driver
@@ -98,7 +99,7 @@ def _offer(binary: Path, folder: Path) -> dict[str, object]:
     argv = command.build_inquiry(binary, "00000000-0000-4000-8000-000000000000")
     driver = Driver("inquiry", argv, Sandbox(folder).make(), "http://127.0.0.1:9")
     try:
-        driver.send(outgoing.initialize_line())
-        return dict(driver.answer(outgoing.INITIALIZE_ID).get("response") or {})
+        driver.send(encoder.initialize_line())
+        return dict(driver.answer(encoder.INITIALIZE_ID).get("response") or {})
     finally:
         driver.kill()

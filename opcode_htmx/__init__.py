@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from flask import Flask
 
-    from opcode_htmx.settings import Settings
+    from opcode_htmx.config.settings import Settings
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """The app, wired from `settings` (by default from the environment); see `wiring.build`."""
+    """The app, built from `settings` (by default from the environment); see `app.factory.build`."""
     # Imported late: the launcher and the demo's process need none of the web.
-    from opcode_htmx.wiring import build
+    from opcode_htmx.app.factory import build
 
     return build(settings)

@@ -2,6 +2,6 @@
 
 import sys
 
-from opcode_htmx.launch import main
+from opcode_htmx.app.cli import main
 
 sys.exit(main(sys.argv[1:]))

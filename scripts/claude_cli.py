@@ -13,18 +13,18 @@ def main() -> int:
     if wheel_is_installed():
         return 0
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-    from opcode_htmx.claude import binary
-    from opcode_htmx.settings import Settings, SettingsError
+    from opcode_htmx.config.settings import Settings, SettingsError
+    from opcode_htmx.engines.claude.install import cli_binary
 
     try:
         settings = Settings.from_env()
         if settings.claude_path is not None:
             return 0  # the launcher says what is wrong with it, if anything is
-        binary.find(None, settings.child_environment.get("PATH", ""), settings.home)
+        cli_binary.find(None, settings.child_environment.get("PATH", ""), settings.home)
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 1
-    except binary.BinaryError:
+    except cli_binary.BinaryError:
         return install()
     return 0
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import requests
 
-from opcode_htmx.claude import history
+from opcode_htmx.engines.claude.files import history
 from tests.support import Server
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC).timestamp()

@@ -18,21 +18,7 @@ from typing import TypeVar
 
 from jinja2 import Environment, FileSystemLoader
 
-from opcode_htmx.claude import (
-    command,
-    history,
-    outgoing,
-    stream,
-)
-from opcode_htmx.claude.messages import (
-    BlockDelta,
-    Message,
-    PermissionRequest,
-    PromptState,
-    TurnResult,
-)
-from opcode_htmx.claude.subagents import Subagents
-from opcode_htmx.demo.messages_api import (
+from opcode_htmx.engines.claude.demo.messages_api import (
     ApiError,
     MessagesApi,
     Scene,
@@ -40,9 +26,20 @@ from opcode_htmx.demo.messages_api import (
     Thinking,
     ToolUse,
 )
-from opcode_htmx.view import visible_text
-from opcode_htmx.view.fragments import Fragments
-from opcode_htmx.view.transcript import Transcript
+from opcode_htmx.engines.claude.files import history
+from opcode_htmx.engines.claude.files.subagents import Subagents
+from opcode_htmx.engines.claude.protocol import argv as command
+from opcode_htmx.engines.claude.protocol import encoder, parser
+from opcode_htmx.engines.messages import (
+    BlockDelta,
+    Message,
+    PermissionRequest,
+    PromptState,
+    TurnResult,
+)
+from opcode_htmx.markup import visible_text
+from opcode_htmx.rendering.fragments import Fragments
+from opcode_htmx.transcript.fold import Transcript
 from tests.support import ROOT, Sandbox, until
 
 M = TypeVar("M")
@@ -80,7 +77,7 @@ class Captured:
     def past_with_agents(self) -> Transcript:
         transcript = Transcript("1", run_id=None)
         for (end, line), earlier in zip(with_ends(self.history), self.agents, strict=True):
-            for message in (*earlier, stream.parse(line)):
+            for message in (*earlier, parser.parse(line)):
                 transcript.feed(message, end)
         return transcript
 
@@ -89,7 +86,7 @@ def fold(lines: tuple[bytes, ...], *, run_id: str | None, close: bool = False) -
     """A transcript of these lines, with their ends as revisions."""
     transcript = Transcript("1", run_id=run_id, cost_before=0.0)
     for end, line in with_ends(lines):
-        transcript.feed(stream.parse(line), end)
+        transcript.feed(parser.parse(line), end)
     if close:
         transcript.close()
     return transcript
@@ -144,7 +141,7 @@ class Claude:
 
     def prompt(self, text: str) -> str:
         prompt_id = self.prompts[text.split()[0]] = str(uuid.uuid4())
-        self.send(outgoing.prompt_line(prompt_id, text))
+        self.send(encoder.prompt_line(prompt_id, text))
         return prompt_id
 
     def next(self, type_: type[M], where: Callable[[M], bool] = lambda _: True) -> M:
@@ -159,13 +156,13 @@ class Claude:
         line = self._process.stdout.readline()
         assert line, "Claude has ended"
         self.lines.append(line)
-        return stream.parse(line)
+        return parser.parse(line)
 
     def turn(self, text: str, **changes: object) -> None:
         """A prompt whose one request is allowed, with `changes` to its input."""
         self.prompt(text)
         ask = self.next(PermissionRequest)
-        self.send(outgoing.allow_line(ask.request_id, {**ask.input, **changes}))
+        self.send(encoder.allow_line(ask.request_id, {**ask.input, **changes}))
         self.next(TurnResult)
 
     def end(self) -> None:
@@ -203,7 +200,7 @@ def capture(binary: Path) -> Captured:
             claude.prompts,
             tuple(claude.lines),
             lines,
-            tuple(tuple(beside.before(stream.parse(line))) for line in lines),
+            tuple(tuple(beside.before(parser.parse(line))) for line in lines),
         )
 
 
@@ -251,7 +248,7 @@ def _play(claude: Claude, sandbox: Sandbox, asked: threading.Event) -> None:
         claude.next(TurnResult)
     claude.turn("make a file")
     claude.prompt("deny it")
-    claude.send(outgoing.deny_line(claude.next(PermissionRequest).request_id, "No thanks."))
+    claude.send(encoder.deny_line(claude.next(PermissionRequest).request_id, "No thanks."))
     claude.next(TurnResult)
     _queue(claude)
     claude.turn("edit the poem")
@@ -273,7 +270,7 @@ def _queue(claude: Claude) -> None:
     ask = claude.next(PermissionRequest)
     queued = claude.prompt("meanwhile this")
     claude.next(PromptState, lambda state: state.prompt_id == queued)
-    claude.send(outgoing.allow_line(ask.request_id, ask.input))
+    claude.send(encoder.allow_line(ask.request_id, ask.input))
     claude.next(TurnResult)
 
 
@@ -282,17 +279,17 @@ def _interrupt(claude: Claude, sandbox: Sandbox) -> None:
     claude.prompt("cut short")
     for _ in range(10):
         claude.next(BlockDelta)
-    claude.send(outgoing.control_line("interrupt-1", "interrupt"))
+    claude.send(encoder.control_line("interrupt-1", "interrupt"))
     claude.next(TurnResult)
     claude.prompt("nap well")
     ask = claude.next(PermissionRequest)
-    claude.send(outgoing.allow_line(ask.request_id, ask.input))
+    claude.send(encoder.allow_line(ask.request_id, ask.input))
     until((sandbox.project / "begun").exists, "the tool runs")
-    claude.send(outgoing.control_line("interrupt-2", "interrupt"))
+    claude.send(encoder.control_line("interrupt-2", "interrupt"))
     claude.next(TurnResult)
     claude.prompt("leave it")
     claude.next(PermissionRequest)
-    claude.send(outgoing.control_line("interrupt-3", "interrupt"))
+    claude.send(encoder.control_line("interrupt-3", "interrupt"))
     claude.next(TurnResult)
 
 
@@ -302,7 +299,7 @@ def _hand_over(claude: Claude, asked: threading.Event) -> None:
     ask = claude.next(PermissionRequest)
     asked.set()
     claude.next(TurnResult)
-    claude.send(outgoing.allow_line(ask.request_id, ask.input))
+    claude.send(encoder.allow_line(ask.request_id, ask.input))
     claude.next(TurnResult)
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import Phase, settings
 from playwright.sync_api import Browser
 
-from opcode_htmx.demo.messages_api import MessagesApi
+from opcode_htmx.engines.claude.demo.messages_api import MessagesApi
 from tests.browser import Phone, launched
 from tests.generated_sessions import SHARED
 from tests.support import (

@@ -24,8 +24,7 @@ from pathlib import Path
 
 import requests
 
-from opcode_htmx.claude.history import project_id
-from opcode_htmx.demo.messages_api import (
+from opcode_htmx.engines.claude.demo.messages_api import (
     ApiError,
     MessagesApi,
     Request,
@@ -34,6 +33,7 @@ from opcode_htmx.demo.messages_api import (
     Thinking,
     ToolUse,
 )
+from opcode_htmx.engines.claude.files.history import project_id
 from tests.support import (
     PASSWORD,
     ROOT,

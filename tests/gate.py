@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from opcode_htmx.web.access import Access
-from opcode_htmx.web.logins import Logins
-from opcode_htmx.web.sources import Sources
-from opcode_htmx.web.throttle import Throttle
-from opcode_htmx.web.tokens import Tokens
-from opcode_htmx.web.visitors import Visitors
+from opcode_htmx.web.auth.gate import Access
+from opcode_htmx.web.auth.logins import Logins
+from opcode_htmx.web.auth.rate_limit import Throttle
+from opcode_htmx.web.auth.tokens import Tokens
+from opcode_htmx.web.auth.visitors import Visitors
+from opcode_htmx.web.origin.sources import Sources
 
 KEY = b"k" * 32
 DAY = 86400.0

@@ -7,7 +7,8 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from opcode_htmx.claude import command, json_lines, outgoing
+from opcode_htmx.engines.claude.protocol import argv as command
+from opcode_htmx.engines.claude.protocol import encoder, json_lines
 from tests.support import Sandbox, until
 
 TIMEOUT = 40.0
@@ -118,7 +119,7 @@ class Driver:
                 "request_id": str(request_id),
                 "request": {"subtype": "can_use_tool", "input": dict(wanted)},
             }:
-                self.send(outgoing.allow_line(request_id, {**wanted, **_answers(wanted)}))
+                self.send(encoder.allow_line(request_id, {**wanted, **_answers(wanted)}))
 
 
 def _answers(wanted: Mapping[str, Any]) -> dict[str, Any]:

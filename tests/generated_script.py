@@ -13,8 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from opcode_htmx.claude import json_lines
-from opcode_htmx.demo.messages_api import (
+from opcode_htmx.engines.claude.demo.messages_api import (
     ApiError,
     Request,
     Scene,
@@ -23,7 +22,8 @@ from opcode_htmx.demo.messages_api import (
     ToolUse,
     Turn,
 )
-from opcode_htmx.demo.script import Step as ScriptStep
+from opcode_htmx.engines.claude.demo.script import Step as ScriptStep
+from opcode_htmx.engines.claude.protocol import json_lines
 from tests.generated_plans import (
     SPOKEN,
     WORD,

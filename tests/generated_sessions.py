@@ -17,13 +17,10 @@ import uuid
 from functools import cache
 from pathlib import Path
 
-from opcode_htmx.claude import (
-    command,
-    history,
-    json_lines,
-    outgoing,
-)
-from opcode_htmx.demo.messages_api import MessagesApi
+from opcode_htmx.engines.claude.demo.messages_api import MessagesApi
+from opcode_htmx.engines.claude.files import history
+from opcode_htmx.engines.claude.protocol import argv as command
+from opcode_htmx.engines.claude.protocol import encoder, json_lines
 from tests import generated_plans as plans
 from tests import generated_script as scripts
 from tests.generated_captures import Capture, Run, Session
@@ -145,13 +142,13 @@ class _Stage:
 
     def _prompt(self, index: int, driver: Driver) -> None:
         prompt_id = self.prompts[f"KIWI{index}"] = str(uuid.uuid4())
-        driver.send(outgoing.prompt_line(prompt_id, self.script.prompt(index)))
+        driver.send(encoder.prompt_line(prompt_id, self.script.prompt(index)))
         driver.last_prompt = prompt_id
 
     def _command(self, index: int, name: str, text: str) -> None:
         driver = self.driver(name)
         results = driver.count("result")
-        driver.send(outgoing.prompt_line(str(uuid.uuid4()), text))
+        driver.send(encoder.prompt_line(str(uuid.uuid4()), text))
         driver.wait("result", results + 1)
         last = [each for each in driver.messages if each["type"] == "result"][-1]
         if last.get("is_error"):
@@ -164,7 +161,7 @@ class _Stage:
             "target_message_uuid": self.prompts[f"KIWI{to}"],
             "last_seen_user_message_uuid": driver.last_prompt,
         }
-        driver.send(outgoing.control_line(request_id, "rewind_conversation", **uuids))
+        driver.send(encoder.control_line(request_id, "rewind_conversation", **uuids))
         answer = driver.answer(request_id)
         if not (answer.get("response") or {}).get("rewound"):
             self.refused[index] = json.dumps(answer)
@@ -181,7 +178,7 @@ class _Stage:
             driver.kill()
             self.end(step.driver)
         else:
-            driver.send(outgoing.control_line(f"interrupt-{index}", "interrupt"))
+            driver.send(encoder.control_line(f"interrupt-{index}", "interrupt"))
             driver.wait("result", results + 1)
             self._flushed(driver)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from flask import Flask
 
 from opcode_htmx import create_app
-from opcode_htmx.settings import Settings
+from opcode_htmx.config.settings import Settings
 from tests.support import (
     PASSWORD,
     USER,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from playwright.sync_api import Locator, Page
 
-from opcode_htmx.claude.history import project_id
+from opcode_htmx.engines.claude.files.history import project_id
 from tests.support import ROOT, Sandbox
 
 FOLDER = ROOT / "docs" / "screenshots"

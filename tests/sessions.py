@@ -9,7 +9,7 @@ from pathlib import Path
 
 import requests
 
-from opcode_htmx.claude import history
+from opcode_htmx.engines.claude.files import history
 from tests.support import Server, until
 
 

@@ -16,15 +16,15 @@ import gevent
 import psutil
 import pytest
 
-from opcode_htmx.claude import history
-from opcode_htmx.claude.working_folder import WorkingFolders
-from opcode_htmx.runs.folder import RunFolder
-from opcode_htmx.runs.notify import Broadcast
-from opcode_htmx.runs.owner import Owner
-from opcode_htmx.runs.phases import Phase
-from opcode_htmx.runs.record import Outcome, RunRecord, StopRequest
-from opcode_htmx.runs.run import Run
-from opcode_htmx.runs.starting import RunSettings
+from opcode_htmx.engines.claude.files import history
+from opcode_htmx.lib.broadcast import Broadcast
+from opcode_htmx.runs.control.launcher import RunSettings
+from opcode_htmx.runs.control.owner import Owner
+from opcode_htmx.runs.control.run import Run
+from opcode_htmx.runs.model.lifecycle import Phase
+from opcode_htmx.runs.model.record import Outcome, RunRecord, StopRequest
+from opcode_htmx.runs.model.run_folder import RunFolder
+from opcode_htmx.runs.policies.working_folders import WorkingFolders
 from opcode_htmx.runs.supervisor import Supervisor
 from tests import support
 from tests.support import Sandbox, kill_processes_of, processes_of

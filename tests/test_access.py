@@ -11,9 +11,9 @@ from flask import Flask, g
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from opcode_htmx.web import errors, filters, headers
-from opcode_htmx.web.login import local_path
-from opcode_htmx.web.origin import host_name, same_origin
+from opcode_htmx.web.auth.login import local_path
+from opcode_htmx.web.http import errors, filters, headers
+from opcode_htmx.web.origin.hosts import host_name, same_origin
 from tests.gate import KEY, access
 
 ROOT = Path(__file__).parent.parent

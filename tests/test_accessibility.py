@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
-from opcode_htmx.claude.history import project_id
+from opcode_htmx.engines.claude.files.history import project_id
 from scripts.browser_files import AXE
 from tests.browser import Phone
 from tests.security.hostile_project import make_hostile

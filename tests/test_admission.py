@@ -10,16 +10,16 @@ from typing import Any, NoReturn
 import psutil
 import pytest
 
-from opcode_htmx.runs import process as process_module
-from opcode_htmx.runs.admission import MADE_ROOM
-from opcode_htmx.runs.control import request
-from opcode_htmx.runs.phases import Phase
-from opcode_htmx.runs.process import ClaudeProcess
-from opcode_htmx.runs.queue import queue, take_back
-from opcode_htmx.runs.record import Outcome
-from opcode_htmx.runs.run import Run, RunNotLive
-from opcode_htmx.view.aside import status_text
-from opcode_htmx.view.options import Chooser
+from opcode_htmx.runs.control.control_requests import request
+from opcode_htmx.runs.control.prompt_queue import queue, take_back
+from opcode_htmx.runs.control.run import Run, RunNotLive
+from opcode_htmx.runs.model.lifecycle import Phase
+from opcode_htmx.runs.model.record import Outcome
+from opcode_htmx.runs.policies.scheduler import MADE_ROOM
+from opcode_htmx.runs.processes import claude_process as process_module
+from opcode_htmx.runs.processes.claude_process import ClaudeProcess
+from opcode_htmx.sessions.options.form import Chooser
+from opcode_htmx.sessions.status_panel import status_text
 from tests.supervision import (
     Room,
     disk_that_waits,

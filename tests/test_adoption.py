@@ -19,13 +19,13 @@ import psutil
 import pytest
 from gevent import subprocess
 
-from opcode_htmx.runs import limits as limits_module
-from opcode_htmx.runs.folder import RunFolder
-from opcode_htmx.runs.limits import Limits
-from opcode_htmx.runs.phases import Phase
-from opcode_htmx.runs.record import Outcome, RunRecord
-from opcode_htmx.runs.run import AlreadyAnswered, Run
-from opcode_htmx.runs.state import RunState
+from opcode_htmx.runs.control.run import AlreadyAnswered, Run
+from opcode_htmx.runs.model.lifecycle import Phase
+from opcode_htmx.runs.model.record import Outcome, RunRecord
+from opcode_htmx.runs.model.run_folder import RunFolder
+from opcode_htmx.runs.model.run_state import RunState
+from opcode_htmx.runs.policies import limit_monitor as limits_module
+from opcode_htmx.runs.policies.limit_monitor import Limits
 from tests.supervision import (
     Room,
     idle,

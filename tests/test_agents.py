@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, expect
 
-from opcode_htmx.claude import history
-from opcode_htmx.demo.messages_api import (
+from opcode_htmx.engines.claude.demo.messages_api import (
     MessagesApi,
     Scene,
     Text,
     ToolUse,
 )
+from opcode_htmx.engines.claude.files import history
 from tests.browser import Phone
 from tests.support import Sandbox, Server, until
 

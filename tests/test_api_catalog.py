@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from opcode_htmx.claude import commands, history, mcp
-from opcode_htmx.claude.secret_values import HIDDEN
+from opcode_htmx.engines.claude.config import mcp_config, slash_commands
+from opcode_htmx.engines.claude.config.redaction import HIDDEN
+from opcode_htmx.engines.claude.files import history
 from tests.api import (
     error,
     get,
@@ -94,7 +95,7 @@ def test_allowed_tools_are_written_as_a_line_or_a_list(
     tmp_path: Path, value: str, tools: tuple[str, ...]
 ) -> None:
     write(tmp_path / "commands" / "x.md", f"---\nallowed-tools: {value}\n---\n")
-    (found,) = commands.files(None, tmp_path)
+    (found,) = slash_commands.files(None, tmp_path)
     assert found.allowed_tools == tools
 
 
@@ -181,13 +182,13 @@ def test_servers_are_those_that_the_real_cli_has_noted(
 def test_files_that_are_not_as_expected_hold_no_servers(tmp_path: Path, text: str) -> None:
     write(tmp_path / ".claude.json", text)
     write(tmp_path / "project" / ".mcp.json", text)
-    assert mcp.servers(tmp_path / ".claude.json", tmp_path, tmp_path / "project") == []
+    assert mcp_config.servers(tmp_path / ".claude.json", tmp_path, tmp_path / "project") == []
 
 
 def test_a_server_may_lack_everything(tmp_path: Path) -> None:
     servers = {"a": {}, "b": {"url": "http://x", "args": "no", "env": [], "headers": 1}}
     write(tmp_path / "state", json.dumps({"mcpServers": servers}))
-    one, other = mcp.servers(tmp_path / "state", tmp_path, None)
+    one, other = mcp_config.servers(tmp_path / "state", tmp_path, None)
     assert (one.transport, one.command, one.args, one.url) == ("stdio", None, (), None)
     assert (other.transport, other.url, other.env, other.headers) == ("http", "http://x", {}, {})
 
@@ -197,16 +198,16 @@ def test_a_server_can_be_switched_off_for_a_project(tmp_path: Path) -> None:
     project = tmp_path / "project"
     state = {"mcpServers": {"a": {}, "c": {}}, "projects": {str(project): here}}
     write(tmp_path / "state", json.dumps(state))
-    found = mcp.servers(tmp_path / "state", tmp_path, project)
+    found = mcp_config.servers(tmp_path / "state", tmp_path, project)
     assert {each.name: each.is_active for each in found} == {"a": False, "b": False, "c": True}
 
 
 def test_claudes_state_file_is_where_the_cli_keeps_it(tmp_path: Path) -> None:
     config, home = tmp_path / "config", tmp_path / "home"
-    assert mcp.state_file(config, home, moved=False) == home / ".claude.json"
-    assert mcp.state_file(config, home, moved=True) == config / ".claude.json"
+    assert mcp_config.state_file(config, home, moved=False) == home / ".claude.json"
+    assert mcp_config.state_file(config, home, moved=True) == config / ".claude.json"
     write(config / ".config.json", "{}")
-    assert mcp.state_file(config, home, moved=True) == config / ".config.json"
+    assert mcp_config.state_file(config, home, moved=True) == config / ".config.json"
 
 
 # Both

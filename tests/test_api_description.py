@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from jsonschema_rs import validator_for
 
-from opcode_htmx.api.endpoints import ENDPOINTS, EXAMPLES
+from opcode_htmx.api.schema.endpoints import ENDPOINTS, EXAMPLES
 from tests.api import line, prompt, session
 from tests.fuzzing import FACTOR
 from tests.support import (

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import requests
 
-from opcode_htmx.claude import history
+from opcode_htmx.engines.claude.files import history
 from tests import api
 from tests.api import (
     NOON,

@@ -1,4 +1,4 @@
-"""The rules that hold the rooms apart, read from the source itself."""
+"""The rules that hold the layers apart, read from the source itself."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -28,43 +30,30 @@ SOURCES = sorted(
 )
 TEMPLATES = sorted((ROOT / "templates").rglob("*"))
 
-BASE = {
-    *("settings", "setting_values", "whole_files", "amounts", "disk", "hub", "locks", "stored"),
-    *("bounded_json", "surrogates"),
-}
-ARROWS = {
-    "setting_values": set(),
-    "whole_files": {"disk", "hub"},
-    "disk": set(),
-    "bounded_json": set(),
-    "stored": {"bounded_json", "whole_files"},
-    "amounts": set(),
-    "surrogates": set(),
-    "hub": set(),
-    "locks": set(),
-    "settings": {"setting_values"},
-    "stalls": set(),
-    "git": {"git"},
-    "confined": set(),
-    "state": BASE,
-    "credentials": {*BASE, "state"},
-    "claude": {
-        *("claude", "bounded_json", "confined", "git", "whole_files", "disk", "hub", "surrogates"),
-    },
-    "drafts": {"whole_files", "disk", "hub", "locks", "stored"},
-    "demo": {*BASE, "demo", "claude"},
-    "runs": {*BASE, "runs", "claude"},
-    "view": {*BASE, "view", "runs", "claude", "drafts"},
-    "web": {*BASE, "web", "view", "runs", "claude", "drafts", "demo.scenes"},
-    "api": {*BASE, "api", "web", "view", "runs", "claude", "drafts", "stalls"},
-}
-"""What each room may import. A new room has to say where it stands."""
+LAYERS = (
+    "lib",
+    "config",
+    "engines",
+    "runs",
+    "markup",
+    "transcript",
+    "rendering",
+    "web",
+    "sessions",
+    "features",
+    "api",
+    "app",
+)
+"""The folders of the package: each may import itself and those to its left, no other."""
 
-OUTSIDE = {"__init__", "__main__", "end_runs", "launch", "run_settings", "wiring"}
-"""What puts the rooms together. It may import every room, and no room may import it."""
+ENTRY_POINTS = {"__init__", "__main__", "end_runs"}
+"""What a command or gunicorn names. They may import every layer, and no layer imports them."""
 
 WEB = {"flask", "flask_sock", "flask_httpauth", "simple_websocket", "werkzeug", "gunicorn"}
-NO_WEB = set(ARROWS) - {"web", "api"}
+WITH_WEB = {"web", "features", "api", "app"}
+
+MOST_FILES = 12
+"""Modules in one folder, without its `__init__`."""
 
 
 def name_of(path: Path) -> str:
@@ -76,91 +65,115 @@ def name_of(path: Path) -> str:
 NAMES = {name_of(path) for path in MODULES}
 
 
-def room_of(name: str) -> str:
+def layer_of(name: str) -> str:
     return name.partition(".")[0]
 
 
-def imported(tree: ast.AST, name: str, *, is_package: bool = False) -> Iterator[str]:
-    """The full names of all that the module `name` of the package imports, at whatever level."""
-    package = [PACKAGE, *name.split(".")] if is_package else [PACKAGE, *name.split(".")[:-1]]
+def imported(tree: ast.AST) -> Iterator[str]:
+    """The full names of all that a module imports, at whatever level; imports are absolute."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            above = package[: len(package) + 1 - node.level] if node.level else []
-            base = ".".join([*above, *([node.module] if node.module else [])])
+            base = "." * node.level + (node.module or "")
             for alias in node.names:
                 whole = f"{base}.{alias.name}"
                 yield whole if whole.removeprefix(f"{PACKAGE}.") in NAMES else base
 
 
-def ours(names: Iterator[str]) -> set[str]:
+def ours(names: Iterable[str]) -> set[str]:
     """Those of the package itself, without its name; the package's own front door is `__init__`."""
-    found = {name for name in names if room_of(name) == PACKAGE}
+    found = {name for name in names if layer_of(name) == PACKAGE}
     return {name.removeprefix(PACKAGE).removeprefix(".") or "__init__" for name in found}
 
 
 def wrong_imports(source: str, name: str) -> set[str]:
-    """What a module of a room imports and may not."""
-    allowed = ARROWS[room_of(name)]
-    used = ours(imported(ast.parse(source), name))
-    return {each for each in used if not {each, room_of(each)} & allowed}
+    """What a module of a layer imports and may not."""
+    layer = layer_of(name)
+    allowed = LAYERS[: LAYERS.index(layer) + 1]
+    names = set(imported(ast.parse(source)))
+    relative = {each for each in names if each.startswith(".")}
+    wrong = {each for each in ours(names) if layer_of(each) not in allowed}
+    if layer == "features":
+        own = name.split(".")[:2]
+        wrong |= {
+            each
+            for each in ours(names)
+            if layer_of(each) == "features" and each.split(".")[:2] != own
+        }
+    return relative | wrong
 
 
-def in_rooms() -> list[Path]:
-    return [path for path in MODULES if room_of(name_of(path)) not in {*OUTSIDE, ""}]
+def in_layers() -> list[Path]:
+    return [path for path in MODULES if layer_of(name_of(path)) not in {*ENTRY_POINTS, ""}]
 
 
-# --- imports --------------------------------------------------------------------------------
+# --- layers ---------------------------------------------------------------------------------
 
 
-def test_every_module_belongs_to_a_room_or_puts_them_together() -> None:
-    assert {room_of(name_of(path)) or "__init__" for path in MODULES} <= {*ARROWS, *OUTSIDE}
+def test_every_module_is_in_a_layer_or_is_an_entry_point() -> None:
+    assert {layer_of(name_of(path)) or "__init__" for path in MODULES} <= {*LAYERS, *ENTRY_POINTS}
 
 
-def test_imports_point_left() -> None:
+def test_imports_point_left_and_no_feature_imports_another() -> None:
     def wrong(path: Path) -> set[str]:
-        is_package = path.name == "__init__.py"
-        name = f"{name_of(path)}.__init__" if is_package else name_of(path)
-        return wrong_imports(path.read_text(encoding="utf-8"), name)
+        return wrong_imports(path.read_text(encoding="utf-8"), name_of(path))
 
-    assert {path: found for path in in_rooms() if (found := wrong(path))} == {}
-
-
-def test_only_the_web_and_api_rooms_know_the_web() -> None:
-    def known(path: Path) -> set[str]:
-        used = imported(ast.parse(path.read_text(encoding="utf-8")), name_of(path))
-        return {room_of(each) for each in used} & WEB
-
-    paths = [path for path in in_rooms() if room_of(name_of(path)) in NO_WEB]
-    assert {path: found for path in paths if (found := known(path))} == {}
+    assert {path: found for path in in_layers() if (found := wrong(path))} == {}
 
 
 @pytest.mark.parametrize(
     ("name", "source", "wrong"),
     [
-        ("view.markdown", "from ..web import pages", {"web.pages"}),
-        ("view.markdown", "from ..web.pages import blueprint", {"web.pages"}),
-        ("view.markdown", "from .. import web", {"web"}),
-        ("view.markdown", "import opcode_htmx.web.pages", {"web.pages"}),
-        ("view.markdown", "def f():\n    from ..web import pages", {"web.pages"}),
-        ("view.markdown", "if x:\n    from ..wiring import build", {"wiring"}),
-        ("view.markdown", "from .. import create_app", {"__init__"}),
-        ("view.markdown", "from . import blocks\nfrom ..runs import run", set()),
-        ("claude.stream", "from ..settings import Settings", {"settings"}),
-        ("runs.run", "from ..view import blocks", {"view.blocks"}),
-        ("demo.scenes", "from opcode_htmx.runs.run import Run", {"runs.run"}),
-        ("web.pages", "from ..api import envelope", {"api.envelope"}),
-        ("api.projects", "from ..demo import scenes", {"demo.scenes"}),
-        ("api.projects", "from ..web.pages import SessionLookup", set()),
-        ("web.pages", "from ..demo.scenes import demo_scenes", set()),
-        ("web.pages", "from ..demo import scenes", set()),
-        ("web.pages", "from ..demo import service", {"demo.service"}),
-        ("settings", "from .credentials import password", {"credentials"}),
+        ("markup.markdown", "from opcode_htmx.web.http import errors", {"web.http.errors"}),
+        ("markup.markdown", "from opcode_htmx.web.http.errors import x", {"web.http.errors"}),
+        ("markup.markdown", "import opcode_htmx.web.http.errors", {"web.http.errors"}),
+        ("markup.markdown", "if x:\n    from opcode_htmx.app.factory import y", {"app.factory"}),
+        ("markup.markdown", "from opcode_htmx import create_app", {"__init__"}),
+        ("markup.markdown", "from . import spans", {"."}),
+        ("markup.markdown", "from opcode_htmx.runs import supervisor", set()),
+        ("features.composer.routes", "import opcode_htmx.features.composer.completion", set()),
+        (
+            "features.composer.routes",
+            "from opcode_htmx.features.projects import routes",
+            {"features.projects.routes"},
+        ),
     ],
 )
-def test_an_arrow_that_points_right_is_seen(name: str, source: str, wrong: set[str]) -> None:
+def test_a_forbidden_import_is_seen(name: str, source: str, wrong: set[str]) -> None:
     assert wrong_imports(source, name) == wrong
+
+
+def test_no_modules_import_one_another_in_a_circle() -> None:
+    graph = {
+        name_of(path): ours(imported(without_type_checking(path.read_text(encoding="utf-8"))))
+        for path in in_layers()
+    }
+    assert list(TopologicalSorter(graph).static_order())  # raises CycleError
+
+
+def without_type_checking(source: str) -> ast.AST:
+    """The tree of a module without what only a type checker imports."""
+
+    class Remove(ast.NodeTransformer):
+        def visit_If(self, node: ast.If) -> ast.AST | None:
+            return None if ast.unparse(node.test) == "TYPE_CHECKING" else self.generic_visit(node)
+
+    return Remove().visit(ast.parse(source))  # type: ignore[no-any-return]
+
+
+def test_only_web_features_api_and_app_know_flask() -> None:
+    def known(path: Path) -> set[str]:
+        used = imported(ast.parse(path.read_text(encoding="utf-8")))
+        return {layer_of(each) for each in used} & WEB
+
+    paths = [path for path in in_layers() if layer_of(name_of(path)) not in WITH_WEB]
+    assert {path: found for path in paths if (found := known(path))} == {}
+
+
+def test_a_folder_holds_about_a_dozen_modules() -> None:
+    counts = Counter(path.parent for path in MODULES if path.name != "__init__.py")
+    assert {folder: n for folder, n in counts.items() if n > MOST_FILES} == {}
 
 
 def test_no_module_is_imported_by_a_name_made_at_run_time() -> None:
@@ -208,7 +221,7 @@ def reads_environment(source: str) -> bool:
 
 
 def test_only_the_settings_read_the_environment() -> None:
-    assert those_that(reads_environment, MODULES) == ["opcode_htmx/settings.py"]
+    assert those_that(reads_environment, MODULES) == ["opcode_htmx/config/settings.py"]
 
 
 @pytest.mark.parametrize(
@@ -242,7 +255,7 @@ def makes_markup(source: str) -> bool:
 
 
 def test_only_markdown_says_that_a_text_is_safe_html() -> None:
-    assert those_that(makes_markup, MODULES) == ["opcode_htmx/view/markdown.py"]
+    assert those_that(makes_markup, MODULES) == ["opcode_htmx/markup/markdown.py"]
 
 
 @pytest.mark.parametrize(
@@ -368,7 +381,7 @@ def test_an_import_opens_nothing_and_starts_no_event_loop() -> None:
     """What is forked from a process that only imported the app shares nothing with its siblings."""
     code = (
         "import os; opened = lambda: set(os.listdir('/proc/self/fd')); before = opened();"
-        "from gevent import monkey; monkey.patch_all(); import opcode_htmx.wiring;"
+        "from gevent import monkey; monkey.patch_all(); import opcode_htmx.app.factory;"
         "from gevent._hub_local import get_hub_if_exists;"
         "print(opened() - before, get_hub_if_exists())"
     )

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from opcode_htmx.claude import outgoing
-from opcode_htmx.runs.folder import RunFolder
-from opcode_htmx.runs.phases import Event, Phase
-from opcode_htmx.runs.record import Outcome, RunRecord
-from opcode_htmx.runs.run import ERROR_LINES, Run
-from opcode_htmx.view.aside import Aside, status_text
-from opcode_htmx.view.todos import Todo
+from opcode_htmx.engines.claude.protocol import encoder
+from opcode_htmx.runs.control.run import ERROR_LINES, Run
+from opcode_htmx.runs.model.lifecycle import Event, Phase
+from opcode_htmx.runs.model.record import Outcome, RunRecord
+from opcode_htmx.runs.model.run_folder import RunFolder
+from opcode_htmx.sessions.status_panel import Aside, status_text
+from opcode_htmx.transcript.todos import Todo
 from tests import dom
 from tests.captured import line, templates
 from tests.supervision import finish, owned, to_stop
@@ -43,7 +43,7 @@ def parts(run: Run | None) -> dict[str, dom.Node]:
 
 def sent(run: Run, text: str) -> None:
     with run.folder.input_log.open("ab") as file:
-        file.write(outgoing.prompt_line(text, text))
+        file.write(encoder.prompt_line(text, text))
     run.catch_up()
 
 
@@ -89,7 +89,7 @@ def test_the_status_follows_the_run(run: Run) -> None:
     assert status() == ("working", "Working…")
     said(run, ASK)
     assert status() == ("waiting", "Waiting for your answer")
-    said(run, outgoing.allow_line("r", {}))
+    said(run, encoder.allow_line("r", {}))
     assert status() == ("working", "Working…")
     said(run, line(type="user", uuid="one", isReplay=True, message={"content": "one"}), RESULT)
     assert status() == ("idle", "Ready for the next prompt")

@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from opcode_htmx.claude import outgoing, stream
-from opcode_htmx.demo.messages_api import (
+from opcode_htmx.engines.claude.demo.messages_api import (
     MessagesApi,
     Scene,
     Text,
     ToolUse,
 )
-from opcode_htmx.runs.limits import Limits
-from opcode_htmx.runs.phases import Event, Phase
-from opcode_htmx.runs.record import Outcome
-from opcode_htmx.runs.run import Run
-from opcode_htmx.runs.state import RunState
+from opcode_htmx.engines.claude.protocol import encoder, parser
+from opcode_htmx.runs.control.run import Run
+from opcode_htmx.runs.model.lifecycle import Event, Phase
+from opcode_htmx.runs.model.record import Outcome
+from opcode_htmx.runs.model.run_state import RunState
+from opcode_htmx.runs.policies.limit_monitor import Limits
 from tests import dom
 from tests.api import get
 from tests.captured import line
@@ -42,7 +42,7 @@ HOUR = 3600.0
 def state_of(*lines: bytes) -> RunState:
     state = RunState()
     for each in lines:
-        state.apply_output(stream.parse(each))
+        state.apply_output(parser.parse(each))
     return state
 
 
@@ -168,7 +168,7 @@ def test_an_agent_whose_question_was_answered_goes_on_beside_the_turns() -> None
     asks = line(type="control_request", request_id="r", request=request)
     state = state_of(INIT, tasks(("look", "local_agent")), asks, RESULT)
     assert state.phase == "waiting"
-    state.apply_output(stream.parse(outgoing.allow_line("r", {})))
+    state.apply_output(parser.parse(encoder.allow_line("r", {})))
     assert state.phase == "idle"
 
 
@@ -211,9 +211,9 @@ def test_a_turn_ends_once_when_claude_says_completed(case: str, sent_is_read: st
     state.step(Event.LAUNCHED)
     for number, each in enumerate((*lines, b"")):
         if number == place:
-            state.apply_input(stream.parse(outgoing.prompt_line(PROMPT, "/login page")))
+            state.apply_input(parser.parse(encoder.prompt_line(PROMPT, "/login page")))
         if each:
-            state.apply_output(stream.parse(each))
+            state.apply_output(parser.parse(each))
     assert (state.phase, state.turns, state.waiting) == (Phase.IDLE, turns, {})
 
 
@@ -224,10 +224,10 @@ def test_a_prompt_that_joins_an_open_turn_does_not_end_it() -> None:
 
 def test_a_prompt_of_an_interrupted_turn_may_be_sent_again() -> None:
     state = RunState()
-    state.apply_input(stream.parse(outgoing.prompt_line(PROMPT, "hello")))
+    state.apply_input(parser.parse(encoder.prompt_line(PROMPT, "hello")))
     aborted = json.loads(ended(PROMPT)) | {"terminal_reason": "aborted_streaming"}
     for each in (STARTED, INIT, json.dumps(aborted).encode()):
-        state.apply_output(stream.parse(each))
+        state.apply_output(parser.parse(each))
     assert list(state.waiting) == [PROMPT]
 
 

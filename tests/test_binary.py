@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from opcode_htmx.claude import binary
+from opcode_htmx.engines.claude.install import cli_binary
 
 # The first instructions of a stand-in; the interpreter is found without PATH.
 SHELL = "#!/bin/sh\n"
@@ -30,24 +30,24 @@ def says(version: str) -> str:
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine of our own: no wheel, no system-wide installation, an empty home."""
-    monkeypatch.setattr(binary, "WHEEL", "no_such_wheel")
-    monkeypatch.setattr(binary, "_SYSTEM_PLACES", ())
+    monkeypatch.setattr(cli_binary, "WHEEL", "no_such_wheel")
+    monkeypatch.setattr(cli_binary, "_SYSTEM_PLACES", ())
     folder = tmp_path / "home"
     folder.mkdir()
     return folder
 
 
 def test_a_machine_without_a_cli_is_told_how_to_get_one(home: Path) -> None:
-    with pytest.raises(binary.BinaryNotFound, match="make run"):
-        binary.find(None, "/nowhere", home)
+    with pytest.raises(cli_binary.BinaryNotFound, match="make run"):
+        cli_binary.find(None, "/nowhere", home)
 
 
 def test_the_highest_version_wins_compared_as_numbers(home: Path, tmp_path: Path) -> None:
     install(tmp_path / "a/claude", says("2.1.200"))
     install(tmp_path / "b/claude", says("2.10.3"))
     install(tmp_path / "c/claude", says("2.9.999"))
-    found = binary.find(None, f"{tmp_path}/a:{tmp_path}/b:{tmp_path}/c", home)
-    assert found == binary.Binary(tmp_path / "b/claude", (2, 10, 3))
+    found = cli_binary.find(None, f"{tmp_path}/a:{tmp_path}/b:{tmp_path}/c", home)
+    assert found == cli_binary.Binary(tmp_path / "b/claude", (2, 10, 3))
 
 
 @pytest.mark.parametrize(
@@ -64,17 +64,17 @@ def test_the_highest_version_wins_compared_as_numbers(home: Path, tmp_path: Path
 )
 def test_the_usual_places_are_searched(home: Path, place: str) -> None:
     install(home / place, says("2.2.0"))
-    assert binary.find(None, "", home).path == home / place
+    assert cli_binary.find(None, "", home).path == home / place
 
 
 def test_the_wheel_is_found_without_being_imported(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(binary, "WHEEL", "wheel_of_ours")
+    monkeypatch.setattr(cli_binary, "WHEEL", "wheel_of_ours")
     monkeypatch.syspath_prepend(tmp_path)
     bundled = install(tmp_path / "wheel_of_ours/_bundled/claude", says("2.2.0"))
     (tmp_path / "wheel_of_ours/__init__.py").write_text("raise RuntimeError('imported')")
-    assert binary.find(None, "", home).path == bundled
+    assert cli_binary.find(None, "", home).path == bundled
     assert "wheel_of_ours" not in sys.modules
 
 
@@ -83,7 +83,7 @@ def test_a_relative_entry_of_path_is_not_searched(
 ) -> None:
     install(tmp_path / "claude", says("9.9.9"))
     monkeypatch.chdir(tmp_path)
-    assert binary.installations(".:", home) == []
+    assert cli_binary.installations(".:", home) == []
 
 
 def test_one_file_under_many_names_is_asked_once(home: Path, tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_one_file_under_many_names_is_asked_once(home: Path, tmp_path: Path) -> 
     real = install(tmp_path / "a/claude", f"echo x >> {shlex.quote(str(log))}\n" + says("2.2.0"))
     (tmp_path / "b").mkdir()
     (tmp_path / "b/claude").symlink_to(real)
-    assert len(binary.installations(f"{tmp_path}/a:{tmp_path}/b:{tmp_path}/a", home)) == 1
+    assert len(cli_binary.installations(f"{tmp_path}/a:{tmp_path}/b:{tmp_path}/a", home)) == 1
     assert log.read_text() == "x\n"
 
 
@@ -99,7 +99,7 @@ def test_one_file_under_many_names_is_asked_once(home: Path, tmp_path: Path) -> 
 def test_a_candidate_that_fails_is_passed_over(home: Path, tmp_path: Path, script: str) -> None:
     install(tmp_path / "a/claude", script)
     install(tmp_path / "b/claude", says("2.1.118"))
-    found = binary.find(None, f"{tmp_path}/a:{tmp_path}/b", home)
+    found = cli_binary.find(None, f"{tmp_path}/a:{tmp_path}/b", home)
     assert found.path == tmp_path / "b/claude"
 
 
@@ -110,17 +110,17 @@ def test_what_is_not_executable_or_not_a_program_is_passed_over(home: Path, tmp_
     garbage.parent.mkdir()
     garbage.write_bytes(b"\x7fELF garbage")
     garbage.chmod(0o755)
-    assert binary.installations(f"{tmp_path}/a:{tmp_path}/b:{tmp_path}/c", home) == []
+    assert cli_binary.installations(f"{tmp_path}/a:{tmp_path}/b:{tmp_path}/c", home) == []
 
 
 def test_a_candidate_that_hangs_is_killed_with_its_children(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(binary, "VERSION_TIMEOUT", 0.3)
+    monkeypatch.setattr(cli_binary, "VERSION_TIMEOUT", 0.3)
     # The child holds the pipe open; waiting for its end would take a minute.
     install(tmp_path / "a/claude", "/bin/sleep 60 &\nwait\n")
     began = time.monotonic()
-    assert binary.installations(str(tmp_path / "a"), home) == []
+    assert cli_binary.installations(str(tmp_path / "a"), home) == []
     assert time.monotonic() - began < 10
 
 
@@ -129,34 +129,36 @@ def test_candidates_do_not_see_our_environment(
 ) -> None:
     monkeypatch.setenv("OPCODE_PASSWORD", "hunter22")
     install(tmp_path / "a/claude", 'test -z "$OPCODE_PASSWORD" || exit 1\n' + says("2.2.0"))
-    assert len(binary.installations(str(tmp_path / "a"), home)) == 1
+    assert len(cli_binary.installations(str(tmp_path / "a"), home)) == 1
 
 
 def test_a_cli_that_is_too_old_is_refused_with_its_version(home: Path, tmp_path: Path) -> None:
     install(tmp_path / "a/claude", says("2.1.117"))
-    with pytest.raises(binary.BinaryTooOld, match=r"is version 2\.1\.117, and 2\.1\.118 or newer"):
-        binary.find(None, str(tmp_path / "a"), home)
+    with pytest.raises(
+        cli_binary.BinaryTooOld, match=r"is version 2\.1\.117, and 2\.1\.118 or newer"
+    ):
+        cli_binary.find(None, str(tmp_path / "a"), home)
 
 
 def test_claude_path_is_used_even_if_a_newer_one_is_installed(home: Path, tmp_path: Path) -> None:
     install(tmp_path / "a/claude", says("2.9.0"))
     named = install(tmp_path / "named", says("2.1.118"))
-    found = binary.find(named, str(tmp_path / "a"), home)
-    assert found == binary.Binary(named, (2, 1, 118))
+    found = cli_binary.find(named, str(tmp_path / "a"), home)
+    assert found == cli_binary.Binary(named, (2, 1, 118))
 
 
 def test_a_claude_path_that_does_not_run_is_an_error_and_no_search(
     home: Path, tmp_path: Path
 ) -> None:
     install(tmp_path / "a/claude", says("2.9.0"))
-    with pytest.raises(binary.BinaryNotFound, match="CLAUDE_PATH names"):
-        binary.find(tmp_path / "missing", str(tmp_path / "a"), home)
+    with pytest.raises(cli_binary.BinaryNotFound, match="CLAUDE_PATH names"):
+        cli_binary.find(tmp_path / "missing", str(tmp_path / "a"), home)
 
 
 def test_a_claude_path_that_is_too_old_is_refused(home: Path, tmp_path: Path) -> None:
     named = install(tmp_path / "named", says("1.0.0"))
-    with pytest.raises(binary.BinaryTooOld):
-        binary.find(named, "", home)
+    with pytest.raises(cli_binary.BinaryTooOld):
+        cli_binary.find(named, "", home)
 
 
 @pytest.mark.parametrize(
@@ -170,20 +172,20 @@ def test_a_claude_path_that_is_too_old_is_refused(home: Path, tmp_path: Path) ->
 def test_the_login_is_read_from_json_and_exit_status(
     tmp_path: Path, script: str, expected: bool
 ) -> None:
-    cli = binary.Binary(install(tmp_path / "claude", script), (2, 2, 0))
-    assert binary.logged_in(cli, {}) is expected
+    cli = cli_binary.Binary(install(tmp_path / "claude", script), (2, 2, 0))
+    assert cli_binary.logged_in(cli, {}) is expected
 
 
 @pytest.mark.parametrize("script", ["echo crash >&2\nexit 2\n", "echo '[]'\n", "echo '{}'\n"])
 def test_a_cli_that_does_not_say_is_an_error(tmp_path: Path, script: str) -> None:
-    cli = binary.Binary(install(tmp_path / "claude", script), (2, 2, 0))
-    with pytest.raises(binary.BinaryError, match="did not say whether it is logged in"):
-        binary.logged_in(cli, {})
+    cli = cli_binary.Binary(install(tmp_path / "claude", script), (2, 2, 0))
+    with pytest.raises(cli_binary.BinaryError, match="did not say whether it is logged in"):
+        cli_binary.logged_in(cli, {})
 
 
 @pytest.fixture
-def real_cli(tmp_path: Path) -> binary.Binary:
-    return binary.find(None, os.defpath, tmp_path)
+def real_cli(tmp_path: Path) -> cli_binary.Binary:
+    return cli_binary.find(None, os.defpath, tmp_path)
 
 
 def clean_environment(home: Path, **more: str) -> dict[str, str]:
@@ -197,19 +199,19 @@ def clean_environment(home: Path, **more: str) -> dict[str, str]:
     }
 
 
-def test_the_real_cli_is_found_and_new_enough(real_cli: binary.Binary) -> None:
-    assert real_cli.version >= binary.MINIMUM_VERSION
+def test_the_real_cli_is_found_and_new_enough(real_cli: cli_binary.Binary) -> None:
+    assert real_cli.version >= cli_binary.MINIMUM_VERSION
 
 
-def test_the_real_cli_without_a_login_says_so(real_cli: binary.Binary, tmp_path: Path) -> None:
-    assert binary.logged_in(real_cli, clean_environment(tmp_path)) is False
+def test_the_real_cli_without_a_login_says_so(real_cli: cli_binary.Binary, tmp_path: Path) -> None:
+    assert cli_binary.logged_in(real_cli, clean_environment(tmp_path)) is False
 
 
 def test_the_real_cli_with_a_key_counts_as_logged_in(
-    real_cli: binary.Binary, tmp_path: Path
+    real_cli: cli_binary.Binary, tmp_path: Path
 ) -> None:
     environment = clean_environment(tmp_path, ANTHROPIC_API_KEY="dummy")
-    assert binary.logged_in(real_cli, environment) is True
+    assert cli_binary.logged_in(real_cli, environment) is True
 
 
 @pytest.mark.parametrize("patch", ["", "from gevent import monkey; monkey.patch_all();"])
@@ -218,7 +220,7 @@ def test_it_works_with_and_without_gevent(home: Path, tmp_path: Path, patch: str
     install(tmp_path / "b/claude", says("2.2.0"))
     code = f"""{patch}
 from pathlib import Path
-from opcode_htmx.claude import binary
+from opcode_htmx.engines.claude import binary
 binary.VERSION_TIMEOUT, binary.WHEEL = 0.5, "no_such_wheel"
 print(binary.find(None, "{tmp_path}/a:{tmp_path}/b", Path("{home}")).path)
 """

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from opcode_htmx.claude import history
-from opcode_htmx.view.branches import MOST, Branches
-from opcode_htmx.view.history_part import HistoryPart
+from opcode_htmx.engines.claude.files import history
+from opcode_htmx.transcript.conversation.branches import MOST, Branches
+from opcode_htmx.transcript.conversation.history_part import HistoryPart
 from tests.support import Sandbox, Server
 
 SESSION = "00000210-0000-4000-8000-000000000000"

@@ -11,14 +11,10 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from opcode_htmx import amounts
-from opcode_htmx.claude import sessions
-from opcode_htmx.web import (
-    browse,
-    errors,
-    filters,
-    headers,
-)
+from opcode_htmx.engines.claude.files import sessions
+from opcode_htmx.features.projects import routes
+from opcode_htmx.lib import formatting
+from opcode_htmx.web.http import errors, filters, headers
 from tests.gate import access
 
 ROOT = Path(__file__).parent.parent
@@ -34,7 +30,7 @@ def client(tmp_path: Path) -> FlaskClient:
     headers.register(app)
     filters.register(app)
     errors.register(app, {sessions.ProjectNotFound: 404})
-    app.register_blueprint(browse.blueprint(tmp_path))
+    app.register_blueprint(routes.blueprint(tmp_path))
     client = app.test_client()
     client.post("/login", data={"user": "opcode", "password": "right"})
     return client
@@ -128,7 +124,7 @@ def test_counts_and_sizes_are_told_in_words() -> None:
         "1 session",
         "1,200 sessions",
     ]
-    sizes = [amounts.in_bytes(n) for n in (10, 12_345, 999_999, 3_400_000, 2_100_000_000)]
+    sizes = [formatting.in_bytes(n) for n in (10, 12_345, 999_999, 3_400_000, 2_100_000_000)]
     assert sizes == ["1 KB", "12 KB", "1000 KB", "3.4 MB", "2.1 GB"]
 
 

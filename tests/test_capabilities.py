@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from opcode_htmx.claude import stream
-from opcode_htmx.claude.capabilities import (
+from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text
+from opcode_htmx.engines.claude.protocol import parser
+from opcode_htmx.engines.claude.protocol.capabilities import (
     Command,
     Model,
     commands_of,
     models_of,
 )
-from opcode_htmx.demo.messages_api import MessagesApi, Scene, Text
-from opcode_htmx.runs.state import RunState
+from opcode_htmx.runs.model.run_state import RunState
 from tests.supervision import Room, idle, until
 from tests.support import Sandbox
 
@@ -85,7 +85,7 @@ def test_what_every_run_tells_at_length_is_kept_once(room: Room) -> None:
     def fold() -> RunState:
         state = RunState()
         for line in output:
-            state.apply_output(stream.parse(line))
+            state.apply_output(parser.parse(line))
         return state
 
     first = fold()

@@ -13,7 +13,7 @@ from zlib import crc32
 import pytest
 from playwright.sync_api import Locator, expect
 
-from opcode_htmx.demo.messages_api import (
+from opcode_htmx.engines.claude.demo.messages_api import (
     MessagesApi,
     Scene,
     Text,

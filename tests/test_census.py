@@ -17,13 +17,13 @@ import psutil
 import pytest
 from gevent import subprocess
 
-from opcode_htmx.runs import census as census_module
-from opcode_htmx.runs import process, proctable, sweeping
-from opcode_htmx.runs.census import Census
-from opcode_htmx.runs.folder import RunFolder
-from opcode_htmx.runs.orphans import NothingLeft, Orphans
-from opcode_htmx.runs.process import ClaudeProcess
-from opcode_htmx.runs.proctable import (
+from opcode_htmx.runs.model.run_folder import RunFolder
+from opcode_htmx.runs.processes import claude_process, process_reaper, process_table
+from opcode_htmx.runs.processes import process_monitor as census_module
+from opcode_htmx.runs.processes.claude_process import ClaudeProcess
+from opcode_htmx.runs.processes.orphans import NothingLeft, Orphans
+from opcode_htmx.runs.processes.process_monitor import Census
+from opcode_htmx.runs.processes.process_table import (
     Key,
     Mark,
     Marks,
@@ -42,7 +42,7 @@ Stray = Callable[..., "subprocess.Popen[bytes]"]
 def census(monkeypatch: pytest.MonkeyPatch) -> Census:
     """A census that remembers nothing of other tests."""
     census = Census()
-    monkeypatch.setattr(process, "census", census)
+    monkeypatch.setattr(claude_process, "census", census)
     return census
 
 
@@ -53,7 +53,9 @@ def start(tmp_path: Path, census: Census) -> Iterator[Start]:
 
     def start(*argv: str, run_id: str = RUN) -> ClaudeProcess:
         folder = RunFolder.create(tmp_path / f"runs-{len(started)}", run_id)
-        started.append(process.spawn(argv or SLEEP, tmp_path, {"PATH": os.defpath}, folder, run_id))
+        started.append(
+            claude_process.spawn(argv or SLEEP, tmp_path, {"PATH": os.defpath}, folder, run_id)
+        )
         return started[-1]
 
     yield start
@@ -86,12 +88,12 @@ def stray() -> Iterator[Stray]:
 
 def test_a_pid_that_another_process_has_got_is_not_signalled(stray: Stray) -> None:
     child = stray()
-    key = proctable.key_of(child.pid)
+    key = process_table.key_of(child.pid)
     assert key is not None
-    assert not proctable.send(Key(key.pid, key.started - 1), signal.SIGKILL)
-    assert not proctable.send(Key(key.pid, key.started + 1), signal.SIGKILL)
+    assert not process_table.send(Key(key.pid, key.started - 1), signal.SIGKILL)
+    assert not process_table.send(Key(key.pid, key.started + 1), signal.SIGKILL)
     assert child.poll() is None
-    assert proctable.send(key, signal.SIGKILL)
+    assert process_table.send(key, signal.SIGKILL)
     assert child.wait() == -signal.SIGKILL
 
 
@@ -100,10 +102,10 @@ def test_the_sweep_does_not_hit_a_pid_that_was_used_again(
 ) -> None:
     """A pid cannot be made to be used again in a test: what was remembered is older instead."""
     child = stray()
-    before = proctable.key_of(child.pid)
+    before = process_table.key_of(child.pid)
     assert before is not None
     with monkeypatch.context() as patch:
-        patch.setattr(proctable, "key_of", lambda pid: Key(pid, before.started - 500))
+        patch.setattr(process_table, "key_of", lambda pid: Key(pid, before.started - 500))
         census.track(RUN, child.pid)
     assert census.family(RUN) == []
     assert census.sweep(RUN)
@@ -115,15 +117,15 @@ def test_a_parent_that_is_younger_than_its_child_is_none(
 ) -> None:
     """It has got the pid of the real parent, which has gone."""
     claude, child = start(), stray()
-    read = proctable.read
+    read = process_table.read
 
-    def adopted_by_a_younger_one(pid: int) -> proctable.Row | None:
+    def adopted_by_a_younger_one(pid: int) -> process_table.Row | None:
         row = read(pid)
         if row and pid == child.pid:
             return row._replace(parent=claude.identity.pid, started=row.started - 10_000)
         return row
 
-    monkeypatch.setattr(proctable, "read", adopted_by_a_younger_one)
+    monkeypatch.setattr(process_table, "read", adopted_by_a_younger_one)
     assert {row.pid for row in census.family(RUN)} == {claude.identity.pid}
 
 
@@ -134,12 +136,12 @@ def test_a_signal_needs_no_descriptor_to_be_free(
         raise OSError(24, "Too many open files")
 
     child = stray()
-    key = proctable.key_of(child.pid)
+    key = process_table.key_of(child.pid)
     assert key is not None
     monkeypatch.setattr(os, "pidfd_open", none_left, raising=False)
-    assert proctable.send(key, signal.SIGTERM)
+    assert process_table.send(key, signal.SIGTERM)
     assert child.wait() == -signal.SIGTERM
-    assert not proctable.send(key, signal.SIGTERM)
+    assert not process_table.send(key, signal.SIGTERM)
 
 
 def test_a_process_that_cannot_be_looked_at_does_not_count_as_gone(
@@ -151,7 +153,7 @@ def test_a_process_that_cannot_be_looked_at_does_not_count_as_gone(
         raise OSError(24, "Too many open files")
 
     with monkeypatch.context() as patch:
-        patch.setattr(proctable, "_content", none_left)
+        patch.setattr(process_table, "_content", none_left)
         assert not census.sweep(RUN, 0.1)
     assert claude.alive()
     assert census.sweep(RUN)
@@ -160,27 +162,27 @@ def test_a_process_that_cannot_be_looked_at_does_not_count_as_gone(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="it compares the two ways that Linux has")
 def test_psutil_tells_the_same_as_proc(stray: Stray, monkeypatch: pytest.MonkeyPatch) -> None:
-    child = stray("sleep", "60", **{proctable.MARK: RUN, proctable.FOLDER_MARK: "/r"})
-    row = proctable.read(child.pid)
+    child = stray("sleep", "60", **{process_table.MARK: RUN, process_table.FOLDER_MARK: "/r"})
+    row = process_table.read(child.pid)
     assert row is not None
     until(lambda: Marks().of(row.key) == Mark(RUN, "/r"), "it has become sleep")
-    began = proctable.started_at(row.key)
-    monkeypatch.setattr(proctable, "_HAS_PROC", False)
-    other = proctable.read(child.pid)
+    began = process_table.started_at(row.key)
+    monkeypatch.setattr(process_table, "_HAS_PROC", False)
+    other = process_table.read(child.pid)
     assert other is not None
     assert (other.pid, other.parent, other.group) == (row.pid, row.parent, row.group)
-    assert abs(proctable.started_at(other.key) - began) < 0.1
+    assert abs(process_table.started_at(other.key) - began) < 0.1
     assert Marks().of(other.key) == Mark(RUN, "/r")
-    assert child.pid in proctable.pids()
-    assert proctable.send(other.key, signal.SIGKILL)
+    assert child.pid in process_table.pids()
+    assert process_table.send(other.key, signal.SIGKILL)
     assert child.wait() == -signal.SIGKILL
-    assert proctable.read(child.pid) is None
+    assert process_table.read(child.pid) is None
 
 
 def test_a_family_is_found_and_ended_where_there_is_no_proc(
     census: Census, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(proctable, "_HAS_PROC", False)
+    monkeypatch.setattr(process_table, "_HAS_PROC", False)
     start("sh", "-c", "env -i sleep 60 & setsid sleep 60 & sleep 60")
     until(lambda: len(census.family(RUN)) == 4, "all are there")
     assert census.sweep(RUN, 5.0)
@@ -201,7 +203,7 @@ def test_a_process_that_throws_its_mark_away_stays_in_the_family(
     def script_itself() -> int | None:
         """Not the shell that it has just forked, which looks the same until it sleeps."""
         pids = {row.pid for row in census.family(RUN)} - {claude.identity.pid}
-        scripts = (p for p in pids if proctable.command_line(p).startswith("sh -c until"))
+        scripts = (p for p in pids if process_table.command_line(p).startswith("sh -c until"))
         return next((pid for pid in scripts if os.getsid(pid) == pid), None)
 
     child = until(script_itself, "the script runs")
@@ -223,12 +225,12 @@ def test_who_is_in_the_middle_of_exec_is_not_overlooked(
         if pid == child.pid and blank:
             blank -= 1
             return b""
-        return proctable._environment(pid)
+        return process_table._environment(pid)
 
     census = Census()
     census._marks = Marks(environment)
-    child = stray(**{proctable.MARK: RUN})
-    monkeypatch.setattr(proctable, "_EXEC_SECONDS", 60.0)
+    child = stray(**{process_table.MARK: RUN})
+    monkeypatch.setattr(process_table, "_EXEC_SECONDS", 60.0)
     assert census.sweep(RUN, 5.0)
     assert blank == 0
     assert child.poll() is not None
@@ -236,9 +238,9 @@ def test_who_is_in_the_middle_of_exec_is_not_overlooked(
 
 def test_between_fork_and_exec_nothing_is_settled() -> None:
     """A young process shows its parent's environment; it is looked at again."""
-    shown = [b"A=1\0", f"A=1\0{proctable.MARK}={RUN}\0".encode()]
+    shown = [b"A=1\0", f"A=1\0{process_table.MARK}={RUN}\0".encode()]
     marks = Marks(lambda pid: shown[0])
-    me = proctable.key_of(os.getpid())
+    me = process_table.key_of(os.getpid())
     assert me is not None
     now = time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK")
     young = Key(me.pid, now)
@@ -281,13 +283,13 @@ def test_all_who_ask_at_once_share_one_picture(
     census: Census, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: list[float] = []
-    pids = proctable.pids
+    pids = process_table.pids
 
     def counted() -> list[int]:
         looked.append(time.monotonic())
         return pids()
 
-    monkeypatch.setattr(proctable, "pids", counted)
+    monkeypatch.setattr(process_table, "pids", counted)
     gevent.joinall([gevent.spawn(census.family, RUN) for _ in range(50)], raise_error=True)
     assert len(looked) <= 2  # those who came while it was taken get a newer one
 
@@ -296,7 +298,7 @@ def test_news_that_may_be_old_cost_no_picture(
     census: Census, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     census.family(RUN)
-    monkeypatch.setattr(proctable, "pids", lambda: pytest.fail("it was looked at again"))
+    monkeypatch.setattr(process_table, "pids", lambda: pytest.fail("it was looked at again"))
     assert census.family(RUN, max_age=60.0) == []
 
 
@@ -397,7 +399,10 @@ def recorded(runs_dir: Path, run_id: str, **changes: object) -> RunFolder:
 
 
 def marks_of(folder: RunFolder, run_id: str = "") -> dict[str, str]:
-    return {proctable.MARK: run_id or folder.path.name, proctable.FOLDER_MARK: str(folder.path)}
+    return {
+        process_table.MARK: run_id or folder.path.name,
+        process_table.FOLDER_MARK: str(folder.path),
+    }
 
 
 def test_what_an_ended_run_has_left_is_found_and_ended(
@@ -415,7 +420,7 @@ def test_what_an_ended_run_has_left_is_found_and_ended(
         orphans.end(RUN)
 
 
-@pytest.mark.parametrize("late", [1.1 * sweeping.GRACE_SHARE, 0.9, 1.1])
+@pytest.mark.parametrize("late", [1.1 * process_reaper.GRACE_SHARE, 0.9, 1.1])
 def test_who_was_found_late_is_asked_to_end_all_the_same(
     census: Census, runs_dir: Path, stray: Stray, monkeypatch: pytest.MonkeyPatch, late: float
 ) -> None:
@@ -450,7 +455,7 @@ def test_only_what_has_ended_here_is_orphaned(
         "of a run that another worker has begun": marks_of(recorded(runs_dir, begun, end=None)),
         "of a run whose record is not readable": marks_of(recorded(runs_dir, newer, version=99)),
         "of one that says two things": marks_of(recorded(runs_dir, one), another),
-        "of nobody who says where": {proctable.MARK: lost},
+        "of nobody who says where": {process_table.MARK: lost},
     }
     strangers = {what: stray(**marks) for what, marks in others.items()}
     orphans = Orphans(census, runs_dir, lambda: {lives})

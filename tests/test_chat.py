@@ -15,15 +15,15 @@ import pytest
 import requests
 from simple_websocket import ConnectionClosed
 
-from opcode_htmx.api import chat_socket
-from opcode_htmx.claude import sessions
-from opcode_htmx.demo.messages_api import (
+from opcode_htmx.api.sockets import chat_socket
+from opcode_htmx.engines.claude.demo.messages_api import (
     MessagesApi,
     Scene,
     Text,
     Thinking,
     ToolUse,
 )
+from opcode_htmx.engines.claude.files import sessions
 from tests.json_client import JsonClient, Message, connected
 from tests.support import (
     PASSWORD,

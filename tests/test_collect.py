@@ -13,19 +13,19 @@ from pathlib import Path
 
 import pytest
 
-from opcode_htmx.claude import history
-from opcode_htmx.demo.messages_api import (
+from opcode_htmx.engines.claude.demo.messages_api import (
     MessagesApi,
     Scene,
     Text,
     ToolUse,
 )
-from opcode_htmx.runs.collect import Collector
-from opcode_htmx.runs.notify import Broadcast
-from opcode_htmx.runs.run import Run
-from opcode_htmx.view.blocks import Block
-from opcode_htmx.view.conversation import Conversation
-from opcode_htmx.view.cursor import Cursor
+from opcode_htmx.engines.claude.files import history
+from opcode_htmx.lib.broadcast import Broadcast
+from opcode_htmx.runs.control.run import Run
+from opcode_htmx.sessions.retention import Collector
+from opcode_htmx.transcript.blocks import Block
+from opcode_htmx.transcript.conversation.conversation import Conversation
+from opcode_htmx.transcript.conversation.cursor import Cursor
 from tests.captured import fragments
 from tests.supervision import (
     Room,

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import FilePayload, Locator, Route, expect
 
-from opcode_htmx.demo.messages_api import (
+from opcode_htmx.engines.claude.demo.messages_api import (
     MessagesApi,
     Request,
     Scene,

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from opcode_htmx.drafts import MAX_FILE
-from opcode_htmx.web import attachments
+from opcode_htmx.features.composer import attachments
+from opcode_htmx.sessions.drafts import MAX_FILE
 from tests import dom
 from tests.support import (
     PASSWORD,

@@ -11,22 +11,22 @@ from pathlib import Path
 import gevent
 import pytest
 
-from opcode_htmx.claude import outgoing
-from opcode_htmx.runs.folder import RunFolder
-from opcode_htmx.runs.notify import Broadcast
-from opcode_htmx.runs.record import Outcome, RunRecord
-from opcode_htmx.runs.run import Run
-from opcode_htmx.runs.tail import CHUNK
-from opcode_htmx.view import history_part
-from opcode_htmx.view.blocks import (
+from opcode_htmx.engines.claude.protocol import encoder
+from opcode_htmx.lib.broadcast import Broadcast
+from opcode_htmx.rendering.fragments import Fragments, dom_id
+from opcode_htmx.runs.control.run import Run
+from opcode_htmx.runs.model.line_reader import CHUNK
+from opcode_htmx.runs.model.record import Outcome, RunRecord
+from opcode_htmx.runs.model.run_folder import RunFolder
+from opcode_htmx.transcript.blocks import (
     Block,
     PromptBlock,
     TextBlock,
     ToolBlock,
 )
-from opcode_htmx.view.conversation import Conversation
-from opcode_htmx.view.cursor import Cursor
-from opcode_htmx.view.fragments import Fragments, dom_id
+from opcode_htmx.transcript.conversation import history_part
+from opcode_htmx.transcript.conversation.conversation import Conversation
+from opcode_htmx.transcript.conversation.cursor import Cursor
 from tests import dom
 from tests.captured import (
     Captured,
@@ -395,7 +395,7 @@ def test_a_refused_command_that_a_later_run_reads_as_text_gives_its_words_up(
 ) -> None:
     prompt_id = str(uuid.uuid4())
     first = session.begin()
-    first.folder.input_log.write_bytes(outgoing.prompt_line(prompt_id, "/login is broken"))
+    first.folder.input_log.write_bytes(encoder.prompt_line(prompt_id, "/login is broken"))
     say(first, line(type="result", uuid="r", user_message_uuids=[prompt_id], num_turns=0))
     conversation = session.conversation()
     assert words(conversation) == ["/login is broken"]
@@ -403,8 +403,8 @@ def test_a_refused_command_that_a_later_run_reads_as_text_gives_its_words_up(
     seen = conversation.cursor
     second = session.begin()
     message = {"role": "user", "content": " /login is broken"}
-    text_id = outgoing.as_text_id(prompt_id)
-    second.folder.input_log.write_bytes(outgoing.prompt_line(text_id, " /login is broken"))
+    text_id = encoder.as_text_id(prompt_id)
+    second.folder.input_log.write_bytes(encoder.prompt_line(text_id, " /login is broken"))
     say(second, line(type="user", uuid=text_id, isReplay=True, message=message))
     for server in (conversation, session.conversation()):
         server.refresh()

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from opcode_htmx import credentials
-from opcode_htmx.settings import Settings
-from opcode_htmx.state import StateError, ensure_state_dir
+from opcode_htmx.config import credentials
+from opcode_htmx.config.settings import Settings
+from opcode_htmx.lib.files.state_dir import StateError, ensure_state_dir
 
 
 def settings_for(home: Path, **environ: str) -> Settings:

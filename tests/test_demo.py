@@ -22,8 +22,8 @@ from typing import IO, Any, cast
 import psutil
 import pytest
 
-from opcode_htmx.demo import sample, scenes, wire
-from opcode_htmx.demo.messages_api import (
+from opcode_htmx.engines.claude.demo import sample, scenarios, sse
+from opcode_htmx.engines.claude.demo.messages_api import (
     ApiError,
     MessagesApi,
     Request,
@@ -32,9 +32,13 @@ from opcode_htmx.demo.messages_api import (
     Thinking,
     ToolUse,
 )
-from opcode_htmx.demo.record import Record
-from opcode_htmx.demo.scenes import SUGGESTIONS, Suggestion, demo_scenes
-from opcode_htmx.demo.service import (
+from opcode_htmx.engines.claude.demo.record import Record
+from opcode_htmx.engines.claude.demo.scenarios import (
+    SUGGESTIONS,
+    Suggestion,
+    demo_scenes,
+)
+from opcode_htmx.engines.claude.demo.service import (
     DemoEnvironment,
     DemoUnavailableError,
     ensure_running,
@@ -232,7 +236,7 @@ def test_every_suggested_prompt_has_a_scene_of_its_own(project: Path) -> None:
 
 
 def test_the_markdown_answer_streams_in_pieces(claude: Conversation) -> None:
-    claude.prompt(scenes.OVERVIEW.prompt_text)
+    claude.prompt(scenarios.OVERVIEW.prompt_text)
     turn = claude.turn()
     pieces = deltas(turn)
     assert len(pieces) > 100
@@ -243,7 +247,7 @@ def test_the_markdown_answer_streams_in_pieces(claude: Conversation) -> None:
 
 
 def test_an_allowed_tool_makes_the_file(claude: Conversation, project: Path) -> None:
-    claude.prompt(scenes.RUN_TOOL.prompt_text)
+    claude.prompt(scenarios.RUN_TOOL.prompt_text)
     request = claude.asked("Bash")
     assert not (project / "report.txt").exists()
     claude.allow(request)
@@ -253,7 +257,7 @@ def test_an_allowed_tool_makes_the_file(claude: Conversation, project: Path) -> 
 
 
 def test_a_denied_tool_is_answered_and_runs_nothing(claude: Conversation, project: Path) -> None:
-    claude.prompt(scenes.RUN_TOOL.prompt_text)
+    claude.prompt(scenarios.RUN_TOOL.prompt_text)
     claude.deny(claude.asked("Bash"))
     assert "I have not run it" in said(claude.turn())
     assert not (project / "report.txt").exists()
@@ -265,7 +269,7 @@ def test_from_another_folder_the_tool_still_works_in_the_sample(
     elsewhere = tmp_path / "else where"
     elsewhere.mkdir()
     claude = talk(api.url, elsewhere)
-    claude.prompt(scenes.RUN_TOOL.prompt_text)
+    claude.prompt(scenarios.RUN_TOOL.prompt_text)
     claude.allow(claude.asked("Bash"))
     claude.turn()
     assert (project / "report.txt").exists()
@@ -273,7 +277,7 @@ def test_from_another_folder_the_tool_still_works_in_the_sample(
 
 
 def test_the_edit_gives_a_diff_and_repairs_the_sample(claude: Conversation, project: Path) -> None:
-    claude.prompt(scenes.EDIT_FILE.prompt_text)
+    claude.prompt(scenarios.EDIT_FILE.prompt_text)
     claude.allow(claude.asked("Edit"))
     turn = claude.turn()
     results = [m["tool_use_result"] for m in turn if "tool_use_result" in m]
@@ -290,7 +294,7 @@ def test_the_edit_gives_a_diff_and_repairs_the_sample(claude: Conversation, proj
 def test_an_edit_that_is_done_is_not_done_again(claude: Conversation, project: Path) -> None:
     app = project / "app.py"
     app.write_text(app.read_text().replace(sample.FLAW, sample.FIX))
-    claude.prompt(scenes.EDIT_FILE.prompt_text)
+    claude.prompt(scenarios.EDIT_FILE.prompt_text)
     assert "fixed already" in said(claude.turn())
 
 
@@ -299,7 +303,7 @@ def test_a_denied_edit_changes_nothing_and_can_be_asked_for_again(
 ) -> None:
     before = (project / "app.py").read_text()
     for _ in range(2):
-        claude.prompt(scenes.EDIT_FILE.prompt_text)
+        claude.prompt(scenarios.EDIT_FILE.prompt_text)
         claude.deny(claude.asked("Edit"))
         assert "stays as it was" in said(claude.turn())
     assert (project / "app.py").read_text() == before
@@ -307,7 +311,7 @@ def test_a_denied_edit_changes_nothing_and_can_be_asked_for_again(
 
 @pytest.mark.parametrize("label", ["At home", "On the road", "At the desk"])
 def test_the_question_is_answered_by_the_choice(claude: Conversation, label: str) -> None:
-    claude.prompt(scenes.ASK_ME.prompt_text)
+    claude.prompt(scenarios.ASK_ME.prompt_text)
     request = claude.asked("AskUserQuestion")
     (question,) = request["request"]["input"]["questions"]
     assert label in [option["label"] for option in question["options"]]
@@ -316,12 +320,12 @@ def test_the_question_is_answered_by_the_choice(claude: Conversation, label: str
 
 
 def test_a_question_may_be_answered_freely_or_not_at_all(claude: Conversation) -> None:
-    claude.prompt(scenes.ASK_ME.prompt_text)
+    claude.prompt(scenarios.ASK_ME.prompt_text)
     request = claude.asked("AskUserQuestion")
     question = request["request"]["input"]["questions"][0]["question"]
     claude.allow(request, answers={question: "In a boat"})
     assert said(claude.turn()).startswith("Thank you")
-    claude.prompt(scenes.ASK_ME.prompt_text)
+    claude.prompt(scenarios.ASK_ME.prompt_text)
     claude.deny(claude.asked("AskUserQuestion"))
     assert said(claude.turn()).startswith("No answer")
 
@@ -329,7 +333,7 @@ def test_a_question_may_be_answered_freely_or_not_at_all(claude: Conversation) -
 def test_the_long_answer_is_interrupted_and_claude_stays_usable(
     claude: Conversation, api: MessagesApi
 ) -> None:
-    claude.prompt(scenes.TOUR.prompt_text)
+    claude.prompt(scenarios.TOUR.prompt_text)
     claude.until(lambda m: len(deltas([m])) == 1)
     claude.send(
         {"type": "control_request", "request_id": "stop", "request": {"subtype": "interrupt"}}
@@ -337,16 +341,16 @@ def test_the_long_answer_is_interrupted_and_claude_stays_usable(
     interrupted = claude.turn()
     assert len(deltas(interrupted)) < 50
     eventually(lambda: api.active == 0, "the API gives up the interrupted answer")
-    claude.prompt(scenes.OVERVIEW.prompt_text)
+    claude.prompt(scenarios.OVERVIEW.prompt_text)
     assert said(claude.turn()).startswith("# Claude Code")
 
 
 def test_the_long_answer_lasts_about_two_minutes(project: Path) -> None:
-    request = Request.parse(asking(scenes.TOUR.prompt_text))
+    request = Request.parse(asking(scenarios.TOUR.prompt_text))
     scene = next(s for s in demo_scenes(project) if s.is_for(request.prompt))
     turn = scene.reply(request)
     assert isinstance(turn, tuple)
-    assert 110 < sum(e.pace or 0 for e in wire.events(turn, "m", 1)) < 130
+    assert 110 < sum(e.pace or 0 for e in sse.events(turn, "m", 1)) < 130
 
 
 def test_any_other_prompt_is_told_what_to_ask(claude: Conversation) -> None:
@@ -498,7 +502,7 @@ def test_without_stream_the_reply_comes_whole() -> None:
 
 
 def test_a_request_without_tools_gets_a_title(api: MessagesApi) -> None:
-    status, reply = ask(api.url, asking(scenes.RUN_TOOL.prompt_text, tools=[]))
+    status, reply = ask(api.url, asking(scenarios.RUN_TOOL.prompt_text, tools=[]))
     assert status == 200
     assert [block["type"] for block in reply["content"]] == ["text"]
 
@@ -577,7 +581,7 @@ STARTER = """
 import sys
 from pathlib import Path
 {patch}
-from opcode_htmx.demo.service import ensure_running
+from opcode_htmx.engines.claude.demo.service import ensure_running
 demo = ensure_running(Path(sys.argv[1]), float(sys.argv[2]))
 print(demo.base_url, flush=True)
 sys.stdin.read()
@@ -620,7 +624,7 @@ def test_the_service_waits_for_an_answer_in_progress(demo_dir: Path) -> None:
     record = recorded(demo_dir)
     process = psutil.Process(record.pid)
     connection = http.client.HTTPConnection("127.0.0.1", record.port, timeout=10)
-    body = asking(scenes.TOUR.prompt_text, stream=True)
+    body = asking(scenarios.TOUR.prompt_text, stream=True)
     connection.request("POST", "/v1/messages", json.dumps(body))
     response = connection.getresponse()
     demo.release()
@@ -689,10 +693,10 @@ def test_the_environment_takes_out_what_would_lead_elsewhere(demo_dir: Path) -> 
 def test_a_claude_goes_on_after_the_service_was_killed(demo_dir: Path, talk: Talk) -> None:
     demo = ensure_running(demo_dir)
     claude = talk(demo.base_url, demo.sample_project, {**demo.changes})
-    assert answers(claude, scenes.RUN_TOOL, demo)
+    assert answers(claude, scenarios.RUN_TOOL, demo)
     recorded(demo_dir).end_process()
     again = ensure_running(demo_dir)
-    assert answers(claude, scenes.RUN_TOOL, again)
+    assert answers(claude, scenarios.RUN_TOOL, again)
     assert list(demo.config_dir.glob("projects/*/*.jsonl"))
 
 

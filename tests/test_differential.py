@@ -10,19 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from opcode_htmx.claude import json_lines
-from opcode_htmx.runs.folder import RunFolder
-from opcode_htmx.runs.notify import Broadcast
-from opcode_htmx.runs.record import Outcome, RunEnd, RunRecord
-from opcode_htmx.runs.run import Run
-from opcode_htmx.view.blocks import (
+from opcode_htmx.engines.claude.protocol import json_lines
+from opcode_htmx.lib.broadcast import Broadcast
+from opcode_htmx.runs.control.run import Run
+from opcode_htmx.runs.model.record import Outcome, RunEnd, RunRecord
+from opcode_htmx.runs.model.run_folder import RunFolder
+from opcode_htmx.transcript.blocks import (
     Block,
     BranchBlock,
     PromptBlock,
     TextBlock,
 )
-from opcode_htmx.view.conversation import Conversation
-from opcode_htmx.view.cursor import Cursor
+from opcode_htmx.transcript.conversation.conversation import Conversation
+from opcode_htmx.transcript.conversation.cursor import Cursor
 from tests import dom
 from tests.captured import fragments
 from tests.fuzzing import chosen

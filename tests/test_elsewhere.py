@@ -10,10 +10,10 @@ from typing import Any, cast
 
 import pytest
 
-from opcode_htmx.claude.registry import LiveSession
-from opcode_htmx.runs.phases import Phase
-from opcode_htmx.runs.run import Run
-from opcode_htmx.view.elsewhere import Registry, elsewhere
+from opcode_htmx.engines.claude.files.process_registry import LiveSession
+from opcode_htmx.runs.control.run import Run
+from opcode_htmx.runs.model.lifecycle import Phase
+from opcode_htmx.sessions.elsewhere import Registry, elsewhere
 
 KNOWN = "Also used at the computer; this Claude does not know that yet."
 PRICE = " To begin again takes back what you said here meanwhile."

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask, Response, abort, redirect
 from flask.testing import FlaskClient
 
-from opcode_htmx.web import (
+from opcode_htmx.web.http import (
     compress,
     errors,
     filters,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from opcode_htmx.claude import files as files_module
-from opcode_htmx.claude.files import Listing, ProjectFiles
+from opcode_htmx.features.composer import project_files as files_module
+from opcode_htmx.features.composer.project_files import Listing, ProjectFiles
 from tests.supervision import until
 from tests.support import SYSTEM_PATH, Sandbox
 

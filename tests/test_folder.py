@@ -15,9 +15,9 @@ import gevent
 import pytest
 from gevent import subprocess
 
-from opcode_htmx.runs import folder as folder_module
-from opcode_htmx.runs.folder import InputClosed, InputFull, RunFolder
-from opcode_htmx.runs.record import Outcome, RunEnd, RunRecord
+from opcode_htmx.runs.model import run_folder as folder_module
+from opcode_htmx.runs.model.record import Outcome, RunEnd, RunRecord
+from opcode_htmx.runs.model.run_folder import InputClosed, InputFull, RunFolder
 from tests.supervision import until
 from tests.support import ROOT
 
@@ -40,7 +40,7 @@ COPY_LINES = "import sys; open(sys.argv[1], 'wb', 0).writelines(sys.stdin.buffer
 SEND_LINES = """
 import sys
 from pathlib import Path
-from opcode_htmx.runs.folder import RunFolder
+from opcode_htmx.runs.model.run_folder import RunFolder
 for number in range(int(sys.argv[3])):
     RunFolder(Path(sys.argv[1])).send(f"{sys.argv[2]}-{number} {'x' * 100_000}\\n".encode())
 """

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from opcode_htmx.claude import folder_names
-from opcode_htmx.claude.folder_names import OwnFolder, claude_folder
-from opcode_htmx.demo.messages_api import MessagesApi, Scene, Text
+from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text
+from opcode_htmx.engines.claude.files import folder_names
+from opcode_htmx.engines.claude.files.folder_names import OwnFolder, claude_folder
 from tests.support import Sandbox
 
 LONG = "/" + "/".join(f"level{number:02d}-abcdefghij" for number in range(12))

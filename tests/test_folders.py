@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from opcode_htmx.claude import folders
-from opcode_htmx.claude.folders import Folders, file_system
+from opcode_htmx.engines.claude.files import session_listing
+from opcode_htmx.engines.claude.files.session_listing import Folders, file_system
 
 ONE = "11111111-1111-4111-8111-111111111111.jsonl"
 TWO = "22222222-2222-4222-8222-222222222222.jsonl"
@@ -26,9 +26,9 @@ def project(tmp_path: Path) -> Path:
 @pytest.fixture(params=["told by the kernel", "looked at every time", "no inotify left"])
 def listed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Folders]:
     if request.param == "looked at every time":
-        monkeypatch.setattr(folders, "LOCAL_FILE_SYSTEMS", frozenset())
+        monkeypatch.setattr(session_listing, "LOCAL_FILE_SYSTEMS", frozenset())
     if request.param == "no inotify left":
-        monkeypatch.setattr(folders, "_watches", lambda: None)
+        monkeypatch.setattr(session_listing, "_watches", lambda: None)
     found = Folders()
     yield found
     found.close()
@@ -160,7 +160,7 @@ def test_more_changes_than_the_kernel_keeps_are_not_missed(listed: Folders, proj
 def test_an_unchanged_folder_is_not_listed_again(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if file_system(project.resolve()) not in folders.LOCAL_FILE_SYSTEMS:
+    if file_system(project.resolve()) not in session_listing.LOCAL_FILE_SYSTEMS:
         pytest.skip("the kernel does not tell of what changes here")
     listed = Folders()
     before = listed.look(project)
@@ -183,7 +183,7 @@ def test_an_unchanged_folder_is_not_listed_again(
 def test_listings_are_not_kept_without_bound(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(folders, "MOST", 3)
+    monkeypatch.setattr(session_listing, "MOST", 3)
     listed = Folders()
     others = [project.with_name(f"p{number}") for number in range(5)]
     for other in others:

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 import requests
 
-from opcode_htmx.claude import fork, history, subagents
-from opcode_htmx.demo.messages_api import (
+from opcode_htmx.engines.claude.demo.messages_api import (
     MessagesApi,
     Scene,
     Text,
     ToolUse,
 )
+from opcode_htmx.engines.claude.files import fork, history, subagents
 from tests.sessions import OpenSession, Session, title
 from tests.support import PASSWORD, USER, Server
 

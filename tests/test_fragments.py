@@ -14,20 +14,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opcode_htmx.claude import outgoing, stream
-from opcode_htmx.claude.messages import Message
-from opcode_htmx.view import clock
-from opcode_htmx.view.blocks import (
+from opcode_htmx.engines.claude.protocol import encoder, parser
+from opcode_htmx.engines.messages import Message
+from opcode_htmx.markup.markdown import FENCE_LINES
+from opcode_htmx.rendering import clock
+from opcode_htmx.rendering.fragments import Fragments, dom_id
+from opcode_htmx.rendering.tool_cards import SHOWN_CHARACTERS
+from opcode_htmx.transcript.blocks import (
     Block,
     BranchBlock,
     TextBlock,
     ToolBlock,
 )
-from opcode_htmx.view.conversation import Change
-from opcode_htmx.view.fragments import Fragments, dom_id
-from opcode_htmx.view.markdown import FENCE_LINES
-from opcode_htmx.view.tools import SHOWN_CHARACTERS
-from opcode_htmx.view.transcript import Transcript
+from opcode_htmx.transcript.conversation.conversation import Change
+from opcode_htmx.transcript.fold import Transcript
 from tests import dom
 from tests.captured import (
     QUESTION,
@@ -129,7 +129,7 @@ def growing() -> list[bytes]:
 @cache
 def messages(captured: Captured) -> list[tuple[int, Message]]:
     lines = (*captured.stdout, *growing())
-    return [(end, stream.parse(data)) for end, data in with_ends(lines)]
+    return [(end, parser.parse(data)) for end, data in with_ends(lines)]
 
 
 @settings(max_examples=40, deadline=None)
@@ -185,7 +185,7 @@ def test_only_the_parts_that_changed_are_sent() -> None:
     transcript, render = Transcript("1", run_id=RUN_ID), fragments()
     lines = with_ends(tuple(growing()[:8]))
     for end, data in lines:
-        transcript.feed(stream.parse(data), end)
+        transcript.feed(parser.parse(data), end)
     update = dom.parse(changes(transcript, lines[-2][0], render))
     (upsert,) = update.elements
     assert upsert.attributes["hx-target"] == "#b-m1-0-parts"
@@ -214,7 +214,7 @@ def test_a_block_is_rendered_again_when_it_or_what_it_holds_has_changed() -> Non
         content = [{"type": "tool_use", "id": "tuv"[number], "name": "Bash", "input": {}}]
         message = {"id": f"m{number}", "content": content}
         data = line(type="assistant", uuid="u", message=message, **use)
-        transcript.feed(stream.parse(data), number + 1)
+        transcript.feed(parser.parse(data), number + 1)
         rendered.append(render.block(transcript.blocks[0]))
     assert [html.count("<article") for html in rendered] == [1, 2, 3]
 
@@ -333,8 +333,8 @@ def test_an_open_request_has_its_buttons_and_a_closed_one_its_verdict() -> None:
         f"/runs/{RUN_ID}/asks/r"
     }
     for answer, verdict in (
-        (outgoing.allow_line("r", {}), "Allowed"),
-        (outgoing.deny_line("r", "no"), "Denied"),
+        (encoder.allow_line("r", {}), "Allowed"),
+        (encoder.deny_line("r", "no"), "Denied"),
         (line(type="control_cancel_request", request_id="r"), "No longer asked"),
     ):
         page = rendered(ask_line(), answer)
@@ -375,7 +375,7 @@ def test_a_question_has_a_choice_for_each_option_and_one_in_own_words() -> None:
 def test_an_answered_question_shows_the_answer(updated: dict[str, Any], verdict: str) -> None:
     """Also one that was answered by another program than this one."""
     asked = ask_line(tool_name="AskUserQuestion", input={"questions": [QUESTION]})
-    page = rendered(asked, outgoing.allow_line("r", updated))
+    page = rendered(asked, encoder.allow_line("r", updated))
     assert [n.text for n in page.walk() if n.attributes.get("class") == "verdict"] == [verdict]
     assert not [node for node in page.walk() if node.tag == "input"]
 

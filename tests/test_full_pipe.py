@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from opcode_htmx.runs import folder as folder_module
-from opcode_htmx.runs.phases import Phase
-from opcode_htmx.runs.run import Run, RunNotLive
+from opcode_htmx.runs.control.run import Run, RunNotLive
+from opcode_htmx.runs.model import run_folder as folder_module
+from opcode_htmx.runs.model.lifecycle import Phase
 from tests.supervision import (
     Room,
     idle,

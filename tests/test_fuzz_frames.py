@@ -13,13 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from opcode_htmx.api.commands import (
-    BadCommand,
-    checked,
-    command_in,
-    decoded,
-)
-from opcode_htmx.api.messages import (
+from opcode_htmx.api.schema.requests import (
     COMMANDS,
     FROM_CHAT,
     Execution,
@@ -27,7 +21,13 @@ from opcode_htmx.api.messages import (
     Task,
     complaint,
 )
-from opcode_htmx.claude import history
+from opcode_htmx.api.sockets.commands import (
+    BadCommand,
+    checked,
+    command_in,
+    decoded,
+)
+from opcode_htmx.engines.claude.files import history
 from tests.fuzzing import (
     DEPTHS,
     HALF,

@@ -13,20 +13,20 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from opcode_htmx.api import chat_socket
-from opcode_htmx.api.chat_telling import ChatTelling
-from opcode_htmx.api.lines import Cursor, Item, Kind
-from opcode_htmx.api.telling import Telling
-from opcode_htmx.claude import messages as m
-from opcode_htmx.claude import outgoing, stream
-from opcode_htmx.runs import tail
-from opcode_htmx.runs.folder import RunFolder
-from opcode_htmx.runs.notify import Broadcast
-from opcode_htmx.runs.phases import Phase
-from opcode_htmx.runs.record import RunRecord
-from opcode_htmx.runs.run import Run
-from opcode_htmx.runs.state import RunState
-from opcode_htmx.runs.tail import Line, LineReader
+from opcode_htmx.api.sockets import chat_socket
+from opcode_htmx.api.sockets.chat_events import ChatTelling
+from opcode_htmx.api.sockets.run_events import Telling
+from opcode_htmx.api.sockets.session_lines import Cursor, Item, Kind
+from opcode_htmx.engines import messages as m
+from opcode_htmx.engines.claude.protocol import encoder, parser
+from opcode_htmx.lib.broadcast import Broadcast
+from opcode_htmx.runs.control.run import Run
+from opcode_htmx.runs.model import line_reader
+from opcode_htmx.runs.model.lifecycle import Phase
+from opcode_htmx.runs.model.line_reader import Line, LineReader
+from opcode_htmx.runs.model.record import RunRecord
+from opcode_htmx.runs.model.run_folder import RunFolder
+from opcode_htmx.runs.model.run_state import RunState
 from tests.fuzzing import (
     HALF,
     HISTORY,
@@ -63,7 +63,7 @@ KNOWN = {
 @example(b'{"type":"result","duration_ms":' + b"9" * 4000 + b"}")
 @example(b'{"type":"user","message":{"content":"\\u0000"}}\0')
 def test_a_line_with_anything_in_it_is_a_message_that_a_page_can_hold(line: bytes) -> None:
-    message = stream.parse(line)
+    message = parser.parse(line)
     assert isinstance(message, m.Message)
     repr_of(message).encode()
     if isinstance(message, m.Malformed):
@@ -86,7 +86,7 @@ def repr_of(message: m.Message) -> str:
 def test_a_line_of_a_type_that_nobody_knows_is_kept_whole(fields: Any, type_: str) -> None:
     fields.pop("isSidechain", None)
     raw = {**fields, "type": type_}
-    message = stream.parse(json.dumps(raw).encode())
+    message = parser.parse(json.dumps(raw).encode())
     assert isinstance(message, m.Unknown)
     assert message.type == type_
     assert json.dumps(message.raw) == as_json_has_it(raw)
@@ -101,7 +101,7 @@ def as_json_has_it(raw: Any) -> str:
 @examples(200)
 @given(changed(LINES), st.text(max_size=9))
 def test_a_line_of_a_subagents_file_is_a_message_too(line: bytes, parent: str) -> None:
-    repr_of(stream.parse_of_subagent(line, parent))
+    repr_of(parser.parse_of_subagent(line, parent))
 
 
 # --- what programs are told of them ---------------------------------------------------------
@@ -168,7 +168,7 @@ def test_whoever_reads_whenever_gets_each_line_once_with_the_same_end(
     path.write_bytes(b"")
     reader, got = LineReader(path), list[Line]()
     with pytest.MonkeyPatch.context() as patch, path.open("ab", buffering=0) as file:
-        patch.setattr(tail, "CHUNK", chunk)
+        patch.setattr(line_reader, "CHUNK", chunk)
         for piece, then in steps:
             file.write(piece)
             match then:
@@ -201,15 +201,15 @@ def expected(data: bytes) -> list[Line]:
 # --- the state of a run ---------------------------------------------------------------------
 
 SENT = (
-    outgoing.prompt_line("00000000-0000-0000-0000-000000000001", "say it"),
-    outgoing.prompt_line("never", "told"),
-    outgoing.allow_line("odd", {}, (), 1.0),
-    outgoing.deny_line("odd", "No.", 1.0),
-    outgoing.refusal_line("odd"),
-    outgoing.undelivered_line("never"),
-    outgoing.undelivered_line("odd"),
-    outgoing.control_line("opcode-interrupt", "interrupt", cancel_queued=True),
-    outgoing.initialize_line(),
+    encoder.prompt_line("00000000-0000-0000-0000-000000000001", "say it"),
+    encoder.prompt_line("never", "told"),
+    encoder.allow_line("odd", {}, (), 1.0),
+    encoder.deny_line("odd", "No.", 1.0),
+    encoder.refusal_line("odd"),
+    encoder.undelivered_line("never"),
+    encoder.undelivered_line("odd"),
+    encoder.control_line("opcode-interrupt", "interrupt", cancel_queued=True),
+    encoder.initialize_line(),
     *(line for line in STDOUT if b"control_re" in line),
 )
 

@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opcode_htmx.claude import history
+from opcode_htmx.engines.claude.files import history
 from tests.api import session
 from tests.fuzzing import (
     HALF,

@@ -11,12 +11,12 @@ from bleach._vendor import html5lib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opcode_htmx.claude import stream
-from opcode_htmx.view.aside import Aside
-from opcode_htmx.view.conversation import Conversation
-from opcode_htmx.view.cursor import Cursor
-from opcode_htmx.view.export import WholeBlocks
-from opcode_htmx.view.transcript import Transcript
+from opcode_htmx.engines.claude.protocol import parser
+from opcode_htmx.features.session_admin.standalone_html import WholeBlocks
+from opcode_htmx.sessions.status_panel import Aside
+from opcode_htmx.transcript.conversation.conversation import Conversation
+from opcode_htmx.transcript.conversation.cursor import Cursor
+from opcode_htmx.transcript.fold import Transcript
 from tests import dom
 from tests.captured import fragments, templates, with_ends
 from tests.fuzzing import (
@@ -42,7 +42,7 @@ CUTS = st.lists(st.floats(0, 1), max_size=6)
 
 def feed(transcript: Transcript, lines: Iterable[tuple[int, bytes]]) -> None:
     for end, line in lines:
-        transcript.feed(stream.parse(line), end)
+        transcript.feed(parser.parse(line), end)
 
 
 # --- one file -------------------------------------------------------------------------------

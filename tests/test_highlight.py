@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opcode_htmx.view import highlight
-from opcode_htmx.view.highlight import LONGEST, LONGEST_LINE, SECONDS
+from opcode_htmx.markup import highlight
+from opcode_htmx.markup.highlight import LONGEST, LONGEST_LINE, SECONDS
 
 NAMES = sorted(highlight._LANGUAGES)
 HOSTILE = [

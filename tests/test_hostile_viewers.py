@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from opcode_htmx.web.sockets import MAX_MESSAGE_BYTES
+from opcode_htmx.web.websocket.registry import MAX_MESSAGE_BYTES
 from tests import dom
 from tests.json_client import connected
 from tests.raw_socket import (

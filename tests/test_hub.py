@@ -10,8 +10,8 @@ import pytest
 from gevent import socket
 from gevent._hub_local import get_hub_if_exists
 
-from opcode_htmx import hub
-from opcode_htmx.hub import (
+from opcode_htmx.lib import cooperative
+from opcode_htmx.lib.cooperative import (
     Background,
     Pace,
     aside,
@@ -53,7 +53,7 @@ def test_a_pace_gives_way_by_time_and_not_by_number() -> None:
     for _ in range(100):
         pace.step()
     assert not ticks
-    work(1.5 * hub.SLICE)
+    work(1.5 * cooperative.SLICE)
     pace.step()
     assert ticks
     ticker.kill()
@@ -117,7 +117,7 @@ def test_long_work_that_can_wait_lets_shorter_work_that_can_wait_go_first() -> N
     def long() -> None:
         with background.turn() as turn:
             for _ in range(5):
-                work(2 * hub.QUIET_SLICE)
+                work(2 * cooperative.QUIET_SLICE)
                 turn.step()
             order.append("long")
 
@@ -186,7 +186,7 @@ def test_what_is_aside_already_is_simply_done() -> None:
 
 def test_giving_way_in_a_thread_that_works_for_the_hub_makes_no_hub_of_its_own() -> None:
     def work() -> object:
-        hub.give_way()
+        cooperative.give_way()
         return get_hub_if_exists()
 
-    assert hub.aside(work) is None
+    assert cooperative.aside(work) is None

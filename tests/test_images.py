@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opcode_htmx.claude.history import project_id
-from opcode_htmx.claude.messages import ImageContent
-from opcode_htmx.view.images import Picture, picture
+from opcode_htmx.engines.claude.files.history import project_id
+from opcode_htmx.engines.messages import ImageContent
+from opcode_htmx.transcript.content.images import Picture, picture
 from tests.captured import line
 from tests.support import Sandbox, Server
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opcode_htmx.claude import json_lines
+from opcode_htmx.engines.claude.protocol import json_lines
 from tests.fuzzing import (
     HISTORY,
     RARE,

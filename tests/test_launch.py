@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from opcode_htmx import launch
-from opcode_htmx.claude import binary
-from opcode_htmx.settings import Settings
+from opcode_htmx.app import cli as launch
+from opcode_htmx.config.settings import Settings
+from opcode_htmx.engines.claude.install import cli_binary
 from scripts import browser_files
 
 ROOT = Path(__file__).parent.parent
@@ -230,7 +230,7 @@ def test_the_server_leaves_nothing_in_the_home_folder(machine: Machine) -> None:
 
 def launched(home: Path, demo: bool, **environ: str) -> launch.Launch:
     settings = Settings.from_env({"HOME": str(home), "PATH": f"{home}/bin", **environ})
-    cli = binary.Binary(home / "bin" / "claude", (2, 2, 0))
+    cli = cli_binary.Binary(home / "bin" / "claude", (2, 2, 0))
     return launch.Launch(settings, cli, demo, "the-password")
 
 

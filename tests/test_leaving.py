@@ -9,10 +9,10 @@ from pathlib import Path
 import gevent
 import pytest
 
-from opcode_htmx.runs.limits import Limits
-from opcode_htmx.runs.phases import Phase
-from opcode_htmx.runs.record import Outcome
-from opcode_htmx.runs.run import Run
+from opcode_htmx.runs.control.run import Run
+from opcode_htmx.runs.model.lifecycle import Phase
+from opcode_htmx.runs.model.record import Outcome
+from opcode_htmx.runs.policies.limit_monitor import Limits
 from tests.supervision import (
     Room,
     idle,

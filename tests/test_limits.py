@@ -9,13 +9,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from opcode_htmx.amounts import in_bytes, in_time, roughly
-from opcode_htmx.runs import limits, process
-from opcode_htmx.runs.folder import RunFolder
-from opcode_htmx.runs.limits import Limits
-from opcode_htmx.runs.phases import Phase
-from opcode_htmx.runs.record import Outcome, RunEnd
-from opcode_htmx.runs.run import Run, error_lines
+from opcode_htmx.lib.formatting import in_bytes, in_time, roughly
+from opcode_htmx.runs.control.run import Run, error_lines
+from opcode_htmx.runs.model.lifecycle import Phase
+from opcode_htmx.runs.model.record import Outcome, RunEnd
+from opcode_htmx.runs.model.run_folder import RunFolder
+from opcode_htmx.runs.policies import limit_monitor
+from opcode_htmx.runs.policies.limit_monitor import Limits
+from opcode_htmx.runs.processes import claude_process
 from tests.supervision import (
     Room,
     idle,
@@ -29,8 +30,8 @@ from tests.support import Sandbox
 
 @pytest.fixture
 def room(sandbox: Sandbox, stand_in: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
-    monkeypatch.setattr(limits, "CHECK_SECONDS", 0.05)
-    monkeypatch.setattr(limits, "MEMORY_CHECK_SECONDS", 0.05)
+    monkeypatch.setattr(limit_monitor, "CHECK_SECONDS", 0.05)
+    monkeypatch.setattr(limit_monitor, "MEMORY_CHECK_SECONDS", 0.05)
     room = Room(sandbox, stand_in)
     yield room
     room.close()
@@ -127,7 +128,7 @@ def test_memory_is_warned_of_until_it_is_less_and_then_forgotten(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     used = [3_400_000_000]
-    monkeypatch.setattr(process, "memory_of", lambda pid: used[0])
+    monkeypatch.setattr(claude_process, "memory_of", lambda pid: used[0])
     room.restart(limits=Limits(memory_warning=3e9, memory=5e9))
     run = idle(room.prompt("Hello"))
     sentence = until(lambda: run.warnings.get("memory", ""), "it is warned of")
@@ -147,7 +148,7 @@ def test_the_memory_is_that_of_claude_and_what_it_has_started(room: Room) -> Non
 
     def is_theirs() -> bool:
         both = claude.memory_info().rss + sum(each.memory_info().rss for each in claude.children())
-        usage = process.census.usage(run.id)
+        usage = claude_process.census.usage(run.id)
         return usage.processes == 2 and abs(usage.memory_bytes - both) < 1_000_000
 
     until(is_theirs, "the census has seen both")
@@ -156,7 +157,7 @@ def test_the_memory_is_that_of_claude_and_what_it_has_started(room: Room) -> Non
 def test_a_share_of_memory_is_one_of_the_machine(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "machine_memory", lambda: 10_000_000)
+    monkeypatch.setattr(limit_monitor, "machine_memory", lambda: 10_000_000)
     room.restart(limits=Limits(memory=0.5))  # a Python takes more than 5 MB
     assert "5.0 MB are allowed" in end_of(room.prompt("Hello")).cause
 
@@ -167,10 +168,10 @@ def test_the_memory_of_a_container_is_the_machine(
     whole = psutil.virtual_memory().total
     for text, memory in (("1000000", 1_000_000), ("max", whole), (str(10 * whole), whole)):
         (tmp_path / "memory.max").write_text(text)
-        monkeypatch.setattr(limits, "CGROUP_MEMORY", tmp_path / "memory.max")
-        assert limits.machine_memory() == memory
-    monkeypatch.setattr(limits, "CGROUP_MEMORY", tmp_path / "none")
-    assert limits.machine_memory() == whole
+        monkeypatch.setattr(limit_monitor, "CGROUP_MEMORY", tmp_path / "memory.max")
+        assert limit_monitor.machine_memory() == memory
+    monkeypatch.setattr(limit_monitor, "CGROUP_MEMORY", tmp_path / "none")
+    assert limit_monitor.machine_memory() == whole
 
 
 def test_a_run_that_cannot_be_looked_at_does_not_hide_the_others(
@@ -184,7 +185,7 @@ def test_a_run_that_cannot_be_looked_at_does_not_hide_the_others(
             raise OSError("no descriptor left")
         return 0
 
-    monkeypatch.setattr(process, "memory_of", memory_of)
+    monkeypatch.setattr(claude_process, "memory_of", memory_of)
     room.restart(limits=Limits(idle_timeout=0.2, memory=1e12))
     assert end_of(room.prompt("Hello")).outcome is Outcome.COMPLETED
     assert "could not be looked at just now" in caplog.text

@@ -20,10 +20,10 @@ import requests
 import websocket
 from playwright.sync_api import expect
 
-from opcode_htmx import launch
-from opcode_htmx.claude.stream import LONG_LINE
-from opcode_htmx.demo.messages_api import MessagesApi, Scene, Text
-from opcode_htmx.settings import MAX_VIEWERS
+from opcode_htmx.app import cli
+from opcode_htmx.config.settings import MAX_VIEWERS
+from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text
+from opcode_htmx.engines.claude.protocol.parser import LONG_LINE
 from tests.browser import Phone
 from tests.json_client import JsonClient
 from tests.supervision import steps
@@ -156,7 +156,7 @@ def test_the_launcher_allows_as_many_open_files_as_the_system_lets_it() -> None:
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "(700, 700)"
-    assert launch.MOST_FILES >= 4 * 800
+    assert cli.MOST_FILES >= 4 * 800
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opcode_htmx.claude.lineage import Lineage, checkpoint_line
+from opcode_htmx.engines.claude.files.lineage import Lineage, checkpoint_line
 
 Entry = dict[str, Any]
 

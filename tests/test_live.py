@@ -18,7 +18,7 @@ import pytest
 import requests
 import websocket
 
-from opcode_htmx.web.sockets import MAX_MESSAGE_BYTES
+from opcode_htmx.web.websocket.registry import MAX_MESSAGE_BYTES
 from tests.support import (
     PASSWORD,
     USER,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from opcode_htmx.web.logouts import Logouts
+from opcode_htmx.web.auth.logouts import Logouts
 from tests.supervision import until
 
 LOGINS = ["a" * 32, "b" * 32]

@@ -22,12 +22,12 @@ import psutil
 import pytest
 import requests
 
-from opcode_htmx.claude import history
-from opcode_htmx.runs.folder import InputClosed
-from opcode_htmx.runs.phases import Phase
-from opcode_htmx.runs.record import Outcome
-from opcode_htmx.runs.run import Run
-from opcode_htmx.runs.starting import CannotStart
+from opcode_htmx.engines.claude.files import history
+from opcode_htmx.runs.control.launcher import CannotStart
+from opcode_htmx.runs.control.run import Run
+from opcode_htmx.runs.model.lifecycle import Phase
+from opcode_htmx.runs.model.record import Outcome
+from opcode_htmx.runs.model.run_folder import InputClosed
 from tests.json_client import JsonClient, connected
 from tests.supervision import Room
 from tests.supervision import until as until_meanwhile

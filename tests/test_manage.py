@@ -14,17 +14,17 @@ from pathlib import Path
 
 import pytest
 
-from opcode_htmx.claude import (
-    fork,
-    history,
-    sessions,
-    titles,
-)
-from opcode_htmx.demo.messages_api import (
+from opcode_htmx.engines.claude.demo.messages_api import (
     MessagesApi,
     Scene,
     Text,
     ToolUse,
+)
+from opcode_htmx.engines.claude.files import (
+    fork,
+    history,
+    sessions,
+    titles,
 )
 from tests.sessions import OpenSession, Session, title
 from tests.support import (

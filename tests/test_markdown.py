@@ -10,10 +10,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from opcode_htmx.view import growing as growing_module
-from opcode_htmx.view import markdown
-from opcode_htmx.view.growing import GrowingMarkdown
-from opcode_htmx.view.markdown import FENCE_LINES, render
+from opcode_htmx.markup import incremental_markdown as growing_module
+from opcode_htmx.markup import markdown
+from opcode_htmx.markup.incremental_markdown import GrowingMarkdown
+from opcode_htmx.markup.markdown import FENCE_LINES, render
 
 HEADINGS = {f"h{level}" for level in range(1, 7)}
 INLINE = {"br", "strong", "em", "s", "code", "a"}

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import FilePayload, expect
 
-from opcode_htmx.claude import history
-from opcode_htmx.demo.messages_api import MessagesApi, Scene, Text
+from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text
+from opcode_htmx.engines.claude.files import history
 from tests.browser import Phone
 from tests.support import Sandbox, Server, until
 from tests.test_composer import (

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from opcode_htmx.claude import stream
-from opcode_htmx.claude.messages import SystemEvent
-from opcode_htmx.view.blocks import NoticeBlock
-from opcode_htmx.view.notices import Notice, error_end, notice
+from opcode_htmx.engines.claude.protocol import parser
+from opcode_htmx.engines.messages import SystemEvent
+from opcode_htmx.transcript.blocks import NoticeBlock
+from opcode_htmx.transcript.notices import Notice, error_end, notice
 from tests.captured import fold, line
 
 RESET = 1_795_300_000
@@ -128,11 +128,11 @@ def test_a_hook_says_what_became_of_it(raw: dict[str, Any], text: str, detail: s
 
 def test_a_hook_of_the_past_is_told_like_one_of_now() -> None:
     about = {"type": "hook_success", "hookEvent": "SessionStart", "hookName": "SessionStart:resume"}
-    told = stream.parse(line(type="attachment", uuid="u", attachment={**about, "stdout": "hi\n"}))
+    told = parser.parse(line(type="attachment", uuid="u", attachment={**about, "stdout": "hi\n"}))
     assert isinstance(told, SystemEvent)
     assert notice(told) == Notice(text="Hook SessionStart:resume", detail="hi")
     quiet = {**about, "hookEvent": "Stop"}
-    assert not isinstance(stream.parse(line(type="attachment", attachment=quiet)), SystemEvent)
+    assert not isinstance(parser.parse(line(type="attachment", attachment=quiet)), SystemEvent)
 
 
 def test_retries_that_follow_each_other_are_one_notice() -> None:

@@ -14,13 +14,13 @@ import gevent
 import psutil
 import pytest
 
-from opcode_htmx.claude import history
-from opcode_htmx.claude.shapes import Json
-from opcode_htmx.demo.messages_api import MessagesApi, Scene, Text
-from opcode_htmx.runs import inquiry, offers
-from opcode_htmx.runs.inquiry import NoOffer
-from opcode_htmx.runs.offers import Offers
-from opcode_htmx.runs.proctable import MARK
+from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text
+from opcode_htmx.engines.claude.files import history
+from opcode_htmx.lib.coerce import Json
+from opcode_htmx.runs.capabilities import cache, probe
+from opcode_htmx.runs.capabilities.cache import Offers
+from opcode_htmx.runs.capabilities.probe import NoOffer
+from opcode_htmx.runs.processes.process_table import MARK
 from tests import dom
 from tests.supervision import new_id, until
 from tests.support import Sandbox, Server
@@ -78,7 +78,7 @@ def test_claude_is_asked_without_a_request_a_session_or_anything_of_the_projects
     sandbox: Sandbox, claude: Path, api: MessagesApi
 ) -> None:
     traces = with_programs(sandbox)
-    answer = inquiry.ask(claude, sandbox.environment(api.url), sandbox.project)
+    answer = probe.ask(claude, sandbox.environment(api.url), sandbox.project)
     assert {"default", "haiku"} <= {model["value"] for model in answer["models"]}
     described = {command["name"]: command["description"] for command in answer["commands"]}
     assert "compact" in described
@@ -108,7 +108,7 @@ def test_a_claude_that_hangs_is_ended_in_time_with_all_that_it_has_started(
     )
     began = time.monotonic()
     with pytest.raises(NoOffer, match="no answer within 1 s"):
-        inquiry.ask(hangs, sandbox.environment(), sandbox.project, seconds=1)
+        probe.ask(hangs, sandbox.environment(), sandbox.project, seconds=1)
     assert time.monotonic() - began < 15
     assert left_in(sandbox) == []
 
@@ -129,12 +129,12 @@ def test_a_claude_that_does_not_answer_is_said_with_what_it_said_instead(
     sandbox: Sandbox, tmp_path: Path, text: str, sentence: str
 ) -> None:
     with pytest.raises(NoOffer, match=sentence):
-        inquiry.ask(script(tmp_path / "c", text), sandbox.environment(), sandbox.project)
+        probe.ask(script(tmp_path / "c", text), sandbox.environment(), sandbox.project)
 
 
 def test_a_claude_that_cannot_be_started_is_said(sandbox: Sandbox, tmp_path: Path) -> None:
     with pytest.raises(NoOffer, match="could not be started: No such file"):
-        inquiry.ask(tmp_path / "none", sandbox.environment(), sandbox.project)
+        probe.ask(tmp_path / "none", sandbox.environment(), sandbox.project)
 
 
 # Keeping -------------------------------------------------------------------------------------
@@ -204,7 +204,7 @@ def test_another_version_is_asked_anew_and_so_is_what_has_grown_old(
         each.want()
         each.wait(5)
     assert len(asked.places) == 2
-    monkeypatch.setattr(offers, "FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(cache, "FRESH_SECONDS", 0.0)
     each.want()
     assert each.known  # the old one is good enough meanwhile
     until(lambda: len(asked.places) == 3, "it is asked again")
@@ -216,7 +216,7 @@ def test_claude_is_asked_in_an_empty_folder_only(
     each = make()
     each.want()
     assert each.wait(5)
-    folder = tmp_path / "offers" / offers.FOLDER
+    folder = tmp_path / "offers" / cache.FOLDER
     assert asked.places == [folder]
     assert list(folder.iterdir()) == []
 

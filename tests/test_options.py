@@ -12,10 +12,10 @@ import gevent
 import pytest
 import requests
 
-from opcode_htmx.claude import command
-from opcode_htmx.runs.choosing import Choosing
-from opcode_htmx.runs.options import Options, OptionStore
-from opcode_htmx.view.options import Chooser
+from opcode_htmx.engines.claude.protocol import argv as command
+from opcode_htmx.runs.options.service import Choosing
+from opcode_htmx.runs.options.store import Options, OptionStore
+from opcode_htmx.sessions.options.form import Chooser
 from tests.supervision import (
     Room,
     disk_that_waits,

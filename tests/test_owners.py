@@ -12,12 +12,12 @@ from pathlib import Path
 import gevent
 import pytest
 
-from opcode_htmx.disk import DiskFull
-from opcode_htmx.runs import stopping
-from opcode_htmx.runs.folder import RunFolder
-from opcode_htmx.runs.phases import Phase
-from opcode_htmx.runs.record import Outcome, StopRequest
-from opcode_htmx.runs.run import AlreadyAnswered, Run, RunNotLive
+from opcode_htmx.lib.files.disk_space import DiskFull
+from opcode_htmx.runs.control import shutdown
+from opcode_htmx.runs.control.run import AlreadyAnswered, Run, RunNotLive
+from opcode_htmx.runs.model.lifecycle import Phase
+from opcode_htmx.runs.model.record import Outcome, StopRequest
+from opcode_htmx.runs.model.run_folder import RunFolder
 from opcode_htmx.runs.supervisor import RunNotFound, Supervisor
 from tests.supervision import (
     Room,
@@ -183,7 +183,7 @@ def test_a_stop_that_its_worker_did_not_live_to_carry_out_is_carried_out(
     run = room.prompt(steps(["text", "so far"], FOREVER))
     until(lambda: texts(run) == ["so far"], "it has begun")
     with monkeypatch.context() as patched:
-        patched.setattr(stopping, "end", lambda *_, **__: None)
+        patched.setattr(shutdown, "end", lambda *_, **__: None)
         run.stop(Outcome.CANCELLED, "Stopped by you.")
         room.supervisor.close()
     assert end_of(seen_by(other, run)) == (Outcome.CANCELLED, "Stopped by you.")
@@ -196,7 +196,7 @@ def test_a_stop_is_carried_out_by_the_next_server(
     run = room.prompt(steps(["text", "so far"], FOREVER))
     until(lambda: texts(run) == ["so far"], "it has begun")
     with monkeypatch.context() as patched:
-        patched.setattr(stopping, "end", lambda *_, **__: None)
+        patched.setattr(shutdown, "end", lambda *_, **__: None)
         run.stop(Outcome.CANCELLED, "Stopped by you.")
         room.supervisor.close()
     (again,) = room.restart().of_session(run.record.session_id)
@@ -283,7 +283,7 @@ def test_a_run_can_be_stopped_while_the_disk_is_full(
         raise DiskFull
 
     with monkeypatch.context() as patched:
-        patched.setattr("opcode_htmx.whole_files.write", full)
+        patched.setattr("opcode_htmx.lib.files.atomic_files.write", full)
         run.stop()
         assert run.join(20)
     assert run.record.end is not None

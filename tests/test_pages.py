@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from opcode_htmx.claude import history
-from opcode_htmx.view.blocks import Block
-from opcode_htmx.view.cursor import Cursor
-from opcode_htmx.view.fragments import Fragments
-from opcode_htmx.view.screens import Screen, Screens
+from opcode_htmx.engines.claude.files import history
+from opcode_htmx.rendering.fragments import Fragments
+from opcode_htmx.sessions.views import Screen, Screens
+from opcode_htmx.transcript.blocks import Block
+from opcode_htmx.transcript.conversation.cursor import Cursor
 from tests import api
 from tests.in_process import app_of
 from tests.support import PASSWORD, USER, Sandbox

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from opcode_htmx.claude.messages import PermissionRequest
-from opcode_htmx.claude.outgoing import DENIED, KEEP_PLANNING
-from opcode_htmx.view.blocks import AskBlock, AskState
-from opcode_htmx.view.permissions import outside, suggestions_of, verdict
+from opcode_htmx.engines.claude.protocol.encoder import DENIED, KEEP_PLANNING
+from opcode_htmx.engines.messages import PermissionRequest
+from opcode_htmx.rendering.permissions import outside, suggestions_of, verdict
+from opcode_htmx.transcript.blocks import AskBlock, AskState
 
 
 def request(*suggestions: dict[str, Any], **fields: Any) -> PermissionRequest:

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from opcode_htmx.runs.phases import (
+from opcode_htmx.runs.model.lifecycle import (
     LIVE,
     OPEN_TURN,
     PROCESS,

@@ -13,10 +13,10 @@ import gevent
 import psutil
 import pytest
 
-from opcode_htmx.runs import process, proctable
-from opcode_htmx.runs.folder import RunFolder
-from opcode_htmx.runs.process import ClaudeProcess, ProcessIdentity
-from opcode_htmx.runs.proctable import Row
+from opcode_htmx.runs.model.run_folder import RunFolder
+from opcode_htmx.runs.processes import claude_process, process_table
+from opcode_htmx.runs.processes.claude_process import ClaudeProcess, ProcessIdentity
+from opcode_htmx.runs.processes.process_table import Row
 from tests.supervision import until
 
 RUN, OTHER_RUN = uuid.uuid4().hex, uuid.uuid4().hex  # others test at the same time
@@ -51,7 +51,7 @@ Start = Callable[..., ClaudeProcess]
 
 def kill(family: Iterable[Row]) -> None:
     for row in family:
-        proctable.send(row.key, signal.SIGKILL)
+        process_table.send(row.key, signal.SIGKILL)
 
 
 @pytest.fixture
@@ -61,12 +61,12 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
     def start(*argv: str, run_id: str = RUN) -> ClaudeProcess:
         folder = RunFolder.create(tmp_path / f"runs-{len(started)}", run_id)
-        started.append(process.spawn(argv, tmp_path, ENVIRONMENT, folder, run_id))
+        started.append(claude_process.spawn(argv, tmp_path, ENVIRONMENT, folder, run_id))
         return started[-1]
 
     yield start
     for run_id in (RUN, OTHER_RUN):
-        kill(process.census.family(run_id))
+        kill(claude_process.census.family(run_id))
     for each in started:
         each.kill()
         each.wait()
@@ -103,7 +103,7 @@ def test_a_process_is_known_by_its_pid_and_start_time(start: Start) -> None:
 
 def test_a_process_is_adopted_by_its_identity(start: Start) -> None:
     sleeper = start("sleep", "600")
-    adopted = process.adopt(sleeper.identity, RUN)
+    adopted = claude_process.adopt(sleeper.identity, RUN)
     assert adopted is not None
     assert adopted.alive()
     assert adopted.identity == sleeper.identity
@@ -113,37 +113,37 @@ def test_a_process_is_adopted_by_its_identity(start: Start) -> None:
 def test_a_process_with_another_start_time_is_not_adopted(start: Start, seconds: float) -> None:
     identity = start("sleep", "600").identity
     other = ProcessIdentity(identity.pid, identity.started_at + seconds)
-    assert process.adopt(other, RUN) is None
+    assert claude_process.adopt(other, RUN) is None
 
 
 def test_a_process_of_another_run_is_not_adopted(start: Start) -> None:
-    assert process.adopt(start("sleep", "600", run_id=OTHER_RUN).identity, RUN) is None
+    assert claude_process.adopt(start("sleep", "600", run_id=OTHER_RUN).identity, RUN) is None
 
 
 def test_a_process_without_a_mark_is_not_adopted() -> None:
     me = psutil.Process()
-    assert process.adopt(ProcessIdentity(me.pid, me.create_time()), RUN) is None
+    assert claude_process.adopt(ProcessIdentity(me.pid, me.create_time()), RUN) is None
 
 
 def test_a_process_that_has_ended_is_not_adopted(start: Start) -> None:
     short = start("sleep", "600")
     short.kill()
     short.wait()
-    assert process.adopt(short.identity, RUN) is None
+    assert claude_process.adopt(short.identity, RUN) is None
 
 
 def test_a_zombie_counts_as_dead(start: Start, tmp_path: Path) -> None:
     start(*python(LEAVE_A_ZOMBIE))
     zombie = psutil.Process(int(output(tmp_path)))
     until(lambda: zombie.status() == psutil.STATUS_ZOMBIE, "it is a zombie")
-    assert process.adopt(ProcessIdentity(zombie.pid, zombie.create_time()), RUN) is None
+    assert claude_process.adopt(ProcessIdentity(zombie.pid, zombie.create_time()), RUN) is None
 
 
 def test_a_pid_that_another_process_has_got_is_not_signalled(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sleeper = start("sleep", "600")
-    adopted = process.adopt(sleeper.identity, RUN)
+    adopted = claude_process.adopt(sleeper.identity, RUN)
     assert adopted is not None
     # A pid cannot be made to be used again in a test, so the process looks younger instead.
     monkeypatch.setattr(PLATFORM.Process, "create_time", lambda self, monotonic=False: 1e12)
@@ -159,7 +159,7 @@ def test_a_clock_that_is_set_makes_no_process_a_stranger(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = start("sleep", "600")
-    adopted = process.adopt(own.identity, RUN)
+    adopted = claude_process.adopt(own.identity, RUN)
     assert adopted is not None
     boot = psutil.boot_time()
     monkeypatch.setattr(PLATFORM, "boot_time", lambda: boot + 3600)
@@ -185,7 +185,7 @@ def test_the_signal_that_ended_a_child_is_known(start: Start) -> None:
 
 def test_the_exit_status_of_an_adopted_process_is_not_known(start: Start) -> None:
     sleeper = start("sleep", "600")
-    adopted = process.adopt(sleeper.identity, RUN)
+    adopted = claude_process.adopt(sleeper.identity, RUN)
     assert adopted is not None
     waiting = gevent.spawn(adopted.wait)
     sleeper.terminate()
@@ -211,7 +211,7 @@ def test_what_ends_before_it_can_be_looked_at_is_no_start(
     folder = RunFolder.create(tmp_path / "runs", RUN)
     argv = python("import sys; sys.exit('no licence')")
     with pytest.raises(ChildProcessError, match="ended at once with status 1: no licence"):
-        process.spawn(argv, tmp_path, ENVIRONMENT, folder, RUN)
+        claude_process.spawn(argv, tmp_path, ENVIRONMENT, folder, RUN)
 
 
 def test_a_start_that_fails_leaves_no_descriptor_open(tmp_path: Path) -> None:
@@ -219,7 +219,7 @@ def test_a_start_that_fails_leaves_no_descriptor_open(tmp_path: Path) -> None:
     before = psutil.Process().num_fds()
     for _ in range(10):
         with pytest.raises(FileNotFoundError):
-            process.spawn(["/no/such/claude"], tmp_path, ENVIRONMENT, folder, RUN)
+            claude_process.spawn(["/no/such/claude"], tmp_path, ENVIRONMENT, folder, RUN)
     assert psutil.Process().num_fds() == before
 
 
@@ -236,13 +236,13 @@ def test_a_grandchild_in_its_own_session_is_found_by_the_mark(start: Start, tmp_
     start(*python(START_AND_EXIT, "sleep", "600")).wait()
     grandchild = int(output(tmp_path))
     assert os.getsid(grandchild) == grandchild
-    assert pids(process.census.family(RUN)) == {grandchild}
+    assert pids(claude_process.census.family(RUN)) == {grandchild}
 
 
 def test_only_the_processes_of_the_run_carry_its_mark(start: Start) -> None:
     mine = start("sleep", "600")
     start("sleep", "600", run_id=OTHER_RUN)
-    assert pids(process.census.family(RUN)) == {mine.identity.pid}
+    assert pids(claude_process.census.family(RUN)) == {mine.identity.pid}
 
 
 def test_the_family_holds_descendants_that_have_lost_the_mark(start: Start, tmp_path: Path) -> None:
@@ -258,20 +258,20 @@ def test_the_family_holds_descendants_that_have_lost_the_mark(start: Start, tmp_
 def test_the_sweep_ends_what_is_left_behind(start: Start, tmp_path: Path) -> None:
     start(*python(START_AND_EXIT, "sleep", "600")).wait()
     grandchild = int(output(tmp_path))
-    process.sweep(RUN)
+    claude_process.sweep(RUN)
     assert ended(grandchild)
 
 
 def test_the_sweep_ends_what_ignores_sigterm(start: Start, tmp_path: Path) -> None:
     start(*python(IGNORE_SIGTERM))
     assert output(tmp_path) == "deaf"
-    process.sweep(RUN)
-    assert process.census.family(RUN) == []
+    claude_process.sweep(RUN)
+    assert claude_process.census.family(RUN) == []
 
 
 def test_the_sweep_leaves_other_runs_alone(start: Start) -> None:
     start("sleep", "600")
     other = start("sleep", "600", run_id=OTHER_RUN)
-    process.sweep(RUN)
+    claude_process.sweep(RUN)
     assert other.alive()
-    assert process.census.family(RUN) == []
+    assert claude_process.census.family(RUN) == []

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from opcode_htmx.claude import stream, titles
-from opcode_htmx.claude.glance import glance
-from opcode_htmx.claude.messages import PermissionRequest
-from opcode_htmx.view import search, source, window
-from opcode_htmx.view.doing import asked, call, doing
-from opcode_htmx.view.marks import Marks
-from opcode_htmx.view.transcript import Transcript
+from opcode_htmx.engines.claude.files import titles
+from opcode_htmx.engines.claude.files.session_summary import glance
+from opcode_htmx.engines.claude.protocol import parser
+from opcode_htmx.engines.messages import PermissionRequest
+from opcode_htmx.rendering import search, to_markdown
+from opcode_htmx.rendering.activity_text import asked, call, doing
+from opcode_htmx.sessions.read_positions import Marks
+from opcode_htmx.transcript.conversation import window
+from opcode_htmx.transcript.fold import Transcript
 from tests.captured import line
 
 
@@ -22,7 +24,7 @@ def fold(*lines: bytes, live: bool = True) -> Transcript:
     end = 0
     for each in lines:
         end += len(each)
-        transcript.feed(stream.parse(each), end)
+        transcript.feed(parser.parse(each), end)
     return transcript
 
 
@@ -152,7 +154,7 @@ def test_what_is_asked_is_told_in_a_few_words() -> None:
 def test_marks_outlive_the_server_and_only_the_newest_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("opcode_htmx.view.marks.KEPT", 2)
+    monkeypatch.setattr("opcode_htmx.sessions.read_positions.KEPT", 2)
     path = tmp_path / "marks.json"
     marks = Marks(path)
     marks.look("one", "b-1")
@@ -230,7 +232,7 @@ def test_a_name_is_a_line_of_its_own_also_behind_half_a_line(tmp_path: Path) -> 
 
 
 def test_a_code_block_holds_any_text() -> None:
-    assert source.fenced("a\n```\nb\n", "sh") == "````sh\na\n```\nb\n````"
+    assert to_markdown.fenced("a\n```\nb\n", "sh") == "````sh\na\n```\nb\n````"
 
 
 def test_the_whole_answer_is_what_was_said_between_two_prompts() -> None:
@@ -242,8 +244,8 @@ def test_the_whole_answer_is_what_was_said_between_two_prompts() -> None:
 
     blocks = fold(prompt("p"), words("a"), prompt("q"), words("b"), words("c"), prompt("r")).blocks
     ids = [block.id for block in blocks]
-    assert [source.answer(blocks, each) for each in ids] == ["a", "a", *["b\n\nc"] * 3, ""]
-    assert source.answer(blocks, "unknown") == ""
+    assert [to_markdown.answer(blocks, each) for each in ids] == ["a", "a", *["b\n\nc"] * 3, ""]
+    assert to_markdown.answer(blocks, "unknown") == ""
 
 
 def test_what_is_found_is_shown_with_what_stands_around_it() -> None:

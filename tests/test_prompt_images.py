@@ -8,21 +8,22 @@ from pathlib import Path
 
 import pytest
 
-from opcode_htmx.claude import history, outgoing
-from opcode_htmx.claude.messages import (
-    ImageContent,
-    PermissionRequest,
-    PromptState,
-    TurnResult,
-)
-from opcode_htmx.demo.messages_api import (
+from opcode_htmx.engines.claude.demo.messages_api import (
     MessagesApi,
     Scene,
     Text,
     ToolUse,
 )
-from opcode_htmx.view.blocks import PromptBlock
-from opcode_htmx.view.transcript import Transcript
+from opcode_htmx.engines.claude.files import history
+from opcode_htmx.engines.claude.protocol import encoder
+from opcode_htmx.engines.messages import (
+    ImageContent,
+    PermissionRequest,
+    PromptState,
+    TurnResult,
+)
+from opcode_htmx.transcript.blocks import PromptBlock
+from opcode_htmx.transcript.fold import Transcript
 from tests.captured import Claude, fold
 from tests.support import Sandbox
 from tests.test_composer import png
@@ -51,16 +52,16 @@ def session(claude: Path, sandbox: Sandbox) -> tuple[Claude, MessagesApi, Path]:
     with MessagesApi(scenes, keep_requests=50) as api:
         cli = Claude(claude, sandbox, api.url)
         red, green, blue = image(b"\xff\0\0"), image(b"\0\xff\0"), image(b"\0\0\xff")
-        cli.send(outgoing.prompt_line(str(uuid.uuid4()), "what is it?", [red]))
+        cli.send(encoder.prompt_line(str(uuid.uuid4()), "what is it?", [red]))
         cli.next(TurnResult)
-        cli.send(outgoing.prompt_line(str(uuid.uuid4()), "", [red, green]))
+        cli.send(encoder.prompt_line(str(uuid.uuid4()), "", [red, green]))
         cli.next(TurnResult)
         cli.prompt("busy now")
         ask = cli.next(PermissionRequest)
         queued = str(uuid.uuid4())
-        cli.send(outgoing.prompt_line(queued, "and this?", [blue]))
+        cli.send(encoder.prompt_line(queued, "and this?", [blue]))
         cli.next(PromptState, lambda state: state.prompt_id == queued)
-        cli.send(outgoing.allow_line(ask.request_id, ask.input))
+        cli.send(encoder.allow_line(ask.request_id, ask.input))
         cli.next(TurnResult)
         cli.end()
     noted = history.find(sandbox.config_dir, cli.session_id)

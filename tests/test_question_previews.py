@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Locator, expect
 
-from opcode_htmx.demo.messages_api import (
+from opcode_htmx.engines.claude.demo.messages_api import (
     MessagesApi,
     Request,
     Scene,
@@ -15,8 +15,8 @@ from opcode_htmx.demo.messages_api import (
     ToolUse,
     Turn,
 )
-from opcode_htmx.demo.script import Step
-from opcode_htmx.view.markdown import preview
+from opcode_htmx.engines.claude.demo.script import Step
+from opcode_htmx.markup.markdown import preview
 from tests.browser import Phone
 from tests.support import Sandbox, Server
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Route, expect
 
-from opcode_htmx.claude.history import project_id
-from opcode_htmx.view.window import FIRST, STEP
+from opcode_htmx.engines.claude.files.history import project_id
+from opcode_htmx.transcript.conversation.window import FIRST, STEP
 from tests.browser import Phone
 from tests.support import Sandbox, Server
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from opcode_htmx.demo.messages_api import (
+from opcode_htmx.engines.claude.demo.messages_api import (
     MessagesApi,
     Request,
     Scene,

@@ -11,17 +11,17 @@ from pathlib import Path
 import psutil
 import pytest
 
-from opcode_htmx.claude import history
-from opcode_htmx.demo.messages_api import (
+from opcode_htmx.engines.claude.demo.messages_api import (
     MessagesApi,
     Request,
     Scene,
     Text,
     ToolUse,
 )
-from opcode_htmx.runs.phases import Phase
-from opcode_htmx.runs.record import Outcome
-from opcode_htmx.runs.run import Run
+from opcode_htmx.engines.claude.files import history
+from opcode_htmx.runs.control.run import Run
+from opcode_htmx.runs.model.lifecycle import Phase
+from opcode_htmx.runs.model.record import Outcome
 from tests.supervision import (
     Room,
     idle,

@@ -16,7 +16,7 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from opcode_htmx.demo.messages_api import MessagesApi, Scene, Text
+from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text
 from tests import dom
 from tests.api import get
 from tests.browser import Phone

@@ -10,9 +10,9 @@ from weakref import ref
 import pytest
 from flask import Flask
 
-from opcode_htmx.claude import history
-from opcode_htmx.view import screens as screens_module
-from opcode_htmx.view.screens import Screen, Screens
+from opcode_htmx.engines.claude.files import history
+from opcode_htmx.sessions import views as screens_module
+from opcode_htmx.sessions.views import Screen, Screens
 from tests import api
 from tests.in_process import app_of
 from tests.support import PASSWORD, USER, Sandbox

@@ -19,7 +19,7 @@ import pytest
 import requests
 import websocket
 
-from opcode_htmx.claude import history
+from opcode_htmx.engines.claude.files import history
 from tests.json_client import JsonClient, connected
 from tests.supervision import steps
 from tests.support import (

@@ -12,7 +12,7 @@ import psutil
 import pytest
 import requests
 
-from opcode_htmx.claude import history
+from opcode_htmx.engines.claude.files import history
 from tests.json_client import connected
 from tests.supervision import steps
 from tests.support import (

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from opcode_htmx.claude import history, sessions, subagents
-from opcode_htmx.claude.folder_names import claude_folder
+from opcode_htmx.engines.claude.files import history, sessions, subagents
+from opcode_htmx.engines.claude.files.folder_names import claude_folder
 from tests import api
 from tests.raw_socket import RawSocket
 from tests.sessions import OpenSession, title

@@ -17,14 +17,17 @@ from pathlib import Path
 import pytest
 import requests
 
-from opcode_htmx.claude import history
-from opcode_htmx.claude.folder_names import claude_folder, shared_project_id
-from opcode_htmx.demo.messages_api import (
+from opcode_htmx.engines.claude.demo.messages_api import (
     MessagesApi,
     Request,
     Scene,
     Text,
     ToolUse,
+)
+from opcode_htmx.engines.claude.files import history
+from opcode_htmx.engines.claude.files.folder_names import (
+    claude_folder,
+    shared_project_id,
 )
 from tests.api import data, get, history_of
 from tests.sessions import OpenSession, Session

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from opcode_htmx.claude import glance, sessions, working_folder
+from opcode_htmx.engines.claude.files import session_summary, sessions
+from opcode_htmx.runs.policies import working_folders
 
 ONE = "11111111-1111-4111-8111-111111111111"
 TWO = "22222222-2222-4222-8222-222222222222"
@@ -176,7 +177,7 @@ def test_a_first_prompt_of_megabytes_is_read(tmp_path: Path) -> None:
 
 
 def test_a_line_beyond_the_limit_is_passed_over(tmp_path: Path) -> None:
-    write(tmp_path, user("A" * (glance.LONGEST_LINE + 10)) + user("later"))
+    write(tmp_path, user("A" * (session_summary.LONGEST_LINE + 10)) + user("later"))
     assert sessions.sessions(tmp_path, "-home-me-shop") == []
 
 
@@ -197,7 +198,7 @@ def test_of_a_long_file_only_the_ends_are_read(
     found = only(tmp_path)
     assert (found.first_prompt, found.started_at, found.last_activity) == ("begin", NOON, NOON + 7)
     assert found.prompt_count is None
-    assert read < 2 * glance.HEAD
+    assert read < 2 * session_summary.HEAD
 
 
 def test_a_list_sees_what_was_appended_since(tmp_path: Path) -> None:
@@ -267,7 +268,7 @@ def test_a_folder_under_a_root_is_taken(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / "work").mkdir()
     wanted = (tmp_path / "work").resolve()
     for text in (str(wanted), "~/work", f" {wanted}/ ", f"{wanted}/../work"):
-        assert working_folder.choice(text, (tmp_path,)) == wanted
+        assert working_folders.choice(text, (tmp_path,)) == wanted
 
 
 def test_a_folder_that_cannot_be_worked_in_is_refused_with_a_sentence(tmp_path: Path) -> None:
@@ -288,8 +289,8 @@ def test_a_folder_that_cannot_be_worked_in_is_refused_with_a_sentence(tmp_path: 
         f"{root}/\0": "NUL",
     }
     for text, sentence in refusals.items():
-        with pytest.raises(working_folder.InvalidFolder, match=sentence):
-            working_folder.choice(text, [root])
+        with pytest.raises(working_folders.InvalidFolder, match=sentence):
+            working_folders.choice(text, [root])
 
 
 # Entries

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from opcode_htmx.settings import VARIABLES, Settings, SettingsError
+from opcode_htmx.config.settings import VARIABLES, Settings, SettingsError
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "configuration.md"
 

@@ -11,7 +11,7 @@ import gevent
 import pytest
 from gevent import monkey
 
-from opcode_htmx.stalls import LIMIT, Stalls
+from opcode_htmx.lib.loop_monitor import LIMIT, Stalls
 from tests.supervision import until
 from tests.support import Sandbox, Server
 

@@ -11,17 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opcode_htmx.claude import outgoing, stream
-from opcode_htmx.demo.messages_api import (
+from opcode_htmx.engines.claude.demo.messages_api import (
     MessagesApi,
     Scene,
     Text,
     Thinking,
     ToolUse,
 )
-from opcode_htmx.runs.phases import Event, Phase
-from opcode_htmx.runs.run import Run
-from opcode_htmx.runs.state import RunState
+from opcode_htmx.engines.claude.protocol import encoder, parser
+from opcode_htmx.runs.control.run import Run
+from opcode_htmx.runs.model.lifecycle import Event, Phase
+from opcode_htmx.runs.model.run_state import RunState
 from tests.supervision import (
     Room,
     idle,
@@ -56,8 +56,8 @@ INIT = line("system", subtype="init", model="claude-x", slash_commands=["compact
 SAYS = line("assistant", message={"id": "m1", "content": [{"type": "text", "text": "hi"}]})
 RESULT = line("result", subtype="success")
 HOOK = line("control_request", request_id="hook-1", request={"subtype": "hook_callback"})
-SENT = outgoing.prompt_line(PROMPT, "hello")
-SENT_NEXT = outgoing.prompt_line(NEXT, "and then")
+SENT = encoder.prompt_line(PROMPT, "hello")
+SENT_NEXT = encoder.prompt_line(NEXT, "and then")
 
 
 def fold(*lines: tuple[str, bytes] | bytes, state: RunState | None = None) -> RunState:
@@ -65,9 +65,9 @@ def fold(*lines: tuple[str, bytes] | bytes, state: RunState | None = None) -> Ru
     state = state or RunState()
     for each in lines:
         if isinstance(each, tuple):
-            state.apply_input(stream.parse(each[1]))
+            state.apply_input(parser.parse(each[1]))
         else:
-            state.apply_output(stream.parse(each))
+            state.apply_output(parser.parse(each))
     return state
 
 
@@ -123,8 +123,8 @@ def test_a_prompt_that_is_only_queued_waits_on(step: str) -> None:
     assert fold(sent(SENT), lifecycle(PROMPT, step)).waiting == {PROMPT: "hello"}
 
 
-TAKE_BACK = outgoing.control_line("opcode-1", "cancel_async_message", message_uuid=NEXT)
-INTERRUPT = outgoing.control_line("opcode-interrupt", "interrupt", cancel_queued=True)
+TAKE_BACK = encoder.control_line("opcode-1", "cancel_async_message", message_uuid=NEXT)
+INTERRUPT = encoder.control_line("opcode-interrupt", "interrupt", cancel_queued=True)
 
 
 def told(cancelled: bool) -> bytes:
@@ -163,14 +163,14 @@ def test_what_a_stop_swept_out_of_the_queue_waits_for_a_person() -> None:
 
 def test_a_prompt_that_did_not_get_through_was_not_sent_and_may_be_sent_again() -> None:
     state = fold(sent(SENT), replay(PROMPT), RESULT, sent(SENT_NEXT))
-    fold(sent(outgoing.undelivered_line(NEXT)), state=state)
+    fold(sent(encoder.undelivered_line(NEXT)), state=state)
     assert (list(state.sent), list(state.waiting), state.phase) == ([PROMPT], [], Phase.IDLE)
     fold(sent(SENT_NEXT), state=state)
     assert (list(state.sent), list(state.waiting)) == ([PROMPT, NEXT], [NEXT])
 
 
 def test_a_prompt_that_was_withdrawn_counts_as_sent_and_waits_no_more() -> None:
-    state = fold(sent(SENT), sent(outgoing.withdrawn_line(PROMPT)))
+    state = fold(sent(SENT), sent(encoder.withdrawn_line(PROMPT)))
     assert (list(state.sent), list(state.waiting)) == ([PROMPT], [])
 
 
@@ -200,23 +200,23 @@ def test_a_permission_request_is_open_until_it_is_answered() -> None:
     state = fold(INIT, asks("r1"))
     assert (list(state.asks), state.phase) == (["r1"], Phase.WAITING)
     assert state.asks["r1"].input == {"command": "true"}
-    fold(sent(outgoing.allow_line("r1", {})), state=state)
+    fold(sent(encoder.allow_line("r1", {})), state=state)
     assert (state.asks, state.phase) == ({}, Phase.WORKING)
 
 
 def test_an_answer_that_did_not_get_through_leaves_the_request_open_in_any_order() -> None:
-    answer = sent(outgoing.allow_line("r1", {}))
-    lost = sent(outgoing.undelivered_line("r1"))
+    answer = sent(encoder.allow_line("r1", {}))
+    lost = sent(encoder.undelivered_line("r1"))
     for first, second, third in ((asks("r1"), answer, lost), (answer, lost, asks("r1"))):
         state = fold(sent(SENT), replay(PROMPT), first, second, third)
         assert (list(state.asks), state.answers, state.phase) == (["r1"], {}, Phase.WAITING)
-        fold(sent(outgoing.deny_line("r1", "no")), state=state)
+        fold(sent(encoder.deny_line("r1", "no")), state=state)
         assert (list(state.asks), state.phase) == ([], Phase.WORKING)
         assert not state.answers["r1"].allowed
 
 
 def test_the_echo_alone_closes_a_request() -> None:
-    state = fold(INIT, asks("r1"), outgoing.deny_line("r1", "no"))
+    state = fold(INIT, asks("r1"), encoder.deny_line("r1", "no"))
     assert (state.asks, state.phase) == ({}, Phase.WORKING)
 
 
@@ -226,9 +226,9 @@ def test_a_request_that_claude_withdraws_is_closed() -> None:
 
 
 def test_the_run_waits_until_every_request_is_answered() -> None:
-    state = fold(INIT, asks("r1"), asks("r2"), sent(outgoing.allow_line("r1", {})))
+    state = fold(INIT, asks("r1"), asks("r2"), sent(encoder.allow_line("r1", {})))
     assert (list(state.asks), state.phase) == (["r2"], Phase.WAITING)
-    fold(sent(outgoing.allow_line("r2", {})), state=state)
+    fold(sent(encoder.allow_line("r2", {})), state=state)
     assert state.phase is Phase.WORKING
 
 
@@ -243,12 +243,12 @@ def test_text_beside_an_open_request_does_not_hide_that_claude_waits() -> None:
 def test_a_request_of_an_agent_in_the_background_outlives_the_turn() -> None:
     state = fold(INIT, asks("r1"), RESULT)
     assert (list(state.asks), state.phase) == (["r1"], Phase.WAITING)
-    fold(sent(outgoing.allow_line("r1", {})), RESULT, state=state)
+    fold(sent(encoder.allow_line("r1", {})), RESULT, state=state)
     assert (state.asks, state.phase) == ({}, Phase.IDLE)
 
 
 def test_an_answer_that_is_read_before_its_request_closes_it() -> None:
-    state = fold(sent(outgoing.allow_line("r1", {})), INIT, asks("r1"))
+    state = fold(sent(encoder.allow_line("r1", {})), INIT, asks("r1"))
     assert (state.asks, state.phase) == ({}, Phase.WORKING)
 
 
@@ -256,12 +256,12 @@ def test_a_request_of_an_unknown_kind_is_noted_until_it_is_answered() -> None:
     state = fold(INIT, HOOK)
     assert list(state.unsupported) == ["hook-1"]
     assert (state.asks, state.phase) == ({}, Phase.WORKING)
-    fold(sent(outgoing.refusal_line("hook-1")), state=state)
+    fold(sent(encoder.refusal_line("hook-1")), state=state)
     assert not state.unsupported
 
 
 def test_a_request_of_an_unknown_kind_that_was_answered_is_not_noted_again() -> None:
-    assert not fold(sent(outgoing.refusal_line("hook-1")), HOOK).unsupported
+    assert not fold(sent(encoder.refusal_line("hook-1")), HOOK).unsupported
 
 
 def test_the_answer_to_our_own_request_changes_nothing() -> None:

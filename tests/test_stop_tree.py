@@ -13,16 +13,16 @@ import gevent
 import psutil
 import pytest
 
-from opcode_htmx.demo.messages_api import (
+from opcode_htmx.engines.claude.demo.messages_api import (
     MessagesApi,
     Scene,
     Text,
     ToolUse,
 )
-from opcode_htmx.runs import process
-from opcode_htmx.runs.census import Census
-from opcode_htmx.runs.record import Outcome
-from opcode_htmx.runs.run import Run
+from opcode_htmx.runs.control.run import Run
+from opcode_htmx.runs.model.record import Outcome
+from opcode_htmx.runs.processes import claude_process
+from opcode_htmx.runs.processes.process_monitor import Census
 from tests.supervision import (
     Room,
     idle,
@@ -161,7 +161,7 @@ def test_what_a_claude_that_was_killed_has_left_is_ended(room: Room) -> None:
     run = start(room, PROGRAMS["a daemon with a clean environment"])
     daemon = next(each for each in alive_in(room.sandbox.project) if each.environ() == {})
     until(
-        lambda: daemon.pid in {row.pid for row in process.census.family(run.id, 1.0)},
+        lambda: daemon.pid in {row.pid for row in claude_process.census.family(run.id, 1.0)},
         "it has been seen",
     )
     assert run.record.pid is not None
@@ -174,7 +174,7 @@ def test_a_daemon_with_a_clean_environment_is_ended_by_the_next_server(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = start(room, PROGRAMS["a daemon with a clean environment"])
-    monkeypatch.setattr(process, "census", Census())  # which has seen nothing
+    monkeypatch.setattr(claude_process, "census", Census())  # which has seen nothing
     room.restart()
     adopted = room.supervisor.get(run.id)
     assert adopted is not run

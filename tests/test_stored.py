@@ -15,18 +15,18 @@ from pathlib import Path
 import gevent
 import pytest
 
-from opcode_htmx import whole_files
-from opcode_htmx.api.chats import Chat, ChatStore
-from opcode_htmx.disk import (
+from opcode_htmx.api.service.chats import Chat, ChatStore
+from opcode_htmx.lib.files import atomic_files
+from opcode_htmx.lib.files.disk_space import (
     SENTENCE,
     DiskFull,
     free_bytes,
     is_full,
 )
-from opcode_htmx.drafts import Draft, Drafts
-from opcode_htmx.runs.options import Options, OptionStore
-from opcode_htmx.stored import Form
-from opcode_htmx.view.marks import Marks
+from opcode_htmx.lib.files.json_files import Form
+from opcode_htmx.runs.options.store import Options, OptionStore
+from opcode_htmx.sessions.drafts import Draft, Drafts
+from opcode_htmx.sessions.read_positions import Marks
 from tests.supervision import disk_that_waits, until
 from tests.support import ROOT
 
@@ -101,7 +101,7 @@ def test_drafts_options_chats_and_marks_of_a_later_version_are_kept(tmp_path: Pa
 WRITER = """
 import sys
 from pathlib import Path
-from opcode_htmx.stored import Form
+from opcode_htmx.lib.files.json_files import Form
 form = Form(1, lambda found: found)
 path = Path(sys.argv[1])
 number = 0
@@ -144,16 +144,16 @@ def test_a_durable_file_is_synced_with_its_folder(
         fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", noted)
-    whole_files.write(tmp_path / "a", b"1", durable=False)
+    atomic_files.write(tmp_path / "a", b"1", durable=False)
     assert synced == []
-    whole_files.write(tmp_path / "a", b"2")
+    atomic_files.write(tmp_path / "a", b"2")
     assert re.fullmatch(rf"{re.escape(str(tmp_path))}/\.a-[0-9a-f]{{16}}", synced[0])
     assert synced[1:] == [str(tmp_path)]
 
 
 def test_a_full_disk_is_told_in_the_users_words_and_leaves_what_was_there(tmp_path: Path) -> None:
     path = tmp_path / "a"
-    whole_files.write(path, b"old")
+    atomic_files.write(path, b"old")
     full = Path("/dev/full")
     with pytest.raises(OSError, match="No space") as caught, full.open("wb", buffering=0) as file:
         file.write(b"x")
@@ -171,20 +171,20 @@ def test_no_file_of_ours_is_written_but_by_those_who_write_it_whole() -> None:
         r"\.write_(text|bytes)\(|\.open\(\"[wax]|O_(WRONLY|RDWR)|\bopen\([^)]*\"[wax]b?\""
     )
     known = {
-        "whole_files.py",
-        "locks.py",  # locked; it has no content
-        "state.py",  # made once, and never replaced
-        "runs/folder.py",  # appended: whole lines or nothing
-        "runs/leaving.py",  # locked and touched; it has no content
-        "runs/process.py",  # Claude's own
-        "runs/room.py",  # the reserve has no content
-        "claude/titles.py",  # appended to Claude's history: whole lines or nothing
-        "claude/fork.py",  # a new file, which gets its name when it is whole
-        "web/throttle.py",  # a table of counters, changed in place under a lock
-        "demo/lease.py",
-        "demo/record.py",
-        "demo/sample.py",  # the demo is made anew at each start
-        "demo/service.py",  # a log
+        "lib/files/atomic_files.py",
+        "lib/files/file_locks.py",  # locked; it has no content
+        "lib/files/state_dir.py",  # made once, and never replaced
+        "runs/model/run_folder.py",  # appended: whole lines or nothing
+        "runs/policies/viewer_presence.py",  # locked and touched; it has no content
+        "runs/processes/claude_process.py",  # Claude's own
+        "runs/policies/disk_guard.py",  # the reserve has no content
+        "engines/claude/files/titles.py",  # appended to Claude's history: whole lines or nothing
+        "engines/claude/files/fork.py",  # a new file, which gets its name when it is whole
+        "web/auth/rate_limit.py",  # a table of counters, changed in place under a lock
+        "engines/claude/demo/lease.py",
+        "engines/claude/demo/record.py",
+        "engines/claude/demo/sample.py",  # the demo is made anew at each start
+        "engines/claude/demo/service.py",  # a log
     }
     package = ROOT / "opcode_htmx"
     found = {
@@ -197,7 +197,7 @@ def test_no_file_of_ours_is_written_but_by_those_who_write_it_whole() -> None:
 
 def test_nobody_else_waits_for_the_disk(tmp_path: Path) -> None:
     with disk_that_waits(tmp_path) as go_on:
-        writer = gevent.spawn(whole_files.write, tmp_path / "a", b"1")
+        writer = gevent.spawn(atomic_files.write, tmp_path / "a", b"1")
         until(lambda: list(tmp_path.iterdir()), "it waits for the disk")
         assert not (tmp_path / "a").exists()
         go_on.set()
@@ -209,7 +209,7 @@ def test_a_writer_that_is_given_up_while_the_disk_is_waited_for_leaves_nothing(
     tmp_path: Path,
 ) -> None:
     with disk_that_waits(tmp_path) as go_on:
-        writer = gevent.spawn(whole_files.write, tmp_path / "a", b"1")
+        writer = gevent.spawn(atomic_files.write, tmp_path / "a", b"1")
         until(lambda: list(tmp_path.iterdir()), "it waits for the disk")
         writer.kill()
         assert not list(tmp_path.iterdir())

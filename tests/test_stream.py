@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opcode_htmx.claude import json_lines, outgoing, stream
-from opcode_htmx.claude import messages as m
-from opcode_htmx.claude.lineage import Lineage
-from opcode_htmx.claude.shapes import Json
-from opcode_htmx.view.transcript import Transcript
+from opcode_htmx.engines import messages as m
+from opcode_htmx.engines.claude.files.lineage import Lineage
+from opcode_htmx.engines.claude.protocol import encoder, json_lines, parser
+from opcode_htmx.lib.coerce import Json
+from opcode_htmx.transcript.fold import Transcript
 from tests.captured import Captured, capture
 from tests.fuzzing import FACTOR
 
@@ -53,7 +53,7 @@ def captured(claude: Path) -> Captured:
 
 
 def parse(**fields: object) -> m.Message:
-    return stream.parse(json.dumps(fields).encode())
+    return parser.parse(json.dumps(fields).encode())
 
 
 def event(**event: object) -> m.Message:
@@ -271,7 +271,7 @@ def test_a_number_that_cannot_be_counted_with_is_left_out(number: str) -> None:
     fields = ("duration_ms", "num_turns", "total_cost_usd")
     numbers = ",".join(f'"{field}":{number}' for field in fields)
     usage = f'"usage":{{"input_tokens":{number},"output_tokens":{number}}}'
-    turn = stream.parse(f'{{"type":"result","is_error":false,{numbers},{usage}}}'.encode())
+    turn = parser.parse(f'{{"type":"result","is_error":false,{numbers},{usage}}}'.encode())
     assert isinstance(turn, m.TurnResult)
     assert (turn.duration_ms, turn.turns, turn.input_tokens, turn.output_tokens) == (0, 0, 0, 0)
     assert turn.cost_usd is None
@@ -296,7 +296,7 @@ def test_a_number_that_cannot_be_counted_with_is_left_out(number: str) -> None:
     ],
 )
 def test_a_line_that_is_no_message_is_kept_as_it_came(line: bytes) -> None:
-    message = stream.parse(line)
+    message = parser.parse(line)
     assert message == m.Malformed(line.decode("utf-8", "replace"))
 
 
@@ -305,7 +305,7 @@ def test_content_that_is_nested_without_sense_is_kept_whole() -> None:
     for _ in range(400):
         content = [{"type": "tool_result", "content": content}]
     line = json.dumps({"type": "user", "message": {"content": content}}).encode()
-    message = stream.parse(line)
+    message = parser.parse(line)
     assert isinstance(message, m.Unknown)
     assert message.type == "user"
 
@@ -314,7 +314,7 @@ def test_a_request_that_is_nested_without_sense_is_one_that_nobody_can_answer() 
     """It is refused, so that Claude does not wait for ever, and nobody has to repeat it."""
     request = {"subtype": "can_use_tool", "input": {}}
     line = json.dumps({"type": "control_request", "request_id": "r", "request": request}).encode()
-    message = stream.parse(line.replace(b"{}", b'{"a":' * 500 + b"1" + b"}" * 500))
+    message = parser.parse(line.replace(b"{}", b'{"a":' * 500 + b"1" + b"}" * 500))
     assert isinstance(message, m.Unknown)
     assert (message.type, message.raw["request_id"]) == ("control_request", "r")
 
@@ -322,14 +322,14 @@ def test_a_request_that_is_nested_without_sense_is_one_that_nobody_can_answer() 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
 def test_a_number_that_json_does_not_have_is_none(number: str) -> None:
     line = f'{{"type":"of_tomorrow","much":[{number}, 1.5]}}'.encode()
-    assert stream.parse(line) == m.Unknown(
+    assert parser.parse(line) == m.Unknown(
         "of_tomorrow", {"type": "of_tomorrow", "much": [None, 1.5]}
     )
 
 
 def test_half_a_surrogate_pair_becomes_a_sign_that_can_be_shown() -> None:
     raw = {"type": HALF, HALF: [HALF, "\U0001f600"]}
-    assert stream.parse(json.dumps(raw).encode()) == m.Unknown(
+    assert parser.parse(json.dumps(raw).encode()) == m.Unknown(
         "\ufffd", {"type": "\ufffd", "\ufffd": ["\ufffd", "\U0001f600"]}
     )
 
@@ -358,7 +358,7 @@ objects = st.dictionaries(st.sampled_from(WELL_KNOWN), values, max_size=8)
 def test_any_object_of_any_type_is_a_message_that_can_be_written_to_a_page(
     type_: str, fields: dict[str, Any]
 ) -> None:
-    message = stream.parse(json.dumps({**fields, "type": type_}).encode())
+    message = parser.parse(json.dumps({**fields, "type": type_}).encode())
     assert not isinstance(message, m.Malformed)
     str(message).encode()
 
@@ -397,7 +397,7 @@ def odd_values(turn: int) -> Iterator[Any]:
 def read_and_fold(line: bytes) -> None:
     for run_id in (None, "r"):
         transcript = Transcript("0", run_id=run_id)
-        transcript.feed(stream.parse(line), 10)
+        transcript.feed(parser.parse(line), 10)
     found = json_lines.read(line)
     lineage = Lineage()
     lineage.add(found.content if found else {})
@@ -415,11 +415,11 @@ def places_in(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[An
 @settings(max_examples=300, deadline=None)
 @given(st.binary())
 def test_any_bytes_are_a_message(line: bytes) -> None:
-    stream.parse(line)
+    parser.parse(line)
 
 
 def test_the_real_cli_prints_no_line_that_is_malformed(captured: Captured) -> None:
-    parsed = [stream.parse(line) for line in captured.stdout + captured.history]
+    parsed = [parser.parse(line) for line in captured.stdout + captured.history]
     assert not [message for message in parsed if isinstance(message, m.Malformed)]
 
 
@@ -443,7 +443,7 @@ def sendable(text: str) -> str:
 
 @given(any_text)
 def test_a_prompt_comes_back_as_it_was_written(text: str) -> None:
-    message = stream.parse(one_line(outgoing.prompt_line("the id", text)))
+    message = parser.parse(one_line(encoder.prompt_line("the id", text)))
     assert isinstance(message, m.User)
     assert message.uuid == "the id"
     assert message.content == (m.TextContent(sendable(text)),)
@@ -451,27 +451,27 @@ def test_a_prompt_comes_back_as_it_was_written(text: str) -> None:
 
 @given(any_text, any_text)
 def test_an_allowed_request_comes_back_with_its_input(request_id: str, text: str) -> None:
-    message = stream.parse(one_line(outgoing.allow_line(request_id, {"command": text})))
+    message = parser.parse(one_line(encoder.allow_line(request_id, {"command": text})))
     answer = {"behavior": "allow", "updatedInput": {"command": sendable(text)}}
     assert message == m.ControlResponse(sendable(request_id), True, answer, "")
 
 
 @given(any_text, any_text)
 def test_a_denied_request_comes_back_with_its_reason(request_id: str, reason: str) -> None:
-    message = stream.parse(one_line(outgoing.deny_line(request_id, reason)))
+    message = parser.parse(one_line(encoder.deny_line(request_id, reason)))
     answer = {"behavior": "deny", "message": sendable(reason)}
     assert message == m.ControlResponse(sendable(request_id), True, answer, "")
 
 
 def test_a_request_that_nobody_can_answer_is_refused() -> None:
-    message = stream.parse(one_line(outgoing.refusal_line("r")))
+    message = parser.parse(one_line(encoder.refusal_line("r")))
     assert isinstance(message, m.ControlResponse)
     assert not message.ok
     assert message.error
 
 
 def test_our_own_requests_carry_their_arguments() -> None:
-    line = one_line(outgoing.control_line("r", "set_permission_mode", mode="plan"))
+    line = one_line(encoder.control_line("r", "set_permission_mode", mode="plan"))
     assert json.loads(line) == {
         "type": "control_request",
         "request_id": "r",

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from opcode_htmx.claude import stream
-from opcode_htmx.claude.subagents import Subagents
-from opcode_htmx.view.blocks import Block, TextBlock, ToolBlock
-from opcode_htmx.view.transcript import Transcript
+from opcode_htmx.engines.claude.files.subagents import Subagents
+from opcode_htmx.engines.claude.protocol import parser
+from opcode_htmx.transcript.blocks import Block, TextBlock, ToolBlock
+from opcode_htmx.transcript.fold import Transcript
 
 
 def text(words: str, message_id: str) -> dict[str, Any]:
@@ -53,7 +53,7 @@ class Files:
     def fold(self, *entries: dict[str, Any]) -> Transcript:
         transcript, beside = Transcript("0", run_id=None), Subagents(self.history)
         for number, entry in enumerate(entries, start=1):
-            message = stream.parse(json.dumps(entry).encode())
+            message = parser.parse(json.dumps(entry).encode())
             for earlier in beside.before(message):
                 transcript.feed(earlier, number)
             transcript.feed(message, number)

@@ -16,24 +16,24 @@ import psutil
 import pytest
 from gevent.event import Event
 
-from opcode_htmx.claude import command
-from opcode_htmx.disk import DiskFull
-from opcode_htmx.runs import folder as folder_module
-from opcode_htmx.runs import limits as limits_module
-from opcode_htmx.runs import process as process_module
-from opcode_htmx.runs import starting
+from opcode_htmx.engines.claude.protocol import argv
+from opcode_htmx.lib.files.disk_space import DiskFull
 from opcode_htmx.runs import supervisor as supervisor_module
-from opcode_htmx.runs.limits import Limits
-from opcode_htmx.runs.phases import Phase
-from opcode_htmx.runs.queue import (
+from opcode_htmx.runs.control import launcher
+from opcode_htmx.runs.control.launcher import CannotStart
+from opcode_htmx.runs.control.prompt_queue import (
     PromptNotFound,
     PromptTaken,
     queue,
     take_back,
 )
-from opcode_htmx.runs.record import Outcome, RunRecord
-from opcode_htmx.runs.run import AlreadyAnswered, Run, RunNotLive
-from opcode_htmx.runs.starting import CannotStart
+from opcode_htmx.runs.control.run import AlreadyAnswered, Run, RunNotLive
+from opcode_htmx.runs.model import run_folder as folder_module
+from opcode_htmx.runs.model.lifecycle import Phase
+from opcode_htmx.runs.model.record import Outcome, RunRecord
+from opcode_htmx.runs.policies import limit_monitor as limits_module
+from opcode_htmx.runs.policies.limit_monitor import Limits
+from opcode_htmx.runs.processes import claude_process as process_module
 from opcode_htmx.runs.supervisor import RunNotFound
 from tests.supervision import (
     Room,
@@ -116,7 +116,7 @@ def test_claude_gets_the_folder_the_umask_and_the_environment_that_it_should(roo
     assert environment.pop("OPCODE_RUN_FOLDER") == str(run.folder.path)
     environment.pop("LC_CTYPE", None)  # CPython's own
     assert environment.pop("PWD") == str(room.sandbox.project)
-    assert environment == {**command.TELL_MORE, **room.sandbox.environment()}
+    assert environment == {**argv.TELL_MORE, **room.sandbox.environment()}
 
 
 def test_a_prompt_is_in_no_argument(room: Room) -> None:
@@ -259,13 +259,13 @@ def test_whether_a_prompt_was_sent_is_said_once_it_can_be_known(
     session, prompt_id = new_id(), new_id()
     here = room.restart()
     asked = room.beside() if elsewhere else here
-    launch, go_on = starting.launch, Event()
+    launch, go_on = launcher.launch, Event()
 
     def slow(*arguments: Any) -> Any:
         assert go_on.wait(20)
         return launch(*arguments)
 
-    monkeypatch.setattr(starting, "launch", slow)
+    monkeypatch.setattr(launcher, "launch", slow)
     prompting = gevent.spawn(room.prompt, "Hello", session, prompt_id)
     until(lambda: asked.of_session(session), "the run has begun")
     asking = gevent.spawn(asked.has_sent, session, prompt_id)

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from opcode_htmx.claude import history
-from opcode_htmx.claude.stream import long_line
-from opcode_htmx.runs.tail import CHUNK, Line, LineReader
+from opcode_htmx.engines.claude.files import history
+from opcode_htmx.engines.claude.protocol.parser import long_line
+from opcode_htmx.runs.model.line_reader import CHUNK, Line, LineReader
 
 IO_COUNTERS = Path("/proc/self/io")
 Append = Callable[[bytes], None]

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from opcode_htmx.claude import sessions
-from opcode_htmx.demo.messages_api import (
+from opcode_htmx.engines.claude.demo.messages_api import (
     ApiError,
     MessagesApi,
     Scene,
     Text,
     ToolUse,
 )
+from opcode_htmx.engines.claude.files import sessions
 from tests.json_client import connected, texts
 from tests.support import (
     Sandbox,

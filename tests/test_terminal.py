@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opcode_htmx.view.terminal import spans
+from opcode_htmx.markup.ansi import spans
 
 
 def shown(text: str) -> str:

@@ -14,24 +14,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opcode_htmx.api.chat_telling import ChatTelling
-from opcode_htmx.claude import (
-    history,
-    outgoing,
-    stream,
-    subagents,
-    tagged,
-    user_parts,
+from opcode_htmx.api.sockets.chat_events import ChatTelling
+from opcode_htmx.engines import user_parts
+from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text
+from opcode_htmx.engines.claude.files import history, subagents
+from opcode_htmx.engines.claude.files.session_summary import (
+    Glance,
+    count_prompts,
+    glance,
 )
-from opcode_htmx.claude.glance import Glance, count_prompts, glance
-from opcode_htmx.claude.messages import (
+from opcode_htmx.engines.claude.protocol import encoder, parser, tagged
+from opcode_htmx.engines.claude.protocol.user_entries import parts_of, parts_of_event
+from opcode_htmx.engines.messages import (
     BlockDelta,
     SystemEvent,
     TurnResult,
     User,
 )
-from opcode_htmx.claude.user_entries import parts_of, parts_of_event
-from opcode_htmx.claude.user_parts import (
+from opcode_htmx.engines.user_parts import (
     CommandOutput,
     EditorNote,
     HookNote,
@@ -46,16 +46,15 @@ from opcode_htmx.claude.user_parts import (
     SlashCommand,
     TaskNotification,
 )
-from opcode_htmx.demo.messages_api import MessagesApi, Scene, Text
-from opcode_htmx.view import search, source
-from opcode_htmx.view.blocks import (
+from opcode_htmx.rendering import search, to_markdown
+from opcode_htmx.transcript.blocks import (
     Block,
     ErrorBlock,
     NoticeBlock,
     PromptBlock,
     ShellBlock,
 )
-from opcode_htmx.view.transcript import Transcript
+from opcode_htmx.transcript.fold import Transcript
 from tests.api import get
 from tests.captured import (
     Claude,
@@ -84,7 +83,7 @@ FULL_COMMAND = (
 
 
 def entry(content: object, **fields: object) -> User:
-    message = stream.parse(line(type="user", uuid="u", message={"content": content}, **fields))
+    message = parser.parse(line(type="user", uuid="u", message={"content": content}, **fields))
     assert isinstance(message, User)
     return message
 
@@ -341,7 +340,7 @@ def test_newer_versions_note_the_editor_in_lines_of_their_own() -> None:
 
 def test_a_system_line_is_a_command_only_if_it_says_so() -> None:
     def parts(subtype: str) -> tuple[Part, ...]:
-        event = stream.parse(line(type="system", subtype=subtype, uuid="u", content=FULL_COMMAND))
+        event = parser.parse(line(type="system", subtype=subtype, uuid="u", content=FULL_COMMAND))
         assert isinstance(event, SystemEvent)
         return parts_of_event(event)
 
@@ -455,7 +454,7 @@ class Printed:
     def live(self) -> Transcript:
         transcript = Transcript("1", run_id="r" * 32, cost_before=0.0, sent_text=self.sent.get)
         for end, each in with_ends(self.stdout):
-            transcript.feed(stream.parse(each), end)
+            transcript.feed(parser.parse(each), end)
         transcript.close()
         return transcript
 
@@ -479,7 +478,7 @@ def printed(claude: Path, folder: Path) -> Printed:
                 cli.next(TurnResult)
             sent[cli.prompt("cut short")] = "cut short"
             cli.next(BlockDelta)
-            cli.send(outgoing.control_line("interrupt-1", "interrupt"))
+            cli.send(encoder.control_line("interrupt-1", "interrupt"))
             cli.next(TurnResult)
             cli.end()
         finally:
@@ -590,7 +589,7 @@ def test_print_mode_counts_words_and_commands_that_reach_the_model(print_mode: P
 
 def test_search_and_export_hold_the_words_as_they_were_sent(print_mode: Printed) -> None:
     for transcript in (print_mode.live(), print_mode.past()):
-        document = "".join(source.document("T", "/f", transcript.blocks))
+        document = "".join(to_markdown.document("T", "/f", transcript.blocks))
         for words in OWN_WORDS:
             assert words in document
             assert [hit.where for hit in search.find(transcript.blocks, words)] == ["You"] or (
@@ -766,7 +765,7 @@ def test_notes_are_folded_and_found_by_search() -> None:
     assert [look(block) for block in blocks] == ["notice Added to Claude's memory: use tabs"]
     assert "<details" in fragments().block(blocks[0])
     assert [hit.where for hit in search.find(blocks, "tabs")] == ["Notice"]
-    assert "use tabs" in source.source(blocks[0])
+    assert "use tabs" in to_markdown.source(blocks[0])
 
 
 # --- names ----------------------------------------------------------------------------------

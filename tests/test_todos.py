@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from opcode_htmx.claude import stream
-from opcode_htmx.view.todos import (
+from opcode_htmx.engines.claude.protocol import parser
+from opcode_htmx.transcript.fold import Transcript
+from opcode_htmx.transcript.todos import (
     Todo,
     counted,
     done,
     headline,
     todo_list,
 )
-from opcode_htmx.view.transcript import Transcript
 from tests.captured import line
 
 A = {"content": "Dig", "activeForm": "Digging", "status": "completed"}
@@ -31,7 +31,7 @@ class Session:
 
     def feed(self, **fields: Any) -> None:
         self._at += 1
-        self.transcript.feed(stream.parse(line(**fields)), self._at)
+        self.transcript.feed(parser.parse(line(**fields)), self._at)
 
     def call(self, tool_id: str, name: str, parent: str | None = None, **tool_input: Any) -> None:
         use = {"type": "tool_use", "id": tool_id, "name": name, "input": tool_input}

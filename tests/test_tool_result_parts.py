@@ -15,25 +15,23 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from opcode_htmx.claude import history, outgoing, stream
-from opcode_htmx.claude.history import project_id
-from opcode_htmx.claude.messages import PermissionRequest, TurnResult
-from opcode_htmx.demo.messages_api import (
+from opcode_htmx.engines.claude.demo.messages_api import (
     MessagesApi,
     Scene,
     Text,
     ToolUse,
 )
-from opcode_htmx.demo.script import Step
-from opcode_htmx.view import (
-    contents,
-    search,
-    source,
-    tools,
-)
-from opcode_htmx.view.blocks import PromptBlock, RawBlock, ToolBlock
-from opcode_htmx.view.export import WholeBlocks
-from opcode_htmx.view.transcript import Transcript
+from opcode_htmx.engines.claude.demo.script import Step
+from opcode_htmx.engines.claude.files import history
+from opcode_htmx.engines.claude.files.history import project_id
+from opcode_htmx.engines.claude.protocol import encoder, parser
+from opcode_htmx.engines.messages import PermissionRequest, TurnResult
+from opcode_htmx.features.session_admin.standalone_html import WholeBlocks
+from opcode_htmx.rendering import search, tool_cards
+from opcode_htmx.rendering import to_markdown as source
+from opcode_htmx.transcript.blocks import PromptBlock, RawBlock, ToolBlock
+from opcode_htmx.transcript.content import other_content
+from opcode_htmx.transcript.fold import Transcript
 from tests.captured import (
     Claude,
     fold,
@@ -162,7 +160,7 @@ def test_each_part_of_a_result_is_on_the_page_and_in_everything_that_is_made_of_
     assert shown in words(page(lines, WholeBlocks(templates(), "/home/me").block))
     # there is no download in plain text, and addresses and labels stand with other signs
     said = [word for word in re.findall(r"[\w/:.\"]{3,}", shown) if word != "Download"]
-    for text in (source.source(tool(lines)), tools.whole(tool(lines))):
+    for text in (source.source(tool(lines)), tool_cards.whole(tool(lines))):
         assert all(word in text for word in said)
     assert list(search.find([tool(lines)], said[-1] if said else shown))
 
@@ -241,23 +239,23 @@ REMINDER = "<system-reminder>\nBe brief.\n</system-reminder>"
 def test_only_whole_blocks_at_the_end_of_a_result_are_the_clis(
     output: str, shown: str | None
 ) -> None:
-    assert tools.result_text(tool(called(output))) == (output if shown is None else shown)
+    assert tool_cards.result_text(tool(called(output))) == (output if shown is None else shown)
 
 
 def test_a_result_that_its_tool_has_noted_itself_is_shown_as_noted() -> None:
     own = f"a\n{REMINDER}"
     for noted in (own, [{"type": "text", "text": own}]):
-        assert tools.result_text(tool(called(own, toolUseResult=noted))) == own
+        assert tool_cards.result_text(tool(called(own, toolUseResult=noted))) == own
         added = called(f"{own}\n\n{REMINDER}", toolUseResult=noted)
-        assert tools.result_text(tool(added)) == own
+        assert tool_cards.result_text(tool(added)) == own
 
 
 def test_a_call_that_a_person_stopped_says_nothing_but_their_words() -> None:
     for_the_model = "The user doesn't want to proceed with this tool use. STOP what you are doing"
     stopped = "User rejected tool use"
-    assert tools.result_text(tool(called(for_the_model, toolUseResult=stopped))) == ""
+    assert tool_cards.result_text(tool(called(for_the_model, toolUseResult=stopped))) == ""
     said = f"{for_the_model}. To tell you how to proceed, the user said:\nUse spades."
-    assert tools.result_text(tool(called(said, toolUseResult=stopped))) == "Use spades."
+    assert tool_cards.result_text(tool(called(said, toolUseResult=stopped))) == "Use spades."
 
 
 @pytest.mark.parametrize(
@@ -274,7 +272,7 @@ def test_confirmations_for_the_model_are_not_exported(
     name: str, output: str, details: object
 ) -> None:
     block = tool(called(output, name, toolUseResult=details))
-    assert tools.result_text(block) == ""
+    assert tool_cards.result_text(block) == ""
     assert output not in source.source(block)
 
 
@@ -391,7 +389,7 @@ def real(
                 cli.prompt(prompt)
                 while not isinstance(message := cli._read(), TurnResult):
                     if isinstance(message, PermissionRequest):
-                        cli.send(outgoing.allow_line(message.request_id, message.input))
+                        cli.send(encoder.allow_line(message.request_id, message.input))
             cli.end()
         finally:
             cli._process.kill()
@@ -411,7 +409,7 @@ def test_live_and_past_show_the_same_parts(real: dict[str, tuple[ToolBlock, Tool
     assert len(real) == 9
     for live, past in real.values():
         assert live.parts == past.parts
-        assert tools.present_block(live, "") == tools.present_block(past, "")
+        assert tool_cards.present_block(live, "") == tool_cards.present_block(past, "")
         assert source.source(live) == source.source(past)
 
 
@@ -454,12 +452,18 @@ def test_what_the_real_cli_adds_for_the_model_is_left_out(
 ) -> None:
     for block in real[name]:
         assert block.output != text
-        assert tools.result_text(block) == text
+        assert tool_cards.result_text(block) == text
 
 
 # --- any JSON ------------------------------------------------------------------------------------
 
-TYPES = sorted(contents._KINDS) + ["text", "thinking", "tool_use", "tool_result", "of_tomorrow"]
+TYPES = sorted(other_content._KINDS) + [
+    "text",
+    "thinking",
+    "tool_use",
+    "tool_result",
+    "of_tomorrow",
+]
 FIELDS = [
     *("type", "text", "source", "data", "media_type", "mimeType", "title", "name", "uri", "url"),
     *("resource", "blob", "content", "file_id", "tool_name", "context", "description", "other"),
@@ -504,7 +508,7 @@ def trace(text: str, shown: str) -> bool:
 @example([{"type": "image", "source": {"data": "word 100001 <&>", "media_type": "x"}}], "Bash")
 def test_every_string_of_any_result_leaves_a_trace_on_the_page(content: object, name: str) -> None:
     lines = called(content, name)
-    shown, whole = page(lines), tools.whole(tool(lines))
+    shown, whole = page(lines), tool_cards.whole(tool(lines))
     quiet = name == "TodoWrite"  # its text only confirms
     for text in strings(content):
         if quiet and isinstance(content, str):
@@ -528,7 +532,7 @@ def _is_result(block: object) -> bool:
 
 
 def test_a_block_that_is_streamed_without_its_text_yet_is_a_text() -> None:
-    begun = stream.parse(
+    begun = parser.parse(
         line(type="stream_event", event={"type": "content_block_start", "index": 0,
                                          "content_block": {"type": "text"}})
     )  # fmt: skip

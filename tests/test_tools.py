@@ -6,19 +6,20 @@ from typing import Any
 
 import pytest
 
-from opcode_htmx.claude.messages import PermissionRequest
-from opcode_htmx.claude.shapes import Json
-from opcode_htmx.view import diff, tools
-from opcode_htmx.view.blocks import AskBlock, ToolBlock, ToolState
-from opcode_htmx.view.cards.parts import Colours
-from opcode_htmx.view.questions import Option, Question, questions_of
-from opcode_htmx.view.tools import Cut, ToolView
+from opcode_htmx.engines.messages import PermissionRequest
+from opcode_htmx.lib.coerce import Json
+from opcode_htmx.markup import diff
+from opcode_htmx.rendering import tool_cards
+from opcode_htmx.rendering.cards.parts import Colours
+from opcode_htmx.rendering.questions import Option, Question, questions_of
+from opcode_htmx.rendering.tool_cards import Cut, ToolView
+from opcode_htmx.transcript.blocks import AskBlock, ToolBlock, ToolState
 
 PROJECT = "/home/me/shop"
 
 
 def view(name: str, details: object = None, **tool_input: Any) -> ToolView:
-    return tools.present(name, tool_input, details, PROJECT)
+    return tool_cards.present(name, tool_input, details, PROJECT)
 
 
 ODD_VALUES: list[Any] = [None, 7, [], {}, [[7]], {"a": {}}, "text", [{"question": 7}], float("nan")]
@@ -27,13 +28,13 @@ ODD_VALUES: list[Any] = [None, 7, [], {}, [[7]], {"a": {}}, "text", [{"question"
 def done(name: str, details: object = None, output: str = "", **tool_input: Any) -> ToolView:
     block = ToolBlock(id="t", order="1", born=1, revision=1, name=name, input=tool_input)
     block.state, block.output, block.details = ToolState.DONE, output, details
-    return tools.present_block(block, PROJECT)
+    return tool_cards.present_block(block, PROJECT)
 
 
 def failed(name: str, output: str, **tool_input: Any) -> ToolView:
     block = ToolBlock(id="t", order="1", born=1, revision=1, name=name, input=tool_input)
     block.state, block.output, block.details = ToolState.ERROR, output, f"Error: {output}"
-    return tools.present_block(block, PROJECT)
+    return tool_cards.present_block(block, PROJECT)
 
 
 def text_of(shown: Colours | None) -> str:
@@ -70,7 +71,7 @@ def test_a_card_says_in_one_line_what_a_tool_does(
 
 
 def test_every_card_keeps_calm_when_nothing_is_as_expected() -> None:
-    for name in [*tools._CARDS, "mcp__", "mcp__a", ""]:
+    for name in [*tool_cards._CARDS, "mcp__", "mcp__a", ""]:
         for value in ODD_VALUES:
             keys = "command file_path pattern query url prompt questions plan todos edits content"
             tool_input = dict.fromkeys([*keys.split(), "offset", "limit", "subject"], value)
@@ -88,8 +89,10 @@ def test_a_command_is_shown_as_it_stands_and_other_input_as_json() -> None:
 
 
 def test_a_long_text_is_cut_and_says_by_how_much() -> None:
-    assert tools.cut("x" * tools.SHOWN_CHARACTERS).left_out == 0
-    assert tools.cut("x" * (tools.SHOWN_CHARACTERS + 7)) == Cut("x" * tools.SHOWN_CHARACTERS, 7)
+    assert tool_cards.cut("x" * tool_cards.SHOWN_CHARACTERS).left_out == 0
+    assert tool_cards.cut("x" * (tool_cards.SHOWN_CHARACTERS + 7)) == Cut(
+        "x" * tool_cards.SHOWN_CHARACTERS, 7
+    )
 
 
 # --- commands -------------------------------------------------------------------------------
@@ -128,23 +131,23 @@ def test_what_the_cli_wraps_around_a_result_is_taken_off() -> None:
 def test_the_whole_output_of_a_command_can_be_had_where_the_model_got_a_part() -> None:
     block = ToolBlock(id="t", order="1", born=1, revision=1, name="Bash")
     block.output, block.details = "<persisted-output>\nToo large", {"stdout": "all of it"}
-    assert tools.whole(block) == "all of it"
+    assert tool_cards.whole(block) == "all of it"
 
 
 def test_what_a_card_cuts_of_the_call_can_be_had_whole_as_well() -> None:
     block = ToolBlock(id="t", order="1", born=1, revision=1, name="Write")
     block.input, block.output = {"content": "a\n" * 300}, "Written."
-    assert tools.whole(block) == "\n".join(["+a"] * 300)
+    assert tool_cards.whole(block) == "\n".join(["+a"] * 300)
     block.name, block.input = "Bash", {"command": "x" * 20_000}
-    assert tools.whole(block) == "x" * 20_000 + "\n\nWritten."
+    assert tool_cards.whole(block) == "x" * 20_000 + "\n\nWritten."
     block.input = {"command": "short"}
-    assert tools.whole(block) == "Written."
+    assert tool_cards.whole(block) == "Written."
 
 
 def test_what_a_request_asks_for_can_be_had_whole() -> None:
     def asks(name: str, **tool_input: Any) -> str:
         request = PermissionRequest("r", name, tool_input, "t", "", "", ())
-        return tools.whole(
+        return tool_cards.whole(
             AskBlock(id="r", order="1", born=1, revision=1, request=request, run_id="")
         )
 

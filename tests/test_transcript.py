@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from opcode_htmx.claude import outgoing, stream
-from opcode_htmx.view.blocks import (
+from opcode_htmx.engines.claude.protocol import encoder, parser
+from opcode_htmx.transcript.blocks import (
     AskBlock,
     AskState,
     Block,
@@ -22,7 +22,7 @@ from opcode_htmx.view.blocks import (
     ToolBlock,
     ToolState,
 )
-from opcode_htmx.view.transcript import Transcript
+from opcode_htmx.transcript.fold import Transcript
 from tests.captured import (
     ANSWER,
     WORDS,
@@ -192,7 +192,7 @@ def test_what_a_subagent_asks_in_the_background_stays_open_behind_the_turn(
     transcript = Transcript("1", run_id=RUN_ID)
     prompt_id = captured.prompts["hand"]
     for end, data in with_ends(captured.stdout):
-        transcript.feed(stream.parse(data), end)
+        transcript.feed(parser.parse(data), end)
         newest = transcript.blocks[-1] if transcript.blocks else None
         if isinstance(newest, SummaryBlock) and transcript.get(prompt_id):
             break
@@ -212,7 +212,7 @@ def test_a_turn_costs_what_the_session_costs_more(captured: Captured) -> None:
     assert total > 0
     unknown = Transcript("1", run_id=RUN_ID, cost_before=None)
     for end, data in with_ends(captured.stdout):
-        unknown.feed(stream.parse(data), end)
+        unknown.feed(parser.parse(data), end)
     first = next(b for b in unknown.blocks if isinstance(b, SummaryBlock))
     assert first.cost_usd is None
 
@@ -289,7 +289,7 @@ def test_folding_a_and_then_b_is_folding_both(captured: Captured) -> None:
     """A transcript that is read again from the start is the one that was followed."""
     followed = Transcript("1", run_id=RUN_ID, cost_before=0.0)
     for number, (end, data) in enumerate(with_ends(captured.stdout), start=1):
-        followed.feed(stream.parse(data), end)
+        followed.feed(parser.parse(data), end)
         if number % 25 == 0:
             assert state(followed) == state(fold(captured.stdout[:number], run_id=RUN_ID))
 
@@ -299,7 +299,7 @@ def test_what_changed_since_a_revision_is_exactly_what_changed(captured: Capture
     seen: dict[int, dict[str, tuple[object, ...]]] = {0: {}}
     transcript = Transcript("1", run_id=RUN_ID, cost_before=0.0)
     for end, data in lines:
-        transcript.feed(stream.parse(data), end)
+        transcript.feed(parser.parse(data), end)
         seen[end] = {block.id: _alone(block) for block in transcript}
     for revision, before in seen.items():
         changed = [block.id for block in transcript.changed_since(revision)]
@@ -524,7 +524,7 @@ def test_a_result_without_a_call_is_shown_as_a_tool() -> None:
         ([call(), outcome(is_error=True, toolDenialKind="user-rejected")], "interrupted"),
         ([call(), RESULT], "interrupted"),
         ([call(), RESULT, outcome()], "done"),
-        ([call(), ask(), outgoing.deny_line("r", "no"), outcome(is_error=True)], "denied"),
+        ([call(), ask(), encoder.deny_line("r", "no"), outcome(is_error=True)], "denied"),
         ([call(), user("[Request interrupted by user for tool use]")], "interrupted"),
     ],
 )
@@ -536,11 +536,11 @@ def test_a_tool_goes_from_running_to_how_it_ended(lines: list[bytes], expected: 
     ("answer", "expected"),
     [
         (b"", ["waiting", "open"]),
-        (outgoing.allow_line("r", {}), ["running", "allowed"]),
-        (outgoing.deny_line("r", "no"), ["denied", "denied"]),
+        (encoder.allow_line("r", {}), ["running", "allowed"]),
+        (encoder.deny_line("r", "no"), ["denied", "denied"]),
         (line(type="control_cancel_request", request_id="r"), ["running", "withdrawn"]),
         (RESULT, ["interrupted", "withdrawn"]),
-        (outgoing.allow_line("another", {}), ["waiting", "open"]),
+        (encoder.allow_line("another", {}), ["waiting", "open"]),
     ],
 )
 def test_a_request_goes_from_open_to_what_became_of_it(answer: bytes, expected: list[str]) -> None:
@@ -548,12 +548,12 @@ def test_a_request_goes_from_open_to_what_became_of_it(answer: bytes, expected: 
 
 
 def test_a_second_answer_changes_nothing() -> None:
-    transcript = feed(call(), ask(), outgoing.allow_line("r", {}), outgoing.deny_line("r", "no"))
+    transcript = feed(call(), ask(), encoder.allow_line("r", {}), encoder.deny_line("r", "no"))
     assert states(transcript) == ["running", "allowed"]
 
 
 def test_a_request_for_a_tool_that_is_unknown_stands_by_itself() -> None:
-    transcript = feed(ask(), outgoing.deny_line("r", "no"))
+    transcript = feed(ask(), encoder.deny_line("r", "no"))
     assert isinstance(only(transcript), AskBlock)
     assert states(transcript) == ["denied"]
 
@@ -716,7 +716,7 @@ def test_blocks_of_two_transcripts_never_share_an_id_that_was_made_here() -> Non
     for segment in ("1", "3"):
         transcript = Transcript(segment, run_id=RUN_ID)
         for end_, data in with_ends(tuple(nameless)):
-            transcript.feed(stream.parse(data), end_)
+            transcript.feed(parser.parse(data), end_)
         ids |= {block.id for block in transcript.blocks}
     assert len(ids) == 6
 
@@ -762,5 +762,5 @@ def test_the_end_of_a_turn_looks_at_open_blocks_only() -> None:
     """A session of a thousand turns does not cost a million looks."""
     transcript = feed(*(call(f"t{n}", message_id=f"m{n}") for n in range(3)), outcome("t1"))
     assert set(transcript._shelf.unfinished) == {"t0", "t2"}
-    transcript.feed(stream.parse(RESULT), transcript.offset + 1)
+    transcript.feed(parser.parse(RESULT), transcript.offset + 1)
     assert not transcript._shelf.unfinished

@@ -9,7 +9,7 @@ import gevent
 import pytest
 
 from opcode_htmx.runs.supervisor import StillRunning
-from opcode_htmx.runs.trash import Trash
+from opcode_htmx.sessions.trash import Trash
 from tests.supervision import (
     Room,
     disk_that_waits,

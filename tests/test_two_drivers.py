@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from opcode_htmx.claude import registry
-from opcode_htmx.demo.messages_api import (
+from opcode_htmx.engines.claude.demo.messages_api import (
     MessagesApi,
     Request,
     Scene,
     Text,
 )
+from opcode_htmx.engines.claude.files import process_registry
 from tests.browser import Phone
 from tests.sessions import Session
 from tests.support import Server, until
@@ -129,11 +129,11 @@ def test_a_page_that_is_open_gets_what_the_desk_does(
 
 def test_the_registry_names_the_processes_that_have_a_session_open(real_server: Server) -> None:
     session = Session(real_server, "PHONE one")
-    (found,) = registry.live_sessions(real_server.sandbox.config_dir)
+    (found,) = process_registry.live_sessions(real_server.sandbox.config_dir)
     assert found.session_id == session.id
     assert not found.in_terminal
     session.stop()
-    assert list(registry.live_sessions(real_server.sandbox.config_dir)) == []
+    assert list(process_registry.live_sessions(real_server.sandbox.config_dir)) == []
 
 
 def test_an_entry_of_a_process_that_is_gone_is_passed_over(tmp_path: Path) -> None:
@@ -150,4 +150,4 @@ def test_an_entry_of_a_process_that_is_gone_is_passed_over(tmp_path: Path) -> No
     (folder / "5.json").write_text("no JSON")
     os.mkfifo(folder / "6.json")  # at which nobody writes
     (folder / "7.json").symlink_to("/dev/zero")
-    assert list(registry.live_sessions(tmp_path)) == []
+    assert list(process_registry.live_sessions(tmp_path)) == []

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from opcode_htmx.claude import user_files
-from opcode_htmx.claude.secret_values import HIDDEN, in_arguments, in_url
-from opcode_htmx.claude.user_files import MOST_BYTES, UserFileError
+from opcode_htmx.engines.claude.config import user_config
+from opcode_htmx.engines.claude.config.redaction import HIDDEN, in_arguments, in_url
+from opcode_htmx.engines.claude.config.user_config import MOST_BYTES, UserFileError
 
 
 @pytest.fixture
@@ -24,16 +24,16 @@ def on_disk(file: Path) -> Any:
 
 
 def test_no_file_is_no_settings_and_no_words(tmp_path: Path) -> None:
-    assert user_files.settings(tmp_path / "nowhere") == {}
-    assert user_files.system_prompt(tmp_path / "nowhere") == ""
+    assert user_config.settings(tmp_path / "nowhere") == {}
+    assert user_config.system_prompt(tmp_path / "nowhere") == ""
     (tmp_path / "settings.json").write_text(" \n")
-    assert user_files.settings(tmp_path) == {}
+    assert user_config.settings(tmp_path) == {}
 
 
 def test_all_that_is_given_is_written_whatever_it_means(tmp_path: Path, file: Path) -> None:
     new = {"model": "opus", "of-tomorrow": {"deep": [1, None, 2.5, "ü"]}, "env": {"A": "b"}}
-    assert user_files.save_settings(tmp_path, new) == new
-    assert user_files.settings(tmp_path) == on_disk(file) == new
+    assert user_config.save_settings(tmp_path, new) == new
+    assert user_config.settings(tmp_path) == on_disk(file) == new
     assert "ü" in file.read_text()
     assert file.read_text().endswith("}\n")
 
@@ -48,7 +48,7 @@ def test_secrets_are_hidden_and_stay_when_they_come_back_hidden(tmp_path: Path, 
         "EDITOR": "vi",
     }
     file.write_text(json.dumps({"env": env, "apiKeyHelper": "/bin/helper"}))
-    shown = user_files.settings(tmp_path)
+    shown = user_config.settings(tmp_path)
     assert shown["env"] == {
         "ANTHROPIC_API_KEY": HIDDEN,
         "ANTHROPIC_AUTH_TOKEN": HIDDEN,
@@ -60,7 +60,7 @@ def test_secrets_are_hidden_and_stay_when_they_come_back_hidden(tmp_path: Path, 
     assert shown["apiKeyHelper"] == "/bin/helper"
     shown["env"]["DB_PASSWORD"] = "new"
     del shown["env"]["ANTHROPIC_AUTH_TOKEN"]
-    again = user_files.save_settings(tmp_path, shown)
+    again = user_config.save_settings(tmp_path, shown)
     assert again["env"]["DB_PASSWORD"] == HIDDEN
     del env["ANTHROPIC_AUTH_TOKEN"]
     assert on_disk(file)["env"] == {**env, "DB_PASSWORD": "new"}
@@ -68,7 +68,7 @@ def test_secrets_are_hidden_and_stay_when_they_come_back_hidden(tmp_path: Path, 
 
 def test_a_hidden_secret_that_was_never_there_is_refused(tmp_path: Path, file: Path) -> None:
     with pytest.raises(UserFileError, match="stands for the value of KEY"):
-        user_files.save_settings(tmp_path, {"env": {"KEY": HIDDEN}})
+        user_config.save_settings(tmp_path, {"env": {"KEY": HIDDEN}})
     assert not file.exists()
 
 
@@ -88,9 +88,9 @@ def test_a_file_that_holds_no_settings_is_told_and_never_overwritten(
 ) -> None:
     file.write_bytes(text)
     with pytest.raises(UserFileError, match=sentence):
-        user_files.settings(tmp_path)
+        user_config.settings(tmp_path)
     with pytest.raises(UserFileError, match=sentence):
-        user_files.save_settings(tmp_path, {"a": 2})
+        user_config.save_settings(tmp_path, {"a": 2})
     assert file.read_bytes() == text
 
 
@@ -100,18 +100,18 @@ def test_what_json_cannot_hold_is_refused(tmp_path: Path, file: Path) -> None:
         deep = {"a": deep}
     for value in (float("nan"), "half of \ud83d", deep, "x" * MOST_BYTES):
         with pytest.raises(UserFileError):
-            user_files.save_settings(tmp_path, {"a": value})
+            user_config.save_settings(tmp_path, {"a": value})
     with pytest.raises(UserFileError):
-        user_files.save_system_prompt(tmp_path, "half of \ud83d")
+        user_config.save_system_prompt(tmp_path, "half of \ud83d")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_new_file_is_private_and_an_old_one_keeps_its_mode(tmp_path: Path, file: Path) -> None:
-    user_files.save_settings(tmp_path / "new", {})
+    user_config.save_settings(tmp_path / "new", {})
     assert (tmp_path / "new" / "settings.json").stat().st_mode & 0o777 == 0o600
     file.write_text("{}")
     file.chmod(0o644)
-    user_files.save_settings(tmp_path, {"a": 1})
+    user_config.save_settings(tmp_path, {"a": 1})
     assert file.stat().st_mode & 0o777 == 0o644
 
 
@@ -120,7 +120,7 @@ def test_a_file_is_replaced_in_one_step(
 ) -> None:
     file.write_text('{"a": 1}')
     with file.open() as before:
-        user_files.save_settings(tmp_path, {"a": 2})
+        user_config.save_settings(tmp_path, {"a": 2})
         assert before.read() == '{"a": 1}'
     assert on_disk(file) == {"a": 2}
 
@@ -129,7 +129,7 @@ def test_a_file_is_replaced_in_one_step(
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(UserFileError, match="no space left"):
-        user_files.save_settings(tmp_path, {"a": 3})
+        user_config.save_settings(tmp_path, {"a": 3})
     assert on_disk(file) == {"a": 2}
     assert list(tmp_path.iterdir()) == [file]
 
@@ -140,7 +140,7 @@ def test_a_link_stays_one_and_its_file_is_replaced(tmp_path: Path) -> None:
         folder.mkdir()
     (dotfiles / "claude.json").write_text('{"a": 1}')
     (config / "settings.json").symlink_to(dotfiles / "claude.json")
-    user_files.save_settings(config, {"a": 2})
+    user_config.save_settings(config, {"a": 2})
     assert (config / "settings.json").is_symlink()
     assert on_disk(dotfiles / "claude.json") == {"a": 2}
     assert [each.name for each in dotfiles.iterdir()] == ["claude.json"]
@@ -150,7 +150,7 @@ def test_links_that_lead_to_no_file_are_not_followed(tmp_path: Path, file: Path)
     for target in (tmp_path / "none", file, tmp_path):
         file.symlink_to(target)
         with pytest.raises(UserFileError):
-            user_files.save_settings(tmp_path, {})
+            user_config.save_settings(tmp_path, {})
         file.unlink()
     assert list(tmp_path.iterdir()) == []
 
@@ -158,17 +158,17 @@ def test_links_that_lead_to_no_file_are_not_followed(tmp_path: Path, file: Path)
 def test_what_is_no_file_is_told_and_keeps_nobody_waiting(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "settings.json")
     (tmp_path / "CLAUDE.md").mkdir()
-    for ask in (user_files.settings, user_files.system_prompt):
+    for ask in (user_config.settings, user_config.system_prompt):
         with pytest.raises(UserFileError, match="is not a file"):
             ask(tmp_path)
     with pytest.raises(UserFileError, match="is not a file"):
-        user_files.save_system_prompt(tmp_path, "x")
+        user_config.save_system_prompt(tmp_path, "x")
 
 
 def test_words_are_written_as_they_are(tmp_path: Path) -> None:
     text = "# Be kind\r\n\n- ü\n"
-    user_files.save_system_prompt(tmp_path, text)
-    assert user_files.system_prompt(tmp_path) == text
+    user_config.save_system_prompt(tmp_path, text)
+    assert user_config.system_prompt(tmp_path) == text
     assert (tmp_path / "CLAUDE.md").read_bytes() == text.encode()
 
 

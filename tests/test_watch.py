@@ -12,12 +12,16 @@ import gevent
 import pytest
 from gevent.event import Event
 
-from opcode_htmx.runs import watch
-from opcode_htmx.runs.watch import FolderWatcher, InotifyWatcher, PollingWatcher
+from opcode_htmx.lib.files import file_watch
+from opcode_htmx.lib.files.file_watch import (
+    FolderWatcher,
+    InotifyWatcher,
+    PollingWatcher,
+)
 from tests.supervision import until
 
 SOON = 20.0
-LONG_ENOUGH = 4 * watch.POLL_SECONDS
+LONG_ENOUGH = 4 * file_watch.POLL_SECONDS
 """Seconds in which a change would certainly have been told of."""
 
 Watcher = InotifyWatcher | PollingWatcher | FolderWatcher

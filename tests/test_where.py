@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from opcode_htmx.claude.history import project_id
-from opcode_htmx.view.window import FIRST, STEP
+from opcode_htmx.engines.claude.files.history import project_id
+from opcode_htmx.transcript.conversation.window import FIRST, STEP
 from tests.browser import CUT_OFF, Phone
 from tests.support import Sandbox, Server, until
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from opcode_htmx.view import window
-from opcode_htmx.view.blocks import Block, NoticeBlock
-from opcode_htmx.view.window import FIRST, STEP
+from opcode_htmx.transcript.blocks import Block, NoticeBlock
+from opcode_htmx.transcript.conversation import window
+from opcode_htmx.transcript.conversation.window import FIRST, STEP
 
 
 def blocks(count: int) -> list[Block]:

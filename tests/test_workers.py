@@ -24,7 +24,7 @@ import pytest
 import requests
 from playwright.sync_api import expect
 
-from opcode_htmx.claude import history
+from opcode_htmx.engines.claude.files import history
 from tests.browser import CUT_OFF, Phone
 from tests.json_client import connected
 from tests.supervision import steps

@@ -29,7 +29,7 @@ from gevent import monkey
 from gevent._hub_local import get_hub_if_exists
 
 ROOT = Path(__file__).resolve().parents[1]
-MODULES = ("gunicorn.app.wsgiapp", "gunicorn.workers.ggevent", "opcode_htmx.wiring")
+MODULES = ("gunicorn.app.wsgiapp", "gunicorn.workers.ggevent", "opcode_htmx.app.factory")
 REAPING = 0.02
 """Seconds from one look at who has ended to the next."""
 ARGUMENTS = ["gunicorn", "-c", "gunicorn.conf.py"]

@@ -1,1 +1,1 @@
-"""What programs use: the seeds' REST and sockets, thin over runs and Claude's own files."""
+"""The API for programs: REST and sockets, thin over runs and sessions."""

@@ -1,1 +1,1 @@
-"""What lives: Claude's processes, the folders they write to, and the verbs that steer them."""
+"""Runs: Claude processes, the folders they write to, and the commands that steer them."""

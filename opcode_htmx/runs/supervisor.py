@@ -15,23 +15,24 @@ from typing import Any
 import gevent
 from gevent.event import Event as Flag
 
-from opcode_htmx import whole_files
-from opcode_htmx.claude.messages import ImageContent
-from opcode_htmx.claude.shapes import Json
-from opcode_htmx.disk import DiskFull
-from opcode_htmx.runs import process, starting
-from opcode_htmx.runs.admission import Admission
-from opcode_htmx.runs.choosing import Choosing
-from opcode_htmx.runs.leaving import Leaving
-from opcode_htmx.runs.limits import Warden, check_queue
-from opcode_htmx.runs.notify import Broadcast
-from opcode_htmx.runs.phases import Phase
-from opcode_htmx.runs.record import Outcome
-from opcode_htmx.runs.room import Room
-from opcode_htmx.runs.roster import Roster, RunNotFound
-from opcode_htmx.runs.run import Run, RunNotLive
-from opcode_htmx.runs.starting import CannotStart, RunSettings
-from opcode_htmx.runs.turns import Turns
+from opcode_htmx.engines.messages import ImageContent
+from opcode_htmx.lib.broadcast import Broadcast
+from opcode_htmx.lib.coerce import Json
+from opcode_htmx.lib.files import atomic_files
+from opcode_htmx.lib.files.disk_space import DiskFull
+from opcode_htmx.lib.keyed_lock import Turns
+from opcode_htmx.runs.control import launcher
+from opcode_htmx.runs.control.launcher import CannotStart, RunSettings
+from opcode_htmx.runs.control.run import Run, RunNotLive
+from opcode_htmx.runs.model.lifecycle import Phase
+from opcode_htmx.runs.model.record import Outcome
+from opcode_htmx.runs.options.service import Choosing
+from opcode_htmx.runs.policies.disk_guard import Room
+from opcode_htmx.runs.policies.limit_monitor import Warden, check_queue
+from opcode_htmx.runs.policies.scheduler import Admission
+from opcode_htmx.runs.policies.viewer_presence import Leaving
+from opcode_htmx.runs.processes import claude_process
+from opcode_htmx.runs.registry import Roster, RunNotFound
 
 __all__ = ["RunNotFound", "StillRunning", "Supervisor"]
 
@@ -87,7 +88,7 @@ class Supervisor:
         self._warden = Warden(
             self.live,
             settings.limits,
-            lambda run: process.memory_of(run.id),
+            lambda run: claude_process.memory_of(run.id),
             self.room.look,
         )
         self._greenlets = [gevent.spawn(self._go_round)]
@@ -196,7 +197,7 @@ class Supervisor:
 
     def check_folder(self, project: Path) -> None:
         """Raises FolderNotAllowed where Claude may not go on with a session of this folder."""
-        starting.check_folder(self._settings, project)
+        launcher.check_folder(self._settings, project)
 
     def _in_session(self, session_id: str) -> Run | None:
         """The run that was started for another session and has come into this one by `/clear`."""
@@ -254,12 +255,12 @@ class Supervisor:
                     return runs[-1]
                 if self._has_sent(session_id, prompt_id):
                     return runs[-1]
-                run = self.roster.begin(*starting.prepare(self._settings, session_id, project))
+                run = self.roster.begin(*launcher.prepare(self._settings, session_id, project))
                 if self.admission.has_room():
                     self._launch(run)
                 return run
         except OSError as error:
-            raise starting.cannot(error) from error
+            raise launcher.cannot(error) from error
 
     def _launch(self, run: Run) -> None:
         try:
@@ -276,9 +277,9 @@ class Supervisor:
         """Take over the runs that are on disk: those that live, and the records of the others."""
         runs_dir = self._settings.runs_dir
         try:
-            whole_files.make_folder(runs_dir)
+            atomic_files.make_folder(runs_dir)
             with self.admission.alone():
-                for path in runs_dir.glob(f"{starting.UNPUBLISHED}*"):
+                for path in runs_dir.glob(f"{launcher.UNPUBLISHED}*"):
                     shutil.rmtree(path)  # of a server that was killed meanwhile
         except OSError as error:
             log.warning("%s cannot be used: %s", runs_dir, error)

@@ -1,1 +1,1 @@
-"""The web room: translates between HTTP and the rooms to its left, and decides nothing itself."""
+"""The web platform: login, HTTP and WebSockets. Knows no page of a capability."""

@@ -3,8 +3,8 @@
 from typing import Any, NoReturn
 
 from app import app
-from opcode_htmx.view import search, source
-from opcode_htmx.view.fragments import Fragments
+from opcode_htmx.rendering import search, to_markdown
+from opcode_htmx.rendering.fragments import Fragments
 
 __all__ = ["app"]
 
@@ -25,4 +25,4 @@ def fail(_: object) -> NoReturn:
 
 Fragments._call = failing  # type: ignore[method-assign]
 search._parts = fail  # type: ignore[assignment]
-source._source = fail  # type: ignore[assignment]
+to_markdown._source = fail  # type: ignore[assignment]

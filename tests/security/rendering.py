@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from opcode_htmx.claude import stream
-from opcode_htmx.view.fragments import Fragments
-from opcode_htmx.view.transcript import Transcript
+from opcode_htmx.engines.claude.protocol import parser
+from opcode_htmx.rendering.fragments import Fragments
+from opcode_htmx.transcript.fold import Transcript
 from tests import dom
 from tests.captured import fragments, templates
 
@@ -30,7 +30,7 @@ def folded(lines: Iterable[bytes]) -> Transcript:
     transcript, end = Transcript("1", run_id=RUN_ID), 0
     for each in lines:
         end += len(each)
-        transcript.feed(stream.parse(each), end)
+        transcript.feed(parser.parse(each), end)
     return transcript
 
 

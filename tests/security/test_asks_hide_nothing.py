@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from opcode_htmx.claude import stream
-from opcode_htmx.claude.messages import PermissionRequest
-from opcode_htmx.view import doing
-from opcode_htmx.view.aside import status_text
-from opcode_htmx.view.blocks import AskBlock, ToolBlock
-from opcode_htmx.view.permissions import outside, suggestions_of
-from opcode_htmx.view.tools import present, whole
-from opcode_htmx.view.visible_text import visible_text
+from opcode_htmx.engines.claude.protocol import parser
+from opcode_htmx.engines.messages import PermissionRequest
+from opcode_htmx.markup.visible_text import visible_text
+from opcode_htmx.rendering import activity_text
+from opcode_htmx.rendering.permissions import outside, suggestions_of
+from opcode_htmx.rendering.tool_cards import present, whole
+from opcode_htmx.sessions.status_panel import status_text
+from opcode_htmx.transcript.blocks import AskBlock, ToolBlock
 from tests import dom
 from tests.security.rendering import (
     ask_line,
@@ -34,7 +34,7 @@ CUT = "⟨U+202E⟩"
 
 
 def request(tool: str, tool_input: dict[str, Any], **fields: Any) -> PermissionRequest:
-    message = stream.parse(ask_line(tool, tool_input, **fields))
+    message = parser.parse(ask_line(tool, tool_input, **fields))
     assert isinstance(message, PermissionRequest)
     return message
 
@@ -286,12 +286,12 @@ LONG_CALLS: list[tuple[str, dict[str, Any]]] = [
 def test_a_first_line_that_is_not_all_says_so_in_the_status(
     tool: str, tool_input: dict[str, Any]
 ) -> None:
-    assert doing.call(tool, tool_input).endswith("…")
+    assert activity_text.call(tool, tool_input).endswith("…")
 
 
 @pytest.mark.parametrize("field", ["command", "file_path", "notebook_path"])
 def test_a_first_line_that_is_not_all_says_so_in_the_list_of_what_waits(field: str) -> None:
-    assert doing.asked(request("Bash", {field: HIDDEN_SECOND})).endswith("…")
+    assert activity_text.asked(request("Bash", {field: HIDDEN_SECOND})).endswith("…")
 
 
 @pytest.mark.parametrize(
@@ -320,7 +320,7 @@ def test_a_first_line_that_is_not_all_says_so_at_the_terminal() -> None:
 
 @pytest.mark.parametrize("url", ["http://[", "http://[::1", "https://a]b/"])
 def test_an_address_that_is_none_does_not_take_the_status_line(url: str) -> None:
-    assert url in doing.call("WebFetch", {"url": url})
+    assert url in activity_text.call("WebFetch", {"url": url})
     tool = ToolBlock(id="t", order="1", born=1, revision=1, name="WebFetch", input={"url": url})
     assert status_text(None, tool)
 

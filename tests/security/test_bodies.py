@@ -12,9 +12,10 @@ from flask import Flask, request
 from flask.testing import FlaskClient
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
-from opcode_htmx import bounded_json, hub, stored
-from opcode_htmx.api import commands
-from opcode_htmx.web import request_body
+from opcode_htmx.api.sockets import commands
+from opcode_htmx.lib import bounded_json, cooperative
+from opcode_htmx.lib.files import json_files
+from opcode_htmx.web.http import request_body
 from tests.in_process import app_of
 from tests.support import Sandbox, basic_header, write_stand_in
 
@@ -50,7 +51,7 @@ def test_a_large_form_is_taken_apart_in_a_thread(monkeypatch: pytest.MonkeyPatch
 
     def work_aside(function: object, data: bytes) -> object:
         calls.append(len(data))
-        return hub.work_aside(request_body._pairs, data)
+        return cooperative.work_aside(request_body._pairs, data)
 
     monkeypatch.setattr(request_body, "work_aside", work_aside)
     app = Flask(__name__)
@@ -168,7 +169,7 @@ def test_what_one_place_can_parse_every_place_can_write() -> None:
 def test_a_file_of_ours_nested_without_end_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "marks.json"
     path.write_bytes(b'{"a": ' + DEEP + b"}")
-    schema = stored.Form(1, lambda content: content)
+    schema = json_files.Form(1, lambda content: content)
     assert schema.read(path) is None
     schema.write(path, {"b": 1})
     assert schema.read(path) == {"b": 1}

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from opcode_htmx.runs.permission_updates import BYPASS, BypassNotAllowed, check
+from opcode_htmx.runs.model.permission_updates import BYPASS, BypassNotAllowed, check
 from tests.json_client import JsonClient, connected
 from tests.security.rendering import (
     ask_line,

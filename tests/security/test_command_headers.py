@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from opcode_htmx.claude import commands
-from opcode_htmx.claude.commands import CommandFile, files, on_disk
+from opcode_htmx.engines.claude.config import slash_commands
+from opcode_htmx.engines.claude.config.slash_commands import (
+    CommandFile,
+    files,
+    on_disk,
+)
 
 ALIASES = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{name}: &{name} [{', '.join(9 * [f'*{before}'])}]\n"
@@ -47,7 +51,7 @@ def listed(project: Path) -> list[CommandFile]:
 
 @pytest.fixture(autouse=True)
 def nothing_is_remembered() -> None:
-    commands._fields.cache_clear()
+    slash_commands._fields.cache_clear()
 
 
 @pytest.mark.parametrize("header", HOSTILE.values(), ids=HOSTILE.keys())
@@ -70,7 +74,7 @@ def test_an_alias_is_never_followed(project: Path) -> None:
 
 
 def test_a_long_header_is_not_read_and_that_is_said(project: Path) -> None:
-    write(project, "long", f"description: long\nother: {'x' * commands.LONGEST_HEADER}")
+    write(project, "long", f"description: long\nother: {'x' * slash_commands.LONGEST_HEADER}")
     write(project, "short", f"description: short\nother: {'x' * 4000}")
     long, short = listed(project)
     assert (long.description, long.content) == ("", "Do it.")
@@ -85,7 +89,7 @@ def test_headers_that_take_too_long_together_are_read_at_the_next_listings(
 ) -> None:
     for number in range(20):
         write(project, f"c{number:02}", f"description: Number {number}\nx: [{'x,' * 1900}]")
-    monkeypatch.setattr(commands, "SECONDS", 0.05)
+    monkeypatch.setattr(slash_commands, "SECONDS", 0.05)
     first = listed(project)
     assert [each.name for each in first] == [f"c{number:02}" for number in range(20)]
     unread = [each for each in first if each.problem]
@@ -101,7 +105,7 @@ def test_headers_that_take_too_long_together_are_read_at_the_next_listings(
 def test_linked_folders_and_endless_trees_end(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commands, "MOST_ENTRIES", 50)
+    monkeypatch.setattr(slash_commands, "MOST_ENTRIES", 50)
     for number in range(200):
         folder = project / ".claude" / "commands" / f"f{number:03}"
         folder.mkdir(parents=True)

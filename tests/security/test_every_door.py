@@ -19,7 +19,7 @@ from flask import Flask
 from werkzeug.routing import BaseConverter
 from werkzeug.test import TestResponse
 
-from opcode_htmx.claude.history import project_id
+from opcode_htmx.engines.claude.files.history import project_id
 from tests import api
 from tests.in_process import app_of
 from tests.security.doors import (

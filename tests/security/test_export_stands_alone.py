@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-from opcode_htmx.view import addresses, markdown
-from opcode_htmx.view.export import POLICY
+from opcode_htmx.features.session_admin.standalone_html import POLICY
+from opcode_htmx.markup import addresses, markdown
 from tests.supervision import steps
 from tests.support import Server, until
 from tests.test_forks import PIXEL

@@ -10,9 +10,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.routing import Rule
 
-from opcode_htmx.claude import history
-from opcode_htmx.web.access import FOREIGN
-from opcode_htmx.web.fetch_metadata import who_may_act
+from opcode_htmx.engines.claude.files import history
+from opcode_htmx.web.auth.gate import FOREIGN
+from opcode_htmx.web.origin.fetch_metadata import who_may_act
 from tests.api import prompt, session
 from tests.in_process import app_of
 from tests.support import (

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from opcode_htmx.claude.files import ProjectFiles
-from opcode_htmx.git import process, reads
-from opcode_htmx.git.reads import GitFailed, RepositoryRefused
+from opcode_htmx.features.composer.project_files import ProjectFiles
+from opcode_htmx.lib.git import process, reads
+from opcode_htmx.lib.git.reads import GitFailed, RepositoryRefused
 from tests.in_process import app_of
 from tests.security.hostile_git import (
     COMMANDS,
@@ -324,7 +324,7 @@ def test_one_module_starts_git() -> None:
         for path in sorted((ROOT / "opcode_htmx").rglob("*.py"))
         if starts_git(path.read_text(encoding="utf-8"))
     ]
-    assert found == ["opcode_htmx/git/process.py"]
+    assert found == ["opcode_htmx/lib/git/process.py"]
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,8 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Browser, FilePayload, Page
 
-from opcode_htmx.claude.history import project_id
-from opcode_htmx.claude.outgoing import INITIALIZE_ID
+from opcode_htmx.engines.claude.files.history import project_id
+from opcode_htmx.engines.claude.protocol.encoder import INITIALIZE_ID
 from tests import api
 from tests.security.corpus import pages
 from tests.security.corpus.inspection import (

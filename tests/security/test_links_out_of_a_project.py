@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from opcode_htmx import confined
-from opcode_htmx.claude import commands, mcp
+from opcode_htmx.engines.claude.config import mcp_config, slash_commands
+from opcode_htmx.lib.files import confined
 from tests.in_process import app_of
 from tests.support import Sandbox, basic_header
 
@@ -87,7 +87,7 @@ def test_a_linked_command_outside_of_the_project_is_not_read(
     sandbox: Sandbox, secret: Path, link: Callable[[Path, Path], None]
 ) -> None:
     link(sandbox.project, secret)
-    assert list(commands.files(sandbox.project, sandbox.config_dir)) == []
+    assert list(slash_commands.files(sandbox.project, sandbox.config_dir)) == []
 
 
 def test_the_list_of_commands_shows_nothing_of_what_is_outside(
@@ -114,7 +114,7 @@ def test_links_inside_the_project_are_followed(sandbox: Sandbox) -> None:
     (sandbox.project / ".claude" / "skills").mkdir(parents=True)
     (sandbox.project / ".claude" / "skills" / "own").symlink_to("../../shared/skill")
     (sandbox.project / ".claude" / "commands").symlink_to("../shared/commands")
-    found = commands.files(sandbox.project, sandbox.config_dir)
+    found = slash_commands.files(sandbox.project, sandbox.config_dir)
     assert {each.name for each in found} == {"greet", "own"}
 
 
@@ -126,7 +126,7 @@ def test_a_person_may_link_to_commands_that_are_kept_elsewhere(
     (sandbox.config_dir / "commands").mkdir()
     (sandbox.config_dir / "commands" / "mine.md").symlink_to(secret / "commands" / "secret.md")
     (sandbox.config_dir / "commands" / "notes.md").symlink_to(secret / "notes")
-    found = commands.files(None, sandbox.config_dir)
+    found = slash_commands.files(None, sandbox.config_dir)
     assert {each.name for each in found} == {"mine", "own"}, "not what is no command"
 
 
@@ -134,7 +134,7 @@ def test_a_pipe_among_the_commands_keeps_nobody_waiting(sandbox: Sandbox) -> Non
     folder = sandbox.project / ".claude" / "commands"
     folder.mkdir(parents=True)
     os.mkfifo(folder / "x.md")
-    assert list(commands.files(sandbox.project, sandbox.config_dir)) == []
+    assert list(slash_commands.files(sandbox.project, sandbox.config_dir)) == []
 
 
 @pytest.mark.parametrize("name", [".mcp.json", ".claude/settings.local.json"])
@@ -149,7 +149,7 @@ def test_linked_settings_outside_of_the_project_are_not_read(
         (sandbox.project / ".mcp.json").write_text((secret / "servers.json").read_text())
         (secret / "all.json").write_text('{"enableAllProjectMcpServers": true}')
         path.symlink_to(secret / "all.json")
-    found = mcp.servers(sandbox.home / "none.json", sandbox.config_dir, sandbox.project)
+    found = mcp_config.servers(sandbox.home / "none.json", sandbox.config_dir, sandbox.project)
     assert not [each for each in found if each.is_active]
 
 

@@ -17,19 +17,15 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from opcode_htmx.web import (
-    errors,
-    filters,
-    headers,
-    own_addresses,
-)
-from opcode_htmx.web.devices import device
-from opcode_htmx.web.logins import (
+from opcode_htmx.web.auth.devices import device
+from opcode_htmx.web.auth.logins import (
     MOST,
     MOST_BASIC,
     USE_SECONDS,
     Logins,
 )
+from opcode_htmx.web.http import errors, filters, headers
+from opcode_htmx.web.origin import own_addresses
 from tests.gate import DAY, access
 from tests.json_client import connected
 from tests.support import (
@@ -468,7 +464,7 @@ def test_a_full_disk_keeps_nobody_out(store: Store, monkeypatch: pytest.MonkeyPa
     def full(*arguments: object, **more: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("opcode_htmx.whole_files.write", full)
+    monkeypatch.setattr("opcode_htmx.lib.files.atomic_files.write", full)
     login, value = store.logins.create("Chrome on Android", "192.168.1.7")
     assert store.logins.of_cookie(value)
     assert [each.id for each in store.logins.all()] == [login.id]

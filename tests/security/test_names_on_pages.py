@@ -14,8 +14,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from opcode_htmx.claude import history
-from opcode_htmx.view.visible_text import visible_text
+from opcode_htmx.engines.claude.files import history
+from opcode_htmx.markup.visible_text import visible_text
 from tests import api
 from tests.in_process import app_of
 from tests.support import (

@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 import pytest
 
 import opcode_htmx
-from opcode_htmx.claude import files, titles
-from opcode_htmx.view import search
+from opcode_htmx.engines.claude.files import titles
+from opcode_htmx.features.composer import project_files
+from opcode_htmx.rendering import search
 from tests.security.regex_growth import attacks, is_linear
 from tests.support import ROOT
 
@@ -28,12 +29,14 @@ SECONDS = 1.0
 """Of the CPU, for one pattern on one text: linear ones take a hundredth, quadratic ones minutes."""
 
 BUILT: dict[str, tuple[re.Pattern[Any], ...]] = {
-    "claude/files.py": (
-        re.compile(files._scattered_pattern("a.b/a")),
+    "features/composer/project_files.py": (
+        re.compile(project_files._scattered_pattern("a.b/a")),
         re.compile(re.escape("a.b/a")),
     ),
-    "claude/titles.py": (titles._naming(["11111111-1111-4111-8111-111111111111", "a"]),),
-    "view/search.py": (search.pattern_of(["a", "b.", "a"]),),
+    "engines/claude/files/titles.py": (
+        titles._naming(["11111111-1111-4111-8111-111111111111", "a"]),
+    ),
+    "rendering/search.py": (search.pattern_of(["a", "b.", "a"]),),
 }
 """The modules that build patterns from what is looked for, and samples of these."""
 
@@ -150,7 +153,7 @@ def test_the_analysis_finds_patterns_that_backtrack(pattern: str, method: str) -
 def test_patterns_are_found_in_modules_and_classes() -> None:
     found = compiled()
     names = {each.where for each in found}
-    assert {"opcode_htmx.view.terminal._ESCAPE", "opcode_htmx.view.markdown._BARE_TEXT"} <= names
+    assert {"opcode_htmx.markup.ansi._ESCAPE", "opcode_htmx.markup.markdown._BARE_TEXT"} <= names
     assert len(found) > 50
 
 

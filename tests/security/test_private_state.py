@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 import requests
 
-from opcode_htmx import whole_files
-from opcode_htmx.demo.messages_api import (
+from opcode_htmx.engines.claude.demo.messages_api import (
     MessagesApi,
     Scene,
     Text,
     ToolUse,
 )
-from opcode_htmx.state import make_private
+from opcode_htmx.lib.files import atomic_files
+from opcode_htmx.lib.files.state_dir import make_private
 from tests.sessions import Session
 from tests.support import (
     PASSWORD,
@@ -144,7 +144,7 @@ def test_a_folder_that_was_left_open_is_closed_at_the_start(tmp_path: Path) -> N
 def test_the_folders_above_a_new_one_are_private_as_well(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        whole_files.make_folder(tmp_path / "a" / "b" / "c")
+        atomic_files.make_folder(tmp_path / "a" / "b" / "c")
     finally:
         os.umask(before)
     for path in ("a", "a/b", "a/b/c"):

@@ -13,18 +13,15 @@ import gevent
 import pytest
 from flask import Flask
 
-from opcode_htmx.claude import glance, stream
-from opcode_htmx.view import (
-    diff,
-    growing,
-    markdown,
-    source,
-)
-from opcode_htmx.view.blocks import Block
-from opcode_htmx.view.export import WholeBlocks
-from opcode_htmx.view.fragments import Fragments
-from opcode_htmx.view.transcript import Transcript
-from opcode_htmx.web import filters
+from opcode_htmx.engines.claude.files import session_summary
+from opcode_htmx.engines.claude.protocol import parser
+from opcode_htmx.features.session_admin.standalone_html import WholeBlocks
+from opcode_htmx.markup import diff, incremental_markdown, markdown
+from opcode_htmx.rendering import to_markdown
+from opcode_htmx.rendering.fragments import Fragments
+from opcode_htmx.transcript.blocks import Block
+from opcode_htmx.transcript.fold import Transcript
+from opcode_htmx.web.http import filters
 from tests.security.hostile_sessions import (
     Entry,
     answer,
@@ -79,7 +76,7 @@ def folded(entries: list[Entry]) -> list[Block]:
     for entry in entries:
         line = json.dumps(entry).encode()
         offset += len(line) + 1
-        transcript.feed(stream.parse(line), offset)
+        transcript.feed(parser.parse(line), offset)
     return list(transcript.blocks)
 
 
@@ -102,7 +99,7 @@ def test_a_hostile_session_leaves_turns_to_others(
         assert blocks
         assert html_of(app, blocks)
         for block in blocks:
-            source.source(block)
+            to_markdown.source(block)
 
     with measured() as turns:
         gevent.spawn(show).get()
@@ -131,15 +128,17 @@ def test_wide_lines_of_code_are_code() -> None:
 
 
 def test_a_long_table_is_cut_and_whole() -> None:
-    rows = "".join(f"|row {number}|\n" for number in range(2 * growing.MOST_LINES))
-    html = growing.whole(f"|a|\n|-|\n{rows}" + "x" * growing.LONGEST_BLOCK)
-    assert all(f"row {number}" in html for number in range(2 * growing.MOST_LINES))
+    rows = "".join(f"|row {number}|\n" for number in range(2 * incremental_markdown.MOST_LINES))
+    html = incremental_markdown.whole(
+        f"|a|\n|-|\n{rows}" + "x" * incremental_markdown.LONGEST_BLOCK
+    )
+    assert all(f"row {number}" in html for number in range(2 * incremental_markdown.MOST_LINES))
 
 
 def test_a_very_long_plan_is_plain_from_some_place_on_and_says_so(app: Flask) -> None:
     plan = "".join(f"*step* {number}\n\n" for number in range(12_000))
     html = html_of(app, folded(call("ExitPlanMode", {"plan": plan}, "")))
-    assert len(plan) > growing.LONGEST
+    assert len(plan) > incremental_markdown.LONGEST
     assert "From here on, this long text is shown as it was written." in html
     assert "<em>step</em> 10\n" in html.replace("</p>", "\n")
     assert "*step* 11999" in html
@@ -187,12 +186,12 @@ def test_an_export_holds_all_of_a_long_answer(app: Flask, size: int) -> None:
 def test_a_file_of_empty_lines_is_looked_at_only_so_far(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(glance, "HEAD_LINES", 10)
+    monkeypatch.setattr(session_summary, "HEAD_LINES", 10)
     prompt = json.dumps({"type": "user", "uuid": "p", "message": {"content": "Hello"}})
     titles = {}
     for number in (9, 10):
         path = tmp_path / f"{number}.jsonl"
         path.write_text("\n" * number + prompt + "\n", encoding="utf-8")
         stat = path.stat()
-        titles[number] = glance.glance(path, stat.st_size, stat.st_mtime_ns).title
+        titles[number] = session_summary.glance(path, stat.st_size, stat.st_mtime_ns).title
     assert titles == {9: "Hello", 10: None}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from opcode_htmx.web.throttle import Throttle, network
+from opcode_htmx.web.auth.rate_limit import Throttle, network
 from tests.support import ROOT
 
 Make = Callable[..., Throttle]
@@ -57,7 +57,8 @@ def test_failures_of_one_worker_count_in_the_others_and_after_a_restart(make: Ma
 def test_failures_of_another_process_count(make: Make, tmp_path: Path) -> None:
     throttle = make()
     code = (
-        "import sys; from pathlib import Path; from opcode_htmx.web.throttle import Throttle;"
+        "import sys; from pathlib import Path;"
+        "from opcode_htmx.web.auth.rate_limit import Throttle;"
         "each = Throttle(Path(sys.argv[1]), clock=lambda: 1000.0);"
         "[each.failed('10.0.0.1') for _ in range(10)]"
     )

@@ -10,9 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from opcode_htmx.claude import trust_items
-from opcode_htmx.claude.trust_record import TrustNotRecorded, TrustRecord, project_key
-from opcode_htmx.runs.trust import ProjectTrust, TrustNeeded
+from opcode_htmx.engines.claude.trust import items as trust_items
+from opcode_htmx.engines.claude.trust.record import (
+    TrustNotRecorded,
+    TrustRecord,
+    project_key,
+)
+from opcode_htmx.runs.policies.project_trust import ProjectTrust, TrustNeeded
 from tests.security.test_trust_items import git, write
 
 

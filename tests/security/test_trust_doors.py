@@ -15,13 +15,13 @@ import pytest
 import requests
 from playwright.sync_api import expect
 
-from opcode_htmx.claude.folder_names import claude_folder
-from opcode_htmx.demo.messages_api import (
+from opcode_htmx.engines.claude.demo.messages_api import (
     MessagesApi,
     Scene,
     Text,
     ToolUse,
 )
+from opcode_htmx.engines.claude.files.folder_names import claude_folder
 from tests.browser import Phone
 from tests.json_client import JsonClient, connected
 from tests.security.hostile_project import HostileProject, make_hostile

@@ -9,14 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from opcode_htmx.claude import trust_files
-from opcode_htmx.claude.repository import main_checkout, repository_root
-from opcode_htmx.claude.trust_files import MOST_BYTES
-from opcode_htmx.claude.trust_items import (
+from opcode_htmx.engines.claude.trust import files
+from opcode_htmx.engines.claude.trust.files import MOST_BYTES
+from opcode_htmx.engines.claude.trust.items import (
     HARMLESS,
     Kind,
     TrustItem,
     items_of,
+)
+from opcode_htmx.engines.claude.trust.repository import (
+    main_checkout,
+    repository_root,
 )
 from tests.security.hostile_project import HOOKS, make_hostile
 
@@ -251,7 +254,7 @@ def test_what_is_too_much_to_list_is_another_item_when_it_changes(
 def test_no_more_than_so_much_is_read_in_all(
     project: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trust_files, "MOST_BYTES_IN_ALL", 1000)
+    monkeypatch.setattr(files, "MOST_BYTES_IN_ALL", 1000)
     for number in range(20):
         write(project / ".claude" / "commands" / f"{number:02}.md", "!`x` " + "x" * 95)
     kinds = [item.kind for item in listed(project, home)]
@@ -339,7 +342,7 @@ def test_a_loop_of_links_and_a_great_many_files_end(project: Path, home: Path) -
 def test_what_hides_behind_a_great_many_folders_is_not_left_out_in_silence(
     project: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trust_files, "MOST_ENTRIES", 20)
+    monkeypatch.setattr(files, "MOST_ENTRIES", 20)
     skills = project / ".claude" / "skills"
     for number in range(30):
         (skills / f"a{number:02}").mkdir(parents=True)

@@ -13,32 +13,30 @@ from typing import Any
 
 import pytest
 
-from opcode_htmx.api.chat_telling import ChatTelling
-from opcode_htmx.claude import history, stream
-from opcode_htmx.claude.messages import TurnResult
-from opcode_htmx.runs.folder import RunFolder
-from opcode_htmx.runs.notify import Broadcast
-from opcode_htmx.runs.record import RunRecord
-from opcode_htmx.runs.run import Run
-from opcode_htmx.runs.state import RunState
-from opcode_htmx.view import (
-    blocks,
-    growing,
-    search,
-    source,
-)
-from opcode_htmx.view.blocks import (
+from opcode_htmx.api.sockets.chat_events import ChatTelling
+from opcode_htmx.engines.claude.files import history
+from opcode_htmx.engines.claude.protocol import parser
+from opcode_htmx.engines.messages import TurnResult
+from opcode_htmx.features.session_admin.standalone_html import WholeBlocks
+from opcode_htmx.lib.broadcast import Broadcast
+from opcode_htmx.markup import incremental_markdown
+from opcode_htmx.markup.incremental_markdown import GrowingMarkdown
+from opcode_htmx.rendering import search, to_markdown
+from opcode_htmx.rendering.fragments import Fragments
+from opcode_htmx.runs.control.run import Run
+from opcode_htmx.runs.model.record import RunRecord
+from opcode_htmx.runs.model.run_folder import RunFolder
+from opcode_htmx.runs.model.run_state import RunState
+from opcode_htmx.transcript import blocks
+from opcode_htmx.transcript.blocks import (
     AskBlock,
     Block,
     BranchBlock,
     RawBlock,
 )
-from opcode_htmx.view.conversation import Change
-from opcode_htmx.view.export import WholeBlocks
-from opcode_htmx.view.fragments import Fragments
-from opcode_htmx.view.growing import GrowingMarkdown
-from opcode_htmx.view.history_part import HistoryPart
-from opcode_htmx.view.transcript import Transcript
+from opcode_htmx.transcript.conversation.conversation import Change
+from opcode_htmx.transcript.conversation.history_part import HistoryPart
+from opcode_htmx.transcript.fold import Transcript
 from tests import dom
 from tests.captured import fragments, templates
 from tests.fuzzing import HISTORY, RARE, STDOUT
@@ -192,7 +190,7 @@ def test_an_ask_whose_data_are_not_all_there_can_only_be_denied(
 def test_a_text_that_is_no_markdown_is_shown_as_it_stands(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(growing, "render", fail)
+    monkeypatch.setattr(incremental_markdown, "render", fail)
     text = GrowingMarkdown()
     text.append("<b>words\n", 1)
     assert "&lt;b&gt;words" in text.parts[0].html
@@ -204,12 +202,12 @@ def test_a_text_that_is_no_markdown_is_shown_as_it_stands(
 def test_a_block_that_cannot_be_searched_or_written_leaves_the_others(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parts, written = search._parts, source._source
+    parts, written = search._parts, to_markdown._source
     monkeypatch.setattr(search, "_parts", lambda b: fail() if b.kind == kind else parts(b))
-    monkeypatch.setattr(source, "_source", lambda b: fail() if b.kind == kind else written(b))
+    monkeypatch.setattr(to_markdown, "_source", lambda b: fail() if b.kind == kind else written(b))
     found = every_kind()
     assert list(search.find(found, "e"))
-    document = "".join(source.document("Title", "/home", found))
+    document = "".join(to_markdown.document("Title", "/home", found))
     assert len(document) > 200
 
 
@@ -231,7 +229,7 @@ def test_a_line_that_cannot_be_folded_becomes_a_raw_block(
 def test_a_line_that_cannot_be_parsed_is_kept_whole(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(stream, "_result", fail)
+    monkeypatch.setattr(parser, "_result", fail)
     transcript = folded([LINES[-2]])
     assert [block.type for block in transcript.blocks if isinstance(block, RawBlock)] == ["result"]
     assert len(caplog.records) == 1
@@ -290,17 +288,17 @@ def test_half_a_surrogate_pair_anywhere_in_any_message_takes_nothing(text: str) 
                 Transcript("0", run_id=None),
             ]
             for transcript in transcripts:
-                transcript.feed(stream.parse(LINES[4]), 1)  # the call that a result belongs to
-                transcript.feed(stream.parse(changed), 2)
+                transcript.feed(parser.parse(LINES[4]), 1)  # the call that a result belongs to
+                transcript.feed(parser.parse(changed), 2)
                 rendering = fragments()
                 whole = WholeBlocks(templates(), "/home/me")
                 html = "".join(str(rendering.block(each)) for each in transcript.blocks)
                 html += "".join(str(whole.block(each)) for each in transcript.blocks)
-                html += "".join(source.document("t", "/", transcript.blocks))
+                html += "".join(to_markdown.document("t", "/", transcript.blocks))
                 html += "".join(hit.after for hit in search.find(transcript.blocks, "u"))
                 html.encode()
                 assert not any(each.is_unrenderable for each in transcript), (raw, place)
-            RunState().apply_output(stream.parse(changed))
+            RunState().apply_output(parser.parse(changed))
             tried += 1
     assert tried > 500
 

@@ -9,7 +9,7 @@ from html import unescape
 import pytest
 from markupsafe import Markup
 
-from opcode_htmx.view.visible_text import MOST_BLANKS, visible, visible_text
+from opcode_htmx.markup.visible_text import MOST_BLANKS, visible, visible_text
 
 FORMATS_THAT_ARE_SEEN = {*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD}
 """Format characters with a shape of their own, such as the Arabic number sign."""

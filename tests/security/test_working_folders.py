@@ -12,13 +12,17 @@ import psutil
 import pytest
 import requests
 
-from opcode_htmx import confined
-from opcode_htmx.claude import history
-from opcode_htmx.claude.working_folder import InvalidFolder, OpenFolder, WorkingFolders
-from opcode_htmx.runs import process
-from opcode_htmx.runs.phases import Phase
-from opcode_htmx.runs.record import Outcome
-from opcode_htmx.runs.starting import CannotStart, FolderNotAllowed
+from opcode_htmx.engines.claude.files import history
+from opcode_htmx.lib.files import confined
+from opcode_htmx.runs.control.launcher import CannotStart, FolderNotAllowed
+from opcode_htmx.runs.model.lifecycle import Phase
+from opcode_htmx.runs.model.record import Outcome
+from opcode_htmx.runs.policies.working_folders import (
+    InvalidFolder,
+    OpenFolder,
+    WorkingFolders,
+)
+from opcode_htmx.runs.processes import claude_process
 from tests.api import line, prompt, session
 from tests.json_client import connected
 from tests.supervision import (
@@ -222,13 +226,13 @@ def test_a_link_put_in_place_of_the_folder_before_it_is_opened_starts_nothing(
 def test_a_link_put_in_place_of_the_folder_while_claude_starts_moves_it_nowhere(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    target, spawn, moved = outside_of(room), process.spawn, []
+    target, spawn, moved = outside_of(room), claude_process.spawn, []
 
-    def swap(*arguments: Any) -> process.ClaudeProcess:
+    def swap(*arguments: Any) -> claude_process.ClaudeProcess:
         moved.append(put_link(room.sandbox.project, target))
         return spawn(*arguments)
 
-    monkeypatch.setattr(process, "spawn", swap)
+    monkeypatch.setattr(claude_process, "spawn", swap)
     run = idle(room.prompt(steps(["report"])))
     assert run.record.pid is not None
     assert psutil.Process(run.record.pid).cwd() == str(moved[0])
@@ -307,6 +311,6 @@ def callers(function: str) -> set[str]:
 
 
 def test_one_place_starts_claude_for_a_prompt() -> None:
-    assert callers("process.spawn") == {"runs/starting.py"}
-    assert callers("starting.launch") == {"runs/admission.py"}
+    assert callers("claude_process.spawn") == {"runs/control/launcher.py"}
+    assert callers("starting.launch") == {"runs/policies/scheduler.py"}
     assert callers("spawn") == set()

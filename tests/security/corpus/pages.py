@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import requests
 
-from opcode_htmx.claude.history import project_id
+from opcode_htmx.engines.claude.files.history import project_id
 from tests.security.corpus.vectors import Plant
 from tests.support import PASSWORD, USER, Server
 

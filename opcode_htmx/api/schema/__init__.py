@@ -1,0 +1,1 @@
+"""Requests and responses: their shapes, their checks, their description."""

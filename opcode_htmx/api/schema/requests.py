@@ -1,0 +1,255 @@
+"""What a client may ask of runs, over REST and over sockets: the requests, and their limits.
+
+The names are those of the seeds' clients. What is not known is refused, so that a slip in a name
+is told and not swallowed.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+from opcode_htmx.engines.claude.files import titles
+from opcode_htmx.lib import bounded_json
+from opcode_htmx.lib.coerce import DEEPEST
+
+MAX_PROMPT_CHARACTERS = 200_000
+MAX_TASK_BYTES = 8192
+LONGEST_NAME = 100
+
+_UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+SessionId = Annotated[str, StringConstraints(pattern=_UUID)]
+"""A UUID, in the case in which Claude's file has it."""
+PromptId = Annotated[str, StringConstraints(to_lower=True, pattern=_UUID)]
+
+EitherId = Annotated[
+    str, StringConstraints(pattern=r"^[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}$")
+]
+"""Of a session, or of one of its runs (32 digits)."""
+Model = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]{0,127}$")]
+Prompt = Annotated[str, StringConstraints(min_length=1, max_length=MAX_PROMPT_CHARACTERS)]
+Title = Annotated[str, StringConstraints(min_length=1, max_length=titles.LONGEST, pattern=r"\S")]
+Text = Annotated[str, StringConstraints(max_length=4000)]
+
+
+PermissionMode = Literal["default", "acceptEdits", "plan", "bypassPermissions"]
+
+
+class Request(BaseModel):
+    """A JSON object whose fields are all known."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TrustChoice(Request):
+    """A decision about files of the project that would run what nobody has trusted."""
+
+    trust: bool = False
+    """Trust all that the files of the project hold now."""
+    untrusted: bool = False
+    """Start without the settings of the project, also from now on in this session."""
+
+    @model_validator(mode="after")
+    def _one_at_most(self) -> Self:
+        if self.trust and self.untrusted:
+            raise ValueError("trust and untrusted exclude each other")
+        return self
+
+
+class Execution(TrustChoice):
+    """A prompt that begins a run, or goes on with a session's."""
+
+    project_path: Annotated[str, StringConstraints(min_length=1, max_length=4096)]
+    """The folder to work in: absolute, or with `~`."""
+    prompt: Prompt
+    model: Model | None = None
+    session_id: SessionId | None = None
+    """Of a new session: the id that it gets, Claude's own. Of a resumed one: which it is."""
+    permission_mode: PermissionMode | None = None
+    effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
+    prompt_id: PromptId | None = None
+    """Makes the prompt idempotent: sent again under this id, it is not sent to Claude again."""
+    detach: bool | None = None
+    """Whether the run goes on when nobody is connected; by default over REST, not over a socket."""
+
+
+class Start(Execution):
+    """The same as the first message of a socket."""
+
+    command_type: Literal["execute", "continue", "resume"]
+
+
+class OfSession(Request):
+    """A message about one session; without an id, the one that this socket began last."""
+
+    session_id: EitherId | None = None
+
+
+class Attach(OfSession):
+    """Hear a session from `cursor` on, or from its first line that is still here."""
+
+    command_type: Literal["attach"]
+    session_id: EitherId
+    cursor: str | None = None
+
+
+class FollowUp(OfSession, TrustChoice):
+    """A further prompt, also while Claude works."""
+
+    command_type: Literal["prompt"]
+    prompt: Prompt
+    prompt_id: PromptId | None = None
+
+
+class Cancel(OfSession):
+    """End the run with all it has started."""
+
+    command_type: Literal["cancel"]
+
+
+class Annotation(Request):
+    """What a person adds to an answer."""
+
+    notes: Text
+
+
+class Permission(OfSession):
+    """The answer to a `permission_request`."""
+
+    command_type: Literal["permission"]
+    request_id: Annotated[str, StringConstraints(min_length=1, max_length=256)]
+    decision: Literal["allow", "deny"]
+    reason: Text | None = None
+    """With `deny`: what Claude is told."""
+    answers: dict[str, str] | None = None
+    """With `allow`, for AskUserQuestion: the chosen label or free words for each question."""
+    annotations: dict[str, Annotation] | None = None
+    """With `answers`: what the person adds to the answer of a question."""
+    updated_input: dict[str, Any] | None = None
+    """With `allow`: what is laid over the tool's input."""
+    suggestions: list[Annotated[int, Field(ge=0)]] | None = None
+    """With `allow`: the numbers of Claude's suggestions that shall hold from now on."""
+
+
+def _fits(prompt: str) -> str:
+    if len(prompt.encode()) > MAX_TASK_BYTES:
+        raise ValueError(f"it is longer than {MAX_TASK_BYTES} bytes")
+    return prompt
+
+
+class OutputQuery(Request):
+    """Which lines of a session are asked for."""
+
+    after: str | None = None
+    """The cursor behind which they begin; without one, at the first that is still here."""
+    wait: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = 0
+    """Seconds to wait for the first one, if there is none yet."""
+    limit: Annotated[int, Field(ge=1, le=10_000)] = 1000
+
+
+class Task(TrustChoice):
+    """The task dialect's one message."""
+
+    prompt: Annotated[str, StringConstraints(min_length=1), AfterValidator(_fits)]
+    meta: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9_\-]+$", max_length=200)]
+
+
+class NewChat(Request):
+    """A session to chat in."""
+
+    working_dir: Annotated[str, StringConstraints(min_length=1, max_length=4096)] | None = Field(
+        None, alias="workingDir"
+    )
+    """By default the folder in which tasks work."""
+    title: Title | None = None
+    model: Model | None = None
+    permission_mode: PermissionMode | None = Field(None, alias="permissionMode")
+
+
+class UserMessage(TrustChoice):
+    """A prompt in a chat."""
+
+    type: Literal["user_message"]
+    content: Prompt
+    prompt_id: PromptId | None = Field(None, alias="promptId")
+    """Makes the prompt idempotent, as `prompt_id` does in an execution."""
+
+
+class PermissionResponse(Request):
+    """The answer to a chat's `permission_request`."""
+
+    type: Literal["permission_response"]
+    request_id: Annotated[str, StringConstraints(min_length=1, max_length=256)] = Field(
+        alias="requestId"
+    )
+    allow: bool
+    message: Text | None = None
+    """Where it is not allowed: what Claude is told."""
+
+
+class ChatCancel(Request):
+    """End the run with all it has started; the chat goes on with the next prompt."""
+
+    type: Literal["cancel"]
+
+
+class Beat(Request):
+    """Whether the other side is still there."""
+
+    type: Literal["ping", "pong"]
+
+
+FromChat = UserMessage | PermissionResponse | ChatCancel | Beat
+FROM_CHAT: dict[str, type[FromChat]] = {
+    "user_message": UserMessage,
+    "permission_response": PermissionResponse,
+    "cancel": ChatCancel,
+    "ping": Beat,
+    "pong": Beat,
+}
+
+Command = Start | Attach | FollowUp | Cancel | Permission
+COMMANDS: dict[str, type[Command]] = {
+    "execute": Start,
+    "continue": Start,
+    "resume": Start,
+    "attach": Attach,
+    "prompt": FollowUp,
+    "cancel": Cancel,
+    "permission": Permission,
+}
+
+
+def json_in(text: str | bytes) -> Any:
+    """The JSON in a message. Raises ValueError, also for what no browser could read or write."""
+    value = bounded_json.loads(text, DEEPEST)
+    json.dumps(value, allow_nan=False)
+    return value
+
+
+def shown(text: str) -> str:
+    """A name of a client's as it can be told back: on one line, and not without end."""
+    whole = "".join(each if each.isprintable() else "\ufffd" for each in text[: LONGEST_NAME + 1])
+    return whole if len(whole) <= LONGEST_NAME else f"{whole[:LONGEST_NAME]}…"
+
+
+def complaint(error: ValidationError) -> str:
+    """What is wrong with a request, in one sentence that names the field."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    field = shown(".".join(str(part) for part in first["loc"]))
+    if first["type"] == "missing":
+        return f"The field “{field}” is missing."
+    if first["type"] == "extra_forbidden":
+        return f"The field “{field}” is not known here."
+    why = first["msg"].removeprefix("Value error, ").rstrip(".")
+    return f"The {f'field “{field}”' if field else 'request'} cannot be used: {why}."

@@ -1,0 +1,1 @@
+"""What REST and sockets share: starting, finding and ending runs for programs."""

@@ -1,0 +1,227 @@
+"""The sessions of /api/claude/sessions: made before their first prompt, found, and ended.
+
+A session that nobody has prompted yet has no process and nothing in Claude's files, so it is kept
+here, in a small file of its own; from its first prompt on it is a session like all others.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import uuid
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from opcode_htmx.api.schema.requests import NewChat, TrustChoice
+from opcode_htmx.api.service.deferred_rename import Naming
+from opcode_htmx.api.service.run_service import Executions
+from opcode_htmx.api.service.trust import decide
+from opcode_htmx.engines.claude.files import history, sessions
+from opcode_htmx.engines.claude.files.folder_names import claude_folder
+from opcode_htmx.engines.claude.files.session_summary import glance
+from opcode_htmx.lib.files import atomic_files
+from opcode_htmx.lib.files.disk_space import telling_when_full
+from opcode_htmx.lib.files.json_files import Form
+from opcode_htmx.runs.control.run import Run
+from opcode_htmx.runs.supervisor import Supervisor
+from opcode_htmx.sessions.lookup import SessionLookup, shorten
+from opcode_htmx.sessions.session_places import SessionPlace
+from opcode_htmx.sessions.workspace import Workspace
+
+CREATED, ENDED = "created", "ended"
+"""What a session is without a run: never prompted, or not at present."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """A session as it was asked for. `created_at` is in seconds since the epoch."""
+
+    id: str
+    folder: str
+    title: str
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a list tells of a session. Times are seconds since the epoch.
+
+    `folder` is the name of Claude's folder where nothing says in which one the session worked.
+    """
+
+    id: str
+    title: str
+    folder: str
+    project_id: str
+    status: str
+    created_at: float
+    last_activity: float
+
+
+_FORM = Form(1, lambda found: Chat(**found))
+
+
+class ChatStore:
+    """The sessions that were made here, a file each."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def keep(self, chat: Chat) -> None:
+        """Raises OSError."""
+        with telling_when_full():
+            atomic_files.make_folder(self._folder)
+        _FORM.write(self._path(chat.id), asdict(chat))
+
+    def get(self, session_id: str) -> Chat | None:
+        return (
+            _FORM.read(self._path(session_id)) if history.SESSION_ID.fullmatch(session_id) else None
+        )
+
+    def all(self) -> list[Chat]:
+        found = (self.get(path.stem) for path in self._folder.glob("*.json"))
+        return [chat for chat in found if chat]
+
+    def forget(self, session_id: str) -> None:
+        self._path(session_id).unlink(missing_ok=True)
+
+    def _path(self, session_id: str) -> Path:
+        return self._folder / f"{session_id}.json"
+
+
+class Chats:
+    def __init__(
+        self,
+        store: ChatStore,
+        supervisor: Supervisor,
+        executions: Executions,
+        lookup: SessionLookup,
+        place: Workspace,
+        naming: Naming,
+    ) -> None:
+        self._store = store
+        self.supervisor = supervisor
+        self.executions = executions
+        self._lookup = lookup
+        self._place = place
+        self._naming = naming
+
+    # --- finding ----------------------------------------------------------------------------
+
+    def session_id(self, either_id: str) -> str:
+        """The session of an id that may also be a run's. Raises SessionNotFound."""
+        try:
+            return self.executions.session_id(either_id)
+        except sessions.SessionNotFound:
+            if self._store.get(either_id.lower()):  # which nobody has prompted yet
+                return either_id.lower()
+            raise
+
+    def is_gone(self, session_id: str) -> bool:
+        """Whether it was ended before its first prompt, or deleted."""
+        if self.supervisor.of_session(session_id):  # asked for with every line
+            return False
+        return not (self._store.get(session_id) or self.executions.exists(session_id))
+
+    def has_begun(self, session_id: str) -> bool:
+        """Whether there is anything of it beside that it was asked for."""
+        return self.executions.exists(session_id)
+
+    def history_file(self, session_id: str) -> Path | None:
+        return history.find(self._place.config_dir, session_id)
+
+    def place(self, session_id: str) -> SessionPlace:
+        """Where a session is; one that nobody has prompted, where it will be.
+
+        Raises SessionNotFound.
+        """
+        chat = self._store.get(session_id)
+        try:
+            place = self.executions.places.of(session_id)
+        except sessions.SessionNotFound:
+            if chat is None:
+                raise
+            return SessionPlace(session_id, claude_folder(chat.folder), None, chat.folder)
+        return replace(place, folder=place.folder or (chat.folder if chat else None))
+
+    def summary(self, session_id: str) -> Summary:
+        """Raises SessionNotFound."""
+        chat, runs = self._store.get(session_id), self.supervisor.of_session(session_id)
+        place = self.place(session_id)
+        path = place.file
+        begun = [run.record.created_at for run in runs]
+        begun += [chat.created_at] if chat else []
+        active = [*begun, *(run.folder.last_output() for run in runs[-1:])]
+        if path:
+            with contextlib.suppress(OSError):
+                stat = path.stat()
+                seen = glance(path, stat.st_size, stat.st_mtime_ns)
+                begun.append(seen.started_at)
+                active.append(seen.last_activity)
+        status = runs[-1].phase.value if runs else ENDED if path else CREATED
+        return Summary(
+            session_id,
+            self._title(path, chat, runs),
+            place.folder or place.claude_folder,
+            place.claude_folder,
+            status,
+            min(begun, default=0.0),
+            max(active, default=0.0),
+        )
+
+    def all(self) -> list[Summary]:
+        """The sessions that were made here, and all that have a run; the newest first."""
+        ids = {chat.id for chat in self._store.all()}
+        ids |= {run.record.session_id for run in self.supervisor.newest()}
+        found = []
+        for session_id in ids:
+            with contextlib.suppress(sessions.SessionNotFound, sessions.ProjectNotFound):
+                found.append(self.summary(session_id))
+        return sorted(found, key=lambda each: each.last_activity, reverse=True)
+
+    def _title(self, path: Path | None, chat: Chat | None, runs: list[Run]) -> str:
+        name = (shorten(sessions.name_of(path)) if path else "") or (chat.title if chat else "")
+        if name or not runs:
+            return name or (sessions.title_of(path) if path else "")
+        return self._lookup.title_of_run(runs[-1])
+
+    # --- beginning, going on, ending --------------------------------------------------------
+
+    def create(self, wanted: NewChat) -> str:
+        """A session, without a process until it is prompted; its id.
+
+        Raises InvalidFolder, BypassNotAllowed.
+        """
+        choosing = self.supervisor.choosing
+        choosing.check(wanted.permission_mode)
+        folder = (
+            self._place.working_folder(wanted.working_dir)
+            if wanted.working_dir
+            else self._place.task_folder
+        )
+        title = " ".join((wanted.title or "").split())
+        chat = Chat(str(uuid.uuid4()), str(folder), title, time.time())
+        self._store.keep(chat)
+        wishes = {"model": wanted.model, "permission_mode": wanted.permission_mode}
+        choosing.choose(chat.id, **{name: value for name, value in wishes.items() if value})
+        return chat.id
+
+    def prompt(self, session_id: str, text: str, prompt_id: str, choice: TrustChoice) -> Run:
+        """Send a prompt.
+
+        Raises SessionNotFound, FolderUnknown, CannotStart, RunNotLive, TrustNeeded.
+        """
+        chat, place = self._store.get(session_id), self.place(session_id)
+        decide(self.supervisor, choice, session_id, place.working_folder)
+        named = self._lookup.title(place.claude_folder, session_id)
+        run = self.supervisor.prompt(session_id, place.working_folder, prompt_id, text)
+        if chat and chat.title and not named:
+            self._naming.name(run, chat.title)
+        return run
+
+    def end(self, session_id: str) -> None:
+        """End what runs, and wait until it is gone; forget what never began. Raises NotStopped."""
+        self.executions.cancel(session_id)
+        if not self.has_begun(session_id):
+            self._store.forget(session_id)
+            self.supervisor.written(session_id).notify()

@@ -1,0 +1,199 @@
+"""Start runs for programs, find them by either id, and end them; shared by REST and sockets."""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from opcode_htmx.api.schema.requests import Execution, TrustChoice
+from opcode_htmx.api.service.trust import decide
+from opcode_htmx.api.sockets.session_lines import Cursor
+from opcode_htmx.engines.claude.files import folder_names, sessions
+from opcode_htmx.runs.control.run import Run, RunNotLive
+from opcode_htmx.runs.supervisor import END_GRACE_SECONDS, RunNotFound, Supervisor
+from opcode_htmx.sessions.session_places import SessionPlace, SessionPlaces
+from opcode_htmx.sessions.workspace import Workspace
+
+
+class SessionExists(Exception):
+    """A new session under an id that is taken."""
+
+
+class NotStopped(Exception):
+    """The processes of a run are still there after the deadline."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A prompt on its way; `cursor` is the place from which its output is read."""
+
+    run: Run
+    prompt_id: str
+    cursor: Cursor
+
+    @property
+    def session_id(self) -> str:
+        return self.run.record.session_id
+
+
+class Executions:
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        places: SessionPlaces,
+        place: Workspace,
+        stop_deadline: float,
+    ) -> None:
+        """`stop_deadline`: seconds in which a run and all it has started are ended."""
+        self.supervisor = supervisor
+        self.places = places
+        self._place = place
+        self._stop_deadline = stop_deadline
+
+    # --- starting ---------------------------------------------------------------------------
+
+    def execute(self, request: Execution, *, detach: bool) -> Started:
+        """Begin a new session. Raises SessionExists, and what `_start` does."""
+        folder = self._place.working_folder(request.project_path)
+        session_id = (request.session_id or str(uuid.uuid4())).lower()
+        sent = request.prompt_id and self.supervisor.has_sent(session_id, request.prompt_id)
+        if not sent and self.exists(session_id):
+            raise SessionExists("There is a session with this id already. Use resume.")
+        return self._start(session_id, folder, request, detach=detach)
+
+    def continue_newest(self, request: Execution, *, detach: bool) -> Started:
+        """Go on with the session of a project that was used last.
+
+        Raises SessionNotFound where there is none.
+        """
+        folder = self._place.working_folder(request.project_path)
+        session_id = self._newest_of(folder)
+        if session_id is None:
+            raise sessions.SessionNotFound("This project has no session to continue. Use execute.")
+        return self._start(session_id, folder, request, detach=detach)
+
+    def resume(self, request: Execution, *, detach: bool) -> Started:
+        """Go on with the session that the request names. Raises SessionNotFound."""
+        folder = self._place.working_folder(request.project_path)
+        if request.session_id is None:
+            raise sessions.SessionNotFound("To resume, name the session in “session_id”.")
+        session = self.places.of(self.session_id(request.session_id))
+        if not _is_in(session, folder):
+            raise sessions.SessionNotFound(f"This session does not belong to {folder}.")
+        return self._start(session.session_id, folder, request, detach=detach)
+
+    def prompt(
+        self, session_id: str, text: str, prompt_id: str | None, choice: TrustChoice
+    ) -> Started:
+        """Send a further prompt to a session that has a run.
+
+        Raises RunNotLive, CannotStart, TrustNeeded.
+        """
+        folder = self.places.of_run(self.newest_run(session_id)).working_folder
+        decide(self.supervisor, choice, session_id, folder)
+        return self._send(session_id, folder, text, prompt_id)
+
+    def _start(self, session_id: str, folder: Path, request: Execution, *, detach: bool) -> Started:
+        choosing, mode = self.supervisor.choosing, request.permission_mode
+        choosing.check(mode)
+        wishes = {"model": request.model, "permission_mode": mode, "effort": request.effort}
+        chosen = choosing.options(session_id)
+        changed: dict[str, str | bool | None] = {
+            name: value
+            for name, value in wishes.items()
+            if value is not None and value != getattr(chosen, name)
+        }
+        if self._nobody_runs(session_id):
+            changed["keep_running"] = detach if request.detach is None else request.detach
+        elif request.detach is not None:
+            changed["keep_running"] = request.detach
+        if changed:
+            choosing.choose(session_id, **changed)
+        decide(self.supervisor, request, session_id, folder)
+        return self._send(session_id, folder, request.prompt, request.prompt_id)
+
+    def _send(self, session_id: str, folder: Path, text: str, prompt_id: str | None) -> Started:
+        newest = self.supervisor.of_session(session_id)[-1:]
+        prompt_id = prompt_id or str(uuid.uuid4())
+        # What is sent again began its run: who asks again has heard nothing of it yet
+        old = [run for run in newest if run.live and next(iter(run.state.sent), "") != prompt_id]
+        before = {run.id: end_of(run) for run in old}
+        run = self.supervisor.prompt(session_id, folder, prompt_id, text)
+        return Started(run, prompt_id, before.get(run.id, Cursor(run.id)))
+
+    # --- finding ----------------------------------------------------------------------------
+
+    def session_id(self, either_id: str) -> str:
+        """The session of an id that may also be a run's. Raises SessionNotFound."""
+        with contextlib.suppress(RunNotFound):
+            return self.supervisor.get(either_id).record.session_id
+        try:
+            return self.places.of(either_id).session_id
+        except sessions.SessionNotFound:  # of a run without a file, written in another case
+            return self.places.of(either_id.lower()).session_id
+
+    def exists(self, session_id: str) -> bool:
+        """Whether there is a session of this id: a run of it, or Claude's own file."""
+        if self.supervisor.of_session(session_id):
+            return True
+        return sessions.find_in_any_case(self._place.config_dir, session_id) is not None
+
+    def newest_run(self, session_id: str) -> Run:
+        """Raises RunNotLive when the session has none."""
+        runs = self.supervisor.of_session(session_id)
+        if not runs:
+            raise RunNotLive("Nothing runs in this session; resume it.")
+        return runs[-1]
+
+    def _nobody_runs(self, session_id: str) -> bool:
+        return not any(run.live for run in self.supervisor.of_session(session_id))
+
+    def _newest_of(self, folder: Path) -> str | None:
+        live = [
+            (run.record.created_at, run.record.session_id)
+            for run in self.supervisor.newest()
+            if run.record.project_path == str(folder)
+            and self.places.of_run(run).folder == str(folder)
+        ]
+        on_disk = [
+            (project.last_activity, project.session_ids[0])
+            for project in sessions.projects(self._place.config_dir)
+            if project.path == str(folder)
+        ]
+        return max([*live, *on_disk], default=(0.0, None))[1]
+
+    # --- ending -----------------------------------------------------------------------------
+
+    def cancel(self, session_id: str) -> Run | None:
+        """End the session's run and wait until all its processes are gone.
+
+        The run; None when none was alive. Raises NotStopped.
+        """
+        run = next((run for run in self.supervisor.of_session(session_id) if run.live), None)
+        if run is None:
+            return None
+        try:
+            run.stop()
+        except RunNotLive:
+            return None
+        if not run.join(self._stop_deadline + END_GRACE_SECONDS):
+            raise NotStopped("Claude is still being stopped. Ask again in a moment.")
+        return run
+
+
+def end_of(run: Run) -> Cursor:
+    """The place behind what a run that lives has written by now."""
+    run.catch_up()
+    return Cursor(run.id, run.read_to, run.folder.errors.stat().st_size)
+
+
+def _is_in(session: SessionPlace, folder: Path) -> bool:
+    """Whether a session may go on in `folder`, a resolved path: where it has worked.
+
+    Where nothing says that, it is where Claude would look for its file.
+    """
+    if session.folder is None:
+        return session.claude_folder == folder_names.claude_folder(folder)
+    return folder in (Path(session.folder), Path(session.folder).resolve())

@@ -1,0 +1,1 @@
+"""WebSockets for programs: commands in, lines and events out."""

@@ -1,0 +1,306 @@
+"""What a chat's client is told of a session: words as they come, tools, questions, ends.
+
+Claude says each text twice, in pieces and whole; here it comes once, however it came.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from opcode_htmx.api.sockets.json_socket import LAST_ERRORS
+from opcode_htmx.api.sockets.session_lines import Item, Kind
+from opcode_htmx.engines.claude.protocol import parser, user_entries
+from opcode_htmx.engines.messages import (
+    INTERRUPTED,
+    Assistant,
+    BlockDelta,
+    BlockStart,
+    BlockStop,
+    Content,
+    ControlCancel,
+    ControlResponse,
+    LongLine,
+    MessageStart,
+    PermissionRequest,
+    SystemEvent,
+    TextContent,
+    ThinkingContent,
+    ToolResult,
+    ToolUse,
+    TurnResult,
+    User,
+)
+from opcode_htmx.engines.user_parts import (
+    CommandOutput,
+    OtherMessage,
+    Part,
+    Prompt,
+    ShellCommand,
+    ShellOutput,
+    SlashCommand,
+)
+from opcode_htmx.markup.ansi import plain
+from opcode_htmx.runs.control.run import Run
+from opcode_htmx.runs.control.sent_prompts import Sent, SentPrompts
+from opcode_htmx.runs.model.prompt_content import words_of
+from opcode_htmx.runs.model.record import Outcome
+from opcode_htmx.transcript.content import other_content
+
+log = logging.getLogger(__name__)
+
+Message = dict[str, Any]
+
+TEXT, THINKING = "text_delta", "thinking_delta"
+
+
+@dataclass(slots=True)
+class _Piecemeal:
+    """A text that comes in pieces."""
+
+    kind: str
+    text: str = ""
+    told: str = ""
+    complete: bool = False
+
+
+class ChatTelling:
+    """The messages about one session, in its order."""
+
+    def __init__(self, session_id: str) -> None:
+        self._session_id = session_id
+        self.live = False
+        """Whether pieces are told as they come; in what is past, texts are told whole."""
+        self._texts: dict[tuple[str, int], _Piecemeal] = {}
+        self._message_ids: dict[str | None, str] = {}
+        self._sent: tuple[Run, SentPrompts] | None = None
+        self.asks: dict[str, Message] = {}
+        """The requests that are open."""
+        self._repeated: set[str] = set()
+        """The prompts that Claude has repeated in this turn."""
+
+    def messages(self, item: Item) -> Iterator[Message]:
+        """The messages for a line, or for the end of a run."""
+        match item.kind:
+            case Kind.OUTPUT:
+                yield from self.line(item.data, self._sent_to(item.run))
+            case Kind.ERROR:
+                text = item.data.decode("utf-8", "replace")
+                yield self._about("error", content=text, stream="stderr")
+            case Kind.END:
+                yield from self._end(item)
+
+    def _sent_to(self, run: Run) -> SentPrompts:
+        if self._sent is None or self._sent[0] is not run:
+            self._sent = run, SentPrompts(run)
+        return self._sent[1]
+
+    def go_live(self) -> Iterator[Message]:
+        """From here on pieces are told as they come; first, those of a text that is under way."""
+        self.live = True
+        for (message_id, index), text in self._texts.items():
+            if not text.complete:
+                yield from self._rest(text, message_id, index, None)
+
+    def line(self, data: bytes, sent: Sent | None = None) -> Iterator[Message]:
+        """The messages for a line of the stdout of a run, or of Claude's history file.
+
+        `sent` are the prompts that were sent to the run. A line that fails is passed on as it is.
+        """
+        try:
+            yield from self._line(data, sent)
+        except Exception:
+            log.exception("a line of session %s cannot be put into messages", self._session_id)
+            yield self._about("raw", content=data.decode("utf-8", "replace"))
+
+    def _line(self, data: bytes, sent: Sent | None) -> Iterator[Message]:
+        match message := parser.parse(data):
+            case MessageStart():
+                self._message_ids[message.parent] = message.message_id
+            case BlockStart(content=TextContent() | ThinkingContent() as begun):
+                kind = TEXT if isinstance(begun, TextContent) else THINKING
+                self._texts[self._key(message)] = _Piecemeal(kind)
+                yield from self._grow(message, begun.text)
+            case BlockDelta():
+                yield from self._grow(message, message.text)
+            case BlockStop():
+                text = self._texts.get(self._key(message))
+                if text and text.complete:
+                    del self._texts[self._key(message)]
+            case Assistant():
+                for place, content in enumerate(message.content):
+                    yield from self._whole(message, (message.index or 0) + place, content)
+            case User():
+                self._repeated.add(message.uuid)
+                yield from self._user(message, sent)
+            case PermissionRequest():
+                yield self._ask(message)
+            case ControlResponse() if self.asks.pop(message.request_id, None):
+                allow = message.response.get("behavior") == "allow"
+                yield self._about("permission_resolved", requestId=message.request_id, allow=allow)
+            case ControlCancel() if self.asks.pop(message.request_id, None):
+                yield self._about("permission_resolved", requestId=message.request_id, allow=None)
+            case TurnResult():
+                self._texts.clear()
+                yield from self._unread(message, sent)
+                yield self._turn(message)
+            case LongLine():
+                yield self._about("line_left_out", offset=message.offset, bytes=message.size)
+            case SystemEvent():
+                yield from self._parts(user_entries.parts_of_event(message), message.uuid)
+            case _:
+                pass
+
+    # --- what Claude says -------------------------------------------------------------------
+
+    def _key(self, message: BlockStart | BlockDelta | BlockStop) -> tuple[str, int]:
+        known = message.message_id or self._message_ids.get(message.parent, "")
+        return known, message.index
+
+    def _grow(self, message: BlockStart | BlockDelta, piece: str) -> Iterator[Message]:
+        text = self._texts.get(self._key(message))
+        if text and not text.complete:
+            text.text += piece
+            if self.live:
+                yield from self._rest(text, *self._key(message), message.parent)
+
+    def _whole(self, message: Assistant, index: int, content: Content) -> Iterator[Message]:
+        match content:
+            case TextContent(text=said) if message.error is not None:
+                yield self._about("error", content=said, messageId=message.message_id)
+            case TextContent(text=said):
+                yield from self._complete(message, index, TEXT, said)
+            case ThinkingContent(text=said):
+                yield from self._complete(message, index, THINKING, said)
+            case ToolUse():
+                yield self._about(
+                    "tool_use",
+                    **_parent(message.parent),
+                    toolUseId=content.id,
+                    name=content.name,
+                    input=content.input,
+                )
+            case _:
+                pass
+
+    def _complete(self, message: Assistant, index: int, kind: str, said: str) -> Iterator[Message]:
+        """The whole text: only what was not told of it yet, and its index as it was told."""
+        text = _Piecemeal(kind)
+        for (owner, of_pieces), known in self._texts.items():
+            if (owner, known.kind, known.complete) == (message.message_id, kind, False):
+                text, index = known, of_pieces
+                break
+        text.text, text.complete = said, True
+        yield from self._rest(text, message.message_id, index, message.parent)
+
+    def _rest(
+        self, text: _Piecemeal, message_id: str, index: int, parent: str | None
+    ) -> Iterator[Message]:
+        """What is known of a text and not told."""
+        continues = text.text.startswith(text.told)
+        rest = text.text[len(text.told) :] if continues else text.text
+        text.told = text.text
+        if rest:
+            whole = {} if continues else {"whole": True}
+            yield self._about(
+                text.kind,
+                **_parent(parent),
+                **whole,
+                content=rest,
+                messageId=message_id,
+                index=index,
+            )
+
+    # --- what others say --------------------------------------------------------------------
+
+    def _user(self, message: User, sent: Sent | None) -> Iterator[Message]:
+        for content in message.content:
+            if isinstance(content, ToolResult):
+                yield self._about(
+                    "tool_result",
+                    **_parent(message.parent),
+                    toolUseId=content.tool_use_id,
+                    content="\n".join(
+                        filter(None, (content.text, other_content.all_in_text(content.parts)))
+                    ),
+                    isError=content.is_error,
+                )
+        if not message.parent:
+            parts = user_entries.parts_of(message, sent.text if sent else None)
+            yield from self._parts(parts, message.uuid)
+
+    def _parts(self, parts: Iterable[Part], uuid: str) -> Iterator[Message]:
+        for part in parts:
+            match part:
+                case Prompt(text=text):
+                    yield self._about("user_message", content=text, promptId=uuid)
+                case SlashCommand():
+                    yield self._about("user_message", content=part.text, promptId=uuid)
+                case ShellCommand(command=command):
+                    yield self._about("user_message", content=f"! {command}", promptId=uuid)
+                case OtherMessage(sender=sender, text=text):
+                    yield self._about("user_message", content=text, promptId=uuid, sender=sender)
+                case CommandOutput(text=text) if text:
+                    yield self._about(TEXT, content=text, messageId=uuid, index=0)
+                case ShellOutput(stdout=stdout, stderr=stderr) if stdout or stderr:
+                    printed = plain("\n".join(filter(None, (stdout, stderr))))
+                    yield self._about(TEXT, content=printed, messageId=uuid, index=0)
+                case _:
+                    pass
+
+    def _ask(self, request: PermissionRequest) -> Message:
+        ask = self.asks[request.request_id] = self._about(
+            "permission_request",
+            requestId=request.request_id,
+            toolName=request.tool_name,
+            toolUseId=request.tool_use_id,
+            input=request.input,
+            description=request.description,
+            suggestions=list(request.suggestions),
+        )
+        return ask
+
+    # --- ends -------------------------------------------------------------------------------
+
+    def _unread(self, result: TurnResult, sent: Sent | None) -> Iterator[Message]:
+        """The prompts of the turn that Claude did not repeat: it took them as commands, say."""
+        repeated, self._repeated = self._repeated, set()
+        if sent is None or result.reason in INTERRUPTED:
+            return
+        for prompt_id in result.prompt_ids:
+            if prompt_id not in repeated and (prompt := sent.prompt(prompt_id)):
+                words = words_of(prompt)
+                yield self._about("user_message", content=words, promptId=prompt_id)
+
+    def _turn(self, result: TurnResult) -> Message:
+        return self._about(
+            "turn_complete",
+            isError=result.is_error,
+            result=result.text,
+            durationMs=result.duration_ms,
+            costUsd=result.cost_usd,
+            inputTokens=result.input_tokens,
+            outputTokens=result.output_tokens,
+        )
+
+    def _end(self, item: Item) -> Iterator[Message]:
+        self._texts.clear()
+        self.asks.clear()
+        end = item.run.record.end
+        if end is None:
+            return
+        if end.outcome not in (Outcome.COMPLETED, Outcome.CANCELLED):
+            last = item.run.folder.error_lines(LAST_ERRORS)
+            yield self._about("error", content=end.cause, stderr=last)
+        yield self._about("ended", outcome=end.outcome, content=end.cause)
+
+    def _about(self, kind: str, **message: Any) -> Message:
+        words = {"message": message["content"]} if kind == "error" else {}
+        return {"type": kind, **message, **words, "sessionId": self._session_id}
+
+
+def _parent(tool_use_id: str | None) -> Message:
+    """Named only for what an agent says, which works inside a tool of Claude's."""
+    return {"parentToolUseId": tool_use_id} if tool_use_id else {}

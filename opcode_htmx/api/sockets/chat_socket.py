@@ -1,0 +1,205 @@
+"""/api/claude/sessions/<id>/chat: one session on one socket, in both directions.
+
+What is past comes first, bounded; from there on the client reads the files at its own pace.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import deque
+from collections.abc import Collection, Iterator
+from itertools import chain
+from pathlib import Path
+
+import gevent
+from flask_sock import Sock
+from simple_websocket import ConnectionClosed, Server
+
+from opcode_htmx.api.schema.requests import (
+    FROM_CHAT,
+    Beat,
+    ChatCancel,
+    FromChat,
+    PermissionResponse,
+    UserMessage,
+)
+from opcode_htmx.api.service import trust
+from opcode_htmx.api.service.chats import Chats
+from opcode_htmx.api.sockets.chat_events import ChatTelling, Message
+from opcode_htmx.api.sockets.commands import BadCommand, command_in, one_of
+from opcode_htmx.api.sockets.json_socket import Wire, serving, text_frame
+from opcode_htmx.api.sockets.session_lines import Item, SessionLines
+from opcode_htmx.api.sockets.stream_lines import pass_on
+from opcode_htmx.engines.claude.files import sessions
+from opcode_htmx.engines.claude.files.lineage import Lineage
+from opcode_htmx.engines.claude.protocol import encoder, json_lines
+from opcode_htmx.lib.cooperative import Pace, paced
+from opcode_htmx.lib.surrogates import json_bytes
+from opcode_htmx.runs.model.line_reader import LineReader
+from opcode_htmx.web.websocket.registry import POLICY_VIOLATION, OpenSockets
+
+BACKLOG = 200
+"""How many messages of the past a client gets."""
+PING_SECONDS = 30.0
+LOOK_ROUND_SECONDS = 15.0
+"""How often a chat looks whether its session was deleted."""
+OVER = 1000
+WHERE = "in a chat"
+
+
+def register(
+    sock: Sock, sockets: OpenSockets, chats: Chats, refusals: tuple[type[Exception], ...]
+) -> None:
+    """Add the route. `refusals` are the exceptions whose text is for the client."""
+
+    @sock.route("/api/claude/sessions/<session_id>/chat")  # type: ignore[untyped-decorator]
+    def chat(ws: Server, session_id: str) -> None:
+        with serving(ws, sockets, WHERE) as wire:
+            try:
+                ChatSocket(wire, chats, chats.session_id(session_id), refusals).serve()
+            except sessions.SessionNotFound as error:
+                wire.close_with(POLICY_VIOLATION, str(error))
+
+
+def beat(wire: Wire, every: float = PING_SECONDS) -> None:
+    """Ask the client again and again whether it is there, until it is not."""
+    try:
+        while wire.open:
+            gevent.sleep(every)
+            wire.send(type="ping")
+    except ConnectionClosed:
+        pass
+
+
+class ChatSocket:
+    """One client of one session."""
+
+    def __init__(
+        self, wire: Wire, chats: Chats, session_id: str, refusals: tuple[type[Exception], ...]
+    ) -> None:
+        self._wire = wire
+        self._chats = chats
+        self._supervisor = chats.supervisor
+        self._session_id = session_id
+        self._refusals: tuple[type[Exception], ...] = (*refusals, BadCommand)
+        self._own: set[str] = set()
+        """The prompts that came over this socket, which it need not be told."""
+
+    def serve(self) -> None:
+        """Tell and obey until the client goes. Raises ConnectionClosed."""
+        about = self._chats.summary(self._session_id)
+        self._wire.send(
+            type="connected",
+            sessionId=self._session_id,
+            title=about.title,
+            workingDir=about.folder,
+            status=about.status,
+        )
+        follower, pulse = gevent.spawn(self._follow), gevent.spawn(beat, self._wire)
+        try:
+            while True:
+                self._obey(self._wire.receive())
+        finally:
+            gevent.killall([follower, pulse])
+
+    # --- what the client says ---------------------------------------------------------------
+
+    def _obey(self, text: str | bytes) -> None:
+        try:
+            self._do(one_of(FROM_CHAT, "type", command_in(text)))
+        except self._refusals as error:
+            words = str(error)
+            about = {"sessionId": self._session_id, **trust.details(error)}
+            self._wire.send(type="error", content=words, message=words, **about)
+
+    def _do(self, message: FromChat) -> None:
+        match message:
+            case UserMessage():
+                prompt_id = message.prompt_id or str(uuid.uuid4())
+                self._own.add(prompt_id)
+                self._chats.prompt(self._session_id, message.content, prompt_id, message)
+            case PermissionResponse():
+                run = self._chats.executions.newest_run(self._session_id)
+                if message.allow:
+                    run.allow(message.request_id)
+                else:
+                    run.deny(message.request_id, message.message or encoder.DENIED)
+            case ChatCancel():
+                self._chats.executions.newest_run(self._session_id).stop()
+            case Beat(type="ping"):
+                self._wire.send(type="pong")
+            case Beat():
+                pass
+
+    # --- what it is told --------------------------------------------------------------------
+
+    def _follow(self) -> None:
+        telling = ChatTelling(self._session_id)
+        lines = SessionLines(self._supervisor, self._session_id)
+
+        def frames(item: Item) -> Iterator[bytes]:
+            for message in telling.messages(item):
+                if message.get("promptId") not in self._own:
+                    yield _frame(message)
+
+        def goes_on() -> bool:
+            return not self._chats.is_gone(self._session_id)
+
+        try:
+            with self._supervisor.leaving.viewing(self._session_id):
+                self._tell_past(lines, telling)
+                pass_on(self._wire, lines, frames, goes_on, LOOK_ROUND_SECONDS)
+            if self._wire.open:
+                words = "The session was ended before its first prompt, or deleted."
+                gone = {"type": "ended", "outcome": "gone", "content": words}
+                self._wire.send(**gone, sessionId=self._session_id)
+                self._wire.close(OVER)
+        except ConnectionClosed:
+            pass
+        except Exception:
+            self._wire.fail(WHERE)
+        finally:
+            lines.close()
+
+    def _tell_past(self, lines: SessionLines, telling: ChatTelling) -> None:
+        """The newest messages of the past, and how many there were before these."""
+        newest: deque[Message] = deque(maxlen=BACKLOG)
+        count = 0
+        of_runs = (telling.messages(item) for item in lines.read())
+        pace = Pace()
+        for messages in chain(self._history(telling), of_runs):
+            for message in messages:
+                newest.append(message)
+                count += 1
+            pace.step()
+        open_asks = [ask for ask in telling.asks.values() if ask not in newest]
+        told = [*newest, *open_asks]
+        backlog: Message = {"type": "backlog", "skipped": count - len(told), "count": len(told)}
+        first = {**backlog, "sessionId": self._session_id}
+        self._wire.write(map(_frame, [first, *told, *telling.go_live()]))
+
+    def _history(self, telling: ChatTelling) -> Iterator[Iterator[Message]]:
+        """What was said before the first run that is still here."""
+        path = self._chats.history_file(self._session_id)
+        if path is None:
+            return
+        left = _taken_back(path)
+        reader = LineReader(path)
+        for run in self._supervisor.of_session(self._session_id)[:1]:
+            reader.limit(run.record.history_start)
+        for line in reader.read():
+            if not left or json_lines.uuid_of(line.data) not in left:
+                yield telling.line(line.data)
+
+
+def _taken_back(path: Path) -> Collection[str]:
+    """The uuids of the entries of a history file that Claude does not go on from."""
+    lineage = Lineage()
+    for line in paced(LineReader(path).read()):
+        if found := json_lines.read(line.data):
+            lineage.add(found.content)
+    return lineage.left(lineage.leaf).keys()
+
+
+def _frame(message: Message) -> bytes:
+    return text_frame(json_bytes(message))

@@ -1,0 +1,39 @@
+"""/ws/claude: one socket for both of the seeds' dialects, told apart by the first message."""
+
+from __future__ import annotations
+
+from flask_sock import Sock
+from simple_websocket import Server
+
+from opcode_htmx.api.service.run_service import Executions
+from opcode_htmx.api.sockets.commands import CommandSocket, is_command
+from opcode_htmx.api.sockets.json_socket import serving
+from opcode_htmx.api.sockets.tasks import TaskRoom, TaskSocket
+from opcode_htmx.runs.policies.viewer_presence import Leaving
+from opcode_htmx.runs.supervisor import Supervisor
+from opcode_htmx.web.websocket.registry import OpenSockets
+
+GREETING = "send {prompt,meta}"
+"""What a client of the task dialect waits for; the other dialect's clients do not mind."""
+
+
+def register(
+    sock: Sock,
+    sockets: OpenSockets,
+    executions: Executions,
+    supervisor: Supervisor,
+    leaving: Leaving,
+    refusals: tuple[type[Exception], ...],
+    tasks: TaskRoom,
+) -> None:
+    """Add the route. `refusals` are the exceptions whose text is for the client."""
+
+    @sock.route("/ws/claude")  # type: ignore[untyped-decorator]
+    def claude(ws: Server) -> None:
+        with serving(ws, sockets, "at /ws/claude") as wire:
+            wire.send(type="info", info=GREETING)
+            first = wire.receive()
+            if is_command(first):
+                CommandSocket(wire, executions, supervisor, leaving, refusals).serve(first)
+            else:
+                TaskSocket(wire, tasks).serve(first)

@@ -1,0 +1,237 @@
+"""The dialect of the seeds' server on a socket: commands in, the lines of sessions out.
+
+Each session that a client has begun or attached to is followed by a greenlet of its own, which
+reads at the client's pace; every message names its session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import gevent
+from pydantic import BaseModel, ValidationError
+from simple_websocket import ConnectionClosed
+
+from opcode_htmx.api.schema.requests import (
+    COMMANDS,
+    Attach,
+    Cancel,
+    Command,
+    FollowUp,
+    OfSession,
+    Permission,
+    Start,
+    complaint,
+    json_in,
+    shown,
+)
+from opcode_htmx.api.service import trust
+from opcode_htmx.api.service.run_service import Executions, Started, end_of
+from opcode_htmx.api.sockets.json_socket import Wire
+from opcode_htmx.api.sockets.run_events import Telling
+from opcode_htmx.api.sockets.session_lines import Cursor, SessionLines
+from opcode_htmx.api.sockets.stream_lines import pass_on
+from opcode_htmx.engines.claude.protocol import encoder
+from opcode_htmx.lib.bounded_json import TooDeep
+from opcode_htmx.runs.model.lifecycle import OPEN_TURN
+from opcode_htmx.runs.policies.viewer_presence import Leaving
+from opcode_htmx.runs.supervisor import Supervisor
+
+M = TypeVar("M", bound=BaseModel)
+
+TOLD_BACK = ("command_type", "prompt_id")
+"""What an answer that refuses a command repeats of it."""
+
+
+class BadCommand(Exception):
+    """A message that is no command; the text says why."""
+
+
+def command_in(text: str | bytes) -> dict[str, Any]:
+    """The JSON object in a message. Raises BadCommand."""
+    message = decoded(text)
+    if not isinstance(message, dict):
+        raise BadCommand("A message is a JSON object.")
+    return message
+
+
+def decoded(text: str | bytes) -> object:
+    """The JSON in a message. Raises BadCommand."""
+    try:
+        return json_in(text)
+    except TooDeep as error:
+        raise BadCommand(f"This message cannot be used. {error}") from None
+    except ValueError:
+        raise BadCommand("This is not JSON.") from None
+
+
+def one_of(kinds: Mapping[str, type[M]], named_by: str, message: dict[str, Any]) -> M:
+    """A message of the kind that one of its fields names. Raises BadCommand."""
+    name = message.get(named_by)
+    kind = kinds.get(name) if isinstance(name, str) else None
+    if kind is None:
+        raise BadCommand(f"“{named_by}” must be one of {', '.join(kinds)}.")
+    return checked(kind, message)
+
+
+def checked(kind: type[M], message: object) -> M:
+    """Raises BadCommand."""
+    try:
+        return kind.model_validate(message)
+    except ValidationError as error:
+        raise BadCommand(complaint(error)) from error
+
+
+def is_command(text: str | bytes) -> bool:
+    """Whether a first message speaks this dialect; what is wrong with it is told later."""
+    try:
+        return "command_type" in command_in(text)
+    except BadCommand:
+        return False
+
+
+class CommandSocket:
+    """One client and the sessions that it follows."""
+
+    def __init__(
+        self,
+        wire: Wire,
+        executions: Executions,
+        supervisor: Supervisor,
+        leaving: Leaving,
+        refusals: tuple[type[Exception], ...],
+    ) -> None:
+        """`refusals` are the exceptions whose text is for the client."""
+        self._wire = wire
+        self._executions = executions
+        self._supervisor = supervisor
+        self._leaving = leaving
+        self._refusals: tuple[type[Exception], ...] = (*refusals, BadCommand)
+        self._followers: dict[str, gevent.Greenlet[..., None]] = {}
+        self._tellings: dict[str, Telling] = {}
+        self._newest = ""
+
+    def serve(self, first: str | bytes) -> None:
+        """Obey `first` and what follows it, until the client goes."""
+        message: str | bytes = first
+        try:
+            while True:
+                self._obey(message)
+                message = self._wire.receive()
+        except ConnectionClosed:
+            pass
+        finally:
+            gevent.killall(list(self._followers.values()))
+
+    def _obey(self, text: str | bytes) -> None:
+        about: dict[str, Any] = {"session_id": None}
+        try:
+            message = command_in(text)
+            given = {name: shown(it) for name, it in message.items() if isinstance(it, str)}
+            about = {name: given[name] for name in TOLD_BACK if name in given}
+            about["session_id"] = given.get("session_id") or self._newest or None
+            self._do(one_of(COMMANDS, "command_type", message))
+        except self._refusals as error:
+            self._wire.send(type="error", message=str(error), **about, **trust.details(error))
+
+    def _do(self, command: Command) -> None:
+        match command:
+            case Start():
+                self._start(command)
+            case Attach():
+                session_id = self._executions.session_id(command.session_id)
+                cursor = Cursor.parse(command.cursor) if command.cursor else None
+                self._follow(session_id, SessionLines(self._supervisor, session_id, cursor))
+            case FollowUp():
+                session_id = self._session(command)
+                started = self._executions.prompt(
+                    session_id, command.prompt, command.prompt_id, command
+                )
+                self._tell_start(started, "Sending the prompt...")
+            case Cancel():
+                self._cancel(self._session(command))
+            case Permission():
+                self._decide(self._session(command), command)
+
+    def _session(self, command: OfSession) -> str:
+        if command.session_id:
+            return self._executions.session_id(command.session_id)
+        if not self._newest:
+            raise BadCommand("Name the session in “session_id”: this socket has begun none.")
+        return self._newest
+
+    # --- verbs ------------------------------------------------------------------------------
+
+    def _start(self, command: Start) -> None:
+        begin = {
+            "execute": self._executions.execute,
+            "continue": self._executions.continue_newest,
+            "resume": self._executions.resume,
+        }[command.command_type]
+        self._tell_start(begin(command, detach=False), "Starting Claude execution...")
+
+    def _tell_start(self, started: Started, words: str) -> None:
+        session_id = started.session_id
+        self._wire.send(
+            type="start",
+            message=words,
+            session_id=session_id,
+            run_id=started.run.id,
+            prompt_id=started.prompt_id,
+            cursor=str(started.cursor),
+        )
+        if session_id in self._followers:
+            self._newest = session_id
+            self._tellings[session_id].prompted()
+        else:
+            lines = SessionLines(self._supervisor, session_id, started.cursor)
+            self._follow(session_id, lines, prompted=True)
+
+    def _cancel(self, session_id: str) -> None:
+        run = self._executions.newest_run(session_id)
+        if session_id not in self._followers:
+            lines = SessionLines(self._supervisor, session_id, end_of(run))
+            self._follow(session_id, lines)
+        run.stop()
+
+    def _decide(self, session_id: str, answer: Permission) -> None:
+        run = self._executions.newest_run(session_id)
+        ask = run.open_ask(answer.request_id)
+        if answer.decision == "deny":
+            run.deny(ask.request_id, answer.reason or encoder.DENIED)
+            return
+        numbers = answer.suggestions or []
+        if any(number >= len(ask.suggestions) for number in numbers):
+            raise BadCommand("Claude has not suggested that.")
+        changes = dict(answer.updated_input or {})
+        if answer.answers:
+            changes["answers"] = answer.answers
+        if answer.annotations:
+            changes["annotations"] = {
+                question: {"notes": each.notes} for question, each in answer.annotations.items()
+            }
+        self._supervisor.allow(
+            run, ask.request_id, changes, [ask.suggestions[number] for number in numbers]
+        )
+
+    # --- following --------------------------------------------------------------------------
+
+    def _follow(self, session_id: str, lines: SessionLines, *, prompted: bool = False) -> None:
+        runs = self._supervisor.of_session(session_id)
+        turn_open = prompted or bool(runs and runs[-1].phase in OPEN_TURN)
+        telling = self._tellings[session_id] = Telling(session_id, turn_open=turn_open)
+        self._newest = session_id
+        before = self._followers.pop(session_id, None)
+        if before:
+            before.kill()
+        self._followers[session_id] = gevent.spawn(self._pass_on, session_id, lines, telling)
+
+    def _pass_on(self, session_id: str, lines: SessionLines, telling: Telling) -> None:
+        try:
+            with self._leaving.viewing(session_id):
+                pass_on(self._wire, lines, telling.frames)  # `serve` ends it
+        except ConnectionClosed:
+            pass  # it comes back with its cursor
+        finally:
+            lines.close()

@@ -1,0 +1,98 @@
+"""WebSocket messages for programs: JSON, many at a time, each whole.
+
+A burst of lines goes out as one write of many frames. They are not compressed, which would cost
+more than it saves on the networks that this is for; the library does the rest of the protocol.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import secrets
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from simple_websocket import ConnectionClosed, Server
+
+from opcode_htmx.lib.surrogates import json_bytes
+from opcode_htmx.web.auth.gate import login_id
+from opcode_htmx.web.websocket.registry import (
+    INTERNAL_ERROR,
+    OpenSockets,
+    be_patient,
+    close,
+    text_frame,
+)
+
+__all__ = ["LAST_ERRORS", "Wire", "serving", "text_frame"]
+
+log = logging.getLogger(__name__)
+
+LAST_ERRORS = 5
+"""Lines of stderr that are told with the end of a run that went wrong."""
+
+
+class Wire:
+    """One client's socket. Whoever writes to it waits until the client has taken it."""
+
+    def __init__(self, ws: Server) -> None:
+        self._ws = ws
+
+    @property
+    def open(self) -> bool:
+        return bool(self._ws.connected)
+
+    def send(self, **message: Any) -> None:
+        """Raises ConnectionClosed."""
+        self.write((text_frame(json_bytes(message)),))
+
+    def write(self, frames: Iterable[bytes]) -> None:
+        """Send finished frames in one go. Raises ConnectionClosed."""
+        if not self._ws.connected:
+            raise ConnectionClosed(self._ws.close_reason, self._ws.close_message)
+        try:
+            self._ws.sock.send(b"".join(frames))
+        except OSError as error:
+            raise ConnectionClosed from error
+
+    def receive(self) -> str | bytes:
+        """The next message. Raises ConnectionClosed."""
+        message: str | bytes | None = self._ws.receive()
+        if message is None:
+            raise ConnectionClosed
+        return message
+
+    def close(self, code: int) -> None:
+        close(self._ws, code)
+
+    def close_with(self, code: int, words: str) -> None:
+        """Say what went wrong, if the client still hears it, and close."""
+        with contextlib.suppress(ConnectionClosed):
+            self.send(type="error", message=words, error=words)
+        self.close(code)
+
+    def fail(self, where: str) -> None:
+        """Log the exception that is being handled, and close with where to find it."""
+        reference = secrets.token_hex(4)
+        log.exception("Error %s %s", reference, where)
+        words = f"Something went wrong on the server. Its log has the details: {reference}."
+        self.close_with(INTERNAL_ERROR, words)
+
+
+@contextlib.contextmanager
+def serving(ws: Server, sockets: OpenSockets, where: str) -> Iterator[Wire]:
+    """The wire to a client, until it goes or something unforeseen happens.
+
+    Raises ConnectionClosed, which flask-sock expects, where there are too many clients already.
+    """
+    be_patient(ws)
+    sockets.add(ws, login_id())
+    wire = Wire(ws)
+    try:
+        yield wire
+    except ConnectionClosed:
+        pass
+    except Exception:
+        wire.fail(where)
+    finally:
+        sockets.remove(ws)

@@ -1,0 +1,129 @@
+"""What a socket client is told of a session: every line as it stands, and what some of them mean.
+
+The names of the messages are those of the seeds' server, and those that it lacked.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from json.encoder import encode_basestring
+from typing import Any
+
+import gevent
+
+from opcode_htmx.api.sockets.json_socket import LAST_ERRORS, text_frame
+from opcode_htmx.api.sockets.session_lines import Item, Kind
+from opcode_htmx.engines import messages
+from opcode_htmx.engines.claude.protocol import parser
+from opcode_htmx.lib.surrogates import json_bytes
+from opcode_htmx.runs.control.run import Run
+from opcode_htmx.runs.model.lifecycle import Phase
+from opcode_htmx.runs.model.record import Outcome
+
+_MEANT = re.compile(rb'"(?:sub)?type"\s*:\s*"(?:result|init|control_request)"')
+"""In every line that means something here, and in few others: most need not be parsed."""
+
+log = logging.getLogger(__name__)
+
+LONG = 1_000_000
+"""Bytes."""
+
+
+class Telling:
+    """The messages about one session, in finished frames."""
+
+    def __init__(self, session_id: str, *, turn_open: bool) -> None:
+        """`turn_open`: whether somebody waits for the end of a turn."""
+        self._session_id = session_id
+        self._turn_open = turn_open
+
+    def prompted(self) -> None:
+        """A prompt has been sent: the end of its turn is to be told."""
+        self._turn_open = True
+
+    def frames(self, item: Item) -> Iterator[bytes]:
+        """The messages for a line, or for the end of a run."""
+        match item.kind:
+            case Kind.OUTPUT:
+                yield self._output(item)
+                if len(item.data) > LONG:  # each step takes its time
+                    gevent.sleep(0)
+                if _MEANT.search(item.data):
+                    yield from self._guarded_meaning(item)
+            case Kind.ERROR:
+                text = item.data.decode("utf-8", "replace")
+                yield self._about(item, type="error", message=text, content=text, stream="stderr")
+            case Kind.END:
+                yield from self._end(item)
+
+    def _output(self, item: Item) -> bytes:
+        """Put together by hand, since this is done for every line of every client."""
+        content = encode_basestring(item.data.decode("utf-8", "replace"))
+        text = (
+            f'{{"type": "output", "session_id": "{self._session_id}", "run_id": "{item.run.id}", '
+            f'"cursor": "{item.cursor}", "content": {content}}}'
+        )
+        return text_frame(text.encode())
+
+    def _guarded_meaning(self, item: Item) -> Iterator[bytes]:
+        try:
+            yield from self._meaning(item)
+        except Exception:  # the line itself has been passed on
+            log.exception("a line of session %s cannot be understood", self._session_id)
+
+    def _meaning(self, item: Item) -> Iterator[bytes]:
+        match message := parser.parse(item.data):
+            case messages.Init():
+                self._turn_open = True
+            case messages.TurnResult() if message.is_error and _is_cancelled(item.run):
+                pass  # the end of the run tells of it
+            case messages.TurnResult():
+                self._turn_open = False
+                status = "error" if message.is_error else "success"
+                yield self._about(item, type="completion", status=status)
+            case messages.PermissionRequest():
+                yield self._about(
+                    item,
+                    type="permission_request",
+                    request_id=message.request_id,
+                    tool_name=message.tool_name,
+                    tool_use_id=message.tool_use_id,
+                    input=message.input,
+                    description=message.description,
+                    blocked_path=message.blocked_path,
+                    suggestions=list(message.suggestions),
+                )
+            case _:
+                pass  # the line itself has been passed on
+
+    def _end(self, item: Item) -> Iterator[bytes]:
+        end = item.run.record.end
+        if end is None:
+            return
+        if end.outcome is Outcome.CANCELLED:
+            yield self._about(item, type="cancelled", message=end.cause)
+        elif end.outcome is not Outcome.COMPLETED:
+            last = item.run.folder.error_lines(LAST_ERRORS)
+            yield self._about(item, type="error", message=end.cause, stderr=last)
+        if self._turn_open:
+            self._turn_open = False
+            cancelled = end.outcome is Outcome.CANCELLED
+            yield self._about(item, type="completion", status="cancelled" if cancelled else "error")
+        yield self._about(item, type="ended", outcome=end.outcome, message=end.cause)
+
+    def _about(self, item: Item, **message: Any) -> bytes:
+        named = {
+            **message,
+            "session_id": self._session_id,
+            "run_id": item.run.id,
+            "cursor": str(item.cursor),
+        }
+        return text_frame(json_bytes(named))
+
+
+def _is_cancelled(run: Run) -> bool:
+    """Whether a run is being ended by somebody, or was; its open turn then ends with an error."""
+    end = run.record.end
+    return run.phase is Phase.STOPPING or (end is not None and end.outcome is Outcome.CANCELLED)

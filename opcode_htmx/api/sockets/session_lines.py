@@ -1,0 +1,140 @@
+"""What the runs of a session have written, line by line, from a cursor on.
+
+Every client reads the files at its own pace from its own place, so one that is slow loses nothing
+and holds nobody up, and one that comes back goes on where it was. Knows files and runs; what a
+line means is for others.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import NamedTuple
+
+from opcode_htmx.runs.control.run import Run
+from opcode_htmx.runs.model.line_reader import LineReader
+from opcode_htmx.runs.supervisor import Supervisor
+
+_CURSOR = re.compile(r"([0-9a-f]{32})\.(\d{1,15})\.(\d{1,15})", re.ASCII)
+
+
+class BadCursor(ValueError):
+    """A cursor that was not given out here, or whose run is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far a client has read: a run, and byte offsets in its stdout and its stderr."""
+
+    run_id: str
+    output: int = 0
+    errors: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.run_id}.{self.output}.{self.errors}"
+
+    @classmethod
+    def parse(cls, text: str) -> Cursor:
+        """Raises BadCursor."""
+        match = _CURSOR.fullmatch(text)
+        if not match:
+            raise BadCursor("This cursor is none that was given out here.")
+        return cls(match[1], int(match[2]), int(match[3]))
+
+
+class Kind(Enum):
+    OUTPUT = auto()
+    """A line of Claude's stdout."""
+    ERROR = auto()
+    """A line of its stderr."""
+    END = auto()
+    """The run is over, and all its lines have been read."""
+
+
+class Item(NamedTuple):
+    """A line, or the end of a run; `cursor` is the place behind it."""
+
+    kind: Kind
+    run: Run
+    data: bytes
+    cursor: Cursor
+
+
+class SessionLines:
+    """Reads the runs of a session one after the other, each line once and whole."""
+
+    def __init__(
+        self, supervisor: Supervisor, session_id: str, cursor: Cursor | None = None
+    ) -> None:
+        """Read from `cursor`, or from the first line that is still here. Raises BadCursor."""
+        self._supervisor = supervisor
+        self._session_id = session_id
+        self._run: Run | None = None
+        self._told_end = False
+        self._held = ExitStack()
+        if cursor:
+            run = next((run for run in self._runs() if run.id == cursor.run_id), None)
+            if run is None:
+                raise BadCursor("This cursor is of a run that this session does not have.")
+            self._open(run, cursor)
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._held.close()
+
+    @property
+    def cursor(self) -> Cursor | None:
+        """How far has been read; None as long as there is no run."""
+        if self._run is None:
+            return None
+        return Cursor(self._run.id, self._output.offset, self._errors.offset)
+
+    @property
+    def version(self) -> int:
+        """What to give to `wait`, as it is before one reads."""
+        return self._supervisor.written(self._session_id).version
+
+    def wait(self, seen: int, timeout: float | None = None) -> int:
+        """Wait until something has been written since `seen`, or `timeout` seconds."""
+        return self._supervisor.written(self._session_id).wait(seen, timeout)
+
+    def read(self) -> Iterator[Item]:
+        """What has been written by now; to be read to its end, or else with new SessionLines."""
+        run = self._run or self._next()
+        while run:
+            over = run.record.end is not None  # asked first: what comes before is read below
+            for line in self._errors.read(over):
+                place = Cursor(run.id, self._output.offset, line.end)
+                yield Item(Kind.ERROR, run, line.data, place)
+            stderr = self._errors.offset
+            for line in self._output.read(over):
+                yield Item(Kind.OUTPUT, run, line.data, Cursor(run.id, line.end, stderr))
+            if not over:
+                return
+            if not self._told_end:
+                self._told_end = True
+                yield Item(Kind.END, run, b"", Cursor(run.id, self._output.offset, stderr))
+            run = self._next()
+
+    def _runs(self) -> list[Run]:
+        return self._supervisor.of_session(self._session_id)
+
+    def _next(self) -> Run | None:
+        """Go on to the run behind the one that was read; None if there is none yet."""
+        runs = self._runs()
+        place = next((number for number, run in enumerate(runs, 1) if run is self._run), 0)
+        if place == len(runs):
+            return None
+        self._open(runs[place], Cursor(runs[place].id))
+        return runs[place]
+
+    def _open(self, run: Run, cursor: Cursor) -> None:
+        self._run, self._told_end = run, False
+        self._output = LineReader(run.folder.output, cursor.output)
+        self._errors = LineReader(run.folder.errors, cursor.errors)
+        self._held.close()
+        self._held.enter_context(self._output.held())
+        self._held.enter_context(self._errors.held())

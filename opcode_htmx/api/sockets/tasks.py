@@ -1,0 +1,176 @@
+"""The task dialect on a socket: one prompt in, Claude's own lines out, and the end as a close code.
+
+A task is a session of its own. It ends with its turn, with its client, or with its time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gevent
+from simple_websocket import ConnectionClosed
+
+from opcode_htmx.api.schema.requests import Task
+from opcode_htmx.api.service import trust
+from opcode_htmx.api.service.deferred_rename import Naming
+from opcode_htmx.api.sockets.commands import BadCommand, checked, decoded
+from opcode_htmx.api.sockets.json_socket import LAST_ERRORS, Wire, text_frame
+from opcode_htmx.api.sockets.session_lines import Item, Kind, SessionLines
+from opcode_htmx.api.sockets.stream_lines import pass_on
+from opcode_htmx.engines.claude.protocol import parser
+from opcode_htmx.engines.claude.trust.record import TrustNotRecorded
+from opcode_htmx.engines.messages import TurnResult
+from opcode_htmx.lib.files.disk_space import DiskFull
+from opcode_htmx.lib.surrogates import json_bytes
+from opcode_htmx.runs.control.launcher import CannotStart
+from opcode_htmx.runs.control.run import Run, RunNotLive
+from opcode_htmx.runs.model.lifecycle import Phase
+from opcode_htmx.runs.model.record import Outcome
+from opcode_htmx.runs.policies.project_trust import TrustNeeded
+from opcode_htmx.runs.policies.viewer_presence import in_words
+from opcode_htmx.runs.supervisor import Supervisor
+from opcode_htmx.web.websocket.registry import INTERNAL_ERROR, POLICY_VIOLATION
+
+log = logging.getLogger(__name__)
+
+DONE = 1000
+ONE_AT_A_TIME = "This socket has its task. Open another one for the next."
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRoom:
+    """What all tasks share."""
+
+    supervisor: Supervisor
+    naming: Naming
+    folder: Path
+    """Where tasks work."""
+    time_limit: float
+    """In seconds."""
+
+
+class TaskSocket:
+    """One client and its task."""
+
+    def __init__(self, wire: Wire, room: TaskRoom) -> None:
+        self._wire = wire
+        self._room = room
+        self._failure = ""
+        """What Claude said at the end of the turn, if it went wrong."""
+        self._over = False
+
+    def serve(self, first: str | bytes) -> None:
+        """Carry out the task in `first`, and close with what became of it."""
+        try:
+            task = checked(Task, decoded(first))
+        except BadCommand as error:
+            return self._wire.close_with(POLICY_VIOLATION, str(error))
+        try:
+            run = self._start(task)
+        except TrustNeeded as error:
+            self._error(str(error), **trust.details(error))
+            return self._wire.close(POLICY_VIOLATION)
+        except (CannotStart, DiskFull, RunNotLive, TrustNotRecorded) as error:
+            return self._wire.close_with(INTERNAL_ERROR, str(error))
+        limit = gevent.spawn_later(self._room.time_limit, self._time_out, run)
+        reader = gevent.spawn(self._read, run)
+        try:
+            with self._room.supervisor.leaving.viewing(run.record.session_id):
+                self._tell(run)
+        except ConnectionClosed:
+            pass
+        finally:
+            gevent.killall([limit, reader])
+            _end(run, Outcome.CANCELLED, "Ended, because the task's client has gone.")
+        return None
+
+    def _start(self, task: Task) -> Run:
+        room, session_id = self._room, str(uuid.uuid4())
+        # What a server that was killed leaves has no client any more
+        room.supervisor.choosing.choose(session_id, keep_running=False)
+        trust.decide(room.supervisor, task, session_id, room.folder)
+        run = room.supervisor.prompt(session_id, room.folder, str(uuid.uuid4()), task.prompt)
+        log.info("task %s is session %s", task.meta, session_id)
+        room.naming.name(run, task.meta)
+        return run
+
+    def _read(self, run: Run) -> None:
+        """Refuse what comes behind the task, and end the run when the client goes."""
+        try:
+            while True:
+                self._wire.receive()
+                self._error(ONE_AT_A_TIME)
+        except ConnectionClosed:
+            _end(run, Outcome.CANCELLED, "Ended, because the task's client has gone.")
+            self._room.supervisor.written(run.record.session_id).notify()
+
+    def _time_out(self, run: Run) -> None:
+        words = in_words(self._room.time_limit)
+        _end(run, Outcome.TIMED_OUT, f"Ended, because a task may take {words} at most.")
+
+    # --- telling ----------------------------------------------------------------------------
+
+    def _tell(self, run: Run) -> None:
+        lines = SessionLines(self._room.supervisor, run.record.session_id)
+
+        def goes_on() -> bool:
+            run.catch_up()
+            if run.phase is Phase.IDLE and not run.state.background.agents:
+                _end(run, Outcome.COMPLETED, "The task is done.")
+            return not self._over
+
+        def frames(item: Item) -> Iterator[bytes]:
+            if item.run is run:
+                yield from self._frames(item)
+
+        with contextlib.closing(lines):
+            pass_on(self._wire, lines, frames, goes_on)
+        end = run.record.end
+        if end is None or not self._wire.open:
+            return
+        if end.outcome is not Outcome.COMPLETED:
+            self._failure = end.cause
+        if self._failure:
+            last = run.folder.error_lines(LAST_ERRORS)
+            self._error(self._failure, outcome=end.outcome, stderr=last)
+        self._wire.close(INTERNAL_ERROR if self._failure else DONE)
+
+    def _frames(self, item: Item) -> Iterator[bytes]:
+        match item.kind:
+            case Kind.OUTPUT:
+                yield text_frame(item.data.decode("utf-8", "replace").encode())
+                if b'"result"' in item.data:
+                    self._note_result(item.data)
+            case Kind.ERROR:
+                yield _error_frame(item.data.decode("utf-8", "replace"), stream="stderr")
+            case Kind.END:
+                self._over = True
+
+    def _note_result(self, line: bytes) -> None:
+        message = parser.parse(line)
+        if isinstance(message, TurnResult):
+            text = message.text or f"The turn ended with an error: {message.subtype}."
+            self._failure = text if message.is_error else ""
+
+    def _error(self, sentence: str, **more: Any) -> None:
+        self._wire.write((_error_frame(sentence, **more),))
+
+
+def _error_frame(sentence: str, **more: Any) -> bytes:
+    message = {"type": "error", "error": sentence, "message": sentence, **more}
+    return text_frame(json_bytes(message))
+
+
+def _end(run: Run, outcome: Outcome, cause: str) -> None:
+    """End a run that has not ended; the first reason to end it is the one that is kept."""
+    if run.live:
+        try:
+            run.stop(outcome, cause)
+        except RunNotLive:
+            return

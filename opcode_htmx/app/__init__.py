@@ -1,0 +1,1 @@
+"""The composition root: settings in, the app with all its features out."""

@@ -1,0 +1,209 @@
+"""The launcher: check what can be checked, tell the person where to go, become gunicorn.
+
+Knows nothing of Flask; the server decides nothing that was decided here.
+"""
+
+import contextlib
+import errno
+import ipaddress
+import os
+import resource
+import socket
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from opcode_htmx.config import credentials
+from opcode_htmx.config.settings import Settings, SettingsError, environment
+from opcode_htmx.engines.claude.install import cli_binary as binary
+from opcode_htmx.lib.files.state_dir import StateError, ensure_state_dir
+from opcode_htmx.web.origin.own_addresses import VIRTUAL_INTERFACES
+
+ROOT = Path(__file__).resolve().parents[2]
+VENDOR = ROOT / "static" / "vendor"
+BROWSER_FILES = ("htmx.min.js", "hx-ws.min.js", "hx-upsert.min.js")
+MOST_FILES = 65536
+PORT_PATIENCE = 2.0  # seconds; a server that was killed lets go of its port a little later
+
+
+class LaunchError(Exception):
+    """Something is in the way; the message is one sentence that says how to help."""
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Everything that is settled before the server starts."""
+
+    settings: Settings
+    binary: binary.Binary
+    demo: bool
+    password: str
+
+
+def main(argv: Sequence[str]) -> int:
+    """Start the server in this process's place; return an exit status only when that fails."""
+    if argv:
+        print("usage: python -m opcode_htmx (settings: docs/configuration.md)", file=sys.stderr)
+        return 2
+    try:
+        launch = preflight(Settings.from_env())
+    except (LaunchError, SettingsError, StateError, binary.BinaryError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    allow_many_files()
+    for name in launch.settings.unknown:
+        print(f"{name} is not a setting of this version and is ignored.", file=sys.stderr)
+    print("\n".join(greeting(launch)), flush=True)
+    return serve(launch)
+
+
+def allow_many_files() -> None:
+    """Raise how many files the server may have open, as far as this user may.
+
+    Each viewer is one, and each run some more; many systems begin with 1024.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = min(hard, MOST_FILES) if hard != resource.RLIM_INFINITY else MOST_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def preflight(settings: Settings) -> Launch:
+    """Check all that the server needs.
+
+    Raises LaunchError, StateError or BinaryError for the first thing that is missing.
+    """
+    ensure_state_dir(settings.state_dir)
+    check_browser_files(VENDOR)
+    check_port(settings.host, settings.port)
+    path = settings.child_environment.get("PATH", os.defpath)
+    cli = binary.find(settings.claude_path, path, settings.home)
+    demo = settings.demo
+    if demo is None:
+        demo = not binary.logged_in(cli, settings.child_environment)
+    credentials.secret_key(settings)
+    return Launch(settings, cli, demo, credentials.password(settings))
+
+
+def serve(launch: Launch) -> int:
+    """Become gunicorn. What was found out here is handed on, so that nobody asks twice."""
+    settings = launch.settings
+    command = [sys.executable, "-m", "gunicorn"]
+    command += ["-c", str(ROOT / "gunicorn.conf.py"), "--pythonpath", str(ROOT)]
+    command += ["-b", f"{_in_url(settings.host)}:{settings.port}", "app:app"]
+    decided = environment(
+        OPCODE_DEMO="1" if launch.demo else "0", CLAUDE_PATH=str(launch.binary.path)
+    )
+    try:
+        os.execve(command[0], command, decided)  # noqa: S606 - no shell is wanted
+    except OSError as error:
+        print(f"gunicorn could not be started ({error.strerror}).", file=sys.stderr)
+        return 1
+
+
+def check_browser_files(folder: Path) -> None:
+    missing = [name for name in BROWSER_FILES if not (folder / name).is_file()]
+    if missing:
+        raise LaunchError(f"The browser file {missing[0]} is missing; run `make run` to fetch it.")
+
+
+def check_port(host: str, port: int, patience: float = PORT_PATIENCE) -> None:
+    """Bind once and let go. Waits up to `patience` seconds for a port that is in use."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except OSError:
+        raise LaunchError(f"HOST names {host}, which is not an address.") from None
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            with socket.socket(family, kind) as listener:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                listener.bind(address)
+                return
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE and time.monotonic() < deadline:
+                time.sleep(0.1)
+                continue
+            raise LaunchError(_why_not(error, host, port)) from None
+
+
+def _why_not(error: OSError, host: str, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {port} is taken; stop what listens there, or choose another one in PORT."
+    if error.errno == errno.EACCES:
+        return f"Port {port} needs special rights; choose one above 1023 in PORT."
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"HOST names {host}, which is not an address of this machine."
+    return f"Nothing can listen on {host} port {port} ({error.strerror})."
+
+
+def greeting(launch: Launch) -> Iterator[str]:
+    """The lines that tell a person where to go and how to get in."""
+    settings = launch.settings
+    yield f"opcode-htmx, with Claude {launch.binary.version_text}"
+    yield ""
+    yield from (f"  {label:<15}{url}" for label, url in addresses(settings.host, settings.port))
+    yield f"  {'User':<15}{settings.user}"
+    made = settings.password is None
+    yield f"  {'Password':<15}{launch.password if made else 'from OPCODE_PASSWORD'}"
+    yield ""
+    if launch.demo:
+        yield from _about_the_demo(launch)
+        yield ""
+    yield "Stop with Ctrl-C."
+
+
+def _about_the_demo(launch: Launch) -> Iterator[str]:
+    if launch.settings.demo:
+        yield "Demo, because OPCODE_DEMO is 1: the answers come from a script."
+        return
+    command = binary.login_command(launch.binary, launch.settings.child_environment.get("PATH", ""))
+    yield "Demo, because Claude is not logged in: the answers come from a script."
+    yield f"To log in, run `{command}` and start again."
+
+
+def addresses(host: str, port: int) -> Iterator[tuple[str, str]]:
+    """Where the app can be reached: (label, URL), this machine first."""
+    try:
+        ip = ipaddress.ip_address(host)
+    except ValueError:
+        yield "Address", f"http://{host}:{port}/"
+        return
+    if not ip.is_unspecified:
+        label = "This machine" if ip.is_loopback else "Your network"
+        yield label, f"http://{_in_url(host)}:{port}/"
+        return
+    yield "This machine", f"http://localhost:{port}/"
+    found = list(lan_addresses())
+    yield from (("Your network", f"http://{address}:{port}/") for address in found)
+    if not found:
+        yield "Your network", "no address found; is this machine connected?"
+
+
+def lan_addresses() -> Iterator[str]:
+    """Private IPv4 addresses of the interfaces that are up, without virtual ones."""
+    states = psutil.net_if_stats()
+    for name, entries in psutil.net_if_addrs().items():
+        if name.startswith(VIRTUAL_INTERFACES) or not (name in states and states[name].isup):
+            continue
+        for entry in entries:
+            if entry.family == socket.AF_INET and _is_lan(entry.address):
+                yield entry.address
+
+
+def _is_lan(address: str) -> bool:
+    ip = ipaddress.IPv4Address(address)
+    return ip.is_private and not (ip.is_loopback or ip.is_link_local or ip.is_unspecified)
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

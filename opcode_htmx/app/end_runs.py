@@ -1,0 +1,64 @@
+"""End all runs: the last act of a server that is to leave none, and a command to do it by hand."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from opcode_htmx.app import run_settings
+from opcode_htmx.config.settings import Settings, SettingsError
+from opcode_htmx.engines.claude.demo.service import CONFIG_NAME
+from opcode_htmx.engines.claude.files import history
+from opcode_htmx.runs.control.launcher import RunSettings
+from opcode_htmx.runs.control.run import Run, RunNotLive
+from opcode_htmx.runs.model.record import Outcome
+from opcode_htmx.runs.policies.working_folders import WorkingFolders
+from opcode_htmx.runs.registry import Roster
+from opcode_htmx.runs.supervisor import END_GRACE_SECONDS
+
+
+def main() -> int:
+    """End what runs in the state folder; the exit status says whether all of it has ended."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        settings = Settings.from_env()
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    left = end_all(settings)
+    for run in left:
+        print(f"Run {run.id} could not be ended.", file=sys.stderr)
+    return 1 if left else 0
+
+
+def end_all(settings: Settings) -> list[Run]:
+    """Stop every run, whoever owns it; those that are still alive after the deadline."""
+    roster = Roster(_settings(settings), adopted=lambda run: None, news=lambda: None)
+    roster.read()
+    try:
+        live = roster.live()
+        for run in live:
+            with contextlib.suppress(RunNotLive):
+                run.stop(Outcome.CANCELLED, "Ended, because the server was stopped.")
+        return [run for run in live if not run.join(settings.stop_deadline + END_GRACE_SECONDS)]
+    finally:
+        roster.close()
+
+
+def _settings(settings: Settings) -> RunSettings:
+    places = (settings.claude_config_dir, settings.state_dir / "demo" / CONFIG_NAME)
+
+    def history_file(session_id: str) -> Path | None:
+        return next(filter(None, (history.find(place, session_id) for place in places)), None)
+
+    ours = run_settings.of(
+        settings,
+        settings.claude_path or Path("claude"),
+        settings.claude_config_dir,
+        settings.child_environment,
+        WorkingFolders(settings.project_roots),
+    )
+    return replace(ours, history_file=history_file)

@@ -1,1 +1,0 @@
-"""What we know of the Claude CLI, and nothing of the web."""

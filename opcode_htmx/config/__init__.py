@@ -1,0 +1,1 @@
+"""Settings and credentials: the only readers of the environment."""

@@ -1,0 +1,1 @@
+"""The port to the agent that does the work: typed messages in, encoded requests out."""

@@ -1,0 +1,1 @@
+"""The Claude CLI: its protocol, its files, its configuration and its installations."""

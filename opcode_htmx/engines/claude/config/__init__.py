@@ -1,0 +1,1 @@
+"""Claude's configuration files: settings, memory, MCP servers, slash commands."""

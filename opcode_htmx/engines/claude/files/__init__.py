@@ -1,0 +1,1 @@
+"""Claude's session files: find them, list them, read and extend them."""

@@ -1,0 +1,168 @@
+"""Where Claude keeps the history of a session, found by the session's id alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO, NoReturn
+
+from opcode_htmx.engines.claude.files import folder_names, links
+from opcode_htmx.engines.claude.files.folder_names import project_id as project_id
+from opcode_htmx.engines.claude.files.lineage import Lineage
+from opcode_htmx.engines.claude.protocol.parser import long_line
+from opcode_htmx.lib.cooperative import Pace
+
+SESSION_ID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+"""The CLI takes an id in either case, and names the file as it was written."""
+
+LONGEST = 24_000_000
+PIECE = 256 * 1024
+"""Bytes: of a line as it is read, and of a longer one that is passed over."""
+
+LATE_SECONDS = 2.0
+"""How much later than its last word Claude may still write to its history file."""
+
+
+def root(config_dir: Path) -> Path:
+    """The folder that holds a folder for each project."""
+    return (config_dir / "projects").resolve()
+
+
+def claude_folders(config_dir: Path) -> list[Path]:
+    """The folders in which Claude keeps the files of sessions; links to such are among them."""
+    return [Path(entry.path) for entry in _entries(config_dir) if _is_claude_folder(entry)]
+
+
+def file_in(folder: Path, session_id: str) -> Path | None:
+    """The history file of a session in one of Claude's folders; a link is named as itself."""
+    if not SESSION_ID.fullmatch(session_id):
+        return None
+    path = folder / f"{session_id}{links.ENDING}"
+    return path if links.file_status(path) else None
+
+
+def find(config_dir: Path, session_id: str, first: str = "") -> Path | None:
+    """The history file of a session; None as long as Claude has written none.
+
+    Of copies in several folders, the one in the folder named `first`, else what was written last.
+    """
+    if not SESSION_ID.fullmatch(session_id):
+        return None
+    folder = root(config_dir) / first
+    if folder_names.is_folder_name(first) and links.is_folder(folder):
+        there = file_in(folder, session_id)
+        if there:
+            return there
+    found = []
+    for entry in _entries(config_dir):
+        path = f"{entry.path}/{session_id}{links.ENDING}"
+        # first what is seldom there: this is asked often, and there may be hundreds of folders
+        if (status := links.file_status(path)) and _is_claude_folder(entry):
+            found.append((status.st_mtime_ns, path))
+    return Path(max(found)[1]) if found else None
+
+
+def _entries(config_dir: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(root(config_dir)) as entries:
+            return list(entries)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return []
+
+
+def _is_claude_folder(entry: os.DirEntry[str]) -> bool:
+    if not folder_names.is_folder_name(entry.name):
+        return False
+    linked = entry.is_symlink()
+    return links.is_folder(entry.path) if linked else entry.is_dir(follow_symlinks=False)
+
+
+def size(path: Path | None) -> int:
+    """How long a history file is; 0 as long as there is none."""
+    try:
+        return path.stat().st_size if path else 0
+    except FileNotFoundError:
+        return 0
+
+
+def end_of_part(path: Path | None, start: int, fell_silent: float) -> int:
+    """Where the part ends that a process wrote which began at `start` and then fell silent.
+
+    What a terminal has added since is not that process's.
+    """
+    last = fell_silent + LATE_SECONDS
+    try:
+        if path is None or path.stat().st_mtime <= last:
+            return size(path)
+        return end_before(path, start, last)
+    except OSError:
+        return start
+
+
+def end_before(path: Path, start: int, moment: float) -> int:
+    """Where the entries behind offset `start` end that were written up to `moment`.
+
+    `moment` is in seconds since the epoch. What was said later was said by another process.
+    """
+    with path.open("rb") as file:
+        end, pace = file.seek(start), Pace()
+        while line := file.readline(LONGEST):
+            pace.step()
+            if _said_after(line, moment):
+                return end
+            end += len(line)
+    return end
+
+
+def _said_after(line: bytes, moment: float) -> bool:
+    if b'"timestamp"' not in line:
+        return False
+    try:
+        entry = json.loads(line)
+        said = entry["type"] in ("user", "assistant")
+        return said and datetime.fromisoformat(entry["timestamp"]).timestamp() > moment
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
+        return False
+
+
+def values(
+    file: BinaryIO, longest: int = LONGEST, lineage: Lineage | None = None
+) -> Iterator[bytes]:
+    """The lines of an open history file as JSON values, one at a time; added to `lineage`.
+
+    A line that is no JSON becomes `{"type": "raw", "line": …}`, one of more than `longest` bytes
+    what `long_line` says. What is appended after the first one was asked for is not read.
+    """
+    begin, end = 0, os.fstat(file.fileno()).st_size
+    while begin < end and (line := file.readline(min(end - begin, longest + 1))):
+        length = len(line)
+        while line and not line.endswith(b"\n") and begin + length < end:  # the rest of a long one
+            line = file.readline(min(end - begin - length, PIECE))
+            length += len(line)
+        text = length - line.endswith(b"\n")
+        if text > longest:
+            yield long_line(begin, text)
+        elif line := line.strip():
+            yield _value(line, lineage)
+        begin += length
+
+
+def _value(line: bytes, lineage: Lineage | None) -> bytes:
+    try:
+        value = _STRICT.decode(line.decode())
+        if lineage is not None and isinstance(value, dict):
+            lineage.add(value)
+        return line
+    except (ValueError, RecursionError):
+        return json.dumps({"type": "raw", "line": line.decode("utf-8", "replace")}).encode()
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
+
+
+_STRICT = json.JSONDecoder(parse_constant=_refuse)

@@ -1,0 +1,271 @@
+"""The tree that the entries of a history file form, and which of them Claude goes on from.
+
+Every entry names its parent. A person who rewinds, edits a prompt, or works on the session in two
+places makes a second branch: the older one stays in the file, and the model never sees it again.
+Pure: parsed entries in, ids out. The rule for the leaf is the CLI's own (docs/history-tree.md).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from itertools import islice
+
+from opcode_htmx.lib.coerce import (
+    Json,
+    as_dict,
+    as_list,
+    as_str,
+)
+
+
+def checkpoint_line(session_id: str, leaf: str) -> bytes:
+    """The line by which a CLI that resumes the session goes on from the entry `leaf`."""
+    entry = {"type": "last-prompt", "leafUuid": leaf, "explicit": True, "sessionId": session_id}
+    return json.dumps(entry, separators=(",", ":")).encode() + b"\n"
+
+
+_NEAR = 200
+"""Entries from the end of a file; what continues an older one may begin a branch."""
+
+
+class Kind(Enum):
+    """What an entry is for the tree."""
+
+    PROMPT = auto()
+    """The beginning of a turn: what a person, a command or a notification said."""
+    SAID = auto()
+    """An answer, or the result of a tool."""
+    NOTE = auto()
+    """An attachment or a system line: part of the chain, no part of the conversation."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    parent: str
+    """Empty for a root."""
+    kind: Kind
+    number: int
+    """Its place among the entries of the file."""
+
+
+def kind_of(entry: Json) -> Kind:
+    """What a history entry with a uuid is for the tree."""
+    message = as_dict(entry.get("message"))
+    match entry.get("type"):
+        case "assistant":
+            return Kind.SAID
+        case "user" if message:
+            parts = as_list(message.get("content"))
+            is_result = any(as_dict(part).get("type") == "tool_result" for part in parts)
+            is_meta = entry.get("isMeta") is True
+            return Kind.SAID if is_result or is_meta else Kind.PROMPT
+        case _:
+            return Kind.NOTE
+
+
+class Lineage:
+    """The entries of one history file, added in the order of the file."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[str, _Node] = {}
+        self.tip = ""
+        """The newest entry of the file, whatever its kind."""
+        self._checkpoint = ""
+        """The leaf that the CLI noted last."""
+        self._is_behind_checkpoint: bool | None = None
+        """Whether the tip descends from the checkpoint; None as long as nobody has looked."""
+        self._is_fixed = False
+        """Whether a rewind has set the checkpoint, and nothing was added since."""
+        self._is_emptied = False
+        """Whether a rewind has left nothing, and nothing was added since."""
+        self._cuts: set[str] = set()
+        self._compacted = 0
+        """How many entries the newest compaction has replaced."""
+        self._preserved: set[str] = set()
+        """Those of them that Claude still knows, behind the summary."""
+        self._summary = ""
+        """What it has put in their place."""
+        self.version = 0
+        """Changes whenever the branch that Claude goes on from may be another one."""
+
+    def __contains__(self, uuid: object) -> bool:
+        return uuid in self._nodes
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    # --- entries ----------------------------------------------------------------------------
+
+    def add(self, entry: Json) -> None:
+        """Add a parsed line of the file; lines of other kinds than the tree's change nothing."""
+        if entry.get("type") == "last-prompt":
+            self._note_checkpoint(entry)
+            return
+        uuid = as_str(entry.get("uuid"))
+        if not uuid or entry.get("isSidechain") is True or uuid in self._nodes:
+            return
+        kind = kind_of(entry)
+        parent = self._parent_of(entry, kind)
+        if self._is_fixed or self._is_emptied or not self._continues(parent):
+            self.version += 1
+        self._is_fixed = self._is_emptied = False
+        if _is_boundary(entry):
+            self._compact(uuid, entry)
+        elif _is_summary(entry) and self._summary == parent:
+            self._summary = uuid
+        if parent != self.tip:
+            self._is_behind_checkpoint = None
+        self._nodes[uuid] = _Node(parent, kind, len(self._nodes))
+        self.tip = uuid
+
+    def _compact(self, uuid: str, boundary: Json) -> None:
+        """A summary takes the place of what stands in front of it, also for other programs.
+
+        The CLI keeps the newest answers behind the summary. Where it keeps none, a program that
+        has read the session before may go on from the old entries.
+        """
+        self._checkpoint = ""
+        metadata = as_dict(boundary.get("compactMetadata"))
+        preserved = as_list(as_dict(metadata.get("preservedMessages")).get("uuids"))
+        if preserved:
+            self._compacted, self._summary = len(self._nodes), uuid
+            self._preserved = set(map(as_str, preserved))
+
+    def _parent_of(self, entry: Json, kind: Kind) -> str:
+        """The id of the parent; empty for a root.
+
+        A compaction begins a root and names what it continues. Where the parent's line is lost,
+        the entry continues what stands in front of it: a crash takes nothing back.
+        """
+        parent = entry.get("parentUuid", self.tip)
+        if parent is None and (_is_boundary(entry) or _is_summary(entry)):
+            parent = entry.get("logicalParentUuid") or self.tip
+        if parent is None:
+            return "" if kind is Kind.PROMPT else self.tip
+        if not isinstance(parent, str) or parent not in self._nodes:
+            return self.tip
+        is_replaced = self.is_compacted(parent) and not _is_boundary(entry)
+        return self._summary if is_replaced else parent
+
+    def _continues(self, parent: str) -> bool:
+        """Whether `parent` belongs to the turn that the file ends with, and stands near its end."""
+        for uuid in islice(self.up(self.tip), _NEAR):
+            if uuid == parent:
+                return True
+            if self._nodes[uuid].kind is Kind.PROMPT:
+                return False
+        return parent == self.tip
+
+    def _note_checkpoint(self, entry: Json) -> None:
+        leaf, cut = entry.get("leafUuid"), entry.get("cutUuid")
+        self._is_behind_checkpoint = None
+        is_explicit = entry.get("explicit") is True
+        if entry.get("rewound") is True and isinstance(cut, str):
+            self._cuts.add(cut)
+        if isinstance(leaf, str):
+            if self.is_compacted(leaf):  # no program can go on from there, only behind the summary
+                leaf = self._summary if leaf in self._preserved else ""
+            is_said_again = self._is_fixed and leaf == self._checkpoint
+            self._is_fixed = is_explicit or is_said_again
+            self._checkpoint, self._is_emptied = leaf, False
+        elif is_explicit and leaf is None:
+            self._checkpoint, self._is_fixed, self._is_emptied = "", False, True
+        if is_explicit or not self._continues(self._checkpoint or self.tip):
+            self.version += 1
+
+    # --- branches ---------------------------------------------------------------------------
+
+    @property
+    def leaf(self) -> str:
+        """The entry that a resumed Claude goes on from; empty if there is none."""
+        if self._is_emptied:
+            return ""
+        if self._checkpoint not in self._nodes:  # it is of another file, or lost
+            return self.tip
+        if self._is_behind_checkpoint is None:
+            self._is_behind_checkpoint = self.descends(self.tip, self._checkpoint)
+        return self.tip if self._is_behind_checkpoint and not self._is_fixed else self._checkpoint
+
+    def is_compacted(self, uuid: str) -> bool:
+        """Whether a summary has taken the place of an entry, for every program."""
+        node = self._nodes.get(uuid)
+        return node is not None and node.number < self._compacted
+
+    def parent(self, uuid: str) -> str:
+        """The entry that `uuid` continues; empty for a root, and for one that is not known."""
+        node = self._nodes.get(uuid)
+        return node.parent if node else ""
+
+    def descends(self, uuid: str, ancestor: str) -> bool:
+        """Whether `ancestor` is `uuid` itself or stands above it."""
+        return any(each == ancestor for each in self.up(uuid))
+
+    def left(self, leaf: str) -> Mapping[str, str]:
+        """The entries that `leaf` does not continue, each with the root of its branch.
+
+        A branch begins with a prompt, or where a rewind has cut. What else stands beside the path
+        belongs to it: results of parallel tools, attachments.
+        """
+        kept = set(self.up(leaf))
+        roots: dict[str, str] = {}
+        for uuid, node in self._nodes.items():  # parents come before their children
+            if uuid in kept:
+                continue
+            root = roots.get(node.parent, "")
+            if root or node.kind is Kind.PROMPT or uuid in self._cuts:
+                roots[uuid] = root or uuid
+        return roots
+
+    def below(self, roots: Collection[str]) -> set[str]:
+        """The entries at and below `roots`."""
+        found: set[str] = set()
+        for uuid, node in self._nodes.items() if roots else ():
+            if uuid in roots or node.parent in found:
+                found.add(uuid)
+        return found
+
+    def roots(self) -> Iterator[str]:
+        """The entries with which a branch may begin."""
+        for uuid, node in self._nodes.items():
+            if node.kind is Kind.PROMPT or uuid in self._cuts:
+                yield uuid
+
+    def is_said(self, uuid: str) -> bool:
+        """Whether an entry is a part of the conversation, and no note beside it."""
+        node = self._nodes.get(uuid)
+        return node is not None and node.kind is not Kind.NOTE
+
+    def is_newer(self, uuid: str, other: str) -> bool:
+        """Whether an entry stands behind another one in the file."""
+        first, second = self._nodes.get(uuid), self._nodes.get(other)
+        return first is not None and second is not None and first.number > second.number
+
+    def meeting(self, uuid: str, other: str) -> tuple[list[str], list[str]]:
+        """The entries from each of two up to where their ways meet, without that place."""
+        ways: tuple[list[str], list[str]] = [], []
+        ends = [uuid, other]
+        while ends[0] != ends[1]:
+            numbers = [node.number if (node := self._nodes.get(end)) else -1 for end in ends]
+            if max(numbers) < 0:
+                break
+            later = numbers.index(max(numbers))
+            ways[later].append(ends[later])
+            ends[later] = self.parent(ends[later])
+        return ways
+
+    def up(self, uuid: str) -> Iterator[str]:
+        """`uuid` and its ancestors. Parents are older than their children: there is no cycle."""
+        while uuid and (node := self._nodes.get(uuid)):
+            yield uuid
+            uuid = node.parent
+
+
+def _is_boundary(entry: Json) -> bool:
+    return entry.get("subtype") == "compact_boundary"
+
+
+def _is_summary(entry: Json) -> bool:
+    return entry.get("isCompactSummary") is True

@@ -1,0 +1,247 @@
+"""Read the two ends of a session file: enough for a list, whatever the length of the file.
+
+Knows one file at a time; which files are sessions is for sessions.py. The format is the CLI's and
+changes with its releases: a line that is not understood is passed over, never an error.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from opcode_htmx.engines.claude.files.folder_names import OwnFolder
+from opcode_htmx.engines.claude.files.titles import Names
+from opcode_htmx.engines.claude.protocol import parser
+from opcode_htmx.engines.claude.protocol.user_entries import parts_of, parts_of_event
+from opcode_htmx.engines.messages import (
+    ImageContent,
+    OtherContent,
+    SystemEvent,
+    ToolResult,
+    User,
+)
+from opcode_htmx.engines.user_parts import (
+    Part,
+    Prompt,
+    ShellCommand,
+    SlashCommand,
+)
+
+HEAD = 256 * 1024  # lines that begin within this many bytes are read in search of a prompt
+TAIL = 64 * 1024  # bytes searched, from the end, for the newest time stamp
+LONGEST_LINE = 8 * 1024 * 1024  # a first prompt may carry images; beyond this it is passed over
+HEAD_LINES = 10_000  # a head of more lines holds none of Claude's
+TITLE_LENGTH = 300  # characters kept of a first prompt
+
+_TIMESTAMP = re.compile(rb'"timestamp":"([0-9]{4}-[^"\\]{10,30})"')
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What the two ends of one file tell; `title` is None if nobody ever prompted.
+
+    `cwd` is the session's own folder, None if no entry has one; see OwnFolder.
+
+    `name` is what the person or else Claude calls the session, if either does.
+    """
+
+    title: str | None
+    cwd: str | None
+    started_at: float
+    last_activity: float
+    size: int
+    mtime_ns: int
+    path: Path
+    name: str | None = None
+    prompted_at: str | None = None
+    """The time of the entry that gave the title, as it is written there."""
+
+
+@lru_cache(maxsize=8192)
+def glance(path: Path, size: int, mtime_ns: int) -> Glance:
+    """Look at a file whose stat gave `size` and `mtime_ns`; raises OSError."""
+    modified = mtime_ns / 1e9
+    title: str | None = None
+    command: str | None = None
+    home = OwnFolder(path.parent.name)
+    started_at: float | None = None
+    prompted_at: str | None = None
+    names = Names()
+    for entry in _head(path):
+        names.take(entry)
+        if entry.get("isSidechain") is True:
+            continue
+        home.see(entry)
+        started_at = started_at or _seconds(entry.get("timestamp"))
+        parts = _parts(entry)
+        if not parts:
+            continue
+        title = title or _first_words(parts)
+        command = command or _first_command(parts)
+        if title or (command and not prompted_at):
+            prompted_at = _text_or_none(entry.get("timestamp"))
+        if title and home.is_sure:
+            break
+    tail = _tail(path, size)
+    for entry in [] if home.is_sure else _whole_lines(tail):
+        home.see(entry)
+    names.take_lines(tail)
+    latest = _last_timestamp(tail)
+    name = title or command
+    return Glance(
+        title=_shorten(name) if name else None,
+        cwd=home.path,
+        started_at=started_at or modified,
+        # A copied file has a new modification time; a clock may have been wrong.
+        last_activity=latest if latest and latest <= modified + 60 else modified,
+        size=size,
+        mtime_ns=mtime_ns,
+        path=path,
+        name=_shorten(names.best(path)) or None,
+        prompted_at=prompted_at,
+    )
+
+
+def unreadable(path: Path, size: int, mtime_ns: int) -> Glance:
+    """What a list says of a file that could not be understood."""
+    modified = mtime_ns / 1e9
+    return Glance("A session that cannot be read", None, modified, modified, size, mtime_ns, path)
+
+
+@lru_cache(maxsize=8192)
+def count_prompts(path: Path, size: int, _mtime_ns: int) -> int | None:
+    """How often the person prompted; None for a file too long to be read for this."""
+    if size > HEAD:
+        return None
+    seen = set[str]()
+    try:
+        for entry in _head(path):
+            if entry.get("isSidechain") is not True and _is_prompt(_parts(entry)):
+                # a line may be written again
+                seen.add(_id_of(entry) or f"line {len(seen)}")
+    except OSError:
+        return None
+    return len(seen)
+
+
+def _parts(entry: dict[str, Any]) -> tuple[Part, ...]:
+    """What an entry holds of a person's; an image without words counts as some."""
+    if entry.get("type") not in ("user", "system", "attachment"):
+        return ()
+    message = parser.message_of(entry)
+    match message:
+        case SystemEvent():
+            return parts_of_event(message)
+        case User() if not _has(message, ToolResult):
+            parts = parts_of(message)
+            if not parts and _has_image(message):
+                return (Prompt("(image)"),)
+            return parts
+        case _:
+            return ()
+
+
+def _has_image(message: User) -> bool:
+    """Whether there is an image, of whatever shape."""
+    return any(
+        isinstance(content, ImageContent)
+        or (isinstance(content, OtherContent) and content.type == "image")
+        for content in message.content
+    )
+
+
+def _has(message: User, type_: type) -> bool:
+    return any(isinstance(content, type_) for content in message.content)
+
+
+def _first_words(parts: tuple[Part, ...]) -> str | None:
+    return next((part.text for part in parts if isinstance(part, Prompt)), None)
+
+
+def _first_command(parts: tuple[Part, ...]) -> str | None:
+    """A command, for sessions that hold nothing else."""
+    for part in parts:
+        if isinstance(part, SlashCommand):
+            return part.text
+        if isinstance(part, ShellCommand) and part.command:
+            return f"! {part.command}"
+    return None
+
+
+def _is_prompt(parts: tuple[Part, ...]) -> bool:
+    """Whether a person prompted Claude, in words or with a command that reaches the model."""
+    return any(
+        isinstance(part, Prompt) or (isinstance(part, SlashCommand) and not part.local)
+        for part in parts
+    )
+
+
+def _id_of(entry: dict[str, Any]) -> str | None:
+    """The uuid of a prompt; one that waited in the CLI's queue has its own inside."""
+    attachment = entry.get("attachment")
+    queued = attachment.get("source_uuid") if isinstance(attachment, dict) else None
+    return _text_or_none(queued) or _text_or_none(entry.get("uuid"))
+
+
+def _head(path: Path) -> Iterator[dict[str, Any]]:
+    """The entries that begin within the first HEAD bytes; what cannot be read is left out."""
+    with path.open("rb") as file:
+        for _ in range(HEAD_LINES):
+            if file.tell() >= HEAD or not (line := file.readline(LONGEST_LINE)):
+                break
+            try:
+                entry = json.loads(line)
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(entry, dict):
+                yield entry
+
+
+def _tail(path: Path, size: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(max(0, size - TAIL))
+        return file.read(TAIL)
+
+
+def _whole_lines(tail: bytes) -> Iterator[dict[str, Any]]:
+    """The entries in the end of a file that say where they were written."""
+    for line in tail.splitlines():
+        if b'"cwd"' in line:
+            try:
+                entry = json.loads(line)
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(entry, dict) and entry.get("isSidechain") is not True:
+                yield entry
+
+
+def _last_timestamp(tail: bytes) -> float | None:
+    stamps = _TIMESTAMP.findall(tail)
+    return next(filter(None, (_seconds(s.decode("latin-1")) for s in reversed(stamps))), None)
+
+
+def _shorten(text: str) -> str:
+    words = " ".join(_encodable(text).split())
+    return words if len(words) <= TITLE_LENGTH else words[: TITLE_LENGTH - 1] + "…"
+
+
+def _text_or_none(value: object) -> str | None:
+    return _encodable(value) if isinstance(value, str) and value else None
+
+
+def _encodable(text: str) -> str:
+    """JavaScript cuts strings between surrogates, and half of a pair cannot be sent as UTF-8."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _seconds(stamp: object) -> float | None:
+    if not isinstance(stamp, str):
+        return None
+    try:
+        return datetime.fromisoformat(stamp).timestamp()
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,309 @@
+"""Find projects and sessions in Claude's own files; must not know of runs or of the web."""
+
+import contextlib
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from weakref import WeakKeyDictionary
+
+from opcode_htmx.engines.claude.files import (
+    folder_names,
+    history,
+    links,
+    session_listing,
+)
+from opcode_htmx.engines.claude.files.session_listing import Listing
+from opcode_htmx.engines.claude.files.session_summary import (
+    Glance,
+    count_prompts,
+    glance,
+    unreadable,
+)
+
+log = logging.getLogger(__name__)
+
+_seen: WeakKeyDictionary[Listing, tuple[Glance, ...]] = WeakKeyDictionary()
+_projects: WeakKeyDictionary[Listing, tuple["Project", ...]] = WeakKeyDictionary()
+"""What was made of the listings that still hold."""
+
+
+class ProjectNotFound(Exception):
+    """There is no project with this id."""
+
+
+class SessionNotFound(Exception):
+    """There is no session with this id in the project."""
+
+
+class SeveralProjects(Exception):
+    """The id is the name of a folder of Claude's that holds several projects."""
+
+
+_NO_PROJECT = "There is no project with this id."
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A folder in which Claude has worked. Times are Unix seconds.
+
+    `id` is the name of Claude's folder, and more where that holds the sessions of several paths.
+    `path` is None if no session says where it worked. `session_ids` begins with the session that
+    was used last.
+    """
+
+    id: str
+    path: str | None
+    session_ids: tuple[str, ...]
+    last_activity: float
+    created_at: float
+
+    @property
+    def session_count(self) -> int:
+        return len(self.session_ids)
+
+    @property
+    def claude_folder(self) -> str:
+        """The name of the folder that holds the files of its sessions."""
+        return folder_names.split(self.id)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSummary:
+    """One conversation. Times are Unix seconds.
+
+    `project_path` is the session's own folder, None if its file does not say.
+    `prompt_count` is None for files too long to be read for a list.
+    """
+
+    id: str
+    project_id: str
+    project_path: str | None
+    first_prompt: str
+    started_at: float
+    last_activity: float
+    size_bytes: int
+    prompt_count: int | None
+    name: str | None = None
+    """What the person or Claude calls the session."""
+    prompted_at: str | None = None
+    """When the first prompt was given, as Claude has noted it."""
+
+    @property
+    def title(self) -> str:
+        return self.name or self.first_prompt
+
+    @property
+    def claude_folder(self) -> str:
+        """The name of the folder that holds its file."""
+        return folder_names.split(self.project_id)[0]
+
+
+def projects(config_dir: Path) -> list[Project]:
+    """All projects with at least one session, the last used first."""
+    found: list[Project] = []
+    for folder in history.claude_folders(config_dir):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # deleted just now
+            found += _projects_in(folder)
+    in_use = [project for project in found if project.session_ids]
+    return sorted(in_use, key=lambda p: p.last_activity, reverse=True)
+
+
+def projects_of(config_dir: Path, project_id: str) -> tuple[Project, ...]:
+    """The projects that an id stands for, the last used first; at least one.
+
+    Raises ProjectNotFound.
+    """
+    folder, digest = _place(config_dir, project_id)
+    try:
+        known = _projects_in(folder)
+    except (FileNotFoundError, NotADirectoryError):  # deleted just now
+        known = ()
+    found = tuple(p for p in known if not digest or folder_names.digest(p.path or "") == digest)
+    if not found:
+        raise ProjectNotFound(_NO_PROJECT)
+    return found
+
+
+def project(config_dir: Path, project_id: str) -> Project:
+    """One project; ProjectNotFound, SeveralProjects."""
+    found = projects_of(config_dir, project_id)
+    if len(found) > 1:
+        raise SeveralProjects(
+            "Claude keeps the sessions of several folders under this id: choose one of them."
+        )
+    return found[0]
+
+
+def project_with(config_dir: Path, session_file: Path) -> Project | None:
+    """The project that lists the session in this history file; None if none does."""
+    with contextlib.suppress(OSError):
+        for found in _projects_in(session_file.parent):
+            if session_file.stem in found.session_ids:
+                return found
+    return None
+
+
+def sessions(config_dir: Path, project_id: str) -> list[SessionSummary]:
+    """The sessions of a project, or of all that an id stands for, the last used first.
+
+    Raises ProjectNotFound.
+    """
+    found = projects_of(config_dir, project_id)
+    owners = {session_id: project.id for project in found for session_id in project.session_ids}
+    return [
+        SessionSummary(
+            id=g.path.stem,
+            project_id=owners[g.path.stem],
+            project_path=g.cwd,
+            first_prompt=g.title or "",
+            started_at=g.started_at,
+            last_activity=g.last_activity,
+            size_bytes=g.size,
+            prompt_count=count_prompts(g.path, g.size, g.mtime_ns),
+            name=g.name,
+            prompted_at=g.prompted_at,
+        )
+        for g in _glances(_place(config_dir, project_id)[0])
+        if g.path.stem in owners
+    ]
+
+
+def session_file(config_dir: Path, project_id: str, session_id: str) -> Path:
+    """The history file of a session; ProjectNotFound, SessionNotFound.
+
+    Its name has the id as the CLI wrote it, also where `session_id` has letters of another case.
+    """
+    folder, _ = _place(config_dir, project_id)
+    found = history.file_in(folder, session_id) or _in_any_case(folder, session_id)
+    if found is None:
+        raise SessionNotFound("There is no session with this id in this project.")
+    return found
+
+
+def _in_any_case(folder: Path, session_id: str) -> Path | None:
+    if not history.SESSION_ID.fullmatch(session_id):
+        return None
+    name = f"{session_id}.jsonl".lower()
+    with contextlib.suppress(OSError):
+        for file in session_listing.watched().look(folder).files:
+            if file.name.lower() == name:
+                return folder / file.name
+    return None
+
+
+def find_in_any_case(config_dir: Path, session_id: str) -> Path | None:
+    """The history file of a session in any project: of that very id, else in another case."""
+    found = history.find(config_dir, session_id)
+    if found or not history.SESSION_ID.fullmatch(session_id):
+        return found
+    return next(
+        filter(None, (_in_any_case(f, session_id) for f in history.claude_folders(config_dir))),
+        None,
+    )
+
+
+def folder_of(session_file: Path) -> str | None:
+    """The session's own folder, as its file says it; None if it does not say."""
+    try:
+        stat = session_file.stat()
+        return glance(session_file, stat.st_size, stat.st_mtime_ns).cwd
+    except OSError:
+        return None
+
+
+def name_of(path: Path) -> str:
+    """What the session in this history file is called; empty if it has no name."""
+    try:
+        stat = path.stat()
+        return glance(path, stat.st_size, stat.st_mtime_ns).name or ""
+    except OSError:
+        return ""
+
+
+def title_of(path: Path) -> str:
+    """The name of the session in this history file, or else its first prompt."""
+    try:
+        stat = path.stat()
+        seen = glance(path, stat.st_size, stat.st_mtime_ns)
+    except OSError:
+        return ""
+    return seen.name or seen.title or ""
+
+
+# Folders ----------------------------------------------------------------------------------
+
+
+def _place(config_dir: Path, project_id: str) -> tuple[Path, str]:
+    """Claude's folder that an id names, and the digest of the path; raises ProjectNotFound."""
+    name, digest = folder_names.split(project_id)
+    folder = history.root(config_dir) / name
+    if not name or not links.is_folder(folder):
+        raise ProjectNotFound(_NO_PROJECT)
+    return folder, digest
+
+
+def _projects_in(folder: Path) -> tuple[Project, ...]:
+    """The projects whose sessions are in one of Claude's folders; one without sessions if none."""
+    listing = session_listing.watched().look(folder)
+    known = _projects.get(listing)
+    if known is None:
+        glances = _glances_of(listing)
+        known = _projects[listing] = _grouped(folder, glances) or (_empty(folder),)
+    return known
+
+
+def _grouped(folder: Path, glances: tuple[Glance, ...]) -> tuple[Project, ...]:
+    """A project for each path, the last used first.
+
+    Sessions that do not say where they worked stand with the others where there is only one path,
+    else by themselves.
+    """
+    paths = dict.fromkeys(g.cwd for g in glances if g.cwd)
+    if len(paths) <= 1:
+        return (_of(folder.name, next(iter(paths), None), glances),) if glances else ()
+    by_path: dict[str | None, list[Glance]] = {}
+    for each in glances:
+        by_path.setdefault(each.cwd, []).append(each)
+    return tuple(
+        _of(folder_names.shared_project_id(folder.name, path or ""), path, tuple(group))
+        for path, group in by_path.items()
+    )
+
+
+def _of(id_: str, path: str | None, glances: tuple[Glance, ...]) -> Project:
+    return Project(
+        id=id_,
+        path=path,
+        session_ids=tuple(g.path.stem for g in glances),
+        last_activity=glances[0].last_activity,
+        created_at=min(g.started_at for g in glances),
+    )
+
+
+def _empty(folder: Path) -> Project:
+    modified = folder.stat().st_mtime
+    return Project(folder.name, None, (), modified, modified)
+
+
+def _glances(folder: Path) -> tuple[Glance, ...]:
+    return _glances_of(session_listing.watched().look(folder))
+
+
+def _glances_of(listing: Listing) -> tuple[Glance, ...]:
+    """Its sessions in which somebody prompted, the last used first."""
+    known = _seen.get(listing)
+    if known is None:
+        found = []
+        for file in listing.files:
+            path = listing.folder / file.name
+            try:
+                found.append(glance(path, file.size, file.mtime_ns))
+            except OSError:
+                continue  # deleted since it was listed, or another user's
+            except Exception:  # one odd file takes no list with it
+                log.exception("%s could not be read for a list", path)
+                found.append(unreadable(path, file.size, file.mtime_ns))
+        prompted = [seen for seen in found if seen.title is not None]
+        prompted.sort(key=lambda g: g.last_activity, reverse=True)
+        known = _seen[listing] = tuple(prompted)
+    return known

@@ -1,0 +1,113 @@
+"""What subagents did, as Claude notes it: a file for each, beside the history of its session.
+
+In `<session>/subagents/` an agent has `agent-<id>.jsonl`, in newer versions with a `.meta.json`
+that names its call. Told in front of the call's result, as stdout tells it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from opcode_htmx.engines.claude.protocol import parser
+from opcode_htmx.engines.claude.protocol.user_entries import parts_of
+from opcode_htmx.engines.messages import (
+    Content,
+    Message,
+    SystemEvent,
+    TextContent,
+    ToolResult,
+    User,
+)
+from opcode_htmx.engines.user_parts import TaskNotification
+from opcode_htmx.lib.coerce import Json, as_dict, as_str
+
+_AGENT_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
+
+
+def folder_of(history_file: Path) -> Path:
+    return history_file.with_suffix("") / "subagents"
+
+
+def file_of(folder: Path, agent_id: str) -> Path | None:
+    """The file of an agent, if there is one. A link is not followed."""
+    path = folder / f"agent-{agent_id}.jsonl"
+    there = _AGENT_ID.fullmatch(agent_id) and path.is_file() and not path.is_symlink()
+    return path if there else None
+
+
+def agents_by_call(folder: Path) -> dict[str, str]:
+    """The ids of the agents by the ids of the calls that sent them, as far as it is noted."""
+    found = {}
+    for path in folder.glob("agent-*.meta.json"):
+        try:
+            call = as_dict(json.loads(path.read_bytes())).get("toolUseId")
+        except (OSError, ValueError, RecursionError):
+            continue
+        if isinstance(call, str):
+            found[call] = path.name.removeprefix("agent-").removesuffix(".meta.json")
+    return found
+
+
+def ended(message: Message) -> tuple[str, str] | None:
+    """The call and the id of an agent in the background, if a line of history tells of its end."""
+    if isinstance(message, User) and any(map(_may_notify, message.content)):
+        for part in parts_of(message):
+            if isinstance(part, TaskNotification) and part.tool_use_id:
+                return part.tool_use_id, part.task_id
+    return None
+
+
+def _may_notify(content: Content) -> bool:
+    """A look at a text that is cheap: most lines are no notifications."""
+    return isinstance(content, TextContent) and "task-notification" in content.text
+
+
+class Subagents:
+    """The subagents of one history file. Each is told once."""
+
+    def __init__(self, history_file: Path) -> None:
+        self._folder = folder_of(history_file)
+        self._told: set[Path] = set()
+        self._by_call: tuple[int, dict[str, str]] = 0, {}
+
+    def before(self, message: Message) -> Iterator[Message]:
+        """What subagents did that `message` tells the end of."""
+        if told := ended(message):
+            yield from self._tell(*told)
+        elif isinstance(message, User):
+            account = as_dict(message.tool_result)
+            if account.get("status") == "async_launched":
+                return
+            for result in message.content:
+                if isinstance(result, ToolResult):
+                    call = result.tool_use_id
+                    agent_id = as_str(account.get("agentId")) or self._sent_by(call)
+                    yield from self._tell(call, agent_id)
+
+    def _sent_by(self, call: str) -> str:
+        """The agent that a call has sent; results of failed ones, and of agents, do not name it."""
+        try:
+            changed = self._folder.stat().st_mtime_ns
+        except OSError:
+            return ""
+        if self._by_call[0] != changed:
+            self._by_call = changed, agents_by_call(self._folder)
+        return self._by_call[1].get(call, "")
+
+    def _tell(self, call: str, agent_id: str) -> Iterator[Message]:
+        path = file_of(self._folder, agent_id)
+        if path is None or path in self._told:
+            return
+        self._told.add(path)
+        with contextlib.suppress(OSError), path.open("rb") as file:
+            for line in file:
+                message = parser.parse_of_subagent(line, call)
+                yield from self.before(message)
+                yield message
+        # what it left undone stays so
+        end: Json = {"tool_use_id": call}
+        yield SystemEvent("task_notification", "", end)

@@ -1,0 +1,125 @@
+"""What a session is called: by the person (`/rename`), by Claude itself, or not at all.
+
+The CLI appends a line to the history file whenever a name is given, and the last one holds. So
+does the CLI's own SDK for a session of another process; a Claude that has the session open finds
+the line and keeps it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from opcode_htmx.lib.cooperative import Pace
+from opcode_htmx.lib.files.disk_space import DiskFull
+
+_FIELDS = {"custom-title": "customTitle", "ai-title": "aiTitle"}
+"""The field that holds the name, by the type of the line; the first type counts most."""
+_KEYS = tuple(name.encode() for name in (*_FIELDS.values(), "summary"))
+_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+
+LONGEST = 200
+MOST_SUMMARIES = 100
+PIECE = 1024 * 1024
+MOST_SEARCHED = 64 * PIECE
+"""Bytes of a history file that are searched for the entry that a summary is about."""
+
+
+class Names:
+    """The names that the lines of one history file give, as far as they were read."""
+
+    def __init__(self) -> None:
+        self._given: dict[str, str] = {}
+        self._summaries: dict[str, str] = {}
+        """By the uuid of the entry that each is about, the newest last."""
+
+    def take(self, entry: Mapping[str, object]) -> None:
+        """Take over what an entry says, in the order of the file."""
+        match entry:
+            case {"type": "summary", "summary": str(name), "leafUuid": str(leaf)}:
+                if _ID.fullmatch(leaf):
+                    self._summaries.pop(leaf, None)
+                    self._summaries[leaf] = name
+            case {"type": str(type_)} if type_ in _FIELDS:
+                given = entry.get(_FIELDS[type_])
+                if isinstance(given, str):
+                    self._given[type_] = given
+            case _:
+                pass
+
+    def take_lines(self, lines: bytes) -> None:
+        """Take over what a stretch of the file says."""
+        for line in lines.splitlines():
+            if any(key in line[:300] for key in _KEYS):
+                try:
+                    entry = json.loads(line)
+                except (ValueError, RecursionError):
+                    continue  # half a line, or one that only looks like it
+                if isinstance(entry, dict):
+                    self.take(entry)
+
+    def best(self, path: Path) -> str:
+        """The name that counts; empty if there is none. One that was taken back is empty.
+
+        Older versions of the CLI wrote summaries of other sessions into a file, too: one counts
+        only if the entry that it is about is in this file, `path`.
+        """
+        given = next((self._given[type_] for type_ in _FIELDS if self._has(type_)), "")
+        newest = list(reversed(self._summaries))[:MOST_SUMMARIES]
+        if given or not newest:
+            return given
+        here = _entries_in(path, newest)
+        return next((self._summaries[leaf] for leaf in newest if leaf in here), "")
+
+    def _has(self, type_: str) -> bool:
+        return bool(self._given.get(type_, "").strip())
+
+
+def _entries_in(path: Path, uuids: Sequence[str]) -> set[str]:
+    """Which of these are the uuids of entries of the file."""
+    pattern = _naming(uuids)
+    overlap, before, found, pace = 100, b"", set[str](), Pace()
+    with path.open("rb") as file:
+        while file.tell() < MOST_SEARCHED and (piece := file.read(PIECE)):
+            found |= {match[1].decode() for match in pattern.finditer(before + piece)}
+            if len(found) == len(uuids):
+                break
+            before = piece[-overlap:]
+            pace.step()
+    return found
+
+
+def _naming(uuids: Sequence[str]) -> re.Pattern[bytes]:
+    """Entries that have one of these uuids, which are plain letters and digits."""
+    any_of = b"|".join(uuid.encode() for uuid in uuids)
+    return re.compile(rb'"uuid": ?"(' + any_of + rb')"')
+
+
+def give(path: Path, session_id: str, name: str) -> None:
+    """Call the session `name`, as the CLI does it."""
+    append(path, line(session_id, name))
+
+
+def line(session_id: str, name: str) -> bytes:
+    entry = {"type": "custom-title", "customTitle": name, "sessionId": session_id}
+    return json.dumps(entry, separators=(",", ":")).encode() + b"\n"
+
+
+def append(path: Path, data: bytes) -> None:
+    """Add whole lines in one write, because Claude may be writing too. Makes no new file."""
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND)
+    try:
+        size = os.fstat(descriptor).st_size
+        if size and os.pread(descriptor, 1, size - 1) != b"\n":
+            data = b"\n" + data  # what was cut off in mid-line stays a line of its own
+        written = os.write(descriptor, data)
+        if written < len(data):
+            # half a line would spoil the next one, unless Claude has added that already
+            if os.fstat(descriptor).st_size == size + written:
+                os.ftruncate(descriptor, size)
+            raise DiskFull
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""Claude CLIs on this computer: where they are, their versions, whether one is logged in."""

@@ -1,0 +1,91 @@
+"""Every Claude CLI on this computer: where it was found, and its version.
+
+A CLI is asked for its version once; again only when its file has changed.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from gevent.lock import BoundedSemaphore
+
+from opcode_htmx.engines.claude.install import cli_binary
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """A CLI that runs. `named` is one that the person has named in CLAUDE_PATH."""
+
+    path: Path
+    version: str
+    source: str
+    named: bool
+
+
+class Installations:
+    """The CLIs that this server could work with."""
+
+    def __init__(self, claude_path: Path | None, path: str, home: Path) -> None:
+        """`path` is a PATH as in the environment."""
+        self._claude_path = claude_path
+        self._path = path
+        self._home = home
+        self._asked: dict[tuple[str, int, int], cli_binary.Binary | None] = {}
+        self._one_at_a_time = BoundedSemaphore(1)
+
+    def found(self) -> list[Installation]:
+        """Those that run, the newest first; one that several names lead to stands here once."""
+        places: dict[str, Path] = {}
+        named = [self._claude_path] if self._claude_path else []
+        for candidate in [*named, *cli_binary.candidates(self._path, self._home)]:
+            places.setdefault(os.path.realpath(candidate), candidate)
+        asked = [(each, self.probe(each)) for each in places.values()]
+        running = [(each, found) for each, found in asked if found]
+        running.sort(key=lambda pair: pair[1].version, reverse=True)
+        return [
+            Installation(
+                path=found.path,
+                version=found.version_text,
+                source=self._source(candidate),
+                named=candidate == self._claude_path,
+            )
+            for candidate, found in running
+        ]
+
+    def probe(self, candidate: Path) -> cli_binary.Binary | None:
+        """The CLI at a path; None if there is none that runs."""
+        try:
+            stat = candidate.stat()
+        except OSError:
+            return None
+        key = (str(candidate), stat.st_mtime_ns, stat.st_size)
+        # Each takes 200 MB while it is asked, however many requests want to know.
+        with self._one_at_a_time:
+            if key not in self._asked:
+                self._asked = {k: v for k, v in self._asked.items() if k[0] != key[0]}
+                self._asked[key] = cli_binary.probe(candidate, self._path, self._home)
+            return self._asked[key]
+
+    def _source(self, candidate: Path) -> str:
+        """How it was found, in the words of the desktop app where it has some."""
+        if candidate == self._claude_path:
+            return "CLAUDE_PATH"
+        text = str(candidate)
+        home = str(self._home)
+        for part, source in (
+            (cli_binary.WHEEL, "wheel"),
+            (f"{home}/.nvm/", f"nvm ({candidate.parent.parent.name})"),
+            (f"{home}/.claude/local/", "claude-local"),
+            (f"{home}/.local/bin/", "local-bin"),
+            (f"{home}/.npm-global/", "npm-global"),
+            (f"{home}/.yarn/", "yarn"),
+            (f"{home}/.config/yarn/", "yarn-global"),
+            (f"{home}/.bun/", "bun"),
+            ("/opt/homebrew/", "homebrew"),
+            ("/usr/local/bin/", "system"),
+        ):
+            if part in text:
+                return source
+        return "PATH"

@@ -1,0 +1,1 @@
+"""Claude's stream-json: parse its lines, encode ours, build its command line."""

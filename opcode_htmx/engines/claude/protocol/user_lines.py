@@ -1,0 +1,70 @@
+"""The lines that hold what a person or a tool says: from the object of a line to a `User`."""
+
+from __future__ import annotations
+
+from opcode_htmx.engines.claude.protocol import authorship
+from opcode_htmx.engines.claude.protocol.contents import prompt_contents_of
+from opcode_htmx.engines.messages import Refusal, TextContent, User
+from opcode_htmx.lib.coerce import (
+    Json,
+    as_dict,
+    as_list,
+    as_str,
+    optional,
+)
+
+
+def user_of(raw: Json) -> User:
+    """A `user` line: a prompt, tool results, or a note of the CLI's."""
+    return User(
+        uuid=as_str(raw.get("uuid")),
+        parent=optional(raw.get("parent_tool_use_id")),
+        content=prompt_contents_of(raw["message"].get("content")),
+        is_replay=bool(raw.get("isReplay")),
+        is_meta=authorship.is_meta(raw),
+        tool_result=_tool_result(raw),
+        refusal=_refusal(raw),
+        author=authorship.author_of(raw),
+        origin=authorship.origin_of(raw),
+        parent_uuid=as_str(raw.get("parentUuid")),
+    )
+
+
+def queued_prompt_of(raw: Json, attachment: Json) -> User:
+    """A prompt that was taken up in mid-turn: a `user` line on stdout, this in history."""
+    return User(
+        uuid=as_str(attachment.get("source_uuid")) or as_str(raw.get("uuid")),
+        parent=None,
+        content=prompt_contents_of(attachment.get("prompt")),
+        is_replay=False,
+        is_meta=attachment.get("commandMode") != "prompt",
+        tool_result=None,
+        author=authorship.author_of_queued(attachment),
+        origin=authorship.origin_of(attachment),
+        parent_uuid=as_str(raw.get("parentUuid")),
+    )
+
+
+def refused_command_of(raw: Json) -> User:
+    words = (TextContent(as_str(raw.get("content"))),)
+    return User(as_str(raw["submitUuid"]), None, words, False, False, None, is_refused=True)
+
+
+def _tool_result(raw: Json) -> object:
+    """The tool's own account, as stdout writes it.
+
+    History has the results of MCP tools in one field and what comes with them in another.
+    """
+    if "tool_use_result" in raw:
+        return raw["tool_use_result"]
+    found = raw.get("toolUseResult")
+    beside = as_dict(raw.get("mcpMeta"))
+    return {"content": found, **beside} if beside else found
+
+
+def _refusal(raw: Json) -> Refusal | None:
+    meta = [
+        as_dict(each).get("non_execution_kind") for each in as_list(raw.get("tool_result_meta"))
+    ]
+    kinds = [raw.get("toolDenialKind"), *meta]
+    return next((refusal for refusal in Refusal if refusal in kinds), None)

@@ -1,0 +1,134 @@
+"""Which folders Claude has noted as trusted, in its own state file, read and written as it does."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gevent
+
+from opcode_htmx.engines.claude.trust.repository import (
+    main_checkout,
+    repository_root,
+)
+from opcode_htmx.lib import bounded_json
+from opcode_htmx.lib.files import atomic_files
+
+MOST_BYTES = 32 * 1024 * 1024
+LOCK_STALE_SECONDS = 10.0
+"""Claude takes a lock that is older for one whose holder has died."""
+LOCK_WAIT_SECONDS = 15.0
+_POLL_SECONDS = 0.05
+_ACCEPTED = "hasTrustDialogAccepted"
+
+
+class TrustNotRecorded(Exception):
+    """Claude's state file could not be changed; the text says why."""
+
+
+def project_key(folder: Path) -> str:
+    """Under which name Claude keeps what it knows of the project around a resolved folder."""
+    root = repository_root(folder)
+    return _name((main_checkout(root) or root) if root else folder)
+
+
+class TrustRecord:
+    """The state file of Claude, whose entries for projects say which of them are trusted."""
+
+    def __init__(self, state_file: Path) -> None:
+        self._file = state_file
+
+    def trusted_as(self, folder: Path) -> str | None:
+        """The name of the entry for which Claude would ask no question in `folder`, if any.
+
+        `folder` is resolved. It counts as its project, and as the folders above it up to the root
+        of its repository.
+        """
+        try:
+            projects = self._content().get("projects")
+        except (OSError, ValueError):
+            return None
+        if not isinstance(projects, dict):
+            return None
+        root = repository_root(folder)
+        names = [project_key(folder)]
+        for each in (folder, *folder.parents):
+            names.append(_name(each))
+            if each == root:
+                break
+        return next((name for name in names if _accepted(projects.get(name))), None)
+
+    def accept(self, folder: Path) -> None:
+        """Note that the project of `folder`, a resolved path, is trusted, with all else unchanged.
+
+        Raises TrustNotRecorded, and changes nothing then.
+        """
+        try:
+            with self._locked():
+                content = self._content()
+                projects = content.setdefault("projects", {})
+                project = projects.setdefault(project_key(folder), {})
+                project[_ACCEPTED] = True
+                data = json.dumps(content, ensure_ascii=False, indent=2)
+                target = self._file.resolve()
+                atomic_files.write(target, data.encode("utf-8", "surrogatepass"), mode=self._mode())
+        except (OSError, ValueError, AttributeError, TypeError) as error:
+            raise TrustNotRecorded(
+                f"Claude’s file {self._file} could not be changed ({error}), so this folder "
+                "cannot be marked as trusted."
+            ) from error
+
+    def _content(self) -> dict[str, Any]:
+        """Raises OSError, or ValueError where it holds no object."""
+        try:
+            if self._file.stat().st_size > MOST_BYTES:
+                raise ValueError("it is too large")
+            content = bounded_json.loads(self._file.read_bytes())
+        except FileNotFoundError:
+            return {}
+        if not isinstance(content, dict):
+            raise ValueError("it holds no object")
+        return content
+
+    def _mode(self) -> int:
+        try:
+            return self._file.stat().st_mode & 0o777
+        except FileNotFoundError:
+            return 0o600
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Hold the lock that Claude holds while it changes the file: a folder beside it."""
+        lock = self._file.with_name(f"{self._file.name}.lock")
+        deadline = time.monotonic() + LOCK_WAIT_SECONDS
+        while True:
+            try:
+                lock.mkdir()
+                break
+            except FileExistsError:
+                with contextlib.suppress(OSError):
+                    if time.time() - lock.stat().st_mtime > LOCK_STALE_SECONDS:
+                        lock.rmdir()
+                        continue
+                if time.monotonic() > deadline:
+                    raise TimeoutError("Claude holds its lock") from None
+                gevent.sleep(_POLL_SECONDS)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                lock.rmdir()
+
+
+def _accepted(project: object) -> bool:
+    return isinstance(project, dict) and project.get(_ACCEPTED) is True
+
+
+def _name(path: Path) -> str:
+    return unicodedata.normalize("NFC", os.fspath(path))

@@ -1,0 +1,300 @@
+"""The typed messages of Claude's stream-json and history files: values only, no behaviour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+from opcode_htmx.lib.coerce import Json
+
+SYNTHETIC = "<synthetic>"
+"""The model of an answer that the CLI has written itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextContent:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ThinkingContent:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolUse:
+    id: str
+    name: str
+    input: Json
+
+
+@dataclass(frozen=True, slots=True)
+class ImageContent:
+    """An image; `data` is base64, unless the sender made a mistake."""
+
+    media_type: str
+    data: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class OtherContent:
+    """A block of another type, or one whose fields are not what its type promises.
+
+    `raw` is the block as it came: an object, or any other JSON value.
+    """
+
+    type: str
+    raw: Any = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a tool gave back, part by part in its order."""
+
+    tool_use_id: str
+    is_error: bool
+    parts: tuple[TextContent | ImageContent | OtherContent, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The texts in it, a line feed between them."""
+        return "\n".join(part.text for part in self.parts if isinstance(part, TextContent))
+
+
+Content: TypeAlias = (
+    TextContent | ThinkingContent | ToolUse | ToolResult | ImageContent | OtherContent
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Init:
+    """The first line of a turn: what Claude is working with."""
+
+    session_id: str
+    cwd: str
+    model: str
+    permission_mode: str
+    slash_commands: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PromptState:
+    """How far a prompt that was sent has come: queued, started, completed or cancelled."""
+
+    prompt_id: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class MessageStart:
+    message_id: str
+    parent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BlockStart:
+    message_id: str | None
+    index: int
+    content: Content
+    parent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BlockDelta:
+    """A piece of text of the block at `index`; pieces of other kinds are not passed on."""
+
+    message_id: str | None
+    index: int
+    text: str
+    parent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BlockStop:
+    message_id: str | None
+    index: int
+    parent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Assistant:
+    message_id: str
+    uuid: str
+    parent: str | None
+    content: tuple[Content, ...]
+    error: str | None
+    index: int | None = None
+    """The place of the first content block in the message, where the line tells it."""
+    context_tokens: int = 0
+    """What Claude had in mind for this message, in tokens; 0 if the line does not tell."""
+    said_at: float = 0.0
+    """In seconds since the epoch; 0 if the line does not tell."""
+
+
+class Refusal(StrEnum):
+    DENIED = "permission-rule"
+    INTERRUPTED = "user-rejected"
+
+
+class Author(StrEnum):
+    """Who wrote a `user` line, as far as its fields say."""
+
+    PERSON = "person"
+    """The text is stored exactly as it was entered."""
+    PROGRAM = "program"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A prompt or tool results. `is_replay`: one of ours, taken up by Claude just now."""
+
+    uuid: str
+    parent: str | None
+    content: tuple[Content, ...]
+    is_replay: bool
+    is_meta: bool
+    tool_result: Any = field(repr=False)
+    """The tool's own structured account of its result (a patch, an exit status), if any."""
+    refusal: Refusal | None = None
+    """Why a tool's result is an error without the tool having failed."""
+    author: Author = Author.UNKNOWN
+    origin: str = ""
+    """The kind of sender that the line names, such as `peer`; empty if it names none."""
+    parent_uuid: str = ""
+    """The uuid of the line that this one follows, in history files only."""
+    is_refused: bool = False
+    """A prompt that Claude Code took as a command and did not run: Claude has not read it."""
+
+
+INTERRUPTED = frozenset({"aborted_streaming", "aborted_tools"})
+"""The reasons for the end of a turn that was interrupted."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnResult:
+    uuid: str
+    subtype: str
+    is_error: bool
+    duration_ms: int
+    cost_usd: float | None
+    input_tokens: int
+    output_tokens: int
+    turns: int
+    text: str
+    reason: str
+    context_window: int = 0
+    """How many tokens the model can have in mind; 0 if the line does not tell."""
+    prompt_ids: tuple[str, ...] = ()
+    """The prompts that the turn was about; empty for a turn that Claude began by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackgroundTask:
+    """Work that goes on beside Claude's turns: a command, an agent, a schedule."""
+
+    id: str
+    type: str
+    """Claude's name for its kind, such as `local_bash` or `local_agent`."""
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class BackgroundTasks:
+    """All background tasks that run now, schedules excepted."""
+
+    tasks: tuple[BackgroundTask, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CostState:
+    """What a session has cost in US dollars so far, as the history file notes it."""
+
+    cost_usd: float | None
+    context_window: int
+
+
+@dataclass(frozen=True, slots=True)
+class PermissionRequest:
+    request_id: str
+    tool_name: str
+    input: Json
+    tool_use_id: str
+    description: str
+    blocked_path: str
+    suggestions: tuple[Json, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ControlCancel:
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ControlResponse:
+    """An answer: Claude's to one of our requests, or the echo of ours to one of Claude's."""
+
+    request_id: str
+    ok: bool
+    response: Json
+    error: str
+    answered_at: float | None = None
+    """When the person decided, in seconds since the epoch: our own mark on our answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class SystemEvent:
+    subtype: str
+    uuid: str
+    raw: Json
+
+
+@dataclass(frozen=True, slots=True)
+class OtherEvent:
+    """A stream event without a text of its own: the ends of messages, signatures, pings."""
+
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    type: str
+    raw: Json
+
+
+@dataclass(frozen=True, slots=True)
+class LongLine:
+    """In the place of a line that is too long; `offset` is where it begins in its file."""
+
+    offset: int
+    size: int
+    """Bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    text: str
+
+
+Message: TypeAlias = (
+    Init
+    | PromptState
+    | MessageStart
+    | BlockStart
+    | BlockDelta
+    | BlockStop
+    | Assistant
+    | User
+    | TurnResult
+    | BackgroundTasks
+    | CostState
+    | PermissionRequest
+    | ControlCancel
+    | ControlResponse
+    | SystemEvent
+    | OtherEvent
+    | LongLine
+    | Unknown
+    | Malformed
+)

@@ -1,0 +1,1 @@
+"""Capabilities: one folder each, registered by one line in app/registry.py."""

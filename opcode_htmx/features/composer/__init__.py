@@ -1,0 +1,1 @@
+"""The prompt: written, completed, sent, queued, and where a session begins."""

@@ -1,0 +1,172 @@
+"""Files that a person gives Claude: kept with the draft, then part of a prompt.
+
+What Claude can see goes as an image in the prompt itself; of any other file the prompt tells the
+path, in a folder that Claude may read.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from flask import Flask, Response, abort, request
+from werkzeug.datastructures import FileStorage
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from opcode_htmx.engines.messages import ImageContent
+from opcode_htmx.lib.files import atomic_files
+from opcode_htmx.lib.files.disk_space import telling_when_full
+from opcode_htmx.sessions.drafts import (
+    MAX_FILE,
+    TOKEN,
+    DraftFile,
+    Drafts,
+    TooMuch,
+)
+from opcode_htmx.web.http.forms import BadForm
+
+MAX_REQUEST = 64_000_000
+MAX_IMAGE = 10_000_000
+MAX_IMAGES = 17_000_000
+"""Of one prompt together: they travel in a single line."""
+REFUSALS = (RequestEntityTooLarge, BadForm, TooMuch)
+"""What is raised about files that cannot be taken."""
+
+LARGE = frozenset({"prompts.start", "prompts.prompt", "composer.attach", "beginning.attach"})
+"""The forms that may bring files."""
+
+_MAGIC = (
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF87a", "image/gif"),
+    (b"GIF89a", "image/gif"),
+)
+
+
+def register(app: Flask) -> None:
+    """Let the forms for files be large. It must stand before what reads a form."""
+
+    def allow_files() -> None:
+        if request.endpoint in LARGE:
+            request.max_content_length = MAX_REQUEST
+
+    app.before_request(allow_files)
+
+
+def image_type(content: bytes) -> str:
+    """The media type of an image that Claude can see, by its first bytes; else empty."""
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return "image/webp"
+    return next((type_ for magic, type_ in _MAGIC if content.startswith(magic)), "")
+
+
+def keep(drafts: Drafts, session_id: str, uploads: Iterable[FileStorage]) -> list[DraftFile]:
+    """Put what came with a form to the draft of its session.
+
+    A file that is refused keeps no other one out. Raises one of REFUSALS when all have been looked
+    at, with a sentence for each that was refused.
+    """
+    kept = []
+    too_large, empty = list[str](), list[str]()
+    for upload in uploads:
+        if not upload.filename:
+            continue  # a field in which nothing was chosen
+        content = upload.stream.read(MAX_FILE + 1)
+        media_type = image_type(content)
+        limit = MAX_IMAGE if media_type else MAX_FILE
+        if len(content) > limit:
+            kind = "An image" if media_type else "A file"
+            most = limit // 1_000_000
+            too_large.append(f"“{upload.filename}” is too large. {kind} may have {most} MB.")
+        elif not content:
+            empty.append(f"“{upload.filename}” is empty.")
+        else:
+            kept.append(drafts.add_file(session_id, upload.filename, content, media_type))
+    sentence = " ".join((*too_large, *empty))
+    if too_large:
+        raise RequestEntityTooLarge(sentence)
+    if empty:
+        raise BadForm(sentence)
+    return kept
+
+
+def refusal(error: Exception) -> tuple[str, int]:
+    """The sentence and the status code of one of REFUSALS."""
+    match error:
+        case RequestEntityTooLarge():
+            return error.description or "That is too large.", 413
+        case TooMuch():
+            return str(error), 413
+        case _:
+            return str(error), 422
+
+
+def preview(drafts: Drafts, name: str, token: str) -> Response:
+    """An image that was chosen."""
+    file = next((f for f in drafts.get(name).files if f.token == token and f.media_type), None)
+    if file is None:
+        abort(404)
+    return Response(drafts.path(name, token).read_bytes(), mimetype=file.media_type)
+
+
+def remove(drafts: Drafts, name: str, token: str) -> None:
+    """Take a file out of a draft; what is no token is 404."""
+    if not TOKEN.fullmatch(token):
+        abort(404)
+    drafts.remove_file(name, token)
+
+
+def give_back(drafts: Drafts, session_id: str, images: Sequence[ImageContent]) -> None:
+    """Put the images of a prompt that was taken back to the draft. Raises TooMuch."""
+    for number, image in enumerate(images, start=1):
+        try:
+            content = base64.b64decode(image.data, validate=True)
+        except binascii.Error:
+            continue
+        suffix = image.media_type.rpartition("/")[2]
+        drafts.add_file(session_id, f"image-{number}.{suffix}", content, image.media_type)
+
+
+def images_of(drafts: Drafts, session_id: str, files: Iterable[DraftFile]) -> list[ImageContent]:
+    """Those among the files that go as images. Raises BadForm."""
+    chosen = [file for file in files if file.media_type]
+    if sum(file.size for file in chosen) > MAX_IMAGES:
+        raise BadForm(f"The images of one prompt may have {MAX_IMAGES // 1_000_000} MB together.")
+    return [
+        ImageContent(
+            file.media_type,
+            base64.b64encode(drafts.path(session_id, file.token).read_bytes()).decode("ascii"),
+        )
+        for file in chosen
+    ]
+
+
+def hand_over(
+    drafts: Drafts, session_id: str, files: Iterable[DraftFile], folder: Path
+) -> list[Path]:
+    """Copy those that are no images into `folder`, where Claude finds them; their paths.
+
+    A second call with the same files changes nothing.
+    """
+    others = [file for file in files if not file.media_type]
+    if others:
+        with telling_when_full():
+            atomic_files.make_folder(folder)
+    paths = []
+    for file in others:
+        path = folder / file.name
+        if path in paths:
+            path = folder / f"{file.token[:8]}-{file.name}"
+        atomic_files.write(path, drafts.path(session_id, file.token).read_bytes())
+        paths.append(path)
+    return paths
+
+
+def with_paths(words: str, paths: Sequence[Path]) -> str:
+    """What a person wrote, and where the files are that go with it."""
+    if not paths:
+        return words
+    lines = "\n".join(f"- {path}" for path in paths)
+    return f"{words}\n\nAttached files:\n{lines}".lstrip()

@@ -1,0 +1,98 @@
+"""Go on differently: a new session that begins with another one, whole or up to one of its blocks.
+
+Behind an answer or a tool the new session ends with it. In front of a prompt it ends with what was
+said before, and the prompt is its draft, to be written differently.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+from pathlib import Path
+
+from flask import Blueprint, abort, make_response, redirect, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from opcode_htmx.engines.claude.files import fork
+from opcode_htmx.features.composer.new_session import Beginnings
+from opcode_htmx.runs.supervisor import Supervisor
+from opcode_htmx.sessions.drafts import Drafts, TooMuch
+from opcode_htmx.sessions.lookup import (
+    NOTHING_NOTED,
+    NoHistory,
+    SessionLookup,
+    title_of,
+)
+from opcode_htmx.transcript.blocks import Block, NoticeBlock, PromptBlock
+from opcode_htmx.transcript.conversation import history_position
+from opcode_htmx.transcript.conversation.branches import top_of
+
+
+def blueprint(
+    beginnings: Beginnings, lookup: SessionLookup, drafts: Drafts, supervisor: Supervisor
+) -> Blueprint:
+    forks = Blueprint("forks", __name__, url_prefix="/projects/<project_id>/sessions/<session_id>")
+
+    @forks.post("/fork")
+    def fork_session(project_id: str, session_id: str) -> BaseResponse:
+        folder = lookup.at(project_id, session_id).folder
+        if folder is not None:
+            supervisor.check_folder(Path(folder))
+        conversation = lookup.screen(project_id, session_id).conversation
+        conversation.refresh()
+        blocks = list(conversation.blocks())
+        title = lookup.title(project_id, session_id) or title_of(blocks)
+        name = f"{title} (fork)"
+        block_id = request.form.get("block")
+        if not block_id:
+            path = lookup.history_file(project_id, session_id)
+            if path is None:
+                raise NoHistory(NOTHING_NOTED)
+            return _to(project_id, fork.fork(path, name))
+
+        block = top_of(blocks, conversation.block(block_id) or abort(404))
+        found = history_position.find(_files(project_id, session_id, blocks), block)
+        if found is None or not history_position.can_fork(block):
+            raise NoHistory("Claude has not noted this yet. Try again in a moment.")
+        prompt = found.block if isinstance(found.block, PromptBlock) else None
+        if prompt:
+            cut = fork.cut_before(found.file, found.begin)
+        else:
+            cut = fork.cut_behind(found.file, found.end)
+        try:
+            new = fork.fork(found.file, name, cut)
+        except fork.NothingToFork:
+            if prompt is None:
+                raise
+            # In front of the first prompt there is nothing: begin anew with that prompt
+            back = url_for("pages.session", project_id=project_id, session_id=session_id)
+            filled = {"folder": folder or "", "prompt": prompt.text, "back": back}
+            return make_response(beginnings.page(project_id, filled))
+        if prompt:
+            _keep(drafts, new, prompt)
+        return _to(project_id, new)
+
+    def _files(project_id: str, session_id: str, blocks: list[Block]) -> list[Path]:
+        """The history files that the blocks of one page stand in: behind `/clear`, another one."""
+        moved = [b.session_id for b in blocks if isinstance(b, NoticeBlock) and b.session_id]
+        found = (lookup.noted(project_id, each) for each in (session_id, *moved))
+        return [path for path in found if path]
+
+    return forks
+
+
+def _to(project_id: str, session_id: str) -> BaseResponse:
+    address = url_for("pages.session", project_id=project_id, session_id=session_id, _anchor="end")
+    return redirect(address, 303)
+
+
+def _keep(drafts: Drafts, session_id: str, prompt: PromptBlock) -> None:
+    """Make a prompt the draft of a session, with its images."""
+    with contextlib.suppress(TooMuch):
+        drafts.save_text(session_id, prompt.text)
+        for number, image in enumerate(prompt.images, start=1):
+            with contextlib.suppress(binascii.Error):
+                name = f"image-{number}.{image.media_type.partition('/')[2]}"
+                content = base64.b64decode(image.data, validate=True)
+                drafts.add_file(session_id, name, content, image.media_type)

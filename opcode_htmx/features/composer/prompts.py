@@ -1,0 +1,131 @@
+"""What a person says to Claude, as forms: the first prompt of a session, and those that follow.
+
+They work without JavaScript: a page gets a redirect, htmx the elements that change at once, and
+everything else comes over the socket.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+from flask import Blueprint, make_response, redirect, render_template, request
+from werkzeug.wrappers import Response as BaseResponse
+
+from opcode_htmx.engines.claude.files.folder_names import claude_folder
+from opcode_htmx.features.composer import attachments
+from opcode_htmx.features.composer.new_session import FOLDER_CHARACTERS, Beginnings
+from opcode_htmx.lib.files.disk_space import DiskFull
+from opcode_htmx.runs.control.launcher import CannotStart
+from opcode_htmx.runs.control.run import RunNotLive
+from opcode_htmx.runs.model.permission_updates import BypassNotAllowed
+from opcode_htmx.runs.policies import working_folders
+from opcode_htmx.runs.policies.limit_monitor import QueueFull
+from opcode_htmx.runs.policies.project_trust import TrustNeeded
+from opcode_htmx.runs.supervisor import Supervisor
+from opcode_htmx.sessions.drafts import DraftFile, Drafts, draft_name
+from opcode_htmx.sessions.lookup import SessionLookup
+from opcode_htmx.sessions.options.choices import choices
+from opcode_htmx.web.http.forms import BadForm, by_htmx, session_url
+from opcode_htmx.web.http.prompt_form import (
+    new_session_id,
+    prompt_id_of,
+    words_of_form,
+)
+
+
+def blueprint(
+    beginnings: Beginnings, supervisor: Supervisor, lookup: SessionLookup, drafts: Drafts
+) -> Blueprint:
+    prompts = Blueprint("prompts", __name__)
+
+    @prompts.post("/sessions")
+    def start() -> BaseResponse:
+        project_id = request.form.get("project", "")
+        folder_text = request.form.get("folder", "")[:FOLDER_CHARACTERS]
+        draft = draft_name(project_id)
+        try:
+            kept = attachments.keep(drafts, draft, request.files.getlist("files"))
+            folder = beginnings.folder(folder_text)
+            words = words_of_form()
+            session_id = new_session_id(folder, words)
+            chosen = choices(request.form, supervisor.choosing)
+            supervisor.choosing.choose(session_id, **chosen)
+            _send(session_id, folder, words, draft, kept)
+        except (
+            working_folders.InvalidFolder,
+            BypassNotAllowed,
+            CannotStart,
+            DiskFull,
+            *attachments.REFUSALS,
+        ) as error:
+            # with what was typed, which would be gone otherwise
+            sentence, refused = attachments.refusal(error)
+            known = {CannotStart: 503, DiskFull: 507, BypassNotAllowed: 403}
+            status = known.get(type(error), refused)
+            with contextlib.suppress(BadForm, DiskFull):
+                form_id = request.form.get("prompt_id", "")
+                drafts.save_text(draft, words_of_form(), form=form_id, folder=folder_text)
+            return make_response(beginnings.page(project_id, request.form, sentence), status)
+        except TrustNeeded:
+            form_id = request.form.get("prompt_id", "")
+            drafts.save_text(draft, words_of_form(), form=form_id, folder=folder_text)
+            raise
+        return redirect(session_url(claude_folder(folder), session_id), 303)
+
+    @prompts.post("/projects/<project_id>/sessions/<session_id>/prompt")
+    def prompt(project_id: str, session_id: str) -> BaseResponse | str:
+        place = lookup.at(project_id, session_id)
+        words = words_of_form()
+        try:
+            kept = attachments.keep(drafts, session_id, request.files.getlist("files"))
+        except attachments.REFUSALS:
+            with contextlib.suppress(DiskFull):  # the page may have been left with the words on it
+                drafts.save_text(session_id, words, form=request.form.get("prompt_id", ""))
+            supervisor.changes(session_id).notify()
+            raise
+        if place.folder is None:
+            drafts.save_text(session_id, words, form=request.form.get("prompt_id", ""))
+        _send(session_id, place.working_folder, words, session_id, kept)
+        supervisor.changes(session_id).notify()
+        address = session_url(project_id, session_id)
+        if by_htmx():
+            return render_template(
+                "sent.html",
+                prompt_id=uuid.uuid4(),
+                draft=drafts.get(session_id),
+                address=address.partition("#")[0],
+            )
+        return redirect(address, 303)
+
+    def _send(
+        session_id: str, folder: Path, words: str, draft: str, kept: Sequence[DraftFile]
+    ) -> None:
+        """Send words and files; what could not be sent stays in the draft of that name."""
+        form_id = request.form.get("prompt_id", "")
+        tokens = dict.fromkeys([*request.form.getlist("attached"), *(file.token for file in kept)])
+        if not words and not tokens:
+            raise BadForm("Write a prompt first.")
+        prompt_id = prompt_id_of(words, tokens)
+        there = {file.token: file for file in drafts.get(draft).files}
+        files = [there[token] for token in tokens if token in there]
+        if not supervisor.has_sent(session_id, prompt_id):
+            try:
+                if len(files) < len(tokens):
+                    raise BadForm("A file of this prompt is no longer there. Look and send again.")
+                supervisor.check_folder(folder)  # before any file is handed over
+                place = supervisor.attached(session_id) / prompt_id
+                paths = attachments.hand_over(drafts, draft, files, place)
+                images = attachments.images_of(drafts, draft, files)
+                text = attachments.with_paths(words, paths)
+                supervisor.prompt(session_id, folder, prompt_id, text, images)
+            except (CannotStart, DiskFull, QueueFull, RunNotLive, BadForm, TrustNeeded):
+                with contextlib.suppress(DiskFull):  # then the page has it, or the answer
+                    drafts.save_text(draft, words, form=form_id)
+                raise
+        with contextlib.suppress(DiskFull):  # it has gone out all the same
+            drafts.sent(draft, words, form_id, files)
+
+    return prompts

@@ -1,0 +1,137 @@
+"""What helps a person to say something: the draft, files to go with it, what waits in the queue.
+
+Words that were typed are never lost: they are in the draft until a prompt with them was sent.
+"""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, abort, make_response, redirect, render_template, request
+from werkzeug.wrappers import Response as BaseResponse
+
+from opcode_htmx.engines.claude.files import history
+from opcode_htmx.engines.claude.protocol import encoder
+from opcode_htmx.features.composer import attachments
+from opcode_htmx.runs.control.prompt_queue import take_back, waiting_prompt
+from opcode_htmx.runs.control.run import Run
+from opcode_htmx.runs.model.prompt_content import images_in, words_of
+from opcode_htmx.runs.supervisor import Supervisor
+from opcode_htmx.sessions.drafts import Drafts
+from opcode_htmx.sessions.lookup import SessionLookup
+from opcode_htmx.transcript.blocks import PromptBlock
+from opcode_htmx.web.http.forms import (
+    BadForm,
+    by_htmx,
+    session_url,
+    typed,
+)
+
+_SESSION = "/projects/<project_id>/sessions/<session_id>"
+
+
+def blueprint(supervisor: Supervisor, lookup: SessionLookup, drafts: Drafts) -> Blueprint:
+    composer = Blueprint("composer", __name__)
+
+    @composer.post(f"{_SESSION}/draft")
+    def draft(project_id: str, session_id: str) -> tuple[str, int]:
+        """Keep what has been typed so far."""
+        lookup.at(project_id, session_id)  # or it is 404
+        form = request.form
+        by = form.get("by", "")[:40]
+        if drafts.save_text(
+            session_id, typed(form.get("prompt", "")), form=form.get("prompt_id", ""), by=by
+        ):
+            supervisor.changes(session_id).notify()
+        return "", 204
+
+    @composer.post(f"{_SESSION}/attachments")
+    def attach(project_id: str, session_id: str) -> BaseResponse | str:
+        lookup.at(project_id, session_id)  # or it is 404
+        try:
+            attachments.keep(drafts, session_id, request.files.getlist("files"))
+        except attachments.REFUSALS as error:
+            if not by_htmx():
+                raise
+            sentence, status = attachments.refusal(error)
+            return make_response(_changed(project_id, session_id, sentence), status)
+        return _changed(project_id, session_id)
+
+    @composer.get(f"{_SESSION}/attachments/<token>")
+    def attached(project_id: str, session_id: str, token: str) -> Response:
+        lookup.at(project_id, session_id)  # or it is 404
+        return attachments.preview(drafts, session_id, token)
+
+    @composer.post(f"{_SESSION}/attachments/<token>/remove")
+    def detach(project_id: str, session_id: str, token: str) -> BaseResponse | str:
+        lookup.at(project_id, session_id)  # or it is 404
+        attachments.remove(drafts, session_id, token)
+        return _changed(project_id, session_id)
+
+    @composer.post("/runs/<run_id>/prompts/<prompt_id>/<verb>")
+    def queued(run_id: str, prompt_id: str, verb: str) -> BaseResponse | str:
+        """What becomes of a prompt that waits, or that was not taken up."""
+        run = supervisor.get(run_id)
+        match verb:
+            case "remove":
+                take_back(run, prompt_id)
+            case "edit":
+                _edit(run, prompt_id)
+            case "again":
+                _send_again(run, prompt_id)
+            case _:
+                abort(404)
+        return _changed(lookup.places.of_run(run).claude_folder, run.record.session_id)
+
+    @composer.post(f"{_SESSION}/prompts/<prompt_id>/as-text")
+    def send_as_text(project_id: str, session_id: str, prompt_id: str) -> BaseResponse | str:
+        """Send a prompt again that Claude Code took as a command, so that Claude reads it."""
+        conversation = lookup.screen(project_id, session_id).conversation
+        conversation.refresh()
+        block = conversation.block(prompt_id)
+        if not isinstance(block, PromptBlock) or not history.SESSION_ID.fullmatch(prompt_id):
+            abort(404)
+        folder = lookup.folder(project_id, session_id)
+        if block.refused and not block.sent_as_text:
+            # always the same id: a second tap sends nothing
+            new_id, words = encoder.as_text_id(prompt_id), encoder.as_text(block.text)
+            supervisor.prompt(session_id, folder, new_id, words, block.images)
+        return _changed(project_id, session_id)
+
+    def _edit(run: Run, prompt_id: str) -> None:
+        """Out of the queue and into the composer, in front of what has been typed there since."""
+        session_id = run.record.session_id
+        prompt, before = waiting_prompt(run, prompt_id), drafts.get(session_id)
+        # without the composer's form it is the draft that knows
+        since = request.form.get("prompt")
+        since = before.text if since is None else typed(since)
+        words = "\n\n".join(filter(None, (words_of(prompt), since.strip())))
+        # twice for a moment rather than not at all
+        drafts.save_text(session_id, words)
+        attachments.give_back(drafts, session_id, images_in(prompt))
+        try:
+            take_back(run, prompt_id)
+        except Exception:
+            drafts.restore(session_id, before)
+            raise
+
+    def _send_again(run: Run, prompt_id: str) -> None:
+        if run.live:
+            raise BadForm("This prompt waits already.")
+        prompt = waiting_prompt(run, prompt_id)
+        place, words = lookup.places.of_run(run), words_of(prompt)
+        folder = place.working_folder
+        supervisor.prompt(place.session_id, folder, prompt_id, words, images_in(prompt))
+
+    def _changed(project_id: str, session_id: str, sentence: str = "") -> BaseResponse | str:
+        """What the composer holds now; `sentence` says what was refused."""
+        supervisor.changes(session_id).notify()
+        address = session_url(project_id, session_id)
+        if not by_htmx():
+            return redirect(address, 303)
+        return render_template(
+            "composed.html",
+            draft=drafts.get(session_id),
+            address=address.partition("#")[0],
+            sentence=sentence,
+        )
+
+    return composer

@@ -1,0 +1,1 @@
+"""Answers to permission requests and questions, and Stop."""

@@ -1,0 +1,1 @@
+"""The page on which a person decides about the files of a project."""

@@ -1,0 +1,267 @@
+"""The page on which a person decides about a project whose files would run something.
+
+It stands between a prompt and the start of Claude. The prompt waits in the draft, and the decision
+is followed by the POST that was interrupted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import urlencode
+
+from flask import (
+    Blueprint,
+    Flask,
+    current_app,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as BaseResponse
+
+from opcode_htmx.engines.claude.files.folder_names import claude_folder
+from opcode_htmx.engines.claude.trust.items import Kind, TrustItem
+from opcode_htmx.lib.cooperative import work_aside
+from opcode_htmx.markup.visible_text import visible
+from opcode_htmx.runs.policies.project_trust import TrustNeeded
+from opcode_htmx.runs.supervisor import Supervisor
+from opcode_htmx.sessions.drafts import Draft, Drafts, draft_name
+from opcode_htmx.sessions.lookup import SessionLookup
+from opcode_htmx.sessions.workspace import Workspace
+from opcode_htmx.web.auth.login import local_path
+from opcode_htmx.web.http.errors import respond
+from opcode_htmx.web.http.filters import relative_to
+from opcode_htmx.web.http.forms import (
+    BadForm,
+    by_htmx,
+    new_session_address,
+    session_url,
+)
+from opcode_htmx.web.http.prompt_form import (
+    new_session_id,
+    prompt_id_of,
+    words_of_form,
+)
+
+TOO_MUCH = (
+    "There is more than can be shown here, so this project cannot be trusted here. Look at its "
+    "files and trust it at the computer, or start without its settings."
+)
+MOST_CHARACTERS = 100_000
+"""Of all items together that a page shows."""
+
+INTERRUPTED = frozenset({"composer.queued", "composer.send_as_text"})
+"""The forms of a session that send a prompt which is no draft."""
+
+HEADINGS = {
+    Kind.HOOK: "Runs by itself",
+    Kind.HELPER: "Runs by itself",
+    Kind.SERVER: "Starts as an MCP server",
+    Kind.SCHEDULE: "Prompts Claude by itself",
+    Kind.PLUGIN: "Adds a plugin",
+    Kind.COMMAND: "Runs in a command, skill or agent",
+    Kind.ENVIRONMENT: "Sets an environment variable",
+    Kind.PERMISSION: "Allows without asking",
+    Kind.SETTING: "Changes a setting",
+    Kind.UNREADABLE: "Cannot be shown",
+}
+
+
+def blueprint(
+    workspace: Workspace, supervisor: Supervisor, lookup: SessionLookup, drafts: Drafts
+) -> Blueprint:
+    trust = Blueprint("trust", __name__)
+
+    @trust.get("/new/trust")
+    def new() -> BaseResponse | str:
+        project_id = request.args.get("project", "")
+        draft, address = drafts.get(draft_name(project_id)), new_session_address(project_id)
+        if not (draft.text or draft.files):  # it has been sent, or was removed
+            return redirect(address, 303)
+        needed = supervisor.project_trust.needed(workspace.working_folder(draft.folder))
+        if needed is None:
+            return redirect(address, 303)
+        ids = {name: request.args.get(name, "") for name in ("session_id", "prompt_id")}
+        fields = {"folder": draft.folder, "project": project_id, **ids}
+        return _page(needed, draft, back=address, fields=fields)
+
+    @trust.post("/new/trust")
+    def decide_new() -> BaseResponse:
+        folder = workspace.working_folder(request.form.get("folder", ""))
+        words = words_of_form()
+        if not (prompt_id := _prompt_id(words)):
+            return redirect(new_session_address(request.form.get("project", "")), 303)
+        session_id = new_session_id(folder, words)
+        if supervisor.has_sent(session_id, prompt_id):
+            return redirect(session_url(claude_folder(folder), session_id), 303)
+        _decide(session_id, folder)
+        return redirect(url_for("prompts.start"), 307)
+
+    @trust.get("/projects/<project_id>/sessions/<session_id>/trust")
+    def session(project_id: str, session_id: str) -> BaseResponse | str:
+        place = lookup.at(project_id, session_id)
+        address, then = session_url(project_id, session_id), request.args.get("then", "")
+        draft = Draft() if then else drafts.get(session_id)
+        if not (then or draft.text or draft.files):  # it has been sent, or was removed
+            return redirect(address, 303)
+        needed = supervisor.project_trust.needed(place.working_folder)
+        if needed is None:
+            return redirect(address, 303)
+        fields = {"then": then, "prompt_id": request.args.get("prompt_id", "")}
+        return _page(needed, draft, back=address, fields=fields)
+
+    @trust.post("/projects/<project_id>/sessions/<session_id>/trust")
+    def decide(project_id: str, session_id: str) -> BaseResponse:
+        place, then = lookup.at(project_id, session_id), request.form.get("then", "")
+        if then and not _is_interrupted_form(then):
+            raise BadForm("This form is incomplete: go back and send the prompt again.")
+        prompt_id = "" if then else _prompt_id(words_of_form())
+        if not then and (not prompt_id or supervisor.has_sent(session_id, prompt_id)):
+            return redirect(session_url(project_id, session_id), 303)
+        _decide(place.session_id, place.working_folder)
+        prompt = url_for("prompts.prompt", project_id=project_id, session_id=session_id)
+        return redirect(then or prompt, 307)
+
+    def _decide(session_id: str, folder: Path) -> None:
+        match request.form.get("decision"):
+            case "trust":
+                needed = supervisor.project_trust.needed(folder)
+                if needed and _is_hiding(needed.items):
+                    raise BadForm(TOO_MUCH)
+                supervisor.trust(session_id, folder, request.form.get("digest", ""))
+            case "without":
+                supervisor.work_without_project_settings(session_id)
+            case _:
+                raise BadForm("Choose whether to trust this project.")
+
+    return trust
+
+
+def register(app: Flask, lookup: SessionLookup) -> None:
+    """Answer TrustNeeded: who has sent a form gets the page to decide on, a program the list."""
+
+    def needed(error: TrustNeeded) -> BaseResponse:
+        address = _page_for(error, lookup)
+        if address is None:
+            return respond(str(error), 409, {"trust": error.described()})
+        if not by_htmx():
+            return redirect(address, 303)
+        response = respond(str(error), 409)  # no success: the composer keeps its words
+        response.headers["HX-Redirect"] = address
+        return response
+
+    app.register_error_handler(TrustNeeded, needed)
+
+
+def _page_for(error: TrustNeeded, lookup: SessionLookup) -> str | None:
+    """Where a person decides about the form that was posted; None if it was no form of a page."""
+    form, endpoint = request.form, request.endpoint
+    prompt_id = form.get("prompt_id", "")
+    changed = "1" if endpoint in ("trust.decide", "trust.decide_new") else ""
+    if endpoint in ("prompts.start", "trust.decide_new"):
+        session_id, project = form.get("session_id", ""), form.get("project", "")
+        ids = {"session_id": session_id, "prompt_id": prompt_id, "changed": changed}
+        return f"{url_for('trust.new')}?{urlencode({**ids, 'project': project})}"
+    if endpoint in ("prompts.prompt", "trust.decide"):
+        then = form.get("then", "")
+        query = urlencode({"prompt_id": prompt_id, "then": then, "changed": changed})
+        return f"{url_for('trust.session', **(request.view_args or {}))}?{query}"
+    if endpoint in INTERRUPTED:
+        place = lookup.places.of(error.session_id)
+        return url_for(
+            "trust.session",
+            project_id=place.claude_folder,
+            session_id=place.session_id,
+            then=request.path,
+        )
+    return None
+
+
+def _prompt_id(words: str) -> str:
+    """The id of the prompt in the posted form; empty where it holds none, as one that is stale."""
+    tokens = list(dict.fromkeys(request.form.getlist("attached")))
+    return prompt_id_of(words, tokens) if words or tokens else ""
+
+
+def _is_interrupted_form(path: str) -> bool:
+    if local_path(path) != path:  # the router would read "//host/…" as a path
+        return False
+    try:
+        endpoint, _ = current_app.url_map.bind("").match(path, method="POST")
+    except HTTPException:
+        return False
+    return endpoint in INTERRUPTED
+
+
+def _page(needed: TrustNeeded, draft: Draft, *, back: str, fields: dict[str, str]) -> str:
+    groups = _grouped(needed.items)
+    shown = work_aside(_shown, needed, groups)
+    return render_template(
+        "trust.html",
+        needed=needed,
+        groups=shown,
+        hidden=TOO_MUCH if _is_hiding(needed.items) else "",
+        counts=" · ".join(f"{heading}: {len(items)}" for heading, items in groups.items()),
+        draft=draft,
+        back=back,
+        fields=fields,
+        changed=bool(request.args.get("changed")),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ShownItem:
+    """An item as it stands on the page."""
+
+    name: str
+    file: str
+    text: str
+
+
+def _shown(
+    needed: TrustNeeded, groups: Mapping[str, list[TrustItem]]
+) -> list[tuple[str, list[ShownItem]]]:
+    """The groups with what their texts hide written out, up to so many characters in all."""
+    left = MOST_CHARACTERS
+
+    def shown(item: TrustItem) -> ShownItem:
+        nonlocal left
+        text, left = item.text[: max(0, left)], left - len(item.text)
+        left_out = item.left_out + len(item.text) - len(text)
+        more = f"… {left_out:,} more characters" if left_out else ""
+        file = relative_to(item.file, needed.folder)
+        return ShownItem(visible(item.name), visible(file), visible(text, lines=True) + more)
+
+    return [(heading, list(map(shown, _joined(items)))) for heading, items in groups.items()]
+
+
+def _is_hiding(items: Sequence[TrustItem]) -> bool:
+    """Whether there is more than the page shows, so that nobody can know what to trust."""
+    size = sum(len(item.text) for item in items)
+    return size > MOST_CHARACTERS or any(item.left_out for item in items)
+
+
+def _grouped(items: Sequence[TrustItem]) -> dict[str, list[TrustItem]]:
+    """The items by their headings; what runs by itself comes first."""
+    groups: dict[str, list[TrustItem]] = {heading: [] for heading in HEADINGS.values()}
+    for item in items:
+        groups[HEADINGS[item.kind]].append(item)
+    return {heading: found for heading, found in groups.items() if found}
+
+
+def _joined(items: Sequence[TrustItem]) -> list[TrustItem]:
+    """The items of a heading; the rules of one file become one with a line for each."""
+    found: list[TrustItem] = []
+    for item in items:
+        last = found[-1] if found else None
+        same = last and (last.kind, last.name, last.file) == (item.kind, item.name, item.file)
+        if last and same and item.kind is Kind.PERMISSION:
+            left_out = last.left_out + item.left_out
+            found[-1] = replace(last, text=f"{last.text}\n{item.text}", left_out=left_out)
+        else:
+            found.append(item)
+    return found

@@ -1,0 +1,177 @@
+"""What a person does with a whole session: name it, take it along, search it, delete it.
+
+Forms and links that work without JavaScript; nothing here needs a running process.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+from pathlib import Path
+from urllib.parse import quote
+
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from werkzeug.wrappers import Response as BaseResponse
+
+from opcode_htmx.engines.claude.files import titles
+from opcode_htmx.features.session_admin.exports import Exports
+from opcode_htmx.lib.surrogates import encoded
+from opcode_htmx.rendering import search, to_markdown
+from opcode_htmx.rendering.fragments import dom_id
+from opcode_htmx.sessions.lookup import (
+    NOTHING_NOTED,
+    NoHistory,
+    SessionLookup,
+    title_of,
+)
+from opcode_htmx.sessions.read_positions import Marks
+from opcode_htmx.sessions.trash import Trash
+from opcode_htmx.sessions.views import Screen, Screens
+from opcode_htmx.transcript.blocks import Block, PromptBlock
+from opcode_htmx.transcript.conversation import history_position
+from opcode_htmx.transcript.conversation.branches import top_of
+from opcode_htmx.web.http.forms import BadForm, session_url
+
+HITS = 200
+
+_ELEMENT = re.compile(r"b-[A-Za-z0-9_-]{1,80}")
+
+
+def blueprint(
+    lookup: SessionLookup, screens: Screens, marks: Marks, trash: Trash, exports: Exports
+) -> Blueprint:
+    manage = Blueprint(
+        "manage", __name__, url_prefix="/projects/<project_id>/sessions/<session_id>"
+    )
+
+    def opened(project_id: str, session_id: str) -> tuple[Screen, list[Block]]:
+        screen = lookup.screen(project_id, session_id)
+        screen.conversation.refresh()
+        return screen, list(screen.conversation.blocks())
+
+    def title(project_id: str, session_id: str, blocks: list[Block]) -> str:
+        return lookup.title(project_id, session_id) or title_of(blocks)
+
+    def history_file(project_id: str, session_id: str) -> Path:
+        path = lookup.history_file(project_id, session_id)
+        if path is None:
+            raise NoHistory(NOTHING_NOTED)
+        return path
+
+    # --- names ------------------------------------------------------------------------------
+
+    @manage.post("/rename")
+    def rename(project_id: str, session_id: str) -> BaseResponse:
+        name = " ".join(request.form.get("title", "").split())
+        if not name:
+            raise BadForm("Write a name first.")
+        if len(name) > titles.LONGEST:
+            raise BadForm(f"The name is longer than {titles.LONGEST} characters.")
+        titles.give(history_file(project_id, session_id), session_id, name)
+        return redirect(session_url(project_id, session_id), 303)
+
+    # --- taking along -----------------------------------------------------------------------
+
+    @manage.get("/export.md", defaults={"ending": "md"})
+    @manage.get("/export.html", defaults={"ending": "html"})
+    @manage.get("/export.jsonl", defaults={"ending": "jsonl"})
+    def export(project_id: str, session_id: str, ending: str) -> Response:
+        return exports.of(project_id, session_id, ending)
+
+    @manage.get("/blocks/<block_id>/share")
+    def share(project_id: str, session_id: str, block_id: str) -> str:
+        """A block's link and its text, in fields to copy from."""
+        screen, blocks = opened(project_id, session_id)
+        block = screen.conversation.block(block_id) or abort(404)
+        top = top_of(blocks, block)
+        own, whole = to_markdown.source(block).strip(), to_markdown.answer(blocks, top.id)
+        address = url_for("pages.session", project_id=project_id, session_id=session_id)
+        return render_template(
+            "share.html",
+            title=title(project_id, session_id, blocks),
+            address=address,
+            link=f"{request.host_url.rstrip('/')}{place_of(address, block, top)}",
+            place=place_of(address, block, top),
+            block=block,
+            own=own,
+            answer=whole if whole != own else "",
+            fork=top.id if history_position.can_fork(top) else "",
+            fork_in_front=isinstance(top, PromptBlock),
+        )
+
+    @manage.get("/blocks/<block_id>/source")
+    def block_source(project_id: str, session_id: str, block_id: str) -> Response:
+        screen, _ = opened(project_id, session_id)
+        block = screen.conversation.block(block_id) or abort(404)
+        return Response(encoded(to_markdown.source(block)), mimetype="text/plain")
+
+    # --- finding ----------------------------------------------------------------------------
+
+    @manage.get("/search")
+    def find(project_id: str, session_id: str) -> str:
+        query = request.args.get("q", "").strip()
+        _, blocks = opened(project_id, session_id)
+        hits = list(islice(search.find(reversed(blocks), query), HITS + 1))
+        address = url_for("pages.session", project_id=project_id, session_id=session_id)
+        return render_template(
+            "search.html",
+            title=title(project_id, session_id, blocks),
+            address=address,
+            query=query,
+            hits=[(hit, place_of(address, hit.block, hit.top)) for hit in hits[:HITS]],
+            more=len(hits) > HITS,
+        )
+
+    @manage.post("/seen")
+    def seen(project_id: str, session_id: str) -> BaseResponse:
+        """The person looks at the session; `block` is the newest element that they have read."""
+        lookup.at(project_id, session_id)  # or it is 404
+        block = request.form.get("block", "")
+        marks.look(session_id, block if _ELEMENT.fullmatch(block) else "")
+        if "quiet" in request.form:
+            return Response(status=204)
+        return redirect(session_url(project_id, session_id), 303)
+
+    # --- deleting ---------------------------------------------------------------------------
+
+    @manage.post("/delete")
+    def delete(project_id: str, session_id: str) -> BaseResponse:
+        path = lookup.history_file(project_id, session_id)
+        _, blocks = opened(project_id, session_id)
+        listed = lookup.places.project_id(lookup.at(project_id, session_id))
+        deleted = trash.put(session_id, project_id, title(project_id, session_id, blocks), path)
+        screens.forget(session_id)
+        left = lookup.places.first_known(listed, project_id)  # of a shared folder, the others
+        if not left:
+            return redirect(url_for("browse.projects", deleted=deleted.id), 303)
+        return redirect(url_for("browse.project", project_id=left, deleted=deleted.id), 303)
+
+    return manage
+
+
+def trash_blueprint(screens: Screens, trash: Trash) -> Blueprint:
+    pages = Blueprint("trash", __name__)
+
+    @pages.post("/trash/<trash_id>/restore")
+    def restore(trash_id: str) -> BaseResponse:
+        deleted = trash.restore(trash_id)
+        screens.forget(deleted.session_id)
+        address = url_for(
+            "pages.session", project_id=deleted.project_id, session_id=deleted.session_id
+        )
+        return redirect(f"{address}#end", 303)
+
+    return pages
+
+
+def place_of(address: str, block: Block, top: Block) -> str:
+    """The address of a block on the page of its session."""
+    return f"{address}?from={quote(top.id, safe='')}#{dom_id(block.id)}"

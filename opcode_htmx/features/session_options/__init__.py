@@ -1,0 +1,1 @@
+"""The options of a session: model, effort, permission mode."""

@@ -1,0 +1,29 @@
+"""How Claude works in a session, as a form: model, effort, permission mode, and leaving.
+
+The form says what each field was when the page was made. Only what a person has changed since is
+changed, so that an old page takes nothing back that another device has chosen.
+"""
+
+from __future__ import annotations
+
+from flask import Blueprint, redirect, render_template, request
+from werkzeug.wrappers import Response as BaseResponse
+
+from opcode_htmx.runs.options.service import Choosing
+from opcode_htmx.sessions.lookup import SessionLookup
+from opcode_htmx.sessions.options.choices import choices
+from opcode_htmx.web.http.forms import by_htmx, session_url
+
+
+def blueprint(choosing: Choosing, lookup: SessionLookup) -> Blueprint:
+    controls = Blueprint("controls", __name__)
+
+    @controls.post("/projects/<project_id>/sessions/<session_id>/options")
+    def change(project_id: str, session_id: str) -> BaseResponse | str:
+        lookup.at(project_id, session_id)  # or it is 404
+        choosing.choose(session_id, **choices(request.form, choosing))
+        if by_htmx():
+            return render_template("flash.html", sentence="")
+        return redirect(session_url(project_id, session_id), 303)
+
+    return controls

@@ -1,0 +1,103 @@
+"""The page's socket: wait until there is more to see, send the difference, move the cursor.
+
+It only reads; commands are POSTs. There is no queue: a viewer that is slow gets fewer and larger
+differences, and one that was away gets each changed block once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import gevent
+from flask import request
+from flask_sock import Sock
+from gevent.event import Event
+from simple_websocket import ConnectionClosed, Server
+
+from opcode_htmx.engines.claude.files import sessions
+from opcode_htmx.features.session_page.snapshots import Frames, Picture
+from opcode_htmx.runs.policies.viewer_presence import Leaving
+from opcode_htmx.sessions.lookup import SessionLookup
+from opcode_htmx.sessions.views import Screen
+from opcode_htmx.transcript.conversation.cursor import Cursor
+from opcode_htmx.web.auth.gate import login_id
+from opcode_htmx.web.websocket.registry import (
+    POLICY_VIOLATION,
+    SERVICE_RESTART,
+    OpenSockets,
+    TextFrame,
+    close,
+    send_text,
+)
+
+HEARTBEAT_SECONDS = 15.0
+"""Keeps proxies from dropping the socket, and tells the page that it is not cut off."""
+
+
+def register(
+    sock: Sock, lookup: SessionLookup, sockets: OpenSockets, leaving: Leaving, frames: Frames
+) -> None:
+    @sock.route("/projects/<project_id>/sessions/<session_id>/live")  # type: ignore[untyped-decorator]
+    def live(ws: Server, project_id: str, session_id: str) -> None:
+        sockets.add(ws, login_id())
+        try:
+            screen = lookup.screen(project_id, session_id)
+            with leaving.viewing(session_id):
+                _serve(ws, screen, frames)
+        except ConnectionClosed:
+            pass  # the phone has gone; it comes back with its cursor
+        except (sessions.ProjectNotFound, sessions.SessionNotFound):
+            close(ws, POLICY_VIOLATION)  # to come back would not help
+        finally:
+            # 1000, the code of a handler that returns, would tell the page not to come back
+            sockets.remove(ws, SERVICE_RESTART)
+
+
+def _serve(ws: Server, screen: Screen, frames: Frames) -> None:
+    cursor = Cursor.parse(request.args.get("cursor", ""))
+    wake = Event()
+    reader = gevent.spawn(_read_until_closed, ws, wake)
+
+    def goes_on() -> bool:
+        return bool(ws.connected) and not screen.conversation.gone
+
+    try:
+        for message in updates(frames, screen, cursor, wake, goes_on):
+            send_text(ws, message)
+    finally:
+        reader.kill()
+
+
+def _read_until_closed(ws: Server, wake: Event) -> None:
+    """Wake the viewer when its socket closes; what the page sends means nothing."""
+    try:
+        while ws.connected:
+            ws.receive()
+    except (ConnectionClosed, OSError):
+        pass
+    finally:
+        wake.set()
+
+
+def updates(
+    frames: Frames, screen: Screen, cursor: Cursor, wake: Event, while_: Callable[[], bool]
+) -> Iterator[TextFrame]:
+    """The messages that bring a viewer at `cursor` up to date, each when it is due.
+
+    `wake` is for this viewer alone; who sets it has `while_` asked again.
+    """
+    had: Picture | None = None
+    with frames.showing(screen, wake) as showing:
+        spoke = time.monotonic()
+        while while_() and not showing.over:
+            wake.clear()
+            picture = showing.picture
+            if picture is not had and picture is not None:
+                message = showing.message(picture, cursor, had)
+                had, cursor = picture, picture.cursor
+                spoke = time.monotonic()
+                yield message
+            elif not wake.wait(max(0.0, spoke + HEARTBEAT_SECONDS - time.monotonic())):
+                spoke = time.monotonic()
+                yield frames.message("", [], cursor)

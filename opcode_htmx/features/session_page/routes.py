@@ -1,0 +1,146 @@
+"""The pages of sessions: one with its transcript, and the running ones.
+
+Thin: looks up, renders, decides nothing.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+
+from flask import Blueprint, Response, abort, render_template, request, url_for
+
+from opcode_htmx.lib.surrogates import encoded
+from opcode_htmx.markup.visible_text import visible_text
+from opcode_htmx.rendering.fragments import dom_id
+from opcode_htmx.rendering.tool_cards import whole
+from opcode_htmx.runs.capabilities.cache import Offers
+from opcode_htmx.runs.policies.viewer_presence import Leaving
+from opcode_htmx.sessions.drafts import MAX_FILE
+from opcode_htmx.sessions.lookup import SessionLookup, title_of
+from opcode_htmx.sessions.read_positions import Marks
+from opcode_htmx.sessions.workspace import Workspace
+from opcode_htmx.transcript.blocks import (
+    AskBlock,
+    NoticeBlock,
+    PromptBlock,
+    RawBlock,
+    ShellBlock,
+    ToolBlock,
+)
+from opcode_htmx.transcript.content.other_content import all_in_text
+from opcode_htmx.transcript.conversation import window
+
+WITH_WHOLE_TEXT = AskBlock | NoticeBlock | PromptBlock | RawBlock | ShellBlock | ToolBlock
+"""The blocks whose texts a page may cut."""
+
+
+def blueprint(
+    place: Workspace,
+    lookup: SessionLookup,
+    marks: Marks,
+    leaving: Leaving,
+    offers: Offers,
+) -> Blueprint:
+    pages = Blueprint("pages", __name__)
+
+    @pages.get("/projects/<project_id>/sessions/<session_id>")
+    def session(project_id: str, session_id: str) -> str:
+        screen = lookup.screen(project_id, session_id)
+        leaving.seen(session_id)
+        conversation = screen.conversation
+        if conversation.run is None:
+            offers.want(conversation.changed.notify)
+        conversation.refresh()
+        # before others have their turn: what comes meanwhile is sent to the page, and not missed
+        cursor, blocks = conversation.cursor, list(conversation.blocks())
+        read = marks.of(session_id).block
+        marked = next((block.id for block in blocks if dom_id(block.id) == read), "")
+        marks.look(session_id)
+        shown = window.newest(blocks, request.args.get("from"), marked)
+        screen.fragments.render(shown.blocks)
+        return render_template(
+            "session.html",
+            title=lookup.title(project_id, session_id) or title_of(blocks),
+            needs=screen.needs(),
+            mark=marked,
+            unread=window.behind(blocks, marked),
+            shown_ids={block.id for block in shown.blocks},
+            now=time.time(),
+            project_id=project_id,
+            session_id=session_id,
+            folder=screen.folder,
+            project_page=_project_page(lookup, project_id, session_id),
+            window=shown,
+            render=screen.fragments.block,
+            dom_id=dom_id,
+            aside=screen.aside(),
+            cursor=cursor,
+            prompt_id=uuid.uuid4(),
+            draft=screen.draft.text,
+            most_per_file=MAX_FILE,
+            suggestions=place.suggestions,
+        )
+
+    @pages.get("/projects/<project_id>/sessions/<session_id>/earlier")
+    def earlier(project_id: str, session_id: str) -> str:
+        """The blocks in front of one, as the page puts them there when a reader comes near."""
+        screen = lookup.screen(project_id, session_id)
+        screen.conversation.refresh()
+        blocks = list(screen.conversation.blocks())
+        shown = window.before(blocks, request.args.get("before", ""))
+        if shown is None:
+            abort(404)
+        screen.fragments.render(shown.blocks)
+        address = url_for(".session", project_id=project_id, session_id=session_id)
+        return render_template(
+            "earlier.html",
+            window=shown,
+            render=screen.fragments.block,
+            dom_id=dom_id,
+            address=address,
+            mark=request.args.get("mark", ""),
+        )
+
+    @pages.get("/projects/<project_id>/sessions/<session_id>/blocks/<block_id>")
+    def block(project_id: str, session_id: str, block_id: str) -> Response:
+        """The whole text of a block that the page cuts."""
+        conversation = lookup.screen(project_id, session_id).conversation
+        conversation.refresh()
+        found = conversation.block(block_id)
+        if not isinstance(found, WITH_WHOLE_TEXT):
+            abort(404)
+        match found:
+            case RawBlock():
+                text = found.text
+            case NoticeBlock():
+                text = found.detail
+            case PromptBlock():
+                text = "\n\n".join(filter(None, (found.text, all_in_text(found.attached))))
+            case _:
+                text = whole(found)
+        if not isinstance(found, PromptBlock):
+            text = visible_text(text, lines=True, blanks=isinstance(found, AskBlock))
+        return Response(encoded(text), mimetype="text/plain")
+
+    @pages.get("/runs/badge")
+    def badge() -> str:
+        """How many sessions need the person, as other pages keep it current."""
+        return render_template("badge.html")
+
+    @pages.get("/healthz")
+    def healthz() -> dict[str, str]:
+        return {"status": "ok"}
+
+    return pages
+
+
+def _project_page(lookup: SessionLookup, project_id: str, session_id: str) -> tuple[str, str]:
+    """The address of the page that lists the session, and what it shows.
+
+    Raises as `at` does.
+    """
+    listed = lookup.places.project_id(lookup.at(project_id, session_id))
+    if not listed:
+        return url_for("browse.projects"), "All projects"
+    return url_for("browse.project", project_id=listed), "All sessions of this project"

@@ -1,0 +1,133 @@
+"""What a program printed to a terminal, as spans: colours kept, the rest of the escapes taken out.
+
+A carriage return goes back to the start of the line, as progress bars have it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
+
+from opcode_htmx.lib.cooperative import work_aside
+from opcode_htmx.markup.spans import Span, merge
+
+SHORT = 4_000
+"""Characters of output that are read in a few milliseconds, whatever is in them."""
+
+_ESCAPE = re.compile(
+    r"\x1b\[(?P<sgr>[0-9;:]*)m"
+    r"|\x1b\[(?P<erase>[02]?)K"
+    r"|\x1b\[[0-?]*[ -/]*[@-~]"  # other control sequences: move, erase, ...
+    r"|\x1b[\]PX^_][^\x07\x1b\n]*+(?:\x07|\x1b\\)?"  # titles, links and the like
+    r"|\x1b[ -/]*[0-~]?"
+    r"|(?P<control>[\r\n\b])"
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+)
+_CODE = re.compile(r"\d{1,4}", re.ASCII)
+_PLAIN = re.compile(r"[\r\b\x1b\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_EXTENDED = 38, 48
+_MARKS = {1: "b", 2: "d", 3: "i", 4: "u"}
+_MARKS_OFF = {22: "bd", 23: "i", 24: "u"}
+
+
+@dataclass(slots=True)
+class _Pen:
+    """How the next character looks: a colour from 0 to 7, and marks."""
+
+    colour: int | None = None
+    marks: set[str] = field(default_factory=set)
+
+    @property
+    def style(self) -> str:
+        names = [] if self.colour is None else [f"a{self.colour}"]
+        return " ".join(names + [f"a{mark}" for mark in sorted(self.marks)])
+
+    def take(self, codes: list[int]) -> None:
+        """Select Graphic Rendition; backgrounds are left out, so that every text can be read."""
+        rest = iter(codes)
+        for code in rest:
+            if code == 0:
+                self.colour, self.marks = None, set()
+            elif code in _MARKS:
+                self.marks.add(_MARKS[code])
+            elif code in _MARKS_OFF:
+                self.marks -= set(_MARKS_OFF[code])
+            elif 30 <= code <= 37 or 90 <= code <= 97:
+                self.colour = code % 10
+            elif code == 39:
+                self.colour = None
+            elif code in _EXTENDED:
+                number = next(rest, 0) == 5 and next(rest, 16)
+                if code == 38:
+                    self.colour = number % 8 if number is not False and number < 16 else None
+                if number is False:
+                    for _ in range(3):
+                        next(rest, 0)
+
+
+class _Screen:
+    """Lines of characters with their styles; only the last one can still be written over."""
+
+    def __init__(self) -> None:
+        self._done: list[Span] = []
+        self._signs: list[str] = []
+        self._styles: list[str] = []
+        self._column = 0
+
+    def write(self, style: str, text: str) -> None:
+        end = self._column + len(text)
+        self._signs[self._column : end] = text
+        self._styles[self._column : end] = [style] * len(text)
+        self._column = end
+
+    def control(self, sign: str) -> None:
+        if sign == "\n":
+            self._done += [*self._line(), Span("", "\n")]
+            self._signs, self._styles, self._column = [], [], 0
+        else:
+            self._column = 0 if sign == "\r" else max(0, self._column - 1)
+
+    def erase(self, whole: bool) -> None:
+        """The rest of the line, or all of it."""
+        self._column = 0 if whole else self._column
+        del self._signs[self._column :], self._styles[self._column :]
+
+    def spans(self) -> tuple[Span, ...]:
+        return merge([*self._done, *self._line()])
+
+    def _line(self) -> Iterator[Span]:
+        cells = zip(self._styles, self._signs, strict=True)
+        for style, alike in groupby(cells, key=itemgetter(0)):
+            yield Span(style, "".join(sign for _, sign in alike))
+
+
+def spans(text: str) -> tuple[Span, ...]:
+    """The spans of a terminal's output. Others have their turn while it is a long one."""
+    text = text.replace("\r\n", "\n")
+    if not _PLAIN.search(text):
+        return (Span("", text),) if text else ()
+    return _spans(text) if len(text) <= SHORT else work_aside(_spans, text)
+
+
+def _spans(text: str) -> tuple[Span, ...]:
+    screen, pen, at = _Screen(), _Pen(), 0
+    for escape in _ESCAPE.finditer(text):
+        if escape.start() > at:
+            screen.write(pen.style, text[at : escape.start()])
+        at = escape.end()
+        if (codes := escape["sgr"]) is not None:
+            pen.take([int(code) for code in _CODE.findall(codes)] or [0])
+        elif (erase := escape["erase"]) is not None:
+            screen.erase(erase == "2")
+        elif control := escape["control"]:
+            screen.control(control)
+    screen.write(pen.style, text[at:])
+    return screen.spans()
+
+
+def plain(text: str) -> str:
+    """A terminal's output as it looked, without its colours."""
+    return "".join(span.text for span in spans(text))

@@ -1,0 +1,42 @@
+"""Addresses out of foreign text: which of them may become links."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from opcode_htmx.markup.addresses import is_whole
+
+_PROTOCOLS = frozenset({"http", "https"})
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    url: str
+    text: str
+
+
+def link(url: object, text: object = "") -> Link | None:
+    """A link that is safe to follow; None for other protocols than the web's."""
+    address = _text(url).strip()
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return None
+    # Python and browsers drop line feeds and tabs in different places
+    if not is_whole(address) or not address.isprintable():
+        return None
+    if parts.scheme.lower() not in _PROTOCOLS or not parts.netloc:
+        return None
+    return Link(address, _text(text).strip() or address)
+
+
+def links(items: Iterable[object]) -> tuple[Link, ...]:
+    """The safe ones among objects with a `url` and a `title`."""
+    found = (link(each.get("url"), each.get("title")) for each in items if isinstance(each, dict))
+    return tuple(filter(None, found))
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

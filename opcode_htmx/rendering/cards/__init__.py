@@ -1,0 +1,1 @@
+"""Tool cards: one function for each kind of tool."""

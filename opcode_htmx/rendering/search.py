@@ -1,0 +1,138 @@
+"""Find words in a session: in what was said, in what tools were told, in what they gave back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from opcode_htmx.lib.cooperative import Pace, work_aside
+from opcode_htmx.markup.ansi import plain
+from opcode_htmx.rendering import tool_cards
+from opcode_htmx.transcript.blocks import (
+    AskBlock,
+    Block,
+    BranchBlock,
+    ErrorBlock,
+    NoticeBlock,
+    PromptBlock,
+    RawBlock,
+    ShellBlock,
+    TextBlock,
+    ThinkingBlock,
+    ToolBlock,
+)
+from opcode_htmx.transcript.content import other_content
+from opcode_htmx.transcript.content.raw import log_failure, raw_text
+from opcode_htmx.transcript.content.weight import is_heavy
+
+BEFORE, AFTER = 60, 140
+"""Characters shown around what was found."""
+
+LONGEST_QUERY = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """Words that were found: in which block, in which one of the conversation, and where in it."""
+
+    block: Block
+    top: Block
+    where: str
+    before: str
+    match: str
+    after: str
+
+
+def find(blocks: Iterable[Block], query: str) -> Iterator[Hit]:
+    """The first place in each part of each block, in the order of the blocks.
+
+    Capitals and spaces make no difference.
+    """
+    words = query[:LONGEST_QUERY].split()
+    if words:
+        pattern, pace = pattern_of(words), Pace()
+        for top in blocks:
+            pace.step()
+            if isinstance(top, BranchBlock):
+                for child in top.children:
+                    for hit in _in_block(child, child, pattern):
+                        yield replace(hit, where=f"{hit.where} · {top.label}")
+            else:
+                yield from _in_block(top, top, pattern)
+
+
+def pattern_of(words: Iterable[str]) -> re.Pattern[str]:
+    """These words in this order, with nothing but space between."""
+    return re.compile(r"\s++".join(map(re.escape, words)), re.IGNORECASE)
+
+
+def _in_block(block: Block, top: Block, pattern: re.Pattern[str]) -> Iterator[Hit]:
+    for where, text in _readable_parts(block):
+        if found := pattern.search(text):
+            begin, end = found.span()
+            before = " ".join(text[max(0, begin - BEFORE) : begin].split(" "))
+            after = text[end : end + AFTER]
+            yield Hit(
+                block=block,
+                top=top,
+                where=where,
+                before=("…" if begin > BEFORE else "") + before,
+                match=found[0],
+                after=after + ("…" if len(text) > end + AFTER else ""),
+            )
+    for child in block.children:
+        yield from _in_block(child, top, pattern)
+
+
+def _readable_parts(block: Block) -> list[tuple[str, str]]:
+    """The parts of a block; of one that cannot be read so, its data as they are."""
+    try:
+        return work_aside(_all_parts, block) if is_heavy(block) else _all_parts(block)
+    except Exception:
+        log_failure(block, "searched")
+        return [(block.kind.capitalize(), raw_text(block))]
+
+
+def _all_parts(block: Block) -> list[tuple[str, str]]:
+    return list(_parts(block))
+
+
+def _parts(block: Block) -> Iterator[tuple[str, str]]:
+    match block:
+        case PromptBlock():
+            yield "You", block.text
+            yield "You, attached", other_content.all_in_text(block.attached)
+        case ThinkingBlock():
+            yield "Claude's thoughts", "".join(block.source)
+        case TextBlock():
+            yield "Claude", "".join(block.source)
+        case ToolBlock():
+            yield block.name, "\n".join(_strings(block.input))
+            yield f"{block.name}, its output", tool_cards.result_text(block)
+        case AskBlock():
+            yield f"{block.request.tool_name}, asked", "\n".join(_strings(block.request.input))
+        case ShellBlock():
+            yield "Terminal", block.command
+            yield "Terminal, its output", plain("\n".join((block.stdout, block.stderr)))
+        case NoticeBlock(detail=detail) if detail:
+            yield "Notice", f"{block.text}\n{detail}"
+        case NoticeBlock() | ErrorBlock() | RawBlock():
+            yield block.kind.capitalize(), block.text
+        case _:
+            pass
+
+
+def _strings(value: object) -> Iterator[str]:
+    """The texts in a value of Claude's, however it is nested (JSON nests no deeper than Python)."""
+    match value:
+        case str():
+            yield value
+        case dict():
+            for each in value.values():
+                yield from _strings(each)
+        case list():
+            for each in value:
+                yield from _strings(each)
+        case _:
+            pass

@@ -1,0 +1,147 @@
+"""Blocks as Markdown: what a person copies or takes along. No HTML here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from opcode_htmx.lib.cooperative import work_aside
+from opcode_htmx.markup.ansi import plain
+from opcode_htmx.rendering import tool_cards
+from opcode_htmx.transcript.blocks import (
+    AskBlock,
+    Block,
+    BranchBlock,
+    ErrorBlock,
+    NoticeBlock,
+    PromptBlock,
+    RawBlock,
+    ShellBlock,
+    SummaryBlock,
+    TextBlock,
+    ThinkingBlock,
+    ToolBlock,
+)
+from opcode_htmx.transcript.cli_text import as_json
+from opcode_htmx.transcript.content import other_content
+from opcode_htmx.transcript.content.raw import log_failure, raw_text
+from opcode_htmx.transcript.content.weight import is_heavy
+
+_TICKS = re.compile(r"`{3,}")
+
+
+def source(block: Block) -> str:
+    """One block as the Markdown that it came from, or that says the same.
+
+    Of one that cannot be read so, its data as they are. Others have their turn while there is much
+    in it.
+    """
+    try:
+        return work_aside(_source, block) if is_heavy(block) else _source(block)
+    except Exception:
+        log_failure(block, "written as Markdown")
+        return fenced(raw_text(block))
+
+
+def _source(block: Block) -> str:
+    match block:
+        case ShellBlock():
+            return "\n\n".join(_shell(block))
+        case NoticeBlock(detail=detail) if detail:
+            return f"{block.text}\n\n{fenced(detail)}"
+        case PromptBlock() if block.attached:
+            attached = fenced(other_content.all_in_text(block.attached))
+            return "\n\n".join(filter(None, (block.text, attached)))
+        case PromptBlock() | NoticeBlock() | ErrorBlock():
+            return block.text
+        case TextBlock():
+            return "".join(block.source)
+        case ToolBlock():
+            return "\n\n".join([*_tool(block), *(_quoted(source(b)) for b in block.children)])
+        case AskBlock():
+            return f"*{block.request.tool_name}: {block.state}*"
+        case SummaryBlock():
+            cost = "" if block.cost_usd is None else f", ${block.cost_usd:.4f}"
+            tokens = f"{block.input_tokens:,} tokens in, {block.output_tokens:,} out"
+            return f"*{block.duration_ms / 1000:.1f} s, {tokens}{cost}*"
+        case RawBlock():
+            return fenced(block.text, "json")
+        case _:
+            return ""
+
+
+def answer(blocks: Sequence[Block], block_id: str) -> str:
+    """All that Claude said in the turn that the block stands in."""
+    said: list[str] = []
+    found = False
+    for block in blocks:
+        if isinstance(block, PromptBlock):
+            if found:
+                break
+            said = []
+        elif isinstance(block, TextBlock) and not isinstance(block, ThinkingBlock):
+            said.append(source(block).strip())
+        found = found or block.id == block_id
+    return "\n\n".join(said) if found else ""
+
+
+def document(title: str, folder: str, blocks: Iterable[Block]) -> Iterator[str]:
+    """A whole session, piece by piece."""
+    yield f"# {_line(title)}\n\nWith Claude Code in `{folder}`.\n"
+    yield from _spoken(blocks)
+
+
+def _spoken(blocks: Iterable[Block]) -> Iterator[str]:
+    """What was said, with a heading for each speaker; what was taken back is quoted."""
+    speaker = ""
+    for block in blocks:
+        if isinstance(block, BranchBlock):
+            speaker = ""
+            yield f"\n## {block.label}\n"
+            yield f"\n{_quoted(''.join(_spoken(block.children)).strip())}\n"
+            continue
+        text = source(block).strip()
+        if isinstance(block, NoticeBlock) and not block.detail:
+            text = f"*{text}*"  # Claude Code says it, not Claude
+        if not text:
+            continue
+        who = "You" if isinstance(block, PromptBlock | ShellBlock) else "Claude"
+        if who != speaker:
+            yield f"\n## {who}\n"
+            speaker = who
+        yield f"\n{_quoted(text) if isinstance(block, ThinkingBlock) else text}\n"
+
+
+def fenced(text: str, language: str = "") -> str:
+    """A code block, whatever stands in the text."""
+    longest = max((len(ticks) for ticks in _TICKS.findall(text)), default=2)
+    fence = "`" * (longest + 1)
+    return f"{fence}{language}\n{text.rstrip(chr(10))}\n{fence}"
+
+
+def _tool(block: ToolBlock) -> Iterator[str]:
+    command = block.input.get("command")
+    yield f"**{block.name}** ({block.state})"
+    if isinstance(command, str):
+        yield fenced(command, "sh")
+    elif block.input:
+        yield fenced(as_json(block.input), "json")
+    if came := tool_cards.result_text(block):
+        yield fenced(came)
+
+
+def _shell(block: ShellBlock) -> Iterator[str]:
+    """A person's command and what it printed; what went to stderr stands in a box of its own."""
+    command = f"$ {block.command}\n" if block.command else ""
+    if command or block.stdout:
+        yield fenced(command + plain(block.stdout))
+    if block.stderr:
+        yield fenced(plain(block.stderr))
+
+
+def _quoted(text: str) -> str:
+    return "\n".join(f"> {line}".rstrip() for line in text.splitlines())
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,1 @@
+"""What Claude offers, its models and commands: probed, cached, read from runs."""

@@ -1,0 +1,164 @@
+"""What Claude offers, its models and commands, before any run has listed them.
+
+Claude is asked in the background, in an empty folder of ours and without the settings of any
+project, whose files could run programs. The answer is kept on disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import gevent
+
+from opcode_htmx.engines.claude.protocol.capabilities import (
+    Command,
+    Model,
+    commands_of,
+    models_of,
+)
+from opcode_htmx.lib import bounded_json
+from opcode_htmx.lib.broadcast import Broadcast
+from opcode_htmx.lib.coerce import Json
+from opcode_htmx.lib.files import atomic_files
+from opcode_htmx.runs.capabilities.probe import NoOffer
+
+log = logging.getLogger(__name__)
+
+FRESH_SECONDS = 24 * 3600.0
+"""What is older is still good, and is asked for anew."""
+RETRY_SECONDS = 300.0
+"""How long nobody asks again where there was no answer."""
+KEPT = 10
+"""Files: one for each version and login of Claude."""
+FOLDER = "nowhere"
+"""The name of the empty folder in which Claude is asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """`at` is when Claude said so, in seconds since the epoch."""
+
+    models: tuple[Model, ...]
+    commands: tuple[Command, ...]
+    at: float
+
+
+class Offers:
+    def __init__(self, root: Path, ask: Callable[[Path], Json] | None, said_by: str) -> None:
+        """`ask` starts Claude in a folder and gives its answer, or raises NoOffer; None: never ask.
+
+        `said_by` identifies the Claude that is asked: its version, its login.
+        """
+        self._root = root
+        self._ask = ask
+        name = hashlib.sha256(said_by.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+        self._file = root / f"{name}.json"
+        self._known: Offer | None = None
+        self._rest_until = 0.0
+        self._callbacks: list[Callable[[], None]] = []
+        self._worker: gevent.Greenlet[..., None] | None = None
+        self._answered = Broadcast()
+
+    @property
+    def models(self) -> tuple[Model, ...]:
+        """As Claude named them last."""
+        return known.models if (known := self.known) else ()
+
+    @property
+    def asks(self) -> bool:
+        """Whether Claude is ever asked."""
+        return self._ask is not None
+
+    @property
+    def known(self) -> Offer | None:
+        """The newest answer, if there is one."""
+        if self._known is None:
+            try:
+                data = bounded_json.loads(self._file.read_bytes())
+                self._known = _offer(data, float(data["at"]))
+            except (OSError, ValueError, KeyError, TypeError):
+                return None
+        return self._known
+
+    def want(self, then: Callable[[], None] | None = None) -> None:
+        """Ask Claude where there is no fresh answer; call `then` when one has come.
+
+        Returns at once, and does nothing for a while after Claude gave no answer.
+        """
+        known = self.known
+        if (
+            self._ask is None
+            or (known and time.time() - known.at < FRESH_SECONDS)
+            or self._rest_until > time.monotonic()
+        ):
+            return
+        if then:
+            self._callbacks.append(then)
+        if self._worker is None:
+            self._worker = gevent.spawn(self._work, self._ask)
+
+    def wait(self, seconds: float) -> Offer | None:
+        """The newest answer; waits up to `seconds` for the first one if Claude is being asked."""
+        until = time.monotonic() + seconds
+        while not self.known and self._worker and (left := until - time.monotonic()) > 0:
+            self._answered.wait(self._answered.version, left)
+        return self.known
+
+    def close(self) -> None:
+        """Ask no more; a Claude that is being asked is ended."""
+        if self._worker:
+            self._worker.kill()
+
+    def _work(self, ask: Callable[[Path], Json]) -> None:
+        try:
+            self._learn(ask)
+        finally:
+            self._worker = None
+            callbacks, self._callbacks = self._callbacks, []
+            self._answered.notify()
+        for callback in callbacks:
+            callback()
+
+    def _learn(self, ask: Callable[[Path], Json]) -> None:
+        try:
+            folder = self._root / FOLDER
+            atomic_files.make_folder(folder)
+            answer = ask(folder)
+            kept = {name: answer.get(name) for name in ("models", "commands")}
+            offer = _offer(kept, time.time())
+            if not offer.models:
+                raise NoOffer("it named no models")
+            self._known = offer
+            self._rest_until = 0.0
+            self._store({**kept, "at": offer.at})
+        except (NoOffer, OSError) as error:
+            self._rest_until = time.monotonic() + RETRY_SECONDS
+            log.warning(
+                "Claude did not say what it offers: %s. It is asked again in %d minutes or later; "
+                "until then its lists come with its first run.",
+                error,
+                RETRY_SECONDS / 60,
+            )
+
+    def _store(self, data: Json) -> None:
+        files = sorted(self._root.glob("*.json"), key=_touched, reverse=True)
+        for file in files[KEPT - 1 :]:
+            file.unlink(missing_ok=True)
+        atomic_files.write(self._file, json.dumps(data).encode(), durable=False)
+
+
+def _offer(answer: Json, at: float) -> Offer:
+    return Offer(models_of(answer), commands_of(answer), at)
+
+
+def _touched(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0

@@ -1,0 +1,82 @@
+"""Ask a Claude that is started for nothing else what it offers. It answers, and ends by itself.
+
+The end of its stdin comes right behind the question, so that not even a server that is killed
+leaves it behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryFile
+
+from gevent import subprocess
+
+from opcode_htmx.engines.claude.protocol import argv, encoder, parser
+from opcode_htmx.engines.messages import ControlResponse
+from opcode_htmx.lib.coerce import Json
+from opcode_htmx.runs.processes.claude_process import sweep
+from opcode_htmx.runs.processes.process_table import MARK
+
+SECONDS = 20.0
+"""It takes 0.4 s, and a cold disk several more."""
+ERROR_CHARACTERS = 300
+
+
+class NoOffer(Exception):
+    """Claude did not say what it offers; the text says what happened instead."""
+
+
+def ask(
+    binary: Path, environment: Mapping[str, str], folder: Path, seconds: float = SECONDS
+) -> Json:
+    """What Claude answers to `initialize` in a folder. Raises NoOffer."""
+    mark = uuid.uuid4().hex
+    with TemporaryFile() as output, TemporaryFile() as errors:
+        try:
+            child = subprocess.Popen(
+                argv.build_inquiry(binary, str(uuid.uuid4())),
+                cwd=folder,
+                env={**environment, MARK: mark},
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=errors,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise NoOffer(f"it could not be started: {error.strerror or error}") from error
+        try:
+            if child.stdin:
+                with contextlib.suppress(BrokenPipeError), child.stdin:
+                    child.stdin.write(encoder.initialize_line())
+            child.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            raise NoOffer(f"no answer within {seconds:g} s") from None
+        finally:
+            child.kill()
+            child.wait()
+            sweep(mark)
+        return _answer(_content(output)) or _give_up(child.returncode, _content(errors))
+
+
+def _answer(output: bytes) -> Json:
+    for line in output.splitlines():
+        answer = parser.parse(line) if encoder.INITIALIZE_ID.encode() in line else None
+        if isinstance(answer, ControlResponse) and answer.ok:
+            return answer.response
+        if isinstance(answer, ControlResponse):
+            raise NoOffer(f"Claude refused: {answer.error}")
+    return {}
+
+
+def _give_up(status: int, errors: bytes) -> Json:
+    last = errors.decode("utf-8", "replace").strip().rpartition("\n")[2][:ERROR_CHARACTERS]
+    raise NoOffer(f"it ended with status {status}" + (f": {last}" if last else ""))
+
+
+def _content(file: object) -> bytes:
+    file.seek(0)  # type: ignore[attr-defined]
+    content: bytes = file.read()  # type: ignore[attr-defined]
+    return content

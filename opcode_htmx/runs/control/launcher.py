@@ -1,0 +1,194 @@
+"""Start Claude's process for a run: first its folder with the record, then the process itself.
+
+Knows nothing of the other runs, of which so many may run already that this one has to wait.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from opcode_htmx.engines.claude.files import history
+from opcode_htmx.engines.claude.protocol import argv as command
+from opcode_htmx.engines.claude.protocol.capabilities import Model
+from opcode_htmx.engines.claude.trust import items
+from opcode_htmx.engines.claude.trust.record import TrustRecord
+from opcode_htmx.lib.files import atomic_files
+from opcode_htmx.lib.files.disk_space import DiskFull, is_full
+from opcode_htmx.runs.model.record import RunRecord
+from opcode_htmx.runs.model.run_folder import RunFolder
+from opcode_htmx.runs.options.service import Choosing
+from opcode_htmx.runs.policies.limit_monitor import Limits
+from opcode_htmx.runs.policies.project_trust import ProjectTrust, TrustNeeded
+from opcode_htmx.runs.policies.working_folders import InvalidFolder, WorkingFolders
+from opcode_htmx.runs.processes import claude_process
+from opcode_htmx.runs.processes.claude_process import ClaudeProcess
+
+UNPUBLISHED = ".new-"
+"""How the name of a folder begins that is not for others to see yet."""
+
+
+class CannotStart(Exception):
+    """Claude could not be started; the message says why in the user's terms."""
+
+
+class FolderNotAllowed(CannotStart):
+    """Claude may not work in the folder of a session."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """What every run of this server shares. Durations in seconds."""
+
+    runs_dir: Path
+    binary: Path
+    environment: Mapping[str, str]
+    permission_mode: str | None
+    stop_deadline: float
+    history_file: Callable[[str], Path | None]
+    """Claude's history file of a session id, once there is one."""
+    config_dir: Path
+    home: Path
+    claude_state_file: Path
+    """Claude's own, in which it notes which projects are trusted."""
+    folders: WorkingFolders
+    """In which Claude may work."""
+    limits: Limits = Limits()
+    least_room: int = 0
+    """Bytes that have to be free on the disk for a run to begin."""
+    allow_bypass: bool = False
+    keep_running: bool = True
+    """Whether a run goes on without a viewer, unless a person has chosen for its session."""
+    disconnect_grace: float = 60.0
+    max_runs: int = 0
+    """Processes at once; more runs wait in a queue. 0: as many as there are."""
+    models: Callable[[], tuple[Model, ...]] = tuple
+    """Those that Claude has named where it was asked without a run."""
+
+    def attached(self, session_id: str) -> Path:
+        """Where the files are kept that a person gives Claude in this session."""
+        return self.runs_dir.parent / "attached" / session_id
+
+    def project_trust(self) -> ProjectTrust:
+        """What decides whether Claude may start with the files of a project."""
+        return ProjectTrust(
+            self.runs_dir.parent / "trust",
+            TrustRecord(self.claude_state_file),
+            lambda folder: items.items_of(folder, self.home, self.config_dir),
+        )
+
+
+def check_folder(settings: RunSettings, project: Path) -> None:
+    """Raises FolderNotAllowed where Claude may not work in a folder: no prompt goes there."""
+    try:
+        settings.folders.check(project)
+    except InvalidFolder as error:
+        raise FolderNotAllowed(str(error)) from error
+
+
+def prepare(settings: RunSettings, session_id: str, project: Path) -> tuple[RunFolder, RunRecord]:
+    """The folder of a run that has no process yet, not published, with its record.
+
+    Raises CannotStart or DiskFull, and leaves nothing behind then.
+    """
+    if not project.is_dir():
+        raise CannotStart(f"The folder {project} does not exist any more.")
+    run_id = uuid.uuid4().hex
+    record = RunRecord(
+        id=run_id,
+        session_id=session_id,
+        project_path=sys.intern(str(project)),  # of many runs, which are kept for long
+        argv=(),
+        created_at=time.time(),
+        history_start=history.size(settings.history_file(session_id)),
+        config_dir=sys.intern(str(settings.config_dir)),
+    )
+    name = f"{UNPUBLISHED}{run_id}"
+    try:
+        atomic_files.make_folder(settings.attached(session_id))
+        folder = RunFolder.create(settings.runs_dir, name)
+        folder.store(record)
+    except OSError as error:
+        shutil.rmtree(settings.runs_dir / name, ignore_errors=True)
+        raise cannot(error) from error
+    return folder, record
+
+
+def launch(
+    settings: RunSettings,
+    choosing: Choosing,
+    trust: ProjectTrust,
+    folder: RunFolder,
+    record: RunRecord,
+) -> tuple[RunRecord, ClaudeProcess]:
+    """Start Claude for a run that was prepared; it resumes the session if that has a history.
+
+    Raises CannotStart, FolderNotAllowed or DiskFull, and leaves no process behind then.
+    """
+    started = None
+    try:
+        record = _as_chosen(settings, choosing, record)
+        environment = command.environment(command.TELL_MORE, settings.environment)
+        project = Path(record.project_path)
+        if not project.is_dir():
+            raise CannotStart(f"The folder {project} does not exist any more.")
+        with settings.folders.opened(project) as place:
+            if choosing.uses_project_settings(record.session_id):
+                # again: the run may have waited in the queue
+                trust.check(place.path, record.session_id)
+            started = claude_process.spawn(
+                record.argv, place.path, environment, folder, record.id, place.descriptor
+            )
+        record = record.started(started.identity.pid, started.identity.started_at)
+        folder.store(record)
+    except TrustNeeded as error:
+        raise CannotStart(f"{error} Send the prompt again to see the list.") from error
+    except OSError as error:
+        if started:
+            started.kill()
+        raise cannot(error) from error
+    except InvalidFolder as error:
+        raise FolderNotAllowed(str(error)) from error
+    return record, started
+
+
+def cannot(error: OSError) -> CannotStart | DiskFull:
+    """What to say of an error that kept Claude from being started."""
+    if isinstance(error, DiskFull):
+        return error
+    if is_full(error):
+        return DiskFull()
+    return CannotStart(f"Claude could not be started: {_why(error)}.")
+
+
+def _why(error: OSError) -> str:
+    """What the system said, or what it is about where its words would mislead."""
+    if not isinstance(error, FileNotFoundError) or not error.filename:
+        return error.strerror or str(error)
+    if Path(error.filename).exists():
+        return f"{error.filename} is a script whose interpreter is not there"
+    return f"{error.filename} is not there"
+
+
+def _as_chosen(settings: RunSettings, choosing: Choosing, record: RunRecord) -> RunRecord:
+    """The record with the command line that the session's options make."""
+    session_id = record.session_id
+    options = choosing.options(session_id)
+    before = settings.history_file(session_id)
+    argv = command.build(
+        settings.binary,
+        session_id,
+        resume=before is not None,
+        permission_mode=choosing.permission_mode(session_id),
+        model=options.model,
+        effort=options.effort,
+        allow_bypass=settings.allow_bypass,
+        readable=settings.attached(session_id),
+        project_settings=choosing.uses_project_settings(session_id),
+    )
+    return replace(record, argv=tuple(map(sys.intern, argv)), history_start=history.size(before))

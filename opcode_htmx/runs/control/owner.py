@@ -1,0 +1,149 @@
+"""What one worker does for a run, and the others do not: wait for its end, end it, record it.
+
+The owner is who holds the lock in the run's folder. The lock dies with its holder; then another
+worker, or the next server, takes the run over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator
+
+import gevent
+
+from opcode_htmx.engines.claude.protocol import encoder
+from opcode_htmx.runs.control import shutdown
+from opcode_htmx.runs.control.run import ERROR_LINES, Run
+from opcode_htmx.runs.model.exit_status import how_it_ended
+from opcode_htmx.runs.model.lifecycle import OPEN_TURN
+from opcode_htmx.runs.model.record import Outcome, RunEnd, RunRecord
+from opcode_htmx.runs.model.run_folder import InputClosed
+from opcode_htmx.runs.processes.claude_process import ClaudeProcess, sweep
+
+log = logging.getLogger(__name__)
+
+
+class Owner:
+    """Owns one run until it has ended, or is let go."""
+
+    def __init__(
+        self, run: Run, lock: int, history_end: Callable[[float], int], stop_deadline: float
+    ) -> None:
+        """`lock` is the descriptor that `RunFolder.own` gave."""
+        self._run = run
+        self._lock: int | None = lock
+        self._history_end = history_end
+        self._stop_deadline = stop_deadline
+        self._process: ClaudeProcess | None = None
+        self._greenlets: list[gevent.Greenlet[..., None]] = []
+        self._stop_by: float | None = None
+        """When a stop has to be done with, by the monotonic clock."""
+        self._launching = False
+        self._finishing = False
+        run.owner = self
+
+    @contextlib.contextmanager
+    def launching(self) -> Iterator[None]:
+        """While this lasts, the process is being started: a stop waits for what comes of that."""
+        self._launching = True
+        try:
+            yield
+        finally:
+            self._launching = False
+            if self._run.stopping:
+                self.end()
+
+    def begin(self, process: ClaudeProcess) -> None:
+        """Wait for the end of `process`; end it, if the run is to stop."""
+        self._process = process
+        self._greenlets.append(gevent.spawn(self._await_exit, process))
+        if self._run.stopping:
+            self.end()
+
+    def end(self) -> None:
+        """End the process and all it has started, since the run is to stop."""
+        if self._launching:
+            return
+        if self._process is None:
+            self.finish(None)
+            return
+        self._stop_by = time.monotonic() + self._stop_deadline
+        open_turn = self._run.stopped_in in OPEN_TURN
+        self._greenlets.append(
+            gevent.spawn(
+                shutdown.end, self._run, self._process, self._stop_deadline, open_turn=open_turn
+            )
+        )
+
+    def refuse_unsupported(self) -> None:
+        """Answer requests of unknown kinds, which would otherwise hold Claude for ever."""
+        for request_id in list(self._run.state.unsupported):
+            try:
+                self._run.folder.send(encoder.refusal_line(request_id))
+            except InputClosed:
+                return
+            except OSError:
+                log.exception("a request of run %s could not be refused", self._run.id)
+                return
+            self._run.catch_up()
+
+    def _await_exit(self, process: ClaudeProcess) -> None:
+        status = process.wait()
+        if self._stop_by is None:
+            sweep(self._run.id)
+        else:
+            sweep(self._run.id, max(0.0, self._stop_by - time.monotonic()))
+        self.finish(status)
+
+    def finish(self, status: int | None, how: tuple[Outcome, str] | None = None) -> None:
+        """Record how the run ended. `status` is None when nobody saw the process end.
+
+        `how` is what to record if nobody has asked the run to stop; else the status tells.
+        """
+        if self._finishing:  # it takes a while until the record is on the disk
+            return
+        self._finishing = True
+        run = self._run
+        try:
+            run.catch_up(last=True)
+        except OSError:  # the end is recorded all the same
+            log.exception("the last lines of run %s could not be read", run.id)
+        if run.stopping:
+            how = run.stopping.outcome, run.stopping.cause
+        outcome, cause = how or how_it_ended(
+            status, open_turn=run.phase in OPEN_TURN, watched=self._process is not None
+        )
+        history_end = self._history_end(run.folder.last_output())
+        end = RunEnd(outcome, time.time(), cause, status, history_end, _last_errors(run))
+        record = run.record.ended(end)
+        try:
+            run.folder.store(record, then=lambda: self._conclude(record))
+        except OSError:  # the folder is gone or the disk is full; the run is over all the same
+            log.exception("the end of run %s could not be recorded", run.id)
+        if run.live:
+            self._conclude(record)
+
+    def _conclude(self, record: RunRecord) -> None:
+        self._run.conclude(record)
+        self._run.owner = None
+        self._release()
+
+    def let_go(self) -> None:
+        """Leave the run to another worker, or to the next server."""
+        gevent.killall(self._greenlets)
+        self._release()
+
+    def _release(self) -> None:
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            os.close(lock)
+
+
+def _last_errors(run: Run) -> tuple[str, ...]:
+    try:
+        return tuple(run.folder.error_lines(ERROR_LINES))
+    except OSError:  # the folder is gone
+        return ()

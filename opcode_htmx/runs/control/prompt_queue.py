@@ -1,0 +1,92 @@
+"""The prompts of a session that Claude has not taken up: those that wait, and those left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from opcode_htmx.engines.claude.protocol import encoder, parser
+from opcode_htmx.engines.messages import User
+from opcode_htmx.runs.control import control_requests
+from opcode_htmx.runs.control.run import Run
+from opcode_htmx.runs.model.lifecycle import Phase
+
+
+class PromptNotFound(Exception):
+    """No prompt with this id went to the run."""
+
+
+class PromptTaken(Exception):
+    """A prompt that cannot be taken back, because Claude has it; the text says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A prompt that was sent and not taken up; `left`: its run has ended without it."""
+
+    run_id: str
+    prompt_id: str
+    text: str
+    left: bool
+
+
+def queue(runs: Sequence[Run]) -> list[Queued]:
+    """What is queued in the runs of a session, oldest first; the runs have caught up."""
+    queued = []
+    for number, run in enumerate(runs):
+        later = runs[number + 1 :]
+        for prompt_id, text in run.state.waiting.items():
+            if not any(prompt_id in other.state.sent for other in later):
+                queued.append(Queued(run.id, prompt_id, text, left=not run.live))
+    return queued
+
+
+def take_back(run: Run, prompt_id: str) -> User:
+    """Take a prompt out of the queue, or off the list of those left unread; what it said.
+
+    Raises PromptNotFound, PromptTaken when Claude has it already, ControlRefused, RunNotLive.
+    """
+    run.catch_up()
+    prompt = waiting_prompt(run, prompt_id)
+    if run.phase is Phase.QUEUED:
+        run.note(encoder.withdrawn_line(prompt_id))
+        if not run.state.waiting:
+            run.stop(cause="Ended, because its prompt was taken back.")
+    elif run.live:
+        answer = control_requests.request(run, "cancel_async_message", message_uuid=prompt_id)
+        if answer.get("cancelled") is not True:
+            raise PromptTaken("Claude has taken this prompt up already.")
+    else:
+        run.note(encoder.withdrawn_line(prompt_id))
+    return prompt
+
+
+def waiting_prompt(run: Run, prompt_id: str) -> User:
+    """A prompt that was sent and not taken up. Raises PromptNotFound, PromptTaken."""
+    if prompt_id not in run.state.sent:
+        raise PromptNotFound("There is no such prompt.")
+    if prompt_id in run.state.waiting:
+        return next(waiting_lines(run, {prompt_id}))[1]
+    raise PromptTaken("This prompt does not wait any more.")
+
+
+def sent_prompt(run: Run, prompt_id: str) -> User | None:
+    """The prompt with this id as it was sent to the run; None if none was, or it is gone."""
+    if prompt_id not in run.state.sent:
+        run.catch_up(last=run.record.end is not None)
+    if prompt_id not in run.state.sent:
+        return None
+    try:
+        return next((prompt for _, prompt in waiting_lines(run, {prompt_id})), None)
+    except FileNotFoundError:
+        return None
+
+
+def waiting_lines(run: Run, prompt_ids: Collection[str]) -> Iterator[tuple[bytes, User]]:
+    """The prompts with these ids, as they were noted, in order: each line and what it holds."""
+    wanted = [each.encode() for each in prompt_ids]
+    with run.folder.input_log.open("rb") as log:
+        for line in log:
+            message = parser.parse(line) if any(each in line for each in wanted) else None
+            if isinstance(message, User) and message.uuid in prompt_ids:
+                yield line, message

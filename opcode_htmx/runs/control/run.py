@@ -1,0 +1,356 @@
+"""One conversation with one Claude process: its state and the verbs that steer it.
+
+Knows the files of the run; nothing of other runs and nothing of the web. Every worker follows the
+files and may steer; what only one of them may do, its owner does (see owner.py).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import gevent
+from gevent.event import Event as Flag
+from gevent.lock import BoundedSemaphore
+
+from opcode_htmx.engines.claude.protocol import encoder, parser
+from opcode_htmx.engines.messages import ImageContent, Message, PermissionRequest
+from opcode_htmx.lib.broadcast import Broadcast
+from opcode_htmx.lib.coerce import Json
+from opcode_htmx.lib.cooperative import give_way
+from opcode_htmx.runs.control.owner_protocol import Duties
+from opcode_htmx.runs.model import permission_updates
+from opcode_htmx.runs.model.lifecycle import (
+    Event,
+    Phase,
+    Verb,
+    why_not,
+)
+from opcode_htmx.runs.model.line_reader import LineReader
+from opcode_htmx.runs.model.record import Outcome, RunRecord, StopRequest
+from opcode_htmx.runs.model.run_folder import InputClosed, InputFull, RunFolder
+from opcode_htmx.runs.model.run_state import RunState
+
+log = logging.getLogger(__name__)
+
+LINES_PER_TURN_OF_THE_HUB = 100
+_NONE: Mapping[str, str] = {}
+ERROR_LINES = 20
+
+
+class RunNotLive(Exception):
+    """A verb that the run does not do in the phase that it is in; the message says why."""
+
+
+class AlreadyAnswered(Exception):
+    """A request of Claude's that is no longer open; the message says what became of it."""
+
+
+class Run:
+    """A run that lives, or one that has ended and is kept as a record."""
+
+    def __init__(self, folder: RunFolder, record: RunRecord, changed: Broadcast) -> None:
+        self.folder = folder
+        self.record = record
+        self.state = RunState()
+        self.changed = changed
+        """Shared by the runs of a session."""
+        self.idle_since = time.time()
+        """When it was last seen to do something, in its turns or beside them, as a Unix time."""
+        self.allow_bypass = False
+        """Whether an answer to a permission request may make Claude ask nobody any more."""
+        self.owner: Duties | None = None
+        """Set in the worker that owns the run."""
+        self.ahead = 0
+        """How many runs are before it in the queue, as long as it waits there."""
+        self.warnings: Mapping[str, str] = _NONE
+        """What comes near to a limit, in sentences, by what it is about; empty: no longer."""
+        self.stopping: StopRequest | None = None
+        self.stopped_in: Phase | None = None
+        """What it was doing when it was to stop."""
+        self._follower: gevent.Greenlet[..., None] | None = None
+        self._record_seen = 0
+        self._output: LineReader | None = LineReader(folder.output)
+        """None once all has been read that will ever come."""
+        self._read_to = 0
+        # What we wrote ourselves is read whole, however many images are in it
+        self._input = LineReader(folder.input_log, longest=math.inf)
+        self._folding = BoundedSemaphore(1)
+        self._files_changed: Flag | None = None
+        """There as long as somebody follows."""
+        self._ended: Flag | None = None if record.end else Flag()
+        """None once it has: runs that are over are kept for long, and are to be small."""
+        if record.end:
+            self.state.step(Event.EXITED)
+        elif not record.launched:
+            self.state.phase = Phase.QUEUED
+
+    @property
+    def id(self) -> str:
+        return self.record.id
+
+    @property
+    def phase(self) -> Phase:
+        return self.state.phase
+
+    @property
+    def live(self) -> bool:
+        return self.phase is not Phase.ENDED
+
+    @property
+    def resting(self) -> bool:
+        """Whether Claude is idle and nothing that it has started or scheduled still runs."""
+        return self.phase is Phase.IDLE and not self.state.still_running
+
+    @property
+    def read_to(self) -> int:
+        """How far its output has been read: the byte offset behind the last whole line."""
+        return self._output.offset if self._output else self._read_to
+
+    # --- verbs ------------------------------------------------------------------------------
+
+    def prompt(self, prompt_id: str, text: str, images: Sequence[ImageContent] = ()) -> None:
+        """Send a prompt; one that was sent already under this id is not sent again.
+
+        Raises RunNotLive when the process is gone or going, or does not read.
+        """
+        with self.sending(Verb.PROMPT, prompt_id) as send:
+            if not self.has_sent(prompt_id):
+                send(encoder.prompt_line(prompt_id, text, images))
+
+    def note(self, line: bytes) -> None:
+        """Keep a line among those that were sent, without sending it."""
+        with contextlib.suppress(InputClosed):
+            self.folder.note(line)
+        self.catch_up()
+
+    def has_sent(self, prompt_id: str) -> bool:
+        """Whether the prompt went to this run, also in the time of an earlier server.
+
+        What a run that has ended did not take up counts as not sent: it may be sent again.
+        """
+        if self.record.end:
+            self.catch_up(last=True)  # or wait for who does: half a fold would call it left
+        left = self.state.waiting if self.record.end else ()
+        return prompt_id in self.state.sent and prompt_id not in left
+
+    def is_beginning(self) -> bool:
+        """Whether it was begun for a prompt that has not been sent to it yet."""
+        if self.live and not self.state.sent:
+            self.catch_up()
+        return self.live and not self.state.sent
+
+    def allow(
+        self,
+        request_id: str,
+        changes: Mapping[str, Any] | None = None,
+        permissions: Sequence[Json] = (),
+    ) -> None:
+        """Allow an open request, with `changes` laid over its input (the answers to questions).
+
+        `permissions` are updates of Claude's rules or mode that go with it.
+        Raises BypassNotAllowed; AlreadyAnswered; RunNotLive, also when Claude does not read: then
+        the request stays open.
+        """
+        permission_updates.check(permissions, allow_bypass=self.allow_bypass)
+        with self.sending(Verb.ANSWER, request_id) as send:
+            ask = self._open_ask(request_id)
+            given = {**ask.input, **(changes or {})}
+            send(encoder.allow_line(request_id, given, permissions, time.time()))
+
+    def deny(self, request_id: str, reason: str) -> None:
+        """Refuse an open request. Raises as `allow` does."""
+        with self.sending(Verb.ANSWER, request_id) as send:
+            self._open_ask(request_id)
+            send(encoder.deny_line(request_id, reason, time.time()))
+
+    def stop(self, outcome: Outcome = Outcome.CANCELLED, cause: str = "Stopped by you.") -> None:
+        """Begin to end the process and all it has started; `join` waits for it.
+
+        Raises RunNotLive when it has ended already. A second stop changes nothing.
+        """
+        self._check(Verb.STOP)
+        if self.stopping:
+            return
+        wanted = StopRequest(outcome, cause, time.time())
+        try:
+            wanted = self.folder.ask_to_stop(wanted)
+        except OSError:  # its folder is gone, say: it ends all the same
+            log.exception("that run %s is to stop could not be noted", self.id)
+        self._heed(wanted)
+
+    def _heed(self, wanted: StopRequest) -> None:
+        if self.stopping is None:
+            self.stopping, self.stopped_in = wanted, self.phase
+            self.state.step(Event.STOPPED)
+            self.changed.notify()
+            if self.owner:
+                self.owner.end()
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait for the end, at most `timeout` seconds; whether it has come."""
+        return self._ended is None or bool(self._ended.wait(timeout))
+
+    def open_ask(self, request_id: str) -> PermissionRequest:
+        """The open request with this id. Raises AlreadyAnswered.
+
+        A page reads the files by itself and may know of the request before this run does.
+        """
+        self.catch_up()
+        return self._open_ask(request_id)
+
+    def _open_ask(self, request_id: str) -> PermissionRequest:
+        ask = self.state.asks.get(request_id)
+        if ask is None:
+            answer = self.state.answers.get(request_id)
+            raise AlreadyAnswered(answer.in_words() if answer else "Claude no longer asks this.")
+        return ask
+
+    @contextlib.contextmanager
+    def sending(self, verb: Verb, about: str = "") -> Iterator[Callable[[bytes], None]]:
+        """What sends a line, while the state is up to date and nobody else can send one.
+
+        `about` is the id of the prompt, or of the request, that the line is about: it is noted
+        when the line does not get through. As long as there is no process, a line is kept for it.
+        Raises RunNotLive where the phase does not allow the verb.
+        """
+        self._check(verb)
+        try:
+            with self.folder.writing() as writer:
+                self.catch_up()  # another worker, or another phone, may have been first
+                self.look()
+                self._check(verb)
+                yield writer.note if self.phase is Phase.QUEUED else writer.send
+        except InputClosed as error:
+            if about and isinstance(error, InputFull):
+                self.note(encoder.undelivered_line(about))
+            raise RunNotLive(str(error)) from error
+        self.catch_up()
+
+    def _check(self, verb: Verb) -> None:
+        if words := why_not(verb, self.phase):
+            raise RunNotLive(words)
+
+    # --- following the files ----------------------------------------------------------------
+
+    def on_end(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once the run has ended; at once if it has already."""
+        if self._ended is None:
+            callback()
+        else:
+            self._ended.rawlink(lambda _: callback())
+
+    def follow(self) -> None:
+        """Follow the files of the run, in a greenlet."""
+        self._files_changed = Flag()
+        self._follower = gevent.spawn(self._follow, self._files_changed)
+        # what was written before there was somebody to follow
+        self.files_changed()
+
+    def let_go(self) -> None:
+        """Follow the run no longer. It goes on, for another worker or the next server."""
+        if self._follower:
+            self._follower.kill()
+        if self.owner:
+            self.owner.let_go()
+            self.owner = None
+
+    def files_changed(self) -> None:
+        if self._files_changed is not None:
+            self._files_changed.set()
+
+    def _follow(self, files_changed: Flag) -> None:
+        while self.live:
+            files_changed.wait()
+            files_changed.clear()
+            try:
+                self.catch_up()
+                self.look()
+            except OSError:  # no file descriptor left, say: the next change tries again
+                log.exception("run %s cannot be followed just now", self.id)
+            if self.owner:
+                self.owner.refuse_unsupported()
+            # stderr changes the page too, although it is no part of the state
+            self.changed.notify()
+
+    def catch_up(self, last: bool = False) -> None:
+        """Fold the lines that are new, giving way to other greenlets in a flood."""
+        with self._folding:
+            self._fold(self._input, self.state.apply_input, last)
+            if self._output:
+                self._fold(self._output, self.state.apply_output, last)
+                if last and self.record.end:
+                    self._read_to, self._output = self._output.offset, None
+        self.changed.notify()
+
+    def _fold(self, reader: LineReader, apply: Callable[[Message], None], last: bool) -> None:
+        for count, line in enumerate(reader.read(last), start=1):
+            message = parser.parse(line.data)
+            before = self.phase
+            try:
+                apply(message)
+            except Exception:  # one line is lost on the state, and none of those behind it
+                log.exception("run %s: the line up to byte %d cannot be used", self.id, line.end)
+            if self.phase is not before and self.phase is Phase.IDLE:
+                self.idle_since = time.time()
+            if count % LINES_PER_TURN_OF_THE_HUB == 0:
+                self.changed.notify()
+                give_way()
+
+    # --- what is recorded -------------------------------------------------------------------
+
+    def look(self) -> None:
+        """Take over what other workers have noted: that the run has begun, is to end, has ended."""
+        if not self.live:
+            return
+        if self.owner is None and (record := self._changed_record()):
+            if record.end:
+                self.catch_up(last=True)
+                self.conclude(record)
+                return
+            self.launched(record)
+        if self.stopping is None and (wanted := self.folder.asked_to_stop()):
+            self._heed(wanted)
+
+    def _changed_record(self) -> RunRecord | None:
+        try:
+            inode = self.folder.record_path.stat().st_ino
+            if inode == self._record_seen:
+                return None
+            record = self.folder.load()
+        except (OSError, ValueError, KeyError, TypeError):
+            return None  # it was cleared away, which whoever lists the runs will see
+        self._record_seen = inode
+        return record
+
+    def launched(self, record: RunRecord) -> None:
+        """Its process has been started, as `record` says."""
+        self.record = record
+        if record.launched:
+            self.state.step(Event.LAUNCHED)
+        self.changed.notify()
+
+    def conclude(self, record: RunRecord) -> None:
+        """It is over, as `record` says."""
+        self.record = record
+        self.state.step(Event.EXITED)
+        if self._ended is not None:
+            self._ended.set()
+        self.files_changed()
+        self.changed.notify()
+        # what was needed to follow it need not be kept
+        self._follower = self._files_changed = self._ended = None
+        if self._output:
+            self._read_to, self._output = self._output.offset, None
+
+
+def error_lines(run: Run) -> list[str]:
+    """The last lines of Claude's stderr; as the record has them if the file is gone."""
+    try:
+        return run.folder.error_lines(ERROR_LINES)
+    except FileNotFoundError:
+        return list(run.record.end.stderr) if run.record.end else []

@@ -1,0 +1,64 @@
+"""End the process of a run within a deadline: interrupt, SIGTERM, SIGKILL.
+
+Knows one run and its process; what is recorded about the end is the run's own business.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from typing import TYPE_CHECKING
+
+import gevent
+
+from opcode_htmx.engines.claude.protocol import encoder
+from opcode_htmx.runs.model.run_folder import InputClosed
+from opcode_htmx.runs.processes.claude_process import ClaudeProcess
+
+if TYPE_CHECKING:
+    from opcode_htmx.runs.control.run import Run
+
+log = logging.getLogger(__name__)
+
+INTERRUPT_ID = "opcode-interrupt"
+INTERRUPT_SHARE, TERMINATE_SHARE = 0.4, 0.75
+"""Shares of the deadline at which an interrupt gives way to SIGTERM, and that to SIGKILL.
+
+What is left then is for the sweep of all that Claude has started.
+"""
+
+
+def end(run: Run, process: ClaudeProcess, deadline: float, *, open_turn: bool) -> None:
+    """End `process` and all that it has started; each step gives way when its share is over."""
+    began = time.monotonic()
+    process.family()  # seen, it stays known to the census even if it goes astray now
+
+    def gone_by(share: float) -> bool:
+        return run.join(max(0.0, began + share * deadline - time.monotonic()))
+
+    if open_turn:
+        _interrupt(run, began + INTERRUPT_SHARE * deadline)
+    process.terminate()
+    if not gone_by(TERMINATE_SHARE):
+        process.kill()
+        run.join(deadline)
+
+
+def _interrupt(run: Run, until: float) -> None:
+    """Ask Claude to close the turn, so that its history says what happened."""
+    turns = run.state.turns
+    try:
+        # not longer than there is time for, however full the pipe
+        remaining = max(0.0, until - time.monotonic())
+        with contextlib.suppress(gevent.Timeout), gevent.Timeout(remaining):
+            # else Claude would begin with the next prompt in its queue at once
+            run.folder.send(encoder.control_line(INTERRUPT_ID, "interrupt", cancel_queued=True))
+    except InputClosed:
+        return
+    except OSError:
+        log.exception("run %s could not be interrupted and is ended at once", run.id)
+        return
+    seen = run.changed.version
+    while run.state.turns == turns and run.live and time.monotonic() < until:
+        seen = run.changed.wait(seen, max(0.0, until - time.monotonic()))

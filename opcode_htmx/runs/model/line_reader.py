@@ -1,0 +1,140 @@
+"""Read the lines of a file that grows, each once and whole.
+
+Knows bytes and paths only. A cursor is the byte offset behind a line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import gevent
+
+from opcode_htmx.engines.claude.protocol.parser import long_line
+
+CHUNK = 256 * 1024
+"""Bytes read at a time: large enough for a flood, small enough not to hold the hub."""
+
+CHUNKS_PER_TURN_OF_THE_HUB = 16
+
+_longest = 24_000_000
+
+
+def keep_lines_up_to(size: int) -> None:
+    """Let this process's readers keep lines of at most `size` bytes.
+
+    There is one limit for all of them: live, later and from history, a line is the same.
+    """
+    global _longest
+    _longest = size
+
+
+def longest_line() -> int:
+    """How long a line may be that this process keeps."""
+    return _longest
+
+
+class Line(NamedTuple):
+    """One line without its newline, and the offset of the byte behind it in the file."""
+
+    end: int
+    data: bytes
+
+
+class LineReader:
+    """Reads a file line by line from an offset, as far as it has been written.
+
+    A half line stays unread until its newline arrives or `last=True` says that none will. Reading
+    a line that grows over many calls costs its length once, not at every call. Of a line that is
+    too long nothing is kept: it is told in one of ours, see `long_line`.
+    """
+
+    def __init__(self, path: Path, offset: int = 0, longest: float | None = None) -> None:
+        """Read `path` from byte `offset`, lines up to `longest` bytes; None: as all do."""
+        self._path = os.fspath(path)  # a Path takes four times as much, and there are many
+        self._read_to = offset
+        self._longest = _longest if longest is None else longest
+        self._end: int | None = None
+        self._pending: list[bytes] = []
+        self._pending_size = 0
+        self._held: int | None = None
+        self.offset = offset
+        """The end of the newest line that was given out."""
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep the file open meanwhile, for who reads it many times a second."""
+        with contextlib.suppress(FileNotFoundError):
+            self._held = os.open(self._path, os.O_RDONLY)
+        try:
+            yield
+        finally:
+            file, self._held = self._held, None
+            if file is not None:
+                os.close(file)
+
+    def limit(self, end: int | None) -> None:
+        """From now on, read no byte at or behind offset `end`."""
+        self._end = end
+
+    def read(self, last: bool = False) -> Iterator[Line]:
+        """The lines that are complete now; with `last`, also what stands behind the last one."""
+        for chunk in self._chunks():
+            head, *complete = chunk.split(b"\n")
+            self._keep(head)
+            if not complete:
+                continue
+            *whole, rest = complete
+            if line := self._take(newline=1):
+                yield line
+            for data in whole:
+                begin = self.offset
+                self.offset += len(data) + 1
+                if len(data) > self._longest:
+                    yield Line(self.offset, long_line(begin, len(data)))
+                elif data.strip():
+                    yield Line(self.offset, data)
+            self._keep(rest)
+        if last and self._pending_size and (line := self._take(newline=0)):
+            yield line
+
+    def _keep(self, piece: bytes) -> None:
+        self._pending_size += len(piece)
+        if self._pending_size > self._longest:
+            self._pending = []
+        elif piece:
+            self._pending.append(piece)
+
+    def _take(self, newline: int) -> Line | None:
+        """What was kept as a line; None if it is empty."""
+        begin, size = self.offset, self._pending_size
+        self.offset += size + newline
+        data = long_line(begin, size) if size > self._longest else b"".join(self._pending)
+        self._pending, self._pending_size = [], 0
+        return Line(self.offset, data) if data.strip() else None
+
+    def _chunks(self) -> Iterator[bytes]:
+        try:
+            held = self._held
+            file = os.open(self._path, os.O_RDONLY) if held is None else held
+        except FileNotFoundError:
+            return
+        try:
+            for count in itertools.count(1):
+                if held != self._held:
+                    return  # let go of meanwhile: the number may be another file's by now
+                size = CHUNK if self._end is None else min(CHUNK, self._end - self._read_to)
+                chunk = os.pread(file, size, self._read_to) if size > 0 else b""
+                if not chunk:
+                    return
+                self._read_to += len(chunk)
+                yield chunk
+                if count % CHUNKS_PER_TURN_OF_THE_HUB == 0:
+                    gevent.sleep(0)
+        finally:
+            if held is None:
+                os.close(file)

@@ -1,0 +1,278 @@
+"""The files of one run: its record, Claude's stdin, stdout and stderr, and what was sent.
+
+Knows files only: no processes, and nothing of what the lines mean.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from gevent.socket import wait_write
+
+from opcode_htmx.lib import bounded_json
+from opcode_htmx.lib.files import atomic_files, file_locks
+from opcode_htmx.lib.files.disk_space import DiskFull, is_full
+from opcode_htmx.runs.model.record import (
+    Outcome,
+    RunEnd,
+    RunRecord,
+    StopRequest,
+)
+
+RECORD_VERSION = 2
+READABLE_VERSIONS = (1, RECORD_VERSION)
+WRITE_SECONDS = 10.0
+"""How long Claude may leave its stdin unread before a prompt is refused."""
+HANGS = "Claude does not read its input: it seems to hang. Stop it, then send again."
+BUSY = "Claude does not read its input just now. Try again in a moment or, if it hangs, stop it."
+
+
+class InputClosed(Exception):
+    """Claude does not read its stdin: the process has gone, or hangs."""
+
+
+class InputFull(InputClosed):
+    """Claude has left its stdin unread for too long: the line did not get through whole."""
+
+
+class RunFolder:
+    """The folder of one run, mode 0700."""
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: Path) -> None:
+        # A run that is over is kept for long: the path as a Path, and those of its files, would be
+        # a third of the memory that it takes
+        self._path = os.fspath(path)
+
+    @property
+    def path(self) -> Path:
+        return Path(self._path)
+
+    @property
+    def record_path(self) -> Path:
+        return self.path / "run.json"
+
+    @property
+    def input_pipe(self) -> Path:
+        return self.path / "in"
+
+    @property
+    def input_log(self) -> Path:
+        return self.path / "in.ndjson"
+
+    @property
+    def input_cut(self) -> Path:
+        """Exists once a part of a line is in the pipe: what comes behind it would be garbled."""
+        return self.path / "in.cut"
+
+    @property
+    def output(self) -> Path:
+        return self.path / "out.ndjson"
+
+    @property
+    def errors(self) -> Path:
+        return self.path / "err.log"
+
+    @property
+    def stop_request(self) -> Path:
+        """Exists once the run is to end; whoever owns it sees to that."""
+        return self.path / "stop.json"
+
+    @property
+    def owner(self) -> Path:
+        """Locked by the worker that waits for the run's end and records it."""
+        return self.path / "owner"
+
+    @classmethod
+    def create(cls, root: Path, name: str) -> RunFolder:
+        folder = cls(root / name)
+        atomic_files.make_folder(root)
+        folder.path.mkdir(mode=0o700)
+        os.mkfifo(folder.input_pipe, 0o600)
+        for path in (folder.input_log, folder.output, folder.errors):
+            path.touch(mode=0o600)
+        return folder
+
+    def load(self) -> RunRecord:
+        """Raises ValueError, KeyError or TypeError when run.json is not of a version we know."""
+        data = bounded_json.loads(self.record_path.read_bytes())
+        if not isinstance(data, dict) or data.pop("version") not in READABLE_VERSIONS:
+            raise ValueError(f"{self.record_path} is of another version")
+        end = data.pop("end")
+        if end is not None:
+            stderr = tuple(end.pop("stderr", ()))
+            end = RunEnd(**{**end, "outcome": Outcome(end["outcome"])}, stderr=stderr)
+        return RunRecord(**{**data, "argv": tuple(data["argv"])}, end=end)
+
+    def store(self, record: RunRecord, then: Callable[[], None] = lambda: None) -> None:
+        """Replace run.json so that a crash leaves the old or the new one, never a half.
+
+        Others may go on meanwhile; `then` is called before anybody can read the new one here.
+        """
+        data = json.dumps({"version": RECORD_VERSION, **asdict(record)}, indent=1)
+        atomic_files.write(self.record_path, data.encode(), then=then)
+
+    def publish(self, run_id: str) -> RunFolder:
+        """The folder under its own name, which is what other workers look for: with a record."""
+        return RunFolder(self.path.rename(self.path.with_name(run_id)))
+
+    # --- who owns it, and that it is to end ---------------------------------------------------
+
+    def own(self) -> int | None:
+        """Become the owner; None if somebody is. To close the descriptor is to give it up."""
+        return file_locks.take(self.owner)
+
+    def ask_to_stop(self, request: StopRequest) -> StopRequest:
+        """Leave word that the run is to end. What counts, since the first who asks is heard."""
+        draft = self.path / f".stop-{os.getpid()}-{id(request)}"
+        try:
+            try:
+                # without power there is nothing left to stop, and a stop waits for no disk
+                atomic_files.write(draft, json.dumps(asdict(request)).encode(), durable=False)
+                os.link(draft, self.stop_request)
+            finally:
+                draft.unlink(missing_ok=True)
+        except FileExistsError:
+            return self.asked_to_stop() or request
+        except OSError as error:
+            if not is_full(error):
+                raise
+            # Stop works on a full disk, too: the mere file says enough
+            self.stop_request.touch(mode=0o600)
+        return request
+
+    def asked_to_stop(self) -> StopRequest | None:
+        """What was asked for, if the run is to end."""
+        try:
+            found = bounded_json.loads(self.stop_request.read_bytes())
+            return StopRequest(Outcome(found["outcome"]), str(found["cause"]), float(found["at"]))
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError):  # the disk was full
+            return StopRequest(Outcome.CANCELLED, "Stopped by you.", time.time())
+
+    # --- what is sent -------------------------------------------------------------------------
+
+    def send(self, line: bytes) -> None:
+        """Note `line` in in.ndjson, then hand it to Claude. Whole lines, one writer at a time.
+
+        Raises InputClosed when nobody reads at the other end; InputFull when the line has been
+        noted but did not get through.
+        """
+        with self.writing() as writer:
+            writer.send(line)
+
+    def note(self, line: bytes) -> None:
+        """Put `line` into in.ndjson only. Raises InputClosed when the folder has been removed."""
+        with self.writing() as writer:
+            writer.note(line)
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[InputWriter]:
+        """While this lasts, nobody else writes, here or in another worker: to look, then speak.
+
+        Raises InputClosed when the folder has been removed.
+        """
+        try:
+            log = os.open(self.input_log, os.O_WRONLY | os.O_APPEND)
+        except FileNotFoundError as error:
+            raise InputClosed("The folder of this run has been removed.") from error
+        try:
+            file_locks.wait_for(log)
+            yield InputWriter(self, log)
+        finally:
+            os.close(log)
+
+    def open_input(self) -> int:
+        """Claude's stdin, to write to. Raises InputClosed, OSError."""
+        if self.input_cut.exists():
+            raise InputClosed(HANGS)
+        try:
+            return os.open(self.input_pipe, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as error:
+            if error.errno in (errno.ENXIO, errno.ENOENT):
+                raise InputClosed("Claude has ended and takes no more input.") from error
+            raise
+
+    # --- what came out ------------------------------------------------------------------------
+
+    def last_output(self) -> float:
+        """When Claude last wrote to its stdout, in seconds since the epoch; now, if unknown."""
+        try:
+            return self.output.stat().st_mtime
+        except OSError:
+            return time.time()
+
+    def error_lines(self, limit: int) -> list[str]:
+        """The last `limit` lines of stderr."""
+        with self.errors.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - 64 * 1024))
+            text = file.read().decode("utf-8", "replace")
+        return [line for line in text.splitlines() if line.strip()][-limit:]
+
+
+class InputWriter:
+    """Writes lines for one run, for as long as its input log is locked."""
+
+    def __init__(self, folder: RunFolder, log: int) -> None:
+        self._folder = folder
+        self._log = log
+
+    def note(self, line: bytes) -> None:
+        """Put `line` among those that were sent, without sending it. Raises OSError."""
+        _append(self._log, line)
+
+    def send(self, line: bytes) -> None:
+        """Note `line`, then hand it to Claude. Raises InputClosed, InputFull, OSError."""
+        pipe = self._folder.open_input()
+        try:
+            self.note(line)
+            self._write(pipe, line)
+        finally:
+            os.close(pipe)
+
+    def deliver(self, line: bytes) -> None:
+        """Hand Claude a line that has been noted before. Raises InputClosed, InputFull, OSError."""
+        pipe = self._folder.open_input()
+        try:
+            self._write(pipe, line)
+        finally:
+            os.close(pipe)
+
+    def _write(self, pipe: int, line: bytes) -> None:
+        rest = memoryview(line)
+        while rest:
+            try:
+                rest = rest[os.write(pipe, rest) :]
+            except BlockingIOError:
+                try:
+                    wait_write(pipe, timeout=WRITE_SECONDS, timeout_exc=InputFull)
+                except InputFull:
+                    if len(rest) == len(line):
+                        raise InputFull(BUSY) from None
+                    self._folder.input_cut.touch(mode=0o600)
+                    raise InputFull(HANGS) from None
+            except BrokenPipeError as error:
+                raise InputClosed("Claude has ended and takes no more input.") from error
+
+
+def _append(log: int, line: bytes) -> None:
+    """All of `line` or, where the disk is full, nothing: half a line would spoil the next one."""
+    size = os.fstat(log).st_size
+    try:
+        if os.write(log, line) < len(line):
+            raise DiskFull
+    except OSError as error:
+        os.ftruncate(log, size)
+        if is_full(error):
+            raise DiskFull from error
+        raise

@@ -1,0 +1,1 @@
+"""The options chosen for a session: stored, checked, applied to its process."""

@@ -1,0 +1,118 @@
+"""What was chosen for each session, and what there is to choose: for the processes that run, and
+for those that will. Knows all runs, and starts none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from opcode_htmx.engines.claude.protocol.capabilities import Model
+from opcode_htmx.lib.broadcast import Broadcast
+from opcode_htmx.runs.capabilities.from_run import models_offered_to
+from opcode_htmx.runs.control import control_requests
+from opcode_htmx.runs.control.control_requests import ControlRefused
+from opcode_htmx.runs.control.run import Run, RunNotLive
+from opcode_htmx.runs.model import permission_updates
+from opcode_htmx.runs.model.permission_updates import BYPASS
+from opcode_htmx.runs.model.record import Outcome
+from opcode_htmx.runs.options.store import Options, OptionStore
+
+MODELS_LOOKED_FOR = 5
+"""Runs of the past that are asked for the models that they were offered."""
+
+
+class Choosing:
+    def __init__(
+        self,
+        folder: Path,
+        runs: Callable[[], Iterable[Run]],
+        changes: Callable[[str], Broadcast],
+        *,
+        permission_mode: str | None,
+        allow_bypass: bool,
+        keep_running: bool,
+        offered: Callable[[], tuple[Model, ...]] = tuple,
+    ) -> None:
+        """`runs` are all runs, the newest first; `changes` is told when a session's options change.
+
+        `offered` are the models that Claude named where it was asked without a run.
+        The rest is what holds where nobody has chosen.
+        """
+        self.allow_bypass = allow_bypass
+        self._store = OptionStore(folder)
+        self._runs = runs
+        self._changes = changes
+        self._permission_mode = permission_mode
+        self._keep_running = keep_running
+        self._offered = offered
+        self._models: tuple[Model, ...] = ()
+        self._past: tuple[Model, ...] | None = None
+
+    def options(self, session_id: str) -> Options:
+        """What was chosen for a session."""
+        return self._store.get(session_id)
+
+    def permission_mode(self, session_id: str) -> str | None:
+        """The mode in which the session's next process starts; None: as Claude's settings say."""
+        mode = self.options(session_id).permission_mode or self._permission_mode
+        return None if mode == BYPASS and not self.allow_bypass else mode
+
+    def check(self, permission_mode: object) -> None:
+        """Whether a mode may be chosen here. Raises BypassNotAllowed."""
+        if permission_mode == BYPASS and not self.allow_bypass:
+            permission_updates.refuse()
+
+    def keeps_running(self, session_id: str) -> bool:
+        """Whether the session's run goes on when nobody looks."""
+        chosen = self.options(session_id).keep_running
+        return self._keep_running if chosen is None else chosen
+
+    def uses_project_settings(self, session_id: str) -> bool:
+        """Whether the session's next process reads what the project's files set up."""
+        return self.options(session_id).project_settings is not False
+
+    def models(self, run: Run | None = None) -> tuple[Model, ...]:
+        """The models that Claude offers: as it told `run`, or else as it last told any."""
+        if run and run.state.models:
+            self._models = run.state.models
+        if not self._models:
+            self._models = next(filter(None, (run.state.models for run in self._runs())), ())
+        return self._models or self._offered() or self._of_past()
+
+    def _of_past(self) -> tuple[Model, ...]:
+        """The models that were offered to runs of earlier servers."""
+        if self._past is None:
+            runs = list(self._runs())[:MODELS_LOOKED_FOR]
+            self._past = next(filter(None, (models_offered_to(run.folder) for run in runs)), ())
+        return self._past
+
+    def choose(self, session_id: str, **changes: str | bool | None) -> None:
+        """Change the options of a session, at once where it runs, and for its next process.
+
+        None takes a choice back. Raises ControlRefused, with what Claude says against it.
+        """
+        of_session = (run for run in self._runs() if run.record.session_id == session_id)
+        run = next((run for run in of_session if run.live), None)
+        for name, value in changes.items():
+            with contextlib.suppress(RunNotLive):
+                if run:
+                    control_requests.change(run, name, value)
+            self._store.change(session_id, **{name: value})
+        self._changes(session_id).notify()
+
+    def approved_plan(self, session_id: str, mode: str) -> None:
+        """The plan is carried out in `mode`; a next process is not to begin with planning again."""
+        if self.options(session_id).permission_mode == "plan":
+            self._store.change(session_id, permission_mode=mode)
+
+    def end_bypass(self, run: Run) -> None:
+        """Make a run ask that an earlier server has allowed not to, if this one does not."""
+        if self.allow_bypass or run.state.permission_mode != BYPASS:
+            return
+        try:
+            control_requests.change(run, "permission_mode", "default")
+        except (ControlRefused, RunNotLive):
+            with contextlib.suppress(RunNotLive):
+                run.stop(Outcome.COMPLETED, "Ended, because bypass mode is not allowed any more.")

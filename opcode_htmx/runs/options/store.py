@@ -1,0 +1,93 @@
+"""What a person has chosen for a session: model, effort, mode, leaving, the project's settings.
+
+One small file a session. Knows nothing of runs; what is not chosen is None and left to Claude's
+own settings, or the server's.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from opcode_htmx.engines.claude.files.history import SESSION_ID
+from opcode_htmx.lib.files import atomic_files, file_locks
+from opcode_htmx.lib.files.disk_space import telling_when_full
+from opcode_htmx.lib.files.json_files import Form
+
+KEPT = 200
+"""Sessions whose options are kept in memory as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    model: str | None = None
+    effort: str | None = None
+    permission_mode: str | None = None
+    keep_running: bool | None = None
+    """Whether Claude goes on when nobody looks any more."""
+    project_settings: bool | None = None
+    """False: Claude starts without what the project's files set up."""
+
+
+class OptionStore:
+    """The options of all sessions, in a folder of their own, for all workers."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._known: OrderedDict[str, tuple[tuple[int, int], Options]] = OrderedDict()
+
+    def get(self, session_id: str) -> Options:
+        """Pages ask for them many times a second, so a file is read again when it has changed."""
+        path = self._path(session_id)
+        try:
+            stat = path.stat() if path else None
+        except OSError:
+            stat = None
+        if path is None or stat is None:
+            return Options()
+        seen = (stat.st_ino, stat.st_mtime_ns)
+        known = self._known.pop(session_id, None)
+        if known is None or known[0] != seen:
+            known = seen, _FORM.read(path) or Options()
+        self._known[session_id] = known
+        if len(self._known) > KEPT:
+            self._known.popitem(last=False)
+        return known[1]
+
+    def change(self, session_id: str, **changes: Any) -> Options:
+        """Choose; None takes a choice back. Raises OSError when it cannot be kept."""
+        with telling_when_full():
+            atomic_files.make_folder(self._folder)
+            # model and effort may be chosen at once, on two phones or for two workers
+            with file_locks.held(self._folder.with_name(f"{self._folder.name}.lock")):
+                options = replace(self.get(session_id), **changes)
+                if options != self.get(session_id):
+                    self._write(session_id, options)
+        return options
+
+    def _path(self, session_id: str) -> Path | None:
+        return self._folder / f"{session_id}.json" if SESSION_ID.fullmatch(session_id) else None
+
+    def _write(self, session_id: str, options: Options) -> None:
+        path = self._path(session_id)
+        if path is None:
+            raise ValueError(f"{session_id!r} is no session id")
+        chosen = {name: value for name, value in asdict(options).items() if value is not None}
+        _FORM.write(path, chosen)
+
+
+_SWITCHES = ("keep_running", "project_settings")
+
+
+def _parse(found: dict[str, Any]) -> Options:
+    texts = {
+        field.name: found[field.name]
+        for field in fields(Options)
+        if isinstance(found.get(field.name), bool if field.name in _SWITCHES else str)
+    }
+    return Options(**texts)
+
+
+_FORM = Form(1, _parse)

@@ -1,0 +1,1 @@
+"""Rules about runs: limits, disk space, viewers, start order, folders and trust."""

@@ -1,0 +1,209 @@
+"""The limits of a run, and who watches over them: a warning first, then an end with its cause.
+
+Limits of time, of what is written, and of memory. Knows runs; how they are shown is not its
+business.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import gevent
+import psutil
+
+from opcode_htmx.lib.formatting import in_bytes, in_time, roughly
+from opcode_htmx.runs.control.run import Run, RunNotLive
+from opcode_htmx.runs.model.lifecycle import Phase
+from opcode_htmx.runs.model.record import Outcome
+
+log = logging.getLogger(__name__)
+
+CHECK_SECONDS = 1.0
+MEMORY_CHECK_SECONDS = 3.0
+"""To look through the processes costs more than to look at a file."""
+WARN_AT = 0.8
+"""Of what may be written."""
+ALMOST_NO_TIME = 10 * CHECK_SECONDS
+"""A clock that jumps farther between two looks was stopped meanwhile, and Claude with it."""
+
+CGROUP_MEMORY = Path("/sys/fs/cgroup/memory.max")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a run may take; 0 is no limit. Times in seconds, sizes in bytes.
+
+    Memory is that of Claude and all that it has started; up to 1 it is a share of the machine's.
+    """
+
+    run_timeout: float = 0.0
+    """How long Claude may work without an end of its turn, not counting where it waits for us."""
+    idle_timeout: float = 0.0
+    output: int = 0
+    """Of stdout and stderr together, on disk."""
+    memory_warning: float = 0.0
+    memory: float = 0.0
+    queued: int = 0
+    """Prompts of a session that wait for Claude to take them up."""
+
+
+class QueueFull(Exception):
+    """Too many prompts wait already; the text says so."""
+
+
+def check_queue(run: Run, limits: Limits) -> None:
+    """Raises QueueFull where no further prompt may wait for Claude in this run."""
+    if limits.queued and len(run.state.waiting) >= limits.queued:
+        raise QueueFull(
+            f"{limits.queued} prompts wait already, and no more may (OPCODE_MAX_QUEUED). Wait "
+            "until Claude has taken one up, or remove one."
+        )
+
+
+class Warden:
+    """Looks at the runs that live about once a second, in a greenlet of its own."""
+
+    def __init__(
+        self,
+        live: Callable[[], Iterable[Run]],
+        limits: Limits,
+        memory_of: Callable[[Run], int],
+        *rounds: Callable[[], None],
+    ) -> None:
+        """`memory_of` is what a run and all that it has started take up, in bytes.
+
+        `rounds` are made along with each look.
+        """
+        self._live = live
+        self._limits = limits
+        self._memory_of = memory_of
+        self._rounds = rounds
+        machine = machine_memory()
+        self._memory_warning = _absolute(limits.memory_warning, machine)
+        self._memory_limit = _absolute(limits.memory, machine)
+        self._worked: dict[str, Work] = {}
+        self._looked_at_memory = 0.0
+        self._watch = gevent.spawn(self._go_round)
+
+    def close(self) -> None:
+        self._watch.kill()
+
+    def _go_round(self) -> None:
+        before = time.monotonic()
+        while True:
+            gevent.sleep(CHECK_SECONDS)
+            now = time.monotonic()
+            try:
+                self._look(now, min(now - before, ALMOST_NO_TIME))
+            except Exception:  # the others are to be looked after all the same
+                log.exception("The limits could not be looked at just now")
+            before = now
+
+    def _look(self, now: float, passed: float) -> None:
+        for round_ in self._rounds:
+            round_()
+        memory = now - self._looked_at_memory >= MEMORY_CHECK_SECONDS
+        if memory:
+            self._looked_at_memory = now
+        runs = [run for run in self._live() if run.phase is not Phase.STOPPING]
+        self._worked = {run.id: self._worked.get(run.id) or Work() for run in runs}
+        for run in runs:
+            self._look_at_time(run, passed)
+            self._look_at_output(run)
+            if memory:
+                self._look_at_memory(run)
+                gevent.sleep(0)  # to look through the processes takes some milliseconds
+
+    def _look_at_time(self, run: Run, passed: float) -> None:
+        limit, idle_limit = self._limits.run_timeout, self._limits.idle_timeout
+        worked = self._worked[run.id].after(run, passed)
+        if limit and worked > limit:
+            cause = (
+                f"Timed out: Claude worked for {in_time(limit)} without an end of its turn "
+                "(OPCODE_RUN_TIMEOUT)."
+            )
+            _end(run, Outcome.TIMED_OUT, cause)
+        if not run.resting:
+            run.idle_since = time.time()
+        elif idle_limit and time.time() - run.idle_since > idle_limit:
+            cause = f"Ended after {idle_limit / 60:g} idle minutes; a prompt resumes it."
+            _end(run, Outcome.COMPLETED, cause)
+
+    def _look_at_output(self, run: Run) -> None:
+        limit = self._limits.output
+        if not limit:
+            return
+        written = sum(_size(path) for path in (run.folder.output, run.folder.errors))
+        most = f"{in_bytes(limit)} that this server keeps of one run (OPCODE_MAX_OUTPUT)"
+        if written >= limit:
+            _end(run, Outcome.FAILED, f"Stopped: what Claude wrote has reached the {most}.")
+        share = f"{written / limit:.0%} of the {most}; at 100% it is stopped."
+        _warn(run, "output", f"Claude has written {share}" if written >= WARN_AT * limit else "")
+
+    def _look_at_memory(self, run: Run) -> None:
+        warning, limit = self._memory_warning, self._memory_limit
+        if not warning and not limit:
+            return
+        used = self._memory_of(run)
+        who = "Claude and what it has started use"
+        if limit and used >= limit:
+            cause = (
+                f"Stopped: {who}d {in_bytes(used)} of memory; "
+                f"{in_bytes(limit)} are allowed (OPCODE_MEMORY_LIMIT)."
+            )
+            _end(run, Outcome.FAILED, cause)
+        then = f" At {in_bytes(limit)} they are stopped (OPCODE_MEMORY_LIMIT)." if limit else ""
+        sentence = f"{who} more than {in_bytes(roughly(used))} of memory.{then}"
+        _warn(run, "memory", sentence if warning and used >= warning else "")
+
+
+class Work:
+    """How long Claude has worked in the turn that is open, as far as somebody watched."""
+
+    def __init__(self) -> None:
+        self._seconds = 0.0
+        self._turns = -1
+
+    def after(self, run: Run, passed: float) -> float:
+        """The time, `passed` seconds after the last look."""
+        if run.phase is Phase.IDLE or run.state.turns != self._turns:
+            self._seconds, self._turns = 0.0, run.state.turns
+        elif run.phase in (Phase.STARTING, Phase.WORKING):
+            self._seconds += passed
+        return self._seconds
+
+
+def machine_memory() -> int:
+    """What this machine has, or the container in which we are, in bytes."""
+    total = psutil.virtual_memory().total
+    with contextlib.suppress(OSError, ValueError):  # "max" is no number
+        total = min(total, int(CGROUP_MEMORY.read_text()))
+    return int(total)
+
+
+def _absolute(amount: float, machine: int) -> float:
+    return amount * machine if amount <= 1 else amount
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _end(run: Run, outcome: Outcome, cause: str) -> None:
+    with contextlib.suppress(RunNotLive):  # it was faster
+        run.stop(outcome, cause)
+
+
+def _warn(run: Run, about: str, sentence: str) -> None:
+    """Say it on the pages, until it is no longer so."""
+    if run.warnings.get(about, "") != sentence:
+        run.warnings = {**run.warnings, about: sentence}
+        run.changed.notify()

@@ -1,0 +1,187 @@
+"""Whether Claude may start with the files of a project, which may run programs, or must ask first.
+
+A project counts as trusted where Claude has noted so. What its files may run is kept as digests
+under the same name as Claude has, so a folder or a worktree that is trusted along with it, and
+holds something else, is asked about, and so is what is added later.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from opcode_htmx.engines.claude.trust.items import TrustItem, permission_item
+from opcode_htmx.engines.claude.trust.record import TrustRecord, project_key
+from opcode_htmx.lib.coerce import Json
+from opcode_htmx.lib.cooperative import aside
+from opcode_htmx.lib.files import atomic_files, file_locks
+from opcode_htmx.lib.files.disk_space import telling_when_full
+from opcode_htmx.lib.files.json_files import Form
+
+SENTENCE = (
+    "The files of this project may run commands on this computer or change how Claude works, and "
+    "nobody has trusted them yet."
+)
+CHANGED = (
+    "The files of this project have changed since it was trusted: there is more that they may run "
+    "or allow."
+)
+
+
+class TrustNeeded(Exception):
+    """The files of a project take effect only once a person has trusted them.
+
+    `items` are what nobody has trusted yet; `digest` identifies all that the files hold now.
+    `session_id` is the session that was prompted, if it was one.
+    """
+
+    session_id = ""
+
+    def __init__(
+        self, folder: Path, items: Sequence[TrustItem], digest: str, sentence: str
+    ) -> None:
+        super().__init__(sentence)
+        self.folder = folder
+        self.items = tuple(items)
+        self.digest = digest
+
+    def described(self) -> Json:
+        """The list as programs get it."""
+        items = [
+            {"kind": str(item.kind), "name": item.name, "text": item.text, "file": str(item.file)}
+            for item in self.items
+        ]
+        return {"folder": str(self.folder), "items": items}
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """Digests for a project: of what was trusted, None before that, and of what a card allowed."""
+
+    project: str
+    trusted: frozenset[str] | None = None
+    allowed: frozenset[str] = frozenset()
+
+    @classmethod
+    def parse(cls, found: dict[str, Any]) -> _Kept:
+        trusted = found["trusted"]
+        return cls(
+            str(found["project"]),
+            None if trusted is None else frozenset(map(str, trusted)),
+            frozenset(map(str, found["allowed"])),
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        trusted = None if self.trusted is None else sorted(self.trusted)
+        return {"project": self.project, "trusted": trusted, "allowed": sorted(self.allowed)}
+
+
+_FORM = Form(1, _Kept.parse)
+
+
+class ProjectTrust:
+    """The decisions about all projects, kept for all workers."""
+
+    def __init__(
+        self, store: Path, record: TrustRecord, items_of: Callable[[Path], tuple[TrustItem, ...]]
+    ) -> None:
+        """`store` is a folder of ours; `items_of` lists what takes effect in a resolved folder."""
+        self._store = store
+        self._record = record
+        self._items_of = items_of
+
+    def check(self, folder: Path, session_id: str) -> None:
+        """Raises TrustNeeded where the files of `folder` would do what nobody has trusted."""
+        if needed := self.needed(folder):
+            needed.session_id = session_id
+            raise needed
+
+    def needed(self, folder: Path) -> TrustNeeded | None:
+        """What a person has to decide about before Claude starts in `folder`; None: nothing."""
+        folder = folder.resolve()
+        items = aside(self._items_of, folder)
+        name = self._record.trusted_as(folder)
+        kept = self._kept(name or project_key(folder))
+        if name is None:
+            more = [item for item in items if item.digest not in kept.allowed]
+            return TrustNeeded(folder, more, digest_of(items), SENTENCE) if more else None
+        if kept.trusted is None:  # trusted at the computer, or before the first look
+            self._keep(name, items)
+            return None
+        known = kept.trusted | kept.allowed
+        more = [item for item in items if item.digest not in known]
+        return TrustNeeded(folder, more, digest_of(items), CHANGED) if more else None
+
+    def accept(self, folder: Path, digest: str | None = None) -> None:
+        """Trust a project with all that its files hold now.
+
+        `digest` is that of the list which the person has seen. Raises TrustNeeded where the files
+        have changed since, and TrustNotRecorded.
+        """
+        folder = folder.resolve()
+        items = aside(self._items_of, folder)
+        if digest is not None and digest != digest_of(items):
+            raise TrustNeeded(folder, items, digest_of(items), CHANGED)
+        self._keep(self._record.trusted_as(folder) or project_key(folder), items)
+        self._record.accept(folder)
+
+    def allow(self, folder: Path, updates: Iterable[Json]) -> None:
+        """A person has allowed these permission updates, which Claude writes into the project."""
+        items = [item for update in updates for item in _items_in(update, folder)]
+        if items:
+            folder = folder.resolve()
+            name = self._record.trusted_as(folder) or project_key(folder)
+            self._keep(name, items, allowed=True)
+
+    def _path(self, name: str) -> Path:
+        digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+        return self._store / f"{digest}.json"
+
+    def _kept(self, name: str) -> _Kept:
+        kept = _FORM.read(self._path(name))
+        return kept if kept and kept.project == name else _Kept(name)
+
+    def _keep(self, name: str, items: Iterable[TrustItem], *, allowed: bool = False) -> None:
+        """Add what was trusted, or what was allowed on a card."""
+        digests = frozenset(item.digest for item in items)
+        with telling_when_full():
+            atomic_files.make_folder(self._store)
+            with file_locks.held(self._store.with_name(f"{self._store.name}.lock")):
+                kept = self._kept(name)
+                if allowed:
+                    kept = replace(kept, allowed=kept.allowed | digests)
+                else:
+                    kept = replace(kept, trusted=(kept.trusted or frozenset()) | digests)
+                _FORM.write(self._path(name), kept.as_json())
+
+
+def digest_of(items: Iterable[TrustItem]) -> str:
+    """Identifies a list of items, whatever their order."""
+    return hashlib.sha256("".join(sorted(item.digest for item in items)).encode()).hexdigest()
+
+
+def _items_in(update: Json, folder: Path) -> list[TrustItem]:
+    """The entries that Claude writes into a project's settings for a permission update."""
+    if update.get("destination") not in ("localSettings", "projectSettings"):
+        return []
+    match update:
+        case {"type": "addRules" | "replaceRules", "behavior": "allow", "rules": list(rules)}:
+            texts = [_rule_text(rule) for rule in rules if isinstance(rule, dict)]
+            return [permission_item("allow", text, folder) for text in texts]
+        case {"type": "addDirectories", "directories": list(paths)}:
+            return [permission_item("additionalDirectories", str(path), folder) for path in paths]
+        case {"type": "setMode", "mode": str(mode)}:
+            return [permission_item("defaultMode", mode, folder)]
+    return []
+
+
+def _rule_text(rule: Json) -> str:
+    """A rule as Claude writes it: the parentheses of the content are escaped."""
+    tool, content = rule.get("toolName"), rule.get("ruleContent")
+    if not isinstance(content, str) or not content:
+        return str(tool)
+    escaped = content.replace("\\", "\\\\").replace("(", "\\(").replace(")", "\\)")
+    return f"{tool}({escaped})"

@@ -1,0 +1,148 @@
+"""End the runs that nobody looks at, where a person has chosen so.
+
+A phone that locks, reloads or changes its network is back within seconds, so a run is ended only
+when its last viewer has been gone for the whole grace. A run that nobody has looked at counts from
+its start; one that an earlier server left counts from the start of this server.
+
+Whoever looks holds a lock on a file of the session, so that the worker that owns the run knows of
+viewers in the other ones; the file's time says when somebody was there last.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import gevent
+
+from opcode_htmx.lib.files import atomic_files, file_locks
+from opcode_htmx.runs.control.run import Run, RunNotLive
+from opcode_htmx.runs.model.lifecycle import OPEN_TURN, Phase
+from opcode_htmx.runs.model.record import Outcome
+
+log = logging.getLogger(__name__)
+
+CHECK_SECONDS = 0.5
+
+
+def in_words(seconds: float) -> str:
+    """A length of time: `60 seconds`, `5 minutes`."""
+    amount, unit = (seconds / 60, "minute") if seconds >= 120 else (seconds, "second")
+    return f"{amount:g} {unit}" if amount == 1 else f"{amount:g} {unit}s"
+
+
+class Leaving:
+    """Counts the viewers of each session, and ends what they have left."""
+
+    def __init__(
+        self,
+        folder: Path,
+        owned: Callable[[], Iterable[Run]],
+        keeps_running: Callable[[str], bool],
+        grace: float,
+    ) -> None:
+        """`folder` is for the files of the sessions; `owned` are the runs that are ours to end.
+
+        `keeps_running` says of a session id whether its run goes on without a viewer.
+        """
+        self._folder = folder
+        self._owned = owned
+        self._keeps_running = keeps_running
+        self._grace = grace
+        self._viewers: Counter[str] = Counter()
+        self._locks: dict[str, int] = {}
+        self._began = time.time()
+        self._watch = gevent.spawn(self._end_what_was_left)
+
+    @contextlib.contextmanager
+    def viewing(self, session_id: str) -> Iterator[None]:
+        """While this lasts, somebody looks at the session."""
+        self._viewers[session_id] += 1
+        if session_id not in self._locks:
+            self._lock(session_id)
+        try:
+            yield
+        finally:
+            self._viewers[session_id] -= 1
+            if not self._viewers[session_id]:
+                del self._viewers[session_id]
+                self.seen(session_id)
+                self._unlock(session_id)
+
+    def is_viewed(self, session_id: str) -> bool:
+        """Whether somebody looks at the session, through whichever worker."""
+        if self._viewers[session_id]:
+            return True
+        with contextlib.suppress(OSError):
+            lock = self._open(session_id)
+            try:
+                return not file_locks.attempt(lock)
+            finally:
+                os.close(lock)
+        return False
+
+    def seen(self, session_id: str) -> None:
+        """Somebody was there just now, with a page that keeps no socket."""
+        try:
+            os.close(self._open(session_id))
+            os.utime(self._folder / session_id)
+        except OSError:  # then a run may be ended that somebody has just left
+            log.exception("that session %s was looked at could not be noted", session_id)
+
+    def close(self) -> None:
+        self._watch.kill()
+        for session_id in list(self._locks):
+            self._unlock(session_id)
+
+    def _lock(self, session_id: str) -> None:
+        try:
+            lock = self._open(session_id)
+        except OSError:
+            log.exception("that session %s is looked at could not be noted", session_id)
+            return
+        # who asks whether somebody looks holds it for a moment
+        while not file_locks.attempt(lock, shared=True):
+            gevent.sleep(file_locks.POLL_SECONDS)
+        self._locks[session_id] = lock
+
+    def _unlock(self, session_id: str) -> None:
+        if (lock := self._locks.pop(session_id, None)) is not None:
+            os.close(lock)
+
+    def _open(self, session_id: str) -> int:
+        try:
+            return os.open(self._folder / session_id, os.O_RDWR | os.O_CREAT, 0o600)
+        except FileNotFoundError:
+            atomic_files.make_folder(self._folder)
+            return os.open(self._folder / session_id, os.O_RDWR | os.O_CREAT, 0o600)
+
+    def _end_what_was_left(self) -> None:
+        while True:
+            gevent.sleep(CHECK_SECONDS)
+            for run in self._owned():
+                if run.phase is not Phase.STOPPING and self._was_left(run):
+                    self._end(run)
+
+    def _was_left(self, run: Run) -> bool:
+        session_id = run.record.session_id
+        if self._keeps_running(session_id):
+            return False
+        if self.is_viewed(session_id):
+            # a worker that is killed cannot say that its viewers have gone
+            self.seen(session_id)
+            return False
+        began = max(self._began, run.record.created_at)
+        with contextlib.suppress(OSError):
+            began = max(began, (self._folder / session_id).stat().st_mtime)
+        return time.time() - began >= self._grace
+
+    def _end(self, run: Run) -> None:
+        working = run.phase in OPEN_TURN
+        cause = f"Ended, because nobody was looking for {in_words(self._grace)}."
+        with contextlib.suppress(RunNotLive):  # it was faster
+            run.stop(Outcome.CANCELLED if working else Outcome.COMPLETED, cause)

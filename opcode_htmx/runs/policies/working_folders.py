@@ -1,0 +1,117 @@
+"""Which folders Claude may work in: one rule for what a person chooses, and for what is started.
+
+A path is checked where it is named, and again where it is used: a folder that has been opened stays
+the same one, whatever its path leads to by then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from opcode_htmx.lib.files import confined
+
+
+class InvalidFolder(Exception):
+    """Claude may not, or cannot, work in a folder; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFolder:
+    """A folder in which Claude may work: its path, resolved, and a descriptor of it."""
+
+    path: Path
+    descriptor: int
+
+
+class WorkingFolders:
+    """The folders in and below which Claude may work."""
+
+    def __init__(self, roots: Iterable[Path]) -> None:
+        self._roots = tuple(roots)
+
+    def choose(self, text: str) -> Path:
+        """The folder that a person typed, resolved. Raises InvalidFolder."""
+        return choice(text, self._roots)
+
+    def check(self, folder: Path) -> None:
+        """Raises InvalidFolder where Claude may not go on with a session of this folder."""
+        self._resolved(folder)
+
+    def allow(self, folder: Path) -> bool:
+        """Whether Claude may work in a folder."""
+        try:
+            self.check(folder)
+        except InvalidFolder:
+            return False
+        return True
+
+    @contextlib.contextmanager
+    def opened(self, folder: Path) -> Iterator[OpenFolder]:
+        """The folder itself, for a process to start in. Raises InvalidFolder."""
+        root, path = self._resolved(folder)
+        try:
+            descriptor = confined.open_folder(path, root)
+        except OSError as error:
+            raise InvalidFolder(f"“{folder}” cannot be opened: {_reason(error)}.") from error
+        try:
+            yield OpenFolder(path, descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _resolved(self, folder: Path) -> tuple[Path, Path]:
+        """The root that a folder lies in, and the folder, both resolved."""
+        try:
+            path = folder.resolve()
+            root = _root_of(path, self._roots)
+        except (OSError, RuntimeError, ValueError) as error:
+            raise InvalidFolder(f"“{folder}” cannot be opened: {_reason(error)}.") from error
+        if root is None:
+            raise InvalidFolder(
+                f"This session works in “{path}”, outside the folders that may be worked in "
+                "(OPCODE_PROJECT_ROOTS). It can be read, and not continued."
+            )
+        return root, path
+
+
+def choice(path_text: str, roots: Iterable[Path]) -> Path:
+    """The folder that a person typed, resolved, if Claude may work in it; else InvalidFolder.
+
+    It must be absolute or begin with `~`, exist, and lie in one of `roots` once links are
+    followed.
+    """
+    text = path_text.strip()
+    if not text:
+        raise InvalidFolder("Type the path of a folder.")
+    if "\0" in text:
+        raise InvalidFolder("A path cannot contain a NUL character.")
+    try:
+        path = Path(text).expanduser()
+        if not path.is_absolute():
+            raise InvalidFolder(f"“{text}” is not a full path: begin with / or ~.")
+        path = path.resolve()
+        if _root_of(path, roots) is None:
+            raise InvalidFolder(
+                f"“{path}” is outside the folders that may be worked in (OPCODE_PROJECT_ROOTS)."
+            )
+        if not path.exists():
+            raise InvalidFolder(f"There is no folder “{path}”.")
+        if not path.is_dir():
+            raise InvalidFolder(f"“{path}” is a file, not a folder.")
+        next(path.iterdir(), None)
+    except (OSError, RuntimeError) as error:
+        raise InvalidFolder(f"“{text}” cannot be opened: {_reason(error)}.") from error
+    return path
+
+
+def _root_of(path: Path, roots: Iterable[Path]) -> Path | None:
+    """The root that a resolved path lies in, itself resolved."""
+    resolved = (root.expanduser().resolve() for root in roots)
+    return next((root for root in resolved if path.is_relative_to(root)), None)
+
+
+def _reason(error: Exception) -> str:
+    return (getattr(error, "strerror", None) or str(error) or "unknown reason").rstrip(".").lower()

@@ -1,0 +1,1 @@
+"""Processes on this machine: start, observe and end those of our runs."""

@@ -1,0 +1,196 @@
+"""Claude's processes: start one, find it again, signal it, and end all that it ever started.
+
+A process is identified by pid *and* start time, so that a reused pid is never hit. All that it has
+started is found by the census: by the mark that the run left in the environment, and by descent.
+Knows nothing of what the process says.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import gevent
+import psutil
+from gevent import subprocess
+
+from opcode_htmx.runs.model.run_folder import RunFolder
+from opcode_htmx.runs.processes import process_table
+from opcode_htmx.runs.processes.process_monitor import Census
+from opcode_htmx.runs.processes.process_reaper import SWEEP_SECONDS
+from opcode_htmx.runs.processes.process_table import FOLDER_MARK, MARK, Row
+
+census = Census()
+"""Of all processes of this machine, so there is but one."""
+
+START_TIME_TOLERANCE = 2.0
+"""Seconds: the kernel counts from boot, and the clock may be set in between."""
+
+POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessIdentity:
+    pid: int
+    started_at: float
+    """Seconds since the epoch."""
+
+
+class ClaudeProcess:
+    """One Claude, whether this server started it or found it."""
+
+    def __init__(
+        self,
+        process: psutil.Process,
+        run_id: str,
+        child: subprocess.Popen[bytes] | None,
+        folder: str = "",
+    ) -> None:
+        self.identity = ProcessIdentity(process.pid, process.create_time())
+        # Held, because it recognises itself by the kernel's own count, whatever the clock does
+        self._process = process
+        self._run_id = run_id
+        self._child = child
+        census.track(run_id, process.pid, folder)
+
+    def wait(self) -> int | None:
+        """Wait for its end. The exit status (negative: a signal), None if it was not our child."""
+        if self._child is not None:
+            return self._child.wait()
+        while self.alive():
+            gevent.sleep(POLL_SECONDS)
+        return None
+
+    def alive(self) -> bool:
+        if self._child is not None:
+            return self._child.poll() is None
+        return _running(self._process)
+
+    def terminate(self) -> None:
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self.alive():
+            _send(self._process, number)
+
+    def family(self) -> list[Row]:
+        """Every process of this run that is alive, wherever it has gone."""
+        return census.family(self._run_id)
+
+
+def spawn(
+    argv: Sequence[str],
+    cwd: Path,
+    environment: Mapping[str, str],
+    folder: RunFolder,
+    run_id: str,
+    cwd_descriptor: int | None = None,
+) -> ClaudeProcess:
+    """Start Claude on the files of `folder`. Raises OSError when it cannot be started.
+
+    Claude itself holds its stdin open for reading and writing: no end of ours is its end.
+    `cwd_descriptor` is the folder to start in where `cwd` may lead to another one by now.
+    """
+
+    def before_exec() -> None:
+        if cwd_descriptor is not None:
+            os.fchdir(cwd_descriptor)
+        process_table.adopt_orphans()
+
+    where = str(folder.path.resolve())
+    append = os.O_WRONLY | os.O_APPEND
+    stdin = os.open(folder.input_pipe, os.O_RDWR)
+    stdout = os.open(folder.output, append)
+    stderr = os.open(folder.errors, append)
+    try:
+        child = subprocess.Popen(
+            list(argv),
+            cwd=cwd if cwd_descriptor is None else None,
+            env={**environment, "PWD": str(cwd), MARK: run_id, FOLDER_MARK: where},
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=True,
+            preexec_fn=before_exec,
+        )
+    finally:
+        for descriptor in (stdin, stdout, stderr):
+            os.close(descriptor)
+    try:
+        return ClaudeProcess(psutil.Process(child.pid), run_id, child, where)
+    except psutil.NoSuchProcess as error:
+        words = [f"it ended at once with status {child.wait()}", *folder.error_lines(1)]
+        raise ChildProcessError(errno.ECHILD, ": ".join(words)) from error
+
+
+def adopt(identity: ProcessIdentity, run_id: str) -> ClaudeProcess | None:
+    """The process that an earlier server started, if it is still alive and still that run's."""
+    process = find(identity)
+    if process is None or _mark(process) not in (run_id, None):
+        return None
+    try:
+        return ClaudeProcess(process, run_id, child=None)
+    except psutil.NoSuchProcess:  # it has ended just now
+        return None
+
+
+def sweep(run_id: str, within: float = SWEEP_SECONDS) -> bool:
+    """End what a run has started and left behind, wherever it has gone, within so many seconds.
+
+    Whether nothing is left.
+    """
+    return census.sweep(run_id, within)
+
+
+def memory_of(run_id: str) -> int:
+    """What Claude and all that it has started take up, in bytes."""
+    return census.usage(run_id).memory_bytes
+
+
+def _send(process: psutil.Process, number: signal.Signals) -> None:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        # psutil checks the start time once more before it signals
+        process.send_signal(number)
+
+
+def find(identity: ProcessIdentity) -> psutil.Process | None:
+    """The process, if it is alive and no other one has its pid."""
+    process = _get(identity.pid)
+    return process if process and _is(process, identity) and _running(process) else None
+
+
+def _get(pid: int) -> psutil.Process | None:
+    try:
+        return psutil.Process(pid)
+    except psutil.Error:
+        return None
+
+
+def _is(process: psutil.Process, identity: ProcessIdentity) -> bool:
+    try:
+        return abs(process.create_time() - identity.started_at) <= START_TIME_TOLERANCE
+    except psutil.Error:
+        return False
+
+
+def _running(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def _mark(process: psutil.Process) -> str | None:
+    """The run that a process belongs to; None where its environment cannot be read."""
+    try:
+        return process.environ().get(MARK, "")
+    except (psutil.Error, OSError):
+        return None

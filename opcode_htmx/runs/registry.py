@@ -1,0 +1,244 @@
+"""The runs of this machine as one worker knows them: begun here, in another worker, or long ago.
+
+What is known is what stands in the folders. A run that nobody owns is taken over.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+
+from opcode_htmx.engines.claude.files import history
+from opcode_htmx.lib.broadcast import Broadcast
+from opcode_htmx.lib.files.file_watch import FolderWatcher
+from opcode_htmx.runs.control.launcher import RunSettings
+from opcode_htmx.runs.control.owner import Owner
+from opcode_htmx.runs.control.run import Run
+from opcode_htmx.runs.model.record import RUN_ID, Outcome, RunRecord
+from opcode_htmx.runs.model.run_folder import RunFolder
+from opcode_htmx.runs.processes import claude_process
+from opcode_htmx.runs.processes.claude_process import ProcessIdentity
+
+log = logging.getLogger(__name__)
+
+CLOCK_TICK_NS = 20_000_000
+"""What changes within this time of a change may leave a folder's time as it is."""
+
+
+class RunNotFound(Exception):
+    """No run has this id."""
+
+
+class Roster:
+    """Every run there is a folder of."""
+
+    def __init__(
+        self,
+        settings: RunSettings,
+        adopted: Callable[[Run], None],
+        news: Callable[[], None],
+    ) -> None:
+        """`adopted` is told of each run that goes on here, having begun elsewhere.
+
+        `news` is called when a run has ended or another worker may have begun one.
+        """
+        self._settings = settings
+        self._adopted = adopted
+        self._news = news
+        self._runs: dict[str, Run] = {}
+        self._by_session: dict[str, list[Run]] = {}
+        self._listed = 0
+        """The time of the folder of runs when it was listed."""
+        self._unreadable: set[str] = set()
+        self._watcher = FolderWatcher()
+        self._changes: dict[str, Broadcast] = {}
+        self._written: dict[str, Broadcast] = {}
+
+    # --- finding ----------------------------------------------------------------------------
+
+    def get(self, run_id: str) -> Run:
+        """Raises RunNotFound."""
+        self._list()
+        try:
+            return self._runs[run_id]
+        except KeyError:
+            raise RunNotFound("There is no such run; it may have been cleared away.") from None
+
+    def of_session(self, session_id: str) -> list[Run]:
+        """The runs of a session, oldest first."""
+        self._list()
+        return list(self._by_session.get(session_id, ()))
+
+    def newest(self) -> list[Run]:
+        """The newest run of each session, alive or not."""
+        self._list()
+        return [runs[-1] for runs in self._by_session.values() if runs]
+
+    def changes(self, session_id: str) -> Broadcast:
+        """What is notified when a run of the session begins, says something or ends."""
+        return self._changes.setdefault(session_id, Broadcast())
+
+    def written(self, session_id: str) -> Broadcast:
+        """What is notified when a run of the session begins, has written or has ended.
+
+        It comes before anybody has read what was written, for those who read it themselves.
+        """
+        return self._written.setdefault(session_id, Broadcast())
+
+    def live(self) -> list[Run]:
+        """The runs whose process is alive, and those that wait for one, newest first."""
+        return [run for run in self.newest_first() if run.live]
+
+    def owned(self) -> list[Run]:
+        """The runs among them that are this worker's to look after."""
+        return [run for run in self._runs.values() if run.live and run.owner]
+
+    def newest_first(self) -> list[Run]:
+        self._list()
+        return sorted(self._runs.values(), key=lambda run: run.record.created_at, reverse=True)
+
+    # --- what stands in the folders -----------------------------------------------------------
+
+    def read(self) -> None:
+        """Know what is there, also what could not be read before, and what comes from now on."""
+        self._unreadable.clear()
+        self._listed = 0
+        self._watcher.watch(self._settings.runs_dir, self._news, or_poll=False)
+        self._list()
+
+    def _list(self) -> None:
+        """Know the runs whose folders are there now; looks only where something has changed."""
+        try:
+            changed = self._settings.runs_dir.stat().st_mtime_ns
+            if changed == self._listed:
+                return
+            self._listed = changed if time.time_ns() - changed > CLOCK_TICK_NS else 0
+            with os.scandir(self._settings.runs_dir) as entries:
+                names = {entry.name for entry in entries}
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        for run in [run for run_id, run in self._runs.items() if run_id not in names]:
+            if not run.owner:  # ours goes on without its folder as long as it lives
+                self.drop(run)
+        new = [name for name in names if RUN_ID.fullmatch(name) and name not in self._runs]
+        for name in new:
+            if name not in self._unreadable:
+                self._adopt(RunFolder(self._settings.runs_dir / name))
+        if new:
+            for runs in self._by_session.values():
+                runs.sort(key=lambda run: run.record.created_at)
+
+    def _adopt(self, folder: RunFolder) -> None:
+        try:
+            run = self._add(folder, folder.load())
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            log.warning("run folder %s cannot be read and is left alone: %s", folder.path, error)
+            self._unreadable.add(folder.path.name)
+            return
+        if run.live:
+            run.catch_up()
+            run.look()
+            self._take_over(run)
+            if run.live:
+                self._follow(run)
+
+    def look_after(self) -> None:
+        """See what other workers have done, and take over what they have left."""
+        self._list()
+        for run in [run for run in self._runs.values() if run.live and not run.owner]:
+            run.look()
+            if run.live:
+                self._take_over(run)
+
+    def _take_over(self, run: Run) -> None:
+        """Own a run that nobody owns."""
+        try:
+            lock = run.folder.own()
+        except OSError as error:
+            log.warning("run %s cannot be owned just now: %s", run.id, error)
+            return
+        if lock is None:
+            return
+        run.look()  # it may have ended before its owner did
+        if not run.live:
+            os.close(lock)
+            return
+        owner = self._own(run, lock)
+        record = run.record
+        if record.pid is None or record.process_started_at is None:
+            claude_process.sweep(
+                run.id
+            )  # a server may have been killed between the start and its record
+            if run.stopping:
+                owner.end()
+            elif not run.state.waiting:
+                owner.finish(None, (Outcome.INTERRUPTED, "Ended before Claude was started."))
+            return
+        found = claude_process.adopt(ProcessIdentity(record.pid, record.process_started_at), run.id)
+        if found is None:
+            claude_process.sweep(run.id)
+            owner.finish(None)
+            return
+        log.info("run %s goes on as process %s", run.id, found.identity.pid)
+        owner.begin(found)
+        self._adopted(run)
+
+    # --- what comes and goes ------------------------------------------------------------------
+
+    def begin(self, unpublished: RunFolder, record: RunRecord) -> Run:
+        """Own a run that this worker has prepared, and let the others see it. Raises OSError."""
+        lock = unpublished.own()
+        if lock is None:
+            raise OSError("its folder is locked")
+        run = self._add(unpublished.publish(record.id), record)
+        self._own(run, lock)
+        self._follow(run)
+        return run
+
+    def _add(self, folder: RunFolder, record: RunRecord) -> Run:
+        changed = self.changes(record.session_id)
+        run = Run(folder, record, changed)
+        run.allow_bypass = self._settings.allow_bypass
+        self._runs[run.id] = run
+        self._by_session.setdefault(record.session_id, []).append(run)
+        changed.notify()
+        self.written(record.session_id).notify()
+        return run
+
+    def _own(self, run: Run, lock: int) -> Owner:
+        def history_end(fell_silent: float) -> int:
+            path = self._settings.history_file(run.record.session_id)
+            return history.end_of_part(path, run.record.history_start, fell_silent)
+
+        return Owner(run, lock, history_end, self._settings.stop_deadline)
+
+    def _follow(self, run: Run) -> None:
+        written = self.written(run.record.session_id)
+
+        def wrote() -> None:
+            written.notify()
+            run.files_changed()
+
+        self._watcher.watch(run.folder.path, wrote)
+        run.on_end(lambda: self._watcher.unwatch(run.folder.path))
+        run.on_end(written.notify)
+        run.on_end(self._news)
+        run.follow()
+
+    def drop(self, run: Run) -> None:
+        """Know nothing more of a run."""
+        run.let_go()
+        self._watcher.unwatch(run.folder.path)
+        self._runs.pop(run.id, None)
+        left = [each for each in self._by_session.pop(run.record.session_id, ()) if each is not run]
+        if left:
+            self._by_session[run.record.session_id] = left
+        self.changes(run.record.session_id).notify()
+
+    def close(self) -> None:
+        """Let go of the files. The runs go on without this worker."""
+        for run in [run for run in self._runs.values() if run.live]:
+            run.let_go()
+        self._watcher.close()

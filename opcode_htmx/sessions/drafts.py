@@ -1,0 +1,241 @@
+"""What a person has typed and chosen but not sent yet: one folder for each session.
+
+Knows files only. Every change is in place whole or not at all, and private to this user.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import re
+import shutil
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from opcode_htmx.lib.cooperative import aside
+from opcode_htmx.lib.files import atomic_files, file_locks
+from opcode_htmx.lib.files.disk_space import telling_when_full
+from opcode_htmx.lib.files.json_files import Form
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+NAME = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+"""A draft is named after the session that it is for, or after the page where one begins."""
+TOKEN = re.compile(r"[0-9a-f]{32}")
+_UNUSUAL = re.compile(r"[^\w.() +=@,-]+")
+_PAGES = uuid.UUID("6d0c4a3e-5f0b-4a7e-9f43-0d7c5c2f8a11")
+FILE_NAME_CHARACTERS = 100
+MAX_TEXT = 1_000_000
+MAX_FILE = 25_000_000
+"""Bytes of one file."""
+MAX_FILES = 20
+MAX_BYTES = 100_000_000
+"""Of the files of one draft together."""
+READ = 128
+"""Drafts that are kept in memory as well."""
+KEPT = 500
+"""Drafts; of more, those go that were untouched for the longest time."""
+
+
+class TooMuch(Exception):
+    """More than a draft may hold; the text says what the limit is."""
+
+
+@dataclass(frozen=True, slots=True)
+class DraftFile:
+    """A file that was chosen. `media_type` is that of an image that Claude can see, else empty."""
+
+    token: str
+    name: str
+    size: int
+    media_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """`by` is the page that it was typed on; `sent` the forms whose prompts have gone out.
+
+    `folder` is where the session is to begin, as it was typed, if there is no session yet.
+    """
+
+    text: str = ""
+    by: str = ""
+    files: tuple[DraftFile, ...] = ()
+    sent: tuple[str, ...] = ()
+    folder: str = ""
+
+
+def _change(
+    function: Callable[Concatenate[Drafts, P], T],
+) -> Callable[Concatenate[Drafts, P], T]:
+    """One change at a time, of all workers: a page saves its text while its files arrive."""
+
+    @functools.wraps(function)
+    def alone(drafts: Drafts, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        with telling_when_full():
+            atomic_files.make_folder(drafts.lock.parent)
+            with file_locks.held(drafts.lock):
+                return function(drafts, *args, **kwargs)
+
+    return alone
+
+
+class Drafts:
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self.lock = root.with_name(f"{root.name}.lock")
+        self._read: OrderedDict[str, tuple[tuple[int, int], Draft]] = OrderedDict()
+
+    def get(self, session_id: str) -> Draft:
+        """The draft of a session; an empty one if there is none or it cannot be read.
+
+        Pages ask for it many times a second, so it is read again only when it has changed.
+        """
+        path = self._folder(session_id) / "draft.json"
+        try:
+            found = path.stat()
+            seen = (found.st_ino, found.st_mtime_ns)
+            known = self._read.get(session_id)
+            if known is None or known[0] != seen:
+                known = seen, _FORM.read(path) or Draft()
+                self._read[session_id] = known
+            self._read.move_to_end(session_id)
+            if len(self._read) > READ:
+                self._read.popitem(last=False)
+            return known[1]
+        except OSError:
+            return Draft()
+
+    @_change
+    def save_text(
+        self,
+        session_id: str,
+        text: str,
+        *,
+        form: str = "",
+        by: str = "",
+        folder: str | None = None,
+    ) -> bool:
+        """Keep what has been typed; whether that changed anything. No folder leaves it as it is.
+
+        What comes late from a form that has been sent since is nothing to keep. Raises TooMuch.
+        """
+        draft = self.get(session_id)
+        folder = draft.folder if folder is None else folder
+        # what the page itself has left may still be cleared: that brings nothing back
+        late = form in draft.sent and (text or draft.by != by)
+        if late or (text, folder) == (draft.text, draft.folder):
+            return False
+        if len(text) > MAX_TEXT:
+            raise TooMuch(f"The text is longer than {MAX_TEXT:,} characters.")
+        self._store(session_id, replace(draft, text=text, by=by, folder=folder))
+        return True
+
+    @_change
+    def sent(self, session_id: str, text: str, form: str, files: Iterable[DraftFile]) -> None:
+        """The prompt of a form has gone out with these files: it is no draft any more."""
+        draft, gone = self.get(session_id), set(files)
+        left = tuple(file for file in draft.files if file not in gone)
+        # what was typed since, on this page or on another one, stays
+        rest = "" if draft.text.strip() == text else draft.text
+        forms = (*draft.sent, form)[-8:]
+        by, folder = (draft.by, draft.folder) if rest else ("", "")
+        self._store(session_id, Draft(rest, by, left, forms, folder))
+        for file in gone:
+            self.path(session_id, file.token).unlink(missing_ok=True)
+
+    @_change
+    def restore(self, session_id: str, draft: Draft) -> None:
+        """Put back what was there, without the files that have come since."""
+        for file in set(self.get(session_id).files) - set(draft.files):
+            self.path(session_id, file.token).unlink(missing_ok=True)
+        self._store(session_id, draft)
+
+    @_change
+    def add_file(self, session_id: str, name: str, content: bytes, media_type: str) -> DraftFile:
+        """Keep a file with the draft; the same file again is the same. Raises TooMuch."""
+        draft = self.get(session_id)
+        name = clean_name(name)
+        token = aside(hashlib.sha256, name.encode() + b"\0" + content).hexdigest()[:32]
+        known = next((file for file in draft.files if file.token == token), None)
+        if known:
+            return known
+        if len(draft.files) >= MAX_FILES:
+            raise TooMuch(f"No more than {MAX_FILES} files go with one prompt.")
+        if len(content) + sum(file.size for file in draft.files) > MAX_BYTES:
+            raise TooMuch(f"The files of one prompt may hold {MAX_BYTES // 1_000_000} MB together.")
+        file = DraftFile(token, name, len(content), media_type)
+        self._make(session_id)
+        atomic_files.write(self.path(session_id, file.token), content)
+        self._store(session_id, replace(draft, files=(*draft.files, file)))
+        return file
+
+    @_change
+    def remove_file(self, session_id: str, token: str) -> None:
+        draft = self.get(session_id)
+        left = tuple(file for file in draft.files if file.token != token)
+        if left != draft.files:
+            self._store(session_id, replace(draft, files=left))
+            self.path(session_id, token).unlink(missing_ok=True)
+
+    def path(self, session_id: str, token: str) -> Path:
+        """Where a file of the draft is."""
+        if not TOKEN.fullmatch(token):
+            raise ValueError(token)
+        return self._folder(session_id) / token
+
+    def _folder(self, session_id: str) -> Path:
+        if not NAME.fullmatch(session_id):
+            raise ValueError(session_id)
+        return self._root / session_id
+
+    def _make(self, session_id: str) -> None:
+        folder = self._folder(session_id)
+        if not folder.is_dir():
+            self._root.mkdir(mode=0o700, exist_ok=True)
+            self._make_room()
+            folder.mkdir(mode=0o700, exist_ok=True)
+
+    def _make_room(self) -> None:
+        folders = sorted(self._root.iterdir(), key=_touched, reverse=True)
+        for folder in folders[KEPT - 1 :]:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _store(self, session_id: str, draft: Draft) -> None:
+        self._make(session_id)
+        _FORM.write(self._folder(session_id) / "draft.json", asdict(draft))
+
+
+def _parse(content: dict[str, Any]) -> Draft:
+    files = tuple(DraftFile(**file) for file in content.pop("files"))
+    return Draft(**{**content, "sent": tuple(content["sent"])}, files=files)
+
+
+_FORM = Form(1, _parse)
+
+
+def clean_name(name: str) -> str:
+    """A file's name that is safe in any folder and in a line of text."""
+    base = name.replace("\\", "/").rpartition("/")[2]
+    words = _UNUSUAL.sub("_", base).strip(" .")
+    stem, dot, suffix = words.rpartition(".")
+    if dot and len(suffix) <= 10:
+        return f"{stem[: FILE_NAME_CHARACTERS - len(suffix) - 1]}.{suffix}"
+    return words[:FILE_NAME_CHARACTERS] or "file"
+
+
+def _touched(folder: Path) -> float:
+    try:
+        return folder.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def draft_name(project_id: str) -> str:
+    """The name of the draft of the page for new sessions; `project_id` is empty for any folder."""
+    return str(uuid.uuid5(_PAGES, project_id))

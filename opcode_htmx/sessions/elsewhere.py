@@ -1,0 +1,64 @@
+"""Whether a session is also used at the computer, and what a person should know about that."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from opcode_htmx.engines.claude.files.process_registry import (
+    LiveSession,
+    live_sessions,
+)
+from opcode_htmx.runs.control.run import Run
+from opcode_htmx.runs.model.lifecycle import Phase
+
+FRESH_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """What is said on the page; `can_begin_again` where a button goes on from the newest."""
+
+    sentence: str = ""
+    can_begin_again: bool = False
+
+
+NOT_ELSEWHERE = Elsewhere()
+
+
+class Registry:
+    """The sessions that are open on this machine, read anew every few seconds at most."""
+
+    def __init__(self, config_dir: Path) -> None:
+        self._config_dir = config_dir
+        self._read: tuple[float, list[LiveSession]] = (-FRESH_SECONDS, [])
+
+    def others(self, session_id: str, runs: Iterable[Run]) -> list[LiveSession]:
+        """The processes that have the session open and are no runs of ours."""
+        if time.monotonic() - self._read[0] > FRESH_SECONDS:
+            self._read = time.monotonic(), list(live_sessions(self._config_dir))
+        ours = {run.record.pid for run in runs}
+        return [
+            each for each in self._read[1] if each.session_id == session_id and each.pid not in ours
+        ]
+
+
+def elsewhere(
+    run: Run | None, others: list[LiveSession], *, is_behind: bool, takes_back: bool = False
+) -> Elsewhere:
+    """What to say of a session whose newest run is `run`.
+
+    `others` have it open, too; `is_behind`: something was said there that the run does not know;
+    `takes_back`: to go on from there takes back what was said here.
+    """
+    if is_behind:
+        known = "Also used at the computer; this Claude does not know that yet."
+        price = " To begin again takes back what you said here meanwhile." if takes_back else ""
+        return Elsewhere(f"{known}{price}", run is not None and run.phase is Phase.IDLE)
+    if not others:
+        return NOT_ELSEWHERE
+    where = "in a terminal" if any(each.in_terminal for each in others) else "in another program"
+    busy = ", which is at work" if any(each.status == "busy" for each in others) else ""
+    return Elsewhere(f"Also open {where}{busy}. What is sent here, it does not see.")

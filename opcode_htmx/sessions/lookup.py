@@ -1,0 +1,97 @@
+"""Find the view of a session, its title and its files by what an address says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from opcode_htmx.engines.claude.files import history, sessions
+from opcode_htmx.runs.control.run import Run
+from opcode_htmx.sessions.session_places import SessionPlace, SessionPlaces
+from opcode_htmx.sessions.views import Screen, Screens
+from opcode_htmx.transcript.blocks import Block, PromptBlock, ShellBlock
+
+TITLE_CHARACTERS = 80
+
+
+class SessionLookup:
+    """Finds the screen of a session by what its address says."""
+
+    def __init__(
+        self,
+        config_dir: Path,
+        places: SessionPlaces,
+        screens: Screens,
+        address: Callable[[str, str], str],
+    ) -> None:
+        """`address` gives the path of a session's page by the ids of project and session."""
+        self._address = address
+        self._config_dir = config_dir
+        self.places = places
+        self._screens = screens
+
+    def screen(self, project_id: str, session_id: str) -> Screen:
+        """Raises ProjectNotFound or SessionNotFound."""
+        place = self.places.at(project_id, session_id)
+        address = self._address(place.claude_folder, place.session_id)
+        return self._screens.get(place.session_id, place.folder or "", address, place.claude_folder)
+
+    def at(self, project_id: str, session_id: str) -> SessionPlace:
+        """The session at an address. Raises ProjectNotFound or SessionNotFound."""
+        return self.places.at(project_id, session_id)
+
+    def history_file(self, project_id: str, session_id: str) -> Path | None:
+        """Claude's history file; None as long as it has written none. Raises as `at` does."""
+        return self.at(project_id, session_id).file
+
+    def noted(self, project_id: str, session_id: str) -> Path | None:
+        """The history file of a session, whether or not there is such a session."""
+        try:
+            return self.at(project_id, session_id).file
+        except (sessions.ProjectNotFound, sessions.SessionNotFound):
+            return None
+
+    def title(self, project_id: str, session_id: str) -> str:
+        """What the person or Claude calls the session; empty if it has no name."""
+        path = self.noted(project_id, session_id)
+        return shorten(sessions.name_of(path)) if path else ""
+
+    def title_of_run(self, run: Run) -> str:
+        """The title of a run's session in a list."""
+        first = next(iter(run.state.sent.values()), "")
+        path = history.find(self._config_dir, run.record.session_id)
+        known = sessions.title_of(path) if path else ""
+        return shorten(known or first) or "A session"
+
+    def folder(self, project_id: str, session_id: str) -> Path:
+        """The folder that the session works in. Raises as `at` does, and FolderUnknown."""
+        return self.at(project_id, session_id).working_folder
+
+
+def title_of(blocks: Iterable[Block]) -> str:
+    """The first prompt, shortened to a title; a command only where there is no prompt."""
+    command = ""
+    for block in blocks:
+        match block:
+            case PromptBlock(local=False, text=text) if text:
+                return shorten(text)
+            case PromptBlock(text=text):
+                command = command or text
+            case ShellBlock(command=text) if text:
+                command = command or f"! {text}"
+            case _:
+                pass
+    return shorten(command) or "New session"
+
+
+def shorten(text: str) -> str:
+    """A text as one line that fits a title."""
+    line = " ".join(text.split())
+    return line if len(line) <= TITLE_CHARACTERS else f"{line[: TITLE_CHARACTERS - 1]}…"
+
+
+NOTHING_NOTED = "Claude has noted nothing of this session yet. Try again in a moment."
+
+
+class NoHistory(Exception):
+    """There is no history file yet, and without it this cannot be done."""

@@ -1,0 +1,51 @@
+"""What a person has changed in the form of a session's options, checked.
+
+The form says what each field was when the page was made. Only what a person has changed since is
+changed, so that an old page takes nothing back that another device has chosen.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+
+from opcode_htmx.runs.options.service import Choosing
+from opcode_htmx.sessions.options.form import EFFORTS, OFFERED_MODES, WITHOUT
+from opcode_htmx.web.http.forms import BadForm
+
+_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]{0,127}")
+"""What a model's name may look like; it becomes an argument of a command, so no dash in front."""
+
+
+_PROJECT = ("", WITHOUT)
+
+
+def choices(form: Mapping[str, str], choosing: Choosing) -> dict[str, str | bool | None]:
+    """What the person has changed. Raises BadForm, BypassNotAllowed."""
+    changed: dict[str, str | bool | None] = {}
+    models = choosing.models()
+    efforts = {*EFFORTS, *(effort for model in models for effort in model.efforts)}
+    for name, known in (
+        ("model", {model.value for model in models}),
+        ("effort", efforts),
+        ("permission_mode", set(OFFERED_MODES)),
+    ):
+        value = form.get(name, "")
+        if name in form and value != form.get(f"was_{name}", ""):
+            changed[name] = _checked(name, value, known) if value else None
+    project = form.get("project_settings", "")
+    if "project_settings" in form and project != form.get("was_project_settings", ""):
+        changed["project_settings"] = False if _checked("project", project, _PROJECT) else None
+    choosing.check(changed.get("permission_mode"))
+    if "was_keep_running" in form:
+        keep = "keep_running" in form
+        if keep != bool(form["was_keep_running"]):
+            changed["keep_running"] = keep
+    return changed
+
+
+def _checked(name: str, value: str, known: Collection[str]) -> str:
+    # A model may be one that Claude does not list: it says so itself if there is none
+    if value in known or (name == "model" and _MODEL.fullmatch(value)):
+        return value
+    raise BadForm("There is no such choice: reload the page and choose again.")

@@ -1,0 +1,107 @@
+"""Where a session is: its file, the folder that it works in, and the names in its address.
+
+Claude's file says it; the record of a run says it as long as there is no file, or where the file
+does not. What is true of a project is never taken for one of its sessions.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from opcode_htmx.engines.claude.files import folder_names, history, sessions
+from opcode_htmx.runs.control.run import Run
+from opcode_htmx.runs.supervisor import Supervisor
+
+
+class FolderUnknown(Exception):
+    """Nothing says in which folder the session worked, so Claude cannot be started in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPlace:
+    """One session. `session_id` is written as in the name of its file.
+
+    `claude_folder` is the name of the folder in which the file was found, or else will be.
+    `file` is None as long as Claude has written none; `folder` if nothing says where it worked.
+    """
+
+    session_id: str
+    claude_folder: str
+    file: Path | None
+    folder: str | None
+
+    @property
+    def working_folder(self) -> Path:
+        """Where Claude goes on with the session. Raises FolderUnknown."""
+        if self.folder is None:
+            raise FolderUnknown(
+                "Claude's file does not say in which folder this session worked, so it cannot"
+                " be continued here."
+            )
+        return Path(self.folder)
+
+
+class SessionPlaces:
+    def __init__(self, config_dir: Path, supervisor: Supervisor) -> None:
+        self._config_dir = config_dir
+        self._supervisor = supervisor
+
+    def at(self, project_id: str, session_id: str) -> SessionPlace:
+        """The session at an address. Raises ProjectNotFound or SessionNotFound."""
+        try:
+            file = sessions.session_file(self._config_dir, project_id, session_id)
+        except (sessions.ProjectNotFound, sessions.SessionNotFound):
+            name, _ = folder_names.split(project_id)
+            for run in self._supervisor.of_session(session_id):
+                if folder_names.claude_folder(run.record.project_path) == name:
+                    return self.of_run(run)
+            raise
+        return self._of_file(file)
+
+    def of(self, session_id: str) -> SessionPlace:
+        """The session of an id, in whichever project. Raises SessionNotFound."""
+        runs = self._supervisor.of_session(session_id)
+        if runs:
+            return self.of_run(runs[-1])
+        file = sessions.find_in_any_case(self._config_dir, session_id)
+        if file is None:
+            raise sessions.SessionNotFound("There is no session with this id.")
+        return self._of_file(file)
+
+    def of_run(self, run: Run) -> SessionPlace:
+        """The session of a run."""
+        session_id = run.record.session_id
+        file = history.find(self._config_dir, session_id)
+        if file:
+            return self._of_file(file)
+        path = run.record.project_path
+        return SessionPlace(session_id, folder_names.claude_folder(path), None, path)
+
+    def project_id(self, place: SessionPlace) -> str:
+        """The project whose page lists the session; empty if there is no such page yet."""
+        found = sessions.project_with(self._config_dir, place.file) if place.file else None
+        if found:
+            return found.id
+        try:
+            there = sessions.projects_of(self._config_dir, place.claude_folder)
+        except sessions.ProjectNotFound:
+            return ""
+        in_it = (project.id for project in there if project.path == place.folder)
+        return next(in_it, place.claude_folder)
+
+    def first_known(self, *project_ids: str) -> str:
+        """The first of these ids under which there is a project; empty if there is none."""
+        for each in project_ids:
+            with contextlib.suppress(sessions.ProjectNotFound):
+                sessions.projects_of(self._config_dir, each)
+                return each
+        return ""
+
+    def _of_file(self, file: Path) -> SessionPlace:
+        folder = sessions.folder_of(file)
+        if folder is None:
+            runs = self._supervisor.of_session(file.stem)
+            folder = runs[-1].record.project_path if runs else None
+        return SessionPlace(file.stem, file.parent.name, file, folder)

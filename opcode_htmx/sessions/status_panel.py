@@ -1,0 +1,210 @@
+"""What stands around the transcript: the status line, prompts that wait, stderr, the Stop button.
+
+Small, and sent whole whenever it differs from what a viewer has. Times are sent as moments; the
+page counts, so that nothing has to be sent for a second that passes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Sequence
+
+from jinja2 import Environment
+from markupsafe import Markup
+
+from opcode_htmx.engines.messages import BackgroundTask
+from opcode_htmx.rendering.activity_text import asked, doing
+from opcode_htmx.rendering.cards.parts import first_line
+from opcode_htmx.runs.control.prompt_queue import queue
+from opcode_htmx.runs.control.run import Run, error_lines
+from opcode_htmx.runs.model.lifecycle import Phase
+from opcode_htmx.runs.model.record import Outcome
+from opcode_htmx.sessions.drafts import Draft
+from opcode_htmx.sessions.elsewhere import NOT_ELSEWHERE, Elsewhere
+from opcode_htmx.transcript import todos
+from opcode_htmx.transcript.blocks import Block, ToolBlock
+from opcode_htmx.transcript.context_usage import Progress
+
+_SAYS = {
+    Phase.STARTING: "Starting Claude…",
+    Phase.WORKING: "Working…",
+    Phase.WAITING: "Waiting for your answer",
+    Phase.IDLE: "Ready for the next prompt",
+    Phase.STOPPING: "Stopping…",
+}
+
+NOWHERE = (
+    "Claude’s file does not say where this session worked. It can be read, but not continued here."
+)
+
+
+_KINDS = {
+    "local_bash": "command",
+    "local_agent": "agent",
+    "remote_agent": "agent",
+    "local_workflow": "workflow",
+    "in_process_teammate": "teammate",
+    "monitor_mcp": "monitor",
+    "monitor_ws": "monitor",
+    "cron": "schedule",
+    "wakeup": "wake-up",
+}
+LISTED_TASKS = 20
+"""Background tasks that are listed; the others are counted."""
+
+
+class Aside:
+    def __init__(self, environment: Environment) -> None:
+        self._macros = environment.get_template("aside.html").make_module(
+            {"kind_of": kind_of, "first_line": first_line}
+        )
+        self._since: tuple[object, float] = (None, 0.0)
+        self._rendered: dict[str, tuple[tuple[object, ...], Markup]] = {}
+        self._errors: tuple[object, list[str]] = (None, [])
+
+    def parts(
+        self,
+        run: Run | None,
+        current: Block | None = None,
+        progress: Progress | None = None,
+        needs: int = 0,
+        noted: Sequence[todos.Todo] = (),
+        earlier: Sequence[Run] = (),
+        room: str = "",
+        folder: str = "/",
+        elsewhere: Elsewhere = NOT_ELSEWHERE,
+        address: str = "",
+    ) -> dict[str, Markup]:
+        """The elements by id, each complete with its id, for a session whose newest run is `run`.
+
+        `current` is what goes on in it, `needs` how many other sessions need the person, `noted`
+        what Claude has to do, in its own words, `earlier` the runs of which prompts may be left,
+        `room` what is to be said about the server's disk, `folder` where the session works, empty
+        if nothing says it, `elsewhere` what else the session is used by; `address` is its page's.
+        An empty element stands where there is nothing to show, so that it can be replaced.
+        """
+        live = run is not None and run.live
+        queued = queue([*earlier, *([run] if run else [])])
+        errors = self._error_lines(run) if run and run.live else []
+        progress = progress or Progress()
+        since = self._begin(run, current, progress)
+        status = status_text(run, current) if run or folder else NOWHERE
+        return {
+            "status": self._render("status", phase_of(run), status),
+            "since": self._render("since", about(run), since, _clock(since)),
+            "usage": self._render("usage", progress, _percent(progress), _short(progress.tokens)),
+            "warnings": self._render("warnings", warnings_of(run, room)),
+            "queue": self._render("queue", queued),
+            "errors": self._render("errors", errors),
+            "background": self._render("background", *described(run)),
+            "todos": self._render("todos", noted, todos.done(noted), todos.headline(noted)),
+            "stop": self._render("stop", run.id if run and live else "", phase_of(run)),
+            "needs": self._render("needs", needs),
+            "elsewhere": self._render("elsewhere", elsewhere, address),
+        }
+
+    def draft(self, draft: Draft, address: str) -> dict[str, Markup]:
+        """What has been typed and chosen in the session whose page is at `address`."""
+        return {
+            "draft": self._render("draft", draft),
+            "attached": self._render("attached", draft.files, address),
+        }
+
+    def _render(self, name: str, *given: object) -> Markup:
+        """One element; rendered anew only where something differs."""
+        known = self._rendered.get(name)
+        if known is None or known[0] != given:
+            known = self._rendered[name] = given, getattr(self._macros, name)(*given)
+        return known[1]
+
+    def _error_lines(self, run: Run) -> list[str]:
+        """As `error_lines`; read anew only where there are more."""
+        with contextlib.suppress(FileNotFoundError):
+            seen = run.id, run.folder.errors.stat().st_size
+            if self._errors[0] != seen:
+                self._errors = seen, error_lines(run)
+            return self._errors[1]
+        return []
+
+    def _begin(self, run: Run | None, current: Block | None, progress: Progress) -> float:
+        """Since when the status has been what it is, as a Unix time."""
+        if run is None:
+            return 0.0
+        if run.record.end:
+            return run.record.end.at
+        working = run.phase is Phase.WORKING
+        if working and isinstance(current, ToolBlock) and current.id in progress.began:
+            return progress.began[current.id]
+        key = run.id, run.phase, status_text(run, current)
+        if self._since[0] != key:
+            # What changed the status was a line, and the newest line is as old as the file
+            starting = run.phase is Phase.STARTING
+            began = run.record.created_at if starting else run.folder.last_output()
+            self._since = key, began
+        return self._since[1]
+
+
+def warnings_of(run: Run | None, room: str = "") -> list[str]:
+    """What comes near to a limit, in sentences."""
+    of_run = run.warnings.values() if run and run.live else ()
+    return [sentence for sentence in (room, *of_run) if sentence]
+
+
+def described(run: Run | None) -> tuple[tuple[BackgroundTask, ...], int]:
+    """What still runs beside Claude's turns, as far as it is listed, and how much more there is."""
+    running = run.state.still_running if run else ()
+    return running[:LISTED_TASKS], len(running[LISTED_TASKS:])
+
+
+def kind_of(task: BackgroundTask) -> str:
+    """What a background task is, in a word or two."""
+    return _KINDS.get(task.type) or task.type.replace("_", " ") or "task"
+
+
+def phase_of(run: Run | None) -> Phase:
+    return run.phase if run else Phase.ENDED
+
+
+def status_text(run: Run | None, current: Block | None = None) -> str:
+    """The state of a session in a few words; `current` tells what Claude is doing."""
+    if run is None:
+        return "Not running. A prompt goes on with this session."
+    end = run.record.end
+    if end is None:
+        if run.phase is Phase.QUEUED:
+            return _queued(run.ahead)
+        if run.phase is Phase.IDLE and (running := len(run.state.still_running)):
+            return f"Ready · {running} still running"
+        return (run.phase is Phase.WORKING and doing(current)) or _SAYS.get(run.phase, "")
+    if end.outcome is Outcome.COMPLETED:
+        return f"{end.cause} A prompt goes on with this session."
+    return end.cause
+
+
+def _queued(ahead: int) -> str:
+    """That Claude is not running yet, and how many sessions come first."""
+    first = {0: "it is next", 1: "one session is before it"}
+    return f"Waits for room: {first.get(ahead, f'{ahead} sessions are before it')}"
+
+
+def about(run: Run | None) -> str:
+    """What the person is asked for; empty if nothing."""
+    if run is None or run.phase is not Phase.WAITING:
+        return ""
+    return next((asked(request) for request in run.state.asks.values()), "")
+
+
+def _clock(moment: float) -> str:
+    return time.strftime("%H:%M", time.localtime(moment)) if moment else ""
+
+
+def _percent(progress: Progress) -> int:
+    """How much of what the model can have in mind is used; 0 if nobody knows."""
+    if not progress.tokens or not progress.window:
+        return 0
+    return min(100, max(1, round(100 * progress.tokens / progress.window)))
+
+
+def _short(tokens: int) -> str:
+    return f"{tokens / 1000:.0f}k" if tokens >= 1000 else str(tokens)

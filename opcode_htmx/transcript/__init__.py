@@ -1,0 +1,1 @@
+"""Messages folded into ordered blocks. Pure: no files, no HTML."""

@@ -1,0 +1,1 @@
+"""Content of blocks other than plain text: images, downloads, data nobody knows."""

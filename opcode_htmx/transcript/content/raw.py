@@ -1,0 +1,55 @@
+"""What is left to show of a block that cannot be rendered: its data as text, and a log line."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import fields
+
+from opcode_htmx.engines.messages import PermissionRequest
+from opcode_htmx.transcript.blocks import (
+    AskBlock,
+    Block,
+    TextBlock,
+    ToolBlock,
+)
+from opcode_htmx.transcript.cli_text import as_json
+
+log = logging.getLogger(__name__)
+
+LONGEST = 10_000
+"""Characters."""
+
+_FAILED = "Its data cannot be shown either."
+
+
+def raw_text(block: Block) -> str:
+    """What a block holds. Never raises: what made its renderer fail may be anything."""
+    try:
+        return _data(block)[:LONGEST]
+    except Exception:
+        return _FAILED
+
+
+def log_failure(block: Block, failed: str) -> None:
+    """Log the exception that is being handled, once for each block."""
+    if not block.is_unrenderable:
+        log.exception("block %r of kind %s cannot be %s", block.id, block.kind, failed)
+    block.is_unrenderable = True
+
+
+def is_whole(text: str) -> bool:
+    """Whether `raw_text` gave all that there is."""
+    return text != _FAILED and len(text) < LONGEST
+
+
+def _data(block: Block) -> str:
+    match block:
+        case AskBlock(request=PermissionRequest(tool_name=name, input=given)):
+            return as_json({"tool": name, "input": given})
+        case ToolBlock():
+            return as_json({"tool": block.name, "input": block.input, "output": block.output})
+        case TextBlock():
+            return "".join(block.source)
+        case _:
+            own = {each.name for each in fields(block)} - {each.name for each in fields(Block)}
+            return as_json({name: str(getattr(block, name)) for name in sorted(own)})

@@ -1,0 +1,169 @@
+"""Claude's lines about itself as notices: compaction, retries, limits, hooks. No HTML."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from opcode_htmx.engines.messages import LongLine, SystemEvent
+from opcode_htmx.lib.coerce import Json
+from opcode_htmx.lib.formatting import in_bytes
+
+_QUIET = frozenset(
+    {
+        "",
+        "filler",
+        "init",
+        "status",
+        "thinking_tokens",
+        "task_started",
+        "task_progress",
+        "task_updated",
+        "task_notification",
+        "hook_started",
+        "hook_progress",
+        "session_state_changed",
+        "session_title_changed",
+        "files_persisted",
+        "turn_duration",
+        "away_summary",
+        "post_turn_summary",
+        "stop_hook_summary",
+        "bridge_state",
+        "background_tasks_changed",
+    }
+)
+"""System lines about how Claude works: the cards and the status line show that already."""
+
+_LIMITS = {
+    "five_hour": "5-hour limit",
+    "seven_day": "weekly limit",
+    "seven_day_opus": "weekly limit for Opus",
+    "seven_day_sonnet": "weekly limit for Sonnet",
+    "seven_day_overage_included": "weekly limit",
+    "overage": "limit for extra usage",
+}
+_TIME_DIGITS = 10
+"""Of a Unix time, as the CLI writes it behind some errors."""
+RETRY = "retry"
+_LATEST = 4102444800.0
+"""The year 2100: no limit lasts as long, and every clock can tell it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    text: str
+    detail: str = ""
+    """More of it, to be opened."""
+    until: float | None = None
+    """When it ends, in seconds since the epoch."""
+    topic: str = ""
+    """What follows at once on the same topic takes its place."""
+    id: str = ""
+    """Under which it is told only once."""
+
+
+def notice(event: SystemEvent) -> Notice | None:
+    """A system line in a person's words; None when it is not for a person."""
+    raw = event.raw
+    match event.subtype:
+        case "compact_boundary":
+            return Notice(text=_compaction(raw))
+        case "api_retry" | "api_error":
+            return Notice(text=_retry(raw), topic=RETRY)
+        case "rate_limit_event":
+            return _limit(_dict(raw.get("rate_limit_info")))
+        case "hook_response":
+            return _hook(raw)
+        case "conversation_reset":
+            text = "The conversation was cleared: Claude knows nothing of what stands above."
+            return Notice(text=text)
+        case subtype if subtype in _QUIET:
+            return None
+        case subtype:
+            said = raw.get("content") or raw.get("message") or raw.get("output")
+            return Notice(text=_str(said).strip() or subtype.replace("_", " "))
+
+
+def of_long_line(line: LongLine, run_id: str | None) -> Notice:
+    """That something is left out, and where it stands; no `run_id`: in Claude's own history."""
+    size, begin = in_bytes(line.size), f"{line.offset:,}"
+    file = f"runs/{run_id}/out.ndjson in the state folder" if run_id else "Claude's history file"
+    return Notice(
+        text=f"Claude wrote a line of {size}, which is too long to be shown here.",
+        detail=f"It is kept whole, and begins behind byte {begin} of {file}.",
+    )
+
+
+def error_end(text: str) -> tuple[str, float | None]:
+    """An error without the time that some of them carry at their end, and that time."""
+    words, bar, digits = text.rstrip().rpartition("|")
+    is_time = bar and len(digits) == _TIME_DIGITS and digits.isascii() and digits.isdecimal()
+    return (f"{words.rstrip()}.", float(digits)) if is_time else (text, None)
+
+
+def _compaction(raw: Json) -> str:
+    # stdout and history spell it differently
+    about = _dict(raw.get("compact_metadata", raw.get("compactMetadata")))
+    before = _int(about.get("pre_tokens", about.get("preTokens")))
+    after = _int(about.get("post_tokens", about.get("postTokens")))
+    if not before:
+        return "The conversation so far was compacted."
+    rest = f" to {after:,}" if after else ""
+    return f"The conversation so far was compacted, from {before:,} tokens{rest}."
+
+
+def _retry(raw: Json) -> str:
+    attempt = _int(raw.get("attempt", raw.get("retryAttempt")))
+    limit = _int(raw.get("max_retries", raw.get("maxRetries")))
+    status = _int(raw.get("error_status", _dict(raw.get("error")).get("status")))
+    tries = f" (attempt {attempt}{f' of {limit}' if limit else ''})" if attempt else ""
+    what = f"answered with status {status}" if status else "did not answer as it should"
+    return f"The API {what}; Claude tries again{tries}."
+
+
+def _limit(info: Json) -> Notice | None:
+    kind, status = _str(info.get("rateLimitType")), _str(info.get("status"))
+    name = _LIMITS.get(kind, "usage limit")
+    ends = info.get("resetsAt")
+    until = float(ends) if isinstance(ends, int | float) and 0 < ends < _LATEST else None
+    if status == "rejected":
+        more = info.get("isUsingOverage") is True or info.get("overageStatus") == "allowed"
+        text = f"The {name} is reached{'; Claude goes on with extra usage' if more else ''}."
+    elif status == "allowed_warning":
+        used = info.get("utilization")
+        share = f"{used:.0%}" if isinstance(used, int | float) and 0 <= used < 10 else "Much"
+        text = f"{share} of the {name} is used."
+    else:
+        return None
+    return Notice(text=text, until=until, id=f"limit-{kind}-{status}-{int(until or 0)}")
+
+
+def _hook(raw: Json) -> Notice | None:
+    name = _str(raw.get("hook_name")) or _str(raw.get("hook_event")) or "of yours"
+    output = _str(raw.get("output")) or "\n".join(
+        filter(None, (_str(raw.get("stdout")), _str(raw.get("stderr"))))
+    )
+    status = _int(raw.get("exit_code"))
+    match raw.get("outcome"):
+        case "error":
+            text = f"The hook {name} failed{f' with status {status}' if status else ''}."
+        case "cancelled":
+            text = f"The hook {name} was cancelled."
+        case _ if output.strip():
+            text = f"Hook {name}"
+        case _:
+            return None
+    return Notice(text=text, detail=output.strip())
+
+
+def _dict(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _str(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _int(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0

@@ -1,1 +1,0 @@
-"""What is seen: lines folded into blocks, and blocks as HTML."""

@@ -1,0 +1,1 @@
+"""Login: who sends a request, and whether they may."""

@@ -1,0 +1,207 @@
+"""Decide who may come in: Host, Basic or cookie, Origin, CSRF token.
+
+Must not know what the pages behind it do. Refusals are HTTP exceptions with a sentence;
+errors.py turns them into pages, fragments or JSON.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask, Response, current_app, g, request
+from werkzeug.exceptions import Forbidden, MethodNotAllowed, RequestEntityTooLarge, Unauthorized
+
+from opcode_htmx.web.auth import login, login_list
+from opcode_htmx.web.auth.visitors import (
+    Visitor,
+    Visitors,
+    is_websocket,
+    login_id,
+)
+from opcode_htmx.web.http import connections
+from opcode_htmx.web.origin import cors, fetch_metadata
+from opcode_htmx.web.origin.sources import FOREIGN, SAFE_METHODS, Sources
+
+__all__ = ["FOREIGN", "Access", "is_websocket", "login_id"]
+
+PUBLIC_PATHS = frozenset({"/healthz", "/login"})
+PUBLIC_STATIC = frozenset(
+    {"style.css", "icon.svg", "manifest.webmanifest", "apple-touch-icon.png"}
+    | {"icon-192.png", "icon-512.png", "icon-maskable-512.png"}
+)
+"""What the login page shows, and what a phone asks for without a cookie to install the app."""
+PUBLIC_BODY = 8192
+"""Bytes that may be sent to what is public."""
+
+STALE_FORM = "This form is out of date: reload the page and try again."
+UNASKED = (
+    "Pages send the header X-CSRF-Token with what they change; scripts send HTTP Basic credentials "
+    "and no cookie, and pages of other origins JSON besides."
+)
+ACTS = (
+    "This address does something, so no link and no image may open it: pages send the header "
+    "X-CSRF-Token, scripts send HTTP Basic credentials."
+)
+ACTS_FOR_SCRIPTS = (
+    "This address does something: pages send a POST with the header X-CSRF-Token; only scripts, "
+    "with HTTP Basic credentials, may use GET."
+)
+
+
+class LoginRequired(Unauthorized):
+    """401 with a Basic challenge, as Flask-HTTPAuth writes it: Werkzeug leaves out the quotes."""
+
+    def __init__(self, challenge: str, sentence: str = "Log in to see this page.") -> None:
+        super().__init__(sentence)
+        self.challenge = challenge
+
+    def get_headers(self, *args: Any, **kwargs: Any) -> list[tuple[str, str]]:
+        return [*super().get_headers(*args, **kwargs), ("WWW-Authenticate", self.challenge)]
+
+
+class Access:
+    """The one gate in front of every request; all of it is set up by `init_app`."""
+
+    def __init__(self, visitors: Visitors, sources: Sources) -> None:
+        self._visitors = visitors
+        self._sources = sources
+
+    def init_app(self, app: Flask) -> None:
+        app.before_request(self._check)
+        app.after_request(self._visitors.send_cookie)
+        app.after_request(self._share)
+        app.add_template_global(self._visitors.csrf_token, "csrf_token")
+        app.register_blueprint(login.blueprint(self._visitors))
+        app.register_blueprint(login_list.blueprint(self._visitors))
+
+    def _check(self) -> Response | None:
+        self._sources.check_host()
+        if cors.is_preflight():
+            # It carries no credentials, and says nothing of what there is at this address.
+            return cors.preflight(self._sources.shared_with())
+        self._sources.check_source(is_for_everybody=_is_for_everybody())
+        if _is_public():
+            self._let_in_to_public()
+        else:
+            self._let_in()
+        return None
+
+    def _let_in_to_public(self) -> None:
+        request.max_content_length = request.max_form_memory_size = PUBLIC_BODY
+        if (request.content_length or 0) > PUBLIC_BODY:
+            raise RequestEntityTooLarge
+        if self._visitors.cookie_visitor():
+            connections.prove()
+
+    def _let_in(self) -> None:
+        """Nothing here reads the body before it is certain who sends it."""
+        if is_websocket():
+            g.visitor = self._websocket_visitor()
+            connections.prove()
+            return
+        visitor = g.visitor = self._visitors.cookie_visitor() or self._visitors.basic_visitor()
+        if visitor is None:
+            raise self._unauthorized()
+        connections.prove()
+        if visitor.login:
+            self._visitors.logins.used(visitor.login)
+        if request.method in SAFE_METHODS:
+            self._check_action(visitor)
+        elif not self._is_script(visitor) and not self._is_allowed_cross_origin(visitor):
+            self._check_token(visitor)
+
+    def _check_action(self, visitor: Visitor) -> None:
+        """Refuse a GET that does something, unless no link and no image can have sent it."""
+        caller = fetch_metadata.who_may_act(_view())
+        if caller is None or request.method == "OPTIONS":
+            return
+        if request.method == "HEAD":
+            raise MethodNotAllowed(valid_methods=sorted(_methods() - {"HEAD"}))
+        # A program may send the cookie it was given, but it must send its credentials as well.
+        if fetch_metadata.is_program(request.headers) and (
+            visitor.by == "basic" or self._visitors.basic_visitor()
+        ):
+            return
+        if self._is_allowed_cross_origin(visitor):
+            return
+        token = request.headers.get("X-CSRF-Token", "")
+        if caller == "scripts" or not self._visitors.has_token(visitor, token):
+            raise Forbidden(ACTS_FOR_SCRIPTS if caller == "scripts" else ACTS)
+
+    def _check_token(self, visitor: Visitor) -> None:
+        given = request.headers.get("X-CSRF-Token") or request.form.get("csrf_token", "")
+        if not self._visitors.has_token(visitor, given):
+            raise Forbidden(UNASKED if cors.is_api() else STALE_FORM)
+
+    def _is_script(self, visitor: Visitor) -> bool:
+        """Whether this is curl and the like, whose credentials no page can borrow.
+
+        Browsers send Origin with every unsafe request, so one that names no origin, no referrer
+        and no cookie, yet carries credentials, was not made by a browser.
+        """
+        browser_headers = ("Origin", "Sec-Fetch-Site", "Referer", "Cookie")
+        return visitor.by == "basic" and not any(h in request.headers for h in browser_headers)
+
+    def _is_allowed_cross_origin(self, visitor: Visitor) -> bool:
+        """Whether a page of an allowed origin asks the API with credentials that it knows itself.
+
+        For JSON, and for what is no POST, a browser asks first (see cors.py), and it is never told
+        that it may add credentials that it has stored. So the page has given them.
+        """
+        asks_first = request.method != "POST" or request.mimetype == "application/json"
+        return (
+            visitor.by == "basic"
+            and cors.is_api()
+            and self._sources.shared_with() is not None
+            and asks_first
+            and "Cookie" not in request.headers
+        )
+
+    def _share(self, response: Response) -> Response:
+        if cors.is_api():
+            cors.share(response, self._sources.shared_with())
+        return response
+
+    def _unauthorized(self) -> Unauthorized:
+        if request.headers.get("HX-Request") == "true":
+            # A Basic challenge here would put a dialog over a page that is in use.
+            return Unauthorized("You are logged out.")
+        if cors.is_api():
+            return LoginRequired(
+                self._visitors.challenge(),
+                "Send the user and the password with HTTP Basic authentication.",
+            )
+        return LoginRequired(self._visitors.challenge())
+
+    def _websocket_visitor(self) -> Visitor:
+        sent = request.headers.get("Origin")
+        if sent is not None and not self._sources.origin_allowed(sent):
+            raise Forbidden(FOREIGN)
+        visitor = self._visitors.cookie_visitor()
+        if visitor and sent is not None:
+            return visitor
+        by_basic = self._visitors.basic_visitor()
+        if by_basic:
+            return by_basic
+        if visitor:
+            raise Forbidden("A WebSocket that logs in by cookie must send its Origin.")
+        raise self._unauthorized()
+
+
+def _view() -> object:
+    return current_app.view_functions.get(request.endpoint or "")
+
+
+def _methods() -> set[str]:
+    return set(request.url_rule.methods or ()) if request.url_rule else set()
+
+
+def _is_for_everybody() -> bool:
+    """Whether anybody may load it into a page of theirs."""
+    return request.path == "/healthz" or (request.endpoint == "static" and _is_public())
+
+
+def _is_public() -> bool:
+    if request.endpoint == "static":
+        return (request.view_args or {}).get("filename") in PUBLIC_STATIC
+    return request.path in PUBLIC_PATHS

@@ -1,0 +1,69 @@
+"""The pages for coming in and going out; who may is decided in gate.py."""
+
+from __future__ import annotations
+
+import re
+from typing import Protocol
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from werkzeug.exceptions import TooManyRequests
+from werkzeug.wrappers import Response
+
+# Browsers read "//x" and "/\x" as another host, and drop tabs and newlines on the way.
+_LOCAL_PATH = re.compile(r"/(?![/\\])[^\x00-\x20\x7f\\]*")
+
+
+class Gate(Protocol):
+    """What the pages need of Access."""
+
+    def check_throttle(self) -> None: ...
+    def attempt(self, user: str, password: str) -> bool: ...
+    def cookie_visitor(self) -> object | None: ...
+    def log_in(self, response: Response) -> None: ...
+    def log_out(self, response: Response) -> None: ...
+
+
+def blueprint(gate: Gate) -> Blueprint:
+    """Pages `/login` and `/logout`."""
+    access = Blueprint("access", __name__)
+
+    @access.get("/login")
+    def login() -> Response | str:
+        target = local_path(request.args.get("next"))
+        # A link from elsewhere comes without the SameSite cookie and so ends here, logged in.
+        if gate.cookie_visitor():
+            return redirect(target, 303)
+        return render_template("login.html", next=target)
+
+    @access.post("/login")
+    def log_in() -> Response | tuple[str, int] | tuple[str, int, dict[str, str]]:
+        target = local_path(request.args.get("next"))
+        user = ""
+        try:
+            gate.check_throttle()  # before anything is read of what was sent
+            target = local_path(request.args.get("next") or request.form.get("next"))
+            user = request.form.get("user", "")
+            right = gate.attempt(user, request.form.get("password", ""))
+        except TooManyRequests as refusal:
+            sentence = refusal.description
+            page = render_template("login.html", next=target, user=user, error=sentence)
+            return page, 429, {"Retry-After": str(refusal.retry_after)}
+        if not right:
+            sentence = "That user and password do not match."
+            return render_template("login.html", next=target, user=user, error=sentence), 401
+        response = redirect(target, 303)
+        gate.log_in(response)
+        return response
+
+    @access.post("/logout")
+    def logout() -> Response:
+        response = redirect(url_for("access.login"), 303)
+        gate.log_out(response)
+        return response
+
+    return access
+
+
+def local_path(target: str | None) -> str:
+    """Give `target` if it is a path on this server, else `/`."""
+    return target if target and _LOCAL_PATH.fullmatch(target) else "/"

@@ -1,0 +1,63 @@
+"""Close the sockets of logins that have ended, in whichever worker and however they ended.
+
+A login ends when its file goes (see logins.py), so each worker watches their folder; one that has
+expired is found by looking now and then.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+import gevent
+from gevent.event import Event
+
+from opcode_htmx.lib.files.file_watch import FolderWatcher
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 60.0
+"""How long a login that has expired may keep its sockets."""
+
+
+class Logouts:
+    """Notices in this worker that logins have ended."""
+
+    def __init__(
+        self,
+        folder: Path,
+        in_use: Callable[[], Collection[str]],
+        is_valid: Callable[[str], bool],
+        ended: Callable[[str], None],
+    ) -> None:
+        """`in_use` gives the ids of logins with open sockets; `ended` is called for each of these
+        that is not valid any more. Raises OSError when the folder cannot be made.
+        """
+        self._in_use = in_use
+        self._is_valid = is_valid
+        self._ended = ended
+        self._changed = Event()
+        folder.mkdir(mode=0o700, exist_ok=True)
+        self._watcher = FolderWatcher()
+        self._watcher.watch(folder, self._changed.set, removals=True)
+        self._listener = gevent.spawn(self._listen)
+
+    def close(self) -> None:
+        self._listener.kill()
+        self._watcher.close()
+
+    def look(self) -> None:
+        """Close the sockets of each login that has ended."""
+        for login in set(self._in_use()) - {""}:  # who sends HTTP Basic has no login
+            if not self._is_valid(login):
+                self._ended(login)
+
+    def _listen(self) -> None:
+        while True:
+            self._changed.wait(LOOK_SECONDS)
+            self._changed.clear()
+            try:
+                self.look()
+            except Exception:
+                log.exception("The sockets of logins that have ended could not be closed")

@@ -1,0 +1,235 @@
+"""Find out who sends a request, by cookie or HTTP Basic; make logins and end them.
+
+Raises TooManyRequests. What a visitor may do is decided in gate.py.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from flask import Response, g, request
+from flask_httpauth import HTTPBasicAuth
+from werkzeug.exceptions import TooManyRequests
+from werkzeug.wrappers import Response as BaseResponse
+
+from opcode_htmx.web.auth.devices import device
+from opcode_htmx.web.auth.logins import Login, Logins
+from opcode_htmx.web.auth.rate_limit import Throttle
+from opcode_htmx.web.auth.tokens import Tokens, equal
+from opcode_htmx.web.origin import cors, own_addresses
+
+log = logging.getLogger(__name__)
+
+REALM = "opcode-htmx"
+MOST_COOKIES = 100
+"""Cookies of our name that are looked at. Other ports of this host can put some in front of it; a
+browser sends no more of them than fit into a header."""
+
+
+@dataclass(slots=True)
+class Visitor:
+    """A person or program that was let in. `login` is None until one by Basic needs it."""
+
+    by: Literal["cookie", "basic"]
+    login: Login | None = None
+
+
+class Visitors:
+    def __init__(
+        self, user: str, password: str, tokens: Tokens, logins: Logins, throttle: Throttle
+    ) -> None:
+        if not password:
+            raise ValueError("Access needs a password.")
+        self.logins = logins
+        self._user = user
+        self._password = password
+        self._tokens = tokens
+        self._throttle = throttle
+        self._warned: set[str] = set()
+        self._basic = HTTPBasicAuth(realm=REALM)
+        self._basic.verify_password(self._right)
+
+    def challenge(self) -> str:
+        """The value of WWW-Authenticate."""
+        return str(self._basic.authenticate_header())
+
+    def csrf_token(self) -> str:
+        """The token for this visitor's forms; empty where nobody is logged in."""
+        found = visitor()
+        return self._tokens.csrf_token(self._login_of(found).id) if found else ""
+
+    def has_token(self, visitor: Visitor, given: str) -> bool:
+        """Whether what was given is the CSRF token of a visitor's login."""
+        login = visitor.login or self.logins.of_client(self._client())
+        return login is not None and equal(given, self._tokens.csrf_token(login.id))
+
+    def cookie_visitor(self) -> Visitor | None:
+        for name in _cookie_names():
+            for value in request.cookies.getlist(name)[:MOST_COOKIES]:
+                found = self.logins.of_cookie(value)
+                if found and not self._is_replayed(found):
+                    return Visitor("cookie", found)
+        return None
+
+    def _is_replayed(self, login: Login) -> bool:
+        """Whether a program on this machine shows the cookie of a browser elsewhere.
+
+        Browsers send the cookie to all ports of this host, so it may belong to somebody else's.
+        """
+        if not own_addresses.is_own(_address()) or own_addresses.is_own(login.address):
+            return False
+        if login.id not in self._warned:
+            self._warned.add(login.id)
+            log.warning(
+                "The cookie of a login from %s came from this machine itself and was refused: a "
+                "server on another port may have copied it.",
+                login.address,
+            )
+        return True
+
+    def basic_visitor(self) -> Visitor | None:
+        if not request.headers.get("Authorization", "").lower().startswith("basic "):
+            return None
+        credentials = self._basic.get_auth()
+        if credentials is None:
+            return None
+        if not self.attempt(credentials.username or "", credentials.password or ""):
+            return None
+        return Visitor("basic")
+
+    def check_throttle(self) -> None:
+        """Raises TooManyRequests where there were too many failures, before a password is read."""
+        wait = self._throttle.wait(_address())
+        if wait:
+            raise TooManyRequests(
+                f"Too many failed logins: try again in {wait} "
+                f"{'second' if wait == 1 else 'seconds'}.",
+                retry_after=wait,
+            )
+
+    def attempt(self, user: str, password: str) -> bool:
+        """Check a user and password; too many failures are refused unread."""
+        self.check_throttle()
+        if self._right(user, password):
+            self._throttle.succeeded(_address())
+            return True
+        self._throttle.failed(_address())
+        return False
+
+    def _right(self, user: str, password: str) -> bool:
+        user_right = equal(user, self._user)
+        return equal(password, self._password) and user_right
+
+    # Logins -------------------------------------------------------------------------------
+
+    def log_in(self, response: BaseResponse) -> None:
+        """Make a login and give the browser its cookie; the one that it had is ended."""
+        earlier = self.cookie_visitor()
+        login, cookie = self.logins.create(device(_user_agent()), _address())
+        if earlier and earlier.login:
+            self.logins.end(earlier.login.id)
+        self._set_cookie(response, login, cookie)
+
+    def log_out(self, response: BaseResponse) -> None:
+        """End the login of this request, wherever a copy of its cookie may be."""
+        self.end(login_id(), response)
+
+    def end(self, ended: str, response: BaseResponse) -> None:
+        """End a login; if it is that of this request, its browser forgets the cookie."""
+        own = login_id()
+        self.logins.end(ended)
+        if ended == own:
+            self._clear_cookie(response)
+
+    def end_all(self, response: BaseResponse) -> None:
+        self.logins.end_all()
+        self._clear_cookie(response)
+
+    def _clear_cookie(self, response: BaseResponse) -> None:
+        g.logged_out = True
+        response.delete_cookie(
+            _cookie_names()[0], secure=request.is_secure, httponly=True, samesite="Strict"
+        )
+
+    def login_id(self) -> str:
+        """The id of the login of this request; one by Basic gets one for it."""
+        found = visitor()
+        return self._login_of(found).id if found else ""
+
+    def _login_of(self, visitor: Visitor) -> Login:
+        """The login of a visitor; a browser that sends Basic gets one, the same each time."""
+        if visitor.login is None:
+            visitor.login, _ = self._basic_login()
+        return visitor.login
+
+    def _basic_login(self) -> tuple[Login, str]:
+        """So that pages opened side by side at the first visit keep each other's forms valid."""
+        login, cookie = self.logins.create(
+            device(_user_agent()), _address(), self._client(), self._tokens.basic_token
+        )
+        self.logins.used(login)
+        return login, cookie
+
+    def _client(self) -> str:
+        return self._tokens.client(_address(), _user_agent())
+
+    def send_cookie(self, response: Response) -> Response:
+        """A client of the API that kept a cookie would need the CSRF token from then on."""
+        found = visitor()
+        if found is None or found.by == "cookie" or g.get("logged_out"):
+            return response
+        if not (is_websocket() or cors.is_api()):
+            self._set_cookie(response, *self._basic_login())
+        return response
+
+    def _set_cookie(self, response: BaseResponse, login: Login, cookie: str) -> None:
+        response.set_cookie(
+            _cookie_names()[0],
+            cookie,
+            max_age=math.ceil(self.logins.remaining(login)),
+            secure=request.is_secure,
+            httponly=True,
+            samesite="Strict",
+        )
+
+
+def is_websocket() -> bool:
+    """Whether the current request is a WebSocket handshake."""
+    upgrade: str = request.environ.get("HTTP_UPGRADE", "")
+    return request.method == "GET" and upgrade.lower() == "websocket"
+
+
+def login_id() -> str:
+    """The id of the login under which the current request came in; empty without one."""
+    found = visitor()
+    return found.login.id if found and found.login else ""
+
+
+def visitor() -> Visitor | None:
+    """Who sends the current request, if the gate has let somebody in."""
+    found: Visitor | None = g.get("visitor")
+    return found
+
+
+def _address() -> str:
+    return request.remote_addr or ""
+
+
+def _user_agent() -> str:
+    return request.headers.get("User-Agent", "")
+
+
+def _cookie_names() -> tuple[str, ...]:
+    """The name that is set, and the one that is read besides.
+
+    Cookies do not know ports: two servers on one machine must not log each other out. A name with
+    `__Host-` can be set over https only, so that no plain http port of this host can replace it. A
+    proxy may not say of every request that it came by https, so both names are read.
+    """
+    _, colon, port = request.host.rpartition(":")
+    plain = f"opcode_{port}" if colon and port.isdigit() else "opcode"
+    by_https = f"__Host-{plain}"
+    return (by_https, plain) if request.is_secure else (plain, by_https)

@@ -1,0 +1,1 @@
+"""HTTP: bodies, headers, errors, forms, compression and the gunicorn worker."""

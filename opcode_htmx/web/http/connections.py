@@ -1,0 +1,177 @@
+"""Bound the connections that have not proved a login, so that they keep out nobody who has.
+
+A connection is accepted before anything is known of it. Until a request on it proves a login it
+counts against a bound, per network and in all, beyond which the oldest are cut; and it has a
+deadline, whatever it sends. Between requests a connection counts as its last request did. Knows
+sockets and addresses, and nothing of HTTP.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+
+import gevent
+from gevent import monkey
+
+from opcode_htmx.web.auth.rate_limit import network
+
+MOST = 400
+"""Connections without a login at once, to one worker. gunicorn accepts more by as many."""
+MOST_PER_NETWORK = 50
+SPARED_SECONDS = 1.0
+"""For so long a connection is not cut for the bound of its network: its first request may just be
+on the way, and behind a proxy everybody comes from one address."""
+DEADLINE_SECONDS = 10.0
+"""For a whole request without a login: headers, body and answer."""
+
+LINGER_SECONDS = 1.0
+LINGER_BYTES = 256 * 1024
+"""How long, and how much, is read of a body that nobody wants, so that its sender still hears the
+answer: a socket that is closed with something unread takes it back."""
+
+_SWEEP_SECONDS = 0.5
+_plain_socket: type[socket.socket] = monkey.get_original("socket", "socket")
+
+
+class Connection:
+    """`since` is when it was accepted, or when its newest request began; in monotonic seconds."""
+
+    __slots__ = ("network", "on_proof", "since", "sock")
+
+    def __init__(self, sock: socket.socket, address: str, since: float) -> None:
+        self.sock = sock
+        self.network = network(address)
+        self.since = since
+        self.on_proof: Callable[[], None] | None = None
+
+    def cut(self) -> None:
+        """Whoever reads from it finds its end, as if the other side had gone.
+
+        Not gevent's own shutdown, which raises an error in the greenlet that reads, to be logged.
+        """
+        with contextlib.suppress(OSError), _plain_socket(fileno=os.dup(self.sock.fileno())) as sock:
+            sock.shutdown(socket.SHUT_RDWR)
+
+
+_current: ContextVar[tuple[Connections, Connection] | None] = ContextVar("connection", default=None)
+
+
+class Connections:
+    """The connections of one worker that have not proved a login, the oldest first."""
+
+    def __init__(
+        self,
+        most: int = MOST,
+        most_per_network: int = MOST_PER_NETWORK,
+        deadline: float = DEADLINE_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._most = most
+        self._most_per_network = most_per_network
+        self._deadline = deadline
+        self._clock = clock
+        self._unproven: dict[Connection, None] = {}
+        self._by_network: dict[str, dict[Connection, None]] = {}
+
+    def __len__(self) -> int:
+        return len(self._unproven)
+
+    @contextlib.contextmanager
+    def opened(self, sock: socket.socket, address: str) -> Iterator[Connection]:
+        """A connection, as long as it is served by the current greenlet."""
+        connection = Connection(sock, address, self._clock())
+        self._add(connection)
+        token = _current.set((self, connection))
+        try:
+            yield connection
+        finally:
+            _current.reset(token)
+            self._discard(connection)
+
+    def request_begins(
+        self, connection: Connection, on_proof: Callable[[], None] | None = None
+    ) -> None:
+        """Its headers are read, and have to prove a login anew."""
+        self._discard(connection)
+        connection.on_proof = on_proof
+        connection.since = self._clock()
+        self._add(connection)
+
+    def prove(self, connection: Connection) -> None:
+        self._discard(connection)
+        on_proof, connection.on_proof = connection.on_proof, None
+        if on_proof:
+            on_proof()
+
+    def run(self) -> None:
+        """Cut what is beyond its deadline, for ever."""
+        while True:
+            gevent.sleep(_SWEEP_SECONDS)
+            self.sweep()
+
+    def sweep(self) -> None:
+        now = self._clock()
+        for connection in list(self._unproven):
+            if now - connection.since < self._deadline:
+                break  # those behind it are younger
+            self._cut(connection)
+        for of_network in list(self._by_network.values()):
+            self._trim(of_network)
+
+    def _add(self, connection: Connection) -> None:
+        self._unproven[connection] = None
+        of_network = self._by_network.setdefault(connection.network, {})
+        of_network[connection] = None
+        self._trim(of_network)
+        if len(self._unproven) > self._most:
+            largest = max(self._by_network.values(), key=len)
+            self._cut(next(iter(largest)))
+
+    def _trim(self, of_network: dict[Connection, None]) -> None:
+        """Cut the oldest of a network that has more than its share."""
+        for oldest in list(of_network)[: max(0, len(of_network) - self._most_per_network)]:
+            if self._clock() - oldest.since < SPARED_SECONDS:
+                break
+            self._cut(oldest)
+
+    def _cut(self, connection: Connection) -> None:
+        self._discard(connection)
+        connection.cut()
+
+    def _discard(self, connection: Connection) -> None:
+        self._unproven.pop(connection, None)
+        of_network = self._by_network.get(connection.network, {})
+        of_network.pop(connection, None)
+        if not of_network:
+            self._by_network.pop(connection.network, None)
+
+
+def request_begins(on_proof: Callable[[], None] | None = None) -> None:
+    """The same for the connection of the current greenlet."""
+    found = _current.get()
+    if found:
+        connections, connection = found
+        connections.request_begins(connection, on_proof)
+
+
+def prove() -> None:
+    """The current request comes with a login: its connection no longer counts."""
+    found = _current.get()
+    if found:
+        connections, connection = found
+        connections.prove(connection)
+
+
+def linger(sock: socket.socket) -> None:
+    """Finish sending, and read for a moment what the other side still sends."""
+    with contextlib.suppress(OSError):
+        sock.shutdown(socket.SHUT_WR)
+        left = LINGER_BYTES
+        with gevent.Timeout(LINGER_SECONDS, TimeoutError()):
+            while left > 0 and (data := sock.recv(8192)):
+                left -= len(data)

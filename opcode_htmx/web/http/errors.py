@@ -1,0 +1,117 @@
+"""Turn exceptions into responses, in this one place: a page, an htmx fragment or JSON."""
+
+import secrets
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, jsonify, make_response, render_template, request
+from werkzeug.exceptions import ClientDisconnected, HTTPException
+from werkzeug.wrappers import Response as BaseResponse
+
+from opcode_htmx.lib.files.disk_space import SENTENCE, is_full
+
+_SENTENCES = {
+    400: "The server could not understand this request.",
+    403: "This is not allowed.",
+    404: "There is nothing at this address.",
+    405: "This address does not accept that kind of request.",
+    413: "That is too large to send.",
+    415: "This kind of content is not accepted here.",
+    422: "What was sent cannot be used here.",
+    429: "Too many requests: wait a moment and try again.",
+    503: "The server is busy: try again in a moment.",
+}
+_TITLES = {
+    401: "Log in",
+    403: "Refused",
+    404: "Not found",
+    421: "Unknown address",
+    429: "Wait",
+    507: "No room",
+}
+_OWN_HEADERS = frozenset({"content-type", "content-length"})
+
+
+def register(app: Flask, mapping: Mapping[type[Exception], int]) -> None:
+    """Answer every HTTP error, and each exception type in `mapping` with its status code.
+
+    The text of a mapped exception is shown to the person, so it must be a sentence for them.
+    Any other exception is logged with its traceback and answered with 500 and a reference.
+    """
+
+    def http_error(error: HTTPException) -> BaseResponse:
+        code = error.code
+        if isinstance(error, ClientDisconnected):
+            return Response(status=400)  # which nobody will read
+        if error.response is not None or code is None or code < 400:
+            return error.get_response(request.environ)
+        response = respond(_sentence(error, code), code)
+        for name, value in error.get_headers(request.environ):
+            if name.lower() not in _OWN_HEADERS:
+                response.headers[name] = value
+        return response
+
+    def unexpected(error: Exception) -> Response:
+        reference = secrets.token_hex(4)
+        app.logger.error(
+            "Error %s at %s %s", reference, request.method, request.path, exc_info=error
+        )
+        return respond(
+            f"Something went wrong on the server. Its log has the details under {reference}.", 500
+        )
+
+    def system_error(error: OSError) -> Response:
+        return respond(SENTENCE, 507) if is_full(error) else unexpected(error)
+
+    def answer_with(code: int, type_: type[Exception]) -> None:
+        app.register_error_handler(type_, lambda error: respond(str(error), code))
+
+    app.register_error_handler(HTTPException, http_error)
+    app.register_error_handler(OSError, system_error)
+    app.register_error_handler(Exception, unexpected)
+    for type_, code in mapping.items():
+        answer_with(code, type_)
+
+
+def respond(sentence: str, code: int, beside: Mapping[str, Any] | None = None) -> Response:
+    """Say one sentence in the form in which the caller asked: JSON, a fragment or a page.
+
+    `beside` are further members for JSON.
+    """
+    if request.path.startswith("/api/"):
+        response = jsonify(success=False, data=None, error=sentence, **(beside or {}))
+    elif request.headers.get("HX-Request") == "true":
+        response = make_response(render_template("flash.html", sentence=sentence, status=code))
+    else:
+        response = make_response(_page(sentence, code))
+    response.status_code = code
+    return response
+
+
+def _page(sentence: str, code: int) -> str:
+    return render_template(
+        "error.html",
+        sentence=sentence,
+        status=code,
+        title=_TITLES.get(code, "Something went wrong" if code >= 500 else "That did not work"),
+        next=request.full_path.rstrip("?") if request.method == "GET" else "/",
+        back=_page_of_form(),
+        # where nothing can be kept, the answer is all that is left of what was typed
+        typed=request.form.get("prompt", "") if code == 507 else "",
+    )
+
+
+def _page_of_form() -> str:
+    """The path of our page that a refused form stood on; empty if there was none."""
+    came_from = urlsplit(request.referrer or "")
+    ours = came_from.netloc == request.host and came_from.path.startswith("/")
+    form = request.method == "POST" and not came_from.path.startswith("//")
+    return came_from.path if ours and form else ""
+
+
+def _sentence(error: HTTPException, code: int) -> str:
+    """The sentence that our code gave, else a plain one instead of the library's paragraph."""
+    if error.description and error.description != type(error).description:
+        return error.description
+    return _SENTENCES.get(code, f"The server refused this request (status {code}).")

@@ -1,0 +1,60 @@
+"""Words for times, sizes and counts in templates; no HTML here."""
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from flask import Flask
+
+from opcode_htmx.lib.formatting import in_bytes
+from opcode_htmx.markup import visible_text
+
+_STEPS = ((60, 60, "min"), (3600, 24, "h"), (86400, 7, "day"))
+
+
+def register(app: Flask) -> None:
+    for filter_ in (relative_time, iso_time, full_time, in_bytes, count, milliseconds):
+        app.add_template_filter(filter_)
+    visible_text.install(app.jinja_env)
+
+
+def relative_time(seconds: float, now: float | None = None) -> str:
+    """Say how long ago a Unix time was: `just now`, `5 min ago`, `yesterday`, `3 Mar 2026`."""
+    age = (time.time() if now is None else now) - seconds
+    if age < 60:
+        return "just now"
+    if 86400 <= age < 2 * 86400:
+        return "yesterday"
+    for size, limit, unit in _STEPS:
+        amount = int(age // size)
+        if amount < limit:
+            return f"{count(amount, unit) if unit == 'day' else f'{amount} {unit}'} ago"
+    moment = datetime.fromtimestamp(seconds).astimezone()
+    return f"{moment.day} {moment:%b %Y}"
+
+
+def iso_time(seconds: float) -> str:
+    """A Unix time for a `datetime` attribute."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def full_time(seconds: float) -> str:
+    """A Unix time in full, in the server's time zone."""
+    moment = datetime.fromtimestamp(seconds).astimezone()
+    return f"{moment.day} {moment:%B %Y, %H:%M %Z}"
+
+
+def count(amount: int, noun: str) -> str:
+    """`1 session`, `2 sessions`."""
+    return f"{amount:,} {noun}" if amount == 1 else f"{amount:,} {noun}s"
+
+
+def relative_to(path: Path, folder: Path) -> str:
+    """A path as seen from a folder, if it lies below it; else the whole path."""
+    return str(path.relative_to(folder) if path.is_relative_to(folder) else path)
+
+
+def milliseconds(seconds: float) -> str:
+    """A short time as `3 ms` or `1,240 ms`; `0.4 ms` where it is below one."""
+    amount = seconds * 1000
+    return f"{amount:.1f} ms" if amount < 1 else f"{amount:,.0f} ms"

@@ -1,0 +1,71 @@
+"""Put the security and caching headers on every response, and give static files their hash."""
+
+import hashlib
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+from flask import Flask, Response, request, url_for
+
+from opcode_htmx.web.origin import hosts
+
+_NO_DOCUMENTS = frozenset({"text/css", "text/javascript"})
+"""A policy means nothing on these, and would be sent with each of them."""
+
+_PERMISSIONS = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
+
+
+def register(app: Flask) -> None:
+    """Add the headers to every response and the template global `asset(name)`."""
+    hash_of = _hasher(Path(app.static_folder or "static"))
+
+    def asset(name: str) -> str:
+        """The address of a static file, with the hash of its content so that it may be cached."""
+        return url_for("static", filename=name, v=hash_of(name))
+
+    def add_headers(response: Response) -> Response:
+        headers = response.headers
+        headers.setdefault("X-Content-Type-Options", "nosniff")
+        if response.mimetype not in _NO_DOCUMENTS:
+            headers.setdefault("Content-Security-Policy", content_security_policy())
+            headers.setdefault("Referrer-Policy", "same-origin")
+            headers.setdefault("Permissions-Policy", _PERMISSIONS)
+        if request.endpoint == "static" and response.status_code < 400:
+            name = (request.view_args or {}).get("filename", "")
+            versioned = request.args.get("v") == hash_of(name)
+            age = "max-age=31536000, immutable" if versioned else "no-cache"
+            headers["Cache-Control"] = f"private, {age}"
+        else:
+            headers.setdefault("Cache-Control", "private, no-store")
+        return response
+
+    app.add_template_global(asset, "asset")
+    app.after_request(add_headers)
+
+
+def content_security_policy() -> str:
+    """Only this server's own files; the socket is named for WebKits whose 'self' omits it."""
+    host = request.environ.get("HTTP_HOST", "")
+    socket = f" ws://{host} wss://{host}" if hosts.host_name(host) else ""
+    return (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        f"connect-src 'self'{socket}; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'; manifest-src 'self'"
+    )
+
+
+def _hasher(folder: Path) -> Callable[[str], str]:
+    @lru_cache(maxsize=256)
+    def digest(path: Path, _mtime_ns: int, _size: int) -> str:
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+
+    def hash_of(name: str) -> str:
+        path = folder / name
+        try:
+            stat = path.stat()
+        except FileNotFoundError:
+            # A page without one of its files beats no page; the missing file itself says 404.
+            return "missing"
+        return digest(path, stat.st_mtime_ns, stat.st_size)
+
+    return hash_of

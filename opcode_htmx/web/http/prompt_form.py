@@ -1,0 +1,42 @@
+"""The prompt in a posted form: its words, and the ids that make sending it twice harmless."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+
+from flask import request
+
+from opcode_htmx.engines.claude.files import history
+from opcode_htmx.web.http.forms import BadForm, typed
+
+MAX_PROMPT_CHARACTERS = 200_000
+
+
+def new_session_id(folder: Path, words: str) -> str:
+    """The id of the session that the posted form begins: sent twice it is one. Raises BadForm."""
+    return _id_for("session_id", f"{folder}\0{words}")
+
+
+def prompt_id_of(words: str, tokens: Iterable[str]) -> str:
+    """The id of the prompt that the posted form sends: sent twice it is one. Raises BadForm."""
+    return _id_for("prompt_id", "\0".join((words, *tokens)))
+
+
+def words_of_form() -> str:
+    """The prompt in the posted form. Raises BadForm."""
+    # A suggestion that was tapped comes behind the empty text field.
+    texts = [typed(text).strip() for text in request.form.getlist("prompt")]
+    text = next(filter(None, reversed(texts)), "")
+    if len(text) > MAX_PROMPT_CHARACTERS:
+        raise BadForm(f"The prompt is longer than {MAX_PROMPT_CHARACTERS:,} characters.")
+    return text
+
+
+def _id_for(field: str, words: str) -> str:
+    """The id for `words` sent with this form: sent twice they are one, changed they are others."""
+    form_id = request.form.get(field, "")
+    if not history.SESSION_ID.fullmatch(form_id):
+        raise BadForm("This form is incomplete: reload the page and try again.")
+    return str(uuid.uuid5(uuid.UUID(form_id), words))

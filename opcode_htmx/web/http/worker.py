@@ -1,0 +1,56 @@
+"""gunicorn's gevent worker, with a bound on what comes without a login.
+
+gunicorn loads it before it patches the standard library: nothing of the app is imported here.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import gevent
+from gunicorn.workers.ggevent import GeventWorker
+
+from opcode_htmx.web.http.connections import Connections, linger, request_begins
+
+
+class Worker(GeventWorker):  # type: ignore[misc]
+    connections: Connections
+
+    def run(self) -> None:
+        self.connections = Connections()
+        sweeper = gevent.spawn(self.connections.run)
+        try:
+            super().run()
+        finally:
+            sweeper.kill(block=False)
+
+    def handle(self, listener: Any, client: Any, addr: Any) -> None:
+        address = addr[0] if isinstance(addr, tuple) else ""
+        with self.connections.opened(client, address):
+            super().handle(listener, client, addr)
+
+    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
+        # A body that is sent without a login is not read, so nothing can follow it
+        closes = _is_unread(req) and not req.must_close
+        if closes:
+            req.force_close()
+        request_begins(partial(_keep_open, req) if closes else None)
+        try:
+            super().handle_request(listener_name, req, sock, addr)
+        finally:
+            if _is_unread(req):
+                linger(sock)
+        if _is_unread(req):
+            # gunicorn would read on for two seconds, as fast as it comes
+            raise StopIteration
+
+
+def _keep_open(req: Any) -> None:
+    req.must_close = False
+
+
+def _is_unread(req: Any) -> bool:
+    """Whether some of the request's body has not been read."""
+    reader = getattr(getattr(req, "body", None), "reader", None)
+    return bool(getattr(reader, "length", 0) or getattr(reader, "parser", None))

@@ -1,0 +1,1 @@
+"""Where a request comes from: Host, Origin, fetch metadata and addresses."""

@@ -1,0 +1,45 @@
+"""Let pages of other origins read the API, if OPCODE_ALLOWED_ORIGINS names them; no others.
+
+Credentials that a browser has stored are never asked for: such a page sends its own. Who may come
+in is decided in gate.py.
+"""
+
+from __future__ import annotations
+
+from flask import Response, request
+
+METHODS = "GET, HEAD, POST, PUT, DELETE"
+HEADERS = "Authorization, Content-Type, X-CSRF-Token"
+_KEPT_SECONDS = 600
+
+
+def is_api() -> bool:
+    return request.path.startswith("/api/")
+
+
+def is_preflight() -> bool:
+    """Whether a browser asks, before the request itself, if a page may make it."""
+    return (
+        request.method == "OPTIONS"
+        and is_api()
+        and "Origin" in request.headers
+        and "Access-Control-Request-Method" in request.headers
+    )
+
+
+def preflight(allowed: str | None) -> Response:
+    """What may be asked; `allowed` is the origin that asks, if it may. `share` says the rest."""
+    response = Response(status=204)
+    if allowed:
+        response.headers["Access-Control-Allow-Methods"] = METHODS
+        response.headers["Access-Control-Allow-Headers"] = HEADERS
+        response.headers["Access-Control-Max-Age"] = str(_KEPT_SECONDS)
+    return response
+
+
+def share(response: Response, allowed: str | None) -> None:
+    """Let the pages of an origin read the answer."""
+    response.vary.add("Origin")
+    if allowed:
+        response.headers["Access-Control-Allow-Origin"] = allowed
+        response.headers["Access-Control-Expose-Headers"] = "Location, Retry-After"

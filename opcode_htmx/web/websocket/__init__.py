@@ -1,0 +1,1 @@
+"""WebSockets: open ones, their limits, and how they are closed."""
