@@ -96,7 +96,7 @@ def _names(lines: bytes, kind: str) -> Iterator[Name]:
 
 def _offer(binary: Path, folder: Path) -> dict[str, object]:
     """The answer to `initialize`."""
-    argv = command.build_inquiry(binary, "00000000-0000-4000-8000-000000000000")
+    argv = command.build_probe(binary, "00000000-0000-4000-8000-000000000000")
     driver = Driver("inquiry", argv, Sandbox(folder).make(), "http://127.0.0.1:9")
     try:
         driver.send(encoder.initialize_line())

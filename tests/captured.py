@@ -128,7 +128,7 @@ class Claude:
         self._process = subprocess.Popen(
             argv,
             cwd=sandbox.project,
-            env=command.environment(sandbox.environment(api_url), command.TELL_MORE),
+            env=command.environment(sandbox.environment(api_url), command.FORWARD_SUBAGENT_ENV),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from opcode_htmx.web.auth.gate import Access
+from opcode_htmx.web.auth.gate import AuthGate
 from opcode_htmx.web.auth.logins import Logins
-from opcode_htmx.web.auth.rate_limit import Throttle
+from opcode_htmx.web.auth.rate_limit import RateLimiter
 from opcode_htmx.web.auth.tokens import Tokens
 from opcode_htmx.web.auth.visitors import Visitors
 from opcode_htmx.web.origin.sources import Sources
@@ -17,10 +17,10 @@ DAY = 86400.0
 
 def access(
     state: Path, user: str, password: str, key: bytes = KEY, **allowed: tuple[str, ...]
-) -> tuple[Access, Logins]:
+) -> tuple[AuthGate, Logins]:
     """The gate, and the logins that it keeps."""
     state.mkdir(parents=True, exist_ok=True)
     tokens = Tokens(key, user, password)
     logins = Logins(state / "logins", tokens.credentials, 90 * DAY, 30 * DAY)
-    throttle = Throttle(state / "login_failures", logins.networks)
-    return Access(Visitors(user, password, tokens, logins, throttle), Sources(**allowed)), logins
+    throttle = RateLimiter(state / "login_failures", logins.networks)
+    return AuthGate(Visitors(user, password, tokens, logins, throttle), Sources(**allowed)), logins

@@ -30,7 +30,7 @@ class Driver:
         self._process = subprocess.Popen(
             argv,
             cwd=sandbox.project,
-            env=command.environment(sandbox.environment(url), command.TELL_MORE),
+            env=command.environment(sandbox.environment(url), command.FORWARD_SUBAGENT_ENV),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -18,7 +18,7 @@ from opcode_htmx.runs.model.record import Outcome
 from opcode_htmx.runs.policies.scheduler import MADE_ROOM
 from opcode_htmx.runs.processes import claude_process as process_module
 from opcode_htmx.runs.processes.claude_process import ClaudeProcess
-from opcode_htmx.sessions.options.form import Chooser
+from opcode_htmx.sessions.options.form import OptionsPresenter
 from opcode_htmx.sessions.status_panel import status_text
 from tests.supervision import (
     Room,
@@ -198,7 +198,8 @@ def test_the_page_of_a_run_that_waits_shows_what_was_chosen_for_it(room: Room) -
     choosing, session_id = room.supervisor.choosing, run.record.session_id
     choosing.choose(session_id, permission_mode="plan", effort="high")
     shown = {
-        each.name: each.chosen for each in Chooser(choosing, 60.0).view(session_id, run).fields
+        each.name: each.chosen
+        for each in OptionsPresenter(choosing, 60.0).view(session_id, run).fields
     }
     assert (shown["permission_mode"], shown["effort"]) == ("plan", "high")
 

@@ -400,7 +400,7 @@ def test_a_prompt_is_known_as_sent_while_a_page_still_reads_the_run_that_has_end
     run.stop()
     assert run.join(20)
     (again,) = room.restart().of_session(session_id)
-    reading = gevent.spawn(again.catch_up, last=True)
+    reading = gevent.spawn(again.fold_new_lines, last=True)
     gevent.sleep(0)
     assert late in again.state.sent and again.state.waiting, "it has begun and is not through"
     assert again.has_sent(late), "what Claude took up is not sent again"

@@ -13,7 +13,7 @@ from opcode_htmx.runs.control.run import ERROR_LINES, Run
 from opcode_htmx.runs.model.lifecycle import Event, Phase
 from opcode_htmx.runs.model.record import Outcome, RunRecord
 from opcode_htmx.runs.model.run_folder import RunFolder
-from opcode_htmx.sessions.status_panel import Aside, status_text
+from opcode_htmx.sessions.status_panel import StatusPanel, status_text
 from opcode_htmx.transcript.todos import Todo
 from tests import dom
 from tests.captured import line, templates
@@ -33,7 +33,7 @@ def run(tmp_path: Path) -> Run:
 def parts(run: Run | None) -> dict[str, dom.Node]:
     """The elements by id; each is one element that replaces the one of its id."""
     shown = {}
-    for name, html in Aside(templates()).parts(run).items():
+    for name, html in StatusPanel(templates()).parts(run).items():
         (element,) = dom.parse(html).elements
         assert element.id == name
         assert element.attributes["hx-swap-oob"] == "true"
@@ -44,13 +44,13 @@ def parts(run: Run | None) -> dict[str, dom.Node]:
 def sent(run: Run, text: str) -> None:
     with run.folder.input_log.open("ab") as file:
         file.write(encoder.prompt_line(text, text))
-    run.catch_up()
+    run.fold_new_lines()
 
 
 def said(run: Run, *lines: bytes) -> None:
     with run.folder.output.open("ab") as file:
         file.write(b"".join(lines))
-    run.catch_up()
+    run.fold_new_lines()
 
 
 def buttons(element: dom.Node) -> list[dom.Node]:
@@ -179,7 +179,7 @@ def test_what_claude_has_to_do_is_a_list_that_says_how_far_it_is() -> None:
         Todo("2", "Sow <b>", "Sowing <b>", "now"),
         Todo("3", "Wait", "", "open"),
     ]
-    todos = dom.parse(Aside(templates()).parts(None, noted=noted)["todos"])
+    todos = dom.parse(StatusPanel(templates()).parts(None, noted=noted)["todos"])
     assert todos.text.startswith("1 of 3 done Sowing <b>")
     items = [node for node in todos.walk() if node.tag == "li"]
     assert [item.attributes["class"] for item in items] == ["todo-done", "todo-now", "todo-open"]
@@ -187,5 +187,5 @@ def test_what_claude_has_to_do_is_a_list_that_says_how_far_it_is() -> None:
 
 
 def test_where_nothing_is_noted_an_empty_element_keeps_the_place() -> None:
-    todos = dom.parse(Aside(templates()).parts(None)["todos"])
+    todos = dom.parse(StatusPanel(templates()).parts(None)["todos"])
     assert (todos.elements[0].id, todos.text) == ("todos", "")

@@ -124,7 +124,7 @@ def test_counts_and_sizes_are_told_in_words() -> None:
         "1 session",
         "1,200 sessions",
     ]
-    sizes = [formatting.in_bytes(n) for n in (10, 12_345, 999_999, 3_400_000, 2_100_000_000)]
+    sizes = [formatting.format_bytes(n) for n in (10, 12_345, 999_999, 3_400_000, 2_100_000_000)]
     assert sizes == ["1 KB", "12 KB", "1000 KB", "3.4 MB", "2.1 GB"]
 
 

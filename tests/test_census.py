@@ -21,13 +21,13 @@ from opcode_htmx.runs.model.run_folder import RunFolder
 from opcode_htmx.runs.processes import claude_process, process_reaper, process_table
 from opcode_htmx.runs.processes import process_monitor as census_module
 from opcode_htmx.runs.processes.claude_process import ClaudeProcess
-from opcode_htmx.runs.processes.orphans import NothingLeft, Orphans
-from opcode_htmx.runs.processes.process_monitor import Census
+from opcode_htmx.runs.processes.orphans import NoOrphans, Orphans
+from opcode_htmx.runs.processes.process_monitor import ProcessMonitor
 from opcode_htmx.runs.processes.process_table import (
     Key,
-    Mark,
-    Marks,
     Row,
+    RunTag,
+    RunTagCache,
 )
 from tests.supervision import until
 
@@ -39,15 +39,15 @@ Stray = Callable[..., "subprocess.Popen[bytes]"]
 
 
 @pytest.fixture
-def census(monkeypatch: pytest.MonkeyPatch) -> Census:
+def census(monkeypatch: pytest.MonkeyPatch) -> ProcessMonitor:
     """A census that remembers nothing of other tests."""
-    census = Census()
+    census = ProcessMonitor()
     monkeypatch.setattr(claude_process, "census", census)
     return census
 
 
 @pytest.fixture
-def start(tmp_path: Path, census: Census) -> Iterator[Start]:
+def start(tmp_path: Path, census: ProcessMonitor) -> Iterator[Start]:
     """Starts processes as runs are started, and ends them."""
     started: list[ClaudeProcess] = []
 
@@ -98,7 +98,7 @@ def test_a_pid_that_another_process_has_got_is_not_signalled(stray: Stray) -> No
 
 
 def test_the_sweep_does_not_hit_a_pid_that_was_used_again(
-    census: Census, stray: Stray, monkeypatch: pytest.MonkeyPatch
+    census: ProcessMonitor, stray: Stray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A pid cannot be made to be used again in a test: what was remembered is older instead."""
     child = stray()
@@ -113,7 +113,7 @@ def test_the_sweep_does_not_hit_a_pid_that_was_used_again(
 
 
 def test_a_parent_that_is_younger_than_its_child_is_none(
-    census: Census, start: Start, stray: Stray, monkeypatch: pytest.MonkeyPatch
+    census: ProcessMonitor, start: Start, stray: Stray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It has got the pid of the real parent, which has gone."""
     claude, child = start(), stray()
@@ -145,7 +145,7 @@ def test_a_signal_needs_no_descriptor_to_be_free(
 
 
 def test_a_process_that_cannot_be_looked_at_does_not_count_as_gone(
-    census: Census, start: Start, monkeypatch: pytest.MonkeyPatch
+    census: ProcessMonitor, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     claude = start()
 
@@ -165,14 +165,14 @@ def test_psutil_tells_the_same_as_proc(stray: Stray, monkeypatch: pytest.MonkeyP
     child = stray("sleep", "60", **{process_table.MARK: RUN, process_table.FOLDER_MARK: "/r"})
     row = process_table.read(child.pid)
     assert row is not None
-    until(lambda: Marks().of(row.key) == Mark(RUN, "/r"), "it has become sleep")
+    until(lambda: RunTagCache().of(row.key) == RunTag(RUN, "/r"), "it has become sleep")
     began = process_table.started_at(row.key)
     monkeypatch.setattr(process_table, "_HAS_PROC", False)
     other = process_table.read(child.pid)
     assert other is not None
     assert (other.pid, other.parent, other.group) == (row.pid, row.parent, row.group)
     assert abs(process_table.started_at(other.key) - began) < 0.1
-    assert Marks().of(other.key) == Mark(RUN, "/r")
+    assert RunTagCache().of(other.key) == RunTag(RUN, "/r")
     assert child.pid in process_table.pids()
     assert process_table.send(other.key, signal.SIGKILL)
     assert child.wait() == -signal.SIGKILL
@@ -180,7 +180,7 @@ def test_psutil_tells_the_same_as_proc(stray: Stray, monkeypatch: pytest.MonkeyP
 
 
 def test_a_family_is_found_and_ended_where_there_is_no_proc(
-    census: Census, start: Start, monkeypatch: pytest.MonkeyPatch
+    census: ProcessMonitor, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(process_table, "_HAS_PROC", False)
     start("sh", "-c", "env -i sleep 60 & setsid sleep 60 & sleep 60")
@@ -193,7 +193,7 @@ def test_a_family_is_found_and_ended_where_there_is_no_proc(
 
 
 def test_a_process_that_throws_its_mark_away_stays_in_the_family(
-    census: Census, start: Start, tmp_path: Path
+    census: ProcessMonitor, start: Start, tmp_path: Path
 ) -> None:
     """Its parent ends before it, and nobody takes it over who is of the run."""
     go = tmp_path / "go"
@@ -227,8 +227,8 @@ def test_who_is_in_the_middle_of_exec_is_not_overlooked(
             return b""
         return process_table._environment(pid)
 
-    census = Census()
-    census._marks = Marks(environment)
+    census = ProcessMonitor()
+    census._marks = RunTagCache(environment)
     child = stray(**{process_table.MARK: RUN})
     monkeypatch.setattr(process_table, "_EXEC_SECONDS", 60.0)
     assert census.sweep(RUN, 5.0)
@@ -239,16 +239,16 @@ def test_who_is_in_the_middle_of_exec_is_not_overlooked(
 def test_between_fork_and_exec_nothing_is_settled() -> None:
     """A young process shows its parent's environment; it is looked at again."""
     shown = [b"A=1\0", f"A=1\0{process_table.MARK}={RUN}\0".encode()]
-    marks = Marks(lambda pid: shown[0])
+    marks = RunTagCache(lambda pid: shown[0])
     me = process_table.key_of(os.getpid())
     assert me is not None
     now = time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK")
     young = Key(me.pid, now)
     assert marks.of(young) is None
     shown.pop(0)
-    assert marks.of(young) == Mark(RUN, "")
+    assert marks.of(young) == RunTag(RUN, "")
     shown[0] = b""
-    assert marks.of(young) == Mark(RUN, "")  # once marked, it stays so
+    assert marks.of(young) == RunTag(RUN, "")  # once marked, it stays so
 
 
 def test_an_environment_is_read_once() -> None:
@@ -258,7 +258,7 @@ def test_an_environment_is_read_once() -> None:
         asked.append(pid)
         return b""
 
-    marks = Marks(environment)
+    marks = RunTagCache(environment)
     old = Key(os.getpid(), 0.0)
     for _ in range(3):
         assert marks.of(old) is None
@@ -266,12 +266,12 @@ def test_an_environment_is_read_once() -> None:
 
 
 def test_what_serves_belongs_to_no_run(
-    census: Census, start: Start, monkeypatch: pytest.MonkeyPatch
+    census: ProcessMonitor, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server that was started from within a run does not end itself with the run."""
     start()
     monkeypatch.setattr(
-        Marks, "of", lambda self, key: Mark(RUN, "") if key.pid == os.getpid() else None
+        RunTagCache, "of", lambda self, key: RunTag(RUN, "") if key.pid == os.getpid() else None
     )
     assert os.getpid() not in {row.pid for row in census.family(RUN)}
 
@@ -280,7 +280,7 @@ def test_what_serves_belongs_to_no_run(
 
 
 def test_all_who_ask_at_once_share_one_picture(
-    census: Census, monkeypatch: pytest.MonkeyPatch
+    census: ProcessMonitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: list[float] = []
     pids = process_table.pids
@@ -295,14 +295,16 @@ def test_all_who_ask_at_once_share_one_picture(
 
 
 def test_news_that_may_be_old_cost_no_picture(
-    census: Census, monkeypatch: pytest.MonkeyPatch
+    census: ProcessMonitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     census.family(RUN)
     monkeypatch.setattr(process_table, "pids", lambda: pytest.fail("it was looked at again"))
     assert census.family(RUN, max_age=60.0) == []
 
 
-def test_fifty_runs_that_end_at_once_do_not_hold_up_the_hub(census: Census, start: Start) -> None:
+def test_fifty_runs_that_end_at_once_do_not_hold_up_the_hub(
+    census: ProcessMonitor, start: Start
+) -> None:
     runs = [uuid.uuid4().hex for _ in range(50)]
     for run_id in runs:
         start("sh", "-c", "trap '' TERM; sleep 60 & sleep 60 & wait", run_id=run_id)
@@ -328,7 +330,7 @@ def test_fifty_runs_that_end_at_once_do_not_hold_up_the_hub(census: Census, star
 
 
 def test_a_census_of_which_nobody_wants_anything_does_nothing(
-    census: Census, start: Start, monkeypatch: pytest.MonkeyPatch
+    census: ProcessMonitor, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(census_module, "EVERY_SECONDS", 0.02)
     claude = start()
@@ -347,7 +349,7 @@ def test_a_census_of_which_nobody_wants_anything_does_nothing(
 
 
 def test_memory_cpu_and_processes_are_those_of_the_whole_family(
-    census: Census, start: Start
+    census: ProcessMonitor, start: Start
 ) -> None:
     busy = "x = bytearray(64_000_000)\nwhile True: pass"
     start("sh", "-c", f"{sys.executable} -c '{busy}' & sleep 60")
@@ -360,7 +362,7 @@ def test_memory_cpu_and_processes_are_those_of_the_whole_family(
     assert census.usages([RUN])[RUN] == census_module.Usage()
 
 
-def test_one_who_sleeps_takes_no_cpu(census: Census, start: Start) -> None:
+def test_one_who_sleeps_takes_no_cpu(census: ProcessMonitor, start: Start) -> None:
     start()
     census.family(RUN)
     gevent.sleep(census_module.CPU_SECONDS + 0.1)
@@ -406,7 +408,7 @@ def marks_of(folder: RunFolder, run_id: str = "") -> dict[str, str]:
 
 
 def test_what_an_ended_run_has_left_is_found_and_ended(
-    census: Census, runs_dir: Path, stray: Stray
+    census: ProcessMonitor, runs_dir: Path, stray: Stray
 ) -> None:
     child = stray(**marks_of(recorded(runs_dir, RUN)))
     orphans = Orphans(census, runs_dir, tuple)
@@ -416,13 +418,17 @@ def test_what_an_ended_run_has_left_is_found_and_ended(
     assert abs(left.at - time.time()) < 30
     orphans.end(RUN)
     assert child.wait() == -signal.SIGTERM
-    with pytest.raises(NothingLeft):
+    with pytest.raises(NoOrphans):
         orphans.end(RUN)
 
 
 @pytest.mark.parametrize("late", [1.1 * process_reaper.GRACE_SHARE, 0.9, 1.1])
 def test_who_was_found_late_is_asked_to_end_all_the_same(
-    census: Census, runs_dir: Path, stray: Stray, monkeypatch: pytest.MonkeyPatch, late: float
+    census: ProcessMonitor,
+    runs_dir: Path,
+    stray: Stray,
+    monkeypatch: pytest.MonkeyPatch,
+    late: float,
 ) -> None:
     child = stray(**marks_of(recorded(runs_dir, RUN)))
     until(lambda: census.family(RUN), "it is found")
@@ -438,14 +444,14 @@ def test_who_was_found_late_is_asked_to_end_all_the_same(
 
 
 def test_what_was_left_is_found_although_the_run_was_put_away(
-    census: Census, runs_dir: Path, stray: Stray
+    census: ProcessMonitor, runs_dir: Path, stray: Stray
 ) -> None:
     stray(**marks_of(RunFolder(runs_dir / RUN)))
     assert until(Orphans(census, runs_dir, tuple).found, "it is found")
 
 
 def test_only_what_has_ended_here_is_orphaned(
-    census: Census, runs_dir: Path, tmp_path: Path, stray: Stray
+    census: ProcessMonitor, runs_dir: Path, tmp_path: Path, stray: Stray
 ) -> None:
     ended, elsewhere, lives, begun, newer, one, another, lost = (uuid.uuid4().hex for _ in range(8))
     here = stray(**marks_of(recorded(runs_dir, ended)))

@@ -22,7 +22,7 @@ from opcode_htmx.engines.claude.demo.messages_api import (
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.lib.broadcast import Broadcast
 from opcode_htmx.runs.control.run import Run
-from opcode_htmx.sessions.retention import Collector
+from opcode_htmx.sessions.retention import Retention
 from opcode_htmx.transcript.blocks import Block
 from opcode_htmx.transcript.conversation.conversation import Conversation
 from opcode_htmx.transcript.conversation.cursor import Cursor
@@ -69,7 +69,7 @@ def note(room: Room, run: Run) -> Path:
     folder = sandbox.config_dir / "projects" / history.project_id(sandbox.project)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{session}.jsonl"
-    run.catch_up(last=True)
+    run.fold_new_lines(last=True)
     with path.open("a") as file:
         for prompt_id, text in run.state.sent.items():
             message = {"role": "user", "content": text}
@@ -81,8 +81,8 @@ def note(room: Room, run: Run) -> Path:
     return path
 
 
-def collector(room: Room, keep: float = 30 * DAY) -> Collector:
-    collector = Collector(
+def collector(room: Room, keep: float = 30 * DAY) -> Retention:
+    collector = Retention(
         room.sandbox.state,
         room.supervisor,
         lambda session: history.find(room.sandbox.config_dir, session),
@@ -288,7 +288,7 @@ def test_the_greenlet_goes_round_by_itself_and_does_the_rest_as_well(room: Room)
     run = ended(room, "Hello")
     note(room, run)
     done = threading.Event()
-    rounds = Collector(
+    rounds = Retention(
         room.sandbox.state,
         room.supervisor,
         lambda session: history.find(room.sandbox.config_dir, session),

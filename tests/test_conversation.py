@@ -321,7 +321,7 @@ def test_the_end_of_a_run_says_what_is_to_be_said(
     conversation.refresh()
     cursor = conversation.cursor
     # the replayed prompt opened a turn and the result closed it
-    run.catch_up()
+    run.fold_new_lines()
     finish(run, status)
     conversation.refresh()
     last = [f"{b.kind} {_text(b)}" for b in conversation.blocks() if b.kind in ("notice", "error")]
@@ -639,7 +639,7 @@ def test_a_run_of_the_real_cli_is_the_same_page_from_its_folder_and_from_history
     run = session.begin()
     say(run, *captured.stdout)
     session.note(*captured.history)
-    run.catch_up()
+    run.fold_new_lines()
     finish(run, 0)
     conversation = session.conversation()
     conversation.refresh()

@@ -14,7 +14,7 @@ from opcode_htmx.sessions import drafts as drafts_module
 from opcode_htmx.sessions.drafts import (
     Draft,
     Drafts,
-    TooMuch,
+    DraftTooLarge,
     clean_name,
 )
 from tests.supervision import disk_that_waits, new_id, until
@@ -95,14 +95,14 @@ def test_the_files_that_were_sent_go_and_the_others_stay(drafts: Drafts, root: P
 
 def test_a_draft_has_its_limits(drafts: Drafts, monkeypatch: pytest.MonkeyPatch) -> None:
     session = new_id()
-    with pytest.raises(TooMuch, match="longer than"):
+    with pytest.raises(DraftTooLarge, match="longer than"):
         drafts.save_text(session, "x" * (drafts_module.MAX_TEXT + 1))
     monkeypatch.setattr(drafts_module, "MAX_BYTES", 10)
     drafts.add_file(session, "a", b"x" * 6, "")
-    with pytest.raises(TooMuch, match="together"):
+    with pytest.raises(DraftTooLarge, match="together"):
         drafts.add_file(session, "b", b"x" * 6, "")
     monkeypatch.setattr(drafts_module, "MAX_FILES", 1)
-    with pytest.raises(TooMuch, match="No more than 1"):
+    with pytest.raises(DraftTooLarge, match="No more than 1"):
         drafts.add_file(session, "c", b"x", "")
 
 

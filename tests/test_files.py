@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from opcode_htmx.features.composer import project_files as files_module
-from opcode_htmx.features.composer.project_files import Listing, ProjectFiles
+from opcode_htmx.features.composer.project_files import FileListing, ProjectFiles
 from tests.supervision import until
 from tests.support import SYSTEM_PATH, Sandbox
 
@@ -116,23 +116,23 @@ PATHS = [
 def test_names_come_before_folders_and_whole_words_before_letters(
     query: str, found: list[str]
 ) -> None:
-    assert set(Listing(PATHS).matching(query, 50)[: len(found)]) == set(found)
-    assert Listing(PATHS).matching(query, 50)[:1] == found[:1]
+    assert set(FileListing(PATHS).matching(query, 50)[: len(found)]) == set(found)
+    assert FileListing(PATHS).matching(query, 50)[:1] == found[:1]
 
 
 def test_a_query_that_grows_finds_what_a_fresh_one_does() -> None:
-    listing = Listing(PATHS)
+    listing = FileListing(PATHS)
     for query in ("s", "sv", "svi", "sviw", "s", "sp"):
-        assert listing.matching(query, 50) == Listing(PATHS).matching(query, 50)
+        assert listing.matching(query, 50) == FileListing(PATHS).matching(query, 50)
 
 
 def test_no_more_is_found_than_asked_for() -> None:
-    assert len(Listing(f"src/file{n}.py" for n in range(1000)).matching("file", 50)) == 50
+    assert len(FileListing(f"src/file{n}.py" for n in range(1000)).matching("file", 50)) == 50
 
 
 def test_a_hundred_thousand_files_answer_a_keystroke_at_once() -> None:
     words = ["session", "orchard", "model", "view", "handler", "config", "button", "stream"]
-    listing = Listing(
+    listing = FileListing(
         f"{words[n % 8]}/{words[n // 8 % 8]}_{n % 97}/{words[n // 64 % 8]}{n}.py"
         for n in range(100_000)
     )

@@ -14,8 +14,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from opcode_htmx.api.sockets import chat_socket
-from opcode_htmx.api.sockets.chat_events import ChatTelling
-from opcode_htmx.api.sockets.run_events import Telling
+from opcode_htmx.api.sockets.chat_events import ChatEventEncoder
+from opcode_htmx.api.sockets.run_events import RunEventEncoder
 from opcode_htmx.api.sockets.session_lines import Cursor, Item, Kind
 from opcode_htmx.engines import messages as m
 from opcode_htmx.engines.claude.protocol import encoder, parser
@@ -114,7 +114,7 @@ def test_whatever_claude_says_programs_are_told_in_json_that_any_of_them_can_rea
     tmp_path: Path, lines: list[bytes], live_from: int
 ) -> None:
     run = run_of(tmp_path / uuid.uuid4().hex)
-    chat, telling = ChatTelling("session"), Telling("session", turn_open=True)
+    chat, telling = ChatEventEncoder("session"), RunEventEncoder("session", turn_open=True)
     frames: list[bytes] = []
     for number, line in enumerate(lines):
         item = Item(Kind.OUTPUT, run, line.rstrip(b"\n"), Cursor(run.id, number, 0))
@@ -124,7 +124,7 @@ def test_whatever_claude_says_programs_are_told_in_json_that_any_of_them_can_rea
             told += chat.go_live()
         frames += [chat_socket._frame(message) for message in told]
     finish(owned(run.folder, run.record), 1)
-    run.look()
+    run.refresh_record()
     end = Item(Kind.END, run, b"", Cursor(run.id, len(lines), 0))
     frames += [*telling.frames(end), *(chat_socket._frame(each) for each in chat.messages(end))]
     messages = [json.loads(payload(frame), parse_constant=refuse) for frame in frames]
@@ -175,7 +175,7 @@ def test_whoever_reads_whenever_gets_each_line_once_with_the_same_end(
                 case "r":
                     got += reader.read()
                 case "h":
-                    with reader.held():
+                    with reader.keep_open():
                         got += reader.read()
                 case "l":
                     reader.limit(path.stat().st_size // 2)
@@ -240,15 +240,15 @@ def test_a_state_that_followed_the_files_is_the_one_that_the_next_server_reads(
         append(followed.folder.output, written[done:end])
         append(followed.folder.input_log, noted[done_in:end_in])
         done, done_in = end, end_in
-        followed.catch_up()
+        followed.fold_new_lines()
         check(followed.state)
     append(followed.folder.output, written[done:])
     append(followed.folder.input_log, noted[done_in:])
-    followed.catch_up(last=True)
+    followed.fold_new_lines(last=True)
     check(followed.state)
 
     again = Run(followed.folder, followed.record, Broadcast())
-    again.catch_up(last=True)
+    again.fold_new_lines(last=True)
     check(again.state)
     assert told(again.state) == told(followed.state)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from opcode_htmx.engines.claude.protocol import parser
 from opcode_htmx.features.session_admin.standalone_html import WholeBlocks
-from opcode_htmx.sessions.status_panel import Aside
+from opcode_htmx.sessions.status_panel import StatusPanel
 from opcode_htmx.transcript.conversation.conversation import Conversation
 from opcode_htmx.transcript.conversation.cursor import Cursor
 from opcode_htmx.transcript.fold import Transcript
@@ -130,7 +130,7 @@ def test_a_session_that_was_followed_is_the_one_that_the_next_server_reads(
     assert (followed.cursor, followed.todos()) == (fresh.cursor, fresh.todos())
     assert str(page) == whole_page(fresh)
     run = session.runs[-1] if session.runs else None
-    around = Aside(templates()).parts(run, fresh.current, fresh.progress, 0, fresh.todos())
+    around = StatusPanel(templates()).parts(run, fresh.current, fresh.progress, 0, fresh.todos())
     for element in around.values():
         assert_safe(str(element))
 

@@ -12,12 +12,12 @@ from gevent._hub_local import get_hub_if_exists
 
 from opcode_htmx.lib import cooperative
 from opcode_htmx.lib.cooperative import (
-    Background,
-    Pace,
-    aside,
-    give_way,
-    paced,
-    wait_for_quiet,
+    IdleQueue,
+    TimeSlicer,
+    run_in_thread,
+    wait_until_idle,
+    yield_to_loop,
+    yielding,
 )
 from tests.supervision import until
 
@@ -34,7 +34,7 @@ def test_who_gives_way_lets_others_hear_their_sockets() -> None:
     gevent.sleep(0)
     there.send(b"x")
     for _ in range(3):
-        give_way()
+        yield_to_loop()
     assert heard.get(block=False) == b"x"
     here.close()
     there.close()
@@ -49,7 +49,7 @@ def test_a_pace_gives_way_by_time_and_not_by_number() -> None:
             gevent.sleep(0)
 
     ticker = gevent.spawn(tick)
-    pace = Pace()
+    pace = TimeSlicer()
     for _ in range(100):
         pace.step()
     assert not ticks
@@ -60,7 +60,7 @@ def test_a_pace_gives_way_by_time_and_not_by_number() -> None:
 
 
 def test_pieces_are_the_same_when_they_are_paced() -> None:
-    assert list(paced(range(5))) == [0, 1, 2, 3, 4]
+    assert list(yielding(range(5))) == [0, 1, 2, 3, 4]
 
 
 def test_what_can_wait_waits_until_nothing_else_is_to_be_done() -> None:
@@ -72,10 +72,10 @@ def test_what_can_wait_waits_until_nothing_else_is_to_be_done() -> None:
             gevent.sleep(0)
 
     def page() -> None:
-        with background.turn():
+        with background.slot():
             order.append("page")
 
-    background = Background()
+    background = IdleQueue()
     pages = [gevent.spawn(page) for _ in range(3)]
     gevent.joinall([*pages, gevent.spawn(lines)])
     assert order == [*(f"line {number}" for number in range(5)), *["page"] * 3]
@@ -88,23 +88,23 @@ def test_what_can_wait_is_not_kept_waiting_for_ever() -> None:
 
     busy = gevent.spawn(never_idle)
     began = time.monotonic()
-    wait_for_quiet(0.05)
+    wait_until_idle(0.05)
     assert 0.04 < time.monotonic() - began < 5
     busy.kill()
 
 
 def test_one_turn_at_a_time_and_a_turn_that_fails_is_over() -> None:
-    background = Background()
+    background = IdleQueue()
     inside: list[int] = []
 
     def take() -> None:
-        with background.turn():
+        with background.slot():
             inside.append(1)
             assert len(inside) == 1
             gevent.sleep(0.001)
             inside.pop()
 
-    with pytest.raises(ZeroDivisionError), background.turn():
+    with pytest.raises(ZeroDivisionError), background.slot():
         raise ZeroDivisionError
     taken = [gevent.spawn(take) for _ in range(5)]
     until(lambda: all(each.ready() for each in taken), "all have had their turn")
@@ -115,29 +115,29 @@ def test_long_work_that_can_wait_lets_shorter_work_that_can_wait_go_first() -> N
     order: list[str] = []
 
     def long() -> None:
-        with background.turn() as turn:
+        with background.slot() as turn:
             for _ in range(5):
                 work(2 * cooperative.QUIET_SLICE)
                 turn.step()
             order.append("long")
 
     def short() -> None:
-        with background.turn():
+        with background.slot():
             order.append("short")
 
-    background = Background()
+    background = IdleQueue()
     gevent.joinall([gevent.spawn(long), gevent.spawn(short)])
     assert order == ["short", "long"]
 
 
 def test_who_is_killed_while_it_waits_for_its_turn_leaves_it_to_the_next() -> None:
-    background = Background()
-    killed = gevent.spawn(background.turn().__enter__)
+    background = IdleQueue()
+    killed = gevent.spawn(background.slot().__enter__)
     gevent.sleep(0)
     assert background.one.locked()
     assert not killed.ready(), "it has the turn, and waits for quiet"
     killed.kill()
-    with gevent.Timeout(5), background.turn():
+    with gevent.Timeout(5), background.slot():
         pass
 
 
@@ -153,7 +153,7 @@ def test_what_is_done_aside_holds_up_nobody() -> None:
             gevent.sleep(0.001)
 
     ticker = gevent.spawn(tick)
-    assert aside(slept, 0.1, result=7) == 7
+    assert run_in_thread(slept, 0.1, result=7) == 7
     ticker.kill()
     assert len(ticks) > 10
 
@@ -165,7 +165,7 @@ def slept(seconds: float, *, result: int) -> int:
 
 def test_what_is_done_aside_gets_done_however_much_there_is_to_do() -> None:
     """A hub that never waits would take the interpreter again before the thread has woken up."""
-    done = gevent.spawn(aside, work, 0.05)
+    done = gevent.spawn(run_in_thread, work, 0.05)
     while not done.ready():
         gevent.sleep(0)
     assert done.get() is None
@@ -175,18 +175,18 @@ def test_what_fails_aside_fails_as_if_it_had_been_done_here(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     with pytest.raises(ZeroDivisionError):
-        aside(lambda: 1 // 0)
+        run_in_thread(lambda: 1 // 0)
     assert capfd.readouterr().err == ""
 
 
 def test_what_is_aside_already_is_simply_done() -> None:
-    threads = aside(lambda: (get_ident(), aside(get_ident)))
+    threads = run_in_thread(lambda: (get_ident(), run_in_thread(get_ident)))
     assert threads[0] == threads[1] != get_ident()
 
 
 def test_giving_way_in_a_thread_that_works_for_the_hub_makes_no_hub_of_its_own() -> None:
     def work() -> object:
-        cooperative.give_way()
+        cooperative.yield_to_loop()
         return get_hub_if_exists()
 
-    assert cooperative.aside(work) is None
+    assert cooperative.run_in_thread(work) is None

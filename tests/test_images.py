@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from opcode_htmx.engines.claude.files.history import project_id
 from opcode_htmx.engines.messages import ImageContent
-from opcode_htmx.transcript.content.images import Picture, picture
+from opcode_htmx.transcript.content.images import ShownImage, shown_image
 from tests.captured import line
 from tests.support import Sandbox, Server
 
@@ -41,36 +41,36 @@ def image(data: bytes, media_type: str = "image/png") -> ImageContent:
 @pytest.mark.parametrize(
     ("data", "found"),
     [
-        (PNG, Picture("image/png", 640, 480)),
-        (GIF, Picture("image/gif", 30, 20)),
-        (JPEG, Picture("image/jpeg", 640, 480)),
+        (PNG, ShownImage("image/png", 640, 480)),
+        (GIF, ShownImage("image/gif", 30, 20)),
+        (JPEG, ShownImage("image/jpeg", 640, 480)),
         *(
-            (b"RIFF" + bytes(4) + b"WEBP" + form + bytes(9), Picture("image/webp", 64, 48))
+            (b"RIFF" + bytes(4) + b"WEBP" + form + bytes(9), ShownImage("image/webp", 64, 48))
             for form in WEBP.values()
         ),
     ],
 )
-def test_an_image_is_what_its_first_bytes_say(data: bytes, found: Picture) -> None:
-    assert picture(image(data, "text/html")) == found
-    assert picture(image(data[:9])) is None
+def test_an_image_is_what_its_first_bytes_say(data: bytes, found: ShownImage) -> None:
+    assert shown_image(image(data, "text/html")) == found
+    assert shown_image(image(data[:9])) is None
 
 
 @pytest.mark.parametrize(
     "data", [b"", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"<html>", PNG[:16] + bytes(20)]
 )
 def test_what_is_no_image_of_the_four_kinds_is_not_shown(data: bytes) -> None:
-    assert picture(image(data)) is None
+    assert shown_image(image(data)) is None
 
 
 def test_what_is_no_base64_is_not_shown() -> None:
-    assert picture(ImageContent("image/png", "!" * 40)) is None
-    assert picture(ImageContent("image/png", "ä")) is None
+    assert shown_image(ImageContent("image/png", "!" * 40)) is None
+    assert shown_image(ImageContent("image/png", "ä")) is None
 
 
 @given(st.binary(max_size=64), st.sampled_from([PNG, GIF, JPEG, b"RIFF1234WEBPVP8X"]))
 def test_a_broken_image_does_no_harm(rest: bytes, head: bytes) -> None:
     for cut in range(0, len(head), 3):
-        picture(image(head[:cut] + rest))
+        shown_image(image(head[:cut] + rest))
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from opcode_htmx.lib.formatting import in_bytes, in_time, roughly
+from opcode_htmx.lib.formatting import format_bytes, format_duration, round_to_one_digit
 from opcode_htmx.runs.control.run import Run, error_lines
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.model.record import Outcome, RunEnd
@@ -223,13 +223,13 @@ def test_a_record_of_a_later_version_is_left_alone(room: Room) -> None:
 
 
 def test_amounts_are_told_in_words() -> None:
-    assert [in_bytes(size) for size in (10, 12_345, 3_400_000, 2_100_000_000)] == [
+    assert [format_bytes(size) for size in (10, 12_345, 3_400_000, 2_100_000_000)] == [
         "1 KB",
         "12 KB",
         "3.4 MB",
         "2.1 GB",
     ]
-    assert [in_time(s) for s in (0.5, 1, 45, 60, 90, 7200, 3600, 2_592_000)] == [
+    assert [format_duration(s) for s in (0.5, 1, 45, 60, 90, 7200, 3600, 2_592_000)] == [
         "0.5 seconds",
         "1 second",
         "45 seconds",
@@ -239,7 +239,12 @@ def test_amounts_are_told_in_words() -> None:
         "1 hour",
         "30 days",
     ]
-    assert [roughly(size) for size in (0, 9, 3_456, 99_999_999)] == [0, 9, 3_000, 90_000_000]
+    assert [round_to_one_digit(size) for size in (0, 9, 3_456, 99_999_999)] == [
+        0,
+        9,
+        3_000,
+        90_000_000,
+    ]
 
 
 def test_the_warden_ends_with_its_server(room: Room) -> None:

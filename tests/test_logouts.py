@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from opcode_htmx.web.auth.logouts import Logouts
+from opcode_htmx.web.auth.logouts import LogoutWatcher
 from tests.supervision import until
 
 LOGINS = ["a" * 32, "b" * 32]
@@ -29,17 +29,17 @@ def ended() -> list[str]:
 
 
 @pytest.fixture
-def logouts(folder: Path, ended: list[str]) -> Iterator[Logouts]:
+def logouts(folder: Path, ended: list[str]) -> Iterator[LogoutWatcher]:
     def in_use() -> set[str]:
         return {"", *LOGINS} - set(ended)
 
-    made = Logouts(folder, in_use, lambda login: (folder / login).exists(), ended.append)
+    made = LogoutWatcher(folder, in_use, lambda login: (folder / login).exists(), ended.append)
     yield made
     made.close()
 
 
 def test_the_sockets_of_a_login_that_ended_elsewhere_are_closed_once(
-    folder: Path, logouts: Logouts, ended: list[str]
+    folder: Path, logouts: LogoutWatcher, ended: list[str]
 ) -> None:
     for count, login in enumerate(LOGINS, 1):
         (folder / login).unlink()
@@ -47,7 +47,7 @@ def test_the_sockets_of_a_login_that_ended_elsewhere_are_closed_once(
     assert ended == LOGINS
 
 
-def test_a_socket_without_a_login_stays_open(logouts: Logouts, ended: list[str]) -> None:
+def test_a_socket_without_a_login_stays_open(logouts: LogoutWatcher, ended: list[str]) -> None:
     logouts.look()
     assert ended == []
 
@@ -63,7 +63,7 @@ def test_logins_that_cannot_be_read_for_a_while_are_looked_at_later(
             raise OSError("no disk")
         return (folder / login).exists()
 
-    logouts = Logouts(folder, lambda: {LOGINS[0]} - set(ended), is_valid, ended.append)
+    logouts = LogoutWatcher(folder, lambda: {LOGINS[0]} - set(ended), is_valid, ended.append)
     (folder / LOGINS[0]).unlink()
     until(lambda: "could not be closed" in caplog.text, "it is logged")
     broken.clear()

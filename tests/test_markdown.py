@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from opcode_htmx.markup import incremental_markdown as growing_module
 from opcode_htmx.markup import markdown
-from opcode_htmx.markup.incremental_markdown import GrowingMarkdown
+from opcode_htmx.markup.incremental_markdown import IncrementalMarkdown
 from opcode_htmx.markup.markdown import FENCE_LINES, render
 
 HEADINGS = {f"h{level}" for level in range(1, 7)}
@@ -119,9 +119,9 @@ def read_safely(html: str) -> Reader:
     return reader
 
 
-def parts_of(text: str, *cuts: int) -> GrowingMarkdown:
+def parts_of(text: str, *cuts: int) -> IncrementalMarkdown:
     """The text as it grows, cut at these places; each piece comes with its end as revision."""
-    growing = GrowingMarkdown()
+    growing = IncrementalMarkdown()
     ends = sorted({*(cut for cut in cuts if 0 < cut < len(text)), len(text)})
     for start, end in zip([0, *ends], ends, strict=False):
         growing.append(text[start:end], end)
@@ -380,13 +380,13 @@ def test_a_text_has_the_same_parts_character_by_character(text: str) -> None:
     assert shown(parts_of(text, *range(len(text)))) == shown(parts_of(text))
 
 
-def shown(growing: GrowingMarkdown) -> list[str]:
+def shown(growing: IncrementalMarkdown) -> list[str]:
     return [part.html for part in growing.parts]
 
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_a_settled_part_never_changes_again(text: str) -> None:
-    growing = GrowingMarkdown()
+    growing = IncrementalMarkdown()
     settled: list[tuple[object, str, int]] = []
     for start in range(0, len(text), 7):
         growing.append(text[start : start + 7], start)

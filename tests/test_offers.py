@@ -18,8 +18,8 @@ from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Tex
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.runs.capabilities import cache, probe
-from opcode_htmx.runs.capabilities.cache import Offers
-from opcode_htmx.runs.capabilities.probe import NoOffer
+from opcode_htmx.runs.capabilities.cache import CapabilityCache
+from opcode_htmx.runs.capabilities.probe import ProbeFailed
 from opcode_htmx.runs.processes.process_table import MARK
 from tests import dom
 from tests.supervision import new_id, until
@@ -107,7 +107,7 @@ def test_a_claude_that_hangs_is_ended_in_time_with_all_that_it_has_started(
         "time.sleep(600)\n",
     )
     began = time.monotonic()
-    with pytest.raises(NoOffer, match="no answer within 1 s"):
+    with pytest.raises(ProbeFailed, match="no answer within 1 s"):
         probe.ask(hangs, sandbox.environment(), sandbox.project, seconds=1)
     assert time.monotonic() - began < 15
     assert left_in(sandbox) == []
@@ -128,12 +128,12 @@ def test_a_claude_that_hangs_is_ended_in_time_with_all_that_it_has_started(
 def test_a_claude_that_does_not_answer_is_said_with_what_it_said_instead(
     sandbox: Sandbox, tmp_path: Path, text: str, sentence: str
 ) -> None:
-    with pytest.raises(NoOffer, match=sentence):
+    with pytest.raises(ProbeFailed, match=sentence):
         probe.ask(script(tmp_path / "c", text), sandbox.environment(), sandbox.project)
 
 
 def test_a_claude_that_cannot_be_started_is_said(sandbox: Sandbox, tmp_path: Path) -> None:
-    with pytest.raises(NoOffer, match="could not be started: No such file"):
+    with pytest.raises(ProbeFailed, match="could not be started: No such file"):
         probe.ask(tmp_path / "none", sandbox.environment(), sandbox.project)
 
 
@@ -151,7 +151,7 @@ class Asked:
         self.places.append(place)
         gevent.sleep(0.01)
         if self.fails:
-            raise NoOffer("it was not in the mood")
+            raise ProbeFailed("it was not in the mood")
         return ANSWER
 
 
@@ -161,11 +161,11 @@ def asked() -> Asked:
 
 
 @pytest.fixture
-def make(tmp_path: Path, asked: Asked) -> Iterator[Callable[..., Offers]]:
+def make(tmp_path: Path, asked: Asked) -> Iterator[Callable[..., CapabilityCache]]:
     made = []
 
-    def make_(said_by: str = "2.1.330") -> Offers:
-        made.append(Offers(tmp_path / "offers", asked, said_by))
+    def make_(said_by: str = "2.1.330") -> CapabilityCache:
+        made.append(CapabilityCache(tmp_path / "offers", asked, said_by))
         return made[-1]
 
     yield make_
@@ -174,7 +174,7 @@ def make(tmp_path: Path, asked: Asked) -> Iterator[Callable[..., Offers]]:
 
 
 def test_an_offer_is_asked_for_once_and_outlives_the_server(
-    make: Callable[..., Offers], asked: Asked, tmp_path: Path
+    make: Callable[..., CapabilityCache], asked: Asked, tmp_path: Path
 ) -> None:
     first, called = make(), []
     assert first.known is None
@@ -197,7 +197,7 @@ def test_an_offer_is_asked_for_once_and_outlives_the_server(
 
 
 def test_another_version_is_asked_anew_and_so_is_what_has_grown_old(
-    make: Callable[..., Offers], asked: Asked, monkeypatch: pytest.MonkeyPatch
+    make: Callable[..., CapabilityCache], asked: Asked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for said_by in ("1", "2"):
         each = make(said_by)
@@ -211,7 +211,7 @@ def test_another_version_is_asked_anew_and_so_is_what_has_grown_old(
 
 
 def test_claude_is_asked_in_an_empty_folder_only(
-    make: Callable[..., Offers], asked: Asked, tmp_path: Path
+    make: Callable[..., CapabilityCache], asked: Asked, tmp_path: Path
 ) -> None:
     each = make()
     each.want()
@@ -222,7 +222,7 @@ def test_claude_is_asked_in_an_empty_folder_only(
 
 
 def test_a_failure_is_logged_once_and_not_tried_again_at_once(
-    make: Callable[..., Offers], asked: Asked, caplog: pytest.LogCaptureFixture
+    make: Callable[..., CapabilityCache], asked: Asked, caplog: pytest.LogCaptureFixture
 ) -> None:
     each, asked.fails = make(), True
     with caplog.at_level(logging.WARNING):
@@ -238,7 +238,7 @@ def test_a_failure_is_logged_once_and_not_tried_again_at_once(
 
 
 def test_a_file_that_cannot_be_read_is_asked_for_anew(
-    make: Callable[..., Offers], tmp_path: Path
+    make: Callable[..., CapabilityCache], tmp_path: Path
 ) -> None:
     make().want()
     until(lambda: list((tmp_path / "offers").glob("*.json")), "it is kept")
@@ -252,7 +252,7 @@ def test_a_file_that_cannot_be_read_is_asked_for_anew(
 
 
 def test_claude_is_never_asked_where_that_is_switched_off(tmp_path: Path) -> None:
-    each = Offers(tmp_path / "offers", None, "1")
+    each = CapabilityCache(tmp_path / "offers", None, "1")
     each.want()
     assert each.wait(5) is None
     assert not each.asks

@@ -13,9 +13,9 @@ import pytest
 import requests
 
 from opcode_htmx.engines.claude.protocol import argv as command
-from opcode_htmx.runs.options.service import Choosing
+from opcode_htmx.runs.options.service import SessionOptionsService
 from opcode_htmx.runs.options.store import Options, OptionStore
-from opcode_htmx.sessions.options.form import Chooser
+from opcode_htmx.sessions.options.form import OptionsPresenter
 from tests.supervision import (
     Room,
     disk_that_waits,
@@ -162,12 +162,12 @@ def initialized(**more: object) -> str:
     return json.dumps({"type": "control_response", "response": response}) + "\n"
 
 
-def choosing(room: Room) -> Choosing:
+def choosing(room: Room) -> SessionOptionsService:
     return room.supervisor.choosing
 
 
 def test_before_claude_has_run_its_own_defaults_are_shown(room: Room) -> None:
-    view = Chooser(choosing(room), 60).view(new_id())
+    view = OptionsPresenter(choosing(room), 60).view(new_id())
     assert view.now == "Claude’s default model"
     assert not view.models_known
     assert [field.chosen for field in view.fields] == ["", "", ""]
@@ -179,7 +179,7 @@ def test_what_is_in_force_is_shown_and_the_models_outlive_the_run_and_the_server
     run = room.prompt(json.dumps([["raw", initialized()], ["text", "x"]]))
     idle(run)
     session = run.record.session_id
-    chooser = Chooser(choosing(room), 60)
+    chooser = OptionsPresenter(choosing(room), 60)
     view = chooser.view(session, run)
     model, effort, mode = view.fields
     assert [(c.value, c.label) for c in model.choices] == [
@@ -193,7 +193,7 @@ def test_what_is_in_force_is_shown_and_the_models_outlive_the_run_and_the_server
     run.stop()
     assert run.join(30)
     room.restart()
-    chooser = Chooser(choosing(room), 60)
+    chooser = OptionsPresenter(choosing(room), 60)
     choosing(room).choose(session, model="opus", effort="low", keep_running=False)
     assert chooser.view(session).now == "Opus 9 · low effort · stops when you leave"
 
@@ -205,7 +205,7 @@ def test_bypass_is_offered_only_where_it_is_allowed(
     room.restart(allow_bypass=allowed)
     session = new_id()
     choosing(room)._store.change(session, permission_mode="bypassPermissions")
-    view = Chooser(choosing(room), 60).view(session)
+    view = OptionsPresenter(choosing(room), 60).view(session)
     assert (view.bypass, view.bypass_offered) == (offered, offered)
     assert ("bypassPermissions" in {c.value for c in view.fields[2].choices}) == offered
     assert choosing(room).permission_mode(session) == ("bypassPermissions" if allowed else None)

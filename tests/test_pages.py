@@ -10,7 +10,7 @@ import pytest
 
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.rendering.fragments import Fragments
-from opcode_htmx.sessions.views import Screen, Screens
+from opcode_htmx.sessions.views import SessionView, SessionViews
 from opcode_htmx.transcript.blocks import Block
 from opcode_htmx.transcript.conversation.cursor import Cursor
 from tests import api
@@ -25,7 +25,7 @@ def test_what_comes_while_the_page_is_made_is_sent_to_it(
 ) -> None:
     folder = sandbox.project
     path = api.session(sandbox.config_dir, folder, api.prompt("first", folder), SESSION)
-    render, get, screens = Fragments.render, Screens.get, list[Screen]()
+    render, get, screens = Fragments.render, SessionViews.get, list[SessionView]()
 
     def interrupted(fragments: Fragments, blocks: Iterable[Block]) -> None:
         """Others have their turn, and one of them folds what Claude has written meanwhile."""
@@ -34,13 +34,13 @@ def test_what_comes_while_the_page_is_made_is_sent_to_it(
             file.write(api.prompt("plum tree", folder))
         screens[-1].conversation.refresh()
 
-    def known(self: Screens, *which: str) -> Screen:
+    def known(self: SessionViews, *which: str) -> SessionView:
         screens.append(get(self, *which))
         return screens[-1]
 
     address = f"/projects/{history.project_id(folder)}/sessions/{SESSION}"
     with app_of(sandbox, stand_in) as app:
-        monkeypatch.setattr(Screens, "get", known)
+        monkeypatch.setattr(SessionViews, "get", known)
         monkeypatch.setattr(Fragments, "render", interrupted)
         page = app.test_client().get(address, auth=(USER, PASSWORD)).text
         assert ("first" in page, "plum tree" in page) == (True, False)

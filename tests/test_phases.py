@@ -10,12 +10,12 @@ from opcode_htmx.runs.model.lifecycle import (
     LIVE,
     OPEN_TURN,
     PROCESS,
-    VERBS,
+    RUN_COMMANDS,
     Event,
     Phase,
-    Verb,
+    RunCommand,
     after,
-    why_not,
+    refusal_reason,
 )
 from tests.support import ROOT
 
@@ -86,17 +86,19 @@ def test_a_verb_is_done_in_these_phases_and_refused_with_a_sentence_in_the_other
     row: str,
 ) -> None:
     name, *phases = row.split()
-    verb = Verb(name.replace("-", " "))
-    assert {phase for phase in Phase if not why_not(verb, phase)} == {Phase(p) for p in phases}
-    for phase in set(Phase) - VERBS[verb]:
-        assert re.fullmatch(r"[A-Z][^\n]+\.", why_not(verb, phase))
+    verb = RunCommand(name.replace("-", " "))
+    assert {phase for phase in Phase if not refusal_reason(verb, phase)} == {
+        Phase(p) for p in phases
+    }
+    for phase in set(Phase) - RUN_COMMANDS[verb]:
+        assert re.fullmatch(r"[A-Z][^\n]+\.", refusal_reason(verb, phase))
 
 
 def test_every_verb_has_its_phases() -> None:
     assert (
-        VERBS.keys()
-        == set(Verb)
-        == {Verb(r.split()[0].replace("-", " ")) for r in ALLOWED.strip().splitlines()}
+        RUN_COMMANDS.keys()
+        == set(RunCommand)
+        == {RunCommand(r.split()[0].replace("-", " ")) for r in ALLOWED.strip().splitlines()}
     )
 
 
@@ -106,6 +108,6 @@ def test_the_document_shows_the_table_as_it_is() -> None:
     for phase in Phase:
         follows = [after(phase, event) for event in Event]
         assert shown[phase] == ["" if next_ is phase else str(next_) for next_ in follows]
-    for verb in Verb:
-        allowed = ["yes" if phase in VERBS[verb] else "409" for phase in Phase]
+    for verb in RunCommand:
+        allowed = ["yes" if phase in RUN_COMMANDS[verb] else "409" for phase in Phase]
         assert shown[verb] == allowed

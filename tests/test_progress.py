@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from opcode_htmx.engines.claude.files import titles
-from opcode_htmx.engines.claude.files.session_summary import glance
+from opcode_htmx.engines.claude.files.session_summary import summarize
 from opcode_htmx.engines.claude.protocol import parser
 from opcode_htmx.engines.messages import PermissionRequest
 from opcode_htmx.rendering import search, to_markdown
 from opcode_htmx.rendering.activity_text import asked, call, doing
-from opcode_htmx.sessions.read_positions import Marks
+from opcode_htmx.sessions.read_positions import ReadPositions
 from opcode_htmx.transcript.conversation import window
 from opcode_htmx.transcript.fold import Transcript
 from tests.captured import line
@@ -156,12 +156,12 @@ def test_marks_outlive_the_server_and_only_the_newest_are_kept(
 ) -> None:
     monkeypatch.setattr("opcode_htmx.sessions.read_positions.KEPT", 2)
     path = tmp_path / "marks.json"
-    marks = Marks(path)
+    marks = ReadPositions(path)
     marks.look("one", "b-1")
     marks.look("two", "b-2")
     marks.look("one")
     marks.look("three", "b-3")
-    later = Marks(path)
+    later = ReadPositions(path)
     assert [later.of(name).block for name in ("one", "two", "three")] == ["b-1", "", "b-3"]
     assert later.since == later.of("two").at == marks.since
     assert path.stat().st_mode & 0o077 == 0
@@ -169,10 +169,10 @@ def test_marks_outlive_the_server_and_only_the_newest_are_kept(
 
 def test_workers_share_marks_and_take_none_from_one_another(tmp_path: Path) -> None:
     path = tmp_path / "marks.json"
-    one, other = Marks(path), Marks(path)
+    one, other = ReadPositions(path), ReadPositions(path)
     one.look("plums", "b-1")
     other.look("pears", "b-2")
-    for worker in (one, other, Marks(path)):
+    for worker in (one, other, ReadPositions(path)):
         assert [worker.of(name).block for name in ("plums", "pears")] == ["b-1", "b-2"]
 
 
@@ -180,9 +180,9 @@ def test_workers_share_marks_and_take_none_from_one_another(tmp_path: Path) -> N
 def test_marks_that_cannot_be_read_begin_anew(tmp_path: Path, content: str) -> None:
     path = tmp_path / "marks.json"
     path.write_text(content)
-    marks = Marks(path)
+    marks = ReadPositions(path)
     marks.look("one", "b-1")
-    assert Marks(path).of("one").block == "b-1"
+    assert ReadPositions(path).of("one").block == "b-1"
 
 
 def test_what_is_new_is_counted_and_part_of_the_first_page() -> None:
@@ -202,7 +202,7 @@ def test_what_is_new_is_counted_and_part_of_the_first_page() -> None:
 def titled(path: Path, *entries: dict[str, str]) -> str | None:
     path.write_bytes(b"".join(line(**entry) for entry in entries))
     stat = path.stat()
-    return glance(path, stat.st_size, stat.st_mtime_ns).name
+    return summarize(path, stat.st_size, stat.st_mtime_ns).name
 
 
 def test_the_persons_name_counts_more_than_claudes_and_the_last_one_holds(tmp_path: Path) -> None:
@@ -219,13 +219,13 @@ def test_the_persons_name_counts_more_than_claudes_and_the_last_one_holds(tmp_pa
 def test_a_name_is_a_line_of_its_own_also_behind_half_a_line(tmp_path: Path) -> None:
     path = tmp_path / "s.jsonl"
     path.write_text('{"type": "us')
-    titles.give(path, "s", "N\u00e4me")
+    titles.set_title(path, "s", "N\u00e4me")
     half, whole = path.read_text().splitlines()
     assert half == '{"type": "us'
     entry = {"type": "custom-title", "customTitle": "N\u00e4me", "sessionId": "s"}
     assert json.loads(whole) == entry
     with pytest.raises(FileNotFoundError):
-        titles.give(tmp_path / "none.jsonl", "s", "x")
+        titles.set_title(tmp_path / "none.jsonl", "s", "x")
 
 
 # --- source and search ----------------------------------------------------------------------

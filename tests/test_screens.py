@@ -12,7 +12,7 @@ from flask import Flask
 
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.sessions import views as screens_module
-from opcode_htmx.sessions.views import Screen, Screens
+from opcode_htmx.sessions.views import SessionView, SessionViews
 from tests import api
 from tests.in_process import app_of
 from tests.support import PASSWORD, USER, Sandbox
@@ -27,10 +27,10 @@ class Reader:
 
     app: Flask
     folder: Path
-    screens: Screens | None = None
-    newest: Screen | None = None
+    screens: SessionViews | None = None
+    newest: SessionView | None = None
 
-    def open(self, session_id: str) -> Screen:
+    def open(self, session_id: str) -> SessionView:
         address = f"/projects/{history.project_id(self.folder)}/sessions/{session_id}"
         assert self.app.test_client().get(address, auth=(USER, PASSWORD)).status_code == 200
         screen, self.newest = self.newest, None
@@ -42,17 +42,17 @@ class Reader:
 @pytest.fixture
 def reader(sandbox: Sandbox, stand_in: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
     """Of sessions of which the server keeps two and a half."""
-    folder, get = sandbox.project, Screens.get
+    folder, get = sandbox.project, SessionViews.get
     for session_id in SESSIONS:
         api.session(sandbox.config_dir, folder, api.prompt("x" * SIZE, folder), session_id)
     with app_of(sandbox, stand_in) as app:
         reader = Reader(app, folder)
 
-        def known(screens: Screens, *which: str) -> Screen:
+        def known(screens: SessionViews, *which: str) -> SessionView:
             reader.screens, reader.newest = screens, get(screens, *which)
             return reader.newest
 
-        monkeypatch.setattr(Screens, "get", known)
+        monkeypatch.setattr(SessionViews, "get", known)
         monkeypatch.setattr(screens_module, "KEPT_BYTES", int(2.5 * SIZE))
         yield reader
 

@@ -11,7 +11,7 @@ import gevent
 import pytest
 from gevent import monkey
 
-from opcode_htmx.lib.loop_monitor import LIMIT, Stalls
+from opcode_htmx.lib.loop_monitor import LIMIT, LoopMonitor
 from tests.supervision import until
 from tests.support import Sandbox, Server
 
@@ -19,8 +19,8 @@ blocking_sleep: Callable[[float], None] = monkey.get_original("time", "sleep")
 
 
 @pytest.fixture
-def stalls() -> Iterator[Stalls]:
-    stalls = Stalls()
+def stalls() -> Iterator[LoopMonitor]:
+    stalls = LoopMonitor()
     stalls.start()
     gevent.sleep(0.01)  # the turn that goes on is not measured
     yield stalls
@@ -39,7 +39,7 @@ def compute(seconds: float) -> None:
 
 @pytest.mark.parametrize("how", [hold_the_hub, compute])
 def test_what_holds_the_hub_is_measured_and_named(
-    stalls: Stalls, how: Callable[[float], None], caplog: pytest.LogCaptureFixture
+    stalls: LoopMonitor, how: Callable[[float], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     before = stalls.health
     with caplog.at_level(logging.WARNING):
@@ -55,20 +55,22 @@ def test_what_holds_the_hub_is_measured_and_named(
     assert how.__name__ in caplog.text
 
 
-def test_many_short_pieces_in_a_row_are_a_stall_too(stalls: Stalls) -> None:
+def test_many_short_pieces_in_a_row_are_a_stall_too(stalls: LoopMonitor) -> None:
     gevent.joinall([gevent.spawn(compute, LIMIT / 8) for _ in range(16)])
     until(lambda: stalls.health.stalls, "it was noted")
     assert stalls.health.worst >= LIMIT
 
 
-def test_a_hub_that_waits_is_not_held(stalls: Stalls) -> None:
+def test_a_hub_that_waits_is_not_held(stalls: LoopMonitor) -> None:
     before = stalls.health
     gevent.sleep(4 * LIMIT)
     assert stalls.health.stalls == before.stalls
     assert stalls.health.busy < 0.5
 
 
-def test_a_log_is_not_flooded_by_stalls(stalls: Stalls, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_log_is_not_flooded_by_stalls(
+    stalls: LoopMonitor, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.WARNING):
         for _ in range(4):
             gevent.spawn(compute, 1.2 * LIMIT).join()

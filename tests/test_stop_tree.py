@@ -22,7 +22,7 @@ from opcode_htmx.engines.claude.demo.messages_api import (
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.record import Outcome
 from opcode_htmx.runs.processes import claude_process
-from opcode_htmx.runs.processes.process_monitor import Census
+from opcode_htmx.runs.processes.process_monitor import ProcessMonitor
 from tests.supervision import (
     Room,
     idle,
@@ -174,7 +174,7 @@ def test_a_daemon_with_a_clean_environment_is_ended_by_the_next_server(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = start(room, PROGRAMS["a daemon with a clean environment"])
-    monkeypatch.setattr(claude_process, "census", Census())  # which has seen nothing
+    monkeypatch.setattr(claude_process, "census", ProcessMonitor())  # which has seen nothing
     room.restart()
     adopted = room.supervisor.get(run.id)
     assert adopted is not run

@@ -23,15 +23,15 @@ from opcode_htmx.lib.files.disk_space import (
     free_bytes,
     is_full,
 )
-from opcode_htmx.lib.files.json_files import Form
+from opcode_htmx.lib.files.json_files import JsonFileSchema
 from opcode_htmx.runs.options.store import Options, OptionStore
 from opcode_htmx.sessions.drafts import Draft, Drafts
-from opcode_htmx.sessions.read_positions import Marks
+from opcode_htmx.sessions.read_positions import ReadPositions
 from tests.supervision import disk_that_waits, until
 from tests.support import ROOT
 
 SESSION = "0f5e1cf2-6c1c-4c1e-8a53-2f1f5d0a9e11"
-FORM = Form(2, lambda found: int(found["number"]))
+FORM = JsonFileSchema(2, lambda found: int(found["number"]))
 
 
 def test_what_is_written_is_read_with_its_version(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_drafts_options_chats_and_marks_of_a_later_version_are_kept(tmp_path: Pa
     drafts.save_text(SESSION, "new words")
     options.change(SESSION, model="opus")
     chats.keep(Chat(SESSION, "/", "", 1.0))
-    Marks(tmp_path / "marks.json").look(SESSION)
+    ReadPositions(tmp_path / "marks.json").look(SESSION)
     assert drafts.get(SESSION).text == "new words"
     for path in places.values():
         (aside,) = path.parent.glob(f"{path.name}.unreadable-*")

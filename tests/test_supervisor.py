@@ -116,7 +116,7 @@ def test_claude_gets_the_folder_the_umask_and_the_environment_that_it_should(roo
     assert environment.pop("OPCODE_RUN_FOLDER") == str(run.folder.path)
     environment.pop("LC_CTYPE", None)  # CPython's own
     assert environment.pop("PWD") == str(room.sandbox.project)
-    assert environment == {**argv.TELL_MORE, **room.sandbox.environment()}
+    assert environment == {**argv.FORWARD_SUBAGENT_ENV, **room.sandbox.environment()}
 
 
 def test_a_prompt_is_in_no_argument(room: Room) -> None:
@@ -383,7 +383,7 @@ def test_a_prompt_that_a_run_left_is_withdrawn_for_good(room: Room) -> None:
         take_back(run, new_id())
     room.restart()
     (again,) = room.supervisor.of_session(session)
-    again.catch_up(last=True)
+    again.fold_new_lines(last=True)
     assert queue([again]) == [second]
 
 
@@ -512,7 +512,7 @@ def test_a_request_that_a_page_has_read_is_open_though_the_run_has_not_been_told
     room: Room,
 ) -> None:
     run = room.prompt(steps(["ask", "r1"], FOREVER))
-    run.let_go()  # nobody folds what comes
+    run.detach()  # nobody folds what comes
     until(lambda: b'"can_use_tool"' in run.folder.output.read_bytes(), "Claude asks")
     assert run.open_ask("r1").tool_name == "Bash"
 

@@ -277,7 +277,7 @@ def test_who_stops_in_the_middle_of_a_file_that_is_held_closes_no_other_one(tmp_
     path.write_bytes(b"line\n" * 3)
     other.write_text("another session's")
     reader = LineReader(path)
-    with reader.held():
+    with reader.keep_open():
         lines = reader.read()
         next(lines)
     with other.open() as file:  # which has the same number now
@@ -290,7 +290,7 @@ def test_who_reads_on_when_a_file_is_not_held_any_more_reads_no_other_one(tmp_pa
     path.write_bytes((b"x" * 100_000 + b"\n") * 10)
     other.write_bytes(b"another session's\n" * 100_000)
     reader = LineReader(path)
-    with reader.held():
+    with reader.keep_open():
         lines = reader.read()
         next(lines)
     with other.open("rb"):

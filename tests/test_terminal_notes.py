@@ -14,14 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opcode_htmx.api.sockets.chat_events import ChatTelling
+from opcode_htmx.api.sockets.chat_events import ChatEventEncoder
 from opcode_htmx.engines import user_parts
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text
 from opcode_htmx.engines.claude.files import history, subagents
 from opcode_htmx.engines.claude.files.session_summary import (
-    Glance,
+    FileSummary,
     count_prompts,
-    glance,
+    summarize,
 )
 from opcode_htmx.engines.claude.protocol import encoder, parser, tagged
 from opcode_htmx.engines.claude.protocol.user_entries import parts_of, parts_of_event
@@ -503,9 +503,9 @@ def fold_file(path: Path) -> Transcript:
     return fold(tuple(path.read_bytes().splitlines(keepends=True)), run_id=None)
 
 
-def seen(path: Path) -> Glance:
+def seen(path: Path) -> FileSummary:
     stat = path.stat()
-    return glance(path, stat.st_size, stat.st_mtime_ns)
+    return summarize(path, stat.st_size, stat.st_mtime_ns)
 
 
 def prompt_count(path: Path) -> int | None:
@@ -598,7 +598,7 @@ def test_search_and_export_hold_the_words_as_they_were_sent(print_mode: Printed)
 
 
 def test_the_chat_says_the_words_as_they_were_sent(print_mode: Printed) -> None:
-    telling = ChatTelling("s")
+    telling = ChatEventEncoder("s")
     said = [
         message["content"]
         for each in print_mode.stdout

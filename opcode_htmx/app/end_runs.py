@@ -16,7 +16,7 @@ from opcode_htmx.runs.control.launcher import RunSettings
 from opcode_htmx.runs.control.run import Run, RunNotLive
 from opcode_htmx.runs.model.record import Outcome
 from opcode_htmx.runs.policies.working_folders import WorkingFolders
-from opcode_htmx.runs.registry import Roster
+from opcode_htmx.runs.registry import RunRegistry
 from opcode_htmx.runs.supervisor import END_GRACE_SECONDS
 
 
@@ -36,7 +36,7 @@ def main() -> int:
 
 def end_all(settings: Settings) -> list[Run]:
     """Stop every run, whoever owns it; those that are still alive after the deadline."""
-    roster = Roster(_settings(settings), adopted=lambda run: None, news=lambda: None)
+    roster = RunRegistry(_settings(settings), adopted=lambda run: None, news=lambda: None)
     roster.read()
     try:
         live = roster.live()

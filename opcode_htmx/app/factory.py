@@ -15,11 +15,11 @@ from opcode_htmx.api.rest import runs as api_sessions
 from opcode_htmx.api.rest import settings as api_settings
 from opcode_htmx.api.schema import envelope, openapi
 from opcode_htmx.api.service.chats import Chats, ChatStore
-from opcode_htmx.api.service.deferred_rename import Naming
-from opcode_htmx.api.service.run_service import Executions, NotStopped, SessionExists
+from opcode_htmx.api.service.deferred_rename import DeferredRename
+from opcode_htmx.api.service.run_service import NotStopped, RunService, SessionExists
 from opcode_htmx.api.sockets import chat_socket, claude_socket
 from opcode_htmx.api.sockets.session_lines import BadCursor
-from opcode_htmx.api.sockets.tasks import TaskRoom
+from opcode_htmx.api.sockets.tasks import TaskServices
 from opcode_htmx.app import run_settings
 from opcode_htmx.config import credentials
 from opcode_htmx.config.settings import Settings
@@ -60,8 +60,8 @@ from opcode_htmx.features.session_page import (
 from opcode_htmx.features.session_page import routes as session_page
 from opcode_htmx.lib.files.disk_space import DiskFull
 from opcode_htmx.lib.files.state_dir import ensure_state_dir, make_private
-from opcode_htmx.lib.loop_monitor import Stalls
-from opcode_htmx.runs.capabilities.cache import Offers
+from opcode_htmx.lib.loop_monitor import LoopMonitor
+from opcode_htmx.runs.capabilities.cache import CapabilityCache
 from opcode_htmx.runs.control.control_requests import ControlRefused
 from opcode_htmx.runs.control.launcher import CannotStart, FolderNotAllowed
 from opcode_htmx.runs.control.prompt_queue import PromptNotFound, PromptTaken
@@ -72,17 +72,17 @@ from opcode_htmx.runs.policies.limit_monitor import QueueFull
 from opcode_htmx.runs.policies.project_trust import TrustNeeded
 from opcode_htmx.runs.policies.working_folders import InvalidFolder
 from opcode_htmx.runs.processes.claude_process import census
-from opcode_htmx.runs.processes.orphans import NothingLeft, Orphans
+from opcode_htmx.runs.processes.orphans import NoOrphans, Orphans
 from opcode_htmx.runs.supervisor import RunNotFound, StillRunning, Supervisor
-from opcode_htmx.sessions.attention import Needs
-from opcode_htmx.sessions.drafts import Drafts, TooMuch
+from opcode_htmx.sessions.attention import AttentionList
+from opcode_htmx.sessions.drafts import Drafts, DraftTooLarge
 from opcode_htmx.sessions.lookup import NoHistory, SessionLookup
-from opcode_htmx.sessions.options.form import Chooser
-from opcode_htmx.sessions.read_positions import Marks
-from opcode_htmx.sessions.retention import Collector
-from opcode_htmx.sessions.session_places import FolderUnknown, SessionPlaces
+from opcode_htmx.sessions.options.form import OptionsPresenter
+from opcode_htmx.sessions.read_positions import ReadPositions
+from opcode_htmx.sessions.retention import Retention
+from opcode_htmx.sessions.session_places import FolderUnknown, SessionLocations
 from opcode_htmx.sessions.trash import NotInTrash, Trash
-from opcode_htmx.sessions.views import Screens
+from opcode_htmx.sessions.views import SessionViews
 from opcode_htmx.sessions.workspace import Workspace
 from opcode_htmx.web.auth import (
     gate,
@@ -119,7 +119,7 @@ ERRORS: dict[type[Exception], int] = {
     RunNotFound: 404,
     PromptNotFound: 404,
     PromptTaken: 409,
-    TooMuch: 413,
+    DraftTooLarge: 413,
     RunNotLive: 409,
     AlreadyAnswered: 409,
     ControlRefused: 409,
@@ -130,7 +130,7 @@ ERRORS: dict[type[Exception], int] = {
     FolderNotAllowed: 422,
     StillRunning: 409,
     NotInTrash: 404,
-    NothingLeft: 409,
+    NoOrphans: 409,
     SessionExists: 409,
     NotStopped: 503,
     DiskFull: 507,
@@ -184,12 +184,12 @@ def build(settings: Settings | None = None) -> Flask:
     # The lease on the demo's API lasts as long as the app.
     app.extensions["opcode_demo"] = demo
     app.extensions["opcode_supervisor"] = supervisor
-    app.extensions["opcode_stalls"] = stalls = Stalls()
+    app.extensions["opcode_stalls"] = stalls = LoopMonitor()
     app.jinja_env.globals["health"] = lambda: stalls.health
     app.register_blueprint(api_health.blueprint(stalls))
     attachments.register(app)
     _protect(app, settings)
-    chooser = Chooser(supervisor.choosing, settings.disconnect_grace)
+    chooser = OptionsPresenter(supervisor.choosing, settings.disconnect_grace)
     _add_pages(app, place, supervisor, chooser, offers, settings)
     return app
 
@@ -212,8 +212,8 @@ def _protect(app: Flask, settings: Settings) -> None:
         settings.login_idle,
     )
     app.extensions["opcode_logins"] = kept
-    failures = rate_limit.Throttle(settings.state_dir / "login_failures", kept.networks)
-    gate.Access(
+    failures = rate_limit.RateLimiter(settings.state_dir / "login_failures", kept.networks)
+    gate.AuthGate(
         visitors.Visitors(user, password, issued, kept, failures),
         sources.Sources(settings.allowed_origins, settings.allowed_hosts),
     ).init_app(app)
@@ -227,16 +227,16 @@ def _add_pages(
     app: Flask,
     place: Workspace,
     supervisor: Supervisor,
-    chooser: Chooser,
-    offers: Offers,
+    chooser: OptionsPresenter,
+    offers: CapabilityCache,
     settings: Settings,
 ) -> None:
     filters.register(app)
     state = settings.state_dir
     drafts = Drafts(state / "drafts")
-    marks = Marks(state / "marks.json")
+    marks = ReadPositions(state / "marks.json")
     trash = Trash(state / "trash", supervisor, state / "drafts")
-    app.extensions["opcode_collector"] = Collector(
+    app.extensions["opcode_collector"] = Retention(
         state,
         supervisor,
         lambda session_id: history.find(place.config_dir, session_id),
@@ -244,21 +244,21 @@ def _add_pages(
         changed=lambda session_id: screens.forget(session_id),
         also=trash.purge,
     )
-    needs = Needs(supervisor, marks)
+    needs = AttentionList(supervisor, marks)
     app.jinja_env.globals["needs_count"] = lambda: len(needs.all())
     # Asked for in a template, because what is to choose changes with every run
     app.jinja_env.globals["options_of"] = chooser.view
-    screens = Screens(supervisor, place.config_dir, app.jinja_env, chooser, drafts, needs)
-    places = SessionPlaces(place.config_dir, supervisor)
+    screens = SessionViews(supervisor, place.config_dir, app.jinja_env, chooser, drafts, needs)
+    places = SessionLocations(place.config_dir, supervisor)
     canonical.register(app, places)
     lookup = SessionLookup(place.config_dir, places, screens, forms.session_address)
     files = ProjectFiles(settings.child_environment)
     app.register_blueprint(projects.blueprint(place.config_dir, trash))
     app.register_blueprint(session_page.blueprint(place, lookup, marks, supervisor.leaving, offers))
     left = Orphans(census, state / "runs", lambda: {run.id for run in supervisor.live()})
-    shown = attention.Overview(supervisor, lookup, needs, census, left)
+    shown = attention.RunsPage(supervisor, lookup, needs, census, left)
     app.register_blueprint(attention.blueprint(shown, supervisor, left))
-    beginnings = new_session.Beginnings(place, drafts, offers)
+    beginnings = new_session.NewSessionPage(place, drafts, offers)
     app.register_blueprint(new_session.blueprint(beginnings, place, drafts, offers, chooser, files))
     taken_along = exports.Exports(lookup, screens, ROOT / "static")
     app.register_blueprint(session_admin.blueprint(lookup, screens, marks, trash, taken_along))
@@ -278,13 +278,13 @@ def _add_pages(
     open_sockets = registry.OpenSockets(settings.viewer_timeout, settings.max_viewers)
     open_sockets.init_app(app)
     kept: logins.Logins = app.extensions["opcode_logins"]
-    app.extensions["opcode_logouts"] = logouts.Logouts(
+    app.extensions["opcode_logouts"] = logouts.LogoutWatcher(
         kept.folder, open_sockets.logins, lambda login: bool(kept.get(login)), open_sockets.close_of
     )
     sock = Sock(app)
-    frames = snapshots.Frames(app, app.extensions["opcode_stalls"].recently_busy)
+    frames = snapshots.FrameScheduler(app, app.extensions["opcode_stalls"].recently_busy)
     live_updates.register(sock, lookup, open_sockets, supervisor.leaving, frames)
-    executions = Executions(supervisor, places, place, settings.stop_deadline)
+    executions = RunService(supervisor, places, place, settings.stop_deadline)
     _add_reading(app, place, lookup, executions, settings, supervisor.binary)
     _add_running(app, sock, open_sockets, executions, place, lookup, taken_along, settings)
 
@@ -293,7 +293,7 @@ def _add_running(
     app: Flask,
     sock: Sock,
     open_sockets: registry.OpenSockets,
-    executions: Executions,
+    executions: RunService,
     place: Workspace,
     lookup: SessionLookup,
     taken_along: exports.Exports,
@@ -302,8 +302,8 @@ def _add_running(
     """What programs start, steer and hear: the API's runs, and its sockets."""
     supervisor, refusals = executions.supervisor, tuple(ERRORS)
     app.register_blueprint(api_sessions.blueprint(supervisor, executions, census))
-    naming = Naming(lambda session_id: history.find(place.config_dir, session_id))
-    tasks = TaskRoom(supervisor, naming, place.task_folder, settings.task_timeout)
+    naming = DeferredRename(lambda session_id: history.find(place.config_dir, session_id))
+    tasks = TaskServices(supervisor, naming, place.task_folder, settings.task_timeout)
     claude_socket.register(
         sock, open_sockets, executions, supervisor, supervisor.leaving, refusals, tasks
     )
@@ -317,7 +317,7 @@ def _add_reading(
     app: Flask,
     place: Workspace,
     lookup: SessionLookup,
-    executions: Executions,
+    executions: RunService,
     settings: Settings,
     claude: Path,
 ) -> None:

@@ -12,7 +12,7 @@ from opcode_htmx.engines.claude.install import cli_binary as binary
 from opcode_htmx.engines.claude.protocol.capabilities import Model
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.runs.capabilities import probe
-from opcode_htmx.runs.capabilities.cache import Offers
+from opcode_htmx.runs.capabilities.cache import CapabilityCache
 from opcode_htmx.runs.control.launcher import RunSettings
 from opcode_htmx.runs.policies.limit_monitor import Limits
 from opcode_htmx.runs.policies.working_folders import WorkingFolders
@@ -66,13 +66,13 @@ def limits(settings: Settings) -> Limits:
 
 def offers(
     settings: Settings, claude: binary.Binary, config_dir: Path, environment: Mapping[str, str]
-) -> Offers:
+) -> CapabilityCache:
     """What Claude offers before it has run for us."""
 
     def ask(folder: Path) -> Json:
         return probe.ask(claude.path, environment, folder)
 
-    return Offers(
+    return CapabilityCache(
         settings.state_dir / "offers",
         ask if settings.ask_ahead else None,
         f"{claude.path}\0{claude.version_text}\0{config_dir}",

@@ -6,7 +6,7 @@ Knows nothing of HTTP.
 import secrets
 
 from opcode_htmx.config.settings import Settings
-from opcode_htmx.lib.files.state_dir import StateError, made_once
+from opcode_htmx.lib.files.state_dir import StateError, create_once
 
 # Small letters only, so that a phone's keyboard need not be switched within a group; without
 # vowels and l there are no accidental words and nothing that looks like something else.
@@ -24,7 +24,7 @@ def password(settings: Settings) -> str:
         return settings.password
     path = settings.state_dir / "password"
     try:
-        return made_once(path, _new_password).decode().strip()
+        return create_once(path, _new_password).decode().strip()
     except UnicodeDecodeError:
         raise StateError(f"{path} is not text; delete it and start again.") from None
 
@@ -35,7 +35,7 @@ def secret_key(settings: Settings) -> bytes:
     Raises StateError when the state folder cannot be used.
     """
     path = settings.state_dir / "secret_key"
-    key = made_once(path, lambda: secrets.token_bytes(_KEY_BYTES))
+    key = create_once(path, lambda: secrets.token_bytes(_KEY_BYTES))
     if len(key) != _KEY_BYTES:
         raise StateError(f"{path} is damaged; delete it and start again.")
     return key

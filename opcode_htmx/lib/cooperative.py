@@ -38,7 +38,7 @@ PATIENCE = 0.05
 """Seconds after which what can wait is done all the same, however much there is to do."""
 
 
-def give_way() -> None:
+def yield_to_loop() -> None:
     """Let the hub look at sockets, files and clocks, and let everybody run who is ready.
 
     Nothing to do in a thread that works for the hub, which goes on beside it.
@@ -49,7 +49,7 @@ def give_way() -> None:
     gevent.idle(loop.MAXPRI)
 
 
-def wait_for_quiet(at_most: float = PATIENCE) -> None:
+def wait_until_idle(at_most: float = PATIENCE) -> None:
     """Wait until nobody else has anything to do, or so many seconds."""
     hub: Any = gevent.get_hub()
     waiter: Any = Waiter(hub)
@@ -59,7 +59,7 @@ def wait_for_quiet(at_most: float = PATIENCE) -> None:
         waiter.get()
 
 
-def aside(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+def run_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """What `function` gives or raises, done in a thread of its own while everybody else goes on.
 
     For what waits for a disk, and for long work on what nobody else has in hand. In a thread of
@@ -87,7 +87,7 @@ def aside(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     return result  # type: ignore[no-any-return]
 
 
-def work_aside(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+def run_cpu_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """The same for what works and does not wait: one piece of it at a time.
 
     It takes turns with the hub for the interpreter, every 5 ms; with several, that would be more.
@@ -107,10 +107,10 @@ def work_aside(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T
                 gc.enable()
 
     with _worker:
-        return aside(work)
+        return run_in_thread(work)
 
 
-class Pace:
+class TimeSlicer:
     """For a loop that may be long: gives way when it is time to."""
 
     def __init__(self) -> None:
@@ -118,32 +118,32 @@ class Pace:
 
     def step(self) -> None:
         if perf_counter() - self._since > SLICE:
-            give_way()
+            yield_to_loop()
             self._since = perf_counter()
 
 
-def paced(pieces: Iterable[T]) -> Iterator[T]:
+def yielding(pieces: Iterable[T]) -> Iterator[T]:
     """The same pieces, giving way in between: a socket with room for them would not wait."""
-    pace = Pace()
+    pace = TimeSlicer()
     for piece in pieces:
         yield piece
         pace.step()
 
 
-class Background:
+class IdleQueue:
     """What can wait: one piece of it at a time, while there is nothing else to do."""
 
     def __init__(self) -> None:
         self.one = BoundedSemaphore(1)
         self.since = 0.0
 
-    def turn(self) -> Turn:
+    def slot(self) -> IdleSlot:
         """To be held for a short piece of work, and never while waiting for somebody else."""
-        return Turn(self)
+        return IdleSlot(self)
 
 
-class Turn:
-    def __init__(self, background: Background) -> None:
+class IdleSlot:
+    def __init__(self, background: IdleQueue) -> None:
         self._background = background
         self._held = False
 
@@ -169,7 +169,7 @@ class Turn:
         self._background.one.acquire()
         self._held = True
         if perf_counter() - self._background.since > QUIET_SLICE:
-            wait_for_quiet()
+            wait_until_idle()
             self._background.since = perf_counter()
 
     def _leave(self) -> None:

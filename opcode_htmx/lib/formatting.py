@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-def in_bytes(size: float) -> str:
+def format_bytes(size: float) -> str:
     """`12 KB`, `3.4 MB`, `1.5 GB`."""
     if size < 1_000_000:
         return f"{max(1, round(size / 1000))} KB"
@@ -12,13 +12,13 @@ def in_bytes(size: float) -> str:
     return f"{size / 1_000_000_000:.1f} GB"
 
 
-def roughly(size: float) -> float:
+def round_to_one_digit(size: float) -> float:
     """To one digit: what is shown is to change seldom, and need not be exact."""
     step = float(f"1e{len(str(int(size))) - 1}")
     return size // step * step
 
 
-def in_time(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """`45 seconds`, `90 minutes`, `2 hours`, `30 days`."""
     for unit, name in ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
         if seconds >= 2 * unit or unit == 1 or seconds == unit:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from gevent.lock import BoundedSemaphore
 
 
-class Turns:
+class KeyedLock:
     """The turns of this worker's greenlets. A key is kept while somebody has its turn or waits."""
 
     def __init__(self) -> None:

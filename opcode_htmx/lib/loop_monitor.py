@@ -41,7 +41,7 @@ _sleep: Callable[[float], None] = monkey.get_original("time", "sleep")
 
 
 @dataclass(frozen=True, slots=True)
-class Stall:
+class LoopStall:
     """One time that nothing else could be attended to."""
 
     seconds: float
@@ -64,11 +64,11 @@ class Health:
     """How often it was longer than LIMIT, since then."""
     busy: float
     """Which share of the last minute the hub was not waiting."""
-    last: Stall | None
+    last: LoopStall | None
     """The newest stall."""
 
 
-class Stalls:
+class LoopMonitor:
     """Measures the hub of the thread that starts it."""
 
     def __init__(self) -> None:
@@ -79,7 +79,7 @@ class Stalls:
         """Whether a turn goes on: the hub is not waiting."""
         self._worst = 0.0
         self._stalls = 0
-        self._last: Stall | None = None
+        self._last: LoopStall | None = None
         self._second = _Second(int(perf_counter()))
         self._minute: deque[_Second] = deque(maxlen=MINUTE)
         self._seen: tuple[int, tuple[str, ...]] = (0, ())
@@ -161,7 +161,7 @@ class Stalls:
     def _note(self, held: float, now: float) -> None:
         turn, by = self._seen
         self._stalls += 1
-        self._last = Stall(held, time.time(), by if turn == self._turn else ())
+        self._last = LoopStall(held, time.time(), by if turn == self._turn else ())
         logged, before = self._logged
         if now - logged < LOG_SECONDS:
             return

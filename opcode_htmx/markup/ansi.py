@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
 
-from opcode_htmx.lib.cooperative import work_aside
+from opcode_htmx.lib.cooperative import run_cpu_in_thread
 from opcode_htmx.markup.spans import Span, merge
 
 SHORT = 4_000
@@ -109,7 +109,7 @@ def spans(text: str) -> tuple[Span, ...]:
     text = text.replace("\r\n", "\n")
     if not _PLAIN.search(text):
         return (Span("", text),) if text else ()
-    return _spans(text) if len(text) <= SHORT else work_aside(_spans, text)
+    return _spans(text) if len(text) <= SHORT else run_cpu_in_thread(_spans, text)
 
 
 def _spans(text: str) -> tuple[Span, ...]:

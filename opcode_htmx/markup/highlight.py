@@ -16,7 +16,7 @@ from pygments.lexers import get_lexer_by_name, get_lexer_for_filename
 from pygments.token import Comment, Generic, Keyword, Name, Number, Operator, String, _TokenType
 from pygments.util import ClassNotFound
 
-from opcode_htmx.lib.cooperative import work_aside
+from opcode_htmx.lib.cooperative import run_cpu_in_thread
 from opcode_htmx.markup.spans import Span, merge
 
 _LANGUAGES = frozenset(
@@ -91,7 +91,9 @@ def _highlighted(text: str, lexer: Lexer | None) -> Highlighted:
         return Highlighted(_plain(text))
     if len(text) > LONGEST or _LONG_LINE.search(text):
         return Highlighted(_plain(text), TOO_LONG)
-    return _coloured(text, lexer) if len(text) <= SHORT else work_aside(_coloured, text, lexer)
+    return (
+        _coloured(text, lexer) if len(text) <= SHORT else run_cpu_in_thread(_coloured, text, lexer)
+    )
 
 
 def _plain(text: str) -> tuple[Span, ...]:
@@ -132,7 +134,7 @@ def _by_file(name: str) -> Lexer | None:
 def _known(find: Callable[..., Lexer], name: str) -> Lexer | None:
     try:
         # aside, since it reads a module and compiles it: that takes up to 0.3 seconds
-        lexer = work_aside(find, name, stripnl=False, ensurenl=False) if name else None
+        lexer = run_cpu_in_thread(find, name, stripnl=False, ensurenl=False) if name else None
     except ClassNotFound:
         return None
     return lexer if lexer and _LANGUAGES & set(lexer.aliases) else None

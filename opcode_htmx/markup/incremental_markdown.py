@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from opcode_htmx.lib.cooperative import Pace, work_aside
+from opcode_htmx.lib.cooperative import TimeSlicer, run_cpu_in_thread
 from opcode_htmx.markup.markdown import (
     FENCE_LINES,
     commonmark,
@@ -101,7 +101,7 @@ def whole(text: str, literal: bool = False) -> Markup:
     """
     if len(text) <= LONGEST_BLOCK:
         return render(text, literal)
-    growing = GrowingMarkdown()
+    growing = IncrementalMarkdown()
     growing.append(text, 0)
     parts = growing.parts
     if not literal:
@@ -111,7 +111,7 @@ def whole(text: str, literal: bool = False) -> Markup:
     )
 
 
-class GrowingMarkdown:
+class IncrementalMarkdown:
     """A Markdown text that grows at its end, as parts.
 
     No answer is as long as LONGEST, but a line may be: reading it as Markdown would hold up the
@@ -160,7 +160,7 @@ class GrowingMarkdown:
         self._tail += text
         # Only a whole line settles anything: "#" may become a heading, or "#1 is broken".
         if "\n" in text:
-            pace = Pace()
+            pace = TimeSlicer()
             while self._settle(revision):
                 pace.step()
         # The end of code that was cut there is no code of its own
@@ -230,7 +230,7 @@ class _Block(NamedTuple):
 
 def _top_level_blocks(lines: list[str]) -> list[_Block]:
     text = "".join(lines)
-    begun = _openings(text) if len(text) <= SHORT else work_aside(_openings, text)
+    begun = _openings(text) if len(text) <= SHORT else run_cpu_in_thread(_openings, text)
     ends = [*(opening for opening, _ in begun[1:]), len(lines)]
     return [_Block(opening, end, type_) for (opening, type_), end in zip(begun, ends, strict=False)]
 

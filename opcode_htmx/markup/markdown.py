@@ -18,7 +18,7 @@ from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 from markupsafe import Markup
 
-from opcode_htmx.lib.cooperative import work_aside
+from opcode_htmx.lib.cooperative import run_cpu_in_thread
 from opcode_htmx.markup import addresses, highlight
 
 TAGS = frozenset(
@@ -240,7 +240,7 @@ def render(text: str, literal: bool = False) -> Markup:
     `literal`: character references such as `&#8238;` are shown instead of what they stand for.
     """
     parser = _literal_parser if literal else _parser
-    return _render(text, parser) if len(text) <= SHORT else work_aside(_render, text, parser)
+    return _render(text, parser) if len(text) <= SHORT else run_cpu_in_thread(_render, text, parser)
 
 
 def _render(text: str, parser: MarkdownIt) -> Markup:

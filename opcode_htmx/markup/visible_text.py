@@ -16,7 +16,7 @@ from typing import NamedTuple
 from jinja2 import Environment
 from markupsafe import Markup
 
-from opcode_htmx.lib.cooperative import work_aside
+from opcode_htmx.lib.cooperative import run_cpu_in_thread
 from opcode_htmx.markup.markdown import with_spans
 
 MOST_BLANKS = 20
@@ -124,7 +124,7 @@ def _pieces(text: str, lines: bool, joined: bool, blanks: bool, widest: int) -> 
     def found() -> list[Piece]:
         return list(pieces(text, lines=lines, joined=joined, blanks=blanks, widest=widest))
 
-    return found() if len(text) <= SHORT else work_aside(found)
+    return found() if len(text) <= SHORT else run_cpu_in_thread(found)
 
 
 def mark(text: str, raw: str) -> Markup:

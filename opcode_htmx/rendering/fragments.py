@@ -18,7 +18,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from opcode_htmx.engines.messages import ImageContent
-from opcode_htmx.lib.cooperative import Pace, work_aside
+from opcode_htmx.lib.cooperative import TimeSlicer, run_cpu_in_thread
 from opcode_htmx.markup import ansi, diff
 from opcode_htmx.markup.incremental_markdown import whole
 from opcode_htmx.markup.left_out import leaves_out
@@ -102,7 +102,7 @@ def _macros_of(environment: Environment) -> Any:
             "without_empty_runs": diff.without_empty_runs,
             "gap": mark,
             "first_line": first_line,
-            "picture": images.picture,
+            "picture": images.shown_image,
             "image_address": _image_address,
             "file_address": _file_address,
             "parts_of": other_content.others,
@@ -157,7 +157,7 @@ class Fragments:
 
     def render(self, blocks: Iterable[Block]) -> None:
         """Render blocks that will be asked for, giving way to others in between."""
-        pace = Pace()
+        pace = TimeSlicer()
         for _ in self.prepare(Change(block, -1) for block in blocks):
             pace.step()
 
@@ -194,7 +194,7 @@ class Fragments:
             container = f"{dom_id(block.parent)}-children" if block.parent else "transcript"
             upserts.append((container, [self.block(block)]))
         if sum(len(elements) for _, elements in upserts) > FEW:
-            return work_aside(self._call, "upserts", moved, upserts)
+            return run_cpu_in_thread(self._call, "upserts", moved, upserts)
         return self._call("upserts", moved, upserts)
 
     def _guarded(self, block: Block) -> Markup:
@@ -211,7 +211,7 @@ class Fragments:
     def _rendered(self, block: Block) -> Markup:
         """A block as it is now. Others have their turn while there is much in it."""
         if is_heavy(block):
-            return work_aside(self._call, "block", block, self.block)
+            return run_cpu_in_thread(self._call, "block", block, self.block)
         return self._call("block", block, self.block)
 
     def _call(self, macro: str, *arguments: object) -> Markup:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from opcode_htmx.lib.cooperative import Pace, work_aside
+from opcode_htmx.lib.cooperative import TimeSlicer, run_cpu_in_thread
 from opcode_htmx.markup.ansi import plain
 from opcode_htmx.rendering import tool_cards
 from opcode_htmx.transcript.blocks import (
@@ -51,7 +51,7 @@ def find(blocks: Iterable[Block], query: str) -> Iterator[Hit]:
     """
     words = query[:LONGEST_QUERY].split()
     if words:
-        pattern, pace = pattern_of(words), Pace()
+        pattern, pace = pattern_of(words), TimeSlicer()
         for top in blocks:
             pace.step()
             if isinstance(top, BranchBlock):
@@ -88,7 +88,7 @@ def _in_block(block: Block, top: Block, pattern: re.Pattern[str]) -> Iterator[Hi
 def _readable_parts(block: Block) -> list[tuple[str, str]]:
     """The parts of a block; of one that cannot be read so, its data as they are."""
     try:
-        return work_aside(_all_parts, block) if is_heavy(block) else _all_parts(block)
+        return run_cpu_in_thread(_all_parts, block) if is_heavy(block) else _all_parts(block)
     except Exception:
         log_failure(block, "searched")
         return [(block.kind.capitalize(), raw_text(block))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from opcode_htmx.lib.cooperative import work_aside
+from opcode_htmx.lib.cooperative import run_cpu_in_thread
 from opcode_htmx.markup.ansi import plain
 from opcode_htmx.rendering import tool_cards
 from opcode_htmx.transcript.blocks import (
@@ -37,7 +37,7 @@ def source(block: Block) -> str:
     in it.
     """
     try:
-        return work_aside(_source, block) if is_heavy(block) else _source(block)
+        return run_cpu_in_thread(_source, block) if is_heavy(block) else _source(block)
     except Exception:
         log_failure(block, "written as Markdown")
         return fenced(raw_text(block))

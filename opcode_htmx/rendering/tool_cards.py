@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from opcode_htmx.lib.coerce import Json
-from opcode_htmx.lib.cooperative import work_aside
+from opcode_htmx.lib.cooperative import run_cpu_in_thread
 from opcode_htmx.markup.links import link
 from opcode_htmx.rendering.cards import commands, files, others
 from opcode_htmx.rendering.cards.parts import (
@@ -118,7 +118,7 @@ def whole(block: ToolBlock | AskBlock | ShellBlock) -> str:
     in it.
     """
     try:
-        return work_aside(_whole, block) if is_heavy(block) else _whole(block)
+        return run_cpu_in_thread(_whole, block) if is_heavy(block) else _whole(block)
     except Exception:
         log_failure(block, "shown whole")
         return raw_text(block)

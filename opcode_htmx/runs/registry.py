@@ -31,7 +31,7 @@ class RunNotFound(Exception):
     """No run has this id."""
 
 
-class Roster:
+class RunRegistry:
     """Every run there is a folder of."""
 
     def __init__(
@@ -138,8 +138,8 @@ class Roster:
             self._unreadable.add(folder.path.name)
             return
         if run.live:
-            run.catch_up()
-            run.look()
+            run.fold_new_lines()
+            run.refresh_record()
             self._take_over(run)
             if run.live:
                 self._follow(run)
@@ -148,7 +148,7 @@ class Roster:
         """See what other workers have done, and take over what they have left."""
         self._list()
         for run in [run for run in self._runs.values() if run.live and not run.owner]:
-            run.look()
+            run.refresh_record()
             if run.live:
                 self._take_over(run)
 
@@ -161,7 +161,7 @@ class Roster:
             return
         if lock is None:
             return
-        run.look()  # it may have ended before its owner did
+        run.refresh_record()  # it may have ended before its owner did
         if not run.live:
             os.close(lock)
             return
@@ -229,7 +229,7 @@ class Roster:
 
     def drop(self, run: Run) -> None:
         """Know nothing more of a run."""
-        run.let_go()
+        run.detach()
         self._watcher.unwatch(run.folder.path)
         self._runs.pop(run.id, None)
         left = [each for each in self._by_session.pop(run.record.session_id, ()) if each is not run]
@@ -240,5 +240,5 @@ class Roster:
     def close(self) -> None:
         """Let go of the files. The runs go on without this worker."""
         for run in [run for run in self._runs.values() if run.live]:
-            run.let_go()
+            run.detach()
         self._watcher.close()

@@ -20,19 +20,19 @@ from opcode_htmx.lib.broadcast import Broadcast
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.lib.files.disk_space import DiskFull
-from opcode_htmx.lib.keyed_lock import Turns
+from opcode_htmx.lib.keyed_lock import KeyedLock
 from opcode_htmx.runs.control import launcher
 from opcode_htmx.runs.control.launcher import CannotStart, RunSettings
 from opcode_htmx.runs.control.run import Run, RunNotLive
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.model.record import Outcome
-from opcode_htmx.runs.options.service import Choosing
-from opcode_htmx.runs.policies.disk_guard import Room
-from opcode_htmx.runs.policies.limit_monitor import Warden, check_queue
-from opcode_htmx.runs.policies.scheduler import Admission
-from opcode_htmx.runs.policies.viewer_presence import Leaving
+from opcode_htmx.runs.options.service import SessionOptionsService
+from opcode_htmx.runs.policies.disk_guard import DiskGuard
+from opcode_htmx.runs.policies.limit_monitor import LimitMonitor, check_queue
+from opcode_htmx.runs.policies.scheduler import Scheduler
+from opcode_htmx.runs.policies.viewer_presence import ViewerPresence
 from opcode_htmx.runs.processes import claude_process
-from opcode_htmx.runs.registry import Roster, RunNotFound
+from opcode_htmx.runs.registry import RunNotFound, RunRegistry
 
 __all__ = ["RunNotFound", "StillRunning", "Supervisor"]
 
@@ -56,9 +56,9 @@ class Supervisor:
     def __init__(self, settings: RunSettings) -> None:
         self._settings = settings
         self._news = Flag()
-        self.roster = Roster(settings, self._adopted, self._news.set)
+        self.roster = RunRegistry(settings, self._adopted, self._news.set)
         state = settings.runs_dir.parent
-        self.choosing = Choosing(
+        self.choosing = SessionOptionsService(
             state / "options",
             self.roster.newest_first,
             self.changes,
@@ -68,28 +68,28 @@ class Supervisor:
             offered=settings.models,
         )
         self.project_trust = settings.project_trust()
-        self.leaving = Leaving(
+        self.leaving = ViewerPresence(
             state / "viewing",
             self.roster.owned,
             self.choosing.keeps_running,
             settings.disconnect_grace,
         )
-        self.room = Room(state, settings.least_room, self.live)
-        self.admission = Admission(
+        self.room = DiskGuard(state, settings.least_room, self.live)
+        self.admission = Scheduler(
             settings,
             self.choosing,
             self.project_trust,
             self.roster.newest_first,
             self.leaving.is_viewed,
-            lambda: self.room.refusal,
+            lambda: self.room.start_refusal,
         )
-        self._turns = Turns()
+        self._turns = KeyedLock()
         """A prompt at a time in a session, so that one that hangs holds up no other session."""
-        self._warden = Warden(
+        self._warden = LimitMonitor(
             self.live,
             settings.limits,
             lambda run: claude_process.memory_of(run.id),
-            self.room.look,
+            self.room.check,
         )
         self._greenlets = [gevent.spawn(self._go_round)]
 
@@ -244,13 +244,13 @@ class Supervisor:
 
         Raises CannotStart, DiskFull.
         """
-        if refusal := self.room.refusal:
+        if refusal := self.room.start_refusal:
             raise DiskFull(refusal)
         try:
             with self.admission.alone():
                 runs = self.of_session(session_id)
                 for each in runs:
-                    each.look()
+                    each.refresh_record()
                 if runs and runs[-1].live and runs[-1].phase is not Phase.STOPPING:
                     return runs[-1]
                 if self._has_sent(session_id, prompt_id):

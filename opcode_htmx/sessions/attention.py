@@ -11,7 +11,7 @@ from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.model.record import Outcome
 from opcode_htmx.runs.supervisor import Supervisor
-from opcode_htmx.sessions.read_positions import Marks
+from opcode_htmx.sessions.read_positions import ReadPositions
 
 FRESH_SECONDS = 0.5
 
@@ -23,7 +23,7 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class AttentionItem:
     """A session that needs the person, by its newest run; `at` is a Unix time."""
 
     run: Run
@@ -32,13 +32,13 @@ class Need:
     at: float
 
 
-class Needs:
-    def __init__(self, supervisor: Supervisor, marks: Marks) -> None:
+class AttentionList:
+    def __init__(self, supervisor: Supervisor, marks: ReadPositions) -> None:
         self._supervisor = supervisor
         self._marks = marks
-        self._looked: tuple[float, list[Need]] = (-FRESH_SECONDS, [])
+        self._looked: tuple[float, list[AttentionItem]] = (-FRESH_SECONDS, [])
 
-    def all(self) -> list[Need]:
+    def all(self) -> list[AttentionItem]:
         """What waits for an answer first, then what is over, the newest of each first."""
         found = [need for run in self._supervisor.newest() if (need := self._need(run))]
         return sorted(found, key=lambda need: (need.reason is not Reason.ASKS, -need.at))
@@ -49,11 +49,11 @@ class Needs:
             self._looked = time.monotonic(), self.all()
         return sum(need.run.record.session_id != session_id for need in self._looked[1])
 
-    def _need(self, run: Run) -> Need | None:
+    def _need(self, run: Run) -> AttentionItem | None:
         if run.phase is Phase.WAITING and run.state.asks:
             request = next(iter(run.state.asks.values()))
             text = f"Waiting for your answer: {asked(request)}"
-            return Need(run, Reason.ASKS, text, run.folder.last_output())
+            return AttentionItem(run, Reason.ASKS, text, run.folder.last_output())
         seen = self._marks.of(run.record.session_id).at
         end = run.record.end
         if end is None:
@@ -64,9 +64,9 @@ class Needs:
         elif end.outcome is Outcome.CANCELLED or end.at <= seen:
             return None
         elif end.outcome is not Outcome.COMPLETED:
-            return Need(run, Reason.FAILED, end.cause, end.at)
+            return AttentionItem(run, Reason.FAILED, end.cause, end.at)
         # A process that ends in its own time says nothing new: its last words count
         at = run.folder.last_output()
         if at <= seen or (end and not run.folder.output.exists()):
             return None
-        return Need(run, Reason.DONE, "Done since you last looked", at)
+        return AttentionItem(run, Reason.DONE, "Done since you last looked", at)

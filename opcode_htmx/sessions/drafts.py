@@ -16,10 +16,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from opcode_htmx.lib.cooperative import aside
+from opcode_htmx.lib.cooperative import run_in_thread
 from opcode_htmx.lib.files import atomic_files, file_locks
-from opcode_htmx.lib.files.disk_space import telling_when_full
-from opcode_htmx.lib.files.json_files import Form
+from opcode_htmx.lib.files.disk_space import raise_disk_full
+from opcode_htmx.lib.files.json_files import JsonFileSchema
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -42,7 +42,7 @@ KEPT = 500
 """Drafts; of more, those go that were untouched for the longest time."""
 
 
-class TooMuch(Exception):
+class DraftTooLarge(Exception):
     """More than a draft may hold; the text says what the limit is."""
 
 
@@ -77,7 +77,7 @@ def _change(
 
     @functools.wraps(function)
     def alone(drafts: Drafts, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        with telling_when_full():
+        with raise_disk_full():
             atomic_files.make_folder(drafts.lock.parent)
             with file_locks.held(drafts.lock):
                 return function(drafts, *args, **kwargs)
@@ -132,7 +132,7 @@ class Drafts:
         if late or (text, folder) == (draft.text, draft.folder):
             return False
         if len(text) > MAX_TEXT:
-            raise TooMuch(f"The text is longer than {MAX_TEXT:,} characters.")
+            raise DraftTooLarge(f"The text is longer than {MAX_TEXT:,} characters.")
         self._store(session_id, replace(draft, text=text, by=by, folder=folder))
         return True
 
@@ -161,14 +161,16 @@ class Drafts:
         """Keep a file with the draft; the same file again is the same. Raises TooMuch."""
         draft = self.get(session_id)
         name = clean_name(name)
-        token = aside(hashlib.sha256, name.encode() + b"\0" + content).hexdigest()[:32]
+        token = run_in_thread(hashlib.sha256, name.encode() + b"\0" + content).hexdigest()[:32]
         known = next((file for file in draft.files if file.token == token), None)
         if known:
             return known
         if len(draft.files) >= MAX_FILES:
-            raise TooMuch(f"No more than {MAX_FILES} files go with one prompt.")
+            raise DraftTooLarge(f"No more than {MAX_FILES} files go with one prompt.")
         if len(content) + sum(file.size for file in draft.files) > MAX_BYTES:
-            raise TooMuch(f"The files of one prompt may hold {MAX_BYTES // 1_000_000} MB together.")
+            raise DraftTooLarge(
+                f"The files of one prompt may hold {MAX_BYTES // 1_000_000} MB together."
+            )
         file = DraftFile(token, name, len(content), media_type)
         self._make(session_id)
         atomic_files.write(self.path(session_id, file.token), content)
@@ -216,7 +218,7 @@ def _parse(content: dict[str, Any]) -> Draft:
     return Draft(**{**content, "sent": tuple(content["sent"])}, files=files)
 
 
-_FORM = Form(1, _parse)
+_FORM = JsonFileSchema(1, _parse)
 
 
 def clean_name(name: str) -> str:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from opcode_htmx.engines.claude.files import history, sessions
 from opcode_htmx.runs.control.run import Run
-from opcode_htmx.sessions.session_places import SessionPlace, SessionPlaces
-from opcode_htmx.sessions.views import Screen, Screens
+from opcode_htmx.sessions.session_places import SessionLocation, SessionLocations
+from opcode_htmx.sessions.views import SessionView, SessionViews
 from opcode_htmx.transcript.blocks import Block, PromptBlock, ShellBlock
 
 TITLE_CHARACTERS = 80
@@ -20,8 +20,8 @@ class SessionLookup:
     def __init__(
         self,
         config_dir: Path,
-        places: SessionPlaces,
-        screens: Screens,
+        places: SessionLocations,
+        screens: SessionViews,
         address: Callable[[str, str], str],
     ) -> None:
         """`address` gives the path of a session's page by the ids of project and session."""
@@ -30,13 +30,13 @@ class SessionLookup:
         self.places = places
         self._screens = screens
 
-    def screen(self, project_id: str, session_id: str) -> Screen:
+    def screen(self, project_id: str, session_id: str) -> SessionView:
         """Raises ProjectNotFound or SessionNotFound."""
         place = self.places.at(project_id, session_id)
         address = self._address(place.claude_folder, place.session_id)
         return self._screens.get(place.session_id, place.folder or "", address, place.claude_folder)
 
-    def at(self, project_id: str, session_id: str) -> SessionPlace:
+    def at(self, project_id: str, session_id: str) -> SessionLocation:
         """The session at an address. Raises ProjectNotFound or SessionNotFound."""
         return self.places.at(project_id, session_id)
 

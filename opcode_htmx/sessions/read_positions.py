@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from opcode_htmx.lib.files import file_locks
-from opcode_htmx.lib.files.json_files import Form
+from opcode_htmx.lib.files.json_files import JsonFileSchema
 
 log = logging.getLogger(__name__)
 
@@ -24,27 +24,27 @@ KEPT = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class ReadPosition:
     """`block` names the newest element that was read, empty if none was; `at` is a Unix time."""
 
     block: str
     at: float
 
 
-class Marks:
+class ReadPositions:
     def __init__(self, path: Path) -> None:
         self._path = path
         self.since = time.time()
         """Since when looks are noted: what ended before counts as seen."""
-        self._marks: dict[str, Mark] = {}  # by session, the one looked at last at the end
+        self._marks: dict[str, ReadPosition] = {}  # by session, the one looked at last at the end
         self._read: tuple[int, int] | None = None
         """Which file was read or written last."""
         with self._alone():
             self._load()
 
-    def of(self, session_id: str) -> Mark:
+    def of(self, session_id: str) -> ReadPosition:
         self._catch_up()
-        return self._marks.get(session_id, Mark("", self.since))
+        return self._marks.get(session_id, ReadPosition("", self.since))
 
     def look(self, session_id: str, block: str = "") -> None:
         """The person looks at the session, and has read up to `block`; empty: as far as before."""
@@ -52,7 +52,7 @@ class Marks:
             self._catch_up()
             block = block or self.of(session_id).block
             self._marks.pop(session_id, None)
-            self._marks[session_id] = Mark(block, time.time())
+            self._marks[session_id] = ReadPosition(block, time.time())
             while len(self._marks) > KEPT:
                 del self._marks[next(iter(self._marks))]
             self._store()
@@ -95,8 +95,10 @@ def _which(path: Path) -> tuple[int, int] | None:
     return stat.st_ino, stat.st_mtime_ns
 
 
-def _parse(found: dict[str, Any]) -> tuple[float, dict[str, Mark]]:
-    return float(found["since"]), {key: Mark(**mark) for key, mark in found["sessions"].items()}
+def _parse(found: dict[str, Any]) -> tuple[float, dict[str, ReadPosition]]:
+    return float(found["since"]), {
+        key: ReadPosition(**mark) for key, mark in found["sessions"].items()
+    }
 
 
-_FORM = Form(1, _parse)
+_FORM = JsonFileSchema(1, _parse)

@@ -35,7 +35,7 @@ OF_SESSIONS = ("options", "chats", "attached")
 """Folders in which something is named after each session."""
 
 
-class Collector:
+class Retention:
     """Goes round at the start and every few hours, in a greenlet of its own."""
 
     def __init__(
@@ -98,7 +98,7 @@ class Collector:
             return False
         if self._supervisor.leaving.is_viewed(session_id) or not run.folder.path.exists():
             return False
-        run.catch_up(last=True)
+        run.fold_new_lines(last=True)
         if run.state.waiting:
             return False
         said = {each for each, text in run.state.sent.items() if not text.startswith("/")}

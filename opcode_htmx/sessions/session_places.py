@@ -20,7 +20,7 @@ class FolderUnknown(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class SessionPlace:
+class SessionLocation:
     """One session. `session_id` is written as in the name of its file.
 
     `claude_folder` is the name of the folder in which the file was found, or else will be.
@@ -43,12 +43,12 @@ class SessionPlace:
         return Path(self.folder)
 
 
-class SessionPlaces:
+class SessionLocations:
     def __init__(self, config_dir: Path, supervisor: Supervisor) -> None:
         self._config_dir = config_dir
         self._supervisor = supervisor
 
-    def at(self, project_id: str, session_id: str) -> SessionPlace:
+    def at(self, project_id: str, session_id: str) -> SessionLocation:
         """The session at an address. Raises ProjectNotFound or SessionNotFound."""
         try:
             file = sessions.session_file(self._config_dir, project_id, session_id)
@@ -60,7 +60,7 @@ class SessionPlaces:
             raise
         return self._of_file(file)
 
-    def of(self, session_id: str) -> SessionPlace:
+    def of(self, session_id: str) -> SessionLocation:
         """The session of an id, in whichever project. Raises SessionNotFound."""
         runs = self._supervisor.of_session(session_id)
         if runs:
@@ -70,16 +70,16 @@ class SessionPlaces:
             raise sessions.SessionNotFound("There is no session with this id.")
         return self._of_file(file)
 
-    def of_run(self, run: Run) -> SessionPlace:
+    def of_run(self, run: Run) -> SessionLocation:
         """The session of a run."""
         session_id = run.record.session_id
         file = history.find(self._config_dir, session_id)
         if file:
             return self._of_file(file)
         path = run.record.project_path
-        return SessionPlace(session_id, folder_names.claude_folder(path), None, path)
+        return SessionLocation(session_id, folder_names.claude_folder(path), None, path)
 
-    def project_id(self, place: SessionPlace) -> str:
+    def project_id(self, place: SessionLocation) -> str:
         """The project whose page lists the session; empty if there is no such page yet."""
         found = sessions.project_with(self._config_dir, place.file) if place.file else None
         if found:
@@ -99,9 +99,9 @@ class SessionPlaces:
                 return each
         return ""
 
-    def _of_file(self, file: Path) -> SessionPlace:
+    def _of_file(self, file: Path) -> SessionLocation:
         folder = sessions.folder_of(file)
         if folder is None:
             runs = self._supervisor.of_session(file.stem)
             folder = runs[-1].record.project_path if runs else None
-        return SessionPlace(file.stem, file.parent.name, file, folder)
+        return SessionLocation(file.stem, file.parent.name, file, folder)

@@ -54,7 +54,7 @@ LISTED_TASKS = 20
 """Background tasks that are listed; the others are counted."""
 
 
-class Aside:
+class StatusPanel:
     def __init__(self, environment: Environment) -> None:
         self._macros = environment.get_template("aside.html").make_module(
             {"kind_of": kind_of, "first_line": first_line}

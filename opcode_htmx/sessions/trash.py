@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from opcode_htmx.lib.files import atomic_files, file_locks
-from opcode_htmx.lib.files.disk_space import telling_when_full
-from opcode_htmx.lib.files.json_files import Form
+from opcode_htmx.lib.files.disk_space import raise_disk_full
+from opcode_htmx.lib.files.json_files import JsonFileSchema
 from opcode_htmx.runs.supervisor import StillRunning, Supervisor
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class NotInTrash(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Deleted:
+class DeletedSession:
     """What was deleted, and where it belongs; `at` is a Unix time."""
 
     id: str
@@ -44,7 +44,7 @@ class Deleted:
     """The places that things were taken from, by their names in the trash."""
 
 
-_FORM = Form(1, lambda found: Deleted(**found))
+_FORM = JsonFileSchema(1, lambda found: DeletedSession(**found))
 
 
 class Trash:
@@ -54,15 +54,19 @@ class Trash:
         self._drafts = drafts
         self.purge()
 
-    def put(self, session_id: str, project_id: str, title: str, history: Path | None) -> Deleted:
+    def put(
+        self, session_id: str, project_id: str, title: str, history: Path | None
+    ) -> DeletedSession:
         """Move all that there is of a session into the trash. Raises StillRunning, OSError."""
-        with telling_when_full():
+        with raise_disk_full():
             atomic_files.make_folder(self._folder)
             with file_locks.held(self._folder.with_name(f"{self._folder.name}.lock")):
                 self.purge()
                 return self._put(session_id, project_id, title, history)
 
-    def _put(self, session_id: str, project_id: str, title: str, history: Path | None) -> Deleted:
+    def _put(
+        self, session_id: str, project_id: str, title: str, history: Path | None
+    ) -> DeletedSession:
         self._supervisor.check_over(session_id)
         things = [run.folder.path for run in self._supervisor.of_session(session_id)]
         things += [self._supervisor.attached(session_id), self._drafts / session_id]
@@ -70,7 +74,9 @@ class Trash:
             things += [history, history.with_suffix("")]
         there = (path for path in things if _is_there(path))
         places = {f"{number}-{path.name}": str(path) for number, path in enumerate(there)}
-        deleted = Deleted(uuid.uuid4().hex, session_id, project_id, title, time.time(), places)
+        deleted = DeletedSession(
+            uuid.uuid4().hex, session_id, project_id, title, time.time(), places
+        )
         folder = self._folder / deleted.id
         folder.mkdir(mode=0o700)
         # first the way back, then the things: a crash in between loses nothing
@@ -84,7 +90,7 @@ class Trash:
             shutil.move(place, folder / name)
         return deleted
 
-    def get(self, trash_id: str) -> Deleted:
+    def get(self, trash_id: str) -> DeletedSession:
         """Raises NotInTrash."""
         known = TRASH_ID.fullmatch(trash_id)
         found = _FORM.read(self._folder / trash_id / _RECORD) if known else None
@@ -92,7 +98,7 @@ class Trash:
             raise NotInTrash("This session is not in the trash any more.")
         return found
 
-    def restore(self, trash_id: str) -> Deleted:
+    def restore(self, trash_id: str) -> DeletedSession:
         """Put everything back where it was. Raises NotInTrash, OSError."""
         deleted = self.get(trash_id)
         folder = self._folder / trash_id

@@ -15,11 +15,11 @@ from markupsafe import Markup
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.rendering.fragments import Fragments
 from opcode_htmx.runs.supervisor import Supervisor
-from opcode_htmx.sessions.attention import Needs
+from opcode_htmx.sessions.attention import AttentionList
 from opcode_htmx.sessions.drafts import Draft, Drafts
 from opcode_htmx.sessions.elsewhere import Registry, elsewhere
-from opcode_htmx.sessions.options.form import Chooser, OptionsParts
-from opcode_htmx.sessions.status_panel import Aside
+from opcode_htmx.sessions.options.form import OptionsParts, OptionsPresenter
+from opcode_htmx.sessions.status_panel import StatusPanel
 from opcode_htmx.transcript.conversation.conversation import Conversation
 
 KEPT = 32
@@ -29,12 +29,12 @@ KEPT_BYTES = 64_000_000
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
-class Screen:
+class SessionView:
     """A conversation, and how it is rendered."""
 
     conversation: Conversation
     fragments: Fragments
-    _aside: Aside
+    _aside: StatusPanel
     _options: OptionsParts
     _drafts: Drafts
     address: str
@@ -51,7 +51,7 @@ class Screen:
         """What has been typed in this session and not sent."""
         return self._drafts.get(self.conversation.session_id)
 
-    def aside(self) -> dict[str, Markup]:
+    def status_panel(self) -> dict[str, Markup]:
         """The elements around the transcript, by id."""
         seen = self.conversation
         runs = seen.runs()
@@ -80,15 +80,15 @@ class Screen:
         }
 
 
-class Screens:
+class SessionViews:
     def __init__(
         self,
         supervisor: Supervisor,
         config_dir: Path,
         environment: Environment,
-        chooser: Chooser,
+        chooser: OptionsPresenter,
         drafts: Drafts,
-        needs: Needs,
+        needs: AttentionList,
     ) -> None:
         self._supervisor = supervisor
         self._needs = needs
@@ -98,12 +98,14 @@ class Screens:
         self._options = OptionsParts(environment, chooser)
         self._allow_bypass = chooser.allow_bypass
         self._drafts = drafts
-        self._kept: OrderedDict[tuple[str, str, str], Screen] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str, str], SessionView] = OrderedDict()
         """Those that were asked for last, in that order."""
-        self._known: WeakValueDictionary[tuple[str, str, str], Screen] = WeakValueDictionary()
+        self._known: WeakValueDictionary[tuple[str, str, str], SessionView] = WeakValueDictionary()
         """Those and, beyond them, what somebody is still looking at."""
 
-    def get(self, session_id: str, folder: str, address: str, claude_folder: str = "") -> Screen:
+    def get(
+        self, session_id: str, folder: str, address: str, claude_folder: str = ""
+    ) -> SessionView:
         """The screen of a session that works in `folder` and has its page at the path `address`.
 
         `claude_folder` is the name of the folder in which its file is looked for first.
@@ -133,22 +135,22 @@ class Screens:
                 screen.conversation.gone = True
                 screen.conversation.changed.notify()
 
-    def _make(self, session_id: str, folder: str, address: str, claude_folder: str) -> Screen:
+    def _make(self, session_id: str, folder: str, address: str, claude_folder: str) -> SessionView:
         conversation = Conversation(
             session_id,
             runs=partial(self._supervisor.of_session, session_id),
             history_file=partial(history.find, self._config_dir, session_id, claude_folder),
             changed=self._supervisor.changes(session_id),
         )
-        return Screen(
+        return SessionView(
             conversation,
             Fragments(self.environment, folder, address, allow_bypass=self._allow_bypass),
-            Aside(self.environment),
+            StatusPanel(self.environment),
             self._options,
             self._drafts,
             address,
             folder,
             partial(self._needs.beside, session_id),
-            lambda: self._supervisor.room.says,
+            lambda: self._supervisor.room.message,
             self._registry,
         )

@@ -24,7 +24,7 @@ from opcode_htmx.transcript.blocks import (
 B = TypeVar("B", bound=Block)
 
 
-class Shelf:
+class BlockStore:
     def __init__(self, segment: str, taken: Callable[[str], bool] = lambda _: False) -> None:
         """`segment` sorts these blocks among those of other transcripts on one page.
 
@@ -100,7 +100,9 @@ class Shelf:
             block.parent = owner.id
             owner.children.append(block)
             if owner.over:
-                self.touch(owner)  # where its children stand depends on whether there are any
+                self.mark_changed(
+                    owner
+                )  # where its children stand depends on whether there are any
         else:
             self.blocks.append(block)
             if todos.concerns(block):
@@ -108,10 +110,10 @@ class Shelf:
         self._by_id[named] = block
         if block.id != named:
             self._renamed[block.id] = block
-        self.touch(block)
+        self.mark_changed(block)
         return block
 
-    def touch(self, block: Block) -> None:
+    def mark_changed(self, block: Block) -> None:
         """The block has changed."""
         block.row = block.row or self.row
         block.revision = self.offset
@@ -133,9 +135,9 @@ class Shelf:
                 block.state = AskState.WITHDRAWN
             else:
                 block.state = ToolState.INTERRUPTED
-            self.touch(block)
+            self.mark_changed(block)
 
-    def bring_forward(self, prompt: PromptBlock, index: int) -> None:
+    def move_before(self, prompt: PromptBlock, index: int) -> None:
         """Put `prompt`, the newest block, at `index`, unless a person did something behind that."""
         *others, _ = self.blocks[index:]
         if others and not any(isinstance(block, PromptBlock | ShellBlock) for block in others):

@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from opcode_htmx.engines.messages import Content, ImageContent, PermissionRequest
 from opcode_htmx.lib.coerce import Json
-from opcode_htmx.markup.incremental_markdown import GrowingMarkdown
+from opcode_htmx.markup.incremental_markdown import IncrementalMarkdown
 
 
 class ToolState(StrEnum):
@@ -113,7 +113,7 @@ class TextBlock(Block):
     """Claude's words or, as `ThinkingBlock`, its thoughts; `open` while they may still grow."""
 
     kind: ClassVar[str] = "text"
-    markdown: GrowingMarkdown = field(default_factory=GrowingMarkdown)
+    markdown: IncrementalMarkdown = field(default_factory=IncrementalMarkdown)
     source: list[str] = field(default_factory=list)
     open: bool = True
 
@@ -148,7 +148,7 @@ class ToolBlock(Block):
         return [part for part in self.parts if isinstance(part, ImageContent)]
 
     @property
-    def told_by_its_ask(self) -> bool:
+    def shown_by_its_ask(self) -> bool:
         """Whether the card that asks says all of it: a question, or a plan while it is open."""
         plan = self.name == "ExitPlanMode" and self.state is ToolState.WAITING
         return self.asked and (plan or self.name == "AskUserQuestion")

@@ -7,7 +7,7 @@ import re
 
 from opcode_htmx.engines.messages import Unknown
 from opcode_htmx.lib.coerce import is_larger
-from opcode_htmx.lib.cooperative import work_aside
+from opcode_htmx.lib.cooperative import run_cpu_in_thread
 from opcode_htmx.markup.ansi import plain
 
 _EMPHASIS = re.compile(r"(`|\*\*)(\S(?:[^`*\n]*\S)?)\1")
@@ -32,7 +32,7 @@ _QUIET_STREAM = frozenset(
 )
 
 
-def told_in_a_line(output: str) -> str:
+def shown_in_a_line(output: str) -> str:
     """What a command printed as plain words, if it is one line, as `/model` says; else empty."""
     output = output.strip()
     if len(output) > _LONGEST_OUTPUT:
@@ -55,7 +55,7 @@ def is_bookkeeping(unknown: Unknown, *, live: bool) -> bool:
 
 def as_json(value: object) -> str:
     """A value of Claude's as JSON to read. Others have their turn while it is a large one."""
-    return work_aside(_as_json, value) if is_larger(_SMALL, value) else _as_json(value)
+    return run_cpu_in_thread(_as_json, value) if is_larger(_SMALL, value) else _as_json(value)
 
 
 def _as_json(value: object) -> str:

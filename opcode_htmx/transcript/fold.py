@@ -39,7 +39,7 @@ from opcode_htmx.engines.messages import (
     User,
 )
 from opcode_htmx.engines.user_parts import Interruption, TaskNotification
-from opcode_htmx.transcript.block_store import Shelf
+from opcode_htmx.transcript.block_store import BlockStore
 from opcode_htmx.transcript.blocks import (
     Block,
     ErrorBlock,
@@ -51,10 +51,10 @@ from opcode_htmx.transcript.blocks import (
 from opcode_htmx.transcript.cli_text import as_json, is_bookkeeping
 from opcode_htmx.transcript.content.other_content import all_in_text
 from opcode_htmx.transcript.context_usage import Progress
-from opcode_htmx.transcript.notice_blocks import Notes
+from opcode_htmx.transcript.notice_blocks import NoticeBlocks
 from opcode_htmx.transcript.notices import notice, of_long_line
-from opcode_htmx.transcript.text_stream import Speech
-from opcode_htmx.transcript.tool_calls import Calls
+from opcode_htmx.transcript.text_stream import TextStream
+from opcode_htmx.transcript.tool_calls import ToolCalls
 from opcode_htmx.transcript.unread_prompts import UnreadPrompts
 from opcode_htmx.transcript.user_blocks import UserBlocks
 
@@ -81,11 +81,11 @@ class Transcript:
         sent to the run under an id, `sent_prompt` the whole prompt, which Claude may never repeat.
         """
         self._run_id = run_id
-        self._shelf = Shelf(segment, taken)
-        self._speech = Speech(self._shelf)
-        self._notes = Notes(self._shelf)
+        self._shelf = BlockStore(segment, taken)
+        self._speech = TextStream(self._shelf)
+        self._notes = NoticeBlocks(self._shelf)
         self._user_blocks = UserBlocks(self._shelf, self._speech, self._notes)
-        self._calls = Calls(self._shelf, run_id or "")
+        self._calls = ToolCalls(self._shelf, run_id or "")
         self._sent_text = sent_text
         self._unread = UnreadPrompts(self._shelf, sent_prompt)
         self._assistant_lines: set[tuple[str, str, int | None]] = set()
@@ -158,7 +158,7 @@ class Transcript:
             case BlockStart():
                 self._speech.begin(message)
             case BlockDelta():
-                self._speech.go_on(message)
+                self._speech.append(message)
             case BlockStop():
                 self._speech.end(message)
             case Assistant():

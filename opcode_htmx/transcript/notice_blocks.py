@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from opcode_htmx.transcript.block_store import Shelf
+from opcode_htmx.transcript.block_store import BlockStore
 from opcode_htmx.transcript.blocks import Block, ErrorBlock, NoticeBlock
 from opcode_htmx.transcript.notices import RETRY, Notice, error_end
 
 
-class Notes:
-    def __init__(self, shelf: Shelf) -> None:
+class NoticeBlocks:
+    def __init__(self, shelf: BlockStore) -> None:
         self._shelf = shelf
 
     def notice(self, uuid: str, told: Notice) -> None:
@@ -17,7 +17,7 @@ class Notes:
         last = self._shelf.blocks[-1] if self._shelf.blocks else None
         if told.topic and isinstance(last, NoticeBlock) and last.topic == told.topic:
             last.text = told.text
-            self._shelf.touch(last)
+            self._shelf.mark_changed(last)
             return
         block = self._shelf.new(NoticeBlock, told.id or uuid, text=told.text, topic=told.topic)
         block.detail, block.until = told.detail, told.until

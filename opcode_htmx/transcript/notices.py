@@ -7,7 +7,7 @@ from typing import Any
 
 from opcode_htmx.engines.messages import LongLine, SystemEvent
 from opcode_htmx.lib.coerce import Json
-from opcode_htmx.lib.formatting import in_bytes
+from opcode_htmx.lib.formatting import format_bytes
 
 _QUIET = frozenset(
     {
@@ -87,7 +87,7 @@ def notice(event: SystemEvent) -> Notice | None:
 
 def of_long_line(line: LongLine, run_id: str | None) -> Notice:
     """That something is left out, and where it stands; no `run_id`: in Claude's own history."""
-    size, begin = in_bytes(line.size), f"{line.offset:,}"
+    size, begin = format_bytes(line.size), f"{line.offset:,}"
     file = f"runs/{run_id}/out.ndjson in the state folder" if run_id else "Claude's history file"
     return Notice(
         text=f"Claude wrote a line of {size}, which is too long to be shown here.",

@@ -18,8 +18,8 @@ from opcode_htmx.engines.messages import (
     TextContent,
     ThinkingContent,
 )
-from opcode_htmx.markup.incremental_markdown import GrowingMarkdown
-from opcode_htmx.transcript.block_store import Shelf
+from opcode_htmx.markup.incremental_markdown import IncrementalMarkdown
+from opcode_htmx.transcript.block_store import BlockStore
 from opcode_htmx.transcript.blocks import TextBlock, ThinkingBlock
 
 
@@ -35,8 +35,8 @@ class _Stream:
     complete: bool = False
 
 
-class Speech:
-    def __init__(self, shelf: Shelf) -> None:
+class TextStream:
+    def __init__(self, shelf: BlockStore) -> None:
         self._shelf = shelf
         self._message_ids: dict[str | None, str] = {}  # the message that streams, by parent
         self._streams: dict[tuple[str, int], _Stream] = {}
@@ -56,7 +56,7 @@ class Speech:
             self._streams[key] = stream = _Stream(type_, block_id, message.parent)
             self._flow(stream, text)
 
-    def go_on(self, message: BlockDelta) -> None:
+    def append(self, message: BlockDelta) -> None:
         stream = self._streams.get(self._key(message))
         if stream and not stream.complete:
             self._flow(stream, message.text)
@@ -91,7 +91,7 @@ class Speech:
         if text:
             block.source.append(text)
             block.markdown.append(text, self._shelf.offset)
-            self._shelf.touch(block)
+            self._shelf.mark_changed(block)
 
     # --- whole ------------------------------------------------------------------------------
 
@@ -118,9 +118,11 @@ class Speech:
             known.row = known.row or message.uuid
             self._correct(known, text)
         elif text.strip():
-            self.say(type_, block_id, message.parent, text)
+            self.add_complete(type_, block_id, message.parent, text)
 
-    def say(self, type_: type[TextBlock], block_id: str, parent: str | None, text: str) -> None:
+    def add_complete(
+        self, type_: type[TextBlock], block_id: str, parent: str | None, text: str
+    ) -> None:
         """A text that comes whole and at once."""
         self._grow(self._shelf.new(type_, block_id, parent, open=False), text)
 
@@ -131,7 +133,7 @@ class Speech:
             self._grow(block, text[len(streamed) :])
         elif text:
             # born again, it is sent whole
-            block.source, block.markdown, block.born = [], GrowingMarkdown(), self._shelf.offset
+            block.source, block.markdown, block.born = [], IncrementalMarkdown(), self._shelf.offset
             self._grow(block, text)
         block.open = False
 

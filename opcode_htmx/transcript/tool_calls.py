@@ -14,7 +14,7 @@ from opcode_htmx.engines.messages import (
     ToolUse,
     User,
 )
-from opcode_htmx.transcript.block_store import Shelf
+from opcode_htmx.transcript.block_store import BlockStore
 from opcode_htmx.transcript.blocks import (
     AskBlock,
     AskState,
@@ -26,8 +26,8 @@ from opcode_htmx.transcript.blocks import (
 _REFUSED = {Refusal.DENIED: ToolState.DENIED, Refusal.INTERRUPTED: ToolState.INTERRUPTED}
 
 
-class Calls:
-    def __init__(self, shelf: Shelf, run_id: str) -> None:
+class ToolCalls:
+    def __init__(self, shelf: BlockStore, run_id: str) -> None:
         """`run_id` is empty where nobody can answer any more: in history."""
         self._shelf = shelf
         self._run_id = run_id
@@ -46,7 +46,7 @@ class Calls:
         tool.input = use.input
         if tool.state is ToolState.PREPARING:
             tool.state = ToolState.RUNNING
-        self._shelf.touch(tool)
+        self._shelf.mark_changed(tool)
 
     def result(self, result: ToolResult, message: User) -> None:
         tool = self._shelf.tool(result.tool_use_id)
@@ -63,7 +63,7 @@ class Calls:
                 self._at_work[tool.id] = tool
         elif tool.state is not ToolState.DENIED:
             tool.state = _REFUSED[message.refusal] if message.refusal else ToolState.ERROR
-        self._shelf.touch(tool)
+        self._shelf.mark_changed(tool)
 
     # --- what Claude asks -------------------------------------------------------------------
 
@@ -74,7 +74,7 @@ class Calls:
         if tool:
             tool.state = ToolState.WAITING
             tool.asked = True
-            self._shelf.touch(tool)
+            self._shelf.mark_changed(tool)
 
     def answer(self, message: ControlResponse | ControlCancel) -> None:
         ask = self._shelf.get(message.request_id)
@@ -86,12 +86,12 @@ class Calls:
             ask.answer, ask.answered_at = message.response, message.answered_at
             allowed = message.response.get("behavior") == "allow"
             ask.state = AskState.ALLOWED if allowed else AskState.DENIED
-        self._shelf.touch(ask)
+        self._shelf.mark_changed(ask)
         tool = self._shelf.tool(ask.request.tool_use_id)
         if tool and tool.state is ToolState.WAITING:
             denied = ask.state is AskState.DENIED
             tool.state = ToolState.DENIED if denied else ToolState.RUNNING
-            self._shelf.touch(tool)
+            self._shelf.mark_changed(tool)
 
     # --- ends -------------------------------------------------------------------------------
 
@@ -108,7 +108,7 @@ class Calls:
         self._shelf.finish(block for block in unfinished if block.parent == owner.id)
         if tool := self._at_work.pop(owner.id, None):
             tool.at_work = False
-            self._shelf.touch(tool)
+            self._shelf.mark_changed(tool)
 
     def end_all(self) -> None:
         """Nobody works any more."""

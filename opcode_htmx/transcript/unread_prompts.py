@@ -12,12 +12,12 @@ from opcode_htmx.engines.claude.files.history import SESSION_ID
 from opcode_htmx.engines.claude.protocol import encoder
 from opcode_htmx.engines.messages import INTERRUPTED, TurnResult, User
 from opcode_htmx.runs.model.prompt_content import images_in, words_of
-from opcode_htmx.transcript.block_store import Shelf
+from opcode_htmx.transcript.block_store import BlockStore
 from opcode_htmx.transcript.blocks import PromptBlock
 
 
 class UnreadPrompts:
-    def __init__(self, shelf: Shelf, sent: Callable[[str], User | None]) -> None:
+    def __init__(self, shelf: BlockStore, sent: Callable[[str], User | None]) -> None:
         """`sent` gives the prompt that was sent to the run under an id, if there is one."""
         self._shelf = shelf
         self._sent = sent
@@ -36,7 +36,7 @@ class UnreadPrompts:
         unanswered = result is None or not (result.turns or result.is_error)
         block = self.add(prompt, refused=unanswered and words_of(prompt).startswith("/"))
         # What Claude Code has said about it came first; the history holds both in one branch
-        self._shelf.bring_forward(block, turn_began)
+        self._shelf.move_before(block, turn_began)
         block.row = behind[0].row if behind else ""
 
     def complete_all(self, result: TurnResult, turn_began: int) -> None:
@@ -70,5 +70,5 @@ class UnreadPrompts:
         block = self._refused.pop(prompt_id, None)
         if block is not None:
             block.sent_as_text, block.text, block.images = True, "", ()
-            self._shelf.touch(block)
+            self._shelf.mark_changed(block)
         return block

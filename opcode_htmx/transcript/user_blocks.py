@@ -27,7 +27,7 @@ from opcode_htmx.engines.user_parts import (
     SlashCommand,
 )
 from opcode_htmx.markup.ansi import plain
-from opcode_htmx.transcript.block_store import Shelf
+from opcode_htmx.transcript.block_store import BlockStore
 from opcode_htmx.transcript.blocks import (
     ErrorBlock,
     NoticeBlock,
@@ -35,9 +35,9 @@ from opcode_htmx.transcript.blocks import (
     ShellBlock,
     TextBlock,
 )
-from opcode_htmx.transcript.cli_text import told_in_a_line
-from opcode_htmx.transcript.notice_blocks import Notes
-from opcode_htmx.transcript.text_stream import Speech
+from opcode_htmx.transcript.cli_text import shown_in_a_line
+from opcode_htmx.transcript.notice_blocks import NoticeBlocks
+from opcode_htmx.transcript.text_stream import TextStream
 
 _NOT_ATTACHED = TextContent | ToolResult
 
@@ -45,7 +45,7 @@ _NOT_ATTACHED = TextContent | ToolResult
 class UserBlocks:
     """Makes the blocks of one transcript."""
 
-    def __init__(self, shelf: Shelf, speech: Speech, notes: Notes) -> None:
+    def __init__(self, shelf: BlockStore, speech: TextStream, notes: NoticeBlocks) -> None:
         self._shelf = shelf
         self._speech = speech
         self._notes = notes
@@ -86,7 +86,7 @@ class UserBlocks:
         prompt = self._new_prompt(uuid, text, attached)
         if self._notes.is_retry(self._shelf.blocks[-2:-1]):
             # The CLI repeats a first prompt only once the API has taken it
-            self._shelf.bring_forward(prompt, len(self._shelf.blocks) - 2)
+            self._shelf.move_before(prompt, len(self._shelf.blocks) - 2)
 
     def _slash_command(
         self,
@@ -98,7 +98,7 @@ class UserBlocks:
         prompt = self._new_prompt(uuid, command.text, attached)
         prompt.local = command.local
         # On stdout it comes behind what it printed; people read it in front
-        self._shelf.bring_forward(prompt, turn_began)
+        self._shelf.move_before(prompt, turn_began)
 
     def _new_prompt(self, uuid: str, text: str, attached: Sequence[Content]) -> PromptBlock:
         images = [each for each in attached if isinstance(each, ImageContent)]
@@ -137,12 +137,12 @@ class UserBlocks:
         """What a slash command printed: a sentence, a text, or what looks like a terminal."""
         if output.is_error:
             self._shelf.new(ErrorBlock, block_id, text=plain(output.text))
-        elif sentence := told_in_a_line(output.text):
+        elif sentence := shown_in_a_line(output.text):
             self._shelf.new(NoticeBlock, block_id, text=sentence)
         elif "\x1b" in output.text:
             self._shelf.new(ShellBlock, block_id, stdout=output.text)
         elif output.text:
-            self._speech.say(TextBlock, block_id, None, output.text)
+            self._speech.add_complete(TextBlock, block_id, None, output.text)
 
     def _shell_output(
         self, output: ShellOutput, block_id: str, uuid: str, parent_uuid: str
@@ -159,7 +159,7 @@ class UserBlocks:
         block.stdout += output.stdout
         block.stderr += output.stderr
         self._note_line(uuid, block)
-        self._shelf.touch(block)
+        self._shelf.mark_changed(block)
 
     def _note_line(self, uuid: str, block: ShellBlock) -> None:
         if uuid:

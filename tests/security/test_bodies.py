@@ -51,7 +51,7 @@ def test_a_large_form_is_taken_apart_in_a_thread(monkeypatch: pytest.MonkeyPatch
 
     def work_aside(function: object, data: bytes) -> object:
         calls.append(len(data))
-        return cooperative.work_aside(request_body._pairs, data)
+        return cooperative.run_cpu_in_thread(request_body._pairs, data)
 
     monkeypatch.setattr(request_body, "work_aside", work_aside)
     app = Flask(__name__)
@@ -169,7 +169,7 @@ def test_what_one_place_can_parse_every_place_can_write() -> None:
 def test_a_file_of_ours_nested_without_end_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "marks.json"
     path.write_bytes(b'{"a": ' + DEEP + b"}")
-    schema = json_files.Form(1, lambda content: content)
+    schema = json_files.JsonFileSchema(1, lambda content: content)
     assert schema.read(path) is None
     schema.write(path, {"b": 1})
     assert schema.read(path) == {"b": 1}

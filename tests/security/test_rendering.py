@@ -193,5 +193,5 @@ def test_a_file_of_empty_lines_is_looked_at_only_so_far(
         path = tmp_path / f"{number}.jsonl"
         path.write_text("\n" * number + prompt + "\n", encoding="utf-8")
         stat = path.stat()
-        titles[number] = session_summary.glance(path, stat.st_size, stat.st_mtime_ns).title
+        titles[number] = session_summary.summarize(path, stat.st_size, stat.st_mtime_ns).title
     assert titles == {9: "Hello", 10: None}

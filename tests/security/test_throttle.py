@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from opcode_htmx.web.auth.rate_limit import Throttle, network
+from opcode_htmx.web.auth.rate_limit import RateLimiter, network
 from tests.support import ROOT
 
-Make = Callable[..., Throttle]
+Make = Callable[..., RateLimiter]
 
 
 class Clock:
@@ -31,8 +31,8 @@ def clock() -> Clock:
 def make(tmp_path: Path, clock: Clock) -> Iterator[Make]:
     made = []
 
-    def make_(known: tuple[str, ...] = (), **limits: int) -> Throttle:
-        made.append(Throttle(tmp_path / "failures", lambda: known, clock=clock, **limits))
+    def make_(known: tuple[str, ...] = (), **limits: int) -> RateLimiter:
+        made.append(RateLimiter(tmp_path / "failures", lambda: known, clock=clock, **limits))
         return made[-1]
 
     yield make_
@@ -40,7 +40,7 @@ def make(tmp_path: Path, clock: Clock) -> Iterator[Make]:
         each.close()
 
 
-def fail(throttle: Throttle, address: str, times: int) -> None:
+def fail(throttle: RateLimiter, address: str, times: int) -> None:
     for _ in range(times):
         throttle.failed(address)
 

@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from opcode_htmx.api.sockets.chat_events import ChatTelling
+from opcode_htmx.api.sockets.chat_events import ChatEventEncoder
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.engines.claude.protocol import parser
 from opcode_htmx.engines.messages import TurnResult
 from opcode_htmx.features.session_admin.standalone_html import WholeBlocks
 from opcode_htmx.lib.broadcast import Broadcast
 from opcode_htmx.markup import incremental_markdown
-from opcode_htmx.markup.incremental_markdown import GrowingMarkdown
+from opcode_htmx.markup.incremental_markdown import IncrementalMarkdown
 from opcode_htmx.rendering import search, to_markdown
 from opcode_htmx.rendering.fragments import Fragments
 from opcode_htmx.runs.control.run import Run
@@ -191,7 +191,7 @@ def test_a_text_that_is_no_markdown_is_shown_as_it_stands(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(incremental_markdown, "render", fail)
-    text = GrowingMarkdown()
+    text = IncrementalMarkdown()
     text.append("<b>words\n", 1)
     assert "&lt;b&gt;words" in text.parts[0].html
     assert "&lt;b&gt;words" in text.parts[0].html
@@ -364,7 +364,7 @@ def _survives(server: Server) -> None:
 def test_a_line_that_cannot_be_put_into_messages_reaches_a_chat_as_it_is(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    telling = ChatTelling("s")
+    telling = ChatEventEncoder("s")
     monkeypatch.setattr(telling, "_turn", fail)
     messages = [message for each in LINES for message in telling.line(each)]
     (raw,) = [message for message in messages if message["type"] == "raw"]
@@ -401,5 +401,5 @@ def test_a_line_that_the_state_of_a_run_cannot_use_ends_nothing(
         "apply_output",
         lambda state, each: fail() if isinstance(each, TurnResult) else apply(state, each),
     )
-    run.catch_up()
+    run.fold_new_lines()
     assert list(run.state.asks) == ["r"]

@@ -6,10 +6,10 @@ from flask import Blueprint, Response
 
 from opcode_htmx.api.schema import responses
 from opcode_htmx.api.schema.envelope import answer
-from opcode_htmx.lib.loop_monitor import LIMIT, Stalls
+from opcode_htmx.lib.loop_monitor import LIMIT, LoopMonitor
 
 
-def blueprint(stalls: Stalls) -> Blueprint:
+def blueprint(stalls: LoopMonitor) -> Blueprint:
     api = Blueprint("api_health", __name__, url_prefix="/api")
 
     @api.get("/health")

@@ -10,10 +10,10 @@ from flask import Blueprint, Response
 
 from opcode_htmx.api.schema import responses
 from opcode_htmx.api.schema.envelope import JSON, answer
-from opcode_htmx.api.service.run_service import Executions
+from opcode_htmx.api.service.run_service import RunService
 from opcode_htmx.engines.claude.files import history, sessions, todo_files
 from opcode_htmx.engines.claude.files.lineage import Lineage
-from opcode_htmx.lib.cooperative import give_way
+from opcode_htmx.lib.cooperative import yield_to_loop
 from opcode_htmx.runs.model import line_reader
 from opcode_htmx.sessions.lookup import SessionLookup
 
@@ -21,7 +21,7 @@ PIECE = 64 * 1024
 """Bytes of a history that are sent at once; in between others have their turn."""
 
 
-def blueprint(config_dir: Path, executions: Executions, lookup: SessionLookup) -> Blueprint:
+def blueprint(config_dir: Path, executions: RunService, lookup: SessionLookup) -> Blueprint:
     api = Blueprint("api_projects", __name__, url_prefix="/api")
 
     @api.get("/projects")
@@ -88,7 +88,7 @@ def _in_pieces(values: Iterator[bytes], lineage: Lineage) -> Iterator[bytes]:
         if size >= PIECE:
             yield b"".join(piece)
             piece, size = [], 0
-            give_way()
+            yield_to_loop()
     left = json.dumps(list(lineage.left(lineage.leaf)))
     piece.append(b'],"taken_back":' + left.encode() + b',"error":null}')
     yield b"".join(piece)

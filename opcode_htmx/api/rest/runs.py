@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.api.schema.envelope import json_body
 from opcode_htmx.api.schema.requests import Execution, OutputQuery, complaint
-from opcode_htmx.api.service.run_service import Executions, Started
+from opcode_htmx.api.service.run_service import RunService, Started
 from opcode_htmx.api.sockets.session_lines import (
     Cursor,
     Item,
@@ -22,9 +22,9 @@ from opcode_htmx.api.sockets.session_lines import (
     SessionLines,
 )
 from opcode_htmx.engines.claude.protocol import argv
-from opcode_htmx.lib.cooperative import Pace
+from opcode_htmx.lib.cooperative import TimeSlicer
 from opcode_htmx.runs.control.run import Run
-from opcode_htmx.runs.processes.process_monitor import Census, Usage
+from opcode_htmx.runs.processes.process_monitor import ProcessMonitor, Usage
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.web.http.forms import BadForm
 from opcode_htmx.web.origin.fetch_metadata import acts
@@ -36,7 +36,7 @@ MAX_OUTPUT_BYTES = 4 * 1024 * 1024
 _STREAMS = {Kind.OUTPUT: "stdout", Kind.ERROR: "stderr"}
 
 
-def blueprint(supervisor: Supervisor, executions: Executions, census: Census) -> Blueprint:
+def blueprint(supervisor: Supervisor, executions: RunService, census: ProcessMonitor) -> Blueprint:
     api = Blueprint("api_sessions", __name__, url_prefix="/api/sessions")
 
     @api.get("/execute")
@@ -197,7 +197,7 @@ def _some(reader: SessionLines, limit: int) -> tuple[list[dict[str, Any]], Curso
     found: list[dict[str, Any]] = []
     size = 0
     cursor = reader.cursor
-    pace = Pace()
+    pace = TimeSlicer()
     for item in reader.read():
         cursor = item.cursor
         if item.kind is Kind.END:

@@ -13,19 +13,19 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from opcode_htmx.api.schema.requests import NewChat, TrustChoice
-from opcode_htmx.api.service.deferred_rename import Naming
-from opcode_htmx.api.service.run_service import Executions
+from opcode_htmx.api.service.deferred_rename import DeferredRename
+from opcode_htmx.api.service.run_service import RunService
 from opcode_htmx.api.service.trust import decide
 from opcode_htmx.engines.claude.files import history, sessions
 from opcode_htmx.engines.claude.files.folder_names import claude_folder
-from opcode_htmx.engines.claude.files.session_summary import glance
+from opcode_htmx.engines.claude.files.session_summary import summarize
 from opcode_htmx.lib.files import atomic_files
-from opcode_htmx.lib.files.disk_space import telling_when_full
-from opcode_htmx.lib.files.json_files import Form
+from opcode_htmx.lib.files.disk_space import raise_disk_full
+from opcode_htmx.lib.files.json_files import JsonFileSchema
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.lookup import SessionLookup, shorten
-from opcode_htmx.sessions.session_places import SessionPlace
+from opcode_htmx.sessions.session_places import SessionLocation
 from opcode_htmx.sessions.workspace import Workspace
 
 CREATED, ENDED = "created", "ended"
@@ -58,7 +58,7 @@ class Summary:
     last_activity: float
 
 
-_FORM = Form(1, lambda found: Chat(**found))
+_FORM = JsonFileSchema(1, lambda found: Chat(**found))
 
 
 class ChatStore:
@@ -69,7 +69,7 @@ class ChatStore:
 
     def keep(self, chat: Chat) -> None:
         """Raises OSError."""
-        with telling_when_full():
+        with raise_disk_full():
             atomic_files.make_folder(self._folder)
         _FORM.write(self._path(chat.id), asdict(chat))
 
@@ -94,10 +94,10 @@ class Chats:
         self,
         store: ChatStore,
         supervisor: Supervisor,
-        executions: Executions,
+        executions: RunService,
         lookup: SessionLookup,
         place: Workspace,
-        naming: Naming,
+        naming: DeferredRename,
     ) -> None:
         self._store = store
         self.supervisor = supervisor
@@ -130,7 +130,7 @@ class Chats:
     def history_file(self, session_id: str) -> Path | None:
         return history.find(self._place.config_dir, session_id)
 
-    def place(self, session_id: str) -> SessionPlace:
+    def place(self, session_id: str) -> SessionLocation:
         """Where a session is; one that nobody has prompted, where it will be.
 
         Raises SessionNotFound.
@@ -141,7 +141,7 @@ class Chats:
         except sessions.SessionNotFound:
             if chat is None:
                 raise
-            return SessionPlace(session_id, claude_folder(chat.folder), None, chat.folder)
+            return SessionLocation(session_id, claude_folder(chat.folder), None, chat.folder)
         return replace(place, folder=place.folder or (chat.folder if chat else None))
 
     def summary(self, session_id: str) -> Summary:
@@ -155,7 +155,7 @@ class Chats:
         if path:
             with contextlib.suppress(OSError):
                 stat = path.stat()
-                seen = glance(path, stat.st_size, stat.st_mtime_ns)
+                seen = summarize(path, stat.st_size, stat.st_mtime_ns)
                 begun.append(seen.started_at)
                 active.append(seen.last_activity)
         status = runs[-1].phase.value if runs else ENDED if path else CREATED

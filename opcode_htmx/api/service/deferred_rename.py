@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 LOOK_ROUND_SECONDS = 2.0
 
 
-class Naming:
+class DeferredRename:
     def __init__(self, history_file: Callable[[str], Path | None]) -> None:
         self._history_file = history_file
 
@@ -38,6 +38,6 @@ class Naming:
         path = self._history_file(session_id)
         try:
             if path:
-                titles.give(path, session_id, name)
+                titles.set_title(path, session_id, name)
         except OSError:
             log.exception("the session %s could not be named", session_id)

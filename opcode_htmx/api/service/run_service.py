@@ -13,7 +13,7 @@ from opcode_htmx.api.sockets.session_lines import Cursor
 from opcode_htmx.engines.claude.files import folder_names, sessions
 from opcode_htmx.runs.control.run import Run, RunNotLive
 from opcode_htmx.runs.supervisor import END_GRACE_SECONDS, RunNotFound, Supervisor
-from opcode_htmx.sessions.session_places import SessionPlace, SessionPlaces
+from opcode_htmx.sessions.session_places import SessionLocation, SessionLocations
 from opcode_htmx.sessions.workspace import Workspace
 
 
@@ -38,11 +38,11 @@ class Started:
         return self.run.record.session_id
 
 
-class Executions:
+class RunService:
     def __init__(
         self,
         supervisor: Supervisor,
-        places: SessionPlaces,
+        places: SessionLocations,
         place: Workspace,
         stop_deadline: float,
     ) -> None:
@@ -185,11 +185,11 @@ class Executions:
 
 def end_of(run: Run) -> Cursor:
     """The place behind what a run that lives has written by now."""
-    run.catch_up()
+    run.fold_new_lines()
     return Cursor(run.id, run.read_to, run.folder.errors.stat().st_size)
 
 
-def _is_in(session: SessionPlace, folder: Path) -> bool:
+def _is_in(session: SessionLocation, folder: Path) -> bool:
     """Whether a session may go on in `folder`, a resolved path: where it has worked.
 
     Where nothing says that, it is where Claude would look for its file.

@@ -57,7 +57,7 @@ TEXT, THINKING = "text_delta", "thinking_delta"
 
 
 @dataclass(slots=True)
-class _Piecemeal:
+class PartialText:
     """A text that comes in pieces."""
 
     kind: str
@@ -66,14 +66,14 @@ class _Piecemeal:
     complete: bool = False
 
 
-class ChatTelling:
+class ChatEventEncoder:
     """The messages about one session, in its order."""
 
     def __init__(self, session_id: str) -> None:
         self._session_id = session_id
         self.live = False
         """Whether pieces are told as they come; in what is past, texts are told whole."""
-        self._texts: dict[tuple[str, int], _Piecemeal] = {}
+        self._texts: dict[tuple[str, int], PartialText] = {}
         self._message_ids: dict[str | None, str] = {}
         self._sent: tuple[Run, SentPrompts] | None = None
         self.asks: dict[str, Message] = {}
@@ -121,7 +121,7 @@ class ChatTelling:
                 self._message_ids[message.parent] = message.message_id
             case BlockStart(content=TextContent() | ThinkingContent() as begun):
                 kind = TEXT if isinstance(begun, TextContent) else THINKING
-                self._texts[self._key(message)] = _Piecemeal(kind)
+                self._texts[self._key(message)] = PartialText(kind)
                 yield from self._grow(message, begun.text)
             case BlockDelta():
                 yield from self._grow(message, message.text)
@@ -187,7 +187,7 @@ class ChatTelling:
 
     def _complete(self, message: Assistant, index: int, kind: str, said: str) -> Iterator[Message]:
         """The whole text: only what was not told of it yet, and its index as it was told."""
-        text = _Piecemeal(kind)
+        text = PartialText(kind)
         for (owner, of_pieces), known in self._texts.items():
             if (owner, known.kind, known.complete) == (message.message_id, kind, False):
                 text, index = known, of_pieces
@@ -196,7 +196,7 @@ class ChatTelling:
         yield from self._rest(text, message.message_id, index, message.parent)
 
     def _rest(
-        self, text: _Piecemeal, message_id: str, index: int, parent: str | None
+        self, text: PartialText, message_id: str, index: int, parent: str | None
     ) -> Iterator[Message]:
         """What is known of a text and not told."""
         continues = text.text.startswith(text.told)

@@ -25,15 +25,15 @@ from opcode_htmx.api.schema.requests import (
 )
 from opcode_htmx.api.service import trust
 from opcode_htmx.api.service.chats import Chats
-from opcode_htmx.api.sockets.chat_events import ChatTelling, Message
+from opcode_htmx.api.sockets.chat_events import ChatEventEncoder, Message
 from opcode_htmx.api.sockets.commands import BadCommand, command_in, one_of
-from opcode_htmx.api.sockets.json_socket import Wire, serving, text_frame
+from opcode_htmx.api.sockets.json_socket import JsonWebSocket, serving, text_frame
 from opcode_htmx.api.sockets.session_lines import Item, SessionLines
-from opcode_htmx.api.sockets.stream_lines import pass_on
+from opcode_htmx.api.sockets.stream_lines import stream_lines
 from opcode_htmx.engines.claude.files import sessions
 from opcode_htmx.engines.claude.files.lineage import Lineage
 from opcode_htmx.engines.claude.protocol import encoder, json_lines
-from opcode_htmx.lib.cooperative import Pace, paced
+from opcode_htmx.lib.cooperative import TimeSlicer, yielding
 from opcode_htmx.lib.surrogates import json_bytes
 from opcode_htmx.runs.model.line_reader import LineReader
 from opcode_htmx.web.websocket.registry import POLICY_VIOLATION, OpenSockets
@@ -61,7 +61,7 @@ def register(
                 wire.close_with(POLICY_VIOLATION, str(error))
 
 
-def beat(wire: Wire, every: float = PING_SECONDS) -> None:
+def beat(wire: JsonWebSocket, every: float = PING_SECONDS) -> None:
     """Ask the client again and again whether it is there, until it is not."""
     try:
         while wire.open:
@@ -75,7 +75,11 @@ class ChatSocket:
     """One client of one session."""
 
     def __init__(
-        self, wire: Wire, chats: Chats, session_id: str, refusals: tuple[type[Exception], ...]
+        self,
+        wire: JsonWebSocket,
+        chats: Chats,
+        session_id: str,
+        refusals: tuple[type[Exception], ...],
     ) -> None:
         self._wire = wire
         self._chats = chats
@@ -134,7 +138,7 @@ class ChatSocket:
     # --- what it is told --------------------------------------------------------------------
 
     def _follow(self) -> None:
-        telling = ChatTelling(self._session_id)
+        telling = ChatEventEncoder(self._session_id)
         lines = SessionLines(self._supervisor, self._session_id)
 
         def frames(item: Item) -> Iterator[bytes]:
@@ -148,7 +152,7 @@ class ChatSocket:
         try:
             with self._supervisor.leaving.viewing(self._session_id):
                 self._tell_past(lines, telling)
-                pass_on(self._wire, lines, frames, goes_on, LOOK_ROUND_SECONDS)
+                stream_lines(self._wire, lines, frames, goes_on, LOOK_ROUND_SECONDS)
             if self._wire.open:
                 words = "The session was ended before its first prompt, or deleted."
                 gone = {"type": "ended", "outcome": "gone", "content": words}
@@ -161,12 +165,12 @@ class ChatSocket:
         finally:
             lines.close()
 
-    def _tell_past(self, lines: SessionLines, telling: ChatTelling) -> None:
+    def _tell_past(self, lines: SessionLines, telling: ChatEventEncoder) -> None:
         """The newest messages of the past, and how many there were before these."""
         newest: deque[Message] = deque(maxlen=BACKLOG)
         count = 0
         of_runs = (telling.messages(item) for item in lines.read())
-        pace = Pace()
+        pace = TimeSlicer()
         for messages in chain(self._history(telling), of_runs):
             for message in messages:
                 newest.append(message)
@@ -178,7 +182,7 @@ class ChatSocket:
         first = {**backlog, "sessionId": self._session_id}
         self._wire.write(map(_frame, [first, *told, *telling.go_live()]))
 
-    def _history(self, telling: ChatTelling) -> Iterator[Iterator[Message]]:
+    def _history(self, telling: ChatEventEncoder) -> Iterator[Iterator[Message]]:
         """What was said before the first run that is still here."""
         path = self._chats.history_file(self._session_id)
         if path is None:
@@ -195,7 +199,7 @@ class ChatSocket:
 def _taken_back(path: Path) -> Collection[str]:
     """The uuids of the entries of a history file that Claude does not go on from."""
     lineage = Lineage()
-    for line in paced(LineReader(path).read()):
+    for line in yielding(LineReader(path).read()):
         if found := json_lines.read(line.data):
             lineage.add(found.content)
     return lineage.left(lineage.leaf).keys()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from flask_sock import Sock
 from simple_websocket import Server
 
-from opcode_htmx.api.service.run_service import Executions
+from opcode_htmx.api.service.run_service import RunService
 from opcode_htmx.api.sockets.commands import CommandSocket, is_command
 from opcode_htmx.api.sockets.json_socket import serving
-from opcode_htmx.api.sockets.tasks import TaskRoom, TaskSocket
-from opcode_htmx.runs.policies.viewer_presence import Leaving
+from opcode_htmx.api.sockets.tasks import TaskServices, TaskSocket
+from opcode_htmx.runs.policies.viewer_presence import ViewerPresence
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.web.websocket.registry import OpenSockets
 
@@ -20,11 +20,11 @@ GREETING = "send {prompt,meta}"
 def register(
     sock: Sock,
     sockets: OpenSockets,
-    executions: Executions,
+    executions: RunService,
     supervisor: Supervisor,
-    leaving: Leaving,
+    leaving: ViewerPresence,
     refusals: tuple[type[Exception], ...],
-    tasks: TaskRoom,
+    tasks: TaskServices,
 ) -> None:
     """Add the route. `refusals` are the exceptions whose text is for the client."""
 

@@ -27,15 +27,15 @@ from opcode_htmx.api.schema.requests import (
     shown,
 )
 from opcode_htmx.api.service import trust
-from opcode_htmx.api.service.run_service import Executions, Started, end_of
-from opcode_htmx.api.sockets.json_socket import Wire
-from opcode_htmx.api.sockets.run_events import Telling
+from opcode_htmx.api.service.run_service import RunService, Started, end_of
+from opcode_htmx.api.sockets.json_socket import JsonWebSocket
+from opcode_htmx.api.sockets.run_events import RunEventEncoder
 from opcode_htmx.api.sockets.session_lines import Cursor, SessionLines
-from opcode_htmx.api.sockets.stream_lines import pass_on
+from opcode_htmx.api.sockets.stream_lines import stream_lines
 from opcode_htmx.engines.claude.protocol import encoder
 from opcode_htmx.lib.bounded_json import TooDeep
 from opcode_htmx.runs.model.lifecycle import OPEN_TURN
-from opcode_htmx.runs.policies.viewer_presence import Leaving
+from opcode_htmx.runs.policies.viewer_presence import ViewerPresence
 from opcode_htmx.runs.supervisor import Supervisor
 
 M = TypeVar("M", bound=BaseModel)
@@ -96,10 +96,10 @@ class CommandSocket:
 
     def __init__(
         self,
-        wire: Wire,
-        executions: Executions,
+        wire: JsonWebSocket,
+        executions: RunService,
         supervisor: Supervisor,
-        leaving: Leaving,
+        leaving: ViewerPresence,
         refusals: tuple[type[Exception], ...],
     ) -> None:
         """`refusals` are the exceptions whose text is for the client."""
@@ -109,7 +109,7 @@ class CommandSocket:
         self._leaving = leaving
         self._refusals: tuple[type[Exception], ...] = (*refusals, BadCommand)
         self._followers: dict[str, gevent.Greenlet[..., None]] = {}
-        self._tellings: dict[str, Telling] = {}
+        self._tellings: dict[str, RunEventEncoder] = {}
         self._newest = ""
 
     def serve(self, first: str | bytes) -> None:
@@ -220,17 +220,17 @@ class CommandSocket:
     def _follow(self, session_id: str, lines: SessionLines, *, prompted: bool = False) -> None:
         runs = self._supervisor.of_session(session_id)
         turn_open = prompted or bool(runs and runs[-1].phase in OPEN_TURN)
-        telling = self._tellings[session_id] = Telling(session_id, turn_open=turn_open)
+        telling = self._tellings[session_id] = RunEventEncoder(session_id, turn_open=turn_open)
         self._newest = session_id
         before = self._followers.pop(session_id, None)
         if before:
             before.kill()
         self._followers[session_id] = gevent.spawn(self._pass_on, session_id, lines, telling)
 
-    def _pass_on(self, session_id: str, lines: SessionLines, telling: Telling) -> None:
+    def _pass_on(self, session_id: str, lines: SessionLines, telling: RunEventEncoder) -> None:
         try:
             with self._leaving.viewing(session_id):
-                pass_on(self._wire, lines, telling.frames)  # `serve` ends it
+                stream_lines(self._wire, lines, telling.frames)  # `serve` ends it
         except ConnectionClosed:
             pass  # it comes back with its cursor
         finally:

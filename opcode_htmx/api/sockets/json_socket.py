@@ -24,7 +24,7 @@ from opcode_htmx.web.websocket.registry import (
     text_frame,
 )
 
-__all__ = ["LAST_ERRORS", "Wire", "serving", "text_frame"]
+__all__ = ["LAST_ERRORS", "JsonWebSocket", "serving", "text_frame"]
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ LAST_ERRORS = 5
 """Lines of stderr that are told with the end of a run that went wrong."""
 
 
-class Wire:
+class JsonWebSocket:
     """One client's socket. Whoever writes to it waits until the client has taken it."""
 
     def __init__(self, ws: Server) -> None:
@@ -80,14 +80,14 @@ class Wire:
 
 
 @contextlib.contextmanager
-def serving(ws: Server, sockets: OpenSockets, where: str) -> Iterator[Wire]:
+def serving(ws: Server, sockets: OpenSockets, where: str) -> Iterator[JsonWebSocket]:
     """The wire to a client, until it goes or something unforeseen happens.
 
     Raises ConnectionClosed, which flask-sock expects, where there are too many clients already.
     """
     be_patient(ws)
     sockets.add(ws, login_id())
-    wire = Wire(ws)
+    wire = JsonWebSocket(ws)
     try:
         yield wire
     except ConnectionClosed:

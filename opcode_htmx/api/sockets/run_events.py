@@ -31,7 +31,7 @@ LONG = 1_000_000
 """Bytes."""
 
 
-class Telling:
+class RunEventEncoder:
     """The messages about one session, in finished frames."""
 
     def __init__(self, session_id: str, *, turn_open: bool) -> None:

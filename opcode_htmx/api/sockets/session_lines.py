@@ -136,5 +136,5 @@ class SessionLines:
         self._output = LineReader(run.folder.output, cursor.output)
         self._errors = LineReader(run.folder.errors, cursor.errors)
         self._held.close()
-        self._held.enter_context(self._output.held())
-        self._held.enter_context(self._errors.held())
+        self._held.enter_context(self._output.keep_open())
+        self._held.enter_context(self._errors.keep_open())

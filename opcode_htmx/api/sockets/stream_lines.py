@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from opcode_htmx.api.sockets.json_socket import Wire
+from opcode_htmx.api.sockets.json_socket import JsonWebSocket
 from opcode_htmx.api.sockets.session_lines import Item, SessionLines
-from opcode_htmx.lib.cooperative import Pace
+from opcode_htmx.lib.cooperative import TimeSlicer
 
 BATCH_BYTES = 64 * 1024
 """How much is gathered of a burst before it is sent."""
 
 
-def pass_on(
-    wire: Wire,
+def stream_lines(
+    wire: JsonWebSocket,
     lines: SessionLines,
     frames: Callable[[Item], Iterable[bytes]],
     goes_on: Callable[[], bool] = lambda: True,
@@ -35,11 +35,13 @@ def pass_on(
         lines.wait(seen, look_round)
 
 
-def send(wire: Wire, items: Iterable[Item], frames: Callable[[Item], Iterable[bytes]]) -> None:
+def send(
+    wire: JsonWebSocket, items: Iterable[Item], frames: Callable[[Item], Iterable[bytes]]
+) -> None:
     """Send what `frames` makes of `items`, many at a time. Raises ConnectionClosed."""
     batch: list[bytes] = []
     size = 0
-    pace = Pace()
+    pace = TimeSlicer()
     for item in items:
         for frame in frames(item):
             batch.append(frame)

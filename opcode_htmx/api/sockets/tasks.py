@@ -18,11 +18,11 @@ from simple_websocket import ConnectionClosed
 
 from opcode_htmx.api.schema.requests import Task
 from opcode_htmx.api.service import trust
-from opcode_htmx.api.service.deferred_rename import Naming
+from opcode_htmx.api.service.deferred_rename import DeferredRename
 from opcode_htmx.api.sockets.commands import BadCommand, checked, decoded
-from opcode_htmx.api.sockets.json_socket import LAST_ERRORS, Wire, text_frame
+from opcode_htmx.api.sockets.json_socket import LAST_ERRORS, JsonWebSocket, text_frame
 from opcode_htmx.api.sockets.session_lines import Item, Kind, SessionLines
-from opcode_htmx.api.sockets.stream_lines import pass_on
+from opcode_htmx.api.sockets.stream_lines import stream_lines
 from opcode_htmx.engines.claude.protocol import parser
 from opcode_htmx.engines.claude.trust.record import TrustNotRecorded
 from opcode_htmx.engines.messages import TurnResult
@@ -44,11 +44,11 @@ ONE_AT_A_TIME = "This socket has its task. Open another one for the next."
 
 
 @dataclass(frozen=True, slots=True)
-class TaskRoom:
+class TaskServices:
     """What all tasks share."""
 
     supervisor: Supervisor
-    naming: Naming
+    naming: DeferredRename
     folder: Path
     """Where tasks work."""
     time_limit: float
@@ -58,7 +58,7 @@ class TaskRoom:
 class TaskSocket:
     """One client and its task."""
 
-    def __init__(self, wire: Wire, room: TaskRoom) -> None:
+    def __init__(self, wire: JsonWebSocket, room: TaskServices) -> None:
         self._wire = wire
         self._room = room
         self._failure = ""
@@ -120,7 +120,7 @@ class TaskSocket:
         lines = SessionLines(self._room.supervisor, run.record.session_id)
 
         def goes_on() -> bool:
-            run.catch_up()
+            run.fold_new_lines()
             if run.phase is Phase.IDLE and not run.state.background.agents:
                 _end(run, Outcome.COMPLETED, "The task is done.")
             return not self._over
@@ -130,7 +130,7 @@ class TaskSocket:
                 yield from self._frames(item)
 
         with contextlib.closing(lines):
-            pass_on(self._wire, lines, frames, goes_on)
+            stream_lines(self._wire, lines, frames, goes_on)
         end = run.record.end
         if end is None or not self._wire.open:
             return

@@ -11,10 +11,10 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.runs.control.run import Run, RunNotLive
 from opcode_htmx.runs.model.lifecycle import Phase
-from opcode_htmx.runs.processes.orphans import Leftovers, Orphan, Orphans
-from opcode_htmx.runs.processes.process_monitor import Census, Usage
+from opcode_htmx.runs.processes.orphans import Orphan, OrphanGroup, Orphans
+from opcode_htmx.runs.processes.process_monitor import ProcessMonitor, Usage
 from opcode_htmx.runs.supervisor import RunNotFound, Supervisor
-from opcode_htmx.sessions.attention import Needs
+from opcode_htmx.sessions.attention import AttentionList
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.sessions.status_panel import (
     about,
@@ -50,7 +50,7 @@ class RunRow:
 
 
 @dataclass(frozen=True, slots=True)
-class LeftRow:
+class OrphanRow:
     """What one run has left behind, and the session that it was of, if there still is one."""
 
     id: str
@@ -62,13 +62,13 @@ class LeftRow:
     usage: Usage
 
 
-class Overview:
+class RunsPage:
     def __init__(
         self,
         supervisor: Supervisor,
         lookup: SessionLookup,
-        needs: Needs,
-        census: Census,
+        needs: AttentionList,
+        census: ProcessMonitor,
         orphans: Orphans,
     ) -> None:
         self._supervisor = supervisor
@@ -103,7 +103,7 @@ class Overview:
 
         return render_template(
             "runs.html",
-            room=self._supervisor.room.says,
+            room=self._supervisor.room.message,
             needs=[row(need.run, need.reason, need.text, need.at) for need in needs],
             runs=[
                 row(run, run.phase, _status(run), run.record.created_at)
@@ -114,7 +114,7 @@ class Overview:
             stoppable=sum(run.phase is not Phase.STOPPING for run in live),
         )
 
-    def _left(self, leftovers: Leftovers) -> LeftRow:
+    def _left(self, leftovers: OrphanGroup) -> OrphanRow:
         try:
             run = self._supervisor.get(leftovers.run_id)
         except RunNotFound:
@@ -125,7 +125,7 @@ class Overview:
                 "pages.session", project_id=place.claude_folder, session_id=place.session_id
             )
             title = self._lookup.title_of_run(run)
-        return LeftRow(
+        return OrphanRow(
             id=leftovers.run_id,
             address=address,
             title=title,
@@ -136,7 +136,7 @@ class Overview:
         )
 
 
-def blueprint(overview: Overview, supervisor: Supervisor, orphans: Orphans) -> Blueprint:
+def blueprint(overview: RunsPage, supervisor: Supervisor, orphans: Orphans) -> Blueprint:
     pages = Blueprint("overview", __name__)
 
     @pages.get("/runs")

@@ -17,13 +17,13 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from opcode_htmx.engines.messages import ImageContent
 from opcode_htmx.lib.files import atomic_files
-from opcode_htmx.lib.files.disk_space import telling_when_full
+from opcode_htmx.lib.files.disk_space import raise_disk_full
 from opcode_htmx.sessions.drafts import (
     MAX_FILE,
     TOKEN,
     DraftFile,
     Drafts,
-    TooMuch,
+    DraftTooLarge,
 )
 from opcode_htmx.web.http.forms import BadForm
 
@@ -31,7 +31,7 @@ MAX_REQUEST = 64_000_000
 MAX_IMAGE = 10_000_000
 MAX_IMAGES = 17_000_000
 """Of one prompt together: they travel in a single line."""
-REFUSALS = (RequestEntityTooLarge, BadForm, TooMuch)
+REFUSALS = (RequestEntityTooLarge, BadForm, DraftTooLarge)
 """What is raised about files that cannot be taken."""
 
 LARGE = frozenset({"prompts.start", "prompts.prompt", "composer.attach", "beginning.attach"})
@@ -97,7 +97,7 @@ def refusal(error: Exception) -> tuple[str, int]:
     match error:
         case RequestEntityTooLarge():
             return error.description or "That is too large.", 413
-        case TooMuch():
+        case DraftTooLarge():
             return str(error), 413
         case _:
             return str(error), 422
@@ -152,7 +152,7 @@ def hand_over(
     """
     others = [file for file in files if not file.media_type]
     if others:
-        with telling_when_full():
+        with raise_disk_full():
             atomic_files.make_folder(folder)
     paths = []
     for file in others:

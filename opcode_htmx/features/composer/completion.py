@@ -11,7 +11,7 @@ from flask import Blueprint, render_template, request
 from opcode_htmx.engines.claude.config import slash_commands
 from opcode_htmx.engines.claude.protocol.capabilities import Command
 from opcode_htmx.features.composer.project_files import ProjectFiles
-from opcode_htmx.runs.capabilities.cache import Offers
+from opcode_htmx.runs.capabilities.cache import CapabilityCache
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.policies.working_folders import WorkingFolders
 from opcode_htmx.runs.supervisor import Supervisor
@@ -38,7 +38,7 @@ def blueprint(
     config_dir: Path,
     supervisor: Supervisor,
     lookup: SessionLookup,
-    offers: Offers,
+    offers: CapabilityCache,
     files: ProjectFiles,
     folders: WorkingFolders,
 ) -> Blueprint:
@@ -73,7 +73,7 @@ def completions(files: ProjectFiles, folder: Path, known: Callable[[], list[Comm
 
 
 def known_commands(
-    runs: Sequence[Run], folder: Path, config_dir: Path, offers: Offers
+    runs: Sequence[Run], folder: Path, config_dir: Path, offers: CapabilityCache
 ) -> list[Command]:
     """What the newest of a session's runs has told, else what Claude offers, and what stands in
     files."""

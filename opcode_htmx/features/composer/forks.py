@@ -15,9 +15,9 @@ from flask import Blueprint, abort, make_response, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.engines.claude.files import fork
-from opcode_htmx.features.composer.new_session import Beginnings
+from opcode_htmx.features.composer.new_session import NewSessionPage
 from opcode_htmx.runs.supervisor import Supervisor
-from opcode_htmx.sessions.drafts import Drafts, TooMuch
+from opcode_htmx.sessions.drafts import Drafts, DraftTooLarge
 from opcode_htmx.sessions.lookup import (
     NOTHING_NOTED,
     NoHistory,
@@ -30,7 +30,7 @@ from opcode_htmx.transcript.conversation.branches import top_of
 
 
 def blueprint(
-    beginnings: Beginnings, lookup: SessionLookup, drafts: Drafts, supervisor: Supervisor
+    beginnings: NewSessionPage, lookup: SessionLookup, drafts: Drafts, supervisor: Supervisor
 ) -> Blueprint:
     forks = Blueprint("forks", __name__, url_prefix="/projects/<project_id>/sessions/<session_id>")
 
@@ -89,7 +89,7 @@ def _to(project_id: str, session_id: str) -> BaseResponse:
 
 def _keep(drafts: Drafts, session_id: str, prompt: PromptBlock) -> None:
     """Make a prompt the draft of a session, with its images."""
-    with contextlib.suppress(TooMuch):
+    with contextlib.suppress(DraftTooLarge):
         drafts.save_text(session_id, prompt.text)
         for number, image in enumerate(prompt.images, start=1):
             with contextlib.suppress(binascii.Error):

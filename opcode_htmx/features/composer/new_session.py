@@ -17,10 +17,10 @@ from opcode_htmx.engines.claude.files import sessions
 from opcode_htmx.features.composer import attachments
 from opcode_htmx.features.composer.completion import completions, known_commands
 from opcode_htmx.features.composer.project_files import ProjectFiles
-from opcode_htmx.runs.capabilities.cache import Offers
+from opcode_htmx.runs.capabilities.cache import CapabilityCache
 from opcode_htmx.runs.policies import working_folders
 from opcode_htmx.sessions.drafts import MAX_FILE, Drafts, draft_name
-from opcode_htmx.sessions.options.form import Chooser
+from opcode_htmx.sessions.options.form import OptionsPresenter
 from opcode_htmx.sessions.workspace import Workspace
 from opcode_htmx.web.auth.login import local_path
 from opcode_htmx.web.http.forms import by_htmx, new_session_address, typed
@@ -31,10 +31,10 @@ OFFER_SECONDS = 15.0
 """How long a page that asks what Claude offers waits for it; it has been sent long before."""
 
 
-class Beginnings:
+class NewSessionPage:
     """The pages for new sessions. `project_id` is empty on the one for any folder."""
 
-    def __init__(self, place: Workspace, drafts: Drafts, offers: Offers) -> None:
+    def __init__(self, place: Workspace, drafts: Drafts, offers: CapabilityCache) -> None:
         self._place = place
         self._drafts = drafts
         self._offers = offers
@@ -84,11 +84,11 @@ class Beginnings:
 
 
 def blueprint(
-    beginnings: Beginnings,
+    beginnings: NewSessionPage,
     place: Workspace,
     drafts: Drafts,
-    offers: Offers,
-    chooser: Chooser,
+    offers: CapabilityCache,
+    chooser: OptionsPresenter,
     files: ProjectFiles,
 ) -> Blueprint:
     beginning = Blueprint("beginning", __name__)

@@ -47,32 +47,32 @@ class ProjectFiles:
     def __init__(self, environment: Mapping[str, str]) -> None:
         """`environment` is what git is started with."""
         self._environment = environment
-        self._kept: OrderedDict[Path, Listing] = OrderedDict()
-        self._at_work: dict[Path, gevent.Greenlet[..., Listing]] = {}
+        self._kept: OrderedDict[Path, FileListing] = OrderedDict()
+        self._at_work: dict[Path, gevent.Greenlet[..., FileListing]] = {}
 
     def matching(self, project: Path, query: str, limit: int) -> list[str]:
         """Paths in the project, the best match for `query` first."""
         return self._listing(project).matching(query, limit)
 
-    def _listing(self, project: Path) -> Listing:
+    def _listing(self, project: Path) -> FileListing:
         known = self._kept.get(project)
         if known:
             self._kept.move_to_end(project)
             if time.monotonic() - known.made_at > FRESH_SECONDS:
                 self._make(project)
             return known
-        made: Listing = self._make(project).get()
+        made: FileListing = self._make(project).get()
         return made
 
-    def _make(self, project: Path) -> gevent.Greenlet[..., Listing]:
+    def _make(self, project: Path) -> gevent.Greenlet[..., FileListing]:
         """The greenlet that lists the project, one at a time for each."""
         if project not in self._at_work:
             self._at_work[project] = gevent.spawn(self._work, project)
         return self._at_work[project]
 
-    def _work(self, project: Path) -> Listing:
+    def _work(self, project: Path) -> FileListing:
         try:
-            listing = Listing(_list(project, self._environment))
+            listing = FileListing(_list(project, self._environment))
             self._kept[project] = listing
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
@@ -81,7 +81,7 @@ class ProjectFiles:
             del self._at_work[project]
 
 
-class Listing:
+class FileListing:
     """Paths in the form in which they can be searched at every keystroke."""
 
     def __init__(self, paths: Iterable[str]) -> None:

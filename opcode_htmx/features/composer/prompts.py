@@ -16,7 +16,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.engines.claude.files.folder_names import claude_folder
 from opcode_htmx.features.composer import attachments
-from opcode_htmx.features.composer.new_session import FOLDER_CHARACTERS, Beginnings
+from opcode_htmx.features.composer.new_session import FOLDER_CHARACTERS, NewSessionPage
 from opcode_htmx.lib.files.disk_space import DiskFull
 from opcode_htmx.runs.control.launcher import CannotStart
 from opcode_htmx.runs.control.run import RunNotLive
@@ -37,7 +37,7 @@ from opcode_htmx.web.http.prompt_form import (
 
 
 def blueprint(
-    beginnings: Beginnings, supervisor: Supervisor, lookup: SessionLookup, drafts: Drafts
+    beginnings: NewSessionPage, supervisor: Supervisor, lookup: SessionLookup, drafts: Drafts
 ) -> Blueprint:
     prompts = Blueprint("prompts", __name__)
 

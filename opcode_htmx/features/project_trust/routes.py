@@ -25,7 +25,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.engines.claude.files.folder_names import claude_folder
 from opcode_htmx.engines.claude.trust.items import Kind, TrustItem
-from opcode_htmx.lib.cooperative import work_aside
+from opcode_htmx.lib.cooperative import run_cpu_in_thread
 from opcode_htmx.markup.visible_text import visible
 from opcode_htmx.runs.policies.project_trust import TrustNeeded
 from opcode_htmx.runs.supervisor import Supervisor
@@ -199,7 +199,7 @@ def _is_interrupted_form(path: str) -> bool:
 
 def _page(needed: TrustNeeded, draft: Draft, *, back: str, fields: dict[str, str]) -> str:
     groups = _grouped(needed.items)
-    shown = work_aside(_shown, needed, groups)
+    shown = run_cpu_in_thread(_shown, needed, groups)
     return render_template(
         "trust.html",
         needed=needed,

@@ -5,14 +5,14 @@ from pathlib import Path
 from flask import Blueprint, render_template, request
 
 from opcode_htmx.engines.claude.files import sessions
-from opcode_htmx.sessions.trash import Deleted, NotInTrash, Trash
+from opcode_htmx.sessions.trash import DeletedSession, NotInTrash, Trash
 
 
 def blueprint(config_dir: Path, trash: Trash | None = None) -> Blueprint:
     """Pages `/` and `/projects/<project_id>` over the Claude config folder `config_dir`."""
     browse = Blueprint("browse", __name__)
 
-    def deleted() -> Deleted | None:
+    def deleted() -> DeletedSession | None:
         """What was deleted on the page that led here, if it can be restored."""
         try:
             return (

@@ -14,7 +14,7 @@ from opcode_htmx.features.session_admin.standalone_html import (
     style_address,
     with_parts,
 )
-from opcode_htmx.lib.cooperative import paced
+from opcode_htmx.lib.cooperative import yielding
 from opcode_htmx.rendering import to_markdown
 from opcode_htmx.sessions.lookup import (
     NOTHING_NOTED,
@@ -22,7 +22,7 @@ from opcode_htmx.sessions.lookup import (
     SessionLookup,
     title_of,
 )
-from opcode_htmx.sessions.views import Screen, Screens
+from opcode_htmx.sessions.views import SessionView, SessionViews
 from opcode_htmx.transcript.blocks import Block
 from opcode_htmx.web.http.disposition import save_as
 
@@ -34,7 +34,7 @@ NO_FOLDER = "a folder that is not known"
 
 
 class Exports:
-    def __init__(self, lookup: SessionLookup, screens: Screens, static: Path) -> None:
+    def __init__(self, lookup: SessionLookup, screens: SessionViews, static: Path) -> None:
         """`static` is the folder of the stylesheets, which an HTML file takes along."""
         self._lookup = lookup
         self._screens = screens
@@ -58,12 +58,12 @@ class Exports:
             ending,
         )
 
-    def _opened(self, project_id: str, session_id: str) -> tuple[Screen, list[Block]]:
+    def _opened(self, project_id: str, session_id: str) -> tuple[SessionView, list[Block]]:
         screen = self._lookup.screen(project_id, session_id)
         screen.conversation.refresh()
         return screen, list(screen.conversation.blocks())
 
-    def _html(self, screen: Screen, name: str, blocks: list[Block]) -> Iterator[str]:
+    def _html(self, screen: SessionView, name: str, blocks: list[Block]) -> Iterator[str]:
         return stream_template(
             "export.html",
             title=name,
@@ -89,7 +89,7 @@ class Exports:
 
 
 def _download(pieces: Iterator[str], mimetype: str, name: str, ending: str) -> Response:
-    response = Response(paced(pieces), mimetype=mimetype)
+    response = Response(yielding(pieces), mimetype=mimetype)
     save_as(response, _file_name(name, ending))
     return response
 

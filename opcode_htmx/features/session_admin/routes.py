@@ -32,9 +32,9 @@ from opcode_htmx.sessions.lookup import (
     SessionLookup,
     title_of,
 )
-from opcode_htmx.sessions.read_positions import Marks
+from opcode_htmx.sessions.read_positions import ReadPositions
 from opcode_htmx.sessions.trash import Trash
-from opcode_htmx.sessions.views import Screen, Screens
+from opcode_htmx.sessions.views import SessionView, SessionViews
 from opcode_htmx.transcript.blocks import Block, PromptBlock
 from opcode_htmx.transcript.conversation import history_position
 from opcode_htmx.transcript.conversation.branches import top_of
@@ -46,13 +46,17 @@ _ELEMENT = re.compile(r"b-[A-Za-z0-9_-]{1,80}")
 
 
 def blueprint(
-    lookup: SessionLookup, screens: Screens, marks: Marks, trash: Trash, exports: Exports
+    lookup: SessionLookup,
+    screens: SessionViews,
+    marks: ReadPositions,
+    trash: Trash,
+    exports: Exports,
 ) -> Blueprint:
     manage = Blueprint(
         "manage", __name__, url_prefix="/projects/<project_id>/sessions/<session_id>"
     )
 
-    def opened(project_id: str, session_id: str) -> tuple[Screen, list[Block]]:
+    def opened(project_id: str, session_id: str) -> tuple[SessionView, list[Block]]:
         screen = lookup.screen(project_id, session_id)
         screen.conversation.refresh()
         return screen, list(screen.conversation.blocks())
@@ -75,7 +79,7 @@ def blueprint(
             raise BadForm("Write a name first.")
         if len(name) > titles.LONGEST:
             raise BadForm(f"The name is longer than {titles.LONGEST} characters.")
-        titles.give(history_file(project_id, session_id), session_id, name)
+        titles.set_title(history_file(project_id, session_id), session_id, name)
         return redirect(session_url(project_id, session_id), 303)
 
     # --- taking along -----------------------------------------------------------------------
@@ -157,7 +161,7 @@ def blueprint(
     return manage
 
 
-def trash_blueprint(screens: Screens, trash: Trash) -> Blueprint:
+def trash_blueprint(screens: SessionViews, trash: Trash) -> Blueprint:
     pages = Blueprint("trash", __name__)
 
     @pages.post("/trash/<trash_id>/restore")

@@ -9,7 +9,7 @@ from pathlib import Path
 from jinja2 import Environment
 from markupsafe import Markup
 
-from opcode_htmx.lib.cooperative import Pace
+from opcode_htmx.lib.cooperative import TimeSlicer
 from opcode_htmx.rendering.fragments import Fragments, render_parts
 from opcode_htmx.rendering.tool_cards import Cut
 from opcode_htmx.transcript.blocks import Block
@@ -31,7 +31,7 @@ class WholeBlocks(Fragments):
 
 def with_parts(blocks: Iterable[Block]) -> Iterator[Block]:
     """The same blocks, with the parts of their texts rendered, giving way to others in between."""
-    pace = Pace()
+    pace = TimeSlicer()
     for block in blocks:
         for _ in render_parts(block, -1):
             pace.step()

@@ -9,13 +9,13 @@ from __future__ import annotations
 from flask import Blueprint, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
-from opcode_htmx.runs.options.service import Choosing
+from opcode_htmx.runs.options.service import SessionOptionsService
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.sessions.options.choices import choices
 from opcode_htmx.web.http.forms import by_htmx, session_url
 
 
-def blueprint(choosing: Choosing, lookup: SessionLookup) -> Blueprint:
+def blueprint(choosing: SessionOptionsService, lookup: SessionLookup) -> Blueprint:
     controls = Blueprint("controls", __name__)
 
     @controls.post("/projects/<project_id>/sessions/<session_id>/options")

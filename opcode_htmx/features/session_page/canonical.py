@@ -11,12 +11,12 @@ import contextlib
 from flask import Flask, request
 
 from opcode_htmx.engines.claude.files import sessions
-from opcode_htmx.sessions.session_places import SessionPlaces
+from opcode_htmx.sessions.session_places import SessionLocations
 
 OF_A_SESSION = {"project_id", "session_id"}
 
 
-def register(app: Flask, places: SessionPlaces) -> None:
+def register(app: Flask, places: SessionLocations) -> None:
     """To be registered behind the login, because it looks at files."""
 
     @app.before_request

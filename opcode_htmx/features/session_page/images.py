@@ -38,7 +38,7 @@ def blueprint(lookup: SessionLookup) -> Blueprint:
         if number >= len(found_images):
             abort(404)
         image = found_images[number]
-        found = images.picture(image)
+        found = images.shown_image(image)
         if found is None:
             abort(404)
         response = Response(images.data(image), mimetype=found.media_type)

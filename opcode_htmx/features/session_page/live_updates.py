@@ -16,10 +16,10 @@ from gevent.event import Event
 from simple_websocket import ConnectionClosed, Server
 
 from opcode_htmx.engines.claude.files import sessions
-from opcode_htmx.features.session_page.snapshots import Frames, Picture
-from opcode_htmx.runs.policies.viewer_presence import Leaving
+from opcode_htmx.features.session_page.snapshots import FrameScheduler, PageSnapshot
+from opcode_htmx.runs.policies.viewer_presence import ViewerPresence
 from opcode_htmx.sessions.lookup import SessionLookup
-from opcode_htmx.sessions.views import Screen
+from opcode_htmx.sessions.views import SessionView
 from opcode_htmx.transcript.conversation.cursor import Cursor
 from opcode_htmx.web.auth.gate import login_id
 from opcode_htmx.web.websocket.registry import (
@@ -36,7 +36,11 @@ HEARTBEAT_SECONDS = 15.0
 
 
 def register(
-    sock: Sock, lookup: SessionLookup, sockets: OpenSockets, leaving: Leaving, frames: Frames
+    sock: Sock,
+    lookup: SessionLookup,
+    sockets: OpenSockets,
+    leaving: ViewerPresence,
+    frames: FrameScheduler,
 ) -> None:
     @sock.route("/projects/<project_id>/sessions/<session_id>/live")  # type: ignore[untyped-decorator]
     def live(ws: Server, project_id: str, session_id: str) -> None:
@@ -54,7 +58,7 @@ def register(
             sockets.remove(ws, SERVICE_RESTART)
 
 
-def _serve(ws: Server, screen: Screen, frames: Frames) -> None:
+def _serve(ws: Server, screen: SessionView, frames: FrameScheduler) -> None:
     cursor = Cursor.parse(request.args.get("cursor", ""))
     wake = Event()
     reader = gevent.spawn(_read_until_closed, ws, wake)
@@ -81,13 +85,17 @@ def _read_until_closed(ws: Server, wake: Event) -> None:
 
 
 def updates(
-    frames: Frames, screen: Screen, cursor: Cursor, wake: Event, while_: Callable[[], bool]
+    frames: FrameScheduler,
+    screen: SessionView,
+    cursor: Cursor,
+    wake: Event,
+    while_: Callable[[], bool],
 ) -> Iterator[TextFrame]:
     """The messages that bring a viewer at `cursor` up to date, each when it is due.
 
     `wake` is for this viewer alone; who sets it has `while_` asked again.
     """
-    had: Picture | None = None
+    had: PageSnapshot | None = None
     with frames.showing(screen, wake) as showing:
         spoke = time.monotonic()
         while while_() and not showing.over:

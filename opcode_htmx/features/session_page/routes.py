@@ -14,11 +14,11 @@ from opcode_htmx.lib.surrogates import encoded
 from opcode_htmx.markup.visible_text import visible_text
 from opcode_htmx.rendering.fragments import dom_id
 from opcode_htmx.rendering.tool_cards import whole
-from opcode_htmx.runs.capabilities.cache import Offers
-from opcode_htmx.runs.policies.viewer_presence import Leaving
+from opcode_htmx.runs.capabilities.cache import CapabilityCache
+from opcode_htmx.runs.policies.viewer_presence import ViewerPresence
 from opcode_htmx.sessions.drafts import MAX_FILE
 from opcode_htmx.sessions.lookup import SessionLookup, title_of
-from opcode_htmx.sessions.read_positions import Marks
+from opcode_htmx.sessions.read_positions import ReadPositions
 from opcode_htmx.sessions.workspace import Workspace
 from opcode_htmx.transcript.blocks import (
     AskBlock,
@@ -38,9 +38,9 @@ WITH_WHOLE_TEXT = AskBlock | NoticeBlock | PromptBlock | RawBlock | ShellBlock |
 def blueprint(
     place: Workspace,
     lookup: SessionLookup,
-    marks: Marks,
-    leaving: Leaving,
-    offers: Offers,
+    marks: ReadPositions,
+    leaving: ViewerPresence,
+    offers: CapabilityCache,
 ) -> Blueprint:
     pages = Blueprint("pages", __name__)
 
@@ -74,7 +74,7 @@ def blueprint(
             window=shown,
             render=screen.fragments.block,
             dom_id=dom_id,
-            aside=screen.aside(),
+            aside=screen.status_panel(),
             cursor=cursor,
             prompt_id=uuid.uuid4(),
             draft=screen.draft.text,

@@ -19,9 +19,9 @@ import gevent
 from flask import Flask
 from gevent.event import Event
 
-from opcode_htmx.lib.cooperative import Background, Turn, wait_for_quiet
+from opcode_htmx.lib.cooperative import IdleQueue, IdleSlot, wait_until_idle
 from opcode_htmx.lib.surrogates import encoded
-from opcode_htmx.sessions.views import Screen
+from opcode_htmx.sessions.views import SessionView
 from opcode_htmx.transcript.conversation.cursor import Cursor
 from opcode_htmx.web.websocket.registry import TextFrame
 
@@ -40,7 +40,7 @@ LOOK_ROUND_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Picture:
+class PageSnapshot:
     """What a page that is up to date shows."""
 
     cursor: Cursor
@@ -49,15 +49,15 @@ class Picture:
     needs: int
 
 
-class Frames:
+class FrameScheduler:
     """How long changes gather, and whose turn it is. One for the server."""
 
     def __init__(self, app: Flask, busy: Callable[[], float]) -> None:
         """`busy` says which share of the time the server has worked just now."""
         self._template = app.jinja_env.get_template("update.html")
         self._busy = busy
-        self._shown: dict[int, Showing] = {}
-        self.background = Background()
+        self._shown: dict[int, SnapshotProducer] = {}
+        self.background = IdleQueue()
 
     @property
     def seconds(self) -> float:
@@ -66,11 +66,11 @@ class Frames:
         return FRAME_SECONDS + growth
 
     @contextlib.contextmanager
-    def showing(self, screen: Screen, wake: Event) -> Iterator[Showing]:
+    def showing(self, screen: SessionView, wake: Event) -> Iterator[SnapshotProducer]:
         """While this lasts, pictures are taken of a screen, and `wake` is set for each."""
         showing = self._shown.get(id(screen))
         if showing is None:
-            showing = self._shown[id(screen)] = Showing(screen, self)
+            showing = self._shown[id(screen)] = SnapshotProducer(screen, self)
         showing.viewers.add(wake)
         try:
             yield showing
@@ -87,18 +87,18 @@ class Frames:
         return TextFrame(encoded(text))
 
 
-class Showing:
+class SnapshotProducer:
     """A screen that is being looked at."""
 
-    def __init__(self, screen: Screen, frames: Frames) -> None:
+    def __init__(self, screen: SessionView, frames: FrameScheduler) -> None:
         self.screen = screen
         self.viewers: set[Event] = set()
-        self.picture: Picture | None = None
+        self.picture: PageSnapshot | None = None
         """The newest one; None as long as there is none."""
         self.over = False
         """Whether there will be no more pictures: who looks has to ask anew."""
         self._frames = frames
-        self._messages: dict[tuple[Cursor, Picture | None], TextFrame] = {}
+        self._messages: dict[tuple[Cursor, PageSnapshot | None], TextFrame] = {}
         gevent.spawn(self._take_pictures)
 
     def close(self) -> None:
@@ -107,14 +107,14 @@ class Showing:
         self.over = True
         self.screen.conversation.changed.notify()
 
-    def message(self, picture: Picture, cursor: Cursor, had: Picture | None) -> TextFrame:
+    def message(self, picture: PageSnapshot, cursor: Cursor, had: PageSnapshot | None) -> TextFrame:
         """What brings a viewer to `picture` who is at `cursor` and has the picture `had`.
 
         Gives way while it renders.
         """
         if picture is self.picture and (known := self._messages.get((cursor, had))):
             return known
-        with self._frames.background.turn() as turn:
+        with self._frames.background.slot() as turn:
             known = self._messages.get((cursor, had)) if picture is self.picture else None
             message = known or self._render(turn, cursor, had, picture)
             if picture is self.picture:
@@ -122,7 +122,7 @@ class Showing:
             return message
 
     def _render(
-        self, turn: Turn, cursor: Cursor, had: Picture | None, picture: Picture
+        self, turn: IdleSlot, cursor: Cursor, had: PageSnapshot | None, picture: PageSnapshot
     ) -> TextFrame:
         changes = self.screen.conversation.changes_since(cursor)
         for _ in self.screen.fragments.prepare(changes):
@@ -148,7 +148,7 @@ class Showing:
             began = time.monotonic()
             seen = conversation.changed.version
             conversation.refresh()
-            with self._frames.background.turn():
+            with self._frames.background.slot():
                 new = self._look()
             if new:
                 self._wake()
@@ -166,7 +166,7 @@ class Showing:
         """Take a picture; whether it shows anything new."""
         screen, had = self.screen, self.picture
         needs = screen.needs()  # asked first: what changes meanwhile is seen with the next one
-        picture = Picture(screen.conversation.cursor, screen.aside(), needs)
+        picture = PageSnapshot(screen.conversation.cursor, screen.status_panel(), needs)
         if had and (picture.cursor, picture.around) == (had.cursor, had.around):
             return False
         self.picture = picture
@@ -178,4 +178,4 @@ class Showing:
         for number, viewer in enumerate(list(self.viewers), start=1):
             viewer.set()
             if number % AT_ONCE == 0:
-                wait_for_quiet()
+                wait_until_idle()

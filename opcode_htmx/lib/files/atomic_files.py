@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from opcode_htmx.lib.cooperative import aside
-from opcode_htmx.lib.files.disk_space import telling_when_full
+from opcode_htmx.lib.cooperative import run_in_thread
+from opcode_htmx.lib.files.disk_space import raise_disk_full
 
 LARGE = 1_000_000
 """Bytes that take milliseconds to write."""
@@ -45,7 +45,7 @@ def write(
     changes what stands in a file holds a lock for as long as that takes. As soon as the new one is
     in place, `then` is called, before the others have a turn.
     """
-    with telling_when_full():
+    with raise_disk_full():
         draft = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
         descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         try:
@@ -54,7 +54,7 @@ def write(
                 if len(content) < LARGE:
                     file.write(content)
                 else:
-                    aside(file.write, content)
+                    run_in_thread(file.write, content)
                 if durable:
                     sync(file)
             draft.replace(path)
@@ -84,4 +84,4 @@ def _sync(descriptor: int) -> None:
         finally:
             os.close(descriptor)
 
-    aside(work)
+    run_in_thread(work)

@@ -34,7 +34,7 @@ def is_full(error: OSError) -> bool:
 
 
 @contextlib.contextmanager
-def telling_when_full() -> Iterator[None]:
+def raise_disk_full() -> Iterator[None]:
     """Raise DiskFull for what fails inside for want of room."""
     try:
         yield

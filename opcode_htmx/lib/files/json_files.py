@@ -24,7 +24,7 @@ _told: dict[Path, int] = {}
 """The files that the log has named, by when they were written: pages ask many times a second."""
 
 
-class Form(Generic[T]):
+class JsonFileSchema(Generic[T]):
     """What files of one kind hold."""
 
     def __init__(self, version: int, parse: Callable[[dict[str, Any]], T]) -> None:
@@ -48,10 +48,10 @@ class Form(Generic[T]):
     def write(self, path: Path, content: dict[str, Any], *, durable: bool = True) -> None:
         """Replace a file. Raises OSError, DiskFull among them, and changes nothing then."""
         data = json.dumps({"version": self._version, **content}, ensure_ascii=False)
-        self.put_aside(path)
+        self.quarantine(path)
         atomic_files.write(path, data.encode("utf-8", "replace"), durable=durable)
 
-    def put_aside(self, path: Path) -> None:
+    def quarantine(self, path: Path) -> None:
         """Keep under another name what stands at `path` and cannot be read."""
         try:
             self._read(path)

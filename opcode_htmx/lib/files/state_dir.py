@@ -50,7 +50,7 @@ def make_private(path: Path) -> None:
                     Path(each.path).chmod(stat.S_IMODE(mode) & ~0o077)
 
 
-def made_once(path: Path, make: Callable[[], bytes]) -> bytes:
+def create_once(path: Path, make: Callable[[], bytes]) -> bytes:
     """The content of a private file (0600), which the first caller of all makes.
 
     Two processes that start at once get the same content, and nobody sees half of it.

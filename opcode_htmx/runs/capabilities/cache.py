@@ -26,7 +26,7 @@ from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.broadcast import Broadcast
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.lib.files import atomic_files
-from opcode_htmx.runs.capabilities.probe import NoOffer
+from opcode_htmx.runs.capabilities.probe import ProbeFailed
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ FOLDER = "nowhere"
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class Capabilities:
     """`at` is when Claude said so, in seconds since the epoch."""
 
     models: tuple[Model, ...]
@@ -49,7 +49,7 @@ class Offer:
     at: float
 
 
-class Offers:
+class CapabilityCache:
     def __init__(self, root: Path, ask: Callable[[Path], Json] | None, said_by: str) -> None:
         """`ask` starts Claude in a folder and gives its answer, or raises NoOffer; None: never ask.
 
@@ -59,7 +59,7 @@ class Offers:
         self._ask = ask
         name = hashlib.sha256(said_by.encode("utf-8", "surrogateescape")).hexdigest()[:32]
         self._file = root / f"{name}.json"
-        self._known: Offer | None = None
+        self._known: Capabilities | None = None
         self._rest_until = 0.0
         self._callbacks: list[Callable[[], None]] = []
         self._worker: gevent.Greenlet[..., None] | None = None
@@ -76,7 +76,7 @@ class Offers:
         return self._ask is not None
 
     @property
-    def known(self) -> Offer | None:
+    def known(self) -> Capabilities | None:
         """The newest answer, if there is one."""
         if self._known is None:
             try:
@@ -103,7 +103,7 @@ class Offers:
         if self._worker is None:
             self._worker = gevent.spawn(self._work, self._ask)
 
-    def wait(self, seconds: float) -> Offer | None:
+    def wait(self, seconds: float) -> Capabilities | None:
         """The newest answer; waits up to `seconds` for the first one if Claude is being asked."""
         until = time.monotonic() + seconds
         while not self.known and self._worker and (left := until - time.monotonic()) > 0:
@@ -133,11 +133,11 @@ class Offers:
             kept = {name: answer.get(name) for name in ("models", "commands")}
             offer = _offer(kept, time.time())
             if not offer.models:
-                raise NoOffer("it named no models")
+                raise ProbeFailed("it named no models")
             self._known = offer
             self._rest_until = 0.0
             self._store({**kept, "at": offer.at})
-        except (NoOffer, OSError) as error:
+        except (ProbeFailed, OSError) as error:
             self._rest_until = time.monotonic() + RETRY_SECONDS
             log.warning(
                 "Claude did not say what it offers: %s. It is asked again in %d minutes or later; "
@@ -153,8 +153,8 @@ class Offers:
         atomic_files.write(self._file, json.dumps(data).encode(), durable=False)
 
 
-def _offer(answer: Json, at: float) -> Offer:
-    return Offer(models_of(answer), commands_of(answer), at)
+def _offer(answer: Json, at: float) -> Capabilities:
+    return Capabilities(models_of(answer), commands_of(answer), at)
 
 
 def _touched(path: Path) -> float:

@@ -25,7 +25,7 @@ SECONDS = 20.0
 ERROR_CHARACTERS = 300
 
 
-class NoOffer(Exception):
+class ProbeFailed(Exception):
     """Claude did not say what it offers; the text says what happened instead."""
 
 
@@ -37,7 +37,7 @@ def ask(
     with TemporaryFile() as output, TemporaryFile() as errors:
         try:
             child = subprocess.Popen(
-                argv.build_inquiry(binary, str(uuid.uuid4())),
+                argv.build_probe(binary, str(uuid.uuid4())),
                 cwd=folder,
                 env={**environment, MARK: mark},
                 stdin=subprocess.PIPE,
@@ -46,14 +46,14 @@ def ask(
                 start_new_session=True,
             )
         except OSError as error:
-            raise NoOffer(f"it could not be started: {error.strerror or error}") from error
+            raise ProbeFailed(f"it could not be started: {error.strerror or error}") from error
         try:
             if child.stdin:
                 with contextlib.suppress(BrokenPipeError), child.stdin:
                     child.stdin.write(encoder.initialize_line())
             child.wait(timeout=seconds)
         except subprocess.TimeoutExpired:
-            raise NoOffer(f"no answer within {seconds:g} s") from None
+            raise ProbeFailed(f"no answer within {seconds:g} s") from None
         finally:
             child.kill()
             child.wait()
@@ -67,13 +67,13 @@ def _answer(output: bytes) -> Json:
         if isinstance(answer, ControlResponse) and answer.ok:
             return answer.response
         if isinstance(answer, ControlResponse):
-            raise NoOffer(f"Claude refused: {answer.error}")
+            raise ProbeFailed(f"Claude refused: {answer.error}")
     return {}
 
 
 def _give_up(status: int, errors: bytes) -> Json:
     last = errors.decode("utf-8", "replace").strip().rpartition("\n")[2][:ERROR_CHARACTERS]
-    raise NoOffer(f"it ended with status {status}" + (f": {last}" if last else ""))
+    raise ProbeFailed(f"it ended with status {status}" + (f": {last}" if last else ""))
 
 
 def _content(file: object) -> bytes:

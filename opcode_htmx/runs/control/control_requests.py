@@ -9,7 +9,7 @@ from opcode_htmx.engines.claude.protocol import encoder
 from opcode_htmx.engines.messages import ControlResponse
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.runs.control.run import Run, RunNotLive
-from opcode_htmx.runs.model.lifecycle import Verb, why_not
+from opcode_htmx.runs.model.lifecycle import RunCommand, refusal_reason
 
 ANSWER_SECONDS = 10.0
 """How long Claude may take to answer; it takes milliseconds unless it hangs."""
@@ -38,7 +38,7 @@ def change(run: Run, name: str, value: object) -> None:
 def request(run: Run, subtype: str, **arguments: object) -> Json:
     """Make a request and give Claude's answer. Raises ControlRefused, RunNotLive."""
     request_id = f"{encoder.OURS}{uuid.uuid4().hex}"
-    with run.sending(Verb.CHANGE) as send:
+    with run.sending(RunCommand.CHANGE) as send:
         send(encoder.control_line(request_id, subtype, **arguments))
     response = _response(run, request_id)
     if not response.ok:
@@ -53,7 +53,7 @@ def _response(run: Run, request_id: str) -> ControlResponse:
         if response := run.state.responses.get(request_id):
             return response
         if not run.live:
-            raise RunNotLive(why_not(Verb.CHANGE, run.phase))
+            raise RunNotLive(refusal_reason(RunCommand.CHANGE, run.phase))
         if time.monotonic() >= until:
             raise ControlRefused("Claude does not answer just now. Try again in a moment.")
         run.changed.wait(seen, max(0.0, until - time.monotonic()))

@@ -22,7 +22,7 @@ from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.lib.files.disk_space import DiskFull, is_full
 from opcode_htmx.runs.model.record import RunRecord
 from opcode_htmx.runs.model.run_folder import RunFolder
-from opcode_htmx.runs.options.service import Choosing
+from opcode_htmx.runs.options.service import SessionOptionsService
 from opcode_htmx.runs.policies.limit_monitor import Limits
 from opcode_htmx.runs.policies.project_trust import ProjectTrust, TrustNeeded
 from opcode_htmx.runs.policies.working_folders import InvalidFolder, WorkingFolders
@@ -121,7 +121,7 @@ def prepare(settings: RunSettings, session_id: str, project: Path) -> tuple[RunF
 
 def launch(
     settings: RunSettings,
-    choosing: Choosing,
+    choosing: SessionOptionsService,
     trust: ProjectTrust,
     folder: RunFolder,
     record: RunRecord,
@@ -133,7 +133,7 @@ def launch(
     started = None
     try:
         record = _as_chosen(settings, choosing, record)
-        environment = command.environment(command.TELL_MORE, settings.environment)
+        environment = command.environment(command.FORWARD_SUBAGENT_ENV, settings.environment)
         project = Path(record.project_path)
         if not project.is_dir():
             raise CannotStart(f"The folder {project} does not exist any more.")
@@ -175,7 +175,9 @@ def _why(error: OSError) -> str:
     return f"{error.filename} is not there"
 
 
-def _as_chosen(settings: RunSettings, choosing: Choosing, record: RunRecord) -> RunRecord:
+def _as_chosen(
+    settings: RunSettings, choosing: SessionOptionsService, record: RunRecord
+) -> RunRecord:
     """The record with the command line that the session's options make."""
     session_id = record.session_id
     options = choosing.options(session_id)

@@ -88,7 +88,7 @@ class Owner:
             except OSError:
                 log.exception("a request of run %s could not be refused", self._run.id)
                 return
-            self._run.catch_up()
+            self._run.fold_new_lines()
 
     def _await_exit(self, process: ClaudeProcess) -> None:
         status = process.wait()
@@ -108,7 +108,7 @@ class Owner:
         self._finishing = True
         run = self._run
         try:
-            run.catch_up(last=True)
+            run.fold_new_lines(last=True)
         except OSError:  # the end is recorded all the same
             log.exception("the last lines of run %s could not be read", run.id)
         if run.stopping:
@@ -131,7 +131,7 @@ class Owner:
         self._run.owner = None
         self._release()
 
-    def let_go(self) -> None:
+    def detach(self) -> None:
         """Leave the run to another worker, or to the next server."""
         gevent.killall(self._greenlets)
         self._release()

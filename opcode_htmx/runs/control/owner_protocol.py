@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 
-class Duties(Protocol):
+class OwnerProtocol(Protocol):
     """What one worker does for a run, and the others do not."""
 
     def end(self) -> None:
@@ -14,5 +14,5 @@ class Duties(Protocol):
     def refuse_unsupported(self) -> None:
         """Answer the requests of unknown kinds, which would otherwise hold Claude for ever."""
 
-    def let_go(self) -> None:
+    def detach(self) -> None:
         """Leave the run to another worker, or to the next server."""

@@ -46,7 +46,7 @@ def take_back(run: Run, prompt_id: str) -> User:
 
     Raises PromptNotFound, PromptTaken when Claude has it already, ControlRefused, RunNotLive.
     """
-    run.catch_up()
+    run.fold_new_lines()
     prompt = waiting_prompt(run, prompt_id)
     if run.phase is Phase.QUEUED:
         run.note(encoder.withdrawn_line(prompt_id))
@@ -73,7 +73,7 @@ def waiting_prompt(run: Run, prompt_id: str) -> User:
 def sent_prompt(run: Run, prompt_id: str) -> User | None:
     """The prompt with this id as it was sent to the run; None if none was, or it is gone."""
     if prompt_id not in run.state.sent:
-        run.catch_up(last=run.record.end is not None)
+        run.fold_new_lines(last=run.record.end is not None)
     if prompt_id not in run.state.sent:
         return None
     try:

@@ -21,14 +21,14 @@ from opcode_htmx.engines.claude.protocol import encoder, parser
 from opcode_htmx.engines.messages import ImageContent, Message, PermissionRequest
 from opcode_htmx.lib.broadcast import Broadcast
 from opcode_htmx.lib.coerce import Json
-from opcode_htmx.lib.cooperative import give_way
-from opcode_htmx.runs.control.owner_protocol import Duties
+from opcode_htmx.lib.cooperative import yield_to_loop
+from opcode_htmx.runs.control.owner_protocol import OwnerProtocol
 from opcode_htmx.runs.model import permission_updates
 from opcode_htmx.runs.model.lifecycle import (
     Event,
     Phase,
-    Verb,
-    why_not,
+    RunCommand,
+    refusal_reason,
 )
 from opcode_htmx.runs.model.line_reader import LineReader
 from opcode_htmx.runs.model.record import Outcome, RunRecord, StopRequest
@@ -63,7 +63,7 @@ class Run:
         """When it was last seen to do something, in its turns or beside them, as a Unix time."""
         self.allow_bypass = False
         """Whether an answer to a permission request may make Claude ask nobody any more."""
-        self.owner: Duties | None = None
+        self.owner: OwnerProtocol | None = None
         """Set in the worker that owns the run."""
         self.ahead = 0
         """How many runs are before it in the queue, as long as it waits there."""
@@ -118,7 +118,7 @@ class Run:
 
         Raises RunNotLive when the process is gone or going, or does not read.
         """
-        with self.sending(Verb.PROMPT, prompt_id) as send:
+        with self.sending(RunCommand.PROMPT, prompt_id) as send:
             if not self.has_sent(prompt_id):
                 send(encoder.prompt_line(prompt_id, text, images))
 
@@ -126,7 +126,7 @@ class Run:
         """Keep a line among those that were sent, without sending it."""
         with contextlib.suppress(InputClosed):
             self.folder.note(line)
-        self.catch_up()
+        self.fold_new_lines()
 
     def has_sent(self, prompt_id: str) -> bool:
         """Whether the prompt went to this run, also in the time of an earlier server.
@@ -134,14 +134,14 @@ class Run:
         What a run that has ended did not take up counts as not sent: it may be sent again.
         """
         if self.record.end:
-            self.catch_up(last=True)  # or wait for who does: half a fold would call it left
+            self.fold_new_lines(last=True)  # or wait for who does: half a fold would call it left
         left = self.state.waiting if self.record.end else ()
         return prompt_id in self.state.sent and prompt_id not in left
 
     def is_beginning(self) -> bool:
         """Whether it was begun for a prompt that has not been sent to it yet."""
         if self.live and not self.state.sent:
-            self.catch_up()
+            self.fold_new_lines()
         return self.live and not self.state.sent
 
     def allow(
@@ -157,14 +157,14 @@ class Run:
         the request stays open.
         """
         permission_updates.check(permissions, allow_bypass=self.allow_bypass)
-        with self.sending(Verb.ANSWER, request_id) as send:
+        with self.sending(RunCommand.ANSWER, request_id) as send:
             ask = self._open_ask(request_id)
             given = {**ask.input, **(changes or {})}
             send(encoder.allow_line(request_id, given, permissions, time.time()))
 
     def deny(self, request_id: str, reason: str) -> None:
         """Refuse an open request. Raises as `allow` does."""
-        with self.sending(Verb.ANSWER, request_id) as send:
+        with self.sending(RunCommand.ANSWER, request_id) as send:
             self._open_ask(request_id)
             send(encoder.deny_line(request_id, reason, time.time()))
 
@@ -173,7 +173,7 @@ class Run:
 
         Raises RunNotLive when it has ended already. A second stop changes nothing.
         """
-        self._check(Verb.STOP)
+        self._check(RunCommand.STOP)
         if self.stopping:
             return
         wanted = StopRequest(outcome, cause, time.time())
@@ -181,9 +181,9 @@ class Run:
             wanted = self.folder.ask_to_stop(wanted)
         except OSError:  # its folder is gone, say: it ends all the same
             log.exception("that run %s is to stop could not be noted", self.id)
-        self._heed(wanted)
+        self._accept_stop(wanted)
 
-    def _heed(self, wanted: StopRequest) -> None:
+    def _accept_stop(self, wanted: StopRequest) -> None:
         if self.stopping is None:
             self.stopping, self.stopped_in = wanted, self.phase
             self.state.step(Event.STOPPED)
@@ -200,7 +200,7 @@ class Run:
 
         A page reads the files by itself and may know of the request before this run does.
         """
-        self.catch_up()
+        self.fold_new_lines()
         return self._open_ask(request_id)
 
     def _open_ask(self, request_id: str) -> PermissionRequest:
@@ -211,7 +211,7 @@ class Run:
         return ask
 
     @contextlib.contextmanager
-    def sending(self, verb: Verb, about: str = "") -> Iterator[Callable[[bytes], None]]:
+    def sending(self, verb: RunCommand, about: str = "") -> Iterator[Callable[[bytes], None]]:
         """What sends a line, while the state is up to date and nobody else can send one.
 
         `about` is the id of the prompt, or of the request, that the line is about: it is noted
@@ -221,18 +221,18 @@ class Run:
         self._check(verb)
         try:
             with self.folder.writing() as writer:
-                self.catch_up()  # another worker, or another phone, may have been first
-                self.look()
+                self.fold_new_lines()  # another worker, or another phone, may have been first
+                self.refresh_record()
                 self._check(verb)
                 yield writer.note if self.phase is Phase.QUEUED else writer.send
         except InputClosed as error:
             if about and isinstance(error, InputFull):
                 self.note(encoder.undelivered_line(about))
             raise RunNotLive(str(error)) from error
-        self.catch_up()
+        self.fold_new_lines()
 
-    def _check(self, verb: Verb) -> None:
-        if words := why_not(verb, self.phase):
+    def _check(self, verb: RunCommand) -> None:
+        if words := refusal_reason(verb, self.phase):
             raise RunNotLive(words)
 
     # --- following the files ----------------------------------------------------------------
@@ -251,12 +251,12 @@ class Run:
         # what was written before there was somebody to follow
         self.files_changed()
 
-    def let_go(self) -> None:
+    def detach(self) -> None:
         """Follow the run no longer. It goes on, for another worker or the next server."""
         if self._follower:
             self._follower.kill()
         if self.owner:
-            self.owner.let_go()
+            self.owner.detach()
             self.owner = None
 
     def files_changed(self) -> None:
@@ -268,8 +268,8 @@ class Run:
             files_changed.wait()
             files_changed.clear()
             try:
-                self.catch_up()
-                self.look()
+                self.fold_new_lines()
+                self.refresh_record()
             except OSError:  # no file descriptor left, say: the next change tries again
                 log.exception("run %s cannot be followed just now", self.id)
             if self.owner:
@@ -277,7 +277,7 @@ class Run:
             # stderr changes the page too, although it is no part of the state
             self.changed.notify()
 
-    def catch_up(self, last: bool = False) -> None:
+    def fold_new_lines(self, last: bool = False) -> None:
         """Fold the lines that are new, giving way to other greenlets in a flood."""
         with self._folding:
             self._fold(self._input, self.state.apply_input, last)
@@ -299,22 +299,22 @@ class Run:
                 self.idle_since = time.time()
             if count % LINES_PER_TURN_OF_THE_HUB == 0:
                 self.changed.notify()
-                give_way()
+                yield_to_loop()
 
     # --- what is recorded -------------------------------------------------------------------
 
-    def look(self) -> None:
+    def refresh_record(self) -> None:
         """Take over what other workers have noted: that the run has begun, is to end, has ended."""
         if not self.live:
             return
         if self.owner is None and (record := self._changed_record()):
             if record.end:
-                self.catch_up(last=True)
+                self.fold_new_lines(last=True)
                 self.conclude(record)
                 return
             self.launched(record)
         if self.stopping is None and (wanted := self.folder.asked_to_stop()):
-            self._heed(wanted)
+            self._accept_stop(wanted)
 
     def _changed_record(self) -> RunRecord | None:
         try:

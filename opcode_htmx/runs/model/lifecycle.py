@@ -41,7 +41,7 @@ class Event(StrEnum):
     """The process, and all that it had started, is gone."""
 
 
-class Verb(StrEnum):
+class RunCommand(StrEnum):
     PROMPT = "prompt"
     TAKE_BACK = "take back"
     """A prompt that waits."""
@@ -74,28 +74,28 @@ TRANSITIONS: Mapping[tuple[Phase, Event], Phase] = {
 }
 """What follows; a pair that is not listed leaves the phase as it is."""
 
-VERBS: Mapping[Verb, frozenset[Phase]] = {
-    Verb.PROMPT: LIVE - {Phase.STOPPING},
+RUN_COMMANDS: Mapping[RunCommand, frozenset[Phase]] = {
+    RunCommand.PROMPT: LIVE - {Phase.STOPPING},
     # what an ended run has left unread may be taken off the list of what waits
-    Verb.TAKE_BACK: frozenset(Phase) - {Phase.STOPPING},
+    RunCommand.TAKE_BACK: frozenset(Phase) - {Phase.STOPPING},
     # an agent in the background may ask while a turn is open or over
-    Verb.ANSWER: PROCESS - {Phase.STOPPING},
-    Verb.CHANGE: PROCESS - {Phase.STOPPING},
-    Verb.STOP: LIVE,
+    RunCommand.ANSWER: PROCESS - {Phase.STOPPING},
+    RunCommand.CHANGE: PROCESS - {Phase.STOPPING},
+    RunCommand.STOP: LIVE,
 }
-"""In which phases a verb is allowed; in another one it is refused, with `why_not`."""
+"""In which phases a verb is allowed; in another one it is refused, with `refusal_reason`."""
 
 
 def after(phase: Phase, event: Event) -> Phase:
     return TRANSITIONS.get((phase, event), phase)
 
 
-def why_not(verb: Verb, phase: Phase) -> str:
+def refusal_reason(verb: RunCommand, phase: Phase) -> str:
     """Why a run does not do this now: a sentence for the person; empty if it does."""
-    if phase in VERBS[verb]:
+    if phase in RUN_COMMANDS[verb]:
         return ""
     match phase, verb:
-        case Phase.ENDED, Verb.STOP:
+        case Phase.ENDED, RunCommand.STOP:
             return "This run has ended already."
         case Phase.QUEUED, _:
             return "Claude has not been started for this session yet."

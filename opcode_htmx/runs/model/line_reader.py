@@ -66,7 +66,7 @@ class LineReader:
         """The end of the newest line that was given out."""
 
     @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
+    def keep_open(self) -> Iterator[None]:
         """Keep the file open meanwhile, for who reads it many times a second."""
         with contextlib.suppress(FileNotFoundError):
             self._held = os.open(self._path, os.O_RDONLY)

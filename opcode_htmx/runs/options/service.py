@@ -23,7 +23,7 @@ MODELS_LOOKED_FOR = 5
 """Runs of the past that are asked for the models that they were offered."""
 
 
-class Choosing:
+class SessionOptionsService:
     def __init__(
         self,
         folder: Path,

@@ -13,8 +13,8 @@ from typing import Any
 
 from opcode_htmx.engines.claude.files.history import SESSION_ID
 from opcode_htmx.lib.files import atomic_files, file_locks
-from opcode_htmx.lib.files.disk_space import telling_when_full
-from opcode_htmx.lib.files.json_files import Form
+from opcode_htmx.lib.files.disk_space import raise_disk_full
+from opcode_htmx.lib.files.json_files import JsonFileSchema
 
 KEPT = 200
 """Sessions whose options are kept in memory as well."""
@@ -58,7 +58,7 @@ class OptionStore:
 
     def change(self, session_id: str, **changes: Any) -> Options:
         """Choose; None takes a choice back. Raises OSError when it cannot be kept."""
-        with telling_when_full():
+        with raise_disk_full():
             atomic_files.make_folder(self._folder)
             # model and effort may be chosen at once, on two phones or for two workers
             with file_locks.held(self._folder.with_name(f"{self._folder.name}.lock")):
@@ -90,4 +90,4 @@ def _parse(found: dict[str, Any]) -> Options:
     return Options(**texts)
 
 
-_FORM = Form(1, _parse)
+_FORM = JsonFileSchema(1, _parse)

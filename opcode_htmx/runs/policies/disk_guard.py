@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from opcode_htmx.lib.files.disk_space import free_bytes
-from opcode_htmx.lib.formatting import in_bytes, roughly
+from opcode_htmx.lib.formatting import format_bytes, round_to_one_digit
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.processes import claude_process
@@ -32,8 +32,8 @@ GIVE_UP_BELOW = 1 / 16
 """Below it the reserve is given up: so much is there for Claude's last lines and our own files."""
 
 
-class Room:
-    """The room where the runs are. `look` is to be called about once a second."""
+class DiskGuard:
+    """The room where the runs are. `check` is to be called about once a second."""
 
     def __init__(self, folder: Path, least: int, live: Callable[[], Iterable[Run]]) -> None:
         """`least` bytes are to be free for a run to begin; 0: it does not matter."""
@@ -47,12 +47,13 @@ class Room:
         """An earlier server may have paused what now lives."""
 
     @property
-    def says(self) -> str:
+    def message(self) -> str:
         """What a person is told where there is too little room; else empty."""
         free = self._free()
         if free >= self._least:
             return ""
-        words = f"The server's disk is nearly full: about {in_bytes(roughly(free))} are left"
+        left = format_bytes(round_to_one_digit(free))
+        words = f"The server's disk is nearly full: about {left} are left"
         if self._paused:
             return (
                 f"{words}. What runs is paused, so that nothing of it is lost, and goes on by "
@@ -61,29 +62,29 @@ class Room:
         return f"{words}. {self._needed}"
 
     @property
-    def refusal(self) -> str:
+    def start_refusal(self) -> str:
         """Why no run can begin just now; empty if it can."""
-        return f"Claude was not started, for want of room. {self._needed}" if self.says else ""
+        return f"Claude was not started, for want of room. {self._needed}" if self.message else ""
 
     @property
     def _needed(self) -> str:
-        return f"To begin, a run needs {in_bytes(self._least)} on the disk (OPCODE_MIN_FREE)."
+        return f"To begin, a run needs {format_bytes(self._least)} on the disk (OPCODE_MIN_FREE)."
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Make or give up the reserve, pause or let go on, and tell the pages."""
         if not self._least:
             return
         free = self._free()
         self._hold_reserve(free)
         if free < PAUSE_BELOW * self._least and not self._paused:
-            log.warning("The disk is nearly full (%s left): Claude is paused.", in_bytes(free))
+            log.warning("The disk is nearly full (%s left): Claude is paused.", format_bytes(free))
             self._paused = True
         elif free >= GO_ON_ABOVE * self._least and self._paused:
             log.warning("There is room on the disk again: Claude goes on.")
             self._paused, self._look_after_paused = False, True
         self._pause_or_go_on()
-        if self.says != self._said:
-            self._said = self.says
+        if self.message != self._said:
+            self._said = self.message
             for run in self._live():
                 run.changed.notify()
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import gevent
 import psutil
 
-from opcode_htmx.lib.formatting import in_bytes, in_time, roughly
+from opcode_htmx.lib.formatting import format_bytes, format_duration, round_to_one_digit
 from opcode_htmx.runs.control.run import Run, RunNotLive
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.model.record import Outcome
@@ -65,7 +65,7 @@ def check_queue(run: Run, limits: Limits) -> None:
         )
 
 
-class Warden:
+class LimitMonitor:
     """Looks at the runs that live about once a second, in a greenlet of its own."""
 
     def __init__(
@@ -124,7 +124,7 @@ class Warden:
         worked = self._worked[run.id].after(run, passed)
         if limit and worked > limit:
             cause = (
-                f"Timed out: Claude worked for {in_time(limit)} without an end of its turn "
+                f"Timed out: Claude worked for {format_duration(limit)} without an end of its turn "
                 "(OPCODE_RUN_TIMEOUT)."
             )
             _end(run, Outcome.TIMED_OUT, cause)
@@ -139,7 +139,7 @@ class Warden:
         if not limit:
             return
         written = sum(_size(path) for path in (run.folder.output, run.folder.errors))
-        most = f"{in_bytes(limit)} that this server keeps of one run (OPCODE_MAX_OUTPUT)"
+        most = f"{format_bytes(limit)} that this server keeps of one run (OPCODE_MAX_OUTPUT)"
         if written >= limit:
             _end(run, Outcome.FAILED, f"Stopped: what Claude wrote has reached the {most}.")
         share = f"{written / limit:.0%} of the {most}; at 100% it is stopped."
@@ -153,12 +153,12 @@ class Warden:
         who = "Claude and what it has started use"
         if limit and used >= limit:
             cause = (
-                f"Stopped: {who}d {in_bytes(used)} of memory; "
-                f"{in_bytes(limit)} are allowed (OPCODE_MEMORY_LIMIT)."
+                f"Stopped: {who}d {format_bytes(used)} of memory; "
+                f"{format_bytes(limit)} are allowed (OPCODE_MEMORY_LIMIT)."
             )
             _end(run, Outcome.FAILED, cause)
-        then = f" At {in_bytes(limit)} they are stopped (OPCODE_MEMORY_LIMIT)." if limit else ""
-        sentence = f"{who} more than {in_bytes(roughly(used))} of memory.{then}"
+        then = f" At {format_bytes(limit)} they are stopped (OPCODE_MEMORY_LIMIT)." if limit else ""
+        sentence = f"{who} more than {format_bytes(round_to_one_digit(used))} of memory.{then}"
         _warn(run, "memory", sentence if warning and used >= warning else "")
 
 

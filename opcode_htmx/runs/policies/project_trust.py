@@ -16,10 +16,10 @@ from typing import Any
 from opcode_htmx.engines.claude.trust.items import TrustItem, permission_item
 from opcode_htmx.engines.claude.trust.record import TrustRecord, project_key
 from opcode_htmx.lib.coerce import Json
-from opcode_htmx.lib.cooperative import aside
+from opcode_htmx.lib.cooperative import run_in_thread
 from opcode_htmx.lib.files import atomic_files, file_locks
-from opcode_htmx.lib.files.disk_space import telling_when_full
-from opcode_htmx.lib.files.json_files import Form
+from opcode_htmx.lib.files.disk_space import raise_disk_full
+from opcode_htmx.lib.files.json_files import JsonFileSchema
 
 SENTENCE = (
     "The files of this project may run commands on this computer or change how Claude works, and "
@@ -79,7 +79,7 @@ class _Kept:
         return {"project": self.project, "trusted": trusted, "allowed": sorted(self.allowed)}
 
 
-_FORM = Form(1, _Kept.parse)
+_FORM = JsonFileSchema(1, _Kept.parse)
 
 
 class ProjectTrust:
@@ -102,7 +102,7 @@ class ProjectTrust:
     def needed(self, folder: Path) -> TrustNeeded | None:
         """What a person has to decide about before Claude starts in `folder`; None: nothing."""
         folder = folder.resolve()
-        items = aside(self._items_of, folder)
+        items = run_in_thread(self._items_of, folder)
         name = self._record.trusted_as(folder)
         kept = self._kept(name or project_key(folder))
         if name is None:
@@ -122,7 +122,7 @@ class ProjectTrust:
         have changed since, and TrustNotRecorded.
         """
         folder = folder.resolve()
-        items = aside(self._items_of, folder)
+        items = run_in_thread(self._items_of, folder)
         if digest is not None and digest != digest_of(items):
             raise TrustNeeded(folder, items, digest_of(items), CHANGED)
         self._keep(self._record.trusted_as(folder) or project_key(folder), items)
@@ -147,7 +147,7 @@ class ProjectTrust:
     def _keep(self, name: str, items: Iterable[TrustItem], *, allowed: bool = False) -> None:
         """Add what was trusted, or what was allowed on a card."""
         digests = frozenset(item.digest for item in items)
-        with telling_when_full():
+        with raise_disk_full():
             atomic_files.make_folder(self._store)
             with file_locks.held(self._store.with_name(f"{self._store.name}.lock")):
                 kept = self._kept(name)

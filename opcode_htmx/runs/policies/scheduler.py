@@ -26,7 +26,7 @@ from opcode_htmx.runs.control.run import Run, RunNotLive
 from opcode_htmx.runs.model.lifecycle import PROCESS, Phase
 from opcode_htmx.runs.model.record import Outcome
 from opcode_htmx.runs.model.run_folder import InputClosed, InputWriter
-from opcode_htmx.runs.options.service import Choosing
+from opcode_htmx.runs.options.service import SessionOptionsService
 from opcode_htmx.runs.policies.project_trust import ProjectTrust
 
 log = logging.getLogger(__name__)
@@ -34,13 +34,13 @@ log = logging.getLogger(__name__)
 MADE_ROOM = "Ended, because another session needed the room; a prompt resumes it."
 
 
-class Admission:
+class Scheduler:
     """Starts the processes of the runs of all workers, as many at once as may be."""
 
     def __init__(
         self,
         settings: RunSettings,
-        choosing: Choosing,
+        choosing: SessionOptionsService,
         trust: ProjectTrust,
         runs: Callable[[], Iterable[Run]],
         is_viewed: Callable[[str], bool],
@@ -119,7 +119,7 @@ class Admission:
     def _launch(self, run: Run, owner: Owner, started: AsyncResult[None]) -> None:
         try:
             with run.folder.writing() as writer:
-                run.catch_up()
+                run.fold_new_lines()
                 if run.phase is not Phase.QUEUED:
                     raise CannotStart("This run was stopped before it began.")
                 with owner.launching():
@@ -142,7 +142,7 @@ class Admission:
         waiting = self.queue()
         for run in waiting:
             if not run.owner:
-                run.catch_up()
+                run.fold_new_lines()
         return [run for run in waiting if run.state.waiting]
 
     def _room(self) -> int:

@@ -36,7 +36,7 @@ def in_words(seconds: float) -> str:
     return f"{amount:g} {unit}" if amount == 1 else f"{amount:g} {unit}s"
 
 
-class Leaving:
+class ViewerPresence:
     """Counts the viewers of each session, and ends what they have left."""
 
     def __init__(

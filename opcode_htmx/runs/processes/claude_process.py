@@ -21,11 +21,11 @@ from gevent import subprocess
 
 from opcode_htmx.runs.model.run_folder import RunFolder
 from opcode_htmx.runs.processes import process_table
-from opcode_htmx.runs.processes.process_monitor import Census
+from opcode_htmx.runs.processes.process_monitor import ProcessMonitor
 from opcode_htmx.runs.processes.process_reaper import SWEEP_SECONDS
 from opcode_htmx.runs.processes.process_table import FOLDER_MARK, MARK, Row
 
-census = Census()
+census = ProcessMonitor()
 """Of all processes of this machine, so there is but one."""
 
 START_TIME_TOLERANCE = 2.0

@@ -14,11 +14,11 @@ import gevent
 
 from opcode_htmx.runs.model.record import RUN_ID
 from opcode_htmx.runs.model.run_folder import RunFolder
-from opcode_htmx.runs.processes.process_monitor import Census, Usage
+from opcode_htmx.runs.processes.process_monitor import ProcessMonitor, Usage
 from opcode_htmx.runs.processes.process_table import command_line, started_at
 
 
-class NothingLeft(Exception):
+class NoOrphans(Exception):
     """Nothing of this run is alive."""
 
 
@@ -32,7 +32,7 @@ class Orphan:
 
 
 @dataclass(frozen=True, slots=True)
-class Leftovers:
+class OrphanGroup:
     """All that one run has left behind."""
 
     run_id: str
@@ -46,18 +46,20 @@ class Leftovers:
 
 
 class Orphans:
-    def __init__(self, census: Census, runs_dir: Path, live: Callable[[], Collection[str]]) -> None:
+    def __init__(
+        self, census: ProcessMonitor, runs_dir: Path, live: Callable[[], Collection[str]]
+    ) -> None:
         """`live` gives the ids of the runs that live."""
         self._census = census
         self._runs_dir = runs_dir.resolve()
         self._live = live
 
-    def found(self) -> list[Leftovers]:
+    def found(self) -> list[OrphanGroup]:
         """What is alive of runs that have ended, the oldest first."""
         families = self._census.families()
         live = self._live()  # after the look: what was started since is not in it
         left = [
-            Leftovers(
+            OrphanGroup(
                 run_id,
                 tuple(
                     Orphan(row.pid, command_line(row.pid), started_at(row.key))
@@ -71,9 +73,9 @@ class Orphans:
         return sorted(left, key=lambda each: each.at)
 
     def end(self, run_id: str) -> None:
-        """End what a run has left behind. Raises NothingLeft."""
+        """End what a run has left behind. Raises NoOrphans."""
         if run_id not in {each.run_id for each in self.found()}:
-            raise NothingLeft("Nothing of this run is left; it may have ended just now.")
+            raise NoOrphans("Nothing of this run is left; it may have ended just now.")
         self._census.sweep(run_id)
 
     def end_all(self) -> None:

@@ -16,14 +16,14 @@ from dataclasses import dataclass, field
 import gevent
 from gevent.event import Event as Flag
 
-from opcode_htmx.lib.cooperative import Pace, give_way
+from opcode_htmx.lib.cooperative import TimeSlicer, yield_to_loop
 from opcode_htmx.runs.processes import process_reaper, process_table
 from opcode_htmx.runs.processes.process_reaper import SWEEP_SECONDS
 from opcode_htmx.runs.processes.process_table import (
     Key,
-    Mark,
-    Marks,
     Row,
+    RunTag,
+    RunTagCache,
 )
 
 log = logging.getLogger(__name__)
@@ -45,37 +45,37 @@ class Usage:
 
 
 @dataclass(slots=True)
-class Picture:
+class ProcessSnapshot:
     """The processes that were alive. `at` is when it was begun, by the monotonic clock."""
 
     at: float
     rows: dict[int, Row] = field(default_factory=dict)
     looked_at: set[int] = field(default_factory=set)
     """The pids that there were, also those of which only the exit status is left."""
-    owners: dict[int, Mark] = field(default_factory=dict)
+    owners: dict[int, RunTag] = field(default_factory=dict)
     """The run of each that belongs to one."""
     listed_at: float = float("-inf")
     """When those were added that had been started since."""
 
 
 @dataclass(slots=True)
-class Family:
+class ProcessTree:
     """The processes of one run. `folder` is the run's, if they know it."""
 
     rows: list[Row] = field(default_factory=list)
     folder: str = ""
 
 
-class Census:
+class ProcessMonitor:
     """The census of one server."""
 
     def __init__(self) -> None:
-        self._picture = Picture(float("-inf"))
-        self._before: Picture | None = None
+        self._picture = ProcessSnapshot(float("-inf"))
+        self._before: ProcessSnapshot | None = None
         """An earlier one, to tell from the two how busy everybody was."""
         self._taking: Flag | None = None
-        self._marks = Marks()
-        self._kin: dict[Key, Mark] = {}
+        self._marks = RunTagCache()
+        self._kin: dict[Key, RunTag] = {}
         """Whoever was once seen in a family, as long as it lives."""
         self._tracked: dict[str, Key] = {}
         """Claude's process in each run that lives here."""
@@ -92,7 +92,7 @@ class Census:
         self._tracked[run_id] = key
         carried = self._marks.of(key)
         known = carried and carried.run_id == run_id and not folder
-        self._kin[key] = carried if carried and known else Mark(run_id, folder)
+        self._kin[key] = carried if carried and known else RunTag(run_id, folder)
         if self._watch is None or self._watch.dead:
             self._watch = gevent.spawn(self._look_around)
 
@@ -103,12 +103,12 @@ class Census:
             picture.rows[pid] for pid, owner in picture.owners.items() if owner.run_id == run_id
         ]
 
-    def families(self, max_age: float = EVERY_SECONDS) -> dict[str, Family]:
+    def families(self, max_age: float = EVERY_SECONDS) -> dict[str, ProcessTree]:
         """All processes that belong to runs, of whichever server, by run id."""
         picture = self._look(max_age)
-        found: dict[str, Family] = {}
+        found: dict[str, ProcessTree] = {}
         for pid, owner in picture.owners.items():
-            family = found.setdefault(owner.run_id, Family())
+            family = found.setdefault(owner.run_id, ProcessTree())
             family.folder = family.folder or owner.folder
             family.rows.append(picture.rows[pid])
         return found
@@ -148,7 +148,7 @@ class Census:
 
     def sweep(self, run_id: str, within: float = SWEEP_SECONDS) -> bool:
         """End all that a run has started, within so many seconds; whether nothing is left."""
-        return process_reaper.sweep(self, run_id, within)
+        return process_reaper.reap_process_tree(self, run_id, within)
 
     def untrack(self, run_id: str) -> None:
         """A run of which nothing is left needs no eye on it."""
@@ -174,7 +174,7 @@ class Census:
 
     def is_unsure(self) -> bool:
         """Whether somebody is there of whom nobody can say yet to which run it belongs."""
-        return any(key.pid not in self._picture.owners for key in self._marks.untold())
+        return any(key.pid not in self._picture.owners for key in self._marks.undecided())
 
     # --- looking ----------------------------------------------------------------------------
 
@@ -190,7 +190,7 @@ class Census:
                 log.exception("the processes cannot be looked at just now")
             gevent.sleep(EVERY_SECONDS)
 
-    def _look(self, max_age: float) -> Picture:
+    def _look(self, max_age: float) -> ProcessSnapshot:
         """A picture that was begun when this was called, or at most so many seconds before."""
         wanted = time.monotonic() - max_age
         while self._picture.at < wanted:
@@ -199,7 +199,7 @@ class Census:
                 continue
             taking = self._taking = Flag()
             try:
-                give_way()  # whoever asks at the same time gets the same one
+                yield_to_loop()  # whoever asks at the same time gets the same one
                 self._take()
             finally:
                 self._taking = None
@@ -207,9 +207,9 @@ class Census:
         return self._picture
 
     def _take(self) -> None:
-        picture = Picture(time.monotonic())
+        picture = ProcessSnapshot(time.monotonic())
         known = {*self._marks.keys(), *self._kin}  # not what comes while we look
-        pace = Pace()
+        pace = TimeSlicer()
         picture.looked_at.update(process_table.pids())
         # the youngest first: they are those that may be gone in a moment
         for pid in sorted(picture.looked_at, reverse=True):
@@ -228,7 +228,7 @@ class Census:
             self._before = self._picture
         self._picture = picture
 
-    def _settle(self, row: Row, picture: Picture) -> Mark | None:
+    def _settle(self, row: Row, picture: ProcessSnapshot) -> RunTag | None:
         """Find the run that a process belongs to, and keep it in mind."""
         owner = self._owner(row, picture)
         if owner:
@@ -236,7 +236,7 @@ class Census:
             self._kin[row.key] = owner
         return owner
 
-    def _owner(self, row: Row, picture: Picture) -> Mark | None:
+    def _owner(self, row: Row, picture: ProcessSnapshot) -> RunTag | None:
         """The run of a process: by its mark, by what it was before, by its parents.
 
         A run that is not ours counts last: what a server that was started in a run has started

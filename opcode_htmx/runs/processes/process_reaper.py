@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 import gevent
 
-from opcode_htmx.lib.cooperative import Pace, give_way
+from opcode_htmx.lib.cooperative import TimeSlicer, yield_to_loop
 from opcode_htmx.runs.processes import process_table
 from opcode_htmx.runs.processes.process_table import Key
 
 if TYPE_CHECKING:
-    from opcode_htmx.runs.processes.process_monitor import Census
+    from opcode_htmx.runs.processes.process_monitor import ProcessMonitor
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ DYING_SECONDS = 0.005
 """Between a kill and the look whether it has done its work."""
 
 
-def sweep(census: Census, run_id: str, within: float) -> bool:
+def reap_process_tree(census: ProcessMonitor, run_id: str, within: float) -> bool:
     """End all that a run has started and that is alive, within so many seconds.
 
     First with SIGTERM, then with SIGKILL; whether nothing is left.
@@ -60,7 +60,7 @@ def sweep(census: Census, run_id: str, within: float) -> bool:
             return False
 
 
-def _ask_to_end(census: Census, run_id: str, until: float) -> None:
+def _ask_to_end(census: ProcessMonitor, run_id: str, until: float) -> None:
     """Ask them until a time, or once if that has passed: nobody is killed who was not asked."""
     asked: set[Key] = set()
     looked_at = float("-inf")  # who was found a moment ago needs no other look
@@ -74,7 +74,7 @@ def _ask_to_end(census: Census, run_id: str, until: float) -> None:
         looked_at = time.monotonic() - POLL_SECONDS / 2
 
 
-def _kill(census: Census, run_id: str, deadline: float) -> set[Key]:
+def _kill(census: ProcessMonitor, run_id: str, deadline: float) -> set[Key]:
     """Hold them all, so that none can start another one, and then kill them; who is left."""
     held: set[Key] = set()
     stopped_at = float("-inf")
@@ -83,7 +83,7 @@ def _kill(census: Census, run_id: str, deadline: float) -> set[Key]:
         _signal(new, signal.SIGSTOP)
         if (stopped_at := time.monotonic()) >= deadline:
             break
-        give_way()  # so that all who sweep share the next look
+        yield_to_loop()  # so that all who sweep share the next look
     _signal(held, signal.SIGKILL)
     while left := set(filter(process_table.is_alive, held)):
         if time.monotonic() >= deadline:
@@ -93,7 +93,7 @@ def _kill(census: Census, run_id: str, deadline: float) -> set[Key]:
 
 
 def _signal(keys: Iterable[Key], number: signal.Signals) -> None:
-    pace = Pace()
+    pace = TimeSlicer()
     for key in keys:
         process_table.send(key, number)
         pace.step()

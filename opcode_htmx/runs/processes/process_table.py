@@ -39,7 +39,7 @@ class Key(NamedTuple):
     """By the kernel's own count: ticks since the boot on Linux."""
 
 
-class Mark(NamedTuple):
+class RunTag(NamedTuple):
     """What a run has left in the environment of all that it started."""
 
     run_id: str
@@ -131,16 +131,16 @@ def adopt_orphans() -> None:
         _LIBC.prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-class Marks:
+class RunTagCache:
     """The marks of processes, read once for each: an environment is read slowly, and stays."""
 
     def __init__(self, environment: Callable[[int], bytes | None] | None = None) -> None:
         self._read = environment or _environment
-        self._known: dict[Key, Mark | None] = {}
-        self._young: dict[Key, Mark | None] = {}
+        self._known: dict[Key, RunTag | None] = {}
+        self._young: dict[Key, RunTag | None] = {}
         self._blank: set[Key] = set()
 
-    def of(self, key: Key) -> Mark | None:
+    def of(self, key: Key) -> RunTag | None:
         """The mark that a process carries, or has carried: one that threw it away stays ours."""
         if key in self._known:
             return self._known[key]
@@ -157,7 +157,7 @@ class Marks:
             self._young[key] = mark
         return mark
 
-    def untold(self) -> set[Key]:
+    def undecided(self) -> set[Key]:
         """Those that have an empty environment, and have it so shortly that it may yet be filled.
 
         In the middle of exec a process has none; what carries a mark shows it a moment later.
@@ -174,7 +174,7 @@ class Marks:
         return {*self._known, *self._young}
 
 
-def _mark_in(environment: bytes | None) -> Mark | None:
+def _mark_in(environment: bytes | None) -> RunTag | None:
     if not environment or MARK.encode() not in environment:
         return None
     found = {}
@@ -183,7 +183,7 @@ def _mark_in(environment: bytes | None) -> Mark | None:
         if name in (MARK.encode(), FOLDER_MARK.encode()):
             found[name.decode()] = os.fsdecode(value)
     run_id = found.get(MARK, "")
-    return Mark(run_id, found.get(FOLDER_MARK, "")) if run_id else None
+    return RunTag(run_id, found.get(FOLDER_MARK, "")) if run_id else None
 
 
 # --- Linux ----------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 
-from opcode_htmx.runs.options.service import Choosing
+from opcode_htmx.runs.options.service import SessionOptionsService
 from opcode_htmx.sessions.options.form import EFFORTS, OFFERED_MODES, WITHOUT
 from opcode_htmx.web.http.forms import BadForm
 
@@ -20,7 +20,9 @@ _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]{0,127}")
 _PROJECT = ("", WITHOUT)
 
 
-def choices(form: Mapping[str, str], choosing: Choosing) -> dict[str, str | bool | None]:
+def choices(
+    form: Mapping[str, str], choosing: SessionOptionsService
+) -> dict[str, str | bool | None]:
     """What the person has changed. Raises BadForm, BypassNotAllowed."""
     changed: dict[str, str | bool | None] = {}
     models = choosing.models()

@@ -17,9 +17,9 @@ from opcode_htmx.engines.claude.protocol import argv
 from opcode_htmx.engines.claude.protocol.capabilities import DEFAULT_MODEL, Model
 from opcode_htmx.rendering.permissions import MODES
 from opcode_htmx.runs.control.run import Run
-from opcode_htmx.runs.model.lifecycle import VERBS, Verb
+from opcode_htmx.runs.model.lifecycle import RUN_COMMANDS, RunCommand
 from opcode_htmx.runs.model.permission_updates import BYPASS
-from opcode_htmx.runs.options.service import Choosing
+from opcode_htmx.runs.options.service import SessionOptionsService
 from opcode_htmx.runs.options.store import Options
 from opcode_htmx.runs.policies.viewer_presence import in_words
 
@@ -82,7 +82,7 @@ _PROJECT_SETTINGS = (
 )
 
 
-class Standing(NamedTuple):
+class EffectiveOptions(NamedTuple):
     """What is in force in a session, and what was chosen for it."""
 
     models: tuple[Model, ...]
@@ -97,10 +97,10 @@ class Standing(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Chooser:
+class OptionsPresenter:
     """Puts the choices of a session together. One for the server."""
 
-    choosing: Choosing
+    choosing: SessionOptionsService
     grace: float
     """Seconds after the last viewer has gone."""
 
@@ -113,12 +113,12 @@ class Chooser:
         """The choices of a session whose newest run is `run`."""
         return self.view_of(self.standing(session_id, run))
 
-    def standing(self, session_id: str, run: Run | None = None) -> Standing:
+    def standing(self, session_id: str, run: Run | None = None) -> EffectiveOptions:
         """All that the choices depend on, which is quicker to find out than to put together."""
         choosing = self.choosing
         options = choosing.options(session_id)
-        live = run if run and run.phase in VERBS[Verb.CHANGE] else None
-        return Standing(
+        live = run if run and run.phase in RUN_COMMANDS[RunCommand.CHANGE] else None
+        return EffectiveOptions(
             models=choosing.models(run),
             options=options,
             live=live is not None,
@@ -129,7 +129,7 @@ class Chooser:
             isolated=live is not None and argv.is_isolated(live.record.argv),
         )
 
-    def view_of(self, standing: Standing) -> OptionsView:
+    def view_of(self, standing: EffectiveOptions) -> OptionsView:
         choosing = self.choosing
         models, options, live, mode, model, effort, keep, isolated = standing
         chosen = WITHOUT if options.project_settings is False else ""
@@ -159,10 +159,10 @@ class Chooser:
 class OptionsParts:
     """The options of a session as elements that can be replaced."""
 
-    def __init__(self, environment: Environment, chooser: Chooser) -> None:
+    def __init__(self, environment: Environment, chooser: OptionsPresenter) -> None:
         self._macros = environment.get_template("options.html").module
         self._chooser = chooser
-        self._rendered: OrderedDict[str, tuple[Standing, dict[str, Markup]]] = OrderedDict()
+        self._rendered: OrderedDict[str, tuple[EffectiveOptions, dict[str, Markup]]] = OrderedDict()
 
     def parts(self, session_id: str, run: Run | None) -> dict[str, Markup]:
         """The elements by id; rendered anew only where something differs."""

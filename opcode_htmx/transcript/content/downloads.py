@@ -9,7 +9,7 @@ import posixpath
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
-from opcode_htmx.lib.formatting import in_bytes
+from opcode_htmx.lib.formatting import format_bytes
 
 _ENDINGS = {"audio/wav": ".wav", "audio/mpeg": ".mp3", "text/plain": ".txt"}
 _NOT_IN_NAMES = frozenset('<>:"|?*')
@@ -43,7 +43,7 @@ def size_of(file: File | None) -> str:
     """`6 bytes`, `12 KB`; empty where there is no file."""
     if file is None:
         return ""
-    return f"{file.size} bytes" if file.size < 1000 else in_bytes(file.size)
+    return f"{file.size} bytes" if file.size < 1000 else format_bytes(file.size)
 
 
 def _bytes_in(data: object) -> int | None:

@@ -18,7 +18,7 @@ _HEAD_CHARACTERS = 128 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class ShownImage:
     """An image that a browser may show."""
 
     media_type: str
@@ -26,13 +26,13 @@ class Picture:
     height: int
 
 
-def picture(image: ImageContent) -> Picture | None:
+def shown_image(image: ImageContent) -> ShownImage | None:
     """What the image is; None if a page must not or cannot show it."""
     head = _decode(image.data[: _HEAD_CHARACTERS // 4 * 4])
     for media_type, size_of in _SIZES:
         size = size_of(head)
         if size and all(0 < side <= LARGEST_SIDE for side in size):
-            return Picture(media_type, *size)
+            return ShownImage(media_type, *size)
     return None
 
 

@@ -76,7 +76,7 @@ def in_text(part: Part) -> str:
 
 def image_in_text(image: ImageContent) -> str:
     """An image as a line of text."""
-    seen = images.picture(image)
+    seen = images.shown_image(image)
     if seen is None:
         return "\n".join(in_text(part) for part in _described(image))
     return f"Image: {seen.media_type}, {seen.width} × {seen.height}"
@@ -145,7 +145,7 @@ def _described(content: Content) -> Iterator[Part]:
         case TextContent(text=text):
             if text:
                 yield Part(text=text)
-        case ImageContent() if images.picture(content):
+        case ImageContent() if images.shown_image(content):
             pass
         case ImageContent(media_type=media_type, data=data):
             source = {"type": "base64", "media_type": media_type, "data": data}

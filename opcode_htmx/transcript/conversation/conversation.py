@@ -181,7 +181,7 @@ class Conversation:
                 return
             stretches: list[Stretch] = []
             for index, run in enumerate(self.runs()):
-                run.look()  # another worker may have started or ended it
+                run.refresh_record()  # another worker may have started or ended it
                 if run.phase is not Phase.QUEUED:
                     self._read_history(stretches, run.record.history_start)
                     if self._history:

@@ -19,7 +19,7 @@ from opcode_htmx.engines.claude.files.subagents import Subagents
 from opcode_htmx.engines.claude.protocol import json_lines, parser
 from opcode_htmx.engines.messages import SYNTHETIC, Message
 from opcode_htmx.lib.coerce import Json, as_dict, as_str
-from opcode_htmx.lib.cooperative import Pace
+from opcode_htmx.lib.cooperative import TimeSlicer
 from opcode_htmx.runs.model.line_reader import Line, LineReader
 from opcode_htmx.transcript.conversation.run_part import RunPart
 from opcode_htmx.transcript.fold import Transcript
@@ -114,7 +114,7 @@ class HistoryPart:
 
         `stretches` are those of the runs that have begun so far, in order.
         """
-        size, begin, pace = 0, self.reader.offset, Pace()
+        size, begin, pace = 0, self.reader.offset, TimeSlicer()
         if limit is not None and begin >= limit:
             return 0  # without a look at the file: there may be hundreds of runs
         self.reader.limit(limit)
@@ -133,7 +133,7 @@ class HistoryPart:
     def show_what_waits(self, stretches: Sequence[Stretch]) -> None:
         """Show what no stdout will bring any more; `stretches` are those of all runs."""
         if self._waiting and self._is_settled(stretches):
-            pace = Pace()
+            pace = TimeSlicer()
             for _ in self._release(stretches):
                 pace.step()
 

@@ -13,7 +13,7 @@ from opcode_htmx.engines.messages import (
     SystemEvent,
     User,
 )
-from opcode_htmx.lib.cooperative import Pace
+from opcode_htmx.lib.cooperative import TimeSlicer
 from opcode_htmx.runs.control.run import Run, error_lines
 from opcode_htmx.runs.control.sent_prompts import SentPrompts
 from opcode_htmx.runs.model.line_reader import LineReader
@@ -61,7 +61,7 @@ class RunPart:
         """Fold what was written since; how many bytes that was."""
         if self.is_closed:
             return 0
-        end, size, pace = self.run.record.end, 0, Pace()
+        end, size, pace = self.run.record.end, 0, TimeSlicer()
         for line in self.reader.read(last=end is not None):
             message = parser.parse(line.data)
             self.transcript.feed(message, line.end)
@@ -74,7 +74,7 @@ class RunPart:
             self.transcript.close(*_last_words(self.run))
             self.whole = self.transcript.offset
             # A run that an earlier server saw end has not been folded for its own state yet
-            self.run.catch_up(last=True)
+            self.run.fold_new_lines(last=True)
         return size
 
     def _remember(self, message: Message, end: int) -> None:

@@ -22,7 +22,7 @@ from opcode_htmx.web.http import connections
 from opcode_htmx.web.origin import cors, fetch_metadata
 from opcode_htmx.web.origin.sources import FOREIGN, SAFE_METHODS, Sources
 
-__all__ = ["FOREIGN", "Access", "is_websocket", "login_id"]
+__all__ = ["FOREIGN", "AuthGate", "is_websocket", "login_id"]
 
 PUBLIC_PATHS = frozenset({"/healthz", "/login"})
 PUBLIC_STATIC = frozenset(
@@ -59,7 +59,7 @@ class LoginRequired(Unauthorized):
         return [*super().get_headers(*args, **kwargs), ("WWW-Authenticate", self.challenge)]
 
 
-class Access:
+class AuthGate:
     """The one gate in front of every request; all of it is set up by `init_app`."""
 
     def __init__(self, visitors: Visitors, sources: Sources) -> None:

@@ -74,7 +74,7 @@ class Logins:
         self._credentials = credentials
         self._idle = idle
         self._clock = clock
-        self._schema = json_files.Form(1, _parse)
+        self._schema = json_files.JsonFileSchema(1, _parse)
         self._read: dict[str, tuple[tuple[int, int, int], Login]] = {}
         """What was read of files, by id, with what tells whether a file is still the same."""
         self._unsaved: dict[str, Login] = {}

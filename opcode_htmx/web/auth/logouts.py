@@ -21,7 +21,7 @@ LOOK_SECONDS = 60.0
 """How long a login that has expired may keep its sockets."""
 
 
-class Logouts:
+class LogoutWatcher:
     """Notices in this worker that logins have ended."""
 
     def __init__(

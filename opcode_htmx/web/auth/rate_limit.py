@@ -43,7 +43,7 @@ def network(address: str) -> str:
     return str(ip)
 
 
-class Throttle:
+class RateLimiter:
     """Refuses a network that failed `limit` times, until a failure has leaked away.
 
     Of `limit` failures one leaks away in `window / limit` seconds: that often may be tried. Of

@@ -17,7 +17,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.web.auth.devices import device
 from opcode_htmx.web.auth.logins import Login, Logins
-from opcode_htmx.web.auth.rate_limit import Throttle
+from opcode_htmx.web.auth.rate_limit import RateLimiter
 from opcode_htmx.web.auth.tokens import Tokens, equal
 from opcode_htmx.web.origin import cors, own_addresses
 
@@ -39,7 +39,7 @@ class Visitor:
 
 class Visitors:
     def __init__(
-        self, user: str, password: str, tokens: Tokens, logins: Logins, throttle: Throttle
+        self, user: str, password: str, tokens: Tokens, logins: Logins, throttle: RateLimiter
     ) -> None:
         if not password:
             raise ValueError("Access needs a password.")

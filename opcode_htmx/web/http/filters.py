@@ -6,14 +6,14 @@ from pathlib import Path
 
 from flask import Flask
 
-from opcode_htmx.lib.formatting import in_bytes
+from opcode_htmx.lib.formatting import format_bytes
 from opcode_htmx.markup import visible_text
 
 _STEPS = ((60, 60, "min"), (3600, 24, "h"), (86400, 7, "day"))
 
 
 def register(app: Flask) -> None:
-    for filter_ in (relative_time, iso_time, full_time, in_bytes, count, milliseconds):
+    for filter_ in (relative_time, iso_time, full_time, format_bytes, count, milliseconds):
         app.add_template_filter(filter_)
     visible_text.install(app.jinja_env)
 

@@ -15,7 +15,7 @@ from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
 from werkzeug.utils import cached_property
 
-from opcode_htmx.lib.cooperative import Pace, work_aside
+from opcode_htmx.lib.cooperative import TimeSlicer, run_cpu_in_thread
 
 MOST_FIELDS = 1000
 """Of a form; the largest of ours has a hundred."""
@@ -36,7 +36,7 @@ class Body(io.RawIOBase):
         self._length = length
         self._limit = limit
         self._read = 0
-        self._pace = Pace()
+        self._pace = TimeSlicer()
 
     def readable(self) -> bool:
         return True
@@ -76,7 +76,7 @@ class FormParser(FormDataParser):
         data = stream.read()
         if data.count(b"&") >= MOST_FIELDS:
             raise RequestEntityTooLarge(f"A form may have {MOST_FIELDS} fields.")
-        pairs = _pairs(data) if len(data) <= SMALL_FORM else work_aside(_pairs, data)
+        pairs = _pairs(data) if len(data) <= SMALL_FORM else run_cpu_in_thread(_pairs, data)
         return stream, self.cls(pairs), self.cls()
 
 

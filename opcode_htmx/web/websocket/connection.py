@@ -17,7 +17,7 @@ from typing import Any
 import gevent
 from gevent.lock import BoundedSemaphore
 
-from opcode_htmx.lib.cooperative import Pace
+from opcode_htmx.lib.cooperative import TimeSlicer
 
 KEEPALIVE_SECONDS = 15
 """How often the kernel asks whether a silent program's machine is still there."""
@@ -31,7 +31,7 @@ LINGER_BYTES = 4_000_000
 """How long, and how much, is still read of a peer after the last word."""
 
 
-class Peer:
+class WebSocketConnection:
     """A socket whose `send` sends everything, and never in the middle of another one's."""
 
     def __init__(self, inner: socket.socket, patience: float, *, compresses: bool) -> None:
@@ -45,7 +45,7 @@ class Peer:
         self._inner = inner
         self._patience: float | None = patience
         self._one = BoundedSemaphore(1)
-        self._pace = Pace()
+        self._pace = TimeSlicer()
         inner.settimeout(None)
         inner.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if sys.platform == "linux":

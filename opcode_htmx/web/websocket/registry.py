@@ -14,7 +14,7 @@ from flask import Flask, request
 from simple_websocket import ConnectionClosed, Server
 
 from opcode_htmx.web.auth.gate import is_websocket
-from opcode_htmx.web.websocket.connection import LINGER_SECONDS, Peer
+from opcode_htmx.web.websocket.connection import LINGER_SECONDS, WebSocketConnection
 
 NORMAL = 1000
 SERVICE_RESTART = 1012
@@ -62,7 +62,7 @@ class OpenSockets:
             _see_off(ws, TRY_AGAIN_LATER, words)
             raise ConnectionClosed(TRY_AGAIN_LATER, words)
         self._open[ws] = login
-        if isinstance(ws.sock, Peer):
+        if isinstance(ws.sock, WebSocketConnection):
             ws.sock.unread = ws.input_buffer
 
     def remove(self, ws: Server, code: int = NORMAL) -> None:
@@ -92,7 +92,9 @@ class OpenSockets:
         if len(self._open) >= COMPRESSED:
             request.environ.pop(_EXTENSIONS, None)
         compresses = _EXTENSIONS in request.environ
-        request.environ["gunicorn.socket"] = Peer(inner, self._patience, compresses=compresses)
+        request.environ["gunicorn.socket"] = WebSocketConnection(
+            inner, self._patience, compresses=compresses
+        )
 
 
 def text_frame(payload: bytes) -> bytes:
@@ -134,7 +136,7 @@ def send_text(ws: Server, message: TextFrame) -> None:
 
 def be_patient(ws: Server) -> None:
     """Let a program read as slowly as it likes; only one whose machine is gone is given up."""
-    if isinstance(ws.sock, Peer):
+    if isinstance(ws.sock, WebSocketConnection):
         with contextlib.suppress(OSError):  # closed since its handshake: the next read says so
             ws.sock.be_patient()
 

@@ -20,7 +20,7 @@ from typing import Literal
 import yaml
 
 from opcode_htmx.engines.claude.protocol.capabilities import Command
-from opcode_htmx.lib.cooperative import work_aside
+from opcode_htmx.lib.cooperative import run_cpu_in_thread
 from opcode_htmx.lib.files import confined
 
 Scope = Literal["project", "user"]
@@ -93,7 +93,7 @@ def files(project: Path | None, config_dir: Path) -> list[CommandFile]:
 
     Others have their turn while it is read.
     """
-    return work_aside(_files, project, config_dir)
+    return run_cpu_in_thread(_files, project, config_dir)
 
 
 def _files(project: Path | None, config_dir: Path) -> list[CommandFile]:

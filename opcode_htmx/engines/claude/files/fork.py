@@ -20,7 +20,7 @@ from opcode_htmx.engines.claude.files import subagents, titles
 from opcode_htmx.engines.claude.files.lineage import Lineage
 from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.coerce import as_dict, as_list, as_str
-from opcode_htmx.lib.cooperative import paced
+from opcode_htmx.lib.cooperative import yielding
 from opcode_htmx.lib.files import atomic_files
 
 _KINDS = frozenset({"user", "assistant", "attachment", "system", "progress"})
@@ -251,7 +251,7 @@ def _lines(path: Path) -> Iterator[tuple[dict[str, Any], int]]:
     """The entries of a file, and the bytes at which their lines end."""
     end = 0
     with path.open("rb") as file:
-        for data in paced(file):
+        for data in yielding(file):
             end += len(data)
             try:
                 entry = bounded_json.loads(data)

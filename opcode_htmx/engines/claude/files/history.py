@@ -14,7 +14,7 @@ from opcode_htmx.engines.claude.files import folder_names, links
 from opcode_htmx.engines.claude.files.folder_names import project_id as project_id
 from opcode_htmx.engines.claude.files.lineage import Lineage
 from opcode_htmx.engines.claude.protocol.parser import long_line
-from opcode_htmx.lib.cooperative import Pace
+from opcode_htmx.lib.cooperative import TimeSlicer
 
 SESSION_ID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 """The CLI takes an id in either case, and names the file as it was written."""
@@ -109,7 +109,7 @@ def end_before(path: Path, start: int, moment: float) -> int:
     `moment` is in seconds since the epoch. What was said later was said by another process.
     """
     with path.open("rb") as file:
-        end, pace = file.seek(start), Pace()
+        end, pace = file.seek(start), TimeSlicer()
         while line := file.readline(LONGEST):
             pace.step()
             if _said_after(line, moment):

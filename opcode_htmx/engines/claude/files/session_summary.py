@@ -41,7 +41,7 @@ _TIMESTAMP = re.compile(rb'"timestamp":"([0-9]{4}-[^"\\]{10,30})"')
 
 
 @dataclass(frozen=True, slots=True)
-class Glance:
+class FileSummary:
     """What the two ends of one file tell; `title` is None if nobody ever prompted.
 
     `cwd` is the session's own folder, None if no entry has one; see OwnFolder.
@@ -62,7 +62,7 @@ class Glance:
 
 
 @lru_cache(maxsize=8192)
-def glance(path: Path, size: int, mtime_ns: int) -> Glance:
+def summarize(path: Path, size: int, mtime_ns: int) -> FileSummary:
     """Look at a file whose stat gave `size` and `mtime_ns`; raises OSError."""
     modified = mtime_ns / 1e9
     title: str | None = None
@@ -92,7 +92,7 @@ def glance(path: Path, size: int, mtime_ns: int) -> Glance:
     names.take_lines(tail)
     latest = _last_timestamp(tail)
     name = title or command
-    return Glance(
+    return FileSummary(
         title=_shorten(name) if name else None,
         cwd=home.path,
         started_at=started_at or modified,
@@ -106,10 +106,12 @@ def glance(path: Path, size: int, mtime_ns: int) -> Glance:
     )
 
 
-def unreadable(path: Path, size: int, mtime_ns: int) -> Glance:
+def unreadable(path: Path, size: int, mtime_ns: int) -> FileSummary:
     """What a list says of a file that could not be understood."""
     modified = mtime_ns / 1e9
-    return Glance("A session that cannot be read", None, modified, modified, size, mtime_ns, path)
+    return FileSummary(
+        "A session that cannot be read", None, modified, modified, size, mtime_ns, path
+    )
 
 
 @lru_cache(maxsize=8192)

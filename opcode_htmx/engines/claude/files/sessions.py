@@ -14,15 +14,15 @@ from opcode_htmx.engines.claude.files import (
 )
 from opcode_htmx.engines.claude.files.session_listing import Listing
 from opcode_htmx.engines.claude.files.session_summary import (
-    Glance,
+    FileSummary,
     count_prompts,
-    glance,
+    summarize,
     unreadable,
 )
 
 log = logging.getLogger(__name__)
 
-_seen: WeakKeyDictionary[Listing, tuple[Glance, ...]] = WeakKeyDictionary()
+_seen: WeakKeyDictionary[Listing, tuple[FileSummary, ...]] = WeakKeyDictionary()
 _projects: WeakKeyDictionary[Listing, tuple["Project", ...]] = WeakKeyDictionary()
 """What was made of the listings that still hold."""
 
@@ -206,7 +206,7 @@ def folder_of(session_file: Path) -> str | None:
     """The session's own folder, as its file says it; None if it does not say."""
     try:
         stat = session_file.stat()
-        return glance(session_file, stat.st_size, stat.st_mtime_ns).cwd
+        return summarize(session_file, stat.st_size, stat.st_mtime_ns).cwd
     except OSError:
         return None
 
@@ -215,7 +215,7 @@ def name_of(path: Path) -> str:
     """What the session in this history file is called; empty if it has no name."""
     try:
         stat = path.stat()
-        return glance(path, stat.st_size, stat.st_mtime_ns).name or ""
+        return summarize(path, stat.st_size, stat.st_mtime_ns).name or ""
     except OSError:
         return ""
 
@@ -224,7 +224,7 @@ def title_of(path: Path) -> str:
     """The name of the session in this history file, or else its first prompt."""
     try:
         stat = path.stat()
-        seen = glance(path, stat.st_size, stat.st_mtime_ns)
+        seen = summarize(path, stat.st_size, stat.st_mtime_ns)
     except OSError:
         return ""
     return seen.name or seen.title or ""
@@ -252,7 +252,7 @@ def _projects_in(folder: Path) -> tuple[Project, ...]:
     return known
 
 
-def _grouped(folder: Path, glances: tuple[Glance, ...]) -> tuple[Project, ...]:
+def _grouped(folder: Path, glances: tuple[FileSummary, ...]) -> tuple[Project, ...]:
     """A project for each path, the last used first.
 
     Sessions that do not say where they worked stand with the others where there is only one path,
@@ -261,7 +261,7 @@ def _grouped(folder: Path, glances: tuple[Glance, ...]) -> tuple[Project, ...]:
     paths = dict.fromkeys(g.cwd for g in glances if g.cwd)
     if len(paths) <= 1:
         return (_of(folder.name, next(iter(paths), None), glances),) if glances else ()
-    by_path: dict[str | None, list[Glance]] = {}
+    by_path: dict[str | None, list[FileSummary]] = {}
     for each in glances:
         by_path.setdefault(each.cwd, []).append(each)
     return tuple(
@@ -270,7 +270,7 @@ def _grouped(folder: Path, glances: tuple[Glance, ...]) -> tuple[Project, ...]:
     )
 
 
-def _of(id_: str, path: str | None, glances: tuple[Glance, ...]) -> Project:
+def _of(id_: str, path: str | None, glances: tuple[FileSummary, ...]) -> Project:
     return Project(
         id=id_,
         path=path,
@@ -285,11 +285,11 @@ def _empty(folder: Path) -> Project:
     return Project(folder.name, None, (), modified, modified)
 
 
-def _glances(folder: Path) -> tuple[Glance, ...]:
+def _glances(folder: Path) -> tuple[FileSummary, ...]:
     return _glances_of(session_listing.watched().look(folder))
 
 
-def _glances_of(listing: Listing) -> tuple[Glance, ...]:
+def _glances_of(listing: Listing) -> tuple[FileSummary, ...]:
     """Its sessions in which somebody prompted, the last used first."""
     known = _seen.get(listing)
     if known is None:
@@ -297,7 +297,7 @@ def _glances_of(listing: Listing) -> tuple[Glance, ...]:
         for file in listing.files:
             path = listing.folder / file.name
             try:
-                found.append(glance(path, file.size, file.mtime_ns))
+                found.append(summarize(path, file.size, file.mtime_ns))
             except OSError:
                 continue  # deleted since it was listed, or another user's
             except Exception:  # one odd file takes no list with it

@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from opcode_htmx.lib.cooperative import Pace
+from opcode_htmx.lib.cooperative import TimeSlicer
 from opcode_htmx.lib.files.disk_space import DiskFull
 
 _FIELDS = {"custom-title": "customTitle", "ai-title": "aiTitle"}
@@ -81,7 +81,7 @@ class Names:
 def _entries_in(path: Path, uuids: Sequence[str]) -> set[str]:
     """Which of these are the uuids of entries of the file."""
     pattern = _naming(uuids)
-    overlap, before, found, pace = 100, b"", set[str](), Pace()
+    overlap, before, found, pace = 100, b"", set[str](), TimeSlicer()
     with path.open("rb") as file:
         while file.tell() < MOST_SEARCHED and (piece := file.read(PIECE)):
             found |= {match[1].decode() for match in pattern.finditer(before + piece)}
@@ -98,7 +98,7 @@ def _naming(uuids: Sequence[str]) -> re.Pattern[bytes]:
     return re.compile(rb'"uuid": ?"(' + any_of + rb')"')
 
 
-def give(path: Path, session_id: str, name: str) -> None:
+def set_title(path: Path, session_id: str, name: str) -> None:
     """Call the session `name`, as the CLI does it."""
     append(path, line(session_id, name))
 

@@ -12,7 +12,7 @@ NO_BYPASS = json.dumps(_NO_BYPASS)
 
 _SOURCES = "--setting-sources"
 
-TELL_MORE = {"CLAUDE_CODE_FORWARD_SUBAGENT_TEXT": "1"}
+FORWARD_SUBAGENT_ENV = {"CLAUDE_CODE_FORWARD_SUBAGENT_TEXT": "1"}
 """What makes stdout tell all of what the history files tell: what subagents say and think, too."""
 
 
@@ -66,7 +66,7 @@ def is_isolated(argv: Sequence[str]) -> bool:
     return option(argv, _SOURCES) == "user"
 
 
-def build_inquiry(binary: Path, session_id: str) -> tuple[str, ...]:
+def build_probe(binary: Path, session_id: str) -> tuple[str, ...]:
     """The argv for a Claude that is only asked what it offers.
 
     It must do nothing else: it would run the hooks of a session's start and start the MCP servers.

@@ -15,7 +15,7 @@ from opcode_htmx.lib.coerce import (
     as_str,
     is_too_deep,
 )
-from opcode_htmx.lib.cooperative import work_aside
+from opcode_htmx.lib.cooperative import run_cpu_in_thread
 from opcode_htmx.lib.surrogates import replaced
 
 SHORT = 300_000
@@ -37,7 +37,7 @@ class Found(NamedTuple):
 
 def read(line: bytes) -> Found | None:
     """What the line holds; None if that is no object with a type."""
-    return _read(line, _DECODER) if len(line) <= SHORT else work_aside(_read_long, line)
+    return _read(line, _DECODER) if len(line) <= SHORT else run_cpu_in_thread(_read_long, line)
 
 
 def uuid_of(line: bytes) -> str:
