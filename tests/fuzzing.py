@@ -44,7 +44,8 @@ def _read(name: str) -> tuple[bytes, ...]:
 
 
 STDOUT, HISTORY = _read("stdout.ndjson"), _read("history.ndjson")
-"""Of the session in captured.py, as CLI 2.1.330 wrote it: shortened, with ids that stay."""
+"""Of the session in captured.py, as CLI 2.1.330 wrote it: shortened, with ids that stay, and with
+words of our own in place of the CLI's texts for the model."""
 
 
 def _line(**fields: Any) -> bytes:
