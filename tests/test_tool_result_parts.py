@@ -251,21 +251,21 @@ def test_a_result_that_its_tool_has_noted_itself_is_shown_as_noted() -> None:
 
 
 def test_a_call_that_a_person_stopped_says_nothing_but_their_words() -> None:
-    for_the_model = "The user doesn't want to proceed with this tool use. STOP what you are doing"
+    for_the_model = "Nobody wants this call. Leave it alone and wait"
     stopped = "User rejected tool use"
     assert tool_cards.result_text(tool(called(for_the_model, toolUseResult=stopped))) == ""
-    said = f"{for_the_model}. To tell you how to proceed, the user said:\nUse spades."
+    said = f"{for_the_model}. And the user said:\nUse spades."
     assert tool_cards.result_text(tool(called(said, toolUseResult=stopped))) == "Use spades."
 
 
 @pytest.mark.parametrize(
     ("name", "output", "details"),
     [
-        ("Edit", "The file has been updated. (no need to Read it back)", None),
-        ("TodoWrite", "Todos have been modified. Ensure that you continue", None),
-        ("ExitPlanMode", "User has approved your plan. You can now start coding.", None),
-        ("Task", "Async agent launched. agentId: a1", {"status": "async_launched"}),
-        ("Bash", "Command running in background with ID: b1", {"backgroundTaskId": "b1"}),
+        ("Edit", "The file holds the new words now.", None),
+        ("TodoWrite", "The list is the new one. Go on with it.", None),
+        ("ExitPlanMode", "The plan was allowed. Begin with it.", None),
+        ("Task", "The agent a1 has begun.", {"status": "async_launched"}),
+        ("Bash", "The command goes on as b1.", {"backgroundTaskId": "b1"}),
     ],
 )
 def test_confirmations_for_the_model_are_not_exported(
