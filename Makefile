@@ -44,7 +44,7 @@ end-runs: setup
 	@$(PYTHON_IN_VENV) -m opcode_htmx.end_runs
 
 clean:
-	rm -rf .venv .cache static/vendor tests/vendor .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .cache static/vendor tests/vendor .mypy_cache .pytest_cache .ruff_cache .hypothesis .schemathesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 setup:
