@@ -24,7 +24,7 @@ from tests.support import (
     Server,
 )
 
-FOLDER = "/Users/max/local/opcode"
+FOLDER = "/home/me/work/orchard"
 
 SECONDS = 300
 """What the run with made-up requests may take."""

@@ -22,7 +22,7 @@ BODY = {
     422: "The body, or what it asks for, cannot be used.",
 }
 EXAMPLES = {
-    "project_id": "-Users-max-local-opcode",
+    "project_id": "-home-me-work-orchard",
     "session_id": "7c2f1d9e-4b3a-4c8e-9d21-5f6a7b8c9d0e",
     "either_id": "7c2f1d9e-4b3a-4c8e-9d21-5f6a7b8c9d0e",
 }
