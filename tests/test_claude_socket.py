@@ -1,4 +1,4 @@
-"""/ws/claude in the dialect of the seeds' server: commands, lines, ends, and coming back."""
+"""/ws/claude in the dialect of the reference implementation: commands, lines, ends, reconnects."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_continue_without_a_session_says_what_to_do(client: JsonClient, sandbox:
     assert "Use execute" in client.until("error")["message"]
 
 
-# --- the bugs of the seeds' server ----------------------------------------------------------
+# --- the bugs of the reference implementation -----------------------------------------------
 
 
 def test_bug_1_two_sockets_hear_their_own_session_and_nothing_else(

@@ -1,4 +1,4 @@
-"""The ten bugs of the seeds' reference, each as what a person or a program sees here instead.
+"""The reference implementation's ten bugs, each as what a person or a program sees here instead.
 
 End to end: a real server, the stand-in for Claude, pages and sockets as their clients ask for them.
 Whatever stands behind each is tested where it lives.

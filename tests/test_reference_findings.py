@@ -1,4 +1,4 @@
-"""What was found in the seeds' server beyond its ten bugs, each as it is here."""
+"""What was found in the reference implementation beyond its ten bugs, each as it is here."""
 
 from __future__ import annotations
 

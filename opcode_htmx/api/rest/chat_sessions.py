@@ -68,5 +68,5 @@ def told(session: Summary) -> dict[str, object]:
 
 
 def _time(seconds: float) -> str:
-    """In ISO 8601, as the other programs of the seeds write it."""
+    """In ISO 8601, as the reference implementations write it."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

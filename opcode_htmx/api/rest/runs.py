@@ -43,7 +43,7 @@ def blueprint(supervisor: Supervisor, executions: RunService, census: ProcessMon
     @api.get("/continue")
     @api.get("/resume")
     def documented() -> BaseResponse:
-        """The seeds' answer to those who would start a run with a GET."""
+        """The answer to a GET that would start a run, as the reference implementation gives it."""
         raise MethodNotAllowed(["POST"], BY_SOCKET)
 
     @api.post("/execute")

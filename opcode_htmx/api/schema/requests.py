@@ -1,7 +1,7 @@
 """What a client may ask of runs, over REST and over sockets: the requests, and their limits.
 
-The names are those of the seeds' clients. What is not known is refused, so that a slip in a name
-is told and not swallowed.
+The names are those of the reference implementations' clients. An unknown name is refused, so
+that a misspelling is reported and not ignored.
 """
 
 from __future__ import annotations

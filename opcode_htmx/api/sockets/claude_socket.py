@@ -1,4 +1,4 @@
-"""/ws/claude: one socket for both of the seeds' dialects, told apart by the first message."""
+"""/ws/claude: one socket for two reference dialects, distinguished by the first message."""
 
 from __future__ import annotations
 

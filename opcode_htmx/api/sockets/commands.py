@@ -1,4 +1,4 @@
-"""The dialect of the seeds' server on a socket: commands in, the lines of sessions out.
+"""The reference implementation's commands on a socket: commands in, the lines of sessions out.
 
 Each session that a client has begun or attached to is followed by a greenlet of its own, which
 reads at the client's pace; every message names its session.

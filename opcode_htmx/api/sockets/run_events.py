@@ -1,6 +1,6 @@
 """What a socket client is told of a session: every line as it stands, and what some of them mean.
 
-The names of the messages are those of the seeds' server, and those that it lacked.
+The names of the messages are those of the reference implementation, and those that it lacked.
 """
 
 from __future__ import annotations
