@@ -1,6 +1,6 @@
 # Every command of the project. `make run` is all that a newcomer needs.
 
-.PHONY: run test check attack bench chaos drift end-runs clean setup setup-dev
+.PHONY: run test check attack bench chaos drift end-runs lock clean setup setup-dev
 
 PYTHON_IN_VENV = .venv/bin/python
 
@@ -42,6 +42,11 @@ drift: setup-dev
 # End every run that an earlier server has left going.
 end-runs: setup
 	@$(PYTHON_IN_VENV) -m opcode_htmx.end_runs
+
+# Pin what pyproject.toml allows, with hashes for every platform and Python, in both requirements
+# files. Pins stay as they are where they can; UPGRADE=1 takes the newest of all.
+lock: setup-dev
+	@sh scripts/lock.sh $(if $(UPGRADE),--upgrade)
 
 clean:
 	rm -rf .venv .cache static/vendor tests/vendor .mypy_cache .pytest_cache .ruff_cache .hypothesis .schemathesis

@@ -35,7 +35,8 @@ for requirements in "$@"; do
     stamp=.venv/.installed-$requirements
     if ! cmp -s "$requirements" "$stamp"; then
         echo "Installing what is listed in $requirements."
-        .venv/bin/python -m pip install --quiet --disable-pip-version-check -r "$requirements"
+        .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+            -r "$requirements"
         cp "$requirements" "$stamp"
     fi
 done

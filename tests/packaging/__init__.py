@@ -1,0 +1,1 @@
+"""What leaves this repository: the locked requirements and the wheel."""
