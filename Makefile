@@ -1,6 +1,6 @@
 # Every command of the project. `make run` is all that a newcomer needs.
 
-.PHONY: run test check attack bench chaos drift end-runs lock clean setup setup-dev
+.PHONY: run test check attack bench chaos drift end-runs lock wheel clean setup setup-dev
 
 PYTHON_IN_VENV = .venv/bin/python
 
@@ -48,8 +48,13 @@ end-runs: setup
 lock: setup-dev
 	@sh scripts/lock.sh $(if $(UPGRADE),--upgrade)
 
+# dist/*.whl, which pipx and uvx can install: the app, its templates, static and browser files.
+wheel: setup-dev
+	@$(PYTHON_IN_VENV) -m hatchling build --target wheel
+
 clean:
-	rm -rf .venv .cache static/vendor tests/vendor .mypy_cache .pytest_cache .ruff_cache .hypothesis .schemathesis
+	rm -rf .venv .cache build dist static/vendor tests/vendor .mypy_cache .pytest_cache .ruff_cache \
+		.hypothesis .schemathesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 setup:

@@ -59,18 +59,23 @@ class FetchError(Exception):
 
 def main(arguments: Sequence[str]) -> int:
     packages = [HTMX, AXE] if "--tests" in arguments else [HTMX]
-    lacking = [package for package in packages if not package.in_place()]
-    if not lacking:
-        return 0
-    print(f"Fetching {', '.join(package.name for package in lacking)}.", flush=True)
     try:
-        with tempfile.TemporaryDirectory() as scratch:
-            for package in lacking:
-                install(unpack(fetch(package, Path(scratch)), package), package.folder)
+        ensure(packages)
     except FetchError as error:
         print(error, file=sys.stderr)
         return 1
     return 0
+
+
+def ensure(packages: Sequence[Package]) -> None:
+    """Fetch the packages whose files are not in place. Raises FetchError."""
+    lacking = [package for package in packages if not package.in_place()]
+    if not lacking:
+        return
+    print(f"Fetching {', '.join(package.name for package in lacking)}.", flush=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        for package in lacking:
+            install(unpack(fetch(package, Path(scratch)), package), package.folder)
 
 
 def fetch(package: Package, scratch: Path) -> Path:

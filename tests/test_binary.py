@@ -38,7 +38,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_machine_without_a_cli_is_told_how_to_get_one(home: Path) -> None:
-    with pytest.raises(cli_binary.BinaryNotFound, match="make run"):
+    with pytest.raises(cli_binary.BinaryNotFound, match="make run.*npm install"):
         cli_binary.find(None, "/nowhere", home)
 
 

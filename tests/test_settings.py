@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from opcode_htmx.config.settings import VARIABLES, Settings, SettingsError
+from opcode_htmx.config.settings import VARIABLES, Settings, SettingsError, work_in
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "configuration.md"
 
@@ -312,3 +312,29 @@ def test_tasks_work_in_a_folder_of_the_project_roots_for_five_minutes(tmp_path: 
         read(tmp_path, OPCODE_TASK_FOLDER="~/missing")
     with pytest.raises(SettingsError, match="outside OPCODE_PROJECT_ROOTS"):
         read(tmp_path, OPCODE_TASK_FOLDER="~/other", OPCODE_PROJECT_ROOTS="~/tasks")
+
+
+def test_relative_paths_mean_the_same_in_another_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, here, there = (tmp_path / name for name in ("home", "here", "there"))
+    for folder in (home, here / "a", here / "b", there):
+        folder.mkdir(parents=True)
+    paths = {
+        "HOME": str(home),
+        "CLAUDE_PATH": "bin/claude",
+        "CLAUDE_CONFIG_DIR": "config",
+        "OPCODE_STATE_DIR": "./state",
+        "OPCODE_PROJECT_ROOTS": "a:b",
+        "OPCODE_TASK_FOLDER": "a",
+    }
+    for name, path in paths.items():
+        monkeypatch.setenv(name, path)
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    monkeypatch.chdir(here)
+    before = Settings.from_env()
+    work_in(there)
+    after = Settings.from_env()
+    assert Path.cwd() == there
+    assert before.project_roots == (here / "a", here / "b")
+    assert replace(after, child_environment=before.child_environment) == before

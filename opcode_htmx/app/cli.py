@@ -17,15 +17,16 @@ from pathlib import Path
 
 import psutil
 
+from opcode_htmx import __version__
 from opcode_htmx.config import credentials
-from opcode_htmx.config.settings import Settings, SettingsError, environment
+from opcode_htmx.config.settings import VARIABLES, Settings, SettingsError, environment, work_in
 from opcode_htmx.engines.claude.install import cli_binary as binary
+from opcode_htmx.lib import resources
 from opcode_htmx.lib.files.state_dir import StateError, ensure_state_dir
 from opcode_htmx.web.origin.own_addresses import VIRTUAL_INTERFACES
 
-ROOT = Path(__file__).resolve().parents[2]
-VENDOR = ROOT / "static" / "vendor"
 BROWSER_FILES = ("htmx.min.js", "hx-ws.min.js", "hx-upsert.min.js")
+USAGE = "usage: opcode-htmx [--help | --version]"
 MOST_FILES = 65536
 PORT_PATIENCE = 2.0  # seconds; a server that was killed lets go of its port a little later
 
@@ -47,10 +48,13 @@ class Launch:
 def main(argv: Sequence[str]) -> int:
     """Start the server in this process's place; return an exit status only when that fails."""
     if argv:
-        print("usage: python -m opcode_htmx (settings: docs/configuration.md)", file=sys.stderr)
-        return 2
+        return answer(argv)
     try:
-        launch = preflight(Settings.from_env())
+        settings = Settings.from_env()
+        # Python and gunicorn import modules from the current folder, and the Claude CLI reads a
+        # project's settings there; this may be any folder.
+        work_in(resources.FOLDER)
+        launch = preflight(settings)
     except (LaunchError, SettingsError, StateError, binary.BinaryError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -61,6 +65,37 @@ def main(argv: Sequence[str]) -> int:
         print(f"{name} is not a setting of this version and is ignored.", file=sys.stderr)
     print("\n".join(greeting(launch)), flush=True)
     return serve(launch)
+
+
+def answer(arguments: Sequence[str]) -> int:
+    """Print what the arguments ask for, or that there are no such; returns the exit status."""
+    match list(arguments):
+        case ["-h" | "--help"]:
+            print("\n".join(help_lines()))
+        case ["--version"]:
+            print(f"opcode-htmx {__version__}")
+        case _:
+            print(
+                f"{USAGE}\nThere are no other arguments; settings are environment variables, "
+                "which --help lists.",
+                file=sys.stderr,
+            )
+            return 2
+    return 0
+
+
+def help_lines() -> Iterator[str]:
+    """What --help prints: every setting with its default, and where to read more."""
+    yield USAGE
+    yield ""
+    yield "Serve the Claude Code of this computer to the browsers in your network."
+    yield "Prints the addresses, the user and the password. Stop with Ctrl-C; runs of Claude go on."
+    yield ""
+    yield "Settings are environment variables, as in `PORT=9000 opcode-htmx`. With their defaults:"
+    yield ""
+    yield from (f"  {each.name:<28}{each.default}".rstrip() for each in VARIABLES)
+    yield ""
+    yield f"What they mean: {resources.CONFIGURATION_GUIDE}"
 
 
 def allow_many_files() -> None:
@@ -81,7 +116,7 @@ def preflight(settings: Settings) -> Launch:
     Raises LaunchError, StateError or BinaryError for the first thing that is missing.
     """
     ensure_state_dir(settings.state_dir)
-    check_browser_files(VENDOR)
+    check_browser_files(resources.VENDOR)
     check_port(settings.host, settings.port)
     path = settings.child_environment.get("PATH", os.defpath)
     cli = binary.find(settings.claude_path, path, settings.home)
@@ -96,7 +131,7 @@ def serve(launch: Launch) -> int:
     """Become gunicorn. What was found out here is handed on, so that nobody asks twice."""
     settings = launch.settings
     command = [sys.executable, "-m", "gunicorn"]
-    command += ["-c", str(ROOT / "gunicorn.conf.py"), "--pythonpath", str(ROOT)]
+    command += ["-c", str(resources.GUNICORN_CONFIG), "--pythonpath", str(resources.FOLDER)]
     command += ["-b", f"{_in_url(settings.host)}:{settings.port}", "app:app"]
     decided = environment(
         OPCODE_DEMO="1" if launch.demo else "0", CLAUDE_PATH=str(launch.binary.path)
@@ -111,7 +146,10 @@ def serve(launch: Launch) -> int:
 def check_browser_files(folder: Path) -> None:
     missing = [name for name in BROWSER_FILES if not (folder / name).is_file()]
     if missing:
-        raise LaunchError(f"The browser file {missing[0]} is missing; run `make run` to fetch it.")
+        raise LaunchError(
+            f"The browser file {missing[0]} is missing; run `make run` to fetch it, or install "
+            "opcode-htmx again if this is no checkout."
+        )
 
 
 def check_port(host: str, port: int, patience: float = PORT_PATIENCE) -> None:

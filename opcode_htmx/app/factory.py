@@ -58,6 +58,7 @@ from opcode_htmx.features.session_page import (
     snapshots,
 )
 from opcode_htmx.features.session_page import routes as session_page
+from opcode_htmx.lib import resources
 from opcode_htmx.lib.files.disk_space import DiskFull
 from opcode_htmx.lib.files.state_dir import ensure_state_dir, make_private
 from opcode_htmx.lib.loop_monitor import LoopMonitor
@@ -104,7 +105,6 @@ from opcode_htmx.web.http import (
 from opcode_htmx.web.origin import sources
 from opcode_htmx.web.websocket import registry
 
-ROOT = Path(__file__).parents[2]
 MAX_FORM_BYTES = 4 * 1024 * 1024
 
 ERRORS: dict[type[Exception], int] = {
@@ -175,7 +175,7 @@ def build(settings: Settings | None = None) -> Flask:
     supervisor.adopt()
     session_listing.watched()  # what it takes to set up need not hold up the first request
 
-    app = Flask(__name__, root_path=str(ROOT))
+    app = Flask(__name__, root_path=str(resources.FOLDER))
     app.request_class = request_body.Request
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = MAX_FORM_BYTES
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
@@ -260,7 +260,7 @@ def _add_pages(
     app.register_blueprint(attention.blueprint(shown, supervisor, left))
     beginnings = new_session.NewSessionPage(place, drafts, offers)
     app.register_blueprint(new_session.blueprint(beginnings, place, drafts, offers, chooser, files))
-    taken_along = exports.Exports(lookup, screens, ROOT / "static")
+    taken_along = exports.Exports(lookup, screens, resources.STATIC)
     app.register_blueprint(session_admin.blueprint(lookup, screens, marks, trash, taken_along))
     app.register_blueprint(forks.blueprint(beginnings, lookup, drafts, supervisor))
     app.register_blueprint(session_admin.trash_blueprint(screens, trash))

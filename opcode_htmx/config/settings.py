@@ -113,6 +113,9 @@ ASK_AHEAD = Variable("OPCODE_ASK_AHEAD", "1", values.switch)
 TASK_FOLDER = Variable("OPCODE_TASK_FOLDER", "", values.optional_path)
 TASK_TIMEOUT = Variable("OPCODE_TASK_TIMEOUT", "5m", values.positive_seconds)
 
+# Each is one path, and may be a relative one.
+_PATHS = (CLAUDE_PATH, CLAUDE_CONFIG_DIR, XDG_STATE_HOME, STATE_DIR, TASK_FOLDER)
+
 # docs/configuration.md is held to this list, both ways, by a test.
 VARIABLES: tuple[Variable[object], ...] = tuple(
     value for value in list(globals().values()) if isinstance(value, Variable)
@@ -286,3 +289,18 @@ def _unknown(environ: Mapping[str, str]) -> tuple[str, ...]:
 def environment(**changes: str) -> dict[str, str]:
     """This process's environment with changes, for the server that takes its place."""
     return {**os.environ, **changes}
+
+
+def work_in(folder: Path) -> None:
+    """Make `folder` the current one; settings that are relative paths mean what they meant.
+
+    Raises SettingsError for a path that cannot be used.
+    """
+    home = _home(os.environ)
+    given = [each for each in _PATHS if os.environ.get(each.name, "").strip()]
+    absolute = {each.name: str(each.read(os.environ, home)) for each in given}
+    if os.environ.get(PROJECT_ROOTS.name, "").strip():
+        roots = PROJECT_ROOTS.read(os.environ, home)
+        absolute[PROJECT_ROOTS.name] = os.pathsep.join(map(str, roots))
+    os.environ.update(absolute)
+    os.chdir(folder)

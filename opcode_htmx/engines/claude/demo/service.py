@@ -19,12 +19,12 @@ from opcode_htmx.engines.claude.demo.daemon import (
 from opcode_htmx.engines.claude.demo.lease import Lease
 from opcode_htmx.engines.claude.demo.record import Record
 from opcode_htmx.engines.claude.demo.sample import ensure_sample_project
+from opcode_htmx.lib import resources
 from opcode_htmx.lib.files import atomic_files
 
 LOG_NAME = "api.log"
 CONFIG_NAME = "claude"
 _START_TIMEOUT = 20.0
-_PROJECT_ROOT = Path(__file__).resolve().parents[4]
 
 REMOVED_VARIABLES = (
     "ANTHROPIC_AUTH_TOKEN",
@@ -121,7 +121,7 @@ def _start(demo_dir: Path, idle_seconds: float) -> None:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                cwd=_PROJECT_ROOT,
+                cwd=resources.IMPORT_FOLDER,
                 env={"PYTHONUTF8": "1"},
                 start_new_session=True,
                 timeout=_START_TIMEOUT,

@@ -75,7 +75,8 @@ def find(claude_path: Path | None, path: str, home: Path) -> Binary:
         found = installations(path, home)
         if not found:
             raise BinaryNotFound(
-                "The Claude CLI was not found; run `make run`, which installs it, "
+                "The Claude CLI was not found; install it (`make run` does so in a checkout, "
+                "and `npm install --global @anthropic-ai/claude-code` anywhere), "
                 "or name it in CLAUDE_PATH."
             )
         binary = found[0]

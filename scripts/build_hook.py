@@ -1,0 +1,17 @@
+"""The build hook of the wheel: the browser files are in place before they are packed."""
+
+import sys
+from typing import Any
+
+from hatchling.builders.config import BuilderConfig
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+
+class BrowserFilesHook(BuildHookInterface[BuilderConfig]):
+    """Fetches the pinned browser files where they are missing; FetchError ends the build."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        sys.path.insert(0, self.root)
+        from scripts import browser_files
+
+        browser_files.ensure([browser_files.HTMX])
