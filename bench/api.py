@@ -20,7 +20,7 @@ from bench import history
 from bench.figures import Figure, Target
 from bench.stand import running_server
 from opcode_htmx.engines.claude.files.history import project_id
-from tests.support import (
+from tests.support.environment import (
     Sandbox,
     Server,
     basic_header,

@@ -10,7 +10,7 @@ from bench.stalls import files_of
 from bench.stand import running_server
 from tests.security import hostile_sessions
 from tests.security.asking import Asking
-from tests.support import Sandbox, Server, write_stand_in
+from tests.support.environment import Sandbox, Server, write_stand_in
 
 LIMIT = Target("p99", 100)
 ASKED_OF_IDLE = 200

@@ -20,7 +20,7 @@ from bench import latency
 from bench.figures import Figure, Target
 from bench.latency import Series
 from bench.stand import running_server
-from tests.support import Sandbox, Server, basic_header
+from tests.support.environment import Sandbox, Server, basic_header
 
 SINGLE = Series("lines", 300, 0.02)
 BURST_LINES = 5000

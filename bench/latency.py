@@ -19,7 +19,7 @@ import websocket
 
 from bench.figures import Figure, Target
 from bench.stand import running_server
-from tests.support import (
+from tests.support.environment import (
     ROOT,
     SYSTEM_PATH,
     Sandbox,

@@ -15,7 +15,7 @@ from bench.figures import Figure, Target
 from bench.page import Address, file_server, session_page
 from bench.stand import running_server
 from scripts import chromium
-from tests.support import ROOT, Sandbox, write_stand_in
+from tests.support.environment import ROOT, Sandbox, write_stand_in
 
 PACKAGE = "lighthouse@12.8.2"
 FOLDER = ROOT / ".cache" / "lighthouse"

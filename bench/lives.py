@@ -18,7 +18,7 @@ from bench.load import MB, worker_of
 from bench.stand import NOBODY, running_server
 from opcode_htmx.engines.claude.protocol.encoder import INITIALIZE_ID
 from opcode_htmx.runs.capabilities import probe
-from tests.support import Sandbox, Server, find_claude
+from tests.support.environment import Sandbox, Server, find_claude
 
 FEW, MANY = 100, 1000
 AT_ONCE = 10

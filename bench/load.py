@@ -25,7 +25,7 @@ from bench import latency
 from bench.figures import Figure, Target
 from bench.latency import Series
 from bench.stand import running_server
-from tests.support import (
+from tests.support.environment import (
     ROOT,
     SYSTEM_PATH,
     Sandbox,

@@ -15,7 +15,7 @@ from urllib.parse import urljoin
 from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
 from scripts import chromium
-from tests.support import SYSTEM_PATH
+from tests.support.environment import SYSTEM_PATH
 
 PHONE = {"width": 390, "height": 844}
 ARGUMENTS = (

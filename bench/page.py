@@ -27,7 +27,7 @@ from bench.loads import (
 )
 from bench.stand import running_server
 from opcode_htmx.engines.claude.files.history import project_id
-from tests.support import (
+from tests.support.environment import (
     ROOT,
     SYSTEM_PATH,
     Sandbox,

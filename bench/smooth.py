@@ -20,7 +20,7 @@ from bench.latency import (
 )
 from bench.loads import PHONE, Conditions, phone
 from bench.stand import running_server
-from tests.support import Sandbox, Server
+from tests.support.environment import Sandbox, Server
 
 SLOW_CPU = Conditions(cpu_slowdown=6)
 STREAM = Series("stream", count=2400, pause=0.05)

@@ -16,7 +16,7 @@ from bench import (
 from bench.figures import Figure, Target
 from bench.stand import running_server
 from opcode_htmx.engines.claude.files.history import project_id
-from tests.support import Sandbox, Server, write_stand_in
+from tests.support.environment import Sandbox, Server, write_stand_in
 
 HISTORY_BYTES = 20_000_000
 LONG_ANSWER = 100_000

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support import Sandbox, Server
+from tests.support.environment import Sandbox, Server
 
 NOBODY = "http://127.0.0.1:9"
 """The address of an API at which nobody answers."""

@@ -13,7 +13,7 @@ from chaos.clients import RESTART_SECONDS
 from chaos.counts import Counts
 from chaos.stage import Stage
 from scripts import chromium
-from tests.browser import CUT_OFF, Phone, launched
+from tests.support.browser import CUT_OFF, Phone, launched
 
 QUIET_SECONDS = 15.0
 LOOK_SECONDS = 0.3

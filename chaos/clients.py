@@ -25,8 +25,8 @@ from chaos.counts import Counts
 from chaos.heard import Heard, Line
 from chaos.plan import Cut
 from chaos.stage import Stage
-from tests import dom
-from tests.support import PASSWORD, USER, basic_header
+from tests.support import dom
+from tests.support.environment import PASSWORD, USER, basic_header
 
 LOST = (OSError, websocket.WebSocketException, requests.RequestException)
 """What a client meets when its server, or its connection, is gone."""

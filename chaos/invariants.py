@@ -18,7 +18,7 @@ from chaos.folders import RunOnDisk
 from chaos.heard import Heard, Line
 from chaos.person import Person, comes_true, comes_true_or_stalls
 from chaos.stage import Holdings, Stage
-from tests.support import PASSWORD, USER, processes_of
+from tests.support.environment import PASSWORD, USER, processes_of
 
 OUTCOMES = {"completed", "cancelled", "failed", "timed out", "interrupted"}
 REST_SECONDS = 15

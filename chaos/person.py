@@ -32,7 +32,7 @@ from chaos.heard import Heard, Line
 from chaos.plan import Session, Turn
 from chaos.stage import Stage
 from opcode_htmx.engines.claude.files.history import project_id
-from tests.support import PASSWORD, USER
+from tests.support.environment import PASSWORD, USER
 
 TURN_SECONDS = 150
 PATIENCE_SECONDS = 1.0

@@ -18,7 +18,7 @@ from chaos.invariants import Scene
 from chaos.person import Person
 from chaos.plan import Blow, Plan
 from chaos.stage import Stage
-from tests.support import find_claude, write_script
+from tests.support.environment import find_claude, write_script
 
 STAND_IN = Path(__file__).with_name("stand_in.py")
 BLOW_SECONDS = 120

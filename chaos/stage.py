@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 
 from chaos.gunicorn_conf import CENSUS_SIGNAL
-from tests.support import (
+from tests.support.environment import (
     ROOT,
     Sandbox,
     Server,

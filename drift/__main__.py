@@ -18,7 +18,7 @@ from drift import (
     report,
 )
 from drift.newest import NotRun
-from tests.support import ROOT, find_claude
+from tests.support.environment import ROOT, find_claude
 
 CACHE = ROOT / ".cache" / "newest-claude"
 DOCUMENT = ROOT / "docs" / "cli-versions.md"

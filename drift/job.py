@@ -16,11 +16,11 @@ from drift.names import (
 )
 from opcode_htmx.engines.claude.protocol import argv as command
 from opcode_htmx.engines.claude.protocol import encoder, json_lines
-from tests import generated_plans as plans
-from tests.generated_captures import Capture
-from tests.generated_driver import Driver
-from tests.generated_sessions import play
-from tests.support import Sandbox
+from tests.generated import plans
+from tests.generated.captures import Capture
+from tests.generated.driver import Driver
+from tests.generated.sessions import play
+from tests.support.environment import Sandbox
 
 BEHAVIOUR = "behaviour"
 
@@ -57,7 +57,7 @@ GOES_ON_FROM = (
     ("KIWI22", "PLUM22", "KIWI23", "PLUM23"),
 )
 """The words from which a CLI goes on in the sessions of the job, as far as this code knows how the
-CLI chooses. See tests/generated_script.py for the words."""
+CLI chooses. See tests/generated/script.py for the words."""
 
 
 def names_of(binary: Path, folder: Path) -> set[Name]:

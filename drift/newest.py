@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.support import Sandbox
+from tests.support.environment import Sandbox
 
 PACKAGE = "@anthropic-ai/claude-code"
 WHEEL = "claude-agent-sdk"

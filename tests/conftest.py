@@ -14,9 +14,9 @@ from hypothesis import Phase, settings
 from playwright.sync_api import Browser
 
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi
-from tests.browser import Phone, launched
-from tests.generated_sessions import SHARED
-from tests.support import (
+from tests.generated.sessions import SHARED
+from tests.support.browser import Phone, launched
+from tests.support.environment import (
     Sandbox,
     Server,
     find_claude,

@@ -19,7 +19,13 @@ import psutil
 
 from opcode_htmx import __version__
 from opcode_htmx.config import credentials
-from opcode_htmx.config.settings import VARIABLES, Settings, SettingsError, environment, work_in
+from opcode_htmx.config.settings import (
+    VARIABLES,
+    Settings,
+    SettingsError,
+    environment,
+    work_in,
+)
 from opcode_htmx.engines.claude.install import cli_binary as binary
 from opcode_htmx.lib import resources
 from opcode_htmx.lib.files.state_dir import StateError, ensure_state_dir

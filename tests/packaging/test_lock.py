@@ -10,7 +10,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.support import ROOT
+from tests.support.environment import ROOT
 
 RUNTIME, DEVELOPMENT = "requirements.txt", "requirements-dev.txt"
 HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")

@@ -22,7 +22,7 @@ from opcode_htmx.config.settings import VARIABLES
 from opcode_htmx.engines.claude.demo.daemon import RECORD_NAME
 from opcode_htmx.engines.claude.demo.record import Record
 from scripts import browser_files
-from tests.support import ROOT, free_port, until
+from tests.support.environment import ROOT, free_port, until
 
 ASSETS = "opcode_htmx/_assets"
 PATIENCE = 60.0  # seconds

@@ -9,7 +9,7 @@ from typing import Self
 
 import requests
 
-from tests.support import Server, until
+from tests.support.environment import Server, until
 
 
 class Asking:

@@ -18,7 +18,7 @@ from flask import Flask
 from werkzeug.routing import IntegerConverter, PathConverter, Rule, UnicodeConverter
 from werkzeug.test import TestResponse
 
-from tests.support import PASSWORD, USER
+from tests.support.environment import PASSWORD, USER
 
 HOST = "127.0.0.1:8080"
 ORIGIN = f"http://{HOST}"

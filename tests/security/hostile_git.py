@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support import SYSTEM_PATH
+from tests.support.environment import SYSTEM_PATH
 
 SIGNATURES = {"openpgp": "PGP SIGNATURE", "ssh": "SSH SIGNATURE"}
 

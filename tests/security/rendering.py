@@ -9,8 +9,8 @@ from typing import Any
 from opcode_htmx.engines.claude.protocol import parser
 from opcode_htmx.rendering.fragments import Fragments
 from opcode_htmx.transcript.fold import Transcript
-from tests import dom
-from tests.captured import fragments, templates
+from tests.support import dom
+from tests.support.cli.captured import fragments, templates
 
 RUN_ID = "0" * 32
 

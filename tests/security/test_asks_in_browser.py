@@ -17,8 +17,8 @@ from opcode_htmx.engines.claude.demo.messages_api import (
     Text,
     ToolUse,
 )
-from tests.browser import Phone
-from tests.support import Sandbox, Server
+from tests.support.browser import Phone
+from tests.support.environment import Sandbox, Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

@@ -16,8 +16,8 @@ from opcode_htmx.api.sockets import commands
 from opcode_htmx.lib import bounded_json, cooperative
 from opcode_htmx.lib.files import json_files
 from opcode_htmx.web.http import request_body
-from tests.in_process import app_of
-from tests.support import Sandbox, basic_header, write_stand_in
+from tests.support.environment import Sandbox, basic_header, write_stand_in
+from tests.support.in_process import app_of
 
 FORM = "application/x-www-form-urlencoded"
 DEEP = b"[" * 100_000 + b"]" * 100_000

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from opcode_htmx.runs.model.permission_updates import BYPASS, BypassNotAllowed, check
-from tests.json_client import JsonClient, connected
 from tests.security.rendering import (
     ask_line,
     buttons,
     folded,
     page_of,
 )
-from tests.support import Sandbox, Server, until
+from tests.support.environment import Sandbox, Server, until
+from tests.support.json_client import JsonClient, connected
 
 MODE = {"type": "setMode", "mode": BYPASS, "destination": "session"}
 RULE = {"toolName": "Bash", "ruleContent": "ls *"}

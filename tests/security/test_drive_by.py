@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, CDPSession
 
-from tests.support import PASSWORD, USER, Server
+from tests.support.environment import PASSWORD, USER, Server
 
 pytestmark = pytest.mark.browser
 

@@ -20,8 +20,6 @@ from werkzeug.routing import BaseConverter
 from werkzeug.test import TestResponse
 
 from opcode_htmx.engines.claude.files.history import project_id
-from tests import api
-from tests.in_process import app_of
 from tests.security.doors import (
     HOST,
     ORIGIN,
@@ -33,7 +31,8 @@ from tests.security.doors import (
     doors_of,
     log_in,
 )
-from tests.support import (
+from tests.support import api
+from tests.support.environment import (
     PASSWORD,
     USER,
     Sandbox,
@@ -41,6 +40,7 @@ from tests.support import (
     basic_header,
     write_stand_in,
 )
+from tests.support.in_process import app_of
 
 PUBLIC = {"HEAD /healthz", "GET /healthz", "HEAD /login", "GET /login", "POST /login"}
 """The doors that need no login."""

@@ -14,9 +14,9 @@ from playwright.sync_api import Browser
 
 from opcode_htmx.features.session_admin.standalone_html import POLICY
 from opcode_htmx.markup import addresses, markdown
-from tests.supervision import steps
-from tests.support import Server, until
-from tests.test_forks import PIXEL
+from tests.features.composer.test_forks import PIXEL
+from tests.support.cli.supervision import steps
+from tests.support.environment import Server, until
 
 HOST = "host.invalid"
 ADDRESSES = [

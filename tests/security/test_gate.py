@@ -13,15 +13,15 @@ from werkzeug.routing import Rule
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.web.auth.gate import FOREIGN
 from opcode_htmx.web.origin.fetch_metadata import who_may_act
-from tests.api import prompt, session
-from tests.in_process import app_of
-from tests.support import (
+from tests.support.api import prompt, session
+from tests.support.environment import (
     PASSWORD,
     USER,
     Sandbox,
     basic_header,
     write_stand_in,
 )
+from tests.support.in_process import app_of
 
 SESSION = "11111111-1111-4111-8111-111111111111"
 CHROME = {"User-Agent": "Mozilla/5.0 (Linux; Android 15) Chrome/140.0 Mobile Safari/537.36"}

@@ -13,7 +13,6 @@ import pytest
 from opcode_htmx.features.composer.project_files import ProjectFiles
 from opcode_htmx.lib.git import process, reads
 from opcode_htmx.lib.git.reads import GitFailed, RepositoryRefused
-from tests.in_process import app_of
 from tests.security.hostile_git import (
     COMMANDS,
     TRAPS,
@@ -21,12 +20,13 @@ from tests.security.hostile_git import (
     fetch_of_a_promised_tree,
     fsmonitor,
 )
-from tests.support import (
+from tests.support.environment import (
     ROOT,
     SYSTEM_PATH,
     Sandbox,
     basic_header,
 )
+from tests.support.in_process import app_of
 
 
 @pytest.fixture

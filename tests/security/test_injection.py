@@ -23,7 +23,7 @@ from playwright.sync_api import Browser, FilePayload, Page
 
 from opcode_htmx.engines.claude.files.history import project_id
 from opcode_htmx.engines.claude.protocol.encoder import INITIALIZE_ID
-from tests import api
+from tests.features.session_page.test_live_updates import begin
 from tests.security.corpus import pages
 from tests.security.corpus.inspection import (
     Expectation,
@@ -40,14 +40,14 @@ from tests.security.corpus.transcript import (
     user,
 )
 from tests.security.corpus.vectors import Plant, rotation, vectors
-from tests.support import (
+from tests.support import api
+from tests.support.environment import (
     PASSWORD,
     USER,
     Sandbox,
     Server,
     write_stand_in,
 )
-from tests.test_live import begin
 
 WHOLE = "ATTACK" in os.environ
 ROUNDS = len(vectors()) if WHOLE else 8

@@ -11,8 +11,8 @@ import pytest
 
 from opcode_htmx.engines.claude.config import mcp_config, slash_commands
 from opcode_htmx.lib.files import confined
-from tests.in_process import app_of
-from tests.support import Sandbox, basic_header
+from tests.support.environment import Sandbox, basic_header
+from tests.support.in_process import app_of
 
 SECRET = "---\ndescription: secret\n---\nsecret"
 

@@ -26,15 +26,15 @@ from opcode_htmx.web.auth.logins import (
 )
 from opcode_htmx.web.http import errors, filters, headers
 from opcode_htmx.web.origin import own_addresses
-from tests.gate import DAY, access
-from tests.json_client import connected
-from tests.support import (
+from tests.support.environment import (
     PASSWORD,
     ROOT,
     USER,
     Sandbox,
     Server,
 )
+from tests.support.gate import DAY, access
+from tests.support.json_client import connected
 
 HOST = "192.168.1.5:8080"
 PHONE = (

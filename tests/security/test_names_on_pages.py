@@ -16,14 +16,14 @@ from flask.testing import FlaskClient
 
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.markup.visible_text import visible_text
-from tests import api
-from tests.in_process import app_of
-from tests.support import (
+from tests.support import api
+from tests.support.environment import (
     PASSWORD,
     USER,
     Sandbox,
     write_stand_in,
 )
+from tests.support.in_process import app_of
 
 HIDDEN = "safe\u202egpj\u2066\u200b\ufeff\x1b[8m"
 SESSION = "11111111-1111-4111-8111-111111111111"

@@ -14,7 +14,7 @@ import requests
 
 from opcode_htmx.web.http import connections
 from opcode_htmx.web.http.connections import Connections
-from tests.support import (
+from tests.support.environment import (
     PASSWORD,
     USER,
     Server,

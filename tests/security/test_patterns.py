@@ -20,7 +20,7 @@ from opcode_htmx.engines.claude.files import titles
 from opcode_htmx.features.composer import project_files
 from opcode_htmx.rendering import search
 from tests.security.regex_growth import attacks, is_linear
-from tests.support import ROOT
+from tests.support.environment import ROOT
 
 METHODS = frozenset({"match", "fullmatch", "search", "findall", "finditer", "sub", "subn", "split"})
 LENGTH = 100_000

@@ -22,8 +22,8 @@ from opcode_htmx.engines.claude.demo.messages_api import (
 )
 from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.lib.files.state_dir import make_private
-from tests.sessions import Session
-from tests.support import (
+from tests.support.cli.sessions import Session
+from tests.support.environment import (
     PASSWORD,
     ROOT,
     USER,

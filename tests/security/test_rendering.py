@@ -28,7 +28,7 @@ from tests.security.hostile_sessions import (
     call,
     sessions,
 )
-from tests.support import ROOT
+from tests.support.environment import ROOT
 
 SECONDS = 1.0
 """Of the CPU, between two turns of the hub. Most take 10 ms; without bounds, 2 seconds and more."""

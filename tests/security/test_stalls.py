@@ -8,7 +8,7 @@ from pathlib import Path
 from opcode_htmx.engines.claude.files.history import project_id
 from tests.security import hostile_sessions
 from tests.security.asking import Asking
-from tests.support import Sandbox, Server
+from tests.support.environment import Sandbox, Server
 
 HOSTILE = (
     "a prompt of 9,000 blanks in a tag",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import ROOT
+from tests.support.environment import ROOT
 
 TEMPLATES = sorted((ROOT / "templates").glob("*.html"))
 READ_ATTRIBUTES = frozenset({"title", "aria-label", "alt", "placeholder", "label"})

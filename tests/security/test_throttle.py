@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from opcode_htmx.web.auth.rate_limit import RateLimiter, network
-from tests.support import ROOT
+from tests.support.environment import ROOT
 
 Make = Callable[..., RateLimiter]
 

@@ -22,17 +22,17 @@ from opcode_htmx.engines.claude.demo.messages_api import (
     ToolUse,
 )
 from opcode_htmx.engines.claude.files.folder_names import claude_folder
-from tests.browser import Phone
-from tests.json_client import JsonClient, connected
 from tests.security.hostile_project import HostileProject, make_hostile
-from tests.sessions import OpenSession
-from tests.support import (
+from tests.support.browser import Phone
+from tests.support.cli.sessions import OpenSession
+from tests.support.environment import (
     PASSWORD,
     USER,
     Sandbox,
     Server,
     until,
 )
+from tests.support.json_client import JsonClient, connected
 
 SENTENCE = "nobody has trusted them yet"
 HOOK_RUNS = {"hook-SessionStart", "hook-UserPromptSubmit"}

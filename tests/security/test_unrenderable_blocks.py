@@ -37,9 +37,7 @@ from opcode_htmx.transcript.blocks import (
 from opcode_htmx.transcript.conversation.conversation import Change
 from opcode_htmx.transcript.conversation.history_part import HistoryPart
 from opcode_htmx.transcript.fold import Transcript
-from tests import dom
-from tests.captured import fragments, templates
-from tests.fuzzing import HISTORY, RARE, STDOUT
+from tests.features.session_page.test_live_updates import Viewer
 from tests.security.rendering import (
     RUN_ID,
     ask_line,
@@ -47,9 +45,11 @@ from tests.security.rendering import (
     folded,
     line,
 )
-from tests.sessions import OpenSession
-from tests.support import Sandbox, Server, until
-from tests.test_live import Viewer
+from tests.support import dom
+from tests.support.cli.captured import fragments, templates
+from tests.support.cli.sessions import OpenSession
+from tests.support.environment import Sandbox, Server, until
+from tests.support.fuzzing import HISTORY, RARE, STDOUT
 
 HALF = "\ud83d"
 ASK = {"command": "ls"}

@@ -23,21 +23,21 @@ from opcode_htmx.runs.policies.working_folders import (
     WorkingFolders,
 )
 from opcode_htmx.runs.processes import claude_process
-from tests.api import line, prompt, session
-from tests.json_client import connected
-from tests.supervision import (
+from tests.support.api import line, prompt, session
+from tests.support.cli.supervision import (
     Room,
     idle,
     new_id,
     steps,
 )
-from tests.support import (
+from tests.support.environment import (
     PASSWORD,
     ROOT,
     USER,
     Sandbox,
     Server,
 )
+from tests.support.json_client import connected
 
 WORDS = "Words that must not be lost"
 

@@ -16,7 +16,10 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.engines.claude.files.folder_names import claude_folder
 from opcode_htmx.features.composer import attachments
-from opcode_htmx.features.composer.new_session import FOLDER_CHARACTERS, NewSessionPage
+from opcode_htmx.features.composer.new_session import (
+    FOLDER_CHARACTERS,
+    NewSessionPage,
+)
 from opcode_htmx.lib.files.disk_space import DiskFull
 from opcode_htmx.runs.control.launcher import CannotStart
 from opcode_htmx.runs.control.run import RunNotLive

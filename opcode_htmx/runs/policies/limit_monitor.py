@@ -16,7 +16,11 @@ from pathlib import Path
 import gevent
 import psutil
 
-from opcode_htmx.lib.formatting import format_bytes, format_duration, round_to_one_digit
+from opcode_htmx.lib.formatting import (
+    format_bytes,
+    format_duration,
+    round_to_one_digit,
+)
 from opcode_htmx.runs.control.run import Run, RunNotLive
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.model.record import Outcome

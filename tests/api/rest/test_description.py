@@ -1,0 +1,134 @@
+"""The description of the API: whole, true, and nothing that it allows breaks the server."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema_rs import validator_for
+
+from opcode_htmx.api.schema.endpoints import ENDPOINTS, EXAMPLES
+from tests.support.api import line, prompt, session
+from tests.support.environment import (
+    PASSWORD,
+    ROOT,
+    USER,
+    Sandbox,
+    Server,
+)
+from tests.support.fuzzing import FACTOR
+
+FOLDER = "/home/me/work/orchard"
+
+SECONDS = 300
+"""What the run with made-up requests may take."""
+
+UNKNOWABLE = "positive_data_acceptance"
+"""That a folder exists is more than a schema can say."""
+
+
+@pytest.fixture
+def server(sandbox: Sandbox, stand_in: Path, start_server: Callable[..., Server]) -> Server:
+    config = sandbox.config_dir
+    session(
+        config,
+        FOLDER,
+        prompt("a", FOLDER) + line({"type": "x"}) + "no json",
+        EXAMPLES["session_id"],
+    )
+    (config / "commands").mkdir()
+    (config / "commands" / "tidy.md").write_text("Tidy up.")
+    (config / ".claude.json").write_text(json.dumps({"mcpServers": {"a": {"command": "cat"}}}))
+    return start_server(sandbox, stand_in, OPCODE_PROJECT_ROOTS=str(sandbox.project))
+
+
+def description(server: Server) -> dict[str, Any]:
+    found: dict[str, Any] = server.get("/api/openapi.json").json()
+    return found
+
+
+ROUTES = """
+import json
+from app import app
+rules = [rule for rule in app.url_map.iter_rules() if not rule.websocket]
+print(json.dumps([[method, rule.rule] for rule in rules for method in rule.methods]))
+"""
+
+
+def test_every_route_of_the_api_is_described_and_nothing_else(
+    sandbox: Sandbox, stand_in: Path
+) -> None:
+    environment = {
+        **sandbox.environment(),
+        "CLAUDE_PATH": str(stand_in),
+        "OPCODE_STATE_DIR": str(sandbox.state),
+        "OPCODE_DEMO": "0",
+        "OPCODE_ASK_AHEAD": "0",
+    }
+    run = subprocess.run(
+        [sys.executable, "-c", ROUTES],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    served = {
+        (method, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule))
+        for method, rule in json.loads(run.stdout)
+        if rule.startswith("/api/") and method not in ("HEAD", "OPTIONS")
+    }
+    assert served == {(each.method, each.path) for each in ENDPOINTS}
+
+
+def test_the_description_is_openapi_3_1_with_one_name_for_each_operation(server: Server) -> None:
+    found = description(server)
+    assert found["openapi"].startswith("3.1.")
+    assert found["security"] == [{"basic": []}]
+    operations = [each for path in found["paths"].values() for each in path.values()]
+    names = [each["operationId"] for each in operations]
+    assert len(names) == len(set(names)) == len(ENDPOINTS)
+    for each in operations:
+        assert each["summary"]
+        assert "401" in each["responses"]
+    for schema in found["components"]["schemas"].values():
+        validator_for(schema | {"components": found["components"]})
+
+
+def test_the_page_of_the_description_lists_every_endpoint(server: Server) -> None:
+    page = server.get("/api/docs")
+    assert page.headers["Content-Type"].startswith("text/html")
+    for each in ENDPOINTS:
+        assert f"{each.method} {each.path}</code>" in page.text
+
+
+@pytest.mark.timeout(SECONDS + 20)
+def test_no_request_that_can_be_made_up_breaks_the_server_or_the_description(
+    server: Server, tmp_path: Path
+) -> None:
+    run = subprocess.run(
+        [
+            *(str(Path(sys.executable).parent / "schemathesis"), "run"),
+            f"{server.url}/api/openapi.json",
+            *("--auth", f"{USER}:{PASSWORD}"),
+            *("--phases", "examples,coverage,fuzzing"),
+            *("--checks", "all", "--exclude-checks", UNKNOWABLE),
+            *("--max-examples", str(8 * FACTOR)),
+            *("--generation-database", "none", "--seed", "4", "--no-color"),
+        ],
+        cwd=tmp_path,
+        env={**server.sandbox.environment(), "PYTHONWARNINGS": "ignore"},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    # It does not ask for the description itself
+    assert re.search(rf"Tested: +{len(ENDPOINTS) - 1}\b", run.stdout), run.stdout

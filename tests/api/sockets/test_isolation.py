@@ -1,0 +1,169 @@
+"""Many JSON clients at once: each hears its own session, at its own pace, whatever others send."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import requests
+import websocket
+
+from tests.support.environment import (
+    PASSWORD,
+    USER,
+    Sandbox,
+    Server,
+)
+from tests.support.json_client import JsonClient, connected
+
+pytestmark = pytest.mark.timeout(180)
+
+MANY = 100_000
+
+
+@pytest.fixture(scope="module")
+def shared_settings() -> dict[str, str]:
+    return {"OPCODE_TASK_FOLDER": "~/work/orchard"}
+
+
+@pytest.fixture
+def server(shared_server: Server) -> Server:
+    return shared_server
+
+
+@pytest.fixture
+def sandbox(shared_server: Server) -> Sandbox:
+    return shared_server.sandbox
+
+
+def execute(client: JsonClient, sandbox: Sandbox, prompt: str, **more: Any) -> str:
+    client.send(command_type="execute", project_path=str(sandbox.project), prompt=prompt, **more)
+    session_id: str = client.until("start")["session_id"]
+    return session_id
+
+
+@pytest.mark.parametrize("count", [2, 50])
+def test_each_of_many_sockets_hears_its_own_session_and_nothing_else(
+    server: Server, sandbox: Sandbox, count: int
+) -> None:
+    def converse(number: int) -> None:
+        word = f"word-{number}-"
+        with connected(server, timeout=90) as client:
+            session_id = execute(client, sandbox, word)
+            client.until("completion")
+            assert client.said() == [word]
+            assert {message["session_id"] for message in client.messages[1:]} == {session_id}
+            assert all(word in line for line in client.lines() if "word-" in line)
+
+    with ThreadPoolExecutor(count) as pool:
+        list(pool.map(converse, range(count)))
+
+
+def test_who_reads_slowly_gets_every_line_and_holds_nobody_up(
+    server: Server, sandbox: Sandbox
+) -> None:
+    small = [(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)]
+
+    def numbers(client: JsonClient) -> list[int]:
+        said = [line for line in client.lines() if '"assistant"' in line]
+        return [int(line[line.index("line ") + 5 : line.index('"}]')]) for line in said]
+
+    with (
+        connected(server, timeout=60, sockopt=small) as slow,
+        connected(server, timeout=60) as fast,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        session_id = execute(slow, sandbox, json.dumps([["lines", MANY]]))
+        fast.send(command_type="attach", session_id=session_id)
+        done = pool.submit(fast.until, "completion")
+        while not done.done():
+            slow.receive()
+            time.sleep(0.05)
+        read_by_then = len(slow.lines())
+        slow.ws.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024 * 1024)
+        slow.until("completion")
+        assert numbers(fast) == list(range(MANY))
+        assert numbers(slow) == list(range(MANY))
+        assert read_by_then < MANY / 100
+
+
+# --- frames that no client should send ------------------------------------------------------
+
+
+def masked(first_byte: int, payload: bytes, *, mask: bool = True) -> bytes:
+    """A frame as a client writes it; its payload must be shorter than 126 bytes."""
+    if not mask:
+        return bytes((first_byte, len(payload))) + payload
+    key = os.urandom(4)
+    hidden = bytes(byte ^ key[place % 4] for place, byte in enumerate(payload))
+    return bytes((first_byte, 0x80 | len(payload))) + key + hidden
+
+
+PATHS = ["/ws/claude", "chat"]
+
+
+def path_of(server: Server, name: str) -> str:
+    if name != "chat":
+        return name
+    made = requests.post(
+        f"{server.url}/api/claude/sessions", json={}, auth=(USER, PASSWORD), timeout=20
+    )
+    return str(made.json()["data"]["links"]["chat"])
+
+
+@pytest.mark.parametrize("where", PATHS)
+def test_a_message_that_is_too_long_closes_its_socket_with_1009(server: Server, where: str) -> None:
+    with connected(server, path_of(server, where)) as client:
+        client.ws.send("x" * (1024 * 1024 + 1))
+        assert client.close_code() == 1009
+
+
+@pytest.mark.parametrize("where", PATHS)
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pytest.param(masked(0x81, b"{}", mask=False), id="unmasked"),
+        pytest.param(masked(0x83, b"{}"), id="an opcode that is none"),
+        pytest.param(masked(0xF1, b"{}"), id="reserved bits"),
+        pytest.param(masked(0x81, b"\xff\xfe"), id="no UTF-8"),
+        pytest.param(masked(0x80, b"{}"), id="a continuation of nothing"),
+    ],
+)
+def test_a_malformed_frame_ends_its_socket_and_no_other(
+    server: Server, sandbox: Sandbox, where: str, frame: bytes
+) -> None:
+    with connected(server) as other, connected(server, path_of(server, where)) as client:
+        client.ws.sock.sendall(frame)
+        client.ws.settimeout(30)
+        with pytest.raises((websocket.WebSocketException, OSError)) as raised:
+            while True:
+                opcode, _ = client.ws.recv_data(control_frame=True)
+                if opcode == websocket.ABNF.OPCODE_CLOSE:
+                    raise websocket.WebSocketConnectionClosedException
+        assert not isinstance(raised.value, websocket.WebSocketTimeoutException)
+        execute(other, sandbox, "hello")
+        other.until("completion")
+        assert other.said() == ["hello"]
+
+
+def test_a_message_in_bytes_or_in_many_frames_is_one_message(
+    server: Server, sandbox: Sandbox
+) -> None:
+    command = {"command_type": "execute", "project_path": str(sandbox.project), "prompt": "hello"}
+    text = json.dumps(command).encode()
+    with connected(server) as client:
+        client.ws.send_binary(text)
+        client.until("completion")
+    with connected(server) as client:
+        pieces = [text[:9], text[9:40], text[40:]]
+        for place, piece in enumerate(pieces):
+            last = place == len(pieces) - 1
+            frame = websocket.ABNF.create_frame(piece, 0 if place else 1, int(last))
+            client.ws.send_frame(frame)
+        client.until("completion")
+        assert client.said() == ["hello"]

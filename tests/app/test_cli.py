@@ -1,0 +1,289 @@
+"""The launcher, run as a person runs it: what it says, what it refuses, what it becomes."""
+
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from opcode_htmx.app import cli as launch
+from opcode_htmx.config.settings import Settings
+from opcode_htmx.engines.claude.install import cli_binary
+from scripts import browser_files
+from tests.support.environment import ROOT
+
+START = 30.0  # seconds
+STALL = re.compile(r"^WARNING opcode_htmx\.stalls: .*\n(?: {4}.*\n)*", re.MULTILINE)
+"""What the server says of a machine that let it wait; that is no fault of its start."""
+
+
+@dataclass
+class Machine:
+    """A home folder, a port and an environment of our own, and what was started with them."""
+
+    home: Path
+    port: int
+    environ: dict[str, str]
+    started: list[subprocess.Popen[str]]
+
+    def launch(self, **environ: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "opcode_htmx"],
+            cwd=ROOT,
+            env=self.environ | environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.started.append(process)
+        return process
+
+    def refusal(self, **environ: str) -> str:
+        """What the launcher says when it refuses to start; fails if it starts or rambles."""
+        output, errors = self.launch(**environ).communicate(timeout=START)
+        assert self.started[-1].returncode == 1, output + errors
+        assert output == ""
+        assert errors.count("\n") == 1
+        return errors.strip()
+
+    def serve(self, **environ: str) -> subprocess.Popen[str]:
+        process = self.launch(**environ)
+        deadline = time.monotonic() + START
+        while not self.answers():
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline, "the server did not answer"
+            time.sleep(0.05)
+        return process
+
+    def answers(self) -> bool:
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=5).close()
+        except urllib.error.HTTPError as error:
+            error.close()
+        except OSError:
+            return False
+        return True
+
+
+def said(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """What a process that ends wrote to its stdout and to its stderr, but for stalls."""
+    output, errors = process.communicate(timeout=START)
+    return output, STALL.sub("", errors)
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    home = tmp_path / "home"
+    home.mkdir()
+    environ = {
+        "HOME": str(home),
+        "CLAUDE_CONFIG_DIR": str(home / "config"),
+        "PATH": os.defpath,
+        "HOST": "127.0.0.1",
+        "PORT": str(port),
+        "OPCODE_STATE_DIR": str(tmp_path / "state"),
+        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+        "DISABLE_AUTOUPDATER": "1",
+    }
+    machine = Machine(home, port, environ, [])
+    yield machine
+    for process in machine.started:
+        if process.poll() is None:
+            process.terminate()
+        process.communicate(timeout=START)
+
+
+def install_cli(path: Path, version: str) -> str:
+    path.write_text(f"#!/bin/sh\necho {shlex.quote(version)}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_a_taken_port_is_one_sentence(machine: Machine) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", machine.port))
+        other.listen()
+        assert machine.refusal().startswith(f"Port {machine.port} is taken")
+
+
+def test_a_bad_setting_is_one_sentence(machine: Machine) -> None:
+    assert machine.refusal(OPCODE_DEMO="maybe").startswith("OPCODE_DEMO must be")
+
+
+def test_an_unwritable_state_folder_is_one_sentence(machine: Machine) -> None:
+    (machine.home / "file").touch()
+    sentence = machine.refusal(OPCODE_STATE_DIR=str(machine.home / "file" / "state"))
+    assert sentence.startswith("The state folder ")
+
+
+def test_a_cli_that_is_too_old_is_one_sentence(machine: Machine) -> None:
+    old = install_cli(machine.home / "old", "2.1.117 (Claude Code)")
+    assert "2.1.118 or newer is needed" in machine.refusal(CLAUDE_PATH=old)
+
+
+def test_a_missing_cli_is_one_sentence(machine: Machine) -> None:
+    assert machine.refusal(CLAUDE_PATH="/nowhere/claude").startswith("CLAUDE_PATH names")
+
+
+def test_a_cli_that_does_not_know_its_login_is_one_sentence(machine: Machine) -> None:
+    mute = install_cli(machine.home / "mute", "2.2.0 (Claude Code)")
+    assert "did not say whether it is logged in" in machine.refusal(CLAUDE_PATH=mute)
+
+
+def test_an_address_of_another_machine_is_one_sentence(machine: Machine) -> None:
+    assert "not an address of this machine" in machine.refusal(HOST="192.0.2.1")
+
+
+def test_something_that_is_no_address_is_one_sentence(machine: Machine) -> None:
+    assert "which is not an address" in machine.refusal(HOST="no-such-host.invalid")
+
+
+def test_arguments_are_refused_with_the_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert launch.main(["--port", "1"]) == 2
+    assert capsys.readouterr().err.startswith("usage: ")
+
+
+def test_a_missing_browser_file_is_named(tmp_path: Path) -> None:
+    for name in launch.BROWSER_FILES[:-1]:
+        (tmp_path / name).touch()
+    with pytest.raises(launch.LaunchError, match=launch.BROWSER_FILES[-1]):
+        launch.check_browser_files(tmp_path)
+
+
+def test_the_launcher_wants_the_files_that_set_up_fetches() -> None:
+    assert set(launch.BROWSER_FILES) == {Path(name).name for name in browser_files.HTMX.files}
+
+
+def test_a_port_that_is_let_go_in_time_is_waited_for(machine: Machine) -> None:
+    other = socket.socket()
+    other.bind(("127.0.0.1", machine.port))
+    other.listen()
+    with pytest.raises(launch.LaunchError):
+        launch.check_port("127.0.0.1", machine.port, patience=0.0)
+    other.close()
+    launch.check_port("127.0.0.1", machine.port)
+
+
+def test_the_server_starts_answers_and_says_where_it_is(machine: Machine) -> None:
+    process = machine.serve()
+    process.terminate()
+    output, errors = said(process)
+    password = (Path(machine.environ["OPCODE_STATE_DIR"]) / "password").read_text().strip()
+    assert process.returncode == 0, errors
+    assert errors == ""
+    assert f"http://127.0.0.1:{machine.port}/" in output
+    assert password in output
+    assert "Claude is not logged in" in output
+
+
+def test_a_given_password_is_not_printed(machine: Machine) -> None:
+    process = machine.serve(OPCODE_PASSWORD="hunter22", OPCODE_DEMO="1")
+    process.terminate()
+    output, errors = said(process)
+    assert "hunter22" not in output + errors
+    assert "from OPCODE_PASSWORD" in output
+
+
+def test_a_misspelt_setting_is_mentioned(machine: Machine) -> None:
+    process = machine.serve(OPCODE_PASSWROD="x", OPCODE_DEMO="1")
+    process.terminate()
+    _, errors = said(process)
+    assert errors == "OPCODE_PASSWROD is not a setting of this version and is ignored.\n"
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
+def test_the_server_ends_promptly_and_cleanly(machine: Machine, end: signal.Signals) -> None:
+    process = machine.serve(OPCODE_DEMO="1")
+    began = time.monotonic()
+    process.send_signal(end)
+    assert process.wait(timeout=START) == 0
+    assert time.monotonic() - began < 15  # on a busy machine, too
+
+
+def test_a_killed_server_can_be_started_again_at_once(machine: Machine) -> None:
+    process = machine.serve(OPCODE_DEMO="1")
+    process.kill()
+    process.wait(timeout=START)
+    machine.serve(OPCODE_DEMO="1")
+
+
+def test_the_server_leaves_nothing_in_the_home_folder(machine: Machine) -> None:
+    runtime = machine.home / "runtime"
+    runtime.mkdir()
+    machine.serve(OPCODE_DEMO="0", XDG_RUNTIME_DIR=str(runtime))
+    assert [path.name for path in machine.home.iterdir()] == ["runtime"]
+    assert list(runtime.iterdir()) == []
+
+
+def launched(home: Path, demo: bool, **environ: str) -> launch.Launch:
+    settings = Settings.from_env({"HOME": str(home), "PATH": f"{home}/bin", **environ})
+    cli = cli_binary.Binary(home / "bin" / "claude", (2, 2, 0))
+    return launch.Launch(settings, cli, demo, "the-password")
+
+
+def test_the_greeting_names_the_way_to_log_in(tmp_path: Path) -> None:
+    text = "\n".join(launch.greeting(launched(tmp_path, demo=True)))
+    assert f"run `{tmp_path}/bin/claude auth login` and start again" in text
+
+
+def test_the_greeting_uses_the_short_command_when_path_finds_the_same(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    install_cli(tmp_path / "bin" / "claude", "2.2.0")
+    text = "\n".join(launch.greeting(launched(tmp_path, demo=True)))
+    assert "run `claude auth login` and start again" in text
+
+
+def test_a_forced_demo_is_not_blamed_on_the_login(tmp_path: Path) -> None:
+    text = "\n".join(launch.greeting(launched(tmp_path, demo=True, OPCODE_DEMO="1")))
+    assert "OPCODE_DEMO is 1" in text
+    assert "not logged in" not in text
+
+
+def test_without_demo_mode_nothing_is_said_about_it(tmp_path: Path) -> None:
+    assert "Demo" not in "\n".join(launch.greeting(launched(tmp_path, demo=False)))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1"])
+def test_on_loopback_only_this_machine_is_named(host: str) -> None:
+    assert [label for label, _ in launch.addresses(host, 8080)] == ["This machine"]
+
+
+def test_an_ipv6_address_is_bracketed() -> None:
+    assert list(launch.addresses("::1", 8080)) == [("This machine", "http://[::1]:8080/")]
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_on_all_interfaces_the_network_is_named_too(host: str) -> None:
+    here, *network = launch.addresses(host, 8080)
+    assert here == ("This machine", "http://localhost:8080/")
+    assert network
+    assert {label for label, _ in network} == {"Your network"}
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("192.168.1.7", True),
+        ("10.0.0.7", True),
+        ("172.16.0.7", True),
+        ("127.0.0.1", False),
+        ("169.254.3.3", False),
+        ("8.8.8.8", False),
+        ("0.0.0.0", False),
+    ],
+)
+def test_only_private_addresses_count_as_the_local_network(address: str, expected: bool) -> None:
+    assert launch._is_lan(address) is expected

@@ -1,0 +1,346 @@
+"""Settings: defaults, refusals, secrets, and the document that describes them."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from opcode_htmx.config.settings import (
+    VARIABLES,
+    Settings,
+    SettingsError,
+    work_in,
+)
+from tests.support.environment import ROOT
+
+DOCUMENT = ROOT / "docs" / "configuration.md"
+
+
+def read(home: Path, **environ: str) -> Settings:
+    return Settings.from_env({"HOME": str(home), **environ})
+
+
+def test_an_empty_environment_gives_the_defaults(tmp_path: Path) -> None:
+    settings = read(tmp_path)
+    assert (settings.host, settings.port, settings.user) == ("0.0.0.0", 8080, "opcode")
+    assert settings.password is None
+    assert settings.claude_path is None
+    assert settings.claude_config_dir == tmp_path / ".claude"
+    assert settings.state_dir == tmp_path / ".local/state/opcode-htmx"
+    assert settings.project_roots == (tmp_path.resolve(),)
+    assert settings.permission_mode is None
+    assert settings.allowed_origins == settings.allowed_hosts == ()
+    assert settings.demo is None
+    assert (settings.stop_deadline, settings.idle_timeout) == (5, 1800)
+    assert (settings.keep_running, settings.disconnect_grace) == (True, 60)
+    assert settings.allow_bypass is False
+
+
+def test_an_empty_variable_counts_as_unset(tmp_path: Path) -> None:
+    empty = {variable.name: "" for variable in VARIABLES}
+    settings = read(tmp_path, **empty)
+    plain = read(tmp_path)
+    assert replace(settings, child_environment=plain.child_environment) == plain
+
+
+def test_the_state_folder_follows_xdg_state_home(tmp_path: Path) -> None:
+    settings = read(tmp_path, XDG_STATE_HOME=str(tmp_path / "state"))
+    assert settings.state_dir == tmp_path / "state/opcode-htmx"
+
+
+def test_a_tilde_means_the_home_folder(tmp_path: Path) -> None:
+    settings = read(tmp_path, OPCODE_STATE_DIR="~/kept", CLAUDE_CONFIG_DIR="~")
+    assert settings.state_dir == tmp_path / "kept"
+    assert settings.claude_config_dir == tmp_path
+
+
+def test_project_roots_are_separate_real_folders(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").symlink_to("a")
+    (tmp_path / "c").mkdir()
+    settings = read(tmp_path, OPCODE_PROJECT_ROOTS=f"~/a:~/b:{tmp_path}/c")
+    assert settings.project_roots == ((tmp_path / "a").resolve(), (tmp_path / "c").resolve())
+
+
+def test_lists_are_split_at_commas_and_lowered(tmp_path: Path) -> None:
+    settings = read(
+        tmp_path,
+        OPCODE_ALLOWED_ORIGINS="https://Phone.example/, http://[::1]:8080",
+        OPCODE_ALLOWED_HOSTS="Phone.example,box.local:8080,",
+    )
+    assert settings.allowed_origins == ("https://phone.example", "http://[::1]:8080")
+    assert settings.allowed_hosts == ("phone.example", "box.local:8080")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("1.5", 1.5), ("90s", 90), ("30m", 1800), ("2h", 7200)]
+)
+def test_times_take_a_unit(tmp_path: Path, text: str, seconds: float) -> None:
+    assert read(tmp_path, OPCODE_IDLE_TIMEOUT=text).idle_timeout == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("0", 0), ("1500", 1500), ("2G", 2e9), ("1.5m", 1.5e6), ("500KB", 5e5)]
+)
+def test_sizes_take_a_unit(tmp_path: Path, text: str, size: float) -> None:
+    assert read(tmp_path, OPCODE_MAX_OUTPUT=text).max_output == size
+
+
+@pytest.mark.parametrize(("text", "amount"), [("4G", 4e9), ("80%", 0.8), ("0", 0), ("100%", 1)])
+def test_memory_is_a_size_or_a_share_of_the_machine(
+    tmp_path: Path, text: str, amount: float
+) -> None:
+    assert read(tmp_path, OPCODE_MEMORY_LIMIT=text).memory_limit == amount
+
+
+@pytest.mark.parametrize(("text", "days"), [("30d", 30), ("7", 7), ("0", 0)])
+def test_runs_are_kept_for_days(tmp_path: Path, text: str, days: int) -> None:
+    assert read(tmp_path, OPCODE_KEEP_RUNS=text).keep_runs == days * 86400
+
+
+def test_an_idle_timeout_of_zero_means_never(tmp_path: Path) -> None:
+    assert read(tmp_path, OPCODE_IDLE_TIMEOUT="0").idle_timeout == 0
+
+
+@pytest.mark.parametrize(("text", "demo"), [("1", True), ("0", False)])
+def test_demo_mode_can_be_forced_either_way(tmp_path: Path, text: str, demo: bool) -> None:
+    assert read(tmp_path, OPCODE_DEMO=text).demo is demo
+
+
+@pytest.mark.parametrize("mode", ["default", "acceptEdits", "plan"])
+def test_the_permission_modes_that_ask_are_taken(tmp_path: Path, mode: str) -> None:
+    assert read(tmp_path, OPCODE_PERMISSION_MODE=mode).permission_mode == mode
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("HOST", "http://here"),
+        ("PORT", "0"),
+        ("PORT", "65536"),
+        ("PORT", "0000080800000"),
+        ("PORT", "eighty"),
+        ("PORT", "\u0668\u0660"),
+        ("OPCODE_USER", "a:b"),
+        ("CLAUDE_PATH", "a\0b"),
+        ("OPCODE_PROJECT_ROOTS", "/nowhere/at/all"),
+        ("OPCODE_PROJECT_ROOTS", ":"),
+        ("OPCODE_PERMISSION_MODE", "yolo"),
+        ("OPCODE_PERMISSION_MODE", "bypassPermissions"),
+        ("OPCODE_ALLOW_BYPASS", "yes"),
+        ("OPCODE_ON_DISCONNECT", "pause"),
+        ("OPCODE_DISCONNECT_GRACE", "soon"),
+        ("OPCODE_DISCONNECT_GRACE", "4.9"),
+        ("OPCODE_ALLOWED_ORIGINS", "phone.example"),
+        ("OPCODE_ALLOWED_ORIGINS", "https://*"),
+        ("OPCODE_ALLOWED_ORIGINS", "https://["),
+        ("OPCODE_ALLOWED_ORIGINS", "https://user@phone.example"),
+        ("OPCODE_ALLOWED_ORIGINS", "https://phone.example/path"),
+        ("OPCODE_ALLOWED_HOSTS", "https://phone.example"),
+        ("OPCODE_ALLOWED_HOSTS", "*"),
+        ("OPCODE_ON_EXIT", "pause"),
+        ("OPCODE_MAX_RUNS", "-1"),
+        ("OPCODE_MAX_RUNS", "many"),
+        ("OPCODE_WORKERS", "0"),
+        ("OPCODE_WORKERS", "17"),
+        ("OPCODE_DEMO", "yes"),
+        ("OPCODE_STOP_DEADLINE", "0"),
+        ("OPCODE_STOP_DEADLINE", "nan"),
+        ("OPCODE_IDLE_TIMEOUT", "-1"),
+        ("OPCODE_IDLE_TIMEOUT", "inf"),
+        ("OPCODE_IDLE_TIMEOUT", "1d"),
+        ("OPCODE_MAX_OUTPUT", "-1"),
+        ("OPCODE_MAX_OUTPUT", "2 gigabytes"),
+        ("OPCODE_MAX_LINE", "0"),
+        ("OPCODE_MAX_LINE", "99K"),
+        ("OPCODE_MEMORY_LIMIT", "120%"),
+        ("OPCODE_MEMORY_LIMIT", "1"),
+        ("OPCODE_MEMORY_WARNING", "half"),
+        ("OPCODE_MAX_QUEUED", "many"),
+        ("OPCODE_MAX_VIEWERS", "-1"),
+        ("OPCODE_MIN_FREE", "1.2.3M"),
+        ("OPCODE_KEEP_RUNS", "30m"),
+    ],
+)
+def test_a_bad_value_is_refused_in_one_sentence_with_its_name(
+    tmp_path: Path, name: str, text: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read(tmp_path, **{name: text})
+    sentence = str(caught.value)
+    assert sentence.startswith(f"{name} ")
+    assert sentence.endswith(".")
+    assert "\n" not in sentence
+
+
+def test_neither_password_nor_environment_show_in_the_repr(tmp_path: Path) -> None:
+    settings = read(tmp_path, OPCODE_PASSWORD="hunter22", ANTHROPIC_API_KEY="sk-secret")
+    assert settings.password == "hunter22"
+    assert "hunter22" not in repr(settings)
+    assert "sk-secret" not in repr(settings)
+
+
+def test_claude_gets_the_environment_without_what_is_ours(tmp_path: Path) -> None:
+    settings = read(
+        tmp_path,
+        PATH="/bin",
+        ANTHROPIC_API_KEY="key",
+        CLAUDE_CODE_USE_BEDROCK="1",
+        CLAUDE_CODE_SESSIONEND_HOOKS_TIMEOUT_MS="9",
+        HOST="127.0.0.1",
+        PORT="8081",
+        CLAUDE_PATH="/bin/claude",
+        OPCODE_PASSWORD="hunter22",
+        OPCODE_RUN_ID="an outer run",
+    )
+    assert settings.child_environment == {
+        "HOME": str(tmp_path),
+        "PATH": "/bin",
+        "ANTHROPIC_API_KEY": "key",
+        "CLAUDE_CODE_USE_BEDROCK": "1",
+        "CLAUDE_CODE_SESSIONEND_HOOKS_TIMEOUT_MS": "9",
+    }
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        "CLAUDECODE",
+        "CLAUDE_CODE_CHILD_SESSION",
+        "CLAUDE_CODE_ENTRYPOINT",
+        "CLAUDE_CODE_SESSION_ACCESS_TOKEN",
+        "CLAUDE_CODE_SSE_PORT",
+        "CLAUDE_PID",
+        "MAKEFLAGS",
+        "SERVER_SOFTWARE",
+    ],
+)
+def test_claude_does_not_get_the_marks_of_what_started_us(tmp_path: Path, mark: str) -> None:
+    assert mark not in read(tmp_path, **{mark: "1"}).child_environment
+
+
+def test_claude_gets_its_config_folder_only_when_it_was_named(tmp_path: Path) -> None:
+    assert "CLAUDE_CONFIG_DIR" not in read(tmp_path).child_environment
+    assert "CLAUDE_CONFIG_DIR" not in read(tmp_path, CLAUDE_CONFIG_DIR="").child_environment
+    named = read(tmp_path, CLAUDE_CONFIG_DIR="~/own")
+    assert named.child_environment["CLAUDE_CONFIG_DIR"] == str(tmp_path / "own")
+
+
+def test_a_misspelt_name_is_noticed(tmp_path: Path) -> None:
+    assert read(
+        tmp_path, OPCODE_PASSWROD="x", OPCODE_RUN_ID="y", OPCODE_RUN_FOLDER="/r"
+    ).unknown == ("OPCODE_PASSWROD",)
+
+
+def test_the_document_and_the_code_list_the_same_variables_and_defaults() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (?:`(.*?)`)? ?\| \S", DOCUMENT.read_text(), re.MULTILINE)
+    assert dict(rows) == {variable.name: variable.default for variable in VARIABLES}
+
+
+def test_no_variable_is_listed_twice() -> None:
+    names = [variable.name for variable in VARIABLES]
+    assert len(names) == len(set(names))
+
+
+def test_every_variable_has_an_effect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {
+        "HOST": "127.0.0.1",
+        "PORT": "9999",
+        "OPCODE_USER": "me",
+        "OPCODE_PASSWORD": "secret",
+        "OPCODE_LOGIN_DAYS": "7",
+        "OPCODE_LOGIN_IDLE_DAYS": "2",
+        "CLAUDE_PATH": "/bin/claude",
+        "CLAUDE_CONFIG_DIR": "/config",
+        "XDG_STATE_HOME": "/states",
+        "OPCODE_STATE_DIR": "/state",
+        "OPCODE_PROJECT_ROOTS": "/",
+        "OPCODE_PERMISSION_MODE": "plan",
+        "OPCODE_ALLOWED_ORIGINS": "https://a.example",
+        "OPCODE_ALLOWED_HOSTS": "a.example",
+        "OPCODE_DEMO": "1",
+        "OPCODE_STOP_DEADLINE": "1",
+        "OPCODE_IDLE_TIMEOUT": "1",
+        "OPCODE_ALLOW_BYPASS": "1",
+        "OPCODE_ON_DISCONNECT": "stop",
+        "OPCODE_DISCONNECT_GRACE": "5",
+        "OPCODE_ON_EXIT": "stop",
+        "OPCODE_MAX_RUNS": "3",
+        "OPCODE_WORKERS": "2",
+        "OPCODE_VIEWER_TIMEOUT": "1",
+        "OPCODE_ASK_AHEAD": "0",
+        "OPCODE_TASK_FOLDER": str(tmp_path),
+        "OPCODE_TASK_TIMEOUT": "1",
+        "OPCODE_RUN_TIMEOUT": "1",
+        "OPCODE_MAX_OUTPUT": "1M",
+        "OPCODE_MAX_LINE": "1M",
+        "OPCODE_MEMORY_WARNING": "1M",
+        "OPCODE_MEMORY_LIMIT": "1M",
+        "OPCODE_MAX_QUEUED": "1",
+        "OPCODE_MAX_VIEWERS": "1",
+        "OPCODE_MIN_FREE": "1M",
+        "OPCODE_KEEP_RUNS": "1",
+    }
+    assert values.keys() == {variable.name for variable in VARIABLES}
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    for name, value in values.items():
+        assert read(tmp_path, **{name: value}) != read(tmp_path), name
+
+
+BYPASS = {"OPCODE_PERMISSION_MODE": "bypassPermissions"}
+
+
+def test_bypass_mode_needs_to_be_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    with pytest.raises(SettingsError, match="needs OPCODE_ALLOW_BYPASS=1"):
+        read(tmp_path, **BYPASS)
+    settings = read(tmp_path, **BYPASS, OPCODE_ALLOW_BYPASS="1")
+    assert (settings.permission_mode, settings.allow_bypass) == ("bypassPermissions", True)
+
+
+def test_bypass_mode_for_root_is_refused_as_claude_refuses_it_except_in_a_sandbox(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    with pytest.raises(SettingsError, match="for root.*IS_SANDBOX=1"):
+        read(tmp_path, OPCODE_ALLOW_BYPASS="1")
+    assert read(tmp_path, OPCODE_ALLOW_BYPASS="1", IS_SANDBOX="1").allow_bypass
+
+
+def test_tasks_work_in_a_folder_of_the_project_roots_for_five_minutes(tmp_path: Path) -> None:
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "other").mkdir()
+    assert read(tmp_path).task_folder is None
+    assert read(tmp_path).task_timeout == 300
+    assert read(tmp_path, OPCODE_TASK_FOLDER="~/tasks").task_folder == tmp_path / "tasks"
+    with pytest.raises(SettingsError, match="OPCODE_TASK_FOLDER names .*, which is not a folder"):
+        read(tmp_path, OPCODE_TASK_FOLDER="~/missing")
+    with pytest.raises(SettingsError, match="outside OPCODE_PROJECT_ROOTS"):
+        read(tmp_path, OPCODE_TASK_FOLDER="~/other", OPCODE_PROJECT_ROOTS="~/tasks")
+
+
+def test_relative_paths_mean_the_same_in_another_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, here, there = (tmp_path / name for name in ("home", "here", "there"))
+    for folder in (home, here / "a", here / "b", there):
+        folder.mkdir(parents=True)
+    paths = {
+        "HOME": str(home),
+        "CLAUDE_PATH": "bin/claude",
+        "CLAUDE_CONFIG_DIR": "config",
+        "OPCODE_STATE_DIR": "./state",
+        "OPCODE_PROJECT_ROOTS": "a:b",
+        "OPCODE_TASK_FOLDER": "a",
+    }
+    for name, path in paths.items():
+        monkeypatch.setenv(name, path)
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    monkeypatch.chdir(here)
+    before = Settings.from_env()
+    work_in(there)
+    after = Settings.from_env()
+    assert Path.cwd() == there
+    assert before.project_roots == (here / "a", here / "b")
+    assert replace(after, child_environment=before.child_environment) == before

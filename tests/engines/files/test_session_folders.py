@@ -1,0 +1,323 @@
+"""Sessions go on in their own folders, also where Claude keeps several in one folder of its own.
+
+The sessions are made by the real CLI at the desk, before the app looks at them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from html import unescape
+from pathlib import Path
+
+import pytest
+import requests
+
+from opcode_htmx.engines.claude.demo.messages_api import (
+    MessagesApi,
+    Request,
+    Scene,
+    Text,
+    ToolUse,
+)
+from opcode_htmx.engines.claude.files import history
+from opcode_htmx.engines.claude.files.folder_names import (
+    claude_folder,
+    shared_project_id,
+)
+from tests.support.api import data, get, history_of
+from tests.support.cli.sessions import OpenSession, Session
+from tests.support.environment import (
+    PASSWORD,
+    USER,
+    Sandbox,
+    Server,
+    until,
+)
+
+ALIKE = (("my.app", "my-app"), ("新聞", "暫存"))
+"""Folders to which Claude gives the same name; the second of each is used last."""
+
+
+def write(request: Request) -> ToolUse:
+    path = f"{request.working_directory}/made-by-phone"
+    return ToolUse("Write", {"file_path": path, "content": "made"})
+
+
+SCENES = (
+    Scene("write", "make the file", [write, Text("It is made.")]),
+    Scene("anything", "", [lambda request: Text(f"You said: {request.prompt}")]),
+)
+
+
+@dataclass
+class Desk:
+    """A computer with sessions of the real CLI, and the app on it."""
+
+    sandbox: Sandbox
+    claude: Path
+    api: MessagesApi
+    server: Server
+    made: dict[str, str] = field(default_factory=dict)
+    """The ids of the sessions by the names of their folders."""
+
+    def folder(self, name: str) -> Path:
+        return self.sandbox.home / "work" / name
+
+    def prompt(self, name: str, resumed: str = "", new_id: str = "") -> None:
+        """A session in a folder, as a terminal makes it or goes on with it."""
+        self.folder(name).mkdir(exist_ok=True)
+        option = "--resume" if resumed else "--session-id"
+        self.made[name] = resumed or new_id or str(uuid.uuid4())
+        subprocess.run(
+            [self.claude, "-p", option, self.made[name]],
+            cwd=self.folder(name),
+            env=self.sandbox.environment(self.api.url),
+            input=f"made in {name}".encode(),
+            capture_output=True,
+            check=True,
+            timeout=60,
+        )
+
+    def bare(self, name: str) -> str:
+        return claude_folder(self.folder(name))
+
+    def project(self, name: str) -> str:
+        return shared_project_id(self.bare(name), str(self.folder(name)))
+
+    def address(self, name: str) -> str:
+        return f"/projects/{self.bare(name)}/sessions/{self.made[name]}"
+
+    def page(self, path: str) -> str:
+        answer = self.server.get(path)
+        assert answer.status_code == 200, answer.text
+        return unescape(answer.text)
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory, claude: Path) -> Iterator[Desk]:
+    sandbox = Sandbox(tmp_path_factory.mktemp("desk") / "home").make()
+    with MessagesApi(SCENES) as api:
+        server = Server(sandbox, claude, api.url, OPCODE_ASK_AHEAD="0")
+        found = Desk(sandbox, claude, api, server)
+        for name in (name for pair in ALIKE for name in pair):
+            found.prompt(name)
+        try:
+            server.start()
+            yield found
+        finally:
+            server.close()
+
+
+def header(page: str) -> str:
+    found = re.search(r'<p class="path" title="([^"]*)"', page)
+    assert found
+    return found[1]
+
+
+def back(page: str) -> str:
+    found = re.search(r'<a class="back" href="([^"]+)"', page)
+    assert found
+    return found[1]
+
+
+@pytest.mark.parametrize("pair", ALIKE)
+def test_projects_with_one_name_at_claude_are_listed_each_with_its_own(
+    desk: Desk, pair: tuple[str, str]
+) -> None:
+    front = desk.page("/")
+    listed = {each["id"]: each for each in get(desk.server, "/api/projects")}
+    for name in pair:
+        assert f'href="/projects/{desk.project(name)}"' in front
+        assert f'title="{desk.folder(name)}"' in front
+        ours = listed[desk.project(name)]
+        assert (ours["path"], ours["sessions"]) == (str(desk.folder(name)), [desk.made[name]])
+        page = desk.page(f"/projects/{desk.project(name)}")
+        assert re.findall(r'href="([^"]+/sessions/[^"#]+)', page) == [desk.address(name)]
+        assert f'<p class="full-path">{desk.folder(name)}</p>' in page
+        new = desk.page(f"/projects/{desk.project(name)}/new")
+        assert f'name="folder" value="{desk.folder(name)}"' in new
+    newer, older = (listed[desk.project(name)]["most_recent_session"] for name in reversed(pair))
+    assert newer >= older
+
+
+@pytest.mark.parametrize("pair", ALIKE)
+def test_the_name_that_they_share_leads_to_a_choice(desk: Desk, pair: tuple[str, str]) -> None:
+    bare = desk.bare(pair[0])
+    assert bare == desk.bare(pair[1])
+    page = desk.page(f"/projects/{bare}")
+    assert re.findall(r'class="row" href="([^"]+)"', page) == [
+        f"/projects/{desk.project(name)}" for name in reversed(pair)
+    ]
+    assert all(f'title="{desk.folder(name)}"' in page for name in pair)
+    assert 'name="folder" value=""' in desk.page(f"/projects/{bare}/new")
+    found = get(desk.server, f"/api/projects/{bare}/sessions")
+    assert [(each["id"], each["project_id"], each["project_path"]) for each in found] == [
+        (desk.made[name], desk.project(name), str(desk.folder(name))) for name in reversed(pair)
+    ]
+    (own,) = get(desk.server, f"/api/projects/{desk.project(pair[0])}/sessions")
+    assert own["project_path"] == str(desk.folder(pair[0]))
+    answer = desk.server.get(f"/api/slash-commands?project_id={bare}")
+    assert (answer.status_code, "choose one" in answer.text) == (409, True)
+    assert get(desk.server, f"/api/slash-commands?project_id={desk.project(pair[0])}") == []
+
+
+@pytest.mark.parametrize("name", [name for pair in ALIKE for name in pair])
+def test_what_shows_a_session_shows_its_own_folder(desk: Desk, name: str) -> None:
+    address, path = desk.address(name), str(desk.folder(name))
+    page = desk.page(address)
+    assert header(page) == path
+    assert back(page) == f"/projects/{desk.project(name)}"
+    assert f'href="{address}' in desk.page(back(page))
+    assert f"`{path}`" in desk.server.get(f"{address}/export.md").text
+    assert f'<p class="full-path">{path}</p>' in desk.page(f"{address}/export.html")
+    lines = desk.server.get(f"{address}/export.jsonl").text.splitlines()
+    assert {json.loads(line).get("cwd") for line in lines} - {None} == {path}
+    qualified = f"/projects/{desk.project(name)}/sessions/{desk.made[name]}"
+    assert header(desk.page(qualified)) == path
+    about = data(desk.server.get(f"/api/claude/sessions/{desk.made[name]}"))
+    assert (about["workingDir"], about["links"]["page"]) == (path, address)
+    for project in (desk.bare(name), desk.project(name)):
+        listed = history_of(desk.server, desk.made[name], project)
+        assert f"made in {name}" in json.dumps(listed, ensure_ascii=False)
+
+
+@pytest.mark.parametrize("name", [name for pair in ALIKE for name in pair])
+def test_only_files_of_its_own_folder_are_offered_to_a_session(desk: Desk, name: str) -> None:
+    mark = f"only-in-{desk.made[name][:8]}.txt"
+    (desk.folder(name) / mark).write_text("x")
+    found = desk.server.get(f"{desk.address(name)}/complete", params={"q": "@only-in"}).text
+    assert re.findall(r"only-in-[0-9a-f]{8}\.txt", found)[:1] == [mark]
+    assert len(set(re.findall(r"only-in-[0-9a-f]{8}\.txt", found))) == 1
+
+
+@pytest.mark.parametrize("name", ["my.app", "新聞"])
+def test_a_prompt_from_the_phone_works_in_the_folder_of_its_session(desk: Desk, name: str) -> None:
+    session = OpenSession(desk.server, desk.address(name))
+    answer = session.post("prompt", prompt="make the file", prompt_id=str(uuid.uuid4()))
+    assert answer.headers["Location"] == f"{desk.address(name)}#end"
+    ask = until(lambda: re.search(r"/runs/\w{32}/asks/[^\"]+", session.page()), "Claude asks")
+    assert ask
+    page = session.page()
+    assert ("made-by-phone" in page, "Outside this project" in page) == (True, False)
+    runs = desk.page("/runs")
+    assert f'href="{desk.address(name)}#end"' in runs
+    assert f'title="{desk.folder(name)}"' in runs
+    decided = desk.server.post(ask[0], {"decision": "allow"})
+    assert decided.headers["Location"] == f"{desk.address(name)}#end"
+    session.answered()
+    assert [each for each in _all(desk) if (desk.folder(each) / "made-by-phone").exists()] == [name]
+    (desk.folder(name) / "made-by-phone").unlink()
+    assert header(session.page()) == str(desk.folder(name))
+
+
+@pytest.mark.parametrize("command", ["resume", "continue"])
+def test_a_program_goes_on_only_in_the_folder_of_the_session(desk: Desk, command: str) -> None:
+    wanted = {
+        "project_path": str(desk.folder("my.app")),
+        "prompt": f"{command} it",
+        **({"session_id": desk.made["my.app"]} if command == "resume" else {}),
+    }
+    started = _post(desk, command, wanted)
+    assert started.status_code == 202, started.text
+    assert started.json()["data"]["session_id"] == desk.made["my.app"]
+    run = started.json()["data"]["run_id"]
+    record = json.loads((desk.sandbox.state / "runs" / run / "run.json").read_text())
+    assert record["project_path"] == str(desk.folder("my.app"))
+    if command == "resume":
+        wrong = {**wanted, "project_path": str(desk.folder("my-app"))}
+        assert _post(desk, command, wrong).status_code == 404
+
+
+def test_a_session_that_the_desk_went_on_with_elsewhere_stays_at_home_where_it_began(
+    desk: Desk,
+) -> None:
+    desk.prompt("walks.v1")
+    home = desk.made["walks.v1"]
+    desk.prompt("walks-v1", home)
+    desk.prompt("far-away", home)
+    page = desk.page(desk.address("walks.v1"))
+    assert header(page) == str(desk.folder("walks.v1"))
+    assert back(page) == f"/projects/{desk.bare('walks.v1')}"
+    assert "made in far-away" in page
+
+
+def test_a_session_whose_id_is_in_capitals_goes_on_from_the_phone(desk: Desk) -> None:
+    desk.prompt("capitals", "", str(uuid.uuid4()).upper())
+    session = OpenSession(desk.server, desk.address("capitals"))
+    session.prompt("and from the phone")
+    assert "You said: and from the phone" in session.page()
+    assert f"/{desk.made['capitals']}/export.md" in session.page()
+    small = session.address.replace(session.id, session.id.lower())
+    assert "You said: and from the phone" in desk.page(small)
+    files = list((desk.sandbox.config_dir / "projects" / desk.bare("capitals")).glob("*.jsonl"))
+    assert [file.stem for file in files] == [desk.made["capitals"]]
+
+
+def test_a_project_that_claude_keeps_behind_a_link_works_like_any_other(desk: Desk) -> None:
+    elsewhere, folder = desk.sandbox.home / "dotfiles" / "sym", desk.folder("sym")
+    elsewhere.mkdir(parents=True)
+    folder.mkdir()
+    link = desk.sandbox.config_dir / "projects" / desk.bare("sym")
+    link.symlink_to(elsewhere)
+    form = {name: str(uuid.uuid4()) for name in ("session_id", "prompt_id")}
+    began = desk.server.post(
+        "/sessions", {**form, "folder": str(folder), "prompt": "through a link"}
+    )
+    session = OpenSession(desk.server, began.headers["Location"])
+    session.answered()
+    assert session.file == history.root(desk.sandbox.config_dir) / link.name / f"{session.id}.jsonl"
+    assert (elsewhere / f"{session.id}.jsonl").is_file()
+
+    assert f'href="/projects/{link.name}"' in desk.page("/")
+    assert back(session.page()) == f"/projects/{link.name}"
+    assert f'href="{session.address}#end"' in desk.page(f"/projects/{link.name}")
+    assert "through a link" in session.get("export.jsonl").text
+    listed = history_of(desk.server, session.id, link.name)
+    assert any(line.get("type") == "assistant" for line in listed)
+    session.prompt("and again")
+    assert "You said: and again" in session.page()
+
+    assert session.post("rename", title="A name behind a link").status_code == 303
+    assert "A name behind a link" in desk.page(f"/projects/{link.name}")
+    forked = session.post("fork").headers["Location"]
+    assert "A name behind a link (fork)" in desk.page(forked)
+    (copy,) = {path.stem for path in elsewhere.glob("*.jsonl")} - {session.id}
+    assert copy in forked
+
+
+def test_a_folder_that_claude_names_as_it_was_set_up_to_is_found_by_its_file(
+    sandbox: Sandbox, claude: Path, start_server: Callable[..., Server]
+) -> None:
+    with MessagesApi(SCENES) as api:
+        server = start_server(
+            sandbox, claude, api.url, CLAUDE_CODE_PROJECT_DIR_NAME="all-of-it", OPCODE_ASK_AHEAD="0"
+        )
+        session = Session(server, "where is it")
+        assert session.file.parent.name == "all-of-it"
+        assert (
+            session.address == f"/projects/{claude_folder(sandbox.project)}/sessions/{session.id}"
+        )
+        found = server.get(f"/projects/all-of-it/sessions/{session.id}")
+        for page in (session.page(), found.text):
+            assert "You said: where is it" in page
+            assert header(page) == str(sandbox.project)
+            assert back(page) == "/projects/all-of-it"
+        assert session.get("export.jsonl").status_code == 200
+        assert get(server, f"/api/claude/sessions/{session.id}")["links"]["page"] == (
+            f"/projects/all-of-it/sessions/{session.id}"
+        )
+
+
+def _all(desk: Desk) -> list[str]:
+    return [name for pair in ALIKE for name in pair if name in desk.made]
+
+
+def _post(desk: Desk, command: str, body: dict[str, str]) -> requests.Response:
+    return requests.post(
+        f"{desk.server.url}/api/sessions/{command}", json=body, auth=(USER, PASSWORD), timeout=20
+    )

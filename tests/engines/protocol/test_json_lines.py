@@ -1,0 +1,57 @@
+"""One line as an object: however it is read, it is the same, and a long one holds up nobody."""
+
+from __future__ import annotations
+
+import json
+
+import gevent
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from opcode_htmx.engines.claude.protocol import json_lines
+from tests.support.fuzzing import (
+    HISTORY,
+    RARE,
+    STDOUT,
+    patient,
+    values,
+)
+
+pytestmark = patient
+
+
+def in_python(line: bytes) -> json_lines.Found | None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_lines, "SHORT", 0)
+        patch.setattr(json_lines, "MOST_AT_ONCE", -1)
+        return json_lines.read(line)
+
+
+@given(values(), st.sampled_from(["", " ", "]", '{"type": "x"}', "\ud800", "\\ud800"]))
+def test_a_dense_line_is_read_like_any_other(value: object, behind: str) -> None:
+    words = json.dumps({"type": "x", "content": value}) + behind
+    for line in (words.encode("utf-8", "replace"), words[:-3].encode("utf-8", "replace")):
+        assert in_python(line) == json_lines.read(line)
+
+
+@pytest.mark.parametrize(
+    "line", [*HISTORY, *STDOUT, *RARE, b"", b"NaN", b'{"type": "x", "y": NaN}']
+)
+def test_the_lines_of_the_cli_are_read_alike(line: bytes) -> None:
+    assert in_python(line) == json_lines.read(line)
+
+
+@pytest.mark.parametrize("content", [[{}] * 400_000, ["word " * 40] * 5_000])
+def test_others_have_their_turn_while_a_long_line_is_read(content: list[object]) -> None:
+    line = json.dumps({"type": "x", "content": content}).encode()
+    reading = gevent.spawn(json_lines.read, line)
+    turns = 0
+    while not reading.ready():
+        gevent.sleep(0)
+        turns += 1
+    found = reading.get()
+    assert found is not None
+    assert found.content["content"] == content
+    assert not found.too_deep
+    assert turns > 5

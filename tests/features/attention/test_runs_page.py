@@ -1,0 +1,275 @@
+"""/runs: what is alive and what it takes, what was left behind, and the end of it all."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import requests
+from playwright.sync_api import expect
+
+from tests.support.browser import Phone
+from tests.support.environment import (
+    Sandbox,
+    Server,
+    processes_of,
+    until,
+    write_stand_in,
+)
+
+FOREVER = ["wait", "/nonexistent/for-ever"]
+DAEMON = "import os\nos.setsid()\nos.fork() or os.execve('/bin/sleep', ['sleep', '60'], os.environ)"
+
+SLEEP = ["sleep", "61"]
+
+Stray = Callable[[Path], subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    sandbox = Sandbox(tmp_path / "home").make()
+    server = Server(sandbox, write_stand_in(tmp_path / "claude"), "http://127.0.0.1:9").start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def stray() -> Iterator[Stray]:
+    """Starts what a job that was put off by a run would be: with the run's environment."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def stray(folder: Path) -> subprocess.Popen[bytes]:
+        marks = {"OPCODE_RUN_ID": folder.name, "OPCODE_RUN_FOLDER": str(folder)}
+        environment = {"PATH": os.defpath, **marks}
+        started.append(subprocess.Popen(SLEEP, env=environment, start_new_session=True))
+        return started[-1]
+
+    yield stray
+    for each in started:
+        each.kill()
+        each.wait()
+
+
+def begin(server: Server, *steps: list[object]) -> Path:
+    """Begin a session; the folder of its run, once Claude has done this much."""
+    fields = {
+        "folder": str(server.sandbox.project),
+        "session_id": str(uuid.uuid4()),
+        "prompt_id": str(uuid.uuid4()),
+        "prompt": json.dumps([["text", "ready"], *steps, ["text", "set"], FOREVER]),
+    }
+    begun = server.post("/sessions", fields)
+    assert begun.status_code == 303, begun.text
+    session_id = begun.headers["Location"].rpartition("/")[2].removesuffix("#end")
+    folders = (path.parent for path in (server.sandbox.state / "runs").glob("*/run.json"))
+    folder = next(each for each in folders if record(each)["session_id"] == session_id)
+    word = "request_id" if ["ask", "r1"] in steps else "set"
+    until(lambda: word in (folder / "out.ndjson").read_text(), "Claude has begun")
+    return folder
+
+
+def record(folder: Path) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads((folder / "run.json").read_text())
+    return loaded
+
+
+def ended(server: Server) -> Path:
+    """The folder of a run that has been stopped."""
+    folder = begin(server)
+    server.post(f"/runs/{folder.name}/stop", {})
+    until(lambda: record(folder)["end"], "it has ended")
+    return folder
+
+
+def listed(server: Server) -> dict[str, Any]:
+    runs = server.get("/api/sessions/running").json()["data"]
+    return {run["run_id"]: run for run in runs}
+
+
+def test_each_run_is_listed_with_memory_cpu_age_and_processes(server: Server) -> None:
+    folder = begin(server, ["grandchild"])
+    page = until(
+        lambda: re.search(
+            r"[\d.]+ MB</span> <span>CPU \d+%</span> <span>2 processes", server.get("/runs").text
+        ),
+        "its figures are there",
+    )
+    assert page
+    text = server.get("/runs").text
+    assert "Working…" in text
+    assert "started <time" in text
+    run = listed(server)[folder.name]
+    assert run["processes"] == 2
+    assert run["memory_bytes"] > 1_000_000
+    assert 0 <= run["cpu_percent"] < 400
+    assert 0 <= run["age_seconds"] < 60
+
+
+def test_a_run_that_waits_for_the_person_has_its_figures_too(server: Server) -> None:
+    begin(server, ["ask", "r1"])
+    until(lambda: "Waiting for your answer" in server.get("/runs").text, "it asks")
+    assert "1 process<" in server.get("/runs").text
+
+
+def test_what_a_run_that_has_ended_left_is_listed_and_stopped(server: Server, stray: Stray) -> None:
+    folder = ended(server)
+    assert "Left behind" not in server.get("/runs").text
+    child = stray(folder)
+    until(lambda: "Left behind" in server.get("/runs").text, "it is found")
+    page = server.get("/runs")
+    assert "sleep 61" in page.text
+    assert f"/sessions/{record(folder)['session_id']}" in page.text
+    address = f"/runs/{folder.name}/leftovers/stop"
+    assert server.post(address, {}).status_code == 303
+    assert child.wait(10) != 0
+    assert "Left behind" not in server.get("/runs").text
+    again = server.post(address, {})
+    assert again.status_code == 409
+    assert "Nothing of this run is left" in again.text
+
+
+def test_the_processes_of_a_run_that_lives_are_no_leftovers(server: Server) -> None:
+    folder = begin(server, ["grandchild"])
+    assert server.post(f"/runs/{folder.name}/leftovers/stop", {}).status_code == 409
+    until(lambda: len(processes_of(server.sandbox.state)) == 2, "they are there")
+
+
+@pytest.mark.parametrize("name", ["..%2f..%2fetc", "x", "0" * 32])
+def test_what_is_no_run_has_no_leftovers(server: Server, name: str) -> None:
+    assert server.post(f"/runs/{name}/leftovers/stop", {}).status_code in (404, 409)
+
+
+def test_the_next_server_ends_what_a_run_left_that_died_with_the_last_one(server: Server) -> None:
+    folder = begin(server, ["grandchild"])
+    server.kill()
+    psutil.Process(record(folder)["pid"]).kill()
+    assert len(until(lambda: processes_of(server.sandbox.state), "the grandchild lives on")) >= 1
+    server.start()
+    until(lambda: not processes_of(server.sandbox.state), "it has been ended")
+    assert record(folder)["end"]["outcome"] == "interrupted"
+
+
+def test_what_was_left_while_no_server_ran_is_listed_by_the_next(
+    server: Server, stray: Stray
+) -> None:
+    """The server dies, and so does the run; what it had put off begins only now."""
+    folder = begin(server, ["grandchild"])
+    server.kill()
+    for each in processes_of(server.sandbox.state):
+        each.kill()
+    server.start()
+    assert record(folder)["end"]["outcome"] == "interrupted"
+    child = stray(folder)
+    until(lambda: "Left behind" in server.get("/runs").text, "it is found")
+    assert server.post(f"/runs/{folder.name}/leftovers/stop", {}).status_code == 303
+    child.wait(10)
+
+
+def test_stop_all_leaves_nothing_of_any_run(server: Server, stray: Stray) -> None:
+    old = ended(server)
+    runs = [
+        begin(server, ["grandchild"]),
+        begin(server, ["start", sys.executable, "-c", DAEMON]),
+        begin(server, ["deaf"]),
+    ]
+    stray(old)
+    until(lambda: "Left behind" in server.get("/runs").text, "what was left is found")
+    until(lambda: len(processes_of(server.sandbox.state)) == 6, "they are there")
+    assert server.post("/runs/stop-all", {}).status_code == 303
+    until(lambda: not processes_of(server.sandbox.state), "no process with a mark is left", 8)
+    until(lambda: all(record(folder)["end"] for folder in runs), "all have ended")
+    assert {record(folder)["end"]["outcome"] for folder in runs} == {"cancelled"}
+    page = server.get("/runs").text
+    assert "Nothing is running" in page
+    assert "Stop all" not in page
+    assert server.post("/runs/stop-all", {}).status_code == 303  # twice does no harm
+
+
+def test_stop_all_touches_no_other_server_of_this_machine(server: Server, tmp_path: Path) -> None:
+    sandbox = Sandbox(tmp_path / "elsewhere").make()
+    other = Server(sandbox, tmp_path / "claude", "http://127.0.0.1:9").start()
+    try:
+        begin(other, ["grandchild"])
+        begin(server)
+        assert server.post("/runs/stop-all", {}).status_code == 303
+        until(lambda: not processes_of(server.sandbox.state), "its own runs have ended")
+        until(lambda: len(processes_of(sandbox.state)) == 2, "they are there")
+    finally:
+        other.close()
+
+
+@pytest.mark.parametrize("address", ["/runs/stop-all", f"/runs/{'0' * 32}/leftovers/stop"])
+def test_a_form_of_another_site_stops_nothing(server: Server, address: str) -> None:
+    folder = begin(server)
+    browser = requests.Session()
+    login = {"username": "opcode", "password": "for-the-tests"}
+    browser.post(f"{server.url}/login", data=login, timeout=20)
+    headers = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
+    refused = browser.post(server.url + address, headers=headers, timeout=20)
+    assert refused.status_code in (401, 403)
+    assert record(folder)["end"] is None
+    assert processes_of(server.sandbox.state)
+
+
+# In the browser -------------------------------------------------------------------------------
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scripts", [True, False], ids=["", "without JavaScript"])
+def test_stop_all_asks_first(
+    server: Server, open_phone: Callable[..., Phone], scripts: bool
+) -> None:
+    folder = begin(server)
+    phone = open_phone(server, java_script_enabled=scripts)
+    phone.page.goto("/runs")
+    sure = phone.button("Stop everything")
+    expect(sure).to_be_hidden()
+    phone.page.locator("summary", has_text="Stop all").click()
+    expect(phone.page.get_by_text("This ends Claude in 1 session")).to_be_visible()
+    sure.click()
+    phone.page.wait_for_url("**/runs")
+    until(lambda: record(folder)["end"], "it has ended")
+    phone.page.reload()
+    expect(phone.page.get_by_role("heading", name="Nothing is running")).to_be_visible()
+
+
+@pytest.mark.browser
+def test_the_page_stays_fresh_but_what_was_opened_stays_open(
+    server: Server, open_phone: Callable[..., Phone], stray: Stray
+) -> None:
+    folder = ended(server)
+    begin(server)
+    phone = open_phone(server)
+    phone.page.goto("/runs")
+    phone.page.locator("summary", has_text="Stop all").click()
+    phone.page.locator("h1").first.click()  # the focus goes elsewhere
+    stray(folder)
+    expect(phone.page.get_by_role("heading", name="Left behind")).to_be_visible(timeout=15_000)
+    expect(phone.button("Stop everything")).to_be_visible()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [320, 390, 1280])
+def test_the_page_fits_and_can_be_tapped(
+    server: Server, open_phone: Callable[..., Phone], stray: Stray, width: int
+) -> None:
+    stray(ended(server))
+    begin(server, ["grandchild"])
+    until(lambda: "Left behind" in server.get("/runs").text, "what was left is found")
+    phone = open_phone(server, viewport={"width": width, "height": 740})
+    phone.page.goto("/runs")
+    phone.page.locator("summary", has_text="Stop all").click()
+    assert phone.page.evaluate("document.documentElement.scrollWidth") <= width
+    for target in phone.page.locator("main :is(a, button, summary)").all():
+        box = target.bounding_box()
+        assert box is not None
+        assert min(box["width"], box["height"]) >= 44

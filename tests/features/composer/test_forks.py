@@ -1,0 +1,313 @@
+"""A new session from a block of another one, and what Claude is told in it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import uuid
+from collections.abc import Iterator, Mapping
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from opcode_htmx.engines.claude.demo.messages_api import (
+    MessagesApi,
+    Scene,
+    Text,
+    ToolUse,
+)
+from opcode_htmx.engines.claude.files import fork, history, subagents
+from tests.support.cli.sessions import OpenSession, Session, title
+from tests.support.environment import PASSWORD, USER, Server
+
+pytestmark = pytest.mark.timeout(180)
+
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+TASK = {"description": "Look", "prompt": "agent at work", "run_in_background": False}
+
+
+@pytest.fixture
+def api() -> Iterator[MessagesApi]:
+    def echo(word: str) -> ToolUse:
+        return ToolUse("Bash", {"command": f"echo {word}"})
+
+    agent = ToolUse("Task", {**TASK, "subagent_type": "general-purpose"})
+    scenes = (
+        Scene("agent", "agent at work", [(Text("I dig."), echo("root")), Text("Dug.")]),
+        Scene("delegate", "delegate", [agent, Text("It is done.")]),
+        Scene("tools", "tools", [(Text("Two."), echo("one"), echo("two")), Text("Both ran.")]),
+        Scene("anything", "", [lambda request: Text(f"Answer to {request.prompt}.")]),
+    )
+    with MessagesApi(scenes) as api:
+        yield api
+
+
+@pytest.fixture
+def server_settings() -> dict[str, str]:
+    return {"OPCODE_ASK_AHEAD": "0"}
+
+
+@pytest.fixture
+def server(real_server: Server) -> Server:
+    return real_server
+
+
+def blocks(session: OpenSession) -> dict[str, str]:
+    """The ids of the blocks of the top level, by their source."""
+    links = re.findall(r'href="/projects/[^"]+/blocks/([^"/]+)/share"', session.page())
+    return {session.get(f"blocks/{each}/source").text: each for each in links}
+
+
+def forked(session: OpenSession, block_id: str) -> OpenSession:
+    """The session that the button on the block's page makes."""
+    shared = session.get(f"blocks/{block_id}/share").text
+    assert "Fork from here" in shared
+    field = re.search(r'name="block" value="([^"]+)"', shared)
+    assert field
+    answer = session.post("fork", block=unescape(field[1]))
+    assert answer.status_code == 303, answer.text
+    return OpenSession(session.server, answer.headers["Location"])
+
+
+def told(api: MessagesApi, prompt: str) -> list[str]:
+    """What Claude was sent with `prompt`, in words."""
+
+    def is_it(body: Mapping[str, Any]) -> bool:
+        return bool(body.get("tools")) and prompt in json.dumps(body["messages"])
+
+    body = next(filter(is_it, api.requests))
+    return [word for message in body["messages"] for word in _words(message)]
+
+
+def _words(message: Mapping[str, Any]) -> Iterator[str]:
+    content = message["content"]
+    parts: list[Any] = [{"type": "text", "text": content}] if isinstance(content, str) else content
+    for part in parts:
+        match part["type"]:
+            case "text" if message["role"] != "system" and "<system-reminder>" not in part["text"]:
+                yield part["text"].strip()
+            case "tool_use":
+                yield f"> {part['input'].get('command', part['name'])}"
+            case "tool_result":
+                yield f"< {part['content']}"
+            case _:
+                pass
+
+
+def test_behind_an_answer_claude_knows_all_up_to_it_and_nothing_of_the_rest(
+    server: Server, api: MessagesApi
+) -> None:
+    session = Session(server, "apple", "pear", "plum")
+    before = session.file.read_bytes()
+    new = forked(session, blocks(session)["Answer to pear."])
+    assert title(new.page()) == "apple (fork)"
+    assert "Answer to pear." in new.page()
+    assert "plum" not in new.page()
+    new.prompt("quince")
+    assert told(api, "quince") == [
+        *("apple", "Answer to apple.", "pear", "Answer to pear.", "quince")
+    ]
+    assert session.file.read_bytes() == before
+
+
+def test_in_front_of_a_prompt_it_is_the_draft_of_what_goes_on_differently(
+    server: Server, api: MessagesApi
+) -> None:
+    session = Session(server, "apple", "pear\nand <more>", "plum")
+    new = forked(session, blocks(session)["pear\nand <more>"])
+    page = new.page()
+    draft = re.search(r'<textarea id="prompt"[^>]*>\n(.*?)</textarea>', page, re.DOTALL)
+    assert draft
+    assert unescape(draft[1]) == "pear\nand <more>"
+    assert "Answer to apple." in page
+    assert "Answer to pear" not in page
+    new.prompt("quince")
+    assert told(api, "quince") == ["apple", "Answer to apple.", "quince"]
+
+
+def test_the_images_of_a_prompt_are_in_the_draft(server: Server) -> None:
+    session = Session(server, "apple")
+    form = {"prompt": "a pear like this", "prompt_id": str(uuid.uuid4())}
+    answer = requests.post(
+        f"{server.url}{session.address}/prompt",
+        data=form,
+        files={"files": ("pear.png", PIXEL, "image/png")},
+        auth=(USER, PASSWORD),
+        allow_redirects=False,
+        timeout=20,
+    )
+    assert answer.status_code == 303, answer.text
+    session.answered()
+    prompt = next(each for text, each in blocks(session).items() if "a pear like" in text)
+    new = forked(session, prompt)
+    assert 'name="attached"' in new.page()
+    (kept,) = (p for p in (server.sandbox.state / "drafts" / new.id).iterdir() if not p.suffix)
+    assert kept.read_bytes() == PIXEL
+
+
+def test_in_front_of_the_first_prompt_a_session_begins_anew(server: Server) -> None:
+    session = Session(server, "apple tree", "pear")
+    answer = session.post("fork", block=blocks(session)["apple tree"])
+    assert answer.status_code == 200
+    assert "<h1>New session</h1>" in answer.text
+    assert "\napple tree</textarea>" in answer.text
+    assert str(server.sandbox.project) in answer.text
+
+
+def test_behind_one_of_several_tools_each_call_has_its_result(
+    server: Server, api: MessagesApi
+) -> None:
+    session = Session(server, "tools")
+    first = next(each for text, each in blocks(session).items() if "echo one" in text)
+    new = forked(session, first)
+    assert "Both ran." not in new.page()
+    new.prompt("quince")
+    # What the CLI puts between a tool's result and a prompt is its own
+    words = [word for word in told(api, "quince") if word != "No response requested."]
+    calls, results = ["> echo one", "> echo two"], ["< one", "< two"]
+    if not called_at_once(session):
+        calls, results = calls[:1], results[:1]
+    assert words[:2] == ["tools", "Two."]
+    assert words[2:-1] in (calls + results, calls + results[::-1])
+    assert words[-1] == "quince"
+
+
+def called_at_once(session: OpenSession) -> bool:
+    """Whether the second call came before the first had its result: Claude does not wait for it."""
+    entries = map(json.loads, session.file.read_bytes().splitlines())
+    said = (each["message"] for each in entries if each["type"] in ("assistant", "user"))
+    words = [word for message in said for word in _words(message)]
+    return words.index("> echo two") < words.index("< one")
+
+
+def test_behind_a_text_the_tools_of_the_same_message_are_left_out(
+    server: Server, api: MessagesApi
+) -> None:
+    session = Session(server, "tools")
+    new = forked(session, blocks(session)["Two."])
+    new.prompt("quince")
+    assert told(api, "quince") == ["tools", "Two.", "quince"]
+
+
+def test_what_subagents_did_goes_along_and_stands_in_their_cards(
+    server: Server, api: MessagesApi
+) -> None:
+    session = Session(server, "delegate it", "pear")
+    whole = OpenSession(server, session.post("fork").headers["Location"])
+    for new in (whole, forked(session, blocks(session)["It is done."])):
+        page = new.page()
+        assert "I dig." in page
+        assert "echo root" in page
+        folder = subagents.folder_of(new.file)
+        (copy,) = folder.glob("agent-*.jsonl")
+        entries = [json.loads(line) for line in copy.read_bytes().splitlines()]
+        assert {entry.get("sessionId") for entry in entries} == {new.id}
+        new.prompt("quince")
+        assert "Answer to quince." in new.page()
+
+
+def test_what_was_said_behind_a_clear_is_forked_out_of_its_own_session(
+    server: Server, api: MessagesApi
+) -> None:
+    session = Session(server, "apple", "/clear", "pear", "plum")
+    new = forked(session, blocks(session)["Answer to pear."])
+    new.prompt("quince")
+    words = told(api, "quince")
+    assert words[-3:] == ["pear", "Answer to pear.", "quince"]
+    assert "apple" not in words
+
+
+def test_a_block_that_is_not_there_cannot_be_forked_from(server: Server) -> None:
+    session = Session(server, "apple")
+    assert session.post("fork", block="nothing").status_code == 404
+    summary = next(each for text, each in blocks(session).items() if "tokens in" in text)
+    assert session.post("fork", block=summary).status_code == 409
+    assert "Fork from here" not in session.get(f"blocks/{summary}/share").text
+    assert history.find(server.sandbox.config_dir, session.id) == session.file
+
+
+# --- where it is cut ------------------------------------------------------------------------
+
+
+class Noted:
+    """A history file, line by line."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / f"{uuid.uuid4()}.jsonl"
+        self.ends: list[int] = []
+
+    def add(self, kind: str, *parts: Mapping[str, Any], **fields: object) -> Noted:
+        number = len(self.ends)
+        message = {"content": parts, "id": f"m{number}"}
+        entry = {"type": kind, "uuid": f"u{number}", "message": message, **fields}
+        with self.path.open("ab") as file:
+            file.write(json.dumps(entry).encode() + b"\n")
+            self.ends.append(file.tell())
+        return self
+
+    def call(self, tool: str, message_id: str = "m") -> Noted:
+        message = {"id": message_id, "content": [{"type": "tool_use", "id": tool}]}
+        return self.add("assistant", message=message)
+
+    def result(self, tool: str) -> Noted:
+        return self.add("user", {"type": "tool_result", "tool_use_id": tool})
+
+    def behind(self, number: int) -> int:
+        """The number of the line behind which it is cut, for the block in this line."""
+        return self.ends.index(fork.end_behind(self.path, self.ends[number]))
+
+    def before(self, number: int) -> int | None:
+        end = fork.end_before(self.path, self.ends[number])
+        return self.ends.index(end) if end else None
+
+
+def test_a_cut_waits_for_the_results_of_what_was_called_at_once(tmp_path: Path) -> None:
+    noted = Noted(tmp_path).call("a").call("b").result("a").result("b").add("assistant")
+    assert noted.behind(2) == 3
+    assert noted.behind(3) == 3
+    assert noted.behind(4) == 4
+
+
+def test_what_was_called_when_the_result_was_there_is_behind_the_cut(tmp_path: Path) -> None:
+    noted = Noted(tmp_path).call("a").result("a").call("b").result("b")
+    assert noted.behind(0) == 1
+    assert noted.behind(1) == 1
+    assert noted.behind(3) == 3
+
+
+def test_a_cut_does_not_wait_for_what_never_came(tmp_path: Path) -> None:
+    """Claude was killed while a tool ran; another process went on."""
+    noted = Noted(tmp_path).call("a").call("b").result("a").add("user").add("assistant")
+    assert noted.behind(2) == 2
+    assert noted.behind(3) == 3
+    assert noted.behind(4) == 4
+    assert noted.before(3) == 2
+    noted = Noted(tmp_path).call("a").call("b", "m2").result("b")
+    assert noted.behind(2) == 2
+
+
+def test_a_cut_in_front_of_a_command_leaves_out_the_note_that_announces_it(
+    tmp_path: Path,
+) -> None:
+    noted = Noted(tmp_path).add("assistant").add("user", isMeta=True).add("user")
+    assert noted.before(2) == 0
+
+
+def test_in_front_of_the_first_prompt_what_the_cli_notes_is_no_conversation(
+    tmp_path: Path,
+) -> None:
+    noted = Noted(tmp_path).add("attachment").add("user", isMeta=True).add("user").add("user")
+    assert noted.before(2) is None
+    assert noted.before(3) == 2
+
+
+def test_there_is_no_cut_where_claude_waits_for_a_tool(tmp_path: Path) -> None:
+    noted = Noted(tmp_path).call("a").call("b").result("a")
+    with pytest.raises(fork.InMidWork):
+        noted.behind(2)

@@ -1,0 +1,224 @@
+"""The page where a session begins, in a real browser: the composer is the one of a session."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import FilePayload, expect
+
+from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text
+from opcode_htmx.engines.claude.files import history
+from tests.features.composer.test_composer_forms import typed
+from tests.features.composer.test_composer_in_browser import (
+    answered,
+    box,
+    chips,
+    drafts,
+    kept,
+    last_prompt,
+    offered,
+    png,
+)
+from tests.runs.test_capability_cache import from_a_terminal
+from tests.support.browser import Phone
+from tests.support.environment import Sandbox, Server, until
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+
+@pytest.fixture
+def api() -> Iterator[MessagesApi]:
+    scene = Scene("any", "", [lambda request: (Text(f"You said: {request.prompt}"),)])
+    with MessagesApi((scene,), keep_requests=100) as running:
+        yield running
+
+
+@pytest.fixture
+def server(real_server: Server) -> Server:
+    return real_server
+
+
+def open_new(phone: Phone, sandbox: Sandbox) -> None:
+    phone.page.goto("/new")
+    phone.page.get_by_label("Folder").fill(str(sandbox.project))
+
+
+def test_words_and_folder_are_there_after_a_reload_and_a_restart_and_gone_once_they_are_sent(
+    phone: Phone, sandbox: Sandbox, server: Server
+) -> None:
+    open_new(phone, sandbox)
+    box(phone).press_sequentially("half a thought")
+    kept(server, "half a thought")
+    server.stop()
+    server.start()
+    phone.page.reload()
+    expect(box(phone)).to_have_value("half a thought")
+    expect(phone.page.get_by_label("Folder")).to_have_value(str(sandbox.project))
+    phone.button("Send").dblclick()
+    answered(phone, "You said: half a thought")
+    expect(phone.page.locator(".block-prompt")).to_have_count(1)
+    phone.page.goto("/new")
+    expect(box(phone)).to_have_value("")
+    assert set(drafts(server)) == {""}
+
+
+def test_going_back_brings_nothing_back_that_was_sent(
+    phone: Phone, sandbox: Sandbox, server: Server
+) -> None:
+    open_new(phone, sandbox)
+    box(phone).fill("only once")
+    box(phone).press("Control+Enter")
+    answered(phone, "You said: only once")
+    phone.page.go_back()
+    expect(phone.page.get_by_role("heading", name="New session")).to_be_visible()
+    expect(box(phone)).to_have_value("")
+    assert set(drafts(server)) == {""}
+
+
+def test_each_project_has_a_draft_of_its_own(
+    phone: Phone, sandbox: Sandbox, server: Server
+) -> None:
+    phone.begin(sandbox.project, "Hello")
+    answered(phone, "You said: Hello")
+    project = f"/projects/{history.project_id(sandbox.project)}/new"
+    for address, words in (("/new", "anywhere"), (project, "in the orchard")):
+        phone.page.goto(address)
+        box(phone).press_sequentially(words)
+        kept(server, words)
+    for address, words in (("/new", "anywhere"), (project, "in the orchard")):
+        phone.page.goto(address)
+        expect(box(phone)).to_have_value(words)
+    phone.button("Send").click()
+    answered(phone, "You said: in the orchard")
+    phone.page.goto("/new")
+    expect(box(phone)).to_have_value("anywhere")
+
+
+def test_commands_and_files_of_the_chosen_folder_are_completed_before_claude_has_run(
+    phone: Phone, sandbox: Sandbox
+) -> None:
+    (sandbox.project / "apple tree.txt").write_text("x")
+    (sandbox.project.parent / "pear.txt").write_text("x")
+    open_new(phone, sandbox)
+    box(phone).press_sequentially("/compac")
+    expect(offered(phone).first).to_contain_text("/compact")
+    box(phone).press("Enter")
+    expect(box(phone)).to_have_value("/compact ")
+    box(phone).press_sequentially("@apple")
+    expect(offered(phone)).to_have_count(1)
+    offered(phone).click()
+    expect(box(phone)).to_have_value('/compact @"apple tree.txt" ')
+    box(phone).press_sequentially("@pear")
+    expect(phone.page.locator("#completions")).to_be_hidden()
+    phone.page.get_by_label("Folder").fill(str(sandbox.project.parent))
+    box(phone).press_sequentially(".txt")
+    expect(offered(phone)).to_have_count(1)
+
+
+def test_an_image_is_uploaded_when_it_is_chosen_and_goes_with_the_first_prompt(
+    phone: Phone, sandbox: Sandbox, api: MessagesApi
+) -> None:
+    open_new(phone, sandbox)
+    picker = phone.page.get_by_label("Attach images or files")
+    for name in ("a.png", "wrong.png"):
+        colour = name[:3].encode()
+        content = FilePayload(name=name, mimeType="image/png", buffer=png(colour))
+        picker.set_input_files(content)
+        expect(chips(phone).filter(has_text=name)).to_have_count(1)
+    phone.button("Remove wrong.png").click()
+    expect(chips(phone)).to_have_count(1)
+    phone.page.reload()
+    expect(chips(phone)).to_have_count(1)
+    box(phone).fill("what is this?")
+    phone.button("Send").click()
+    expect(phone.page.locator(".block-prompt")).to_contain_text("what is this?")
+    expect(phone.status).to_have_text("Ready for the next prompt", timeout=20_000)
+    assert [part["type"] for part in last_prompt(api)].count("image") == 1
+    phone.page.goto("/new")
+    expect(chips(phone)).to_have_count(0)
+
+
+def test_the_models_come_to_the_page_and_the_one_that_is_chosen_is_used(
+    phone: Phone, sandbox: Sandbox, api: MessagesApi
+) -> None:
+    open_new(phone, sandbox)
+    phone.page.get_by_text("Options:").click()
+    model = phone.page.get_by_label("Model")
+    expect(model.get_by_role("option", name="Haiku 5.5")).to_have_count(1, timeout=20_000)
+    expect(phone.page.get_by_text("being asked for its models")).to_have_count(0)
+    model.select_option(label="Haiku 5.5")
+    box(phone).fill("Hello")
+    phone.button("Send").click()
+    answered(phone, "You said: Hello")
+    assert api.requests[-1]["model"].startswith("claude-haiku")
+
+
+def test_what_was_chosen_before_htmx_came_is_sent(phone: Phone, sandbox: Sandbox) -> None:
+    phone.begin(sandbox.project, "Hello")
+    answered(phone, "You said: Hello")
+    held = []
+    phone.page.route("**/htmx.min.js*", lambda route: held.append(route))
+    phone.page.reload(wait_until="commit")
+    until(lambda: phone.page.title() and held, "htmx is on its way")
+    phone.page.locator("#options-d summary").click()
+    phone.page.get_by_label("Mode", exact=True).select_option("plan")
+    expect(phone.page.locator("#in-force")).to_contain_text("asks first")
+    held[0].continue_()
+    expect(phone.page.locator("#in-force")).to_contain_text("plans first")
+
+
+def test_a_page_on_which_nothing_was_chosen_sends_no_options(
+    phone: Phone, sandbox: Sandbox
+) -> None:
+    phone.begin(sandbox.project, "Hello")
+    answered(phone, "You said: Hello")
+    sent: list[str] = []
+    phone.page.on("request", lambda request: sent.append(f"{request.method} {request.url}"))
+    phone.page.reload()
+    phone.page.locator("body[data-link=online]").wait_for()
+    assert not [each for each in sent if each.endswith("/options")]
+
+
+def test_without_javascript_what_could_not_be_sent_is_still_there(
+    server: Server, sandbox: Sandbox
+) -> None:
+    fields = {
+        "folder": "/no/such",
+        "prompt": "keep my words",
+        "session_id": str(uuid.uuid4()),
+        "prompt_id": str(uuid.uuid4()),
+    }
+    refused = server.post("/sessions", fields)
+    assert refused.status_code == 422
+    assert "keep my words" in refused.text
+    assert typed(server, "/new") == "keep my words"
+    assert 'value="/no/such"' in server.get("/new").text
+    fields["folder"] = str(sandbox.project)
+    assert server.post("/sessions", fields).status_code == 303
+    assert typed(server, "/new") == ""
+    assert json.dumps(drafts(server)) == '[""]'
+
+
+@pytest.mark.parametrize("path", ["/projects/none/new", "/projects/none/new/complete?q=/"])
+def test_a_project_that_does_not_exist_is_404(server: Server, path: str) -> None:
+    assert server.get(path).status_code == 404
+
+
+def test_nothing_is_told_of_folders_in_which_nobody_may_work(server: Server) -> None:
+    for folder in ("/etc", "/no/such", "", "x" * 3_000):
+        answer = server.get("/new/complete", params={"q": "@", "folder": folder})
+        assert (answer.status_code, answer.text) == (200, "")
+
+
+def test_a_session_from_a_terminal_gets_claudes_models_while_one_looks_at_it(
+    phone: Phone, sandbox: Sandbox
+) -> None:
+    phone.page.goto(from_a_terminal(sandbox))
+    phone.page.locator("#options-d summary").click()
+    model = phone.page.get_by_label("Model")
+    expect(model.get_by_role("option", name="Haiku 5.5")).to_have_count(1, timeout=20_000)
+    box(phone).press_sequentially("/compac")
+    expect(offered(phone).first).to_contain_text("/compact")

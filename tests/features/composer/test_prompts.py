@@ -1,0 +1,242 @@
+"""What a person tells Claude, as forms: checked, answered with honest codes, never done twice."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.environment import (
+    Sandbox,
+    Server,
+    until,
+    write_stand_in,
+)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    base = tmp_path_factory.mktemp("actions")
+    sandbox = Sandbox(base / "home").make()
+    server = Server(sandbox, write_stand_in(base / "claude"), "http://127.0.0.1:9").start()
+    yield server
+    server.close()
+
+
+def form(server: Server, steps: object, **fields: str) -> dict[str, str]:
+    return {
+        "folder": str(server.sandbox.project),
+        "session_id": str(uuid.uuid4()),
+        "prompt_id": str(uuid.uuid4()),
+        "prompt": steps if isinstance(steps, str) else json.dumps(steps),
+        **fields,
+    }
+
+
+def begin(server: Server, prompt: object) -> str:
+    response = server.post("/sessions", form(server, prompt))
+    assert response.status_code == 303, response.text
+    return response.headers["Location"].removesuffix("#end")
+
+
+def run_folder(server: Server, path: str) -> Path:
+    session_id = path.rsplit("/", 1)[1]
+    records = (server.sandbox.state / "runs").glob("*/run.json")
+    return next(
+        record.parent
+        for record in records
+        if json.loads(record.read_text())["session_id"] == session_id
+    )
+
+
+def sent(folder: Path) -> list[str]:
+    lines = [json.loads(line) for line in (folder / "in.ndjson").read_text().splitlines()]
+    return [line["message"]["content"] for line in lines if line["type"] == "user"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"prompt": "  \r\n "}, "Write a prompt first."),
+        ({"prompt": "x" * 200_001}, "The prompt is longer than 200,000 characters."),
+        ({"folder": ""}, "Type the path of a folder."),
+        ({"folder": "/etc"}, "outside the folders that may be worked in"),
+        ({"folder": "/etc/../root"}, "outside the folders that may be worked in"),
+        ({"session_id": "../../etc"}, "This form is incomplete"),
+        ({"session_id": "--dangerously-skip-permissions"}, "This form is incomplete"),
+        ({"prompt_id": "1"}, "This form is incomplete"),
+    ],
+)
+def test_a_form_that_cannot_be_used_is_refused_with_a_sentence(
+    server: Server, fields: dict[str, str], sentence: str
+) -> None:
+    response = server.post("/sessions", form(server, "hello", **fields))
+    assert response.status_code == 422
+    assert sentence in response.text
+
+
+def test_a_prompt_keeps_its_line_breaks_and_reaches_claude_on_stdin_only(server: Server) -> None:
+    path = begin(server, "--help\r\nsecond “line”")
+    folder = run_folder(server, path)
+    assert sent(folder) == ["--help\nsecond “line”"]
+    assert "second" not in (folder / "run.json").read_text()
+
+
+def test_a_form_sent_twice_is_one_prompt(server: Server) -> None:
+    fields = form(server, "only once")
+    first, second = server.post("/sessions", fields), server.post("/sessions", fields)
+    assert first.headers["Location"] == second.headers["Location"]
+    assert sent(run_folder(server, first.headers["Location"].removesuffix("#end"))) == ["only once"]
+
+
+def test_a_prompt_by_htmx_gets_a_new_id_for_the_next_one(server: Server) -> None:
+    path = begin(server, "hello")
+    fields = {"prompt": "again", "prompt_id": str(uuid.uuid4())}
+    response = server.post(f"{path}/prompt", fields, headers={"HX-Request": "true"})
+    assert response.status_code == 200
+    assert 'id="prompt-id"' in response.text
+    assert fields["prompt_id"] not in response.text
+
+
+def test_a_prompt_to_a_session_that_does_not_exist_is_404(server: Server) -> None:
+    path = begin(server, "hello").rsplit("/", 1)[0]
+    fields = {"prompt": "hello", "prompt_id": str(uuid.uuid4())}
+    assert server.post(f"{path}/{uuid.uuid4()}/prompt", fields).status_code == 404
+
+
+def test_an_answer_counts_once(server: Server) -> None:
+    path = begin(server, [["ask", "request-1"], ["text", "thank you"]])
+    folder = run_folder(server, path)
+    until(lambda: "Allow Bash?" in server.get(path).text, "the page asks")
+    address = f"/runs/{folder.name}/asks/request-1"
+    assert server.post(address, {"decision": "perhaps"}).status_code == 422
+    assert server.post(address, {"decision": "allow"}).status_code == 303
+    again = server.post(address, {"decision": "deny"})
+    assert again.status_code == 409
+    assert "answered already" in again.text
+    until(lambda: "thank you" in server.get(path).text, "Claude goes on")
+    lines = (folder / "in.ndjson").read_text().splitlines()
+    answers = [line for line in lines if json.loads(line)["type"] == "control_response"]
+    assert len(answers) == 1
+
+
+def test_an_unknown_run_or_request_is_refused(server: Server) -> None:
+    folder = run_folder(server, begin(server, "hello"))
+    assert server.post(f"/runs/{uuid.uuid4().hex}/stop", {}).status_code == 404
+    assert server.post("/runs/..%2f..%2fetc/stop", {}).status_code == 404
+    decided = server.post(f"/runs/{folder.name}/asks/nothing", {"decision": "allow"})
+    assert decided.status_code == 409
+
+
+def test_stop_ends_the_run_and_a_second_stop_says_so(server: Server) -> None:
+    path = begin(server, [["text", "on"], ["wait", "/nonexistent/gate"]])
+    folder = run_folder(server, path)
+    assert server.post(f"/runs/{folder.name}/stop", {}).status_code == 303
+    until(lambda: json.loads((folder / "run.json").read_text())["end"], "the run has ended")
+    end = json.loads((folder / "run.json").read_text())["end"]
+    assert (end["outcome"], end["cause"]) == ("cancelled", "Stopped by you.")
+    refused = server.post(f"/runs/{folder.name}/stop", {})
+    assert refused.status_code == 409
+    assert "ended" in refused.text
+
+
+def test_a_failure_shows_its_status_and_what_claude_said_on_stderr(server: Server) -> None:
+    path = begin(server, [["stderr", "cannot <find> the thing"], ["exit", 3]])
+    until(lambda: "exit status 3" in server.get(path).text, "the page tells of the failure")
+    assert "cannot &lt;find&gt; the thing" in server.get(path).text
+
+
+def test_stderr_of_a_run_that_lives_shows_as_a_notice(server: Server) -> None:
+    path = begin(server, [["stderr", "a warning"], ["wait", "/nonexistent/gate"]])
+    until(lambda: "a warning" in server.get(path).text, "the page shows stderr")
+
+
+def test_a_session_that_ended_goes_on_with_its_next_prompt(server: Server, tmp_path: Path) -> None:
+    path = begin(server, [["text", "one"], ["exit", 0]])
+    folder = run_folder(server, path)
+    until(lambda: json.loads((folder / "run.json").read_text())["end"], "the run has ended")
+    fields = {"prompt": "two", "prompt_id": str(uuid.uuid4())}
+    assert server.post(f"{path}/prompt", fields).status_code == 303
+    until(lambda: "<p>two</p>" in server.get(path).text, "the second run answers")
+    assert "<p>one</p>" in server.get(path).text
+
+
+def test_the_running_sessions_are_listed_with_their_state(server: Server) -> None:
+    path = begin(server, [["ask", "request-2"]])
+    until(lambda: "Waiting for your answer" in server.get("/runs").text, "it is listed")
+    assert path in server.get("/runs").text
+
+
+def test_a_long_output_is_cut_and_has_an_address_of_its_own(server: Server) -> None:
+    use = {"type": "tool_use", "id": "toolu_long", "name": "Bash", "input": {"command": "x"}}
+    call = {"type": "assistant", "message": {"id": "m1", "content": [use]}}
+    output = {"type": "tool_result", "tool_use_id": "toolu_long", "content": "y" * 50_000}
+    result = {"type": "user", "uuid": "u1", "message": {"content": [output]}}
+    lines = "".join(json.dumps(line) + "\n" for line in (call, result))
+    path = begin(server, [["raw", lines]])
+    until(lambda: "Show all" in server.get(path).text, "the card is cut")
+    shown = "y" * 10_000
+    assert f'<pre class="tool-output" tabindex="0">{shown}</pre>' in server.get(path).text
+    whole = server.get(f"{path}/blocks/toolu_long")
+    assert whole.text == "y" * 50_000
+    assert whole.headers["Content-Type"] == "text/plain; charset=utf-8"
+
+
+def test_a_page_that_does_not_exist_says_so(server: Server) -> None:
+    for path in ("/projects/nowhere", f"/projects/nowhere/sessions/{uuid.uuid4()}", "/nothing"):
+        response = server.get(path)
+        assert response.status_code == 404
+        assert "Not found · opcode</title>" in response.text
+
+
+def test_a_prompt_that_was_edited_is_another_one_although_the_form_is_the_same(
+    server: Server,
+) -> None:
+    path = begin(server, "hello")
+    fields = {"prompt": "first wording", "prompt_id": str(uuid.uuid4())}
+    for prompt in ("first wording", "second wording", "second wording"):
+        assert server.post(f"{path}/prompt", {**fields, "prompt": prompt}).status_code == 303
+    assert sent(run_folder(server, path)) == ["hello", "first wording", "second wording"]
+
+
+def test_a_form_that_is_refused_comes_back_with_what_was_typed(server: Server) -> None:
+    refused = server.post("/sessions", form(server, "a long <prompt>", folder="/nowhere"))
+    assert refused.status_code == 422
+    assert "a long &lt;prompt&gt;</textarea>" in refused.text
+    assert 'value="/nowhere"' in refused.text
+
+
+def test_a_prompt_that_a_dead_run_left_unread_may_be_sent_again(
+    server: Server, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    path = begin(server, [["wait", str(gate)], ["exit", 3]])
+    fields = {"prompt": "take me up", "prompt_id": str(uuid.uuid4())}
+    server.post(f"{path}/prompt", fields)
+    gate.touch()
+    until(lambda: "exit status 3" in server.get(path).text, "the run has failed")
+    server.post(f"{path}/prompt", fields)
+    until(lambda: "<p>take me up</p>" in server.get(path).text, "another run answers")
+
+
+@pytest.mark.parametrize(
+    ("referrer", "back"),
+    [
+        ("{url}/projects/p/sessions/s?x=1", 'href="/projects/p/sessions/s"'),
+        ("http://elsewhere.example/trap", None),
+        ("{url}//elsewhere.example", None),
+        ("", None),
+    ],
+)
+def test_a_page_that_refuses_a_form_leads_back_to_the_page_of_the_form(
+    server: Server, referrer: str, back: str | None
+) -> None:
+    headers = {"Referer": referrer.format(url=server.url)}
+    response = server.post(f"/runs/{uuid.uuid4().hex}/stop", {}, headers=headers)
+    assert response.status_code >= 400
+    assert "Back to projects" in response.text
+    assert ("Back to the page" in response.text) == bool(back)
+    assert back is None or back in response.text

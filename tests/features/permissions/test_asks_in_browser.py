@@ -1,0 +1,314 @@
+"""What Claude asks and how it works, decided on a phone: the real CLI, a scripted model."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from opcode_htmx.engines.claude.demo.messages_api import (
+    MessagesApi,
+    Scene,
+    Text,
+    ToolUse,
+)
+from tests.runs.test_real_asks import scenes
+from tests.support.browser import Phone
+from tests.support.environment import (
+    Sandbox,
+    Server,
+    processes_of,
+    until,
+)
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+SLOW = 20_000
+GRACE = 8.0
+READY = "Ready for the next prompt"
+
+
+@pytest.fixture
+def api(sandbox: Sandbox) -> Iterator[MessagesApi]:
+    outside = {"file_path": str(sandbox.home / "elsewhere" / "a.txt"), "content": "x\n"}
+    more = (
+        Scene("outside", "outside", [ToolUse("Write", outside), Text("Tried.")]),
+        Scene("hang", "hang", [ToolUse("Bash", {"command": "tail -f /dev/null"}), Text("No.")]),
+    )
+    with MessagesApi((*more, *scenes(sandbox.project))) as api:
+        yield api
+
+
+@pytest.fixture
+def server_settings() -> dict[str, str]:
+    return {
+        "OPCODE_ALLOW_BYPASS": "1",
+        "IS_SANDBOX": "1",
+        "OPCODE_DISCONNECT_GRACE": f"{GRACE}",
+        "OPCODE_ASK_AHEAD": "0",
+    }
+
+
+@pytest.fixture
+def server(real_server: Server) -> Server:
+    return real_server
+
+
+def card(phone: Phone) -> Locator:
+    """The card that waits for an answer."""
+    found = phone.page.locator(".block-ask[data-state=open]")
+    expect(found).to_have_count(1, timeout=SLOW)
+    return found
+
+
+def ready(phone: Phone) -> None:
+    expect(phone.status).to_have_text(READY, timeout=SLOW)
+
+
+def in_force(phone: Phone) -> Locator:
+    return phone.page.locator("#in-force")
+
+
+def open_options(phone: Phone) -> None:
+    phone.page.locator("#options-d > summary").click()
+
+
+def asks(server: Server) -> int:
+    files = (server.sandbox.state / "runs").glob("*/out.ndjson")
+    return sum(file.read_text(encoding="utf-8").count('"can_use_tool"') for file in files)
+
+
+def test_what_is_always_allowed_is_said_on_the_card_and_not_asked_again(
+    phone: Phone, server: Server, sandbox: Sandbox
+) -> None:
+    phone.begin(sandbox.project, "npm please")
+    expect(card(phone)).to_contain_text("npm test")
+    phone.button("Always allow npm test * in this project").click()
+    ready(phone)
+    verdict = phone.page.locator(".block-ask .verdict")
+    expect(verdict).to_have_text(
+        re.compile(r"Always allowed: npm test \* in this project · \d\d:\d\d")
+    )
+    phone.send("npm again")
+    expect(phone.page.locator(".block-summary")).to_have_count(2, timeout=SLOW)
+    assert asks(server) == 1
+
+
+def test_a_denial_takes_a_reason_with_it_and_names_the_path_outside(
+    phone: Phone, sandbox: Sandbox
+) -> None:
+    phone.begin(sandbox.project, "outside now")
+    expect(card(phone)).to_contain_text(f"Outside this project: {sandbox.home}/elsewhere/a.txt")
+    card(phone).locator("summary", has_text="Deny with a reason").click()
+    phone.page.get_by_label("Tell Claude why").fill("Stay in the\nproject.")
+    phone.page.get_by_label("Tell Claude why").press("Enter")  # a new line, and no decision
+    expect(card(phone)).to_be_visible()
+    phone.button("Deny and tell Claude").click()
+    ready(phone)
+    expect(phone.page.locator(".block-ask .verdict")).to_contain_text("Denied: Stay in the")
+    run = next((sandbox.state / "runs").iterdir())
+    answer = json.loads((run / "in.ndjson").read_text().splitlines()[-1])
+    assert answer["response"]["response"]["message"] == "Stay in the\nproject."
+
+
+def test_several_questions_are_answered_on_one_card(phone: Phone, sandbox: Sandbox) -> None:
+    phone.begin(sandbox.project, "ask me")
+    card(phone)
+    phone.forgiven.append("422")
+    phone.page.get_by_label("Apples").check()
+    phone.button("Answer").click()
+    expect(phone.page.locator("#flash")).to_contain_text("Choose an answer to “How many?”")
+    phone.page.get_by_label("Pears").check()
+    phone.page.get_by_label("in your own words").last.fill("a dozen")
+    phone.button("Answer").click()
+    ready(phone)
+    verdicts = phone.page.locator(".block-ask .verdict").all_inner_texts()
+    assert verdicts == ["Apples, Pears", "a dozen"]
+    expect(phone.page.locator(".block-text").last).to_contain_text('"How many?"="a dozen"')
+
+
+def test_a_plan_is_read_sent_back_and_approved_in_a_mode(
+    phone: Phone, server: Server, sandbox: Sandbox
+) -> None:
+    phone.begin(sandbox.project, "Hello")
+    ready(phone)
+    open_options(phone)
+    phone.page.get_by_label("Mode", exact=True).select_option("plan")
+    expect(in_force(phone)).to_contain_text("plans first")
+    open_options(phone)
+    phone.send("plan it")
+    expect(card(phone).locator("h1")).to_have_text("The plan")
+    phone.button("Approve, accept edits").click()
+    ready(phone)
+    expect(phone.page.locator(".block-ask .verdict")).to_contain_text("Approved, edits accepted")
+    expect(in_force(phone)).to_contain_text("accepts edits")
+    assert (sandbox.project / "new.txt").exists()
+    phone.send("plan once more")
+    ready(phone)
+    options = next((server.sandbox.state / "options").iterdir())
+    assert json.loads(options.read_text())["permission_mode"] == "acceptEdits"
+
+
+def test_options_change_in_mid_run_are_shown_on_every_device_and_keep_the_keyboard_in_its_place(
+    server: Server, sandbox: Sandbox, open_phone: Callable[..., Phone], api: MessagesApi
+) -> None:
+    one, other = open_phone(server), open_phone(server)
+    one.begin(sandbox.project, "Hello")
+    ready(one)
+    other.page.goto(one.page.url)
+    other.page.locator("body[data-link=online]").wait_for()
+    open_options(one)
+    model = one.page.get_by_label("Model")
+    model.focus()
+    model.select_option(label="Haiku 5.5")
+    for phone in (one, other):
+        expect(in_force(phone)).to_contain_text("Haiku 5.5 · asks first")
+    expect(model).to_be_focused()
+    one.page.get_by_label("Effort").select_option("high")
+    for phone in (one, other):
+        expect(in_force(phone)).to_contain_text("high effort")
+    expect(other.page.locator("#o-model")).to_have_value("haiku")
+    expect(other.page.locator("#was-model")).to_have_value("haiku")
+    one.send("And now?")
+    expect(one.page.locator(".block-summary")).to_have_count(2, timeout=SLOW)
+    assert api.requests[-1]["model"].startswith("claude-haiku")
+    assert api.requests[-1]["output_config"]["effort"] == "high"
+    one.button("Stop").click()
+    expect(one.status).to_have_text("Stopped by you.", timeout=SLOW)
+    one.send("Again")  # another process
+    ready(one)
+    expect(in_force(one)).to_contain_text("Haiku 5.5 · high effort")
+    assert api.requests[-1]["model"].startswith("claude-haiku")
+
+
+def test_bypass_looks_like_what_it_is_while_it_is_in_force(
+    phone: Phone, server: Server, sandbox: Sandbox
+) -> None:
+    phone.begin(sandbox.project, "Hello")
+    ready(phone)
+    warning = phone.page.get_by_text("Bypass mode: Claude does everything without asking.")
+    expect(warning).to_have_count(0)
+    open_options(phone)
+    phone.page.get_by_label("Mode", exact=True).select_option("bypassPermissions")
+    open_options(phone)
+    expect(warning).to_be_visible()
+    danger = phone.page.evaluate(
+        "getComputedStyle(document.documentElement).getPropertyValue('--danger')"
+    )
+    assert danger
+    phone.send("outside now")
+    expect(phone.page.locator(".block-summary")).to_have_count(2, timeout=SLOW)
+    assert asks(server) == 0
+    assert (sandbox.home / "elsewhere" / "a.txt").exists()
+    phone.page.reload()
+    phone.page.locator("body[data-link=online]").wait_for()
+    expect(warning).to_be_visible()
+    open_options(phone)
+    phone.page.get_by_label("Mode", exact=True).select_option("default")
+    expect(warning).to_have_count(0)
+
+
+def test_the_second_device_is_told_what_the_first_one_decided_and_when(
+    server: Server, sandbox: Sandbox, open_phone: Callable[..., Phone]
+) -> None:
+    one, other = open_phone(server), open_phone(server)
+    one.begin(sandbox.project, "npm please")
+    card(one)
+    # One whose socket hangs: it does not see that the first one answers
+    other.forgiven.append("409")
+    other.page.route_web_socket("**/live*", lambda socket: None)
+    other.page.goto(one.page.url)
+    card(other)
+    one.button("Allow").click()
+    ready(one)
+    other.button("Deny").click()
+    expect(other.page.locator("#flash")).to_contain_text(
+        re.compile(r"answered already at \d\d:\d\d: allowed")
+    )
+    other.page.reload()
+    expect(other.page.locator(".block-ask .verdict")).to_have_text(
+        re.compile(r"Allowed · \d\d:\d\d"), timeout=SLOW
+    )
+
+
+def test_a_run_that_is_not_kept_survives_a_reload_and_ends_when_its_page_is_closed(
+    phone: Phone, sandbox: Sandbox, server: Server, open_phone: Callable[..., Phone]
+) -> None:
+    phone.begin(sandbox.project, "hang on")
+    card(phone)
+    open_options(phone)
+    phone.page.get_by_label("Keep running when I leave").uncheck()
+    expect(in_force(phone)).to_contain_text("stops when you leave")
+    for _ in range(3):
+        phone.page.reload()
+        expect(phone.status).to_have_text("Waiting for your answer")
+        phone.page.locator("body[data-link=online]").wait_for()
+    address = phone.page.url
+    phone.page.wait_for_timeout(1000 * GRACE + 500)  # somebody looks, so nothing may happen
+    expect(phone.status).to_have_text("Waiting for your answer")
+    phone.page.goto("about:blank")
+    until(lambda: not processes_of(sandbox.state), "the run has ended")
+    phone.page.goto(address)
+    expect(phone.status).to_contain_text("nobody was looking for 8 seconds")
+
+
+def test_without_javascript_a_person_chooses_always_allows_and_denies_with_a_reason(
+    server: Server, sandbox: Sandbox, open_phone: Callable[..., Phone]
+) -> None:
+    phone = open_phone(server, java_script_enabled=False)
+
+    def press(name: str) -> None:
+        with phone.page.expect_navigation():
+            phone.button(name).click()
+
+    def seen(text: str) -> None:
+        until(lambda: phone.page.reload() and text in phone.page.content(), text)
+
+    phone.begin(sandbox.project, "npm please")
+    seen("Always allow")
+    press("Always allow npm test * in this project")
+    seen("Always allowed:")
+    seen("tokens in")  # the turn is over
+    phone.page.get_by_role("textbox", name="Prompt").fill("outside now")
+    press("Send")
+    seen("Outside this project")
+    phone.page.locator("summary", has_text="Deny with a reason").click()
+    phone.page.get_by_label("Tell Claude why").fill("Not there.")
+    press("Deny and tell Claude")
+    seen("Denied: Not there.")
+    seen(READY)
+    open_options(phone)
+    phone.page.get_by_label("Mode", exact=True).select_option("plan")
+    press("Apply")
+    expect(in_force(phone)).to_contain_text("plans first")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_cards_and_options_fit_and_can_be_hit_with_a_thumb(
+    server: Server, sandbox: Sandbox, open_phone: Callable[..., Phone], scheme: str
+) -> None:
+    phone = open_phone(server, color_scheme=scheme)
+    phone.begin(sandbox.project, "outside now")
+    card(phone).locator("summary", has_text="Deny with a reason").click()
+    open_options(phone)
+    for width, height in ((320, 640), (390, 844), (1280, 800)):
+        phone.page.set_viewport_size({"width": width, "height": height})
+        small = phone.page.evaluate(
+            """() => [...document.querySelectorAll(
+                    ".block-ask :is(button, summary, textarea),"
+                    + ".options :is(summary, select, label)")]
+                .filter(e => !e.matches(".choice label"))
+                .map(e => [e.textContent.trim().slice(0, 30), e.getBoundingClientRect()])
+                .filter(([, box]) => box.height < 44 || box.right > innerWidth || box.left < 0)
+                .map(([text, box]) => `${text}: ${box.width} x ${box.height}`)"""
+        )
+        assert small == [], width
+        fonts = phone.page.locator(".block-ask textarea, .options select").evaluate_all(
+            "all => all.map(e => parseFloat(getComputedStyle(e).fontSize))"
+        )
+        assert min(fonts) >= 16, width
+        page = "document.scrollingElement"
+        assert phone.page.evaluate(f"{page}.scrollWidth <= {page}.clientWidth"), width

@@ -1,0 +1,166 @@
+"""The pages for finding a session, as a person sees them."""
+
+import json
+import os
+import re
+import time
+from itertools import product
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from opcode_htmx.engines.claude.files import sessions
+from opcode_htmx.features.projects import routes
+from opcode_htmx.lib import formatting
+from opcode_htmx.web.http import errors, filters, headers
+from tests.support.environment import ROOT
+from tests.support.gate import access
+
+SESSION = "11111111-1111-4111-8111-111111111111"
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> FlaskClient:
+    app = Flask(
+        __name__, template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static")
+    )
+    access(tmp_path / "state", "opcode", "right")[0].init_app(app)
+    headers.register(app)
+    filters.register(app)
+    errors.register(app, {sessions.ProjectNotFound: 404})
+    app.register_blueprint(routes.blueprint(tmp_path))
+    client = app.test_client()
+    client.post("/login", data={"user": "opcode", "password": "right"})
+    return client
+
+
+def write(config: Path, prompt: str, folder: str = "/home/me/shop", age: float = 300) -> None:
+    path = config / "projects" / re.sub(r"[^A-Za-z0-9]", "-", folder) / f"{SESSION}.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"type": "user", "cwd": folder, "message": {"content": prompt}}))
+    os.utime(path, (time.time() - age,) * 2)
+
+
+def test_projects_are_listed_with_name_path_count_and_time(
+    client: FlaskClient, tmp_path: Path
+) -> None:
+    write(tmp_path, "hello")
+    page = client.get("/").text
+    assert 'href="/projects/-home-me-shop"' in page
+    assert '<span class="row-title">shop</span>' in page
+    assert '<bdi dir="ltr">/home/me/shop</bdi>' in page
+    assert "1 session<" in page
+    assert ">5 min ago</time>" in page
+    assert 'href="/new"' in page
+    assert 'href="/runs"' in page
+
+
+def test_without_projects_the_page_says_how_to_begin(client: FlaskClient) -> None:
+    page = client.get("/").text
+    assert "No projects yet" in page
+    assert 'href="/new"' in page
+
+
+def test_sessions_are_listed_with_prompt_time_and_length(
+    client: FlaskClient, tmp_path: Path
+) -> None:
+    write(tmp_path, "Fix <b>this</b> & that")
+    page = client.get("/projects/-home-me-shop").text
+    assert f'href="/projects/-home-me-shop/sessions/{SESSION}#end"' in page
+    assert "Fix &lt;b&gt;this&lt;/b&gt; &amp; that" in page
+    assert "1 prompt\n" in page or "1 prompt<" in page
+    assert 'href="/projects/-home-me-shop/new"' in page
+    assert '<p class="full-path">/home/me/shop</p>' in page
+
+
+def test_a_project_without_sessions_says_so(client: FlaskClient, tmp_path: Path) -> None:
+    (tmp_path / "projects" / "-home-me-new").mkdir(parents=True)
+    page = client.get("/projects/-home-me-new").text
+    assert "No sessions here yet" in page
+
+
+def test_an_unknown_project_is_not_found(client: FlaskClient) -> None:
+    response = client.get("/projects/none")
+    assert response.status_code == 404
+    assert "There is no project with this id." in response.text
+
+
+def test_the_pages_have_no_inline_script_and_no_inline_style(
+    client: FlaskClient, tmp_path: Path
+) -> None:
+    write(tmp_path, "hello")
+    for path in ("/", "/projects/-home-me-shop", "/projects/none"):
+        assert not re.search(r"<script(?! src=)|<style|\sstyle=|\son[a-z]+=", client.get(path).text)
+
+
+@pytest.mark.parametrize(
+    ("age", "words"),
+    [
+        (-5, "just now"),
+        (59, "just now"),
+        (60, "1 min ago"),
+        (3599, "59 min ago"),
+        (3600, "1 h ago"),
+        (86399, "23 h ago"),
+        (86400, "yesterday"),
+        (2 * 86400, "2 days ago"),
+        (6.9 * 86400, "6 days ago"),
+    ],
+)
+def test_times_are_told_in_words(age: float, words: str) -> None:
+    assert filters.relative_time(1_800_000_000 - age, now=1_800_000_000) == words
+
+
+def test_after_a_week_a_time_is_a_date() -> None:
+    words = filters.relative_time(1_800_000_000 - 7 * 86400, now=1_800_000_000)
+    assert re.fullmatch(r"\d+ [A-Z][a-z]{2} 2027", words)
+
+
+def test_counts_and_sizes_are_told_in_words() -> None:
+    assert [filters.count(n, "session") for n in (0, 1, 1200)] == [
+        "0 sessions",
+        "1 session",
+        "1,200 sessions",
+    ]
+    sizes = [formatting.format_bytes(n) for n in (10, 12_345, 999_999, 3_400_000, 2_100_000_000)]
+    assert sizes == ["1 KB", "12 KB", "1000 KB", "3.4 MB", "2.1 GB"]
+
+
+def themes() -> dict[str, dict[str, tuple[float, ...]]]:
+    css = (ROOT / "static" / "style.css").read_text()
+    light, dark = (
+        {
+            name: tuple(int(value[i : i + 2], 16) / 255 for i in (0, 2, 4))
+            for name, value in re.findall(r"--([a-z-]+): #([0-9a-f]{6});", block)
+        }
+        for block in re.findall(r":root \{(.*?)\}", css, re.DOTALL)[:2]
+    )
+    return {"light": light, "dark": {**light, **dark}}
+
+
+def contrast(one: tuple[float, ...], other: tuple[float, ...]) -> float:
+    def luminance(colour: tuple[float, ...]) -> float:
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour]
+        return sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    darker, lighter = sorted((luminance(one), luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_text_has_the_contrast_of_wcag_aa(theme: str) -> None:
+    colours = themes()[theme]
+    grounds = ("bg", "surface", "raised")
+    pairs = [
+        *product(("text", "muted", "accent"), (*grounds, "accent-soft")),
+        *product(("danger", "ok", "warn"), grounds[:2]),
+        *((name, f"{name}-soft") for name in ("danger", "ok", "warn")),
+        ("on-accent", "accent"),
+        ("on-accent", "accent-hover"),
+    ]
+    low = {pair: contrast(*(colours[name] for name in pair)) for pair in pairs}
+    assert {pair: value for pair, value in low.items() if value < 4.5} == {}
+    borders = {g: contrast(colours["line-strong"], colours[g]) for g in grounds}
+    assert {ground: value for ground, value in borders.items() if value < 3} == {}

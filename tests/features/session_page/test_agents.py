@@ -1,0 +1,139 @@
+"""What an agent did: unfolded while it works, one line when it is done, live and from history."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from opcode_htmx.engines.claude.demo.messages_api import (
+    MessagesApi,
+    Scene,
+    Text,
+    ToolUse,
+)
+from opcode_htmx.engines.claude.files import history
+from tests.support.browser import Phone
+from tests.support.environment import Sandbox, Server, until
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+
+@pytest.fixture
+def gate() -> threading.Event:
+    return threading.Event()
+
+
+@pytest.fixture
+def server(
+    sandbox: Sandbox, claude: Path, gate: threading.Event, start_server: Callable[..., Server]
+) -> Iterator[Server]:
+    rules = {"permissions": {"allow": ["Bash"]}}
+    (sandbox.config_dir / "settings.json").write_text(json.dumps(rules), encoding="utf-8")
+
+    def task(*, background: bool) -> ToolUse:
+        what = {"description": "Look", "prompt": "look around", "subagent_type": "general-purpose"}
+        return ToolUse("Task", {**what, "run_in_background": background})
+
+    dig = (Text("I begin."), ToolUse("Bash", {"command": "echo root"}))
+    scenes = (
+        Scene("look", "look around", [dig, Text("I found the root of it.", gate=gate)]),
+        Scene("wait", "delegate", [task(background=False), Text("It is done.")]),
+        Scene("hand", "hand over", [task(background=True), Text("It is begun.")]),
+        Scene("anything", "", [Text("Yes.")]),
+    )
+    with MessagesApi(scenes) as api:
+        yield start_server(sandbox, claude, api.url, OPCODE_ASK_AHEAD="0")
+        gate.set()
+
+
+def card(phone: Phone) -> Locator:
+    return phone.page.locator("#transcript > .block-tool")
+
+
+def step(phone: Phone) -> Locator:
+    """The tool that the agent uses."""
+    return card(phone).locator(".tool-summary").filter(has_text="echo root")
+
+
+def html(element: Locator) -> str:
+    """As it was sent; the order of blocks names the file that they were read from."""
+    attributes = r' (data-order="[0-9.]+"|open=""|data-htmx-powered="true")'
+    return re.sub(attributes, "", element.inner_html())
+
+
+@pytest.mark.parametrize("prompt", ["delegate it", "hand over"])
+def test_what_an_agent_does_is_seen_while_it_works_and_folded_when_it_is_done(
+    sandbox: Sandbox,
+    server: Server,
+    gate: threading.Event,
+    open_phone: Callable[..., Phone],
+    prompt: str,
+) -> None:
+    phone = open_phone(server)
+    phone.begin(sandbox.project, prompt)
+    expect(step(phone)).to_be_visible(timeout=20_000)
+    expect(card(phone).get_by_text("I begin.")).to_be_visible()
+    gate.set()
+    expect(step(phone)).to_be_hidden(timeout=20_000)
+    expect(card(phone).locator("> details > summary")).to_contain_text("Look")
+
+    card(phone).locator("> details > summary").click()
+    expect(step(phone)).to_be_visible()
+    expect(card(phone).get_by_text("I found the root of it.")).to_be_visible()
+    # what comes later folds nothing that a person has opened
+    phone.send("and then?")
+    expect(phone.transcript.get_by_text("Yes.")).to_be_visible(timeout=20_000)
+    expect(step(phone)).to_be_visible()
+
+    live = html(card(phone))
+    phone.page.reload()
+    expect(phone.status).to_have_text("Ready for the next prompt")
+    expect(step(phone)).to_be_hidden()
+    assert html(card(phone)) == live
+
+
+def test_a_link_into_what_an_agent_did_opens_its_card(
+    sandbox: Sandbox, server: Server, gate: threading.Event, open_phone: Callable[..., Phone]
+) -> None:
+    gate.set()
+    phone = open_phone(server)
+    phone.begin(sandbox.project, "delegate it")
+    expect(phone.transcript.get_by_text("It is done.")).to_be_visible(timeout=20_000)
+    phone.page.goto(phone.page.url.partition("#")[0] + "/search?q=root+of+it")
+    phone.page.locator("a.row").first.click()
+    expect(card(phone).get_by_text("I found the root of it.")).to_be_visible()
+
+
+def test_claudes_own_history_shows_what_agents_did_as_the_run_did(
+    sandbox: Sandbox, server: Server, gate: threading.Event, open_phone: Callable[..., Phone]
+) -> None:
+    gate.set()
+    phone = open_phone(server, java_script_enabled=False)
+    phone.begin(sandbox.project, "delegate it")
+
+    def done() -> bool:
+        phone.page.reload()
+        return bool(phone.page.get_by_text("tokens in").count())
+
+    until(done, "the turn ends")
+    expect(step(phone)).to_be_hidden()
+    seen = html(card(phone))
+    session_id = phone.page.url.partition("#")[0].rpartition("/")[2]
+    found = history.find(sandbox.config_dir, session_id)
+    assert found is not None
+    # a terminal's session, of which this server has never had a run
+    other = "22222222-2222-4222-8222-222222222222"
+    beside = found.with_suffix("")
+    beside.rename(beside.with_name(other))
+    found.rename(found.with_name(f"{other}.jsonl"))
+    phone.page.goto(phone.page.url.partition("#")[0].replace(session_id, other))
+    card(phone).locator("> details > summary").click()
+    expect(step(phone)).to_be_visible()
+    expect(card(phone).get_by_text("I begin.")).to_be_visible()
+    assert html(card(phone)) == seen.replace(session_id, other)

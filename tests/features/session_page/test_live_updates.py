@@ -1,0 +1,270 @@
+"""The page's socket, as a browser speaks it: who may open it, what it sends, how it ends."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import re
+import socket
+import struct
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import websocket
+
+from opcode_htmx.web.websocket.registry import MAX_MESSAGE_BYTES
+from tests.support.environment import (
+    PASSWORD,
+    USER,
+    Sandbox,
+    Server,
+    until,
+)
+
+CURSOR = re.compile(r'id="cursor" value="([^"]+)"')
+
+
+class Viewer:
+    """A socket at a session's page, and what it has been sent."""
+
+    def __init__(self, server: Server, path: str, cursor: str = "", **options: Any) -> None:
+        url = server.url.replace("http", "ws", 1) + f"{path}/live?cursor={cursor}"
+        given = {"cookie": cookie(server), "origin": server.url, "timeout": 30, **options}
+        # That check goes byte by byte; decoding a message checks it as well.
+        self.ws: Any = websocket.create_connection(url, skip_utf8_validation=True, **given)
+        self.cursor = cursor
+        self.messages: list[str] = []
+
+    def receive(self) -> str:
+        message = self.ws.recv()
+        assert isinstance(message, str)
+        self.messages.append(message)
+        if found := CURSOR.search(message):
+            self.cursor = found[1]
+        return message
+
+    def until(self, text: str) -> str:
+        """Read until a message holds `text`; that message."""
+        while text not in (message := self.receive()):
+            pass
+        return message
+
+    def close_code(self) -> int:
+        """Read to the close frame, and give its code."""
+        while True:
+            opcode, data = self.ws.recv_data(control_frame=True)
+            if opcode == websocket.ABNF.OPCODE_CLOSE:
+                code: int = struct.unpack("!H", data[:2])[0]
+                return code
+
+
+def cookie(server: Server) -> str:
+    return "; ".join(f"{c.name}={c.value}" for c in server.get("/new").cookies)
+
+
+def begin(server: Server, steps: list[list[object]] | str) -> str:
+    """Start a session whose stand-in follows `steps`; the path of its page."""
+    prompt = steps if isinstance(steps, str) else json.dumps(steps)
+    form = {
+        "folder": str(server.sandbox.project),
+        "session_id": str(uuid.uuid4()),
+        "prompt_id": str(uuid.uuid4()),
+        "prompt": prompt,
+    }
+    response = server.post("/sessions", form)
+    assert response.status_code == 303, response.text
+    return response.headers["Location"].removesuffix("#end")
+
+
+View = Callable[..., Viewer]
+
+
+@pytest.fixture
+def view() -> Iterator[View]:
+    """Opens viewers, and closes them at the end."""
+    opened: list[Viewer] = []
+
+    def open_(server: Server, path: str, cursor: str = "", **options: Any) -> Viewer:
+        opened.append(Viewer(server, path, cursor, **options))
+        return opened[-1]
+
+    yield open_
+    for viewer in opened:
+        viewer.ws.shutdown()
+
+
+@pytest.fixture
+def server(sandbox: Sandbox, stand_in: Path, start_server: Callable[..., Server]) -> Server:
+    return start_server(sandbox, stand_in)
+
+
+def test_a_socket_opens_with_the_cookie_and_the_own_origin(server: Server, view: View) -> None:
+    viewer = view(server, begin(server, "hello"))
+    assert "hello" in viewer.until("block-text")
+
+
+def test_a_socket_opens_with_basic_credentials_for_programs_that_send_no_origin(
+    server: Server,
+    view: View,
+) -> None:
+    token = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    viewer = view(
+        server,
+        begin(server, "hello"),
+        cookie=None,
+        origin=None,
+        suppress_origin=True,
+        header=[f"Authorization: Basic {token}"],
+    )
+    assert "hello" in viewer.until("block-text")
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": None}, 403),
+        ({"Cookie": None}, 401),
+        ({"Cookie": "opcode=forged"}, 401),
+    ],
+)
+def test_a_socket_does_not_open_for_strangers(
+    server: Server, changes: dict[str, str | None], status: int
+) -> None:
+    headers = {
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Version": "13",
+        "Origin": server.url,
+        "Cookie": cookie(server),
+        **changes,
+    }
+    handshake = {name: value for name, value in headers.items() if value is not None}
+    path = begin(server, "hello")
+    response = requests.get(f"{server.url}{path}/live", headers=handshake, timeout=20)
+    assert response.status_code == status
+
+
+def test_a_session_that_does_not_exist_closes_the_socket(server: Server, view: View) -> None:
+    begin(server, "hello")
+    project = begin(server, "hello").split("/sessions/")[0]
+    viewer = view(server, f"{project}/sessions/{uuid.uuid4()}")
+    assert viewer.close_code() == 1008
+
+
+def test_a_viewer_gets_only_what_its_cursor_lacks(
+    server: Server, view: View, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    path = begin(server, [["text", "first"], ["wait", str(gate)], ["text", "second"]])
+    early = view(server, path)
+    early.until("<p>first</p>")
+    early.ws.close()
+    gate.touch()
+    later = view(server, path, early.cursor)
+    later.until("<p>second</p>")
+    assert "first" not in "".join(later.messages).replace("first&#34;", "")
+    fresh = view(server, path)
+    fresh.until("<p>second</p>")
+    assert "<p>first</p>" in "".join(fresh.messages)
+
+
+def test_a_cursor_that_means_nothing_brings_everything(server: Server, view: View) -> None:
+    path = begin(server, "hello")
+    viewer = view(server, path, "no-cursor")
+    viewer.until("block-text")
+
+
+def test_a_cursor_means_the_same_to_the_next_server(
+    server: Server, view: View, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    path = begin(server, [["lines", 50], ["wait", str(gate)], ["text", "after the restart"]])
+    viewer = view(server, path)
+    viewer.until("line 49")
+    server.kill()
+    server.start()
+    gate.touch()
+    later = view(server, path, viewer.cursor)
+    later.until("after the restart")
+    assert "line 4" not in "".join(later.messages)
+
+
+def test_a_server_that_stops_sends_its_viewers_away_with_1012_and_leaves_the_run(
+    server: Server, view: View, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    path = begin(server, [["text", "begun"], ["wait", str(gate)], ["text", "ended well"]])
+    viewer = view(server, path)
+    viewer.until("begun")
+    os.kill(server.pid, 15)
+    assert viewer.close_code() == 1012
+    assert server.stop() == 0
+    gate.touch()
+    server.start()
+    view(server, path).until("ended well")
+
+
+def test_a_viewer_that_does_not_read_loses_nothing_and_holds_up_nobody(
+    server: Server, view: View
+) -> None:
+    path = begin(server, [["lines", 3000], ["big", 2_000_000], ["text", "the end"]])
+    slow = view(server, path, sockopt=[(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)])
+    quick = view(server, path)
+    quick.until("<p>the end</p>")
+    slow.until("<p>the end</p>")  # whole frames: a cut one would be no UTF-8 text or never end
+    for number in (0, 1500, 2999):
+        assert f"<p>line {number}</p>" in "".join(slow.messages)
+
+
+@pytest.mark.parametrize("frame", [b"\x00" * 40, b"\xff\xff\xff\xff", b"\x81\xff" + b"\xff" * 8])
+def test_frames_that_are_none_end_that_socket_and_no_other(
+    server: Server, view: View, frame: bytes
+) -> None:
+    path = begin(server, "hello")
+    hostile, other = view(server, path), view(server, path)
+    hostile.ws.sock.sendall(frame)
+    other.until("block-text")
+    assert server.get("/healthz").ok
+    until(lambda: view(server, path).until("hello"), "others still come in")
+
+
+def test_what_a_page_sends_means_nothing(server: Server, view: View) -> None:
+    viewer = view(server, begin(server, "hello"))
+    viewer.ws.send(json.dumps({"prompt": "from the socket"}))
+    viewer.until("block-text")
+    assert "from the socket" not in "".join(viewer.messages)
+
+
+def test_a_message_that_is_too_large_ends_the_socket(server: Server, view: View) -> None:
+    viewer = view(server, begin(server, "hello"))
+    viewer.until("block-text")
+    with contextlib.suppress(ConnectionError):  # the rest of the message is not read
+        viewer.ws.send("x" * (MAX_MESSAGE_BYTES + 1))
+        assert viewer.close_code() == 1009
+    assert server.get("/healthz").ok
+
+
+def test_a_prompt_that_was_not_taken_up_is_shown_even_after_a_restart(
+    server: Server, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    path = begin(server, [["wait", str(gate)], ["exit", 3]])
+    left_over = {"prompt": "do not lose me", "prompt_id": str(uuid.uuid4())}
+    assert server.post(f"{path}/prompt", left_over).status_code == 303
+    gate.touch()
+    until(lambda: "exit status 3" in server.get(path).text, "the run has failed")
+    for _ in range(2):
+        page = server.get(path).text
+        assert "Was not taken up" in page
+        assert "do not lose me" in page
+        server.kill()
+        server.start()

@@ -1,0 +1,321 @@
+"""The main job in a real browser: real gunicorn, the real Claude CLI, a scripted Messages API."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import pytest
+from playwright.sync_api import expect
+
+from opcode_htmx.engines.claude.demo.messages_api import (
+    MessagesApi,
+    Request,
+    Scene,
+    Text,
+    ToolUse,
+    Turn,
+)
+from tests.support.browser import CUT_OFF, Phone
+from tests.support.environment import (
+    Sandbox,
+    Server,
+    processes_of,
+    until,
+)
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+WORDS = " ".join(f"word{number}" for number in range(120))
+
+
+@dataclass
+class Script:
+    """What the scripted model says; `gate` holds the answer to "hold" in its middle."""
+
+    gate: threading.Event = field(default_factory=threading.Event)
+
+    def scenes(self) -> tuple[Scene, ...]:
+        return (
+            Scene("grow", "grow", [Text(WORDS, pace=0.02)]),
+            Scene("hold", "hold", [Text(WORDS, gate=self.gate)]),
+            Scene("make", "make", [_make, _made]),
+            Scene(
+                "sleep",
+                "sleep",
+                [ToolUse("Bash", {"command": "touch long.txt; tail -f /dev/null"}), Text("Slept.")],
+            ),
+            Scene("anything", "", [lambda request: (Text(f"You said: {request.prompt}"),)]),
+        )
+
+
+def _make(request: Request) -> Turn:
+    name = request.prompt.split()[-1]
+    return (Text(f"I will make {name}."), ToolUse("Bash", {"command": f"echo made > {name}"}))
+
+
+def _made(request: Request) -> Turn:
+    result = request.last_tool_result
+    return (Text("Then not." if result is None or result.is_error else "It is made."),)
+
+
+@pytest.fixture
+def script() -> Script:
+    return Script()
+
+
+@pytest.fixture
+def api(script: Script) -> Iterator[MessagesApi]:
+    with MessagesApi(script.scenes()) as running:
+        yield running
+        script.gate.set()
+
+
+@pytest.fixture
+def server_settings() -> dict[str, str]:
+    return {"OPCODE_ASK_AHEAD": "0"}
+
+
+@pytest.fixture
+def server(real_server: Server) -> Server:
+    return real_server
+
+
+def answer_is(phone: Phone, text: str) -> None:
+    """The newest answer is this text, and stands on the page once."""
+    expect(phone.page.locator(".block-text").last).to_have_text(text, timeout=20_000)
+    assert [each.strip() for each in phone.texts()].count(text) == 1
+
+
+def half_is_there(phone: Phone) -> None:
+    expect(phone.page.locator(".block-text").last).to_contain_text("word30", timeout=20_000)
+    expect(phone.page.locator(".block-text").last).not_to_contain_text("word119")
+
+
+def test_a_person_prompts_watches_allows_denies_goes_on_and_stops(
+    phone: Phone, sandbox: Sandbox
+) -> None:
+    phone.begin(sandbox.project, "Let it grow")
+    # the text grows: it is seen in part before it is seen in whole
+    expect(phone.page.locator(".block-text")).to_contain_text("word5", timeout=20_000)
+    expect(phone.page.locator(".block-text")).not_to_contain_text("word119")
+    expect(phone.status).to_have_text("Writing…")
+    answer_is(phone, WORDS)
+    expect(phone.status).to_have_text("Ready for the next prompt")
+    expect(phone.page.locator(".block-summary")).to_contain_text("tokens in")
+
+    phone.send("make allowed.txt")
+    expect(phone.status).to_have_text("Waiting for your answer")
+    expect(phone.page.locator(".block-ask")).to_contain_text("echo made > allowed.txt")
+    assert not (sandbox.project / "allowed.txt").exists()
+    phone.button("Allow").click()
+    answer_is(phone, "It is made.")
+    assert (sandbox.project / "allowed.txt").read_text() == "made\n"
+    expect(phone.page.locator(".block-tool").last).to_have_attribute("data-state", "done")
+
+    phone.send("make denied.txt")
+    phone.button("Deny").click()
+    answer_is(phone, "Then not.")
+    assert not (sandbox.project / "denied.txt").exists()
+    expect(phone.page.locator(".block-tool").last).to_have_attribute("data-state", "denied")
+
+    phone.send("sleep well")
+    phone.button("Allow").click()
+    expect(phone.page.locator(".block-tool").last).to_have_attribute("data-state", "running")
+    until(
+        lambda: "tail" in [process.name() for process in processes_of(sandbox.state)],
+        "Claude's shell is at work",
+    )
+    phone.button("Stop").click()
+    expect(phone.status).to_have_text("Stopped by you.")
+    assert processes_of(sandbox.state) == []
+
+    phone.send("Are you there?")
+    answer_is(phone, "You said: Are you there?")
+    expect(phone.page.locator(".block-prompt")).to_have_count(5)
+
+
+def test_a_project_and_its_session_are_found_again_and_resumed(
+    phone: Phone, sandbox: Sandbox, server: Server
+) -> None:
+    phone.begin(sandbox.project, "Remember the milk")
+    answer_is(phone, "You said: Remember the milk")
+    phone.button("Stop").click()
+    expect(phone.status).to_have_text("Stopped by you.")
+
+    phone.page.goto("/")
+    phone.page.get_by_role("link", name="orchard").click()
+    phone.page.get_by_role("link", name="Remember the milk").click()
+    answer_is(phone, "You said: Remember the milk")
+    phone.send("And the bread")
+    answer_is(phone, "You said: And the bread")
+    prompts = phone.page.locator(".block-prompt .prompt-text").all_inner_texts()
+    assert prompts == ["Remember the milk", "And the bread"]
+
+
+def test_a_prompt_sent_while_claude_works_waits_and_goes_to_the_same_process(
+    phone: Phone, sandbox: Sandbox, script: Script
+) -> None:
+    phone.begin(sandbox.project, "hold on")
+    half_is_there(phone)
+    phone.send("and then this")
+    expect(phone.page.locator("#queue")).to_contain_text("and then this")
+    expect(phone.page.get_by_role("textbox", name="Prompt")).to_have_value("")
+    script.gate.set()
+    answer_is(phone, "You said: and then this")
+    expect(phone.page.locator("#queue li")).to_have_count(0)
+    assert len(list((sandbox.state / "runs").iterdir())) == 1
+
+
+def test_a_reload_in_mid_answer_neither_loses_nor_doubles(
+    phone: Phone, sandbox: Sandbox, script: Script
+) -> None:
+    phone.begin(sandbox.project, "hold on")
+    half_is_there(phone)
+    phone.page.reload()
+    half_is_there(phone)
+    script.gate.set()
+    answer_is(phone, WORDS)
+
+
+def test_a_locked_phone_catches_up_when_it_wakes(
+    phone: Phone, sandbox: Sandbox, script: Script
+) -> None:
+    phone.begin(sandbox.project, "hold on")
+    half_is_there(phone)
+    phone.lock()
+    script.gate.set()
+    run = next((sandbox.state / "runs").iterdir())
+    until(lambda: '"type":"result"' in (run / "out.ndjson").read_text(), "the turn is over")
+    assert "word119" not in phone.texts()[-1]
+    phone.unlock()
+    answer_is(phone, WORDS)
+    expect(phone.status).to_have_text("Ready for the next prompt")
+    seen = phone.dom()
+    phone.page.reload()
+    assert phone.dom() == seen
+
+
+def test_a_server_killed_in_mid_answer_takes_nothing_with_it(
+    phone: Phone, sandbox: Sandbox, script: Script, server: Server
+) -> None:
+    phone.begin(sandbox.project, "hold on")
+    half_is_there(phone)
+    phone.forgiven += CUT_OFF
+    server.kill()
+    expect(phone.status).to_contain_text("Offline. Last update")
+    script.gate.set()
+    run = next((sandbox.state / "runs").iterdir())
+    until(lambda: '"type":"result"' in (run / "out.ndjson").read_text(), "the run goes on")
+    server.start()
+    answer_is(phone, WORDS)
+    expect(phone.status).to_have_text("Ready for the next prompt")
+    phone.send("still the same process?")
+    answer_is(phone, "You said: still the same process?")
+    expect(phone.status).to_have_text("Ready for the next prompt")
+    assert len(list((sandbox.state / "runs").iterdir())) == 1
+    seen = phone.dom()
+    phone.page.reload()
+    assert phone.dom() == seen
+
+
+def test_a_permission_prompt_survives_the_death_of_the_server(
+    phone: Phone, sandbox: Sandbox, server: Server
+) -> None:
+    phone.begin(sandbox.project, "make survived.txt")
+    expect(phone.button("Allow")).to_be_visible(timeout=20_000)
+    phone.forgiven += CUT_OFF
+    server.kill()
+    server.start()
+    expect(phone.status).to_have_text("Waiting for your answer")
+    phone.button("Allow").click()
+    answer_is(phone, "It is made.")
+    assert (sandbox.project / "survived.txt").exists()
+
+
+def test_a_press_while_the_server_is_down_says_so_and_loses_no_word(
+    phone: Phone, sandbox: Sandbox, server: Server
+) -> None:
+    phone.begin(sandbox.project, "Hello")
+    answer_is(phone, "You said: Hello")
+    phone.forgiven += CUT_OFF
+    server.kill()
+    phone.send("Do not lose this")
+    expect(phone.page.locator("#flash")).to_contain_text("could not be sent")
+    expect(phone.page.get_by_role("textbox", name="Prompt")).to_have_value("Do not lose this")
+    server.start()
+    expect(phone.status).to_have_text("Ready for the next prompt")
+    phone.button("Send").click()
+    answer_is(phone, "You said: Do not lose this")
+
+
+def test_two_phones_on_one_session_see_the_same_and_only_the_first_answer_counts(
+    server: Server, sandbox: Sandbox, open_phone: Callable[..., Phone]
+) -> None:
+    one, other = open_phone(server), open_phone(server)
+    one.begin(sandbox.project, "make shared.txt")
+    other.page.goto(one.page.url)
+    for phone in (one, other):
+        expect(phone.button("Deny")).to_be_visible(timeout=20_000)
+    other.forgiven.append("409")
+    other.lock()
+    one.button("Deny").click()
+    answer_is(one, "Then not.")
+    other.button("Allow").click()
+    expect(other.page.locator("#flash")).to_contain_text("answered already")
+    other.unlock()
+    answer_is(other, "Then not.")
+    for phone in (one, other):
+        expect(phone.status).to_have_text("Ready for the next prompt")
+    assert one.dom() == other.dom()
+    assert not (sandbox.project / "shared.txt").exists()
+
+
+def test_two_sessions_side_by_side_never_mix(
+    server: Server, sandbox: Sandbox, open_phone: Callable[..., Phone]
+) -> None:
+    one, other = open_phone(server), open_phone(server)
+    one.begin(sandbox.project, "alpha one")
+    other.begin(sandbox.project, "beta one")
+    answer_is(one, "You said: alpha one")
+    answer_is(other, "You said: beta one")
+    one.send("alpha two")
+    other.send("beta two")
+    answer_is(one, "You said: alpha two")
+    answer_is(other, "You said: beta two")
+    assert "beta" not in one.transcript.inner_text()
+    assert "alpha" not in other.transcript.inner_text()
+
+
+def test_without_javascript_a_person_reads_prompts_allows_and_stops(
+    server: Server, sandbox: Sandbox, open_phone: Callable[..., Phone]
+) -> None:
+    phone = open_phone(server, java_script_enabled=False)
+
+    def press(name: str) -> None:
+        with phone.page.expect_navigation():
+            phone.button(name).click()
+
+    phone.begin(sandbox.project, "make plain.txt")
+    until(lambda: phone.page.reload() and phone.button("Allow").count(), "Claude asks")
+    press("Allow")
+    until(lambda: phone.page.reload() and "It is made." in "".join(phone.texts()), "it is made")
+    assert (sandbox.project / "plain.txt").exists()
+    press("Stop")
+    until(lambda: phone.page.reload() and "Stopped" in phone.status.inner_text(), "it is stopped")
+    phone.page.get_by_role("textbox", name="Prompt").fill("Once more")
+    press("Send")
+    until(lambda: phone.page.reload() and "You said: Once more" in phone.texts(), "it resumed")
+
+
+@pytest.mark.parametrize(
+    "text", ["<script>document.title='owned'</script>", "<img src=x onerror=x>"]
+)
+def test_what_claude_and_the_person_say_is_never_run_as_html(
+    phone: Phone, sandbox: Sandbox, text: str
+) -> None:
+    phone.begin(sandbox.project, text)
+    answer_is(phone, f"You said: {text}")
+    assert phone.page.locator("#transcript script, #transcript img").count() == 0
+    assert phone.page.title() != "owned"

@@ -1,0 +1,176 @@
+"""Reading a long session in a real browser: earlier blocks come as one reads upward."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Route, expect
+
+from opcode_htmx.engines.claude.files.history import project_id
+from opcode_htmx.transcript.conversation.window import FIRST, STEP
+from tests.support.browser import Phone
+from tests.support.environment import Sandbox, Server
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+SESSION = "5e5510a0-0000-4000-8000-000000000001"
+PROMPTS = FIRST + STEP + 30
+
+OpenPhone = Callable[..., Phone]
+
+
+@pytest.fixture
+def server(
+    sandbox: Sandbox, stand_in: Path, start_server: Callable[[Sandbox, Path], Server]
+) -> Server:
+    return start_server(sandbox, stand_in)
+
+
+@pytest.fixture
+def path(sandbox: Sandbox) -> str:
+    """The page of a session that has more blocks than two steps bring."""
+    name = project_id(sandbox.project)
+    file = sandbox.config_dir / "projects" / name / f"{SESSION}.jsonl"
+    file.parent.mkdir(parents=True)
+    entries = [
+        {
+            "type": "user",
+            "uuid": f"prompt-{number}",
+            "cwd": str(sandbox.project),
+            "message": {"role": "user", "content": f"Prompt {number}. " + "More words. " * 30},
+        }
+        for number in range(PROMPTS)
+    ]
+    file.write_text("".join(f"{json.dumps(entry)}\n" for entry in entries))
+    return f"/projects/{name}/sessions/{SESSION}"
+
+
+def ids(phone: Phone) -> list[str]:
+    found: list[str] = phone.page.locator("#transcript > *").evaluate_all(
+        "blocks => blocks.map(each => each.id)"
+    )
+    return found
+
+
+def expected(begin: int) -> list[str]:
+    return [f"b-prompt-{number}" for number in range(begin, PROMPTS)]
+
+
+def place_of(phone: Phone, number: int) -> float:
+    """Where on the screen a block begins."""
+    box = phone.page.locator(f"#b-prompt-{number}").bounding_box()
+    assert box is not None
+    return box["y"]
+
+
+def read_up_to(phone: Phone, number: int) -> None:
+    phone.page.locator(f"#b-prompt-{number}").evaluate("block => block.scrollIntoView()")
+
+
+def test_earlier_blocks_come_as_one_reads_upward_and_what_is_read_stays_where_it_is(
+    server: Server, open_phone: OpenPhone, path: str
+) -> None:
+    phone = open_phone(server)
+    phone.page.goto(f"{path}#end")
+    phone.page.locator("body[data-link=online]").wait_for()
+    newest = PROMPTS - FIRST
+    assert ids(phone) == expected(newest), "few blocks at first, and none before they are wanted"
+
+    places: list[tuple[float, float]] = []
+    for begin in (newest, newest - STEP):
+        read_up_to(phone, begin)
+        before = place_of(phone, begin)
+        more = phone.page.locator(f"#b-prompt-{max(0, begin - STEP)}")
+        expect(more).to_be_attached(timeout=20_000)
+        places.append((before, place_of(phone, begin)))
+    assert all(abs(after - before) < 2 for before, after in places), places
+    assert ids(phone) == expected(0), "each once, in order"
+    expect(phone.page.locator("#earlier")).to_be_empty()
+
+
+def test_a_tap_on_the_way_to_earlier_blocks_brings_them_when_a_first_try_failed(
+    server: Server, open_phone: OpenPhone, path: str
+) -> None:
+    phone = open_phone(server)
+    phone.forgiven.append("ERR_FAILED")
+    tries: list[str] = []
+
+    def cut_off(route: Route) -> None:
+        tries.append(route.request.url)
+        route.abort()
+
+    phone.page.route("**/earlier?*", cut_off)
+    phone.page.goto(f"{path}#end")
+    phone.page.locator("body[data-link=online]").wait_for()
+    with phone.page.expect_event("requestfailed"):
+        read_up_to(phone, PROMPTS - FIRST)
+    phone.page.unroute("**/earlier?*")
+    assert tries
+    phone.page.get_by_role("link", name=f"Show {PROMPTS - FIRST} earlier blocks").click()
+    expect(phone.page.locator(f"#b-prompt-{PROMPTS - FIRST - STEP}")).to_be_attached()
+    assert phone.page.url.endswith("#end"), "it stays the same page"
+
+
+def test_without_javascript_a_link_shows_earlier_blocks_and_keeps_the_place(
+    server: Server, open_phone: OpenPhone, path: str
+) -> None:
+    phone = open_phone(server, java_script_enabled=False)
+    phone.page.goto(f"{path}#end")
+    newest = PROMPTS - FIRST
+    phone.page.get_by_role("link", name=f"Show {newest} earlier blocks").click()
+    phone.page.wait_for_url("**#b-prompt-*")
+    assert ids(phone) == expected(newest - STEP)
+    assert 0 <= place_of(phone, newest) < 200, "where one was is at the top"
+
+
+def test_earlier_blocks_of_an_unknown_block_are_not_found(server: Server, path: str) -> None:
+    assert server.get(f"{path}/earlier?before=nothing").status_code == 404
+    assert server.get(f"{path}/earlier").status_code == 404
+
+
+def test_what_changes_in_blocks_that_are_not_shown_yet_is_there_when_they_come(
+    server: Server, open_phone: OpenPhone, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    phone = open_phone(server)
+    steps = [
+        said("m0", {"type": "tool_use", "id": "task", "name": "Task", "input": {}}),
+        *(
+            said(f"m{number}", text(f"Word {number}. " + "On and on. " * 60))
+            for number in range(1, FIRST + 10)
+        ),
+        ["wait", str(gate)],
+        said("child", text("The subagent speaks."), parent="task"),
+        said("last", text("The end.")),
+    ]
+    phone.begin(sandbox.project, json.dumps(steps))
+    expect(phone.transcript).to_contain_text(f"Word {FIRST + 9}.", timeout=20_000)
+    phone.page.reload()
+    phone.page.locator("body[data-link=online]").wait_for()
+    assert phone.page.locator("#b-task").count() == 0
+    gate.touch()
+    expect(phone.transcript).to_contain_text("The end.")
+    live = whole_dom(phone)
+    expect(phone.page.locator("#b-task")).to_contain_text("The subagent speaks.")
+    phone.page.reload()
+    phone.page.locator("body[data-link=online]").wait_for()
+    assert whole_dom(phone) == live
+
+
+def whole_dom(phone: Phone) -> str:
+    phone.page.evaluate("scrollTo(0, 0)")
+    expect(phone.page.locator("#earlier")).to_be_empty()
+    return phone.dom()
+
+
+def text(words: str) -> dict[str, object]:
+    return {"type": "text", "text": words}
+
+
+def said(name: str, *content: dict[str, object], parent: str | None = None) -> list[object]:
+    message = {"id": name, "role": "assistant", "content": content}
+    entry = {"type": "assistant", "message": message, "parent_tool_use_id": parent, "uuid": name}
+    return ["raw", json.dumps(entry) + "\n"]

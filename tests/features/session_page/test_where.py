@@ -1,0 +1,446 @@
+"""Where am I, in a real browser: the status, what needs me, what is new, links, copies, undo."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from opcode_htmx.engines.claude.files.history import project_id
+from opcode_htmx.transcript.conversation.window import FIRST, STEP
+from tests.support.browser import CUT_OFF, Phone
+from tests.support.environment import Sandbox, Server, until
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+SESSION = "5e5510a0-0000-4000-8000-000000000001"
+PROMPTS = FIRST + 2 * STEP + 10
+
+OpenPhone = Callable[..., Phone]
+NO_CLIPBOARD = "Object.defineProperty(navigator, 'clipboard', { value: undefined })"
+
+
+@pytest.fixture
+def server(
+    sandbox: Sandbox, stand_in: Path, start_server: Callable[[Sandbox, Path], Server]
+) -> Server:
+    return start_server(sandbox, stand_in)
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Path:
+    return tmp_path / "gate"
+
+
+def text(words: str) -> dict[str, object]:
+    return {"type": "text", "text": words}
+
+
+def said(name: str, *content: dict[str, object], tokens: int = 0) -> list[object]:
+    usage = {"input_tokens": tokens}
+    message = {"id": name, "role": "assistant", "content": content, "usage": usage}
+    entry = {"type": "assistant", "message": message, "uuid": name}
+    return ["raw", json.dumps(entry) + "\n"]
+
+
+def result(name: str, cost: float) -> list[object]:
+    models = {"m": {"inputTokens": 1, "contextWindow": 200_000}}
+    entry = {"type": "result", "subtype": "success", "uuid": name, "total_cost_usd": cost}
+    return ["raw", json.dumps({**entry, "modelUsage": models}) + "\n"]
+
+
+def begin(server: Server, *steps: list[object]) -> str:
+    """A session that nobody looks at; the address of its page."""
+    form = {"session_id": str(uuid.uuid4()), "prompt_id": str(uuid.uuid4())}
+    folder = str(server.sandbox.project)
+    answer = server.post("/sessions", {**form, "folder": folder, "prompt": json.dumps(steps)})
+    assert answer.status_code == 303, answer.text
+    return answer.headers["Location"].partition("#")[0]
+
+
+def open_session(phone: Phone, address: str) -> None:
+    phone.page.goto(f"{address}#end")
+    phone.page.locator("body[data-link=online]").wait_for()
+
+
+def long_answer(count: int) -> list[list[object]]:
+    return [said(f"m{n}", text(f"Word {n}. " + "On and on. " * 40)) for n in range(count)]
+
+
+# --- the status line ------------------------------------------------------------------------
+
+
+def test_the_status_says_what_goes_on_and_counts_without_being_told(
+    server: Server, open_phone: OpenPhone, gate: Path
+) -> None:
+    call: dict[str, object] = {
+        "type": "tool_use",
+        "id": "call",
+        "name": "Bash",
+        "input": {"command": "npm test"},
+    }
+    address = begin(
+        server,
+        said("a", text("Let me see."), tokens=68_000),
+        result("r", 0.1234),
+        said("b", call, tokens=90_000),
+        ["wait", str(gate)],
+        ["ask", "request-1"],
+    )
+    phone = open_phone(server)
+    messages: list[object] = []
+    phone.page.on(
+        "websocket", lambda ws: ws.on("framereceived", lambda frame: messages.append(frame))
+    )
+    open_session(phone, address)
+    expect(phone.status).to_have_text("Running npm test")
+    clock = phone.page.locator("#since time")
+    expect(clock).to_have_text(re.compile(r"^\d+ s$"))
+    until(
+        lambda: messages,
+        "the page has what there is",
+        sleep=lambda: phone.page.wait_for_timeout(20),
+    )
+    received, first = len(messages), int(clock.inner_text().split()[0])
+    until(lambda: int(clock.inner_text().split()[0]) >= first + 2, "it counts")
+    assert len(messages) == received
+    expect(phone.page.locator("#usage")).to_have_text("Context 45% · Cost so far $0.12")
+
+    gate.touch()
+    expect(phone.status).to_have_text("Waiting for your answer")
+    expect(phone.page.locator("#since .about")).to_have_text("Bash: true")
+    phone.button("Allow").click()
+    expect(phone.status).to_have_text("Ready for the next prompt")
+
+
+def test_offline_the_age_of_the_last_update_counts_up(
+    server: Server, open_phone: OpenPhone
+) -> None:
+    phone = open_phone(server)
+    open_session(phone, begin(server, ["text", "Hello."]))
+    expect(phone.status).to_have_text("Ready for the next prompt")
+    phone.forgiven += CUT_OFF
+    server.kill()
+    expect(phone.status).to_have_text("Offline. Last update just now.")
+    phone.page.clock.set_fixed_time(time.time() + 3 * 60 + 5)
+    expect(phone.status).to_have_text("Offline. Last update 3 min ago.")
+    expect(phone.page.locator("#since")).to_be_hidden()
+    server.start()
+    expect(phone.status).to_have_text("Ready for the next prompt", timeout=20_000)
+
+
+# --- what needs me --------------------------------------------------------------------------
+
+
+def test_a_session_that_asks_is_told_of_on_every_page_until_it_is_answered(
+    server: Server, open_phone: OpenPhone
+) -> None:
+    phone, other = open_phone(server), open_phone(server)
+    open_session(phone, begin(server, ["text", "Hello."]))
+    title = phone.page.title()
+
+    def overview() -> str:
+        other.page.goto("/")
+        return other.page.title()
+
+    until(lambda: overview() == "Projects · opcode", "what has just ended was seen")
+    asking = begin(server, ["ask", "request-1"])
+
+    expect(phone.page).to_have_title(f"(1) {title}")
+    badge = phone.page.get_by_role("link", name="1 other session needs you")
+    expect(badge).to_be_visible()
+    other.lock()
+    other.unlock()
+    expect(other.page).to_have_title("(1) Projects · opcode")
+    other.page.get_by_role("link", name="Running 1 session needs you").click()
+    expect(other.page.get_by_role("heading", name="Needs you")).to_be_visible()
+    expect(other.page.locator("#runs .status").first).to_have_text(
+        "Waiting for your answer: Bash: true"
+    )
+    other.page.locator("#runs a.row").first.click()
+    other.page.wait_for_url(f"**{asking}*")
+    assert not other.page.title().startswith("("), "not of itself"
+    other.button("Allow").click()
+    expect(phone.page).to_have_title(title)
+    expect(phone.page.locator("#needs")).to_be_hidden()
+
+
+def test_what_ended_unseen_is_listed_until_someone_looks(
+    server: Server, open_phone: OpenPhone
+) -> None:
+    done = begin(server, ["text", "Hello."])
+    failed = begin(server, ["exit", 3])
+    phone = open_phone(server)
+    rows = phone.page.locator("#runs ul").first.locator("li")
+
+    def listed() -> list[str]:
+        phone.page.goto("/runs")
+        if not phone.page.get_by_role("heading", name="Needs you").count():
+            return []
+        return sorted(rows.locator(".status").all_inner_texts())
+
+    both = ["Claude ended with exit status 3.", "Done since you last looked"]
+    until(lambda: listed() == both, "both are listed")
+    open_session(phone, done)
+    assert listed() == both[:1]
+    open_session(phone, failed)
+    assert listed() == []
+
+
+# --- what is new ----------------------------------------------------------------------------
+
+
+def test_what_came_while_both_phones_slept_is_marked_on_each(
+    server: Server, open_phone: OpenPhone, gate: Path
+) -> None:
+    address = begin(
+        server,
+        *long_answer(6),
+        ["wait", str(gate)],
+        *(said(f"new{n}", text(f"New {n}. " + "On and on. " * 40)) for n in range(5)),
+    )
+    phone = open_phone(server)
+    open_session(phone, address)
+    expect(phone.transcript).to_contain_text("Word 5.")
+    line = phone.page.locator("#new-since")
+    expect(line).to_have_count(0)
+    with phone.page.expect_request("**/seen"):
+        phone.lock()
+    gate.touch()
+    until(lambda: "New 4." in server.get(address).text, "it goes on")
+
+    other = open_phone(server)
+    open_session(other, address)
+    behind(other, "b-m5-0")
+    way = other.page.get_by_role("link", name="6 new blocks since you left")
+    way.click()
+    expect(other.page.locator("#new-since")).to_be_in_viewport()
+    expect(way).to_be_hidden()
+
+    phone.unlock()
+    expect(phone.transcript).to_contain_text("New 4.", timeout=20_000)
+    behind(phone, "b-m5-0")
+    phone.page.get_by_role("link", name="6 new blocks since you left").click()
+    expect(phone.page.locator("#new-since")).to_be_in_viewport()
+
+    # read to the end, it is not new any more; no other device has to be told
+    phone.page.evaluate("scrollTo(0, document.scrollingElement.scrollHeight)")
+    until(lambda: 'id="new-since"' not in server.get(address).text, "it is read")
+
+
+def behind(phone: Phone, block: str) -> None:
+    expect(phone.page.locator(f"#{block} + #new-since")).to_have_text("New since you left")
+
+
+def test_a_reader_further_up_is_not_moved_and_is_offered_the_way_down(
+    server: Server, open_phone: OpenPhone, gate: Path
+) -> None:
+    address = begin(server, *long_answer(8), ["wait", str(gate)], said("new", text("The newest.")))
+    phone = open_phone(server)
+    open_session(phone, address)
+    phone.page.evaluate("scrollTo(0, 100)")
+    expect(phone.button("Jump to newest")).to_be_visible()
+    gate.touch()
+    expect(phone.page.locator("#b-new-0")).to_be_attached()
+    assert phone.page.evaluate("scrollY") == 100
+    phone.page.get_by_role("button", name=re.compile(r"Jump to newest \(\d+\)")).click()
+    expect(phone.page.locator("#b-new-0")).to_be_in_viewport()
+
+
+# --- links ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def past(sandbox: Sandbox) -> str:
+    """The page of a long session that was held in a terminal."""
+    name = project_id(sandbox.project)
+    file = sandbox.config_dir / "projects" / name / f"{SESSION}.jsonl"
+    file.parent.mkdir(parents=True)
+    entries = [
+        {
+            "type": "user",
+            "uuid": f"prompt-{number}",
+            "cwd": str(sandbox.project),
+            "message": {"role": "user", "content": f"Prompt {number}. " + "More words. " * 30},
+        }
+        for number in range(PROMPTS)
+    ]
+    file.write_text("".join(f"{json.dumps(entry)}\n" for entry in entries))
+    return f"/projects/{name}/sessions/{SESSION}"
+
+
+def test_a_link_to_a_block_far_up_leads_there(
+    server: Server, open_phone: OpenPhone, past: str
+) -> None:
+    phone = open_phone(server)
+    phone.page.goto(f"{past}#b-prompt-3")
+    block = phone.page.locator("#b-prompt-3")
+    expect(block).to_be_in_viewport(timeout=20_000)
+    expect(block).to_have_class(re.compile(r"\bhere\b"))
+    phone.page.evaluate("location.hash = '#b-prompt-9'")
+    expect(phone.page.locator("#b-prompt-9")).to_have_class(re.compile(r"\bhere\b"))
+    expect(phone.page.locator(".here")).to_have_count(1)
+
+
+def test_words_are_searched_and_found_without_javascript(
+    server: Server, open_phone: OpenPhone, past: str
+) -> None:
+    phone = open_phone(server, java_script_enabled=False)
+    phone.page.goto(past)
+    phone.page.get_by_label("Session menu").click()
+    phone.page.get_by_label("Search in this session").fill("prompt 7.")
+    phone.page.get_by_label("Search in this session").press("Enter")
+    phone.page.locator("a.row").click()
+    phone.page.wait_for_url("**#b-prompt-7")
+    expect(phone.page.locator("#b-prompt-7")).to_be_in_viewport()
+
+
+# --- copies ---------------------------------------------------------------------------------
+
+ANSWER = "Some *words*.\n\n```\ncode of mine\n```\n\nThe end."
+
+
+def pasted(page: Page) -> str:
+    """What a person gets who pastes into the composer."""
+    prompt = page.get_by_role("textbox", name="Prompt")
+    prompt.fill("")
+    prompt.press("Control+v")
+    return prompt.input_value()
+
+
+@pytest.mark.parametrize("clipboard", [True, False], ids=["clipboard API", "plain http"])
+def test_a_message_is_copied_as_text_as_markdown_and_as_a_link(
+    server: Server, open_phone: OpenPhone, clipboard: bool
+) -> None:
+    phone = open_phone(server, permissions=["clipboard-read", "clipboard-write"])
+    if not clipboard:
+        phone.page.add_init_script(NO_CLIPBOARD)
+    open_session(phone, begin(server, said("m", text(ANSWER)), said("n", text("And more."))))
+    sheet = phone.page.get_by_role("dialog", name="Link, copy, fork")
+    got = {}
+    for what in ("link", "text", "markdown", "whole answer"):
+        phone.page.locator("#b-m-0").hover()
+        phone.page.locator("#b-m-0 > .more").click()
+        button = sheet.get_by_role("button", name=f"Copy {what}")
+        button.click()
+        expect(button.or_(sheet.get_by_role("button", name="Copied"))).to_have_text("Copied")
+        phone.page.keyboard.press("Escape")
+        expect(sheet).to_be_hidden()
+        got[what] = pasted(phone.page)
+    assert got["markdown"] == ANSWER
+    assert got["whole answer"] == f"{ANSWER}\n\nAnd more."
+    assert got["text"].split() == ["Some", "words.", "code", "of", "mine", "The", "end."]
+    phone.page.goto(got["link"])
+    expect(phone.page.locator("#b-m-0")).to_be_in_viewport()
+
+
+def test_what_cannot_be_copied_stays_selected(server: Server, open_phone: OpenPhone) -> None:
+    phone = open_phone(server)
+    phone.page.add_init_script(f"{NO_CLIPBOARD}; document.execCommand = () => false")
+    open_session(phone, begin(server, said("m", text(ANSWER))))
+    phone.page.locator("#b-m-0 pre").hover()
+    button = phone.page.locator(".copy-code")
+    button.click()
+    expect(button).to_have_text("Selected: copy it now")
+    assert phone.page.evaluate("getSelection().toString().trim()") == "code of mine"
+
+
+def test_a_block_can_be_copied_without_javascript(server: Server, open_phone: OpenPhone) -> None:
+    phone = open_phone(server, java_script_enabled=False)
+    phone.page.goto(begin(server, said("m", text(ANSWER))))
+    until(lambda: phone.page.reload() and phone.page.locator("#b-m-0").count(), "it is said")
+    phone.page.locator("#b-m-0 > .more").click()
+    expect(phone.page.get_by_label("Markdown")).to_have_value(ANSWER)
+    phone.page.get_by_label("Back to the session").click()
+    expect(phone.page.locator("#b-m-0")).to_be_in_viewport()
+
+
+# --- the menu -------------------------------------------------------------------------------
+
+
+def test_the_menu_opens_and_closes_by_keyboard_and_keeps_the_focus(
+    server: Server, open_phone: OpenPhone, past: str
+) -> None:
+    phone = open_phone(server)
+    open_session(phone, past)
+    opener = phone.page.get_by_label("Session menu")
+    opener.focus()
+    phone.page.keyboard.press("Enter")
+    name = phone.page.get_by_label("Name", exact=True)
+    expect(name).to_be_visible()
+    name.focus()
+    phone.page.keyboard.press("Escape")
+    expect(name).to_be_hidden()
+    expect(opener).to_be_focused()
+    opener.click()
+    phone.page.locator("#transcript").click(position={"x": 5, "y": 5})
+    expect(name).to_be_hidden()
+
+
+def test_the_menu_opens_as_soon_as_its_button_is_there(
+    server: Server, open_phone: OpenPhone, past: str
+) -> None:
+    """The bar is painted before the rest of the page has come."""
+    phone, held = open_phone(server), list[Route]()
+    phone.page.route("**/session.css*", lambda route: held.append(route))
+    phone.page.goto(past, wait_until="commit")
+    phone.page.get_by_label("Session menu").click()
+    expect(phone.button("Delete session")).to_be_visible()
+    until(lambda: bool(held), "the rest of the page waits for its style")
+    held[0].continue_()
+    expect(phone.page.locator("body[data-link=online]")).to_be_attached()
+    expect(phone.button("Delete session")).to_be_visible()
+
+
+def test_a_session_is_named_deleted_and_brought_back(
+    server: Server, open_phone: OpenPhone, past: str
+) -> None:
+    phone = open_phone(server)
+    open_session(phone, past)
+    phone.page.get_by_label("Session menu").click()
+    phone.page.get_by_label("Name", exact=True).fill("Plums")
+    phone.button("Rename").click()
+    expect(phone.page.get_by_role("heading", name="Plums")).to_be_visible()
+    phone.page.get_by_label("Session menu").click()
+    phone.button("Delete session").click()
+    expect(phone.page.get_by_role("status")).to_contain_text("Deleted “Plums”.")
+    expect(phone.page.get_by_text("No sessions here yet")).to_be_visible()
+    phone.button("Undo").click()
+    expect(phone.page.get_by_role("heading", name="Plums")).to_be_visible()
+    expect(phone.page.locator(f"#b-prompt-{PROMPTS - 1}")).to_be_in_viewport()
+
+
+def test_who_looks_at_a_session_that_is_deleted_elsewhere_is_told(
+    server: Server, open_phone: OpenPhone, past: str
+) -> None:
+    phone = open_phone(server)
+    open_session(phone, past)
+    assert server.post(f"{past}/delete", {}).status_code == 303
+    expect(phone.status).to_have_text("Cut off. Reload the page.")
+    phone.forgiven.append("404")
+    phone.page.reload()
+    expect(phone.page.get_by_role("heading", name="Not found")).to_be_visible()
+
+
+# --- logging out ----------------------------------------------------------------------------
+
+
+def test_logging_out_cuts_off_the_other_pages_of_that_login_and_no_others(
+    server: Server, open_phone: OpenPhone
+) -> None:
+    address = begin(server, ["text", "Hello."])
+    phone, other = open_phone(server), open_phone(server, extra_http_headers={"User-Agent": "B"})
+    phone.forgiven.append("403")  # a draft that the page still saves, with the token that has ended
+    open_session(phone, address)
+    open_session(other, address)
+    elsewhere = phone.page.context.new_page()
+    elsewhere.goto("/")
+    elsewhere.get_by_role("button", name="Log out").click()
+    expect(phone.status).to_have_text("Cut off. Reload the page.")
+    expect(other.status).to_have_text("Ready for the next prompt")

@@ -1,0 +1,1 @@
+"""Differential tests: plans of sessions, played by the real CLI and compared with the page."""

@@ -1,0 +1,192 @@
+"""Sharing the hub: giving way lets the sockets be looked at, and what can wait waits."""
+
+from __future__ import annotations
+
+import time
+from threading import get_ident
+
+import gevent
+import pytest
+from gevent import socket
+from gevent._hub_local import get_hub_if_exists
+
+from opcode_htmx.lib import cooperative
+from opcode_htmx.lib.cooperative import (
+    IdleQueue,
+    TimeSlicer,
+    run_in_thread,
+    wait_until_idle,
+    yield_to_loop,
+    yielding,
+)
+from tests.support.cli.supervision import until
+
+
+def work(seconds: float) -> None:
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        pass
+
+
+def test_who_gives_way_lets_others_hear_their_sockets() -> None:
+    here, there = socket.socketpair()
+    heard = gevent.spawn(here.recv, 1)
+    gevent.sleep(0)
+    there.send(b"x")
+    for _ in range(3):
+        yield_to_loop()
+    assert heard.get(block=False) == b"x"
+    here.close()
+    there.close()
+
+
+def test_a_pace_gives_way_by_time_and_not_by_number() -> None:
+    ticks: list[int] = []
+
+    def tick() -> None:
+        while True:
+            ticks.append(1)
+            gevent.sleep(0)
+
+    ticker = gevent.spawn(tick)
+    pace = TimeSlicer()
+    for _ in range(100):
+        pace.step()
+    assert not ticks
+    work(1.5 * cooperative.SLICE)
+    pace.step()
+    assert ticks
+    ticker.kill()
+
+
+def test_pieces_are_the_same_when_they_are_paced() -> None:
+    assert list(yielding(range(5))) == [0, 1, 2, 3, 4]
+
+
+def test_what_can_wait_waits_until_nothing_else_is_to_be_done() -> None:
+    order: list[str] = []
+
+    def lines() -> None:
+        for number in range(5):
+            order.append(f"line {number}")
+            gevent.sleep(0)
+
+    def page() -> None:
+        with background.slot():
+            order.append("page")
+
+    background = IdleQueue()
+    pages = [gevent.spawn(page) for _ in range(3)]
+    gevent.joinall([*pages, gevent.spawn(lines)])
+    assert order == [*(f"line {number}" for number in range(5)), *["page"] * 3]
+
+
+def test_what_can_wait_is_not_kept_waiting_for_ever() -> None:
+    def never_idle() -> None:
+        while True:
+            gevent.sleep(0)
+
+    busy = gevent.spawn(never_idle)
+    began = time.monotonic()
+    wait_until_idle(0.05)
+    assert 0.04 < time.monotonic() - began < 5
+    busy.kill()
+
+
+def test_one_turn_at_a_time_and_a_turn_that_fails_is_over() -> None:
+    background = IdleQueue()
+    inside: list[int] = []
+
+    def take() -> None:
+        with background.slot():
+            inside.append(1)
+            assert len(inside) == 1
+            gevent.sleep(0.001)
+            inside.pop()
+
+    with pytest.raises(ZeroDivisionError), background.slot():
+        raise ZeroDivisionError
+    taken = [gevent.spawn(take) for _ in range(5)]
+    until(lambda: all(each.ready() for each in taken), "all have had their turn")
+    assert all(each.successful() for each in taken)
+
+
+def test_long_work_that_can_wait_lets_shorter_work_that_can_wait_go_first() -> None:
+    order: list[str] = []
+
+    def long() -> None:
+        with background.slot() as turn:
+            for _ in range(5):
+                work(2 * cooperative.QUIET_SLICE)
+                turn.step()
+            order.append("long")
+
+    def short() -> None:
+        with background.slot():
+            order.append("short")
+
+    background = IdleQueue()
+    gevent.joinall([gevent.spawn(long), gevent.spawn(short)])
+    assert order == ["short", "long"]
+
+
+def test_who_is_killed_while_it_waits_for_its_turn_leaves_it_to_the_next() -> None:
+    background = IdleQueue()
+    killed = gevent.spawn(background.slot().__enter__)
+    gevent.sleep(0)
+    assert background.one.locked()
+    assert not killed.ready(), "it has the turn, and waits for quiet"
+    killed.kill()
+    with gevent.Timeout(5), background.slot():
+        pass
+
+
+# Aside ----------------------------------------------------------------------------------------
+
+
+def test_what_is_done_aside_holds_up_nobody() -> None:
+    ticks: list[float] = []
+
+    def tick() -> None:
+        while True:
+            ticks.append(time.perf_counter())
+            gevent.sleep(0.001)
+
+    ticker = gevent.spawn(tick)
+    assert run_in_thread(slept, 0.1, result=7) == 7
+    ticker.kill()
+    assert len(ticks) > 10
+
+
+def slept(seconds: float, *, result: int) -> int:
+    time.sleep(seconds)
+    return result
+
+
+def test_what_is_done_aside_gets_done_however_much_there_is_to_do() -> None:
+    """A hub that never waits would take the interpreter again before the thread has woken up."""
+    done = gevent.spawn(run_in_thread, work, 0.05)
+    while not done.ready():
+        gevent.sleep(0)
+    assert done.get() is None
+
+
+def test_what_fails_aside_fails_as_if_it_had_been_done_here(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(ZeroDivisionError):
+        run_in_thread(lambda: 1 // 0)
+    assert capfd.readouterr().err == ""
+
+
+def test_what_is_aside_already_is_simply_done() -> None:
+    threads = run_in_thread(lambda: (get_ident(), run_in_thread(get_ident)))
+    assert threads[0] == threads[1] != get_ident()
+
+
+def test_giving_way_in_a_thread_that_works_for_the_hub_makes_no_hub_of_its_own() -> None:
+    def work() -> object:
+        cooperative.yield_to_loop()
+        return get_hub_if_exists()
+
+    assert cooperative.run_in_thread(work) is None

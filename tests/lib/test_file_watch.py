@@ -1,0 +1,208 @@
+"""Being told that a file in a folder was written, by inotify and by polling."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import gevent
+import pytest
+from gevent.event import Event
+
+from opcode_htmx.lib.files import file_watch
+from opcode_htmx.lib.files.file_watch import (
+    FolderWatcher,
+    InotifyWatcher,
+    PollingWatcher,
+)
+from tests.support.cli.supervision import until
+
+SOON = 20.0
+LONG_ENOUGH = 4 * file_watch.POLL_SECONDS
+"""Seconds in which a change would certainly have been told of."""
+
+Watcher = InotifyWatcher | PollingWatcher | FolderWatcher
+
+needs_inotify = pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's")
+
+
+@pytest.fixture(params=[pytest.param(InotifyWatcher, marks=needs_inotify), PollingWatcher])
+def watcher(request: pytest.FixtureRequest) -> Iterator[Watcher]:
+    watcher: Watcher = request.param()
+    yield watcher
+    watcher.close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "out.ndjson").touch()
+    return folder
+
+
+def append(path: Path, text: str = "more\n") -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write(text)
+
+
+def test_a_write_is_told(watcher: Watcher, folder: Path) -> None:
+    told = Event()
+    watcher.watch(folder, told.set)
+    append(folder / "out.ndjson")
+    assert told.wait(SOON)
+
+
+def test_every_later_write_is_told_too(watcher: Watcher, folder: Path) -> None:
+    told = Event()
+    watcher.watch(folder, told.set)
+    for _ in range(3):
+        told.clear()
+        append(folder / "out.ndjson")
+        assert told.wait(SOON)
+
+
+def test_a_write_to_any_file_of_the_folder_is_told(watcher: Watcher, folder: Path) -> None:
+    (folder / "err.log").touch()
+    told = Event()
+    watcher.watch(folder, told.set)
+    append(folder / "err.log")
+    assert told.wait(SOON)
+
+
+def test_a_file_that_is_replaced_is_told(watcher: Watcher, folder: Path, tmp_path: Path) -> None:
+    told = Event()
+    watcher.watch(folder, told.set)
+    (tmp_path / "run.new").touch()
+    (tmp_path / "run.new").replace(folder / "run.json")
+    assert told.wait(SOON)
+
+
+def test_nothing_is_told_while_nothing_changes(watcher: Watcher, folder: Path) -> None:
+    told = Event()
+    watcher.watch(folder, told.set)
+    assert not told.wait(LONG_ENOUGH)
+
+
+def test_a_change_is_told_to_the_watcher_of_its_folder_only(
+    watcher: Watcher, folder: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    here, there = Event(), Event()
+    watcher.watch(folder, here.set)
+    watcher.watch(other, there.set)
+    append(folder / "out.ndjson")
+    assert here.wait(SOON)
+    assert not there.wait(LONG_ENOUGH)
+
+
+def test_nothing_is_told_after_the_watch_has_ended(watcher: Watcher, folder: Path) -> None:
+    told = Event()
+    watcher.watch(folder, told.set)
+    watcher.unwatch(folder)
+    append(folder / "out.ndjson")
+    assert not told.wait(LONG_ENOUGH)
+
+
+def test_a_watch_may_end_in_its_own_callback(watcher: Watcher, folder: Path) -> None:
+    calls = []
+
+    def once() -> None:
+        calls.append("told")
+        watcher.unwatch(folder)
+
+    watcher.watch(folder, once)
+    append(folder / "out.ndjson")
+    until(lambda: calls, "the change is told")
+    append(folder / "out.ndjson")
+    gevent.sleep(LONG_ENOUGH)
+    assert calls == ["told"]
+
+
+def test_a_folder_that_is_removed_disturbs_no_other(
+    watcher: Watcher, folder: Path, tmp_path: Path
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    told = Event()
+    watcher.watch(gone, lambda: None)
+    watcher.watch(folder, told.set)
+    gone.rmdir()
+    gevent.sleep(LONG_ENOUGH)
+    watcher.unwatch(gone)
+    append(folder / "out.ndjson")
+    assert told.wait(SOON)
+
+
+def test_a_closed_watcher_tells_nothing_and_lets_watches_end(
+    watcher: Watcher, folder: Path
+) -> None:
+    told = Event()
+    watcher.watch(folder, told.set)
+    watcher.close()
+    append(folder / "out.ndjson")
+    assert not told.wait(LONG_ENOUGH)
+    watcher.unwatch(folder)
+
+
+@needs_inotify
+def test_a_change_that_the_full_queue_of_the_kernel_has_dropped_is_told(
+    folder: Path, tmp_path: Path
+) -> None:
+    busy = tmp_path / "busy"
+    busy.mkdir()
+    limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    watcher = InotifyWatcher()
+    told = Event()
+    watcher.watch(busy, lambda: None)
+    watcher.watch(folder, told.set)
+    with (busy / "a").open("wb", buffering=0) as a, (busy / "b").open("wb", buffering=0) as b:
+        for _ in range(limit // 2 + 1):  # two files in turn, else the kernel merges the events
+            a.write(b"x")
+            b.write(b"x")
+    append(folder / "out.ndjson")
+    try:
+        assert told.wait(SOON)
+    finally:
+        watcher.close()
+
+
+@needs_inotify
+def test_folders_are_polled_when_the_inotify_instances_are_used_up(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def used_up(self: InotifyWatcher) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(InotifyWatcher, "__init__", used_up)
+    _check_that_it_polls(folder, caplog)
+
+
+@needs_inotify
+def test_a_folder_is_polled_when_the_inotify_watches_are_used_up(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def used_up(self: InotifyWatcher, folder: Path, *_: object, **options: bool) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(InotifyWatcher, "watch", used_up)
+    _check_that_it_polls(folder, caplog)
+
+
+def _check_that_it_polls(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    told = Event()
+    with caplog.at_level(logging.WARNING):
+        watcher = FolderWatcher()
+        watcher.watch(folder, told.set)
+    assert "inotify is used up" in caplog.text
+    append(folder / "out.ndjson")
+    assert told.wait(SOON)
+    told.clear()
+    watcher.unwatch(folder)
+    append(folder / "out.ndjson")
+    assert not told.wait(LONG_ENOUGH)
+    watcher.close()

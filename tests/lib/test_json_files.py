@@ -1,0 +1,216 @@
+"""What we store: whole or not at all, whatever dies; versioned; nothing is overwritten unseen."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import gevent
+import pytest
+
+from opcode_htmx.api.service.chats import Chat, ChatStore
+from opcode_htmx.lib.files import atomic_files
+from opcode_htmx.lib.files.disk_space import (
+    SENTENCE,
+    DiskFull,
+    free_bytes,
+    is_full,
+)
+from opcode_htmx.lib.files.json_files import JsonFileSchema
+from opcode_htmx.runs.options.store import Options, OptionStore
+from opcode_htmx.sessions.drafts import Draft, Drafts
+from opcode_htmx.sessions.read_positions import ReadPositions
+from tests.support.cli.supervision import disk_that_waits, until
+from tests.support.environment import ROOT
+
+SESSION = "0f5e1cf2-6c1c-4c1e-8a53-2f1f5d0a9e11"
+FORM = JsonFileSchema(2, lambda found: int(found["number"]))
+
+
+def test_what_is_written_is_read_with_its_version(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    assert FORM.read(path) is None
+    FORM.write(path, {"number": 7})
+    assert FORM.read(path) == 7
+    assert json.loads(path.read_bytes()) == {"version": 2, "number": 7}
+
+
+@pytest.mark.parametrize("content", ['{"number": 1}', '{"version": 1, "number": 1}'])
+def test_what_earlier_versions_wrote_is_read(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(content)
+    assert FORM.read(path) == 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "{", "[]", "null", '{"number": "x"}', "{}", '{"version": 3, "number": 1}', "\x00" * 40]
+    + ['{"version": "2", "number": 1}', '{"version": true', '{"version": 0, "number": 1}'],
+)
+def test_what_cannot_be_read_is_left_alone_told_once_and_put_aside(
+    tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(content)
+    for _ in range(3):
+        assert FORM.read(path) is None
+    assert path.read_text() == content
+    assert caplog.text.count("a.json cannot be read and is left alone") == 1
+    FORM.write(path, {"number": 2})
+    assert FORM.read(path) == 2
+    (aside,) = tmp_path.glob("a.json.unreadable-*")
+    assert aside.read_text() == content
+    assert f"is kept as {aside.name}" in caplog.text
+
+
+def test_drafts_options_chats_and_marks_of_a_later_version_are_kept(tmp_path: Path) -> None:
+    later = '{"version": 99, "what": "nobody knows yet"}'
+    places = {
+        "draft": tmp_path / "drafts" / SESSION / "draft.json",
+        "options": tmp_path / "options" / f"{SESSION}.json",
+        "chat": tmp_path / "chats" / f"{SESSION}.json",
+        "marks": tmp_path / "marks.json",
+    }
+    for path in places.values():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(later)
+    drafts, options = Drafts(tmp_path / "drafts"), OptionStore(tmp_path / "options")
+    chats = ChatStore(tmp_path / "chats")
+    assert drafts.get(SESSION) == Draft()
+    assert options.get(SESSION) == Options()
+    assert chats.get(SESSION) is None
+    assert chats.all() == []
+    drafts.save_text(SESSION, "new words")
+    options.change(SESSION, model="opus")
+    chats.keep(Chat(SESSION, "/", "", 1.0))
+    ReadPositions(tmp_path / "marks.json").look(SESSION)
+    assert drafts.get(SESSION).text == "new words"
+    for path in places.values():
+        (aside,) = path.parent.glob(f"{path.name}.unreadable-*")
+        assert aside.read_text() == later
+        assert json.loads(path.read_bytes())["version"] == 1
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from opcode_htmx.lib.files.json_files import Form
+form = Form(1, lambda found: found)
+path = Path(sys.argv[1])
+number = 0
+while True:
+    number += 1
+    form.write(path, {"number": number, "rest": "x" * (number % 7 * 30_000)})
+"""
+
+
+def test_a_writer_that_is_killed_leaves_the_old_content_or_the_new(tmp_path: Path) -> None:
+    path, chance = tmp_path / "a.json", random.Random(5)  # noqa: S311 - moments to kill at
+    newest = 0
+    for _ in range(25):
+        writer = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], cwd=ROOT)
+        try:
+            before = path.stat().st_mtime_ns if path.exists() else 0
+            until(
+                lambda before=before: path.exists() and path.stat().st_mtime_ns != before,  # type: ignore[misc]
+                "it has written",
+            )
+            time.sleep(chance.random() * 0.02)
+        finally:
+            writer.send_signal(signal.SIGKILL)
+            writer.wait()
+        found = json.loads(path.read_bytes())
+        assert found["rest"] == "x" * (found["number"] % 7 * 30_000)
+        newest = max(newest, found["number"])
+    assert newest > 1
+    assert not list(tmp_path.glob("*.unreadable-*"))
+
+
+def test_a_durable_file_is_synced_with_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        synced.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    atomic_files.write(tmp_path / "a", b"1", durable=False)
+    assert synced == []
+    atomic_files.write(tmp_path / "a", b"2")
+    assert re.fullmatch(rf"{re.escape(str(tmp_path))}/\.a-[0-9a-f]{{16}}", synced[0])
+    assert synced[1:] == [str(tmp_path)]
+
+
+def test_a_full_disk_is_told_in_the_users_words_and_leaves_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    atomic_files.write(path, b"old")
+    full = Path("/dev/full")
+    with pytest.raises(OSError, match="No space") as caught, full.open("wb", buffering=0) as file:
+        file.write(b"x")
+    assert is_full(caught.value)
+    assert is_full(DiskFull())
+    assert not is_full(OSError(13, "Permission denied"))
+    assert str(DiskFull()) == SENTENCE
+    assert path.read_bytes() == b"old"
+    assert free_bytes(tmp_path / "not" / "there") == free_bytes(tmp_path)
+
+
+def test_no_file_of_ours_is_written_but_by_those_who_write_it_whole() -> None:
+    """Who writes otherwise has a reason, which stands in docs/state.md."""
+    writes = re.compile(
+        r"\.write_(text|bytes)\(|\.open\(\"[wax]|O_(WRONLY|RDWR)|\bopen\([^)]*\"[wax]b?\""
+    )
+    known = {
+        "lib/files/atomic_files.py",
+        "lib/files/file_locks.py",  # locked; it has no content
+        "lib/files/state_dir.py",  # made once, and never replaced
+        "runs/model/run_folder.py",  # appended: whole lines or nothing
+        "runs/policies/viewer_presence.py",  # locked and touched; it has no content
+        "runs/processes/claude_process.py",  # Claude's own
+        "runs/policies/disk_guard.py",  # the reserve has no content
+        "engines/claude/files/titles.py",  # appended to Claude's history: whole lines or nothing
+        "engines/claude/files/fork.py",  # a new file, which gets its name when it is whole
+        "web/auth/rate_limit.py",  # a table of counters, changed in place under a lock
+        "engines/claude/demo/lease.py",
+        "engines/claude/demo/record.py",
+        "engines/claude/demo/sample.py",  # the demo is made anew at each start
+        "engines/claude/demo/service.py",  # a log
+    }
+    package = ROOT / "opcode_htmx"
+    found = {
+        str(path.relative_to(package))
+        for path in package.rglob("*.py")
+        if writes.search(path.read_text(encoding="utf-8"))
+    }
+    assert found <= known
+
+
+def test_nobody_else_waits_for_the_disk(tmp_path: Path) -> None:
+    with disk_that_waits(tmp_path) as go_on:
+        writer = gevent.spawn(atomic_files.write, tmp_path / "a", b"1")
+        until(lambda: list(tmp_path.iterdir()), "it waits for the disk")
+        assert not (tmp_path / "a").exists()
+        go_on.set()
+        writer.get()
+    assert (tmp_path / "a").read_bytes() == b"1"
+
+
+def test_a_writer_that_is_given_up_while_the_disk_is_waited_for_leaves_nothing(
+    tmp_path: Path,
+) -> None:
+    with disk_that_waits(tmp_path) as go_on:
+        writer = gevent.spawn(atomic_files.write, tmp_path / "a", b"1")
+        until(lambda: list(tmp_path.iterdir()), "it waits for the disk")
+        writer.kill()
+        assert not list(tmp_path.iterdir())
+        go_on.set()

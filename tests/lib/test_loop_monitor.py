@@ -1,0 +1,92 @@
+"""How long anything held the hub: measured exactly, named, and told to who runs the server."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import gevent
+import pytest
+from gevent import monkey
+
+from opcode_htmx.lib.loop_monitor import LIMIT, LoopMonitor
+from tests.support.cli.supervision import until
+from tests.support.environment import Sandbox, Server
+
+blocking_sleep: Callable[[float], None] = monkey.get_original("time", "sleep")
+
+
+@pytest.fixture
+def stalls() -> Iterator[LoopMonitor]:
+    stalls = LoopMonitor()
+    stalls.start()
+    gevent.sleep(0.01)  # the turn that goes on is not measured
+    yield stalls
+    stalls.stop()
+
+
+def hold_the_hub(seconds: float) -> None:
+    blocking_sleep(seconds)
+
+
+def compute(seconds: float) -> None:
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        pass
+
+
+@pytest.mark.parametrize("how", [hold_the_hub, compute])
+def test_what_holds_the_hub_is_measured_and_named(
+    stalls: LoopMonitor, how: Callable[[float], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    before = stalls.health
+    with caplog.at_level(logging.WARNING):
+        gevent.spawn(how, 3 * LIMIT).join()
+        until(lambda: stalls.health.last, "it was noted")
+    after = stalls.health
+    assert after.stalls > before.stalls
+    assert after.worst >= 3 * LIMIT
+    assert after.worst_of_minute == after.worst
+    assert after.last
+    assert after.last.seconds >= 3 * LIMIT
+    assert any(call.endswith(f"in {how.__name__}") for call in after.last.by), after.last.by
+    assert how.__name__ in caplog.text
+
+
+def test_many_short_pieces_in_a_row_are_a_stall_too(stalls: LoopMonitor) -> None:
+    gevent.joinall([gevent.spawn(compute, LIMIT / 8) for _ in range(16)])
+    until(lambda: stalls.health.stalls, "it was noted")
+    assert stalls.health.worst >= LIMIT
+
+
+def test_a_hub_that_waits_is_not_held(stalls: LoopMonitor) -> None:
+    before = stalls.health
+    gevent.sleep(4 * LIMIT)
+    assert stalls.health.stalls == before.stalls
+    assert stalls.health.busy < 0.5
+
+
+def test_a_log_is_not_flooded_by_stalls(
+    stalls: LoopMonitor, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        for _ in range(4):
+            gevent.spawn(compute, 1.2 * LIMIT).join()
+            gevent.sleep(0.001)
+        until(lambda: stalls.health.stalls >= 4, "all are counted")
+    assert caplog.text.count("Nothing else was attended to") == 1
+
+
+def test_who_runs_the_server_sees_it_on_a_page_and_programs_get_it_as_json(
+    sandbox: Sandbox, stand_in: Path, start_server: Callable[..., Server]
+) -> None:
+    server = start_server(sandbox, stand_in)
+    page = server.get("/runs").text
+    assert "This server" in page
+    assert "ms at most" in page
+    health = server.get("/api/health").json()["data"]
+    assert health["worst_ms"] > 0
+    assert health["limit_ms"] == LIMIT * 1e3
+    assert health["since"] <= time.time()

@@ -1,0 +1,148 @@
+"""Questions whose choices have previews, and notes on answers: the real CLI, a scripted model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from opcode_htmx.engines.claude.demo.messages_api import (
+    MessagesApi,
+    Request,
+    Scene,
+    Text,
+    ToolUse,
+    Turn,
+)
+from opcode_htmx.engines.claude.demo.script import Step
+from opcode_htmx.markup.markdown import preview
+from tests.support.browser import Phone
+from tests.support.environment import Sandbox, Server
+
+pytestmark = pytest.mark.timeout(180)
+
+BOX = "+-----------+\n| Apples  3 |\n+-----------+"
+QUESTIONS = [
+    {
+        "question": "Which layout?",
+        "header": "Layout",
+        "multiSelect": False,
+        "options": [
+            {"label": "Boxes", "description": "One for each fruit", "preview": BOX},
+            {"label": "List", "description": "A line each", "preview": "- **Apples**: 3\n- Pears"},
+            {"label": "Neither", "description": "Leave it"},
+        ],
+    },
+    {
+        "question": "Which fruits?",
+        "header": "Fruits",
+        "multiSelect": True,
+        "options": [
+            {"label": "Apples", "description": ""},
+            {"label": "Pears", "description": "", "preview": "`pear.txt`"},
+        ],
+    },
+]
+
+
+def repeated(request: Request) -> Turn:
+    assert request.last_tool_result is not None
+    return (Text(f"Claude read: {request.last_tool_result.text}"),)
+
+
+@pytest.fixture
+def api() -> Iterator[MessagesApi]:
+    asks: list[Step] = [ToolUse("AskUserQuestion", {"questions": QUESTIONS}), repeated]
+    with MessagesApi([Scene("ask", "", asks)]) as api:
+        yield api
+
+
+@pytest.fixture
+def server_settings() -> dict[str, str]:
+    return {"OPCODE_ASK_AHEAD": "0"}
+
+
+@pytest.fixture
+def server(real_server: Server) -> Server:
+    return real_server
+
+
+def card(phone: Phone) -> Locator:
+    found = phone.page.locator(".block-ask[data-state=open]")
+    expect(found).to_have_count(1)
+    return found
+
+
+@pytest.mark.browser
+def test_a_preview_stands_under_its_choice_on_a_phone_and_beside_it_where_there_is_room(
+    phone: Phone, sandbox: Sandbox
+) -> None:
+    phone.begin(sandbox.project, "ask me")
+    asked = card(phone)
+    expect(asked.locator("legend .header")).to_have_text(["Layout", "Fruits"])
+    boxes = asked.get_by_role("radio", name="Boxes")
+    expect(boxes).to_have_accessible_description("+-----------+ | Apples 3 | +-----------+")
+    choice, shown = asked.locator(".option label").first, asked.locator(".preview").first
+    expect(shown.locator("pre")).to_have_text(BOX)
+    expect(asked.locator(".preview").nth(1).locator("li")).to_have_text(["Apples: 3", "Pears"])
+    over, under = choice.bounding_box(), shown.bounding_box()
+    assert over is not None
+    assert under is not None
+    assert under["y"] >= over["y"] + over["height"]
+    assert phone.page.evaluate("document.documentElement.scrollWidth") == 390
+    phone.page.set_viewport_size({"width": 1100, "height": 800})
+    left, right = choice.bounding_box(), shown.bounding_box()
+    assert left is not None
+    assert right is not None
+    assert right["x"] >= left["x"] + left["width"]
+    assert right["y"] < left["y"] + left["height"]
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scripted", [True, False])
+def test_a_note_on_an_answer_reaches_claude_and_stays_on_the_page(
+    server: Server, sandbox: Sandbox, open_phone: Callable[..., Phone], scripted: bool
+) -> None:
+    phone = open_phone(server, java_script_enabled=scripted)
+    phone.begin(sandbox.project, "ask me")
+    while not scripted and not phone.page.locator(".block-ask").count():
+        phone.button("Refresh to see what is new").click()
+    asked = card(phone)
+    asked.get_by_role("radio", name="List").check()
+    asked.get_by_text("Add a note").first.click()
+    asked.get_by_label("A note for Claude on this answer").first.fill("With a total\nat the end.")
+    asked.get_by_role("checkbox", name="Apples").check()
+    asked.get_by_role("checkbox", name="Pears").check()
+    phone.button("Answer").click()
+    while not scripted and not phone.page.locator(".block-text").count():
+        phone.button("Refresh to see what is new").click()
+    said = phone.page.locator(".block-text").last
+    expect(said).to_contain_text("notes: With a total")
+    expect(said).to_contain_text('"Which fruits?"="Apples, Pears"')
+    answered = phone.page.locator(".block-ask")
+    expect(answered.locator(".verdict")).to_have_text(["List", "Apples, Pears"])
+    expect(answered.locator("p.remark")).to_have_text(["Note: With a total\nat the end."])
+
+
+@pytest.mark.parametrize(
+    "drawing",
+    [BOX, "┌──┐\n│a │\n└──┘", "a   b\nc   d", "| a | b |\n| c | d |", "top\n  inner\nend"],
+)
+def test_a_drawing_in_characters_keeps_its_lines_and_spaces(drawing: str) -> None:
+    assert str(preview(drawing)).startswith("<pre ")
+    assert drawing in preview(drawing).unescape()
+
+
+@pytest.mark.parametrize(
+    ("text", "tag"),
+    [
+        ("# Title", "<h1>"),
+        ("- a\n  - b", "<ul>"),
+        ("| a |\n| --- |\n| b |", "<table>"),
+        ("```python\nx   = 1\n```", "<code class"),
+        ("`b`", "<code>"),
+    ],
+)
+def test_other_previews_are_markdown(text: str, tag: str) -> None:
+    assert tag in preview(text)

@@ -1,0 +1,374 @@
+"""What the lines of a run say about its state, whatever the order in which they are read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from opcode_htmx.engines.claude.demo.messages_api import (
+    MessagesApi,
+    Scene,
+    Text,
+    Thinking,
+    ToolUse,
+)
+from opcode_htmx.engines.claude.protocol import encoder, parser
+from opcode_htmx.runs.control.run import Run
+from opcode_htmx.runs.model.lifecycle import Event, Phase
+from opcode_htmx.runs.model.run_state import RunState
+from tests.support.cli.supervision import (
+    Room,
+    idle,
+    new_id,
+    until,
+)
+from tests.support.environment import Sandbox
+
+PROMPT, NEXT = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
+Lines = list[bytes]
+
+
+def line(type_: str, **fields: Any) -> bytes:
+    return json.dumps({"type": type_, **fields}).encode()
+
+
+def replay(prompt_id: str) -> bytes:
+    message = {"role": "user", "content": "hello"}
+    return line("user", message=message, uuid=prompt_id, isReplay=True)
+
+
+def asks(request_id: str, tool: str = "Bash") -> bytes:
+    request = {"subtype": "can_use_tool", "tool_name": tool, "input": {"command": "true"}}
+    return line("control_request", request_id=request_id, request=request)
+
+
+def lifecycle(prompt_id: str, state: str) -> bytes:
+    return line("command_lifecycle", command_uuid=prompt_id, state=state)
+
+
+INIT = line("system", subtype="init", model="claude-x", slash_commands=["compact", "context"])
+SAYS = line("assistant", message={"id": "m1", "content": [{"type": "text", "text": "hi"}]})
+RESULT = line("result", subtype="success")
+HOOK = line("control_request", request_id="hook-1", request={"subtype": "hook_callback"})
+SENT = encoder.prompt_line(PROMPT, "hello")
+SENT_NEXT = encoder.prompt_line(NEXT, "and then")
+
+
+def fold(*lines: tuple[str, bytes] | bytes, state: RunState | None = None) -> RunState:
+    """The state after these lines: what we send in pairs with "in", what Claude says plain."""
+    state = state or RunState()
+    for each in lines:
+        if isinstance(each, tuple):
+            state.apply_input(parser.parse(each[1]))
+        else:
+            state.apply_output(parser.parse(each))
+    return state
+
+
+def sent(data: bytes) -> tuple[str, bytes]:
+    return "in", data
+
+
+# Prompts -------------------------------------------------------------------------------------
+
+
+def test_a_run_is_starting_until_claude_says_something() -> None:
+    assert fold(sent(SENT)).phase is Phase.STARTING
+
+
+def test_a_prompt_waits_until_claude_takes_it_up() -> None:
+    state = fold(sent(SENT))
+    assert state.waiting == {PROMPT: "hello"}
+    fold(INIT, replay(PROMPT), state=state)
+    assert state.waiting == {}
+    assert state.sent == {PROMPT: "hello"}
+    assert state.phase is Phase.WORKING
+
+
+def test_a_prompt_sent_in_mid_turn_waits_for_the_next_one() -> None:
+    state = fold(sent(SENT), INIT, replay(PROMPT), sent(SENT_NEXT), SAYS)
+    assert state.waiting == {NEXT: "and then"}
+    fold(RESULT, state=state)
+    assert state.phase is Phase.WORKING
+    fold(INIT, replay(NEXT), SAYS, RESULT, state=state)
+    assert state.waiting == {}
+    assert (state.phase, state.turns) == (Phase.IDLE, 2)
+
+
+def test_a_prompt_that_joins_the_open_turn_does_not_wait_behind_it() -> None:
+    state = fold(sent(SENT), INIT, replay(PROMPT), sent(SENT_NEXT))
+    fold(replay(NEXT), SAYS, lifecycle(NEXT, "completed"), RESULT, state=state)
+    assert (state.phase, state.waiting) == (Phase.IDLE, {})
+
+
+def test_a_prompt_that_is_read_after_its_whole_turn_has_been_taken_up() -> None:
+    state = fold(INIT, replay(PROMPT), SAYS, RESULT, lifecycle(PROMPT, "completed"), sent(SENT))
+    assert (state.phase, state.waiting) == (Phase.IDLE, {})
+    assert state.sent == {PROMPT: "hello"}
+
+
+@pytest.mark.parametrize("end", ["completed", "cancelled"])
+def test_a_prompt_that_claude_is_done_with_waits_no_more(end: str) -> None:
+    assert fold(sent(SENT), lifecycle(PROMPT, end)).waiting == {}
+
+
+@pytest.mark.parametrize("step", ["queued", "started"])
+def test_a_prompt_that_is_only_queued_waits_on(step: str) -> None:
+    assert fold(sent(SENT), lifecycle(PROMPT, step)).waiting == {PROMPT: "hello"}
+
+
+TAKE_BACK = encoder.control_line("opcode-1", "cancel_async_message", message_uuid=NEXT)
+INTERRUPT = encoder.control_line("opcode-interrupt", "interrupt", cancel_queued=True)
+
+
+def told(cancelled: bool) -> bytes:
+    answer = {"cancelled": cancelled, "message_uuid": NEXT}
+    response = {"subtype": "success", "request_id": "opcode-1", "response": answer}
+    return line("control_response", response=response)
+
+
+def test_a_prompt_that_was_taken_back_waits_no_more_not_even_after_a_stop() -> None:
+    queue = sent(SENT), replay(PROMPT), sent(SENT_NEXT), lifecycle(NEXT, "queued")
+    state = fold(*queue, sent(TAKE_BACK), lifecycle(NEXT, "cancelled"), told(True))
+    assert (list(state.waiting), list(state.sent)) == ([], [PROMPT, NEXT])
+    assert state.phase is Phase.WORKING
+    assert list(fold(sent(INTERRUPT), RESULT, state=state).waiting) == []
+
+
+def test_a_prompt_that_claude_would_not_give_back_waits_on() -> None:
+    state = fold(sent(SENT), replay(PROMPT), sent(SENT_NEXT), sent(TAKE_BACK), told(False))
+    assert list(state.waiting) == [NEXT]
+
+
+def test_an_idle_run_whose_only_prompt_was_taken_back_is_idle() -> None:
+    prompted = sent(SENT), replay(PROMPT), RESULT, sent(SENT_NEXT)
+    assert fold(*prompted).phase is Phase.WORKING
+    given_back = sent(TAKE_BACK), lifecycle(NEXT, "cancelled"), told(True)
+    assert fold(*prompted, *given_back).phase is Phase.IDLE
+
+
+def test_what_a_stop_swept_out_of_the_queue_waits_for_a_person() -> None:
+    begun = sent(SENT), replay(PROMPT), sent(SENT_NEXT)
+    swept = sent(INTERRUPT), lifecycle(NEXT, "cancelled"), RESULT
+    assert list(fold(*begun, *swept).waiting) == [NEXT]
+    late = replay(PROMPT), lifecycle(NEXT, "cancelled"), RESULT, sent(SENT)
+    assert list(fold(*late, sent(SENT_NEXT), sent(INTERRUPT)).waiting) == [NEXT]
+
+
+def test_a_prompt_that_did_not_get_through_was_not_sent_and_may_be_sent_again() -> None:
+    state = fold(sent(SENT), replay(PROMPT), RESULT, sent(SENT_NEXT))
+    fold(sent(encoder.undelivered_line(NEXT)), state=state)
+    assert (list(state.sent), list(state.waiting), state.phase) == ([PROMPT], [], Phase.IDLE)
+    fold(sent(SENT_NEXT), state=state)
+    assert (list(state.sent), list(state.waiting)) == ([PROMPT, NEXT], [NEXT])
+
+
+def test_a_prompt_that_was_withdrawn_counts_as_sent_and_waits_no_more() -> None:
+    state = fold(sent(SENT), sent(encoder.withdrawn_line(PROMPT)))
+    assert (list(state.sent), list(state.waiting)) == ([PROMPT], [])
+
+
+def test_a_prompt_to_an_idle_run_opens_a_turn() -> None:
+    assert fold(sent(SENT), replay(PROMPT), RESULT, sent(SENT_NEXT)).phase is Phase.WORKING
+
+
+def test_a_prompt_noted_twice_counts_once() -> None:
+    state = fold(sent(SENT), replay(PROMPT), RESULT, sent(SENT))
+    assert (state.phase, state.waiting) == (Phase.IDLE, {})
+
+
+def test_a_turn_that_claude_begins_by_itself_is_a_turn() -> None:
+    state = fold(sent(SENT), replay(PROMPT), RESULT, SAYS)
+    assert state.phase is Phase.WORKING
+
+
+def test_the_init_line_tells_the_model_and_the_commands() -> None:
+    state = fold(INIT)
+    assert (state.model, state.slash_commands) == ("claude-x", ("compact", "context"))
+
+
+# Requests ------------------------------------------------------------------------------------
+
+
+def test_a_permission_request_is_open_until_it_is_answered() -> None:
+    state = fold(INIT, asks("r1"))
+    assert (list(state.asks), state.phase) == (["r1"], Phase.WAITING)
+    assert state.asks["r1"].input == {"command": "true"}
+    fold(sent(encoder.allow_line("r1", {})), state=state)
+    assert (state.asks, state.phase) == ({}, Phase.WORKING)
+
+
+def test_an_answer_that_did_not_get_through_leaves_the_request_open_in_any_order() -> None:
+    answer = sent(encoder.allow_line("r1", {}))
+    lost = sent(encoder.undelivered_line("r1"))
+    for first, second, third in ((asks("r1"), answer, lost), (answer, lost, asks("r1"))):
+        state = fold(sent(SENT), replay(PROMPT), first, second, third)
+        assert (list(state.asks), state.answers, state.phase) == (["r1"], {}, Phase.WAITING)
+        fold(sent(encoder.deny_line("r1", "no")), state=state)
+        assert (list(state.asks), state.phase) == ([], Phase.WORKING)
+        assert not state.answers["r1"].allowed
+
+
+def test_the_echo_alone_closes_a_request() -> None:
+    state = fold(INIT, asks("r1"), encoder.deny_line("r1", "no"))
+    assert (state.asks, state.phase) == ({}, Phase.WORKING)
+
+
+def test_a_request_that_claude_withdraws_is_closed() -> None:
+    state = fold(INIT, asks("r1"), line("control_cancel_request", request_id="r1"))
+    assert (state.asks, state.phase) == ({}, Phase.WORKING)
+
+
+def test_the_run_waits_until_every_request_is_answered() -> None:
+    state = fold(INIT, asks("r1"), asks("r2"), sent(encoder.allow_line("r1", {})))
+    assert (list(state.asks), state.phase) == (["r2"], Phase.WAITING)
+    fold(sent(encoder.allow_line("r2", {})), state=state)
+    assert state.phase is Phase.WORKING
+
+
+def test_requests_are_kept_in_the_order_in_which_they_came() -> None:
+    assert list(fold(asks("b"), asks("a"), asks("c")).asks) == ["b", "a", "c"]
+
+
+def test_text_beside_an_open_request_does_not_hide_that_claude_waits() -> None:
+    assert fold(INIT, asks("r1"), SAYS).phase is Phase.WAITING
+
+
+def test_a_request_of_an_agent_in_the_background_outlives_the_turn() -> None:
+    state = fold(INIT, asks("r1"), RESULT)
+    assert (list(state.asks), state.phase) == (["r1"], Phase.WAITING)
+    fold(sent(encoder.allow_line("r1", {})), RESULT, state=state)
+    assert (state.asks, state.phase) == ({}, Phase.IDLE)
+
+
+def test_an_answer_that_is_read_before_its_request_closes_it() -> None:
+    state = fold(sent(encoder.allow_line("r1", {})), INIT, asks("r1"))
+    assert (state.asks, state.phase) == ({}, Phase.WORKING)
+
+
+def test_a_request_of_an_unknown_kind_is_noted_until_it_is_answered() -> None:
+    state = fold(INIT, HOOK)
+    assert list(state.unsupported) == ["hook-1"]
+    assert (state.asks, state.phase) == ({}, Phase.WORKING)
+    fold(sent(encoder.refusal_line("hook-1")), state=state)
+    assert not state.unsupported
+
+
+def test_a_request_of_an_unknown_kind_that_was_answered_is_not_noted_again() -> None:
+    assert not fold(sent(encoder.refusal_line("hook-1")), HOOK).unsupported
+
+
+def test_the_answer_to_our_own_request_changes_nothing() -> None:
+    answer = line("control_response", response={"subtype": "success", "request_id": "ours"})
+    assert fold(INIT, asks("r1"), answer).phase is Phase.WAITING
+
+
+@pytest.mark.parametrize(
+    "other", [b"no json", b'{"type": "of a later release"}', b"[]", lifecycle("x", "y")]
+)
+def test_a_line_that_says_nothing_known_changes_nothing(other: bytes) -> None:
+    before = fold(INIT, asks("r1"))
+    assert snapshot(fold(INIT, asks("r1"), other)) == snapshot(before)
+
+
+def test_nothing_moves_a_run_that_has_ended() -> None:
+    state = fold(INIT)
+    state.step(Event.EXITED)
+    fold(sent(SENT), INIT, asks("r1"), RESULT, SAYS, state=state)
+    assert state.phase is Phase.ENDED
+
+
+# Real lines ----------------------------------------------------------------------------------
+
+SCENES = (
+    Scene(
+        "tool", "run it", [ToolUse("Bash", {"command": "touch made", "description": "Make"})] * 2
+    ),
+    Scene("anything", "", [(Thinking("Well."), Text("An answer in *some* words."))]),
+)
+
+
+@pytest.fixture(scope="module")
+def real(claude: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Lines, Lines]:
+    """The lines that went into and came out of the real CLI: two allowed tools, four prompts.
+
+    One of these Claude Code takes for a command that it does not run here.
+    """
+    sandbox = Sandbox(tmp_path_factory.mktemp("state") / "home").make()
+    with MessagesApi(SCENES) as api:
+        room = Room(sandbox, claude, api.url)
+        try:
+            return _two_turns(room)
+        finally:
+            room.close()
+
+
+def _two_turns(room: Room) -> tuple[Lines, Lines]:
+    session_id = new_id()
+    run = room.prompt("Run it", session_id)
+    first = _open_request(run)
+    room.prompt("Also this", session_id)
+    run.allow(first)
+    run.allow(until(lambda: next(iter(set(run.state.asks) - {first}), ""), "Claude asks again"))
+    until(lambda: run.phase is Phase.IDLE and not run.state.waiting, "the first turn ends")
+    turns = run.state.turns
+    room.prompt("/login page gives a 500", session_id)
+    room.prompt("Say something", session_id)
+    until(lambda: run.state.turns == turns + 2, "both turns end")
+    idle(run)
+    return run.folder.input_log.read_bytes().splitlines(), _all_lines(run)
+
+
+def _open_request(run: Run) -> str:
+    return until(lambda: next(iter(run.state.asks), ""), "Claude asks")
+
+
+def _all_lines(run: Run) -> Lines:
+    until(lambda: run.folder.output.read_bytes().endswith(b"\n"), "the last line is whole")
+    return run.folder.output.read_bytes().splitlines()
+
+
+def snapshot(state: RunState) -> dict[str, object]:
+    names = ("phase", "turns", "model", "slash_commands", "asks", "unsupported", "sent", "waiting")
+    return {name: getattr(state, name) for name in names}
+
+
+def test_the_real_lines_end_in_an_idle_run_that_has_answered_everything(
+    real: tuple[Lines, Lines],
+) -> None:
+    into, out = real
+    state = fold(*map(sent, into), *out)
+    assert state.phase is Phase.IDLE
+    assert len(state.sent) == 4
+    assert (state.waiting, state.asks, state.unsupported) == ({}, {}, {})
+    assert len(state.answered) == 2
+    assert state.model
+    assert "compact" in state.slash_commands
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=60)
+def test_the_order_in_which_the_two_files_are_read_does_not_matter(
+    real: tuple[Lines, Lines], data: st.DataObject
+) -> None:
+    into = real[0][: data.draw(st.integers(0, len(real[0])), "lines in")]
+    out = real[1][: data.draw(st.integers(0, len(real[1])), "lines out")]
+    places = st.lists(st.integers(0, len(out)), min_size=len(into), max_size=len(into))
+    where = sorted(data.draw(places, "places of the lines in"))
+    assert snapshot(fold(*merged(into, out, where))) == snapshot(fold(*map(sent, into), *out))
+
+
+def merged(into: Lines, out: Lines, where: list[int]) -> Iterable[tuple[str, bytes] | bytes]:
+    """Each line of `into` before the line of `out` at its place."""
+    rest = list(zip(where, into, strict=True))
+    for index, each in enumerate([*out, b""]):
+        while rest and rest[0][0] <= index:
+            yield sent(rest.pop(0)[1])
+        if each:
+            yield each

@@ -1,0 +1,257 @@
+"""The limits of a run: warned of, then kept, with the cause on record; and none by surprise."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from opcode_htmx.lib.formatting import (
+    format_bytes,
+    format_duration,
+    round_to_one_digit,
+)
+from opcode_htmx.runs.control.run import Run, error_lines
+from opcode_htmx.runs.model.lifecycle import Phase
+from opcode_htmx.runs.model.record import Outcome, RunEnd
+from opcode_htmx.runs.model.run_folder import RunFolder
+from opcode_htmx.runs.policies import limit_monitor
+from opcode_htmx.runs.policies.limit_monitor import Limits
+from opcode_htmx.runs.processes import claude_process
+from tests.support.cli.supervision import (
+    Room,
+    idle,
+    new_id,
+    record_on_disk,
+    steps,
+    until,
+)
+from tests.support.environment import Sandbox
+
+
+@pytest.fixture
+def room(sandbox: Sandbox, stand_in: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
+    monkeypatch.setattr(limit_monitor, "CHECK_SECONDS", 0.05)
+    monkeypatch.setattr(limit_monitor, "MEMORY_CHECK_SECONDS", 0.05)
+    room = Room(sandbox, stand_in)
+    yield room
+    room.close()
+
+
+def end_of(run: Run) -> RunEnd:
+    assert run.join(20)
+    assert run.record.end
+    return run.record.end
+
+
+def let_pass(seconds: float) -> None:
+    """Let the greenlets go on meanwhile: what is tested is that nothing happens."""
+    began = time.monotonic()
+    until(lambda: time.monotonic() - began > seconds, "time passes")
+
+
+def for_ever(sandbox: Sandbox) -> str:
+    return str(sandbox.home / "never")
+
+
+def test_a_turn_that_takes_too_long_times_out(room: Room, sandbox: Sandbox) -> None:
+    room.restart(limits=Limits(run_timeout=0.5))
+    run = room.prompt(steps(["stderr", "Hm."], ["wait", for_ever(sandbox)]))
+    end = end_of(run)
+    assert end.outcome is Outcome.TIMED_OUT
+    assert "0.5 seconds without an end of its turn (OPCODE_RUN_TIMEOUT)" in end.cause
+    assert end.stderr == ("Hm.",)
+    assert record_on_disk(run)["end"]["outcome"] == "timed out"
+    assert not room.marked_processes()
+
+
+def test_each_turn_has_the_whole_time(room: Room, sandbox: Sandbox) -> None:
+    room.restart(limits=Limits(run_timeout=1.0))
+    session = new_id()
+    for number in range(4):
+        gate = sandbox.home / f"gate{number}"
+        run = room.prompt(steps(["wait", str(gate)]), session)
+        let_pass(0.6)
+        gate.touch()
+        idle(run)
+    assert run.live
+
+
+def test_waiting_for_a_person_does_not_count_as_work(room: Room) -> None:
+    room.restart(limits=Limits(run_timeout=1.0))
+    run = room.prompt(steps(["ask", "a1"], ["text", "thanks"]))
+    until(lambda: run.phase is Phase.WAITING, "it asks")
+    let_pass(1.5)
+    assert run.phase is Phase.WAITING
+    run.allow("a1")
+    idle(run)
+
+
+def test_without_a_limit_nothing_is_ended(room: Room) -> None:
+    run = idle(room.prompt(steps(["lines", 2000])))
+    let_pass(0.3)
+    assert run.live
+    assert run.warnings == {}
+
+
+def test_a_run_that_writes_too_much_is_warned_of_and_stopped(room: Room, sandbox: Sandbox) -> None:
+    room.restart(limits=Limits(output=1_000_000))
+    gate = sandbox.home / "gate"
+    run = room.prompt(
+        steps(["big", 850_000], ["wait", str(gate)], ["big", 200_000], ["wait", for_ever(sandbox)])
+    )
+    sentence = until(lambda: run.warnings.get("output", ""), "it is warned of")
+    assert "85% of the 1.0 MB that this server keeps of one run (OPCODE_MAX_OUTPUT)" in sentence
+    gate.touch()
+    end = end_of(run)
+    assert end.outcome is Outcome.FAILED
+    assert end.cause == (
+        "Stopped: what Claude wrote has reached the 1.0 MB that this server keeps of one run "
+        "(OPCODE_MAX_OUTPUT)."
+    )
+
+
+def test_stderr_counts_as_output(room: Room, sandbox: Sandbox) -> None:
+    room.restart(limits=Limits(output=100_000))
+    run = room.prompt(steps(["stderr", "x" * 120_000], ["wait", for_ever(sandbox)]))
+    assert "OPCODE_MAX_OUTPUT" in end_of(run).cause
+
+
+def test_a_run_that_writes_less_is_left_alone(room: Room) -> None:
+    room.restart(limits=Limits(output=1_000_000))
+    run = idle(room.prompt(steps(["big", 700_000])))
+    let_pass(0.3)
+    assert run.live
+    assert not run.warnings.get("output")
+
+
+def test_memory_is_warned_of_until_it_is_less_and_then_forgotten(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used = [3_400_000_000]
+    monkeypatch.setattr(claude_process, "memory_of", lambda pid: used[0])
+    room.restart(limits=Limits(memory_warning=3e9, memory=5e9))
+    run = idle(room.prompt("Hello"))
+    sentence = until(lambda: run.warnings.get("memory", ""), "it is warned of")
+    assert "more than 3.0 GB of memory. At 5.0 GB they are stopped" in sentence
+    used[0] = 2_900_000_000
+    until(lambda: not run.warnings["memory"], "it is forgotten")
+    used[0] = 5_000_000_000
+    end = end_of(run)
+    assert end.outcome is Outcome.FAILED
+    assert "used 5.0 GB of memory; 5.0 GB are allowed (OPCODE_MEMORY_LIMIT)" in end.cause
+
+
+def test_the_memory_is_that_of_claude_and_what_it_has_started(room: Room) -> None:
+    run = idle(room.prompt(steps(["grandchild"])))
+    assert run.record.pid
+    claude = psutil.Process(run.record.pid)
+
+    def is_theirs() -> bool:
+        both = claude.memory_info().rss + sum(each.memory_info().rss for each in claude.children())
+        usage = claude_process.census.usage(run.id)
+        return usage.processes == 2 and abs(usage.memory_bytes - both) < 1_000_000
+
+    until(is_theirs, "the census has seen both")
+
+
+def test_a_share_of_memory_is_one_of_the_machine(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limit_monitor, "machine_memory", lambda: 10_000_000)
+    room.restart(limits=Limits(memory=0.5))  # a Python takes more than 5 MB
+    assert "5.0 MB are allowed" in end_of(room.prompt("Hello")).cause
+
+
+def test_the_memory_of_a_container_is_the_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = psutil.virtual_memory().total
+    for text, memory in (("1000000", 1_000_000), ("max", whole), (str(10 * whole), whole)):
+        (tmp_path / "memory.max").write_text(text)
+        monkeypatch.setattr(limit_monitor, "CGROUP_MEMORY", tmp_path / "memory.max")
+        assert limit_monitor.machine_memory() == memory
+    monkeypatch.setattr(limit_monitor, "CGROUP_MEMORY", tmp_path / "none")
+    assert limit_monitor.machine_memory() == whole
+
+
+def test_a_run_that_cannot_be_looked_at_does_not_hide_the_others(
+    room: Room, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    room.restart(limits=Limits(idle_timeout=0.2))
+    broken = [True]
+
+    def memory_of(pid: int | None) -> int:
+        if broken.pop() if broken else False:
+            raise OSError("no descriptor left")
+        return 0
+
+    monkeypatch.setattr(claude_process, "memory_of", memory_of)
+    room.restart(limits=Limits(idle_timeout=0.2, memory=1e12))
+    assert end_of(room.prompt("Hello")).outcome is Outcome.COMPLETED
+    assert "could not be looked at just now" in caplog.text
+
+
+def test_the_last_lines_of_stderr_outlive_their_file(room: Room) -> None:
+    run = room.prompt(steps(["stderr", "Oh no."], ["exit", 3]))
+    end_of(run)
+    run.folder.errors.unlink()
+    assert error_lines(run) == ["Oh no."]
+
+
+def test_a_record_of_version_1_is_read_without_stderr(room: Room) -> None:
+    run = room.prompt(steps(["stderr", "Oh no."], ["exit", 3]))
+    assert end_of(run).stderr == ("Oh no.",)
+    text = run.folder.record_path.read_text()
+    old = text.replace('"version": 2', '"version": 1').replace(
+        ',\n  "stderr": [\n   "Oh no."\n  ]', ""
+    )
+    assert old.count("stderr") == 0
+    run.folder.record_path.write_text(old)
+    assert RunFolder(run.folder.path).load().end == RunEnd(
+        **{**{name: getattr(run.record.end, name) for name in RunEnd.__slots__}, "stderr": ()}
+    )
+
+
+def test_a_record_of_a_later_version_is_left_alone(room: Room) -> None:
+    run = room.prompt(steps(["exit", 0]))
+    end_of(run)
+    text = run.folder.record_path.read_text().replace('"version": 2', '"version": 3')
+    run.folder.record_path.write_text(text)
+    room.restart()
+    assert room.supervisor.of_session(run.record.session_id) == []
+    assert run.folder.record_path.read_text() == text
+
+
+def test_amounts_are_told_in_words() -> None:
+    assert [format_bytes(size) for size in (10, 12_345, 3_400_000, 2_100_000_000)] == [
+        "1 KB",
+        "12 KB",
+        "3.4 MB",
+        "2.1 GB",
+    ]
+    assert [format_duration(s) for s in (0.5, 1, 45, 60, 90, 7200, 3600, 2_592_000)] == [
+        "0.5 seconds",
+        "1 second",
+        "45 seconds",
+        "1 minute",
+        "90 seconds",
+        "2 hours",
+        "1 hour",
+        "30 days",
+    ]
+    assert [round_to_one_digit(size) for size in (0, 9, 3_456, 99_999_999)] == [
+        0,
+        9,
+        3_000,
+        90_000_000,
+    ]
+
+
+def test_the_warden_ends_with_its_server(room: Room) -> None:
+    warden = room.supervisor._warden
+    room.restart()
+    assert warden._watch.dead

@@ -1,0 +1,304 @@
+"""As many Claudes run at once as may; the others wait in a line that everybody sees."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import psutil
+import pytest
+
+from opcode_htmx.runs.control.control_requests import request
+from opcode_htmx.runs.control.prompt_queue import queue, take_back
+from opcode_htmx.runs.control.run import Run, RunNotLive
+from opcode_htmx.runs.model.lifecycle import Phase
+from opcode_htmx.runs.model.record import Outcome
+from opcode_htmx.runs.policies.scheduler import MADE_ROOM
+from opcode_htmx.runs.processes import claude_process as process_module
+from opcode_htmx.runs.processes.claude_process import ClaudeProcess
+from opcode_htmx.sessions.options.form import OptionsPresenter
+from opcode_htmx.sessions.status_panel import status_text
+from tests.support.cli.supervision import (
+    Room,
+    disk_that_waits,
+    idle,
+    new_id,
+    record_on_disk,
+    steps,
+    texts,
+    until,
+)
+from tests.support.environment import Sandbox
+
+
+@pytest.fixture
+def room(sandbox: Sandbox, stand_in: Path) -> Iterator[Room]:
+    room = Room(sandbox, stand_in)
+    room.restart(max_runs=1)
+    yield room
+    room.close()
+
+
+LAST = ["exit after turn", 0]
+
+
+class Busy:
+    """A run that works until it is let go."""
+
+    def __init__(self, room: Room, name: str = "gate") -> None:
+        self.gate = room.sandbox.home / name
+        self.run = room.prompt(steps(["text", "busy"], ["wait", str(self.gate)], LAST))
+        until(lambda: texts(self.run) == ["busy"], "it works")
+
+    def let_go(self) -> None:
+        self.gate.touch()
+
+
+def end_of(run: Run) -> tuple[Outcome, str]:
+    assert run.join(20), f"the run is still {run.phase}"
+    assert run.record.end is not None
+    return run.record.end.outcome, run.record.end.cause
+
+
+def test_beyond_the_limit_a_run_waits_and_begins_when_there_is_room(room: Room) -> None:
+    busy = Busy(room)
+    run = room.prompt("Hello")
+    assert (run.phase, run.live, run.record.pid) == (Phase.QUEUED, True, None)
+    assert len(room.marked_processes()) == 1
+    busy.let_go()
+    idle(run)
+    assert texts(run) == ["Hello"]
+
+
+def test_all_that_was_prompted_meanwhile_is_answered_in_order(room: Room) -> None:
+    busy = Busy(room)
+    session = new_id()
+    run = room.prompt("one", session)
+    assert room.prompt("two", session) is run
+    assert [each.text for each in queue([run])] == ["one", "two"]
+    busy.let_go()
+    until(lambda: run.state.turns == 2, "both are answered")
+    assert texts(run) == ["one", "two"]
+    assert queue([run]) == []
+
+
+def test_a_prompt_that_is_sent_twice_waits_once(room: Room) -> None:
+    Busy(room)
+    session, prompt_id = new_id(), new_id()
+    run = room.prompt("once", session, prompt_id)
+    assert room.prompt("once", session, prompt_id) is run
+    assert len(queue([run])) == 1
+
+
+def test_the_first_who_came_is_the_first_to_begin(room: Room) -> None:
+    busy = Busy(room)
+    runs = [room.prompt(steps(["text", f"{n}"], LAST)) for n in range(3)]
+    until(lambda: [run.ahead for run in runs] == [0, 1, 2], "each knows its place")
+    assert [status_text(run) for run in runs] == [
+        "Waits for room: it is next",
+        "Waits for room: one session is before it",
+        "Waits for room: 2 sessions are before it",
+    ]
+    busy.let_go()
+    assert [end_of(run)[0] for run in runs] == [Outcome.COMPLETED] * 3
+    began = [run.record.process_started_at or 0.0 for run in runs]
+    assert began == sorted(began)
+    assert [texts(run) for run in runs] == [["0"], ["1"], ["2"]]
+
+
+def test_nobody_overtakes_who_waits(room: Room) -> None:
+    room.restart(max_runs=2)
+    busy = [Busy(room, "a"), Busy(room, "b")]
+    first = room.prompt(steps(["text", "first"], LAST))
+    second = room.prompt(steps(["text", "second"], LAST))
+    busy[0].let_go()
+    assert end_of(first)[0] is Outcome.COMPLETED
+    assert end_of(second)[0] is Outcome.COMPLETED
+    began = [run.record.process_started_at or 0 for run in (first, second)]
+    assert began[0] <= began[1]
+
+
+def test_a_claude_that_is_idle_makes_room(room: Room) -> None:
+    first = idle(room.prompt("one"))
+    second = idle(room.prompt("two"))
+    assert end_of(first) == (Outcome.COMPLETED, MADE_ROOM)
+    assert texts(second) == ["two"]
+
+
+def test_the_one_that_nobody_looks_at_makes_room_first(room: Room) -> None:
+    room.restart(max_runs=2)
+    viewed, left = idle(room.prompt("viewed")), idle(room.prompt("left"))
+    with room.supervisor.leaving.viewing(viewed.record.session_id):
+        third = idle(room.prompt("three"))
+    assert end_of(left) == (Outcome.COMPLETED, MADE_ROOM)
+    assert viewed.phase is Phase.IDLE
+    assert third.phase is Phase.IDLE
+
+
+def test_a_session_that_made_room_goes_on_with_its_next_prompt(room: Room) -> None:
+    session = new_id()
+    first = idle(room.prompt("one", session))
+    idle(room.prompt("two"))
+    assert end_of(first)
+    again = idle(room.prompt("three", session))
+    assert again.id != first.id
+    assert texts(again) == ["three"]
+
+
+def test_a_run_that_waits_can_be_stopped_and_leaves_its_prompts_to_the_person(room: Room) -> None:
+    Busy(room)
+    run = room.prompt("Hello")
+    run.stop()
+    assert end_of(run) == (Outcome.CANCELLED, "Stopped by you.")
+    assert [(each.text, each.left) for each in queue([run])] == [("Hello", True)]
+
+
+def test_a_prompt_that_waits_can_be_taken_back(room: Room) -> None:
+    busy = Busy(room)
+    session, prompt_id = new_id(), new_id()
+    run = room.prompt("one", session)
+    room.prompt("two", session, prompt_id)
+    take_back(run, prompt_id)
+    assert [each.text for each in queue([run])] == ["one"]
+    busy.let_go()
+    idle(run)
+    assert texts(run) == ["one"]
+
+
+def test_a_run_whose_last_prompt_was_taken_back_leaves_the_line(room: Room) -> None:
+    Busy(room)
+    prompt_id = new_id()
+    run = room.prompt("one", "", prompt_id)
+    take_back(run, prompt_id)
+    assert end_of(run)[0] is Outcome.CANCELLED
+    assert queue([run]) == []
+
+
+def test_a_run_that_waits_is_asked_nothing(room: Room) -> None:
+    Busy(room)
+    run = room.prompt("Hello")
+    with pytest.raises(RunNotLive, match="has not been started for this session yet"):
+        request(run, "set_model", model="haiku")
+
+
+def test_what_is_chosen_meanwhile_counts_when_it_begins(room: Room) -> None:
+    busy = Busy(room)
+    run = room.prompt("Hello")
+    room.supervisor.choosing.choose(run.record.session_id, model="haiku")
+    busy.let_go()
+    idle(run)
+    assert run.record.argv[run.record.argv.index("--model") + 1] == "haiku"
+
+
+def test_the_page_of_a_run_that_waits_shows_what_was_chosen_for_it(room: Room) -> None:
+    Busy(room)
+    run = room.prompt("Hello")
+    choosing, session_id = room.supervisor.choosing, run.record.session_id
+    choosing.choose(session_id, permission_mode="plan", effort="high")
+    shown = {
+        each.name: each.chosen
+        for each in OptionsPresenter(choosing, 60.0).view(session_id, run).fields
+    }
+    assert (shown["permission_mode"], shown["effort"]) == ("plan", "high")
+
+
+def test_the_line_outlives_the_server(room: Room) -> None:
+    busy = Busy(room)
+    waiting = [room.prompt(steps(["text", name], LAST)) for name in ("one", "two")]
+    room.supervisor.close()
+    busy.let_go()
+    supervisor = room.restart()
+    runs = [supervisor.get(run.id) for run in waiting]
+    assert [end_of(run)[0] for run in runs] == [Outcome.COMPLETED] * 2
+    assert [texts(run) for run in runs] == [["one"], ["two"]]
+
+
+def test_two_workers_keep_the_limit_together(room: Room) -> None:
+    busy = Busy(room)
+    other = room.beside(max_runs=1)
+    run = other.prompt(new_id(), room.sandbox.project, new_id(), steps(["text", "x"], LAST))
+    assert run.phase is Phase.QUEUED
+    third = room.prompt(steps(["text", "y"], LAST))
+    assert third.phase is Phase.QUEUED
+    busy.let_go()
+    assert end_of(run)[0] is end_of(third)[0] is Outcome.COMPLETED
+    assert (run.record.process_started_at or 0) < (third.record.process_started_at or 0)
+
+
+def test_a_run_that_waits_goes_on_waiting_in_another_worker_when_its_own_dies(room: Room) -> None:
+    room.restart(max_runs=1)
+    other = room.beside(max_runs=1)
+    busy = Busy(room)
+    run = room.prompt("Hello")
+    room.supervisor.close()
+    busy.let_go()
+    (taken,) = other.of_session(run.record.session_id)
+    idle(taken)
+    assert texts(taken) == ["Hello"]
+
+
+def test_one_that_cannot_begin_says_why_keeps_its_prompts_and_lets_the_next_one_begin(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy = Busy(room)
+    doomed, next_one = room.prompt("Hello"), room.prompt("World")
+    spawn = process_module.spawn
+
+    def fail_once(*arguments: Any) -> ClaudeProcess:
+        if doomed.id in arguments:
+            raise OSError(8, "Exec format error")
+        return spawn(*arguments)
+
+    monkeypatch.setattr(process_module, "spawn", fail_once)
+    busy.let_go()
+    assert end_of(doomed) == (
+        Outcome.FAILED,
+        "Claude could not be started: Exec format error.",
+    )
+    assert [(each.text, each.left) for each in queue([doomed])] == [("Hello", True)]
+    idle(next_one)
+
+
+def test_without_a_limit_nobody_waits(room: Room) -> None:
+    room.restart(max_runs=0)
+    busy = [Busy(room, f"{n}") for n in range(3)]
+    assert all(each.run.record.launched for each in busy)
+
+
+def test_a_stop_while_the_process_is_being_started_leaves_none(room: Room) -> None:
+    busy = Busy(room)
+    run = room.prompt(steps(["text", "never"], ["wait", "/nowhere"]))
+    with disk_that_waits(run.folder.path) as go_on:
+        busy.let_go()
+        until(lambda: {mark_of(each) for each in room.marked_processes()} == {run.id}, "it begins")
+        assert run.phase is Phase.QUEUED, "its record is not on the disk yet"
+        run.stop()
+        go_on.set()
+        assert end_of(run) == (Outcome.CANCELLED, "Stopped by you.")
+    assert room.marked_processes() == []
+    assert record_on_disk(run)["end"]["outcome"] == "cancelled"
+
+
+def mark_of(process: psutil.Process) -> str | None:
+    return process.environ().get("OPCODE_RUN_ID")  # none is left of one that has just ended
+
+
+def test_a_stop_while_it_is_recorded_that_a_start_has_failed_changes_nothing(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy = Busy(room)
+    run = room.prompt("Hello")
+    monkeypatch.setattr(process_module, "spawn", fails)
+    with disk_that_waits(run.folder.path) as go_on:
+        busy.let_go()
+        until(lambda: list(run.folder.path.glob(".run.json-*")), "its end is being recorded")
+        run.stop()
+        go_on.set()
+        assert end_of(run) == (Outcome.FAILED, "Claude could not be started: Not today.")
+    assert record_on_disk(run)["end"]["outcome"] == "failed"
+
+
+def fails(*_: object) -> NoReturn:
+    raise OSError(errno.EIO, "Not today")

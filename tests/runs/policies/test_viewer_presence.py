@@ -1,0 +1,149 @@
+"""What becomes of a run when nobody looks: it goes on, or ends after the grace, as was chosen."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import gevent
+import pytest
+
+from opcode_htmx.runs.control.run import Run
+from opcode_htmx.runs.model.lifecycle import Phase
+from opcode_htmx.runs.model.record import Outcome
+from opcode_htmx.runs.policies.limit_monitor import Limits
+from tests.support.cli.supervision import (
+    Room,
+    idle,
+    new_id,
+    steps,
+    until,
+)
+from tests.support.environment import Sandbox
+
+FOREVER = ["wait", "/no/such/file"]
+GRACE = 2.0
+
+Begin = Callable[..., Run]
+
+
+@pytest.fixture
+def room(sandbox: Sandbox, stand_in: Path) -> Iterator[Room]:
+    room = Room(sandbox, stand_in)
+    room.restart(keep_running=False, disconnect_grace=GRACE)
+    yield room
+    room.close()
+
+
+def working(room: Room, session_id: str = "") -> Run:
+    run = room.prompt(steps(["text", "I will"], FOREVER), session_id)
+    until(lambda: run.phase is Phase.WORKING, "it works")
+    return run
+
+
+def outcome(run: Run) -> tuple[Outcome, str]:
+    assert run.record.end is not None
+    return run.record.end.outcome, run.record.end.cause
+
+
+def test_a_run_that_nobody_looks_at_ends_after_the_grace_and_says_why(room: Room) -> None:
+    began = time.time()
+    run = working(room)
+    assert run.join(30)
+    assert time.time() - began >= GRACE
+    assert outcome(run) == (
+        Outcome.CANCELLED,
+        "Ended, because nobody was looking for 2 seconds.",
+    )
+    assert not room.marked_processes()
+
+
+def test_a_run_that_was_idle_when_it_was_left_is_completed(room: Room) -> None:
+    run = idle(room.prompt("Hello"))
+    assert run.join(30)
+    assert outcome(run)[0] is Outcome.COMPLETED
+
+
+def test_a_run_goes_on_while_somebody_looks_and_ends_when_the_last_one_has_gone(
+    room: Room,
+) -> None:
+    run = working(room)
+    session = run.record.session_id
+    with room.supervisor.leaving.viewing(session):
+        with room.supervisor.leaving.viewing(session):
+            assert not run.join(1.5 * GRACE)
+        assert not run.join(1.5 * GRACE)
+    left = time.time()
+    assert run.join(30)
+    assert time.time() - left >= GRACE
+
+
+def test_a_viewer_who_comes_back_in_time_finds_the_run_at_work(room: Room) -> None:
+    run = working(room)
+    session = run.record.session_id
+    for _ in range(4):  # together longer than the grace
+        with room.supervisor.leaving.viewing(session):
+            gevent.sleep(0)
+        assert not run.join(0.6 * GRACE)
+    with room.supervisor.leaving.viewing(session):
+        assert not run.join(1.5 * GRACE)
+        assert run.phase is Phase.WORKING
+
+
+def test_a_page_without_a_socket_counts_from_when_it_was_asked_for(room: Room) -> None:
+    run = working(room)
+    for _ in range(4):
+        room.supervisor.leaving.seen(run.record.session_id)
+        assert not run.join(0.6 * GRACE)
+    assert run.join(30)
+
+
+def test_only_the_session_that_was_left_ends(room: Room) -> None:
+    run, other = working(room), working(room)
+    with room.supervisor.leaving.viewing(other.record.session_id):
+        assert run.join(30)
+        assert other.live
+
+
+def test_what_a_person_has_chosen_for_a_session_comes_before_the_servers_default(
+    room: Room,
+) -> None:
+    session = new_id()
+    room.supervisor.choosing.choose(session, keep_running=True)
+    run = working(room, session)
+    assert not run.join(2 * GRACE)
+    room.supervisor.choosing.choose(session, keep_running=False)
+    assert run.join(30)
+
+
+def test_by_default_a_run_goes_on(room: Room) -> None:
+    room.restart(keep_running=True)
+    assert not working(room).join(2 * GRACE)
+
+
+def test_the_choice_survives_the_server_and_the_grace_begins_with_the_next_one(
+    room: Room,
+) -> None:
+    room.restart(keep_running=True)
+    session = new_id()
+    room.supervisor.choosing.choose(session, keep_running=False)
+    before = working(room, session)
+    with room.supervisor.leaving.viewing(session):
+        gevent.sleep(1.2 * GRACE)
+        began = time.time()
+        room.restart()
+    run = room.supervisor.get(before.id)
+    assert run.join(30)
+    assert time.time() - began >= GRACE
+    assert "nobody was looking" in outcome(run)[1]
+
+
+def test_a_run_that_waits_for_an_answer_outlives_the_idle_timeout(room: Room) -> None:
+    room.restart(keep_running=True, limits=Limits(idle_timeout=0.2))
+    waiting = room.prompt(steps(["ask", "r1"], FOREVER))
+    until(lambda: waiting.phase is Phase.WAITING, "it asks")
+    idler = idle(room.prompt("Hello"))
+    assert idler.join(30)
+    assert waiting.phase is Phase.WAITING
+    assert list(waiting.state.asks) == ["r1"]

@@ -1,0 +1,478 @@
+"""The census: who is alive on this machine, told without holding anybody up."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import gevent
+import psutil
+import pytest
+from gevent import subprocess
+
+from opcode_htmx.runs.model.run_folder import RunFolder
+from opcode_htmx.runs.processes import claude_process, process_reaper, process_table
+from opcode_htmx.runs.processes import process_monitor as census_module
+from opcode_htmx.runs.processes.claude_process import ClaudeProcess
+from opcode_htmx.runs.processes.orphans import NoOrphans, Orphans
+from opcode_htmx.runs.processes.process_monitor import ProcessMonitor
+from opcode_htmx.runs.processes.process_table import (
+    Key,
+    Row,
+    RunTag,
+    RunTagCache,
+)
+from tests.support.cli.supervision import until
+
+RUN = uuid.uuid4().hex  # other tests, at the same time, see these processes too
+SLEEP = ("sleep", "60")
+
+Start = Callable[..., ClaudeProcess]
+Stray = Callable[..., "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def census(monkeypatch: pytest.MonkeyPatch) -> ProcessMonitor:
+    """A census that remembers nothing of other tests."""
+    census = ProcessMonitor()
+    monkeypatch.setattr(claude_process, "census", census)
+    return census
+
+
+@pytest.fixture
+def start(tmp_path: Path, census: ProcessMonitor) -> Iterator[Start]:
+    """Starts processes as runs are started, and ends them."""
+    started: list[ClaudeProcess] = []
+
+    def start(*argv: str, run_id: str = RUN) -> ClaudeProcess:
+        folder = RunFolder.create(tmp_path / f"runs-{len(started)}", run_id)
+        started.append(
+            claude_process.spawn(argv or SLEEP, tmp_path, {"PATH": os.defpath}, folder, run_id)
+        )
+        return started[-1]
+
+    yield start
+    for run_id in {each._run_id for each in started}:
+        assert census.sweep(run_id, 5.0)
+    for each in started:
+        each.wait()
+
+
+@pytest.fixture
+def stray() -> Iterator[Stray]:
+    """Starts processes that no run has started, with an environment of their own."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def stray(*argv: str, **environment: str) -> subprocess.Popen[bytes]:
+        child = subprocess.Popen(
+            argv or SLEEP, env={"PATH": os.defpath, **environment}, start_new_session=True
+        )
+        started.append(child)
+        return child
+
+    yield stray
+    for each in started:
+        each.kill()
+        each.wait()
+
+
+# Identity -------------------------------------------------------------------------------------
+
+
+def test_a_pid_that_another_process_has_got_is_not_signalled(stray: Stray) -> None:
+    child = stray()
+    key = process_table.key_of(child.pid)
+    assert key is not None
+    assert not process_table.send(Key(key.pid, key.started - 1), signal.SIGKILL)
+    assert not process_table.send(Key(key.pid, key.started + 1), signal.SIGKILL)
+    assert child.poll() is None
+    assert process_table.send(key, signal.SIGKILL)
+    assert child.wait() == -signal.SIGKILL
+
+
+def test_the_sweep_does_not_hit_a_pid_that_was_used_again(
+    census: ProcessMonitor, stray: Stray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pid cannot be made to be used again in a test: what was remembered is older instead."""
+    child = stray()
+    before = process_table.key_of(child.pid)
+    assert before is not None
+    with monkeypatch.context() as patch:
+        patch.setattr(process_table, "key_of", lambda pid: Key(pid, before.started - 500))
+        census.track(RUN, child.pid)
+    assert census.family(RUN) == []
+    assert census.sweep(RUN)
+    assert child.poll() is None
+
+
+def test_a_parent_that_is_younger_than_its_child_is_none(
+    census: ProcessMonitor, start: Start, stray: Stray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has got the pid of the real parent, which has gone."""
+    claude, child = start(), stray()
+    read = process_table.read
+
+    def adopted_by_a_younger_one(pid: int) -> process_table.Row | None:
+        row = read(pid)
+        if row and pid == child.pid:
+            return row._replace(parent=claude.identity.pid, started=row.started - 10_000)
+        return row
+
+    monkeypatch.setattr(process_table, "read", adopted_by_a_younger_one)
+    assert {row.pid for row in census.family(RUN)} == {claude.identity.pid}
+
+
+def test_a_signal_needs_no_descriptor_to_be_free(
+    stray: Stray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_left(pid: int) -> int:
+        raise OSError(24, "Too many open files")
+
+    child = stray()
+    key = process_table.key_of(child.pid)
+    assert key is not None
+    monkeypatch.setattr(os, "pidfd_open", none_left, raising=False)
+    assert process_table.send(key, signal.SIGTERM)
+    assert child.wait() == -signal.SIGTERM
+    assert not process_table.send(key, signal.SIGTERM)
+
+
+def test_a_process_that_cannot_be_looked_at_does_not_count_as_gone(
+    census: ProcessMonitor, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claude = start()
+
+    def none_left(*_: object) -> bytes:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(process_table, "_content", none_left)
+        assert not census.sweep(RUN, 0.1)
+    assert claude.alive()
+    assert census.sweep(RUN)
+    assert not claude.alive()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it compares the two ways that Linux has")
+def test_psutil_tells_the_same_as_proc(stray: Stray, monkeypatch: pytest.MonkeyPatch) -> None:
+    child = stray("sleep", "60", **{process_table.MARK: RUN, process_table.FOLDER_MARK: "/r"})
+    row = process_table.read(child.pid)
+    assert row is not None
+    until(lambda: RunTagCache().of(row.key) == RunTag(RUN, "/r"), "it has become sleep")
+    began = process_table.started_at(row.key)
+    monkeypatch.setattr(process_table, "_HAS_PROC", False)
+    other = process_table.read(child.pid)
+    assert other is not None
+    assert (other.pid, other.parent, other.group) == (row.pid, row.parent, row.group)
+    assert abs(process_table.started_at(other.key) - began) < 0.1
+    assert RunTagCache().of(other.key) == RunTag(RUN, "/r")
+    assert child.pid in process_table.pids()
+    assert process_table.send(other.key, signal.SIGKILL)
+    assert child.wait() == -signal.SIGKILL
+    assert process_table.read(child.pid) is None
+
+
+def test_a_family_is_found_and_ended_where_there_is_no_proc(
+    census: ProcessMonitor, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process_table, "_HAS_PROC", False)
+    start("sh", "-c", "env -i sleep 60 & setsid sleep 60 & sleep 60")
+    until(lambda: len(census.family(RUN)) == 4, "all are there")
+    assert census.sweep(RUN, 5.0)
+    assert census.family(RUN) == []
+
+
+# Whose it is ----------------------------------------------------------------------------------
+
+
+def test_a_process_that_throws_its_mark_away_stays_in_the_family(
+    census: ProcessMonitor, start: Start, tmp_path: Path
+) -> None:
+    """Its parent ends before it, and nobody takes it over who is of the run."""
+    go = tmp_path / "go"
+    script = f"until test -e {go}; do sleep 0.02; done; exec env -i sleep 60"
+    claude = start("sh", "-c", f"setsid sh -c '{script}' & sleep 60")
+
+    def script_itself() -> int | None:
+        """Not the shell that it has just forked, which looks the same until it sleeps."""
+        pids = {row.pid for row in census.family(RUN)} - {claude.identity.pid}
+        scripts = (p for p in pids if process_table.command_line(p).startswith("sh -c until"))
+        return next((pid for pid in scripts if os.getsid(pid) == pid), None)
+
+    child = until(script_itself, "the script runs")
+    claude.kill()
+    go.touch()
+    until(lambda: psutil.Process(child).environ() == {}, "its environment is clean")
+    assert child in {row.pid for row in census.family(RUN)}
+    assert census.sweep(RUN)
+
+
+def test_who_is_in_the_middle_of_exec_is_not_overlooked(
+    stray: Stray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such a process shows no environment for a moment, and its parent may have gone already."""
+    blank = 3
+
+    def environment(pid: int) -> bytes | None:
+        nonlocal blank
+        if pid == child.pid and blank:
+            blank -= 1
+            return b""
+        return process_table._environment(pid)
+
+    census = ProcessMonitor()
+    census._marks = RunTagCache(environment)
+    child = stray(**{process_table.MARK: RUN})
+    monkeypatch.setattr(process_table, "_EXEC_SECONDS", 60.0)
+    assert census.sweep(RUN, 5.0)
+    assert blank == 0
+    assert child.poll() is not None
+
+
+def test_between_fork_and_exec_nothing_is_settled() -> None:
+    """A young process shows its parent's environment; it is looked at again."""
+    shown = [b"A=1\0", f"A=1\0{process_table.MARK}={RUN}\0".encode()]
+    marks = RunTagCache(lambda pid: shown[0])
+    me = process_table.key_of(os.getpid())
+    assert me is not None
+    now = time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK")
+    young = Key(me.pid, now)
+    assert marks.of(young) is None
+    shown.pop(0)
+    assert marks.of(young) == RunTag(RUN, "")
+    shown[0] = b""
+    assert marks.of(young) == RunTag(RUN, "")  # once marked, it stays so
+
+
+def test_an_environment_is_read_once() -> None:
+    asked: list[int] = []
+
+    def environment(pid: int) -> bytes:
+        asked.append(pid)
+        return b""
+
+    marks = RunTagCache(environment)
+    old = Key(os.getpid(), 0.0)
+    for _ in range(3):
+        assert marks.of(old) is None
+    assert asked == [os.getpid()]
+
+
+def test_what_serves_belongs_to_no_run(
+    census: ProcessMonitor, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that was started from within a run does not end itself with the run."""
+    start()
+    monkeypatch.setattr(
+        RunTagCache, "of", lambda self, key: RunTag(RUN, "") if key.pid == os.getpid() else None
+    )
+    assert os.getpid() not in {row.pid for row in census.family(RUN)}
+
+
+# Pictures -------------------------------------------------------------------------------------
+
+
+def test_all_who_ask_at_once_share_one_picture(
+    census: ProcessMonitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[float] = []
+    pids = process_table.pids
+
+    def counted() -> list[int]:
+        looked.append(time.monotonic())
+        return pids()
+
+    monkeypatch.setattr(process_table, "pids", counted)
+    gevent.joinall([gevent.spawn(census.family, RUN) for _ in range(50)], raise_error=True)
+    assert len(looked) <= 2  # those who came while it was taken get a newer one
+
+
+def test_news_that_may_be_old_cost_no_picture(
+    census: ProcessMonitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    census.family(RUN)
+    monkeypatch.setattr(process_table, "pids", lambda: pytest.fail("it was looked at again"))
+    assert census.family(RUN, max_age=60.0) == []
+
+
+def test_fifty_runs_that_end_at_once_do_not_hold_up_the_hub(
+    census: ProcessMonitor, start: Start
+) -> None:
+    runs = [uuid.uuid4().hex for _ in range(50)]
+    for run_id in runs:
+        start("sh", "-c", "trap '' TERM; sleep 60 & sleep 60 & wait", run_id=run_id)
+    until(lambda: all(len(census.family(run_id, 0.5)) == 3 for run_id in runs), "all are there")
+    held = [0.0]
+    over = False
+
+    def tick() -> None:
+        # what this thread has worked, so that a busy machine does not count
+        while not over:
+            before = time.thread_time()
+            gevent.sleep(0)
+            held[0] = max(held[0], time.thread_time() - before)
+
+    ticking = gevent.spawn(tick)
+    sweeps = [gevent.spawn(census.sweep, run_id, 5.0) for run_id in runs]
+    gevent.joinall(sweeps, raise_error=True)
+    over = True
+    ticking.join()
+    assert all(each.get() for each in sweeps)
+    print("HELD", held[0])
+    assert held[0] < 0.05
+
+
+def test_a_census_of_which_nobody_wants_anything_does_nothing(
+    census: ProcessMonitor, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(census_module, "EVERY_SECONDS", 0.02)
+    claude = start()
+    watch = census._watch
+    assert watch is not None
+    gevent.sleep(0.1)
+    assert not watch.dead
+    claude.kill()
+    claude.wait()
+    until(lambda: watch.dead, "it looks no longer")
+    assert start().alive()
+    assert census._watch is not watch
+
+
+# Figures --------------------------------------------------------------------------------------
+
+
+def test_memory_cpu_and_processes_are_those_of_the_whole_family(
+    census: ProcessMonitor, start: Start
+) -> None:
+    busy = "x = bytearray(64_000_000)\nwhile True: pass"
+    start("sh", "-c", f"{sys.executable} -c '{busy}' & sleep 60")
+    until(lambda: census.usage(RUN).memory_bytes > 64_000_000, "it has taken its memory")
+    until(lambda: census.usage(RUN).cpu_percent > 3, "it is busy")
+    usage = census.usage(RUN)
+    assert usage.processes == 3
+    assert usage.cpu_percent < 150
+    census.sweep(RUN)
+    assert census.usages([RUN])[RUN] == census_module.Usage()
+
+
+def test_one_who_sleeps_takes_no_cpu(census: ProcessMonitor, start: Start) -> None:
+    start()
+    census.family(RUN)
+    gevent.sleep(census_module.CPU_SECONDS + 0.1)
+    census.family(RUN)
+    assert census.usage(RUN).cpu_percent < 2
+
+
+# Orphans --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def runs_dir(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "runs"
+
+
+def ended(folder: RunFolder) -> dict[str, Any]:
+    return {"outcome": "completed", "at": 1.0, "cause": "", "exit_status": 0, "history_end": 0}
+
+
+def recorded(runs_dir: Path, run_id: str, **changes: object) -> RunFolder:
+    """A run folder whose record says that it has ended."""
+    folder = RunFolder.create(runs_dir, run_id)
+    record = {
+        "version": 1,
+        "id": run_id,
+        "session_id": "s",
+        "project_path": "/",
+        "argv": [],
+        "created_at": 1.0,
+        "history_start": 0,
+        "end": ended(folder),
+        **changes,
+    }
+    folder.record_path.write_text(json.dumps(record))
+    return folder
+
+
+def marks_of(folder: RunFolder, run_id: str = "") -> dict[str, str]:
+    return {
+        process_table.MARK: run_id or folder.path.name,
+        process_table.FOLDER_MARK: str(folder.path),
+    }
+
+
+def test_what_an_ended_run_has_left_is_found_and_ended(
+    census: ProcessMonitor, runs_dir: Path, stray: Stray
+) -> None:
+    child = stray(**marks_of(recorded(runs_dir, RUN)))
+    orphans = Orphans(census, runs_dir, tuple)
+    until(lambda: [o.command for left in orphans.found() for o in left.processes], "it is found")
+    (left,) = until(orphans.found, "it is found")
+    assert (left.run_id, [orphan.pid for orphan in left.processes]) == (RUN, [child.pid])
+    assert abs(left.at - time.time()) < 30
+    orphans.end(RUN)
+    assert child.wait() == -signal.SIGTERM
+    with pytest.raises(NoOrphans):
+        orphans.end(RUN)
+
+
+@pytest.mark.parametrize("late", [1.1 * process_reaper.GRACE_SHARE, 0.9, 1.1])
+def test_who_was_found_late_is_asked_to_end_all_the_same(
+    census: ProcessMonitor,
+    runs_dir: Path,
+    stray: Stray,
+    monkeypatch: pytest.MonkeyPatch,
+    late: float,
+) -> None:
+    child = stray(**marks_of(recorded(runs_dir, RUN)))
+    until(lambda: census.family(RUN), "it is found")
+    look = census.family
+
+    def slow(*arguments: Any) -> list[Row]:
+        time.sleep(late)  # of the second that the sweep has
+        return look(*arguments)
+
+    monkeypatch.setattr(census, "family", slow)
+    census.sweep(RUN, 1.0)
+    assert child.wait() == -signal.SIGTERM
+
+
+def test_what_was_left_is_found_although_the_run_was_put_away(
+    census: ProcessMonitor, runs_dir: Path, stray: Stray
+) -> None:
+    stray(**marks_of(RunFolder(runs_dir / RUN)))
+    assert until(Orphans(census, runs_dir, tuple).found, "it is found")
+
+
+def test_only_what_has_ended_here_is_orphaned(
+    census: ProcessMonitor, runs_dir: Path, tmp_path: Path, stray: Stray
+) -> None:
+    ended, elsewhere, lives, begun, newer, one, another, lost = (uuid.uuid4().hex for _ in range(8))
+    here = stray(**marks_of(recorded(runs_dir, ended)))
+    others = {
+        "of another state folder": marks_of(recorded(tmp_path / "other" / "runs", elsewhere)),
+        "of a run that lives": marks_of(recorded(runs_dir, lives)),
+        "of a run that another worker has begun": marks_of(recorded(runs_dir, begun, end=None)),
+        "of a run whose record is not readable": marks_of(recorded(runs_dir, newer, version=99)),
+        "of one that says two things": marks_of(recorded(runs_dir, one), another),
+        "of nobody who says where": {process_table.MARK: lost},
+    }
+    strangers = {what: stray(**marks) for what, marks in others.items()}
+    orphans = Orphans(census, runs_dir, lambda: {lives})
+    until(
+        lambda: (
+            {child.pid for child in (here, *strangers.values())}
+            <= {row.pid for family in census.families(0.0).values() for row in family.rows}
+        ),
+        "all are there",
+    )
+    assert [left.run_id for left in orphans.found()] == [ended]
+    orphans.end_all()
+    assert here.wait() == -signal.SIGTERM
+    assert [what for what, child in strangers.items() if child.poll() is not None] == []

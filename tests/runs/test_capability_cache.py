@@ -1,0 +1,325 @@
+"""What Claude offers before it has run: asked of the real CLI, kept, and never in anybody's way."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import gevent
+import psutil
+import pytest
+
+from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text
+from opcode_htmx.engines.claude.files import history
+from opcode_htmx.lib.coerce import Json
+from opcode_htmx.runs.capabilities import cache, probe
+from opcode_htmx.runs.capabilities.cache import CapabilityCache
+from opcode_htmx.runs.capabilities.probe import ProbeFailed
+from opcode_htmx.runs.processes.process_table import MARK
+from tests.support import dom
+from tests.support.cli.supervision import new_id, until
+from tests.support.environment import Sandbox, Server
+from tests.support.environment import until as wait_until
+
+ANSWER: Json = {"models": [{"value": "opus"}], "commands": [{"name": "prune"}], "account": "me"}
+
+
+def left_in(sandbox: Sandbox) -> list[psutil.Process]:
+    """The processes alive that were started with this HOME and carry the mark of a run."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            environment = process.environ()
+            if environment.get("HOME") == str(sandbox.home) and MARK in environment:
+                found.append(process)
+        except (psutil.Error, OSError):
+            continue
+    return found
+
+
+# Asking --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def api() -> Iterator[MessagesApi]:
+    with MessagesApi((Scene("any", "", [Text("Yes.")]),), keep_requests=100) as running:
+        yield running
+
+
+def with_programs(sandbox: Sandbox) -> Path:
+    """Have the project and the person start programs with every session; where they leave marks."""
+    traces = sandbox.home / "traces"
+    traces.mkdir()
+
+    def touch(name: str) -> dict[str, str]:
+        return {"type": "command", "command": f"touch {traces / name}"}
+
+    claude = sandbox.project / ".claude"
+    (claude / "commands").mkdir(parents=True)
+    (claude / "commands" / "prune.md").write_text("---\ndescription: Prune the trees\n---\nPrune.")
+    hooks = {
+        "SessionStart": [{"hooks": [touch("hook")]}],
+        "SessionEnd": [{"hooks": [touch("end")]}],
+    }
+    helper = f"touch {traces / 'helper'}; echo key"
+    (claude / "settings.json").write_text(json.dumps({"hooks": hooks, "apiKeyHelper": helper}))
+    server = {"command": "sh", "args": ["-c", f"touch {traces / 'mcp'}; sleep 60"]}
+    for path in (sandbox.project / ".mcp.json", sandbox.config_dir / ".claude.json"):
+        path.write_text(json.dumps({"mcpServers": {"one": server}}))
+    return traces
+
+
+def test_claude_is_asked_without_a_request_a_session_or_anything_of_the_projects_files(
+    sandbox: Sandbox, claude: Path, api: MessagesApi
+) -> None:
+    traces = with_programs(sandbox)
+    answer = probe.ask(claude, sandbox.environment(api.url), sandbox.project)
+    assert {"default", "haiku"} <= {model["value"] for model in answer["models"]}
+    described = {command["name"]: command["description"] for command in answer["commands"]}
+    assert "compact" in described
+    assert "prune" not in described
+    assert list(api.requests) == []
+    assert list(sandbox.config_dir.rglob("*.jsonl")) == []
+    assert list(traces.iterdir()) == []
+    assert left_in(sandbox) == []
+
+
+def script(path: Path, text: str) -> Path:
+    path.write_text(f"#!{sys.executable}\n{text}")
+    path.chmod(0o755)
+    return path
+
+
+def test_a_claude_that_hangs_is_ended_in_time_with_all_that_it_has_started(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    hangs = script(
+        tmp_path / "hangs",
+        "import signal, subprocess, sys, time\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "subprocess.Popen(['sleep', '600'], start_new_session=True)\n"
+        "print('x' * 200_000, flush=True)\n"
+        "time.sleep(600)\n",
+    )
+    began = time.monotonic()
+    with pytest.raises(ProbeFailed, match="no answer within 1 s"):
+        probe.ask(hangs, sandbox.environment(), sandbox.project, seconds=1)
+    assert time.monotonic() - began < 15
+    assert left_in(sandbox) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("import sys; sys.exit('error: unknown option')", "status 1: error: unknown option"),
+        ("print('no json')", "ended with status 0"),
+        (
+            "import json; print(json.dumps({'type': 'control_response', 'response': {'subtype': "
+            "'error', 'request_id': 'opcode-initialize', 'error': 'not now'}}))",
+            "refused: not now",
+        ),
+    ],
+)
+def test_a_claude_that_does_not_answer_is_said_with_what_it_said_instead(
+    sandbox: Sandbox, tmp_path: Path, text: str, sentence: str
+) -> None:
+    with pytest.raises(ProbeFailed, match=sentence):
+        probe.ask(script(tmp_path / "c", text), sandbox.environment(), sandbox.project)
+
+
+def test_a_claude_that_cannot_be_started_is_said(sandbox: Sandbox, tmp_path: Path) -> None:
+    with pytest.raises(ProbeFailed, match="could not be started: No such file"):
+        probe.ask(tmp_path / "none", sandbox.environment(), sandbox.project)
+
+
+# Keeping -------------------------------------------------------------------------------------
+
+
+class Asked:
+    """Answers at once, or when it may, and remembers where it was asked."""
+
+    def __init__(self) -> None:
+        self.places: list[Path] = []
+        self.fails = False
+
+    def __call__(self, place: Path) -> Json:
+        self.places.append(place)
+        gevent.sleep(0.01)
+        if self.fails:
+            raise ProbeFailed("it was not in the mood")
+        return ANSWER
+
+
+@pytest.fixture
+def asked() -> Asked:
+    return Asked()
+
+
+@pytest.fixture
+def make(tmp_path: Path, asked: Asked) -> Iterator[Callable[..., CapabilityCache]]:
+    made = []
+
+    def make_(said_by: str = "2.1.330") -> CapabilityCache:
+        made.append(CapabilityCache(tmp_path / "offers", asked, said_by))
+        return made[-1]
+
+    yield make_
+    for each in made:
+        each.close()
+
+
+def test_an_offer_is_asked_for_once_and_outlives_the_server(
+    make: Callable[..., CapabilityCache], asked: Asked, tmp_path: Path
+) -> None:
+    first, called = make(), []
+    assert first.known is None
+    for number in range(3):
+        first.want(lambda number=number: called.append(number))  # type: ignore[misc]
+    assert asked.places == []  # the caller did not wait
+    assert first.wait(5) == first.known
+    until(lambda: called == [0, 1, 2], "every callback is called")
+    later = make()
+    later.want()
+    known = later.known
+    assert known
+    assert [model.value for model in (*known.models, *first.models)] == ["opus", "opus"]
+    assert [command.name for command in known.commands] == ["prune"]
+    gevent.sleep(0.05)
+    assert len(asked.places) == 1
+    (file,) = (tmp_path / "offers").glob("*.json")
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert "account" not in json.loads(file.read_text())
+
+
+def test_another_version_is_asked_anew_and_so_is_what_has_grown_old(
+    make: Callable[..., CapabilityCache], asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for said_by in ("1", "2"):
+        each = make(said_by)
+        each.want()
+        each.wait(5)
+    assert len(asked.places) == 2
+    monkeypatch.setattr(cache, "FRESH_SECONDS", 0.0)
+    each.want()
+    assert each.known  # the old one is good enough meanwhile
+    until(lambda: len(asked.places) == 3, "it is asked again")
+
+
+def test_claude_is_asked_in_an_empty_folder_only(
+    make: Callable[..., CapabilityCache], asked: Asked, tmp_path: Path
+) -> None:
+    each = make()
+    each.want()
+    assert each.wait(5)
+    folder = tmp_path / "offers" / cache.FOLDER
+    assert asked.places == [folder]
+    assert list(folder.iterdir()) == []
+
+
+def test_a_failure_is_logged_once_and_not_tried_again_at_once(
+    make: Callable[..., CapabilityCache], asked: Asked, caplog: pytest.LogCaptureFixture
+) -> None:
+    each, asked.fails = make(), True
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            each.want()
+            assert each.wait(5) is None
+    assert len(asked.places) == 1
+    assert caplog.text.count("it was not in the mood") == 1
+    each._rest_until = 0.0  # the time has passed
+    asked.fails = False
+    each.want()
+    assert each.wait(5)
+
+
+def test_a_file_that_cannot_be_read_is_asked_for_anew(
+    make: Callable[..., CapabilityCache], tmp_path: Path
+) -> None:
+    make().want()
+    until(lambda: list((tmp_path / "offers").glob("*.json")), "it is kept")
+    (file,) = (tmp_path / "offers").glob("*.json")
+    for content in ("", "[]", "{}", '{"at": "x"}', "[" * 100_000):
+        file.write_text(content)
+        each = make()
+        assert each.known is None
+    each.want()
+    assert each.wait(5)
+
+
+def test_claude_is_never_asked_where_that_is_switched_off(tmp_path: Path) -> None:
+    each = CapabilityCache(tmp_path / "offers", None, "1")
+    each.want()
+    assert each.wait(5) is None
+    assert not each.asks
+
+
+# For a page ----------------------------------------------------------------------------------
+
+
+def listed(server: Server, path: str, **query: str) -> list[str]:
+    answer = server.get(f"{path}/complete", params=query)
+    assert answer.status_code == 200
+    return [
+        (node.attributes["data-insert"] or "").strip()
+        for node in dom.parse(answer.text).walk()
+        if node.attributes.get("role") == "option"
+    ]
+
+
+def from_a_terminal(sandbox: Sandbox) -> str:
+    """A session that was never prompted from here; the address of its page."""
+    session, project_id = new_id(), history.project_id(sandbox.project)
+    entry: dict[str, Any] = {
+        "type": "user",
+        "uuid": new_id(),
+        "sessionId": session,
+        "cwd": str(sandbox.project),
+        "timestamp": "2026-01-02T03:04:05.000Z",
+        "message": {"role": "user", "content": "hello"},
+    }
+    folder = sandbox.config_dir / "projects" / project_id
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{session}.jsonl").write_text(json.dumps(entry) + "\n")
+    return f"/projects/{project_id}/sessions/{session}"
+
+
+def test_a_new_session_offers_claudes_models_and_commands_before_it_has_ever_run(
+    sandbox: Sandbox, claude: Path, api: MessagesApi, start_server: Callable[..., Server]
+) -> None:
+    traces = with_programs(sandbox)
+    server = start_server(sandbox, claude, api.url)
+    assert 'value="haiku"' not in server.get("/new").text
+    folder = str(sandbox.project)
+    assert 'value="haiku"' in server.get("/new/options", params={"folder": folder}).text
+    assert 'value="haiku"' in server.get("/new").text
+    assert listed(server, "/new", q="/compac", folder=folder) == ["/compact", "/autocompact"]
+    assert listed(server, "/new", q="/prune", folder=folder) == ["/prune"]  # from its file
+    assert list((sandbox.config_dir / "projects").glob("*/*.jsonl")) == []
+    assert (list(api.requests), list(traces.iterdir())) == ([], [])
+
+
+def test_a_session_without_a_run_of_ours_offers_models_and_commands_and_runs_no_program(
+    sandbox: Sandbox, claude: Path, api: MessagesApi, start_server: Callable[..., Server]
+) -> None:
+    traces = with_programs(sandbox)
+    path = from_a_terminal(sandbox)
+    server = start_server(sandbox, claude, api.url)
+    server.get(path)
+    wait_until(lambda: 'value="haiku"' in server.get(path).text, "the page has the models")
+    assert listed(server, path, q="/compac") == ["/compact", "/autocompact"]
+    assert (list(api.requests), list(traces.iterdir())) == ([], [])
+
+
+def test_where_claude_may_not_be_asked_the_page_says_when_it_names_its_models(
+    sandbox: Sandbox, claude: Path, start_server: Callable[..., Server]
+) -> None:
+    server = start_server(sandbox, claude, OPCODE_ASK_AHEAD="0")
+    assert "Claude names its models once it has run" in server.get("/new").text
+    assert server.get("/new/options", params={"folder": str(sandbox.project)}).status_code == 204
+    assert listed(server, "/new", q="/compac", folder=str(sandbox.project)) == []
+    assert not (sandbox.state / "offers").exists()

@@ -1,0 +1,332 @@
+"""What is chosen for a session: kept, checked, passed on to Claude, and shown as it is in force."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import gevent
+import pytest
+import requests
+
+from opcode_htmx.engines.claude.protocol import argv as command
+from opcode_htmx.runs.options.service import SessionOptionsService
+from opcode_htmx.runs.options.store import Options, OptionStore
+from opcode_htmx.sessions.options.form import OptionsPresenter
+from tests.support.cli.supervision import (
+    Room,
+    disk_that_waits,
+    idle,
+    new_id,
+    until,
+)
+from tests.support.environment import Sandbox, Server
+
+MODELS = {
+    "models": [
+        {
+            "value": "default",
+            "resolvedModel": "claude-opus-9",
+            "displayName": "Default (recommended)",
+            "description": "What is set",
+            "supportedEffortLevels": ["low", "high"],
+        },
+        {
+            "value": "opus",
+            "resolvedModel": "claude-opus-9",
+            "displayName": "Opus",
+            "description": "Opus 9 · For the work of every day",
+            "supportedEffortLevels": ["low", "high"],
+        },
+        {"value": "tiny", "resolvedModel": "claude-tiny-1", "displayName": "Tiny"},
+    ]
+}
+
+
+# --- kept -----------------------------------------------------------------------------------
+
+
+def test_choices_are_kept_for_each_session_by_itself_and_can_be_taken_back(tmp_path: Path) -> None:
+    one, other = new_id(), new_id()
+    OptionStore(tmp_path).change(one, model="opus", keep_running=False)
+    store = OptionStore(tmp_path)
+    assert store.get(one) == Options(model="opus", keep_running=False)
+    assert store.get(other) == Options()
+    store.change(one, model=None)
+    assert OptionStore(tmp_path).get(one) == Options(keep_running=False)
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
+
+
+def test_choices_that_are_made_at_once_are_all_kept(tmp_path: Path) -> None:
+    session, folder = new_id(), tmp_path / "options"
+    stores = [OptionStore(folder), OptionStore(folder)]  # as in two workers
+    with disk_that_waits(folder) as go_on:
+        changes = [
+            gevent.spawn(stores[0].change, session, model="opus"),
+            gevent.spawn(stores[0].change, session, effort="low"),
+            gevent.spawn(stores[1].change, session, keep_running=False),
+        ]
+        until(lambda: list(folder.glob(".*-*")), "one of them waits for the disk")
+        go_on.set()
+        gevent.joinall(changes, raise_error=True)
+    kept = OptionStore(folder).get(session)
+    assert kept == Options(model="opus", effort="low", keep_running=False)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"model": 7, "keep_running": "no", "x": 1}'])
+def test_a_file_that_cannot_be_read_counts_as_nothing_chosen(tmp_path: Path, content: str) -> None:
+    session = new_id()
+    (tmp_path / f"{session}.json").write_text(content)
+    assert OptionStore(tmp_path).get(session) == Options()
+
+
+def test_what_is_no_session_id_is_never_part_of_a_path(tmp_path: Path) -> None:
+    store = OptionStore(tmp_path / "options")
+    (tmp_path / "x.json").write_text('{"model": "opus"}')
+    assert store.get("../x") == Options()
+    with pytest.raises(ValueError, match="no session id"):
+        store.change("../x", model="opus")
+
+
+# --- passed on ------------------------------------------------------------------------------
+
+
+def build(**options: Any) -> tuple[str, ...]:
+    return command.build(Path("/claude"), "s", resume=False, **options)
+
+
+def test_what_is_not_chosen_is_left_to_claudes_settings() -> None:
+    argv = build()
+    assert not {"--model", "--effort", "--permission-mode"} & set(argv)
+    argv = build(model="opus", effort="low", permission_mode="plan")
+    options = ("--model", "--effort", "--permission-mode")
+    assert [command.option(argv, name) for name in options] == ["opus", "low", "plan"]
+
+
+def test_bypass_mode_is_ruled_out_in_claude_itself_unless_it_is_allowed() -> None:
+    settings = json.loads(command.option(build(), "--settings"))
+    assert settings == {"permissions": {"disableBypassPermissionsMode": "disable"}}
+    assert "--allow-dangerously-skip-permissions" not in build()
+    assert "--allow-dangerously-skip-permissions" in build(allow_bypass=True)
+
+
+def test_a_file_of_claudes_cannot_turn_on_what_the_server_does_not_allow(
+    sandbox: Sandbox, claude: Path
+) -> None:
+    settings = {"permissions": {"defaultMode": "bypassPermissions"}}
+    (sandbox.config_dir / "settings.json").write_text(json.dumps(settings))
+    room = Room(sandbox, claude)
+    room.restart(environment={**sandbox.environment(), "IS_SANDBOX": "1"})
+    try:
+        run = room.prompt("Hello")
+        until(lambda: run.state.permission_mode, "Claude says in which mode it is")
+        assert run.state.permission_mode == "default"
+    finally:
+        room.close()
+
+
+def test_a_run_that_an_earlier_server_let_bypass_asks_again(sandbox: Sandbox, claude: Path) -> None:
+    room = Room(sandbox, claude)
+    room.restart(
+        environment={**sandbox.environment(), "IS_SANDBOX": "1"},
+        allow_bypass=True,
+        permission_mode="bypassPermissions",
+    )
+    try:
+        before = room.prompt("Hello")
+        until(lambda: before.state.permission_mode == "bypassPermissions", "it bypasses")
+        room.restart(allow_bypass=False, permission_mode=None)
+        run = room.supervisor.get(before.id)
+        until(lambda: run.state.permission_mode == "default", "it asks again")
+        assert room.supervisor.choosing.permission_mode(run.record.session_id) is None
+    finally:
+        room.close()
+
+
+# --- shown ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def room(sandbox: Sandbox, stand_in: Path) -> Iterator[Room]:
+    room = Room(sandbox, stand_in)
+    yield room
+    room.close()
+
+
+def initialized(**more: object) -> str:
+    answer = {**MODELS, "current_permission_mode": "default", **more}
+    response = {"subtype": "success", "request_id": "opcode-initialize", "response": answer}
+    return json.dumps({"type": "control_response", "response": response}) + "\n"
+
+
+def choosing(room: Room) -> SessionOptionsService:
+    return room.supervisor.choosing
+
+
+def test_before_claude_has_run_its_own_defaults_are_shown(room: Room) -> None:
+    view = OptionsPresenter(choosing(room), 60).view(new_id())
+    assert view.now == "Claude’s default model"
+    assert not view.models_known
+    assert [field.chosen for field in view.fields] == ["", "", ""]
+
+
+def test_what_is_in_force_is_shown_and_the_models_outlive_the_run_and_the_server(
+    room: Room,
+) -> None:
+    run = room.prompt(json.dumps([["raw", initialized()], ["text", "x"]]))
+    idle(run)
+    session = run.record.session_id
+    chooser = OptionsPresenter(choosing(room), 60)
+    view = chooser.view(session, run)
+    model, effort, mode = view.fields
+    assert [(c.value, c.label) for c in model.choices] == [
+        ("", "Claude’s default (Opus 9)"),
+        ("opus", "Opus 9"),
+        ("tiny", "Tiny"),
+    ]
+    assert [c.value for c in effort.choices] == ["", "low", "high"]
+    assert [c.value for c in mode.choices] == ["default", "acceptEdits", "plan"]
+    assert (mode.chosen, view.now) == ("default", "Claude’s default model · asks first")
+    run.stop()
+    assert run.join(30)
+    room.restart()
+    chooser = OptionsPresenter(choosing(room), 60)
+    choosing(room).choose(session, model="opus", effort="low", keep_running=False)
+    assert chooser.view(session).now == "Opus 9 · low effort · stops when you leave"
+
+
+@pytest.mark.parametrize(("allowed", "offered"), [(True, True), (False, False)])
+def test_bypass_is_offered_only_where_it_is_allowed(
+    room: Room, allowed: bool, offered: bool
+) -> None:
+    room.restart(allow_bypass=allowed)
+    session = new_id()
+    choosing(room)._store.change(session, permission_mode="bypassPermissions")
+    view = OptionsPresenter(choosing(room), 60).view(session)
+    assert (view.bypass, view.bypass_offered) == (offered, offered)
+    assert ("bypassPermissions" in {c.value for c in view.fields[2].choices}) == offered
+    assert choosing(room).permission_mode(session) == ("bypassPermissions" if allowed else None)
+
+
+# --- the form -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def server(sandbox: Sandbox, stand_in: Path, start_server: Callable[..., Server]) -> Server:
+    return start_server(sandbox, stand_in)
+
+
+def begin(server: Server, **fields: str) -> str:
+    response = start(server, **fields)
+    assert response.status_code == 303, response.text
+    return response.headers["Location"].removesuffix("#end")
+
+
+def start(server: Server, **fields: str) -> requests.Response:
+    form = {
+        "folder": str(server.sandbox.project),
+        "session_id": str(uuid.uuid4()),
+        "prompt_id": str(uuid.uuid4()),
+        "prompt": '[["report"], ["exit", 0]]',
+        **fields,
+    }
+    return server.post("/sessions", form)
+
+
+def kept(server: Server, path: str) -> dict[str, Any]:
+    file = server.sandbox.state / "options" / f"{path.rsplit('/', 1)[1]}.json"
+    found: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    found.pop("version", None)
+    return found
+
+
+def arguments(server: Server, path: str) -> list[str]:
+    """The arguments that the newest run of this session was started with."""
+    session = path.rsplit("/", 1)[1]
+    records = [
+        json.loads(p.read_text()) for p in (server.sandbox.state / "runs").glob("*/run.json")
+    ]
+    of_session = [record for record in records if record["session_id"] == session]
+    argv: list[str] = max(of_session, key=lambda record: record["created_at"])["argv"]
+    return argv
+
+
+def test_what_is_chosen_at_the_start_reaches_claude_and_is_kept_for_the_next_process(
+    server: Server,
+) -> None:
+    chosen = {
+        "model": "opus",
+        "effort": "high",
+        "permission_mode": "plan",
+        "was_keep_running": "on",
+    }
+    path = begin(server, **chosen)
+    until(lambda: not kept_alive(server), "it ended")
+    assert kept(server, path) == {
+        "model": "opus",
+        "effort": "high",
+        "permission_mode": "plan",
+        "keep_running": False,
+    }
+    server.post(f"{path}/prompt", {"prompt": "again", "prompt_id": str(uuid.uuid4())})
+    argv = arguments(server, path)
+    for name, value in (("--model", "opus"), ("--effort", "high"), ("--permission-mode", "plan")):
+        assert command.option(argv, name) == value
+
+
+def kept_alive(server: Server) -> bool:
+    return "Stop" in server.get("/runs").text
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "sentence"),
+    [
+        ({"model": "--dangerously-skip-permissions"}, 422, "no such choice"),
+        ({"model": "a b"}, 422, "no such choice"),
+        ({"effort": "enormous"}, 422, "no such choice"),
+        ({"permission_mode": "yolo"}, 422, "no such choice"),
+        ({"permission_mode": "bypassPermissions"}, 403, "not allowed on this server"),
+    ],
+)
+def test_what_cannot_be_chosen_is_refused_and_nothing_is_started(
+    server: Server, fields: dict[str, str], status: int, sentence: str
+) -> None:
+    response = start(server, prompt="my words", **fields)
+    assert response.status_code == status
+    assert sentence in response.text
+    assert "my words</textarea>" in response.text
+    assert not list((server.sandbox.state / "runs").glob("*"))
+
+
+def test_a_form_changes_only_what_the_person_has_changed_in_it(server: Server) -> None:
+    path = begin(server, model="opus", prompt='[["exit", 0]]')
+    until(lambda: not kept_alive(server), "it ended")
+    old_page = {"model": "", "was_model": "", "was_keep_running": "on"}
+    assert server.post(f"{path}/options", old_page).status_code == 303
+    assert kept(server, path) == {"model": "opus", "keep_running": False}
+    back = {"model": "", "was_model": "opus", "keep_running": "on", "was_keep_running": ""}
+    server.post(f"{path}/options", back)
+    assert kept(server, path) == {"keep_running": True}
+
+
+def test_bypass_on_a_server_that_does_not_allow_it_is_forbidden(server: Server) -> None:
+    path = begin(server)
+    response = server.post(f"{path}/options", {"permission_mode": "bypassPermissions"})
+    assert response.status_code == 403
+    assert "OPCODE_ALLOW_BYPASS=1" in response.text
+    assert 'value="bypassPermissions"' not in server.get(path).text
+
+
+def test_a_choice_is_told_to_those_who_look_although_nothing_runs(room: Room) -> None:
+    session = new_id()
+    seen = room.supervisor.changes(session).version
+    choosing(room).choose(session, model="opus")
+    assert room.supervisor.changes(session).version > seen
+
+
+def test_the_options_of_a_session_that_does_not_exist_are_404(server: Server) -> None:
+    path = begin(server).rsplit("/", 1)[0]
+    assert server.post(f"{path}/{uuid.uuid4()}/options", {"model": "opus"}).status_code == 404

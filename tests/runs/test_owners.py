@@ -1,0 +1,321 @@
+"""One worker owns a run, all workers steer it, and another one takes it over when that one dies."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import gevent
+import pytest
+
+from opcode_htmx.lib.files.disk_space import DiskFull
+from opcode_htmx.runs.control import shutdown
+from opcode_htmx.runs.control.run import AlreadyAnswered, Run, RunNotLive
+from opcode_htmx.runs.model.lifecycle import Phase
+from opcode_htmx.runs.model.record import Outcome, StopRequest
+from opcode_htmx.runs.model.run_folder import RunFolder
+from opcode_htmx.runs.supervisor import RunNotFound, Supervisor
+from tests.support.cli.supervision import (
+    Room,
+    idle,
+    new_id,
+    record_on_disk,
+    sent,
+    steps,
+    texts,
+    until,
+)
+from tests.support.environment import Sandbox
+
+FOREVER = ["wait", "/no/such/file"]
+
+
+@pytest.fixture
+def room(sandbox: Sandbox, stand_in: Path) -> Iterator[Room]:
+    room = Room(sandbox, stand_in)
+    yield room
+    room.close()
+
+
+@pytest.fixture
+def other(room: Room) -> Supervisor:
+    """The supervisor of another worker, which owns nothing yet."""
+    room.restart()
+    return room.beside()
+
+
+def seen_by(other: Supervisor, run: Run) -> Run:
+    """What the other worker knows of a run."""
+    (found,) = other.of_session(run.record.session_id)
+    assert found is not run
+    return found
+
+
+def end_of(run: Run) -> tuple[Outcome, str]:
+    assert run.join(20), f"the run is still {run.phase}"
+    assert run.record.end is not None
+    on_disk = record_on_disk(run)["end"]
+    assert (on_disk["outcome"], on_disk["cause"]) == (run.record.end.outcome, run.record.end.cause)
+    return run.record.end.outcome, run.record.end.cause
+
+
+def test_a_run_is_there_for_the_other_worker_at_once(room: Room, other: Supervisor) -> None:
+    run = room.prompt("Hello")
+    seen = seen_by(other, run)
+    assert other.get(run.id) is seen
+    assert [seen] == other.live() == other.newest()
+    assert (run.owner is not None, seen.owner) == (True, None)
+
+
+def test_both_workers_see_what_claude_says(room: Room, other: Supervisor) -> None:
+    run = idle(room.prompt("Hello"))
+    seen = idle(seen_by(other, run))
+    assert (seen.state.turns, seen.read_to) == (1, run.read_to)
+    assert seen.record == run.record
+
+
+def test_a_prompt_through_the_other_worker_goes_to_the_same_process(
+    room: Room, other: Supervisor
+) -> None:
+    run = idle(room.prompt("one"))
+    prompted = other.prompt(run.record.session_id, room.sandbox.project, new_id(), "two")
+    assert prompted.id == run.id
+    until(lambda: run.state.turns == 2, "both are answered")
+    assert texts(run) == ["one", "two"]
+    assert len(room.marked_processes()) == 1
+
+
+def test_a_prompt_that_both_workers_get_is_sent_once_to_one_process(
+    room: Room, other: Supervisor
+) -> None:
+    session, prompt_id = new_id(), new_id()
+    both = [
+        gevent.spawn(each.prompt, session, room.sandbox.project, prompt_id, "once")
+        for each in (room.supervisor, other)
+    ]
+    run, seen = (each.get(timeout=20) for each in both)
+    assert run.id == seen.id
+    idle(run)
+    assert texts(run) == ["once"]
+    assert len(list(room.runs_dir.iterdir())) == len(room.marked_processes()) == 1
+
+
+def test_a_question_is_answered_through_either_worker_but_once(
+    room: Room, other: Supervisor
+) -> None:
+    run = room.prompt(steps(["ask", "r1"], FOREVER))
+    seen = seen_by(other, run)
+    until(lambda: "r1" in seen.state.asks, "the other one sees the question")
+    seen.allow("r1")
+    until(lambda: run.phase is Phase.WORKING, "Claude goes on")
+    for each in (run, seen):
+        with pytest.raises(AlreadyAnswered):
+            each.deny("r1", "no")
+    assert len(sent(run)) == 2
+
+
+def test_stop_through_the_other_worker_ends_everything_and_says_why(
+    room: Room, other: Supervisor
+) -> None:
+    run = room.prompt(steps(["grandchild"], ["deaf"], ["text", "so far"], FOREVER))
+    until(lambda: texts(run) == ["so far"], "it has begun")
+    seen = seen_by(other, run)
+    seen.stop(Outcome.CANCELLED, "Stopped by you.")
+    assert seen.phase is Phase.STOPPING
+    until(lambda: run.phase is not Phase.WORKING, "its owner heeds it")
+    assert end_of(run) == end_of(seen) == (Outcome.CANCELLED, "Stopped by you.")
+    assert not room.marked_processes()
+    for each in (run, seen):
+        with pytest.raises(RunNotLive, match="ended already"):
+            each.stop()
+
+
+def test_of_two_who_stop_a_run_the_first_is_heard(room: Room, other: Supervisor) -> None:
+    run = room.prompt(steps(FOREVER))
+    until(lambda: run.phase is Phase.WORKING, "it works")
+    seen = seen_by(other, run)
+    seen.stop(Outcome.TIMED_OUT, "Its time was up.")
+    run.stop(Outcome.CANCELLED, "Stopped by you.")
+    assert end_of(run) == end_of(seen) == (Outcome.TIMED_OUT, "Its time was up.")
+
+
+def test_an_end_that_nobody_asked_for_is_seen_by_both(room: Room, other: Supervisor) -> None:
+    run = room.prompt(steps(["text", "last words"], ["exit", 3]))
+    seen = seen_by(other, run)
+    assert end_of(seen) == end_of(run) == (Outcome.FAILED, "Claude ended with exit status 3.")
+    assert seen.read_to == run.read_to
+
+
+def test_a_run_whose_worker_has_died_is_taken_over_and_steered(
+    room: Room, other: Supervisor
+) -> None:
+    run = idle(room.prompt("one"))
+    seen = seen_by(other, run)
+    room.supervisor.close()
+    until(lambda: seen.owner, "it is taken over", timeout=5)
+    other.prompt(run.record.session_id, room.sandbox.project, new_id(), "two")
+    until(lambda: seen.state.turns == 2, "it is answered")
+    seen.stop()
+    assert end_of(seen) == (Outcome.CANCELLED, "Stopped by you.")
+    assert not room.marked_processes()
+
+
+def test_a_run_that_dies_with_its_worker_is_recorded_by_the_other_one(
+    room: Room, other: Supervisor
+) -> None:
+    run = room.prompt(steps(["grandchild"], ["text", "so far"], FOREVER))
+    until(lambda: texts(run) == ["so far"], "it has begun")
+    seen = seen_by(other, run)
+    room.supervisor.close()
+    assert run.record.pid is not None
+    os.kill(run.record.pid, signal.SIGKILL)
+    assert end_of(seen)[0] is Outcome.INTERRUPTED
+    assert not room.marked_processes()
+
+
+def test_a_stop_that_its_worker_did_not_live_to_carry_out_is_carried_out(
+    room: Room, other: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = room.prompt(steps(["text", "so far"], FOREVER))
+    until(lambda: texts(run) == ["so far"], "it has begun")
+    with monkeypatch.context() as patched:
+        patched.setattr(shutdown, "end", lambda *_, **__: None)
+        run.stop(Outcome.CANCELLED, "Stopped by you.")
+        room.supervisor.close()
+    assert end_of(seen_by(other, run)) == (Outcome.CANCELLED, "Stopped by you.")
+    assert not room.marked_processes()
+
+
+def test_a_stop_is_carried_out_by_the_next_server(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = room.prompt(steps(["text", "so far"], FOREVER))
+    until(lambda: texts(run) == ["so far"], "it has begun")
+    with monkeypatch.context() as patched:
+        patched.setattr(shutdown, "end", lambda *_, **__: None)
+        run.stop(Outcome.CANCELLED, "Stopped by you.")
+        room.supervisor.close()
+    (again,) = room.restart().of_session(run.record.session_id)
+    assert end_of(again) == (Outcome.CANCELLED, "Stopped by you.")
+
+
+def test_a_viewer_at_the_other_worker_keeps_a_run_that_is_to_end_when_nobody_looks(
+    room: Room,
+) -> None:
+    grace = 0.6
+    room.restart(keep_running=False, disconnect_grace=grace)
+    other = room.beside(keep_running=False, disconnect_grace=grace)
+    run = room.prompt(steps(["text", "so far"], FOREVER))
+    with other.leaving.viewing(run.record.session_id):
+        assert not run.join(4 * grace)
+    left = time.time()
+    assert end_of(run)[1].startswith("Ended, because nobody was looking")
+    assert time.time() - left >= grace
+
+
+def test_a_session_that_is_deleted_is_gone_for_the_other_worker(
+    room: Room, other: Supervisor, tmp_path: Path
+) -> None:
+    run = idle(room.prompt("Hello"))
+    run.stop()
+    assert end_of(run)
+    seen = seen_by(other, run)
+    assert end_of(seen)
+    room.supervisor.forget(run.record.session_id)
+    run.folder.path.rename(tmp_path / "away")
+    assert other.of_session(run.record.session_id) == []
+    with pytest.raises(RunNotFound):
+        other.get(run.id)
+    (tmp_path / "away").rename(run.folder.path)
+    assert [each.id for each in other.of_session(run.record.session_id)] == [run.id]
+
+
+def test_a_request_of_an_unknown_kind_is_refused_by_the_owner_alone(
+    room: Room, other: Supervisor
+) -> None:
+    run = idle(room.prompt(steps(["request", "x1", "of_a_later_release"])))
+    idle(seen_by(other, run))
+    assert len(sent(run)) == 2
+
+
+# What is left in the folder ----------------------------------------------------------------
+
+
+def request() -> StopRequest:
+    return StopRequest(Outcome.TIMED_OUT, "Its time was up.", 1.0)
+
+
+def test_word_that_a_run_is_to_end_is_read_as_it_was_written(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path, "run")
+    assert folder.asked_to_stop() is None
+    assert folder.ask_to_stop(request()) == request()
+    assert folder.asked_to_stop() == request()
+
+
+def test_the_first_word_counts(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path, "run")
+    folder.ask_to_stop(request())
+    later = StopRequest(Outcome.CANCELLED, "Stopped by you.", 2.0)
+    assert folder.ask_to_stop(later) == folder.asked_to_stop() == request()
+    assert [path.name for path in tmp_path.glob("run/.*")] == []
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "7", '{"outcome": "exploded"}'])
+def test_a_word_that_cannot_be_read_still_ends_the_run(tmp_path: Path, content: str) -> None:
+    folder = RunFolder.create(tmp_path, "run")
+    folder.stop_request.write_text(content)
+    found = folder.asked_to_stop()
+    assert found is not None
+    assert (found.outcome, found.cause) == (Outcome.CANCELLED, "Stopped by you.")
+
+
+def test_a_run_can_be_stopped_while_the_disk_is_full(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = room.prompt(steps(["text", "so far"], FOREVER))
+    until(lambda: texts(run) == ["so far"], "it has begun")
+
+    def full(*_: object, **__: object) -> None:
+        raise DiskFull
+
+    with monkeypatch.context() as patched:
+        patched.setattr("opcode_htmx.lib.files.atomic_files.write", full)
+        run.stop()
+        assert run.join(20)
+    assert run.record.end is not None
+    assert run.record.end.cause == "Stopped by you."
+    # that could not be recorded, but the next server finds out
+    assert record_on_disk(run)["end"] is None
+    assert end_of(room.restart().get(run.id)) == (Outcome.CANCELLED, "Stopped by you.")
+
+
+def test_one_worker_at_a_time_owns_a_run(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path, "run")
+    lock = folder.own()
+    assert lock is not None
+    assert folder.own() is None
+    os.close(lock)
+    assert (again := folder.own()) is not None
+    os.close(again)
+
+
+def test_a_prompt_that_another_worker_has_seen_through_meanwhile_is_not_sent_again(
+    room: Room, other: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session_id, prompt_id, text = new_id(), new_id(), steps(["text", "once"], ["exit", 0])
+    alone = other.admission.alone
+
+    @contextlib.contextmanager
+    def late() -> Iterator[None]:
+        run = room.prompt(text, session_id, prompt_id)
+        assert run.join(20)
+        with alone():
+            yield
+
+    monkeypatch.setattr(other.admission, "alone", late)
+    other.prompt(session_id, room.sandbox.project, prompt_id, text)
+    assert [texts(run) for run in other.of_session(session_id)] == [["once"]]

@@ -1,0 +1,266 @@
+"""What Claude asks, with the real CLI: what is decided on a card is what Claude then does."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from opcode_htmx.engines.claude.demo.messages_api import (
+    MessagesApi,
+    Request,
+    Scene,
+    Text,
+    ToolUse,
+)
+from opcode_htmx.features.permissions.routes import set_mode, suggestion
+from opcode_htmx.rendering.permissions import suggestions_of
+from opcode_htmx.rendering.questions import questions_of
+from opcode_htmx.runs.control import control_requests
+from opcode_htmx.runs.control.control_requests import ControlRefused
+from opcode_htmx.runs.control.run import Run
+from opcode_htmx.runs.model.lifecycle import Phase
+from tests.support.cli.supervision import (
+    Room,
+    idle,
+    new_id,
+    texts,
+    until,
+)
+from tests.support.environment import Sandbox
+
+PLAN = "# The plan\n\n1. Write `new.txt`\n"
+QUESTIONS = [
+    {
+        "question": "Which fruits?",
+        "header": "Fruits",
+        "multiSelect": True,
+        "options": [
+            {"label": "Apples", "description": "Red"},
+            {"label": "Pears", "description": "Green"},
+        ],
+    },
+    {
+        "question": "How many?",
+        "header": "Number",
+        "multiSelect": False,
+        "options": [{"label": "One", "description": ""}, {"label": "Two", "description": ""}],
+    },
+]
+
+
+def last_result(request: Request) -> Text:
+    result = request.last_tool_result
+    return Text(f"It said: {result.text if result else 'nothing'}")
+
+
+def write_plan(request: Request) -> ToolUse:
+    """Claude names the file that it wants the plan in."""
+    (place, *_) = re.findall(r"[^\s\"'`\\]+/plans/[\w-]+\.md", json.dumps(request.body))
+    return ToolUse("Write", {"file_path": place, "content": PLAN})
+
+
+def scenes(project: Path) -> tuple[Scene, ...]:
+    new = ToolUse("Write", {"file_path": str(project / "new.txt"), "content": "new\n"})
+    other = ToolUse("Write", {"file_path": str(project / "other.txt"), "content": "other\n"})
+    read = ToolUse("Read", {"file_path": "/etc/hostname"})
+    return (
+        Scene("npm", "npm", [ToolUse("Bash", {"command": "npm test"}), Text("Tested.")]),
+        Scene("read", "read", [read, read, last_result]),
+        Scene("write", "write", [new, other, Text("Written.")]),
+        Scene(
+            "plan",
+            "plan",
+            [write_plan, ToolUse("ExitPlanMode", {}), new, last_result],
+        ),
+        Scene("ask", "ask", [ToolUse("AskUserQuestion", {"questions": QUESTIONS}), last_result]),
+        Scene("anything", "", [Text("Yes.")]),
+    )
+
+
+@pytest.fixture
+def api(sandbox: Sandbox) -> Iterator[MessagesApi]:
+    with MessagesApi(scenes(sandbox.project)) as api:
+        yield api
+
+
+@pytest.fixture
+def room(sandbox: Sandbox, claude: Path, api: MessagesApi) -> Iterator[Room]:
+    room = Room(sandbox, claude, api.url)
+    room.restart(stop_deadline=8.0)
+    yield room
+    room.close()
+
+
+def asked(run: Run, tool: str) -> str:
+    """The id of the open request, which is about this tool."""
+    request_id = until(lambda: next(iter(run.state.asks), ""), "Claude asks")
+    assert run.state.asks[request_id].tool_name == tool
+    return request_id
+
+
+def allow_always(room: Room, run: Run, tool: str, words: str) -> None:
+    request = run.open_ask(asked(run, tool))
+    (chosen,) = [each for each in suggestions_of(request) if str(each) == words]
+    chosen_update = suggestion(request, str(chosen.number))
+    room.supervisor.allow(run, request.request_id, permissions=[chosen_update])
+
+
+def answered(run: Run, turns: int) -> Run:
+    until(lambda: run.state.turns == turns and run.phase is Phase.IDLE, f"turn {turns} ends")
+    return run
+
+
+def asks_of(run: Run) -> int:
+    return run.folder.output.read_text(encoding="utf-8").count('"can_use_tool"')
+
+
+def test_a_command_that_is_always_allowed_is_not_asked_about_again(
+    room: Room, sandbox: Sandbox
+) -> None:
+    session = new_id()
+    run = room.prompt("npm please", session)
+    allow_always(room, run, "Bash", "Always allow npm test * in this project")
+    answered(run, 1)
+    room.prompt("npm again", session)
+    answered(run, 2)
+    assert asks_of(run) == 1
+    rules = json.loads((sandbox.project / ".claude" / "settings.local.json").read_text())
+    assert rules["permissions"]["allow"] == ["Bash(npm test *)"]
+    another = idle(room.prompt("npm in another session"))
+    assert asks_of(another) == 0
+
+
+def test_a_folder_outside_may_be_read_for_this_session(room: Room) -> None:
+    run = room.prompt("read it")
+    allow_always(room, run, "Read", "Always allow reading /etc in this session")
+    idle(run)
+    assert asks_of(run) == 1
+    assert texts(run)[-1].startswith("It said: ")
+
+
+def test_edits_that_are_allowed_for_the_session_are_not_asked_about_again(
+    room: Room, sandbox: Sandbox
+) -> None:
+    run = room.prompt("write it")
+    allow_always(room, run, "Write", "Always allow edits in this session")
+    idle(run)
+    assert asks_of(run) == 1
+    assert (sandbox.project / "other.txt").exists()
+    assert run.state.permission_mode == "acceptEdits"
+
+
+def test_the_reason_for_a_denial_reaches_claude(room: Room, sandbox: Sandbox) -> None:
+    run = room.prompt("read it")
+    run.deny(asked(run, "Read"), "Look into the wiki instead.")
+    run.deny(asked(run, "Read"), "The wiki, I said.")
+    idle(run)
+    assert texts(run) == ["It said: The wiki, I said."]
+
+
+@pytest.mark.parametrize(
+    ("mode", "asks"), [("default", ["ExitPlanMode", "Write"]), ("acceptEdits", ["ExitPlanMode"])]
+)
+def test_a_plan_that_is_approved_is_carried_out_in_the_mode_that_was_chosen(
+    room: Room, sandbox: Sandbox, mode: str, asks: list[str]
+) -> None:
+    session = new_id()
+    run = idle(room.prompt("Hello", session))
+    assert control_requests.request(run, "set_permission_mode", mode="plan") == {"mode": "plan"}
+    assert run.state.permission_mode == "plan"
+    room.prompt("plan it", session)
+    request = run.open_ask(asked(run, "ExitPlanMode"))
+    assert request.input["plan"] == PLAN
+    assert not (sandbox.project / "new.txt").exists()
+    run.allow(request.request_id, permissions=[set_mode(mode)])
+    for tool in asks[1:]:
+        run.allow(asked(run, tool))
+    answered(run, 2)
+    assert run.state.permission_mode == mode
+    assert asks_of(run) == len(asks)
+    assert (sandbox.project / "new.txt").exists()
+
+
+def test_a_plan_that_is_sent_back_stays_a_plan(room: Room) -> None:
+    session = new_id()
+    run = idle(room.prompt("Hello", session))
+    control_requests.request(run, "set_permission_mode", mode="plan")
+    room.prompt("plan it", session)
+    run.deny(asked(run, "ExitPlanMode"), "Two files, please.")
+    run.deny(asked(run, "Write"), "Not yet.")
+    answered(run, 2)
+    assert run.state.permission_mode == "plan"
+    assert "Two files, please." in run.folder.output.read_text(encoding="utf-8")
+
+
+def test_several_questions_are_answered_with_several_choices_and_own_words(room: Room) -> None:
+    run = room.prompt("ask me")
+    request = run.open_ask(asked(run, "AskUserQuestion"))
+    fruits, number = questions_of(request, {})
+    assert (fruits.many, number.many) == (True, False)
+    run.allow(
+        request.request_id,
+        {"answers": {fruits.text: "Apples, Pears, plums too", number.text: "a dozen"}},
+    )
+    idle(run)
+    assert "Apples, Pears, plums too" in texts(run)[-1]
+    assert "a dozen" in texts(run)[-1]
+
+
+def test_the_model_changes_in_mid_run_and_the_run_stays_idle(room: Room, api: MessagesApi) -> None:
+    session = new_id()
+    run = idle(room.prompt("Hello", session))
+    before = run.state.model
+    haiku = next(model for model in run.state.models if model.value == "haiku")
+    control_requests.request(run, "set_model", model="haiku")
+    assert run.state.model == haiku.resolved != before
+    assert run.phase is Phase.IDLE  # Claude reports the change, but begins no turn
+    room.prompt("And now?", session)
+    answered(run, 2)
+    assert api.requests[-1]["model"] == haiku.resolved
+    control_requests.request(run, "set_model", model=None)
+    assert run.state.model == before
+
+
+def test_the_effort_changes_in_mid_run(room: Room, api: MessagesApi) -> None:
+    session = new_id()
+    run = idle(room.prompt("Hello", session))
+    usual = api.requests[-1]["output_config"]["effort"]
+    for turns, (effort, used) in enumerate([("low", "low"), ("high", "high"), (None, usual)], 2):
+        control_requests.request(run, "apply_flag_settings", settings={"effortLevel": effort})
+        assert run.state.effort == (effort or "")
+        room.prompt("And now?", session)
+        answered(run, turns)
+        assert api.requests[-1]["output_config"]["effort"] == used
+
+
+def test_a_change_that_claude_refuses_says_why(room: Room) -> None:
+    run = idle(room.prompt("Hello"))
+    with pytest.raises(ControlRefused, match="Claude refused: .*unheard of|must be one of"):
+        control_requests.request(run, "set_permission_mode", mode="unheard of")
+    assert run.state.permission_mode == "default"
+
+
+def test_a_change_while_claude_asks_leaves_the_question_open(room: Room, sandbox: Sandbox) -> None:
+    run = room.prompt("write it")
+    request = asked(run, "Write")
+    control_requests.request(run, "set_permission_mode", mode="acceptEdits")
+    control_requests.request(run, "set_model", model="haiku")
+    assert (run.phase, list(run.state.asks)) == (Phase.WAITING, [request])
+    run.allow(request)
+    idle(run)
+    assert asks_of(run) == 1
+    assert (sandbox.project / "other.txt").exists()
+
+
+def test_what_was_decided_and_when_survives_the_server(room: Room) -> None:
+    run = room.prompt("npm please")
+    request = asked(run, "Bash")
+    run.deny(request, "No.")
+    before = run.state.answers[request]
+    assert before.at is not None
+    room.restart()
+    assert room.supervisor.get(run.id).state.answers[request] == before

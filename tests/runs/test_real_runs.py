@@ -1,0 +1,242 @@
+"""Runs of the real Claude CLI, end to end, against a scripted Messages API."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from opcode_htmx.engines.claude.demo.messages_api import (
+    MessagesApi,
+    Request,
+    Scene,
+    Text,
+    ToolUse,
+)
+from opcode_htmx.engines.claude.files import history
+from opcode_htmx.runs.control.run import Run
+from opcode_htmx.runs.model.lifecycle import Phase
+from opcode_htmx.runs.model.record import Outcome
+from tests.support.cli.supervision import (
+    Room,
+    idle,
+    lines,
+    new_id,
+    texts,
+    until,
+)
+from tests.support.environment import Sandbox
+
+FIRST_HALF, SECOND_HALF = "one two three four", "five six seven eight"
+
+
+class Stage:
+    """The scripted model: what a prompt makes Claude do."""
+
+    def __init__(self, project: Path) -> None:
+        self.gate = threading.Event()
+        """Holds the gated answer in its middle."""
+        self.made = project / "made.txt"
+        self.background = project / "sleeping"
+        self.scenes = (
+            Scene("write", "make the file", [bash(f"touch {quoted(self.made)}"), outcome]),
+            Scene("sleep", "sleep", [bash(f"touch {quoted(self.background)}; sleep 600"), outcome]),
+            Scene("gate", "gated", [Text(f"{FIRST_HALF} {SECOND_HALF}", gate=self.gate)]),
+            Scene("anything", "", [lambda request: Text(f"You said: {request.prompt}")]),
+        )
+
+
+def bash(command: str) -> ToolUse:
+    return ToolUse("Bash", {"command": command, "description": "Do it"})
+
+
+def quoted(path: Path) -> str:
+    return shlex.quote(str(path))
+
+
+def outcome(request: Request) -> Text:
+    result = request.last_tool_result
+    return Text("It was refused." if result is None or result.is_error else "It is done.")
+
+
+@pytest.fixture
+def stage(sandbox: Sandbox) -> Stage:
+    return Stage(sandbox.project)
+
+
+@pytest.fixture
+def api(stage: Stage) -> Iterator[MessagesApi]:
+    with MessagesApi(stage.scenes) as api:
+        yield api
+
+
+@pytest.fixture
+def room(sandbox: Sandbox, claude: Path, api: MessagesApi) -> Iterator[Room]:
+    room = Room(sandbox, claude, api.url)
+    room.restart(stop_deadline=8.0, permission_mode="default")
+    yield room
+    room.close()
+
+
+def asked(run: Run) -> str:
+    return until(lambda: next(iter(run.state.asks), ""), "Claude asks")
+
+
+def answered(run: Run, turns: int) -> Run:
+    until(lambda: run.state.turns == turns and run.phase is Phase.IDLE, f"turn {turns} ends")
+    return run
+
+
+def streamed(run: Run) -> str:
+    """The text that has come in pieces."""
+    deltas = [
+        line["event"]["delta"].get("text", "")
+        for line in lines(run.folder.output)
+        if line["type"] == "stream_event" and line["event"]["type"] == "content_block_delta"
+    ]
+    return "".join(deltas)
+
+
+def history_of(room: Room, session_id: str) -> str:
+    path = history.find(room.sandbox.config_dir, session_id)
+    assert path is not None
+    return path.read_text(encoding="utf-8")
+
+
+def test_a_prompt_is_answered_and_a_follow_up_too(room: Room) -> None:
+    session = new_id()
+    run = idle(room.prompt("Good morning", session))
+    assert texts(run) == ["You said: Good morning"]
+    assert room.prompt("Good night", session) is run
+    answered(run, 2)
+    assert texts(run)[1:] == ["You said: Good night"]
+    assert run.state.waiting == {}
+    assert "Good morning" in history_of(room, session)
+
+
+def test_a_tool_that_is_allowed_runs(room: Room, stage: Stage) -> None:
+    run = room.prompt("Make the file")
+    request = asked(run)
+    assert run.phase is Phase.WAITING
+    assert not stage.made.exists()
+    run.allow(request)
+    idle(run)
+    assert stage.made.exists()
+    assert texts(run) == ["It is done."]
+
+
+def test_a_tool_that_is_denied_does_not_run(room: Room, stage: Stage) -> None:
+    run = room.prompt("Make the file")
+    run.deny(asked(run), "Not in this folder.")
+    idle(run)
+    assert not stage.made.exists()
+    assert texts(run) == ["It was refused."]
+    assert "Not in this folder." in history_of(room, run.record.session_id)
+
+
+def test_a_follow_up_during_a_turn_is_taken_up_and_leaves_the_run_idle(room: Room) -> None:
+    session = new_id()
+    run = room.prompt("Make the file", session)
+    request = asked(run)
+    assert room.prompt("And be quick", session) is run
+    assert list(run.state.waiting.values()) == ["And be quick"]
+    run.allow(request)
+    until(lambda: run.phase is Phase.IDLE and not run.state.waiting, "all is done")
+    assert "And be quick" in history_of(room, session)
+
+
+def test_a_stop_closes_the_turn_and_the_session_goes_on_where_it_was(
+    room: Room, api: MessagesApi
+) -> None:
+    session = new_id()
+    first = room.prompt("A gated answer", session)
+    until(lambda: streamed(first).strip() == FIRST_HALF, "half of the answer is there")
+    first.stop()
+    assert first.join(30)
+    end = first.record.end
+    assert end is not None
+    assert (end.outcome, end.cause) == (Outcome.CANCELLED, "Stopped by you.")
+    assert not room.marked_processes()
+    assert "[Request interrupted by user" in history_of(room, session)
+    assert end.history_end == len(history_of(room, session).encode())
+
+    second = idle(room.prompt("What did I ask?", session))
+    assert second.record.argv[second.record.argv.index("--resume") + 1] == session
+    assert "--resume" not in first.record.argv
+    assert second.record.history_start == end.history_end
+    assert texts(second) == ["You said: What did I ask?"]
+    remembered = json.dumps(api.requests[-1]["messages"])
+    assert "A gated answer" in remembered
+    assert FIRST_HALF in remembered
+
+
+def test_a_stop_ends_the_tool_that_runs_in_its_own_session(room: Room, stage: Stage) -> None:
+    run = room.prompt("Sleep")
+    run.allow(asked(run))
+    until(stage.background.exists, "the tool runs")
+    assert len(room.marked_processes()) > 1
+    run.stop()
+    assert run.join(30)
+    assert not room.marked_processes()
+    assert "[Request interrupted by user" in history_of(room, run.record.session_id)
+
+
+def test_a_stop_withdraws_an_open_request(room: Room, stage: Stage) -> None:
+    run = room.prompt("Make the file")
+    asked(run)
+    run.stop()
+    assert run.join(30)
+    assert run.state.asks == {}
+    assert not stage.made.exists()
+    assert "[Request interrupted by user" in history_of(room, run.record.session_id)
+
+
+def test_a_sigterm_from_outside_interrupts_the_run(room: Room) -> None:
+    run = idle(room.prompt("Hello"))
+    assert run.record.pid is not None
+    psutil.Process(run.record.pid).terminate()
+    assert run.join(30)
+    end = run.record.end
+    assert end is not None
+    assert end.outcome in (Outcome.INTERRUPTED, Outcome.COMPLETED)  # it exits with 143, or 0
+    assert end.outcome is Outcome.COMPLETED or "SIGTERM" in end.cause
+
+
+def test_a_server_that_ends_in_mid_answer_is_replaced_without_a_gap(
+    room: Room, stage: Stage
+) -> None:
+    session = new_id()
+    before = room.prompt("A gated answer", session)
+    until(lambda: streamed(before).strip() == FIRST_HALF, "half of the answer is there")
+    room.restart()
+    run = room.supervisor.get(before.id)
+    assert run.phase is Phase.WORKING
+    stage.gate.set()
+    idle(run)
+    assert texts(run) == [f"{FIRST_HALF} {SECOND_HALF}"]
+    assert room.prompt("Still there?", session) is run
+    answered(run, 2)
+    assert texts(run)[-1] == "You said: Still there?"
+
+
+def test_a_server_that_ends_during_a_request_is_replaced_and_its_answer_counts(
+    room: Room, stage: Stage
+) -> None:
+    before = room.prompt("Make the file")
+    request = asked(before)
+    room.restart()
+    run = room.supervisor.get(before.id)
+    assert (run.phase, list(run.state.asks)) == (Phase.WAITING, [request])
+    run.allow(request)
+    idle(run)
+    assert stage.made.exists()
+    run.stop()
+    assert run.join(30)
+    assert run.record.end is not None
+    assert run.record.end.outcome is Outcome.CANCELLED
+    assert not room.marked_processes()

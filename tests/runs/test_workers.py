@@ -1,0 +1,259 @@
+"""Several workers of real gunicorn: they show and steer the same runs and outlive one another.
+
+Which worker answers is chance; where a test has to choose, two servers over the same state folder
+stand in for two workers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import requests
+from playwright.sync_api import expect
+
+from opcode_htmx.engines.claude.files import history
+from tests.support.browser import CUT_OFF, Phone
+from tests.support.cli.supervision import steps
+from tests.support.environment import (
+    PASSWORD,
+    ROOT,
+    USER,
+    Sandbox,
+    Server,
+    processes_of,
+    until,
+)
+from tests.support.json_client import connected
+
+Start = Callable[..., Server]
+FOREVER = ["wait", "/no/such/file"]
+
+
+@pytest.fixture
+def servers(start_server: Start, sandbox: Sandbox, stand_in: Path) -> tuple[Server, Server]:
+    return start_server(sandbox, stand_in), start_server(sandbox, stand_in)
+
+
+def execute(server: Server, **body: Any) -> requests.Response:
+    """Begin a session by the API."""
+    body = {"project_path": str(server.sandbox.project), "detach": True, **body}
+    url, user = f"{server.url}/api/sessions/execute", (USER, PASSWORD)
+    return requests.post(url, json=body, auth=user, timeout=20)
+
+
+def begin(server: Server, *doing: Sequence[object]) -> str:
+    """Begin a session by the API; its id."""
+    answer = execute(server, prompt=json.dumps(doing))
+    assert answer.status_code == 202, answer.text
+    session_id: str = answer.json()["data"]["session_id"]
+    return session_id
+
+
+def status(server: Server, session_id: str) -> str:
+    answer = server.get(f"/api/sessions/{session_id}/output")
+    assert answer.status_code == 200, answer.text
+    found: str = answer.json()["data"]["status"]
+    return found
+
+
+def page_of(server: Server, session_id: str) -> str:
+    project = history.project_id(server.sandbox.project)
+    return f"/projects/{project}/sessions/{session_id}"
+
+
+def record(server: Server) -> dict[str, object]:
+    """run.json of the only run."""
+    (folder,) = (server.sandbox.state / "runs").iterdir()
+    found: dict[str, object] = json.loads((folder / "run.json").read_bytes())
+    return found
+
+
+# Two servers over the same state folder --------------------------------------------------------
+
+
+def test_what_begins_at_one_is_shown_and_steered_at_the_other(
+    servers: tuple[Server, Server],
+) -> None:
+    left, right = servers
+    session_id = begin(left, ["text", "from the left"], FOREVER)
+    assert right.get(page_of(right, session_id)).status_code == 200
+    with connected(right) as client:
+        client.send(command_type="attach", session_id=session_id)
+        client.until(lambda message: "from the left" in message.get("content", ""))
+        answer = right.post(f"/runs/{record(left)['id']}/stop", {})
+        assert answer.status_code in (200, 204, 303), answer.text
+        client.until("ended")
+    for server in servers:
+        assert status(server, session_id) == "ended"
+    assert record(left)["end"]["outcome"] == "cancelled"  # type: ignore[index]
+    assert not processes_of(left.sandbox.state)
+
+
+def test_a_server_that_is_killed_leaves_its_runs_to_the_other_one(
+    servers: tuple[Server, Server],
+) -> None:
+    left, right = servers
+    gate = left.sandbox.home / "gate"
+    session_id = begin(left, ["text", "one"], ["wait", str(gate)], ["text", "two"])
+    with connected(right) as client:
+        client.send(command_type="attach", session_id=session_id)
+        client.until(lambda message: '"one"' in message.get("content", ""))
+        left.kill()
+        gate.touch()
+        client.until(lambda message: '"two"' in message.get("content", ""))
+        client.until("completion")
+        assert client.said() == ["one", "two"]  # each once, and the socket never closed
+        run_id = record(right)["id"]
+        until(lambda: right.post(f"/runs/{run_id}/stop", {}).ok, "it is stopped")
+        client.until("ended")
+    assert record(right)["end"]["outcome"] in ("cancelled", "completed")  # type: ignore[index]
+    assert not processes_of(right.sandbox.state)
+
+
+def test_a_logout_at_one_cuts_off_what_is_open_at_the_other(
+    servers: tuple[Server, Server],
+) -> None:
+    left, right = servers
+    with requests.Session() as person:
+        form = {"user": USER, "password": PASSWORD, "next": "/"}
+        assert person.post(f"{left.url}/login", data=form, timeout=20).ok
+        ((name, value),) = (
+            person.cookies.items()
+        )  # which is named after the port, and a worker has the same one
+        name = name.replace(f"{left.port}", f"{right.port}")
+        options: dict[str, Any] = {"origin": right.url, "suppress_origin": False}
+        options["header"] = [f"Cookie: {name}={value}"]
+        with connected(right, **options) as client:
+            token = re.findall(r'name="csrf[^"]*" value="([^"]+)"', person.get(left.url).text)[0]
+            logout = person.post(f"{left.url}/logout", data={"csrf_token": token}, timeout=20)
+            assert logout.ok, logout.text
+            assert client.close_code() == 1008
+
+
+def test_a_prompt_that_goes_to_both_at_once_starts_one_claude(
+    servers: tuple[Server, Server],
+) -> None:
+    session_id, prompt_id = str(uuid.uuid4()), str(uuid.uuid4())
+    body = {"prompt": steps(["text", "once"]), "session_id": session_id, "prompt_id": prompt_id}
+    with ThreadPoolExecutor() as pool:
+        answers = list(pool.map(lambda server: execute(server, **body), servers))
+    assert {answer.status_code for answer in answers} <= {202, 409}
+    until(lambda: status(servers[0], session_id) == "idle", "it is answered")
+    lines = (servers[0].sandbox.state / "runs").glob("*/out.ndjson")
+    said = [line for path in lines for line in path.read_text().splitlines() if "once" in line]
+    assert len([line for line in said if '"assistant"' in line]) == 1
+
+
+# Workers of one server -------------------------------------------------------------------------
+
+
+@pytest.mark.browser
+def test_a_page_notices_no_more_of_a_worker_that_dies_than_a_reconnect(
+    start_server: Start,
+    sandbox: Sandbox,
+    stand_in: Path,
+    open_phone: Callable[..., Phone],
+) -> None:
+    server = start_server(sandbox, stand_in, OPCODE_WORKERS="2")
+    assert len(server.worker_processes()) == 2
+    gate = sandbox.home / "gate"
+    phone = open_phone(server)
+    phone.forgiven += CUT_OFF
+    phone.begin(sandbox.project, steps(["text", "before"], ["wait", str(gate)], ["text", "after"]))
+    expect(phone.transcript).to_contain_text("before")
+    old = server.worker_processes()
+    for worker in old:
+        worker.send_signal(signal.SIGKILL)
+        psutil.wait_procs([worker], timeout=10)
+        until(lambda: len(server.worker_processes()) == 2, "another worker takes its place")
+    gate.touch()
+    expect(phone.transcript).to_contain_text("after", timeout=20_000)
+    expect(phone.status).to_contain_text("Ready", timeout=20_000)
+    live = phone.texts()
+    phone.page.reload()
+    expect(phone.transcript).to_contain_text("after")
+    assert phone.texts() == live
+
+
+def test_workers_are_sent_home_with_1012_within_two_seconds_and_the_runs_go_on(
+    start_server: Start, sandbox: Sandbox, stand_in: Path
+) -> None:
+    server = start_server(sandbox, stand_in, OPCODE_WORKERS="2")
+    session_id = begin(server, ["text", "so far"], FOREVER)
+    with connected(server) as one, connected(server) as two:
+        for client in (one, two):
+            client.send(command_type="attach", session_id=session_id)
+            client.until(lambda message: "so far" in message.get("content", ""))
+        began = time.monotonic()
+        os.kill(server.pid, signal.SIGTERM)
+        codes = [client.close_code() for client in (one, two)]
+        took = time.monotonic() - began
+    assert codes == [1012, 1012]
+    assert took < 2.0
+    server.stop()
+    assert len(processes_of(sandbox.state)) == 1
+    assert record(server)["end"] is None
+
+
+# The end of the server ---------------------------------------------------------------------------
+
+
+def test_a_server_that_is_to_leave_nothing_ends_its_runs_when_it_is_stopped(
+    start_server: Start, sandbox: Sandbox, stand_in: Path
+) -> None:
+    server = start_server(sandbox, stand_in, OPCODE_ON_EXIT="stop", OPCODE_WORKERS="2")
+    begin(server, ["grandchild"], ["text", "so far"], FOREVER)
+    until(lambda: len(processes_of(sandbox.state)) == 2, "the run has begun")
+    server.stop()
+    assert not processes_of(sandbox.state)
+    end = record(server)["end"]
+    assert (end["outcome"], end["cause"]) == (  # type: ignore[index]
+        "cancelled",
+        "Ended, because the server was stopped.",
+    )
+
+
+def test_runs_that_a_server_has_left_are_ended_by_a_command(
+    start_server: Start, sandbox: Sandbox, stand_in: Path
+) -> None:
+    server = start_server(sandbox, stand_in)
+    begin(server, ["text", "so far"], FOREVER)
+    until(lambda: len(processes_of(sandbox.state)) == 1, "the run has begun")
+    server.kill()
+    done = subprocess.run(
+        [sys.executable, "-m", "opcode_htmx.end_runs"],
+        cwd=ROOT,
+        env={**sandbox.environment(), "OPCODE_STATE_DIR": str(sandbox.state)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not processes_of(sandbox.state)
+    assert record(server)["end"]["outcome"] == "cancelled"  # type: ignore[index]
+
+
+def test_a_setting_that_cannot_be_used_ends_no_run(sandbox: Sandbox) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "opcode_htmx.end_runs"],
+        cwd=ROOT,
+        env={**sandbox.environment(), "OPCODE_MAX_RUNS": "many"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("OPCODE_MAX_RUNS ")

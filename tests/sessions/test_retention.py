@@ -1,0 +1,303 @@
+"""Old run folders are cleared away, and nothing with them that nobody else keeps."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from opcode_htmx.engines.claude.demo.messages_api import (
+    MessagesApi,
+    Scene,
+    Text,
+    ToolUse,
+)
+from opcode_htmx.engines.claude.files import history
+from opcode_htmx.lib.broadcast import Broadcast
+from opcode_htmx.runs.control.run import Run
+from opcode_htmx.sessions.retention import Retention
+from opcode_htmx.transcript.blocks import Block
+from opcode_htmx.transcript.conversation.conversation import Conversation
+from opcode_htmx.transcript.conversation.cursor import Cursor
+from tests.support.cli.captured import fragments
+from tests.support.cli.supervision import (
+    Room,
+    idle,
+    new_id,
+    steps,
+    until,
+)
+from tests.support.environment import Sandbox
+
+DAY = 86400.0
+KEPT_BY_CLAUDE = ("prompt", "text", "thinking", "tool")
+
+
+@pytest.fixture
+def room(sandbox: Sandbox, stand_in: Path) -> Iterator[Room]:
+    room = Room(sandbox, stand_in)
+    yield room
+    room.close()
+
+
+def ended(room: Room, prompt: str, session: str = "", *, days: float = 40) -> Run:
+    """A run that was over so many days ago, as the next server finds it."""
+    run = idle(room.prompt(prompt, session))
+    run.stop()
+    assert run.join(20)
+    return aged(room, run, days)
+
+
+def aged(room: Room, run: Run, days: float) -> Run:
+    record = json.loads(run.folder.record_path.read_bytes())
+    record["end"]["at"] = time.time() - days * DAY
+    run.folder.record_path.write_text(json.dumps(record))
+    room.restart()
+    return room.supervisor.get(run.id)
+
+
+def note(room: Room, run: Run) -> Path:
+    """What the real Claude would have noted: the prompts of the run."""
+    sandbox, session = room.sandbox, run.record.session_id
+    folder = sandbox.config_dir / "projects" / history.project_id(sandbox.project)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{session}.jsonl"
+    run.fold_new_lines(last=True)
+    with path.open("a") as file:
+        for prompt_id, text in run.state.sent.items():
+            message = {"role": "user", "content": text}
+            file.write(json.dumps({"type": "user", "uuid": prompt_id, "message": message}) + "\n")
+    record = json.loads(run.folder.record_path.read_bytes())
+    record["end"]["history_end"] = path.stat().st_size
+    run.folder.record_path.write_text(json.dumps(record))
+    room.restart()
+    return path
+
+
+def collector(room: Room, keep: float = 30 * DAY) -> Retention:
+    collector = Retention(
+        room.sandbox.state,
+        room.supervisor,
+        lambda session: history.find(room.sandbox.config_dir, session),
+        keep,
+        changed=lambda session: None,
+        also=lambda: None,
+    )
+    collector.close()  # it is asked by hand
+    return collector
+
+
+def test_a_run_that_is_old_and_in_claudes_history_is_cleared_away(room: Room) -> None:
+    run = ended(room, "Hello")
+    note(room, run)
+    assert collector(room).collect() == 1
+    assert list(room.runs_dir.iterdir()) == []
+    assert room.supervisor.of_session(run.record.session_id) == []
+    room.restart()
+    assert room.supervisor.newest() == []
+
+
+@pytest.mark.parametrize("days", [0, 29])
+def test_a_run_that_is_not_old_stays(room: Room, days: float) -> None:
+    note(room, ended(room, "Hello", days=days))
+    assert collector(room).collect() == 0
+
+
+def test_for_ever_means_for_ever(room: Room) -> None:
+    note(room, ended(room, "Hello", days=4000))
+    assert collector(room, keep=0).collect() == 0
+
+
+def test_a_run_that_lives_stays(room: Room) -> None:
+    run = idle(room.prompt("Hello"))
+    assert collector(room, keep=0.001).collect() == 0
+    assert run.live
+
+
+def test_a_run_that_claude_has_not_noted_stays(room: Room) -> None:
+    run = ended(room, "Hello")
+    assert collector(room).collect() == 0
+    path = note(room, run)
+    path.write_text('{"type": "user", "uuid": "another"}\n' * 40)  # not what was said in it
+    assert collector(room).collect() == 0
+    path.write_text("")  # cut short by somebody
+    assert collector(room).collect() == 0
+    assert run.folder.path.exists()
+
+
+def test_a_run_with_a_prompt_that_was_left_stays(room: Room) -> None:
+    session, never = new_id(), room.sandbox.home / "never"
+    run = room.prompt(steps(["text", "hm"], ["wait", str(never)]), session)
+    until(lambda: run.state.turns == 0 and run.read_to > 0, "it works")
+    room.prompt("left behind", session)
+    run.stop()
+    assert run.join(20)
+    run = aged(room, run, 40)
+    note(room, run)
+    assert collector(room).collect() == 0
+    assert "left behind" in room.supervisor.get(run.id).state.waiting.values()
+
+
+def test_a_run_that_somebody_looks_at_stays_until_they_have_gone(room: Room) -> None:
+    run = ended(room, "Hello")
+    note(room, run)
+    with room.supervisor.leaving.viewing(run.record.session_id):
+        assert collector(room).collect() == 0
+    assert collector(room).collect() == 1
+
+
+def test_a_run_in_which_nothing_was_said_goes(room: Room) -> None:
+    run = ended(room, "Hello")
+    run.folder.input_log.write_text("")
+    room.restart()
+    assert collector(room).collect() == 1
+
+
+def test_a_folder_that_cannot_be_read_is_left_alone(
+    room: Room, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = ended(room, "Hello")
+    note(room, run)
+    run.folder.record_path.write_text('{"version": 99}')
+    room.restart()
+    assert caplog.text.count("cannot be read and is left alone") == 1
+    assert collector(room).collect() == 0
+    assert caplog.text.count("cannot be read and is left alone") == 1
+    assert run.folder.output.exists()
+
+
+def test_what_a_crash_has_cut_off_is_finished(room: Room) -> None:
+    run = ended(room, "Hello")
+    run.folder.path.rename(run.folder.path.with_name(f"collected-{run.id}"))
+    stale, fresh = room.runs_dir / ".a.json-0123456789abcdef", room.runs_dir / ".b-0123456789abcdef"
+    other = room.runs_dir / ".bashrc"
+    for path in (stale, fresh, other):
+        path.write_text("half")
+    for path in (stale, other):
+        os.utime(path, (0, 0))
+    room.restart()
+    assert room.supervisor.newest() == []
+    collector(room).collect()
+    assert sorted(path.name for path in room.runs_dir.iterdir()) == [fresh.name, other.name]
+
+
+def test_what_was_kept_for_sessions_that_are_gone_goes_and_all_else_stays(room: Room) -> None:
+    run = idle(room.prompt("Hello"))
+    there, gone, young, trashed = run.record.session_id, new_id(), new_id(), new_id()
+    state = room.sandbox.state
+    for folder in ("options", "chats"):
+        (state / folder).mkdir(exist_ok=True)
+        for session in (there, gone, young, trashed):
+            (state / folder / f"{session}.json").write_text("{}")
+    for session in (there, gone, young):
+        (state / "attached" / session).mkdir(parents=True, exist_ok=True)
+    (state / "trash" / ("a" * 32) / f"0-{trashed}.jsonl").parent.mkdir(parents=True)
+    (state / "trash" / ("a" * 32) / f"0-{trashed}.jsonl").write_text("")
+    for session in (there, gone, trashed):
+        for path in (state / "options", state / "chats", state / "attached"):
+            for each in path.glob(f"{session}*"):
+                os.utime(each, (0, 0))
+    collector(room).collect()
+    for folder in ("options", "chats"):
+        kept = {path.stem for path in (state / folder).iterdir()}
+        assert kept == {there, young, trashed}
+    assert {path.name for path in (state / "attached").iterdir()} == {there, young}
+
+
+def test_the_page_is_the_same_but_for_what_only_our_files_knew(
+    sandbox: Sandbox, claude: Path
+) -> None:
+    scenes = (
+        Scene("one", "make", [ToolUse("Bash", {"command": "echo made"}), Text("I *made* it.")]),
+        Scene("two", "", [Text("Yes.")]),
+    )
+    with MessagesApi(scenes) as api:
+        room = Room(sandbox, claude, api.url)
+        try:
+            session = new_id()
+            for text in ("make it", "well?"):
+                run = idle(room.prompt(text, session))
+            run.stop()
+            assert run.join(20)
+            later = idle(room.prompt("once more", session))
+            later.stop()
+            assert later.join(20)
+            aged(room, run, 40)
+            before = shown(room, session)
+            assert collector(room).collect() == 0  # the later one is young
+            aged(room, later, 31)
+            assert collector(room).collect() == 2
+            after = shown(room, session)
+        finally:
+            room.close()
+    kept = [(block, html) for block, html in before if block.kind in KEPT_BY_CLAUDE]
+    assert [(block.kind, block.id) for block, _ in after if block.kind in KEPT_BY_CLAUDE] == [
+        (block.kind, block.id) for block, _ in kept
+    ]
+    lost = {block.kind for block, _ in before} - {block.kind for block, _ in after}
+    assert lost <= {"ask", "summary"}
+    assert [html for block, html in kept if block.kind == "text"] == [
+        html for block, html in after if block.kind == "text"
+    ]
+
+
+def conversation(room: Room, session: str) -> Conversation:
+    return Conversation(
+        session,
+        runs=lambda: room.supervisor.of_session(session),
+        history_file=lambda: history.find(room.sandbox.config_dir, session),
+        changed=Broadcast(),
+    )
+
+
+def shown(room: Room, session: str) -> list[tuple[Block, str]]:
+    seen = conversation(room, session)
+    seen.refresh()
+    rendered = fragments()
+    order = re.compile(r' data-order="[^"]*"')
+    return [(block, order.sub("", str(rendered.block(block)))) for block in seen.blocks()]
+
+
+def test_a_page_that_slept_meanwhile_gets_all_there_is(room: Room) -> None:
+    session = new_id()
+    first = ended(room, "one", session)
+    second = ended(room, "two", session)
+    seen = conversation(room, session)
+    seen.refresh()
+    old = seen.cursor
+    assert old.run == 3
+    for run in (first, second):
+        note(room, room.supervisor.get(run.id))
+    assert collector(room).collect() == 2
+    fresh = conversation(room, session)
+    fresh.refresh()
+    assert fresh.cursor.run < old.run
+    told = [change.block.id for change in fresh.changes_since(old)]
+    assert told == [change.block.id for change in fresh.changes_since(Cursor())]
+    assert told
+
+
+def test_the_greenlet_goes_round_by_itself_and_does_the_rest_as_well(room: Room) -> None:
+    run = ended(room, "Hello")
+    note(room, run)
+    done = threading.Event()
+    rounds = Retention(
+        room.sandbox.state,
+        room.supervisor,
+        lambda session: history.find(room.sandbox.config_dir, session),
+        30 * DAY,
+        changed=lambda session: None,
+        also=done.set,
+    )
+    until(done.is_set, "it has gone round")
+    rounds.close()
+    assert not run.folder.path.exists()
+    shutil.rmtree(room.sandbox.state)
+    assert collector(room).collect() == 0

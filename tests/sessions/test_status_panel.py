@@ -1,0 +1,191 @@
+"""What stands around the transcript: status, waiting prompts, stderr, the Stop button."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from pathlib import Path
+
+import pytest
+
+from opcode_htmx.engines.claude.protocol import encoder
+from opcode_htmx.runs.control.run import ERROR_LINES, Run
+from opcode_htmx.runs.model.lifecycle import Event, Phase
+from opcode_htmx.runs.model.record import Outcome, RunRecord
+from opcode_htmx.runs.model.run_folder import RunFolder
+from opcode_htmx.sessions.status_panel import StatusPanel, status_text
+from opcode_htmx.transcript.todos import Todo
+from tests.support import dom
+from tests.support.cli.captured import line, templates
+from tests.support.cli.supervision import finish, owned, to_stop
+
+HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>"
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    run_id = uuid.uuid4().hex
+    folder = RunFolder.create(tmp_path, run_id)
+    record = RunRecord(run_id, "s", "/p", ("claude",), 0.0, history_start=0)
+    return owned(folder, record)
+
+
+def parts(run: Run | None) -> dict[str, dom.Node]:
+    """The elements by id; each is one element that replaces the one of its id."""
+    shown = {}
+    for name, html in StatusPanel(templates()).parts(run).items():
+        (element,) = dom.parse(html).elements
+        assert element.id == name
+        assert element.attributes["hx-swap-oob"] == "true"
+        shown[name] = element
+    return shown
+
+
+def sent(run: Run, text: str) -> None:
+    with run.folder.input_log.open("ab") as file:
+        file.write(encoder.prompt_line(text, text))
+    run.fold_new_lines()
+
+
+def said(run: Run, *lines: bytes) -> None:
+    with run.folder.output.open("ab") as file:
+        file.write(b"".join(lines))
+    run.fold_new_lines()
+
+
+def buttons(element: dom.Node) -> list[dom.Node]:
+    return [node for node in element.walk() if node.tag == "button"]
+
+
+def queued(run: Run) -> list[str]:
+    """The prompts in the queue and what is said of each, without their buttons."""
+    items = [node for node in parts(run)["queue"].walk() if node.tag == "li"]
+    return [item.text.partition("\n")[0] for item in items]
+
+
+ASK = line(
+    type="control_request",
+    request_id="r",
+    request={"subtype": "can_use_tool", "tool_name": "Bash", "input": {}},
+)
+RESULT = line(type="result", subtype="success")
+
+
+def test_a_session_that_does_not_run_has_an_element_for_everything_and_no_stop() -> None:
+    shown = parts(None)
+    assert shown["status"].attributes["data-phase"] == "ended"
+    assert shown["status"].text == "Not running. A prompt goes on with this session."
+    assert [shown[name].text for name in ("queue", "errors", "stop")] == ["", "", ""]
+
+
+def test_the_status_follows_the_run(run: Run) -> None:
+    def status() -> tuple[str | None, str]:
+        element = parts(run)["status"]
+        return element.attributes["data-phase"], element.text
+
+    sent(run, "one")
+    assert status() == ("starting", "Starting Claude…")
+    said(run, line(type="system", subtype="init"))
+    assert status() == ("working", "Working…")
+    said(run, ASK)
+    assert status() == ("waiting", "Waiting for your answer")
+    said(run, encoder.allow_line("r", {}))
+    assert status() == ("working", "Working…")
+    said(run, line(type="user", uuid="one", isReplay=True, message={"content": "one"}), RESULT)
+    assert status() == ("idle", "Ready for the next prompt")
+    run.state.step(Event.STOPPED)
+    assert status() == ("stopping", "Stopping…")
+
+
+def test_every_phase_has_words(run: Run) -> None:
+    for phase in set(Phase) - {Phase.ENDED}:
+        run.state.phase = phase
+        assert status_text(run)
+
+
+@pytest.mark.parametrize(
+    ("ending", "text"),
+    [
+        (
+            (Outcome.COMPLETED, "Claude ended."),
+            "Claude ended. A prompt goes on with this session.",
+        ),
+        ((Outcome.CANCELLED, "Stopped by you."), "Stopped by you."),
+        ((Outcome.FAILED, "It broke."), "It broke."),
+    ],
+)
+def test_a_run_that_has_ended_says_how(run: Run, ending: tuple[Outcome, str], text: str) -> None:
+    to_stop(run, *ending)
+    finish(run, 0)
+    shown = parts(run)
+    assert (shown["status"].attributes["data-phase"], shown["status"].text) == ("ended", text)
+    assert buttons(shown["stop"]) == []
+
+
+def test_prompts_wait_until_claude_takes_them_up(run: Run) -> None:
+    sent(run, "one")
+    sent(run, "two")
+    assert queued(run) == ["Waits its turn one", "Waits its turn two"]
+    said(run, line(type="user", uuid="one", isReplay=True, message={"content": "one"}))
+    assert queued(run) == ["Waits its turn two"]
+    assert [button.text for button in buttons(parts(run)["queue"])] == ["Edit", "Remove"]
+    finish(run, 0)
+    assert queued(run) == ["Was not taken up two"]
+    names = [button.text for button in buttons(parts(run)["queue"])]
+    assert names == ["Send again", "Edit", "Remove"]
+
+
+def test_stop_is_there_as_long_as_there_is_something_to_stop(run: Run) -> None:
+    (button,) = buttons(parts(run)["stop"])
+    assert (button.text, button.attributes["hx-post"]) == ("Stop", f"/runs/{run.id}/stop")
+    assert "disabled" not in button.attributes
+    run.state.step(Event.STOPPED)
+    (button,) = buttons(parts(run)["stop"])
+    assert "disabled" in button.attributes
+    finish(run, 0)
+    assert buttons(parts(run)["stop"]) == []
+
+
+def test_stderr_is_shown_while_the_run_lives_and_its_last_lines_only(run: Run) -> None:
+    assert parts(run)["errors"].children == []
+    run.folder.errors.write_text("".join(f"line {n}\n\n" for n in range(ERROR_LINES + 3)))
+    (pre,) = [node for node in parts(run)["errors"].walk() if node.tag == "pre"]
+    assert pre.text.split("\n") == [f"line {n}" for n in range(3, ERROR_LINES + 3)]
+    finish(run, 1)  # now the transcript says it
+    assert parts(run)["errors"].children == []
+
+
+def test_a_folder_that_was_cleared_away_does_no_harm(run: Run) -> None:
+    shutil.rmtree(run.folder.path)
+    assert parts(run)["errors"].children == []
+
+
+def test_hostile_texts_come_out_as_text(run: Run) -> None:
+    sent(run, HOSTILE)
+    run.folder.errors.write_text(HOSTILE)
+    shown = parts(run)
+    assert queued(run) == [f"Waits its turn {HOSTILE}"]
+    assert HOSTILE in shown["errors"].text
+    to_stop(run, Outcome.FAILED, HOSTILE)
+    finish(run, 1)
+    assert parts(run)["status"].text == HOSTILE
+    tags = {node.tag for element in shown.values() for node in element.walk()}
+    assert tags == {"p", "ol", "li", "span", "div", "details", "summary", "pre", "button", "a", "b"}
+
+
+def test_what_claude_has_to_do_is_a_list_that_says_how_far_it_is() -> None:
+    noted = [
+        Todo("1", "Dig", "Digging", "done"),
+        Todo("2", "Sow <b>", "Sowing <b>", "now"),
+        Todo("3", "Wait", "", "open"),
+    ]
+    todos = dom.parse(StatusPanel(templates()).parts(None, noted=noted)["todos"])
+    assert todos.text.startswith("1 of 3 done Sowing <b>")
+    items = [node for node in todos.walk() if node.tag == "li"]
+    assert [item.attributes["class"] for item in items] == ["todo-done", "todo-now", "todo-open"]
+    assert [item.text.strip() for item in items] == ["Done: Dig", "Now: Sow <b>", "Wait"]
+
+
+def test_where_nothing_is_noted_an_empty_element_keeps_the_place() -> None:
+    todos = dom.parse(StatusPanel(templates()).parts(None)["todos"])
+    assert (todos.elements[0].id, todos.text) == ("todos", "")

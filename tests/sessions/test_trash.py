@@ -1,0 +1,72 @@
+"""Deleting: what there is of a session moves into the trash, and all of it comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import gevent
+import pytest
+
+from opcode_htmx.runs.supervisor import StillRunning
+from opcode_htmx.sessions.trash import Trash
+from tests.support.cli.supervision import (
+    Room,
+    disk_that_waits,
+    idle,
+    steps,
+    texts,
+    until,
+)
+from tests.support.environment import Sandbox
+
+
+@pytest.fixture
+def room(sandbox: Sandbox, stand_in: Path) -> Iterator[Room]:
+    room = Room(sandbox, stand_in)
+    yield room
+    room.close()
+
+
+@pytest.fixture
+def trash(room: Room, sandbox: Sandbox) -> Trash:
+    return Trash(sandbox.state / "trash", room.supervisor, sandbox.state / "drafts")
+
+
+LAST = ["exit after turn", 0]
+
+
+def test_a_session_that_is_deleted_twice_at_once_is_deleted_once(
+    room: Room, trash: Trash, sandbox: Sandbox
+) -> None:
+    run = room.prompt(steps(["text", "kept"], LAST))
+    assert run.join(20)
+    session = run.record.session_id
+    with disk_that_waits(sandbox.state / "trash") as go_on:
+        tries = [gevent.spawn(trash.put, session, "p", "title", None) for _ in range(2)]
+        until(lambda: list((sandbox.state / "trash").glob("*/.trash.json-*")), "one is at it")
+        go_on.set()
+        gevent.joinall(tries, raise_error=True)
+    assert room.supervisor.of_session(session) == []
+    (full,) = (each.get() for each in tries if each.get().places)
+    trash.restore(full.id)
+    (back,) = room.supervisor.of_session(session)
+    assert texts(back) == ["kept"]
+
+
+def test_a_session_that_goes_on_while_it_is_deleted_is_not_deleted(
+    room: Room, trash: Trash, sandbox: Sandbox
+) -> None:
+    run = room.prompt(steps(["text", "one"], LAST))
+    assert run.join(20)
+    session = run.record.session_id
+    with disk_that_waits(sandbox.state / "trash") as go_on:
+        deleting = gevent.spawn(trash.put, session, "p", "title", None)
+        until(lambda: list((sandbox.state / "trash").glob("*/.trash.json-*")), "it is being noted")
+        again = room.prompt("two", session)
+        go_on.set()
+        with pytest.raises(StillRunning):
+            deleting.get()
+    idle(again)
+    assert len(room.supervisor.of_session(session)) == 2
+    assert not list((sandbox.state / "trash").iterdir())

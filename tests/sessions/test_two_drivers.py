@@ -1,0 +1,153 @@
+"""A session that is used at the computer, too, while the phone's run of it is alive."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from opcode_htmx.engines.claude.demo.messages_api import (
+    MessagesApi,
+    Request,
+    Scene,
+    Text,
+)
+from opcode_htmx.engines.claude.files import process_registry
+from tests.support.browser import Phone
+from tests.support.cli.sessions import Session
+from tests.support.environment import Server, until
+
+ALSO_USED = "Also used at the computer; this Claude does not know that yet."
+
+
+def answer(request: Request) -> tuple[Text, ...]:
+    return (Text(f"ANSWER to {request.prompt}"),)
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[MessagesApi]:
+    with MessagesApi([Scene("any", lambda _: True, lambda request: [answer(request)] * 9)]) as api:
+        yield api
+
+
+@pytest.fixture
+def server_settings() -> dict[str, str]:
+    return {"OPCODE_IDLE_TIMEOUT": "30m"}
+
+
+def desk(session: Session, claude: Path, text: str) -> None:
+    """Somebody prompts in the same session at the computer."""
+    subprocess.run(
+        [claude, "-p", "--resume", session.id],
+        cwd=session.sandbox.project,
+        env=session.sandbox.environment(session.server.api_url),
+        input=text.encode(),
+        stdout=subprocess.DEVNULL,
+        check=True,
+        timeout=60,
+    )
+
+
+def words_sent(api: MessagesApi) -> str:
+    """All that the model was sent with the newest prompt."""
+    return json.dumps([body for body in api.requests if body.get("tools")][-1]["messages"])
+
+
+def test_what_the_desk_did_stands_on_the_page_in_search_and_in_exports(
+    real_server: Server, claude: Path, api: MessagesApi
+) -> None:
+    session = Session(real_server, "PHONE one")
+    desk(session, claude, "DESK two")
+    until(lambda: "ANSWER to DESK two" in session.page(), "the page shows it")
+
+    def is_everywhere() -> bool:
+        shown = session.page(), session.get("export.md").text, session.get("export.html").text
+        found = session.get("search?q=ANSWER+to+DESK").text
+        return all("ANSWER to DESK two" in each for each in shown) and "<mark>" in found
+
+    assert is_everywhere()
+    assert ALSO_USED in session.page()
+    session.prompt("PHONE three")
+    assert "DESK" not in words_sent(api)
+    assert is_everywhere()
+    # who goes on here has decided: there is nothing newer to begin again from
+    assert ALSO_USED not in session.page()
+    assert session.post("begin-again").status_code == 303
+    assert "PHONE three" not in session.page().partition("Taken back")[2]
+    session.stop()
+    assert is_everywhere()
+    session.prompt("PHONE four")
+    assert is_everywhere()
+    assert ALSO_USED not in session.page()
+    # the phone's process noted its own place last, so the desk's words are no part of this
+    assert "DESK" not in words_sent(api)
+
+
+def test_the_phone_can_begin_again_from_what_the_desk_did(
+    real_server: Server, claude: Path, api: MessagesApi
+) -> None:
+    session = Session(real_server, "PHONE one")
+    desk(session, claude, "DESK two")
+    session.prompt("PHONE three")
+    desk(session, claude, "DESK four")
+    until(lambda: ALSO_USED in session.page() and "DESK four" in session.page(), "it is seen")
+    assert "To begin again takes back what you said here meanwhile." in session.page()
+    assert session.post("begin-again").status_code == 303
+    assert ALSO_USED not in session.page()
+    assert "Ended, to begin again from what was said at the computer." in session.page()
+    session.prompt("PHONE five")
+    sent = words_sent(api)
+    assert "DESK four" in sent
+    assert "PHONE five" in sent
+    assert "PHONE three" not in sent
+    page = session.page()
+    taken_back = page[page.index("Taken back") :]
+    assert "PHONE three" in taken_back
+
+
+def test_a_page_that_is_open_gets_what_the_desk_does(
+    real_server: Server,
+    claude: Path,
+    open_phone: Callable[..., Phone],
+) -> None:
+    session = Session(real_server, "PHONE one")
+    phone = open_phone(real_server)
+    phone.page.goto(f"{real_server.url}{session.address}")
+    desk(session, claude, "DESK two")
+    phone.page.get_by_text("ANSWER to DESK two").wait_for(timeout=20_000)
+    phone.page.get_by_text(ALSO_USED).wait_for()
+    phone.page.get_by_role("button", name="Begin again from the newest").click()
+    phone.page.get_by_text("Ended, to begin again").wait_for()
+    # what was marked as the computer's is a part of the conversation now
+    until(lambda: phone.page.locator(".block-branch").count() == 0, "it is unfolded")
+    assert phone.page.get_by_text("ANSWER to DESK two").count() == 1
+
+
+def test_the_registry_names_the_processes_that_have_a_session_open(real_server: Server) -> None:
+    session = Session(real_server, "PHONE one")
+    (found,) = process_registry.live_sessions(real_server.sandbox.config_dir)
+    assert found.session_id == session.id
+    assert not found.in_terminal
+    session.stop()
+    assert list(process_registry.live_sessions(real_server.sandbox.config_dir)) == []
+
+
+def test_an_entry_of_a_process_that_is_gone_is_passed_over(tmp_path: Path) -> None:
+    folder = tmp_path / "sessions"
+    folder.mkdir()
+    for name, content in {
+        "1.json": {"pid": 1, "sessionId": "a", "procStart": "1", "entrypoint": "cli"},
+        "999999999.json": {"pid": 999999999, "sessionId": "b"},
+        "2.json": {"pid": 3, "sessionId": "c"},
+        "x.json": {"pid": 1, "sessionId": "d"},
+        "4.json": ["no object"],
+    }.items():
+        (folder / name).write_text(json.dumps(content))
+    (folder / "5.json").write_text("no JSON")
+    os.mkfifo(folder / "6.json")  # at which nobody writes
+    (folder / "7.json").symlink_to("/dev/zero")
+    assert list(process_registry.live_sessions(tmp_path)) == []

@@ -1,0 +1,87 @@
+"""Which sessions a server keeps in memory, and what those who look at them have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from weakref import ref
+
+import pytest
+from flask import Flask
+
+from opcode_htmx.engines.claude.files import history
+from opcode_htmx.sessions import views as screens_module
+from opcode_htmx.sessions.views import SessionView, SessionViews
+from tests.support import api
+from tests.support.environment import PASSWORD, USER, Sandbox
+from tests.support.in_process import app_of
+
+SESSIONS = [f"{number:08}-1111-4111-8111-111111111111" for number in range(4)]
+SIZE = 100_000
+
+
+@dataclass
+class Reader:
+    """Somebody who opens sessions, and the screens that the server had for them."""
+
+    app: Flask
+    folder: Path
+    screens: SessionViews | None = None
+    newest: SessionView | None = None
+
+    def open(self, session_id: str) -> SessionView:
+        address = f"/projects/{history.project_id(self.folder)}/sessions/{session_id}"
+        assert self.app.test_client().get(address, auth=(USER, PASSWORD)).status_code == 200
+        screen, self.newest = self.newest, None
+        assert screen is not None
+        assert screen.conversation.size > SIZE
+        return screen
+
+
+@pytest.fixture
+def reader(sandbox: Sandbox, stand_in: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
+    """Of sessions of which the server keeps two and a half."""
+    folder, get = sandbox.project, SessionViews.get
+    for session_id in SESSIONS:
+        api.session(sandbox.config_dir, folder, api.prompt("x" * SIZE, folder), session_id)
+    with app_of(sandbox, stand_in) as app:
+        reader = Reader(app, folder)
+
+        def known(screens: SessionViews, *which: str) -> SessionView:
+            reader.screens, reader.newest = screens, get(screens, *which)
+            return reader.newest
+
+        monkeypatch.setattr(SessionViews, "get", known)
+        monkeypatch.setattr(screens_module, "KEPT_BYTES", int(2.5 * SIZE))
+        yield reader
+
+
+def test_sessions_that_were_looked_at_are_kept_as_far_as_there_is_room(reader: Reader) -> None:
+    first, second, third = (ref(reader.open(session_id)) for session_id in SESSIONS[:3])
+    assert all([first(), second(), third()])  # how long one is, is known when it has been read
+    reader.open(SESSIONS[1])
+    assert [first(), bool(second()), bool(third())] == [None, True, True]
+    assert reader.open(SESSIONS[1]) is second()
+    reader.open(SESSIONS[3])
+    reader.open(SESSIONS[3])
+    assert [bool(second()), third()] == [True, None]  # the one that was asked for last stays
+
+
+def test_a_session_is_the_same_for_all_who_look_however_much_was_opened_since(
+    reader: Reader,
+) -> None:
+    looked_at = reader.open(SESSIONS[0])
+    for session_id in SESSIONS[1:] * 2:
+        reader.open(session_id)
+    assert reader.open(SESSIONS[0]) is looked_at
+
+
+def test_who_looks_at_a_session_that_was_put_out_is_told_that_it_is_gone(reader: Reader) -> None:
+    looked_at = reader.open(SESSIONS[0])
+    for session_id in SESSIONS[1:] * 2:
+        reader.open(session_id)
+    assert reader.screens
+    reader.screens.forget(SESSIONS[0])
+    assert looked_at.conversation.gone
+    assert reader.open(SESSIONS[0]) is not looked_at

@@ -1,0 +1,137 @@
+"""A phone for the tests: Chromium at a phone's size, and the session page in a person's words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
+
+from scripts import chromium
+from tests.support.environment import (
+    PASSWORD,
+    USER,
+    Server,
+    missing,
+)
+
+PHONE = {"width": 390, "height": 844}
+ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
+CUT_OFF = (
+    "WebSocket connection to",
+    "ERR_CONNECTION_REFUSED",
+    "ERR_CONNECTION_RESET",
+    "ERR_EMPTY_RESPONSE",
+    "htmx:ws:error",
+    "Failed to fetch",
+)
+"""What a browser says when the server has been killed under its page."""
+
+expect.set_options(timeout=20_000)  # a busy machine is no failure
+
+
+@contextmanager
+def launched() -> Iterator[Browser]:
+    executable = chromium.find()
+    if executable is None:
+        missing("Chromium", "install it (Debian: apt-get install chromium).")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+class Phone:
+    """A browser of its own, logged in, with a session page that it may be looking at."""
+
+    def __init__(self, browser: Browser, server: Server, **options: object) -> None:
+        self._context = browser.new_context(
+            **{
+                "viewport": PHONE,
+                "http_credentials": {"username": USER, "password": PASSWORD},
+                "base_url": server.url,
+                **options,
+            }  # type: ignore[arg-type]
+        )
+        self._scripted = bool(options.get("java_script_enabled", True))
+        self.page: Page = self._context.new_page()
+        self.complaints: list[str] = []
+        self.forgiven = ["closed before the connection is established"]  # a page that was left
+        """What a test expects the browser to complain about, as parts of the messages."""
+        self.page.on("console", self._heard)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
+
+    def close(self) -> None:
+        self._context.close()
+        complaints = [c for c in self.complaints if not any(f in c for f in self.forgiven)]
+        assert not complaints, complaints
+
+    # --- what a person does -----------------------------------------------------------------
+
+    def begin(self, folder: Path, prompt: str) -> None:
+        """Start a session in `folder`."""
+        self.page.goto("/new")
+        self.page.get_by_label("Folder").fill(str(folder))
+        self.page.get_by_role("textbox", name="Prompt").fill(prompt)
+        self.button("Send").click()
+        self.page.wait_for_url("**/sessions/**")
+        if self._scripted:
+            self.page.locator("body[data-link=online]").wait_for()
+
+    def send(self, prompt: str) -> None:
+        self.page.get_by_role("textbox", name="Prompt").fill(prompt)
+        self.button("Send").click()
+
+    def button(self, name: str) -> Locator:
+        return self.page.get_by_role("button", name=name, exact=True)
+
+    @property
+    def transcript(self) -> Locator:
+        return self.page.get_by_role("log", name="Transcript")
+
+    @property
+    def status(self) -> Locator:
+        return self.page.locator("#status")
+
+    def texts(self) -> list[str]:
+        """Claude's answers as they stand on the page."""
+        return self.page.locator(".block-text").all_inner_texts()
+
+    def dom(self) -> str:
+        """The transcript's HTML without what htmx and the reader have left in it."""
+        html = self.transcript.inner_html()
+        html = re.sub(r'<p [^>]*id="new-since".*?</p>', "", html)
+        return re.sub(r' (data-htmx-powered="true"|open=""|class="")', "", html)
+
+    def lock(self) -> None:
+        """What a page sees when the phone is locked; a session's page loses its socket."""
+        if not self.page.locator("#live").count():
+            return self._visibility("hidden")
+        expect(self.page.locator("body")).to_have_attribute("data-link", "online")
+        closing = self.page.evaluate_handle(
+            """() => ({ closed: new Promise(resolve =>
+                document.addEventListener("htmx:ws:close", resolve, { once: true })) })"""
+        )
+        self._visibility("hidden")
+        closing.evaluate("async ({ closed }) => { await closed; }")
+        return None
+
+    def unlock(self) -> None:
+        self._visibility("visible")
+
+    def _visibility(self, state: str) -> None:
+        self.page.evaluate(
+            """state => {
+                for (const [name, value] of [["hidden", state === "hidden"],
+                                             ["visibilityState", state]])
+                    Object.defineProperty(document, name, { value, configurable: true });
+                document.dispatchEvent(new Event("visibilitychange"));
+            }""",
+            state,
+        )

@@ -1,0 +1,180 @@
+"""Runs supervised in the test's own process, and waiting while greenlets go on."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from threading import Event
+from typing import Any, TypeVar
+
+import gevent
+import psutil
+import pytest
+
+from opcode_htmx.engines.claude.files import history
+from opcode_htmx.lib.broadcast import Broadcast
+from opcode_htmx.runs.control.launcher import RunSettings
+from opcode_htmx.runs.control.owner import Owner
+from opcode_htmx.runs.control.run import Run
+from opcode_htmx.runs.model.lifecycle import Phase
+from opcode_htmx.runs.model.record import Outcome, RunRecord, StopRequest
+from opcode_htmx.runs.model.run_folder import RunFolder
+from opcode_htmx.runs.policies.working_folders import WorkingFolders
+from opcode_htmx.runs.supervisor import Supervisor
+from tests.support import environment
+from tests.support.environment import Sandbox, kill_processes_of, processes_of
+
+T = TypeVar("T")
+
+
+def until(condition: Callable[[], T], what: str, timeout: float = 20.0) -> T:
+    """Wait until `condition` gives something true, and give that; greenlets run meanwhile."""
+    return environment.until(condition, what, timeout, lambda: gevent.sleep(0.005))
+
+
+def new_id() -> str:
+    return str(uuid.uuid4())
+
+
+def steps(*steps: Sequence[object]) -> str:
+    """A prompt for the stand-in."""
+    return json.dumps(steps)
+
+
+def idle(run: Run) -> Run:
+    """The run, once it waits for its next prompt."""
+
+    def is_idle() -> bool:
+        assert run.live, [run.record.end, *run.folder.error_lines(20)]
+        return run.phase is Phase.IDLE
+
+    until(is_idle, "the turn ends")
+    return run
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_bytes().splitlines()]
+
+
+def sent(run: Run) -> list[dict[str, Any]]:
+    """What was sent to Claude, but for the question what it offers, with which every run begins."""
+    first, *rest = lines(run.folder.input_log)
+    assert first["request"] == {"subtype": "initialize"}
+    return rest
+
+
+def texts(run: Run) -> list[str]:
+    """What Claude has said, by its output file."""
+    return [
+        part["text"]
+        for line in lines(run.folder.output)
+        if line["type"] == "assistant"
+        for part in line["message"]["content"]
+        if part["type"] == "text"
+    ]
+
+
+class Room:
+    """Supervisors, one after the other, over the runs of one sandbox."""
+
+    def __init__(self, sandbox: Sandbox, claude: Path, api_url: str = "http://127.0.0.1:9") -> None:
+        self.sandbox = sandbox
+        self.runs_dir = sandbox.state / "runs"
+        self._settings: dict[str, Any] = {
+            "runs_dir": self.runs_dir,
+            "binary": claude,
+            "environment": sandbox.environment(api_url),
+            "permission_mode": None,
+            "stop_deadline": 2.0,
+            "history_file": lambda session_id: history.find(sandbox.config_dir, session_id),
+            "config_dir": sandbox.config_dir,
+            "home": sandbox.home,
+            "claude_state_file": sandbox.config_dir / ".claude.json",
+            "folders": WorkingFolders([sandbox.home]),
+        }
+        self._supervisors: list[Supervisor] = []
+        self._others: list[Supervisor] = []
+
+    @property
+    def supervisor(self) -> Supervisor:
+        return self._supervisors[-1] if self._supervisors else self.restart()
+
+    def restart(self, **settings: object) -> Supervisor:
+        """A supervisor in place of the last one, which ends as a server that is killed does."""
+        if self._supervisors:
+            self._supervisors[-1].close()
+        self._settings.update(settings)
+        supervisor = Supervisor(RunSettings(**self._settings))
+        self._supervisors.append(supervisor)
+        supervisor.adopt()
+        return supervisor
+
+    def beside(self, **settings: object) -> Supervisor:
+        """Another worker's supervisor, over the same runs at the same time."""
+        other = Supervisor(RunSettings(**{**self._settings, **settings}))
+        self._others.append(other)
+        other.adopt()
+        return other
+
+    def prompt(self, text: str, session_id: str = "", prompt_id: str = "") -> Run:
+        return self.supervisor.prompt(
+            session_id or new_id(), self.sandbox.project, prompt_id or new_id(), text
+        )
+
+    def marked_processes(self) -> list[psutil.Process]:
+        return processes_of(self.sandbox.state)
+
+    def close(self) -> None:
+        """Leave no process, no descriptor and no greenlet."""
+        for supervisor in (*self._supervisors[-1:], *self._others):
+            supervisor.close()
+        kill_processes_of(self.sandbox.state)
+        until(lambda: not self.marked_processes(), "the processes are gone")
+        gevent.sleep(0.01)  # for the children's statuses to be collected
+
+
+def record_on_disk(run: Run) -> Mapping[str, Any]:
+    loaded: Mapping[str, Any] = json.loads(run.folder.record_path.read_bytes())
+    return loaded
+
+
+def owned(
+    folder: RunFolder, record: RunRecord, history_end: Callable[[float], int] = lambda _: 0
+) -> Run:
+    """A run that is this worker's, as the supervisor makes it, without its process."""
+    run = Run(folder, record.started(1, record.created_at), Broadcast())
+    lock = folder.own()
+    assert lock is not None
+    Owner(run, lock, history_end, stop_deadline=5.0)
+    return run
+
+
+def finish(run: Run, status: int | None) -> None:
+    """The process has ended with `status`."""
+    assert isinstance(run.owner, Owner)
+    run.owner.finish(status)
+
+
+def to_stop(run: Run, outcome: Outcome, cause: str) -> None:
+    """Somebody has asked for the end of the run."""
+    run.stopping = StopRequest(outcome, cause, time.time())
+
+
+@contextlib.contextmanager
+def disk_that_waits(folder: Path) -> Iterator[Event]:
+    """What is made durable in `folder` while this lasts takes until the event is set."""
+    fsync, go_on = os.fsync, Event()
+
+    def slow(descriptor: int) -> None:
+        if folder in Path(f"/proc/self/fd/{descriptor}").readlink().parents:
+            assert go_on.wait(20)
+        fsync(descriptor)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", slow)
+        yield go_on

@@ -1,0 +1,278 @@
+"""What the tests stand on: isolated folders, the CLI, real servers, and waiting for conditions."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import importlib.util
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import psutil
+import pytest
+import requests
+
+from tests.support.warm import Forked, warm
+
+T = TypeVar("T")
+
+ROOT = Path(__file__).resolve().parents[2]
+USER, PASSWORD = "opcode", "for-the-tests"
+SYSTEM_PATH = os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin:/usr/bin:/bin"])
+
+
+def until(
+    condition: Callable[[], T],
+    what: str,
+    timeout: float = 30.0,
+    sleep: Callable[[], object] = lambda: time.sleep(0.02),
+) -> T:
+    """Wait until `condition` gives something true, and give that.
+
+    A process that ends while the condition looks at it is a reason to look again."""
+    deadline = time.monotonic() + timeout
+    while True:
+        with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
+            if value := condition():
+                return value
+        assert time.monotonic() < deadline, f"not within {timeout} s: {what}"
+        sleep()
+
+
+def missing(part: str, how: str) -> None:
+    """A part that the tests need is not here: in CI that fails, elsewhere it skips."""
+    sentence = f"{part} was not found: {how}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(sentence)
+    pytest.skip(sentence)
+
+
+def find_claude() -> Path | None:
+    """The CLI that the tests use: CLAUDE_PATH, or the one in the wheel."""
+    if given := os.environ.get("CLAUDE_PATH"):
+        return Path(given)
+    spec = importlib.util.find_spec("claude_agent_sdk")
+    for place in (spec and spec.submodule_search_locations) or ():
+        bundled = Path(place) / "_bundled" / "claude"
+        if bundled.is_file():
+            return bundled
+    return None
+
+
+def basic_header() -> dict[str, str]:
+    """The credentials of the tests' servers, as scripts send them."""
+    encoded = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    return {"Authorization": f"Basic {encoded}"}
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A HOME of its own, with a project folder, and the environment that goes with it."""
+
+    home: Path
+
+    @property
+    def config_dir(self) -> Path:
+        return self.home / "claude-config"
+
+    @property
+    def project(self) -> Path:
+        return self.home / "work" / "orchard"
+
+    @property
+    def state(self) -> Path:
+        return self.home / "state"
+
+    def make(self) -> Sandbox:
+        for folder in (self.config_dir, self.project):
+            folder.mkdir(parents=True)
+        return self
+
+    def environment(self, api_url: str = "http://127.0.0.1:9") -> dict[str, str]:
+        """A clean environment; by default with an API at which nobody answers."""
+        return {
+            "PATH": SYSTEM_PATH,
+            "HOME": str(self.home),
+            "LANG": "C.UTF-8",
+            "CLAUDE_CONFIG_DIR": str(self.config_dir),
+            "ANTHROPIC_BASE_URL": api_url,
+            "ANTHROPIC_API_KEY": "dummy",
+            "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+            "DISABLE_AUTOUPDATER": "1",
+        }
+
+
+def write_stand_in(path: Path) -> Path:
+    """The stand-in for the CLI, executable at `path`; see stand_in.py for what it does."""
+    return write_script(ROOT / "tests/support/cli/stand_in.py", path)
+
+
+def write_script(source: Path, path: Path) -> Path:
+    """A Python script as a command of its own, executable at `path`."""
+    path.write_text(f"#!{sys.executable}\n{source.read_text(encoding='utf-8')}", encoding="utf-8")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Whether nothing of it is left but, maybe, its exit status."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def processes_of(state: Path, run_id: str | None = None) -> list[psutil.Process]:
+    """The processes alive that carry the mark of a run in this state folder, or of the one."""
+    runs = {run_id} if run_id else {path.name for path in (state / "runs").glob("*")}
+    found = []
+    for process in psutil.process_iter():
+        try:
+            marked = process.environ().get("OPCODE_RUN_ID") in runs
+            if marked and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except (psutil.Error, OSError):
+            continue
+    return found
+
+
+def kill_processes_of(state: Path, run_id: str | None = None) -> None:
+    """SIGKILL to what `processes_of` finds; some of it may end by itself meanwhile."""
+    for process in processes_of(state, run_id):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+class Server:
+    """The app under real gunicorn, in a process of its own."""
+
+    app = "app:app"
+
+    def __init__(self, sandbox: Sandbox, claude: Path, api_url: str, **settings: str) -> None:
+        self.sandbox = sandbox
+        self.api_url = api_url
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._environment = {
+            **sandbox.environment(api_url),
+            "HOST": "127.0.0.1",
+            "PORT": str(self.port),
+            "CLAUDE_PATH": str(claude),
+            "OPCODE_USER": USER,
+            "OPCODE_PASSWORD": PASSWORD,
+            "OPCODE_STATE_DIR": str(sandbox.state),
+            "OPCODE_DEMO": "0",
+            "OPCODE_MIN_FREE": "0",  # else each of these servers would hold room in reserve
+            "OPCODE_MAX_RUNS": "100",  # of sessions that tests leave to one another's server
+            **settings,
+        }
+        self._process: Forked | subprocess.Popen[bytes] | None = None
+        self.log = sandbox.home / "server.log"
+        self.foresees_errors = False
+        """Whether its test makes it fail in a way that is logged with all of its details."""
+
+    def start(self) -> Server:
+        if "PYTEST_VERSION" in os.environ:
+            self._process = warm().start(self.app, self._environment, self.log)
+        else:  # what is measured elsewhere is a server as people start it
+            self._process = self._popen()
+        until(self._answers, f"the server answers; its log is {self.log}", 60)
+        return self
+
+    def _popen(self) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", self.app],
+                cwd=ROOT,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    @property
+    def pid(self) -> int:
+        """The pid of gunicorn's arbiter."""
+        assert self._process is not None
+        return self._process.pid
+
+    def kill(self) -> None:
+        """SIGKILL to the arbiter and its workers: no chance to tidy up."""
+        assert self._process is not None
+        arbiter = psutil.Process(self._process.pid)
+        arbiter.suspend()  # else it starts a worker for the one that dies first
+        family = [*self.worker_processes(), arbiter]
+        for process in family:
+            process.kill()
+        self._process.wait(10)
+        # nobody may be in a hurry to collect the worker's exit status
+        until(lambda: all(map(has_ended, family)), "they are gone")
+        self._process = None
+
+    def worker_processes(self) -> list[psutil.Process]:
+        """The workers, which are the arbiter's children but for what they have started."""
+        found = []
+        for child in psutil.Process(self.pid).children():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if "gunicorn" in " ".join(child.cmdline()) and child.is_running():
+                    found.append(child)
+        return found
+
+    def stop(self) -> int:
+        """SIGTERM; the exit status."""
+        assert self._process is not None
+        process, self._process = self._process, None
+        process.send_signal(signal.SIGTERM)
+        return process.wait(20)
+
+    def close(self) -> None:
+        """End the server and whatever its runs have left, without its second of tidying up.
+
+        Raises AssertionError where it has logged what nobody foresaw.
+        """
+        if self._process is not None:
+            self.kill()
+        kill_processes_of(self.sandbox.state)
+        logged = self.log.read_text(encoding="utf-8") if self.log.exists() else ""
+        assert self.foresees_errors or "Traceback" not in logged, logged
+
+    def get(self, path: str, **arguments: object) -> requests.Response:
+        return requests.get(self.url + path, auth=(USER, PASSWORD), timeout=20, **arguments)  # type: ignore[arg-type]
+
+    def post(
+        self, path: str, data: Mapping[str, str], headers: Mapping[str, str] | None = None
+    ) -> requests.Response:
+        """A POST as a script makes it: with credentials and without a browser's headers."""
+        return requests.post(
+            self.url + path,
+            data=data,
+            headers=headers,
+            auth=(USER, PASSWORD),
+            timeout=20,
+            allow_redirects=False,
+        )
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, self.log.read_text(encoding="utf-8")
+        try:
+            return requests.get(f"{self.url}/healthz", timeout=20).ok
+        except (requests.ConnectionError, requests.Timeout):
+            return False

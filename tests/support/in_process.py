@@ -1,0 +1,41 @@
+"""The app without a server: for what has to happen in the middle of a request."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from flask import Flask
+
+from opcode_htmx import create_app
+from opcode_htmx.config.settings import Settings
+from tests.support.environment import (
+    PASSWORD,
+    USER,
+    Sandbox,
+    kill_processes_of,
+)
+
+
+@contextlib.contextmanager
+def app_of(sandbox: Sandbox, claude: Path) -> Iterator[Flask]:
+    """The app over a sandbox; who asks it logs in by Basic."""
+    settings = Settings.from_env(
+        {
+            **sandbox.environment(),
+            "CLAUDE_PATH": str(claude),
+            "OPCODE_USER": USER,
+            "OPCODE_PASSWORD": PASSWORD,
+            "OPCODE_STATE_DIR": str(sandbox.state),
+            "OPCODE_PROJECT_ROOTS": str(sandbox.project),
+            "OPCODE_DEMO": "0",
+            "OPCODE_ASK_AHEAD": "0",
+        }
+    )
+    app = create_app(settings)
+    try:
+        yield app
+    finally:
+        app.extensions["opcode_supervisor"].close()
+        kill_processes_of(sandbox.state)

@@ -1,0 +1,77 @@
+"""The pictures in the documents: taken by the tests, kept only with OPCODE_SCREENSHOTS=1."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from playwright.sync_api import Locator, Page
+
+from opcode_htmx.engines.claude.files.history import project_id
+from tests.support.environment import ROOT, Sandbox
+
+FOLDER = ROOT / "docs" / "screenshots"
+QUALITY = 65
+WANTED = os.environ.get("OPCODE_SCREENSHOTS") == "1"
+PHONE = {
+    "is_mobile": True,
+    "has_touch": True,
+    "device_scale_factor": 1.5,
+    "reduced_motion": "reduce",
+}
+"""How a browser is opened that stands for a phone."""
+
+
+def take(page: Page, name: str, sandbox: Sandbox, *parts: Locator) -> None:
+    """A picture of what is on the screen, or of `parts` of the page and what is between them.
+
+    The test's own folders are not in it.
+    """
+    if not WANTED:
+        return
+    page.evaluate(
+        """names => {
+            const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+            while (texts.nextNode()) {
+                const text = texts.currentNode;
+                for (const [from, to] of names)
+                    if (text.data.includes(from)) text.data = text.data.replaceAll(from, to);
+            }
+            for (const field of document.querySelectorAll("input, textarea"))
+                for (const [from, to] of names)
+                    if (field.value.includes(from)) field.value = field.value.replaceAll(from, to);
+        }""",
+        [
+            [page.evaluate("location.origin"), "http://192.168.1.20:8080"],
+            [str(sandbox.state), "~/.local/state/opcode-htmx"],
+            [str(sandbox.home), "/home/sam"],
+            [project_id(sandbox.home), "-home-sam"],
+        ],
+    )
+    path = FOLDER / f"{name}.jpg"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    page.mouse.move(0, 0)
+    if not parts:
+        page.screenshot(path=path, type="jpeg", quality=QUALITY)
+        return
+    top, bottom = page.evaluate(
+        """async parts => {
+            document.querySelector(".topbar").style.position = "static";
+            const frame = () => new Promise(requestAnimationFrame);
+            await frame().then(frame);
+            const boxes = parts.map(each => each.getBoundingClientRect());
+            return [Math.min(...boxes.map(each => each.top)) + scrollY - 6,
+                    Math.max(...boxes.map(each => each.bottom)) + scrollY + 6];
+        }""",
+        [part.element_handle() for part in parts],
+    )
+    top, width = max(0, top), page.evaluate("document.documentElement.clientWidth")
+    clip = {"x": 0, "y": top, "width": width, "height": bottom - top}
+    page.screenshot(path=path, type="jpeg", quality=QUALITY, full_page=True, clip=clip)  # type: ignore[arg-type]
+    page.evaluate("document.querySelector('.topbar').style.position = ''")
+
+
+def named_in(text: str) -> set[Path]:
+    """The pictures that a document shows, by their names."""
+    return {FOLDER / name for name in re.findall(r"screenshots/([\w.-]+\.(?:jpg|png))", text)}

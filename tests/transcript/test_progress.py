@@ -1,0 +1,257 @@
+"""What a session tells of itself: what it does, how far it is, its name, what was read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from opcode_htmx.engines.claude.files import titles
+from opcode_htmx.engines.claude.files.session_summary import summarize
+from opcode_htmx.engines.claude.protocol import parser
+from opcode_htmx.engines.messages import PermissionRequest
+from opcode_htmx.rendering import search, to_markdown
+from opcode_htmx.rendering.activity_text import asked, call, doing
+from opcode_htmx.sessions.read_positions import ReadPositions
+from opcode_htmx.transcript.conversation import window
+from opcode_htmx.transcript.fold import Transcript
+from tests.support.cli.captured import line
+
+
+def fold(*lines: bytes, live: bool = True) -> Transcript:
+    transcript = Transcript("1", run_id="r" if live else None)
+    end = 0
+    for each in lines:
+        end += len(each)
+        transcript.feed(parser.parse(each), end)
+    return transcript
+
+
+def assistant(name: str, *content: object, **fields: object) -> bytes:
+    message = {"id": name, "content": content, "usage": fields.pop("usage", {})}
+    return line(type="assistant", uuid=name, message=message, **fields)
+
+
+def tool(name: str, tool: str, **tool_input: object) -> dict[str, object]:
+    return {"type": "tool_use", "id": name, "name": tool, "input": tool_input}
+
+
+# --- progress -------------------------------------------------------------------------------
+
+
+def test_the_context_is_that_of_the_newest_answer_and_not_of_a_subagent() -> None:
+    usage = {"input_tokens": 1, "cache_read_input_tokens": 20, "cache_creation_input_tokens": 300}
+    transcript = fold(
+        assistant("a", usage=usage),
+        assistant("b", usage={"input_tokens": 9}, parent_tool_use_id="task"),
+        assistant("c", usage={}),
+    )
+    assert transcript.progress.tokens == 321
+
+
+def test_the_window_is_that_of_the_model_that_did_the_work() -> None:
+    models = {
+        "helper": {"inputTokens": 5, "contextWindow": 1},
+        "main": {"inputTokens": 2, "cacheReadInputTokens": 90, "contextWindow": 200_000},
+    }
+    transcript = fold(line(type="result", subtype="success", modelUsage=models, total_cost_usd=0.5))
+    assert (transcript.progress.window, transcript.progress.cost_usd) == (200_000, 0.5)
+    noted = fold(line(type="cost-state", totalCostUSD=0.25, modelUsage=models), live=False)
+    assert (noted.progress.window, noted.progress.cost_usd) == (200_000, 0.25)
+    assert noted.blocks == []
+
+
+def test_after_a_compaction_nobody_knows_how_much_is_in_mind() -> None:
+    transcript = fold(
+        assistant("a", usage={"input_tokens": 9}), line(type="system", subtype="compact_boundary")
+    )
+    assert transcript.progress.tokens == 0
+
+
+def test_later_files_count_more_and_leave_what_they_do_not_tell() -> None:
+    first = fold(
+        line(type="cost-state", totalCostUSD=0.25), assistant("a", usage={"input_tokens": 9})
+    )
+    second = fold(line(type="result", total_cost_usd=0.5))
+    told = second.progress.over(first.progress)
+    assert (told.tokens, told.cost_usd) == (9, 0.5)
+
+
+def test_a_tool_began_when_claude_called_it() -> None:
+    moment = "2026-11-21T16:06:15.000Z"
+    transcript = fold(assistant("a", tool("t", "Bash"), timestamp=moment))
+    assert transcript.progress.began == {"t": 1795277175.0}
+
+
+# --- doing ----------------------------------------------------------------------------------
+
+
+def test_a_status_ends_where_a_gap_pushes_the_rest_out_of_sight() -> None:
+    command = f"ls{' ' * 200}; rm -rf ~"
+    assert call("Bash", {"command": command}) == "Running ls …"
+    request = PermissionRequest("r", "Bash", {"command": command}, "t", "", "", ())
+    assert asked(request) == "Bash: ls …"
+
+
+@pytest.mark.parametrize(
+    ("name", "tool_input", "words"),
+    [
+        ("Bash", {"command": "npm test\nmore"}, "Running npm test …"),
+        ("Edit", {"file_path": "/home/me/app.py"}, "Editing app.py"),
+        ("Grep", {"pattern": "x+"}, "Searching for x+"),
+        ("WebFetch", {"url": "https://example.org/a/b"}, "Fetching example.org"),
+        ("TodoWrite", {"todos": []}, "Planning"),
+        ("Task", {"description": "Look"}, "Agent: Look"),
+        ("mcp__box__open", {}, "Using box: open"),
+        ("Bash", {"command": ["no", "text"]}, "Using Bash"),
+    ],
+)
+def test_a_call_is_told_as_what_goes_on(
+    name: str, tool_input: dict[str, object], words: str
+) -> None:
+    assert call(name, tool_input) == words
+
+
+def test_a_long_command_is_cut() -> None:
+    assert len(call("Bash", {"command": "x" * 1000})) == 80
+
+
+def test_what_goes_on_is_the_newest_tool_that_runs_or_else_what_is_being_said() -> None:
+    start = line(
+        type="stream_event",
+        event={
+            "type": "content_block_start",
+            "index": 0,
+            "content_block": {"type": "thinking", "thinking": "Hm"},
+        },
+        api_message_id="m",
+    )
+    assert doing(fold(start).current) == "Thinking…"
+    running = [assistant("a", tool("t", "Bash", command="ls"), tool("u", "Read", file_path="/b"))]
+    transcript = fold(*running)
+    assert doing(transcript.current) == "Reading b"
+    done = {"type": "tool_result", "tool_use_id": "u", "content": "ok"}
+    after = fold(*running, line(type="user", uuid="x", message={"content": [done]}))
+    assert doing(after.current) == "Running ls"
+    assert doing(fold(assistant("b", {"type": "text", "text": "Done."})).current) == ""
+
+
+def test_what_is_asked_is_told_in_a_few_words() -> None:
+    def told(name: str, tool_input: dict[str, object]) -> str:
+        return asked(PermissionRequest("r", name, tool_input, "t", "", "", ()))
+
+    assert told("AskUserQuestion", {"questions": []}) == "a question"
+    assert told("ExitPlanMode", {"plan": "x"}) == "a plan"
+    assert told("Bash", {"command": "npm test"}) == "Bash: npm test"
+    assert told("Write", {"file_path": "/a/b.txt"}) == "Write: b.txt"
+    assert told("Odd", {"command": 3}) == "Odd"
+
+
+# --- marks ----------------------------------------------------------------------------------
+
+
+def test_marks_outlive_the_server_and_only_the_newest_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("opcode_htmx.sessions.read_positions.KEPT", 2)
+    path = tmp_path / "marks.json"
+    marks = ReadPositions(path)
+    marks.look("one", "b-1")
+    marks.look("two", "b-2")
+    marks.look("one")
+    marks.look("three", "b-3")
+    later = ReadPositions(path)
+    assert [later.of(name).block for name in ("one", "two", "three")] == ["b-1", "", "b-3"]
+    assert later.since == later.of("two").at == marks.since
+    assert path.stat().st_mode & 0o077 == 0
+
+
+def test_workers_share_marks_and_take_none_from_one_another(tmp_path: Path) -> None:
+    path = tmp_path / "marks.json"
+    one, other = ReadPositions(path), ReadPositions(path)
+    one.look("plums", "b-1")
+    other.look("pears", "b-2")
+    for worker in (one, other, ReadPositions(path)):
+        assert [worker.of(name).block for name in ("plums", "pears")] == ["b-1", "b-2"]
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"since": 1, "sessions": {"a": 3}}'])
+def test_marks_that_cannot_be_read_begin_anew(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "marks.json"
+    path.write_text(content)
+    marks = ReadPositions(path)
+    marks.look("one", "b-1")
+    assert ReadPositions(path).of("one").block == "b-1"
+
+
+def test_what_is_new_is_counted_and_part_of_the_first_page() -> None:
+    lines = [assistant(f"m{n}", {"type": "text", "text": f"{n}"}) for n in range(200)]
+    blocks = fold(*lines).blocks
+    ids = [block.id for block in blocks]
+    assert window.behind(blocks, ids[150]) == 49
+    assert window.newest(blocks, None, ids[150]).first == ids[150]
+    assert window.newest(blocks, None, ids[20]).first == ids[200 - window.FIRST], "too far up"
+    assert window.newest(blocks, None, ids[199]).first == ids[200 - window.FIRST]
+    assert window.behind(blocks, "unknown") == window.behind(blocks, "") == 0
+
+
+# --- titles ---------------------------------------------------------------------------------
+
+
+def titled(path: Path, *entries: dict[str, str]) -> str | None:
+    path.write_bytes(b"".join(line(**entry) for entry in entries))
+    stat = path.stat()
+    return summarize(path, stat.st_size, stat.st_mtime_ns).name
+
+
+def test_the_persons_name_counts_more_than_claudes_and_the_last_one_holds(tmp_path: Path) -> None:
+    ai = {"type": "ai-title", "aiTitle": "By Claude"}
+    mine = {"type": "custom-title", "customTitle": "Mine"}
+    path = tmp_path / "s.jsonl"
+    assert titled(path) is None
+    assert titled(path, ai) == "By Claude"
+    assert titled(path, mine, ai) == "Mine"
+    assert titled(path, mine, {**mine, "customTitle": "New"}) == "New"
+    assert titled(path, mine, ai, {**mine, "customTitle": ""}) == "By Claude", "taken back"
+
+
+def test_a_name_is_a_line_of_its_own_also_behind_half_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "s.jsonl"
+    path.write_text('{"type": "us')
+    titles.set_title(path, "s", "N\u00e4me")
+    half, whole = path.read_text().splitlines()
+    assert half == '{"type": "us'
+    entry = {"type": "custom-title", "customTitle": "N\u00e4me", "sessionId": "s"}
+    assert json.loads(whole) == entry
+    with pytest.raises(FileNotFoundError):
+        titles.set_title(tmp_path / "none.jsonl", "s", "x")
+
+
+# --- source and search ----------------------------------------------------------------------
+
+
+def test_a_code_block_holds_any_text() -> None:
+    assert to_markdown.fenced("a\n```\nb\n", "sh") == "````sh\na\n```\nb\n````"
+
+
+def test_the_whole_answer_is_what_was_said_between_two_prompts() -> None:
+    def prompt(name: str) -> bytes:
+        return line(type="user", uuid=name, message={"content": name})
+
+    def words(name: str) -> bytes:
+        return assistant(name, {"type": "text", "text": name})
+
+    blocks = fold(prompt("p"), words("a"), prompt("q"), words("b"), words("c"), prompt("r")).blocks
+    ids = [block.id for block in blocks]
+    assert [to_markdown.answer(blocks, each) for each in ids] == ["a", "a", *["b\n\nc"] * 3, ""]
+    assert to_markdown.answer(blocks, "unknown") == ""
+
+
+def test_what_is_found_is_shown_with_what_stands_around_it() -> None:
+    text = "x" * 100 + " The  Plum\ntree " + "y" * 300
+    (hit,) = search.find(fold(assistant("a", {"type": "text", "text": text})).blocks, "plum TREE")
+    assert (hit.where, hit.match) == ("Claude", "Plum\ntree")
+    assert hit.before.startswith("…x")
+    assert hit.after.endswith("y…")
+    assert list(search.find([hit.block], "   ")) == []

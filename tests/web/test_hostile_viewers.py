@@ -1,0 +1,338 @@
+"""Viewers that are many, slow, gone or hostile cost nobody else anything, and leave nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import psutil
+import pytest
+
+from opcode_htmx.web.websocket.registry import MAX_MESSAGE_BYTES
+from tests.features.session_page.test_live_updates import begin
+from tests.support import dom
+from tests.support.environment import (
+    Sandbox,
+    Server,
+    until,
+    write_stand_in,
+)
+from tests.support.json_client import connected
+from tests.support.raw_socket import (
+    BINARY,
+    CLOSE,
+    CONTINUATION,
+    PING,
+    TEXT,
+    Closed,
+    RawSocket,
+)
+
+PATIENCE = 2
+"""Seconds for which a viewer of these tests' server may take nothing."""
+SOON = 10.0
+SECONDS_OF_NOISE = 5.0
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="the filter is Linux's")
+
+
+class CountingServer(Server):
+    """A server that tells how many greenlets it has."""
+
+    app = "tests.support.counting:app"
+
+    @property
+    def worker(self) -> psutil.Process:
+        (worker,) = self.worker_processes()
+        return worker
+
+    def counts(self) -> tuple[int, int]:
+        """Greenlets and descriptors, the connection that asks for them not included."""
+        greenlets: int = self.get("/greenlets").json()["count"]
+        return greenlets, self.worker.num_fds()
+
+    def returns_to(self, before: tuple[int, int]) -> None:
+        def has_returned() -> bool:
+            return all(now <= then for now, then in zip(self.counts(), before, strict=True))
+
+        until(has_returned, f"as few as before, {before}: there are {self.counts()}")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CountingServer]:
+    folder = tmp_path_factory.mktemp("hostile")
+    sandbox, claude = Sandbox(folder / "home").make(), write_stand_in(folder / "claude")
+    settings = {"OPCODE_VIEWER_TIMEOUT": str(PATIENCE)}
+    server = CountingServer(sandbox, claude, "http://127.0.0.1:9", **settings)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def raw(server: CountingServer) -> Iterator[Callable[..., RawSocket]]:
+    """Opens raw sockets, and closes them at the end."""
+    with ExitStack() as stack:
+
+        def open_(path: str, **options: int) -> RawSocket:
+            return stack.enter_context(closing(RawSocket(server, path, **options)))
+
+        yield open_
+
+
+def addresses(server: Server) -> dict[str, str]:
+    """The page's socket and the two of programs, of one session that runs."""
+    page = begin(server, "hello")
+    return {
+        "page": f"{page}/live",
+        "commands": "/ws/claude",
+        "chat": f"/api/claude/sessions/{page.rpartition('/')[2]}/chat",
+    }
+
+
+@pytest.fixture(scope="module")
+def sockets(server: CountingServer) -> dict[str, str]:
+    return addresses(server)
+
+
+Open = Callable[..., RawSocket]
+
+
+# --- many -----------------------------------------------------------------------------------
+
+
+def test_200_viewers_of_one_run_all_end_up_with_the_same(
+    server: CountingServer, raw: Open, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    path = begin(server, [["wait", str(gate)], ["lines", 200], ["text", "the end"]])
+    raw(f"{path}/live").until('id="cursor"')
+    before = server.counts()
+    viewers = [raw(f"{path}/live") for _ in range(200)]
+    first = [viewer.until('id="cursor"') for viewer in viewers]
+    gate.touch()
+    told = set()
+    for viewer, message in zip(viewers, first, strict=True):
+        messages = [message]
+        while "Ready for the next prompt" not in messages[-1]:
+            messages.append(next(viewer.texts()))
+        told.add(tuple(messages))
+        viewer.close()
+    (page,) = {transcript(messages) for messages in told}
+    for said in ("line 0", "line 199", "the end"):
+        assert page.count(f"<p>{said}</p>") == 1
+    server.returns_to(before)
+
+
+def transcript(messages: Iterable[str]) -> str:
+    """What a page shows that has had these messages."""
+    page = dom.parse('<div id="transcript"></div>')
+    for message in messages:
+        for element in dom.parse(message).elements:
+            if element.tag == "hx-upsert":
+                dom.apply(page, str(element))
+    return str(page)
+
+
+# --- slow and gone --------------------------------------------------------------------------
+
+
+def test_a_phone_that_stops_reading_costs_nobody_else_anything_and_is_given_up(
+    server: CountingServer, raw: Open, tmp_path: Path
+) -> None:
+    gates = [tmp_path / "one", tmp_path / "two"]
+    steps: list[list[object]] = [
+        ["wait", str(gates[0])],
+        *[["big", 400_000]] * 20,
+        ["text", "first end"],
+    ]
+    path = begin(server, [*steps, ["wait", str(gates[1])], ["text", "second end"]])
+    other = begin(server, "another session")
+    quick = raw(f"{path}/live")
+    quick.until('id="cursor"')
+    before, memory = server.counts(), server.worker.memory_info().rss
+    frozen = [raw(f"{path}/live", receive_buffer=4096) for _ in range(10)]
+    gates[0].touch()
+    quick.until("<p>first end</p>")
+    began = time.monotonic()
+    raw(f"{other}/live").until("<p>another session</p>")
+    assert time.monotonic() - began < SECONDS_OF_NOISE
+    assert server.worker.memory_info().rss - memory < 150_000_000
+    gates[1].touch()
+    quick.until("<p>second end</p>")
+    # what is left is the page of the other session: its socket, and that it is looked at
+    until(lambda: server.counts()[1] <= before[1] + 2, "the frozen ones are given up", 30)
+    for phone in frozen:
+        with pytest.raises(Closed):  # cut off in the middle of a frame, never garbled
+            while phone.frame():
+                pass
+
+
+@linux
+def test_a_phone_that_has_vanished_without_a_word_is_given_up(
+    server: CountingServer, raw: Open, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    path = begin(server, [["wait", str(gate)], ["text", "more"]])
+    viewer = raw(f"{path}/live")
+    viewer.until('id="cursor"')
+    before = server.counts()
+    vanished = raw(f"{path}/live")
+    vanished.until('id="cursor"')
+    vanished.vanish()
+    gate.touch()  # only who is told something can fail to acknowledge it
+    viewer.until("<p>more</p>")
+    server.returns_to(before)
+
+
+def test_viewers_that_leave_leave_nothing_behind(server: CountingServer, raw: Open) -> None:
+    path = begin(server, "hello")
+    raw(f"{path}/live").until("block-text")
+    session_id = path.rpartition("/")[2]
+    before = server.counts()
+    for how in ("says goodbye", "just goes"):
+        several = [raw(f"{path}/live") for _ in range(10)]
+        several += [raw(f"/api/claude/sessions/{session_id}/chat") for _ in range(10)]
+        for viewer in several:
+            viewer.frame()
+            if how == "says goodbye":
+                viewer.send(CLOSE, b"\x03\xe8")
+                assert viewer.close_code() == 1000
+            viewer.close()
+    with connected(server) as client:
+        client.send(command_type="attach", session_id=session_id)
+        client.until("output")
+    server.returns_to(before)
+
+
+# --- hostile --------------------------------------------------------------------------------
+
+TOO_LARGE = b"x" * (MAX_MESSAGE_BYTES + 1)
+
+FRAMES = {
+    "a frame without a mask": (1002, [(TEXT, b"{}", 0x80, 0)]),
+    "an opcode that there is not": (1002, [(5, b"", 0x80, 1)]),
+    "reserved bits": (1002, [(TEXT, b"{}", 0xF0, 1)]),
+    "a continuation of nothing": (1002, [(CONTINUATION, b"{}", 0x80, 1)]),
+    "a message within a message": (1002, [(TEXT, b"{", 0, 1), (TEXT, b"}", 0x80, 1)]),
+    "a ping in pieces": (1002, [(PING, b"", 0, 1)]),
+    "a ping that is too long": (1002, [(PING, b"x" * 126, 0x80, 1)]),
+    "text that is no UTF-8": (1007, [(TEXT, b"\xff\xfe", 0x80, 1)]),
+    "a message that is too large": (1009, [(TEXT, TOO_LARGE, 0x80, 1)]),
+    "the same in pieces": (
+        1009,
+        [(TEXT, TOO_LARGE[:-9], 0, 1), (CONTINUATION, TOO_LARGE[:99], 0x80, 1)],
+    ),
+}
+
+
+@pytest.mark.parametrize("which", ["page", "commands", "chat"])
+@pytest.mark.parametrize("frames", FRAMES.values(), ids=FRAMES.keys())
+def test_frames_that_break_the_rules_close_their_socket_with_the_right_code(
+    raw: Open,
+    sockets: dict[str, str],
+    which: str,
+    frames: tuple[int, list[tuple[int, bytes, int, int]]],
+) -> None:
+    code, sent = frames
+    hostile, other = raw(sockets[which]), raw(sockets["page"])
+    hostile.frame()
+    for opcode, payload, first, mask in sent:
+        hostile.send(opcode, payload, first=first, mask=mask)
+    assert hostile.close_code() == code
+    other.until("block-text")
+
+
+@pytest.mark.parametrize("which", ["commands", "chat"])
+def test_a_binary_message_is_read_as_text(raw: Open, sockets: dict[str, str], which: str) -> None:
+    program = raw(sockets[which])
+    if which == "commands":
+        program.send(TEXT, json.dumps({"command_type": "explode"}).encode())
+        program.until("must be one of")
+    program.send(BINARY, b"\xff\xfe")
+    program.until("This is not JSON")
+
+
+def test_a_flood_of_frames_holds_nobody_up(
+    server: CountingServer, raw: Open, sockets: dict[str, str]
+) -> None:
+    hostile = raw(sockets["page"])
+    ping = b"\x89\x80\0\0\0\0"
+    hostile.socket.setblocking(False)
+    waited = []
+    end = time.monotonic() + 1
+    while time.monotonic() < end:
+        try:
+            for _ in range(20):
+                hostile.socket.send(ping * 10_000)
+        except BlockingIOError:
+            pass
+        began = time.monotonic()
+        assert server.get("/healthz").ok
+        waited.append(time.monotonic() - began)
+    assert sorted(waited)[len(waited) // 2] < 1.0
+
+
+def test_messages_that_nobody_looks_at_are_not_heaped_up(
+    server: CountingServer, raw: Open, sockets: dict[str, str]
+) -> None:
+    """While a command is carried out, its socket reads only so much ahead."""
+    hostile = raw(sockets["commands"])
+    memory = server.worker.memory_info().rss
+    command = json.dumps({"command_type": "explode", "x": "y" * 1_000_000}).encode()
+    hostile.socket.settimeout(1)
+    with contextlib.suppress(TimeoutError):
+        for _ in range(300):  # of 1 MB; the answers are not read either
+            hostile.send(TEXT, command)
+    assert server.get("/healthz").ok
+    assert server.worker.memory_info().rss - memory < 150_000_000
+
+
+# --- requests that do not come to their end -------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ",
+        b"POST /login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n"
+        b"Content-Type: application/x-www-form-urlencoded\r\n\r\nuser=",
+    ],
+    ids=["headers", "body"],
+)
+def test_requests_that_never_end_hold_nobody_up(server: CountingServer, begun: bytes) -> None:
+    with ExitStack() as stack:
+        for _ in range(100):
+            slow = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), 10))
+            slow.sendall(begun)
+        began = time.monotonic()
+        for _ in range(3):
+            assert server.get("/healthz").ok
+        assert time.monotonic() - began < SECONDS_OF_NOISE
+
+
+def test_a_server_that_stops_does_not_wait_for_phones_that_do_not_read(
+    stand_in: Path, start_server: Callable[..., Server], sandbox: Sandbox, tmp_path: Path
+) -> None:
+    server = start_server(sandbox, stand_in)
+    steps: list[list[object]] = [["wait", str(tmp_path / "gate")], *[["big", 400_000]] * 40]
+    path = begin(server, [*steps, ["text", "the end"]])
+    with (
+        closing(RawSocket(server, f"{path}/live", receive_buffer=4096)),
+        closing(RawSocket(server, f"{path}/live")) as well,
+    ):
+        (tmp_path / "gate").touch()
+        well.until("<p>the end</p>")
+        began = time.monotonic()
+        psutil.Process(server.pid).terminate()
+        assert well.close_code() == 1012
+        assert time.monotonic() - began < SECONDS_OF_NOISE
+        assert server.stop() == 0
