@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from ..support import write_stand_in
-from .parts import real_use, socket_use
+from tests.golden.parts import real_use, socket_use
+from tests.support.environment import write_stand_in
 
 Recorded = dict[str, Any]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import golden
+from tests.golden import golden
 
 
 def test_the_way_claude_is_started_stays(real: dict[str, Any]) -> None:

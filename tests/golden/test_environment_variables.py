@@ -8,9 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ..support import ROOT, Sandbox, free_port, until
-from . import golden
-from .parts import package, probe
+from tests.golden import golden
+from tests.golden.parts import package, probe
+from tests.support.environment import ROOT, Sandbox, free_port, until
 
 DOCUMENT = ROOT / "docs" / "configuration.md"
 

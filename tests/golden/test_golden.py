@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from . import golden
+from tests.golden import golden
 
 
 @pytest.fixture

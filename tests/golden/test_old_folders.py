@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 import requests
 
-from ..support import PASSWORD, USER, Sandbox, Server, write_stand_in
-from . import golden
+from tests.golden import golden
+from tests.support.environment import PASSWORD, USER, Sandbox, Server, write_stand_in
 
 BASIC = (USER, PASSWORD)
 OLD: dict[str, Any] = json.loads((golden.DATA / "old_folders.json").read_bytes())

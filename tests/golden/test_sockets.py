@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from . import golden
+from tests.golden import golden
 
 Recorded = dict[str, Any]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..support import Sandbox
-from . import golden
-from .parts import probe, shapes
+from tests.golden import golden
+from tests.golden.parts import probe, shapes
+from tests.support.environment import Sandbox
 
 Recorded = dict[str, Any]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..support import Sandbox
-from . import golden
-from .parts import probe
+from tests.golden import golden
+from tests.golden.parts import probe
+from tests.support.environment import Sandbox
 
 RULES = """
 import json

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from opcode_htmx.demo.messages_api import MessagesApi, Scene, Text, ToolUse
+from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text, ToolUse
 
 __all__ = ["MessagesApi", "Scene", "Text", "ToolUse", "settings_of"]
 
 
 def settings_of(environ: Mapping[str, str]) -> Any:
     """The settings that this environment gives, as one value that can be compared."""
-    from opcode_htmx.settings import Settings
+    from opcode_htmx.config.settings import Settings
 
     return Settings.from_env(environ)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from ...support import ROOT
+from tests.support.environment import ROOT
 
 
 def run(*command: str, environ: Mapping[str, str], timeout: float = 60) -> tuple[int, str, str]:

@@ -13,10 +13,10 @@ from typing import Any
 import psutil
 import requests
 
-from ...json_client import connected
-from ...support import PASSWORD, USER, Sandbox, Server, processes_of, until
-from . import shapes
-from .package import MessagesApi, Scene, Text, ToolUse
+from tests.golden.parts import shapes
+from tests.golden.parts.package import MessagesApi, Scene, Text, ToolUse
+from tests.support.environment import PASSWORD, USER, Sandbox, Server, processes_of, until
+from tests.support.json_client import connected
 
 Recorded = dict[str, Any]
 BASIC = (USER, PASSWORD)

@@ -13,10 +13,10 @@ from typing import Any
 import requests
 import websocket
 
-from ...json_client import JsonClient, connected
-from ...support import PASSWORD, USER
-from . import shapes
-from .sockets import BASIC, CHATS, WAITS, Sockets
+from tests.golden.parts import shapes
+from tests.golden.parts.sockets import BASIC, CHATS, WAITS, Sockets
+from tests.support.environment import PASSWORD, USER
+from tests.support.json_client import JsonClient, connected
 
 MOST_VIEWERS = 6
 

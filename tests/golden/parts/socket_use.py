@@ -8,11 +8,11 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from ...json_client import Message, connected
-from ...support import Sandbox, Server, until
-from . import shapes
-from .socket_endings import MOST_VIEWERS, Endings
-from .sockets import CHATS, WAITS, Sockets, steps
+from tests.golden.parts import shapes
+from tests.golden.parts.socket_endings import MOST_VIEWERS, Endings
+from tests.golden.parts.sockets import CHATS, WAITS, Sockets, steps
+from tests.support.environment import Sandbox, Server, until
+from tests.support.json_client import Message, connected
 
 Recorded = dict[str, Any]
 SESSION = "11111111-1111-4111-8111-111111111111"

@@ -8,7 +8,7 @@ import uuid
 
 import requests
 
-from ...support import PASSWORD, USER, Server
+from tests.support.environment import PASSWORD, USER, Server
 
 BASIC = (USER, PASSWORD)
 CHATS = "/api/claude/sessions"
