@@ -220,9 +220,9 @@ def test_it_works_with_and_without_gevent(home: Path, tmp_path: Path, patch: str
     install(tmp_path / "b/claude", says("2.2.0"))
     code = f"""{patch}
 from pathlib import Path
-from opcode_htmx.engines.claude import binary
-binary.VERSION_TIMEOUT, binary.WHEEL = 0.5, "no_such_wheel"
-print(binary.find(None, "{tmp_path}/a:{tmp_path}/b", Path("{home}")).path)
+from opcode_htmx.engines.claude.install import cli_binary
+cli_binary.VERSION_TIMEOUT, cli_binary.WHEEL = 0.5, "no_such_wheel"
+print(cli_binary.find(None, "{tmp_path}/a:{tmp_path}/b", Path("{home}")).path)
 """
     spec = importlib.util.find_spec("opcode_htmx")
     assert spec is not None and spec.origin is not None

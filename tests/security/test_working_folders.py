@@ -312,5 +312,5 @@ def callers(function: str) -> set[str]:
 
 def test_one_place_starts_claude_for_a_prompt() -> None:
     assert callers("claude_process.spawn") == {"runs/control/launcher.py"}
-    assert callers("starting.launch") == {"runs/policies/scheduler.py"}
+    assert callers("launcher.launch") == {"runs/policies/scheduler.py"}
     assert callers("spawn") == set()

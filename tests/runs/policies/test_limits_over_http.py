@@ -150,8 +150,8 @@ def test_a_page_says_that_there_are_too_many_and_comes_back_by_itself(
 
 def test_the_launcher_allows_as_many_open_files_as_the_system_lets_it() -> None:
     code = (
-        "import resource; from opcode_htmx import launch; "
-        "resource.setrlimit(resource.RLIMIT_NOFILE, (256, 700)); launch.allow_many_files(); "
+        "import resource; from opcode_htmx.app import cli; "
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (256, 700)); cli.allow_many_files(); "
         "print(resource.getrlimit(resource.RLIMIT_NOFILE))"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
