@@ -23,4 +23,3 @@ gc.freeze()
 # Looking through all that is there takes up to 90 ms, so it is done after a million new objects,
 # and not after seventy thousand
 gc.set_threshold(2000, 10, 50)
-app.extensions["opcode_stalls"].start()

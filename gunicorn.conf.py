@@ -70,6 +70,9 @@ def post_worker_init(worker: Any) -> None:
     # Ctrl-C reaches the whole process group. The arbiter acts on it and sends SIGQUIT; a worker
     # that acts on both ends in a traceback. A handler, as SIG_IGN would pass on to child processes.
     signal.signal(signal.SIGINT, lambda number, frame: None)
+    jobs = getattr(worker.wsgi, "extensions", {}).get("opcode_jobs")
+    if jobs is not None:
+        jobs.start()
     worker.shutdown_watch = gevent.spawn(_watch, worker)
 
 

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import psutil
 
-from opcode_htmx import __version__
 from opcode_htmx.config import credentials
 from opcode_htmx.config.settings import (
     VARIABLES,
@@ -29,6 +28,7 @@ from opcode_htmx.config.settings import (
 from opcode_htmx.engines.claude.install import cli_binary as binary
 from opcode_htmx.lib import resources
 from opcode_htmx.lib.files.state_dir import StateError, ensure_state_dir
+from opcode_htmx.lib.version import __version__
 from opcode_htmx.web.origin.own_addresses import VIRTUAL_INTERFACES
 
 BROWSER_FILES = ("htmx.min.js", "hx-ws.min.js", "hx-upsert.min.js")

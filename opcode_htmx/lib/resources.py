@@ -16,6 +16,7 @@ FOLDER = _INSTALLED if _INSTALLED.is_dir() else IMPORT_FOLDER
 """What gunicorn starts in: app.py, its configuration, `templates` and `static` are here."""
 
 STATIC = FOLDER / "static"
+TEMPLATES = FOLDER / "templates"
 VENDOR = STATIC / "vendor"
 GUNICORN_CONFIG = FOLDER / "gunicorn.conf.py"
 CONFIGURATION_GUIDE = FOLDER / "docs" / "configuration.md"

@@ -83,7 +83,7 @@ def _file_address(block: Block, number: int, file: File) -> str:
 
 @lru_cache(maxsize=4)
 def _macros_of(environment: Environment) -> Any:
-    return environment.get_template("blocks.html").make_module(
+    return environment.get_template("transcript/blocks.html").make_module(
         {
             "here": _here.get,
             "dom_id": dom_id,

@@ -18,6 +18,7 @@ from pathlib import Path
 import gevent
 
 from opcode_htmx.engines.claude.files import history
+from opcode_htmx.lib.files.state_folders import StateDir
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.line_reader import LineReader
 from opcode_htmx.runs.supervisor import Supervisor
@@ -31,46 +32,27 @@ _DRAFT = re.compile(r"\..+-[0-9a-f]{16}")
 DRAFT_SECONDS = 86400.0
 LINES_PER_TURN_OF_THE_HUB = 100
 
-OF_SESSIONS = ("options", "chats", "attached")
-"""Folders in which something is named after each session."""
-
 
 class Retention:
-    """Goes round at the start and every few hours, in a greenlet of its own."""
+    """Clears away what may go; the app does it at the start and every few hours."""
 
     def __init__(
         self,
-        state: Path,
+        state: StateDir,
         supervisor: Supervisor,
         history_file: Callable[[str], Path | None],
         keep: float,
-        *,
         changed: Callable[[str], None],
-        also: Callable[[], None],
     ) -> None:
         """Keep what is younger than `keep` seconds; 0: keep everything.
 
-        `changed` is told of a session that has lost a run; `also` is done on each round.
+        `changed` is called with the id of each session that has lost a run.
         """
         self._state = state
         self._supervisor = supervisor
         self._history_file = history_file
         self._keep = keep
         self._changed = changed
-        self._also = also
-        self._rounds = gevent.spawn(self._go_round)
-
-    def close(self) -> None:
-        self._rounds.kill()
-
-    def _go_round(self) -> None:
-        while True:
-            try:
-                self.collect()
-                self._also()
-            except Exception:  # the next round comes
-                log.exception("Old files could not be cleared away")
-            gevent.sleep(EVERY_SECONDS)
 
     def collect(self) -> int:
         """Clear away what may go; the number of runs that went."""
@@ -136,7 +118,7 @@ class Retention:
 
     def _sweep(self) -> None:
         """Finish what a crash has cut off: of us, and of those who write files."""
-        for path in (self._state / "runs").glob(f"{_GOING}*"):
+        for path in self._state.folder("runs").glob(f"{_GOING}*"):
             shutil.rmtree(path, ignore_errors=True)
         for path in self._drafts():
             if _DRAFT.fullmatch(path.name) and _age(path) > DRAFT_SECONDS:
@@ -144,12 +126,12 @@ class Retention:
 
     def _drafts(self) -> Iterator[Path]:
         for pattern in (".*", "*/.*", "runs/*/.*", "drafts/*/.*", "trash/*/.*", "attached/*/*/.*"):
-            yield from self._state.glob(pattern)
+            yield from self._state.path.glob(pattern)
 
     def _clear_sessions(self) -> None:
         """What was kept for sessions of which there is nothing any more."""
-        for folder in OF_SESSIONS:
-            for path in (self._state / folder).glob("*"):
+        for folder in (each for each in self._state if each.with_session):
+            for path in self._state.folder(folder.name).glob("*"):
                 session_id = path.name.removesuffix(".json")
                 old = history.SESSION_ID.fullmatch(session_id) and _age(path) > self._keep
                 if old and not self._is_there(session_id):
@@ -162,8 +144,12 @@ class Retention:
         return (
             bool(self._supervisor.of_session(session_id))
             or self._history_file(session_id) is not None
-            or (self._state / "drafts" / session_id).exists()
-            or any((self._state / "trash").glob(f"*/*-{session_id}*"))
+            or any(
+                path.exists()
+                for folder, path in self._state.of_session(session_id).items()
+                if not folder.with_session
+            )
+            or any(self._state.folder("trash").glob(f"*/*-{session_id}*"))
         )
 
 

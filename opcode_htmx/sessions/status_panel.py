@@ -56,7 +56,7 @@ LISTED_TASKS = 20
 
 class StatusPanel:
     def __init__(self, environment: Environment) -> None:
-        self._macros = environment.get_template("aside.html").make_module(
+        self._macros = environment.get_template("session/status_panel.html").make_module(
             {"kind_of": kind_of, "first_line": first_line}
         )
         self._since: tuple[object, float] = (None, 0.0)

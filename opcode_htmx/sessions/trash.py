@@ -18,6 +18,7 @@ from pathlib import Path
 from opcode_htmx.lib.files import atomic_files, file_locks
 from opcode_htmx.lib.files.disk_space import raise_disk_full
 from opcode_htmx.lib.files.json_files import JsonFileSchema
+from opcode_htmx.lib.files.state_folders import StateDir
 from opcode_htmx.runs.supervisor import StillRunning, Supervisor
 
 log = logging.getLogger(__name__)
@@ -48,11 +49,10 @@ _FORM = JsonFileSchema(1, lambda found: DeletedSession(**found))
 
 
 class Trash:
-    def __init__(self, folder: Path, supervisor: Supervisor, drafts: Path) -> None:
-        self._folder = folder
+    def __init__(self, state: StateDir, supervisor: Supervisor) -> None:
+        self._state = state
+        self._folder = state.folder("trash")
         self._supervisor = supervisor
-        self._drafts = drafts
-        self.purge()
 
     def put(
         self, session_id: str, project_id: str, title: str, history: Path | None
@@ -69,7 +69,9 @@ class Trash:
     ) -> DeletedSession:
         self._supervisor.check_over(session_id)
         things = [run.folder.path for run in self._supervisor.of_session(session_id)]
-        things += [self._supervisor.attached(session_id), self._drafts / session_id]
+        things += [
+            path for folder, path in self._state.of_session(session_id).items() if folder.in_trash
+        ]
         if history is not None:
             things += [history, history.with_suffix("")]
         there = (path for path in things if _is_there(path))

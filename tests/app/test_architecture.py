@@ -28,7 +28,12 @@ SOURCES = sorted(
         *(ROOT / "drift").rglob("*.py"),
     }
 )
-TEMPLATES = sorted((ROOT / "templates").rglob("*"))
+TEMPLATES = [
+    path
+    for folder in (ROOT / "templates", *(ROOT / PACKAGE).rglob("templates"))
+    for path in sorted(folder.rglob("*"))
+    if path.is_file()
+]
 
 LAYERS = (
     "lib",

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.environment import ROOT
+from tests.support.environment import TEMPLATES
 
-TEMPLATES = sorted((ROOT / "templates").glob("*.html"))
 READ_ATTRIBUTES = frozenset({"title", "aria-label", "alt", "placeholder", "label"})
 """Those whose values people read. The others hold addresses, ids, or what is sent back as it is."""
 

@@ -18,7 +18,7 @@ from tests.support.cli.supervision import (
     texts,
     until,
 )
-from tests.support.environment import Sandbox
+from tests.support.environment import Sandbox, state_dir
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def room(sandbox: Sandbox, stand_in: Path) -> Iterator[Room]:
 
 @pytest.fixture
 def trash(room: Room, sandbox: Sandbox) -> Trash:
-    return Trash(sandbox.state / "trash", room.supervisor, sandbox.state / "drafts")
+    return Trash(state_dir(sandbox.state), room.supervisor)
 
 
 LAST = ["exit after turn", 0]

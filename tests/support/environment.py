@@ -22,11 +22,18 @@ import psutil
 import pytest
 import requests
 
+from opcode_htmx.app import state_folders
+from opcode_htmx.app.registry import FEATURES
+from opcode_htmx.lib.files.state_folders import StateDir
 from tests.support.warm import Forked, warm
 
 T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parents[2]
+TEMPLATES = sorted(
+    [*(ROOT / "templates").rglob("*.html"), *(ROOT / "opcode_htmx").rglob("templates/**/*.html")]
+)
+"""Of all pages: the common ones, and those of the features."""
 USER, PASSWORD = "opcode", "for-the-tests"
 SYSTEM_PATH = os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin:/usr/bin:/bin"])
 
@@ -276,3 +283,8 @@ class Server:
             return requests.get(f"{self.url}/healthz", timeout=20).ok
         except (requests.ConnectionError, requests.Timeout):
             return False
+
+
+def state_dir(path: Path) -> StateDir:
+    """The state folder at `path`, with everything that the app declares in it."""
+    return StateDir(path, state_folders.of(FEATURES))

@@ -10,6 +10,7 @@ from flask import Flask
 
 from opcode_htmx import create_app
 from opcode_htmx.config.settings import Settings
+from opcode_htmx.features.context import AppContext
 from tests.support.environment import (
     PASSWORD,
     USER,
@@ -37,5 +38,7 @@ def app_of(sandbox: Sandbox, claude: Path) -> Iterator[Flask]:
     try:
         yield app
     finally:
-        app.extensions["opcode_supervisor"].close()
+        context: AppContext = app.extensions["opcode_context"]
+        context.jobs.stop()
+        context.runs.close()
         kill_processes_of(sandbox.state)

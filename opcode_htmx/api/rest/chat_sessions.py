@@ -50,7 +50,7 @@ def blueprint(chats: Chats, exports: Exports) -> Blueprint:
 def told(session: Summary) -> dict[str, object]:
     """What a client is told of a session."""
     here = url_for("chat.one", session_id=session.id)
-    page = url_for("pages.session", project_id=session.project_id, session_id=session.id)
+    page = url_for("session_page.session", project_id=session.project_id, session_id=session.id)
     return {
         "id": session.id,
         "title": session.title,

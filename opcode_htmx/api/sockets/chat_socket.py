@@ -12,7 +12,6 @@ from itertools import chain
 from pathlib import Path
 
 import gevent
-from flask_sock import Sock
 from simple_websocket import ConnectionClosed, Server
 
 from opcode_htmx.api.schema.requests import (
@@ -37,6 +36,7 @@ from opcode_htmx.lib.cooperative import TimeSlicer, yielding
 from opcode_htmx.lib.surrogates import json_bytes
 from opcode_htmx.runs.model.line_reader import LineReader
 from opcode_htmx.web.websocket.registry import POLICY_VIOLATION, OpenSockets
+from opcode_htmx.web.websocket.router import SocketRouter
 
 BACKLOG = 200
 """How many messages of the past a client gets."""
@@ -48,11 +48,11 @@ WHERE = "in a chat"
 
 
 def register(
-    sock: Sock, sockets: OpenSockets, chats: Chats, refusals: tuple[type[Exception], ...]
+    router: SocketRouter, sockets: OpenSockets, chats: Chats, refusals: tuple[type[Exception], ...]
 ) -> None:
     """Add the route. `refusals` are the exceptions whose text is for the client."""
 
-    @sock.route("/api/claude/sessions/<session_id>/chat")  # type: ignore[untyped-decorator]
+    @router.route("/api/claude/sessions/<session_id>/chat")
     def chat(ws: Server, session_id: str) -> None:
         with serving(ws, sockets, WHERE) as wire:
             try:

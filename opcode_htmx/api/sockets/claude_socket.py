@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from flask_sock import Sock
 from simple_websocket import Server
 
 from opcode_htmx.api.service.run_service import RunService
@@ -12,13 +11,14 @@ from opcode_htmx.api.sockets.tasks import TaskServices, TaskSocket
 from opcode_htmx.runs.policies.viewer_presence import ViewerPresence
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.web.websocket.registry import OpenSockets
+from opcode_htmx.web.websocket.router import SocketRouter
 
 GREETING = "send {prompt,meta}"
 """What a client of the task dialect waits for; the other dialect's clients do not mind."""
 
 
 def register(
-    sock: Sock,
+    router: SocketRouter,
     sockets: OpenSockets,
     executions: RunService,
     supervisor: Supervisor,
@@ -28,7 +28,7 @@ def register(
 ) -> None:
     """Add the route. `refusals` are the exceptions whose text is for the client."""
 
-    @sock.route("/ws/claude")  # type: ignore[untyped-decorator]
+    @router.route("/ws/claude")
     def claude(ws: Server) -> None:
         with serving(ws, sockets, "at /ws/claude") as wire:
             wire.send(type="info", info=GREETING)

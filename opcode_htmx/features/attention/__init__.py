@@ -1,1 +1,43 @@
-"""The list of what needs the person, what runs and what was left behind."""
+"""The list of what needs the person, of what runs, and of what was left behind; all projects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from flask import Blueprint
+
+from opcode_htmx.features.attention import routes
+from opcode_htmx.features.context import AppContext
+from opcode_htmx.features.feature import Feature, NavItem
+from opcode_htmx.runs.processes.claude_process import census
+from opcode_htmx.runs.processes.orphans import NoOrphans, Orphans
+
+
+def _routes(context: AppContext) -> Iterable[Blueprint]:
+    runs, sessions = context.runs, context.sessions
+    orphans = Orphans(census, context.state.folder("runs"), lambda: {run.id for run in runs.live()})
+    page = routes.RunsPage(
+        runs, sessions.lookup, sessions.attention, census, orphans, context.monitor
+    )
+    yield routes.blueprint(page, runs, orphans)
+
+
+def _waiting(context: AppContext) -> int:
+    return len(context.sessions.attention.all())
+
+
+FEATURE = Feature(
+    name="attention",
+    routes=_routes,
+    nav=(
+        NavItem(
+            "attention.runs",
+            "Running",
+            icon="pulse",
+            order=20,
+            badge=_waiting,
+            badge_words=("session needs you", "sessions need you"),
+        ),
+    ),
+    errors={NoOrphans: 409},
+)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from flask import Blueprint, redirect, render_template, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
+from opcode_htmx.lib.loop_monitor import LoopMonitor
 from opcode_htmx.runs.control.run import Run, RunNotLive
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.processes.orphans import Orphan, OrphanGroup, Orphans
@@ -70,12 +71,14 @@ class RunsPage:
         needs: AttentionList,
         census: ProcessMonitor,
         orphans: Orphans,
+        monitor: LoopMonitor,
     ) -> None:
         self._supervisor = supervisor
         self._lookup = lookup
         self._needs = needs
         self._census = census
         self._orphans = orphans
+        self._monitor = monitor
 
     def page(self) -> str:
         live, needs, left = self._supervisor.live(), self._needs.all(), self._orphans.found()
@@ -102,7 +105,8 @@ class RunsPage:
             )
 
         return render_template(
-            "runs.html",
+            "attention/runs.html",
+            health=self._monitor.health,
             room=self._supervisor.room.message,
             needs=[row(need.run, need.reason, need.text, need.at) for need in needs],
             runs=[
@@ -122,7 +126,7 @@ class RunsPage:
         else:
             place = self._lookup.places.of_run(run)
             address = url_for(
-                "pages.session", project_id=place.claude_folder, session_id=place.session_id
+                "session_page.session", project_id=place.claude_folder, session_id=place.session_id
             )
             title = self._lookup.title_of_run(run)
         return OrphanRow(
@@ -137,11 +141,16 @@ class RunsPage:
 
 
 def blueprint(overview: RunsPage, supervisor: Supervisor, orphans: Orphans) -> Blueprint:
-    pages = Blueprint("overview", __name__)
+    pages = Blueprint("attention", __name__)
 
     @pages.get("/runs")
     def runs() -> str:
         return overview.page()
+
+    @pages.get("/runs/badge")
+    def badge() -> str:
+        """The navigation's entries, as other pages keep their badges current."""
+        return render_template("attention/nav_badge.html")
 
     @pages.post("/runs/stop-all")
     def stop_all() -> BaseResponse:

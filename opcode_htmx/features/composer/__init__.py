@@ -1,1 +1,47 @@
-"""The prompt: written, completed, sent, queued, and where a session begins."""
+"""The prompt: written, completed, sent, queued; and the page on which a session begins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from flask import Blueprint
+
+from opcode_htmx.engines.claude.files.fork import InMidWork, NothingToFork
+from opcode_htmx.features.composer import completion, forks, new_session, prompts, routes
+from opcode_htmx.features.composer.project_files import ProjectFiles
+from opcode_htmx.features.context import AppContext
+from opcode_htmx.features.feature import Feature, NavItem
+from opcode_htmx.runs.control.prompt_queue import PromptNotFound, PromptTaken
+from opcode_htmx.runs.policies.limit_monitor import QueueFull
+from opcode_htmx.sessions.drafts import DraftTooLarge
+
+
+def _routes(context: AppContext) -> Iterable[Blueprint]:
+    workspace, runs, sessions = context.workspace, context.runs, context.sessions
+    lookup, drafts = sessions.lookup, sessions.drafts
+    files = ProjectFiles(context.settings.child_environment)
+    page = new_session.NewSessionPage(workspace, drafts, context.capabilities, sessions.options)
+    yield new_session.blueprint(
+        page, workspace, drafts, context.capabilities, sessions.options, files
+    )
+    yield forks.blueprint(page, lookup, drafts, runs)
+    yield prompts.blueprint(page, runs, lookup, drafts)
+    yield routes.blueprint(runs, lookup, drafts)
+    yield completion.blueprint(
+        workspace.config_dir, runs, lookup, context.capabilities, files, workspace.folders
+    )
+
+
+FEATURE = Feature(
+    name="composer",
+    routes=_routes,
+    nav=(NavItem("new_session.new", "New", icon="plus", order=30),),
+    errors={
+        PromptNotFound: 404,
+        PromptTaken: 409,
+        QueueFull: 429,
+        DraftTooLarge: 413,
+        NothingToFork: 409,
+        InMidWork: 409,
+    },
+)

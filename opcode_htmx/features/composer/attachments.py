@@ -11,7 +11,7 @@ import binascii
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from flask import Flask, Response, abort, request
+from flask import Response, abort
 from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import RequestEntityTooLarge
 
@@ -34,25 +34,12 @@ MAX_IMAGES = 17_000_000
 REFUSALS = (RequestEntityTooLarge, BadForm, DraftTooLarge)
 """What is raised about files that cannot be taken."""
 
-LARGE = frozenset({"prompts.start", "prompts.prompt", "composer.attach", "beginning.attach"})
-"""The forms that may bring files."""
-
 _MAGIC = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),
     (b"GIF87a", "image/gif"),
     (b"GIF89a", "image/gif"),
 )
-
-
-def register(app: Flask) -> None:
-    """Let the forms for files be large. It must stand before what reads a form."""
-
-    def allow_files() -> None:
-        if request.endpoint in LARGE:
-            request.max_content_length = MAX_REQUEST
-
-    app.before_request(allow_files)
 
 
 def image_type(content: bytes) -> str:

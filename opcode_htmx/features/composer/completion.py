@@ -49,7 +49,7 @@ def blueprint(
     def complete(project_id: str, session_id: str) -> str:
         place = lookup.at(project_id, session_id)
         if place.folder is None or not folders.allow(place.working_folder):
-            return render_template("completions.html", options=[])
+            return render_template("composer/completions.html", options=[])
         folder = place.working_folder
         runs = supervisor.of_session(session_id)
         return completions(files, folder, lambda: known_commands(runs, folder, config_dir, offers))
@@ -69,7 +69,7 @@ def completions(files: ProjectFiles, folder: Path, known: Callable[[], list[Comm
     elif query.startswith("@"):
         paths = files.matching(folder, query[1:], MOST)
         options = [Option(f"@{quoted(path)} ", *name_and_folder(path)) for path in paths]
-    return render_template("completions.html", options=options[:MOST])
+    return render_template("composer/completions.html", options=options[:MOST])
 
 
 def known_commands(

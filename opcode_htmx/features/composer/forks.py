@@ -66,7 +66,7 @@ def blueprint(
             if prompt is None:
                 raise
             # In front of the first prompt there is nothing: begin anew with that prompt
-            back = url_for("pages.session", project_id=project_id, session_id=session_id)
+            back = url_for("session_page.session", project_id=project_id, session_id=session_id)
             filled = {"folder": folder or "", "prompt": prompt.text, "back": back}
             return make_response(beginnings.page(project_id, filled))
         if prompt:
@@ -83,7 +83,9 @@ def blueprint(
 
 
 def _to(project_id: str, session_id: str) -> BaseResponse:
-    address = url_for("pages.session", project_id=project_id, session_id=session_id, _anchor="end")
+    address = url_for(
+        "session_page.session", project_id=project_id, session_id=session_id, _anchor="end"
+    )
     return redirect(address, 303)
 
 

@@ -24,6 +24,7 @@ from opcode_htmx.sessions.options.form import OptionsPresenter
 from opcode_htmx.sessions.workspace import Workspace
 from opcode_htmx.web.auth.login import local_path
 from opcode_htmx.web.http.forms import by_htmx, new_session_address, typed
+from opcode_htmx.web.http.request_body import accepts_up_to
 from opcode_htmx.web.origin.fetch_metadata import acts
 
 FOLDER_CHARACTERS = 4096
@@ -34,7 +35,14 @@ OFFER_SECONDS = 15.0
 class NewSessionPage:
     """The pages for new sessions. `project_id` is empty on the one for any folder."""
 
-    def __init__(self, place: Workspace, drafts: Drafts, offers: CapabilityCache) -> None:
+    def __init__(
+        self,
+        place: Workspace,
+        drafts: Drafts,
+        offers: CapabilityCache,
+        options: OptionsPresenter,
+    ) -> None:
+        self._options = options
         self._place = place
         self._drafts = drafts
         self._offers = offers
@@ -49,10 +57,11 @@ class NewSessionPage:
         meant = draft.folder if draft.text or draft.files else ""
         folder = filled_in.get("folder") or meant or self._usual_folder(project_id)
         self._offers.want()
-        back = url_for("browse.project", project_id=project_id) if project_id else "/"
+        back = url_for("projects.project", project_id=project_id) if project_id else "/"
         known = sessions.projects(self._place.config_dir)
+        session_id = uuid.uuid4()
         return render_template(
-            "new.html",
+            "composer/new.html",
             address=new_session_address(project_id),
             project_id=project_id,
             folder=folder,
@@ -61,7 +70,8 @@ class NewSessionPage:
             filled=filled_in,
             error=error,
             back_url=local_path(filled_in.get("back")) if "back" in filled_in else back,
-            session_id=uuid.uuid4(),
+            session_id=session_id,
+            options=self._options.view(str(session_id)),
             prompt_id=uuid.uuid4(),
             known=list(dict.fromkeys(project.path for project in known if project.path)),
             suggestions=self._place.suggestions,
@@ -91,7 +101,7 @@ def blueprint(
     chooser: OptionsPresenter,
     files: ProjectFiles,
 ) -> Blueprint:
-    beginning = Blueprint("beginning", __name__)
+    beginning = Blueprint("new_session", __name__)
 
     @beginning.get("/projects/<project_id>/new")
     def new_in_project(project_id: str) -> str:
@@ -119,6 +129,7 @@ def blueprint(
 
     @beginning.post("/projects/<project_id>/new/attachments")
     @beginning.post("/new/attachments", defaults={"project_id": ""})
+    @accepts_up_to(attachments.MAX_REQUEST)
     def attach(project_id: str) -> BaseResponse | str:
         _check(project_id)
         try:
@@ -164,7 +175,9 @@ def blueprint(
         if not offers.wait(OFFER_SECONDS):
             return "", 204
         view = chooser.view(str(uuid.uuid4()))
-        return render_template("new-options.html", options=view, filled=request.args, asked=True)
+        return render_template(
+            "composer/new_options.html", options=view, filled=request.args, asked=True
+        )
 
     def _check(project_id: str) -> None:
         if project_id:
@@ -175,6 +188,8 @@ def blueprint(
         if not by_htmx():
             return redirect(address, 303)
         kept = drafts.get(draft_name(project_id))
-        return render_template("composed.html", draft=kept, address=address, sentence=sentence)
+        return render_template(
+            "composer/draft_changed.html", draft=kept, address=address, sentence=sentence
+        )
 
     return beginning

@@ -37,6 +37,7 @@ from opcode_htmx.web.http.prompt_form import (
     prompt_id_of,
     words_of_form,
 )
+from opcode_htmx.web.http.request_body import accepts_up_to
 
 
 def blueprint(
@@ -45,6 +46,7 @@ def blueprint(
     prompts = Blueprint("prompts", __name__)
 
     @prompts.post("/sessions")
+    @accepts_up_to(attachments.MAX_REQUEST)
     def start() -> BaseResponse:
         project_id = request.form.get("project", "")
         folder_text = request.form.get("folder", "")[:FOLDER_CHARACTERS]
@@ -79,6 +81,7 @@ def blueprint(
         return redirect(session_url(claude_folder(folder), session_id), 303)
 
     @prompts.post("/projects/<project_id>/sessions/<session_id>/prompt")
+    @accepts_up_to(attachments.MAX_REQUEST)
     def prompt(project_id: str, session_id: str) -> BaseResponse | str:
         place = lookup.at(project_id, session_id)
         words = words_of_form()
@@ -96,7 +99,7 @@ def blueprint(
         address = session_url(project_id, session_id)
         if by_htmx():
             return render_template(
-                "sent.html",
+                "composer/prompt_accepted.html",
                 prompt_id=uuid.uuid4(),
                 draft=drafts.get(session_id),
                 address=address.partition("#")[0],

@@ -24,6 +24,7 @@ from opcode_htmx.web.http.forms import (
     session_url,
     typed,
 )
+from opcode_htmx.web.http.request_body import accepts_up_to
 
 _SESSION = "/projects/<project_id>/sessions/<session_id>"
 
@@ -44,6 +45,7 @@ def blueprint(supervisor: Supervisor, lookup: SessionLookup, drafts: Drafts) -> 
         return "", 204
 
     @composer.post(f"{_SESSION}/attachments")
+    @accepts_up_to(attachments.MAX_REQUEST)
     def attach(project_id: str, session_id: str) -> BaseResponse | str:
         lookup.at(project_id, session_id)  # or it is 404
         try:
@@ -128,7 +130,7 @@ def blueprint(supervisor: Supervisor, lookup: SessionLookup, drafts: Drafts) -> 
         if not by_htmx():
             return redirect(address, 303)
         return render_template(
-            "composed.html",
+            "composer/draft_changed.html",
             draft=drafts.get(session_id),
             address=address.partition("#")[0],
             sentence=sentence,

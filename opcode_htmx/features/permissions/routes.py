@@ -32,7 +32,7 @@ PLAN_MODES = ("default", "acceptEdits")
 
 
 def blueprint(supervisor: Supervisor, lookup: SessionLookup) -> Blueprint:
-    decisions = Blueprint("decisions", __name__)
+    decisions = Blueprint("permissions", __name__)
 
     @decisions.post("/runs/<run_id>/stop")
     def stop(run_id: str) -> BaseResponse | str:
@@ -60,8 +60,8 @@ def blueprint(supervisor: Supervisor, lookup: SessionLookup) -> Blueprint:
 
     def _done(run: Run) -> BaseResponse | str:
         if by_htmx():
-            return render_template("flash.html", sentence="")
-        back = url_for("overview.runs") if "runs" in request.args else None
+            return render_template("alert.html", sentence="")
+        back = url_for("attention.runs") if "runs" in request.args else None
         place = lookup.places.of_run(run)
         return redirect(back or session_url(place.claude_folder, place.session_id), 303)
 

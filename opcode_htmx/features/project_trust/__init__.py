@@ -1,1 +1,20 @@
-"""The page on which a person decides about the files of a project."""
+"""The page on which a person decides about a project whose files would run something."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from flask import Blueprint
+
+from opcode_htmx.engines.claude.trust.record import TrustNotRecorded
+from opcode_htmx.features.context import AppContext
+from opcode_htmx.features.feature import Feature
+from opcode_htmx.features.project_trust import routes
+
+
+def _routes(context: AppContext) -> Iterable[Blueprint]:
+    sessions = context.sessions
+    yield routes.blueprint(context.workspace, context.runs, sessions.lookup, sessions.drafts)
+
+
+FEATURE = Feature(name="project_trust", routes=_routes, errors={TrustNotRecorded: 503})

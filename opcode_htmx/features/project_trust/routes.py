@@ -13,7 +13,6 @@ from urllib.parse import urlencode
 
 from flask import (
     Blueprint,
-    Flask,
     current_app,
     redirect,
     render_template,
@@ -74,7 +73,7 @@ HEADINGS = {
 def blueprint(
     workspace: Workspace, supervisor: Supervisor, lookup: SessionLookup, drafts: Drafts
 ) -> Blueprint:
-    trust = Blueprint("trust", __name__)
+    trust = Blueprint("project_trust", __name__)
 
     @trust.get("/new/trust")
     def new() -> BaseResponse | str:
@@ -138,12 +137,14 @@ def blueprint(
             case _:
                 raise BadForm("Choose whether to trust this project.")
 
+    _handle_trust_needed(trust, lookup)
     return trust
 
 
-def register(app: Flask, lookup: SessionLookup) -> None:
-    """Answer TrustNeeded: who has sent a form gets the page to decide on, a program the list."""
+def _handle_trust_needed(trust: Blueprint, lookup: SessionLookup) -> None:
+    """Answer TrustNeeded wherever it is raised: redirect forms, send programs the list."""
 
+    @trust.app_errorhandler(TrustNeeded)
     def needed(error: TrustNeeded) -> BaseResponse:
         address = _page_for(error, lookup)
         if address is None:
@@ -154,26 +155,24 @@ def register(app: Flask, lookup: SessionLookup) -> None:
         response.headers["HX-Redirect"] = address
         return response
 
-    app.register_error_handler(TrustNeeded, needed)
-
 
 def _page_for(error: TrustNeeded, lookup: SessionLookup) -> str | None:
     """Where a person decides about the form that was posted; None if it was no form of a page."""
     form, endpoint = request.form, request.endpoint
     prompt_id = form.get("prompt_id", "")
-    changed = "1" if endpoint in ("trust.decide", "trust.decide_new") else ""
-    if endpoint in ("prompts.start", "trust.decide_new"):
+    changed = "1" if endpoint in ("project_trust.decide", "project_trust.decide_new") else ""
+    if endpoint in ("prompts.start", "project_trust.decide_new"):
         session_id, project = form.get("session_id", ""), form.get("project", "")
         ids = {"session_id": session_id, "prompt_id": prompt_id, "changed": changed}
-        return f"{url_for('trust.new')}?{urlencode({**ids, 'project': project})}"
-    if endpoint in ("prompts.prompt", "trust.decide"):
+        return f"{url_for('project_trust.new')}?{urlencode({**ids, 'project': project})}"
+    if endpoint in ("prompts.prompt", "project_trust.decide"):
         then = form.get("then", "")
         query = urlencode({"prompt_id": prompt_id, "then": then, "changed": changed})
-        return f"{url_for('trust.session', **(request.view_args or {}))}?{query}"
+        return f"{url_for('project_trust.session', **(request.view_args or {}))}?{query}"
     if endpoint in INTERRUPTED:
         place = lookup.places.of(error.session_id)
         return url_for(
-            "trust.session",
+            "project_trust.session",
             project_id=place.claude_folder,
             session_id=place.session_id,
             then=request.path,
@@ -201,7 +200,7 @@ def _page(needed: TrustNeeded, draft: Draft, *, back: str, fields: dict[str, str
     groups = _grouped(needed.items)
     shown = run_cpu_in_thread(_shown, needed, groups)
     return render_template(
-        "trust.html",
+        "project_trust/trust.html",
         needed=needed,
         groups=shown,
         hidden=TOO_MUCH if _is_hiding(needed.items) else "",

@@ -1,1 +1,28 @@
-"""The pages of projects and their sessions."""
+"""The pages for finding a session: projects, and the sessions of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from flask import Blueprint
+
+from opcode_htmx.engines.claude.files.sessions import (
+    ProjectNotFound,
+    SessionNotFound,
+    SeveralProjects,
+)
+from opcode_htmx.features.context import AppContext
+from opcode_htmx.features.feature import Feature, NavItem
+from opcode_htmx.features.projects import routes
+
+
+def _routes(context: AppContext) -> Iterable[Blueprint]:
+    yield routes.blueprint(context.workspace.config_dir, context.sessions.trash)
+
+
+FEATURE = Feature(
+    name="projects",
+    routes=_routes,
+    nav=(NavItem("projects.index", "Projects", icon="folder", order=10),),
+    errors={ProjectNotFound: 404, SessionNotFound: 404, SeveralProjects: 409},
+)

@@ -10,7 +10,7 @@ from opcode_htmx.sessions.trash import DeletedSession, NotInTrash, Trash
 
 def blueprint(config_dir: Path, trash: Trash | None = None) -> Blueprint:
     """Pages `/` and `/projects/<project_id>` over the Claude config folder `config_dir`."""
-    browse = Blueprint("browse", __name__)
+    browse = Blueprint("projects", __name__)
 
     def deleted() -> DeletedSession | None:
         """What was deleted on the page that led here, if it can be restored."""
@@ -22,17 +22,19 @@ def blueprint(config_dir: Path, trash: Trash | None = None) -> Blueprint:
             return None
 
     @browse.get("/")
-    def projects() -> str:
+    def index() -> str:
         found = sessions.projects(config_dir)
-        return render_template("projects.html", projects=found, deleted=deleted())
+        return render_template("projects/projects.html", projects=found, deleted=deleted())
 
     @browse.get("/projects/<project_id>")
     def project(project_id: str) -> str:
         there = sessions.projects_of(config_dir, project_id)
         if len(there) > 1:
-            return render_template("choose-project.html", projects=there, deleted=deleted())
+            return render_template(
+                "projects/choose_project.html", projects=there, deleted=deleted()
+            )
         return render_template(
-            "project.html",
+            "projects/project.html",
             project=there[0],
             sessions=sessions.sessions(config_dir, project_id),
             deleted=deleted(),

@@ -1,1 +1,30 @@
-"""A whole session: name, export, search, delete."""
+"""A whole session: its name, its export, search in it, its end and its deletion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from flask import Blueprint
+
+from opcode_htmx.features.context import AppContext
+from opcode_htmx.features.feature import Feature
+from opcode_htmx.features.session_admin import begin_again, routes
+from opcode_htmx.features.session_admin.exports import Exports
+from opcode_htmx.lib import resources
+from opcode_htmx.runs.supervisor import StillRunning
+from opcode_htmx.sessions.lookup import NoHistory
+
+
+def _routes(context: AppContext) -> Iterable[Blueprint]:
+    sessions = context.sessions
+    yield routes.blueprint(
+        sessions.lookup,
+        sessions.views,
+        sessions.read_positions,
+        sessions.trash,
+        Exports(sessions.lookup, sessions.views, resources.STATIC),
+    )
+    yield begin_again.blueprint(context.runs, sessions.lookup, context.settings.stop_deadline)
+
+
+FEATURE = Feature(name="session_admin", routes=_routes, errors={StillRunning: 409, NoHistory: 409})

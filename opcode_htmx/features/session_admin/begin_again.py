@@ -44,7 +44,7 @@ def blueprint(supervisor: Supervisor, lookup: SessionLookup, stop_deadline: floa
                 titles.append(place.file, lineage.checkpoint_line(place.session_id, newest))
         supervisor.changes(place.session_id).notify()
         if by_htmx():
-            return render_template("flash.html", sentence="")
+            return render_template("alert.html", sentence="")
         return redirect(session_url(project_id, session_id), 303)
 
     return pages

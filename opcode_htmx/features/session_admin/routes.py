@@ -53,7 +53,7 @@ def blueprint(
     exports: Exports,
 ) -> Blueprint:
     manage = Blueprint(
-        "manage", __name__, url_prefix="/projects/<project_id>/sessions/<session_id>"
+        "session_admin", __name__, url_prefix="/projects/<project_id>/sessions/<session_id>"
     )
 
     def opened(project_id: str, session_id: str) -> tuple[SessionView, list[Block]]:
@@ -97,9 +97,9 @@ def blueprint(
         block = screen.conversation.block(block_id) or abort(404)
         top = top_of(blocks, block)
         own, whole = to_markdown.source(block).strip(), to_markdown.answer(blocks, top.id)
-        address = url_for("pages.session", project_id=project_id, session_id=session_id)
+        address = url_for("session_page.session", project_id=project_id, session_id=session_id)
         return render_template(
-            "share.html",
+            "session_admin/share.html",
             title=title(project_id, session_id, blocks),
             address=address,
             link=f"{request.host_url.rstrip('/')}{place_of(address, block, top)}",
@@ -124,9 +124,9 @@ def blueprint(
         query = request.args.get("q", "").strip()
         _, blocks = opened(project_id, session_id)
         hits = list(islice(search.find(reversed(blocks), query), HITS + 1))
-        address = url_for("pages.session", project_id=project_id, session_id=session_id)
+        address = url_for("session_page.session", project_id=project_id, session_id=session_id)
         return render_template(
-            "search.html",
+            "session_admin/search.html",
             title=title(project_id, session_id, blocks),
             address=address,
             query=query,
@@ -155,25 +155,10 @@ def blueprint(
         screens.forget(session_id)
         left = lookup.places.first_known(listed, project_id)  # of a shared folder, the others
         if not left:
-            return redirect(url_for("browse.projects", deleted=deleted.id), 303)
-        return redirect(url_for("browse.project", project_id=left, deleted=deleted.id), 303)
+            return redirect(url_for("projects.index", deleted=deleted.id), 303)
+        return redirect(url_for("projects.project", project_id=left, deleted=deleted.id), 303)
 
     return manage
-
-
-def trash_blueprint(screens: SessionViews, trash: Trash) -> Blueprint:
-    pages = Blueprint("trash", __name__)
-
-    @pages.post("/trash/<trash_id>/restore")
-    def restore(trash_id: str) -> BaseResponse:
-        deleted = trash.restore(trash_id)
-        screens.forget(deleted.session_id)
-        address = url_for(
-            "pages.session", project_id=deleted.project_id, session_id=deleted.session_id
-        )
-        return redirect(f"{address}#end", 303)
-
-    return pages
 
 
 def place_of(address: str, block: Block, top: Block) -> str:

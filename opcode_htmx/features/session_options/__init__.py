@@ -1,1 +1,19 @@
-"""The options of a session: model, effort, permission mode."""
+"""The options of a session: model, effort, permission mode, and what happens without a viewer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from flask import Blueprint
+
+from opcode_htmx.features.context import AppContext
+from opcode_htmx.features.feature import Feature
+from opcode_htmx.features.session_options import routes
+from opcode_htmx.runs.control.control_requests import ControlRefused
+
+
+def _routes(context: AppContext) -> Iterable[Blueprint]:
+    yield routes.blueprint(context.runs.choosing, context.sessions.lookup)
+
+
+FEATURE = Feature(name="session_options", routes=_routes, errors={ControlRefused: 409})

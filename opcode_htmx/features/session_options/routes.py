@@ -16,14 +16,14 @@ from opcode_htmx.web.http.forms import by_htmx, session_url
 
 
 def blueprint(choosing: SessionOptionsService, lookup: SessionLookup) -> Blueprint:
-    controls = Blueprint("controls", __name__)
+    controls = Blueprint("session_options", __name__)
 
     @controls.post("/projects/<project_id>/sessions/<session_id>/options")
     def change(project_id: str, session_id: str) -> BaseResponse | str:
         lookup.at(project_id, session_id)  # or it is 404
         choosing.choose(session_id, **choices(request.form, choosing))
         if by_htmx():
-            return render_template("flash.html", sentence="")
+            return render_template("alert.html", sentence="")
         return redirect(session_url(project_id, session_id), 303)
 
     return controls

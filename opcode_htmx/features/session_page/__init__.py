@@ -1,1 +1,38 @@
-"""The page of a session: its transcript, live."""
+"""The page of a session: its transcript, live, with its images and files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from flask import Blueprint
+
+from opcode_htmx.features.context import AppContext
+from opcode_htmx.features.feature import Feature
+from opcode_htmx.features.session_page import canonical, images, live_updates, routes
+from opcode_htmx.features.session_page.snapshots import FrameScheduler
+from opcode_htmx.sessions.session_places import FolderUnknown
+from opcode_htmx.web.websocket.router import SocketRouter
+
+
+def _routes(context: AppContext) -> Iterable[Blueprint]:
+    sessions = context.sessions
+    yield canonical.blueprint(sessions.locations)
+    yield routes.blueprint(
+        context.workspace,
+        sessions.lookup,
+        sessions.read_positions,
+        context.runs.leaving,
+        context.capabilities,
+    )
+    yield images.blueprint(sessions.lookup)
+
+
+def _sockets(context: AppContext, router: SocketRouter) -> None:
+    views = context.sessions.views
+    frames = FrameScheduler(views.environment, context.monitor.recently_busy)
+    live_updates.register(router, context.sessions.lookup, context.runs.leaving, frames)
+
+
+FEATURE = Feature(
+    name="session_page", routes=_routes, sockets=_sockets, errors={FolderUnknown: 409}
+)

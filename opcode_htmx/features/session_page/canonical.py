@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 
-from flask import Flask, request
+from flask import Blueprint, request
 
 from opcode_htmx.engines.claude.files import sessions
 from opcode_htmx.sessions.session_places import SessionLocations
@@ -16,10 +16,11 @@ from opcode_htmx.sessions.session_places import SessionLocations
 OF_A_SESSION = {"project_id", "session_id"}
 
 
-def register(app: Flask, places: SessionLocations) -> None:
-    """To be registered behind the login, because it looks at files."""
+def blueprint(places: SessionLocations) -> Blueprint:
+    """Works on the requests of every feature. It runs after the login, because it reads files."""
+    pages = Blueprint("canonical", __name__)
 
-    @app.before_request
+    @pages.before_app_request
     def canonical() -> None:
         named = request.view_args or {}
         if named.keys() >= OF_A_SESSION:
@@ -27,3 +28,5 @@ def register(app: Flask, places: SessionLocations) -> None:
             with contextlib.suppress(sessions.ProjectNotFound, sessions.SessionNotFound):
                 place = places.at(named["project_id"], named["session_id"])
                 named.update(project_id=place.claude_folder, session_id=place.session_id)
+
+    return pages

@@ -17,7 +17,7 @@ _HARMLESS = re.compile(r"application/pdf|(?:audio|video)/[a-z0-9.-]{1,40}")
 
 
 def blueprint(lookup: SessionLookup) -> Blueprint:
-    pictures = Blueprint("pictures", __name__)
+    pictures = Blueprint("session_images", __name__)
 
     def contents_of(project_id: str, session_id: str, block_id: str) -> Sequence[Content]:
         """What came with a prompt, of a tool, or in a message, in its order."""

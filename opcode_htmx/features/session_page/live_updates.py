@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 
 import gevent
 from flask import request
-from flask_sock import Sock
 from gevent.event import Event
 from simple_websocket import ConnectionClosed, Server
 
@@ -25,29 +24,30 @@ from opcode_htmx.web.auth.gate import login_id
 from opcode_htmx.web.websocket.registry import (
     POLICY_VIOLATION,
     SERVICE_RESTART,
-    OpenSockets,
     TextFrame,
     close,
     send_text,
 )
+from opcode_htmx.web.websocket.router import SocketRouter
 
 HEARTBEAT_SECONDS = 15.0
 """Keeps proxies from dropping the socket, and tells the page that it is not cut off."""
 
 
 def register(
-    sock: Sock,
+    router: SocketRouter,
     lookup: SessionLookup,
-    sockets: OpenSockets,
-    leaving: ViewerPresence,
+    viewers: ViewerPresence,
     frames: FrameScheduler,
 ) -> None:
-    @sock.route("/projects/<project_id>/sessions/<session_id>/live")  # type: ignore[untyped-decorator]
+    sockets = router.sockets
+
+    @router.route("/projects/<project_id>/sessions/<session_id>/live")
     def live(ws: Server, project_id: str, session_id: str) -> None:
         sockets.add(ws, login_id())
         try:
             screen = lookup.screen(project_id, session_id)
-            with leaving.viewing(session_id):
+            with viewers.viewing(session_id):
                 _serve(ws, screen, frames)
         except ConnectionClosed:
             pass  # the phone has gone; it comes back with its cursor

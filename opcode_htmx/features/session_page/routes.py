@@ -42,7 +42,7 @@ def blueprint(
     leaving: ViewerPresence,
     offers: CapabilityCache,
 ) -> Blueprint:
-    pages = Blueprint("pages", __name__)
+    pages = Blueprint("session_page", __name__)
 
     @pages.get("/projects/<project_id>/sessions/<session_id>")
     def session(project_id: str, session_id: str) -> str:
@@ -60,7 +60,7 @@ def blueprint(
         shown = window.newest(blocks, request.args.get("from"), marked)
         screen.fragments.render(shown.blocks)
         return render_template(
-            "session.html",
+            "session_page/session.html",
             title=lookup.title(project_id, session_id) or title_of(blocks),
             needs=screen.needs(),
             mark=marked,
@@ -94,7 +94,7 @@ def blueprint(
         screen.fragments.render(shown.blocks)
         address = url_for(".session", project_id=project_id, session_id=session_id)
         return render_template(
-            "earlier.html",
+            "session_page/older_blocks.html",
             window=shown,
             render=screen.fragments.block,
             dom_id=dom_id,
@@ -123,15 +123,6 @@ def blueprint(
             text = visible_text(text, lines=True, blanks=isinstance(found, AskBlock))
         return Response(encoded(text), mimetype="text/plain")
 
-    @pages.get("/runs/badge")
-    def badge() -> str:
-        """How many sessions need the person, as other pages keep it current."""
-        return render_template("badge.html")
-
-    @pages.get("/healthz")
-    def healthz() -> dict[str, str]:
-        return {"status": "ok"}
-
     return pages
 
 
@@ -142,5 +133,5 @@ def _project_page(lookup: SessionLookup, project_id: str, session_id: str) -> tu
     """
     listed = lookup.places.project_id(lookup.at(project_id, session_id))
     if not listed:
-        return url_for("browse.projects"), "All projects"
-    return url_for("browse.project", project_id=listed), "All sessions of this project"
+        return url_for("projects.index"), "All projects"
+    return url_for("projects.project", project_id=listed), "All sessions of this project"

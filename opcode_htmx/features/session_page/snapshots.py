@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import gevent
-from flask import Flask
 from gevent.event import Event
+from jinja2 import Environment
 
 from opcode_htmx.lib.cooperative import IdleQueue, IdleSlot, wait_until_idle
 from opcode_htmx.lib.surrogates import encoded
@@ -52,9 +52,9 @@ class PageSnapshot:
 class FrameScheduler:
     """How long changes gather, and whose turn it is. One for the server."""
 
-    def __init__(self, app: Flask, busy: Callable[[], float]) -> None:
+    def __init__(self, environment: Environment, busy: Callable[[], float]) -> None:
         """`busy` says which share of the time the server has worked just now."""
-        self._template = app.jinja_env.get_template("update.html")
+        self._template = environment.get_template("session_page/update.html")
         self._busy = busy
         self._shown: dict[int, SnapshotProducer] = {}
         self.background = IdleQueue()

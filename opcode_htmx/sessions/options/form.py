@@ -160,7 +160,7 @@ class OptionsParts:
     """The options of a session as elements that can be replaced."""
 
     def __init__(self, environment: Environment, chooser: OptionsPresenter) -> None:
-        self._macros = environment.get_template("options.html").module
+        self._macros = environment.get_template("session/options.html").module
         self._chooser = chooser
         self._rendered: OrderedDict[str, tuple[EffectiveOptions, dict[str, Markup]]] = OrderedDict()
 

@@ -32,20 +32,27 @@ class LogoutWatcher:
         ended: Callable[[str], None],
     ) -> None:
         """`in_use` gives the ids of logins with open sockets; `ended` is called for each of these
-        that is not valid any more. Raises OSError when the folder cannot be made.
+        that is not valid any more.
         """
+        self._folder = folder
         self._in_use = in_use
         self._is_valid = is_valid
         self._ended = ended
         self._changed = Event()
-        folder.mkdir(mode=0o700, exist_ok=True)
+        self._watcher: FolderWatcher | None = None
+        self._listener: gevent.Greenlet[[], None] | None = None
+
+    def start(self) -> None:
+        """Raises OSError when the folder cannot be made."""
+        self._folder.mkdir(mode=0o700, exist_ok=True)
         self._watcher = FolderWatcher()
-        self._watcher.watch(folder, self._changed.set, removals=True)
+        self._watcher.watch(self._folder, self._changed.set, removals=True)
         self._listener = gevent.spawn(self._listen)
 
     def close(self) -> None:
-        self._listener.kill()
-        self._watcher.close()
+        if self._listener and self._watcher:
+            self._listener.kill()
+            self._watcher.close()
 
     def look(self) -> None:
         """Close the sockets of each login that has ended."""

@@ -82,7 +82,7 @@ def respond(sentence: str, code: int, beside: Mapping[str, Any] | None = None) -
     if request.path.startswith("/api/"):
         response = jsonify(success=False, data=None, error=sentence, **(beside or {}))
     elif request.headers.get("HX-Request") == "true":
-        response = make_response(render_template("flash.html", sentence=sentence, status=code))
+        response = make_response(render_template("alert.html", sentence=sentence, status=code))
     else:
         response = make_response(_page(sentence, code))
     response.status_code = code

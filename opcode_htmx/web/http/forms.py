@@ -21,16 +21,18 @@ def by_htmx() -> bool:
 
 def session_address(project_id: str, session_id: str) -> str:
     """The path of a session's page."""
-    return url_for("pages.session", project_id=project_id, session_id=session_id)
+    return url_for("session_page.session", project_id=project_id, session_id=session_id)
 
 
 def session_url(project_id: str, session_id: str) -> str:
     """The page of a session, at its newest words."""
-    return url_for("pages.session", project_id=project_id, session_id=session_id, _anchor="end")
+    return url_for(
+        "session_page.session", project_id=project_id, session_id=session_id, _anchor="end"
+    )
 
 
 def new_session_address(project_id: str) -> str:
     """The path of the page for a new session in a project, or in any folder if it is empty."""
     if project_id:
-        return url_for("beginning.new_in_project", project_id=project_id)
-    return url_for("beginning.new")
+        return url_for("new_session.new_in_project", project_id=project_id)
+    return url_for("new_session.new")

@@ -1,12 +1,10 @@
 """Put the security and caching headers on every response, and give static files their hash."""
 
-import hashlib
-from collections.abc import Callable
-from functools import lru_cache
 from pathlib import Path
 
 from flask import Flask, Response, request, url_for
 
+from opcode_htmx.web.http.static_files import StaticFiles
 from opcode_htmx.web.origin import hosts
 
 _NO_DOCUMENTS = frozenset({"text/css", "text/javascript"})
@@ -15,9 +13,13 @@ _NO_DOCUMENTS = frozenset({"text/css", "text/javascript"})
 _PERMISSIONS = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 
 
-def register(app: Flask) -> None:
-    """Add the headers to every response and the template global `asset(name)`."""
-    hash_of = _hasher(Path(app.static_folder or "static"))
+def register(app: Flask, files: StaticFiles | None = None) -> None:
+    """Add the headers to every response and the template global `asset(name)`.
+
+    Without `files` the static files are those in the app's own static folder.
+    """
+    files = files or StaticFiles(Path(app.static_folder or "static"))
+    hash_of = files.hash_of
 
     def asset(name: str) -> str:
         """The address of a static file, with the hash of its content so that it may be cached."""
@@ -52,20 +54,3 @@ def content_security_policy() -> str:
         f"connect-src 'self'{socket}; form-action 'self'; base-uri 'none'; "
         "frame-ancestors 'none'; manifest-src 'self'"
     )
-
-
-def _hasher(folder: Path) -> Callable[[str], str]:
-    @lru_cache(maxsize=256)
-    def digest(path: Path, _mtime_ns: int, _size: int) -> str:
-        return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-
-    def hash_of(name: str) -> str:
-        path = folder / name
-        try:
-            stat = path.stat()
-        except FileNotFoundError:
-            # A page without one of its files beats no page; the missing file itself says 404.
-            return "missing"
-        return digest(path, stat.st_mtime_ns, stat.st_size)
-
-    return hash_of

@@ -7,7 +7,8 @@ take apart.
 from __future__ import annotations
 
 import io
-from typing import IO, Any, cast
+from collections.abc import Callable
+from typing import IO, Any, TypeVar, cast
 from urllib.parse import parse_qsl
 
 import flask
@@ -22,6 +23,30 @@ MOST_FIELDS = 1000
 SMALL_FORM = 16 * 1024
 """Bytes that are taken apart within a millisecond or two."""
 PIECE = 64 * 1024
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def accepts_up_to(size: int) -> Callable[[View], View]:
+    """Mark a view that takes bodies of up to `size` bytes, more than others do."""
+
+    def mark(view: View) -> View:
+        view.max_body = size  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def register(app: flask.Flask) -> None:
+    """Use this way of reading bodies. To be registered before anything that reads a form."""
+    app.request_class = Request
+
+    @app.before_request
+    def allow_large_body() -> None:
+        view = app.view_functions.get(flask.request.endpoint or "")
+        size = getattr(view, "max_body", None)
+        if size is not None:
+            flask.request.max_content_length = size
 
 
 class Body(io.RawIOBase):

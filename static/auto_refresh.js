@@ -9,7 +9,7 @@
     const answer = await fetch(location.pathname === "/runs" ? "/runs" : "/runs/badge").catch(() => null);
     if (!answer?.ok) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const count = Number(page.getElementById("running")?.dataset.count ?? 0);
+    const count = [...page.querySelectorAll("[data-count]")].reduce((sum, each) => sum + Number(each.dataset.count), 0);
     for (const newer of page.querySelectorAll("[data-fresh]")) {
       const older = document.getElementById(newer.id);
       // what someone is about to press stays

@@ -239,7 +239,7 @@
     const line = first.textContent.trim().replace(/\s+/g, " ");
     const title = line.length > TITLE_CHARACTERS ? `${line.slice(0, TITLE_CHARACTERS - 1)}…` : line;
     document.querySelector(".topbar h1").textContent = visible(title);
-    document.title = `${visible(title)} · opcode`; // where.js adds what needs the person
+    document.title = `${visible(title)} · opcode`; // read_position.js adds what needs the person
     untitled = false;
   };
 

@@ -1,0 +1,71 @@
+"""The platform under the features: login, errors, headers, static files and sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from flask import Flask
+from jinja2 import FileSystemLoader
+
+from opcode_htmx.config import credentials
+from opcode_htmx.config.settings import Settings
+from opcode_htmx.features.feature import Feature
+from opcode_htmx.lib import resources
+from opcode_htmx.lib.files.state_folders import StateDir
+from opcode_htmx.lib.jobs import Job, Jobs
+from opcode_htmx.web.auth import gate, logouts, rate_limit, tokens, visitors
+from opcode_htmx.web.auth.logins import Logins
+from opcode_htmx.web.http import compress, errors, filters, headers, health, request_body, responses
+from opcode_htmx.web.http.static_files import StaticFiles
+from opcode_htmx.web.origin import sources
+from opcode_htmx.web.websocket.registry import OpenSockets
+from opcode_htmx.web.websocket.router import SocketRouter
+
+MAX_FORM_BYTES = 4 * 1024 * 1024
+
+
+def make_app(features: Sequence[Feature]) -> Flask:
+    """A Flask app that finds templates and static files, and reads bodies in our way."""
+    app = Flask("opcode_htmx.app", root_path=str(resources.FOLDER), static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = MAX_FORM_BYTES
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_loader = FileSystemLoader(
+        [resources.TEMPLATES, *(each.folder / "templates" for each in features)]
+    )
+    request_body.register(app)
+    files = StaticFiles(resources.STATIC, {each.name: each.folder / "static" for each in features})
+    files.init_app(app)
+    headers.register(app, files)
+    filters.register(app)
+    app.register_blueprint(health.blueprint())
+    return app
+
+
+def protect(
+    app: Flask,
+    settings: Settings,
+    state: StateDir,
+    jobs: Jobs,
+    statuses: Mapping[type[Exception], int],
+) -> SocketRouter:
+    """Login, errors and the other ways of every response; returns what adds sockets."""
+    user, password = settings.user, credentials.password(settings)
+    issued = tokens.Tokens(credentials.secret_key(settings), user, password)
+    logins = Logins(
+        state.folder("logins"), issued.credentials, settings.login_lifetime, settings.login_idle
+    )
+    failures = rate_limit.RateLimiter(state.folder("login_failures"), logins.networks)
+    gate.AuthGate(
+        visitors.Visitors(user, password, issued, logins, failures),
+        sources.Sources(settings.allowed_origins, settings.allowed_hosts),
+    ).init_app(app)
+    errors.register(app, statuses)
+    responses.register(app)
+    compress.register(app)
+    sockets = OpenSockets(settings.viewer_timeout, settings.max_viewers)
+    sockets.init_app(app)
+    watcher = logouts.LogoutWatcher(
+        logins.folder, sockets.logins, lambda login: bool(logins.get(login)), sockets.close_of
+    )
+    jobs.add(Job("watch for logins that end", watcher.start, watcher.close))
+    return SocketRouter(app, sockets)

@@ -1,0 +1,54 @@
+"""What the platform keeps in the state folder; features declare their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from opcode_htmx.features.feature import Feature
+from opcode_htmx.lib.files.state_folders import StateFolder
+
+PLATFORM = (
+    StateFolder("runs", "the runs: records, input, output, stderr", "see docs/state.md", 2),
+    StateFolder(
+        "attached",
+        "files that went with prompts, for Claude to read",
+        "as long as the session",
+        per_session=True,
+        with_session=True,
+        in_trash=True,
+    ),
+    StateFolder(
+        "drafts",
+        "what was typed and chosen and not sent",
+        "the newest 500",
+        1,
+        per_session=True,
+        in_trash=True,
+    ),
+    StateFolder(
+        "options",
+        "what was chosen for a session",
+        "as long as the session",
+        1,
+        per_session=True,
+        with_session=True,
+    ),
+    StateFolder("marks.json", "where reading stopped, in 1,000 sessions", version=1),
+    StateFolder("offers", "what a version and login of Claude offers", "the newest 10"),
+    StateFolder("trust", "digests of what a person has trusted of a project's files", version=1),
+    StateFolder("trash", "deleted sessions, and where they belong", "7 days", 1),
+    StateFolder(
+        "logins", "who is logged in", "OPCODE_LOGIN_DAYS, OPCODE_LOGIN_IDLE_DAYS; 100 at most", 1
+    ),
+    StateFolder("login_failures", "failed logins of the last minutes, by network"),
+    StateFolder("password", "the password, made once"),
+    StateFolder("secret_key", "the key that signs cookies, made once"),
+    StateFolder("reserve", "space for what must be written on a full disk"),
+    StateFolder("viewing", "locks of the sessions that somebody looks at"),
+    StateFolder("demo", "the demo's configuration and sample project", "made anew"),
+)
+
+
+def of(features: Iterable[Feature]) -> tuple[StateFolder, ...]:
+    """All declarations: the platform's, then those of the features."""
+    return (*PLATFORM, *(each for feature in features for each in feature.state))

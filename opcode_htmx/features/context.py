@@ -1,0 +1,33 @@
+"""What every feature is built from.
+
+It stands here and not in app/, because features import only what lies to their left.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from opcode_htmx.config.settings import Settings
+from opcode_htmx.lib.files.state_folders import StateDir
+from opcode_htmx.lib.jobs import Jobs
+from opcode_htmx.lib.loop_monitor import LoopMonitor
+from opcode_htmx.runs.capabilities.cache import CapabilityCache
+from opcode_htmx.runs.supervisor import Supervisor
+from opcode_htmx.sessions.services import Sessions
+from opcode_htmx.sessions.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class AppContext:
+    """The services of one worker."""
+
+    settings: Settings
+    workspace: Workspace
+    runs: Supervisor
+    capabilities: CapabilityCache
+    sessions: Sessions
+    state: StateDir
+    jobs: Jobs
+    monitor: LoopMonitor
+    refusals: tuple[type[Exception], ...]
+    """The exceptions whose text is a sentence for the person or program that caused them."""

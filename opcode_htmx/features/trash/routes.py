@@ -1,0 +1,24 @@
+"""Restore a session that was deleted."""
+
+from __future__ import annotations
+
+from flask import Blueprint, redirect, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from opcode_htmx.sessions.trash import Trash
+from opcode_htmx.sessions.views import SessionViews
+
+
+def blueprint(views: SessionViews, trash: Trash) -> Blueprint:
+    pages = Blueprint("trash", __name__)
+
+    @pages.post("/trash/<trash_id>/restore")
+    def restore(trash_id: str) -> BaseResponse:
+        deleted = trash.restore(trash_id)
+        views.forget(deleted.session_id)
+        address = url_for(
+            "session_page.session", project_id=deleted.project_id, session_id=deleted.session_id
+        )
+        return redirect(f"{address}#end", 303)
+
+    return pages

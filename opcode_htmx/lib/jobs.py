@@ -1,0 +1,82 @@
+"""Background work of one worker: registered while the app is built, started by the worker."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import gevent
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Something that runs beside the requests, between `start` and `stop`."""
+
+    name: str
+    start: Callable[[], None]
+    stop: Callable[[], None]
+
+
+def every(seconds: float, name: str, work: Callable[[], object]) -> Job:
+    """A job that does `work` at its start, and again `seconds` after each time it was done.
+
+    An exception of `work` is logged, and the next time comes all the same.
+    """
+    greenlets: list[gevent.Greenlet[[], None]] = []
+
+    def repeat() -> None:
+        while True:
+            try:
+                work()
+            except Exception:
+                log.exception("job %s failed; it runs again in %.0f seconds", name, seconds)
+            gevent.sleep(seconds)
+
+    def start() -> None:
+        greenlets.append(gevent.spawn(repeat))
+
+    def stop() -> None:
+        gevent.killall(greenlets)
+        greenlets.clear()
+
+    return Job(name, start, stop)
+
+
+class Jobs:
+    """The jobs of a worker, in the order in which they are started; they stop in reverse."""
+
+    def __init__(self) -> None:
+        self._jobs: list[Job] = []
+        self._running: list[Job] = []
+
+    def add(self, job: Job) -> None:
+        """Register a job; once the others have been started it is started at once."""
+        self._jobs.append(job)
+        if self._running:
+            self._start(job)
+
+    def start(self) -> None:
+        """Start every job. A second call changes nothing; a job that fails to start is logged."""
+        if not self._running:
+            for job in self._jobs:
+                self._start(job)
+
+    def stop(self) -> None:
+        """Stop what has been started, the last one first."""
+        while self._running:
+            job = self._running.pop()
+            try:
+                job.stop()
+            except Exception:
+                log.exception("job %s could not be stopped", job.name)
+
+    def _start(self, job: Job) -> None:
+        try:
+            job.start()
+        except Exception:
+            log.exception("job %s could not be started", job.name)
+        else:
+            self._running.append(job)

@@ -1,0 +1,28 @@
+"""The services about sessions that capabilities share, as one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from opcode_htmx.sessions.attention import AttentionList
+from opcode_htmx.sessions.drafts import Drafts
+from opcode_htmx.sessions.lookup import SessionLookup
+from opcode_htmx.sessions.options.form import OptionsPresenter
+from opcode_htmx.sessions.read_positions import ReadPositions
+from opcode_htmx.sessions.session_places import SessionLocations
+from opcode_htmx.sessions.trash import Trash
+from opcode_htmx.sessions.views import SessionViews
+
+
+@dataclass(frozen=True, slots=True)
+class Sessions:
+    """What is known about sessions, and what is kept for them."""
+
+    lookup: SessionLookup
+    locations: SessionLocations
+    views: SessionViews
+    drafts: Drafts
+    read_positions: ReadPositions
+    attention: AttentionList
+    options: OptionsPresenter
+    trash: Trash
