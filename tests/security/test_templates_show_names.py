@@ -17,7 +17,8 @@ CALL = re.compile(r"\w+\(.*\)", re.DOTALL)
 """A macro, whose own expressions are looked at where they stand, or a function of this program."""
 CONSTANT = re.compile(r"\"[^\"]*\"(?: if .* else .*| \| format\(.*\)|\.format\(.*\))?")
 AMOUNT = re.compile(
-    r".*(?:\| (?:length(?: \+ [\w.]+)?|count\(\"[\w ]+\"\)|milliseconds|in_bytes|\w+_time)|\.more)"
+    r".*(?:\| (?:length(?: \+ [\w.]+)?|count\(\"[\w ]+\"\)|milliseconds|format_bytes|\w+_time)"
+    r"|\.more)"
 )
 MARKUP = re.compile(
     r"item\.(?:file|name|text)|aside(?:\.\w+|\[.*\])|details|element|fragments|html|seen|stop"
@@ -31,6 +32,10 @@ OURS = frozenset(
         *("clock", "count", "done", "found.left_out", "loop.index", "more", "needs", "orphan.pid"),
         *(
             "counts",
+            "entry.address",
+            "entry.badge",
+            "entry.badge_words",
+            "entry.label",
             "heading",
             "hidden",
             "item.file",

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2 import FileSystemLoader
 
 from opcode_htmx.engines.claude.files import sessions
-from opcode_htmx.features.projects import routes
-from opcode_htmx.lib import formatting
+from opcode_htmx.features.projects import FEATURE, routes
+from opcode_htmx.lib import formatting, resources
 from opcode_htmx.web.http import errors, filters, headers
 from tests.support.environment import ROOT
 from tests.support.gate import access
@@ -23,9 +24,8 @@ SESSION = "11111111-1111-4111-8111-111111111111"
 
 @pytest.fixture
 def client(tmp_path: Path) -> FlaskClient:
-    app = Flask(
-        __name__, template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static")
-    )
+    app = Flask(__name__, static_folder=str(ROOT / "static"))
+    app.jinja_loader = FileSystemLoader([resources.TEMPLATES, FEATURE.folder / "templates"])
     access(tmp_path / "state", "opcode", "right")[0].init_app(app)
     headers.register(app)
     filters.register(app)
@@ -54,7 +54,6 @@ def test_projects_are_listed_with_name_path_count_and_time(
     assert "1 session<" in page
     assert ">5 min ago</time>" in page
     assert 'href="/new"' in page
-    assert 'href="/runs"' in page
 
 
 def test_without_projects_the_page_says_how_to_begin(client: FlaskClient) -> None:

@@ -42,7 +42,7 @@ def demo_scenes(sample_project: Path) -> tuple[Scene, ...]:
     """The scenes, for a sample project at this absolute path."""
     stage = _Stage(sample_project)
     return (
-        Scene("overview", _asks(OVERVIEW, "markdown"), [Text(_read("attention.md"))]),
+        Scene("overview", _asks(OVERVIEW, "markdown"), [Text(_read("overview.md"))]),
         Scene("run a tool", _asks(RUN_TOOL, "report"), [stage.run_app, stage.after_run]),
         Scene(
             "edit a file",
