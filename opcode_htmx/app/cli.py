@@ -17,11 +17,12 @@ from pathlib import Path
 
 import psutil
 
+from opcode_htmx.app import feature_settings
 from opcode_htmx.config import credentials
 from opcode_htmx.config.settings import (
-    VARIABLES,
     Settings,
     SettingsError,
+    declared_variables,
     environment,
     work_in,
 )
@@ -57,9 +58,11 @@ def main(argv: Sequence[str]) -> int:
         return answer(argv)
     try:
         settings = Settings.from_env()
+        if settings.unknown:  # those of features may be among them, which take time to import
+            settings = Settings.from_env(feature_settings=feature_settings.load())
         # Python and gunicorn import modules from the current folder, and the Claude CLI reads a
         # project's settings there; this may be any folder.
-        work_in(resources.FOLDER)
+        work_in(resources.FOLDER, settings)
         launch = preflight(settings)
     except (LaunchError, SettingsError, StateError, binary.BinaryError) as error:
         print(error, file=sys.stderr)
@@ -99,7 +102,8 @@ def help_lines() -> Iterator[str]:
     yield ""
     yield "Settings are environment variables, as in `PORT=9000 opcode-htmx`. With their defaults:"
     yield ""
-    yield from (f"  {each.name:<28}{each.default}".rstrip() for each in VARIABLES)
+    variables = declared_variables(feature_settings.load())
+    yield from (f"  {each.name:<28}{each.default}".rstrip() for each in variables)
     yield ""
     yield f"What they mean: {resources.CONFIGURATION_GUIDE}"
 

@@ -13,7 +13,14 @@ from functools import partial
 from flask import Flask
 from jinja2 import Environment
 
-from opcode_htmx.app import errors, navigation, platform, run_settings, state_folders
+from opcode_htmx.app import (
+    errors,
+    feature_settings,
+    navigation,
+    platform,
+    run_settings,
+    state_folders,
+)
 from opcode_htmx.app.claude_environment import ClaudeEnvironment, find_claude
 from opcode_htmx.app.registry import FEATURES
 from opcode_htmx.config.settings import Settings
@@ -47,7 +54,7 @@ def build(settings: Settings | None = None, features: Sequence[Feature] = FEATUR
     Raises SettingsError, StateError, BinaryNotFound, BinaryTooOld or DemoUnavailableError, each
     with a sentence for the person who starts the server.
     """
-    settings = settings or Settings.from_env()
+    settings = settings or Settings.from_env(feature_settings=feature_settings.of(features))
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     make_private(ensure_state_dir(settings.state_dir))
     line_reader.keep_lines_up_to(settings.max_line)

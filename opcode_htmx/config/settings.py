@@ -1,231 +1,277 @@
 """Settings, read once from the environment; the only reader of os.environ in the package.
 
-Knows nothing of Flask, of Claude's command line, or of what the settings are used for.
+Knows nothing of Flask, of Claude's command line, or of how the settings are used.
 """
 
 import os
 import pwd
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
-from typing import Generic, Self, TypeVar
+from typing import Self, TypeVar
+
+from pydantic import Field, ValidationInfo, field_validator
 
 from opcode_htmx.config import values
-
-T = TypeVar("T")
-
-# What an outer Claude Code, make or gunicorn leaves behind for its children. Claude would take
-# itself for a nested session, or run a person's own `make` as a sub-make.
-_MARKS_OF_PARENTS = frozenset(
-    {
-        "AI_AGENT",
-        "CLAUDECODE",
-        "CLAUDE_AGENT_SDK_VERSION",
-        "CLAUDE_CODE_ENTRYPOINT",
-        "CLAUDE_CODE_EXECPATH",
-        "CLAUDE_CODE_LAUNCHED_BY_SESSION_IDS",
-        "CLAUDE_CODE_SSE_PORT",
-        "CLAUDE_EFFORT",
-        "CLAUDE_PID",
-        "CLAUDE_PROJECT_DIR",
-        "GUNICORN_CMD_ARGS",
-        "GUNICORN_FD",
-        "GUNICORN_PID",
-        "MAKEFLAGS",
-        "MAKELEVEL",
-        "MAKEOVERRIDES",
-        "MAKE_TERMERR",
-        "MAKE_TERMOUT",
-        "MFLAGS",
-        "SERVER_SOFTWARE",
-    }
+from opcode_htmx.config.child_environment import child_environment
+from opcode_htmx.config.declarations import (
+    PREFIX,
+    DeclaredSettings,
+    FeatureSettings,
+    SettingsError,
+    Variable,
+    setting,
 )
-_MARK_PREFIXES = ("CLAUDE_CODE_CHILD_", "CLAUDE_CODE_SESSION_")
-_OURS = frozenset({"HOST", "PORT", "CLAUDE_PATH"})
-_PREFIX = "OPCODE_"
+
+__all__ = ["Settings", "SettingsError", "declared_variables", "environment", "work_in"]
+
+F = TypeVar("F", bound=FeatureSettings)
+
 # Every run carries them, so they are present when the app is started from within a run.
-_RUN_MARKS = frozenset({"OPCODE_RUN_ID", "OPCODE_RUN_FOLDER"})
+_RUN_VARIABLES = frozenset({"OPCODE_RUN_ID", "OPCODE_RUN_FOLDER"})
+_STATE_DIR = "$XDG_STATE_HOME/opcode-htmx"
 
 
-class SettingsError(Exception):
-    """A setting that cannot be used; the message is one sentence that names the variable."""
-
-
-@dataclass(frozen=True, slots=True)
-class Variable(Generic[T]):
-    """One environment variable: its name, its default as a person would write it, its reader.
-
-    `parse` gets the text and the home folder and raises ValueError with the end of a sentence
-    that begins with the variable's name.
-    """
-
-    name: str
-    default: str
-    parse: Callable[[str, Path], T]
-
-    def read(self, environ: Mapping[str, str], home: Path, default: str | None = None) -> T:
-        """Read the variable; one that is empty counts as unset."""
-        text = environ.get(self.name, "")
-        if not text.strip():
-            text = self.default if default is None else default
-        try:
-            return self.parse(text, home)
-        except ValueError as error:
-            raise SettingsError(f"{self.name} {error}.") from None
-
-
-# Everybody on the network may ask, but a password always exists.
-HOST = Variable("HOST", "0.0.0.0", values.host)  # noqa: S104
-PORT = Variable("PORT", "8080", values.port)
-USER = Variable("OPCODE_USER", "opcode", values.user)
-PASSWORD = Variable("OPCODE_PASSWORD", "", lambda text, home: text or None)
-LOGIN_DAYS = Variable("OPCODE_LOGIN_DAYS", "90", values.login_days)
-LOGIN_IDLE_DAYS = Variable("OPCODE_LOGIN_IDLE_DAYS", "30", values.login_days)
-CLAUDE_PATH = Variable("CLAUDE_PATH", "", values.optional_path)
-CLAUDE_CONFIG_DIR = Variable("CLAUDE_CONFIG_DIR", "~/.claude", values.path)
-XDG_STATE_HOME = Variable("XDG_STATE_HOME", "~/.local/state", values.path)
-STATE_DIR = Variable("OPCODE_STATE_DIR", "$XDG_STATE_HOME/opcode-htmx", values.path)
-PROJECT_ROOTS = Variable("OPCODE_PROJECT_ROOTS", "~", values.folders)
-PERMISSION_MODE = Variable("OPCODE_PERMISSION_MODE", "", values.permission_mode)
-ALLOW_BYPASS = Variable("OPCODE_ALLOW_BYPASS", "0", values.switch)
-ALLOWED_ORIGINS = Variable("OPCODE_ALLOWED_ORIGINS", "", values.origins)
-ALLOWED_HOSTS = Variable("OPCODE_ALLOWED_HOSTS", "", values.hosts)
-DEMO = Variable("OPCODE_DEMO", "", values.demo)
-STOP_DEADLINE = Variable("OPCODE_STOP_DEADLINE", "5", values.positive_seconds)
-IDLE_TIMEOUT = Variable("OPCODE_IDLE_TIMEOUT", "30m", values.seconds)
-RUN_TIMEOUT = Variable("OPCODE_RUN_TIMEOUT", "0", values.seconds)
-MAX_OUTPUT = Variable("OPCODE_MAX_OUTPUT", "2G", values.size)
-MAX_LINE = Variable("OPCODE_MAX_LINE", "24M", values.line_length)
-MEMORY_WARNING = Variable("OPCODE_MEMORY_WARNING", "50%", values.memory)
-MEMORY_LIMIT = Variable("OPCODE_MEMORY_LIMIT", "80%", values.memory)
-MAX_QUEUED = Variable("OPCODE_MAX_QUEUED", "50", values.count)
-MAX_VIEWERS = Variable("OPCODE_MAX_VIEWERS", "800", values.count)
-MIN_FREE = Variable("OPCODE_MIN_FREE", "256M", values.size)
-KEEP_RUNS = Variable("OPCODE_KEEP_RUNS", "30d", values.days)
-ON_DISCONNECT = Variable("OPCODE_ON_DISCONNECT", "keep", values.keeps_running)
-DISCONNECT_GRACE = Variable("OPCODE_DISCONNECT_GRACE", "60", values.grace)
-ON_EXIT = Variable("OPCODE_ON_EXIT", "keep", values.keeps_running)
-MAX_RUNS = Variable("OPCODE_MAX_RUNS", "10", values.count)
-WORKERS = Variable("OPCODE_WORKERS", "1", values.workers)
-VIEWER_TIMEOUT = Variable("OPCODE_VIEWER_TIMEOUT", "60", values.positive_seconds)
-ASK_AHEAD = Variable("OPCODE_ASK_AHEAD", "1", values.switch)
-TASK_FOLDER = Variable("OPCODE_TASK_FOLDER", "", values.optional_path)
-TASK_TIMEOUT = Variable("OPCODE_TASK_TIMEOUT", "5m", values.positive_seconds)
-
-# Each is one path, and may be a relative one.
-_PATHS = (CLAUDE_PATH, CLAUDE_CONFIG_DIR, XDG_STATE_HOME, STATE_DIR, TASK_FOLDER)
-
-# docs/configuration.md is held to this list, both ways, by a test.
-VARIABLES: tuple[Variable[object], ...] = tuple(
-    value for value in list(globals().values()) if isinstance(value, Variable)
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(DeclaredSettings):
     """What a person may choose. Paths are absolute, times in seconds, sizes in bytes.
 
-    Of the limits 0 is none; of memory, what is up to 1 is a share of the machine's.
+    Of the limits 0 is none; of memory, values up to 1 are a share of the machine's.
 
     `password` is None when it is to be made; `claude_path` when the CLI is to be searched for;
     `permission_mode` when Claude's own default holds; `demo` when the login decides.
     `task_folder` when it is the first of `project_roots`.
-    `idle_timeout` 0 means never. `child_environment` is what Claude is started with.
-    `unknown` are OPCODE_ names in the environment that mean nothing here, such as misspellings.
+    `idle_timeout` 0 means never.
     """
 
-    host: str
-    port: int
-    user: str
-    password: str | None = field(repr=False)
-    login_lifetime: float
-    login_idle: float
-    claude_path: Path | None
-    claude_config_dir: Path
-    state_dir: Path
-    project_roots: tuple[Path, ...]
-    permission_mode: str | None
-    allow_bypass: bool
-    allowed_origins: tuple[str, ...]
-    allowed_hosts: tuple[str, ...]
-    demo: bool | None
-    stop_deadline: float
-    idle_timeout: float
-    run_timeout: float
-    max_output: int
-    max_line: int
-    memory_warning: float
-    memory_limit: float
-    max_queued: int
-    max_viewers: int
-    min_free: int
-    keep_runs: float
-    keep_running: bool
-    disconnect_grace: float
-    keep_at_exit: bool
-    max_runs: int
-    workers: int
-    viewer_timeout: float
-    ask_ahead: bool
-    task_folder: Path | None
-    task_timeout: float
-    home: Path
-    child_environment: Mapping[str, str] = field(repr=False, hash=False)
+    host: values.Host = setting(
+        "0.0.0.0",  # noqa: S104  # the whole network may ask, but a password always exists
+        "The address to listen on.",
+        name="HOST",
+    )
+    port: values.Port = setting("8080", "The port to listen on, 1 to 65535.", name="PORT")
+    user: values.User = setting("opcode", "The user name to log in with.", name="OPCODE_USER")
+    password: values.Password = setting(
+        "", "The password to log in with.", name="OPCODE_PASSWORD", secret=True
+    )
+    login_lifetime: values.LoginDays = setting(
+        "90",
+        "After how many days a login ends, however much it is used: 1 to 400.",
+        name="OPCODE_LOGIN_DAYS",
+    )
+    login_idle: values.LoginDays = setting(
+        "30",
+        "After how many days without use a login ends: 1 to 400.",
+        name="OPCODE_LOGIN_IDLE_DAYS",
+    )
+    claude_path: values.OptionalPath = setting(
+        "", "The Claude CLI to use, 2.1.118 or newer.", name="CLAUDE_PATH"
+    )
+    claude_config_dir: values.AbsolutePath = setting(
+        "~/.claude",
+        "The folder in which Claude keeps its login, settings and sessions.",
+        name="CLAUDE_CONFIG_DIR",
+    )
+    xdg_state_home: values.AbsolutePath = setting(
+        "~/.local/state",
+        "The folder below which programs keep their state; used only as below.",
+        name="XDG_STATE_HOME",
+    )
+    state_dir: values.AbsolutePath = setting(
+        _STATE_DIR,
+        "The state folder: runs, the password, the key that signs cookies.",
+        name="OPCODE_STATE_DIR",
+    )
+    project_roots: values.Folders = setting(
+        "~",
+        "The folders in which Claude may work, separated by `:`, with all folders below them.",
+        name="OPCODE_PROJECT_ROOTS",
+    )
+    permission_mode: values.PermissionMode = setting(
+        "",
+        "The permission mode that Claude starts in, unless a person has chosen one for the session",
+        name="OPCODE_PERMISSION_MODE",
+    )
+    allow_bypass: values.Switch = setting(
+        "0",
+        "`1`: a person may choose bypass mode, in which Claude does everything without asking.",
+        name="OPCODE_ALLOW_BYPASS",
+    )
+    allowed_origins: values.Origins = setting(
+        "",
+        "Origins, besides the app's own, whose pages may send forms to the app",
+        name="OPCODE_ALLOWED_ORIGINS",
+    )
+    allowed_hosts: values.Hosts = setting(
+        "",
+        "Host names, besides this machine's own, that requests may be addressed to",
+        name="OPCODE_ALLOWED_HOSTS",
+    )
+    demo: values.OptionalSwitch = setting(
+        "", "`1`: answers come from a script, no account is needed.", name="OPCODE_DEMO"
+    )
+    stop_deadline: values.PositiveSeconds = setting(
+        "5",
+        "How long Stop may take until no process of the run is alive",
+        name="OPCODE_STOP_DEADLINE",
+    )
+    idle_timeout: values.Seconds = setting(
+        "30m",
+        "How long a run may wait for the next prompt before it is ended",
+        name="OPCODE_IDLE_TIMEOUT",
+    )
+    run_timeout: values.Seconds = setting(
+        "0",
+        "How long one turn of Claude may take before the run is ended as timed out.",
+        name="OPCODE_RUN_TIMEOUT",
+    )
+    max_output: values.Size = setting("2G", "How much one run may write", name="OPCODE_MAX_OUTPUT")
+    max_line: values.LineLength = setting(
+        "24M",
+        "The longest line of Claude's output that is kept in memory, shown and forwarded",
+        name="OPCODE_MAX_LINE",
+    )
+    memory_warning: values.Memory = setting(
+        "50%",
+        "The memory use of a run, of Claude and every process that it has started, at which "
+        "its page shows a warning",
+        name="OPCODE_MEMORY_WARNING",
+    )
+    memory_limit: values.Memory = setting(
+        "80%", "The memory use of a run at which it is stopped", name="OPCODE_MEMORY_LIMIT"
+    )
+    max_queued: values.Count = setting(
+        "50",
+        "How many prompts of a session may wait for Claude.",
+        name="OPCODE_MAX_QUEUED",
+    )
+    max_viewers: values.Count = setting(
+        "800",
+        "How many pages and programs may be connected (by socket) at once",
+        name="OPCODE_MAX_VIEWERS",
+    )
+    min_free: values.Size = setting(
+        "256M",
+        "How much free space the disk of the state folder must have for a run to begin.",
+        name="OPCODE_MIN_FREE",
+    )
+    keep_runs: values.Days = setting(
+        "30d", "How long the folder of an ended run is kept", name="OPCODE_KEEP_RUNS"
+    )
+    keep_running: values.Keep = setting(
+        "keep",
+        "Whether a run continues after its last viewer has left",
+        name="OPCODE_ON_DISCONNECT",
+    )
+    disconnect_grace: values.Grace = setting(
+        "60",
+        "How long a run that is not kept may be without a viewer before it is ended",
+        name="OPCODE_DISCONNECT_GRACE",
+    )
+    keep_at_exit: values.Keep = setting(
+        "keep", "Whether runs continue after the server has been stopped", name="OPCODE_ON_EXIT"
+    )
+    max_runs: values.Count = setting(
+        "10", "How many runs of Claude may be active at once", name="OPCODE_MAX_RUNS"
+    )
+    workers: values.Workers = setting(
+        "1", "How many processes serve the pages, from 1 to 16.", name="OPCODE_WORKERS"
+    )
+    viewer_timeout: values.PositiveSeconds = setting(
+        "60",
+        "How long a page may receive nothing of what is sent to it before its connection is closed",
+        name="OPCODE_VIEWER_TIMEOUT",
+    )
+    ask_ahead: values.Switch = setting(
+        "1",
+        "`1`: Claude is started for half a second, in the background, to ask it for its models and "
+        "commands",
+        name="OPCODE_ASK_AHEAD",
+    )
+    task_folder: values.OptionalPath = setting(
+        "",
+        "The folder in which the tasks of `/ws/claude` (`{prompt, meta}`) work",
+        name="OPCODE_TASK_FOLDER",
+    )
+    task_timeout: values.PositiveSeconds = setting(
+        "5m",
+        "How long a task of `/ws/claude` may take before it is ended",
+        name="OPCODE_TASK_TIMEOUT",
+    )
+
+    child_environment: Mapping[str, str] = Field(default_factory=dict, repr=False)
+    """The environment to start Claude with."""
     unknown: tuple[str, ...] = ()
+    """OPCODE_ names in the environment that mean nothing here, such as misspellings."""
+    features: tuple[FeatureSettings, ...] = ()
+    """The settings that features declare; see `of`."""
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
-        """Read the settings from `environ`, by default the process's own.
+    def from_env(
+        cls,
+        environ: Mapping[str, str] | None = None,
+        feature_settings: Sequence[type[FeatureSettings]] = (),
+    ) -> Self:
+        """Read the settings, and those of features, from `environ`, by default the process's own.
 
-        Raises SettingsError for the first value that cannot be used.
+        Raises SettingsError for the first value, in the order of the fields, that cannot be used.
         """
         environ = os.environ if environ is None else environ
         home = _home(environ)
-        states = XDG_STATE_HOME.read(environ, home)
-        config_dir = CLAUDE_CONFIG_DIR.read(environ, home)
-        roots = PROJECT_ROOTS.read(environ, home)
-        _check_bypass(environ, home)
-        return cls(
-            host=HOST.read(environ, home),
-            port=PORT.read(environ, home),
-            user=USER.read(environ, home),
-            password=PASSWORD.read(environ, home),
-            login_lifetime=LOGIN_DAYS.read(environ, home),
-            login_idle=LOGIN_IDLE_DAYS.read(environ, home),
-            claude_path=CLAUDE_PATH.read(environ, home),
-            claude_config_dir=config_dir,
-            state_dir=STATE_DIR.read(environ, home, str(states / "opcode-htmx")),
-            project_roots=roots,
-            permission_mode=PERMISSION_MODE.read(environ, home),
-            allow_bypass=ALLOW_BYPASS.read(environ, home),
-            allowed_origins=ALLOWED_ORIGINS.read(environ, home),
-            allowed_hosts=ALLOWED_HOSTS.read(environ, home),
-            demo=DEMO.read(environ, home),
-            stop_deadline=STOP_DEADLINE.read(environ, home),
-            idle_timeout=IDLE_TIMEOUT.read(environ, home),
-            run_timeout=RUN_TIMEOUT.read(environ, home),
-            max_output=MAX_OUTPUT.read(environ, home),
-            max_line=MAX_LINE.read(environ, home),
-            memory_warning=MEMORY_WARNING.read(environ, home),
-            memory_limit=MEMORY_LIMIT.read(environ, home),
-            max_queued=MAX_QUEUED.read(environ, home),
-            max_viewers=MAX_VIEWERS.read(environ, home),
-            min_free=MIN_FREE.read(environ, home),
-            keep_runs=KEEP_RUNS.read(environ, home),
-            keep_running=ON_DISCONNECT.read(environ, home),
-            disconnect_grace=DISCONNECT_GRACE.read(environ, home),
-            keep_at_exit=ON_EXIT.read(environ, home),
-            max_runs=MAX_RUNS.read(environ, home),
-            workers=WORKERS.read(environ, home),
-            viewer_timeout=VIEWER_TIMEOUT.read(environ, home),
-            ask_ahead=ASK_AHEAD.read(environ, home),
-            task_folder=_task_folder(environ, home, roots),
-            task_timeout=TASK_TIMEOUT.read(environ, home),
-            home=home,
-            child_environment=_child_environment(environ, config_dir),
-            unknown=_unknown(environ),
+        settings = cls.read(environ, home)
+        _check_bypass(settings, environ)
+        known = {variable.name for variable in declared_variables(feature_settings)}
+        known |= _RUN_VARIABLES
+        return settings.model_copy(
+            update={
+                "child_environment": child_environment(environ, settings.claude_config_dir),
+                "unknown": tuple(
+                    sorted(n for n in environ if n.startswith(PREFIX) and n not in known)
+                ),
+                "features": tuple(each.read(environ, home) for each in feature_settings),
+            }
         )
+
+    def of(self, model: type[F]) -> F:
+        """The settings of a feature. Raises LookupError when they were not asked for."""
+        for settings in self.features:
+            if isinstance(settings, model):
+                return settings
+        raise LookupError(f"{model.__name__} was not read: `from_env` was not given it.")
+
+    @field_validator("state_dir", mode="plain")
+    @classmethod
+    def _state_dir(cls, text: str, info: ValidationInfo) -> Path:
+        # xdg_state_home is missing when it was refused, which is then the error to report.
+        if text == _STATE_DIR and "xdg_state_home" in info.data:
+            return Path(info.data["xdg_state_home"], "opcode-htmx")
+        return values.absolute(text, info.data["home"])
+
+    @field_validator("task_folder")
+    @classmethod
+    def _task_folder(cls, named: Path | None, info: ValidationInfo) -> Path | None:
+        if named is None:
+            return None
+        folder = named.resolve()
+        if not values.is_folder(folder):
+            raise ValueError(f"names {named}, which is not a folder")
+        if not any(folder.is_relative_to(root) for root in info.data.get("project_roots", ())):
+            raise ValueError(f"names {named}, outside OPCODE_PROJECT_ROOTS")
+        return folder
+
+
+def declared_variables(
+    feature_settings: Sequence[type[FeatureSettings]],
+) -> tuple[Variable, ...]:
+    """Every variable of the core and of these features. Raises ValueError if two share a name.
+
+    docs/configuration.md, `opcode-htmx --help` and the report of misspelt names go by it.
+    """
+    models: Iterable[type[DeclaredSettings]] = (Settings, *feature_settings)
+    found = tuple(variable for model in models for variable in model.variables())
+    name, times = Counter(variable.name for variable in found).most_common(1)[0]
+    if times > 1:
+        raise ValueError(f"{name} is declared {times} times")
+    return found
 
 
 def _home(environ: Mapping[str, str]) -> Path:
@@ -239,51 +285,18 @@ def _home(environ: Mapping[str, str]) -> Path:
     return home
 
 
-def _task_folder(environ: Mapping[str, str], home: Path, roots: tuple[Path, ...]) -> Path | None:
-    """The folder for tasks, if one is named. Raises SettingsError."""
-    named = TASK_FOLDER.read(environ, home)
-    if named is None:
-        return None
-    folder = named.resolve()
-    if not folder.is_dir():
-        raise SettingsError(f"OPCODE_TASK_FOLDER names {named}, which is not a folder.")
-    if not any(folder.is_relative_to(root) for root in roots):
-        raise SettingsError(f"OPCODE_TASK_FOLDER names {named}, outside OPCODE_PROJECT_ROOTS.")
-    return folder
-
-
-def _check_bypass(environ: Mapping[str, str], home: Path) -> None:
-    """Raises SettingsError when Claude could not be started as these settings say."""
-    allowed = ALLOW_BYPASS.read(environ, home)
-    if PERMISSION_MODE.read(environ, home) == "bypassPermissions" and not allowed:
+def _check_bypass(settings: Settings, environ: Mapping[str, str]) -> None:
+    """Raises SettingsError when Claude would refuse to start with these settings."""
+    if settings.permission_mode == "bypassPermissions" and not settings.allow_bypass:
         raise SettingsError(
             "OPCODE_PERMISSION_MODE is bypassPermissions, in which Claude does everything without "
             "asking; that needs OPCODE_ALLOW_BYPASS=1."
         )
-    if allowed and os.geteuid() == 0 and environ.get("IS_SANDBOX", "") != "1":
+    if settings.allow_bypass and os.geteuid() == 0 and environ.get("IS_SANDBOX", "") != "1":
         raise SettingsError(
             "OPCODE_ALLOW_BYPASS is 1, but Claude refuses to bypass permissions for root; start "
             "the server as another user or, if this machine is a sandbox, with IS_SANDBOX=1."
         )
-
-
-def _child_environment(environ: Mapping[str, str], config_dir: Path) -> Mapping[str, str]:
-    """The environment without our own names and secrets and without the marks of our parents."""
-    child = {
-        name: value
-        for name, value in environ.items()
-        if name not in _OURS | _MARKS_OF_PARENTS and not name.startswith((_PREFIX, *_MARK_PREFIXES))
-    }
-    # Claude keeps its files elsewhere when the name is set at all, so it is set only when it was,
-    # and then to the folder that we read as well.
-    if child.pop(CLAUDE_CONFIG_DIR.name, "").strip():
-        child[CLAUDE_CONFIG_DIR.name] = str(config_dir)
-    return MappingProxyType(child)
-
-
-def _unknown(environ: Mapping[str, str]) -> tuple[str, ...]:
-    known = {variable.name for variable in VARIABLES} | _RUN_MARKS
-    return tuple(sorted(n for n in environ if n.startswith(_PREFIX) and n not in known))
 
 
 def environment(**changes: str) -> dict[str, str]:
@@ -291,16 +304,19 @@ def environment(**changes: str) -> dict[str, str]:
     return {**os.environ, **changes}
 
 
-def work_in(folder: Path) -> None:
-    """Make `folder` the current one; settings that are relative paths mean what they meant.
+def work_in(folder: Path, settings: Settings) -> None:
+    """Make `folder` the current one, and relative paths in the environment absolute.
 
-    Raises SettingsError for a path that cannot be used.
+    `settings` were read in the folder that is current until then; read again, they are the same.
     """
-    home = _home(os.environ)
-    given = [each for each in _PATHS if os.environ.get(each.name, "").strip()]
-    absolute = {each.name: str(each.read(os.environ, home)) for each in given}
-    if os.environ.get(PROJECT_ROOTS.name, "").strip():
-        roots = PROJECT_ROOTS.read(os.environ, home)
-        absolute[PROJECT_ROOTS.name] = os.pathsep.join(map(str, roots))
+    absolute = {}
+    for model in (settings, *settings.features):
+        for variable in model.variables():
+            if os.environ.get(variable.name, "").strip():
+                match getattr(model, variable.field):
+                    case Path() as path:
+                        absolute[variable.name] = str(path)
+                    case (Path(), *_) as paths:
+                        absolute[variable.name] = os.pathsep.join(map(str, paths))
     os.environ.update(absolute)
     os.chdir(folder)

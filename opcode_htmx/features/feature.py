@@ -9,6 +9,7 @@ from pathlib import Path
 
 from flask import Blueprint
 
+from opcode_htmx.config.declarations import FeatureSettings
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.lib.files.state_folders import StateFolder
 from opcode_htmx.lib.jobs import Job
@@ -48,6 +49,8 @@ class Feature:
     """The status codes of its exceptions, whose texts are sentences for the person."""
     state: tuple[StateFolder, ...] = ()
     """What it keeps in the state folder."""
+    settings: type[FeatureSettings] | None = None
+    """Its settings: environment variables that begin with OPCODE_; see config/declarations.py."""
     jobs: Callable[[AppContext], Iterable[Job]] = lambda context: ()
     """What runs beside the requests, in every worker."""
 

@@ -1,24 +1,32 @@
 """Settings: defaults, refusals, secrets, and the document that describes them."""
 
 import re
-from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
+from pydantic import ValidationError
 
+from opcode_htmx.app import feature_settings
 from opcode_htmx.config.settings import (
-    VARIABLES,
     Settings,
     SettingsError,
+    declared_variables,
     work_in,
 )
 from tests.support.environment import ROOT
 
 DOCUMENT = ROOT / "docs" / "configuration.md"
+VARIABLES = declared_variables(feature_settings.load())
 
 
 def read(home: Path, **environ: str) -> Settings:
-    return Settings.from_env({"HOME": str(home), **environ})
+    return Settings.from_env({"HOME": str(home), **environ}, feature_settings.load())
+
+
+def chosen(settings: Settings) -> dict[str, object]:
+    """All values but the environment that Claude is started with."""
+    return settings.model_dump(exclude={"child_environment"})
 
 
 def test_an_empty_environment_gives_the_defaults(tmp_path: Path) -> None:
@@ -39,9 +47,7 @@ def test_an_empty_environment_gives_the_defaults(tmp_path: Path) -> None:
 
 def test_an_empty_variable_counts_as_unset(tmp_path: Path) -> None:
     empty = {variable.name: "" for variable in VARIABLES}
-    settings = read(tmp_path, **empty)
-    plain = read(tmp_path)
-    assert replace(settings, child_environment=plain.child_environment) == plain
+    assert chosen(read(tmp_path, **empty)) == chosen(read(tmp_path))
 
 
 def test_the_state_folder_follows_xdg_state_home(tmp_path: Path) -> None:
@@ -233,14 +239,83 @@ def test_a_misspelt_name_is_noticed(tmp_path: Path) -> None:
     ).unknown == ("OPCODE_PASSWROD",)
 
 
-def test_the_document_and_the_code_list_the_same_variables_and_defaults() -> None:
-    rows = re.findall(r"^\| `(\w+)` \| (?:`(.*?)`)? ?\| \S", DOCUMENT.read_text(), re.MULTILINE)
-    assert dict(rows) == {variable.name: variable.default for variable in VARIABLES}
+def test_the_document_and_the_code_list_the_same_variables_in_the_same_order() -> None:
+    rows = re.findall(
+        r"^\| `(\w+)` \| (?:`(.*?)`)? ?\| (\S.*) \|$", DOCUMENT.read_text(), re.MULTILINE
+    )
+    assert [row[:2] for row in rows] == [(each.name, each.default) for each in VARIABLES]
+    differing = [
+        variable.name
+        for variable, (_, _, meaning) in zip(VARIABLES, rows, strict=True)
+        if not meaning.startswith(variable.meaning)
+    ]
+    assert differing == []
 
 
-def test_no_variable_is_listed_twice() -> None:
-    names = [variable.name for variable in VARIABLES]
-    assert len(names) == len(set(names))
+def test_of_several_bad_values_the_first_of_the_document_is_refused(tmp_path: Path) -> None:
+    bad = {"OPCODE_TASK_TIMEOUT": "0", "PORT": "0", "OPCODE_PROJECT_ROOTS": ":"}
+    with pytest.raises(SettingsError, match=r"^PORT [^\n]*\.$"):
+        read(tmp_path, **bad)
+
+
+def test_a_default_that_is_written_out_changes_nothing(tmp_path: Path) -> None:
+    written = {variable.name: variable.default for variable in VARIABLES}
+    assert chosen(read(tmp_path, **written)) == chosen(read(tmp_path))
+
+
+def test_names_are_case_sensitive(tmp_path: Path) -> None:
+    assert read(tmp_path, port="1", Opcode_User="x") == read(tmp_path).model_copy(
+        update={"child_environment": {"HOME": str(tmp_path), "port": "1", "Opcode_User": "x"}}
+    )
+
+
+def test_settings_are_immutable(tmp_path: Path) -> None:
+    settings = read(tmp_path)
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.port = 1
+    with pytest.raises(TypeError):
+        settings.child_environment["A"] = "b"  # type: ignore[index]
+
+
+@pytest.mark.parametrize("name", ["OPCODE_PROJECT_ROOTS", "OPCODE_TASK_FOLDER"])
+def test_a_name_too_long_for_the_disk_is_refused_like_a_missing_folder(
+    tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(SettingsError, match=f"^{name} names .* which is not a folder"):
+        read(tmp_path, **{name: "x" * 300})
+
+
+def test_a_given_mapping_is_all_that_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PORT", "9999")
+    monkeypatch.setenv("OPCODE_USER", "somebody")
+    (tmp_path / ".env").write_text("OPCODE_USER=from-a-file\n")
+    monkeypatch.chdir(tmp_path)
+    settings = read(tmp_path)
+    assert (settings.port, settings.user) == (8080, "opcode")
+
+
+class Refusing(dict[str, str]):
+    """An environment of which no value may be read but whether pydantic-settings is debugged."""
+
+    def get(self, name: str, default: object = None) -> object:  # type: ignore[override]
+        assert name == "PYDANTIC_SETTINGS_DEBUG"
+        return default
+
+    def _refuse(self, *_: object) -> NoReturn:
+        raise AssertionError("os.environ was read")
+
+    __getitem__ = __iter__ = __contains__ = _refuse
+    items = keys = values = copy = _refuse
+
+
+def test_pydantic_does_not_read_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("os.environ", Refusing())
+        assert Settings.read({"PORT": "81"}, tmp_path).port == 81
 
 
 def test_every_variable_has_an_effect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -339,8 +414,8 @@ def test_relative_paths_mean_the_same_in_another_current_folder(
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
     monkeypatch.chdir(here)
     before = Settings.from_env()
-    work_in(there)
+    work_in(there, before)
     after = Settings.from_env()
     assert Path.cwd() == there
     assert before.project_roots == (here / "a", here / "b")
-    assert replace(after, child_environment=before.child_environment) == before
+    assert chosen(after) == chosen(before)

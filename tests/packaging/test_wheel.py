@@ -18,7 +18,8 @@ import pytest
 import requests
 
 import opcode_htmx
-from opcode_htmx.config.settings import VARIABLES
+from opcode_htmx.app import feature_settings
+from opcode_htmx.config.settings import declared_variables
 from opcode_htmx.engines.claude.demo.daemon import RECORD_NAME
 from opcode_htmx.engines.claude.demo.record import Record
 from scripts import browser_files
@@ -165,7 +166,8 @@ def test_it_serves_from_a_folder_of_other_modules(installed: Installed, url: str
 def test_help_lists_every_setting_and_names_the_guide(installed: Installed) -> None:
     status, output, errors = installed.run("--help")
     assert (status, errors) == (0, "")
-    assert [each.name for each in VARIABLES if each.name not in output] == []
+    names = [each.name for each in declared_variables(feature_settings.load())]
+    assert [name for name in names if name not in output] == []
     assert Path(output.rstrip().rpartition(": ")[2]).is_file()
 
 

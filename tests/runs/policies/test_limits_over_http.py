@@ -21,7 +21,7 @@ import websocket
 from playwright.sync_api import expect
 
 from opcode_htmx.app import cli
-from opcode_htmx.config.settings import MAX_VIEWERS
+from opcode_htmx.config.settings import Settings
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text
 from opcode_htmx.engines.claude.protocol.parser import LONG_LINE
 from tests.features.composer.test_prompts import begin
@@ -164,7 +164,7 @@ def test_as_many_viewers_as_are_allowed_leave_room_for_other_requests() -> None:
     config = (ROOT / "gunicorn.conf.py").read_text()
     connections = re.search(r"^worker_connections = (\d+)", config, re.MULTILINE)
     assert connections
-    assert 500 < int(MAX_VIEWERS.default) <= int(connections[1]) - 100
+    assert 500 < int(Settings.model_fields["max_viewers"].default) <= int(connections[1]) - 100
 
 
 # Long lines ----------------------------------------------------------------------------------
