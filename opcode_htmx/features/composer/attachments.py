@@ -18,6 +18,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from opcode_htmx.engines.messages import ImageContent
 from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.lib.files.disk_space import raise_disk_full
+from opcode_htmx.lib.images import kind_of
 from opcode_htmx.sessions.drafts import (
     MAX_FILE,
     TOKEN,
@@ -34,20 +35,6 @@ MAX_IMAGES = 17_000_000
 REFUSALS = (RequestEntityTooLarge, BadForm, DraftTooLarge)
 """What is raised about files that cannot be taken."""
 
-_MAGIC = (
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"GIF87a", "image/gif"),
-    (b"GIF89a", "image/gif"),
-)
-
-
-def image_type(content: bytes) -> str:
-    """The media type of an image that Claude can see, by its first bytes; else empty."""
-    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
-        return "image/webp"
-    return next((type_ for magic, type_ in _MAGIC if content.startswith(magic)), "")
-
 
 def keep(drafts: Drafts, session_id: str, uploads: Iterable[FileStorage]) -> list[DraftFile]:
     """Put what came with a form to the draft of its session.
@@ -61,7 +48,7 @@ def keep(drafts: Drafts, session_id: str, uploads: Iterable[FileStorage]) -> lis
         if not upload.filename:
             continue  # a field in which nothing was chosen
         content = upload.stream.read(MAX_FILE + 1)
-        media_type = image_type(content)
+        media_type = kind_of(content)
         limit = MAX_IMAGE if media_type else MAX_FILE
         if len(content) > limit:
             kind = "An image" if media_type else "A file"

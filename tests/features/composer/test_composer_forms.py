@@ -205,22 +205,6 @@ def test_only_the_forms_for_files_may_be_large(server: Server) -> None:
     assert refused.status_code == 413
 
 
-@pytest.mark.parametrize(
-    ("content", "type_"),
-    [
-        (PNG, "image/png"),
-        (b"\xff\xd8\xff\xe0", "image/jpeg"),
-        (b"GIF89a..", "image/gif"),
-        (b"RIFF\x10\0\0\0WEBPVP8 ", "image/webp"),
-        (b"RIFF\x10\0\0\0WAVEfmt ", ""),
-        (b"<svg onload='x'>", ""),
-        (b"", ""),
-    ],
-)
-def test_an_image_is_known_by_its_first_bytes(content: bytes, type_: str) -> None:
-    assert attachments.image_type(content) == type_
-
-
 # The queue -----------------------------------------------------------------------------------
 
 
