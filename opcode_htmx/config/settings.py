@@ -73,7 +73,7 @@ class Settings(DeclaredSettings):
     )
     xdg_state_home: values.AbsolutePath = setting(
         "~/.local/state",
-        "The folder below which programs keep their state; used only as below.",
+        "The folder below which programs keep their state; used only for the next setting.",
         name="XDG_STATE_HOME",
     )
     state_dir: values.AbsolutePath = setting(
@@ -98,7 +98,7 @@ class Settings(DeclaredSettings):
     )
     allowed_origins: values.Origins = setting(
         "",
-        "Origins, besides the app's own, whose pages may send forms to the app",
+        "Origins, besides the app's own, whose pages may act on this app",
         name="OPCODE_ALLOWED_ORIGINS",
     )
     allowed_hosts: values.Hosts = setting(
