@@ -18,10 +18,10 @@ _port = os.environ.get("PORT") or "8080"
 bind = f"[{_host}]:{_port}" if ":" in _host else f"{_host}:{_port}"
 
 pythonpath = str(Path(__file__).parent)
-worker_class = "opcode_htmx.web.http.worker.Worker"
+worker_class = "opcode_htmx.web.server.worker.Worker"
 # Each shows and steers all runs; a run is owned by one of them.
 workers = int(os.environ.get("OPCODE_WORKERS") or "1")
-# 400 of these are for what has not logged in (see web/http/connections.py), the others for who has.
+# 400 of these are for clients without a login; see web/server/connections.py.
 worker_connections = 1400
 
 timeout = 60  # seconds without a heartbeat until a stuck worker is replaced

@@ -8,7 +8,14 @@ from functools import partial
 
 from flask import Blueprint
 
-from opcode_htmx.api.rest import catalog, chat_sessions, health, projects, runs, settings
+from opcode_htmx.api.rest import (
+    catalog,
+    chat_sessions,
+    health,
+    projects,
+    runs,
+    settings,
+)
 from opcode_htmx.api.schema import openapi
 from opcode_htmx.api.schema.envelope import InvalidRequest
 from opcode_htmx.api.service.chats import Chats, ChatStore

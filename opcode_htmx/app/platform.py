@@ -13,9 +13,23 @@ from opcode_htmx.features.feature import Feature
 from opcode_htmx.lib import resources
 from opcode_htmx.lib.files.state_folders import StateDir
 from opcode_htmx.lib.jobs import Job, Jobs
-from opcode_htmx.web.auth import gate, logouts, rate_limit, tokens, visitors
+from opcode_htmx.web.auth import (
+    gate,
+    logouts,
+    rate_limit,
+    tokens,
+    visitors,
+)
 from opcode_htmx.web.auth.logins import Logins
-from opcode_htmx.web.http import compress, errors, filters, headers, health, request_body, responses
+from opcode_htmx.web.http import (
+    compress,
+    errors,
+    filters,
+    headers,
+    health,
+    request_body,
+    responses,
+)
 from opcode_htmx.web.http.static_files import StaticFiles
 from opcode_htmx.web.origin import sources
 from opcode_htmx.web.websocket.registry import OpenSockets

@@ -46,7 +46,7 @@ print(json.dumps([isinstance(app, Flask), callable(opcode_htmx.create_app)]))
 
 def test_gunicorn_uses_no_other_part_of_the_app() -> None:
     text = (ROOT / CONFIGURATION).read_text(encoding="utf-8")
-    assert set(re.findall(r'"(opcode_[a-z]+)"', text)) == {"opcode_shutdown"}
+    assert set(re.findall(r'"(opcode_[a-z]+)"', text)) == {"opcode_jobs", "opcode_shutdown"}
 
 
 def test_gunicorn_accepts_its_configuration(environ: dict[str, str]) -> None:

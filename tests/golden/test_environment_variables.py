@@ -10,7 +10,12 @@ from pathlib import Path
 
 from tests.golden import golden
 from tests.golden.parts import package, probe
-from tests.support.environment import ROOT, Sandbox, free_port, until
+from tests.support.environment import (
+    ROOT,
+    Sandbox,
+    free_port,
+    until,
+)
 
 DOCUMENT = ROOT / "docs" / "configuration.md"
 

@@ -18,7 +18,13 @@ import pytest
 import requests
 
 from tests.golden import golden
-from tests.support.environment import PASSWORD, USER, Sandbox, Server, write_stand_in
+from tests.support.environment import (
+    PASSWORD,
+    USER,
+    Sandbox,
+    Server,
+    write_stand_in,
+)
 
 BASIC = (USER, PASSWORD)
 OLD: dict[str, Any] = json.loads((golden.DATA / "old_folders.json").read_bytes())

@@ -12,8 +12,8 @@ import psutil
 import pytest
 import requests
 
-from opcode_htmx.web.http import connections
-from opcode_htmx.web.http.connections import Connections
+from opcode_htmx.web.server import connections
+from opcode_htmx.web.server.connections import Connections
 from tests.support.environment import (
     PASSWORD,
     USER,

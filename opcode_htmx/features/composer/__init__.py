@@ -7,7 +7,13 @@ from collections.abc import Iterable
 from flask import Blueprint
 
 from opcode_htmx.engines.claude.files.fork import InMidWork, NothingToFork
-from opcode_htmx.features.composer import completion, forks, new_session, prompts, routes
+from opcode_htmx.features.composer import (
+    completion,
+    forks,
+    new_session,
+    prompts,
+    routes,
+)
 from opcode_htmx.features.composer.project_files import ProjectFiles
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem

@@ -8,7 +8,12 @@ from flask import Blueprint
 
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
-from opcode_htmx.features.session_page import canonical, images, live_updates, routes
+from opcode_htmx.features.session_page import (
+    canonical,
+    images,
+    live_updates,
+    routes,
+)
 from opcode_htmx.features.session_page.snapshots import FrameScheduler
 from opcode_htmx.sessions.session_places import FolderUnknown
 from opcode_htmx.web.websocket.router import SocketRouter

@@ -18,9 +18,9 @@ from opcode_htmx.web.auth.visitors import (
     is_websocket,
     login_id,
 )
-from opcode_htmx.web.http import connections
 from opcode_htmx.web.origin import cors, fetch_metadata
 from opcode_htmx.web.origin.sources import FOREIGN, SAFE_METHODS, Sources
+from opcode_htmx.web.server import connections
 
 __all__ = ["FOREIGN", "AuthGate", "is_websocket", "login_id"]
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text, ToolUse
+from opcode_htmx.engines.claude.demo.messages_api import (
+    MessagesApi,
+    Scene,
+    Text,
+    ToolUse,
+)
 
 __all__ = ["MessagesApi", "Scene", "Text", "ToolUse", "settings_of"]
 

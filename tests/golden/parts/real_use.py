@@ -14,8 +14,20 @@ import psutil
 import requests
 
 from tests.golden.parts import shapes
-from tests.golden.parts.package import MessagesApi, Scene, Text, ToolUse
-from tests.support.environment import PASSWORD, USER, Sandbox, Server, processes_of, until
+from tests.golden.parts.package import (
+    MessagesApi,
+    Scene,
+    Text,
+    ToolUse,
+)
+from tests.support.environment import (
+    PASSWORD,
+    USER,
+    Sandbox,
+    Server,
+    processes_of,
+    until,
+)
 from tests.support.json_client import connected
 
 Recorded = dict[str, Any]

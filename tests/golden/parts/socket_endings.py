@@ -14,7 +14,12 @@ import requests
 import websocket
 
 from tests.golden.parts import shapes
-from tests.golden.parts.sockets import BASIC, CHATS, WAITS, Sockets
+from tests.golden.parts.sockets import (
+    BASIC,
+    CHATS,
+    WAITS,
+    Sockets,
+)
 from tests.support.environment import PASSWORD, USER
 from tests.support.json_client import JsonClient, connected
 

@@ -10,7 +10,12 @@ from typing import Any
 
 from tests.golden.parts import shapes
 from tests.golden.parts.socket_endings import MOST_VIEWERS, Endings
-from tests.golden.parts.sockets import CHATS, WAITS, Sockets, steps
+from tests.golden.parts.sockets import (
+    CHATS,
+    WAITS,
+    Sockets,
+    steps,
+)
 from tests.support.environment import Sandbox, Server, until
 from tests.support.json_client import Message, connected
 

@@ -11,7 +11,7 @@ from typing import Any
 import gevent
 from gunicorn.workers.ggevent import GeventWorker
 
-from opcode_htmx.web.http.connections import Connections, linger, request_begins
+from opcode_htmx.web.server.connections import Connections, linger, request_begins
 
 
 class Worker(GeventWorker):  # type: ignore[misc]
