@@ -1,1 +1,1 @@
-"""Tools without knowledge of the domain: files, locks, JSON, time slices, formatting."""
+"""Domain-free tools: files, locks, JSON, scheduling on the event loop, formatting."""

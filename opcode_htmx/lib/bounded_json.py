@@ -1,7 +1,7 @@
-"""JSON from outside: what is nested so deep that Python would run out of stack is not valid.
+"""Parse JSON from outside with a limit on its nesting, so that Python never runs out of stack.
 
-The same text can be parsed in one place and be too deep in another, where more of the stack is in
-use; so there is a bound far below.
+How deep the parser gets depends on how much of the stack is in use already, so the limit is far
+below what Python can take.
 """
 
 from __future__ import annotations
@@ -10,32 +10,32 @@ import json
 from typing import Any
 
 DEEPEST = 400
-"""Levels; half of Python's stack."""
+"""Levels of nesting; half of Python's stack."""
 
 
 class TooDeep(ValueError):
-    """JSON that is nested too deep; the text is a sentence for a person."""
+    """JSON is nested too deep; the text is a sentence for the user."""
 
 
 def loads(text: str | bytes, levels: int = DEEPEST) -> Any:
-    """The value in a JSON text. Raises ValueError; TooDeep beyond so many levels."""
+    """Parse a JSON text. Raises ValueError; TooDeep, a ValueError, beyond `levels` levels."""
     try:
         value = json.loads(text)
     except RecursionError:
         raise _too_deep(levels) from None
-    if _containers(text) > levels and is_deeper(value, levels):
+    if _count_brackets(text) > levels and is_deeper(value, levels):
         raise _too_deep(levels)
     return value
 
 
 def is_deeper(value: object, levels: int) -> bool:
-    """Whether lists and objects stand in one another in more levels."""
+    """Whether lists and objects are nested in more than `levels` levels."""
     level = [value]
     for _ in range(levels):
-        holders = [each for each in level if isinstance(each, dict | list)]
+        containers = [each for each in level if isinstance(each, dict | list)]
         level = [
             inner
-            for each in holders
+            for each in containers
             for inner in (each.values() if isinstance(each, dict) else each)
         ]
         if not level:
@@ -43,7 +43,7 @@ def is_deeper(value: object, levels: int) -> bool:
     return True
 
 
-def _containers(text: str | bytes) -> int:
+def _count_brackets(text: str | bytes) -> int:
     if isinstance(text, str):
         return text.count("[") + text.count("{")
     return text.count(b"[") + text.count(b"{")

@@ -1,4 +1,4 @@
-"""Wake any number of greenlets when something has changed. Knows nothing of what it was."""
+"""Wake any number of greenlets when something has changed."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from gevent.event import Event
 
 
 class Broadcast:
-    """A counter that can be waited on.
+    """A version counter that can be waited on.
 
-    A waiter says which version it has seen and gets the newest one; a change between two waits is
-    never missed, and many changes are one wake-up.
+    A waiter passes the version that it has seen and gets the newest one; a change between two waits
+    is never missed, and many changes are one wake-up.
     """
 
     __slots__ = ("_event", "_version")
@@ -17,7 +17,7 @@ class Broadcast:
     def __init__(self) -> None:
         self._version = 0
         self._event: Event | None = None
-        """There as long as somebody waits: most of the time nobody does."""
+        """Exists only while a greenlet waits: most of the time none does."""
 
     @property
     def version(self) -> int:
@@ -30,7 +30,7 @@ class Broadcast:
             event.set()
 
     def wait(self, seen: int, timeout: float | None = None) -> int:
-        """Wait until the version differs from `seen`, or `timeout` seconds; give the version."""
+        """Wait until the version differs from `seen`, or `timeout` seconds; return the version."""
         if self._version == seen:
             if self._event is None:
                 self._event = Event()

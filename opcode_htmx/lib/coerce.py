@@ -1,4 +1,4 @@
-"""Values out of JSON whose shape cannot be trusted: each as the type that is meant, or empty."""
+"""Coerce values of untrusted JSON to the expected type; a wrong type gives an empty value."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from opcode_htmx.lib.bounded_json import is_deeper
 Json: TypeAlias = dict[str, Any]
 
 _LARGEST = 2**53
-"""Beyond this no count is exact everywhere, and none of Claude's is meant."""
+"""Larger integers are not exact in every JSON parser, and no number of Claude's is as large."""
 
 
 DEEPEST = 100
-"""How far lists and objects may stand in one another and still mean something."""
+"""Levels of nesting; deeper values are refused."""
 
 
 def is_too_deep(value: object) -> bool:
-    """Whether it is nested deeper than that: what walks down there would come to its own end."""
+    """Whether a value is nested deeper than DEEPEST, so that recursion could exhaust the stack."""
     return is_deeper(value, DEEPEST)
 
 
 def is_larger(limit: int, *values: object) -> bool:
-    """Whether the values hold more than `limit` characters and values, keys left out.
+    """Whether the values hold more than `limit` characters and values together; keys do not count.
 
-    Looks at no more of them than it takes to find out.
+    Stops as soon as the answer is known.
     """
-    waiting: list[object] = [*values]
-    while waiting:
-        value = waiting.pop()
+    pending: list[object] = [*values]
+    while pending:
+        value = pending.pop()
         limit -= 1 + len(value) if isinstance(value, str | dict | list) else 1
         if limit < 0:
             return True
         if isinstance(value, dict | list):
-            waiting.extend(value.values() if isinstance(value, dict) else value)
+            pending.extend(value.values() if isinstance(value, dict) else value)
     return False
 
 
@@ -52,10 +52,12 @@ def as_str(value: object) -> str:
 
 
 def optional(value: object) -> str | None:
+    """A text; None if it is empty or of another type."""
     return value if isinstance(value, str) and value else None
 
 
 def seconds(stamp: object) -> float:
+    """The Unix time of an ISO 8601 timestamp; 0 if it is none."""
     try:
         return datetime.fromisoformat(as_str(stamp)).timestamp()
     except (ValueError, OverflowError):
@@ -63,13 +65,15 @@ def seconds(stamp: object) -> float:
 
 
 def amount(value: object) -> float | None:
+    """A number as `is_amount` has it; None if it is none."""
     return float(value) if is_amount(value) else None
 
 
 def as_int(value: object) -> int:
+    """A number as `is_amount` has it, without its fraction; 0 if it is none."""
     return int(value) if is_amount(value) else 0
 
 
 def is_amount(value: object) -> TypeGuard[int | float]:
-    """Whether it is a number that can be counted with: not NaN, not negative, not endless."""
+    """Whether a value is a number from 0 to 2**53: no NaN, infinity or negative number."""
     return isinstance(value, int | float) and 0 <= value <= _LARGEST

@@ -1,7 +1,7 @@
-"""Sharing the hub: who works for long gives way or goes aside, and what can wait comes last.
+"""Cooperative scheduling: time slices, work in threads, and a queue for idle time.
 
-`gevent.sleep(0)` is not enough for that: gevent runs some fifty greenlets that are ready, for
-however long that takes, before it looks at the sockets again.
+`gevent.sleep(0)` does not yield enough: gevent runs some fifty ready greenlets, for however long
+that takes, before it polls the sockets again.
 """
 
 from __future__ import annotations
@@ -20,67 +20,68 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 CEDE_EVERY, CEDE_SECONDS = 0.02, 0.0001
-"""Seconds: how often, and for how long, the hub lets a thread go first that is at work for it."""
+"""Seconds: how often, and for how long, the hub pauses so that a thread working for it runs."""
 
 _sleep: Callable[[float], None] = monkey.get_original("time", "sleep")
 _this_thread: Callable[[], int] = monkey.get_original("_thread", "get_ident")
-_aside: set[int] = set()
-"""The threads in which something is done aside."""
-_worker = BoundedSemaphore(1)
+_worker_threads: set[int] = set()
+"""The ids of the threads in which `run_in_thread` is running something."""
+_cpu_slot = BoundedSemaphore(1)
+"""Held by the one piece of CPU-bound work that runs in a thread."""
 
 SLICE = 0.004
-"""Seconds for which one may work before one gives way."""
+"""Seconds that a greenlet may work before it yields."""
 
-QUIET_SLICE = 0.001
-"""The same for what can wait."""
+IDLE_SLICE = 0.001
+"""The same for work in an IdleQueue."""
 
-PATIENCE = 0.05
-"""Seconds after which what can wait is done all the same, however much there is to do."""
+MAX_IDLE_WAIT = 0.05
+"""Seconds after which idle work is done even if the loop is still busy."""
 
 
 def yield_to_loop() -> None:
-    """Let the hub look at sockets, files and clocks, and let everybody run who is ready.
+    """Let the hub poll sockets, files and timers, and run every greenlet that is ready.
 
-    Nothing to do in a thread that works for the hub, which goes on beside it.
+    Does nothing in a thread of `run_in_thread`: the hub runs beside it anyway.
     """
-    if _this_thread() in _aside:
+    if _this_thread() in _worker_threads:
         return
     loop: Any = gevent.get_hub().loop
     gevent.idle(loop.MAXPRI)
 
 
-def wait_until_idle(at_most: float = PATIENCE) -> None:
-    """Wait until nobody else has anything to do, or so many seconds."""
+def wait_until_idle(timeout: float = MAX_IDLE_WAIT) -> None:
+    """Wait until no other greenlet is ready to run, or `timeout` seconds."""
     hub: Any = gevent.get_hub()
     waiter: Any = Waiter(hub)
-    with hub.loop.idle() as quiet, hub.loop.timer(at_most) as over:
-        quiet.start(waiter.switch, None)
-        over.start(waiter.switch, None)
+    with hub.loop.idle() as idle, hub.loop.timer(timeout) as expired:
+        idle.start(waiter.switch, None)
+        expired.start(waiter.switch, None)
         waiter.get()
 
 
 def run_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """What `function` gives or raises, done in a thread of its own while everybody else goes on.
+    """Call `function` in a thread while other greenlets run; return its result or raise its error.
 
-    For what waits for a disk, and for long work on what nobody else has in hand. In a thread of
-    this kind it is simply done.
+    For blocking file operations, and for long work on data that nothing else uses meanwhile.
+    Called within such a thread, it calls `function` directly.
     """
-    if _this_thread() in _aside:
+    if _this_thread() in _worker_threads:
         return function(*args, **kwargs)
 
     def work() -> tuple[T, None] | tuple[None, BaseException]:
-        _aside.add(_this_thread())
+        _worker_threads.add(_this_thread())
         try:
             return function(*args, **kwargs), None
         except BaseException as error:  # else gevent would print it as well
             return None, error
         finally:
-            _aside.discard(_this_thread())
+            _worker_threads.discard(_this_thread())
 
     hub: Any = gevent.get_hub()
-    # A hub that never waits takes the interpreter again before any thread has woken up
-    with hub.loop.timer(CEDE_EVERY, CEDE_EVERY) as ceding:
-        ceding.start(_sleep, CEDE_SECONDS)
+    # A hub that never blocks takes the interpreter again before any thread has woken up
+    with hub.loop.timer(CEDE_EVERY, CEDE_EVERY) as cede_timer:
+        cede_timer.start(_sleep, CEDE_SECONDS)
         result, error = hub.threadpool.apply(work)
     if error is not None:
         raise error
@@ -88,91 +89,98 @@ def run_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -
 
 
 def run_cpu_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """The same for what works and does not wait: one piece of it at a time.
+    """The same for CPU-bound work: one piece of it at a time.
 
-    It takes turns with the hub for the interpreter, every 5 ms; with several, that would be more.
-    The garbage collector takes no turns, and has to look through all that is in memory when much is
-    made at once: it waits meanwhile.
+    Thread and hub take turns with the interpreter every 5 ms; several threads would delay the hub
+    longer. The garbage collector takes no turns, and scans the whole memory when many objects are
+    made at once, so it is disabled meanwhile.
     """
-    if _this_thread() in _aside:
+    if _this_thread() in _worker_threads:
         return function(*args, **kwargs)
 
     def work() -> T:
-        collects = gc.isenabled()
+        was_enabled = gc.isenabled()
         gc.disable()
         try:
             return function(*args, **kwargs)
         finally:
-            if collects:
+            if was_enabled:
                 gc.enable()
 
-    with _worker:
+    with _cpu_slot:
         return run_in_thread(work)
 
 
 class TimeSlicer:
-    """For a loop that may be long: gives way when it is time to."""
+    """Lets a long loop yield to other greenlets after every SLICE seconds."""
 
     def __init__(self) -> None:
         self._since = perf_counter()
 
     def step(self) -> None:
+        """Yield if the slice is over; to be called once in each round of the loop."""
         if perf_counter() - self._since > SLICE:
             yield_to_loop()
             self._since = perf_counter()
 
 
-def yielding(pieces: Iterable[T]) -> Iterator[T]:
-    """The same pieces, giving way in between: a socket with room for them would not wait."""
-    pace = TimeSlicer()
-    for piece in pieces:
-        yield piece
-        pace.step()
+def yielding(items: Iterable[T]) -> Iterator[T]:
+    """The same items, yielding to other greenlets in between.
+
+    Sending them does not yield by itself, as long as the socket's buffer takes them.
+    """
+    slicer = TimeSlicer()
+    for item in items:
+        yield item
+        slicer.step()
 
 
 class IdleQueue:
-    """What can wait: one piece of it at a time, while there is nothing else to do."""
+    """Runs work that can wait, one piece at a time, while the loop has nothing else to do."""
 
     def __init__(self) -> None:
-        self.one = BoundedSemaphore(1)
-        self.since = 0.0
+        self.lock = BoundedSemaphore(1)
+        self.slice_start = 0.0
+        """When the current slice began, by `perf_counter`."""
 
     def slot(self) -> IdleSlot:
-        """To be held for a short piece of work, and never while waiting for somebody else."""
+        """A context manager to hold for a short piece of work, and never while blocking."""
         return IdleSlot(self)
 
 
 class IdleSlot:
-    def __init__(self, background: IdleQueue) -> None:
-        self._background = background
+    """The right to work in idle time; see `IdleQueue.slot`."""
+
+    def __init__(self, queue: IdleQueue) -> None:
+        self._queue = queue
         self._held = False
 
     def __enter__(self) -> Self:
         try:
-            self._take()
-        except BaseException:  # killed while it waits for quiet, say: the turn is another's
-            self._leave()
+            self._acquire()
+        except BaseException:  # such as a kill while it waits: the next in the queue must run
+            self._release()
             raise
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._leave()
+        self._release()
 
     def step(self) -> None:
-        """In the middle of longer work: let others have their turn, if it is time to."""
-        if perf_counter() - self._background.since > QUIET_SLICE:
-            self._leave()
-            gevent.sleep(0)  # who waits for the turn is told of it, and comes first
-            self._take()
+        """In the middle of longer work: if the slice is over, let others run first."""
+        if perf_counter() - self._queue.slice_start > IDLE_SLICE:
+            self._release()
+            gevent.sleep(0)  # wakes the next greenlet that waits for the slot, which comes first
+            self._acquire()
 
-    def _take(self) -> None:
-        self._background.one.acquire()
+    def _acquire(self) -> None:
+        self._queue.lock.acquire()
         self._held = True
-        if perf_counter() - self._background.since > QUIET_SLICE:
+        if perf_counter() - self._queue.slice_start > IDLE_SLICE:
             wait_until_idle()
-            self._background.since = perf_counter()
+            self._queue.slice_start = perf_counter()
 
-    def _leave(self) -> None:
+    def _release(self) -> None:
         if self._held:
             self._held = False
-            self._background.one.release()
+            self._queue.lock.release()

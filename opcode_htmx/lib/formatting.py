@@ -1,4 +1,4 @@
-"""Numbers of bytes and lengths of time, in a person's words."""
+"""Format numbers of bytes and durations for people."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ def format_bytes(size: float) -> str:
 
 
 def round_to_one_digit(size: float) -> float:
-    """To one digit: what is shown is to change seldom, and need not be exact."""
+    """Round down to one significant digit, so that a shown value changes seldom.
+
+    `size` must be at least 1.
+    """
     step = float(f"1e{len(str(int(size))) - 1}")
     return size // step * step
 
 
 def format_duration(seconds: float) -> str:
-    """`45 seconds`, `90 minutes`, `2 hours`, `30 days`."""
+    """`45 seconds`, `90 minutes`, `2 hours`, `30 days`. `seconds` must not be negative."""
     for unit, name in ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
         if seconds >= 2 * unit or unit == 1 or seconds == unit:
             amount = f"{round(seconds / unit, 1):g}"

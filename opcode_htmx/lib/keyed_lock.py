@@ -1,4 +1,4 @@
-"""One at a time for each key: what is done about one of them holds up no other."""
+"""A mutex per key, for the greenlets of one worker."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from gevent.lock import BoundedSemaphore
 
 
 class KeyedLock:
-    """The turns of this worker's greenlets. A key is kept while somebody has its turn or waits."""
+    """A mutex per key. A key takes memory only while its lock is held or waited for."""
 
     def __init__(self) -> None:
-        self._taken: dict[str, BoundedSemaphore] = {}
+        self._locks: dict[str, BoundedSemaphore] = {}
 
     @contextlib.contextmanager
     def of(self, key: str) -> Iterator[None]:
-        """Wait until nobody else is at it. Who has the turn must not ask for it again."""
-        turn = self._taken.setdefault(key, BoundedSemaphore(1))
+        """Hold the lock of `key`. Not reentrant."""
+        lock = self._locks.setdefault(key, BoundedSemaphore(1))
         try:
-            with turn:
+            with lock:
                 yield
         finally:
-            if not turn.locked() and not turn.linkcount():
-                self._taken.pop(key, None)
+            if not lock.locked() and not lock.linkcount():
+                self._locks.pop(key, None)

@@ -1,9 +1,8 @@
-"""How long the server could not attend to anything else: measured at every turn of the hub.
+"""Measure how long the event loop is blocked, in every iteration, and log what blocks it.
 
-All that the server does shares one hub. Whoever works without giving way holds up everybody, so
-the time between two looks at the sockets is measured, always, and what takes long is named in the
-log. gevent's own monitor thread is not used: it sees no work that is done in the hub itself, nor
-many short pieces in a row, tells no length, and for its report walks through all that is in memory.
+All that a worker does shares one hub, so a greenlet that works without yielding delays all others.
+gevent's own monitor thread is not used: it does not see work in the hub itself, nor many short
+pieces in a row, reports no duration, and walks through the whole memory for its report.
 """
 
 from __future__ import annotations
@@ -25,14 +24,14 @@ from gevent import monkey
 log = logging.getLogger(__name__)
 
 LIMIT = 0.05
-"""Seconds: what takes longer is a stall."""
+"""Seconds: a longer iteration is a stall."""
 
 MINUTE = 60
 LOG_SECONDS = 10.0
-"""How often a stall is named in the log at most; the others are counted."""
+"""The shortest time between two stalls in the log; those in between are counted."""
 
 STACK = 6
-"""How many of the calls that held the hub are named."""
+"""How many calls of a blocking stack are logged."""
 
 _new_thread: Callable[..., Any] = monkey.get_original("_thread", "start_new_thread")
 _new_lock: Callable[[], Any] = monkey.get_original("_thread", "allocate_lock")
@@ -42,28 +41,28 @@ _sleep: Callable[[float], None] = monkey.get_original("time", "sleep")
 
 @dataclass(frozen=True, slots=True)
 class LoopStall:
-    """One time that nothing else could be attended to."""
+    """One iteration of the loop that took longer than LIMIT."""
 
     seconds: float
     at: float
     """When it was over, as a Unix time."""
     by: tuple[str, ...]
-    """The calls that went on when it had lasted for LIMIT, the innermost first; may be empty."""
+    """The stack when it had lasted for LIMIT, the innermost call first; may be empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How long the hub was held, in seconds."""
+    """How long iterations of the loop took, in seconds."""
 
     since: float
-    """Since when it is measured, as a Unix time."""
+    """When measuring began, as a Unix time."""
     worst: float
-    """Since then."""
+    """The longest iteration since then."""
     worst_of_minute: float
     stalls: int
-    """How often it was longer than LIMIT, since then."""
+    """How many iterations took longer than LIMIT since then."""
     busy: float
-    """Which share of the last minute the hub was not waiting."""
+    """The share of the last minute (0 to 1) in which the hub was not waiting for events."""
     last: LoopStall | None
     """The newest stall."""
 
@@ -73,44 +72,44 @@ class LoopMonitor:
 
     def __init__(self) -> None:
         self._since = time.time()
-        self._began = 0.0
-        self._turn = 0
-        self._attending = False
-        """Whether a turn goes on: the hub is not waiting."""
+        self._iteration_start = 0.0
+        self._iteration = 0
+        self._is_busy = False
+        """Whether an iteration is running: the hub is not waiting for events."""
         self._worst = 0.0
         self._stalls = 0
         self._last: LoopStall | None = None
         self._second = _Second(int(perf_counter()))
         self._minute: deque[_Second] = deque(maxlen=MINUTE)
-        self._seen: tuple[int, tuple[str, ...]] = (0, ())
+        self._sampled: tuple[int, tuple[str, ...]] = (0, ())
+        """The last iteration whose stack was sampled, and the stack."""
         self._logged = (-LOG_SECONDS, 0)
-        self._runs = False
+        """When a stall was logged last, by `perf_counter`, and how many there had been."""
+        self._is_running = False
         self._watchers: tuple[Any, ...] = ()
-        self._parked = False
+        self._is_sampler_parked = False
         self._wake = _new_lock()
         self._wake.acquire()
 
     def start(self) -> None:
-        """Begin to measure, until `stop`."""
+        """Measure until `stop`."""
         loop: Any = gevent.get_hub().loop
-        # The first that comes behind the wait for events, and the last in front of it
+        # The first callback after the loop has waited for events, and the last one before it waits
         after, before = loop.check(ref=False), loop.prepare(ref=False)
         after.priority, before.priority = loop.MAXPRI, loop.MINPRI
         self._watchers = after, before
-        self._runs = True
-        after.start(self._turn_begins)
-        before.start(self._turn_ends)
-        _new_thread(self._look, (_this_thread(),))
+        self._is_running = True
+        after.start(self._begin_iteration)
+        before.start(self._end_iteration)
+        _new_thread(self._sample, (_this_thread(),))
 
     def stop(self) -> None:
-        self._runs = self._attending = False
+        self._is_running = self._is_busy = False
         for watcher in self._watchers:
             watcher.stop()
             watcher.close()
         self._watchers = ()
-        if self._parked:
-            self._parked = False
-            self._wake.release()
+        self._wake_sampler()
 
     @property
     def health(self) -> Health:
@@ -127,73 +126,77 @@ class LoopMonitor:
         )
 
     def recently_busy(self) -> float:
-        """Which share of the last whole second, of those that were measured, was worked."""
+        """The busy share (0 to 1) of the last whole second in which the loop ran."""
         return min(1.0, self._minute[-1].busy) if self._minute else 0.0
 
-    # --- in the hub, at every turn: these must be quick ---------------------------------------
+    # --- in the hub, in every iteration: these must be quick ----------------------------------
 
-    def _turn_begins(self) -> None:
-        self._began = perf_counter()
-        self._turn += 1
-        self._attending = True
-        if self._parked:
-            self._parked = False
-            self._wake.release()
+    def _begin_iteration(self) -> None:
+        self._iteration_start = perf_counter()
+        self._iteration += 1
+        self._is_busy = True
+        if self._is_sampler_parked:
+            self._wake_sampler()
 
-    def _turn_ends(self) -> None:
-        if not self._attending:
+    def _end_iteration(self) -> None:
+        if not self._is_busy:
             return  # the first one has no beginning
-        self._attending = False
+        self._is_busy = False
         now = perf_counter()
-        held = now - self._began
+        seconds = now - self._iteration_start
         second = self._second
         if second.number != int(now):
             self._minute.append(second)
             second = self._second = _Second(int(now))
-        second.busy += held
-        if held > second.worst:
-            second.worst = held
-            if held > self._worst:
-                self._worst = held
-        if held > LIMIT:
-            self._note(held, now)
+        second.busy += seconds
+        if seconds > second.worst:
+            second.worst = seconds
+            if seconds > self._worst:
+                self._worst = seconds
+        if seconds > LIMIT:
+            self._add_stall(seconds, now)
 
-    def _note(self, held: float, now: float) -> None:
-        turn, by = self._seen
+    def _wake_sampler(self) -> None:
+        if self._is_sampler_parked:
+            self._is_sampler_parked = False
+            self._wake.release()
+
+    def _add_stall(self, seconds: float, now: float) -> None:
+        iteration, stack = self._sampled
         self._stalls += 1
-        self._last = LoopStall(held, time.time(), by if turn == self._turn else ())
+        self._last = LoopStall(seconds, time.time(), stack if iteration == self._iteration else ())
         logged, before = self._logged
         if now - logged < LOG_SECONDS:
             return
         self._logged = now, self._stalls
         others = self._stalls - before - 1
         log.warning(
-            "Nothing else was attended to for %.0f ms%s%s",
-            held * 1e3,
+            "the event loop was blocked for %.0f ms%s%s",
+            seconds * 1e3,
             f" (and {others} times since the last warning)" if others else "",
             "".join(f"\n    {call}" for call in self._last.by),
         )
 
     # --- in a thread of its own ---------------------------------------------------------------
 
-    def _look(self, hub_thread: int) -> None:
-        """Note what goes on in a turn that takes long. Sleeps while the hub waits."""
-        while self._runs:
-            turn, began, attending = self._turn, self._began, self._attending
-            if not attending:
-                self._parked = True
+    def _sample(self, hub_thread: int) -> None:
+        """Sample the stack of each iteration that takes long. Sleeps while the hub waits."""
+        while self._is_running:
+            iteration, start, busy = self._iteration, self._iteration_start, self._is_busy
+            if not busy:
+                self._is_sampler_parked = True
                 self._wake.acquire()
                 continue
-            left = began + LIMIT - perf_counter()
-            if left <= 0 and self._seen[0] != turn:
+            left = start + LIMIT - perf_counter()
+            if left <= 0 and self._sampled[0] != iteration:
                 frame = sys._current_frames().get(hub_thread)
-                self._seen = turn, _calls(frame)
-                frame = None  # what the frame holds must not live as long as this loop
+                self._sampled = iteration, _calls(frame)
+                frame = None  # the loop must not keep the frame's objects alive
             _sleep(LIMIT if left <= 0 else left)
 
 
 class _Second:
-    """What was measured in one second."""
+    """The measurements of one second."""
 
     __slots__ = ("busy", "number", "worst")
 

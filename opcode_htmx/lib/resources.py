@@ -1,4 +1,4 @@
-"""Where the files beside the package's modules are: in a checkout, and in an installed wheel.
+"""Paths of the files that belong to the program and are not modules, such as templates.
 
 In a checkout they lie next to the package, in the folder of the repository. A wheel carries them
 inside the package, in `_assets` (see pyproject.toml).
@@ -10,10 +10,10 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 _INSTALLED = _PACKAGE / "_assets"
 
 IMPORT_FOLDER = _PACKAGE.parent
-"""The folder of the package; a Python that starts in it can import the package."""
+"""The folder that contains the package: a Python started there can import it."""
 
 FOLDER = _INSTALLED if _INSTALLED.is_dir() else IMPORT_FOLDER
-"""What gunicorn starts in: app.py, its configuration, `templates` and `static` are here."""
+"""Gunicorn's working folder: holds app.py, its configuration, `templates` and `static`."""
 
 STATIC = FOLDER / "static"
 TEMPLATES = FOLDER / "templates"

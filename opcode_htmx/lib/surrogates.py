@@ -1,20 +1,20 @@
-"""Halves of surrogate pairs, which JSON and file names can bring and UTF-8 cannot hold."""
+"""Encode text with lone surrogates, which JSON and file names may hold and UTF-8 cannot."""
 
 from __future__ import annotations
 
 import json
 import re
 
-_HALF = re.compile("[\ud800-\udfff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def replaced(text: str) -> str:
-    """The text with U+FFFD in the place of each half of a pair."""
-    return _HALF.sub("\ufffd", text)
+    """The text with U+FFFD in place of each lone surrogate."""
+    return _SURROGATE.sub("\ufffd", text)
 
 
 def encoded(text: str) -> bytes:
-    """The text in UTF-8, whatever is in it."""
+    """The text in UTF-8, with lone surrogates replaced. Raises nothing."""
     try:
         return text.encode()
     except UnicodeEncodeError:
@@ -22,5 +22,5 @@ def encoded(text: str) -> bytes:
 
 
 def json_bytes(value: object) -> bytes:
-    """A value as JSON in UTF-8, whatever its texts hold."""
+    """A value as JSON in UTF-8, with lone surrogates replaced."""
     return encoded(json.dumps(value, ensure_ascii=False))

@@ -117,7 +117,7 @@ def test_long_work_that_can_wait_lets_shorter_work_that_can_wait_go_first() -> N
     def long() -> None:
         with background.slot() as turn:
             for _ in range(5):
-                work(2 * cooperative.QUIET_SLICE)
+                work(2 * cooperative.IDLE_SLICE)
                 turn.step()
             order.append("long")
 
@@ -134,7 +134,7 @@ def test_who_is_killed_while_it_waits_for_its_turn_leaves_it_to_the_next() -> No
     background = IdleQueue()
     killed = gevent.spawn(background.slot().__enter__)
     gevent.sleep(0)
-    assert background.one.locked()
+    assert background.lock.locked()
     assert not killed.ready(), "it has the turn, and waits for quiet"
     killed.kill()
     with gevent.Timeout(5), background.slot():

@@ -101,8 +101,8 @@ def test_drafts_options_chats_and_marks_of_a_later_version_are_kept(tmp_path: Pa
 WRITER = """
 import sys
 from pathlib import Path
-from opcode_htmx.lib.files.json_files import Form
-form = Form(1, lambda found: found)
+from opcode_htmx.lib.files.json_files import JsonFileSchema
+form = JsonFileSchema(1, lambda found: found)
 path = Path(sys.argv[1])
 number = 0
 while True:

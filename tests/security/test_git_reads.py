@@ -84,7 +84,7 @@ def test_completing_a_file_name_runs_nothing(trap: Trap, sandbox: Sandbox, stand
 def test_hooks_that_a_configuration_names_are_disabled_by_name(trap: Trap) -> None:
     trap.set("hook.spy.command", str(trap.program))
     trap.set("hook.spy.event", "post-index-change")
-    assert dict(reads._neutral("hook.spy.command")) == {"hook.spy.enabled": "false"}
+    assert dict(reads._disabling_settings("hook.spy.command")) == {"hook.spy.enabled": "false"}
 
 
 def test_a_setting_whose_name_cannot_be_overridden_keeps_git_out(

@@ -1,1 +1,1 @@
-"""Files and folders: written whole, locked, watched, confined, and a disk that is full."""
+"""Files and folders: atomic writes, locks, watches, confinement to a root, disk space."""

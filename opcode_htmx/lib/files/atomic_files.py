@@ -1,6 +1,6 @@
-"""Put a whole file in place, so that a reader, and a crash, sees the old one or the new one.
+"""Replace files atomically: readers, and a restart after a crash, find the old or the new content.
 
-Files and folders that are made here are for their owner alone, whatever the umask allows others.
+Files and folders are made private to their owner, whatever the umask allows.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from opcode_htmx.lib.cooperative import run_in_thread
 from opcode_htmx.lib.files.disk_space import raise_disk_full
 
 LARGE = 1_000_000
-"""Bytes that take milliseconds to write."""
+"""Bytes; writing so many takes milliseconds, so it is done in a thread."""
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder and the missing ones above it, all of them 0700. Raises OSError.
+    """Make a folder and its missing parents, each with mode 0700. Raises OSError.
 
-    `Path.mkdir` gives its mode to the last one only.
+    `Path.mkdir` applies its mode to the last folder only.
     """
     try:
         path.mkdir(mode=0o700, exist_ok=True)
@@ -36,18 +36,19 @@ def write(
     *,
     mode: int = 0o600,
     durable: bool = True,
-    then: Callable[[], None] = lambda: None,
+    on_replaced: Callable[[], None] = lambda: None,
 ) -> None:
-    """Replace `path` in one step. Its folder must be there; raises OSError, and changes nothing.
+    """Replace `path` atomically; its folder must exist.
 
-    Of these, it is DiskFull where there is no room. What is not `durable` may be lost with the
-    power: that is for what is written often. Others go on while the disk is waited for: who
-    changes what stands in a file holds a lock for as long as that takes. As soon as the new one is
-    in place, `then` is called, before the others have a turn.
+    Raises OSError, DiskFull among them, and leaves the old file as it was. Without `durable` the
+    new content may be lost in a power failure; meant for files that are written often. Other
+    greenlets run while this waits for the disk, so a caller that reads, changes and writes a file
+    must hold a lock meanwhile. `on_replaced` is called right after the new file is in place, before
+    other greenlets run.
     """
     with raise_disk_full():
-        draft = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
-        descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        temporary = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
+        descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 os.fchmod(file.fileno(), mode)
@@ -57,28 +58,28 @@ def write(
                     run_in_thread(file.write, content)
                 if durable:
                     sync(file)
-            draft.replace(path)
+            temporary.replace(path)
         except BaseException:
-            draft.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
-        then()
+        on_replaced()
         if durable:
             _sync_folder(path.parent)
 
 
 def sync(file: BinaryIO) -> None:
-    """Let what was written outlast the power. Others go on meanwhile: disks may take seconds."""
+    """Sync a file to the disk, in a thread, because disks may take seconds. Raises OSError."""
     file.flush()
-    _sync(os.dup(file.fileno()))
+    _sync_and_close(os.dup(file.fileno()))
 
 
 def _sync_folder(folder: Path) -> None:
-    """Let the names of the files in it outlast the power, too."""
-    _sync(os.open(folder, os.O_RDONLY | os.O_DIRECTORY))
+    """Sync the names of the files in a folder."""
+    _sync_and_close(os.open(folder, os.O_RDONLY | os.O_DIRECTORY))
 
 
-def _sync(descriptor: int) -> None:
-    def work() -> None:  # which closes it itself: who waits may be killed meanwhile
+def _sync_and_close(descriptor: int) -> None:
+    def work() -> None:  # closes the descriptor itself: the waiting greenlet may be killed
         try:
             os.fsync(descriptor)
         finally:

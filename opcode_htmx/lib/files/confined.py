@@ -1,7 +1,7 @@
-"""Open files and folders below a root, whatever links are put in their way.
+"""Open files and folders below a root, safe against symbolic links that lead out of it.
 
-A path is resolved, compared with its root, and then walked from there without following a link. So
-what is opened lies below the root even if links are put in place between the two.
+A path is resolved, compared with its root, and then walked from the root without following links.
+So the opened file lies below the root even if a link is put in place after the comparison.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from pathlib import Path
 from typing import BinaryIO
 
 _FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
-"""O_PATH, where there is one, opens what may be entered and not listed."""
+"""O_PATH, where the system has it, also opens folders that may be entered and not listed."""
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-"""Not waiting for whoever might write into a pipe."""
+"""O_NONBLOCK: opening a named pipe must not wait for a writer."""
 
 
 class Outside(OSError):
-    """A path that leads out of its root."""
+    """A path leads out of its root."""
 
     def __init__(self, path: Path, root: Path) -> None:
         super().__init__(errno.EXDEV, f"leads out of {root}", str(path))
 
 
 def is_inside(path: Path, root: Path) -> bool:
-    """Whether a path lies in a root once links are followed; False where that is not known."""
+    """Whether a path lies in a root after resolving links; False if that cannot be found out."""
     try:
         return path.resolve().is_relative_to(root.resolve())
     except (OSError, RuntimeError, ValueError):
@@ -34,13 +34,13 @@ def is_inside(path: Path, root: Path) -> bool:
 
 
 def open_folder(path: Path, root: Path) -> int:
-    """A descriptor of a folder below a root. Raises Outside, OSError."""
+    """Open a folder below a root; the caller closes the descriptor. Raises Outside, OSError."""
     root, parts = _below(path, root)
     return _walk(root, parts)
 
 
 def open_file(path: Path, root: Path) -> BinaryIO:
-    """A file below a root, for reading. Raises Outside, and OSError where it is no regular file."""
+    """Open a file below a root for reading. Raises Outside; OSError if it is no regular file."""
     root, parts = _below(path, root)
     if not parts:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
@@ -57,7 +57,7 @@ def open_file(path: Path, root: Path) -> BinaryIO:
 
 
 def _below(path: Path, root: Path) -> tuple[Path, tuple[str, ...]]:
-    """A root, resolved, and the names that lead from it to a path."""
+    """The resolved root, and the names that lead from it to a path."""
     try:
         root, resolved = root.resolve(), path.resolve()
     except (RuntimeError, ValueError) as error:  # links in a circle, a NUL character

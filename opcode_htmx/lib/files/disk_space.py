@@ -1,7 +1,4 @@
-"""A disk that is full: how the system says so, and what a person is told.
-
-Knows nothing of what is written, or by whom.
-"""
+"""Recognise a full disk, and measure the space that is left."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ SENTENCE = (
 
 
 class DiskFull(OSError):
-    """What was to be written found no room; the text is for the person."""
+    """A write failed because the disk is full; the text is a sentence for the user."""
 
     def __init__(self, sentence: str = SENTENCE) -> None:
         super().__init__(errno.ENOSPC, sentence)
@@ -29,13 +26,13 @@ class DiskFull(OSError):
 
 
 def is_full(error: OSError) -> bool:
-    """Whether it was for want of room, or of what this user may use of it, that it failed."""
+    """Whether an operation failed because the disk, or the user's quota, is full."""
     return error.errno in FULL
 
 
 @contextlib.contextmanager
 def raise_disk_full() -> Iterator[None]:
-    """Raise DiskFull for what fails inside for want of room."""
+    """Turn an OSError of a full disk into DiskFull."""
     try:
         yield
     except OSError as error:
@@ -45,7 +42,7 @@ def raise_disk_full() -> Iterator[None]:
 
 
 def free_bytes(folder: Path) -> int:
-    """What we may still write where `folder` is, or where it will be."""
+    """Bytes that this user may still write where `folder` is, or will be. Raises OSError."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     found = os.statvfs(folder)

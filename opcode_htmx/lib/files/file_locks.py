@@ -14,7 +14,7 @@ POLL_SECONDS = 0.01
 
 
 def attempt(file: int, *, shared: bool = False) -> bool:
-    """Lock an open file if that can be done at once."""
+    """Lock an open file if that is possible without waiting; whether it was."""
     try:
         fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -23,15 +23,15 @@ def attempt(file: int, *, shared: bool = False) -> bool:
 
 
 def wait_for(file: int) -> None:
-    """Lock an open file against all others, other greenlets included."""
+    """Wait for an exclusive lock on an open file; it excludes other greenlets, too."""
     while not attempt(file):
         gevent.sleep(POLL_SECONDS)
 
 
 def take(path: Path) -> int | None:
-    """Lock `path`, which is made if need be; None if it is taken. Who closes it lets go of it.
+    """Open and lock `path`, made if it is missing; None if it is locked already.
 
-    Raises OSError when the file cannot be opened.
+    Closing the descriptor releases the lock. Raises OSError if the file cannot be opened.
     """
     file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     if attempt(file):
@@ -42,7 +42,7 @@ def take(path: Path) -> int | None:
 
 @contextlib.contextmanager
 def held(path: Path) -> Iterator[None]:
-    """While this lasts, nobody else holds `path`. Raises OSError."""
+    """Hold an exclusive lock on `path`, made if it is missing. Raises OSError."""
     file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         wait_for(file)

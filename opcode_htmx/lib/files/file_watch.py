@@ -1,4 +1,4 @@
-"""Be told when a file in a folder has been written. Knows paths only, not what is in them."""
+"""Call back when a file in a folder has changed, by inotify or else by polling."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.05
 READABLE = 1
-"""What libev calls it when a descriptor can be read from."""
+"""libev's event mask for a descriptor that can be read from."""
 EVENTS_BYTES = 64 * 1024
 OVERFLOW = -1
-"""The watch that the kernel names when its queue of events was full."""
+"""The watch descriptor in the kernel's event for a queue that was full."""
 
 Callback = Callable[[], None]
 
@@ -30,30 +30,26 @@ _EVENT = struct.Struct("iIII")
 
 
 class InotifyWatcher:
-    """Calls back when a file in a watched folder is written or replaced.
-
-    One inotify descriptor serves all folders.
-    """
+    """Watches any number of folders with one inotify instance."""
 
     def __init__(self) -> None:
-        """Raises OSError when this user has no inotify instance left."""
+        """Raises OSError if this user has no inotify instance left."""
         self._inotify = inotify_simple.INotify(nonblocking=True)
         self._watches: dict[int, tuple[Path, Callback]] = {}
-        # Called by the hub itself: a greenlet that waits would cost a switch and two system calls
+        # The hub calls this itself: a waiting greenlet would cost a switch and two system calls
         # for each line that Claude writes
         self._readable = gevent.get_hub().loop.io(self._inotify.fileno(), READABLE)
-        self._readable.start(self._listen)
+        self._readable.start(self._read_events)
 
     def watch(self, folder: Path, callback: Callback, *, removals: bool = False) -> None:
         """Call `callback` (quick, no I/O, no waiting) after each change to a file of `folder`.
 
-        `removals`: also when one is removed. Raises OSError when this user has no inotify watch
-        left.
+        `removals`: also when one is removed. Raises OSError if this user has no inotify watch left.
         """
-        of = inotify_simple.flags
-        flags = of.MODIFY | of.MOVED_TO | of.CREATE
+        masks = inotify_simple.flags
+        flags = masks.MODIFY | masks.MOVED_TO | masks.CREATE
         if removals:
-            flags |= of.DELETE | of.MOVED_FROM
+            flags |= masks.DELETE | masks.MOVED_FROM
         self._watches[self._inotify.add_watch(folder, flags)] = folder, callback
 
     def unwatch(self, folder: Path) -> None:
@@ -69,29 +65,29 @@ class InotifyWatcher:
         self._watches.clear()
         self._inotify.close()
 
-    def _listen(self) -> None:
+    def _read_events(self) -> None:
         try:
             data = os.read(self._inotify.fileno(), EVENTS_BYTES)
         except BlockingIOError:
             return
         changed = set(_watches_in(data))
-        if OVERFLOW in changed:  # the kernel has dropped events, of whichever folder
+        if OVERFLOW in changed:  # the kernel has dropped events of unknown folders
             changed = set(self._watches)
         for descriptor in changed & self._watches.keys():
             self._watches[descriptor][1]()
 
 
 def _watches_in(events: bytes) -> Iterator[int]:
-    """The watch of each event, laid out as inotify(7) says; which file it was means nothing."""
-    place = 0
-    while place < len(events):
-        watch, _, _, name_bytes = _EVENT.unpack_from(events, place)
-        place += _EVENT.size + name_bytes
+    """The watch of each event, in the layout of inotify(7); the names of the files are skipped."""
+    offset = 0
+    while offset < len(events):
+        watch, _, _, name_bytes = _EVENT.unpack_from(events, offset)
+        offset += _EVENT.size + name_bytes
         yield watch
 
 
 class PollingWatcher:
-    """The same where there is no inotify: looks at the files many times a second."""
+    """The same without inotify: compares names, sizes and times every POLL_SECONDS."""
 
     def __init__(self) -> None:
         self._watches: dict[Path, tuple[_Signature, Callback]] = {}
@@ -118,7 +114,7 @@ class PollingWatcher:
 
 
 class FolderWatcher:
-    """inotify where there is some; polling for the folders that it has no room for."""
+    """Uses inotify where it can, and polling for the folders beyond inotify's limits."""
 
     def __init__(self) -> None:
         self._inotify: InotifyWatcher | None = None
@@ -127,22 +123,22 @@ class FolderWatcher:
             try:
                 self._inotify = InotifyWatcher()
             except OSError as error:
-                log.warning("Files are polled, because inotify is used up: %s", error)
+                log.warning("polling for changes to files, because inotify is used up: %s", error)
 
     def watch(
         self, folder: Path, callback: Callback, *, or_poll: bool = True, removals: bool = False
     ) -> None:
         """Call `callback` (quick, no I/O) after each change to a file of `folder`.
 
-        Not `or_poll`: where only polling is left, nothing is called. `removals`: also when a file
-        is removed.
+        Without `or_poll`, a folder beyond inotify's limits is not watched at all. `removals`: also
+        when a file is removed, which polling reports in any case.
         """
         if self._inotify:
             try:
                 self._inotify.watch(folder, callback, removals=removals)
                 return
             except OSError as error:
-                log.warning("%s is polled, because inotify is used up: %s", folder, error)
+                log.warning("inotify is used up, so %s is not watched by it: %s", folder, error)
         if not or_poll:
             return
         self._polling = self._polling or PollingWatcher()

@@ -1,7 +1,7 @@
-"""Small JSON files of ours: in place whole or not at all, each with its version, and none lost.
+"""Small JSON files with a version number, replaced atomically and never lost.
 
-One that is damaged, or of a later version of this program, is left alone: the log names it once,
-and whoever has to write in its place puts it aside under another name first.
+A file that is damaged, or written by a later version of this program, is left alone: the log names
+it once, and before something else is written in its place it is renamed (quarantined).
 """
 
 from __future__ import annotations
@@ -19,48 +19,52 @@ from opcode_htmx.lib.files import atomic_files
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-_TOLD = 1000
-_told: dict[Path, int] = {}
-"""The files that the log has named, by when they were written: pages ask many times a second."""
+_MAX_LOGGED = 1000
+_logged: dict[Path, int] = {}
+"""Files that the log has named, with their mtimes (ns): pages read them many times a second."""
 
 
 class JsonFileSchema(Generic[T]):
-    """What files of one kind hold."""
+    """The version and the parser of one kind of file."""
 
     def __init__(self, version: int, parse: Callable[[dict[str, Any]], T]) -> None:
-        """`parse` makes of the content what it means, or raises what one raises at wrong shapes.
+        """`parse` gets the object in a file, also those that earlier versions wrote.
 
-        It also gets what earlier versions wrote; version 1 is what bears no number.
+        It raises ValueError, KeyError, TypeError or AttributeError for a wrong shape. A file
+        without a version is of version 1.
         """
         self._version = version
         self._parse = parse
 
     def read(self, path: Path) -> T | None:
-        """What is in a file; None if there is none, or none that can be read. Raises no error."""
+        """The parsed content; None if the file is missing or cannot be read. Raises nothing."""
         try:
             return self._read(path)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            _tell(path, error)
+            _log_once(path, error)
             return None
 
     def write(self, path: Path, content: dict[str, Any], *, durable: bool = True) -> None:
-        """Replace a file. Raises OSError, DiskFull among them, and changes nothing then."""
+        """Replace a file. Raises OSError, DiskFull among them, and then changes nothing.
+
+        `durable` is that of `atomic_files.write`.
+        """
         data = json.dumps({"version": self._version, **content}, ensure_ascii=False)
         self.quarantine(path)
         atomic_files.write(path, data.encode("utf-8", "replace"), durable=durable)
 
     def quarantine(self, path: Path) -> None:
-        """Keep under another name what stands at `path` and cannot be read."""
+        """Rename the file at `path` if it cannot be parsed. Raises OSError."""
         try:
             self._read(path)
         except FileNotFoundError:
             pass
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            aside = path.with_name(f"{path.name}.unreadable-{time.time_ns()}")
-            log.warning("%s cannot be read (%s) and is kept as %s", path, error, aside.name)
-            path.rename(aside)
+            kept = path.with_name(f"{path.name}.unreadable-{time.time_ns()}")
+            log.warning("%s cannot be read (%s) and is kept as %s", path, error, kept.name)
+            path.rename(kept)
 
     def _read(self, path: Path) -> T:
         content = bounded_json.loads(path.read_bytes())
@@ -72,13 +76,13 @@ class JsonFileSchema(Generic[T]):
         return self._parse(content)
 
 
-def _tell(path: Path, error: Exception) -> None:
+def _log_once(path: Path, error: Exception) -> None:
     try:
         written = path.stat().st_mtime_ns
     except OSError:
         written = 0
-    if _told.get(path) != written:
+    if _logged.get(path) != written:
         log.warning("%s cannot be read and is left alone: %s", path, error)
-        if len(_told) >= _TOLD:
-            _told.clear()
-        _told[path] = written
+        if len(_logged) >= _MAX_LOGGED:
+            _logged.clear()
+        _logged[path] = written

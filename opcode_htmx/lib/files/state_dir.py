@@ -1,7 +1,4 @@
-"""The state folder: made private, and files in it that are made once.
-
-Knows nothing of what is kept there.
-"""
+"""Make the state folder private, and create files in it that are made once."""
 
 import contextlib
 import os
@@ -12,13 +9,13 @@ from pathlib import Path
 
 
 class StateError(Exception):
-    """The state folder cannot be used; the message is one sentence in the user's terms."""
+    """The state folder cannot be used; the message is one sentence for the user."""
 
 
 def ensure_state_dir(path: Path) -> Path:
-    """Make the folder (0700) if it is missing and check that it is ours to write to.
+    """Make the folder (0700) if it is missing, and check that only this user can write to it.
 
-    Raises StateError. A folder that exists keeps its mode: it may be one that others need.
+    Raises StateError. An existing folder keeps its mode: other users may need to read it.
     """
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -40,8 +37,11 @@ def ensure_state_dir(path: Path) -> Path:
 
 
 def make_private(path: Path) -> None:
-    """Close to others what lies in the state folder, as far as it is ours: an earlier version, or
-    a person, may have left it open. What lies deeper cannot be reached then."""
+    """Take the permissions of other users from the entries of a folder, where we may.
+
+    An earlier version of the program, or the user, may have left them open. Deeper entries need no
+    change, as nobody else can reach them.
+    """
     with os.scandir(path) as entries:
         for each in entries:
             with contextlib.suppress(OSError):  # gone, or of another user
@@ -51,10 +51,10 @@ def make_private(path: Path) -> None:
 
 
 def create_once(path: Path, make: Callable[[], bytes]) -> bytes:
-    """The content of a private file (0600), which the first caller of all makes.
+    """The content of a private file (0600); the first caller on the machine makes it.
 
-    Two processes that start at once get the same content, and nobody sees half of it.
-    Raises StateError, also for a file that is empty.
+    Two processes that start at once get the same content, and neither sees half of it.
+    Raises StateError, also for an empty file.
     """
     ensure_state_dir(path.parent)
     try:
@@ -67,19 +67,19 @@ def create_once(path: Path, make: Callable[[], bytes]) -> bytes:
 
 
 def _publish(path: Path, content: bytes) -> None:
-    """Put a complete file in place, unless someone else was faster."""
-    draft = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    """Put a complete file in place, unless another process was faster."""
+    temporary = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
+    descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        # A link, unlike a rename, never replaces what another starter has put there.
+        # A link, unlike a rename, never replaces the file of another process.
         with contextlib.suppress(FileExistsError):
-            path.hardlink_to(draft)
+            path.hardlink_to(temporary)
     finally:
-        draft.unlink()
+        temporary.unlink()
 
 
 def _read_private(path: Path) -> bytes:

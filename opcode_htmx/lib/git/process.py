@@ -1,7 +1,7 @@
-"""Start git for reading: the only place that starts it.
+"""Start git, for reading only; no other module starts it.
 
-Everything a repository may name is untrusted: its configuration, attributes, hooks, remotes. git
-runs without a terminal, network, hooks, pager, editor, prompts and optional writes, with bounds on
+Everything that a repository names is untrusted: its configuration, attributes, hooks, remotes. git
+runs without a terminal, network, hooks, pager, editor, prompts and optional writes, with limits on
 its time, memory and output.
 """
 
@@ -22,16 +22,16 @@ from gevent import subprocess
 
 SECONDS = 20.0
 MOST_BYTES = 64 * 1024 * 1024
-"""Of output. What comes after it is not read."""
+"""The limit for output; the rest is not read."""
 MOST_ERROR_BYTES = 4096
 MOST_HEAP_BYTES = 2 * 1024**3
-"""Bounds what a tree that contains itself many times over can take."""
+"""Limits the memory for a tree that contains itself many times over."""
 _CHUNK = 64 * 1024
 
 _ENVIRONMENT = {
-    # A missing object is missing: a fetch would run what the repository names as its remote.
+    # Missing objects are not fetched: a fetch could run a program that the remote's URL names.
     "GIT_NO_LAZY_FETCH": "1",
-    # A list of allowed protocols. None has this name, so git older than the line above refuses too.
+    # Allows no protocol, as none has this name; for versions of git that ignore the line above.
     "GIT_ALLOW_PROTOCOL": "none",
     "GIT_OPTIONAL_LOCKS": "0",
     "GIT_CONFIG_NOSYSTEM": "1",
@@ -45,8 +45,8 @@ _ENVIRONMENT = {
     "GIT_SSH_COMMAND": "false",
     "LC_ALL": "C",
 }
-"""The person's own configuration (~/.gitconfig) is read, for its list of ignored files; what it may
-start is overridden like everybody's."""
+"""The user's own configuration (~/.gitconfig) is read, for its list of ignored files; programs that
+it names are overridden as well."""
 
 _DROPPED = ("GIT_", "SSH_ASKPASS", "PAGER", "EDITOR", "VISUAL", "LC_", "LANG")
 
@@ -73,7 +73,7 @@ _CONFIGURATION = {
     "maintenance.auto": "false",
     "color.ui": "false",
 }
-"""What a repository's configuration must not decide."""
+"""Settings that a repository's configuration must not decide."""
 
 
 class GitFailed(Exception):
@@ -82,7 +82,7 @@ class GitFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What git wrote to its stdout; `cut` if there was more."""
+    """git's stdout; `cut` if there was more."""
 
     content: bytes
     cut: bool
@@ -98,10 +98,11 @@ def run(
     seconds: float = SECONDS,
     most_bytes: int = MOST_BYTES,
 ) -> Output:
-    """Run `git ARGUMENTS` in a folder, yielding to other greenlets meanwhile. Raises GitFailed.
+    """Run `git ARGUMENTS` in a folder, while other greenlets run. Raises GitFailed.
 
-    `overrides` are further configuration values, laid over the repository's; `repository` are the
-    variables that name the repository (GIT_DIR and the like). git is ended after `seconds`.
+    `overrides` are further configuration values, which take precedence over the repository's;
+    `repository` are the environment variables that name it (GIT_DIR and the like). git is killed
+    after `seconds`.
     """
     git = _program(environment)
     settings = {**_CONFIGURATION, **(overrides or {})}
@@ -123,7 +124,7 @@ def run(
 
 
 def clean(environment: Mapping[str, str]) -> dict[str, str]:
-    """An environment without what steers git, and with absolute folders only in its PATH."""
+    """An environment without variables that control git, and with only absolute folders in PATH."""
     kept = {name: value for name, value in environment.items() if not name.startswith(_DROPPED)}
     folders = kept.get("PATH", os.defpath).split(os.pathsep)
     kept["PATH"] = os.pathsep.join(each for each in folders if Path(each).is_absolute())
@@ -177,7 +178,7 @@ def _read(pipe: IO[bytes] | None, most: int) -> Output:
 
 
 def _drain(pipe: IO[bytes] | None, most: int) -> bytes:
-    """Read to the end and keep the first bytes, so that no full pipe stops the writer."""
+    """Read to the end, so that no full pipe blocks the writer; return the first `most` bytes."""
     found = b""
     while pipe and (chunk := pipe.read1(_CHUNK)):  # type: ignore[attr-defined]
         found = (found + chunk)[:most]

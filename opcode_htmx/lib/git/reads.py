@@ -1,7 +1,7 @@
-"""What may be asked of a repository, and how: each command with what keeps it from running others.
+"""The git commands that read a repository, with the options that keep them from running programs.
 
-The names of filters and hooks are the repository's choice, so its configuration is listed first,
-and each of them is overridden by name.
+A repository chooses the names of its filters and hooks, so its configuration is listed first, and
+each of them is overridden by name.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "log": (*_DIFF, "--no-show-signature"),
     "show": (*_DIFF, "--no-show-signature"),
 }
-"""The commands that read, each with the options that a repository's settings must not decide. A
-submodule's files are not looked at: that would start git in it, under its own configuration."""
+"""The reading commands, each with the options that a repository's settings must not decide.
+Submodules are not inspected: that would start git in them, under their own configuration."""
 
 _MOST_OVERRIDES = 200
 _SETTINGS_SECONDS = 5.0
@@ -40,9 +40,9 @@ def read(
     seconds: float = process.SECONDS,
     most_bytes: int = process.MOST_BYTES,
 ) -> Output | None:
-    """The output of a command of COMMANDS in a folder; None where it is in no repository.
+    """Run one of COMMANDS in a folder; None if the folder is in no repository.
 
-    Raises GitFailed, and RepositoryRefused for a repository that is not the folder's own.
+    Raises GitFailed, and RepositoryRefused if the repository is not the folder's own.
     """
     options = COMMANDS[command]
     found = repository.find(folder, lambda file: _worktree_setting(file, environment))
@@ -60,7 +60,7 @@ def read(
 
 
 def _worktree_setting(file: Path, environment: Mapping[str, str]) -> str | None:
-    """`core.worktree` as a configuration file has it, without what it includes."""
+    """`core.worktree` in a configuration file, without the files that it includes."""
     try:
         arguments = ["config", "--file", str(file), "--no-includes", "--get", "core.worktree"]
         found = process.run(arguments, Path("/"), environment, seconds=_SETTINGS_SECONDS)
@@ -70,7 +70,7 @@ def _worktree_setting(file: Path, environment: Mapping[str, str]) -> str | None:
 
 
 def _overrides(found: Repository, environment: Mapping[str, str]) -> dict[str, str]:
-    """Values for the settings of this repository that name a program under a name of its own."""
+    """Harmless values for this repository's filters and hooks, by the names it gave them."""
     listing = process.run(
         ["config", "--list", "--name-only", "-z"],
         found.top,
@@ -81,13 +81,13 @@ def _overrides(found: Repository, environment: Mapping[str, str]) -> dict[str, s
     if listing.cut:
         raise RepositoryRefused("The configuration of this repository is too long.")
     keys = listing.content.decode("utf-8", "surrogateescape").split("\0")
-    overrides = {key: value for each in keys for key, value in _neutral(each)}
+    overrides = {key: value for each in keys for key, value in _disabling_settings(each)}
     if len(overrides) > _MOST_OVERRIDES or any("=" in key or "\n" in key for key in overrides):
         raise RepositoryRefused("This repository has settings that cannot be overridden.")
     return overrides
 
 
-def _neutral(key: str) -> Iterator[tuple[str, str]]:
+def _disabling_settings(key: str) -> Iterator[tuple[str, str]]:
     section, _, rest = key.partition(".")
     name, _, _ = rest.rpartition(".")
     if section == "filter":

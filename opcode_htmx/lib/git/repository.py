@@ -1,8 +1,8 @@
 """Find the repository that a folder belongs to, and refuse one whose parts lie elsewhere.
 
-A `.git` entry may name any folder of this machine as its repository. It is believed where it is the
-repository itself, or where the repository names the folder in turn, as linked worktrees and
-submodules do. Otherwise it would show the names, and later the contents, of another one.
+A `.git` entry may name any folder of this machine as its repository. It is trusted if it is the
+repository itself, or if the repository names the folder in turn, as linked worktrees and submodules
+do. Otherwise it would expose the file names, and later the contents, of another repository.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _MOST_BYTES = 4096
-"""Of the small files that hold a path."""
+"""The limit for the small files that hold a path."""
 _MOST_ENTRIES = 10_000
 
 
 class RepositoryRefused(Exception):
-    """A folder's repository cannot be trusted to be its own; the text says why."""
+    """A folder's repository may not be its own; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """A repository with the folder that its files are checked out in; all paths are resolved."""
+    """A repository and its working tree; all paths are resolved."""
 
     top: Path
     git_dir: Path
     common_dir: Path
-    """Where objects and references are: `git_dir`, or the main repository's for a worktree."""
+    """Holds objects and references: `git_dir`, or the main repository's for a worktree."""
 
     @property
     def variables(self) -> dict[str, str]:
-        """What names it to git, so that git looks for nothing itself and no setting moves it."""
+        """Environment variables that fix the repository: git searches none, no setting moves it."""
         return {
             "GIT_DIR": str(self.git_dir),
             "GIT_COMMON_DIR": str(self.common_dir),
@@ -44,8 +44,8 @@ class Repository:
 def find(folder: Path, worktree_setting: Callable[[Path], str | None]) -> Repository | None:
     """The repository of a folder, or of the nearest one above it that has a `.git`.
 
-    None if there is none. Raises RepositoryRefused. `worktree_setting` reads `core.worktree` out of
-    a configuration file.
+    None if there is none. Raises RepositoryRefused. `worktree_setting` reads `core.worktree` from a
+    configuration file.
     """
     try:
         folder = folder.resolve(strict=True)
@@ -79,7 +79,7 @@ def _at(
     git_dir = _git_file(entry)
     if _path_in(git_dir / "gitdir", git_dir) == entry:
         common_dir = _path_in(git_dir / "commondir", git_dir)
-        # `git worktree add` puts it there; anywhere else it could name any repository
+        # The place where `git worktree add` puts it; elsewhere it could name any repository
         if common_dir is None or git_dir.parent != common_dir / "worktrees":
             raise RepositoryRefused(f"{entry} is not a worktree of its repository.")
         return Repository(top, git_dir, common_dir)
@@ -100,7 +100,7 @@ def _git_file(entry: Path) -> Path:
 
 
 def _path_in(file: Path, base: Path) -> Path | None:
-    """The path that a file holds, resolved but for its last part; None if there is no file."""
+    """The resolved path in a file (a last part `.git` is not resolved); None without a file."""
     try:
         path = base / _small_file(file).strip()
     except FileNotFoundError:
@@ -117,14 +117,14 @@ def _small_file(path: Path) -> str:
 
 
 def _check_owner(*paths: Path) -> None:
-    """Refuse what another user can change, as git does where it finds a repository by itself."""
+    """Refuse paths of another user, as git does for a repository that it finds by itself."""
     for path in paths:
         if path.lstat().st_uid != os.geteuid():
             raise RepositoryRefused(f"{path} belongs to another user.")
 
 
 def _check_parts(repository: Repository) -> None:
-    """Refuse parts that are links to the outside, and objects that are taken from elsewhere."""
+    """Refuse links to the outside, and objects borrowed from another repository."""
     inside = {repository.git_dir, repository.common_dir}
     objects = repository.common_dir / "objects"
     for folder in (*inside, objects, objects / "info", repository.common_dir / "info"):

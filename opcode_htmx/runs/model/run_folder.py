@@ -118,7 +118,7 @@ class RunFolder:
         Others may go on meanwhile; `then` is called before anybody can read the new one here.
         """
         data = json.dumps({"version": RECORD_VERSION, **asdict(record)}, indent=1)
-        atomic_files.write(self.record_path, data.encode(), then=then)
+        atomic_files.write(self.record_path, data.encode(), on_replaced=then)
 
     def publish(self, run_id: str) -> RunFolder:
         """The folder under its own name, which is what other workers look for: with a record."""
