@@ -1,1 +1,1 @@
-"""Foreign text to safe HTML, and the text formats that it comes in."""
+"""Turn foreign text into safe HTML: Markdown, code, terminal output, diffs."""

@@ -1,8 +1,8 @@
-"""Links and images in Markdown: which become links, and what is shown of the others.
+"""A parser rule for links and images in Markdown: it keeps absolute addresses, and no others.
 
-Only a whole address of the web, or a mail address, leads somewhere. A path or an anchor means a
-place in a project, where this server has no page: its text is shown, and the path behind it.
-Images are never loaded from elsewhere: they become links to their address, or text.
+Only an absolute web address, or a mail address, becomes a link. A path or an anchor means a place
+in a project, for which this server has no page: its text is shown, followed by the path. Images are
+never loaded from elsewhere: they become links to their address, or text.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
-_WHOLE = re.compile(r"https?://[^/\\?#\s]|mailto:.", re.IGNORECASE)
+_ABSOLUTE = re.compile(r"https?://[^/\\?#\s]|mailto:.", re.IGNORECASE)
 _LONGEST = 300
-"""Characters of an address that is shown as text."""
+"""Characters; a longer address is shortened where it is shown as text."""
 
 
-def is_whole(address: str) -> bool:
-    """Whether an address names a place in the web, or a mail address, by itself."""
-    return _WHOLE.match(address) is not None
+def is_absolute(address: str) -> bool:
+    """Whether an address is an absolute http(s) URL or a mailto URL."""
+    return _ABSOLUTE.match(address) is not None
 
 
 def rewrite(state: StateCore) -> None:
-    """A rule of the parser: takes away what would lead nowhere."""
+    """The parser rule: replace links and images that have no absolute address."""
     for token in state.tokens:
         if any(child.type in ("link_open", "image") for child in token.children or ()):
             token.children = list(_rewritten(token.children or (), state.md))
@@ -38,10 +38,10 @@ def _rewritten(children: Sequence[Token], parser: MarkdownIt) -> Iterator[Token]
         match child.type:
             case "link_open":
                 opening, label = child, ""
-                if _leads_somewhere(child, "href"):
+                if _is_absolute(child, "href"):
                     yield child
             case "link_close" if opening is not None:
-                if _leads_somewhere(opening, "href"):
+                if _is_absolute(opening, "href"):
                     yield child
                 else:
                     yield from _path(opening, "href", label, parser)
@@ -56,7 +56,7 @@ def _rewritten(children: Sequence[Token], parser: MarkdownIt) -> Iterator[Token]
 
 
 def _image(image: Token, alt: str, parser: MarkdownIt) -> Iterator[Token]:
-    if not _leads_somewhere(image, "src"):
+    if not _is_absolute(image, "src"):
         yield _text(alt)
         yield from _path(image, "src", alt, parser)
         return
@@ -69,7 +69,7 @@ def _image(image: Token, alt: str, parser: MarkdownIt) -> Iterator[Token]:
 
 
 def _path(token: Token, attribute: str, label: str, parser: MarkdownIt) -> Iterator[Token]:
-    """Where a link would lead that is none, unless its words say so."""
+    """The target of a removed link in brackets, unless its text is the same."""
     path = parser.normalizeLinkText(_address(token, attribute))
     title = _address(token, "title")
     if (path == label or path.startswith("#") or not path) and not title:
@@ -80,8 +80,8 @@ def _path(token: Token, attribute: str, label: str, parser: MarkdownIt) -> Itera
     yield _text(")")
 
 
-def _leads_somewhere(token: Token, attribute: str) -> bool:
-    return is_whole(_address(token, attribute))
+def _is_absolute(token: Token, attribute: str) -> bool:
+    return is_absolute(_address(token, attribute))
 
 
 def _address(token: Token, attribute: str) -> str:

@@ -1,6 +1,6 @@
-"""What a program printed to a terminal, as spans: colours kept, the rest of the escapes taken out.
+"""Convert terminal output to spans: keep colours, and remove other escape sequences.
 
-A carriage return goes back to the start of the line, as progress bars have it.
+A carriage return goes back to the start of the line, as progress bars need it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from opcode_htmx.lib.cooperative import run_cpu_in_thread
 from opcode_htmx.markup.spans import Span, merge
 
 SHORT = 4_000
-"""Characters of output that are read in a few milliseconds, whatever is in them."""
+"""Characters of output that take a few milliseconds at worst; a longer one takes a thread."""
 
 _ESCAPE = re.compile(
     r"\x1b\[(?P<sgr>[0-9;:]*)m"
@@ -27,34 +27,35 @@ _ESCAPE = re.compile(
     r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
 )
 _CODE = re.compile(r"\d{1,4}", re.ASCII)
-_PLAIN = re.compile(r"[\r\b\x1b\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_SPECIAL = re.compile(r"[\r\b\x1b\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _EXTENDED = 38, 48
-_MARKS = {1: "b", 2: "d", 3: "i", 4: "u"}
-_MARKS_OFF = {22: "bd", 23: "i", 24: "u"}
+_ATTRIBUTES = {1: "b", 2: "d", 3: "i", 4: "u"}
+"""Bold, dim, italic, underlined."""
+_ATTRIBUTES_OFF = {22: "bd", 23: "i", 24: "u"}
 
 
 @dataclass(slots=True)
 class _Pen:
-    """How the next character looks: a colour from 0 to 7, and marks."""
+    """The style of the next character: a colour from 0 to 7, and attributes."""
 
     colour: int | None = None
-    marks: set[str] = field(default_factory=set)
+    attributes: set[str] = field(default_factory=set)
 
     @property
     def style(self) -> str:
         names = [] if self.colour is None else [f"a{self.colour}"]
-        return " ".join(names + [f"a{mark}" for mark in sorted(self.marks)])
+        return " ".join(names + [f"a{each}" for each in sorted(self.attributes)])
 
-    def take(self, codes: list[int]) -> None:
-        """Select Graphic Rendition; backgrounds are left out, so that every text can be read."""
+    def apply(self, codes: list[int]) -> None:
+        """Apply Select Graphic Rendition; backgrounds are ignored, so that all text is legible."""
         rest = iter(codes)
         for code in rest:
             if code == 0:
-                self.colour, self.marks = None, set()
-            elif code in _MARKS:
-                self.marks.add(_MARKS[code])
-            elif code in _MARKS_OFF:
-                self.marks -= set(_MARKS_OFF[code])
+                self.colour, self.attributes = None, set()
+            elif code in _ATTRIBUTES:
+                self.attributes.add(_ATTRIBUTES[code])
+            elif code in _ATTRIBUTES_OFF:
+                self.attributes -= set(_ATTRIBUTES_OFF[code])
             elif 30 <= code <= 37 or 90 <= code <= 97:
                 self.colour = code % 10
             elif code == 39:
@@ -69,45 +70,46 @@ class _Pen:
 
 
 class _Screen:
-    """Lines of characters with their styles; only the last one can still be written over."""
+    """Lines of characters with their styles; only the last line can be overwritten."""
 
     def __init__(self) -> None:
-        self._done: list[Span] = []
-        self._signs: list[str] = []
+        self._finished: list[Span] = []
+        self._characters: list[str] = []
         self._styles: list[str] = []
         self._column = 0
 
     def write(self, style: str, text: str) -> None:
         end = self._column + len(text)
-        self._signs[self._column : end] = text
+        self._characters[self._column : end] = text
         self._styles[self._column : end] = [style] * len(text)
         self._column = end
 
-    def control(self, sign: str) -> None:
-        if sign == "\n":
-            self._done += [*self._line(), Span("", "\n")]
-            self._signs, self._styles, self._column = [], [], 0
+    def control(self, character: str) -> None:
+        """Line feed, carriage return or backspace."""
+        if character == "\n":
+            self._finished += [*self._line(), Span("", "\n")]
+            self._characters, self._styles, self._column = [], [], 0
         else:
-            self._column = 0 if sign == "\r" else max(0, self._column - 1)
+            self._column = 0 if character == "\r" else max(0, self._column - 1)
 
     def erase(self, whole: bool) -> None:
-        """The rest of the line, or all of it."""
+        """Erase the rest of the line, or the whole line."""
         self._column = 0 if whole else self._column
-        del self._signs[self._column :], self._styles[self._column :]
+        del self._characters[self._column :], self._styles[self._column :]
 
     def spans(self) -> tuple[Span, ...]:
-        return merge([*self._done, *self._line()])
+        return merge([*self._finished, *self._line()])
 
     def _line(self) -> Iterator[Span]:
-        cells = zip(self._styles, self._signs, strict=True)
-        for style, alike in groupby(cells, key=itemgetter(0)):
-            yield Span(style, "".join(sign for _, sign in alike))
+        cells = zip(self._styles, self._characters, strict=True)
+        for style, group in groupby(cells, key=itemgetter(0)):
+            yield Span(style, "".join(character for _, character in group))
 
 
 def spans(text: str) -> tuple[Span, ...]:
-    """The spans of a terminal's output. Others have their turn while it is a long one."""
+    """The spans of a terminal's output; a long one is read in a thread."""
     text = text.replace("\r\n", "\n")
-    if not _PLAIN.search(text):
+    if not _SPECIAL.search(text):
         return (Span("", text),) if text else ()
     return _spans(text) if len(text) <= SHORT else run_cpu_in_thread(_spans, text)
 
@@ -119,7 +121,7 @@ def _spans(text: str) -> tuple[Span, ...]:
             screen.write(pen.style, text[at : escape.start()])
         at = escape.end()
         if (codes := escape["sgr"]) is not None:
-            pen.take([int(code) for code in _CODE.findall(codes)] or [0])
+            pen.apply([int(code) for code in _CODE.findall(codes)] or [0])
         elif (erase := escape["erase"]) is not None:
             screen.erase(erase == "2")
         elif control := escape["control"]:
@@ -129,5 +131,5 @@ def _spans(text: str) -> tuple[Span, ...]:
 
 
 def plain(text: str) -> str:
-    """A terminal's output as it looked, without its colours."""
+    """A terminal's output as plain text, as it looked but without colours."""
     return "".join(span.text for span in spans(text))

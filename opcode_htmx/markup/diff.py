@@ -1,4 +1,4 @@
-"""Changes to a file as lines of a diff: from Claude's structured patch, or from two texts."""
+"""Make the lines of a diff, from Claude's structured patch or from two texts."""
 
 from __future__ import annotations
 
@@ -14,41 +14,45 @@ from opcode_htmx.markup.spans import Span, merge
 
 CONTEXT_LINES = 3
 SHOWN_LINES = 200
-"""Lines of a diff that a card shows, whose whole text has an address of its own. The words in the
-others are not compared."""
+"""Lines of a diff that a card shows; the whole diff has a URL of its own. The words in further lines
+are not compared."""
 MOST_LINE_STEPS, MOST_WORD_STEPS = 2_000_000, 500_000
-"""Comparisons that a diff may take between its lines, and between the words in them. Ordinary ones
-take a hundredth of this; made-up ones would take the third power of their length."""
+"""Limits on the comparisons between lines, and between words. Ordinary diffs take a hundredth of
+them; for adversarial ones the number grows with the third power of their length."""
 MARKED_LINES = 300
-"""Longer stretches of changed lines get no marks inside: nobody reads them word by word."""
+"""In longer runs of changed lines the changed words are not marked: nobody reads them by word."""
 MARKED_CHARACTERS = 400
-_ALIKE = 0.5
-"""Of two lines that have less in common, one is not a version of the other."""
+"""The same for a longer line."""
+_SIMILARITY = 0.5
+"""The share of common text from which on a line counts as a version of another."""
 
 _KINDS = {"+": "add", "-": "del"}
 _WORD = re.compile(r"\w+|\s+|[^\w\s]")
-_COARSE = "⋯ Too much to compare line by line"
-_UNMARKED = "⋯ Too much to compare word by word"
-"""As short as a line on a phone."""
+_NO_LINE_DIFF = "⋯ Too much to compare line by line"
+_NO_WORD_DIFF = "⋯ Too much to compare word by word"
+"""Both fit into a line on a phone."""
 
 
 @dataclass(frozen=True, slots=True)
 class DiffLine:
     kind: str
-    """add, del, ctx, or gap: lines that are left out."""
+    """add, del, ctx (context), or gap for omitted lines."""
     text: str
-    """With its sign, as in a diff."""
+    """With its sign: +, - or space."""
     old: int | None = None
     new: int | None = None
-    """The numbers of the line in the file before and after, where they are known."""
+    """The line numbers before and after, if known."""
     marks: tuple[Span, ...] = ()
-    """The text without its sign, with `m` on the words that changed; empty: nothing is marked."""
+    """The text without its sign, style `m` on the changed words; empty if none are marked."""
     left_out: str = ""
-    """The texts of the lines that this one stands for, if it is the mark of a run of them."""
+    """The texts of the empty lines that this line replaces, if it does."""
 
 
 def from_patch(patch: object) -> list[DiffLine]:
-    """The lines of a `structuredPatch`: a list of hunks with starts, counts and lines."""
+    """The diff of a `structuredPatch`: a list of hunks with starts, counts and lines.
+
+    Parts of a wrong shape are skipped.
+    """
     if not isinstance(patch, list):
         return []
     hunks = (list(_hunk(hunk)) for hunk in patch if isinstance(hunk, dict))
@@ -56,77 +60,81 @@ def from_patch(patch: object) -> list[DiffLine]:
 
 
 def between(old: str, new: str, *, whole: bool = False) -> list[DiffLine]:
-    """The lines that turn `old` into `new`; they are numbered if these are `whole` files."""
-    before, after = _rows(old), _rows(new)
+    """The diff from `old` to `new`; with line numbers if these are `whole` files."""
+    before, after = _split_lines(old), _split_lines(new)
     note: list[DiffLine] = []
     try:
         groups = list(_Matcher(before, after, MOST_LINE_STEPS).get_grouped_opcodes(CONTEXT_LINES))
-    except _TooMuch:
-        groups, note = [_coarse(before, after)], [DiffLine("gap", _COARSE)]
+    except _TooManySteps:
+        groups, note = [_as_one_change(before, after)], [DiffLine("gap", _NO_LINE_DIFF)]
     hunks = []
     for group in groups:
         _, old_start, _, new_start, _ = group[0]
         start = (old_start + 1, new_start + 1) if whole else (None, None)
-        hunks.append(list(_numbered(_lines(group, before, after), start)))
+        hunks.append(list(_numbered(_signed_lines(group, before, after), start)))
     return note + _joined(hunks)
 
 
 def count(lines: Iterable[DiffLine]) -> tuple[int, int]:
-    """How many lines are added and how many removed."""
+    """The numbers of added and of removed lines."""
     kinds = [line.kind for line in lines]
     return kinds.count("add"), kinds.count("del")
 
 
 def without_empty_runs(lines: Iterable[DiffLine]) -> list[DiffLine]:
-    """The lines, with a mark in the place of each long run of empty ones of one kind."""
-    shown: list[DiffLine] = []
-    for (kind, is_empty), run in groupby(lines, lambda line: (line.kind, _is_empty(line))):
-        rows = list(run)
-        if is_empty and len(rows) > visible_text.MOST_EMPTY_LINES:
-            mark = rows[0].text[:1] + visible_text.empty_lines(len(rows))
-            raw = "\n".join(row.text[1:] for row in rows)
-            shown.append(DiffLine(kind, mark, rows[0].old, rows[0].new, left_out=raw or "\n"))
+    """The lines, with one line in place of each long run of empty lines of one kind."""
+    result: list[DiffLine] = []
+    for (kind, is_empty), group in groupby(lines, lambda line: (line.kind, _is_empty(line))):
+        run = list(group)
+        if is_empty and len(run) > visible_text.MOST_EMPTY_LINES:
+            text = run[0].text[:1] + visible_text.empty_lines(len(run))
+            raw = "\n".join(line.text[1:] for line in run)
+            result.append(DiffLine(kind, text, run[0].old, run[0].new, left_out=raw or "\n"))
         else:
-            shown += rows
-    return shown
+            result += run
+    return result
 
 
 def _is_empty(line: DiffLine) -> bool:
     return line.kind != "gap" and visible_text.is_blank(line.text[1:])
 
 
-def _rows(text: str) -> list[str]:
-    """The lines of a text. Only a line feed ends one: `str.splitlines` hides other characters."""
-    rows = text.split("\n")
-    return rows if rows[-1] else rows[:-1]
+def _split_lines(text: str) -> list[str]:
+    """The lines of a text, split at line feeds only: `str.splitlines` would remove other signs."""
+    lines = text.split("\n")
+    return lines if lines[-1] else lines[:-1]
 
 
 def number_width(lines: Iterable[DiffLine]) -> int:
-    """How many digits the numbers of these lines have; 0 if there are none."""
+    """The number of digits of the largest line number; 0 if the lines have no numbers."""
     numbers = [number for line in lines for number in (line.old, line.new) if number is not None]
     return len(str(max(numbers))) if numbers else 0
 
 
-_Step = tuple[str, int, int, int, int]
-"""What becomes of lines: equal, replace, delete or insert, `old[a:b]`, `new[c:d]`."""
+_Opcode = tuple[str, int, int, int, int]
+"""As in difflib: equal, replace, delete or insert; then a, b, c, d for `old[a:b]`, `new[c:d]`."""
 
 
-def _lines(steps: Iterable[_Step], before: Sequence[str], after: Sequence[str]) -> Iterator[str]:
-    for what, old_start, old_end, new_start, new_end in steps:
-        if what == "equal":
+def _signed_lines(
+    opcodes: Iterable[_Opcode], before: Sequence[str], after: Sequence[str]
+) -> Iterator[str]:
+    for tag, old_start, old_end, new_start, new_end in opcodes:
+        if tag == "equal":
             yield from (f" {text}" for text in before[old_start:old_end])
         else:
             yield from (f"-{text}" for text in before[old_start:old_end])
             yield from (f"+{text}" for text in after[new_start:new_end])
 
 
-def _coarse(before: Sequence[str], after: Sequence[str]) -> list[_Step]:
-    """All lines between the first and the last difference as one change."""
-    most = min(len(before), len(after))
-    first = next((at for at in range(most) if before[at] != after[at]), most)
-    rest = range(1, most - first + 1)
-    alike = next((at - 1 for at in rest if before[-at] != after[-at]), most - first)
-    old_end, new_end = len(before) - alike, len(after) - alike
+def _as_one_change(before: Sequence[str], after: Sequence[str]) -> list[_Opcode]:
+    """All lines from the first to the last difference as one change."""
+    shorter = min(len(before), len(after))
+    first = next((index for index in range(shorter) if before[index] != after[index]), shorter)
+    rest = range(1, shorter - first + 1)
+    same_at_end = next(
+        (back - 1 for back in rest if before[-back] != after[-back]), shorter - first
+    )
+    old_end, new_end = len(before) - same_at_end, len(after) - same_at_end
     return [
         ("equal", max(0, first - CONTEXT_LINES), first, max(0, first - CONTEXT_LINES), first),
         ("replace", first, old_end, first, new_end),
@@ -134,39 +142,39 @@ def _coarse(before: Sequence[str], after: Sequence[str]) -> list[_Step]:
     ]
 
 
-class _TooMuch(Exception):
-    """A comparison takes more steps than it may."""
+class _TooManySteps(Exception):
+    """A comparison takes more steps than allowed."""
 
 
 class _Matcher(difflib.SequenceMatcher[str]):
-    """Counts its steps before it takes them. Raises _TooMuch."""
+    """A SequenceMatcher that counts steps before it takes them. Raises _TooManySteps."""
 
     def __init__(
-        self, old: Sequence[str], new: Sequence[str], most: int, *, autojunk: bool = True
+        self, old: Sequence[str], new: Sequence[str], max_steps: int, *, autojunk: bool = True
     ) -> None:
         super().__init__(None, old, new, autojunk)
-        self.left = most
-        places: dict[str, list[int]] = self.b2j  # type: ignore[attr-defined]
-        costs = (1 + len(places.get(each, ())) for each in old)
+        self.steps_left = max_steps
+        positions: dict[str, list[int]] = self.b2j  # type: ignore[attr-defined]
+        costs = (1 + len(positions.get(each, ())) for each in old)
         self._costs = [0, *accumulate(costs)]
 
     def find_longest_match(
         self, alo: int = 0, ahi: int | None = None, blo: int = 0, bhi: int | None = None
     ) -> difflib.Match:
-        self.left -= self._costs[-1 if ahi is None else ahi] - self._costs[alo]
-        if self.left < 0:
-            raise _TooMuch
+        self.steps_left -= self._costs[-1 if ahi is None else ahi] - self._costs[alo]
+        if self.steps_left < 0:
+            raise _TooManySteps
         return super().find_longest_match(alo, ahi, blo, bhi)
 
 
 def _joined(hunks: list[list[DiffLine]]) -> list[DiffLine]:
-    """The hunks with a gap between each two, and with their words marked."""
+    """The hunks with gaps in between, and with their changed words marked."""
     lines: list[DiffLine] = []
     for hunk in hunks:
         if lines:
             lines.append(DiffLine("gap", "⋯"))
         lines += hunk
-    return lines if _mark(lines) else [DiffLine("gap", _UNMARKED), *lines]
+    return lines if _mark_words(lines) else [DiffLine("gap", _NO_WORD_DIFF), *lines]
 
 
 def _hunk(hunk: dict[str, Any]) -> Iterator[DiffLine]:
@@ -180,7 +188,7 @@ def _numbered(lines: Iterable[str], start: tuple[int | None, int | None]) -> Ite
     old, new = start
     for text in lines:
         kind = _KINDS.get(text[:1], "ctx")
-        if text.startswith("\\"):  # "No newline at end of file" is no line of it
+        if text.startswith("\\"):  # "\ No newline at end of file" is not a line of the file
             yield DiffLine(kind, text)
             continue
         yield DiffLine(kind, text, None if kind == "add" else old, None if kind == "del" else new)
@@ -190,54 +198,57 @@ def _numbered(lines: Iterable[str], start: tuple[int | None, int | None]) -> Ite
             new += 1
 
 
-# --- the words that changed -----------------------------------------------------------------
+# --- changed words --------------------------------------------------------------------------
 
 
-def _mark(lines: list[DiffLine]) -> bool:
-    """Mark the words in lines that replace others: the first added the first removed, and so on.
+def _mark_words(lines: list[DiffLine]) -> bool:
+    """Mark the changed words, comparing the first added line with the first removed, and so on.
 
-    False if that was too much to compare: then some are not marked.
+    False if there was too much to compare: then some lines are not marked.
     """
-    at, left = 0, MOST_WORD_STEPS
-    while at < min(len(lines), SHOWN_LINES):
-        middle = _end_of(lines, at, "del")
+    index, steps_left = 0, MOST_WORD_STEPS
+    while index < min(len(lines), SHOWN_LINES):
+        middle = _end_of(lines, index, "del")
         end = _end_of(lines, middle, "add")
-        if at < middle < end and end - at <= MARKED_LINES:
-            for old, new in zip(range(at, middle), range(middle, end), strict=False):
+        if index < middle < end and end - index <= MARKED_LINES:
+            for old, new in zip(range(index, middle), range(middle, end), strict=False):
                 try:
-                    lines[old], lines[new], left = _marked(lines[old], lines[new], left)
-                except _TooMuch:
+                    lines[old], lines[new], steps_left = _mark_pair(
+                        lines[old], lines[new], steps_left
+                    )
+                except _TooManySteps:
                     return False
-        at = max(end, at + 1)
+        index = max(end, index + 1)
     return True
 
 
-def _end_of(lines: list[DiffLine], at: int, kind: str) -> int:
-    while at < len(lines) and lines[at].kind == kind:
-        at += 1
-    return at
+def _end_of(lines: list[DiffLine], index: int, kind: str) -> int:
+    """The index after the run of lines of one kind that begins at `index`."""
+    while index < len(lines) and lines[index].kind == kind:
+        index += 1
+    return index
 
 
-def _marked(old: DiffLine, new: DiffLine, most: int) -> tuple[DiffLine, DiffLine, int]:
-    """Both lines with their marks, and what is left of `most` steps. Raises _TooMuch."""
+def _mark_pair(old: DiffLine, new: DiffLine, max_steps: int) -> tuple[DiffLine, DiffLine, int]:
+    """Both lines with their marks, and the steps left of `max_steps`. Raises _TooManySteps."""
     if max(len(old.text), len(new.text)) > MARKED_CHARACTERS:
-        return old, new, most
+        return old, new, max_steps
     before, after = _WORD.findall(old.text[1:]), _WORD.findall(new.text[1:])
-    matcher = _Matcher(before, after, most, autojunk=False)
-    steps = matcher.get_opcodes()
-    same = sum(len("".join(before[a:b]).strip()) for tag, a, b, _, _ in steps if tag == "equal")
+    matcher = _Matcher(before, after, max_steps, autojunk=False)
+    opcodes = matcher.get_opcodes()
+    same = sum(len("".join(before[a:b]).strip()) for tag, a, b, _, _ in opcodes if tag == "equal")
     longer = max(len(old.text[1:].strip()), len(new.text[1:].strip()))
-    if same < _ALIKE * longer or all(tag == "equal" for tag, *_ in steps):
-        return old, new, matcher.left
+    if same < _SIMILARITY * longer or all(tag == "equal" for tag, *_ in opcodes):
+        return old, new, matcher.steps_left
     return (
-        replace(old, marks=_spans((tag, before[a:b]) for tag, a, b, _, _ in steps)),
-        replace(new, marks=_spans((tag, after[a:b]) for tag, _, _, a, b in steps)),
-        matcher.left,
+        replace(old, marks=_spans((tag, before[a:b]) for tag, a, b, _, _ in opcodes)),
+        replace(new, marks=_spans((tag, after[a:b]) for tag, _, _, a, b in opcodes)),
+        matcher.steps_left,
     )
 
 
-def _spans(steps: Iterable[tuple[str, list[str]]]) -> tuple[Span, ...]:
-    return merge(Span("" if tag == "equal" else "m", "".join(words)) for tag, words in steps)
+def _spans(tagged: Iterable[tuple[str, list[str]]]) -> tuple[Span, ...]:
+    return merge(Span("" if tag == "equal" else "m", "".join(words)) for tag, words in tagged)
 
 
 def _number(value: object) -> int | None:

@@ -1,6 +1,6 @@
-"""Code as spans in the colours of its language; Pygments knows the languages.
+"""Syntax highlighting: code as spans, by the lexers of Pygments.
 
-Few classes with short names, because every span is sent: what is none of these stays plain.
+There are few classes, with short names, because every span is sent; other tokens stay plain.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ _LANGUAGES = frozenset(
         *("toml", "tsx", "typescript", "vim", "vue", "xml", "yaml", "zig"),
     }
 )
-"""Those that people write, of hundreds; some of the others hardly ever come to an end."""
+"""The common ones of Pygments' hundreds; some lexers of the others take almost forever."""
 
-_SPELLED = {"console": "bash", "shell-session": "bash", "pycon": "python"}
+_ALIASES = {"console": "bash", "shell-session": "bash", "pycon": "python"}
 
 SHORT = 500
-"""Characters of code that is coloured in a few milliseconds, whatever it is."""
+"""Characters of code that take a few milliseconds in the worst case; longer code takes a thread."""
 LONGEST = 10_000
 LONGEST_LINE = 500
 """Characters; longer code stays plain."""
 
 SECONDS = 0.25
-"""Of the CPU: what takes longer is no code of a person's, and stays plain."""
+"""CPU time; code that takes longer was hardly written by a person, and stays plain."""
 
 TOO_LONG = "Shown without colours: too long."
 
 _LONG_LINE = re.compile(rf"[^\n]{{{LONGEST_LINE + 1}}}|\s{{200}}")
-"""On long lines and long gaps the time that lexers take grows with the square."""
+"""The time of lexers grows with the square of the length of a line or a gap."""
 
 _STYLES: dict[_TokenType, str] = {
     Comment: "c",
@@ -70,20 +70,20 @@ _STYLES: dict[_TokenType, str] = {
 
 
 class Highlighted(NamedTuple):
-    """Code as spans; `note` says why it has no colours although its language is known."""
+    """Code as spans; `note` says why it has no colours if its language is known."""
 
     spans: tuple[Span, ...]
     note: str = ""
 
 
 def code(text: str, language: str) -> Highlighted:
-    """Code in a language as a fenced block names it; plain if it is not known."""
-    return _highlighted(text, _by_name(language.strip().lower()[:40]))
+    """Highlight code; `language` is as in a fenced block; plain if it is unknown."""
+    return _highlighted(text, _lexer_by_name(language.strip().lower()[:40]))
 
 
 def file(text: str, name: str) -> Highlighted:
-    """A file's content; its name says the language."""
-    return _highlighted(text, _by_file(name.rpartition("/")[2][-80:]))
+    """Highlight the content of a file; its name gives the language."""
+    return _highlighted(text, _lexer_by_file(name.rpartition("/")[2][-80:]))
 
 
 def _highlighted(text: str, lexer: Lexer | None) -> Highlighted:
@@ -101,39 +101,39 @@ def _plain(text: str) -> tuple[Span, ...]:
 
 
 def _coloured(text: str, lexer: Lexer) -> Highlighted:
-    began, spans = time.thread_time(), list[Span]()
+    start, spans = time.thread_time(), list[Span]()
     for type_, value in lexer.get_tokens(text):
         spans.append(Span(_style(type_), value))
-        if time.thread_time() - began > SECONDS:
+        if time.thread_time() - start > SECONDS:
             return Highlighted(_plain(text), TOO_LONG)
-    # No lexer may change what it colours: one that would add a line end is not asked
-    same = "".join(value for _, value in spans) == text
-    return Highlighted(merge(spans) if same else _plain(text))
+    # The result of a lexer that changes the text, such as by adding a line end, is not used
+    is_unchanged = "".join(value for _, value in spans) == text
+    return Highlighted(merge(spans) if is_unchanged else _plain(text))
 
 
 @lru_cache(maxsize=256)
 def _style(type_: _TokenType) -> str:
-    step: _TokenType | None = type_
-    while step is not None:
-        if step in _STYLES:
-            return _STYLES[step]
-        step = step.parent
+    ancestor: _TokenType | None = type_
+    while ancestor is not None:
+        if ancestor in _STYLES:
+            return _STYLES[ancestor]
+        ancestor = ancestor.parent
     return ""
 
 
 @lru_cache(maxsize=128)
-def _by_name(name: str) -> Lexer | None:
-    return _known(get_lexer_by_name, _SPELLED.get(name, name))
+def _lexer_by_name(name: str) -> Lexer | None:
+    return _find_lexer(get_lexer_by_name, _ALIASES.get(name, name))
 
 
 @lru_cache(maxsize=256)
-def _by_file(name: str) -> Lexer | None:
-    return _known(get_lexer_for_filename, name)
+def _lexer_by_file(name: str) -> Lexer | None:
+    return _find_lexer(get_lexer_for_filename, name)
 
 
-def _known(find: Callable[..., Lexer], name: str) -> Lexer | None:
+def _find_lexer(find: Callable[..., Lexer], name: str) -> Lexer | None:
     try:
-        # aside, since it reads a module and compiles it: that takes up to 0.3 seconds
+        # In a thread, as it imports and compiles a module, which takes up to 0.3 seconds
         lexer = run_cpu_in_thread(find, name, stripnl=False, ensurenl=False) if name else None
     except ClassNotFound:
         return None

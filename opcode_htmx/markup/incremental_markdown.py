@@ -1,9 +1,8 @@
-"""A Markdown text that grows at its end, as parts that are rendered for themselves.
+"""Render Markdown that arrives in pieces, as parts that are rendered separately.
 
-A part is a run of top-level blocks that nothing written later can change, so each is rendered once
-and the cost grows with the text and not with its square. A whole text goes through the same
-splitter, so history and the live page come out alike. (The price: link definitions, which could
-change what is settled, are text.)
+A part is a run of top-level blocks that no later text can change. Each is rendered once, so the
+cost grows linearly with the text. A complete text is split in the same way, so history and the live
+page look alike. (The price: link definitions, which could change settled parts, are shown as text.)
 """
 
 from __future__ import annotations
@@ -15,42 +14,41 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from opcode_htmx.lib.cooperative import TimeSlicer, run_cpu_in_thread
-from opcode_htmx.markup.markdown import (
+from opcode_htmx.markup.markdown import join, plain, render
+from opcode_htmx.markup.markdown_parser import (
     FENCE_LINES,
     commonmark,
-    joined,
     lines_of,
-    plain,
-    render,
 )
 
 log = logging.getLogger(__name__)
 
 SHORT = 2_000
-"""Characters whose blocks are found in a few milliseconds, whatever they are."""
+"""Characters whose blocks are found within a few milliseconds in the worst case; longer text is
+parsed in a thread."""
 LONGEST_BLOCK = 20_000
-"""Characters; what is longer than anything written to be read, such as a list of hundreds of items,
-is cut between two lines, so that it costs no more the longer it grows."""
+"""Characters; a longer block, such as a list of hundreds of items, is split between two lines, so
+that its cost stays linear. Nothing that people read is as long."""
 MOST_LINES = 1_000
-"""Lines of one block, likewise: the parser of HTML counts the elements in front of each one."""
+"""Lines of one block, likewise: the HTML parser counts the elements before each one."""
 WINDOW = 2_000
-"""Characters in which the next blocks are looked for: a text with many blocks is parsed piece by
-piece, and not again from each of them to its end."""
+"""Characters in which the next blocks are looked for: a text with many blocks is parsed piecewise,
+and not again from each of them to its end."""
 LONGEST = 100_000
-"""Characters of one text that are Markdown."""
+"""Characters of one text that are rendered as Markdown."""
 PLAIN_PIECE, MOST_PLAIN = 20_000, 200_000
-"""Of what is longer: the characters in one piece, and how many are shown at all."""
+"""Of the rest: characters in one piece, and characters that are shown at all."""
 
 _PLAIN_NOTE = "*From here on, this long text is shown as it was written.*"
 
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 
-_outline = commonmark().disable(["inline", "text_join"])
-"""Only where blocks begin and end: what is in their lines takes most of the time."""
+_block_parser = commonmark().disable(["inline", "text_join"])
+"""Finds the boundaries of blocks only: inline parsing takes most of the time."""
 
 
 class Part:
-    """A piece of a growing text: rendered when it is asked for, and again only when it changed."""
+    """A piece of a growing text: rendered on first use, and again only after a change."""
 
     __slots__ = ("_html", "_text", "revision")
 
@@ -70,20 +68,20 @@ class Part:
             text = self._text
             try:
                 html = render(text)
-            except Exception:  # a text that cannot be read as Markdown is still a text
+            except Exception:  # a text that cannot be rendered as Markdown is still shown
                 log.exception("a text of %d characters cannot be rendered", len(text))
                 html = plain(text)
-            if text == self._text:  # it may have grown meanwhile
+            if text == self._text:  # it may have changed in the meantime
                 self._html = html
         return html
 
-    def become(self, text: str, revision: int) -> None:
+    def replace(self, text: str, revision: int) -> None:
         if text != self._text:
             self._text, self._html, self.revision = text, None, revision
 
 
 class PlainPart(Part):
-    """A piece that is shown as it stands."""
+    """A piece that is shown as written."""
 
     __slots__ = ()
 
@@ -94,8 +92,8 @@ class PlainPart(Part):
         return self._html
 
 
-def whole(text: str, literal: bool = False) -> Markup:
-    """A Markdown text that does not grow, within the same bounds as one that does.
+def render_complete(text: str, literal: bool = False) -> Markup:
+    """Render a complete Markdown text within the limits of IncrementalMarkdown.
 
     `literal` is that of `render`.
     """
@@ -105,8 +103,8 @@ def whole(text: str, literal: bool = False) -> Markup:
     growing.append(text, 0)
     parts = growing.parts
     if not literal:
-        return joined(part.html for part in parts)
-    return joined(
+        return join(part.html for part in parts)
+    return join(
         part.html if isinstance(part, PlainPart) else render(part.text, literal) for part in parts
     )
 
@@ -114,45 +112,45 @@ def whole(text: str, literal: bool = False) -> Markup:
 class IncrementalMarkdown:
     """A Markdown text that grows at its end, as parts.
 
-    No answer is as long as LONGEST, but a line may be: reading it as Markdown would hold up the
-    whole server. What is longer is plain from there on, and in the end only counted.
+    No answer is as long as LONGEST, but a line of a file may be: parsing it as Markdown would block
+    the whole server. Longer text is plain from there on, and beyond MOST_PLAIN only counted.
     """
 
     def __init__(self) -> None:
         self.parts: list[Part] = []
         self._length = 0
         self._tail = ""
-        """The text behind the settled parts: all that later text may still change."""
+        """The text after the settled parts, which later text may still change."""
         self._fence = ""
-        """The opening line of the code block that the tail is inside of, if it was cut."""
+        """The opening line of the code block in which the tail begins, if that was split."""
         self._window = WINDOW
-        """Characters at the begin of the tail that have to be parsed to find the end of a block."""
+        """Characters at the start of the tail to parse in order to find the end of a block."""
 
     def append(self, text: str, revision: int) -> None:
-        """Add `text`, which came with `revision`. Others have their turn while it is a long one."""
-        room = max(0, LONGEST - self._length)
-        if marked := text[:room]:
-            self._append_markdown(marked, revision)
-        if plain := text[room:]:
+        """Add `text`, which came with `revision`; other greenlets run while it is a long one."""
+        markdown_left = max(0, LONGEST - self._length)
+        if markdown := text[:markdown_left]:
+            self._append_markdown(markdown, revision)
+        if plain := text[markdown_left:]:
             self._append_plain(plain, max(0, self._length - LONGEST), revision)
         self._length += len(text)
 
-    def _append_plain(self, text: str, place: int, revision: int) -> None:
-        """Add `text`, which stands `place` characters behind the longest text that is Markdown."""
-        shown, left_out = text[: max(0, MOST_PLAIN - place)], place + len(text) - MOST_PLAIN
-        if place == 0:
+    def _append_plain(self, text: str, offset: int, revision: int) -> None:
+        """Add `text`, which begins `offset` characters after the text that is Markdown."""
+        shown, left_out = text[: max(0, MOST_PLAIN - offset)], offset + len(text) - MOST_PLAIN
+        if offset == 0:
             self.parts.append(Part(_PLAIN_NOTE, revision))
         while shown:
-            if place % PLAIN_PIECE == 0:
+            if offset % PLAIN_PIECE == 0:
                 self.parts.append(PlainPart("", revision))
-            piece = shown[: PLAIN_PIECE - place % PLAIN_PIECE]
-            self.parts[-1].become(self.parts[-1].text + piece, revision)
-            shown, place = shown[len(piece) :], place + len(piece)
+            piece = shown[: PLAIN_PIECE - offset % PLAIN_PIECE]
+            self.parts[-1].replace(self.parts[-1].text + piece, revision)
+            shown, offset = shown[len(piece) :], offset + len(piece)
         if left_out > 0:
-            if place == MOST_PLAIN:
+            if offset == MOST_PLAIN:
                 self.parts.append(Part("", revision))
             note = f"*{left_out:,} characters more are in the session’s export as JSONL.*"
-            self.parts[-1].become(note, revision)
+            self.parts[-1].replace(note, revision)
 
     def _append_markdown(self, text: str, revision: int) -> None:
         if not self.parts:
@@ -160,45 +158,45 @@ class IncrementalMarkdown:
         self._tail += text
         # Only a whole line settles anything: "#" may become a heading, or "#1 is broken".
         if "\n" in text:
-            pace = TimeSlicer()
+            slicer = TimeSlicer()
             while self._settle(revision):
-                pace.step()
-        # The end of code that was cut there is no code of its own
+                slicer.step()
+        # A fence that closes a block right after the split is no code of its own
         ended = not self._tail or _closing_line(self._fence, [self._tail]) == 0
-        self.parts[-1].become("" if self._fence and ended else self._fence + self._tail, revision)
+        self.parts[-1].replace("" if self._fence and ended else self._fence + self._tail, revision)
 
     def _settle(self, revision: int) -> bool:
-        """Make parts of what no later text can change; whether there may be more of it."""
+        """Turn text that cannot change any more into parts; True if there may be more of it."""
         end = self._tail.rfind("\n") + 1
         while True:
-            begin = self._tail[: self._window] if self._window < end else self._tail[:end]
-            begin = begin[: begin.rfind("\n") + 1]
-            if self._settle_in(lines_of(begin), revision):
+            start = self._tail[: self._window] if self._window < end else self._tail[:end]
+            start = start[: start.rfind("\n") + 1]
+            if self._settle_lines(lines_of(start), revision):
                 self._window = WINDOW
                 return True
             if self._window >= end:
                 return False
             self._window *= 2
 
-    def _settle_in(self, lines: list[str], revision: int) -> bool:
-        """The same for what is in these lines, which the tail begins with."""
+    def _settle_lines(self, lines: list[str], revision: int) -> bool:
+        """The same for the first lines of the tail."""
         if self._fence:
             return self._settle_code(lines, revision)
         before = len(self.parts)
         blocks = _top_level_blocks(lines)
-        taken = 0
+        settled = 0
         for block in blocks:
             if _is_long_fence(lines[block.opening : block.end], block):
-                cut = block.opening + 1 + FENCE_LINES
-                self._take("".join(lines[taken:cut]), revision)
+                split = block.opening + 1 + FENCE_LINES
+                self._settle_text("".join(lines[settled:split]), revision)
                 self._fence = lines[block.opening]
                 return True
-            if too_long := _cut(lines, block):
-                self._take("".join(lines[taken:too_long]), revision)
+            if split_at := _split_line(lines, block):
+                self._settle_text("".join(lines[settled:split_at]), revision)
                 return True
             if block is not blocks[-1]:
-                self._take("".join(lines[taken : block.end]), revision)
-                taken = block.end
+                self._settle_text("".join(lines[settled : block.end]), revision)
+                settled = block.end
         return len(self.parts) > before
 
     def _settle_code(self, lines: list[str], revision: int) -> bool:
@@ -208,14 +206,15 @@ class IncrementalMarkdown:
         if closing == 0:
             self._tail = self._tail[len(lines[0]) :]
         else:
-            self._take("".join(lines[: FENCE_LINES if closing is None else closing + 1]), revision)
+            end = FENCE_LINES if closing is None else closing + 1
+            self._settle_text("".join(lines[:end]), revision)
         if closing is not None:
             self._fence = ""
         return True
 
-    def _take(self, text: str, revision: int) -> None:
-        """Settle `text`, the beginning of the tail, and open the next part."""
-        self.parts[-1].become(self._fence + text, revision)
+    def _settle_text(self, text: str, revision: int) -> None:
+        """Make a part of `text`, the start of the tail, and open the next part."""
+        self.parts[-1].replace(self._fence + text, revision)
         self.parts.append(Part("", revision))
         self._tail = self._tail[len(text) :]
 
@@ -230,15 +229,16 @@ class _Block(NamedTuple):
 
 def _top_level_blocks(lines: list[str]) -> list[_Block]:
     text = "".join(lines)
-    begun = _openings(text) if len(text) <= SHORT else run_cpu_in_thread(_openings, text)
-    ends = [*(opening for opening, _ in begun[1:]), len(lines)]
-    return [_Block(opening, end, type_) for (opening, type_), end in zip(begun, ends, strict=False)]
+    found = _openings(text) if len(text) <= SHORT else run_cpu_in_thread(_openings, text)
+    ends = [*(opening for opening, _ in found[1:]), len(lines)]
+    return [_Block(opening, end, type_) for (opening, type_), end in zip(found, ends, strict=False)]
 
 
 def _openings(text: str) -> list[tuple[int, str]]:
-    """The lines that open a top-level block, and of which type it is."""
-    tokens = (token for token in _outline.parse(text) if token.level == 0 and token.nesting >= 0)
-    return [(token.map[0], token.type) for token in tokens if token.map]
+    """The line numbers at which top-level blocks begin, with their types."""
+    tokens = _block_parser.parse(text)
+    top_level = (token for token in tokens if token.level == 0 and token.nesting >= 0)
+    return [(token.map[0], token.type) for token in top_level if token.map]
 
 
 def _is_long_fence(lines: list[str], block: _Block) -> bool:
@@ -249,8 +249,8 @@ def _is_long_fence(lines: list[str], block: _Block) -> bool:
     )
 
 
-def _cut(lines: list[str], block: _Block) -> int | None:
-    """The number of the line in front of which a block is cut; None if it is not too long."""
+def _split_line(lines: list[str], block: _Block) -> int | None:
+    """The number of the line before which a block is split; None if it is not too long."""
     if block.type == "fence":
         return None
     length = 0
@@ -270,6 +270,6 @@ def _closing_line(opening: str, lines: list[str]) -> int | None:
 
 
 def _closes(fence: str, line: str) -> bool:
-    marks = line.lstrip(" ")
-    indent, marks = len(line) - len(marks), marks.rstrip(" \t\r\n")
-    return indent <= 3 and marks.startswith(fence) and not marks.strip(fence[0])
+    text = line.lstrip(" ")
+    indent, text = len(line) - len(text), text.rstrip(" \t\r\n")
+    return indent <= 3 and text.startswith(fence) and not text.strip(fence[0])

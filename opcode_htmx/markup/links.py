@@ -1,4 +1,4 @@
-"""Addresses out of foreign text: which of them may become links."""
+"""Decide which addresses in foreign text may become links."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from opcode_htmx.markup.addresses import is_whole
+from opcode_htmx.markup.addresses import is_absolute
 
 _PROTOCOLS = frozenset({"http", "https"})
 
@@ -18,14 +18,14 @@ class Link:
 
 
 def link(url: object, text: object = "") -> Link | None:
-    """A link that is safe to follow; None for other protocols than the web's."""
+    """A link that is safe to follow; None if the address is not http or https."""
     address = _text(url).strip()
     try:
         parts = urlsplit(address)
     except ValueError:
         return None
-    # Python and browsers drop line feeds and tabs in different places
-    if not is_whole(address) or not address.isprintable():
+    # Python and browsers remove line feeds and tabs at different places
+    if not is_absolute(address) or not address.isprintable():
         return None
     if parts.scheme.lower() not in _PROTOCOLS or not parts.netloc:
         return None
@@ -33,7 +33,7 @@ def link(url: object, text: object = "") -> Link | None:
 
 
 def links(items: Iterable[object]) -> tuple[Link, ...]:
-    """The safe ones among objects with a `url` and a `title`."""
+    """The safe links among objects with a `url` and a `title`."""
     found = (link(each.get("url"), each.get("title")) for each in items if isinstance(each, dict))
     return tuple(filter(None, found))
 

@@ -1,4 +1,4 @@
-"""Text in colours: a row of spans, each with the class that a stylesheet knows it by."""
+"""Coloured text: a sequence of spans, each with a CSS class."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import NamedTuple
 
 
 class Span(NamedTuple):
-    """A stretch of text that looks alike; `style` is a class of the page, or empty."""
+    """A piece of text in one style; `style` is a CSS class, or empty."""
 
     style: str
     text: str
 
 
 def merge(spans: Iterable[Span]) -> tuple[Span, ...]:
-    """The same text with as few spans as it takes."""
-    shown = (span for span in spans if span.text)
-    alike = groupby(shown, key=attrgetter("style"))
-    return tuple(Span(style, "".join(span.text for span in group)) for style, group in alike)
+    """Join neighbours of the same style, and drop empty spans."""
+    non_empty = (span for span in spans if span.text)
+    groups = groupby(non_empty, key=attrgetter("style"))
+    return tuple(Span(style, "".join(span.text for span in group)) for style, group in groups)

@@ -20,10 +20,10 @@ from markupsafe import Markup
 from opcode_htmx.engines.messages import ImageContent
 from opcode_htmx.lib.cooperative import TimeSlicer, run_cpu_in_thread
 from opcode_htmx.markup import ansi, diff
-from opcode_htmx.markup.incremental_markdown import whole
-from opcode_htmx.markup.left_out import leaves_out
+from opcode_htmx.markup.incremental_markdown import render_complete
 from opcode_htmx.markup.markdown import preview, with_source
-from opcode_htmx.markup.visible_text import ALIGNED_BLANKS, mark, visible_text
+from opcode_htmx.markup.omissions import omits_words
+from opcode_htmx.markup.visible_text import ALIGNED_BLANKS, placeholder, visible_text
 from opcode_htmx.rendering import (
     clock,
     permission_details,
@@ -87,7 +87,7 @@ def _macros_of(environment: Environment) -> Any:
         {
             "here": _here.get,
             "dom_id": dom_id,
-            "markdown": whole,
+            "markdown": render_complete,
             "preview": preview,
             "asked_markdown": _asked_markdown,
             "asked_preview": _asked_preview,
@@ -100,7 +100,7 @@ def _macros_of(environment: Environment) -> Any:
             "number_width": diff.number_width,
             "shown_lines": diff.SHOWN_LINES,
             "without_empty_runs": diff.without_empty_runs,
-            "gap": mark,
+            "gap": placeholder,
             "first_line": first_line,
             "picture": images.shown_image,
             "image_address": _image_address,
@@ -246,13 +246,13 @@ def render_parts(block: Block, since: int) -> Iterator[None]:
 def _asked_markdown(text: str) -> Markup:
     """Markdown that a person decides about: no character of it is hidden."""
     shown = visible_text(text, lines=True)
-    html = whole(shown, literal=True)
-    return with_source(html, shown) if leaves_out(shown, html) else html
+    html = render_complete(shown, literal=True)
+    return with_source(html, shown) if omits_words(shown, html) else html
 
 
 def _asked_preview(text: str) -> Markup:
     """The preview of an answer. The columns of a drawing stay aligned where a phone shows them."""
-    return preview(visible_text(text, lines=True, widest=ALIGNED_BLANKS))
+    return preview(visible_text(text, lines=True, most_blanks=ALIGNED_BLANKS))
 
 
 def _dollars(amount: float) -> str:

@@ -24,7 +24,7 @@ def text_of(code: str, language: str) -> str:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_language_that_is_named_is_one_that_pygments_knows(name: str) -> None:
-    assert highlight._by_name(name) is not None
+    assert highlight._lexer_by_name(name) is not None
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from opcode_htmx.markup import incremental_markdown as growing_module
 from opcode_htmx.markup import markdown
 from opcode_htmx.markup.incremental_markdown import IncrementalMarkdown
-from opcode_htmx.markup.markdown import FENCE_LINES, render
+from opcode_htmx.markup.markdown import render
+from opcode_htmx.markup.markdown_parser import FENCE_LINES
 
 HEADINGS = {f"h{level}" for level in range(1, 7)}
 INLINE = {"br", "strong", "em", "s", "code", "a"}

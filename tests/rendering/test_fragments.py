@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from opcode_htmx.engines.claude.protocol import encoder, parser
 from opcode_htmx.engines.messages import Message
-from opcode_htmx.markup.markdown import FENCE_LINES
+from opcode_htmx.markup.markdown_parser import FENCE_LINES
 from opcode_htmx.rendering import clock
 from opcode_htmx.rendering.fragments import Fragments, dom_id
 from opcode_htmx.rendering.tool_cards import SHOWN_CHARACTERS

@@ -121,7 +121,7 @@ def test_a_link_in_it_leads_to_the_web_or_into_the_file(exported: str) -> None:
     for tag, name, address in found:
         inside = address.startswith("data:") if tag in ("img", "link") else False
         download = tag == "a" and address.startswith(("data:application/octet", "data:image/png"))
-        assert inside or download or addresses.is_whole(address), (tag, name, address)
+        assert inside or download or addresses.is_absolute(address), (tag, name, address)
     assert "a session of its own" in exported, "without the link that the page has there"
 
 

@@ -16,7 +16,7 @@ from flask import Flask
 from opcode_htmx.engines.claude.files import session_summary
 from opcode_htmx.engines.claude.protocol import parser
 from opcode_htmx.features.session_admin.standalone_html import WholeBlocks
-from opcode_htmx.markup import diff, incremental_markdown, markdown
+from opcode_htmx.markup import diff, incremental_markdown, markdown, markdown_parser
 from opcode_htmx.rendering import to_markdown
 from opcode_htmx.rendering.fragments import Fragments
 from opcode_htmx.transcript.blocks import Block
@@ -110,7 +110,7 @@ def test_a_hostile_session_leaves_turns_to_others(
 
 
 def test_a_wide_table_is_shown_as_it_was_written() -> None:
-    columns = markdown.MOST_COLUMNS
+    columns = markdown_parser.MOST_COLUMNS
     table = "|{}\n|{}\n|{}\n"
     at_most = table.format("a|" * (columns - 1), "-|" * (columns - 1), "b|" * (columns - 1))
     assert "<table>" in markdown.render(at_most)
@@ -129,7 +129,7 @@ def test_wide_lines_of_code_are_code() -> None:
 
 def test_a_long_table_is_cut_and_whole() -> None:
     rows = "".join(f"|row {number}|\n" for number in range(2 * incremental_markdown.MOST_LINES))
-    html = incremental_markdown.whole(
+    html = incremental_markdown.render_complete(
         f"|a|\n|-|\n{rows}" + "x" * incremental_markdown.LONGEST_BLOCK
     )
     assert all(f"row {number}" in html for number in range(2 * incremental_markdown.MOST_LINES))

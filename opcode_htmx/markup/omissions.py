@@ -1,7 +1,7 @@
-"""Whether Markdown, as a page shows it, leaves out words of its source. Pure.
+"""Find out whether rendered Markdown omits words of its source. Pure.
 
-The target of a link, the words behind a fence, and what does not fit into a table are part of the
-text and not of the page.
+The target of a link, the words after a fence, and cells beyond the columns of a table are in the
+source, but not on the page.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from markupsafe import Markup
 _WORD = re.compile(r"[^\W_]+")
 _NUMBER = re.compile(r"[0-9]{1,9}[.)](?: |$)")
 _FENCE = re.compile(r"(?:`{3,}|~{3,}) ?[\w+#.-]{0,20}")
-_MARKS = " \t>"
-_CHECKS = ("[ ]", "[x]", "[X]")
+_QUOTE_SIGNS = " \t>"
+_CHECKBOXES = ("[ ]", "[x]", "[X]")
 
 
-def leaves_out(source: str, html: Markup) -> bool:
+def omits_words(source: str, html: Markup) -> bool:
     """Whether `html` lacks a word of the Markdown `source` that it was made from."""
     shown = Counter(_WORD.findall(html.striptags()))
     written = Counter(word for line in _lines(source) for word in _WORD.findall(line))
@@ -27,13 +27,13 @@ def leaves_out(source: str, html: Markup) -> bool:
 
 
 def _lines(source: str) -> Iterator[str]:
-    """The lines without the marks that a page shows in its own way."""
+    """The lines without the signs that a page renders: quotes, fences, lists, checkboxes."""
     for line in source.split("\n"):
-        text = line.strip(_MARKS)
+        text = line.strip(_QUOTE_SIGNS)
         if _FENCE.fullmatch(text):
             continue
         if number := _NUMBER.match(text):
             text = text[number.end() :]
         elif text[:2] in ("- ", "* ", "+ "):
             text = text[2:]
-        yield text[3:] if text.startswith(_CHECKS) else text
+        yield text[3:] if text.startswith(_CHECKBOXES) else text

@@ -1,0 +1,144 @@
+"""The Markdown parser: CommonMark with tables and task lists, without HTML, and with limits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import MutableMapping, Sequence
+from html import escape
+from typing import Any
+
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererProtocol
+from markdown_it.rules_block import StateBlock, table
+from markdown_it.rules_core import StateCore
+from markdown_it.token import Token
+from markdown_it.utils import OptionsDict
+
+from opcode_htmx.markup import addresses, highlight
+
+FENCE_LINES = 60
+"""Lines; a longer fenced code block is split into parts, so that no part grows without limit."""
+
+MOST_COLUMNS = 100
+"""A table with more columns is shown as its source: nobody could read it as a table."""
+MOST_MISSING = 200
+"""Cells that the rows of a table may lack; a row of one character would become a full row."""
+
+_LINE_END = re.compile(r"(\r\n?|\n)")
+
+
+class _Parser(MarkdownIt):
+    """Accepts any address as a link: `addresses.rewrite` handles them."""
+
+    def validateLink(self, url: str) -> bool:  # noqa: N802 - the library's name
+        return True
+
+
+def commonmark() -> MarkdownIt:
+    """A parser for CommonMark with tables and strikethrough, without HTML and link definitions."""
+    parser = _Parser("commonmark", {"html": False, "linkify": False, "breaks": False})
+    parser.block.ruler.at("table", _bounded_table, {"alt": ["paragraph", "reference"]})
+    return parser.enable(["table", "strikethrough"]).disable(["reference"])
+
+
+def _bounded_table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """The library's rule, for tables of at most MOST_COLUMNS, up to MOST_MISSING missing cells."""
+    columns = _line_of(state, start).count("|")
+    if not columns or start + 1 >= end or not _is_delimiter(_line_of(state, start + 1)):
+        return False
+    if columns > MOST_COLUMNS:
+        return False
+    missing = 0
+    for row in range(start + 2, end) if not silent else ():
+        line = _line_of(state, row)
+        missing += max(0, columns - line.count("|") - 1)
+        if missing > MOST_MISSING:
+            end = row
+        if missing > MOST_MISSING or not line.strip():
+            break
+    return table(state, start, end, silent)
+
+
+def _line_of(state: StateBlock, line: int) -> str:
+    return state.src[state.bMarks[line] : state.eMarks[line]]
+
+
+def _is_delimiter(line: str) -> bool:
+    """Whether this may be the delimiter row, below the header of a table."""
+    return "-" in line and not line.strip("|-: \t\r\n>")
+
+
+def is_wide_table(head: str, below: str) -> bool:
+    """Whether two lines begin a table of more than MOST_COLUMNS."""
+    return head.count("|") > MOST_COLUMNS and _is_delimiter(below)
+
+
+_TASK = re.compile(r"\[([ xX])\] +")
+_CHECKBOX_HTML = '<span class="check"><span class="visually-hidden">{}</span></span> '
+
+
+def _tasks(state: StateCore) -> None:
+    """Give list items that begin with `[ ]` or `[x]` a checkbox that can be seen and heard."""
+    tokens = state.tokens
+    for item, paragraph, inline in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        first = inline.children[0] if inline.children else None
+        if (item.type, paragraph.type) != ("list_item_open", "paragraph_open") or first is None:
+            continue
+        task = _TASK.match(first.content) if first.type == "text" else None
+        if task and (task.end() < len(first.content) or len(inline.children or []) > 1):
+            done = task[1] != " "
+            item.attrSet("class", "task done" if done else "task")
+            checkbox = Token("checkbox", "", 0, content="Done:" if done else "To do:")
+            first.content = first.content[task.end() :]
+            inline.children = [checkbox, *(inline.children or [])]
+
+
+def _checkbox(
+    self: RendererProtocol, tokens: Sequence[Token], index: int, options: OptionsDict, env: Any
+) -> str:
+    return _CHECKBOX_HTML.format(tokens[index].content)
+
+
+def _code(
+    self: RendererProtocol, tokens: Sequence[Token], index: int, options: OptionsDict, env: Any
+) -> str:
+    """A code block, highlighted once it is complete: a growing one is rendered many times."""
+    token = tokens[index]
+    language = token.info.split(maxsplit=1)[0] if token.info.strip() else ""
+    shown = highlight.code(token.content, language if _is_complete(token, env) else "")
+    coloured = (_span(style, escape(part, quote=False)) for style, part in shown.spans)
+    name = f' class="language-{escape(language)}"' if language else ""
+    note = f"<p><em>{shown.note}</em></p>\n" if shown.note else ""
+    return f'<pre tabindex="0"><code{name}>{"".join(coloured)}</code></pre>\n{note}'
+
+
+def _span(style: str, html: str) -> str:
+    return f'<span class="{style}">{html}</span>' if style else html
+
+
+def _is_complete(token: Token, env: MutableMapping[str, Any]) -> bool:
+    """Whether no later text can be part of this code: its fence is closed, or it was split."""
+    begin, end = token.map or (0, 0)
+    last = env["lines"][end - 1].strip(" >\t\r\n") if end - begin > 1 else ""
+    closed = len(last) >= len(token.markup) and set(last) == {token.markup[0]}
+    return closed or end - begin > FENCE_LINES
+
+
+def page_parser() -> MarkdownIt:
+    """A parser that also renders task lists, restricted links and highlighted code."""
+    parser = commonmark()
+    parser.core.ruler.push("tasks", _tasks)
+    parser.core.ruler.push("addresses", addresses.rewrite)
+    parser.add_render_rule("checkbox", _checkbox)
+    parser.add_render_rule("fence", _code)
+    return parser
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a text, each with its line end, as CommonMark splits them.
+
+    `str.splitlines` also splits at form feeds and the like.
+    """
+    pieces = [*_LINE_END.split(text), ""]
+    lines = ["".join(line) for line in zip(pieces[::2], pieces[1::2], strict=True)]
+    return lines if lines[-1] else lines[:-1]
