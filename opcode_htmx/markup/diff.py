@@ -14,7 +14,7 @@ from opcode_htmx.markup.spans import Span, merge
 
 CONTEXT_LINES = 3
 SHOWN_LINES = 200
-"""Lines of a diff that a card shows; the whole diff has a URL of its own. The words in further lines
+"""Lines of a diff that a card shows; the whole diff has a URL of its own. Words in the other lines
 are not compared."""
 MOST_LINE_STEPS, MOST_WORD_STEPS = 2_000_000, 500_000
 """Limits on the comparisons between lines, and between words. Ordinary diffs take a hundredth of
