@@ -1,1 +1,1 @@
-"""Blocks as HTML, as Markdown, and as search results."""
+"""Render blocks as HTML and Markdown, and search them."""

@@ -1,4 +1,4 @@
-"""What Claude is doing just now, in a few words, from the newest block that is not finished."""
+"""Describe Claude's current activity, or a request, in a few words for the status line."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from opcode_htmx.transcript.blocks import (
 from opcode_htmx.transcript.content.raw import log_failure
 
 LONGEST = 80
+"""Characters of a description."""
 
 _VERBS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "Bash": ("Running", ("command",)),
@@ -39,17 +40,17 @@ _VERBS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 _PATHS = frozenset({"file_path", "notebook_path"})
 
 
-def doing(block: Block | None) -> str:
-    """`Running npm test`, `Thinking…`, `Writing…`; empty if nothing tells."""
+def activity_of(block: Block | None) -> str:
+    """The activity that a block shows: `Running npm test`, `Thinking…`, `Writing…`; or empty."""
     match block:
         case ToolBlock(state=ToolState.PREPARING):
             return f"Preparing {block.name}…"
         case ToolBlock():
             try:
-                return call(block.name, block.input)
-            except Exception:  # the status line says less, and the page stays
-                log_failure(block, "put into words")
-                return _short(f"Using {block.name}")
+                return call_text(block.name, block.input)
+            except Exception:  # show less in the status line rather than no page
+                log_failure(block, "described")
+                return _shorten(f"Using {block.name}")
         case ThinkingBlock(open=True):
             return "Thinking…"
         case TextBlock(open=True):
@@ -58,20 +59,20 @@ def doing(block: Block | None) -> str:
             return ""
 
 
-def call(name: str, tool_input: Json) -> str:
-    """A tool's call as something that goes on."""
+def call_text(name: str, tool_input: Json) -> str:
+    """A tool call as an activity."""
     if name == "TodoWrite":
         return "Planning"
     verb, keys = _VERBS.get(name, ("", ()))
     for key in keys:
         value = tool_input.get(key)
         if isinstance(value, str) and value.strip():
-            return _short(f"{verb} {_object(key, value)}")
-    return _short(f"Using {name.removeprefix('mcp__').replace('__', ': ')}")
+            return _shorten(f"{verb} {_object(key, value)}")
+    return _shorten(f"Using {name.removeprefix('mcp__').replace('__', ': ')}")
 
 
-def asked(request: PermissionRequest) -> str:
-    """What a request of Claude's is about."""
+def request_text(request: PermissionRequest) -> str:
+    """The subject of a permission request: `a question`, `a plan`, `Bash: npm test`."""
     match request.tool_name:
         case "AskUserQuestion":
             return "a question"
@@ -80,10 +81,10 @@ def asked(request: PermissionRequest) -> str:
         case name:
             command = request.input.get("command")
             path = request.input.get("file_path", request.input.get("notebook_path"))
-            what = next((each for each in (command, path) if isinstance(each, str)), "")
-            if what == path:
-                what = PurePath(what).name
-            return _short(f"{name}: {first_line(what)}" if what.strip() else name)
+            subject = next((each for each in (command, path) if isinstance(each, str)), "")
+            if subject == path:
+                subject = PurePath(subject).name
+            return _shorten(f"{name}: {first_line(subject)}" if subject.strip() else name)
 
 
 def _object(key: str, value: str) -> str:
@@ -95,15 +96,15 @@ def _object(key: str, value: str) -> str:
 
 
 def _host(url: str) -> str:
-    """Where an address leads; empty where it is none."""
+    """The host of a URL; empty if it is not valid."""
     try:
         return urlsplit(url).netloc
     except ValueError:
         return ""
 
 
-def _short(text: str) -> str:
-    """One line; what stands behind a gap that pushes it out of sight is left out, and said so."""
+def _shorten(text: str) -> str:
+    """Limit a text to LONGEST characters, and cut it at a gap that pushes words out of sight."""
     if gap := LONG_GAP.search(text):
         text = f"{text[: gap.start()]} …"
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"

@@ -1,12 +1,12 @@
-"""Moments still to come, for a phone that may be in another time zone than this computer."""
+"""Format times for pages; a phone may be in another time zone than this computer."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
 
-def moment(seconds: float) -> str:
-    """A time of day of this computer's with its distance from UTC, and the day."""
+def local_time(seconds: float) -> str:
+    """A Unix time as this computer's local time with its offset from UTC, and the day."""
     local = datetime.fromtimestamp(seconds).astimezone()
     offset = local.utcoffset()
     minutes = round(offset.total_seconds() / 60) if offset else 0
@@ -15,6 +15,6 @@ def moment(seconds: float) -> str:
     return f"{local:%H:%M} UTC{zone}, {local.day} {local:%b}"
 
 
-def machine(seconds: float) -> str:
-    """The same for a `datetime` attribute."""
+def iso_time(seconds: float) -> str:
+    """A Unix time for a `datetime` attribute, in UTC."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

@@ -1,7 +1,7 @@
-"""Blocks to HTML: a whole transcript, or the difference that one viewer lacks.
+"""Render blocks as HTML: a whole transcript, or the fragments that update a page.
 
-A difference is made of `<hx-upsert>` elements: an element whose id the page has replaces it, any
-other is put where its `data-order` says. So a fragment that arrives twice changes nothing.
+An update consists of `<hx-upsert>` elements: an element replaces the one with the same id, or is
+inserted by its `data-order`. So fragments are idempotent.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from opcode_htmx.rendering.questions import questions_of
 from opcode_htmx.transcript.blocks import Block, BranchBlock, TextBlock
 from opcode_htmx.transcript.content import images, other_content
 from opcode_htmx.transcript.content.downloads import File
-from opcode_htmx.transcript.content.raw import is_whole, log_failure, raw_text
+from opcode_htmx.transcript.content.raw import is_complete, log_failure, raw_text
 from opcode_htmx.transcript.content.weight import FEW, is_heavy
 from opcode_htmx.transcript.conversation.conversation import Change
 
@@ -43,40 +43,39 @@ _SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
 
 def dom_id(block_id: str) -> str:
-    """The id of a block's element; ids come from Claude and are not to be trusted."""
+    """The id of a block's element. Claude's ids are not trusted: unusual ones are hashed."""
     if _SAFE_ID.fullmatch(block_id):
         return f"b-{block_id}"
     return f"b-{sha256(block_id.encode('utf-8', 'replace')).hexdigest()[:24]}"
 
 
-class Here(NamedTuple):
-    """Where a block is rendered."""
+class RenderContext(NamedTuple):
+    """The session that a block is rendered for."""
 
     project: str
     """The folder of its session."""
     address: str
-    """The URL path of the session's page; empty where there is none."""
-    cut: Callable[[str], tool_cards.Cut]
+    """The URL path of the session's page; empty in an export."""
+    cut: Callable[[str], tool_cards.CutText]
     allow_bypass: bool
     """Whether bypass mode may be offered."""
 
 
-_here: ContextVar[Here] = ContextVar("here")
-"""Of whoever renders just now. The macros are made once for all sessions: there are many of them,
-and each knows all others, so that those of a session that nobody needs any more would be found by
-the garbage collector only."""
+_context: ContextVar[RenderContext] = ContextVar("render_context")
+"""The context of the current rendering. The macros are shared by all sessions: they are many and
+refer to one another, so macros per session would only be freed by the garbage collector."""
 
 
 def _image_address(block: Block, number: int, image: ImageContent, media_type: str) -> str:
-    """The URL of an image; where there is no server, one that holds it."""
-    if page := _here.get().address:
+    """The URL of an image; a data URL in an export."""
+    if page := _context.get().address:
         return f"{page}/blocks/{quote(block.id, safe='')}/images/{number}"
     return f"data:{media_type};base64,{image.data}"
 
 
 def _file_address(block: Block, number: int, file: File) -> str:
-    """The URL of data that can be downloaded; where there is no server, one that holds it."""
-    if page := _here.get().address:
+    """The URL of a download; a data URL in an export."""
+    if page := _context.get().address:
         return f"{page}/blocks/{quote(block.id, safe='')}/files/{number}"
     return f"data:application/octet-stream;base64,{file.data}"
 
@@ -85,41 +84,41 @@ def _file_address(block: Block, number: int, file: File) -> str:
 def _macros_of(environment: Environment) -> Any:
     return environment.get_template("transcript/blocks.html").make_module(
         {
-            "here": _here.get,
+            "here": _context.get,
             "dom_id": dom_id,
             "markdown": render_complete,
             "preview": preview,
             "asked_markdown": _asked_markdown,
             "asked_preview": _asked_preview,
-            "cut": lambda text: _here.get().cut(text),
-            "present": lambda name, given, told: tool_cards.present(
-                name, given, told, _here.get().project
+            "cut": lambda text: _context.get().cut(text),
+            "present": lambda name, tool_input, details: tool_cards.present(
+                name, tool_input, details, _context.get().project
             ),
-            "present_block": lambda block: tool_cards.present_block(block, _here.get().project),
+            "present_block": lambda block: tool_cards.present_block(block, _context.get().project),
             "terminal": ansi.spans,
             "number_width": diff.number_width,
             "shown_lines": diff.SHOWN_LINES,
             "without_empty_runs": diff.without_empty_runs,
             "gap": placeholder,
             "first_line": first_line,
-            "picture": images.shown_image,
+            "shown_image": images.shown_image,
             "image_address": _image_address,
             "file_address": _file_address,
             "parts_of": other_content.others,
             "all_parts_of": other_content.parts,
-            "moment": clock.moment,
-            "machine_time": clock.machine,
+            "moment": clock.local_time,
+            "machine_time": clock.iso_time,
             "questions_of": questions_of,
             "suggestions_of": lambda request: permissions.offered(
-                request, allow_bypass=_here.get().allow_bypass
+                request, allow_bypass=_context.get().allow_bypass
             ),
             "is_plan": permissions.is_plan,
-            "outside": lambda request: permissions.outside(request, _here.get().project),
+            "outside": lambda request: permissions.outside_path(request, _context.get().project),
             "verdict_of": permissions.verdict,
             "introduction": permission_details.introduction,
             "other_fields": permission_details.other_fields,
             "extent_of": permission_details.extent_of,
-            "is_whole": is_whole,
+            "is_complete": is_complete,
             "dollars": _dollars,
             "duration": _duration,
         }
@@ -134,35 +133,34 @@ class Fragments:
         environment: Environment,
         project: str,
         address: str,
-        cut: Callable[[str], tool_cards.Cut] = tool_cards.cut,
+        cut: Callable[[str], tool_cards.CutText] = tool_cards.cut,
         *,
         allow_bypass: bool = False,
     ) -> None:
         """`project` is the session's folder, `address` the URL path of its page.
 
-        `cut` says how much of a long text is shown, `allow_bypass` whether bypass mode may be
-        offered.
+        `cut` shortens long texts; `allow_bypass` says whether bypass mode may be offered.
         """
         self._macros = _macros_of(environment)
-        self._here = Here(project, address, cut, allow_bypass)
+        self._context = RenderContext(project, address, cut, allow_bypass)
 
     def block(self, block: Block) -> Markup:
-        """One block, whole; rendered once for all viewers."""
-        state = block.state_number
-        if block.html is None or block.html[0] != state:
-            html = self._guarded(block)
-            # what has changed while a long text was rendered is rendered again when it is asked for
-            block.html = (state, html)
+        """The HTML of one block; rendered once for all viewers."""
+        version = block.version
+        if block.html is None or block.html[0] != version:
+            html = self._render_safely(block)
+            # If the block has changed meanwhile, the next call renders it again
+            block.html = (version, html)
         return block.html[1]
 
     def render(self, blocks: Iterable[Block]) -> None:
-        """Render blocks that will be asked for, giving way to others in between."""
-        pace = TimeSlicer()
+        """Render blocks in advance; other greenlets run in between."""
+        slicer = TimeSlicer()
         for _ in self.prepare(Change(block, -1) for block in blocks):
-            pace.step()
+            slicer.step()
 
     def prepare(self, changes: Iterable[Change]) -> Iterator[None]:
-        """Render what `changes` will need, a piece at each step, for who must not work for long."""
+        """Render in advance what `changes` will need, one piece in each step of the iterator."""
         for change in changes:
             yield from render_parts(change.block, change.since)
             if not _sent_in_parts(change):
@@ -170,7 +168,7 @@ class Fragments:
                 yield
 
     def changes(self, changes: Iterable[Change]) -> Markup:
-        """Out-of-band fragments that bring a page up to date; empty if it is."""
+        """The out-of-band fragments for a page that lacks `changes`; empty if there are none."""
         upserts: list[tuple[str, list[tuple[str, str, Markup] | Markup]]] = []
         sent: set[str] = set()
         moved: dict[str, None] = {}
@@ -180,7 +178,7 @@ class Fragments:
             if block.id in sent:
                 continue
             if block.parent in sent:
-                sent.add(block.id)  # came with its parent
+                sent.add(block.id)  # part of its parent's HTML
                 continue
             if isinstance(block, TextBlock) and _sent_in_parts(change):
                 parts = [
@@ -194,33 +192,33 @@ class Fragments:
             container = f"{dom_id(block.parent)}-children" if block.parent else "transcript"
             upserts.append((container, [self.block(block)]))
         if sum(len(elements) for _, elements in upserts) > FEW:
-            return run_cpu_in_thread(self._call, "upserts", moved, upserts)
-        return self._call("upserts", moved, upserts)
+            return run_cpu_in_thread(self._call_macro, "upserts", moved, upserts)
+        return self._call_macro("upserts", moved, upserts)
 
-    def _guarded(self, block: Block) -> Markup:
-        """The HTML of a block; of one that cannot be rendered, its data as they are.
+    def _render_safely(self, block: Block) -> Markup:
+        """The HTML of a block; its raw data if it cannot be rendered.
 
-        One block never takes the page, the socket or the export that it stands in.
+        A single block must not break the page, the socket or the export that contains it.
         """
         try:
-            return self._rendered(block)
+            return self._render(block)
         except Exception:
             log_failure(block, "rendered")
-            return self._call("unrenderable", block, raw_text(block), self.block)
+            return self._call_macro("unrenderable", block, raw_text(block), self.block)
 
-    def _rendered(self, block: Block) -> Markup:
-        """A block as it is now. Others have their turn while there is much in it."""
+    def _render(self, block: Block) -> Markup:
+        """Render a block; a heavy one in a thread."""
         if is_heavy(block):
-            return run_cpu_in_thread(self._call, "block", block, self.block)
-        return self._call("block", block, self.block)
+            return run_cpu_in_thread(self._call_macro, "block", block, self.block)
+        return self._call_macro("block", block, self.block)
 
-    def _call(self, macro: str, *arguments: object) -> Markup:
-        token = _here.set(self._here)
+    def _call_macro(self, macro: str, *arguments: object) -> Markup:
+        token = _context.set(self._context)
         try:
             html: Markup = getattr(self._macros, macro)(*arguments)
             return html
         finally:
-            _here.reset(token)
+            _context.reset(token)
 
 
 def _ids_inside(block: Block) -> Iterator[str]:
@@ -230,28 +228,28 @@ def _ids_inside(block: Block) -> Iterator[str]:
 
 
 def _sent_in_parts(change: Change) -> bool:
-    return isinstance(change.block, TextBlock) and change.block.born <= change.since
+    return isinstance(change.block, TextBlock) and change.block.created <= change.since
 
 
 def render_parts(block: Block, since: int) -> Iterator[None]:
-    """Render the texts of a block, and of those in it, a part at each step."""
+    """Render the texts of a block and of its children, one part in each step of the iterator."""
     for child in block.children:
         yield from render_parts(child, since)
     for part in block.markdown.parts if isinstance(block, TextBlock) else ():
         if part.revision > since:
-            part.html  # noqa: B018 - it is kept
+            part.html  # noqa: B018 - computed here and cached
             yield
 
 
 def _asked_markdown(text: str) -> Markup:
-    """Markdown that a person decides about: no character of it is hidden."""
+    """Markdown that the user decides about: hidden characters are shown, and omitted words."""
     shown = visible_text(text, lines=True)
     html = render_complete(shown, literal=True)
     return with_source(html, shown) if omits_words(shown, html) else html
 
 
 def _asked_preview(text: str) -> Markup:
-    """The preview of an answer. The columns of a drawing stay aligned where a phone shows them."""
+    """The preview of an answer; the columns of a drawing that fits on a phone stay aligned."""
     return preview(visible_text(text, lines=True, most_blanks=ALIGNED_BLANKS))
 
 

@@ -1,4 +1,4 @@
-"""What the card of a permission request says beside the call, so that nothing of it hides. Pure."""
+"""The details that a permission card adds to the call, so that no part of it is hidden. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from opcode_htmx.engines.messages import PermissionRequest
 from opcode_htmx.markup.diff import SHOWN_LINES
 from opcode_htmx.rendering.cards.parts import (
-    Cut,
+    CutText,
     ToolView,
     cut,
     line_count,
@@ -31,19 +31,19 @@ _SHOWN_FIELDS: Mapping[str, frozenset[str]] = {
     "WebSearch": frozenset({"query"}),
     "ExitPlanMode": frozenset({"plan", "planFilePath"}),
 }
-"""The fields of an input that the tool's own card shows. Any other tool's card shows its JSON."""
+"""The input fields that a tool's card shows. Cards of other tools show the whole input as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """How much there is beyond the first line, and what of it the card leaves out, in words."""
+    """The number of lines after the first, and what the card omits: `12 lines`; or empty."""
 
     more_lines: int = 0
     left_out: str = ""
 
 
 def extent_of(view: ToolView) -> Extent:
-    """The extent of what a card asks about."""
+    """The extent of the call on a permission card."""
     if view.changes:
         left_out = max(0, len(view.changes) - SHOWN_LINES)
         return Extent(len(view.changes) - 1, plural(left_out, "line") if left_out else "")
@@ -56,21 +56,22 @@ def extent_of(view: ToolView) -> Extent:
 
 
 def introduction(request: PermissionRequest, view: ToolView) -> list[str]:
-    """The lines above a call: what Claude says of it, and what it is, where the call is not shown.
+    """The lines above a call: Claude's description, and the summary if the call is not shown.
 
-    The description is Claude's own and may say anything, so it never stands for the call.
+    The description is written by Claude and may be wrong, so it never replaces the call.
     """
-    said = request.description.strip()
-    # Where a command has no description, the CLI gives its beginning
-    begins = view.command is not None and view.command.text.startswith(said.rstrip("…").rstrip())
-    lines = [] if begins or said in ("", view.summary) else [said]
+    description = request.description.strip()
+    # If a command has no description, the CLI sends the start of the command
+    start = description.rstrip("…").rstrip()
+    is_start = view.command is not None and view.command.text.startswith(start)
+    lines = [] if is_start or description in ("", view.summary) else [description]
     return lines if view.command else [*lines, *filter(None, [view.summary])]
 
 
-def other_fields(request: PermissionRequest, view: ToolView) -> Cut | None:
-    """The fields of the input that the tool's card does not show, as JSON; None if there are none.
+def other_fields(request: PermissionRequest, view: ToolView) -> CutText | None:
+    """The input fields that the tool's card does not show, as JSON; None if there are none.
 
-    Fields without an effect, such as an empty text, are left out.
+    Fields without an effect, such as an empty text, are omitted.
     """
     shown = _SHOWN_FIELDS.get(request.tool_name, frozenset())
     if request.tool_name not in _SHOWN_FIELDS and (view.command or view.plan):

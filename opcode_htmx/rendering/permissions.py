@@ -1,4 +1,4 @@
-"""What a person is asked to permit, and what they decided, in words. Pure; no HTML."""
+"""Describe permission requests, suggested rules and decisions in words. Pure; no HTML."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ MODES = {
     "dontAsk": "Never ask: deny the rest",
     "bypassPermissions": "Bypass: never ask",
 }
-"""The permission modes, each as one choice."""
+"""The permission modes with their labels."""
 
-_WHERE = {
+_SCOPES = {
     "session": "in this session",
     "localSettings": "in this project",
     "projectSettings": "in this project, for all who work on it",
     "userSettings": "in all projects",
 }
-_ANY = {
+_WHOLE_TOOL = {
     "Bash": "every command",
     "Read": "reading any file",
     "Edit": "editing any file",
@@ -40,8 +40,8 @@ _PATH_KEYS = ("file_path", "notebook_path", "path")
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
-    """A piece of a sentence; `code` if it is a command, a path or the like."""
+class Phrase:
+    """A piece of a sentence; `code` for a command, a path or the like."""
 
     text: str
     code: bool = False
@@ -49,26 +49,26 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """One of Claude's suggestions: its number in the request, and what it would mean."""
+    """A permission update that Claude suggests: its index in the request, and its meaning."""
 
     number: int
-    words: tuple[Words, ...]
+    words: tuple[Phrase, ...]
 
     def __str__(self) -> str:
         return "".join(piece.text for piece in self.words)
 
 
 def suggestions_of(request: PermissionRequest) -> tuple[Suggestion, ...]:
-    """What may be allowed from now on; what cannot be put in words is not offered."""
+    """The suggested permission updates; those that cannot be described are omitted."""
     return tuple(
-        Suggestion(number, (Words(f"Always {_verb(each)} "), *what, *_where(each)))
+        Suggestion(number, (Phrase(f"Always {_verb(each)} "), *subject, *_scope(each)))
         for number, each in enumerate(request.suggestions)
-        if (what := _what(each))
+        if (subject := _subject(each))
     )
 
 
 def offered(request: PermissionRequest, *, allow_bypass: bool) -> tuple[Suggestion, ...]:
-    """Those of the suggestions that this server lets a person accept."""
+    """The suggestions that this server allows a user to accept."""
     return tuple(
         each
         for each in suggestions_of(request)
@@ -79,22 +79,23 @@ def offered(request: PermissionRequest, *, allow_bypass: bool) -> tuple[Suggesti
 
 
 def is_plan(request: PermissionRequest) -> bool:
+    """Whether the request asks to approve a plan."""
     return request.tool_name == "ExitPlanMode"
 
 
-def outside(request: PermissionRequest, project: str) -> str:
-    """The path outside of the folder `project` that is asked about; empty if there is none."""
-    named = (request.input.get(key) for key in _PATH_KEYS)
-    for path in (request.blocked_path, *named):
+def outside_path(request: PermissionRequest, project: str) -> str:
+    """The path outside of the folder `project` that a request is about; empty if there is none."""
+    input_paths = (request.input.get(key) for key in _PATH_KEYS)
+    for path in (request.blocked_path, *input_paths):
         if isinstance(path, str) and path.startswith("/"):
-            target = posixpath.normpath(path)  # `..` leads out of a folder that it begins with
+            target = posixpath.normpath(path)  # resolves `..`, which may lead out of the project
             inside = target == project or target.startswith(project.rstrip("/") + "/")
             return "" if inside else path
     return ""
 
 
 def verdict(ask: AskBlock) -> str:
-    """What became of a request."""
+    """The decision about a request, with its time; empty while it is open."""
     plan = is_plan(ask.request)
     match ask.state:
         case AskState.OPEN:
@@ -112,26 +113,26 @@ def verdict(ask: AskBlock) -> str:
 
 
 def _allowed(ask: AskBlock) -> str:
-    given = _given(ask)
+    updates = _granted_updates(ask)
     for suggestion in suggestions_of(ask.request):
-        if ask.request.suggestions[suggestion.number] in given:
+        if ask.request.suggestions[suggestion.number] in updates:
             return str(suggestion).replace("Always allow", "Always allowed:", 1)
     return "Allowed"
 
 
 def _approved(ask: AskBlock) -> str:
-    modes = [each.get("mode") for each in _given(ask) if isinstance(each, dict)]
+    modes = [each.get("mode") for each in _granted_updates(ask) if isinstance(each, dict)]
     return "Approved, edits accepted" if "acceptEdits" in modes else "Approved"
 
 
-def _given(ask: AskBlock) -> list[object]:
-    """What was permitted beyond this one request."""
-    given = ask.answer.get("updatedPermissions")
-    return given if isinstance(given, list) else []
+def _granted_updates(ask: AskBlock) -> list[object]:
+    """The permission updates in an answer."""
+    updates = ask.answer.get("updatedPermissions")
+    return updates if isinstance(updates, list) else []
 
 
 def _clock(seconds: float) -> str:
-    """A time of day where the server is."""
+    """A Unix time as the server's local time of day."""
     return time.strftime("%H:%M", time.localtime(seconds))
 
 
@@ -139,72 +140,76 @@ def _verb(suggestion: Json) -> str:
     return {"deny": "deny", "ask": "ask about"}.get(str(suggestion.get("behavior")), "allow")
 
 
-def _where(suggestion: Json) -> tuple[Words, ...]:
-    where = _WHERE.get(str(suggestion.get("destination")))
-    return (Words(f" {where}"),) if where else ()
+def _scope(suggestion: Json) -> tuple[Phrase, ...]:
+    scope = _SCOPES.get(str(suggestion.get("destination")))
+    return (Phrase(f" {scope}"),) if scope else ()
 
 
-def _what(suggestion: Json) -> tuple[Words, ...]:
+def _subject(suggestion: Json) -> tuple[Phrase, ...]:
     match suggestion:
         case {"type": "addRules", "rules": [_, *_] as rules}:
             return _listed([_rule(each) for each in rules])
         case {"type": "addDirectories", "directories": [_, *_] as folders}:
-            return _listed([(Words("work in "), Words(str(each), code=True)) for each in folders])
+            return _listed([(Phrase("work in "), Phrase(str(each), code=True)) for each in folders])
         case {"type": "setMode", "mode": "acceptEdits"}:
-            return (Words("edits"),)
+            return (Phrase("edits"),)
         case {"type": "setMode", "mode": "bypassPermissions"}:
-            return (Words("everything, without asking,"),)
+            return (Phrase("everything, without asking,"),)
         case _:
             return ()
 
 
-def _listed(each: list[tuple[Words, ...]]) -> tuple[Words, ...]:
-    """Several as one: `a, b and c`. One that cannot be put in words spoils them all."""
-    if not all(each):
+def _listed(items: list[tuple[Phrase, ...]]) -> tuple[Phrase, ...]:
+    """Join items: `a, b and c`. Empty if one of them could not be described."""
+    if not all(items):
         return ()
-    first, *others = each
-    words = [*first]
-    for number, another in enumerate(others, start=2):
-        words += [Words(" and " if number == len(each) else ", "), *another]
-    return tuple(words)
+    first, *others = items
+    pieces = [*first]
+    for number, item in enumerate(others, start=2):
+        pieces += [Phrase(" and " if number == len(items) else ", "), *item]
+    return tuple(pieces)
 
 
-def _rule(rule: object) -> tuple[Words, ...]:
+def _rule(rule: object) -> tuple[Phrase, ...]:
     match rule:
         case {"toolName": str(tool), "ruleContent": str(content)} if content:
             return _rule_with(tool, content)
         case {"toolName": str(tool)}:
-            return (Words(_ANY[tool]),) if tool in _ANY else (Words(tool_name(tool), code=True),)
+            return (
+                (Phrase(_WHOLE_TOOL[tool]),)
+                if tool in _WHOLE_TOOL
+                else (Phrase(tool_name(tool), code=True),)
+            )
         case _:
             return ()
 
 
-def _rule_with(tool: str, content: str) -> tuple[Words, ...]:
-    if tool in _ANY and not content.strip(":*"):
-        return (Words(_ANY[tool]),)
+def _rule_with(tool: str, content: str) -> tuple[Phrase, ...]:
+    if tool in _WHOLE_TOOL and not content.strip(":*"):
+        return (Phrase(_WHOLE_TOOL[tool]),)
     if tool == "Bash":
-        return (Words(_command(content), code=True),)
+        return (Phrase(_command(content), code=True),)
     verb = _VERBS.get(tool, tool_name(tool))
     name = content.removeprefix("domain:") if tool == "WebFetch" else _path(content)
-    return Words(f"{verb} "), Words(name, code=True)
+    return Phrase(f"{verb} "), Phrase(name, code=True)
 
 
 def _command(pattern: str) -> str:
-    """A pattern for commands. `*` stands for anything behind it, as `:*` does in older rules.
+    """A command pattern for people. A final `*` matches any rest, as `:*` does in older rules.
 
-    No ellipsis: that is for texts which are cut.
+    There is no ellipsis, which would mean that a text is cut.
     """
     return f"{pattern.removesuffix(':*')} *" if pattern.endswith(":*") else pattern
 
 
 def _path(pattern: str) -> str:
-    """A path pattern of Claude's: `//` begins an absolute one, `/` one in the project."""
+    """A path pattern for people: `//` begins an absolute path, `/` one in the project."""
     plain = pattern[1:] if pattern.startswith("//") else pattern.removeprefix("/")
     return plain.removesuffix("/**") or "/"
 
 
 def tool_name(name: str) -> str:
-    """A tool as a person calls it: `server: tool` for those of MCP servers."""
+    """The name of a tool for people: `server: tool` for those of MCP servers."""
     if not name.startswith("mcp__"):
         return name
     server, _, tool = name.removeprefix("mcp__").partition("__")

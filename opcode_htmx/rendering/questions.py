@@ -1,4 +1,4 @@
-"""The questions that Claude puts, and what was answered, as values that a page can rely on."""
+"""Parse Claude's questions and their answers into values of known types."""
 
 from __future__ import annotations
 
@@ -11,24 +11,28 @@ from opcode_htmx.lib.coerce import Json
 
 @dataclass(frozen=True, slots=True)
 class Option:
+    """One answer to choose from."""
+
     label: str
     description: str
     preview: str
-    """Markdown, or a drawing in characters; empty if there is none."""
+    """Markdown, or an ASCII drawing; empty if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
+    """One question with its answer."""
+
     text: str
     header: str
-    """What it is about, in a word or two."""
+    """Its subject in a word or two."""
     many: bool
     """Whether several options may be chosen."""
     options: tuple[Option, ...]
     answer: str
-    """Empty while there is none."""
+    """Empty if there is none."""
     note: str
-    """What the person added to the answer."""
+    """The user's addition to the answer."""
 
     @property
     def has_previews(self) -> bool:
@@ -36,11 +40,11 @@ class Question:
 
 
 def questions_of(request: PermissionRequest, response: Json) -> tuple[Question, ...]:
-    """The questions of a request; none if it asks for a permission. `response` answers it."""
+    """The questions of a request, with the answers of `response`; none for other requests."""
     if request.tool_name != "AskUserQuestion":
         return ()
-    given = _dict(response.get("updatedInput"))
-    answers, notes = _dict(given.get("answers")), _dict(given.get("annotations"))
+    updated = _dict(response.get("updatedInput"))
+    answers, notes = _dict(updated.get("answers")), _dict(updated.get("annotations"))
     return tuple(_question(each, answers, notes) for each in _dicts(request.input.get("questions")))
 
 

@@ -1,4 +1,4 @@
-"""Find words in a session: in what was said, in what tools were told, in what they gave back."""
+"""Search the blocks of a session: messages, inputs of tools, and their results."""
 
 from __future__ import annotations
 
@@ -27,33 +27,36 @@ from opcode_htmx.transcript.content.raw import log_failure, raw_text
 from opcode_htmx.transcript.content.weight import is_heavy
 
 BEFORE, AFTER = 60, 140
-"""Characters shown around what was found."""
+"""Characters of context around a match."""
 
 LONGEST_QUERY = 200
+"""Characters; the rest of a longer query is ignored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """Words that were found: in which block, in which one of the conversation, and where in it."""
+    """A match with its context."""
 
     block: Block
     top: Block
+    """The block of the top level that contains `block`."""
     where: str
+    """The part of the block, for people: `You`, `Bash, its output`."""
     before: str
     match: str
     after: str
 
 
 def find(blocks: Iterable[Block], query: str) -> Iterator[Hit]:
-    """The first place in each part of each block, in the order of the blocks.
+    """The first match in each part of each block, in the order of the blocks.
 
-    Capitals and spaces make no difference.
+    Case and the amount of white space are ignored.
     """
     words = query[:LONGEST_QUERY].split()
     if words:
-        pattern, pace = pattern_of(words), TimeSlicer()
+        pattern, slicer = pattern_of(words), TimeSlicer()
         for top in blocks:
-            pace.step()
+            slicer.step()
             if isinstance(top, BranchBlock):
                 for child in top.children:
                     for hit in _in_block(child, child, pattern):
@@ -63,21 +66,21 @@ def find(blocks: Iterable[Block], query: str) -> Iterator[Hit]:
 
 
 def pattern_of(words: Iterable[str]) -> re.Pattern[str]:
-    """These words in this order, with nothing but space between."""
+    """A pattern for these words in this order, with only white space in between."""
     return re.compile(r"\s++".join(map(re.escape, words)), re.IGNORECASE)
 
 
 def _in_block(block: Block, top: Block, pattern: re.Pattern[str]) -> Iterator[Hit]:
-    for where, text in _readable_parts(block):
+    for where, text in _safe_parts(block):
         if found := pattern.search(text):
-            begin, end = found.span()
-            before = " ".join(text[max(0, begin - BEFORE) : begin].split(" "))
+            start, end = found.span()
+            before = " ".join(text[max(0, start - BEFORE) : start].split(" "))
             after = text[end : end + AFTER]
             yield Hit(
                 block=block,
                 top=top,
                 where=where,
-                before=("…" if begin > BEFORE else "") + before,
+                before=("…" if start > BEFORE else "") + before,
                 match=found[0],
                 after=after + ("…" if len(text) > end + AFTER else ""),
             )
@@ -85,8 +88,8 @@ def _in_block(block: Block, top: Block, pattern: re.Pattern[str]) -> Iterator[Hi
         yield from _in_block(child, top, pattern)
 
 
-def _readable_parts(block: Block) -> list[tuple[str, str]]:
-    """The parts of a block; of one that cannot be read so, its data as they are."""
+def _safe_parts(block: Block) -> list[tuple[str, str]]:
+    """The parts of a block; its raw data if they cannot be found out."""
     try:
         return run_cpu_in_thread(_all_parts, block) if is_heavy(block) else _all_parts(block)
     except Exception:
@@ -102,7 +105,7 @@ def _parts(block: Block) -> Iterator[tuple[str, str]]:
     match block:
         case PromptBlock():
             yield "You", block.text
-            yield "You, attached", other_content.all_in_text(block.attached)
+            yield "You, attached", other_content.all_as_text(block.attached)
         case ThinkingBlock():
             yield "Claude's thoughts", "".join(block.source)
         case TextBlock():
@@ -124,7 +127,7 @@ def _parts(block: Block) -> Iterator[tuple[str, str]]:
 
 
 def _strings(value: object) -> Iterator[str]:
-    """The texts in a value of Claude's, however it is nested (JSON nests no deeper than Python)."""
+    """The texts in a JSON value, at any depth (the parser has limited that)."""
     match value:
         case str():
             yield value

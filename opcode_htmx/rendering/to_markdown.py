@@ -1,4 +1,4 @@
-"""Blocks as Markdown: what a person copies or takes along. No HTML here."""
+"""Convert blocks to Markdown, for copying and for export. No HTML."""
 
 from __future__ import annotations
 
@@ -31,10 +31,9 @@ _TICKS = re.compile(r"`{3,}")
 
 
 def source(block: Block) -> str:
-    """One block as the Markdown that it came from, or that says the same.
+    """A block as Markdown: its source, or an equivalent; its raw data if that fails.
 
-    Of one that cannot be read so, its data as they are. Others have their turn while there is much
-    in it.
+    A heavy block is converted in a thread.
     """
     try:
         return run_cpu_in_thread(_source, block) if is_heavy(block) else _source(block)
@@ -50,7 +49,7 @@ def _source(block: Block) -> str:
         case NoticeBlock(detail=detail) if detail:
             return f"{block.text}\n\n{fenced(detail)}"
         case PromptBlock() if block.attached:
-            attached = fenced(other_content.all_in_text(block.attached))
+            attached = fenced(other_content.all_as_text(block.attached))
             return "\n\n".join(filter(None, (block.text, attached)))
         case PromptBlock() | NoticeBlock() | ErrorBlock():
             return block.text
@@ -71,49 +70,49 @@ def _source(block: Block) -> str:
 
 
 def answer(blocks: Sequence[Block], block_id: str) -> str:
-    """All that Claude said in the turn that the block stands in."""
-    said: list[str] = []
+    """All text of Claude in the turn that contains the block; empty if there is no such block."""
+    texts: list[str] = []
     found = False
     for block in blocks:
         if isinstance(block, PromptBlock):
             if found:
                 break
-            said = []
+            texts = []
         elif isinstance(block, TextBlock) and not isinstance(block, ThinkingBlock):
-            said.append(source(block).strip())
+            texts.append(source(block).strip())
         found = found or block.id == block_id
-    return "\n\n".join(said) if found else ""
+    return "\n\n".join(texts) if found else ""
 
 
 def document(title: str, folder: str, blocks: Iterable[Block]) -> Iterator[str]:
-    """A whole session, piece by piece."""
+    """A whole session as Markdown, in pieces."""
     yield f"# {_line(title)}\n\nWith Claude Code in `{folder}`.\n"
-    yield from _spoken(blocks)
+    yield from _dialogue(blocks)
 
 
-def _spoken(blocks: Iterable[Block]) -> Iterator[str]:
-    """What was said, with a heading for each speaker; what was taken back is quoted."""
+def _dialogue(blocks: Iterable[Block]) -> Iterator[str]:
+    """The blocks with a heading for each change of speaker; abandoned branches are quoted."""
     speaker = ""
     for block in blocks:
         if isinstance(block, BranchBlock):
             speaker = ""
             yield f"\n## {block.label}\n"
-            yield f"\n{_quoted(''.join(_spoken(block.children)).strip())}\n"
+            yield f"\n{_quoted(''.join(_dialogue(block.children)).strip())}\n"
             continue
         text = source(block).strip()
         if isinstance(block, NoticeBlock) and not block.detail:
-            text = f"*{text}*"  # Claude Code says it, not Claude
+            text = f"*{text}*"  # from Claude Code, not from Claude
         if not text:
             continue
-        who = "You" if isinstance(block, PromptBlock | ShellBlock) else "Claude"
-        if who != speaker:
-            yield f"\n## {who}\n"
-            speaker = who
+        author = "You" if isinstance(block, PromptBlock | ShellBlock) else "Claude"
+        if author != speaker:
+            yield f"\n## {author}\n"
+            speaker = author
         yield f"\n{_quoted(text) if isinstance(block, ThinkingBlock) else text}\n"
 
 
 def fenced(text: str, language: str = "") -> str:
-    """A code block, whatever stands in the text."""
+    """A code block; its fence is longer than any in the text."""
     longest = max((len(ticks) for ticks in _TICKS.findall(text)), default=2)
     fence = "`" * (longest + 1)
     return f"{fence}{language}\n{text.rstrip(chr(10))}\n{fence}"
@@ -126,12 +125,12 @@ def _tool(block: ToolBlock) -> Iterator[str]:
         yield fenced(command, "sh")
     elif block.input:
         yield fenced(as_json(block.input), "json")
-    if came := tool_cards.result_text(block):
-        yield fenced(came)
+    if result := tool_cards.result_text(block):
+        yield fenced(result)
 
 
 def _shell(block: ShellBlock) -> Iterator[str]:
-    """A person's command and what it printed; what went to stderr stands in a box of its own."""
+    """The user's command with its output; stderr is in a code block of its own."""
     command = f"$ {block.command}\n" if block.command else ""
     if command or block.stdout:
         yield fenced(command + plain(block.stdout))

@@ -1,6 +1,6 @@
-"""What a tool was asked to do and what it did, in the words and parts that a card shows.
+"""Choose the card for a tool call, and give its contents as a view or as plain text.
 
-Which card a tool gets stands here; the cards themselves are made in `cards`.
+The cards themselves are made in the package `cards`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from opcode_htmx.rendering.cards.parts import (
     LONGEST_JSON,
     SHOWN_CHARACTERS,
     Call,
-    Cut,
+    CutText,
     ToolView,
     cut,
 )
@@ -36,13 +36,13 @@ from opcode_htmx.transcript.content.weight import is_heavy
 
 __all__ = [
     "SHOWN_CHARACTERS",
-    "Cut",
+    "CutText",
     "ToolView",
     "cut",
     "present",
     "present_block",
     "result_text",
-    "whole",
+    "full_text",
 ]
 
 _CARDS: dict[str, Callable[[Call], ToolView]] = {
@@ -69,7 +69,7 @@ _CARDS: dict[str, Callable[[Call], ToolView]] = {
 
 
 def _if_failed(call: Call) -> str:
-    """What a tool printed, unless it succeeded: a confirmation is for the model only."""
+    """The output of a failed tool; of a successful one it is a confirmation for the model only."""
     return call.printed if call.failed else ""
 
 
@@ -89,17 +89,17 @@ _TEXTS: dict[str, Callable[[Call], str]] = {
     "AskUserQuestion": others.answers_text,
     "ExitPlanMode": _if_failed,
 }
-"""What came of a call as plain text, where that is not simply what the tool printed."""
+"""Functions for the result as plain text, for tools where that is not just the output."""
 _FAILED = frozenset({ToolState.ERROR, ToolState.DENIED, ToolState.INTERRUPTED})
 
 
 def present(name: str, tool_input: Json, details: object, project: str) -> ToolView:
-    """The view of a call with `tool_input`; paths inside `project` are shown relative to it."""
+    """The view of a call without a result; paths inside `project` are shown relative to it."""
     return _view(Call(name, tool_input, details, project=project))
 
 
 def present_block(block: ToolBlock, project: str) -> ToolView:
-    """The view of a call and of what came of it."""
+    """The view of a call and its result."""
     view = _view(_call(block, project))
     last = block.children[-1] if block.children else None
     if (
@@ -107,24 +107,23 @@ def present_block(block: ToolBlock, project: str) -> ToolView:
         and isinstance(last, TextBlock)
         and "".join(last.source).strip() == view.said.strip()
     ):
-        return replace(view, said="")  # an agent's last words are its report: once is enough
+        return replace(view, said="")  # an agent's report is its last text, which is shown already
     return view
 
 
-def whole(block: ToolBlock | AskBlock | ShellBlock) -> str:
-    """What the card cuts, in full: what was asked for where that is long, and what came of it.
+def full_text(block: ToolBlock | AskBlock | ShellBlock) -> str:
+    """The uncut text of a card: the input if it is long, and the result; raw data if that fails.
 
-    Of one that cannot be read so, its data as they are. Others have their turn while there is much
-    in it.
+    The text of a heavy block is made in a thread.
     """
     try:
-        return run_cpu_in_thread(_whole, block) if is_heavy(block) else _whole(block)
+        return run_cpu_in_thread(_full_text, block) if is_heavy(block) else _full_text(block)
     except Exception:
-        log_failure(block, "shown whole")
+        log_failure(block, "shown in full")
         return raw_text(block)
 
 
-def _whole(block: ToolBlock | AskBlock | ShellBlock) -> str:
+def _full_text(block: ToolBlock | AskBlock | ShellBlock) -> str:
     if isinstance(block, ShellBlock):
         command = f"$ {block.command}" if block.command else ""
         return "\n\n".join(filter(None, (command, block.stdout, block.stderr)))
@@ -140,31 +139,31 @@ def _whole(block: ToolBlock | AskBlock | ShellBlock) -> str:
 
 
 def result_text(block: ToolBlock) -> str:
-    """All that came of a call, as the card shows it, as plain text and uncut."""
+    """The result of a call as the card shows it, as plain text and uncut."""
     return _result_text(_call(block))
 
 
 def _result_text(call: Call) -> str:
     text = _TEXTS[call.name](call) if call.name in _TEXTS else call.printed
-    beside = other_content.all_in_text(call.parts)
-    return "\n".join(filter(None, (text, beside, *map(other_content.in_text, _beside(call)))))
+    others = other_content.all_as_text(call.parts)
+    return "\n".join(filter(None, (text, others, *map(other_content.as_text, _extra_parts(call)))))
 
 
-def _beside(call: Call) -> tuple[Part, ...]:
-    """What an MCP server gave back beside the parts of its result."""
+def _extra_parts(call: Call) -> tuple[Part, ...]:
+    """The values and links that an MCP server returned in addition to the parts of its result."""
     found = []
     value = call.result.get("structuredContent")
-    if value is not None and not _holds(call.output, value):
+    if value is not None and not _is_json_of(call.output, value):
         found.append(other_content.structured(value))
-    named = call.result.get("resourceLinks")
-    for each in named if isinstance(named, list) else ():
-        # the text has the address, but cannot be followed
+    links = call.result.get("resourceLinks")
+    for each in links if isinstance(links, list) else ():
+        # A URL in the text is not a link
         if isinstance(each, dict) and (link(each.get("uri")) or str(each) not in call.output):
             found.append(other_content.linked(each))
     return tuple(found)
 
 
-def _holds(text: str, value: object) -> bool:
+def _is_json_of(text: str, value: object) -> bool:
     if len(text) > LONGEST_JSON:
         return False
     try:
@@ -180,5 +179,5 @@ def _call(block: ToolBlock, project: str = "") -> Call:
 
 def _view(call: Call) -> ToolView:
     view = _CARDS.get(call.name, others.any_tool)(call)
-    parts = (view.parts or other_content.others(call.parts)) + _beside(call)
+    parts = (view.parts or other_content.others(call.parts)) + _extra_parts(call)
     return replace(view, parts=parts, quiet=view.quiet and not parts) if parts else view

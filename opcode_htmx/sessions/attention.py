@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from enum import StrEnum
 
-from opcode_htmx.rendering.activity_text import asked
+from opcode_htmx.rendering.activity_text import request_text
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.model.record import Outcome
@@ -52,7 +52,7 @@ class AttentionList:
     def _need(self, run: Run) -> AttentionItem | None:
         if run.phase is Phase.WAITING and run.state.asks:
             request = next(iter(run.state.asks.values()))
-            text = f"Waiting for your answer: {asked(request)}"
+            text = f"Waiting for your answer: {request_text(request)}"
             return AttentionItem(run, Reason.ASKS, text, run.folder.last_output())
         seen = self._marks.of(run.record.session_id).at
         end = run.record.end

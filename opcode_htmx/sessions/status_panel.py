@@ -14,7 +14,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from opcode_htmx.engines.messages import BackgroundTask
-from opcode_htmx.rendering.activity_text import asked, doing
+from opcode_htmx.rendering.activity_text import activity_of, request_text
 from opcode_htmx.rendering.cards.parts import first_line
 from opcode_htmx.runs.control.prompt_queue import queue
 from opcode_htmx.runs.control.run import Run, error_lines
@@ -24,7 +24,7 @@ from opcode_htmx.sessions.drafts import Draft
 from opcode_htmx.sessions.elsewhere import NOT_ELSEWHERE, Elsewhere
 from opcode_htmx.transcript import todos
 from opcode_htmx.transcript.blocks import Block, ToolBlock
-from opcode_htmx.transcript.context_usage import Progress
+from opcode_htmx.transcript.context_usage import ContextUsage
 
 _SAYS = {
     Phase.STARTING: "Starting Claude…",
@@ -67,7 +67,7 @@ class StatusPanel:
         self,
         run: Run | None,
         current: Block | None = None,
-        progress: Progress | None = None,
+        progress: ContextUsage | None = None,
         needs: int = 0,
         noted: Sequence[todos.Todo] = (),
         earlier: Sequence[Run] = (),
@@ -87,7 +87,7 @@ class StatusPanel:
         live = run is not None and run.live
         queued = queue([*earlier, *([run] if run else [])])
         errors = self._error_lines(run) if run and run.live else []
-        progress = progress or Progress()
+        progress = progress or ContextUsage()
         since = self._begin(run, current, progress)
         status = status_text(run, current) if run or folder else NOWHERE
         return {
@@ -127,15 +127,15 @@ class StatusPanel:
             return self._errors[1]
         return []
 
-    def _begin(self, run: Run | None, current: Block | None, progress: Progress) -> float:
+    def _begin(self, run: Run | None, current: Block | None, progress: ContextUsage) -> float:
         """Since when the status has been what it is, as a Unix time."""
         if run is None:
             return 0.0
         if run.record.end:
             return run.record.end.at
         working = run.phase is Phase.WORKING
-        if working and isinstance(current, ToolBlock) and current.id in progress.began:
-            return progress.began[current.id]
+        if working and isinstance(current, ToolBlock) and current.id in progress.tool_starts:
+            return progress.tool_starts[current.id]
         key = run.id, run.phase, status_text(run, current)
         if self._since[0] != key:
             # What changed the status was a line, and the newest line is as old as the file
@@ -176,7 +176,7 @@ def status_text(run: Run | None, current: Block | None = None) -> str:
             return _queued(run.ahead)
         if run.phase is Phase.IDLE and (running := len(run.state.still_running)):
             return f"Ready · {running} still running"
-        return (run.phase is Phase.WORKING and doing(current)) or _SAYS.get(run.phase, "")
+        return (run.phase is Phase.WORKING and activity_of(current)) or _SAYS.get(run.phase, "")
     if end.outcome is Outcome.COMPLETED:
         return f"{end.cause} A prompt goes on with this session."
     return end.cause
@@ -192,14 +192,14 @@ def about(run: Run | None) -> str:
     """What the person is asked for; empty if nothing."""
     if run is None or run.phase is not Phase.WAITING:
         return ""
-    return next((asked(request) for request in run.state.asks.values()), "")
+    return next((request_text(request) for request in run.state.asks.values()), "")
 
 
 def _clock(moment: float) -> str:
     return time.strftime("%H:%M", time.localtime(moment)) if moment else ""
 
 
-def _percent(progress: Progress) -> int:
+def _percent(progress: ContextUsage) -> int:
     """How much of what the model can have in mind is used; 0 if nobody knows."""
     if not progress.tokens or not progress.window:
         return 0

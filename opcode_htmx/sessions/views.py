@@ -61,7 +61,7 @@ class SessionView:
             **self._aside.parts(
                 run,
                 seen.current,
-                seen.progress,
+                seen.context_usage,
                 self.needs(),
                 seen.todos(),
                 [each for each in earlier if each],

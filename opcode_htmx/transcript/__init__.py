@@ -1,1 +1,1 @@
-"""Messages folded into ordered blocks. Pure: no files, no HTML."""
+"""Fold messages into ordered blocks. Pure, except for `conversation`: no files, no HTML."""

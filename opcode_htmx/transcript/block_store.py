@@ -1,6 +1,6 @@
-"""Where the blocks of one transcript are kept: in order, by id, and by when they last changed.
+"""Store the blocks of one transcript: in order, by id, and by their last change.
 
-Knows blocks, and nothing of the messages that they come from.
+Knows nothing of the messages that blocks are made from.
 """
 
 from __future__ import annotations
@@ -25,28 +25,32 @@ B = TypeVar("B", bound=Block)
 
 
 class BlockStore:
-    def __init__(self, segment: str, taken: Callable[[str], bool] = lambda _: False) -> None:
+    """The blocks of one transcript."""
+
+    def __init__(self, segment: str, is_taken: Callable[[str], bool] = lambda _: False) -> None:
         """`segment` sorts these blocks among those of other transcripts on one page.
 
-        `taken` says whether a block of those in front of this one has an id.
+        `is_taken` says whether an earlier transcript of the page has a block with an id.
         """
         self.blocks: list[Block] = []
         """The blocks of the top level, in order."""
         self.offset = 0
         """The revision that changes get."""
         self.unfinished: dict[str, AskBlock | ToolBlock] = {}
-        """What is open or runs, by id."""
+        """Open asks and running tools, by id."""
         self.todo_events: list[Block] = []
-        """The prompts and the calls that change Claude's list of what it has to do."""
-        self.stand_at(segment)
-        self.row = ""
-        """The uuid of the line that is being folded; empty where it has none."""
-        self._taken = taken
+        """The prompts and the tool calls that change Claude's to-do list."""
+        self.set_place(segment)
+        self.line_uuid = ""
+        """The uuid of the line that is being folded; empty if it has none."""
+        self._is_taken = is_taken
         self._by_id: dict[str, Block] = {}
-        """By the id that Claude gave: its lines here speak of what is here."""
+        """By the id that Claude gave, which later lines refer to."""
         self._renamed: dict[str, Block] = {}
-        self._touched: dict[str, Block] = {}  # by id, the latest change last
-        self._born_in_line = 0
+        """Blocks whose id had to differ, by the id they have."""
+        self._changed: dict[str, Block] = {}
+        """By id, the latest change last."""
+        self._created_in_line = 0
 
     def __iter__(self) -> Iterator[Block]:
         return iter(self._by_id.values())
@@ -62,64 +66,63 @@ class BlockStore:
         return block if isinstance(block, ToolBlock) else None
 
     def changed_since(self, revision: int) -> list[Block]:
-        """The blocks changed after `revision`, in order of appearance."""
+        """The blocks changed after `revision`, in the order of the page."""
         changed = []
-        for block in reversed(self._touched.values()):
+        for block in reversed(self._changed.values()):
             if block.revision <= revision:
                 break
             changed.append(block)
         return sorted(changed, key=by_position)
 
-    def stand_at(self, place: str) -> None:
-        """Put new blocks there among those of other transcripts: numbers, joined by dots."""
-        self._place, self._numbers = place, tuple(map(int, place.split(".")))
+    def set_place(self, place: str) -> None:
+        """Sort new blocks at `place` (numbers joined by dots) among those of other transcripts."""
+        self._place, self._place_numbers = place, tuple(map(int, place.split(".")))
 
-    def go_to(self, offset: int) -> None:
-        """What follows comes from the line that ends at byte `offset`."""
+    def advance(self, offset: int) -> None:
+        """Go on to the line that ends at byte `offset`."""
         if offset != self.offset:
             self.offset = offset
-            self._born_in_line = 0
+            self._created_in_line = 0
 
     def new(self, type_: type[B], block_id: str, parent: str | None = None, **fields: object) -> B:
-        """Add a block behind all others of its container."""
-        self._born_in_line += 1
-        order = f"{self._place}.{self.offset}.{self._born_in_line}"
-        named, own = block_id, f"line-{order.replace('.', '-')}"
-        if not named or named in self._by_id:
-            named = own
-        # no id stands twice on a page
+        """Append a block to its container: the tool call `parent`, or the top level."""
+        self._created_in_line += 1
+        order = f"{self._place}.{self.offset}.{self._created_in_line}"
+        claude_id, own_id = block_id, f"line-{order.replace('.', '-')}"
+        if not claude_id or claude_id in self._by_id:
+            claude_id = own_id
+        # Ids are unique on a page
         block = type_(
-            id=own if self._taken(named) else named,
+            id=own_id if self._is_taken(claude_id) else claude_id,
             order=order,
-            numbers=(order, (*self._numbers, self.offset, self._born_in_line)),
-            born=self.offset,
+            position_cache=(order, (*self._place_numbers, self.offset, self._created_in_line)),
+            created=self.offset,
             revision=self.offset,
             **fields,  # type: ignore[arg-type]
         )
         if owner := self.tool(parent):
             block.parent = owner.id
             owner.children.append(block)
-            if owner.over:
-                self.mark_changed(
-                    owner
-                )  # where its children stand depends on whether there are any
+            if owner.is_finished:
+                # Whether it has children decides how it is rendered
+                self.mark_changed(owner)
         else:
             self.blocks.append(block)
-            if todos.concerns(block):
+            if todos.affects_list(block):
                 self.todo_events.append(block)
-        self._by_id[named] = block
-        if block.id != named:
+        self._by_id[claude_id] = block
+        if block.id != claude_id:
             self._renamed[block.id] = block
         self.mark_changed(block)
         return block
 
     def mark_changed(self, block: Block) -> None:
-        """The block has changed."""
-        block.row = block.row or self.row
+        """Record that a block has changed."""
+        block.line_uuid = block.line_uuid or self.line_uuid
         block.revision = self.offset
-        block.changes += 1
-        self._touched.pop(block.id, None)
-        self._touched[block.id] = block
+        block.change_count += 1
+        self._changed.pop(block.id, None)
+        self._changed[block.id] = block
         match block:
             case AskBlock(state=AskState.OPEN):
                 self.unfinished[block.id] = block
@@ -129,7 +132,7 @@ class BlockStore:
                 self.unfinished.pop(block.id, None)
 
     def finish(self, blocks: Iterable[AskBlock | ToolBlock]) -> None:
-        """Nothing will come of these any more."""
+        """Mark open asks as withdrawn, and running tools as interrupted."""
         for block in list(blocks):
             if isinstance(block, AskBlock):
                 block.state = AskState.WITHDRAWN
@@ -138,7 +141,7 @@ class BlockStore:
             self.mark_changed(block)
 
     def move_before(self, prompt: PromptBlock, index: int) -> None:
-        """Put `prompt`, the newest block, at `index`, unless a person did something behind that."""
+        """Move `prompt`, the newest block, to `index`, unless the user acted after that index."""
         *others, _ = self.blocks[index:]
         if others and not any(isinstance(block, PromptBlock | ShellBlock) for block in others):
             prompt.order = f"{others[0].order.rpartition('.')[0]}.0"
@@ -146,4 +149,4 @@ class BlockStore:
 
 
 by_position = attrgetter("position")
-"""Sorts blocks as they stand on the page of their session."""
+"""A sort key: the order of blocks on the page of their session."""

@@ -1,8 +1,8 @@
-"""The blocks of a transcript: what a person sees, as values without a word of HTML.
+"""The types of blocks: the content of a transcript as values, without HTML.
 
-Every block has an id derived from Claude's data, the revision at which it was born and the one at
-which it last changed. Revisions are byte offsets in the file that the block was read from, so any
-server that reads the file numbers them alike.
+Every block has an id derived from Claude's data, the revision at which it was created, and the one
+at which it last changed. Revisions are byte offsets in the file that the block was read from, so
+every server that reads the file assigns the same ones.
 """
 
 from __future__ import annotations
@@ -41,40 +41,42 @@ class AskState(StrEnum):
 
 @dataclass(slots=True, kw_only=True)
 class Block:
-    """What all blocks have. `order` sorts the blocks of one container as they came."""
+    """The base of all blocks."""
 
     kind: ClassVar[str] = ""
     id: str
     order: str
-    born: int
+    """The position among the blocks of one container, as numbers joined by dots."""
+    created: int
+    """The revision at which it was created."""
     revision: int
-    row: str = ""
-    """The uuid of the line that it comes from; empty where that has none."""
+    """The revision at which it last changed."""
+    line_uuid: str = ""
+    """The uuid of the line that it comes from; empty if that has none."""
     parent: str | None = None
-    """The id of the block in which it stands: the tool that its subagent was called by, or the
-    branch that was left."""
+    """The id of the containing block: the tool that called its subagent, or an abandoned branch."""
     children: list[Block] = field(default_factory=list)
-    changes: int = 0
-    """How often it has changed: one line may tell of several things, with a look in between."""
+    change_count: int = 0
+    """How often it has changed: one line may change it several times, with viewers in between."""
     is_unrenderable: bool = False
     """Whether its renderer has failed, which is logged once."""
     html: tuple[int, Markup] | None = None
-    """The block as rendered last and the state it shows: one rendering for all viewers."""
+    """The version rendered last, and its HTML: one rendering for all viewers."""
 
-    numbers: tuple[str, tuple[int, ...]] = ("", ())
-    """The numbers in `order`, and the order that they were taken from."""
+    position_cache: tuple[str, tuple[int, ...]] = ("", ())
+    """The value of `order` that was parsed last, and its numbers."""
 
     @property
     def position(self) -> tuple[int, ...]:
-        """Sorts blocks of all transcripts of a session as they stand on its page."""
-        if self.numbers[0] != self.order:
-            self.numbers = self.order, tuple(map(int, self.order.split(".")))
-        return self.numbers[1]
+        """Sorts the blocks of all transcripts of a session in the order of its page."""
+        if self.position_cache[0] != self.order:
+            self.position_cache = self.order, tuple(map(int, self.order.split(".")))
+        return self.position_cache[1]
 
     @property
-    def state_number(self) -> int:
-        """Another one whenever the block, or one in it, has changed."""
-        return 1 + self.changes + sum(child.state_number for child in self.children)
+    def version(self) -> int:
+        """A number that differs after each change of the block or of a block inside it."""
+        return 1 + self.change_count + sum(child.version for child in self.children)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -83,34 +85,34 @@ class PromptBlock(Block):
     text: str
     images: Sequence[ImageContent] = ()
     local: bool = False
-    """Whether it is a command that Claude Code carried out by itself, without the model."""
+    """Whether it is a command that Claude Code executed by itself, without the model."""
     refused: bool = False
-    """Whether Claude Code took it as a command and did nothing with it: Claude has not read it."""
+    """Whether Claude Code took it for a command and did not execute it: Claude has not read it."""
     sent_as_text: bool = False
-    """Whether a refused one was sent again as text: its words stand there, and no longer here."""
+    """Whether a refused prompt was sent again as text; its words are then in that prompt only."""
     others: Sequence[Content] = ()
-    """What came with it that is neither text nor image."""
+    """Attached content that is neither text nor image."""
 
     @property
     def attached(self) -> list[Content]:
-        """All that is no text."""
+        """All content but the text."""
         return [*self.images, *self.others]
 
 
 @dataclass(slots=True, kw_only=True)
 class ShellBlock(Block):
-    """What a person ran at the terminal with `!`, and what it printed, terminal escapes and all."""
+    """A command that the user ran in the terminal with `!`, and its output, escapes included."""
 
     kind: ClassVar[str] = "shell"
     command: str = ""
-    """Empty where only output is known."""
+    """Empty if only the output is known."""
     stdout: str = ""
     stderr: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
 class TextBlock(Block):
-    """Claude's words or, as `ThinkingBlock`, its thoughts; `open` while they may still grow."""
+    """Text from Claude or, as `ThinkingBlock`, its thinking; `open` while it may still grow."""
 
     kind: ClassVar[str] = "text"
     markdown: IncrementalMarkdown = field(default_factory=IncrementalMarkdown)
@@ -125,7 +127,7 @@ class ThinkingBlock(TextBlock):
 
 @dataclass(slots=True, kw_only=True)
 class ToolBlock(Block):
-    """A tool's call and, once there is one, its result."""
+    """A tool call and, once it has arrived, its result."""
 
     kind: ClassVar[str] = "tool"
     name: str
@@ -134,13 +136,13 @@ class ToolBlock(Block):
     output: str = ""
     """The texts of its result, joined."""
     parts: Sequence[Content] = ()
-    """Its result, part by part."""
+    """The parts of its result."""
     details: Any = None
-    """The tool's own structured account of its result."""
+    """The structured result that the tool itself reported."""
     asked: bool = False
-    """Whether a card of its own asked the person about it."""
-    at_work: bool = False
-    """Whether a subagent in the background still works on it, although it has its result."""
+    """Whether an AskBlock asked the user about it."""
+    runs_in_background: bool = False
+    """Whether a background subagent still works on it, although it has its result."""
 
     @property
     def images(self) -> list[ImageContent]:
@@ -148,25 +150,25 @@ class ToolBlock(Block):
         return [part for part in self.parts if isinstance(part, ImageContent)]
 
     @property
-    def shown_by_its_ask(self) -> bool:
-        """Whether the card that asks says all of it: a question, or a plan while it is open."""
+    def is_covered_by_ask(self) -> bool:
+        """Whether the AskBlock shows all of it: a question, or a plan while it is open."""
         plan = self.name == "ExitPlanMode" and self.state is ToolState.WAITING
         return self.asked and (plan or self.name == "AskUserQuestion")
 
     @property
     def done(self) -> bool:
-        """Whether it has its result, or will never have one."""
+        """Whether it has its result, or will never get one."""
         return self.state not in UNFINISHED
 
     @property
-    def over(self) -> bool:
-        """Whether nothing more will come of it: what a subagent did may be folded away."""
-        return self.done and not self.at_work
+    def is_finished(self) -> bool:
+        """Whether nothing more will be added: the blocks of a subagent may be collapsed."""
+        return self.done and not self.runs_in_background
 
 
 @dataclass(slots=True, kw_only=True)
 class AskBlock(Block):
-    """A permission request, a question or a plan, and what became of it."""
+    """A permission request, a question or a plan, and its answer."""
 
     kind: ClassVar[str] = "ask"
     request: PermissionRequest
@@ -174,12 +176,12 @@ class AskBlock(Block):
     state: AskState = AskState.OPEN
     answer: Json = field(default_factory=dict)
     answered_at: float | None = None
-    """When it was answered, in seconds since the epoch, if that was noted."""
+    """When it was answered, as a Unix time; None if that is not known."""
 
 
 @dataclass(slots=True, kw_only=True)
 class NoticeBlock(Block):
-    """What happened beside the conversation. `until`: when it ends, in seconds of the epoch."""
+    """An event that is no message. `until`: when a limit ends, as a Unix time."""
 
     kind: ClassVar[str] = "notice"
     text: str
@@ -187,7 +189,7 @@ class NoticeBlock(Block):
     until: float | None = None
     topic: str = ""
     session_id: str = ""
-    """Another session that it speaks of."""
+    """Another session that it refers to."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -199,9 +201,9 @@ class ErrorBlock(Block):
 
 @dataclass(slots=True, kw_only=True)
 class SummaryBlock(Block):
-    """The end of a turn: how long it took (ms) and what it cost (US dollars, tokens).
+    """The end of a turn: its duration (ms) and its cost (US dollars, tokens).
 
-    `cost_usd` is the turn's own cost, None where it cannot be told from the session's.
+    `cost_usd` is the turn's own cost; None if only the session's cost is known.
     """
 
     kind: ClassVar[str] = "summary"
@@ -214,11 +216,11 @@ class SummaryBlock(Block):
 
 @dataclass(slots=True, kw_only=True)
 class BranchBlock(Block):
-    """What Claude does not go on from: taken back by a rewind or an edit, or said elsewhere."""
+    """An abandoned branch of the history: taken back by a rewind or an edit, or said elsewhere."""
 
     kind: ClassVar[str] = "branch"
     is_foreign: bool = False
-    """Whether it was said elsewhere, while a run of ours was alive."""
+    """Whether another program wrote it while a run of ours was alive."""
 
     @property
     def label(self) -> str:
@@ -226,20 +228,20 @@ class BranchBlock(Block):
 
     @property
     def words(self) -> str:
-        """The words that it begins with, as a line; empty if it holds no prompt."""
+        """The start of its first prompt on one line; empty if it holds no prompt."""
         prompts = (child.text for child in self.children if isinstance(child, PromptBlock))
         return " ".join(next(prompts, "")[:200].split())
 
 
 @dataclass(slots=True, kw_only=True)
 class RawBlock(Block):
-    """A line of a type that is not known: shown as it came rather than dropped."""
+    """A line of an unknown type, shown as it is rather than dropped."""
 
     kind: ClassVar[str] = "raw"
     type: str
     text: str
     parts: Sequence[Content] = ()
-    """A part of a message for which there is no block of its own; `text` says the same."""
+    """The content of a message for which there is no type of block; `text` holds the same."""
 
     @property
     def images(self) -> list[ImageContent]:

@@ -1,4 +1,4 @@
-"""What Claude's lines are called in a person's words, and which of them are not for a person."""
+"""Text helpers for the CLI's output: single-line results, unknown lines, JSON for people."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from opcode_htmx.markup.ansi import plain
 
 _EMPHASIS = re.compile(r"(`|\*\*)(\S(?:[^`*\n]*\S)?)\1")
 LONGEST_LINE = 300
-"""Characters; what is longer is to be read, and no notice."""
+"""Characters; longer output is no notice."""
 _LONGEST_OUTPUT = 10 * LONGEST_LINE
-"""The same with the escapes of a terminal."""
+"""The same with escape sequences of a terminal."""
 
 _SMALL = 20_000
-"""Characters and values that are laid out as JSON in a few milliseconds."""
+"""Characters and values that are formatted as JSON within a few milliseconds."""
 
-_QUIET_STREAM = frozenset(
+_HIDDEN_TYPES = frozenset(
     {
         "keep_alive",
         "tool_progress",
@@ -32,8 +32,8 @@ _QUIET_STREAM = frozenset(
 )
 
 
-def shown_in_a_line(output: str) -> str:
-    """What a command printed as plain words, if it is one line, as `/model` says; else empty."""
+def as_single_line(output: str) -> str:
+    """The output of a command as plain text if it is one line, as that of `/model`; else empty."""
     output = output.strip()
     if len(output) > _LONGEST_OUTPUT:
         return ""
@@ -43,18 +43,18 @@ def shown_in_a_line(output: str) -> str:
 
 
 def is_bookkeeping(unknown: Unknown, *, live: bool) -> bool:
-    """Whether an unknown line is the CLI's own account and no part of the conversation.
+    """Whether an unknown line is for the CLI's own use, and no part of the conversation.
 
-    On stdout everything unknown is shown. A history file holds many kinds of entries for the
-    CLI's own use; there, what carries a message of its own id is conversation.
+    On stdout (`live`) every unknown line is shown. A history file holds many kinds of entries for
+    the CLI's own use; there, an entry with a message and a uuid is conversation.
     """
-    if unknown.type in _QUIET_STREAM:
+    if unknown.type in _HIDDEN_TYPES:
         return True
     return not live and not {"message", "uuid"} <= unknown.raw.keys()
 
 
 def as_json(value: object) -> str:
-    """A value of Claude's as JSON to read. Others have their turn while it is a large one."""
+    """A value as indented JSON for people; a large one is formatted in a thread."""
     return run_cpu_in_thread(_as_json, value) if is_larger(_SMALL, value) else _as_json(value)
 
 

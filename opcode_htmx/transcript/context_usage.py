@@ -1,6 +1,6 @@
-"""How far a session has come: what Claude has in mind, what it has cost, when its tools began.
+"""Track a session's context size, its cost, and when its tools were called.
 
-Pure: told by the lines alone, with no clock.
+Pure: derived from the messages alone, without a clock.
 """
 
 from __future__ import annotations
@@ -18,38 +18,40 @@ from opcode_htmx.engines.messages import (
 
 
 @dataclass(slots=True)
-class Progress:
-    """What the lines of one file tell; 0 and None where they do not."""
+class ContextUsage:
+    """The values found in the messages of one file; 0 and None if they have none."""
 
     tokens: int = 0
-    """What the newest answer was made from."""
+    """Tokens in the context of the newest answer."""
     window: int = 0
-    """How much the model can have in mind."""
+    """The size of the model's context window in tokens."""
     cost_usd: float | None = None
-    began: dict[str, float] = field(default_factory=dict)
-    """When tools were called, in seconds since the epoch, by the ids of their calls."""
+    """The cost of the whole session in US dollars."""
+    tool_starts: dict[str, float] = field(default_factory=dict)
+    """When tools were called, as Unix times, by the ids of their calls."""
 
-    def take(self, message: Message) -> None:
+    def add(self, message: Message) -> None:
+        """Update the values from one message."""
         match message:
             case Assistant():
                 for content in message.content:
                     if isinstance(content, ToolUse) and message.said_at:
-                        self.began[content.id] = message.said_at
+                        self.tool_starts[content.id] = message.said_at
                 if message.parent is None and message.context_tokens:
                     self.tokens = message.context_tokens
             case TurnResult() | CostState():
                 self.window = message.context_window or self.window
                 self.cost_usd = self.cost_usd if message.cost_usd is None else message.cost_usd
             case SystemEvent(subtype="compact_boundary"):
-                self.tokens = 0  # nobody knows until the next answer
+                self.tokens = 0  # unknown until the next answer
             case _:
                 pass
 
-    def over(self, earlier: Progress) -> Progress:
-        """This, and where it tells nothing, what `earlier` told."""
-        return Progress(
+    def or_else(self, earlier: ContextUsage) -> ContextUsage:
+        """These values; missing ones are taken from `earlier`."""
+        return ContextUsage(
             self.tokens or earlier.tokens,
             self.window or earlier.window,
             earlier.cost_usd if self.cost_usd is None else self.cost_usd,
-            self.began,
+            self.tool_starts,
         )

@@ -1,38 +1,44 @@
-"""Notices and errors as blocks: each told once, and the newest in place of those before it."""
+"""Add notices and errors as blocks: without repetitions, a newer one replacing an older one."""
 
 from __future__ import annotations
 
 from opcode_htmx.transcript.block_store import BlockStore
 from opcode_htmx.transcript.blocks import Block, ErrorBlock, NoticeBlock
-from opcode_htmx.transcript.notices import RETRY, Notice, error_end
+from opcode_htmx.transcript.notices import RETRY, Notice, split_end_time
 
 
 class NoticeBlocks:
-    def __init__(self, shelf: BlockStore) -> None:
-        self._shelf = shelf
+    """Adds the notices and errors of one transcript."""
 
-    def notice(self, uuid: str, told: Notice) -> None:
-        if told.id in self._shelf:
+    def __init__(self, store: BlockStore) -> None:
+        self._store = store
+
+    def add(self, uuid: str, notice: Notice) -> None:
+        """Add a notice, unless it is known; one of the last block's topic replaces its text."""
+        if notice.id in self._store:
             return
-        last = self._shelf.blocks[-1] if self._shelf.blocks else None
-        if told.topic and isinstance(last, NoticeBlock) and last.topic == told.topic:
-            last.text = told.text
-            self._shelf.mark_changed(last)
+        last = self._store.blocks[-1] if self._store.blocks else None
+        if notice.topic and isinstance(last, NoticeBlock) and last.topic == notice.topic:
+            last.text = notice.text
+            self._store.mark_changed(last)
             return
-        block = self._shelf.new(NoticeBlock, told.id or uuid, text=told.text, topic=told.topic)
-        block.detail, block.until = told.detail, told.until
+        block = self._store.new(
+            NoticeBlock, notice.id or uuid, text=notice.text, topic=notice.topic
+        )
+        block.detail, block.until = notice.detail, notice.until
 
     @staticmethod
     def is_retry(blocks: list[Block]) -> bool:
-        """Whether the last of these tells of retries."""
+        """Whether the last of these blocks is a notice about retries."""
         return bool(blocks) and isinstance(blocks[-1], NoticeBlock) and blocks[-1].topic == RETRY
 
-    def error(self, block_id: str, text: str, parent: str | None = None) -> None:
-        text, until = error_end(text)
-        self._shelf.new(ErrorBlock, block_id, parent, text=text, until=until)
+    def add_error(self, block_id: str, text: str, parent: str | None = None) -> None:
+        """Add an error."""
+        text, until = split_end_time(text)
+        self._store.new(ErrorBlock, block_id, parent, text=text, until=until)
 
-    def last_error(self, block_id: str, text: str) -> None:
-        """An error, unless the last block has told it already."""
-        last = self._shelf.blocks[-1] if self._shelf.blocks else None
-        if not (isinstance(last, ErrorBlock) and last.text == error_end(text)[0]):
-            self.error(block_id, text)
+    def add_error_once(self, block_id: str, text: str) -> None:
+        """Add an error, unless the last block is the same error."""
+        last = self._store.blocks[-1] if self._store.blocks else None
+        if not (isinstance(last, ErrorBlock) and last.text == split_end_time(text)[0]):
+            self.add_error(block_id, text)

@@ -1,4 +1,4 @@
-"""Claude's lines about itself as notices: compaction, retries, limits, hooks. No HTML."""
+"""Translate the CLI's system lines into notices: compaction, retries, limits, hooks. No HTML."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from opcode_htmx.engines.messages import LongLine, SystemEvent
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.lib.formatting import format_bytes
 
-_QUIET = frozenset(
+_HIDDEN_SUBTYPES = frozenset(
     {
         "",
         "filler",
@@ -33,7 +33,7 @@ _QUIET = frozenset(
         "background_tasks_changed",
     }
 )
-"""System lines about how Claude works: the cards and the status line show that already."""
+"""System lines about Claude's progress, which cards and the status line show already."""
 
 _LIMITS = {
     "five_hour": "5-hour limit",
@@ -44,27 +44,29 @@ _LIMITS = {
     "overage": "limit for extra usage",
 }
 _TIME_DIGITS = 10
-"""Of a Unix time, as the CLI writes it behind some errors."""
+"""Of a Unix time, which the CLI appends to some errors."""
 RETRY = "retry"
 _LATEST = 4102444800.0
-"""The year 2100: no limit lasts as long, and every clock can tell it."""
+"""The year 2100: no limit lasts that long, and every platform can format that time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
+    """A sentence about an event."""
+
     text: str
     detail: str = ""
-    """More of it, to be opened."""
+    """Details, collapsed at first."""
     until: float | None = None
-    """When it ends, in seconds since the epoch."""
+    """When it ends, as a Unix time."""
     topic: str = ""
-    """What follows at once on the same topic takes its place."""
+    """A notice that directly follows one of the same topic replaces it."""
     id: str = ""
-    """Under which it is told only once."""
+    """Notices with the same id are shown once; empty: no such id."""
 
 
 def notice(event: SystemEvent) -> Notice | None:
-    """A system line in a person's words; None when it is not for a person."""
+    """The notice for a system line; None if the line is not for people."""
     raw = event.raw
     match event.subtype:
         case "compact_boundary":
@@ -78,15 +80,15 @@ def notice(event: SystemEvent) -> Notice | None:
         case "conversation_reset":
             text = "The conversation was cleared: Claude knows nothing of what stands above."
             return Notice(text=text)
-        case subtype if subtype in _QUIET:
+        case subtype if subtype in _HIDDEN_SUBTYPES:
             return None
         case subtype:
-            said = raw.get("content") or raw.get("message") or raw.get("output")
-            return Notice(text=_str(said).strip() or subtype.replace("_", " "))
+            content = raw.get("content") or raw.get("message") or raw.get("output")
+            return Notice(text=_str(content).strip() or subtype.replace("_", " "))
 
 
-def of_long_line(line: LongLine, run_id: str | None) -> Notice:
-    """That something is left out, and where it stands; no `run_id`: in Claude's own history."""
+def long_line_notice(line: LongLine, run_id: str | None) -> Notice:
+    """The notice for an omitted line, with its place; no `run_id`: in Claude's history file."""
     size, begin = format_bytes(line.size), f"{line.offset:,}"
     file = f"runs/{run_id}/out.ndjson in the state folder" if run_id else "Claude's history file"
     return Notice(
@@ -95,18 +97,18 @@ def of_long_line(line: LongLine, run_id: str | None) -> Notice:
     )
 
 
-def error_end(text: str) -> tuple[str, float | None]:
-    """An error without the time that some of them carry at their end, and that time."""
-    words, bar, digits = text.rstrip().rpartition("|")
+def split_end_time(text: str) -> tuple[str, float | None]:
+    """Split an error into its text and the Unix time that some errors end with, or None."""
+    message, bar, digits = text.rstrip().rpartition("|")
     is_time = bar and len(digits) == _TIME_DIGITS and digits.isascii() and digits.isdecimal()
-    return (f"{words.rstrip()}.", float(digits)) if is_time else (text, None)
+    return (f"{message.rstrip()}.", float(digits)) if is_time else (text, None)
 
 
 def _compaction(raw: Json) -> str:
-    # stdout and history spell it differently
-    about = _dict(raw.get("compact_metadata", raw.get("compactMetadata")))
-    before = _int(about.get("pre_tokens", about.get("preTokens")))
-    after = _int(about.get("post_tokens", about.get("postTokens")))
+    # stdout and history spell the keys differently
+    metadata = _dict(raw.get("compact_metadata", raw.get("compactMetadata")))
+    before = _int(metadata.get("pre_tokens", metadata.get("preTokens")))
+    after = _int(metadata.get("post_tokens", metadata.get("postTokens")))
     if not before:
         return "The conversation so far was compacted."
     rest = f" to {after:,}" if after else ""

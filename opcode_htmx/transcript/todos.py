@@ -1,6 +1,6 @@
-"""Claude's list of what it has to do, as the tools that write it have left it.
+"""Derive Claude's to-do list from the tool calls that write it. Pure.
 
-One tool writes the whole list, its successors create and update tasks one by one. Pure.
+One tool writes the whole list; its successors create and update tasks one by one.
 """
 
 from __future__ import annotations
@@ -26,10 +26,12 @@ _FAILED = frozenset({ToolState.ERROR, ToolState.DENIED, ToolState.INTERRUPTED})
 
 @dataclass(frozen=True, slots=True)
 class Todo:
+    """One task."""
+
     id: str
     text: str
     doing: str
-    """The same in the words for while it is being done."""
+    """The wording while the task is in progress; may be empty."""
     state: str
     """open, now or done."""
 
@@ -38,13 +40,13 @@ class Todo:
         return self.state == "now"
 
 
-def concerns(block: Block) -> bool:
-    """Whether the list may depend on this block."""
+def affects_list(block: Block) -> bool:
+    """Whether the list may depend on a block."""
     return isinstance(block, PromptBlock) or (isinstance(block, ToolBlock) and block.name in _TOOLS)
 
 
 def todo_list(events: Iterable[Block]) -> tuple[Todo, ...]:
-    """The list after these calls; a prompt behind a list that is done clears it."""
+    """The list after these calls; a prompt after a list that is done clears it."""
     todos: dict[str, Todo] = {}
     for event in events:
         if isinstance(event, PromptBlock):
@@ -52,32 +54,33 @@ def todo_list(events: Iterable[Block]) -> tuple[Todo, ...]:
                 todos = {}
         elif isinstance(event, ToolBlock) and event.state not in _FAILED:
             try:
-                todos = _after(todos, event)
-            except Exception:  # the list goes on without this call
+                todos = _apply(todos, event)
+            except Exception:  # a call that cannot be read is skipped
                 log_failure(event, "read as a change of the list of tasks")
     return tuple(todos.values())
 
 
 def done(todos: Sequence[Todo]) -> int:
+    """The number of tasks that are done."""
     return sum(todo.state == "done" for todo in todos)
 
 
 def headline(todos: Sequence[Todo]) -> str:
-    """What is being done, or is to be done next; empty if all is done."""
+    """The task in progress, or else the next one; empty if all are done."""
     doing = next((todo.doing or todo.text for todo in todos if todo.now), "")
     return doing or next((todo.text for todo in todos if todo.state == "open"), "")
 
 
-def counted(raw: object) -> str:
-    """A list as the tool writes it, in a few words."""
-    todos = _whole(raw).values()
+def progress_text(raw: object) -> str:
+    """The progress of a list in the form of TodoWrite: `2 of 5 done`, or `empty`."""
+    todos = _parse_list(raw).values()
     return f"{done(list(todos))} of {len(todos)} done" if todos else "empty"
 
 
-def _after(todos: dict[str, Todo], call: ToolBlock) -> dict[str, Todo]:
+def _apply(todos: dict[str, Todo], call: ToolBlock) -> dict[str, Todo]:
     match call.name:
         case "TodoWrite" if isinstance(call.input.get("todos"), list):
-            return _whole(call.input["todos"])
+            return _parse_list(call.input["todos"])
         case "TaskCreate" if call.state is ToolState.DONE:
             id_ = _created_id(call)
             todo = Todo(id_, _str(call.input, "subject"), _str(call.input, "activeForm"), "open")
@@ -87,7 +90,7 @@ def _after(todos: dict[str, Todo], call: ToolBlock) -> dict[str, Todo]:
     return todos
 
 
-def _whole(raw: object) -> dict[str, Todo]:
+def _parse_list(raw: object) -> dict[str, Todo]:
     items = [each for each in raw if isinstance(each, dict)] if isinstance(raw, list) else []
     return {
         str(number): Todo(
@@ -121,8 +124,8 @@ def _created_id(call: ToolBlock) -> str:
     details = call.details if isinstance(call.details, dict) else {}
     task = details.get("task")
     known = _str(task, "id") if isinstance(task, dict) else ""
-    said = _CREATED.search(call.output)
-    return known or (said[1] if said else call.id)
+    found = _CREATED.search(call.output)
+    return known or (found[1] if found else call.id)
 
 
 def _str(raw: Json, key: str) -> str:

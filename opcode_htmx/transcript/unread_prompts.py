@@ -1,7 +1,7 @@
-"""Prompts that Claude is done with and never repeated: their words as blocks all the same.
+"""Add blocks for prompts that Claude Code has handled without repeating them on stdout.
 
 Claude Code answers some prompts by itself, such as `/login page gives a 500`, which begins like a
-command of its own that it does not run here. It then repeats no word of them.
+command that it does not run here. It then does not repeat their text.
 """
 
 from __future__ import annotations
@@ -17,36 +17,38 @@ from opcode_htmx.transcript.blocks import PromptBlock
 
 
 class UnreadPrompts:
-    def __init__(self, shelf: BlockStore, sent: Callable[[str], User | None]) -> None:
-        """`sent` gives the prompt that was sent to the run under an id, if there is one."""
-        self._shelf = shelf
-        self._sent = sent
+    """The prompts of one run that its stdout does not repeat."""
+
+    def __init__(self, store: BlockStore, sent_prompt: Callable[[str], User | None]) -> None:
+        """`sent_prompt` returns the prompt that was sent to the run under an id, if any."""
+        self._store = store
+        self._sent_prompt = sent_prompt
         self._refused: dict[str, PromptBlock] = {}
         """Refused commands, by the id under which they are sent as text."""
 
-    def complete(self, prompt_id: str, turn_began: int, result: TurnResult | None = None) -> None:
-        """Claude is done with a prompt, in a turn whose blocks begin at index `turn_began`.
+    def complete(self, prompt_id: str, turn_start: int, result: TurnResult | None = None) -> None:
+        """Add a handled prompt, unless it has a block; its turn begins at index `turn_start`.
 
         `result` is that of the turn, if there was one.
         """
-        prompt = None if prompt_id in self._shelf else self._sent(prompt_id)
+        prompt = None if prompt_id in self._store else self._sent_prompt(prompt_id)
         if prompt is None:
             return
-        behind = self._shelf.blocks[turn_began : turn_began + 1]
+        first_of_turn = self._store.blocks[turn_start : turn_start + 1]
         unanswered = result is None or not (result.turns or result.is_error)
         block = self.add(prompt, refused=unanswered and words_of(prompt).startswith("/"))
-        # What Claude Code has said about it came first; the history holds both in one branch
-        self._shelf.move_before(block, turn_began)
-        block.row = behind[0].row if behind else ""
+        # The answer of Claude Code came first; in history both are in one branch
+        self._store.move_before(block, turn_start)
+        block.line_uuid = first_of_turn[0].line_uuid if first_of_turn else ""
 
-    def complete_all(self, result: TurnResult, turn_began: int) -> None:
-        """A turn is over; the prompts of one that was interrupted may be sent again."""
+    def complete_all(self, result: TurnResult, turn_start: int) -> None:
+        """Add the prompts of a finished turn; those of an interrupted one may be sent again."""
         for prompt_id in () if result.reason in INTERRUPTED else result.prompt_ids:
-            self.complete(prompt_id, turn_began, result)
+            self.complete(prompt_id, turn_start, result)
 
     def add(self, prompt: User, *, refused: bool) -> PromptBlock:
-        """A new block with the words and images of `prompt`."""
-        block = self._shelf.new(
+        """Add a block with the text and images of `prompt`."""
+        block = self._store.new(
             PromptBlock,
             prompt.uuid,
             text=words_of(prompt).strip(),
@@ -62,13 +64,13 @@ class UnreadPrompts:
         """The ids under which refused commands of this transcript can be sent as text."""
         return list(self._refused)
 
-    def read(self, prompt_id: str) -> PromptBlock | None:
-        """Claude has read a prompt; if it is a refused one sent as text, its words stand there.
+    def mark_read(self, prompt_id: str) -> PromptBlock | None:
+        """Note that Claude has read a prompt; if it repeats a refused one, empty that one's block.
 
-        The block of the refused one, if that is here.
+        Returns the block of the refused prompt, if this transcript has it.
         """
         block = self._refused.pop(prompt_id, None)
         if block is not None:
             block.sent_as_text, block.text, block.images = True, "", ()
-            self._shelf.mark_changed(block)
+            self._store.mark_changed(block)
         return block

@@ -184,7 +184,7 @@ def spoken(blocks: Sequence[Block]) -> tuple[str, ...]:
     texts = [
         "".join(block.source) if isinstance(block, TextBlock) else block.text
         for block in blocks
-        if isinstance(block, TextBlock | PromptBlock) and block.row
+        if isinstance(block, TextBlock | PromptBlock) and block.line_uuid
     ]
     words = [word for text in texts for word in WORD.findall(text) if word.startswith(SPOKEN)]
     return tuple(dict.fromkeys(words))
@@ -206,7 +206,7 @@ def shape(
         each
         for block in blocks
         if block.kind not in OF_RUNS_ALONE
-        and (block.row in known or of_agent or isinstance(block, BranchBlock))
+        and (block.line_uuid in known or of_agent or isinstance(block, BranchBlock))
         for each in [
             (block.kind, block.id),
             *shape(block.children, known, of_agent=not isinstance(block, BranchBlock)),

@@ -9,7 +9,7 @@ import pytest
 
 from opcode_htmx.engines.claude.protocol.encoder import DENIED, KEEP_PLANNING
 from opcode_htmx.engines.messages import PermissionRequest
-from opcode_htmx.rendering.permissions import outside, suggestions_of, verdict
+from opcode_htmx.rendering.permissions import outside_path, suggestions_of, verdict
 from opcode_htmx.transcript.blocks import AskBlock, AskState
 
 
@@ -110,7 +110,7 @@ def test_what_cannot_be_put_in_words_is_not_offered_and_keeps_its_number(
     ],
 )
 def test_a_path_outside_of_the_project_is_named(fields: dict[str, Any], path: str) -> None:
-    assert outside(request(**fields), "/home/me/shop") == path
+    assert outside_path(request(**fields), "/home/me/shop") == path
 
 
 def decided(state: AskState, answer: dict[str, Any], at: float | None = None, **fields: Any) -> str:
@@ -118,7 +118,7 @@ def decided(state: AskState, answer: dict[str, Any], at: float | None = None, **
     block = AskBlock(
         id="r",
         order="1",
-        born=1,
+        created=1,
         revision=1,
         request=asked,
         run_id="",

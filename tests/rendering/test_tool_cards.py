@@ -10,9 +10,9 @@ from opcode_htmx.engines.messages import PermissionRequest
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.markup import diff
 from opcode_htmx.rendering import tool_cards
-from opcode_htmx.rendering.cards.parts import Colours
+from opcode_htmx.rendering.cards.parts import ColouredText
 from opcode_htmx.rendering.questions import Option, Question, questions_of
-from opcode_htmx.rendering.tool_cards import Cut, ToolView
+from opcode_htmx.rendering.tool_cards import CutText, ToolView
 from opcode_htmx.transcript.blocks import AskBlock, ToolBlock, ToolState
 
 PROJECT = "/home/me/shop"
@@ -26,18 +26,18 @@ ODD_VALUES: list[Any] = [None, 7, [], {}, [[7]], {"a": {}}, "text", [{"question"
 
 
 def done(name: str, details: object = None, output: str = "", **tool_input: Any) -> ToolView:
-    block = ToolBlock(id="t", order="1", born=1, revision=1, name=name, input=tool_input)
+    block = ToolBlock(id="t", order="1", created=1, revision=1, name=name, input=tool_input)
     block.state, block.output, block.details = ToolState.DONE, output, details
     return tool_cards.present_block(block, PROJECT)
 
 
 def failed(name: str, output: str, **tool_input: Any) -> ToolView:
-    block = ToolBlock(id="t", order="1", born=1, revision=1, name=name, input=tool_input)
+    block = ToolBlock(id="t", order="1", created=1, revision=1, name=name, input=tool_input)
     block.state, block.output, block.details = ToolState.ERROR, output, f"Error: {output}"
     return tool_cards.present_block(block, PROJECT)
 
 
-def text_of(shown: Colours | None) -> str:
+def text_of(shown: ColouredText | None) -> str:
     return "".join(text for _, text in shown.spans) if shown else ""
 
 
@@ -82,15 +82,15 @@ def test_every_card_keeps_calm_when_nothing_is_as_expected() -> None:
 
 
 def test_a_command_is_shown_as_it_stands_and_other_input_as_json() -> None:
-    assert view("Bash", command="a <b>\nc").command == Cut("a <b>\nc", 0, lines=2)
-    assert view("Next", pattern="ä").command == Cut('{\n  "pattern": "ä"\n}', 0, lines=3)
+    assert view("Bash", command="a <b>\nc").command == CutText("a <b>\nc", 0, lines=2)
+    assert view("Next", pattern="ä").command == CutText('{\n  "pattern": "ä"\n}', 0, lines=3)
     assert view("Read", file_path="/a").command is None
     assert view("Next").command is None
 
 
 def test_a_long_text_is_cut_and_says_by_how_much() -> None:
     assert tool_cards.cut("x" * tool_cards.SHOWN_CHARACTERS).left_out == 0
-    assert tool_cards.cut("x" * (tool_cards.SHOWN_CHARACTERS + 7)) == Cut(
+    assert tool_cards.cut("x" * (tool_cards.SHOWN_CHARACTERS + 7)) == CutText(
         "x" * tool_cards.SHOWN_CHARACTERS, 7
     )
 
@@ -129,26 +129,26 @@ def test_what_the_cli_wraps_around_a_result_is_taken_off() -> None:
 
 
 def test_the_whole_output_of_a_command_can_be_had_where_the_model_got_a_part() -> None:
-    block = ToolBlock(id="t", order="1", born=1, revision=1, name="Bash")
+    block = ToolBlock(id="t", order="1", created=1, revision=1, name="Bash")
     block.output, block.details = "<persisted-output>\nToo large", {"stdout": "all of it"}
-    assert tool_cards.whole(block) == "all of it"
+    assert tool_cards.full_text(block) == "all of it"
 
 
 def test_what_a_card_cuts_of_the_call_can_be_had_whole_as_well() -> None:
-    block = ToolBlock(id="t", order="1", born=1, revision=1, name="Write")
+    block = ToolBlock(id="t", order="1", created=1, revision=1, name="Write")
     block.input, block.output = {"content": "a\n" * 300}, "Written."
-    assert tool_cards.whole(block) == "\n".join(["+a"] * 300)
+    assert tool_cards.full_text(block) == "\n".join(["+a"] * 300)
     block.name, block.input = "Bash", {"command": "x" * 20_000}
-    assert tool_cards.whole(block) == "x" * 20_000 + "\n\nWritten."
+    assert tool_cards.full_text(block) == "x" * 20_000 + "\n\nWritten."
     block.input = {"command": "short"}
-    assert tool_cards.whole(block) == "Written."
+    assert tool_cards.full_text(block) == "Written."
 
 
 def test_what_a_request_asks_for_can_be_had_whole() -> None:
     def asks(name: str, **tool_input: Any) -> str:
         request = PermissionRequest("r", name, tool_input, "t", "", "", ())
-        return tool_cards.whole(
-            AskBlock(id="r", order="1", born=1, revision=1, request=request, run_id="")
+        return tool_cards.full_text(
+            AskBlock(id="r", order="1", created=1, revision=1, request=request, run_id="")
         )
 
     assert asks("Bash", command="make") == "make"
@@ -272,7 +272,7 @@ def test_an_agent_that_is_done_shows_its_report_and_how_much_it_did() -> None:
     report = "It *rains*.\nagentId: a64 (for resuming)\n<usage>total_tokens: 7</usage>"
     shown = done("Task", {"totalToolUseCount": 12}, report, description="Look", prompt="at it")
     assert (shown.said, shown.outcome) == ("It *rains*.", "12 tool calls")
-    assert shown.command == Cut("at it", 0)
+    assert shown.command == CutText("at it", 0)
 
 
 def test_the_frame_around_an_agents_report_is_taken_off() -> None:

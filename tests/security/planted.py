@@ -10,19 +10,19 @@ __all__ = ["app"]
 
 FAULT = "a fault that was planted"
 
-_call = Fragments._call
+_call_macro = Fragments._call_macro
 
 
 def failing(self: Fragments, macro: str, *arguments: object) -> Any:
     if macro == "block":
         raise RuntimeError(FAULT)
-    return _call(self, macro, *arguments)
+    return _call_macro(self, macro, *arguments)
 
 
 def fail(_: object) -> NoReturn:
     raise RuntimeError(FAULT)
 
 
-Fragments._call = failing  # type: ignore[method-assign]
+Fragments._call_macro = failing  # type: ignore[method-assign]
 search._parts = fail  # type: ignore[assignment]
 to_markdown._source = fail  # type: ignore[assignment]

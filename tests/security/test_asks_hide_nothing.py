@@ -12,8 +12,8 @@ from opcode_htmx.engines.claude.protocol import parser
 from opcode_htmx.engines.messages import PermissionRequest
 from opcode_htmx.markup.visible_text import visible_text
 from opcode_htmx.rendering import activity_text
-from opcode_htmx.rendering.permissions import outside, suggestions_of
-from opcode_htmx.rendering.tool_cards import present, whole
+from opcode_htmx.rendering.permissions import outside_path, suggestions_of
+from opcode_htmx.rendering.tool_cards import full_text, present
 from opcode_htmx.sessions.status_panel import status_text
 from opcode_htmx.transcript.blocks import AskBlock, ToolBlock
 from tests.security.rendering import (
@@ -260,13 +260,13 @@ def test_a_long_ask_says_above_its_buttons_what_the_card_leaves_out() -> None:
 def test_the_whole_text_of_an_ask_hides_nothing_either() -> None:
     (block,) = folded([ask_line("Bash", {"command": HIDDEN_SECOND})]).blocks
     assert isinstance(block, AskBlock)
-    text = visible_text(whole(block), lines=True)
+    text = visible_text(full_text(block), lines=True)
     assert text == f"ls\n⋯ 59 empty lines\n{SECOND}"
 
 
 def test_the_way_out_of_a_folder_is_no_place_in_it() -> None:
     tricky = "/home/me/shop/../.ssh/id"
-    assert outside(request("Read", {"file_path": tricky}), "/home/me/shop") == tricky
+    assert outside_path(request("Read", {"file_path": tricky}), "/home/me/shop") == tricky
 
 
 # --- first lines ------------------------------------------------------------------------------
@@ -286,12 +286,12 @@ LONG_CALLS: list[tuple[str, dict[str, Any]]] = [
 def test_a_first_line_that_is_not_all_says_so_in_the_status(
     tool: str, tool_input: dict[str, Any]
 ) -> None:
-    assert activity_text.call(tool, tool_input).endswith("…")
+    assert activity_text.call_text(tool, tool_input).endswith("…")
 
 
 @pytest.mark.parametrize("field", ["command", "file_path", "notebook_path"])
 def test_a_first_line_that_is_not_all_says_so_in_the_list_of_what_waits(field: str) -> None:
-    assert activity_text.asked(request("Bash", {field: HIDDEN_SECOND})).endswith("…")
+    assert activity_text.request_text(request("Bash", {field: HIDDEN_SECOND})).endswith("…")
 
 
 @pytest.mark.parametrize(
@@ -320,8 +320,8 @@ def test_a_first_line_that_is_not_all_says_so_at_the_terminal() -> None:
 
 @pytest.mark.parametrize("url", ["http://[", "http://[::1", "https://a]b/"])
 def test_an_address_that_is_none_does_not_take_the_status_line(url: str) -> None:
-    assert url in activity_text.call("WebFetch", {"url": url})
-    tool = ToolBlock(id="t", order="1", born=1, revision=1, name="WebFetch", input={"url": url})
+    assert url in activity_text.call_text("WebFetch", {"url": url})
+    tool = ToolBlock(id="t", order="1", created=1, revision=1, name="WebFetch", input={"url": url})
     assert status_text(None, tool)
 
 

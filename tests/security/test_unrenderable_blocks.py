@@ -90,7 +90,9 @@ LINES = [
 def every_kind() -> list[Block]:
     """A block of each kind, in a conversation."""
     found = folded(LINES).blocks
-    branch = BranchBlock(id="branch", order="9", born=1, revision=1, children=folded(LINES).blocks)
+    branch = BranchBlock(
+        id="branch", order="9", created=1, revision=1, children=folded(LINES).blocks
+    )
     return [*found, branch]
 
 
@@ -131,7 +133,7 @@ def test_a_block_whose_renderer_fails_is_shown_as_its_data_and_logged_once(
     for _ in range(3):
         page = dom.parse("".join(map(rendering.block, found)))
         for block in failed:
-            block.changes += 1  # so that it is rendered again
+            block.change_count += 1  # so that it is rendered again
     shown = Counter(node.attributes["class"] for node in page.elements)
     assert shown.total() == len(found)
     assert shown["block block-raw"] == len(failed) + (kind != "raw")
@@ -385,7 +387,7 @@ def test_a_line_of_history_that_fails_is_shown_and_those_behind_it_too(
     assert isinstance(raw, RawBlock)
     assert "two" in raw.text
     assert (first.kind, last.kind) == ("prompt", "prompt")
-    assert part.whole == path.stat().st_size
+    assert part.folded_to == path.stat().st_size
 
 
 def test_a_line_that_the_state_of_a_run_cannot_use_ends_nothing(

@@ -162,8 +162,8 @@ def test_a_page_that_has_all_branches_gets_none_of_them_again(tmp_path: Path, nu
     branches = arranged(edits(number), tmp_path / "session.jsonl")
     assert len(branches.blocks) == number - 1
     assert len(branches.names) <= MOST
-    assert list(branches.folded_since(branches.names)) == []
-    assert len(list(branches.folded_since(()))) == number - 1
+    assert list(branches.collapsed_since(branches.names)) == []
+    assert len(list(branches.collapsed_since(()))) == number - 1
 
 
 @pytest.mark.parametrize("number", [2, MOST + 1, MOST + 2, 2 * MOST])
@@ -171,7 +171,7 @@ def test_a_page_gets_a_branch_that_came_after_it(tmp_path: Path, number: int) ->
     before = arranged(edits(number), tmp_path / "session.jsonl")
     now = arranged(edits(number + 1), tmp_path / "session.jsonl")
     [new] = {each.id for each in now.blocks} - {each.id for each in before.blocks}
-    assert new in {each.id for each in now.folded_since(before.names)}
+    assert new in {each.id for each in now.collapsed_since(before.names)}
 
 
 def test_a_file_that_takes_the_place_of_one_just_read_is_noticed(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from opcode_htmx.transcript import cli_text
     ],
 )
 def test_what_a_command_says_in_a_line_is_plain_words(output: str, sentence: str) -> None:
-    assert cli_text.shown_in_a_line(output) == sentence
+    assert cli_text.as_single_line(output) == sentence
 
 
 def test_on_stdout_what_is_unknown_is_shown() -> None:

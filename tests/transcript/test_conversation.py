@@ -509,7 +509,7 @@ def test_who_looks_in_the_middle_of_a_line_is_told_the_rest_of_it(
         def step(self) -> None:
             seen.append((conversation.cursor, said()))
 
-    monkeypatch.setattr(history_part, "Pace", Looking)
+    monkeypatch.setattr(history_part, "TimeSlicer", Looking)
     conversation.refresh()
     assert {number for _, number in seen} == {0, 1, 2, 3}
     for cursor, number in seen:

@@ -257,7 +257,7 @@ def test_what_agents_did_is_told_by_history_as_it_was_seen_live(captured: Captur
         task.children[:] = [each for each in task.children if not isinstance(each, AskBlock)]
         texts = [text_of(each) for each in task.children if isinstance(each, TextBlock)]
         assert texts == ["I am the agent.", "Ready."]
-        return task.over, look(task)
+        return task.is_finished, look(task)
 
     for word in ("delegate", "hand"):
         assert seen(captured.past_with_agents(), word) == seen(captured.live(), word)
@@ -280,7 +280,7 @@ def test_history_in_two_stretches_has_the_blocks_of_both(captured: Captured) -> 
 
 def state(transcript: Transcript) -> list[object]:
     return [
-        (look(block), block.order, block.born, block.revision)
+        (look(block), block.order, block.created, block.revision)
         for block in nested(transcript.blocks)
     ]
 
@@ -447,7 +447,7 @@ def test_the_whole_text_wins_over_pieces_that_differ() -> None:
     assert text_of(block) == "Hello"
     assert [part.text for part in block.markdown.parts] == ["Hello"]
     # a viewer who had the pieces gets it whole
-    assert block.born == transcript.offset
+    assert block.created == transcript.offset
 
 
 def test_blocks_without_text_show_nothing_and_shift_no_ids() -> None:
@@ -761,6 +761,6 @@ def test_an_api_error_is_said_once() -> None:
 def test_the_end_of_a_turn_looks_at_open_blocks_only() -> None:
     """A session of a thousand turns does not cost a million looks."""
     transcript = feed(*(call(f"t{n}", message_id=f"m{n}") for n in range(3)), outcome("t1"))
-    assert set(transcript._shelf.unfinished) == {"t0", "t2"}
+    assert set(transcript._store.unfinished) == {"t0", "t2"}
     transcript.feed(parser.parse(RESULT), transcript.offset + 1)
-    assert not transcript._shelf.unfinished
+    assert not transcript._store.unfinished

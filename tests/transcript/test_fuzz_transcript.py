@@ -57,7 +57,7 @@ def test_any_lines_fold_into_blocks_with_ids_of_their_own_that_are_safe_to_show(
     feed(transcript, with_ends(tuple(lines)))
     if close:
         transcript.close("It <crashed>.", "<script>alert(1)</script>")
-        assert not transcript._shelf.unfinished
+        assert not transcript._store.unfinished
     ids = [block.id for block in nested(transcript.blocks)]
     assert len(ids) == len(set(ids))
     assert {block.id for block in transcript} == set(ids)
@@ -130,7 +130,9 @@ def test_a_session_that_was_followed_is_the_one_that_the_next_server_reads(
     assert (followed.cursor, followed.todos()) == (fresh.cursor, fresh.todos())
     assert str(page) == whole_page(fresh)
     run = session.runs[-1] if session.runs else None
-    around = StatusPanel(templates()).parts(run, fresh.current, fresh.progress, 0, fresh.todos())
+    around = StatusPanel(templates()).parts(
+        run, fresh.current, fresh.context_usage, 0, fresh.todos()
+    )
     for element in around.values():
         assert_safe(str(element))
 
@@ -151,7 +153,7 @@ def happen(session: Session, what: str, lines: list[bytes]) -> None:
 
 
 def blocks_of(conversation: Conversation) -> list[object]:
-    fields = [(b.id, b.kind, b.order, b.born, b.revision) for b in nested(conversation.blocks())]
+    fields = [(b.id, b.kind, b.order, b.created, b.revision) for b in nested(conversation.blocks())]
     assert not [id_ for id_, count in Counter(f[:2] for f in fields).items() if count > 9]
     return list(fields)
 

@@ -9,7 +9,7 @@ import pytest
 from opcode_htmx.engines.claude.protocol import parser
 from opcode_htmx.engines.messages import SystemEvent
 from opcode_htmx.transcript.blocks import NoticeBlock
-from opcode_htmx.transcript.notices import Notice, error_end, notice
+from opcode_htmx.transcript.notices import Notice, notice, split_end_time
 from tests.support.cli.captured import fold, line
 
 RESET = 1_795_300_000
@@ -164,8 +164,8 @@ def test_a_line_that_is_not_known_is_shown_in_its_own_words(raw: dict[str, Any],
 
 
 def test_an_error_may_carry_the_time_at_which_a_limit_ends() -> None:
-    assert error_end(f"Claude AI usage limit reached|{RESET}") == (
+    assert split_end_time(f"Claude AI usage limit reached|{RESET}") == (
         "Claude AI usage limit reached.",
         RESET,
     )
-    assert error_end("a|b") == ("a|b", None)
+    assert split_end_time("a|b") == ("a|b", None)

@@ -12,7 +12,7 @@ from opcode_htmx.engines.claude.files.session_summary import summarize
 from opcode_htmx.engines.claude.protocol import parser
 from opcode_htmx.engines.messages import PermissionRequest
 from opcode_htmx.rendering import search, to_markdown
-from opcode_htmx.rendering.activity_text import asked, call, doing
+from opcode_htmx.rendering.activity_text import activity_of, call_text, request_text
 from opcode_htmx.sessions.read_positions import ReadPositions
 from opcode_htmx.transcript.conversation import window
 from opcode_htmx.transcript.fold import Transcript
@@ -47,7 +47,7 @@ def test_the_context_is_that_of_the_newest_answer_and_not_of_a_subagent() -> Non
         assistant("b", usage={"input_tokens": 9}, parent_tool_use_id="task"),
         assistant("c", usage={}),
     )
-    assert transcript.progress.tokens == 321
+    assert transcript.context_usage.tokens == 321
 
 
 def test_the_window_is_that_of_the_model_that_did_the_work() -> None:
@@ -56,9 +56,9 @@ def test_the_window_is_that_of_the_model_that_did_the_work() -> None:
         "main": {"inputTokens": 2, "cacheReadInputTokens": 90, "contextWindow": 200_000},
     }
     transcript = fold(line(type="result", subtype="success", modelUsage=models, total_cost_usd=0.5))
-    assert (transcript.progress.window, transcript.progress.cost_usd) == (200_000, 0.5)
+    assert (transcript.context_usage.window, transcript.context_usage.cost_usd) == (200_000, 0.5)
     noted = fold(line(type="cost-state", totalCostUSD=0.25, modelUsage=models), live=False)
-    assert (noted.progress.window, noted.progress.cost_usd) == (200_000, 0.25)
+    assert (noted.context_usage.window, noted.context_usage.cost_usd) == (200_000, 0.25)
     assert noted.blocks == []
 
 
@@ -66,7 +66,7 @@ def test_after_a_compaction_nobody_knows_how_much_is_in_mind() -> None:
     transcript = fold(
         assistant("a", usage={"input_tokens": 9}), line(type="system", subtype="compact_boundary")
     )
-    assert transcript.progress.tokens == 0
+    assert transcript.context_usage.tokens == 0
 
 
 def test_later_files_count_more_and_leave_what_they_do_not_tell() -> None:
@@ -74,14 +74,14 @@ def test_later_files_count_more_and_leave_what_they_do_not_tell() -> None:
         line(type="cost-state", totalCostUSD=0.25), assistant("a", usage={"input_tokens": 9})
     )
     second = fold(line(type="result", total_cost_usd=0.5))
-    told = second.progress.over(first.progress)
+    told = second.context_usage.or_else(first.context_usage)
     assert (told.tokens, told.cost_usd) == (9, 0.5)
 
 
 def test_a_tool_began_when_claude_called_it() -> None:
     moment = "2026-11-21T16:06:15.000Z"
     transcript = fold(assistant("a", tool("t", "Bash"), timestamp=moment))
-    assert transcript.progress.began == {"t": 1795277175.0}
+    assert transcript.context_usage.tool_starts == {"t": 1795277175.0}
 
 
 # --- doing ----------------------------------------------------------------------------------
@@ -89,9 +89,9 @@ def test_a_tool_began_when_claude_called_it() -> None:
 
 def test_a_status_ends_where_a_gap_pushes_the_rest_out_of_sight() -> None:
     command = f"ls{' ' * 200}; rm -rf ~"
-    assert call("Bash", {"command": command}) == "Running ls …"
+    assert call_text("Bash", {"command": command}) == "Running ls …"
     request = PermissionRequest("r", "Bash", {"command": command}, "t", "", "", ())
-    assert asked(request) == "Bash: ls …"
+    assert request_text(request) == "Bash: ls …"
 
 
 @pytest.mark.parametrize(
@@ -110,11 +110,11 @@ def test_a_status_ends_where_a_gap_pushes_the_rest_out_of_sight() -> None:
 def test_a_call_is_told_as_what_goes_on(
     name: str, tool_input: dict[str, object], words: str
 ) -> None:
-    assert call(name, tool_input) == words
+    assert call_text(name, tool_input) == words
 
 
 def test_a_long_command_is_cut() -> None:
-    assert len(call("Bash", {"command": "x" * 1000})) == 80
+    assert len(call_text("Bash", {"command": "x" * 1000})) == 80
 
 
 def test_what_goes_on_is_the_newest_tool_that_runs_or_else_what_is_being_said() -> None:
@@ -127,19 +127,19 @@ def test_what_goes_on_is_the_newest_tool_that_runs_or_else_what_is_being_said() 
         },
         api_message_id="m",
     )
-    assert doing(fold(start).current) == "Thinking…"
+    assert activity_of(fold(start).current) == "Thinking…"
     running = [assistant("a", tool("t", "Bash", command="ls"), tool("u", "Read", file_path="/b"))]
     transcript = fold(*running)
-    assert doing(transcript.current) == "Reading b"
+    assert activity_of(transcript.current) == "Reading b"
     done = {"type": "tool_result", "tool_use_id": "u", "content": "ok"}
     after = fold(*running, line(type="user", uuid="x", message={"content": [done]}))
-    assert doing(after.current) == "Running ls"
-    assert doing(fold(assistant("b", {"type": "text", "text": "Done."})).current) == ""
+    assert activity_of(after.current) == "Running ls"
+    assert activity_of(fold(assistant("b", {"type": "text", "text": "Done."})).current) == ""
 
 
 def test_what_is_asked_is_told_in_a_few_words() -> None:
     def told(name: str, tool_input: dict[str, object]) -> str:
-        return asked(PermissionRequest("r", name, tool_input, "t", "", "", ()))
+        return request_text(PermissionRequest("r", name, tool_input, "t", "", "", ()))
 
     assert told("AskUserQuestion", {"questions": []}) == "a question"
     assert told("ExitPlanMode", {"plan": "x"}) == "a plan"
@@ -189,11 +189,11 @@ def test_what_is_new_is_counted_and_part_of_the_first_page() -> None:
     lines = [assistant(f"m{n}", {"type": "text", "text": f"{n}"}) for n in range(200)]
     blocks = fold(*lines).blocks
     ids = [block.id for block in blocks]
-    assert window.behind(blocks, ids[150]) == 49
+    assert window.count_after(blocks, ids[150]) == 49
     assert window.newest(blocks, None, ids[150]).first == ids[150]
     assert window.newest(blocks, None, ids[20]).first == ids[200 - window.FIRST], "too far up"
     assert window.newest(blocks, None, ids[199]).first == ids[200 - window.FIRST]
-    assert window.behind(blocks, "unknown") == window.behind(blocks, "") == 0
+    assert window.count_after(blocks, "unknown") == window.count_after(blocks, "") == 0
 
 
 # --- titles ---------------------------------------------------------------------------------

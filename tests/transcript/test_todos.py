@@ -10,9 +10,9 @@ from opcode_htmx.engines.claude.protocol import parser
 from opcode_htmx.transcript.fold import Transcript
 from opcode_htmx.transcript.todos import (
     Todo,
-    counted,
     done,
     headline,
+    progress_text,
     todo_list,
 )
 from tests.support.cli.captured import line
@@ -108,7 +108,7 @@ def test_a_list_that_is_done_stays_until_the_next_prompt(session: Session) -> No
 def test_a_list_in_an_unknown_shape_is_empty(session: Session, todos: object) -> None:
     session.call("1", "TodoWrite", todos=todos)
     assert session.list == []
-    assert counted(todos) == "empty"
+    assert progress_text(todos) == "empty"
 
 
 def test_a_few_words_say_how_far_it_is_and_what_is_being_done() -> None:
@@ -119,4 +119,4 @@ def test_a_few_words_say_how_far_it_is_and_what_is_being_done() -> None:
     assert (done(todos), headline(todos)) == (1, "Sowing")
     assert headline(todos[:1]) == ""
     assert headline([todos[0], todos[2]]) == "Wait"
-    assert counted([A, B, C]) == "1 of 3 done"
+    assert progress_text([A, B, C]) == "1 of 3 done"

@@ -160,7 +160,7 @@ def test_each_part_of_a_result_is_on_the_page_and_in_everything_that_is_made_of_
     assert shown in words(page(lines, WholeBlocks(templates(), "/home/me").block))
     # there is no download in plain text, and addresses and labels stand with other signs
     said = [word for word in re.findall(r"[\w/:.\"]{3,}", shown) if word != "Download"]
-    for text in (source.source(tool(lines)), tool_cards.whole(tool(lines))):
+    for text in (source.source(tool(lines)), tool_cards.full_text(tool(lines))):
         assert all(word in text for word in said)
     assert list(search.find([tool(lines)], said[-1] if said else shown))
 
@@ -508,7 +508,7 @@ def trace(text: str, shown: str) -> bool:
 @example([{"type": "image", "source": {"data": "word 100001 <&>", "media_type": "x"}}], "Bash")
 def test_every_string_of_any_result_leaves_a_trace_on_the_page(content: object, name: str) -> None:
     lines = called(content, name)
-    shown, whole = page(lines), tool_cards.whole(tool(lines))
+    shown, whole = page(lines), tool_cards.full_text(tool(lines))
     quiet = name == "TodoWrite"  # its text only confirms
     for text in strings(content):
         if quiet and isinstance(content, str):

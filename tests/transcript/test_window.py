@@ -11,7 +11,9 @@ from opcode_htmx.transcript.conversation.window import FIRST, STEP
 
 def blocks(count: int) -> list[Block]:
     return [
-        NoticeBlock(id=f"n{number}", order=f"0.{number}.1", born=number, revision=number, text="")
+        NoticeBlock(
+            id=f"n{number}", order=f"0.{number}.1", created=number, revision=number, text=""
+        )
         for number in range(count)
     ]
 

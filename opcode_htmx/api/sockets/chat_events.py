@@ -223,7 +223,7 @@ class ChatEventEncoder:
                     **_parent(message.parent),
                     toolUseId=content.tool_use_id,
                     content="\n".join(
-                        filter(None, (content.text, other_content.all_in_text(content.parts)))
+                        filter(None, (content.text, other_content.all_as_text(content.parts)))
                     ),
                     isError=content.is_error,
                 )

@@ -40,7 +40,7 @@ def blueprint(supervisor: Supervisor, lookup: SessionLookup, stop_deadline: floa
                 raise RunNotLive("Claude is still being stopped. Try again in a moment.")
             conversation.refresh()
             # The process that ended may have noted its own place as the one to go on from
-            if place.file is not None and not conversation.goes_on_behind(newest):
+            if place.file is not None and not conversation.continues_from(newest):
                 titles.append(place.file, lineage.checkpoint_line(place.session_id, newest))
         supervisor.changes(place.session_id).notify()
         if by_htmx():

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from opcode_htmx.lib.cooperative import TimeSlicer
 from opcode_htmx.rendering.fragments import Fragments, render_parts
-from opcode_htmx.rendering.tool_cards import Cut
+from opcode_htmx.rendering.tool_cards import CutText
 from opcode_htmx.transcript.blocks import Block
 
 POLICY = "default-src 'none'; style-src data:; img-src data:; base-uri 'none'; form-action 'none'"
@@ -23,10 +23,10 @@ class WholeBlocks(Fragments):
     """Renders blocks uncut, without links to the server, and keeps nothing of it."""
 
     def __init__(self, environment: Environment, project: str) -> None:
-        super().__init__(environment, project, "", cut=lambda text: Cut(text, 0))
+        super().__init__(environment, project, "", cut=lambda text: CutText(text, 0))
 
     def block(self, block: Block) -> Markup:
-        return self._guarded(block)
+        return self._render_safely(block)
 
 
 def with_parts(blocks: Iterable[Block]) -> Iterator[Block]:

@@ -13,7 +13,7 @@ from flask import Blueprint, Response, abort, render_template, request, url_for
 from opcode_htmx.lib.surrogates import encoded
 from opcode_htmx.markup.visible_text import visible_text
 from opcode_htmx.rendering.fragments import dom_id
-from opcode_htmx.rendering.tool_cards import whole
+from opcode_htmx.rendering.tool_cards import full_text
 from opcode_htmx.runs.capabilities.cache import CapabilityCache
 from opcode_htmx.runs.policies.viewer_presence import ViewerPresence
 from opcode_htmx.sessions.drafts import MAX_FILE
@@ -28,7 +28,7 @@ from opcode_htmx.transcript.blocks import (
     ShellBlock,
     ToolBlock,
 )
-from opcode_htmx.transcript.content.other_content import all_in_text
+from opcode_htmx.transcript.content.other_content import all_as_text
 from opcode_htmx.transcript.conversation import window
 
 WITH_WHOLE_TEXT = AskBlock | NoticeBlock | PromptBlock | RawBlock | ShellBlock | ToolBlock
@@ -64,7 +64,7 @@ def blueprint(
             title=lookup.title(project_id, session_id) or title_of(blocks),
             needs=screen.needs(),
             mark=marked,
-            unread=window.behind(blocks, marked),
+            unread=window.count_after(blocks, marked),
             shown_ids={block.id for block in shown.blocks},
             now=time.time(),
             project_id=project_id,
@@ -116,9 +116,9 @@ def blueprint(
             case NoticeBlock():
                 text = found.detail
             case PromptBlock():
-                text = "\n\n".join(filter(None, (found.text, all_in_text(found.attached))))
+                text = "\n\n".join(filter(None, (found.text, all_as_text(found.attached))))
             case _:
-                text = whole(found)
+                text = full_text(found)
         if not isinstance(found, PromptBlock):
             text = visible_text(text, lines=True, blanks=isinstance(found, AskBlock))
         return Response(encoded(text), mimetype="text/plain")

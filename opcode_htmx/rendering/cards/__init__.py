@@ -1,1 +1,1 @@
-"""Tool cards: one function for each kind of tool."""
+"""Make the cards of tool calls: one function for each kind of tool."""

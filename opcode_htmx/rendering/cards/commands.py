@@ -1,4 +1,4 @@
-"""Cards of commands: what was run, what it printed, how it ended."""
+"""Make the cards of commands: the command, its output, and its exit status."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from opcode_htmx.markup import ansi
 from opcode_htmx.rendering.cards.parts import (
     SHOWN_CHARACTERS,
     Call,
-    Colours,
+    ColouredText,
     ToolView,
     cut,
     first_line,
@@ -34,7 +34,7 @@ def bash(call: Call) -> ToolView:
 
 
 def output(call: Call) -> str:
-    """All that a command printed, as far as Claude kept it."""
+    """The output of a command, stdout before stderr, as far as Claude has kept it."""
     result = call.result
     streams = [text_of(result.get(name)).rstrip("\n") for name in ("stdout", "stderr")]
     if any(streams):
@@ -46,14 +46,15 @@ def output(call: Call) -> str:
 
 
 def result_text(call: Call) -> str:
-    """What a command printed, behind its exit status if it failed."""
+    """The output of a command, after its exit status if it failed."""
     status = _EXIT.match(call.output) if call.failed else None
     return "\n".join(filter(None, (status and status[0].strip(), output(call))))
 
 
-def coloured(text: str) -> Colours | None:
+def coloured(text: str) -> ColouredText | None:
+    """Terminal output with its colours, cut to SHOWN_CHARACTERS; None if it is blank."""
     shown = ansi.spans(text[:SHOWN_CHARACTERS])
-    return Colours(shown, max(0, len(text) - SHOWN_CHARACTERS)) if text.strip() else None
+    return ColouredText(shown, max(0, len(text) - SHOWN_CHARACTERS)) if text.strip() else None
 
 
 def _outcome(call: Call, status: str) -> str:

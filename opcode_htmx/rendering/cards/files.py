@@ -1,4 +1,4 @@
-"""Cards of the tools that read, search and change files."""
+"""Make the cards of tools that read, search and change files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from opcode_htmx.rendering.cards import notebooks
 from opcode_htmx.rendering.cards.parts import (
     SHOWN_CHARACTERS,
     Call,
-    Colours,
+    ColouredText,
     ToolView,
     cut,
     number,
@@ -42,7 +42,7 @@ def read(call: Call) -> ToolView:
     whole = start == 1 and (total is None or lines >= total) and not call.input.get("limit")
     return replace(
         view,
-        # A line feed at the end begins no line: the card numbers as many as it says
+        # A final line feed begins no line: the outcome matches the line numbers
         outcome=plural(max(1, lines - content.endswith("\n")), "line") if whole else "",
         place="" if whole else f"{start}–{start + lines - 1}",
         shown=_numbered(content, start, call.text("file_path")),
@@ -50,7 +50,7 @@ def read(call: Call) -> ToolView:
 
 
 def read_text(call: Call) -> str:
-    """All that was read: a notebook with its outputs, or the lines with their numbers."""
+    """The text that was read: a notebook with its outputs, or lines with their numbers."""
     cells = notebooks.cells_of(call.result.get("file"))
     if cells:
         return notebooks.in_text(cells)
@@ -58,7 +58,7 @@ def read_text(call: Call) -> str:
 
 
 def _content(call: Call, file: dict[str, object]) -> tuple[str, int]:
-    """What was read, without the numbers that the CLI puts in front, and the first line's."""
+    """The text that was read, without the CLI's line numbers, and the number of its first line."""
     if text_of(file.get("content")):
         return text_of(file["content"]), number(file.get("startLine")) or 1
     matches = [_NUMBERED.match(line) for line in call.printed.splitlines()]
@@ -76,12 +76,12 @@ def _asked_range(call: Call) -> str:
     return f"{first}–{first + limit - 1}" if limit else f"from {first}"
 
 
-def _numbered(content: str, start: int, name: str) -> Colours:
+def _numbered(content: str, start: int, name: str) -> ColouredText:
     text = content[:SHOWN_CHARACTERS]
     last = start + text.count("\n") + (not text.endswith("\n"))
     numbers = "\n".join(str(each) for each in range(start, last))
     shown = highlight.file(text, name)
-    return Colours(shown.spans, len(content) - len(text), numbers, shown.note)
+    return ColouredText(shown.spans, len(content) - len(text), numbers, shown.note)
 
 
 def search(call: Call) -> ToolView:
@@ -118,14 +118,14 @@ def _count(call: Call) -> str:
 
 
 def edit(call: Call) -> ToolView:
-    """Edit, MultiEdit, Write and NotebookEdit."""
+    """The card of Edit, MultiEdit, Write and NotebookEdit."""
     changes = tuple(_changes(call))
     added, removed = diff.count(changes)
-    told = bool(changes) or not call.input.keys() - _PATHS
+    is_shown = bool(changes) or not call.input.keys() - _PATHS
     return ToolView(
         title=call.name,
         summary=call.path("file_path", "notebook_path"),
-        command=None if told else cut(as_json(call.input)),
+        command=None if is_shown else cut(as_json(call.input)),
         note=_note(call),
         added=added if changes else None,
         removed=removed,

@@ -1,6 +1,6 @@
-"""What a card shows of a Jupyter notebook that was read: its cells and what they printed.
+"""Show the cells of a Jupyter notebook, and their outputs, on the card of Read.
 
-The images among the outputs are parts of the result itself, and stand below the card.
+Images among the outputs are parts of the result itself, and are shown below the card.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from opcode_htmx.markup import ansi, highlight
 from opcode_htmx.markup.spans import Span, merge
 from opcode_htmx.rendering.cards.parts import (
     SHOWN_CHARACTERS,
-    Colours,
+    ColouredText,
     number,
     text_of,
 )
@@ -21,16 +21,16 @@ _COMMENT = "c"
 
 
 def cells_of(file: object) -> list[dict[str, Any]]:
-    """The cells in the tool's own account of the file; none if it is no notebook."""
+    """The cells in the tool's structured result; none if the file is no notebook."""
     cells = file.get("cells") if isinstance(file, dict) else None
     return [each for each in cells if isinstance(each, dict)] if isinstance(cells, list) else []
 
 
-def shown(cells: list[dict[str, Any]]) -> Colours:
-    """The notebook in colours, as far as a card shows it."""
+def shown(cells: list[dict[str, Any]]) -> ColouredText:
+    """The notebook in colours, cut to SHOWN_CHARACTERS."""
     text = in_text(cells)
     spans = merge(_cut(_spans(cells), SHOWN_CHARACTERS))
-    return Colours(spans, max(0, len(text) - SHOWN_CHARACTERS))
+    return ColouredText(spans, max(0, len(text) - SHOWN_CHARACTERS))
 
 
 def in_text(cells: list[dict[str, Any]]) -> str:

@@ -1,4 +1,4 @@
-"""Cards of the other tools: agents, the web, lists of tasks, questions, plans, and any tool."""
+"""Make the cards of other tools: agents, the web, to-do lists, questions, plans, and any tool."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from opcode_htmx.rendering.cards.parts import (
 )
 from opcode_htmx.transcript.cli_text import as_json
 from opcode_htmx.transcript.content import other_content
-from opcode_htmx.transcript.todos import counted
+from opcode_htmx.transcript.todos import progress_text
 
 _SUMMARY_KEYS = (
     *("command", "pattern", "query", "url", "description", "prompt", "skill", "subject"),
@@ -31,12 +31,13 @@ _SUMMARY_KEYS = (
 _PATHS = frozenset({"file_path", "notebook_path", "path"})
 _HAND_BACK = re.compile(r"\[Subagent hand-back\][^\n]*The report follows:\n")
 _AGENT_NOTES = "agentId: ", "<usage>"
-"""How the lines begin that the CLI adds to an agent's report, for the model."""
+"""The prefixes of lines that the CLI adds to an agent's report, for the model."""
 _TOOLS_NOTE = "<tools-used-before-summary>", "</tools-used-before-summary>"
 _SEARCH_NOTE = "REMINDER: You MUST include the sources"
 
 
 def any_tool(call: Call) -> ToolView:
+    """The card of a tool that has no function of its own."""
     in_order = other_content.parts(call.parts) if has_others(call) else ()
     return ToolView(
         title=title(call.name),
@@ -48,7 +49,7 @@ def any_tool(call: Call) -> ToolView:
 
 
 def has_others(call: Call) -> bool:
-    """Whether the result has lines of its own for what is neither text nor image."""
+    """Whether the result has content that is neither text nor image."""
     return bool(other_content.others(call.parts))
 
 
@@ -83,20 +84,20 @@ def agent(call: Call) -> ToolView:
 
 
 def agent_report(call: Call) -> str:
-    """What the agent said at last, without the frame that explains it to the model."""
+    """The report of an agent, without the frame that the CLI adds for the model."""
     if call.result.get("status") == "async_launched":
         return ""
     parts = [each for each in _list(call.result, "content") if isinstance(each, dict)]
-    if said := "\n".join(filter(None, (text_of(part.get("text")) for part in parts))):
-        return _without_tools_note(said)
-    text = _without_tools_note(_in_front_of(call.printed, *_AGENT_NOTES))
+    if report := "\n".join(filter(None, (text_of(part.get("text")) for part in parts))):
+        return _without_tools_note(report)
+    text = _without_tools_note(_before_notes(call.printed, *_AGENT_NOTES))
     if frame := _HAND_BACK.match(text):
         return textwrap.dedent(text[frame.end() :])
     return text
 
 
-def _in_front_of(text: str, *notes: str) -> str:
-    """The text up to the first line that begins with one of `notes`."""
+def _before_notes(text: str, *notes: str) -> str:
+    """The text before the first line that begins with one of `notes`."""
     starts = (0 if text.startswith(note) else text.find(f"\n{note}") for note in notes)
     first = min((start for start in starts if start >= 0), default=-1)
     return text if first < 0 else text[:first].rstrip("\n")
@@ -106,11 +107,12 @@ def _without_tools_note(text: str) -> str:
     """The text without the first note on the tools that an agent used, and the space around it."""
     opening, closing = _TOOLS_NOTE
     before, _, rest = text.partition(opening)
-    _, closed, behind = rest.partition(closing)
-    return before.rstrip() + behind.lstrip() if closed else text
+    _, closed, after = rest.partition(closing)
+    return before.rstrip() + after.lstrip() if closed else text
 
 
 def fetch(call: Call) -> ToolView:
+    """The card of WebFetch."""
     url, status = call.text("url"), number(call.result.get("code"))
     address = link(url)
     return ToolView(
@@ -125,45 +127,46 @@ def fetch(call: Call) -> ToolView:
 
 
 def web_search(call: Call) -> ToolView:
+    """The card of WebSearch."""
     results = call.result.get("results")
     results = results if isinstance(results, list) else []
     pages = [page for each in results if isinstance(each, dict) for page in _list(each, "content")]
     found = links(pages)
-    said = _search_words(call, results, found)
+    answer = _search_answer(call, results, found)
     return ToolView(
         title="WebSearch",
         summary=f'"{first_line(call.text("query"))}"',
         outcome=plural(len(found), "result") if found else "",
         links=found,
-        said="" if call.failed else said,
-        shown=plain(said) if call.failed else None,
+        said="" if call.failed else answer,
+        shown=plain(answer) if call.failed else None,
     )
 
 
 def web_search_text(call: Call) -> str:
-    """What was found, as text."""
+    """The results of a search as plain text."""
     view = web_search(call)
     pages = "\n".join(f"{each.text}: {each.url}" for each in view.links)
-    said = call.printed if call.failed else view.said
-    return "\n\n".join(filter(None, (pages, said)))
+    answer = call.printed if call.failed else view.said
+    return "\n\n".join(filter(None, (pages, answer)))
 
 
-def _search_words(call: Call, results: list[object], found: tuple[Link, ...]) -> str:
-    words = "\n\n".join(each for each in results if isinstance(each, str))
-    return words or ("" if found else _in_front_of(call.printed, _SEARCH_NOTE))
+def _search_answer(call: Call, results: list[object], found: tuple[Link, ...]) -> str:
+    texts = "\n\n".join(each for each in results if isinstance(each, str))
+    return texts or ("" if found else _before_notes(call.printed, _SEARCH_NOTE))
 
 
 def todo_write(call: Call) -> ToolView:
-    said = counted(call.input.get("todos"))
-    return _quiet_unless_failed(call, "To-do list", said)
+    """The card of TodoWrite."""
+    return _quiet_unless_failed(call, "To-do list", progress_text(call.input.get("todos")))
 
 
 def task_tool(call: Call) -> ToolView:
-    """TaskCreate, TaskUpdate and their like, which change the same list by steps."""
+    """The card of TaskCreate, TaskUpdate and the like, which change the same list step by step."""
     names = {"TaskCreate": "New task", "TaskUpdate": "Task", "TaskList": "Tasks", "TaskGet": "Task"}
-    which = call.text("subject") or (f"#{call.text('taskId')}" if call.text("taskId") else "")
+    task = call.text("subject") or (f"#{call.text('taskId')}" if call.text("taskId") else "")
     status = call.text("status").replace("_", " ")
-    summary = " ".join(filter(None, (which, status)))
+    summary = " ".join(filter(None, (task, status)))
     return _quiet_unless_failed(call, names[call.name], summary)
 
 
@@ -174,6 +177,7 @@ def _quiet_unless_failed(call: Call, name: str, summary: str) -> ToolView:
 
 
 def questions(call: Call) -> ToolView:
+    """The card of AskUserQuestion."""
     answers = _answers(call.result.get("answers"), call.result.get("annotations"))
     asked = [
         text_of(each.get("question"))
@@ -191,24 +195,25 @@ def questions(call: Call) -> ToolView:
 
 
 def answers_text(call: Call) -> str:
-    """The questions with their answers, as text."""
+    """The questions with their answers, as plain text."""
     if call.failed:
         return call.printed
     return "\n".join(f"{asked} {answer}" for asked, answer in questions(call).answers)
 
 
 def _answers(answers: object, annotations: object) -> dict[str, str]:
-    """What was answered to each question, with the person's note."""
-    noted = annotations if isinstance(annotations, dict) else {}
+    """The answers by question, with the user's notes."""
+    by_question = annotations if isinstance(annotations, dict) else {}
     found = {}
-    for asked, answer in answers.items() if isinstance(answers, dict) else ():
-        beside = noted.get(asked)
-        note = text_of(beside.get("notes")) if isinstance(beside, dict) else ""
-        found[asked] = "\n".join(filter(None, (text_of(answer), note and f"Note: {note}")))
+    for question, answer in answers.items() if isinstance(answers, dict) else ():
+        annotation = by_question.get(question)
+        note = text_of(annotation.get("notes")) if isinstance(annotation, dict) else ""
+        found[question] = "\n".join(filter(None, (text_of(answer), note and f"Note: {note}")))
     return found
 
 
 def plan(call: Call) -> ToolView:
+    """The card of ExitPlanMode."""
     text = call.text("plan") or text_of(call.result.get("plan"))
     other = {key: value for key, value in call.input.items() if key != "plan"}
     return ToolView(

@@ -1,4 +1,4 @@
-"""The parts that a tool's card is made of, and what every kind of card needs to make them."""
+"""The data types of tool cards, and helpers that all kinds of cards use."""
 
 from __future__ import annotations
 
@@ -18,46 +18,47 @@ from opcode_htmx.markup.spans import Span
 from opcode_htmx.transcript.content.other_content import Part
 
 SHOWN_CHARACTERS = 10_000
-"""Longer texts are cut in the card; the whole text has an address of its own."""
+"""Longer texts are cut in a card; the whole text has a URL of its own."""
 
 LONGEST_JSON = 300_000
-"""Characters of a text that is read as JSON, which nothing can interrupt."""
+"""Characters; longer text is not parsed as JSON, because parsing cannot be interrupted."""
 
 _TOOL_ERROR = re.compile(r"\s*<tool_use_error>(.*)</tool_use_error>\s*", re.DOTALL)
 _REMINDER = "<system-reminder>", "</system-reminder>"
 _ERROR = "Error: "
 _REJECTED = "User rejected tool use"
-_SAID = "the user said:\n"
-"""In the text of a rejected call, what stands in front of the person's own words."""
-_BESIDE = frozenset({"structuredContent", "resourceLinks", "_meta"})
-"""What may come with the text of an MCP server's tool."""
+_USER_SAID = "the user said:\n"
+"""Precedes the user's own words in the text of a rejected call."""
+_MCP_FIELDS = frozenset({"structuredContent", "resourceLinks", "_meta"})
+"""Fields that MCP tools may return in addition to text."""
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
-    """A text as far as the card shows it, and how many characters it leaves out."""
+class CutText:
+    """The shown part of a text, and the number of omitted characters."""
 
     text: str
     left_out: int
     lines: int = 1
-    """Of the whole text."""
+    """The number of lines of the whole text."""
 
 
 @dataclass(frozen=True, slots=True)
-class Colours:
-    """Text in colours: what a terminal showed, or code."""
+class ColouredText:
+    """Terminal output or code as coloured spans."""
 
     spans: tuple[Span, ...]
     left_out: int = 0
+    """The number of omitted characters."""
     numbers: str = ""
-    """The number of each line, a line each; empty: they are not numbered."""
+    """The line numbers, one per line; empty if lines are not numbered."""
     note: str = ""
-    """Why it is shown in a simpler form."""
+    """Why it is shown without colours."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A tool's call and, once it is there, its result."""
+    """A tool call and, once it has arrived, its result."""
 
     name: str
     input: Json
@@ -66,79 +67,80 @@ class Call:
     failed: bool = False
     project: str = ""
     parts: Sequence[Content] = ()
-    """All that came of it, texts included."""
+    """All parts of its result, texts included."""
 
     def text(self, key: str) -> str:
-        """A text of the input; empty if it is none."""
+        """A text of the input; empty if it is of another type."""
         return text_of(self.input.get(key))
 
     def path(self, *keys: str) -> str:
-        """The first path of the input under these keys, relative to the project if inside it."""
+        """The first path under these keys of the input, relative to the project if inside it."""
         return relative(next(filter(None, map(self.text, keys)), ""), self.project)
 
     @property
     def result(self) -> Mapping[str, Any]:
-        """The tool's own account of its result."""
+        """The structured result that the tool reported; empty if there is none."""
         return self.details if isinstance(self.details, dict) else {}
 
     @property
     def rejected(self) -> bool:
-        """Whether a person stopped it: then the text of the result is the CLI's, for the model."""
+        """Whether the user rejected it: then the result is a text of the CLI for the model."""
         return bool(self.details == _REJECTED)
 
     @property
     def printed(self) -> str:
-        """The text that the tool gave back, without what the CLI adds for the model."""
+        """The text that the tool returned, without what the CLI adds for the model."""
         error = _TOOL_ERROR.fullmatch(self.output)
         text = error[1] if error else self.output
         if text == f"({self.name} completed with no output)":
             return ""
         if self.rejected:
-            return text.partition(_SAID)[2]
+            return text.partition(_USER_SAID)[2]
         own = _own_text(self.details)
         return own if own and text.startswith(own) else _without_reminders(text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolView:
-    """The parts of a card: one line that says what happened, and the details to open."""
+    """The contents of a card: one line that says what happened, and collapsed details."""
 
     title: str
     summary: str = ""
     outcome: str = ""
-    """What came of it in a word or two: `exit 1`, `9 files`."""
+    """The result in a word or two: `exit 1`, `9 files`."""
     place: str = ""
-    """Where in it: `120–179`."""
+    """The range of lines: `120–179`."""
     added: int | None = None
     removed: int = 0
-    """Lines, where files were changed."""
-    command: Cut | None = None
-    """Text to be shown as it stands: a command, or the input as JSON."""
+    """Numbers of added and removed lines; `added` is None if no file was changed."""
+    command: CutText | None = None
+    """Literal text: a command, or the input as JSON."""
     plan: str = ""
     """Markdown."""
     changes: tuple[DiffLine, ...] = ()
     note: str = ""
     """A sentence about the call or its result."""
     links: tuple[Link, ...] = ()
-    shown: Colours | None = None
-    """The result, in a box of its own."""
+    shown: ColouredText | None = None
+    """The result as literal text, in a box of its own."""
     said: str = ""
     """The result as Markdown."""
     answers: tuple[tuple[str, str], ...] = ()
-    """Questions, and what was answered."""
+    """Questions with their answers."""
     parts: tuple[Part, ...] = ()
-    """What else came: documents, links, values; with the texts where `shown` does not have them."""
+    """Other results: documents, links, values; with the texts if `shown` is empty."""
     quiet: bool = False
-    """Whether the line says all there is to say."""
+    """Whether there are no details beyond the line."""
 
 
-def cut(text: str) -> Cut:
+def cut(text: str) -> CutText:
+    """Cut a text to SHOWN_CHARACTERS."""
     left_out = max(0, len(text) - SHOWN_CHARACTERS)
-    return Cut(text[:SHOWN_CHARACTERS], left_out, line_count(text))
+    return CutText(text[:SHOWN_CHARACTERS], left_out, line_count(text))
 
 
 def line_count(text: str) -> int:
-    """How many lines a text has; a line feed at its end begins none."""
+    """The number of lines of a text; a final line feed begins no line."""
     return text.count("\n") + (not text.endswith("\n"))
 
 
@@ -151,12 +153,13 @@ def number(value: object) -> int | None:
 
 
 def first_line(text: str) -> str:
-    """The first line that is not empty, and an ellipsis if there is more."""
+    """The first line that is not blank, with an ellipsis if there are more."""
     first, _, rest = text.strip().partition("\n")
     return f"{first} …" if rest else first
 
 
 def relative(path: str, project: str) -> str:
+    """A path relative to the project if it is inside; else unchanged."""
     if project and path.startswith(project.rstrip("/") + "/"):
         return os.path.relpath(path, project)
     return path
@@ -169,42 +172,42 @@ def plural(amount: int, noun: str) -> str:
 
 
 def _own_text(details: object) -> str:
-    """The text of a result by the tool's own account; empty if that does not hold it."""
+    """The text in a structured result; empty if it holds none."""
     match details:
         case str():
             return details.removeprefix(_ERROR)
         case list():
             texts = [each.get("text") for each in details if isinstance(each, dict)]
             return "\n".join(each for each in texts if isinstance(each, str))
-        case {"content": str() | list() as content, **beside} if beside.keys() & _BESIDE:
+        case {"content": str() | list() as content, **others} if others.keys() & _MCP_FIELDS:
             return _own_text(content)
         case _:
             return ""
 
 
 def _without_reminders(text: str) -> str:
-    """A text without the notes that the CLI puts behind it, each a block that begins a line.
+    """A text without the reminders that the CLI appends, each of which begins a line.
 
-    The same words in the middle, or in a line of a file, are not the CLI's.
+    The same tags elsewhere, such as within a line of a file, are not from the CLI.
     """
     opening, closing = _REMINDER
     while (end := text.rstrip()).endswith(closing):
-        begin = end.rfind(opening)
-        if begin < 0 or (begin and end[begin - 1] != "\n"):
+        start = end.rfind(opening)
+        if start < 0 or (start and end[start - 1] != "\n"):
             break
-        text = end[:begin].rstrip()
+        text = end[:start].rstrip()
     return text
 
 
-def plain(text: str, limit: int = SHOWN_CHARACTERS) -> Colours | None:
-    """A result as it stands; None if there is nothing to see."""
+def plain(text: str, limit: int = SHOWN_CHARACTERS) -> ColouredText | None:
+    """A literal text without colours, cut to `limit` characters; None if it is blank."""
     if not text.strip():
         return None
-    return Colours((Span("", text[:limit]),), max(0, len(text) - limit))
+    return ColouredText((Span("", text[:limit]),), max(0, len(text) - limit))
 
 
 def pretty(text: str) -> str:
-    """JSON laid out to be read; other text, and what is very long, as it is."""
+    """Indent JSON; other text, and very long JSON, is returned unchanged."""
     if len(text) > LONGEST_JSON or not text.lstrip().startswith(("{", "[")):
         return text
     try:

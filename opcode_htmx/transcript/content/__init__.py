@@ -1,1 +1,1 @@
-"""Content of blocks other than plain text: images, downloads, data nobody knows."""
+"""Content of blocks other than plain text: images, downloads, unknown data."""

@@ -1,4 +1,4 @@
-"""Images that people and tools put into a session: which of them a page may show, and their size.
+"""Decide which images of a session a page may show, and find out their sizes.
 
 The media type that the message names is not trusted: the first bytes decide.
 """
@@ -17,7 +17,7 @@ LARGEST_SIDE = 100_000
 
 @dataclass(frozen=True, slots=True)
 class ShownImage:
-    """An image that a browser may show."""
+    """An image that a browser may show; its size is in pixels."""
 
     media_type: str
     width: int
@@ -34,6 +34,7 @@ def shown_image(image: ImageContent) -> ShownImage | None:
 
 
 def data(image: ImageContent) -> bytes:
+    """The bytes of an image; empty if its base64 is not valid."""
     return _decode(image.data)
 
 

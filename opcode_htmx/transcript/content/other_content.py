@@ -1,7 +1,7 @@
-"""What stands in results and prompts beside text and images: one line each, with what it holds.
+"""Describe content that is neither text nor image: one line for each part, and its other fields.
 
-Documents, resources, links, search results, sounds, references to tools, and whatever no kind is
-known for. Every field of a block is either in its line or in the JSON below it. Pure; no HTML.
+Documents, resources, links, search results, sounds, references to tools, and unknown kinds. Every
+field of a content block is either in its line or in the JSON below it. Pure; no HTML.
 """
 
 from __future__ import annotations
@@ -23,95 +23,95 @@ from opcode_htmx.transcript.content import images
 from opcode_htmx.transcript.content.downloads import File, file_in, size_of
 
 _SOURCE_TYPES = frozenset({"base64", "text", "url", "file", "content"})
-_NOT_FOR_PEOPLE = frozenset({"cache_control", "citations"})
-"""Fields that only steer how the model reads a block."""
+_MODEL_FIELDS = frozenset({"cache_control", "citations"})
+"""Fields that only concern how the model reads a content block."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One part as a card shows it. Only `text` is set for a part that is a plain text."""
+    """One part as a card shows it. A part that is plain text has `text` only."""
 
     label: str = ""
-    """What it is: `Document`, `Loaded tool`, or the name of an unknown type."""
+    """Its kind: `Document`, `Loaded tool`, or the name of an unknown type."""
     words: tuple[str, ...] = ()
     """Its title, media type, size and the like."""
     link: Link | None = None
     file: File | None = None
     text: str = ""
     json: str = ""
-    """Fields that have no place in the line."""
+    """The fields that are not in the line."""
 
 
 def parts(contents: Iterable[Content]) -> tuple[Part, ...]:
-    """The parts of a result or a prompt in their order, without images that a page can show."""
-    return tuple(part for content in contents for part in _described(content))
+    """The parts of a result or a prompt in order, without images that a page can show."""
+    return tuple(part for content in contents for part in _describe(content))
 
 
 def others(contents: Iterable[Content]) -> tuple[Part, ...]:
-    """The same without the texts."""
+    """The same without plain texts."""
     return parts(content for content in contents if not isinstance(content, TextContent))
 
 
 def files(contents: Iterable[Content]) -> list[File]:
-    """What can be downloaded, in the order in which `parts` has it."""
+    """The files to download, in the order of `parts`."""
     return [part.file for part in parts(contents) if part.file]
 
 
 def structured(content: object) -> Part:
-    """A value that a tool gave back beside its text."""
+    """A structured value that a tool returned in addition to its text."""
     return Part(label="Structured result", json=as_json(content))
 
 
 def linked(resource: dict[str, Any]) -> Part:
-    """A resource that a tool only named."""
-    return next(_described(OtherContent("resource_link", resource)))
+    """A resource that a tool returned as a link."""
+    return next(_describe(OtherContent("resource_link", resource)))
 
 
-def in_text(part: Part) -> str:
-    """A part as plain text: for search, for exports, for a page of its own."""
-    address = (part.link.url,) if part.link and part.link.url not in part.words else ()
-    line = ": ".join(filter(None, (part.label, ", ".join((*part.words, *address)))))
+def as_text(part: Part) -> str:
+    """A part as plain text, for search, exports, and the page of a single block."""
+    url = (part.link.url,) if part.link and part.link.url not in part.words else ()
+    line = ": ".join(filter(None, (part.label, ", ".join((*part.words, *url)))))
     return "\n".join(filter(None, (line, part.text, part.json)))
 
 
-def image_in_text(image: ImageContent) -> str:
+def image_as_text(image: ImageContent) -> str:
     """An image as a line of text."""
-    seen = images.shown_image(image)
-    if seen is None:
-        return "\n".join(in_text(part) for part in _described(image))
-    return f"Image: {seen.media_type}, {seen.width} × {seen.height}"
+    shown = images.shown_image(image)
+    if shown is None:
+        return "\n".join(as_text(part) for part in _describe(image))
+    return f"Image: {shown.media_type}, {shown.width} × {shown.height}"
 
 
-def all_in_text(contents: Iterable[Content]) -> str:
-    """Everything that is no text, as plain text: an image is named, the rest is written out."""
+def all_as_text(contents: Iterable[Content]) -> str:
+    """All content but text, as plain text: images by type and size, other content in full."""
     lines = []
     for content in contents:
         if isinstance(content, ImageContent):
-            lines.append(image_in_text(content))
+            lines.append(image_as_text(content))
         elif not isinstance(content, TextContent):
-            lines += [in_text(part) for part in _described(content)]
+            lines += [as_text(part) for part in _describe(content)]
     return "\n".join(lines)
 
 
-# --- the kinds of blocks -----------------------------------------------------------------------
+# --- kinds of content --------------------------------------------------------------------------
 
 
 class _Fields:
-    """The fields of a block. What is read is taken out; what is left is shown as JSON."""
+    """The fields of a content block. Reading one removes it; the rest is shown as JSON."""
 
     def __init__(self, raw: dict[str, Any]) -> None:
-        self._rest = {key: value for key, value in raw.items() if key not in _NOT_FOR_PEOPLE}
+        self._rest = {key: value for key, value in raw.items() if key not in _MODEL_FIELDS}
         self._inner: dict[str, _Fields] = {}
 
     def text(self, *keys: str) -> str:
-        """The first text under these keys that says something; empty if there is none."""
+        """Take the first non-empty text under these keys; empty if there is none."""
         for key in keys:
             if isinstance(self._rest.get(key), str) and (value := self._rest.pop(key)):
                 return str(value)
         return ""
 
     def inner(self, key: str) -> _Fields:
-        """The fields of an object in it; none if there is no object."""
+        """The fields of a nested object; no fields if there is no object."""
         if isinstance(self._rest.get(key), dict):
             self._inner[key] = _Fields(self._rest.pop(key))
         return self._inner.get(key) or _Fields({})
@@ -123,24 +123,24 @@ class _Fields:
         return self._rest.pop(key, None)
 
     def drop(self, key: str, known: Iterable[str]) -> None:
-        """Leave out a field if its value says nothing beyond what the line does."""
+        """Remove a field if its value is one of `known`, which add nothing to the line."""
         if isinstance(self._rest.get(key), str) and self._rest[key] in known:
             del self._rest[key]
 
     def file(self, key: str, media_type: str, name: str, kind: str) -> File | None:
-        """The data under `key`; if that is no base64, it stays among the fields."""
+        """Take the data under `key`; if that is no base64, it stays among the fields."""
         found = file_in(self._rest.get(key), media_type, name, kind)
         if found:
             del self._rest[key]
         return found
 
     def rest(self) -> dict[str, Any]:
-        """What nobody has read and what says something."""
+        """The fields that were not read and are not null."""
         inner = {key: found for key, each in self._inner.items() if (found := each.rest())}
         return {key: each for key, each in self._rest.items() if each is not None} | inner
 
 
-def _described(content: Content) -> Iterator[Part]:
+def _describe(content: Content) -> Iterator[Part]:
     match content:
         case TextContent(text=text):
             if text:
@@ -184,7 +184,7 @@ def _medium(label: str) -> Callable[[_Fields], Iterator[Part]]:
 
 
 def _media(label: str, fields: _Fields, title: str, context: str = "") -> Part:
-    """A block whose data, text or address stands in `source`, or beside the type as in MCP."""
+    """Content with data, text or a URL in `source`, or next to the type as in MCP."""
     source = fields.inner("source")
     is_text = source.is_text("type", "text")
     source.drop("type", _SOURCE_TYPES)
@@ -192,11 +192,11 @@ def _media(label: str, fields: _Fields, title: str, context: str = "") -> Part:
     file = None if is_text else source.file("data", media_type, title, label)
     file = file or fields.file("data", media_type, title, label)
     text = source.text("data") if is_text else ""
-    address = source.text("url")
+    url = source.text("url")
     return Part(
         label=label,
-        words=_words(title, media_type, source.text("file_id"), _unsafe(address), size_of(file)),
-        link=link(address),
+        words=_words(title, media_type, source.text("file_id"), _unsafe(url), size_of(file)),
+        link=link(url),
         file=file,
         text="\n".join(filter(None, (context, text))),
     )
@@ -258,6 +258,6 @@ def _words(*words: str) -> tuple[str, ...]:
     return tuple(filter(None, words))
 
 
-def _unsafe(address: str) -> str:
-    """An address that is shown as text, since it must not be a link."""
-    return "" if link(address) else address
+def _unsafe(url: str) -> str:
+    """A URL that is shown as text because it must not be a link; else empty."""
+    return "" if link(url) else url

@@ -1,4 +1,4 @@
-"""What is left to show of a block that cannot be rendered: its data as text, and a log line."""
+"""The fallback for a block that cannot be rendered: its data as text, and a log line."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ from opcode_htmx.transcript.cli_text import as_json
 log = logging.getLogger(__name__)
 
 LONGEST = 10_000
-"""Characters."""
+"""Characters; more data is cut off."""
 
 _FAILED = "Its data cannot be shown either."
 
 
 def raw_text(block: Block) -> str:
-    """What a block holds. Never raises: what made its renderer fail may be anything."""
+    """The data of a block. Never raises, whatever made its renderer fail."""
     try:
         return _data(block)[:LONGEST]
     except Exception:
         return _FAILED
 
 
-def log_failure(block: Block, failed: str) -> None:
-    """Log the exception that is being handled, once for each block."""
+def log_failure(block: Block, action: str) -> None:
+    """Log the current exception, once for each block; `action` is a participle: `rendered`."""
     if not block.is_unrenderable:
-        log.exception("block %r of kind %s cannot be %s", block.id, block.kind, failed)
+        log.exception("block %r of kind %s cannot be %s", block.id, block.kind, action)
     block.is_unrenderable = True
 
 
-def is_whole(text: str) -> bool:
-    """Whether `raw_text` gave all that there is."""
+def is_complete(text: str) -> bool:
+    """Whether a text of `raw_text` holds all data of its block."""
     return text != _FAILED and len(text) < LONGEST
 
 
 def _data(block: Block) -> str:
     match block:
-        case AskBlock(request=PermissionRequest(tool_name=name, input=given)):
-            return as_json({"tool": name, "input": given})
+        case AskBlock(request=PermissionRequest(tool_name=name, input=tool_input)):
+            return as_json({"tool": name, "input": tool_input})
         case ToolBlock():
             return as_json({"tool": block.name, "input": block.input, "output": block.output})
         case TextBlock():

@@ -1,4 +1,4 @@
-"""How much there is in a block: what is more than a little is rendered in a thread."""
+"""Estimate how long a block takes to render: heavy ones are rendered in a thread."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from opcode_htmx.transcript.blocks import (
 )
 
 LIGHT = 20_000
-"""Characters and values of a block that is rendered in a few milliseconds."""
+"""Characters and values of a block that is rendered within a few milliseconds."""
 FEW = 200
-"""Elements in a block, or in a message, likewise."""
+"""Elements of a block, or of an update, that are rendered within a few milliseconds."""
 
 
 def is_heavy(block: Block) -> bool:

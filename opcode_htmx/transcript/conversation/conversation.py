@@ -1,8 +1,8 @@
-"""A session as a page shows it: Claude's history and our runs in one order, kept up to date.
+"""Merge Claude's history and our runs into the blocks of one session, and keep them up to date.
 
-A run's part comes from its stdout, everything else from Claude's history file; the branches that
-Claude does not go on from are folded. A cursor says how far a viewer has come in both; it means
-the same to every server that reads the files.
+A run's part comes from its stdout, everything else from Claude's history file; abandoned branches
+are collapsed. A cursor says how much of both a viewer has; it means the same to every server that
+reads the files.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.transcript.block_store import by_position
 from opcode_htmx.transcript.blocks import Block
-from opcode_htmx.transcript.context_usage import Progress
-from opcode_htmx.transcript.conversation.branches import Branches, branch_id, with_rows
+from opcode_htmx.transcript.context_usage import ContextUsage
+from opcode_htmx.transcript.conversation.branches import Branches, branch_id, with_line_uuids
 from opcode_htmx.transcript.conversation.cursor import Cursor
 from opcode_htmx.transcript.conversation.history_part import HistoryPart, Stretch
 from opcode_htmx.transcript.conversation.run_part import RunPart
@@ -31,9 +31,9 @@ from opcode_htmx.transcript.todos import Todo, todo_list
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A block that differs from what a viewer has, and since which revision of its transcript.
+    """A block that a viewer lacks, and the revision of its transcript that the viewer has.
 
-    `moves` are the ids of blocks whose elements stand elsewhere on the page and give way to this.
+    `moves` are the ids of blocks whose elements have to be removed from their old place.
     """
 
     block: Block
@@ -50,23 +50,23 @@ class Conversation:
     """The runs of the session, oldest first."""
     history_file: Callable[[], Path | None]
     changed: Broadcast
-    """Notified when there may be more to see."""
+    """Notified when there may be new lines."""
     gone: bool = False
-    """Whether its files were taken away or cut: who looks at it has to ask anew."""
+    """Whether its files were removed or cut: viewers must get a new Conversation."""
     size: int = 0
-    """Bytes of the lines that were folded, as a measure of the memory that it takes."""
+    """Bytes of the folded lines, as an estimate of the memory in use."""
     is_behind: bool = False
-    """Whether the session went on elsewhere, and the Claude that runs does not know of it."""
+    """Whether another program continued the session, unknown to the Claude that runs."""
     _parts: dict[int, RunPart] = field(default_factory=dict)
     """The runs' parts by their numbers, which are odd: 1 for the first run."""
     _history: HistoryPart | None = None
     _branches: Branches = field(default_factory=Branches)
-    _left: Mapping[str, str] = field(default_factory=dict)
-    """The entries of history that were left, with the roots of their branches."""
-    _left_at: tuple[int, str, int] = (0, "", 0)
-    """The state of the lineage for which that holds."""
-    _changed_later: list[tuple[int, int, Block]] = field(default_factory=list)
-    """Blocks of a run that a later one has changed: its number, the revision, and the block."""
+    _abandoned: Mapping[str, str] = field(default_factory=dict)
+    """The abandoned entries of history, with the roots of their branches."""
+    _abandoned_for: tuple[int, str, int] = (0, "", 0)
+    """The state of the lineage for which `_abandoned` was computed."""
+    _changed_by_later_run: list[tuple[int, int, Block]] = field(default_factory=list)
+    """Blocks of a run that a later run changed: the later run's number, the revision, the block."""
     _folding: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(1))
 
     @property
@@ -80,23 +80,23 @@ class Conversation:
         newest = self._newest
         return Cursor(
             newest.number if newest else 0,
-            newest.whole if newest else 0,
-            self._history.whole if self._history else 0,
+            newest.folded_to if newest else 0,
+            self._history.folded_to if self._history else 0,
             self._branches.names,
         )
 
     @property
     def current(self) -> Block | None:
-        """What goes on in the newest run."""
+        """The current activity of the newest run."""
         newest = self._newest
         return None if newest is None or self._is_history_newest else newest.transcript.current
 
     @property
-    def progress(self) -> Progress:
-        progress = Progress()
+    def context_usage(self) -> ContextUsage:
+        usage = ContextUsage()
         for transcript in self._by_age():
-            progress = transcript.progress.over(progress)
-        return progress
+            usage = transcript.context_usage.or_else(usage)
+        return usage
 
     def blocks(self) -> Iterator[Block]:
         """The blocks of the top level, in order."""
@@ -112,36 +112,37 @@ class Conversation:
 
     @property
     def newest_elsewhere(self) -> str:
-        """The entry of history that the Claude that runs does not know; empty if it knows all."""
+        """The newest foreign entry that the running Claude does not know; empty if it knows all."""
         return self._history.foreign_tip if self._history and self.is_behind else ""
 
     @property
     def would_take_back(self) -> bool:
-        """Whether what was said here since would be left by going on from `newest_elsewhere`."""
+        """Whether continuing from `newest_elsewhere` would abandon messages written here since."""
         newest, history = self._newest, self._history
         if history is None or newest is None:
             return False
         _, here = history.lineage.meeting(history.foreign_tip, newest.tip)
         return any(map(history.lineage.is_said, here))
 
-    def goes_on_behind(self, uuid: str) -> bool:
-        """Whether a Claude that resumes the session knows the entry with this uuid."""
+    def continues_from(self, uuid: str) -> bool:
+        """Whether a Claude that resumes the session will know the entry with this uuid."""
         lineage = self._history.lineage if self._history else None
         return lineage is not None and lineage.descends(lineage.leaf, uuid)
 
     def todos(self) -> tuple[Todo, ...]:
-        """What Claude has noted that it has to do, as it stands now."""
+        """Claude's to-do list."""
         transcripts = self._transcripts()
         events = [e for transcript in transcripts for e in transcript.todo_events if not e.parent]
         return todo_list(sorted(events, key=by_position))
 
-    # --- what a viewer lacks ----------------------------------------------------------------
+    # --- differences for a viewer -----------------------------------------------------------
 
     def changes_since(self, cursor: Cursor) -> list[Change]:
-        """What a viewer at `cursor` lacks, in order of appearance."""
+        """The changes that a viewer at `cursor` lacks, in the order of the page."""
         here = self.cursor
         if cursor.run > here.run or cursor.history > here.history:
-            cursor = Cursor(left=cursor.left)  # runs were cleared away, or the file is another one
+            # Run folders were removed, or the history file was replaced
+            cursor = Cursor(branches=cursor.branches)
         changes = []
         for number, part in self._parts.items():
             if number >= cursor.run:
@@ -152,51 +153,51 @@ class Conversation:
         listed = {change.block.id for change in changes}
         changes += [
             Change(block, -1)
-            for number, revision, block in self._changed_later
+            for number, revision, block in self._changed_by_later_run
             if (number, revision) > (cursor.run, cursor.revision) and block.id not in listed
         ]
         changes.sort(key=lambda change: change.block.position)
         return [*self._moved_since(cursor), *changes]
 
     def _moved_since(self, cursor: Cursor) -> Iterator[Change]:
-        """The branches that were folded or unfolded since, with all that is in them."""
+        """The branches that were collapsed or expanded since, with all their blocks."""
         lineage = self._history.lineage if self._history else Lineage()
-        unfolded = list(self._branches.unfolded_since(cursor.left, lineage))
-        stale = tuple(map(branch_id, unfolded))
-        for branch in self._branches.folded_since(cursor.left):
+        expanded = list(self._branches.expanded_since(cursor.branches, lineage))
+        stale = tuple(map(branch_id, expanded))
+        for branch in self._branches.collapsed_since(cursor.branches):
             yield Change(branch, -1, (*stale, *(block.id for block in branch.children)))
-        rows = lineage.below(set(unfolded))
-        for transcript in self._transcripts() if rows else ():
-            for block, row in with_rows(transcript.blocks, lineage):
-                if row in rows and not block.parent:
+        uuids = lineage.below(set(expanded))
+        for transcript in self._transcripts() if uuids else ():
+            for block, line_uuid in with_line_uuids(transcript.blocks, lineage):
+                if line_uuid in uuids and not block.parent:
                     yield Change(block, -1, stale)
 
     # --- reading ----------------------------------------------------------------------------
 
     def refresh(self) -> None:
-        """Fold what has been written since; gives way to other greenlets where it is much."""
+        """Fold new lines; other greenlets run while there are many."""
         with self._folding:
             if self._history and self._history.is_cut:
                 self.gone = True
                 return
             stretches: list[Stretch] = []
             for index, run in enumerate(self.runs()):
-                run.refresh_record()  # another worker may have started or ended it
+                run.refresh_record()  # another worker may have started or ended the run
                 if run.phase is not Phase.QUEUED:
                     self._read_history(stretches, run.record.history_start)
                     if self._history:
-                        self._history.end_in_front_of(2 * index + 1)
+                        self._history.finish_before(2 * index + 1)
                     stretches.append(self._read_run(2 * index + 1, run))
             self._read_history(stretches, None)
             if self._history:
-                self._history.show_what_waits(stretches)
-            self._note_sent_as_text()
+                self._history.show_settled(stretches)
+            self._mark_sent_as_text()
             self._arrange()
 
     def _read_run(self, number: int, run: Run) -> Stretch:
         part = self._parts.get(number)
         end = run.record.end
-        # A folder that was cleared away: what Claude noted of the run is still there
+        # If the folder of an ended run was removed, Claude's history still holds its messages
         if part is None and (end is None or run.folder.output.exists()):
             part = self._parts[number] = RunPart.of(run, number, self._taken_before(number))
         if part is not None:
@@ -204,15 +205,15 @@ class Conversation:
         history_end = end.history_end if end else None
         return Stretch(run.record.history_start, history_end, number, part)
 
-    def _note_sent_as_text(self) -> None:
-        """Change refused commands whose words a later run has read."""
+    def _mark_sent_as_text(self) -> None:
+        """Mark refused commands that a later run has read as text."""
         parts = [self._parts[number] for number in sorted(self._parts)]
         for number, part in enumerate(parts):
             for prompt_id in part.transcript.refused:
                 for later in parts[number + 1 :]:
                     read = later.transcript.get(prompt_id)
-                    if read and (block := part.transcript.note_sent_as_text(prompt_id)):
-                        self._changed_later.append((later.number, read.born, block))
+                    if read and (block := part.transcript.mark_sent_as_text(prompt_id)):
+                        self._changed_by_later_run.append((later.number, read.created, block))
 
     def _read_history(self, stretches: Sequence[Stretch], limit: int | None) -> None:
         if self._history is None:
@@ -220,32 +221,32 @@ class Conversation:
             if path is None:
                 return
             self._history = HistoryPart.of(path, self._taken_before(None))
-            if stretches:  # these runs began before there was anything in front of them
+            if stretches:  # these runs began before there was any history before them
                 self._history.settled = stretches[-1].number
         self.size += self._history.fold(stretches, limit)
 
     def _arrange(self) -> None:
-        """Fold the branches that Claude does not go on from: the one that runs, or else a next."""
+        """Collapse the branches that the running Claude, or else the next one, has abandoned."""
         history, newest = self._history, self._newest
         if history is None:
             return
         lineage = history.lineage
         part = newest if newest and newest.run.live else None
         leaf, running = lineage.leaf, part.tip if part else ""
-        is_beside = bool(running) and history.is_foreign_above(leaf, running)
-        # A person who goes on here after what was said elsewhere has decided
+        has_diverged = bool(running) and history.is_foreign_above(leaf, running)
+        # A user who continued here after the foreign messages has decided for this branch
         is_newest = part is not None and lineage.is_newer(history.foreign_tip, part.last_turn)
-        # Behind a compaction of ours no Claude can go on from what it has replaced
+        # After a compaction by our run, Claude cannot continue from what it replaced
         is_lost = lineage.is_compacted(history.foreign_tip)
-        self.is_behind = is_beside and is_newest and not is_lost
-        # As long as the file goes on where it ended, nothing is left that was not left before
-        goes_on = lineage.tip == (running or leaf) and not is_beside
-        state = lineage.version, running if is_beside else "", 0 if goes_on else len(lineage)
-        if state != self._left_at:
-            self._left_at, self._left = state, lineage.left(running or leaf)
-        if self._left or self._branches.blocks:
+        self.is_behind = has_diverged and is_newest and not is_lost
+        # While the file grows at its tip, no further entry becomes abandoned
+        is_linear = lineage.tip == (running or leaf) and not has_diverged
+        state = lineage.version, running if has_diverged else "", 0 if is_linear else len(lineage)
+        if state != self._abandoned_for:
+            self._abandoned_for, self._abandoned = state, lineage.left(running or leaf)
+        if self._abandoned or self._branches.blocks:
             transcripts = [transcript.blocks for transcript in self._transcripts()]
-            self._branches.arrange(self._left, lineage, transcripts, history.foreign)
+            self._branches.arrange(self._abandoned, lineage, transcripts, history.foreign)
 
     # --- the parts --------------------------------------------------------------------------
 
@@ -260,24 +261,24 @@ class Conversation:
 
     @property
     def _is_history_newest(self) -> bool:
-        """Whether the newest words stand in history, and not in the newest run."""
+        """Whether the newest message is in history and not in the newest run."""
         newest = self._newest
         return self._history is not None and (newest is None or self._history.place > newest.number)
 
     def _by_age(self) -> list[Transcript]:
-        """The transcripts, the one in which something was said last at the end."""
+        """The transcripts, the one with the newest message last."""
         transcripts = self._transcripts()
         return [*transcripts[1:], transcripts[0]] if self._is_history_newest else transcripts
 
     def _taken_before(self, number: int | None) -> Callable[[str], bool]:
-        """Whether a block in front of the run with this number has an id; None: of any run.
+        """A predicate: whether a block before the run with this number has an id; None: any block.
 
-        No id stands twice on a page: what is said again in a later part gets an id of its own.
+        Ids are unique on a page: a message repeated in a later part gets another id.
         """
-        here = weakref.ref(self)  # else it would only be found by the garbage collector, later
+        weak_self = weakref.ref(self)  # a cycle would only be freed by the garbage collector
 
         def is_taken(block_id: str) -> bool:
-            conversation = here()
+            conversation = weak_self()
             if conversation is None:
                 return False
             if number is not None and (history := conversation._history):

@@ -1,4 +1,4 @@
-"""Where in Claude's history file a block stands, found by folding the file up to it."""
+"""Find the position of a block in Claude's history file, by folding the file up to it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from opcode_htmx.transcript.fold import Transcript
 
 @dataclass(frozen=True, slots=True)
 class HistoryPosition:
-    """A block in a history file: the ends of the line it begins with and of its last one."""
+    """A block in a history file: the byte offsets at which its first and its last line end."""
 
     file: Path
     block: Block
@@ -31,7 +31,7 @@ class HistoryPosition:
 
 
 def can_fork(block: Block) -> bool:
-    """Whether a session can be forked at this block: what was said, and tools that are done."""
+    """Whether a session can be forked at a block: at messages and at finished tool calls."""
     match block:
         case ThinkingBlock():
             return False
@@ -46,10 +46,10 @@ def can_fork(block: Block) -> bool:
 
 
 def find(files: Iterable[Path], block: Block) -> HistoryPosition | None:
-    """The place of a block of the top level; of a question or permission, that of its tool."""
+    """Find a block of the top level; for a question or a permission, the call of its tool."""
     block_id = block.request.tool_use_id if isinstance(block, AskBlock) else block.id
-    places = (_find(file, block_id) for file in files)
-    return next(filter(None, places), None)
+    positions = (_find(file, block_id) for file in files)
+    return next(filter(None, positions), None)
 
 
 def _find(file: Path, block_id: str) -> HistoryPosition | None:

@@ -1,4 +1,4 @@
-"""The part of a conversation that one run has written to its stdout."""
+"""The part of a conversation that comes from the stdout of one run."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ from opcode_htmx.transcript.fold import Transcript
 
 @dataclass(slots=True)
 class RunPart:
-    """One run: its transcript, and the ids by which Claude's history names the same lines."""
+    """The transcript of one run, and the ids that its lines have in Claude's history."""
 
     number: int
-    """Odd; the history in front of the run has the even number before it."""
+    """Odd; the history before the run has the preceding even number."""
     run: Run
     transcript: Transcript
     reader: LineReader
-    whole: int = 0
-    """The revision up to which everything has been folded: in the middle of a line, that before."""
+    folded_to: int = 0
+    """The end of the last line that is folded completely."""
     is_closed: bool = False
     tip: str = ""
-    """The newest line of this run that Claude's history holds."""
+    """The uuid of the run's newest line in Claude's history."""
     last_turn: str = ""
-    """The newest prompt or answer of this run that Claude's history holds."""
-    _ends: dict[str, int] = field(default_factory=dict)
-    """Where the lines end in stdout, by their uuids."""
-    _messages: set[str] = field(default_factory=set)
+    """The uuid of the run's newest prompt or answer in Claude's history."""
+    _line_ends: dict[str, int] = field(default_factory=dict)
+    """The byte offsets at which lines end in stdout, by their uuids."""
+    _message_ids: set[str] = field(default_factory=set)
     """The ids of the model's messages."""
 
     @classmethod
-    def of(cls, run: Run, number: int, taken: Callable[[str], bool]) -> RunPart:
+    def of(cls, run: Run, number: int, is_taken: Callable[[str], bool]) -> RunPart:
         """The part of a run, of which nothing has been read yet."""
         cost = 0.0 if run.record.history_start == 0 else None
         sent = SentPrompts(run)
@@ -51,66 +51,66 @@ class RunPart:
             f"{number}",
             run_id=run.id,
             cost_before=cost,
-            taken=taken,
+            is_taken=is_taken,
             sent_text=sent.text,
             sent_prompt=sent.prompt,
         )
         return cls(number, run, transcript, LineReader(run.folder.output))
 
     def fold(self) -> int:
-        """Fold what was written since; how many bytes that was."""
+        """Fold the lines that are new; the number of their bytes."""
         if self.is_closed:
             return 0
-        end, size, pace = self.run.record.end, 0, TimeSlicer()
+        end, size, slicer = self.run.record.end, 0, TimeSlicer()
         for line in self.reader.read(last=end is not None):
             message = parser.parse(line.data)
             self.transcript.feed(message, line.end)
             self._remember(message, line.end)
-            pace.step()
-            self.whole = line.end
+            slicer.step()
+            self.folded_to = line.end
             size += len(line.data)
         if end is not None:
             self.is_closed = True
-            self.transcript.close(*_last_words(self.run))
-            self.whole = self.transcript.offset
-            # A run that an earlier server saw end has not been folded for its own state yet
+            self.transcript.close(*_closing_texts(self.run))
+            self.folded_to = self.transcript.offset
+            # The state of a run that ended under an earlier server is not folded yet
             self.run.fold_new_lines(last=True)
         return size
 
     def _remember(self, message: Message, end: int) -> None:
         match message:
             case MessageStart(message_id=message_id, parent=None):
-                self._messages.add(message_id)
+                self._message_ids.add(message_id)
             case Assistant(uuid=uuid, parent=None):
-                self._messages.add(message.message_id)
-                self._ends[uuid] = end
+                self._message_ids.add(message.message_id)
+                self._line_ends[uuid] = end
             case User(uuid=uuid, parent=None) | SystemEvent(uuid=uuid) if uuid:
-                self._ends[uuid] = end
+                self._line_ends[uuid] = end
             case _:
                 pass
 
-    # --- what history says of the same ------------------------------------------------------
+    # --- entries of history that belong to this run -----------------------------------------
 
     def end_of(self, uuid: str) -> int | None:
-        """Where the line with this uuid ends in stdout; None if stdout does not hold it."""
-        return self._ends.get(uuid)
+        """The byte offset at which a line ends in stdout; None if stdout does not hold it."""
+        return self._line_ends.get(uuid)
 
     def has_written(self, message: Message) -> bool:
-        """Whether an entry of history is this run's, although no line of stdout has its uuid.
+        """Whether an entry of history is this run's, even if no line of stdout has its uuid.
 
-        The CLI leaves texts without words out of stdout, and files prompts under other uuids.
+        The CLI omits texts without words from stdout, and files prompts under other uuids.
         """
         match message:
             case Assistant():
-                return message.message_id in self._messages
+                return message.message_id in self._message_ids
             case User():
-                return message.uuid in self._ends or message.uuid in self.run.state.sent
+                return message.uuid in self._line_ends or message.uuid in self.run.state.sent
             case _:
                 return False
 
 
-def _last_words(run: Run) -> tuple[str, str]:
-    """What the transcript says about the end of a run: an error, and a notice."""
+def _closing_texts(run: Run) -> tuple[str, str]:
+    """The error and the notice that end the transcript of a run; either may be empty."""
     end = run.record.end
     if end is None:
         return "", ""

@@ -1,4 +1,4 @@
-"""Which stretch of a transcript a page shows: its newest blocks first, earlier ones when asked."""
+"""Select the blocks that a page shows: the newest ones first, earlier ones on request."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from dataclasses import dataclass
 from opcode_htmx.transcript.blocks import Block, BranchBlock
 
 FIRST = 12
-"""Blocks of a first answer: more than a phone's screen holds, few enough to be painted at once."""
+"""Blocks in the first response: more than fit on a phone, few enough to be painted at once."""
 
 STEP = 100
-"""Earlier blocks that come at a time."""
+"""Earlier blocks that are loaded at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A stretch of blocks, and what stands in front of it."""
+    """A run of consecutive blocks, and the number of blocks before it."""
 
     blocks: Sequence[Block]
     hidden: int
-    """How many blocks stand in front."""
+    """The number of earlier blocks."""
     step_from: str
-    """The id of the block with which the next step of earlier ones begins."""
+    """The id of the first block of the next STEP of earlier ones; empty if there are none."""
 
     @property
     def first(self) -> str:
@@ -30,43 +30,43 @@ class Window:
         return self.blocks[0].id if self.blocks else ""
 
 
-def newest(blocks: Sequence[Block], from_id: str | None = None, mark: str = "") -> Window:
-    """The newest blocks: all from the one with `from_id`, or the FIRST ones of a page.
+def newest(blocks: Sequence[Block], from_id: str | None = None, read_id: str = "") -> Window:
+    """The newest blocks: all from the one with `from_id`, or else the last FIRST ones.
 
-    What is new since the one with the id `mark` belongs to the first ones, if it is not too much.
+    Those after `read_id`, the block that was read last, are included if there are at most STEP.
     """
-    begin = _index(blocks, from_id)
-    if begin is None:
-        begin = max(0, len(blocks) - FIRST)
-        read = _index(blocks, mark)
+    start = _index(blocks, from_id)
+    if start is None:
+        start = max(0, len(blocks) - FIRST)
+        read = _index(blocks, read_id)
         if read is not None and len(blocks) - read <= STEP:
-            begin = min(begin, read)
-    return _window(blocks, begin, len(blocks))
+            start = min(start, read)
+    return _window(blocks, start, len(blocks))
 
 
-def behind(blocks: Sequence[Block], mark: str) -> int:
-    """How many blocks have come since the one with the id `mark`; 0 if there is no such one."""
-    read = _index(blocks, mark) if mark else None
-    return 0 if read is None else len(blocks) - read - 1
+def count_after(blocks: Sequence[Block], block_id: str) -> int:
+    """The number of blocks after the one with `block_id`; 0 if there is no such block."""
+    index = _index(blocks, block_id) if block_id else None
+    return 0 if index is None else len(blocks) - index - 1
 
 
 def before(blocks: Sequence[Block], block_id: str) -> Window | None:
-    """The STEP of blocks in front of the one with `block_id`; None if there is no such block."""
+    """The STEP of blocks before the one with `block_id`; None if there is no such block."""
     end = _index(blocks, block_id)
     return None if end is None else _window(blocks, max(0, end - STEP), end)
 
 
-def _window(blocks: Sequence[Block], begin: int, end: int) -> Window:
-    step_from = blocks[max(0, begin - STEP)].id if begin else ""
-    return Window(blocks[begin:end], begin, step_from)
+def _window(blocks: Sequence[Block], start: int, end: int) -> Window:
+    step_from = blocks[max(0, start - STEP)].id if start else ""
+    return Window(blocks[start:end], start, step_from)
 
 
 def _index(blocks: Sequence[Block], block_id: str | None) -> int | None:
-    """The number of the block with this id, or of the branch in which that stands."""
-    numbers = (number for number, block in enumerate(blocks) if _is_at(block, block_id))
-    return next(numbers, None)
+    """The index of the block with this id, or of the branch that contains it."""
+    indices = (index for index, block in enumerate(blocks) if _contains(block, block_id))
+    return next(indices, None)
 
 
-def _is_at(block: Block, block_id: str | None) -> bool:
+def _contains(block: Block, block_id: str | None) -> bool:
     inside = block.children if isinstance(block, BranchBlock) else ()
     return block.id == block_id or any(child.id == block_id for child in inside)

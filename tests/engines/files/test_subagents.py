@@ -101,10 +101,10 @@ def test_an_agent_in_the_background_is_at_work_until_its_end_is_told(files: File
     lines = call("t"), result("t", {"status": "async_launched", "agentId": "a1"})
     early = files.fold(*lines).blocks[0]
     assert isinstance(early, ToolBlock)
-    assert (early.over, early.children) == (False, [])
+    assert (early.is_finished, early.children) == (False, [])
     late = files.fold(*lines, notification("t", "a1")).blocks[0]
     assert isinstance(late, ToolBlock)
-    assert late.over
+    assert late.is_finished
     assert words([late]) == [("t", "done", ["Deep."])]
 
 
