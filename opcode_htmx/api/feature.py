@@ -6,23 +6,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
-from flask import Blueprint
-
-from opcode_htmx.api.rest import (
-    catalog,
-    chat_sessions,
-    health,
-    projects,
-    runs,
-    settings,
-)
-from opcode_htmx.api.schema import openapi
-from opcode_htmx.api.schema.envelope import InvalidRequest
+from opcode_htmx.api.rest import health
+from opcode_htmx.api.rest.catalog import CatalogApi
+from opcode_htmx.api.rest.chat_sessions import ChatSessionsApi
+from opcode_htmx.api.rest.projects import ProjectsApi
+from opcode_htmx.api.rest.runs import RunsApi
+from opcode_htmx.api.rest.settings import SettingsApi
 from opcode_htmx.api.service.chats import Chats, ChatStore
 from opcode_htmx.api.service.deferred_rename import DeferredRename
 from opcode_htmx.api.service.run_service import NotStopped, RunService, SessionExists
+from opcode_htmx.api.service.session_lines import BadCursor
 from opcode_htmx.api.sockets import chat_socket, claude_socket
-from opcode_htmx.api.sockets.session_lines import BadCursor
 from opcode_htmx.api.sockets.tasks import TaskServices
 from opcode_htmx.engines.claude.config import mcp_config
 from opcode_htmx.engines.claude.config.user_config import UserFileError
@@ -34,6 +28,7 @@ from opcode_htmx.features.session_admin.exports import Exports
 from opcode_htmx.lib import resources
 from opcode_htmx.lib.files.state_folders import StateFolder
 from opcode_htmx.runs.processes.claude_process import census
+from opcode_htmx.web.http.endpoint import Endpoint
 from opcode_htmx.web.websocket.router import SocketRouter
 
 CHATS = StateFolder(
@@ -64,21 +59,20 @@ def _services(context: AppContext) -> _Services:
     return _Services(runs, rename, chats)
 
 
-def _routes(context: AppContext) -> Iterable[Blueprint]:
+def _endpoints(context: AppContext) -> Iterable[Endpoint]:
     services, workspace, sessions = _services(context), context.workspace, context.sessions
-    settings_ = context.settings
-    environment = settings_.child_environment
+    settings = context.settings
+    environment = settings.child_environment
     moved = workspace.sample_project is not None or "CLAUDE_CONFIG_DIR" in environment
-    state_file = mcp_config.state_file(workspace.config_dir, settings_.home, moved)
-    installed = Installations(settings_.claude_path, environment.get("PATH", ""), settings_.home)
+    state_file = mcp_config.state_file(workspace.config_dir, settings.home, moved)
+    installed = Installations(settings.claude_path, environment.get("PATH", ""), settings.home)
     exports = Exports(sessions.lookup, sessions.views, resources.STATIC)
-    yield health.blueprint(context.monitor)
-    yield runs.blueprint(context.runs, services.runs, census)
-    yield chat_sessions.blueprint(services.chats, exports)
-    yield projects.blueprint(workspace.config_dir, services.runs, sessions.lookup)
-    yield settings.blueprint(workspace.config_dir, context.runs.binary, installed)
-    yield catalog.blueprint(workspace, state_file)
-    yield openapi.blueprint()
+    yield from RunsApi(context.runs, services.runs, census).endpoints()
+    yield from ChatSessionsApi(services.chats, exports).endpoints()
+    yield from ProjectsApi(workspace.config_dir, services.runs, sessions.lookup).endpoints()
+    yield from SettingsApi(workspace.config_dir, context.runs.binary, installed).endpoints()
+    yield from CatalogApi(workspace, state_file).endpoints()
+    yield from health.endpoints(context.monitor)
 
 
 def _sockets(context: AppContext, router: SocketRouter) -> None:
@@ -103,10 +97,9 @@ def _sockets(context: AppContext, router: SocketRouter) -> None:
 
 FEATURE = Feature(
     name="api",
-    routes=_routes,
     sockets=_sockets,
+    endpoints=_endpoints,
     errors={
-        InvalidRequest: 422,
         UserFileError: 422,
         SessionExists: 409,
         NotStopped: 503,

@@ -12,10 +12,12 @@ from opcode_htmx.runs.policies.project_trust import TrustNeeded
 from opcode_htmx.runs.policies.working_folders import InvalidFolder
 from opcode_htmx.runs.supervisor import RunNotFound
 from opcode_htmx.web.http.forms import BadForm
+from opcode_htmx.web.http.validation import InvalidRequest
 
 PLATFORM: dict[type[Exception], int] = {
     InvalidFolder: 422,
     BadForm: 422,
+    InvalidRequest: 422,
     RunNotFound: 404,
     RunNotLive: 409,
     CannotStart: 503,

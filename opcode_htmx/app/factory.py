@@ -10,9 +10,10 @@ import logging
 from collections.abc import Sequence
 from functools import partial
 
-from flask import Flask
+from flask import Blueprint, Flask
 from jinja2 import Environment
 
+from opcode_htmx.api.schema.openapi import Description
 from opcode_htmx.app import (
     errors,
     feature_settings,
@@ -45,6 +46,7 @@ from opcode_htmx.sessions.session_places import SessionLocations
 from opcode_htmx.sessions.trash import Trash
 from opcode_htmx.sessions.views import SessionViews
 from opcode_htmx.web.http import forms
+from opcode_htmx.web.http.endpoint import register_endpoints
 from opcode_htmx.web.websocket.router import SocketRouter
 
 
@@ -72,6 +74,7 @@ def build(settings: Settings | None = None, features: Sequence[Feature] = FEATUR
     )
     for feature in features:
         _install(app, feature, context, router)
+    _install_api(app, features, context)
     navigation.register(app, features, context)
     app.extensions["opcode_context"] = context
     app.extensions["opcode_jobs"] = jobs
@@ -156,3 +159,11 @@ def _install(app: Flask, feature: Feature, context: AppContext, router: SocketRo
         feature.sockets(context, router)
     for job in feature.jobs(context):
         context.jobs.add(job)
+
+
+def _install_api(app: Flask, features: Sequence[Feature], context: AppContext) -> None:
+    """The endpoints of all features, and the document that describes them."""
+    endpoints = [each for feature in features for each in feature.endpoints(context)]
+    api = Blueprint("api", __name__)
+    register_endpoints(api, Description(endpoints).endpoints)
+    app.register_blueprint(api)

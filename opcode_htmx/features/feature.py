@@ -13,6 +13,7 @@ from opcode_htmx.config.declarations import FeatureSettings
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.lib.files.state_folders import StateFolder
 from opcode_htmx.lib.jobs import Job
+from opcode_htmx.web.http.endpoint import Endpoint
 from opcode_htmx.web.websocket.router import SocketRouter
 
 
@@ -36,13 +37,19 @@ class NavItem:
     """What the badge counts, for screen readers: one of them, several of them."""
 
 
+def no_routes(context: AppContext) -> Iterable[Blueprint]:
+    """Of a feature without pages."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Feature:
     """One capability: a folder of its own, registered by one line in app/registry.py."""
 
     name: str
     """The name of its folder, of its templates' folder and of its static files' folder."""
-    routes: Callable[[AppContext], Iterable[Blueprint]]
+    routes: Callable[[AppContext], Iterable[Blueprint]] = no_routes
+    """Its pages and forms."""
     sockets: Callable[[AppContext, SocketRouter], None] | None = None
     nav: tuple[NavItem, ...] = ()
     errors: Mapping[type[Exception], int] = field(default_factory=dict)
@@ -51,6 +58,8 @@ class Feature:
     """What it keeps in the state folder."""
     settings: type[FeatureSettings] | None = None
     """Its settings: environment variables that begin with OPCODE_; see config/declarations.py."""
+    endpoints: Callable[[AppContext], Iterable[Endpoint]] = lambda context: ()
+    """Its part of the REST API, below /api."""
     jobs: Callable[[AppContext], Iterable[Job]] = lambda context: ()
     """What runs beside the requests, in every worker."""
 

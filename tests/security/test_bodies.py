@@ -12,10 +12,11 @@ from flask import Flask, request
 from flask.testing import FlaskClient
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
-from opcode_htmx.api.sockets import commands
+from opcode_htmx.api.sockets import incoming
 from opcode_htmx.lib import bounded_json, cooperative
 from opcode_htmx.lib.files import json_files
 from opcode_htmx.web.http import request_body
+from opcode_htmx.web.http.validation import InvalidRequest
 from tests.support.environment import Sandbox, basic_header, write_stand_in
 from tests.support.in_process import app_of
 
@@ -49,11 +50,11 @@ def test_a_form_with_fields_without_end_is_refused(script: FlaskClient) -> None:
 def test_a_large_form_is_taken_apart_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
 
-    def work_aside(function: object, data: bytes) -> object:
+    def run(function: object, data: bytes) -> object:
         calls.append(len(data))
         return cooperative.run_cpu_in_thread(request_body._pairs, data)
 
-    monkeypatch.setattr(request_body, "work_aside", work_aside)
+    monkeypatch.setattr(request_body, "run_cpu_in_thread", run)
     app = Flask(__name__)
     app.request_class = request_body.Request
     text = "你" * 200_000
@@ -149,8 +150,8 @@ def test_a_body_of_values_without_end_is_refused(script: FlaskClient) -> None:
 
 def test_a_message_nested_without_end_is_refused_with_a_sentence() -> None:
     for text in (DEEP, b'{"type": "ping", "x": ' + DEEP + b"}"):
-        with pytest.raises(commands.BadCommand, match="nested deeper than 100 levels"):
-            commands.decoded(text.decode())
+        with pytest.raises(InvalidRequest, match="nested deeper than 100 levels"):
+            incoming.value_in(text.decode())
 
 
 def test_what_one_place_can_parse_every_place_can_write() -> None:

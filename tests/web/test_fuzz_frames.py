@@ -11,7 +11,6 @@ import pytest
 import requests
 from hypothesis import example, given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from opcode_htmx.api.schema.requests import (
     COMMANDS,
@@ -19,15 +18,10 @@ from opcode_htmx.api.schema.requests import (
     Execution,
     NewChat,
     Task,
-    complaint,
 )
-from opcode_htmx.api.sockets.commands import (
-    BadCommand,
-    checked,
-    command_in,
-    decoded,
-)
+from opcode_htmx.api.sockets.incoming import object_in, value_in
 from opcode_htmx.engines.claude.files import history
+from opcode_htmx.web.http.validation import InvalidRequest, validated
 from tests.support.environment import (
     PASSWORD,
     USER,
@@ -95,12 +89,12 @@ def assert_sentence(words: object) -> None:
 @example("9" * 5000)
 def test_any_message_is_an_object_or_refused_in_a_sentence(text: str | bytes) -> None:
     try:
-        assert isinstance(command_in(text), dict)
-    except BadCommand as error:
+        assert isinstance(object_in(text), dict)
+    except InvalidRequest as error:
         assert_sentence(str(error))
     try:
-        assert checked(Task, decoded(text)).prompt
-    except BadCommand as error:
+        assert validated(Task, value_in(text)).prompt
+    except InvalidRequest as error:
         assert_sentence(str(error))
 
 
@@ -117,9 +111,9 @@ def test_any_message_is_an_object_or_refused_in_a_sentence(text: str | bytes) ->
 @example(COMMANDS["permission"], {"updated_input": nested(900, {})})
 def test_any_object_is_a_request_or_refused_in_a_sentence(kind: Any, message: Any) -> None:
     try:
-        request = kind.model_validate(message)
-    except ValidationError as error:
-        assert_sentence(complaint(error))
+        request = validated(kind, message)
+    except InvalidRequest as error:
+        assert_sentence(str(error))
     else:
         json.dumps(request.model_dump(mode="json"), ensure_ascii=False).encode()
 

@@ -1,60 +1,92 @@
-"""What Claude can be told to use: slash commands and MCP servers; agents and usage, still empty."""
+"""What Claude can use: slash commands and MCP servers; agents and usage, both still empty."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
 
-from flask import Blueprint, Response
-
-from opcode_htmx.api.schema import responses
-from opcode_htmx.api.schema.envelope import InvalidRequest, answer, query
-from opcode_htmx.engines.claude.config import mcp_config
-from opcode_htmx.engines.claude.config import slash_commands as commands
+from opcode_htmx.api.rest.refusals import NOT_FOUND
+from opcode_htmx.api.schema import requests, responses
+from opcode_htmx.engines.claude.config import mcp_config, slash_commands
 from opcode_htmx.engines.claude.files import sessions
 from opcode_htmx.sessions.workspace import Workspace
+from opcode_htmx.web.http.endpoint import Endpoint
+from opcode_htmx.web.http.validation import InvalidRequest
 
+TAG = "Catalog"
 UNKNOWN = responses.McpStatus(running=False, error=None, last_checked=None)
 
 
-def blueprint(place: Workspace, state_file: Path) -> Blueprint:
-    """`state_file` is where Claude keeps what it knows of projects."""
-    config_dir = place.config_dir
-    api = Blueprint("api_catalog", __name__, url_prefix="/api")
+class CatalogApi:
+    def __init__(self, workspace: Workspace, state_file: Path) -> None:
+        """`state_file` is the one in which Claude keeps what it knows of projects."""
+        self._workspace = workspace
+        self._state_file = state_file
 
-    def project() -> Path | None:
-        """The project that the address names, if it names one."""
-        wanted = query(responses.OfProject)
-        if wanted.project_id is not None and wanted.project_path is not None:
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        return (
+            Endpoint(
+                method="GET",
+                path="/api/slash-commands",
+                tag=TAG,
+                summary="Commands and skills of the user and, if one is named, of a project",
+                handler=self.slash_commands,
+                response=list[responses.SlashCommand],
+                query=requests.OfProject,
+                refusals=NOT_FOUND,
+            ),
+            Endpoint(
+                method="GET",
+                path="/api/mcp/servers",
+                tag=TAG,
+                summary="MCP servers of the user and, if one is named, of a project",
+                handler=self.mcp_servers,
+                response=list[responses.McpServer],
+                query=requests.OfProject,
+                refusals=NOT_FOUND,
+                description="Values of env and headers, and what looks like a secret, are shown "
+                "as ********.",
+            ),
+            Endpoint(
+                method="GET",
+                path="/api/agents",
+                tag=TAG,
+                summary="Agents: none yet",
+                handler=list,
+                response=list[responses.Agent],
+            ),
+            Endpoint(
+                method="GET",
+                path="/api/usage",
+                tag=TAG,
+                summary="Usage: not counted yet",
+                handler=list,
+                response=list[responses.UsageEntry],
+            ),
+        )
+
+    def slash_commands(self, query: requests.OfProject) -> list[responses.SlashCommand]:
+        found = slash_commands.files(self._project(query), self._workspace.config_dir)
+        return [_command(each) for each in found]
+
+    def mcp_servers(self, query: requests.OfProject) -> list[responses.McpServer]:
+        project = self._project(query)
+        found = mcp_config.servers(self._state_file, self._workspace.config_dir, project)
+        return [responses.McpServer(**asdict(each), status=UNKNOWN) for each in found]
+
+    def _project(self, named: requests.OfProject) -> Path | None:
+        """The folder of the project that the query names, if it names one."""
+        if named.project_id is not None and named.project_path is not None:
             raise InvalidRequest("Name the project by project_id or by project_path, not by both.")
-        if wanted.project_path is not None:
-            return place.working_folder(wanted.project_path)
-        if wanted.project_id is not None:
-            path = sessions.project(config_dir, wanted.project_id).path
-            return place.working_folder(path) if path else None
+        if named.project_path is not None:
+            return self._workspace.working_folder(named.project_path)
+        if named.project_id is not None:
+            path = sessions.project(self._workspace.config_dir, named.project_id).path
+            return self._workspace.working_folder(path) if path else None
         return None
 
-    @api.get("/slash-commands")
-    def slash_commands() -> Response:
-        return answer([_command(each) for each in commands.files(project(), config_dir)])
 
-    @api.get("/mcp/servers")
-    def mcp_servers() -> Response:
-        found = mcp_config.servers(state_file, config_dir, project())
-        return answer([responses.McpServer(**asdict(each), status=UNKNOWN) for each in found])
-
-    @api.get("/agents")
-    def agents() -> Response:
-        return answer([])
-
-    @api.get("/usage")
-    def usage() -> Response:
-        return answer([])
-
-    return api
-
-
-def _command(found: commands.CommandFile) -> responses.SlashCommand:
+def _command(found: slash_commands.CommandFile) -> responses.SlashCommand:
     return responses.SlashCommand(
         id=f"{found.scope}-{found.full_name.replace(':', '-')}",
         name=found.name,

@@ -1,70 +1,116 @@
-"""/api/claude/sessions: make a session, list them, end one, take one along."""
+"""/api/claude/sessions: make a session, list sessions, end one, export one."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from flask import Blueprint, url_for
+from flask import url_for
 from werkzeug.wrappers import Response
 
-from opcode_htmx.api.schema.envelope import answer, body, query
-from opcode_htmx.api.schema.requests import NewChat
-from opcode_htmx.api.schema.responses import ExportQuery
+from opcode_htmx.api.rest.refusals import CANNOT_END, FORBIDDEN, NOT_FOUND
+from opcode_htmx.api.schema import responses
+from opcode_htmx.api.schema.requests import ExportQuery, NewChat
 from opcode_htmx.api.service.chats import Chats, Summary
 from opcode_htmx.features.session_admin.exports import Exports
 from opcode_htmx.sessions.lookup import NoHistory
+from opcode_htmx.web.http.endpoint import Endpoint
+
+TAG = "Chats"
+ADDRESS = "/api/claude/sessions"
 
 
-def blueprint(chats: Chats, exports: Exports) -> Blueprint:
-    chat = Blueprint("chat", __name__, url_prefix="/api/claude/sessions")
+class ChatSessionsApi:
+    def __init__(self, chats: Chats, exports: Exports) -> None:
+        self._chats = chats
+        self._exports = exports
 
-    @chat.post("")
-    def create() -> Response:
-        session_id = chats.create(body(NewChat))
-        return answer(told(chats.summary(session_id)), 201)
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        one = f"{ADDRESS}/{{session_id}}"
+        return (
+            Endpoint(
+                method="POST",
+                path=ADDRESS,
+                tag=TAG,
+                summary="Make a session, without a process until it is prompted",
+                handler=self.create,
+                response=responses.ChatSession,
+                body=NewChat,
+                refusals={403: FORBIDDEN},
+                status=201,
+            ),
+            Endpoint(
+                method="GET",
+                path=ADDRESS,
+                tag=TAG,
+                summary="The sessions that were made here and those that have a run, newest first",
+                handler=self.all,
+                response=list[responses.ChatSession],
+            ),
+            Endpoint(
+                method="GET",
+                path=one,
+                tag=TAG,
+                summary="One session",
+                handler=self.one,
+                response=responses.ChatSession,
+                refusals=NOT_FOUND,
+            ),
+            Endpoint(
+                method="DELETE",
+                path=one,
+                tag=TAG,
+                summary="End a session: answers when its processes are gone",
+                handler=self.end,
+                response=responses.EndedChat,
+                refusals=CANNOT_END,
+                description="Its history stays. A session that was never prompted is forgotten.",
+            ),
+            Endpoint(
+                method="GET",
+                path=f"{one}/export",
+                tag=TAG,
+                summary="A session as a file",
+                handler=self.export,
+                response=str,
+                query=ExportQuery,
+                refusals={**NOT_FOUND, 409: "Nothing has been said in it yet."},
+                media=("text/markdown", "text/html", "application/x-ndjson"),
+            ),
+        )
 
-    @chat.get("")
-    def every() -> Response:
-        return answer([told(each) for each in chats.all()])
+    def create(self, body: NewChat) -> responses.ChatSession:
+        return _session(self._chats.summary(self._chats.create(body)))
 
-    @chat.get("/<session_id>")
-    def one(session_id: str) -> Response:
-        return answer(told(chats.summary(chats.session_id(session_id))))
+    def all(self) -> list[responses.ChatSession]:
+        return [_session(each) for each in self._chats.all()]
 
-    @chat.delete("/<session_id>")
-    def end(session_id: str) -> Response:
-        found = chats.session_id(session_id)
-        chats.end(found)
-        return answer({"id": found, "status": "ended"})
+    def one(self, session_id: str) -> responses.ChatSession:
+        return _session(self._chats.summary(self._chats.session_id(session_id)))
 
-    @chat.get("/<session_id>/export")
-    def export(session_id: str) -> Response:
-        found, wanted = chats.session_id(session_id), query(ExportQuery)
-        if not chats.has_begun(found):
+    def end(self, session_id: str) -> responses.EndedChat:
+        found = self._chats.session_id(session_id)
+        self._chats.end(found)
+        return responses.EndedChat(id=found, status="ended")
+
+    def export(self, session_id: str, query: ExportQuery) -> Response:
+        found = self._chats.session_id(session_id)
+        if not self._chats.has_begun(found):
             raise NoHistory("Nothing has been said in this session yet.")
-        return exports.of(chats.place(found).claude_folder, found, wanted.format)
-
-    return chat
+        return self._exports.of(self._chats.place(found).claude_folder, found, query.format)
 
 
-def told(session: Summary) -> dict[str, object]:
-    """What a client is told of a session."""
-    here = url_for("chat.one", session_id=session.id)
-    page = url_for("session_page.session", project_id=session.project_id, session_id=session.id)
-    return {
-        "id": session.id,
-        "title": session.title,
-        "workingDir": session.folder,
-        "status": session.status,
-        "createdAt": _time(session.created_at),
-        "lastActivity": _time(session.last_activity),
-        "links": {
-            "self": here,
-            "chat": f"{here}/chat",
-            "export": f"{here}/export",
-            "page": page,
-        },
-    }
+def _session(found: Summary) -> responses.ChatSession:
+    own = url_for("api.get_claude_sessions_session_id", session_id=found.id)
+    page = url_for("session_page.session", project_id=found.project_id, session_id=found.id)
+    return responses.ChatSession(
+        id=found.id,
+        title=found.title,
+        workingDir=found.folder,
+        status=found.status,
+        createdAt=_time(found.created_at),
+        lastActivity=_time(found.last_activity),
+        links=responses.ChatLinks(self=own, chat=f"{own}/chat", export=f"{own}/export", page=page),
+    )
 
 
 def _time(seconds: float) -> str:

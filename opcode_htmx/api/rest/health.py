@@ -1,35 +1,36 @@
-"""How the server itself is, for programs that watch it."""
+"""/api/health: how responsive the server is, for programs that watch it."""
 
 from __future__ import annotations
 
-from flask import Blueprint, Response
-
 from opcode_htmx.api.schema import responses
-from opcode_htmx.api.schema.envelope import answer
 from opcode_htmx.lib.loop_monitor import LIMIT, LoopMonitor
+from opcode_htmx.web.http.endpoint import Endpoint
 
 
-def blueprint(stalls: LoopMonitor) -> Blueprint:
-    api = Blueprint("api_health", __name__, url_prefix="/api")
-
-    @api.get("/health")
-    def health() -> Response:
-        seen = stalls.health
-        last = None
-        if seen.last:
+def endpoints(monitor: LoopMonitor) -> tuple[Endpoint, ...]:
+    def health() -> responses.Health:
+        found, last = monitor.health, None
+        if found.last:
             last = responses.Stall(
-                ms=seen.last.seconds * 1e3, at=seen.last.at, by=list(seen.last.by)
+                ms=found.last.seconds * 1e3, at=found.last.at, by=list(found.last.by)
             )
-        return answer(
-            responses.Health(
-                since=seen.since,
-                busy=seen.busy,
-                limit_ms=LIMIT * 1e3,
-                worst_ms=seen.worst * 1e3,
-                worst_of_minute_ms=seen.worst_of_minute * 1e3,
-                stalls=seen.stalls,
-                last=last,
-            )
+        return responses.Health(
+            since=found.since,
+            busy=found.busy,
+            limit_ms=LIMIT * 1e3,
+            worst_ms=found.worst * 1e3,
+            worst_of_minute_ms=found.worst_of_minute * 1e3,
+            stalls=found.stalls,
+            last=last,
         )
 
-    return api
+    return (
+        Endpoint(
+            method="GET",
+            path="/api/health",
+            tag="Server",
+            summary="How long anything has kept the server from attending to everything else",
+            handler=health,
+            response=responses.Health,
+        ),
+    )

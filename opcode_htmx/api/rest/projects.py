@@ -1,55 +1,93 @@
-"""Projects, their sessions, and what was said in them, from Claude's own files."""
+"""Projects, their sessions, and the histories of these, from Claude's own files."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from pathlib import Path
 
-from flask import Blueprint, Response
+from flask import Response
 
+from opcode_htmx.api.rest.refusals import NOT_FOUND
 from opcode_htmx.api.schema import responses
-from opcode_htmx.api.schema.envelope import JSON, answer
 from opcode_htmx.api.service.run_service import RunService
 from opcode_htmx.engines.claude.files import history, sessions, todo_files
 from opcode_htmx.engines.claude.files.lineage import Lineage
-from opcode_htmx.lib.cooperative import yield_to_loop
 from opcode_htmx.runs.model import line_reader
 from opcode_htmx.sessions.lookup import SessionLookup
+from opcode_htmx.web.http.endpoint import Endpoint
+from opcode_htmx.web.http.envelope import JSON, streamed_list
 
-PIECE = 64 * 1024
-"""Bytes of a history that are sent at once; in between others have their turn."""
+TAG = "Projects"
+SESSIONS = "Sessions"
 
 
-def blueprint(config_dir: Path, executions: RunService, lookup: SessionLookup) -> Blueprint:
-    api = Blueprint("api_projects", __name__, url_prefix="/api")
+class ProjectsApi:
+    def __init__(self, config_dir: Path, runs: RunService, lookup: SessionLookup) -> None:
+        self._config_dir = config_dir
+        self._runs = runs
+        self._lookup = lookup
 
-    @api.get("/projects")
-    def projects() -> Response:
-        return answer([_project(each) for each in sessions.projects(config_dir)])
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        return (
+            Endpoint(
+                method="GET",
+                path="/api/projects",
+                tag=TAG,
+                summary="All projects, newest first",
+                handler=self.projects,
+                response=list[responses.Project],
+            ),
+            Endpoint(
+                method="GET",
+                path="/api/projects/{project_id}/sessions",
+                tag=TAG,
+                summary="The sessions of a project, newest first",
+                handler=self.sessions,
+                response=list[responses.Session],
+                refusals=NOT_FOUND,
+            ),
+            Endpoint(
+                method="GET",
+                path="/api/sessions/{session_id}/history/{project_id}",
+                tag=SESSIONS,
+                summary="The lines of a session's history",
+                handler=self.history,
+                response=list[responses.JsonValue],
+                details={"taken_back": {"type": "array", "items": {"type": "string"}}},
+                refusals=NOT_FOUND,
+                description="As Claude has written them, one value a line. The answer is "
+                'streamed. A line that is no JSON becomes {"type": "raw", "line": …}. '
+                "“taken_back” has the uuids of the lines that Claude does not go on from: they "
+                "were rewound or edited, or another branch was gone on with. The id of a run "
+                "finds its session, too.",
+            ),
+        )
 
-    @api.get("/projects/<project_id>/sessions")
-    def project_sessions(project_id: str) -> Response:
-        found = sessions.sessions(config_dir, project_id)
-        listed = todo_files.of_sessions(config_dir, [each.id for each in found])
-        return answer([_session(each, listed.get(each.id)) for each in found])
+    def projects(self) -> list[responses.Project]:
+        return [_project(each) for each in sessions.projects(self._config_dir)]
 
-    @api.get("/sessions/<session_id>/history/<project_id>")
-    def session_history(session_id: str, project_id: str) -> Response:
-        path = lookup.history_file(project_id, executions.session_id(session_id))
+    def sessions(self, project_id: str) -> list[responses.Session]:
+        found = sessions.sessions(self._config_dir, project_id)
+        todos = todo_files.of_sessions(self._config_dir, [each.id for each in found])
+        return [_session(each, todos.get(each.id)) for each in found]
+
+    def history(self, session_id: str, project_id: str) -> Response:
+        path = self._lookup.history_file(project_id, self._runs.session_id(session_id))
         lineage = Lineage()
+
+        def taken_back() -> dict[str, object]:
+            """Known when the whole history has been read."""
+            return {"taken_back": list(lineage.left(lineage.leaf))}
+
         if path is None:
-            return Response(_in_pieces(iter(()), lineage), mimetype=JSON)
+            return Response(streamed_list((), taken_back), mimetype=JSON)
         try:
             file = path.open("rb")
         except FileNotFoundError:
             raise sessions.SessionNotFound("This session has just been deleted.") from None
         values = history.values(file, line_reader.longest_line(), lineage)
-        response = Response(_in_pieces(values, lineage), mimetype=JSON)
+        response = Response(streamed_list(values, taken_back), mimetype=JSON)
         response.call_on_close(file.close)
         return response
-
-    return api
 
 
 def _project(found: sessions.Project) -> responses.Project:
@@ -72,23 +110,3 @@ def _session(found: sessions.SessionSummary, todos: object) -> responses.Session
         first_message=found.first_prompt or None,
         message_timestamp=found.prompted_at,
     )
-
-
-def _in_pieces(values: Iterator[bytes], lineage: Lineage) -> Iterator[bytes]:
-    """The envelope around a list that is never in memory as a whole.
-
-    Behind it stands what of it was taken back, which is known when all of it has been read.
-    """
-    yield b'{"success":true,"data":['
-    piece, size, between = [], 0, b""
-    for value in values:
-        piece += [between, value]
-        size += len(value) + 1
-        between = b","
-        if size >= PIECE:
-            yield b"".join(piece)
-            piece, size = [], 0
-            yield_to_loop()
-    left = json.dumps(list(lineage.left(lineage.leaf)))
-    piece.append(b'],"taken_back":' + left.encode() + b',"error":null}')
-    yield b"".join(piece)

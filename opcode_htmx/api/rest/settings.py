@@ -1,68 +1,117 @@
-"""Claude's settings, its versions, and what the user tells it in every session."""
+"""/api/settings: Claude's settings, its versions, and the user's CLAUDE.md."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from flask import Blueprint, Response
-
-from opcode_htmx.api.schema import responses
-from opcode_htmx.api.schema.envelope import answer, body
+from opcode_htmx.api.schema import requests, responses
 from opcode_htmx.engines.claude.config import user_config
 from opcode_htmx.engines.claude.install.installations import Installations
-from opcode_htmx.web.origin.fetch_metadata import acts
+from opcode_htmx.web.http.endpoint import Endpoint
+
+TAG = "Settings"
+CANNOT_READ = {422: "The file cannot be read as what it should be."}
 
 
-def blueprint(config_dir: Path, binary: Path, installations: Installations) -> Blueprint:
-    """`binary` is the CLI with which this server works."""
-    api = Blueprint("api_settings", __name__, url_prefix="/api/settings")
+class SettingsApi:
+    def __init__(self, config_dir: Path, binary: Path, installations: Installations) -> None:
+        """`binary` is the CLI with which this server works."""
+        self._config_dir = config_dir
+        self._binary = binary
+        self._installations = installations
 
-    @api.get("/claude")
-    def claude() -> Response:
-        return answer(responses.ClaudeSettings(data=user_config.settings(config_dir)))
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        return (
+            Endpoint(
+                method="GET",
+                path="/api/settings/claude",
+                tag=TAG,
+                summary="The user's settings.json",
+                handler=self.settings,
+                response=responses.ClaudeSettings,
+                refusals=CANNOT_READ,
+                description="Secrets under env are shown as ********.",
+            ),
+            Endpoint(
+                method="PUT",
+                path="/api/settings/claude",
+                tag=TAG,
+                summary="Write the user's settings.json",
+                handler=self.save_settings,
+                response=responses.ClaudeSettings,
+                body=requests.NewSettings,
+                description="The whole object is replaced. ******** under env keeps the secret "
+                "as it is.",
+            ),
+            Endpoint(
+                method="GET",
+                path="/api/settings/claude/version",
+                tag=TAG,
+                summary="The Claude CLI that is used",
+                handler=self.version,
+                response=responses.ClaudeVersion,
+                acts="pages",
+            ),
+            Endpoint(
+                method="GET",
+                path="/api/settings/claude/installations",
+                tag=TAG,
+                summary="Every Claude CLI on this computer",
+                handler=self.installations,
+                response=list[responses.ClaudeInstallation],
+                acts="pages",
+            ),
+            Endpoint(
+                method="GET",
+                path="/api/settings/system-prompt",
+                tag=TAG,
+                summary="The user's CLAUDE.md",
+                handler=self.system_prompt,
+                response=str,
+                refusals=CANNOT_READ,
+            ),
+            Endpoint(
+                method="PUT",
+                path="/api/settings/system-prompt",
+                tag=TAG,
+                summary="Write the user's CLAUDE.md",
+                handler=self.save_system_prompt,
+                response=str,
+                body=requests.NewSystemPrompt,
+            ),
+        )
 
-    @api.put("/claude")
-    def put_claude() -> Response:
-        new = body(responses.NewSettings).settings
-        return answer(responses.ClaudeSettings(data=user_config.save_settings(config_dir, new)))
+    def settings(self) -> responses.ClaudeSettings:
+        return responses.ClaudeSettings(data=user_config.settings(self._config_dir))
 
-    @api.get("/claude/version")
-    @acts(by="pages")
-    def version() -> Response:
-        found = installations.probe(binary)
-        return answer(
-            responses.ClaudeVersion(
-                is_installed=found is not None,
-                version=found.version_text if found else None,
-                output=f"{found.version_text} (Claude Code)"
-                if found
-                else f"{binary} is not there any more, or does not run.",
+    def save_settings(self, body: requests.NewSettings) -> responses.ClaudeSettings:
+        saved = user_config.save_settings(self._config_dir, body.settings)
+        return responses.ClaudeSettings(data=saved)
+
+    def version(self) -> responses.ClaudeVersion:
+        found = self._installations.probe(self._binary)
+        return responses.ClaudeVersion(
+            is_installed=found is not None,
+            version=found.version_text if found else None,
+            output=f"{found.version_text} (Claude Code)"
+            if found
+            else f"{self._binary} is not there any more, or does not run.",
+        )
+
+    def installations(self) -> list[responses.ClaudeInstallation]:
+        return [
+            responses.ClaudeInstallation(
+                path=str(each.path),
+                version=each.version,
+                source=each.source,
+                installation_type="Custom" if each.named else "System",
             )
-        )
+            for each in self._installations.found()
+        ]
 
-    @api.get("/claude/installations")
-    @acts(by="pages")
-    def all_installations() -> Response:
-        return answer(
-            [
-                responses.ClaudeInstallation(
-                    path=str(each.path),
-                    version=each.version,
-                    source=each.source,
-                    installation_type="Custom" if each.named else "System",
-                )
-                for each in installations.found()
-            ]
-        )
+    def system_prompt(self) -> str:
+        return user_config.system_prompt(self._config_dir)
 
-    @api.get("/system-prompt")
-    def system_prompt() -> Response:
-        return answer(user_config.system_prompt(config_dir))
-
-    @api.put("/system-prompt")
-    def put_system_prompt() -> Response:
-        text = body(responses.NewSystemPrompt).content
-        user_config.save_system_prompt(config_dir, text)
-        return answer(text)
-
-    return api
+    def save_system_prompt(self, body: requests.NewSystemPrompt) -> str:
+        user_config.save_system_prompt(self._config_dir, body.content)
+        return body.content

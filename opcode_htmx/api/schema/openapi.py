@@ -1,24 +1,18 @@
-"""The description of the API, OpenAPI 3.1, made from the table of endpoints and the models."""
+"""The description of the API, OpenAPI 3.1, rendered from the declared endpoints."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
-from functools import cache
+from functools import cached_property
 from typing import Any
 
-from flask import Blueprint, Response, render_template
+from flask import Response, render_template
 from pydantic import TypeAdapter
 
 from opcode_htmx.api.schema import responses
-from opcode_htmx.api.schema.endpoints import (
-    BODY,
-    ENDPOINTS,
-    EXAMPLES,
-    Endpoint,
-)
-from opcode_htmx.api.schema.envelope import JSON
+from opcode_htmx.web.http.endpoint import Endpoint
+from opcode_htmx.web.http.envelope import JSON
 
 VERSION = "1"
 
@@ -29,38 +23,72 @@ ALWAYS = {
 }
 UNSAFE = {403: "The request came from the page of another origin, or without its token."}
 QUERY = {422: "What stands behind the ? cannot be used."}
+BODY = {
+    400: "The body is not valid JSON.",
+    413: "The body is too large.",
+    415: "The body is not declared as application/json.",
+    422: "The body, or what it asks for, cannot be used.",
+}
+EXAMPLES = {
+    "project_id": "-home-me-work-orchard",
+    "session_id": "7c2f1d9e-4b3a-4c8e-9d21-5f6a7b8c9d0e",
+    "either_id": "7c2f1d9e-4b3a-4c8e-9d21-5f6a7b8c9d0e",
+}
+"""Of the parameters in the paths."""
+
+TAG = "Description"
 
 _REF = "#/components/schemas/{model}"
-_PARAMETER = re.compile(r"{(\w+)}")
-_WORD = re.compile(r"[A-Za-z]+")
 _FAILURE = {"$ref": _REF.format(model="Failure")}
 
 
-def blueprint() -> Blueprint:
-    api = Blueprint("api_description", __name__, url_prefix="/api")
+class Description:
+    """The description of some endpoints, and of the two that serve it."""
 
-    @api.get("/openapi.json")
-    def openapi() -> Response:
-        return Response(_text(), mimetype=JSON)
+    def __init__(self, described: Iterable[Endpoint]) -> None:
+        self.endpoints = (*described, *self._own())
 
-    @api.get("/docs")
-    def docs() -> str:
-        tags = dict.fromkeys(each.tag for each in ENDPOINTS)
-        return render_template(
-            "api.html",
-            groups=[(tag, [each for each in ENDPOINTS if each.tag == tag]) for tag in tags],
-            title=describe(ENDPOINTS)["info"]["title"],
+    def _own(self) -> tuple[Endpoint, ...]:
+        return (
+            Endpoint(
+                method="GET",
+                path="/api/openapi.json",
+                tag=TAG,
+                summary="This description",
+                handler=lambda: Response(self._text, mimetype=JSON),
+                response=dict[str, responses.JsonValue],
+                media=(JSON,),
+            ),
+            Endpoint(
+                method="GET",
+                path="/api/docs",
+                tag=TAG,
+                summary="This description as a page",
+                handler=lambda: Response(self._page(), mimetype="text/html"),
+                response=str,
+                media=("text/html",),
+            ),
         )
 
-    return api
+    @cached_property
+    def document(self) -> dict[str, Any]:
+        """The OpenAPI document."""
+        return render(self.endpoints)
+
+    @cached_property
+    def _text(self) -> str:
+        return json.dumps(self.document, ensure_ascii=False)
+
+    def _page(self) -> str:
+        tags = dict.fromkeys(each.tag for each in self.endpoints)
+        return render_template(
+            "api.html",
+            groups=[(tag, [each for each in self.endpoints if each.tag == tag]) for tag in tags],
+            title=self.document["info"]["title"],
+        )
 
 
-@cache
-def _text() -> str:
-    return json.dumps(describe(ENDPOINTS), ensure_ascii=False)
-
-
-def describe(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
+def render(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
     """An OpenAPI document. Pure."""
     endpoints = tuple(endpoints)
     schemas, components = _schemas(endpoints)
@@ -94,7 +122,7 @@ def _schemas(endpoints: tuple[Endpoint, ...]) -> tuple[_Schemas, dict[str, Any]]
         ((None, "failure"), "serialization", TypeAdapter(responses.Failure))
     ]
     for each in endpoints:
-        inputs.append(((each, "data"), "serialization", TypeAdapter(each.data)))
+        inputs.append(((each, "response"), "serialization", TypeAdapter(each.response)))
         for part, model in (("body", each.body), ("query", each.query)):
             if model:
                 inputs.append(((each, part), "validation", TypeAdapter(model)))
@@ -122,14 +150,14 @@ def _operation(each: Endpoint, schemas: _Schemas) -> dict[str, Any]:
     for status, text in refusals.items():
         answers[status] = {"description": text, "content": {JSON: {"schema": _FAILURE}}}
     operation: dict[str, Any] = {
-        "operationId": _name(each),
+        "operationId": each.name,
         "tags": [each.tag],
         "summary": each.summary,
-        "parameters": [*_in_path(each), *_in_query(each, schemas)],
+        "parameters": [*_in_path(each), *_in_query(each)],
         "responses": {str(status): answers[status] for status in sorted(answers)},
     }
-    if each.details:
-        operation["description"] = each.details
+    if each.description:
+        operation["description"] = each.description
     if each.body:
         content = {JSON: {"schema": schemas[each, "body"]}}
         operation["requestBody"] = {"required": True, "content": content}
@@ -137,26 +165,21 @@ def _operation(each: Endpoint, schemas: _Schemas) -> dict[str, Any]:
 
 
 def _content(text: str, each: Endpoint, schemas: _Schemas) -> dict[str, Any]:
-    schema = schemas[each, "data"]
+    schema = schemas[each, "response"]
     if not each.media:
         schema = {
             "type": "object",
             "properties": {
                 "success": {"const": True},
                 "data": schema,
-                **each.beside,
+                **each.details,
                 "error": {"type": "null"},
             },
             "required": ["success", "data", "error"],
             "additionalProperties": False,
         }
-    types = (each.media or JSON, *each.also)
+    types = each.media or (JSON,)
     return {"description": text, "content": {type_: {"schema": schema} for type_ in types}}
-
-
-def _name(each: Endpoint) -> str:
-    words = _WORD.findall(each.path.removeprefix("/api"))
-    return "_".join([each.method.lower(), *words])
 
 
 def _in_path(each: Endpoint) -> list[dict[str, Any]]:
@@ -168,11 +191,11 @@ def _in_path(each: Endpoint) -> list[dict[str, Any]]:
             "schema": {"type": "string"},
             **({"example": EXAMPLES[name]} if name in EXAMPLES else {}),
         }
-        for name in _PARAMETER.findall(each.path)
+        for name in each.parameters
     ]
 
 
-def _in_query(each: Endpoint, schemas: _Schemas) -> list[dict[str, Any]]:
+def _in_query(each: Endpoint) -> list[dict[str, Any]]:
     if each.query is None:
         return []
     model = each.query.model_json_schema()
@@ -190,7 +213,7 @@ def _in_query(each: Endpoint, schemas: _Schemas) -> list[dict[str, Any]]:
 
 
 def _of_text(schema: dict[str, Any]) -> dict[str, Any]:
-    """A parameter that is left out is null to us, but nobody can write null behind the `?`."""
+    """A parameter that is left out is null to us, but nobody can write null in a query string."""
     kinds = [kind for kind in schema.pop("anyOf", []) if kind.get("type") != "null"]
     schema = {**schema, **(kinds[0] if len(kinds) == 1 else {})}
     return {name: value for name, value in schema.items() if (name, value) != ("default", None)}

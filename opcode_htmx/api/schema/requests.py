@@ -1,13 +1,13 @@
-"""What a client may ask of runs, over REST and over sockets: the requests, and their limits.
+"""The requests of clients, over REST and over sockets: their fields, and their limits.
 
 The names are those of the reference implementations' clients. An unknown name is refused, so
-that a misspelling is reported and not ignored.
+that a misspelling is reported and not ignored. Names and docstrings of the models that REST takes
+are in the OpenAPI document.
 """
 
 from __future__ import annotations
 
-import json
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -15,17 +15,13 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
-    ValidationError,
     model_validator,
 )
 
 from opcode_htmx.engines.claude.files import titles
-from opcode_htmx.lib import bounded_json
-from opcode_htmx.lib.coerce import DEEPEST
+from opcode_htmx.runs.model.prompt_content import MAX_PROMPT_CHARACTERS
 
-MAX_PROMPT_CHARACTERS = 200_000
 MAX_TASK_BYTES = 8192
-LONGEST_NAME = 100
 
 _UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 SessionId = Annotated[str, StringConstraints(pattern=_UUID)]
@@ -51,6 +47,47 @@ class Request(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class StrictRequest(Request):
+    """The same, of exactly these types."""
+
+    model_config = ConfigDict(strict=True)
+
+
+JsonValue = Any
+"""Any JSON value."""
+
+
+# Claude's settings, and the catalogue ------------------------------------------------------
+
+
+class NewSettings(StrictRequest):
+    """What settings.json is to hold from now on."""
+
+    settings: dict[str, JsonValue]
+
+
+class NewSystemPrompt(StrictRequest):
+    """What the user's CLAUDE.md is to hold from now on."""
+
+    content: Annotated[str, Field(max_length=1024 * 1024)]
+
+
+class OfProject(StrictRequest):
+    """For which project, if for one, is asked."""
+
+    project_id: str | None = Field(None, description="The id of a project.")
+    project_path: str | None = Field(None, description="Or its folder.")
+
+
+class ExportQuery(StrictRequest):
+    """In which form a session is taken along."""
+
+    format: Literal["md", "html", "jsonl"] = "md"
+
+
+# Runs --------------------------------------------------------------------------------------
+
+
 class TrustChoice(Request):
     """A decision about files of the project that would run what nobody has trusted."""
 
@@ -69,6 +106,9 @@ class TrustChoice(Request):
 class Execution(TrustChoice):
     """A prompt that begins a run, or goes on with a session's."""
 
+    _ignored: ClassVar[frozenset[str]] = frozenset({"command_type"})
+    """Over REST the address says it."""
+
     project_path: Annotated[str, StringConstraints(min_length=1, max_length=4096)]
     """The folder to work in: absolute, or with `~`."""
     prompt: Prompt
@@ -82,9 +122,18 @@ class Execution(TrustChoice):
     detach: bool | None = None
     """Whether the run goes on when nobody is connected; by default over REST, not over a socket."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_ignored(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {name: each for name, each in value.items() if name not in cls._ignored}
+
 
 class Start(Execution):
     """The same as the first message of a socket."""
+
+    _ignored: ClassVar[frozenset[str]] = frozenset()
 
     command_type: Literal["execute", "continue", "resume"]
 
@@ -228,28 +277,3 @@ COMMANDS: dict[str, type[Command]] = {
     "cancel": Cancel,
     "permission": Permission,
 }
-
-
-def json_in(text: str | bytes) -> Any:
-    """The JSON in a message. Raises ValueError, also for what no browser could read or write."""
-    value = bounded_json.loads(text, DEEPEST)
-    json.dumps(value, allow_nan=False)
-    return value
-
-
-def shown(text: str) -> str:
-    """A name of a client's as it can be told back: on one line, and not without end."""
-    whole = "".join(each if each.isprintable() else "\ufffd" for each in text[: LONGEST_NAME + 1])
-    return whole if len(whole) <= LONGEST_NAME else f"{whole[:LONGEST_NAME]}…"
-
-
-def complaint(error: ValidationError) -> str:
-    """What is wrong with a request, in one sentence that names the field."""
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    field = shown(".".join(str(part) for part in first["loc"]))
-    if first["type"] == "missing":
-        return f"The field “{field}” is missing."
-    if first["type"] == "extra_forbidden":
-        return f"The field “{field}” is not known here."
-    why = first["msg"].removeprefix("Value error, ").rstrip(".")
-    return f"The {f'field “{field}”' if field else 'request'} cannot be used: {why}."

@@ -1,8 +1,11 @@
-"""What the API takes and gives: the shapes by which it is checked and described."""
+"""The responses of the API: their shapes, made by the endpoints and rendered as OpenAPI.
+
+Names and docstrings of these models are in the OpenAPI document, so they are part of the API.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -10,19 +13,13 @@ JsonValue = Any
 """Any JSON value, as Claude has written it."""
 
 
-class Answer(BaseModel):
-    """A part of what the API gives."""
+class ResponseModel(BaseModel):
+    """A part of a response."""
 
     model_config = ConfigDict(frozen=True)
 
 
-class Request(BaseModel):
-    """A body that the API takes: exactly these members, of exactly these types."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class TrustItem(Answer):
+class TrustItem(ResponseModel):
     """Something that takes effect once Claude works with a project's settings."""
 
     kind: str = Field(description="hook, helper, server, environment, permission and so on.")
@@ -31,14 +28,14 @@ class TrustItem(Answer):
     file: str
 
 
-class TrustList(Answer):
+class TrustList(ResponseModel):
     """What the files of a project would run, change or allow, and nobody has trusted yet."""
 
     folder: str
     items: list[TrustItem]
 
 
-class Failure(Answer):
+class Failure(ResponseModel):
     """The answer of every request that did not succeed."""
 
     success: Literal[False] = False
@@ -52,7 +49,7 @@ class Failure(Answer):
 # Projects and sessions -------------------------------------------------------------------
 
 
-class Project(Answer):
+class Project(ResponseModel):
     """A folder in which Claude has worked."""
 
     id: str = Field(description="The name of its folder among Claude's files.")
@@ -62,7 +59,7 @@ class Project(Answer):
     most_recent_session: int | None = Field(description="Unix time of the last activity.")
 
 
-class Session(Answer):
+class Session(ResponseModel):
     """One conversation."""
 
     id: str
@@ -74,22 +71,16 @@ class Session(Answer):
     message_timestamp: str | None = Field(description="When it was given, in ISO 8601.")
 
 
-# Runs ------------------------------------------------------------------------------------
+# Claude's settings -----------------------------------------------------------------------
 
 
-class ClaudeSettings(Answer):
+class ClaudeSettings(ResponseModel):
     """The user's settings.json, as Claude keeps it."""
 
     data: dict[str, JsonValue]
 
 
-class NewSettings(Request):
-    """What settings.json is to hold from now on."""
-
-    settings: dict[str, JsonValue]
-
-
-class ClaudeVersion(Answer):
+class ClaudeVersion(ResponseModel):
     """The Claude CLI with which this server works."""
 
     is_installed: bool
@@ -97,7 +88,7 @@ class ClaudeVersion(Answer):
     output: str = Field(description="What `claude --version` prints, or why it prints nothing.")
 
 
-class ClaudeInstallation(Answer):
+class ClaudeInstallation(ResponseModel):
     """A Claude CLI on this computer that runs."""
 
     path: str
@@ -106,23 +97,10 @@ class ClaudeInstallation(Answer):
     installation_type: Literal["System", "Custom"]
 
 
-class NewSystemPrompt(Request):
-    """What the user's CLAUDE.md is to hold from now on."""
-
-    content: Annotated[str, Field(max_length=1024 * 1024)]
+# The catalogue ---------------------------------------------------------------------------
 
 
-# What Claude can be told to use ----------------------------------------------------------
-
-
-class OfProject(Request):
-    """For which project, if for one, is asked."""
-
-    project_id: str | None = Field(None, description="The id of a project.")
-    project_path: str | None = Field(None, description="Or its folder.")
-
-
-class SlashCommand(Answer):
+class SlashCommand(ResponseModel):
     """A command or skill that somebody has written into a file."""
 
     id: str
@@ -139,7 +117,7 @@ class SlashCommand(Answer):
     accepts_arguments: bool
 
 
-class McpStatus(Answer):
+class McpStatus(ResponseModel):
     """What is known of a server's process. This server starts none, so it is nothing."""
 
     running: bool
@@ -147,7 +125,7 @@ class McpStatus(Answer):
     last_checked: int | None
 
 
-class McpServer(Answer):
+class McpServer(ResponseModel):
     """An MCP server from Claude's files."""
 
     name: str
@@ -162,18 +140,18 @@ class McpServer(Answer):
     status: McpStatus
 
 
-class Agent(Answer):
+class Agent(ResponseModel):
     """An agent. There are none yet."""
 
 
-class UsageEntry(Answer):
+class UsageEntry(ResponseModel):
     """What one answer of Claude has used. It is not counted yet."""
 
 
 # Runs ------------------------------------------------------------------------------------
 
 
-class SessionLinks(Answer):
+class SessionLinks(ResponseModel):
     """Where a session's output is read, and where its run is ended."""
 
     output: str
@@ -181,7 +159,7 @@ class SessionLinks(Answer):
     socket: str
 
 
-class StartedRun(Answer):
+class StartedRun(ResponseModel):
     """A prompt on its way."""
 
     session_id: str
@@ -191,19 +169,19 @@ class StartedRun(Answer):
     links: SessionLinks
 
 
-class ClaudeSessionProcess(Answer):
+class ClaudeSessionProcess(ResponseModel):
     """What the desktop app's registry says of a session's process."""
 
     session_id: str
 
 
-class ProcessType(Answer):
+class ProcessType(ResponseModel):
     """The same, by kind."""
 
     ClaudeSession: ClaudeSessionProcess
 
 
-class BackgroundTask(Answer):
+class BackgroundTask(ResponseModel):
     """What runs beside Claude's turns, or is scheduled."""
 
     id: str
@@ -211,7 +189,7 @@ class BackgroundTask(Answer):
     description: str
 
 
-class RunningSession(Answer):
+class RunningSession(ResponseModel):
     """A run whose process is alive."""
 
     run_id: str
@@ -233,7 +211,7 @@ class RunningSession(Answer):
     links: SessionLinks
 
 
-class CancelledRun(Answer):
+class CancelledRun(ResponseModel):
     """What became of a run that was to be ended."""
 
     session_id: str
@@ -243,7 +221,7 @@ class CancelledRun(Answer):
     message: str | None
 
 
-class OutputLine(Answer):
+class OutputLine(ResponseModel):
     """A line that a run has written."""
 
     run_id: str
@@ -252,7 +230,7 @@ class OutputLine(Answer):
     cursor: str = Field(description="The place behind it.")
 
 
-class Output(Answer):
+class Output(ResponseModel):
     """Lines of a session's runs."""
 
     session_id: str
@@ -265,7 +243,7 @@ class Output(Answer):
 # Chats -----------------------------------------------------------------------------------
 
 
-class ChatLinks(Answer):
+class ChatLinks(ResponseModel):
     """Where a session of /api/claude/sessions is found."""
 
     self: str
@@ -274,7 +252,7 @@ class ChatLinks(Answer):
     page: str = Field(description="For a person.")
 
 
-class ChatSession(Answer):
+class ChatSession(ResponseModel):
     """A session that can be chatted with."""
 
     id: str
@@ -286,23 +264,17 @@ class ChatSession(Answer):
     links: ChatLinks
 
 
-class EndedChat(Answer):
+class EndedChat(ResponseModel):
     """A session whose processes are gone."""
 
     id: str
     status: Literal["ended"]
 
 
-class ExportQuery(Request):
-    """In which form a session is taken along."""
-
-    format: Literal["md", "html", "jsonl"] = "md"
-
-
 # Health ----------------------------------------------------------------------------------
 
 
-class Stall(Answer):
+class Stall(ResponseModel):
     """One time that the server could attend to nothing else."""
 
     ms: float
@@ -310,7 +282,7 @@ class Stall(Answer):
     by: list[str] = Field(description="What went on, the innermost call first; may be empty.")
 
 
-class Health(Answer):
+class Health(ResponseModel):
     """How long the server process that answers was kept from attending to anything else."""
 
     since: float = Field(description="Since when it is measured, in Unix seconds.")

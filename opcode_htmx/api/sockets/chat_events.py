@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from opcode_htmx.api.sockets.json_socket import LAST_ERRORS
-from opcode_htmx.api.sockets.session_lines import Item, Kind
+from opcode_htmx.api.service.session_lines import Item, Kind
+from opcode_htmx.api.sockets.json_socket import LAST_ERRORS, error_message
 from opcode_htmx.engines.claude.protocol import parser, user_entries
 from opcode_htmx.engines.messages import (
     INTERRUPTED,
@@ -88,7 +88,7 @@ class ChatEventEncoder:
                 yield from self.line(item.data, self._sent_to(item.run))
             case Kind.ERROR:
                 text = item.data.decode("utf-8", "replace")
-                yield self._about("error", content=text, stream="stderr")
+                yield self._error(text, stream="stderr")
             case Kind.END:
                 yield from self._end(item)
 
@@ -169,7 +169,7 @@ class ChatEventEncoder:
     def _whole(self, message: Assistant, index: int, content: Content) -> Iterator[Message]:
         match content:
             case TextContent(text=said) if message.error is not None:
-                yield self._about("error", content=said, messageId=message.message_id)
+                yield self._error(said, messageId=message.message_id)
             case TextContent(text=said):
                 yield from self._complete(message, index, TEXT, said)
             case ThinkingContent(text=said):
@@ -293,12 +293,14 @@ class ChatEventEncoder:
             return
         if end.outcome not in (Outcome.COMPLETED, Outcome.CANCELLED):
             last = item.run.folder.error_lines(LAST_ERRORS)
-            yield self._about("error", content=end.cause, stderr=last)
+            yield self._error(end.cause, stderr=last)
         yield self._about("ended", outcome=end.outcome, content=end.cause)
 
     def _about(self, kind: str, **message: Any) -> Message:
-        words = {"message": message["content"]} if kind == "error" else {}
-        return {"type": kind, **message, **words, "sessionId": self._session_id}
+        return {"type": kind, **message, "sessionId": self._session_id}
+
+    def _error(self, sentence: str, **fields: Any) -> Message:
+        return error_message(sentence, "content", **fields, sessionId=self._session_id)
 
 
 def _parent(tool_use_id: str | None) -> Message:

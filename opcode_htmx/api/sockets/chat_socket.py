@@ -22,12 +22,11 @@ from opcode_htmx.api.schema.requests import (
     PermissionResponse,
     UserMessage,
 )
-from opcode_htmx.api.service import trust
 from opcode_htmx.api.service.chats import Chats
+from opcode_htmx.api.service.session_lines import Item, SessionLines
 from opcode_htmx.api.sockets.chat_events import ChatEventEncoder, Message
-from opcode_htmx.api.sockets.commands import BadCommand, command_in, one_of
-from opcode_htmx.api.sockets.json_socket import JsonWebSocket, serving, text_frame
-from opcode_htmx.api.sockets.session_lines import Item, SessionLines
+from opcode_htmx.api.sockets.incoming import object_in, one_of
+from opcode_htmx.api.sockets.json_socket import JsonWebSocket, error_message, serving, text_frame
 from opcode_htmx.api.sockets.stream_lines import stream_lines
 from opcode_htmx.engines.claude.files import sessions
 from opcode_htmx.engines.claude.files.lineage import Lineage
@@ -35,6 +34,7 @@ from opcode_htmx.engines.claude.protocol import encoder, json_lines
 from opcode_htmx.lib.cooperative import TimeSlicer, yielding
 from opcode_htmx.lib.surrogates import json_bytes
 from opcode_htmx.runs.model.line_reader import LineReader
+from opcode_htmx.web.http.errors import details_of
 from opcode_htmx.web.websocket.registry import POLICY_VIOLATION, OpenSockets
 from opcode_htmx.web.websocket.router import SocketRouter
 
@@ -85,7 +85,7 @@ class ChatSocket:
         self._chats = chats
         self._supervisor = chats.supervisor
         self._session_id = session_id
-        self._refusals: tuple[type[Exception], ...] = (*refusals, BadCommand)
+        self._refusals: tuple[type[Exception], ...] = refusals
         self._own: set[str] = set()
         """The prompts that came over this socket, which it need not be told."""
 
@@ -110,11 +110,10 @@ class ChatSocket:
 
     def _obey(self, text: str | bytes) -> None:
         try:
-            self._do(one_of(FROM_CHAT, "type", command_in(text)))
+            self._do(one_of(FROM_CHAT, "type", object_in(text)))
         except self._refusals as error:
-            words = str(error)
-            about = {"sessionId": self._session_id, **trust.details(error)}
-            self._wire.send(type="error", content=words, message=words, **about)
+            about = {"sessionId": self._session_id, **details_of(error)}
+            self._wire.send(**error_message(str(error), "content", **about))
 
     def _do(self, message: FromChat) -> None:
         match message:

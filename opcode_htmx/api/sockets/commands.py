@@ -6,11 +6,9 @@ reads at the client's pace; every message names its session.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import gevent
-from pydantic import BaseModel, ValidationError
 from simple_websocket import ConnectionClosed
 
 from opcode_htmx.api.schema.requests import (
@@ -22,72 +20,29 @@ from opcode_htmx.api.schema.requests import (
     OfSession,
     Permission,
     Start,
-    complaint,
-    json_in,
-    shown,
 )
-from opcode_htmx.api.service import trust
 from opcode_htmx.api.service.run_service import RunService, Started, end_of
-from opcode_htmx.api.sockets.json_socket import JsonWebSocket
+from opcode_htmx.api.service.session_lines import Cursor, SessionLines
+from opcode_htmx.api.sockets.incoming import object_in, one_of
+from opcode_htmx.api.sockets.json_socket import JsonWebSocket, error_message
 from opcode_htmx.api.sockets.run_events import RunEventEncoder
-from opcode_htmx.api.sockets.session_lines import Cursor, SessionLines
 from opcode_htmx.api.sockets.stream_lines import stream_lines
 from opcode_htmx.engines.claude.protocol import encoder
-from opcode_htmx.lib.bounded_json import TooDeep
 from opcode_htmx.runs.model.lifecycle import OPEN_TURN
 from opcode_htmx.runs.policies.viewer_presence import ViewerPresence
 from opcode_htmx.runs.supervisor import Supervisor
-
-M = TypeVar("M", bound=BaseModel)
+from opcode_htmx.web.http.errors import details_of
+from opcode_htmx.web.http.validation import InvalidRequest, shown
 
 TOLD_BACK = ("command_type", "prompt_id")
 """What an answer that refuses a command repeats of it."""
 
 
-class BadCommand(Exception):
-    """A message that is no command; the text says why."""
-
-
-def command_in(text: str | bytes) -> dict[str, Any]:
-    """The JSON object in a message. Raises BadCommand."""
-    message = decoded(text)
-    if not isinstance(message, dict):
-        raise BadCommand("A message is a JSON object.")
-    return message
-
-
-def decoded(text: str | bytes) -> object:
-    """The JSON in a message. Raises BadCommand."""
-    try:
-        return json_in(text)
-    except TooDeep as error:
-        raise BadCommand(f"This message cannot be used. {error}") from None
-    except ValueError:
-        raise BadCommand("This is not JSON.") from None
-
-
-def one_of(kinds: Mapping[str, type[M]], named_by: str, message: dict[str, Any]) -> M:
-    """A message of the kind that one of its fields names. Raises BadCommand."""
-    name = message.get(named_by)
-    kind = kinds.get(name) if isinstance(name, str) else None
-    if kind is None:
-        raise BadCommand(f"“{named_by}” must be one of {', '.join(kinds)}.")
-    return checked(kind, message)
-
-
-def checked(kind: type[M], message: object) -> M:
-    """Raises BadCommand."""
-    try:
-        return kind.model_validate(message)
-    except ValidationError as error:
-        raise BadCommand(complaint(error)) from error
-
-
 def is_command(text: str | bytes) -> bool:
     """Whether a first message speaks this dialect; what is wrong with it is told later."""
     try:
-        return "command_type" in command_in(text)
-    except BadCommand:
+        return "command_type" in object_in(text)
+    except InvalidRequest:
         return False
 
 
@@ -107,7 +62,7 @@ class CommandSocket:
         self._executions = executions
         self._supervisor = supervisor
         self._leaving = leaving
-        self._refusals: tuple[type[Exception], ...] = (*refusals, BadCommand)
+        self._refusals: tuple[type[Exception], ...] = refusals
         self._followers: dict[str, gevent.Greenlet[..., None]] = {}
         self._tellings: dict[str, RunEventEncoder] = {}
         self._newest = ""
@@ -127,13 +82,13 @@ class CommandSocket:
     def _obey(self, text: str | bytes) -> None:
         about: dict[str, Any] = {"session_id": None}
         try:
-            message = command_in(text)
+            message = object_in(text)
             given = {name: shown(it) for name, it in message.items() if isinstance(it, str)}
             about = {name: given[name] for name in TOLD_BACK if name in given}
             about["session_id"] = given.get("session_id") or self._newest or None
             self._do(one_of(COMMANDS, "command_type", message))
         except self._refusals as error:
-            self._wire.send(type="error", message=str(error), **about, **trust.details(error))
+            self._wire.send(**error_message(str(error), **about, **details_of(error)))
 
     def _do(self, command: Command) -> None:
         match command:
@@ -158,7 +113,7 @@ class CommandSocket:
         if command.session_id:
             return self._executions.session_id(command.session_id)
         if not self._newest:
-            raise BadCommand("Name the session in “session_id”: this socket has begun none.")
+            raise InvalidRequest("Name the session in “session_id”: this socket has begun none.")
         return self._newest
 
     # --- verbs ------------------------------------------------------------------------------
@@ -203,7 +158,7 @@ class CommandSocket:
             return
         numbers = answer.suggestions or []
         if any(number >= len(ask.suggestions) for number in numbers):
-            raise BadCommand("Claude has not suggested that.")
+            raise InvalidRequest("Claude has not suggested that.")
         changes = dict(answer.updated_input or {})
         if answer.answers:
             changes["answers"] = answer.answers

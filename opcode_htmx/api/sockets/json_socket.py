@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import secrets
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -16,6 +15,7 @@ from simple_websocket import ConnectionClosed, Server
 
 from opcode_htmx.lib.surrogates import json_bytes
 from opcode_htmx.web.auth.gate import login_id
+from opcode_htmx.web.http.errors import unforeseen
 from opcode_htmx.web.websocket.registry import (
     INTERNAL_ERROR,
     OpenSockets,
@@ -29,7 +29,15 @@ __all__ = ["LAST_ERRORS", "JsonWebSocket", "serving", "text_frame"]
 log = logging.getLogger(__name__)
 
 LAST_ERRORS = 5
-"""Lines of stderr that are told with the end of a run that went wrong."""
+"""Lines of stderr that go with the end of a run that failed."""
+
+
+def error_message(sentence: str, *names: str, **fields: Any) -> dict[str, Any]:
+    """The message of type `error`: its sentence stands under `message`.
+
+    `names` are further fields for the sentence, under which clients of the dialect look for it.
+    """
+    return {"type": "error", "message": sentence, **dict.fromkeys(names, sentence), **fields}
 
 
 class JsonWebSocket:
@@ -68,15 +76,14 @@ class JsonWebSocket:
     def close_with(self, code: int, words: str) -> None:
         """Say what went wrong, if the client still hears it, and close."""
         with contextlib.suppress(ConnectionClosed):
-            self.send(type="error", message=words, error=words)
+            self.send(**error_message(words, "error"))
         self.close(code)
 
     def fail(self, where: str) -> None:
         """Log the exception that is being handled, and close with where to find it."""
-        reference = secrets.token_hex(4)
+        reference, sentence = unforeseen()
         log.exception("Error %s %s", reference, where)
-        words = f"Something went wrong on the server. Its log has the details: {reference}."
-        self.close_with(INTERNAL_ERROR, words)
+        self.close_with(INTERNAL_ERROR, sentence)
 
 
 @contextlib.contextmanager

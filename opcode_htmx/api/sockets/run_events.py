@@ -13,8 +13,8 @@ from typing import Any
 
 import gevent
 
-from opcode_htmx.api.sockets.json_socket import LAST_ERRORS, text_frame
-from opcode_htmx.api.sockets.session_lines import Item, Kind
+from opcode_htmx.api.service.session_lines import Item, Kind
+from opcode_htmx.api.sockets.json_socket import LAST_ERRORS, error_message, text_frame
 from opcode_htmx.engines import messages
 from opcode_htmx.engines.claude.protocol import parser
 from opcode_htmx.lib.surrogates import json_bytes
@@ -54,7 +54,7 @@ class RunEventEncoder:
                     yield from self._guarded_meaning(item)
             case Kind.ERROR:
                 text = item.data.decode("utf-8", "replace")
-                yield self._about(item, type="error", message=text, content=text, stream="stderr")
+                yield self._about(item, **error_message(text, "content", stream="stderr"))
             case Kind.END:
                 yield from self._end(item)
 
@@ -106,7 +106,7 @@ class RunEventEncoder:
             yield self._about(item, type="cancelled", message=end.cause)
         elif end.outcome is not Outcome.COMPLETED:
             last = item.run.folder.error_lines(LAST_ERRORS)
-            yield self._about(item, type="error", message=end.cause, stderr=last)
+            yield self._about(item, **error_message(end.cause, stderr=last))
         if self._turn_open:
             self._turn_open = False
             cancelled = end.outcome is Outcome.CANCELLED

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from opcode_htmx.api.service.session_lines import Item, SessionLines
 from opcode_htmx.api.sockets.json_socket import JsonWebSocket
-from opcode_htmx.api.sockets.session_lines import Item, SessionLines
 from opcode_htmx.lib.cooperative import TimeSlicer
 
 BATCH_BYTES = 64 * 1024

@@ -19,9 +19,14 @@ from simple_websocket import ConnectionClosed
 from opcode_htmx.api.schema.requests import Task
 from opcode_htmx.api.service import trust
 from opcode_htmx.api.service.deferred_rename import DeferredRename
-from opcode_htmx.api.sockets.commands import BadCommand, checked, decoded
-from opcode_htmx.api.sockets.json_socket import LAST_ERRORS, JsonWebSocket, text_frame
-from opcode_htmx.api.sockets.session_lines import Item, Kind, SessionLines
+from opcode_htmx.api.service.session_lines import Item, Kind, SessionLines
+from opcode_htmx.api.sockets.incoming import value_in
+from opcode_htmx.api.sockets.json_socket import (
+    LAST_ERRORS,
+    JsonWebSocket,
+    error_message,
+    text_frame,
+)
 from opcode_htmx.api.sockets.stream_lines import stream_lines
 from opcode_htmx.engines.claude.protocol import parser
 from opcode_htmx.engines.claude.trust.record import TrustNotRecorded
@@ -35,6 +40,8 @@ from opcode_htmx.runs.model.record import Outcome
 from opcode_htmx.runs.policies.project_trust import TrustNeeded
 from opcode_htmx.runs.policies.viewer_presence import in_words
 from opcode_htmx.runs.supervisor import Supervisor
+from opcode_htmx.web.http.errors import details_of
+from opcode_htmx.web.http.validation import InvalidRequest, validated
 from opcode_htmx.web.websocket.registry import INTERNAL_ERROR, POLICY_VIOLATION
 
 log = logging.getLogger(__name__)
@@ -68,13 +75,13 @@ class TaskSocket:
     def serve(self, first: str | bytes) -> None:
         """Carry out the task in `first`, and close with what became of it."""
         try:
-            task = checked(Task, decoded(first))
-        except BadCommand as error:
+            task = validated(Task, value_in(first))
+        except InvalidRequest as error:
             return self._wire.close_with(POLICY_VIOLATION, str(error))
         try:
             run = self._start(task)
         except TrustNeeded as error:
-            self._error(str(error), **trust.details(error))
+            self._error(str(error), **details_of(error))
             return self._wire.close(POLICY_VIOLATION)
         except (CannotStart, DiskFull, RunNotLive, TrustNotRecorded) as error:
             return self._wire.close_with(INTERNAL_ERROR, str(error))
@@ -163,8 +170,7 @@ class TaskSocket:
 
 
 def _error_frame(sentence: str, **more: Any) -> bytes:
-    message = {"type": "error", "error": sentence, "message": sentence, **more}
-    return text_frame(json_bytes(message))
+    return text_frame(json_bytes(error_message(sentence, "error", **more)))
 
 
 def _end(run: Run, outcome: Outcome, cause: str) -> None:

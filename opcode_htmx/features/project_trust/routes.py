@@ -32,7 +32,7 @@ from opcode_htmx.sessions.drafts import Draft, Drafts, draft_name
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.sessions.workspace import Workspace
 from opcode_htmx.web.auth.login import local_path
-from opcode_htmx.web.http.errors import respond
+from opcode_htmx.web.http.errors import details_of, respond
 from opcode_htmx.web.http.filters import relative_to
 from opcode_htmx.web.http.forms import (
     BadForm,
@@ -148,7 +148,7 @@ def _handle_trust_needed(trust: Blueprint, lookup: SessionLookup) -> None:
     def needed(error: TrustNeeded) -> BaseResponse:
         address = _page_for(error, lookup)
         if address is None:
-            return respond(str(error), 409, {"trust": error.described()})
+            return respond(str(error), 409, details_of(error))
         if not by_htmx():
             return redirect(address, 303)
         response = respond(str(error), 409)  # no success: the composer keeps its words

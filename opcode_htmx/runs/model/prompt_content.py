@@ -6,6 +6,8 @@ from opcode_htmx.engines.claude.protocol import user_entries
 from opcode_htmx.engines.messages import ImageContent, TextContent, User
 from opcode_htmx.engines.user_parts import CommandOutput
 
+MAX_PROMPT_CHARACTERS = 200_000
+
 
 def words_of(prompt: User) -> str:
     """What a prompt says, as one text."""

@@ -1,15 +1,20 @@
 """Turn exceptions into responses, in this one place: a page, an htmx fragment or JSON."""
 
+from __future__ import annotations
+
 import secrets
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, jsonify, make_response, render_template, request
+from flask import Flask, Response, make_response, render_template, request
 from werkzeug.exceptions import ClientDisconnected, HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.lib.files.disk_space import SENTENCE, is_full
+from opcode_htmx.runs.policies.project_trust import TrustNeeded
+from opcode_htmx.web.http import envelope
+from opcode_htmx.web.origin.cors import is_api
 
 _SENTENCES = {
     400: "The server could not understand this request.",
@@ -53,19 +58,19 @@ def register(app: Flask, mapping: Mapping[type[Exception], int]) -> None:
         return response
 
     def unexpected(error: Exception) -> Response:
-        reference = secrets.token_hex(4)
+        reference, sentence = unforeseen()
         app.logger.error(
             "Error %s at %s %s", reference, request.method, request.path, exc_info=error
         )
-        return respond(
-            f"Something went wrong on the server. Its log has the details under {reference}.", 500
-        )
+        return respond(sentence, 500)
 
     def system_error(error: OSError) -> Response:
         return respond(SENTENCE, 507) if is_full(error) else unexpected(error)
 
     def answer_with(code: int, type_: type[Exception]) -> None:
-        app.register_error_handler(type_, lambda error: respond(str(error), code))
+        app.register_error_handler(
+            type_, lambda error: respond(str(error), code, details_of(error))
+        )
 
     app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(OSError, system_error)
@@ -74,14 +79,26 @@ def register(app: Flask, mapping: Mapping[type[Exception], int]) -> None:
         answer_with(code, type_)
 
 
-def respond(sentence: str, code: int, beside: Mapping[str, Any] | None = None) -> Response:
-    """Say one sentence in the form in which the caller asked: JSON, a fragment or a page.
+def unforeseen() -> tuple[str, str]:
+    """A reference under which an unexpected error is logged, and the sentence that names it."""
+    reference = secrets.token_hex(4)
+    sentence = f"Something went wrong on the server. Its log has the details under {reference}."
+    return reference, sentence
 
-    `beside` are further members for JSON.
+
+def details_of(error: Exception) -> dict[str, Any]:
+    """Members beside the sentence of a refusal, for programs; for TrustNeeded the list of items."""
+    return {"trust": error.described()} if isinstance(error, TrustNeeded) else {}
+
+
+def respond(sentence: str, code: int, details: Mapping[str, Any] | None = None) -> Response:
+    """A refusal in the form in which the caller asked: JSON, a fragment or a page.
+
+    `details` are further members for JSON.
     """
-    if request.path.startswith("/api/"):
-        response = jsonify(success=False, data=None, error=sentence, **(beside or {}))
-    elif request.headers.get("HX-Request") == "true":
+    if is_api():
+        return envelope.failure(sentence, code, details)
+    if request.headers.get("HX-Request") == "true":
         response = make_response(render_template("alert.html", sentence=sentence, status=code))
     else:
         response = make_response(_page(sentence, code))

@@ -9,9 +9,8 @@ from pathlib import Path
 from flask import request
 
 from opcode_htmx.engines.claude.files import history
+from opcode_htmx.runs.model.prompt_content import MAX_PROMPT_CHARACTERS
 from opcode_htmx.web.http.forms import BadForm, typed
-
-MAX_PROMPT_CHARACTERS = 200_000
 
 
 def new_session_id(folder: Path, words: str) -> str:

@@ -142,7 +142,7 @@ def test_continue_where_there_is_no_session_says_what_to_do(server: Server) -> N
 
 @pytest.mark.parametrize(
     ("data", "content_type", "status"),
-    [("{", "application/json", 400), ("[1]", "application/json", 400), ("x=1", "text/plain", 415)],
+    [("{", "application/json", 400), ("[1]", "application/json", 422), ("x=1", "text/plain", 415)],
 )
 def test_a_body_that_is_no_json_object_is_refused(
     server: Server, data: str, content_type: str, status: int

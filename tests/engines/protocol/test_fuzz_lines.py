@@ -13,10 +13,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from opcode_htmx.api.service.session_lines import Cursor, Item, Kind
 from opcode_htmx.api.sockets import chat_socket
 from opcode_htmx.api.sockets.chat_events import ChatEventEncoder
 from opcode_htmx.api.sockets.run_events import RunEventEncoder
-from opcode_htmx.api.sockets.session_lines import Cursor, Item, Kind
 from opcode_htmx.engines import messages as m
 from opcode_htmx.engines.claude.protocol import encoder, parser
 from opcode_htmx.lib.broadcast import Broadcast

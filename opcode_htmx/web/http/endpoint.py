@@ -1,0 +1,88 @@
+"""Declare a REST endpoint once: its route, the check of its request, and its description."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from flask import Blueprint, Flask
+from pydantic import BaseModel
+from werkzeug.wrappers import Response
+
+from opcode_htmx.web.http import envelope, validation
+from opcode_htmx.web.origin.fetch_metadata import Caller, acts
+
+Method = Literal["GET", "POST", "PUT", "DELETE"]
+
+_PARAMETER = re.compile(r"{(\w+)}")
+_WORD = re.compile(r"[A-Za-z]+")
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Endpoint:
+    """One method of one path."""
+
+    method: Method
+    path: str
+    """Below /api, with its parameters in braces."""
+    tag: str
+    """The heading under which it is described."""
+    summary: str
+    handler: Callable[..., object]
+    """Called with the parameters of the path by name, and with `body` and `query` where there are
+    such models. It gives what stands under `data`, or a whole response."""
+    response: Any = None
+    """The type of what stands under `data`, or of a body that does not come in the envelope."""
+    body: type[BaseModel] | None = None
+    query: type[BaseModel] | None = None
+    details: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    """The schemas of members beside `data`."""
+    refusals: Mapping[int, str] = field(default_factory=dict)
+    """By status, beside those that any request, or any with a body or a query, may meet."""
+    status: int = 200
+    media: tuple[str, ...] = ()
+    """The types of a body that does not come in the envelope, the default first."""
+    description: str = ""
+    refused: str = ""
+    """Why there is this method only to refuse it, with 405."""
+    acts: Caller | None = None
+    """Who may send a GET that does more than show; see `fetch_metadata.acts`."""
+
+    @property
+    def name(self) -> str:
+        """The same in Flask's routes and in the description: `get_sessions_either_id_output`."""
+        words = _WORD.findall(self.path.removeprefix("/api"))
+        return "_".join([self.method.lower(), *words])
+
+    @property
+    def parameters(self) -> list[str]:
+        """The names of the parameters in the path."""
+        return _PARAMETER.findall(self.path)
+
+
+def register_endpoints(app: Flask | Blueprint, endpoints: Iterable[Endpoint]) -> None:
+    """Add the routes. Methods of one path that have the same handler are one route."""
+    routes: dict[tuple[str, Callable[..., object]], list[Endpoint]] = {}
+    for each in endpoints:
+        routes.setdefault((each.path, each.handler), []).append(each)
+    for (path, _), methods in routes.items():
+        first = methods[0]
+        rule = _PARAMETER.sub(r"<\1>", path)
+        app.add_url_rule(rule, first.name, _view(first), methods=[each.method for each in methods])
+
+
+def _view(endpoint: Endpoint) -> Callable[..., Response]:
+    def view(**parameters: str) -> Response:
+        given: dict[str, object] = {**parameters}
+        if endpoint.body:
+            given["body"] = validation.body(endpoint.body)
+        if endpoint.query:
+            given["query"] = validation.query(endpoint.query)
+        found = endpoint.handler(**given)
+        if isinstance(found, Response):
+            return found
+        return envelope.success(found, endpoint.status)
+
+    return acts(endpoint.acts)(view) if endpoint.acts else view
