@@ -14,7 +14,7 @@ from opcode_htmx.api.rest.runs import RunsApi
 from opcode_htmx.api.rest.settings import SettingsApi
 from opcode_htmx.api.service.chats import Chats, ChatStore
 from opcode_htmx.api.service.deferred_rename import DeferredRename
-from opcode_htmx.api.service.run_service import NotStopped, RunService, SessionExists
+from opcode_htmx.api.service.run_service import NotStopped, RunService
 from opcode_htmx.api.service.session_lines import BadCursor
 from opcode_htmx.api.sockets import chat_socket, claude_socket
 from opcode_htmx.api.sockets.tasks import TaskServices
@@ -52,10 +52,13 @@ class _Services:
 
 def _services(context: AppContext) -> _Services:
     workspace, sessions = context.workspace, context.sessions
-    runs = RunService(context.runs, sessions.locations, workspace, context.settings.stop_deadline)
+    submitter = sessions.submitter
+    runs = RunService(
+        context.runs, sessions.locations, submitter, workspace, context.settings.stop_deadline
+    )
     rename = DeferredRename(partial(history.find, workspace.config_dir))
     store = ChatStore(context.state.folder(CHATS.name))
-    chats = Chats(store, context.runs, runs, sessions.lookup, workspace, rename)
+    chats = Chats(store, context.runs, runs, submitter, sessions.lookup, workspace, rename)
     return _Services(runs, rename, chats)
 
 
@@ -79,6 +82,7 @@ def _sockets(context: AppContext, router: SocketRouter) -> None:
     services, refusals = _services(context), context.refusals
     tasks = TaskServices(
         context.runs,
+        context.sessions.submitter,
         services.rename,
         context.workspace.task_folder,
         context.settings.task_timeout,
@@ -101,7 +105,6 @@ FEATURE = Feature(
     endpoints=_endpoints,
     errors={
         UserFileError: 422,
-        SessionExists: 409,
         NotStopped: 503,
         BadCursor: 422,
     },

@@ -11,6 +11,7 @@ from opcode_htmx.runs.control.run import RunNotLive
 from opcode_htmx.runs.policies.project_trust import TrustNeeded
 from opcode_htmx.runs.policies.working_folders import InvalidFolder
 from opcode_htmx.runs.supervisor import RunNotFound
+from opcode_htmx.sessions.submit import InvalidPrompt, SessionExists
 from opcode_htmx.web.http.forms import BadForm
 from opcode_htmx.web.http.validation import InvalidRequest
 
@@ -24,6 +25,8 @@ PLATFORM: dict[type[Exception], int] = {
     TrustNeeded: 409,
     FolderNotAllowed: 422,
     DiskFull: 507,
+    InvalidPrompt: 422,
+    SessionExists: 409,
 }
 
 

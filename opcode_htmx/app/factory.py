@@ -43,6 +43,7 @@ from opcode_htmx.sessions.options.form import OptionsPresenter
 from opcode_htmx.sessions.read_positions import ReadPositions
 from opcode_htmx.sessions.services import Sessions
 from opcode_htmx.sessions.session_places import SessionLocations
+from opcode_htmx.sessions.submit import PromptSubmitter
 from opcode_htmx.sessions.trash import Trash
 from opcode_htmx.sessions.views import SessionViews
 from opcode_htmx.web.http import forms
@@ -144,6 +145,7 @@ def _sessions(
         lookup=SessionLookup(config_dir, locations, views, forms.session_address),
         locations=locations,
         views=views,
+        submitter=PromptSubmitter(runs, locations),
         drafts=drafts,
         read_positions=positions,
         attention=attention,

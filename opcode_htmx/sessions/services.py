@@ -10,6 +10,7 @@ from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.sessions.options.form import OptionsPresenter
 from opcode_htmx.sessions.read_positions import ReadPositions
 from opcode_htmx.sessions.session_places import SessionLocations
+from opcode_htmx.sessions.submit import PromptSubmitter
 from opcode_htmx.sessions.trash import Trash
 from opcode_htmx.sessions.views import SessionViews
 
@@ -21,6 +22,7 @@ class Sessions:
     lookup: SessionLookup
     locations: SessionLocations
     views: SessionViews
+    submitter: PromptSubmitter
     drafts: Drafts
     read_positions: ReadPositions
     attention: AttentionList

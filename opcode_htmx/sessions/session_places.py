@@ -70,6 +70,12 @@ class SessionLocations:
             raise sessions.SessionNotFound("There is no session with this id.")
         return self._of_file(file)
 
+    def exists(self, session_id: str) -> bool:
+        """Whether there is a session of this id: a run of it, or Claude's own file."""
+        if self._supervisor.of_session(session_id):
+            return True
+        return sessions.find_in_any_case(self._config_dir, session_id) is not None
+
     def of_run(self, run: Run) -> SessionLocation:
         """The session of a run."""
         session_id = run.record.session_id

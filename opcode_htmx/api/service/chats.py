@@ -15,7 +15,7 @@ from pathlib import Path
 from opcode_htmx.api.schema.requests import NewChat, TrustChoice
 from opcode_htmx.api.service.deferred_rename import DeferredRename
 from opcode_htmx.api.service.run_service import RunService
-from opcode_htmx.api.service.trust import decide
+from opcode_htmx.api.service.trust import decision
 from opcode_htmx.engines.claude.files import history, sessions
 from opcode_htmx.engines.claude.files.folder_names import claude_folder
 from opcode_htmx.engines.claude.files.session_summary import summarize
@@ -26,6 +26,7 @@ from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.lookup import SessionLookup, shorten
 from opcode_htmx.sessions.session_places import SessionLocation
+from opcode_htmx.sessions.submit import PromptSubmitter
 from opcode_htmx.sessions.workspace import Workspace
 
 CREATED, ENDED = "created", "ended"
@@ -94,24 +95,27 @@ class Chats:
         self,
         store: ChatStore,
         supervisor: Supervisor,
-        executions: RunService,
+        runs: RunService,
+        submitter: PromptSubmitter,
         lookup: SessionLookup,
-        place: Workspace,
-        naming: DeferredRename,
+        workspace: Workspace,
+        rename: DeferredRename,
     ) -> None:
         self._store = store
+        self._locations = runs.locations
         self.supervisor = supervisor
-        self.executions = executions
+        self.runs = runs
+        self._submitter = submitter
         self._lookup = lookup
-        self._place = place
-        self._naming = naming
+        self._workspace = workspace
+        self._rename = rename
 
     # --- finding ----------------------------------------------------------------------------
 
     def session_id(self, either_id: str) -> str:
         """The session of an id that may also be a run's. Raises SessionNotFound."""
         try:
-            return self.executions.session_id(either_id)
+            return self.runs.session_id(either_id)
         except sessions.SessionNotFound:
             if self._store.get(either_id.lower()):  # which nobody has prompted yet
                 return either_id.lower()
@@ -121,14 +125,14 @@ class Chats:
         """Whether it was ended before its first prompt, or deleted."""
         if self.supervisor.of_session(session_id):  # asked for with every line
             return False
-        return not (self._store.get(session_id) or self.executions.exists(session_id))
+        return not (self._store.get(session_id) or self._locations.exists(session_id))
 
     def has_begun(self, session_id: str) -> bool:
         """Whether there is anything of it beside that it was asked for."""
-        return self.executions.exists(session_id)
+        return self._locations.exists(session_id)
 
     def history_file(self, session_id: str) -> Path | None:
-        return history.find(self._place.config_dir, session_id)
+        return history.find(self._workspace.config_dir, session_id)
 
     def place(self, session_id: str) -> SessionLocation:
         """Where a session is; one that nobody has prompted, where it will be.
@@ -137,7 +141,7 @@ class Chats:
         """
         chat = self._store.get(session_id)
         try:
-            place = self.executions.places.of(session_id)
+            place = self._locations.of(session_id)
         except sessions.SessionNotFound:
             if chat is None:
                 raise
@@ -195,9 +199,9 @@ class Chats:
         choosing = self.supervisor.choosing
         choosing.check(wanted.permission_mode)
         folder = (
-            self._place.working_folder(wanted.working_dir)
+            self._workspace.working_folder(wanted.working_dir)
             if wanted.working_dir
-            else self._place.task_folder
+            else self._workspace.task_folder
         )
         title = " ".join((wanted.title or "").split())
         chat = Chat(str(uuid.uuid4()), str(folder), title, time.time())
@@ -209,19 +213,20 @@ class Chats:
     def prompt(self, session_id: str, text: str, prompt_id: str, choice: TrustChoice) -> Run:
         """Send a prompt.
 
-        Raises SessionNotFound, FolderUnknown, CannotStart, RunNotLive, TrustNeeded.
+        Raises SessionNotFound, FolderUnknown, and what `submit` does.
         """
         chat, place = self._store.get(session_id), self.place(session_id)
-        decide(self.supervisor, choice, session_id, place.working_folder)
         named = self._lookup.title(place.claude_folder, session_id)
-        run = self.supervisor.prompt(session_id, place.working_folder, prompt_id, text)
+        run = self._submitter.submit(
+            session_id, place.working_folder, prompt_id, text, trust=decision(choice)
+        )
         if chat and chat.title and not named:
-            self._naming.name(run, chat.title)
+            self._rename.schedule(run, chat.title)
         return run
 
     def end(self, session_id: str) -> None:
         """End what runs, and wait until it is gone; forget what never began. Raises NotStopped."""
-        self.executions.cancel(session_id)
+        self.runs.cancel(session_id)
         if not self.has_begun(session_id):
             self._store.forget(session_id)
             self.supervisor.written(session_id).notify()

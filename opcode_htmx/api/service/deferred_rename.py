@@ -1,6 +1,6 @@
-"""Give a session a name that was chosen before Claude has noted anything of it.
+"""Rename a session that has no history file yet, as soon as it has one.
 
-A name is a line in Claude's own file, which Claude makes with the first prompt.
+A title is a line in Claude's own file, which Claude creates with the first prompt.
 """
 
 from __future__ import annotations
@@ -17,27 +17,28 @@ from opcode_htmx.runs.model.lifecycle import Phase
 
 log = logging.getLogger(__name__)
 
-LOOK_ROUND_SECONDS = 2.0
+POLL_SECONDS = 2.0
 
 
 class DeferredRename:
     def __init__(self, history_file: Callable[[str], Path | None]) -> None:
+        """`history_file` finds Claude's file of a session."""
         self._history_file = history_file
 
-    def name(self, run: Run, name: str) -> None:
-        """Call the session of `run` so, when its first turn is over.
+    def schedule(self, run: Run, title: str) -> None:
+        """Give the session of `run` its title when its first turn is over.
 
-        What Claude notes in a turn may be long, and names are looked for near the end of the file.
+        The lines of a turn may be long, and titles are looked for near the end of the file.
         """
-        gevent.spawn(self._name, run, name)
+        gevent.spawn(self._rename, run, title)
 
-    def _name(self, run: Run, name: str) -> None:
+    def _rename(self, run: Run, title: str) -> None:
         session_id = run.record.session_id
         while run.live and not (run.state.turns and run.phase is Phase.IDLE):
-            run.changed.wait(run.changed.version, LOOK_ROUND_SECONDS)
+            run.changed.wait(run.changed.version, POLL_SECONDS)
         path = self._history_file(session_id)
         try:
             if path:
-                titles.set_title(path, session_id, name)
+                titles.set_title(path, session_id, title)
         except OSError:
-            log.exception("the session %s could not be named", session_id)
+            log.exception("could not rename session %s", session_id)

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from opcode_htmx.api.schema.requests import Execution, TrustChoice
 from opcode_htmx.api.service.session_lines import Cursor
-from opcode_htmx.api.service.trust import decide
+from opcode_htmx.api.service.trust import decision
 from opcode_htmx.engines.claude.files import folder_names, sessions
 from opcode_htmx.runs.control.run import Run, RunNotLive
 from opcode_htmx.runs.supervisor import END_GRACE_SECONDS, RunNotFound, Supervisor
 from opcode_htmx.sessions.session_places import SessionLocation, SessionLocations
+from opcode_htmx.sessions.submit import PromptSubmitter, TrustDecision
 from opcode_htmx.sessions.workspace import Workspace
-
-
-class SessionExists(Exception):
-    """A new session under an id that is taken."""
 
 
 class NotStopped(Exception):
@@ -42,33 +40,32 @@ class RunService:
     def __init__(
         self,
         supervisor: Supervisor,
-        places: SessionLocations,
-        place: Workspace,
+        locations: SessionLocations,
+        submitter: PromptSubmitter,
+        workspace: Workspace,
         stop_deadline: float,
     ) -> None:
         """`stop_deadline`: seconds in which a run and all it has started are ended."""
         self.supervisor = supervisor
-        self.places = places
-        self._place = place
+        self.locations = locations
+        self._submitter = submitter
+        self._workspace = workspace
         self._stop_deadline = stop_deadline
 
     # --- starting ---------------------------------------------------------------------------
 
     def execute(self, request: Execution, *, detach: bool) -> Started:
-        """Begin a new session. Raises SessionExists, and what `_start` does."""
-        folder = self._place.working_folder(request.project_path)
+        """Begin a new session. Raises SessionExists, InvalidFolder, and what `submit` does."""
+        folder = self._workspace.working_folder(request.project_path)
         session_id = (request.session_id or str(uuid.uuid4())).lower()
-        sent = request.prompt_id and self.supervisor.has_sent(session_id, request.prompt_id)
-        if not sent and self.exists(session_id):
-            raise SessionExists("There is a session with this id already. Use resume.")
-        return self._start(session_id, folder, request, detach=detach)
+        return self._start(session_id, folder, request, detach=detach, new=True)
 
     def continue_newest(self, request: Execution, *, detach: bool) -> Started:
         """Go on with the session of a project that was used last.
 
         Raises SessionNotFound where there is none.
         """
-        folder = self._place.working_folder(request.project_path)
+        folder = self._workspace.working_folder(request.project_path)
         session_id = self._newest_of(folder)
         if session_id is None:
             raise sessions.SessionNotFound("This project has no session to continue. Use execute.")
@@ -76,10 +73,10 @@ class RunService:
 
     def resume(self, request: Execution, *, detach: bool) -> Started:
         """Go on with the session that the request names. Raises SessionNotFound."""
-        folder = self._place.working_folder(request.project_path)
+        folder = self._workspace.working_folder(request.project_path)
         if request.session_id is None:
             raise sessions.SessionNotFound("To resume, name the session in “session_id”.")
-        session = self.places.of(self.session_id(request.session_id))
+        session = self.locations.of(self.session_id(request.session_id))
         if not _is_in(session, folder):
             raise sessions.SessionNotFound(f"This session does not belong to {folder}.")
         return self._start(session.session_id, folder, request, detach=detach)
@@ -89,39 +86,65 @@ class RunService:
     ) -> Started:
         """Send a further prompt to a session that has a run.
 
-        Raises RunNotLive, CannotStart, TrustNeeded.
+        Raises RunNotLive, FolderUnknown, and what `submit` does.
         """
-        folder = self.places.of_run(self.newest_run(session_id)).working_folder
-        decide(self.supervisor, choice, session_id, folder)
-        return self._send(session_id, folder, text, prompt_id)
+        folder = self.locations.of_run(self.newest_run(session_id)).working_folder
+        return self._submit(session_id, folder, text, prompt_id, trust=decision(choice))
 
-    def _start(self, session_id: str, folder: Path, request: Execution, *, detach: bool) -> Started:
-        choosing, mode = self.supervisor.choosing, request.permission_mode
-        choosing.check(mode)
-        wishes = {"model": request.model, "permission_mode": mode, "effort": request.effort}
-        chosen = choosing.options(session_id)
-        changed: dict[str, str | bool | None] = {
+    def _start(
+        self,
+        session_id: str,
+        folder: Path,
+        request: Execution,
+        *,
+        detach: bool,
+        new: bool = False,
+    ) -> Started:
+        wanted = {
+            "model": request.model,
+            "permission_mode": request.permission_mode,
+            "effort": request.effort,
+        }
+        chosen = self.supervisor.choosing.options(session_id)
+        options: dict[str, str | bool | None] = {
             name: value
-            for name, value in wishes.items()
+            for name, value in wanted.items()
             if value is not None and value != getattr(chosen, name)
         }
-        if self._nobody_runs(session_id):
-            changed["keep_running"] = detach if request.detach is None else request.detach
+        if not any(run.live for run in self.supervisor.of_session(session_id)):
+            options["keep_running"] = detach if request.detach is None else request.detach
         elif request.detach is not None:
-            changed["keep_running"] = request.detach
-        if changed:
-            choosing.choose(session_id, **changed)
-        decide(self.supervisor, request, session_id, folder)
-        return self._send(session_id, folder, request.prompt, request.prompt_id)
+            options["keep_running"] = request.detach
+        return self._submit(
+            session_id,
+            folder,
+            request.prompt,
+            request.prompt_id,
+            options=options,
+            trust=decision(request),
+            new=new,
+        )
 
-    def _send(self, session_id: str, folder: Path, text: str, prompt_id: str | None) -> Started:
+    def _submit(
+        self,
+        session_id: str,
+        folder: Path,
+        text: str,
+        prompt_id: str | None,
+        *,
+        options: Mapping[str, str | bool | None] | None = None,
+        trust: TrustDecision | None = None,
+        new: bool = False,
+    ) -> Started:
         newest = self.supervisor.of_session(session_id)[-1:]
         prompt_id = prompt_id or str(uuid.uuid4())
-        # What is sent again began its run: who asks again has heard nothing of it yet
+        # A prompt that began its run and is sent again: its output is read from the first line
         old = [run for run in newest if run.live and next(iter(run.state.sent), "") != prompt_id]
-        before = {run.id: end_of(run) for run in old}
-        run = self.supervisor.prompt(session_id, folder, prompt_id, text)
-        return Started(run, prompt_id, before.get(run.id, Cursor(run.id)))
+        ends = {run.id: end_of(run) for run in old}
+        run = self._submitter.submit(
+            session_id, folder, prompt_id, text, options=options, trust=trust, new=new
+        )
+        return Started(run, prompt_id, ends.get(run.id, Cursor(run.id)))
 
     # --- finding ----------------------------------------------------------------------------
 
@@ -130,15 +153,9 @@ class RunService:
         with contextlib.suppress(RunNotFound):
             return self.supervisor.get(either_id).record.session_id
         try:
-            return self.places.of(either_id).session_id
+            return self.locations.of(either_id).session_id
         except sessions.SessionNotFound:  # of a run without a file, written in another case
-            return self.places.of(either_id.lower()).session_id
-
-    def exists(self, session_id: str) -> bool:
-        """Whether there is a session of this id: a run of it, or Claude's own file."""
-        if self.supervisor.of_session(session_id):
-            return True
-        return sessions.find_in_any_case(self._place.config_dir, session_id) is not None
+            return self.locations.of(either_id.lower()).session_id
 
     def newest_run(self, session_id: str) -> Run:
         """Raises RunNotLive when the session has none."""
@@ -147,19 +164,16 @@ class RunService:
             raise RunNotLive("Nothing runs in this session; resume it.")
         return runs[-1]
 
-    def _nobody_runs(self, session_id: str) -> bool:
-        return not any(run.live for run in self.supervisor.of_session(session_id))
-
     def _newest_of(self, folder: Path) -> str | None:
         live = [
             (run.record.created_at, run.record.session_id)
             for run in self.supervisor.newest()
             if run.record.project_path == str(folder)
-            and self.places.of_run(run).folder == str(folder)
+            and self.locations.of_run(run).folder == str(folder)
         ]
         on_disk = [
             (project.last_activity, project.session_ids[0])
-            for project in sessions.projects(self._place.config_dir)
+            for project in sessions.projects(self._workspace.config_dir)
             if project.path == str(folder)
         ]
         return max([*live, *on_disk], default=(0.0, None))[1]

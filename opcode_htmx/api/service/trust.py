@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from opcode_htmx.api.schema.requests import TrustChoice
-from opcode_htmx.runs.supervisor import Supervisor
+from opcode_htmx.sessions.submit import TrustDecision
 
 
-def decide(supervisor: Supervisor, choice: TrustChoice, session_id: str, folder: Path) -> None:
-    """Carry out what a client has decided, before its prompt is sent. Raises TrustNotRecorded."""
+def decision(choice: TrustChoice) -> TrustDecision | None:
+    """What a request decides; None if it decides nothing."""
     if choice.trust:
-        supervisor.trust(session_id, folder)
-    elif choice.untrusted:
-        supervisor.work_without_project_settings(session_id)
+        return TrustDecision.TRUST
+    return TrustDecision.LEAVE_OUT if choice.untrusted else None

@@ -122,13 +122,13 @@ class ChatSocket:
                 self._own.add(prompt_id)
                 self._chats.prompt(self._session_id, message.content, prompt_id, message)
             case PermissionResponse():
-                run = self._chats.executions.newest_run(self._session_id)
+                run = self._chats.runs.newest_run(self._session_id)
                 if message.allow:
                     run.allow(message.request_id)
                 else:
                     run.deny(message.request_id, message.message or encoder.DENIED)
             case ChatCancel():
-                self._chats.executions.newest_run(self._session_id).stop()
+                self._chats.runs.newest_run(self._session_id).stop()
             case Beat(type="ping"):
                 self._wire.send(type="pong")
             case Beat():

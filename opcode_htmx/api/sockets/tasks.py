@@ -17,9 +17,9 @@ import gevent
 from simple_websocket import ConnectionClosed
 
 from opcode_htmx.api.schema.requests import Task
-from opcode_htmx.api.service import trust
 from opcode_htmx.api.service.deferred_rename import DeferredRename
 from opcode_htmx.api.service.session_lines import Item, Kind, SessionLines
+from opcode_htmx.api.service.trust import decision
 from opcode_htmx.api.sockets.incoming import value_in
 from opcode_htmx.api.sockets.json_socket import (
     LAST_ERRORS,
@@ -40,6 +40,7 @@ from opcode_htmx.runs.model.record import Outcome
 from opcode_htmx.runs.policies.project_trust import TrustNeeded
 from opcode_htmx.runs.policies.viewer_presence import in_words
 from opcode_htmx.runs.supervisor import Supervisor
+from opcode_htmx.sessions.submit import PromptSubmitter
 from opcode_htmx.web.http.errors import details_of
 from opcode_htmx.web.http.validation import InvalidRequest, validated
 from opcode_htmx.web.websocket.registry import INTERNAL_ERROR, POLICY_VIOLATION
@@ -55,7 +56,8 @@ class TaskServices:
     """What all tasks share."""
 
     supervisor: Supervisor
-    naming: DeferredRename
+    submitter: PromptSubmitter
+    rename: DeferredRename
     folder: Path
     """Where tasks work."""
     time_limit: float
@@ -65,9 +67,9 @@ class TaskServices:
 class TaskSocket:
     """One client and its task."""
 
-    def __init__(self, wire: JsonWebSocket, room: TaskServices) -> None:
+    def __init__(self, wire: JsonWebSocket, services: TaskServices) -> None:
         self._wire = wire
-        self._room = room
+        self._services = services
         self._failure = ""
         """What Claude said at the end of the turn, if it went wrong."""
         self._over = False
@@ -85,10 +87,10 @@ class TaskSocket:
             return self._wire.close(POLICY_VIOLATION)
         except (CannotStart, DiskFull, RunNotLive, TrustNotRecorded) as error:
             return self._wire.close_with(INTERNAL_ERROR, str(error))
-        limit = gevent.spawn_later(self._room.time_limit, self._time_out, run)
+        limit = gevent.spawn_later(self._services.time_limit, self._time_out, run)
         reader = gevent.spawn(self._read, run)
         try:
-            with self._room.supervisor.leaving.viewing(run.record.session_id):
+            with self._services.supervisor.leaving.viewing(run.record.session_id):
                 self._tell(run)
         except ConnectionClosed:
             pass
@@ -98,13 +100,18 @@ class TaskSocket:
         return None
 
     def _start(self, task: Task) -> Run:
-        room, session_id = self._room, str(uuid.uuid4())
-        # What a server that was killed leaves has no client any more
-        room.supervisor.choosing.choose(session_id, keep_running=False)
-        trust.decide(room.supervisor, task, session_id, room.folder)
-        run = room.supervisor.prompt(session_id, room.folder, str(uuid.uuid4()), task.prompt)
+        session_id = str(uuid.uuid4())
+        run = self._services.submitter.submit(
+            session_id,
+            self._services.folder,
+            str(uuid.uuid4()),
+            task.prompt,
+            # A run that outlives a server that was killed has no client any more
+            options={"keep_running": False},
+            trust=decision(task),
+        )
         log.info("task %s is session %s", task.meta, session_id)
-        room.naming.name(run, task.meta)
+        self._services.rename.schedule(run, task.meta)
         return run
 
     def _read(self, run: Run) -> None:
@@ -115,16 +122,16 @@ class TaskSocket:
                 self._error(ONE_AT_A_TIME)
         except ConnectionClosed:
             _end(run, Outcome.CANCELLED, "Ended, because the task's client has gone.")
-            self._room.supervisor.written(run.record.session_id).notify()
+            self._services.supervisor.written(run.record.session_id).notify()
 
     def _time_out(self, run: Run) -> None:
-        words = in_words(self._room.time_limit)
+        words = in_words(self._services.time_limit)
         _end(run, Outcome.TIMED_OUT, f"Ended, because a task may take {words} at most.")
 
     # --- telling ----------------------------------------------------------------------------
 
     def _tell(self, run: Run) -> None:
-        lines = SessionLines(self._room.supervisor, run.record.session_id)
+        lines = SessionLines(self._services.supervisor, run.record.session_id)
 
         def goes_on() -> bool:
             run.fold_new_lines()
