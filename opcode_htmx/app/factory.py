@@ -29,6 +29,7 @@ from opcode_htmx.engines.claude.files import history, session_listing
 from opcode_htmx.engines.claude.install import cli_binary
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
+from opcode_htmx.lib import resources
 from opcode_htmx.lib.files.state_dir import ensure_state_dir, make_private
 from opcode_htmx.lib.files.state_folders import StateDir
 from opcode_htmx.lib.jobs import Job, Jobs, every
@@ -38,6 +39,7 @@ from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions import retention
 from opcode_htmx.sessions.attention import AttentionList
 from opcode_htmx.sessions.drafts import Drafts
+from opcode_htmx.sessions.export.exporter import SessionExporter
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.sessions.options.form import OptionsPresenter
 from opcode_htmx.sessions.read_positions import ReadPositions
@@ -141,11 +143,13 @@ def _sessions(
         state, runs, partial(history.find, config_dir), settings.keep_runs, views.forget
     )
     jobs.add(every(retention.EVERY_SECONDS, "clear away old runs", old.collect))
+    lookup = SessionLookup(config_dir, locations, views, forms.session_address)
     return Sessions(
-        lookup=SessionLookup(config_dir, locations, views, forms.session_address),
+        lookup=lookup,
         locations=locations,
         views=views,
         submitter=PromptSubmitter(runs, locations),
+        exporter=SessionExporter(lookup, views, resources.STATIC),
         drafts=drafts,
         read_positions=positions,
         attention=attention,

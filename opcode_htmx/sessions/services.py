@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from opcode_htmx.sessions.attention import AttentionList
 from opcode_htmx.sessions.drafts import Drafts
+from opcode_htmx.sessions.export.exporter import SessionExporter
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.sessions.options.form import OptionsPresenter
 from opcode_htmx.sessions.read_positions import ReadPositions
@@ -23,6 +24,7 @@ class Sessions:
     locations: SessionLocations
     views: SessionViews
     submitter: PromptSubmitter
+    exporter: SessionExporter
     drafts: Drafts
     read_positions: ReadPositions
     attention: AttentionList

@@ -102,6 +102,8 @@ def wrong_imports(source: str, name: str) -> set[str]:
     names = set(imported(ast.parse(source)))
     relative = {each for each in names if each.startswith(".")}
     wrong = {each for each in ours(names) if layer_of(each) not in allowed}
+    if layer == "api":
+        wrong |= {each for each in ours(names) if layer_of(each) == "features"}
     if layer == "features":
         own = name.split(".")[:2]
         wrong |= {
@@ -123,7 +125,7 @@ def test_every_module_is_in_a_layer_or_is_an_entry_point() -> None:
     assert {layer_of(name_of(path)) or "__init__" for path in MODULES} <= {*LAYERS, *ENTRY_POINTS}
 
 
-def test_imports_point_left_and_no_feature_imports_another() -> None:
+def test_imports_point_left_and_neither_features_nor_the_api_import_a_feature() -> None:
     def wrong(path: Path) -> set[str]:
         return wrong_imports(path.read_text(encoding="utf-8"), name_of(path))
 
@@ -141,6 +143,11 @@ def test_imports_point_left_and_no_feature_imports_another() -> None:
         ("markup.markdown", "from . import spans", {"."}),
         ("markup.markdown", "from opcode_htmx.runs import supervisor", set()),
         ("features.composer.routes", "import opcode_htmx.features.composer.completion", set()),
+        (
+            "api.rest.runs",
+            "from opcode_htmx.features.projects import routes",
+            {"features.projects.routes"},
+        ),
         (
             "features.composer.routes",
             "from opcode_htmx.features.projects import routes",

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-from opcode_htmx.features.session_admin.standalone_html import POLICY
 from opcode_htmx.markup import addresses, markdown
+from opcode_htmx.sessions.export.standalone_html import POLICY
 from tests.features.composer.test_forks import PIXEL
 from tests.support.cli.supervision import steps
 from tests.support.environment import Server, until

@@ -17,7 +17,6 @@ from opcode_htmx.api.sockets.chat_events import ChatEventEncoder
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.engines.claude.protocol import parser
 from opcode_htmx.engines.messages import TurnResult
-from opcode_htmx.features.session_admin.standalone_html import WholeBlocks
 from opcode_htmx.lib.broadcast import Broadcast
 from opcode_htmx.markup import incremental_markdown
 from opcode_htmx.markup.incremental_markdown import IncrementalMarkdown
@@ -27,6 +26,7 @@ from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.record import RunRecord
 from opcode_htmx.runs.model.run_folder import RunFolder
 from opcode_htmx.runs.model.run_state import RunState
+from opcode_htmx.sessions.export.standalone_html import WholeBlocks
 from opcode_htmx.transcript import blocks
 from opcode_htmx.transcript.blocks import (
     AskBlock,

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opcode_htmx.engines.claude.protocol import parser
-from opcode_htmx.features.session_admin.standalone_html import WholeBlocks
+from opcode_htmx.sessions.export.standalone_html import WholeBlocks
 from opcode_htmx.sessions.status_panel import StatusPanel
 from opcode_htmx.transcript.conversation.conversation import Conversation
 from opcode_htmx.transcript.conversation.cursor import Cursor

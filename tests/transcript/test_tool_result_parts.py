@@ -26,9 +26,9 @@ from opcode_htmx.engines.claude.files import history
 from opcode_htmx.engines.claude.files.history import project_id
 from opcode_htmx.engines.claude.protocol import encoder, parser
 from opcode_htmx.engines.messages import PermissionRequest, TurnResult
-from opcode_htmx.features.session_admin.standalone_html import WholeBlocks
 from opcode_htmx.rendering import search, tool_cards
 from opcode_htmx.rendering import to_markdown as source
+from opcode_htmx.sessions.export.standalone_html import WholeBlocks
 from opcode_htmx.transcript.blocks import PromptBlock, RawBlock, ToolBlock
 from opcode_htmx.transcript.content import other_content
 from opcode_htmx.transcript.fold import Transcript

@@ -11,8 +11,9 @@ from opcode_htmx.api.rest.refusals import CANNOT_END, FORBIDDEN, NOT_FOUND
 from opcode_htmx.api.schema import responses
 from opcode_htmx.api.schema.requests import ExportQuery, NewChat
 from opcode_htmx.api.service.chats import Chats, Summary
-from opcode_htmx.features.session_admin.exports import Exports
+from opcode_htmx.sessions.export.exporter import MEDIA_TYPES, SessionExporter
 from opcode_htmx.sessions.lookup import NoHistory
+from opcode_htmx.web.http.disposition import download
 from opcode_htmx.web.http.endpoint import Endpoint
 
 TAG = "Chats"
@@ -20,9 +21,9 @@ ADDRESS = "/api/claude/sessions"
 
 
 class ChatSessionsApi:
-    def __init__(self, chats: Chats, exports: Exports) -> None:
+    def __init__(self, chats: Chats, exporter: SessionExporter) -> None:
         self._chats = chats
-        self._exports = exports
+        self._exporter = exporter
 
     def endpoints(self) -> tuple[Endpoint, ...]:
         one = f"{ADDRESS}/{{session_id}}"
@@ -74,7 +75,7 @@ class ChatSessionsApi:
                 response=str,
                 query=ExportQuery,
                 refusals={**NOT_FOUND, 409: "Nothing has been said in it yet."},
-                media=("text/markdown", "text/html", "application/x-ndjson"),
+                media=tuple(MEDIA_TYPES.values()),
             ),
         )
 
@@ -96,7 +97,9 @@ class ChatSessionsApi:
         found = self._chats.session_id(session_id)
         if not self._chats.has_begun(found):
             raise NoHistory("Nothing has been said in this session yet.")
-        return self._exports.of(self._chats.place(found).claude_folder, found, query.format)
+        project_id = self._chats.place(found).claude_folder
+        file = self._exporter.export(project_id, found, query.format)
+        return download(file.content, file.media_type, file.file_name)
 
 
 def _session(found: Summary) -> responses.ChatSession:

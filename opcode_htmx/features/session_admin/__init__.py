@@ -9,7 +9,6 @@ from flask import Blueprint
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
 from opcode_htmx.features.session_admin import begin_again, routes
-from opcode_htmx.features.session_admin.exports import Exports
 from opcode_htmx.lib import resources
 from opcode_htmx.runs.supervisor import StillRunning
 from opcode_htmx.sessions.lookup import NoHistory
@@ -22,7 +21,7 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
         sessions.views,
         sessions.read_positions,
         sessions.trash,
-        Exports(sessions.lookup, sessions.views, resources.STATIC),
+        sessions.exporter,
     )
     yield begin_again.blueprint(context.runs, sessions.lookup, context.settings.stop_deadline)
 

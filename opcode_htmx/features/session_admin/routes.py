@@ -22,10 +22,10 @@ from flask import (
 from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.engines.claude.files import titles
-from opcode_htmx.features.session_admin.exports import Exports
 from opcode_htmx.lib.surrogates import encoded
 from opcode_htmx.rendering import search, to_markdown
 from opcode_htmx.rendering.fragments import dom_id
+from opcode_htmx.sessions.export.exporter import Format, SessionExporter
 from opcode_htmx.sessions.lookup import (
     NOTHING_NOTED,
     NoHistory,
@@ -38,6 +38,7 @@ from opcode_htmx.sessions.views import SessionView, SessionViews
 from opcode_htmx.transcript.blocks import Block, PromptBlock
 from opcode_htmx.transcript.conversation import history_position
 from opcode_htmx.transcript.conversation.branches import top_of
+from opcode_htmx.web.http.disposition import download
 from opcode_htmx.web.http.forms import BadForm, session_url
 
 HITS = 200
@@ -50,7 +51,7 @@ def blueprint(
     screens: SessionViews,
     marks: ReadPositions,
     trash: Trash,
-    exports: Exports,
+    exporter: SessionExporter,
 ) -> Blueprint:
     manage = Blueprint(
         "session_admin", __name__, url_prefix="/projects/<project_id>/sessions/<session_id>"
@@ -87,8 +88,9 @@ def blueprint(
     @manage.get("/export.md", defaults={"ending": "md"})
     @manage.get("/export.html", defaults={"ending": "html"})
     @manage.get("/export.jsonl", defaults={"ending": "jsonl"})
-    def export(project_id: str, session_id: str, ending: str) -> Response:
-        return exports.of(project_id, session_id, ending)
+    def export(project_id: str, session_id: str, ending: Format) -> Response:
+        found = exporter.export(project_id, session_id, ending)
+        return download(found.content, found.media_type, found.file_name)
 
     @manage.get("/blocks/<block_id>/share")
     def share(project_id: str, session_id: str, block_id: str) -> str:

@@ -30,7 +30,7 @@ class WholeBlocks(Fragments):
 
 
 def with_parts(blocks: Iterable[Block]) -> Iterator[Block]:
-    """The same blocks, with the parts of their texts rendered, giving way to others in between."""
+    """The same blocks, the parts of their texts rendered; other greenlets run in between."""
     pace = TimeSlicer()
     for block in blocks:
         for _ in render_parts(block, -1):

@@ -1,0 +1,1 @@
+"""Sessions as files: Markdown, a page that stands alone, or Claude's own lines."""
