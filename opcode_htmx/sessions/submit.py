@@ -61,18 +61,20 @@ class PromptSubmitter:
         options: Mapping[str, str | bool | None] | None = None,
         trust: TrustDecision | None = None,
         new: bool = False,
+        again: bool = False,
     ) -> Run:
         """Send a prompt to a session that works in `folder`; the run that it went to.
 
         A prompt that was sent already under its id is not sent again, and changes nothing. Only
         after all checks are the `options` of the session changed, the decision about `trust`
         carried out and the files attached, in this order. `new`: there must be no such session
-        yet.
+        yet. `again`: the text was checked when it was sent for the first time.
 
         Raises InvalidPrompt, SessionExists, FolderNotAllowed, BypassNotAllowed, ControlRefused,
         TrustNotRecorded, what `attach` raises, and what Supervisor.prompt does.
         """
-        check_prompt(text, has_files=attach is not None)
+        if not again:
+            check_prompt(text, has_files=attach is not None)
         if run := self._run_with(session_id, prompt_id):
             return run
         if new and self._locations.exists(session_id):

@@ -31,8 +31,8 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
         page, workspace, drafts, context.capabilities, sessions.options, files
     )
     yield forks.blueprint(page, lookup, drafts, runs)
-    yield prompts.blueprint(page, runs, lookup, drafts)
-    yield routes.blueprint(runs, lookup, drafts)
+    yield prompts.blueprint(page, runs, sessions.submitter, lookup, drafts)
+    yield routes.blueprint(runs, sessions.submitter, lookup, drafts)
     yield completion.blueprint(
         workspace.config_dir, runs, lookup, context.capabilities, files, workspace.folders
     )

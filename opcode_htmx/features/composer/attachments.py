@@ -26,13 +26,14 @@ from opcode_htmx.sessions.drafts import (
     Drafts,
     DraftTooLarge,
 )
+from opcode_htmx.sessions.submit import InvalidPrompt
 from opcode_htmx.web.http.forms import BadForm
 
 MAX_REQUEST = 64_000_000
 MAX_IMAGE = 10_000_000
 MAX_IMAGES = 17_000_000
 """Of one prompt together: they travel in a single line."""
-REFUSALS = (RequestEntityTooLarge, BadForm, DraftTooLarge)
+REFUSALS = (RequestEntityTooLarge, BadForm, InvalidPrompt, DraftTooLarge)
 """What is raised about files that cannot be taken."""
 
 
@@ -136,11 +137,3 @@ def hand_over(
         atomic_files.write(path, drafts.path(session_id, file.token).read_bytes())
         paths.append(path)
     return paths
-
-
-def with_paths(words: str, paths: Sequence[Path]) -> str:
-    """What a person wrote, and where the files are that go with it."""
-    if not paths:
-        return words
-    lines = "\n".join(f"- {path}" for path in paths)
-    return f"{words}\n\nAttached files:\n{lines}".lstrip()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from flask import Blueprint, make_response, redirect, render_template, request
@@ -31,6 +31,7 @@ from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.drafts import DraftFile, Drafts, draft_name
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.sessions.options.choices import choices
+from opcode_htmx.sessions.submit import Attachments, InvalidPrompt, PromptSubmitter
 from opcode_htmx.web.http.forms import BadForm, by_htmx, session_url
 from opcode_htmx.web.http.prompt_form import (
     new_session_id,
@@ -39,9 +40,18 @@ from opcode_htmx.web.http.prompt_form import (
 )
 from opcode_htmx.web.http.request_body import accepts_up_to
 
+Options = Mapping[str, str | bool | None]
+
+KEPT_IN_DRAFT = (CannotStart, DiskFull, QueueFull, RunNotLive, BadForm, InvalidPrompt, TrustNeeded)
+"""Refusals of a prompt after which its words stay in the draft."""
+
 
 def blueprint(
-    beginnings: NewSessionPage, supervisor: Supervisor, lookup: SessionLookup, drafts: Drafts
+    page: NewSessionPage,
+    supervisor: Supervisor,
+    submitter: PromptSubmitter,
+    lookup: SessionLookup,
+    drafts: Drafts,
 ) -> Blueprint:
     prompts = Blueprint("prompts", __name__)
 
@@ -53,12 +63,11 @@ def blueprint(
         draft = draft_name(project_id)
         try:
             kept = attachments.keep(drafts, draft, request.files.getlist("files"))
-            folder = beginnings.folder(folder_text)
+            folder = page.folder(folder_text)
             words = words_of_form()
             session_id = new_session_id(folder, words)
             chosen = choices(request.form, supervisor.choosing)
-            supervisor.choosing.choose(session_id, **chosen)
-            _send(session_id, folder, words, draft, kept)
+            _send(session_id, folder, words, draft, kept, chosen)
         except (
             working_folders.InvalidFolder,
             BypassNotAllowed,
@@ -73,7 +82,7 @@ def blueprint(
             with contextlib.suppress(BadForm, DiskFull):
                 form_id = request.form.get("prompt_id", "")
                 drafts.save_text(draft, words_of_form(), form=form_id, folder=folder_text)
-            return make_response(beginnings.page(project_id, request.form, sentence), status)
+            return make_response(page.page(project_id, request.form, sentence), status)
         except TrustNeeded:
             form_id = request.form.get("prompt_id", "")
             drafts.save_text(draft, words_of_form(), form=form_id, folder=folder_text)
@@ -107,30 +116,39 @@ def blueprint(
         return redirect(address, 303)
 
     def _send(
-        session_id: str, folder: Path, words: str, draft: str, kept: Sequence[DraftFile]
+        session_id: str,
+        folder: Path,
+        words: str,
+        draft: str,
+        kept: Sequence[DraftFile],
+        options: Options | None = None,
     ) -> None:
         """Send words and files; what could not be sent stays in the draft of that name."""
         form_id = request.form.get("prompt_id", "")
         tokens = dict.fromkeys([*request.form.getlist("attached"), *(file.token for file in kept)])
-        if not words and not tokens:
-            raise BadForm("Write a prompt first.")
         prompt_id = prompt_id_of(words, tokens)
         there = {file.token: file for file in drafts.get(draft).files}
         files = [there[token] for token in tokens if token in there]
-        if not supervisor.has_sent(session_id, prompt_id):
-            try:
-                if len(files) < len(tokens):
-                    raise BadForm("A file of this prompt is no longer there. Look and send again.")
-                supervisor.check_folder(folder)  # before any file is handed over
-                place = supervisor.attached(session_id) / prompt_id
-                paths = attachments.hand_over(drafts, draft, files, place)
-                images = attachments.images_of(drafts, draft, files)
-                text = attachments.with_paths(words, paths)
-                supervisor.prompt(session_id, folder, prompt_id, text, images)
-            except (CannotStart, DiskFull, QueueFull, RunNotLive, BadForm, TrustNeeded):
-                with contextlib.suppress(DiskFull):  # then the page has it, or the answer
-                    drafts.save_text(draft, words, form=form_id)
-                raise
+
+        def attach(place: Path) -> Attachments:
+            if len(files) < len(tokens):
+                raise BadForm("A file of this prompt is no longer there. Look and send again.")
+            images = attachments.images_of(drafts, draft, files)
+            return Attachments(attachments.hand_over(drafts, draft, files, place), images)
+
+        try:
+            submitter.submit(
+                session_id,
+                folder,
+                prompt_id,
+                words,
+                attach=attach if tokens else None,
+                options=options,
+            )
+        except KEPT_IN_DRAFT:
+            with contextlib.suppress(DiskFull):  # then the page has it, or the answer
+                drafts.save_text(draft, words, form=form_id)
+            raise
         with contextlib.suppress(DiskFull):  # it has gone out all the same
             drafts.sent(draft, words, form_id, files)
 

@@ -5,11 +5,14 @@ Words that were typed are never lost: they are in the draft until a prompt with 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from flask import Blueprint, Response, abort, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.engines.claude.protocol import encoder
+from opcode_htmx.engines.messages import ImageContent
 from opcode_htmx.features.composer import attachments
 from opcode_htmx.runs.control.prompt_queue import take_back, waiting_prompt
 from opcode_htmx.runs.control.run import Run
@@ -17,6 +20,7 @@ from opcode_htmx.runs.model.prompt_content import images_in, words_of
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.drafts import Drafts
 from opcode_htmx.sessions.lookup import SessionLookup
+from opcode_htmx.sessions.submit import Attach, Attachments, PromptSubmitter
 from opcode_htmx.transcript.blocks import PromptBlock
 from opcode_htmx.web.http.forms import (
     BadForm,
@@ -29,7 +33,9 @@ from opcode_htmx.web.http.request_body import accepts_up_to
 _SESSION = "/projects/<project_id>/sessions/<session_id>"
 
 
-def blueprint(supervisor: Supervisor, lookup: SessionLookup, drafts: Drafts) -> Blueprint:
+def blueprint(
+    supervisor: Supervisor, submitter: PromptSubmitter, lookup: SessionLookup, drafts: Drafts
+) -> Blueprint:
     composer = Blueprint("composer", __name__)
 
     @composer.post(f"{_SESSION}/draft")
@@ -95,7 +101,9 @@ def blueprint(supervisor: Supervisor, lookup: SessionLookup, drafts: Drafts) -> 
         if block.refused and not block.sent_as_text:
             # always the same id: a second tap sends nothing
             new_id, words = encoder.as_text_id(prompt_id), encoder.as_text(block.text)
-            supervisor.prompt(session_id, folder, new_id, words, block.images)
+            submitter.submit(
+                session_id, folder, new_id, words, attach=_images(block.images), again=True
+            )
         return _changed(project_id, session_id)
 
     def _edit(run: Run, prompt_id: str) -> None:
@@ -121,7 +129,14 @@ def blueprint(supervisor: Supervisor, lookup: SessionLookup, drafts: Drafts) -> 
         prompt = waiting_prompt(run, prompt_id)
         place, words = lookup.places.of_run(run), words_of(prompt)
         folder = place.working_folder
-        supervisor.prompt(place.session_id, folder, prompt_id, words, images_in(prompt))
+        submitter.submit(
+            place.session_id,
+            folder,
+            prompt_id,
+            words,
+            attach=_images(images_in(prompt)),
+            again=True,
+        )
 
     def _changed(project_id: str, session_id: str, sentence: str = "") -> BaseResponse | str:
         """What the composer holds now; `sentence` says what was refused."""
@@ -137,3 +152,8 @@ def blueprint(supervisor: Supervisor, lookup: SessionLookup, drafts: Drafts) -> 
         )
 
     return composer
+
+
+def _images(images: Sequence[ImageContent]) -> Attach | None:
+    """Attach images that were sent before."""
+    return (lambda place: Attachments(images=images)) if images else None

@@ -9,7 +9,6 @@ from flask import Blueprint
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
 from opcode_htmx.features.session_admin import begin_again, routes
-from opcode_htmx.lib import resources
 from opcode_htmx.runs.supervisor import StillRunning
 from opcode_htmx.sessions.lookup import NoHistory
 
