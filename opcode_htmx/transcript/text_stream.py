@@ -1,12 +1,11 @@
-"""Build the blocks of Claude's text and thinking, from streamed pieces and complete messages.
+"""Texts and thoughts of the assistant: streamed pieces, and the complete text that follows.
 
-A text becomes a block with its first word: stdout does not repeat texts without words.
+A text becomes a block with its first word: stdout omits texts without words.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from opcode_htmx.engines.messages import (
     Assistant,
@@ -21,18 +20,15 @@ from opcode_htmx.engines.messages import (
 from opcode_htmx.markup.incremental_markdown import IncrementalMarkdown
 from opcode_htmx.transcript.block_store import BlockStore
 from opcode_htmx.transcript.blocks import TextBlock, ThinkingBlock
+from opcode_htmx.transcript.streamed_text import (
+    StreamedText,
+    StreamedTexts,
+    TextKind,
+    kind_and_text,
+    update_to,
+)
 
-
-@dataclass(slots=True)
-class _Stream:
-    """A text that arrives in pieces; `pending` holds those before its first word."""
-
-    type: type[TextBlock]
-    block_id: str
-    parent: str | None
-    pending: str = ""
-    block: TextBlock | None = None
-    complete: bool = False
+BLOCKS: dict[TextKind, type[TextBlock]] = {TextContent: TextBlock, ThinkingContent: ThinkingBlock}
 
 
 class TextStream:
@@ -40,56 +36,49 @@ class TextStream:
 
     def __init__(self, store: BlockStore) -> None:
         self._store = store
-        self._message_ids: dict[str | None, str] = {}
-        """The message that is streaming, by parent."""
-        self._streams: dict[tuple[str, int], _Stream] = {}
+        self._texts = StreamedTexts()
         self._content_counts: dict[str, int] = {}
         """The number of complete content blocks so far, by message id."""
 
     # --- streamed pieces --------------------------------------------------------------------
 
     def begin_message(self, message: MessageStart) -> None:
-        self._message_ids[message.parent] = message.message_id
+        self._texts.begin_message(message)
 
     def begin(self, message: BlockStart) -> None:
         """Begin a content block; kinds other than text arrive with the complete message."""
-        type_, text = _text_of(message.content)
-        key = self._key(message)
-        block_id = f"{key[0]}-{key[1]}"
-        if type_ and block_id not in self._store:
-            self._streams[key] = stream = _Stream(type_, block_id, message.parent)
-            self._append(stream, text)
+        if _id(*self._texts.key(message)) not in self._store:
+            self._append(self._texts.begin(message))
 
     def append(self, message: BlockDelta) -> None:
-        stream = self._streams.get(self._key(message))
-        if stream and not stream.complete:
-            self._append(stream, message.text)
+        self._append(self._texts.append(message))
 
     def end(self, message: BlockStop) -> None:
         """End the pieces. The complete text may come before or after; for an empty text, never."""
-        key = self._key(message)
-        stream = self._streams.get(key)
-        if stream and (stream.complete or stream.block is None):
-            del self._streams[key]
+        text = self._texts.get(message)
+        if text and (text.complete or self._block(text) is None):
+            self._texts.remove(text)
 
     def interrupt(self) -> None:
         """Close all texts that are streaming."""
-        for stream in self._streams.values():
-            if stream.block is not None:
-                stream.block.open = False
-        self._streams.clear()
+        for text in self._texts.all():
+            if block := self._block(text):
+                block.open = False
+        self._texts.clear()
 
-    def _key(self, message: BlockStart | BlockDelta | BlockStop) -> tuple[str, int]:
-        message_id = message.message_id or self._message_ids.get(message.parent, "")
-        return message_id, message.index
+    def _block(self, text: StreamedText) -> TextBlock | None:
+        block = self._store.get(_id(text.message_id, text.index))
+        return block if isinstance(block, TextBlock) else None
 
-    def _append(self, stream: _Stream, text: str) -> None:
-        stream.pending += text
-        if stream.block is None and stream.pending.strip():
-            stream.block = self._store.new(stream.type, stream.block_id, stream.parent)
-        if stream.block is not None:
-            self._append_to_block(stream.block, stream.pending)
-            stream.pending = ""
+    def _append(self, text: StreamedText | None) -> None:
+        if text is None:
+            return
+        block = self._block(text)
+        if block is None and text.waiting.strip():
+            block_id = _id(text.message_id, text.index)
+            block = self._store.new(BLOCKS[text.kind], block_id, text.parent)
+        if block is not None and (update := text.take()):
+            self._append_to_block(block, update.text)
 
     def _append_to_block(self, block: TextBlock, text: str) -> None:
         if text:
@@ -106,23 +95,22 @@ class TextStream:
             count = self._content_counts.get(message.message_id, 0)
             index = count if message.index is None else message.index + number
             self._content_counts[message.message_id] = index + 1
-            yield f"{message.message_id}-{index}", content
+            yield _id(message.message_id, index), content
 
     def complete(self, message: Assistant, block_id: str, content: Content) -> None:
         """Add a complete text, or complete the block of a streamed one."""
-        type_, text = _text_of(content)
-        if type_ is None:
+        kind, text = kind_and_text(content)
+        if kind is None:
             return
-        stream = self._next_incomplete(type_, message.message_id)
-        if stream is not None:
-            stream.complete = True
-            block_id = stream.block_id
+        streamed = self._texts.finish(kind, message.message_id, text)
+        if streamed is not None:
+            block_id = _id(streamed.message_id, streamed.index)
         known = self._store.get(block_id)
-        if isinstance(known, type_):
+        if isinstance(known, BLOCKS[kind]):
             known.line_uuid = known.line_uuid or message.uuid
             self._correct(known, text)
         elif text.strip():
-            self.add_complete(type_, block_id, message.parent, text)
+            self.add_complete(BLOCKS[kind], block_id, message.parent, text)
 
     def add_complete(
         self, type_: type[TextBlock], block_id: str, parent: str | None, text: str
@@ -132,29 +120,17 @@ class TextStream:
 
     def _correct(self, block: TextBlock, text: str) -> None:
         """Make a block hold `text`: the complete text takes precedence over its pieces."""
-        streamed = "".join(block.source)
-        if text.startswith(streamed):
-            self._append_to_block(block, text[len(streamed) :])
-        elif text:
+        update = update_to(text, "".join(block.source))
+        if update.replaces and text:
             # A new creation revision, so that viewers get the whole block
-            block.created = self._store.offset
-            block.source, block.markdown = [], IncrementalMarkdown()
-            self._append_to_block(block, text)
+            block.source, block.markdown, block.created = (
+                [],
+                IncrementalMarkdown(),
+                self._store.offset,
+            )
+        self._append_to_block(block, update.text)
         block.open = False
 
-    def _next_incomplete(self, type_: type[TextBlock], message_id: str) -> _Stream | None:
-        """The oldest stream of this type that has not got its complete text."""
-        for (owner, _), stream in self._streams.items():
-            if owner == message_id and stream.type is type_ and not stream.complete:
-                return stream
-        return None
 
-
-def _text_of(content: Content) -> tuple[type[TextBlock] | None, str]:
-    match content:
-        case TextContent(text=text):
-            return TextBlock, text
-        case ThinkingContent(text=text):
-            return ThinkingBlock, text
-        case _:
-            return None, ""
+def _id(message_id: str, index: int) -> str:
+    return f"{message_id}-{index}"

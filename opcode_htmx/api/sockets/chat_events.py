@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from opcode_htmx.api.service.session_lines import Item, Kind
@@ -48,22 +47,14 @@ from opcode_htmx.runs.control.sent_prompts import Sent, SentPrompts
 from opcode_htmx.runs.model.prompt_content import words_of
 from opcode_htmx.runs.model.record import Outcome
 from opcode_htmx.transcript.content import other_content
+from opcode_htmx.transcript.streamed_text import StreamedText, StreamedTexts, TextKind
 
 log = logging.getLogger(__name__)
 
 Message = dict[str, Any]
 
 TEXT, THINKING = "text_delta", "thinking_delta"
-
-
-@dataclass(slots=True)
-class PartialText:
-    """A text that comes in pieces."""
-
-    kind: str
-    text: str = ""
-    told: str = ""
-    complete: bool = False
+TYPES: dict[TextKind, str] = {TextContent: TEXT, ThinkingContent: THINKING}
 
 
 class ChatEventEncoder:
@@ -73,8 +64,7 @@ class ChatEventEncoder:
         self._session_id = session_id
         self.live = False
         """Whether pieces are told as they come; in what is past, texts are told whole."""
-        self._texts: dict[tuple[str, int], PartialText] = {}
-        self._message_ids: dict[str | None, str] = {}
+        self._texts = StreamedTexts()
         self._sent: tuple[Run, SentPrompts] | None = None
         self.asks: dict[str, Message] = {}
         """The requests that are open."""
@@ -100,9 +90,8 @@ class ChatEventEncoder:
     def go_live(self) -> Iterator[Message]:
         """From here on pieces are told as they come; first, those of a text that is under way."""
         self.live = True
-        for (message_id, index), text in self._texts.items():
-            if not text.complete:
-                yield from self._rest(text, message_id, index, None)
+        for text in self._texts.unfinished():
+            yield from self._new(text)
 
     def line(self, data: bytes, sent: Sent | None = None) -> Iterator[Message]:
         """The messages for a line of the stdout of a run, or of Claude's history file.
@@ -118,17 +107,15 @@ class ChatEventEncoder:
     def _line(self, data: bytes, sent: Sent | None) -> Iterator[Message]:
         match message := parser.parse(data):
             case MessageStart():
-                self._message_ids[message.parent] = message.message_id
-            case BlockStart(content=TextContent() | ThinkingContent() as begun):
-                kind = TEXT if isinstance(begun, TextContent) else THINKING
-                self._texts[self._key(message)] = PartialText(kind)
-                yield from self._grow(message, begun.text)
+                self._texts.begin_message(message)
+            case BlockStart():
+                yield from self._growing(self._texts.begin(message))
             case BlockDelta():
-                yield from self._grow(message, message.text)
+                yield from self._growing(self._texts.append(message))
             case BlockStop():
-                text = self._texts.get(self._key(message))
+                text = self._texts.get(message)
                 if text and text.complete:
-                    del self._texts[self._key(message)]
+                    self._texts.remove(text)
             case Assistant():
                 for place, content in enumerate(message.content):
                     yield from self._whole(message, (message.index or 0) + place, content)
@@ -155,25 +142,16 @@ class ChatEventEncoder:
 
     # --- what Claude says -------------------------------------------------------------------
 
-    def _key(self, message: BlockStart | BlockDelta | BlockStop) -> tuple[str, int]:
-        known = message.message_id or self._message_ids.get(message.parent, "")
-        return known, message.index
-
-    def _grow(self, message: BlockStart | BlockDelta, piece: str) -> Iterator[Message]:
-        text = self._texts.get(self._key(message))
-        if text and not text.complete:
-            text.text += piece
-            if self.live:
-                yield from self._rest(text, *self._key(message), message.parent)
+    def _growing(self, text: StreamedText | None) -> Iterator[Message]:
+        if text and self.live:
+            yield from self._new(text)
 
     def _whole(self, message: Assistant, index: int, content: Content) -> Iterator[Message]:
         match content:
             case TextContent(text=said) if message.error is not None:
                 yield self._error(said, messageId=message.message_id)
-            case TextContent(text=said):
-                yield from self._complete(message, index, TEXT, said)
-            case ThinkingContent(text=said):
-                yield from self._complete(message, index, THINKING, said)
+            case TextContent() | ThinkingContent():
+                yield from self._complete(message, index, type(content), content.text)
             case ToolUse():
                 yield self._about(
                     "tool_use",
@@ -185,32 +163,26 @@ class ChatEventEncoder:
             case _:
                 pass
 
-    def _complete(self, message: Assistant, index: int, kind: str, said: str) -> Iterator[Message]:
-        """The whole text: only what was not told of it yet, and its index as it was told."""
-        text = PartialText(kind)
-        for (owner, of_pieces), known in self._texts.items():
-            if (owner, known.kind, known.complete) == (message.message_id, kind, False):
-                text, index = known, of_pieces
-                break
-        text.text, text.complete = said, True
-        yield from self._rest(text, message.message_id, index, message.parent)
-
-    def _rest(
-        self, text: PartialText, message_id: str, index: int, parent: str | None
+    def _complete(
+        self, message: Assistant, index: int, kind: TextKind, whole: str
     ) -> Iterator[Message]:
-        """What is known of a text and not told."""
-        continues = text.text.startswith(text.told)
-        rest = text.text[len(text.told) :] if continues else text.text
-        text.told = text.text
-        if rest:
-            whole = {} if continues else {"whole": True}
+        """What was not sent of a whole text; its index is that of its pieces, if there were any."""
+        text = self._texts.finish(kind, message.message_id, whole)
+        if text is None:
+            text = StreamedText(kind, message.message_id, index, message.parent)
+            text.finish(whole)
+        yield from self._new(text)
+
+    def _new(self, text: StreamedText) -> Iterator[Message]:
+        """What is known of a text and was not sent."""
+        if update := text.take():
             yield self._about(
-                text.kind,
-                **_parent(parent),
-                **whole,
-                content=rest,
-                messageId=message_id,
-                index=index,
+                TYPES[text.kind],
+                **_parent(text.parent),
+                **({"whole": True} if update.replaces else {}),
+                content=update.text,
+                messageId=text.message_id,
+                index=text.index,
             )
 
     # --- what others say --------------------------------------------------------------------
