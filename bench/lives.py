@@ -16,7 +16,8 @@ from pathlib import Path
 from bench.figures import Figure, Target
 from bench.load import MB, worker_of
 from bench.stand import NOBODY, running_server
-from opcode_htmx.engines.claude.protocol.encoder import INITIALIZE_ID
+from opcode_htmx.engines.claude.engine import ClaudeCodec, ClaudeLauncher
+from opcode_htmx.engines.identifiers import INITIALIZE_ID
 from opcode_htmx.runs.capabilities import probe
 from tests.support.environment import Sandbox, Server, find_claude
 
@@ -82,7 +83,9 @@ def _write_what_claude_tells(stand_in: Path, sandbox: Sandbox) -> None:
     claude = find_claude()
     if claude is None:
         raise FileNotFoundError("there is no Claude CLI; `make test` installs the wheel with it")
-    told = probe.ask(claude, sandbox.environment(NOBODY), sandbox.project)
+    told = probe.ask(
+        ClaudeLauncher(claude, sandbox.environment(NOBODY)), ClaudeCodec(), sandbox.project
+    )
     offer = {"subtype": "success", "request_id": INITIALIZE_ID, "response": told}
     names = [each["name"] for each in told["commands"]]
     init = {"type": "system", "subtype": "init", "model": "claude-x", "slash_commands": names}

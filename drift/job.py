@@ -16,6 +16,7 @@ from drift.names import (
 )
 from opcode_htmx.engines.claude.protocol import argv as command
 from opcode_htmx.engines.claude.protocol import encoder, json_lines
+from opcode_htmx.engines.identifiers import INITIALIZE_ID
 from tests.generated import plans
 from tests.generated.captures import Capture
 from tests.generated.driver import Driver
@@ -100,6 +101,6 @@ def _offer(binary: Path, folder: Path) -> dict[str, object]:
     driver = Driver("inquiry", argv, Sandbox(folder).make(), "http://127.0.0.1:9")
     try:
         driver.send(encoder.initialize_line())
-        return dict(driver.answer(encoder.INITIALIZE_ID).get("response") or {})
+        return dict(driver.answer(INITIALIZE_ID).get("response") or {})
     finally:
         driver.kill()

@@ -70,7 +70,7 @@ def _endpoints(context: AppContext) -> Iterable[Endpoint]:
     yield from RunsApi(context.runs, services.runs, census).endpoints()
     yield from ChatSessionsApi(services.chats, sessions.exporter).endpoints()
     yield from ProjectsApi(workspace.config_dir, services.runs, sessions.lookup).endpoints()
-    yield from SettingsApi(workspace.config_dir, context.runs.binary, installed).endpoints()
+    yield from SettingsApi(workspace.config_dir, context.claude_path, installed).endpoints()
     yield from CatalogApi(workspace, state_file).endpoints()
     yield from health.endpoints(context.monitor)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from opcode_htmx.app import run_settings
 from opcode_htmx.config.settings import Settings, SettingsError
 from opcode_htmx.engines.claude.demo.service import CONFIG_NAME
-from opcode_htmx.engines.claude.files import history
+from opcode_htmx.engines.claude.engine import ClaudeHistory
 from opcode_htmx.runs.control.launcher import RunSettings
 from opcode_htmx.runs.control.run import Run, RunNotLive
 from opcode_htmx.runs.model.record import Outcome
@@ -50,15 +50,11 @@ def end_all(settings: Settings) -> list[Run]:
 
 def _settings(settings: Settings) -> RunSettings:
     places = (settings.claude_config_dir, settings.state_dir / "demo" / CONFIG_NAME)
-
-    def history_file(session_id: str) -> Path | None:
-        return next(filter(None, (history.find(place, session_id) for place in places)), None)
-
-    ours = run_settings.of(
+    engine = run_settings.engine(
         settings,
         settings.claude_path or Path("claude"),
         settings.claude_config_dir,
         settings.child_environment,
-        WorkingFolders(settings.project_roots),
     )
-    return replace(ours, history_file=history_file)
+    folders = WorkingFolders(settings.project_roots)
+    return run_settings.of(settings, replace(engine, history=ClaudeHistory(places)), folders)

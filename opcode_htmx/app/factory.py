@@ -94,18 +94,12 @@ def _context(
     refusals: tuple[type[Exception], ...],
 ) -> AppContext:
     workspace = claude.workspace
-    capabilities = run_settings.offers(
-        settings, claude.binary, workspace.config_dir, claude.variables
+    engine = run_settings.engine(
+        settings, claude.binary.path, workspace.config_dir, claude.variables
     )
+    capabilities = run_settings.offers(settings, claude.binary, engine)
     runs = Supervisor(
-        run_settings.of(
-            settings,
-            claude.binary.path,
-            workspace.config_dir,
-            claude.variables,
-            workspace.folders,
-            lambda: capabilities.models,
-        )
+        run_settings.of(settings, engine, workspace.folders, lambda: capabilities.models)
     )
     runs.adopt()
     session_listing.watched()  # its set-up must not hold up the first request
@@ -113,6 +107,8 @@ def _context(
     jobs.add(Job("watch for stalls of the event loop", monitor.start, monitor.stop))
     return AppContext(
         settings=settings,
+        engine=engine,
+        claude_path=claude.binary.path,
         workspace=workspace,
         runs=runs,
         capabilities=capabilities,

@@ -1,4 +1,4 @@
-"""What the runs need of the settings, and what Claude is asked without a run."""
+"""What the runs need of the settings, the engine among it, and the probe for capabilities."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from opcode_htmx.config.settings import Settings
+from opcode_htmx.engines.base import Engine
+from opcode_htmx.engines.capabilities import Model
 from opcode_htmx.engines.claude.config import mcp_config
-from opcode_htmx.engines.claude.files import history
-from opcode_htmx.engines.claude.install import cli_binary as binary
-from opcode_htmx.engines.claude.protocol.capabilities import Model
+from opcode_htmx.engines.claude.engine import ClaudeEngine
+from opcode_htmx.engines.claude.install import cli_binary
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.runs.capabilities import probe
 from opcode_htmx.runs.capabilities.cache import CapabilityCache
@@ -18,32 +19,32 @@ from opcode_htmx.runs.policies.limit_monitor import Limits
 from opcode_htmx.runs.policies.working_folders import WorkingFolders
 
 
+def engine(
+    settings: Settings, binary: Path, config_dir: Path, environment: Mapping[str, str]
+) -> ClaudeEngine:
+    """Claude is at `binary`, works with `config_dir`, and gets `environment`."""
+    moved = "CLAUDE_CONFIG_DIR" in environment
+    state_file = mcp_config.state_file(config_dir, settings.home, moved)
+    return ClaudeEngine.of(binary, config_dir, environment, settings.home, state_file)
+
+
 def of(
     settings: Settings,
-    binary: Path,
-    config_dir: Path,
-    environment: Mapping[str, str],
+    engine: Engine,
     folders: WorkingFolders,
     models: Callable[[], tuple[Model, ...]] = tuple,
 ) -> RunSettings:
-    """Claude is at `binary`, works with `config_dir` in `folders`, and gets `environment`.
+    """The engine works in `folders`.
 
-    `models` are those that it has named where it was asked without a run.
+    `models` are those that it has named in answer to a probe.
     """
     return RunSettings(
         runs_dir=settings.state_dir / "runs",
-        binary=binary,
-        environment=environment,
+        engine=engine,
         permission_mode=settings.permission_mode,
         stop_deadline=settings.stop_deadline,
         limits=limits(settings),
         least_room=settings.min_free,
-        history_file=lambda session_id: history.find(config_dir, session_id),
-        config_dir=config_dir,
-        home=settings.home,
-        claude_state_file=mcp_config.state_file(
-            config_dir, settings.home, "CLAUDE_CONFIG_DIR" in environment
-        ),
         folders=folders,
         allow_bypass=settings.allow_bypass,
         keep_running=settings.keep_running,
@@ -64,16 +65,15 @@ def limits(settings: Settings) -> Limits:
     )
 
 
-def offers(
-    settings: Settings, claude: binary.Binary, config_dir: Path, environment: Mapping[str, str]
-) -> CapabilityCache:
+def offers(settings: Settings, claude: cli_binary.Binary, engine: Engine) -> CapabilityCache:
     """What Claude offers before it has run for us."""
 
     def ask(folder: Path) -> Json:
-        return probe.ask(claude.path, environment, folder)
+        return probe.ask(engine.launcher, engine.codec, folder)
 
     return CapabilityCache(
         settings.state_dir / "offers",
         ask if settings.ask_ahead else None,
-        f"{claude.path}\0{claude.version_text}\0{config_dir}",
+        f"{claude.path}\0{claude.version_text}\0{engine.config_dir}",
+        engine.codec,
     )

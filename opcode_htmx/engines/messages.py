@@ -190,6 +190,10 @@ class TurnResult:
     """The prompts that the turn was about; empty for a turn that Claude began by itself."""
 
 
+LONGEST_DESCRIPTION = 200
+"""Characters of each text about a background task; the rest is not kept."""
+
+
 @dataclass(frozen=True, slots=True)
 class BackgroundTask:
     """Work that goes on beside Claude's turns: a command, an agent, a schedule."""

@@ -6,8 +6,10 @@ It stands here and not in app/, because features import only what lies to their 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from opcode_htmx.config.settings import Settings
+from opcode_htmx.engines.base import Engine
 from opcode_htmx.lib.files.state_folders import StateDir
 from opcode_htmx.lib.jobs import Jobs
 from opcode_htmx.lib.loop_monitor import LoopMonitor
@@ -22,6 +24,9 @@ class AppContext:
     """The services of one worker."""
 
     settings: Settings
+    engine: Engine
+    claude_path: Path
+    """The Claude CLI that new runs are started with."""
     workspace: Workspace
     runs: Supervisor
     capabilities: CapabilityCache

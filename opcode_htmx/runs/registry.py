@@ -10,7 +10,6 @@ import os
 import time
 from collections.abc import Callable
 
-from opcode_htmx.engines.claude.files import history
 from opcode_htmx.lib.broadcast import Broadcast
 from opcode_htmx.lib.files.file_watch import FolderWatcher
 from opcode_htmx.runs.control.launcher import RunSettings
@@ -199,7 +198,7 @@ class RunRegistry:
 
     def _add(self, folder: RunFolder, record: RunRecord) -> Run:
         changed = self.changes(record.session_id)
-        run = Run(folder, record, changed)
+        run = Run(folder, record, changed, self._settings.engine.codec)
         run.allow_bypass = self._settings.allow_bypass
         self._runs[run.id] = run
         self._by_session.setdefault(record.session_id, []).append(run)
@@ -209,8 +208,8 @@ class RunRegistry:
 
     def _own(self, run: Run, lock: int) -> Owner:
         def history_end(fell_silent: float) -> int:
-            path = self._settings.history_file(run.record.session_id)
-            return history.end_of_part(path, run.record.history_start, fell_silent)
+            history, record = self._settings.engine.history, run.record
+            return history.end_of_part(record.session_id, record.history_start, fell_silent)
 
         return Owner(run, lock, history_end, self._settings.stop_deadline)
 

@@ -62,6 +62,7 @@ class Supervisor:
             state / "options",
             self.roster.newest_first,
             self.changes,
+            settings.engine.codec,
             permission_mode=settings.permission_mode,
             allow_bypass=settings.allow_bypass,
             keep_running=settings.keep_running,
@@ -92,11 +93,6 @@ class Supervisor:
             self.room.check,
         )
         self._greenlets = [gevent.spawn(self._go_round)]
-
-    @property
-    def binary(self) -> Path:
-        """The CLI that new runs are started with."""
-        return self._settings.binary
 
     # --- finding ----------------------------------------------------------------------------
 
@@ -288,7 +284,7 @@ class Supervisor:
         self._news.set()
 
     def _adopted(self, run: Run) -> None:
-        if run.record.config_dir not in ("", str(self._settings.config_dir)):
+        if run.record.config_dir not in ("", str(self._settings.engine.config_dir)):
             run.stop(Outcome.COMPLETED, "Ended, because it belonged to another login.")
         else:
             gevent.spawn(self.choosing.end_bypass, run)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from opcode_htmx.engines.claude.files.history import SESSION_ID
 from opcode_htmx.engines.claude.protocol import encoder
+from opcode_htmx.engines.identifiers import SESSION_ID
 from opcode_htmx.engines.messages import INTERRUPTED, TurnResult, User
 from opcode_htmx.runs.model.prompt_content import images_in, words_of
 from opcode_htmx.transcript.block_store import BlockStore

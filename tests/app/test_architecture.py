@@ -159,6 +159,44 @@ def test_a_forbidden_import_is_seen(name: str, source: str, wrong: set[str]) -> 
     assert wrong_imports(source, name) == wrong
 
 
+ENGINES = {
+    path.name for path in (ROOT / PACKAGE / "engines").iterdir() if (path / "__init__.py").is_file()
+}
+"""The folders of the engines; the modules beside them are the port."""
+
+
+def engines_in(source: str) -> set[str]:
+    """The engines' own modules that a module imports, not those of the port."""
+    names = ours(imported(ast.parse(source)))
+    return {each for each in names if each.startswith(tuple(f"engines.{it}" for it in ENGINES))}
+
+
+def test_runs_import_no_engine_but_the_port() -> None:
+    paths = [path for path in MODULES if layer_of(name_of(path)) == "runs"]
+    assert paths
+    assert {
+        path: found for path in paths if (found := engines_in(path.read_text(encoding="utf-8")))
+    } == {}
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        (
+            "from opcode_htmx.engines.claude.protocol import parser",
+            {"engines.claude.protocol.parser"},
+        ),
+        ("from opcode_htmx.engines.claude.engine import ClaudeEngine", {"engines.claude.engine"}),
+        ("from opcode_htmx.engines import claude", {"engines.claude"}),
+        ("if x:\n    import opcode_htmx.engines.claude.engine", {"engines.claude.engine"}),
+        ("from opcode_htmx.engines import base", set()),
+        ("from opcode_htmx.engines.base import Engine", set()),
+    ],
+)
+def test_an_import_of_an_engine_is_seen(source: str, found: set[str]) -> None:
+    assert engines_in(source) == found
+
+
 def test_no_modules_import_one_another_in_a_circle() -> None:
     graph = {
         name_of(path): ours(imported(without_type_checking(path.read_text(encoding="utf-8"))))

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from opcode_htmx.engines.capabilities import Command
 from opcode_htmx.engines.claude.config.slash_commands import matching, on_disk
-from opcode_htmx.engines.claude.protocol.capabilities import Command
 
 
 @pytest.fixture

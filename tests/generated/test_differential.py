@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from opcode_htmx.engines.claude.engine import ClaudeCodec
 from opcode_htmx.engines.claude.protocol import json_lines
 from opcode_htmx.lib.broadcast import Broadcast
 from opcode_htmx.runs.control.run import Run
@@ -131,7 +132,7 @@ class Files:
         at = float(len(self.runs))
         record = RunRecord(run_id, self.session.id, "/home/me", ("claude",), at, start, 1, at)
         folder.store(record)
-        self.runs.append(Run(folder, record, Broadcast()))
+        self.runs.append(Run(folder, record, Broadcast(), ClaudeCodec()))
         return self.runs[-1]
 
     def end(self, run: Run, size: int) -> None:

@@ -6,7 +6,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text
+from opcode_htmx.engines.claude.engine import ClaudeLauncher
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.runs.capabilities import cache, probe
@@ -22,7 +23,7 @@ from opcode_htmx.runs.capabilities.cache import CapabilityCache
 from opcode_htmx.runs.capabilities.probe import ProbeFailed
 from opcode_htmx.runs.processes.process_table import MARK
 from tests.support import dom
-from tests.support.cli.supervision import new_id, until
+from tests.support.cli.supervision import CODEC, new_id, until
 from tests.support.environment import Sandbox, Server
 from tests.support.environment import until as wait_until
 
@@ -74,11 +75,15 @@ def with_programs(sandbox: Sandbox) -> Path:
     return traces
 
 
+def ask(binary: Path, environment: Mapping[str, str], folder: Path, seconds: float = 20) -> Json:
+    return probe.ask(ClaudeLauncher(binary, environment), CODEC, folder, seconds)
+
+
 def test_claude_is_asked_without_a_request_a_session_or_anything_of_the_projects_files(
     sandbox: Sandbox, claude: Path, api: MessagesApi
 ) -> None:
     traces = with_programs(sandbox)
-    answer = probe.ask(claude, sandbox.environment(api.url), sandbox.project)
+    answer = ask(claude, sandbox.environment(api.url), sandbox.project)
     assert {"default", "haiku"} <= {model["value"] for model in answer["models"]}
     described = {command["name"]: command["description"] for command in answer["commands"]}
     assert "compact" in described
@@ -108,7 +113,7 @@ def test_a_claude_that_hangs_is_ended_in_time_with_all_that_it_has_started(
     )
     began = time.monotonic()
     with pytest.raises(ProbeFailed, match="no answer within 1 s"):
-        probe.ask(hangs, sandbox.environment(), sandbox.project, seconds=1)
+        ask(hangs, sandbox.environment(), sandbox.project, seconds=1)
     assert time.monotonic() - began < 15
     assert left_in(sandbox) == []
 
@@ -129,12 +134,12 @@ def test_a_claude_that_does_not_answer_is_said_with_what_it_said_instead(
     sandbox: Sandbox, tmp_path: Path, text: str, sentence: str
 ) -> None:
     with pytest.raises(ProbeFailed, match=sentence):
-        probe.ask(script(tmp_path / "c", text), sandbox.environment(), sandbox.project)
+        ask(script(tmp_path / "c", text), sandbox.environment(), sandbox.project)
 
 
 def test_a_claude_that_cannot_be_started_is_said(sandbox: Sandbox, tmp_path: Path) -> None:
     with pytest.raises(ProbeFailed, match="could not be started: No such file"):
-        probe.ask(tmp_path / "none", sandbox.environment(), sandbox.project)
+        ask(tmp_path / "none", sandbox.environment(), sandbox.project)
 
 
 # Keeping -------------------------------------------------------------------------------------
@@ -165,7 +170,7 @@ def make(tmp_path: Path, asked: Asked) -> Iterator[Callable[..., CapabilityCache
     made = []
 
     def make_(said_by: str = "2.1.330") -> CapabilityCache:
-        made.append(CapabilityCache(tmp_path / "offers", asked, said_by))
+        made.append(CapabilityCache(tmp_path / "offers", asked, said_by, CODEC))
         return made[-1]
 
     yield make_
@@ -252,7 +257,7 @@ def test_a_file_that_cannot_be_read_is_asked_for_anew(
 
 
 def test_claude_is_never_asked_where_that_is_switched_off(tmp_path: Path) -> None:
-    each = CapabilityCache(tmp_path / "offers", None, "1")
+    each = CapabilityCache(tmp_path / "offers", None, "1", CODEC)
     each.want()
     assert each.wait(5) is None
     assert not each.asks

@@ -169,7 +169,7 @@ def test_a_plan_that_is_approved_is_carried_out_in_the_mode_that_was_chosen(
 ) -> None:
     session = new_id()
     run = idle(room.prompt("Hello", session))
-    assert control_requests.request(run, "set_permission_mode", mode="plan") == {"mode": "plan"}
+    control_requests.change(run, "permission_mode", "plan")
     assert run.state.permission_mode == "plan"
     room.prompt("plan it", session)
     request = run.open_ask(asked(run, "ExitPlanMode"))
@@ -187,7 +187,7 @@ def test_a_plan_that_is_approved_is_carried_out_in_the_mode_that_was_chosen(
 def test_a_plan_that_is_sent_back_stays_a_plan(room: Room) -> None:
     session = new_id()
     run = idle(room.prompt("Hello", session))
-    control_requests.request(run, "set_permission_mode", mode="plan")
+    control_requests.change(run, "permission_mode", "plan")
     room.prompt("plan it", session)
     run.deny(asked(run, "ExitPlanMode"), "Two files, please.")
     run.deny(asked(run, "Write"), "Not yet.")
@@ -215,13 +215,13 @@ def test_the_model_changes_in_mid_run_and_the_run_stays_idle(room: Room, api: Me
     run = idle(room.prompt("Hello", session))
     before = run.state.model
     haiku = next(model for model in run.state.models if model.value == "haiku")
-    control_requests.request(run, "set_model", model="haiku")
+    control_requests.change(run, "model", "haiku")
     assert run.state.model == haiku.resolved != before
     assert run.phase is Phase.IDLE  # Claude reports the change, but begins no turn
     room.prompt("And now?", session)
     answered(run, 2)
     assert api.requests[-1]["model"] == haiku.resolved
-    control_requests.request(run, "set_model", model=None)
+    control_requests.change(run, "model", None)
     assert run.state.model == before
 
 
@@ -230,7 +230,7 @@ def test_the_effort_changes_in_mid_run(room: Room, api: MessagesApi) -> None:
     run = idle(room.prompt("Hello", session))
     usual = api.requests[-1]["output_config"]["effort"]
     for turns, (effort, used) in enumerate([("low", "low"), ("high", "high"), (None, usual)], 2):
-        control_requests.request(run, "apply_flag_settings", settings={"effortLevel": effort})
+        control_requests.change(run, "effort", effort)
         assert run.state.effort == (effort or "")
         room.prompt("And now?", session)
         answered(run, turns)
@@ -240,15 +240,15 @@ def test_the_effort_changes_in_mid_run(room: Room, api: MessagesApi) -> None:
 def test_a_change_that_claude_refuses_says_why(room: Room) -> None:
     run = idle(room.prompt("Hello"))
     with pytest.raises(ControlRefused, match="Claude refused: .*unheard of|must be one of"):
-        control_requests.request(run, "set_permission_mode", mode="unheard of")
+        control_requests.change(run, "permission_mode", "unheard of")
     assert run.state.permission_mode == "default"
 
 
 def test_a_change_while_claude_asks_leaves_the_question_open(room: Room, sandbox: Sandbox) -> None:
     run = room.prompt("write it")
     request = asked(run, "Write")
-    control_requests.request(run, "set_permission_mode", mode="acceptEdits")
-    control_requests.request(run, "set_model", model="haiku")
+    control_requests.change(run, "permission_mode", "acceptEdits")
+    control_requests.change(run, "model", "haiku")
     assert (run.phase, list(run.state.asks)) == (Phase.WAITING, [request])
     run.allow(request)
     idle(run)

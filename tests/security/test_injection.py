@@ -22,7 +22,7 @@ import pytest
 from playwright.sync_api import Browser, FilePayload, Page
 
 from opcode_htmx.engines.claude.files.history import project_id
-from opcode_htmx.engines.claude.protocol.encoder import INITIALIZE_ID
+from opcode_htmx.engines.identifiers import INITIALIZE_ID
 from tests.features.session_page.test_live_updates import begin
 from tests.security.corpus import pages
 from tests.security.corpus.inspection import (

@@ -10,12 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from opcode_htmx.engines.claude.trust import items as trust_items
-from opcode_htmx.engines.claude.trust.record import (
-    TrustNotRecorded,
-    TrustRecord,
-    project_key,
-)
+from opcode_htmx.engines.claude.engine import ClaudeTrust
+from opcode_htmx.engines.claude.trust.record import TrustRecord, project_key
+from opcode_htmx.engines.trust import TrustNotRecorded
 from opcode_htmx.runs.policies.project_trust import ProjectTrust, TrustNeeded
 from tests.security.test_trust_items import git, write
 
@@ -39,11 +36,10 @@ def record(home: Path) -> TrustRecord:
 
 
 @pytest.fixture
-def trust(home: Path, record: TrustRecord) -> ProjectTrust:
-    def items(folder: Path) -> tuple[trust_items.TrustItem, ...]:
-        return trust_items.items_of(folder, home, home / ".claude")
-
-    return ProjectTrust(home / "state" / "trust", record, items)
+def trust(home: Path) -> ProjectTrust:
+    home.mkdir(exist_ok=True)
+    files = ClaudeTrust(home / ".claude.json", home, home / ".claude")
+    return ProjectTrust(home / "state" / "trust", files)
 
 
 def texts(needed: TrustNeeded | None) -> list[str]:

@@ -13,14 +13,13 @@ from opcode_htmx.engines.claude.trust import files
 from opcode_htmx.engines.claude.trust.files import MOST_BYTES
 from opcode_htmx.engines.claude.trust.items import (
     HARMLESS,
-    Kind,
-    TrustItem,
     items_of,
 )
 from opcode_htmx.engines.claude.trust.repository import (
     main_checkout,
     repository_root,
 )
+from opcode_htmx.engines.trust import Kind, TrustItem
 from tests.security.hostile_project import HOOKS, make_hostile
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from opcode_htmx.api.sockets.chat_events import ChatEventEncoder
+from opcode_htmx.engines.claude.engine import ClaudeCodec
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.engines.claude.protocol import parser
 from opcode_htmx.engines.messages import TurnResult
@@ -300,7 +301,7 @@ def test_half_a_surrogate_pair_anywhere_in_any_message_takes_nothing(text: str) 
                 html += "".join(hit.after for hit in search.find(transcript.blocks, "u"))
                 html.encode()
                 assert not any(each.is_unrenderable for each in transcript), (raw, place)
-            RunState().apply_output(parser.parse(changed))
+            RunState(ClaudeCodec()).apply_output(parser.parse(changed))
             tried += 1
     assert tried > 500
 
@@ -395,7 +396,7 @@ def test_a_line_that_the_state_of_a_run_cannot_use_ends_nothing(
 ) -> None:
     folder = RunFolder.create(tmp_path, RUN_ID)
     record = RunRecord(RUN_ID, str(uuid.uuid4()), "/", (), 0.0, 0).started(1, 0.0)
-    run = Run(folder, record, Broadcast())
+    run = Run(folder, record, Broadcast(), ClaudeCodec())
     folder.output.write_bytes(b"".join(LINES))
     apply = RunState.apply_output
     monkeypatch.setattr(

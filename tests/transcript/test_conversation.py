@@ -34,7 +34,7 @@ from tests.support.cli.captured import (
     fragments,
     line,
 )
-from tests.support.cli.supervision import finish, owned, to_stop
+from tests.support.cli.supervision import CODEC, finish, owned, to_stop
 
 SESSION = "11111111-1111-4111-8111-111111111111"
 
@@ -655,7 +655,7 @@ def test_what_another_worker_has_ended_is_shown_before_what_began_behind_it(
     session: Session,
 ) -> None:
     owned_there = session.begin()
-    seen_here = Run(owned_there.folder, owned_there.folder.load(), Broadcast())
+    seen_here = Run(owned_there.folder, owned_there.folder.load(), Broadcast(), CODEC)
     session.runs[0] = seen_here
     conversation = session.conversation()
     conversation.refresh()

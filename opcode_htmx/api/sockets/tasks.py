@@ -29,8 +29,8 @@ from opcode_htmx.api.sockets.json_socket import (
 )
 from opcode_htmx.api.sockets.stream_lines import stream_lines
 from opcode_htmx.engines.claude.protocol import parser
-from opcode_htmx.engines.claude.trust.record import TrustNotRecorded
 from opcode_htmx.engines.messages import TurnResult
+from opcode_htmx.engines.trust import TrustNotRecorded
 from opcode_htmx.lib.files.disk_space import DiskFull
 from opcode_htmx.lib.surrogates import json_bytes
 from opcode_htmx.runs.control.launcher import CannotStart

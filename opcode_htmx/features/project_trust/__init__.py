@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from flask import Blueprint
 
-from opcode_htmx.engines.claude.trust.record import TrustNotRecorded
+from opcode_htmx.engines.trust import TrustNotRecorded
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
 from opcode_htmx.features.project_trust import routes

@@ -23,7 +23,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.engines.claude.files.folder_names import claude_folder
-from opcode_htmx.engines.claude.trust.items import Kind, TrustItem
+from opcode_htmx.engines.trust import Kind, TrustItem
 from opcode_htmx.lib.cooperative import run_cpu_in_thread
 from opcode_htmx.markup.visible_text import visible
 from opcode_htmx.runs.policies.project_trust import TrustNeeded

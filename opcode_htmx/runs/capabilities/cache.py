@@ -16,12 +16,8 @@ from pathlib import Path
 
 import gevent
 
-from opcode_htmx.engines.claude.protocol.capabilities import (
-    Command,
-    Model,
-    commands_of,
-    models_of,
-)
+from opcode_htmx.engines.base import CapabilityReader
+from opcode_htmx.engines.capabilities import Command, Model
 from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.broadcast import Broadcast
 from opcode_htmx.lib.coerce import Json
@@ -50,13 +46,20 @@ class Capabilities:
 
 
 class CapabilityCache:
-    def __init__(self, root: Path, ask: Callable[[Path], Json] | None, said_by: str) -> None:
+    def __init__(
+        self,
+        root: Path,
+        ask: Callable[[Path], Json] | None,
+        said_by: str,
+        reader: CapabilityReader,
+    ) -> None:
         """`ask` starts Claude in a folder and gives its answer, or raises NoOffer; None: never ask.
 
         `said_by` identifies the Claude that is asked: its version, its login.
         """
         self._root = root
         self._ask = ask
+        self._reader = reader
         name = hashlib.sha256(said_by.encode("utf-8", "surrogateescape")).hexdigest()[:32]
         self._file = root / f"{name}.json"
         self._known: Capabilities | None = None
@@ -81,7 +84,7 @@ class CapabilityCache:
         if self._known is None:
             try:
                 data = bounded_json.loads(self._file.read_bytes())
-                self._known = _offer(data, float(data["at"]))
+                self._known = self._offer(data, float(data["at"]))
             except (OSError, ValueError, KeyError, TypeError):
                 return None
         return self._known
@@ -131,7 +134,7 @@ class CapabilityCache:
             atomic_files.make_folder(folder)
             answer = ask(folder)
             kept = {name: answer.get(name) for name in ("models", "commands")}
-            offer = _offer(kept, time.time())
+            offer = self._offer(kept, time.time())
             if not offer.models:
                 raise ProbeFailed("it named no models")
             self._known = offer
@@ -146,15 +149,15 @@ class CapabilityCache:
                 RETRY_SECONDS / 60,
             )
 
+    def _offer(self, answer: Json, at: float) -> Capabilities:
+        report = self._reader.capabilities_of(answer)
+        return Capabilities(report.models, report.commands, at)
+
     def _store(self, data: Json) -> None:
         files = sorted(self._root.glob("*.json"), key=_touched, reverse=True)
         for file in files[KEPT - 1 :]:
             file.unlink(missing_ok=True)
         atomic_files.write(self._file, json.dumps(data).encode(), durable=False)
-
-
-def _offer(answer: Json, at: float) -> Capabilities:
-    return Capabilities(models_of(answer), commands_of(answer), at)
 
 
 def _touched(path: Path) -> float:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from itertools import islice
 
-from opcode_htmx.engines.claude.protocol import parser
-from opcode_htmx.engines.claude.protocol.capabilities import Model, models_of
-from opcode_htmx.engines.claude.protocol.encoder import INITIALIZE_ID
+from opcode_htmx.engines.base import Codec
+from opcode_htmx.engines.capabilities import Model
+from opcode_htmx.engines.identifiers import INITIALIZE_ID
 from opcode_htmx.engines.messages import ControlResponse
 from opcode_htmx.runs.model.line_reader import LineReader
 from opcode_htmx.runs.model.run_folder import RunFolder
@@ -15,14 +15,14 @@ LINES = 20
 """Within which Claude answers: it does so before it takes up the first prompt."""
 
 
-def models_offered_to(folder: RunFolder) -> tuple[Model, ...]:
+def models_offered_to(folder: RunFolder, codec: Codec) -> tuple[Model, ...]:
     """The models that Claude listed for this run; none if it did not, or the folder is gone."""
     try:
         for line in islice(LineReader(folder.output).read(), LINES):
             if INITIALIZE_ID.encode() in line.data:
-                answer = parser.parse(line.data)
+                answer = codec.parse(line.data)
                 if isinstance(answer, ControlResponse) and answer.ok:
-                    return models_of(answer.response)
+                    return codec.capabilities_of(answer.response).models
     except OSError:
         pass
     return ()

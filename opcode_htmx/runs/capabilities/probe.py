@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryFile
 
 from gevent import subprocess
 
-from opcode_htmx.engines.claude.protocol import argv, encoder, parser
+from opcode_htmx.engines.base import Codec, Launcher
+from opcode_htmx.engines.identifiers import INITIALIZE_ID
 from opcode_htmx.engines.messages import ControlResponse
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.runs.processes.claude_process import sweep
@@ -29,17 +29,16 @@ class ProbeFailed(Exception):
     """Claude did not say what it offers; the text says what happened instead."""
 
 
-def ask(
-    binary: Path, environment: Mapping[str, str], folder: Path, seconds: float = SECONDS
-) -> Json:
-    """What Claude answers to `initialize` in a folder. Raises NoOffer."""
+def ask(launcher: Launcher, codec: Codec, folder: Path, seconds: float = SECONDS) -> Json:
+    """What Claude answers to `initialize` in a folder. Raises ProbeFailed."""
     mark = uuid.uuid4().hex
+    command = launcher.probe()
     with TemporaryFile() as output, TemporaryFile() as errors:
         try:
             child = subprocess.Popen(
-                argv.build_probe(binary, str(uuid.uuid4())),
+                command.argv,
                 cwd=folder,
-                env={**environment, MARK: mark},
+                env={**command.environment, MARK: mark},
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=errors,
@@ -50,7 +49,7 @@ def ask(
         try:
             if child.stdin:
                 with contextlib.suppress(BrokenPipeError), child.stdin:
-                    child.stdin.write(encoder.initialize_line())
+                    child.stdin.write(codec.initialize_line())
             child.wait(timeout=seconds)
         except subprocess.TimeoutExpired:
             raise ProbeFailed(f"no answer within {seconds:g} s") from None
@@ -58,12 +57,12 @@ def ask(
             child.kill()
             child.wait()
             sweep(mark)
-        return _answer(_content(output)) or _give_up(child.returncode, _content(errors))
+        return _answer(_content(output), codec) or _give_up(child.returncode, _content(errors))
 
 
-def _answer(output: bytes) -> Json:
+def _answer(output: bytes, codec: Codec) -> Json:
     for line in output.splitlines():
-        answer = parser.parse(line) if encoder.INITIALIZE_ID.encode() in line else None
+        answer = codec.parse(line) if INITIALIZE_ID.encode() in line else None
         if isinstance(answer, ControlResponse) and answer.ok:
             return answer.response
         if isinstance(answer, ControlResponse):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 import uuid
 
-from opcode_htmx.engines.claude.protocol import encoder
+from opcode_htmx.engines.identifiers import OWN_REQUEST_PREFIX
 from opcode_htmx.engines.messages import ControlResponse
-from opcode_htmx.lib.coerce import Json
+from opcode_htmx.engines.requests import OwnRequest, RequestKind
 from opcode_htmx.runs.control.run import Run, RunNotLive
 from opcode_htmx.runs.model.lifecycle import RunCommand, refusal_reason
 
@@ -24,26 +24,34 @@ def change(run: Run, name: str, value: object) -> None:
 
     Raises ControlRefused, RunNotLive.
     """
-    match name:
-        case "model":
-            request(run, "set_model", model=value)
-        case "effort":
-            request(run, "apply_flag_settings", settings={"effortLevel": value})
-        case "permission_mode" if value:
-            request(run, "set_permission_mode", mode=value)
-        case _:
-            pass  # no business of the process
+    request_id = _new_id()
+    if line := run.codec.change_line(request_id, name, value):
+        _request(run, request_id, line)
 
 
-def request(run: Run, subtype: str, **arguments: object) -> Json:
-    """Make a request and give Claude's answer. Raises ControlRefused, RunNotLive."""
-    request_id = f"{encoder.OURS}{uuid.uuid4().hex}"
+def cancel_prompt(run: Run, prompt_id: str) -> bool:
+    """Take a prompt out of Claude's queue; False if Claude has taken it up already.
+
+    Raises ControlRefused, RunNotLive.
+    """
+    request = OwnRequest(_new_id(), RequestKind.CANCEL_PROMPT, prompt_id)
+    line = run.codec.cancel_prompt_line(request.request_id, prompt_id)
+    response = _request(run, request.request_id, line)
+    return run.codec.agreed(request, response).cancelled_prompt == prompt_id
+
+
+def _new_id() -> str:
+    return f"{OWN_REQUEST_PREFIX}{uuid.uuid4().hex}"
+
+
+def _request(run: Run, request_id: str, line: bytes) -> ControlResponse:
+    """Send a request and wait for Claude's answer. Raises ControlRefused, RunNotLive."""
     with run.sending(RunCommand.CHANGE) as send:
-        send(encoder.control_line(request_id, subtype, **arguments))
+        send(line)
     response = _response(run, request_id)
     if not response.ok:
         raise ControlRefused(f"Claude refused: {response.error}.")
-    return response.response
+    return response
 
 
 def _response(run: Run, request_id: str) -> ControlResponse:

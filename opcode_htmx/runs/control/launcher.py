@@ -9,15 +9,12 @@ import shutil
 import sys
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from opcode_htmx.engines.claude.files import history
-from opcode_htmx.engines.claude.protocol import argv as command
-from opcode_htmx.engines.claude.protocol.capabilities import Model
-from opcode_htmx.engines.claude.trust import items
-from opcode_htmx.engines.claude.trust.record import TrustRecord
+from opcode_htmx.engines.base import CommandLine, Engine, LaunchOptions
+from opcode_htmx.engines.capabilities import Model
 from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.lib.files.disk_space import DiskFull, is_full
 from opcode_htmx.runs.model.record import RunRecord
@@ -46,16 +43,9 @@ class RunSettings:
     """What every run of this server shares. Durations in seconds."""
 
     runs_dir: Path
-    binary: Path
-    environment: Mapping[str, str]
+    engine: Engine
     permission_mode: str | None
     stop_deadline: float
-    history_file: Callable[[str], Path | None]
-    """Claude's history file of a session id, once there is one."""
-    config_dir: Path
-    home: Path
-    claude_state_file: Path
-    """Claude's own, in which it notes which projects are trusted."""
     folders: WorkingFolders
     """In which Claude may work."""
     limits: Limits = Limits()
@@ -76,11 +66,7 @@ class RunSettings:
 
     def project_trust(self) -> ProjectTrust:
         """What decides whether Claude may start with the files of a project."""
-        return ProjectTrust(
-            self.runs_dir.parent / "trust",
-            TrustRecord(self.claude_state_file),
-            lambda folder: items.items_of(folder, self.home, self.config_dir),
-        )
+        return ProjectTrust(self.runs_dir.parent / "trust", self.engine.trust)
 
 
 def check_folder(settings: RunSettings, project: Path) -> None:
@@ -105,8 +91,8 @@ def prepare(settings: RunSettings, session_id: str, project: Path) -> tuple[RunF
         project_path=sys.intern(str(project)),  # of many runs, which are kept for long
         argv=(),
         created_at=time.time(),
-        history_start=history.size(settings.history_file(session_id)),
-        config_dir=sys.intern(str(settings.config_dir)),
+        history_start=settings.engine.history.size(session_id) or 0,
+        config_dir=sys.intern(str(settings.engine.config_dir)),
     )
     name = f"{UNPUBLISHED}{run_id}"
     try:
@@ -132,8 +118,7 @@ def launch(
     """
     started = None
     try:
-        record = _as_chosen(settings, choosing, record)
-        environment = command.environment(command.FORWARD_SUBAGENT_ENV, settings.environment)
+        record, command = _as_chosen(settings, choosing, record)
         project = Path(record.project_path)
         if not project.is_dir():
             raise CannotStart(f"The folder {project} does not exist any more.")
@@ -142,7 +127,7 @@ def launch(
                 # again: the run may have waited in the queue
                 trust.check(place.path, record.session_id)
             started = claude_process.spawn(
-                record.argv, place.path, environment, folder, record.id, place.descriptor
+                record.argv, place.path, command.environment, folder, record.id, place.descriptor
             )
         record = record.started(started.identity.pid, started.identity.started_at)
         folder.store(record)
@@ -177,15 +162,13 @@ def _why(error: OSError) -> str:
 
 def _as_chosen(
     settings: RunSettings, choosing: SessionOptionsService, record: RunRecord
-) -> RunRecord:
-    """The record with the command line that the session's options make."""
+) -> tuple[RunRecord, CommandLine]:
+    """The command line that the session's options make, and the record with it."""
     session_id = record.session_id
     options = choosing.options(session_id)
-    before = settings.history_file(session_id)
-    argv = command.build(
-        settings.binary,
-        session_id,
-        resume=before is not None,
+    history_size = settings.engine.history.size(session_id)
+    launch_options = LaunchOptions(
+        resume=history_size is not None,
         permission_mode=choosing.permission_mode(session_id),
         model=options.model,
         effort=options.effort,
@@ -193,4 +176,6 @@ def _as_chosen(
         readable=settings.attached(session_id),
         project_settings=choosing.uses_project_settings(session_id),
     )
-    return replace(record, argv=tuple(map(sys.intern, argv)), history_start=history.size(before))
+    command = settings.engine.launcher.session(session_id, launch_options)
+    argv = tuple(map(sys.intern, command.argv))  # of many runs, too
+    return replace(record, argv=argv, history_start=history_size or 0), command

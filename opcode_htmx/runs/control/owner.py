@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 
 import gevent
 
-from opcode_htmx.engines.claude.protocol import encoder
 from opcode_htmx.runs.control import shutdown
 from opcode_htmx.runs.control.run import ERROR_LINES, Run
 from opcode_htmx.runs.model.exit_status import how_it_ended
@@ -82,7 +81,7 @@ class Owner:
         """Answer requests of unknown kinds, which would otherwise hold Claude for ever."""
         for request_id in list(self._run.state.unsupported):
             try:
-                self._run.folder.send(encoder.refusal_line(request_id))
+                self._run.folder.send(self._run.codec.refusal_line(request_id))
             except InputClosed:
                 return
             except OSError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from opcode_htmx.engines.claude.protocol import encoder, parser
 from opcode_htmx.engines.messages import User
 from opcode_htmx.runs.control import control_requests
 from opcode_htmx.runs.control.run import Run
@@ -49,15 +48,14 @@ def take_back(run: Run, prompt_id: str) -> User:
     run.fold_new_lines()
     prompt = waiting_prompt(run, prompt_id)
     if run.phase is Phase.QUEUED:
-        run.note(encoder.withdrawn_line(prompt_id))
+        run.note(run.codec.withdrawn_line(prompt_id))
         if not run.state.waiting:
             run.stop(cause="Ended, because its prompt was taken back.")
     elif run.live:
-        answer = control_requests.request(run, "cancel_async_message", message_uuid=prompt_id)
-        if answer.get("cancelled") is not True:
+        if not control_requests.cancel_prompt(run, prompt_id):
             raise PromptTaken("Claude has taken this prompt up already.")
     else:
-        run.note(encoder.withdrawn_line(prompt_id))
+        run.note(run.codec.withdrawn_line(prompt_id))
     return prompt
 
 
@@ -87,6 +85,6 @@ def waiting_lines(run: Run, prompt_ids: Collection[str]) -> Iterator[tuple[bytes
     wanted = [each.encode() for each in prompt_ids]
     with run.folder.input_log.open("rb") as log:
         for line in log:
-            message = parser.parse(line) if any(each in line for each in wanted) else None
+            message = run.codec.parse(line) if any(each in line for each in wanted) else None
             if isinstance(message, User) and message.uuid in prompt_ids:
                 yield line, message

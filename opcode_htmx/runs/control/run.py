@@ -17,7 +17,7 @@ import gevent
 from gevent.event import Event as Flag
 from gevent.lock import BoundedSemaphore
 
-from opcode_htmx.engines.claude.protocol import encoder, parser
+from opcode_htmx.engines.base import Codec
 from opcode_htmx.engines.messages import ImageContent, Message, PermissionRequest
 from opcode_htmx.lib.broadcast import Broadcast
 from opcode_htmx.lib.coerce import Json
@@ -53,10 +53,13 @@ class AlreadyAnswered(Exception):
 class Run:
     """A run that lives, or one that has ended and is kept as a record."""
 
-    def __init__(self, folder: RunFolder, record: RunRecord, changed: Broadcast) -> None:
+    def __init__(
+        self, folder: RunFolder, record: RunRecord, changed: Broadcast, codec: Codec
+    ) -> None:
         self.folder = folder
         self.record = record
-        self.state = RunState()
+        self.codec = codec
+        self.state = RunState(codec)
         self.changed = changed
         """Shared by the runs of a session."""
         self.idle_since = time.time()
@@ -120,7 +123,7 @@ class Run:
         """
         with self.sending(RunCommand.PROMPT, prompt_id) as send:
             if not self.has_sent(prompt_id):
-                send(encoder.prompt_line(prompt_id, text, images))
+                send(self.codec.prompt_line(prompt_id, text, images))
 
     def note(self, line: bytes) -> None:
         """Keep a line among those that were sent, without sending it."""
@@ -160,13 +163,13 @@ class Run:
         with self.sending(RunCommand.ANSWER, request_id) as send:
             ask = self._open_ask(request_id)
             given = {**ask.input, **(changes or {})}
-            send(encoder.allow_line(request_id, given, permissions, time.time()))
+            send(self.codec.allow_line(request_id, given, permissions, time.time()))
 
     def deny(self, request_id: str, reason: str) -> None:
         """Refuse an open request. Raises as `allow` does."""
         with self.sending(RunCommand.ANSWER, request_id) as send:
             self._open_ask(request_id)
-            send(encoder.deny_line(request_id, reason, time.time()))
+            send(self.codec.deny_line(request_id, reason, time.time()))
 
     def stop(self, outcome: Outcome = Outcome.CANCELLED, cause: str = "Stopped by you.") -> None:
         """Begin to end the process and all it has started; `join` waits for it.
@@ -227,7 +230,7 @@ class Run:
                 yield writer.note if self.phase is Phase.QUEUED else writer.send
         except InputClosed as error:
             if about and isinstance(error, InputFull):
-                self.note(encoder.undelivered_line(about))
+                self.note(self.codec.undelivered_line(about))
             raise RunNotLive(str(error)) from error
         self.fold_new_lines()
 
@@ -289,7 +292,7 @@ class Run:
 
     def _fold(self, reader: LineReader, apply: Callable[[Message], None], last: bool) -> None:
         for count, line in enumerate(reader.read(last), start=1):
-            message = parser.parse(line.data)
+            message = self.codec.parse(line.data)
             before = self.phase
             try:
                 apply(message)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Protocol
 
-from opcode_htmx.engines.claude.protocol import parser
 from opcode_htmx.engines.messages import User
 from opcode_htmx.runs.control.prompt_queue import sent_prompt
 from opcode_htmx.runs.control.run import Run
@@ -37,7 +36,7 @@ class SentPrompts:
         known = self._run.state.sent.get(prompt_id)
         if known is None and prompt_id not in self._texts:
             for line in self._reader.read():
-                message = parser.parse(line.data)
+                message = self._run.codec.parse(line.data)
                 if isinstance(message, User):
                     self._texts.setdefault(message.uuid, words_of(message))
         return self._texts.get(prompt_id) if known is None else known

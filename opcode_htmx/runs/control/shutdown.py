@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import gevent
 
-from opcode_htmx.engines.claude.protocol import encoder
+from opcode_htmx.engines.identifiers import INTERRUPT_ID
 from opcode_htmx.runs.model.run_folder import InputClosed
 from opcode_htmx.runs.processes.claude_process import ClaudeProcess
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-INTERRUPT_ID = "opcode-interrupt"
 INTERRUPT_SHARE, TERMINATE_SHARE = 0.4, 0.75
 """Shares of the deadline at which an interrupt gives way to SIGTERM, and that to SIGKILL.
 
@@ -52,8 +51,7 @@ def _interrupt(run: Run, until: float) -> None:
         # not longer than there is time for, however full the pipe
         remaining = max(0.0, until - time.monotonic())
         with contextlib.suppress(gevent.Timeout), gevent.Timeout(remaining):
-            # else Claude would begin with the next prompt in its queue at once
-            run.folder.send(encoder.control_line(INTERRUPT_ID, "interrupt", cancel_queued=True))
+            run.folder.send(run.codec.interrupt_line(INTERRUPT_ID))
     except InputClosed:
         return
     except OSError:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from opcode_htmx.engines.claude.protocol.parser import LONGEST_DESCRIPTION
 from opcode_htmx.engines.messages import (
+    LONGEST_DESCRIPTION,
     Assistant,
     BackgroundTask,
     BackgroundTasks,

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import gevent
 
-from opcode_htmx.engines.claude.protocol.parser import long_line
+from opcode_htmx.engines.long_line import long_line
 
 CHUNK = 256 * 1024
 """Bytes read at a time: large enough for a flood, small enough not to hold the hub."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from opcode_htmx.engines.claude.protocol import user_entries
+from collections.abc import Sequence
+
 from opcode_htmx.engines.messages import ImageContent, TextContent, User
-from opcode_htmx.engines.user_parts import CommandOutput
+from opcode_htmx.engines.user_parts import CommandOutput, Part
 
 MAX_PROMPT_CHARACTERS = 200_000
 
@@ -19,7 +20,9 @@ def images_in(prompt: User) -> list[ImageContent]:
     return [part for part in prompt.content if isinstance(part, ImageContent)]
 
 
-def is_report(message: User) -> bool:
-    """Whether it is Claude's own report, which comes between turns as well and begins none."""
-    parts = user_entries.parts_of(message)
+def is_report(parts: Sequence[Part]) -> bool:
+    """Whether an entry with these parts is a report of Claude's own.
+
+    Such a report comes between turns as well and begins none.
+    """
     return bool(parts) and all(isinstance(part, CommandOutput) for part in parts)

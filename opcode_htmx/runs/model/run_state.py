@@ -9,8 +9,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from opcode_htmx.engines.claude.protocol import capabilities
-from opcode_htmx.engines.claude.protocol.encoder import INITIALIZE_ID, OURS
+from opcode_htmx.engines.base import MessageReader
+from opcode_htmx.engines.capabilities import Command, Model
+from opcode_htmx.engines.identifiers import INITIALIZE_ID, OWN_REQUEST_PREFIX
 from opcode_htmx.engines.messages import (
     INTERRUPTED,
     Assistant,
@@ -29,7 +30,7 @@ from opcode_htmx.engines.messages import (
     Unknown,
     User,
 )
-from opcode_htmx.lib.coerce import Json
+from opcode_htmx.engines.requests import OwnRequest
 from opcode_htmx.runs.model.background_tasks import Background
 from opcode_htmx.runs.model.lifecycle import (
     PROCESS,
@@ -59,6 +60,7 @@ class RunState:
         "_cancelled",
         "_ended_without_result",
         "_opener",
+        "_reader",
         "_requests",
         "_taken",
         "_turn_open",
@@ -82,7 +84,8 @@ class RunState:
         "waiting",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, reader: MessageReader) -> None:
+        self._reader = reader
         self.phase = Phase.STARTING
         self.turns = 0
         """Turns that have ended."""
@@ -94,9 +97,9 @@ class RunState:
         self.effort: str | None = None
         """The effort that was set in mid-run; empty for Claude's own, None if it never was."""
         self.slash_commands: tuple[str, ...] = ()
-        self.commands: tuple[capabilities.Command, ...] = ()
+        self.commands: tuple[Command, ...] = ()
         """Slash commands and skills with what they do, once Claude has listed them."""
-        self.models: tuple[capabilities.Model, ...] = ()
+        self.models: tuple[Model, ...] = ()
         """The models that Claude offers, once it has listed them."""
         self.asks: dict[str, PermissionRequest] = {}
         """Open permission requests and questions, by request id, oldest first."""
@@ -109,7 +112,7 @@ class RunState:
         """What was answered, until Claude has repeated the answer: it may not have got through."""
         self.responses: dict[str, ControlResponse] = {}
         """What Claude answered to our requests."""
-        self._requests: dict[str, Json] = {}
+        self._requests: dict[str, OwnRequest] = {}
         """Our requests: an answer may be read before the request that it belongs to."""
         self.sent: dict[str, str] = {}
         """Every prompt sent, by its id, in order."""
@@ -146,13 +149,13 @@ class RunState:
             if ask := self.asks.get(message.request_id):
                 self._unheard[message.request_id] = ask
             self._answer(message)
-        elif isinstance(message, Unknown) and isinstance(message.raw.get("request"), dict):
-            request_id = str(message.raw.get("request_id"))
+        elif isinstance(message, Unknown):
+            request = self._reader.own_request(message)
             # every run has this one, and nobody asks what was in it
-            if request_id != INITIALIZE_ID:
-                self._requests[request_id] = message.raw["request"]
+            if request and request.request_id != INITIALIZE_ID:
+                self._requests[request.request_id] = request
                 self._recount()
-                self._settle(request_id)
+                self._settle(request.request_id)
         elif isinstance(message, PromptState):  # a note of ours, see outgoing
             if message.state == "undelivered" and message.prompt_id in self.sent:
                 del self.sent[message.prompt_id]
@@ -172,7 +175,7 @@ class RunState:
                 self.permission_mode = message.permission_mode or self.permission_mode
                 self.slash_commands = message.slash_commands
                 self._goes_on()
-            case User(is_replay=True) if message.uuid not in self.sent and is_report(message):
+            case User(is_replay=True) if message.uuid not in self.sent and self._is_report(message):
                 pass
             case User(is_replay=True):
                 self._take(message.uuid)
@@ -191,14 +194,16 @@ class RunState:
             case PermissionRequest() if message.request_id not in self.answered:
                 self.asks[message.request_id] = message
                 self.step(Event.ASKED)
-            case Unknown(type="control_request", raw={"request_id": str(request_id)}):
-                if request_id not in self.answered:
+            case Unknown():
+                request_id = self._reader.unsupported_request(message)
+                if request_id is not None and request_id not in self.answered:
                     self.unsupported[request_id] = None
-            case SystemEvent(subtype="status", raw={"permissionMode": str(mode)}):
-                self.permission_mode = mode
+            case SystemEvent():
+                mode = self._reader.permission_mode_in(message)
+                self.permission_mode = self.permission_mode if mode is None else mode
             case ControlResponse() if message.request_id == INITIALIZE_ID:
                 self._take_over_offer(message)
-            case ControlResponse() if message.request_id.startswith(OURS):
+            case ControlResponse() if message.request_id.startswith(OWN_REQUEST_PREFIX):
                 self.responses[message.request_id] = message
                 self._settle(message.request_id)
             case ControlResponse():
@@ -223,6 +228,9 @@ class RunState:
                     self._goes_on()
             case _:
                 pass
+
+    def _is_report(self, message: User) -> bool:
+        return is_report(self._reader.parts_of(message))
 
     def _goes_on(self) -> None:
         self._turn_open = True
@@ -253,7 +261,7 @@ class RunState:
     def _recount(self) -> None:
         """Which prompts wait, whatever was read first."""
         # what Stop swept out of Claude's queue waits for a person to say what becomes of it
-        swept = any(request.get("cancel_queued") for request in self._requests.values())
+        swept = any(request.cancels_queue for request in self._requests.values())
         gone = self._taken if swept else self._taken | self._cancelled
         self.waiting = {each: text for each, text in self.sent.items() if each not in gone}
 
@@ -273,30 +281,24 @@ class RunState:
     def _take_over_offer(self, message: ControlResponse) -> None:
         """What Claude tells about itself in every run; the answer is long and is not kept."""
         if message.ok:
-            told = message.response
-            self.models = capabilities.models_of(told)
-            self.commands = capabilities.commands_of(told)
-            mode = str(told.get("current_permission_mode") or "")
-            self.permission_mode = self.permission_mode or mode
+            report = self._reader.capabilities_of(message.response)
+            self.models, self.commands = report.models, report.commands
+            self.permission_mode = self.permission_mode or report.permission_mode
 
     def _settle(self, request_id: str) -> None:
         """Take over what Claude has agreed to."""
-        response = self.responses.get(request_id)
-        if response is None or not response.ok:
+        request, response = self._requests.get(request_id), self.responses.get(request_id)
+        if request is None or response is None:
             return
-        told = response.response
-        match self._requests.get(request_id):
-            case {"subtype": "set_model"} if isinstance(told.get("model"), str):
-                self.model = told["model"]
-            case {"subtype": "cancel_async_message", "message_uuid": str(prompt_id)}:
-                if told.get("cancelled") is True:
-                    self._give_up(prompt_id)
-            case {"subtype": "set_permission_mode"} if isinstance(told.get("mode"), str):
-                self.permission_mode = told["mode"]
-            case {"subtype": "apply_flag_settings", "settings": {"effortLevel": effort}}:
-                self.effort = effort if isinstance(effort, str) else ""
-            case _:
-                pass
+        agreed = self._reader.agreed(request, response)
+        if agreed.model is not None:
+            self.model = agreed.model
+        if agreed.effort is not None:
+            self.effort = agreed.effort
+        if agreed.permission_mode is not None:
+            self.permission_mode = agreed.permission_mode
+        if agreed.cancelled_prompt is not None:
+            self._give_up(agreed.cancelled_prompt)
 
     def _close(self, request_id: str) -> None:
         self.answered[request_id] = None

@@ -8,7 +8,8 @@ import contextlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from opcode_htmx.engines.claude.protocol.capabilities import Model
+from opcode_htmx.engines.base import Codec
+from opcode_htmx.engines.capabilities import Model
 from opcode_htmx.lib.broadcast import Broadcast
 from opcode_htmx.runs.capabilities.from_run import models_offered_to
 from opcode_htmx.runs.control import control_requests
@@ -29,6 +30,7 @@ class SessionOptionsService:
         folder: Path,
         runs: Callable[[], Iterable[Run]],
         changes: Callable[[str], Broadcast],
+        codec: Codec,
         *,
         permission_mode: str | None,
         allow_bypass: bool,
@@ -44,6 +46,7 @@ class SessionOptionsService:
         self._store = OptionStore(folder)
         self._runs = runs
         self._changes = changes
+        self._codec = codec
         self._permission_mode = permission_mode
         self._keep_running = keep_running
         self._offered = offered
@@ -85,7 +88,8 @@ class SessionOptionsService:
         """The models that were offered to runs of earlier servers."""
         if self._past is None:
             runs = list(self._runs())[:MODELS_LOOKED_FOR]
-            self._past = next(filter(None, (models_offered_to(run.folder) for run in runs)), ())
+            models = (models_offered_to(run.folder, self._codec) for run in runs)
+            self._past = next(filter(None, models), ())
         return self._past
 
     def choose(self, session_id: str, **changes: str | bool | None) -> None:

@@ -8,13 +8,13 @@ holds something else, is asked about, and so is what is added later.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from opcode_htmx.engines.claude.trust.items import TrustItem, permission_item
-from opcode_htmx.engines.claude.trust.record import TrustRecord, project_key
+from opcode_htmx.engines.base import TrustFiles
+from opcode_htmx.engines.trust import TrustItem
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.lib.cooperative import run_in_thread
 from opcode_htmx.lib.files import atomic_files, file_locks
@@ -85,13 +85,10 @@ _FORM = JsonFileSchema(1, _Kept.parse)
 class ProjectTrust:
     """The decisions about all projects, kept for all workers."""
 
-    def __init__(
-        self, store: Path, record: TrustRecord, items_of: Callable[[Path], tuple[TrustItem, ...]]
-    ) -> None:
-        """`store` is a folder of ours; `items_of` lists what takes effect in a resolved folder."""
+    def __init__(self, store: Path, files: TrustFiles) -> None:
+        """`store` is a folder of ours."""
         self._store = store
-        self._record = record
-        self._items_of = items_of
+        self._files = files
 
     def check(self, folder: Path, session_id: str) -> None:
         """Raises TrustNeeded where the files of `folder` would do what nobody has trusted."""
@@ -102,9 +99,9 @@ class ProjectTrust:
     def needed(self, folder: Path) -> TrustNeeded | None:
         """What a person has to decide about before Claude starts in `folder`; None: nothing."""
         folder = folder.resolve()
-        items = run_in_thread(self._items_of, folder)
-        name = self._record.trusted_as(folder)
-        kept = self._kept(name or project_key(folder))
+        items = run_in_thread(self._files.items_of, folder)
+        name = self._files.trusted_as(folder)
+        kept = self._kept(name or self._files.project_key(folder))
         if name is None:
             more = [item for item in items if item.digest not in kept.allowed]
             return TrustNeeded(folder, more, digest_of(items), SENTENCE) if more else None
@@ -122,18 +119,18 @@ class ProjectTrust:
         have changed since, and TrustNotRecorded.
         """
         folder = folder.resolve()
-        items = run_in_thread(self._items_of, folder)
+        items = run_in_thread(self._files.items_of, folder)
         if digest is not None and digest != digest_of(items):
             raise TrustNeeded(folder, items, digest_of(items), CHANGED)
-        self._keep(self._record.trusted_as(folder) or project_key(folder), items)
-        self._record.accept(folder)
+        self._keep(self._files.trusted_as(folder) or self._files.project_key(folder), items)
+        self._files.accept(folder)
 
     def allow(self, folder: Path, updates: Iterable[Json]) -> None:
         """A person has allowed these permission updates, which Claude writes into the project."""
-        items = [item for update in updates for item in _items_in(update, folder)]
+        items = [item for update in updates for item in self._files.items_of_update(update, folder)]
         if items:
             folder = folder.resolve()
-            name = self._record.trusted_as(folder) or project_key(folder)
+            name = self._files.trusted_as(folder) or self._files.project_key(folder)
             self._keep(name, items, allowed=True)
 
     def _path(self, name: str) -> Path:
@@ -161,27 +158,3 @@ class ProjectTrust:
 def digest_of(items: Iterable[TrustItem]) -> str:
     """Identifies a list of items, whatever their order."""
     return hashlib.sha256("".join(sorted(item.digest for item in items)).encode()).hexdigest()
-
-
-def _items_in(update: Json, folder: Path) -> list[TrustItem]:
-    """The entries that Claude writes into a project's settings for a permission update."""
-    if update.get("destination") not in ("localSettings", "projectSettings"):
-        return []
-    match update:
-        case {"type": "addRules" | "replaceRules", "behavior": "allow", "rules": list(rules)}:
-            texts = [_rule_text(rule) for rule in rules if isinstance(rule, dict)]
-            return [permission_item("allow", text, folder) for text in texts]
-        case {"type": "addDirectories", "directories": list(paths)}:
-            return [permission_item("additionalDirectories", str(path), folder) for path in paths]
-        case {"type": "setMode", "mode": str(mode)}:
-            return [permission_item("defaultMode", mode, folder)]
-    return []
-
-
-def _rule_text(rule: Json) -> str:
-    """A rule as Claude writes it: the parentheses of the content are escaped."""
-    tool, content = rule.get("toolName"), rule.get("ruleContent")
-    if not isinstance(content, str) or not content:
-        return str(tool)
-    escaped = content.replace("\\", "\\\\").replace("(", "\\(").replace(")", "\\)")
-    return f"{tool}({escaped})"

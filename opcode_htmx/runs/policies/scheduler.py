@@ -15,7 +15,6 @@ import gevent
 from gevent.event import AsyncResult
 from gevent.lock import BoundedSemaphore
 
-from opcode_htmx.engines.claude.protocol import encoder
 from opcode_htmx.lib.files import file_locks
 from opcode_htmx.lib.files.disk_space import DiskFull
 from opcode_htmx.runs.control import launcher
@@ -165,6 +164,6 @@ def _deliver(run: Run, writer: InputWriter) -> None:
     """Ask what Claude offers, and hand over the prompts that were kept for it."""
     # A Claude that hangs, or is gone, has its prompts left over, as any run has
     with contextlib.suppress(InputClosed, OSError):
-        writer.send(encoder.initialize_line())
+        writer.send(run.codec.initialize_line())
         for line, _ in waiting_lines(run, run.state.waiting):
             writer.deliver(line)

@@ -13,8 +13,8 @@ from typing import NamedTuple
 from jinja2 import Environment
 from markupsafe import Markup
 
+from opcode_htmx.engines.capabilities import DEFAULT_MODEL, Model
 from opcode_htmx.engines.claude.protocol import argv
-from opcode_htmx.engines.claude.protocol.capabilities import DEFAULT_MODEL, Model
 from opcode_htmx.rendering.permissions import MODES
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import RUN_COMMANDS, RunCommand

@@ -8,16 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from opcode_htmx.engines.capabilities import Command, Model
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text
 from opcode_htmx.engines.claude.protocol import parser
-from opcode_htmx.engines.claude.protocol.capabilities import (
-    Command,
-    Model,
-    commands_of,
-    models_of,
-)
+from opcode_htmx.engines.claude.protocol.capabilities import commands_of, models_of
 from opcode_htmx.runs.model.run_state import RunState
-from tests.support.cli.supervision import Room, idle, until
+from tests.support.cli.supervision import CODEC, Room, idle, until
 from tests.support.environment import Sandbox
 
 
@@ -83,7 +79,7 @@ def test_what_every_run_tells_at_length_is_kept_once(room: Room) -> None:
     assert len(b"".join(output)) > 10_000
 
     def fold() -> RunState:
-        state = RunState()
+        state = RunState(CODEC)
         for line in output:
             state.apply_output(parser.parse(line))
         return state

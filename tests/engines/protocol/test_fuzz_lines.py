@@ -18,6 +18,7 @@ from opcode_htmx.api.sockets import chat_socket
 from opcode_htmx.api.sockets.chat_events import ChatEventEncoder
 from opcode_htmx.api.sockets.run_events import RunEventEncoder
 from opcode_htmx.engines import messages as m
+from opcode_htmx.engines.claude.engine import ClaudeCodec
 from opcode_htmx.engines.claude.protocol import encoder, parser
 from opcode_htmx.lib.broadcast import Broadcast
 from opcode_htmx.runs.control.run import Run
@@ -247,7 +248,7 @@ def test_a_state_that_followed_the_files_is_the_one_that_the_next_server_reads(
     followed.fold_new_lines(last=True)
     check(followed.state)
 
-    again = Run(followed.folder, followed.record, Broadcast())
+    again = Run(followed.folder, followed.record, Broadcast(), ClaudeCodec())
     again.fold_new_lines(last=True)
     check(again.state)
     assert told(again.state) == told(followed.state)
@@ -257,7 +258,7 @@ def run_of(root: Path) -> Run:
     folder = RunFolder.create(root, uuid.uuid4().hex)
     record = RunRecord(folder.path.name, str(uuid.uuid4()), "/", (), 0.0, 0).started(1, 0.0)
     folder.store(record)
-    return Run(folder, record, Broadcast())
+    return Run(folder, record, Broadcast(), ClaudeCodec())
 
 
 def append(path: Path, data: bytes) -> None:

@@ -26,6 +26,7 @@ from tests.support.api import get
 from tests.support.cli.captured import line
 from tests.support.cli.sessions import Session
 from tests.support.cli.supervision import (
+    CODEC,
     Room,
     idle,
     new_id,
@@ -40,7 +41,7 @@ HOUR = 3600.0
 
 
 def state_of(*lines: bytes) -> RunState:
-    state = RunState()
+    state = RunState(CODEC)
     for each in lines:
         state.apply_output(parser.parse(each))
     return state
@@ -207,7 +208,7 @@ TURNS: dict[str, tuple[tuple[bytes, ...], int]] = {
 def test_a_turn_ends_once_when_claude_says_completed(case: str, sent_is_read: str) -> None:
     lines, turns = TURNS[case]
     place = {"first": 0, "last": len(lines), "in the middle": len(lines) // 2}[sent_is_read]
-    state = RunState()
+    state = RunState(CODEC)
     state.step(Event.LAUNCHED)
     for number, each in enumerate((*lines, b"")):
         if number == place:
@@ -223,7 +224,7 @@ def test_a_prompt_that_joins_an_open_turn_does_not_end_it() -> None:
 
 
 def test_a_prompt_of_an_interrupted_turn_may_be_sent_again() -> None:
-    state = RunState()
+    state = RunState(CODEC)
     state.apply_input(parser.parse(encoder.prompt_line(PROMPT, "hello")))
     aborted = json.loads(ended(PROMPT)) | {"terminal_reason": "aborted_streaming"}
     for each in (STARTED, INIT, json.dumps(aborted).encode()):

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from opcode_htmx.engines.claude.files import history
-from opcode_htmx.engines.claude.protocol.parser import long_line
+from opcode_htmx.engines.long_line import long_line
 from opcode_htmx.runs.model.line_reader import CHUNK, Line, LineReader
 
 IO_COUNTERS = Path("/proc/self/io")

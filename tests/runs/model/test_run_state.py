@@ -23,6 +23,7 @@ from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Event, Phase
 from opcode_htmx.runs.model.run_state import RunState
 from tests.support.cli.supervision import (
+    CODEC,
     Room,
     idle,
     new_id,
@@ -62,7 +63,7 @@ SENT_NEXT = encoder.prompt_line(NEXT, "and then")
 
 def fold(*lines: tuple[str, bytes] | bytes, state: RunState | None = None) -> RunState:
     """The state after these lines: what we send in pairs with "in", what Claude says plain."""
-    state = state or RunState()
+    state = state or RunState(CODEC)
     for each in lines:
         if isinstance(each, tuple):
             state.apply_input(parser.parse(each[1]))

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import psutil
 import pytest
 
-from opcode_htmx.runs.control.control_requests import request
+from opcode_htmx.runs.control.control_requests import change
 from opcode_htmx.runs.control.prompt_queue import queue, take_back
 from opcode_htmx.runs.control.run import Run, RunNotLive
 from opcode_htmx.runs.model.lifecycle import Phase
@@ -180,7 +180,7 @@ def test_a_run_that_waits_is_asked_nothing(room: Room) -> None:
     Busy(room)
     run = room.prompt("Hello")
     with pytest.raises(RunNotLive, match="has not been started for this session yet"):
-        request(run, "set_model", model="haiku")
+        change(run, "model", "haiku")
 
 
 def test_what_is_chosen_meanwhile_counts_when_it_begins(room: Room) -> None:

@@ -16,7 +16,7 @@ import gevent
 import psutil
 import pytest
 
-from opcode_htmx.engines.claude.files import history
+from opcode_htmx.engines.claude.engine import ClaudeCodec, ClaudeEngine
 from opcode_htmx.lib.broadcast import Broadcast
 from opcode_htmx.runs.control.launcher import RunSettings
 from opcode_htmx.runs.control.owner import Owner
@@ -30,6 +30,7 @@ from tests.support import environment
 from tests.support.environment import Sandbox, kill_processes_of, processes_of
 
 T = TypeVar("T")
+CODEC = ClaudeCodec()
 
 
 def until(condition: Callable[[], T], what: str, timeout: float = 20.0) -> T:
@@ -85,16 +86,17 @@ class Room:
     def __init__(self, sandbox: Sandbox, claude: Path, api_url: str = "http://127.0.0.1:9") -> None:
         self.sandbox = sandbox
         self.runs_dir = sandbox.state / "runs"
+        self._claude: dict[str, Any] = {
+            "binary": claude,
+            "config_dir": sandbox.config_dir,
+            "environment": sandbox.environment(api_url),
+            "home": sandbox.home,
+            "state_file": sandbox.config_dir / ".claude.json",
+        }
         self._settings: dict[str, Any] = {
             "runs_dir": self.runs_dir,
-            "binary": claude,
-            "environment": sandbox.environment(api_url),
             "permission_mode": None,
             "stop_deadline": 2.0,
-            "history_file": lambda session_id: history.find(sandbox.config_dir, session_id),
-            "config_dir": sandbox.config_dir,
-            "home": sandbox.home,
-            "claude_state_file": sandbox.config_dir / ".claude.json",
             "folders": WorkingFolders([sandbox.home]),
         }
         self._supervisors: list[Supervisor] = []
@@ -105,21 +107,29 @@ class Room:
         return self._supervisors[-1] if self._supervisors else self.restart()
 
     def restart(self, **settings: object) -> Supervisor:
-        """A supervisor in place of the last one, which ends as a server that is killed does."""
+        """A supervisor in place of the last one, which ends as a server that is killed does.
+
+        `settings` are fields of RunSettings, or arguments of ClaudeEngine.of.
+        """
         if self._supervisors:
             self._supervisors[-1].close()
-        self._settings.update(settings)
-        supervisor = Supervisor(RunSettings(**self._settings))
+        for name, value in settings.items():
+            (self._claude if name in self._claude else self._settings)[name] = value
+        supervisor = Supervisor(self._run_settings())
         self._supervisors.append(supervisor)
         supervisor.adopt()
         return supervisor
 
     def beside(self, **settings: object) -> Supervisor:
         """Another worker's supervisor, over the same runs at the same time."""
-        other = Supervisor(RunSettings(**{**self._settings, **settings}))
+        other = Supervisor(self._run_settings(**settings))
         self._others.append(other)
         other.adopt()
         return other
+
+    def _run_settings(self, **settings: object) -> RunSettings:
+        engine = ClaudeEngine.of(**self._claude)
+        return RunSettings(**{**self._settings, "engine": engine, **settings})
 
     def prompt(self, text: str, session_id: str = "", prompt_id: str = "") -> Run:
         return self.supervisor.prompt(
@@ -147,7 +157,7 @@ def owned(
     folder: RunFolder, record: RunRecord, history_end: Callable[[float], int] = lambda _: 0
 ) -> Run:
     """A run that is this worker's, as the supervisor makes it, without its process."""
-    run = Run(folder, record.started(1, record.created_at), Broadcast())
+    run = Run(folder, record.started(1, record.created_at), Broadcast(), CODEC)
     lock = folder.own()
     assert lock is not None
     Owner(run, lock, history_end, stop_deadline=5.0)

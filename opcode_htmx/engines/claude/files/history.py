@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -13,11 +12,9 @@ from typing import BinaryIO, NoReturn
 from opcode_htmx.engines.claude.files import folder_names, links
 from opcode_htmx.engines.claude.files.folder_names import project_id as project_id
 from opcode_htmx.engines.claude.files.lineage import Lineage
-from opcode_htmx.engines.claude.protocol.parser import long_line
+from opcode_htmx.engines.identifiers import SESSION_ID as SESSION_ID
+from opcode_htmx.engines.long_line import long_line
 from opcode_htmx.lib.cooperative import TimeSlicer
-
-SESSION_ID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
-"""The CLI takes an id in either case, and names the file as it was written."""
 
 LONGEST = 24_000_000
 PIECE = 256 * 1024

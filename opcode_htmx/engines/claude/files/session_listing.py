@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from opcode_htmx.engines.claude.files import links
-from opcode_htmx.engines.claude.files.history import SESSION_ID
+from opcode_htmx.engines.identifiers import SESSION_ID
 
 if sys.platform == "linux":
     import inotify_simple

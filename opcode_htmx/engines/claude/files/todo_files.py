@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from opcode_htmx.engines.claude.files.history import SESSION_ID
+from opcode_htmx.engines.identifiers import SESSION_ID
 
 MOST_BYTES = 1024 * 1024
 

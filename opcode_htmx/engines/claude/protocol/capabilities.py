@@ -7,35 +7,18 @@ same long lists and are kept for long: lists that are equal are one and the same
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple, TypeVar, cast
+from typing import TypeVar, cast
 
+from opcode_htmx.engines.capabilities import CapabilityReport, Command, Model
 from opcode_htmx.lib.coerce import Json
 
 T = TypeVar("T", bound=Hashable)
 
-DEFAULT_MODEL = "default"
-"""The entry of Claude's list that means "whatever is the default"."""
 
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """A model to choose: `value` is what Claude takes, `resolved` the full name behind it."""
-
-    value: str
-    resolved: str
-    name: str
-    description: str
-    efforts: tuple[str, ...]
-
-
-class Command(NamedTuple):
-    """A slash command or skill, without its slash."""
-
-    name: str
-    description: str
-    argument_hint: str
+def report_of(answer: Json) -> CapabilityReport:
+    mode = str(answer.get("current_permission_mode") or "")
+    return CapabilityReport(models_of(answer), commands_of(answer), mode)
 
 
 def models_of(answer: Json) -> tuple[Model, ...]:

@@ -10,13 +10,9 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from opcode_htmx.engines.identifiers import INITIALIZE_ID
 from opcode_htmx.engines.messages import ImageContent
 from opcode_htmx.lib.coerce import Json
-
-OURS = "opcode-"
-"""How the ids of our own requests begin."""
-
-INITIALIZE_ID = f"{OURS}initialize"
 
 DENIED = "The user does not want to do this. Ask what to do instead."
 NO_ANSWER = "The user does not want to answer. Go on without, or ask differently."

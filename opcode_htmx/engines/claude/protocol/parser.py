@@ -6,9 +6,9 @@ it came (`Unknown`, `Malformed`), because every release of the CLI adds types.
 
 from __future__ import annotations
 
-import json
 import logging
 
+from opcode_htmx.engines import long_line
 from opcode_htmx.engines.claude.protocol import json_lines
 from opcode_htmx.engines.claude.protocol.capabilities import once
 from opcode_htmx.engines.claude.protocol.contents import content_of, contents_of
@@ -19,6 +19,7 @@ from opcode_htmx.engines.claude.protocol.user_lines import (
     user_of,
 )
 from opcode_htmx.engines.messages import (
+    LONGEST_DESCRIPTION,
     SYNTHETIC,
     Assistant,
     BackgroundTask,
@@ -55,23 +56,10 @@ from opcode_htmx.lib.coerce import (
 
 log = logging.getLogger(__name__)
 
-LONG_LINE = "opcode_long_line"
 EDITOR_ATTACHMENTS = frozenset(
     {"opened_file_in_ide", "selected_lines_in_ide", "selected_lines_in_diff"}
 )
 """What an editor attaches to a prompt: lines of their own in history files."""
-LONGEST_DESCRIPTION = 200
-"""Characters of each text about a background task; the rest is not kept."""
-
-
-def long_line(offset: int, size: int) -> bytes:
-    """What stands in the place of a line of `size` bytes, behind byte `offset` of its file.
-
-    It is one of our own, for a line that is too long to be kept, shown or passed on.
-    """
-    words = "A line of Claude's is too long for this server (OPCODE_MAX_LINE) and was left out."
-    told = {"type": LONG_LINE, "offset": offset, "bytes": size, "message": words}
-    return json.dumps(told).encode()
 
 
 def parse(line: bytes) -> Message:
@@ -137,7 +125,7 @@ def _parse_known(raw: Json) -> Message:
             return ControlCancel(as_str(raw.get("request_id")))
         case "control_response" if isinstance(raw.get("response"), dict):
             return _control_response(raw["response"], as_dict(raw.get("opcode")).get("at"))
-        case "opcode_long_line":
+        case long_line.LONG_LINE:
             return LongLine(as_int(raw.get("offset")), as_int(raw.get("bytes")))
         case "command_lifecycle":
             return PromptState(as_str(raw.get("command_uuid")), as_str(raw.get("state")))

@@ -11,8 +11,6 @@ import hashlib
 import json
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ from opcode_htmx.engines.claude.trust.repository import (
     main_checkout,
     repository_root,
 )
+from opcode_htmx.engines.trust import Kind, TrustItem
 from opcode_htmx.lib import bounded_json
 
 MOST_ITEMS = 1000
@@ -65,37 +64,6 @@ _HELPER_ENDINGS = ("Helper", "Refresh", "Export")
 _STATUS_COMMANDS = ("statusLine", "subagentStatusLine", "fileSuggestion")
 _SHELL_MARKS = ("!`", "```!")
 _PLUGIN_FOLDER = ".claude-plugin"
-
-
-class Kind(StrEnum):
-    """What an item does."""
-
-    HOOK = "hook"
-    HELPER = "helper"
-    SERVER = "server"
-    SCHEDULE = "schedule"
-    PLUGIN = "plugin"
-    COMMAND = "command"
-    ENVIRONMENT = "environment"
-    PERMISSION = "permission"
-    SETTING = "setting"
-    UNREADABLE = "unreadable"
-
-
-@dataclass(frozen=True, slots=True)
-class TrustItem:
-    """One thing that takes effect. `text` is what it runs or says, as it stands in the file.
-
-    `file` is the file that it stands in, an absolute path; `digest` identifies kind, name and the
-    whole content, and not the file. `left_out` is how many characters `text` lacks at its end.
-    """
-
-    kind: Kind
-    name: str
-    text: str
-    file: Path
-    digest: str
-    left_out: int = 0
 
 
 def items_of(folder: Path, home: Path, config_dir: Path) -> tuple[TrustItem, ...]:

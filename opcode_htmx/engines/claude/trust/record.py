@@ -17,6 +17,7 @@ from opcode_htmx.engines.claude.trust.repository import (
     main_checkout,
     repository_root,
 )
+from opcode_htmx.engines.trust import TrustNotRecorded
 from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.files import atomic_files
 
@@ -26,10 +27,6 @@ LOCK_STALE_SECONDS = 10.0
 LOCK_WAIT_SECONDS = 15.0
 _POLL_SECONDS = 0.05
 _ACCEPTED = "hasTrustDialogAccepted"
-
-
-class TrustNotRecorded(Exception):
-    """Claude's state file could not be changed; the text says why."""
 
 
 def project_key(folder: Path) -> str:

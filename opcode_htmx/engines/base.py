@@ -1,0 +1,197 @@
+"""The port between the runs and an engine: what an engine can do, in small protocols.
+
+The runs take the smallest protocol that serves them; only the composition root knows which engine
+implements it. Lines are bytes, each with its newline where they are to be sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from opcode_htmx.engines.capabilities import CapabilityReport
+from opcode_htmx.engines.messages import (
+    ControlResponse,
+    ImageContent,
+    Message,
+    SystemEvent,
+    Unknown,
+    User,
+)
+from opcode_htmx.engines.requests import Agreed, OwnRequest
+from opcode_htmx.engines.trust import TrustItem
+from opcode_htmx.engines.user_parts import Part
+from opcode_htmx.lib.coerce import Json
+
+# --- lines ----------------------------------------------------------------------------------
+
+
+class Parser(Protocol):
+    def parse(self, line: bytes) -> Message:
+        """The message in a line that was received or sent. Never raises; see `Malformed`."""
+
+
+class CapabilityReader(Protocol):
+    def capabilities_of(self, answer: Json) -> CapabilityReport:
+        """What the engine offers, from its answer to `initialize_line`.
+
+        The values of `models` and `commands` are kept on disk, and read again with this.
+        """
+
+
+class MessageReader(CapabilityReader, Protocol):
+    """Tells the meaning of messages for the state of a run. Pure."""
+
+    def parts_of(self, message: User) -> tuple[Part, ...]:
+        """The parts of a user entry in order; empty if it holds no text."""
+
+    def own_request(self, message: Unknown) -> OwnRequest | None:
+        """Our own request in a line that was sent; None if the line is none."""
+
+    def agreed(self, request: OwnRequest, response: ControlResponse) -> Agreed:
+        """What the engine has changed, where `response` is its answer to `request`."""
+
+    def unsupported_request(self, message: Unknown) -> str | None:
+        """The id of a request of the engine's that nobody here can answer; None if it is none."""
+
+    def permission_mode_in(self, message: SystemEvent) -> str | None:
+        """The permission mode that holds from this message on; None if it names none."""
+
+
+class Encoder(Protocol):
+    """Makes the lines that are sent, and our notes among them, which are not."""
+
+    def initialize_line(self) -> bytes:
+        """Ask for the engine's capabilities, under INITIALIZE_ID."""
+
+    def prompt_line(self, prompt_id: str, text: str, images: Sequence[ImageContent] = ()) -> bytes:
+        """A prompt. The engine repeats `prompt_id`, a UUID, when it takes the prompt up."""
+
+    def allow_line(
+        self,
+        request_id: str,
+        tool_input: Mapping[str, Any],
+        permissions: Sequence[Json] = (),
+        at: float | None = None,
+    ) -> bytes:
+        """Allow a permission request, with the input and the permission updates given.
+
+        `at` is the Unix time of the decision.
+        """
+
+    def deny_line(self, request_id: str, reason: str, at: float | None = None) -> bytes:
+        """Refuse a permission request for a reason that the engine reads."""
+
+    def refusal_line(self, request_id: str) -> bytes:
+        """Answer a request of a kind that is not supported."""
+
+    def change_line(self, request_id: str, option: str, value: object) -> bytes | None:
+        """Request a change of a session option; None if the process has nothing to do with it.
+
+        The value None is the engine's default.
+        """
+
+    def cancel_prompt_line(self, request_id: str, prompt_id: str) -> bytes:
+        """Request that a prompt is taken out of the engine's queue."""
+
+    def interrupt_line(self, request_id: str) -> bytes:
+        """Request the end of the open turn, and take all prompts out of the queue."""
+
+    def undelivered_line(self, about: str) -> bytes:
+        """A note: this prompt, or the answer to this request, did not reach the engine."""
+
+    def withdrawn_line(self, prompt_id: str) -> bytes:
+        """A note: nobody wants this prompt any more, which the engine left unread."""
+
+
+class Codec(Parser, MessageReader, Encoder, Protocol):
+    """All of an engine's lines, in both directions."""
+
+
+# --- processes ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchOptions:
+    """How a process is started. None is left to the settings of the engine and the project."""
+
+    resume: bool
+    permission_mode: str | None = None
+    model: str | None = None
+    effort: str | None = None
+    allow_bypass: bool = False
+    readable: Path | None = None
+    """A folder beside the project that the engine may read without asking."""
+    project_settings: bool = True
+    """Whether the engine reads the settings, commands, skills and servers of the project."""
+
+
+class CommandLine(NamedTuple):
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+
+
+class Launcher(Protocol):
+    def session(self, session_id: str, options: LaunchOptions) -> CommandLine:
+        """A process for a session. It reads our lines from stdin and writes its own to stdout."""
+
+    def probe(self) -> CommandLine:
+        """A process that only answers `initialize_line`, and ends at the end of its stdin."""
+
+
+# --- files ----------------------------------------------------------------------------------
+
+
+class History(Protocol):
+    def file(self, session_id: str) -> Path | None:
+        """The history file of a session; None as long as there is none."""
+
+    def size(self, session_id: str) -> int | None:
+        """The size in bytes of that file; None as long as there is none."""
+
+    def end_of_part(self, session_id: str, start: int, fell_silent: float) -> int:
+        """The end of the part that one process wrote, which began at byte `start`.
+
+        `fell_silent` is the Unix time of its last output. Another process may have written since.
+        """
+
+
+class TrustFiles(Protocol):
+    """The files of projects, and the engine's own record of the projects that are trusted."""
+
+    def items_of(self, folder: Path) -> tuple[TrustItem, ...]:
+        """What takes effect in a resolved folder. May take long; raises no error."""
+
+    def items_of_update(self, update: Json, folder: Path) -> list[TrustItem]:
+        """What the engine writes into a project's files for a permission update."""
+
+    def project_key(self, folder: Path) -> str:
+        """The name under which the engine keeps what it knows of a resolved folder's project."""
+
+    def trusted_as(self, folder: Path) -> str | None:
+        """The name under which a resolved folder is trusted; None if it is not."""
+
+    def accept(self, folder: Path) -> None:
+        """Record that the project of a resolved folder is trusted. Raises TrustNotRecorded."""
+
+
+class Engine(Protocol):
+    """An engine with one configuration and login."""
+
+    @property
+    def config_dir(self) -> Path:
+        """The folder of its configuration and login: runs of another one are another login's."""
+
+    @property
+    def codec(self) -> Codec: ...
+
+    @property
+    def launcher(self) -> Launcher: ...
+
+    @property
+    def history(self) -> History: ...
+
+    @property
+    def trust(self) -> TrustFiles: ...
