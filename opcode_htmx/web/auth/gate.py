@@ -15,6 +15,7 @@ from opcode_htmx.web.auth import login, login_list
 from opcode_htmx.web.auth.visitors import (
     Visitor,
     Visitors,
+    current_identity,
     is_websocket,
     login_id,
 )
@@ -22,7 +23,7 @@ from opcode_htmx.web.origin import cors, fetch_metadata
 from opcode_htmx.web.origin.sources import FOREIGN, SAFE_METHODS, Sources
 from opcode_htmx.web.server import connections
 
-__all__ = ["FOREIGN", "AuthGate", "is_websocket", "login_id"]
+__all__ = ["FOREIGN", "AuthGate", "current_identity", "is_websocket", "login_id"]
 
 PUBLIC_PATHS = frozenset({"/healthz", "/login"})
 PUBLIC_STATIC = frozenset(

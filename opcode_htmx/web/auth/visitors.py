@@ -15,6 +15,8 @@ from flask_httpauth import HTTPBasicAuth
 from werkzeug.exceptions import TooManyRequests
 from werkzeug.wrappers import Response as BaseResponse
 
+from opcode_htmx.lib.audit_log import log_act
+from opcode_htmx.lib.identity import Identity, owner
 from opcode_htmx.web.auth.devices import device
 from opcode_htmx.web.auth.logins import Login, Logins
 from opcode_htmx.web.auth.rate_limit import RateLimiter
@@ -34,6 +36,7 @@ class Visitor:
     """A person or program that was let in. `login` is None until one by Basic needs it."""
 
     by: Literal["cookie", "basic"]
+    identity: Identity
     login: Login | None = None
 
 
@@ -71,7 +74,7 @@ class Visitors:
             for value in request.cookies.getlist(name)[:MOST_COOKIES]:
                 found = self.logins.of_cookie(value)
                 if found and not self._is_replayed(found):
-                    return Visitor("cookie", found)
+                    return Visitor("cookie", owner(self._user, found.id), found)
         return None
 
     def _is_replayed(self, login: Login) -> bool:
@@ -98,7 +101,7 @@ class Visitors:
             return None
         if not self.attempt(credentials.username or "", credentials.password or ""):
             return None
-        return Visitor("basic")
+        return Visitor("basic", owner(self._user))
 
     def check_throttle(self) -> None:
         """Raises TooManyRequests where there were too many failures, before a password is read."""
@@ -132,6 +135,7 @@ class Visitors:
         if earlier and earlier.login:
             self.logins.end(earlier.login.id)
         self._set_cookie(response, login, cookie)
+        log_act(owner(self._user, login.id), "login", device=login.device)
 
     def log_out(self, response: BaseResponse) -> None:
         """End the login of this request, wherever a copy of its cookie may be."""
@@ -141,11 +145,13 @@ class Visitors:
         """End a login; if it is that of this request, its browser forgets the cookie."""
         own = login_id()
         self.logins.end(ended)
+        log_act(current_identity(), "logout", login=ended[:8])
         if ended == own:
             self._clear_cookie(response)
 
     def end_all(self, response: BaseResponse) -> None:
         self.logins.end_all()
+        log_act(current_identity(), "logout.all")
         self._clear_cookie(response)
 
     def _clear_cookie(self, response: BaseResponse) -> None:
@@ -206,6 +212,17 @@ def login_id() -> str:
     """The id of the login under which the current request came in; empty without one."""
     found = visitor()
     return found.login.id if found and found.login else ""
+
+
+def current_identity() -> Identity:
+    """The identity that sends the current request, or has opened the current socket.
+
+    Raises RuntimeError where the gate has let nobody in: what is public does nothing.
+    """
+    found = visitor()
+    if found is None:
+        raise RuntimeError("This request was let in without a login.")
+    return found.identity
 
 
 def visitor() -> Visitor | None:
