@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from flask import Flask, request, url_for
 
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem
+
+BAR_SIZE = 3
+"""How many entries stand in the bar of a phone, beside "More"; 320 px hold no more."""
+
+PLATFORM = (NavItem("logins.page", "Logins", icon="devices", order=900),)
+"""The entries of pages that belong to no feature."""
+
+Current = Literal["page", "true", ""]
+"""The value of `aria-current`: this page; the place that this page belongs to; neither."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,20 +30,55 @@ class NavEntry:
     label: str
     icon: str
     address: str
-    is_current: bool
+    current: Current
     badge: int
     badge_words: str
     """What the badge counts, in the singular or the plural."""
 
 
-def register(app: Flask, features: Iterable[Feature], context: AppContext) -> None:
-    """Add the template global `navigation()`: the entries in their order."""
-    items = sorted(
-        (item for feature in features for item in feature.nav), key=lambda item: item.order
-    )
+@dataclass(frozen=True, slots=True)
+class Navigation:
+    """The entries in their order: those in the bar of a phone, and those behind "More"."""
 
-    def navigation() -> list[NavEntry]:
-        return [_entry(item, context) for item in items]
+    bar: list[NavEntry]
+    more: list[NavEntry]
+
+    @property
+    def badge(self) -> int:
+        """The sum of all badges."""
+        return sum(entry.badge for entry in (*self.bar, *self.more))
+
+    @property
+    def more_entry(self) -> NavEntry:
+        """What "More" shows of the entries behind it."""
+        counted = [entry for entry in self.more if entry.badge]
+        return NavEntry(
+            id="more",
+            label="More",
+            icon="more",
+            address="",
+            current="true" if any(entry.current for entry in self.more) else "",
+            badge=sum(entry.badge for entry in counted),
+            badge_words=counted[0].badge_words if len(counted) == 1 else "in the pages behind it",
+        )
+
+
+def register(app: Flask, features: Iterable[Feature], context: AppContext) -> None:
+    """Add the template global `navigation()`.
+
+    Raises ValueError where an entry names a symbol that templates/icons.html does not have.
+    """
+    items = sorted(
+        (*PLATFORM, *(item for feature in features for item in feature.nav)),
+        key=lambda item: item.order,
+    )
+    symbols = vars(app.jinja_env.get_template("icons.html").module)["symbols"]
+    if unknown := {item.icon for item in items} - symbols.keys():
+        raise ValueError(f"templates/icons.html has no symbol {', '.join(sorted(unknown))}")
+
+    def navigation() -> Navigation:
+        entries = [_entry(item, context) for item in items]
+        return Navigation(entries[:BAR_SIZE], entries[BAR_SIZE:])
 
     app.add_template_global(navigation, "navigation")
 
@@ -45,7 +90,13 @@ def _entry(item: NavItem, context: AppContext) -> NavEntry:
         label=item.label,
         icon=item.icon,
         address=url_for(item.endpoint),
-        is_current=request.endpoint == item.endpoint,
+        current=_current(item.endpoint),
         badge=badge,
         badge_words=item.badge_words[0 if badge == 1 else 1],
     )
+
+
+def _current(endpoint: str) -> Current:
+    if request.endpoint == endpoint:
+        return "page"
+    return "true" if request.blueprint == endpoint.rpartition(".")[0] else ""

@@ -22,12 +22,13 @@ class NavItem:
     """An entry of the navigation.
 
     `order` decides the place; the lowest ones stand in the bar at the bottom of a phone, the others
-    behind "More".
+    behind "More". An entry is marked on its page, and on the other pages of the page's blueprint.
     """
 
     endpoint: str
     """The endpoint of its page, which takes no arguments."""
     label: str
+    """One or two words: in the bar there is room for 9 letters, and for two lines."""
     icon: str
     """The name of a symbol in templates/icons.html."""
     order: int

@@ -23,6 +23,6 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
 FEATURE = Feature(
     name="projects",
     routes=_routes,
-    nav=(NavItem("projects.index", "Projects", icon="folder", order=10),),
+    nav=(NavItem("projects.index", "Home", icon="home", order=10),),
     errors={ProjectNotFound: 404, SessionNotFound: 404, SeveralProjects: 409},
 )
