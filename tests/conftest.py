@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from tests.support.environment import (
     missing,
     write_stand_in,
 )
+from tests.support.start_guard import INTEGRATION, guard
 
 # What hypothesis makes up is the same each time, so that the suite cannot fail by chance. With
 # FUZZ it is something else each time; see fuzzing.py.
@@ -36,10 +37,42 @@ def pytest_configure(config: pytest.Config) -> None:
     if SHARED not in os.environ:  # in the process that starts the others
         os.environ[SHARED] = folder = tempfile.mkdtemp(prefix="captures-")
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    guard.watch_processes(find_claude)
+
+
+# First, so that `-m unit` finds the marks.
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if INTEGRATION not in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.unit)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    guard.active = item.get_closest_marker("unit") is not None
+    try:
+        return (yield)
+    finally:
+        guard.active = False
+
+
+def _checked() -> Generator[None, object, object]:
+    result = yield
+    guard.check()
+    return result
+
+
+pytest_runtest_call = pytest_runtest_teardown = pytest.hookimpl(wrapper=True)(_checked)
 
 
 @pytest.fixture(scope="session")
-def claude() -> Path:
+def integration() -> None:
+    """Requested by each fixture that starts a server, a browser or the CLI; see start_guard.py."""
+
+
+@pytest.fixture(scope="session")
+def claude(integration: None) -> Path:
     """The real Claude CLI."""
     found = find_claude()
     if found is None:
@@ -60,7 +93,7 @@ def stand_in(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def start_server() -> Iterator[Callable[..., Server]]:
+def start_server(integration: None) -> Iterator[Callable[..., Server]]:
     """Starts servers, and ends them and their runs."""
     with ExitStack() as stack:
 
@@ -98,7 +131,7 @@ def shared_settings() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def shared_server(
-    tmp_path_factory: pytest.TempPathFactory, shared_settings: dict[str, str]
+    integration: None, tmp_path_factory: pytest.TempPathFactory, shared_settings: dict[str, str]
 ) -> Iterator[Server]:
     """A server with the stand-in for tests that leave each other's sessions alone."""
     folder = tmp_path_factory.mktemp("shared")
@@ -111,7 +144,7 @@ def shared_server(
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def browser(integration: None) -> Iterator[Browser]:
     with launched() as browser:
         yield browser
 

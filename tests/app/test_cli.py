@@ -82,7 +82,7 @@ def said(process: subprocess.Popen[str]) -> tuple[str, str]:
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
+def machine(integration: None, tmp_path: Path) -> Iterator[Machine]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -184,7 +184,7 @@ def test_a_cli_that_does_not_say_is_an_error(tmp_path: Path, script: str) -> Non
 
 
 @pytest.fixture
-def real_cli(tmp_path: Path) -> cli_binary.Binary:
+def real_cli(integration: None, tmp_path: Path) -> cli_binary.Binary:
     return cli_binary.find(None, os.defpath, tmp_path)
 
 

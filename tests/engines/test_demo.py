@@ -127,7 +127,7 @@ Talk = Callable[..., Conversation]
 
 
 @pytest.fixture(scope="session")
-def claude_binary() -> str:
+def claude_binary(integration: None) -> str:
     spec = importlib.util.find_spec("claude_agent_sdk")
     bundled = [
         Path(p) / "_bundled" / "claude" for p in (spec and spec.submodule_search_locations) or ()

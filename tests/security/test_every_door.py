@@ -170,6 +170,7 @@ def attack(app: Flask, visits: Visits, sandbox: Sandbox) -> Attack:
 # --- the map itself -------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("integration")
 def test_each_door_lets_its_owner_in(app: Flask, doors: list[Door], visits: Visits) -> None:
     """Without this, a door that refuses everybody would pass all of the other tests."""
     closed = []
@@ -205,6 +206,7 @@ def test_a_url_part_of_an_unknown_kind_is_named() -> None:
         doors_of(app, {})
 
 
+@pytest.mark.usefixtures("integration")
 def test_a_door_that_is_open_is_found(stranger: Flask, sandbox: Sandbox) -> None:
     stranger.before_request_funcs.clear()  # the gate is one of them
     stranger.logger.disabled = True

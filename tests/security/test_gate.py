@@ -160,6 +160,7 @@ def test_a_link_from_elsewhere_opens_pages_and_starts_nothing(
         assert person.get(address(app, rule), headers=headers).status_code == 403
 
 
+@pytest.mark.usefixtures("integration")
 def test_a_get_that_acts_needs_the_token_of_the_page(
     app: Flask, person: FlaskClient, token: str
 ) -> None:
@@ -177,6 +178,7 @@ def test_a_get_that_acts_needs_the_token_of_the_page(
             assert answer.status_code < 400, (path, answer.text)
 
 
+@pytest.mark.usefixtures("integration")
 def test_a_get_that_acts_is_open_to_scripts_with_the_cookie_they_were_given_or_without(
     app: Flask, person: FlaskClient
 ) -> None:

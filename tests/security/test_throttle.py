@@ -58,8 +58,8 @@ def test_failures_of_another_process_count(make: Make, tmp_path: Path) -> None:
     throttle = make()
     code = (
         "import sys; from pathlib import Path;"
-        "from opcode_htmx.web.auth.rate_limit import Throttle;"
-        "each = Throttle(Path(sys.argv[1]), clock=lambda: 1000.0);"
+        "from opcode_htmx.web.auth.rate_limit import RateLimiter;"
+        "each = RateLimiter(Path(sys.argv[1]), clock=lambda: 1000.0);"
         "[each.failed('10.0.0.1') for _ in range(10)]"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "failures")]

@@ -323,6 +323,7 @@ def app() -> type[Server]:
     return PlantedServer
 
 
+@pytest.mark.usefixtures("integration")
 def test_the_page_the_socket_and_the_exports_survive_where_nothing_can_be_rendered(
     sandbox: Sandbox, stand_in: Path, app: type[Server]
 ) -> None:

@@ -16,6 +16,7 @@ from tests.support.environment import (
     Server,
     missing,
 )
+from tests.support.start_guard import guard
 
 PHONE = {"width": 390, "height": 844}
 ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
@@ -34,6 +35,7 @@ expect.set_options(timeout=20_000)  # a busy machine is no failure
 
 @contextmanager
 def launched() -> Iterator[Browser]:
+    guard.refuse("a browser")
     executable = chromium.find()
     if executable is None:
         missing("Chromium", "install it (Debian: apt-get install chromium).")

@@ -25,6 +25,7 @@ import requests
 from opcode_htmx.app import state_folders
 from opcode_htmx.app.registry import FEATURES
 from opcode_htmx.lib.files.state_folders import StateDir
+from tests.support.start_guard import guard
 from tests.support.warm import Forked, warm
 
 T = TypeVar("T")
@@ -196,6 +197,7 @@ class Server:
         """Whether its test makes it fail in a way that is logged with all of its details."""
 
     def start(self) -> Server:
+        guard.refuse("a server")
         if "PYTEST_VERSION" in os.environ:
             self._process = warm().start(self.app, self._environment, self.log)
         else:  # what is measured elsewhere is a server as people start it

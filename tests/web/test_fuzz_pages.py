@@ -122,6 +122,7 @@ def refuse(constant: str) -> None:
     raise AssertionError(f"{constant} is not JSON")
 
 
+@pytest.mark.usefixtures("integration")
 @examples(300)
 @given(data=st.data())
 def test_no_address_with_anything_in_it_breaks_the_server(

@@ -65,7 +65,7 @@ class CountingServer(Server):
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CountingServer]:
+def server(integration: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CountingServer]:
     folder = tmp_path_factory.mktemp("hostile")
     sandbox, claude = Sandbox(folder / "home").make(), write_stand_in(folder / "claude")
     settings = {"OPCODE_VIEWER_TIMEOUT": str(PATIENCE)}

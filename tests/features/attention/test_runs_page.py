@@ -35,7 +35,7 @@ Stray = Callable[[Path], subprocess.Popen[bytes]]
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
+def server(integration: None, tmp_path: Path) -> Iterator[Server]:
     sandbox = Sandbox(tmp_path / "home").make()
     server = Server(sandbox, write_stand_in(tmp_path / "claude"), "http://127.0.0.1:9").start()
     yield server

@@ -18,7 +18,7 @@ from tests.support.environment import (
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(integration: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     base = tmp_path_factory.mktemp("actions")
     sandbox = Sandbox(base / "home").make()
     server = Server(sandbox, write_stand_in(base / "claude"), "http://127.0.0.1:9").start()
