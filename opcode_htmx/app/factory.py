@@ -132,6 +132,7 @@ def _sessions(
     options = OptionsPresenter(runs.choosing, settings.disconnect_grace)
     drafts = Drafts(state.folder("drafts"))
     positions = ReadPositions(state.folder("marks.json"))
+    jobs.add(Job("keep read positions", positions.begin, lambda: None))
     attention = AttentionList(runs, positions)
     views = SessionViews(runs, config_dir, templates, options, drafts, attention)
     locations = SessionLocations(config_dir, runs)

@@ -10,7 +10,6 @@ import hashlib
 import re
 import shutil
 import uuid
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from opcode_htmx.lib.cooperative import run_in_thread
 from opcode_htmx.lib.files import atomic_files, file_locks
+from opcode_htmx.lib.files.cached_json import CachedJsonFiles
 from opcode_htmx.lib.files.disk_space import raise_disk_full
 from opcode_htmx.lib.files.json_files import JsonFileSchema
 
@@ -89,27 +89,11 @@ class Drafts:
     def __init__(self, root: Path) -> None:
         self._root = root
         self.lock = root.with_name(f"{root.name}.lock")
-        self._read: OrderedDict[str, tuple[tuple[int, int], Draft]] = OrderedDict()
+        self._files = CachedJsonFiles(_SCHEMA, READ)
 
     def get(self, session_id: str) -> Draft:
-        """The draft of a session; an empty one if there is none or it cannot be read.
-
-        Pages ask for it many times a second, so it is read again only when it has changed.
-        """
-        path = self._folder(session_id) / "draft.json"
-        try:
-            found = path.stat()
-            seen = (found.st_ino, found.st_mtime_ns)
-            known = self._read.get(session_id)
-            if known is None or known[0] != seen:
-                known = seen, _FORM.read(path) or Draft()
-                self._read[session_id] = known
-            self._read.move_to_end(session_id)
-            if len(self._read) > READ:
-                self._read.popitem(last=False)
-            return known[1]
-        except OSError:
-            return Draft()
+        """The draft of a session; an empty one if there is none or it cannot be read."""
+        return self._files.read(self._folder(session_id) / "draft.json") or Draft()
 
     @_change
     def save_text(
@@ -210,7 +194,7 @@ class Drafts:
 
     def _store(self, session_id: str, draft: Draft) -> None:
         self._make(session_id)
-        _FORM.write(self._folder(session_id) / "draft.json", asdict(draft))
+        self._files.write(self._folder(session_id) / "draft.json", asdict(draft))
 
 
 def _parse(content: dict[str, Any]) -> Draft:
@@ -218,7 +202,7 @@ def _parse(content: dict[str, Any]) -> Draft:
     return Draft(**{**content, "sent": tuple(content["sent"])}, files=files)
 
 
-_FORM = JsonFileSchema(1, _parse)
+_SCHEMA = JsonFileSchema(1, _parse)
 
 
 def clean_name(name: str) -> str:

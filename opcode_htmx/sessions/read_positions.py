@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from opcode_htmx.lib.files import file_locks
+from opcode_htmx.lib.files.cached_json import CachedJsonFiles
 from opcode_htmx.lib.files.json_files import JsonFileSchema
 
 log = logging.getLogger(__name__)
@@ -34,28 +35,37 @@ class ReadPosition:
 class ReadPositions:
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.since = time.time()
-        """Since when looks are noted: what ended before counts as seen."""
-        self._marks: dict[str, ReadPosition] = {}  # by session, the one looked at last at the end
-        self._read: tuple[int, int] | None = None
-        """Which file was read or written last."""
+        self._files = CachedJsonFiles(_SCHEMA, 1)
+        self._began = time.time()
+        self._unsaved: tuple[float, dict[str, ReadPosition]] | None = None
+        """What could not be written, for this worker alone."""
+
+    def begin(self) -> None:
+        """Record from when on positions are kept, unless an earlier server has."""
         with self._alone():
-            self._load()
+            if self._files.read(self._path) is None:
+                self._store(self._began, {})
+
+    @property
+    def since(self) -> float:
+        """From when on positions are kept, as a Unix time: what ended before counts as seen."""
+        return self._load()[0]
 
     def of(self, session_id: str) -> ReadPosition:
-        self._catch_up()
-        return self._marks.get(session_id, ReadPosition("", self.since))
+        since, positions = self._load()
+        return positions.get(session_id, ReadPosition("", since))
 
     def look(self, session_id: str, block: str = "") -> None:
         """The person looks at the session, and has read up to `block`; empty: as far as before."""
         with self._alone():
-            self._catch_up()
-            block = block or self.of(session_id).block
-            self._marks.pop(session_id, None)
-            self._marks[session_id] = ReadPosition(block, time.time())
-            while len(self._marks) > KEPT:
-                del self._marks[next(iter(self._marks))]
-            self._store()
+            since, known = self._load()
+            positions = dict(known)
+            before = positions.pop(session_id, None)
+            block = block or (before.block if before else "")
+            positions[session_id] = ReadPosition(block, time.time())
+            while len(positions) > KEPT:
+                del positions[next(iter(positions))]
+            self._store(since, positions)
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -66,33 +76,19 @@ class ReadPositions:
                 stack.enter_context(file_locks.held(self._path.with_suffix(".lock")))
             yield
 
-    def _catch_up(self) -> None:
-        if _which(self._path) != self._read:
-            self._load()
+    def _load(self) -> tuple[float, dict[str, ReadPosition]]:
+        """The positions by session, the one looked at last at the end."""
+        return self._unsaved or self._files.read(self._path) or (self._began, {})
 
-    def _load(self) -> None:
-        self._read = _which(self._path)
-        if found := _FORM.read(self._path):
-            self.since, self._marks = found
-        else:
-            self._store()
-
-    def _store(self) -> None:
-        sessions = {key: asdict(mark) for key, mark in self._marks.items()}
+    def _store(self, since: float, positions: dict[str, ReadPosition]) -> None:
+        sessions = {key: asdict(position) for key, position in positions.items()}
         try:
-            _FORM.write(self._path, {"since": self.since, "sessions": sessions}, durable=False)
-        except OSError as error:  # reading goes on without; a full disk is told of elsewhere
+            self._files.write(self._path, {"since": since, "sessions": sessions}, durable=False)
+        except OSError as error:  # the disk guard warns of a full disk
             log.warning("%s cannot be written: %s", self._path, error)
-        self._read = _which(self._path)
-
-
-def _which(path: Path) -> tuple[int, int] | None:
-    """What tells a file from the one that has taken its place; None where there is none."""
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return stat.st_ino, stat.st_mtime_ns
+            self._unsaved = since, positions
+        else:
+            self._unsaved = None
 
 
 def _parse(found: dict[str, Any]) -> tuple[float, dict[str, ReadPosition]]:
@@ -101,4 +97,4 @@ def _parse(found: dict[str, Any]) -> tuple[float, dict[str, ReadPosition]]:
     }
 
 
-_FORM = JsonFileSchema(1, _parse)
+_SCHEMA = JsonFileSchema(1, _parse)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
-import struct
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import gevent
+
+from opcode_htmx.lib.files.inotify import OVERFLOW, Inotify
 
 if sys.platform == "linux":
     import inotify_simple
@@ -20,13 +20,8 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 0.05
 READABLE = 1
 """libev's event mask for a descriptor that can be read from."""
-EVENTS_BYTES = 64 * 1024
-OVERFLOW = -1
-"""The watch descriptor in the kernel's event for a queue that was full."""
 
 Callback = Callable[[], None]
-
-_EVENT = struct.Struct("iIII")
 
 
 class InotifyWatcher:
@@ -34,7 +29,7 @@ class InotifyWatcher:
 
     def __init__(self) -> None:
         """Raises OSError if this user has no inotify instance left."""
-        self._inotify = inotify_simple.INotify(nonblocking=True)
+        self._inotify = Inotify()
         self._watches: dict[int, tuple[Path, Callback]] = {}
         # The hub calls this itself: a waiting greenlet would cost a switch and two system calls
         # for each line that Claude writes
@@ -50,14 +45,13 @@ class InotifyWatcher:
         flags = masks.MODIFY | masks.MOVED_TO | masks.CREATE
         if removals:
             flags |= masks.DELETE | masks.MOVED_FROM
-        self._watches[self._inotify.add_watch(folder, flags)] = folder, callback
+        self._watches[self._inotify.add(folder, flags)] = folder, callback
 
     def unwatch(self, folder: Path) -> None:
         for descriptor, (path, _) in list(self._watches.items()):
             if path == folder:
                 del self._watches[descriptor]
-                with contextlib.suppress(OSError):  # the folder is gone, and its watch with it
-                    self._inotify.rm_watch(descriptor)
+                self._inotify.remove(descriptor)
 
     def close(self) -> None:
         self._readable.stop()
@@ -66,24 +60,11 @@ class InotifyWatcher:
         self._inotify.close()
 
     def _read_events(self) -> None:
-        try:
-            data = os.read(self._inotify.fileno(), EVENTS_BYTES)
-        except BlockingIOError:
-            return
-        changed = set(_watches_in(data))
+        changed = {watch for watch, _ in self._inotify.read()}
         if OVERFLOW in changed:  # the kernel has dropped events of unknown folders
             changed = set(self._watches)
         for descriptor in changed & self._watches.keys():
             self._watches[descriptor][1]()
-
-
-def _watches_in(events: bytes) -> Iterator[int]:
-    """The watch of each event, in the layout of inotify(7); the names of the files are skipped."""
-    offset = 0
-    while offset < len(events):
-        watch, _, _, name_bytes = _EVENT.unpack_from(events, offset)
-        offset += _EVENT.size + name_bytes
-        yield watch
 
 
 class PollingWatcher:

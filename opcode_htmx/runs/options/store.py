@@ -6,13 +6,13 @@ own settings, or the server's.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from opcode_htmx.engines.identifiers import SESSION_ID
 from opcode_htmx.lib.files import atomic_files, file_locks
+from opcode_htmx.lib.files.cached_json import CachedJsonFiles
 from opcode_htmx.lib.files.disk_space import raise_disk_full
 from opcode_htmx.lib.files.json_files import JsonFileSchema
 
@@ -36,25 +36,12 @@ class OptionStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._known: OrderedDict[str, tuple[tuple[int, int], Options]] = OrderedDict()
+        self._files = CachedJsonFiles(_SCHEMA, KEPT)
 
     def get(self, session_id: str) -> Options:
-        """Pages ask for them many times a second, so a file is read again when it has changed."""
+        """The options of a session; none of them is set where nothing was chosen."""
         path = self._path(session_id)
-        try:
-            stat = path.stat() if path else None
-        except OSError:
-            stat = None
-        if path is None or stat is None:
-            return Options()
-        seen = (stat.st_ino, stat.st_mtime_ns)
-        known = self._known.pop(session_id, None)
-        if known is None or known[0] != seen:
-            known = seen, _FORM.read(path) or Options()
-        self._known[session_id] = known
-        if len(self._known) > KEPT:
-            self._known.popitem(last=False)
-        return known[1]
+        return (self._files.read(path) if path else None) or Options()
 
     def change(self, session_id: str, **changes: Any) -> Options:
         """Choose; None takes a choice back. Raises OSError when it cannot be kept."""
@@ -75,7 +62,7 @@ class OptionStore:
         if path is None:
             raise ValueError(f"{session_id!r} is no session id")
         chosen = {name: value for name, value in asdict(options).items() if value is not None}
-        _FORM.write(path, chosen)
+        self._files.write(path, chosen)
 
 
 _SWITCHES = ("keep_running", "project_settings")
@@ -90,4 +77,4 @@ def _parse(found: dict[str, Any]) -> Options:
     return Options(**texts)
 
 
-_FORM = JsonFileSchema(1, _parse)
+_SCHEMA = JsonFileSchema(1, _parse)

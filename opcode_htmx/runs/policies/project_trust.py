@@ -18,6 +18,7 @@ from opcode_htmx.engines.trust import TrustItem
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.lib.cooperative import run_in_thread
 from opcode_htmx.lib.files import atomic_files, file_locks
+from opcode_htmx.lib.files.cached_json import CachedJsonFiles
 from opcode_htmx.lib.files.disk_space import raise_disk_full
 from opcode_htmx.lib.files.json_files import JsonFileSchema
 
@@ -79,7 +80,9 @@ class _Kept:
         return {"project": self.project, "trusted": trusted, "allowed": sorted(self.allowed)}
 
 
-_FORM = JsonFileSchema(1, _Kept.parse)
+_SCHEMA = JsonFileSchema(1, _Kept.parse)
+KEPT = 32
+"""Projects whose record is kept in memory."""
 
 
 class ProjectTrust:
@@ -88,6 +91,7 @@ class ProjectTrust:
     def __init__(self, store: Path, files: TrustFiles) -> None:
         """`store` is a folder of ours."""
         self._store = store
+        self._records = CachedJsonFiles(_SCHEMA, KEPT)
         self._files = files
 
     def check(self, folder: Path, session_id: str) -> None:
@@ -138,7 +142,7 @@ class ProjectTrust:
         return self._store / f"{digest}.json"
 
     def _kept(self, name: str) -> _Kept:
-        kept = _FORM.read(self._path(name))
+        kept = self._records.read(self._path(name))
         return kept if kept and kept.project == name else _Kept(name)
 
     def _keep(self, name: str, items: Iterable[TrustItem], *, allowed: bool = False) -> None:
@@ -152,7 +156,7 @@ class ProjectTrust:
                     kept = replace(kept, allowed=kept.allowed | digests)
                 else:
                     kept = replace(kept, trusted=(kept.trusted or frozenset()) | digests)
-                _FORM.write(self._path(name), kept.as_json())
+                self._records.write(self._path(name), kept.as_json())
 
 
 def digest_of(items: Iterable[TrustItem]) -> str:

@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 from opcode_htmx.engines.claude.files import links
 from opcode_htmx.engines.identifiers import SESSION_ID
+from opcode_htmx.lib.files.inotify import OVERFLOW, Inotify
 
 if sys.platform == "linux":
     import inotify_simple
@@ -155,7 +156,7 @@ class _Watches:
 
     def __init__(self) -> None:
         """Raises OSError when this user has no inotify instance left."""
-        self._inotify = inotify_simple.INotify(nonblocking=True)
+        self._inotify = Inotify()
         self._folders: dict[int, Path] = {}
         self._watches: dict[Path, int] = {}
         self._local: dict[int, bool] = {}
@@ -169,7 +170,7 @@ class _Watches:
         try:
             if not self._tells(folder):
                 return False
-            watch = self._inotify.add_watch(folder, _changes())
+            watch = self._inotify.add(folder, _changes())
         except OSError as error:
             log.info("%s is listed every time: %s", folder, error)
             return False
@@ -183,35 +184,23 @@ class _Watches:
         watch = self._watches.pop(folder, None)
         if watch is not None:
             self._folders.pop(watch, None)
-            with contextlib.suppress(OSError):  # the folder is gone, and its watch with it
-                self._inotify.rm_watch(watch)
+            self._inotify.remove(watch)
 
     def changed(self) -> set[Path] | None:
         """The folders that have changed since the last call; None if it may be any of them."""
         found: set[Path] = set()
-        flags = inotify_simple.flags
-        while True:
-            try:
-                events = inotify_simple.parse_events(os.read(self._inotify.fileno(), 65536))
-            except BlockingIOError:
-                return found
-            for event in events:
-                if event.mask & flags.Q_OVERFLOW:
-                    while self._more():
-                        pass
-                    return None
-                folder = self._folders.get(event.wd)
+        gone = inotify_simple.flags.IGNORED | inotify_simple.flags.MOVE_SELF
+        overflow = False
+        while events := self._inotify.read():
+            for watch, mask in events:
+                overflow = overflow or watch == OVERFLOW
+                folder = self._folders.get(watch)
                 if folder is None:
                     continue
                 found.add(folder)
-                if event.mask & (flags.IGNORED | flags.MOVE_SELF):
+                if mask & gone:
                     self.unwatch(folder)
-
-    def _more(self) -> bool:
-        try:
-            return bool(os.read(self._inotify.fileno(), 65536))
-        except BlockingIOError:
-            return False
+        return None if overflow else found
 
     def _tells(self, folder: Path) -> bool:
         device = folder.stat().st_dev

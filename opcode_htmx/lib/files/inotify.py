@@ -1,0 +1,56 @@
+"""One inotify instance and its events: the only reader of inotify in the package. Linux only."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import struct
+import sys
+from pathlib import Path
+
+if sys.platform == "linux":
+    import inotify_simple
+
+EVENTS_BYTES = 64 * 1024
+OVERFLOW = -1
+"""The watch descriptor in the kernel's event for a queue that was full."""
+
+_EVENT = struct.Struct("iIII")
+
+Event = tuple[int, int]
+"""A watch descriptor and the mask of what happened, as inotify(7) has it."""
+
+
+class Inotify:
+    """Reads events without blocking. The names of files in the events are skipped."""
+
+    def __init__(self) -> None:
+        """Raises OSError if this user has no inotify instance left."""
+        self._inotify = inotify_simple.INotify(nonblocking=True)
+
+    def fileno(self) -> int:
+        return int(self._inotify.fileno())
+
+    def add(self, folder: Path, mask: int) -> int:
+        """The watch descriptor. Raises OSError if this user has no inotify watch left."""
+        return int(self._inotify.add_watch(folder, mask))
+
+    def remove(self, watch: int) -> None:
+        with contextlib.suppress(OSError):  # the folder is gone, and its watch with it
+            self._inotify.rm_watch(watch)
+
+    def read(self) -> list[Event]:
+        """The events that are there, up to a buffer full; none: there are no more for now."""
+        try:
+            data = os.read(self.fileno(), EVENTS_BYTES)
+        except BlockingIOError:
+            return []
+        events, offset = list[Event](), 0
+        while offset < len(data):
+            watch, mask, _, name_bytes = _EVENT.unpack_from(data, offset)
+            offset += _EVENT.size + name_bytes
+            events.append((watch, mask))
+        return events
+
+    def close(self) -> None:
+        self._inotify.close()
