@@ -279,7 +279,7 @@ def test_overviews_fit_when_the_browser_is_set_to_letters_of_twice_the_size(
         phone.page.goto(path)
         expect(phone.page.locator("html")).to_have_css("font-size", "32px")
         assert sticks_out(phone.page) <= 0
-        assert covered(phone.page, ".topbar a") == []
+        assert covered(phone.page, ".topbar a, .nav-bar .nav-item") == []
 
 
 def test_buttons_are_as_large_as_a_thumb_and_fields_do_not_make_the_phone_zoom(

@@ -441,6 +441,7 @@ def test_logging_out_cuts_off_the_other_pages_of_that_login_and_no_others(
     open_session(other, address)
     elsewhere = phone.page.context.new_page()
     elsewhere.goto("/")
+    elsewhere.get_by_role("button", name="More").click()
     elsewhere.get_by_role("button", name="Log out").click()
     expect(phone.status).to_have_text("Cut off. Reload the page.")
     expect(other.status).to_have_text("Ready for the next prompt")
