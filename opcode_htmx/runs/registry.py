@@ -12,13 +12,13 @@ from collections.abc import Callable
 
 from opcode_htmx.lib.broadcast import Broadcast
 from opcode_htmx.lib.files.file_watch import FolderWatcher
+from opcode_htmx.lib.process_identity import ProcessIdentity
 from opcode_htmx.runs.control.launcher import RunSettings
 from opcode_htmx.runs.control.owner import Owner
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.record import RUN_ID, Outcome, RunRecord
 from opcode_htmx.runs.model.run_folder import RunFolder
 from opcode_htmx.runs.processes import claude_process
-from opcode_htmx.runs.processes.claude_process import ProcessIdentity
 
 log = logging.getLogger(__name__)
 

@@ -17,16 +17,16 @@ from opcode_htmx.engines.messages import (
     TextContent,
     ThinkingContent,
 )
-from opcode_htmx.markup.incremental_markdown import IncrementalMarkdown
-from opcode_htmx.transcript.block_store import BlockStore
-from opcode_htmx.transcript.blocks import TextBlock, ThinkingBlock
-from opcode_htmx.transcript.streamed_text import (
+from opcode_htmx.engines.streamed_text import (
     StreamedText,
     StreamedTexts,
     TextKind,
     kind_and_text,
     update_to,
 )
+from opcode_htmx.markup.incremental_markdown import IncrementalMarkdown
+from opcode_htmx.transcript.block_store import BlockStore
+from opcode_htmx.transcript.blocks import TextBlock, ThinkingBlock
 
 BLOCKS: dict[TextKind, type[TextBlock]] = {TextContent: TextBlock, ThinkingContent: ThinkingBlock}
 

@@ -32,6 +32,7 @@ from opcode_htmx.engines.messages import (
     TurnResult,
     User,
 )
+from opcode_htmx.engines.streamed_text import StreamedText, StreamedTexts, TextKind
 from opcode_htmx.engines.user_parts import (
     CommandOutput,
     OtherMessage,
@@ -47,7 +48,6 @@ from opcode_htmx.runs.control.sent_prompts import Sent, SentPrompts
 from opcode_htmx.runs.model.prompt_content import words_of
 from opcode_htmx.runs.model.record import Outcome
 from opcode_htmx.transcript.content import other_content
-from opcode_htmx.transcript.streamed_text import StreamedText, StreamedTexts, TextKind
 
 log = logging.getLogger(__name__)
 

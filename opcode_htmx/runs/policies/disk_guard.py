@@ -17,10 +17,9 @@ import psutil
 
 from opcode_htmx.lib.files.disk_space import free_bytes
 from opcode_htmx.lib.formatting import format_bytes, round_to_one_digit
+from opcode_htmx.lib.process_identity import ProcessIdentity
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Phase
-from opcode_htmx.runs.processes import claude_process
-from opcode_htmx.runs.processes.claude_process import ProcessIdentity
 
 log = logging.getLogger(__name__)
 
@@ -133,5 +132,5 @@ def _claude(run: Run) -> Iterable[psutil.Process]:
     if pid is None or started_at is None:
         return
     with contextlib.suppress(psutil.Error):
-        if found := claude_process.find(ProcessIdentity(pid, started_at)):
+        if found := ProcessIdentity(pid, started_at).find():
             yield found

@@ -12,13 +12,13 @@ import errno
 import os
 import signal
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import gevent
 import psutil
 from gevent import subprocess
 
+from opcode_htmx.lib.process_identity import ProcessIdentity, is_running
 from opcode_htmx.runs.model.run_folder import RunFolder
 from opcode_htmx.runs.processes import process_table
 from opcode_htmx.runs.processes.process_monitor import ProcessMonitor
@@ -28,17 +28,7 @@ from opcode_htmx.runs.processes.process_table import FOLDER_MARK, MARK, Row
 census = ProcessMonitor()
 """Of all processes of this machine, so there is but one."""
 
-START_TIME_TOLERANCE = 2.0
-"""Seconds: the kernel counts from boot, and the clock may be set in between."""
-
 POLL_SECONDS = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessIdentity:
-    pid: int
-    started_at: float
-    """Seconds since the epoch."""
 
 
 class ClaudeProcess:
@@ -51,7 +41,7 @@ class ClaudeProcess:
         child: subprocess.Popen[bytes] | None,
         folder: str = "",
     ) -> None:
-        self.identity = ProcessIdentity(process.pid, process.create_time())
+        self.identity = ProcessIdentity.of(process)
         # Held, because it recognises itself by the kernel's own count, whatever the clock does
         self._process = process
         self._run_id = run_id
@@ -69,7 +59,7 @@ class ClaudeProcess:
     def alive(self) -> bool:
         if self._child is not None:
             return self._child.poll() is None
-        return _running(self._process)
+        return is_running(self._process)
 
     def terminate(self) -> None:
         self._signal(signal.SIGTERM)
@@ -133,7 +123,7 @@ def spawn(
 
 def adopt(identity: ProcessIdentity, run_id: str) -> ClaudeProcess | None:
     """The process that an earlier server started, if it is still alive and still that run's."""
-    process = find(identity)
+    process = identity.find()
     if process is None or _mark(process) not in (run_id, None):
         return None
     try:
@@ -159,33 +149,6 @@ def _send(process: psutil.Process, number: signal.Signals) -> None:
     with contextlib.suppress(psutil.NoSuchProcess):
         # psutil checks the start time once more before it signals
         process.send_signal(number)
-
-
-def find(identity: ProcessIdentity) -> psutil.Process | None:
-    """The process, if it is alive and no other one has its pid."""
-    process = _get(identity.pid)
-    return process if process and _is(process, identity) and _running(process) else None
-
-
-def _get(pid: int) -> psutil.Process | None:
-    try:
-        return psutil.Process(pid)
-    except psutil.Error:
-        return None
-
-
-def _is(process: psutil.Process, identity: ProcessIdentity) -> bool:
-    try:
-        return abs(process.create_time() - identity.started_at) <= START_TIME_TOLERANCE
-    except psutil.Error:
-        return False
-
-
-def _running(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
 
 
 def _mark(process: psutil.Process) -> str | None:

@@ -17,10 +17,10 @@ import gevent
 from gevent.event import Event as Flag
 
 from opcode_htmx.lib.cooperative import TimeSlicer, yield_to_loop
+from opcode_htmx.lib.process_identity import ProcessKey
 from opcode_htmx.runs.processes import process_reaper, process_table
 from opcode_htmx.runs.processes.process_reaper import SWEEP_SECONDS
 from opcode_htmx.runs.processes.process_table import (
-    Key,
     Row,
     RunTag,
     RunTagCache,
@@ -75,9 +75,9 @@ class ProcessMonitor:
         """An earlier one, to tell from the two how busy everybody was."""
         self._taking: Flag | None = None
         self._marks = RunTagCache()
-        self._kin: dict[Key, RunTag] = {}
+        self._kin: dict[ProcessKey, RunTag] = {}
         """Whoever was once seen in a family, as long as it lives."""
-        self._tracked: dict[str, Key] = {}
+        self._tracked: dict[str, ProcessKey] = {}
         """Claude's process in each run that lives here."""
         self._watch: gevent.Greenlet[[], None] | None = None
         self._own_group = os.getpgrp()
@@ -154,7 +154,7 @@ class ProcessMonitor:
         """A run of which nothing is left needs no eye on it."""
         self._tracked.pop(run_id, None)
 
-    def seen(self, run_id: str, since: float) -> set[Key]:
+    def seen(self, run_id: str, since: float) -> set[ProcessKey]:
         """Those of a run in the newest picture, and those that were started until `since`.
 
         Quicker than a new picture, it does not find out who has gone.

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import gevent
 
 from opcode_htmx.lib.cooperative import TimeSlicer, yield_to_loop
+from opcode_htmx.lib.process_identity import ProcessKey
 from opcode_htmx.runs.processes import process_table
-from opcode_htmx.runs.processes.process_table import Key
 
 if TYPE_CHECKING:
     from opcode_htmx.runs.processes.process_monitor import ProcessMonitor
@@ -41,7 +41,7 @@ def reap_process_tree(census: ProcessMonitor, run_id: str, within: float) -> boo
     deadline = time.monotonic() + within
     grace = min(GRACE_SECONDS, GRACE_SHARE * within)
     grace_ends: float | None = None
-    left: set[Key] = set()
+    left: set[ProcessKey] = set()
     while True:
         try:
             found = census.family(run_id) or census.seen(run_id, time.monotonic())
@@ -62,7 +62,7 @@ def reap_process_tree(census: ProcessMonitor, run_id: str, within: float) -> boo
 
 def _ask_to_end(census: ProcessMonitor, run_id: str, until: float) -> None:
     """Ask them until a time, or once if that has passed: nobody is killed who was not asked."""
-    asked: set[Key] = set()
+    asked: set[ProcessKey] = set()
     looked_at = float("-inf")  # who was found a moment ago needs no other look
     while True:
         new = census.seen(run_id, looked_at) - asked
@@ -74,9 +74,9 @@ def _ask_to_end(census: ProcessMonitor, run_id: str, until: float) -> None:
         looked_at = time.monotonic() - POLL_SECONDS / 2
 
 
-def _kill(census: ProcessMonitor, run_id: str, deadline: float) -> set[Key]:
+def _kill(census: ProcessMonitor, run_id: str, deadline: float) -> set[ProcessKey]:
     """Hold them all, so that none can start another one, and then kill them; who is left."""
-    held: set[Key] = set()
+    held: set[ProcessKey] = set()
     stopped_at = float("-inf")
     while new := census.seen(run_id, stopped_at) - held:
         held |= new
@@ -92,7 +92,7 @@ def _kill(census: ProcessMonitor, run_id: str, deadline: float) -> set[Key]:
     return left
 
 
-def _signal(keys: Iterable[Key], number: signal.Signals) -> None:
+def _signal(keys: Iterable[ProcessKey], number: signal.Signals) -> None:
     pace = TimeSlicer()
     for key in keys:
         process_table.send(key, number)

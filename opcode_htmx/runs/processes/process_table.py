@@ -11,12 +11,13 @@ import contextlib
 import ctypes
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import psutil
+
+from opcode_htmx.lib.process_identity import HAS_PROC, ProcessKey, start_ticks, stat_fields
 
 MARK = "OPCODE_RUN_ID"
 FOLDER_MARK = "OPCODE_RUN_FOLDER"
@@ -26,17 +27,8 @@ _SETTLED_SECONDS = 2.0
 _EXEC_SECONDS = 0.2
 """So long after its start may exec take on a busy machine."""
 _PROC = "/proc"
-_HAS_PROC = sys.platform == "linux"
-_LIBC = ctypes.CDLL(None) if _HAS_PROC else None  # loaded here, not between fork and exec
+_LIBC = ctypes.CDLL(None) if HAS_PROC else None  # loaded here, not between fork and exec
 _SET_CHILD_SUBREAPER = 36  # of linux/prctl.h
-
-
-class Key(NamedTuple):
-    """A process, and never another one."""
-
-    pid: int
-    started: float
-    """By the kernel's own count: ticks since the boot on Linux."""
 
 
 class RunTag(NamedTuple):
@@ -58,31 +50,31 @@ class Row(NamedTuple):
     cpu_seconds: float
 
     @property
-    def key(self) -> Key:
-        return Key(self.pid, self.started)
+    def key(self) -> ProcessKey:
+        return ProcessKey(self.pid, self.started)
 
 
 def pids() -> list[int]:
-    if not _HAS_PROC:
+    if not HAS_PROC:
         return psutil.pids()
     return [int(name) for name in os.listdir(_PROC) if name.isdecimal()]  # noqa: PTH208
 
 
 def read(pid: int) -> Row | None:
     """The process with this pid; None if there is none, or only what is left of a dead one."""
-    return _from_proc(pid) if _HAS_PROC else _from_psutil(pid)
+    return _from_proc(pid) if HAS_PROC else _from_psutil(pid)
 
 
-def key_of(pid: int) -> Key | None:
+def key_of(pid: int) -> ProcessKey | None:
     row = read(pid)
     return row.key if row else None
 
 
-def is_alive(key: Key) -> bool:
+def is_alive(key: ProcessKey) -> bool:
     return key_of(key.pid) == key
 
 
-def send(key: Key, number: signal.Signals) -> bool:
+def send(key: ProcessKey, number: signal.Signals) -> bool:
     """Signal a process; whether it was there and may be signalled. Never hits another one."""
     handle = None
     if hasattr(os, "pidfd_open"):
@@ -108,9 +100,9 @@ def send(key: Key, number: signal.Signals) -> bool:
     return True
 
 
-def started_at(key: Key) -> float:
+def started_at(key: ProcessKey) -> float:
     """When a process was started, as a Unix time."""
-    return psutil.boot_time() + key.started / _TICKS if _HAS_PROC else key.started
+    return psutil.boot_time() + key.started / _TICKS if HAS_PROC else key.started
 
 
 def command_line(pid: int) -> str:
@@ -136,11 +128,11 @@ class RunTagCache:
 
     def __init__(self, environment: Callable[[int], bytes | None] | None = None) -> None:
         self._read = environment or _environment
-        self._known: dict[Key, RunTag | None] = {}
-        self._young: dict[Key, RunTag | None] = {}
-        self._blank: set[Key] = set()
+        self._known: dict[ProcessKey, RunTag | None] = {}
+        self._young: dict[ProcessKey, RunTag | None] = {}
+        self._blank: set[ProcessKey] = set()
 
-    def of(self, key: Key) -> RunTag | None:
+    def of(self, key: ProcessKey) -> RunTag | None:
         """The mark that a process carries, or has carried: one that threw it away stays ours."""
         if key in self._known:
             return self._known[key]
@@ -157,20 +149,20 @@ class RunTagCache:
             self._young[key] = mark
         return mark
 
-    def undecided(self) -> set[Key]:
+    def undecided(self) -> set[ProcessKey]:
         """Those that have an empty environment, and have it so shortly that it may yet be filled.
 
         In the middle of exec a process has none; what carries a mark shows it a moment later.
         """
         return {key for key in self._blank if age(key) < _EXEC_SECONDS}
 
-    def forget(self, gone: Iterable[Key]) -> None:
+    def forget(self, gone: Iterable[ProcessKey]) -> None:
         for key in gone:
             self._known.pop(key, None)
             self._young.pop(key, None)
             self._blank.discard(key)
 
-    def keys(self) -> set[Key]:
+    def keys(self) -> set[ProcessKey]:
         return {*self._known, *self._young}
 
 
@@ -190,21 +182,15 @@ def _mark_in(environment: bytes | None) -> RunTag | None:
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-_STAT_BYTES = 4096
 
 
 def _from_proc(pid: int) -> Row | None:
-    try:
-        stat = _content(f"{_PROC}/{pid}/stat", _STAT_BYTES)
-    except (FileNotFoundError, ProcessLookupError, PermissionError):
-        return None  # any other error says nothing about the process
-    # the name, which may hold anything, stands in parentheses; proc(5) counts from 3 behind it
-    fields = stat.rpartition(b")")[2].split()
-    if len(fields) < 22 or fields[0] in b"ZXx":
+    fields = stat_fields(pid)
+    if fields is None:
         return None
     return Row(
         pid,
-        float(fields[19]),
+        float(start_ticks(fields)),
         int(fields[1]),
         int(fields[2]),
         int(fields[21]) * _PAGE,
@@ -212,18 +198,10 @@ def _from_proc(pid: int) -> Row | None:
     )
 
 
-def _content(path: str, limit: int) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return os.read(descriptor, limit)
-    finally:
-        os.close(descriptor)
-
-
 def _environment(pid: int) -> bytes | None:
     """None where it may not be read: of another user, or of one who has become another."""
     try:
-        if _HAS_PROC:
+        if HAS_PROC:
             with open(f"{_PROC}/{pid}/environ", "rb", buffering=0) as file:  # noqa: PTH123
                 return file.read()
         pairs = psutil.Process(pid).environ().items()
@@ -232,9 +210,9 @@ def _environment(pid: int) -> bytes | None:
         return None
 
 
-def age(key: Key) -> float:
+def age(key: ProcessKey) -> float:
     """For how long a process has been there."""
-    if _HAS_PROC:
+    if HAS_PROC:
         return time.clock_gettime(time.CLOCK_BOOTTIME) - key.started / _TICKS
     return time.time() - key.started
 

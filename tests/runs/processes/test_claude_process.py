@@ -13,9 +13,10 @@ import gevent
 import psutil
 import pytest
 
+from opcode_htmx.lib.process_identity import ProcessIdentity
 from opcode_htmx.runs.model.run_folder import RunFolder
 from opcode_htmx.runs.processes import claude_process, process_table
-from opcode_htmx.runs.processes.claude_process import ClaudeProcess, ProcessIdentity
+from opcode_htmx.runs.processes.claude_process import ClaudeProcess
 from opcode_htmx.runs.processes.process_table import Row
 from tests.support.cli.supervision import until
 

@@ -17,6 +17,7 @@ import psutil
 import pytest
 from gevent import subprocess
 
+from opcode_htmx.lib.process_identity import ProcessKey
 from opcode_htmx.runs.model.run_folder import RunFolder
 from opcode_htmx.runs.processes import claude_process, process_reaper, process_table
 from opcode_htmx.runs.processes import process_monitor as census_module
@@ -24,7 +25,6 @@ from opcode_htmx.runs.processes.claude_process import ClaudeProcess
 from opcode_htmx.runs.processes.orphans import NoOrphans, Orphans
 from opcode_htmx.runs.processes.process_monitor import ProcessMonitor
 from opcode_htmx.runs.processes.process_table import (
-    Key,
     Row,
     RunTag,
     RunTagCache,
@@ -90,8 +90,8 @@ def test_a_pid_that_another_process_has_got_is_not_signalled(stray: Stray) -> No
     child = stray()
     key = process_table.key_of(child.pid)
     assert key is not None
-    assert not process_table.send(Key(key.pid, key.started - 1), signal.SIGKILL)
-    assert not process_table.send(Key(key.pid, key.started + 1), signal.SIGKILL)
+    assert not process_table.send(ProcessKey(key.pid, key.started - 1), signal.SIGKILL)
+    assert not process_table.send(ProcessKey(key.pid, key.started + 1), signal.SIGKILL)
     assert child.poll() is None
     assert process_table.send(key, signal.SIGKILL)
     assert child.wait() == -signal.SIGKILL
@@ -105,7 +105,7 @@ def test_the_sweep_does_not_hit_a_pid_that_was_used_again(
     before = process_table.key_of(child.pid)
     assert before is not None
     with monkeypatch.context() as patch:
-        patch.setattr(process_table, "key_of", lambda pid: Key(pid, before.started - 500))
+        patch.setattr(process_table, "key_of", lambda pid: ProcessKey(pid, before.started - 500))
         census.track(RUN, child.pid)
     assert census.family(RUN) == []
     assert census.sweep(RUN)
@@ -153,7 +153,7 @@ def test_a_process_that_cannot_be_looked_at_does_not_count_as_gone(
         raise OSError(24, "Too many open files")
 
     with monkeypatch.context() as patch:
-        patch.setattr(process_table, "_content", none_left)
+        patch.setattr(process_table, "stat_fields", none_left)
         assert not census.sweep(RUN, 0.1)
     assert claude.alive()
     assert census.sweep(RUN)
@@ -167,7 +167,7 @@ def test_psutil_tells_the_same_as_proc(stray: Stray, monkeypatch: pytest.MonkeyP
     assert row is not None
     until(lambda: RunTagCache().of(row.key) == RunTag(RUN, "/r"), "it has become sleep")
     began = process_table.started_at(row.key)
-    monkeypatch.setattr(process_table, "_HAS_PROC", False)
+    monkeypatch.setattr(process_table, "HAS_PROC", False)
     other = process_table.read(child.pid)
     assert other is not None
     assert (other.pid, other.parent, other.group) == (row.pid, row.parent, row.group)
@@ -182,7 +182,7 @@ def test_psutil_tells_the_same_as_proc(stray: Stray, monkeypatch: pytest.MonkeyP
 def test_a_family_is_found_and_ended_where_there_is_no_proc(
     census: ProcessMonitor, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process_table, "_HAS_PROC", False)
+    monkeypatch.setattr(process_table, "HAS_PROC", False)
     start("sh", "-c", "env -i sleep 60 & setsid sleep 60 & sleep 60")
     until(lambda: len(census.family(RUN)) == 4, "all are there")
     assert census.sweep(RUN, 5.0)
@@ -243,7 +243,7 @@ def test_between_fork_and_exec_nothing_is_settled() -> None:
     me = process_table.key_of(os.getpid())
     assert me is not None
     now = time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK")
-    young = Key(me.pid, now)
+    young = ProcessKey(me.pid, now)
     assert marks.of(young) is None
     shown.pop(0)
     assert marks.of(young) == RunTag(RUN, "")
@@ -259,7 +259,7 @@ def test_an_environment_is_read_once() -> None:
         return b""
 
     marks = RunTagCache(environment)
-    old = Key(os.getpid(), 0.0)
+    old = ProcessKey(os.getpid(), 0.0)
     for _ in range(3):
         assert marks.of(old) is None
     assert asked == [os.getpid()]

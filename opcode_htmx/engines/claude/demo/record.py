@@ -12,7 +12,8 @@ from pathlib import Path
 
 import psutil
 
-_CLOCK_TOLERANCE = 2.0
+from opcode_htmx.lib.process_identity import ProcessIdentity
+
 _END_TIMEOUT = 5.0
 
 
@@ -27,7 +28,8 @@ class Record:
 
     @classmethod
     def of_process(cls, pid: int, port: int, nonce: str) -> Record:
-        return cls(port, pid, psutil.Process(pid).create_time(), nonce)
+        identity = ProcessIdentity.of(psutil.Process(pid))
+        return cls(port, identity.pid, identity.started_at, nonce)
 
     def save(self, path: Path) -> None:
         """Write it, mode 0600, so that a reader sees the old or the new one whole."""
@@ -64,10 +66,10 @@ class Record:
 
     def end_process(self) -> None:
         """Kill the recorded process, if it still is that process and not another with its id."""
+        process = ProcessIdentity(self.pid, self.started).find()
+        if process is None:
+            return
         try:
-            process = psutil.Process(self.pid)
-            if abs(process.create_time() - self.started) >= _CLOCK_TOLERANCE:
-                return
             process.kill()
             deadline = time.monotonic() + _END_TIMEOUT
             # A zombie counts as ended: in some containers nobody ever reaps it.

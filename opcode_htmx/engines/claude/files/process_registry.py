@@ -18,6 +18,7 @@ from pathlib import Path
 import psutil
 
 from opcode_htmx.lib.coerce import Json, as_str
+from opcode_htmx.lib.process_identity import HAS_PROC, is_running, start_ticks, stat_fields
 
 TERMINAL = "cli"
 """The entry point of a CLI that runs in a terminal; others are programs, as we are."""
@@ -65,18 +66,10 @@ def _read(path: Path) -> Json:
 
 def _is_alive(pid: int, entry: Json) -> bool:
     """Whether the process that wrote the entry still runs: `procStart` is its start time."""
+    noted = as_str(entry.get("procStart"))
     with contextlib.suppress(psutil.Error, OSError):
-        if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-            return False
-        noted, ticks = as_str(entry.get("procStart")), _start_ticks(pid)
-        return not (noted and ticks) or noted == ticks
+        if not HAS_PROC:
+            return is_running(psutil.Process(pid))
+        fields = stat_fields(pid)
+        return fields is not None and noted in ("", start_ticks(fields).decode())
     return False
-
-
-def _start_ticks(pid: int) -> str:
-    """When the process started, in ticks since the machine's start; empty where nothing says."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return ""
-    return stat.rpartition(")")[2].split()[19]
