@@ -19,7 +19,19 @@ from tests.support.environment import (
 from tests.support.start_guard import guard
 
 PHONE = {"width": 390, "height": 844}
-ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
+DISABLED_FEATURES = (
+    # The address bar's lists, web pages in processes of their own: half of what a page costs.
+    *("WebUIOmniboxPopup", "WebUIOmniboxAimPopup", "SpareRendererForSitePerProcess"),
+    # What Playwright disables; the browser takes the last of such lists only.
+    *("AimEnabled", "AvoidCorsURLLoaderRestartOnRedirect", "AvoidUnnecessaryBeforeUnloadCheckSync"),
+    *("DestroyProfileOnBrowserClose", "HttpsFirstBalancedModeAutoEnable", "HttpsUpgrades"),
+    *("LensOverlay", "MediaRouter", "NetworkTimeServiceQuerying", "OptimizationHints"),
+    *("PaintHolding", "PreconnectToSearch", "ThirdPartyStoragePartitioning"),
+)
+ARGUMENTS = [
+    *("--no-sandbox", "--disable-background-networking", "--disable-component-update"),
+    f"--disable-features={','.join(DISABLED_FEATURES)}",
+]
 CUT_OFF = (
     "WebSocket connection to",
     "ERR_CONNECTION_REFUSED",
