@@ -12,6 +12,7 @@ from opcode_htmx.app import run_settings
 from opcode_htmx.config.settings import Settings, SettingsError
 from opcode_htmx.engines.claude.demo.service import CONFIG_NAME
 from opcode_htmx.engines.claude.engine import ClaudeHistory
+from opcode_htmx.lib.identity import SYSTEM
 from opcode_htmx.runs.control.launcher import RunSettings
 from opcode_htmx.runs.control.run import Run, RunNotLive
 from opcode_htmx.runs.model.record import Outcome
@@ -42,7 +43,7 @@ def end_all(settings: Settings) -> list[Run]:
         live = roster.live()
         for run in live:
             with contextlib.suppress(RunNotLive):
-                run.stop(Outcome.CANCELLED, "Ended, because the server was stopped.")
+                run.stop(Outcome.CANCELLED, "Ended, because the server was stopped.", by=SYSTEM)
         return [run for run in live if not run.join(settings.stop_deadline + END_GRACE_SECONDS)]
     finally:
         roster.close()

@@ -16,10 +16,12 @@ import gevent
 from gevent.event import Event as Flag
 
 from opcode_htmx.engines.messages import ImageContent
+from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.broadcast import Broadcast
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.lib.files.disk_space import DiskFull
+from opcode_htmx.lib.identity import SYSTEM, Identity
 from opcode_htmx.lib.keyed_lock import KeyedLock
 from opcode_htmx.runs.control import launcher
 from opcode_htmx.runs.control.launcher import CannotStart, RunSettings
@@ -136,6 +138,8 @@ class Supervisor:
         prompt_id: str,
         text: str,
         images: Sequence[ImageContent] = (),
+        *,
+        by: Identity,
     ) -> Run:
         """Send a prompt to a session: to its live process, or to a new one that resumes it.
 
@@ -151,15 +155,15 @@ class Supervisor:
             working = runs[-1] if runs and runs[-1].live else self._in_session(session_id)
             if working and working.phase is not Phase.STOPPING:
                 check_queue(working, self._settings.limits)
-            if working and self._reaches(working, prompt_id, text, images):
+            if working and self._reaches(working, prompt_id, text, images, by):
                 return working
             if self.choosing.uses_project_settings(session_id):
                 self.project_trust.check(project, session_id)
-            run = self._start(session_id, project, prompt_id)
+            run = self._start(session_id, project, prompt_id, by)
             if self._has_sent(session_id, prompt_id):
                 return run
             try:
-                run.prompt(prompt_id, text, images)
+                run.prompt(prompt_id, text, images, by=by)
             except RunNotLive as error:
                 run.join(END_GRACE_SECONDS)
                 why = [run.record.end.cause if run.record.end else str(error)]
@@ -168,14 +172,18 @@ class Supervisor:
                 self.admission.admit()
             return run
 
-    def trust(self, session_id: str, project: Path, digest: str | None = None) -> None:
+    def trust(
+        self, session_id: str, project: Path, digest: str | None = None, *, by: Identity
+    ) -> None:
         """Trust a project as ProjectTrust.accept does, and use its settings in the session."""
         self.project_trust.accept(project, digest)
         self.choosing.choose(session_id, project_settings=None)
+        log_act(by, "trust.accept", session=session_id, project=str(project))
 
-    def work_without_project_settings(self, session_id: str) -> None:
+    def work_without_project_settings(self, session_id: str, *, by: Identity) -> None:
         """Start the session's processes without what the files of its project set up."""
         self.choosing.choose(session_id, project_settings=False)
+        log_act(by, "trust.decline", session=session_id)
 
     def allow(
         self,
@@ -183,12 +191,14 @@ class Supervisor:
         request_id: str,
         changes: Mapping[str, Any] | None = None,
         permissions: Sequence[Json] = (),
+        *,
+        by: Identity,
     ) -> None:
         """Allow what a run asks, as Run.allow does.
 
         Permissions that Claude writes into the project count as trusted from then on.
         """
-        run.allow(request_id, changes, permissions)
+        run.allow(request_id, changes, permissions, by=by)
         self.project_trust.allow(Path(run.record.project_path), permissions)
 
     def check_folder(self, project: Path) -> None:
@@ -219,21 +229,23 @@ class Supervisor:
         """The folder, which Claude may read, for the files that a person gives it."""
         return self._settings.attached(session_id)
 
-    def _reaches(self, run: Run, prompt_id: str, text: str, images: Sequence[ImageContent]) -> bool:
+    def _reaches(
+        self, run: Run, prompt_id: str, text: str, images: Sequence[ImageContent], by: Identity
+    ) -> bool:
         """Send a prompt to a run that lives; False when it ends, or has just ended, instead."""
         if run.phase is Phase.STOPPING:
             if not run.join(self._settings.stop_deadline + END_GRACE_SECONDS):
                 raise CannotStart("Claude is still being stopped. Try again in a moment.")
             return False
         try:
-            run.prompt(prompt_id, text, images)
+            run.prompt(prompt_id, text, images, by=by)
         except RunNotLive:
             if not run.join(END_GRACE_SECONDS):
                 raise
             return False
         return True
 
-    def _start(self, session_id: str, project: Path, prompt_id: str) -> Run:
+    def _start(self, session_id: str, project: Path, prompt_id: str, by: Identity) -> Run:
         """A new run, or the one that another worker has just begun.
 
         That may even be over by now; then it is that one if the prompt went to it.
@@ -251,9 +263,10 @@ class Supervisor:
                     return runs[-1]
                 if self._has_sent(session_id, prompt_id):
                     return runs[-1]
-                run = self.roster.begin(*launcher.prepare(self._settings, session_id, project))
+                run = self.roster.begin(*launcher.prepare(self._settings, session_id, project, by))
                 if self.admission.has_room():
                     self._launch(run)
+                log_act(by, "run.start", session=session_id, run=run.id, project=str(project))
                 return run
         except OSError as error:
             raise launcher.cannot(error) from error
@@ -285,7 +298,7 @@ class Supervisor:
 
     def _adopted(self, run: Run) -> None:
         if run.record.config_dir not in ("", str(self._settings.engine.config_dir)):
-            run.stop(Outcome.COMPLETED, "Ended, because it belonged to another login.")
+            run.stop(Outcome.COMPLETED, "Ended, because it belonged to another login.", by=SYSTEM)
         else:
             gevent.spawn(self.choosing.end_bypass, run)
 

@@ -8,6 +8,7 @@ from enum import Enum, auto
 from pathlib import Path
 
 from opcode_htmx.engines.messages import ImageContent
+from opcode_htmx.lib.identity import Identity
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.prompt_content import MAX_PROMPT_CHARACTERS
 from opcode_htmx.runs.supervisor import Supervisor
@@ -57,6 +58,7 @@ class PromptSubmitter:
         prompt_id: str,
         text: str,
         *,
+        by: Identity,
         attach: Attach | None = None,
         options: Mapping[str, str | bool | None] | None = None,
         trust: TrustDecision | None = None,
@@ -84,10 +86,15 @@ class PromptSubmitter:
         self._supervisor.check_folder(folder)
         if changes:
             self._supervisor.choosing.choose(session_id, **changes)
-        self._decide(trust, session_id, folder)
+        self._decide(trust, session_id, folder, by)
         attached = attach(self._folder_for(session_id, prompt_id)) if attach else Attachments()
         return self._supervisor.prompt(
-            session_id, folder, prompt_id, with_paths(text, attached.paths), attached.images
+            session_id,
+            folder,
+            prompt_id,
+            with_paths(text, attached.paths),
+            attached.images,
+            by=by,
         )
 
     def _run_with(self, session_id: str, prompt_id: str) -> Run | None:
@@ -98,12 +105,14 @@ class PromptSubmitter:
         runs = self._supervisor.of_session(session_id)
         return next((run for run in runs if run.has_sent(prompt_id)), runs[-1])
 
-    def _decide(self, trust: TrustDecision | None, session_id: str, folder: Path) -> None:
+    def _decide(
+        self, trust: TrustDecision | None, session_id: str, folder: Path, by: Identity
+    ) -> None:
         match trust:
             case TrustDecision.TRUST:
-                self._supervisor.trust(session_id, folder)
+                self._supervisor.trust(session_id, folder, by=by)
             case TrustDecision.LEAVE_OUT:
-                self._supervisor.work_without_project_settings(session_id)
+                self._supervisor.work_without_project_settings(session_id, by=by)
 
     def _folder_for(self, session_id: str, prompt_id: str) -> Path:
         return self._supervisor.attached(session_id) / prompt_id

@@ -27,6 +27,7 @@ from opcode_htmx.runs.model.run_state import RunState
 from opcode_htmx.runs.policies import limit_monitor as limits_module
 from opcode_htmx.runs.policies.limit_monitor import Limits
 from tests.support.cli.supervision import (
+    BY,
     Room,
     idle,
     lines,
@@ -128,11 +129,11 @@ def test_a_request_is_answered_by_the_next_server(room: Room, serve_and_kill: Se
     room.restart()
     run = room.supervisor.get(run_id)
     assert (run.phase, list(run.state.asks)) == (Phase.WAITING, ["r1"])
-    run.allow("r1")
+    run.allow("r1", by=BY)
     idle(run)
     assert texts(run) == ["allowed"]
     with pytest.raises(AlreadyAnswered):
-        run.allow("r1")
+        run.allow("r1", by=BY)
 
 
 def test_an_adopted_run_takes_prompts_and_is_stopped_with_all_it_has_started(
@@ -144,7 +145,7 @@ def test_an_adopted_run_takes_prompts_and_is_stopped_with_all_it_has_started(
     assert room.prompt("more", run.record.session_id) is run
     until(lambda: texts(run) == ["ready", "more"], "the prompt is answered")
     until(lambda: len(room.marked_processes()) == 2, "they are there")
-    run.stop()
+    run.stop(by=BY)
     assert ended(run) == (Outcome.CANCELLED, "Stopped by you.", None)
     until(lambda: not room.marked_processes(), "nothing is left")
 
@@ -200,7 +201,7 @@ def test_the_state_is_the_same_in_the_next_server(room: Room) -> None:
     idle(run)
     room.prompt(steps(["ask", "r1"], ["ask", "r2"]), session)
     until(lambda: run.state.asks, "Claude asks")
-    run.allow("r1")
+    run.allow("r1", by=BY)
     until(lambda: list(run.state.asks) == ["r2"], "Claude asks again")
     room.prompt("waits", session)
     room.restart()
@@ -384,7 +385,7 @@ def test_what_a_terminal_added_after_the_runs_last_word_is_not_the_runs(room: Ro
     )
     history.write_text(f'{own}\n{{"type": "mode"}}\n{foreign}\n')
     os.utime(history, (now + 3600, now + 3600))
-    run.stop()
+    run.stop(by=BY)
     assert run.join(20)
     end = run.record.end
     assert end is not None
@@ -397,7 +398,7 @@ def test_a_prompt_is_known_as_sent_while_a_page_still_reads_the_run_that_has_end
     session_id, late = new_id(), new_id()
     run = idle(room.prompt(steps(["lines", 1000]), session_id))
     idle(room.prompt("late", session_id, late))
-    run.stop()
+    run.stop(by=BY)
     assert run.join(20)
     (again,) = room.restart().of_session(session_id)
     reading = gevent.spawn(again.fold_new_lines, last=True)

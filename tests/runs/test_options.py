@@ -17,6 +17,7 @@ from opcode_htmx.runs.options.service import SessionOptionsService
 from opcode_htmx.runs.options.store import Options, OptionStore
 from opcode_htmx.sessions.options.form import OptionsPresenter
 from tests.support.cli.supervision import (
+    BY,
     Room,
     disk_that_waits,
     idle,
@@ -190,7 +191,7 @@ def test_what_is_in_force_is_shown_and_the_models_outlive_the_run_and_the_server
     assert [c.value for c in effort.choices] == ["", "low", "high"]
     assert [c.value for c in mode.choices] == ["default", "acceptEdits", "plan"]
     assert (mode.chosen, view.now) == ("default", "Claude’s default model · asks first")
-    run.stop()
+    run.stop(by=BY)
     assert run.join(30)
     room.restart()
     chooser = OptionsPresenter(choosing(room), 60)

@@ -20,6 +20,7 @@ from opcode_htmx.runs.model.record import Outcome, StopRequest
 from opcode_htmx.runs.model.run_folder import RunFolder
 from opcode_htmx.runs.supervisor import RunNotFound, Supervisor
 from tests.support.cli.supervision import (
+    BY,
     Room,
     idle,
     new_id,
@@ -82,7 +83,7 @@ def test_a_prompt_through_the_other_worker_goes_to_the_same_process(
     room: Room, other: Supervisor
 ) -> None:
     run = idle(room.prompt("one"))
-    prompted = other.prompt(run.record.session_id, room.sandbox.project, new_id(), "two")
+    prompted = other.prompt(run.record.session_id, room.sandbox.project, new_id(), "two", by=BY)
     assert prompted.id == run.id
     until(lambda: run.state.turns == 2, "both are answered")
     assert texts(run) == ["one", "two"]
@@ -94,7 +95,7 @@ def test_a_prompt_that_both_workers_get_is_sent_once_to_one_process(
 ) -> None:
     session, prompt_id = new_id(), new_id()
     both = [
-        gevent.spawn(each.prompt, session, room.sandbox.project, prompt_id, "once")
+        gevent.spawn(each.prompt, session, room.sandbox.project, prompt_id, "once", by=BY)
         for each in (room.supervisor, other)
     ]
     run, seen = (each.get(timeout=20) for each in both)
@@ -110,11 +111,11 @@ def test_a_question_is_answered_through_either_worker_but_once(
     run = room.prompt(steps(["ask", "r1"], FOREVER))
     seen = seen_by(other, run)
     until(lambda: "r1" in seen.state.asks, "the other one sees the question")
-    seen.allow("r1")
+    seen.allow("r1", by=BY)
     until(lambda: run.phase is Phase.WORKING, "Claude goes on")
     for each in (run, seen):
         with pytest.raises(AlreadyAnswered):
-            each.deny("r1", "no")
+            each.deny("r1", "no", by=BY)
     assert len(sent(run)) == 2
 
 
@@ -124,22 +125,22 @@ def test_stop_through_the_other_worker_ends_everything_and_says_why(
     run = room.prompt(steps(["grandchild"], ["deaf"], ["text", "so far"], FOREVER))
     until(lambda: texts(run) == ["so far"], "it has begun")
     seen = seen_by(other, run)
-    seen.stop(Outcome.CANCELLED, "Stopped by you.")
+    seen.stop(Outcome.CANCELLED, "Stopped by you.", by=BY)
     assert seen.phase is Phase.STOPPING
     until(lambda: run.phase is not Phase.WORKING, "its owner heeds it")
     assert end_of(run) == end_of(seen) == (Outcome.CANCELLED, "Stopped by you.")
     assert not room.marked_processes()
     for each in (run, seen):
         with pytest.raises(RunNotLive, match="ended already"):
-            each.stop()
+            each.stop(by=BY)
 
 
 def test_of_two_who_stop_a_run_the_first_is_heard(room: Room, other: Supervisor) -> None:
     run = room.prompt(steps(FOREVER))
     until(lambda: run.phase is Phase.WORKING, "it works")
     seen = seen_by(other, run)
-    seen.stop(Outcome.TIMED_OUT, "Its time was up.")
-    run.stop(Outcome.CANCELLED, "Stopped by you.")
+    seen.stop(Outcome.TIMED_OUT, "Its time was up.", by=BY)
+    run.stop(Outcome.CANCELLED, "Stopped by you.", by=BY)
     assert end_of(run) == end_of(seen) == (Outcome.TIMED_OUT, "Its time was up.")
 
 
@@ -157,9 +158,9 @@ def test_a_run_whose_worker_has_died_is_taken_over_and_steered(
     seen = seen_by(other, run)
     room.supervisor.close()
     until(lambda: seen.owner, "it is taken over", timeout=5)
-    other.prompt(run.record.session_id, room.sandbox.project, new_id(), "two")
+    other.prompt(run.record.session_id, room.sandbox.project, new_id(), "two", by=BY)
     until(lambda: seen.state.turns == 2, "it is answered")
-    seen.stop()
+    seen.stop(by=BY)
     assert end_of(seen) == (Outcome.CANCELLED, "Stopped by you.")
     assert not room.marked_processes()
 
@@ -184,7 +185,7 @@ def test_a_stop_that_its_worker_did_not_live_to_carry_out_is_carried_out(
     until(lambda: texts(run) == ["so far"], "it has begun")
     with monkeypatch.context() as patched:
         patched.setattr(shutdown, "end", lambda *_, **__: None)
-        run.stop(Outcome.CANCELLED, "Stopped by you.")
+        run.stop(Outcome.CANCELLED, "Stopped by you.", by=BY)
         room.supervisor.close()
     assert end_of(seen_by(other, run)) == (Outcome.CANCELLED, "Stopped by you.")
     assert not room.marked_processes()
@@ -197,7 +198,7 @@ def test_a_stop_is_carried_out_by_the_next_server(
     until(lambda: texts(run) == ["so far"], "it has begun")
     with monkeypatch.context() as patched:
         patched.setattr(shutdown, "end", lambda *_, **__: None)
-        run.stop(Outcome.CANCELLED, "Stopped by you.")
+        run.stop(Outcome.CANCELLED, "Stopped by you.", by=BY)
         room.supervisor.close()
     (again,) = room.restart().of_session(run.record.session_id)
     assert end_of(again) == (Outcome.CANCELLED, "Stopped by you.")
@@ -221,7 +222,7 @@ def test_a_session_that_is_deleted_is_gone_for_the_other_worker(
     room: Room, other: Supervisor, tmp_path: Path
 ) -> None:
     run = idle(room.prompt("Hello"))
-    run.stop()
+    run.stop(by=BY)
     assert end_of(run)
     seen = seen_by(other, run)
     assert end_of(seen)
@@ -284,7 +285,7 @@ def test_a_run_can_be_stopped_while_the_disk_is_full(
 
     with monkeypatch.context() as patched:
         patched.setattr("opcode_htmx.lib.files.atomic_files.write", full)
-        run.stop()
+        run.stop(by=BY)
         assert run.join(20)
     assert run.record.end is not None
     assert run.record.end.cause == "Stopped by you."
@@ -317,5 +318,5 @@ def test_a_prompt_that_another_worker_has_seen_through_meanwhile_is_not_sent_aga
             yield
 
     monkeypatch.setattr(other.admission, "alone", late)
-    other.prompt(session_id, room.sandbox.project, prompt_id, text)
+    other.prompt(session_id, room.sandbox.project, prompt_id, text, by=BY)
     assert [texts(run) for run in other.of_session(session_id)] == [["once"]]

@@ -24,6 +24,7 @@ from opcode_htmx.runs.control.control_requests import ControlRefused
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Phase
 from tests.support.cli.supervision import (
+    BY,
     Room,
     idle,
     new_id,
@@ -106,7 +107,7 @@ def allow_always(room: Room, run: Run, tool: str, words: str) -> None:
     request = run.open_ask(asked(run, tool))
     (chosen,) = [each for each in suggestions_of(request) if str(each) == words]
     chosen_update = suggestion(request, str(chosen.number))
-    room.supervisor.allow(run, request.request_id, permissions=[chosen_update])
+    room.supervisor.allow(run, request.request_id, permissions=[chosen_update], by=BY)
 
 
 def answered(run: Run, turns: int) -> Run:
@@ -155,8 +156,8 @@ def test_edits_that_are_allowed_for_the_session_are_not_asked_about_again(
 
 def test_the_reason_for_a_denial_reaches_claude(room: Room, sandbox: Sandbox) -> None:
     run = room.prompt("read it")
-    run.deny(asked(run, "Read"), "Look into the wiki instead.")
-    run.deny(asked(run, "Read"), "The wiki, I said.")
+    run.deny(asked(run, "Read"), "Look into the wiki instead.", by=BY)
+    run.deny(asked(run, "Read"), "The wiki, I said.", by=BY)
     idle(run)
     assert texts(run) == ["It said: The wiki, I said."]
 
@@ -175,9 +176,9 @@ def test_a_plan_that_is_approved_is_carried_out_in_the_mode_that_was_chosen(
     request = run.open_ask(asked(run, "ExitPlanMode"))
     assert request.input["plan"] == PLAN
     assert not (sandbox.project / "new.txt").exists()
-    run.allow(request.request_id, permissions=[set_mode(mode)])
+    run.allow(request.request_id, permissions=[set_mode(mode)], by=BY)
     for tool in asks[1:]:
-        run.allow(asked(run, tool))
+        run.allow(asked(run, tool), by=BY)
     answered(run, 2)
     assert run.state.permission_mode == mode
     assert asks_of(run) == len(asks)
@@ -189,8 +190,8 @@ def test_a_plan_that_is_sent_back_stays_a_plan(room: Room) -> None:
     run = idle(room.prompt("Hello", session))
     control_requests.change(run, "permission_mode", "plan")
     room.prompt("plan it", session)
-    run.deny(asked(run, "ExitPlanMode"), "Two files, please.")
-    run.deny(asked(run, "Write"), "Not yet.")
+    run.deny(asked(run, "ExitPlanMode"), "Two files, please.", by=BY)
+    run.deny(asked(run, "Write"), "Not yet.", by=BY)
     answered(run, 2)
     assert run.state.permission_mode == "plan"
     assert "Two files, please." in run.folder.output.read_text(encoding="utf-8")
@@ -204,6 +205,7 @@ def test_several_questions_are_answered_with_several_choices_and_own_words(room:
     run.allow(
         request.request_id,
         {"answers": {fruits.text: "Apples, Pears, plums too", number.text: "a dozen"}},
+        by=BY,
     )
     idle(run)
     assert "Apples, Pears, plums too" in texts(run)[-1]
@@ -250,7 +252,7 @@ def test_a_change_while_claude_asks_leaves_the_question_open(room: Room, sandbox
     control_requests.change(run, "permission_mode", "acceptEdits")
     control_requests.change(run, "model", "haiku")
     assert (run.phase, list(run.state.asks)) == (Phase.WAITING, [request])
-    run.allow(request)
+    run.allow(request, by=BY)
     idle(run)
     assert asks_of(run) == 1
     assert (sandbox.project / "other.txt").exists()
@@ -259,7 +261,7 @@ def test_a_change_while_claude_asks_leaves_the_question_open(room: Room, sandbox
 def test_what_was_decided_and_when_survives_the_server(room: Room) -> None:
     run = room.prompt("npm please")
     request = asked(run, "Bash")
-    run.deny(request, "No.")
+    run.deny(request, "No.", by=BY)
     before = run.state.answers[request]
     assert before.at is not None
     room.restart()

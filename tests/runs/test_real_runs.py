@@ -23,6 +23,7 @@ from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.model.record import Outcome
 from tests.support.cli.supervision import (
+    BY,
     Room,
     idle,
     lines,
@@ -124,7 +125,7 @@ def test_a_tool_that_is_allowed_runs(room: Room, stage: Stage) -> None:
     request = asked(run)
     assert run.phase is Phase.WAITING
     assert not stage.made.exists()
-    run.allow(request)
+    run.allow(request, by=BY)
     idle(run)
     assert stage.made.exists()
     assert texts(run) == ["It is done."]
@@ -132,7 +133,7 @@ def test_a_tool_that_is_allowed_runs(room: Room, stage: Stage) -> None:
 
 def test_a_tool_that_is_denied_does_not_run(room: Room, stage: Stage) -> None:
     run = room.prompt("Make the file")
-    run.deny(asked(run), "Not in this folder.")
+    run.deny(asked(run), "Not in this folder.", by=BY)
     idle(run)
     assert not stage.made.exists()
     assert texts(run) == ["It was refused."]
@@ -145,7 +146,7 @@ def test_a_follow_up_during_a_turn_is_taken_up_and_leaves_the_run_idle(room: Roo
     request = asked(run)
     assert room.prompt("And be quick", session) is run
     assert list(run.state.waiting.values()) == ["And be quick"]
-    run.allow(request)
+    run.allow(request, by=BY)
     until(lambda: run.phase is Phase.IDLE and not run.state.waiting, "all is done")
     assert "And be quick" in history_of(room, session)
 
@@ -156,7 +157,7 @@ def test_a_stop_closes_the_turn_and_the_session_goes_on_where_it_was(
     session = new_id()
     first = room.prompt("A gated answer", session)
     until(lambda: streamed(first).strip() == FIRST_HALF, "half of the answer is there")
-    first.stop()
+    first.stop(by=BY)
     assert first.join(30)
     end = first.record.end
     assert end is not None
@@ -177,10 +178,10 @@ def test_a_stop_closes_the_turn_and_the_session_goes_on_where_it_was(
 
 def test_a_stop_ends_the_tool_that_runs_in_its_own_session(room: Room, stage: Stage) -> None:
     run = room.prompt("Sleep")
-    run.allow(asked(run))
+    run.allow(asked(run), by=BY)
     until(stage.background.exists, "the tool runs")
     assert len(room.marked_processes()) > 1
-    run.stop()
+    run.stop(by=BY)
     assert run.join(30)
     assert not room.marked_processes()
     assert "[Request interrupted by user" in history_of(room, run.record.session_id)
@@ -189,7 +190,7 @@ def test_a_stop_ends_the_tool_that_runs_in_its_own_session(room: Room, stage: St
 def test_a_stop_withdraws_an_open_request(room: Room, stage: Stage) -> None:
     run = room.prompt("Make the file")
     asked(run)
-    run.stop()
+    run.stop(by=BY)
     assert run.join(30)
     assert run.state.asks == {}
     assert not stage.made.exists()
@@ -232,10 +233,10 @@ def test_a_server_that_ends_during_a_request_is_replaced_and_its_answer_counts(
     room.restart()
     run = room.supervisor.get(before.id)
     assert (run.phase, list(run.state.asks)) == (Phase.WAITING, [request])
-    run.allow(request)
+    run.allow(request, by=BY)
     idle(run)
     assert stage.made.exists()
-    run.stop()
+    run.stop(by=BY)
     assert run.join(30)
     assert run.record.end is not None
     assert run.record.end.outcome is Outcome.CANCELLED

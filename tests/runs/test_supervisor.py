@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from opcode_htmx.runs.policies.limit_monitor import Limits
 from opcode_htmx.runs.processes import claude_process as process_module
 from opcode_htmx.runs.supervisor import RunNotFound
 from tests.support.cli.supervision import (
+    BY,
     Room,
     idle,
     lines,
@@ -315,7 +317,7 @@ def test_a_prompt_while_the_run_is_stopped_waits_and_goes_on_in_a_new_process(
     session = new_id()
     first = room.prompt(steps(["deaf"], FOREVER), session)
     until(lambda: first.phase is Phase.WORKING, "it works")
-    first.stop()
+    first.stop(by=BY)
     second = idle(room.prompt("go on", session))
     assert ended(first)[0] is Outcome.CANCELLED
     assert texts(second) == ["go on"]
@@ -327,7 +329,7 @@ def test_a_session_that_is_being_stopped_holds_up_no_other(room: Room) -> None:
     session = new_id()
     slow = room.prompt(steps(["deaf"], FOREVER), session)
     until(lambda: slow.phase is Phase.WORKING, "it works")
-    slow.stop()
+    slow.stop(by=BY)
     held_up = gevent.spawn(room.prompt, "go on", session)
     gevent.sleep(0)
     other = room.prompt("Hello")
@@ -360,7 +362,7 @@ def test_a_prompt_that_found_the_pipe_full_is_not_taken_for_sent(
         room.prompt("x" * 1_000_000, session, prompt)
     assert list(run.state.waiting) == []
     assert not room.supervisor.has_sent(session, prompt)
-    run.stop()
+    run.stop(by=BY)
     ended(run)
     assert queue(room.supervisor.of_session(session)) == []
     assert texts(idle(room.prompt("short now", session, prompt))) == ["short now"]
@@ -372,15 +374,15 @@ def test_a_prompt_that_a_run_left_is_withdrawn_for_good(room: Room) -> None:
     until(lambda: run.phase is Phase.WORKING, "it works")
     for words in ("first", "second"):
         room.prompt(words, session)
-    run.stop()
+    run.stop(by=BY)
     ended(run)
     first, second = queue(room.supervisor.of_session(session))
     assert (first.text, first.left, second.text, second.left) == ("first", True, "second", True)
-    take_back(run, first.prompt_id)
+    take_back(run, first.prompt_id, by=BY)
     with pytest.raises(PromptTaken):
-        take_back(run, first.prompt_id)
+        take_back(run, first.prompt_id, by=BY)
     with pytest.raises(PromptNotFound):
-        take_back(run, new_id())
+        take_back(run, new_id(), by=BY)
     room.restart()
     (again,) = room.supervisor.of_session(session)
     again.fold_new_lines(last=True)
@@ -392,7 +394,7 @@ def test_a_prompt_that_was_left_and_sent_again_is_no_longer_left(room: Room) -> 
     run = room.prompt(steps(FOREVER), session)
     until(lambda: run.phase is Phase.WORKING, "it works")
     room.prompt("again", session, prompt)
-    run.stop()
+    run.stop(by=BY)
     ended(run)
     assert len(queue([run])) == 1
     idle(room.prompt("again", session, prompt))
@@ -485,7 +487,7 @@ def test_a_request_that_is_allowed_lets_claude_go_on(room: Room) -> None:
     run = room.prompt(steps(["ask", "r1"], ["text", "done"]))
     assert asked(run) == "r1"
     assert run.phase is Phase.WAITING
-    run.allow("r1", {"command": "false"})
+    run.allow("r1", {"command": "false"}, by=BY)
     idle(run)
     answer = sent(run)[-1]["response"]["response"]
     assert answer == {"behavior": "allow", "updatedInput": {"command": "false"}}
@@ -493,7 +495,7 @@ def test_a_request_that_is_allowed_lets_claude_go_on(room: Room) -> None:
 
 def test_a_request_that_is_denied_lets_claude_go_on(room: Room) -> None:
     run = room.prompt(steps(["ask", "r1"]))
-    run.deny(asked(run), "Not here.")
+    run.deny(asked(run), "Not here.", by=BY)
     idle(run)
     answer = sent(run)[-1]["response"]["response"]
     assert answer == {"behavior": "deny", "message": "Not here."}
@@ -501,10 +503,10 @@ def test_a_request_that_is_denied_lets_claude_go_on(room: Room) -> None:
 
 def test_a_request_is_answered_once(room: Room) -> None:
     run = room.prompt(steps(["ask", "r1"], FOREVER))
-    run.allow(asked(run))
-    for answer in (run.allow, lambda request_id: run.deny(request_id, "no")):
+    run.allow(asked(run), by=BY)
+    for answer in (partial(run.allow, "r1"), partial(run.deny, "r1", "no")):
         with pytest.raises(AlreadyAnswered, match=r"answered already at \d\d:\d\d: allowed"):
-            answer("r1")
+            answer(by=BY)
     assert len(sent(run)) == 2
 
 
@@ -522,8 +524,8 @@ def test_two_phones_that_answer_at_once_answer_once(room: Room) -> None:
     asked(run)
     with run.folder.writing():  # both have looked before either can speak
         phones: list[gevent.Greenlet[..., None]] = [
-            gevent.spawn(run.allow, "r1"),
-            gevent.spawn(run.deny, "r1", "no"),
+            gevent.spawn(run.allow, "r1", by=BY),
+            gevent.spawn(run.deny, "r1", "no", by=BY),
         ]
         gevent.sleep(0.05)
     for phone in phones:
@@ -535,7 +537,7 @@ def test_two_phones_that_answer_at_once_answer_once(room: Room) -> None:
 def test_a_request_that_was_never_made_cannot_be_answered(room: Room) -> None:
     run = idle(room.prompt("Hello"))
     with pytest.raises(AlreadyAnswered):
-        run.allow("no-such-request")
+        run.allow("no-such-request", by=BY)
 
 
 def test_a_request_of_an_unknown_kind_is_answered_with_an_error(room: Room) -> None:
@@ -551,11 +553,11 @@ def test_an_ended_run_takes_no_answer_and_no_stop(room: Room) -> None:
     psutil.Process(pid_of(run)).kill()
     ended(run)
     with pytest.raises(RunNotLive, match="has ended"):
-        run.allow("r1")
+        run.allow("r1", by=BY)
     with pytest.raises(RunNotLive, match="has ended"):
-        run.prompt(new_id(), "Hello")
+        run.prompt(new_id(), "Hello", by=BY)
     with pytest.raises(RunNotLive, match="ended already"):
-        run.stop()
+        run.stop(by=BY)
 
 
 # The end -------------------------------------------------------------------------------------
@@ -614,9 +616,9 @@ def test_a_signal_without_a_name_ends_a_run_like_any_other(room: Room) -> None:
 def test_a_stop_cancels_the_run(room: Room) -> None:
     run = room.prompt(steps(["text", "I will"], FOREVER))
     until(lambda: run.phase is Phase.WORKING, "it works")
-    run.stop()
+    run.stop(by=BY)
     assert run.phase is Phase.STOPPING
-    run.stop()  # a second tap
+    run.stop(by=BY)  # a second tap
     assert ended(run) == (Outcome.CANCELLED, "Stopped by you.")
     requests = [line for line in sent(run) if line["type"] == "control_request"]
     assert [request["request"] for request in requests] == [
@@ -627,14 +629,14 @@ def test_a_stop_cancels_the_run(room: Room) -> None:
 def test_a_run_that_is_being_stopped_takes_no_answer(room: Room) -> None:
     run = room.prompt(steps(["deaf"], ["ask", "r1"], FOREVER))
     asked(run)
-    run.stop()
+    run.stop(by=BY)
     with pytest.raises(RunNotLive):
-        run.allow("r1")
+        run.allow("r1", by=BY)
 
 
 def test_an_idle_run_is_stopped_without_an_interrupt(room: Room) -> None:
     run = idle(room.prompt("Hello"))
-    run.stop()
+    run.stop(by=BY)
     assert ended(run)[0] is Outcome.CANCELLED
     assert [line["type"] for line in sent(run)] == ["user"]
 
@@ -647,7 +649,7 @@ def test_a_claude_that_ignores_sigterm_is_killed_in_time_with_all_it_has_started
     until(lambda: len(room.marked_processes()) == 2, "the grandchild lives")
     until(lambda: texts(run) == ["ready"], "it ignores SIGTERM")
     began = time.monotonic()
-    run.stop()
+    run.stop(by=BY)
     assert ended(run)[0] is Outcome.CANCELLED
     assert time.monotonic() - began < 1.0 + BUSY  # a sweep takes 0.7 s at most
     until(lambda: not room.marked_processes(), "nothing is left")
@@ -657,10 +659,10 @@ def test_a_claude_that_does_not_read_is_stopped_in_time(room: Room) -> None:
     room.restart(stop_deadline=1.0)
     run = room.prompt(steps(["deaf"], ["text", "ready"], FOREVER))
     until(lambda: texts(run) == ["ready"], "it ignores SIGTERM")
-    stuck = gevent.spawn(run.prompt, new_id(), "x" * 1_000_000)
+    stuck = gevent.spawn(run.prompt, new_id(), "x" * 1_000_000, by=BY)
     gevent.sleep(0.05)
     began = time.monotonic()
-    run.stop()
+    run.stop(by=BY)
     assert ended(run)[0] is Outcome.CANCELLED
     assert time.monotonic() - began < 1.0 + BUSY
     gevent.joinall([stuck], timeout=20)
@@ -695,8 +697,8 @@ def test_a_run_whose_folder_was_removed_ends_all_the_same(
         path.unlink()
     run.folder.path.rmdir()
     with pytest.raises(RunNotLive, match="has been removed"):
-        run.prompt(new_id(), "Hello")
-    run.stop()
+        run.prompt(new_id(), "Hello", by=BY)
+    run.stop(by=BY)
     assert run.join(30)
     assert run.phase is Phase.ENDED
     assert "could not be recorded" in caplog.text

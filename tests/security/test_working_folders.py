@@ -25,6 +25,7 @@ from opcode_htmx.runs.policies.working_folders import (
 from opcode_htmx.runs.processes import claude_process
 from tests.support.api import line, prompt, session
 from tests.support.cli.supervision import (
+    BY,
     Room,
     idle,
     new_id,
@@ -193,7 +194,7 @@ def test_no_run_begins_outside_of_the_roots(room: Room) -> None:
     link.symlink_to(folder)
     for each in (folder, link, room.sandbox.project / ".." / ".." / "private"):
         with pytest.raises(FolderNotAllowed, match="outside the folders"):
-            room.supervisor.prompt(new_id(), each, new_id(), "Hello")
+            room.supervisor.prompt(new_id(), each, new_id(), "Hello", by=BY)
     assert list(room.runs_dir.glob("*")) == []
 
 
@@ -201,10 +202,10 @@ def test_a_prompt_that_was_sent_before_is_not_refused_when_it_is_sent_again(room
     session_id, prompt_id = new_id(), new_id()
     run = idle(room.prompt("Hello", session_id, prompt_id))
     put_link(room.sandbox.project, outside_of(room))
-    again = room.supervisor.prompt(session_id, room.sandbox.project, prompt_id, "Hello")
+    again = room.supervisor.prompt(session_id, room.sandbox.project, prompt_id, "Hello", by=BY)
     assert again is run
     with pytest.raises(FolderNotAllowed):
-        room.supervisor.prompt(session_id, room.sandbox.project, new_id(), "More")
+        room.supervisor.prompt(session_id, room.sandbox.project, new_id(), "More", by=BY)
 
 
 def test_a_link_put_in_place_of_the_folder_before_it_is_opened_starts_nothing(
@@ -247,10 +248,10 @@ def test_a_prompt_that_waits_is_not_started_in_a_folder_that_leads_outside_by_no
     busy = idle(room.prompt(steps(["text", "busy"])))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(room.supervisor.admission, "_make_room", lambda wanted: None)
-        waiting = room.supervisor.prompt(new_id(), inner, new_id(), WORDS)
+        waiting = room.supervisor.prompt(new_id(), inner, new_id(), WORDS, by=BY)
         assert waiting.phase is Phase.QUEUED
         put_link(inner, outside_of(room))
-    busy.stop()
+    busy.stop(by=BY)
     assert waiting.join(20)
     assert waiting.record.end is not None
     assert waiting.record.end.outcome is Outcome.FAILED
@@ -261,7 +262,7 @@ def test_a_prompt_that_waits_is_not_started_in_a_folder_that_leads_outside_by_no
 def test_claude_starts_in_the_real_folder_and_is_told_its_name(room: Room) -> None:
     link = room.sandbox.project.with_name("alias")
     link.symlink_to(room.sandbox.project)
-    run = idle(room.supervisor.prompt(new_id(), link, new_id(), steps(["report"])))
+    run = idle(room.supervisor.prompt(new_id(), link, new_id(), steps(["report"]), by=BY))
     assert run.record.pid is not None
     claude = psutil.Process(run.record.pid)
     assert claude.cwd() == claude.environ()["PWD"] == str(room.sandbox.project)

@@ -27,6 +27,7 @@ from opcode_htmx.transcript.conversation.conversation import Conversation
 from opcode_htmx.transcript.conversation.cursor import Cursor
 from tests.support.cli.captured import fragments
 from tests.support.cli.supervision import (
+    BY,
     Room,
     idle,
     new_id,
@@ -49,7 +50,7 @@ def room(sandbox: Sandbox, stand_in: Path) -> Iterator[Room]:
 def ended(room: Room, prompt: str, session: str = "", *, days: float = 40) -> Run:
     """A run that was over so many days ago, as the next server finds it."""
     run = idle(room.prompt(prompt, session))
-    run.stop()
+    run.stop(by=BY)
     assert run.join(20)
     return aged(room, run, days)
 
@@ -133,7 +134,7 @@ def test_a_run_with_a_prompt_that_was_left_stays(room: Room) -> None:
     run = room.prompt(steps(["text", "hm"], ["wait", str(never)]), session)
     until(lambda: run.state.turns == 0 and run.read_to > 0, "it works")
     room.prompt("left behind", session)
-    run.stop()
+    run.stop(by=BY)
     assert run.join(20)
     run = aged(room, run, 40)
     note(room, run)
@@ -220,10 +221,10 @@ def test_the_page_is_the_same_but_for_what_only_our_files_knew(
             session = new_id()
             for text in ("make it", "well?"):
                 run = idle(room.prompt(text, session))
-            run.stop()
+            run.stop(by=BY)
             assert run.join(20)
             later = idle(room.prompt("once more", session))
-            later.stop()
+            later.stop(by=BY)
             assert later.join(20)
             aged(room, run, 40)
             before = shown(room, session)

@@ -27,6 +27,7 @@ from opcode_htmx.sessions.submit import (
     TrustDecision,
 )
 from tests.support.api import line, prompt, session
+from tests.support.cli.supervision import BY
 from tests.support.environment import Sandbox, until
 from tests.support.in_process import app_of
 
@@ -67,8 +68,8 @@ def test_a_prompt_starts_a_run_and_a_further_one_reaches_it(
     submitter: PromptSubmitter, sandbox: Sandbox
 ) -> None:
     session_id = new_id()
-    run = idle(submitter.submit(session_id, sandbox.project, new_id(), "one"))
-    assert submitter.submit(session_id, sandbox.project, new_id(), "two") is run
+    run = idle(submitter.submit(session_id, sandbox.project, new_id(), "one", by=BY))
+    assert submitter.submit(session_id, sandbox.project, new_id(), "two", by=BY) is run
     assert list(idle(run).state.sent.values()) == ["one", "two"]
 
 
@@ -76,7 +77,7 @@ def test_a_prompt_that_is_repeated_changes_nothing(
     submitter: PromptSubmitter, supervisor: Supervisor, sandbox: Sandbox
 ) -> None:
     session_id, prompt_id = new_id(), new_id()
-    run = idle(submitter.submit(session_id, sandbox.project, prompt_id, "once", new=True))
+    run = idle(submitter.submit(session_id, sandbox.project, prompt_id, "once", new=True, by=BY))
 
     def refuse(folder: Path) -> Attachments:
         raise AssertionError(f"attached again in {folder}")
@@ -90,6 +91,7 @@ def test_a_prompt_that_is_repeated_changes_nothing(
         options={"permission_mode": "plan"},
         trust=TrustDecision.LEAVE_OUT,
         new=True,
+        by=BY,
     )
     assert again is run
     assert list(run.state.sent.values()) == ["once"]
@@ -101,12 +103,12 @@ def test_a_repeated_prompt_gives_the_run_that_has_it(
     submitter: PromptSubmitter, sandbox: Sandbox
 ) -> None:
     session_id, prompt_id = new_id(), new_id()
-    first = idle(submitter.submit(session_id, sandbox.project, prompt_id, "one"))
-    first.stop()
+    first = idle(submitter.submit(session_id, sandbox.project, prompt_id, "one", by=BY))
+    first.stop(by=BY)
     assert first.join(20)
-    second = submitter.submit(session_id, sandbox.project, new_id(), "two")
+    second = submitter.submit(session_id, sandbox.project, new_id(), "two", by=BY)
     assert second is not first
-    assert submitter.submit(session_id, sandbox.project, prompt_id, "one") is first
+    assert submitter.submit(session_id, sandbox.project, prompt_id, "one", by=BY) is first
 
 
 def test_files_are_attached_after_all_checks_in_a_folder_of_the_prompt(
@@ -119,7 +121,9 @@ def test_files_are_attached_after_all_checks_in_a_folder_of_the_prompt(
         given.append(folder)
         return Attachments([folder / "notes.txt"], [PIXEL])
 
-    run = submitter.submit(session_id, sandbox.project, prompt_id, "Read this.", attach=attach)
+    run = submitter.submit(
+        session_id, sandbox.project, prompt_id, "Read this.", attach=attach, by=BY
+    )
     folder = supervisor.attached(session_id) / prompt_id
     assert given == [folder]
     [content] = received(run)
@@ -137,7 +141,7 @@ def test_files_that_cannot_be_attached_keep_the_prompt_back(
 
     session_id = new_id()
     with pytest.raises(DiskFull):
-        submitter.submit(session_id, sandbox.project, new_id(), "x", attach=attach)
+        submitter.submit(session_id, sandbox.project, new_id(), "x", attach=attach, by=BY)
     assert supervisor.of_session(session_id) == []
 
 
@@ -149,13 +153,18 @@ def test_a_prompt_that_says_nothing_or_too_much_is_refused(
     submitter: PromptSubmitter, supervisor: Supervisor, sandbox: Sandbox, text: str, words: str
 ) -> None:
     with pytest.raises(InvalidPrompt, match=words):
-        submitter.submit(new_id(), sandbox.project, new_id(), text)
+        submitter.submit(new_id(), sandbox.project, new_id(), text, by=BY)
     assert supervisor.live() == []
 
 
 def test_files_alone_are_a_prompt(submitter: PromptSubmitter, sandbox: Sandbox) -> None:
     run = submitter.submit(
-        new_id(), sandbox.project, new_id(), "", attach=lambda folder: Attachments([folder / "a"])
+        new_id(),
+        sandbox.project,
+        new_id(),
+        "",
+        attach=lambda folder: Attachments([folder / "a"]),
+        by=BY,
     )
     assert "Attached files" in str(received(run))
 
@@ -164,7 +173,7 @@ def test_a_new_session_must_not_exist(submitter: PromptSubmitter, sandbox: Sandb
     known = new_id()
     session(sandbox.config_dir, sandbox.project, prompt("a", sandbox.project), known)
     with pytest.raises(SessionExists, match="Use resume"):
-        submitter.submit(known, sandbox.project, new_id(), "x", new=True)
+        submitter.submit(known, sandbox.project, new_id(), "x", new=True, by=BY)
 
 
 def test_what_is_refused_changes_no_option(
@@ -173,10 +182,10 @@ def test_what_is_refused_changes_no_option(
     session_id = new_id()
     plan = {"permission_mode": "plan"}
     with pytest.raises(FolderNotAllowed):
-        submitter.submit(session_id, Path("/"), new_id(), "x", options=plan)
+        submitter.submit(session_id, Path("/"), new_id(), "x", options=plan, by=BY)
     bypass = {"model": "sonnet", "permission_mode": "bypassPermissions"}
     with pytest.raises(BypassNotAllowed):
-        submitter.submit(session_id, sandbox.project, new_id(), "x", options=bypass)
+        submitter.submit(session_id, sandbox.project, new_id(), "x", options=bypass, by=BY)
     options = supervisor.choosing.options(session_id)
     assert (options.model, options.permission_mode) == (None, None)
 
@@ -189,10 +198,12 @@ def test_a_decision_about_trust_is_carried_out_before_the_prompt_is_sent(
     (sandbox.project / ".claude" / "settings.json").write_text(line(settings))
     session_id = new_id()
     with pytest.raises(TrustNeeded):
-        submitter.submit(session_id, sandbox.project, new_id(), "x")
+        submitter.submit(session_id, sandbox.project, new_id(), "x", by=BY)
     run = submitter.submit(
-        session_id, sandbox.project, new_id(), "x", trust=TrustDecision.LEAVE_OUT
+        session_id, sandbox.project, new_id(), "x", trust=TrustDecision.LEAVE_OUT, by=BY
     )
     assert "--setting-sources" in run.record.argv
-    trusted = submitter.submit(new_id(), sandbox.project, new_id(), "x", trust=TrustDecision.TRUST)
+    trusted = submitter.submit(
+        new_id(), sandbox.project, new_id(), "x", trust=TrustDecision.TRUST, by=BY
+    )
     assert idle(trusted).state.turns == 1

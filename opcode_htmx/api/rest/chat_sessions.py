@@ -13,6 +13,7 @@ from opcode_htmx.api.schema.requests import ExportQuery, NewChat
 from opcode_htmx.api.service.chats import Chats, Summary
 from opcode_htmx.sessions.export.exporter import MEDIA_TYPES, SessionExporter
 from opcode_htmx.sessions.lookup import NoHistory
+from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.disposition import download
 from opcode_htmx.web.http.endpoint import Endpoint
 
@@ -90,7 +91,7 @@ class ChatSessionsApi:
 
     def end(self, session_id: str) -> responses.EndedChat:
         found = self._chats.session_id(session_id)
-        self._chats.end(found)
+        self._chats.end(found, current_identity())
         return responses.EndedChat(id=found, status="ended")
 
     def export(self, session_id: str, query: ExportQuery) -> Response:

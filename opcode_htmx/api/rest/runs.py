@@ -21,6 +21,7 @@ from opcode_htmx.lib.cooperative import yielding
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.processes.process_monitor import ProcessMonitor, Usage
 from opcode_htmx.runs.supervisor import Supervisor
+from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.endpoint import Endpoint, Method
 
 TAG = "Sessions"
@@ -112,13 +113,13 @@ class RunsApi:
         )
 
     def execute(self, body: Execution) -> responses.StartedRun:
-        return _started(self._service.execute(body, detach=True))
+        return _started(self._service.execute(body, detach=True, by=current_identity()))
 
     def continue_newest(self, body: Execution) -> responses.StartedRun:
-        return _started(self._service.continue_newest(body, detach=True))
+        return _started(self._service.continue_newest(body, detach=True, by=current_identity()))
 
     def resume(self, body: Execution) -> responses.StartedRun:
-        return _started(self._service.resume(body, detach=True))
+        return _started(self._service.resume(body, detach=True, by=current_identity()))
 
     def running(self) -> list[responses.RunningSession]:
         live = self._supervisor.live()
@@ -127,7 +128,7 @@ class RunsApi:
 
     def cancel(self, either_id: str) -> responses.CancelledRun:
         session_id = self._service.session_id(either_id)
-        ended = self._service.cancel(session_id)
+        ended = self._service.cancel(session_id, current_identity())
         run = ended or next(iter(self._supervisor.of_session(session_id)[-1:]), None)
         end = run.record.end if run else None
         return responses.CancelledRun(

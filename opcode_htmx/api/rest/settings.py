@@ -7,6 +7,8 @@ from pathlib import Path
 from opcode_htmx.api.schema import requests, responses
 from opcode_htmx.engines.claude.config import user_config
 from opcode_htmx.engines.claude.install.installations import Installations
+from opcode_htmx.lib.audit_log import log_act
+from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.endpoint import Endpoint
 
 TAG = "Settings"
@@ -86,6 +88,7 @@ class SettingsApi:
 
     def save_settings(self, body: requests.NewSettings) -> responses.ClaudeSettings:
         saved = user_config.save_settings(self._config_dir, body.settings)
+        log_act(current_identity(), "settings.write", file="settings.json")
         return responses.ClaudeSettings(data=saved)
 
     def version(self) -> responses.ClaudeVersion:
@@ -114,4 +117,5 @@ class SettingsApi:
 
     def save_system_prompt(self, body: requests.NewSystemPrompt) -> str:
         user_config.save_system_prompt(self._config_dir, body.content)
+        log_act(current_identity(), "settings.write", file="CLAUDE.md")
         return body.content

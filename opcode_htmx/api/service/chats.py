@@ -22,6 +22,7 @@ from opcode_htmx.engines.claude.files.session_summary import summarize
 from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.lib.files.disk_space import raise_disk_full
 from opcode_htmx.lib.files.json_files import JsonFileSchema
+from opcode_htmx.lib.identity import Identity
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.lookup import SessionLookup, shorten
@@ -210,7 +211,9 @@ class Chats:
         choosing.choose(chat.id, **{name: value for name, value in wishes.items() if value})
         return chat.id
 
-    def prompt(self, session_id: str, text: str, prompt_id: str, choice: TrustChoice) -> Run:
+    def prompt(
+        self, session_id: str, text: str, prompt_id: str, choice: TrustChoice, by: Identity
+    ) -> Run:
         """Send a prompt.
 
         Raises SessionNotFound, FolderUnknown, and what `submit` does.
@@ -218,15 +221,15 @@ class Chats:
         chat, place = self._store.get(session_id), self.place(session_id)
         named = self._lookup.title(place.claude_folder, session_id)
         run = self._submitter.submit(
-            session_id, place.working_folder, prompt_id, text, trust=decision(choice)
+            session_id, place.working_folder, prompt_id, text, trust=decision(choice), by=by
         )
         if chat and chat.title and not named:
             self._rename.schedule(run, chat.title)
         return run
 
-    def end(self, session_id: str) -> None:
+    def end(self, session_id: str, by: Identity) -> None:
         """End what runs, and wait until it is gone; forget what never began. Raises NotStopped."""
-        self.runs.cancel(session_id)
+        self.runs.cancel(session_id, by)
         if not self.has_begun(session_id):
             self._store.forget(session_id)
             self.supervisor.written(session_id).notify()

@@ -12,6 +12,7 @@ from opcode_htmx.api.schema.requests import Execution, TrustChoice
 from opcode_htmx.api.service.session_lines import Cursor
 from opcode_htmx.api.service.trust import decision
 from opcode_htmx.engines.claude.files import folder_names, sessions
+from opcode_htmx.lib.identity import Identity
 from opcode_htmx.runs.control.run import Run, RunNotLive
 from opcode_htmx.runs.supervisor import END_GRACE_SECONDS, RunNotFound, Supervisor
 from opcode_htmx.sessions.session_places import SessionLocation, SessionLocations
@@ -54,13 +55,13 @@ class RunService:
 
     # --- starting ---------------------------------------------------------------------------
 
-    def execute(self, request: Execution, *, detach: bool) -> Started:
+    def execute(self, request: Execution, *, detach: bool, by: Identity) -> Started:
         """Begin a new session. Raises SessionExists, InvalidFolder, and what `submit` does."""
         folder = self._workspace.working_folder(request.project_path)
         session_id = (request.session_id or str(uuid.uuid4())).lower()
-        return self._start(session_id, folder, request, detach=detach, new=True)
+        return self._start(session_id, folder, request, detach=detach, new=True, by=by)
 
-    def continue_newest(self, request: Execution, *, detach: bool) -> Started:
+    def continue_newest(self, request: Execution, *, detach: bool, by: Identity) -> Started:
         """Go on with the session of a project that was used last.
 
         Raises SessionNotFound where there is none.
@@ -69,9 +70,9 @@ class RunService:
         session_id = self._newest_of(folder)
         if session_id is None:
             raise sessions.SessionNotFound("This project has no session to continue. Use execute.")
-        return self._start(session_id, folder, request, detach=detach)
+        return self._start(session_id, folder, request, detach=detach, by=by)
 
-    def resume(self, request: Execution, *, detach: bool) -> Started:
+    def resume(self, request: Execution, *, detach: bool, by: Identity) -> Started:
         """Go on with the session that the request names. Raises SessionNotFound."""
         folder = self._workspace.working_folder(request.project_path)
         if request.session_id is None:
@@ -79,17 +80,17 @@ class RunService:
         session = self.locations.of(self.session_id(request.session_id))
         if not _is_in(session, folder):
             raise sessions.SessionNotFound(f"This session does not belong to {folder}.")
-        return self._start(session.session_id, folder, request, detach=detach)
+        return self._start(session.session_id, folder, request, detach=detach, by=by)
 
     def prompt(
-        self, session_id: str, text: str, prompt_id: str | None, choice: TrustChoice
+        self, session_id: str, text: str, prompt_id: str | None, choice: TrustChoice, by: Identity
     ) -> Started:
         """Send a further prompt to a session that has a run.
 
         Raises RunNotLive, FolderUnknown, and what `submit` does.
         """
         folder = self.locations.of_run(self.newest_run(session_id)).working_folder
-        return self._submit(session_id, folder, text, prompt_id, trust=decision(choice))
+        return self._submit(session_id, folder, text, prompt_id, trust=decision(choice), by=by)
 
     def _start(
         self,
@@ -98,6 +99,7 @@ class RunService:
         request: Execution,
         *,
         detach: bool,
+        by: Identity,
         new: bool = False,
     ) -> Started:
         wanted = {
@@ -123,6 +125,7 @@ class RunService:
             options=options,
             trust=decision(request),
             new=new,
+            by=by,
         )
 
     def _submit(
@@ -132,6 +135,7 @@ class RunService:
         text: str,
         prompt_id: str | None,
         *,
+        by: Identity,
         options: Mapping[str, str | bool | None] | None = None,
         trust: TrustDecision | None = None,
         new: bool = False,
@@ -142,7 +146,7 @@ class RunService:
         old = [run for run in newest if run.live and next(iter(run.state.sent), "") != prompt_id]
         ends = {run.id: end_of(run) for run in old}
         run = self._submitter.submit(
-            session_id, folder, prompt_id, text, options=options, trust=trust, new=new
+            session_id, folder, prompt_id, text, options=options, trust=trust, new=new, by=by
         )
         return Started(run, prompt_id, ends.get(run.id, Cursor(run.id)))
 
@@ -180,7 +184,7 @@ class RunService:
 
     # --- ending -----------------------------------------------------------------------------
 
-    def cancel(self, session_id: str) -> Run | None:
+    def cancel(self, session_id: str, by: Identity) -> Run | None:
         """End the session's run and wait until all its processes are gone.
 
         The run; None when none was alive. Raises NotStopped.
@@ -189,7 +193,7 @@ class RunService:
         if run is None:
             return None
         try:
-            run.stop()
+            run.stop(by=by)
         except RunNotLive:
             return None
         if not run.join(self._stop_deadline + END_GRACE_SECONDS):

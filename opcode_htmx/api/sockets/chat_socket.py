@@ -120,15 +120,19 @@ class ChatSocket:
             case UserMessage():
                 prompt_id = message.prompt_id or str(uuid.uuid4())
                 self._own.add(prompt_id)
-                self._chats.prompt(self._session_id, message.content, prompt_id, message)
+                self._chats.prompt(
+                    self._session_id, message.content, prompt_id, message, self._wire.by
+                )
             case PermissionResponse():
                 run = self._chats.runs.newest_run(self._session_id)
                 if message.allow:
-                    run.allow(message.request_id)
+                    run.allow(message.request_id, by=self._wire.by)
                 else:
-                    run.deny(message.request_id, message.message or encoder.DENIED)
+                    run.deny(
+                        message.request_id, message.message or encoder.DENIED, by=self._wire.by
+                    )
             case ChatCancel():
-                self._chats.runs.newest_run(self._session_id).stop()
+                self._chats.runs.newest_run(self._session_id).stop(by=self._wire.by)
             case Beat(type="ping"):
                 self._wire.send(type="pong")
             case Beat():

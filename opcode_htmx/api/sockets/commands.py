@@ -101,7 +101,7 @@ class CommandSocket:
             case FollowUp():
                 session_id = self._session(command)
                 started = self._executions.prompt(
-                    session_id, command.prompt, command.prompt_id, command
+                    session_id, command.prompt, command.prompt_id, command, self._wire.by
                 )
                 self._tell_start(started, "Sending the prompt...")
             case Cancel():
@@ -124,7 +124,9 @@ class CommandSocket:
             "continue": self._executions.continue_newest,
             "resume": self._executions.resume,
         }[command.command_type]
-        self._tell_start(begin(command, detach=False), "Starting Claude execution...")
+        self._tell_start(
+            begin(command, detach=False, by=self._wire.by), "Starting Claude execution..."
+        )
 
     def _tell_start(self, started: Started, words: str) -> None:
         session_id = started.session_id
@@ -148,13 +150,13 @@ class CommandSocket:
         if session_id not in self._followers:
             lines = SessionLines(self._supervisor, session_id, end_of(run))
             self._follow(session_id, lines)
-        run.stop()
+        run.stop(by=self._wire.by)
 
     def _decide(self, session_id: str, answer: Permission) -> None:
         run = self._executions.newest_run(session_id)
         ask = run.open_ask(answer.request_id)
         if answer.decision == "deny":
-            run.deny(ask.request_id, answer.reason or encoder.DENIED)
+            run.deny(ask.request_id, answer.reason or encoder.DENIED, by=self._wire.by)
             return
         numbers = answer.suggestions or []
         if any(number >= len(ask.suggestions) for number in numbers):
@@ -167,7 +169,11 @@ class CommandSocket:
                 question: {"notes": each.notes} for question, each in answer.annotations.items()
             }
         self._supervisor.allow(
-            run, ask.request_id, changes, [ask.suggestions[number] for number in numbers]
+            run,
+            ask.request_id,
+            changes,
+            [ask.suggestions[number] for number in numbers],
+            by=self._wire.by,
         )
 
     # --- following --------------------------------------------------------------------------

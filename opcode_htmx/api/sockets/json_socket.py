@@ -13,8 +13,9 @@ from typing import Any
 
 from simple_websocket import ConnectionClosed, Server
 
+from opcode_htmx.lib.identity import Identity
 from opcode_htmx.lib.surrogates import json_bytes
-from opcode_htmx.web.auth.gate import login_id
+from opcode_htmx.web.auth.gate import current_identity, login_id
 from opcode_htmx.web.http.errors import unforeseen
 from opcode_htmx.web.websocket.registry import (
     INTERNAL_ERROR,
@@ -41,10 +42,14 @@ def error_message(sentence: str, *names: str, **fields: Any) -> dict[str, Any]:
 
 
 class JsonWebSocket:
-    """One client's socket. Whoever writes to it waits until the client has taken it."""
+    """One client's socket. Whoever writes to it waits until the client has taken it.
 
-    def __init__(self, ws: Server) -> None:
+    `by` is the identity that has opened it, and for which it speaks as long as it is open.
+    """
+
+    def __init__(self, ws: Server, by: Identity) -> None:
         self._ws = ws
+        self.by = by
 
     @property
     def open(self) -> bool:
@@ -94,7 +99,7 @@ def serving(ws: Server, sockets: OpenSockets, where: str) -> Iterator[JsonWebSoc
     """
     be_patient(ws)
     sockets.add(ws, login_id())
-    wire = JsonWebSocket(ws)
+    wire = JsonWebSocket(ws, current_identity())
     try:
         yield wire
     except ConnectionClosed:

@@ -32,6 +32,7 @@ from opcode_htmx.engines.claude.protocol import parser
 from opcode_htmx.engines.messages import TurnResult
 from opcode_htmx.engines.trust import TrustNotRecorded
 from opcode_htmx.lib.files.disk_space import DiskFull
+from opcode_htmx.lib.identity import SYSTEM, Identity
 from opcode_htmx.lib.surrogates import json_bytes
 from opcode_htmx.runs.control.launcher import CannotStart
 from opcode_htmx.runs.control.run import Run, RunNotLive
@@ -96,7 +97,9 @@ class TaskSocket:
             pass
         finally:
             gevent.killall([limit, reader])
-            _end(run, Outcome.CANCELLED, "Ended, because the task's client has gone.")
+            _end(
+                run, Outcome.CANCELLED, "Ended, because the task's client has gone.", self._wire.by
+            )
         return None
 
     def _start(self, task: Task) -> Run:
@@ -109,6 +112,7 @@ class TaskSocket:
             # A run that outlives a server that was killed has no client any more
             options={"keep_running": False},
             trust=decision(task),
+            by=self._wire.by,
         )
         log.info("task %s is session %s", task.meta, session_id)
         self._services.rename.schedule(run, task.meta)
@@ -121,12 +125,14 @@ class TaskSocket:
                 self._wire.receive()
                 self._error(ONE_AT_A_TIME)
         except ConnectionClosed:
-            _end(run, Outcome.CANCELLED, "Ended, because the task's client has gone.")
+            _end(
+                run, Outcome.CANCELLED, "Ended, because the task's client has gone.", self._wire.by
+            )
             self._services.supervisor.written(run.record.session_id).notify()
 
     def _time_out(self, run: Run) -> None:
         words = in_words(self._services.time_limit)
-        _end(run, Outcome.TIMED_OUT, f"Ended, because a task may take {words} at most.")
+        _end(run, Outcome.TIMED_OUT, f"Ended, because a task may take {words} at most.", SYSTEM)
 
     # --- telling ----------------------------------------------------------------------------
 
@@ -136,7 +142,7 @@ class TaskSocket:
         def goes_on() -> bool:
             run.fold_new_lines()
             if run.phase is Phase.IDLE and not run.state.background.agents:
-                _end(run, Outcome.COMPLETED, "The task is done.")
+                _end(run, Outcome.COMPLETED, "The task is done.", SYSTEM)
             return not self._over
 
         def frames(item: Item) -> Iterator[bytes]:
@@ -180,10 +186,10 @@ def _error_frame(sentence: str, **more: Any) -> bytes:
     return text_frame(json_bytes(error_message(sentence, "error", **more)))
 
 
-def _end(run: Run, outcome: Outcome, cause: str) -> None:
+def _end(run: Run, outcome: Outcome, cause: str, by: Identity) -> None:
     """End a run that has not ended; the first reason to end it is the one that is kept."""
     if run.live:
         try:
-            run.stop(outcome, cause)
+            run.stop(outcome, cause, by=by)
         except RunNotLive:
             return

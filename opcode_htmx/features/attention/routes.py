@@ -24,6 +24,7 @@ from opcode_htmx.sessions.status_panel import (
     status_text,
     warnings_of,
 )
+from opcode_htmx.web.auth.gate import current_identity
 
 SHOWN_ORPHANS = 5
 """Of one run; the others are counted."""
@@ -170,7 +171,7 @@ def blueprint(overview: RunsPage, supervisor: Supervisor, orphans: Orphans) -> B
 def _stop(runs: Iterable[Run]) -> None:
     for run in runs:
         with contextlib.suppress(RunNotLive):  # it was faster
-            run.stop()
+            run.stop(by=current_identity())
 
 
 def _status(run: Run) -> str:

@@ -16,6 +16,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.engines.claude.files import fork
 from opcode_htmx.features.composer.new_session import NewSessionPage
+from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.drafts import Drafts, DraftTooLarge
 from opcode_htmx.sessions.lookup import (
@@ -27,6 +28,7 @@ from opcode_htmx.sessions.lookup import (
 from opcode_htmx.transcript.blocks import Block, NoticeBlock, PromptBlock
 from opcode_htmx.transcript.conversation import history_position
 from opcode_htmx.transcript.conversation.branches import top_of
+from opcode_htmx.web.auth.gate import current_identity
 
 
 def blueprint(
@@ -49,7 +51,7 @@ def blueprint(
             path = lookup.history_file(project_id, session_id)
             if path is None:
                 raise NoHistory(NOTHING_NOTED)
-            return _to(project_id, fork.fork(path, name))
+            return _to(project_id, session_id, fork.fork(path, name))
 
         block = top_of(blocks, conversation.block(block_id) or abort(404))
         found = history_position.find(_files(project_id, session_id, blocks), block)
@@ -71,7 +73,7 @@ def blueprint(
             return make_response(beginnings.page(project_id, filled))
         if prompt:
             _keep(drafts, new, prompt)
-        return _to(project_id, new)
+        return _to(project_id, session_id, new)
 
     def _files(project_id: str, session_id: str, blocks: list[Block]) -> list[Path]:
         """The history files that the blocks of one page stand in: behind `/clear`, another one."""
@@ -82,10 +84,10 @@ def blueprint(
     return forks
 
 
-def _to(project_id: str, session_id: str) -> BaseResponse:
-    address = url_for(
-        "session_page.session", project_id=project_id, session_id=session_id, _anchor="end"
-    )
+def _to(project_id: str, session_id: str, new: str) -> BaseResponse:
+    """Log the fork of a session, and go to the new one."""
+    log_act(current_identity(), "session.fork", session=session_id, new=new)
+    address = url_for("session_page.session", project_id=project_id, session_id=new, _anchor="end")
     return redirect(address, 303)
 
 

@@ -32,6 +32,7 @@ from opcode_htmx.sessions.drafts import DraftFile, Drafts, draft_name
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.sessions.options.choices import choices
 from opcode_htmx.sessions.submit import Attachments, InvalidPrompt, PromptSubmitter
+from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.forms import BadForm, by_htmx, session_url
 from opcode_htmx.web.http.prompt_form import (
     new_session_id,
@@ -144,6 +145,7 @@ def blueprint(
                 words,
                 attach=attach if tokens else None,
                 options=options,
+                by=current_identity(),
             )
         except KEPT_IN_DRAFT:
             with contextlib.suppress(DiskFull):  # then the page has it, or the answer

@@ -22,6 +22,7 @@ from opcode_htmx.sessions.drafts import Drafts
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.sessions.submit import Attach, Attachments, PromptSubmitter
 from opcode_htmx.transcript.blocks import PromptBlock
+from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.forms import (
     BadForm,
     by_htmx,
@@ -80,7 +81,7 @@ def blueprint(
         run = supervisor.get(run_id)
         match verb:
             case "remove":
-                take_back(run, prompt_id)
+                take_back(run, prompt_id, by=current_identity())
             case "edit":
                 _edit(run, prompt_id)
             case "again":
@@ -102,7 +103,13 @@ def blueprint(
             # always the same id: a second tap sends nothing
             new_id, words = encoder.as_text_id(prompt_id), encoder.as_text(block.text)
             submitter.submit(
-                session_id, folder, new_id, words, attach=_images(block.images), again=True
+                session_id,
+                folder,
+                new_id,
+                words,
+                attach=_images(block.images),
+                again=True,
+                by=current_identity(),
             )
         return _changed(project_id, session_id)
 
@@ -118,7 +125,7 @@ def blueprint(
         drafts.save_text(session_id, words)
         attachments.give_back(drafts, session_id, images_in(prompt))
         try:
-            take_back(run, prompt_id)
+            take_back(run, prompt_id, by=current_identity())
         except Exception:
             drafts.restore(session_id, before)
             raise
@@ -136,6 +143,7 @@ def blueprint(
             words,
             attach=_images(images_in(prompt)),
             again=True,
+            by=current_identity(),
         )
 
     def _changed(project_id: str, session_id: str, sentence: str = "") -> BaseResponse | str:

@@ -24,6 +24,7 @@ from opcode_htmx.rendering.questions import questions_of
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.lookup import SessionLookup, shorten
+from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.forms import BadForm, by_htmx, session_url
 
 MAX_REASON_CHARACTERS = 4000
@@ -37,23 +38,23 @@ def blueprint(supervisor: Supervisor, lookup: SessionLookup) -> Blueprint:
     @decisions.post("/runs/<run_id>/stop")
     def stop(run_id: str) -> BaseResponse | str:
         run = supervisor.get(run_id)
-        run.stop()
+        run.stop(by=current_identity())
         return _done(run)
 
     @decisions.post("/runs/<run_id>/asks/<request_id>")
     def answer(run_id: str, request_id: str) -> BaseResponse | str:
         run = supervisor.get(run_id)
-        ask = run.open_ask(request_id)
+        ask, by = run.open_ask(request_id), current_identity()
         match request.form.get("decision", "").split("-"):
             case ["allow"]:
-                supervisor.allow(run, request_id, answers_to(ask, request.form))
+                supervisor.allow(run, request_id, answers_to(ask, request.form), by=by)
             case ["always", number]:
-                supervisor.allow(run, request_id, permissions=[suggestion(ask, number)])
+                supervisor.allow(run, request_id, permissions=[suggestion(ask, number)], by=by)
             case ["approve", mode] if is_plan(ask) and mode in PLAN_MODES:
-                supervisor.allow(run, request_id, permissions=[set_mode(mode)])
+                supervisor.allow(run, request_id, permissions=[set_mode(mode)], by=by)
                 supervisor.choosing.approved_plan(run.record.session_id, mode)
             case ["deny"]:
-                run.deny(request_id, reason_for(ask, request.form))
+                run.deny(request_id, reason_for(ask, request.form), by=by)
             case _:
                 raise BadForm("Choose Allow or Deny.")
         return _done(run)

@@ -31,6 +31,7 @@ from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.drafts import Draft, Drafts, draft_name
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.sessions.workspace import Workspace
+from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.auth.login import local_path
 from opcode_htmx.web.http.errors import details_of, respond
 from opcode_htmx.web.http.filters import relative_to
@@ -131,9 +132,10 @@ def blueprint(
                 needed = supervisor.project_trust.needed(folder)
                 if needed and _is_hiding(needed.items):
                     raise BadForm(TOO_MUCH)
-                supervisor.trust(session_id, folder, request.form.get("digest", ""))
+                digest, by = request.form.get("digest", ""), current_identity()
+                supervisor.trust(session_id, folder, digest, by=by)
             case "without":
-                supervisor.work_without_project_settings(session_id)
+                supervisor.work_without_project_settings(session_id, by=current_identity())
             case _:
                 raise BadForm("Choose whether to trust this project.")
 

@@ -15,6 +15,7 @@ from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.model.record import Outcome
 from opcode_htmx.runs.supervisor import END_GRACE_SECONDS, Supervisor
 from opcode_htmx.sessions.lookup import SessionLookup
+from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.forms import by_htmx, session_url
 
 CAUSE = "Ended, to begin again from what was said at the computer."
@@ -35,7 +36,7 @@ def blueprint(supervisor: Supervisor, lookup: SessionLookup, stop_deadline: floa
         if run is not None and run.live and newest:
             if run.phase is not Phase.IDLE:
                 raise RunNotLive("Claude is at work here. Wait until it is done, or stop it first.")
-            run.stop(Outcome.COMPLETED, CAUSE)
+            run.stop(Outcome.COMPLETED, CAUSE, by=current_identity())
             if not run.join(stop_deadline + END_GRACE_SECONDS):
                 raise RunNotLive("Claude is still being stopped. Try again in a moment.")
             conversation.refresh()

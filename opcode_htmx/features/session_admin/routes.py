@@ -22,6 +22,7 @@ from flask import (
 from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.engines.claude.files import titles
+from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.surrogates import encoded
 from opcode_htmx.rendering import search, to_markdown
 from opcode_htmx.rendering.fragments import dom_id
@@ -38,6 +39,7 @@ from opcode_htmx.sessions.views import SessionView, SessionViews
 from opcode_htmx.transcript.blocks import Block, PromptBlock
 from opcode_htmx.transcript.conversation import history_position
 from opcode_htmx.transcript.conversation.branches import top_of
+from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.disposition import download
 from opcode_htmx.web.http.forms import BadForm, session_url
 
@@ -81,6 +83,7 @@ def blueprint(
         if len(name) > titles.LONGEST:
             raise BadForm(f"The name is longer than {titles.LONGEST} characters.")
         titles.set_title(history_file(project_id, session_id), session_id, name)
+        log_act(current_identity(), "session.rename", session=session_id)
         return redirect(session_url(project_id, session_id), 303)
 
     # --- taking along -----------------------------------------------------------------------
@@ -154,6 +157,7 @@ def blueprint(
         _, blocks = opened(project_id, session_id)
         listed = lookup.places.project_id(lookup.at(project_id, session_id))
         deleted = trash.put(session_id, project_id, title(project_id, session_id, blocks), path)
+        log_act(current_identity(), "session.delete", session=session_id, trash=deleted.id)
         screens.forget(session_id)
         left = lookup.places.first_known(listed, project_id)  # of a shared folder, the others
         if not left:

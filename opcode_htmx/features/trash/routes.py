@@ -5,8 +5,10 @@ from __future__ import annotations
 from flask import Blueprint, redirect, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
+from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.sessions.trash import Trash
 from opcode_htmx.sessions.views import SessionViews
+from opcode_htmx.web.auth.gate import current_identity
 
 
 def blueprint(views: SessionViews, trash: Trash) -> Blueprint:
@@ -15,6 +17,8 @@ def blueprint(views: SessionViews, trash: Trash) -> Blueprint:
     @pages.post("/trash/<trash_id>/restore")
     def restore(trash_id: str) -> BaseResponse:
         deleted = trash.restore(trash_id)
+        session_id = deleted.session_id
+        log_act(current_identity(), "session.restore", session=session_id, trash=trash_id)
         views.forget(deleted.session_id)
         address = url_for(
             "session_page.session", project_id=deleted.project_id, session_id=deleted.session_id

@@ -17,6 +17,9 @@ from opcode_htmx.engines.base import CommandLine, Engine, LaunchOptions
 from opcode_htmx.engines.capabilities import Model
 from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.lib.files.disk_space import DiskFull, is_full
+from opcode_htmx.lib.identity import Identity
+from opcode_htmx.runs.model import actors
+from opcode_htmx.runs.model.actors import Act, Actor
 from opcode_htmx.runs.model.record import RunRecord
 from opcode_htmx.runs.model.run_folder import RunFolder
 from opcode_htmx.runs.options.service import SessionOptionsService
@@ -77,7 +80,9 @@ def check_folder(settings: RunSettings, project: Path) -> None:
         raise FolderNotAllowed(str(error)) from error
 
 
-def prepare(settings: RunSettings, session_id: str, project: Path) -> tuple[RunFolder, RunRecord]:
+def prepare(
+    settings: RunSettings, session_id: str, project: Path, by: Identity
+) -> tuple[RunFolder, RunRecord]:
     """The folder of a run that has no process yet, not published, with its record.
 
     Raises CannotStart or DiskFull, and leaves nothing behind then.
@@ -98,6 +103,7 @@ def prepare(settings: RunSettings, session_id: str, project: Path) -> tuple[RunF
     try:
         atomic_files.make_folder(settings.attached(session_id))
         folder = RunFolder.create(settings.runs_dir, name)
+        actors.note(folder.path, Act.START, "", Actor(by, record.created_at))
         folder.store(record)
     except OSError as error:
         shutil.rmtree(settings.runs_dir / name, ignore_errors=True)

@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from opcode_htmx.engines.messages import User
+from opcode_htmx.lib.audit_log import log_act
+from opcode_htmx.lib.identity import Identity
 from opcode_htmx.runs.control import control_requests
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Phase
@@ -40,7 +42,7 @@ def queue(runs: Sequence[Run]) -> list[Queued]:
     return queued
 
 
-def take_back(run: Run, prompt_id: str) -> User:
+def take_back(run: Run, prompt_id: str, *, by: Identity) -> User:
     """Take a prompt out of the queue, or off the list of those left unread; what it said.
 
     Raises PromptNotFound, PromptTaken when Claude has it already, ControlRefused, RunNotLive.
@@ -50,12 +52,14 @@ def take_back(run: Run, prompt_id: str) -> User:
     if run.phase is Phase.QUEUED:
         run.note(run.codec.withdrawn_line(prompt_id))
         if not run.state.waiting:
-            run.stop(cause="Ended, because its prompt was taken back.")
+            run.stop(cause="Ended, because its prompt was taken back.", by=by)
     elif run.live:
         if not control_requests.cancel_prompt(run, prompt_id):
             raise PromptTaken("Claude has taken this prompt up already.")
     else:
         run.note(run.codec.withdrawn_line(prompt_id))
+    session_id = run.record.session_id
+    log_act(by, "prompt.take_back", session=session_id, run=run.id, prompt=prompt_id)
     return prompt
 
 

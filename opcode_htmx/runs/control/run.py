@@ -19,11 +19,14 @@ from gevent.lock import BoundedSemaphore
 
 from opcode_htmx.engines.base import Codec
 from opcode_htmx.engines.messages import ImageContent, Message, PermissionRequest
+from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.broadcast import Broadcast
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.lib.cooperative import yield_to_loop
+from opcode_htmx.lib.identity import Identity
 from opcode_htmx.runs.control.owner_protocol import OwnerProtocol
-from opcode_htmx.runs.model import permission_updates
+from opcode_htmx.runs.model import actors, permission_updates
+from opcode_htmx.runs.model.actors import Act, Actor
 from opcode_htmx.runs.model.lifecycle import (
     Event,
     Phase,
@@ -116,14 +119,18 @@ class Run:
 
     # --- verbs ------------------------------------------------------------------------------
 
-    def prompt(self, prompt_id: str, text: str, images: Sequence[ImageContent] = ()) -> None:
+    def prompt(
+        self, prompt_id: str, text: str, images: Sequence[ImageContent] = (), *, by: Identity
+    ) -> None:
         """Send a prompt; one that was sent already under this id is not sent again.
 
         Raises RunNotLive when the process is gone or going, or does not read.
         """
         with self.sending(RunCommand.PROMPT, prompt_id) as send:
             if not self.has_sent(prompt_id):
+                actors.note(self.folder.path, Act.PROMPT, prompt_id, Actor(by, time.time()))
                 send(self.codec.prompt_line(prompt_id, text, images))
+                self._log(by, "prompt.send", prompt=prompt_id)
 
     def note(self, line: bytes) -> None:
         """Keep a line among those that were sent, without sending it."""
@@ -152,6 +159,8 @@ class Run:
         request_id: str,
         changes: Mapping[str, Any] | None = None,
         permissions: Sequence[Json] = (),
+        *,
+        by: Identity,
     ) -> None:
         """Allow an open request, with `changes` laid over its input (the answers to questions).
 
@@ -162,16 +171,26 @@ class Run:
         permission_updates.check(permissions, allow_bypass=self.allow_bypass)
         with self.sending(RunCommand.ANSWER, request_id) as send:
             ask = self._open_ask(request_id)
-            given = {**ask.input, **(changes or {})}
-            send(self.codec.allow_line(request_id, given, permissions, time.time()))
+            given, at = {**ask.input, **(changes or {})}, time.time()
+            actors.note(self.folder.path, Act.ANSWER, request_id, Actor(by, at))
+            send(self.codec.allow_line(request_id, given, permissions, at))
+            self._log(by, "permission.allow", request=request_id, tool=ask.tool_name)
 
-    def deny(self, request_id: str, reason: str) -> None:
+    def deny(self, request_id: str, reason: str, *, by: Identity) -> None:
         """Refuse an open request. Raises as `allow` does."""
         with self.sending(RunCommand.ANSWER, request_id) as send:
-            self._open_ask(request_id)
-            send(self.codec.deny_line(request_id, reason, time.time()))
+            ask, at = self._open_ask(request_id), time.time()
+            actors.note(self.folder.path, Act.ANSWER, request_id, Actor(by, at))
+            send(self.codec.deny_line(request_id, reason, at))
+            self._log(by, "permission.deny", request=request_id, tool=ask.tool_name)
 
-    def stop(self, outcome: Outcome = Outcome.CANCELLED, cause: str = "Stopped by you.") -> None:
+    def stop(
+        self,
+        outcome: Outcome = Outcome.CANCELLED,
+        cause: str = "Stopped by you.",
+        *,
+        by: Identity,
+    ) -> None:
         """Begin to end the process and all it has started; `join` waits for it.
 
         Raises RunNotLive when it has ended already. A second stop changes nothing.
@@ -179,12 +198,22 @@ class Run:
         self._check(RunCommand.STOP)
         if self.stopping:
             return
-        wanted = StopRequest(outcome, cause, time.time())
+        wanted = request = StopRequest(outcome, cause, time.time())
         try:
-            wanted = self.folder.ask_to_stop(wanted)
+            about = actors.stop_key(request.at)
+            actors.note(self.folder.path, Act.STOP, about, Actor(by, request.at))
+        except OSError as error:  # it ends all the same
+            log.warning("the actor of a stop of run %s could not be noted: %s", self.id, error)
+        try:
+            wanted = self.folder.ask_to_stop(request)
         except OSError:  # its folder is gone, say: it ends all the same
             log.exception("that run %s is to stop could not be noted", self.id)
+        if wanted is request:
+            self._log(by, "run.stop", outcome=outcome)
         self._accept_stop(wanted)
+
+    def _log(self, by: Identity, action: str, **more: str) -> None:
+        log_act(by, action, session=self.record.session_id, run=self.id, **more)
 
     def _accept_stop(self, wanted: StopRequest) -> None:
         if self.stopping is None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from opcode_htmx.engines.base import Codec
 from opcode_htmx.engines.capabilities import Model
 from opcode_htmx.lib.broadcast import Broadcast
+from opcode_htmx.lib.identity import SYSTEM
 from opcode_htmx.runs.capabilities.from_run import models_offered_to
 from opcode_htmx.runs.control import control_requests
 from opcode_htmx.runs.control.control_requests import ControlRefused
@@ -119,4 +120,8 @@ class SessionOptionsService:
             control_requests.change(run, "permission_mode", "default")
         except (ControlRefused, RunNotLive):
             with contextlib.suppress(RunNotLive):
-                run.stop(Outcome.COMPLETED, "Ended, because bypass mode is not allowed any more.")
+                run.stop(
+                    Outcome.COMPLETED,
+                    "Ended, because bypass mode is not allowed any more.",
+                    by=SYSTEM,
+                )

@@ -21,6 +21,7 @@ from opcode_htmx.lib.formatting import (
     format_duration,
     round_to_one_digit,
 )
+from opcode_htmx.lib.identity import SYSTEM
 from opcode_htmx.runs.control.run import Run, RunNotLive
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.model.record import Outcome
@@ -203,7 +204,7 @@ def _size(path: Path) -> int:
 
 def _end(run: Run, outcome: Outcome, cause: str) -> None:
     with contextlib.suppress(RunNotLive):  # it was faster
-        run.stop(outcome, cause)
+        run.stop(outcome, cause, by=SYSTEM)
 
 
 def _warn(run: Run, about: str, sentence: str) -> None:

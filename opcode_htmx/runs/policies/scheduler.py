@@ -17,6 +17,7 @@ from gevent.lock import BoundedSemaphore
 
 from opcode_htmx.lib.files import file_locks
 from opcode_htmx.lib.files.disk_space import DiskFull
+from opcode_htmx.lib.identity import SYSTEM
 from opcode_htmx.runs.control import launcher
 from opcode_htmx.runs.control.launcher import CannotStart, RunSettings
 from opcode_htmx.runs.control.owner import Owner
@@ -157,7 +158,7 @@ class Scheduler:
         idle.sort(key=lambda run: (self._is_viewed(run.record.session_id), run.idle_since))
         for run in idle[: max(0, wanted - going)]:
             with contextlib.suppress(RunNotLive):
-                run.stop(Outcome.COMPLETED, MADE_ROOM)
+                run.stop(Outcome.COMPLETED, MADE_ROOM, by=SYSTEM)
 
 
 def _deliver(run: Run, writer: InputWriter) -> None:

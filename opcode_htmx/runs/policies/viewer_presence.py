@@ -21,6 +21,7 @@ from pathlib import Path
 import gevent
 
 from opcode_htmx.lib.files import atomic_files, file_locks
+from opcode_htmx.lib.identity import SYSTEM
 from opcode_htmx.runs.control.run import Run, RunNotLive
 from opcode_htmx.runs.model.lifecycle import OPEN_TURN, Phase
 from opcode_htmx.runs.model.record import Outcome
@@ -145,4 +146,4 @@ class ViewerPresence:
         working = run.phase in OPEN_TURN
         cause = f"Ended, because nobody was looking for {in_words(self._grace)}."
         with contextlib.suppress(RunNotLive):  # it was faster
-            run.stop(Outcome.CANCELLED if working else Outcome.COMPLETED, cause)
+            run.stop(Outcome.CANCELLED if working else Outcome.COMPLETED, cause, by=SYSTEM)

@@ -23,6 +23,7 @@ from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Event, Phase
 from opcode_htmx.runs.model.run_state import RunState
 from tests.support.cli.supervision import (
+    BY,
     CODEC,
     Room,
     idle,
@@ -315,8 +316,10 @@ def _two_turns(room: Room) -> tuple[Lines, Lines]:
     run = room.prompt("Run it", session_id)
     first = _open_request(run)
     room.prompt("Also this", session_id)
-    run.allow(first)
-    run.allow(until(lambda: next(iter(set(run.state.asks) - {first}), ""), "Claude asks again"))
+    run.allow(first, by=BY)
+    run.allow(
+        until(lambda: next(iter(set(run.state.asks) - {first}), ""), "Claude asks again"), by=BY
+    )
     until(lambda: run.phase is Phase.IDLE and not run.state.waiting, "the first turn ends")
     turns = run.state.turns
     room.prompt("/login page gives a 500", session_id)

@@ -22,6 +22,7 @@ from opcode_htmx.runs.policies import limit_monitor
 from opcode_htmx.runs.policies.limit_monitor import Limits
 from opcode_htmx.runs.processes import claude_process
 from tests.support.cli.supervision import (
+    BY,
     Room,
     idle,
     new_id,
@@ -86,7 +87,7 @@ def test_waiting_for_a_person_does_not_count_as_work(room: Room) -> None:
     until(lambda: run.phase is Phase.WAITING, "it asks")
     let_pass(1.5)
     assert run.phase is Phase.WAITING
-    run.allow("a1")
+    run.allow("a1", by=BY)
     idle(run)
 
 

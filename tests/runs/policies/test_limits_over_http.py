@@ -23,7 +23,7 @@ from playwright.sync_api import expect
 from opcode_htmx.app import cli
 from opcode_htmx.config.settings import Settings
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text
-from opcode_htmx.engines.claude.protocol.parser import LONG_LINE
+from opcode_htmx.engines.long_line import LONG_LINE
 from tests.features.composer.test_prompts import begin
 from tests.features.session_page.test_live_updates import Viewer
 from tests.support.browser import Phone

@@ -21,6 +21,7 @@ from opcode_htmx.runs.processes.claude_process import ClaudeProcess
 from opcode_htmx.sessions.options.form import OptionsPresenter
 from opcode_htmx.sessions.status_panel import status_text
 from tests.support.cli.supervision import (
+    BY,
     Room,
     disk_that_waits,
     idle,
@@ -150,7 +151,7 @@ def test_a_session_that_made_room_goes_on_with_its_next_prompt(room: Room) -> No
 def test_a_run_that_waits_can_be_stopped_and_leaves_its_prompts_to_the_person(room: Room) -> None:
     Busy(room)
     run = room.prompt("Hello")
-    run.stop()
+    run.stop(by=BY)
     assert end_of(run) == (Outcome.CANCELLED, "Stopped by you.")
     assert [(each.text, each.left) for each in queue([run])] == [("Hello", True)]
 
@@ -160,7 +161,7 @@ def test_a_prompt_that_waits_can_be_taken_back(room: Room) -> None:
     session, prompt_id = new_id(), new_id()
     run = room.prompt("one", session)
     room.prompt("two", session, prompt_id)
-    take_back(run, prompt_id)
+    take_back(run, prompt_id, by=BY)
     assert [each.text for each in queue([run])] == ["one"]
     busy.let_go()
     idle(run)
@@ -171,7 +172,7 @@ def test_a_run_whose_last_prompt_was_taken_back_leaves_the_line(room: Room) -> N
     Busy(room)
     prompt_id = new_id()
     run = room.prompt("one", "", prompt_id)
-    take_back(run, prompt_id)
+    take_back(run, prompt_id, by=BY)
     assert end_of(run)[0] is Outcome.CANCELLED
     assert queue([run]) == []
 
@@ -218,7 +219,7 @@ def test_the_line_outlives_the_server(room: Room) -> None:
 def test_two_workers_keep_the_limit_together(room: Room) -> None:
     busy = Busy(room)
     other = room.beside(max_runs=1)
-    run = other.prompt(new_id(), room.sandbox.project, new_id(), steps(["text", "x"], LAST))
+    run = other.prompt(new_id(), room.sandbox.project, new_id(), steps(["text", "x"], LAST), by=BY)
     assert run.phase is Phase.QUEUED
     third = room.prompt(steps(["text", "y"], LAST))
     assert third.phase is Phase.QUEUED
@@ -274,7 +275,7 @@ def test_a_stop_while_the_process_is_being_started_leaves_none(room: Room) -> No
         busy.let_go()
         until(lambda: {mark_of(each) for each in room.marked_processes()} == {run.id}, "it begins")
         assert run.phase is Phase.QUEUED, "its record is not on the disk yet"
-        run.stop()
+        run.stop(by=BY)
         go_on.set()
         assert end_of(run) == (Outcome.CANCELLED, "Stopped by you.")
     assert room.marked_processes() == []
@@ -294,7 +295,7 @@ def test_a_stop_while_it_is_recorded_that_a_start_has_failed_changes_nothing(
     with disk_that_waits(run.folder.path) as go_on:
         busy.let_go()
         until(lambda: list(run.folder.path.glob(".run.json-*")), "its end is being recorded")
-        run.stop()
+        run.stop(by=BY)
         go_on.set()
         assert end_of(run) == (Outcome.FAILED, "Claude could not be started: Not today.")
     assert record_on_disk(run)["end"]["outcome"] == "failed"

@@ -14,6 +14,7 @@ from opcode_htmx.runs.control.run import Run, RunNotLive
 from opcode_htmx.runs.model import run_folder as folder_module
 from opcode_htmx.runs.model.lifecycle import Phase
 from tests.support.cli.supervision import (
+    BY,
     Room,
     idle,
     lines,
@@ -58,7 +59,7 @@ def test_an_answer_that_does_not_get_through_leaves_the_request_open(
 ) -> None:
     run = asking_without_reading(room, tmp_path / "gate")
     with pytest.raises(RunNotLive, match="does not read its input just now"):
-        run.allow("r1") if answer == "allow" else run.deny("r1", "no")
+        run.allow("r1", by=BY) if answer == "allow" else run.deny("r1", "no", by=BY)
     assert (list(run.state.asks), run.phase) == (["r1"], Phase.WAITING)
     assert run.open_ask("r1").tool_name == "Bash"
     assert not run.state.answers
@@ -70,7 +71,7 @@ def test_the_next_server_finds_it_open_and_claude_gets_the_answer_once_it_reads(
     gate = tmp_path / "gate"
     before = asking_without_reading(room, gate)
     with pytest.raises(RunNotLive):
-        before.allow("r1")
+        before.allow("r1", by=BY)
     room.restart()
     run = room.supervisor.get(before.id)
     until(lambda: run.phase is Phase.WAITING, "it is found open")
@@ -85,7 +86,7 @@ def test_the_next_server_finds_it_open_and_claude_gets_the_answer_once_it_reads(
 def _taken(run: Run, request_id: str) -> bool:
     """Answer; as long as the pipe is full that is refused."""
     try:
-        run.deny(request_id, "not any more")
+        run.deny(request_id, "not any more", by=BY)
     except RunNotLive:
         return False
     return True
@@ -100,7 +101,7 @@ def test_an_answer_of_which_a_part_got_through_leaves_it_open_until_the_run_is_s
     os.close(pipe)
     for _ in range(2):
         with pytest.raises(RunNotLive, match="seems to hang"):
-            run.deny("r1", "x" * 20_000)
+            run.deny("r1", "x" * 20_000, by=BY)
         assert list(run.state.asks) == ["r1"]
-    run.stop()
+    run.stop(by=BY)
     assert run.join(20)

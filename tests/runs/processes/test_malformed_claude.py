@@ -28,7 +28,7 @@ from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.model.record import Outcome
 from opcode_htmx.runs.model.run_folder import InputClosed
-from tests.support.cli.supervision import Room
+from tests.support.cli.supervision import BY, Room
 from tests.support.cli.supervision import until as until_meanwhile
 from tests.support.environment import (
     Sandbox,
@@ -421,7 +421,7 @@ def test_a_cli_that_never_says_a_word_is_starting_until_it_is_stopped(
     run = room.prompt("Hello")
     assert run.phase is Phase.STARTING
     assert run.state.waiting
-    run.stop()
+    run.stop(by=BY)
     assert run.join(10)
     assert run.record.end
     assert (run.record.end.outcome, run.record.end.cause) == (Outcome.CANCELLED, "Stopped by you.")
@@ -445,5 +445,5 @@ def test_a_cli_that_closes_its_stdin_is_said_to_take_no_more(room: Room) -> None
     with pytest.raises(Exception, match="takes no more input"):
         room.prompt("Are you there?", session)
     assert run.live
-    run.stop()
+    run.stop(by=BY)
     assert run.join(10)

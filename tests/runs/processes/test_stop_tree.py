@@ -24,6 +24,7 @@ from opcode_htmx.runs.model.record import Outcome
 from opcode_htmx.runs.processes import claude_process
 from opcode_htmx.runs.processes.process_monitor import ProcessMonitor
 from tests.support.cli.supervision import (
+    BY,
     Room,
     idle,
     steps,
@@ -131,7 +132,7 @@ def start(room: Room, *programs: str, before: tuple[list[object], ...] = ()) -> 
 def stop(run: Run) -> float:
     """Stop it; how long that took, until all was recorded."""
     began = time.monotonic()
-    run.stop()
+    run.stop(by=BY)
     assert run.join(20)
     return time.monotonic() - began
 

@@ -18,6 +18,7 @@ import pytest
 
 from opcode_htmx.engines.claude.engine import ClaudeCodec, ClaudeEngine
 from opcode_htmx.lib.broadcast import Broadcast
+from opcode_htmx.lib.identity import owner
 from opcode_htmx.runs.control.launcher import RunSettings
 from opcode_htmx.runs.control.owner import Owner
 from opcode_htmx.runs.control.run import Run
@@ -31,6 +32,9 @@ from tests.support.environment import Sandbox, kill_processes_of, processes_of
 
 T = TypeVar("T")
 CODEC = ClaudeCodec()
+
+BY = owner("opcode", "1f3a9c02" + "0" * 24)
+"""The identity for which tests act on runs."""
 
 
 def until(condition: Callable[[], T], what: str, timeout: float = 20.0) -> T:
@@ -133,7 +137,7 @@ class Room:
 
     def prompt(self, text: str, session_id: str = "", prompt_id: str = "") -> Run:
         return self.supervisor.prompt(
-            session_id or new_id(), self.sandbox.project, prompt_id or new_id(), text
+            session_id or new_id(), self.sandbox.project, prompt_id or new_id(), text, by=BY
         )
 
     def marked_processes(self) -> list[psutil.Process]:
