@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from flask import Blueprint, redirect, render_template, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
+from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.loop_monitor import LoopMonitor
 from opcode_htmx.runs.control.run import Run, RunNotLive
 from opcode_htmx.runs.model.lifecycle import Phase
@@ -158,11 +159,13 @@ def blueprint(overview: RunsPage, supervisor: Supervisor, orphans: Orphans) -> B
         """End every run, and what earlier ones have left behind."""
         _stop(supervisor.live())
         orphans.end_all()
+        log_act(current_identity(), "leftovers.stop")
         return redirect(url_for(".runs"), 303)
 
     @pages.post("/runs/<run_id>/leftovers/stop")
     def stop_leftovers(run_id: str) -> BaseResponse:
         orphans.end(run_id)
+        log_act(current_identity(), "leftovers.stop", run=run_id)
         return redirect(url_for(".runs"), 303)
 
     return pages
