@@ -79,6 +79,7 @@ def build(settings: Settings | None = None, features: Sequence[Feature] = FEATUR
         _install(app, feature, context, router)
     _install_api(app, features, context)
     navigation.register(app, features, context)
+    jobs.add(Job("deliver events of runs", context.events.start, context.events.close))
     app.extensions["opcode_context"] = context
     app.extensions["opcode_jobs"] = jobs
     app.extensions["opcode_demo"] = claude.demo
@@ -111,6 +112,7 @@ def _context(
         claude_path=claude.binary.path,
         workspace=workspace,
         runs=runs,
+        events=runs.events,
         capabilities=capabilities,
         sessions=_sessions(settings, claude, state, jobs, templates, runs),
         state=state,
@@ -162,6 +164,9 @@ def _install(app: Flask, feature: Feature, context: AppContext, router: SocketRo
         feature.sockets(context, router)
     for job in feature.jobs(context):
         context.jobs.add(job)
+    for handlers, every_worker in ((feature.on, False), (feature.on_in_every_worker, True)):
+        for kind, handler in handlers.items():
+            context.events.subscribe(kind, partial(handler, context), every_worker=every_worker)
 
 
 def _install_api(app: Flask, features: Sequence[Feature], context: AppContext) -> None:

@@ -36,6 +36,7 @@ PLATFORM = (
     StateFolder("marks.json", "where reading stopped, in 1,000 sessions", version=1),
     StateFolder("offers", "what a version and login of Claude offers", "the newest 10"),
     StateFolder("trust", "digests of what a person has trusted of a project's files", version=1),
+    StateFolder("events", "what has happened in runs, as events", "four files of 2 MB"),
     StateFolder("trash", "deleted sessions, and where they belong", "7 days", 1),
     StateFolder(
         "logins", "who is logged in", "OPCODE_LOGIN_DAYS, OPCODE_LOGIN_IDLE_DAYS; 100 at most", 1

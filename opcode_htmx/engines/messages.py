@@ -188,6 +188,10 @@ class TurnResult:
     """How many tokens the model can have in mind; 0 if the line does not tell."""
     prompt_ids: tuple[str, ...] = ()
     """The prompts that the turn was about; empty for a turn that Claude began by itself."""
+    cache_read_tokens: int = 0
+    """How many of the input tokens were read from a cache."""
+    cache_written_tokens: int = 0
+    """How many of them were written to one."""
 
 
 LONGEST_DESCRIPTION = 200

@@ -14,6 +14,7 @@ from opcode_htmx.lib.files.state_folders import StateDir
 from opcode_htmx.lib.jobs import Jobs
 from opcode_htmx.lib.loop_monitor import LoopMonitor
 from opcode_htmx.runs.capabilities.cache import CapabilityCache
+from opcode_htmx.runs.events.bus import EventBus
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.services import Sessions
 from opcode_htmx.sessions.workspace import Workspace
@@ -29,6 +30,7 @@ class AppContext:
     """The Claude CLI that new runs are started with."""
     workspace: Workspace
     runs: Supervisor
+    events: EventBus
     capabilities: CapabilityCache
     sessions: Sessions
     state: StateDir

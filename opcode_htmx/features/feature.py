@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from flask import Blueprint
 
@@ -13,6 +14,7 @@ from opcode_htmx.config.declarations import FeatureSettings
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.lib.files.state_folders import StateFolder
 from opcode_htmx.lib.jobs import Job
+from opcode_htmx.runs.events.types import RunEvent
 from opcode_htmx.web.http.endpoint import Endpoint
 from opcode_htmx.web.websocket.router import SocketRouter
 
@@ -38,6 +40,10 @@ class NavItem:
     """What the badge counts, for screen readers: one of them, several of them."""
 
 
+Handler = Callable[[AppContext, Any], None]
+"""Gets the event of its kind. It may wait: each handler has a greenlet of its own."""
+
+
 def no_routes(context: AppContext) -> Iterable[Blueprint]:
     """Of a feature without pages."""
     return ()
@@ -61,6 +67,10 @@ class Feature:
     """Its settings: environment variables that begin with OPCODE_; see config/declarations.py."""
     endpoints: Callable[[AppContext], Iterable[Endpoint]] = lambda context: ()
     """Its part of the REST API, below /api."""
+    on: Mapping[type[RunEvent], Handler] = field(default_factory=dict)
+    """Handlers of what happens in runs, called in one worker for each event."""
+    on_in_every_worker: Mapping[type[RunEvent], Handler] = field(default_factory=dict)
+    """The same, called in every worker."""
     jobs: Callable[[AppContext], Iterable[Job]] = lambda context: ()
     """What runs beside the requests, in every worker."""
 

@@ -38,14 +38,17 @@ class RunRegistry:
         settings: RunSettings,
         adopted: Callable[[Run], None],
         news: Callable[[], None],
+        publish: Callable[[Run], None] = lambda run: None,
     ) -> None:
         """`adopted` is told of each run that goes on here, having begun elsewhere.
 
-        `news` is called when a run has ended or another worker may have begun one.
+        `news` is called when a run has ended or another worker may have begun one. `publish` is
+        called with each run that is ours from now on, and with each that has ended; it is quick.
         """
         self._settings = settings
         self._adopted = adopted
         self._news = news
+        self._publish = publish
         self._runs: dict[str, Run] = {}
         self._by_session: dict[str, list[Run]] = {}
         self._listed = 0
@@ -142,6 +145,8 @@ class RunRegistry:
             self._take_over(run)
             if run.live:
                 self._follow(run)
+        if not run.live:
+            self._publish(run)
 
     def look_after(self) -> None:
         """See what other workers have done, and take over what they have left."""
@@ -211,7 +216,9 @@ class RunRegistry:
             history, record = self._settings.engine.history, run.record
             return history.end_of_part(record.session_id, record.history_start, fell_silent)
 
-        return Owner(run, lock, history_end, self._settings.stop_deadline)
+        owner = Owner(run, lock, history_end, self._settings.stop_deadline)
+        self._publish(run)
+        return owner
 
     def _follow(self, run: Run) -> None:
         written = self.written(run.record.session_id)
@@ -224,6 +231,7 @@ class RunRegistry:
         run.on_end(lambda: self._watcher.unwatch(run.folder.path))
         run.on_end(written.notify)
         run.on_end(self._news)
+        run.on_end(lambda: self._publish(run))
         run.follow()
 
     def drop(self, run: Run) -> None:

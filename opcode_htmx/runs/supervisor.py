@@ -26,6 +26,8 @@ from opcode_htmx.lib.keyed_lock import KeyedLock
 from opcode_htmx.runs.control import launcher
 from opcode_htmx.runs.control.launcher import CannotStart, RunSettings
 from opcode_htmx.runs.control.run import Run, RunNotLive
+from opcode_htmx.runs.events.bus import EventBus
+from opcode_htmx.runs.events.publisher import EventPublisher
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.model.record import Outcome
 from opcode_htmx.runs.options.service import SessionOptionsService
@@ -58,7 +60,10 @@ class Supervisor:
     def __init__(self, settings: RunSettings) -> None:
         self._settings = settings
         self._news = Flag()
-        self.roster = RunRegistry(settings, self._adopted, self._news.set)
+        self.events = EventBus(settings.journal())
+        """To be started once the handlers have subscribed."""
+        self._publisher = EventPublisher(self.events)
+        self.roster = RunRegistry(settings, self._adopted, self._news.set, self._publisher.follow)
         state = settings.runs_dir.parent
         self.choosing = SessionOptionsService(
             state / "options",
@@ -340,4 +345,6 @@ class Supervisor:
         gevent.killall(self._greenlets)
         self._warden.close()
         self.leaving.close()
+        self._publisher.close()
         self.roster.close()
+        self.events.close()

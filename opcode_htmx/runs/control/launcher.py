@@ -5,6 +5,7 @@ Knows nothing of the other runs, of which so many may run already that this one 
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 import time
@@ -18,6 +19,9 @@ from opcode_htmx.engines.capabilities import Model
 from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.lib.files.disk_space import DiskFull, is_full
 from opcode_htmx.lib.identity import Identity
+from opcode_htmx.runs.events import progress
+from opcode_htmx.runs.events.journal import Journal
+from opcode_htmx.runs.events.progress import Progress
 from opcode_htmx.runs.model import actors
 from opcode_htmx.runs.model.actors import Act, Actor
 from opcode_htmx.runs.model.record import RunRecord
@@ -67,6 +71,10 @@ class RunSettings:
         """Where the files are kept that a person gives Claude in this session."""
         return self.runs_dir.parent / "attached" / session_id
 
+    def journal(self) -> Journal:
+        """Where the events of all runs are."""
+        return Journal(self.runs_dir.parent / "events")
+
     def project_trust(self) -> ProjectTrust:
         """What decides whether Claude may start with the files of a project."""
         return ProjectTrust(self.runs_dir.parent / "trust", self.engine.trust)
@@ -104,6 +112,7 @@ def prepare(
         atomic_files.make_folder(settings.attached(session_id))
         folder = RunFolder.create(settings.runs_dir, name)
         actors.note(folder.path, Act.START, "", Actor(by, record.created_at))
+        progress.store(folder.path, _no_events_yet(settings, record))
         folder.store(record)
     except OSError as error:
         shutil.rmtree(settings.runs_dir / name, ignore_errors=True)
@@ -164,6 +173,14 @@ def _why(error: OSError) -> str:
     if Path(error.filename).exists():
         return f"{error.filename} is a script whose interpreter is not there"
     return f"{error.filename} is not there"
+
+
+def _no_events_yet(settings: RunSettings, record: RunRecord) -> bytes:
+    """The progress of a run of which nothing has been emitted, at this place of the journal."""
+    found = Progress(cost_usd=None if record.history_start else 0.0)
+    with contextlib.suppress(OSError):  # then the journal is looked through from its beginning
+        found.journal = str(settings.journal().end())
+    return found.dump()
 
 
 def _as_chosen(

@@ -243,6 +243,8 @@ def _result(raw: Json) -> TurnResult:
         reason=as_str(raw.get("terminal_reason")),
         context_window=_context_window(raw),
         prompt_ids=tuple(filter(None, map(as_str, as_list(raw.get("user_message_uuids"))))),
+        cache_read_tokens=as_int(usage.get("cache_read_input_tokens")),
+        cache_written_tokens=as_int(usage.get("cache_creation_input_tokens")),
     )
 
 

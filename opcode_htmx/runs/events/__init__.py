@@ -1,0 +1,1 @@
+"""What happens in runs, as events: derived from the runs' files once a machine, and delivered."""

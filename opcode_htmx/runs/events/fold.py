@@ -1,0 +1,142 @@
+"""The events that the lines of one run tell of. Pure: messages in, events out.
+
+Two files are folded side by side, what went in and what came out, and nobody knows the order
+between them. So the fold gives the same events whichever is read first; only prompts and answers
+come in an order that makes sense.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from opcode_htmx.engines.messages import (
+    ControlResponse,
+    Init,
+    Message,
+    PermissionRequest,
+    TurnResult,
+    User,
+)
+from opcode_htmx.runs.events.progress import Progress
+from opcode_htmx.runs.events.types import (
+    PermissionAnswered,
+    PermissionAsked,
+    PromptSubmitted,
+    RunEvent,
+    TurnEnded,
+    Usage,
+)
+from opcode_htmx.runs.model.actors import Act
+from opcode_htmx.runs.model.prompt_content import images_in, words_of
+
+REMEMBERED = 50
+"""Requests that an answer may still refer to; few are ever open at once."""
+
+
+def may_tell(line: bytes) -> bool:
+    """Whether a line of Claude's is worth parsing: most are not, and there are many."""
+    return b'"result"' in line or b'"control_request"' in line or b'"init"' in line
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """An event without what all events of its run share; `key` tells it from the others.
+
+    It is by the actor of `acts`, the first that was recorded; by Claude itself if there are none.
+    """
+
+    kind: type[RunEvent]
+    key: str
+    content: dict[str, Any]
+    acts: tuple[tuple[Act, str], ...] = ()
+    at: float | None = None
+
+
+class EventFold:
+    """Folds on from `progress`, and keeps in it what is needed to fold on later."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+
+    def apply_input(self, message: Message, end: int) -> list[Derived]:
+        """A line that was sent to Claude; `end` is the offset behind it."""
+        match message:
+            case User():
+                content = {
+                    "prompt_id": message.uuid,
+                    "characters": len(words_of(message)),
+                    "images": len(images_in(message)),
+                }
+                acts = ((Act.PROMPT, message.uuid),)
+                return [Derived(PromptSubmitted, str(end), content, acts)]
+            case ControlResponse(ok=True):
+                allowed = message.response.get("behavior") == "allow"
+                return self._answered(message.request_id, end, allowed, message.answered_at)
+            case _:
+                return []
+
+    def apply_output(self, message: Message, end: int) -> list[Derived]:
+        """A line that Claude wrote; `end` is the offset behind it."""
+        match message:
+            case Init():
+                self.progress.model = message.model or self.progress.model
+            case PermissionRequest():
+                return self._asked(message, end)
+            case TurnResult():
+                return [self._turn_ended(message, end)]
+            case _:
+                pass
+        return []
+
+    def _asked(self, ask: PermissionRequest, end: int) -> list[Derived]:
+        if ask.request_id in self.progress.asks:
+            return []  # repeated: an answer is about the first one
+        _remember(self.progress.asks, ask.request_id, ask.tool_name)
+        content = {"request_id": ask.request_id, "tool_name": ask.tool_name}
+        asked = Derived(PermissionAsked, str(end), content)
+        derived = [asked]
+        for answer_end, allowed, at in self.progress.early.pop(ask.request_id, ()):
+            derived += self._answered(ask.request_id, answer_end, allowed, at)
+        return derived
+
+    def _answered(
+        self, request_id: str, end: int, allowed: bool, at: float | None
+    ) -> list[Derived]:
+        tool = self.progress.asks.get(request_id)
+        if tool is None:
+            before = self.progress.early.get(request_id, ())
+            _remember(self.progress.early, request_id, [*before, (end, allowed, at)])
+            return []
+        content = {"request_id": request_id, "tool_name": tool, "allowed": allowed}
+        acts = ((Act.ANSWER, request_id),)
+        return [Derived(PermissionAnswered, str(end), content, acts, at)]
+
+    def _turn_ended(self, result: TurnResult, end: int) -> Derived:
+        total, before = result.cost_usd, self.progress.cost_usd
+        self.progress.cost_usd = total
+        cached = result.cache_read_tokens + result.cache_written_tokens
+        usage = Usage(
+            input_tokens=result.input_tokens - cached,
+            output_tokens=result.output_tokens,
+            cache_read_tokens=result.cache_read_tokens,
+            cache_written_tokens=result.cache_written_tokens,
+            cost_usd=None if total is None or before is None else max(0.0, total - before),
+            session_cost_usd=total,
+            model=self.progress.model,
+            duration_ms=result.duration_ms,
+        )
+        content = {
+            "prompt_ids": result.prompt_ids,
+            "is_error": result.is_error,
+            "reason": result.reason,
+            "usage": usage,
+        }
+        acts = tuple((Act.PROMPT, prompt_id) for prompt_id in result.prompt_ids)
+        return Derived(TurnEnded, str(end), content, acts)
+
+
+def _remember(known: dict[str, Any], key: str, value: Any) -> None:
+    known[key] = value
+    if len(known) > REMEMBERED:
+        del known[next(iter(known))]

@@ -1,0 +1,131 @@
+"""The journal: a folder of numbered files, a line an event, which all workers append to and read.
+
+An event has happened once its line is there. A file that is full is followed by the next number,
+and the oldest ones are removed, so that the journal takes a bounded room on the disk. Knows lines,
+not what they mean.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from opcode_htmx.lib.files import atomic_files, file_locks
+from opcode_htmx.lib.files.disk_space import DiskFull, raise_disk_full
+from opcode_htmx.runs.model.line_reader import LineReader
+
+FILE_BYTES = 2_000_000
+"""How large a file may become; some five thousand events."""
+KEPT_FILES = 4
+
+
+class Position(NamedTuple):
+    """A place in the journal: the number of a file, and a byte offset in it."""
+
+    number: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.number}.{self.offset}"
+
+    @classmethod
+    def parse(cls, text: str) -> Position:
+        """The beginning of the journal for what is no position."""
+        number, _, offset = text.partition(".")
+        digits = number.isascii() and number.isdigit() and offset.isascii() and offset.isdigit()
+        return cls(int(number), int(offset)) if digits and len(text) < 40 else cls(0, 0)
+
+
+class Journal:
+    def __init__(self, folder: Path) -> None:
+        """Touches no file before it is used."""
+        self.folder = folder
+
+    def end(self) -> Position:
+        """The place behind the last line. Raises OSError."""
+        number = max(self._numbers(), default=1)
+        try:
+            return Position(number, self._path(number).stat().st_size)
+        except FileNotFoundError:
+            return Position(number, 0)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[JournalWriter]:
+        """While this lasts, nobody else appends, in no worker. Raises OSError."""
+        atomic_files.make_folder(self.folder)
+        with file_locks.held(self.folder / "lock"):
+            yield JournalWriter(self)
+
+    def lines_after(self, position: Position) -> Iterator[bytes]:
+        """The lines that are there now, from `position` or the oldest that is left."""
+        reader = JournalReader(self, position)
+        while lines := reader.read():
+            yield from lines
+
+    def _numbers(self) -> list[int]:
+        try:
+            stems = [path.stem for path in self.folder.iterdir() if path.suffix == ".ndjson"]
+        except FileNotFoundError:
+            return []
+        return sorted(int(stem) for stem in stems if stem.isascii() and stem.isdigit())
+
+    def _path(self, number: int) -> Path:
+        return self.folder / f"{number:08}.ndjson"
+
+
+class JournalWriter:
+    """Appends, for as long as the journal is locked."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def append(self, lines: Sequence[bytes]) -> Position:
+        """Append these lines; the place behind them. Raises OSError, DiskFull.
+
+        Then some of them may be there: they are left, because a reader may have read them.
+        """
+        end = self._journal.end()
+        if end.offset >= FILE_BYTES:
+            end = Position(end.number + 1, 0)
+        path = self._journal._path(end.number)
+        with raise_disk_full():
+            file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+            try:
+                size = os.fstat(file).st_size
+                # behind a line that a killed writer has cut off
+                cut_off = size > 0 and os.pread(file, 1, size - 1) != b"\n"
+                data = b"".join([b"\n" if cut_off else b"", *lines])
+                if os.write(file, data) < len(data):
+                    raise DiskFull
+            finally:
+                os.close(file)
+        for number in self._journal._numbers()[:-KEPT_FILES]:
+            self._journal._path(number).unlink(missing_ok=True)
+        return Position(end.number, size + len(data))
+
+
+class JournalReader:
+    """Reads the lines of the journal, each once, as they come."""
+
+    def __init__(self, journal: Journal, position: Position) -> None:
+        self._journal = journal
+        self._number = position.number
+        self._lines = LineReader(journal._path(position.number), position.offset)
+
+    @property
+    def position(self) -> Position:
+        return Position(self._number, self._lines.offset)
+
+    def read(self) -> list[bytes]:
+        """What is new in one of the files, in order; empty once there is nothing more."""
+        while True:
+            # asked first: once there is a next file, this one stays as it is
+            later = [number for number in self._journal._numbers() if number > self._number]
+            lines = [line.data for line in self._lines.read(last=bool(later))]
+            if lines or not later:
+                return lines
+            self._number = later[0]
+            self._lines = LineReader(self._journal._path(self._number))

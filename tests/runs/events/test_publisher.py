@@ -1,0 +1,377 @@
+"""The events of runs are emitted once a machine, however workers come and go."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from opcode_htmx.engines.claude.protocol import encoder
+from opcode_htmx.lib.files.disk_space import DiskFull
+from opcode_htmx.lib.identity import ENGINE, SYSTEM, UNKNOWN, owner
+from opcode_htmx.runs.control.run import Run
+from opcode_htmx.runs.events import fold, progress, publisher
+from opcode_htmx.runs.events.bus import EventBus
+from opcode_htmx.runs.events.journal import JournalWriter
+from opcode_htmx.runs.events.publisher import EventPublisher
+from opcode_htmx.runs.events.types import (
+    PermissionAnswered,
+    PermissionAsked,
+    PromptSubmitted,
+    RunEnded,
+    RunEvent,
+    RunStarted,
+    RunWarned,
+    TurnEnded,
+)
+from opcode_htmx.runs.model import actors
+from opcode_htmx.runs.model.record import Outcome
+from opcode_htmx.runs.policies import limit_monitor
+from opcode_htmx.runs.policies.limit_monitor import Limits
+from opcode_htmx.runs.supervisor import Supervisor
+from tests.runs.events.listening import Heard, in_journal, names, only
+from tests.support.cli.supervision import BY, Room, idle, new_id, steps, until
+from tests.support.environment import Sandbox
+
+FOREVER = ["wait", "/no/such/file"]
+OTHER = owner("opcode", "0" * 32)
+LIFE = ["run_started", "prompt_submitted", "turn_ended", "run_ended"]
+
+
+@pytest.fixture
+def room(sandbox: Sandbox, stand_in: Path) -> Iterator[Room]:
+    room = Room(sandbox, stand_in)
+    yield room
+    room.close()
+
+
+def emitted(room: Room, *kinds: str) -> list[RunEvent]:
+    """All events so far, once these are there."""
+
+    def found() -> list[RunEvent]:
+        events = in_journal(room.sandbox.state)
+        return events if sorted(names(events)) == sorted(kinds) else []
+
+    return until(found, f"{kinds} are emitted, beside {names(in_journal(room.sandbox.state))}")
+
+
+def ended(run: Run) -> Run:
+    assert run.join(20)
+    return run
+
+
+def seen_by(other: Supervisor, run: Run) -> Run:
+    (found,) = other.of_session(run.record.session_id)
+    return found
+
+
+def test_the_life_of_a_run_is_told_in_its_events(room: Room) -> None:
+    before = time.time()
+    prompt_id = new_id()
+    run = idle(room.prompt("Hello", prompt_id=prompt_id))
+    run.stop(by=OTHER)
+    events = emitted(room, *LIFE)
+    assert names(events) == LIFE
+    ended(run)
+    for event in events:
+        assert (event.run_id, event.session_id) == (run.id, run.record.session_id)
+        assert event.project_path == str(room.sandbox.project)
+        assert before - 1 <= event.at <= time.time()
+        assert event.id.startswith(f"{run.id}.")
+    # the stand-in does not say which prompts a turn was about
+    assert [event.by for event in events] == [BY, BY, ENGINE, OTHER]
+    submitted, over = only(PromptSubmitted, events), only(RunEnded, events)
+    assert (submitted.prompt_id, submitted.characters, submitted.images) == (prompt_id, 5, 0)
+    assert (over.outcome, over.cause) == (Outcome.CANCELLED, "Stopped by you.")
+    assert run.record.end
+    assert over.at == run.record.end.at
+    assert not (run.folder.path / progress.FILE_NAME).exists()
+
+
+def test_a_turn_is_by_the_one_who_has_prompted_it(room: Room) -> None:
+    prompt_id = new_id()
+    result = {"type": "result", "user_message_uuids": [prompt_id], "subtype": "success"}
+    room.prompt(steps(["say", result], FOREVER), prompt_id=prompt_id)
+    event = only(TurnEnded, emitted(room, *LIFE[:3]))
+    assert (event.by, event.prompt_ids) == (BY, (prompt_id,))
+
+
+def test_a_permission_is_asked_by_claude_and_answered_by_a_person(room: Room) -> None:
+    other = room.beside()
+    run = room.prompt(steps(["ask", "r1"], ["ask", "r2"]))
+    seen = seen_by(other, run)
+    until(lambda: "r1" in seen.state.asks, "the other worker sees the first question")
+    seen.allow("r1", by=OTHER)
+    until(lambda: "r2" in run.state.asks, "Claude asks again")
+    run.deny("r2", "No.", by=BY)
+    asks = ["permission_asked", "permission_answered"]
+    events = emitted(room, *LIFE[:3], *asks, *asks)
+    asked = [event for event in events if isinstance(event, PermissionAsked)]
+    assert [(each.request_id, each.tool_name, each.by) for each in asked] == [
+        ("r1", "Bash", ENGINE),
+        ("r2", "Bash", ENGINE),
+    ]
+    answers = [event for event in events if isinstance(event, PermissionAnswered)]
+    assert [(each.request_id, each.allowed, each.by) for each in answers] == [
+        ("r1", True, OTHER),
+        ("r2", False, BY),
+    ]
+    assert names(events)[2:6] == asks * 2
+
+
+def test_a_run_that_is_stopped_in_the_queue_ends_without_having_started(room: Room) -> None:
+    room.restart(max_runs=1)
+    room.prompt(steps(FOREVER))
+    waiting = room.prompt("Hello")
+    emitted(room, *LIFE[:2], "prompt_submitted")
+    waiting.stop(by=OTHER)
+    events = emitted(room, *LIFE[:2], "prompt_submitted", "run_ended")
+    assert names([event for event in events if event.run_id == waiting.id]) == [
+        "prompt_submitted",
+        "run_ended",
+    ]
+    assert only(RunEnded, events).by == OTHER
+
+
+def test_a_run_that_ends_by_itself_is_ended_by_claude(room: Room) -> None:
+    room.prompt(steps(["exit", 3]))
+    event = only(RunEnded, emitted(room, "run_started", "prompt_submitted", "run_ended"))
+    assert (event.by, event.outcome, event.exit_status) == (ENGINE, Outcome.FAILED, 3)
+
+
+def test_of_two_who_stop_a_run_the_first_is_the_actor(room: Room) -> None:
+    other = room.beside()
+    run = room.prompt(steps(FOREVER))
+    seen = seen_by(other, run)
+    seen.stop(by=OTHER)
+    run.stop(by=BY)
+    event = only(RunEnded, emitted(room, "run_started", "prompt_submitted", "run_ended"))
+    assert event.by == OTHER
+
+
+def test_a_limit_warns_and_stops_as_the_system(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limit_monitor, "CHECK_SECONDS", 0.05)
+    room.restart(limits=Limits(output=100_000))
+    other = room.beside(limits=Limits(output=100_000))
+    gate = room.sandbox.home / "gate"
+    run = room.prompt(steps(["big", 85_000], ["wait", str(gate)], ["big", 20_000], FOREVER))
+    until(lambda: run.warnings.get("output"), "it is warned of")
+    until(lambda: seen_by(other, run).warnings.get("output"), "the other worker knows, too")
+    gate.touch()
+    events = emitted(room, "run_started", "prompt_submitted", "run_warned", "run_ended")
+    warning, over = only(RunWarned, events), only(RunEnded, events)
+    assert (warning.by, warning.about) == (SYSTEM, "output")
+    assert "OPCODE_MAX_OUTPUT" in warning.text
+    assert (over.by, over.outcome) == (SYSTEM, Outcome.FAILED)
+
+
+# Several workers -----------------------------------------------------------------------------
+
+
+def test_each_event_is_handled_once_and_in_every_worker_that_asks(room: Room) -> None:
+    one, other = Heard(room.supervisor.events), Heard(room.beside().events)
+    run = idle(room.prompt("Hello"))
+    run.stop(by=BY)
+    events = emitted(room, *LIFE)
+    until(lambda: len(one.everywhere) == len(other.everywhere) == 4, "both workers hear all")
+    assert one.everywhere == other.everywhere == one.once == events
+    assert other.once == []
+
+
+def test_two_who_emit_the_events_of_one_run_emit_each_once(room: Room) -> None:
+    others = [EventPublisher(EventBus(room.supervisor.events.journal)) for _ in range(2)]
+    run = room.prompt("one")
+    for each in others:
+        each.follow(run)
+    session_id = idle(run).record.session_id
+    for text in ("two", "three"):
+        turns = run.state.turns
+        room.prompt(text, session_id)
+        until(lambda turns=turns: run.state.turns > turns, "it is answered")  # type: ignore[misc]
+    run.stop(by=BY)
+    emitted(room, *LIFE, *LIFE[1:3], *LIFE[1:3])
+    until(lambda: not any(each._greenlets for each in others), "nobody waits for more")
+
+
+def test_a_prompt_is_submitted_before_its_turn_ends_however_late_it_was_sent(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = idle(room.prompt("one"))
+    emitted(room, *LIFE[:3])
+    prompt_id, may_tell = new_id(), fold.may_tell
+
+    def prompt_comes_meanwhile(line: bytes) -> bool:
+        if prompt_id.encode() in line and not run.has_sent(prompt_id):
+            run.folder.note(encoder.prompt_line(prompt_id, "two"))
+        return may_tell(line)
+
+    monkeypatch.setattr(fold, "may_tell", prompt_comes_meanwhile)
+    result = {"type": "result", "user_message_uuids": [prompt_id], "subtype": "success"}
+    with run.folder.output.open("ab") as file:
+        file.write(json.dumps(result).encode() + b"\n")
+    *_, submitted, over = emitted(room, *LIFE[:3], *LIFE[1:3])
+    assert isinstance(submitted, PromptSubmitted)
+    assert isinstance(over, TurnEnded)
+
+
+def test_the_actor_is_the_one_who_asked_the_other_worker(room: Room) -> None:
+    other = room.beside()
+    run = idle(room.prompt("one"))
+    session_id, project = run.record.session_id, room.sandbox.project
+    other.prompt(session_id, project, new_id(), "two", by=OTHER)
+    turn = LIFE[1:3]
+    events = emitted(room, "run_started", *turn, *turn)
+    assert [e.by for e in events if isinstance(e, PromptSubmitted)] == [BY, OTHER]
+
+
+def test_a_worker_that_takes_over_emits_what_is_new_and_nothing_twice(room: Room) -> None:
+    room.restart()
+    other = room.beside()
+    heard = Heard(other.events)
+    run = idle(room.prompt("one"))
+    emitted(room, *LIFE[:3])
+    room.supervisor.close()
+    seen = seen_by(other, run)
+    until(lambda: seen.owner, "it is taken over")
+    session_id, project = run.record.session_id, room.sandbox.project
+    other.prompt(session_id, project, new_id(), "two", by=OTHER)
+    until(lambda: seen.state.turns == 2, "it is answered")
+    seen.stop(by=OTHER)
+    events = emitted(room, *LIFE, *LIFE[1:3])
+    until(lambda: len(heard.everywhere) == 6, "all are delivered")
+    assert heard.once == events[3:]
+
+
+def test_what_happened_while_no_server_was_there_is_emitted_by_the_next_one(room: Room) -> None:
+    gate = room.sandbox.home / "gate"
+    run = room.prompt(steps(["wait", str(gate)], ["text", "done"]))
+    emitted(room, *LIFE[:2])
+    room.supervisor.close()
+    gate.touch()
+    until(lambda: b'"result"' in run.folder.output.read_bytes(), "the turn has ended")
+    assert names(in_journal(room.sandbox.state)) == LIFE[:2]
+    room.restart()
+    emitted(room, *LIFE[:3])
+
+
+def test_what_was_committed_before_it_could_be_counted_is_not_emitted_again(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(folder: Path, data: bytes) -> None:
+        raise OSError("killed here")
+
+    run = room.prompt("Hello")
+    with monkeypatch.context() as patched:
+        # as if the worker had been killed between the two, each time
+        patched.setattr(progress, "store", killed)
+        patched.setattr(progress, "remove", killed)
+        emitted(room, *LIFE[:3])
+        room.supervisor.close()
+    again = room.restart().get(run.id)
+    idle(again).stop(by=BY)
+    emitted(room, *LIFE)
+
+
+def test_the_end_that_its_owner_did_not_live_to_emit_is_emitted_by_another_worker(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher, "LEFT_SECONDS", 0.1)
+    room.beside()
+    run = idle(room.prompt("Hello"))
+    emitted(room, *LIFE[:3])
+    room.supervisor._publisher.close()
+    run.stop(by=OTHER)
+    event = only(RunEnded, emitted(room, *LIFE))
+    assert event.by == OTHER
+    until(lambda: not (run.folder.path / progress.FILE_NAME).exists(), "all has been emitted")
+
+
+def test_the_end_that_nobody_lived_to_emit_is_emitted_by_the_next_server(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = idle(room.prompt("Hello"))
+    emitted(room, *LIFE[:3])
+    room.supervisor._publisher.close()
+    run.stop(by=OTHER)
+    ended(run)
+    monkeypatch.setattr(publisher, "LEFT_SECONDS", 0.1)
+    room.restart()
+    assert only(RunEnded, emitted(room, *LIFE)).by == OTHER
+    room.restart()
+    emitted(room, *LIFE)
+
+
+def test_a_run_of_an_earlier_version_is_followed_from_where_it_is(room: Room) -> None:
+    run = idle(room.prompt("Hello"))
+    emitted(room, *LIFE[:3])
+    room.supervisor.close()
+    (run.folder.path / progress.FILE_NAME).unlink()
+    (run.folder.path / actors.FILE_NAME).unlink()
+    for path in (room.sandbox.state / "events").iterdir():
+        path.unlink()
+    again = room.restart().get(run.id)
+    until(lambda: (run.folder.path / progress.FILE_NAME).exists(), "it is followed")
+    again.stop(by=BY)
+    emitted(room, "run_ended")
+
+
+def test_a_run_that_had_ended_in_an_earlier_version_is_left_alone(room: Room) -> None:
+    run = idle(room.prompt("Hello"))
+    run.stop(by=BY)
+    emitted(room, *LIFE)
+    room.restart()
+    assert list(room.supervisor._publisher._greenlets) == []
+
+
+def test_on_a_full_disk_the_events_come_later(
+    room: Room, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(publisher, "RETRY_SECONDS", 0.05)
+
+    def full(self: JournalWriter, lines: list[bytes]) -> None:
+        raise DiskFull
+
+    with monkeypatch.context() as patched:
+        patched.setattr(JournalWriter, "append", full)
+        run = idle(room.prompt("Hello"))
+        until(lambda: "are emitted later" in caplog.text, "it is logged")
+        run.stop(by=BY)
+        ended(run)
+        assert in_journal(room.sandbox.state) == []
+    assert names(emitted(room, *LIFE)) == LIFE
+
+
+def test_progress_that_cannot_be_read_loses_what_was_before(
+    room: Room, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = idle(room.prompt("Hello"))
+    emitted(room, *LIFE[:3])
+    room.supervisor.close()
+    (run.folder.path / progress.FILE_NAME).write_text("{")
+    again = room.restart().get(run.id)
+    until(lambda: "the events begin here" in caplog.text, "it is logged")
+    again.stop(by=BY)
+    emitted(room, *LIFE)
+
+
+def test_a_stop_whose_actor_could_not_be_noted_is_by_nobody_known(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = idle(room.prompt("Hello"))
+
+    def full(*_: object) -> None:
+        raise DiskFull
+
+    with monkeypatch.context() as patched:
+        patched.setattr(actors, "note", full)
+        run.stop(by=BY)
+    assert only(RunEnded, emitted(room, *LIFE)).by == UNKNOWN
+
+
+def test_a_start_is_by_the_one_whose_prompt_needs_it(room: Room) -> None:
+    room.supervisor.prompt(new_id(), room.sandbox.project, new_id(), "Hello", by=OTHER)
+    events = emitted(room, *LIFE[:3])
+    assert only(RunStarted, events).by == only(PromptSubmitted, events).by == OTHER
