@@ -1,8 +1,9 @@
 """What the runs of a session have written, line by line, from a cursor on.
 
-Every client reads the files at its own pace from its own place, so one that is slow loses nothing
-and holds nobody up, and one that comes back goes on where it was. Knows files and runs; what a
-line means is for others.
+Every client reads at its own pace from its own place: lines that were just read for the run's own
+state are shared, all others come from the files. So one that is slow loses nothing and holds nobody
+up, and one that comes back goes on where it was. Knows files and runs; what a line means is for
+others.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import NamedTuple
 
+from opcode_htmx.engines.messages import Message
+from opcode_htmx.runs.control.output_follower import OutputFollower
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.line_reader import LineReader
+from opcode_htmx.runs.model.parsed_lines import ParsedLine
 from opcode_htmx.runs.supervisor import Supervisor
 
 _CURSOR = re.compile(r"([0-9a-f]{32})\.(\d{1,15})\.(\d{1,15})", re.ASCII)
@@ -61,6 +65,13 @@ class Item(NamedTuple):
     run: Run
     data: bytes
     cursor: Cursor
+    line: ParsedLine | None = None
+    """The line of the output."""
+
+    @property
+    def message(self) -> Message:
+        """What Claude says with a line of its stdout."""
+        return self.line.message if self.line else self.run.codec.parse(self.data)
 
 
 class SessionLines:
@@ -106,12 +117,13 @@ class SessionLines:
         run = self._run or self._next()
         while run:
             over = run.record.end is not None  # asked first: what comes before is read below
-            for line in self._errors.read(over):
-                place = Cursor(run.id, self._output.offset, line.end)
-                yield Item(Kind.ERROR, run, line.data, place)
+            for error in self._errors.read(over):
+                place = Cursor(run.id, self._output.offset, error.end)
+                yield Item(Kind.ERROR, run, error.data, place)
             stderr = self._errors.offset
             for line in self._output.read(over):
-                yield Item(Kind.OUTPUT, run, line.data, Cursor(run.id, line.end, stderr))
+                place = Cursor(run.id, line.end, stderr)
+                yield Item(Kind.OUTPUT, run, line.data, place, line)
             if not over:
                 return
             if not self._told_end:
@@ -133,8 +145,9 @@ class SessionLines:
 
     def _open(self, run: Run, cursor: Cursor) -> None:
         self._run, self._told_end = run, False
-        self._output = LineReader(run.folder.output, cursor.output)
-        self._errors = LineReader(run.folder.errors, cursor.errors)
         self._held.close()
+        self._output = OutputFollower(run, cursor.output)
+        self._errors = LineReader(run.folder.errors, cursor.errors)
+        self._held.callback(self._output.close)
         self._held.enter_context(self._output.keep_open())
         self._held.enter_context(self._errors.keep_open())

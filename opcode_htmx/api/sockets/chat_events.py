@@ -32,6 +32,9 @@ from opcode_htmx.engines.messages import (
     TurnResult,
     User,
 )
+from opcode_htmx.engines.messages import (
+    Message as EngineMessage,
+)
 from opcode_htmx.engines.streamed_text import StreamedText, StreamedTexts, TextKind
 from opcode_htmx.engines.user_parts import (
     CommandOutput,
@@ -75,7 +78,7 @@ class ChatEventEncoder:
         """The messages for a line, or for the end of a run."""
         match item.kind:
             case Kind.OUTPUT:
-                yield from self.line(item.data, self._sent_to(item.run))
+                yield from self.line(item.data, self._sent_to(item.run), item.message)
             case Kind.ERROR:
                 text = item.data.decode("utf-8", "replace")
                 yield self._error(text, stream="stderr")
@@ -93,19 +96,22 @@ class ChatEventEncoder:
         for text in self._texts.unfinished():
             yield from self._new(text)
 
-    def line(self, data: bytes, sent: Sent | None = None) -> Iterator[Message]:
+    def line(
+        self, data: bytes, sent: Sent | None = None, parsed: EngineMessage | None = None
+    ) -> Iterator[Message]:
         """The messages for a line of the stdout of a run, or of Claude's history file.
 
-        `sent` are the prompts that were sent to the run. A line that fails is passed on as it is.
+        `sent` are the prompts that were sent to the run; `parsed` is what the line holds, if it was
+        parsed already. A line that fails is passed on as it is.
         """
         try:
-            yield from self._line(data, sent)
+            yield from self._line(parsed or parser.parse(data), sent)
         except Exception:
             log.exception("a line of session %s cannot be put into messages", self._session_id)
             yield self._about("raw", content=data.decode("utf-8", "replace"))
 
-    def _line(self, data: bytes, sent: Sent | None) -> Iterator[Message]:
-        match message := parser.parse(data):
+    def _line(self, message: EngineMessage, sent: Sent | None) -> Iterator[Message]:
+        match message:
             case MessageStart():
                 self._texts.begin_message(message)
             case BlockStart():

@@ -16,7 +16,6 @@ import gevent
 from opcode_htmx.api.service.session_lines import Item, Kind
 from opcode_htmx.api.sockets.json_socket import LAST_ERRORS, error_message, text_frame
 from opcode_htmx.engines import messages
-from opcode_htmx.engines.claude.protocol import parser
 from opcode_htmx.lib.surrogates import json_bytes
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Phase
@@ -74,7 +73,7 @@ class RunEventEncoder:
             log.exception("a line of session %s cannot be understood", self._session_id)
 
     def _meaning(self, item: Item) -> Iterator[bytes]:
-        match message := parser.parse(item.data):
+        match message := item.message:
             case messages.Init():
                 self._turn_open = True
             case messages.TurnResult() if message.is_error and _is_cancelled(item.run):

@@ -28,8 +28,7 @@ from opcode_htmx.api.sockets.json_socket import (
     text_frame,
 )
 from opcode_htmx.api.sockets.stream_lines import stream_lines
-from opcode_htmx.engines.claude.protocol import parser
-from opcode_htmx.engines.messages import TurnResult
+from opcode_htmx.engines.messages import Message, TurnResult
 from opcode_htmx.engines.trust import TrustNotRecorded
 from opcode_htmx.lib.files.disk_space import DiskFull
 from opcode_htmx.lib.identity import SYSTEM, Identity
@@ -166,14 +165,13 @@ class TaskSocket:
             case Kind.OUTPUT:
                 yield text_frame(item.data.decode("utf-8", "replace").encode())
                 if b'"result"' in item.data:
-                    self._note_result(item.data)
+                    self._note_result(item.message)
             case Kind.ERROR:
                 yield _error_frame(item.data.decode("utf-8", "replace"), stream="stderr")
             case Kind.END:
                 self._over = True
 
-    def _note_result(self, line: bytes) -> None:
-        message = parser.parse(line)
+    def _note_result(self, message: Message) -> None:
         if isinstance(message, TurnResult):
             text = message.text or f"The turn ended with an error: {message.subtype}."
             self._failure = text if message.is_error else ""

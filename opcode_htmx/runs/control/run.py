@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import gevent
 from gevent.event import Event as Flag
-from gevent.lock import BoundedSemaphore
 
 from opcode_htmx.engines.base import Codec
 from opcode_htmx.engines.messages import ImageContent, Message, PermissionRequest
@@ -25,6 +23,7 @@ from opcode_htmx.lib.coerce import Json
 from opcode_htmx.lib.cooperative import yield_to_loop
 from opcode_htmx.lib.identity import Identity
 from opcode_htmx.runs.control.owner_protocol import OwnerProtocol
+from opcode_htmx.runs.control.run_lines import RunLines
 from opcode_htmx.runs.model import actors, permission_updates
 from opcode_htmx.runs.model.actors import Act, Actor
 from opcode_htmx.runs.model.lifecycle import (
@@ -33,14 +32,13 @@ from opcode_htmx.runs.model.lifecycle import (
     RunCommand,
     refusal_reason,
 )
-from opcode_htmx.runs.model.line_reader import LineReader
+from opcode_htmx.runs.model.parsed_lines import ParsedLine
 from opcode_htmx.runs.model.record import Outcome, RunRecord, StopRequest
 from opcode_htmx.runs.model.run_folder import InputClosed, InputFull, RunFolder
 from opcode_htmx.runs.model.run_state import RunState
 
 log = logging.getLogger(__name__)
 
-LINES_PER_TURN_OF_THE_HUB = 100
 _NONE: Mapping[str, str] = {}
 ERROR_LINES = 20
 
@@ -80,12 +78,7 @@ class Run:
         """What it was doing when it was to stop."""
         self._follower: gevent.Greenlet[..., None] | None = None
         self._record_seen = 0
-        self._output: LineReader | None = LineReader(folder.output)
-        """None once all has been read that will ever come."""
-        self._read_to = 0
-        # What we wrote ourselves is read whole, however many images are in it
-        self._input = LineReader(folder.input_log, longest=math.inf)
-        self._folding = BoundedSemaphore(1)
+        self.lines = RunLines(folder, codec, self._fold_input, self._fold_output)
         self._files_changed: Flag | None = None
         """There as long as somebody follows."""
         self._ended: Flag | None = None if record.end else Flag()
@@ -115,7 +108,7 @@ class Run:
     @property
     def read_to(self) -> int:
         """How far its output has been read: the byte offset behind the last whole line."""
-        return self._output.offset if self._output else self._read_to
+        return self.lines.read_to
 
     # --- verbs ------------------------------------------------------------------------------
 
@@ -311,27 +304,37 @@ class Run:
 
     def fold_new_lines(self, last: bool = False) -> None:
         """Fold the lines that are new, giving way to other greenlets in a flood."""
-        with self._folding:
-            self._fold(self._input, self.state.apply_input, last)
-            if self._output:
-                self._fold(self._output, self.state.apply_output, last)
-                if last and self.record.end:
-                    self._read_to, self._output = self._output.offset, None
-        self.changed.notify()
+        while self.fold_some_lines(last):
+            yield_to_loop()
 
-    def _fold(self, reader: LineReader, apply: Callable[[Message], None], last: bool) -> None:
-        for count, line in enumerate(reader.read(last), start=1):
-            message = self.codec.parse(line.data)
-            before = self.phase
-            try:
-                apply(message)
-            except Exception:  # one line is lost on the state, and none of those behind it
-                log.exception("run %s: the line up to byte %d cannot be used", self.id, line.end)
-            if self.phase is not before and self.phase is Phase.IDLE:
-                self.idle_since = time.time()
-            if count % LINES_PER_TURN_OF_THE_HUB == 0:
-                self.changed.notify()
-                yield_to_loop()
+    def fold_some_lines(self, last: bool = False) -> bool:
+        """Fold the first of the lines that are new; False if those were all."""
+        more = self.lines.fold_some(last=last, is_over=self.record.end is not None)
+        self.changed.notify()
+        return more
+
+    def fold_some_output(self, last: bool = False) -> bool:
+        """The same for those who follow the output: nothing is done where that has no new line."""
+        before, is_over = self.read_to, self.record.end is not None
+        more = self.lines.fold_some(last=last, is_over=is_over, for_output=True)
+        if self.read_to != before:
+            self.changed.notify()
+        return more
+
+    def _fold_input(self, line: ParsedLine) -> None:
+        self._fold(line, self.state.apply_input)
+
+    def _fold_output(self, line: ParsedLine) -> None:
+        self._fold(line, self.state.apply_output)
+
+    def _fold(self, line: ParsedLine, apply: Callable[[Message], None]) -> None:
+        before = self.phase
+        try:
+            apply(line.message)
+        except Exception:  # one line is lost on the state, and none of those behind it
+            log.exception("run %s: the line up to byte %d cannot be used", self.id, line.end)
+        if self.phase is not before and self.phase is Phase.IDLE:
+            self.idle_since = time.time()
 
     # --- what is recorded -------------------------------------------------------------------
 
@@ -376,8 +379,7 @@ class Run:
         self.changed.notify()
         # what was needed to follow it need not be kept
         self._follower = self._files_changed = self._ended = None
-        if self._output:
-            self._read_to, self._output = self._output.offset, None
+        self.lines.conclude()
 
 
 def error_lines(run: Run) -> list[str]:

@@ -9,6 +9,7 @@ import contextlib
 import itertools
 import os
 from collections.abc import Iterator
+from operator import length_hint
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +21,8 @@ CHUNK = 256 * 1024
 """Bytes read at a time: large enough for a flood, small enough not to hold the hub."""
 
 CHUNKS_PER_TURN_OF_THE_HUB = 16
+
+_NO_LINES: Iterator[bytes] = iter(())
 
 _longest = 24_000_000
 
@@ -49,8 +52,8 @@ class LineReader:
     """Reads a file line by line from an offset, as far as it has been written.
 
     A half line stays unread until its newline arrives or `last=True` says that none will. Reading
-    a line that grows over many calls costs its length once, not at every call. Of a line that is
-    too long nothing is kept: it is told in one of ours, see `long_line`.
+    a line that grows over many calls costs its length once, not at every call. A line that is too
+    long is not kept but replaced by one of ours, see `long_line`.
     """
 
     def __init__(self, path: Path, offset: int = 0, longest: float | None = None) -> None:
@@ -59,6 +62,8 @@ class LineReader:
         self._read_to = offset
         self._longest = _longest if longest is None else longest
         self._end: int | None = None
+        self._ready = _NO_LINES
+        """Whole lines that were read and not given out, where a reader has stopped in between."""
         self._pending: list[bytes] = []
         self._pending_size = 0
         self._held: int | None = None
@@ -77,30 +82,53 @@ class LineReader:
             if file is not None:
                 os.close(file)
 
+    def seek(self, offset: int) -> None:
+        """Go on from byte `offset`."""
+        self.offset = self._read_to = offset
+        self._ready, self._pending, self._pending_size = _NO_LINES, [], 0
+
+    def has_unread(self) -> bool:
+        """Whether there is something that was not read yet: cheaper than to read nothing."""
+        if length_hint(self._ready):
+            return True
+        try:
+            return os.stat(self._path).st_size > self._read_to  # noqa: PTH116 - asked very often
+        except OSError:
+            return False
+
     def limit(self, end: int | None) -> None:
         """From now on, read no byte at or behind offset `end`."""
         self._end = end
 
     def read(self, last: bool = False) -> Iterator[Line]:
-        """The lines that are complete now; with `last`, also what stands behind the last one."""
+        """The lines that are complete now; with `last`, also what stands behind the last one.
+
+        Nothing is lost if this is not read to its end.
+        """
+        yield from self._whole_lines()
         for chunk in self._chunks():
-            head, *complete = chunk.split(b"\n")
+            head, *whole = chunk.split(b"\n")
             self._keep(head)
-            if not complete:
+            if not whole:
                 continue
-            *whole, rest = complete
-            if line := self._take(newline=1):
-                yield line
-            for data in whole:
-                begin = self.offset
-                self.offset += len(data) + 1
-                if len(data) > self._longest:
-                    yield Line(self.offset, long_line(begin, len(data)))
-                elif data.strip():
-                    yield Line(self.offset, data)
+            rest = whole.pop()
+            line = self._take(newline=1)
             self._keep(rest)
+            self._ready = iter(whole)
+            if line:
+                yield line
+            yield from self._whole_lines()
         if last and self._pending_size and (line := self._take(newline=0)):
             yield line
+
+    def _whole_lines(self) -> Iterator[Line]:
+        for data in self._ready:
+            begin = self.offset
+            self.offset += len(data) + 1
+            if len(data) > self._longest:
+                yield Line(self.offset, long_line(begin, len(data)))
+            elif data.strip():
+                yield Line(self.offset, data)
 
     def _keep(self, piece: bytes) -> None:
         self._pending_size += len(piece)
@@ -133,6 +161,8 @@ class LineReader:
                     return
                 self._read_to += len(chunk)
                 yield chunk
+                if len(chunk) < size:
+                    return
                 if count % CHUNKS_PER_TURN_OF_THE_HUB == 0:
                     gevent.sleep(0)
         finally:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from opcode_htmx.engines.claude.protocol import parser
 from opcode_htmx.engines.messages import (
     Assistant,
     Message,
@@ -14,9 +13,9 @@ from opcode_htmx.engines.messages import (
     User,
 )
 from opcode_htmx.lib.cooperative import TimeSlicer
+from opcode_htmx.runs.control.output_follower import OutputFollower
 from opcode_htmx.runs.control.run import Run, error_lines
 from opcode_htmx.runs.control.sent_prompts import SentPrompts
-from opcode_htmx.runs.model.line_reader import LineReader
 from opcode_htmx.runs.model.record import Outcome
 from opcode_htmx.transcript.fold import Transcript
 
@@ -29,7 +28,7 @@ class RunPart:
     """Odd; the history before the run has the preceding even number."""
     run: Run
     transcript: Transcript
-    reader: LineReader
+    lines: OutputFollower
     folded_to: int = 0
     """The end of the last line that is folded completely."""
     is_closed: bool = False
@@ -55,17 +54,16 @@ class RunPart:
             sent_text=sent.text,
             sent_prompt=sent.prompt,
         )
-        return cls(number, run, transcript, LineReader(run.folder.output))
+        return cls(number, run, transcript, OutputFollower(run, folds_ended=True))
 
     def fold(self) -> int:
         """Fold the lines that are new; the number of their bytes."""
         if self.is_closed:
             return 0
         end, size, slicer = self.run.record.end, 0, TimeSlicer()
-        for line in self.reader.read(last=end is not None):
-            message = parser.parse(line.data)
-            self.transcript.feed(message, line.end)
-            self._remember(message, line.end)
+        for line in self.lines.read(last=end is not None):
+            self.transcript.feed(line.message, line.end)
+            self._remember(line.message, line.end)
             slicer.step()
             self.folded_to = line.end
             size += len(line.data)
@@ -75,6 +73,7 @@ class RunPart:
             self.folded_to = self.transcript.offset
             # The state of a run that ended under an earlier server is not folded yet
             self.run.fold_new_lines(last=True)
+            self.lines.close()
         return size
 
     def _remember(self, message: Message, end: int) -> None:
