@@ -1,6 +1,6 @@
-"""The runs of this machine as one worker knows them: begun here, in another worker, or long ago.
+"""The runs of this machine as one worker knows them: started here, in another worker, or long ago.
 
-What is known is what stands in the folders. A run that nobody owns is taken over.
+The folders on disk are the only source. A run without an owner is taken over.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from opcode_htmx.runs.processes import claude_process
 log = logging.getLogger(__name__)
 
 CLOCK_TICK_NS = 20_000_000
-"""What changes within this time of a change may leave a folder's time as it is."""
+"""A second change within this time may not change a folder's modification time."""
 
 
 class RunNotFound(Exception):
@@ -31,7 +31,7 @@ class RunNotFound(Exception):
 
 
 class RunRegistry:
-    """Every run there is a folder of."""
+    """All runs that have a folder."""
 
     def __init__(
         self,
@@ -40,9 +40,9 @@ class RunRegistry:
         news: Callable[[], None],
         publish: Callable[[Run], None] = lambda run: None,
     ) -> None:
-        """`adopted` is told of each run that goes on here, having begun elsewhere.
+        """`adopted` is called with each run that was started elsewhere and goes on here.
 
-        `news` is called when a run has ended or another worker may have begun one. `publish` is
+        `news` is called when a run has ended or another worker may have started one. `publish` is
         called with each run that is ours from now on, and with each that has ended; it is quick.
         """
         self._settings = settings
@@ -52,7 +52,7 @@ class RunRegistry:
         self._runs: dict[str, Run] = {}
         self._by_session: dict[str, list[Run]] = {}
         self._listed = 0
-        """The time of the folder of runs when it was listed."""
+        """The modification time of the folder of runs when it was listed."""
         self._unreadable: set[str] = set()
         self._watcher = FolderWatcher()
         self._changes: dict[str, Broadcast] = {}
@@ -79,39 +79,39 @@ class RunRegistry:
         return [runs[-1] for runs in self._by_session.values() if runs]
 
     def changes(self, session_id: str) -> Broadcast:
-        """What is notified when a run of the session begins, says something or ends."""
+        """Notified when a run of the session starts, changes or ends."""
         return self._changes.setdefault(session_id, Broadcast())
 
     def written(self, session_id: str) -> Broadcast:
-        """What is notified when a run of the session begins, has written or has ended.
+        """Notified when a run of the session starts, has written something or has ended.
 
-        It comes before anybody has read what was written, for those who read it themselves.
+        It comes before the run's state has been folded, for followers that read by themselves.
         """
         return self._written.setdefault(session_id, Broadcast())
 
     def live(self) -> list[Run]:
-        """The runs whose process is alive, and those that wait for one, newest first."""
+        """The runs whose process is alive, and those that are queued, newest first."""
         return [run for run in self.newest_first() if run.live]
 
     def owned(self) -> list[Run]:
-        """The runs among them that are this worker's to look after."""
+        """The live runs that this worker owns."""
         return [run for run in self._runs.values() if run.live and run.owner]
 
     def newest_first(self) -> list[Run]:
         self._list()
         return sorted(self._runs.values(), key=lambda run: run.record.created_at, reverse=True)
 
-    # --- what stands in the folders -----------------------------------------------------------
+    # --- reading the folders ------------------------------------------------------------------
 
     def read(self) -> None:
-        """Know what is there, also what could not be read before, and what comes from now on."""
+        """List all runs, also those that could not be read before, and watch for new ones."""
         self._unreadable.clear()
         self._listed = 0
         self._watcher.watch(self._settings.runs_dir, self._news, or_poll=False)
         self._list()
 
     def _list(self) -> None:
-        """Know the runs whose folders are there now; looks only where something has changed."""
+        """Update the list of runs from the folders, if their parent folder has changed."""
         try:
             changed = self._settings.runs_dir.stat().st_mtime_ns
             if changed == self._listed:
@@ -122,7 +122,7 @@ class RunRegistry:
         except (FileNotFoundError, NotADirectoryError):
             return
         for run in [run for run_id, run in self._runs.items() if run_id not in names]:
-            if not run.owner:  # ours goes on without its folder as long as it lives
+            if not run.owner:  # an owned run goes on without its folder as long as it lives
                 self.drop(run)
         new = [name for name in names if RUN_ID.fullmatch(name) and name not in self._runs]
         for name in new:
@@ -136,7 +136,7 @@ class RunRegistry:
         try:
             run = self._add(folder, folder.load())
         except (OSError, ValueError, KeyError, TypeError) as error:
-            log.warning("run folder %s cannot be read and is left alone: %s", folder.path, error)
+            log.warning("cannot read run folder %s, ignoring it: %s", folder.path, error)
             self._unreadable.add(folder.path.name)
             return
         if run.live:
@@ -149,7 +149,7 @@ class RunRegistry:
             self._publish(run)
 
     def look_after(self) -> None:
-        """See what other workers have done, and take over what they have left."""
+        """Learn what other workers have done, and take over runs that have lost their owner."""
         self._list()
         for run in [run for run in self._runs.values() if run.live and not run.owner]:
             run.refresh_record()
@@ -157,11 +157,11 @@ class RunRegistry:
                 self._take_over(run)
 
     def _take_over(self, run: Run) -> None:
-        """Own a run that nobody owns."""
+        """Become the owner of a run that has none."""
         try:
             lock = run.folder.own()
         except OSError as error:
-            log.warning("run %s cannot be owned just now: %s", run.id, error)
+            log.warning("cannot become the owner of run %s: %s", run.id, error)
             return
         if lock is None:
             return
@@ -172,9 +172,8 @@ class RunRegistry:
         owner = self._own(run, lock)
         record = run.record
         if record.pid is None or record.process_started_at is None:
-            claude_process.sweep(
-                run.id
-            )  # a server may have been killed between the start and its record
+            # a server may have been killed between the start and its record
+            claude_process.sweep(run.id)
             if run.stopping:
                 owner.end()
             elif not run.state.waiting:
@@ -185,14 +184,14 @@ class RunRegistry:
             claude_process.sweep(run.id)
             owner.finish(None)
             return
-        log.info("run %s goes on as process %s", run.id, found.identity.pid)
+        log.info("adopted run %s, process %s", run.id, found.identity.pid)
         owner.begin(found)
         self._adopted(run)
 
-    # --- what comes and goes ------------------------------------------------------------------
+    # --- adding and removing ------------------------------------------------------------------
 
     def begin(self, unpublished: RunFolder, record: RunRecord) -> Run:
-        """Own a run that this worker has prepared, and let the others see it. Raises OSError."""
+        """Own a run that this worker has prepared, and publish it to the others. Raises OSError."""
         lock = unpublished.own()
         if lock is None:
             raise OSError("its folder is locked")
@@ -223,11 +222,11 @@ class RunRegistry:
     def _follow(self, run: Run) -> None:
         written = self.written(run.record.session_id)
 
-        def wrote() -> None:
+        def on_write() -> None:
             written.notify()
             run.files_changed()
 
-        self._watcher.watch(run.folder.path, wrote)
+        self._watcher.watch(run.folder.path, on_write)
         run.on_end(lambda: self._watcher.unwatch(run.folder.path))
         run.on_end(written.notify)
         run.on_end(self._news)
@@ -235,17 +234,18 @@ class RunRegistry:
         run.follow()
 
     def drop(self, run: Run) -> None:
-        """Know nothing more of a run."""
+        """Forget a run."""
         run.detach()
         self._watcher.unwatch(run.folder.path)
         self._runs.pop(run.id, None)
-        left = [each for each in self._by_session.pop(run.record.session_id, ()) if each is not run]
-        if left:
-            self._by_session[run.record.session_id] = left
+        of_session = self._by_session.pop(run.record.session_id, ())
+        others = [each for each in of_session if each is not run]
+        if others:
+            self._by_session[run.record.session_id] = others
         self.changes(run.record.session_id).notify()
 
     def close(self) -> None:
-        """Let go of the files. The runs go on without this worker."""
+        """Close the files. The runs go on without this worker."""
         for run in [run for run in self._runs.values() if run.live]:
             run.detach()
         self._watcher.close()

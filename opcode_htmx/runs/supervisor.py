@@ -1,4 +1,4 @@
-"""All runs: start one, find it, go on with what an earlier server left, end what has been idle.
+"""All runs: start one, find it, adopt those of an earlier server, end what has been idle.
 
 The only place where runs are made. Knows nothing of how they are shown.
 """
@@ -43,11 +43,11 @@ __all__ = ["RunNotFound", "StillRunning", "Supervisor"]
 log = logging.getLogger(__name__)
 
 ROUND_SECONDS = 1.0
-"""How often is looked for runs that have lost their owner, and that may start."""
+"""How often to check for runs that have lost their owner, and for those that may start."""
 END_GRACE_SECONDS = 3.0
 """How long after its process, or after the deadline of a stop, a run may take to be over."""
 BEGINNING_SECONDS = 0.02
-"""From one look whether another worker has sent a run its first prompt to the next."""
+"""Between two checks whether another worker has sent a run its first prompt."""
 
 
 class StillRunning(Exception):
@@ -92,7 +92,7 @@ class Supervisor:
             lambda: self.room.start_refusal,
         )
         self._turns = KeyedLock()
-        """A prompt at a time in a session, so that one that hangs holds up no other session."""
+        """One prompt at a time in each session: one that hangs holds up no other session."""
         self._warden = LimitMonitor(
             self.live,
             settings.limits,
@@ -116,17 +116,17 @@ class Supervisor:
         return self.roster.newest()
 
     def live(self) -> list[Run]:
-        """The runs whose process is alive, and those that wait for one, newest first."""
+        """The runs whose process is alive, and those that are queued, newest first."""
         return self.roster.live()
 
     def changes(self, session_id: str) -> Broadcast:
-        """What is notified when a run of the session begins, says something or ends."""
+        """Notified when a run of the session starts, changes or ends."""
         return self.roster.changes(session_id)
 
     def written(self, session_id: str) -> Broadcast:
-        """What is notified when a run of the session begins, has written or has ended.
+        """Notified when a run of the session starts, has written something or has ended.
 
-        It comes before anybody has read what was written, for those who read it themselves.
+        It comes before the run's state has been folded, for followers that read by themselves.
         """
         return self.roster.written(session_id)
 
@@ -171,8 +171,8 @@ class Supervisor:
                 run.prompt(prompt_id, text, images, by=by)
             except RunNotLive as error:
                 run.join(END_GRACE_SECONDS)
-                why = [run.record.end.cause if run.record.end else str(error)]
-                raise CannotStart(" ".join([*why, *run.folder.error_lines(1)])) from error
+                causes = [run.record.end.cause if run.record.end else str(error)]
+                raise CannotStart(" ".join([*causes, *run.folder.error_lines(1)])) from error
             if run.phase is Phase.QUEUED:
                 self.admission.admit()
             return run
@@ -217,7 +217,7 @@ class Supervisor:
     def has_sent(self, session_id: str, prompt_id: str) -> bool:
         """Whether a prompt under this id went to Claude in this session.
 
-        One that is being sent, here or by another worker, is waited for: until then nobody can say.
+        Waits while a prompt is being sent, here or by another worker: until then it is open.
         """
         with self._turns.of(session_id):
             deadline = time.monotonic() + END_GRACE_SECONDS
@@ -237,7 +237,7 @@ class Supervisor:
     def _reaches(
         self, run: Run, prompt_id: str, text: str, images: Sequence[ImageContent], by: Identity
     ) -> bool:
-        """Send a prompt to a run that lives; False when it ends, or has just ended, instead."""
+        """Send a prompt to a live run; False when it ends, or has just ended, instead."""
         if run.phase is Phase.STOPPING:
             if not run.join(self._settings.stop_deadline + END_GRACE_SECONDS):
                 raise CannotStart("Claude is still being stopped. Try again in a moment.")
@@ -251,9 +251,9 @@ class Supervisor:
         return True
 
     def _start(self, session_id: str, project: Path, prompt_id: str, by: Identity) -> Run:
-        """A new run, or the one that another worker has just begun.
+        """A new run, or the one that another worker has just started.
 
-        That may even be over by now; then it is that one if the prompt went to it.
+        That one may even be over by now; then it counts if the prompt went to it.
 
         Raises CannotStart, DiskFull.
         """
@@ -280,23 +280,23 @@ class Supervisor:
         try:
             self.admission.launch(run)
         except (CannotStart, DiskFull):
-            # else it would be taken for one that waits
+            # else it would count as queued
             shutil.rmtree(run.folder.path, ignore_errors=True)
             self.roster.drop(run)
             raise
 
-    # --- what other workers, and earlier servers, have begun --------------------------------
+    # --- runs of other workers and earlier servers ------------------------------------------
 
     def adopt(self) -> None:
-        """Take over the runs that are on disk: those that live, and the records of the others."""
+        """Take over the runs on disk: live ones, and the records of the others."""
         runs_dir = self._settings.runs_dir
         try:
             atomic_files.make_folder(runs_dir)
             with self.admission.alone():
                 for path in runs_dir.glob(f"{launcher.UNPUBLISHED}*"):
-                    shutil.rmtree(path)  # of a server that was killed meanwhile
+                    shutil.rmtree(path)  # of a server that was killed in between
         except OSError as error:
-            log.warning("%s cannot be used: %s", runs_dir, error)
+            log.warning("cannot use %s: %s", runs_dir, error)
             return
         self.roster.read()
         self._news.set()
@@ -308,7 +308,7 @@ class Supervisor:
             gevent.spawn(self.choosing.end_bypass, run)
 
     def _go_round(self) -> None:
-        """Look after what no call brings about."""
+        """Do what no request triggers."""
         while True:
             self._news.wait(ROUND_SECONDS)
             self._news.clear()
@@ -316,17 +316,17 @@ class Supervisor:
                 self.roster.look_after()
                 self.admission.admit()
             except Exception:  # the next round tries again
-                log.exception("the runs could not be looked after")
+                log.exception("could not check on the runs")
 
-    # --- putting away -----------------------------------------------------------------------
+    # --- forgetting -------------------------------------------------------------------------
 
     def check_over(self, session_id: str) -> None:
-        """Raises StillRunning where a session has a run that lives."""
+        """Raises StillRunning where a session has a live run."""
         if any(run.live for run in self.of_session(session_id)) or self._in_session(session_id):
             raise StillRunning("Claude is running in this session. Stop it first.")
 
     def forget(self, session_id: str) -> None:
-        """Know nothing more of a session; the folders of its runs are the caller's now.
+        """Forget a session; the folders of its runs are the caller's now.
 
         Raises StillRunning.
         """
@@ -335,13 +335,13 @@ class Supervisor:
             self.roster.drop(run)
 
     def put_away(self, run: Run) -> None:
-        """Know nothing more of a run that is over; its folder is the caller's now."""
+        """Forget a run that is over; its folder is the caller's now."""
         self.roster.drop(run)
 
     # --- ending -----------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Let go of the files. The runs go on without this server."""
+        """Close the files. The runs go on without this server."""
         gevent.killall(self._greenlets)
         self._warden.close()
         self.leaving.close()

@@ -236,7 +236,7 @@ def test_a_failure_is_logged_once_and_not_tried_again_at_once(
             assert each.wait(5) is None
     assert len(asked.places) == 1
     assert caplog.text.count("it was not in the mood") == 1
-    each._rest_until = 0.0  # the time has passed
+    each._retry_at = 0.0  # the time has passed
     asked.fails = False
     each.want()
     assert each.wait(5)

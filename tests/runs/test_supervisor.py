@@ -701,7 +701,7 @@ def test_a_run_whose_folder_was_removed_ends_all_the_same(
     run.stop(by=BY)
     assert run.join(30)
     assert run.phase is Phase.ENDED
-    assert "could not be recorded" in caplog.text
+    assert "could not record the end of run" in caplog.text
 
 
 def test_many_runs_leave_no_descriptor_and_no_process(room: Room) -> None:

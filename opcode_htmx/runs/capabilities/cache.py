@@ -1,7 +1,7 @@
-"""What Claude offers, its models and commands, before any run has listed them.
+"""Claude's capabilities, its models and commands, before any run has listed them.
 
-Claude is asked in the background, in an empty folder of ours and without the settings of any
-project, whose files could run programs. The answer is kept on disk.
+A probe runs in the background, in an empty folder of ours and without the settings of any project,
+whose files could run programs. The answer is cached on disk.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from opcode_htmx.runs.capabilities.probe import ProbeFailed
 log = logging.getLogger(__name__)
 
 FRESH_SECONDS = 24 * 3600.0
-"""What is older is still good, and is asked for anew."""
+"""An older answer is still used, and renewed."""
 RETRY_SECONDS = 300.0
-"""How long nobody asks again where there was no answer."""
+"""How long to wait after a failed probe."""
 KEPT = 10
-"""Files: one for each version and login of Claude."""
+"""Files kept: one for each version and login of Claude."""
 FOLDER = "nowhere"
-"""The name of the empty folder in which Claude is asked."""
+"""The name of the empty folder in which the probe runs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """`at` is when Claude said so, in seconds since the epoch."""
+    """`at` is when Claude listed them, in seconds since the epoch."""
 
     models: tuple[Model, ...]
     commands: tuple[Command, ...]
@@ -53,9 +53,9 @@ class CapabilityCache:
         said_by: str,
         reader: CapabilityReader,
     ) -> None:
-        """`ask` starts Claude in a folder and gives its answer, or raises NoOffer; None: never ask.
+        """`ask` runs a probe in a folder and returns Claude's answer, or raises ProbeFailed.
 
-        `said_by` identifies the Claude that is asked: its version, its login.
+        None: there are no probes. `said_by` identifies Claude: its version, its login.
         """
         self._root = root
         self._ask = ask
@@ -63,19 +63,19 @@ class CapabilityCache:
         name = hashlib.sha256(said_by.encode("utf-8", "surrogateescape")).hexdigest()[:32]
         self._file = root / f"{name}.json"
         self._known: Capabilities | None = None
-        self._rest_until = 0.0
+        self._retry_at = 0.0
         self._callbacks: list[Callable[[], None]] = []
         self._worker: gevent.Greenlet[..., None] | None = None
         self._answered = Broadcast()
 
     @property
     def models(self) -> tuple[Model, ...]:
-        """As Claude named them last."""
+        """The models of the newest answer."""
         return known.models if (known := self.known) else ()
 
     @property
     def asks(self) -> bool:
-        """Whether Claude is ever asked."""
+        """Whether there are probes."""
         return self._ask is not None
 
     @property
@@ -84,21 +84,21 @@ class CapabilityCache:
         if self._known is None:
             try:
                 data = bounded_json.loads(self._file.read_bytes())
-                self._known = self._offer(data, float(data["at"]))
+                self._known = self._report(data, float(data["at"]))
             except (OSError, ValueError, KeyError, TypeError):
                 return None
         return self._known
 
     def want(self, then: Callable[[], None] | None = None) -> None:
-        """Ask Claude where there is no fresh answer; call `then` when one has come.
+        """Start a probe if there is no fresh answer; call `then` when it is done.
 
-        Returns at once, and does nothing for a while after Claude gave no answer.
+        Returns at once, and does nothing for a while after a failed probe.
         """
         known = self.known
         if (
             self._ask is None
             or (known and time.time() - known.at < FRESH_SECONDS)
-            or self._rest_until > time.monotonic()
+            or self._retry_at > time.monotonic()
         ):
             return
         if then:
@@ -107,14 +107,14 @@ class CapabilityCache:
             self._worker = gevent.spawn(self._work, self._ask)
 
     def wait(self, seconds: float) -> Capabilities | None:
-        """The newest answer; waits up to `seconds` for the first one if Claude is being asked."""
+        """The newest answer; waits up to `seconds` for the first one if a probe is running."""
         until = time.monotonic() + seconds
         while not self.known and self._worker and (left := until - time.monotonic()) > 0:
             self._answered.wait(self._answered.version, left)
         return self.known
 
     def close(self) -> None:
-        """Ask no more; a Claude that is being asked is ended."""
+        """Start no more probes, and end a running one."""
         if self._worker:
             self._worker.kill()
 
@@ -134,14 +134,14 @@ class CapabilityCache:
             atomic_files.make_folder(folder)
             answer = ask(folder)
             kept = {name: answer.get(name) for name in ("models", "commands")}
-            offer = self._offer(kept, time.time())
-            if not offer.models:
+            found = self._report(kept, time.time())
+            if not found.models:
                 raise ProbeFailed("it named no models")
-            self._known = offer
-            self._rest_until = 0.0
-            self._store({**kept, "at": offer.at})
+            self._known = found
+            self._retry_at = 0.0
+            self._store({**kept, "at": found.at})
         except (ProbeFailed, OSError) as error:
-            self._rest_until = time.monotonic() + RETRY_SECONDS
+            self._retry_at = time.monotonic() + RETRY_SECONDS
             log.warning(
                 "Claude did not say what it offers: %s. It is asked again in %d minutes or later; "
                 "until then its lists come with its first run.",
@@ -149,7 +149,7 @@ class CapabilityCache:
                 RETRY_SECONDS / 60,
             )
 
-    def _offer(self, answer: Json, at: float) -> Capabilities:
+    def _report(self, answer: Json, at: float) -> Capabilities:
         report = self._reader.capabilities_of(answer)
         return Capabilities(report.models, report.commands, at)
 

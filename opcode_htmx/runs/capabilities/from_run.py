@@ -1,4 +1,4 @@
-"""What Claude offered when a run began, from the first lines of the run's output."""
+"""The capabilities that Claude listed when a run began, from the first lines of its output."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from opcode_htmx.runs.model.line_reader import LineReader
 from opcode_htmx.runs.model.run_folder import RunFolder
 
 LINES = 20
-"""Within which Claude answers: it does so before it takes up the first prompt."""
+"""Claude answers within so many lines: before it takes up the first prompt."""
 
 
 def models_offered_to(folder: RunFolder, codec: Codec) -> tuple[Model, ...]:

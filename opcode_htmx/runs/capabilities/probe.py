@@ -1,7 +1,7 @@
-"""Ask a Claude that is started for nothing else what it offers. It answers, and ends by itself.
+"""The probe: a Claude that is started only to list its capabilities, and ends by itself.
 
-The end of its stdin comes right behind the question, so that not even a server that is killed
-leaves it behind.
+The end of its stdin follows right behind the request, so it does not outlive a server that is
+killed.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from opcode_htmx.runs.processes.claude_process import sweep
 from opcode_htmx.runs.processes.process_table import MARK
 
 SECONDS = 20.0
-"""It takes 0.4 s, and a cold disk several more."""
+"""A probe takes 0.4 s, and several more with a cold disk."""
 ERROR_CHARACTERS = 300
 
 
 class ProbeFailed(Exception):
-    """Claude did not say what it offers; the text says what happened instead."""
+    """Claude did not list its capabilities; the text says what happened instead."""
 
 
 def ask(launcher: Launcher, codec: Codec, folder: Path, seconds: float = SECONDS) -> Json:
@@ -57,7 +57,7 @@ def ask(launcher: Launcher, codec: Codec, folder: Path, seconds: float = SECONDS
             child.kill()
             child.wait()
             sweep(mark)
-        return _answer(_content(output), codec) or _give_up(child.returncode, _content(errors))
+        return _answer(_content(output), codec) or _fail(child.returncode, _content(errors))
 
 
 def _answer(output: bytes, codec: Codec) -> Json:
@@ -70,7 +70,7 @@ def _answer(output: bytes, codec: Codec) -> Json:
     return {}
 
 
-def _give_up(status: int, errors: bytes) -> Json:
+def _fail(status: int, errors: bytes) -> Json:
     last = errors.decode("utf-8", "replace").strip().rpartition("\n")[2][:ERROR_CHARACTERS]
     raise ProbeFailed(f"it ended with status {status}" + (f": {last}" if last else ""))
 

@@ -1,4 +1,4 @@
-"""Requests of our own to a run's Claude, such as a change of its model. Knows one run at a time."""
+"""Our own control requests to a run's Claude, such as a change of its model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ANSWER_SECONDS = 10.0
 
 
 class ControlRefused(Exception):
-    """Claude does not agree to a change; the message says why, in its own words."""
+    """Claude has refused a change; the message is its reason."""
 
 
 def change(run: Run, name: str, value: object) -> None:

@@ -1,6 +1,6 @@
 """Start Claude's process for a run: first its folder with the record, then the process itself.
 
-Knows nothing of the other runs, of which so many may run already that this one has to wait.
+Knows nothing of the other runs; the scheduler decides when a run may start.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from opcode_htmx.runs.processes import claude_process
 from opcode_htmx.runs.processes.claude_process import ClaudeProcess
 
 UNPUBLISHED = ".new-"
-"""How the name of a folder begins that is not for others to see yet."""
+"""The prefix of the name of a folder that other workers must not see yet."""
 
 
 class CannotStart(Exception):
@@ -54,21 +54,21 @@ class RunSettings:
     permission_mode: str | None
     stop_deadline: float
     folders: WorkingFolders
-    """In which Claude may work."""
+    """The folders in which Claude may work."""
     limits: Limits = Limits()
     least_room: int = 0
-    """Bytes that have to be free on the disk for a run to begin."""
+    """Bytes that have to be free on the disk for a run to start."""
     allow_bypass: bool = False
     keep_running: bool = True
     """Whether a run goes on without a viewer, unless a person has chosen for its session."""
     disconnect_grace: float = 60.0
     max_runs: int = 0
-    """Processes at once; more runs wait in a queue. 0: as many as there are."""
+    """Processes at once; further runs are queued. 0: no limit."""
     models: Callable[[], tuple[Model, ...]] = tuple
-    """Those that Claude has named where it was asked without a run."""
+    """The models that Claude has named in answer to a probe."""
 
     def attached(self, session_id: str) -> Path:
-        """Where the files are kept that a person gives Claude in this session."""
+        """The folder of the files that a person attaches in this session."""
         return self.runs_dir.parent / "attached" / session_id
 
     def journal(self) -> Journal:
@@ -76,12 +76,12 @@ class RunSettings:
         return Journal(self.runs_dir.parent / "events")
 
     def project_trust(self) -> ProjectTrust:
-        """What decides whether Claude may start with the files of a project."""
+        """The rules on whether Claude may start with the files of a project."""
         return ProjectTrust(self.runs_dir.parent / "trust", self.engine.trust)
 
 
 def check_folder(settings: RunSettings, project: Path) -> None:
-    """Raises FolderNotAllowed where Claude may not work in a folder: no prompt goes there."""
+    """Raises FolderNotAllowed where Claude may not work in a folder."""
     try:
         settings.folders.check(project)
     except InvalidFolder as error:
@@ -122,7 +122,7 @@ def prepare(
 
 def launch(
     settings: RunSettings,
-    choosing: SessionOptionsService,
+    session_options: SessionOptionsService,
     trust: ProjectTrust,
     folder: RunFolder,
     record: RunRecord,
@@ -133,13 +133,13 @@ def launch(
     """
     started = None
     try:
-        record, command = _as_chosen(settings, choosing, record)
+        record, command = _with_command_line(settings, session_options, record)
         project = Path(record.project_path)
         if not project.is_dir():
             raise CannotStart(f"The folder {project} does not exist any more.")
         with settings.folders.opened(project) as place:
-            if choosing.uses_project_settings(record.session_id):
-                # again: the run may have waited in the queue
+            if session_options.uses_project_settings(record.session_id):
+                # again: the run may have been queued
                 trust.check(place.path, record.session_id)
             started = claude_process.spawn(
                 record.argv, place.path, command.environment, folder, record.id, place.descriptor
@@ -158,7 +158,7 @@ def launch(
 
 
 def cannot(error: OSError) -> CannotStart | DiskFull:
-    """What to say of an error that kept Claude from being started."""
+    """The exception for an error that kept Claude from starting."""
     if isinstance(error, DiskFull):
         return error
     if is_full(error):
@@ -167,7 +167,7 @@ def cannot(error: OSError) -> CannotStart | DiskFull:
 
 
 def _why(error: OSError) -> str:
-    """What the system said, or what it is about where its words would mislead."""
+    """The reason, in the system's words, or in better ones where those would mislead."""
     if not isinstance(error, FileNotFoundError) or not error.filename:
         return error.strerror or str(error)
     if Path(error.filename).exists():
@@ -183,21 +183,21 @@ def _no_events_yet(settings: RunSettings, record: RunRecord) -> bytes:
     return found.dump()
 
 
-def _as_chosen(
-    settings: RunSettings, choosing: SessionOptionsService, record: RunRecord
+def _with_command_line(
+    settings: RunSettings, session_options: SessionOptionsService, record: RunRecord
 ) -> tuple[RunRecord, CommandLine]:
     """The command line that the session's options make, and the record with it."""
     session_id = record.session_id
-    options = choosing.options(session_id)
+    options = session_options.options(session_id)
     history_size = settings.engine.history.size(session_id)
     launch_options = LaunchOptions(
         resume=history_size is not None,
-        permission_mode=choosing.permission_mode(session_id),
+        permission_mode=session_options.permission_mode(session_id),
         model=options.model,
         effort=options.effort,
         allow_bypass=settings.allow_bypass,
         readable=settings.attached(session_id),
-        project_settings=choosing.uses_project_settings(session_id),
+        project_settings=session_options.uses_project_settings(session_id),
     )
     command = settings.engine.launcher.session(session_id, launch_options)
     argv = tuple(map(sys.intern, command.argv))  # of many runs, too

@@ -1,7 +1,7 @@
-"""Follows what one run writes to its stdout, line by line from an offset.
+"""Follows the stdout of one run, line by line from an offset.
 
-A line that the state of the run has just been folded from is taken as it was read and parsed
-there; what is older is read from the file.
+Lines that have just been folded into the state of the run are taken as they were read and parsed
+there; older ones are read from the file.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ from opcode_htmx.runs.model.parsed_lines import ParsedLine
 
 
 class OutputFollower:
-    """Goes at its own pace: one that is slow loses nothing, and holds nobody up."""
+    """Reads at its own pace: a slow one loses nothing, holds no memory, and blocks no other."""
 
     def __init__(self, run: Run, offset: int = 0, *, folds_ended: bool = False) -> None:
-        """`folds_ended`: whether the state of a run that is over is folded as this reads it.
+        """`folds_ended`: whether reading also folds the state of a run that is over.
 
-        For a reader that needs the messages and that state as well; any other one is faster alone.
+        For a follower that needs all messages and that state; without it, reading is faster.
         """
         self.offset = offset
-        """The end of the newest line that was given out."""
+        """The end of the newest line that was returned."""
         self._run = run
         self._folds_ended = folds_ended
         self._reader = LineReader(run.folder.output, offset)
         run.lines.add_follower(self)
 
     def close(self) -> None:
-        """Nothing more is read."""
+        """Stop following; nothing more may be read."""
         self._run.lines.remove_follower(self)
 
     def keep_open(self) -> contextlib.AbstractContextManager[None]:
-        """Keep the file open meanwhile: it can be read even if it is removed."""
+        """Keep the file open meanwhile: then it can be read even after it was removed."""
         return self._reader.keep_open()
 
     def read(self, last: bool = False) -> Iterator[ParsedLine]:
-        """The lines that are complete now; with `last`, also what stands behind the last one."""
+        """The lines that are complete now; with `last`, also the half line at the end."""
         run, lines = self._run, self._run.lines
         if not run.live and (lines.is_complete or not self._folds_ended):
             yield from self._read_file(None, last)
@@ -69,4 +69,4 @@ class OutputFollower:
         for line in reader.read(last):
             self.offset = line.end
             yield ParsedLine(line.end, line.data, self._run.codec)
-        self.offset = reader.offset  # there may be blank lines behind it
+        self.offset = reader.offset  # there may be blank lines after it

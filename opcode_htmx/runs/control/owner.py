@@ -1,7 +1,7 @@
-"""What one worker does for a run, and the others do not: wait for its end, end it, record it.
+"""The owner of a run: the one worker that waits for its end, ends it, and records it.
 
-The owner is who holds the lock in the run's folder. The lock dies with its holder; then another
-worker, or the next server, takes the run over.
+The owner holds the lock in the run's folder. The lock ends with its holder, however that dies; then
+another worker, or the next server, takes the run over.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ log = logging.getLogger(__name__)
 
 
 class Owner:
-    """Owns one run until it has ended, or is let go."""
+    """Owns one run until it has ended, or is detached."""
 
     def __init__(
         self, run: Run, lock: int, history_end: Callable[[float], int], stop_deadline: float
     ) -> None:
-        """`lock` is the descriptor that `RunFolder.own` gave."""
+        """`lock` is the descriptor that `RunFolder.own` has returned."""
         self._run = run
         self._lock: int | None = lock
         self._history_end = history_end
@@ -39,14 +39,14 @@ class Owner:
         self._process: ClaudeProcess | None = None
         self._greenlets: list[gevent.Greenlet[..., None]] = []
         self._stop_by: float | None = None
-        """When a stop has to be done with, by the monotonic clock."""
+        """The deadline of a stop, by the monotonic clock."""
         self._launching = False
         self._finishing = False
         run.owner = self
 
     @contextlib.contextmanager
     def launching(self) -> Iterator[None]:
-        """While this lasts, the process is being started: a stop waits for what comes of that."""
+        """While this lasts, the process is being started: a stop waits for the result."""
         self._launching = True
         try:
             yield
@@ -56,14 +56,14 @@ class Owner:
                 self.end()
 
     def begin(self, process: ClaudeProcess) -> None:
-        """Wait for the end of `process`; end it, if the run is to stop."""
+        """Wait for the end of `process`; end it, if the run has been stopped."""
         self._process = process
         self._greenlets.append(gevent.spawn(self._await_exit, process))
         if self._run.stopping:
             self.end()
 
     def end(self) -> None:
-        """End the process and all it has started, since the run is to stop."""
+        """End the process and all it has started, since the run has been stopped."""
         if self._launching:
             return
         if self._process is None:
@@ -78,14 +78,14 @@ class Owner:
         )
 
     def refuse_unsupported(self) -> None:
-        """Answer requests of unknown kinds, which would otherwise hold Claude for ever."""
+        """Answer requests of unknown kinds, for which Claude would otherwise wait for ever."""
         for request_id in list(self._run.state.unsupported):
             try:
                 self._run.folder.send(self._run.codec.refusal_line(request_id))
             except InputClosed:
                 return
             except OSError:
-                log.exception("a request of run %s could not be refused", self._run.id)
+                log.exception("could not refuse a request of run %s", self._run.id)
                 return
             self._run.fold_new_lines()
 
@@ -98,18 +98,18 @@ class Owner:
         self.finish(status)
 
     def finish(self, status: int | None, how: tuple[Outcome, str] | None = None) -> None:
-        """Record how the run ended. `status` is None when nobody saw the process end.
+        """Record the end of the run. `status` is None where the exit status is unknown.
 
-        `how` is what to record if nobody has asked the run to stop; else the status tells.
+        `how` is the outcome if the run was not stopped; by default it follows from the status.
         """
-        if self._finishing:  # it takes a while until the record is on the disk
+        if self._finishing:  # writing the record to the disk takes a while
             return
         self._finishing = True
         run = self._run
         try:
             run.fold_new_lines(last=True)
         except OSError:  # the end is recorded all the same
-            log.exception("the last lines of run %s could not be read", run.id)
+            log.exception("could not read the last lines of run %s", run.id)
         if run.stopping:
             how = run.stopping.outcome, run.stopping.cause
         outcome, cause = how or how_it_ended(
@@ -121,7 +121,7 @@ class Owner:
         try:
             run.folder.store(record, then=lambda: self._conclude(record))
         except OSError:  # the folder is gone or the disk is full; the run is over all the same
-            log.exception("the end of run %s could not be recorded", run.id)
+            log.exception("could not record the end of run %s", run.id)
         if run.live:
             self._conclude(record)
 

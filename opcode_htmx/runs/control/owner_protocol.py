@@ -1,4 +1,4 @@
-"""What the owner of a run does for it, as the run knows it; see owner.py."""
+"""The owner of a run as the run sees it; see owner.py."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Protocol
 
 
 class OwnerProtocol(Protocol):
-    """What one worker does for a run, and the others do not."""
+    """What only one worker does for a run."""
 
     def end(self) -> None:
-        """End what there is of the process, since the run is to stop."""
+        """End the process, if there is one, since the run has been stopped."""
 
     def refuse_unsupported(self) -> None:
-        """Answer the requests of unknown kinds, which would otherwise hold Claude for ever."""
+        """Answer requests of unknown kinds, for which Claude would otherwise wait for ever."""
 
     def detach(self) -> None:
         """Leave the run to another worker, or to the next server."""

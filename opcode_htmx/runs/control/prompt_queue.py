@@ -1,4 +1,4 @@
-"""The prompts of a session that Claude has not taken up: those that wait, and those left behind."""
+"""The prompts of a session that Claude has not taken up: waiting ones, and those left unread."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from opcode_htmx.runs.model.lifecycle import Phase
 
 
 class PromptNotFound(Exception):
-    """No prompt with this id went to the run."""
+    """No prompt with this id was sent to the run."""
 
 
 class PromptTaken(Exception):
-    """A prompt that cannot be taken back, because Claude has it; the text says so."""
+    """A prompt cannot be taken back, because Claude has it; the text says so."""
 
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """A prompt that was sent and not taken up; `left`: its run has ended without it."""
+    """A prompt that was sent and not taken up; `left`: its run has ended before."""
 
     run_id: str
     prompt_id: str
@@ -32,7 +32,7 @@ class Queued:
 
 
 def queue(runs: Sequence[Run]) -> list[Queued]:
-    """What is queued in the runs of a session, oldest first; the runs have caught up."""
+    """The queued prompts of the runs of a session, oldest first; the runs are up to date."""
     queued = []
     for number, run in enumerate(runs):
         later = runs[number + 1 :]
@@ -43,7 +43,7 @@ def queue(runs: Sequence[Run]) -> list[Queued]:
 
 
 def take_back(run: Run, prompt_id: str, *, by: Identity) -> User:
-    """Take a prompt out of the queue, or off the list of those left unread; what it said.
+    """Take a prompt out of the queue, or off the list of those left unread, and return it.
 
     Raises PromptNotFound, PromptTaken when Claude has it already, ControlRefused, RunNotLive.
     """
@@ -85,7 +85,7 @@ def sent_prompt(run: Run, prompt_id: str) -> User | None:
 
 
 def waiting_lines(run: Run, prompt_ids: Collection[str]) -> Iterator[tuple[bytes, User]]:
-    """The prompts with these ids, as they were noted, in order: each line and what it holds."""
+    """The prompts with these ids, in the order of the log: each line and its message."""
     wanted = [each.encode() for each in prompt_ids]
     with run.folder.input_log.open("rb") as log:
         for line in log:

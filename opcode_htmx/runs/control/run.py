@@ -1,7 +1,7 @@
-"""One conversation with one Claude process: its state and the verbs that steer it.
+"""A run: one conversation with one Claude process, its state, and the commands that steer it.
 
 Knows the files of the run; nothing of other runs and nothing of the web. Every worker follows the
-files and may steer; what only one of them may do, its owner does (see owner.py).
+files and may send commands; what only one of them may do, its owner does (see owner.py).
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ ERROR_LINES = 20
 
 
 class RunNotLive(Exception):
-    """A verb that the run does not do in the phase that it is in; the message says why."""
+    """The run refuses a command in its phase; the message says why."""
 
 
 class AlreadyAnswered(Exception):
-    """A request of Claude's that is no longer open; the message says what became of it."""
+    """A request of Claude's is no longer open; the message says why."""
 
 
 class Run:
-    """A run that lives, or one that has ended and is kept as a record."""
+    """A live run, or one that has ended and is kept as a record."""
 
     def __init__(
         self, folder: RunFolder, record: RunRecord, changed: Broadcast, codec: Codec
@@ -64,25 +64,25 @@ class Run:
         self.changed = changed
         """Shared by the runs of a session."""
         self.idle_since = time.time()
-        """When it was last seen to do something, in its turns or beside them, as a Unix time."""
+        """When it last did something, in a turn or in the background, as a Unix time."""
         self.allow_bypass = False
-        """Whether an answer to a permission request may make Claude ask nobody any more."""
+        """Whether an answer to a permission request may switch Claude to bypass mode."""
         self.owner: OwnerProtocol | None = None
         """Set in the worker that owns the run."""
         self.ahead = 0
-        """How many runs are before it in the queue, as long as it waits there."""
+        """How many runs are before it in the queue, as long as it is queued."""
         self.warnings: Mapping[str, str] = _NONE
-        """What comes near to a limit, in sentences, by what it is about; empty: no longer."""
+        """Warnings about limits: sentences by subject; empty: no longer."""
         self.stopping: StopRequest | None = None
         self.stopped_in: Phase | None = None
-        """What it was doing when it was to stop."""
+        """Its phase when it was stopped."""
         self._follower: gevent.Greenlet[..., None] | None = None
         self._record_seen = 0
         self.lines = RunLines(folder, codec, self._fold_input, self._fold_output)
         self._files_changed: Flag | None = None
-        """There as long as somebody follows."""
+        """There as long as the files are followed."""
         self._ended: Flag | None = None if record.end else Flag()
-        """None once it has: runs that are over are kept for long, and are to be small."""
+        """None once it has: runs that are over are kept for long, and have to be small."""
         if record.end:
             self.state.step(Event.EXITED)
         elif not record.launched:
@@ -110,7 +110,7 @@ class Run:
         """How far its output has been read: the byte offset behind the last whole line."""
         return self.lines.read_to
 
-    # --- verbs ------------------------------------------------------------------------------
+    # --- commands ---------------------------------------------------------------------------
 
     def prompt(
         self, prompt_id: str, text: str, images: Sequence[ImageContent] = (), *, by: Identity
@@ -126,23 +126,24 @@ class Run:
                 self._log(by, "prompt.send", prompt=prompt_id)
 
     def note(self, line: bytes) -> None:
-        """Keep a line among those that were sent, without sending it."""
+        """Log a line among those that were sent, without sending it."""
         with contextlib.suppress(InputClosed):
             self.folder.note(line)
         self.fold_new_lines()
 
     def has_sent(self, prompt_id: str) -> bool:
-        """Whether the prompt went to this run, also in the time of an earlier server.
+        """Whether the prompt was sent to this run, also by an earlier server.
 
-        What a run that has ended did not take up counts as not sent: it may be sent again.
+        A prompt that an ended run has not taken up counts as not sent: it may be sent again.
         """
         if self.record.end:
-            self.fold_new_lines(last=True)  # or wait for who does: half a fold would call it left
+            # waits for a fold in progress: by half of it, the prompt would count as left
+            self.fold_new_lines(last=True)
         left = self.state.waiting if self.record.end else ()
         return prompt_id in self.state.sent and prompt_id not in left
 
     def is_beginning(self) -> bool:
-        """Whether it was begun for a prompt that has not been sent to it yet."""
+        """Whether it was started for a prompt that has not been sent to it yet."""
         if self.live and not self.state.sent:
             self.fold_new_lines()
         return self.live and not self.state.sent
@@ -184,7 +185,7 @@ class Run:
         *,
         by: Identity,
     ) -> None:
-        """Begin to end the process and all it has started; `join` waits for it.
+        """Start to end the process and all it has started; `join` waits for it.
 
         Raises RunNotLive when it has ended already. A second stop changes nothing.
         """
@@ -196,11 +197,11 @@ class Run:
             about = actors.stop_key(request.at)
             actors.note(self.folder.path, Act.STOP, about, Actor(by, request.at))
         except OSError as error:  # it ends all the same
-            log.warning("the actor of a stop of run %s could not be noted: %s", self.id, error)
+            log.warning("could not store the actor of a stop of run %s: %s", self.id, error)
         try:
             wanted = self.folder.ask_to_stop(request)
-        except OSError:  # its folder is gone, say: it ends all the same
-            log.exception("that run %s is to stop could not be noted", self.id)
+        except OSError:  # its folder is gone, for example: it ends all the same
+            log.exception("could not store the stop request of run %s", self.id)
         if wanted is request:
             self._log(by, "run.stop", outcome=outcome)
         self._accept_stop(wanted)
@@ -208,22 +209,22 @@ class Run:
     def _log(self, by: Identity, action: str, **more: str) -> None:
         log_act(by, action, session=self.record.session_id, run=self.id, **more)
 
-    def _accept_stop(self, wanted: StopRequest) -> None:
+    def _accept_stop(self, request: StopRequest) -> None:
         if self.stopping is None:
-            self.stopping, self.stopped_in = wanted, self.phase
+            self.stopping, self.stopped_in = request, self.phase
             self.state.step(Event.STOPPED)
             self.changed.notify()
             if self.owner:
                 self.owner.end()
 
     def join(self, timeout: float | None = None) -> bool:
-        """Wait for the end, at most `timeout` seconds; whether it has come."""
+        """Wait for the end, at most `timeout` seconds; return whether the run has ended."""
         return self._ended is None or bool(self._ended.wait(timeout))
 
     def open_ask(self, request_id: str) -> PermissionRequest:
         """The open request with this id. Raises AlreadyAnswered.
 
-        A page reads the files by itself and may know of the request before this run does.
+        Another worker's page may show the request before this worker has read it.
         """
         self.fold_new_lines()
         return self._open_ask(request_id)
@@ -236,19 +237,19 @@ class Run:
         return ask
 
     @contextlib.contextmanager
-    def sending(self, verb: RunCommand, about: str = "") -> Iterator[Callable[[bytes], None]]:
-        """What sends a line, while the state is up to date and nobody else can send one.
+    def sending(self, command: RunCommand, about: str = "") -> Iterator[Callable[[bytes], None]]:
+        """A function that sends a line, while the state is up to date and the input is locked.
 
-        `about` is the id of the prompt, or of the request, that the line is about: it is noted
-        when the line does not get through. As long as there is no process, a line is kept for it.
-        Raises RunNotLive where the phase does not allow the verb.
+        `about` is the id of the prompt, or of the request, that the line is about: it is logged
+        when the line is not delivered. As long as there is no process, a line is kept for it.
+        Raises RunNotLive where the phase does not allow the command.
         """
-        self._check(verb)
+        self._check(command)
         try:
             with self.folder.writing() as writer:
                 self.fold_new_lines()  # another worker, or another phone, may have been first
                 self.refresh_record()
-                self._check(verb)
+                self._check(command)
                 yield writer.note if self.phase is Phase.QUEUED else writer.send
         except InputClosed as error:
             if about and isinstance(error, InputFull):
@@ -256,9 +257,9 @@ class Run:
             raise RunNotLive(str(error)) from error
         self.fold_new_lines()
 
-    def _check(self, verb: RunCommand) -> None:
-        if words := refusal_reason(verb, self.phase):
-            raise RunNotLive(words)
+    def _check(self, command: RunCommand) -> None:
+        if reason := refusal_reason(command, self.phase):
+            raise RunNotLive(reason)
 
     # --- following the files ----------------------------------------------------------------
 
@@ -273,11 +274,11 @@ class Run:
         """Follow the files of the run, in a greenlet."""
         self._files_changed = Flag()
         self._follower = gevent.spawn(self._follow, self._files_changed)
-        # what was written before there was somebody to follow
+        # for what was written before
         self.files_changed()
 
     def detach(self) -> None:
-        """Follow the run no longer. It goes on, for another worker or the next server."""
+        """Stop following the run. It goes on, for another worker or the next server."""
         if self._follower:
             self._follower.kill()
         if self.owner:
@@ -295,26 +296,26 @@ class Run:
             try:
                 self.fold_new_lines()
                 self.refresh_record()
-            except OSError:  # no file descriptor left, say: the next change tries again
-                log.exception("run %s cannot be followed just now", self.id)
+            except OSError:  # no file descriptor left, for example: the next change tries again
+                log.exception("could not follow run %s", self.id)
             if self.owner:
                 self.owner.refuse_unsupported()
             # stderr changes the page too, although it is no part of the state
             self.changed.notify()
 
     def fold_new_lines(self, last: bool = False) -> None:
-        """Fold the lines that are new, giving way to other greenlets in a flood."""
+        """Fold the new lines, yielding to other greenlets in a flood."""
         while self.fold_some_lines(last):
             yield_to_loop()
 
     def fold_some_lines(self, last: bool = False) -> bool:
-        """Fold the first of the lines that are new; False if those were all."""
+        """Fold the first of the new lines; False if those were all."""
         more = self.lines.fold_some(last=last, is_over=self.record.end is not None)
         self.changed.notify()
         return more
 
     def fold_some_output(self, last: bool = False) -> bool:
-        """The same for those who follow the output: nothing is done where that has no new line."""
+        """The same for a follower of the output: nothing is done where that has no new line."""
         before, is_over = self.read_to, self.record.end is not None
         more = self.lines.fold_some(last=last, is_over=is_over, for_output=True)
         if self.read_to != before:
@@ -331,15 +332,15 @@ class Run:
         before = self.phase
         try:
             apply(line.message)
-        except Exception:  # one line is lost on the state, and none of those behind it
-            log.exception("run %s: the line up to byte %d cannot be used", self.id, line.end)
+        except Exception:  # the state lacks this line, and none of the later ones
+            log.exception("run %s: could not fold the line that ends at byte %d", self.id, line.end)
         if self.phase is not before and self.phase is Phase.IDLE:
             self.idle_since = time.time()
 
-    # --- what is recorded -------------------------------------------------------------------
+    # --- the record -------------------------------------------------------------------------
 
     def refresh_record(self) -> None:
-        """Take over what other workers have noted: that the run has begun, is to end, has ended."""
+        """Apply what other workers have recorded: its start, a stop request, its end."""
         if not self.live:
             return
         if self.owner is None and (record := self._changed_record()):
@@ -348,8 +349,8 @@ class Run:
                 self.conclude(record)
                 return
             self.launched(record)
-        if self.stopping is None and (wanted := self.folder.asked_to_stop()):
-            self._accept_stop(wanted)
+        if self.stopping is None and (request := self.folder.asked_to_stop()):
+            self._accept_stop(request)
 
     def _changed_record(self) -> RunRecord | None:
         try:
@@ -358,26 +359,26 @@ class Run:
                 return None
             record = self.folder.load()
         except (OSError, ValueError, KeyError, TypeError):
-            return None  # it was cleared away, which whoever lists the runs will see
+            return None  # it was removed, which the next listing of the runs finds
         self._record_seen = inode
         return record
 
     def launched(self, record: RunRecord) -> None:
-        """Its process has been started, as `record` says."""
+        """Its process has been started; `record` is the new record."""
         self.record = record
         if record.launched:
             self.state.step(Event.LAUNCHED)
         self.changed.notify()
 
     def conclude(self, record: RunRecord) -> None:
-        """It is over, as `record` says."""
+        """It is over; `record` is the final record."""
         self.record = record
         self.state.step(Event.EXITED)
         if self._ended is not None:
             self._ended.set()
         self.files_changed()
         self.changed.notify()
-        # what was needed to follow it need not be kept
+        # what was needed to follow it is not kept
         self._follower = self._files_changed = self._ended = None
         self.lines.conclude()
 

@@ -1,4 +1,4 @@
-"""The lines of a run's files: read once, folded into its state, and kept for those who follow.
+"""The lines of a run's files: read once, folded into its state, and kept for its followers.
 
 Runs that are over are kept for long, so what only a live one needs is made when it is needed.
 """
@@ -46,13 +46,13 @@ class RunLines:
         fold_input: Callable[[ParsedLine], None],
         fold_output: Callable[[ParsedLine], None],
     ) -> None:
-        """Each line that was sent is given to `fold_input`, each of stdout to `fold_output`."""
+        """`fold_input` gets each line that was sent, `fold_output` each line of stdout."""
         self._fold_input = fold_input
         self._fold_output = fold_output
         self._output: ParsedLines | None = ParsedLines(LineReader(folder.output), parser)
         """None once all has been read that will ever come."""
         self._read_to = 0
-        # What we wrote ourselves is read whole, however many images are in it
+        # lines of our own are read whole, however many images are in them
         self._input = ParsedLines(LineReader(folder.input_log, longest=math.inf), parser)
         self._folding = BoundedSemaphore(1)
         self._followers: WeakSet[Follower] | None = None
@@ -61,7 +61,7 @@ class RunLines:
 
     @property
     def read_to(self) -> int:
-        """How far the output has been read: the byte offset behind the last whole line."""
+        """How far the output has been read: the byte offset after the last whole line."""
         return self._output.offset if self._output else self._read_to
 
     @property
@@ -70,16 +70,16 @@ class RunLines:
         return self._output is None
 
     def fold_some(self, *, last: bool, is_over: bool, for_output: bool = False) -> bool:
-        """Fold the first of the lines that are new; False if those were all.
+        """Fold the first of the new lines; False if those were all.
 
-        `last`: also what stands behind the last newline; `is_over`: the run writes no more;
-        `for_output`: nothing is done where the output has no new line.
+        `last`: also the half line at the end; `is_over`: the run writes no more; `for_output`:
+        nothing is done where the output has no new line.
         """
         with self._folding:
             is_new = self._output is not None and (last or self._output.has_unread())
             if for_output and not is_new:
                 return False
-            # what was sent comes first, as it did for Claude
+            # the input first: Claude has read it before it wrote about it
             is_sent = last or self._input.has_unread()
             more = is_sent and self._fold(self._input, self._fold_input, last)
             if is_new and self._output:
@@ -111,10 +111,10 @@ class RunLines:
             self._buffer.add(line)
         self._fold_output(line)
 
-    # --- those who follow the output --------------------------------------------------------
+    # --- followers --------------------------------------------------------------------------
 
     def add_follower(self, follower: Follower) -> None:
-        """Keep the lines that are folded until `follower` has taken them, as far as it keeps up."""
+        """Keep the lines from now on until `follower` has taken them, as long as it keeps up."""
         if self._output is None:
             return
         if self._followers is None or self._buffer is None:
@@ -132,6 +132,6 @@ class RunLines:
         return self._buffer.after(offset) if self._buffer else None
 
     def next_boundary(self, offset: int) -> int:
-        """An end of a line behind `offset`, up to which a follower reads the file by itself."""
+        """The end of a line after `offset`, up to which a follower reads the file by itself."""
         boundary = self._buffer.next_boundary(offset) if self._buffer else None
         return self.read_to if boundary is None else boundary

@@ -13,7 +13,7 @@ from opcode_htmx.runs.model.prompt_content import words_of
 
 
 class Sent(Protocol):
-    """What was sent under an id; None if nothing was."""
+    """Looks up prompts by id; None where there is none."""
 
     def text(self, prompt_id: str) -> str | None: ...
 
@@ -21,7 +21,7 @@ class Sent(Protocol):
 
 
 class SentPrompts:
-    """Looks up prompts without changing the state of the run, which others fold."""
+    """Looks up prompts without changing the state of the run."""
 
     def __init__(self, run: Run) -> None:
         self._run = run

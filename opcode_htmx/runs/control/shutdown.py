@@ -1,6 +1,6 @@
 """End the process of a run within a deadline: interrupt, SIGTERM, SIGKILL.
 
-Knows one run and its process; what is recorded about the end is the run's own business.
+Knows one run and its process; its owner records the end.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 INTERRUPT_SHARE, TERMINATE_SHARE = 0.4, 0.75
-"""Shares of the deadline at which an interrupt gives way to SIGTERM, and that to SIGKILL.
+"""Shares of the deadline at which SIGTERM follows the interrupt, and SIGKILL follows SIGTERM.
 
-What is left then is for the sweep of all that Claude has started.
+The rest is for the sweep of all that Claude has started.
 """
 
 
 def end(run: Run, process: ClaudeProcess, deadline: float, *, open_turn: bool) -> None:
-    """End `process` and all that it has started; each step gives way when its share is over."""
+    """End `process` and all that it has started; each step has its share of the deadline."""
     began = time.monotonic()
-    process.family()  # seen, it stays known to the census even if it goes astray now
+    process.family()  # what has been seen stays known to the monitor, even if it is reparented now
 
     def gone_by(share: float) -> bool:
         return run.join(max(0.0, began + share * deadline - time.monotonic()))
@@ -45,17 +45,17 @@ def end(run: Run, process: ClaudeProcess, deadline: float, *, open_turn: bool) -
 
 
 def _interrupt(run: Run, until: float) -> None:
-    """Ask Claude to close the turn, so that its history says what happened."""
+    """Ask Claude to end the turn, so that its history records it."""
     turns = run.state.turns
     try:
-        # not longer than there is time for, however full the pipe
+        # within the remaining time, however full the pipe
         remaining = max(0.0, until - time.monotonic())
         with contextlib.suppress(gevent.Timeout), gevent.Timeout(remaining):
             run.folder.send(run.codec.interrupt_line(INTERRUPT_ID))
     except InputClosed:
         return
     except OSError:
-        log.exception("run %s could not be interrupted and is ended at once", run.id)
+        log.exception("could not interrupt run %s, ending it at once", run.id)
         return
     seen = run.changed.version
     while run.state.turns == turns and run.live and time.monotonic() < until:

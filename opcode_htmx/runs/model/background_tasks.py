@@ -1,7 +1,7 @@
-"""What still runs when Claude's turn is over: background tasks, and what is scheduled.
+"""Background tasks and schedules: what still runs when Claude's turn is over.
 
 Claude lists its tasks whenever they change. It does not list schedules: they are known from the
-results of the tools that make, list and delete them.
+results of the tools that create, list and delete them.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ from opcode_htmx.lib.coerce import (
 )
 
 CRON, WAKEUP = "cron", "wakeup"
-"""The types of what is scheduled; those of tasks are Claude's own."""
+"""The types of schedules; those of tasks are Claude's own."""
 AGENTS = frozenset({"local_agent", "remote_agent", "local_workflow", "in_process_teammate"})
-"""The types of tasks that do a part of Claude's work, which is not done before they are."""
+"""The types of tasks that do a part of Claude's work, which is not done until they are."""
 
 _TOOLS = frozenset({"CronCreate", "CronDelete", "CronList", "ScheduleWakeup"})
 _LATE_SECONDS = 30.0
-"""How long after its time something that happens once may be late."""
+"""How much later than its time a one-time schedule may start."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Schedule:
     task: BackgroundTask
     until: float | None
-    """The Unix time after which nothing more comes of it; None: it has no end."""
+    """The Unix time after which it is over; None: never."""
 
 
 class Background:
-    """What runs beside the turns of one Claude: a fold over the lines that it wrote."""
+    """The background work of one Claude: a fold over the lines that it has written."""
 
     __slots__ = ("_calls", "_schedules", "tasks")
 
@@ -53,7 +53,7 @@ class Background:
         """The tasks of the newest list."""
         self._schedules: dict[str, _Schedule] = {}
         self._calls: dict[str, ToolUse] = {}
-        """Calls of the scheduling tools that have no result yet, by id."""
+        """Calls of the scheduling tools without a result, by id."""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Background) and all(
@@ -64,11 +64,11 @@ class Background:
 
     @property
     def agents(self) -> tuple[BackgroundTask, ...]:
-        """The tasks behind which Claude goes on by itself with its own work."""
+        """The tasks after which Claude goes on with its own work by itself."""
         return tuple(task for task in self.tasks if task.type in AGENTS)
 
     def running(self, now: float) -> tuple[BackgroundTask, ...]:
-        """What runs, or is scheduled, at this Unix time."""
+        """The tasks and schedules at this Unix time."""
         if not self._schedules:
             return self.tasks
         scheduled = self._schedules.values()
@@ -76,7 +76,7 @@ class Background:
         return (*self.tasks, *pending)
 
     def apply(self, message: Message) -> None:
-        """Take over what a line of Claude's says."""
+        """Fold a line of Claude's."""
         match message:
             case BackgroundTasks():
                 self.tasks = message.tasks
@@ -114,12 +114,12 @@ class Background:
                 pass
 
     def _add(self, job: Json) -> None:
-        """A job as the tools for schedules describe it, with times in milliseconds."""
+        """Add a job as the scheduling tools describe it, with times in milliseconds."""
         job_id = as_str(job.get("id"))
         next_at = amount(job.get("nextFireAt"))
         once = not job.get("recurring")
         if not job_id or (once and not next_at):
-            return  # nobody could say when it is over
+            return  # its end would be unknown
         until = next_at / 1000 + _LATE_SECONDS if once and next_at else None
         parts = (as_str(job.get("humanSchedule")), as_str(job.get("prompt")))
         description = ": ".join(filter(None, parts))[:LONGEST_DESCRIPTION]

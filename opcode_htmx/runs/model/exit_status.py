@@ -1,4 +1,4 @@
-"""How a run ended, told from the exit status of its process. Pure; knows no process and no file."""
+"""The outcome of a run by the exit status of its process. Pure; knows no process and no file."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ FROM_OUTSIDE = frozenset({signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.S
 
 
 def how_it_ended(status: int | None, *, open_turn: bool, watched: bool) -> tuple[Outcome, str]:
-    """The outcome of a run that nobody asked to end, and a sentence about it.
+    """The outcome of a run that ended without a stop request, and a sentence about it.
 
-    `status` is negative for a signal, and None when the process was not ours to wait for;
-    `watched` says whether a server was there when it ended.
+    `status` is negative for a signal, and None when the process was not our child; `watched` tells
+    whether a server was running when it ended.
     """
     if status:
         return _how_it_failed(status)
@@ -24,7 +24,7 @@ def how_it_ended(status: int | None, *, open_turn: bool, watched: bool) -> tuple
 
 
 def _how_it_failed(status: int) -> tuple[Outcome, str]:
-    # Claude catches the polite signals and exits with 128 and their number, as a shell does
+    # Claude catches the signals that can be caught, and exits with 128 plus their number
     number = -status if status < 0 else status - 128
     killer = signal.Signals(number) if number in set(signal.Signals) else None
     if killer in FROM_OUTSIDE:

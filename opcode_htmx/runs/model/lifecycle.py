@@ -1,6 +1,6 @@
-"""The life of a run: its phases, what can happen, what may be asked of it, and what follows.
+"""The lifecycle of a run: phases, events, transitions, and the commands each phase allows.
 
-One table for what happens and one for the verbs; docs/runs.md shows both.
+One table for the transitions and one for the commands; docs/runs.md shows both.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from enum import StrEnum
 
 class Phase(StrEnum):
     QUEUED = "queued"
-    """There is no process yet: as many run already as may run at once."""
+    """There is no process yet: the limit of processes is reached."""
     STARTING = "starting"
-    """The process has been started and has not said anything yet."""
+    """The process has been started and has written nothing yet."""
     WORKING = "working"
     """A turn is open."""
     WAITING = "waiting"
@@ -31,22 +31,22 @@ class Event(StrEnum):
     """Its process has been started."""
     PROMPTED = "prompted"
     ACTIVE = "active"
-    """Claude has said something that belongs to a turn."""
+    """Claude has written something that belongs to a turn."""
     ASKED = "asked"
     ANSWERED = "answered"
     TURN_ENDED = "turn ended"
     STOPPED = "stopped"
-    """Somebody, or a limit, wants it to end."""
+    """A person, or a limit, has stopped it."""
     EXITED = "exited"
-    """The process, and all that it had started, is gone."""
+    """The process, and all that it has started, has ended."""
 
 
 class RunCommand(StrEnum):
     PROMPT = "prompt"
     TAKE_BACK = "take back"
-    """A prompt that waits."""
+    """Take back a waiting prompt."""
     ANSWER = "answer"
-    """Allow or deny what Claude asks."""
+    """Allow or deny a request of Claude's."""
     CHANGE = "change"
     """Its model, effort or permission mode."""
     STOP = "stop"
@@ -54,7 +54,7 @@ class RunCommand(StrEnum):
 
 LIVE = frozenset(Phase) - {Phase.ENDED}
 PROCESS = LIVE - {Phase.QUEUED}
-"""Those in which there is a process."""
+"""The phases with a process."""
 OPEN_TURN = frozenset({Phase.STARTING, Phase.WORKING, Phase.WAITING})
 
 TRANSITIONS: Mapping[tuple[Phase, Event], Phase] = {
@@ -72,29 +72,29 @@ TRANSITIONS: Mapping[tuple[Phase, Event], Phase] = {
     **{(phase, Event.STOPPED): Phase.STOPPING for phase in LIVE},
     **{(phase, Event.EXITED): Phase.ENDED for phase in LIVE},
 }
-"""What follows; a pair that is not listed leaves the phase as it is."""
+"""The next phase; a pair that is not listed leaves the phase as it is."""
 
 RUN_COMMANDS: Mapping[RunCommand, frozenset[Phase]] = {
     RunCommand.PROMPT: LIVE - {Phase.STOPPING},
-    # what an ended run has left unread may be taken off the list of what waits
+    # a prompt that an ended run has left unread may be taken off the list of waiting ones
     RunCommand.TAKE_BACK: frozenset(Phase) - {Phase.STOPPING},
     # an agent in the background may ask while a turn is open or over
     RunCommand.ANSWER: PROCESS - {Phase.STOPPING},
     RunCommand.CHANGE: PROCESS - {Phase.STOPPING},
     RunCommand.STOP: LIVE,
 }
-"""In which phases a verb is allowed; in another one it is refused, with `refusal_reason`."""
+"""The phases in which a command is allowed; in others it is refused, see `refusal_reason`."""
 
 
 def after(phase: Phase, event: Event) -> Phase:
     return TRANSITIONS.get((phase, event), phase)
 
 
-def refusal_reason(verb: RunCommand, phase: Phase) -> str:
-    """Why a run does not do this now: a sentence for the person; empty if it does."""
-    if phase in RUN_COMMANDS[verb]:
+def refusal_reason(command: RunCommand, phase: Phase) -> str:
+    """Why a run refuses a command now: a sentence for the person; empty if it does not."""
+    if phase in RUN_COMMANDS[command]:
         return ""
-    match phase, verb:
+    match phase, command:
         case Phase.ENDED, RunCommand.STOP:
             return "This run has ended already."
         case Phase.QUEUED, _:

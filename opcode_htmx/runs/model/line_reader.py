@@ -18,9 +18,9 @@ import gevent
 from opcode_htmx.engines.long_line import long_line
 
 CHUNK = 256 * 1024
-"""Bytes read at a time: large enough for a flood, small enough not to hold the hub."""
+"""Bytes read at a time: large enough for a flood, small enough not to block the event loop."""
 
-CHUNKS_PER_TURN_OF_THE_HUB = 16
+CHUNKS_PER_YIELD = 16
 
 _NO_LINES: Iterator[bytes] = iter(())
 
@@ -28,16 +28,16 @@ _longest = 24_000_000
 
 
 def keep_lines_up_to(size: int) -> None:
-    """Let this process's readers keep lines of at most `size` bytes.
+    """Set the longest line, in bytes, that the readers of this process keep.
 
-    There is one limit for all of them: live, later and from history, a line is the same.
+    All readers have the same limit, so that a line is the same live, later and from history.
     """
     global _longest
     _longest = size
 
 
 def longest_line() -> int:
-    """How long a line may be that this process keeps."""
+    """The longest line, in bytes, that the readers of this process keep."""
     return _longest
 
 
@@ -51,44 +51,44 @@ class Line(NamedTuple):
 class LineReader:
     """Reads a file line by line from an offset, as far as it has been written.
 
-    A half line stays unread until its newline arrives or `last=True` says that none will. Reading
+    A half line stays unread until its newline arrives, or `last=True` means that none will. Reading
     a line that grows over many calls costs its length once, not at every call. A line that is too
     long is not kept but replaced by one of ours, see `long_line`.
     """
 
     def __init__(self, path: Path, offset: int = 0, longest: float | None = None) -> None:
-        """Read `path` from byte `offset`, lines up to `longest` bytes; None: as all do."""
-        self._path = os.fspath(path)  # a Path takes four times as much, and there are many
+        """Read `path` from byte `offset`, lines up to `longest` bytes; None: the common limit."""
+        self._path = os.fspath(path)  # a Path takes four times the memory
         self._read_to = offset
         self._longest = _longest if longest is None else longest
         self._end: int | None = None
         self._ready = _NO_LINES
-        """Whole lines that were read and not given out, where a reader has stopped in between."""
+        """Whole lines that were read but not returned, where a caller has stopped in between."""
         self._pending: list[bytes] = []
         self._pending_size = 0
-        self._held: int | None = None
+        self._kept_open: int | None = None
         self.offset = offset
-        """The end of the newest line that was given out."""
+        """The end of the newest line that was returned."""
 
     @contextlib.contextmanager
     def keep_open(self) -> Iterator[None]:
-        """Keep the file open meanwhile, for who reads it many times a second."""
+        """Keep the file open meanwhile, for a caller that reads many times a second."""
         with contextlib.suppress(FileNotFoundError):
-            self._held = os.open(self._path, os.O_RDONLY)
+            self._kept_open = os.open(self._path, os.O_RDONLY)
         try:
             yield
         finally:
-            file, self._held = self._held, None
+            file, self._kept_open = self._kept_open, None
             if file is not None:
                 os.close(file)
 
     def seek(self, offset: int) -> None:
-        """Go on from byte `offset`."""
+        """Continue at byte `offset`."""
         self.offset = self._read_to = offset
         self._ready, self._pending, self._pending_size = _NO_LINES, [], 0
 
     def has_unread(self) -> bool:
-        """Whether there is something that was not read yet: cheaper than to read nothing."""
+        """Whether there is something to read: cheaper than reading nothing."""
         if length_hint(self._ready):
             return True
         try:
@@ -101,7 +101,7 @@ class LineReader:
         self._end = end
 
     def read(self, last: bool = False) -> Iterator[Line]:
-        """The lines that are complete now; with `last`, also what stands behind the last one.
+        """The lines that are complete now; with `last`, also the half line at the end.
 
         Nothing is lost if this is not read to its end.
         """
@@ -138,7 +138,7 @@ class LineReader:
             self._pending.append(piece)
 
     def _take(self, newline: int) -> Line | None:
-        """What was kept as a line; None if it is empty."""
+        """The pending bytes as a line; None if it is blank."""
         begin, size = self.offset, self._pending_size
         self.offset += size + newline
         data = long_line(begin, size) if size > self._longest else b"".join(self._pending)
@@ -147,14 +147,14 @@ class LineReader:
 
     def _chunks(self) -> Iterator[bytes]:
         try:
-            held = self._held
-            file = os.open(self._path, os.O_RDONLY) if held is None else held
+            kept_open = self._kept_open
+            file = os.open(self._path, os.O_RDONLY) if kept_open is None else kept_open
         except FileNotFoundError:
             return
         try:
             for count in itertools.count(1):
-                if held != self._held:
-                    return  # let go of meanwhile: the number may be another file's by now
+                if kept_open != self._kept_open:
+                    return  # closed meanwhile: the descriptor may be another file's by now
                 size = CHUNK if self._end is None else min(CHUNK, self._end - self._read_to)
                 chunk = os.pread(file, size, self._read_to) if size > 0 else b""
                 if not chunk:
@@ -163,8 +163,8 @@ class LineReader:
                 yield chunk
                 if len(chunk) < size:
                     return
-                if count % CHUNKS_PER_TURN_OF_THE_HUB == 0:
+                if count % CHUNKS_PER_YIELD == 0:
                     gevent.sleep(0)
         finally:
-            if held is None:
+            if kept_open is None:
                 os.close(file)

@@ -1,7 +1,7 @@
-"""The lines of a growing file as messages: each is read and parsed once for all that follow it.
+"""The lines of a growing file as messages: each is read and parsed once for all its followers.
 
-A buffer holds the newest lines until those who follow at the same pace have taken them. It is
-bounded: a follower that falls behind reads the file by itself until it has caught up.
+A buffer holds the newest lines until the followers that keep up have taken them. It is bounded: a
+follower that falls behind reads the file by itself until it has caught up.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from opcode_htmx.engines.messages import Message
 from opcode_htmx.runs.model.line_reader import Line, LineReader
 
 MOST_BYTES = 2_000_000
-"""Of the lines in a buffer; as messages they take about as much again."""
+"""The most bytes of lines in a buffer; their messages take about as much again."""
 MOST_LINES = 500
 
 
@@ -35,7 +35,7 @@ class ParsedLine:
 
     @property
     def message(self) -> Message:
-        """Parsed when it is first asked for: not everybody needs it."""
+        """Parsed at the first access: not every follower needs it."""
         if self._message is None:
             self._message = self._parser.parse(self.data)
         return self._message
@@ -54,51 +54,53 @@ class ParsedLines:
         self._parser = parser
         self._unparsed: Line | None = None
         self.offset = reader.offset
-        """The end of the newest line that was given out."""
+        """The end of the newest line that was returned."""
 
     def read(self, most: int, last: bool = False) -> Iterator[ParsedLine]:
-        """At most so many of the lines that are complete now; `last` as for LineReader."""
+        """At most `most` of the lines that are complete now; `last` as for LineReader."""
         first = () if self._unparsed is None else (self._unparsed,)
         lines = itertools.chain(first, self._reader.read(last))
         for line in itertools.islice(lines, most):
             self._unparsed = line
-            message = self._parser.parse(line.data)  # gives way, where the line is very long
+            message = self._parser.parse(
+                line.data
+            )  # other greenlets run meanwhile, if the line is very long
             self._unparsed = None
             self.offset = line.end
             yield ParsedLine(line.end, line.data, self._parser, message)
-        self.offset = self._reader.offset  # there may be blank lines behind it
+        self.offset = self._reader.offset  # there may be blank lines after it
 
     def has_unread(self) -> bool:
-        """Whether there is something that was not read yet."""
+        """Whether there is something to read."""
         return self._unparsed is not None or self._reader.has_unread()
 
 
 class Follower(Protocol):
-    """Reads along; `offset` is the end of the last line that it has taken."""
+    """Follows the file; `offset` is the end of the last line that it has taken."""
 
     @property
     def offset(self) -> int: ...
 
 
 class LineBuffer:
-    """The newest lines of a file, as long as a follower that keeps up has not taken them."""
+    """The newest lines of a file, until all followers that keep up have taken them."""
 
     def __init__(self, begin: int) -> None:
         self._lines: list[ParsedLine] = []
         self._size = 0
         self._begin = begin
-        """All lines behind this offset that were read are here."""
+        """All lines after this offset that were read are here."""
         self._keeps = False
 
     def trim(self, followers: Iterable[Follower]) -> None:
-        """Let go of what all followers have taken that keep up; of all, if none does."""
+        """Drop what all followers that keep up have taken; everything, if none keeps up."""
         offsets = [each.offset for each in followers if each.offset >= self._begin]
         self._keeps = bool(offsets)
         count = bisect_right(self._lines, min(offsets), key=_end) if offsets else len(self._lines)
         self._drop(count)
 
     def add(self, line: ParsedLine) -> None:
-        """Keep a line, if it was wanted when `trim` was called last."""
+        """Keep a line, if a follower kept up when `trim` was called last."""
         if not self._keeps:
             self._begin = line.end
             return
@@ -121,7 +123,7 @@ class LineBuffer:
         return self._lines[place] if begin == offset else None
 
     def next_boundary(self, offset: int) -> int | None:
-        """The first end of a line behind `offset` from which on lines are here, if there is one."""
+        """The first end of a line after `offset` that has kept lines after it, if there is one."""
         if offset < self._begin:
             return self._begin
         place = bisect_right(self._lines, offset, key=_end)

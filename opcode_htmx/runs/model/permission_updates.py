@@ -1,4 +1,4 @@
-"""Which changes of Claude's rules and modes may go with an answer to a permission request."""
+"""Which changes of Claude's rules and modes an answer to a permission request may carry."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from opcode_htmx.lib.coerce import Json
 
 BYPASS = "bypassPermissions"
-"""The permission mode in which Claude asks nobody."""
+"""The permission mode in which Claude asks for no permission."""
 
 KNOWN_MODES = frozenset({"default", "acceptEdits", "plan", "auto", "dontAsk", BYPASS})
 _SET_MODE = "setMode"
@@ -20,9 +20,9 @@ class BypassNotAllowed(Exception):
 
 
 def check(updates: Iterable[Json], *, allow_bypass: bool) -> None:
-    """Refuse what would end the asking altogether, in whatever field and for whatever place.
+    """Refuse updates after which Claude would never ask, in any field and for any destination.
 
-    A mode that is not known may be such a one. Raises BypassNotAllowed.
+    An unknown mode may be such a one. Raises BypassNotAllowed.
     """
     if allow_bypass:
         return
@@ -40,7 +40,7 @@ def check(updates: Iterable[Json], *, allow_bypass: bool) -> None:
 
 
 def is_allowed(update: Json, *, allow_bypass: bool) -> bool:
-    """Whether `check` lets an update pass."""
+    """Whether `check` accepts an update."""
     try:
         check([update], allow_bypass=allow_bypass)
     except BypassNotAllowed:
@@ -57,7 +57,7 @@ def refuse() -> None:
 
 
 def _modes(value: object) -> Iterator[object]:
-    """Whatever stands in the place of a mode, at any depth, and bypass mode wherever it stands."""
+    """The values of all fields for a mode, at any depth, and bypass mode wherever it occurs."""
     levels = [value]
     while levels:
         each = levels.pop()
@@ -81,6 +81,6 @@ def _rules(update: Json) -> Iterator[object]:
 
 
 def _is_for_all(rule: object) -> bool:
-    """Whether a rule names no tool, but all of them."""
+    """Whether a rule is for all tools instead of one."""
     tool = rule.get("toolName") if isinstance(rule, dict) else rule
     return isinstance(tool, str) and _ALL_TOOLS.issuperset(tool.strip())

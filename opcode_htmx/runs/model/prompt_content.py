@@ -1,4 +1,4 @@
-"""What a `user` message says: its words, its images, and whether Claude Code wrote it itself."""
+"""The content of a `user` message: words, images, and whether it is a report of Claude's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MAX_PROMPT_CHARACTERS = 200_000
 
 
 def words_of(prompt: User) -> str:
-    """What a prompt says, as one text."""
+    """The words of a prompt, as one text."""
     return "\n".join(part.text for part in prompt.content if isinstance(part, TextContent))
 
 

@@ -1,4 +1,4 @@
-"""What is recorded about a run: who and what it is, that it is to end, and how it ended. Pure."""
+"""The record of a run: its identity, a stop request, and its end. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StopRequest:
-    """That a run is to end, and what is then recorded about it. `at` is a Unix time."""
+    """A request to stop a run, and what is then recorded about its end. `at` is a Unix time."""
 
     outcome: Outcome
     cause: str
@@ -30,7 +30,7 @@ class StopRequest:
 
 @dataclass(frozen=True, slots=True)
 class RunEnd:
-    """How and when a run ended. `exit_status` is None when nobody was there to see it."""
+    """How and when a run ended. `exit_status` is None where no server waited for the process."""
 
     outcome: Outcome
     at: float
@@ -39,12 +39,12 @@ class RunEnd:
     history_end: int
     """Size in bytes of Claude's history file when the run had ended."""
     stderr: tuple[str, ...] = ()
-    """Its last lines; version 1 did not keep them."""
+    """Its last lines; version 1 has none."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """Who and what a run is: the content of run.json. Times are seconds since the epoch."""
+    """The identity of a run: the content of run.json. Times are seconds since the epoch."""
 
     id: str
     session_id: str
@@ -52,16 +52,16 @@ class RunRecord:
     argv: tuple[str, ...]
     created_at: float
     history_start: int
-    """Size in bytes of Claude's history file before the run: what stands in it comes before us."""
+    """Size in bytes of Claude's history file before the run: what is in it is older."""
     pid: int | None = None
     process_started_at: float | None = None
     end: RunEnd | None = None
     config_dir: str = ""
-    """The config folder that Claude works with; another one is another login, or the demo."""
+    """Claude's config folder; another one is another login, or the demo."""
 
     @property
     def launched(self) -> bool:
-        """Whether there has been a process; without one the run waits in the queue."""
+        """Whether there has been a process; without one the run is queued."""
         return self.pid is not None
 
     def started(self, pid: int, started_at: float) -> RunRecord:

@@ -1,6 +1,6 @@
-"""The files of one run: its record, Claude's stdin, stdout and stderr, and what was sent.
+"""The files of one run: its record, Claude's stdin, stdout and stderr, and a log of the input.
 
-Knows files only: no processes, and nothing of what the lines mean.
+Knows files only: no processes, and not the meaning of the lines.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ BUSY = "Claude does not read its input just now. Try again in a moment or, if it
 
 
 class InputClosed(Exception):
-    """Claude does not read its stdin: the process has gone, or hangs."""
+    """Claude does not read its stdin: the process has ended, or hangs."""
 
 
 class InputFull(InputClosed):
-    """Claude has left its stdin unread for too long: the line did not get through whole."""
+    """Claude has left its stdin unread for too long: the line was not written completely."""
 
 
 class RunFolder:
@@ -48,8 +48,7 @@ class RunFolder:
     __slots__ = ("_path",)
 
     def __init__(self, path: Path) -> None:
-        # A run that is over is kept for long: the path as a Path, and those of its files, would be
-        # a third of the memory that it takes
+        # runs that are over are kept for long: Path objects would be a third of their memory
         self._path = os.fspath(path)
 
     @property
@@ -70,7 +69,7 @@ class RunFolder:
 
     @property
     def input_cut(self) -> Path:
-        """Exists once a part of a line is in the pipe: what comes behind it would be garbled."""
+        """Exists once a part of a line is in the pipe: any line after it would be garbled."""
         return self.path / "in.cut"
 
     @property
@@ -83,7 +82,7 @@ class RunFolder:
 
     @property
     def stop_request(self) -> Path:
-        """Exists once the run is to end; whoever owns it sees to that."""
+        """Exists once the run is to stop; its owner stops it."""
         return self.path / "stop.json"
 
     @property
@@ -113,29 +112,29 @@ class RunFolder:
         return RunRecord(**{**data, "argv": tuple(data["argv"])}, end=end)
 
     def store(self, record: RunRecord, then: Callable[[], None] = lambda: None) -> None:
-        """Replace run.json so that a crash leaves the old or the new one, never a half.
+        """Replace run.json so that a crash leaves either the old or the new one.
 
-        Others may go on meanwhile; `then` is called before anybody can read the new one here.
+        Other greenlets may run meanwhile; `then` is called before they can read the new one.
         """
         data = json.dumps({"version": RECORD_VERSION, **asdict(record)}, indent=1)
         atomic_files.write(self.record_path, data.encode(), on_replaced=then)
 
     def publish(self, run_id: str) -> RunFolder:
-        """The folder under its own name, which is what other workers look for: with a record."""
+        """Give the folder, which has a record, its final name: then other workers see it."""
         return RunFolder(self.path.rename(self.path.with_name(run_id)))
 
-    # --- who owns it, and that it is to end ---------------------------------------------------
+    # --- ownership and stop requests ----------------------------------------------------------
 
     def own(self) -> int | None:
-        """Become the owner; None if somebody is. To close the descriptor is to give it up."""
+        """Become the owner; None if there is one. Closing the descriptor gives ownership up."""
         return file_locks.take(self.owner)
 
     def ask_to_stop(self, request: StopRequest) -> StopRequest:
-        """Leave word that the run is to end. What counts, since the first who asks is heard."""
+        """Store a stop request; return the one that counts, which is the first."""
         draft = self.path / f".stop-{os.getpid()}-{id(request)}"
         try:
             try:
-                # without power there is nothing left to stop, and a stop waits for no disk
+                # after a power cut there is nothing to stop, and a stop waits for no disk
                 atomic_files.write(draft, json.dumps(asdict(request)).encode(), durable=False)
                 os.link(draft, self.stop_request)
             finally:
@@ -145,12 +144,12 @@ class RunFolder:
         except OSError as error:
             if not is_full(error):
                 raise
-            # Stop works on a full disk, too: the mere file says enough
+            # Stop works on a full disk, too: an empty file is enough
             self.stop_request.touch(mode=0o600)
         return request
 
     def asked_to_stop(self) -> StopRequest | None:
-        """What was asked for, if the run is to end."""
+        """The stop request, if there is one."""
         try:
             found = bounded_json.loads(self.stop_request.read_bytes())
             return StopRequest(Outcome(found["outcome"]), str(found["cause"]), float(found["at"]))
@@ -159,25 +158,25 @@ class RunFolder:
         except (ValueError, KeyError, TypeError):  # the disk was full
             return StopRequest(Outcome.CANCELLED, "Stopped by you.", time.time())
 
-    # --- what is sent -------------------------------------------------------------------------
+    # --- input --------------------------------------------------------------------------------
 
     def send(self, line: bytes) -> None:
-        """Note `line` in in.ndjson, then hand it to Claude. Whole lines, one writer at a time.
+        """Log `line` in in.ndjson, then write it to Claude. Whole lines, one writer at a time.
 
-        Raises InputClosed when nobody reads at the other end; InputFull when the line has been
-        noted but did not get through.
+        Raises InputClosed when there is no reader at the other end; InputFull when the line has
+        been logged but was not delivered.
         """
         with self.writing() as writer:
             writer.send(line)
 
     def note(self, line: bytes) -> None:
-        """Put `line` into in.ndjson only. Raises InputClosed when the folder has been removed."""
+        """Log `line` in in.ndjson only. Raises InputClosed when the folder has been removed."""
         with self.writing() as writer:
             writer.note(line)
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[InputWriter]:
-        """While this lasts, nobody else writes, here or in another worker: to look, then speak.
+        """Lock the input against other writers, in all workers: to check, and then write.
 
         Raises InputClosed when the folder has been removed.
         """
@@ -192,7 +191,7 @@ class RunFolder:
             os.close(log)
 
     def open_input(self) -> int:
-        """Claude's stdin, to write to. Raises InputClosed, OSError."""
+        """Open Claude's stdin for writing. Raises InputClosed, OSError."""
         if self.input_cut.exists():
             raise InputClosed(HANGS)
         try:
@@ -202,10 +201,10 @@ class RunFolder:
                 raise InputClosed("Claude has ended and takes no more input.") from error
             raise
 
-    # --- what came out ------------------------------------------------------------------------
+    # --- output -------------------------------------------------------------------------------
 
     def last_output(self) -> float:
-        """When Claude last wrote to its stdout, in seconds since the epoch; now, if unknown."""
+        """The time of Claude's last output, in seconds since the epoch; now, if unknown."""
         try:
             return self.output.stat().st_mtime
         except OSError:
@@ -221,18 +220,18 @@ class RunFolder:
 
 
 class InputWriter:
-    """Writes lines for one run, for as long as its input log is locked."""
+    """Writes lines for one run, while its input log is locked."""
 
     def __init__(self, folder: RunFolder, log: int) -> None:
         self._folder = folder
         self._log = log
 
     def note(self, line: bytes) -> None:
-        """Put `line` among those that were sent, without sending it. Raises OSError."""
+        """Log `line` without sending it. Raises OSError."""
         _append(self._log, line)
 
     def send(self, line: bytes) -> None:
-        """Note `line`, then hand it to Claude. Raises InputClosed, InputFull, OSError."""
+        """Log `line`, then write it to Claude. Raises InputClosed, InputFull, OSError."""
         pipe = self._folder.open_input()
         try:
             self.note(line)
@@ -241,7 +240,7 @@ class InputWriter:
             os.close(pipe)
 
     def deliver(self, line: bytes) -> None:
-        """Hand Claude a line that has been noted before. Raises InputClosed, InputFull, OSError."""
+        """Write a line to Claude that was logged before. Raises InputClosed, InputFull, OSError."""
         pipe = self._folder.open_input()
         try:
             self._write(pipe, line)
@@ -266,7 +265,7 @@ class InputWriter:
 
 
 def _append(log: int, line: bytes) -> None:
-    """All of `line` or, where the disk is full, nothing: half a line would spoil the next one."""
+    """Append all of `line` or, on a full disk, nothing: half a line would break the next one."""
     size = os.fstat(log).st_size
     try:
         if os.write(log, line) < len(line):

@@ -1,6 +1,6 @@
-"""What the lines of a run say about its state: phase, prompts that wait, questions that are open.
+"""The state of a run: its phase, waiting prompts, open questions, options and background work.
 
-A pure fold over the lines that went in and came out: the same lines give the same state, in this
+A pure fold over the lines that were sent and written: the same lines give the same state, in this
 server or in the next one.
 """
 
@@ -43,7 +43,7 @@ from opcode_htmx.runs.model.prompt_content import is_report, words_of
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a person answered to a request, and when, if that was noted."""
+    """A person's answer to a request, and its time if recorded."""
 
     allowed: bool
     at: float | None
@@ -54,7 +54,7 @@ class Answer:
 
 
 class RunState:
-    """The state of one run so far. Many are kept for long, so it is to be small."""
+    """The state of one run so far. Many are kept for long, so it has to be small."""
 
     __slots__ = (
         "_cancelled",
@@ -64,7 +64,7 @@ class RunState:
         "_requests",
         "_taken",
         "_turn_open",
-        "_unheard",
+        "_unconfirmed",
         "answered",
         "answers",
         "asks",
@@ -90,30 +90,30 @@ class RunState:
         self.turns = 0
         """Turns that have ended."""
         self.session_id = ""
-        """The session that Claude is in: behind `/clear` another one than it was started for."""
+        """The session that Claude is in: after `/clear` another one than it was started for."""
         self.model = ""
         self.permission_mode = ""
         """The mode in force; empty until Claude has named it."""
         self.effort: str | None = None
-        """The effort that was set in mid-run; empty for Claude's own, None if it never was."""
+        """The effort that was set while running; empty: Claude's own; None: never set."""
         self.slash_commands: tuple[str, ...] = ()
         self.commands: tuple[Command, ...] = ()
-        """Slash commands and skills with what they do, once Claude has listed them."""
+        """Slash commands and skills with descriptions, once Claude has listed them."""
         self.models: tuple[Model, ...] = ()
         """The models that Claude offers, once it has listed them."""
         self.asks: dict[str, PermissionRequest] = {}
         """Open permission requests and questions, by request id, oldest first."""
         self.unsupported: dict[str, None] = {}  # as a set, at a third of the memory
-        """Requests of kinds that we do not know; Claude waits for an answer to each."""
+        """Requests of unknown kinds; Claude waits for an answer to each."""
         self.answered: dict[str, None] = {}
         self.answers: dict[str, Answer] = {}
-        """What was answered to Claude's requests."""
-        self._unheard: dict[str, PermissionRequest] = {}
-        """What was answered, until Claude has repeated the answer: it may not have got through."""
+        """The answers to Claude's requests."""
+        self._unconfirmed: dict[str, PermissionRequest] = {}
+        """Answered requests until Claude repeats the answer, which may not have been delivered."""
         self.responses: dict[str, ControlResponse] = {}
-        """What Claude answered to our requests."""
+        """Claude's answers to our requests."""
         self._requests: dict[str, OwnRequest] = {}
-        """Our requests: an answer may be read before the request that it belongs to."""
+        """Our requests: an answer may be read before its request."""
         self.sent: dict[str, str] = {}
         """Every prompt sent, by its id, in order."""
         self.waiting: dict[str, str] = {}
@@ -121,24 +121,24 @@ class RunState:
         self.background = Background()
         self._turn_open = False
         self._opener = ""
-        """The prompt with which the open turn began, if Claude said that it began one."""
+        """The prompt with which the open turn began, if Claude named it."""
         self._ended_without_result = ""
-        """The prompt of the last turn that ended without a result so far."""
+        """The prompt of the last turn, if it has ended without a result so far."""
         self._taken: dict[str, None] = {}
-        """Prompts that Claude took up, or that a person took back: what it says may be read before
-        what was sent."""
+        """Prompts that Claude took up, or that a person took back: output may be read before the
+        input that it belongs to."""
         self._cancelled: dict[str, None] = {}
 
     @property
     def still_running(self) -> tuple[BackgroundTask, ...]:
-        """Background tasks that run, and what is scheduled; none where there is no process."""
+        """Running background tasks and schedules; none where there is no process."""
         return self.background.running(time.time()) if self.phase in PROCESS else ()
 
     def step(self, event: Event) -> None:
         self.phase = after(self.phase, event)
 
     def apply_input(self, message: Message) -> None:
-        """A line that was sent to Claude."""
+        """Fold a line that was sent to Claude."""
         if isinstance(message, User) and message.uuid not in self.sent:
             text = words_of(message)
             self.sent[message.uuid] = text
@@ -147,26 +147,26 @@ class RunState:
                 self.step(Event.PROMPTED)
         elif isinstance(message, ControlResponse):
             if ask := self.asks.get(message.request_id):
-                self._unheard[message.request_id] = ask
+                self._unconfirmed[message.request_id] = ask
             self._answer(message)
         elif isinstance(message, Unknown):
             request = self._reader.own_request(message)
-            # every run has this one, and nobody asks what was in it
+            # every run has this one, and its content is not needed
             if request and request.request_id != INITIALIZE_ID:
                 self._requests[request.request_id] = request
                 self._recount()
                 self._settle(request.request_id)
-        elif isinstance(message, PromptState):  # a note of ours, see outgoing
+        elif isinstance(message, PromptState):  # a note of ours, see Encoder.undelivered_line
             if message.state == "undelivered" and message.prompt_id in self.sent:
                 del self.sent[message.prompt_id]
                 self._give_up()
             elif message.state == "undelivered":
-                self._ask_again(message.prompt_id)
+                self._reopen(message.prompt_id)
             else:
                 self._give_up(message.prompt_id)
 
     def apply_output(self, message: Message) -> None:
-        """A line that Claude wrote."""
+        """Fold a line that Claude has written."""
         self.background.apply(message)
         match message:
             case Init():
@@ -174,16 +174,16 @@ class RunState:
                 self.model = message.model
                 self.permission_mode = message.permission_mode or self.permission_mode
                 self.slash_commands = message.slash_commands
-                self._goes_on()
+                self._continue_turn()
             case User(is_replay=True) if message.uuid not in self.sent and self._is_report(message):
                 pass
             case User(is_replay=True):
                 self._take(message.uuid)
-                self._goes_on()
+                self._continue_turn()
             case PromptState(state="started"):
                 if not self._turn_open:
                     self._opener = message.prompt_id
-                self._goes_on()
+                self._continue_turn()
             case PromptState(state="completed"):
                 self._take(message.prompt_id)
                 self._end_turn_of(message.prompt_id)
@@ -202,42 +202,42 @@ class RunState:
                 mode = self._reader.permission_mode_in(message)
                 self.permission_mode = self.permission_mode if mode is None else mode
             case ControlResponse() if message.request_id == INITIALIZE_ID:
-                self._take_over_offer(message)
+                self._apply_capabilities(message)
             case ControlResponse() if message.request_id.startswith(OWN_REQUEST_PREFIX):
                 self.responses[message.request_id] = message
                 self._settle(message.request_id)
             case ControlResponse():
                 self._answer(message)
-                self._unheard.pop(message.request_id, None)
+                self._unconfirmed.pop(message.request_id, None)
             case ControlCancel():
                 self._close(message.request_id)
             case TurnResult():
                 if self._ended_without_result not in message.prompt_ids:
                     self.turns += 1
                 self._turn_open, self._opener, self._ended_without_result = False, "", ""
-                if message.reason not in INTERRUPTED:  # else it may be sent again
+                if message.reason not in INTERRUPTED:  # an interrupted one may be sent again
                     self._take(*message.prompt_ids)
                 self.step(Event.TURN_ENDED)
                 if self.waiting:
                     self.step(Event.PROMPTED)
-                if self.asks:  # of an agent in the background, which goes on
+                if self.asks:  # of a background agent, which goes on
                     self.step(Event.ASKED)
             case Assistant() | MessageStart() | BlockStart() | BlockDelta():
-                # an agent in the background speaks between the turns, too
+                # a background agent writes between the turns, too
                 if message.parent is None or not self.background.tasks:
-                    self._goes_on()
+                    self._continue_turn()
             case _:
                 pass
 
     def _is_report(self, message: User) -> bool:
         return is_report(self._reader.parts_of(message))
 
-    def _goes_on(self) -> None:
+    def _continue_turn(self) -> None:
         self._turn_open = True
         self.step(Event.ACTIVE)
 
     def _end_turn_of(self, prompt_id: str) -> None:
-        """Claude is done with a prompt: so is its turn, where no result has said that before."""
+        """Claude has completed a prompt: this ends its turn, unless a result has done so before."""
         if self._turn_open and prompt_id == self._opener:
             self._turn_open, self._opener = False, ""
             self._ended_without_result = prompt_id
@@ -245,12 +245,12 @@ class RunState:
         self._settle_phase()
 
     def _settle_phase(self) -> None:
-        """If there is nothing left to do, Claude is idle."""
+        """Claude is idle if there is nothing left to do."""
         if not (self.waiting or self.asks or self._turn_open):
             self.step(Event.TURN_ENDED)
 
     def _give_up(self, *prompt_ids: str) -> None:
-        """Nothing comes of these."""
+        """Claude will not answer these prompts."""
         self._take(*prompt_ids)
         self._settle_phase()
 
@@ -259,10 +259,10 @@ class RunState:
         self._recount()
 
     def _recount(self) -> None:
-        """Which prompts wait, whatever was read first."""
-        # what Stop swept out of Claude's queue waits for a person to say what becomes of it
-        swept = any(request.cancels_queue for request in self._requests.values())
-        gone = self._taken if swept else self._taken | self._cancelled
+        """Find the waiting prompts, whichever file was read first."""
+        # prompts that Stop has taken out of Claude's queue wait for a person's decision
+        queue_cancelled = any(request.cancels_queue for request in self._requests.values())
+        gone = self._taken if queue_cancelled else self._taken | self._cancelled
         self.waiting = {each: text for each, text in self.sent.items() if each not in gone}
 
     def _answer(self, message: ControlResponse) -> None:
@@ -270,23 +270,23 @@ class RunState:
         self.answers.setdefault(message.request_id, answer)
         self._close(message.request_id)
 
-    def _ask_again(self, request_id: str) -> None:
-        """The answer did not reach Claude, who still waits for one."""
+    def _reopen(self, request_id: str) -> None:
+        """The answer did not reach Claude: its request is open again."""
         self.answered.pop(request_id, None)
         self.answers.pop(request_id, None)
-        if ask := self._unheard.pop(request_id, None):
+        if ask := self._unconfirmed.pop(request_id, None):
             self.asks[request_id] = ask
             self.step(Event.ASKED)
 
-    def _take_over_offer(self, message: ControlResponse) -> None:
-        """What Claude tells about itself in every run; the answer is long and is not kept."""
+    def _apply_capabilities(self, message: ControlResponse) -> None:
+        """Take the capabilities from Claude's answer, which is long and is not kept."""
         if message.ok:
             report = self._reader.capabilities_of(message.response)
             self.models, self.commands = report.models, report.commands
             self.permission_mode = self.permission_mode or report.permission_mode
 
     def _settle(self, request_id: str) -> None:
-        """Take over what Claude has agreed to."""
+        """Apply the changes that Claude has agreed to."""
         request, response = self._requests.get(request_id), self.responses.get(request_id)
         if request is None or response is None:
             return

@@ -1,5 +1,6 @@
-"""What was chosen for each session, and what there is to choose: for the processes that run, and
-for those that will. Knows all runs, and starts none.
+"""The options of each session and the choices there are, for its live process and the next one.
+
+Knows all runs, and starts none.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from opcode_htmx.runs.model.record import Outcome
 from opcode_htmx.runs.options.store import Options, OptionStore
 
 MODELS_LOOKED_FOR = 5
-"""Runs of the past that are asked for the models that they were offered."""
+"""Past runs that are searched for the models that Claude offered them."""
 
 
 class SessionOptionsService:
@@ -38,10 +39,9 @@ class SessionOptionsService:
         keep_running: bool,
         offered: Callable[[], tuple[Model, ...]] = tuple,
     ) -> None:
-        """`runs` are all runs, the newest first; `changes` is told when a session's options change.
+        """`runs` are all runs, the newest first; `changes` is notified when options change.
 
-        `offered` are the models that Claude named where it was asked without a run.
-        The rest is what holds where nobody has chosen.
+        `offered` are the models that Claude named in answer to a probe. The rest are the defaults.
         """
         self.allow_bypass = allow_bypass
         self._store = OptionStore(folder)
@@ -55,30 +55,30 @@ class SessionOptionsService:
         self._past: tuple[Model, ...] | None = None
 
     def options(self, session_id: str) -> Options:
-        """What was chosen for a session."""
+        """The options chosen for a session."""
         return self._store.get(session_id)
 
     def permission_mode(self, session_id: str) -> str | None:
-        """The mode in which the session's next process starts; None: as Claude's settings say."""
+        """The mode in which the session's next process starts; None: that of Claude's settings."""
         mode = self.options(session_id).permission_mode or self._permission_mode
         return None if mode == BYPASS and not self.allow_bypass else mode
 
     def check(self, permission_mode: object) -> None:
-        """Whether a mode may be chosen here. Raises BypassNotAllowed."""
+        """Raises BypassNotAllowed where a mode may not be chosen on this server."""
         if permission_mode == BYPASS and not self.allow_bypass:
             permission_updates.refuse()
 
     def keeps_running(self, session_id: str) -> bool:
-        """Whether the session's run goes on when nobody looks."""
+        """Whether the session's run goes on without a viewer."""
         chosen = self.options(session_id).keep_running
         return self._keep_running if chosen is None else chosen
 
     def uses_project_settings(self, session_id: str) -> bool:
-        """Whether the session's next process reads what the project's files set up."""
+        """Whether the session's next process reads the settings of the project's files."""
         return self.options(session_id).project_settings is not False
 
     def models(self, run: Run | None = None) -> tuple[Model, ...]:
-        """The models that Claude offers: as it told `run`, or else as it last told any."""
+        """The models that Claude offers: to `run`, or else as it last listed them."""
         if run and run.state.models:
             self._models = run.state.models
         if not self._models:
@@ -96,7 +96,7 @@ class SessionOptionsService:
     def choose(self, session_id: str, **changes: str | bool | None) -> None:
         """Change the options of a session, at once where it runs, and for its next process.
 
-        None takes a choice back. Raises ControlRefused, with what Claude says against it.
+        None resets a choice. Raises ControlRefused, with Claude's reason.
         """
         of_session = (run for run in self._runs() if run.record.session_id == session_id)
         run = next((run for run in of_session if run.live), None)
@@ -108,12 +108,12 @@ class SessionOptionsService:
         self._changes(session_id).notify()
 
     def approved_plan(self, session_id: str, mode: str) -> None:
-        """The plan is carried out in `mode`; a next process is not to begin with planning again."""
+        """The plan is carried out in `mode`; the next process must not start in plan mode again."""
         if self.options(session_id).permission_mode == "plan":
             self._store.change(session_id, permission_mode=mode)
 
     def end_bypass(self, run: Run) -> None:
-        """Make a run ask that an earlier server has allowed not to, if this one does not."""
+        """End bypass mode in a run of an earlier server that allowed it, if this one does not."""
         if self.allow_bypass or run.state.permission_mode != BYPASS:
             return
         try:

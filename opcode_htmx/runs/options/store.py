@@ -1,7 +1,7 @@
-"""What a person has chosen for a session: model, effort, mode, leaving, the project's settings.
+"""The options a person has chosen for a session: model, effort, mode, and others.
 
-One small file a session. Knows nothing of runs; what is not chosen is None and left to Claude's
-own settings, or the server's.
+One small file for each session. Knows nothing of runs. An option that was not chosen is None and
+left to Claude's own settings, or the server's.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from opcode_htmx.lib.files.disk_space import raise_disk_full
 from opcode_htmx.lib.files.json_files import JsonFileSchema
 
 KEPT = 200
-"""Sessions whose options are kept in memory as well."""
+"""Sessions whose options are cached in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +26,13 @@ class Options:
     effort: str | None = None
     permission_mode: str | None = None
     keep_running: bool | None = None
-    """Whether Claude goes on when nobody looks any more."""
+    """Whether Claude goes on without a viewer."""
     project_settings: bool | None = None
-    """False: Claude starts without what the project's files set up."""
+    """False: Claude starts without the settings of the project's files."""
 
 
 class OptionStore:
-    """The options of all sessions, in a folder of their own, for all workers."""
+    """The options of all sessions, in a folder of their own, shared by all workers."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -44,7 +44,7 @@ class OptionStore:
         return (self._files.read(path) if path else None) or Options()
 
     def change(self, session_id: str, **changes: Any) -> Options:
-        """Choose; None takes a choice back. Raises OSError when it cannot be kept."""
+        """Change options; None resets one. Raises OSError when they cannot be stored."""
         with raise_disk_full():
             atomic_files.make_folder(self._folder)
             # model and effort may be chosen at once, on two phones or for two workers

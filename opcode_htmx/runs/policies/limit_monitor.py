@@ -1,7 +1,6 @@
-"""The limits of a run, and who watches over them: a warning first, then an end with its cause.
+"""The limits of a run, and their monitor: a warning first, then a stop with its cause.
 
-Limits of time, of what is written, and of memory. Knows runs; how they are shown is not its
-business.
+Limits of time, output and memory. Knows runs, and not how they are shown.
 """
 
 from __future__ import annotations
@@ -30,18 +29,18 @@ log = logging.getLogger(__name__)
 
 CHECK_SECONDS = 1.0
 MEMORY_CHECK_SECONDS = 3.0
-"""To look through the processes costs more than to look at a file."""
+"""Reading all processes costs more than the size of a file."""
 WARN_AT = 0.8
-"""Of what may be written."""
-ALMOST_NO_TIME = 10 * CHECK_SECONDS
-"""A clock that jumps farther between two looks was stopped meanwhile, and Claude with it."""
+"""Share of the output limit."""
+LONGEST_STEP = 10 * CHECK_SECONDS
+"""A clock that jumps farther between two checks was suspended, and Claude with it."""
 
 CGROUP_MEMORY = Path("/sys/fs/cgroup/memory.max")
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a run may take; 0 is no limit. Times in seconds, sizes in bytes.
+    """What a run may use; 0 is no limit. Times in seconds, sizes in bytes.
 
     Memory is that of Claude and all that it has started; up to 1 it is a share of the machine's.
     """
@@ -58,11 +57,11 @@ class Limits:
 
 
 class QueueFull(Exception):
-    """Too many prompts wait already; the text says so."""
+    """Too many prompts are waiting already; the text says so."""
 
 
 def check_queue(run: Run, limits: Limits) -> None:
-    """Raises QueueFull where no further prompt may wait for Claude in this run."""
+    """Raises QueueFull where this run may have no further waiting prompt."""
     if limits.queued and len(run.state.waiting) >= limits.queued:
         raise QueueFull(
             f"{limits.queued} prompts wait already, and no more may (OPCODE_MAX_QUEUED). Wait "
@@ -71,60 +70,60 @@ def check_queue(run: Run, limits: Limits) -> None:
 
 
 class LimitMonitor:
-    """Looks at the runs that live about once a second, in a greenlet of its own."""
+    """Checks the live runs about once a second, in a greenlet of its own."""
 
     def __init__(
         self,
         live: Callable[[], Iterable[Run]],
         limits: Limits,
         memory_of: Callable[[Run], int],
-        *rounds: Callable[[], None],
+        *also: Callable[[], None],
     ) -> None:
-        """`memory_of` is what a run and all that it has started take up, in bytes.
+        """`memory_of` is the memory of a run and all that it has started, in bytes.
 
-        `rounds` are made along with each look.
+        `also` are called with each check.
         """
         self._live = live
         self._limits = limits
         self._memory_of = memory_of
-        self._rounds = rounds
+        self._also = also
         machine = machine_memory()
         self._memory_warning = _absolute(limits.memory_warning, machine)
         self._memory_limit = _absolute(limits.memory, machine)
         self._worked: dict[str, Work] = {}
-        self._looked_at_memory = 0.0
-        self._watch = gevent.spawn(self._go_round)
+        self._memory_checked_at = 0.0
+        self._greenlet = gevent.spawn(self._run)
 
     def close(self) -> None:
-        self._watch.kill()
+        self._greenlet.kill()
 
-    def _go_round(self) -> None:
+    def _run(self) -> None:
         before = time.monotonic()
         while True:
             gevent.sleep(CHECK_SECONDS)
             now = time.monotonic()
             try:
-                self._look(now, min(now - before, ALMOST_NO_TIME))
-            except Exception:  # the others are to be looked after all the same
-                log.exception("The limits could not be looked at just now")
+                self._check(now, min(now - before, LONGEST_STEP))
+            except Exception:  # the next round tries again
+                log.exception("could not check the limits")
             before = now
 
-    def _look(self, now: float, passed: float) -> None:
-        for round_ in self._rounds:
-            round_()
-        memory = now - self._looked_at_memory >= MEMORY_CHECK_SECONDS
+    def _check(self, now: float, passed: float) -> None:
+        for check in self._also:
+            check()
+        memory = now - self._memory_checked_at >= MEMORY_CHECK_SECONDS
         if memory:
-            self._looked_at_memory = now
+            self._memory_checked_at = now
         runs = [run for run in self._live() if run.phase is not Phase.STOPPING]
         self._worked = {run.id: self._worked.get(run.id) or Work() for run in runs}
         for run in runs:
-            self._look_at_time(run, passed)
-            self._look_at_output(run)
+            self._check_time(run, passed)
+            self._check_output(run)
             if memory:
-                self._look_at_memory(run)
-                gevent.sleep(0)  # to look through the processes takes some milliseconds
+                self._check_memory(run)
+                gevent.sleep(0)  # reading all processes takes some milliseconds
 
-    def _look_at_time(self, run: Run, passed: float) -> None:
+    def _check_time(self, run: Run, passed: float) -> None:
         limit, idle_limit = self._limits.run_timeout, self._limits.idle_timeout
         worked = self._worked[run.id].after(run, passed)
         if limit and worked > limit:
@@ -139,7 +138,7 @@ class LimitMonitor:
             cause = f"Ended after {idle_limit / 60:g} idle minutes; a prompt resumes it."
             _end(run, Outcome.COMPLETED, cause)
 
-    def _look_at_output(self, run: Run) -> None:
+    def _check_output(self, run: Run) -> None:
         limit = self._limits.output
         if not limit:
             return
@@ -150,7 +149,7 @@ class LimitMonitor:
         share = f"{written / limit:.0%} of the {most}; at 100% it is stopped."
         _warn(run, "output", f"Claude has written {share}" if written >= WARN_AT * limit else "")
 
-    def _look_at_memory(self, run: Run) -> None:
+    def _check_memory(self, run: Run) -> None:
         warning, limit = self._memory_warning, self._memory_limit
         if not warning and not limit:
             return
@@ -168,14 +167,14 @@ class LimitMonitor:
 
 
 class Work:
-    """How long Claude has worked in the turn that is open, as far as somebody watched."""
+    """How long Claude has worked in the open turn, as far as this server has watched."""
 
     def __init__(self) -> None:
         self._seconds = 0.0
         self._turns = -1
 
     def after(self, run: Run, passed: float) -> float:
-        """The time, `passed` seconds after the last look."""
+        """The time, `passed` seconds after the last check."""
         if run.phase is Phase.IDLE or run.state.turns != self._turns:
             self._seconds, self._turns = 0.0, run.state.turns
         elif run.phase in (Phase.STARTING, Phase.WORKING):
@@ -184,7 +183,7 @@ class Work:
 
 
 def machine_memory() -> int:
-    """What this machine has, or the container in which we are, in bytes."""
+    """The memory of this machine, or of the container, in bytes."""
     total = psutil.virtual_memory().total
     with contextlib.suppress(OSError, ValueError):  # "max" is no number
         total = min(total, int(CGROUP_MEMORY.read_text()))
@@ -203,12 +202,12 @@ def _size(path: Path) -> int:
 
 
 def _end(run: Run, outcome: Outcome, cause: str) -> None:
-    with contextlib.suppress(RunNotLive):  # it was faster
+    with contextlib.suppress(RunNotLive):  # it has ended by itself
         run.stop(outcome, cause, by=SYSTEM)
 
 
 def _warn(run: Run, about: str, sentence: str) -> None:
-    """Say it on the pages, until it is no longer so."""
+    """Show a warning on the pages; an empty sentence removes it."""
     if run.warnings.get(about, "") != sentence:
         run.warnings = {**run.warnings, about: sentence}
         run.changed.notify()

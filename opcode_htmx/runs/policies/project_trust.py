@@ -1,8 +1,8 @@
-"""Whether Claude may start with the files of a project, which may run programs, or must ask first.
+"""Whether a process may start with the files of a project, or a person has to trust them first.
 
-A project counts as trusted where Claude has noted so. What its files may run is kept as digests
-under the same name as Claude has, so a folder or a worktree that is trusted along with it, and
-holds something else, is asked about, and so is what is added later.
+A project counts as trusted where Claude has recorded so. What its files may run is kept as digests
+under the same name as Claude has: a folder or a worktree that is trusted along with it and holds
+something else needs a decision, and so does what is added later.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ CHANGED = (
 class TrustNeeded(Exception):
     """The files of a project take effect only once a person has trusted them.
 
-    `items` are what nobody has trusted yet; `digest` identifies all that the files hold now.
-    `session_id` is the session that was prompted, if it was one.
+    `items` are those that nobody has trusted yet; `digest` identifies all that the files hold now.
+    `session_id` is the prompted session, if any.
     """
 
     session_id = ""
@@ -50,7 +50,7 @@ class TrustNeeded(Exception):
         self.digest = digest
 
     def described(self) -> Json:
-        """The list as programs get it."""
+        """The list as the API returns it."""
         items = [
             {"kind": str(item.kind), "name": item.name, "text": item.text, "file": str(item.file)}
             for item in self.items
@@ -60,7 +60,7 @@ class TrustNeeded(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """Digests for a project: of what was trusted, None before that, and of what a card allowed."""
+    """Digests for a project: of trusted items, None before that, and of those allowed on a card."""
 
     project: str
     trusted: frozenset[str] | None = None
@@ -86,7 +86,7 @@ KEPT = 32
 
 
 class ProjectTrust:
-    """The decisions about all projects, kept for all workers."""
+    """The decisions about all projects, stored for all workers."""
 
     def __init__(self, store: Path, files: TrustFiles) -> None:
         """`store` is a folder of ours."""
@@ -95,13 +95,13 @@ class ProjectTrust:
         self._files = files
 
     def check(self, folder: Path, session_id: str) -> None:
-        """Raises TrustNeeded where the files of `folder` would do what nobody has trusted."""
+        """Raises TrustNeeded where the files of `folder` hold items that nobody has trusted."""
         if needed := self.needed(folder):
             needed.session_id = session_id
             raise needed
 
     def needed(self, folder: Path) -> TrustNeeded | None:
-        """What a person has to decide about before Claude starts in `folder`; None: nothing."""
+        """The decision that is needed before Claude starts in `folder`; None: none."""
         folder = folder.resolve()
         items = run_in_thread(self._files.items_of, folder)
         name = self._files.trusted_as(folder)
@@ -109,7 +109,7 @@ class ProjectTrust:
         if name is None:
             more = [item for item in items if item.digest not in kept.allowed]
             return TrustNeeded(folder, more, digest_of(items), SENTENCE) if more else None
-        if kept.trusted is None:  # trusted at the computer, or before the first look
+        if kept.trusted is None:  # trusted in a terminal, or before the first check
             self._keep(name, items)
             return None
         known = kept.trusted | kept.allowed
@@ -119,7 +119,7 @@ class ProjectTrust:
     def accept(self, folder: Path, digest: str | None = None) -> None:
         """Trust a project with all that its files hold now.
 
-        `digest` is that of the list which the person has seen. Raises TrustNeeded where the files
+        `digest` is that of the list that the person has seen. Raises TrustNeeded where the files
         have changed since, and TrustNotRecorded.
         """
         folder = folder.resolve()
@@ -130,7 +130,7 @@ class ProjectTrust:
         self._files.accept(folder)
 
     def allow(self, folder: Path, updates: Iterable[Json]) -> None:
-        """A person has allowed these permission updates, which Claude writes into the project."""
+        """Trust the permission updates that a person has allowed, which Claude writes down."""
         items = [item for update in updates for item in self._files.items_of_update(update, folder)]
         if items:
             folder = folder.resolve()
@@ -146,7 +146,7 @@ class ProjectTrust:
         return kept if kept and kept.project == name else _Kept(name)
 
     def _keep(self, name: str, items: Iterable[TrustItem], *, allowed: bool = False) -> None:
-        """Add what was trusted, or what was allowed on a card."""
+        """Add trusted items, or those allowed on a card."""
         digests = frozenset(item.digest for item in items)
         with raise_disk_full():
             atomic_files.make_folder(self._store)

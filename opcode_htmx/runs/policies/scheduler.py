@@ -1,7 +1,7 @@
-"""How many Claudes run at once: who starts, who waits, and who makes room.
+"""The start queue: limits how many Claude processes run at once.
 
-A run that has to wait is a folder like all others, with its prompts in it and no process, so the
-queue outlives the server, and all workers see the same one: the oldest run is the first.
+A queued run is a folder like all others, with its prompts in it and no process, so the queue
+outlives the server, and all workers see the same one: the oldest run is the first.
 """
 
 from __future__ import annotations
@@ -35,49 +35,49 @@ MADE_ROOM = "Ended, because another session needed the room; a prompt resumes it
 
 
 class Scheduler:
-    """Starts the processes of the runs of all workers, as many at once as may be."""
+    """Starts the processes of the runs of all workers, up to the limit."""
 
     def __init__(
         self,
         settings: RunSettings,
-        choosing: SessionOptionsService,
+        options: SessionOptionsService,
         trust: ProjectTrust,
         runs: Callable[[], Iterable[Run]],
         is_viewed: Callable[[str], bool],
         refusal: Callable[[], str] = str,
     ) -> None:
-        """`runs` are all runs on this machine, as fresh as can be.
+        """`runs` are all runs on this machine, up to date.
 
-        `is_viewed` says of a session id whether somebody looks at it; `refusal` why none may begin
-        just now, if so.
+        `is_viewed` tells for a session id whether it has a viewer; `refusal` is why no run may
+        start now, else empty.
         """
         self._settings = settings
-        self._choosing = choosing
+        self._options = options
         self._trust = trust
         self._runs = runs
         self._is_viewed = is_viewed
         self._refusal = refusal
         self._lock: Path = settings.runs_dir.parent / "starting.lock"
-        self._turn = BoundedSemaphore(1)
+        self._first_come = BoundedSemaphore(1)
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
-        """While this lasts, no run begins elsewhere, in no worker. Raises OSError."""
-        # in this worker those who come first go first; a file knows no order
-        with self._turn, file_locks.held(self._lock):
+        """While this lasts, no other run starts, in any worker. Raises OSError."""
+        # in this worker first come, first served; a file lock has no order
+        with self._first_come, file_locks.held(self._lock):
             yield
 
     def queue(self) -> list[Run]:
-        """The runs that wait, the first one first."""
+        """The queued runs, first in, first out."""
         waiting = (run for run in self._runs() if run.phase is Phase.QUEUED)
         return sorted(waiting, key=lambda run: (run.record.created_at, run.id))
 
     def has_room(self) -> bool:
-        """Whether one more may run, and nobody waits who came before."""
-        return not self._settings.max_runs or self._room() > len(self._expectant())
+        """Whether one more may run, and no earlier one is waiting."""
+        return not self._settings.max_runs or self._room() > len(self._queued_with_prompt())
 
     def admit(self) -> None:
-        """Start what waits, as far as there is room, and make room where Claude is idle."""
+        """Start queued runs up to the limit, and end idle ones to make room."""
         queue = self.queue()
         for ahead, run in enumerate(queue):
             if run.ahead != ahead:
@@ -86,25 +86,25 @@ class Scheduler:
         if not any(run.owner and run.state.waiting for run in queue) or self._refusal():
             return
         with self.alone():
-            waiting = self._expectant()
+            waiting = self._queued_with_prompt()
             while waiting and (not self._settings.max_runs or self._room() > 0):
                 run, *waiting = waiting
                 if run.owner is None:
-                    return  # it is first, and its own worker starts it
+                    return  # it is first, and the worker that owns it starts it
                 try:
                     self.launch(run)
                 except DiskFull as error:
-                    log.warning("run %s is started later: %s", run.id, error)
+                    log.warning("start of run %s postponed: %s", run.id, error)
                     return
                 except CannotStart as error:
-                    log.warning("run %s could not be started: %s", run.id, error)
+                    log.warning("could not start run %s: %s", run.id, error)
                     if isinstance(run.owner, Owner):
                         run.owner.finish(None, (Outcome.FAILED, str(error)))
             if waiting:
                 self._make_room(len(waiting))
 
     def launch(self, run: Run) -> None:
-        """Start the process of a run of this worker, and give it what was kept for it.
+        """Start the process of a run of this worker, and deliver the prompts kept for it.
 
         Raises CannotStart, DiskFull.
         """
@@ -112,7 +112,7 @@ class Scheduler:
         if not isinstance(owner, Owner):
             raise CannotStart("Another worker starts this run.")
         started: AsyncResult[None] = AsyncResult()
-        # by itself, since a long prompt takes until Claude reads, and others want to start
+        # in a greenlet: a long prompt blocks until Claude reads, and others are to start
         gevent.spawn(self._launch, run, owner, started)
         started.get()
 
@@ -124,7 +124,7 @@ class Scheduler:
                     raise CannotStart("This run was stopped before it began.")
                 with owner.launching():
                     record, process = launcher.launch(
-                        self._settings, self._choosing, self._trust, run.folder, run.record
+                        self._settings, self._options, self._trust, run.folder, run.record
                     )
                     run.launched(record)
                     owner.begin(process)
@@ -134,11 +134,11 @@ class Scheduler:
             started.set_exception(error)
         except (InputClosed, OSError) as error:
             started.set_exception(CannotStart(f"Claude could not be started: {error}"))
-        except Exception as error:  # whoever waits must not wait for ever
+        except Exception as error:  # `launch` must not wait for ever
             started.set_exception(error)
 
-    def _expectant(self) -> list[Run]:
-        """Those in the queue for whom there is something to do."""
+    def _queued_with_prompt(self) -> list[Run]:
+        """The queued runs that have a prompt."""
         waiting = self.queue()
         for run in waiting:
             if not run.owner:
@@ -149,21 +149,21 @@ class Scheduler:
         return self._settings.max_runs - sum(run.phase in PROCESS for run in self._runs())
 
     def _make_room(self, wanted: int) -> None:
-        """End as many idle runs as are waited for: first what nobody looks at, the oldest first.
+        """End as many idle runs as are wanted: first those without a viewer, the oldest first.
 
         A Claude whose background tasks still run is not idle.
         """
-        going = sum(run.phase is Phase.STOPPING for run in self._runs())
+        stopping = sum(run.phase is Phase.STOPPING for run in self._runs())
         idle = [run for run in self._runs() if run.resting and not run.state.waiting]
         idle.sort(key=lambda run: (self._is_viewed(run.record.session_id), run.idle_since))
-        for run in idle[: max(0, wanted - going)]:
+        for run in idle[: max(0, wanted - stopping)]:
             with contextlib.suppress(RunNotLive):
                 run.stop(Outcome.COMPLETED, MADE_ROOM, by=SYSTEM)
 
 
 def _deliver(run: Run, writer: InputWriter) -> None:
-    """Ask what Claude offers, and hand over the prompts that were kept for it."""
-    # A Claude that hangs, or is gone, has its prompts left over, as any run has
+    """Ask for Claude's capabilities, and deliver the prompts that were kept for it."""
+    # with a Claude that hangs or is gone the prompts stay unread, as in any run
     with contextlib.suppress(InputClosed, OSError):
         writer.send(run.codec.initialize_line())
         for line, _ in waiting_lines(run, run.state.waiting):

@@ -1,11 +1,11 @@
-"""End the runs that nobody looks at, where a person has chosen so.
+"""End the runs without a viewer, where a person has chosen so.
 
 A phone that locks, reloads or changes its network is back within seconds, so a run is ended only
-when its last viewer has been gone for the whole grace. A run that nobody has looked at counts from
-its start; one that an earlier server left counts from the start of this server.
+when its last viewer has been gone for the whole grace period. For a run that never had a viewer it
+counts from the run's start; for one of an earlier server, from the start of this server.
 
-Whoever looks holds a lock on a file of the session, so that the worker that owns the run knows of
-viewers in the other ones; the file's time says when somebody was there last.
+A viewer holds a lock on a file of the session, so that the worker that owns the run knows of
+viewers in the other workers; the file's time is when the last viewer was there.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def in_words(seconds: float) -> str:
 
 
 class ViewerPresence:
-    """Counts the viewers of each session, and ends what they have left."""
+    """Counts the viewers of each session, and ends the runs that have none left."""
 
     def __init__(
         self,
@@ -47,9 +47,9 @@ class ViewerPresence:
         keeps_running: Callable[[str], bool],
         grace: float,
     ) -> None:
-        """`folder` is for the files of the sessions; `owned` are the runs that are ours to end.
+        """`folder` holds a file for each session; `owned` are the runs that this worker ends.
 
-        `keeps_running` says of a session id whether its run goes on without a viewer.
+        `keeps_running` tells for a session id whether its run goes on without a viewer.
         """
         self._folder = folder
         self._owned = owned
@@ -57,12 +57,12 @@ class ViewerPresence:
         self._grace = grace
         self._viewers: Counter[str] = Counter()
         self._locks: dict[str, int] = {}
-        self._began = time.time()
-        self._watch = gevent.spawn(self._end_what_was_left)
+        self._started = time.time()
+        self._greenlet = gevent.spawn(self._end_runs_without_viewer)
 
     @contextlib.contextmanager
     def viewing(self, session_id: str) -> Iterator[None]:
-        """While this lasts, somebody looks at the session."""
+        """Count a viewer of the session while this lasts."""
         self._viewers[session_id] += 1
         if session_id not in self._locks:
             self._lock(session_id)
@@ -76,7 +76,7 @@ class ViewerPresence:
                 self._unlock(session_id)
 
     def is_viewed(self, session_id: str) -> bool:
-        """Whether somebody looks at the session, through whichever worker."""
+        """Whether the session has a viewer, in any worker."""
         if self._viewers[session_id]:
             return True
         with contextlib.suppress(OSError):
@@ -88,15 +88,15 @@ class ViewerPresence:
         return False
 
     def seen(self, session_id: str) -> None:
-        """Somebody was there just now, with a page that keeps no socket."""
+        """Record a viewer who is there now, with a page that keeps no socket open."""
         try:
             os.close(self._open(session_id))
             os.utime(self._folder / session_id)
-        except OSError:  # then a run may be ended that somebody has just left
-            log.exception("that session %s was looked at could not be noted", session_id)
+        except OSError:  # then a run may be ended whose viewer has just gone
+            log.exception("could not record a viewer of session %s", session_id)
 
     def close(self) -> None:
-        self._watch.kill()
+        self._greenlet.kill()
         for session_id in list(self._locks):
             self._unlock(session_id)
 
@@ -104,9 +104,9 @@ class ViewerPresence:
         try:
             lock = self._open(session_id)
         except OSError:
-            log.exception("that session %s is looked at could not be noted", session_id)
+            log.exception("could not lock the file of the viewers of session %s", session_id)
             return
-        # who asks whether somebody looks holds it for a moment
+        # `is_viewed` of another worker holds it for a moment
         while not file_locks.attempt(lock, shared=True):
             gevent.sleep(file_locks.POLL_SECONDS)
         self._locks[session_id] = lock
@@ -122,28 +122,28 @@ class ViewerPresence:
             atomic_files.make_folder(self._folder)
             return os.open(self._folder / session_id, os.O_RDWR | os.O_CREAT, 0o600)
 
-    def _end_what_was_left(self) -> None:
+    def _end_runs_without_viewer(self) -> None:
         while True:
             gevent.sleep(CHECK_SECONDS)
             for run in self._owned():
-                if run.phase is not Phase.STOPPING and self._was_left(run):
+                if run.phase is not Phase.STOPPING and self._is_abandoned(run):
                     self._end(run)
 
-    def _was_left(self, run: Run) -> bool:
+    def _is_abandoned(self, run: Run) -> bool:
         session_id = run.record.session_id
         if self._keeps_running(session_id):
             return False
         if self.is_viewed(session_id):
-            # a worker that is killed cannot say that its viewers have gone
+            # a worker that is killed cannot record that its viewers have gone
             self.seen(session_id)
             return False
-        began = max(self._began, run.record.created_at)
+        last_seen = max(self._started, run.record.created_at)
         with contextlib.suppress(OSError):
-            began = max(began, (self._folder / session_id).stat().st_mtime)
-        return time.time() - began >= self._grace
+            last_seen = max(last_seen, (self._folder / session_id).stat().st_mtime)
+        return time.time() - last_seen >= self._grace
 
     def _end(self, run: Run) -> None:
         working = run.phase in OPEN_TURN
         cause = f"Ended, because nobody was looking for {in_words(self._grace)}."
-        with contextlib.suppress(RunNotLive):  # it was faster
+        with contextlib.suppress(RunNotLive):  # it has ended by itself
             run.stop(Outcome.CANCELLED if working else Outcome.COMPLETED, cause, by=SYSTEM)

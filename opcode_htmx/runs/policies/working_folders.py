@@ -1,7 +1,7 @@
-"""Which folders Claude may work in: one rule for what a person chooses, and for what is started.
+"""The folders that Claude may work in: one rule for a person's choice and for each start.
 
-A path is checked where it is named, and again where it is used: a folder that has been opened stays
-the same one, whatever its path leads to by then.
+A path is checked when it is chosen, and again when it is used: an opened folder stays the same one,
+whatever its path leads to by then.
 """
 
 from __future__ import annotations

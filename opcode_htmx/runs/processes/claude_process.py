@@ -1,8 +1,8 @@
-"""Claude's processes: start one, find it again, signal it, and end all that it ever started.
+"""Claude's processes: start one, find it again, signal it, and end all that it has started.
 
-A process is identified by pid *and* start time, so that a reused pid is never hit. All that it has
-started is found by the census: by the mark that the run left in the environment, and by descent.
-Knows nothing of what the process says.
+A process is identified by pid *and* start time, so that a reused pid is never signalled. The
+monitor finds all that it has started: by the run's tag in the environment, and by descent. Knows
+nothing of what the process writes.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from opcode_htmx.runs.processes.process_reaper import SWEEP_SECONDS
 from opcode_htmx.runs.processes.process_table import FOLDER_MARK, MARK, Row
 
 census = ProcessMonitor()
-"""Of all processes of this machine, so there is but one."""
+"""It covers all processes of this machine, so there is only one."""
 
 POLL_SECONDS = 0.1
 
 
 class ClaudeProcess:
-    """One Claude, whether this server started it or found it."""
+    """One Claude, started by this server or adopted from another one."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class ClaudeProcess:
         folder: str = "",
     ) -> None:
         self.identity = ProcessIdentity.of(process)
-        # Held, because it recognises itself by the kernel's own count, whatever the clock does
+        # kept: psutil identifies it by the kernel's own count, whatever the clock does
         self._process = process
         self._run_id = run_id
         self._child = child
@@ -72,7 +72,7 @@ class ClaudeProcess:
             _send(self._process, number)
 
     def family(self) -> list[Row]:
-        """Every process of this run that is alive, wherever it has gone."""
+        """All live processes of this run, also those that have left its process group."""
         return census.family(self._run_id)
 
 
@@ -124,24 +124,21 @@ def spawn(
 def adopt(identity: ProcessIdentity, run_id: str) -> ClaudeProcess | None:
     """The process that an earlier server started, if it is still alive and still that run's."""
     process = identity.find()
-    if process is None or _mark(process) not in (run_id, None):
+    if process is None or _tag(process) not in (run_id, None):
         return None
     try:
         return ClaudeProcess(process, run_id, child=None)
-    except psutil.NoSuchProcess:  # it has ended just now
+    except psutil.NoSuchProcess:  # it has just ended
         return None
 
 
 def sweep(run_id: str, within: float = SWEEP_SECONDS) -> bool:
-    """End what a run has started and left behind, wherever it has gone, within so many seconds.
-
-    Whether nothing is left.
-    """
+    """End all processes of a run, within so many seconds; return whether none is left."""
     return census.sweep(run_id, within)
 
 
 def memory_of(run_id: str) -> int:
-    """What Claude and all that it has started take up, in bytes."""
+    """The memory of Claude and all that it has started, in bytes."""
     return census.usage(run_id).memory_bytes
 
 
@@ -151,8 +148,8 @@ def _send(process: psutil.Process, number: signal.Signals) -> None:
         process.send_signal(number)
 
 
-def _mark(process: psutil.Process) -> str | None:
-    """The run that a process belongs to; None where its environment cannot be read."""
+def _tag(process: psutil.Process) -> str | None:
+    """The run id in the tag of a process; None where its environment cannot be read."""
     try:
         return process.environ().get(MARK, "")
     except (psutil.Error, OSError):

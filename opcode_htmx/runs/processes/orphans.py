@@ -1,7 +1,7 @@
-"""What runs that have ended have left alive all the same: found, and ended on request.
+"""Orphans: processes of ended runs that are still alive, found, and ended on request.
 
-A process is ours when it says in which run's folder it was started and that folder is, or was, in
-our state folder: another opcode-htmx on this machine has another one.
+A process is ours when its tag names the folder of its run and that folder is, or was, in our state
+folder: another opcode-htmx on this machine has another one.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class NoOrphans(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
-    """One process that was left behind; `at` is when it was started, as a Unix time."""
+    """One orphan; `at` is when it was started, as a Unix time."""
 
     pid: int
     command: str
@@ -33,7 +33,7 @@ class Orphan:
 
 @dataclass(frozen=True, slots=True)
 class OrphanGroup:
-    """All that one run has left behind."""
+    """All orphans of one run."""
 
     run_id: str
     processes: tuple[Orphan, ...]
@@ -47,46 +47,46 @@ class OrphanGroup:
 
 class Orphans:
     def __init__(
-        self, census: ProcessMonitor, runs_dir: Path, live: Callable[[], Collection[str]]
+        self, monitor: ProcessMonitor, runs_dir: Path, live: Callable[[], Collection[str]]
     ) -> None:
-        """`live` gives the ids of the runs that live."""
-        self._census = census
+        """`live` returns the ids of the live runs."""
+        self._monitor = monitor
         self._runs_dir = runs_dir.resolve()
         self._live = live
 
     def found(self) -> list[OrphanGroup]:
-        """What is alive of runs that have ended, the oldest first."""
-        families = self._census.families()
-        live = self._live()  # after the look: what was started since is not in it
-        left = [
+        """The orphans of all ended runs, the oldest first."""
+        trees = self._monitor.families()
+        live = self._live()  # after the snapshot: runs that were started since are not in it
+        groups = [
             OrphanGroup(
                 run_id,
                 tuple(
                     Orphan(row.pid, command_line(row.pid), started_at(row.key))
-                    for row in sorted(family.rows, key=lambda row: row.started)
+                    for row in sorted(tree.rows, key=lambda row: row.started)
                 ),
-                self._census.sum_up(family.rows),
+                self._monitor.sum_up(tree.rows),
             )
-            for run_id, family in families.items()
-            if self._is_ours(run_id, family.folder) and run_id not in live and self._ended(run_id)
+            for run_id, tree in trees.items()
+            if self._is_ours(run_id, tree.folder) and run_id not in live and self._ended(run_id)
         ]
-        return sorted(left, key=lambda each: each.at)
+        return sorted(groups, key=lambda each: each.at)
 
     def end(self, run_id: str) -> None:
-        """End what a run has left behind. Raises NoOrphans."""
+        """End the orphans of a run. Raises NoOrphans."""
         if run_id not in {each.run_id for each in self.found()}:
             raise NoOrphans("Nothing of this run is left; it may have ended just now.")
-        self._census.sweep(run_id)
+        self._monitor.sweep(run_id)
 
     def end_all(self) -> None:
-        sweeps = [gevent.spawn(self._census.sweep, each.run_id) for each in self.found()]
+        sweeps = [gevent.spawn(self._monitor.sweep, each.run_id) for each in self.found()]
         gevent.joinall(sweeps)
 
     def _is_ours(self, run_id: str, folder: str) -> bool:
         return bool(RUN_ID.fullmatch(run_id)) and Path(folder) == self._runs_dir / run_id
 
     def _ended(self, run_id: str) -> bool:
-        """Whether the record says so, or is gone: another worker may have a run we do not know."""
+        """Whether its record has an end, or is gone: this worker need not know a run of another."""
         try:
             return RunFolder(self._runs_dir / run_id).load().end is not None
         except FileNotFoundError:

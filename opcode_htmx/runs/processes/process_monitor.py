@@ -1,8 +1,8 @@
-"""Who is alive on this machine, as far as it concerns our runs: their families, and their end.
+"""The processes of this machine that belong to runs: the process tree of each run, and its end.
 
-One picture of all processes serves everybody who asks at the same time, and is taken in small
-steps, so that the hub is never held up. While runs live a picture is taken every second: whoever
-was once seen in a run's family stays in it, however far it goes.
+One snapshot of all processes serves all callers at the same time, and is taken in small steps, so
+that it never blocks the event loop. While runs are live a snapshot is taken every second: a process
+once seen in a run's tree stays in it, whatever becomes of its parents.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 1.0
 CPU_SECONDS, OLD_SECONDS = 0.5, 30.0
-"""The least and the most time over which it is told how busy somebody is."""
+"""The shortest and the longest time over which CPU usage is measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a run takes of the machine, with all that it has started."""
+    """The resources that a run uses, with all that it has started."""
 
     memory_bytes: int = 0
-    """Resident. What several processes share counts for each."""
+    """Resident. Shared memory counts for each process."""
     cpu_percent: float = 0.0
     """Of one core."""
     processes: int = 0
@@ -46,81 +46,82 @@ class Usage:
 
 @dataclass(slots=True)
 class ProcessSnapshot:
-    """The processes that were alive. `at` is when it was begun, by the monotonic clock."""
+    """The processes that were alive. `at` is when it was started, by the monotonic clock."""
 
     at: float
     rows: dict[int, Row] = field(default_factory=dict)
-    looked_at: set[int] = field(default_factory=set)
-    """The pids that there were, also those of which only the exit status is left."""
+    pids: set[int] = field(default_factory=set)
+    """All pids, also those of zombies."""
     owners: dict[int, RunTag] = field(default_factory=dict)
-    """The run of each that belongs to one."""
+    """The run of each process that belongs to one."""
     listed_at: float = float("-inf")
-    """When those were added that had been started since."""
+    """When processes that were started later were added last."""
 
 
 @dataclass(slots=True)
 class ProcessTree:
-    """The processes of one run. `folder` is the run's, if they know it."""
+    """The processes of one run. `folder` is the run's, if their tag names it."""
 
     rows: list[Row] = field(default_factory=list)
     folder: str = ""
 
 
 class ProcessMonitor:
-    """The census of one server."""
+    """Finds the processes of all runs; one for each server."""
 
     def __init__(self) -> None:
-        self._picture = ProcessSnapshot(float("-inf"))
+        self._newest = ProcessSnapshot(float("-inf"))
         self._before: ProcessSnapshot | None = None
-        """An earlier one, to tell from the two how busy everybody was."""
+        """An earlier one, to compute the CPU usage from the two."""
         self._taking: Flag | None = None
-        self._marks = RunTagCache()
-        self._kin: dict[ProcessKey, RunTag] = {}
-        """Whoever was once seen in a family, as long as it lives."""
+        """There while a snapshot is being taken."""
+        self._tags = RunTagCache()
+        self._known: dict[ProcessKey, RunTag] = {}
+        """The run of each process once seen in a tree, as long as that process is alive."""
         self._tracked: dict[str, ProcessKey] = {}
-        """Claude's process in each run that lives here."""
+        """Claude's process in each live run of this worker."""
         self._watch: gevent.Greenlet[[], None] | None = None
         self._own_group = os.getpgrp()
 
-    # --- asking -----------------------------------------------------------------------------
+    # --- queries ----------------------------------------------------------------------------
 
     def track(self, run_id: str, pid: int, folder: str = "") -> None:
-        """Keep an eye on a run whose Claude is the process `pid`, for as long as that lives."""
+        """Track the tree of a run whose Claude is the process `pid`, as long as it is alive."""
         key = process_table.key_of(pid)
         if key is None:
             return
         self._tracked[run_id] = key
-        carried = self._marks.of(key)
+        carried = self._tags.of(key)
         known = carried and carried.run_id == run_id and not folder
-        self._kin[key] = carried if carried and known else RunTag(run_id, folder)
+        self._known[key] = carried if carried and known else RunTag(run_id, folder)
         if self._watch is None or self._watch.dead:
-            self._watch = gevent.spawn(self._look_around)
+            self._watch = gevent.spawn(self._watch_runs)
 
     def family(self, run_id: str, max_age: float = 0.0) -> list[Row]:
-        """Every process of this run that is alive; `max_age` is how old that news may be."""
-        picture = self._look(max_age)
+        """All live processes of a run, from a snapshot at most `max_age` seconds old."""
+        snapshot = self._snapshot_within(max_age)
         return [
-            picture.rows[pid] for pid, owner in picture.owners.items() if owner.run_id == run_id
+            snapshot.rows[pid] for pid, owner in snapshot.owners.items() if owner.run_id == run_id
         ]
 
     def families(self, max_age: float = EVERY_SECONDS) -> dict[str, ProcessTree]:
-        """All processes that belong to runs, of whichever server, by run id."""
-        picture = self._look(max_age)
+        """All processes that belong to runs, of any server, by run id."""
+        snapshot = self._snapshot_within(max_age)
         found: dict[str, ProcessTree] = {}
-        for pid, owner in picture.owners.items():
+        for pid, owner in snapshot.owners.items():
             family = found.setdefault(owner.run_id, ProcessTree())
             family.folder = family.folder or owner.folder
-            family.rows.append(picture.rows[pid])
+            family.rows.append(snapshot.rows[pid])
         return found
 
     def usage(self, run_id: str) -> Usage:
-        """What a run takes of the machine just now; nothing, if nothing of it is alive."""
+        """The resources that a run uses now; none if nothing of it is alive."""
         return self.sum_up(self.family(run_id, EVERY_SECONDS))
 
     def usages(self, run_ids: Collection[str]) -> dict[str, Usage]:
         """The same of these runs, by run id."""
         families = self.families()
-        if not families.keys() >= set(run_ids):  # one has begun, or ended, just now
+        if not families.keys() >= set(run_ids):  # one has just started or ended
             families = self.families(max_age=0.0)
         return {
             run_id: self.sum_up(families[run_id].rows) if run_id in families else Usage()
@@ -128,18 +129,18 @@ class ProcessMonitor:
         }
 
     def sum_up(self, rows: Sequence[Row]) -> Usage:
-        """What these processes take, which are of the newest picture."""
+        """The resources that these processes of the newest snapshot use."""
         cpu = sum(self._busy(row) for row in rows)
         return Usage(sum(row.memory_bytes for row in rows), 100 * cpu, len(rows))
 
     def _busy(self, row: Row) -> float:
-        """The share of a core that a process takes: lately or, if it is new to us, on average."""
+        """The share of a core that a process uses: recently or, if it is new to us, on average."""
         before = self._before
-        if before and self._picture.at - before.at < OLD_SECONDS:
+        if before and self._newest.at - before.at < OLD_SECONDS:
             earlier = before.rows.get(row.pid)
             known = earlier is not None and earlier.key == row.key
             used = row.cpu_seconds - (earlier.cpu_seconds if earlier and known else 0.0)
-            seconds = self._picture.at - before.at
+            seconds = self._newest.at - before.at
             if known or process_table.age(row.key) <= seconds:
                 return used / seconds
         return row.cpu_seconds / max(process_table.age(row.key), CPU_SECONDS)
@@ -151,108 +152,110 @@ class ProcessMonitor:
         return process_reaper.reap_process_tree(self, run_id, within)
 
     def untrack(self, run_id: str) -> None:
-        """A run of which nothing is left needs no eye on it."""
+        """Stop tracking a run, of which nothing is left."""
         self._tracked.pop(run_id, None)
 
     def seen(self, run_id: str, since: float) -> set[ProcessKey]:
-        """Those of a run in the newest picture, and those that were started until `since`.
+        """The processes of a run in the newest snapshot, and those that were started until `since`.
 
-        Quicker than a new picture, it does not find out who has gone.
+        Faster than a new snapshot, but processes that have ended since are still in it.
         """
-        picture = self._picture
-        if picture.listed_at <= since:
+        snapshot = self._newest
+        if snapshot.listed_at <= since:
             began = time.monotonic()
-            new = set(process_table.pids()) - picture.looked_at
-            picture.looked_at |= new
+            new = set(process_table.pids()) - snapshot.pids
+            snapshot.pids |= new
             for row in filter(None, map(process_table.read, new)):
-                picture.rows[row.pid] = row
-                self._settle(row, picture)
-            picture.listed_at = began
+                snapshot.rows[row.pid] = row
+                self._settle(row, snapshot)
+            snapshot.listed_at = began
         return {
-            picture.rows[pid].key for pid, owner in picture.owners.items() if owner.run_id == run_id
+            snapshot.rows[pid].key
+            for pid, owner in snapshot.owners.items()
+            if owner.run_id == run_id
         }
 
     def is_unsure(self) -> bool:
-        """Whether somebody is there of whom nobody can say yet to which run it belongs."""
-        return any(key.pid not in self._picture.owners for key in self._marks.undecided())
+        """Whether there is a process whose run cannot be determined yet."""
+        return any(key.pid not in self._newest.owners for key in self._tags.undecided())
 
-    # --- looking ----------------------------------------------------------------------------
+    # --- snapshots --------------------------------------------------------------------------
 
-    def _look_around(self) -> None:
-        """Look every second, as long as a run lives whose family could go astray."""
+    def _watch_runs(self) -> None:
+        """Take a snapshot every second, as long as a run is tracked."""
         while self._tracked:
             try:
-                self._look(EVERY_SECONDS / 2)
+                self._snapshot_within(EVERY_SECONDS / 2)
                 for run_id, root in list(self._tracked.items()):
                     if not process_table.is_alive(root) and not self.family(run_id, EVERY_SECONDS):
                         self._tracked.pop(run_id, None)
             except OSError:
-                log.exception("the processes cannot be looked at just now")
+                log.exception("could not read the processes")
             gevent.sleep(EVERY_SECONDS)
 
-    def _look(self, max_age: float) -> ProcessSnapshot:
-        """A picture that was begun when this was called, or at most so many seconds before."""
+    def _snapshot_within(self, max_age: float) -> ProcessSnapshot:
+        """A snapshot that was started after this call, or at most so many seconds before."""
         wanted = time.monotonic() - max_age
-        while self._picture.at < wanted:
+        while self._newest.at < wanted:
             if self._taking:
                 self._taking.wait()
                 continue
             taking = self._taking = Flag()
             try:
-                yield_to_loop()  # whoever asks at the same time gets the same one
+                yield_to_loop()  # all callers at the same time share it
                 self._take()
             finally:
                 self._taking = None
                 taking.set()
-        return self._picture
+        return self._newest
 
     def _take(self) -> None:
-        picture = ProcessSnapshot(time.monotonic())
-        known = {*self._marks.keys(), *self._kin}  # not what comes while we look
-        pace = TimeSlicer()
-        picture.looked_at.update(process_table.pids())
-        # the youngest first: they are those that may be gone in a moment
-        for pid in sorted(picture.looked_at, reverse=True):
+        snapshot = ProcessSnapshot(time.monotonic())
+        known = {*self._tags.keys(), *self._known}  # not what starts meanwhile
+        slicer = TimeSlicer()
+        snapshot.pids.update(process_table.pids())
+        # the youngest first: they may be gone in a moment
+        for pid in sorted(snapshot.pids, reverse=True):
             if row := process_table.read(pid):
-                picture.rows[pid] = row
-                self._marks.of(row.key)
-            pace.step()
-        for row in list(picture.rows.values()):
-            self._settle(row, picture)
-            pace.step()
-        gone = known - {row.key for row in picture.rows.values()}
-        self._marks.forget(gone)
+                snapshot.rows[pid] = row
+                self._tags.of(row.key)
+            slicer.step()
+        for row in list(snapshot.rows.values()):
+            self._settle(row, snapshot)
+            slicer.step()
+        gone = known - {row.key for row in snapshot.rows.values()}
+        self._tags.forget(gone)
         for key in gone:
-            self._kin.pop(key, None)
-        if picture.at - self._picture.at >= CPU_SECONDS:
-            self._before = self._picture
-        self._picture = picture
+            self._known.pop(key, None)
+        if snapshot.at - self._newest.at >= CPU_SECONDS:
+            self._before = self._newest
+        self._newest = snapshot
 
-    def _settle(self, row: Row, picture: ProcessSnapshot) -> RunTag | None:
-        """Find the run that a process belongs to, and keep it in mind."""
-        owner = self._owner(row, picture)
+    def _settle(self, row: Row, snapshot: ProcessSnapshot) -> RunTag | None:
+        """Find the run that a process belongs to, and remember it."""
+        owner = self._owner(row, snapshot)
         if owner:
-            picture.owners[row.pid] = owner
-            self._kin[row.key] = owner
+            snapshot.owners[row.pid] = owner
+            self._known[row.key] = owner
         return owner
 
-    def _owner(self, row: Row, picture: ProcessSnapshot) -> RunTag | None:
-        """The run of a process: by its mark, by what it was before, by its parents.
+    def _owner(self, row: Row, snapshot: ProcessSnapshot) -> RunTag | None:
+        """The run of a process: by its tag, by an earlier snapshot, by its parents.
 
-        A run that is not ours counts last: what a server that was started in a run has started
-        belongs to that run as well.
+        A run of another server counts last: processes of a server that was itself started in a run
+        belong to that run as well.
         """
         line: list[Row] = []
-        while row.group != self._own_group:  # what serves is nobody's, wherever it was started
-            mark = self._marks.of(row.key)
-            if mark and mark.run_id in self._tracked:
-                return mark
-            if kin := self._kin.get(row.key):
-                return kin
+        while row.group != self._own_group:  # the server belongs to no run
+            tag = self._tags.of(row.key)
+            if tag and tag.run_id in self._tracked:
+                return tag
+            if known := self._known.get(row.key):
+                return known
             line.append(row)
-            parent = picture.rows.get(row.parent)
-            # a parent that is younger has the pid of one that has gone
+            parent = snapshot.rows.get(row.parent)
+            # a younger parent has reused the pid of one that has ended
             if not parent or parent.started > row.started or parent in line:
                 break
             row = parent
-        return next((mark for each in reversed(line) if (mark := self._marks.of(each.key))), None)
+        return next((tag for each in reversed(line) if (tag := self._tags.of(each.key))), None)

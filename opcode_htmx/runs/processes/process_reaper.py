@@ -1,6 +1,6 @@
-"""End all that a run has started: asked first, then held, so that nobody escapes, and killed.
+"""End all processes of a run: SIGTERM, then SIGSTOP, so that none escapes, then SIGKILL.
 
-Knows whom the census tells of, and nothing of how a Claude is stopped.
+Knows the processes that the monitor finds, and nothing of how a Claude is stopped.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 1.0
-"""How long a sweep may take that nobody has given a time."""
+"""How long a sweep may take by default."""
 GRACE_SECONDS = 0.5
-"""How long what Claude has left behind may take to follow SIGTERM."""
+"""How long the processes that Claude has left may take to end after SIGTERM."""
 GRACE_SHARE = 0.4
-"""Of the time that a sweep has: the rest is for those that do not follow."""
+"""Share of the time of a sweep for that; the rest is for processes that ignore SIGTERM."""
 POLL_SECONDS = 0.02
 DYING_SECONDS = 0.005
-"""Between a kill and the look whether it has done its work."""
+"""Between SIGKILL and the check whether the processes are gone."""
 
 
-def reap_process_tree(census: ProcessMonitor, run_id: str, within: float) -> bool:
-    """End all that a run has started and that is alive, within so many seconds.
+def reap_process_tree(monitor: ProcessMonitor, run_id: str, within: float) -> bool:
+    """End all live processes of a run, within so many seconds; return whether none is left.
 
-    First with SIGTERM, then with SIGKILL; whether nothing is left.
+    First with SIGTERM, then with SIGKILL.
     """
     deadline = time.monotonic() + within
     grace = min(GRACE_SECONDS, GRACE_SHARE * within)
@@ -44,48 +44,48 @@ def reap_process_tree(census: ProcessMonitor, run_id: str, within: float) -> boo
     left: set[ProcessKey] = set()
     while True:
         try:
-            found = census.family(run_id) or census.seen(run_id, time.monotonic())
-            if not found and not census.is_unsure():
-                census.untrack(run_id)
+            found = monitor.family(run_id) or monitor.seen(run_id, time.monotonic())
+            if not found and not monitor.is_unsure():
+                monitor.untrack(run_id)
                 return True
-            if grace_ends is None:  # on a busy machine the look alone may have taken as long
+            if grace_ends is None:  # on a busy machine the snapshot alone may have taken as long
                 grace_ends = min(time.monotonic() + grace, deadline - grace)
-            _ask_to_end(census, run_id, grace_ends)
-            left = _kill(census, run_id, deadline)
-        except OSError as error:  # no descriptor left, say
-            log.warning("the processes of run %s cannot be looked at: %s", run_id, error)
+            _terminate(monitor, run_id, grace_ends)
+            left = _kill(monitor, run_id, deadline)
+        except OSError as error:  # no file descriptor left, for example
+            log.warning("could not read the processes of run %s: %s", run_id, error)
             gevent.sleep(POLL_SECONDS)
         if time.monotonic() >= deadline:
-            log.warning("run %s may have left processes: %s", run_id, [key.pid for key in left])
+            log.warning("processes of run %s may be left: %s", run_id, [key.pid for key in left])
             return False
 
 
-def _ask_to_end(census: ProcessMonitor, run_id: str, until: float) -> None:
-    """Ask them until a time, or once if that has passed: nobody is killed who was not asked."""
-    asked: set[ProcessKey] = set()
-    looked_at = float("-inf")  # who was found a moment ago needs no other look
+def _terminate(monitor: ProcessMonitor, run_id: str, until: float) -> None:
+    """Send SIGTERM until a time, or once if that has passed: none is killed without it."""
+    signalled: set[ProcessKey] = set()
+    checked_at = float("-inf")  # a process found a moment ago needs no other check
     while True:
-        new = census.seen(run_id, looked_at) - asked
-        asked |= new
+        new = monitor.seen(run_id, checked_at) - signalled
+        signalled |= new
         _signal(new, signal.SIGTERM)
         gevent.sleep(POLL_SECONDS)
-        if time.monotonic() >= until or not any(map(process_table.is_alive, asked)):
+        if time.monotonic() >= until or not any(map(process_table.is_alive, signalled)):
             return
-        looked_at = time.monotonic() - POLL_SECONDS / 2
+        checked_at = time.monotonic() - POLL_SECONDS / 2
 
 
-def _kill(census: ProcessMonitor, run_id: str, deadline: float) -> set[ProcessKey]:
-    """Hold them all, so that none can start another one, and then kill them; who is left."""
-    held: set[ProcessKey] = set()
+def _kill(monitor: ProcessMonitor, run_id: str, deadline: float) -> set[ProcessKey]:
+    """Stop them all, so that none can start another one, then kill them; return those left."""
+    stopped: set[ProcessKey] = set()
     stopped_at = float("-inf")
-    while new := census.seen(run_id, stopped_at) - held:
-        held |= new
+    while new := monitor.seen(run_id, stopped_at) - stopped:
+        stopped |= new
         _signal(new, signal.SIGSTOP)
         if (stopped_at := time.monotonic()) >= deadline:
             break
-        yield_to_loop()  # so that all who sweep share the next look
-    _signal(held, signal.SIGKILL)
-    while left := set(filter(process_table.is_alive, held)):
+        yield_to_loop()  # so that concurrent sweeps share the next snapshot
+    _signal(stopped, signal.SIGKILL)
+    while left := set(filter(process_table.is_alive, stopped)):
         if time.monotonic() >= deadline:
             break
         gevent.sleep(DYING_SECONDS)
@@ -93,7 +93,7 @@ def _kill(census: ProcessMonitor, run_id: str, deadline: float) -> set[ProcessKe
 
 
 def _signal(keys: Iterable[ProcessKey], number: signal.Signals) -> None:
-    pace = TimeSlicer()
+    slicer = TimeSlicer()
     for key in keys:
         process_table.send(key, number)
-        pace.step()
+        slicer.step()

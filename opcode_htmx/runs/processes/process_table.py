@@ -1,7 +1,7 @@
-"""The processes of this machine: what the kernel tells of each, and signals that hit only it.
+"""The processes of this machine: their kernel data, and signals that reach exactly one process.
 
-A process is its pid *and* the start that the kernel counted for it, which no clock changes: a pid
-that is used again is another process. Knows nothing of runs but the mark that they leave in the
+A process is identified by its pid *and* its start time as the kernel counts it, which no change of
+the clock affects: a reused pid is another process. Knows nothing of runs but their tag in the
 environment.
 """
 
@@ -25,22 +25,22 @@ FOLDER_MARK = "OPCODE_RUN_FOLDER"
 _SETTLED_SECONDS = 2.0
 """Between fork and exec a process shows its parent's environment; at this age it has its own."""
 _EXEC_SECONDS = 0.2
-"""So long after its start may exec take on a busy machine."""
+"""How long after its start a process may be in exec on a busy machine."""
 _PROC = "/proc"
 _LIBC = ctypes.CDLL(None) if HAS_PROC else None  # loaded here, not between fork and exec
 _SET_CHILD_SUBREAPER = 36  # of linux/prctl.h
 
 
 class RunTag(NamedTuple):
-    """What a run has left in the environment of all that it started."""
+    """The tag of a run in the environment of all processes that it has started."""
 
     run_id: str
     folder: str
-    """The run's folder, which tells whose run it is; empty where nobody has said so."""
+    """The run's folder, which identifies its server; empty where the tag does not name it."""
 
 
 class Row(NamedTuple):
-    """A process that is alive. Times in seconds."""
+    """A live process. Times in seconds."""
 
     pid: int
     started: float
@@ -61,7 +61,7 @@ def pids() -> list[int]:
 
 
 def read(pid: int) -> Row | None:
-    """The process with this pid; None if there is none, or only what is left of a dead one."""
+    """The process with this pid; None if there is none, or only a zombie."""
     return _from_proc(pid) if HAS_PROC else _from_psutil(pid)
 
 
@@ -75,17 +75,17 @@ def is_alive(key: ProcessKey) -> bool:
 
 
 def send(key: ProcessKey, number: signal.Signals) -> bool:
-    """Signal a process; whether it was there and may be signalled. Never hits another one."""
+    """Signal exactly this process; return whether it was there and may be signalled."""
     handle = None
     if hasattr(os, "pidfd_open"):
         try:
             handle = os.pidfd_open(key.pid)
         except ProcessLookupError:
             return False
-        except OSError:  # no descriptor left, say
+        except OSError:  # no file descriptor left, for example
             handle = None
     try:
-        # what has this pid now is what the handle holds, and stays so whatever happens to the pid
+        # the handle refers to the process with this pid now, whatever happens to the pid later
         if not is_alive(key):
             return False
         if handle is None:
@@ -101,12 +101,12 @@ def send(key: ProcessKey, number: signal.Signals) -> bool:
 
 
 def started_at(key: ProcessKey) -> float:
-    """When a process was started, as a Unix time."""
+    """The start time of a process, as a Unix time."""
     return psutil.boot_time() + key.started / _TICKS if HAS_PROC else key.started
 
 
 def command_line(pid: int) -> str:
-    """What a process was started as, on one line; its name where that cannot be read."""
+    """The command line of a process, on one line; its name where that cannot be read."""
     with contextlib.suppress(psutil.Error, OSError):
         process = psutil.Process(pid)
         return " ".join(" ".join(process.cmdline()).split()) or process.name()
@@ -114,17 +114,17 @@ def command_line(pid: int) -> str:
 
 
 def adopt_orphans() -> None:
-    """Make this process the parent of all below it whose own parent ends, where that is possible.
+    """Make this process the subreaper of its descendants, where that is possible.
 
-    Called between fork and exec: what has gone away from Claude is still found by descent then,
-    even if it has cleaned its environment.
+    Called between fork and exec: daemons of Claude are still found by descent then, even if they
+    have cleaned their environment.
     """
     if _LIBC is not None:
         _LIBC.prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 class RunTagCache:
-    """The marks of processes, read once for each: an environment is read slowly, and stays."""
+    """The tags of processes, read once for each: reading an environment is slow, and it stays."""
 
     def __init__(self, environment: Callable[[int], bytes | None] | None = None) -> None:
         self._read = environment or _environment
@@ -133,26 +133,27 @@ class RunTagCache:
         self._blank: set[ProcessKey] = set()
 
     def of(self, key: ProcessKey) -> RunTag | None:
-        """The mark that a process carries, or has carried: one that threw it away stays ours."""
+        """The tag that a process has or had: one that has removed it still belongs to the run."""
         if key in self._known:
             return self._known[key]
-        settled = age(key) >= _SETTLED_SECONDS  # looked at first: what is read is at least that old
+        # checked before it is read: the environment is at least that old
+        settled = age(key) >= _SETTLED_SECONDS
         environment = self._read(key.pid)
-        mark = _mark_in(environment) or self._young.get(key)
+        tag = _tag_in(environment) or self._young.get(key)
         self._blank.discard(key)
         if environment == b"" and not settled:
             self._blank.add(key)
         if settled:
             self._young.pop(key, None)
-            self._known[key] = mark
+            self._known[key] = tag
         else:
-            self._young[key] = mark
-        return mark
+            self._young[key] = tag
+        return tag
 
     def undecided(self) -> set[ProcessKey]:
-        """Those that have an empty environment, and have it so shortly that it may yet be filled.
+        """Processes with an empty environment that are so young that it may yet be filled.
 
-        In the middle of exec a process has none; what carries a mark shows it a moment later.
+        In the middle of exec a process has none; a tag appears a moment later.
         """
         return {key for key in self._blank if age(key) < _EXEC_SECONDS}
 
@@ -166,7 +167,7 @@ class RunTagCache:
         return {*self._known, *self._young}
 
 
-def _mark_in(environment: bytes | None) -> RunTag | None:
+def _tag_in(environment: bytes | None) -> RunTag | None:
     if not environment or MARK.encode() not in environment:
         return None
     found = {}
@@ -199,7 +200,7 @@ def _from_proc(pid: int) -> Row | None:
 
 
 def _environment(pid: int) -> bytes | None:
-    """None where it may not be read: of another user, or of one who has become another."""
+    """None where it may not be read: of a process of another user, or that changed its user."""
     try:
         if HAS_PROC:
             with open(f"{_PROC}/{pid}/environ", "rb", buffering=0) as file:  # noqa: PTH123
@@ -211,7 +212,7 @@ def _environment(pid: int) -> bytes | None:
 
 
 def age(key: ProcessKey) -> float:
-    """For how long a process has been there."""
+    """The age of a process in seconds."""
     if HAS_PROC:
         return time.clock_gettime(time.CLOCK_BOOTTIME) - key.started / _TICKS
     return time.time() - key.started

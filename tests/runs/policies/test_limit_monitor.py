@@ -193,7 +193,7 @@ def test_a_run_that_cannot_be_looked_at_does_not_hide_the_others(
     monkeypatch.setattr(claude_process, "memory_of", memory_of)
     room.restart(limits=Limits(idle_timeout=0.2, memory=1e12))
     assert end_of(room.prompt("Hello")).outcome is Outcome.COMPLETED
-    assert "could not be looked at just now" in caplog.text
+    assert "could not check the limits" in caplog.text
 
 
 def test_the_last_lines_of_stderr_outlive_their_file(room: Room) -> None:
@@ -255,4 +255,4 @@ def test_amounts_are_told_in_words() -> None:
 def test_the_warden_ends_with_its_server(room: Room) -> None:
     warden = room.supervisor._warden
     room.restart()
-    assert warden._watch.dead
+    assert warden._greenlet.dead

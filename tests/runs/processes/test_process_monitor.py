@@ -228,7 +228,7 @@ def test_who_is_in_the_middle_of_exec_is_not_overlooked(
         return process_table._environment(pid)
 
     census = ProcessMonitor()
-    census._marks = RunTagCache(environment)
+    census._tags = RunTagCache(environment)
     child = stray(**{process_table.MARK: RUN})
     monkeypatch.setattr(process_table, "_EXEC_SECONDS", 60.0)
     assert census.sweep(RUN, 5.0)
