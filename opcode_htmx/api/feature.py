@@ -89,7 +89,7 @@ def _sockets(context: AppContext, router: SocketRouter) -> None:
         router.sockets,
         services.runs,
         context.runs,
-        context.runs.leaving,
+        context.runs.viewers,
         refusals,
         tasks,
     )

@@ -131,7 +131,7 @@ def _sessions(
     runs: Supervisor,
 ) -> Sessions:
     config_dir = claude.workspace.config_dir
-    options = OptionsPresenter(runs.choosing, settings.disconnect_grace)
+    options = OptionsPresenter(runs.options, settings.disconnect_grace)
     drafts = Drafts(state.folder("drafts"))
     positions = ReadPositions(state.folder("marks.json"))
     jobs.add(Job("keep read positions", positions.begin, lambda: None))

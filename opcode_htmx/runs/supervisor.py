@@ -59,15 +59,15 @@ class Supervisor:
 
     def __init__(self, settings: RunSettings) -> None:
         self._settings = settings
-        self._news = Flag()
+        self._wake = Flag()
         self.events = EventBus(settings.journal())
         """To be started once the handlers have subscribed."""
         self._publisher = EventPublisher(self.events)
-        self.roster = RunRegistry(settings, self._adopted, self._news.set, self._publisher.follow)
+        self.registry = RunRegistry(settings, self._adopted, self._wake.set, self._publisher.follow)
         state = settings.runs_dir.parent
-        self.choosing = SessionOptionsService(
+        self.options = SessionOptionsService(
             state / "options",
-            self.roster.newest_first,
+            self.registry.newest_first,
             self.changes,
             settings.engine.codec,
             permission_mode=settings.permission_mode,
@@ -76,28 +76,28 @@ class Supervisor:
             offered=settings.models,
         )
         self.project_trust = settings.project_trust()
-        self.leaving = ViewerPresence(
+        self.viewers = ViewerPresence(
             state / "viewing",
-            self.roster.owned,
-            self.choosing.keeps_running,
+            self.registry.owned,
+            self.options.keeps_running,
             settings.disconnect_grace,
         )
-        self.room = DiskGuard(state, settings.least_room, self.live)
-        self.admission = Scheduler(
+        self.disk_guard = DiskGuard(state, settings.least_room, self.live)
+        self.scheduler = Scheduler(
             settings,
-            self.choosing,
+            self.options,
             self.project_trust,
-            self.roster.newest_first,
-            self.leaving.is_viewed,
-            lambda: self.room.start_refusal,
+            self.registry.newest_first,
+            self.viewers.is_viewed,
+            lambda: self.disk_guard.start_refusal,
         )
-        self._turns = KeyedLock()
+        self._session_locks = KeyedLock()
         """One prompt at a time in each session: one that hangs holds up no other session."""
-        self._warden = LimitMonitor(
+        self._limit_monitor = LimitMonitor(
             self.live,
             settings.limits,
             lambda run: claude_process.memory_of(run.id),
-            self.room.check,
+            self.disk_guard.check,
         )
         self._greenlets = [gevent.spawn(self._go_round)]
 
@@ -105,34 +105,34 @@ class Supervisor:
 
     def get(self, run_id: str) -> Run:
         """Raises RunNotFound."""
-        return self.roster.get(run_id)
+        return self.registry.get(run_id)
 
     def of_session(self, session_id: str) -> list[Run]:
         """The runs of a session, oldest first."""
-        return self.roster.of_session(session_id)
+        return self.registry.of_session(session_id)
 
     def newest(self) -> list[Run]:
         """The newest run of each session, alive or not."""
-        return self.roster.newest()
+        return self.registry.newest()
 
     def live(self) -> list[Run]:
         """The runs whose process is alive, and those that are queued, newest first."""
-        return self.roster.live()
+        return self.registry.live()
 
     def changes(self, session_id: str) -> Broadcast:
         """Notified when a run of the session starts, changes or ends."""
-        return self.roster.changes(session_id)
+        return self.registry.changes(session_id)
 
     def written(self, session_id: str) -> Broadcast:
         """Notified when a run of the session starts, has written something or has ended.
 
         It comes before the run's state has been folded, for followers that read by themselves.
         """
-        return self.roster.written(session_id)
+        return self.registry.written(session_id)
 
     def ended(self) -> list[Run]:
         """The runs that are over, newest first."""
-        return [run for run in self.roster.newest_first() if run.record.end]
+        return [run for run in self.registry.newest_first() if run.record.end]
 
     # --- starting ---------------------------------------------------------------------------
 
@@ -151,8 +151,8 @@ class Supervisor:
         A prompt that was sent already under this id is not sent again. Raises CannotStart,
         FolderNotAllowed, DiskFull, QueueFull, TrustNeeded, or RunNotLive when the process hangs.
         """
-        self.leaving.seen(session_id)
-        with self._turns.of(session_id):
+        self.viewers.seen(session_id)
+        with self._session_locks.of(session_id):
             runs = self.of_session(session_id)
             if self._has_sent(session_id, prompt_id):
                 return runs[-1]
@@ -162,7 +162,7 @@ class Supervisor:
                 check_queue(working, self._settings.limits)
             if working and self._reaches(working, prompt_id, text, images, by):
                 return working
-            if self.choosing.uses_project_settings(session_id):
+            if self.options.uses_project_settings(session_id):
                 self.project_trust.check(project, session_id)
             run = self._start(session_id, project, prompt_id, by)
             if self._has_sent(session_id, prompt_id):
@@ -174,7 +174,7 @@ class Supervisor:
                 causes = [run.record.end.cause if run.record.end else str(error)]
                 raise CannotStart(" ".join([*causes, *run.folder.error_lines(1)])) from error
             if run.phase is Phase.QUEUED:
-                self.admission.admit()
+                self.scheduler.admit()
             return run
 
     def trust(
@@ -182,12 +182,12 @@ class Supervisor:
     ) -> None:
         """Trust a project as ProjectTrust.accept does, and use its settings in the session."""
         self.project_trust.accept(project, digest)
-        self.choosing.choose(session_id, project_settings=None)
+        self.options.choose(session_id, project_settings=None)
         log_act(by, "trust.accept", session=session_id, project=str(project))
 
     def work_without_project_settings(self, session_id: str, *, by: Identity) -> None:
         """Start the session's processes without what the files of its project set up."""
-        self.choosing.choose(session_id, project_settings=False)
+        self.options.choose(session_id, project_settings=False)
         log_act(by, "trust.decline", session=session_id)
 
     def allow(
@@ -219,7 +219,7 @@ class Supervisor:
 
         Waits while a prompt is being sent, here or by another worker: until then it is open.
         """
-        with self._turns.of(session_id):
+        with self._session_locks.of(session_id):
             deadline = time.monotonic() + END_GRACE_SECONDS
             while any(run.is_beginning() for run in self.of_session(session_id)) and (
                 time.monotonic() < deadline
@@ -257,10 +257,10 @@ class Supervisor:
 
         Raises CannotStart, DiskFull.
         """
-        if refusal := self.room.start_refusal:
+        if refusal := self.disk_guard.start_refusal:
             raise DiskFull(refusal)
         try:
-            with self.admission.alone():
+            with self.scheduler.alone():
                 runs = self.of_session(session_id)
                 for each in runs:
                     each.refresh_record()
@@ -268,8 +268,10 @@ class Supervisor:
                     return runs[-1]
                 if self._has_sent(session_id, prompt_id):
                     return runs[-1]
-                run = self.roster.begin(*launcher.prepare(self._settings, session_id, project, by))
-                if self.admission.has_room():
+                run = self.registry.begin(
+                    *launcher.prepare(self._settings, session_id, project, by)
+                )
+                if self.scheduler.has_room():
                     self._launch(run)
                 log_act(by, "run.start", session=session_id, run=run.id, project=str(project))
                 return run
@@ -278,11 +280,11 @@ class Supervisor:
 
     def _launch(self, run: Run) -> None:
         try:
-            self.admission.launch(run)
+            self.scheduler.launch(run)
         except (CannotStart, DiskFull):
             # else it would count as queued
             shutil.rmtree(run.folder.path, ignore_errors=True)
-            self.roster.drop(run)
+            self.registry.drop(run)
             raise
 
     # --- runs of other workers and earlier servers ------------------------------------------
@@ -292,29 +294,29 @@ class Supervisor:
         runs_dir = self._settings.runs_dir
         try:
             atomic_files.make_folder(runs_dir)
-            with self.admission.alone():
+            with self.scheduler.alone():
                 for path in runs_dir.glob(f"{launcher.UNPUBLISHED}*"):
                     shutil.rmtree(path)  # of a server that was killed in between
         except OSError as error:
             log.warning("cannot use %s: %s", runs_dir, error)
             return
-        self.roster.read()
-        self._news.set()
+        self.registry.read()
+        self._wake.set()
 
     def _adopted(self, run: Run) -> None:
         if run.record.config_dir not in ("", str(self._settings.engine.config_dir)):
             run.stop(Outcome.COMPLETED, "Ended, because it belonged to another login.", by=SYSTEM)
         else:
-            gevent.spawn(self.choosing.end_bypass, run)
+            gevent.spawn(self.options.end_bypass, run)
 
     def _go_round(self) -> None:
         """Do what no request triggers."""
         while True:
-            self._news.wait(ROUND_SECONDS)
-            self._news.clear()
+            self._wake.wait(ROUND_SECONDS)
+            self._wake.clear()
             try:
-                self.roster.look_after()
-                self.admission.admit()
+                self.registry.look_after()
+                self.scheduler.admit()
             except Exception:  # the next round tries again
                 log.exception("could not check on the runs")
 
@@ -332,19 +334,19 @@ class Supervisor:
         """
         self.check_over(session_id)
         for run in self.of_session(session_id):
-            self.roster.drop(run)
+            self.registry.drop(run)
 
     def put_away(self, run: Run) -> None:
         """Forget a run that is over; its folder is the caller's now."""
-        self.roster.drop(run)
+        self.registry.drop(run)
 
     # --- ending -----------------------------------------------------------------------------
 
     def close(self) -> None:
         """Close the files. The runs go on without this server."""
         gevent.killall(self._greenlets)
-        self._warden.close()
-        self.leaving.close()
+        self._limit_monitor.close()
+        self.viewers.close()
         self._publisher.close()
-        self.roster.close()
+        self.registry.close()
         self.events.close()

@@ -78,7 +78,7 @@ class Retention:
         # all of a session or none: pages that sleep count in what they have of its runs
         if not all(self._is_old(each) for each in self._supervisor.of_session(session_id)):
             return False
-        if self._supervisor.leaving.is_viewed(session_id) or not run.folder.path.exists():
+        if self._supervisor.viewers.is_viewed(session_id) or not run.folder.path.exists():
             return False
         run.fold_new_lines(last=True)
         if run.state.waiting:

@@ -82,10 +82,10 @@ class PromptSubmitter:
         if new and self._locations.exists(session_id):
             raise SessionExists("There is a session with this id already. Use resume.")
         changes = options or {}
-        self._supervisor.choosing.check(changes.get("permission_mode"))
+        self._supervisor.options.check(changes.get("permission_mode"))
         self._supervisor.check_folder(folder)
         if changes:
-            self._supervisor.choosing.choose(session_id, **changes)
+            self._supervisor.options.choose(session_id, **changes)
         self._decide(trust, session_id, folder, by)
         attached = attach(self._folder_for(session_id, prompt_id)) if attach else Attachments()
         return self._supervisor.prompt(
@@ -101,7 +101,7 @@ class PromptSubmitter:
         """The run that has the prompt. One that is being sent is waited for."""
         if not self._supervisor.has_sent(session_id, prompt_id):
             return None
-        self._supervisor.leaving.seen(session_id)
+        self._supervisor.viewers.seen(session_id)
         runs = self._supervisor.of_session(session_id)
         return next((run for run in runs if run.has_sent(prompt_id)), runs[-1])
 

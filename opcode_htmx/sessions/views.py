@@ -151,6 +151,6 @@ class SessionViews:
             address,
             folder,
             partial(self._needs.beside, session_id),
-            lambda: self._supervisor.room.message,
+            lambda: self._supervisor.disk_guard.message,
             self._registry,
         )

@@ -142,7 +142,7 @@ def test_a_run_that_an_earlier_server_let_bypass_asks_again(sandbox: Sandbox, cl
         room.restart(allow_bypass=False, permission_mode=None)
         run = room.supervisor.get(before.id)
         until(lambda: run.state.permission_mode == "default", "it asks again")
-        assert room.supervisor.choosing.permission_mode(run.record.session_id) is None
+        assert room.supervisor.options.permission_mode(run.record.session_id) is None
     finally:
         room.close()
 
@@ -164,7 +164,7 @@ def initialized(**more: object) -> str:
 
 
 def choosing(room: Room) -> SessionOptionsService:
-    return room.supervisor.choosing
+    return room.supervisor.options
 
 
 def test_before_claude_has_run_its_own_defaults_are_shown(room: Room) -> None:

@@ -211,7 +211,7 @@ def test_a_viewer_at_the_other_worker_keeps_a_run_that_is_to_end_when_nobody_loo
     room.restart(keep_running=False, disconnect_grace=grace)
     other = room.beside(keep_running=False, disconnect_grace=grace)
     run = room.prompt(steps(["text", "so far"], FOREVER))
-    with other.leaving.viewing(run.record.session_id):
+    with other.viewers.viewing(run.record.session_id):
         assert not run.join(4 * grace)
     left = time.time()
     assert end_of(run)[1].startswith("Ended, because nobody was looking")
@@ -308,7 +308,7 @@ def test_a_prompt_that_another_worker_has_seen_through_meanwhile_is_not_sent_aga
     room: Room, other: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session_id, prompt_id, text = new_id(), new_id(), steps(["text", "once"], ["exit", 0])
-    alone = other.admission.alone
+    alone = other.scheduler.alone
 
     @contextlib.contextmanager
     def late() -> Iterator[None]:
@@ -317,6 +317,6 @@ def test_a_prompt_that_another_worker_has_seen_through_meanwhile_is_not_sent_aga
         with alone():
             yield
 
-    monkeypatch.setattr(other.admission, "alone", late)
+    monkeypatch.setattr(other.scheduler, "alone", late)
     other.prompt(session_id, room.sandbox.project, prompt_id, text, by=BY)
     assert [texts(run) for run in other.of_session(session_id)] == [["once"]]

@@ -145,7 +145,7 @@ def test_a_run_with_a_prompt_that_was_left_stays(room: Room) -> None:
 def test_a_run_that_somebody_looks_at_stays_until_they_have_gone(room: Room) -> None:
     run = ended(room, "Hello")
     note(room, run)
-    with room.supervisor.leaving.viewing(run.record.session_id):
+    with room.supervisor.viewers.viewing(run.record.session_id):
         assert collector(room).collect() == 0
     assert collector(room).collect() == 1
 

@@ -95,8 +95,8 @@ def test_a_prompt_that_is_repeated_changes_nothing(
     )
     assert again is run
     assert list(run.state.sent.values()) == ["once"]
-    assert supervisor.choosing.options(session_id).permission_mode is None
-    assert supervisor.choosing.uses_project_settings(session_id)
+    assert supervisor.options.options(session_id).permission_mode is None
+    assert supervisor.options.uses_project_settings(session_id)
 
 
 def test_a_repeated_prompt_gives_the_run_that_has_it(
@@ -186,7 +186,7 @@ def test_what_is_refused_changes_no_option(
     bypass = {"model": "sonnet", "permission_mode": "bypassPermissions"}
     with pytest.raises(BypassNotAllowed):
         submitter.submit(session_id, sandbox.project, new_id(), "x", options=bypass, by=BY)
-    options = supervisor.choosing.options(session_id)
+    options = supervisor.options.options(session_id)
     assert (options.model, options.permission_mode) == (None, None)
 
 

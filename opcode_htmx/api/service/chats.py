@@ -197,7 +197,7 @@ class Chats:
 
         Raises InvalidFolder, BypassNotAllowed.
         """
-        choosing = self.supervisor.choosing
+        choosing = self.supervisor.options
         choosing.check(wanted.permission_mode)
         folder = (
             self._workspace.working_folder(wanted.working_dir)

@@ -107,7 +107,7 @@ class RunService:
             "permission_mode": request.permission_mode,
             "effort": request.effort,
         }
-        chosen = self.supervisor.choosing.options(session_id)
+        chosen = self.supervisor.options.options(session_id)
         options: dict[str, str | bool | None] = {
             name: value
             for name, value in wanted.items()

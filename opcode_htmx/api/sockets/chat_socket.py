@@ -153,7 +153,7 @@ class ChatSocket:
             return not self._chats.is_gone(self._session_id)
 
         try:
-            with self._supervisor.leaving.viewing(self._session_id):
+            with self._supervisor.viewers.viewing(self._session_id):
                 self._tell_past(lines, telling)
                 stream_lines(self._wire, lines, frames, goes_on, LOOK_ROUND_SECONDS)
             if self._wire.open:

@@ -90,7 +90,7 @@ class TaskSocket:
         limit = gevent.spawn_later(self._services.time_limit, self._time_out, run)
         reader = gevent.spawn(self._read, run)
         try:
-            with self._services.supervisor.leaving.viewing(run.record.session_id):
+            with self._services.supervisor.viewers.viewing(run.record.session_id):
                 self._tell(run)
         except ConnectionClosed:
             pass

@@ -109,7 +109,7 @@ class RunsPage:
         return render_template(
             "attention/runs.html",
             health=self._monitor.health,
-            room=self._supervisor.room.message,
+            room=self._supervisor.disk_guard.message,
             needs=[row(need.run, need.reason, need.text, need.at) for need in needs],
             runs=[
                 row(run, run.phase, _status(run), run.record.created_at)

@@ -67,7 +67,7 @@ def blueprint(
             folder = page.folder(folder_text)
             words = words_of_form()
             session_id = new_session_id(folder, words)
-            chosen = choices(request.form, supervisor.choosing)
+            chosen = choices(request.form, supervisor.options)
             _send(session_id, folder, words, draft, kept, chosen)
         except (
             working_folders.InvalidFolder,

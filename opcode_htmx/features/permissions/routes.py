@@ -52,7 +52,7 @@ def blueprint(supervisor: Supervisor, lookup: SessionLookup) -> Blueprint:
                 supervisor.allow(run, request_id, permissions=[suggestion(ask, number)], by=by)
             case ["approve", mode] if is_plan(ask) and mode in PLAN_MODES:
                 supervisor.allow(run, request_id, permissions=[set_mode(mode)], by=by)
-                supervisor.choosing.approved_plan(run.record.session_id, mode)
+                supervisor.options.approved_plan(run.record.session_id, mode)
             case ["deny"]:
                 run.deny(request_id, reason_for(ask, request.form), by=by)
             case _:

@@ -13,7 +13,7 @@ from opcode_htmx.runs.control.control_requests import ControlRefused
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
-    yield routes.blueprint(context.runs.choosing, context.sessions.lookup)
+    yield routes.blueprint(context.runs.options, context.sessions.lookup)
 
 
 FEATURE = Feature(name="session_options", routes=_routes, errors={ControlRefused: 409})

@@ -26,7 +26,7 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
         context.workspace,
         sessions.lookup,
         sessions.read_positions,
-        context.runs.leaving,
+        context.runs.viewers,
         context.capabilities,
     )
     yield images.blueprint(sessions.lookup)
@@ -35,7 +35,7 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
 def _sockets(context: AppContext, router: SocketRouter) -> None:
     views = context.sessions.views
     frames = FrameScheduler(views.environment, context.monitor.recently_busy)
-    live_updates.register(router, context.sessions.lookup, context.runs.leaving, frames)
+    live_updates.register(router, context.sessions.lookup, context.runs.viewers, frames)
 
 
 FEATURE = Feature(

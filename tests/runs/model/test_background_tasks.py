@@ -329,7 +329,7 @@ def test_making_room_spares_what_still_runs(room: Room) -> None:
 def test_stop_when_i_leave_ends_it_all_the_same(room: Room) -> None:
     room.restart(disconnect_grace=0.5)
     run = runs_beside(room, "the dev server", "Dev server")
-    room.supervisor.choosing.choose(run.record.session_id, keep_running=False)
+    room.supervisor.options.choose(run.record.session_id, keep_running=False)
     until(lambda: not run.live, "it ends")
     assert run.record.end
     assert "nobody was looking" in run.record.end.cause

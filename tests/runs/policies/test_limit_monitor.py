@@ -253,6 +253,6 @@ def test_amounts_are_told_in_words() -> None:
 
 
 def test_the_warden_ends_with_its_server(room: Room) -> None:
-    warden = room.supervisor._warden
+    warden = room.supervisor._limit_monitor
     room.restart()
     assert warden._greenlet.dead

@@ -131,7 +131,7 @@ def test_a_claude_that_is_idle_makes_room(room: Room) -> None:
 def test_the_one_that_nobody_looks_at_makes_room_first(room: Room) -> None:
     room.restart(max_runs=2)
     viewed, left = idle(room.prompt("viewed")), idle(room.prompt("left"))
-    with room.supervisor.leaving.viewing(viewed.record.session_id):
+    with room.supervisor.viewers.viewing(viewed.record.session_id):
         third = idle(room.prompt("three"))
     assert end_of(left) == (Outcome.COMPLETED, MADE_ROOM)
     assert viewed.phase is Phase.IDLE
@@ -187,7 +187,7 @@ def test_a_run_that_waits_is_asked_nothing(room: Room) -> None:
 def test_what_is_chosen_meanwhile_counts_when_it_begins(room: Room) -> None:
     busy = Busy(room)
     run = room.prompt("Hello")
-    room.supervisor.choosing.choose(run.record.session_id, model="haiku")
+    room.supervisor.options.choose(run.record.session_id, model="haiku")
     busy.let_go()
     idle(run)
     assert run.record.argv[run.record.argv.index("--model") + 1] == "haiku"
@@ -196,7 +196,7 @@ def test_what_is_chosen_meanwhile_counts_when_it_begins(room: Room) -> None:
 def test_the_page_of_a_run_that_waits_shows_what_was_chosen_for_it(room: Room) -> None:
     Busy(room)
     run = room.prompt("Hello")
-    choosing, session_id = room.supervisor.choosing, run.record.session_id
+    choosing, session_id = room.supervisor.options, run.record.session_id
     choosing.choose(session_id, permission_mode="plan", effort="high")
     shown = {
         each.name: each.chosen

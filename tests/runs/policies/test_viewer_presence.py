@@ -70,8 +70,8 @@ def test_a_run_goes_on_while_somebody_looks_and_ends_when_the_last_one_has_gone(
 ) -> None:
     run = working(room)
     session = run.record.session_id
-    with room.supervisor.leaving.viewing(session):
-        with room.supervisor.leaving.viewing(session):
+    with room.supervisor.viewers.viewing(session):
+        with room.supervisor.viewers.viewing(session):
             assert not run.join(1.5 * GRACE)
         assert not run.join(1.5 * GRACE)
     left = time.time()
@@ -83,10 +83,10 @@ def test_a_viewer_who_comes_back_in_time_finds_the_run_at_work(room: Room) -> No
     run = working(room)
     session = run.record.session_id
     for _ in range(4):  # together longer than the grace
-        with room.supervisor.leaving.viewing(session):
+        with room.supervisor.viewers.viewing(session):
             gevent.sleep(0)
         assert not run.join(0.6 * GRACE)
-    with room.supervisor.leaving.viewing(session):
+    with room.supervisor.viewers.viewing(session):
         assert not run.join(1.5 * GRACE)
         assert run.phase is Phase.WORKING
 
@@ -94,14 +94,14 @@ def test_a_viewer_who_comes_back_in_time_finds_the_run_at_work(room: Room) -> No
 def test_a_page_without_a_socket_counts_from_when_it_was_asked_for(room: Room) -> None:
     run = working(room)
     for _ in range(4):
-        room.supervisor.leaving.seen(run.record.session_id)
+        room.supervisor.viewers.seen(run.record.session_id)
         assert not run.join(0.6 * GRACE)
     assert run.join(30)
 
 
 def test_only_the_session_that_was_left_ends(room: Room) -> None:
     run, other = working(room), working(room)
-    with room.supervisor.leaving.viewing(other.record.session_id):
+    with room.supervisor.viewers.viewing(other.record.session_id):
         assert run.join(30)
         assert other.live
 
@@ -110,10 +110,10 @@ def test_what_a_person_has_chosen_for_a_session_comes_before_the_servers_default
     room: Room,
 ) -> None:
     session = new_id()
-    room.supervisor.choosing.choose(session, keep_running=True)
+    room.supervisor.options.choose(session, keep_running=True)
     run = working(room, session)
     assert not run.join(2 * GRACE)
-    room.supervisor.choosing.choose(session, keep_running=False)
+    room.supervisor.options.choose(session, keep_running=False)
     assert run.join(30)
 
 
@@ -127,9 +127,9 @@ def test_the_choice_survives_the_server_and_the_grace_begins_with_the_next_one(
 ) -> None:
     room.restart(keep_running=True)
     session = new_id()
-    room.supervisor.choosing.choose(session, keep_running=False)
+    room.supervisor.options.choose(session, keep_running=False)
     before = working(room, session)
-    with room.supervisor.leaving.viewing(session):
+    with room.supervisor.viewers.viewing(session):
         gevent.sleep(1.2 * GRACE)
         began = time.time()
         room.restart()
