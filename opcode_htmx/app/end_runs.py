@@ -37,16 +37,16 @@ def main() -> int:
 
 def end_all(settings: Settings) -> list[Run]:
     """Stop every run, whoever owns it; those that are still alive after the deadline."""
-    roster = RunRegistry(_settings(settings), adopted=lambda run: None, news=lambda: None)
-    roster.read()
+    registry = RunRegistry(_settings(settings), adopted=lambda run: None, on_change=lambda: None)
+    registry.read()
     try:
-        live = roster.live()
+        live = registry.live()
         for run in live:
             with contextlib.suppress(RunNotLive):
                 run.stop(Outcome.CANCELLED, "Ended, because the server was stopped.", by=SYSTEM)
         return [run for run in live if not run.join(settings.stop_deadline + END_GRACE_SECONDS)]
     finally:
-        roster.close()
+        registry.close()
 
 
 def _settings(settings: Settings) -> RunSettings:

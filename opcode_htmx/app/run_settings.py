@@ -44,7 +44,7 @@ def of(
         permission_mode=settings.permission_mode,
         stop_deadline=settings.stop_deadline,
         limits=limits(settings),
-        least_room=settings.min_free,
+        min_free=settings.min_free,
         folders=folders,
         allow_bypass=settings.allow_bypass,
         keep_running=settings.keep_running,

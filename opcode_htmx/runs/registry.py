@@ -37,17 +37,17 @@ class RunRegistry:
         self,
         settings: RunSettings,
         adopted: Callable[[Run], None],
-        news: Callable[[], None],
+        on_change: Callable[[], None],
         publish: Callable[[Run], None] = lambda run: None,
     ) -> None:
         """`adopted` is called with each run that was started elsewhere and goes on here.
 
-        `news` is called when a run has ended or another worker may have started one. `publish` is
+        `on_change` is called when a run has ended or another worker may have started one. `publish` is
         called with each run that is ours from now on, and with each that has ended; it is quick.
         """
         self._settings = settings
         self._adopted = adopted
-        self._news = news
+        self._on_change = on_change
         self._publish = publish
         self._runs: dict[str, Run] = {}
         self._by_session: dict[str, list[Run]] = {}
@@ -107,7 +107,7 @@ class RunRegistry:
         """List all runs, also those that could not be read before, and watch for new ones."""
         self._unreadable.clear()
         self._listed = 0
-        self._watcher.watch(self._settings.runs_dir, self._news, or_poll=False)
+        self._watcher.watch(self._settings.runs_dir, self._on_change, or_poll=False)
         self._list()
 
     def _list(self) -> None:
@@ -229,7 +229,7 @@ class RunRegistry:
         self._watcher.watch(run.folder.path, on_write)
         run.on_end(lambda: self._watcher.unwatch(run.folder.path))
         run.on_end(written.notify)
-        run.on_end(self._news)
+        run.on_end(self._on_change)
         run.on_end(lambda: self._publish(run))
         run.follow()
 

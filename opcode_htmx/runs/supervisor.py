@@ -82,7 +82,7 @@ class Supervisor:
             self.options.keeps_running,
             settings.disconnect_grace,
         )
-        self.disk_guard = DiskGuard(state, settings.least_room, self.live)
+        self.disk_guard = DiskGuard(state, settings.min_free, self.live)
         self.scheduler = Scheduler(
             settings,
             self.options,
@@ -99,7 +99,7 @@ class Supervisor:
             lambda run: claude_process.memory_of(run.id),
             self.disk_guard.check,
         )
-        self._greenlets = [gevent.spawn(self._go_round)]
+        self._greenlets = [gevent.spawn(self._watch)]
 
     # --- finding ----------------------------------------------------------------------------
 
@@ -260,7 +260,7 @@ class Supervisor:
         if refusal := self.disk_guard.start_refusal:
             raise DiskFull(refusal)
         try:
-            with self.scheduler.alone():
+            with self.scheduler.exclusively():
                 runs = self.of_session(session_id)
                 for each in runs:
                     each.refresh_record()
@@ -271,7 +271,7 @@ class Supervisor:
                 run = self.registry.begin(
                     *launcher.prepare(self._settings, session_id, project, by)
                 )
-                if self.scheduler.has_room():
+                if self.scheduler.has_free_slot():
                     self._launch(run)
                 log_act(by, "run.start", session=session_id, run=run.id, project=str(project))
                 return run
@@ -294,7 +294,7 @@ class Supervisor:
         runs_dir = self._settings.runs_dir
         try:
             atomic_files.make_folder(runs_dir)
-            with self.scheduler.alone():
+            with self.scheduler.exclusively():
                 for path in runs_dir.glob(f"{launcher.UNPUBLISHED}*"):
                     shutil.rmtree(path)  # of a server that was killed in between
         except OSError as error:
@@ -309,7 +309,7 @@ class Supervisor:
         else:
             gevent.spawn(self.options.end_bypass, run)
 
-    def _go_round(self) -> None:
+    def _watch(self) -> None:
         """Do what no request triggers."""
         while True:
             self._wake.wait(ROUND_SECONDS)
@@ -336,7 +336,7 @@ class Supervisor:
         for run in self.of_session(session_id):
             self.registry.drop(run)
 
-    def put_away(self, run: Run) -> None:
+    def forget_run(self, run: Run) -> None:
         """Forget a run that is over; its folder is the caller's now."""
         self.registry.drop(run)
 

@@ -110,7 +110,7 @@ class Retention:
         path = run.folder.path
         going = path.with_name(_GOING + path.name)
         path.rename(going)
-        self._supervisor.put_away(run)
+        self._supervisor.forget_run(run)
         shutil.rmtree(going, ignore_errors=True)  # what is left goes on the next round
         self._changed(run.record.session_id)
 

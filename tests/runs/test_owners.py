@@ -308,15 +308,15 @@ def test_a_prompt_that_another_worker_has_seen_through_meanwhile_is_not_sent_aga
     room: Room, other: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session_id, prompt_id, text = new_id(), new_id(), steps(["text", "once"], ["exit", 0])
-    alone = other.scheduler.alone
+    exclusively = other.scheduler.exclusively
 
     @contextlib.contextmanager
     def late() -> Iterator[None]:
         run = room.prompt(text, session_id, prompt_id)
         assert run.join(20)
-        with alone():
+        with exclusively():
             yield
 
-    monkeypatch.setattr(other.scheduler, "alone", late)
+    monkeypatch.setattr(other.scheduler, "exclusively", late)
     other.prompt(session_id, room.sandbox.project, prompt_id, text, by=BY)
     assert [texts(run) for run in other.of_session(session_id)] == [["once"]]

@@ -247,7 +247,7 @@ def test_a_prompt_that_waits_is_not_started_in_a_folder_that_leads_outside_by_no
     inner.mkdir()
     busy = idle(room.prompt(steps(["text", "busy"])))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(room.supervisor.scheduler, "_make_room", lambda wanted: None)
+        patch.setattr(room.supervisor.scheduler, "_end_idle", lambda wanted: None)
         waiting = room.supervisor.prompt(new_id(), inner, new_id(), WORDS, by=BY)
         assert waiting.phase is Phase.QUEUED
         put_link(inner, outside_of(room))

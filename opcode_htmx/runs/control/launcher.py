@@ -56,7 +56,7 @@ class RunSettings:
     folders: WorkingFolders
     """The folders in which Claude may work."""
     limits: Limits = Limits()
-    least_room: int = 0
+    min_free: int = 0
     """Bytes that have to be free on the disk for a run to start."""
     allow_bypass: bool = False
     keep_running: bool = True

@@ -31,7 +31,7 @@ from opcode_htmx.runs.policies.project_trust import ProjectTrust
 
 log = logging.getLogger(__name__)
 
-MADE_ROOM = "Ended, because another session needed the room; a prompt resumes it."
+ENDED_FOR_ANOTHER = "Ended, because another session needed the room; a prompt resumes it."
 
 
 class Scheduler:
@@ -61,7 +61,7 @@ class Scheduler:
         self._first_come = BoundedSemaphore(1)
 
     @contextlib.contextmanager
-    def alone(self) -> Iterator[None]:
+    def exclusively(self) -> Iterator[None]:
         """While this lasts, no other run starts, in any worker. Raises OSError."""
         # in this worker first come, first served; a file lock has no order
         with self._first_come, file_locks.held(self._lock):
@@ -72,9 +72,9 @@ class Scheduler:
         waiting = (run for run in self._runs() if run.phase is Phase.QUEUED)
         return sorted(waiting, key=lambda run: (run.record.created_at, run.id))
 
-    def has_room(self) -> bool:
+    def has_free_slot(self) -> bool:
         """Whether one more may run, and no earlier one is waiting."""
-        return not self._settings.max_runs or self._room() > len(self._queued_with_prompt())
+        return not self._settings.max_runs or self._free_slots() > len(self._queued_with_prompt())
 
     def admit(self) -> None:
         """Start queued runs up to the limit, and end idle ones to make room."""
@@ -85,9 +85,9 @@ class Scheduler:
                 run.changed.notify()
         if not any(run.owner and run.state.waiting for run in queue) or self._refusal():
             return
-        with self.alone():
+        with self.exclusively():
             waiting = self._queued_with_prompt()
-            while waiting and (not self._settings.max_runs or self._room() > 0):
+            while waiting and (not self._settings.max_runs or self._free_slots() > 0):
                 run, *waiting = waiting
                 if run.owner is None:
                     return  # it is first, and the worker that owns it starts it
@@ -101,7 +101,7 @@ class Scheduler:
                     if isinstance(run.owner, Owner):
                         run.owner.finish(None, (Outcome.FAILED, str(error)))
             if waiting:
-                self._make_room(len(waiting))
+                self._end_idle(len(waiting))
 
     def launch(self, run: Run) -> None:
         """Start the process of a run of this worker, and deliver the prompts kept for it.
@@ -145,10 +145,10 @@ class Scheduler:
                 run.fold_new_lines()
         return [run for run in waiting if run.state.waiting]
 
-    def _room(self) -> int:
+    def _free_slots(self) -> int:
         return self._settings.max_runs - sum(run.phase in PROCESS for run in self._runs())
 
-    def _make_room(self, wanted: int) -> None:
+    def _end_idle(self, wanted: int) -> None:
         """End as many idle runs as are wanted: first those without a viewer, the oldest first.
 
         A Claude whose background tasks still run is not idle.
@@ -158,7 +158,7 @@ class Scheduler:
         idle.sort(key=lambda run: (self._is_viewed(run.record.session_id), run.idle_since))
         for run in idle[: max(0, wanted - stopping)]:
             with contextlib.suppress(RunNotLive):
-                run.stop(Outcome.COMPLETED, MADE_ROOM, by=SYSTEM)
+                run.stop(Outcome.COMPLETED, ENDED_FOR_ANOTHER, by=SYSTEM)
 
 
 def _deliver(run: Run, writer: InputWriter) -> None:

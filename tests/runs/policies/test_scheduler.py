@@ -15,7 +15,7 @@ from opcode_htmx.runs.control.prompt_queue import queue, take_back
 from opcode_htmx.runs.control.run import Run, RunNotLive
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.model.record import Outcome
-from opcode_htmx.runs.policies.scheduler import MADE_ROOM
+from opcode_htmx.runs.policies.scheduler import ENDED_FOR_ANOTHER
 from opcode_htmx.runs.processes import claude_process as process_module
 from opcode_htmx.runs.processes.claude_process import ClaudeProcess
 from opcode_htmx.sessions.options.form import OptionsPresenter
@@ -124,7 +124,7 @@ def test_nobody_overtakes_who_waits(room: Room) -> None:
 def test_a_claude_that_is_idle_makes_room(room: Room) -> None:
     first = idle(room.prompt("one"))
     second = idle(room.prompt("two"))
-    assert end_of(first) == (Outcome.COMPLETED, MADE_ROOM)
+    assert end_of(first) == (Outcome.COMPLETED, ENDED_FOR_ANOTHER)
     assert texts(second) == ["two"]
 
 
@@ -133,7 +133,7 @@ def test_the_one_that_nobody_looks_at_makes_room_first(room: Room) -> None:
     viewed, left = idle(room.prompt("viewed")), idle(room.prompt("left"))
     with room.supervisor.viewers.viewing(viewed.record.session_id):
         third = idle(room.prompt("three"))
-    assert end_of(left) == (Outcome.COMPLETED, MADE_ROOM)
+    assert end_of(left) == (Outcome.COMPLETED, ENDED_FOR_ANOTHER)
     assert viewed.phase is Phase.IDLE
     assert third.phase is Phase.IDLE
 
