@@ -14,7 +14,6 @@ from hypothesis import Phase, settings
 from playwright.sync_api import Browser
 
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi
-from tests.generated.sessions import SHARED
 from tests.support.browser import Phone, launched
 from tests.support.environment import (
     Sandbox,
@@ -23,6 +22,7 @@ from tests.support.environment import (
     missing,
     write_stand_in,
 )
+from tests.support.shared import FOLDER
 from tests.support.start_guard import INTEGRATION, guard
 
 # What hypothesis makes up is the same each time, so that the suite cannot fail by chance. With
@@ -34,8 +34,8 @@ settings.load_profile("deep" if "FUZZ" in os.environ else "suite")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if SHARED not in os.environ:  # in the process that starts the others
-        os.environ[SHARED] = folder = tempfile.mkdtemp(prefix="captures-")
+    if FOLDER not in os.environ:  # in the process that starts the others
+        os.environ[FOLDER] = folder = tempfile.mkdtemp(prefix="captures-")
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
     guard.watch_processes(find_claude)
 

@@ -5,11 +5,7 @@ The stage of the differential tests: see `generated_plans` for the steps.
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
-import os
-import pickle
 import shutil
 import subprocess
 import tempfile
@@ -28,29 +24,15 @@ from tests.generated.driver import TIMEOUT, Driver
 from tests.generated.plans import Plan, Step
 from tests.generated.script import Script
 from tests.support.environment import Sandbox, until
+from tests.support.shared import recorded
 
 __all__ = ["Capture", "Run", "Session", "play", "played"]
-
-
-SHARED = "OPCODE_TESTS_CAPTURES"
-"""Names a folder in which the processes of one run of the tests share what they have played."""
 
 
 @cache
 def played(binary: Path, plan: Plan) -> Capture:
     """The capture of a plan, played once for all tests; its files are gone."""
-    if SHARED not in os.environ:
-        return _play_apart(binary, plan)
-    name = hashlib.sha256(repr((binary, plan)).encode()).hexdigest()[:32]
-    kept = Path(os.environ[SHARED]) / name
-    with kept.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if kept.exists():
-            capture: Capture = pickle.loads(kept.read_bytes())  # noqa: S301  # our own
-            return capture
-        made = _play_apart(binary, plan)
-        kept.write_bytes(pickle.dumps(made))
-        return made
+    return recorded((binary, plan), lambda: _play_apart(binary, plan))
 
 
 def _play_apart(binary: Path, plan: Plan) -> Capture:

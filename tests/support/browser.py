@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from tests.support.environment import (
     USER,
     Server,
     missing,
+    until,
 )
 from tests.support.start_guard import guard
 
@@ -85,6 +86,14 @@ class Phone:
         self._context.close()
         complaints = [c for c in self.complaints if not any(f in c for f in self.forgiven)]
         assert not complaints, complaints
+
+    def reload_until(self, condition: Callable[[], object], what: str) -> None:
+        """Load the page again until `condition` holds: how a page without scripts is followed."""
+        until(
+            lambda: self.page.reload() and condition(),
+            what,
+            sleep=lambda: self.page.wait_for_timeout(200),  # each load costs what ten polls do
+        )
 
     # --- what a person does -----------------------------------------------------------------
 

@@ -453,7 +453,7 @@ def test_without_javascript_files_go_with_the_form_and_the_queue_has_buttons(
             phone.button(name).click()
 
     phone.begin(sandbox.project, "hold on")
-    until(lambda: phone.page.reload() and "word30" in "".join(phone.texts()), "it answers")
+    phone.reload_until(lambda: "word30" in "".join(phone.texts()), "it answers")
     box(phone).fill("look")
     picker = phone.page.get_by_label("Attach images or files")
     picker.set_input_files(FilePayload(name="a.png", mimeType="image/png", buffer=png()))

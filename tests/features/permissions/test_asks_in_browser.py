@@ -265,7 +265,7 @@ def test_without_javascript_a_person_chooses_always_allows_and_denies_with_a_rea
             phone.button(name).click()
 
     def seen(text: str) -> None:
-        until(lambda: phone.page.reload() and text in phone.page.content(), text)
+        phone.reload_until(lambda: text in phone.page.content(), text)
 
     phone.begin(sandbox.project, "npm please")
     seen("Always allow")

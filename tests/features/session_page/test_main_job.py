@@ -298,15 +298,15 @@ def test_without_javascript_a_person_reads_prompts_allows_and_stops(
             phone.button(name).click()
 
     phone.begin(sandbox.project, "make plain.txt")
-    until(lambda: phone.page.reload() and phone.button("Allow").count(), "Claude asks")
+    phone.reload_until(lambda: phone.button("Allow").count(), "Claude asks")
     press("Allow")
-    until(lambda: phone.page.reload() and "It is made." in "".join(phone.texts()), "it is made")
+    phone.reload_until(lambda: "It is made." in "".join(phone.texts()), "it is made")
     assert (sandbox.project / "plain.txt").exists()
     press("Stop")
-    until(lambda: phone.page.reload() and "Stopped" in phone.status.inner_text(), "it is stopped")
+    phone.reload_until(lambda: "Stopped" in phone.status.inner_text(), "it is stopped")
     phone.page.get_by_role("textbox", name="Prompt").fill("Once more")
     press("Send")
-    until(lambda: phone.page.reload() and "You said: Once more" in phone.texts(), "it resumed")
+    phone.reload_until(lambda: "You said: Once more" in phone.texts(), "it resumed")
 
 
 @pytest.mark.parametrize(

@@ -354,7 +354,7 @@ def test_what_cannot_be_copied_stays_selected(server: Server, open_phone: OpenPh
 def test_a_block_can_be_copied_without_javascript(server: Server, open_phone: OpenPhone) -> None:
     phone = open_phone(server, java_script_enabled=False)
     phone.page.goto(begin(server, said("m", text(ANSWER))))
-    until(lambda: phone.page.reload() and phone.page.locator("#b-m-0").count(), "it is said")
+    phone.reload_until(lambda: phone.page.locator("#b-m-0").count(), "it is said")
     phone.page.locator("#b-m-0 > .more").click()
     expect(phone.page.get_by_label("Markdown")).to_have_value(ANSWER)
     phone.page.get_by_label("Back to the session").click()

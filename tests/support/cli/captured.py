@@ -41,6 +41,7 @@ from opcode_htmx.markup import visible_text
 from opcode_htmx.rendering.fragments import Fragments
 from opcode_htmx.transcript.fold import Transcript
 from tests.support.environment import ROOT, Sandbox, until
+from tests.support.shared import recorded
 
 M = TypeVar("M")
 
@@ -176,7 +177,11 @@ class Claude:
 
 @cache
 def capture(binary: Path) -> Captured:
-    """Play the session."""
+    """The session, played once for all tests."""
+    return recorded(("captured.py", binary), lambda: _capture(binary))
+
+
+def _capture(binary: Path) -> Captured:
     with tempfile.TemporaryDirectory() as folder:
         sandbox = Sandbox(Path(folder) / "home").make()
         file = sandbox.project / "poem.txt"

@@ -15,16 +15,16 @@ as it can, `["fill", bytes]` a line that does not end, `["close", "stdout"]` clo
 `["after turn", step]` does a step when the turn is closed, `["copy", path]` writes what stands in
 a file. Any other prompt is answered with its
 own text. Without a step that ends, the turn is closed.
+
+The tests start it a thousand times and more, so it imports as little as it can.
 """
 
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections import deque
-from pathlib import Path
 
 SESSION = "unknown"
 
@@ -60,7 +60,7 @@ def half(text: str, seconds: float) -> None:
 def request(request_id: str, deaf_until: str = "", /, **what: object) -> dict[str, object]:
     """Make a request and wait for its answer; prompts that come first have to wait."""
     say({"type": "control_request", "request_id": request_id, "request": what})
-    while deaf_until and not Path(deaf_until).exists():
+    while deaf_until and not os.path.exists(deaf_until):
         time.sleep(0.01)
     while True:
         line: dict[str, object] = json.loads(sys.stdin.readline())
@@ -89,11 +89,17 @@ def report() -> str:
     return json.dumps(
         {
             "arguments": sys.argv[1:],
-            "folder": str(Path.cwd()),
+            "folder": os.getcwd(),
             "umask": umask,
             "environment": dict(os.environ),
         }
     )
+
+
+def start(command: list[str], *, start_new_session: bool = False) -> None:
+    import subprocess
+
+    subprocess.Popen(command, start_new_session=start_new_session, stdin=subprocess.DEVNULL)
 
 
 def do(step: list[object]) -> None:
@@ -115,17 +121,17 @@ def do(step: list[object]) -> None:
             sys.stdout.flush()
         case ["copy", str(path)]:
             sys.stdout.flush()
-            sys.stdout.buffer.write(Path(path).read_bytes())
+            with open(str(path), "rb") as file:
+                sys.stdout.buffer.write(file.read())
             sys.stdout.flush()
         case ["stderr", str(text)]:
             print(text, file=sys.stderr, flush=True)
         case ["deaf"]:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
         case ["grandchild"]:
-            command = ["sleep", "600"]
-            subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL)
+            start(["sleep", "600"], start_new_session=True)
         case ["start", *program]:
-            subprocess.Popen([str(part) for part in program], stdin=subprocess.DEVNULL)
+            start([str(part) for part in program])
         case ["ask", str(request_id), *deaf_until]:
             tool: dict[str, object] = {"tool_name": "Bash", "input": {"command": "true"}}
             wait = "".join(map(str, deaf_until))
@@ -133,7 +139,7 @@ def do(step: list[object]) -> None:
         case ["request", str(request_id), str(subtype)]:
             answer(json.dumps(request(request_id, subtype=subtype)))
         case ["wait", str(path)]:
-            while not Path(path).exists():
+            while not os.path.exists(str(path)):
                 time.sleep(0.01)
         case ["report"]:
             answer(report())
