@@ -42,8 +42,8 @@ class RunRegistry:
     ) -> None:
         """`adopted` is called with each run that was started elsewhere and goes on here.
 
-        `on_change` is called when a run has ended or another worker may have started one. `publish` is
-        called with each run that is ours from now on, and with each that has ended; it is quick.
+        `on_change` is called when a run has ended or another worker may have started one. `publish`
+        is called with each run that is ours from now on, and with each that has ended; it is quick.
         """
         self._settings = settings
         self._adopted = adopted

@@ -1,1 +1,1 @@
-"""What several capabilities share about a session. No Flask."""
+"""Session services that several features share: lookup, views, drafts, attention. No Flask."""

@@ -1,4 +1,4 @@
-"""The sessions that need the person: those that wait, that went wrong, or that are done unseen."""
+"""List the sessions that need attention: those that ask, have failed, or are done and unread."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AttentionItem:
-    """A session that needs the person, by its newest run; `at` is a Unix time."""
+    """A session that needs attention, by its newest run; `at` is a Unix time."""
 
     run: Run
     reason: Reason
@@ -33,31 +33,33 @@ class AttentionItem:
 
 
 class AttentionList:
-    def __init__(self, supervisor: Supervisor, marks: ReadPositions) -> None:
+    """Finds the sessions that need attention, from their newest runs and read positions."""
+
+    def __init__(self, supervisor: Supervisor, positions: ReadPositions) -> None:
         self._supervisor = supervisor
-        self._marks = marks
-        self._looked: tuple[float, list[AttentionItem]] = (-FRESH_SECONDS, [])
+        self._positions = positions
+        self._cached: tuple[float, list[AttentionItem]] = (-FRESH_SECONDS, [])
 
     def all(self) -> list[AttentionItem]:
-        """What waits for an answer first, then what is over, the newest of each first."""
-        found = [need for run in self._supervisor.newest() if (need := self._need(run))]
-        return sorted(found, key=lambda need: (need.reason is not Reason.ASKS, -need.at))
+        """Sessions that wait for an answer first, then those that ended; the newest first."""
+        items = [item for run in self._supervisor.newest() if (item := self._item_of(run))]
+        return sorted(items, key=lambda item: (item.reason is not Reason.ASKS, -item.at))
 
     def beside(self, session_id: str) -> int:
-        """How many other sessions than this one need the person; asked for with every frame."""
-        if time.monotonic() - self._looked[0] > FRESH_SECONDS:
-            self._looked = time.monotonic(), self.all()
-        return sum(need.run.record.session_id != session_id for need in self._looked[1])
+        """The number of other sessions that need attention; cached, as every frame needs it."""
+        if time.monotonic() - self._cached[0] > FRESH_SECONDS:
+            self._cached = time.monotonic(), self.all()
+        return sum(item.run.record.session_id != session_id for item in self._cached[1])
 
-    def _need(self, run: Run) -> AttentionItem | None:
+    def _item_of(self, run: Run) -> AttentionItem | None:
         if run.phase is Phase.WAITING and run.state.asks:
             request = next(iter(run.state.asks.values()))
             text = f"Waiting for your answer: {request_text(request)}"
             return AttentionItem(run, Reason.ASKS, text, run.folder.last_output())
-        seen = self._marks.of(run.record.session_id).at
+        seen = self._positions.of(run.record.session_id).at
         end = run.record.end
         if end is None:
-            # an agent in the background does a part of what was asked for
+            # a background agent still works on the prompt
             unfinished = run.phase is not Phase.IDLE or run.state.background.agents
             if unfinished or not run.state.turns:
                 return None
@@ -65,7 +67,7 @@ class AttentionList:
             return None
         elif end.outcome is not Outcome.COMPLETED:
             return AttentionItem(run, Reason.FAILED, end.cause, end.at)
-        # A process that ends in its own time says nothing new: its last words count
+        # The end of an idle process is no news: the time of its last output counts
         at = run.folder.last_output()
         if at <= seen or (end and not run.folder.output.exists()):
             return None

@@ -1,6 +1,6 @@
-"""What a person has typed and chosen but not sent yet: one folder for each session.
+"""Store drafts: the text and files that the user has entered but not sent, one folder a session.
 
-Knows files only. Every change is in place whole or not at all, and private to this user.
+Every change is atomic, and the files are private to this user.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 NAME = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
-"""A draft is named after the session that it is for, or after the page where one begins."""
+"""The name of a draft: its session's id, or an id for the page where a session begins."""
 TOKEN = re.compile(r"[0-9a-f]{32}")
 _UNUSUAL = re.compile(r"[^\w.() +=@,-]+")
 _PAGES = uuid.UUID("6d0c4a3e-5f0b-4a7e-9f43-0d7c5c2f8a11")
@@ -35,20 +35,23 @@ MAX_FILE = 25_000_000
 """Bytes of one file."""
 MAX_FILES = 20
 MAX_BYTES = 100_000_000
-"""Of the files of one draft together."""
+"""Of all files of one draft together."""
 READ = 128
-"""Drafts that are kept in memory as well."""
+"""Drafts that are cached in memory."""
 KEPT = 500
-"""Drafts; of more, those go that were untouched for the longest time."""
+"""Drafts that are kept; beyond, those that were not changed for the longest time are deleted."""
 
 
 class DraftTooLarge(Exception):
-    """More than a draft may hold; the text says what the limit is."""
+    """A draft would exceed a limit; the text says which."""
 
 
 @dataclass(frozen=True, slots=True)
 class DraftFile:
-    """A file that was chosen. `media_type` is that of an image that Claude can see, else empty."""
+    """An attached file. `media_type` is set for images that Claude can see, else empty.
+
+    `token` names the file in the draft's folder; `size` is in bytes.
+    """
 
     token: str
     name: str
@@ -58,9 +61,9 @@ class DraftFile:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """`by` is the page that it was typed on; `sent` the forms whose prompts have gone out.
+    """`by` is the page on which it was typed; `sent` are the forms whose prompts were sent.
 
-    `folder` is where the session is to begin, as it was typed, if there is no session yet.
+    `folder` is the folder for a new session, as it was typed.
     """
 
     text: str = ""
@@ -73,19 +76,21 @@ class Draft:
 def _change(
     function: Callable[Concatenate[Drafts, P], T],
 ) -> Callable[Concatenate[Drafts, P], T]:
-    """One change at a time, of all workers: a page saves its text while its files arrive."""
+    """Decorate a method to hold the lock of all workers: a page may save text and files at once."""
 
     @functools.wraps(function)
-    def alone(drafts: Drafts, /, *args: P.args, **kwargs: P.kwargs) -> T:
+    def locked(drafts: Drafts, /, *args: P.args, **kwargs: P.kwargs) -> T:
         with raise_disk_full():
             atomic_files.make_folder(drafts.lock.parent)
             with file_locks.held(drafts.lock):
                 return function(drafts, *args, **kwargs)
 
-    return alone
+    return locked
 
 
 class Drafts:
+    """The drafts of all sessions. Methods that change one raise OSError, DiskFull among them."""
+
     def __init__(self, root: Path) -> None:
         self._root = root
         self.lock = root.with_name(f"{root.name}.lock")
@@ -105,15 +110,16 @@ class Drafts:
         by: str = "",
         folder: str | None = None,
     ) -> bool:
-        """Keep what has been typed; whether that changed anything. No folder leaves it as it is.
+        """Save a text; whether that changed the draft. Without `folder`, that stays as it is.
 
-        What comes late from a form that has been sent since is nothing to keep. Raises TooMuch.
+        Text that arrives late, from a form that was sent in the meantime, is ignored.
+        Raises DraftTooLarge.
         """
         draft = self.get(session_id)
         folder = draft.folder if folder is None else folder
-        # what the page itself has left may still be cleared: that brings nothing back
-        late = form in draft.sent and (text or draft.by != by)
-        if late or (text, folder) == (draft.text, draft.folder):
+        # a page may still clear the text that it has left itself
+        is_late = form in draft.sent and (text or draft.by != by)
+        if is_late or (text, folder) == (draft.text, draft.folder):
             return False
         if len(text) > MAX_TEXT:
             raise DraftTooLarge(f"The text is longer than {MAX_TEXT:,} characters.")
@@ -122,27 +128,27 @@ class Drafts:
 
     @_change
     def sent(self, session_id: str, text: str, form: str, files: Iterable[DraftFile]) -> None:
-        """The prompt of a form has gone out with these files: it is no draft any more."""
-        draft, gone = self.get(session_id), set(files)
-        left = tuple(file for file in draft.files if file not in gone)
-        # what was typed since, on this page or on another one, stays
+        """Remove the text and files of a prompt that was sent from a form."""
+        draft, sent_files = self.get(session_id), set(files)
+        left = tuple(file for file in draft.files if file not in sent_files)
+        # text that was typed since, on this page or another one, stays
         rest = "" if draft.text.strip() == text else draft.text
         forms = (*draft.sent, form)[-8:]
         by, folder = (draft.by, draft.folder) if rest else ("", "")
         self._store(session_id, Draft(rest, by, left, forms, folder))
-        for file in gone:
+        for file in sent_files:
             self.path(session_id, file.token).unlink(missing_ok=True)
 
     @_change
     def restore(self, session_id: str, draft: Draft) -> None:
-        """Put back what was there, without the files that have come since."""
+        """Restore an earlier draft, and delete the files that were added since."""
         for file in set(self.get(session_id).files) - set(draft.files):
             self.path(session_id, file.token).unlink(missing_ok=True)
         self._store(session_id, draft)
 
     @_change
     def add_file(self, session_id: str, name: str, content: bytes, media_type: str) -> DraftFile:
-        """Keep a file with the draft; the same file again is the same. Raises TooMuch."""
+        """Add a file; adding the same file again changes nothing. Raises DraftTooLarge."""
         draft = self.get(session_id)
         name = clean_name(name)
         token = run_in_thread(hashlib.sha256, name.encode() + b"\0" + content).hexdigest()[:32]
@@ -170,7 +176,7 @@ class Drafts:
             self.path(session_id, token).unlink(missing_ok=True)
 
     def path(self, session_id: str, token: str) -> Path:
-        """Where a file of the draft is."""
+        """The path of a file of the draft. Raises ValueError for a malformed token or id."""
         if not TOKEN.fullmatch(token):
             raise ValueError(token)
         return self._folder(session_id) / token
@@ -184,10 +190,10 @@ class Drafts:
         folder = self._folder(session_id)
         if not folder.is_dir():
             self._root.mkdir(mode=0o700, exist_ok=True)
-            self._make_room()
+            self._delete_oldest()
             folder.mkdir(mode=0o700, exist_ok=True)
 
-    def _make_room(self) -> None:
+    def _delete_oldest(self) -> None:
         folders = sorted(self._root.iterdir(), key=_touched, reverse=True)
         for folder in folders[KEPT - 1 :]:
             shutil.rmtree(folder, ignore_errors=True)
@@ -206,7 +212,7 @@ _SCHEMA = JsonFileSchema(1, _parse)
 
 
 def clean_name(name: str) -> str:
-    """A file's name that is safe in any folder and in a line of text."""
+    """A file name that is safe in any folder and in a line of text."""
     base = name.replace("\\", "/").rpartition("/")[2]
     words = _UNUSUAL.sub("_", base).strip(" .")
     stem, dot, suffix = words.rpartition(".")
@@ -223,5 +229,5 @@ def _touched(folder: Path) -> float:
 
 
 def draft_name(project_id: str) -> str:
-    """The name of the draft of the page for new sessions; `project_id` is empty for any folder."""
+    """The name of the draft for a new session; `project_id` is empty for any folder."""
     return str(uuid.uuid5(_PAGES, project_id))

@@ -1,4 +1,4 @@
-"""Whether a session is also used at the computer, and what a person should know about that."""
+"""Detect that a session is also open in another program, and word the message about it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ FRESH_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """What is said on the page; `can_begin_again` where a button goes on from the newest."""
+    """The message for the page; `can_begin_again`: with a button to continue from the newest entry.
+
+    An empty sentence: the session is open nowhere else.
+    """
 
     sentence: str = ""
     can_begin_again: bool = False
@@ -29,14 +32,14 @@ NOT_ELSEWHERE = Elsewhere()
 
 
 class Registry:
-    """The sessions that are open on this machine, read anew every few seconds at most."""
+    """The sessions that are open on this machine, cached for FRESH_SECONDS."""
 
     def __init__(self, config_dir: Path) -> None:
         self._config_dir = config_dir
         self._read: tuple[float, list[LiveSession]] = (-FRESH_SECONDS, [])
 
     def others(self, session_id: str, runs: Iterable[Run]) -> list[LiveSession]:
-        """The processes that have the session open and are no runs of ours."""
+        """The processes that have the session open and are not our runs."""
         if time.monotonic() - self._read[0] > FRESH_SECONDS:
             self._read = time.monotonic(), list(live_sessions(self._config_dir))
         ours = {run.record.pid for run in runs}
@@ -48,10 +51,10 @@ class Registry:
 def elsewhere(
     run: Run | None, others: list[LiveSession], *, is_behind: bool, takes_back: bool = False
 ) -> Elsewhere:
-    """What to say of a session whose newest run is `run`.
+    """The message for a session whose newest run is `run`.
 
-    `others` have it open, too; `is_behind`: something was said there that the run does not know;
-    `takes_back`: to go on from there takes back what was said here.
+    `others` are the processes that have it open, too; `is_behind`: they have continued it, and the
+    run does not know that; `takes_back`: continuing from there abandons messages written here.
     """
     if is_behind:
         known = "Also used at the computer; this Claude does not know that yet."

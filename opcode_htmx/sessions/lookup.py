@@ -1,4 +1,4 @@
-"""Find the view of a session, its title and its files by what an address says."""
+"""Look up a session's view, title and files by the project and session ids of a URL."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TITLE_CHARACTERS = 80
 
 
 class SessionLookup:
-    """Finds the screen of a session by what its address says."""
+    """Looks up sessions by the ids in their URLs."""
 
     def __init__(
         self,
@@ -24,14 +24,14 @@ class SessionLookup:
         screens: SessionViews,
         address: Callable[[str, str], str],
     ) -> None:
-        """`address` gives the path of a session's page by the ids of project and session."""
+        """`address` returns the path of a session's page for the ids of project and session."""
         self._address = address
         self._config_dir = config_dir
         self.places = places
         self._screens = screens
 
     def screen(self, project_id: str, session_id: str) -> SessionView:
-        """Raises ProjectNotFound or SessionNotFound."""
+        """The view of the session at an address. Raises ProjectNotFound or SessionNotFound."""
         place = self.places.at(project_id, session_id)
         address = self._address(place.claude_folder, place.session_id)
         return self._screens.get(place.session_id, place.folder or "", address, place.claude_folder)
@@ -41,18 +41,18 @@ class SessionLookup:
         return self.places.at(project_id, session_id)
 
     def history_file(self, project_id: str, session_id: str) -> Path | None:
-        """Claude's history file; None as long as it has written none. Raises as `at` does."""
+        """Claude's history file; None until Claude has written one. Raises the errors of `at`."""
         return self.at(project_id, session_id).file
 
     def noted(self, project_id: str, session_id: str) -> Path | None:
-        """The history file of a session, whether or not there is such a session."""
+        """The history file of a session; None if there is no file or no such session."""
         try:
             return self.at(project_id, session_id).file
         except (sessions.ProjectNotFound, sessions.SessionNotFound):
             return None
 
     def title(self, project_id: str, session_id: str) -> str:
-        """What the person or Claude calls the session; empty if it has no name."""
+        """The name that the user or Claude has given the session; empty if it has none."""
         path = self.noted(project_id, session_id)
         return shorten(sessions.name_of(path)) if path else ""
 
@@ -64,12 +64,12 @@ class SessionLookup:
         return shorten(known or first) or "A session"
 
     def folder(self, project_id: str, session_id: str) -> Path:
-        """The folder that the session works in. Raises as `at` does, and FolderUnknown."""
+        """The session's working folder. Raises FolderUnknown and the errors of `at`."""
         return self.at(project_id, session_id).working_folder
 
 
 def title_of(blocks: Iterable[Block]) -> str:
-    """The first prompt, shortened to a title; a command only where there is no prompt."""
+    """The first prompt, shortened to a title; a command only if there is no prompt."""
     command = ""
     for block in blocks:
         match block:
@@ -85,7 +85,7 @@ def title_of(blocks: Iterable[Block]) -> str:
 
 
 def shorten(text: str) -> str:
-    """A text as one line that fits a title."""
+    """A text on one line, cut to TITLE_CHARACTERS."""
     line = " ".join(text.split())
     return line if len(line) <= TITLE_CHARACTERS else f"{line[: TITLE_CHARACTERS - 1]}…"
 
@@ -94,4 +94,4 @@ NOTHING_NOTED = "Claude has noted nothing of this session yet. Try again in a mo
 
 
 class NoHistory(Exception):
-    """There is no history file yet, and without it this cannot be done."""
+    """The session has no history file yet, which the operation needs."""

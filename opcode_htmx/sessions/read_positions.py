@@ -1,7 +1,7 @@
-"""Where the person stopped reading in each session, and when they last looked.
+"""Store the read position of each session, and when it was last viewed.
 
 Kept in one small file in the state folder, so that another device, or the same one after it slept,
-goes on from there. Several workers may share it: each reads it again when another one has written.
+continues from there. All workers share the file, and read it again after another one has written.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from opcode_htmx.lib.files.json_files import JsonFileSchema
 log = logging.getLogger(__name__)
 
 KEPT = 1000
-"""Sessions whose marks are kept, those looked at last."""
+"""Sessions whose positions are kept: those viewed last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,8 @@ class ReadPosition:
 
 
 class ReadPositions:
+    """The read positions of all sessions."""
+
     def __init__(self, path: Path) -> None:
         self._path = path
         self._files = CachedJsonFiles(_SCHEMA, 1)
@@ -42,7 +44,7 @@ class ReadPositions:
 
     def begin(self) -> None:
         """Record from when on positions are kept, unless an earlier server has."""
-        with self._alone():
+        with self._locked():
             if self._files.read(self._path) is None:
                 self._store(self._began, {})
 
@@ -57,7 +59,7 @@ class ReadPositions:
 
     def look(self, session_id: str, block: str = "") -> None:
         """The person looks at the session, and has read up to `block`; empty: as far as before."""
-        with self._alone():
+        with self._locked():
             since, known = self._load()
             positions = dict(known)
             before = positions.pop(session_id, None)
@@ -68,10 +70,10 @@ class ReadPositions:
             self._store(since, positions)
 
     @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        """While this lasts, no other worker writes; for as long as it takes to write a file."""
+    def _locked(self) -> Iterator[None]:
+        """Exclude other workers, for as long as it takes to write a file."""
         with contextlib.ExitStack() as stack:
-            # where no file can be made, none will be written either
+            # without permission for a lock file, nothing can be written either
             with contextlib.suppress(OSError):
                 stack.enter_context(file_locks.held(self._path.with_suffix(".lock")))
             yield
@@ -93,7 +95,7 @@ class ReadPositions:
 
 def _parse(found: dict[str, Any]) -> tuple[float, dict[str, ReadPosition]]:
     return float(found["since"]), {
-        key: ReadPosition(**mark) for key, mark in found["sessions"].items()
+        key: ReadPosition(**position) for key, position in found["sessions"].items()
     }
 
 

@@ -1,7 +1,7 @@
-"""Where a session is: its file, the folder that it works in, and the names in its address.
+"""Locate a session: its history file, its working folder, and the ids in its URL.
 
-Claude's file says it; the record of a run says it as long as there is no file, or where the file
-does not. What is true of a project is never taken for one of its sessions.
+They come from Claude's file, or from the record of a run if there is no file or it does not say.
+Properties of a project are never assumed for its sessions.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from opcode_htmx.runs.supervisor import Supervisor
 
 
 class FolderUnknown(Exception):
-    """Nothing says in which folder the session worked, so Claude cannot be started in it."""
+    """The working folder of a session is unknown, so Claude cannot be started in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class SessionLocation:
-    """One session. `session_id` is written as in the name of its file.
+    """One session. `session_id` is spelled as in the name of its file.
 
-    `claude_folder` is the name of the folder in which the file was found, or else will be.
-    `file` is None as long as Claude has written none; `folder` if nothing says where it worked.
+    `claude_folder` is the name of the folder that contains the file, or will contain it. `file` is
+    None until Claude has written one; `folder` is None if the working folder is unknown.
     """
 
     session_id: str
@@ -34,7 +34,7 @@ class SessionLocation:
 
     @property
     def working_folder(self) -> Path:
-        """Where Claude goes on with the session. Raises FolderUnknown."""
+        """The folder in which Claude continues the session. Raises FolderUnknown."""
         if self.folder is None:
             raise FolderUnknown(
                 "Claude's file does not say in which folder this session worked, so it cannot"
@@ -44,6 +44,8 @@ class SessionLocation:
 
 
 class SessionLocations:
+    """Locates sessions by address, by id, or by run."""
+
     def __init__(self, config_dir: Path, supervisor: Supervisor) -> None:
         self._config_dir = config_dir
         self._supervisor = supervisor
@@ -61,7 +63,7 @@ class SessionLocations:
         return self._of_file(file)
 
     def of(self, session_id: str) -> SessionLocation:
-        """The session of an id, in whichever project. Raises SessionNotFound."""
+        """The session with an id, in any project. Raises SessionNotFound."""
         runs = self._supervisor.of_session(session_id)
         if runs:
             return self.of_run(runs[-1])
@@ -86,19 +88,19 @@ class SessionLocations:
         return SessionLocation(session_id, folder_names.claude_folder(path), None, path)
 
     def project_id(self, place: SessionLocation) -> str:
-        """The project whose page lists the session; empty if there is no such page yet."""
+        """The id of the project whose page lists the session; empty if there is none yet."""
         found = sessions.project_with(self._config_dir, place.file) if place.file else None
         if found:
             return found.id
         try:
-            there = sessions.projects_of(self._config_dir, place.claude_folder)
+            projects = sessions.projects_of(self._config_dir, place.claude_folder)
         except sessions.ProjectNotFound:
             return ""
-        in_it = (project.id for project in there if project.path == place.folder)
-        return next(in_it, place.claude_folder)
+        ids = (project.id for project in projects if project.path == place.folder)
+        return next(ids, place.claude_folder)
 
     def first_known(self, *project_ids: str) -> str:
-        """The first of these ids under which there is a project; empty if there is none."""
+        """The first of these ids that belongs to a project; empty if none does."""
         for each in project_ids:
             with contextlib.suppress(sessions.ProjectNotFound):
                 sessions.projects_of(self._config_dir, each)

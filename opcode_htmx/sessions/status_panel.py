@@ -1,7 +1,7 @@
-"""What stands around the transcript: the status line, prompts that wait, stderr, the Stop button.
+"""Render the elements around the transcript: status line, queued prompts, stderr, Stop button.
 
-Small, and sent whole whenever it differs from what a viewer has. Times are sent as moments; the
-page counts, so that nothing has to be sent for a second that passes.
+They are small, and sent whole whenever they differ from those of a viewer. Times are sent as points
+in time; the page counts the seconds, so that passing time needs no message.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from opcode_htmx.transcript import todos
 from opcode_htmx.transcript.blocks import Block, ToolBlock
 from opcode_htmx.transcript.context_usage import ContextUsage
 
-_SAYS = {
+_STATUS_TEXTS = {
     Phase.STARTING: "Starting Claude…",
     Phase.WORKING: "Working…",
     Phase.WAITING: "Waiting for your answer",
@@ -39,7 +39,7 @@ NOWHERE = (
 )
 
 
-_KINDS = {
+_TASK_KINDS = {
     "local_bash": "command",
     "local_agent": "agent",
     "remote_agent": "agent",
@@ -51,10 +51,12 @@ _KINDS = {
     "wakeup": "wake-up",
 }
 LISTED_TASKS = 20
-"""Background tasks that are listed; the others are counted."""
+"""Background tasks that are listed; further ones are counted."""
 
 
 class StatusPanel:
+    """Renders the elements of one session, and caches each until its contents change."""
+
     def __init__(self, environment: Environment) -> None:
         self._macros = environment.get_template("session/status_panel.html").make_module(
             {"kind_of": kind_of, "first_line": first_line}
@@ -76,13 +78,13 @@ class StatusPanel:
         elsewhere: Elsewhere = NOT_ELSEWHERE,
         address: str = "",
     ) -> dict[str, Markup]:
-        """The elements by id, each complete with its id, for a session whose newest run is `run`.
+        """The elements by id, for a session whose newest run is `run`.
 
-        `current` is what goes on in it, `needs` how many other sessions need the person, `noted`
-        what Claude has to do, in its own words, `earlier` the runs of which prompts may be left,
-        `room` what is to be said about the server's disk, `folder` where the session works, empty
-        if nothing says it, `elsewhere` what else the session is used by; `address` is its page's.
-        An empty element stands where there is nothing to show, so that it can be replaced.
+        `current` is the block of the current activity, `needs` the number of other sessions that
+        need attention, `noted` Claude's to-do list, `earlier` the runs that may have left prompts,
+        `room` a message about the server's disk, `folder` the session's working folder (empty if
+        unknown), `elsewhere` other uses of the session, and `address` the path of its page. An
+        element with nothing to show is empty, so that it can be replaced later.
         """
         live = run is not None and run.live
         queued = queue([*earlier, *([run] if run else [])])
@@ -97,7 +99,7 @@ class StatusPanel:
             "warnings": self._render("warnings", warnings_of(run, room)),
             "queue": self._render("queue", queued),
             "errors": self._render("errors", errors),
-            "background": self._render("background", *described(run)),
+            "background": self._render("background", *listed_tasks(run)),
             "todos": self._render("todos", noted, todos.done(noted), todos.headline(noted)),
             "stop": self._render("stop", run.id if run and live else "", phase_of(run)),
             "needs": self._render("needs", needs),
@@ -105,21 +107,21 @@ class StatusPanel:
         }
 
     def draft(self, draft: Draft, address: str) -> dict[str, Markup]:
-        """What has been typed and chosen in the session whose page is at `address`."""
+        """The elements for the draft of the session whose page is at `address`."""
         return {
             "draft": self._render("draft", draft),
             "attached": self._render("attached", draft.files, address),
         }
 
-    def _render(self, name: str, *given: object) -> Markup:
-        """One element; rendered anew only where something differs."""
-        known = self._rendered.get(name)
-        if known is None or known[0] != given:
-            known = self._rendered[name] = given, getattr(self._macros, name)(*given)
-        return known[1]
+    def _render(self, name: str, *arguments: object) -> Markup:
+        """One element, by its macro; cached until an argument differs."""
+        cached = self._rendered.get(name)
+        if cached is None or cached[0] != arguments:
+            cached = self._rendered[name] = arguments, getattr(self._macros, name)(*arguments)
+        return cached[1]
 
     def _error_lines(self, run: Run) -> list[str]:
-        """As `error_lines`; read anew only where there are more."""
+        """As `error_lines`, cached until stderr grows."""
         with contextlib.suppress(FileNotFoundError):
             seen = run.id, run.folder.errors.stat().st_size
             if self._errors[0] != seen:
@@ -128,7 +130,7 @@ class StatusPanel:
         return []
 
     def _begin(self, run: Run | None, current: Block | None, progress: ContextUsage) -> float:
-        """Since when the status has been what it is, as a Unix time."""
+        """When the current status began, as a Unix time; 0 without a run."""
         if run is None:
             return 0.0
         if run.record.end:
@@ -138,7 +140,7 @@ class StatusPanel:
             return progress.tool_starts[current.id]
         key = run.id, run.phase, status_text(run, current)
         if self._since[0] != key:
-            # What changed the status was a line, and the newest line is as old as the file
+            # A line has changed the status, and the file's mtime is that of the newest line
             starting = run.phase is Phase.STARTING
             began = run.record.created_at if starting else run.folder.last_output()
             self._since = key, began
@@ -146,20 +148,20 @@ class StatusPanel:
 
 
 def warnings_of(run: Run | None, room: str = "") -> list[str]:
-    """What comes near to a limit, in sentences."""
-    of_run = run.warnings.values() if run and run.live else ()
-    return [sentence for sentence in (room, *of_run) if sentence]
+    """The warnings about limits of the run and of the disk (`room`), as sentences."""
+    run_warnings = run.warnings.values() if run and run.live else ()
+    return [sentence for sentence in (room, *run_warnings) if sentence]
 
 
-def described(run: Run | None) -> tuple[tuple[BackgroundTask, ...], int]:
-    """What still runs beside Claude's turns, as far as it is listed, and how much more there is."""
+def listed_tasks(run: Run | None) -> tuple[tuple[BackgroundTask, ...], int]:
+    """The background tasks to list, and the number of further ones."""
     running = run.state.still_running if run else ()
     return running[:LISTED_TASKS], len(running[LISTED_TASKS:])
 
 
 def kind_of(task: BackgroundTask) -> str:
-    """What a background task is, in a word or two."""
-    return _KINDS.get(task.type) or task.type.replace("_", " ") or "task"
+    """The kind of a background task in a word or two."""
+    return _TASK_KINDS.get(task.type) or task.type.replace("_", " ") or "task"
 
 
 def phase_of(run: Run | None) -> Phase:
@@ -167,7 +169,7 @@ def phase_of(run: Run | None) -> Phase:
 
 
 def status_text(run: Run | None, current: Block | None = None) -> str:
-    """The state of a session in a few words; `current` tells what Claude is doing."""
+    """The state of a session in a few words; `current` is the block of the current activity."""
     if run is None:
         return "Not running. A prompt goes on with this session."
     end = run.record.end
@@ -176,20 +178,22 @@ def status_text(run: Run | None, current: Block | None = None) -> str:
             return _queued(run.ahead)
         if run.phase is Phase.IDLE and (running := len(run.state.still_running)):
             return f"Ready · {running} still running"
-        return (run.phase is Phase.WORKING and activity_of(current)) or _SAYS.get(run.phase, "")
+        return (run.phase is Phase.WORKING and activity_of(current)) or _STATUS_TEXTS.get(
+            run.phase, ""
+        )
     if end.outcome is Outcome.COMPLETED:
         return f"{end.cause} A prompt goes on with this session."
     return end.cause
 
 
 def _queued(ahead: int) -> str:
-    """That Claude is not running yet, and how many sessions come first."""
+    """The status of a queued run, with the number of sessions before it."""
     first = {0: "it is next", 1: "one session is before it"}
     return f"Waits for room: {first.get(ahead, f'{ahead} sessions are before it')}"
 
 
 def about(run: Run | None) -> str:
-    """What the person is asked for; empty if nothing."""
+    """The subject of the oldest open request; empty if there is none."""
     if run is None or run.phase is not Phase.WAITING:
         return ""
     return next((request_text(request) for request in run.state.asks.values()), "")
@@ -200,7 +204,7 @@ def _clock(moment: float) -> str:
 
 
 def _percent(progress: ContextUsage) -> int:
-    """How much of what the model can have in mind is used; 0 if nobody knows."""
+    """The used share of the context window in percent; 0 if unknown."""
     if not progress.tokens or not progress.window:
         return 0
     return min(100, max(1, round(100 * progress.tokens / progress.window)))

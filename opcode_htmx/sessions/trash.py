@@ -1,7 +1,7 @@
-"""Sessions that were deleted: kept for some days, so that deleting can be undone.
+"""The trash: keep deleted sessions for some days, so that deleting can be undone.
 
-Each is a folder with a record of what was where: Claude's history file, what Claude keeps beside
-it, the folders of our runs, what was attached to prompts, and what was typed and not sent.
+Each is a folder with a record of the original paths of its contents: Claude's history file, the
+folder that Claude keeps beside it, our run folders, attached files, and the draft.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _RECORD = "trash.json"
 
 
 class NotInTrash(Exception):
-    """What is to be restored is not there, or its place is taken."""
+    """The session to restore is not in the trash, or its place is taken."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeletedSession:
-    """What was deleted, and where it belongs; `at` is a Unix time."""
+    """A deleted session, and the original paths of its contents; `at` is a Unix time."""
 
     id: str
     session_id: str
@@ -42,10 +42,10 @@ class DeletedSession:
     title: str
     at: float
     places: dict[str, str]
-    """The places that things were taken from, by their names in the trash."""
+    """The original paths, by the names in the trash."""
 
 
-_FORM = JsonFileSchema(1, lambda found: DeletedSession(**found))
+_SCHEMA = JsonFileSchema(1, lambda found: DeletedSession(**found))
 
 
 class Trash:
@@ -57,7 +57,7 @@ class Trash:
     def put(
         self, session_id: str, project_id: str, title: str, history: Path | None
     ) -> DeletedSession:
-        """Move all that there is of a session into the trash. Raises StillRunning, OSError."""
+        """Move all data of a session into the trash. Raises StillRunning, OSError."""
         with raise_disk_full():
             atomic_files.make_folder(self._folder)
             with file_locks.held(self._folder.with_name(f"{self._folder.name}.lock")):
@@ -68,23 +68,23 @@ class Trash:
         self, session_id: str, project_id: str, title: str, history: Path | None
     ) -> DeletedSession:
         self._supervisor.check_over(session_id)
-        things = [run.folder.path for run in self._supervisor.of_session(session_id)]
-        things += [
+        paths = [run.folder.path for run in self._supervisor.of_session(session_id)]
+        paths += [
             path for folder, path in self._state.of_session(session_id).items() if folder.in_trash
         ]
         if history is not None:
-            things += [history, history.with_suffix("")]
-        there = (path for path in things if _is_there(path))
-        places = {f"{number}-{path.name}": str(path) for number, path in enumerate(there)}
+            paths += [history, history.with_suffix("")]
+        existing = (path for path in paths if _exists(path))
+        places = {f"{number}-{path.name}": str(path) for number, path in enumerate(existing)}
         deleted = DeletedSession(
             uuid.uuid4().hex, session_id, project_id, title, time.time(), places
         )
         folder = self._folder / deleted.id
         folder.mkdir(mode=0o700)
-        # first the way back, then the things: a crash in between loses nothing
+        # first the record, then the contents: a crash in between loses nothing
         try:
-            _FORM.write(folder / _RECORD, asdict(deleted))
-            self._supervisor.forget(session_id)  # unless one has begun meanwhile
+            _SCHEMA.write(folder / _RECORD, asdict(deleted))
+            self._supervisor.forget(session_id)  # raises if a run has begun meanwhile
         except (OSError, StillRunning):
             shutil.rmtree(folder)
             raise
@@ -93,22 +93,22 @@ class Trash:
         return deleted
 
     def get(self, trash_id: str) -> DeletedSession:
-        """Raises NotInTrash."""
+        """The record of a deleted session. Raises NotInTrash."""
         known = TRASH_ID.fullmatch(trash_id)
-        found = _FORM.read(self._folder / trash_id / _RECORD) if known else None
+        found = _SCHEMA.read(self._folder / trash_id / _RECORD) if known else None
         if found is None:
             raise NotInTrash("This session is not in the trash any more.")
         return found
 
     def restore(self, trash_id: str) -> DeletedSession:
-        """Put everything back where it was. Raises NotInTrash, OSError."""
+        """Move everything back to its original path. Raises NotInTrash, OSError."""
         deleted = self.get(trash_id)
         folder = self._folder / trash_id
-        there = {name: Path(place) for name, place in deleted.places.items()}
-        if any(_is_there(folder / name) and _is_there(place) for name, place in there.items()):
+        places = {name: Path(place) for name, place in deleted.places.items()}
+        if any(_exists(folder / name) and _exists(place) for name, place in places.items()):
             raise NotInTrash("There is a session in its place again, so it cannot be restored.")
-        for name, place in there.items():
-            if _is_there(folder / name):
+        for name, place in places.items():
+            if _exists(folder / name):
                 place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 shutil.move(folder / name, place)
         shutil.rmtree(folder)
@@ -116,7 +116,7 @@ class Trash:
         return deleted
 
     def purge(self) -> None:
-        """Delete for good what has been here for long."""
+        """Delete sessions that have been in the trash for KEPT_SECONDS."""
         if not self._folder.is_dir():
             return
         for folder in os.scandir(self._folder):
@@ -125,9 +125,9 @@ class Trash:
                     if time.time() - self.get(folder.name).at > KEPT_SECONDS:
                         shutil.rmtree(folder.path)
                 except (NotInTrash, OSError) as error:
-                    log.warning("%s cannot be cleared away: %s", folder.path, error)
+                    log.warning("could not delete %s: %s", folder.path, error)
 
 
-def _is_there(path: Path) -> bool:
-    """Whether there is such an entry: also a link, which leads nowhere from within the trash."""
+def _exists(path: Path) -> bool:
+    """Whether an entry exists, including links, which may be broken from within the trash."""
     return os.path.lexists(path)

@@ -1,4 +1,4 @@
-"""The sessions that are being looked at: one conversation and one rendering for all viewers."""
+"""Keep the views of open sessions: one conversation and one rendering for all viewers."""
 
 from __future__ import annotations
 
@@ -23,64 +23,66 @@ from opcode_htmx.sessions.status_panel import StatusPanel
 from opcode_htmx.transcript.conversation.conversation import Conversation
 
 KEPT = 32
-"""Conversations kept in memory; one that is put out is folded anew when it is asked for."""
+"""Conversations kept in memory; an evicted one is folded again on the next request."""
 KEPT_BYTES = 64_000_000
-"""Of lines that were folded for them; in memory they take about twice as much."""
+"""Of folded lines of all conversations; in memory they take about twice as much."""
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class SessionView:
-    """A conversation, and how it is rendered."""
+    """A conversation with its renderers."""
 
     conversation: Conversation
     fragments: Fragments
-    _aside: StatusPanel
+    _status_panel: StatusPanel
     _options: OptionsParts
     _drafts: Drafts
     address: str
     folder: str
-    """Where the session works; empty if nothing says it."""
+    """The session's working folder; empty if unknown."""
     needs: Callable[[], int]
-    """How many other sessions need the person."""
+    """Returns the number of other sessions that need attention."""
     room: Callable[[], str]
-    """What is to be said about the room on the server's disk."""
+    """Returns a message about the space on the server's disk, or an empty text."""
     registry: Registry
 
     @property
     def draft(self) -> Draft:
-        """What has been typed in this session and not sent."""
+        """The session's draft."""
         return self._drafts.get(self.conversation.session_id)
 
     def status_panel(self) -> dict[str, Markup]:
         """The elements around the transcript, by id."""
-        seen = self.conversation
-        runs = seen.runs()
+        conversation = self.conversation
+        runs = conversation.runs()
         *earlier, run = runs or (None,)
-        others = self.registry.others(seen.session_id, runs)
+        others = self.registry.others(conversation.session_id, runs)
         return {
-            **self._aside.parts(
+            **self._status_panel.parts(
                 run,
-                seen.current,
-                seen.context_usage,
+                conversation.current,
+                conversation.context_usage,
                 self.needs(),
-                seen.todos(),
+                conversation.todos(),
                 [each for each in earlier if each],
                 self.room(),
                 self.folder,
                 elsewhere(
                     run,
                     others,
-                    is_behind=seen.is_behind,
-                    takes_back=seen.is_behind and seen.would_take_back,
+                    is_behind=conversation.is_behind,
+                    takes_back=conversation.is_behind and conversation.would_take_back,
                 ),
                 self.address,
             ),
-            **self._aside.draft(self.draft, self.address),
-            **self._options.parts(seen.session_id, run),
+            **self._status_panel.draft(self.draft, self.address),
+            **self._options.parts(conversation.session_id, run),
         }
 
 
 class SessionViews:
+    """A cache of session views, limited by number and by bytes."""
+
     def __init__(
         self,
         supervisor: Supervisor,
@@ -99,41 +101,41 @@ class SessionViews:
         self._allow_bypass = chooser.allow_bypass
         self._drafts = drafts
         self._kept: OrderedDict[tuple[str, str, str], SessionView] = OrderedDict()
-        """Those that were asked for last, in that order."""
+        """The views requested last, the latest at the end."""
         self._known: WeakValueDictionary[tuple[str, str, str], SessionView] = WeakValueDictionary()
-        """Those and, beyond them, what somebody is still looking at."""
+        """Those and, beyond them, evicted views that are still in use."""
 
     def get(
         self, session_id: str, folder: str, address: str, claude_folder: str = ""
     ) -> SessionView:
-        """The screen of a session that works in `folder` and has its page at the path `address`.
+        """The view of a session with the working folder `folder` and its page at `address`.
 
-        `claude_folder` is the name of the folder in which its file is looked for first.
+        `claude_folder` is the name of the folder in which its file is searched first.
         """
         key = session_id, address, folder
-        screen = self._known.get(key)
-        if screen is None or screen.conversation.gone:
-            screen = self._make(session_id, folder, address, claude_folder)
-        self._known[key] = self._kept[key] = screen
+        view = self._known.get(key)
+        if view is None or view.conversation.gone:
+            view = self._make(session_id, folder, address, claude_folder)
+        self._known[key] = self._kept[key] = view
         self._kept.move_to_end(key)
-        self._put_out()
-        return screen
+        self._evict()
+        return view
 
-    def _put_out(self) -> None:
-        """Keep as much as there is room for. Who looks at one that is put out has it still."""
-        size = sum(screen.conversation.size for screen in self._kept.values())
+    def _evict(self) -> None:
+        """Remove the oldest views beyond the limits; viewers keep the ones that they use."""
+        size = sum(view.conversation.size for view in self._kept.values())
         while len(self._kept) > 1 and (len(self._kept) > KEPT or size > KEPT_BYTES):
             _, oldest = self._kept.popitem(last=False)
             size -= oldest.conversation.size
 
     def forget(self, session_id: str) -> None:
-        """Fold the session anew when it is asked for again: its files are gone or others."""
-        for key, screen in list(self._known.items()):
+        """Drop the views of a session whose files were removed or replaced."""
+        for key, view in list(self._known.items()):
             if key[0] == session_id:
                 self._kept.pop(key, None)
                 del self._known[key]
-                screen.conversation.gone = True
-                screen.conversation.changed.notify()
+                view.conversation.gone = True
+                view.conversation.changed.notify()
 
     def _make(self, session_id: str, folder: str, address: str, claude_folder: str) -> SessionView:
         conversation = Conversation(

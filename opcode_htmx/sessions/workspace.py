@@ -1,4 +1,4 @@
-"""Where this server works: Claude's configuration, and the folders of projects."""
+"""The folders that this server works with: Claude's configuration, and the project roots."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from opcode_htmx.runs.policies.working_folders import WorkingFolders
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """Where this server works, and the prompts to tap if it is a demo."""
+    """The folders of this server, and the suggested prompts if it is a demo."""
 
     config_dir: Path
     project_roots: Sequence[Path]
@@ -22,15 +22,15 @@ class Workspace:
 
     @property
     def task_folder(self) -> Path:
-        """Where tasks of programs work that name no folder."""
+        """The working folder of API tasks that name no folder."""
         return self.named_task_folder or self.sample_project or self.project_roots[0]
 
     @property
     def folders(self) -> WorkingFolders:
-        """In which Claude may work."""
+        """The folders in which Claude may work."""
         sample = [self.sample_project] if self.sample_project else []
         return WorkingFolders((*self.project_roots, *sample))
 
     def working_folder(self, text: str) -> Path:
-        """The folder that `text` names, if Claude may work in it. Raises InvalidFolder."""
+        """The folder named by `text`. Raises InvalidFolder if Claude may not work in it."""
         return self.folders.choose(text)

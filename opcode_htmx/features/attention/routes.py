@@ -20,8 +20,8 @@ from opcode_htmx.sessions.attention import AttentionList
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.sessions.status_panel import (
     about,
-    described,
     kind_of,
+    listed_tasks,
     status_text,
     warnings_of,
 )
@@ -89,7 +89,7 @@ class RunsPage:
 
         def row(run: Run, phase: str, status: str, at: float) -> RunRow:
             place = self._lookup.places.of_run(run)
-            tasks, more = described(run)
+            tasks, more = listed_tasks(run)
             return RunRow(
                 id=run.id,
                 project_id=place.claude_folder,

@@ -1,1 +1,1 @@
-"""The options of a session as a form: what it shows, and what was changed in it."""
+"""The form for a session's options: its contents, and the changes made in it."""

@@ -1,7 +1,8 @@
-"""What a person has changed in the form of a session's options, checked.
+"""Read and check the changes that the user made in the form for a session's options.
 
-The form says what each field was when the page was made. Only what a person has changed since is
-changed, so that an old page takes nothing back that another device has chosen.
+The form also sends the value that each field had when the page was rendered. Only fields that the
+user has changed since are changed, so that an old page does not revert the choices of another
+device.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from opcode_htmx.sessions.options.form import EFFORTS, OFFERED_MODES, WITHOUT
 from opcode_htmx.web.http.forms import BadForm
 
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]{0,127}")
-"""What a model's name may look like; it becomes an argument of a command, so no dash in front."""
+"""A model's name; it becomes a command-line argument, so it must not begin with a dash."""
 
 
 _PROJECT = ("", WITHOUT)
@@ -23,7 +24,7 @@ _PROJECT = ("", WITHOUT)
 def choices(
     form: Mapping[str, str], choosing: SessionOptionsService
 ) -> dict[str, str | bool | None]:
-    """What the person has changed. Raises BadForm, BypassNotAllowed."""
+    """The changed options by name; None: back to the default. Raises BadForm, BypassNotAllowed."""
     changed: dict[str, str | bool | None] = {}
     models = choosing.models()
     efforts = {*EFFORTS, *(effort for model in models for effort in model.efforts)}
@@ -47,7 +48,7 @@ def choices(
 
 
 def _checked(name: str, value: str, known: Collection[str]) -> str:
-    # A model may be one that Claude does not list: it says so itself if there is none
+    # Claude does not list every model; it reports itself if there is no such model
     if value in known or (name == "model" and _MODEL.fullmatch(value)):
         return value
     raise BadForm("There is no such choice: reload the page and choose again.")

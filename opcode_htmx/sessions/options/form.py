@@ -1,6 +1,6 @@
-"""How Claude works in a session, as choices in words: model, effort, mode, and leaving.
+"""The contents of the form for a session's options: model, effort, mode, and disconnect policy.
 
-What is shown as chosen is what is in force, as far as Claude has told it.
+The selected values are those in effect, as far as Claude has reported them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from opcode_htmx.runs.options.store import Options
 from opcode_htmx.runs.policies.viewer_presence import in_words
 
 RENDERED = 64
-"""How many are kept: a page asks many times a second."""
+"""Sessions whose rendered options are cached: a page needs them many times a second."""
 
 OFFERED_MODES = ("default", "acceptEdits", "plan", BYPASS)
 EFFORTS = {
@@ -34,7 +34,7 @@ EFFORTS = {
     "xhigh": "Extra high",
     "max": "Maximum",
 }
-_IN_SHORT = {
+_SHORT_MODES = {
     "default": "asks first",
     "acceptEdits": "accepts edits",
     "plan": "plans first",
@@ -52,7 +52,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One list to choose from, and what is chosen."""
+    """A list of choices, and the selected value."""
 
     name: str
     label: str
@@ -62,20 +62,20 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class OptionsView:
-    """The controls, and in one line what is in force."""
+    """The fields of the form, and a line with the options in effect."""
 
     fields: tuple[Field, ...]
     keep_running: bool
     grace: str
     now: str
     bypass: bool
-    """Whether Claude does everything without asking, or will when it starts."""
+    """Whether bypass mode is in effect, or will be from the next start on."""
     bypass_offered: bool
     models_known: bool
 
 
 WITHOUT = "without"
-"""The value of a choice: start without the project's settings."""
+"""The value for starting without the project's settings."""
 _PROJECT_SETTINGS = (
     Choice(WITHOUT, "Without its settings"),
     Choice("", "With its settings"),
@@ -83,7 +83,7 @@ _PROJECT_SETTINGS = (
 
 
 class EffectiveOptions(NamedTuple):
-    """What is in force in a session, and what was chosen for it."""
+    """The options in effect in a session, and those chosen for it."""
 
     models: tuple[Model, ...]
     options: Options
@@ -93,16 +93,16 @@ class EffectiveOptions(NamedTuple):
     effort: str
     keep: bool
     isolated: bool
-    """Whether the process that runs was started without the settings of its project."""
+    """Whether the running process was started without the settings of its project."""
 
 
 @dataclass(frozen=True, slots=True)
 class OptionsPresenter:
-    """Puts the choices of a session together. One for the server."""
+    """Builds the form for a session's options. One instance serves all sessions."""
 
     choosing: SessionOptionsService
     grace: float
-    """Seconds after the last viewer has gone."""
+    """Seconds from the disconnect of the last viewer until the run is stopped."""
 
     @property
     def allow_bypass(self) -> bool:
@@ -110,11 +110,11 @@ class OptionsPresenter:
         return self.choosing.allow_bypass
 
     def view(self, session_id: str, run: Run | None = None) -> OptionsView:
-        """The choices of a session whose newest run is `run`."""
+        """The form for a session whose newest run is `run`."""
         return self.view_of(self.standing(session_id, run))
 
     def standing(self, session_id: str, run: Run | None = None) -> EffectiveOptions:
-        """All that the choices depend on, which is quicker to find out than to put together."""
+        """All that the form depends on; a cache key, as it is cheaper than building the form."""
         choosing = self.choosing
         options = choosing.options(session_id)
         live = run if run and run.phase in RUN_COMMANDS[RunCommand.CHANGE] else None
@@ -130,6 +130,7 @@ class OptionsPresenter:
         )
 
     def view_of(self, standing: EffectiveOptions) -> OptionsView:
+        """The form for given options."""
         choosing = self.choosing
         models, options, live, mode, model, effort, keep, isolated = standing
         chosen = WITHOUT if options.project_settings is False else ""
@@ -157,7 +158,7 @@ class OptionsPresenter:
 
 
 class OptionsParts:
-    """The options of a session as elements that can be replaced."""
+    """Renders the options of a session as elements that can be replaced on a page."""
 
     def __init__(self, environment: Environment, chooser: OptionsPresenter) -> None:
         self._macros = environment.get_template("session/options.html").module
@@ -165,7 +166,7 @@ class OptionsParts:
         self._rendered: OrderedDict[str, tuple[EffectiveOptions, dict[str, Markup]]] = OrderedDict()
 
     def parts(self, session_id: str, run: Run | None) -> dict[str, Markup]:
-        """The elements by id; rendered anew only where something differs."""
+        """The elements by id; cached until something differs."""
         standing = self._chooser.standing(session_id, run)
         known = self._rendered.pop(session_id, None)
         if known is None or known[0] != standing:
@@ -184,7 +185,7 @@ class OptionsParts:
 
 
 def _mode(run: Run | None, at_start: str | None) -> str:
-    """The mode in force or, without a process, the one that the next one starts in."""
+    """The mode in effect or, without a process, the one in which the next process starts."""
     if run:
         return run.state.permission_mode or argv.option(run.record.argv, "--permission-mode")
     return at_start or ""
@@ -223,7 +224,7 @@ def _modes(mode: str, live: bool, allow_bypass: bool) -> Iterator[Choice]:
 
 
 def _project_now(live: bool, isolated: bool, chosen: str) -> str:
-    """What of the project's settings holds now, and from the next start on."""
+    """A note on the project's settings, now and from the next start on; or empty."""
     if live and isolated != (chosen == WITHOUT):
         how = "without" if chosen == WITHOUT else "with"
         return f"{how} the project’s settings from the next start"
@@ -236,7 +237,7 @@ def _now(
     said: Iterable[str] = (
         _name_of(models, model) or "Claude’s default model",
         f"{EFFORTS.get(effort, effort).lower()} effort" if effort else "",
-        _IN_SHORT.get(mode, mode),
+        _SHORT_MODES.get(mode, mode),
         project,
         "" if keep else "stops when you leave",
     )
@@ -245,7 +246,7 @@ def _now(
 
 def _find(models: Sequence[Model], model: str) -> Model | None:
     named = (each for each in models if model in (each.value, each.resolved))
-    # the default's entry says "default", which is no name
+    # prefer other entries to the default's, which has no name of its own
     return min(named, key=lambda each: each.value == DEFAULT_MODEL, default=None)
 
 
@@ -255,6 +256,6 @@ def _name_of(models: Sequence[Model], model: str) -> str:
 
 
 def _name(model: Model) -> str:
-    """As Claude calls it, with its version where the description begins with that."""
+    """The name of a model, with its version if the description begins with that."""
     first = model.description.partition(" · ")[0]
     return first if first.startswith(model.name) and len(first) <= 24 else model.name
