@@ -1,1 +1,1 @@
-"""Requests and responses: their shapes, their checks, their description."""
+"""Request and response models, and the OpenAPI document that is rendered from them."""

@@ -1,1 +1,1 @@
-"""What REST and sockets share: starting, finding and ending runs for programs."""
+"""Services that REST and sockets share: start, find and end runs, read their output."""

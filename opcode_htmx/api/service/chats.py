@@ -1,7 +1,7 @@
-"""The sessions of /api/claude/sessions: made before their first prompt, found, and ended.
+"""The sessions of /api/claude/sessions: create them before their first prompt, find and end them.
 
-A session that nobody has prompted yet has no process and nothing in Claude's files, so it is kept
-here, in a small file of its own; from its first prompt on it is a session like all others.
+A session without a prompt has no process and is not in Claude's files, so it is kept here, in a
+small file of its own; from its first prompt on it is a session like all others.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from opcode_htmx.sessions.submit import PromptSubmitter
 from opcode_htmx.sessions.workspace import Workspace
 
 CREATED, ENDED = "created", "ended"
-"""What a session is without a run: never prompted, or not at present."""
+"""The status of a session without a run: before its first prompt, and after it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """A session as it was asked for. `created_at` is in seconds since the epoch."""
+    """A session as it was requested. `created_at` is in seconds since the epoch."""
 
     id: str
     folder: str
@@ -46,9 +46,9 @@ class Chat:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a list tells of a session. Times are seconds since the epoch.
+    """A session in a list. Times are seconds since the epoch.
 
-    `folder` is the name of Claude's folder where nothing says in which one the session worked.
+    `folder` is the working folder or, where that is unknown, the name of Claude's folder.
     """
 
     id: str
@@ -60,11 +60,11 @@ class Summary:
     last_activity: float
 
 
-_FORM = JsonFileSchema(1, lambda found: Chat(**found))
+_SCHEMA = JsonFileSchema(1, lambda found: Chat(**found))
 
 
 class ChatStore:
-    """The sessions that were made here, a file each."""
+    """The sessions that were created here, a file each."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -73,11 +73,13 @@ class ChatStore:
         """Raises OSError."""
         with raise_disk_full():
             atomic_files.make_folder(self._folder)
-        _FORM.write(self._path(chat.id), asdict(chat))
+        _SCHEMA.write(self._path(chat.id), asdict(chat))
 
     def get(self, session_id: str) -> Chat | None:
         return (
-            _FORM.read(self._path(session_id)) if history.SESSION_ID.fullmatch(session_id) else None
+            _SCHEMA.read(self._path(session_id))
+            if history.SESSION_ID.fullmatch(session_id)
+            else None
         )
 
     def all(self) -> list[Chat]:
@@ -118,25 +120,25 @@ class Chats:
         try:
             return self.runs.session_id(either_id)
         except sessions.SessionNotFound:
-            if self._store.get(either_id.lower()):  # which nobody has prompted yet
+            if self._store.get(either_id.lower()):  # it has no prompt yet
                 return either_id.lower()
             raise
 
     def is_gone(self, session_id: str) -> bool:
         """Whether it was ended before its first prompt, or deleted."""
-        if self.supervisor.of_session(session_id):  # asked for with every line
+        if self.supervisor.of_session(session_id):  # this is called for every line
             return False
         return not (self._store.get(session_id) or self._locations.exists(session_id))
 
     def has_begun(self, session_id: str) -> bool:
-        """Whether there is anything of it beside that it was asked for."""
+        """Whether it has a run, or a file of Claude's."""
         return self._locations.exists(session_id)
 
     def history_file(self, session_id: str) -> Path | None:
         return history.find(self._workspace.config_dir, session_id)
 
     def place(self, session_id: str) -> SessionLocation:
-        """Where a session is; one that nobody has prompted, where it will be.
+        """Where a session is; where it will be, if it has no prompt yet.
 
         Raises SessionNotFound.
         """
@@ -160,9 +162,9 @@ class Chats:
         if path:
             with contextlib.suppress(OSError):
                 stat = path.stat()
-                seen = summarize(path, stat.st_size, stat.st_mtime_ns)
-                begun.append(seen.started_at)
-                active.append(seen.last_activity)
+                found = summarize(path, stat.st_size, stat.st_mtime_ns)
+                begun.append(found.started_at)
+                active.append(found.last_activity)
         status = runs[-1].phase.value if runs else ENDED if path else CREATED
         return Summary(
             session_id,
@@ -175,7 +177,7 @@ class Chats:
         )
 
     def all(self) -> list[Summary]:
-        """The sessions that were made here, and all that have a run; the newest first."""
+        """The sessions that were created here, and all that have a run; the newest first."""
         ids = {chat.id for chat in self._store.all()}
         ids |= {run.record.session_id for run in self.supervisor.newest()}
         found = []
@@ -190,15 +192,15 @@ class Chats:
             return name or (sessions.title_of(path) if path else "")
         return self._lookup.title_of_run(runs[-1])
 
-    # --- beginning, going on, ending --------------------------------------------------------
+    # --- creating, prompting, ending --------------------------------------------------------
 
     def create(self, wanted: NewChat) -> str:
         """A session, without a process until it is prompted; its id.
 
         Raises InvalidFolder, BypassNotAllowed.
         """
-        choosing = self.supervisor.options
-        choosing.check(wanted.permission_mode)
+        options = self.supervisor.options
+        options.check(wanted.permission_mode)
         folder = (
             self._workspace.working_folder(wanted.working_dir)
             if wanted.working_dir
@@ -207,8 +209,8 @@ class Chats:
         title = " ".join((wanted.title or "").split())
         chat = Chat(str(uuid.uuid4()), str(folder), title, time.time())
         self._store.keep(chat)
-        wishes = {"model": wanted.model, "permission_mode": wanted.permission_mode}
-        choosing.choose(chat.id, **{name: value for name, value in wishes.items() if value})
+        chosen = {"model": wanted.model, "permission_mode": wanted.permission_mode}
+        options.choose(chat.id, **{name: value for name, value in chosen.items() if value})
         return chat.id
 
     def prompt(
@@ -228,7 +230,10 @@ class Chats:
         return run
 
     def end(self, session_id: str, by: Identity) -> None:
-        """End what runs, and wait until it is gone; forget what never began. Raises NotStopped."""
+        """End the session's run and wait until it is gone; forget a session without a prompt.
+
+        Raises NotStopped.
+        """
         self.runs.cancel(session_id, by)
         if not self.has_begun(session_id):
             self._store.forget(session_id)

@@ -26,7 +26,7 @@ class NotStopped(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A prompt on its way; `cursor` is the place from which its output is read."""
+    """A prompt that was sent; `cursor` is the place from which its output is read."""
 
     run: Run
     prompt_id: str
@@ -62,7 +62,7 @@ class RunService:
         return self._start(session_id, folder, request, detach=detach, new=True, by=by)
 
     def continue_newest(self, request: Execution, *, detach: bool, by: Identity) -> Started:
-        """Go on with the session of a project that was used last.
+        """Go on with the most recent session of a project.
 
         Raises SessionNotFound where there is none.
         """
@@ -158,7 +158,7 @@ class RunService:
             return self.supervisor.get(either_id).record.session_id
         try:
             return self.locations.of(either_id).session_id
-        except sessions.SessionNotFound:  # of a run without a file, written in another case
+        except sessions.SessionNotFound:  # that of a run without a file, in another case
             return self.locations.of(either_id.lower()).session_id
 
     def newest_run(self, session_id: str) -> Run:
@@ -202,15 +202,15 @@ class RunService:
 
 
 def end_of(run: Run) -> Cursor:
-    """The place behind what a run that lives has written by now."""
+    """The place after what a live run has written by now."""
     run.fold_new_lines()
     return Cursor(run.id, run.read_to, run.folder.errors.stat().st_size)
 
 
 def _is_in(session: SessionLocation, folder: Path) -> bool:
-    """Whether a session may go on in `folder`, a resolved path: where it has worked.
+    """Whether a session may go on in `folder`, a resolved path: the one that it has worked in.
 
-    Where nothing says that, it is where Claude would look for its file.
+    If that is unknown, it is the one for which Claude would look for the session's file.
     """
     if session.folder is None:
         return session.claude_folder == folder_names.claude_folder(folder)

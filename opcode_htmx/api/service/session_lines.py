@@ -1,9 +1,8 @@
-"""What the runs of a session have written, line by line, from a cursor on.
+"""The output of the runs of a session, line by line, from a cursor on.
 
-Every client reads at its own pace from its own place: lines that were just read for the run's own
-state are shared, all others come from the files. So one that is slow loses nothing and holds nobody
-up, and one that comes back goes on where it was. Knows files and runs; what a line means is for
-others.
+Every client reads at its own pace from its own place: a slow one loses nothing and delays no other,
+and one that reconnects goes on where it was. Lines that were just parsed for the run's own state
+are shared; all others come from the files. Knows files and runs, not what a line means.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _CURSOR = re.compile(r"([0-9a-f]{32})\.(\d{1,15})\.(\d{1,15})", re.ASCII)
 
 
 class BadCursor(ValueError):
-    """A cursor that was not given out here, or whose run is gone."""
+    """A cursor that this server did not issue, or whose run is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ class Kind(Enum):
 
 
 class Item(NamedTuple):
-    """A line, or the end of a run; `cursor` is the place behind it."""
+    """A line, or the end of a run; `cursor` is the place after it."""
 
     kind: Kind
     run: Run
@@ -84,8 +83,8 @@ class SessionLines:
         self._supervisor = supervisor
         self._session_id = session_id
         self._run: Run | None = None
-        self._told_end = False
-        self._held = ExitStack()
+        self._end_yielded = False
+        self._files = ExitStack()
         if cursor:
             run = next((run for run in self._runs() if run.id == cursor.run_id), None)
             if run is None:
@@ -93,31 +92,31 @@ class SessionLines:
             self._open(run, cursor)
 
     def close(self) -> None:
-        """Let go of the files."""
-        self._held.close()
+        """Close the files."""
+        self._files.close()
 
     @property
     def cursor(self) -> Cursor | None:
-        """How far has been read; None as long as there is no run."""
+        """The place up to which has been read; None as long as there is no run."""
         if self._run is None:
             return None
         return Cursor(self._run.id, self._output.offset, self._errors.offset)
 
     @property
     def version(self) -> int:
-        """What to give to `wait`, as it is before one reads."""
+        """For `wait`: get it before you read."""
         return self._supervisor.written(self._session_id).version
 
     def wait(self, seen: int, timeout: float | None = None) -> int:
-        """Wait until something has been written since `seen`, or `timeout` seconds."""
+        """Wait until something is written after version `seen`, or `timeout` seconds."""
         return self._supervisor.written(self._session_id).wait(seen, timeout)
 
     def read(self) -> Iterator[Item]:
-        """What has been written by now; to be read to its end, or else with new SessionLines."""
+        """What has been written by now. Exhaust it, or go on with new SessionLines."""
         run = self._run or self._next()
         while run:
-            over = run.record.end is not None  # asked first: what comes before is read below
-            for error in self._errors.read(over):
+            over = run.record.end is not None  # before reading, so that no last line is missed
+            for line in self._errors.read(over):
                 place = Cursor(run.id, self._output.offset, error.end)
                 yield Item(Kind.ERROR, run, error.data, place)
             stderr = self._errors.offset
@@ -126,8 +125,8 @@ class SessionLines:
                 yield Item(Kind.OUTPUT, run, line.data, place, line)
             if not over:
                 return
-            if not self._told_end:
-                self._told_end = True
+            if not self._end_yielded:
+                self._end_yielded = True
                 yield Item(Kind.END, run, b"", Cursor(run.id, self._output.offset, stderr))
             run = self._next()
 
@@ -135,7 +134,7 @@ class SessionLines:
         return self._supervisor.of_session(self._session_id)
 
     def _next(self) -> Run | None:
-        """Go on to the run behind the one that was read; None if there is none yet."""
+        """Open the run after the one that was read; None if there is none yet."""
         runs = self._runs()
         place = next((number for number, run in enumerate(runs, 1) if run is self._run), 0)
         if place == len(runs):
@@ -144,10 +143,10 @@ class SessionLines:
         return runs[place]
 
     def _open(self, run: Run, cursor: Cursor) -> None:
-        self._run, self._told_end = run, False
-        self._held.close()
+        self._run, self._end_yielded = run, False
+        self._files.close()
         self._output = OutputFollower(run, cursor.output)
         self._errors = LineReader(run.folder.errors, cursor.errors)
-        self._held.callback(self._output.close)
-        self._held.enter_context(self._output.keep_open())
-        self._held.enter_context(self._errors.keep_open())
+        self._files.callback(self._output.close)
+        self._files.enter_context(self._output.keep_open())
+        self._files.enter_context(self._errors.keep_open())

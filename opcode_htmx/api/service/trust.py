@@ -7,7 +7,7 @@ from opcode_htmx.sessions.submit import TrustDecision
 
 
 def decision(choice: TrustChoice) -> TrustDecision | None:
-    """What a request decides; None if it decides nothing."""
+    """The decision in a request; None if it has none."""
     if choice.trust:
         return TrustDecision.TRUST
     return TrustDecision.LEAVE_OUT if choice.untrusted else None

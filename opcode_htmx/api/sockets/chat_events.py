@@ -1,6 +1,6 @@
-"""What a chat's client is told of a session: words as they come, tools, questions, ends.
+"""Encode a session as the messages of a chat: streamed text, tools, permission requests, ends.
 
-Claude says each text twice, in pieces and whole; here it comes once, however it came.
+Claude sends each text twice, in pieces and whole; a client gets it once.
 """
 
 from __future__ import annotations
@@ -66,11 +66,11 @@ class ChatEventEncoder:
     def __init__(self, session_id: str) -> None:
         self._session_id = session_id
         self.live = False
-        """Whether pieces are told as they come; in what is past, texts are told whole."""
+        """Whether pieces of text are sent as they come; texts of the past are sent whole."""
         self._texts = StreamedTexts()
         self._sent: tuple[Run, SentPrompts] | None = None
         self.asks: dict[str, Message] = {}
-        """The requests that are open."""
+        """The open permission requests, by id."""
         self._repeated: set[str] = set()
         """The prompts that Claude has repeated in this turn."""
 
@@ -91,7 +91,7 @@ class ChatEventEncoder:
         return self._sent[1]
 
     def go_live(self) -> Iterator[Message]:
-        """From here on pieces are told as they come; first, those of a text that is under way."""
+        """Send pieces as they come from now on; first what is known of unfinished texts."""
         self.live = True
         for text in self._texts.unfinished():
             yield from self._new(text)
@@ -102,12 +102,13 @@ class ChatEventEncoder:
         """The messages for a line of the stdout of a run, or of Claude's history file.
 
         `sent` are the prompts that were sent to the run; `parsed` is what the line holds, if it was
-        parsed already. A line that fails is passed on as it is.
+        parsed already. A line that cannot be encoded is sent as
+        it is.
         """
         try:
             yield from self._line(parsed or parser.parse(data), sent)
         except Exception:
-            log.exception("a line of session %s cannot be put into messages", self._session_id)
+            log.exception("could not encode a line of session %s", self._session_id)
             yield self._about("raw", content=data.decode("utf-8", "replace"))
 
     def _line(self, message: EngineMessage, sent: Sent | None) -> Iterator[Message]:
@@ -146,7 +147,7 @@ class ChatEventEncoder:
             case _:
                 pass
 
-    # --- what Claude says -------------------------------------------------------------------
+    # --- what Claude writes -----------------------------------------------------------------
 
     def _growing(self, text: StreamedText | None) -> Iterator[Message]:
         if text and self.live:
@@ -154,8 +155,8 @@ class ChatEventEncoder:
 
     def _whole(self, message: Assistant, index: int, content: Content) -> Iterator[Message]:
         match content:
-            case TextContent(text=said) if message.error is not None:
-                yield self._error(said, messageId=message.message_id)
+            case TextContent(text=text) if message.error is not None:
+                yield self._error(text, messageId=message.message_id)
             case TextContent() | ThinkingContent():
                 yield from self._complete(message, index, type(content), content.text)
             case ToolUse():
@@ -191,7 +192,7 @@ class ChatEventEncoder:
                 index=text.index,
             )
 
-    # --- what others say --------------------------------------------------------------------
+    # --- prompts and results ----------------------------------------------------------------
 
     def _user(self, message: User, sent: Sent | None) -> Iterator[Message]:
         for content in message.content:
@@ -282,5 +283,5 @@ class ChatEventEncoder:
 
 
 def _parent(tool_use_id: str | None) -> Message:
-    """Named only for what an agent says, which works inside a tool of Claude's."""
+    """Only for what an agent writes, which works inside a tool call of Claude's."""
     return {"parentToolUseId": tool_use_id} if tool_use_id else {}

@@ -1,6 +1,7 @@
 """/api/claude/sessions/<id>/chat: one session on one socket, in both directions.
 
-What is past comes first, bounded; from there on the client reads the files at its own pace.
+The newest messages of the past come first; from there on the client reads the files at its own
+pace.
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ from opcode_htmx.web.websocket.router import SocketRouter
 BACKLOG = 200
 """How many messages of the past a client gets."""
 PING_SECONDS = 30.0
-LOOK_ROUND_SECONDS = 15.0
-"""How often a chat looks whether its session was deleted."""
+CHECK_SECONDS = 15.0
+"""How often a chat checks whether its session was deleted."""
 OVER = 1000
 WHERE = "in a chat"
 
@@ -62,7 +63,7 @@ def register(
 
 
 def beat(wire: JsonWebSocket, every: float = PING_SECONDS) -> None:
-    """Ask the client again and again whether it is there, until it is not."""
+    """Ping the client until it is gone."""
     try:
         while wire.open:
             gevent.sleep(every)
@@ -87,10 +88,10 @@ class ChatSocket:
         self._session_id = session_id
         self._refusals: tuple[type[Exception], ...] = refusals
         self._own: set[str] = set()
-        """The prompts that came over this socket, which it need not be told."""
+        """The ids of the prompts that came over this socket, which are not repeated to it."""
 
     def serve(self) -> None:
-        """Tell and obey until the client goes. Raises ConnectionClosed."""
+        """Send messages and carry out commands until the client goes. Raises ConnectionClosed."""
         about = self._chats.summary(self._session_id)
         self._wire.send(
             type="connected",
@@ -102,20 +103,20 @@ class ChatSocket:
         follower, pulse = gevent.spawn(self._follow), gevent.spawn(beat, self._wire)
         try:
             while True:
-                self._obey(self._wire.receive())
+                self._handle(self._wire.receive())
         finally:
             gevent.killall([follower, pulse])
 
-    # --- what the client says ---------------------------------------------------------------
+    # --- from the client --------------------------------------------------------------------
 
-    def _obey(self, text: str | bytes) -> None:
+    def _handle(self, text: str | bytes) -> None:
         try:
-            self._do(one_of(FROM_CHAT, "type", object_in(text)))
+            self._carry_out(one_of(FROM_CHAT, "type", object_in(text)))
         except self._refusals as error:
             about = {"sessionId": self._session_id, **details_of(error)}
             self._wire.send(**error_message(str(error), "content", **about))
 
-    def _do(self, message: FromChat) -> None:
+    def _carry_out(self, message: FromChat) -> None:
         match message:
             case UserMessage():
                 prompt_id = message.prompt_id or str(uuid.uuid4())
@@ -138,14 +139,14 @@ class ChatSocket:
             case Beat():
                 pass
 
-    # --- what it is told --------------------------------------------------------------------
+    # --- to the client ----------------------------------------------------------------------
 
     def _follow(self) -> None:
-        telling = ChatEventEncoder(self._session_id)
+        events = ChatEventEncoder(self._session_id)
         lines = SessionLines(self._supervisor, self._session_id)
 
         def frames(item: Item) -> Iterator[bytes]:
-            for message in telling.messages(item):
+            for message in events.messages(item):
                 if message.get("promptId") not in self._own:
                     yield _frame(message)
 
@@ -154,8 +155,8 @@ class ChatSocket:
 
         try:
             with self._supervisor.viewers.viewing(self._session_id):
-                self._tell_past(lines, telling)
-                stream_lines(self._wire, lines, frames, goes_on, LOOK_ROUND_SECONDS)
+                self._send_backlog(lines, events)
+                stream_lines(self._wire, lines, frames, goes_on, CHECK_SECONDS)
             if self._wire.open:
                 words = "The session was ended before its first prompt, or deleted."
                 gone = {"type": "ended", "outcome": "gone", "content": words}
@@ -168,25 +169,25 @@ class ChatSocket:
         finally:
             lines.close()
 
-    def _tell_past(self, lines: SessionLines, telling: ChatEventEncoder) -> None:
-        """The newest messages of the past, and how many there were before these."""
+    def _send_backlog(self, lines: SessionLines, events: ChatEventEncoder) -> None:
+        """Send the newest messages of the past, and the number of those before them."""
         newest: deque[Message] = deque(maxlen=BACKLOG)
         count = 0
-        of_runs = (telling.messages(item) for item in lines.read())
-        pace = TimeSlicer()
-        for messages in chain(self._history(telling), of_runs):
+        of_runs = (events.messages(item) for item in lines.read())
+        slicer = TimeSlicer()
+        for messages in chain(self._history(events), of_runs):
             for message in messages:
                 newest.append(message)
                 count += 1
-            pace.step()
-        open_asks = [ask for ask in telling.asks.values() if ask not in newest]
-        told = [*newest, *open_asks]
-        backlog: Message = {"type": "backlog", "skipped": count - len(told), "count": len(told)}
+            slicer.step()
+        open_asks = [ask for ask in events.asks.values() if ask not in newest]
+        sent = [*newest, *open_asks]
+        backlog: Message = {"type": "backlog", "skipped": count - len(sent), "count": len(sent)}
         first = {**backlog, "sessionId": self._session_id}
-        self._wire.write(map(_frame, [first, *told, *telling.go_live()]))
+        self._wire.write(map(_frame, [first, *sent, *events.go_live()]))
 
-    def _history(self, telling: ChatEventEncoder) -> Iterator[Iterator[Message]]:
-        """What was said before the first run that is still here."""
+    def _history(self, events: ChatEventEncoder) -> Iterator[Iterator[Message]]:
+        """The messages from before the first run that is still here."""
         path = self._chats.history_file(self._session_id)
         if path is None:
             return
@@ -196,11 +197,11 @@ class ChatSocket:
             reader.limit(run.record.history_start)
         for line in reader.read():
             if not left or json_lines.uuid_of(line.data) not in left:
-                yield telling.line(line.data)
+                yield events.line(line.data)
 
 
 def _taken_back(path: Path) -> Collection[str]:
-    """The uuids of the entries of a history file that Claude does not go on from."""
+    """The uuids of the history entries that are not on Claude's current branch."""
     lineage = Lineage()
     for line in yielding(LineReader(path).read()):
         if found := json_lines.read(line.data):

@@ -14,15 +14,15 @@ from opcode_htmx.web.websocket.registry import OpenSockets
 from opcode_htmx.web.websocket.router import SocketRouter
 
 GREETING = "send {prompt,meta}"
-"""What a client of the task dialect waits for; the other dialect's clients do not mind."""
+"""Clients of the task dialect wait for this; those of the other dialect ignore it."""
 
 
 def register(
     router: SocketRouter,
     sockets: OpenSockets,
-    executions: RunService,
+    runs: RunService,
     supervisor: Supervisor,
-    leaving: ViewerPresence,
+    presence: ViewerPresence,
     refusals: tuple[type[Exception], ...],
     tasks: TaskServices,
 ) -> None:
@@ -34,6 +34,6 @@ def register(
             wire.send(type="info", info=GREETING)
             first = wire.receive()
             if is_command(first):
-                CommandSocket(wire, executions, supervisor, leaving, refusals).serve(first)
+                CommandSocket(wire, runs, supervisor, presence, refusals).serve(first)
             else:
                 TaskSocket(wire, tasks).serve(first)

@@ -1,7 +1,7 @@
-"""WebSocket messages for programs: JSON, many at a time, each whole.
+"""WebSocket messages for programs: JSON, many in one write, each whole.
 
-A burst of lines goes out as one write of many frames. They are not compressed, which would cost
-more than it saves on the networks that this is for; the library does the rest of the protocol.
+A burst of lines is one write of many frames. They are not compressed, which would cost more than it
+saves on the networks that this is for; the library does the rest of the protocol.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def error_message(sentence: str, *names: str, **fields: Any) -> dict[str, Any]:
 
 
 class JsonWebSocket:
-    """One client's socket. Whoever writes to it waits until the client has taken it.
+    """One client's socket. A write returns when the client has taken it.
 
     `by` is the identity that has opened it, and for which it speaks as long as it is open.
     """
@@ -60,7 +60,7 @@ class JsonWebSocket:
         self.write((text_frame(json_bytes(message)),))
 
     def write(self, frames: Iterable[bytes]) -> None:
-        """Send finished frames in one go. Raises ConnectionClosed."""
+        """Send encoded frames in one write. Raises ConnectionClosed."""
         if not self._ws.connected:
             raise ConnectionClosed(self._ws.close_reason, self._ws.close_message)
         try:
@@ -78,14 +78,14 @@ class JsonWebSocket:
     def close(self, code: int) -> None:
         close(self._ws, code)
 
-    def close_with(self, code: int, words: str) -> None:
-        """Say what went wrong, if the client still hears it, and close."""
+    def close_with(self, code: int, sentence: str) -> None:
+        """Send an error, if the client is still there, and close."""
         with contextlib.suppress(ConnectionClosed):
-            self.send(**error_message(words, "error"))
+            self.send(**error_message(sentence, "error"))
         self.close(code)
 
     def fail(self, where: str) -> None:
-        """Log the exception that is being handled, and close with where to find it."""
+        """Log the exception that is being handled, and close with the reference to it."""
         reference, sentence = unforeseen()
         log.exception("Error %s %s", reference, where)
         self.close_with(INTERNAL_ERROR, sentence)
@@ -93,7 +93,7 @@ class JsonWebSocket:
 
 @contextlib.contextmanager
 def serving(ws: Server, sockets: OpenSockets, where: str) -> Iterator[JsonWebSocket]:
-    """The wire to a client, until it goes or something unforeseen happens.
+    """A client's socket, until the client goes or an unexpected error occurs.
 
     Raises ConnectionClosed, which flask-sock expects, where there are too many clients already.
     """

@@ -1,4 +1,4 @@
-"""What a socket client is told of a session: every line as it stands, and what some of them mean.
+"""Encode a session for a client of commands: every line as it is, and what some of them mean.
 
 The names of the messages are those of the reference implementation, and those that it lacked.
 """
@@ -21,8 +21,8 @@ from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.model.record import Outcome
 
-_MEANT = re.compile(rb'"(?:sub)?type"\s*:\s*"(?:result|init|control_request)"')
-"""In every line that means something here, and in few others: most need not be parsed."""
+_EVENT = re.compile(rb'"(?:sub)?type"\s*:\s*"(?:result|init|control_request)"')
+"""In every line that is an event here, and in few others: most lines need not be parsed."""
 
 log = logging.getLogger(__name__)
 
@@ -31,15 +31,15 @@ LONG = 1_000_000
 
 
 class RunEventEncoder:
-    """The messages about one session, in finished frames."""
+    """The messages about one session, as encoded frames."""
 
     def __init__(self, session_id: str, *, turn_open: bool) -> None:
-        """`turn_open`: whether somebody waits for the end of a turn."""
+        """`turn_open`: whether the client waits for the end of a turn."""
         self._session_id = session_id
         self._turn_open = turn_open
 
     def prompted(self) -> None:
-        """A prompt has been sent: the end of its turn is to be told."""
+        """A prompt has been sent: the client waits for the end of its turn."""
         self._turn_open = True
 
     def frames(self, item: Item) -> Iterator[bytes]:
@@ -47,10 +47,10 @@ class RunEventEncoder:
         match item.kind:
             case Kind.OUTPUT:
                 yield self._output(item)
-                if len(item.data) > LONG:  # each step takes its time
+                if len(item.data) > LONG:  # each step takes long
                     gevent.sleep(0)
-                if _MEANT.search(item.data):
-                    yield from self._guarded_meaning(item)
+                if _EVENT.search(item.data):
+                    yield from self._guarded_events(item)
             case Kind.ERROR:
                 text = item.data.decode("utf-8", "replace")
                 yield self._about(item, **error_message(text, "content", stream="stderr"))
@@ -58,7 +58,7 @@ class RunEventEncoder:
                 yield from self._end(item)
 
     def _output(self, item: Item) -> bytes:
-        """Put together by hand, since this is done for every line of every client."""
+        """Formatted by hand for speed: this is done for every line of every client."""
         content = encode_basestring(item.data.decode("utf-8", "replace"))
         text = (
             f'{{"type": "output", "session_id": "{self._session_id}", "run_id": "{item.run.id}", '
@@ -66,18 +66,18 @@ class RunEventEncoder:
         )
         return text_frame(text.encode())
 
-    def _guarded_meaning(self, item: Item) -> Iterator[bytes]:
+    def _guarded_events(self, item: Item) -> Iterator[bytes]:
         try:
-            yield from self._meaning(item)
-        except Exception:  # the line itself has been passed on
-            log.exception("a line of session %s cannot be understood", self._session_id)
+            yield from self._events(item)
+        except Exception:  # the line itself has been sent
+            log.exception("could not parse a line of session %s", self._session_id)
 
-    def _meaning(self, item: Item) -> Iterator[bytes]:
+    def _events(self, item: Item) -> Iterator[bytes]:
         match message := item.message:
             case messages.Init():
                 self._turn_open = True
             case messages.TurnResult() if message.is_error and _is_cancelled(item.run):
-                pass  # the end of the run tells of it
+                pass  # the end of the run reports it
             case messages.TurnResult():
                 self._turn_open = False
                 status = "error" if message.is_error else "success"
@@ -95,7 +95,7 @@ class RunEventEncoder:
                     suggestions=list(message.suggestions),
                 )
             case _:
-                pass  # the line itself has been passed on
+                pass  # the line itself has been sent
 
     def _end(self, item: Item) -> Iterator[bytes]:
         end = item.run.record.end
@@ -123,6 +123,6 @@ class RunEventEncoder:
 
 
 def _is_cancelled(run: Run) -> bool:
-    """Whether a run is being ended by somebody, or was; its open turn then ends with an error."""
+    """Whether a run is being cancelled, or was; its open turn then ends with an error."""
     end = run.record.end
     return run.phase is Phase.STOPPING or (end is not None and end.outcome is Outcome.CANCELLED)

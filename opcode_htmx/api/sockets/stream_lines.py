@@ -1,4 +1,4 @@
-"""Pass what a session's runs write on to a socket, at the pace of the client that reads it.
+"""Stream the output of a session's runs to a socket, at the pace of its client.
 
 There is no queue: what a client has not taken yet stays in the files.
 """
@@ -12,7 +12,7 @@ from opcode_htmx.api.sockets.json_socket import JsonWebSocket
 from opcode_htmx.lib.cooperative import TimeSlicer
 
 BATCH_BYTES = 64 * 1024
-"""How much is gathered of a burst before it is sent."""
+"""Frames of a burst are collected up to this size before they are sent."""
 
 
 def stream_lines(
@@ -20,28 +20,28 @@ def stream_lines(
     lines: SessionLines,
     frames: Callable[[Item], Iterable[bytes]],
     goes_on: Callable[[], bool] = lambda: True,
-    look_round: float | None = None,
+    check_every: float | None = None,
 ) -> None:
-    """Send what `frames` makes of each line, as long as the socket is open and `goes_on`.
+    """Send the frames of each line, as long as the socket is open and `goes_on`.
 
-    That is asked behind each round of reading, and every `look_round` seconds without one. A
-    client that goes is noticed by who reads what it says. Raises ConnectionClosed.
+    `goes_on` is called after each round of reading, and every `check_every` seconds without one.
+    The greenlet that receives from the client notices that it has gone. Raises ConnectionClosed.
     """
     while wire.open:
         seen = lines.version
         send(wire, lines.read(), frames)
         if not goes_on():
             return
-        lines.wait(seen, look_round)
+        lines.wait(seen, check_every)
 
 
 def send(
     wire: JsonWebSocket, items: Iterable[Item], frames: Callable[[Item], Iterable[bytes]]
 ) -> None:
-    """Send what `frames` makes of `items`, many at a time. Raises ConnectionClosed."""
+    """Send the frames of `items`, many in one write. Raises ConnectionClosed."""
     batch: list[bytes] = []
     size = 0
-    pace = TimeSlicer()
+    slicer = TimeSlicer()
     for item in items:
         for frame in frames(item):
             batch.append(frame)
@@ -49,6 +49,6 @@ def send(
         if size >= BATCH_BYTES:
             wire.write(batch)
             batch, size = [], 0
-        pace.step()
+        slicer.step()
     if batch:
         wire.write(batch)

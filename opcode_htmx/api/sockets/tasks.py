@@ -1,6 +1,6 @@
-"""The task dialect on a socket: one prompt in, Claude's own lines out, and the end as a close code.
+"""The task dialect on a socket: one prompt in, Claude's own lines out, the outcome as a close code.
 
-A task is a session of its own. It ends with its turn, with its client, or with its time.
+A task is a session of its own. It ends with its turn, with its client, or at its time limit.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ ONE_AT_A_TIME = "This socket has its task. Open another one for the next."
 
 @dataclass(frozen=True, slots=True)
 class TaskServices:
-    """What all tasks share."""
+    """Services and settings that all tasks share."""
 
     supervisor: Supervisor
     submitter: PromptSubmitter
@@ -71,11 +71,11 @@ class TaskSocket:
         self._wire = wire
         self._services = services
         self._failure = ""
-        """What Claude said at the end of the turn, if it went wrong."""
+        """The error at the end of the turn, if it failed."""
         self._over = False
 
     def serve(self, first: str | bytes) -> None:
-        """Carry out the task in `first`, and close with what became of it."""
+        """Carry out the task in `first`, and close with its outcome."""
         try:
             task = validated(Task, value_in(first))
         except InvalidRequest as error:
@@ -91,7 +91,7 @@ class TaskSocket:
         reader = gevent.spawn(self._read, run)
         try:
             with self._services.supervisor.viewers.viewing(run.record.session_id):
-                self._tell(run)
+                self._stream(run)
         except ConnectionClosed:
             pass
         finally:
@@ -118,7 +118,7 @@ class TaskSocket:
         return run
 
     def _read(self, run: Run) -> None:
-        """Refuse what comes behind the task, and end the run when the client goes."""
+        """Refuse messages after the task, and end the run when the client goes."""
         try:
             while True:
                 self._wire.receive()
@@ -133,9 +133,9 @@ class TaskSocket:
         words = in_words(self._services.time_limit)
         _end(run, Outcome.TIMED_OUT, f"Ended, because a task may take {words} at most.", SYSTEM)
 
-    # --- telling ----------------------------------------------------------------------------
+    # --- to the client ----------------------------------------------------------------------
 
-    def _tell(self, run: Run) -> None:
+    def _stream(self, run: Run) -> None:
         lines = SessionLines(self._services.supervisor, run.record.session_id)
 
         def goes_on() -> bool:
@@ -185,7 +185,7 @@ def _error_frame(sentence: str, **more: Any) -> bytes:
 
 
 def _end(run: Run, outcome: Outcome, cause: str, by: Identity) -> None:
-    """End a run that has not ended; the first reason to end it is the one that is kept."""
+    """End a run that has not ended; the first cause is the one that is recorded."""
     if run.live:
         try:
             run.stop(outcome, cause, by=by)
