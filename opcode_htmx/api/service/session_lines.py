@@ -116,7 +116,7 @@ class SessionLines:
         run = self._run or self._next()
         while run:
             over = run.record.end is not None  # before reading, so that no last line is missed
-            for line in self._errors.read(over):
+            for error in self._errors.read(over):
                 place = Cursor(run.id, self._output.offset, error.end)
                 yield Item(Kind.ERROR, run, error.data, place)
             stderr = self._errors.offset

@@ -22,13 +22,13 @@ _SYSTEMS = (
     ("Macintosh", "Mac"),
     ("Linux", "Linux"),
 )
-"""In this order, because most name others as well that they want to pass for."""
+"""In this order, because most user agents also name others for compatibility."""
 
 
 def device(user_agent: str) -> str:
     """Browser and system; of a program its name, without its version."""
-    browser = next((name for mark, name in _BROWSERS if mark in user_agent), "")
-    system = next((name for mark, name in _SYSTEMS if mark in user_agent), "")
+    browser = next((name for token, name in _BROWSERS if token in user_agent), "")
+    system = next((name for token, name in _SYSTEMS if token in user_agent), "")
     if browser and system:
         return f"{browser} on {system}"
     if browser or system:

@@ -1,4 +1,4 @@
-"""The pages for coming in and going out; who may is decided in gate.py."""
+"""The pages to log in and out; gate.py decides who may."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _LOCAL_PATH = re.compile(r"/(?![/\\])[^\x00-\x20\x7f\\]*")
 
 
 class Gate(Protocol):
-    """What the pages need of Access."""
+    """The part of Visitors that the pages use."""
 
-    def check_throttle(self) -> None: ...
+    def check_rate_limit(self) -> None: ...
     def attempt(self, user: str, password: str) -> bool: ...
     def cookie_visitor(self) -> object | None: ...
     def log_in(self, response: Response) -> None: ...
@@ -40,7 +40,7 @@ def blueprint(gate: Gate) -> Blueprint:
         target = local_path(request.args.get("next"))
         user = ""
         try:
-            gate.check_throttle()  # before anything is read of what was sent
+            gate.check_rate_limit()  # before any of the body is read
             target = local_path(request.args.get("next") or request.form.get("next"))
             user = request.form.get("user", "")
             right = gate.attempt(user, request.form.get("password", ""))
@@ -65,5 +65,5 @@ def blueprint(gate: Gate) -> Blueprint:
 
 
 def local_path(target: str | None) -> str:
-    """Give `target` if it is a path on this server, else `/`."""
+    """`target` if it is a path on this server, else `/`."""
     return target if target and _LOCAL_PATH.fullmatch(target) else "/"

@@ -1,4 +1,4 @@
-"""The page of the logins: which devices are logged in, and the way to end each of them or all."""
+"""The page of the logins: the devices that are logged in, with forms to end one or all."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from opcode_htmx.web.auth.logins import Logins
 
 
 class Gate(Protocol):
-    """What the page needs of Access."""
+    """The part of Visitors that the page uses."""
 
     logins: Logins
 

@@ -1,9 +1,9 @@
-"""The logins: one small file each in the state folder, so that all workers end one at once.
+"""The logins: one small file each in the state folder, so that all workers see a logout at once.
 
 A login is a file `<id>.json`. It is valid as long as the file is there, neither its lifetime nor
-its idle time is over, and user and password are still those it was made with. A file is never
-rewritten: its modification time is the last use. So a use that races with the end of a login
-cannot bring it back. Knows nothing of HTTP.
+its idle time is over, and user and password are still those it was created with. A file is never
+rewritten: its modification time is the last use. So a use that races with a logout cannot restore
+the login. Knows nothing of HTTP.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from opcode_htmx.web.auth.tokens import digest
 log = logging.getLogger(__name__)
 
 MOST = 100
-"""Logins that are kept; beyond that the one that was not used for longest is ended."""
+"""Logins that are kept; beyond that the least recently used is ended."""
 MOST_BASIC = 20
-"""Of these, the ones that came by HTTP Basic: a script that calls itself something else each time
-must not end those of browsers."""
+"""Of these, those by HTTP Basic: a script that changes its user agent each time must not end those
+of browsers."""
 USE_SECONDS = 600.0
-"""How exactly the last use is known; a write per request would be too much."""
+"""The precision of the last use; a write per request would be too much."""
 
 _LATEST = 1e11
-"""Unix seconds; a time beyond is none."""
+"""Unix seconds; a later time is invalid."""
 
 LOGIN_ID = re.compile(r"[0-9a-f]{32}")
 _COOKIE = re.compile(r"(?P<id>[0-9a-f]{32})\.(?P<token>[0-9A-Za-z_-]{32,64})")
@@ -76,9 +76,9 @@ class Logins:
         self._clock = clock
         self._schema = json_files.JsonFileSchema(1, _parse)
         self._read: dict[str, tuple[tuple[int, int, int], Login]] = {}
-        """What was read of files, by id, with what tells whether a file is still the same."""
+        """Logins that were read, by id, each with the inode, size and change time of its file."""
         self._unsaved: dict[str, Login] = {}
-        """Logins that the disk had no room for. They end with this worker."""
+        """Logins that could not be written. They end with this worker."""
 
     def create(
         self,
@@ -94,7 +94,7 @@ class Logins:
         if token_of and (known := self.of_client(client)):
             return known, f"{known.id}.{token_of(known.id)}"
         with file_locks.held(self._lock):
-            if token_of and (known := self.of_client(client)):  # made by another request meanwhile
+            if token_of and (known := self.of_client(client)):  # by another request meanwhile
                 return known, f"{known.id}.{token_of(known.id)}"
             login_id = secrets.token_hex(16)
             token = token_of(login_id) if token_of else secrets.token_urlsafe(32)
@@ -102,7 +102,7 @@ class Logins:
             login = Login(
                 login_id, digest(token), self._credentials, now, device, address, client, now
             )
-            self._make_room(client)
+            self._evict(client)
             self._save(login)
         return login, f"{login_id}.{token}"
 
@@ -140,7 +140,7 @@ class Logins:
         except FileNotFoundError:
             pass  # it has ended meanwhile
         except OSError:
-            log.exception("The last use of login %s could not be recorded", login.id)
+            log.exception("could not record the last use of login %s", login.id)
 
     def all(self) -> list[Login]:
         """The logins that are valid now, the one used last first."""
@@ -178,10 +178,10 @@ class Logins:
             and now < login.last_used + self._idle
         )
 
-    def _make_room(self, client: str) -> None:
+    def _evict(self, client: str) -> None:
         """Remove the files of logins that are over, and the oldest beyond MOST and MOST_BASIC.
 
-        `client` is that of the login which is about to be made.
+        `client` is that of the login that is about to be created.
         """
         valid = self.all()
         by_basic = [login for login in valid if login.client][: MOST_BASIC - bool(client)]
@@ -192,7 +192,7 @@ class Logins:
                 try:
                     self.end(login.id)
                 except OSError:
-                    log.exception("The file of login %s could not be removed", login.id)
+                    log.exception("could not remove the file of login %s", login.id)
 
     def _save(self, login: Login) -> None:
         content = {
@@ -206,8 +206,8 @@ class Logins:
         try:
             self._schema.write(self._path(login.id), content)
         except OSError as error:
-            # A full disk must not keep out the person who comes to make room
-            log.warning("Login %s is kept in memory only: %s", login.id, error)
+            # A full disk must not keep out the person who comes to free space
+            log.warning("could not write login %s, kept in memory only: %s", login.id, error)
             self._unsaved[login.id] = login
 
     def _load(self, path: Path) -> Login | None:
@@ -216,14 +216,14 @@ class Logins:
         except OSError:
             self._read.pop(path.stem, None)
             return None
-        mark = stat.st_ino, stat.st_size, stat.st_ctime_ns
+        version = stat.st_ino, stat.st_size, stat.st_ctime_ns
         read, login = self._read.get(path.stem, (None, None))
-        if login is None or read != mark:
+        if login is None or read != version:
             login = self._schema.read(path)
             if login is None:
                 return None
             login = replace(login, id=path.stem)
-            self._read[path.stem] = mark, login
+            self._read[path.stem] = version, login
         return replace(login, last_used=stat.st_mtime)
 
     def _stored(self) -> Iterator[Login]:
@@ -235,7 +235,7 @@ class Logins:
         try:
             return list(self.folder.glob("*.json"))
         except OSError:
-            log.exception("The logins could not be listed")
+            log.exception("could not list the logins")
             return []
 
     def _path(self, login_id: str) -> Path:
@@ -247,10 +247,10 @@ def _parse(content: dict[str, Any]) -> Login:
         name: content[name] for name in ("token", "credentials", "device", "address", "client")
     }
     if not all(isinstance(value, str) for value in texts.values()):
-        raise TypeError("a member that has to be a text is none")
+        raise TypeError("a member that must be a text is not one")
     created = content["created"]
     if not isinstance(created, int | float) or not 0 <= created < _LATEST:
-        raise ValueError("the time of the login is none")
+        raise ValueError("the time of the login is invalid")
     return Login(
         id="",
         token_hash=texts["token"],

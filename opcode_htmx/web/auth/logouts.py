@@ -1,7 +1,7 @@
 """Close the sockets of logins that have ended, in whichever worker and however they ended.
 
-A login ends when its file goes (see logins.py), so each worker watches their folder; one that has
-expired is found by looking now and then.
+A login ends when its file is removed (see logins.py), so each worker watches the folder; a login
+that has expired is found by a check now and then.
 """
 
 from __future__ import annotations

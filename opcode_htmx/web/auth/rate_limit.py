@@ -1,8 +1,8 @@
 """Count failed logins, for all workers together; knows nothing of passwords or of HTTP.
 
 Each network (an IPv4 address, an IPv6 /64) has a leaky bucket of failures in a table of fixed size,
-a file that the workers share in memory. Networks without a login fill a bucket together as well:
-when that is full they are slowed down, and nobody who was logged in before waits for them.
+a file that the workers map into memory. Networks without a login share another bucket as well: when
+that is full they are slowed down, and networks with a login are not.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from pathlib import Path
 
 SLOTS = 2048
-"""Networks with failures that have not leaked away yet. A network beyond these fills the common
-bucket only, so that no flood of addresses makes an attacker forgotten."""
+"""Networks with failures that have not leaked away yet. A further network fills the common bucket
+only, so that no flood of addresses evicts an attacker."""
 PREFIX = 64
-"""What one customer, or one device, has of IPv6 addresses."""
+"""Bits: the part of IPv6 that one customer, or one device, has."""
 
 _SLOT = struct.Struct("=16sdd")
 """The network's key, its level of failures, and when that was (monotonic, so since the boot)."""
@@ -32,7 +32,7 @@ _FREE = b"\xff" * 16
 
 
 def network(address: str) -> str:
-    """What counts as one client: an IPv4 address, or the /64 of an IPv6 address."""
+    """The network that counts as one client: an IPv4 address, or the /64 of an IPv6 address."""
     try:
         ip = ip_address(address.partition("%")[0])
     except ValueError:
@@ -46,8 +46,8 @@ def network(address: str) -> str:
 class RateLimiter:
     """Refuses a network that failed `limit` times, until a failure has leaked away.
 
-    Of `limit` failures one leaks away in `window / limit` seconds: that often may be tried. Of
-    networks that are not `known`, `ceiling` failures may be in the common bucket.
+    One of `limit` failures leaks away every `window / limit` seconds. The common bucket holds
+    `ceiling` failures of networks that are not `known`.
     """
 
     def __init__(
@@ -74,8 +74,8 @@ class RateLimiter:
     def wait(self, address: str) -> int:
         """Seconds, rounded up, until this address may try again; 0 if it may now."""
         with self._locked():
-            place = self._find(_key(address))
-            own = self._level(place, self._limit) if place is not None else 0.0
+            slot = self._find(_key(address))
+            own = self._level(slot, self._limit) if slot is not None else 0.0
             common = self._level(0, self._ceiling)
         wait = self._wait(own, self._limit)
         if not wait and common > self._ceiling - 1 and network(address) not in self._known():
@@ -86,19 +86,19 @@ class RateLimiter:
         counts_in_common = network(address) not in self._known()
         key = _key(address)
         with self._locked():
-            place = self._find(key)
-            if place is None:
-                place = self._free_place()
-            if place is not None:
-                self._put(place, key, self._level(place, self._limit) + 1)
+            slot = self._find(key)
+            if slot is None:
+                slot = self._free_slot()
+            if slot is not None:
+                self._put(slot, key, self._level(slot, self._limit) + 1)
             if counts_in_common:
                 self._put(0, _COMMON, self._level(0, self._ceiling) + 1)
 
     def succeeded(self, address: str) -> None:
         with self._locked():
-            place = self._find(_key(address))
-            if place is not None:
-                self._put(place, _FREE, 0.0)
+            slot = self._find(_key(address))
+            if slot is not None:
+                self._put(slot, _FREE, 0.0)
 
     def close(self) -> None:
         self._table.close()
@@ -109,7 +109,7 @@ class RateLimiter:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        """Held for microseconds and never while another greenlet runs, so waiting is no stall."""
+        """Held for microseconds, and never across a switch of greenlets, so waiting is no stall."""
         fcntl.flock(self._file, fcntl.LOCK_EX)
         try:
             yield
@@ -118,44 +118,44 @@ class RateLimiter:
 
     def _find(self, key: bytes) -> int | None:
         """The offset of a network's slot."""
-        place = self._table.find(key, _SLOT.size)
-        while place != -1 and place % _SLOT.size:
-            place = self._table.find(key, place + 1)
-        return None if place == -1 else place
+        slot = self._table.find(key, _SLOT.size)
+        while slot != -1 and slot % _SLOT.size:
+            slot = self._table.find(key, slot + 1)
+        return None if slot == -1 else slot
 
-    def _free_place(self) -> int | None:
+    def _free_slot(self) -> int | None:
         """The offset of a slot that is free, or whose failures have all leaked away."""
-        place = self._find(_FREE)
-        if place is not None:
-            return place
-        places = range(_SLOT.size, len(self._table), _SLOT.size)
-        found = next((each for each in places if not self._level(each, self._limit)), None)
+        slot = self._find(_FREE)
+        if slot is not None:
+            return slot
+        slots = range(_SLOT.size, len(self._table), _SLOT.size)
+        found = next((each for each in slots if not self._level(each, self._limit)), None)
         if found is not None:
             self._put(found, _FREE, 0.0)
         return found
 
-    def _level(self, place: int, limit: int) -> float:
-        _, level, at = _SLOT.unpack_from(self._table, place)
+    def _level(self, slot: int, limit: int) -> float:
+        _, level, at = _SLOT.unpack_from(self._table, slot)
         now = self._clock()
         # A time that lies ahead is of an earlier boot
         leaked = (now - at) * limit / self._window if at <= now else level
         return float(min(max(0.0, level - leaked), limit + 1))
 
-    def _put(self, place: int, key: bytes, level: float) -> None:
-        _SLOT.pack_into(self._table, place, key, level, self._clock())
+    def _put(self, slot: int, key: bytes, level: float) -> None:
+        _SLOT.pack_into(self._table, slot, key, level, self._clock())
 
 
 def _open(path: Path, empty: bytes) -> int:
-    """The table's file, made if it is missing. One of another size is replaced.
+    """The table's file, created if it is missing. One of another size is reslotd.
 
-    It is not truncated: a worker that has it in memory would be killed.
+    It is not truncated: that would kill a worker that has it mapped.
     """
     while True:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         fcntl.flock(file, fcntl.LOCK_EX)
         size = os.fstat(file).st_size
         if not path.exists() or not os.path.samestat(path.stat(), os.fstat(file)):
-            pass  # another worker has just replaced it
+            pass  # another worker has just reslotd it
         elif size in (0, len(empty)):
             if size == 0:
                 os.pwrite(file, empty, 0)
@@ -167,4 +167,4 @@ def _open(path: Path, empty: bytes) -> int:
 
 
 def _key(address: str) -> bytes:
-    return hashlib.blake2b(network(address).encode("utf-8", "replace"), digest_size=16).digest()
+    return hashlib.blake2b(network(address).encode("utf-8", "reslot"), digest_size=16).digest()

@@ -1,7 +1,7 @@
 """Derive CSRF tokens and keys from the secret key; knows no requests and no files.
 
-A cookie holds a random token of its own (see logins.py). What is derived here is bound to the id of
-a login, so it ends with that login.
+A cookie holds a random token of its own (see logins.py). Tokens that are derived here are bound to
+the id of a login, so they end with it.
 """
 
 import hashlib
@@ -16,10 +16,10 @@ class Tokens:
     def __init__(self, secret_key: bytes, user: str, password: str) -> None:
         self._csrf = _derive(secret_key, "csrf")
         self._client = _derive(secret_key, "client")
-        # With the password in it: whoever only reads the state folder cannot make a cookie of it
+        # With the password in it, so that the state folder alone is not enough to forge a cookie
         self._basic = _derive(secret_key, "basic", user, password)
         self.credentials = _fingerprint(secret_key, user, password)
-        """A fingerprint of the user and the password, which logins are stored with."""
+        """The fingerprint of the user and the password that logins are stored with."""
 
     def csrf_token(self, login_id: str) -> str:
         return _derive(self._csrf, login_id).hex()

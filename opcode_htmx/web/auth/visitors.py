@@ -42,7 +42,7 @@ class Visitor:
 
 class Visitors:
     def __init__(
-        self, user: str, password: str, tokens: Tokens, logins: Logins, throttle: RateLimiter
+        self, user: str, password: str, tokens: Tokens, logins: Logins, rate_limiter: RateLimiter
     ) -> None:
         if not password:
             raise ValueError("Access needs a password.")
@@ -50,7 +50,7 @@ class Visitors:
         self._user = user
         self._password = password
         self._tokens = tokens
-        self._throttle = throttle
+        self._rate_limiter = rate_limiter
         self._warned: set[str] = set()
         self._basic = HTTPBasicAuth(realm=REALM)
         self._basic.verify_password(self._right)
@@ -103,9 +103,9 @@ class Visitors:
             return None
         return Visitor("basic", owner(self._user))
 
-    def check_throttle(self) -> None:
+    def check_rate_limit(self) -> None:
         """Raises TooManyRequests where there were too many failures, before a password is read."""
-        wait = self._throttle.wait(_address())
+        wait = self._rate_limiter.wait(_address())
         if wait:
             raise TooManyRequests(
                 f"Too many failed logins: try again in {wait} "
@@ -115,11 +115,11 @@ class Visitors:
 
     def attempt(self, user: str, password: str) -> bool:
         """Check a user and password; too many failures are refused unread."""
-        self.check_throttle()
+        self.check_rate_limit()
         if self._right(user, password):
-            self._throttle.succeeded(_address())
+            self._rate_limiter.succeeded(_address())
             return True
-        self._throttle.failed(_address())
+        self._rate_limiter.failed(_address())
         return False
 
     def _right(self, user: str, password: str) -> bool:

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from flask import Flask, Response, request
 
-MINIMUM = 1024  # bytes; below this the header costs more than is saved
+MINIMUM = 1024  # bytes; below this the header costs more than compression saves
 _TEXT = frozenset(
     {"application/javascript", "application/json", "application/manifest+json", "image/svg+xml"}
 )
@@ -54,7 +54,7 @@ def _quick(body: bytes) -> bytes:
 
 @lru_cache(maxsize=4)
 def _repeated(body: bytes) -> bytes:
-    """Who asks the API for a list every second gets the same list nearly every time."""
+    """A client that polls a list of the API gets the same list nearly every time."""
     return _quick(body)
 
 

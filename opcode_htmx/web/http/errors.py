@@ -41,14 +41,14 @@ _OWN_HEADERS = frozenset({"content-type", "content-length"})
 def register(app: Flask, mapping: Mapping[type[Exception], int]) -> None:
     """Answer every HTTP error, and each exception type in `mapping` with its status code.
 
-    The text of a mapped exception is shown to the person, so it must be a sentence for them.
+    The text of a mapped exception is shown to the user, so it must be a sentence for them.
     Any other exception is logged with its traceback and answered with 500 and a reference.
     """
 
     def http_error(error: HTTPException) -> BaseResponse:
         code = error.code
         if isinstance(error, ClientDisconnected):
-            return Response(status=400)  # which nobody will read
+            return Response(status=400)  # the client has gone
         if error.response is not None or code is None or code < 400:
             return error.get_response(request.environ)
         response = respond(_sentence(error, code), code)
@@ -114,21 +114,21 @@ def _page(sentence: str, code: int) -> str:
         title=_TITLES.get(code, "Something went wrong" if code >= 500 else "That did not work"),
         next=request.full_path.rstrip("?") if request.method == "GET" else "/",
         back=_page_of_form(),
-        # where nothing can be kept, the answer is all that is left of what was typed
+        # nothing can be saved on a full disk, so the page keeps what was typed
         typed=request.form.get("prompt", "") if code == 507 else "",
     )
 
 
 def _page_of_form() -> str:
-    """The path of our page that a refused form stood on; empty if there was none."""
-    came_from = urlsplit(request.referrer or "")
-    ours = came_from.netloc == request.host and came_from.path.startswith("/")
-    form = request.method == "POST" and not came_from.path.startswith("//")
-    return came_from.path if ours and form else ""
+    """The path of our page with the refused form; empty if there was none."""
+    referrer = urlsplit(request.referrer or "")
+    ours = referrer.netloc == request.host and referrer.path.startswith("/")
+    form = request.method == "POST" and not referrer.path.startswith("//")
+    return referrer.path if ours and form else ""
 
 
 def _sentence(error: HTTPException, code: int) -> str:
-    """The sentence that our code gave, else a plain one instead of the library's paragraph."""
+    """The sentence of our code, else a plain one in place of the library's paragraph."""
     if error.description and error.description != type(error).description:
         return error.description
     return _SENTENCES.get(code, f"The server refused this request (status {code}).")

@@ -1,4 +1,4 @@
-"""Words for times, sizes and counts in templates; no HTML here."""
+"""Template filters that format times, sizes and counts; no HTML here."""
 
 import time
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ def register(app: Flask) -> None:
 
 
 def relative_time(seconds: float, now: float | None = None) -> str:
-    """Say how long ago a Unix time was: `just now`, `5 min ago`, `yesterday`, `3 Mar 2026`."""
+    """How long ago a Unix time was: `just now`, `5 min ago`, `yesterday`, `3 Mar 2026`."""
     age = (time.time() if now is None else now) - seconds
     if age < 60:
         return "just now"
@@ -50,7 +50,7 @@ def count(amount: int, noun: str) -> str:
 
 
 def relative_to(path: Path, folder: Path) -> str:
-    """A path as seen from a folder, if it lies below it; else the whole path."""
+    """A path relative to a folder, if it is in it; else the whole path."""
     return str(path.relative_to(folder) if path.is_relative_to(folder) else path)
 
 

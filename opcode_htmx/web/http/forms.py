@@ -1,4 +1,4 @@
-"""What the forms of a session share: their errors, and the way back to its page."""
+"""Shared by the forms of a session: their errors, and the way back to its page."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from flask import request, url_for
 
 
 class BadForm(Exception):
-    """A form that was not filled in as it should; the text says what is wrong."""
+    """A form that cannot be used; the text says what is wrong."""
 
 
 def typed(text: str) -> str:
-    """What a person typed; browsers send CR LF."""
+    """A text that a person typed, with LF; browsers send CR LF."""
     return text.replace("\r\n", "\n")
 
 
 def by_htmx() -> bool:
-    """Whether htmx asks, which wants the elements that change and no redirect."""
+    """Whether htmx sent the request: it needs the elements that change, and no redirect."""
     return request.headers.get("HX-Request") == "true"
 
 
@@ -25,7 +25,7 @@ def session_address(project_id: str, session_id: str) -> str:
 
 
 def session_url(project_id: str, session_id: str) -> str:
-    """The page of a session, at its newest words."""
+    """The page of a session, at its newest block."""
     return url_for(
         "session_page.session", project_id=project_id, session_id=session_id, _anchor="end"
     )

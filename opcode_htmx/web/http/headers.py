@@ -1,4 +1,4 @@
-"""Put the security and caching headers on every response, and give static files their hash."""
+"""Set the security and caching headers of every response, and hash static files."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from opcode_htmx.web.http.static_files import StaticFiles
 from opcode_htmx.web.origin import hosts
 
 _NO_DOCUMENTS = frozenset({"text/css", "text/javascript"})
-"""A policy means nothing on these, and would be sent with each of them."""
+"""A policy has no effect on these, and would be sent with each of them."""
 
 _PERMISSIONS = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 
@@ -46,7 +46,7 @@ def register(app: Flask, files: StaticFiles | None = None) -> None:
 
 
 def content_security_policy() -> str:
-    """Only this server's own files; the socket is named for WebKits whose 'self' omits it."""
+    """Only this server's own files; the socket is named for WebKit, whose 'self' omits it."""
     host = request.environ.get("HTTP_HOST", "")
     socket = f" ws://{host} wss://{host}" if hosts.host_name(host) else ""
     return (

@@ -1,4 +1,4 @@
-"""The prompt in a posted form: its words, and the ids that make sending it twice harmless."""
+"""The prompt in a posted form: its text, and the ids that make it idempotent."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from opcode_htmx.web.http.forms import BadForm, typed
 
 
 def new_session_id(folder: Path, words: str) -> str:
-    """The id of the session that the posted form begins: sent twice it is one. Raises BadForm."""
+    """The id of the session that the posted form begins; the same if sent twice. Raises BadForm."""
     return _id_for("session_id", f"{folder}\0{words}")
 
 
 def prompt_id_of(words: str, tokens: Iterable[str]) -> str:
-    """The id of the prompt that the posted form sends: sent twice it is one. Raises BadForm."""
+    """The id of the prompt that the posted form sends; the same if sent twice. Raises BadForm."""
     return _id_for("prompt_id", "\0".join((words, *tokens)))
 
 
 def words_of_form() -> str:
     """The prompt in the posted form. Raises BadForm."""
-    # A suggestion that was tapped comes behind the empty text field.
+    # A suggestion that was tapped comes after the empty text field.
     texts = [typed(text).strip() for text in request.form.getlist("prompt")]
     text = next(filter(None, reversed(texts)), "")
     if len(text) > MAX_PROMPT_CHARACTERS:
@@ -34,7 +34,7 @@ def words_of_form() -> str:
 
 
 def _id_for(field: str, words: str) -> str:
-    """The id for `words` sent with this form: sent twice they are one, changed they are others."""
+    """The id for `words` in this form: the same if sent twice, another one if they were changed."""
     form_id = request.form.get(field, "")
     if not history.SESSION_ID.fullmatch(form_id):
         raise BadForm("This form is incomplete: reload the page and try again.")

@@ -1,7 +1,6 @@
-"""Read the bodies of requests so that a large one holds up nobody else.
+"""Read request bodies so that a large one does not block other requests.
 
-A socket that has data to read never waits by itself, and a form of a megabyte takes a second to
-take apart.
+A socket with data to read never yields by itself, and a form of a megabyte takes a second to parse.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from opcode_htmx.lib.cooperative import TimeSlicer, run_cpu_in_thread
 MOST_FIELDS = 1000
 """Of a form; the largest of ours has a hundred."""
 SMALL_FORM = 16 * 1024
-"""Bytes that are taken apart within a millisecond or two."""
+"""Bytes that are parsed within a millisecond or two."""
 PIECE = 64 * 1024
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -50,7 +49,7 @@ def register(app: flask.Flask) -> None:
 
 
 class Body(io.RawIOBase):
-    """A body, read in pieces; others have their turn in between.
+    """A body, read in pieces; other greenlets run in between.
 
     Raises RequestEntityTooLarge beyond `limit` bytes, and ClientDisconnected where it ends before
     its `length`: half of a form must not pass for a whole one.
@@ -61,7 +60,7 @@ class Body(io.RawIOBase):
         self._length = length
         self._limit = limit
         self._read = 0
-        self._pace = TimeSlicer()
+        self._slicer = TimeSlicer()
 
     def readable(self) -> bool:
         return True
@@ -72,7 +71,7 @@ class Body(io.RawIOBase):
             most = min(most, self._length - self._read)
         if most <= 0:
             return 0
-        self._pace.step()
+        self._slicer.step()
         try:
             data = self._inner.read(most)
         except (OSError, ValueError) as error:
@@ -87,7 +86,7 @@ class Body(io.RawIOBase):
 
 
 class FormParser(FormDataParser):
-    """Takes large forms apart in a thread, and none with fields without end."""
+    """Parses large forms in a thread, and refuses too many fields."""
 
     def parse(
         self,
@@ -106,7 +105,7 @@ class FormParser(FormDataParser):
 
 
 def _pairs(data: bytes) -> list[tuple[str, str]]:
-    """Names and values; what is no UTF-8 is replaced."""
+    """Names and values; invalid UTF-8 is replaced."""
     return parse_qsl(data.decode("utf-8", "replace"), keep_blank_values=True, errors="replace")
 
 
@@ -121,5 +120,5 @@ class Request(flask.Request):
             raise RequestEntityTooLarge
         inner: IO[bytes] = self.environ["wsgi.input"]
         if length is None and not self.environ.get("wsgi.input_terminated"):
-            inner = io.BytesIO()  # where nobody says how long it is, it would be read for ever
+            inner = io.BytesIO()  # without a length it would be read for ever
         return cast(IO[bytes], Body(inner, length, limit))

@@ -1,4 +1,4 @@
-"""Responses that are valid UTF-8, whatever the names and texts in them hold."""
+"""Responses that are valid UTF-8, whatever names and texts they contain."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 class Utf8Response(Response):
-    """A response in which U+FFFD stands in the place of what UTF-8 cannot hold."""
+    """A response in which U+FFFD replaces what UTF-8 cannot encode."""
 
     @classmethod
     def force_type(
         cls, response: BaseResponse, environ: WSGIEnvironment | None = None
     ) -> BaseResponse:
-        """Leave subclasses alone: the one of the sockets ends its request in a way of its own."""
+        """Leave subclasses as they are: that of the sockets ends its request in its own way."""
         if isinstance(response, Response) and type(response) is not Response:
             return response
         return super().force_type(response, environ)

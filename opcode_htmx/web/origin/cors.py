@@ -1,7 +1,7 @@
 """Let pages of other origins read the API, if OPCODE_ALLOWED_ORIGINS names them; no others.
 
-Credentials that a browser has stored are never asked for: such a page sends its own. Who may come
-in is decided in gate.py.
+Credentials that a browser has stored are never requested: such a page sends its own. gate.py
+decides who is let in.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def is_api() -> bool:
 
 
 def is_preflight() -> bool:
-    """Whether a browser asks, before the request itself, if a page may make it."""
+    """Whether a browser asks, before a request, whether a page may send it."""
     return (
         request.method == "OPTIONS"
         and is_api()
@@ -28,7 +28,7 @@ def is_preflight() -> bool:
 
 
 def preflight(allowed: str | None) -> Response:
-    """What may be asked; `allowed` is the origin that asks, if it may. `share` says the rest."""
+    """The response to it; `allowed` is the origin that asks, if it may. `share` adds the rest."""
     response = Response(status=204)
     if allowed:
         response.headers["Access-Control-Allow-Methods"] = METHODS
@@ -38,7 +38,7 @@ def preflight(allowed: str | None) -> Response:
 
 
 def share(response: Response, allowed: str | None) -> None:
-    """Let the pages of an origin read the answer."""
+    """Let the pages of an origin read the response."""
     response.vary.add("Origin")
     if allowed:
         response.headers["Access-Control-Allow-Origin"] = allowed

@@ -1,7 +1,7 @@
-"""Judge where a request comes from, by what browsers say of it; no settings and no logins here.
+"""Judge where a request comes from by the headers of browsers; no settings and no logins here.
 
 Browsers send Sec-Fetch-Site over https and to this machine only. Over plain http on a LAN it is
-missing, so what a GET does is protected by `acts` as well.
+missing, so GETs with side effects are protected by `acts` as well.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _OF_BROWSERS = ("Origin", "Referer", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fe
 
 
 def acts(by: Caller) -> Callable[[F], F]:
-    """Mark a view whose GET does more than show: it starts a process, or changes something.
+    """Mark a view whose GET has side effects: it starts a process, or changes something.
 
     No link and no image may call it. `by` "pages": our pages send the CSRF token in a header;
     "scripts": by GET only programs that send HTTP Basic may. HEAD is refused in both cases.
@@ -35,7 +35,7 @@ def acts(by: Caller) -> Callable[[F], F]:
 
 
 def who_may_act(view: object) -> Caller | None:
-    """What `acts` has marked a view with; None for one that only shows."""
+    """The caller that `acts` has marked a view with; None for one without side effects."""
     return getattr(view, "acts_by", None)
 
 
@@ -56,8 +56,8 @@ def is_opened_as_page(method: str, headers: Headers) -> bool:
 def is_program(headers: Headers) -> bool:
     """Whether this is curl and the like, and no browser.
 
-    Pages can leave out Referer, and an image sends no Origin; no page can change what a browser
-    calls itself in a request that needs no leave.
+    Pages can leave out Referer, and an image sends no Origin; no page can change the User-Agent of
+    a request without a preflight.
     """
     by_browser = headers.get("User-Agent", "").startswith("Mozilla/")
     return not by_browser and not any(name in headers for name in _OF_BROWSERS)

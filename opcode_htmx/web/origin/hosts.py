@@ -11,7 +11,7 @@ _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
 def host_name(host: str) -> str | None:
-    """Give the lower-case name in a Host header, without port and brackets; None if malformed."""
+    """The lower-case name in a Host header, without port and brackets; None if malformed."""
     match = _HOST.fullmatch(host)
     return match["name"].strip("[]").rstrip(".").lower() if match else None
 
@@ -25,14 +25,14 @@ def is_ip_literal(name: str) -> bool:
 
 
 def own_names() -> frozenset[str]:
-    """Names by which this machine is reached without anyone having configured them."""
+    """Names of this machine that need no configuration."""
     name = socket.gethostname().lower().rstrip(".")
     short = name.partition(".")[0]
     return frozenset({"localhost", name, short, f"{short}.local"} - {"", ".local"})
 
 
 def named_hosts(entries: Iterable[str]) -> frozenset[str]:
-    """Reduce hosts and origins (`box.lan`, `box.lan:8080`, `https://box.lan`) to their names."""
+    """The names in hosts and origins (`box.lan`, `box.lan:8080`, `https://box.lan`)."""
     names = (host_name(urlsplit(e).netloc if "//" in e else e) for e in entries)
     return frozenset(name for name in names if name)
 
@@ -50,7 +50,7 @@ def same_origin(origin: str, host: str) -> bool:
 
 
 def normal_origin(origin: str) -> str:
-    """Give an origin in the form in which browsers send it."""
+    """An origin in the form in which browsers send it."""
     parts = urlsplit(origin.strip())
     netloc = _without_port(parts.netloc, _DEFAULT_PORTS.get(parts.scheme, ""))
     return f"{parts.scheme}://{netloc}"

@@ -1,7 +1,7 @@
-"""Which addresses are those of this machine itself; knows nothing of logins.
+"""The addresses of this machine itself; knows nothing of logins.
 
-A browser sends a cookie to every port of a host. So a server of somebody else on this machine may
-see ours, and use it, but only from here.
+A browser sends a cookie to every port of a host. So another server on this machine may get our
+cookie, and use it, but only from here.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_interface
 import psutil
 
 VIRTUAL_INTERFACES = ("docker", "br-", "veth", "virbr", "vmnet", "bridge", "cni", "lxc")
-"""How the names of interfaces begin behind which containers and virtual machines are."""
+"""Prefixes of the interfaces of containers and virtual machines."""
 FRESH_SECONDS = 60.0
 
 _Address = IPv4Address | IPv6Address
@@ -38,14 +38,14 @@ def is_own(address: str) -> bool:
     if ip.is_loopback:
         return True
     if time.monotonic() > _known.until:
-        _look()
+        _refresh()
     inside = isinstance(ip, IPv4Address) and any(
         first <= int(ip) <= last for first, last in _known.networks
     )
     return inside or ip in _known.addresses
 
 
-def _look() -> None:
+def _refresh() -> None:
     addresses, networks = set[_Address](), list[tuple[int, int]]()
     for name, entries in psutil.net_if_addrs().items():
         for entry in entries:
@@ -63,6 +63,6 @@ def _look() -> None:
 def _parsed(address: str) -> _Address | None:
     try:
         ip = ip_address(address.partition("%")[0])
-    except ValueError:  # an interface has addresses of its hardware, too
+    except ValueError:  # an interface has hardware addresses, too
         return None
     return (ip.ipv4_mapped or ip) if isinstance(ip, IPv6Address) else ip

@@ -40,10 +40,10 @@ class Sources:
             )
 
     def check_source(self, *, is_for_everybody: bool) -> None:
-        """Refuse what a page of another origin, so also of another port of this host, causes.
+        """Refuse requests from a page of another origin, so also of another port of this host.
 
-        Links may be followed from anywhere, and what is the same for everybody may be loaded into
-        any page. What an allowed origin asks for is judged further on.
+        Links may be followed from anywhere, and public resources may be loaded into any page.
+        Requests of an allowed origin are judged later, by the gate.
         """
         sent = request.headers.get("Origin")
         if sent is not None and sent.lower() in self._origins:
@@ -66,6 +66,6 @@ class Sources:
         return not is_plain and hosts.same_origin(sent, request.environ.get("HTTP_HOST", ""))
 
     def shared_with(self) -> str | None:
-        """The origin that asks, if it is another one whose pages may act here."""
+        """The origin of the request, if it is another one whose pages may use the API."""
         sent = request.headers.get("Origin", "")
         return sent if sent.lower() in self._origins else None

@@ -1,7 +1,7 @@
-"""Bound the connections that have not proved a login, so that they keep out nobody who has.
+"""Bound the connections without a login, so that they do not keep out those with one.
 
 A connection is accepted before anything is known of it. Until a request on it proves a login it
-counts against a bound, per network and in all, beyond which the oldest are cut; and it has a
+counts against a limit, per network and in all, beyond which the oldest are cut; and it has a
 deadline, whatever it sends. Between requests a connection counts as its last request did. Knows
 sockets and addresses, and nothing of HTTP.
 """
@@ -23,16 +23,16 @@ from opcode_htmx.web.auth.rate_limit import network
 MOST = 400
 """Connections without a login at once, to one worker. gunicorn accepts more by as many."""
 MOST_PER_NETWORK = 50
-SPARED_SECONDS = 1.0
-"""For so long a connection is not cut for the bound of its network: its first request may just be
-on the way, and behind a proxy everybody comes from one address."""
+GRACE_SECONDS = 1.0
+"""For so long a connection is not cut for the limit of its network: its first request may just be
+on the way, and behind a proxy all clients have one address."""
 DEADLINE_SECONDS = 10.0
 """For a whole request without a login: headers, body and answer."""
 
 LINGER_SECONDS = 1.0
 LINGER_BYTES = 256 * 1024
-"""How long, and how much, is read of a body that nobody wants, so that its sender still hears the
-answer: a socket that is closed with something unread takes it back."""
+"""How long, and how much, of an unwanted body is read, so that its sender still gets the response:
+closing a socket with unread data discards what was sent."""
 
 _SWEEP_SECONDS = 0.5
 _plain_socket: type[socket.socket] = monkey.get_original("socket", "socket")
@@ -50,9 +50,9 @@ class Connection:
         self.on_proof: Callable[[], None] | None = None
 
     def cut(self) -> None:
-        """Whoever reads from it finds its end, as if the other side had gone.
+        """End it: a read finds its end, as if the other side had gone.
 
-        Not gevent's own shutdown, which raises an error in the greenlet that reads, to be logged.
+        Not by gevent's own shutdown, which raises an error in the reading greenlet that is logged.
         """
         with contextlib.suppress(OSError), _plain_socket(fileno=os.dup(self.sock.fileno())) as sock:
             sock.shutdown(socket.SHUT_RDWR)
@@ -83,7 +83,7 @@ class Connections:
 
     @contextlib.contextmanager
     def opened(self, sock: socket.socket, address: str) -> Iterator[Connection]:
-        """A connection, as long as it is served by the current greenlet."""
+        """A connection, while the current greenlet serves it."""
         connection = Connection(sock, address, self._clock())
         self._add(connection)
         token = _current.set((self, connection))
@@ -96,7 +96,7 @@ class Connections:
     def request_begins(
         self, connection: Connection, on_proof: Callable[[], None] | None = None
     ) -> None:
-        """Its headers are read, and have to prove a login anew."""
+        """Its headers have been read, and must prove a login anew."""
         self._discard(connection)
         connection.on_proof = on_proof
         connection.since = self._clock()
@@ -109,7 +109,7 @@ class Connections:
             on_proof()
 
     def run(self) -> None:
-        """Cut what is beyond its deadline, for ever."""
+        """Cut connections beyond their deadline, for ever."""
         while True:
             gevent.sleep(_SWEEP_SECONDS)
             self.sweep()
@@ -118,7 +118,7 @@ class Connections:
         now = self._clock()
         for connection in list(self._unproven):
             if now - connection.since < self._deadline:
-                break  # those behind it are younger
+                break  # the following are younger
             self._cut(connection)
         for of_network in list(self._by_network.values()):
             self._trim(of_network)
@@ -135,7 +135,7 @@ class Connections:
     def _trim(self, of_network: dict[Connection, None]) -> None:
         """Cut the oldest of a network that has more than its share."""
         for oldest in list(of_network)[: max(0, len(of_network) - self._most_per_network)]:
-            if self._clock() - oldest.since < SPARED_SECONDS:
+            if self._clock() - oldest.since < GRACE_SECONDS:
                 break
             self._cut(oldest)
 
@@ -152,7 +152,7 @@ class Connections:
 
 
 def request_begins(on_proof: Callable[[], None] | None = None) -> None:
-    """The same for the connection of the current greenlet."""
+    """The same as the method, for the connection of the current greenlet."""
     found = _current.get()
     if found:
         connections, connection = found
@@ -168,7 +168,7 @@ def prove() -> None:
 
 
 def linger(sock: socket.socket) -> None:
-    """Finish sending, and read for a moment what the other side still sends."""
+    """Finish sending, and read for a moment more from the other side."""
     with contextlib.suppress(OSError):
         sock.shutdown(socket.SHUT_WR)
         left = LINGER_BYTES

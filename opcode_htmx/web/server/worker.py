@@ -1,4 +1,4 @@
-"""gunicorn's gevent worker, with a bound on what comes without a login.
+"""gunicorn's gevent worker, with a limit on connections without a login.
 
 gunicorn loads it before it patches the standard library: nothing of the app is imported here.
 """
@@ -31,7 +31,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
             super().handle(listener, client, addr)
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
-        # A body that is sent without a login is not read, so nothing can follow it
+        # A body that is sent without a login is not read, so no request can follow it
         closes = _is_unread(req) and not req.must_close
         if closes:
             req.force_close()
@@ -42,7 +42,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
             if _is_unread(req):
                 linger(sock)
         if _is_unread(req):
-            # gunicorn would read on for two seconds, as fast as it comes
+            # gunicorn would read on for two seconds, at full speed
             raise StopIteration
 
 
@@ -51,6 +51,6 @@ def _keep_open(req: Any) -> None:
 
 
 def _is_unread(req: Any) -> bool:
-    """Whether some of the request's body has not been read."""
+    """Whether a part of the request's body has not been read."""
     reader = getattr(getattr(req, "body", None), "reader", None)
     return bool(getattr(reader, "length", 0) or getattr(reader, "parser", None))

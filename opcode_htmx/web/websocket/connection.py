@@ -1,9 +1,9 @@
-"""The TCP socket of a WebSocket's other side: whole frames, patience that ends, and good manners.
+"""The TCP socket of a WebSocket: whole frames, a write timeout, and backpressure.
 
 simple-websocket writes with `send`, which cuts a frame when the peer reads slowly, and from two
-threads at once. Here a frame is written whole, one at a time, or the connection ends. What a peer
-does, or leaves undone, is its own loss: one that takes nothing is given up, one that floods the
-server is read no faster than the others are served.
+threads at once. Here a frame is written whole, one at a time, or the connection ends. A peer delays
+no other: one that reads nothing is disconnected, and one that floods the server is read no faster
+than the others are served.
 """
 
 from __future__ import annotations
@@ -20,44 +20,44 @@ from gevent.lock import BoundedSemaphore
 from opcode_htmx.lib.cooperative import TimeSlicer
 
 KEEPALIVE_SECONDS = 15
-"""How often the kernel asks whether a silent program's machine is still there."""
+"""The interval of the kernel's keepalive probes to a silent program's machine."""
 
 BACKLOG = 64
-"""Messages of a peer that may wait to be looked at before no more are read."""
-BACKLOG_LOOK_SECONDS = 0.05
+"""Messages of a peer that may be unhandled before no more are read."""
+BACKLOG_POLL_SECONDS = 0.05
 
 LINGER_SECONDS = 1.0
 LINGER_BYTES = 4_000_000
-"""How long, and how much, is still read of a peer after the last word."""
+"""How long, and how much, is still read from a peer after the last frame."""
 
 
 class WebSocketConnection:
-    """A socket whose `send` sends everything, and never in the middle of another one's."""
+    """A socket whose `send` sends everything, and never within another `send`."""
 
     def __init__(self, inner: socket.socket, patience: float, *, compresses: bool) -> None:
-        """`patience`: seconds for which the other side may take nothing of what is sent.
+        """`patience`: the write timeout in seconds, in which the peer must read something.
 
-        `compresses`: whether the two sides may have agreed upon compression.
+        `compresses`: whether the two sides may have negotiated compression.
         """
         self.compresses = compresses
         self.unread: Sized = ()
-        """What the peer has said and nobody has looked at yet."""
+        """The messages of the peer that are not handled yet."""
         self._inner = inner
         self._patience: float | None = patience
-        self._one = BoundedSemaphore(1)
-        self._pace = TimeSlicer()
+        self._write_lock = BoundedSemaphore(1)
+        self._slicer = TimeSlicer()
         inner.settimeout(None)
         inner.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if sys.platform == "linux":
-            # The same where the other side's machine is gone: nobody acknowledges anything
+            # The same if the peer's machine is gone: nothing is acknowledged
             inner.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(patience * 1000))
 
     def be_patient(self) -> None:
-        """Let a program read as slowly as it likes; only one whose machine is gone is given up."""
+        """Let a program read as slowly as it likes; only one whose machine is gone is dropped."""
         self._patience = None
         self._inner.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         if sys.platform == "linux":
-            # It would count the time in which a program that lives has no room for more
+            # It would count the time in which a live program's receive window is full
             self._inner.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 0)
             self._inner.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_SECONDS)
             self._inner.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_SECONDS)
@@ -65,7 +65,7 @@ class WebSocketConnection:
 
     def send(self, data: bytes) -> int:
         """Raises OSError; then the connection is over, if a part of `data` has been sent."""
-        with self._one:
+        with self._write_lock:
             sent = 0
             with contextlib.suppress(BlockingIOError):
                 sent = self._inner.send(data, 0, 0.0)  # type: ignore[call-arg]  # gevent's
@@ -82,29 +82,29 @@ class WebSocketConnection:
                 rest = rest[sent:]
         except BaseException:
             if begun:
-                self.abort()  # what comes next would be taken for the rest of this frame
+                self.abort()  # the next frame would be read as the rest of this one
             raise
 
     def recv(self, size: int) -> bytes:
-        # A socket with something to read never waits by itself
-        self._pace.step()
+        # A socket with data to read never yields by itself
+        self._slicer.step()
         while len(self.unread) > BACKLOG:
-            gevent.sleep(BACKLOG_LOOK_SECONDS)
+            gevent.sleep(BACKLOG_POLL_SECONDS)
         return self._inner.recv(size)
 
     def close(self) -> None:
-        """Let what was said last arrive: to close with something unread would take it back."""
+        """Let the last frames arrive: closing with unread data would discard them."""
         with contextlib.suppress(OSError):
             self._inner.shutdown(socket.SHUT_WR)
             left = LINGER_BYTES
             with gevent.Timeout(LINGER_SECONDS, TimeoutError()):
                 while left > 0 and (data := self._inner.recv(1 << 16)):
                     left -= len(data)
-                    self._pace.step()
+                    self._slicer.step()
         self._inner.close()
 
     def abort(self) -> None:
-        """Cut the connection off: whoever reads from it or writes to it is told so."""
+        """Cut the connection off: reads and writes of other greenlets end or fail."""
         with contextlib.suppress(OSError):
             self._inner.shutdown(socket.SHUT_RDWR)
 

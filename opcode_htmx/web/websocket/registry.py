@@ -1,6 +1,6 @@
-"""The WebSockets that are open: what they have agreed upon, and how they are closed.
+"""The open WebSockets: their compression, their number, and how they are closed.
 
-They close so that the other side knows whether to come back.
+The close code tells the other side whether to reconnect.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ POLICY_VIOLATION = 1008
 INTERNAL_ERROR = 1011
 TRY_AGAIN_LATER = 1013
 MAX_MESSAGE_BYTES = 1024 * 1024
-"""Of what a client sends: a prompt of 200,000 characters, written as JSON, fits in."""
+"""The size of a client's message: a prompt of 200,000 characters fits in, as JSON."""
 
 COMPRESSED = 64
-"""Sockets that may be open before a further one is not offered compression: it takes 300 KB of
-memory for each, and every message has to be compressed for each of them alone."""
+"""With so many open sockets, a further one is not offered compression: it takes 300 KB of memory
+for each, and every message is compressed for each of them separately."""
 
 CLOSE_SECONDS = 1.0
-"""How long a socket may take to say that it closes, when all do."""
+"""How long each socket may take for its closing handshake, when all are closed."""
 
 REQUEST_SECONDS = 120.0
-"""How long a request without a WebSocket may send nothing of its body, or take nothing."""
+"""How long the client of a request without a WebSocket may send, or read, nothing."""
 
 _FINAL_TEXT = 0x81
 _EXTENSIONS = "HTTP_SEC_WEBSOCKET_EXTENSIONS"
@@ -42,7 +42,7 @@ class OpenSockets:
     """The sockets that are open, to close them when the server stops or their login ends."""
 
     def __init__(self, patience: float, most: int = 0) -> None:
-        """`patience`: seconds for which a page may take nothing before its socket is closed.
+        """`patience`: seconds for which a page may read nothing before its socket is closed.
 
         `most` may be open at once; 0: any number.
         """
@@ -56,30 +56,30 @@ class OpenSockets:
         app.extensions["opcode_shutdown"] = self.close_all
 
     def add(self, ws: Server, login: str) -> None:
-        """Raises ConnectionClosed where there are too many already: it is told to come later."""
+        """Raises ConnectionClosed if there are too many already, after closing with 1013."""
         if self._most and len(self._open) >= self._most:
             words = f"{self._most} connections are open, and no more may be (OPCODE_MAX_VIEWERS)."
-            _see_off(ws, TRY_AGAIN_LATER, words)
+            _close_and_wait(ws, TRY_AGAIN_LATER, words)
             raise ConnectionClosed(TRY_AGAIN_LATER, words)
         self._open[ws] = login
         if isinstance(ws.sock, WebSocketConnection):
             ws.sock.unread = ws.input_buffer
 
     def remove(self, ws: Server, code: int = NORMAL) -> None:
-        """Close it, if it is open, and wait until the other side has heard of it, or seems gone."""
+        """Close it, if it is open, and wait until the other side has confirmed, or seems gone."""
         self._open.pop(ws, None)
-        _see_off(ws, code)
+        _close_and_wait(ws, code)
 
     def logins(self) -> set[str]:
         """The ids of the logins of open sockets; "" for those that sent HTTP Basic."""
         return set(self._open.values())
 
     def close_of(self, login: str) -> None:
-        """Cut off all pages of a login that has ended; to come back would not help them."""
+        """Close all sockets of a login that has ended, so that they do not reconnect."""
         _close_each([ws for ws, of in self._open.items() if of == login], POLICY_VIOLATION)
 
     def close_all(self) -> None:
-        """Send everyone away with 1012: browsers take it as "come back at once"."""
+        """Close all with 1012: pages reconnect at once."""
         _close_each(self._open, SERVICE_RESTART)
 
     def _prepare(self) -> None:
@@ -98,7 +98,7 @@ class OpenSockets:
 
 
 def text_frame(payload: bytes) -> bytes:
-    """An unmasked frame with the whole of a text message, as RFC 6455 (5.2) has it."""
+    """An unmasked frame with a whole text message (RFC 6455, 5.2)."""
     size = len(payload)
     if size < 126:
         return bytes((_FINAL_TEXT, size)) + payload
@@ -108,7 +108,7 @@ def text_frame(payload: bytes) -> bytes:
 
 
 class TextFrame:
-    """A message that is sent to many: in memory once, as the frame that most of them get."""
+    """A message for many clients: in memory once, as the frame that most of them get."""
 
     __slots__ = ("_head", "frame")
 
@@ -135,9 +135,9 @@ def send_text(ws: Server, message: TextFrame) -> None:
 
 
 def be_patient(ws: Server) -> None:
-    """Let a program read as slowly as it likes; only one whose machine is gone is given up."""
+    """Let a program read as slowly as it likes; only one whose machine is gone is dropped."""
     if isinstance(ws.sock, WebSocketConnection):
-        with contextlib.suppress(OSError):  # closed since its handshake: the next read says so
+        with contextlib.suppress(OSError):  # closed since its handshake: the next read fails
             ws.sock.be_patient()
 
 
@@ -147,13 +147,13 @@ def close(ws: Server, code: int, reason: str | None = None) -> None:
         ws.close(code, reason)
 
 
-def _see_off(ws: Server, code: int, reason: str | None = None) -> None:
+def _close_and_wait(ws: Server, code: int, reason: str | None = None) -> None:
     close(ws, code, reason)
     ws.thread.join(LINGER_SECONDS)
 
 
 def _close_each(sockets: Iterable[Server], code: int) -> None:
-    """Close them at the same time: one whose other side takes nothing holds up none."""
+    """Close them concurrently: one whose peer reads nothing delays no other."""
     closing = {gevent.spawn(close, ws, code): ws for ws in list(sockets)}
     gevent.joinall(list(closing), timeout=CLOSE_SECONDS)
     for greenlet, ws in closing.items():
