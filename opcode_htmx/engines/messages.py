@@ -50,7 +50,7 @@ class OtherContent:
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What a tool gave back, part by part in its order."""
+    """The result of a tool, part by part in its order."""
 
     tool_use_id: str
     is_error: bool
@@ -58,7 +58,7 @@ class ToolResult:
 
     @property
     def text(self) -> str:
-        """The texts in it, a line feed between them."""
+        """Its texts, joined by line feeds."""
         return "\n".join(part.text for part in self.parts if isinstance(part, TextContent))
 
 
@@ -69,7 +69,7 @@ Content: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class Init:
-    """The first line of a turn: what Claude is working with."""
+    """The first line of a turn: its session, folder, model and mode."""
 
     session_id: str
     cwd: str
@@ -80,7 +80,10 @@ class Init:
 
 @dataclass(frozen=True, slots=True)
 class PromptState:
-    """How far a prompt that was sent has come: queued, started, completed or cancelled."""
+    """The progress of a prompt that was sent: queued, started, completed or cancelled.
+
+    In our own notes also: undelivered, of a prompt or an answer.
+    """
 
     prompt_id: str
     state: str
@@ -102,7 +105,7 @@ class BlockStart:
 
 @dataclass(frozen=True, slots=True)
 class BlockDelta:
-    """A piece of text of the block at `index`; pieces of other kinds are not passed on."""
+    """A piece of text of the block at `index`; pieces of other kinds are left out."""
 
     message_id: str | None
     index: int
@@ -125,11 +128,11 @@ class Assistant:
     content: tuple[Content, ...]
     error: str | None
     index: int | None = None
-    """The place of the first content block in the message, where the line tells it."""
+    """The index of the first content block in the message, where the line has it."""
     context_tokens: int = 0
-    """What Claude had in mind for this message, in tokens; 0 if the line does not tell."""
+    """The size of the context for this message, in tokens; 0 if the line does not have it."""
     said_at: float = 0.0
-    """In seconds since the epoch; 0 if the line does not tell."""
+    """In seconds since the epoch; 0 if the line does not have it."""
 
 
 class Refusal(StrEnum):
@@ -138,7 +141,7 @@ class Refusal(StrEnum):
 
 
 class Author(StrEnum):
-    """Who wrote a `user` line, as far as its fields say."""
+    """The author of a `user` line, by its fields."""
 
     PERSON = "person"
     """The text is stored exactly as it was entered."""
@@ -148,7 +151,7 @@ class Author(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A prompt or tool results. `is_replay`: one of ours, taken up by Claude just now."""
+    """A prompt or tool results. `is_replay`: a prompt of ours that Claude has just taken up."""
 
     uuid: str
     parent: str | None
@@ -156,7 +159,7 @@ class User:
     is_replay: bool
     is_meta: bool
     tool_result: Any = field(repr=False)
-    """The tool's own structured account of its result (a patch, an exit status), if any."""
+    """The tool's own structured result (a patch, an exit status), if any."""
     refusal: Refusal | None = None
     """Why a tool's result is an error without the tool having failed."""
     author: Author = Author.UNKNOWN
@@ -185,9 +188,9 @@ class TurnResult:
     text: str
     reason: str
     context_window: int = 0
-    """How many tokens the model can have in mind; 0 if the line does not tell."""
+    """The context window in tokens; 0 if the line does not have it."""
     prompt_ids: tuple[str, ...] = ()
-    """The prompts that the turn was about; empty for a turn that Claude began by itself."""
+    """The prompts of the turn; empty for a turn that Claude has started by itself."""
     cache_read_tokens: int = 0
     """How many of the input tokens were read from a cache."""
     cache_written_tokens: int = 0
@@ -200,7 +203,7 @@ LONGEST_DESCRIPTION = 200
 
 @dataclass(frozen=True, slots=True)
 class BackgroundTask:
-    """Work that goes on beside Claude's turns: a command, an agent, a schedule."""
+    """Background work: a command, an agent, a schedule."""
 
     id: str
     type: str
@@ -217,7 +220,7 @@ class BackgroundTasks:
 
 @dataclass(frozen=True, slots=True)
 class CostState:
-    """What a session has cost in US dollars so far, as the history file notes it."""
+    """The cost of a session in US dollars so far, from the history file."""
 
     cost_usd: float | None
     context_window: int
@@ -248,7 +251,7 @@ class ControlResponse:
     response: Json
     error: str
     answered_at: float | None = None
-    """When the person decided, in seconds since the epoch: our own mark on our answers."""
+    """The time of the decision, in seconds since the epoch: a field of ours in our answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +276,7 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class LongLine:
-    """In the place of a line that is too long; `offset` is where it begins in its file."""
+    """Replaces a line that is too long; `offset` is its beginning in the file."""
 
     offset: int
     size: int

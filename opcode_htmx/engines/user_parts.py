@@ -1,4 +1,4 @@
-"""The parts that a `user` entry may have: values only. What they are read from: user_entries.py."""
+"""The parts of a `user` entry: values only. An engine reads them from its entries."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class SlashCommand:
-    """`/name arguments`. `local`: the CLI carried it out by itself, without the model."""
+    """`/name arguments`. `local`: the CLI ran it by itself, without the model."""
 
     name: str
     arguments: str
@@ -28,7 +28,7 @@ class SlashCommand:
 
 @dataclass(frozen=True, slots=True)
 class CommandOutput:
-    """What a slash command printed; may hold terminal escapes."""
+    """The output of a slash command; may hold terminal escapes."""
 
     text: str
     is_error: bool = False
@@ -43,7 +43,7 @@ class ShellCommand:
 
 @dataclass(frozen=True, slots=True)
 class ShellOutput:
-    """What a `!command` printed, or a part of it; may hold terminal escapes."""
+    """The output of a `!command`, or a part of it; may hold terminal escapes."""
 
     stdout: str
     stderr: str
@@ -63,7 +63,7 @@ class MemoryNote:
 
 @dataclass(frozen=True, slots=True)
 class EditorNote:
-    """What an editor, a terminal or a browser attached; `title` says what, in a few words."""
+    """An attachment of an editor, a terminal or a browser; `title` describes it in a few words."""
 
     title: str
     text: str
@@ -71,7 +71,7 @@ class EditorNote:
 
 @dataclass(frozen=True, slots=True)
 class HookNote:
-    """What a hook of the person's added to a prompt."""
+    """Text that a hook of the person's has added to a prompt."""
 
     event: str
     text: str
@@ -79,7 +79,7 @@ class HookNote:
 
 @dataclass(frozen=True, slots=True)
 class OtherMessage:
-    """A message from somebody else than the person: another session, a plugin, a channel."""
+    """A message that is not from the person: from another session, a plugin, a channel."""
 
     sender: str
     text: str
@@ -97,7 +97,7 @@ class TaskNotification:
 class ModelNote:
     """For the model alone: a caveat, a reminder, a summary of what was compacted.
 
-    `attached`: it stands in one text with a person's prompt.
+    `attached`: it is in one text with a person's prompt.
     """
 
     text: str

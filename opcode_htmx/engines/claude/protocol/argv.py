@@ -8,12 +8,12 @@ from pathlib import Path
 
 _NO_BYPASS = {"permissions": {"disableBypassPermissionsMode": "disable"}}
 NO_BYPASS = json.dumps(_NO_BYPASS)
-"""Settings that rule bypass mode out, whatever Claude's other settings say."""
+"""Settings that disable bypass mode, whatever Claude's other settings are."""
 
 _SOURCES = "--setting-sources"
 
 FORWARD_SUBAGENT_ENV = {"CLAUDE_CODE_FORWARD_SUBAGENT_TEXT": "1"}
-"""What makes stdout tell all of what the history files tell: what subagents say and think, too."""
+"""Makes stdout as complete as the history files: with the text and thinking of subagents."""
 
 
 def build(
@@ -30,7 +30,7 @@ def build(
 ) -> tuple[str, ...]:
     """The argv for a conversation over stdin and stdout, new or resumed under `session_id`.
 
-    What is None is left to the settings of Claude and of the project. `readable` is a folder
+    None is left to the settings of Claude and of the project. `readable` is a folder
     beside the project that Claude may read without asking. Without `project_settings`, nothing of
     the project's settings, commands, skills, agents, MCP servers and CLAUDE.md is read.
     """
@@ -52,7 +52,7 @@ def build(
     ):
         if value:
             argv += [name, value]
-    # With the first, bypass mode may be chosen in mid-run; with the second, not even in a file.
+    # the first allows a later switch to bypass mode; the second rules it out, even in a file
     argv += ["--allow-dangerously-skip-permissions"] if allow_bypass else ["--settings", NO_BYPASS]
     if readable:
         argv += ["--add-dir", str(readable)]
@@ -67,9 +67,9 @@ def is_isolated(argv: Sequence[str]) -> bool:
 
 
 def build_probe(binary: Path, session_id: str) -> tuple[str, ...]:
-    """The argv for a Claude that is only asked what it offers.
+    """The argv for a probe: a Claude that only lists its capabilities.
 
-    It must do nothing else: it would run the hooks of a session's start and start the MCP servers.
+    It must do nothing else: by default it would run SessionStart hooks and start the MCP servers.
     """
     argv = list(build(binary, session_id, resume=False, project_settings=False))
     argv[argv.index("--settings") + 1] = json.dumps({**_NO_BYPASS, "disableAllHooks": True})
@@ -77,7 +77,7 @@ def build_probe(binary: Path, session_id: str) -> tuple[str, ...]:
 
 
 def option(argv: Sequence[str], name: str) -> str:
-    """The value that a command line gives to an option; empty if it gives none."""
+    """The value of an option in a command line; empty if it has none."""
     return argv[argv.index(name) + 1] if name in argv[:-1] else ""
 
 

@@ -1,4 +1,4 @@
-"""Who wrote a `user` line: a person, or the CLI and other programs. Pure.
+"""The author of a `user` line: a person, or the CLI and other programs. Pure.
 
 Read from the fields that the CLI writes beside the text, never from the text itself.
 """
@@ -34,7 +34,7 @@ def author_of(raw: Json) -> Author:
 
 
 def author_of_queued(attachment: Json) -> Author:
-    """The author of a `queued_command`, which a prompt becomes that is taken up in mid-turn."""
+    """The author of a `queued_command`: a prompt that was taken up in the middle of a turn."""
     if attachment.get("commandMode", "prompt") != "prompt":
         return Author.PROGRAM
     return Author.PERSON if author_of(attachment) is not Author.PROGRAM else Author.PROGRAM

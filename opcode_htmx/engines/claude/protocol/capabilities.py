@@ -1,7 +1,7 @@
-"""What Claude says that it can do: its models and commands, from its answer to `initialize`.
+"""Claude's capabilities: its models and commands, from its answer to `initialize`.
 
-The answer in, values out. What is not as expected is left out, never an error. Most runs tell the
-same long lists and are kept for long: lists that are equal are one and the same.
+The answer in, values out. Unexpected values are left out, never an error. Most runs have the same
+long lists and are kept for long, so equal lists are the same object.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ def commands_of(answer: Json) -> tuple[Command, ...]:
     return once(tuple(commands))
 
 
-def once(told: T) -> T:
-    """What equals `told` and was told before, if it is known still."""
-    return cast("T", _first(told))
+def once(value: T) -> T:
+    """An equal value that was given before, if it is still cached."""
+    return cast("T", _first(value))
 
 
 @lru_cache(maxsize=64)
-def _first(told: Hashable) -> Hashable:
-    return told
+def _first(value: Hashable) -> Hashable:
+    return value
 
 
 def _dicts(value: object) -> Iterator[Json]:

@@ -41,7 +41,7 @@ def prompt_contents_of(content: object) -> tuple[Content, ...]:
 
 
 def content_of(block: object) -> Content:
-    """One block. What is not shaped as its type says comes whole, as `OtherContent`."""
+    """One block. A block whose fields do not match its type is kept whole, as `OtherContent`."""
     if isinstance(block, str):
         return TextContent(block)
     return _typed(block) if isinstance(block, dict) else OtherContent("", block)
@@ -72,7 +72,7 @@ def _typed(block: Json) -> Content:
 
 
 def parts_of(content: object) -> tuple[TextContent | ImageContent | OtherContent, ...]:
-    """What a tool gave back: texts, images, and everything else as it came."""
+    """The result of a tool: texts, images, and everything else unchanged."""
     match content:
         case None:
             return ()

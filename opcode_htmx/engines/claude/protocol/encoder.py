@@ -1,6 +1,6 @@
-"""The lines that go to Claude, in stream-json: prompts, answers, requests of our own.
+"""Encode the lines for Claude, in stream-json: prompts, answers, requests of our own.
 
-Pure: values in, bytes out. What they say back is read by `stream`.
+Pure: values in, bytes out. The parser reads Claude's lines.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ DENIED = "The user does not want to do this. Ask what to do instead."
 NO_ANSWER = "The user does not want to answer. Go on without, or ask differently."
 KEEP_PLANNING = "The user wants to keep planning. Ask what should be different."
 NO_REASONS = frozenset({DENIED, NO_ANSWER, KEEP_PLANNING})
-"""What Claude is told when the person says no and gives no reason."""
+"""The reasons that Claude gets when a person refuses without a reason."""
 
 
 def prompt_line(prompt_id: str, text: str, images: Sequence[ImageContent] = ()) -> bytes:
-    """A prompt. Claude gives `prompt_id` (a UUID) back when it takes the prompt up."""
+    """A prompt. Claude repeats `prompt_id` (a UUID) when it takes the prompt up."""
     words: list[Json] = [{"type": "text", "text": text}] if text else []
     return _line(
         {
@@ -39,9 +39,9 @@ def prompt_line(prompt_id: str, text: str, images: Sequence[ImageContent] = ()) 
 
 
 def as_text(words: str) -> str:
-    """`words` so that Claude reads them, even where they begin as a command does.
+    """`words` as text for Claude, even where they begin as a command does.
 
-    The CLI takes for a command only what begins with the slash itself.
+    The CLI takes a text as a command only if the slash is its first character.
     """
     return f" {words}"
 
@@ -64,13 +64,12 @@ def as_text_id(prompt_id: str) -> str:
 
 
 def undelivered_line(about: str) -> bytes:
-    """A note for ourselves: this prompt, or the answer to this request, did not get through to
-    Claude, who never sees this line."""
+    """A note of ours, not sent: this prompt, or the answer to this request, was not delivered."""
     return _fate_line(about, "undelivered")
 
 
 def withdrawn_line(prompt_id: str) -> bytes:
-    """A note for ourselves: nobody wants this prompt any more, which Claude left unread."""
+    """A note of ours, not sent: a prompt that Claude left unread was withdrawn."""
     return _fate_line(prompt_id, "cancelled")
 
 
@@ -83,7 +82,7 @@ def allow_line(
     """Allow what `request_id` asks for, with the input as it is to be used.
 
     `permissions` are updates of Claude's rules or mode that go with it, in Claude's own form;
-    `at` is when this was decided, which Claude repeats and means nothing to it.
+    `at` is the time of the decision, which Claude repeats and ignores.
     """
     answer: Json = {"behavior": "allow", "updatedInput": dict(tool_input)}
     if permissions:
@@ -97,7 +96,7 @@ def deny_line(request_id: str, reason: str, at: float | None = None) -> bytes:
 
 
 def refusal_line(request_id: str) -> bytes:
-    """Tell Claude that a request is of a kind that nobody here can answer."""
+    """Answer that a request is of an unsupported kind."""
     error = "This client does not support the request."
     response = {"subtype": "error", "request_id": request_id, "error": error}
     return _line({"type": "control_response", "response": response})
@@ -110,7 +109,7 @@ def control_line(request_id: str, subtype: str, **arguments: object) -> bytes:
 
 
 def initialize_line() -> bytes:
-    """Ask Claude what it offers: models, commands."""
+    """Ask for Claude's capabilities: models, commands."""
     return control_line(INITIALIZE_ID, "initialize")
 
 
@@ -120,7 +119,7 @@ def _image(image: ImageContent) -> Json:
 
 
 def _fate_line(prompt_id: str, state: str) -> bytes:
-    """What became of a prompt, in the words in which Claude tells it."""
+    """The state of a prompt, in the form in which Claude reports it."""
     return _line({"type": "command_lifecycle", "command_uuid": prompt_id, "state": state})
 
 

@@ -1,4 +1,4 @@
-"""One line as the object that it holds; others have their turn while it is a very long one."""
+"""Decode the object in a line; a very long one is decoded in a thread."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from opcode_htmx.lib.cooperative import run_cpu_in_thread
 from opcode_htmx.lib.surrogates import replaced
 
 SHORT = 300_000
-"""Bytes; a longer line is read aside."""
+"""Bytes; a longer line is decoded in a thread."""
 MOST_AT_ONCE = 1_000_000
-"""Values that C reads in 30 ms; what holds more, which is hardly text, is read in Python."""
+"""Values that the C decoder reads in 30 ms; a line with more is decoded in Python."""
 COST_OF_A_CONTAINER = 8
 """In values."""
 
@@ -29,14 +29,14 @@ _SURROGATE_ESCAPED = re.compile(r"\\u[dD]")
 
 
 class Found(NamedTuple):
-    """The object of a line, which has a type; whether it is nested deeper than makes sense."""
+    """The object of a line, which has a type, and whether it is nested too deeply."""
 
     content: Json
     too_deep: bool
 
 
 def read(line: bytes) -> Found | None:
-    """What the line holds; None if that is no object with a type."""
+    """The object in the line; None if it holds no object with a type."""
     return _read(line, _DECODER) if len(line) <= SHORT else run_cpu_in_thread(_read_long, line)
 
 
@@ -56,7 +56,7 @@ def _read(line: bytes, decoder: json.JSONDecoder) -> Found | None:
     try:
         content = decoder.decode(text)
         if _SURROGATE_ESCAPED.search(text):
-            # Half of a surrogate pair is valid in JSON and nowhere else: no page could hold it
+            # a lone surrogate is valid in JSON only: no page could hold it
             whole = replaced(json.dumps(content, ensure_ascii=False))
             content = decoder.decode(whole)
     except (ValueError, RecursionError):
@@ -76,7 +76,7 @@ def _finite(number: str) -> float | None:
 
 
 def _decoder(*, patient: bool = False) -> json.JSONDecoder:
-    """NaN and numbers without an end are no JSON: a browser could not read what repeats them."""
+    """NaN and infinity are no JSON: a browser could not read them."""
     decoder: Any = json.JSONDecoder(parse_float=_finite, parse_constant=lambda _: None)
     if patient:  # all of it in Python, as the standard library does where it has no C
         parts, scanner = cast(Any, json.decoder), cast(Any, json.scanner)
@@ -87,4 +87,4 @@ def _decoder(*, patient: bool = False) -> json.JSONDecoder:
 
 _DECODER = _decoder()
 _PATIENT_DECODER = _decoder(patient=True)
-"""Takes several times as long, in which others have their turn: C lets nobody have one."""
+"""Takes several times as long, but other threads run meanwhile: the C decoder keeps the GIL."""

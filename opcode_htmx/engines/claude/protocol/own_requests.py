@@ -8,7 +8,7 @@ from opcode_htmx.engines.requests import Agreed, OwnRequest, RequestKind
 
 
 def change_line(request_id: str, option: str, value: object) -> bytes | None:
-    """Request a change of an option; None if it is no business of the process."""
+    """Request a change of an option; None if the process has nothing to do with it."""
     match option:
         case RequestKind.MODEL:
             return control_line(request_id, "set_model", model=value)
@@ -26,7 +26,7 @@ def cancel_prompt_line(request_id: str, prompt_id: str) -> bytes:
 
 
 def interrupt_line(request_id: str) -> bytes:
-    # else Claude would begin with the next prompt in its queue at once
+    # otherwise Claude would start the next prompt in its queue at once
     return control_line(request_id, "interrupt", cancel_queued=True)
 
 

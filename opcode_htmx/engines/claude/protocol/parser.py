@@ -1,7 +1,7 @@
 """Turn one line of Claude's stream-json, or of its history files, into a typed message.
 
-Bytes in, values out. It knows no files, no processes and no web. What it does not know is kept as
-it came (`Unknown`, `Malformed`), because every release of the CLI adds types.
+Bytes in, values out. It knows no files, no processes and no web. Unknown lines are kept unchanged
+(`Unknown`, `Malformed`), because every release of the CLI adds types.
 """
 
 from __future__ import annotations
@@ -59,16 +59,16 @@ log = logging.getLogger(__name__)
 EDITOR_ATTACHMENTS = frozenset(
     {"opened_file_in_ide", "selected_lines_in_ide", "selected_lines_in_diff"}
 )
-"""What an editor attaches to a prompt: lines of their own in history files."""
+"""Attachments of an editor to a prompt: lines of their own in history files."""
 
 
 def parse(line: bytes) -> Message:
-    """The message that one line holds. Never raises: a line that is no message is `Malformed`."""
+    """The message in a line. Never raises: a line that is no message is `Malformed`."""
     return message_in(json_lines.read(line), line)
 
 
 def message_in(found: json_lines.Found | None, line: bytes) -> Message:
-    """The message in a line of which `found` was read."""
+    """The message in a line that was decoded to `found`."""
     if found is None:
         return Malformed(line.decode("utf-8", "replace"))
     if found.content.get("isSidechain"):
@@ -92,11 +92,11 @@ def parse_of_subagent(line: bytes, parent: str) -> Message:
 
 def _parse(raw: Json, *, too_deep: bool) -> Message:
     if too_deep:
-        return Unknown(raw["type"], raw)  # kept whole, and nobody walks down there
+        return Unknown(raw["type"], raw)  # kept whole, without walking down its levels
     try:
         return _parse_known(raw)
     except Exception:
-        log.exception("a line of type %.40r cannot be parsed", raw["type"])
+        log.exception("could not parse a line of type %.40r", raw["type"])
         return Unknown(raw["type"], raw)
 
 
@@ -105,7 +105,7 @@ def _parse_known(raw: Json) -> Message:
         case "stream_event":
             return _stream_event(raw)
         case "assistant" if output := as_str(raw.get("local_command_source")):
-            # A slash command's output, dressed as Claude's; history has it under the same uuid
+            # a slash command's output in the form of Claude's; history has it under the same uuid
             return SystemEvent("local_command", as_str(raw.get("uuid")), {"content": output})
         case "assistant" if _is_filler(raw):
             return SystemEvent("filler", as_str(raw.get("uuid")), raw)
@@ -190,7 +190,7 @@ def _stream_event(raw: Json) -> Message:
 
 
 def _is_filler(raw: Json) -> bool:
-    """Whether the CLI has put it behind a prompt that was left unanswered, for the model's sake."""
+    """Whether the CLI has added it after an unanswered prompt, for the model."""
     message = as_dict(raw.get("message"))
     content = as_list(message.get("content"))
     texts = [as_dict(part).get("text") for part in content]
@@ -213,7 +213,7 @@ def _assistant(raw: Json) -> Assistant:
 
 
 def _hook_succeeded(attachment: Json) -> bool:
-    """Of the hooks that history notes, stdout tells of those that prepare a session."""
+    """Whether it is a hook that stdout reports, too: one that prepares a session."""
     prepares = attachment.get("hookEvent") in ("SessionStart", "Setup")
     return prepares and attachment.get("type") == "hook_success"
 
@@ -254,7 +254,7 @@ def _context_tokens(usage: Json) -> int:
 
 
 def _context_window(raw: Json) -> int:
-    """That of the model which was read most; helpers of the CLI may use another one."""
+    """The window of the model that was used most; helpers of the CLI may use another model."""
     used = [as_dict(each) for each in as_dict(raw.get("modelUsage")).values()]
     read = ("inputTokens", "cacheReadInputTokens", "cacheCreationInputTokens")
     most = max(used, key=lambda each: sum(as_int(each.get(name)) for name in read), default={})

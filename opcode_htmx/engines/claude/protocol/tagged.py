@@ -1,6 +1,6 @@
 """Find `<tag>…</tag>` blocks at the ends of a text. Pure, and linear in the length of the text.
 
-Foreign texts may hold anything, so nothing here searches a stretch of a text twice.
+Untrusted texts may hold anything, so no stretch of a text is searched twice.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 _SPACE = re.compile(r"\s*")
 _MOST_BLOCKS = 1000
-"""Blocks at one end of a text; what stands behind so many is taken for words."""
+"""The most blocks at one end of a text; anything after them counts as words."""
 _LONGEST_HEAD = 1000
 """Characters of an opening tag with its attributes."""
 _ENTITIES = {"&lt;": "<", "&gt;": ">", "&quot;": '"', "&#39;": "'", "&apos;": "'", "&amp;": "&"}
@@ -25,7 +25,7 @@ class Block:
 
     tag: str
     head: str
-    """What stands between the tag's name and its `>`."""
+    """The text between the tag's name and its `>`."""
     text: str
     start: int
     end: int
@@ -92,7 +92,7 @@ def sequence(text: str, tags: Sequence[str], greedy: str) -> list[Block]:
 def outputs(text: str, tags: Sequence[str]) -> list[Block]:
     """The blocks that the text consists of, in the order of `tags`; else none.
 
-    They hold what programs printed, so each ends at the last of its closing tags.
+    They hold output of programs, so each ends at the last of its closing tags.
     """
     at, blocks = 0, list[Block]()
     for tag in tags:
@@ -106,14 +106,14 @@ def outputs(text: str, tags: Sequence[str]) -> list[Block]:
 
 
 def field(text: str, tag: str) -> str:
-    """What stands in the first `<tag>` of a text, stripped; empty if it is not there."""
+    """The content of the first `<tag>` of a text, stripped; empty if there is none."""
     _, found, rest = text.partition(f"<{tag}>")
     inside, closed, _ = rest.partition(f"</{tag}>")
     return inside.strip() if found and closed else ""
 
 
 def unescaped(output: str) -> str:
-    """What a shell command printed. Newer versions of the CLI escape it as HTML does."""
+    """The output of a shell command. Newer versions of the CLI escape it as HTML does."""
     start, close = _PERSISTED
     if output.startswith(start) and output.rstrip().endswith(close):
         output = output.rstrip()[len(start) : -len(close)].strip("\n")

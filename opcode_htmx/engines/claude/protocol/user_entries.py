@@ -1,8 +1,8 @@
-"""What a `user` entry is: a person's prompt, or what a terminal, an editor or the CLI notes there.
+"""Split a `user` entry into its parts: a prompt, or notes of a terminal, an editor or the CLI.
 
 The one place that knows the CLI's forms for such notes, for the page, titles, search, exports and
-the API. Pure. A text that a person entered is a prompt, whatever stands in it; the forms are only
-applied where the entry does not say who wrote it, and only to the whole of a text.
+the API. Pure. A text that a person entered is a prompt, whatever it contains; the forms are only
+applied where the entry does not name its author, and only to the whole of a text.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _MESSAGES = {
     "mcp-resource-update": "server",
     "mcp-polling-update": "server",
 }
-"""Messages from others, and the attribute that names the sender."""
+"""The tags of messages from others, with the attribute that names the sender."""
 _EDITOR = {
     "ide_opened_file": "Opened a file in the editor",
     "ide_selection": "Selected in the editor",
@@ -67,7 +67,7 @@ _EDITOR = {
 _HOOKS = {"user-prompt-submit-hook": "UserPromptSubmit", "post-tool-use-hook": "PostToolUse"}
 _REMINDERS = frozenset({"system-reminder", "system_reminder", "local-command-caveat"})
 _ATTACHED = (*_EDITOR, *_HOOKS, *_REMINDERS)
-"""What may stand in front of a prompt in one text, or behind it."""
+"""Blocks that may precede or follow a prompt in one text."""
 _COMMAND_TAGS = (
     "command-message",
     "command-name",
@@ -82,9 +82,9 @@ _BEHIND_NOTIFICATION = ("Read the output file", "Full transcript available at")
 def parts_of(message: User, sent: Callable[[str], str | None] | None = None) -> tuple[Part, ...]:
     """The parts of a `user` entry in order; empty if it holds no text, such as tool results.
 
-    `sent` gives the text that we sent under an id: if Claude repeats this very text, a person
-    wrote it. It is only asked where that makes a difference. Of what was sent as text, the parts
-    hold the words that a person typed.
+    `sent` returns the text that we sent under an id: if Claude repeats exactly this text, a person
+    wrote it. It is called only where that makes a difference. For a command that was sent as text,
+    the parts hold the words that a person typed.
     """
     parts = _sent_parts(message, sent)
     of = message.uuid
@@ -117,7 +117,7 @@ def _parts(message: User, texts: Sequence[str]) -> tuple[Part, ...]:
 def is_refused_command(entry: Json) -> bool:
     """Whether a history entry is a prompt that Claude Code took as a command and did not run.
 
-    Only these are filed as typed, as a system entry with the id of the prompt.
+    Only these are stored as typed, as a system entry with the id of the prompt.
     """
     if entry.get("type") != "system" or entry.get("subtype") != "local_command":
         return False
@@ -170,7 +170,7 @@ def _joined(parts: Iterable[Part]) -> Iterator[Part]:
             texts = []
 
 
-# --- by form, where nothing says who wrote it ------------------------------------------------
+# --- by form, where the author is unknown ----------------------------------------------------
 
 
 def _by_form(text: str) -> Iterator[Part]:
@@ -190,7 +190,7 @@ def _by_form(text: str) -> Iterator[Part]:
 
 
 def _whole(text: str) -> Sequence[Part]:
-    """The parts of a text that is a note of the CLI's as a whole; empty if it is not."""
+    """The parts of a text that as a whole is a note of the CLI's; empty if it is none."""
     if text.startswith(_INTERRUPTION):
         inside = text[1:-1]
         is_note = text.endswith("]") and "]" not in inside and "\n" not in inside
@@ -243,7 +243,7 @@ def _shell(text: str) -> Sequence[Part]:
 
 
 def _notification(text: str) -> Sequence[Part]:
-    """A real one names its task; some versions add a sentence for the model behind it."""
+    """A real one names its task; some versions append a sentence for the model."""
     block = tagged.opening(text, _NOTIFICATION)
     if block is None:
         return []
@@ -257,7 +257,7 @@ def _task_notification(block: tagged.Block) -> TaskNotification:
 
 
 def _peer_message(text: str) -> OtherMessage | None:
-    """A message from another program; a sentence for the model may stand on either side of it."""
+    """A message from another program; a sentence for the model may precede or follow it."""
     if text.startswith(_PEER_INTRODUCTIONS):
         text = text.partition("\n")[2]
     return _message(text)

@@ -1,4 +1,4 @@
-"""The lines that hold what a person or a tool says: from the object of a line to a `User`."""
+"""Prompts and tool results: from the object of a line to a `User`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def user_of(raw: Json) -> User:
 
 
 def queued_prompt_of(raw: Json, attachment: Json) -> User:
-    """A prompt that was taken up in mid-turn: a `user` line on stdout, this in history."""
+    """A prompt taken up in the middle of a turn: a `user` line on stdout, this in history."""
     return User(
         uuid=as_str(attachment.get("source_uuid")) or as_str(raw.get("uuid")),
         parent=None,
@@ -51,9 +51,9 @@ def refused_command_of(raw: Json) -> User:
 
 
 def _tool_result(raw: Json) -> object:
-    """The tool's own account, as stdout writes it.
+    """The tool's own structured result, in the form of stdout.
 
-    History has the results of MCP tools in one field and what comes with them in another.
+    History has the results of MCP tools in one field and their metadata in another.
     """
     if "tool_use_result" in raw:
         return raw["tool_use_result"]

@@ -1,8 +1,8 @@
 """List what the files of a project may run, change or allow once Claude works in it.
 
-Claude reads these files without a question where its standard input is no terminal. The list shows
-more rather than less: a setting, or a line of a header, that is not known to be harmless is listed.
-It shows every text as it stands, secrets too: whatever is left out could be what runs.
+Claude reads these files without asking where its standard input is no terminal. The list shows more
+rather than less: a setting, or a line of a header, that is not known to be harmless is listed. It
+shows every text unchanged, secrets too: anything left out could be what runs.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from opcode_htmx.lib import bounded_json
 
 MOST_ITEMS = 1000
 MOST_CHARACTERS = 10_000
-"""Of the text of one item; the digest covers all of it."""
+"""The most characters of the text of one item; the digest covers all of it."""
 
 HARMLESS = frozenset(
     {
@@ -56,8 +56,8 @@ HARMLESS = frozenset(
 )
 """Settings that run nothing, send nothing anywhere and allow nothing.
 
-The servers of `.mcp.json` start without a terminal whatever the settings say of them, so they are
-listed by themselves.
+Without a terminal the servers of `.mcp.json` start whatever these settings are, so they are listed
+by themselves.
 """
 HARMLESS_MODES = ("default", "manual", "plan", "dontAsk")
 _HELPER_ENDINGS = ("Helper", "Refresh", "Export")
@@ -70,8 +70,8 @@ def items_of(folder: Path, home: Path, config_dir: Path) -> tuple[TrustItem, ...
     """The items that take effect in `folder`, which is resolved. Raises no error.
 
     Claude reads settings in the folder and local ones at the root of its repository too, and MCP
-    servers, commands, skills and agents in all folders above as well (measured with 2.1.330). What
-    stands below `config_dir`, or in `.claude` of the home folder, is the person's own.
+    servers, commands, skills and agents in all folders above as well (measured with 2.1.330). Files
+    below `config_dir`, or in `.claude` of the home folder, are the person's own.
     """
     found: dict[str, TrustItem] = {}
     rest = hashlib.sha256()

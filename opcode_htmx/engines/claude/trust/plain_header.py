@@ -1,4 +1,4 @@
-"""Whether the header of a command, skill or agent holds anything but words about the file."""
+"""Whether the header of a command, skill or agent only describes the file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _HEADER_LINE = re.compile(r"([A-Za-z][\w-]{0,60}) ?:(?: .*)?")
 
 
 def is_plain(text: str, *, of_agent: bool) -> bool:
-    """Whether there is no header, or none that says more than what the file is about.
+    """Whether there is no header, or one that only describes the file.
 
     Claude reads a header as YAML, in which one key can be written in many ways. So the lines that
     are known to be harmless are recognised; a header with any other line is not plain.

@@ -1,4 +1,4 @@
-"""Which folders Claude has noted as trusted, in its own state file, read and written as it does."""
+"""Claude's own record of trusted folders, in its state file, read and written as Claude does."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from opcode_htmx.lib.files import atomic_files
 
 MOST_BYTES = 32 * 1024 * 1024
 LOCK_STALE_SECONDS = 10.0
-"""Claude takes a lock that is older for one whose holder has died."""
+"""Claude takes an older lock for one whose holder has died."""
 LOCK_WAIT_SECONDS = 15.0
 _POLL_SECONDS = 0.05
 _ACCEPTED = "hasTrustDialogAccepted"
 
 
 def project_key(folder: Path) -> str:
-    """Under which name Claude keeps what it knows of the project around a resolved folder."""
+    """The name under which Claude stores the project of a resolved folder."""
     root = repository_root(folder)
     return _name((main_checkout(root) or root) if root else folder)
 
@@ -42,7 +42,7 @@ class TrustRecord:
         self._file = state_file
 
     def trusted_as(self, folder: Path) -> str | None:
-        """The name of the entry for which Claude would ask no question in `folder`, if any.
+        """The name of the entry by which Claude trusts `folder`; None if there is none.
 
         `folder` is resolved. It counts as its project, and as the folders above it up to the root
         of its repository.
@@ -62,7 +62,7 @@ class TrustRecord:
         return next((name for name in names if _accepted(projects.get(name))), None)
 
     def accept(self, folder: Path) -> None:
-        """Note that the project of `folder`, a resolved path, is trusted, with all else unchanged.
+        """Record that the project of `folder`, a resolved path, is trusted; change nothing else.
 
         Raises TrustNotRecorded, and changes nothing then.
         """
