@@ -14,7 +14,7 @@ from opcode_htmx.lib.files import confined
 Scope = Literal["local", "project", "user"]
 
 _MOST_BYTES = 32 * 1024 * 1024
-"""Claude notes much in its state file, which grows to megabytes."""
+"""The most bytes of a file: Claude's state file grows to megabytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class McpServer:
 
 
 def state_file(config_dir: Path, home: Path, moved: bool) -> Path:
-    """Where Claude keeps what it knows of projects; `moved` if CLAUDE_CONFIG_DIR is set."""
+    """Claude's state file with its projects; `moved` if CLAUDE_CONFIG_DIR is set."""
     older = config_dir / ".config.json"
     if older.is_file():
         return older
@@ -42,7 +42,7 @@ def state_file(config_dir: Path, home: Path, moved: bool) -> Path:
 
 
 def servers(state: Path, config_dir: Path, project: Path | None) -> list[McpServer]:
-    """Those of the user and, in front of them, those that the project adds."""
+    """The servers of the project, followed by those of the user."""
     known = _object(state)
     found: list[McpServer] = []
     if project is not None:
@@ -62,7 +62,7 @@ def servers(state: Path, config_dir: Path, project: Path | None) -> list[McpServ
 
 
 class _Consent:
-    """Which servers of a project's `.mcp.json` the user has said yes to."""
+    """The servers of a project's `.mcp.json` that the user has approved."""
 
     def __init__(self, settings: list[Mapping[str, Any]]) -> None:
         self._all = any(each.get("enableAllProjectMcpServers") is True for each in settings)

@@ -1,4 +1,4 @@
-"""Which values are secret, by the names that they have, and what is shown in their place."""
+"""Redact secret values, which are recognised by their names."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def in_arguments(arguments: Iterable[str]) -> Iterator[str]:
 
 
 def in_url(url: str) -> str:
-    """A URL without its password and without what stands behind the `=` in its query."""
+    """A URL without its password and without the values in its query."""
     try:
         parts = urlsplit(url)
     except ValueError:

@@ -1,8 +1,8 @@
 """Slash commands and skills, read from the files in which people keep them.
 
-For sessions without a live run; one that runs tells its commands itself, with the built-in ones.
-A project's files are foreign text: headers are short, hold no aliases and hardly nest, and reading
-them takes a bounded time, in a thread. What exceeds that is listed without its description.
+For sessions without a live run; a live one lists its commands itself, with the built-in ones.
+A project's files are untrusted: headers are short, hold no aliases and hardly nest, and reading
+them takes a bounded time, in a thread. A file that exceeds that is listed without a description.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SECONDS = 0.5
 DEEPEST = 8
 """Lists and mappings in one another."""
 MOST_ENTRIES = 20_000
-"""Files and folders that are looked at for commands."""
+"""The most files and folders that are searched for commands."""
 
 _FENCE = re.compile(r"^---[ \t]*\r?$\n?", re.MULTILINE)
 _READ = 64 * 1024
@@ -46,9 +46,9 @@ _ARGUMENTS = re.compile(r"\$(?:ARGUMENTS|[0-9])")
 
 @dataclass(frozen=True, slots=True)
 class CommandFile:
-    """A command or skill as a person wrote it. `content` is what stands below its header.
+    """A command or skill as a person wrote it. `content` is the text below its header.
 
-    `problem` says why the header was not read; then there is no description.
+    `problem` is why the header was not read; then there is no description.
     """
 
     name: str
@@ -63,7 +63,7 @@ class CommandFile:
 
     @property
     def full_name(self) -> str:
-        """What is typed behind the slash: `frontend/test.md` is `/frontend:test`."""
+        """The name after the slash: `frontend/test.md` is `/frontend:test`."""
         return ":".join(filter(None, (self.namespace, self.name)))
 
     @property
@@ -122,7 +122,7 @@ def matching(commands: Iterable[Command], query: str) -> list[Command]:
 def _in(
     root: Path, scope: Scope, deadline: float, confines: Path | None = None
 ) -> Iterator[CommandFile]:
-    """What lies below `root`; no file is read that lies outside of `confines`."""
+    """The commands and skills below `root`; no file outside of `confines` is read."""
     commands = root / "commands"
     for path in _command_files(commands, confines):
         namespace = ":".join(path.relative_to(commands).parent.parts)
@@ -211,7 +211,7 @@ def _text(path: Path, confines: Path | None) -> str:
 
 
 def _split(text: str) -> tuple[str, str]:
-    """The header, empty if there is none, and what stands below it."""
+    """The header, empty if there is none, and the text below it."""
     opening = _FENCE.match(text)
     closing = _FENCE.search(text, opening.end()) if opening and opening[0].endswith("\n") else None
     if opening is None or closing is None:
@@ -220,7 +220,7 @@ def _split(text: str) -> tuple[str, str]:
 
 
 class _Refused(yaml.YAMLError):
-    """A header holds what no header needs."""
+    """A header exceeds the limits."""
 
 
 class _Loader(yaml.SafeLoader):

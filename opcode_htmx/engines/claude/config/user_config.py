@@ -1,6 +1,6 @@
-"""The files in which the user tells Claude how to work: settings.json and CLAUDE.md.
+"""The user's configuration files for Claude: settings.json and CLAUDE.md.
 
-Written whole or not at all. Knows nothing of what single settings mean, except that some are
+Written whole or not at all. Knows nothing of the meaning of single settings, except that some are
 secret.
 """
 
@@ -35,9 +35,9 @@ def settings(config_dir: Path) -> dict[str, Any]:
 
 
 def save_settings(config_dir: Path, new: dict[str, Any]) -> dict[str, Any]:
-    """Put `new` in place of all settings; gives them as `settings` does. Raises UserFileError.
+    """Replace all settings with `new`; return them as `settings` does. Raises UserFileError.
 
-    A secret that `new` holds hidden, as `settings` gave it, stays what it is.
+    A secret that is hidden in `new`, as `settings` returned it, keeps its value.
     """
     whole = _revealed(new, _settings(config_dir))
     try:
@@ -98,7 +98,7 @@ def _revealed(new: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
 
 
 def system_prompt(config_dir: Path) -> str:
-    """What the user tells Claude in every session; empty if nothing. Raises UserFileError."""
+    """The user's CLAUDE.md; empty if there is none. Raises UserFileError."""
     return _read(config_dir / "CLAUDE.md")
 
 
@@ -116,7 +116,7 @@ def save_system_prompt(config_dir: Path, text: str) -> None:
 def _read(path: Path) -> str:
     """The text of a file; empty if there is none."""
     try:
-        # A pipe would keep the server waiting for ever
+        # a pipe would block the server
         if path.exists() and not path.is_file():
             raise UserFileError(f"{path} is not a file.")
         with path.open("rb") as file:
@@ -134,7 +134,7 @@ def _read(path: Path) -> str:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Put `content` in place of a file in one step; a link stays, and its target is replaced."""
+    """Replace a file with `content` atomically; a link stays, and its target is replaced."""
     if len(content) > MOST_BYTES:
         raise UserFileError(f"{path.name} must not be larger than 1 MB.")
     try:

@@ -38,7 +38,7 @@ def main(argv: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     try:
         api = _open(demo_dir)
-        # The port listens already, so whoever reads the record may connect at once.
+        # the port listens already, so readers of the record may connect at once
         pid = os.fork()
         if pid:
             Record.of_process(pid, api.port, api.nonce).save(demo_dir / RECORD_NAME)
@@ -51,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _open(demo_dir: Path) -> MessagesApi:
-    """Take the port of last time, which running Claudes still ask, or else any."""
+    """Take the port of last time, which running Claudes still use, or else any."""
     scenes = demo_scenes(demo_dir / SAMPLE_NAME)
     nonce = secrets.token_urlsafe(16)
     last = Record.load(demo_dir / RECORD_NAME)
@@ -62,7 +62,7 @@ def _open(demo_dir: Path) -> MessagesApi:
             return MessagesApi(scenes, _PIECE_SECONDS, last.port, nonce=nonce, keep_requests=0)
         except OSError:
             if time.monotonic() >= deadline:
-                _log.warning("Port %d is taken now; another one is used.", last.port)
+                _log.warning("Port %d is taken, using another one.", last.port)
                 break
             time.sleep(0.02)
     return MessagesApi(scenes, _PIECE_SECONDS, nonce=nonce, keep_requests=0)
@@ -78,8 +78,8 @@ def _serve(api: MessagesApi, lease_path: Path, idle_seconds: float) -> None:
             if free is None or api.active:
                 needed = time.monotonic()
             elif time.monotonic() - needed >= idle_seconds:
-                break  # `free` stays locked to the end: nobody can begin to rely on us now
+                break  # `free` stays locked to the end: no new user can start to rely on it
             if free is not None:
                 free.release()
         api.close()
-        _log.info("Nobody has needed the API for %.0f s; it ends.", idle_seconds)
+        _log.info("Unused for %.0f s, ending.", idle_seconds)

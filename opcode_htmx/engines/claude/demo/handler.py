@@ -40,7 +40,7 @@ class Handler(BaseHTTPRequestHandler):
         return self.server.api
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Requests are not logged: they hold what people typed."""
+        """Requests are not logged: they hold prompts of people."""
 
     def do_HEAD(self) -> None:
         self._json({})
@@ -104,7 +104,7 @@ class Handler(BaseHTTPRequestHandler):
         self._chunk(b"")
 
     def _wait_for(self, event: sse.Event) -> None:
-        """Keep the event's time; raise ClientGone as soon as nobody waits for it any more."""
+        """Keep the event's time; raise ClientGone as soon as the client has gone."""
         if event.is_piece:
             pace = self._api.pace if event.pace is None else event.pace
             if pace > 0:

@@ -1,4 +1,4 @@
-"""A lock file that says whether anybody needs the demo. Knows nothing of what is being kept."""
+"""A lock file held by every user of the demo. Knows nothing of what the lock protects."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Lease:
 
 def take(path: Path, *, shared: bool, timeout: float = 0.0) -> Lease | None:
     """Take the lock, trying for `timeout` seconds. None if others keep it. Raises OSError."""
-    # Tried again and again instead of waited for: flock would block a gevent server as a whole.
+    # polled, because a blocking flock would block a gevent server as a whole
     lease_fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     mode = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     deadline = time.monotonic() + timeout

@@ -49,7 +49,7 @@ class MessagesApi:
     scenes: tried in order; the first that matches the newest prompt answers.
     pace: seconds between pieces of text, unless a block names its own.
     port: 0 takes a free one. Raises OSError if the port is taken.
-    nonce: given back by GET /healthz, so that a caller knows whom it asks.
+    nonce: returned by GET /healthz, to identify this API.
     keep_requests: how many request bodies `requests` remembers.
     """
 
@@ -87,7 +87,7 @@ class MessagesApi:
 
     @property
     def active(self) -> int:
-        """How many answers are being written now."""
+        """The number of answers in progress."""
         return self._active
 
     def start(self) -> Self:
@@ -98,7 +98,7 @@ class MessagesApi:
         return self
 
     def close(self) -> None:
-        """End every answer in progress and give the port back. May be called twice."""
+        """End every answer in progress and release the port. May be called twice."""
         self.closing.set()
         if self._thread is not None:
             self._server.shutdown()

@@ -19,7 +19,7 @@ _END_TIMEOUT = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """api.json. `started`: seconds since the epoch; `nonce`: what /healthz must give back."""
+    """api.json. `started`: seconds since the epoch; `nonce`: what /healthz must return."""
 
     port: int
     pid: int
@@ -72,7 +72,7 @@ class Record:
         try:
             process.kill()
             deadline = time.monotonic() + _END_TIMEOUT
-            # A zombie counts as ended: in some containers nobody ever reaps it.
+            # a zombie counts as ended: in some containers it is never reaped
             while process.status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
                 time.sleep(0.01)
         except psutil.NoSuchProcess:

@@ -23,7 +23,7 @@ _TEXTS = Path(__file__).with_name("texts")
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """A prompt to tap: what is sent, and a few words that say what it shows."""
+    """A suggested prompt: its text, and a label of a few words."""
 
     prompt_text: str
     label: str

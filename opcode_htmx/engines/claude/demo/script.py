@@ -1,4 +1,4 @@
-"""What the scripted model says: blocks, turns, scenes. Pure; knows nothing of HTTP or SSE."""
+"""The script of the model: blocks, turns, scenes. Pure; knows nothing of HTTP or SSE."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class ApiError:
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What a tool gave back; a refused permission is an error whose text is the person's reason."""
+    """The result of a tool; a refused permission is an error with the person's reason as text."""
 
     text: str
     is_error: bool
@@ -60,10 +60,10 @@ class ToolResult:
 class Request:
     """One request of the CLI, as far as a scene needs it.
 
-    prompt: the newest thing that the person said.
+    prompt: the person's newest prompt.
     step: how many assistant messages have followed it.
     tool_results: the results since that prompt, oldest first.
-    working_directory: where the CLI says that it runs, or None if it does not say.
+    working_directory: the folder that the CLI names as its own, or None.
     """
 
     prompt: str
@@ -105,8 +105,8 @@ class Scene:
     """Answers to one kind of prompt.
 
     matches: a predicate on the prompt, or a keyword found in it regardless of case.
-    turns: the steps in order, or a function that gives them for a request; each step is one
-    block, several blocks, an ApiError, or a function of the request that gives one of these.
+    turns: the steps in order, or a function that returns them for a request; each step is one
+    block, several blocks, an ApiError, or a function of the request that returns one of these.
     """
 
     name: str

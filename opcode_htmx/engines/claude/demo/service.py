@@ -1,4 +1,4 @@
-"""Have the demo running, and say what a Claude needs to use it. Knows nothing of the web."""
+"""Start the demo, and provide the environment in which Claude uses it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ REMOVED_VARIABLES = (
     "CLAUDE_CODE_USE_VERTEX",
     "CLAUDE_CODE_USE_FOUNDRY",
 )
-"""What would make the CLI ask another API than the demo's, or tell it a secret."""
+"""Variables that would make the CLI use another API than the demo's, or send it a secret."""
 
 
 class DemoUnavailableError(Exception):
@@ -64,7 +64,7 @@ class DemoEnvironment:
         return {**dict.fromkeys(self.removed), **self.environment}
 
     def release(self) -> None:
-        """Need it no longer. The API ends by itself when nobody does."""
+        """Release it. The API ends by itself when it has no user."""
         self.lease.release()
 
 
@@ -142,7 +142,7 @@ def _environment(base_url: str, config_dir: Path) -> dict[str, str]:
         "CLAUDE_CONFIG_DIR": str(config_dir),
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         "DISABLE_AUTOUPDATER": "1",
-        # A proxy of the user's must not be asked for what is on this machine.
+        # a proxy of the user's must not be used for this machine
         "NO_PROXY": "127.0.0.1",
         "no_proxy": "127.0.0.1",
     }

@@ -1,9 +1,9 @@
 """The names of Claude's folders below `projects/`, computed as the CLI computes them.
 
 The name of a folder cannot be turned back into a path, and several paths may have the same one
-(`my.app` and `my-app`). So it is computed only where no file says in which folder it is, and a
-project that shares its folder with others has an id of its own: the name, and behind a `~`, which
-no such name contains, the beginning of a hash of the path.
+(`my.app` and `my-app`). So it is computed only where no file names its folder, and a project that
+shares its folder with others has an id of its own: the name, then `~`, which no such name contains,
+then the beginning of a hash of the path.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 def claude_folder(path: Path | str) -> str:
-    """The name of the folder in which the CLI files what is done in `path`.
+    """The name of the folder in which the CLI stores the sessions of `path`.
 
     Each UTF-16 code unit that is no ASCII letter or digit becomes `-`; a name of more than LONGEST
     is cut there, and a hash of the whole path is added. The CLI works with the real path of its
@@ -39,11 +39,11 @@ def claude_folder(path: Path | str) -> str:
 
 
 project_id = claude_folder
-"""The id of a project that has its folder for itself."""
+"""The id of a project that has a folder of its own."""
 
 
 def is_folder_name(name: str) -> bool:
-    """Whether a folder of Claude's may have this name; it is safe as the name of one file."""
+    """Whether a folder of Claude's may have this name; then it is safe as a file name."""
     return _NAME.fullmatch(name) is not None
 
 
@@ -53,14 +53,14 @@ def shared_project_id(folder: str, cwd: str) -> str:
 
 
 def digest(cwd: str) -> str:
-    """What tells the paths in one of Claude's folders apart; an unknown path is empty."""
+    """Distinguishes the paths in one of Claude's folders; empty for an unknown path."""
     return hashlib.sha256(cwd.encode("utf-8", "surrogatepass")).hexdigest()[:10]
 
 
 def split(project_id: str) -> tuple[str, str]:
     """Claude's folder and the digest of the path, each empty where the id does not have it.
 
-    Both are empty for what is no id.
+    Both are empty for a text that is no id.
     """
     name, mark, digest_ = project_id.partition("~")
     if not is_folder_name(name) or (mark and not _DIGEST.fullmatch(digest_)):
@@ -69,7 +69,7 @@ def split(project_id: str) -> tuple[str, str]:
 
 
 class OwnFolder:
-    """Finds the folder in which a session is at home, in the entries of its file.
+    """Finds the folder of a session from the entries of its file.
 
     That is the first cwd whose name is the one of the folder in which the file lies, else the
     first cwd: a session may have been continued elsewhere, and a file may have been copied.
@@ -81,7 +81,7 @@ class OwnFolder:
         self._first = ""
         self._last_seen = ""
         self.is_sure = False
-        """Whether further entries change nothing."""
+        """Whether further entries cannot change the result."""
 
     @property
     def path(self) -> str | None:
@@ -97,7 +97,7 @@ class OwnFolder:
         self._last_seen = cwd
         self.is_sure = claude_folder(cwd) == self._name
         if self.is_sure or not self._first:
-            # JavaScript may cut a pair of surrogates, and half of one cannot be sent as UTF-8
+            # JavaScript may split a surrogate pair, and a lone surrogate cannot be encoded as UTF-8
             self._first = cwd.encode("utf-8", "replace").decode()
 
 

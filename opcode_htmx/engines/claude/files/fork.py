@@ -1,7 +1,7 @@
-"""Make a session of its own that begins with all that was said in another one.
+"""Fork a session: copy its conversation, up to a point, into a new session.
 
-As the CLI's SDK does it: the entries of the conversation under new ids, each with a note of where
-it came from, and beside it what its subagents did. What the CLI keeps for undo stays behind.
+As the CLI's SDK does it: the entries of the conversation under new ids, each with its origin, and
+the files of its subagents. What the CLI keeps for undo is not copied.
 """
 
 from __future__ import annotations
@@ -37,26 +37,26 @@ class InMidWork(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Where a copy ends: without what stands behind byte `end` or beside the way to `leaf`."""
+    """The end of a copy: without entries after byte `end` or beside the path to `leaf`."""
 
     end: int
     leaf: str
-    """The uuid of an entry; empty in front of the first one."""
+    """The uuid of an entry; empty before the first one."""
 
 
 def fork(path: Path, name: str, cut: Cut | None = None) -> str:
-    """Write the copy beside the history file at `path`; the id of the new session.
+    """Write the copy beside the history file at `path`; return the id of the new session.
 
-    `name` is what it is called. It ends at `cut`, see `cut_before` and `cut_behind`, or where
-    Claude would go on; what was taken back is not copied. The file is read twice, a line at a
-    time: it may be long. Raises NothingToFork.
+    `name` is its title. It ends at `cut`, see `cut_before` and `cut_behind`, or where Claude would
+    continue; abandoned branches are not copied. The file is read twice, a line at a time, since it
+    may be long. Raises NothingToFork.
     """
     old, new = path.stem, str(uuid.uuid4())
     ids, skipped = _ids(path, cut)
     if not ids:
         raise NothingToFork("There is nothing to fork yet: Claude has noted no conversation.")
     target = path.with_name(f"{new}.jsonl")
-    draft = path.with_name(f".{new}.part")  # no session before it is whole
+    draft = path.with_name(f".{new}.part")  # not a session until it is complete
     by_call, agents = subagents.agents_by_call(subagents.folder_of(path)), set[str]()
     try:
         with os.fdopen(_create(draft), "wb") as file:
@@ -71,7 +71,7 @@ def fork(path: Path, name: str, cut: Cut | None = None) -> str:
                     last = _copied(entry, old, new, ids, skipped)
                     agents |= _agents(entry, by_call)
             now = _now()
-            # Claude goes on behind the entry with the newest time
+            # Claude continues after the entry with the newest time
             file.write(_line({**last, "timestamp": now}))
             if replacements:
                 file.write(
@@ -96,7 +96,7 @@ def fork(path: Path, name: str, cut: Cut | None = None) -> str:
 
 
 def cut_before(path: Path, begin: int) -> Cut:
-    """Where to cut in front of a prompt, whose line ends at byte `begin`."""
+    """The cut before a prompt whose line ends at byte `begin`."""
     lineage = Lineage()
     for entry, line_end in _lines(path):
         lineage.add(entry)
@@ -106,13 +106,13 @@ def cut_before(path: Path, begin: int) -> Cut:
 
 
 def cut_behind(path: Path, end: int) -> Cut:
-    """Where to cut behind the line that ends at byte `end`. Raises InMidWork."""
+    """The cut after the line that ends at byte `end`. Raises InMidWork."""
     uuids = (as_str(entry.get("uuid")) for entry, line_end in _lines(path) if line_end >= end)
     return Cut(end_behind(path, end), next(uuids, ""))
 
 
 def end_before(path: Path, begin: int) -> int:
-    """Where to cut in front of a prompt, whose line ends at byte `begin`: 0 if it is the first."""
+    """The byte at which to cut before a prompt whose line ends at `begin`: 0 if it is the first."""
     place = said = 0
     for entry, line_end in _lines(path):
         if line_end >= begin:
@@ -124,10 +124,10 @@ def end_before(path: Path, begin: int) -> int:
 
 
 def end_behind(path: Path, end: int) -> int:
-    """Where to cut behind what ends at byte `end`, so that each call that is kept has its result.
+    """The byte at which to cut after `end`, so that each call that is kept has its result.
 
-    Where Claude has called several tools at once, the others' results are kept as well; what has
-    none, although the conversation went on, will never have one. Raises InMidWork.
+    Where Claude has called several tools at once, the others' results are kept as well; a call
+    without a result, although the conversation went on, will never have one. Raises InMidWork.
     """
     place, message_id, waiting = 0, None, set[str]()
     for entry, line_end in _lines(path):
@@ -214,13 +214,13 @@ def _parts(entry: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _agents(entry: dict[str, Any], by_call: dict[str, str]) -> set[str]:
-    """The ids of the agents that an entry sends or hears of."""
+    """The ids of the agents that an entry starts or reports."""
     account = as_str(as_dict(entry.get("toolUseResult")).get("agentId"))
     return {account, *(by_call.get(call, "") for call in _tools(entry)[0])} - {""}
 
 
 def _copy_subagents(source: Path, target: Path, agents: set[str], by_call: dict[str, str]) -> None:
-    """Copy what these subagents of the session `source` did, and those that they sent."""
+    """Copy the files of these subagents of the session `source`, and of those that they started."""
     folder, left, done = subagents.folder_of(target), set(agents), set[str]()
     while left:
         agent_id = left.pop()

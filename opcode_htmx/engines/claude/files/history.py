@@ -1,4 +1,4 @@
-"""Where Claude keeps the history of a session, found by the session's id alone."""
+"""Claude's history files: found by the session's id alone, and read line by line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PIECE = 256 * 1024
 """Bytes: of a line as it is read, and of a longer one that is passed over."""
 
 LATE_SECONDS = 2.0
-"""How much later than its last word Claude may still write to its history file."""
+"""How much later than its last output Claude may still write to its history file."""
 
 
 def root(config_dir: Path) -> Path:
@@ -30,12 +30,12 @@ def root(config_dir: Path) -> Path:
 
 
 def claude_folders(config_dir: Path) -> list[Path]:
-    """The folders in which Claude keeps the files of sessions; links to such are among them."""
+    """The folders in which Claude keeps session files, and links to such folders."""
     return [Path(entry.path) for entry in _entries(config_dir) if _is_claude_folder(entry)]
 
 
 def file_in(folder: Path, session_id: str) -> Path | None:
-    """The history file of a session in one of Claude's folders; a link is named as itself."""
+    """The history file of a session in one of Claude's folders; a link is not resolved."""
     if not SESSION_ID.fullmatch(session_id):
         return None
     path = folder / f"{session_id}{links.ENDING}"
@@ -45,7 +45,7 @@ def file_in(folder: Path, session_id: str) -> Path | None:
 def find(config_dir: Path, session_id: str, first: str = "") -> Path | None:
     """The history file of a session; None as long as Claude has written none.
 
-    Of copies in several folders, the one in the folder named `first`, else what was written last.
+    Of copies in several folders, the one in the folder named `first`, else the newest.
     """
     if not SESSION_ID.fullmatch(session_id):
         return None
@@ -57,7 +57,7 @@ def find(config_dir: Path, session_id: str, first: str = "") -> Path | None:
     found = []
     for entry in _entries(config_dir):
         path = f"{entry.path}/{session_id}{links.ENDING}"
-        # first what is seldom there: this is asked often, and there may be hundreds of folders
+        # the check that seldom passes comes first: calls are frequent, folders may be hundreds
         if (status := links.file_status(path)) and _is_claude_folder(entry):
             found.append((status.st_mtime_ns, path))
     return Path(max(found)[1]) if found else None
@@ -79,7 +79,7 @@ def _is_claude_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def size(path: Path | None) -> int:
-    """How long a history file is; 0 as long as there is none."""
+    """The size of a history file in bytes; 0 as long as there is none."""
     try:
         return path.stat().st_size if path else 0
     except FileNotFoundError:
@@ -87,9 +87,9 @@ def size(path: Path | None) -> int:
 
 
 def end_of_part(path: Path | None, start: int, fell_silent: float) -> int:
-    """Where the part ends that a process wrote which began at `start` and then fell silent.
+    """The end of the part that a process wrote from byte `start`, until its last output.
 
-    What a terminal has added since is not that process's.
+    What a terminal has added since is not that process's. `fell_silent` is a Unix time.
     """
     last = fell_silent + LATE_SECONDS
     try:
@@ -101,9 +101,9 @@ def end_of_part(path: Path | None, start: int, fell_silent: float) -> int:
 
 
 def end_before(path: Path, start: int, moment: float) -> int:
-    """Where the entries behind offset `start` end that were written up to `moment`.
+    """The end of the entries after offset `start` that were written up to `moment`.
 
-    `moment` is in seconds since the epoch. What was said later was said by another process.
+    `moment` is in seconds since the epoch. Later entries were written by another process.
     """
     with path.open("rb") as file:
         end, pace = file.seek(start), TimeSlicer()
@@ -132,7 +132,7 @@ def values(
     """The lines of an open history file as JSON values, one at a time; added to `lineage`.
 
     A line that is no JSON becomes `{"type": "raw", "line": …}`, one of more than `longest` bytes
-    what `long_line` says. What is appended after the first one was asked for is not read.
+    becomes a `long_line`. Lines that are appended after the first call of next are not read.
     """
     begin, end = 0, os.fstat(file.fileno()).st_size
     while begin < end and (line := file.readline(min(end - begin, longest + 1))):

@@ -1,4 +1,4 @@
-"""The tree that the entries of a history file form, and which of them Claude goes on from.
+"""The tree of the entries of a history file, and the leaf that Claude continues from.
 
 Every entry names its parent. A person who rewinds, edits a prompt, or works on the session in two
 places makes a second branch: the older one stays in the file, and the model never sees it again.
@@ -22,20 +22,20 @@ from opcode_htmx.lib.coerce import (
 
 
 def checkpoint_line(session_id: str, leaf: str) -> bytes:
-    """The line by which a CLI that resumes the session goes on from the entry `leaf`."""
+    """The line that makes a CLI that resumes the session continue from the entry `leaf`."""
     entry = {"type": "last-prompt", "leafUuid": leaf, "explicit": True, "sessionId": session_id}
     return json.dumps(entry, separators=(",", ":")).encode() + b"\n"
 
 
 _NEAR = 200
-"""Entries from the end of a file; what continues an older one may begin a branch."""
+"""Entries from the end of a file; an entry that continues an older one may begin a branch."""
 
 
 class Kind(Enum):
-    """What an entry is for the tree."""
+    """The role of an entry in the tree."""
 
     PROMPT = auto()
-    """The beginning of a turn: what a person, a command or a notification said."""
+    """The beginning of a turn: a prompt, a command or a notification."""
     SAID = auto()
     """An answer, or the result of a tool."""
     NOTE = auto()
@@ -52,7 +52,7 @@ class _Node:
 
 
 def kind_of(entry: Json) -> Kind:
-    """What a history entry with a uuid is for the tree."""
+    """A history entry with a uuid, as a node of the tree."""
     message = as_dict(entry.get("message"))
     match entry.get("type"):
         case "assistant":
@@ -74,22 +74,22 @@ class Lineage:
         self.tip = ""
         """The newest entry of the file, whatever its kind."""
         self._checkpoint = ""
-        """The leaf that the CLI noted last."""
+        """The leaf that the CLI has recorded last."""
         self._is_behind_checkpoint: bool | None = None
-        """Whether the tip descends from the checkpoint; None as long as nobody has looked."""
+        """Whether the tip descends from the checkpoint; None: not computed yet."""
         self._is_fixed = False
         """Whether a rewind has set the checkpoint, and nothing was added since."""
         self._is_emptied = False
         """Whether a rewind has left nothing, and nothing was added since."""
         self._cuts: set[str] = set()
         self._compacted = 0
-        """How many entries the newest compaction has replaced."""
+        """The number of entries that the newest compaction has replaced."""
         self._preserved: set[str] = set()
-        """Those of them that Claude still knows, behind the summary."""
+        """Those of them that Claude still has, after the summary."""
         self._summary = ""
-        """What it has put in their place."""
+        """The summary that has replaced them."""
         self.version = 0
-        """Changes whenever the branch that Claude goes on from may be another one."""
+        """Changes whenever Claude may continue from another branch."""
 
     def __contains__(self, uuid: object) -> bool:
         return uuid in self._nodes
@@ -122,10 +122,10 @@ class Lineage:
         self.tip = uuid
 
     def _compact(self, uuid: str, boundary: Json) -> None:
-        """A summary takes the place of what stands in front of it, also for other programs.
+        """A summary replaces the entries before it, also for other programs.
 
-        The CLI keeps the newest answers behind the summary. Where it keeps none, a program that
-        has read the session before may go on from the old entries.
+        The CLI keeps the newest answers after the summary. Where it keeps none, a program that has
+        read the session before may continue from the old entries.
         """
         self._checkpoint = ""
         metadata = as_dict(boundary.get("compactMetadata"))
@@ -138,7 +138,7 @@ class Lineage:
         """The id of the parent; empty for a root.
 
         A compaction begins a root and names what it continues. Where the parent's line is lost,
-        the entry continues what stands in front of it: a crash takes nothing back.
+        the entry continues the one before it in the file: a crash abandons nothing.
         """
         parent = entry.get("parentUuid", self.tip)
         if parent is None and (_is_boundary(entry) or _is_summary(entry)):
@@ -151,7 +151,7 @@ class Lineage:
         return self._summary if is_replaced else parent
 
     def _continues(self, parent: str) -> bool:
-        """Whether `parent` belongs to the turn that the file ends with, and stands near its end."""
+        """Whether `parent` belongs to the last turn of the file, and is near its end."""
         for uuid in islice(self.up(self.tip), _NEAR):
             if uuid == parent:
                 return True
@@ -166,7 +166,7 @@ class Lineage:
         if entry.get("rewound") is True and isinstance(cut, str):
             self._cuts.add(cut)
         if isinstance(leaf, str):
-            if self.is_compacted(leaf):  # no program can go on from there, only behind the summary
+            if self.is_compacted(leaf):  # programs continue after the summary only
                 leaf = self._summary if leaf in self._preserved else ""
             is_said_again = self._is_fixed and leaf == self._checkpoint
             self._is_fixed = is_explicit or is_said_again
@@ -180,7 +180,7 @@ class Lineage:
 
     @property
     def leaf(self) -> str:
-        """The entry that a resumed Claude goes on from; empty if there is none."""
+        """The entry that a resumed Claude continues from; empty if there is none."""
         if self._is_emptied:
             return ""
         if self._checkpoint not in self._nodes:  # it is of another file, or lost
@@ -190,24 +190,24 @@ class Lineage:
         return self.tip if self._is_behind_checkpoint and not self._is_fixed else self._checkpoint
 
     def is_compacted(self, uuid: str) -> bool:
-        """Whether a summary has taken the place of an entry, for every program."""
+        """Whether a summary has replaced an entry, for every program."""
         node = self._nodes.get(uuid)
         return node is not None and node.number < self._compacted
 
     def parent(self, uuid: str) -> str:
-        """The entry that `uuid` continues; empty for a root, and for one that is not known."""
+        """The entry that `uuid` continues; empty for a root, and for an unknown one."""
         node = self._nodes.get(uuid)
         return node.parent if node else ""
 
     def descends(self, uuid: str, ancestor: str) -> bool:
-        """Whether `ancestor` is `uuid` itself or stands above it."""
+        """Whether `ancestor` is `uuid` itself or one of its ancestors."""
         return any(each == ancestor for each in self.up(uuid))
 
     def left(self, leaf: str) -> Mapping[str, str]:
         """The entries that `leaf` does not continue, each with the root of its branch.
 
-        A branch begins with a prompt, or where a rewind has cut. What else stands beside the path
-        belongs to it: results of parallel tools, attachments.
+        A branch begins with a prompt, or where a rewind has cut. Other entries beside the path are
+        part of it: results of parallel tools, attachments.
         """
         kept = set(self.up(leaf))
         roots: dict[str, str] = {}
@@ -234,17 +234,17 @@ class Lineage:
                 yield uuid
 
     def is_said(self, uuid: str) -> bool:
-        """Whether an entry is a part of the conversation, and no note beside it."""
+        """Whether an entry is a part of the conversation, and not a note."""
         node = self._nodes.get(uuid)
         return node is not None and node.kind is not Kind.NOTE
 
     def is_newer(self, uuid: str, other: str) -> bool:
-        """Whether an entry stands behind another one in the file."""
+        """Whether an entry comes after another one in the file."""
         first, second = self._nodes.get(uuid), self._nodes.get(other)
         return first is not None and second is not None and first.number > second.number
 
     def meeting(self, uuid: str, other: str) -> tuple[list[str], list[str]]:
-        """The entries from each of two up to where their ways meet, without that place."""
+        """The entries from each of two up to their common ancestor, without that."""
         ways: tuple[list[str], list[str]] = [], []
         ends = [uuid, other]
         while ends[0] != ends[1]:

@@ -2,8 +2,8 @@
 
 An entry of `projects/` may be a link to a folder, and a session file a link to a file that is
 named `.jsonl` as well (dotfiles managers and shared accounts make such links, and the CLI writes
-through them). What a link leads to must not be a link again: so there are no loops, and nobody
-has to ask where a chain ends. The name at the end keeps a page from handing out other files.
+through them). The target of a link must not be a link again, so there are no loops and no chains.
+The required name of the target keeps a page from serving other files.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def is_folder(path: Path | str) -> bool:
 
 
 def file_status(path: Path | str) -> os.stat_result | None:
-    """The status of a session file, or of the one that a link leads to; None if there is none."""
+    """The status of a session file, or of the target of a link; None if there is none."""
     found = _at(path)
     if found is None or not found[0].endswith(ENDING) or not stat.S_ISREG(found[1].st_mode):
         return None
@@ -38,6 +38,6 @@ def _at(path: Path | str) -> tuple[str, os.stat_result] | None:
             link = Path(place)
             target = link.parent / link.readlink()
             place, status = target.name, target.lstat()
-    except (OSError, ValueError):  # gone, not ours, or no path at all
+    except (OSError, ValueError):  # gone, not readable, or no path at all
         return None
     return None if stat.S_ISLNK(status.st_mode) else (place, status)

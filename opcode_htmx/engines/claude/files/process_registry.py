@@ -1,7 +1,7 @@
-"""The CLI's registry of processes that are alive: which session is open where.
+"""The CLI's registry of live processes: which session is open in which process.
 
 Every CLI keeps a file `sessions/<pid>.json` in its config folder as long as it lives. A file that
-a crash has left behind names a process that is gone, or one that has taken over its number.
+a crash has left names a process that has ended, or one that has reused its pid.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from opcode_htmx.lib.coerce import Json, as_str
 from opcode_htmx.lib.process_identity import HAS_PROC, is_running, start_ticks, stat_fields
 
 TERMINAL = "cli"
-"""The entry point of a CLI that runs in a terminal; others are programs, as we are."""
+"""The entry point of a CLI in a terminal; others are started by programs."""
 _NAME = re.compile(r"[0-9]{1,10}\.json")
 MOST_BYTES = 64 * 1024
 
@@ -34,7 +34,7 @@ class LiveSession:
     session_id: str
     in_terminal: bool
     status: str
-    """busy, idle or waiting; empty where the CLI does not say."""
+    """busy, idle or waiting; empty where the CLI has not written it."""
 
 
 def live_sessions(config_dir: Path) -> Iterator[LiveSession]:
@@ -54,7 +54,7 @@ def live_sessions(config_dir: Path) -> Iterator[LiveSession]:
 
 def _read(path: Path) -> Json:
     try:
-        # a pipe in its place would keep everybody waiting
+        # a pipe in its place would block the server
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as file:
             is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)

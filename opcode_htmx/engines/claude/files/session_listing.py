@@ -1,11 +1,11 @@
-"""The session files in the folders of Claude's projects, looked at again only where one changed.
+"""List the session files in the folders of Claude's projects; a folder again only when it changed.
 
-To stat five thousand files takes longer than a whole answer may. So on Linux the kernel notes what
-changes (inotify), and its notes are read before each answer: what was written before the question
-is in the answer. Where the kernel does not see every change (a network file system, a folder that
-a virtual machine shares), and on other systems, every file is looked at every time.
+To stat five thousand files takes longer than a whole response may. So on Linux the kernel reports
+changes (inotify), and its events are read before each response: what was written before the request
+is in the response. Where the kernel does not see every change (a network file system, a folder that
+a virtual machine shares), and on other systems, every file is checked every time.
 
-Knows names, sizes and times, and nothing of what is in the files.
+Knows names, sizes and times, and not the content of the files.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 LOCAL_FILE_SYSTEMS = frozenset(
     {"bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "overlay", "tmpfs", "xfs", "zfs"}
 )
-"""Where every write goes through this kernel, which then tells of it."""
+"""File systems on which every write goes through this kernel, which then reports it."""
 
 MOST = 4096
 """Folders whose listings are kept."""
@@ -45,12 +45,12 @@ class File(NamedTuple):
     size: int
     mtime_ns: int
     ctime_ns: int
-    """Changes with the permissions, too: what could not be read is tried again."""
+    """Changes with the permissions, too: a file that could not be read is tried again."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Listing:
-    """The session files of one folder. It is the same object for as long as nothing changes."""
+    """The session files of one folder. The same object as long as nothing changes."""
 
     folder: Path
     files: tuple[File, ...]
@@ -65,7 +65,7 @@ class _Kept:
 
 
 class Folders:
-    """The folders that were asked for, and what the kernel has told of them since."""
+    """The listed folders, and the changes that the kernel has reported since."""
 
     def __init__(self) -> None:
         self._kept: dict[Path, _Kept] = {}
@@ -78,7 +78,7 @@ class Folders:
         self._hear()
         kept = self._kept.pop(folder, None)
         if kept is None or not kept.holds or kept.identity != identity:
-            # Watched first: what changes while it is listed makes it be listed again.
+            # watched first: a change during the listing causes another listing
             # A link is listed every time: what it leads to may have a watch of its own, and there
             # is only one for each folder.
             watches = None if folder.is_symlink() else self._watches
@@ -89,7 +89,7 @@ class Folders:
             else:
                 listing = kept.listing
             kept = _Kept(identity, listing, watched and not linked)
-        self._kept[folder] = kept  # the one that was asked for last stands last
+        self._kept[folder] = kept  # the most recently used one is last
         if len(self._kept) > MOST:
             self._forget(next(iter(self._kept)))
         return kept.listing
@@ -99,7 +99,7 @@ class Folders:
             self._watches.close()
 
     def _hear(self) -> None:
-        """Take note of what has changed."""
+        """Process the reported changes."""
         if self._watches is None:
             return
         changed = self._watches.changed()
@@ -116,8 +116,8 @@ class Folders:
 def watched() -> Folders:
     """The folders of this process, with one inotify instance for all of them.
 
-    Made when they are first asked for, never by an import: processes that were forked afterwards
-    would share the instance, and each change would be told to one of them alone.
+    Made at the first use, never by an import: processes that were forked afterwards would share the
+    instance, and each change would be reported to only one of them.
     """
     made = Folders()
     atexit.register(made.close)
@@ -127,9 +127,8 @@ def watched() -> Folders:
 def _files(folder: Path) -> tuple[tuple[File, ...], bool]:
     """The session files of a folder, and whether one may be written under another name.
 
-    A file that is a link counts with the size and times of the one that it leads to.
-
-    Of a folder that nobody may read there are none.
+    A file that is a link has the size and times of its target. Of an unreadable folder there are
+    none.
     """
     found, linked = [], False
     with contextlib.suppress(PermissionError), os.scandir(folder) as entries:
@@ -148,7 +147,7 @@ def _file(name: str, stat: os.stat_result) -> File:
     return File(name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
 
-# What the kernel tells -------------------------------------------------------------------
+# Kernel events ----------------------------------------------------------------------------
 
 
 class _Watches:
@@ -160,19 +159,19 @@ class _Watches:
         self._folders: dict[int, Path] = {}
         self._watches: dict[Path, int] = {}
         self._local: dict[int, bool] = {}
-        """By device, whether the kernel sees all that changes on it."""
+        """By device, whether the kernel sees all changes on it."""
 
     def close(self) -> None:
         self._inotify.close()
 
     def watch(self, folder: Path) -> bool:
-        """Whether each change in this folder will be told from now on."""
+        """Watch a folder; whether each change in it will be reported from now on."""
         try:
             if not self._tells(folder):
                 return False
             watch = self._inotify.add(folder, _changes())
         except OSError as error:
-            log.info("%s is listed every time: %s", folder, error)
+            log.info("cannot watch %s, listing it every time: %s", folder, error)
             return False
         if self._watches.get(folder, watch) != watch:
             self.unwatch(folder)
@@ -222,7 +221,7 @@ def _watches() -> _Watches | None:
     try:
         return _Watches()
     except OSError as error:
-        log.warning("Sessions are listed every time, because inotify is used up: %s", error)
+        log.warning("no inotify instance left, listing sessions every time: %s", error)
         return None
 
 

@@ -1,7 +1,7 @@
 """Read the two ends of a session file: enough for a list, whatever the length of the file.
 
-Knows one file at a time; which files are sessions is for sessions.py. The format is the CLI's and
-changes with its releases: a line that is not understood is passed over, never an error.
+Knows one file at a time; sessions.py decides which files are sessions. The format is the CLI's and
+changes with its releases: an unknown line is skipped, never an error.
 """
 
 import json
@@ -42,11 +42,11 @@ _TIMESTAMP = re.compile(rb'"timestamp":"([0-9]{4}-[^"\\]{10,30})"')
 
 @dataclass(frozen=True, slots=True)
 class FileSummary:
-    """What the two ends of one file tell; `title` is None if nobody ever prompted.
+    """The data from the two ends of one file; `title` is None if there is no prompt.
 
     `cwd` is the session's own folder, None if no entry has one; see OwnFolder.
 
-    `name` is what the person or else Claude calls the session, if either does.
+    `name` is the person's or else Claude's name of the session, if there is one.
     """
 
     title: str | None
@@ -58,12 +58,12 @@ class FileSummary:
     path: Path
     name: str | None = None
     prompted_at: str | None = None
-    """The time of the entry that gave the title, as it is written there."""
+    """The time of the entry of the title, as written there."""
 
 
 @lru_cache(maxsize=8192)
 def summarize(path: Path, size: int, mtime_ns: int) -> FileSummary:
-    """Look at a file whose stat gave `size` and `mtime_ns`; raises OSError."""
+    """Read a file with this `size` and `mtime_ns`; raises OSError."""
     modified = mtime_ns / 1e9
     title: str | None = None
     command: str | None = None
@@ -107,7 +107,7 @@ def summarize(path: Path, size: int, mtime_ns: int) -> FileSummary:
 
 
 def unreadable(path: Path, size: int, mtime_ns: int) -> FileSummary:
-    """What a list says of a file that could not be understood."""
+    """The summary of a file that could not be read."""
     modified = mtime_ns / 1e9
     return FileSummary(
         "A session that cannot be read", None, modified, modified, size, mtime_ns, path
@@ -116,7 +116,7 @@ def unreadable(path: Path, size: int, mtime_ns: int) -> FileSummary:
 
 @lru_cache(maxsize=8192)
 def count_prompts(path: Path, size: int, _mtime_ns: int) -> int | None:
-    """How often the person prompted; None for a file too long to be read for this."""
+    """The number of prompts; None for a file too long to be read for this."""
     if size > HEAD:
         return None
     seen = set[str]()
@@ -131,7 +131,7 @@ def count_prompts(path: Path, size: int, _mtime_ns: int) -> int | None:
 
 
 def _parts(entry: dict[str, Any]) -> tuple[Part, ...]:
-    """What an entry holds of a person's; an image without words counts as some."""
+    """The words of a person in an entry; an image without words counts as some."""
     if entry.get("type") not in ("user", "system", "attachment"):
         return ()
     message = parser.message_of(entry)
@@ -148,7 +148,7 @@ def _parts(entry: dict[str, Any]) -> tuple[Part, ...]:
 
 
 def _has_image(message: User) -> bool:
-    """Whether there is an image, of whatever shape."""
+    """Whether there is an image, in any form."""
     return any(
         isinstance(content, ImageContent)
         or (isinstance(content, OtherContent) and content.type == "image")
@@ -175,7 +175,7 @@ def _first_command(parts: tuple[Part, ...]) -> str | None:
 
 
 def _is_prompt(parts: tuple[Part, ...]) -> bool:
-    """Whether a person prompted Claude, in words or with a command that reaches the model."""
+    """Whether a person has prompted Claude, in words or with a command that reaches the model."""
     return any(
         isinstance(part, Prompt) or (isinstance(part, SlashCommand) and not part.local)
         for part in parts
@@ -190,7 +190,7 @@ def _id_of(entry: dict[str, Any]) -> str | None:
 
 
 def _head(path: Path) -> Iterator[dict[str, Any]]:
-    """The entries that begin within the first HEAD bytes; what cannot be read is left out."""
+    """The entries that begin within the first HEAD bytes; unreadable lines are left out."""
     with path.open("rb") as file:
         for _ in range(HEAD_LINES):
             if file.tell() >= HEAD or not (line := file.readline(LONGEST_LINE)):
@@ -236,7 +236,7 @@ def _text_or_none(value: object) -> str | None:
 
 
 def _encodable(text: str) -> str:
-    """JavaScript cuts strings between surrogates, and half of a pair cannot be sent as UTF-8."""
+    """JavaScript may split a surrogate pair, and a lone one cannot be encoded as UTF-8."""
     return text.encode("utf-8", "replace").decode()
 
 

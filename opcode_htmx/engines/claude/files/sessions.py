@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 _seen: WeakKeyDictionary[Listing, tuple[FileSummary, ...]] = WeakKeyDictionary()
 _projects: WeakKeyDictionary[Listing, tuple["Project", ...]] = WeakKeyDictionary()
-"""What was made of the listings that still hold."""
+"""The results for listings that are still valid."""
 
 
 class ProjectNotFound(Exception):
@@ -47,8 +47,8 @@ class Project:
     """A folder in which Claude has worked. Times are Unix seconds.
 
     `id` is the name of Claude's folder, and more where that holds the sessions of several paths.
-    `path` is None if no session says where it worked. `session_ids` begins with the session that
-    was used last.
+    `path` is None if no session names its folder. `session_ids` begins with the session that was
+    used last.
     """
 
     id: str
@@ -71,7 +71,7 @@ class Project:
 class SessionSummary:
     """One conversation. Times are Unix seconds.
 
-    `project_path` is the session's own folder, None if its file does not say.
+    `project_path` is the session's own folder, None if its file does not name it.
     `prompt_count` is None for files too long to be read for a list.
     """
 
@@ -84,9 +84,9 @@ class SessionSummary:
     size_bytes: int
     prompt_count: int | None
     name: str | None = None
-    """What the person or Claude calls the session."""
+    """The name of the session, by the person or Claude."""
     prompted_at: str | None = None
-    """When the first prompt was given, as Claude has noted it."""
+    """The time of the first prompt, as Claude has recorded it."""
 
     @property
     def title(self) -> str:
@@ -203,7 +203,7 @@ def find_in_any_case(config_dir: Path, session_id: str) -> Path | None:
 
 
 def folder_of(session_file: Path) -> str | None:
-    """The session's own folder, as its file says it; None if it does not say."""
+    """The session's own folder from its file; None if that does not name it."""
     try:
         stat = session_file.stat()
         return summarize(session_file, stat.st_size, stat.st_mtime_ns).cwd
@@ -212,7 +212,7 @@ def folder_of(session_file: Path) -> str | None:
 
 
 def name_of(path: Path) -> str:
-    """What the session in this history file is called; empty if it has no name."""
+    """The name of the session in this history file; empty if it has none."""
     try:
         stat = path.stat()
         return summarize(path, stat.st_size, stat.st_mtime_ns).name or ""
@@ -255,8 +255,8 @@ def _projects_in(folder: Path) -> tuple[Project, ...]:
 def _grouped(folder: Path, glances: tuple[FileSummary, ...]) -> tuple[Project, ...]:
     """A project for each path, the last used first.
 
-    Sessions that do not say where they worked stand with the others where there is only one path,
-    else by themselves.
+    Sessions without a folder are listed with the others where there is only one path, else by
+    themselves.
     """
     paths = dict.fromkeys(g.cwd for g in glances if g.cwd)
     if len(paths) <= 1:
@@ -290,7 +290,7 @@ def _glances(folder: Path) -> tuple[FileSummary, ...]:
 
 
 def _glances_of(listing: Listing) -> tuple[FileSummary, ...]:
-    """Its sessions in which somebody prompted, the last used first."""
+    """Its sessions with a prompt, the last used first."""
     known = _seen.get(listing)
     if known is None:
         found = []
@@ -300,8 +300,8 @@ def _glances_of(listing: Listing) -> tuple[FileSummary, ...]:
                 found.append(summarize(path, file.size, file.mtime_ns))
             except OSError:
                 continue  # deleted since it was listed, or another user's
-            except Exception:  # one odd file takes no list with it
-                log.exception("%s could not be read for a list", path)
+            except Exception:  # one broken file does not break the list
+                log.exception("could not read %s for a list", path)
                 found.append(unreadable(path, file.size, file.mtime_ns))
         prompted = [seen for seen in found if seen.title is not None]
         prompted.sort(key=lambda g: g.last_activity, reverse=True)

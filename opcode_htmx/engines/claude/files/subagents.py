@@ -1,7 +1,7 @@
-"""What subagents did, as Claude notes it: a file for each, beside the history of its session.
+"""The history of subagents: a file for each, beside the history of its session.
 
 In `<session>/subagents/` an agent has `agent-<id>.jsonl`, in newer versions with a `.meta.json`
-that names its call. Told in front of the call's result, as stdout tells it.
+that names its call. Its lines come before the call's result, as on stdout.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def file_of(folder: Path, agent_id: str) -> Path | None:
 
 
 def agents_by_call(folder: Path) -> dict[str, str]:
-    """The ids of the agents by the ids of the calls that sent them, as far as it is noted."""
+    """The ids of the agents by the ids of the calls that started them, where recorded."""
     found = {}
     for path in folder.glob("agent-*.meta.json"):
         try:
@@ -53,7 +53,7 @@ def agents_by_call(folder: Path) -> dict[str, str]:
 
 
 def ended(message: Message) -> tuple[str, str] | None:
-    """The call and the id of an agent in the background, if a line of history tells of its end."""
+    """The call and the id of a background agent, if a line of history reports its end."""
     if isinstance(message, User) and any(map(_may_notify, message.content)):
         for part in parts_of(message):
             if isinstance(part, TaskNotification) and part.tool_use_id:
@@ -62,12 +62,12 @@ def ended(message: Message) -> tuple[str, str] | None:
 
 
 def _may_notify(content: Content) -> bool:
-    """A look at a text that is cheap: most lines are no notifications."""
+    """A cheap check: most lines are no notifications."""
     return isinstance(content, TextContent) and "task-notification" in content.text
 
 
 class Subagents:
-    """The subagents of one history file. Each is told once."""
+    """The subagents of one history file. Each is returned once."""
 
     def __init__(self, history_file: Path) -> None:
         self._folder = folder_of(history_file)
@@ -75,7 +75,7 @@ class Subagents:
         self._by_call: tuple[int, dict[str, str]] = 0, {}
 
     def before(self, message: Message) -> Iterator[Message]:
-        """What subagents did that `message` tells the end of."""
+        """The lines of the subagents whose end `message` reports."""
         if told := ended(message):
             yield from self._tell(*told)
         elif isinstance(message, User):
@@ -89,7 +89,7 @@ class Subagents:
                     yield from self._tell(call, agent_id)
 
     def _sent_by(self, call: str) -> str:
-        """The agent that a call has sent; results of failed ones, and of agents, do not name it."""
+        """The agent that a call started; results of failed calls, and of agents, do not name it."""
         try:
             changed = self._folder.stat().st_mtime_ns
         except OSError:
@@ -108,6 +108,6 @@ class Subagents:
                 message = parser.parse_of_subagent(line, call)
                 yield from self.before(message)
                 yield message
-        # what it left undone stays so
+        # its open calls stay open
         end: Json = {"tool_use_id": call}
         yield SystemEvent("task_notification", "", end)

@@ -1,4 +1,4 @@
-"""What a session is called: by the person (`/rename`), by Claude itself, or not at all.
+"""The title of a session: by the person (`/rename`), by Claude itself, or none.
 
 The CLI appends a line to the history file whenever a name is given, and the last one holds. So
 does the CLI's own SDK for a session of another process; a Claude that has the session open finds
@@ -29,7 +29,7 @@ MOST_SEARCHED = 64 * PIECE
 
 
 class Names:
-    """The names that the lines of one history file give, as far as they were read."""
+    """The names in the lines of one history file, as far as they were read."""
 
     def __init__(self) -> None:
         self._given: dict[str, str] = {}
@@ -37,7 +37,7 @@ class Names:
         """By the uuid of the entry that each is about, the newest last."""
 
     def take(self, entry: Mapping[str, object]) -> None:
-        """Take over what an entry says, in the order of the file."""
+        """Add an entry, in the order of the file."""
         match entry:
             case {"type": "summary", "summary": str(name), "leafUuid": str(leaf)}:
                 if _ID.fullmatch(leaf):
@@ -51,7 +51,7 @@ class Names:
                 pass
 
     def take_lines(self, lines: bytes) -> None:
-        """Take over what a stretch of the file says."""
+        """Add the entries in a stretch of the file."""
         for line in lines.splitlines():
             if any(key in line[:300] for key in _KEYS):
                 try:
@@ -62,7 +62,7 @@ class Names:
                     self.take(entry)
 
     def best(self, path: Path) -> str:
-        """The name that counts; empty if there is none. One that was taken back is empty.
+        """The effective name; empty if there is none, or if it was removed.
 
         Older versions of the CLI wrote summaries of other sessions into a file, too: one counts
         only if the entry that it is about is in this file, `path`.
@@ -99,7 +99,7 @@ def _naming(uuids: Sequence[str]) -> re.Pattern[bytes]:
 
 
 def set_title(path: Path, session_id: str, name: str) -> None:
-    """Call the session `name`, as the CLI does it."""
+    """Set the title of the session, as the CLI does it."""
     append(path, line(session_id, name))
 
 
@@ -114,10 +114,10 @@ def append(path: Path, data: bytes) -> None:
     try:
         size = os.fstat(descriptor).st_size
         if size and os.pread(descriptor, 1, size - 1) != b"\n":
-            data = b"\n" + data  # what was cut off in mid-line stays a line of its own
+            data = b"\n" + data  # half a line that was cut off stays a line of its own
         written = os.write(descriptor, data)
         if written < len(data):
-            # half a line would spoil the next one, unless Claude has added that already
+            # half a line would break the next one, unless Claude has added that already
             if os.fstat(descriptor).st_size == size + written:
                 os.ftruncate(descriptor, size)
             raise DiskFull

@@ -36,7 +36,7 @@ _SYSTEM_PLACES = (Path("/usr/local/bin/claude"), Path("/opt/homebrew/bin/claude"
 
 
 class BinaryError(Exception):
-    """The CLI cannot be used; the message is one sentence that says how to help."""
+    """The CLI cannot be used; the message is one sentence with the remedy."""
 
 
 class BinaryNotFound(BinaryError):
@@ -89,18 +89,18 @@ def find(claude_path: Path | None, path: str, home: Path) -> Binary:
 
 
 def installations(path: str, home: Path) -> list[Binary]:
-    """Every CLI that runs, newest first; of equal versions the one that was looked for first."""
+    """Every CLI that runs, newest first; of equal versions the one that was found first."""
     binaries = (probe(candidate, path, home) for candidate in _distinct(candidates(path, home)))
     return sorted((b for b in binaries if b is not None), key=lambda b: b.version, reverse=True)
 
 
 def candidates(path: str, home: Path) -> Iterator[Path]:
-    """Where a CLI may be, whether or not there is one: the wheel, PATH, the usual places."""
+    """The paths at which a CLI may be: the wheel, PATH, the usual places."""
     spec = importlib.util.find_spec(WHEEL)
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         yield Path(folder) / "_bundled" / "claude"
     for folder in path.split(os.pathsep):
-        # A relative entry would run whatever lies in the current folder.
+        # a relative entry would run a file of the current folder
         if folder.startswith("/"):
             yield Path(folder) / "claude"
     yield from (home / place for place in _USUAL_PLACES)
@@ -127,7 +127,7 @@ def probe(candidate: Path, path: str, home: Path) -> Binary | None:
 def logged_in(binary: Binary, env: Mapping[str, str]) -> bool:
     """Whether the CLI, started with `env`, has a login or a key to work with.
 
-    Raises BinaryError when it does not say.
+    Raises BinaryError where that cannot be found out.
     """
     try:
         status, output = _run([str(binary.path), "auth", "status"], env, LOGIN_TIMEOUT)
@@ -141,7 +141,7 @@ def logged_in(binary: Binary, env: Mapping[str, str]) -> bool:
 
 
 def _distinct(paths: Iterable[Path]) -> Iterator[Path]:
-    """Each file once, however many names and links lead to it."""
+    """Each file once, under the first of its names and links."""
     seen = set()
     for path in paths:
         real = os.path.realpath(path)
@@ -151,7 +151,7 @@ def _distinct(paths: Iterable[Path]) -> Iterator[Path]:
 
 
 def _run(argv: list[str], env: Mapping[str, str], timeout: float) -> tuple[int, str]:
-    """Exit status and stdout. What hangs is killed together with what it has started."""
+    """Exit status and stdout. A process that hangs is killed with all that it has started."""
     process = subprocess.Popen(
         argv,
         env=dict(env),
@@ -171,7 +171,7 @@ def _run(argv: list[str], env: Mapping[str, str], timeout: float) -> tuple[int, 
 
 
 def login_command(binary: Binary, path: str) -> str:
-    """What a person types in a terminal to log this CLI in; `path` is their PATH."""
+    """The command that logs this CLI in, typed in a terminal; `path` is the person's PATH."""
     on_path = shutil.which("claude", path=path)
     same = on_path is not None and Path(on_path).resolve() == binary.path.resolve()
     return f"{'claude' if same else shlex.quote(str(binary.path))} auth login"

@@ -1,4 +1,4 @@
-"""Every Claude CLI on this computer: where it was found, and its version.
+"""Every Claude CLI on this computer, with its version.
 
 A CLI is asked for its version once; again only when its file has changed.
 """
@@ -36,7 +36,7 @@ class Installations:
         self._one_at_a_time = BoundedSemaphore(1)
 
     def found(self) -> list[Installation]:
-        """Those that run, the newest first; one that several names lead to stands here once."""
+        """Those that run, the newest first; one with several names is listed once."""
         places: dict[str, Path] = {}
         named = [self._claude_path] if self._claude_path else []
         for candidate in [*named, *cli_binary.candidates(self._path, self._home)]:
@@ -61,7 +61,7 @@ class Installations:
         except OSError:
             return None
         key = (str(candidate), stat.st_mtime_ns, stat.st_size)
-        # Each takes 200 MB while it is asked, however many requests want to know.
+        # one at a time for all requests: each takes 200 MB while it prints its version
         with self._one_at_a_time:
             if key not in self._asked:
                 self._asked = {k: v for k, v in self._asked.items() if k[0] != key[0]}
