@@ -41,8 +41,15 @@ class CapabilityReader(Protocol):
         """
 
 
+class CapabilityCodec(Parser, CapabilityReader, Protocol):
+    """The request for an engine's capabilities, and its answer."""
+
+    def initialize_line(self) -> bytes:
+        """Ask for the engine's capabilities, under INITIALIZE_ID."""
+
+
 class MessageReader(CapabilityReader, Protocol):
-    """Tells the meaning of messages for the state of a run. Pure."""
+    """Reads from messages what the state of a run needs. Pure."""
 
     def parts_of(self, message: User) -> tuple[Part, ...]:
         """The parts of a user entry in order; empty if it holds no text."""
@@ -62,9 +69,6 @@ class MessageReader(CapabilityReader, Protocol):
 
 class Encoder(Protocol):
     """Makes the lines that are sent, and our notes among them, which are not."""
-
-    def initialize_line(self) -> bytes:
-        """Ask for the engine's capabilities, under INITIALIZE_ID."""
 
     def prompt_line(self, prompt_id: str, text: str, images: Sequence[ImageContent] = ()) -> bytes:
         """A prompt. The engine repeats `prompt_id`, a UUID, when it takes the prompt up."""
@@ -106,7 +110,7 @@ class Encoder(Protocol):
         """A note: nobody wants this prompt any more, which the engine left unread."""
 
 
-class Codec(Parser, MessageReader, Encoder, Protocol):
+class Codec(CapabilityCodec, MessageReader, Encoder, Protocol):
     """All of an engine's lines, in both directions."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import islice
 
-from opcode_htmx.engines.base import Codec
+from opcode_htmx.engines.base import CapabilityCodec
 from opcode_htmx.engines.capabilities import Model
 from opcode_htmx.engines.identifiers import INITIALIZE_ID
 from opcode_htmx.engines.messages import ControlResponse
@@ -15,7 +15,7 @@ LINES = 20
 """Claude answers within so many lines: before it takes up the first prompt."""
 
 
-def models_offered_to(folder: RunFolder, codec: Codec) -> tuple[Model, ...]:
+def models_offered_to(folder: RunFolder, codec: CapabilityCodec) -> tuple[Model, ...]:
     """The models that Claude listed for this run; none if it did not, or the folder is gone."""
     try:
         for line in islice(LineReader(folder.output).read(), LINES):

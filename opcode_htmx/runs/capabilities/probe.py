@@ -13,7 +13,7 @@ from tempfile import TemporaryFile
 
 from gevent import subprocess
 
-from opcode_htmx.engines.base import Codec, Launcher
+from opcode_htmx.engines.base import CapabilityCodec, Launcher
 from opcode_htmx.engines.identifiers import INITIALIZE_ID
 from opcode_htmx.engines.messages import ControlResponse
 from opcode_htmx.lib.coerce import Json
@@ -29,7 +29,7 @@ class ProbeFailed(Exception):
     """Claude did not list its capabilities; the text says what happened instead."""
 
 
-def ask(launcher: Launcher, codec: Codec, folder: Path, seconds: float = SECONDS) -> Json:
+def ask(launcher: Launcher, codec: CapabilityCodec, folder: Path, seconds: float = SECONDS) -> Json:
     """What Claude answers to `initialize` in a folder. Raises ProbeFailed."""
     mark = uuid.uuid4().hex
     command = launcher.probe()
@@ -60,7 +60,7 @@ def ask(launcher: Launcher, codec: Codec, folder: Path, seconds: float = SECONDS
         return _answer(_content(output), codec) or _fail(child.returncode, _content(errors))
 
 
-def _answer(output: bytes, codec: Codec) -> Json:
+def _answer(output: bytes, codec: CapabilityCodec) -> Json:
     for line in output.splitlines():
         answer = codec.parse(line) if INITIALIZE_ID.encode() in line else None
         if isinstance(answer, ControlResponse) and answer.ok:

@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from opcode_htmx.engines.base import Codec
+from opcode_htmx.engines.base import CapabilityCodec
 from opcode_htmx.engines.capabilities import Model
 from opcode_htmx.lib.broadcast import Broadcast
 from opcode_htmx.lib.identity import SYSTEM
@@ -32,7 +32,7 @@ class SessionOptionsService:
         folder: Path,
         runs: Callable[[], Iterable[Run]],
         changes: Callable[[str], Broadcast],
-        codec: Codec,
+        codec: CapabilityCodec,
         *,
         permission_mode: str | None,
         allow_bypass: bool,
