@@ -22,5 +22,5 @@ def access(
     state.mkdir(parents=True, exist_ok=True)
     tokens = Tokens(key, user, password)
     logins = Logins(state / "logins", tokens.credentials, 90 * DAY, 30 * DAY)
-    throttle = RateLimiter(state / "login_failures", logins.networks)
-    return AuthGate(Visitors(user, password, tokens, logins, throttle), Sources(**allowed)), logins
+    limiter = RateLimiter(state / "login_failures", logins.networks)
+    return AuthGate(Visitors(user, password, tokens, logins, limiter), Sources(**allowed)), logins

@@ -40,9 +40,9 @@ def make(tmp_path: Path, clock: Clock) -> Iterator[Make]:
         each.close()
 
 
-def fail(throttle: RateLimiter, address: str, times: int) -> None:
+def fail(limiter: RateLimiter, address: str, times: int) -> None:
     for _ in range(times):
-        throttle.failed(address)
+        limiter.failed(address)
 
 
 def test_failures_of_one_worker_count_in_the_others_and_after_a_restart(make: Make) -> None:
@@ -55,7 +55,7 @@ def test_failures_of_one_worker_count_in_the_others_and_after_a_restart(make: Ma
 
 
 def test_failures_of_another_process_count(make: Make, tmp_path: Path) -> None:
-    throttle = make()
+    limiter = make()
     code = (
         "import sys; from pathlib import Path;"
         "from opcode_htmx.web.auth.rate_limit import RateLimiter;"
@@ -64,30 +64,30 @@ def test_failures_of_another_process_count(make: Make, tmp_path: Path) -> None:
     )
     command = [sys.executable, "-c", code, str(tmp_path / "failures")]
     subprocess.run(command, cwd=ROOT, check=True, timeout=60)
-    assert throttle.wait("10.0.0.1") == 6
+    assert limiter.wait("10.0.0.1") == 6
 
 
 def test_who_fails_without_end_may_try_ten_times_a_minute(make: Make, clock: Clock) -> None:
-    throttle = make()
+    limiter = make()
     tried = 0
     for _ in range(600):
         clock.now += 1
-        if throttle.wait("10.0.0.1") == 0:
-            throttle.failed("10.0.0.1")
+        if limiter.wait("10.0.0.1") == 0:
+            limiter.failed("10.0.0.1")
             tried += 1
     assert 100 <= tried <= 111
 
 
 def test_the_wait_ends_and_a_success_clears_it(make: Make, clock: Clock) -> None:
-    throttle = make()
-    fail(throttle, "10.0.0.1", 10)
+    limiter = make()
+    fail(limiter, "10.0.0.1", 10)
     clock.now += 5.5
-    assert throttle.wait("10.0.0.1") == 1
+    assert limiter.wait("10.0.0.1") == 1
     clock.now += 0.5
-    assert throttle.wait("10.0.0.1") == 0
-    throttle.succeeded("10.0.0.1")
-    fail(throttle, "10.0.0.1", 9)
-    assert throttle.wait("10.0.0.1") == 0
+    assert limiter.wait("10.0.0.1") == 0
+    limiter.succeeded("10.0.0.1")
+    fail(limiter, "10.0.0.1", 9)
+    assert limiter.wait("10.0.0.1") == 0
 
 
 @pytest.mark.parametrize(
@@ -107,48 +107,48 @@ def test_an_address_counts_with_its_network(address: str, counts_as: str) -> Non
 
 
 def test_the_addresses_of_one_ipv6_network_count_together(make: Make) -> None:
-    throttle = make()
+    limiter = make()
     for each in range(10):
-        throttle.failed(f"2001:db8::{each:x}")
-    assert throttle.wait("2001:db8::ffff") == 6
-    assert throttle.wait("2001:db8:0:1::1") == 0
+        limiter.failed(f"2001:db8::{each:x}")
+    assert limiter.wait("2001:db8::ffff") == 6
+    assert limiter.wait("2001:db8:0:1::1") == 0
 
 
 def test_no_flood_of_addresses_makes_an_attacker_forgotten(make: Make) -> None:
-    throttle = make(slots=16)
-    fail(throttle, "10.0.0.1", 10)
+    limiter = make(slots=16)
+    fail(limiter, "10.0.0.1", 10)
     for each in range(200):
-        throttle.failed(f"10.1.0.{each}")
-    assert throttle.wait("10.0.0.1") > 0
+        limiter.failed(f"10.1.0.{each}")
+    assert limiter.wait("10.0.0.1") > 0
 
 
 def test_a_slot_whose_failures_have_leaked_away_is_used_again(make: Make, clock: Clock) -> None:
-    throttle = make(slots=4)
+    limiter = make(slots=4)
     for each in range(4):
-        fail(throttle, f"10.1.0.{each}", 1)
+        fail(limiter, f"10.1.0.{each}", 1)
     clock.now += 6.1
-    fail(throttle, "10.0.0.1", 10)
-    assert throttle.wait("10.0.0.1") == 6
+    fail(limiter, "10.0.0.1", 10)
+    assert limiter.wait("10.0.0.1") == 6
 
 
 def test_a_flood_from_everywhere_slows_down_strangers_and_nobody_who_was_logged_in(
     make: Make, clock: Clock
 ) -> None:
-    throttle = make(known=("192.168.1.7",), ceiling=30)
+    limiter = make(known=("192.168.1.7",), ceiling=30)
     for each in range(30):
-        throttle.failed(f"10.1.0.{each}")
-    assert throttle.wait("10.2.0.1") == 2
-    assert throttle.wait("192.168.1.7") == 0
+        limiter.failed(f"10.1.0.{each}")
+    assert limiter.wait("10.2.0.1") == 2
+    assert limiter.wait("192.168.1.7") == 0
     clock.now += 2
-    assert throttle.wait("10.2.0.1") == 0
-    fail(throttle, "192.168.1.7", 10)
-    assert throttle.wait("192.168.1.7") == 6
+    assert limiter.wait("10.2.0.1") == 0
+    fail(limiter, "192.168.1.7", 10)
+    assert limiter.wait("192.168.1.7") == 6
 
 
 def test_failures_of_known_networks_slow_down_no_stranger(make: Make) -> None:
-    throttle = make(known=("192.168.1.7",), ceiling=5)
-    fail(throttle, "192.168.1.7", 20)
-    assert throttle.wait("10.2.0.1") == 0
+    limiter = make(known=("192.168.1.7",), ceiling=5)
+    fail(limiter, "192.168.1.7", 20)
+    assert limiter.wait("10.2.0.1") == 0
 
 
 def test_a_file_of_another_size_is_replaced(make: Make, tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_a_file_of_another_size_is_replaced(make: Make, tmp_path: Path) -> None:
 
 
 def test_a_time_of_an_earlier_boot_makes_nobody_wait(make: Make, clock: Clock) -> None:
-    throttle = make()
-    fail(throttle, "10.0.0.1", 10)
+    limiter = make()
+    fail(limiter, "10.0.0.1", 10)
     clock.now = 5.0
-    assert throttle.wait("10.0.0.1") == 0
+    assert limiter.wait("10.0.0.1") == 0
