@@ -27,7 +27,7 @@ class RawSocket:
         self.socket = socket.socket()
         self.socket.settimeout(SECONDS)
         if receive_buffer:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+            self.set_receive_buffer(receive_buffer)
         self.socket.connect(("127.0.0.1", server.port))
         credentials = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
         key = base64.b64encode(os.urandom(16)).decode()
@@ -79,6 +79,9 @@ class RawSocket:
             opcode, payload = self.frame()
             if opcode == CLOSE:
                 return int(struct.unpack("!H", payload[:2])[0])
+
+    def set_receive_buffer(self, size: int) -> None:
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
 
     def vanish(self) -> None:
         """From now on nothing reaches this side, not even the kernel: nobody acknowledges."""
