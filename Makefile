@@ -1,6 +1,6 @@
 # Every command of the project. `make run` is all that a newcomer needs.
 
-.PHONY: run test check attack bench chaos drift end-runs lock wheel clean setup setup-dev
+.PHONY: run test unit check attack bench chaos drift end-runs lock wheel clean setup setup-dev
 
 PYTHON_IN_VENV = .venv/bin/python
 
@@ -12,6 +12,10 @@ run: setup
 test: check
 	@$(PYTHON_IN_VENV) scripts/chromium.py
 	@$(PYTHON_IN_VENV) -m pytest --numprocesses 4 --dist worksteal
+
+# The tests that start no server, no browser and no CLI: within a minute.
+unit: setup-dev
+	@$(PYTHON_IN_VENV) -m pytest --numprocesses 4 --dist worksteal -m unit
 
 check: setup-dev
 	@$(PYTHON_IN_VENV) -m ruff check --quiet .

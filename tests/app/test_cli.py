@@ -67,7 +67,7 @@ class Machine:
 
     def answers(self) -> bool:
         try:
-            urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=5).close()
+            urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=20).close()
         except urllib.error.HTTPError as error:
             error.close()
         except OSError:

@@ -114,7 +114,7 @@ def test_every_tool_says_what_it_did_and_opens_to_the_details(
 ) -> None:
     phone = open_phone(server)
     phone.begin(sandbox.project, "use them")
-    expect(phone.page.locator(".block-text").last).to_contain_text("Half of", timeout=60_000)
+    expect(phone.page.locator(".block-text").last).to_contain_text("Half of")
     assert lines(phone) == [
         "New task Dig done",
         "New task Sow done",
@@ -161,12 +161,12 @@ def test_every_tool_says_what_it_did_and_opens_to_the_details(
     assert image.bounding_box()
 
     gate.set()
-    expect(phone.status).to_have_text("Ready for the next prompt", timeout=20_000)
+    expect(phone.status).to_have_text("Ready for the next prompt")
     phone.send("the rest")
     expect(todos.locator("summary")).to_contain_text("1 of 2 done")
     expect(todos.locator("li.todo-done")).to_be_visible()
     answer = phone.page.locator(".block-text").last
-    expect(answer.locator(".task.done")).to_contain_text("one", timeout=20_000)
+    expect(answer.locator(".task.done")).to_contain_text("one")
     expect(answer.locator("pre .s")).to_have_text("'a'")
     expect(phone.status).to_have_text("Ready for the next prompt")
 
@@ -212,7 +212,7 @@ def test_no_card_makes_the_page_wider_than_the_screen(
         steps += [["raw", json.dumps(each) + "\n"] for each in both]
     phone = open_phone(start_server(sandbox, stand_in), color_scheme=scheme)
     phone.begin(sandbox.project, json.dumps(steps))
-    expect(phone.page.locator(".block-tool")).to_have_count(len(tools), timeout=20_000)
+    expect(phone.page.locator(".block-tool")).to_have_count(len(tools))
     for open_ in (False, True):
         phone.page.evaluate(
             "open => document.querySelectorAll('details').forEach(each => (each.open = open))",

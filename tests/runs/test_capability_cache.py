@@ -24,7 +24,7 @@ from opcode_htmx.runs.capabilities.probe import ProbeFailed
 from opcode_htmx.runs.processes.process_table import MARK
 from tests.support import dom
 from tests.support.cli.supervision import CODEC, new_id, until
-from tests.support.environment import Sandbox, Server
+from tests.support.environment import PATIENCE, Sandbox, Server
 from tests.support.environment import until as wait_until
 
 ANSWER: Json = {"models": [{"value": "opus"}], "commands": [{"name": "prune"}], "account": "me"}
@@ -186,7 +186,7 @@ def test_an_offer_is_asked_for_once_and_outlives_the_server(
     for number in range(3):
         first.want(lambda number=number: called.append(number))  # type: ignore[misc]
     assert asked.places == []  # the caller did not wait
-    assert first.wait(5) == first.known
+    assert first.wait(PATIENCE) == first.known
     until(lambda: called == [0, 1, 2], "every callback is called")
     later = make()
     later.want()
@@ -207,7 +207,7 @@ def test_another_version_is_asked_anew_and_so_is_what_has_grown_old(
     for said_by in ("1", "2"):
         each = make(said_by)
         each.want()
-        each.wait(5)
+        each.wait(PATIENCE)
     assert len(asked.places) == 2
     monkeypatch.setattr(cache, "FRESH_SECONDS", 0.0)
     each.want()
@@ -220,7 +220,7 @@ def test_claude_is_asked_in_an_empty_folder_only(
 ) -> None:
     each = make()
     each.want()
-    assert each.wait(5)
+    assert each.wait(PATIENCE)
     folder = tmp_path / "offers" / cache.FOLDER
     assert asked.places == [folder]
     assert list(folder.iterdir()) == []
@@ -233,13 +233,13 @@ def test_a_failure_is_logged_once_and_not_tried_again_at_once(
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
             each.want()
-            assert each.wait(5) is None
+            assert each.wait(PATIENCE) is None
     assert len(asked.places) == 1
     assert caplog.text.count("it was not in the mood") == 1
     each._retry_at = 0.0  # the time has passed
     asked.fails = False
     each.want()
-    assert each.wait(5)
+    assert each.wait(PATIENCE)
 
 
 def test_a_file_that_cannot_be_read_is_asked_for_anew(
@@ -253,13 +253,13 @@ def test_a_file_that_cannot_be_read_is_asked_for_anew(
         each = make()
         assert each.known is None
     each.want()
-    assert each.wait(5)
+    assert each.wait(PATIENCE)
 
 
 def test_claude_is_never_asked_where_that_is_switched_off(tmp_path: Path) -> None:
     each = CapabilityCache(tmp_path / "offers", None, "1", CODEC)
     each.want()
-    assert each.wait(5) is None
+    assert each.wait(PATIENCE) is None
     assert not each.asks
 
 

@@ -157,7 +157,7 @@ def test_a_run_whose_worker_has_died_is_taken_over_and_steered(
     run = idle(room.prompt("one"))
     seen = seen_by(other, run)
     room.supervisor.close()
-    until(lambda: seen.owner, "it is taken over", timeout=5)
+    until(lambda: seen.owner, "it is taken over")
     other.prompt(run.record.session_id, room.sandbox.project, new_id(), "two", by=BY)
     until(lambda: seen.state.turns == 2, "it is answered")
     seen.stop(by=BY)

@@ -48,7 +48,7 @@ from tests.support.cli.supervision import (
     texts,
     until,
 )
-from tests.support.environment import Sandbox
+from tests.support.environment import PATIENCE, Sandbox
 
 FOREVER = ["wait", "/no/such/file"]
 BUSY = 4.0
@@ -248,7 +248,7 @@ def test_a_prompt_sent_twice_at_once_starts_one_process_and_is_sent_once(room: R
     session, prompt_id = new_id(), new_id()
     room.restart()
     greenlets = [gevent.spawn(room.prompt, "Hello", session, prompt_id) for _ in range(8)]
-    runs = [greenlet.get(timeout=10) for greenlet in greenlets]
+    runs = [greenlet.get(timeout=PATIENCE) for greenlet in greenlets]
     assert {run.id for run in runs} == {runs[0].id}
     assert len(list(room.runs_dir.iterdir())) == 1
     assert len(sent(runs[0])) == 1
@@ -264,7 +264,7 @@ def test_whether_a_prompt_was_sent_is_said_once_it_can_be_known(
     launch, go_on = launcher.launch, Event()
 
     def slow(*arguments: Any) -> Any:
-        assert go_on.wait(20)
+        assert go_on.wait(PATIENCE)
         return launch(*arguments)
 
     monkeypatch.setattr(launcher, "launch", slow)
@@ -274,7 +274,7 @@ def test_whether_a_prompt_was_sent_is_said_once_it_can_be_known(
     gevent.sleep(0.05)
     assert not asking.ready()
     go_on.set()
-    assert asking.get(timeout=20)
+    assert asking.get(timeout=PATIENCE)
     assert len(sent(prompting.get())) == 1
 
 
@@ -335,7 +335,7 @@ def test_a_session_that_is_being_stopped_holds_up_no_other(room: Room) -> None:
     other = room.prompt("Hello")
     assert slow.phase is Phase.STOPPING
     idle(other)
-    idle(held_up.get(timeout=10))
+    idle(held_up.get(timeout=PATIENCE))
 
 
 def test_a_claude_that_does_not_read_is_said_to_hang(
@@ -472,7 +472,7 @@ def test_whoever_waits_is_told_of_a_line_at_once(room: Room, tmp_path: Path) -> 
     gevent.sleep(0.1)
     seen = room.supervisor.changes(session).version
     go_on.touch()
-    assert run.changed.wait(seen, timeout=20) > seen
+    assert run.changed.wait(seen, timeout=PATIENCE) > seen
 
 
 def test_what_claude_says_on_stderr_is_kept_and_told(room: Room) -> None:
@@ -529,7 +529,7 @@ def test_two_phones_that_answer_at_once_answer_once(room: Room) -> None:
         ]
         gevent.sleep(0.05)
     for phone in phones:
-        phone.join(timeout=20)
+        phone.join(timeout=PATIENCE)
     assert [type(phone.exception) for phone in phones] == [type(None), AlreadyAnswered]
     assert len(sent(run)) == 2
 
@@ -665,7 +665,7 @@ def test_a_claude_that_does_not_read_is_stopped_in_time(room: Room) -> None:
     run.stop(by=BY)
     assert ended(run)[0] is Outcome.CANCELLED
     assert time.monotonic() - began < 1.0 + BUSY
-    gevent.joinall([stuck], timeout=20)
+    gevent.joinall([stuck], timeout=PATIENCE)
     assert isinstance(stuck.exception, RunNotLive)
 
 

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, 
 from scripts import chromium
 from tests.support.environment import (
     PASSWORD,
+    PATIENCE,
     USER,
     Server,
     missing,
@@ -43,7 +44,7 @@ CUT_OFF = (
 )
 """What a browser says when the server has been killed under its page."""
 
-expect.set_options(timeout=20_000)  # a busy machine is no failure
+expect.set_options(timeout=1000 * PATIENCE)
 
 
 @contextmanager

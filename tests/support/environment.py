@@ -35,6 +35,8 @@ TEMPLATES = sorted(
     [*(ROOT / "templates").rglob("*.html"), *(ROOT / "opcode_htmx").rglob("templates/**/*.html")]
 )
 """Of all pages: the common ones, and those of the features."""
+PATIENCE = 60.0
+"""Seconds for which a condition is waited for: longer than a stall of a busy machine lasts."""
 USER, PASSWORD = "opcode", "for-the-tests"
 SYSTEM_PATH = os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin:/usr/bin:/bin"])
 
@@ -42,7 +44,7 @@ SYSTEM_PATH = os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin
 def until(
     condition: Callable[[], T],
     what: str,
-    timeout: float = 30.0,
+    timeout: float = PATIENCE,
     sleep: Callable[[], object] = lambda: time.sleep(0.02),
 ) -> T:
     """Wait until `condition` gives something true, and give that.
@@ -202,7 +204,7 @@ class Server:
             self._process = warm().start(self.app, self._environment, self.log)
         else:  # what is measured elsewhere is a server as people start it
             self._process = self._popen()
-        until(self._answers, f"the server answers; its log is {self.log}", 60)
+        until(self._answers, f"the server answers; its log is {self.log}")
         return self
 
     def _popen(self) -> subprocess.Popen[bytes]:
@@ -230,7 +232,7 @@ class Server:
         family = [*self.worker_processes(), arbiter]
         for process in family:
             process.kill()
-        self._process.wait(10)
+        self._process.wait(PATIENCE)
         # nobody may be in a hurry to collect the worker's exit status
         until(lambda: all(map(has_ended, family)), "they are gone")
         self._process = None
@@ -249,7 +251,7 @@ class Server:
         assert self._process is not None
         process, self._process = self._process, None
         process.send_signal(signal.SIGTERM)
-        return process.wait(20)
+        return process.wait(PATIENCE)
 
     def close(self) -> None:
         """End the server and whatever its runs have left, without its second of tidying up.
@@ -263,7 +265,7 @@ class Server:
         assert self.foresees_errors or "Traceback" not in logged, logged
 
     def get(self, path: str, **arguments: object) -> requests.Response:
-        return requests.get(self.url + path, auth=(USER, PASSWORD), timeout=20, **arguments)  # type: ignore[arg-type]
+        return requests.get(self.url + path, auth=(USER, PASSWORD), timeout=PATIENCE, **arguments)  # type: ignore[arg-type]
 
     def post(
         self, path: str, data: Mapping[str, str], headers: Mapping[str, str] | None = None
@@ -274,7 +276,7 @@ class Server:
             data=data,
             headers=headers,
             auth=(USER, PASSWORD),
-            timeout=20,
+            timeout=PATIENCE,
             allow_redirects=False,
         )
 
@@ -282,7 +284,7 @@ class Server:
         assert self._process is not None
         assert self._process.poll() is None, self.log.read_text(encoding="utf-8")
         try:
-            return requests.get(f"{self.url}/healthz", timeout=20).ok
+            return requests.get(f"{self.url}/healthz", timeout=PATIENCE).ok
         except (requests.ConnectionError, requests.Timeout):
             return False
 

@@ -10,10 +10,9 @@ import socket
 import struct
 from collections.abc import Iterator
 
-from tests.support.environment import PASSWORD, USER, Server
+from tests.support.environment import PASSWORD, PATIENCE, USER, Server
 
 TEXT, BINARY, CLOSE, PING, PONG, CONTINUATION = 1, 2, 8, 9, 10, 0
-SECONDS = 30.0
 
 
 class Closed(Exception):
@@ -25,7 +24,7 @@ class RawSocket:
 
     def __init__(self, server: Server, path: str, *, receive_buffer: int = 0) -> None:
         self.socket = socket.socket()
-        self.socket.settimeout(SECONDS)
+        self.socket.settimeout(PATIENCE)
         if receive_buffer:
             self.set_receive_buffer(receive_buffer)
         self.socket.connect(("127.0.0.1", server.port))

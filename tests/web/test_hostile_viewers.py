@@ -38,7 +38,7 @@ from tests.support.raw_socket import (
 PATIENCE = 2
 """Seconds for which a viewer of these tests' server may take nothing."""
 SOON = 10.0
-SECONDS_OF_NOISE = 5.0
+SECONDS_OF_NOISE = 10.0
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the filter is Linux's")
 

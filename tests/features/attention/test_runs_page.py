@@ -253,7 +253,7 @@ def test_the_page_stays_fresh_but_what_was_opened_stays_open(
     phone.page.locator("summary", has_text="Stop all").click()
     phone.page.locator("h1").first.click()  # the focus goes elsewhere
     stray(folder)
-    expect(phone.page.get_by_role("heading", name="Left behind")).to_be_visible(timeout=15_000)
+    expect(phone.page.get_by_role("heading", name="Left behind")).to_be_visible()
     expect(phone.button("Stop everything")).to_be_visible()
 
 

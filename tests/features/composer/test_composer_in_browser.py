@@ -84,7 +84,7 @@ def box(phone: Phone) -> Locator:
 
 
 def answered(phone: Phone, text: str) -> None:
-    expect(phone.page.locator(".block-text").last).to_have_text(text, timeout=20_000)
+    expect(phone.page.locator(".block-text").last).to_have_text(text)
     expect(phone.status).to_have_text("Ready for the next prompt")
 
 
@@ -96,7 +96,7 @@ def begin(phone: Phone, sandbox: Sandbox, prompt: str = "Hello") -> None:
 def begin_and_hold(phone: Phone, sandbox: Sandbox) -> None:
     """A session in the middle of an answer."""
     phone.begin(sandbox.project, "hold on")
-    expect(phone.page.locator(".block-text").last).to_contain_text("word30", timeout=20_000)
+    expect(phone.page.locator(".block-text").last).to_contain_text("word30")
 
 
 def drafts(server: Server) -> list[str]:
@@ -366,7 +366,7 @@ def test_a_pasted_image_goes_to_the_model_and_stands_in_the_transcript(
     phone.send("what is this?")
     expect(chips(phone)).to_have_count(0)
     expect(phone.page.locator(".block-prompt").last).to_contain_text("what is this?")
-    expect(phone.page.locator(".block-text")).to_have_count(2, timeout=20_000)
+    expect(phone.page.locator(".block-text")).to_have_count(2)
     content = last_prompt(api)
     (image,) = [part for part in content if part["type"] == "image"]
     assert image["source"]["media_type"] == "image/png"
@@ -392,7 +392,7 @@ def test_files_are_chosen_removed_and_read_by_claude_without_asking(
     phone.button("Remove wrong.txt").click()
     expect(chips(phone)).to_have_count(1)
     phone.send("read it")
-    expect(phone.page.locator(".block-text").last).to_contain_text("a magic word", timeout=20_000)
+    expect(phone.page.locator(".block-text").last).to_contain_text("a magic word")
     assert phone.page.locator(".block-ask").count() == 0
     (stored,) = (server.sandbox.state / "attached").glob("*/*/*")
     assert stored.name == "notes of mine.txt"

@@ -26,7 +26,6 @@ from tests.support.environment import (
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
-SLOW = 20_000
 GRACE = 8.0
 READY = "Ready for the next prompt"
 
@@ -60,12 +59,12 @@ def server(real_server: Server) -> Server:
 def card(phone: Phone) -> Locator:
     """The card that waits for an answer."""
     found = phone.page.locator(".block-ask[data-state=open]")
-    expect(found).to_have_count(1, timeout=SLOW)
+    expect(found).to_have_count(1)
     return found
 
 
 def ready(phone: Phone) -> None:
-    expect(phone.status).to_have_text(READY, timeout=SLOW)
+    expect(phone.status).to_have_text(READY)
 
 
 def in_force(phone: Phone) -> Locator:
@@ -93,7 +92,7 @@ def test_what_is_always_allowed_is_said_on_the_card_and_not_asked_again(
         re.compile(r"Always allowed: npm test \* in this project · \d\d:\d\d")
     )
     phone.send("npm again")
-    expect(phone.page.locator(".block-summary")).to_have_count(2, timeout=SLOW)
+    expect(phone.page.locator(".block-summary")).to_have_count(2)
     assert asks(server) == 1
 
 
@@ -173,11 +172,11 @@ def test_options_change_in_mid_run_are_shown_on_every_device_and_keep_the_keyboa
     expect(other.page.locator("#o-model")).to_have_value("haiku")
     expect(other.page.locator("#was-model")).to_have_value("haiku")
     one.send("And now?")
-    expect(one.page.locator(".block-summary")).to_have_count(2, timeout=SLOW)
+    expect(one.page.locator(".block-summary")).to_have_count(2)
     assert api.requests[-1]["model"].startswith("claude-haiku")
     assert api.requests[-1]["output_config"]["effort"] == "high"
     one.button("Stop").click()
-    expect(one.status).to_have_text("Stopped by you.", timeout=SLOW)
+    expect(one.status).to_have_text("Stopped by you.")
     one.send("Again")  # another process
     ready(one)
     expect(in_force(one)).to_contain_text("Haiku 5.5 · high effort")
@@ -200,7 +199,7 @@ def test_bypass_looks_like_what_it_is_while_it_is_in_force(
     )
     assert danger
     phone.send("outside now")
-    expect(phone.page.locator(".block-summary")).to_have_count(2, timeout=SLOW)
+    expect(phone.page.locator(".block-summary")).to_have_count(2)
     assert asks(server) == 0
     assert (sandbox.home / "elsewhere" / "a.txt").exists()
     phone.page.reload()
@@ -230,7 +229,7 @@ def test_the_second_device_is_told_what_the_first_one_decided_and_when(
     )
     other.page.reload()
     expect(other.page.locator(".block-ask .verdict")).to_have_text(
-        re.compile(r"Allowed · \d\d:\d\d"), timeout=SLOW
+        re.compile(r"Allowed · \d\d:\d\d")
     )
 
 

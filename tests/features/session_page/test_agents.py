@@ -77,10 +77,10 @@ def test_what_an_agent_does_is_seen_while_it_works_and_folded_when_it_is_done(
 ) -> None:
     phone = open_phone(server)
     phone.begin(sandbox.project, prompt)
-    expect(step(phone)).to_be_visible(timeout=20_000)
+    expect(step(phone)).to_be_visible()
     expect(card(phone).get_by_text("I begin.")).to_be_visible()
     gate.set()
-    expect(step(phone)).to_be_hidden(timeout=20_000)
+    expect(step(phone)).to_be_hidden()
     expect(card(phone).locator("> details > summary")).to_contain_text("Look")
 
     card(phone).locator("> details > summary").click()
@@ -88,7 +88,7 @@ def test_what_an_agent_does_is_seen_while_it_works_and_folded_when_it_is_done(
     expect(card(phone).get_by_text("I found the root of it.")).to_be_visible()
     # what comes later folds nothing that a person has opened
     phone.send("and then?")
-    expect(phone.transcript.get_by_text("Yes.")).to_be_visible(timeout=20_000)
+    expect(phone.transcript.get_by_text("Yes.")).to_be_visible()
     expect(step(phone)).to_be_visible()
 
     live = html(card(phone))
@@ -104,7 +104,7 @@ def test_a_link_into_what_an_agent_did_opens_its_card(
     gate.set()
     phone = open_phone(server)
     phone.begin(sandbox.project, "delegate it")
-    expect(phone.transcript.get_by_text("It is done.")).to_be_visible(timeout=20_000)
+    expect(phone.transcript.get_by_text("It is done.")).to_be_visible()
     phone.page.goto(phone.page.url.partition("#")[0] + "/search?q=root+of+it")
     phone.page.locator("a.row").first.click()
     expect(card(phone).get_by_text("I found the root of it.")).to_be_visible()

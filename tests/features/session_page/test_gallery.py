@@ -32,7 +32,6 @@ from tests.support.environment import Sandbox, Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
-SLOW = 20_000
 READY = "Ready for the next prompt"
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 SIZES = {"small": (360, 740), "phone": (390, 844), "wide": (1280, 800)}
@@ -556,8 +555,8 @@ def a_session_grows_and_is_left_and_managed(view: View) -> None:
     page.add_init_script(SHIFTS)
     phone.begin(view.gallery.sandbox.project, "Let it grow")
     with view.looking_at("a growing answer"):
-        expect(page.locator(".block-text table")).not_to_have_count(0, timeout=SLOW)
-        expect(page.locator(".block-summary")).to_be_attached(timeout=SLOW)
+        expect(page.locator(".block-text table")).not_to_have_count(0)
+        expect(page.locator(".block-summary")).to_be_attached()
         expect(page.locator(".block-text")).to_contain_text("That is all.")
         assert sum(page.evaluate("shifts")) < 0.05
         assert to_go(page) < 2, "the view goes along"
@@ -587,7 +586,7 @@ def a_session_grows_and_is_left_and_managed(view: View) -> None:
         expect(way).to_be_hidden()
     with view.looking_at("stop, rename, fork, delete, undo"):
         phone.button("Stop").click()
-        expect(phone.status).to_have_text("Stopped by you.", timeout=SLOW)
+        expect(phone.status).to_have_text("Stopped by you.")
         title = f"Meadow {view.size}"
         choose(view, lambda menu: menu.get_by_label("Name").fill(title), "Rename")
         expect(page.get_by_role("heading", name=title)).to_be_visible()

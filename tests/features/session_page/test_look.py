@@ -129,7 +129,7 @@ def play(phone: Phone, sandbox: Sandbox, *steps: list[object]) -> None:
 
 
 def everything_is_there(phone: Phone) -> None:
-    expect(phone.button("Answer")).to_be_visible(timeout=20_000)
+    expect(phone.button("Answer")).to_be_visible()
     expect(phone.page.locator("#errors")).to_contain_text("warning")
 
 
@@ -139,7 +139,7 @@ def answer(phone: Phone, number: int) -> Locator:
 
 def answers_are_there(phone: Phone, count: int) -> None:
     """The newest of them, that is: the page may not have fetched the earlier ones."""
-    expect(answer(phone, count - 1)).to_have_count(1, timeout=20_000)
+    expect(answer(phone, count - 1)).to_have_count(1)
     expect(phone.page.locator("#queue li")).to_have_count(0)
 
 
@@ -341,7 +341,7 @@ def test_a_long_prompt_grows_the_field_to_a_third_of_the_screen_and_no_further(
     phone: Phone, sandbox: Sandbox
 ) -> None:
     play(phone, sandbox, *texts(20))
-    expect(phone.status).to_have_text("Ready for the next prompt", timeout=20_000)
+    expect(phone.status).to_have_text("Ready for the next prompt")
     field = phone.page.get_by_role("textbox", name="Prompt")
     heights = []
     for lines in (1, 4, 60):
@@ -384,7 +384,7 @@ def test_a_keyboard_that_covers_the_page_lifts_the_dock(phone: Phone, sandbox: S
 
 def test_what_went_wrong_is_shown_above_the_composer(phone: Phone, sandbox: Sandbox) -> None:
     play(phone, sandbox, *texts(20))
-    expect(phone.status).to_have_text("Ready for the next prompt", timeout=20_000)
+    expect(phone.status).to_have_text("Ready for the next prompt")
     phone.forgiven.append("422")
     phone.button("Send").click()
     expect(phone.page.get_by_role("alert")).to_contain_text("Write a prompt first.")
@@ -393,7 +393,7 @@ def test_what_went_wrong_is_shown_above_the_composer(phone: Phone, sandbox: Sand
 
 def test_without_a_socket_the_page_says_so_in_red(phone: Phone, sandbox: Sandbox) -> None:
     play(phone, sandbox, *texts(3))
-    expect(phone.status).to_have_text("Ready for the next prompt", timeout=20_000)
+    expect(phone.status).to_have_text("Ready for the next prompt")
     phone.page.evaluate(
         """document.dispatchEvent(new CustomEvent("htmx:ws:close",
             { detail: { code: 1006, reason: "closed" } }))"""
@@ -483,7 +483,7 @@ def test_an_opened_card_stays_open_and_focused_when_its_tool_is_done(
     calls = said("m1", tool("Bash", "t1", command="sleep 9"))
     play(phone, sandbox, calls, gate.step, gave("t1", "slept well"))
     card = phone.page.locator(".block-tool")
-    expect(card).to_have_attribute("data-state", "running", timeout=20_000)
+    expect(card).to_have_attribute("data-state", "running")
     card.locator("summary").focus()
     phone.page.keyboard.press("Enter")
     expect(card.locator(".tool-input")).to_be_visible()
@@ -534,7 +534,7 @@ def test_a_new_session_is_named_after_its_first_prompt_as_it_is_after_a_reload(
     heading = phone.page.locator(".topbar h1")
     expect(heading).to_have_text("New session")
     gate.open()
-    expect(heading).to_contain_text("Mind the following", timeout=20_000)
+    expect(heading).to_contain_text("Mind the following")
     names = heading.inner_text(), phone.page.title()
     phone.page.reload()
     assert (heading.inner_text(), phone.page.title()) == names
@@ -565,9 +565,9 @@ def test_an_answer_that_grows_shifts_nothing_that_is_read_further_up(
         phone = open_phone(start_server(sandbox, claude, api.url))
         phone.page.add_init_script(SHIFTS)
         phone.begin(sandbox.project, "Grow")
-        expect(phone.page.locator(".block-text table")).not_to_have_count(0, timeout=30_000)
+        expect(phone.page.locator(".block-text table")).not_to_have_count(0)
         phone.page.evaluate("scrollTo(0, 100)")
-        expect(phone.page.locator(".block-summary")).to_be_attached(timeout=60_000)
+        expect(phone.page.locator(".block-summary")).to_be_attached()
         assert to_go(phone.page) >= 2
     assert sum(phone.page.evaluate("shifts")) < 0.05
 
@@ -593,12 +593,12 @@ def test_screenshots_of_the_demo(
         take(phone, name, sandbox)
     light.page.reload()
     light.page.get_by_role("button", name="Fix the bug in app.py").tap()
-    expect(light.button("Allow")).to_be_visible(timeout=30_000)
+    expect(light.button("Allow")).to_be_visible()
     take(light, "permission-light", sandbox)
 
 
 def ready(phone: Phone) -> None:
-    expect(phone.status).to_have_text("Ready for the next prompt", timeout=30_000)
+    expect(phone.status).to_have_text("Ready for the next prompt")
 
 
 def take(phone: Phone, name: str, sandbox: Sandbox) -> None:

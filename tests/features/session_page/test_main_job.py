@@ -84,12 +84,12 @@ def server(real_server: Server) -> Server:
 
 def answer_is(phone: Phone, text: str) -> None:
     """The newest answer is this text, and stands on the page once."""
-    expect(phone.page.locator(".block-text").last).to_have_text(text, timeout=20_000)
+    expect(phone.page.locator(".block-text").last).to_have_text(text)
     assert [each.strip() for each in phone.texts()].count(text) == 1
 
 
 def half_is_there(phone: Phone) -> None:
-    expect(phone.page.locator(".block-text").last).to_contain_text("word30", timeout=20_000)
+    expect(phone.page.locator(".block-text").last).to_contain_text("word30")
     expect(phone.page.locator(".block-text").last).not_to_contain_text("word119")
 
 
@@ -98,7 +98,7 @@ def test_a_person_prompts_watches_allows_denies_goes_on_and_stops(
 ) -> None:
     phone.begin(sandbox.project, "Let it grow")
     # the text grows: it is seen in part before it is seen in whole
-    expect(phone.page.locator(".block-text")).to_contain_text("word5", timeout=20_000)
+    expect(phone.page.locator(".block-text")).to_contain_text("word5")
     expect(phone.page.locator(".block-text")).not_to_contain_text("word119")
     expect(phone.status).to_have_text("Writing…")
     answer_is(phone, WORDS)
@@ -224,7 +224,7 @@ def test_a_permission_prompt_survives_the_death_of_the_server(
     phone: Phone, sandbox: Sandbox, server: Server
 ) -> None:
     phone.begin(sandbox.project, "make survived.txt")
-    expect(phone.button("Allow")).to_be_visible(timeout=20_000)
+    expect(phone.button("Allow")).to_be_visible()
     phone.forgiven += CUT_OFF
     server.kill()
     server.start()
@@ -257,7 +257,7 @@ def test_two_phones_on_one_session_see_the_same_and_only_the_first_answer_counts
     one.begin(sandbox.project, "make shared.txt")
     other.page.goto(one.page.url)
     for phone in (one, other):
-        expect(phone.button("Deny")).to_be_visible(timeout=20_000)
+        expect(phone.button("Deny")).to_be_visible()
     other.forgiven.append("409")
     other.lock()
     one.button("Deny").click()

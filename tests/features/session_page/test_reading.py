@@ -84,7 +84,7 @@ def test_earlier_blocks_come_as_one_reads_upward_and_what_is_read_stays_where_it
         read_up_to(phone, begin)
         before = place_of(phone, begin)
         more = phone.page.locator(f"#b-prompt-{max(0, begin - STEP)}")
-        expect(more).to_be_attached(timeout=20_000)
+        expect(more).to_be_attached()
         places.append((before, place_of(phone, begin)))
     assert all(abs(after - before) < 2 for before, after in places), places
     assert ids(phone) == expected(0), "each once, in order"
@@ -147,7 +147,7 @@ def test_what_changes_in_blocks_that_are_not_shown_yet_is_there_when_they_come(
         said("last", text("The end.")),
     ]
     phone.begin(sandbox.project, json.dumps(steps))
-    expect(phone.transcript).to_contain_text(f"Word {FIRST + 9}.", timeout=20_000)
+    expect(phone.transcript).to_contain_text(f"Word {FIRST + 9}.")
     phone.page.reload()
     phone.page.locator("body[data-link=online]").wait_for()
     assert phone.page.locator("#b-task").count() == 0

@@ -132,7 +132,7 @@ def test_offline_the_age_of_the_last_update_counts_up(
     expect(phone.status).to_have_text("Offline. Last update 3 min ago.")
     expect(phone.page.locator("#since")).to_be_hidden()
     server.start()
-    expect(phone.status).to_have_text("Ready for the next prompt", timeout=20_000)
+    expect(phone.status).to_have_text("Ready for the next prompt")
 
 
 # --- what needs me --------------------------------------------------------------------------
@@ -224,7 +224,7 @@ def test_what_came_while_both_phones_slept_is_marked_on_each(
     expect(way).to_be_hidden()
 
     phone.unlock()
-    expect(phone.transcript).to_contain_text("New 4.", timeout=20_000)
+    expect(phone.transcript).to_contain_text("New 4.")
     behind(phone, "b-m5-0")
     phone.page.get_by_role("link", name="6 new blocks since you left").click()
     expect(phone.page.locator("#new-since")).to_be_in_viewport()
@@ -281,7 +281,7 @@ def test_a_link_to_a_block_far_up_leads_there(
     phone = open_phone(server)
     phone.page.goto(f"{past}#b-prompt-3")
     block = phone.page.locator("#b-prompt-3")
-    expect(block).to_be_in_viewport(timeout=20_000)
+    expect(block).to_be_in_viewport()
     expect(block).to_have_class(re.compile(r"\bhere\b"))
     phone.page.evaluate("location.hash = '#b-prompt-9'")
     expect(phone.page.locator("#b-prompt-9")).to_have_class(re.compile(r"\bhere\b"))

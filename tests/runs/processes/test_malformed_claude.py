@@ -31,6 +31,7 @@ from opcode_htmx.runs.model.run_folder import InputClosed
 from tests.support.cli.supervision import BY, Room
 from tests.support.cli.supervision import until as until_meanwhile
 from tests.support.environment import (
+    PATIENCE,
     Sandbox,
     Server,
     processes_of,
@@ -57,7 +58,7 @@ def shared_settings() -> dict[str, str]:
 @pytest.fixture
 def server(shared_server: Server) -> Iterator[Server]:
     yield shared_server
-    assert requests.get(f"{shared_server.url}/healthz", timeout=5).ok
+    assert requests.get(f"{shared_server.url}/healthz", timeout=PATIENCE).ok
     assert "Traceback" not in shared_server.log.read_text()
 
 

@@ -37,7 +37,7 @@ BY = owner("opcode", "1f3a9c02" + "0" * 24)
 """The identity for which tests act on runs."""
 
 
-def until(condition: Callable[[], T], what: str, timeout: float = 20.0) -> T:
+def until(condition: Callable[[], T], what: str, timeout: float = environment.PATIENCE) -> T:
     """Wait until `condition` gives something true, and give that; greenlets run meanwhile."""
     return environment.until(condition, what, timeout, lambda: gevent.sleep(0.005))
 
@@ -186,7 +186,7 @@ def disk_that_waits(folder: Path) -> Iterator[Event]:
 
     def slow(descriptor: int) -> None:
         if folder in Path(f"/proc/self/fd/{descriptor}").readlink().parents:
-            assert go_on.wait(20)
+            assert go_on.wait(environment.PATIENCE)
         fsync(descriptor)
 
     with pytest.MonkeyPatch.context() as patch:
