@@ -60,7 +60,7 @@ def test_a_seed_stands_for_a_plan() -> None:
     assert {blow.what for each in plans for blow in each.blows} == {"kill", "worker", "terminate"}
 
 
-def test_a_plan_tells_all_that_is_in_it() -> None:
+def test_plan_description_is_complete() -> None:
     told = str(plan(7))
     for session in plan(7).sessions:
         for turn in session.turns:

@@ -167,7 +167,7 @@ def test_the_launcher_wants_the_files_that_set_up_fetches() -> None:
     assert set(launch.BROWSER_FILES) == {Path(name).name for name in browser_files.HTMX.files}
 
 
-def test_a_port_that_is_let_go_in_time_is_waited_for(machine: Machine) -> None:
+def test_port_released_in_time_is_waited_for(machine: Machine) -> None:
     other = socket.socket()
     other.bind(("127.0.0.1", machine.port))
     other.listen()

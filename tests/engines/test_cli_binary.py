@@ -37,7 +37,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_a_machine_without_a_cli_is_told_how_to_get_one(home: Path) -> None:
+def test_missing_cli_error_says_how_to_install_it(home: Path) -> None:
     with pytest.raises(cli_binary.BinaryNotFound, match="make run.*npm install"):
         cli_binary.find(None, "/nowhere", home)
 

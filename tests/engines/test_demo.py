@@ -352,7 +352,7 @@ def test_the_long_answer_lasts_about_two_minutes(project: Path) -> None:
     assert 110 < sum(e.pace or 0 for e in sse.events(turn, "m", 1)) < 130
 
 
-def test_any_other_prompt_is_told_what_to_ask(claude: Conversation) -> None:
+def test_unknown_prompt_is_answered_with_suggestions(claude: Conversation) -> None:
     claude.prompt("Please write me a sonnet")
     answer = said(claude.turn())
     assert "demo" in answer

@@ -83,7 +83,7 @@ def test_a_hidden_secret_that_was_never_there_is_refused(tmp_path: Path, file: P
         (b'{"a": "' + b"x" * MOST_BYTES + b'"}', "larger than 1 MB"),
     ],
 )
-def test_a_file_that_holds_no_settings_is_told_and_never_overwritten(
+def test_invalid_settings_file_is_reported_and_never_overwritten(
     tmp_path: Path, file: Path, text: bytes, sentence: str
 ) -> None:
     file.write_bytes(text)
@@ -155,7 +155,7 @@ def test_links_that_lead_to_no_file_are_not_followed(tmp_path: Path, file: Path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_no_file_is_told_and_keeps_nobody_waiting(tmp_path: Path) -> None:
+def test_non_file_settings_path_is_reported_without_blocking(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "settings.json")
     (tmp_path / "CLAUDE.md").mkdir()
     for ask in (user_config.settings, user_config.system_prompt):

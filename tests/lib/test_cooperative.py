@@ -28,7 +28,7 @@ def work(seconds: float) -> None:
         pass
 
 
-def test_who_gives_way_lets_others_hear_their_sockets() -> None:
+def test_yielding_lets_other_greenlets_read_their_sockets() -> None:
     here, there = socket.socketpair()
     heard = gevent.spawn(here.recv, 1)
     gevent.sleep(0)
@@ -40,7 +40,7 @@ def test_who_gives_way_lets_others_hear_their_sockets() -> None:
     there.close()
 
 
-def test_a_pace_gives_way_by_time_and_not_by_number() -> None:
+def test_time_slicer_yields_by_time_not_by_count() -> None:
     ticks: list[int] = []
 
     def tick() -> None:
@@ -130,7 +130,7 @@ def test_long_work_that_can_wait_lets_shorter_work_that_can_wait_go_first() -> N
     assert order == ["short", "long"]
 
 
-def test_who_is_killed_while_it_waits_for_its_turn_leaves_it_to_the_next() -> None:
+def test_killed_waiter_passes_its_idle_slot_on() -> None:
     background = IdleQueue()
     killed = gevent.spawn(background.slot().__enter__)
     gevent.sleep(0)
@@ -144,7 +144,7 @@ def test_who_is_killed_while_it_waits_for_its_turn_leaves_it_to_the_next() -> No
 # Aside ----------------------------------------------------------------------------------------
 
 
-def test_what_is_done_aside_holds_up_nobody() -> None:
+def test_run_in_thread_blocks_no_other_greenlet() -> None:
     ticks: list[float] = []
 
     def tick() -> None:
@@ -163,7 +163,7 @@ def slept(seconds: float, *, result: int) -> int:
     return result
 
 
-def test_what_is_done_aside_gets_done_however_much_there_is_to_do() -> None:
+def test_run_in_thread_completes_under_load() -> None:
     """A hub that never waits would take the interpreter again before the thread has woken up."""
     done = gevent.spawn(run_in_thread, work, 0.05)
     while not done.ready():
@@ -171,7 +171,7 @@ def test_what_is_done_aside_gets_done_however_much_there_is_to_do() -> None:
     assert done.get() is None
 
 
-def test_what_fails_aside_fails_as_if_it_had_been_done_here(
+def test_run_in_thread_raises_the_original_error(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     with pytest.raises(ZeroDivisionError):
@@ -179,7 +179,7 @@ def test_what_fails_aside_fails_as_if_it_had_been_done_here(
     assert capfd.readouterr().err == ""
 
 
-def test_what_is_aside_already_is_simply_done() -> None:
+def test_run_in_thread_inside_a_thread_runs_directly() -> None:
     threads = run_in_thread(lambda: (get_ident(), run_in_thread(get_ident)))
     assert threads[0] == threads[1] != get_ident()
 

@@ -49,14 +49,14 @@ def append(path: Path, text: str = "more\n") -> None:
         file.write(text)
 
 
-def test_a_write_is_told(watcher: Watcher, folder: Path) -> None:
+def test_write_is_reported(watcher: Watcher, folder: Path) -> None:
     told = Event()
     watcher.watch(folder, told.set)
     append(folder / "out.ndjson")
     assert told.wait(SOON)
 
 
-def test_every_later_write_is_told_too(watcher: Watcher, folder: Path) -> None:
+def test_each_later_write_is_reported(watcher: Watcher, folder: Path) -> None:
     told = Event()
     watcher.watch(folder, told.set)
     for _ in range(3):
@@ -65,7 +65,7 @@ def test_every_later_write_is_told_too(watcher: Watcher, folder: Path) -> None:
         assert told.wait(SOON)
 
 
-def test_a_write_to_any_file_of_the_folder_is_told(watcher: Watcher, folder: Path) -> None:
+def test_write_to_any_file_of_the_folder_is_reported(watcher: Watcher, folder: Path) -> None:
     (folder / "err.log").touch()
     told = Event()
     watcher.watch(folder, told.set)
@@ -73,7 +73,7 @@ def test_a_write_to_any_file_of_the_folder_is_told(watcher: Watcher, folder: Pat
     assert told.wait(SOON)
 
 
-def test_a_file_that_is_replaced_is_told(watcher: Watcher, folder: Path, tmp_path: Path) -> None:
+def test_replaced_file_is_reported(watcher: Watcher, folder: Path, tmp_path: Path) -> None:
     told = Event()
     watcher.watch(folder, told.set)
     (tmp_path / "run.new").touch()
@@ -81,13 +81,13 @@ def test_a_file_that_is_replaced_is_told(watcher: Watcher, folder: Path, tmp_pat
     assert told.wait(SOON)
 
 
-def test_nothing_is_told_while_nothing_changes(watcher: Watcher, folder: Path) -> None:
+def test_no_report_without_a_change(watcher: Watcher, folder: Path) -> None:
     told = Event()
     watcher.watch(folder, told.set)
     assert not told.wait(LONG_ENOUGH)
 
 
-def test_a_change_is_told_to_the_watcher_of_its_folder_only(
+def test_change_is_reported_to_the_watch_of_its_folder_only(
     watcher: Watcher, folder: Path, tmp_path: Path
 ) -> None:
     other = tmp_path / "other"
@@ -100,7 +100,7 @@ def test_a_change_is_told_to_the_watcher_of_its_folder_only(
     assert not there.wait(LONG_ENOUGH)
 
 
-def test_nothing_is_told_after_the_watch_has_ended(watcher: Watcher, folder: Path) -> None:
+def test_no_report_after_the_watch_has_ended(watcher: Watcher, folder: Path) -> None:
     told = Event()
     watcher.watch(folder, told.set)
     watcher.unwatch(folder)
@@ -138,7 +138,7 @@ def test_a_folder_that_is_removed_disturbs_no_other(
     assert told.wait(SOON)
 
 
-def test_a_closed_watcher_tells_nothing_and_lets_watches_end(
+def test_closed_watcher_reports_nothing_and_lets_watches_end(
     watcher: Watcher, folder: Path
 ) -> None:
     told = Event()
@@ -150,9 +150,7 @@ def test_a_closed_watcher_tells_nothing_and_lets_watches_end(
 
 
 @needs_inotify
-def test_a_change_that_the_full_queue_of_the_kernel_has_dropped_is_told(
-    folder: Path, tmp_path: Path
-) -> None:
+def test_change_dropped_by_a_full_kernel_queue_is_reported(folder: Path, tmp_path: Path) -> None:
     busy = tmp_path / "busy"
     busy.mkdir()
     limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())

@@ -54,7 +54,7 @@ def test_what_earlier_versions_wrote_is_read(tmp_path: Path, content: str) -> No
     ["", "{", "[]", "null", '{"number": "x"}', "{}", '{"version": 3, "number": 1}', "\x00" * 40]
     + ['{"version": "2", "number": 1}', '{"version": true', '{"version": 0, "number": 1}'],
 )
-def test_what_cannot_be_read_is_left_alone_told_once_and_put_aside(
+def test_unreadable_file_is_logged_once_and_quarantined(
     tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "a.json"
@@ -151,7 +151,7 @@ def test_a_durable_file_is_synced_with_its_folder(
     assert synced[1:] == [str(tmp_path)]
 
 
-def test_a_full_disk_is_told_in_the_users_words_and_leaves_what_was_there(tmp_path: Path) -> None:
+def test_full_disk_raises_a_readable_error_and_keeps_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "a"
     atomic_files.write(path, b"old")
     full = Path("/dev/full")
@@ -165,7 +165,7 @@ def test_a_full_disk_is_told_in_the_users_words_and_leaves_what_was_there(tmp_pa
     assert free_bytes(tmp_path / "not" / "there") == free_bytes(tmp_path)
 
 
-def test_no_file_of_ours_is_written_but_by_those_who_write_it_whole() -> None:
+def test_state_files_are_written_by_the_atomic_writers_only() -> None:
     """Who writes otherwise has a reason, which stands in docs/state.md."""
     writes = re.compile(
         r"\.write_(text|bytes)\(|\.open\(\"[wax]|O_(WRONLY|RDWR)|\bopen\([^)]*\"[wax]b?\""

@@ -79,7 +79,7 @@ def test_a_log_is_not_flooded_by_stalls(
     assert caplog.text.count("the event loop was blocked") == 1
 
 
-def test_who_runs_the_server_sees_it_on_a_page_and_programs_get_it_as_json(
+def test_loop_health_is_on_a_page_and_in_json(
     sandbox: Sandbox, stand_in: Path, start_server: Callable[..., Server]
 ) -> None:
     server = start_server(sandbox, stand_in)

@@ -134,7 +134,7 @@ def messages(captured: Captured) -> list[tuple[int, Message]]:
 
 @settings(max_examples=40, deadline=None)
 @given(cuts=st.lists(st.floats(0, 1), max_size=12), twice=st.booleans(), close=st.booleans())
-def test_whatever_a_viewer_missed_it_ends_with_the_page_of_one_who_comes_last(
+def test_viewer_with_missed_updates_ends_with_the_page_of_a_fresh_load(
     captured: Captured, cuts: list[float], twice: bool, close: bool
 ) -> None:
     """The viewer loads the page at the first cut, and is told the difference at each later one."""
@@ -158,7 +158,7 @@ def test_whatever_a_viewer_missed_it_ends_with_the_page_of_one_who_comes_last(
     assert str(page) == str(dom.parse(page_of(transcript, render)))
 
 
-def test_a_viewer_who_misses_nothing_ends_with_the_same_page(captured: Captured) -> None:
+def test_viewer_with_every_update_ends_with_the_page_of_a_fresh_load(captured: Captured) -> None:
     """One difference a line, as many as there are."""
     transcript, render = Transcript("1", run_id=RUN_ID, cost_before=0.0), fragments()
     page = dom.parse(page_of(transcript, render))
@@ -170,7 +170,7 @@ def test_a_viewer_who_misses_nothing_ends_with_the_same_page(captured: Captured)
     assert str(page) == str(dom.parse(page_of(again, fragments())))
 
 
-def test_a_viewer_who_has_everything_gets_nothing(captured: Captured) -> None:
+def test_up_to_date_viewer_receives_nothing(captured: Captured) -> None:
     live = captured.live()
     assert changes(live, live.offset, fragments()) == ""
 
@@ -510,7 +510,7 @@ def test_the_numbers_of_lines_are_no_part_of_what_is_read_or_copied() -> None:
     ]
 
 
-def test_a_question_that_is_asked_is_told_once() -> None:
+def test_open_question_is_rendered_once() -> None:
     use = {"type": "tool_use", "id": "t", "name": "AskUserQuestion", "input": {"questions": []}}
     call = line(type="assistant", uuid="u", message={"id": "m", "content": [use]})
     asked = ask_line(tool_name="AskUserQuestion", tool_use_id="t", input={"questions": [QUESTION]})
@@ -573,7 +573,7 @@ def test_a_summary_says_what_a_turn_took(fields: dict[str, Any], expected: str) 
     assert page.text.strip() == expected
 
 
-def test_a_summary_tells_the_cost_of_the_turn_and_of_the_session() -> None:
+def test_summary_shows_the_cost_of_turn_and_session() -> None:
     page = rendered(
         line(type="result", uuid="u1", total_cost_usd=1.0),
         line(type="result", uuid="u2", total_cost_usd=1.25),

@@ -223,7 +223,7 @@ def test_every_server_in_a_row_can_take_over(room: Room) -> None:
     assert run.state.turns == 4
 
 
-def test_a_server_that_has_let_go_records_no_end(room: Room) -> None:
+def test_detached_server_records_no_end(room: Room) -> None:
     run = idle(room.prompt("Hello"))
     room.restart()
     kill(run)

@@ -321,7 +321,7 @@ def test_bypass_on_a_server_that_does_not_allow_it_is_forbidden(server: Server) 
     assert 'value="bypassPermissions"' not in server.get(path).text
 
 
-def test_a_choice_is_told_to_those_who_look_although_nothing_runs(room: Room) -> None:
+def test_option_change_reaches_viewers_without_a_run(room: Room) -> None:
     session = new_id()
     seen = room.supervisor.changes(session).version
     choosing(room).choose(session, model="opus")

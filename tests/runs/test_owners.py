@@ -135,7 +135,7 @@ def test_stop_through_the_other_worker_ends_everything_and_says_why(
             each.stop(by=BY)
 
 
-def test_of_two_who_stop_a_run_the_first_is_heard(room: Room, other: Supervisor) -> None:
+def test_first_of_two_stops_wins(room: Room, other: Supervisor) -> None:
     run = room.prompt(steps(FOREVER))
     until(lambda: run.phase is Phase.WORKING, "it works")
     seen = seen_by(other, run)

@@ -140,7 +140,7 @@ def test_a_tool_that_is_denied_does_not_run(room: Room, stage: Stage) -> None:
     assert "Not in this folder." in history_of(room, run.record.session_id)
 
 
-def test_a_follow_up_during_a_turn_is_taken_up_and_leaves_the_run_idle(room: Room) -> None:
+def test_follow_up_during_a_turn_is_read_and_the_run_ends_idle(room: Room) -> None:
     session = new_id()
     run = room.prompt("Make the file", session)
     request = asked(run)

@@ -95,7 +95,7 @@ def test_a_prompt_starts_claude_which_answers(room: Room) -> None:
     assert room.supervisor.live() == [run]
 
 
-def test_the_record_says_who_runs_since_when(room: Room) -> None:
+def test_record_has_pid_and_start_time(room: Room) -> None:
     run = room.prompt("Hello")
     record = record_on_disk(run)
     process = psutil.Process(pid_of(run))
@@ -430,7 +430,7 @@ def all_answered(run: Run, turns: int) -> None:
 # What Claude writes --------------------------------------------------------------------------
 
 
-def test_a_flood_arrives_whole_while_others_go_on(room: Room) -> None:
+def test_flood_arrives_complete_and_delays_no_other_run(room: Room) -> None:
     run = room.prompt(steps(["lines", 20_000]))
     longest, before = 0.0, time.thread_time()
     while run.phase is not Phase.IDLE:
@@ -465,7 +465,7 @@ def test_lines_that_are_no_messages_disturb_nothing(room: Room) -> None:
     assert run.state.turns == 1
 
 
-def test_whoever_waits_is_told_of_a_line_at_once(room: Room, tmp_path: Path) -> None:
+def test_waiter_is_woken_by_a_new_line(room: Room, tmp_path: Path) -> None:
     session, go_on = new_id(), tmp_path / "go-on"
     run = room.prompt(steps(["wait", str(go_on)]), session)
     until(lambda: run.phase is Phase.WORKING, "it works")
@@ -475,7 +475,7 @@ def test_whoever_waits_is_told_of_a_line_at_once(room: Room, tmp_path: Path) -> 
     assert run.changed.wait(seen, timeout=PATIENCE) > seen
 
 
-def test_what_claude_says_on_stderr_is_kept_and_told(room: Room) -> None:
+def test_stderr_is_kept_and_reported(room: Room) -> None:
     run = room.prompt(steps(["stderr", "careful"], FOREVER))
     until(lambda: run.folder.error_lines(5) == ["careful"], "stderr is kept")
 
@@ -510,7 +510,7 @@ def test_a_request_is_answered_once(room: Room) -> None:
     assert len(sent(run)) == 2
 
 
-def test_a_request_that_a_page_has_read_is_open_though_the_run_has_not_been_told(
+def test_request_on_a_page_is_open_before_the_run_has_folded_it(
     room: Room,
 ) -> None:
     run = room.prompt(steps(["ask", "r1"], FOREVER))
@@ -704,7 +704,7 @@ def test_a_run_whose_folder_was_removed_ends_all_the_same(
     assert "could not record the end of run" in caplog.text
 
 
-def test_many_runs_leave_no_descriptor_and_no_process(room: Room) -> None:
+def test_many_runs_leak_no_descriptor_and_no_process(room: Room) -> None:
     def run_once() -> None:
         ended(room.prompt(steps(["exit after turn", 0])))
 

@@ -171,7 +171,7 @@ def attack(app: Flask, visits: Visits, sandbox: Sandbox) -> Attack:
 
 
 @pytest.mark.usefixtures("integration")
-def test_each_door_lets_its_owner_in(app: Flask, doors: list[Door], visits: Visits) -> None:
+def test_each_endpoint_admits_its_owner(app: Flask, doors: list[Door], visits: Visits) -> None:
     """Without this, a door that refuses everybody would pass all of the other tests."""
     closed = []
     login = log_in(app)
@@ -207,7 +207,7 @@ def test_a_url_part_of_an_unknown_kind_is_named() -> None:
 
 
 @pytest.mark.usefixtures("integration")
-def test_a_door_that_is_open_is_found(stranger: Flask, sandbox: Sandbox) -> None:
+def test_open_endpoint_is_detected(stranger: Flask, sandbox: Sandbox) -> None:
     stranger.before_request_funcs.clear()  # the gate is one of them
     stranger.logger.disabled = True
     doors = protected(doors_of(stranger, {}))
@@ -218,19 +218,19 @@ def test_a_door_that_is_open_is_found(stranger: Flask, sandbox: Sandbox) -> None
 # --- who is not logged in -------------------------------------------------------------------
 
 
-def test_no_door_opens_without_a_login(attack: Attack, doors: list[Door]) -> None:
+def test_no_endpoint_admits_without_a_login(attack: Attack, doors: list[Door]) -> None:
     assert attack.refused(protected(doors), {}, 401) == []
     assert attack.refused(protected(doors), {"Origin": ORIGIN}, 401) == []
 
 
-def test_a_wrong_password_opens_no_door(stranger: Flask, sandbox: Sandbox) -> None:
+def test_no_endpoint_admits_a_wrong_password(stranger: Flask, sandbox: Sandbox) -> None:
     """On an app of its own, which makes the address wait after a few of them."""
     attack = Attack(stranger, Visits(stranger), sandbox)
     wrong = {"Authorization": "Basic b3Bjb2RlOndyb25n"}  # opcode:wrong
     assert attack.refused(protected(doors_of(stranger, {})), wrong, 401, 429) == []
 
 
-def test_a_cookie_that_is_not_ours_opens_no_door(
+def test_no_endpoint_admits_a_foreign_cookie(
     attack: Attack, doors: list[Door], login: Login, stranger: Flask, app: Flask
 ) -> None:
     name, _, value = login.cookie.partition("=")
@@ -248,9 +248,7 @@ def test_a_cookie_that_is_not_ours_opens_no_door(
         assert attack.refused(protected(doors), {"Cookie": cookie, "Origin": ORIGIN}, 401) == []
 
 
-def test_a_login_that_was_ended_opens_no_door(
-    app: Flask, attack: Attack, doors: list[Door]
-) -> None:
+def test_no_endpoint_admits_an_ended_login(app: Flask, attack: Attack, doors: list[Door]) -> None:
     ended = log_in(app)
     logout = next(door for door in doors if str(door) == "POST /logout")
     assert ask(app, logout, ended.headers).status_code == 303
@@ -266,7 +264,9 @@ def test_what_does_not_exist_looks_like_what_does_to_a_stranger(app: Flask) -> N
 # --- other sites ----------------------------------------------------------------------------
 
 
-def test_an_unknown_host_opens_no_door(attack: Attack, doors: list[Door], login: Login) -> None:
+def test_no_endpoint_admits_an_unknown_host(
+    attack: Attack, doors: list[Door], login: Login
+) -> None:
     """DNS rebinding makes any page one of the same origin."""
     for host in ("evil.example", f"evil.example:{HOST.partition(':')[2]}", f"{HOST},{HOST}", "a b"):
         headers = {**login.headers, "Host": host, "Origin": f"http://{host}"}
@@ -345,7 +345,7 @@ def test_no_socket_is_opened_by_a_cookie_without_an_origin(
 # --- what is no proper request --------------------------------------------------------------
 
 
-def test_a_method_that_a_door_does_not_have_is_405(
+def test_unsupported_method_is_405(
     app: Flask, doors: list[Door], login: Login, visits: Visits
 ) -> None:
     methods = {"GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"}
@@ -404,7 +404,7 @@ NO_IDS = (
 """Parts of addresses that name nothing, percent-encoded or as they stand."""
 
 
-def test_a_part_of_an_address_that_names_nothing_finds_nothing(
+def test_unknown_url_part_is_404(
     app: Flask, doors: list[Door], login: Login, sandbox: Sandbox
 ) -> None:
     outside = sandbox.home / "passwd.jsonl"
@@ -465,7 +465,7 @@ BODIES: Mapping[str, tuple[str, bytes]] = {
 }
 
 
-def test_no_body_breaks_a_door(app: Flask, doors: list[Door], visits: Visits) -> None:
+def test_no_body_causes_a_server_error(app: Flask, doors: list[Door], visits: Visits) -> None:
     login, broken = log_in(app), []
     for door in changing(doors):
         for name, (kind, body) in BODIES.items():
@@ -501,7 +501,7 @@ def test_a_body_that_is_too_large_is_refused_unread(
             assert answer.status_code < 500, door
 
 
-def test_who_is_not_logged_in_sends_little(app: Flask, doors: list[Door]) -> None:
+def test_anonymous_request_bodies_are_limited(app: Flask, doors: list[Door]) -> None:
     unsafe = [door for door in doors if str(door) in PUBLIC and not door.is_safe]
     assert unsafe
     for door in unsafe:

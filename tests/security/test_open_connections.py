@@ -82,7 +82,7 @@ def is_open(sock: socket.socket) -> bool:
 
 
 @pytest.mark.parametrize("sent", [SLOW_FORM, SLOW_HEADERS], ids=["bodies", "headers"])
-def test_slow_requests_without_a_login_do_not_keep_out_who_is_logged_in(
+def test_slow_anonymous_requests_do_not_lock_out_logged_in_clients(
     server: Server,
     opened: Callable[..., list[socket.socket]],
     person: requests.Session,
@@ -122,7 +122,7 @@ def test_a_body_without_a_login_is_cut_at_the_deadline_however_steadily_it_comes
     until(is_cut, "it is cut", 5 * connections.DEADLINE_SECONDS, lambda: time.sleep(0.2))
 
 
-def test_who_is_logged_in_may_take_longer_than_the_deadline(
+def test_logged_in_request_may_exceed_the_deadline(
     server: Server, person: requests.Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = Connections(deadline=0.0)

@@ -67,7 +67,7 @@ def test_failures_of_another_process_count(make: Make, tmp_path: Path) -> None:
     assert limiter.wait("10.0.0.1") == 6
 
 
-def test_who_fails_without_end_may_try_ten_times_a_minute(make: Make, clock: Clock) -> None:
+def test_endless_login_failures_are_limited_to_ten_a_minute(make: Make, clock: Clock) -> None:
     limiter = make()
     tried = 0
     for _ in range(600):
@@ -131,9 +131,7 @@ def test_a_slot_whose_failures_have_leaked_away_is_used_again(make: Make, clock:
     assert limiter.wait("10.0.0.1") == 6
 
 
-def test_a_flood_from_everywhere_slows_down_strangers_and_nobody_who_was_logged_in(
-    make: Make, clock: Clock
-) -> None:
+def test_login_flood_throttles_strangers_and_no_known_network(make: Make, clock: Clock) -> None:
     limiter = make(known=("192.168.1.7",), ceiling=30)
     for each in range(30):
         limiter.failed(f"10.1.0.{each}")

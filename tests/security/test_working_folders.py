@@ -259,7 +259,7 @@ def test_a_prompt_that_waits_is_not_started_in_a_folder_that_leads_outside_by_no
     assert list(waiting.state.waiting.values()) == [WORDS]
 
 
-def test_claude_starts_in_the_real_folder_and_is_told_its_name(room: Room) -> None:
+def test_claude_starts_in_the_resolved_folder_with_its_name(room: Room) -> None:
     link = room.sandbox.project.with_name("alias")
     link.symlink_to(room.sandbox.project)
     run = idle(room.supervisor.prompt(new_id(), link, new_id(), steps(["report"]), by=BY))
@@ -311,7 +311,7 @@ def callers(function: str) -> set[str]:
     }
 
 
-def test_one_place_starts_claude_for_a_prompt() -> None:
+def test_claude_is_started_in_one_place() -> None:
     assert callers("claude_process.spawn") == {"runs/control/launcher.py"}
     assert callers("launcher.launch") == {"runs/policies/scheduler.py"}
     assert callers("spawn") == set()

@@ -68,7 +68,7 @@ def test_sessions_that_were_looked_at_are_kept_as_far_as_there_is_room(reader: R
     assert [bool(second()), third()] == [True, None]  # the one that was asked for last stays
 
 
-def test_a_session_is_the_same_for_all_who_look_however_much_was_opened_since(
+def test_session_view_in_use_is_kept(
     reader: Reader,
 ) -> None:
     looked_at = reader.open(SESSIONS[0])
@@ -77,7 +77,7 @@ def test_a_session_is_the_same_for_all_who_look_however_much_was_opened_since(
     assert reader.open(SESSIONS[0]) is looked_at
 
 
-def test_who_looks_at_a_session_that_was_put_out_is_told_that_it_is_gone(reader: Reader) -> None:
+def test_forgotten_session_view_is_marked_gone(reader: Reader) -> None:
     looked_at = reader.open(SESSIONS[0])
     for session_id in SESSIONS[1:] * 2:
         reader.open(session_id)

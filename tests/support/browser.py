@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -71,6 +72,7 @@ class Phone:
                 **options,
             }  # type: ignore[arg-type]
         )
+        self._server = server
         self._scripted = bool(options.get("java_script_enabled", True))
         self.page: Page = self._context.new_page()
         self.complaints: list[str] = []
@@ -99,7 +101,17 @@ class Phone:
     # --- what a person does -----------------------------------------------------------------
 
     def begin(self, folder: Path, prompt: str) -> None:
-        """Start a session in `folder`."""
+        """Start a session in `folder` without its form, and open its page."""
+        ids = {"session_id": str(uuid.uuid4()), "prompt_id": str(uuid.uuid4())}
+        form = {"folder": str(folder), "prompt": prompt, **ids}
+        response = self._server.post("/sessions", form)
+        assert response.status_code == 303, response.text
+        self.page.goto(response.headers["Location"])
+        if self._scripted:
+            self.page.locator("body[data-link=online]").wait_for()
+
+    def begin_by_form(self, folder: Path, prompt: str) -> None:
+        """Start a session in `folder`, as a person does."""
         self.page.goto("/new")
         self.page.get_by_label("Folder").fill(str(folder))
         self.page.get_by_role("textbox", name="Prompt").fill(prompt)

@@ -178,7 +178,7 @@ def test_what_happened_in_a_terminal_between_two_runs_stands_between_them(
     assert words(session.conversation()) == shown
 
 
-def test_what_is_told_again_in_another_stretch_has_an_id_of_its_own(session: Session) -> None:
+def test_repeated_line_in_another_part_gets_its_own_id(session: Session) -> None:
     """Else a page would put what becomes of the second one in the place of the first."""
     use = {"type": "tool_use", "id": "call", "name": "Bash", "input": {"command": "true"}}
     call = line(type="assistant", uuid="u", message={"id": "m", "content": [use]})
@@ -342,7 +342,7 @@ def test_a_run_that_a_person_stopped_is_no_error(session: Session) -> None:
     assert [block.kind for block in conversation.blocks()] == ["prompt", "notice"]
 
 
-def test_a_run_whose_folder_was_cleared_away_is_told_by_claudes_history(
+def test_run_with_a_deleted_folder_is_rendered_from_history(
     session: Session,
 ) -> None:
     session.note(*turn("before"))
@@ -482,7 +482,7 @@ def test_two_greenlets_that_refresh_at_once_do_not_double_or_mix(session: Sessio
     assert said == [[kind, str(n)] for kind in ("past", "run") for n in range(1500)]
 
 
-def test_who_looks_in_the_middle_of_a_line_is_told_the_rest_of_it(
+def test_refresh_in_the_middle_of_a_line_delivers_its_rest(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All that a subagent did comes in front of one line, and that may take a while."""
@@ -579,7 +579,7 @@ def stages(session: Session) -> list[Callable[[], object]]:
     ]
 
 
-def test_a_viewer_at_any_cursor_is_told_what_it_lacks(session: Session) -> None:
+def test_changes_since_any_cursor_are_complete(session: Session) -> None:
     """Also across segments, also when it was away, also by another server."""
     render = fragments()
     conversation = session.conversation()

@@ -248,7 +248,7 @@ def test_history_folds_into_the_blocks_that_were_seen_live(captured: Captured) -
     ]
 
 
-def test_what_agents_did_is_told_by_history_as_it_was_seen_live(captured: Captured) -> None:
+def test_subagent_work_renders_the_same_from_history_and_live(captured: Captured) -> None:
     """Live alone: what they asked."""
 
     def seen(transcript: Transcript, word: str) -> tuple[object, ...]:
@@ -321,7 +321,7 @@ def test_changes_come_in_the_order_in_which_they_stand_on_the_page(captured: Cap
     assert changed == order
 
 
-def test_a_line_with_two_blocks_tells_them_in_order() -> None:
+def test_line_with_two_blocks_yields_them_in_order() -> None:
     transcript = feed(
         assistant({"type": "text", "text": "a"}, {"type": "text", "text": "b"}),
         line(type="result", subtype="x", is_error=True, uuid="u"),
@@ -481,7 +481,7 @@ def test_two_texts_of_one_message_do_not_mix() -> None:
     assert [(b.id, text_of(b)) for b in transcript.blocks] == [("msg_1-0", "aa"), ("msg_1-1", "bb")]
 
 
-def test_a_call_that_is_told_again_stands_once() -> None:
+def test_repeated_tool_call_appears_once() -> None:
     use = {"type": "tool_use", "id": "t", "name": "Bash", "input": {}}
     again = event(type="content_block_start", index=0, content_block=use)
     assert states(feed(again, call(), again)) == ["running"]
@@ -597,7 +597,7 @@ def test_nothing_is_open_when_the_file_is_at_its_end() -> None:
     ]
 
 
-def test_a_prompt_that_is_told_twice_stands_once() -> None:
+def test_repeated_prompt_appears_once() -> None:
     assert text_of(only(feed(user("one"), user("one again")))) == "one"
 
 
@@ -633,12 +633,12 @@ def test_a_prompt_that_speaks_of_an_interruption_is_a_prompt() -> None:
     assert only(feed(user("[Request interrupted by user]"))).kind == "notice"
 
 
-def test_an_interruption_that_is_told_twice_stands_once() -> None:
+def test_repeated_interruption_appears_once() -> None:
     told = user("[Request interrupted by user]")
     assert isinstance(only(feed(told, told)), NoticeBlock)
 
 
-def test_the_output_of_a_command_that_is_told_again_stands_once() -> None:
+def test_repeated_command_output_appears_once() -> None:
     """After a compaction the CLI repeats it under another message id."""
     output = "<local-command-stdout>$1</local-command-stdout>"
 

@@ -67,7 +67,7 @@ def test_any_lines_fold_into_blocks_with_ids_of_their_own_that_are_safe_to_show(
 
 @examples(60)
 @given(ANY_SESSION, CUTS, st.booleans(), st.booleans())
-def test_a_viewer_who_comes_and_goes_ends_with_the_page_of_one_who_comes_last(
+def test_reconnecting_viewer_ends_with_the_page_of_a_fresh_load(
     lines: list[bytes], cuts: list[float], twice: bool, close: bool
 ) -> None:
     """Folding a and then b is folding both, at any cut, in blocks and in what a phone shows."""
@@ -105,7 +105,7 @@ def test_a_viewer_who_comes_and_goes_ends_with_the_page_of_one_who_comes_last(
         max_size=9,
     )
 )
-def test_a_session_that_was_followed_is_the_one_that_the_next_server_reads(
+def test_followed_session_equals_the_session_read_by_the_next_server(
     tmp_path_factory: pytest.TempPathFactory, happenings: list[tuple[str, list[bytes]]]
 ) -> None:
     """In a terminal, in runs, one after the other; and somebody looks now and then."""

@@ -126,7 +126,7 @@ def test_a_hook_says_what_became_of_it(raw: dict[str, Any], text: str, detail: s
     assert (found.text, found.detail) == (text, detail)
 
 
-def test_a_hook_of_the_past_is_told_like_one_of_now() -> None:
+def test_hook_renders_the_same_from_history_and_live() -> None:
     about = {"type": "hook_success", "hookEvent": "SessionStart", "hookName": "SessionStart:resume"}
     told = parser.parse(line(type="attachment", uuid="u", attachment={**about, "stdout": "hi\n"}))
     assert isinstance(told, SystemEvent)

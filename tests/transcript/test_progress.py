@@ -107,7 +107,7 @@ def test_a_status_ends_where_a_gap_pushes_the_rest_out_of_sight() -> None:
         ("Bash", {"command": ["no", "text"]}, "Using Bash"),
     ],
 )
-def test_a_call_is_told_as_what_goes_on(
+def test_tool_call_is_the_activity_text(
     name: str, tool_input: dict[str, object], words: str
 ) -> None:
     assert call_text(name, tool_input) == words
@@ -137,7 +137,7 @@ def test_what_goes_on_is_the_newest_tool_that_runs_or_else_what_is_being_said() 
     assert activity_of(fold(assistant("b", {"type": "text", "text": "Done."})).current) == ""
 
 
-def test_what_is_asked_is_told_in_a_few_words() -> None:
+def test_request_is_summarised_in_a_few_words() -> None:
     def told(name: str, tool_input: dict[str, object]) -> str:
         return request_text(PermissionRequest("r", name, tool_input, "t", "", "", ()))
 

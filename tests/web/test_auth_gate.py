@@ -103,7 +103,7 @@ def test_a_page_without_credentials_asks_for_basic_and_links_to_the_login_form(
     assert 'href="/login?next=/page?x%3D1"' in response.text
 
 
-def test_an_address_that_does_not_exist_tells_a_stranger_nothing(client: Browser) -> None:
+def test_unknown_url_reveals_nothing_without_a_login(client: Browser) -> None:
     assert client.get("/nowhere").status_code == 401
     assert client.get("/nowhere", auth=BASIC).status_code == 404
 
@@ -298,7 +298,7 @@ def test_ten_wrong_passwords_make_an_address_wait(client: Browser) -> None:
     assert elsewhere.status_code == 200
 
 
-def test_who_is_logged_in_does_not_wait(client: Browser) -> None:
+def test_logged_in_client_is_not_throttled(client: Browser) -> None:
     log_in(client)
     for _ in range(11):
         client.post("/login", data={"user": "opcode", "password": "wrong"})

@@ -171,7 +171,7 @@ def test_a_static_file_that_is_gone_does_not_break_the_page(
 # Compression
 
 
-def test_long_text_is_compressed_for_who_accepts_it(client: FlaskClient) -> None:
+def test_long_text_is_compressed_when_accepted(client: FlaskClient) -> None:
     packed = client.get("/long", headers={"Accept-Encoding": "br, gzip"})
     assert packed.headers["Content-Encoding"] == "gzip"
     assert gzip.decompress(packed.data).decode() == LONG

@@ -110,7 +110,7 @@ Open = Callable[..., RawSocket]
 # --- many -----------------------------------------------------------------------------------
 
 
-def test_200_viewers_of_one_run_all_end_up_with_the_same(
+def test_200_viewers_of_one_run_see_the_same_page(
     server: CountingServer, raw: Open, tmp_path: Path
 ) -> None:
     gate = tmp_path / "gate"
@@ -213,7 +213,7 @@ def test_viewers_that_stop_reading_are_dropped_at_no_cost_to_others(
 
 
 @linux
-def test_a_phone_that_has_vanished_without_a_word_is_given_up(
+def test_silently_vanished_viewer_is_dropped(
     server: CountingServer, raw: Open, tmp_path: Path
 ) -> None:
     gate = tmp_path / "gate"
@@ -229,7 +229,7 @@ def test_a_phone_that_has_vanished_without_a_word_is_given_up(
     server.returns_to(before)
 
 
-def test_viewers_that_leave_leave_nothing_behind(server: CountingServer, raw: Open) -> None:
+def test_viewers_that_leave_leak_nothing(server: CountingServer, raw: Open) -> None:
     path = begin(server, "hello")
     raw(f"{path}/live").until("block-text")
     session_id = path.rpartition("/")[2]
@@ -272,7 +272,7 @@ FRAMES = {
 
 @pytest.mark.parametrize("which", ["page", "commands", "chat"])
 @pytest.mark.parametrize("frames", FRAMES.values(), ids=FRAMES.keys())
-def test_frames_that_break_the_rules_close_their_socket_with_the_right_code(
+def test_invalid_frames_close_the_socket_with_the_right_code(
     raw: Open,
     sockets: dict[str, str],
     which: str,
@@ -288,7 +288,7 @@ def test_frames_that_break_the_rules_close_their_socket_with_the_right_code(
 
 
 @pytest.mark.parametrize("which", ["commands", "chat"])
-def test_a_binary_message_is_read_as_text(raw: Open, sockets: dict[str, str], which: str) -> None:
+def test_binary_message_is_read_as_text(raw: Open, sockets: dict[str, str], which: str) -> None:
     program = raw(sockets[which])
     if which == "commands":
         program.send(TEXT, json.dumps({"command_type": "explode"}).encode())
@@ -297,7 +297,7 @@ def test_a_binary_message_is_read_as_text(raw: Open, sockets: dict[str, str], wh
     program.until("This is not JSON")
 
 
-def test_a_flood_of_frames_holds_nobody_up(
+def test_frame_flood_delays_nobody(
     server: CountingServer, raw: Open, sockets: dict[str, str]
 ) -> None:
     hostile = raw(sockets["page"])
@@ -317,7 +317,7 @@ def test_a_flood_of_frames_holds_nobody_up(
     assert sorted(waited)[len(waited) // 2] < 1.0
 
 
-def test_messages_that_nobody_looks_at_are_not_heaped_up(
+def test_unread_messages_are_not_queued_without_bound(
     server: CountingServer, raw: Open, sockets: dict[str, str]
 ) -> None:
     """While a command is carried out, its socket reads only so much ahead."""
@@ -344,7 +344,7 @@ def test_messages_that_nobody_looks_at_are_not_heaped_up(
     ],
     ids=["headers", "body"],
 )
-def test_requests_that_never_end_hold_nobody_up(server: CountingServer, begun: bytes) -> None:
+def test_endless_requests_delay_nobody(server: CountingServer, begun: bytes) -> None:
     with ExitStack() as stack:
         for _ in range(100):
             slow = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), 10))
@@ -355,7 +355,7 @@ def test_requests_that_never_end_hold_nobody_up(server: CountingServer, begun: b
         assert time.monotonic() - began < SECONDS_OF_NOISE
 
 
-def test_a_server_that_stops_does_not_wait_for_phones_that_do_not_read(
+def test_shutdown_does_not_wait_for_frozen_viewers(
     stand_in: Path, start_server: Callable[..., Server], sandbox: Sandbox, tmp_path: Path
 ) -> None:
     server = start_server(sandbox, stand_in)

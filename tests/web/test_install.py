@@ -43,7 +43,7 @@ def pictures(server: Server, names: list[str]) -> Iterator[tuple[str, bytes]]:
         yield name, answer.content
 
 
-def test_every_icon_of_the_manifest_is_there_in_the_size_that_it_tells(
+def test_manifest_icons_exist_in_their_declared_sizes(
     server: Server, manifest: dict[str, Any]
 ) -> None:
     sizes = {icon["src"]: icon["sizes"] for icon in manifest["icons"]}

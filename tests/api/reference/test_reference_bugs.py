@@ -167,7 +167,7 @@ def test_bug_08_other_origins_may_nothing(server: Server) -> None:
     assert raised.value.status_code == 403
 
 
-def test_bug_09_who_tries_passwords_has_to_wait(
+def test_bug_09_password_guessing_is_throttled(
     sandbox: Sandbox, stand_in: Path, start_server: Callable[..., Server]
 ) -> None:
     server = start_server(sandbox, stand_in)

@@ -130,7 +130,7 @@ def test_what_changes_on_disk_is_in_the_very_next_answer(server: Server, config:
     assert [each[0] for each in seen()] == ["-elsewhere", "-srv-infra"]
 
 
-def test_what_does_not_exist_is_told_in_the_envelope(server: Server, config: Path) -> None:
+def test_missing_resource_is_an_error_in_the_envelope(server: Server, config: Path) -> None:
     session(config, FOLDER, prompt("a", FOLDER), ONE)
     for path in (
         "/api/projects/none/sessions",
@@ -161,7 +161,7 @@ def test_a_history_is_the_lines_of_the_session_as_claude_wrote_them(
     assert history_of(server, ONE.upper()) == entries
 
 
-def test_a_line_that_is_no_json_is_told_as_it_stands(server: Server, config: Path) -> None:
+def test_invalid_json_line_is_returned_verbatim(server: Server, config: Path) -> None:
     path = session(config, FOLDER, "", ONE)
     bad = [b"not json", b'{"a":NaN}', b'{"a":\xff}', b"{} {}", b"[" * 100_000, b'{"half":']
     path.write_bytes(b'{"a":1}\r\n' + b"\n".join(bad))

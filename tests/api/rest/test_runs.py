@@ -120,7 +120,7 @@ def test_a_get_points_to_the_socket(server: Server, verb: str) -> None:
         ("resume", {"session_id": "00000000-0000-4000-8000-000000000000"}, 404, "no session"),
     ],
 )
-def test_what_cannot_be_done_is_told_and_starts_nothing(
+def test_impossible_request_is_an_error_and_starts_nothing(
     server: Server, verb: str, changes: dict[str, Any], status: int, words: str
 ) -> None:
     body = {"project_path": str(server.sandbox.project), "prompt": "x", **changes}
@@ -230,7 +230,7 @@ def test_output_can_wait_for_more(server: Server, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "query", ["after=what", f"after={'0' * 32}.0.0", "wait=99", "wait=nan", "limit=0", "x=1"]
 )
-def test_a_query_that_cannot_be_answered_is_told(server: Server, query: str) -> None:
+def test_invalid_query_is_an_error(server: Server, query: str) -> None:
     session_id = execute(server, ["text", "one"])["session_id"]
     answer = server.get(f"/api/sessions/{session_id}/output?{query}")
     assert (answer.status_code, answer.json()["success"]) == (422, False)

@@ -227,7 +227,7 @@ def test_the_server_pings_again_and_again_until_the_client_is_gone() -> None:
     assert client.heard == ["ping"] * 3
 
 
-def test_what_one_client_says_is_told_to_the_others(server: Server) -> None:
+def test_prompt_of_one_client_is_sent_to_the_others(server: Server) -> None:
     session_id = create(server)
     with chat(server, session_id) as one, chat(server, session_id) as other:
         other.until("backlog")
@@ -269,7 +269,7 @@ def test_cancel_ends_the_run_and_the_next_message_goes_on(server: Server, sandbo
         assert words(client.messages) == "onetwo"
 
 
-def test_a_process_that_fails_is_told_with_its_last_words(server: Server) -> None:
+def test_failed_process_is_reported_with_its_last_stderr_line(server: Server) -> None:
     with chat(server, create(server)) as client:
         say(client, steps(["stderr", "out of plums"], ["exit", 3]))
         failure = client.until(lambda message: isinstance(message.get("stderr"), list))
@@ -278,7 +278,7 @@ def test_a_process_that_fails_is_told_with_its_last_words(server: Server) -> Non
         assert "out of plums" in words(client.messages, "error")
 
 
-def test_who_comes_later_gets_the_newest_200_messages_and_how_many_are_left_out(
+def test_late_client_gets_the_newest_200_messages_and_the_number_omitted(
     server: Server,
 ) -> None:
     session_id = create(server)
@@ -321,7 +321,7 @@ def test_what_cannot_be_done_is_answered_with_a_sentence_and_the_chat_goes_on(
         client.until("pong")
 
 
-def test_an_idle_session_ends_by_itself_and_the_chat_is_told(
+def test_idle_session_ends_and_the_chat_is_notified(
     sandbox: Sandbox, stand_in: Path, start_server: StartServer
 ) -> None:
     server = start_server(
@@ -388,9 +388,7 @@ def real(
         )
 
 
-def test_a_real_chat_tells_words_tools_and_questions_each_once(
-    real: Server, sandbox: Sandbox
-) -> None:
+def test_real_chat_sends_text_tools_and_questions_once(real: Server, sandbox: Sandbox) -> None:
     session_id = create(real, title="Plums")
     with chat(real, session_id) as client:
         say(client, "make it")
@@ -416,7 +414,7 @@ def test_a_real_chat_tells_words_tools_and_questions_each_once(
     until(lambda: sessions.name_of(history) == "Plums", "the title is the session's name")
 
 
-def test_who_comes_in_mid_answer_gets_its_beginning_and_then_the_rest(
+def test_client_joining_in_mid_answer_gets_its_start_and_its_rest(
     real: Server, gate: threading.Event
 ) -> None:
     session_id = create(real)

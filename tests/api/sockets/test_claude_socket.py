@@ -51,7 +51,7 @@ def execute(client: JsonClient, sandbox: Sandbox, prompt: str, **more: Any) -> s
 # --- the contract ---------------------------------------------------------------------------
 
 
-def test_execute_tells_start_then_each_line_as_a_json_string_then_completion(
+def test_execute_sends_start_then_each_line_as_a_json_string_then_completion(
     client: JsonClient, sandbox: Sandbox
 ) -> None:
     session_id = execute(client, sandbox, "hello")
@@ -162,9 +162,7 @@ def test_bug_2_and_4_cancel_ends_the_processes_and_says_cancelled(
     assert processes_of(sandbox.state, run_id) == []
 
 
-def test_bug_3_each_line_of_stderr_is_told_as_an_error(
-    client: JsonClient, sandbox: Sandbox
-) -> None:
+def test_bug_3_each_stderr_line_is_sent_as_an_error(client: JsonClient, sandbox: Sandbox) -> None:
     session_id = execute(client, sandbox, steps(["stderr", "no such file: plum.txt"]))
     error = client.until("error")
     assert error["message"] == "no such file: plum.txt"
@@ -223,7 +221,9 @@ def test_a_client_that_comes_back_goes_on_behind_its_cursor(
         assert client.lines() == seen, "no line twice, none left out"
 
 
-def test_a_permission_request_is_told_and_answered(client: JsonClient, sandbox: Sandbox) -> None:
+def test_permission_request_is_sent_and_can_be_answered(
+    client: JsonClient, sandbox: Sandbox
+) -> None:
     execute(client, sandbox, steps(["ask", "request-1"]))
     ask = client.until("permission_request")
     assert (ask["tool_name"], ask["input"]) == ("Bash", {"command": "true"})
@@ -258,7 +258,7 @@ def test_answers_and_notes_of_a_client_reach_claude(client: JsonClient, sandbox:
     assert any('"annotations": {"Which?": {"notes": "A ripe one."}}' in x for x in client.lines())
 
 
-def test_a_process_that_fails_is_told_with_its_last_words(
+def test_failed_process_is_reported_with_its_last_stderr_line(
     client: JsonClient, sandbox: Sandbox
 ) -> None:
     execute(client, sandbox, steps(["stderr", "out of plums"], ["exit", 3]))
@@ -344,7 +344,7 @@ def test_a_bad_command_is_answered_with_a_sentence_and_the_socket_stays(
         '{"command_type": "cancel", "\\u001b[31m\\ud800": 1}',
     ],
 )
-def test_what_no_client_could_read_is_not_told_back(client: JsonClient, message: str) -> None:
+def test_unreadable_input_is_not_echoed(client: JsonClient, message: str) -> None:
     """It would end the socket, or come as something that is no JSON."""
     client.send(command_type="explode")
     client.until("error")

@@ -64,9 +64,7 @@ def test_each_of_many_sockets_hears_its_own_session_and_nothing_else(
         list(pool.map(converse, range(count)))
 
 
-def test_who_reads_slowly_gets_every_line_and_holds_nobody_up(
-    server: Server, sandbox: Sandbox
-) -> None:
+def test_slow_client_gets_every_line_and_delays_no_other(server: Server, sandbox: Sandbox) -> None:
     small = [(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)]
 
     def numbers(client: JsonClient) -> list[int]:

@@ -96,7 +96,7 @@ def test_an_agent_that_an_agent_sent_stands_inside_it(files: Files) -> None:
     assert words(transcript.blocks) == [("t", "done", [("t2", "done", ["Deep."]), "Both."])]
 
 
-def test_an_agent_in_the_background_is_at_work_until_its_end_is_told(files: Files) -> None:
+def test_background_agent_is_running_until_its_end_is_reported(files: Files) -> None:
     files.agent("a1", text("Deep.", "m1"))
     lines = call("t"), result("t", {"status": "async_launched", "agentId": "a1"})
     early = files.fold(*lines).blocks[0]

@@ -73,7 +73,7 @@ def test_a_run_of_the_real_cli_knows_its_models_commands_and_mode(room: Room) ->
     assert room.supervisor.get(run.id).state.models == run.state.models
 
 
-def test_what_every_run_tells_at_length_is_kept_once(room: Room) -> None:
+def test_capabilities_repeated_by_every_run_are_stored_once(room: Room) -> None:
     run = idle(room.prompt("Hello"))
     output = run.folder.output.read_bytes().splitlines()
     assert len(b"".join(output)) > 10_000

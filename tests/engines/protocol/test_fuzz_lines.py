@@ -111,7 +111,7 @@ def test_a_line_of_a_subagents_file_is_a_message_too(line: bytes, parent: str) -
 @examples(100)
 @given(sessions(LINES), st.integers(0, 60))
 @example([in_place(RARE[-3], 400) + b"\n"], 0)
-def test_whatever_claude_says_programs_are_told_in_json_that_any_of_them_can_read(
+def test_any_claude_line_is_sent_to_programs_as_portable_json(
     tmp_path: Path, lines: list[bytes], live_from: int
 ) -> None:
     run = run_of(tmp_path / uuid.uuid4().hex)
@@ -162,7 +162,7 @@ PIECES = st.sampled_from(
 @given(
     st.lists(st.tuples(PIECES, st.sampled_from("-rhl")), max_size=30), st.sampled_from([1, 3, 8])
 )
-def test_whoever_reads_whenever_gets_each_line_once_with_the_same_end(
+def test_any_reader_gets_each_line_once_with_the_same_offset(
     path: Path, steps: list[tuple[bytes, str]], chunk: int
 ) -> None:
     """Written in any pieces, read in between or not, in chunks that end anywhere."""

@@ -212,14 +212,12 @@ def test_a_tools_own_account_of_its_result_is_spelt_in_two_ways() -> None:
         ("of next year", None),
     ],
 )
-def test_why_a_tool_did_not_run_is_told_by_stdout_and_by_history(
-    kind: str, refusal: m.Refusal | None
-) -> None:
+def test_refusal_reason_is_in_stdout_and_history(kind: str, refusal: m.Refusal | None) -> None:
     assert user([], tool_result_meta=[{"non_execution_kind": kind}]).refusal == refusal
     assert user([], toolDenialKind=kind).refusal == refusal
 
 
-def test_a_prompt_taken_up_in_mid_turn_is_a_prompt_in_history_too() -> None:
+def test_prompt_read_in_mid_turn_is_a_prompt_in_history() -> None:
     queued = {"type": "queued_command", "prompt": "and this", "source_uuid": "p"}
     prompt = parse(type="attachment", uuid="u", attachment={**queued, "commandMode": "prompt"})
     assert isinstance(prompt, m.User)

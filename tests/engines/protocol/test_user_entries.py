@@ -115,7 +115,7 @@ def test_no_entered_text_is_changed_by_the_fold(words: str, entered: str) -> Non
 
 
 @given(st.text(st.sampled_from(["<", ">", "/", "a", "\n", " ", "]", "[", "b"])))
-def test_without_a_whole_form_a_text_is_kept_even_if_nobody_says_who_wrote_it(words: str) -> None:
+def test_text_in_no_known_form_is_kept_as_a_prompt(words: str) -> None:
     assert parts_of(entry(words)) == ((Prompt(words),) if words.strip() else ())
 
 

@@ -259,7 +259,7 @@ def options(server: Server, path: str, query: str) -> list[tuple[str, str]]:
     ]
 
 
-def test_commands_of_a_session_that_has_told_none_come_from_files(server: Server) -> None:
+def test_commands_come_from_files_until_the_session_reports_them(server: Server) -> None:
     commands = server.sandbox.project / ".claude" / "commands"
     commands.mkdir(parents=True, exist_ok=True)
     (commands / "prune.md").write_text("---\ndescription: <b>Prune</b>\n---\n")

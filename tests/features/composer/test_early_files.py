@@ -82,7 +82,7 @@ def answered(phone: Phone, *texts: str) -> None:
 
 
 def begin(phone: Phone, sandbox: Sandbox) -> None:
-    phone.begin(sandbox.project, "Hello")
+    phone.begin_by_form(sandbox.project, "Hello")
     answered(phone, "You said: Hello")
 
 

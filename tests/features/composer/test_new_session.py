@@ -81,7 +81,7 @@ def test_going_back_brings_nothing_back_that_was_sent(
 def test_each_project_has_a_draft_of_its_own(
     phone: Phone, sandbox: Sandbox, server: Server
 ) -> None:
-    phone.begin(sandbox.project, "Hello")
+    phone.begin_by_form(sandbox.project, "Hello")
     answered(phone, "You said: Hello")
     project = f"/projects/{history.project_id(sandbox.project)}/new"
     for address, words in (("/new", "anywhere"), (project, "in the orchard")):
@@ -157,7 +157,7 @@ def test_the_models_come_to_the_page_and_the_one_that_is_chosen_is_used(
 
 
 def test_what_was_chosen_before_htmx_came_is_sent(phone: Phone, sandbox: Sandbox) -> None:
-    phone.begin(sandbox.project, "Hello")
+    phone.begin_by_form(sandbox.project, "Hello")
     answered(phone, "You said: Hello")
     held = []
     phone.page.route("**/htmx.min.js*", lambda route: held.append(route))
@@ -173,7 +173,7 @@ def test_what_was_chosen_before_htmx_came_is_sent(phone: Phone, sandbox: Sandbox
 def test_a_page_on_which_nothing_was_chosen_sends_no_options(
     phone: Phone, sandbox: Sandbox
 ) -> None:
-    phone.begin(sandbox.project, "Hello")
+    phone.begin_by_form(sandbox.project, "Hello")
     answered(phone, "You said: Hello")
     sent: list[str] = []
     phone.page.on("request", lambda request: sent.append(f"{request.method} {request.url}"))
@@ -207,7 +207,7 @@ def test_a_project_that_does_not_exist_is_404(server: Server, path: str) -> None
     assert server.get(path).status_code == 404
 
 
-def test_nothing_is_told_of_folders_in_which_nobody_may_work(server: Server) -> None:
+def test_forbidden_folders_reveal_nothing(server: Server) -> None:
     for folder in ("/etc", "/no/such", "", "x" * 3_000):
         answer = server.get("/new/complete", params={"q": "@", "folder": folder})
         assert (answer.status_code, answer.text) == (200, "")

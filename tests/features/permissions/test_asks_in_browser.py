@@ -210,7 +210,7 @@ def test_bypass_looks_like_what_it_is_while_it_is_in_force(
     expect(warning).to_have_count(0)
 
 
-def test_the_second_device_is_told_what_the_first_one_decided_and_when(
+def test_second_device_shows_the_decision_of_the_first_and_its_time(
     server: Server, sandbox: Sandbox, open_phone: Callable[..., Phone]
 ) -> None:
     one, other = open_phone(server), open_phone(server)

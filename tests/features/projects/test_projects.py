@@ -108,7 +108,7 @@ def test_the_pages_have_no_inline_script_and_no_inline_style(
         (6.9 * 86400, "6 days ago"),
     ],
 )
-def test_times_are_told_in_words(age: float, words: str) -> None:
+def test_times_are_formatted_in_words(age: float, words: str) -> None:
     assert filters.relative_time(1_800_000_000 - age, now=1_800_000_000) == words
 
 
@@ -117,7 +117,7 @@ def test_after_a_week_a_time_is_a_date() -> None:
     assert re.fullmatch(r"\d+ [A-Z][a-z]{2} 2027", words)
 
 
-def test_counts_and_sizes_are_told_in_words() -> None:
+def test_counts_and_sizes_are_formatted_in_words() -> None:
     assert [filters.count(n, "session") for n in (0, 1, 1200)] == [
         "0 sessions",
         "1 session",

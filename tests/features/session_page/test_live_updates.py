@@ -253,9 +253,7 @@ def test_a_message_that_is_too_large_ends_the_socket(server: Server, view: View)
     assert server.get("/healthz").ok
 
 
-def test_a_prompt_that_was_not_taken_up_is_shown_even_after_a_restart(
-    server: Server, tmp_path: Path
-) -> None:
+def test_unread_prompt_is_shown_after_a_restart(server: Server, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     path = begin(server, [["wait", str(gate)], ["exit", 3]])
     left_over = {"prompt": "do not lose me", "prompt_id": str(uuid.uuid4())}

@@ -93,10 +93,8 @@ def half_is_there(phone: Phone) -> None:
     expect(phone.page.locator(".block-text").last).not_to_contain_text("word119")
 
 
-def test_a_person_prompts_watches_allows_denies_goes_on_and_stops(
-    phone: Phone, sandbox: Sandbox
-) -> None:
-    phone.begin(sandbox.project, "Let it grow")
+def test_prompt_watch_allow_deny_continue_and_stop(phone: Phone, sandbox: Sandbox) -> None:
+    phone.begin_by_form(sandbox.project, "Let it grow")
     # the text grows: it is seen in part before it is seen in whole
     expect(phone.page.locator(".block-text")).to_contain_text("word5")
     expect(phone.page.locator(".block-text")).not_to_contain_text("word119")
@@ -297,7 +295,7 @@ def test_without_javascript_a_person_reads_prompts_allows_and_stops(
         with phone.page.expect_navigation():
             phone.button(name).click()
 
-    phone.begin(sandbox.project, "make plain.txt")
+    phone.begin_by_form(sandbox.project, "make plain.txt")
     phone.reload_until(lambda: phone.button("Allow").count(), "Claude asks")
     press("Allow")
     phone.reload_until(lambda: "It is made." in "".join(phone.texts()), "it is made")

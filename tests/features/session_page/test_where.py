@@ -76,7 +76,7 @@ def long_answer(count: int) -> list[list[object]]:
 # --- the status line ------------------------------------------------------------------------
 
 
-def test_the_status_says_what_goes_on_and_counts_without_being_told(
+def test_status_shows_activity_and_counts_time_in_the_browser(
     server: Server, open_phone: OpenPhone, gate: Path
 ) -> None:
     call: dict[str, object] = {
@@ -138,7 +138,7 @@ def test_offline_the_age_of_the_last_update_counts_up(
 # --- what needs me --------------------------------------------------------------------------
 
 
-def test_a_session_that_asks_is_told_of_on_every_page_until_it_is_answered(
+def test_open_request_is_announced_on_every_page_until_answered(
     server: Server, open_phone: OpenPhone
 ) -> None:
     phone, other = open_phone(server), open_phone(server)
@@ -416,7 +416,7 @@ def test_a_session_is_named_deleted_and_brought_back(
     expect(phone.page.locator(f"#b-prompt-{PROMPTS - 1}")).to_be_in_viewport()
 
 
-def test_who_looks_at_a_session_that_is_deleted_elsewhere_is_told(
+def test_viewer_is_notified_when_the_session_is_deleted_elsewhere(
     server: Server, open_phone: OpenPhone, past: str
 ) -> None:
     phone = open_phone(server)

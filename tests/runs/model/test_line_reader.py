@@ -192,7 +192,7 @@ def test_the_end_of_any_line_is_a_cursor_to_exactly_the_rest(
         assert list(LineReader(path, line.end).read(last=True)) == whole[index:]
 
 
-def test_a_line_that_is_too_long_is_told_in_a_short_one_of_ours(path: Path, append: Append) -> None:
+def test_too_long_line_is_replaced_by_a_short_one(path: Path, append: Append) -> None:
     append(b"one\n" + b"x" * 11 + b"\ntwo\n" + b"x" * 10 + b"\n")
     assert list(LineReader(path, longest=10).read()) == [
         Line(4, b"one"),
@@ -202,9 +202,7 @@ def test_a_line_that_is_too_long_is_told_in_a_short_one_of_ours(path: Path, appe
     ]
 
 
-def test_a_line_that_is_too_long_and_has_no_newline_is_told_at_the_end(
-    path: Path, append: Append
-) -> None:
+def test_too_long_line_without_newline_is_replaced_at_the_end(path: Path, append: Append) -> None:
     reader = LineReader(path, longest=10)
     append(b"one\n" + b"x" * 9)
     assert read(reader) == [b"one"]
@@ -272,7 +270,7 @@ def test_histories_for_programs_leave_out_the_same_lines(
     assert [line for line in told if b"opcode_long_line" in line] == left_out
 
 
-def test_who_stops_in_the_middle_of_a_file_that_is_held_closes_no_other_one(tmp_path: Path) -> None:
+def test_reader_that_stops_in_a_kept_open_file_closes_no_other_file(tmp_path: Path) -> None:
     path, other = tmp_path / "out.ndjson", tmp_path / "other"
     path.write_bytes(b"line\n" * 3)
     other.write_text("another session's")
@@ -285,7 +283,7 @@ def test_who_stops_in_the_middle_of_a_file_that_is_held_closes_no_other_one(tmp_
         assert file.read() == "another session's"
 
 
-def test_who_reads_on_when_a_file_is_not_held_any_more_reads_no_other_one(tmp_path: Path) -> None:
+def test_reader_of_a_released_file_reads_no_other_file(tmp_path: Path) -> None:
     path, other = tmp_path / "out.ndjson", tmp_path / "other"
     path.write_bytes((b"x" * 100_000 + b"\n") * 10)
     other.write_bytes(b"another session's\n" * 100_000)

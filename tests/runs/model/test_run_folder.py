@@ -196,7 +196,7 @@ def test_two_servers_never_mix_their_lines(folder: RunFolder, copied: Path) -> N
     assert [word for word in words if word[0] == "r"] == [f"right-{n}" for n in range(count)]
 
 
-def test_one_who_looks_before_he_sends_is_not_overtaken(folder: RunFolder, copied: Path) -> None:
+def test_sends_wait_for_the_writing_lock(folder: RunFolder, copied: Path) -> None:
     with folder.writing() as writer:
         other = gevent.spawn(folder.send, b"second\n")
         gevent.sleep(0.1)

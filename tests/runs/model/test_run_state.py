@@ -109,7 +109,7 @@ def test_a_prompt_that_joins_the_open_turn_does_not_wait_behind_it() -> None:
     assert (state.phase, state.waiting) == (Phase.IDLE, {})
 
 
-def test_a_prompt_that_is_read_after_its_whole_turn_has_been_taken_up() -> None:
+def test_prompt_folded_after_its_turn_counts_as_read() -> None:
     state = fold(INIT, replay(PROMPT), SAYS, RESULT, lifecycle(PROMPT, "completed"), sent(SENT))
     assert (state.phase, state.waiting) == (Phase.IDLE, {})
     assert state.sent == {PROMPT: "hello"}
@@ -190,7 +190,7 @@ def test_a_turn_that_claude_begins_by_itself_is_a_turn() -> None:
     assert state.phase is Phase.WORKING
 
 
-def test_the_init_line_tells_the_model_and_the_commands() -> None:
+def test_init_line_holds_model_and_commands() -> None:
     state = fold(INIT)
     assert (state.model, state.slash_commands) == ("claude-x", ("compact", "context"))
 

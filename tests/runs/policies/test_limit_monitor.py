@@ -227,7 +227,7 @@ def test_a_record_of_a_later_version_is_left_alone(room: Room) -> None:
     assert run.folder.record_path.read_text() == text
 
 
-def test_amounts_are_told_in_words() -> None:
+def test_amounts_are_formatted_in_words() -> None:
     assert [format_bytes(size) for size in (10, 12_345, 3_400_000, 2_100_000_000)] == [
         "1 KB",
         "12 KB",

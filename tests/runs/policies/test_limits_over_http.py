@@ -170,7 +170,7 @@ def test_as_many_viewers_as_are_allowed_leave_room_for_other_requests() -> None:
 # Long lines ----------------------------------------------------------------------------------
 
 
-def test_a_line_that_is_too_long_is_told_alike_on_the_page_and_to_programs(
+def test_too_long_line_is_the_same_on_the_page_and_in_the_api(
     start_server: Start, sandbox: Sandbox, stand_in: Path, sockets: Sockets
 ) -> None:
     server = start_server(sandbox, stand_in, OPCODE_MAX_LINE="100K")

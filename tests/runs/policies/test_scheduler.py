@@ -93,7 +93,7 @@ def test_a_prompt_that_is_sent_twice_waits_once(room: Room) -> None:
     assert len(queue([run])) == 1
 
 
-def test_the_first_who_came_is_the_first_to_begin(room: Room) -> None:
+def test_start_queue_is_fifo(room: Room) -> None:
     busy = Busy(room)
     runs = [room.prompt(steps(["text", f"{n}"], LAST)) for n in range(3)]
     until(lambda: [run.ahead for run in runs] == [0, 1, 2], "each knows its place")
@@ -109,7 +109,7 @@ def test_the_first_who_came_is_the_first_to_begin(room: Room) -> None:
     assert [texts(run) for run in runs] == [["0"], ["1"], ["2"]]
 
 
-def test_nobody_overtakes_who_waits(room: Room) -> None:
+def test_new_start_does_not_overtake_the_queue(room: Room) -> None:
     room.restart(max_runs=2)
     busy = [Busy(room, "a"), Busy(room, "b")]
     first = room.prompt(steps(["text", "first"], LAST))

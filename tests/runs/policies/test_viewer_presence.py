@@ -47,7 +47,7 @@ def outcome(run: Run) -> tuple[Outcome, str]:
     return run.record.end.outcome, run.record.end.cause
 
 
-def test_a_run_that_nobody_looks_at_ends_after_the_grace_and_says_why(room: Room) -> None:
+def test_run_without_viewers_ends_after_the_grace_with_its_cause(room: Room) -> None:
     began = time.time()
     run = working(room)
     assert run.join(30)
@@ -65,7 +65,7 @@ def test_a_run_that_was_idle_when_it_was_left_is_completed(room: Room) -> None:
     assert outcome(run)[0] is Outcome.COMPLETED
 
 
-def test_a_run_goes_on_while_somebody_looks_and_ends_when_the_last_one_has_gone(
+def test_run_ends_after_the_last_viewer_has_left(
     room: Room,
 ) -> None:
     run = working(room)
@@ -79,7 +79,7 @@ def test_a_run_goes_on_while_somebody_looks_and_ends_when_the_last_one_has_gone(
     assert time.time() - left >= GRACE
 
 
-def test_a_viewer_who_comes_back_in_time_finds_the_run_at_work(room: Room) -> None:
+def test_run_continues_when_a_viewer_returns_within_the_grace(room: Room) -> None:
     run = working(room)
     session = run.record.session_id
     for _ in range(4):  # together longer than the grace
@@ -91,7 +91,7 @@ def test_a_viewer_who_comes_back_in_time_finds_the_run_at_work(room: Room) -> No
         assert run.phase is Phase.WORKING
 
 
-def test_a_page_without_a_socket_counts_from_when_it_was_asked_for(room: Room) -> None:
+def test_page_without_a_socket_counts_as_viewer_from_its_request(room: Room) -> None:
     run = working(room)
     for _ in range(4):
         room.supervisor.viewers.seen(run.record.session_id)
@@ -99,14 +99,14 @@ def test_a_page_without_a_socket_counts_from_when_it_was_asked_for(room: Room) -
     assert run.join(30)
 
 
-def test_only_the_session_that_was_left_ends(room: Room) -> None:
+def test_only_the_session_without_viewers_ends(room: Room) -> None:
     run, other = working(room), working(room)
     with room.supervisor.viewers.viewing(other.record.session_id):
         assert run.join(30)
         assert other.live
 
 
-def test_what_a_person_has_chosen_for_a_session_comes_before_the_servers_default(
+def test_choice_for_a_session_overrides_the_server_default(
     room: Room,
 ) -> None:
     session = new_id()
@@ -117,12 +117,12 @@ def test_what_a_person_has_chosen_for_a_session_comes_before_the_servers_default
     assert run.join(30)
 
 
-def test_by_default_a_run_goes_on(room: Room) -> None:
+def test_run_continues_without_viewers_by_default(room: Room) -> None:
     room.restart(keep_running=True)
     assert not working(room).join(2 * GRACE)
 
 
-def test_the_choice_survives_the_server_and_the_grace_begins_with_the_next_one(
+def test_choice_survives_a_restart_and_the_grace_starts_again(
     room: Room,
 ) -> None:
     room.restart(keep_running=True)

@@ -161,7 +161,7 @@ def test_a_process_that_cannot_be_looked_at_does_not_count_as_gone(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="it compares the two ways that Linux has")
-def test_psutil_tells_the_same_as_proc(stray: Stray, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_psutil_and_proc_agree(stray: Stray, monkeypatch: pytest.MonkeyPatch) -> None:
     child = stray("sleep", "60", **{process_table.MARK: RUN, process_table.FOLDER_MARK: "/r"})
     row = process_table.read(child.pid)
     assert row is not None
@@ -214,7 +214,7 @@ def test_a_process_that_throws_its_mark_away_stays_in_the_family(
     assert census.sweep(RUN)
 
 
-def test_who_is_in_the_middle_of_exec_is_not_overlooked(
+def test_process_in_the_middle_of_exec_is_found(
     stray: Stray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Such a process shows no environment for a moment, and its parent may have gone already."""
@@ -279,7 +279,7 @@ def test_what_serves_belongs_to_no_run(
 # Pictures -------------------------------------------------------------------------------------
 
 
-def test_all_who_ask_at_once_share_one_picture(
+def test_concurrent_callers_share_one_process_snapshot(
     census: ProcessMonitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: list[float] = []
@@ -329,7 +329,7 @@ def test_fifty_runs_that_end_at_once_do_not_hold_up_the_hub(
     assert held[0] < 0.05
 
 
-def test_a_census_of_which_nobody_wants_anything_does_nothing(
+def test_unused_process_monitor_stops_its_greenlet(
     census: ProcessMonitor, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(census_module, "EVERY_SECONDS", 0.02)
@@ -362,7 +362,7 @@ def test_memory_cpu_and_processes_are_those_of_the_whole_family(
     assert census.usages([RUN])[RUN] == census_module.Usage()
 
 
-def test_one_who_sleeps_takes_no_cpu(census: ProcessMonitor, start: Start) -> None:
+def test_sleeping_process_uses_no_cpu(census: ProcessMonitor, start: Start) -> None:
     start()
     census.family(RUN)
     gevent.sleep(census_module.CPU_SECONDS + 0.1)
@@ -423,7 +423,7 @@ def test_what_an_ended_run_has_left_is_found_and_ended(
 
 
 @pytest.mark.parametrize("late", [1.1 * process_reaper.GRACE_SHARE, 0.9, 1.1])
-def test_who_was_found_late_is_asked_to_end_all_the_same(
+def test_process_found_late_gets_sigterm_before_sigkill(
     census: ProcessMonitor,
     runs_dir: Path,
     stray: Stray,
