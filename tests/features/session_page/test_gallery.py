@@ -20,15 +20,11 @@ from playwright.sync_api import Error, FilePayload, Locator, Page, expect
 
 from tests.features.session_page import gallery
 from tests.features.session_page.gallery import Gallery
-from tests.features.session_page.test_look import (
-    SHIFTS,
-    smaller_than_a_thumb,
-    to_go,
-    too_small_to_type_in,
-)
+from tests.features.session_page.test_look import SHIFTS, to_go
 from tests.support import screenshots
 from tests.support.browser import CUT_OFF, Phone
 from tests.support.environment import Sandbox, Server
+from tests.support.page_checks import smaller_than_a_thumb, too_small_to_type_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 

@@ -16,10 +16,16 @@ from opcode_htmx.engines.claude.demo.messages_api import (
     Text,
     ToolUse,
 )
-from tests.security.hostile_project import make_hostile
-from tests.support import api, screenshots
+from tests.support import screenshots
 from tests.support.browser import Phone
 from tests.support.environment import Sandbox, Server, until
+from tests.support.page_checks import (
+    WIDTHS,
+    open_every_card,
+    smaller_than_a_thumb,
+    sticks_out,
+    too_small_to_type_in,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -143,16 +149,7 @@ def answers_are_there(phone: Phone, count: int) -> None:
     expect(phone.page.locator("#queue li")).to_have_count(0)
 
 
-def open_every_card(page: Page) -> None:
-    page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
-
-
 # What is measured
-
-
-def sticks_out(page: Page) -> int:
-    """By how many pixels the page is wider than the screen."""
-    return int(page.evaluate("document.documentElement.scrollWidth - innerWidth"))
 
 
 def covered(page: Page, selector: str) -> list[str]:
@@ -168,28 +165,6 @@ def covered(page: Page, selector: str) -> list[str]:
                 && on((box.left + box.right) / 2, box.top + 4)
                 && on((box.left + box.right) / 2, box.bottom - 4));
         }).map(each => each.outerHTML.slice(0, 80))"""
-    )
-    return found
-
-
-def smaller_than_a_thumb(page: Page) -> list[str]:
-    found: list[str] = page.locator(
-        "button, .button, .row, .back, nav a, .brand, summary, select, .question label, .links a"
-    ).evaluate_all(
-        """controls => controls.filter(each => each.checkVisibility()).filter(each => {
-            const box = each.getBoundingClientRect();
-            return box.width < 44 || box.height < 44;
-        }).map(each => each.outerHTML.slice(0, 80))"""
-    )
-    return found
-
-
-def too_small_to_type_in(page: Page) -> list[str]:
-    found: list[str] = page.locator(
-        "input:not([type=hidden], [type=radio], [type=checkbox]), textarea"
-    ).evaluate_all(
-        """fields => fields.filter(each => parseFloat(getComputedStyle(each).fontSize) < 16)
-            .map(each => each.outerHTML.slice(0, 80))"""
     )
     return found
 
@@ -214,46 +189,24 @@ def top_of(phone: Phone, number: int) -> float:
     return box["y"]
 
 
-# Every page
+# A session that shows everything; the checks of every page are in tests/app/test_every_page.py
 
 
-def test_no_page_is_wider_than_the_screen(
-    phone: Phone, sandbox: Sandbox, server: Server, open_phone: OpenPhone
+def test_a_session_that_shows_everything_is_not_wider_than_the_screen(
+    phone: Phone, sandbox: Sandbox
 ) -> None:
-    folder = sandbox.config_dir / "projects" / "-home-me-long"
-    folder.mkdir(parents=True)
-    entry = {"type": "user", "cwd": f"/home/me/{LONG_WORD}", "message": {"content": LONG_WORD}}
-    session = "11111111-1111-4111-8111-111111111111"
-    (folder / f"{session}.jsonl").write_text(json.dumps(entry) + "\n")
-    odd = sandbox.home / "work" / LONG_WORD[:200]
-    make_hostile(odd, sandbox.home / LONG_WORD[:200])
-    asked = api.session(sandbox.config_dir, odd, api.prompt(LONG_WORD, odd))
-    decision = f"/projects/{asked.parent.name}/sessions/{asked.stem}/trust"
-
-    stranger = open_phone(server, http_credentials=None)
-    stranger.forgiven.append("404")
-    phone.forgiven.append("404")
     play(phone, sandbox, *EVERYTHING, ["wait", "/nowhere"])
     everything_is_there(phone)
     phone.send(LONG_WORD)
     expect(phone.page.locator("#queue")).to_contain_text(LONG_WORD)
     wide = []
-    for page, paths in (
-        (
-            phone.page,
-            (phone.page.url, "/", "/projects/-home-me-long", "/new", "/runs", "/logins", "/nowhere")
-            + (f"/projects/-home-me-long/sessions/{session}", "/projects/-home-me-long/new")
-            + (decision,),
-        ),
-        (stranger.page, ("/login",)),
-    ):
-        for path in paths:
-            page.goto(path)
-            open_every_card(page)
-            for width in (320, 390, 1280):
-                page.set_viewport_size({"width": width, "height": 700})
-                if (by := sticks_out(page)) > 0:
-                    wide.append((path, width, by))
+    for path in (phone.page.url, "/", "/runs"):
+        phone.page.goto(path)
+        open_every_card(phone.page)
+        for width in WIDTHS:
+            phone.page.set_viewport_size({"width": width, "height": 700})
+            if (by := sticks_out(phone.page)) > 0:
+                wide.append((path, width, by))
     assert wide == []
 
 
@@ -283,19 +236,12 @@ def test_overviews_fit_when_the_browser_is_set_to_letters_of_twice_the_size(
 
 
 def test_buttons_are_as_large_as_a_thumb_and_fields_do_not_make_the_phone_zoom(
-    phone: Phone, sandbox: Sandbox, server: Server, open_phone: OpenPhone
+    phone: Phone, sandbox: Sandbox
 ) -> None:
-    stranger = open_phone(server, http_credentials=None)
-    stranger.page.goto("/login")
     play(phone, sandbox, *EVERYTHING, ["wait", "/nowhere"])
     everything_is_there(phone)
-    small = smaller_than_a_thumb(phone.page) + smaller_than_a_thumb(stranger.page)
-    zooming = too_small_to_type_in(phone.page) + too_small_to_type_in(stranger.page)
-    for path in ("/", "/new", "/runs", "/logins"):
-        phone.page.goto(path)
-        small += smaller_than_a_thumb(phone.page)
-        zooming += too_small_to_type_in(phone.page)
-    assert (small, zooming) == ([], [])
+    page = phone.page
+    assert (smaller_than_a_thumb(page), too_small_to_type_in(page)) == ([], [])
 
 
 def test_whatever_has_the_focus_shows_it(phone: Phone, sandbox: Sandbox) -> None:

@@ -1,0 +1,176 @@
+"""Every address that a GET may ask for, from the URL map: it answers, and each page is well made.
+
+A new route is checked without an edit here; `-k` with a part of its rule runs the checks of one.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from functools import cache
+from pathlib import Path
+
+import pytest
+import requests
+from playwright.sync_api import Browser
+
+from opcode_htmx.web.origin.fetch_metadata import who_may_act
+from tests.security.doors import Door, doors_of
+from tests.security.hostile_project import make_hostile
+from tests.support import page_checks
+from tests.support.browser import Phone
+from tests.support.environment import Sandbox, Server, write_stand_in
+from tests.support.in_process import app_of
+from tests.support.populated import Populated, populate
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+NOWHERE = Door("/nowhere", "GET", "", is_socket=False, values={})
+"""No route: its page says so."""
+
+Checks = dict[str, object]
+"""What was found wrong with a page, by the name of the check; empty values are none."""
+
+
+@cache
+def shown() -> list[Door]:
+    """Every GET that only shows, with well-formed values; what acts is no page."""
+    with tempfile.TemporaryDirectory() as folder:
+        sandbox = Sandbox(Path(folder) / "home").make()
+        with app_of(sandbox, write_stand_in(Path(folder) / "claude")) as app:
+            return [
+                door
+                for door in doors_of(app, {})
+                if door.method == "GET"
+                and not door.is_socket
+                and not who_may_act(app.view_functions[door.endpoint])
+            ]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "door" in metafunc.fixturenames:
+        metafunc.parametrize("door", [*shown(), NOWHERE], ids=lambda door: door.rule)
+
+
+@pytest.fixture(scope="module")
+def populated(shared_server: Server) -> Populated:
+    found = populate(shared_server.sandbox)
+    make_hostile(found.project, shared_server.sandbox.home / "traces")
+    return found
+
+
+@pytest.fixture(scope="module")
+def open_page(browser: Browser, shared_server: Server) -> Iterator[Callable[..., Phone]]:
+    """Gives a phone for these options, which other tests of this module use as well."""
+    with ExitStack() as stack:
+
+        @cache
+        def phone(**options: object) -> Phone:
+            return stack.enter_context(closing(Phone(browser, shared_server, **options)))
+
+        yield phone
+
+
+def test_every_address_answers_and_every_page_is_well_made(
+    door: Door,
+    shared_server: Server,
+    populated: Populated,
+    open_page: Callable[..., Phone],
+) -> None:
+    path = populated.address(door)
+    answer = requests.get(shared_server.url + path, timeout=20)
+    # a page for those who have not logged in leads the others elsewhere
+    credentials = {"http_credentials": None} if answer.ok else {}
+    answer = answer if answer.ok else shared_server.get(path)
+    assert answer.status_code in expected(door), (
+        f"{path} answers {answer.status_code}: if its rule has a part with a new name, "
+        "tests/support/populated.py needs a value for it"
+    )
+    if not is_page(answer):
+        return
+    phone, without = open_page(**credentials), open_page(java_script_enabled=False, **credentials)
+    phone.page.goto(path)
+    found = {
+        **looks(phone),
+        **structure(phone, door),
+        "shown with JavaScript only": lost_without_javascript(phone, without, path),
+        "complaints of the browser": complaints(door, phone, without),
+    }
+    assert {check: wrong for check, wrong in found.items() if wrong} == {}
+
+
+def expected(door: Door) -> set[int]:
+    """405: an address of the API that is there only to say which method it wants."""
+    if door is NOWHERE:
+        return {404}
+    return {200, 405} if door.rule.startswith("/api/") else {200}
+
+
+def is_page(answer: requests.Response) -> bool:
+    """Whether it is a whole page of HTML that a browser shows and does not save."""
+    is_html = answer.headers.get("Content-Type", "").startswith("text/html")
+    is_saved = answer.headers.get("Content-Disposition", "").startswith("attachment")
+    return is_html and not is_saved and answer.text.lstrip()[:14].lower() == "<!doctype html"
+
+
+def looks(phone: Phone) -> Checks:
+    """What is wrong on screens of each width, in light and dark."""
+    page, wrong = phone.page, dict[str, object]()
+    page_checks.open_every_card(page)
+    wrong["letters smaller than 16 px"] = page_checks.too_small_to_type_in(page)
+    for width in page_checks.WIDTHS:
+        page.set_viewport_size({"width": width, "height": 800})
+        if (by := page_checks.sticks_out(page)) > 0:
+            wrong[f"wider than the screen, {width}"] = by
+        wrong[f"smaller than a thumb, {width}"] = page_checks.smaller_than_a_thumb(page)
+        page.emulate_media(color_scheme="light")
+        wrong[f"axe, {width}, light"] = page_checks.violations(page)
+        page.emulate_media(color_scheme="dark")  # which differs in its colours only
+        wrong[f"axe, {width}, dark"] = page_checks.violations(page, "color-contrast")
+    return wrong
+
+
+def structure(phone: Phone, door: Door) -> Checks:
+    """One first heading, a title of its own, and its place in the navigation."""
+    headings = phone.page.locator("h1").count()
+    title = phone.page.title()
+    marked, expected = page_checks.current_entries(phone.page), place_of(phone, door)
+    return {
+        "first headings": headings if headings != 1 else None,
+        "title": None if title.removesuffix("opcode").strip(" ·") else f"only {title!r}",
+        "place in the navigation": (marked, expected) if marked != expected else None,
+    }
+
+
+def place_of(phone: Phone, door: Door) -> dict[str, str]:
+    """What the navigation should mark: the page's own entry, or that of its blueprint."""
+    links = phone.page.locator("nav a.nav-item")
+    entries = links.evaluate_all("all => all.map(each => each.getAttribute('href'))")
+    if door.rule in entries:
+        return {door.rule: "page"}
+    endpoints = {each.rule: each.endpoint for each in shown()}
+    blueprint = door.endpoint.rpartition(".")[0]
+    near = [each for each in entries if endpoints[each].rpartition(".")[0] == blueprint]
+    return dict.fromkeys(near, "true")
+
+
+def lost_without_javascript(phone: Phone, without: Phone, path: str) -> list[str]:
+    """The lines of the main part that only scripts put there."""
+    for _ in range(3):  # what the server shows changes: its health, for one
+        for each in (phone, without):
+            each.page.goto(path)
+            page_checks.open_every_card(each.page)
+        there = page_checks.lines_of_main(without.page)
+        if not (lost := page_checks.lines_of_main(phone.page) - there):
+            break
+    return sorted(lost)
+
+
+def complaints(door: Door, *phones: Phone) -> list[str]:
+    """What the browsers have complained about since the last call."""
+    found = []
+    for phone in phones:
+        found += [each for each in phone.complaints if door is not NOWHERE or "404" not in each]
+        phone.complaints.clear()
+    return found

@@ -1,0 +1,103 @@
+"""Measurements of a page in Chromium: width, sizes of targets and letters, axe-core, its parts."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from playwright.sync_api import Page
+
+from scripts.browser_files import AXE
+from tests.support.environment import missing
+
+Violation = tuple[str, str, list[str]]
+"""What axe-core finds: the rule, what it asks for, and the elements that miss it."""
+
+WIDTHS = (320, 390, 1280)
+THUMB = 44
+"""Pixels, across and down."""
+
+
+def sticks_out(page: Page) -> int:
+    """By how many pixels the page is wider than the screen."""
+    return int(page.evaluate("document.documentElement.scrollWidth - innerWidth"))
+
+
+def smaller_than_a_thumb(page: Page) -> list[str]:
+    """The visible controls that are; a link among the words of a sentence is none of them.
+
+    What is typed into or chosen in is tapped by its label as well, if that stands around it.
+    """
+    found: list[str] = page.locator(
+        "a[href], button, summary, select, textarea, input:not([type=hidden]), [role=button]"
+    ).evaluate_all(
+        """(controls, thumb) => {
+            const isInProse = each => each.matches("a") && !each.closest("nav")
+                && getComputedStyle(each).display === "inline"
+                && each.parentElement.textContent.trim() !== each.textContent.trim();
+            return controls.filter(each => each.checkVisibility({ visibilityProperty: true }))
+                .filter(each => !isInProse(each) && !each.matches(".skip-link"))
+                .filter(each => {
+                    const box = (each.closest("label") ?? each).getBoundingClientRect();
+                    return box.width < thumb || box.height < thumb;
+                }).map(each => each.outerHTML.slice(0, 120));
+        }""",
+        THUMB,
+    )
+    return found
+
+
+def too_small_to_type_in(page: Page) -> list[str]:
+    """The fields whose letters are so small that a phone zooms in on them."""
+    found: list[str] = page.locator(
+        "input:not([type=hidden], [type=radio], [type=checkbox]), textarea, select"
+    ).evaluate_all(
+        """fields => fields.filter(each => parseFloat(getComputedStyle(each).fontSize) < 16)
+            .map(each => each.outerHTML.slice(0, 80))"""
+    )
+    return found
+
+
+def violations(page: Page, *rules: str) -> list[Violation]:
+    """What axe-core finds on the page as it is now, by all its rules or by these."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(_axe())
+    found: list[Violation] = page.evaluate(
+        """async rules => {
+            const options = rules.length ? { runOnly: rules } : {};
+            return (await axe.run(options)).violations.map(
+                each => [each.id, each.help, each.nodes.map(node => node.html.slice(0, 120))]);
+        }""",
+        list(rules),
+    )
+    return found
+
+
+@cache
+def _axe() -> str:
+    if not AXE.in_place():
+        missing("axe-core", "run `make test`, which fetches it.")
+    return (AXE.folder / "axe.min.js").read_text(encoding="utf-8")
+
+
+def open_every_card(page: Page) -> None:
+    page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+
+
+def lines_of_main(page: Page) -> set[str]:
+    """The lines of text that a person sees in the main part, with 0 for every number.
+
+    Removes the buttons that submit no form: without scripts they would do nothing.
+    """
+    page.evaluate("document.querySelectorAll('main button[type=button]').forEach(e => e.remove())")
+    lines = page.locator("main").inner_text().split("\n")
+    return {re.sub(r"\d+", "0", line).strip() for line in lines} - {""}
+
+
+def current_entries(page: Page) -> dict[str, str]:
+    """The `aria-current` of the navigation's links that have one, by their addresses."""
+    found: dict[str, str] = page.locator("nav a[aria-current]").evaluate_all(
+        """links => Object.fromEntries(
+            links.map(each => [each.getAttribute("href"), each.getAttribute("aria-current")]))"""
+    )
+    return found

@@ -1,0 +1,99 @@
+"""A sandbox in which every address of the app leads to something: a project, a session, a draft.
+
+A new route finds its values here by the names of its parts (`project_id`, `session_id`, …). A part
+with a new name gets a line in `Populated.known`.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+from opcode_htmx.engines.claude.files.history import project_id
+from opcode_htmx.sessions.drafts import Drafts, draft_name
+from tests.security.doors import Door
+from tests.support import api
+from tests.support.environment import ROOT, Sandbox, state_dir
+
+SESSION = "5e551000-0000-4000-8000-000000000001"
+PROMPT, ANSWER = "prompt-1", "answer-1"
+ICON = ROOT / "static" / "icon-192.png"
+LONG_WORD = "Donaudampfschifffahrtsgesellschaftskapitän" * 6
+QUERY = {"before": f"{ANSWER}-0"}
+"""Parameters of pages that do not answer without them; each of the others is sent them as well."""
+
+
+@dataclass(frozen=True)
+class Populated:
+    """`project` is the folder of the session; `token` is that of a file in every draft."""
+
+    project: Path
+    token: str
+
+    @property
+    def known(self) -> dict[str, str]:
+        """Values for the parts of addresses, by name. Those of runs are well-formed only."""
+        return {
+            "project_id": project_id(self.project),
+            "session_id": SESSION,
+            "either_id": SESSION,
+            "block_id": PROMPT,
+            "token": self.token,
+            "filename": "style.css",
+            "number": "0",
+            "run_id": "1" * 32,
+            "verb": "remove",
+        }
+
+    def address(self, door: Door) -> str:
+        """The address of a door of the same app, with values that lead to something."""
+        path = re.sub(r"<(?:\w+:)?(\w+)>", lambda part: self._value(door, part[1]), door.rule)
+        return path if path.startswith("/api/") else f"{path}?{urlencode(QUERY)}"
+
+    def _value(self, door: Door, name: str) -> str:
+        known = self.known.get(name)
+        return door.values[name] if known is None else quote(known)
+
+
+def populate(sandbox: Sandbox) -> Populated:
+    """Write the files; whatever can be long is."""
+    project = sandbox.project / LONG_WORD[:200]
+    project.mkdir(exist_ok=True)
+    api.session(sandbox.config_dir, project, "".join(_history(project)), SESSION)
+    return Populated(project, _draft(sandbox, project))
+
+
+def _history(project: Path) -> Iterator[str]:
+    image = {"media_type": "image/png", "data": base64.b64encode(ICON.read_bytes()).decode()}
+    pdf = {"media_type": "application/pdf", "data": base64.b64encode(b"%PDF-1.4\n").decode()}
+    prompt = [
+        {"type": "text", "text": f"Prune the trees {LONG_WORD}"},
+        {"type": "image", "source": {"type": "base64", **image}},
+        {"type": "document", "source": {"type": "base64", **pdf}},
+    ]
+    answer = [{"type": "text", "text": f"## Done\n\nThe *trees* are pruned. `{LONG_WORD}`"}]
+    common = {"cwd": str(project), "sessionId": SESSION, "timestamp": api.stamp(api.NOON)}
+    message: dict[str, object] = {"role": "user", "content": prompt}
+    yield api.line(
+        {**common, "type": "user", "uuid": PROMPT, "parentUuid": None, "message": message}
+    )
+    message = {"id": ANSWER, "role": "assistant", "content": answer}
+    yield api.line(
+        {**common, "type": "assistant", "uuid": ANSWER, "parentUuid": PROMPT, "message": message}
+    )
+
+
+def _draft(sandbox: Sandbox, project: Path) -> str:
+    """The token of a file that lies in every draft."""
+    root = state_dir(sandbox.state).folder("drafts")
+    drafts, name = Drafts(root), draft_name("")
+    drafts.save_text(name, f"Water them, too {LONG_WORD}", folder=str(project))
+    file = drafts.add_file(name, f"{LONG_WORD}.png", ICON.read_bytes(), "image/png")
+    for other in (SESSION, draft_name(project_id(project))):
+        shutil.copytree(root / name, root / other)
+    return file.token
