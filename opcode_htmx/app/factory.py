@@ -102,8 +102,9 @@ def _context(
     runs = Supervisor(
         run_settings.of(settings, engine, workspace.folders, lambda: capabilities.models)
     )
-    runs.adopt()
-    session_listing.watched()  # its set-up must not hold up the first request
+    jobs.add(Job("look after the runs", runs.start, runs.close))
+    # Its set-up must not hold up the first request
+    jobs.add(Job("watch the session files", _watch_session_files, lambda: None))
     monitor = LoopMonitor()
     jobs.add(Job("watch for stalls of the event loop", monitor.start, monitor.stop))
     return AppContext(
@@ -175,3 +176,7 @@ def _install_api(app: Flask, features: Sequence[Feature], context: AppContext) -
     api = Blueprint("api", __name__)
     register_endpoints(api, Description(endpoints).endpoints)
     app.register_blueprint(api)
+
+
+def _watch_session_files() -> None:
+    session_listing.watched()

@@ -99,7 +99,15 @@ class Supervisor:
             lambda run: claude_process.memory_of(run.id),
             self.disk_guard.check,
         )
-        self._greenlets = [gevent.spawn(self._watch)]
+        self._greenlets: list[gevent.Greenlet[[], None]] = []
+
+    def start(self) -> None:
+        """Take over the runs on disk, and look after all of them from now on."""
+        self.adopt()
+        if not self._greenlets:
+            self.viewers.start()
+            self._limit_monitor.start()
+            self._greenlets = [gevent.spawn(self._watch)]
 
     # --- finding ----------------------------------------------------------------------------
 

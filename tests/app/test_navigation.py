@@ -15,12 +15,11 @@ from opcode_htmx.app import navigation
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem
 from opcode_htmx.lib import resources
-from tests.features.session_page.test_accessibility import axe as axe  # a fixture
-from tests.features.session_page.test_accessibility import violations
-from tests.features.session_page.test_look import covered, sticks_out
+from tests.features.session_page.test_look import covered
 from tests.support.browser import Phone
 from tests.support.environment import Sandbox, Server, write_stand_in
 from tests.support.many_features import LABELS, MADE_UP
+from tests.support.page_checks import sticks_out, violations
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
@@ -377,7 +376,6 @@ def test_a_sessions_page_has_the_rail_and_never_the_bar(phone: Phone, server: Se
 def test_axe_finds_no_violation(
     server: Server,
     open_phone: OpenPhone,
-    axe: str,
     badges: Callable[[int, int], None],
     theme: str,
 ) -> None:
@@ -385,12 +383,12 @@ def test_axe_finds_no_violation(
         badges(number, 12)
     page = open_phone(server, color_scheme=theme).page
     page.goto(LONG)
-    assert violations(page, axe) == []
+    assert violations(page) == []
     more(page).click()
-    assert violations(page, axe) == []
+    assert violations(page) == []
     page.keyboard.press("Escape")
     size(page, WIDE[1])
-    assert violations(page, axe) == []
+    assert violations(page) == []
 
 
 def test_an_entry_with_an_unknown_symbol_is_refused_when_the_app_is_built() -> None:

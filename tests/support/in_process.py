@@ -35,10 +35,10 @@ def app_of(sandbox: Sandbox, claude: Path) -> Iterator[Flask]:
         }
     )
     app = create_app(settings)
+    context: AppContext = app.extensions["opcode_context"]
+    context.jobs.start()
     try:
         yield app
     finally:
-        context: AppContext = app.extensions["opcode_context"]
         context.jobs.stop()
-        context.runs.close()
         kill_processes_of(sandbox.state)

@@ -95,16 +95,15 @@ class PollingWatcher:
 
 
 class FolderWatcher:
-    """Uses inotify where it can, and polling for the folders beyond inotify's limits."""
+    """Uses inotify where it can, and polling for the folders beyond inotify's limits.
+
+    Opens nothing before the first folder is watched.
+    """
 
     def __init__(self) -> None:
         self._inotify: InotifyWatcher | None = None
         self._polling: PollingWatcher | None = None
-        if sys.platform == "linux":
-            try:
-                self._inotify = InotifyWatcher()
-            except OSError as error:
-                log.warning("polling for changes to files, because inotify is used up: %s", error)
+        self._tried_inotify = sys.platform != "linux"
 
     def watch(
         self, folder: Path, callback: Callback, *, or_poll: bool = True, removals: bool = False
@@ -114,6 +113,7 @@ class FolderWatcher:
         Without `or_poll`, a folder beyond inotify's limits is not watched at all. `removals`: also
         when a file is removed, which polling reports in any case.
         """
+        self._try_inotify()
         if self._inotify:
             try:
                 self._inotify.watch(folder, callback, removals=removals)
@@ -132,6 +132,14 @@ class FolderWatcher:
     def close(self) -> None:
         for watcher in self._watchers():
             watcher.close()
+
+    def _try_inotify(self) -> None:
+        if not self._tried_inotify:
+            self._tried_inotify = True
+            try:
+                self._inotify = InotifyWatcher()
+            except OSError as error:
+                log.warning("polling for changes to files, because inotify is used up: %s", error)
 
     def _watchers(self) -> list[InotifyWatcher | PollingWatcher]:
         return [each for each in (self._inotify, self._polling) if each is not None]

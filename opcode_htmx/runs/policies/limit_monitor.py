@@ -92,10 +92,15 @@ class LimitMonitor:
         self._memory_limit = _absolute(limits.memory, machine)
         self._worked: dict[str, Work] = {}
         self._memory_checked_at = 0.0
+        self._greenlet: gevent.Greenlet[[], None] | None = None
+
+    def start(self) -> None:
+        """Check the runs from now on."""
         self._greenlet = gevent.spawn(self._run)
 
     def close(self) -> None:
-        self._greenlet.kill()
+        if self._greenlet:
+            self._greenlet.kill()
 
     def _run(self) -> None:
         before = time.monotonic()

@@ -58,6 +58,10 @@ class ViewerPresence:
         self._viewers: Counter[str] = Counter()
         self._locks: dict[str, int] = {}
         self._started = time.time()
+        self._greenlet: gevent.Greenlet[[], None] | None = None
+
+    def start(self) -> None:
+        """End, from now on, the runs that have had no viewer for too long."""
         self._greenlet = gevent.spawn(self._end_runs_without_viewer)
 
     @contextlib.contextmanager
@@ -96,7 +100,8 @@ class ViewerPresence:
             log.exception("could not record a viewer of session %s", session_id)
 
     def close(self) -> None:
-        self._greenlet.kill()
+        if self._greenlet:
+            self._greenlet.kill()
         for session_id in list(self._locks):
             self._unlock(session_id)
 

@@ -252,7 +252,9 @@ def test_amounts_are_formatted_in_words() -> None:
     ]
 
 
-def test_the_warden_ends_with_its_server(room: Room) -> None:
-    warden = room.supervisor._limit_monitor
+def test_limit_monitor_ends_with_its_server(room: Room) -> None:
+    monitor = room.supervisor._limit_monitor
+    greenlet = monitor._greenlet
+    assert greenlet
     room.restart()
-    assert warden._greenlet.dead
+    assert greenlet.dead

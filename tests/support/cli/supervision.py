@@ -121,14 +121,14 @@ class Room:
             (self._claude if name in self._claude else self._settings)[name] = value
         supervisor = Supervisor(self._run_settings())
         self._supervisors.append(supervisor)
-        supervisor.adopt()
+        supervisor.start()
         return supervisor
 
     def beside(self, **settings: object) -> Supervisor:
         """Another worker's supervisor, over the same runs at the same time."""
         other = Supervisor(self._run_settings(**settings))
         self._others.append(other)
-        other.adopt()
+        other.start()
         return other
 
     def _run_settings(self, **settings: object) -> RunSettings:
