@@ -27,13 +27,13 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def real(shared_folder: Path, claude: Path) -> Recorded:
+def real(integration: None, shared_folder: Path, claude: Path) -> Recorded:
     """What `real_use` has seen."""
     return once(shared_folder / "real", lambda folder: real_use.record(folder, claude))
 
 
 @pytest.fixture(scope="session")
-def talk(shared_folder: Path) -> Recorded:
+def talk(integration: None, shared_folder: Path) -> Recorded:
     """What `socket_use` has heard."""
 
     def record(folder: Path) -> Recorded:

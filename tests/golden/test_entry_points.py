@@ -11,6 +11,8 @@ import pytest
 from tests.golden.parts import probe
 from tests.support.environment import ROOT, Sandbox
 
+pytestmark = pytest.mark.usefixtures("integration")
+
 CONFIGURATION = "gunicorn.conf.py"
 
 

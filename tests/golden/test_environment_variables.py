@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.golden import golden
 from tests.golden.parts import package, probe
 from tests.support.environment import (
@@ -159,6 +161,7 @@ def test_the_sentences_for_refused_values_stay(sandbox: Sandbox) -> None:
     )
 
 
+@pytest.mark.usefixtures("integration")
 def test_only_names_that_mean_nothing_are_reported(sandbox: Sandbox, stand_in: Path) -> None:
     values = {**OTHER, "CLAUDE_PATH": str(stand_in), "PORT": str(free_port())}
     values |= {"OPCODE_STATE_DIR": str(sandbox.state), "OPCODE_PROJECT_ROOTS": "~"}

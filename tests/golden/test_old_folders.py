@@ -26,6 +26,8 @@ from tests.support.environment import (
     write_stand_in,
 )
 
+pytestmark = pytest.mark.usefixtures("integration")
+
 BASIC = (USER, PASSWORD)
 OLD: dict[str, Any] = json.loads((golden.DATA / "old_folders.json").read_bytes())
 ABOUT: dict[str, str] = OLD["about"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.golden import golden
 from tests.golden.parts import probe, shapes
 from tests.support.environment import Sandbox
@@ -12,8 +14,18 @@ from tests.support.environment import Sandbox
 Recorded = dict[str, Any]
 
 
+pytestmark = pytest.mark.usefixtures("integration")
+
+
 def test_the_files_of_the_state_folder_stay(real: Recorded) -> None:
     golden.check("state_folder", real["state"])
+
+
+CODE = """
+from app import app
+app.extensions["opcode_jobs"].start()
+print(0)
+"""
 
 
 def test_the_files_of_a_new_state_folder_stay(sandbox: Sandbox, stand_in: Path) -> None:
@@ -26,7 +38,7 @@ def test_the_files_of_a_new_state_folder_stay(sandbox: Sandbox, stand_in: Path) 
         "OPCODE_ASK_AHEAD": "0",
         "OPCODE_MIN_FREE": "1M",
     }
-    assert probe.printed("import app; print(0)", environ) == 0
+    assert probe.printed(CODE, environ) == 0
     found = shapes.folder(sandbox.state, {})
     for name in ("password", "secret_key"):
         path = f"opcode-htmx/{name}"

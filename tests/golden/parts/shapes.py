@@ -92,5 +92,5 @@ def documents(path: Path) -> list[Any]:
     if path.suffix == ".json":
         return [json.loads(path.read_bytes())]
     if path.suffix == ".ndjson":
-        return [json.loads(line) for line in path.read_bytes().splitlines()]
+        return [json.loads(line) for line in path.read_bytes().splitlines() if line.strip()]
     return []
