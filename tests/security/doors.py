@@ -18,7 +18,7 @@ from flask import Flask
 from werkzeug.routing import IntegerConverter, PathConverter, Rule, UnicodeConverter
 from werkzeug.test import TestResponse
 
-from tests.support.environment import PASSWORD, USER
+from tests.support.environment import PASSWORD, USER, Sandbox
 
 HOST = "127.0.0.1:8080"
 ORIGIN = f"http://{HOST}"
@@ -35,6 +35,8 @@ CONVERTERS: Mapping[type, str] = {
     PathConverter: "session.js",
 }
 """The kinds of URL parts, each with a well-formed value."""
+NOT_OF_VIEWS = ("log", "throttle", "reserve")
+"""How the names begin of what the gate and the disk guard write in the state folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,16 @@ def ask(app: Flask, door: Door, headers: Mapping[str, str] = {}, **how: Any) -> 
     answer.get_data()
     answer.close()
     return answer
+
+
+def files_of(sandbox: Sandbox) -> dict[str, tuple[int, int]]:
+    """The size and time of all that stands in the sandbox and that a view may have written."""
+    return {
+        str(path): (path.stat().st_size, path.stat().st_mtime_ns)
+        for path in sandbox.home.rglob("*")
+        if path.is_file()
+        and not any(part.startswith(NOT_OF_VIEWS) for part in path.relative_to(sandbox.home).parts)
+    }
 
 
 class Visits:

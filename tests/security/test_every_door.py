@@ -29,6 +29,7 @@ from tests.security.doors import (
     Visits,
     ask,
     doors_of,
+    files_of,
     log_in,
 )
 from tests.support import api
@@ -50,8 +51,6 @@ FOR_SCRIPTS = {
 }
 """The doors that change something by a safe method, for programs that can send no other."""
 SESSION = "5e551000-0000-4000-8000-000000000001"
-NOT_OF_VIEWS = ("log", "throttle", "reserve")
-"""How the names begin of what the gate and the disk guard write in the state folder."""
 
 OTHER_PORT = "http://127.0.0.1:9999"
 FOREIGN = ("https://evil.example", "null", OTHER_PORT, "http://127.0.0.1", "file://", "x")
@@ -122,16 +121,6 @@ def protected(doors: list[Door], *, sockets: bool | None = None) -> list[Door]:
 def changing(doors: list[Door]) -> list[Door]:
     """The doors that need a token besides."""
     return [door for door in protected(doors, sockets=False) if not door.is_safe]
-
-
-def files_of(sandbox: Sandbox) -> dict[str, tuple[int, int]]:
-    """What stands in the sandbox that a view may have written."""
-    return {
-        str(path): (path.stat().st_size, path.stat().st_mtime_ns)
-        for path in sandbox.home.rglob("*")
-        if path.is_file()
-        and not any(part.startswith(NOT_OF_VIEWS) for part in path.relative_to(sandbox.home).parts)
-    }
 
 
 class Attack:

@@ -53,7 +53,11 @@ class Populated:
     def address(self, door: Door) -> str:
         """The address of a door of the same app, with values that lead to something."""
         path = re.sub(r"<(?:\w+:)?(\w+)>", lambda part: self._value(door, part[1]), door.rule)
-        return path if path.startswith("/api/") else f"{path}?{urlencode(QUERY)}"
+        return "?".join(filter(None, (path, self.query(door))))
+
+    def query(self, door: Door) -> str:
+        """What goes behind the `?`; the API refuses parameters that it does not know."""
+        return "" if door.rule.startswith("/api/") else urlencode(QUERY)
 
     def _value(self, door: Door, name: str) -> str:
         known = self.known.get(name)

@@ -1,0 +1,124 @@
+"""A GET only shows, or its view is marked with `acts`: each is sent, and must change nothing.
+
+A new view is checked without an edit here.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import gevent
+import pytest
+from flask import Flask
+from gevent import subprocess as gevent_subprocess
+
+from opcode_htmx.features.context import AppContext
+from opcode_htmx.web.origin.fetch_metadata import acts, who_may_act
+from tests.security.doors import ask, doors_of, files_of, log_in
+from tests.support.environment import Sandbox
+from tests.support.in_process import app_of
+from tests.support.populated import Populated, populate
+
+OF_READING = ("marks.json", "viewing")
+"""In the state folder: that somebody reads a session, and how far; by itself it starts nothing."""
+
+
+@pytest.fixture
+def populated(sandbox: Sandbox) -> Populated:
+    return populate(sandbox)
+
+
+@pytest.fixture
+def app(sandbox: Sandbox, stand_in: Path) -> Iterator[Flask]:
+    with app_of(sandbox, stand_in) as app:
+        app.logger.disabled = True  # of made-up views that fail
+        yield app
+
+
+@pytest.fixture
+def commands(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The commands that have been started."""
+    found: list[str] = []
+
+    def noting(original: Callable[..., None]) -> Callable[..., None]:
+        def init(process: object, args: object, *rest: Any, **named: Any) -> None:
+            found.append(str(args))
+            original(process, args, *rest, **named)
+
+        return init
+
+    for popen in (subprocess.Popen, gevent_subprocess.Popen):
+        monkeypatch.setattr(popen, "__init__", noting(popen.__init__))
+    return found
+
+
+def effects(
+    app: Flask, sandbox: Sandbox, populated: Populated, commands: list[str]
+) -> dict[str, list[str]]:
+    """What every GET that is not marked causes beside its answer, by its rule."""
+    context: AppContext = app.extensions["opcode_context"]
+    login, found = log_in(app), {}
+    commands.clear()
+    for door in doors_of(app, populated.known):
+        if door.is_socket or not door.is_safe or who_may_act(app.view_functions[door.endpoint]):
+            continue
+        before = files_of(sandbox)
+        ask(app, door, login.headers, query_string=populated.query(door))
+        for _ in range(3):
+            gevent.sleep(0)  # what the view has spawned begins
+        after = files_of(sandbox)
+        changed = [
+            path
+            for path in before | after
+            if before.get(path) != after.get(path)
+            and not path.startswith(tuple(str(sandbox.state / name) for name in OF_READING))
+        ]
+        runs = [run.id for run in context.runs.live()]
+        if caused := [*changed, *commands, *runs]:
+            found[str(door)] = caused
+        commands.clear()
+    return found
+
+
+def test_a_get_changes_no_file_and_starts_nothing_unless_its_view_is_marked(
+    app: Flask, sandbox: Sandbox, populated: Populated, commands: list[str]
+) -> None:
+    assert effects(app, sandbox, populated, commands) == {}
+
+
+def test_a_get_that_changes_or_starts_something_is_found(
+    app: Flask, sandbox: Sandbox, populated: Populated, commands: list[str]
+) -> None:
+    def keeps() -> str:
+        (sandbox.state / "counted").write_text("1")
+        return "kept"
+
+    def renames() -> str:
+        (sandbox.config_dir / "projects" / "renamed").touch()
+        return "renamed"
+
+    def removes() -> str:
+        (sandbox.state / "secret_key").unlink(missing_ok=True)
+        return "removed"
+
+    def starts() -> str:
+        subprocess.run(["true"], check=True)  # noqa: S607
+        return "started"
+
+    def starts_later() -> str:
+        gevent.spawn(gevent_subprocess.run, ["true"])
+        return "starting"
+
+    @acts(by="pages")
+    def marked() -> str:
+        return starts()
+
+    for view in (keeps, renames, removes, starts, starts_later, marked):
+        app.add_url_rule(f"/{view.__name__}", view.__name__, view, methods=["GET"])
+    found = effects(app, sandbox, populated, commands)
+    assert {rule for rule in found if rule.startswith("GET")} == {
+        f"GET /{name}" for name in ("keeps", "renames", "removes", "starts", "starts_later")
+    }
