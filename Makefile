@@ -1,6 +1,6 @@
 # Every command of the project. `make run` is all that a newcomer needs.
 
-.PHONY: run test unit check attack bench chaos drift end-runs lock wheel clean setup setup-dev
+.PHONY: run test unit check attack bench chaos drift reference end-runs lock wheel clean setup setup-dev
 
 PYTHON_IN_VENV = .venv/bin/python
 
@@ -42,6 +42,10 @@ chaos: setup-dev
 drift: setup-dev
 	@$(PYTHON_IN_VENV) -m drift $(if $(INSTALLED),--installed) $(if $(CLAUDE),--claude $(CLAUDE)) \
 		$(if $(KEEP),--keep)
+
+# The tables of docs/ that list what features declare.
+reference: setup-dev
+	@$(PYTHON_IN_VENV) scripts/reference.py
 
 # End every run that an earlier server has left going.
 end-runs: setup

@@ -357,7 +357,7 @@ def test_every_variable_has_an_effect(tmp_path: Path, monkeypatch: pytest.Monkey
         "OPCODE_MIN_FREE": "1M",
         "OPCODE_KEEP_RUNS": "1",
     }
-    assert values.keys() == {variable.name for variable in VARIABLES}
+    assert values.keys() == {variable.name for variable in Settings.variables()}
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     for name, value in values.items():
         assert read(tmp_path, **{name: value}) != read(tmp_path), name

@@ -119,8 +119,9 @@ print(json.dumps(refusals))
 
 
 def documented() -> dict[str, str]:
-    """The names of the document, with their defaults."""
-    rows = re.findall(r"^\| `(\w+)` \| (?:`(.*?)`)? ?\| \S", DOCUMENT.read_text(), re.MULTILINE)
+    """The names in the document's first table, which is not of features, with their defaults."""
+    table = DOCUMENT.read_text().partition("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \| (?:`(.*?)`)? ?\| \S", table, re.MULTILINE)
     return dict(rows)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from flask import Flask
 
 from opcode_htmx import create_app
+from opcode_htmx.app import feature_settings
 from opcode_htmx.config.settings import Settings
 from opcode_htmx.features.context import AppContext
 from tests.support.environment import (
@@ -32,7 +33,8 @@ def app_of(sandbox: Sandbox, claude: Path) -> Iterator[Flask]:
             "OPCODE_PROJECT_ROOTS": str(sandbox.project),
             "OPCODE_DEMO": "0",
             "OPCODE_ASK_AHEAD": "0",
-        }
+        },
+        feature_settings.load(),
     )
     app = create_app(settings)
     context: AppContext = app.extensions["opcode_context"]

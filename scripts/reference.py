@@ -1,0 +1,64 @@
+"""Write the parts of docs/ that list what features declare: their settings and state folders.
+
+`make reference` runs it; tests/app/test_documents.py fails when the documents are out of date.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BEGIN = "<!-- Declared by features, and written by `make reference`. -->"
+END = "<!-- The end of what features declare. -->"
+CONFIGURATION = ROOT / "docs" / "configuration.md"
+STATE = ROOT / "docs" / "state.md"
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))
+
+from opcode_htmx.app.registry import FEATURES  # noqa: E402
+from opcode_htmx.features.feature import Feature  # noqa: E402
+
+
+def documents(features: Sequence[Feature] = FEATURES) -> dict[Path, str]:
+    """The documents as they should be. Raises ValueError for one without the two markers."""
+    return {
+        CONFIGURATION: _with_part(CONFIGURATION, _settings(features)),
+        STATE: _with_part(STATE, _state(features)),
+    }
+
+
+def _with_part(document: Path, part: Iterator[str]) -> str:
+    before, begin, rest = document.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"{document.name} has lost the comments around what features declare")
+    return "\n".join((f"{before}{BEGIN}", "", *part, "", f"{END}{after}"))
+
+
+def _settings(features: Sequence[Feature]) -> Iterator[str]:
+    found = [
+        each for feature in features if feature.settings for each in feature.settings.variables()
+    ]
+    if not found:
+        yield "None yet."
+        return
+    yield from ("| name | default | meaning |", "|---|---|---|")
+    for each in found:
+        default = f"`{each.default}`" if each.default else ""
+        yield f"| `{each.name}` | {default} | {each.meaning} |"
+
+
+def _state(features: Sequence[Feature]) -> Iterator[str]:
+    yield from ("| name | what | feature | version | how long |", "|---|---|---|---|---|")
+    for feature in features:
+        for each in feature.state:
+            version = "" if each.version is None else str(each.version)
+            yield f"| `{each.name}` | {each.holds} | {feature.name} | {version} | {each.keep} |"
+
+
+if __name__ == "__main__":
+    for path, text in documents().items():
+        path.write_text(text, encoding="utf-8")

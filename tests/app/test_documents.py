@@ -1,0 +1,67 @@
+"""docs/configuration.md and docs/state.md list what is declared, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from opcode_htmx.app import state_folders
+from opcode_htmx.app.registry import FEATURES
+from opcode_htmx.lib.files.state_folders import StateFolder
+from scripts import reference
+from tests.golden.golden import DATA
+
+LOCKS = {"marks.lock", "starting.lock"}
+"""Locks that are not named after what they lock."""
+
+
+def test_what_features_declare_stands_in_the_documents() -> None:
+    for path, text in reference.documents().items():
+        assert path.read_text(encoding="utf-8") == text, (
+            f"docs/{path.name} does not list what the features declare: run `make reference`"
+        )
+
+
+def rows() -> Iterator[tuple[set[str], str]]:
+    """The names in the state folder that a row of the document is about, and its version."""
+    for line in reference.STATE.read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        if len(cells) == 5 and cells[0].startswith(("`", "*")):
+            paths = re.findall(r"`([^`]+)`", cells[0])
+            beside = "/" in paths[0]  # names that follow stand in the same folder
+            tops = {path.partition("/")[0] for path in paths if "/" in path or not beside}
+            yield tops, cells[3]
+
+
+@pytest.mark.parametrize("declared", state_folders.of(FEATURES), ids=lambda each: each.name)
+def test_every_declared_part_of_the_state_folder_has_a_row_with_its_version(
+    declared: StateFolder,
+) -> None:
+    versions = {
+        re.split(r"[; ]", version)[0] for names, version in rows() if declared.name in names
+    }
+    assert versions, f"docs/state.md has no row for {declared.name}"
+    assert str("" if declared.version is None else declared.version) in versions
+
+
+def test_every_row_is_about_something_that_is_declared() -> None:
+    names = set().union(*(names for names, _ in rows()))
+    assert names - {each.name for each in state_folders.of(FEATURES)} == {"*.lock"}
+
+
+def test_every_name_that_real_use_leaves_in_the_state_folder_is_declared() -> None:
+    """What the golden tests have found there."""
+    used = {path.partition("/")[0] for path in golden("state_folder")}
+    new = {path.split("/")[1] for path in golden("new_state_folder") if "/" in path}
+    declared = {each.name for each in state_folders.of(FEATURES)}
+    allowed = declared | {f"{name}.lock" for name in declared} | LOCKS
+    assert (used | new) - allowed == set()
+    assert used
+    assert new
+
+
+def golden(name: str) -> list[str]:
+    return list(json.loads((DATA / f"{name}.json").read_bytes()))
