@@ -24,7 +24,7 @@ from opcode_htmx.engines.messages import (
 )
 from opcode_htmx.transcript.blocks import PromptBlock
 from opcode_htmx.transcript.fold import Transcript
-from tests.features.composer.test_composer_in_browser import png
+from tests.features.composer.in_browser.page import png
 from tests.support.cli.captured import Claude, fold
 from tests.support.environment import Sandbox
 

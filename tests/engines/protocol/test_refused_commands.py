@@ -17,7 +17,7 @@ import pytest
 import requests
 
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text
-from tests.features.composer.test_composer_in_browser import png
+from tests.features.composer.in_browser.page import png
 from tests.support import dom
 from tests.support.api import get
 from tests.support.browser import Phone

@@ -11,8 +11,7 @@ from playwright.sync_api import FilePayload, expect
 
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text
 from opcode_htmx.engines.claude.files import history
-from tests.features.composer.test_composer_forms import typed
-from tests.features.composer.test_composer_in_browser import (
+from tests.features.composer.in_browser.page import (
     answered,
     box,
     chips,
@@ -22,6 +21,7 @@ from tests.features.composer.test_composer_in_browser import (
     offered,
     png,
 )
+from tests.features.composer.test_composer_forms import typed
 from tests.runs.test_capability_cache import from_a_terminal
 from tests.support.browser import Phone
 from tests.support.environment import Sandbox, Server, until

@@ -1,0 +1,174 @@
+"""The scenarios of the demo, played by the real CLI."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from opcode_htmx.engines.claude.demo import sample, scenarios, sse
+from opcode_htmx.engines.claude.demo.messages_api import (
+    MessagesApi,
+    Request,
+)
+from opcode_htmx.engines.claude.demo.scenarios import (
+    SUGGESTIONS,
+    demo_scenes,
+)
+from tests.engines.demo.conversation import (
+    Conversation,
+    Talk,
+    asking,
+    deltas,
+    eventually,
+    said,
+)
+
+
+def test_every_suggested_prompt_has_a_scene_of_its_own(project: Path) -> None:
+    stage = demo_scenes(project)
+    chosen = [next(s.name for s in stage if s.is_for(x.prompt_text)) for x in SUGGESTIONS]
+    assert len(set(chosen)) == len(SUGGESTIONS)
+    assert stage[-1].name not in chosen
+
+
+def test_the_markdown_answer_streams_in_pieces(claude: Conversation) -> None:
+    claude.prompt(scenarios.OVERVIEW.prompt_text)
+    turn = claude.turn()
+    pieces = deltas(turn)
+    assert len(pieces) > 100
+    assert "".join(pieces) == said(turn)
+    for mark in ("# ", "## ", "\n- ", "\n| ", "\n```sh", "\n> ", "](https://"):
+        assert mark in said(turn)
+    assert turn[-1]["is_error"] is False
+
+
+def test_an_allowed_tool_makes_the_file(claude: Conversation, project: Path) -> None:
+    claude.prompt(scenarios.RUN_TOOL.prompt_text)
+    request = claude.asked("Bash")
+    assert not (project / "report.txt").exists()
+    claude.allow(request)
+    turn = claude.turn()
+    assert (project / "report.txt").read_text().startswith("README.md: ")
+    assert said(turn).startswith("Done")
+
+
+def test_a_denied_tool_is_answered_and_runs_nothing(claude: Conversation, project: Path) -> None:
+    claude.prompt(scenarios.RUN_TOOL.prompt_text)
+    claude.deny(claude.asked("Bash"))
+    assert "I have not run it" in said(claude.turn())
+    assert not (project / "report.txt").exists()
+
+
+def test_from_another_folder_the_tool_still_works_in_the_sample(
+    talk: Talk, api: MessagesApi, project: Path, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "else where"
+    elsewhere.mkdir()
+    claude = talk(api.url, elsewhere)
+    claude.prompt(scenarios.RUN_TOOL.prompt_text)
+    claude.allow(claude.asked("Bash"))
+    claude.turn()
+    assert (project / "report.txt").exists()
+    assert not list(elsewhere.glob("*.txt"))
+
+
+def test_the_edit_gives_a_diff_and_repairs_the_sample(claude: Conversation, project: Path) -> None:
+    claude.prompt(scenarios.EDIT_FILE.prompt_text)
+    claude.allow(claude.asked("Edit"))
+    turn = claude.turn()
+    results = [m["tool_use_result"] for m in turn if "tool_use_result" in m]
+    lines = results[-1]["structuredPatch"][0]["lines"]
+    assert f"-{sample.FLAW.rstrip()}" in lines
+    assert f"+{sample.FIX.rstrip()}" in lines
+    assert said(turn).startswith("Fixed")
+    unittest = subprocess.run(
+        [sys.executable, "-m", "unittest"], cwd=project, env={}, capture_output=True, check=False
+    )
+    assert unittest.returncode == 0, unittest.stderr.decode()
+
+
+def test_an_edit_that_is_done_is_not_done_again(claude: Conversation, project: Path) -> None:
+    app = project / "app.py"
+    app.write_text(app.read_text().replace(sample.FLAW, sample.FIX))
+    claude.prompt(scenarios.EDIT_FILE.prompt_text)
+    assert "fixed already" in said(claude.turn())
+
+
+def test_a_denied_edit_changes_nothing_and_can_be_asked_for_again(
+    claude: Conversation, project: Path
+) -> None:
+    before = (project / "app.py").read_text()
+    for _ in range(2):
+        claude.prompt(scenarios.EDIT_FILE.prompt_text)
+        claude.deny(claude.asked("Edit"))
+        assert "stays as it was" in said(claude.turn())
+    assert (project / "app.py").read_text() == before
+
+
+@pytest.mark.parametrize("label", ["At home", "On the road", "At the desk"])
+def test_the_question_is_answered_by_the_choice(claude: Conversation, label: str) -> None:
+    claude.prompt(scenarios.ASK_ME.prompt_text)
+    request = claude.asked("AskUserQuestion")
+    (question,) = request["request"]["input"]["questions"]
+    assert label in [option["label"] for option in question["options"]]
+    claude.allow(request, answers={question["question"]: label})
+    assert said(claude.turn()).startswith(f"**{label}**")
+
+
+def test_a_question_may_be_answered_freely_or_not_at_all(claude: Conversation) -> None:
+    claude.prompt(scenarios.ASK_ME.prompt_text)
+    request = claude.asked("AskUserQuestion")
+    question = request["request"]["input"]["questions"][0]["question"]
+    claude.allow(request, answers={question: "In a boat"})
+    assert said(claude.turn()).startswith("Thank you")
+    claude.prompt(scenarios.ASK_ME.prompt_text)
+    claude.deny(claude.asked("AskUserQuestion"))
+    assert said(claude.turn()).startswith("No answer")
+
+
+def test_the_long_answer_is_interrupted_and_claude_stays_usable(
+    claude: Conversation, api: MessagesApi
+) -> None:
+    claude.prompt(scenarios.TOUR.prompt_text)
+    claude.until(lambda m: len(deltas([m])) == 1)
+    claude.send(
+        {"type": "control_request", "request_id": "stop", "request": {"subtype": "interrupt"}}
+    )
+    interrupted = claude.turn()
+    assert len(deltas(interrupted)) < 50
+    eventually(lambda: api.active == 0, "the API gives up the interrupted answer")
+    claude.prompt(scenarios.OVERVIEW.prompt_text)
+    assert said(claude.turn()).startswith("# Claude Code")
+
+
+def test_the_long_answer_lasts_about_two_minutes(project: Path) -> None:
+    request = Request.parse(asking(scenarios.TOUR.prompt_text))
+    scene = next(s for s in demo_scenes(project) if s.is_for(request.prompt))
+    turn = scene.reply(request)
+    assert isinstance(turn, tuple)
+    assert 110 < sum(e.pace or 0 for e in sse.events(turn, "m", 1)) < 130
+
+
+def test_unknown_prompt_is_answered_with_suggestions(claude: Conversation) -> None:
+    claude.prompt("Please write me a sonnet")
+    answer = said(claude.turn())
+    assert "demo" in answer
+    assert all(suggestion.prompt_text in answer for suggestion in SUGGESTIONS)
+
+
+def test_the_sample_is_completed_but_never_overwritten(project: Path) -> None:
+    (project / "README.md").write_text("mine")
+    (project / "app.py").unlink()
+    sample.ensure_sample_project(project)
+    assert (project / "README.md").read_text() == "mine"
+    assert sample.FLAW in (project / "app.py").read_text()
+
+
+def test_the_sample_has_the_bug_that_its_test_finds(project: Path) -> None:
+    unittest = subprocess.run(
+        [sys.executable, "-m", "unittest"], cwd=project, env={}, capture_output=True, check=False
+    )
+    assert b"FAILED (failures=1)" in unittest.stderr

@@ -1,0 +1,62 @@
+"""Commands and files of the project are completed."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.features.composer.in_browser.page import (
+    begin,
+    box,
+    offered,
+)
+from tests.support.browser import Phone
+from tests.support.environment import Sandbox
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+
+def test_a_slash_lists_claudes_own_commands_and_filters_them(
+    phone: Phone, sandbox: Sandbox
+) -> None:
+    commands = sandbox.project / ".claude" / "commands"
+    commands.mkdir(parents=True)
+    (commands / "prune.md").write_text(
+        "---\ndescription: Prune the trees\nargument-hint: [tree]\n---\nPrune $ARGUMENTS\n"
+    )
+    begin(phone, sandbox)
+    box(phone).press_sequentially("/")
+    options = offered(phone)
+    expect(options.filter(has_text="/compact")).to_have_count(1)
+    box(phone).press_sequentially("pru")
+    expect(options).to_have_count(1)
+    expect(options).to_contain_text("Prune the trees")
+    box(phone).press("Enter")
+    expect(box(phone)).to_have_value("/prune ")
+    expect(phone.page.locator("#completions")).to_be_hidden()
+
+
+def test_an_at_sign_completes_files_of_the_project_by_key_and_by_tap(
+    phone: Phone, sandbox: Sandbox
+) -> None:
+    for path in ("src/app.py", "src/apple.py", "docs/grape juice.md"):
+        file = sandbox.project / path
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("x")
+    begin(phone, sandbox)
+    options = offered(phone)
+    box(phone).press_sequentially("look at @app")
+    expect(options).to_have_count(2)
+    box(phone).press("ArrowDown")
+    active = box(phone).get_attribute("aria-activedescendant")
+    expect(phone.page.locator(f"#{active}")).to_contain_text("apple.py")
+    box(phone).press("Tab")
+    expect(box(phone)).to_have_value("look at @src/apple.py ")
+    box(phone).press_sequentially("and @juice")
+    options.click()
+    expect(box(phone)).to_have_value('look at @src/apple.py and @"docs/grape juice.md" ')
+    expect(box(phone)).to_be_focused()
+    box(phone).press_sequentially("@ap")
+    expect(options.first).to_be_visible()
+    box(phone).press("Escape")
+    expect(phone.page.locator("#completions")).to_be_hidden()

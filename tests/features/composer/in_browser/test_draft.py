@@ -1,0 +1,91 @@
+"""Unsent text is kept, and shown on every device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.features.composer.in_browser.page import (
+    answered,
+    begin,
+    box,
+    drafts,
+    kept,
+)
+from tests.support.browser import CUT_OFF, Phone
+from tests.support.environment import Sandbox, Server
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+
+def test_a_draft_is_there_after_a_reload_and_gone_once_it_is_sent(
+    phone: Phone, sandbox: Sandbox, server: Server
+) -> None:
+    begin(phone, sandbox)
+    box(phone).press_sequentially("half a thought\nand more")
+    kept(server, "half a thought\nand more")
+    phone.page.reload()
+    expect(box(phone)).to_have_value("half a thought\nand more")
+    phone.button("Send").click()
+    expect(box(phone)).to_have_value("")
+    answered(phone, "You said: half a thought\nand more")
+    phone.page.reload()
+    expect(box(phone)).to_have_value("")
+    assert set(drafts(server)) == {""}
+
+
+def test_what_was_typed_last_is_kept_when_the_page_is_left(
+    phone: Phone, sandbox: Sandbox, server: Server
+) -> None:
+    begin(phone, sandbox)
+    box(phone).press_sequentially("on my way out")
+    phone.page.goto("/")
+    kept(server, "on my way out")
+
+
+def test_another_phone_shows_the_draft_as_it_grows_and_loses_it_when_it_is_sent(
+    phone: Phone, server: Server, sandbox: Sandbox, open_phone: Callable[..., Phone]
+) -> None:
+    begin(phone, sandbox)
+    other = open_phone(server)
+    other.page.goto(phone.page.url)
+    other.page.locator("body[data-link=online]").wait_for()
+    box(phone).press_sequentially("from the sofa")
+    expect(box(other)).to_have_value("from the sofa")
+    box(other).press_sequentially(", and from the desk")
+    expect(box(phone)).to_have_value("from the sofa, and from the desk")
+    phone.button("Send").click()
+    expect(box(other)).to_have_value("")
+
+
+def test_what_is_being_typed_is_never_replaced_by_what_is_typed_elsewhere(
+    phone: Phone, server: Server, sandbox: Sandbox, open_phone: Callable[..., Phone]
+) -> None:
+    begin(phone, sandbox)
+    other = open_phone(server)
+    other.page.goto(phone.page.url)
+    other.page.locator("body[data-link=online]").wait_for()
+    # the server cannot be told what is typed here
+    other.forgiven.append("ERR_FAILED")
+    other.page.route("**/draft", lambda route: route.abort())
+    box(other).press_sequentially("mine")
+    box(phone).press_sequentially("yours")
+    expect(other.page.locator("#draft")).to_have_value("yours")
+    expect(box(other)).to_have_value("mine")
+
+
+def test_a_prompt_that_could_not_be_sent_stays_and_is_kept_when_the_server_is_back(
+    phone: Phone, sandbox: Sandbox, server: Server
+) -> None:
+    begin(phone, sandbox)
+    phone.forgiven += CUT_OFF
+    server.kill()
+    phone.send("Do not lose this")
+    expect(phone.page.locator("#flash")).to_contain_text("could not be sent")
+    expect(box(phone)).to_have_value("Do not lose this")
+    server.start()
+    kept(server, "Do not lose this")
+    phone.page.reload()
+    expect(box(phone)).to_have_value("Do not lose this")

@@ -1,0 +1,143 @@
+"""Images and files go with a prompt."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import FilePayload, Route, expect
+
+from opcode_htmx.engines.claude.demo.messages_api import (
+    MessagesApi,
+)
+from tests.features.composer.in_browser.page import (
+    begin,
+    box,
+    chips,
+    last_prompt,
+    paste_image,
+    png,
+)
+from tests.support.browser import Phone
+from tests.support.environment import Sandbox, Server, until
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+
+def test_a_pasted_image_goes_to_the_model_and_stands_in_the_transcript(
+    phone: Phone, sandbox: Sandbox, api: MessagesApi
+) -> None:
+    begin(phone, sandbox)
+    paste_image(phone, png())
+    expect(chips(phone)).to_have_count(1)
+    assert (
+        chips(phone)
+        .locator("img")
+        .evaluate("image => image.decode().then(() => image.naturalWidth)")
+        == 48
+    )
+    phone.page.reload()
+    expect(chips(phone)).to_have_count(1)
+    phone.send("what is this?")
+    expect(chips(phone)).to_have_count(0)
+    expect(phone.page.locator(".block-prompt").last).to_contain_text("what is this?")
+    expect(phone.page.locator(".block-text")).to_have_count(2)
+    content = last_prompt(api)
+    (image,) = [part for part in content if part["type"] == "image"]
+    assert image["source"]["media_type"] == "image/png"
+    assert any("what is this?" in part.get("text", "") for part in content)
+    expect(phone.status).to_have_text("Ready for the next prompt")
+    seen = phone.dom()
+    phone.page.reload()
+    assert phone.dom() == seen
+
+
+def test_files_are_chosen_removed_and_read_by_claude_without_asking(
+    phone: Phone, sandbox: Sandbox, server: Server
+) -> None:
+    begin(phone, sandbox)
+    picker = phone.page.get_by_label("Attach images or files")
+    picker.set_input_files(
+        [
+            FilePayload(name="notes of mine.txt", mimeType="text/plain", buffer=b"a magic word"),
+            FilePayload(name="wrong.txt", mimeType="text/plain", buffer=b"no"),
+        ]
+    )
+    expect(chips(phone)).to_have_count(2)
+    phone.button("Remove wrong.txt").click()
+    expect(chips(phone)).to_have_count(1)
+    phone.send("read it")
+    expect(phone.page.locator(".block-text").last).to_contain_text("a magic word")
+    assert phone.page.locator(".block-ask").count() == 0
+    (stored,) = (server.sandbox.state / "attached").glob("*/*/*")
+    assert stored.name == "notes of mine.txt"
+    assert stored.stat().st_mode & 0o077 == 0
+
+
+def test_a_file_that_is_too_large_is_refused_with_a_sentence(
+    phone: Phone, sandbox: Sandbox
+) -> None:
+    begin(phone, sandbox)
+    phone.page.evaluate("document.getElementById('files').dataset.most = 100")
+    picker = phone.page.get_by_label("Attach images or files")
+    picker.set_input_files(FilePayload(name="a.bin", mimeType="x/y", buffer=b"x" * 101))
+    expect(phone.page.locator("#flash")).to_contain_text("“a.bin” is too large")
+    expect(chips(phone)).to_have_count(0)
+
+
+def test_send_waits_until_a_file_has_arrived(phone: Phone, sandbox: Sandbox) -> None:
+    begin(phone, sandbox)
+    held: list[Route] = []
+    phone.page.route("**/attachments", lambda route: held.append(route))
+    paste_image(phone, png())
+    expect(phone.button("Send")).to_be_disabled()
+    until(lambda: phone.page.evaluate("1") and held, "it is on its way")
+    held[0].continue_()
+    expect(phone.button("Send")).to_be_enabled()
+    expect(chips(phone)).to_have_count(1)
+
+
+def test_words_that_bring_a_picture_of_themselves_are_pasted_as_words(
+    phone: Phone, sandbox: Sandbox
+) -> None:
+    begin(phone, sandbox)
+    left_to_the_browser = phone.page.evaluate(
+        """() => {
+            const clipboardData = new DataTransfer();
+            clipboardData.items.add(new File(["x"], "image.png", { type: "image/png" }));
+            clipboardData.setData("text/plain", "words");
+            return document.getElementById("prompt").dispatchEvent(
+                new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+        }"""
+    )
+    assert left_to_the_browser
+    expect(chips(phone)).to_have_count(0)
+
+
+def test_without_javascript_files_go_with_the_form_and_the_queue_has_buttons(
+    server: Server,
+    sandbox: Sandbox,
+    open_phone: Callable[..., Phone],
+    api: MessagesApi,
+    gate: threading.Event,
+) -> None:
+    phone = open_phone(server, java_script_enabled=False)
+
+    def press(name: str) -> None:
+        with phone.page.expect_navigation():
+            phone.button(name).click()
+
+    phone.begin(sandbox.project, "hold on")
+    phone.reload_until(lambda: "word30" in "".join(phone.texts()), "it answers")
+    box(phone).fill("look")
+    picker = phone.page.get_by_label("Attach images or files")
+    picker.set_input_files(FilePayload(name="a.png", mimeType="image/png", buffer=png()))
+    press("Send")
+    expect(phone.page.locator("#queue")).to_contain_text("look")
+    press("Edit")
+    expect(box(phone)).to_have_value("look")
+    expect(chips(phone)).to_have_count(1)
+    press("Send")
+    gate.set()
+    until(lambda: any(p["type"] == "image" for p in last_prompt(api)), "the model sees the image")

@@ -1,0 +1,96 @@
+"""Prompts that wait can be edited, removed and sent again."""
+
+from __future__ import annotations
+
+import json
+import threading
+
+import pytest
+from playwright.sync_api import expect
+
+from opcode_htmx.engines.claude.demo.messages_api import (
+    MessagesApi,
+)
+from tests.features.composer.in_browser.page import (
+    answered,
+    begin_and_hold,
+    box,
+    chips,
+    paste_image,
+    png,
+)
+from tests.support.browser import Phone
+from tests.support.environment import Sandbox
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+
+def test_a_prompt_that_waits_can_be_removed_and_never_reaches_the_model(
+    phone: Phone, sandbox: Sandbox, api: MessagesApi, gate: threading.Event
+) -> None:
+    begin_and_hold(phone, sandbox)
+    phone.send("not after all")
+    expect(phone.page.locator("#queue")).to_contain_text("not after all")
+    phone.send("but this")
+    expect(phone.page.locator("#queue li")).to_have_count(2)
+    phone.page.locator("#queue li").first.get_by_role("button", name="Remove").click()
+    expect(phone.page.locator("#queue li")).to_have_count(1)
+    gate.set()
+    answered(phone, "You said: but this")
+    assert "not after all" not in json.dumps(list(api.requests))
+    assert phone.page.locator(".block-prompt .prompt-text").all_inner_texts() == [
+        "hold on",
+        "but this",
+    ]
+
+
+def test_a_prompt_that_waits_can_be_edited_in_front_of_what_is_being_typed(
+    phone: Phone, sandbox: Sandbox, gate: threading.Event
+) -> None:
+    begin_and_hold(phone, sandbox)
+    phone.send("first wording")
+    expect(phone.page.locator("#queue")).to_contain_text("first wording")
+    box(phone).fill("and more")
+    phone.page.locator("#queue").get_by_role("button", name="Edit").click()
+    expect(box(phone)).to_have_value("first wording\n\nand more")
+    expect(phone.page.locator("#queue li")).to_have_count(0)
+    phone.page.reload()
+    expect(box(phone)).to_have_value("first wording\n\nand more")
+    phone.send("second wording")
+    gate.set()
+    answered(phone, "You said: second wording")
+
+
+def test_an_image_comes_back_with_the_prompt_that_is_edited(
+    phone: Phone, sandbox: Sandbox, gate: threading.Event
+) -> None:
+    begin_and_hold(phone, sandbox)
+    paste_image(phone, png())
+    expect(chips(phone)).to_have_count(1)
+    phone.send("look at this")
+    expect(phone.page.locator("#queue")).to_contain_text("look at this")
+    expect(chips(phone)).to_have_count(0)
+    phone.page.locator("#queue").get_by_role("button", name="Edit").click()
+    expect(box(phone)).to_have_value("look at this")
+    expect(chips(phone)).to_have_count(1)
+
+
+def test_what_a_stopped_run_left_can_be_sent_again_or_removed(
+    phone: Phone, sandbox: Sandbox
+) -> None:
+    begin_and_hold(phone, sandbox)
+    for words in ("do it later", "or never"):
+        phone.send(words)
+        expect(phone.page.locator("#queue")).to_contain_text(words)
+    phone.button("Stop").click()
+    expect(phone.status).to_have_text("Stopped by you.")
+    left = phone.page.locator("#queue li")
+    expect(left).to_have_count(2)
+    expect(left.first).to_contain_text("Was not taken up")
+    left.last.get_by_role("button", name="Remove").click()
+    expect(left).to_have_count(1)
+    left.first.get_by_role("button", name="Send again").click()
+    answered(phone, "You said: do it later")
+    expect(left).to_have_count(0)
+    phone.page.reload()
+    expect(left).to_have_count(0)

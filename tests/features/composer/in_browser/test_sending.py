@@ -1,0 +1,71 @@
+"""How a prompt is sent, once, and how the field behaves."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.features.composer.in_browser.page import (
+    answered,
+    begin,
+    box,
+    offered,
+)
+from tests.support.browser import Phone
+from tests.support.environment import Sandbox, Server
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+
+def test_a_double_tap_sends_once(phone: Phone, sandbox: Sandbox) -> None:
+    begin(phone, sandbox)
+    box(phone).fill("only once")
+    phone.button("Send").dblclick()
+    answered(phone, "You said: only once")
+    expect(box(phone)).to_have_value("")
+    phone.send("afterwards")
+    answered(phone, "You said: afterwards")
+    prompts = phone.page.locator(".block-prompt .prompt-text").all_inner_texts()
+    assert prompts == ["Hello", "only once", "afterwards"]
+
+
+def test_enter_is_a_new_line_and_ctrl_enter_sends(phone: Phone, sandbox: Sandbox) -> None:
+    begin(phone, sandbox)
+    box(phone).press_sequentially("one")
+    box(phone).press("Enter")
+    box(phone).press_sequentially("two")
+    expect(box(phone)).to_have_value("one\ntwo")
+    expect(phone.page.locator(".block-prompt")).to_have_count(1)
+    box(phone).press("Control+Enter")
+    answered(phone, "You said: one\ntwo")
+
+
+def test_keys_of_an_input_method_neither_send_nor_choose(
+    phone: Phone, sandbox: Sandbox, server: Server
+) -> None:
+    (sandbox.project / "nihongo.txt").write_text("x")
+    begin(phone, sandbox)
+    box(phone).press_sequentially("@ni")
+    expect(offered(phone)).to_have_count(1)
+    for modifier in ("ctrlKey", "shiftKey"):
+        prevented = phone.page.evaluate(
+            """modifier => !document.getElementById("prompt").dispatchEvent(
+                new KeyboardEvent("keydown", { key: "Enter", isComposing: true, bubbles: true,
+                                               cancelable: true, [modifier]: true }))""",
+            modifier,
+        )
+        assert prevented is False
+    expect(box(phone)).to_have_value("@ni")
+    expect(phone.page.locator(".block-prompt")).to_have_count(1)
+
+
+def test_the_composer_grows_to_a_third_of_the_screen(phone: Phone, sandbox: Sandbox) -> None:
+    begin(phone, sandbox)
+    one_line = box(phone).bounding_box()
+    box(phone).fill("line\n" * 60)
+    many = box(phone).bounding_box()
+    assert one_line is not None
+    assert many is not None
+    assert one_line["height"] < 60
+    assert 0.3 < many["height"] / 844 <= 0.34
+    assert box(phone).evaluate("each => getComputedStyle(each).fontSize") == "16px"
