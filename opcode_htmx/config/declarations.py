@@ -16,6 +16,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 PREFIX = "OPCODE_"
 
+_WORD = re.compile(r"[A-Z]+[^A-Z]*")
+"""A word in the name of a class."""
+
 
 class SettingsError(Exception):
     """A setting that cannot be used; the message is one sentence that names the variable."""
@@ -149,6 +152,6 @@ def _variable_name(model: type[BaseSettings], field_name: str) -> str:
         return alias
     prefix = model.model_config.get("env_prefix")
     if not prefix:
-        words = re.findall(r"[A-Z]+[^A-Z]*", model.__name__.removesuffix("Settings"))
+        words = _WORD.findall(model.__name__.removesuffix("Settings"))
         prefix = f"{PREFIX}{'_'.join(words)}_"
     return f"{prefix}{field_name}".upper()

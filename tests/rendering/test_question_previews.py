@@ -115,7 +115,7 @@ def test_a_note_on_an_answer_reaches_claude_and_stays_on_the_page(
     asked.get_by_role("checkbox", name="Apples").check()
     asked.get_by_role("checkbox", name="Pears").check()
     phone.button("Answer").click()
-    while not scripted and not phone.page.locator(".block-text").count():
+    while not scripted and "notes:" not in "".join(phone.texts()):
         phone.button("Refresh to see what is new").click()
     said = phone.page.locator(".block-text").last
     expect(said).to_contain_text("notes: With a total")

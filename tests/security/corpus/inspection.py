@@ -79,6 +79,7 @@ ATTRIBUTES = {
     ),
     *("hx-trigger", "hx-ws:connect", "id", "lang", "list", "loading", "maxlength", "media"),
     *("method", "multiple", "name", "open", "placeholder", "popover", "popovertarget", "r"),
+    "popovertargetaction",
     *("readonly", "rel", "required", "role", "rows", "selected", "spellcheck", "src", "start"),
     *("stroke", "stroke-linecap", "stroke-linejoin", "stroke-width", "tabindex", "target", "title"),
     *("type", "value", "viewBox", "width"),
