@@ -97,7 +97,6 @@ class Use:
             "state": held,
             "processes": started,
             "chat": chat,
-            "openapi": self.server.get("/api/openapi.json").json(),
         }
 
     # --- steps ----------------------------------------------------------------------------------
