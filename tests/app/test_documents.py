@@ -1,7 +1,8 @@
-"""docs/configuration.md and docs/state.md list what is declared, and nothing else."""
+"""The documents list what the code declares: settings, state folders, layers, modules."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Iterator
@@ -10,8 +11,10 @@ import pytest
 
 from opcode_htmx.app import state_folders
 from opcode_htmx.app.registry import FEATURES
+from opcode_htmx.features.feature import Feature
 from opcode_htmx.lib.files.state_folders import StateFolder
 from scripts import reference
+from tests.app.test_architecture import LAYERS
 from tests.golden.golden import DATA
 
 LOCKS = {"marks.lock", "starting.lock"}
@@ -65,3 +68,20 @@ def test_every_name_that_real_use_leaves_in_the_state_folder_is_declared() -> No
 
 def golden(name: str) -> list[str]:
     return list(json.loads((DATA / f"{name}.json").read_bytes()))
+
+
+def test_the_modules_that_the_architecture_names_exist() -> None:
+    text = (reference.ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"(?<![/\w])(?:[a-z_]+/)+[a-z_]+\.py\b", text))
+    assert len(named) > 30
+    places = (reference.ROOT / "opcode_htmx", reference.ROOT)
+    assert [path for path in named if not any((place / path).is_file() for place in places)] == []
+
+
+def test_the_architecture_lists_the_layers_and_the_fields_of_a_feature() -> None:
+    text = (reference.ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    assert " < ".join(LAYERS) in text
+    for layer in LAYERS:
+        assert f"| `{layer}/` |" in text
+    for field in dataclasses.fields(Feature):
+        assert field.name == "name" or f"`{field.name}`" in text, field.name
