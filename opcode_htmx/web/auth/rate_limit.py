@@ -146,7 +146,7 @@ class RateLimiter:
 
 
 def _open(path: Path, empty: bytes) -> int:
-    """The table's file, created if it is missing. One of another size is reslotd.
+    """The table's file, created if it is missing. One of another size is replaced.
 
     It is not truncated: that would kill a worker that has it mapped.
     """
@@ -155,7 +155,7 @@ def _open(path: Path, empty: bytes) -> int:
         fcntl.flock(file, fcntl.LOCK_EX)
         size = os.fstat(file).st_size
         if not path.exists() or not os.path.samestat(path.stat(), os.fstat(file)):
-            pass  # another worker has just reslotd it
+            pass  # another worker has just replaced it
         elif size in (0, len(empty)):
             if size == 0:
                 os.pwrite(file, empty, 0)
@@ -167,4 +167,4 @@ def _open(path: Path, empty: bytes) -> int:
 
 
 def _key(address: str) -> bytes:
-    return hashlib.blake2b(network(address).encode("utf-8", "reslot"), digest_size=16).digest()
+    return hashlib.blake2b(network(address).encode("utf-8", "replace"), digest_size=16).digest()
