@@ -7,7 +7,7 @@ from pathlib import Path
 
 from opcode_htmx.engines.claude.files import history, sessions
 from opcode_htmx.runs.control.run import Run
-from opcode_htmx.sessions.session_places import SessionLocation, SessionLocations
+from opcode_htmx.sessions.locations import SessionLocation, SessionLocations
 from opcode_htmx.sessions.views import SessionView, SessionViews
 from opcode_htmx.transcript.blocks import Block, PromptBlock, ShellBlock
 
@@ -20,31 +20,32 @@ class SessionLookup:
     def __init__(
         self,
         config_dir: Path,
-        places: SessionLocations,
-        screens: SessionViews,
+        locations: SessionLocations,
+        views: SessionViews,
         address: Callable[[str, str], str],
     ) -> None:
         """`address` returns the path of a session's page for the ids of project and session."""
         self._address = address
         self._config_dir = config_dir
-        self.places = places
-        self._screens = screens
+        self.locations = locations
+        self._views = views
 
-    def screen(self, project_id: str, session_id: str) -> SessionView:
+    def view(self, project_id: str, session_id: str) -> SessionView:
         """The view of the session at an address. Raises ProjectNotFound or SessionNotFound."""
-        place = self.places.at(project_id, session_id)
-        address = self._address(place.claude_folder, place.session_id)
-        return self._screens.get(place.session_id, place.folder or "", address, place.claude_folder)
+        location = self.locations.at(project_id, session_id)
+        folder, claude_folder = location.folder or "", location.claude_folder
+        address = self._address(claude_folder, location.session_id)
+        return self._views.get(location.session_id, folder, address, claude_folder)
 
     def at(self, project_id: str, session_id: str) -> SessionLocation:
         """The session at an address. Raises ProjectNotFound or SessionNotFound."""
-        return self.places.at(project_id, session_id)
+        return self.locations.at(project_id, session_id)
 
     def history_file(self, project_id: str, session_id: str) -> Path | None:
         """Claude's history file; None until Claude has written one. Raises the errors of `at`."""
         return self.at(project_id, session_id).file
 
-    def noted(self, project_id: str, session_id: str) -> Path | None:
+    def history_file_or_none(self, project_id: str, session_id: str) -> Path | None:
         """The history file of a session; None if there is no file or no such session."""
         try:
             return self.at(project_id, session_id).file
@@ -53,7 +54,7 @@ class SessionLookup:
 
     def title(self, project_id: str, session_id: str) -> str:
         """The name that the user or Claude has given the session; empty if it has none."""
-        path = self.noted(project_id, session_id)
+        path = self.history_file_or_none(project_id, session_id)
         return shorten(sessions.name_of(path)) if path else ""
 
     def title_of_run(self, run: Run) -> str:

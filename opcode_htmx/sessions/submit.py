@@ -12,7 +12,7 @@ from opcode_htmx.lib.identity import Identity
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.prompt_content import MAX_PROMPT_CHARACTERS
 from opcode_htmx.runs.supervisor import Supervisor
-from opcode_htmx.sessions.session_places import SessionLocations
+from opcode_htmx.sessions.locations import SessionLocations
 
 
 class InvalidPrompt(Exception):

@@ -18,7 +18,7 @@ from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.model.permission_updates import BypassNotAllowed
 from opcode_htmx.runs.policies.project_trust import TrustNeeded
 from opcode_htmx.runs.supervisor import Supervisor
-from opcode_htmx.sessions.session_places import SessionLocations
+from opcode_htmx.sessions.locations import SessionLocations
 from opcode_htmx.sessions.submit import (
     Attachments,
     InvalidPrompt,

@@ -25,8 +25,8 @@ from opcode_htmx.lib.files.json_files import JsonFileSchema
 from opcode_htmx.lib.identity import Identity
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.supervisor import Supervisor
+from opcode_htmx.sessions.locations import SessionLocation
 from opcode_htmx.sessions.lookup import SessionLookup, shorten
-from opcode_htmx.sessions.session_places import SessionLocation
 from opcode_htmx.sessions.submit import PromptSubmitter
 from opcode_htmx.sessions.workspace import Workspace
 

@@ -88,7 +88,7 @@ class RunsPage:
         usages = self._census.usages([run.id for run in live])
 
         def row(run: Run, phase: str, status: str, at: float) -> RunRow:
-            place = self._lookup.places.of_run(run)
+            place = self._lookup.locations.of_run(run)
             tasks, more = listed_tasks(run)
             return RunRow(
                 id=run.id,
@@ -126,7 +126,7 @@ class RunsPage:
         except RunNotFound:
             title, address = "A session that is gone", ""
         else:
-            place = self._lookup.places.of_run(run)
+            place = self._lookup.locations.of_run(run)
             address = url_for(
                 "session_page.session", project_id=place.claude_folder, session_id=place.session_id
             )

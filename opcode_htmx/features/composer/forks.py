@@ -41,7 +41,7 @@ def blueprint(
         folder = lookup.at(project_id, session_id).folder
         if folder is not None:
             supervisor.check_folder(Path(folder))
-        conversation = lookup.screen(project_id, session_id).conversation
+        conversation = lookup.view(project_id, session_id).conversation
         conversation.refresh()
         blocks = list(conversation.blocks())
         title = lookup.title(project_id, session_id) or title_of(blocks)
@@ -78,7 +78,7 @@ def blueprint(
     def _files(project_id: str, session_id: str, blocks: list[Block]) -> list[Path]:
         """The history files that the blocks of one page stand in: behind `/clear`, another one."""
         moved = [b.session_id for b in blocks if isinstance(b, NoticeBlock) and b.session_id]
-        found = (lookup.noted(project_id, each) for each in (session_id, *moved))
+        found = (lookup.history_file_or_none(project_id, each) for each in (session_id, *moved))
         return [path for path in found if path]
 
     return forks

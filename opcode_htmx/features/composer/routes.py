@@ -88,12 +88,12 @@ def blueprint(
                 _send_again(run, prompt_id)
             case _:
                 abort(404)
-        return _changed(lookup.places.of_run(run).claude_folder, run.record.session_id)
+        return _changed(lookup.locations.of_run(run).claude_folder, run.record.session_id)
 
     @composer.post(f"{_SESSION}/prompts/<prompt_id>/as-text")
     def send_as_text(project_id: str, session_id: str, prompt_id: str) -> BaseResponse | str:
         """Send a prompt again that Claude Code took as a command, so that Claude reads it."""
-        conversation = lookup.screen(project_id, session_id).conversation
+        conversation = lookup.view(project_id, session_id).conversation
         conversation.refresh()
         block = conversation.block(prompt_id)
         if not isinstance(block, PromptBlock) or not history.SESSION_ID.fullmatch(prompt_id):
@@ -134,7 +134,7 @@ def blueprint(
         if run.live:
             raise BadForm("This prompt waits already.")
         prompt = waiting_prompt(run, prompt_id)
-        place, words = lookup.places.of_run(run), words_of(prompt)
+        place, words = lookup.locations.of_run(run), words_of(prompt)
         folder = place.working_folder
         submitter.submit(
             place.session_id,

@@ -63,7 +63,7 @@ def blueprint(supervisor: Supervisor, lookup: SessionLookup) -> Blueprint:
         if by_htmx():
             return render_template("alert.html", sentence="")
         back = url_for("attention.runs") if "runs" in request.args else None
-        place = lookup.places.of_run(run)
+        place = lookup.locations.of_run(run)
         return redirect(back or session_url(place.claude_folder, place.session_id), 303)
 
     return decisions

@@ -172,7 +172,7 @@ def _page_for(error: TrustNeeded, lookup: SessionLookup) -> str | None:
         query = urlencode({"prompt_id": prompt_id, "then": then, "changed": changed})
         return f"{url_for('project_trust.session', **(request.view_args or {}))}?{query}"
     if endpoint in INTERRUPTED:
-        place = lookup.places.of(error.session_id)
+        place = lookup.locations.of(error.session_id)
         return url_for(
             "project_trust.session",
             project_id=place.claude_folder,

@@ -30,7 +30,7 @@ def blueprint(supervisor: Supervisor, lookup: SessionLookup, stop_deadline: floa
         place = lookup.at(project_id, session_id)
         if place.folder is not None:
             supervisor.check_folder(place.working_folder)
-        conversation = lookup.screen(project_id, session_id).conversation
+        conversation = lookup.view(project_id, session_id).conversation
         conversation.refresh()
         run, newest = conversation.run, conversation.newest_elsewhere
         if run is not None and run.live and newest:

@@ -60,7 +60,7 @@ def blueprint(
     )
 
     def opened(project_id: str, session_id: str) -> tuple[SessionView, list[Block]]:
-        screen = lookup.screen(project_id, session_id)
+        screen = lookup.view(project_id, session_id)
         screen.conversation.refresh()
         return screen, list(screen.conversation.blocks())
 
@@ -155,11 +155,11 @@ def blueprint(
     def delete(project_id: str, session_id: str) -> BaseResponse:
         path = lookup.history_file(project_id, session_id)
         _, blocks = opened(project_id, session_id)
-        listed = lookup.places.project_id(lookup.at(project_id, session_id))
+        listed = lookup.locations.project_id(lookup.at(project_id, session_id))
         deleted = trash.put(session_id, project_id, title(project_id, session_id, blocks), path)
         log_act(current_identity(), "session.delete", session=session_id, trash=deleted.id)
         screens.forget(session_id)
-        left = lookup.places.first_known(listed, project_id)  # of a shared folder, the others
+        left = lookup.locations.first_known(listed, project_id)  # of a shared folder, the others
         if not left:
             return redirect(url_for("projects.index", deleted=deleted.id), 303)
         return redirect(url_for("projects.project", project_id=left, deleted=deleted.id), 303)

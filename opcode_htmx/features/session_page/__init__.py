@@ -15,7 +15,7 @@ from opcode_htmx.features.session_page import (
     routes,
 )
 from opcode_htmx.features.session_page.snapshots import FrameScheduler
-from opcode_htmx.sessions.session_places import FolderUnknown
+from opcode_htmx.sessions.locations import FolderUnknown
 from opcode_htmx.web.websocket.router import SocketRouter
 
 

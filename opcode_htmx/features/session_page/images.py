@@ -17,40 +17,35 @@ _HARMLESS = re.compile(r"application/pdf|(?:audio|video)/[a-z0-9.-]{1,40}")
 
 
 def blueprint(lookup: SessionLookup) -> Blueprint:
-    pictures = Blueprint("session_images", __name__)
+    pages = Blueprint("session_images", __name__)
 
     def contents_of(project_id: str, session_id: str, block_id: str) -> Sequence[Content]:
-        """What came with a prompt, of a tool, or in a message, in its order."""
-        conversation = lookup.screen(project_id, session_id).conversation
+        """The content of a prompt, a tool result or a message, in its order."""
+        conversation = lookup.view(project_id, session_id).conversation
         conversation.refresh()
         block = conversation.block(block_id)
         if isinstance(block, PromptBlock):
             return block.attached
         return block.parts if isinstance(block, ToolBlock | RawBlock) else ()
 
-    @pictures.get(
-        "/projects/<project_id>/sessions/<session_id>/blocks/<block_id>/images/<int:number>"
-    )
-    def picture(project_id: str, session_id: str, block_id: str, number: int) -> Response:
-        """One image of a prompt or of a tool's result, as what its first bytes say that it is."""
+    @pages.get("/projects/<project_id>/sessions/<session_id>/blocks/<block_id>/images/<int:number>")
+    def image(project_id: str, session_id: str, block_id: str, number: int) -> Response:
+        """One image of a prompt or tool result; its first bytes decide on the media type."""
         parts = contents_of(project_id, session_id, block_id)
         found_images = [part for part in parts if isinstance(part, ImageContent)]
         if number >= len(found_images):
             abort(404)
-        image = found_images[number]
-        found = images.shown_image(image)
-        if found is None:
+        shown = images.shown_image(found_images[number])
+        if shown is None:
             abort(404)
-        response = Response(images.data(image), mimetype=found.media_type)
-        # What a session has said does not change
+        response = Response(images.data(found_images[number]), mimetype=shown.media_type)
+        # The content of a session does not change
         response.headers["Cache-Control"] = "private, max-age=31536000, immutable"
         return response
 
-    @pictures.get(
-        "/projects/<project_id>/sessions/<session_id>/blocks/<block_id>/files/<int:number>"
-    )
+    @pages.get("/projects/<project_id>/sessions/<session_id>/blocks/<block_id>/files/<int:number>")
     def file(project_id: str, session_id: str, block_id: str, number: int) -> Response:
-        """Data out of a message, to be saved and never shown: it may hold anything."""
+        """Data from a message, as a download and never shown: it may be anything."""
         found = other_content.files(contents_of(project_id, session_id, block_id))
         if number >= len(found):
             abort(404)
@@ -60,9 +55,9 @@ def blueprint(lookup: SessionLookup) -> Blueprint:
         response.headers["Content-Security-Policy"] = "sandbox"
         return response
 
-    return pictures
+    return pages
 
 
 def _download_type(media_type: str) -> str:
-    """The type under which data is sent: its own where no browser would run any of it."""
+    """The media type of a download: its own only if browsers run nothing in it."""
     return media_type if _HARMLESS.fullmatch(media_type) else "application/octet-stream"

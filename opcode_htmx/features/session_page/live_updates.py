@@ -1,7 +1,7 @@
-"""The page's socket: wait until there is more to see, send the difference, move the cursor.
+"""The page's socket: wait for a new snapshot, send the difference, advance the cursor.
 
-It only reads; commands are POSTs. There is no queue: a viewer that is slow gets fewer and larger
-differences, and one that was away gets each changed block once.
+It only reads; commands are POSTs. There is no queue: a slow viewer gets fewer and larger
+differences, and one that was disconnected gets each changed block once.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from opcode_htmx.web.websocket.registry import (
 from opcode_htmx.web.websocket.router import SocketRouter
 
 HEARTBEAT_SECONDS = 15.0
-"""Keeps proxies from dropping the socket, and tells the page that it is not cut off."""
+"""Keeps proxies from closing the socket, and shows the page that it is connected."""
 
 
 def register(
@@ -46,35 +46,35 @@ def register(
     def live(ws: Server, project_id: str, session_id: str) -> None:
         sockets.add(ws, login_id())
         try:
-            screen = lookup.screen(project_id, session_id)
+            view = lookup.view(project_id, session_id)
             with viewers.viewing(session_id):
-                _serve(ws, screen, frames)
+                _serve(ws, view, frames)
         except ConnectionClosed:
-            pass  # the phone has gone; it comes back with its cursor
+            pass  # the page is gone; it reconnects with its cursor
         except (sessions.ProjectNotFound, sessions.SessionNotFound):
-            close(ws, POLICY_VIOLATION)  # to come back would not help
+            close(ws, POLICY_VIOLATION)  # reconnecting would not help
         finally:
-            # 1000, the code of a handler that returns, would tell the page not to come back
+            # 1000, the code of a handler that returns, would keep the page from reconnecting
             sockets.remove(ws, SERVICE_RESTART)
 
 
-def _serve(ws: Server, screen: SessionView, frames: FrameScheduler) -> None:
+def _serve(ws: Server, view: SessionView, frames: FrameScheduler) -> None:
     cursor = Cursor.parse(request.args.get("cursor", ""))
     wake = Event()
     reader = gevent.spawn(_read_until_closed, ws, wake)
 
     def goes_on() -> bool:
-        return bool(ws.connected) and not screen.conversation.gone
+        return bool(ws.connected) and not view.conversation.gone
 
     try:
-        for message in updates(frames, screen, cursor, wake, goes_on):
+        for message in updates(frames, view, cursor, wake, goes_on):
             send_text(ws, message)
     finally:
         reader.kill()
 
 
 def _read_until_closed(ws: Server, wake: Event) -> None:
-    """Wake the viewer when its socket closes; what the page sends means nothing."""
+    """Wake the viewer when its socket closes; ignore what the page sends."""
     try:
         while ws.connected:
             ws.receive()
@@ -86,26 +86,26 @@ def _read_until_closed(ws: Server, wake: Event) -> None:
 
 def updates(
     frames: FrameScheduler,
-    screen: SessionView,
+    view: SessionView,
     cursor: Cursor,
     wake: Event,
     while_: Callable[[], bool],
 ) -> Iterator[TextFrame]:
     """The messages that bring a viewer at `cursor` up to date, each when it is due.
 
-    `wake` is for this viewer alone; who sets it has `while_` asked again.
+    `wake` is for this viewer alone; setting it checks `while_` again.
     """
     had: PageSnapshot | None = None
-    with frames.showing(screen, wake) as showing:
-        spoke = time.monotonic()
-        while while_() and not showing.over:
+    with frames.producing(view, wake) as producer:
+        sent_at = time.monotonic()
+        while while_() and not producer.over:
             wake.clear()
-            picture = showing.picture
-            if picture is not had and picture is not None:
-                message = showing.message(picture, cursor, had)
-                had, cursor = picture, picture.cursor
-                spoke = time.monotonic()
+            snapshot = producer.snapshot
+            if snapshot is not had and snapshot is not None:
+                message = producer.message(snapshot, cursor, had)
+                had, cursor = snapshot, snapshot.cursor
+                sent_at = time.monotonic()
                 yield message
-            elif not wake.wait(max(0.0, spoke + HEARTBEAT_SECONDS - time.monotonic())):
-                spoke = time.monotonic()
+            elif not wake.wait(max(0.0, sent_at + HEARTBEAT_SECONDS - time.monotonic())):
+                sent_at = time.monotonic()
                 yield frames.message("", [], cursor)

@@ -1,7 +1,4 @@
-"""The pages of sessions: one with its transcript, and the running ones.
-
-Thin: looks up, renders, decides nothing.
-"""
+"""The page of a session with its transcript, older blocks, and the whole text of a block."""
 
 from __future__ import annotations
 
@@ -31,72 +28,72 @@ from opcode_htmx.transcript.blocks import (
 from opcode_htmx.transcript.content.other_content import all_as_text
 from opcode_htmx.transcript.conversation import window
 
-WITH_WHOLE_TEXT = AskBlock | NoticeBlock | PromptBlock | RawBlock | ShellBlock | ToolBlock
-"""The blocks whose texts a page may cut."""
+HAS_FULL_TEXT = AskBlock | NoticeBlock | PromptBlock | RawBlock | ShellBlock | ToolBlock
+"""The blocks whose texts a page may truncate."""
 
 
 def blueprint(
-    place: Workspace,
+    workspace: Workspace,
     lookup: SessionLookup,
-    marks: ReadPositions,
-    leaving: ViewerPresence,
-    offers: CapabilityCache,
+    read_positions: ReadPositions,
+    viewers: ViewerPresence,
+    capabilities: CapabilityCache,
 ) -> Blueprint:
     pages = Blueprint("session_page", __name__)
 
     @pages.get("/projects/<project_id>/sessions/<session_id>")
     def session(project_id: str, session_id: str) -> str:
-        screen = lookup.screen(project_id, session_id)
-        leaving.seen(session_id)
-        conversation = screen.conversation
+        view = lookup.view(project_id, session_id)
+        viewers.seen(session_id)
+        conversation = view.conversation
         if conversation.run is None:
-            offers.want(conversation.changed.notify)
+            capabilities.want(conversation.changed.notify)
         conversation.refresh()
-        # before others have their turn: what comes meanwhile is sent to the page, and not missed
+        # without a switch of greenlets between: later changes reach the page over its socket
         cursor, blocks = conversation.cursor, list(conversation.blocks())
-        read = marks.of(session_id).block
-        marked = next((block.id for block in blocks if dom_id(block.id) == read), "")
-        marks.look(session_id)
-        shown = window.newest(blocks, request.args.get("from"), marked)
-        screen.fragments.render(shown.blocks)
+        element = read_positions.of(session_id).block
+        last_read = next((block.id for block in blocks if dom_id(block.id) == element), "")
+        read_positions.look(session_id)
+        shown = window.newest(blocks, request.args.get("from"), last_read)
+        view.fragments.render(shown.blocks)
         return render_template(
             "session_page/session.html",
             title=lookup.title(project_id, session_id) or title_of(blocks),
-            needs=screen.needs(),
-            mark=marked,
-            unread=window.count_after(blocks, marked),
+            needs=view.needs(),
+            mark=last_read,
+            unread=window.count_after(blocks, last_read),
             shown_ids={block.id for block in shown.blocks},
             now=time.time(),
             project_id=project_id,
             session_id=session_id,
-            folder=screen.folder,
+            folder=view.folder,
             project_page=_project_page(lookup, project_id, session_id),
             window=shown,
-            render=screen.fragments.block,
+            render=view.fragments.block,
             dom_id=dom_id,
-            aside=screen.status_panel(),
+            status_panel=view.status_panel(),
             cursor=cursor,
             prompt_id=uuid.uuid4(),
-            draft=screen.draft.text,
+            draft=view.draft.text,
             most_per_file=MAX_FILE,
-            suggestions=place.suggestions,
+            suggestions=workspace.suggestions,
         )
 
     @pages.get("/projects/<project_id>/sessions/<session_id>/earlier")
-    def earlier(project_id: str, session_id: str) -> str:
-        """The blocks in front of one, as the page puts them there when a reader comes near."""
-        screen = lookup.screen(project_id, session_id)
-        screen.conversation.refresh()
-        blocks = list(screen.conversation.blocks())
+    def older_blocks(project_id: str, session_id: str) -> str:
+        """The blocks before one, which the page inserts when a reader scrolls near them."""
+        view = lookup.view(project_id, session_id)
+        view.conversation.refresh()
+        blocks = list(view.conversation.blocks())
         shown = window.before(blocks, request.args.get("before", ""))
         if shown is None:
             abort(404)
-        screen.fragments.render(shown.blocks)
+        view.fragments.render(shown.blocks)
         address = url_for(".session", project_id=project_id, session_id=session_id)
         return render_template(
             "session_page/older_blocks.html",
             window=shown,
-            render=screen.fragments.block,
+            render=view.fragments.block,
             dom_id=dom_id,
             address=address,
             mark=request.args.get("mark", ""),
@@ -104,11 +101,11 @@ def blueprint(
 
     @pages.get("/projects/<project_id>/sessions/<session_id>/blocks/<block_id>")
     def block(project_id: str, session_id: str, block_id: str) -> Response:
-        """The whole text of a block that the page cuts."""
-        conversation = lookup.screen(project_id, session_id).conversation
+        """The full text of a block that the page truncates."""
+        conversation = lookup.view(project_id, session_id).conversation
         conversation.refresh()
         found = conversation.block(block_id)
-        if not isinstance(found, WITH_WHOLE_TEXT):
+        if not isinstance(found, HAS_FULL_TEXT):
             abort(404)
         match found:
             case RawBlock():
@@ -127,11 +124,11 @@ def blueprint(
 
 
 def _project_page(lookup: SessionLookup, project_id: str, session_id: str) -> tuple[str, str]:
-    """The address of the page that lists the session, and what it shows.
+    """The address of the page that lists the session, and the link's text.
 
-    Raises as `at` does.
+    Raises the errors of `at`.
     """
-    listed = lookup.places.project_id(lookup.at(project_id, session_id))
+    listed = lookup.locations.project_id(lookup.at(project_id, session_id))
     if not listed:
         return url_for("projects.index"), "All projects"
     return url_for("projects.project", project_id=listed), "All sessions of this project"

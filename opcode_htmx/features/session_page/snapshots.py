@@ -1,10 +1,9 @@
-"""What a page shows just now, made once for all who look at it.
+"""Snapshots of a session's page, each produced once for all of its viewers.
 
-While somebody looks at a session, a greenlet takes pictures of it: it waits until there is more to
-see, lets changes gather for a frame, folds what was written and renders what stands around the
-transcript. Each viewer gets the difference between the picture that it has and the newest one;
-those who have the same get the same message. All this can wait: whatever else there is to do goes
-first.
+While a session has viewers, a greenlet produces snapshots of it: it waits for a change, lets
+changes gather for a frame, folds the new lines and renders the elements around the transcript.
+Each viewer gets the difference between its own snapshot and the newest one; viewers with the same
+snapshot get the same message. All this runs when the server is otherwise idle.
 """
 
 from __future__ import annotations
@@ -33,31 +32,32 @@ BUSY = 0.5
 """From this share of the time on, frames grow longer, so that there are fewer."""
 
 AT_ONCE = 16
-"""Viewers that are told of a new picture at once."""
+"""Viewers that are woken together for a new snapshot."""
 
-LOOK_ROUND_SECONDS = 3.0
-"""How often to look at what nobody tells of."""
+CHECK_SECONDS = 3.0
+"""How often to check for changes that notify nobody."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PageSnapshot:
-    """What a page that is up to date shows."""
+    """The content of a page that is up to date."""
 
     cursor: Cursor
     around: Mapping[str, str]
     """The elements around the transcript, by id."""
     needs: int
+    """How many other sessions need attention."""
 
 
 class FrameScheduler:
-    """How long changes gather, and whose turn it is. One for the server."""
+    """The length of frames, and the queue for rendering them. One for the server."""
 
     def __init__(self, environment: Environment, busy: Callable[[], float]) -> None:
-        """`busy` says which share of the time the server has worked just now."""
+        """`busy` returns the share of the time that the server has worked recently."""
         self._template = environment.get_template("session_page/update.html")
         self._busy = busy
-        self._shown: dict[int, SnapshotProducer] = {}
-        self.background = IdleQueue()
+        self._producers: dict[int, SnapshotProducer] = {}
+        self.idle_queue = IdleQueue()
 
     @property
     def seconds(self) -> float:
@@ -66,19 +66,19 @@ class FrameScheduler:
         return FRAME_SECONDS + growth
 
     @contextlib.contextmanager
-    def showing(self, screen: SessionView, wake: Event) -> Iterator[SnapshotProducer]:
-        """While this lasts, pictures are taken of a screen, and `wake` is set for each."""
-        showing = self._shown.get(id(screen))
-        if showing is None:
-            showing = self._shown[id(screen)] = SnapshotProducer(screen, self)
-        showing.viewers.add(wake)
+    def producing(self, view: SessionView, wake: Event) -> Iterator[SnapshotProducer]:
+        """In this context snapshots of a view are produced, and `wake` is set for each."""
+        producer = self._producers.get(id(view))
+        if producer is None:
+            producer = self._producers[id(view)] = SnapshotProducer(view, self)
+        producer.viewers.add(wake)
         try:
-            yield showing
+            yield producer
         finally:
-            showing.viewers.discard(wake)
-            if not showing.viewers and self._shown.get(id(screen)) is showing:
-                del self._shown[id(screen)]
-                showing.close()
+            producer.viewers.discard(wake)
+            if not producer.viewers and self._producers.get(id(view)) is producer:
+                del self._producers[id(view)]
+                producer.close()
 
     def message(self, fragments: str, around: Sequence[str], cursor: Cursor) -> TextFrame:
         text = self._template.render(
@@ -88,93 +88,95 @@ class FrameScheduler:
 
 
 class SnapshotProducer:
-    """A screen that is being looked at."""
+    """Produces the snapshots of one view while it has viewers."""
 
-    def __init__(self, screen: SessionView, frames: FrameScheduler) -> None:
-        self.screen = screen
+    def __init__(self, view: SessionView, frames: FrameScheduler) -> None:
+        self.view = view
         self.viewers: set[Event] = set()
-        self.picture: PageSnapshot | None = None
-        """The newest one; None as long as there is none."""
+        self.snapshot: PageSnapshot | None = None
+        """The newest one; None until there is one."""
         self.over = False
-        """Whether there will be no more pictures: who looks has to ask anew."""
+        """Whether there will be no more snapshots: viewers have to ask for a new producer."""
         self._frames = frames
         self._messages: dict[tuple[Cursor, PageSnapshot | None], TextFrame] = {}
-        gevent.spawn(self._take_pictures)
+        gevent.spawn(self._run)
 
     def close(self) -> None:
-        """Take no more pictures. One that is being taken is not cut short, for it folds lines that
-        nobody would read again."""
+        """Produce no more snapshots. One in progress is completed, because the lines that it folds
+        would not be read again."""
         self.over = True
-        self.screen.conversation.changed.notify()
+        self.view.conversation.changed.notify()
 
-    def message(self, picture: PageSnapshot, cursor: Cursor, had: PageSnapshot | None) -> TextFrame:
-        """What brings a viewer to `picture` who is at `cursor` and has the picture `had`.
+    def message(
+        self, snapshot: PageSnapshot, cursor: Cursor, had: PageSnapshot | None
+    ) -> TextFrame:
+        """The message that takes a viewer at `cursor` from the snapshot `had` to `snapshot`.
 
-        Gives way while it renders.
+        Yields to the event loop while it renders.
         """
-        if picture is self.picture and (known := self._messages.get((cursor, had))):
+        if snapshot is self.snapshot and (known := self._messages.get((cursor, had))):
             return known
-        with self._frames.background.slot() as turn:
-            known = self._messages.get((cursor, had)) if picture is self.picture else None
-            message = known or self._render(turn, cursor, had, picture)
-            if picture is self.picture:
+        with self._frames.idle_queue.slot() as slot:
+            known = self._messages.get((cursor, had)) if snapshot is self.snapshot else None
+            message = known or self._render(slot, cursor, had, snapshot)
+            if snapshot is self.snapshot:
                 self._messages[cursor, had] = message
             return message
 
     def _render(
-        self, turn: IdleSlot, cursor: Cursor, had: PageSnapshot | None, picture: PageSnapshot
+        self, slot: IdleSlot, cursor: Cursor, had: PageSnapshot | None, snapshot: PageSnapshot
     ) -> TextFrame:
-        changes = self.screen.conversation.changes_since(cursor)
-        for _ in self.screen.fragments.prepare(changes):
-            turn.step()
+        changes = self.view.conversation.changes_since(cursor)
+        for _ in self.view.fragments.prepare(changes):
+            slot.step()
         shown = had.around if had else {}
-        around = [html for name, html in picture.around.items() if shown.get(name) != html]
-        return self._frames.message(self.screen.fragments.changes(changes), around, picture.cursor)
+        around = [html for name, html in snapshot.around.items() if shown.get(name) != html]
+        return self._frames.message(self.view.fragments.changes(changes), around, snapshot.cursor)
 
-    # --- taking pictures --------------------------------------------------------------------
+    # --- producing snapshots ----------------------------------------------------------------
 
-    def _take_pictures(self) -> None:
+    def _run(self) -> None:
         try:
-            self._film()
+            self._produce()
         except Exception:
-            log.exception("session %s cannot be shown", self.screen.conversation.session_id)
+            log.exception("session %s cannot be shown", self.view.conversation.session_id)
         finally:
             self.over = True
             self._wake()
 
-    def _film(self) -> None:
-        conversation = self.screen.conversation
+    def _produce(self) -> None:
+        conversation = self.view.conversation
         while not (conversation.gone or self.over):
             began = time.monotonic()
-            seen = conversation.changed.version
+            version = conversation.changed.version
             conversation.refresh()
-            with self._frames.background.slot():
-                new = self._look()
+            with self._frames.idle_queue.slot():
+                new = self._take_snapshot()
             if new:
                 self._wake()
             # Changes gather for a frame, so that a flood is a few large messages
             gevent.sleep(max(0.0, began + self._frames.seconds - time.monotonic()))
-            while conversation.changed.wait(seen, LOOK_ROUND_SECONDS) == seen and not self.over:
-                # What a terminal adds to the session meanwhile, and what happens in other
-                # sessions, is told by nobody
+            while conversation.changed.wait(version, CHECK_SECONDS) == version and not self.over:
+                # Nobody is notified of lines that a terminal adds to the session, nor of changes
+                # in other sessions
                 conversation.refresh()
-                had = self.picture
-                if had and (conversation.cursor, self.screen.needs()) != (had.cursor, had.needs):
+                had = self.snapshot
+                if had and (conversation.cursor, self.view.needs()) != (had.cursor, had.needs):
                     break
 
-    def _look(self) -> bool:
-        """Take a picture; whether it shows anything new."""
-        screen, had = self.screen, self.picture
-        needs = screen.needs()  # asked first: what changes meanwhile is seen with the next one
-        picture = PageSnapshot(screen.conversation.cursor, screen.status_panel(), needs)
-        if had and (picture.cursor, picture.around) == (had.cursor, had.around):
+    def _take_snapshot(self) -> bool:
+        """Take a snapshot; return whether it differs from the last one."""
+        view, had = self.view, self.snapshot
+        needs = view.needs()  # first, so that the next snapshot has changes during this one
+        snapshot = PageSnapshot(view.conversation.cursor, view.status_panel(), needs)
+        if had and (snapshot.cursor, snapshot.around) == (had.cursor, had.around):
             return False
-        self.picture = picture
+        self.snapshot = snapshot
         self._messages.clear()
         return True
 
     def _wake(self) -> None:
-        """A few viewers at a time: hundreds at once would hold up everybody else."""
+        """A few viewers at a time: hundreds at once would delay all other requests."""
         for number, viewer in enumerate(list(self.viewers), start=1):
             viewer.set()
             if number % AT_ONCE == 0:

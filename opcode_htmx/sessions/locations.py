@@ -87,17 +87,17 @@ class SessionLocations:
         path = run.record.project_path
         return SessionLocation(session_id, folder_names.claude_folder(path), None, path)
 
-    def project_id(self, place: SessionLocation) -> str:
+    def project_id(self, location: SessionLocation) -> str:
         """The id of the project whose page lists the session; empty if there is none yet."""
-        found = sessions.project_with(self._config_dir, place.file) if place.file else None
+        found = sessions.project_with(self._config_dir, location.file) if location.file else None
         if found:
             return found.id
         try:
-            projects = sessions.projects_of(self._config_dir, place.claude_folder)
+            projects = sessions.projects_of(self._config_dir, location.claude_folder)
         except sessions.ProjectNotFound:
             return ""
-        ids = (project.id for project in projects if project.path == place.folder)
-        return next(ids, place.claude_folder)
+        ids = (project.id for project in projects if project.path == location.folder)
+        return next(ids, location.claude_folder)
 
     def first_known(self, *project_ids: str) -> str:
         """The first of these ids that belongs to a project; empty if none does."""
