@@ -1,6 +1,6 @@
-"""What every feature is built from.
+"""The services that features are built from.
 
-It stands here and not in app/, because features import only what lies to their left.
+Here and not in app/, because a feature imports only packages to its left.
 """
 
 from __future__ import annotations
@@ -37,4 +37,4 @@ class AppContext:
     jobs: Jobs
     monitor: LoopMonitor
     refusals: tuple[type[Exception], ...]
-    """The exceptions whose text is a sentence for the person or program that caused them."""
+    """Exceptions whose text is a sentence for the person or program that caused them."""

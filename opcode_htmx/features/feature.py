@@ -1,4 +1,4 @@
-"""The declaration of a feature: all that the app has to know to install it."""
+"""The declaration of a feature: everything that the app needs to install it."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ from opcode_htmx.web.websocket.router import SocketRouter
 class NavItem:
     """An entry of the navigation.
 
-    `order` decides the place; the lowest ones stand in the bar at the bottom of a phone, the others
-    behind "More". An entry is marked on its page, and on the other pages of the page's blueprint.
+    Entries are sorted by `order`: the first are in the bar at the bottom of a phone, the others
+    behind "More". An entry is marked as current on all pages of its page's blueprint.
     """
 
     endpoint: str
     """The endpoint of its page, which takes no arguments."""
     label: str
-    """One or two words: in the bar there is room for 9 letters, and for two lines."""
+    """One or two words: the bar has space for 9 letters, and for two lines."""
     icon: str
     """The name of a symbol in templates/icons.html."""
     order: int
     badge: Callable[[AppContext], int] | None = None
-    """How much there is at that page that needs the person; 0: nothing is shown."""
+    """The number of items on its page that need attention; 0 shows no badge."""
     badge_words: tuple[str, str] = ("item", "items")
-    """What the badge counts, for screen readers: one of them, several of them."""
+    """The noun for the badge's count, for screen readers: singular, plural."""
 
 
 Handler = Callable[[AppContext, Any], None]
-"""Gets the event of its kind. It may wait: each handler has a greenlet of its own."""
+"""Called with an event of its kind. It may block: each handler has a greenlet of its own."""
 
 
 def no_routes(context: AppContext) -> Iterable[Blueprint]:
-    """Of a feature without pages."""
+    """The routes of a feature without pages."""
     return ()
 
 
@@ -60,22 +60,22 @@ class Feature:
     sockets: Callable[[AppContext, SocketRouter], None] | None = None
     nav: tuple[NavItem, ...] = ()
     errors: Mapping[type[Exception], int] = field(default_factory=dict)
-    """The status codes of its exceptions, whose texts are sentences for the person."""
+    """Status codes of its exceptions, whose texts are sentences for the person."""
     state: tuple[StateFolder, ...] = ()
-    """What it keeps in the state folder."""
+    """Its files and folders in the state folder."""
     settings: type[FeatureSettings] | None = None
     """Its settings: environment variables that begin with OPCODE_; see config/declarations.py."""
     endpoints: Callable[[AppContext], Iterable[Endpoint]] = lambda context: ()
     """Its part of the REST API, below /api."""
     on: Mapping[type[RunEvent], Handler] = field(default_factory=dict)
-    """Handlers of what happens in runs, called in one worker for each event."""
+    """Handlers of run events, each called in one worker per event."""
     on_in_every_worker: Mapping[type[RunEvent], Handler] = field(default_factory=dict)
     """The same, called in every worker."""
     jobs: Callable[[AppContext], Iterable[Job]] = lambda context: ()
-    """What runs beside the requests, in every worker."""
+    """Its background jobs, in every worker."""
 
     @property
     def folder(self) -> Path:
-        """The folder of its code, in which `static` may lie."""
+        """The folder of its code, which may contain `static` and `templates`."""
         module = sys.modules[self.routes.__module__]
         return Path(str(module.__file__)).parent

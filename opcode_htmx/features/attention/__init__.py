@@ -1,4 +1,4 @@
-"""The list of what needs the person, of what runs, and of what was left behind; all projects."""
+"""The page of all projects' sessions that need attention, of runs, and of orphaned processes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
     yield routes.blueprint(page, runs, orphans)
 
 
-def _waiting(context: AppContext) -> int:
+def _attention_count(context: AppContext) -> int:
     return len(context.sessions.attention.all())
 
 
@@ -35,7 +35,7 @@ FEATURE = Feature(
             "Running",
             icon="pulse",
             order=20,
-            badge=_waiting,
+            badge=_attention_count,
             badge_words=("session needs you", "sessions need you"),
         ),
     ),

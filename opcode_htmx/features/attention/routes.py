@@ -1,4 +1,4 @@
-"""The list of what needs the person, of what runs, and of what was left behind; all projects."""
+"""The page of all projects' sessions that need attention, of runs, and of orphaned processes."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from opcode_htmx.sessions.status_panel import (
 from opcode_htmx.web.auth.gate import current_identity
 
 SHOWN_ORPHANS = 5
-"""Of one run; the others are counted."""
+"""Of one run; the rest are only counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """One line of the list, about a session by its newest run; `at` is a Unix time."""
+    """A row of the list: a session, by its newest run; `at` is a Unix time."""
 
     id: str
     project_id: str
@@ -47,14 +47,14 @@ class RunRow:
     usage: Usage
     warnings: Sequence[str] = ()
     background: Sequence[tuple[str, str]] = ()
-    """What still runs beside Claude's turns: its kind and description."""
+    """The tasks that run beside Claude's turns: kind and description."""
     more: int = 0
-    """How much more of that there is."""
+    """The number of further tasks."""
 
 
 @dataclass(frozen=True, slots=True)
 class OrphanRow:
-    """What one run has left behind, and the session that it was of, if there still is one."""
+    """The orphaned processes of one run, and its session, if that still exists."""
 
     id: str
     address: str
@@ -66,34 +66,37 @@ class OrphanRow:
 
 
 class RunsPage:
+    """Renders the page of running sessions."""
+
     def __init__(
         self,
         supervisor: Supervisor,
         lookup: SessionLookup,
-        needs: AttentionList,
-        census: ProcessMonitor,
+        attention: AttentionList,
+        processes: ProcessMonitor,
         orphans: Orphans,
         monitor: LoopMonitor,
     ) -> None:
         self._supervisor = supervisor
         self._lookup = lookup
-        self._needs = needs
-        self._census = census
+        self._attention = attention
+        self._processes = processes
         self._orphans = orphans
         self._monitor = monitor
 
     def page(self) -> str:
-        live, needs, left = self._supervisor.live(), self._needs.all(), self._orphans.found()
-        needy = {need.run.id for need in needs}
-        usages = self._census.usages([run.id for run in live])
+        live, attention = self._supervisor.live(), self._attention.all()
+        orphans = self._orphans.found()
+        attention_ids = {item.run.id for item in attention}
+        usages = self._processes.usages([run.id for run in live])
 
         def row(run: Run, phase: str, status: str, at: float) -> RunRow:
-            place = self._lookup.locations.of_run(run)
+            location = self._lookup.locations.of_run(run)
             tasks, more = listed_tasks(run)
             return RunRow(
                 id=run.id,
-                project_id=place.claude_folder,
-                project_path=place.folder or "",
+                project_id=location.claude_folder,
+                project_path=location.folder or "",
                 session_id=run.record.session_id,
                 title=self._lookup.title_of_run(run),
                 phase=phase,
@@ -109,54 +112,56 @@ class RunsPage:
         return render_template(
             "attention/runs.html",
             health=self._monitor.health,
-            room=self._supervisor.disk_guard.message,
-            needs=[row(need.run, need.reason, need.text, need.at) for need in needs],
+            disk_message=self._supervisor.disk_guard.message,
+            attention=[row(item.run, item.reason, item.text, item.at) for item in attention],
             runs=[
                 row(run, run.phase, _status(run), run.record.created_at)
                 for run in live
-                if run.id not in needy
+                if run.id not in attention_ids
             ],
-            left=[self._left(leftovers) for leftovers in left],
+            orphans=[self._orphan_row(group) for group in orphans],
             stoppable=sum(run.phase is not Phase.STOPPING for run in live),
         )
 
-    def _left(self, leftovers: OrphanGroup) -> OrphanRow:
+    def _orphan_row(self, group: OrphanGroup) -> OrphanRow:
         try:
-            run = self._supervisor.get(leftovers.run_id)
+            run = self._supervisor.get(group.run_id)
         except RunNotFound:
             title, address = "A session that is gone", ""
         else:
-            place = self._lookup.locations.of_run(run)
+            location = self._lookup.locations.of_run(run)
             address = url_for(
-                "session_page.session", project_id=place.claude_folder, session_id=place.session_id
+                "session_page.session",
+                project_id=location.claude_folder,
+                session_id=location.session_id,
             )
             title = self._lookup.title_of_run(run)
         return OrphanRow(
-            id=leftovers.run_id,
+            id=group.run_id,
             address=address,
             title=title,
-            orphans=leftovers.processes[:SHOWN_ORPHANS],
-            more=len(leftovers.processes[SHOWN_ORPHANS:]),
-            at=leftovers.at,
-            usage=leftovers.usage,
+            orphans=group.processes[:SHOWN_ORPHANS],
+            more=len(group.processes[SHOWN_ORPHANS:]),
+            at=group.at,
+            usage=group.usage,
         )
 
 
-def blueprint(overview: RunsPage, supervisor: Supervisor, orphans: Orphans) -> Blueprint:
+def blueprint(page: RunsPage, supervisor: Supervisor, orphans: Orphans) -> Blueprint:
     pages = Blueprint("attention", __name__)
 
     @pages.get("/runs")
     def runs() -> str:
-        return overview.page()
+        return page.page()
 
     @pages.get("/runs/badge")
     def badge() -> str:
-        """The navigation's entries, as other pages keep their badges current."""
+        """The badges of the navigation, which other pages fetch to keep theirs current."""
         return render_template("attention/nav_badge.html")
 
     @pages.post("/runs/stop-all")
     def stop_all() -> BaseResponse:
-        """End every run, and what earlier ones have left behind."""
+        """End every run, and the orphaned processes of earlier ones."""
         _stop(supervisor.live())
         orphans.end_all()
         log_act(current_identity(), "leftovers.stop")
@@ -173,7 +178,7 @@ def blueprint(overview: RunsPage, supervisor: Supervisor, orphans: Orphans) -> B
 
 def _stop(runs: Iterable[Run]) -> None:
     for run in runs:
-        with contextlib.suppress(RunNotLive):  # it was faster
+        with contextlib.suppress(RunNotLive):  # it ended first
             run.stop(by=current_identity())
 
 

@@ -1,4 +1,4 @@
-"""Answers to permission requests and questions of Claude's, and Stop."""
+"""Answers to Claude's permission requests and questions, and Stop."""
 
 from __future__ import annotations
 

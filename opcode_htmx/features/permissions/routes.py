@@ -1,7 +1,7 @@
-"""What a person decides about a run, as forms: answers to what Claude asks, and Stop.
+"""Forms that answer Claude's permission requests and questions, and Stop.
 
-They work without JavaScript: a page gets a redirect, htmx the elements that change at once, and
-everything else comes over the socket.
+They work without JavaScript: a page gets a redirect, htmx the elements that change immediately,
+and everything else arrives over the socket.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from opcode_htmx.web.http.forms import BadForm, by_htmx, session_url
 
 MAX_REASON_CHARACTERS = 4000
 PLAN_MODES = ("default", "acceptEdits")
-"""In which a plan may be carried out."""
+"""The modes in which an approved plan may be carried out."""
 
 
 def blueprint(supervisor: Supervisor, lookup: SessionLookup) -> Blueprint:
-    decisions = Blueprint("permissions", __name__)
+    pages = Blueprint("permissions", __name__)
 
-    @decisions.post("/runs/<run_id>/stop")
+    @pages.post("/runs/<run_id>/stop")
     def stop(run_id: str) -> BaseResponse | str:
         run = supervisor.get(run_id)
         run.stop(by=current_identity())
         return _done(run)
 
-    @decisions.post("/runs/<run_id>/asks/<request_id>")
+    @pages.post("/runs/<run_id>/asks/<request_id>")
     def answer(run_id: str, request_id: str) -> BaseResponse | str:
         run = supervisor.get(run_id)
         ask, by = run.open_ask(request_id), current_identity()
@@ -63,16 +63,16 @@ def blueprint(supervisor: Supervisor, lookup: SessionLookup) -> Blueprint:
         if by_htmx():
             return render_template("alert.html", sentence="")
         back = url_for("attention.runs") if "runs" in request.args else None
-        place = lookup.locations.of_run(run)
-        return redirect(back or session_url(place.claude_folder, place.session_id), 303)
+        location = lookup.locations.of_run(run)
+        return redirect(back or session_url(location.claude_folder, location.session_id), 303)
 
-    return decisions
+    return pages
 
 
 def answers_to(ask: PermissionRequest, form: MultiDict[str, str]) -> dict[str, Any]:
-    """What is laid over the input of `ask`: for questions, the label or words for each, and notes.
+    """Fields merged into the input of `ask`: for questions, the label or text for each, and notes.
 
-    Raises BadForm when a question is left open or a note is too long.
+    Raises BadForm when a question is unanswered or a note is too long.
     """
     answers, annotations = {}, {}
     for number, question in enumerate(questions_of(ask, {})):
@@ -86,24 +86,24 @@ def answers_to(ask: PermissionRequest, form: MultiDict[str, str]) -> dict[str, A
             if len(note) > MAX_REASON_CHARACTERS:
                 raise BadForm(f"The note is longer than {MAX_REASON_CHARACTERS:,} characters.")
             annotations[question.text] = {"notes": note}
-    found = {"answers": answers, "annotations": annotations}
-    return {name: given for name, given in found.items() if given}
+    fields = {"answers": answers, "annotations": annotations}
+    return {name: value for name, value in fields.items() if value}
 
 
 def suggestion(ask: PermissionRequest, number: str) -> Json:
-    """The suggestion of Claude's with this number: the form names it, and says no more about it."""
+    """Claude's suggestion with this number; its content is never taken from the form."""
     if not (number.isascii() and number.isdigit()) or int(number) >= len(ask.suggestions):
         raise BadForm("Claude has not suggested that: reload the page and choose again.")
     return ask.suggestions[int(number)]
 
 
 def set_mode(mode: str) -> Json:
-    """The mode in which a session goes on, as Claude writes such a suggestion."""
+    """A change of a session's permission mode, in the form of Claude's suggestions."""
     return {"type": "setMode", "mode": mode, "destination": "session"}
 
 
 def reason_for(ask: PermissionRequest, form: MultiDict[str, str]) -> str:
-    """What Claude is told when it may not: the person's words, if there are any."""
+    """The reason sent to Claude with a denial: the person's text, if there is any."""
     words = form.get(f"reason-{ask.request_id}", "").replace("\r\n", "\n").strip()
     if len(words) > MAX_REASON_CHARACTERS:
         raise BadForm(f"The reason is longer than {MAX_REASON_CHARACTERS:,} characters.")

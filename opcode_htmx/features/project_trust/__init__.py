@@ -1,4 +1,4 @@
-"""The page on which a person decides about a project whose files would run something."""
+"""The page for deciding whether to trust a project whose files would run something."""
 
 from __future__ import annotations
 

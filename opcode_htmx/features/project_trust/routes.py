@@ -1,7 +1,7 @@
-"""The page on which a person decides about a project whose files would run something.
+"""The page for deciding whether to trust a project whose files would run something.
 
-It stands between a prompt and the start of Claude. The prompt waits in the draft, and the decision
-is followed by the POST that was interrupted.
+It is shown between a prompt and the start of Claude. The prompt waits in the draft, and the
+decision redirects to the POST that was interrupted.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ TOO_MUCH = (
     "files and trust it at the computer, or start without its settings."
 )
 MOST_CHARACTERS = 100_000
-"""Of all items together that a page shows."""
+"""Of the texts of all items on a page."""
 
 INTERRUPTED = frozenset({"composer.queued", "composer.send_as_text"})
-"""The forms of a session that send a prompt which is no draft."""
+"""The forms of a session that send a prompt that is not its draft."""
 
 HEADINGS = {
     Kind.HOOK: "Runs by itself",
@@ -80,7 +80,7 @@ def blueprint(
     def new() -> BaseResponse | str:
         project_id = request.args.get("project", "")
         draft, address = drafts.get(draft_name(project_id)), new_session_address(project_id)
-        if not (draft.text or draft.files):  # it has been sent, or was removed
+        if not (draft.text or draft.files):  # sent or removed meanwhile
             return redirect(address, 303)
         needed = supervisor.project_trust.needed(workspace.working_folder(draft.folder))
         if needed is None:
@@ -103,12 +103,12 @@ def blueprint(
 
     @trust.get("/projects/<project_id>/sessions/<session_id>/trust")
     def session(project_id: str, session_id: str) -> BaseResponse | str:
-        place = lookup.at(project_id, session_id)
+        location = lookup.at(project_id, session_id)
         address, then = session_url(project_id, session_id), request.args.get("then", "")
         draft = Draft() if then else drafts.get(session_id)
-        if not (then or draft.text or draft.files):  # it has been sent, or was removed
+        if not (then or draft.text or draft.files):  # sent or removed meanwhile
             return redirect(address, 303)
-        needed = supervisor.project_trust.needed(place.working_folder)
+        needed = supervisor.project_trust.needed(location.working_folder)
         if needed is None:
             return redirect(address, 303)
         fields = {"then": then, "prompt_id": request.args.get("prompt_id", "")}
@@ -116,13 +116,13 @@ def blueprint(
 
     @trust.post("/projects/<project_id>/sessions/<session_id>/trust")
     def decide(project_id: str, session_id: str) -> BaseResponse:
-        place, then = lookup.at(project_id, session_id), request.form.get("then", "")
+        location, then = lookup.at(project_id, session_id), request.form.get("then", "")
         if then and not _is_interrupted_form(then):
             raise BadForm("This form is incomplete: go back and send the prompt again.")
         prompt_id = "" if then else _prompt_id(words_of_form())
         if not then and (not prompt_id or supervisor.has_sent(session_id, prompt_id)):
             return redirect(session_url(project_id, session_id), 303)
-        _decide(place.session_id, place.working_folder)
+        _decide(location.session_id, location.working_folder)
         prompt = url_for("prompts.prompt", project_id=project_id, session_id=session_id)
         return redirect(then or prompt, 307)
 
@@ -153,13 +153,13 @@ def _handle_trust_needed(trust: Blueprint, lookup: SessionLookup) -> None:
             return respond(str(error), 409, details_of(error))
         if not by_htmx():
             return redirect(address, 303)
-        response = respond(str(error), 409)  # no success: the composer keeps its words
+        response = respond(str(error), 409)  # an error status, so the composer keeps its text
         response.headers["HX-Redirect"] = address
         return response
 
 
 def _page_for(error: TrustNeeded, lookup: SessionLookup) -> str | None:
-    """Where a person decides about the form that was posted; None if it was no form of a page."""
+    """The address of the trust page for the posted form; None for a request of no page's form."""
     form, endpoint = request.form, request.endpoint
     prompt_id = form.get("prompt_id", "")
     changed = "1" if endpoint in ("project_trust.decide", "project_trust.decide_new") else ""
@@ -172,18 +172,18 @@ def _page_for(error: TrustNeeded, lookup: SessionLookup) -> str | None:
         query = urlencode({"prompt_id": prompt_id, "then": then, "changed": changed})
         return f"{url_for('project_trust.session', **(request.view_args or {}))}?{query}"
     if endpoint in INTERRUPTED:
-        place = lookup.locations.of(error.session_id)
+        location = lookup.locations.of(error.session_id)
         return url_for(
             "project_trust.session",
-            project_id=place.claude_folder,
-            session_id=place.session_id,
+            project_id=location.claude_folder,
+            session_id=location.session_id,
             then=request.path,
         )
     return None
 
 
 def _prompt_id(words: str) -> str:
-    """The id of the prompt in the posted form; empty where it holds none, as one that is stale."""
+    """The id of the prompt in the posted form; empty if it holds none, as a stale form may."""
     tokens = list(dict.fromkeys(request.form.getlist("attached")))
     return prompt_id_of(words, tokens) if words or tokens else ""
 
@@ -216,7 +216,7 @@ def _page(needed: TrustNeeded, draft: Draft, *, back: str, fields: dict[str, str
 
 @dataclass(frozen=True, slots=True)
 class ShownItem:
-    """An item as it stands on the page."""
+    """An item as the page shows it."""
 
     name: str
     file: str
@@ -226,7 +226,7 @@ class ShownItem:
 def _shown(
     needed: TrustNeeded, groups: Mapping[str, list[TrustItem]]
 ) -> list[tuple[str, list[ShownItem]]]:
-    """The groups with what their texts hide written out, up to so many characters in all."""
+    """The groups, hidden characters made visible, cut to MOST_CHARACTERS in all."""
     left = MOST_CHARACTERS
 
     def shown(item: TrustItem) -> ShownItem:
@@ -241,13 +241,13 @@ def _shown(
 
 
 def _is_hiding(items: Sequence[TrustItem]) -> bool:
-    """Whether there is more than the page shows, so that nobody can know what to trust."""
+    """Whether the page leaves something out, so that a person cannot judge it."""
     size = sum(len(item.text) for item in items)
     return size > MOST_CHARACTERS or any(item.left_out for item in items)
 
 
 def _grouped(items: Sequence[TrustItem]) -> dict[str, list[TrustItem]]:
-    """The items by their headings; what runs by itself comes first."""
+    """The items by their headings, in the order of HEADINGS."""
     groups: dict[str, list[TrustItem]] = {heading: [] for heading in HEADINGS.values()}
     for item in items:
         groups[HEADINGS[item.kind]].append(item)
@@ -255,7 +255,7 @@ def _grouped(items: Sequence[TrustItem]) -> dict[str, list[TrustItem]]:
 
 
 def _joined(items: Sequence[TrustItem]) -> list[TrustItem]:
-    """The items of a heading; the rules of one file become one with a line for each."""
+    """The items of a heading; the permission rules of one file become one item of lines."""
     found: list[TrustItem] = []
     for item in items:
         last = found[-1] if found else None

@@ -10,10 +10,10 @@ from opcode_htmx.sessions.trash import DeletedSession, NotInTrash, Trash
 
 def blueprint(config_dir: Path, trash: Trash | None = None) -> Blueprint:
     """Pages `/` and `/projects/<project_id>` over the Claude config folder `config_dir`."""
-    browse = Blueprint("projects", __name__)
+    pages = Blueprint("projects", __name__)
 
     def deleted() -> DeletedSession | None:
-        """What was deleted on the page that led here, if it can be restored."""
+        """The session deleted on the previous page, if it can be restored."""
         try:
             return (
                 trash.get(request.args["deleted"]) if trash and "deleted" in request.args else None
@@ -21,23 +21,23 @@ def blueprint(config_dir: Path, trash: Trash | None = None) -> Blueprint:
         except NotInTrash:
             return None
 
-    @browse.get("/")
+    @pages.get("/")
     def index() -> str:
         found = sessions.projects(config_dir)
         return render_template("projects/projects.html", projects=found, deleted=deleted())
 
-    @browse.get("/projects/<project_id>")
+    @pages.get("/projects/<project_id>")
     def project(project_id: str) -> str:
-        there = sessions.projects_of(config_dir, project_id)
-        if len(there) > 1:
+        matching = sessions.projects_of(config_dir, project_id)
+        if len(matching) > 1:
             return render_template(
-                "projects/choose_project.html", projects=there, deleted=deleted()
+                "projects/choose_project.html", projects=matching, deleted=deleted()
             )
         return render_template(
             "projects/project.html",
-            project=there[0],
+            project=matching[0],
             sessions=sessions.sessions(config_dir, project_id),
             deleted=deleted(),
         )
 
-    return browse
+    return pages

@@ -1,4 +1,4 @@
-"""A whole session: its name, its export, search in it, its end and its deletion."""
+"""Manage a whole session: rename, export, search, begin again, delete."""
 
 from __future__ import annotations
 

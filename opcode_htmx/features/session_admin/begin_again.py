@@ -1,7 +1,7 @@
-"""Begin again from the newest, where a session went on at the computer beside a run of ours.
+"""Begin again from the newest entry, when a session went on at the computer beside our run.
 
 The run's process does not read what others add to its session. So it is ended, and the next prompt
-resumes the session at the place where the others are.
+resumes the session from the newest entry.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ CAUSE = "Ended, to begin again from what was said at the computer."
 
 
 def blueprint(supervisor: Supervisor, lookup: SessionLookup, stop_deadline: float) -> Blueprint:
-    """`stop_deadline`: seconds in which a run and all it has started are ended."""
+    """`stop_deadline`: seconds within which a run and its process tree are ended."""
     pages = Blueprint("begin_again", __name__)
 
     @pages.post("/projects/<project_id>/sessions/<session_id>/begin-again")
     def begin_again(project_id: str, session_id: str) -> BaseResponse | str:
-        place = lookup.at(project_id, session_id)
-        if place.folder is not None:
-            supervisor.check_folder(place.working_folder)
+        location = lookup.at(project_id, session_id)
+        if location.folder is not None:
+            supervisor.check_folder(location.working_folder)
         conversation = lookup.view(project_id, session_id).conversation
         conversation.refresh()
         run, newest = conversation.run, conversation.newest_elsewhere
@@ -40,10 +40,10 @@ def blueprint(supervisor: Supervisor, lookup: SessionLookup, stop_deadline: floa
             if not run.join(stop_deadline + END_GRACE_SECONDS):
                 raise RunNotLive("Claude is still being stopped. Try again in a moment.")
             conversation.refresh()
-            # The process that ended may have noted its own place as the one to go on from
-            if place.file is not None and not conversation.continues_from(newest):
-                titles.append(place.file, lineage.checkpoint_line(place.session_id, newest))
-        supervisor.changes(place.session_id).notify()
+            # The process that ended may have recorded its own position as the one to resume from
+            if location.file is not None and not conversation.continues_from(newest):
+                titles.append(location.file, lineage.checkpoint_line(location.session_id, newest))
+        supervisor.changes(location.session_id).notify()
         if by_htmx():
             return render_template("alert.html", sentence="")
         return redirect(session_url(project_id, session_id), 303)

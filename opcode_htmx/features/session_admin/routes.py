@@ -1,6 +1,6 @@
-"""What a person does with a whole session: name it, take it along, search it, delete it.
+"""Rename, export, share, search and delete a session, and record how far it was read.
 
-Forms and links that work without JavaScript; nothing here needs a running process.
+Forms and links work without JavaScript; nothing here needs a running process.
 """
 
 from __future__ import annotations
@@ -50,19 +50,19 @@ _ELEMENT = re.compile(r"b-[A-Za-z0-9_-]{1,80}")
 
 def blueprint(
     lookup: SessionLookup,
-    screens: SessionViews,
-    marks: ReadPositions,
+    views: SessionViews,
+    read_positions: ReadPositions,
     trash: Trash,
     exporter: SessionExporter,
 ) -> Blueprint:
-    manage = Blueprint(
+    pages = Blueprint(
         "session_admin", __name__, url_prefix="/projects/<project_id>/sessions/<session_id>"
     )
 
-    def opened(project_id: str, session_id: str) -> tuple[SessionView, list[Block]]:
-        screen = lookup.view(project_id, session_id)
-        screen.conversation.refresh()
-        return screen, list(screen.conversation.blocks())
+    def load(project_id: str, session_id: str) -> tuple[SessionView, list[Block]]:
+        view = lookup.view(project_id, session_id)
+        view.conversation.refresh()
+        return view, list(view.conversation.blocks())
 
     def title(project_id: str, session_id: str, blocks: list[Block]) -> str:
         return lookup.title(project_id, session_id) or title_of(blocks)
@@ -75,7 +75,7 @@ def blueprint(
 
     # --- names ------------------------------------------------------------------------------
 
-    @manage.post("/rename")
+    @pages.post("/rename")
     def rename(project_id: str, session_id: str) -> BaseResponse:
         name = " ".join(request.form.get("title", "").split())
         if not name:
@@ -86,20 +86,20 @@ def blueprint(
         log_act(current_identity(), "session.rename", session=session_id)
         return redirect(session_url(project_id, session_id), 303)
 
-    # --- taking along -----------------------------------------------------------------------
+    # --- exporting and sharing --------------------------------------------------------------
 
-    @manage.get("/export.md", defaults={"ending": "md"})
-    @manage.get("/export.html", defaults={"ending": "html"})
-    @manage.get("/export.jsonl", defaults={"ending": "jsonl"})
+    @pages.get("/export.md", defaults={"ending": "md"})
+    @pages.get("/export.html", defaults={"ending": "html"})
+    @pages.get("/export.jsonl", defaults={"ending": "jsonl"})
     def export(project_id: str, session_id: str, ending: Format) -> Response:
-        found = exporter.export(project_id, session_id, ending)
-        return download(found.content, found.media_type, found.file_name)
+        exported = exporter.export(project_id, session_id, ending)
+        return download(exported.content, exported.media_type, exported.file_name)
 
-    @manage.get("/blocks/<block_id>/share")
+    @pages.get("/blocks/<block_id>/share")
     def share(project_id: str, session_id: str, block_id: str) -> str:
         """A block's link and its text, in fields to copy from."""
-        screen, blocks = opened(project_id, session_id)
-        block = screen.conversation.block(block_id) or abort(404)
+        view, blocks = load(project_id, session_id)
+        block = view.conversation.block(block_id) or abort(404)
         top = top_of(blocks, block)
         own, whole = to_markdown.source(block).strip(), to_markdown.answer(blocks, top.id)
         address = url_for("session_page.session", project_id=project_id, session_id=session_id)
@@ -107,8 +107,8 @@ def blueprint(
             "session_admin/share.html",
             title=title(project_id, session_id, blocks),
             address=address,
-            link=f"{request.host_url.rstrip('/')}{place_of(address, block, top)}",
-            place=place_of(address, block, top),
+            link=f"{request.host_url.rstrip('/')}{block_url(address, block, top)}",
+            place=block_url(address, block, top),
             block=block,
             own=own,
             answer=whole if whole != own else "",
@@ -116,18 +116,18 @@ def blueprint(
             fork_in_front=isinstance(top, PromptBlock),
         )
 
-    @manage.get("/blocks/<block_id>/source")
+    @pages.get("/blocks/<block_id>/source")
     def block_source(project_id: str, session_id: str, block_id: str) -> Response:
-        screen, _ = opened(project_id, session_id)
-        block = screen.conversation.block(block_id) or abort(404)
+        view, _ = load(project_id, session_id)
+        block = view.conversation.block(block_id) or abort(404)
         return Response(encoded(to_markdown.source(block)), mimetype="text/plain")
 
-    # --- finding ----------------------------------------------------------------------------
+    # --- searching and reading --------------------------------------------------------------
 
-    @manage.get("/search")
+    @pages.get("/search")
     def find(project_id: str, session_id: str) -> str:
         query = request.args.get("q", "").strip()
-        _, blocks = opened(project_id, session_id)
+        _, blocks = load(project_id, session_id)
         hits = list(islice(search.find(reversed(blocks), query), HITS + 1))
         address = url_for("session_page.session", project_id=project_id, session_id=session_id)
         return render_template(
@@ -135,38 +135,39 @@ def blueprint(
             title=title(project_id, session_id, blocks),
             address=address,
             query=query,
-            hits=[(hit, place_of(address, hit.block, hit.top)) for hit in hits[:HITS]],
+            hits=[(hit, block_url(address, hit.block, hit.top)) for hit in hits[:HITS]],
             more=len(hits) > HITS,
         )
 
-    @manage.post("/seen")
+    @pages.post("/seen")
     def seen(project_id: str, session_id: str) -> BaseResponse:
-        """The person looks at the session; `block` is the newest element that they have read."""
+        """Record that the person views the session; `block` is the newest element read."""
         lookup.at(project_id, session_id)  # or it is 404
         block = request.form.get("block", "")
-        marks.look(session_id, block if _ELEMENT.fullmatch(block) else "")
+        read_positions.look(session_id, block if _ELEMENT.fullmatch(block) else "")
         if "quiet" in request.form:
             return Response(status=204)
         return redirect(session_url(project_id, session_id), 303)
 
     # --- deleting ---------------------------------------------------------------------------
 
-    @manage.post("/delete")
+    @pages.post("/delete")
     def delete(project_id: str, session_id: str) -> BaseResponse:
         path = lookup.history_file(project_id, session_id)
-        _, blocks = opened(project_id, session_id)
+        _, blocks = load(project_id, session_id)
         listed = lookup.locations.project_id(lookup.at(project_id, session_id))
         deleted = trash.put(session_id, project_id, title(project_id, session_id, blocks), path)
         log_act(current_identity(), "session.delete", session=session_id, trash=deleted.id)
-        screens.forget(session_id)
-        left = lookup.locations.first_known(listed, project_id)  # of a shared folder, the others
-        if not left:
+        views.forget(session_id)
+        # a shared folder may hold others
+        remaining = lookup.locations.first_known(listed, project_id)
+        if not remaining:
             return redirect(url_for("projects.index", deleted=deleted.id), 303)
-        return redirect(url_for("projects.project", project_id=left, deleted=deleted.id), 303)
+        return redirect(url_for("projects.project", project_id=remaining, deleted=deleted.id), 303)
 
-    return manage
+    return pages
 
 
-def place_of(address: str, block: Block, top: Block) -> str:
+def block_url(address: str, block: Block, top: Block) -> str:
     """The address of a block on the page of its session."""
     return f"{address}?from={quote(top.id, safe='')}#{dom_id(block.id)}"

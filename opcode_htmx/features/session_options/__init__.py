@@ -1,4 +1,4 @@
-"""The options of a session: model, effort, permission mode, and what happens without a viewer."""
+"""The options of a session: model, effort, permission mode, and running on without a viewer."""
 
 from __future__ import annotations
 

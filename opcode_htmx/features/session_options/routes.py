@@ -1,7 +1,7 @@
-"""How Claude works in a session, as a form: model, effort, permission mode, and leaving.
+"""The form of a session's options: model, effort, permission mode, running on without a viewer.
 
-The form says what each field was when the page was made. Only what a person has changed since is
-changed, so that an old page takes nothing back that another device has chosen.
+The form contains the value of each field when the page was rendered. Only fields that differ from
+it are changed, so a stale page reverts nothing that another device has chosen.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.forms import by_htmx, session_url
 
 
-def blueprint(choosing: SessionOptionsService, lookup: SessionLookup) -> Blueprint:
-    controls = Blueprint("session_options", __name__)
+def blueprint(options: SessionOptionsService, lookup: SessionLookup) -> Blueprint:
+    pages = Blueprint("session_options", __name__)
 
-    @controls.post("/projects/<project_id>/sessions/<session_id>/options")
+    @pages.post("/projects/<project_id>/sessions/<session_id>/options")
     def change(project_id: str, session_id: str) -> BaseResponse | str:
         lookup.at(project_id, session_id)  # or it is 404
-        changed = choices(request.form, choosing)
-        choosing.choose(session_id, **changed)
+        changed = choices(request.form, options)
+        options.choose(session_id, **changed)
         names = ",".join(sorted(changed))
         log_act(current_identity(), "session.options", session=session_id, changed=names)
         if by_htmx():
             return render_template("alert.html", sentence="")
         return redirect(session_url(project_id, session_id), 303)
 
-    return controls
+    return pages

@@ -1,4 +1,4 @@
-"""The page of a session: its transcript, live, with its images and files."""
+"""The page of a session: its transcript, updated live, with images and files."""
 
 from __future__ import annotations
 

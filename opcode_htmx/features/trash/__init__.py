@@ -1,4 +1,4 @@
-"""The trash: deleted sessions, which can be restored for some days."""
+"""The trash: deleted sessions, which can be restored until they are purged."""
 
 from __future__ import annotations
 
