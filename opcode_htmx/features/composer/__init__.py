@@ -1,4 +1,4 @@
-"""The prompt: written, completed, sent, queued; and the page on which a session begins."""
+"""Write, complete, send and queue prompts; and the page for a new session."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Files that a person gives Claude: kept with the draft, then part of a prompt.
+"""Files that a person attaches: stored with the draft, then part of a prompt.
 
-What Claude can see goes as an image in the prompt itself; of any other file the prompt tells the
-path, in a folder that Claude may read.
+Images that Claude can see are in the prompt itself; for any other file the prompt has the path of
+a copy, in a folder that Claude may read.
 """
 
 from __future__ import annotations
@@ -32,29 +32,29 @@ from opcode_htmx.web.http.forms import BadForm
 MAX_REQUEST = 64_000_000
 MAX_IMAGE = 10_000_000
 MAX_IMAGES = 17_000_000
-"""Of one prompt together: they travel in a single line."""
+"""Of one prompt together: they are sent in a single line."""
 REFUSALS = (RequestEntityTooLarge, BadForm, InvalidPrompt, DraftTooLarge)
-"""What is raised about files that cannot be taken."""
+"""The exceptions for files that cannot be accepted."""
 
 
 def keep(drafts: Drafts, session_id: str, uploads: Iterable[FileStorage]) -> list[DraftFile]:
-    """Put what came with a form to the draft of its session.
+    """Add the uploaded files of a form to the draft of its session.
 
-    A file that is refused keeps no other one out. Raises one of REFUSALS when all have been looked
-    at, with a sentence for each that was refused.
+    A refused file does not affect the others. Raises one of REFUSALS after all have been checked,
+    with a sentence for each refused file.
     """
     kept = []
     too_large, empty = list[str](), list[str]()
     for upload in uploads:
         if not upload.filename:
-            continue  # a field in which nothing was chosen
+            continue  # a field without a chosen file
         content = upload.stream.read(MAX_FILE + 1)
         media_type = kind_of(content)
         limit = MAX_IMAGE if media_type else MAX_FILE
         if len(content) > limit:
             kind = "An image" if media_type else "A file"
-            most = limit // 1_000_000
-            too_large.append(f"“{upload.filename}” is too large. {kind} may have {most} MB.")
+            megabytes = limit // 1_000_000
+            too_large.append(f"“{upload.filename}” is too large. {kind} may have {megabytes} MB.")
         elif not content:
             empty.append(f"“{upload.filename}” is empty.")
         else:
@@ -79,7 +79,7 @@ def refusal(error: Exception) -> tuple[str, int]:
 
 
 def preview(drafts: Drafts, name: str, token: str) -> Response:
-    """An image that was chosen."""
+    """An image among the files of a draft."""
     file = next((f for f in drafts.get(name).files if f.token == token and f.media_type), None)
     if file is None:
         abort(404)
@@ -87,14 +87,14 @@ def preview(drafts: Drafts, name: str, token: str) -> Response:
 
 
 def remove(drafts: Drafts, name: str, token: str) -> None:
-    """Take a file out of a draft; what is no token is 404."""
+    """Remove a file from a draft; an invalid token is 404."""
     if not TOKEN.fullmatch(token):
         abort(404)
     drafts.remove_file(name, token)
 
 
-def give_back(drafts: Drafts, session_id: str, images: Sequence[ImageContent]) -> None:
-    """Put the images of a prompt that was taken back to the draft. Raises TooMuch."""
+def restore_images(drafts: Drafts, session_id: str, images: Sequence[ImageContent]) -> None:
+    """Add the images of a prompt that was taken back to the draft. Raises DraftTooLarge."""
     for number, image in enumerate(images, start=1):
         try:
             content = base64.b64decode(image.data, validate=True)
@@ -105,7 +105,7 @@ def give_back(drafts: Drafts, session_id: str, images: Sequence[ImageContent]) -
 
 
 def images_of(drafts: Drafts, session_id: str, files: Iterable[DraftFile]) -> list[ImageContent]:
-    """Those among the files that go as images. Raises BadForm."""
+    """The images among the files. Raises BadForm."""
     chosen = [file for file in files if file.media_type]
     if sum(file.size for file in chosen) > MAX_IMAGES:
         raise BadForm(f"The images of one prompt may have {MAX_IMAGES // 1_000_000} MB together.")
@@ -118,10 +118,10 @@ def images_of(drafts: Drafts, session_id: str, files: Iterable[DraftFile]) -> li
     ]
 
 
-def hand_over(
+def copy_to(
     drafts: Drafts, session_id: str, files: Iterable[DraftFile], folder: Path
 ) -> list[Path]:
-    """Copy those that are no images into `folder`, where Claude finds them; their paths.
+    """Copy the files that are not images into `folder`, for Claude; return their paths.
 
     A second call with the same files changes nothing.
     """

@@ -1,4 +1,4 @@
-"""What may be meant by the word that is being typed: a slash command, or a file of the project."""
+"""Completions for the word being typed: slash commands, or files of the project."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from opcode_htmx.web.origin.fetch_metadata import acts
 
 MOST = 50
 QUERY_CHARACTERS = 200
-OFFER_SECONDS = 2.0
-"""How long a list waits for what Claude is just being asked; the next letter asks again."""
+CAPABILITY_SECONDS = 2.0
+"""How long a list waits for a running capability probe; the next letter asks again."""
 
 
 @dataclass(frozen=True, slots=True)
-class Option:
-    """What stands in the list, and what is typed when it is chosen."""
+class Completion:
+    """An entry of the list, and the text that it inserts."""
 
     insert: str
     name: str
@@ -38,7 +38,7 @@ def blueprint(
     config_dir: Path,
     supervisor: Supervisor,
     lookup: SessionLookup,
-    offers: CapabilityCache,
+    capabilities: CapabilityCache,
     files: ProjectFiles,
     folders: WorkingFolders,
 ) -> Blueprint:
@@ -47,58 +47,59 @@ def blueprint(
     @completion.get("/projects/<project_id>/sessions/<session_id>/complete")
     @acts(by="pages")
     def complete(project_id: str, session_id: str) -> str:
-        place = lookup.at(project_id, session_id)
-        if place.folder is None or not folders.allow(place.working_folder):
+        location = lookup.at(project_id, session_id)
+        if location.folder is None or not folders.allow(location.working_folder):
             return render_template("composer/completions.html", options=[])
-        folder = place.working_folder
+        folder = location.working_folder
         runs = supervisor.of_session(session_id)
-        return completions(files, folder, lambda: known_commands(runs, folder, config_dir, offers))
+        return completions(
+            files, folder, lambda: known_commands(runs, folder, config_dir, capabilities)
+        )
 
     return completion
 
 
 def completions(files: ProjectFiles, folder: Path, known: Callable[[], list[Command]]) -> str:
-    """The list for what is being typed. `known` are the commands that there are."""
+    """The list for the text being typed. `known` returns the available commands."""
     query = request.args.get("q", "")[:QUERY_CHARACTERS]
     options = []
     if query.startswith("/"):
         found = slash_commands.matching(known(), query[1:])
         options = [
-            Option(f"/{c.name} ", f"/{c.name}", c.argument_hint, c.description) for c in found
+            Completion(f"/{c.name} ", f"/{c.name}", c.argument_hint, c.description) for c in found
         ]
     elif query.startswith("@"):
         paths = files.matching(folder, query[1:], MOST)
-        options = [Option(f"@{quoted(path)} ", *name_and_folder(path)) for path in paths]
+        options = [Completion(f"@{quoted(path)} ", *name_and_folder(path)) for path in paths]
     return render_template("composer/completions.html", options=options[:MOST])
 
 
 def known_commands(
-    runs: Sequence[Run], folder: Path, config_dir: Path, offers: CapabilityCache
+    runs: Sequence[Run], folder: Path, config_dir: Path, capabilities: CapabilityCache
 ) -> list[Command]:
-    """What the newest of a session's runs has told, else what Claude offers, and what stands in
-    files."""
-    told: dict[str, Command] = {}
+    """The commands of a session's newest run, else of the capability probe, and those in files."""
+    reported: dict[str, Command] = {}
     for run in reversed(runs):
         state = run.state
         if state.commands:
-            told = {command.name: command for command in state.commands}
+            reported = {command.name: command for command in state.commands}
         else:
-            told = {name: Command(name, "", "") for name in state.slash_commands}
-        if told and run.live:
-            return list(told.values())
-        if told:
+            reported = {name: Command(name, "", "") for name in state.slash_commands}
+        if reported and run.live:
+            return list(reported.values())
+        if reported:
             break
-    if not told:
-        offers.want()
-        offer = offers.wait(OFFER_SECONDS)
-        told = {command.name: command for command in offer.commands} if offer else {}
-    # a run that has ended cannot know of what has been written since
+    if not reported:
+        capabilities.want()
+        probed = capabilities.wait(CAPABILITY_SECONDS)
+        reported = {command.name: command for command in probed.commands} if probed else {}
+    # an ended run does not know of files written since
     on_disk = {command.name: command for command in slash_commands.on_disk(folder, config_dir)}
-    return list({**told, **on_disk}.values())
+    return list({**reported, **on_disk}.values())
 
 
 def quoted(path: str) -> str:
-    """A path as Claude reads it behind an @."""
+    """A path as Claude reads it after an @."""
     return f'"{path}"' if " " in path else path
 
 

@@ -1,7 +1,7 @@
-"""Go on differently: a new session that begins with another one, whole or up to one of its blocks.
+"""Fork a session: start a new one with a copy of its history, whole or up to one of its blocks.
 
-Behind an answer or a tool the new session ends with it. In front of a prompt it ends with what was
-said before, and the prompt is its draft, to be written differently.
+A fork at an answer or a tool includes it. A fork at a prompt ends before it, and the prompt is the
+draft of the new session, to be edited.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from opcode_htmx.web.auth.gate import current_identity
 
 
 def blueprint(
-    beginnings: NewSessionPage, lookup: SessionLookup, drafts: Drafts, supervisor: Supervisor
+    page: NewSessionPage, lookup: SessionLookup, drafts: Drafts, supervisor: Supervisor
 ) -> Blueprint:
     forks = Blueprint("forks", __name__, url_prefix="/projects/<project_id>/sessions/<session_id>")
 
@@ -51,7 +51,7 @@ def blueprint(
             path = lookup.history_file(project_id, session_id)
             if path is None:
                 raise NoHistory(NOTHING_NOTED)
-            return _to(project_id, session_id, fork.fork(path, name))
+            return _redirect_to(project_id, session_id, fork.fork(path, name))
 
         block = top_of(blocks, conversation.block(block_id) or abort(404))
         found = history_position.find(_files(project_id, session_id, blocks), block)
@@ -67,16 +67,16 @@ def blueprint(
         except fork.NothingToFork:
             if prompt is None:
                 raise
-            # In front of the first prompt there is nothing: begin anew with that prompt
+            # Nothing comes before the first prompt: offer a new session with that prompt
             back = url_for("session_page.session", project_id=project_id, session_id=session_id)
             filled = {"folder": folder or "", "prompt": prompt.text, "back": back}
-            return make_response(beginnings.page(project_id, filled))
+            return make_response(page.page(project_id, filled))
         if prompt:
-            _keep(drafts, new, prompt)
-        return _to(project_id, session_id, new)
+            _save_draft(drafts, new, prompt)
+        return _redirect_to(project_id, session_id, new)
 
     def _files(project_id: str, session_id: str, blocks: list[Block]) -> list[Path]:
-        """The history files that the blocks of one page stand in: behind `/clear`, another one."""
+        """The history files that contain the blocks of one page: another one after `/clear`."""
         moved = [b.session_id for b in blocks if isinstance(b, NoticeBlock) and b.session_id]
         found = (lookup.history_file_or_none(project_id, each) for each in (session_id, *moved))
         return [path for path in found if path]
@@ -84,15 +84,15 @@ def blueprint(
     return forks
 
 
-def _to(project_id: str, session_id: str, new: str) -> BaseResponse:
-    """Log the fork of a session, and go to the new one."""
+def _redirect_to(project_id: str, session_id: str, new: str) -> BaseResponse:
+    """Log the fork of a session, and redirect to the new one."""
     log_act(current_identity(), "session.fork", session=session_id, new=new)
     address = url_for("session_page.session", project_id=project_id, session_id=new, _anchor="end")
     return redirect(address, 303)
 
 
-def _keep(drafts: Drafts, session_id: str, prompt: PromptBlock) -> None:
-    """Make a prompt the draft of a session, with its images."""
+def _save_draft(drafts: Drafts, session_id: str, prompt: PromptBlock) -> None:
+    """Save a prompt as the draft of a session, with its images."""
     with contextlib.suppress(DraftTooLarge):
         drafts.save_text(session_id, prompt.text)
         for number, image in enumerate(prompt.images, start=1):

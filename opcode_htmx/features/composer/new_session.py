@@ -1,7 +1,7 @@
-"""The page on which a session begins: where, with which words and files, and how Claude works.
+"""The page for a new session: its folder, first prompt, files and options.
 
-What is typed there is a draft of the page's own, because the session does not exist yet: one for
-each project, and one for the page on which any folder can be named.
+The page has a draft of its own, because the session does not exist yet: one for each project, and
+one for the page on which any folder can be entered.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from opcode_htmx.web.http.request_body import accepts_up_to
 from opcode_htmx.web.origin.fetch_metadata import acts
 
 FOLDER_CHARACTERS = 4096
-OFFER_SECONDS = 15.0
-"""How long a page that asks what Claude offers waits for it; it has been sent long before."""
+CAPABILITY_SECONDS = 15.0
+"""How long a request of the page, already shown, waits for Claude's capabilities."""
 
 
 class NewSessionPage:
@@ -37,28 +37,28 @@ class NewSessionPage:
 
     def __init__(
         self,
-        place: Workspace,
+        workspace: Workspace,
         drafts: Drafts,
-        offers: CapabilityCache,
+        capabilities: CapabilityCache,
         options: OptionsPresenter,
     ) -> None:
         self._options = options
-        self._place = place
+        self._workspace = workspace
         self._drafts = drafts
-        self._offers = offers
+        self._capabilities = capabilities
 
     def folder(self, text: str) -> Path:
         """The folder that a person typed. Raises InvalidFolder."""
-        return self._place.working_folder(text)
+        return self._workspace.working_folder(text)
 
     def page(self, project_id: str, filled_in: Mapping[str, str], error: str = "") -> str:
-        """The form, with what a person has filled in and what is wrong with it."""
+        """The form, with the values that a person has filled in and an error about them."""
         draft = self._drafts.get(draft_name(project_id))
-        meant = draft.folder if draft.text or draft.files else ""
-        folder = filled_in.get("folder") or meant or self._usual_folder(project_id)
-        self._offers.want()
+        draft_folder = draft.folder if draft.text or draft.files else ""
+        folder = filled_in.get("folder") or draft_folder or self._usual_folder(project_id)
+        self._capabilities.want()
         back = url_for("projects.project", project_id=project_id) if project_id else "/"
-        known = sessions.projects(self._place.config_dir)
+        known = sessions.projects(self._workspace.config_dir)
         session_id = uuid.uuid4()
         return render_template(
             "composer/new.html",
@@ -74,9 +74,9 @@ class NewSessionPage:
             options=self._options.view(str(session_id)),
             prompt_id=uuid.uuid4(),
             known=list(dict.fromkeys(project.path for project in known if project.path)),
-            suggestions=self._place.suggestions,
+            suggestions=self._workspace.suggestions,
             most_per_file=MAX_FILE,
-            asked=self._offers.asks,
+            asked=self._capabilities.asks,
         )
 
     def usable_folder(self, text: str) -> Path | None:
@@ -88,34 +88,34 @@ class NewSessionPage:
 
     def _usual_folder(self, project_id: str) -> str:
         if project_id:
-            there = sessions.projects_of(self._place.config_dir, project_id)
-            return (there[0].path or "") if len(there) == 1 else ""
-        return str(self._place.sample_project or next(iter(self._place.project_roots), ""))
+            projects = sessions.projects_of(self._workspace.config_dir, project_id)
+            return (projects[0].path or "") if len(projects) == 1 else ""
+        return str(self._workspace.sample_project or next(iter(self._workspace.project_roots), ""))
 
 
 def blueprint(
-    beginnings: NewSessionPage,
-    place: Workspace,
+    page: NewSessionPage,
+    workspace: Workspace,
     drafts: Drafts,
-    offers: CapabilityCache,
-    chooser: OptionsPresenter,
+    capabilities: CapabilityCache,
+    presenter: OptionsPresenter,
     files: ProjectFiles,
 ) -> Blueprint:
-    beginning = Blueprint("new_session", __name__)
+    pages = Blueprint("new_session", __name__)
 
-    @beginning.get("/projects/<project_id>/new")
+    @pages.get("/projects/<project_id>/new")
     def new_in_project(project_id: str) -> str:
         _check(project_id)
-        return beginnings.page(project_id, {"folder": request.args.get("folder", "")})
+        return page.page(project_id, {"folder": request.args.get("folder", "")})
 
-    @beginning.get("/new")
+    @pages.get("/new")
     def new() -> str:
-        return beginnings.page("", {"folder": request.args.get("folder", "")})
+        return page.page("", {"folder": request.args.get("folder", "")})
 
-    @beginning.post("/projects/<project_id>/new/draft")
-    @beginning.post("/new/draft", defaults={"project_id": ""})
+    @pages.post("/projects/<project_id>/new/draft")
+    @pages.post("/new/draft", defaults={"project_id": ""})
     def draft(project_id: str) -> tuple[str, int]:
-        """Keep what has been typed so far, and where it is meant for."""
+        """Save the text typed so far, and the folder it is for."""
         _check(project_id)
         form, words = request.form, typed(request.form.get("prompt", ""))
         drafts.save_text(
@@ -127,8 +127,8 @@ def blueprint(
         )
         return "", 204
 
-    @beginning.post("/projects/<project_id>/new/attachments")
-    @beginning.post("/new/attachments", defaults={"project_id": ""})
+    @pages.post("/projects/<project_id>/new/attachments")
+    @pages.post("/new/attachments", defaults={"project_id": ""})
     @accepts_up_to(attachments.MAX_REQUEST)
     def attach(project_id: str) -> BaseResponse | str:
         _check(project_id)
@@ -141,47 +141,47 @@ def blueprint(
             return make_response(_changed(project_id, sentence), status)
         return _changed(project_id)
 
-    @beginning.get("/projects/<project_id>/new/attachments/<token>")
-    @beginning.get("/new/attachments/<token>", defaults={"project_id": ""})
+    @pages.get("/projects/<project_id>/new/attachments/<token>")
+    @pages.get("/new/attachments/<token>", defaults={"project_id": ""})
     def attached(project_id: str, token: str) -> Response:
         _check(project_id)
         return attachments.preview(drafts, draft_name(project_id), token)
 
-    @beginning.post("/projects/<project_id>/new/attachments/<token>/remove")
-    @beginning.post("/new/attachments/<token>/remove", defaults={"project_id": ""})
+    @pages.post("/projects/<project_id>/new/attachments/<token>/remove")
+    @pages.post("/new/attachments/<token>/remove", defaults={"project_id": ""})
     def detach(project_id: str, token: str) -> BaseResponse | str:
         _check(project_id)
         attachments.remove(drafts, draft_name(project_id), token)
         return _changed(project_id)
 
-    @beginning.get("/projects/<project_id>/new/complete")
-    @beginning.get("/new/complete", defaults={"project_id": ""})
+    @pages.get("/projects/<project_id>/new/complete")
+    @pages.get("/new/complete", defaults={"project_id": ""})
     @acts(by="pages")
     def complete(project_id: str) -> str:
-        """Nothing, as long as no folder is named in which Claude may work."""
+        """Empty until the form has a folder in which Claude may work."""
         _check(project_id)
-        folder = beginnings.usable_folder(request.args.get("folder", ""))
+        folder = page.usable_folder(request.args.get("folder", ""))
         if folder is None:
             return ""
         return completions(
-            files, folder, lambda: known_commands([], folder, place.config_dir, offers)
+            files, folder, lambda: known_commands([], folder, workspace.config_dir, capabilities)
         )
 
-    @beginning.get("/new/options")
+    @pages.get("/new/options")
     @acts(by="pages")
     def options() -> str | tuple[str, int]:
-        """The options once Claude has named its models, with what a person has chosen before."""
-        offers.want()
-        if not offers.wait(OFFER_SECONDS):
+        """The options once Claude has listed its models, with the choices made before."""
+        capabilities.want()
+        if not capabilities.wait(CAPABILITY_SECONDS):
             return "", 204
-        view = chooser.view(str(uuid.uuid4()))
+        view = presenter.view(str(uuid.uuid4()))
         return render_template(
             "composer/new_options.html", options=view, filled=request.args, asked=True
         )
 
     def _check(project_id: str) -> None:
         if project_id:
-            sessions.projects_of(place.config_dir, project_id)  # or it is 404
+            sessions.projects_of(workspace.config_dir, project_id)  # or it is 404
 
     def _changed(project_id: str, sentence: str = "") -> BaseResponse | str:
         address = new_session_address(project_id)
@@ -192,4 +192,4 @@ def blueprint(
             "composer/draft_changed.html", draft=kept, address=address, sentence=sentence
         )
 
-    return beginning
+    return pages

@@ -1,6 +1,6 @@
-"""The files of a project, and those among them that a few typed letters mean.
+"""List the files of a project, and match them against a few typed letters.
 
-A listing is kept and made anew when it has grown old; until then the old one is good enough.
+A listing is cached; an old one is still returned while a new one is made in the background.
 Nothing outside of the project is ever listed.
 """
 
@@ -24,70 +24,70 @@ from opcode_htmx.lib.git import reads
 log = logging.getLogger(__name__)
 
 FRESH_SECONDS = 10.0
-KEPT = 8
-"""Listings of so many projects are kept."""
+CACHED = 8
+"""The number of projects whose listings are cached."""
 MOST = 200_000
-"""Files; of a folder with more, the rest is not listed."""
+"""The number of files that are listed; the rest is left out."""
 LISTING_SECONDS = 20.0
 
 SKIPPED = frozenset(
     {"node_modules", "__pycache__", "venv", "target", "dist", "build", "vendor", "site-packages"}
 )
-"""Folders that are not walked where there is no git to say what belongs to the project."""
+"""Folders that are not walked where git cannot say which files belong to the project."""
 
-ENOUGH = 2000
-"""Matches to choose from."""
+MAX_MATCHES = 2000
+"""Matches of one search that are ranked."""
 
 _BOUNDARIES = "/_-. "
 
 
 class ProjectFiles:
-    """The listings of the projects that are being worked in."""
+    """The cached listings of projects."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        """`environment` is what git is started with."""
+        """`environment` is that of git."""
         self._environment = environment
-        self._kept: OrderedDict[Path, FileListing] = OrderedDict()
-        self._at_work: dict[Path, gevent.Greenlet[..., FileListing]] = {}
+        self._cached: OrderedDict[Path, FileListing] = OrderedDict()
+        self._listing_now: dict[Path, gevent.Greenlet[..., FileListing]] = {}
 
     def matching(self, project: Path, query: str, limit: int) -> list[str]:
         """Paths in the project, the best match for `query` first."""
         return self._listing(project).matching(query, limit)
 
     def _listing(self, project: Path) -> FileListing:
-        known = self._kept.get(project)
+        known = self._cached.get(project)
         if known:
-            self._kept.move_to_end(project)
+            self._cached.move_to_end(project)
             if time.monotonic() - known.made_at > FRESH_SECONDS:
-                self._make(project)
+                self._list_project(project)
             return known
-        made: FileListing = self._make(project).get()
-        return made
+        listing: FileListing = self._list_project(project).get()
+        return listing
 
-    def _make(self, project: Path) -> gevent.Greenlet[..., FileListing]:
-        """The greenlet that lists the project, one at a time for each."""
-        if project not in self._at_work:
-            self._at_work[project] = gevent.spawn(self._work, project)
-        return self._at_work[project]
+    def _list_project(self, project: Path) -> gevent.Greenlet[..., FileListing]:
+        """The greenlet that lists the project; at most one for each project."""
+        if project not in self._listing_now:
+            self._listing_now[project] = gevent.spawn(self._run, project)
+        return self._listing_now[project]
 
-    def _work(self, project: Path) -> FileListing:
+    def _run(self, project: Path) -> FileListing:
         try:
             listing = FileListing(_list(project, self._environment))
-            self._kept[project] = listing
-            while len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
+            self._cached[project] = listing
+            while len(self._cached) > CACHED:
+                self._cached.popitem(last=False)
             return listing
         finally:
-            del self._at_work[project]
+            del self._listing_now[project]
 
 
 class FileListing:
-    """Paths in the form in which they can be searched at every keystroke."""
+    """Paths, indexed for a search at every keystroke."""
 
     def __init__(self, paths: Iterable[str]) -> None:
         shown = (path for path in paths if "\n" not in path)
         self.paths = sorted(shown, key=lambda path: (path.count("/"), path))
-        """The shallow ones first."""
+        """Sorted by depth."""
         self.made_at = time.monotonic()
         self._lower = [path.lower() for path in self.paths]
         self._names = _Lines(path[path.rfind("/") + 1 :] for path in self._lower)
@@ -95,7 +95,7 @@ class FileListing:
         self._scattered: tuple[str, set[int]] = "", set()
 
     def matching(self, query: str, limit: int) -> list[str]:
-        """The paths that hold the letters of `query` in this order, the best first."""
+        """The paths that contain the letters of `query` in this order, the best first."""
         query = query.replace("\n", "").lower()
         if not query:
             return self.paths[:limit]
@@ -105,28 +105,28 @@ class FileListing:
             (self._names, re.escape(query)),
             (self._whole, re.escape(query)),
         ):
-            # the later ones cost more and mean less
+            # from the cheapest and most significant on
             if len(found) < limit:
-                found.update(lines.holding(pattern))
+                found.update(lines.matching(pattern))
         if len(found) < limit:
-            found.update(self._holding_letters(query))
+            found.update(self._with_letters(query))
         best = heapq.nsmallest(limit, ((self._cost(i, query), i) for i in found))
         return [self.paths[i] for _, i in best]
 
-    def _holding_letters(self, query: str) -> set[int]:
-        """What holds the letters in this order; of a query that grows, only what did before."""
-        begun, among = self._scattered
+    def _with_letters(self, query: str) -> set[int]:
+        """Indices of paths with the letters in this order; a longer query filters the last ones."""
+        last_query, last_found = self._scattered
         pattern = _scattered_pattern(query)
-        if begun and query.startswith(begun):
-            found = {i for i in among if re.match(pattern, f"\n{self._lower[i]}")}
+        if last_query and query.startswith(last_query):
+            found = {i for i in last_found if re.match(pattern, f"\n{self._lower[i]}")}
         else:
-            found = self._whole.holding(pattern)
-        if len(found) < ENOUGH / 2:  # else there may be more
+            found = self._whole.matching(pattern)
+        if len(found) < MAX_MATCHES / 2:  # else there may be further matches
             self._scattered = query, found
         return found
 
     def _cost(self, index: int, query: str) -> int:
-        """How far a path is from what is meant: 0 is its name, spelt out."""
+        """The distance of a path from the query: 0 if the query is its whole name."""
         path = self._lower[index]
         name = path[path.rfind("/") + 1 :]
         at = name.find(query)
@@ -141,7 +141,7 @@ class FileListing:
 
 
 class _Lines:
-    """Many short texts as one, which is searched without a step of Python for each."""
+    """Many short texts as one, searched without a Python step for each."""
 
     def __init__(self, texts: Iterable[str]) -> None:
         self._starts = [0]
@@ -151,19 +151,19 @@ class _Lines:
             self._starts.append(self._starts[-1] + len(text) + 1)
         self._text = "\n" + "\n".join(joined)
 
-    def holding(self, pattern: str) -> set[int]:
-        """The numbers of the texts in which there is a match, or of the first many of them."""
-        found = islice(re.finditer(pattern, self._text), ENOUGH)
+    def matching(self, pattern: str) -> set[int]:
+        """The indices of the texts with a match, of the first MAX_MATCHES."""
+        found = islice(re.finditer(pattern, self._text), MAX_MATCHES)
         return {bisect_right(self._starts, match.end() - 1) - 1 for match in found}
 
 
 def _scattered_pattern(query: str) -> str:
-    """Matches a line that holds these letters in this order. It never goes back, so it is quick."""
+    """A pattern for lines with these letters in this order. Never backtracks, so it is fast."""
     return r"\n" + "".join(f"[^{re.escape(c)}\\n]*+{re.escape(c)}" for c in query)
 
 
 def _scattered(path: str, query: str) -> int:
-    """How loosely the letters lie, read from the end, where a path says most."""
+    """How scattered the letters are, from the end, the most significant part of a path."""
     cost, at = 0, len(path)
     for position in range(len(query) - 1, -1, -1):
         found = path.rfind(query[position], 0, at)
@@ -182,7 +182,7 @@ def _list(project: Path, environment: Mapping[str, str]) -> list[str]:
 
 
 def _by_git(project: Path, environment: Mapping[str, str]) -> Iterator[str] | None:
-    """What git has or would take; None where it cannot say."""
+    """The files that git tracks or would add; None if it cannot list them."""
     flags = ["-z", "--cached", "--others", "--exclude-standard", "--deduplicate"]
     try:
         output = reads.read(
@@ -198,12 +198,12 @@ def _by_git(project: Path, environment: Mapping[str, str]) -> Iterator[str] | No
 
 
 def _is_inside(path: bytes) -> bool:
-    """Whether an entry names a file below the project: an index can hold any text."""
+    """Whether an entry is a path below the project: an index can contain any text."""
     return bool(path) and not path.startswith(b"/") and b".." not in path.split(b"/")
 
 
 def _walked(project: Path) -> Iterator[str]:
-    """The files below a folder without what is hidden or built; no link is followed."""
+    """The files below a folder, without hidden and built ones; follows no links."""
     until = time.monotonic() + LISTING_SECONDS
     for folder, folders, names in os.walk(project):
         folders[:] = sorted(f for f in folders if not f.startswith(".") and f not in SKIPPED)

@@ -1,7 +1,7 @@
-"""What a person says to Claude, as forms: the first prompt of a session, and those that follow.
+"""The forms that send prompts: the first of a new session, and further ones.
 
-They work without JavaScript: a page gets a redirect, htmx the elements that change at once, and
-everything else comes over the socket.
+They work without JavaScript: a page gets a redirect, htmx the elements that change immediately,
+and everything else arrives over the socket.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from opcode_htmx.web.http.request_body import accepts_up_to
 Options = Mapping[str, str | bool | None]
 
 KEPT_IN_DRAFT = (CannotStart, DiskFull, QueueFull, RunNotLive, BadForm, InvalidPrompt, TrustNeeded)
-"""Refusals of a prompt after which its words stay in the draft."""
+"""Refusals of a prompt after which its text stays in the draft."""
 
 
 def blueprint(
@@ -76,7 +76,7 @@ def blueprint(
             DiskFull,
             *attachments.REFUSALS,
         ) as error:
-            # with what was typed, which would be gone otherwise
+            # with the typed text, which would be lost otherwise
             sentence, refused = attachments.refusal(error)
             known = {CannotStart: 503, DiskFull: 507, BypassNotAllowed: 403}
             status = known.get(type(error), refused)
@@ -93,18 +93,18 @@ def blueprint(
     @prompts.post("/projects/<project_id>/sessions/<session_id>/prompt")
     @accepts_up_to(attachments.MAX_REQUEST)
     def prompt(project_id: str, session_id: str) -> BaseResponse | str:
-        place = lookup.at(project_id, session_id)
+        location = lookup.at(project_id, session_id)
         words = words_of_form()
         try:
             kept = attachments.keep(drafts, session_id, request.files.getlist("files"))
         except attachments.REFUSALS:
-            with contextlib.suppress(DiskFull):  # the page may have been left with the words on it
+            with contextlib.suppress(DiskFull):  # the page with the text may be closed already
                 drafts.save_text(session_id, words, form=request.form.get("prompt_id", ""))
             supervisor.changes(session_id).notify()
             raise
-        if place.folder is None:
+        if location.folder is None:
             drafts.save_text(session_id, words, form=request.form.get("prompt_id", ""))
-        _send(session_id, place.working_folder, words, session_id, kept)
+        _send(session_id, location.working_folder, words, session_id, kept)
         supervisor.changes(session_id).notify()
         address = session_url(project_id, session_id)
         if by_htmx():
@@ -124,18 +124,18 @@ def blueprint(
         kept: Sequence[DraftFile],
         options: Options | None = None,
     ) -> None:
-        """Send words and files; what could not be sent stays in the draft of that name."""
+        """Send a prompt; after a refusal its text stays in the draft of that name."""
         form_id = request.form.get("prompt_id", "")
         tokens = dict.fromkeys([*request.form.getlist("attached"), *(file.token for file in kept)])
         prompt_id = prompt_id_of(words, tokens)
-        there = {file.token: file for file in drafts.get(draft).files}
-        files = [there[token] for token in tokens if token in there]
+        stored = {file.token: file for file in drafts.get(draft).files}
+        files = [stored[token] for token in tokens if token in stored]
 
-        def attach(place: Path) -> Attachments:
+        def attach(target: Path) -> Attachments:
             if len(files) < len(tokens):
                 raise BadForm("A file of this prompt is no longer there. Look and send again.")
             images = attachments.images_of(drafts, draft, files)
-            return Attachments(attachments.hand_over(drafts, draft, files, place), images)
+            return Attachments(attachments.copy_to(drafts, draft, files, target), images)
 
         try:
             submitter.submit(
@@ -148,10 +148,10 @@ def blueprint(
                 by=current_identity(),
             )
         except KEPT_IN_DRAFT:
-            with contextlib.suppress(DiskFull):  # then the page has it, or the answer
+            with contextlib.suppress(DiskFull):  # then the page or the response has the text
                 drafts.save_text(draft, words, form=form_id)
             raise
-        with contextlib.suppress(DiskFull):  # it has gone out all the same
+        with contextlib.suppress(DiskFull):  # the prompt has been sent
             drafts.sent(draft, words, form_id, files)
 
     return prompts

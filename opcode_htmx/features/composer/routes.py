@@ -1,6 +1,6 @@
-"""What helps a person to say something: the draft, files to go with it, what waits in the queue.
+"""The composer of a session: its draft, its attachments, and the queued prompts.
 
-Words that were typed are never lost: they are in the draft until a prompt with them was sent.
+Typed text is never lost: it stays in the draft until a prompt with it has been sent.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ _SESSION = "/projects/<project_id>/sessions/<session_id>"
 def blueprint(
     supervisor: Supervisor, submitter: PromptSubmitter, lookup: SessionLookup, drafts: Drafts
 ) -> Blueprint:
-    composer = Blueprint("composer", __name__)
+    pages = Blueprint("composer", __name__)
 
-    @composer.post(f"{_SESSION}/draft")
+    @pages.post(f"{_SESSION}/draft")
     def draft(project_id: str, session_id: str) -> tuple[str, int]:
-        """Keep what has been typed so far."""
+        """Save the text typed so far."""
         lookup.at(project_id, session_id)  # or it is 404
         form = request.form
         by = form.get("by", "")[:40]
@@ -51,7 +51,7 @@ def blueprint(
             supervisor.changes(session_id).notify()
         return "", 204
 
-    @composer.post(f"{_SESSION}/attachments")
+    @pages.post(f"{_SESSION}/attachments")
     @accepts_up_to(attachments.MAX_REQUEST)
     def attach(project_id: str, session_id: str) -> BaseResponse | str:
         lookup.at(project_id, session_id)  # or it is 404
@@ -64,20 +64,20 @@ def blueprint(
             return make_response(_changed(project_id, session_id, sentence), status)
         return _changed(project_id, session_id)
 
-    @composer.get(f"{_SESSION}/attachments/<token>")
+    @pages.get(f"{_SESSION}/attachments/<token>")
     def attached(project_id: str, session_id: str, token: str) -> Response:
         lookup.at(project_id, session_id)  # or it is 404
         return attachments.preview(drafts, session_id, token)
 
-    @composer.post(f"{_SESSION}/attachments/<token>/remove")
+    @pages.post(f"{_SESSION}/attachments/<token>/remove")
     def detach(project_id: str, session_id: str, token: str) -> BaseResponse | str:
         lookup.at(project_id, session_id)  # or it is 404
         attachments.remove(drafts, session_id, token)
         return _changed(project_id, session_id)
 
-    @composer.post("/runs/<run_id>/prompts/<prompt_id>/<verb>")
+    @pages.post("/runs/<run_id>/prompts/<prompt_id>/<verb>")
     def queued(run_id: str, prompt_id: str, verb: str) -> BaseResponse | str:
-        """What becomes of a prompt that waits, or that was not taken up."""
+        """Remove, edit or resend a prompt that waits or that Claude did not read."""
         run = supervisor.get(run_id)
         match verb:
             case "remove":
@@ -90,9 +90,9 @@ def blueprint(
                 abort(404)
         return _changed(lookup.locations.of_run(run).claude_folder, run.record.session_id)
 
-    @composer.post(f"{_SESSION}/prompts/<prompt_id>/as-text")
+    @pages.post(f"{_SESSION}/prompts/<prompt_id>/as-text")
     def send_as_text(project_id: str, session_id: str, prompt_id: str) -> BaseResponse | str:
-        """Send a prompt again that Claude Code took as a command, so that Claude reads it."""
+        """Send a prompt again that Claude Code treated as a command, so that Claude reads it."""
         conversation = lookup.view(project_id, session_id).conversation
         conversation.refresh()
         block = conversation.block(prompt_id)
@@ -100,7 +100,7 @@ def blueprint(
             abort(404)
         folder = lookup.folder(project_id, session_id)
         if block.refused and not block.sent_as_text:
-            # always the same id: a second tap sends nothing
+            # always the same id, so a second tap sends nothing
             new_id, words = encoder.as_text_id(prompt_id), encoder.as_text(block.text)
             submitter.submit(
                 session_id,
@@ -114,16 +114,16 @@ def blueprint(
         return _changed(project_id, session_id)
 
     def _edit(run: Run, prompt_id: str) -> None:
-        """Out of the queue and into the composer, in front of what has been typed there since."""
+        """Move a prompt from the queue to the composer, before the text typed there since."""
         session_id = run.record.session_id
         prompt, before = waiting_prompt(run, prompt_id), drafts.get(session_id)
-        # without the composer's form it is the draft that knows
-        since = request.form.get("prompt")
-        since = before.text if since is None else typed(since)
+        # without the composer's form the draft has that text
+        field = request.form.get("prompt")
+        since = before.text if field is None else typed(field)
         words = "\n\n".join(filter(None, (words_of(prompt), since.strip())))
-        # twice for a moment rather than not at all
+        # in both places for a moment rather than in neither
         drafts.save_text(session_id, words)
-        attachments.give_back(drafts, session_id, images_in(prompt))
+        attachments.restore_images(drafts, session_id, images_in(prompt))
         try:
             take_back(run, prompt_id, by=current_identity())
         except Exception:
@@ -134,10 +134,10 @@ def blueprint(
         if run.live:
             raise BadForm("This prompt waits already.")
         prompt = waiting_prompt(run, prompt_id)
-        place, words = lookup.locations.of_run(run), words_of(prompt)
-        folder = place.working_folder
+        location, words = lookup.locations.of_run(run), words_of(prompt)
+        folder = location.working_folder
         submitter.submit(
-            place.session_id,
+            location.session_id,
             folder,
             prompt_id,
             words,
@@ -147,7 +147,7 @@ def blueprint(
         )
 
     def _changed(project_id: str, session_id: str, sentence: str = "") -> BaseResponse | str:
-        """What the composer holds now; `sentence` says what was refused."""
+        """The current content of the composer; `sentence` says what was refused."""
         supervisor.changes(session_id).notify()
         address = session_url(project_id, session_id)
         if not by_htmx():
@@ -159,9 +159,9 @@ def blueprint(
             sentence=sentence,
         )
 
-    return composer
+    return pages
 
 
 def _images(images: Sequence[ImageContent]) -> Attach | None:
-    """Attach images that were sent before."""
-    return (lambda place: Attachments(images=images)) if images else None
+    """Attach the images of an earlier prompt."""
+    return (lambda folder: Attachments(images=images)) if images else None

@@ -108,7 +108,7 @@ def blueprint(
             title=title(project_id, session_id, blocks),
             address=address,
             link=f"{request.host_url.rstrip('/')}{block_url(address, block, top)}",
-            place=block_url(address, block, top),
+            block_address=block_url(address, block, top),
             block=block,
             own=own,
             answer=whole if whole != own else "",
