@@ -14,8 +14,7 @@ from drift.names import (
     names_in_answer,
     names_in_tools,
 )
-from opcode_htmx.engines.claude.protocol import argv as command
-from opcode_htmx.engines.claude.protocol import encoder, json_lines
+from opcode_htmx.engines.claude.protocol import argv, encoder, json_lines
 from opcode_htmx.engines.identifiers import INITIALIZE_ID
 from tests.generated import plans
 from tests.generated.captures import Capture
@@ -97,8 +96,8 @@ def _names(lines: bytes, kind: str) -> Iterator[Name]:
 
 def _offer(binary: Path, folder: Path) -> dict[str, object]:
     """The answer to `initialize`."""
-    argv = command.build_probe(binary, "00000000-0000-4000-8000-000000000000")
-    driver = Driver("inquiry", argv, Sandbox(folder).make(), "http://127.0.0.1:9")
+    arguments = argv.build_probe(binary, "00000000-0000-4000-8000-000000000000")
+    driver = Driver("inquiry", arguments, Sandbox(folder).make(), "http://127.0.0.1:9")
     try:
         driver.send(encoder.initialize_line())
         return dict(driver.answer(INITIALIZE_ID).get("response") or {})

@@ -1,6 +1,6 @@
-"""The launcher: check what can be checked, tell the person where to go, become gunicorn.
+"""The launcher: check the environment, print the addresses and the login, exec gunicorn.
 
-Knows nothing of Flask; the server decides nothing that was decided here.
+Does not import Flask. The server takes over the decisions made here.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ from opcode_htmx.config.settings import (
     environment,
     work_in,
 )
-from opcode_htmx.engines.claude.install import cli_binary as binary
+from opcode_htmx.engines.claude.install import cli_binary
 from opcode_htmx.lib import resources
 from opcode_htmx.lib.files.state_dir import StateError, ensure_state_dir
 from opcode_htmx.lib.version import __version__
@@ -34,37 +34,37 @@ from opcode_htmx.web.origin.own_addresses import VIRTUAL_INTERFACES
 
 BROWSER_FILES = ("htmx.min.js", "hx-ws.min.js", "hx-upsert.min.js")
 USAGE = "usage: opcode-htmx [--help | --version]"
-MOST_FILES = 65536
-PORT_PATIENCE = 2.0  # seconds; a server that was killed lets go of its port a little later
+MAX_OPEN_FILES = 65536
+PORT_PATIENCE = 2.0  # seconds; a killed server releases its port a little later
 
 
 class LaunchError(Exception):
-    """Something is in the way; the message is one sentence that says how to help."""
+    """The server cannot start; the message is one sentence with the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """Everything that is settled before the server starts."""
+    """The decisions made before the server starts."""
 
     settings: Settings
-    binary: binary.Binary
+    binary: cli_binary.Binary
     demo: bool
     password: str
 
 
 def main(argv: Sequence[str]) -> int:
-    """Start the server in this process's place; return an exit status only when that fails."""
+    """Replace this process by the server; return an exit status only when that fails."""
     if argv:
-        return answer(argv)
+        return print_answer(argv)
     try:
         settings = Settings.from_env()
-        if settings.unknown:  # those of features may be among them, which take time to import
+        if settings.unknown:  # some may be of features, which take time to import
             settings = Settings.from_env(feature_settings=feature_settings.load())
-        # Python and gunicorn import modules from the current folder, and the Claude CLI reads a
-        # project's settings there; this may be any folder.
+        # Python and gunicorn import modules from the current folder, which may be any folder, and
+        # the Claude CLI reads a project's settings there.
         work_in(resources.FOLDER, settings)
         launch = preflight(settings)
-    except (LaunchError, SettingsError, StateError, binary.BinaryError) as error:
+    except (LaunchError, SettingsError, StateError, cli_binary.BinaryError) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -76,8 +76,8 @@ def main(argv: Sequence[str]) -> int:
     return serve(launch)
 
 
-def answer(arguments: Sequence[str]) -> int:
-    """Print what the arguments ask for, or that there are no such; returns the exit status."""
+def print_answer(arguments: Sequence[str]) -> int:
+    """Print the help, the version, or that the arguments are wrong; return the exit status."""
     match list(arguments):
         case ["-h" | "--help"]:
             print("\n".join(help_lines()))
@@ -94,7 +94,7 @@ def answer(arguments: Sequence[str]) -> int:
 
 
 def help_lines() -> Iterator[str]:
-    """What --help prints: every setting with its default, and where to read more."""
+    """The output of --help: every setting with its default, and where to read more."""
     yield USAGE
     yield ""
     yield "Serve the Claude Code of this computer to the browsers in your network."
@@ -109,45 +109,45 @@ def help_lines() -> Iterator[str]:
 
 
 def allow_many_files() -> None:
-    """Raise how many files the server may have open, as far as this user may.
+    """Raise the limit of open files, as far as this user may.
 
-    Each viewer is one, and each run some more; many systems begin with 1024.
+    Each viewer needs one, and each run several; many systems start with 1024.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = min(hard, MOST_FILES) if hard != resource.RLIM_INFINITY else MOST_FILES
+    wanted = min(hard, MAX_OPEN_FILES) if hard != resource.RLIM_INFINITY else MAX_OPEN_FILES
     if soft != resource.RLIM_INFINITY and soft < wanted:
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def preflight(settings: Settings) -> Launch:
-    """Check all that the server needs.
+    """Check everything that the server needs.
 
-    Raises LaunchError, StateError or BinaryError for the first thing that is missing.
+    Raises LaunchError, StateError or BinaryError for the first failed check.
     """
     ensure_state_dir(settings.state_dir)
     check_browser_files(resources.VENDOR)
     check_port(settings.host, settings.port)
     path = settings.child_environment.get("PATH", os.defpath)
-    cli = binary.find(settings.claude_path, path, settings.home)
+    binary = cli_binary.find(settings.claude_path, path, settings.home)
     demo = settings.demo
     if demo is None:
-        demo = not binary.logged_in(cli, settings.child_environment)
+        demo = not cli_binary.logged_in(binary, settings.child_environment)
     credentials.secret_key(settings)
-    return Launch(settings, cli, demo, credentials.password(settings))
+    return Launch(settings, binary, demo, credentials.password(settings))
 
 
 def serve(launch: Launch) -> int:
-    """Become gunicorn. What was found out here is handed on, so that nobody asks twice."""
+    """Exec gunicorn, with the results of the checks in its environment, so none runs twice."""
     settings = launch.settings
     command = [sys.executable, "-m", "gunicorn"]
     command += ["-c", str(resources.GUNICORN_CONFIG), "--pythonpath", str(resources.FOLDER)]
     command += ["-b", f"{_in_url(settings.host)}:{settings.port}", "app:app"]
-    decided = environment(
+    variables = environment(
         OPCODE_DEMO="1" if launch.demo else "0", CLAUDE_PATH=str(launch.binary.path)
     )
     try:
-        os.execve(command[0], command, decided)  # noqa: S606 - no shell is wanted
+        os.execve(command[0], command, variables)  # noqa: S606 - no shell is wanted
     except OSError as error:
         print(f"gunicorn could not be started ({error.strerror}).", file=sys.stderr)
         return 1
@@ -163,7 +163,7 @@ def check_browser_files(folder: Path) -> None:
 
 
 def check_port(host: str, port: int, patience: float = PORT_PATIENCE) -> None:
-    """Bind once and let go. Waits up to `patience` seconds for a port that is in use."""
+    """Bind once and release. Waits up to `patience` seconds for a port that is in use."""
     try:
         family, kind, _, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -181,10 +181,10 @@ def check_port(host: str, port: int, patience: float = PORT_PATIENCE) -> None:
             if error.errno == errno.EADDRINUSE and time.monotonic() < deadline:
                 time.sleep(0.1)
                 continue
-            raise LaunchError(_why_not(error, host, port)) from None
+            raise LaunchError(_bind_failure(error, host, port)) from None
 
 
-def _why_not(error: OSError, host: str, port: int) -> str:
+def _bind_failure(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
         return f"Port {port} is taken; stop what listens there, or choose another one in PORT."
     if error.errno == errno.EACCES:
@@ -195,14 +195,14 @@ def _why_not(error: OSError, host: str, port: int) -> str:
 
 
 def greeting(launch: Launch) -> Iterator[str]:
-    """The lines that tell a person where to go and how to get in."""
+    """The lines with the addresses, the user and the password."""
     settings = launch.settings
     yield f"opcode-htmx, with Claude {launch.binary.version_text}"
     yield ""
     yield from (f"  {label:<15}{url}" for label, url in addresses(settings.host, settings.port))
     yield f"  {'User':<15}{settings.user}"
-    made = settings.password is None
-    yield f"  {'Password':<15}{launch.password if made else 'from OPCODE_PASSWORD'}"
+    generated = settings.password is None
+    yield f"  {'Password':<15}{launch.password if generated else 'from OPCODE_PASSWORD'}"
     yield ""
     if launch.demo:
         yield from _about_the_demo(launch)
@@ -214,13 +214,15 @@ def _about_the_demo(launch: Launch) -> Iterator[str]:
     if launch.settings.demo:
         yield "Demo, because OPCODE_DEMO is 1: the answers come from a script."
         return
-    command = binary.login_command(launch.binary, launch.settings.child_environment.get("PATH", ""))
+    command = cli_binary.login_command(
+        launch.binary, launch.settings.child_environment.get("PATH", "")
+    )
     yield "Demo, because Claude is not logged in: the answers come from a script."
     yield f"To log in, run `{command}` and start again."
 
 
 def addresses(host: str, port: int) -> Iterator[tuple[str, str]]:
-    """Where the app can be reached: (label, URL), this machine first."""
+    """The addresses of the app: (label, URL), this machine first."""
     try:
         ip = ipaddress.ip_address(host)
     except ValueError:
@@ -238,7 +240,7 @@ def addresses(host: str, port: int) -> Iterator[tuple[str, str]]:
 
 
 def lan_addresses() -> Iterator[str]:
-    """Private IPv4 addresses of the interfaces that are up, without virtual ones."""
+    """Private IPv4 addresses of the interfaces that are up, except virtual ones."""
     states = psutil.net_if_stats()
     for name, entries in psutil.net_if_addrs().items():
         if name.startswith(VIRTUAL_INTERFACES) or not (name in states and states[name].isup):

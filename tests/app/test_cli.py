@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from opcode_htmx.app import cli as launch
+from opcode_htmx.app import cli
 from opcode_htmx.config.settings import Settings
 from opcode_htmx.engines.claude.install import cli_binary
 from scripts import browser_files
@@ -152,29 +152,29 @@ def test_something_that_is_no_address_is_one_sentence(machine: Machine) -> None:
 
 
 def test_arguments_are_refused_with_the_usage(capsys: pytest.CaptureFixture[str]) -> None:
-    assert launch.main(["--port", "1"]) == 2
+    assert cli.main(["--port", "1"]) == 2
     assert capsys.readouterr().err.startswith("usage: ")
 
 
 def test_a_missing_browser_file_is_named(tmp_path: Path) -> None:
-    for name in launch.BROWSER_FILES[:-1]:
+    for name in cli.BROWSER_FILES[:-1]:
         (tmp_path / name).touch()
-    with pytest.raises(launch.LaunchError, match=launch.BROWSER_FILES[-1]):
-        launch.check_browser_files(tmp_path)
+    with pytest.raises(cli.LaunchError, match=cli.BROWSER_FILES[-1]):
+        cli.check_browser_files(tmp_path)
 
 
 def test_the_launcher_wants_the_files_that_set_up_fetches() -> None:
-    assert set(launch.BROWSER_FILES) == {Path(name).name for name in browser_files.HTMX.files}
+    assert set(cli.BROWSER_FILES) == {Path(name).name for name in browser_files.HTMX.files}
 
 
 def test_port_released_in_time_is_waited_for(machine: Machine) -> None:
     other = socket.socket()
     other.bind(("127.0.0.1", machine.port))
     other.listen()
-    with pytest.raises(launch.LaunchError):
-        launch.check_port("127.0.0.1", machine.port, patience=0.0)
+    with pytest.raises(cli.LaunchError):
+        cli.check_port("127.0.0.1", machine.port, patience=0.0)
     other.close()
-    launch.check_port("127.0.0.1", machine.port)
+    cli.check_port("127.0.0.1", machine.port)
 
 
 def test_the_server_starts_answers_and_says_where_it_is(machine: Machine) -> None:
@@ -228,46 +228,46 @@ def test_the_server_leaves_nothing_in_the_home_folder(machine: Machine) -> None:
     assert list(runtime.iterdir()) == []
 
 
-def launched(home: Path, demo: bool, **environ: str) -> launch.Launch:
+def launched(home: Path, demo: bool, **environ: str) -> cli.Launch:
     settings = Settings.from_env({"HOME": str(home), "PATH": f"{home}/bin", **environ})
-    cli = cli_binary.Binary(home / "bin" / "claude", (2, 2, 0))
-    return launch.Launch(settings, cli, demo, "the-password")
+    binary = cli_binary.Binary(home / "bin" / "claude", (2, 2, 0))
+    return cli.Launch(settings, binary, demo, "the-password")
 
 
 def test_the_greeting_names_the_way_to_log_in(tmp_path: Path) -> None:
-    text = "\n".join(launch.greeting(launched(tmp_path, demo=True)))
+    text = "\n".join(cli.greeting(launched(tmp_path, demo=True)))
     assert f"run `{tmp_path}/bin/claude auth login` and start again" in text
 
 
 def test_the_greeting_uses_the_short_command_when_path_finds_the_same(tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     install_cli(tmp_path / "bin" / "claude", "2.2.0")
-    text = "\n".join(launch.greeting(launched(tmp_path, demo=True)))
+    text = "\n".join(cli.greeting(launched(tmp_path, demo=True)))
     assert "run `claude auth login` and start again" in text
 
 
 def test_a_forced_demo_is_not_blamed_on_the_login(tmp_path: Path) -> None:
-    text = "\n".join(launch.greeting(launched(tmp_path, demo=True, OPCODE_DEMO="1")))
+    text = "\n".join(cli.greeting(launched(tmp_path, demo=True, OPCODE_DEMO="1")))
     assert "OPCODE_DEMO is 1" in text
     assert "not logged in" not in text
 
 
 def test_without_demo_mode_nothing_is_said_about_it(tmp_path: Path) -> None:
-    assert "Demo" not in "\n".join(launch.greeting(launched(tmp_path, demo=False)))
+    assert "Demo" not in "\n".join(cli.greeting(launched(tmp_path, demo=False)))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1"])
 def test_on_loopback_only_this_machine_is_named(host: str) -> None:
-    assert [label for label, _ in launch.addresses(host, 8080)] == ["This machine"]
+    assert [label for label, _ in cli.addresses(host, 8080)] == ["This machine"]
 
 
 def test_an_ipv6_address_is_bracketed() -> None:
-    assert list(launch.addresses("::1", 8080)) == [("This machine", "http://[::1]:8080/")]
+    assert list(cli.addresses("::1", 8080)) == [("This machine", "http://[::1]:8080/")]
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])
 def test_on_all_interfaces_the_network_is_named_too(host: str) -> None:
-    here, *network = launch.addresses(host, 8080)
+    here, *network = cli.addresses(host, 8080)
     assert here == ("This machine", "http://localhost:8080/")
     assert network
     assert {label for label, _ in network} == {"Your network"}
@@ -286,4 +286,4 @@ def test_on_all_interfaces_the_network_is_named_too(host: str) -> None:
     ],
 )
 def test_only_private_addresses_count_as_the_local_network(address: str, expected: bool) -> None:
-    assert launch._is_lan(address) is expected
+    assert cli._is_lan(address) is expected

@@ -7,20 +7,19 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from opcode_htmx.engines.claude.protocol import argv as command
-from opcode_htmx.engines.claude.protocol import encoder, json_lines
+from opcode_htmx.engines.claude.protocol import argv, encoder, json_lines
 from tests.support.environment import Sandbox, until
 
 TIMEOUT = 40.0
 
 
 class Driver:
-    """A process of the CLI with the argv of the app, at the other end of pipes.
+    """A process of the CLI with the arguments of the app, at the other end of pipes.
 
     It allows whatever Claude asks for."""
 
-    def __init__(self, name: str, argv: tuple[str, ...], sandbox: Sandbox, url: str) -> None:
-        self.name, self.argv = name, argv
+    def __init__(self, name: str, arguments: tuple[str, ...], sandbox: Sandbox, url: str) -> None:
+        self.name, self.arguments = name, arguments
         self.sent: list[bytes] = []
         self.lines: list[bytes] = []
         self.messages: list[dict[str, Any]] = []
@@ -28,9 +27,9 @@ class Driver:
         self.last_prompt = ""
         self._lock = threading.Lock()
         self._process = subprocess.Popen(
-            argv,
+            arguments,
             cwd=sandbox.project,
-            env=command.environment(sandbox.environment(url), command.FORWARD_SUBAGENT_ENV),
+            env=argv.environment(sandbox.environment(url), argv.FORWARD_SUBAGENT_ENV),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

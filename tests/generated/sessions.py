@@ -15,8 +15,7 @@ from pathlib import Path
 
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi
 from opcode_htmx.engines.claude.files import history
-from opcode_htmx.engines.claude.protocol import argv as command
-from opcode_htmx.engines.claude.protocol import encoder, json_lines
+from opcode_htmx.engines.claude.protocol import argv, encoder, json_lines
 from tests.generated import plans
 from tests.generated import script as scripts
 from tests.generated.captures import Capture, Run, Session
@@ -176,8 +175,8 @@ class _Stage:
     def _fork(self, index: int) -> None:
         old, self.session_id = self.session_id, str(uuid.uuid4())
         self.end_all()
-        argv = command.build(self.binary, self.session_id, resume=False)
-        self._launch(plans.PHONE, (*argv, "--resume", old, "--fork-session"))
+        arguments = argv.build(self.binary, self.session_id, resume=False)
+        self._launch(plans.PHONE, (*arguments, "--resume", old, "--fork-session"))
         self._turn(index, self.drivers[plans.PHONE])
 
     def _tear(self, size: int) -> None:
@@ -194,11 +193,11 @@ class _Stage:
 
     def start(self, name: str) -> Driver:
         resume = self.file(self.session_id) is not None
-        return self._launch(name, command.build(self.binary, self.session_id, resume=resume))
+        return self._launch(name, argv.build(self.binary, self.session_id, resume=resume))
 
-    def _launch(self, name: str, argv: tuple[str, ...]) -> Driver:
+    def _launch(self, name: str, arguments: tuple[str, ...]) -> Driver:
         size = self.size(self.session_id)
-        driver = self.drivers[name] = Driver(name, argv, self.sandbox, self.api.url)
+        driver = self.drivers[name] = Driver(name, arguments, self.sandbox, self.api.url)
         driver.history_start = size
         return driver
 
@@ -213,7 +212,7 @@ class _Stage:
                 name,
                 session_id,
                 frozenset({session_id, *driver.sessions}),
-                driver.argv,
+                driver.arguments,
                 tuple(driver.sent),
                 b"".join(driver.lines),
                 driver.history_start,
@@ -272,9 +271,9 @@ class _Stage:
 
 def _session_id(driver: Driver) -> str:
     for option in ("--session-id", "--resume"):
-        if value := command.option(driver.argv, option):
+        if value := argv.option(driver.arguments, option):
             return value
-    raise AssertionError(driver.argv)
+    raise AssertionError(driver.arguments)
 
 
 def _first_time(path: Path) -> str:

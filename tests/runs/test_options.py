@@ -12,7 +12,7 @@ import gevent
 import pytest
 import requests
 
-from opcode_htmx.engines.claude.protocol import argv as command
+from opcode_htmx.engines.claude.protocol import argv
 from opcode_htmx.runs.options.service import SessionOptionsService
 from opcode_htmx.runs.options.store import Options, OptionStore
 from opcode_htmx.sessions.options.form import OptionsPresenter
@@ -96,19 +96,19 @@ def test_what_is_no_session_id_is_never_part_of_a_path(tmp_path: Path) -> None:
 
 
 def build(**options: Any) -> tuple[str, ...]:
-    return command.build(Path("/claude"), "s", resume=False, **options)
+    return argv.build(Path("/claude"), "s", resume=False, **options)
 
 
 def test_what_is_not_chosen_is_left_to_claudes_settings() -> None:
-    argv = build()
-    assert not {"--model", "--effort", "--permission-mode"} & set(argv)
-    argv = build(model="opus", effort="low", permission_mode="plan")
+    arguments = build()
+    assert not {"--model", "--effort", "--permission-mode"} & set(arguments)
+    arguments = build(model="opus", effort="low", permission_mode="plan")
     options = ("--model", "--effort", "--permission-mode")
-    assert [command.option(argv, name) for name in options] == ["opus", "low", "plan"]
+    assert [argv.option(arguments, name) for name in options] == ["opus", "low", "plan"]
 
 
 def test_bypass_mode_is_ruled_out_in_claude_itself_unless_it_is_allowed() -> None:
-    settings = json.loads(command.option(build(), "--settings"))
+    settings = json.loads(argv.option(build(), "--settings"))
     assert settings == {"permissions": {"disableBypassPermissionsMode": "disable"}}
     assert "--allow-dangerously-skip-permissions" not in build()
     assert "--allow-dangerously-skip-permissions" in build(allow_bypass=True)
@@ -251,8 +251,8 @@ def arguments(server: Server, path: str) -> list[str]:
         json.loads(p.read_text()) for p in (server.sandbox.state / "runs").glob("*/run.json")
     ]
     of_session = [record for record in records if record["session_id"] == session]
-    argv: list[str] = max(of_session, key=lambda record: record["created_at"])["argv"]
-    return argv
+    newest: list[str] = max(of_session, key=lambda record: record["created_at"])["argv"]
+    return newest
 
 
 def test_what_is_chosen_at_the_start_reaches_claude_and_is_kept_for_the_next_process(
@@ -273,9 +273,9 @@ def test_what_is_chosen_at_the_start_reaches_claude_and_is_kept_for_the_next_pro
         "keep_running": False,
     }
     server.post(f"{path}/prompt", {"prompt": "again", "prompt_id": str(uuid.uuid4())})
-    argv = arguments(server, path)
+    started_with = arguments(server, path)
     for name, value in (("--model", "opus"), ("--effort", "high"), ("--permission-mode", "plan")):
-        assert command.option(argv, name) == value
+        assert argv.option(started_with, name) == value
 
 
 def kept_alive(server: Server) -> bool:

@@ -26,8 +26,7 @@ from opcode_htmx.engines.claude.files import history
 from opcode_htmx.engines.claude.files.history import project_id
 from opcode_htmx.engines.claude.protocol import encoder, parser
 from opcode_htmx.engines.messages import PermissionRequest, TurnResult
-from opcode_htmx.rendering import search, tool_cards
-from opcode_htmx.rendering import to_markdown as source
+from opcode_htmx.rendering import search, to_markdown, tool_cards
 from opcode_htmx.sessions.export.standalone_html import WholeBlocks
 from opcode_htmx.transcript.blocks import PromptBlock, RawBlock, ToolBlock
 from opcode_htmx.transcript.content import other_content
@@ -160,7 +159,7 @@ def test_each_part_of_a_result_is_on_the_page_and_in_everything_that_is_made_of_
     assert shown in words(page(lines, WholeBlocks(templates(), "/home/me").block))
     # there is no download in plain text, and addresses and labels stand with other signs
     said = [word for word in re.findall(r"[\w/:.\"]{3,}", shown) if word != "Download"]
-    for text in (source.source(tool(lines)), tool_cards.full_text(tool(lines))):
+    for text in (to_markdown.source(tool(lines)), tool_cards.full_text(tool(lines))):
         assert all(word in text for word in said)
     assert list(search.find([tool(lines)], said[-1] if said else shown))
 
@@ -200,7 +199,7 @@ def test_what_a_person_sent_beside_words_is_shown_with_the_prompt(block: dict[st
     (prompt,) = fold(lines, run_id=None)
     assert isinstance(prompt, PromptBlock)
     assert prompt.text == "Read this."
-    assert "the words" in source.source(prompt)
+    assert "the words" in to_markdown.source(prompt)
     assert list(search.find([prompt], "the words"))
     assert "the words" in words(page(prompted(block)))  # a prompt without words as well
 
@@ -213,7 +212,7 @@ def test_what_claude_says_beside_words_is_shown(block: dict[str, Any]) -> None:
     (raw,) = fold(lines, run_id=None)
     assert isinstance(raw, RawBlock)
     assert any(each in page(lines) for each in ("application/pdf", "<img", "of_tomorrow"))
-    assert source.source(raw) != "```json\n\n```"
+    assert to_markdown.source(raw) != "```json\n\n```"
 
 
 # --- what is meant for the model -----------------------------------------------------------------
@@ -273,7 +272,7 @@ def test_confirmations_for_the_model_are_not_exported(
 ) -> None:
     block = tool(called(output, name, toolUseResult=details))
     assert tool_cards.result_text(block) == ""
-    assert output not in source.source(block)
+    assert output not in to_markdown.source(block)
 
 
 # --- structured results --------------------------------------------------------------------------
@@ -410,7 +409,7 @@ def test_live_and_past_show_the_same_parts(real: dict[str, tuple[ToolBlock, Tool
     for live, past in real.values():
         assert live.parts == past.parts
         assert tool_cards.present_block(live, "") == tool_cards.present_block(past, "")
-        assert source.source(live) == source.source(past)
+        assert to_markdown.source(live) == to_markdown.source(past)
 
 
 def test_a_notebook_that_was_read_shows_its_outputs_and_their_images(
@@ -420,8 +419,8 @@ def test_a_notebook_that_was_read_shows_its_outputs_and_their_images(
         shown = str(fragments().block(block))
         assert "In [1]: print ( 'NBSRC' ) Out [1]: NBOUT" in words(shown)
         assert 'alt="Image 1, 1 by 1"' in shown
-        assert "NBOUT" in source.source(block)
-        assert "Image: image/png, 1 × 1" in source.source(block)
+        assert "NBOUT" in to_markdown.source(block)
+        assert "Image: image/png, 1 × 1" in to_markdown.source(block)
         assert list(search.find([block], "nbout"))
 
 

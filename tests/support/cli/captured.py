@@ -28,8 +28,7 @@ from opcode_htmx.engines.claude.demo.messages_api import (
 )
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.engines.claude.files.subagents import Subagents
-from opcode_htmx.engines.claude.protocol import argv as command
-from opcode_htmx.engines.claude.protocol import encoder, parser
+from opcode_htmx.engines.claude.protocol import argv, encoder, parser
 from opcode_htmx.engines.messages import (
     BlockDelta,
     Message,
@@ -125,11 +124,11 @@ class Claude:
         self.session_id = str(uuid.uuid4())
         self.prompts: dict[str, str] = {}
         self.lines: list[bytes] = []
-        argv = command.build(binary, self.session_id, resume=False, permission_mode=None)
+        arguments = argv.build(binary, self.session_id, resume=False, permission_mode=None)
         self._process = subprocess.Popen(
-            argv,
+            arguments,
             cwd=sandbox.project,
-            env=command.environment(sandbox.environment(api_url), command.FORWARD_SUBAGENT_ENV),
+            env=argv.environment(sandbox.environment(api_url), argv.FORWARD_SUBAGENT_ENV),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
