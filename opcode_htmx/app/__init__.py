@@ -1,1 +1,1 @@
-"""The composition root: settings in, the app with all its features out."""
+"""The composition root: builds the app with all its features from the settings."""

@@ -1,4 +1,4 @@
-"""Which Claude this server runs, and as whom: the installed CLI, or the demo's."""
+"""Choose the Claude CLI, its config folder and environment: the installed ones or the demo's."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from opcode_htmx.sessions.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class ClaudeEnvironment:
-    """The CLI, and what its processes get."""
+    """The CLI, and the workspace and environment of its processes."""
 
     binary: cli_binary.Binary
     workspace: Workspace

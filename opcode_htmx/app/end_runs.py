@@ -1,4 +1,4 @@
-"""End all runs: the last act of a server that is to leave none, and a command to do it by hand."""
+"""End all runs: when a server with OPCODE_ON_EXIT=stop exits, and as a command."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from opcode_htmx.runs.supervisor import END_GRACE_SECONDS
 
 
 def main() -> int:
-    """End what runs in the state folder; the exit status says whether all of it has ended."""
+    """End the runs in the state folder; the exit status says whether all of them have ended."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
         settings = Settings.from_env()
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
-    left = end_all(settings)
-    for run in left:
+    alive = end_all(settings)
+    for run in alive:
         print(f"Run {run.id} could not be ended.", file=sys.stderr)
-    return 1 if left else 0
+    return 1 if alive else 0
 
 
 def end_all(settings: Settings) -> list[Run]:
-    """Stop every run, whoever owns it; those that are still alive after the deadline."""
+    """Stop every run, regardless of its owner; return those still alive after the deadline."""
     registry = RunRegistry(_settings(settings), adopted=lambda run: None, on_change=lambda: None)
     registry.read()
     try:
@@ -50,7 +50,7 @@ def end_all(settings: Settings) -> list[Run]:
 
 
 def _settings(settings: Settings) -> RunSettings:
-    places = (settings.claude_config_dir, settings.state_dir / "demo" / CONFIG_NAME)
+    config_dirs = (settings.claude_config_dir, settings.state_dir / "demo" / CONFIG_NAME)
     engine = run_settings.engine(
         settings,
         settings.claude_path or Path("claude"),
@@ -58,4 +58,4 @@ def _settings(settings: Settings) -> RunSettings:
         settings.child_environment,
     )
     folders = WorkingFolders(settings.project_roots)
-    return run_settings.of(settings, replace(engine, history=ClaudeHistory(places)), folders)
+    return run_settings.of(settings, replace(engine, history=ClaudeHistory(config_dirs)), folders)

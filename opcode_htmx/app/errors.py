@@ -31,9 +31,9 @@ PLATFORM: dict[type[Exception], int] = {
 
 
 def of(features: Iterable[Feature]) -> dict[type[Exception], int]:
-    """Every exception whose text is a sentence for the person, with its status code.
+    """The exceptions whose texts are sentences for the person, with their status codes.
 
-    Raises ValueError where two declare the same exception.
+    Raises ValueError if two declare the same exception.
     """
     table = dict(PLATFORM)
     for feature in features:

@@ -1,7 +1,7 @@
-"""Build the app: settings in, the app with all its features out.
+"""Build the app with all its features from the settings.
 
-Order: the Claude that is run, the platform, the shared services, then each feature. What runs in
-the background are jobs, which the worker starts.
+Order: the Claude CLI, the platform, the shared services, then each feature. Background work is
+jobs, which the worker starts.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ from opcode_htmx.web.websocket.router import SocketRouter
 
 
 def build(settings: Settings | None = None, features: Sequence[Feature] = FEATURES) -> Flask:
-    """The app, with the runs that an earlier server left taken over.
+    """The app, which takes over the runs of an earlier server.
 
     Raises SettingsError, StateError, BinaryNotFound, BinaryTooOld or DemoUnavailableError, each
     with a sentence for the person who starts the server.
@@ -98,12 +98,12 @@ def _context(
     engine = run_settings.engine(
         settings, claude.binary.path, workspace.config_dir, claude.variables
     )
-    capabilities = run_settings.offers(settings, claude.binary, engine)
+    capabilities = run_settings.capability_cache(settings, claude.binary, engine)
     runs = Supervisor(
         run_settings.of(settings, engine, workspace.folders, lambda: capabilities.models)
     )
-    jobs.add(Job("look after the runs", runs.start, runs.close))
-    # Its set-up must not hold up the first request
+    jobs.add(Job("supervise the runs", runs.start, runs.close))
+    # Its set-up must not delay the first request
     jobs.add(Job("watch the session files", _watch_session_files, lambda: None))
     monitor = LoopMonitor()
     jobs.add(Job("watch for stalls of the event loop", monitor.start, monitor.stop))
@@ -139,10 +139,10 @@ def _sessions(
     attention = AttentionList(runs, positions)
     views = SessionViews(runs, config_dir, templates, options, drafts, attention)
     locations = SessionLocations(config_dir, runs)
-    old = retention.Retention(
+    collector = retention.Retention(
         state, runs, partial(history.find, config_dir), settings.keep_runs, views.forget
     )
-    jobs.add(every(retention.EVERY_SECONDS, "clear away old runs", old.collect))
+    jobs.add(every(retention.EVERY_SECONDS, "remove old runs", collector.collect))
     lookup = SessionLookup(config_dir, locations, views, forms.session_address)
     return Sessions(
         lookup=lookup,

@@ -1,4 +1,4 @@
-"""The settings that features declare, as the launcher and the app read them."""
+"""The settings that features declare, for the launcher and the app."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def of(features: Iterable[Feature]) -> tuple[type[FeatureSettings], ...]:
 
 
 def load() -> tuple[type[FeatureSettings], ...]:
-    """The declarations of all registered features. Imports them, and with them the whole web."""
+    """The declarations of all registered features. Imports them, and with them Flask."""
     from opcode_htmx.app.registry import FEATURES
 
     return of(FEATURES)

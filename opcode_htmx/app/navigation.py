@@ -1,4 +1,4 @@
-"""The navigation that every page shows, made from the declarations of the features."""
+"""The navigation that every page shows, built from the declarations of the features."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem
 
 BAR_SIZE = 3
-"""How many entries stand in the bar of a phone, beside "More"; 320 px hold no more."""
+"""The number of entries in the bar of a phone, beside "More"; 320 px have no more space."""
 
 PLATFORM = (NavItem("logins.page", "Logins", icon="devices", order=900),)
 """The entries of pages that belong to no feature."""
 
 Current = Literal["page", "true", ""]
-"""The value of `aria-current`: this page; the place that this page belongs to; neither."""
+"""The value of `aria-current`: this page; the section that this page belongs to; neither."""
 
 
 @dataclass(frozen=True, slots=True)
 class NavEntry:
-    """An entry as a page shows it."""
+    """An entry as rendered."""
 
     id: str
-    """Unique among the entries; fit for the id of an element."""
+    """Unique among the entries; valid as an element id."""
     label: str
     icon: str
     address: str
@@ -50,7 +50,7 @@ class Navigation:
 
     @property
     def more_entry(self) -> NavEntry:
-        """What "More" shows of the entries behind it."""
+        """The entry "More", with the sum of the badges behind it."""
         counted = [entry for entry in self.more if entry.badge]
         return NavEntry(
             id="more",
@@ -66,7 +66,7 @@ class Navigation:
 def register(app: Flask, features: Iterable[Feature], context: AppContext) -> None:
     """Add the template global `navigation()`.
 
-    Raises ValueError where an entry names a symbol that templates/icons.html does not have.
+    Raises ValueError if an entry names a symbol that templates/icons.html does not have.
     """
     items = sorted(
         (*PLATFORM, *(item for feature in features for item in feature.nav)),

@@ -39,7 +39,7 @@ MAX_FORM_BYTES = 4 * 1024 * 1024
 
 
 def make_app(features: Sequence[Feature]) -> Flask:
-    """A Flask app that finds templates and static files, and reads bodies in our way."""
+    """A Flask app with our templates, static files, filters, headers and reading of bodies."""
     app = Flask("opcode_htmx.app", root_path=str(resources.FOLDER), static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = MAX_FORM_BYTES
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
@@ -62,15 +62,18 @@ def protect(
     jobs: Jobs,
     statuses: Mapping[type[Exception], int],
 ) -> SocketRouter:
-    """Login, errors and the other ways of every response; returns what adds sockets."""
+    """Set up login, errors, compression and sockets; return the router for sockets."""
     user, password = settings.user, credentials.password(settings)
-    issued = tokens.Tokens(credentials.secret_key(settings), user, password)
+    csrf_tokens = tokens.Tokens(credentials.secret_key(settings), user, password)
     logins = Logins(
-        state.folder("logins"), issued.credentials, settings.login_lifetime, settings.login_idle
+        state.folder("logins"),
+        csrf_tokens.credentials,
+        settings.login_lifetime,
+        settings.login_idle,
     )
     failures = rate_limit.RateLimiter(state.folder("login_failures"), logins.networks)
     gate.AuthGate(
-        visitors.Visitors(user, password, issued, logins, failures),
+        visitors.Visitors(user, password, csrf_tokens, logins, failures),
         sources.Sources(settings.allowed_origins, settings.allowed_hosts),
     ).init_app(app)
     errors.register(app, statuses)
@@ -81,5 +84,5 @@ def protect(
     watcher = logouts.LogoutWatcher(
         logins.folder, sockets.logins, lambda login: bool(logins.get(login)), sockets.close_of
     )
-    jobs.add(Job("watch for logins that end", watcher.start, watcher.close))
+    jobs.add(Job("watch for ended logins", watcher.start, watcher.close))
     return SocketRouter(app, sockets)

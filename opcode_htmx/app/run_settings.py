@@ -1,4 +1,4 @@
-"""What the runs need of the settings, the engine among it, and the probe for capabilities."""
+"""Derive the engine, the settings of runs and the capability cache from the settings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from opcode_htmx.runs.policies.working_folders import WorkingFolders
 def engine(
     settings: Settings, binary: Path, config_dir: Path, environment: Mapping[str, str]
 ) -> ClaudeEngine:
-    """Claude is at `binary`, works with `config_dir`, and gets `environment`."""
+    """The engine for the CLI at `binary`, with its config folder and environment."""
     moved = "CLAUDE_CONFIG_DIR" in environment
     state_file = mcp_config.state_file(config_dir, settings.home, moved)
     return ClaudeEngine.of(binary, config_dir, environment, settings.home, state_file)
@@ -34,9 +34,9 @@ def of(
     folders: WorkingFolders,
     models: Callable[[], tuple[Model, ...]] = tuple,
 ) -> RunSettings:
-    """The engine works in `folders`.
+    """The settings of runs, which may work in `folders`.
 
-    `models` are those that it has named in answer to a probe.
+    `models` returns those that a capability probe has listed.
     """
     return RunSettings(
         runs_dir=settings.state_dir / "runs",
@@ -65,8 +65,10 @@ def limits(settings: Settings) -> Limits:
     )
 
 
-def offers(settings: Settings, claude: cli_binary.Binary, engine: Engine) -> CapabilityCache:
-    """What Claude offers before it has run for us."""
+def capability_cache(
+    settings: Settings, claude: cli_binary.Binary, engine: Engine
+) -> CapabilityCache:
+    """The capabilities of Claude, known before its first run."""
 
     def ask(folder: Path) -> Json:
         return probe.ask(engine.launcher, engine.codec, folder)

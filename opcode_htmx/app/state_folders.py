@@ -1,4 +1,4 @@
-"""What the platform keeps in the state folder; features declare their own."""
+"""The platform's files and folders in the state folder; features declare their own."""
 
 from __future__ import annotations
 
