@@ -19,8 +19,8 @@ from werkzeug.test import TestResponse
 
 from opcode_htmx.web.auth.devices import device
 from opcode_htmx.web.auth.logins import (
-    MOST,
-    MOST_BASIC,
+    MAX_BASIC_LOGINS,
+    MAX_LOGINS,
     USE_SECONDS,
     Logins,
 )
@@ -422,10 +422,10 @@ def test_the_last_use_is_written_rarely_and_cannot_bring_an_ended_login_back(
 
 def test_the_number_of_logins_is_bounded(store: Store) -> None:
     first = created(store)
-    for _ in range(MOST):
+    for _ in range(MAX_LOGINS):
         store.now += 1
         newest = created(store)
-    assert len(store.logins.all()) == MOST
+    assert len(store.logins.all()) == MAX_LOGINS
     assert store.logins.of_cookie(first) is None
     assert store.logins.of_cookie(newest)
     store.pass_days(31)
@@ -435,13 +435,13 @@ def test_the_number_of_logins_is_bounded(store: Store) -> None:
 
 def test_programs_that_log_in_by_basic_end_no_login_of_a_browser(store: Store) -> None:
     first = created(store)
-    for number in range(MOST + 5):
+    for number in range(MAX_LOGINS + 5):
         store.now += 1
         client = f"client {number}"
         login, _ = store.logins.create("a program", "127.0.0.1", client, lambda id_: id_ * 2)
         os.utime(store.logins.folder / f"{login.id}.json", (store.now, store.now))
     assert store.logins.of_cookie(first)
-    assert len(store.logins.all()) == MOST_BASIC + 1
+    assert len(store.logins.all()) == MAX_BASIC_LOGINS + 1
 
 
 def test_cookies_that_another_port_puts_in_front_keep_nobody_out(app: Flask) -> None:

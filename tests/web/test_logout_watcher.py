@@ -48,7 +48,7 @@ def test_the_sockets_of_a_login_that_ended_elsewhere_are_closed_once(
 
 
 def test_a_socket_without_a_login_stays_open(logouts: LogoutWatcher, ended: list[str]) -> None:
-    logouts.look()
+    logouts.check()
     assert ended == []
 
 

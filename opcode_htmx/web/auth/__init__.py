@@ -1,1 +1,1 @@
-"""Login: who sends a request, and whether they may."""
+"""Authentication: identify the sender of a request, and allow or refuse it."""

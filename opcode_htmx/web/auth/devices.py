@@ -1,6 +1,6 @@
-"""A few words for a device, out of its User-Agent header: "Chrome on Android"."""
+"""Name a device by its User-Agent header, such as "Chrome on Android"."""
 
-MOST_CHARACTERS = 40
+MAX_CHARACTERS = 40
 
 _BROWSERS = (
     ("Edg", "Edge"),
@@ -22,11 +22,11 @@ _SYSTEMS = (
     ("Macintosh", "Mac"),
     ("Linux", "Linux"),
 )
-"""In this order, because most user agents also name others for compatibility."""
+"""Checked in this order, because most user agents also name others for compatibility."""
 
 
 def device(user_agent: str) -> str:
-    """Browser and system; of a program its name, without its version."""
+    """The browser and the system; for other programs their name, without the version."""
     browser = next((name for token, name in _BROWSERS if token in user_agent), "")
     system = next((name for token, name in _SYSTEMS if token in user_agent), "")
     if browser and system:
@@ -35,4 +35,4 @@ def device(user_agent: str) -> str:
         return browser or system
     program = user_agent[:200].partition("/")[0].strip()
     shown = "".join(each for each in program if each.isascii() and each.isprintable())
-    return shown[:MOST_CHARACTERS] or "Unknown device"
+    return shown[:MAX_CHARACTERS] or "Unknown device"

@@ -1,7 +1,7 @@
-"""Decide who may come in: Host, Basic or cookie, Origin, CSRF token.
+"""Allow or refuse each request, by Host, Basic or cookie, Origin and CSRF token.
 
-Must not know what the pages behind it do. Refusals are HTTP exceptions with a sentence;
-errors.py turns them into pages, fragments or JSON.
+Must not depend on the pages behind it. Refusals are HTTP exceptions with a sentence; errors.py
+turns them into pages, fragments or JSON.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ PUBLIC_STATIC = frozenset(
     {"style.css", "icon.svg", "manifest.webmanifest", "apple-touch-icon.png"}
     | {"icon-192.png", "icon-512.png", "icon-maskable-512.png"}
 )
-"""What the login page shows, and what a phone asks for without a cookie to install the app."""
+"""The files of the login page, and those that installing the app fetches without a cookie."""
 PUBLIC_BODY = 8192
-"""Bytes that may be sent to what is public."""
+"""The size limit, in bytes, of requests to public addresses."""
 
 STALE_FORM = "This form is out of date: reload the page and try again."
-UNASKED = (
+CSRF_REFUSAL = (
     "Pages send the header X-CSRF-Token with what they change; scripts send HTTP Basic credentials "
     "and no cookie, and pages of other origins JSON besides."
 )
@@ -50,7 +50,7 @@ ACTS_FOR_SCRIPTS = (
 
 
 class LoginRequired(Unauthorized):
-    """401 with a Basic challenge, as Flask-HTTPAuth writes it: Werkzeug leaves out the quotes."""
+    """401 with the Basic challenge of Flask-HTTPAuth; that of Werkzeug lacks the quotes."""
 
     def __init__(self, challenge: str, sentence: str = "Log in to see this page.") -> None:
         super().__init__(sentence)
@@ -61,7 +61,7 @@ class LoginRequired(Unauthorized):
 
 
 class AuthGate:
-    """The one gate in front of every request; all of it is set up by `init_app`."""
+    """The gate before every request; set up by `init_app`."""
 
     def __init__(self, visitors: Visitors, sources: Sources) -> None:
         self._visitors = visitors
@@ -78,24 +78,24 @@ class AuthGate:
     def _check(self) -> Response | None:
         self._sources.check_host()
         if cors.is_preflight():
-            # It carries no credentials, and says nothing of what there is at this address.
+            # It has no credentials, and the answer does not depend on the content of the address.
             return cors.preflight(self._sources.shared_with())
-        self._sources.check_source(is_for_everybody=_is_for_everybody())
+        self._sources.check_source(is_for_everybody=_may_be_embedded())
         if _is_public():
-            self._let_in_to_public()
+            self._allow_public()
         else:
-            self._let_in()
+            self._authenticate()
         return None
 
-    def _let_in_to_public(self) -> None:
+    def _allow_public(self) -> None:
         request.max_content_length = request.max_form_memory_size = PUBLIC_BODY
         if (request.content_length or 0) > PUBLIC_BODY:
             raise RequestEntityTooLarge
         if self._visitors.cookie_visitor():
             connections.prove()
 
-    def _let_in(self) -> None:
-        """Nothing here reads the body before it is certain who sends it."""
+    def _authenticate(self) -> None:
+        """Nothing here reads the body before the sender is known."""
         if is_websocket():
             g.visitor = self._websocket_visitor()
             connections.prove()
@@ -112,13 +112,13 @@ class AuthGate:
             self._check_token(visitor)
 
     def _check_action(self, visitor: Visitor) -> None:
-        """Refuse a GET that does something, unless no link and no image can have sent it."""
+        """Refuse a GET with an effect, unless no link and no image can have sent it."""
         caller = fetch_metadata.who_may_act(_view())
         if caller is None or request.method == "OPTIONS":
             return
         if request.method == "HEAD":
             raise MethodNotAllowed(valid_methods=sorted(_methods() - {"HEAD"}))
-        # A program may send the cookie it was given, but it must send its credentials as well.
+        # A program may send the cookie it received, but must send its credentials as well.
         if fetch_metadata.is_program(request.headers) and (
             visitor.by == "basic" or self._visitors.basic_visitor()
         ):
@@ -132,29 +132,29 @@ class AuthGate:
     def _check_token(self, visitor: Visitor) -> None:
         given = request.headers.get("X-CSRF-Token") or request.form.get("csrf_token", "")
         if not self._visitors.has_token(visitor, given):
-            raise Forbidden(UNASKED if cors.is_api() else STALE_FORM)
+            raise Forbidden(CSRF_REFUSAL if cors.is_api() else STALE_FORM)
 
     def _is_script(self, visitor: Visitor) -> bool:
-        """Whether this is curl and the like, whose credentials no page can borrow.
+        """Whether the sender is a program like curl, whose credentials no page can use.
 
-        Browsers send Origin with every unsafe request, so one that names no origin, no referrer
-        and no cookie, yet carries credentials, was not made by a browser.
+        Browsers send Origin with every unsafe request, so one with credentials but without origin,
+        referrer and cookie was not made by a browser.
         """
         browser_headers = ("Origin", "Sec-Fetch-Site", "Referer", "Cookie")
         return visitor.by == "basic" and not any(h in request.headers for h in browser_headers)
 
     def _is_allowed_cross_origin(self, visitor: Visitor) -> bool:
-        """Whether a page of an allowed origin asks the API with credentials that it knows itself.
+        """Whether a page of an allowed origin calls the API with credentials of its own.
 
-        For JSON, and for what is no POST, a browser asks first (see cors.py), and it is never told
-        that it may add credentials that it has stored. So the page has given them.
+        For JSON, and for methods other than POST, a browser sends a preflight (see cors.py), whose
+        answer never allows it to add stored credentials. So the page has provided them.
         """
-        asks_first = request.method != "POST" or request.mimetype == "application/json"
+        is_preflighted = request.method != "POST" or request.mimetype == "application/json"
         return (
             visitor.by == "basic"
             and cors.is_api()
             and self._sources.shared_with() is not None
-            and asks_first
+            and is_preflighted
             and "Cookie" not in request.headers
         )
 
@@ -165,7 +165,7 @@ class AuthGate:
 
     def _unauthorized(self) -> Unauthorized:
         if request.headers.get("HX-Request") == "true":
-            # A Basic challenge here would put a dialog over a page that is in use.
+            # A Basic challenge would open a dialog over a page in use.
             return Unauthorized("You are logged out.")
         if cors.is_api():
             return LoginRequired(
@@ -175,11 +175,11 @@ class AuthGate:
         return LoginRequired(self._visitors.challenge())
 
     def _websocket_visitor(self) -> Visitor:
-        sent = request.headers.get("Origin")
-        if sent is not None and not self._sources.origin_allowed(sent):
+        origin = request.headers.get("Origin")
+        if origin is not None and not self._sources.origin_allowed(origin):
             raise Forbidden(FOREIGN)
         visitor = self._visitors.cookie_visitor()
-        if visitor and sent is not None:
+        if visitor and origin is not None:
             return visitor
         by_basic = self._visitors.basic_visitor()
         if by_basic:
@@ -197,8 +197,8 @@ def _methods() -> set[str]:
     return set(request.url_rule.methods or ()) if request.url_rule else set()
 
 
-def _is_for_everybody() -> bool:
-    """Whether anybody may load it into a page of theirs."""
+def _may_be_embedded() -> bool:
+    """Whether pages of any origin may load the address."""
     return request.path == "/healthz" or (request.endpoint == "static" and _is_public())
 
 

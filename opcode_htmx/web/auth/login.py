@@ -1,4 +1,4 @@
-"""The pages to log in and out; gate.py decides who may."""
+"""The login page and the logout; gate.py decides about access."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ class Gate(Protocol):
 
 def blueprint(gate: Gate) -> Blueprint:
     """Pages `/login` and `/logout`."""
-    access = Blueprint("access", __name__)
+    pages = Blueprint("access", __name__)
 
-    @access.get("/login")
+    @pages.get("/login")
     def login() -> Response | str:
         target = local_path(request.args.get("next"))
-        # A link from elsewhere comes without the SameSite cookie and so ends here, logged in.
+        # A link from another site carries no SameSite cookie, so it leads here even with a login.
         if gate.cookie_visitor():
             return redirect(target, 303)
         return render_template("login.html", next=target)
 
-    @access.post("/login")
+    @pages.post("/login")
     def log_in() -> Response | tuple[str, int] | tuple[str, int, dict[str, str]]:
         target = local_path(request.args.get("next"))
         user = ""
@@ -43,25 +43,25 @@ def blueprint(gate: Gate) -> Blueprint:
             gate.check_rate_limit()  # before any of the body is read
             target = local_path(request.args.get("next") or request.form.get("next"))
             user = request.form.get("user", "")
-            right = gate.attempt(user, request.form.get("password", ""))
-        except TooManyRequests as refusal:
-            sentence = refusal.description
+            is_right = gate.attempt(user, request.form.get("password", ""))
+        except TooManyRequests as error:
+            sentence = error.description
             page = render_template("login.html", next=target, user=user, error=sentence)
-            return page, 429, {"Retry-After": str(refusal.retry_after)}
-        if not right:
+            return page, 429, {"Retry-After": str(error.retry_after)}
+        if not is_right:
             sentence = "That user and password do not match."
             return render_template("login.html", next=target, user=user, error=sentence), 401
         response = redirect(target, 303)
         gate.log_in(response)
         return response
 
-    @access.post("/logout")
+    @pages.post("/logout")
     def logout() -> Response:
         response = redirect(url_for("access.login"), 303)
         gate.log_out(response)
         return response
 
-    return access
+    return pages
 
 
 def local_path(target: str | None) -> str:

@@ -1,4 +1,4 @@
-"""The page of the logins: the devices that are logged in, with forms to end one or all."""
+"""The page that lists the logins, with forms to end one or all."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""The logins: one small file each in the state folder, so that all workers see a logout at once.
+"""Store each login in a small file of the state folder, so all workers see a logout immediately.
 
 A login is a file `<id>.json`. It is valid as long as the file is there, neither its lifetime nor
 its idle time is over, and user and password are still those it was created with. A file is never
 rewritten: its modification time is the last use. So a use that races with a logout cannot restore
-the login. Knows nothing of HTTP.
+the login. Does not depend on HTTP.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from opcode_htmx.web.auth.tokens import digest
 
 log = logging.getLogger(__name__)
 
-MOST = 100
-"""Logins that are kept; beyond that the least recently used is ended."""
-MOST_BASIC = 20
+MAX_LOGINS = 100
+"""The number of logins; beyond it the least recently used is ended."""
+MAX_BASIC_LOGINS = 20
 """Of these, those by HTTP Basic: a script that changes its user agent each time must not end those
 of browsers."""
 USE_SECONDS = 600.0
@@ -75,8 +75,8 @@ class Logins:
         self._idle = idle
         self._clock = clock
         self._schema = json_files.JsonFileSchema(1, _parse)
-        self._read: dict[str, tuple[tuple[int, int, int], Login]] = {}
-        """Logins that were read, by id, each with the inode, size and change time of its file."""
+        self._cache: dict[str, tuple[tuple[int, int, int], Login]] = {}
+        """Cached logins, by id, each with the inode, size and change time of its file."""
         self._unsaved: dict[str, Login] = {}
         """Logins that could not be written. They end with this worker."""
 
@@ -87,7 +87,7 @@ class Logins:
         client: str = "",
         token_of: Callable[[str], str] | None = None,
     ) -> tuple[Login, str]:
-        """A new login and the value of its cookie; for a `client` that has one, that one.
+        """A new login and the value of its cookie; for a `client` with a login, the existing one.
 
         `token_of` derives the token from the id; by default it is random.
         """
@@ -156,18 +156,18 @@ class Logins:
         """End a login, if there is one. Raises OSError when its file cannot be removed."""
         if LOGIN_ID.fullmatch(login_id):
             self._unsaved.pop(login_id, None)
-            self._read.pop(login_id, None)
+            self._cache.pop(login_id, None)
             self._path(login_id).unlink(missing_ok=True)
 
     def end_all(self) -> None:
         """End all logins, and those whose files cannot be read. Raises OSError."""
         self._unsaved.clear()
-        self._read.clear()
+        self._cache.clear()
         for path in self._paths():
             path.unlink(missing_ok=True)
 
     def remaining(self, login: Login) -> float:
-        """Seconds until the login ends, however much it is used."""
+        """Seconds until the login ends, regardless of its use."""
         return max(0.0, login.created + self.lifetime - self._clock())
 
     def _is_valid(self, login: Login) -> bool:
@@ -179,13 +179,13 @@ class Logins:
         )
 
     def _evict(self, client: str) -> None:
-        """Remove the files of logins that are over, and the oldest beyond MOST and MOST_BASIC.
+        """Remove the files of expired logins, and the oldest beyond the two limits.
 
-        `client` is that of the login that is about to be created.
+        `client` is that of the login to be created.
         """
         valid = self.all()
-        by_basic = [login for login in valid if login.client][: MOST_BASIC - bool(client)]
-        by_form = [login for login in valid if not login.client][: MOST - 1 - len(by_basic)]
+        by_basic = [login for login in valid if login.client][: MAX_BASIC_LOGINS - bool(client)]
+        by_form = [login for login in valid if not login.client][: MAX_LOGINS - 1 - len(by_basic)]
         keep = {login.id for login in (*by_basic, *by_form)}
         for login in [*self._stored(), *valid]:
             if login.id not in keep:
@@ -206,7 +206,7 @@ class Logins:
         try:
             self._schema.write(self._path(login.id), content)
         except OSError as error:
-            # A full disk must not keep out the person who comes to free space
+            # A full disk must not lock out the person who wants to free space
             log.warning("could not write login %s, kept in memory only: %s", login.id, error)
             self._unsaved[login.id] = login
 
@@ -214,16 +214,16 @@ class Logins:
         try:
             stat = path.stat()
         except OSError:
-            self._read.pop(path.stem, None)
+            self._cache.pop(path.stem, None)
             return None
         version = stat.st_ino, stat.st_size, stat.st_ctime_ns
-        read, login = self._read.get(path.stem, (None, None))
+        read, login = self._cache.get(path.stem, (None, None))
         if login is None or read != version:
             login = self._schema.read(path)
             if login is None:
                 return None
             login = replace(login, id=path.stem)
-            self._read[path.stem] = version, login
+            self._cache[path.stem] = version, login
         return replace(login, last_used=stat.st_mtime)
 
     def _stored(self) -> Iterator[Login]:
@@ -247,7 +247,7 @@ def _parse(content: dict[str, Any]) -> Login:
         name: content[name] for name in ("token", "credentials", "device", "address", "client")
     }
     if not all(isinstance(value, str) for value in texts.values()):
-        raise TypeError("a member that must be a text is not one")
+        raise TypeError("a member that must be a string is not one")
     created = content["created"]
     if not isinstance(created, int | float) or not 0 <= created < _LATEST:
         raise ValueError("the time of the login is invalid")

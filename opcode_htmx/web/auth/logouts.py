@@ -1,7 +1,7 @@
-"""Close the sockets of logins that have ended, in whichever worker and however they ended.
+"""Close the sockets of ended logins, in every worker, whatever ended them.
 
-A login ends when its file is removed (see logins.py), so each worker watches the folder; a login
-that has expired is found by a check now and then.
+A login ends when its file is removed (see logins.py), so each worker watches the folder; expired
+logins are found by a periodic check.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from opcode_htmx.lib.files.file_watch import FolderWatcher
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS = 60.0
-"""How long a login that has expired may keep its sockets."""
+CHECK_SECONDS = 60.0
+"""How long an expired login may keep its sockets."""
 
 
 class LogoutWatcher:
-    """Notices in this worker that logins have ended."""
+    """Detects ended logins in this worker."""
 
     def __init__(
         self,
@@ -31,8 +31,8 @@ class LogoutWatcher:
         is_valid: Callable[[str], bool],
         ended: Callable[[str], None],
     ) -> None:
-        """`in_use` gives the ids of logins with open sockets; `ended` is called for each of these
-        that is not valid any more.
+        """`in_use` returns the ids of logins with open sockets; `ended` is called for each of these
+        that is no longer valid.
         """
         self._folder = folder
         self._in_use = in_use
@@ -54,17 +54,17 @@ class LogoutWatcher:
             self._listener.kill()
             self._watcher.close()
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Close the sockets of each login that has ended."""
-        for login in set(self._in_use()) - {""}:  # who sends HTTP Basic has no login
+        for login in set(self._in_use()) - {""}:  # empty for HTTP Basic, which has no login
             if not self._is_valid(login):
                 self._ended(login)
 
     def _listen(self) -> None:
         while True:
-            self._changed.wait(LOOK_SECONDS)
+            self._changed.wait(CHECK_SECONDS)
             self._changed.clear()
             try:
-                self.look()
+                self.check()
             except Exception:
                 log.exception("The sockets of logins that have ended could not be closed")

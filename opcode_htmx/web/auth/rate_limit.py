@@ -1,8 +1,8 @@
-"""Count failed logins, for all workers together; knows nothing of passwords or of HTTP.
+"""Count failed logins, for all workers together; does not depend on passwords or HTTP.
 
 Each network (an IPv4 address, an IPv6 /64) has a leaky bucket of failures in a table of fixed size,
-a file that the workers map into memory. Networks without a login share another bucket as well: when
-that is full they are slowed down, and networks with a login are not.
+a file that the workers map into memory. Networks without a login also share a common bucket: when
+it is full they are slowed down, and networks with a login are not.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ SLOTS = 2048
 """Networks with failures that have not leaked away yet. A further network fills the common bucket
 only, so that no flood of addresses evicts an attacker."""
 PREFIX = 64
-"""Bits: the part of IPv6 that one customer, or one device, has."""
+"""Bits of an IPv6 address that identify one customer or one device."""
 
 _SLOT = struct.Struct("=16sdd")
-"""The network's key, its level of failures, and when that was (monotonic, so since the boot)."""
+"""The network's key, its level of failures, and the time of that level (monotonic, from boot)."""
 _COMMON = bytes(16)
 _FREE = b"\xff" * 16
 
@@ -44,7 +44,7 @@ def network(address: str) -> str:
 
 
 class RateLimiter:
-    """Refuses a network that failed `limit` times, until a failure has leaked away.
+    """Refuses a network with `limit` failures, until one has leaked away.
 
     One of `limit` failures leaks away every `window / limit` seconds. The common bucket holds
     `ceiling` failures of networks that are not `known`.
@@ -109,7 +109,7 @@ class RateLimiter:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        """Held for microseconds, and never across a switch of greenlets, so waiting is no stall."""
+        """Held for microseconds, never across a switch of greenlets, so waiting stalls nothing."""
         fcntl.flock(self._file, fcntl.LOCK_EX)
         try:
             yield
@@ -124,7 +124,7 @@ class RateLimiter:
         return None if slot == -1 else slot
 
     def _free_slot(self) -> int | None:
-        """The offset of a slot that is free, or whose failures have all leaked away."""
+        """The offset of a slot that is free, or with no failures left."""
         slot = self._find(_FREE)
         if slot is not None:
             return slot
@@ -137,7 +137,7 @@ class RateLimiter:
     def _level(self, slot: int, limit: int) -> float:
         _, level, at = _SLOT.unpack_from(self._table, slot)
         now = self._clock()
-        # A time that lies ahead is of an earlier boot
+        # A time in the future is from an earlier boot
         leaked = (now - at) * limit / self._window if at <= now else level
         return float(min(max(0.0, level - leaked), limit + 1))
 

@@ -1,7 +1,7 @@
-"""Derive CSRF tokens and keys from the secret key; knows no requests and no files.
+"""Derive CSRF tokens and keys from the secret key; independent of requests and files.
 
-A cookie holds a random token of its own (see logins.py). Tokens that are derived here are bound to
-the id of a login, so they end with it.
+A cookie has a random token of its own (see logins.py). Tokens derived here are bound to the id of
+a login, so they end with it.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ class Tokens:
     def __init__(self, secret_key: bytes, user: str, password: str) -> None:
         self._csrf = _derive(secret_key, "csrf")
         self._client = _derive(secret_key, "client")
-        # With the password in it, so that the state folder alone is not enough to forge a cookie
+        # Includes the password, so that the state folder alone is not enough to forge a cookie
         self._basic = _derive(secret_key, "basic", user, password)
         self.credentials = _fingerprint(secret_key, user, password)
         """The fingerprint of the user and the password that logins are stored with."""
@@ -25,7 +25,7 @@ class Tokens:
         return _derive(self._csrf, login_id).hex()
 
     def client(self, address: str, user_agent: str) -> str:
-        """A fingerprint of a client that sends HTTP Basic, by which its login is found again."""
+        """A fingerprint of a client that sends HTTP Basic, to find its login again."""
         return _derive(self._client, address, user_agent).hex()
 
     def basic_token(self, login_id: str) -> str:
@@ -34,7 +34,7 @@ class Tokens:
 
 
 def equal(given: str, wanted: str) -> bool:
-    """Compare in constant time, whatever the lengths."""
+    """Compare in constant time, for any lengths."""
     return hmac.compare_digest(digest(given), digest(wanted))
 
 

@@ -1,6 +1,6 @@
-"""Find out who sends a request, by cookie or HTTP Basic; make logins and end them.
+"""Identify the sender of a request, by cookie or HTTP Basic; create and end logins.
 
-Raises TooManyRequests. What a visitor may do is decided in gate.py.
+Raises TooManyRequests. gate.py decides about the access of a visitor.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from opcode_htmx.web.origin import cors, own_addresses
 log = logging.getLogger(__name__)
 
 REALM = "opcode-htmx"
-MOST_COOKIES = 100
-"""Cookies of our name that are looked at. Other ports of this host can put some in front of it; a
-browser sends no more of them than fit into a header."""
+MAX_COOKIES = 100
+"""Cookies with our name that are checked. Other ports of this host can set some before ours; a
+browser sends only as many as fit into a header."""
 
 
 @dataclass(slots=True)
 class Visitor:
-    """A person or program that was let in. `login` is None until one by Basic needs it."""
+    """An authenticated person or program. By Basic, `login` is None until it is needed."""
 
     by: Literal["cookie", "basic"]
     identity: Identity
@@ -41,6 +41,8 @@ class Visitor:
 
 
 class Visitors:
+    """Authenticates the visitors of the app, and sets their cookies."""
+
     def __init__(
         self, user: str, password: str, tokens: Tokens, logins: Logins, rate_limiter: RateLimiter
     ) -> None:
@@ -53,34 +55,34 @@ class Visitors:
         self._rate_limiter = rate_limiter
         self._warned: set[str] = set()
         self._basic = HTTPBasicAuth(realm=REALM)
-        self._basic.verify_password(self._right)
+        self._basic.verify_password(self._is_right)
 
     def challenge(self) -> str:
         """The value of WWW-Authenticate."""
         return str(self._basic.authenticate_header())
 
     def csrf_token(self) -> str:
-        """The token for this visitor's forms; empty where nobody is logged in."""
+        """The token for this visitor's forms; empty without a login."""
         found = visitor()
         return self._tokens.csrf_token(self._login_of(found).id) if found else ""
 
     def has_token(self, visitor: Visitor, given: str) -> bool:
-        """Whether what was given is the CSRF token of a visitor's login."""
+        """Whether `given` is the CSRF token of a visitor's login."""
         login = visitor.login or self.logins.of_client(self._client())
         return login is not None and equal(given, self._tokens.csrf_token(login.id))
 
     def cookie_visitor(self) -> Visitor | None:
         for name in _cookie_names():
-            for value in request.cookies.getlist(name)[:MOST_COOKIES]:
+            for value in request.cookies.getlist(name)[:MAX_COOKIES]:
                 found = self.logins.of_cookie(value)
                 if found and not self._is_replayed(found):
                     return Visitor("cookie", owner(self._user, found.id), found)
         return None
 
     def _is_replayed(self, login: Login) -> bool:
-        """Whether a program on this machine shows the cookie of a browser elsewhere.
+        """Whether a program on this machine sends the cookie of a browser on another one.
 
-        Browsers send the cookie to all ports of this host, so it may belong to somebody else's.
+        Browsers send the cookie to all ports of this host, so another server may have copied it.
         """
         if not own_addresses.is_own(_address()) or own_addresses.is_own(login.address):
             return False
@@ -104,7 +106,7 @@ class Visitors:
         return Visitor("basic", owner(self._user))
 
     def check_rate_limit(self) -> None:
-        """Raises TooManyRequests where there were too many failures, before a password is read."""
+        """Raises TooManyRequests after too many failures, before a password is read."""
         wait = self._rate_limiter.wait(_address())
         if wait:
             raise TooManyRequests(
@@ -114,22 +116,22 @@ class Visitors:
             )
 
     def attempt(self, user: str, password: str) -> bool:
-        """Check a user and password; too many failures are refused unread."""
+        """Check a user and password. Raises TooManyRequests, without checking them."""
         self.check_rate_limit()
-        if self._right(user, password):
+        if self._is_right(user, password):
             self._rate_limiter.succeeded(_address())
             return True
         self._rate_limiter.failed(_address())
         return False
 
-    def _right(self, user: str, password: str) -> bool:
+    def _is_right(self, user: str, password: str) -> bool:
         user_right = equal(user, self._user)
         return equal(password, self._password) and user_right
 
     # Logins -------------------------------------------------------------------------------
 
     def log_in(self, response: BaseResponse) -> None:
-        """Make a login and give the browser its cookie; the one that it had is ended."""
+        """Create a login and set the browser's cookie; its previous login is ended."""
         earlier = self.cookie_visitor()
         login, cookie = self.logins.create(device(_user_agent()), _address())
         if earlier and earlier.login:
@@ -138,11 +140,11 @@ class Visitors:
         log_act(owner(self._user, login.id), "login", device=login.device)
 
     def log_out(self, response: BaseResponse) -> None:
-        """End the login of this request, wherever a copy of its cookie may be."""
+        """End the login of this request, and with it every copy of its cookie."""
         self.end(login_id(), response)
 
     def end(self, ended: str, response: BaseResponse) -> None:
-        """End a login; if it is that of this request, its browser forgets the cookie."""
+        """End a login; if it is that of this request, delete the browser's cookie."""
         own = login_id()
         self.logins.end(ended)
         log_act(current_identity(), "logout", login=ended[:8])
@@ -161,18 +163,18 @@ class Visitors:
         )
 
     def login_id(self) -> str:
-        """The id of the login of this request; one by Basic gets one for it."""
+        """The id of the login of this request; one is created for Basic."""
         found = visitor()
         return self._login_of(found).id if found else ""
 
     def _login_of(self, visitor: Visitor) -> Login:
-        """The login of a visitor; a browser that sends Basic gets one, the same each time."""
+        """The login of a visitor; for a browser with Basic one is created, the same each time."""
         if visitor.login is None:
             visitor.login, _ = self._basic_login()
         return visitor.login
 
     def _basic_login(self) -> tuple[Login, str]:
-        """So that pages opened side by side at the first visit keep each other's forms valid."""
+        """One login for all pages opened at the first visit, so each other's forms stay valid."""
         login, cookie = self.logins.create(
             device(_user_agent()), _address(), self._client(), self._tokens.basic_token
         )
@@ -183,7 +185,7 @@ class Visitors:
         return self._tokens.client(_address(), _user_agent())
 
     def send_cookie(self, response: Response) -> Response:
-        """A client of the API that kept a cookie would need the CSRF token from then on."""
+        """Not to API clients, which would need the CSRF token once they had a cookie."""
         found = visitor()
         if found is None or found.by == "cookie" or g.get("logged_out"):
             return response
@@ -209,24 +211,24 @@ def is_websocket() -> bool:
 
 
 def login_id() -> str:
-    """The id of the login under which the current request came in; empty without one."""
+    """The id of the login of the current request; empty without one."""
     found = visitor()
     return found.login.id if found and found.login else ""
 
 
 def current_identity() -> Identity:
-    """The identity that sends the current request, or has opened the current socket.
+    """The identity of the sender of the current request, or of the opener of the current socket.
 
-    Raises RuntimeError where the gate has let nobody in: what is public does nothing.
+    Raises RuntimeError for unauthenticated requests: public addresses perform no actions.
     """
     found = visitor()
     if found is None:
-        raise RuntimeError("This request was let in without a login.")
+        raise RuntimeError("This request is not authenticated.")
     return found.identity
 
 
 def visitor() -> Visitor | None:
-    """Who sends the current request, if the gate has let somebody in."""
+    """The sender of the current request; None if it is not authenticated."""
     found: Visitor | None = g.get("visitor")
     return found
 
@@ -240,11 +242,11 @@ def _user_agent() -> str:
 
 
 def _cookie_names() -> tuple[str, ...]:
-    """The name that is set, and the one that is read besides.
+    """The name that is set, and the other one that is read.
 
-    Cookies do not know ports: two servers on one machine must not log each other out. A name with
-    `__Host-` can be set over https only, so that no plain http port of this host can replace it. A
-    proxy may not say of every request that it came by https, so both names are read.
+    Cookies are shared by all ports: two servers on one machine must not log each other out. A name
+    with `__Host-` can be set over https only, so that no plain http port of this host can replace
+    it. A proxy may not mark every https request as such, so both names are read.
     """
     _, colon, port = request.host.rpartition(":")
     plain = f"opcode_{port}" if colon and port.isdigit() else "opcode"
