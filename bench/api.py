@@ -18,7 +18,7 @@ import psutil
 
 from bench import history
 from bench.figures import Figure, Target
-from bench.stand import running_server
+from bench.server import running_server
 from opcode_htmx.engines.claude.files.history import project_id
 from tests.support.environment import (
     Sandbox,

@@ -6,8 +6,8 @@ import tempfile
 from pathlib import Path
 
 from bench.figures import Figure, Target
+from bench.server import running_server
 from bench.stalls import files_of
-from bench.stand import running_server
 from tests.security import hostile_sessions
 from tests.security.asking import Asking
 from tests.support.environment import Sandbox, Server, write_stand_in

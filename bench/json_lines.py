@@ -19,7 +19,7 @@ import websocket
 from bench import latency
 from bench.figures import Figure, Target
 from bench.latency import Series
-from bench.stand import running_server
+from bench.server import running_server
 from tests.support.environment import Sandbox, Server, basic_header
 
 SINGLE = Series("lines", 300, 0.02)

@@ -18,7 +18,7 @@ from pathlib import Path
 import websocket
 
 from bench.figures import Figure, Target
-from bench.stand import running_server
+from bench.server import running_server
 from tests.support.environment import (
     ROOT,
     SYSTEM_PATH,

@@ -13,7 +13,7 @@ from pathlib import Path
 from bench.bare_page import bare
 from bench.figures import Figure, Target
 from bench.page import Address, file_server, session_page
-from bench.stand import running_server
+from bench.server import running_server
 from scripts import chromium
 from tests.support.environment import ROOT, Sandbox, write_stand_in
 

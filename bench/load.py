@@ -24,7 +24,7 @@ import psutil
 from bench import latency
 from bench.figures import Figure, Target
 from bench.latency import Series
-from bench.stand import running_server
+from bench.server import running_server
 from tests.support.environment import (
     ROOT,
     SYSTEM_PATH,

@@ -25,7 +25,7 @@ from bench.loads import (
     load,
     phone,
 )
-from bench.stand import running_server
+from bench.server import running_server
 from opcode_htmx.engines.claude.files.history import project_id
 from tests.support.environment import (
     ROOT,

@@ -19,7 +19,7 @@ from bench.latency import (
     write_ticker,
 )
 from bench.loads import PHONE, Conditions, phone
-from bench.stand import running_server
+from bench.server import running_server
 from tests.support.environment import Sandbox, Server
 
 SLOW_CPU = Conditions(cpu_slowdown=6)

@@ -8,13 +8,13 @@ import time
 from pathlib import Path
 
 from bench import (
+    edge_cases,
     history,
     load,
     material,
-    oddities,
 )
 from bench.figures import Figure, Target
-from bench.stand import running_server
+from bench.server import running_server
 from opcode_htmx.engines.claude.files.history import project_id
 from tests.support.environment import Sandbox, Server, write_stand_in
 
@@ -33,7 +33,7 @@ def measure() -> list[Figure]:
         with running_server(sandbox, write_stand_in(home / "claude")) as server:
             idle = load.health(server)["worst_ms"]
             figures = []
-            odd = oddities.write(files_of(sandbox), sandbox.project)
+            odd = edge_cases.write(files_of(sandbox), sandbox.project)
             pages = {
                 f"A page with {what}": f"{address.rpartition('/')[0]}/{session_id}"
                 for what, session_id in odd.items()

@@ -11,7 +11,7 @@ from playwright.sync_api import Error, Page
 
 from chaos.clients import RESTART_SECONDS
 from chaos.counts import Counts
-from chaos.stage import Stage
+from chaos.environment import Stage
 from scripts import chromium
 from tests.support.browser import CUT_OFF, Phone, launched
 

@@ -22,9 +22,9 @@ import requests
 import websocket
 
 from chaos.counts import Counts
-from chaos.heard import Heard, Line
+from chaos.environment import Stage
 from chaos.plan import Cut
-from chaos.stage import Stage
+from chaos.received import Heard, Line
 from tests.support import dom
 from tests.support.environment import PASSWORD, USER, basic_header
 

@@ -14,10 +14,10 @@ from itertools import pairwise
 import requests
 
 from chaos.clients import Page, load, shown
+from chaos.environment import Holdings, Stage
 from chaos.folders import RunOnDisk
-from chaos.heard import Heard, Line
 from chaos.person import Person, comes_true, comes_true_or_stalls
-from chaos.stage import Holdings, Stage
+from chaos.received import Heard, Line
 from tests.support.environment import PASSWORD, USER, processes_of
 
 OUTCOMES = {"completed", "cancelled", "failed", "timed out", "interrupted"}

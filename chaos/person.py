@@ -27,10 +27,10 @@ from chaos.clients import (
     Poller,
 )
 from chaos.counts import Counts
+from chaos.environment import Stage
 from chaos.folders import RunOnDisk, Runs
-from chaos.heard import Heard, Line
 from chaos.plan import Session, Turn
-from chaos.stage import Stage
+from chaos.received import Heard, Line
 from opcode_htmx.engines.claude.files.history import project_id
 from tests.support.environment import PASSWORD, USER
 

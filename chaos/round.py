@@ -12,12 +12,12 @@ from pathlib import Path
 from chaos import browsers, invariants, model
 from chaos.browsers import BrowserPage
 from chaos.counts import Counts
+from chaos.environment import Stage
 from chaos.folders import Runs
-from chaos.heard import Heard
 from chaos.invariants import Scene
 from chaos.person import Person
 from chaos.plan import Blow, Plan
-from chaos.stage import Stage
+from chaos.received import Heard
 from tests.support.environment import find_claude, write_script
 
 STAND_IN = Path(__file__).with_name("stand_in.py")

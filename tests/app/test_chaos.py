@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from chaos import invariants
+from chaos.environment import Holdings, Stage
 from chaos.folders import RunOnDisk, Runs
-from chaos.heard import Heard, Line
 from chaos.invariants import Scene
 from chaos.person import Person
 from chaos.plan import (
@@ -22,8 +22,8 @@ from chaos.plan import (
     draw,
     plan,
 )
+from chaos.received import Heard, Line
 from chaos.round import play
-from chaos.stage import Holdings, Stage
 
 SLOW = pytest.mark.timeout(400)  # a machine that does much else at the same time takes its time
 OUTPUT, ERRORS = "stdout", "stderr"

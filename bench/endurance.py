@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bench.figures import Figure, Target
 from bench.load import MB, worker_of
-from bench.stand import NOBODY, running_server
+from bench.server import NOBODY, running_server
 from opcode_htmx.engines.claude.engine import ClaudeCodec, ClaudeLauncher
 from opcode_htmx.engines.identifiers import INITIALIZE_ID
 from opcode_htmx.runs.capabilities import probe
