@@ -165,7 +165,7 @@ def test_a_field_without_a_meaning_is_an_error() -> None:
             count: int = 3
 
 
-def test_a_name_that_claude_would_get_is_an_error() -> None:
+def test_variable_name_passed_on_to_claude_is_an_error() -> None:
     with pytest.raises(TypeError, match=r"Foreign\.token must have a name that begins with OPCODE"):
 
         class Foreign(FeatureSettings):

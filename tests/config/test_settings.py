@@ -187,7 +187,7 @@ def test_neither_password_nor_environment_show_in_the_repr(tmp_path: Path) -> No
     assert "sk-secret" not in repr(settings)
 
 
-def test_claude_gets_the_environment_without_what_is_ours(tmp_path: Path) -> None:
+def test_claude_environment_excludes_our_variables(tmp_path: Path) -> None:
     settings = read(
         tmp_path,
         PATH="/bin",
@@ -222,7 +222,9 @@ def test_claude_gets_the_environment_without_what_is_ours(tmp_path: Path) -> Non
         "SERVER_SOFTWARE",
     ],
 )
-def test_claude_does_not_get_the_marks_of_what_started_us(tmp_path: Path, mark: str) -> None:
+def test_claude_does_not_inherit_the_session_variables_of_our_parent(
+    tmp_path: Path, mark: str
+) -> None:
     assert mark not in read(tmp_path, **{mark: "1"}).child_environment
 
 
@@ -285,7 +287,7 @@ def test_a_name_too_long_for_the_disk_is_refused_like_a_missing_folder(
         read(tmp_path, **{name: "x" * 300})
 
 
-def test_a_given_mapping_is_all_that_is_read(
+def test_settings_read_only_the_given_mapping(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PORT", "9999")

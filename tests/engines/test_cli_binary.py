@@ -86,7 +86,7 @@ def test_a_relative_entry_of_path_is_not_searched(
     assert cli_binary.installations(".:", home) == []
 
 
-def test_one_file_under_many_names_is_asked_once(home: Path, tmp_path: Path) -> None:
+def test_one_file_under_many_names_is_probed_once(home: Path, tmp_path: Path) -> None:
     log = tmp_path / "asked"
     real = install(tmp_path / "a/claude", f"echo x >> {shlex.quote(str(log))}\n" + says("2.2.0"))
     (tmp_path / "b").mkdir()
@@ -103,7 +103,7 @@ def test_a_candidate_that_fails_is_passed_over(home: Path, tmp_path: Path, scrip
     assert found.path == tmp_path / "b/claude"
 
 
-def test_what_is_not_executable_or_not_a_program_is_passed_over(home: Path, tmp_path: Path) -> None:
+def test_non_executable_candidates_are_skipped(home: Path, tmp_path: Path) -> None:
     install(tmp_path / "a/claude", says("2.2.0")).chmod(0o644)
     (tmp_path / "b/claude").mkdir(parents=True)
     garbage = tmp_path / "c/claude"

@@ -42,12 +42,12 @@ def new_in(kind: str, **line: object) -> list[Name]:
     return known.unknown(names_in(json.loads(json.dumps(line)), kind))
 
 
-def test_what_is_called_read_stands_in_the_package() -> None:
+def test_names_listed_as_read_occur_in_the_package() -> None:
     strings = strings_of_the_package()
     assert {name for name in known.read() if name.name not in strings} == set()
 
 
-def test_what_is_ignored_is_not_called_read() -> None:
+def test_ignored_names_are_not_listed_as_read() -> None:
     assert known.read() & known.ignored() == set()
 
 
@@ -99,11 +99,11 @@ def test_every_line_type_that_is_read_has_its_fields() -> None:
         ({"type": "stream_event", "event": "x"}, [Name("stream event", "None")]),
     ],
 )
-def test_what_is_new_in_a_line_is_named(line: dict[str, object], expected: list[Name]) -> None:
+def test_new_names_in_a_line_are_reported(line: dict[str, object], expected: list[Name]) -> None:
     assert new_in(STDOUT, **line) == expected
 
 
-def test_fields_of_lines_that_are_not_read_are_not_named() -> None:
+def test_fields_of_unread_lines_are_not_reported() -> None:
     assert new_in(HISTORY, type="queue-operation", whatever=1) == []
     assert new_in(HISTORY, type="attachment", attachment={"type": "date", "century": 21}) == []
 
@@ -121,12 +121,12 @@ def test_the_tests_claude_does_the_job_and_has_nothing_new(claude: Path, tmp_pat
     assert known.unknown(job.names_of(claude, tmp_path)) == []
 
 
-def test_a_claude_that_does_not_start_is_no_finding(tmp_path: Path) -> None:
+def test_claude_that_does_not_start_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(newest.NotRun):
         newest.version_of(tmp_path / "claude")
 
 
-def test_the_report_says_what_is_new_and_what_it_is() -> None:
+def test_report_lists_new_names_by_kind() -> None:
     text = report.report("2.2.0", [Name(STDOUT, "telepathy"), Name("field of user", "mood")])
     assert "2.2.0" in text
     assert "stdout line: telepathy" in text

@@ -25,7 +25,7 @@ def write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def test_there_may_be_none(project: Path, config: Path) -> None:
+def test_project_without_commands_has_none(project: Path, config: Path) -> None:
     assert on_disk(project, config) == []
 
 

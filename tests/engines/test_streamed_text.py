@@ -31,14 +31,14 @@ def text() -> StreamedText:
         ("abc", "", Update("", replaces=True)),
     ],
 )
-def test_a_whole_goes_on_where_the_pieces_stop_or_replaces_them(
+def test_complete_text_continues_or_replaces_the_deltas(
     before: str, whole: str, update: Update
 ) -> None:
     assert update_to(whole, before) == update
 
 
 @given(st.lists(st.text(max_size=5)), st.text(max_size=20), st.data())
-def test_what_is_taken_makes_up_the_whole(
+def test_updates_add_up_to_the_complete_text(
     pieces: list[str], whole: str, data: st.DataObject
 ) -> None:
     streamed, found = text(), ""
@@ -77,7 +77,7 @@ def test_a_content_block_of_another_kind_is_no_text() -> None:
     assert texts.append(BlockDelta("m", 0, "x", None)) is None
 
 
-def test_a_whole_belongs_to_the_oldest_of_its_kind_that_waits_for_one() -> None:
+def test_complete_text_belongs_to_the_oldest_open_block_of_its_kind() -> None:
     texts = StreamedTexts()
     first = texts.begin(BlockStart("m", 0, TextContent(""), None))
     thought = texts.begin(BlockStart("m", 1, ThinkingContent(""), None))

@@ -30,7 +30,7 @@ def test_no_file_is_no_settings_and_no_words(tmp_path: Path) -> None:
     assert user_config.settings(tmp_path) == {}
 
 
-def test_all_that_is_given_is_written_whatever_it_means(tmp_path: Path, file: Path) -> None:
+def test_all_given_settings_are_written(tmp_path: Path, file: Path) -> None:
     new = {"model": "opus", "of-tomorrow": {"deep": [1, None, 2.5, "ü"]}, "env": {"A": "b"}}
     assert user_config.save_settings(tmp_path, new) == new
     assert user_config.settings(tmp_path) == on_disk(file) == new
@@ -94,7 +94,7 @@ def test_invalid_settings_file_is_reported_and_never_overwritten(
     assert file.read_bytes() == text
 
 
-def test_what_json_cannot_hold_is_refused(tmp_path: Path, file: Path) -> None:
+def test_non_json_value_is_refused(tmp_path: Path, file: Path) -> None:
     deep: dict[str, Any] = {}
     for _ in range(100_000):
         deep = {"a": deep}

@@ -220,7 +220,7 @@ def files(session: Session, tmp_path: Path) -> Files:
     return Files(session, tmp_path)
 
 
-def test_the_page_while_it_ran_is_the_page_from_history_alone(files: Files) -> None:
+def test_live_page_equals_the_page_from_history(files: Files) -> None:
     for _ in files.play():
         pass
     live, past = files.conversation(), files.conversation(runs=False)
@@ -234,7 +234,7 @@ def test_the_page_while_it_ran_is_the_page_from_history_alone(files: Files) -> N
     assert shape([*live.blocks()], known) == shape([*past.blocks()], known)
 
 
-def test_what_is_not_folded_is_what_claude_goes_on_from(session: Session, tmp_path: Path) -> None:
+def test_visible_blocks_match_the_context_of_claude(session: Session, tmp_path: Path) -> None:
     files = Files(session, tmp_path)
     files.grow(len(session.history))
     conversation = files.conversation(runs=False)
@@ -249,7 +249,7 @@ def test_what_is_not_folded_is_what_claude_goes_on_from(session: Session, tmp_pa
     assert folded(blocks).isdisjoint(goes_on)
 
 
-def test_a_page_that_followed_is_the_page_that_is_loaded(files: Files) -> None:
+def test_followed_page_equals_a_fresh_load(files: Files) -> None:
     """Whatever was cut off when it was looked at: the files grow by pieces that end anywhere."""
     render, conversation = fragments(), files.conversation()
     page, cursor = dom.parse(EMPTY), Cursor()

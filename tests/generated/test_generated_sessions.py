@@ -138,13 +138,15 @@ PLAYED = chosen(
 
 
 @pytest.mark.parametrize(("plan", "expected"), PLAYED.values(), ids=PLAYED.keys())
-def test_claude_goes_on_from(claude: Path, plan: Plan, expected: tuple[str, ...]) -> None:
+def test_claude_resumes_from_the_expected_entries(
+    claude: Path, plan: Plan, expected: tuple[str, ...]
+) -> None:
     capture = played(claude, plan)
     assert capture.refused == {}
     assert capture.session.goes_on_from == expected
 
 
-def test_what_was_cut_stays_in_the_file(claude: Path) -> None:
+def test_rewound_entries_stay_in_the_file(claude: Path) -> None:
     session = played(claude, (ONE, ONE, Rewind(to=1), ONE)).session
     assert session.words == steps(0, 1, 3)
     assert session.cut == steps(1)
@@ -211,7 +213,7 @@ def test_a_clear_begins_a_session(claude: Path) -> None:
     assert old.runs[0] == new.runs[0]
 
 
-def test_a_file_that_ends_in_mid_line_is_gone_on_with(claude: Path) -> None:
+def test_session_with_a_truncated_last_line_is_resumed(claude: Path) -> None:
     session = played(claude, (ONE, ONE, Torn(size=2000), ONE)).session
     assert session.goes_on_from == (*steps(0), "KIWI1", *steps(3))
 

@@ -59,11 +59,11 @@ def test_time_slicer_yields_by_time_not_by_count() -> None:
     ticker.kill()
 
 
-def test_pieces_are_the_same_when_they_are_paced() -> None:
+def test_yielding_preserves_the_items() -> None:
     assert list(yielding(range(5))) == [0, 1, 2, 3, 4]
 
 
-def test_what_can_wait_waits_until_nothing_else_is_to_be_done() -> None:
+def test_idle_work_waits_until_the_loop_is_idle() -> None:
     order: list[str] = []
 
     def lines() -> None:
@@ -81,7 +81,7 @@ def test_what_can_wait_waits_until_nothing_else_is_to_be_done() -> None:
     assert order == [*(f"line {number}" for number in range(5)), *["page"] * 3]
 
 
-def test_what_can_wait_is_not_kept_waiting_for_ever() -> None:
+def test_idle_work_is_not_starved() -> None:
     def never_idle() -> None:
         while True:
             gevent.sleep(0)
@@ -93,7 +93,7 @@ def test_what_can_wait_is_not_kept_waiting_for_ever() -> None:
     busy.kill()
 
 
-def test_one_turn_at_a_time_and_a_turn_that_fails_is_over() -> None:
+def test_idle_slots_are_exclusive_and_released_on_failure() -> None:
     background = IdleQueue()
     inside: list[int] = []
 
@@ -111,7 +111,7 @@ def test_one_turn_at_a_time_and_a_turn_that_fails_is_over() -> None:
     assert all(each.successful() for each in taken)
 
 
-def test_long_work_that_can_wait_lets_shorter_work_that_can_wait_go_first() -> None:
+def test_long_idle_work_lets_shorter_idle_work_pass() -> None:
     order: list[str] = []
 
     def long() -> None:
@@ -184,7 +184,7 @@ def test_run_in_thread_inside_a_thread_runs_directly() -> None:
     assert threads[0] == threads[1] != get_ident()
 
 
-def test_giving_way_in_a_thread_that_works_for_the_hub_makes_no_hub_of_its_own() -> None:
+def test_yielding_in_a_worker_thread_creates_no_hub() -> None:
     def work() -> object:
         cooperative.yield_to_loop()
         return get_hub_if_exists()

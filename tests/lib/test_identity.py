@@ -26,7 +26,7 @@ def test_the_one_user_is_an_owner() -> None:
 @pytest.mark.parametrize(
     "value", [{}, {"user": 7, "login": None, "roles": "owner"}, {"roles": [None, {}]}]
 )
-def test_what_is_wrong_in_a_stored_identity_is_empty(value: dict[str, object]) -> None:
+def test_invalid_fields_of_a_stored_identity_are_empty(value: dict[str, object]) -> None:
     assert Identity.from_json(value) == Identity("")
 
 

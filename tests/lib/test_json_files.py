@@ -34,7 +34,7 @@ SESSION = "0f5e1cf2-6c1c-4c1e-8a53-2f1f5d0a9e11"
 FORM = JsonFileSchema(2, lambda found: int(found["number"]))
 
 
-def test_what_is_written_is_read_with_its_version(tmp_path: Path) -> None:
+def test_value_is_read_back_with_its_version(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     assert FORM.read(path) is None
     FORM.write(path, {"number": 7})
@@ -43,7 +43,7 @@ def test_what_is_written_is_read_with_its_version(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ['{"number": 1}', '{"version": 1, "number": 1}'])
-def test_what_earlier_versions_wrote_is_read(tmp_path: Path, content: str) -> None:
+def test_files_of_earlier_versions_are_read(tmp_path: Path, content: str) -> None:
     path = tmp_path / "a.json"
     path.write_text(content)
     assert FORM.read(path) == 1
@@ -195,7 +195,7 @@ def test_state_files_are_written_by_the_atomic_writers_only() -> None:
     assert found <= known
 
 
-def test_nobody_else_waits_for_the_disk(tmp_path: Path) -> None:
+def test_slow_disk_blocks_no_other_greenlet(tmp_path: Path) -> None:
     with disk_that_waits(tmp_path) as go_on:
         writer = gevent.spawn(atomic_files.write, tmp_path / "a", b"1")
         until(lambda: list(tmp_path.iterdir()), "it waits for the disk")
@@ -205,7 +205,7 @@ def test_nobody_else_waits_for_the_disk(tmp_path: Path) -> None:
     assert (tmp_path / "a").read_bytes() == b"1"
 
 
-def test_a_writer_that_is_given_up_while_the_disk_is_waited_for_leaves_nothing(
+def test_killed_writer_leaves_no_temporary_file(
     tmp_path: Path,
 ) -> None:
     with disk_that_waits(tmp_path) as go_on:

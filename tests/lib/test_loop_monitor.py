@@ -38,7 +38,7 @@ def compute(seconds: float) -> None:
 
 
 @pytest.mark.parametrize("how", [hold_the_hub, compute])
-def test_what_holds_the_hub_is_measured_and_named(
+def test_loop_stall_is_measured_and_its_cause_named(
     stalls: LoopMonitor, how: Callable[[float], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     before = stalls.health
@@ -55,20 +55,20 @@ def test_what_holds_the_hub_is_measured_and_named(
     assert how.__name__ in caplog.text
 
 
-def test_many_short_pieces_in_a_row_are_a_stall_too(stalls: LoopMonitor) -> None:
+def test_consecutive_short_blocks_count_as_a_stall(stalls: LoopMonitor) -> None:
     gevent.joinall([gevent.spawn(compute, LIMIT / 8) for _ in range(16)])
     until(lambda: stalls.health.stalls, "it was noted")
     assert stalls.health.worst >= LIMIT
 
 
-def test_a_hub_that_waits_is_not_held(stalls: LoopMonitor) -> None:
+def test_idle_loop_is_no_stall(stalls: LoopMonitor) -> None:
     before = stalls.health
     gevent.sleep(4 * LIMIT)
     assert stalls.health.stalls == before.stalls
     assert stalls.health.busy < 0.5
 
 
-def test_a_log_is_not_flooded_by_stalls(
+def test_stall_logging_is_rate_limited(
     stalls: LoopMonitor, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):

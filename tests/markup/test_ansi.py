@@ -54,5 +54,5 @@ def test_a_text_stands_as_a_terminal_would_show_it(text: str, seen: str) -> None
 
 
 @given(st.text(st.sampled_from("ab\n\r\b\x1b[]0;31m38:5\x07\\\t")))
-def test_no_escape_is_left_whatever_comes(text: str) -> None:
+def test_no_escape_sequence_remains(text: str) -> None:
     assert not set(shown(text)) & set("\x1b\x07\b\r")

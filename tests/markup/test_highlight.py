@@ -28,7 +28,7 @@ def test_every_language_that_is_named_is_one_that_pygments_knows(name: str) -> N
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_no_text_holds_up_the_page(name: str) -> None:
+def test_highlighting_time_is_bounded(name: str) -> None:
     for piece in HOSTILE:
         line = (piece * LONGEST_LINE)[: LONGEST_LINE - 1]
         began = time.thread_time()
@@ -53,7 +53,7 @@ def test_the_name_of_a_file_says_its_language() -> None:
         assert highlight.file("import a", name) == ((("", "import a"),), "")
 
 
-def test_what_is_typed_at_a_prompt_is_coloured_as_its_language() -> None:
+def test_console_commands_are_highlighted_in_their_language() -> None:
     assert highlight.code("echo 1", "console").spans[0].style == "f"
     assert highlight.code("import a", "PyCon").spans[0].style == "k"
 

@@ -150,7 +150,7 @@ def parts_of(text: str, *cuts: int) -> IncrementalMarkdown:
 @example("|<script>|\n|:-|\n|</table><script>|\n")
 @example("<<scr<script>ipt>alert(1)</scr</script>ipt>")
 @example("&lt;script&gt;alert(1)&lt;/script&gt; &amp;lt;script&amp;gt;")
-def test_hostile_text_yields_nothing_but_what_is_allowed(text: str) -> None:
+def test_hostile_text_yields_allowed_markup_only(text: str) -> None:
     read_safely(render(text))
     for part in parts_of(text, *range(len(text))).parts:
         read_safely(part.html)
@@ -166,7 +166,7 @@ def test_hostile_text_yields_nothing_but_what_is_allowed(text: str) -> None:
         "<!-- a --> <![CDATA[ b ]]>",
     ],
 )
-def test_html_is_shown_and_not_obeyed(text: str) -> None:
+def test_html_is_escaped(text: str) -> None:
     shown = text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
     assert read_safely(render(text)).text.strip() == shown
     assert read_safely(render(f"```\n{text}\n```")).code.strip() == text
@@ -219,7 +219,7 @@ def test_a_link_opens_a_page_of_its_own_that_cannot_reach_back() -> None:
         ("[![state](state.svg)](docs/a.md)", "state (docs/a.md)"),
     ],
 )
-def test_what_leads_nowhere_here_is_no_link_but_shows_its_path(written: str, shown: str) -> None:
+def test_relative_link_is_shown_as_its_path(written: str, shown: str) -> None:
     reader = read_safely(render(f"See {written}, please."))
     assert "a" not in [tag for tag, _ in reader.tags]
     assert reader.text.strip() == f"See {shown}, please."
@@ -340,7 +340,7 @@ def test_a_text_has_the_same_parts_in_whatever_pieces_it_came(
 
 @pytest.mark.parametrize("more", [0, 1, 50, 200, 201, 900])
 @pytest.mark.parametrize("size", [1, 7, 40, 5000])
-def test_what_is_longer_than_any_answer_is_plain_and_at_last_only_counted(
+def test_oversized_text_is_plain_and_finally_only_counted(
     monkeypatch: pytest.MonkeyPatch, more: int, size: int
 ) -> None:
     monkeypatch.setattr(growing_module, "LONGEST", 300)
@@ -370,7 +370,7 @@ def test_a_block_that_grows_without_end_is_cut_between_two_lines(
     assert max(len(part.text) for part in growing.parts) <= 100 + len(line) + 1
 
 
-def test_a_text_of_megabytes_holds_nobody_up() -> None:
+def test_text_of_megabytes_does_not_block() -> None:
     began = time.monotonic()
     parts_of("```\n" + "code\n" * 10**6)
     assert time.monotonic() - began < 10  # of minutes
@@ -407,7 +407,7 @@ def test_only_the_parts_that_changed_have_the_newest_revision() -> None:
 
 
 @pytest.mark.parametrize("sign", ["\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029"])
-def test_what_markdown_knows_as_no_end_of_a_line_cuts_no_part(sign: str) -> None:
+def test_unicode_line_separators_do_not_split_parts(sign: str) -> None:
     parts = [f"one{sign}and{sign}more\n\n", "# two\n\n", "three\n"]
     assert [part.text for part in parts_of("".join(parts)).parts] == parts
 
@@ -460,7 +460,7 @@ WORDS_AND_MARKS = (
 
 @given(st.text() | st.lists(st.sampled_from(WORDS_AND_MARKS), max_size=20).map("".join))
 @settings(max_examples=500, deadline=None)
-def test_what_does_not_pass_bleach_is_what_bleach_would_leave_as_it_is(words: str) -> None:
+def test_html_that_skips_bleach_would_pass_it_unchanged(words: str) -> None:
     rendered = str(render(words))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(markdown, "_is_bare", lambda html: False)
@@ -486,5 +486,5 @@ def test_what_does_not_pass_bleach_is_what_bleach_would_leave_as_it_is(words: st
         "<p>\ud800</p>",
     ],
 )
-def test_in_doubt_bleach_decides(html: str) -> None:
+def test_unusual_html_is_cleaned_by_bleach(html: str) -> None:
     assert not markdown._is_bare(html)

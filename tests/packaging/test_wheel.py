@@ -132,7 +132,7 @@ def files_in(folder: Path) -> Iterator[str]:
             yield str(path.relative_to(folder))
 
 
-def test_it_holds_the_app_and_all_that_it_serves(wheel: Path) -> None:
+def test_wheel_contains_the_app_and_its_assets(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     package = {f"opcode_htmx/{name}" for name in files_in(ROOT / "opcode_htmx")}
     served = {f"templates/{name}" for name in files_in(ROOT / "templates")}
@@ -142,14 +142,14 @@ def test_it_holds_the_app_and_all_that_it_serves(wheel: Path) -> None:
     assert (package | assets) - names == set()
 
 
-def test_it_holds_nothing_of_the_tests_and_no_claude(wheel: Path) -> None:
+def test_wheel_contains_no_tests_and_no_claude(wheel: Path) -> None:
     archive = zipfile.ZipFile(wheel)
     rooms = {name.partition("/")[0] for name in archive.namelist()}
     assert rooms == {"opcode_htmx", f"opcode_htmx-{opcode_htmx.__version__}.dist-info"}
     assert sum(info.file_size for info in archive.infolist()) < 5_000_000
 
 
-def test_it_serves_from_a_folder_of_other_modules(installed: Installed, url: str) -> None:
+def test_wheel_runs_in_a_folder_with_unrelated_modules(installed: Installed, url: str) -> None:
     login = requests.get(f"{url}/login", timeout=PATIENCE)
     assert login.status_code == 200
     assert "Log in" in login.text

@@ -299,7 +299,7 @@ def test_hostile_texts_in_every_field_come_out_as_text() -> None:
 
 
 @pytest.mark.parametrize("number", range(len(hostile_lines())))
-def test_a_hostile_text_is_not_lost_either(number: int) -> None:
+def test_hostile_text_is_shown_in_full(number: int) -> None:
     lines = hostile_lines()
     # an answer is shown with its question
     first = number - 1 if b'"control_response"' in lines[number] else number
@@ -386,7 +386,7 @@ def test_questions_in_an_unknown_shape_do_no_harm(questions: object) -> None:
     assert {"Allow", "Deny"} <= set(labels(page)) or labels(page) == ["Answer", "Do not answer"]
 
 
-def test_each_of_claudes_suggestions_is_a_button_that_says_what_it_would_mean() -> None:
+def test_each_suggestion_is_a_button_that_states_its_effect() -> None:
     rules = [{"toolName": "Bash", "ruleContent": "npm <b> *"}]
     always = {"type": "addRules", "rules": rules, "destination": "localSettings"}
     edits = {"type": "setMode", "mode": "acceptEdits", "destination": "session"}
@@ -401,7 +401,7 @@ def test_each_of_claudes_suggestions_is_a_button_that_says_what_it_would_mean() 
     ]
 
 
-def test_what_claude_asks_about_is_on_the_card_with_the_path_outside_of_the_project() -> None:
+def test_permission_card_shows_the_path_outside_of_the_project() -> None:
     inside, outside = "/home/me/shop/app.py", "/etc/<hosts>"
     for path in (inside, outside):
         edit = {"file_path": path, "old_string": "a", "new_string": "b"}
@@ -422,7 +422,7 @@ def test_no_field_of_a_card_sends_the_form_by_enter() -> None:
 PLAN = "ExitPlanMode"
 
 
-def test_long_output_is_cut_and_says_where_the_whole_is() -> None:
+def test_long_output_is_truncated_with_a_link_to_the_whole() -> None:
     output = "x" * (SHOWN_CHARACTERS + 1234)
     result = {"type": "tool_result", "tool_use_id": "a/b", "content": output}
     page = rendered(line(type="user", uuid="u", message={"content": [result]}))

@@ -73,7 +73,7 @@ ACCEPT_EDITS = {"type": "setMode", "mode": "acceptEdits", "destination": "sessio
         ),
     ],
 )
-def test_a_suggestion_says_what_it_would_mean(suggestion: dict[str, Any], words: str) -> None:
+def test_suggestion_states_its_effect(suggestion: dict[str, Any], words: str) -> None:
     (found,) = suggestions_of(request(suggestion))
     assert str(found) == words
 
@@ -90,7 +90,7 @@ def test_a_suggestion_says_what_it_would_mean(suggestion: dict[str, Any], words:
         {"type": "from a later release"},
     ],
 )
-def test_what_cannot_be_put_in_words_is_not_offered_and_keeps_its_number(
+def test_unknown_suggestion_is_not_offered_and_keeps_its_number(
     suggestion: dict[str, Any],
 ) -> None:
     found = suggestions_of(request(suggestion, ACCEPT_EDITS))
@@ -159,7 +159,7 @@ PLAN = {"tool_name": "ExitPlanMode"}
         (AskState.WITHDRAWN, {}, {}, "No longer asked"),
     ],
 )
-def test_what_was_decided_is_said(
+def test_decision_is_described(
     state: AskState, answer: dict[str, Any], fields: dict[str, Any], words: str
 ) -> None:
     assert decided(state, answer, **fields) == words

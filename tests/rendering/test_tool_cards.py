@@ -70,7 +70,7 @@ def test_a_card_says_in_one_line_what_a_tool_does(
     assert (shown.title, shown.summary) == (title, summary)
 
 
-def test_every_card_keeps_calm_when_nothing_is_as_expected() -> None:
+def test_every_card_tolerates_malformed_data() -> None:
     for name in [*tool_cards._CARDS, "mcp__", "mcp__a", ""]:
         for value in ODD_VALUES:
             keys = "command file_path pattern query url prompt questions plan todos edits content"
@@ -116,25 +116,25 @@ def test_a_command_that_printed_nothing_says_so() -> None:
     assert (shown.note, shown.shown, shown.outcome) == ("It printed nothing.", None, "")
 
 
-def test_a_command_in_the_background_says_so_and_not_what_is_meant_for_the_model() -> None:
+def test_background_command_card_says_so_and_omits_model_notes() -> None:
     details = {"stdout": "", "backgroundTaskId": "b1"}
     shown = done("Bash", details, "Command running in background with ID: b1.", command="serve")
     assert (shown.outcome, shown.shown) == ("in the background", None)
 
 
-def test_what_the_cli_wraps_around_a_result_is_taken_off() -> None:
+def test_cli_wrapper_around_a_result_is_removed() -> None:
     assert text_of(failed("Next", "<tool_use_error>No.</tool_use_error>").shown) == "No."
     noted = "a\n\n<system-reminder>\nBe brief.\n</system-reminder>\n"
     assert text_of(done("Next", None, noted).shown) == "a"
 
 
-def test_the_whole_output_of_a_command_can_be_had_where_the_model_got_a_part() -> None:
+def test_whole_command_output_is_available_when_truncated_for_the_model() -> None:
     block = ToolBlock(id="t", order="1", created=1, revision=1, name="Bash")
     block.output, block.details = "<persisted-output>\nToo large", {"stdout": "all of it"}
     assert tool_cards.full_text(block) == "all of it"
 
 
-def test_what_a_card_cuts_of_the_call_can_be_had_whole_as_well() -> None:
+def test_truncated_call_on_a_card_links_to_the_whole() -> None:
     block = ToolBlock(id="t", order="1", created=1, revision=1, name="Write")
     block.input, block.output = {"content": "a\n" * 300}, "Written."
     assert tool_cards.full_text(block) == "\n".join(["+a"] * 300)
@@ -144,7 +144,7 @@ def test_what_a_card_cuts_of_the_call_can_be_had_whole_as_well() -> None:
     assert tool_cards.full_text(block) == "Written."
 
 
-def test_what_a_request_asks_for_can_be_had_whole() -> None:
+def test_truncated_request_links_to_the_whole() -> None:
     def asks(name: str, **tool_input: Any) -> str:
         request = PermissionRequest("r", name, tool_input, "t", "", "", ())
         return tool_cards.full_text(
@@ -156,7 +156,7 @@ def test_what_a_request_asks_for_can_be_had_whole() -> None:
     assert asks("Next", a=1) == '{\n  "a": 1\n}'
 
 
-def test_what_is_dangerous_about_a_call_is_not_left_out() -> None:
+def test_dangerous_options_of_a_call_are_shown() -> None:
     assert view("Bash", command="x", dangerouslyDisableSandbox=True).note
     assert view("Edit", old_string="a", new_string="b", replace_all=True).note
     assert view("NotebookEdit", notebook_path="/a", edit_mode="delete").command is not None
@@ -180,7 +180,7 @@ def test_a_file_that_was_read_whole_says_how_long_it_is() -> None:
     assert done("Read", {"file": file}, "1\ta", file_path="/a").outcome == "1 line"
 
 
-def test_what_is_read_is_coloured_by_the_name_of_its_file() -> None:
+def test_file_content_is_highlighted_by_file_name() -> None:
     file = {"content": "import a", "startLine": 1}
     shown = done("Read", {"file": file}, "", file_path="/a.py").shown
     assert shown is not None and shown.spans[0] == ("k", "import")
@@ -233,7 +233,7 @@ def test_an_edit_shows_the_lines_that_change_and_counts_them() -> None:
     assert shown.command is None
 
 
-def test_what_an_edit_did_wins_over_what_it_was_to_do() -> None:
+def test_applied_patch_overrides_the_requested_edit() -> None:
     patch = [{"oldStart": 7, "oldLines": 1, "newStart": 7, "newLines": 1, "lines": ["-x", "+y"]}]
     shown = view("Edit", {"structuredPatch": patch}, old_string="a", new_string="b")
     assert [(line.text, line.old, line.new) for line in shown.changes] == [
@@ -250,7 +250,7 @@ def test_what_an_edit_did_wins_over_what_it_was_to_do() -> None:
         ("MultiEdit", {"edits": [{"old_string": "", "new_string": "a\nb"}, "nonsense"]}),
     ],
 )
-def test_other_tools_that_write_show_what_they_write(name: str, tool_input: Json) -> None:
+def test_writing_tools_show_the_written_text(name: str, tool_input: Json) -> None:
     assert diff.count(view(name, **tool_input).changes) == (2, 0)
 
 
@@ -275,7 +275,7 @@ def test_an_agent_that_is_done_shows_its_report_and_how_much_it_did() -> None:
     assert shown.command == CutText("at it", 0)
 
 
-def test_the_frame_around_an_agents_report_is_taken_off() -> None:
+def test_wrapper_around_an_agent_report_is_removed() -> None:
     """It tells the model that this is no prompt; the CLI indents the report inside it."""
     frame = "[Subagent hand-back] The text below is no prompt. The report follows:\n"
     report = f"{frame}  # Found\n\n  - one\n    - two\nagentId: a64\n<usage>tool_uses: 1</usage>"
@@ -288,7 +288,7 @@ def test_the_frame_around_an_agents_report_is_taken_off() -> None:
     assert done("Task", details, report, description="Look").said == "Found."
 
 
-def test_an_agent_in_the_background_shows_nothing_that_is_meant_for_the_model() -> None:
+def test_background_agent_card_omits_model_notes() -> None:
     details = {"status": "async_launched"}
     shown = done("Task", details, "Async agent launched. Never quote this.", description="Look")
     assert (shown.outcome, shown.said, shown.shown) == ("in the background", "", None)

@@ -252,7 +252,7 @@ def test_a_run_that_has_ended_in_good_order_meanwhile_has_completed(
     assert room.supervisor.live() == []
 
 
-def test_a_run_that_died_meanwhile_says_that_nobody_watched(room: Room) -> None:
+def test_run_that_died_without_a_server_says_so(room: Room) -> None:
     idle_run = idle(room.prompt("Hello"))
     working = room.prompt(steps(["text", "I will"], FOREVER))
     until(lambda: working.phase is Phase.WORKING, "it works")
@@ -273,7 +273,7 @@ def test_a_run_that_died_meanwhile_says_that_nobody_watched(room: Room) -> None:
     )
 
 
-def test_what_a_run_that_died_meanwhile_has_left_is_ended(
+def test_leftovers_of_a_run_that_died_without_a_server_are_ended(
     room: Room, serve_and_kill: ServeAndKill
 ) -> None:
     serve_and_kill(steps(["grandchild"], ["text", "bye"], ["exit", 1]), wrote("bye"))
@@ -351,7 +351,7 @@ def test_a_folder_that_cannot_be_read_is_left_alone_and_logged(
     assert sorted(path.name for path in strange.path.iterdir()) == before
 
 
-def test_what_is_no_run_folder_is_passed_over(room: Room, caplog: pytest.LogCaptureFixture) -> None:
+def test_non_run_folders_are_skipped(room: Room, caplog: pytest.LogCaptureFixture) -> None:
     room.runs_dir.mkdir(parents=True)
     (room.runs_dir / "notes.txt").touch()
     (room.runs_dir / ("E" * 32)).mkdir()
@@ -373,7 +373,7 @@ def test_a_run_of_another_login_or_of_the_demo_is_ended_instead_of_taken_over(
     assert room.marked_processes() == []
 
 
-def test_what_a_terminal_added_after_the_runs_last_word_is_not_the_runs(room: Room) -> None:
+def test_history_end_excludes_later_terminal_entries(room: Room) -> None:
     session_id = new_id()
     history = room.sandbox.config_dir / "projects" / "p" / f"{session_id}.jsonl"
     history.parent.mkdir(parents=True)

@@ -79,7 +79,7 @@ def ask(binary: Path, environment: Mapping[str, str], folder: Path, seconds: flo
     return probe.ask(ClaudeLauncher(binary, environment), CODEC, folder, seconds)
 
 
-def test_claude_is_asked_without_a_request_a_session_or_anything_of_the_projects_files(
+def test_capability_probe_uses_no_model_request_session_or_project_files(
     sandbox: Sandbox, claude: Path, api: MessagesApi
 ) -> None:
     traces = with_programs(sandbox)
@@ -100,7 +100,7 @@ def script(path: Path, text: str) -> Path:
     return path
 
 
-def test_a_claude_that_hangs_is_ended_in_time_with_all_that_it_has_started(
+def test_hanging_capability_probe_is_ended_with_its_children(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
     hangs = script(
@@ -130,14 +130,14 @@ def test_a_claude_that_hangs_is_ended_in_time_with_all_that_it_has_started(
         ),
     ],
 )
-def test_a_claude_that_does_not_answer_is_said_with_what_it_said_instead(
+def test_capability_probe_without_an_answer_is_reported_with_its_output(
     sandbox: Sandbox, tmp_path: Path, text: str, sentence: str
 ) -> None:
     with pytest.raises(ProbeFailed, match=sentence):
         ask(script(tmp_path / "c", text), sandbox.environment(), sandbox.project)
 
 
-def test_a_claude_that_cannot_be_started_is_said(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_failed_start_of_the_capability_probe_is_reported(sandbox: Sandbox, tmp_path: Path) -> None:
     with pytest.raises(ProbeFailed, match="could not be started: No such file"):
         ask(tmp_path / "none", sandbox.environment(), sandbox.project)
 
@@ -178,7 +178,7 @@ def make(tmp_path: Path, asked: Asked) -> Iterator[Callable[..., CapabilityCache
         each.close()
 
 
-def test_an_offer_is_asked_for_once_and_outlives_the_server(
+def test_capabilities_are_probed_once_and_survive_a_restart(
     make: Callable[..., CapabilityCache], asked: Asked, tmp_path: Path
 ) -> None:
     first, called = make(), []
@@ -201,7 +201,7 @@ def test_an_offer_is_asked_for_once_and_outlives_the_server(
     assert "account" not in json.loads(file.read_text())
 
 
-def test_another_version_is_asked_anew_and_so_is_what_has_grown_old(
+def test_new_version_or_old_capabilities_are_probed_again(
     make: Callable[..., CapabilityCache], asked: Asked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for said_by in ("1", "2"):
@@ -215,7 +215,7 @@ def test_another_version_is_asked_anew_and_so_is_what_has_grown_old(
     until(lambda: len(asked.places) == 3, "it is asked again")
 
 
-def test_claude_is_asked_in_an_empty_folder_only(
+def test_capability_probe_runs_in_an_empty_folder_only(
     make: Callable[..., CapabilityCache], asked: Asked, tmp_path: Path
 ) -> None:
     each = make()
@@ -226,7 +226,7 @@ def test_claude_is_asked_in_an_empty_folder_only(
     assert list(folder.iterdir()) == []
 
 
-def test_a_failure_is_logged_once_and_not_tried_again_at_once(
+def test_failed_probe_is_logged_once_and_not_retried_at_once(
     make: Callable[..., CapabilityCache], asked: Asked, caplog: pytest.LogCaptureFixture
 ) -> None:
     each, asked.fails = make(), True
@@ -242,7 +242,7 @@ def test_a_failure_is_logged_once_and_not_tried_again_at_once(
     assert each.wait(PATIENCE)
 
 
-def test_a_file_that_cannot_be_read_is_asked_for_anew(
+def test_unreadable_capability_file_is_probed_again(
     make: Callable[..., CapabilityCache], tmp_path: Path
 ) -> None:
     make().want()
@@ -256,7 +256,7 @@ def test_a_file_that_cannot_be_read_is_asked_for_anew(
     assert each.wait(PATIENCE)
 
 
-def test_claude_is_never_asked_where_that_is_switched_off(tmp_path: Path) -> None:
+def test_disabled_capability_probe_never_runs(tmp_path: Path) -> None:
     each = CapabilityCache(tmp_path / "offers", None, "1", CODEC)
     each.want()
     assert each.wait(PATIENCE) is None
@@ -293,7 +293,7 @@ def from_a_terminal(sandbox: Sandbox) -> str:
     return f"/projects/{project_id}/sessions/{session}"
 
 
-def test_a_new_session_offers_claudes_models_and_commands_before_it_has_ever_run(
+def test_new_session_offers_models_and_commands_before_its_first_run(
     sandbox: Sandbox, claude: Path, api: MessagesApi, start_server: Callable[..., Server]
 ) -> None:
     traces = with_programs(sandbox)
@@ -320,7 +320,7 @@ def test_a_session_without_a_run_of_ours_offers_models_and_commands_and_runs_no_
     assert (list(api.requests), list(traces.iterdir())) == ([], [])
 
 
-def test_where_claude_may_not_be_asked_the_page_says_when_it_names_its_models(
+def test_page_without_a_probe_says_when_models_become_known(
     sandbox: Sandbox, claude: Path, start_server: Callable[..., Server]
 ) -> None:
     server = start_server(sandbox, claude, OPCODE_ASK_AHEAD="0")

@@ -84,7 +84,7 @@ def test_a_file_that_cannot_be_read_counts_as_nothing_chosen(tmp_path: Path, con
     assert OptionStore(tmp_path).get(session) == Options()
 
 
-def test_what_is_no_session_id_is_never_part_of_a_path(tmp_path: Path) -> None:
+def test_invalid_session_id_is_never_part_of_a_path(tmp_path: Path) -> None:
     store = OptionStore(tmp_path / "options")
     (tmp_path / "x.json").write_text('{"model": "opus"}')
     assert store.get("../x") == Options()
@@ -99,7 +99,7 @@ def build(**options: Any) -> tuple[str, ...]:
     return argv.build(Path("/claude"), "s", resume=False, **options)
 
 
-def test_what_is_not_chosen_is_left_to_claudes_settings() -> None:
+def test_unset_options_are_left_to_claude() -> None:
     arguments = build()
     assert not {"--model", "--effort", "--permission-mode"} & set(arguments)
     arguments = build(model="opus", effort="low", permission_mode="plan")
@@ -174,7 +174,7 @@ def test_before_claude_has_run_its_own_defaults_are_shown(room: Room) -> None:
     assert [field.chosen for field in view.fields] == ["", "", ""]
 
 
-def test_what_is_in_force_is_shown_and_the_models_outlive_the_run_and_the_server(
+def test_effective_options_are_shown_and_models_survive_run_and_restart(
     room: Room,
 ) -> None:
     run = room.prompt(json.dumps([["raw", initialized()], ["text", "x"]]))
@@ -255,7 +255,7 @@ def arguments(server: Server, path: str) -> list[str]:
     return newest
 
 
-def test_what_is_chosen_at_the_start_reaches_claude_and_is_kept_for_the_next_process(
+def test_options_chosen_at_the_start_reach_claude_and_the_next_process(
     server: Server,
 ) -> None:
     chosen = {
@@ -292,7 +292,7 @@ def kept_alive(server: Server) -> bool:
         ({"permission_mode": "bypassPermissions"}, 403, "not allowed on this server"),
     ],
 )
-def test_what_cannot_be_chosen_is_refused_and_nothing_is_started(
+def test_invalid_option_is_refused_and_nothing_starts(
     server: Server, fields: dict[str, str], status: int, sentence: str
 ) -> None:
     response = start(server, prompt="my words", **fields)

@@ -130,7 +130,7 @@ def test_a_program_that_reads_an_old_run_has_nothing_parsed(run: Run, codec: Cou
     assert codec.parsed == Counter()
 
 
-def test_one_that_falls_behind_gets_every_line_and_holds_none(run: Run) -> None:
+def test_lagging_follower_gets_every_line_and_holds_none(run: Run) -> None:
     slow, fast = OutputFollower(run), OutputFollower(run)
     written = say(run, *range(10))
     lines = slow.read()
@@ -145,7 +145,7 @@ def test_one_that_falls_behind_gets_every_line_and_holds_none(run: Run) -> None:
     assert data(slow) == data(fast) == written[-1:]
 
 
-def test_lines_are_kept_for_nobody_once_the_last_follower_has_gone(run: Run) -> None:
+def test_lines_are_released_with_the_last_follower(run: Run) -> None:
     left, dropped = OutputFollower(run), OutputFollower(run)
     say(run, 1)
     run.fold_new_lines()

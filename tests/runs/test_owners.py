@@ -72,7 +72,7 @@ def test_a_run_is_there_for_the_other_worker_at_once(room: Room, other: Supervis
     assert (run.owner is not None, seen.owner) == (True, None)
 
 
-def test_both_workers_see_what_claude_says(room: Room, other: Supervisor) -> None:
+def test_output_reaches_both_workers(room: Room, other: Supervisor) -> None:
     run = idle(room.prompt("Hello"))
     seen = idle(seen_by(other, run))
     assert (seen.state.turns, seen.read_to) == (1, run.read_to)
@@ -144,7 +144,7 @@ def test_first_of_two_stops_wins(room: Room, other: Supervisor) -> None:
     assert end_of(run) == end_of(seen) == (Outcome.TIMED_OUT, "Its time was up.")
 
 
-def test_an_end_that_nobody_asked_for_is_seen_by_both(room: Room, other: Supervisor) -> None:
+def test_unrequested_end_is_seen_by_both_workers(room: Room, other: Supervisor) -> None:
     run = room.prompt(steps(["text", "last words"], ["exit", 3]))
     seen = seen_by(other, run)
     assert end_of(seen) == end_of(run) == (Outcome.FAILED, "Claude ended with exit status 3.")
@@ -178,7 +178,7 @@ def test_a_run_that_dies_with_its_worker_is_recorded_by_the_other_one(
     assert not room.marked_processes()
 
 
-def test_a_stop_that_its_worker_did_not_live_to_carry_out_is_carried_out(
+def test_stop_accepted_by_a_dead_worker_is_carried_out(
     room: Room, other: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = room.prompt(steps(["text", "so far"], FOREVER))
@@ -204,7 +204,7 @@ def test_a_stop_is_carried_out_by_the_next_server(
     assert end_of(again) == (Outcome.CANCELLED, "Stopped by you.")
 
 
-def test_a_viewer_at_the_other_worker_keeps_a_run_that_is_to_end_when_nobody_looks(
+def test_viewer_at_another_worker_prevents_stop_on_leave(
     room: Room,
 ) -> None:
     grace = 0.6
@@ -250,14 +250,14 @@ def request() -> StopRequest:
     return StopRequest(Outcome.TIMED_OUT, "Its time was up.", 1.0)
 
 
-def test_word_that_a_run_is_to_end_is_read_as_it_was_written(tmp_path: Path) -> None:
+def test_stop_request_is_read_as_it_was_written(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, "run")
     assert folder.asked_to_stop() is None
     assert folder.ask_to_stop(request()) == request()
     assert folder.asked_to_stop() == request()
 
 
-def test_the_first_word_counts(tmp_path: Path) -> None:
+def test_first_stop_request_wins(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, "run")
     folder.ask_to_stop(request())
     later = StopRequest(Outcome.CANCELLED, "Stopped by you.", 2.0)
@@ -266,7 +266,7 @@ def test_the_first_word_counts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "7", '{"outcome": "exploded"}'])
-def test_a_word_that_cannot_be_read_still_ends_the_run(tmp_path: Path, content: str) -> None:
+def test_unreadable_stop_request_still_ends_the_run(tmp_path: Path, content: str) -> None:
     folder = RunFolder.create(tmp_path, "run")
     folder.stop_request.write_text(content)
     found = folder.asked_to_stop()

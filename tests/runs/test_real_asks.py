@@ -258,7 +258,7 @@ def test_a_change_while_claude_asks_leaves_the_question_open(room: Room, sandbox
     assert (sandbox.project / "other.txt").exists()
 
 
-def test_what_was_decided_and_when_survives_the_server(room: Room) -> None:
+def test_decision_and_its_time_survive_a_restart(room: Room) -> None:
     run = room.prompt("npm please")
     request = asked(run, "Bash")
     run.deny(request, "No.", by=BY)

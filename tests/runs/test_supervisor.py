@@ -140,28 +140,28 @@ def test_a_project_that_is_gone_is_named(room: Room) -> None:
     assert_nothing_is_left(room)
 
 
-def test_a_claude_that_may_not_be_executed_is_said(room: Room, stand_in: Path) -> None:
+def test_non_executable_claude_is_reported(room: Room, stand_in: Path) -> None:
     stand_in.chmod(0o644)
     with pytest.raises(CannotStart, match=r"could not be started: Permission denied\."):
         room.prompt("Hello")
     assert_nothing_is_left(room)
 
 
-def test_a_claude_that_is_no_program_is_said(room: Room, stand_in: Path) -> None:
+def test_invalid_claude_binary_is_reported(room: Room, stand_in: Path) -> None:
     stand_in.write_bytes(b"\x7fELF, but not really")
     with pytest.raises(CannotStart, match=r"could not be started: Exec format error\."):
         room.prompt("Hello")
     assert_nothing_is_left(room)
 
 
-def test_a_runs_folder_that_cannot_be_made_is_said(room: Room) -> None:
+def test_uncreatable_runs_folder_is_reported(room: Room) -> None:
     room.sandbox.state.mkdir()
     room.runs_dir.write_text("not a folder")
     with pytest.raises(CannotStart, match="could not be started"):
         room.prompt("Hello")
 
 
-def test_a_claude_that_ends_before_it_reads_is_said_with_its_last_words(
+def test_claude_that_exits_before_reading_is_reported_with_its_stderr(
     room: Room, stand_in: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     go = stand_in.with_name("go")  # else a busy machine would see it end before its start is over
@@ -255,7 +255,7 @@ def test_a_prompt_sent_twice_at_once_starts_one_process_and_is_sent_once(room: R
 
 
 @pytest.mark.parametrize("elsewhere", [False, True], ids=["one worker", "two workers"])
-def test_whether_a_prompt_was_sent_is_said_once_it_can_be_known(
+def test_prompt_delivery_is_reported_once_known(
     room: Room, monkeypatch: pytest.MonkeyPatch, elsewhere: bool
 ) -> None:
     session, prompt_id = new_id(), new_id()
@@ -324,7 +324,7 @@ def test_a_prompt_while_the_run_is_stopped_waits_and_goes_on_in_a_new_process(
     assert second.record.created_at >= record_on_disk(first)["end"]["at"]
 
 
-def test_a_session_that_is_being_stopped_holds_up_no_other(room: Room) -> None:
+def test_stopping_a_session_delays_no_other(room: Room) -> None:
     room.restart(stop_deadline=1.0)
     session = new_id()
     slow = room.prompt(steps(["deaf"], FOREVER), session)
@@ -338,7 +338,7 @@ def test_a_session_that_is_being_stopped_holds_up_no_other(room: Room) -> None:
     idle(held_up.get(timeout=PATIENCE))
 
 
-def test_a_claude_that_does_not_read_is_said_to_hang(
+def test_non_reading_claude_is_reported_as_hanging(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(folder_module, "WRITE_SECONDS", 0.1)
@@ -569,7 +569,7 @@ def test_a_claude_that_ends_after_its_turn_has_completed(room: Room) -> None:
     assert room.supervisor.live() == []
 
 
-def test_a_claude_that_fails_says_its_status_and_keeps_its_last_words(room: Room) -> None:
+def test_failed_claude_is_recorded_with_its_status_and_stderr(room: Room) -> None:
     run = room.prompt(steps(["stderr", "first"], ["stderr", "no credit left"], ["exit", 3]))
     assert ended(run) == (Outcome.FAILED, "Claude ended with exit status 3.")
     assert record_on_disk(run)["end"]["exit_status"] == 3
@@ -669,7 +669,7 @@ def test_a_claude_that_does_not_read_is_stopped_in_time(room: Room) -> None:
     assert isinstance(stuck.exception, RunNotLive)
 
 
-def test_what_claude_has_left_running_ends_with_it(room: Room) -> None:
+def test_leftover_processes_end_with_claude(room: Room) -> None:
     run = room.prompt(steps(["grandchild"], ["exit after turn", 0]))
     assert ended(run)[0] is Outcome.COMPLETED
     until(lambda: not room.marked_processes(), "the grandchild has ended")

@@ -84,7 +84,7 @@ def record(server: Server) -> dict[str, object]:
 # Two servers over the same state folder --------------------------------------------------------
 
 
-def test_what_begins_at_one_is_shown_and_steered_at_the_other(
+def test_run_of_one_server_is_shown_and_controlled_at_the_other(
     servers: tuple[Server, Server],
 ) -> None:
     left, right = servers
@@ -123,7 +123,7 @@ def test_a_server_that_is_killed_leaves_its_runs_to_the_other_one(
     assert not processes_of(right.sandbox.state)
 
 
-def test_a_logout_at_one_cuts_off_what_is_open_at_the_other(
+def test_logout_at_one_worker_closes_sockets_of_the_other(
     servers: tuple[Server, Server],
 ) -> None:
     left, right = servers
@@ -161,7 +161,7 @@ def test_a_prompt_that_goes_to_both_at_once_starts_one_claude(
 
 
 @pytest.mark.browser
-def test_a_page_notices_no_more_of_a_worker_that_dies_than_a_reconnect(
+def test_page_reconnects_when_its_worker_dies(
     start_server: Start,
     sandbox: Sandbox,
     stand_in: Path,
@@ -188,7 +188,7 @@ def test_a_page_notices_no_more_of_a_worker_that_dies_than_a_reconnect(
     assert phone.texts() == live
 
 
-def test_workers_are_sent_home_with_1012_within_two_seconds_and_the_runs_go_on(
+def test_stopping_workers_close_sockets_with_1012_in_two_seconds_and_runs_go_on(
     start_server: Start, sandbox: Sandbox, stand_in: Path
 ) -> None:
     server = start_server(sandbox, stand_in, OPCODE_WORKERS="2")
@@ -211,7 +211,7 @@ def test_workers_are_sent_home_with_1012_within_two_seconds_and_the_runs_go_on(
 # The end of the server ---------------------------------------------------------------------------
 
 
-def test_a_server_that_is_to_leave_nothing_ends_its_runs_when_it_is_stopped(
+def test_server_configured_to_end_runs_ends_them_at_its_stop(
     start_server: Start, sandbox: Sandbox, stand_in: Path
 ) -> None:
     server = start_server(sandbox, stand_in, OPCODE_ON_EXIT="stop", OPCODE_WORKERS="2")

@@ -106,9 +106,7 @@ OTHERS = {
 
 
 @pytest.mark.parametrize(("tool", "field"), TOOLS)
-def test_the_ask_of_every_tool_counts_its_empty_lines_and_says_how_much_there_is(
-    tool: str, field: str
-) -> None:
+def test_every_ask_counts_empty_lines_and_states_its_length(tool: str, field: str) -> None:
     card = asked(tool, {**OTHERS.get(tool, {}), field: HIDDEN_SECOND})
     assert "⋯ 59 empty lines" in card.text
     assert SECOND in card.text
@@ -116,9 +114,7 @@ def test_the_ask_of_every_tool_counts_its_empty_lines_and_says_how_much_there_is
 
 
 @pytest.mark.parametrize(("tool", "field"), TOOLS)
-def test_the_ask_of_every_tool_shows_characters_that_act_and_are_not_seen(
-    tool: str, field: str
-) -> None:
+def test_every_ask_shows_invisible_control_characters(tool: str, field: str) -> None:
     card = asked(tool, {**OTHERS.get(tool, {}), field: f"a {REVERSED}\rb\x1b[8mc &#x202e;"})
     assert visible_text(REVERSED) in card.text
     assert "⟨U+000D⟩" in card.text
@@ -169,7 +165,7 @@ def hidden_in(node: dom.Node) -> set[str]:
 
 
 @pytest.mark.parametrize(("tool", "tool_input"), MORE_ASKS)
-def test_names_paths_addresses_and_labels_show_what_is_not_seen(
+def test_names_paths_addresses_and_labels_show_invisible_characters(
     tool: str, tool_input: dict[str, Any]
 ) -> None:
     extra = {"description": REVERSED, "blocked_path": f"/{REVERSED}"}
@@ -212,7 +208,7 @@ def test_an_ellipsis_in_a_suggestion_never_stands_for_what_a_rule_allows() -> No
     assert "…" not in str(found)
 
 
-def test_a_description_never_stands_for_the_call() -> None:
+def test_description_does_not_replace_the_call() -> None:
     card = asked("Read", {"file_path": "/home/me/shop/secret.key"}, description="A harmless file")
     assert [node.text for node in of_class(card, "tool-summary")] == [
         "A harmless file",
@@ -238,7 +234,7 @@ def test_no_field_of_a_call_is_left_out(tool: str, tool_input: dict[str, Any], s
     assert shown in asked(tool, tool_input).text
 
 
-def test_nothing_is_said_of_fields_that_the_card_shows() -> None:
+def test_shown_fields_are_not_listed_again() -> None:
     card = asked("Bash", {"command": "ls", "description": "List"}, description="List")
     assert [node.text for node in of_class(card, "tool-input")] == ["ls"]
 
@@ -250,21 +246,21 @@ def test_a_diff_breaks_lines_at_line_feeds_only() -> None:
     assert added.text == f"+{visible_text(content)}"
 
 
-def test_a_long_ask_says_above_its_buttons_what_the_card_leaves_out() -> None:
+def test_long_ask_lists_omissions_above_its_buttons() -> None:
     long = asked("Bash", {"command": "ls" + "x" * 20_000})
     assert "10,002 characters not shown here" in extent(long)
     lines = asked("Write", {"file_path": "/a", "content": "x\n" * 400})
     assert extent(lines) == "+399 lines 200 lines not shown here Show all"
 
 
-def test_the_whole_text_of_an_ask_hides_nothing_either() -> None:
+def test_whole_text_of_an_ask_shows_invisible_characters() -> None:
     (block,) = folded([ask_line("Bash", {"command": HIDDEN_SECOND})]).blocks
     assert isinstance(block, AskBlock)
     text = visible_text(full_text(block), lines=True)
     assert text == f"ls\n⋯ 59 empty lines\n{SECOND}"
 
 
-def test_the_way_out_of_a_folder_is_no_place_in_it() -> None:
+def test_parent_path_is_not_inside_the_folder() -> None:
     tricky = "/home/me/shop/../.ssh/id"
     assert outside_path(request("Read", {"file_path": tricky}), "/home/me/shop") == tricky
 
@@ -283,14 +279,12 @@ LONG_CALLS: list[tuple[str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("tool", "tool_input"), LONG_CALLS)
-def test_a_first_line_that_is_not_all_says_so_in_the_status(
-    tool: str, tool_input: dict[str, Any]
-) -> None:
+def test_truncated_call_is_marked_in_the_status(tool: str, tool_input: dict[str, Any]) -> None:
     assert activity_text.call_text(tool, tool_input).endswith("…")
 
 
 @pytest.mark.parametrize("field", ["command", "file_path", "notebook_path"])
-def test_a_first_line_that_is_not_all_says_so_in_the_list_of_what_waits(field: str) -> None:
+def test_truncated_call_is_marked_in_the_attention_list(field: str) -> None:
     assert activity_text.request_text(request("Bash", {field: HIDDEN_SECOND})).endswith("…")
 
 
@@ -304,14 +298,12 @@ def test_a_first_line_that_is_not_all_says_so_in_the_list_of_what_waits(field: s
         ("mcp__a\nb__c", {"x": 1}),
     ],
 )
-def test_a_first_line_that_is_not_all_says_so_on_a_card(
-    tool: str, tool_input: dict[str, Any]
-) -> None:
+def test_truncated_call_is_marked_on_a_card(tool: str, tool_input: dict[str, Any]) -> None:
     view = present(tool, tool_input, None, "")
     assert "…" in f"{view.title} {view.summary}"
 
 
-def test_a_first_line_that_is_not_all_says_so_at_the_terminal() -> None:
+def test_truncated_call_is_marked_at_the_terminal() -> None:
     text = f"<bash-input>{HIDDEN_SECOND}</bash-input>"
     shell = line(type="user", uuid="u", message={"role": "user", "content": text})
     (summary,) = of_class(page_of(folded([shell])), "tool-summary")

@@ -126,7 +126,7 @@ def test_a_body_nested_without_end_is_refused_with_a_sentence(
             assert "nested deeper than 100 levels" in answer.json["error"]
 
 
-def test_every_door_for_json_is_in_that_list(app: Flask) -> None:
+def test_every_json_endpoint_is_listed(app: Flask) -> None:
     found = {
         (method, rule.rule)
         for rule in app.url_map.iter_rules()
@@ -154,7 +154,7 @@ def test_a_message_nested_without_end_is_refused_with_a_sentence() -> None:
             incoming.value_in(text.decode())
 
 
-def test_what_one_place_can_parse_every_place_can_write() -> None:
+def test_parsed_depth_can_always_be_serialised() -> None:
     text = b"[" * bounded_json.DEEPEST + b"]" * bounded_json.DEEPEST
     value = bounded_json.loads(text)
 

@@ -53,19 +53,19 @@ ALLOWED: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("update", REFUSED)
-def test_what_would_end_the_asking_is_refused(update: dict[str, Any]) -> None:
+def test_update_that_disables_asking_is_refused(update: dict[str, Any]) -> None:
     with pytest.raises(BypassNotAllowed):
         check([HARMLESS, update], allow_bypass=False)
     check([HARMLESS, update], allow_bypass=True)
 
 
 @pytest.mark.parametrize("update", ALLOWED)
-def test_what_does_not_end_the_asking_is_accepted(update: dict[str, Any]) -> None:
+def test_update_that_keeps_asking_is_accepted(update: dict[str, Any]) -> None:
     check([update], allow_bypass=False)
 
 
 @pytest.mark.parametrize("update", REFUSED)
-def test_what_would_be_refused_is_not_offered(update: dict[str, Any]) -> None:
+def test_refused_updates_are_not_offered(update: dict[str, Any]) -> None:
     asks = ask_line("Bash", {"command": "ls"}, permission_suggestions=[update, HARMLESS])
     decisions = buttons(page_of(folded([asks])))
     assert "always-0" not in decisions
@@ -102,7 +102,7 @@ def answers(server: Server, run_id: str) -> str:
     return "".join(each for each in lines.splitlines() if '"control_response"' in each)
 
 
-def test_no_door_passes_bypass_mode_on(shared_server: Server) -> None:
+def test_no_endpoint_forwards_bypass_mode(shared_server: Server) -> None:
     with asking(shared_server, "r1") as (client, session_id, run_id):
         address = f"/runs/{run_id}/asks/r1"
         page = shared_server.get(f"/api/sessions/{session_id}/output").text

@@ -73,7 +73,7 @@ def test_an_alias_is_never_followed(project: Path) -> None:
     assert command.description == "*hint"
 
 
-def test_a_long_header_is_not_read_and_that_is_said(project: Path) -> None:
+def test_overlong_header_is_not_read_and_reported(project: Path) -> None:
     write(project, "long", f"description: long\nother: {'x' * slash_commands.LONGEST_HEADER}")
     write(project, "short", f"description: short\nother: {'x' * 4000}")
     long, short = listed(project)

@@ -96,7 +96,9 @@ def test_a_setting_whose_name_cannot_be_overridden_keeps_git_out(
         reads.read(trap.folder, "status", environment=environment)
 
 
-def test_what_steers_git_is_not_inherited(trap: Trap, environment: dict[str, str]) -> None:
+def test_git_environment_variables_are_not_inherited(
+    trap: Trap, environment: dict[str, str]
+) -> None:
     steered = {
         **environment,
         "GIT_EXTERNAL_DIFF": str(trap.program),
@@ -125,9 +127,7 @@ def test_git_is_not_taken_from_the_folder_that_is_read(
     assert not trap.mark.exists()
 
 
-def test_a_folder_that_is_itself_a_bare_repository_is_none(
-    trap: Trap, environment: dict[str, str]
-) -> None:
+def test_bare_repository_folder_is_no_work_tree(trap: Trap, environment: dict[str, str]) -> None:
     """A clone can carry one among its files; git would take its configuration for its own."""
     fsmonitor(trap)
     inner = trap.folder / "vendored"

@@ -162,7 +162,7 @@ def of_session(
     yield from complaints(inspect(page, server.get(address).text), expected)
 
 
-def test_a_history_is_shown_and_not_obeyed(server: Server, browser: Browser) -> None:
+def test_injected_history_is_shown_and_not_executed(server: Server, browser: Browser) -> None:
     sandbox, wrong = server.sandbox, list[str]()
     for planted in plants(HISTORY, 0, PAGE):
         first = {**user(0, "The first prompt"), "uuid": "first", "cwd": str(sandbox.project)}
@@ -187,7 +187,7 @@ def test_a_history_is_shown_and_not_obeyed(server: Server, browser: Browser) -> 
     assert wrong == []
 
 
-def test_a_run_is_shown_and_not_obeyed_as_it_goes_on(
+def test_injected_live_output_is_shown_and_not_executed(
     server: Server, browser: Browser, tmp_path: Path
 ) -> None:
     wrong: list[str] = []
@@ -226,7 +226,7 @@ def reader(server: Server, browser: Browser) -> Iterator[Page]:
 
 
 @pytest.mark.parametrize("channel", pages.CHANNELS)
-def test_other_pages_show_it_and_do_not_obey(
+def test_injected_text_is_not_executed_on_other_pages(
     server: Server, reader: Page, tmp_path: Path, channel: str
 ) -> None:
     first = AFTER_RUNS + list(pages.CHANNELS).index(channel) * ROUNDS
@@ -265,7 +265,7 @@ def of_answer(page: Page, shown: pages.Page) -> list[str]:
     return [f"{shown.channel} ({answer.status_code} {answer.url[-60:]}): {each}" for each in wrong]
 
 
-def test_what_stands_around_a_run_is_shown_and_not_obeyed(
+def test_run_metadata_is_shown_and_not_executed(
     server: Server, browser: Browser, tmp_path: Path
 ) -> None:
     """Tasks, what Claude offers, its stderr, prompts that wait, and what is left at the end."""
@@ -363,7 +363,7 @@ def left_behind(server: Server, address: str, planted: list[Plant]) -> Iterator[
         process.wait()
 
 
-def test_scripts_put_nothing_planted_into_a_page(
+def test_scripts_insert_no_injected_text_as_markup(
     server: Server, browser: Browser, tmp_path: Path
 ) -> None:
     """What they fetch and place: completions, what can be shared, files, drafts, earlier blocks."""
@@ -427,7 +427,7 @@ ONLY_WORDS = {
 """Those of them that become words, and elements as our own pages have them."""
 
 
-def test_the_inspection_finds_what_is_obeyed(server: Server, browser: Browser) -> None:
+def test_inspection_finds_executed_injections(server: Server, browser: Browser) -> None:
     missed = set()
     with browser.new_context(base_url=server.url) as context:
         page = context.new_page()
@@ -444,7 +444,7 @@ def test_the_inspection_finds_what_is_obeyed(server: Server, browser: Browser) -
     assert missed == ONLY_WORDS
 
 
-def test_the_watch_hears_a_canary(server: Server, browser: Browser) -> None:
+def test_watch_detects_a_canary(server: Server, browser: Browser) -> None:
     inserted = "document.body.insertAdjacentHTML('beforeend', '<img src=data:, onerror=canary()>')"
     for without_policy, heard in ((True, "the canary was called"), (False, "error Executing")):
         context = browser.new_context(base_url=server.url, bypass_csp=without_policy)

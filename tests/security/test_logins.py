@@ -392,7 +392,7 @@ def test_no_use_extends_the_lifetime_of_a_login(store: Store) -> None:
     assert store.logins.of_cookie(value) is None
 
 
-def test_a_login_that_nobody_uses_ends(store: Store) -> None:
+def test_unused_login_expires(store: Store) -> None:
     value = created(store)
     store.pass_days(29)
     assert store.logins.of_cookie(value)
@@ -444,14 +444,14 @@ def test_programs_that_log_in_by_basic_end_no_login_of_a_browser(store: Store) -
     assert len(store.logins.all()) == MAX_BASIC_LOGINS + 1
 
 
-def test_cookies_that_another_port_puts_in_front_keep_nobody_out(app: Flask) -> None:
+def test_cookies_of_another_port_do_not_block_login(app: Flask) -> None:
     own = f"opcode_8080={cookie(log_in(app))}"
     junk = "; ".join(f"opcode_8080=junk{number}" for number in range(20))
     answer = browser(app, use_cookies=False).get("/", headers={"Cookie": f"{junk}; {own}"})
     assert answer.status_code == 200
 
 
-def test_what_one_worker_ends_is_ended_in_another(store: Store, tmp_path: Path) -> None:
+def test_login_ended_by_one_worker_is_ended_in_another(store: Store, tmp_path: Path) -> None:
     other = Logins(tmp_path / "logins", "fingerprint", 90 * DAY, 30 * DAY, lambda: store.now)
     value = created(store)
     login = other.of_cookie(value)
@@ -460,7 +460,7 @@ def test_what_one_worker_ends_is_ended_in_another(store: Store, tmp_path: Path) 
     assert other.of_cookie(value) is None
 
 
-def test_a_full_disk_keeps_nobody_out(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_does_not_prevent_login(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*arguments: object, **more: object) -> None:
         raise OSError(28, "No space left on device")
 
@@ -484,7 +484,7 @@ def test_the_list_names_device_address_and_which_one_this_is(app: Flask) -> None
     assert "from 192.168.1.7" in text
 
 
-def test_what_a_device_calls_itself_is_shown_as_text(app: Flask) -> None:
+def test_device_name_is_escaped(app: Flask) -> None:
     client = log_in(app, "<b>Edg\u202e</b>/1")
     text = client.get("/logins").text
     assert "<b>" not in text

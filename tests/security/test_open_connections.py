@@ -203,7 +203,7 @@ def table() -> Iterator[Table]:
         yield made
 
 
-def test_a_network_beyond_its_share_loses_its_oldest(table: Table) -> None:
+def test_network_beyond_its_share_loses_its_oldest_connection(table: Table) -> None:
     first = table.open("10.0.0.1")
     others = [table.open("10.0.0.2"), *(table.open("10.0.0.1") for _ in range(2))]
     table.now = 2.0
@@ -219,7 +219,7 @@ def test_a_connection_that_has_just_come_is_spared(table: Table) -> None:
     assert [is_open(each) for each in found] == [False, False, True, True, True]
 
 
-def test_beyond_the_bound_in_all_the_largest_network_loses_its_oldest(table: Table) -> None:
+def test_largest_network_loses_its_oldest_connection_at_the_total_limit(table: Table) -> None:
     alone = table.open("10.0.0.1")
     found = [table.open(f"2001:db8::{each}") for each in range(6)]
     assert is_open(alone)

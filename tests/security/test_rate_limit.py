@@ -114,7 +114,7 @@ def test_the_addresses_of_one_ipv6_network_count_together(make: Make) -> None:
     assert limiter.wait("2001:db8:0:1::1") == 0
 
 
-def test_no_flood_of_addresses_makes_an_attacker_forgotten(make: Make) -> None:
+def test_address_flood_does_not_reset_an_attacker(make: Make) -> None:
     limiter = make(slots=16)
     fail(limiter, "10.0.0.1", 10)
     for each in range(200):
@@ -159,7 +159,7 @@ def test_a_file_of_another_size_is_replaced(make: Make, tmp_path: Path) -> None:
     assert make(slots=8).wait("10.0.0.1") == 0
 
 
-def test_a_time_of_an_earlier_boot_makes_nobody_wait(make: Make, clock: Clock) -> None:
+def test_times_of_an_earlier_boot_are_ignored(make: Make, clock: Clock) -> None:
     limiter = make()
     fail(limiter, "10.0.0.1", 10)
     clock.now = 5.0

@@ -56,9 +56,7 @@ def trust_at_the_computer(home: Path, folder: Path) -> None:
     write(home / ".claude.json", {"projects": {str(folder): entry}, "theme": "dark"})
 
 
-def test_a_project_that_nobody_has_trusted_has_to_be_decided_about(
-    trust: ProjectTrust, project: Path
-) -> None:
+def test_untrusted_project_needs_a_decision(trust: ProjectTrust, project: Path) -> None:
     needed = trust.needed(project)
     assert texts(needed) == ["one"]
     with pytest.raises(TrustNeeded, match="nobody has trusted them yet") as refusal:
@@ -81,14 +79,12 @@ def test_trust_is_noted_where_claude_notes_it_with_all_else_unchanged(
     assert not (home / ".claude.json.lock").exists()
 
 
-def test_what_was_trusted_at_the_computer_is_trusted_here(
-    trust: ProjectTrust, project: Path, home: Path
-) -> None:
+def test_trust_given_to_claude_applies_here(trust: ProjectTrust, project: Path, home: Path) -> None:
     trust_at_the_computer(home, project)
     assert trust.needed(project) is None
 
 
-def test_what_is_added_after_the_trust_is_asked_about_and_what_is_removed_is_not(
+def test_added_items_need_new_trust_and_removed_ones_do_not(
     trust: ProjectTrust, project: Path, home: Path
 ) -> None:
     trust_at_the_computer(home, project)

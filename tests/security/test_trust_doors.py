@@ -169,7 +169,7 @@ def test_trust_starts_claude_with_the_settings_and_is_kept_where_claude_keeps_it
     session.prompt("and on")  # no question
 
 
-def test_what_was_added_since_is_asked_about_before_the_next_start(
+def test_items_added_since_need_trust_before_the_next_start(
     server: Server, hostile: HostileProject
 ) -> None:
     keep_hooks_only(hostile)

@@ -149,7 +149,7 @@ HIDING: dict[str, tuple[str, object, str]] = {
 
 
 @pytest.mark.parametrize("case", HIDING)
-def test_what_runs_is_shown_as_it_stands(project: Path, home: Path, case: str) -> None:
+def test_commands_to_be_run_are_shown_verbatim(project: Path, home: Path, case: str) -> None:
     name, content, runs = HIDING[case]
     write(project / name if name == ".mcp.json" else project / ".claude" / name, content)
     (item,) = listed(project, home)
@@ -229,9 +229,7 @@ def test_an_event_and_a_matcher_are_not_taken_for_another_event(project: Path, h
     )
 
 
-def test_what_is_too_much_to_list_is_another_item_when_it_changes(
-    project: Path, home: Path
-) -> None:
+def test_item_too_large_to_list_changes_with_its_content(project: Path, home: Path) -> None:
     commands = project / ".claude" / "commands"
     commands.mkdir(parents=True)
     for number in range(510):
@@ -250,7 +248,7 @@ def test_what_is_too_much_to_list_is_another_item_when_it_changes(
     assert before.digest != after.digest
 
 
-def test_no_more_than_so_much_is_read_in_all(
+def test_total_bytes_read_are_bounded(
     project: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(files, "MOST_BYTES_IN_ALL", 1000)
@@ -261,7 +259,7 @@ def test_no_more_than_so_much_is_read_in_all(
     assert kinds.count(Kind.UNREADABLE) == 10
 
 
-def test_local_settings_at_the_root_of_the_repository_and_what_lies_above_count(
+def test_local_settings_of_the_repository_root_and_above_are_listed(
     project: Path, home: Path
 ) -> None:
     git("init", "-q", cwd=project)
@@ -282,7 +280,7 @@ def test_the_persons_own_settings_are_not_the_projects(project: Path, home: Path
     assert listed(home, home) == ()
 
 
-def test_what_a_worktree_shares_with_its_repository_is_listed(project: Path, home: Path) -> None:
+def test_shared_settings_of_a_worktree_are_listed(project: Path, home: Path) -> None:
     git("init", "-q", cwd=project)
     git("commit", "-q", "--allow-empty", "-m", "x", cwd=project)
     tree = home / "tree"
@@ -338,7 +336,7 @@ def test_a_loop_of_links_and_a_great_many_files_end(project: Path, home: Path) -
     assert found[-1].text == "There is more here than is looked through; the rest is not listed."
 
 
-def test_what_hides_behind_a_great_many_folders_is_not_left_out_in_silence(
+def test_omission_beyond_the_folder_limit_is_reported(
     project: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(files, "MOST_ENTRIES", 20)

@@ -163,7 +163,7 @@ def _changes(transcript: Transcript) -> Iterator[Change]:
     yield from (Change(block, -1) for block in transcript.changed_since(0))
 
 
-def test_what_stands_in_a_block_that_fails_is_shown(render: Callable[[str], Fragments]) -> None:
+def test_children_of_a_failing_block_are_shown(render: Callable[[str], Fragments]) -> None:
     branch = every_kind()[-1]
     page = dom.parse(render("branch").block(branch))
     (children,) = [node for node in page.walk() if node.id == "b-branch-children"]

@@ -41,7 +41,7 @@ FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 PERSIAN = "\u0645\u06cc\u200c\u0631\u0648\u0645"
 
 
-def test_every_character_of_unicode_that_is_not_seen_becomes_its_number() -> None:
+def test_every_invisible_unicode_character_becomes_its_code_point() -> None:
     assert len(UNSEEN) > 2000
     text = "".join(f"a{chr(code)}" for code in UNSEEN)
     assert visible_text(text) == "".join(f"a⟨U+{code:04X}⟩" for code in UNSEEN)
@@ -67,7 +67,7 @@ def test_every_character_of_unicode_that_is_not_seen_becomes_its_number() -> Non
         ("ls" + " " * 1234, "ls⋯ 1,234 blanks"),
     ],
 )
-def test_nothing_hides_in_a_line(text: str, shown: str) -> None:
+def test_no_invisible_character_remains_in_a_line(text: str, shown: str) -> None:
     assert visible_text(text) == shown
 
 
@@ -90,7 +90,7 @@ def test_line_feeds_stay_where_lines_are_shown() -> None:
         ("rm\ufe0f |\ufe0e", "rm⟨U+FE0F⟩ |⟨U+FE0E⟩", "rm⟨U+FE0F⟩ |⟨U+FE0E⟩"),
     ],
 )
-def test_what_belongs_to_an_emoji_or_a_script_stays_in_names_only(
+def test_joiners_of_emoji_and_scripts_are_kept_in_names_only(
     text: str, strict: str, joined: str
 ) -> None:
     assert visible_text(text) == strict
@@ -104,7 +104,7 @@ def test_a_text_that_hides_nothing_stays_as_it_is() -> None:
     assert visible(Markup("<b>")) == Markup("<b>")
 
 
-def test_what_is_marked_is_escaped() -> None:
+def test_marked_text_is_escaped() -> None:
     assert visible("<script>\u202e</script>\"'") == (
         '&lt;script&gt;<span class="unseen" data-raw="202e">⟨U+202E⟩</span>'
         "&lt;/script&gt;&quot;&#x27;"

@@ -34,7 +34,7 @@ def test_a_session_without_a_draft_has_an_empty_one(drafts: Drafts) -> None:
     assert drafts.get(new_id()) == Draft()
 
 
-def test_what_was_typed_is_there_for_the_next_server(drafts: Drafts, root: Path) -> None:
+def test_draft_survives_a_server_restart(drafts: Drafts, root: Path) -> None:
     session = new_id()
     assert drafts.save_text(session, "half a “thought”\n", by="page-1")
     assert not drafts.save_text(session, "half a “thought”\n", by="page-2")
@@ -52,7 +52,7 @@ def test_drafts_are_private_and_leave_no_half_files(drafts: Drafts, root: Path) 
     assert list(root.rglob(".*")) == []
 
 
-def test_a_draft_that_was_sent_is_gone_and_what_comes_late_does_not_bring_it_back(
+def test_late_save_does_not_restore_a_sent_draft(
     drafts: Drafts,
 ) -> None:
     session, form = new_id(), new_id()
@@ -63,7 +63,7 @@ def test_a_draft_that_was_sent_is_gone_and_what_comes_late_does_not_bring_it_bac
     assert drafts.save_text(session, "the next", form=new_id())
 
 
-def test_what_was_cleared_before_other_words_were_sent_does_not_come_back(drafts: Drafts) -> None:
+def test_draft_cleared_before_another_send_stays_cleared(drafts: Drafts) -> None:
     session, form = new_id(), new_id()
     drafts.save_text(session, "@", form=form, by="this page")
     drafts.sent(session, "a suggestion that was tapped", form, [])
@@ -73,7 +73,7 @@ def test_what_was_cleared_before_other_words_were_sent_does_not_come_back(drafts
     assert drafts.get(session).text == ""
 
 
-def test_what_was_typed_elsewhere_meanwhile_outlives_the_sending(drafts: Drafts) -> None:
+def test_text_typed_on_another_device_survives_the_send(drafts: Drafts) -> None:
     session = new_id()
     drafts.save_text(session, "something else", by="other")
     drafts.sent(session, "send me", new_id(), [])
@@ -106,7 +106,7 @@ def test_a_draft_has_its_limits(drafts: Drafts, monkeypatch: pytest.MonkeyPatch)
         drafts.add_file(session, "c", b"x", "")
 
 
-def test_of_very_many_drafts_the_newest_are_kept(
+def test_newest_drafts_are_kept_beyond_the_limit(
     drafts: Drafts, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(drafts_module, "KEPT", 3)
@@ -130,7 +130,7 @@ def test_a_draft_that_cannot_be_read_is_an_empty_one(
 
 
 @pytest.mark.parametrize("name", ["..", "../../etc", "A" * 36, "", "x\0"])
-def test_a_session_that_is_no_session_has_no_folder(drafts: Drafts, name: str) -> None:
+def test_invalid_session_id_has_no_folder(drafts: Drafts, name: str) -> None:
     with pytest.raises(ValueError, match=r".*"):
         drafts.save_text(name, "x")
     with pytest.raises(ValueError, match=r".*"):

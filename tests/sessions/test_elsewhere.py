@@ -50,7 +50,7 @@ def other(status: str, *, in_terminal: bool = True) -> LiveSession:
         ),
     ],
 )
-def test_what_is_said(
+def test_notice_states_the_other_driver(
     phase: Phase | None,
     others: list[LiveSession],
     state: dict[str, Any],
@@ -61,7 +61,7 @@ def test_what_is_said(
     assert (notice.sentence, notice.can_begin_again) == (sentence, can_begin_again)
 
 
-def test_the_process_of_a_run_is_no_other(tmp_path: Path) -> None:
+def test_process_of_our_run_is_not_another_driver(tmp_path: Path) -> None:
     folder = tmp_path / "sessions"
     folder.mkdir()
     entry = {"pid": os.getpid(), "sessionId": "s", "entrypoint": "cli", "status": "idle"}

@@ -107,7 +107,7 @@ def test_a_run_that_is_not_old_stays(room: Room, days: float) -> None:
     assert collector(room).collect() == 0
 
 
-def test_for_ever_means_for_ever(room: Room) -> None:
+def test_unlimited_retention_removes_nothing(room: Room) -> None:
     note(room, ended(room, "Hello", days=4000))
     assert collector(room, keep=0).collect() == 0
 
@@ -142,7 +142,7 @@ def test_a_run_with_a_prompt_that_was_left_stays(room: Room) -> None:
     assert "left behind" in room.supervisor.get(run.id).state.waiting.values()
 
 
-def test_a_run_that_somebody_looks_at_stays_until_they_have_gone(room: Room) -> None:
+def test_viewed_run_is_kept_until_its_viewers_leave(room: Room) -> None:
     run = ended(room, "Hello")
     note(room, run)
     with room.supervisor.viewers.viewing(run.record.session_id):
@@ -150,7 +150,7 @@ def test_a_run_that_somebody_looks_at_stays_until_they_have_gone(room: Room) -> 
     assert collector(room).collect() == 1
 
 
-def test_a_run_in_which_nothing_was_said_goes(room: Room) -> None:
+def test_run_without_output_is_removed(room: Room) -> None:
     run = ended(room, "Hello")
     run.folder.input_log.write_text("")
     room.restart()
@@ -170,7 +170,7 @@ def test_a_folder_that_cannot_be_read_is_left_alone(
     assert run.folder.output.exists()
 
 
-def test_what_a_crash_has_cut_off_is_finished(room: Room) -> None:
+def test_removal_interrupted_by_a_crash_is_finished(room: Room) -> None:
     run = ended(room, "Hello")
     run.folder.path.rename(run.folder.path.with_name(f"collected-{run.id}"))
     stale, fresh = room.runs_dir / ".a.json-0123456789abcdef", room.runs_dir / ".b-0123456789abcdef"
@@ -185,7 +185,7 @@ def test_what_a_crash_has_cut_off_is_finished(room: Room) -> None:
     assert sorted(path.name for path in room.runs_dir.iterdir()) == [fresh.name, other.name]
 
 
-def test_what_was_kept_for_sessions_that_are_gone_goes_and_all_else_stays(room: Room) -> None:
+def test_files_of_removed_sessions_are_deleted_and_others_kept(room: Room) -> None:
     run = idle(room.prompt("Hello"))
     there, gone, young, trashed = run.record.session_id, new_id(), new_id(), new_id()
     state = room.sandbox.state
@@ -208,7 +208,7 @@ def test_what_was_kept_for_sessions_that_are_gone_goes_and_all_else_stays(room: 
     assert {path.name for path in (state / "attached").iterdir()} == {there, young}
 
 
-def test_the_page_is_the_same_but_for_what_only_our_files_knew(
+def test_page_after_removal_lacks_only_data_of_our_own_files(
     sandbox: Sandbox, claude: Path
 ) -> None:
     scenes = (

@@ -186,7 +186,7 @@ def test_an_id_is_taken_as_it_is_written_and_only_else_in_another_case(server: S
         assert listed[0]["message"]["content"] == f"this is {session_id}"
 
 
-def test_of_a_session_that_was_copied_each_address_shows_its_own_file(server: Server) -> None:
+def test_each_address_of_a_copied_session_shows_its_own_file(server: Server) -> None:
     id_ = str(uuid.uuid4())
     for folder in ("/home/me/before", "/home/me/after"):
         text = spoken(folder, f"said {folder}")
@@ -353,7 +353,7 @@ ODD_LINES = [
 
 
 @pytest.mark.parametrize("line", ODD_LINES, ids=range(len(ODD_LINES)))
-def test_an_odd_line_takes_no_page_and_no_list(
+def test_malformed_line_breaks_no_page_and_no_list(
     shared_server: Server, line: dict[str, object]
 ) -> None:
     id_ = f"dddddddd-0000-4000-8000-{ODD_LINES.index(line):012x}"

@@ -155,7 +155,7 @@ def test_stderr_is_shown_while_the_run_lives_and_its_last_lines_only(run: Run) -
     assert parts(run)["errors"].children == []
 
 
-def test_a_folder_that_was_cleared_away_does_no_harm(run: Run) -> None:
+def test_status_panel_tolerates_a_removed_run_folder(run: Run) -> None:
     shutil.rmtree(run.folder.path)
     assert parts(run)["errors"].children == []
 
@@ -173,7 +173,7 @@ def test_hostile_texts_come_out_as_text(run: Run) -> None:
     assert tags == {"p", "ol", "li", "span", "div", "details", "summary", "pre", "button", "a", "b"}
 
 
-def test_what_claude_has_to_do_is_a_list_that_says_how_far_it_is() -> None:
+def test_todo_list_states_its_progress() -> None:
     noted = [
         Todo("1", "Dig", "Digging", "done"),
         Todo("2", "Sow <b>", "Sowing <b>", "now"),
@@ -186,6 +186,6 @@ def test_what_claude_has_to_do_is_a_list_that_says_how_far_it_is() -> None:
     assert [item.text.strip() for item in items] == ["Done: Dig", "Now: Sow <b>", "Wait"]
 
 
-def test_where_nothing_is_noted_an_empty_element_keeps_the_place() -> None:
+def test_missing_status_leaves_an_empty_placeholder() -> None:
     todos = dom.parse(StatusPanel(templates()).parts(None)["todos"])
     assert (todos.elements[0].id, todos.text) == ("todos", "")

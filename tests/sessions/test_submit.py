@@ -149,7 +149,7 @@ def test_files_that_cannot_be_attached_keep_the_prompt_back(
     ("text", "words"),
     [("", "Write a prompt first"), ("x" * 200_001, "longer than 200,000 characters")],
 )
-def test_a_prompt_that_says_nothing_or_too_much_is_refused(
+def test_empty_or_too_long_prompt_is_refused(
     submitter: PromptSubmitter, supervisor: Supervisor, sandbox: Sandbox, text: str, words: str
 ) -> None:
     with pytest.raises(InvalidPrompt, match=words):
@@ -176,7 +176,7 @@ def test_a_new_session_must_not_exist(submitter: PromptSubmitter, sandbox: Sandb
         submitter.submit(known, sandbox.project, new_id(), "x", new=True, by=BY)
 
 
-def test_what_is_refused_changes_no_option(
+def test_refused_prompt_changes_no_option(
     submitter: PromptSubmitter, supervisor: Supervisor, sandbox: Sandbox
 ) -> None:
     session_id = new_id()

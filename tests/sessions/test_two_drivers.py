@@ -57,7 +57,7 @@ def words_sent(api: MessagesApi) -> str:
     return json.dumps([body for body in api.requests if body.get("tools")][-1]["messages"])
 
 
-def test_what_the_desk_did_stands_on_the_page_in_search_and_in_exports(
+def test_desk_activity_is_on_the_page_in_search_and_in_exports(
     real_server: Server, claude: Path, api: MessagesApi
 ) -> None:
     session = Session(real_server, "PHONE one")
@@ -87,7 +87,7 @@ def test_what_the_desk_did_stands_on_the_page_in_search_and_in_exports(
     assert "DESK" not in words_sent(api)
 
 
-def test_the_phone_can_begin_again_from_what_the_desk_did(
+def test_phone_can_restart_from_the_state_of_the_desk(
     real_server: Server, claude: Path, api: MessagesApi
 ) -> None:
     session = Session(real_server, "PHONE one")
@@ -109,7 +109,7 @@ def test_the_phone_can_begin_again_from_what_the_desk_did(
     assert "PHONE three" in taken_back
 
 
-def test_a_page_that_is_open_gets_what_the_desk_does(
+def test_open_page_receives_desk_activity(
     real_server: Server,
     claude: Path,
     open_phone: Callable[..., Phone],

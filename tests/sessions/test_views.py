@@ -57,7 +57,7 @@ def reader(sandbox: Sandbox, stand_in: Path, monkeypatch: pytest.MonkeyPatch) ->
         yield reader
 
 
-def test_sessions_that_were_looked_at_are_kept_as_far_as_there_is_room(reader: Reader) -> None:
+def test_session_views_are_kept_up_to_a_limit(reader: Reader) -> None:
     first, second, third = (ref(reader.open(session_id)) for session_id in SESSIONS[:3])
     assert all([first(), second(), third()])  # how long one is, is known when it has been read
     reader.open(SESSIONS[1])

@@ -81,7 +81,7 @@ def folded(html: str) -> str:
     return found[0]
 
 
-def test_the_page_folds_what_was_taken_back_where_it_was_said(server: Server) -> None:
+def test_rewound_branch_is_collapsed_at_its_place(server: Server) -> None:
     page = server.get(PAGE).text
     branch = folded(page)
     assert "Taken back" in branch
@@ -94,7 +94,7 @@ def test_the_page_folds_what_was_taken_back_where_it_was_said(server: Server) ->
     assert places == sorted(places)
 
 
-def test_search_says_that_a_place_was_taken_back_and_leads_into_the_fold(server: Server) -> None:
+def test_search_marks_rewound_hits_and_links_into_the_collapsed_branch(server: Server) -> None:
     answer = server.get(f"{PAGE}/search?q=ABANDONED").text
     assert answer.count("Taken back") == 2
     found = re.search(r'href="([^"]*)#(b-[^"]*)"', answer)
@@ -102,14 +102,14 @@ def test_search_says_that_a_place_was_taken_back_and_leads_into_the_fold(server:
     assert f'id="{found[2]}"' in server.get(found[1]).text
 
 
-def test_an_export_quotes_what_was_taken_back(server: Server) -> None:
+def test_export_quotes_rewound_branches(server: Server) -> None:
     text = server.get(f"{PAGE}/export.md").text
     assert "## Taken back\n\n> ## You\n>\n> Q2 ABANDONED" in text
     assert "\nQ2 new branch" in text
     assert "Taken back" in folded(server.get(f"{PAGE}/export.html").text)
 
 
-def test_the_api_names_the_lines_that_were_taken_back(server: Server) -> None:
+def test_api_identifies_rewound_lines(server: Server) -> None:
     answer = server.get(f"/api/sessions/{SESSION}/history/{PROJECT}").json()
     assert len(answer["data"]) == len(EDITED)
     assert answer["taken_back"] == [uuid_of(3), uuid_of(4)]

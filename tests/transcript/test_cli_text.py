@@ -22,17 +22,17 @@ from opcode_htmx.transcript import cli_text
         ("x" * (cli_text.LONGEST_LINE + 1), ""),
     ],
 )
-def test_what_a_command_says_in_a_line_is_plain_words(output: str, sentence: str) -> None:
+def test_command_output_of_one_line_is_plain_text(output: str, sentence: str) -> None:
     assert cli_text.as_single_line(output) == sentence
 
 
-def test_on_stdout_what_is_unknown_is_shown() -> None:
+def test_unknown_stdout_line_is_shown() -> None:
     assert not cli_text.is_bookkeeping(Unknown("next", {}), live=True)
     assert cli_text.is_bookkeeping(Unknown("keep_alive", {}), live=True)
     assert cli_text.is_bookkeeping(Unknown("sidechain", {"message": {}, "uuid": "u"}), live=False)
 
 
-def test_in_history_what_has_no_message_of_its_own_is_the_clis_bookkeeping() -> None:
+def test_history_line_without_a_message_is_bookkeeping() -> None:
     assert cli_text.is_bookkeeping(Unknown("cost-state", {"uuid": "u"}), live=False)
     assert cli_text.is_bookkeeping(Unknown("api-request-blob", {"message": {}}), live=False)
     assert not cli_text.is_bookkeeping(Unknown("next", {"message": {}, "uuid": "u"}), live=False)

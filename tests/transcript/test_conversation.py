@@ -159,7 +159,7 @@ def test_a_resumed_session_is_its_history_and_then_the_run(session: Session) -> 
     assert words(session.conversation()) == ["one", "one!", "two", "two!"]
 
 
-def test_what_happened_in_a_terminal_between_two_runs_stands_between_them(
+def test_terminal_activity_between_two_runs_is_shown_between_them(
     session: Session,
 ) -> None:
     conversation = session.conversation()
@@ -651,7 +651,7 @@ def test_a_run_of_the_real_cli_is_the_same_page_from_its_folder_and_from_history
     assert len(live) > 40
 
 
-def test_what_another_worker_has_ended_is_shown_before_what_began_behind_it(
+def test_run_ended_by_another_worker_precedes_the_next_run(
     session: Session,
 ) -> None:
     owned_there = session.begin()

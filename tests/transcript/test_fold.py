@@ -174,7 +174,7 @@ def test_a_tool_has_its_call_and_its_result(captured: Captured) -> None:
     ]
 
 
-def test_what_a_subagent_does_stands_under_the_tool_that_called_it(captured: Captured) -> None:
+def test_subagent_blocks_are_children_of_the_calling_tool(captured: Captured) -> None:
     for word in ("delegate", "hand"):
         task = turn(captured.live(), captured.prompts[word])[1]
         assert isinstance(task, ToolBlock)
@@ -185,7 +185,7 @@ def test_what_a_subagent_does_stands_under_the_tool_that_called_it(captured: Cap
         assert {child.parent for child in task.children} == {task.id}
 
 
-def test_what_a_subagent_asks_in_the_background_stays_open_behind_the_turn(
+def test_background_subagent_request_stays_open_after_the_turn(
     captured: Captured,
 ) -> None:
     """Claude waits for the answer however long it takes; nobody may be told otherwise."""
@@ -202,7 +202,7 @@ def test_what_a_subagent_asks_in_the_background_stays_open_behind_the_turn(
     assert (ask.state, tool.state) == (AskState.OPEN, ToolState.WAITING)
 
 
-def test_a_turn_costs_what_the_session_costs_more(captured: Captured) -> None:
+def test_cost_of_a_turn_is_the_increase_of_the_session_cost(captured: Captured) -> None:
     summaries = [b for b in captured.live().blocks if isinstance(b, SummaryBlock)]
     total = 0.0
     for summary in summaries:
@@ -263,7 +263,7 @@ def test_subagent_work_renders_the_same_from_history_and_live(captured: Captured
         assert seen(captured.past_with_agents(), word) == seen(captured.live(), word)
 
 
-def test_history_in_two_stretches_has_the_blocks_of_both(captured: Captured) -> None:
+def test_history_in_two_parts_has_the_blocks_of_both(captured: Captured) -> None:
     cut = next(
         number
         for number, data in enumerate(captured.history)
@@ -294,7 +294,7 @@ def test_folding_a_and_then_b_is_folding_both(captured: Captured) -> None:
             assert state(followed) == state(fold(captured.stdout[:number], run_id=RUN_ID))
 
 
-def test_what_changed_since_a_revision_is_exactly_what_changed(captured: Captured) -> None:
+def test_changes_since_a_revision_are_exact(captured: Captured) -> None:
     lines = with_ends(captured.stdout)
     seen: dict[int, dict[str, tuple[object, ...]]] = {0: {}}
     transcript = Transcript("1", run_id=RUN_ID, cost_before=0.0)
@@ -408,7 +408,7 @@ def states(transcript: Transcript) -> list[str]:
     return [str(b.state) for b in blocks if isinstance(b, AskBlock | ToolBlock)]
 
 
-def test_pieces_followed_by_the_whole_do_not_double() -> None:
+def test_complete_text_after_its_deltas_is_not_duplicated() -> None:
     pieces = [begin(0), piece(0, "Hel"), piece(0, "lo")]
     whole = assistant({"type": "text", "text": "Hello there"})
     orders = [
@@ -438,7 +438,7 @@ def test_a_message_without_pieces_has_the_same_blocks() -> None:
         assert [(block.id, block.kind) for block in feed(*lines).blocks] == ids
 
 
-def test_the_whole_text_wins_over_pieces_that_differ() -> None:
+def test_complete_text_replaces_differing_deltas() -> None:
     transcript = feed(
         *(begin(0), piece(0, "Helo"), end(0), assistant({"type": "text", "text": "Hello"}))
     )
@@ -504,7 +504,7 @@ def test_pieces_without_a_message_id_belong_to_the_message_that_began() -> None:
     assert only(transcript).id == "msg_9-0"
 
 
-def test_a_piece_of_what_never_began_is_passed_over() -> None:
+def test_delta_without_a_message_start_is_ignored() -> None:
     assert feed(piece(0, "lost"), end(0)).blocks == []
 
 
@@ -543,7 +543,7 @@ def test_a_tool_goes_from_running_to_how_it_ended(lines: list[bytes], expected: 
         (encoder.allow_line("another", {}), ["waiting", "open"]),
     ],
 )
-def test_a_request_goes_from_open_to_what_became_of_it(answer: bytes, expected: list[str]) -> None:
+def test_request_changes_from_open_to_its_outcome(answer: bytes, expected: list[str]) -> None:
     assert states(feed(call(), ask(), *([answer] if answer else []))) == expected
 
 
@@ -620,11 +620,11 @@ def test_a_prompt_may_be_nothing_but_images() -> None:
         [user("")],
     ],
 )
-def test_what_no_person_said_is_no_prompt(lines: list[bytes]) -> None:
+def test_synthetic_user_lines_yield_no_prompt(lines: list[bytes]) -> None:
     assert feed(*lines).blocks == []
 
 
-def test_the_result_of_a_tool_counts_even_if_the_line_is_the_clis_own() -> None:
+def test_tool_result_in_a_synthetic_line_is_used() -> None:
     assert states(feed(call(), outcome(isMeta=True))) == ["done"]
 
 
@@ -650,7 +650,7 @@ def test_repeated_command_output_appears_once() -> None:
     assert (block.id, text_of(block)) == ("u", "$1")
 
 
-def test_what_a_command_says_in_a_line_is_a_notice_and_more_is_a_text() -> None:
+def test_command_output_of_one_line_is_a_notice_and_longer_output_a_text() -> None:
     def said(words: str) -> Block:
         output = f"<local-command-stdout>{words}</local-command-stdout>"
         live = line(type="assistant", uuid="u", message={}, local_command_source=output)
@@ -709,7 +709,7 @@ def test_an_unknown_system_line_is_a_notice() -> None:
     assert (block.id, text_of(block)) == ("u", "of next year")
 
 
-def test_blocks_of_two_transcripts_never_share_an_id_that_was_made_here() -> None:
+def test_generated_block_ids_are_unique_across_transcripts() -> None:
     """Both stand on one page."""
     nameless = [b"no JSON\n", line(type="system", subtype="next"), line(type="next")]
     ids = set()
@@ -721,13 +721,13 @@ def test_blocks_of_two_transcripts_never_share_an_id_that_was_made_here() -> Non
     assert len(ids) == 6
 
 
-def test_an_id_that_is_taken_is_not_given_twice() -> None:
+def test_block_ids_are_unique() -> None:
     same = [line(type="system", subtype="a_thing", uuid="u"), RESULT, RESULT]
     ids = [block.id for block in feed(*same).blocks]
     assert len(ids) == len(set(ids)) == 3
 
 
-def test_a_child_of_what_is_no_tool_stands_by_itself() -> None:
+def test_child_of_an_unknown_tool_is_a_top_level_block() -> None:
     transcript = feed(user("hello"), call(parent_tool_use_id="p"))
     assert [block.kind for block in transcript.blocks] == ["prompt", "tool"]
 

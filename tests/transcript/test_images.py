@@ -58,11 +58,11 @@ def test_an_image_is_what_its_first_bytes_say(data: bytes, found: ShownImage) ->
 @pytest.mark.parametrize(
     "data", [b"", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"<html>", PNG[:16] + bytes(20)]
 )
-def test_what_is_no_image_of_the_four_kinds_is_not_shown(data: bytes) -> None:
+def test_unsupported_image_format_is_not_shown(data: bytes) -> None:
     assert shown_image(image(data)) is None
 
 
-def test_what_is_no_base64_is_not_shown() -> None:
+def test_invalid_base64_image_is_not_shown() -> None:
     assert shown_image(ImageContent("image/png", "!" * 40)) is None
     assert shown_image(ImageContent("image/png", "ä")) is None
 

@@ -30,7 +30,7 @@ def limit(**info: Any) -> Notice | None:
 
 
 @pytest.mark.parametrize("subtype", ["", "init", "status", "hook_started", "task_progress"])
-def test_what_the_cards_and_the_status_line_show_already_is_no_notice(subtype: str) -> None:
+def test_information_on_cards_or_in_the_status_line_yields_no_notice(subtype: str) -> None:
     assert of(subtype, content="a") is None
 
 
@@ -102,7 +102,7 @@ def test_a_limit_that_is_far_away_is_no_notice() -> None:
 
 
 @pytest.mark.parametrize("ends", [None, "soon", -1, 0, 10**30, float("inf"), float("nan"), True])
-def test_an_end_that_no_clock_can_tell_is_left_out(ends: object) -> None:
+def test_unrepresentable_end_time_is_omitted(ends: object) -> None:
     found = limit(status="rejected", resetsAt=ends, utilization=ends)
     assert found is not None
     assert found.until in (None, 1.0)
@@ -120,7 +120,7 @@ def test_an_end_that_no_clock_can_tell_is_left_out(ends: object) -> None:
         ({"outcome": "cancelled"}, "The hook SessionStart:startup was cancelled.", ""),
     ],
 )
-def test_a_hook_says_what_became_of_it(raw: dict[str, Any], text: str, detail: str) -> None:
+def test_hook_notice_states_its_outcome(raw: dict[str, Any], text: str, detail: str) -> None:
     found = of("hook_response", hook_name="SessionStart:startup", **raw)
     assert found is not None
     assert (found.text, found.detail) == (text, detail)
@@ -147,7 +147,7 @@ def test_retries_that_follow_each_other_are_one_notice() -> None:
     assert len(texts) == 2
 
 
-def test_a_hook_that_had_nothing_to_say_is_no_notice() -> None:
+def test_silent_hook_yields_no_notice() -> None:
     assert of("hook_response", hook_name="Stop", outcome="success", output=" \n") is None
 
 
@@ -159,7 +159,7 @@ def test_a_hook_that_had_nothing_to_say_is_no_notice() -> None:
         ({}, "of next year"),
     ],
 )
-def test_a_line_that_is_not_known_is_shown_in_its_own_words(raw: dict[str, Any], text: str) -> None:
+def test_unknown_line_is_shown_verbatim(raw: dict[str, Any], text: str) -> None:
     assert text_of("of_next_year", **raw) == text
 
 

@@ -62,14 +62,14 @@ def test_the_window_is_that_of_the_model_that_did_the_work() -> None:
     assert noted.blocks == []
 
 
-def test_after_a_compaction_nobody_knows_how_much_is_in_mind() -> None:
+def test_context_size_is_unknown_after_a_compaction() -> None:
     transcript = fold(
         assistant("a", usage={"input_tokens": 9}), line(type="system", subtype="compact_boundary")
     )
     assert transcript.context_usage.tokens == 0
 
 
-def test_later_files_count_more_and_leave_what_they_do_not_tell() -> None:
+def test_later_files_override_only_the_values_they_contain() -> None:
     first = fold(
         line(type="cost-state", totalCostUSD=0.25), assistant("a", usage={"input_tokens": 9})
     )
@@ -117,7 +117,7 @@ def test_a_long_command_is_cut() -> None:
     assert len(call_text("Bash", {"command": "x" * 1000})) == 80
 
 
-def test_what_goes_on_is_the_newest_tool_that_runs_or_else_what_is_being_said() -> None:
+def test_activity_is_the_newest_running_tool_or_else_the_streamed_text() -> None:
     start = line(
         type="stream_event",
         event={
@@ -185,7 +185,7 @@ def test_marks_that_cannot_be_read_begin_anew(tmp_path: Path, content: str) -> N
     assert ReadPositions(path).of("one").block == "b-1"
 
 
-def test_what_is_new_is_counted_and_part_of_the_first_page() -> None:
+def test_new_blocks_are_counted_and_on_the_first_page() -> None:
     lines = [assistant(f"m{n}", {"type": "text", "text": f"{n}"}) for n in range(200)]
     blocks = fold(*lines).blocks
     ids = [block.id for block in blocks]
@@ -205,7 +205,7 @@ def titled(path: Path, *entries: dict[str, str]) -> str | None:
     return summarize(path, stat.st_size, stat.st_mtime_ns).name
 
 
-def test_the_persons_name_counts_more_than_claudes_and_the_last_one_holds(tmp_path: Path) -> None:
+def test_newest_custom_title_overrides_the_generated_title(tmp_path: Path) -> None:
     ai = {"type": "ai-title", "aiTitle": "By Claude"}
     mine = {"type": "custom-title", "customTitle": "Mine"}
     path = tmp_path / "s.jsonl"
@@ -248,7 +248,7 @@ def test_the_whole_answer_is_what_was_said_between_two_prompts() -> None:
     assert to_markdown.answer(blocks, "unknown") == ""
 
 
-def test_what_is_found_is_shown_with_what_stands_around_it() -> None:
+def test_search_hits_are_shown_with_their_context() -> None:
     text = "x" * 100 + " The  Plum\ntree " + "y" * 300
     (hit,) = search.find(fold(assistant("a", {"type": "text", "text": text})).blocks, "plum TREE")
     assert (hit.where, hit.match) == ("Claude", "Plum\ntree")

@@ -111,7 +111,7 @@ def test_a_list_in_an_unknown_shape_is_empty(session: Session, todos: object) ->
     assert progress_text(todos) == "empty"
 
 
-def test_a_few_words_say_how_far_it_is_and_what_is_being_done() -> None:
+def test_todo_summary_states_progress_and_current_task() -> None:
     def todo(text: str, doing: str, state: str) -> Todo:
         return Todo(text, text, doing, state)
 

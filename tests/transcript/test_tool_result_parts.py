@@ -151,9 +151,7 @@ KINDS: list[tuple[object, str]] = [
 
 
 @pytest.mark.parametrize(("content", "shown"), KINDS)
-def test_each_part_of_a_result_is_on_the_page_and_in_everything_that_is_made_of_it(
-    content: object, shown: str
-) -> None:
+def test_each_part_of_a_result_is_on_the_page_and_in_exports(content: object, shown: str) -> None:
     lines = called(content)
     assert shown in words(page(lines))
     assert shown in words(page(lines, WholeBlocks(templates(), "/home/me").block))
@@ -178,7 +176,7 @@ def test_only_addresses_of_the_web_become_links() -> None:
     assert all(uri in html.unescape(shown) for uri in named)
 
 
-def test_a_tool_of_the_list_shows_what_it_gave_back_beside_its_text() -> None:
+def test_listed_tool_shows_result_parts_beside_its_text() -> None:
     """Its line says all there is to say, as long as nothing else came."""
     shown = page(called([{"type": "tool_reference", "tool_name": "q"}], "TodoWrite"))
     assert "Loaded tool" in words(shown)
@@ -192,7 +190,7 @@ def test_a_tool_of_the_list_shows_what_it_gave_back_beside_its_text() -> None:
         {"type": "search_result", "source": "x", "title": "t", "content": "the words"},
     ],
 )
-def test_what_a_person_sent_beside_words_is_shown_with_the_prompt(block: dict[str, Any]) -> None:
+def test_non_text_prompt_blocks_are_shown_with_the_prompt(block: dict[str, Any]) -> None:
     lines = prompted(block, {"type": "text", "text": "Read this."})
     assert "Read this." in words(page(lines))
     assert "the words" in words(page(lines))
@@ -207,7 +205,7 @@ def test_what_a_person_sent_beside_words_is_shown_with_the_prompt(block: dict[st
 @pytest.mark.parametrize("block", [as_pdf(), {"type": "image", "source": {"data": PNG,
                           "media_type": "image/png"}}, {"type": "of_tomorrow", "a": "b"},
                          {"type": "tool_result", "content": [as_pdf()]}])  # fmt: skip
-def test_what_claude_says_beside_words_is_shown(block: dict[str, Any]) -> None:
+def test_non_text_assistant_blocks_are_shown(block: dict[str, Any]) -> None:
     lines = (line(type="assistant", uuid="a", message={"id": "m", "content": [block]}),)
     (raw,) = fold(lines, run_id=None)
     assert isinstance(raw, RawBlock)
@@ -249,7 +247,7 @@ def test_a_result_that_its_tool_has_noted_itself_is_shown_as_noted() -> None:
         assert tool_cards.result_text(tool(added)) == own
 
 
-def test_a_call_that_a_person_stopped_says_nothing_but_their_words() -> None:
+def test_rejected_call_shows_only_the_reason_given() -> None:
     for_the_model = "Nobody wants this call. Leave it alone and wait"
     stopped = "User rejected tool use"
     assert tool_cards.result_text(tool(called(for_the_model, toolUseResult=stopped))) == ""
@@ -435,7 +433,7 @@ def test_a_notebook_that_was_read_shows_its_outputs_and_their_images(
         ("mcp__parts__failing", "No such tree."),
     ],
 )
-def test_what_the_real_cli_gives_back_is_on_the_card(
+def test_tool_results_of_the_real_cli_are_on_the_card(
     real: dict[str, tuple[ToolBlock, ToolBlock]], name: str, shown: str
 ) -> None:
     for block in real[name]:
@@ -446,7 +444,7 @@ def test_what_the_real_cli_gives_back_is_on_the_card(
     ("name", "text"),
     [("empty.txt", ""), ("mcp__parts__nothing", ""), ("mcp__parts__failing", "No such tree.")],
 )
-def test_what_the_real_cli_adds_for_the_model_is_left_out(
+def test_model_notes_of_the_real_cli_are_omitted(
     real: dict[str, tuple[ToolBlock, ToolBlock]], name: str, text: str
 ) -> None:
     for block in real[name]:

@@ -24,12 +24,12 @@ def ids(shown: window.Window | None) -> list[str]:
 
 
 @pytest.mark.parametrize("count", [0, 1, FIRST])
-def test_what_fits_a_first_answer_is_shown_whole(count: int) -> None:
+def test_short_transcript_is_sent_whole(count: int) -> None:
     shown = window.newest(blocks(count))
     assert (len(shown.blocks), shown.hidden, shown.step_from) == (count, 0, "")
 
 
-def test_a_first_answer_holds_the_newest_blocks_and_says_how_many_stand_in_front() -> None:
+def test_first_response_has_the_newest_blocks_and_the_number_omitted() -> None:
     shown = window.newest(blocks(FIRST + 7))
     assert ids(shown) == [f"n{number}" for number in range(7, FIRST + 7)]
     assert (shown.hidden, shown.first, shown.step_from) == (7, "n7", "n0")
@@ -58,5 +58,5 @@ def test_step_by_step_the_earlier_blocks_come_once_each() -> None:
     assert seen == [block.id for block in every]
 
 
-def test_nothing_stands_in_front_of_an_unknown_block() -> None:
+def test_unknown_block_has_no_older_blocks() -> None:
     assert window.before(blocks(3), "gone") is None

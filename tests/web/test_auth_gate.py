@@ -117,7 +117,7 @@ def test_an_htmx_request_that_is_logged_out_opens_no_dialog(client: Browser) -> 
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/login", "/static/style.css", "/static/icon.svg"])
-def test_what_the_login_page_needs_is_open(client: Browser, path: str) -> None:
+def test_assets_of_the_login_page_are_public(client: Browser, path: str) -> None:
     response = client.get(path)
     assert response.status_code == 200
     response.close()
@@ -421,7 +421,7 @@ def test_a_script_with_basic_credentials_needs_no_token(client: Browser) -> None
     assert client.post("/change", auth=BASIC).status_code == 200
 
 
-def test_an_upgrade_header_does_not_open_a_way_around_the_token(client: Browser) -> None:
+def test_upgrade_header_does_not_bypass_the_token(client: Browser) -> None:
     log_in(client)
     assert client.post("/change", headers={"Upgrade": "websocket"}).status_code == 403
 

@@ -88,7 +88,7 @@ def test_http_errors_speak_one_plain_sentence(client: FlaskClient) -> None:
     assert "refused this request (status 418)" in client.get("/teapot").text
 
 
-def test_a_redirect_that_was_raised_stays_one(client: FlaskClient) -> None:
+def test_raised_redirect_is_returned(client: FlaskClient) -> None:
     response = client.get("/away")
     assert (response.status_code, response.headers["Location"]) == (302, "/")
 

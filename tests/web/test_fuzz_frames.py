@@ -259,7 +259,7 @@ def chat_of(server: Server, sandbox: Sandbox) -> str:
     return f"/api/claude/sessions/{made.json()['data']['id']}/chat"
 
 
-def test_a_pages_socket_takes_anything_for_nothing(
+def test_page_socket_ignores_any_message(
     server: Server, sandbox: Sandbox, bystander: JsonClient
 ) -> None:
     session_id = bystander.messages[-1]["session_id"]

@@ -91,7 +91,7 @@ QUERIES = st.dictionaries(FIELDS | TEXTS, TEXTS, max_size=4).map(
 
 @examples(25)
 @given(sessions(HISTORY + RARE + STDOUT), st.binary(max_size=9))
-def test_a_session_with_anything_in_its_history_is_listed_shown_searched_and_taken_along(
+def test_session_with_arbitrary_history_is_listed_shown_searched_and_exported(
     app: Flask, client: FlaskClient, lines: list[bytes], rest: bytes
 ) -> None:
     project, session_id = app.config["PROJECT"], str(uuid.uuid4())
@@ -125,7 +125,7 @@ def refuse(constant: str) -> None:
 @pytest.mark.usefixtures("integration")
 @examples(300)
 @given(data=st.data())
-def test_no_address_with_anything_in_it_breaks_the_server(
+def test_arbitrary_url_does_not_break_the_server(
     app: Flask, client: FlaskClient, data: st.DataObject
 ) -> None:
     rules = sorted(

@@ -297,7 +297,7 @@ def test_binary_message_is_read_as_text(raw: Open, sockets: dict[str, str], whic
     program.until("This is not JSON")
 
 
-def test_frame_flood_delays_nobody(
+def test_frame_flood_delays_no_other_client(
     server: CountingServer, raw: Open, sockets: dict[str, str]
 ) -> None:
     hostile = raw(sockets["page"])
@@ -344,7 +344,7 @@ def test_unread_messages_are_not_queued_without_bound(
     ],
     ids=["headers", "body"],
 )
-def test_endless_requests_delay_nobody(server: CountingServer, begun: bytes) -> None:
+def test_endless_requests_delay_no_other_client(server: CountingServer, begun: bytes) -> None:
     with ExitStack() as stack:
         for _ in range(100):
             slow = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), 10))

@@ -62,7 +62,7 @@ def test_a_request_by_cookie_is_the_user_with_its_login(made: tuple[Flask, Login
     assert answer == {"user": "opcode", "login": login.id, "roles": ["owner"]}
 
 
-def test_what_is_public_has_no_identity(made: tuple[Flask, Logins]) -> None:
+def test_public_endpoint_has_no_identity(made: tuple[Flask, Logins]) -> None:
     assert made[0].test_client().get("/healthz").text == "ok"
 
 

@@ -53,7 +53,7 @@ def test_a_socket_without_a_login_stays_open(logouts: LogoutWatcher, ended: list
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="what is polled is looked at by its name")
-def test_logins_that_cannot_be_read_for_a_while_are_looked_at_later(
+def test_temporarily_unreadable_logins_are_read_later(
     folder: Path, ended: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     broken = [True]

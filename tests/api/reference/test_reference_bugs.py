@@ -84,7 +84,7 @@ def test_bug_02_stop_ends_claude_and_all_that_it_has_started(server: Server) -> 
         until(lambda: "Stopped by you." in page(server, id_), "the page says so")
 
 
-def test_bug_03_what_claude_says_on_stderr_is_read(server: Server) -> None:
+def test_bug_03_stderr_of_claude_is_read(server: Server) -> None:
     said = steps(["stderr", "no such file: plum.txt"], FOREVER)
     with session(server, said) as (client, id_, _):
         assert client.until("error")["message"] == "no such file: plum.txt"
@@ -154,7 +154,7 @@ def test_bug_07_claude_is_found_where_people_have_it(
         assert client.said() == ["hello"]
 
 
-def test_bug_08_other_origins_may_nothing(server: Server) -> None:
+def test_bug_08_other_origins_are_refused(server: Server) -> None:
     asked = {"Origin": EVIL, "Access-Control-Request-Method": "POST"}
     preflight = requests.options(f"{server.url}/api/projects", headers=asked, timeout=20)
     read = server.get("/api/projects", headers={"Origin": EVIL})
@@ -181,7 +181,7 @@ def test_bug_09_password_guessing_is_throttled(
     assert server.get("/").status_code == 429, "not even the right one is looked at meanwhile"
 
 
-def test_bug_09_nobody_starts_claudes_without_end(
+def test_bug_09_number_of_claude_processes_is_limited(
     sandbox: Sandbox, stand_in: Path, start_server: Callable[..., Server]
 ) -> None:
     server = start_server(sandbox, stand_in, OPCODE_MAX_RUNS="2")

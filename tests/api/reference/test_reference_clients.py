@@ -179,7 +179,7 @@ def test_curl_upgrades_to_the_socket_and_is_greeted(server: Server, printed: boo
     assert b'{"type": "info", "info": "send {prompt,meta}"}' in done.stdout
 
 
-def test_a_document_that_does_not_print_what_is_looked_for_is_named(
+def test_document_without_the_expected_output_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(documents, "FOLDER", tmp_path)

@@ -65,7 +65,7 @@ def test_the_host_that_is_asked_for_is_the_one_that_is_listened_on(server: Serve
         socket.create_connection(("127.0.0.2", server.port), timeout=5)
 
 
-def test_a_claude_that_says_much_on_stderr_goes_on_though_nobody_reads_it(server: Server) -> None:
+def test_unread_stderr_does_not_block_claude(server: Server) -> None:
     """An unread stderr pipe could block Claude."""
     much = [["stderr", "x" * 60_000]] * 3  # a pipe holds 64 KB
     began = execute(server, steps(*much, ["text", "still here"]))
@@ -75,7 +75,7 @@ def test_a_claude_that_says_much_on_stderr_goes_on_though_nobody_reads_it(server
     assert "still here" in (folder / "out.ndjson").read_text()
 
 
-def test_a_phone_that_does_not_read_holds_up_nobody(server: Server) -> None:
+def test_non_reading_phone_delays_no_other_client(server: Server) -> None:
     """One slow phone stalled every session: a bounded channel, awaited under a global lock."""
     small = [(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)]
     folder = str(server.sandbox.project)

@@ -179,7 +179,7 @@ def test_servers_are_those_that_the_real_cli_has_noted(
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", '{"mcpServers": []}', '{"mcpServers": {"a": 7}}', "[" * 100_000]
 )
-def test_files_that_are_not_as_expected_hold_no_servers(tmp_path: Path, text: str) -> None:
+def test_malformed_files_define_no_servers(tmp_path: Path, text: str) -> None:
     write(tmp_path / ".claude.json", text)
     write(tmp_path / "project" / ".mcp.json", text)
     assert mcp_config.servers(tmp_path / ".claude.json", tmp_path, tmp_path / "project") == []
@@ -213,7 +213,7 @@ def test_claudes_state_file_is_where_the_cli_keeps_it(tmp_path: Path) -> None:
 # Both
 
 
-def test_a_project_that_is_none_is_refused(server: Server) -> None:
+def test_unknown_project_is_refused(server: Server) -> None:
     for path in (COMMANDS, SERVERS):
         error(server.get(f"{path}?project_id=none"), 404)
         error(server.get(f"{path}?project_id=..%2f.."), 404)

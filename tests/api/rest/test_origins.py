@@ -47,7 +47,7 @@ def shared(answer: requests.Response) -> dict[str, str]:
     }
 
 
-def test_a_browser_that_asks_first_learns_what_an_allowed_origin_may(server: Server) -> None:
+def test_preflight_lists_the_rights_of_an_allowed_origin(server: Server) -> None:
     answer = preflight(server, FRIEND)
     assert (answer.status_code, answer.content) == (204, b"")
     found = shared(answer)
@@ -59,7 +59,7 @@ def test_a_browser_that_asks_first_learns_what_an_allowed_origin_may(server: Ser
     assert "Set-Cookie" not in answer.headers
 
 
-def test_nobody_else_learns_anything_by_asking_first(server: Server) -> None:
+def test_preflight_of_another_origin_reveals_nothing(server: Server) -> None:
     for origin in (STRANGER, "null", f"{FRIEND}.evil.example", "http://friend.example", server.url):
         answer = preflight(server, origin)
         assert shared(answer) == {}, origin
@@ -84,7 +84,7 @@ def test_an_allowed_origin_reads_answers_and_refusals(server: Server) -> None:
     assert shared(page) == {}
 
 
-def test_other_origins_get_no_leave_to_read(server: Server) -> None:
+def test_other_origins_may_not_read_responses(server: Server) -> None:
     for origin in (STRANGER, "null", server.url):
         headers = {"Origin": origin}
         answer = requests.get(server.url + PROMPT, auth=RIGHT, headers=headers, timeout=20)
@@ -110,7 +110,7 @@ def test_a_page_of_another_origin_writes_nothing(server: Server) -> None:
     assert data(server.get(PROMPT)) == ""
 
 
-def test_what_a_browser_would_send_without_asking_first_needs_the_token(server: Server) -> None:
+def test_request_without_preflight_needs_the_token(server: Server) -> None:
     login = requests.get(server.url + "/", auth=RIGHT, timeout=20)
     cookie = "; ".join(f"{name}={value}" for name, value in login.cookies.items())
     # A cookie, whose site a page can choose, and the types that forms have

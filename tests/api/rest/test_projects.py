@@ -109,7 +109,7 @@ def test_a_session_has_claudes_list_of_tasks(server: Server, config: Path) -> No
     }
 
 
-def test_what_changes_on_disk_is_in_the_very_next_answer(server: Server, config: Path) -> None:
+def test_changes_on_disk_are_in_the_next_response(server: Server, config: Path) -> None:
     def seen() -> list[tuple[str, list[str], int]]:
         found = get(server, "/api/projects")
         return [(each["id"], each["sessions"], each["most_recent_session"]) for each in found]
@@ -209,7 +209,7 @@ def long_history(path: Path, size: int) -> int:
     return count
 
 
-def test_a_long_history_begins_at_once_and_keeps_nobody_waiting(
+def test_long_history_starts_at_once_and_delays_no_other_request(
     server: Server, config: Path
 ) -> None:
     path = session(config, FOLDER, prompt("a", FOLDER), ONE)
@@ -265,7 +265,7 @@ def test_a_history_that_grows_meanwhile_ends_where_it_ended(server: Server, conf
     assert len(history_of(server, ONE)) == 2
 
 
-def test_a_history_that_nobody_reads_leaves_no_file_open(server: Server, config: Path) -> None:
+def test_abandoned_history_download_leaves_no_file_open(server: Server, config: Path) -> None:
     path = session(config, FOLDER, prompt("a", FOLDER), ONE)
     long_history(path, 5_000_000)
     (worker,) = server.worker_processes()

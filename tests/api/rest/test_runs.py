@@ -160,7 +160,7 @@ def test_a_body_that_is_no_json_object_is_refused(
 # --- running, cancel, output ----------------------------------------------------------------
 
 
-def test_running_lists_what_is_alive_and_only_that(server: Server) -> None:
+def test_running_lists_live_runs_only(server: Server) -> None:
     def listed() -> dict[str, dict[str, Any]]:
         runs = server.get("/api/sessions/running").json()["data"]
         return {run["run_id"]: run for run in runs}
@@ -195,7 +195,7 @@ def test_cancel_answers_when_the_processes_are_gone(
     assert (again["cancelled"], again["outcome"]) == (False, "cancelled")
 
 
-def test_output_goes_on_behind_a_cursor_and_leaves_nothing_out(server: Server) -> None:
+def test_output_continues_after_a_cursor_without_a_gap(server: Server) -> None:
     begun = execute(server, ["lines", 950], ["stderr", "a warning"])
     until_idle(server, begun["session_id"])
     lines: list[dict[str, Any]] = []

@@ -122,7 +122,7 @@ def test_the_version_is_that_of_the_cli_in_use(server: Server, stand_in: Path) -
     assert "is not there any more" in gone["output"]
 
 
-def test_installations_are_all_that_run_the_newest_first(
+def test_installations_are_working_clis_newest_first(
     sandbox: Sandbox, stand_in: Path, start_server: Callable[..., Server]
 ) -> None:
     places = {
@@ -161,7 +161,7 @@ def test_installations_are_all_that_run_the_newest_first(
     assert "local-bin" in {each["source"] for each in get(server, f"{CLAUDE}/installations")}
 
 
-def test_a_cli_is_asked_once_however_many_want_to_know(
+def test_version_of_a_cli_is_probed_once_for_concurrent_requests(
     sandbox: Sandbox, stand_in: Path, start_server: Callable[..., Server], tmp_path: Path
 ) -> None:
     server = start_server(sandbox, stand_in)

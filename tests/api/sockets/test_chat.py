@@ -177,7 +177,7 @@ def test_a_session_that_is_not_known_is_not_found(server: Server, session_id: st
             assert client.close_code() == 1008
 
 
-def test_an_export_of_what_never_began_is_refused(server: Server) -> None:
+def test_export_of_a_session_without_a_run_is_refused(server: Server) -> None:
     session_id = create(server)
     for format_, status in (("md", 409), ("html", 409), ("jsonl", 409), ("pdf", 422)):
         response = ask(server, "GET", f"/{session_id}/export?format={format_}")
@@ -311,7 +311,7 @@ def test_late_client_gets_the_newest_200_messages_and_the_number_omitted(
         ('{"type": "permission_response", "requestId": "x", "allow": true}', "Nothing runs"),
     ],
 )
-def test_what_cannot_be_done_is_answered_with_a_sentence_and_the_chat_goes_on(
+def test_impossible_request_is_answered_with_a_sentence_and_the_chat_goes_on(
     server: Server, message: str, said: str
 ) -> None:
     with chat(server, create(server)) as client:
@@ -335,7 +335,7 @@ def test_idle_session_ends_and_the_chat_is_notified(
         assert processes_of(sandbox.state) == []
 
 
-def test_a_server_that_stops_says_come_back_and_the_run_goes_on(
+def test_stopping_server_asks_clients_to_reconnect_and_the_run_goes_on(
     server: Server, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     gate = tmp_path / "gate"

@@ -133,7 +133,7 @@ def test_prompts_permissions_and_going_on(phone: Phone, sandbox: Sandbox) -> Non
     assert "outside the folders" in refused
 
 
-def test_a_cut_socket_loses_no_line_and_brings_none_twice(
+def test_reconnected_socket_loses_and_repeats_no_line(
     phone: Phone, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     page = Embedding(phone)
@@ -167,7 +167,7 @@ def test_a_prompt_whose_answer_was_cut_off_is_carried_out_once(
     assert page.said(f"claude-output:{session_id}") == ["hello"]
 
 
-def test_a_server_that_is_killed_loses_no_line_and_brings_none_twice(
+def test_killed_server_loses_and_repeats_no_line(
     phone: Phone, sandbox: Sandbox, server: Server, tmp_path: Path
 ) -> None:
     page = Embedding(phone)

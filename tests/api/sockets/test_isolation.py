@@ -48,7 +48,7 @@ def execute(client: JsonClient, sandbox: Sandbox, prompt: str, **more: Any) -> s
 
 
 @pytest.mark.parametrize("count", [2, 50])
-def test_each_of_many_sockets_hears_its_own_session_and_nothing_else(
+def test_each_of_many_sockets_receives_its_own_session_only(
     server: Server, sandbox: Sandbox, count: int
 ) -> None:
     def converse(number: int) -> None:

@@ -160,7 +160,7 @@ def test_a_second_message_is_refused_and_changes_nothing(
         ("[" * 100_000, "nested"),
     ],
 )
-def test_what_is_no_task_is_answered_with_a_sentence_and_closed_with_1008(
+def test_invalid_task_is_answered_with_a_sentence_and_closed_with_1008(
     server: Server, sandbox: Sandbox, message: str, words: str
 ) -> None:
     with connected(server) as client:

@@ -175,9 +175,7 @@ def test_tokens_are_counted(api: MessagesApi) -> None:
         (b"{}", "/v1/models", 404),
     ],
 )
-def test_what_it_does_not_know_is_refused(
-    api: MessagesApi, body: bytes, path: str, status: int
-) -> None:
+def test_unknown_endpoint_is_refused(api: MessagesApi, body: bytes, path: str, status: int) -> None:
     answered, reply = ask(api.url, body, path)
     assert (answered, reply["type"]) == (status, "error")
 

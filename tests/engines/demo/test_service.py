@@ -159,7 +159,7 @@ def test_a_service_that_hangs_is_replaced_on_its_port(demo_dir: Path) -> None:
     assert after.base_url == before.base_url
 
 
-def test_a_stranger_on_the_old_port_is_left_alone(demo_dir: Path) -> None:
+def test_unrelated_process_on_the_old_port_is_not_killed(demo_dir: Path) -> None:
     demo_dir.mkdir(parents=True)
     with MessagesApi([Scene("s", "", [Text("mine")])], nonce="another") as stranger:
         Record(stranger.port, os.getpid(), 0.0, "the demo's").save(demo_dir / "api.json")
@@ -177,13 +177,13 @@ def test_a_reused_process_id_is_not_killed(demo_dir: Path) -> None:
         assert innocent.poll() is None
 
 
-def test_a_folder_that_cannot_be_made_is_said_in_a_sentence(tmp_path: Path) -> None:
+def test_uncreatable_folder_is_reported_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DemoUnavailableError, match="The demo cannot be set up in"):
         ensure_running(tmp_path / "file" / "demo")
 
 
-def test_the_environment_takes_out_what_would_lead_elsewhere(demo_dir: Path) -> None:
+def test_environment_excludes_variables_that_redirect_claude(demo_dir: Path) -> None:
     demo = ensure_running(demo_dir)
     assert demo.changes["ANTHROPIC_AUTH_TOKEN"] is None
     assert demo.changes["CLAUDE_CODE_USE_BEDROCK"] is None

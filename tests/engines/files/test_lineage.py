@@ -141,7 +141,7 @@ def lineage_of(entries: list[Entry]) -> Lineage:
 
 
 @pytest.mark.parametrize(("entries", "leaf", "left"), TREES.values(), ids=list(TREES))
-def test_claude_goes_on_from_one_leaf_and_leaves_the_other_branches(
+def test_claude_resumes_from_one_leaf_without_the_other_branches(
     entries: list[Entry], leaf: str, left: dict[str, str]
 ) -> None:
     lineage = lineage_of(entries)
@@ -149,7 +149,7 @@ def test_claude_goes_on_from_one_leaf_and_leaves_the_other_branches(
     assert lineage.left(leaf) == left
 
 
-def test_what_a_compaction_has_replaced_is_known_as_such() -> None:
+def test_compacted_entries_are_marked() -> None:
     lineage = lineage_of([*TWO, boundary("b", "a2", "a2"), prompt("p3", "b")])
     assert not lineage.is_compacted("b")
     assert not lineage.is_compacted("p3")
@@ -157,7 +157,7 @@ def test_what_a_compaction_has_replaced_is_known_as_such() -> None:
     assert not lineage_of([*TWO, boundary("b", "a2")]).is_compacted("p1")
 
 
-def test_our_own_checkpoint_is_gone_on_from() -> None:
+def test_session_resumes_from_our_checkpoint() -> None:
     lineage = lineage_of([*TWO, prompt("q2", "a1"), answer("b2", "q2"), checkpoint("b2")])
     lineage.add(json.loads(checkpoint_line("session", "a2")))
     assert lineage.leaf == "a2"

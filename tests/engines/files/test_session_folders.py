@@ -167,7 +167,7 @@ def test_the_name_that_they_share_leads_to_a_choice(desk: Desk, pair: tuple[str,
 
 
 @pytest.mark.parametrize("name", [name for pair in ALIKE for name in pair])
-def test_what_shows_a_session_shows_its_own_folder(desk: Desk, name: str) -> None:
+def test_every_view_of_a_session_shows_its_own_folder(desk: Desk, name: str) -> None:
     address, path = desk.address(name), str(desk.folder(name))
     page = desk.page(address)
     assert header(page) == path
@@ -233,7 +233,7 @@ def test_a_program_goes_on_only_in_the_folder_of_the_session(desk: Desk, command
         assert _post(desk, command, wrong).status_code == 404
 
 
-def test_a_session_that_the_desk_went_on_with_elsewhere_stays_at_home_where_it_began(
+def test_session_resumed_in_another_folder_stays_in_its_first_project(
     desk: Desk,
 ) -> None:
     desk.prompt("walks.v1")

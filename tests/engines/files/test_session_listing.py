@@ -38,7 +38,7 @@ def names(listed: Folders, project: Path) -> set[str]:
     return {file.name for file in listed.look(project).files}
 
 
-def test_a_file_that_is_new_changed_replaced_or_gone_is_seen_in_the_next_look(
+def test_new_changed_replaced_or_removed_file_is_listed_at_once(
     listed: Folders, project: Path
 ) -> None:
     assert names(listed, project) == {ONE}
@@ -65,16 +65,14 @@ def test_a_change_of_permissions_is_a_change(listed: Folders, project: Path) -> 
     assert listed.look(project) is not before
 
 
-def test_what_did_not_change_is_the_same_listing(listed: Folders, project: Path) -> None:
+def test_unchanged_folder_gives_the_same_listing(listed: Folders, project: Path) -> None:
     before = listed.look(project)
     assert listed.look(project) is before
     (project / "notes.txt").write_text("no session")
     assert listed.look(project) is before
 
 
-def test_a_folder_that_took_the_place_of_another_is_looked_at_anew(
-    listed: Folders, project: Path
-) -> None:
+def test_replaced_folder_is_listed_again(listed: Folders, project: Path) -> None:
     assert names(listed, project) == {ONE}
     project.parent.rename(project.parent.with_name("before"))  # of which its folder is not told
     project.mkdir(parents=True)
@@ -134,9 +132,7 @@ def test_a_folder_and_a_link_to_it_are_both_up_to_date(listed: Folders, project:
     assert names(listed, project) == names(listed, link) == {TWO}
 
 
-def test_a_link_that_leads_elsewhere_now_is_looked_at_anew(
-    listed: Folders, project: Path, tmp_path: Path
-) -> None:
+def test_retargeted_link_is_listed_again(listed: Folders, project: Path, tmp_path: Path) -> None:
     link, other = project.with_name("-link"), tmp_path / "other"
     other.mkdir()
     (other / TWO).write_text("2")

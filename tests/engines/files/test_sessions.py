@@ -80,7 +80,7 @@ def test_agent_files_and_other_names_are_no_sessions(tmp_path: Path) -> None:
     assert only(tmp_path).id == ONE
 
 
-def test_a_session_in_which_nobody_prompted_is_left_out(tmp_path: Path) -> None:
+def test_session_without_a_prompt_is_not_listed(tmp_path: Path) -> None:
     queued = {"type": "queue-operation", "operation": "enqueue", "content": "hello"}
     write(tmp_path, line(queued))
     assert sessions.projects(tmp_path) == []
@@ -149,7 +149,7 @@ def test_the_title_is_the_persons_own_words(tmp_path: Path, content: object, tit
         "[" * 100_000 + "\n",
     ],
 )
-def test_what_is_no_prompt_is_passed_over(tmp_path: Path, before: str) -> None:
+def test_non_prompt_entries_do_not_become_the_title(tmp_path: Path, before: str) -> None:
     assert first_prompt(tmp_path, before + user("the prompt")) == "the prompt"
 
 
@@ -181,7 +181,7 @@ def test_a_line_beyond_the_limit_is_passed_over(tmp_path: Path) -> None:
     assert sessions.sessions(tmp_path, "-home-me-shop") == []
 
 
-def test_of_a_long_file_only_the_ends_are_read(
+def test_only_the_ends_of_a_long_file_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     filler = line({"type": "assistant", "text": "x" * 10_000}) * 2_000
@@ -229,7 +229,7 @@ def test_without_a_time_in_the_file_its_modification_counts(tmp_path: Path) -> N
     assert only(tmp_path).project_path is None
 
 
-def test_a_time_from_the_future_is_not_believed(tmp_path: Path) -> None:
+def test_future_timestamp_is_ignored(tmp_path: Path) -> None:
     path = write(tmp_path, user("x", NOON + 1e6))
     os.utime(path, (NOON, NOON))
     assert only(tmp_path).last_activity == NOON

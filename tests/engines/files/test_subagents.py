@@ -79,7 +79,7 @@ def words(blocks: list[Block]) -> list[object]:
     return said
 
 
-def test_what_an_agent_did_stands_in_its_call_once(files: Files) -> None:
+def test_subagent_work_is_shown_once_in_its_call(files: Files) -> None:
     files.agent("a1", text("I dig.", "m1"), call("b", "Bash"), result("b"), text("Dug.", "m2"))
     transcript = files.fold(
         call("t"), result("t", {"agentId": "a1"}), result("t", {"agentId": "a1"})
@@ -89,7 +89,7 @@ def test_what_an_agent_did_stands_in_its_call_once(files: Files) -> None:
     assert len(set(orders)) == len(orders)
 
 
-def test_an_agent_that_an_agent_sent_stands_inside_it(files: Files) -> None:
+def test_nested_agent_is_shown_inside_its_parent(files: Files) -> None:
     files.agent("a1", call("t2"), result("t2"), text("Both.", "m1"))
     files.agent("a2", text("Deep.", "m2"), sent_by="t2")
     transcript = files.fold(call("t"), result("t", {"agentId": "a1"}))
@@ -108,7 +108,7 @@ def test_background_agent_is_running_until_its_end_is_reported(files: Files) -> 
     assert words([late]) == [("t", "done", ["Deep."])]
 
 
-def test_an_agent_that_was_interrupted_leaves_nothing_that_runs(files: Files) -> None:
+def test_interrupted_agent_leaves_no_running_block(files: Files) -> None:
     files.agent("a1", call("b", "Bash"), sent_by="t")
     transcript = files.fold(call("t"), result("t", "Rejected", error=True))
     assert words(transcript.blocks) == [("t", "error", [("b", "interrupted", [])])]

@@ -45,7 +45,7 @@ def test_models_and_commands_are_read_from_the_answer() -> None:
 
 
 @pytest.mark.parametrize("odd", [None, 1, "x", [1], [[]], [{}], [{"value": 1, "name": 2}], {}])
-def test_what_is_not_as_expected_is_left_out(odd: object) -> None:
+def test_malformed_capabilities_are_omitted(odd: object) -> None:
     assert models_of({"models": odd}) == ()
     assert commands_of({"commands": odd}) == ()
 

@@ -84,7 +84,7 @@ def repr_of(message: m.Message) -> str:
     st.dictionaries(st.text(max_size=5), values(), max_size=4),
     st.text(max_size=12).filter(lambda type_: type_ not in KNOWN and HALF not in type_),
 )
-def test_a_line_of_a_type_that_nobody_knows_is_kept_whole(fields: Any, type_: str) -> None:
+def test_line_of_an_unknown_type_is_kept_whole(fields: Any, type_: str) -> None:
     fields.pop("isSidechain", None)
     raw = {**fields, "type": type_}
     message = parser.parse(json.dumps(raw).encode())

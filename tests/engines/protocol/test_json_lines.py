@@ -43,7 +43,7 @@ def test_the_lines_of_the_cli_are_read_alike(line: bytes) -> None:
 
 
 @pytest.mark.parametrize("content", [[{}] * 400_000, ["word " * 40] * 5_000])
-def test_others_have_their_turn_while_a_long_line_is_read(content: list[object]) -> None:
+def test_other_greenlets_run_while_a_long_line_is_parsed(content: list[object]) -> None:
     line = json.dumps({"type": "x", "content": content}).encode()
     reading = gevent.spawn(json_lines.read, line)
     turns = 0

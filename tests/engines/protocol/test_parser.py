@@ -194,7 +194,7 @@ def test_a_prompt_may_be_a_text_or_a_list_of_blocks() -> None:
 
 
 @pytest.mark.parametrize("mark", ["isMeta", "isCompactSummary", "isSynthetic"])
-def test_what_the_cli_says_in_the_persons_place_is_marked(mark: str) -> None:
+def test_synthetic_user_message_is_marked(mark: str) -> None:
     assert user("hello", **{mark: True}).is_meta
     assert not user("hello", **{mark: False}).is_meta
 
@@ -265,7 +265,7 @@ def test_a_result_counts_the_tokens_that_were_read_from_the_cache() -> None:
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e400", "-1", "9" * 400])
-def test_a_number_that_cannot_be_counted_with_is_left_out(number: str) -> None:
+def test_non_finite_number_is_omitted(number: str) -> None:
     fields = ("duration_ms", "num_turns", "total_cost_usd")
     numbers = ",".join(f'"{field}":{number}' for field in fields)
     usage = f'"usage":{{"input_tokens":{number},"output_tokens":{number}}}'
@@ -298,7 +298,7 @@ def test_a_line_that_is_no_message_is_kept_as_it_came(line: bytes) -> None:
     assert message == m.Malformed(line.decode("utf-8", "replace"))
 
 
-def test_content_that_is_nested_without_sense_is_kept_whole() -> None:
+def test_excessively_nested_content_is_kept_whole() -> None:
     content: list[Any] = []
     for _ in range(400):
         content = [{"type": "tool_result", "content": content}]
@@ -308,7 +308,7 @@ def test_content_that_is_nested_without_sense_is_kept_whole() -> None:
     assert message.type == "user"
 
 
-def test_a_request_that_is_nested_without_sense_is_one_that_nobody_can_answer() -> None:
+def test_excessively_nested_request_is_unanswerable() -> None:
     """It is refused, so that Claude does not wait for ever, and nobody has to repeat it."""
     request = {"subtype": "can_use_tool", "input": {}}
     line = json.dumps({"type": "control_request", "request_id": "r", "request": request}).encode()
@@ -461,7 +461,7 @@ def test_a_denied_request_comes_back_with_its_reason(request_id: str, reason: st
     assert message == m.ControlResponse(sendable(request_id), True, answer, "")
 
 
-def test_a_request_that_nobody_can_answer_is_refused() -> None:
+def test_unanswerable_request_is_refused() -> None:
     message = parser.parse(one_line(encoder.refusal_line("r")))
     assert isinstance(message, m.ControlResponse)
     assert not message.ok

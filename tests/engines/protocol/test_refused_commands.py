@@ -116,12 +116,12 @@ def test_every_line_is_on_the_page_once_and_in_order(session: WholeSession) -> N
     assert session.page().count("Claude has not read it") == len(LINES)
 
 
-def test_what_claude_code_says_about_it_stands_behind_it(session: WholeSession) -> None:
+def test_refusal_message_follows_the_command(session: WholeSession) -> None:
     page = session.page()
     assert page.index(LINES[0]) < page.index("/login isn&#39;t available") < page.index(LINES[1])
 
 
-def test_the_run_is_idle_behind_each_of_them(session: WholeSession) -> None:
+def test_run_is_idle_after_each_refused_command(session: WholeSession) -> None:
     assert status(session) == "idle"
     assert "Ready for the next prompt" in session.page()
 
@@ -212,14 +212,14 @@ def test_the_words_outlive_the_folder_of_the_run_and_can_still_be_sent(
     until(lambda: "I read: /login page gives a 500" in dom.parse(later.page()).text, "it is read")
 
 
-def test_what_is_no_command_of_claude_codes_is_read_as_it_stands(server: Server) -> None:
+def test_unknown_command_is_sent_as_text(server: Server) -> None:
     session = Session(server, "/srv/app/main.py is broken", "/nosuch thing", " /login in front")
     shown = Shown(session.page())
     assert shown.words[:2] == ["/srv/app/main.py is broken", "/nosuch thing"]
     assert "I read: /nosuch thing" in dom.parse(session.page()).text
 
 
-def test_a_command_that_prints_something_is_as_before(server: Server) -> None:
+def test_command_with_output_is_shown_unchanged(server: Server) -> None:
     session = Session(server, "/cost")
     page = session.page()
     assert "Claude has not read it" not in page
@@ -254,7 +254,7 @@ def test_only_a_refused_prompt_of_this_session_is_sent(server: Server) -> None:
     ).status_code in (400, 403)
 
 
-def test_it_appears_live_and_a_tap_sends_it(
+def test_refused_command_appears_live_and_is_sent_by_a_tap(
     server: Server, open_phone: Callable[..., Phone]
 ) -> None:
     session = Session(server, "hello")

@@ -93,16 +93,16 @@ def entry(content: object, **fields: object) -> User:
 
 @pytest.mark.parametrize("words", OWN_WORDS)
 @pytest.mark.parametrize("entered", ["typed", "queued", "suggestion_accepted", "sdk"])
-def test_what_a_person_entered_stands_as_it_is(words: str, entered: str) -> None:
+def test_entered_text_is_shown_verbatim(words: str, entered: str) -> None:
     assert parts_of(entry(words, promptSource=entered)) == (Prompt(words),)
 
 
 @pytest.mark.parametrize("words", OWN_WORDS)
-def test_a_text_that_we_sent_stands_as_it_is(words: str) -> None:
+def test_sent_text_is_shown_verbatim(words: str) -> None:
     assert parts_of(entry(words, isReplay=True), sent={"u": words}.get) == (Prompt(words),)
 
 
-def test_a_text_that_the_cli_made_of_one_that_we_sent_is_what_it_is() -> None:
+def test_sent_text_rewritten_by_the_cli_is_classified_by_its_form() -> None:
     made = entry(FULL_COMMAND, isReplay=True)
     assert parts_of(made, sent={"u": "/model opus"}.get) == parts_of(entry(FULL_COMMAND))
 
@@ -127,12 +127,12 @@ def test_a_form_in_mid_sentence_is_no_note_in_old_files_either(words: str) -> No
 
 
 @pytest.mark.parametrize("mark", ["isMeta", "isCompactSummary", "isSynthetic"])
-def test_what_is_marked_as_for_the_model_is_no_prompt(mark: str) -> None:
+def test_entry_marked_as_model_only_is_no_prompt(mark: str) -> None:
     assert parts_of(entry("Go on.", **{mark: True})) == (ModelNote("Go on."),)
 
 
 @pytest.mark.parametrize("kind", ["peer", "channel", "plugin"])
-def test_a_message_from_another_program_is_not_the_persons(kind: str) -> None:
+def test_message_from_another_program_is_no_prompt(kind: str) -> None:
     message = entry("Hello.", origin={"kind": kind}, promptSource="sdk", isSynthetic=True)
     assert parts_of(message) == (OtherMessage(kind, "Hello."),)
 
@@ -311,7 +311,7 @@ def test_an_entry_that_does_not_name_its_author_is_read_by_its_form(
     assert parts_of(entry(content)) == parts
 
 
-def test_what_an_editor_attaches_stands_apart_from_the_words_that_were_entered() -> None:
+def test_editor_attachments_are_separate_from_the_entered_text() -> None:
     note = {"type": "text", "text": "<ide_opened_file>x.py</ide_opened_file>"}
     own = {"type": "text", "text": "<ide_opened_file>mine</ide_opened_file>"}
     parts = parts_of(entry([note, own], promptSource="sdk"))
@@ -530,7 +530,7 @@ def look(block: Block) -> str:
             return block.kind
 
 
-def test_a_terminal_session_is_shown_as_what_it_is(terminal: Path) -> None:
+def test_terminal_session_is_shown_by_kind_of_entry(terminal: Path) -> None:
     transcript = fold_file(terminal)
     shell, *rest = transcript.blocks
     assert isinstance(shell, ShellBlock)
@@ -735,7 +735,7 @@ def test_output_belongs_to_the_command_that_its_line_follows() -> None:
     assert [look(block) for block in repeated] == expected, "each line counts once"
 
 
-def test_a_line_that_stands_twice_in_a_file_is_shown_and_counted_once(tmp_path: Path) -> None:
+def test_duplicate_line_is_shown_and_counted_once(tmp_path: Path) -> None:
     entries = bash_mode()
     path = tmp_path / "s.jsonl"
     path.write_bytes(b"".join(line(**each) for each in [*entries, *entries]))

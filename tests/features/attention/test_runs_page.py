@@ -120,7 +120,9 @@ def test_a_run_that_waits_for_the_person_has_its_figures_too(server: Server) -> 
     assert "1 process<" in server.get("/runs").text
 
 
-def test_what_a_run_that_has_ended_left_is_listed_and_stopped(server: Server, stray: Stray) -> None:
+def test_leftover_processes_of_an_ended_run_are_listed_and_stopped(
+    server: Server, stray: Stray
+) -> None:
     folder = ended(server)
     assert "Left behind" not in server.get("/runs").text
     child = stray(folder)
@@ -144,11 +146,11 @@ def test_the_processes_of_a_run_that_lives_are_no_leftovers(server: Server) -> N
 
 
 @pytest.mark.parametrize("name", ["..%2f..%2fetc", "x", "0" * 32])
-def test_what_is_no_run_has_no_leftovers(server: Server, name: str) -> None:
+def test_invalid_run_id_has_no_leftovers(server: Server, name: str) -> None:
     assert server.post(f"/runs/{name}/leftovers/stop", {}).status_code in (404, 409)
 
 
-def test_the_next_server_ends_what_a_run_left_that_died_with_the_last_one(server: Server) -> None:
+def test_next_server_ends_leftovers_of_a_run_that_died_with_the_last_server(server: Server) -> None:
     folder = begin(server, ["grandchild"])
     server.kill()
     psutil.Process(record(folder)["pid"]).kill()
@@ -158,7 +160,7 @@ def test_the_next_server_ends_what_a_run_left_that_died_with_the_last_one(server
     assert record(folder)["end"]["outcome"] == "interrupted"
 
 
-def test_what_was_left_while_no_server_ran_is_listed_by_the_next(
+def test_leftovers_from_a_time_without_a_server_are_listed_by_the_next(
     server: Server, stray: Stray
 ) -> None:
     """The server dies, and so does the run; what it had put off begins only now."""
@@ -243,7 +245,7 @@ def test_stop_all_asks_first(
 
 
 @pytest.mark.browser
-def test_the_page_stays_fresh_but_what_was_opened_stays_open(
+def test_auto_refresh_keeps_opened_details_open(
     server: Server, open_phone: Callable[..., Phone], stray: Stray
 ) -> None:
     folder = ended(server)

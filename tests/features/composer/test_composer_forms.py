@@ -77,7 +77,7 @@ def waiting(server: Server, path: str) -> str:
 # Drafts --------------------------------------------------------------------------------------
 
 
-def test_what_is_typed_is_on_the_page_with_its_line_breaks_and_signs(server: Server) -> None:
+def test_draft_is_rendered_with_line_breaks_and_special_characters(server: Server) -> None:
     path = begin(server, "hello")
     text = "\n<b>first</b>\r\n\n</textarea> “last”"
     assert server.post(f"{path}/draft", {"prompt": text}).status_code == 204
@@ -231,7 +231,9 @@ def test_prompts_and_verbs_that_do_not_exist_are_404(server: Server) -> None:
         assert server.post(address, {}).status_code == 404, address
 
 
-def test_what_a_dead_run_left_comes_back_into_the_composer(server: Server, tmp_path: Path) -> None:
+def test_unread_prompt_of_a_dead_run_returns_to_the_composer(
+    server: Server, tmp_path: Path
+) -> None:
     gate = tmp_path / "gate"
     path = begin(server, [["wait", str(gate)], ["exit", 3]])
     prompt_id = waiting(server, path)

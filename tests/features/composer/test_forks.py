@@ -100,7 +100,7 @@ def _words(message: Mapping[str, Any]) -> Iterator[str]:
                 pass
 
 
-def test_behind_an_answer_claude_knows_all_up_to_it_and_nothing_of_the_rest(
+def test_fork_after_an_answer_knows_the_conversation_up_to_it(
     server: Server, api: MessagesApi
 ) -> None:
     session = Session(server, "apple", "pear", "plum")
@@ -116,9 +116,7 @@ def test_behind_an_answer_claude_knows_all_up_to_it_and_nothing_of_the_rest(
     assert session.file.read_bytes() == before
 
 
-def test_in_front_of_a_prompt_it_is_the_draft_of_what_goes_on_differently(
-    server: Server, api: MessagesApi
-) -> None:
+def test_fork_before_a_prompt_has_it_as_draft(server: Server, api: MessagesApi) -> None:
     session = Session(server, "apple", "pear\nand <more>", "plum")
     new = forked(session, blocks(session)["pear\nand <more>"])
     page = new.page()
@@ -151,7 +149,7 @@ def test_the_images_of_a_prompt_are_in_the_draft(server: Server) -> None:
     assert kept.read_bytes() == PIXEL
 
 
-def test_in_front_of_the_first_prompt_a_session_begins_anew(server: Server) -> None:
+def test_fork_before_the_first_prompt_is_a_new_session(server: Server) -> None:
     session = Session(server, "apple tree", "pear")
     answer = session.post("fork", block=blocks(session)["apple tree"])
     assert answer.status_code == 200
@@ -160,9 +158,7 @@ def test_in_front_of_the_first_prompt_a_session_begins_anew(server: Server) -> N
     assert str(server.sandbox.project) in answer.text
 
 
-def test_behind_one_of_several_tools_each_call_has_its_result(
-    server: Server, api: MessagesApi
-) -> None:
+def test_fork_after_one_of_several_tools_has_every_result(server: Server, api: MessagesApi) -> None:
     session = Session(server, "tools")
     first = next(each for text, each in blocks(session).items() if "echo one" in text)
     new = forked(session, first)
@@ -186,18 +182,14 @@ def called_at_once(session: OpenSession) -> bool:
     return words.index("> echo two") < words.index("< one")
 
 
-def test_behind_a_text_the_tools_of_the_same_message_are_left_out(
-    server: Server, api: MessagesApi
-) -> None:
+def test_fork_after_a_text_omits_the_tools_of_its_message(server: Server, api: MessagesApi) -> None:
     session = Session(server, "tools")
     new = forked(session, blocks(session)["Two."])
     new.prompt("quince")
     assert told(api, "quince") == ["tools", "Two.", "quince"]
 
 
-def test_what_subagents_did_goes_along_and_stands_in_their_cards(
-    server: Server, api: MessagesApi
-) -> None:
+def test_fork_keeps_subagent_work_in_their_cards(server: Server, api: MessagesApi) -> None:
     session = Session(server, "delegate it", "pear")
     whole = OpenSession(server, session.post("fork").headers["Location"])
     for new in (whole, forked(session, blocks(session)["It is done."])):
@@ -212,7 +204,7 @@ def test_what_subagents_did_goes_along_and_stands_in_their_cards(
         assert "Answer to quince." in new.page()
 
 
-def test_what_was_said_behind_a_clear_is_forked_out_of_its_own_session(
+def test_conversation_after_a_clear_is_forked_from_its_own_session(
     server: Server, api: MessagesApi
 ) -> None:
     session = Session(server, "apple", "/clear", "pear", "plum")
@@ -267,21 +259,21 @@ class Noted:
         return self.ends.index(end) if end else None
 
 
-def test_a_cut_waits_for_the_results_of_what_was_called_at_once(tmp_path: Path) -> None:
+def test_fork_point_follows_the_results_of_parallel_calls(tmp_path: Path) -> None:
     noted = Noted(tmp_path).call("a").call("b").result("a").result("b").add("assistant")
     assert noted.behind(2) == 3
     assert noted.behind(3) == 3
     assert noted.behind(4) == 4
 
 
-def test_what_was_called_when_the_result_was_there_is_behind_the_cut(tmp_path: Path) -> None:
+def test_later_calls_are_after_the_fork_point(tmp_path: Path) -> None:
     noted = Noted(tmp_path).call("a").result("a").call("b").result("b")
     assert noted.behind(0) == 1
     assert noted.behind(1) == 1
     assert noted.behind(3) == 3
 
 
-def test_a_cut_does_not_wait_for_what_never_came(tmp_path: Path) -> None:
+def test_fork_point_does_not_need_missing_results(tmp_path: Path) -> None:
     """Claude was killed while a tool ran; another process went on."""
     noted = Noted(tmp_path).call("a").call("b").result("a").add("user").add("assistant")
     assert noted.behind(2) == 2
@@ -299,7 +291,7 @@ def test_a_cut_in_front_of_a_command_leaves_out_the_note_that_announces_it(
     assert noted.before(2) == 0
 
 
-def test_in_front_of_the_first_prompt_what_the_cli_notes_is_no_conversation(
+def test_cli_notes_before_the_first_prompt_are_no_conversation(
     tmp_path: Path,
 ) -> None:
     noted = Noted(tmp_path).add("attachment").add("user", isMeta=True).add("user").add("user")

@@ -46,7 +46,7 @@ def open_new(phone: Phone, sandbox: Sandbox) -> None:
     phone.page.get_by_label("Folder").fill(str(sandbox.project))
 
 
-def test_words_and_folder_are_there_after_a_reload_and_a_restart_and_gone_once_they_are_sent(
+def test_draft_of_a_new_session_survives_reload_and_restart_until_sent(
     phone: Phone, sandbox: Sandbox, server: Server
 ) -> None:
     open_new(phone, sandbox)
@@ -65,7 +65,7 @@ def test_words_and_folder_are_there_after_a_reload_and_a_restart_and_gone_once_t
     assert set(drafts(server)) == {""}
 
 
-def test_going_back_brings_nothing_back_that_was_sent(
+def test_back_button_does_not_restore_a_sent_prompt(
     phone: Phone, sandbox: Sandbox, server: Server
 ) -> None:
     open_new(phone, sandbox)
@@ -156,7 +156,7 @@ def test_the_models_come_to_the_page_and_the_one_that_is_chosen_is_used(
     assert api.requests[-1]["model"].startswith("claude-haiku")
 
 
-def test_what_was_chosen_before_htmx_came_is_sent(phone: Phone, sandbox: Sandbox) -> None:
+def test_options_chosen_before_htmx_loads_are_sent(phone: Phone, sandbox: Sandbox) -> None:
     phone.begin_by_form(sandbox.project, "Hello")
     answered(phone, "You said: Hello")
     held = []
@@ -182,9 +182,7 @@ def test_a_page_on_which_nothing_was_chosen_sends_no_options(
     assert not [each for each in sent if each.endswith("/options")]
 
 
-def test_without_javascript_what_could_not_be_sent_is_still_there(
-    server: Server, sandbox: Sandbox
-) -> None:
+def test_unsent_prompt_is_kept_without_javascript(server: Server, sandbox: Sandbox) -> None:
     fields = {
         "folder": "/no/such",
         "prompt": "keep my words",
@@ -213,9 +211,7 @@ def test_forbidden_folders_reveal_nothing(server: Server) -> None:
         assert (answer.status_code, answer.text) == (200, "")
 
 
-def test_a_session_from_a_terminal_gets_claudes_models_while_one_looks_at_it(
-    phone: Phone, sandbox: Sandbox
-) -> None:
+def test_models_are_loaded_for_an_open_terminal_session(phone: Phone, sandbox: Sandbox) -> None:
     phone.page.goto(from_a_terminal(sandbox))
     phone.page.locator("#options-d summary").click()
     model = phone.page.get_by_label("Model")

@@ -31,7 +31,7 @@ def git(sandbox: Sandbox, *arguments: str) -> None:
     subprocess.run(command, cwd=sandbox.project, env=environment, check=True)
 
 
-def test_git_says_what_belongs_to_the_project(sandbox: Sandbox, files: ProjectFiles) -> None:
+def test_project_files_are_listed_by_git(sandbox: Sandbox, files: ProjectFiles) -> None:
     git(sandbox, "init", "--quiet")
     write(sandbox.project, "app.py", "new.py", "ignored/big.bin", ".github/ci.yml", "ünïcode.txt")
     (sandbox.project / ".gitignore").write_text("ignored/\n")
@@ -59,7 +59,7 @@ def test_a_repository_cannot_have_a_program_started(sandbox: Sandbox, files: Pro
     assert not (sandbox.home / "sprung").exists()
 
 
-def test_without_git_what_is_hidden_or_built_is_left_out_and_no_link_is_followed(
+def test_listing_without_git_omits_hidden_and_built_files_and_links(
     sandbox: Sandbox, files: ProjectFiles
 ) -> None:
     write(sandbox.home, "secret/key")

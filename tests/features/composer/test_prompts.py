@@ -143,7 +143,7 @@ def test_stop_ends_the_run_and_a_second_stop_says_so(server: Server) -> None:
     assert "ended" in refused.text
 
 
-def test_a_failure_shows_its_status_and_what_claude_said_on_stderr(server: Server) -> None:
+def test_failed_run_shows_its_exit_status_and_stderr(server: Server) -> None:
     path = begin(server, [["stderr", "cannot <find> the thing"], ["exit", 3]])
     until(lambda: "exit status 3" in server.get(path).text, "the page tells of the failure")
     assert "cannot &lt;find&gt; the thing" in server.get(path).text
@@ -202,7 +202,7 @@ def test_a_prompt_that_was_edited_is_another_one_although_the_form_is_the_same(
     assert sent(run_folder(server, path)) == ["hello", "first wording", "second wording"]
 
 
-def test_a_form_that_is_refused_comes_back_with_what_was_typed(server: Server) -> None:
+def test_refused_form_is_returned_with_its_text(server: Server) -> None:
     refused = server.post("/sessions", form(server, "a long <prompt>", folder="/nowhere"))
     assert refused.status_code == 422
     assert "a long &lt;prompt&gt;</textarea>" in refused.text

@@ -80,7 +80,7 @@ def asks(server: Server) -> int:
     return sum(file.read_text(encoding="utf-8").count('"can_use_tool"') for file in files)
 
 
-def test_what_is_always_allowed_is_said_on_the_card_and_not_asked_again(
+def test_always_allowed_rule_is_on_the_card_and_not_asked_again(
     phone: Phone, server: Server, sandbox: Sandbox
 ) -> None:
     phone.begin(sandbox.project, "npm please")
@@ -151,7 +151,7 @@ def test_a_plan_is_read_sent_back_and_approved_in_a_mode(
     assert json.loads(options.read_text())["permission_mode"] == "acceptEdits"
 
 
-def test_options_change_in_mid_run_are_shown_on_every_device_and_keep_the_keyboard_in_its_place(
+def test_option_changes_in_mid_run_reach_every_device_and_keep_the_focus(
     server: Server, sandbox: Sandbox, open_phone: Callable[..., Phone], api: MessagesApi
 ) -> None:
     one, other = open_phone(server), open_phone(server)
@@ -183,7 +183,7 @@ def test_options_change_in_mid_run_are_shown_on_every_device_and_keep_the_keyboa
     assert api.requests[-1]["model"].startswith("claude-haiku")
 
 
-def test_bypass_looks_like_what_it_is_while_it_is_in_force(
+def test_bypass_mode_is_marked_while_in_force(
     phone: Phone, server: Server, sandbox: Sandbox
 ) -> None:
     phone.begin(sandbox.project, "Hello")

@@ -91,7 +91,7 @@ def test_a_name_that_is_empty_or_too_long_is_refused(server: Server) -> None:
     assert title(session.page()) == "first words"
 
 
-def test_what_is_not_there_cannot_be_named_forked_or_deleted(server: Server) -> None:
+def test_missing_session_cannot_be_renamed_forked_or_deleted(server: Server) -> None:
     nowhere = f"/projects/-nowhere/sessions/{uuid.uuid4()}"
     for verb in ("rename", "fork", "delete", "seen"):
         assert server.post(f"{nowhere}/{verb}", {"title": "x"}).status_code == 404, verb
@@ -157,7 +157,7 @@ def test_a_fork_has_new_ids_that_link_as_the_old_ones_did(tmp_path: Path) -> Non
     assert sorted(tmp_path.iterdir()) == sorted([path, tmp_path / f"{new}.jsonl"])
 
 
-def test_there_is_no_fork_of_nothing(tmp_path: Path) -> None:
+def test_session_without_entries_cannot_be_forked(tmp_path: Path) -> None:
     path = tmp_path / f"{uuid.uuid4()}.jsonl"
     path.write_text('{"type": "last-prompt"}\n')
     with pytest.raises(fork.NothingToFork):
@@ -168,7 +168,7 @@ def test_there_is_no_fork_of_nothing(tmp_path: Path) -> None:
 # --- exports --------------------------------------------------------------------------------
 
 
-def test_a_session_can_be_taken_along_in_three_forms(server: Server) -> None:
+def test_session_is_exported_in_three_formats(server: Server) -> None:
     session = Session(server, "look <b>here</b>")
     session.post("rename", title="Taken along")
     markdown = session.get("export.md")
@@ -211,7 +211,7 @@ def test_a_block_has_a_link_and_its_source(server: Server) -> None:
 # --- search ---------------------------------------------------------------------------------
 
 
-def test_words_are_found_in_what_was_said_and_in_what_tools_were_given_and_gave_back(
+def test_search_covers_messages_tool_inputs_and_results(
     server: Server,
 ) -> None:
     session = Session(server, "look for the Plum <tree>", "and then?")
@@ -334,7 +334,7 @@ def said(session: OpenSession) -> list[str]:
     return re.findall(text, session.page(), re.DOTALL)
 
 
-def test_what_follows_a_clear_is_a_session_of_its_own_with_a_link_to_it(server: Server) -> None:
+def test_clear_starts_a_new_session_with_a_link_to_it(server: Server) -> None:
     session = Session(server, "first words", "/clear", "after it")
     new = after_clear(session)
     assert new.id != session.id
@@ -362,9 +362,7 @@ def test_what_follows_a_clear_is_a_session_of_its_own_with_a_link_to_it(server: 
     assert "and now?" not in session.page()
 
 
-def test_behind_a_clear_claude_knows_its_new_session_and_not_the_old_one(
-    server: Server, api: MessagesApi
-) -> None:
+def test_claude_resumes_the_new_session_after_a_clear(server: Server, api: MessagesApi) -> None:
     session = Session(server, "the plum", "/clear", "the pear")
     new = after_clear(session)
     session.stop()

@@ -68,7 +68,7 @@ def html(element: Locator) -> str:
 
 
 @pytest.mark.parametrize("prompt", ["delegate it", "hand over"])
-def test_what_an_agent_does_is_seen_while_it_works_and_folded_when_it_is_done(
+def test_agent_work_is_visible_while_it_runs_and_collapsed_afterwards(
     sandbox: Sandbox,
     server: Server,
     gate: threading.Event,
@@ -98,7 +98,7 @@ def test_what_an_agent_does_is_seen_while_it_works_and_folded_when_it_is_done(
     assert html(card(phone)) == live
 
 
-def test_a_link_into_what_an_agent_did_opens_its_card(
+def test_link_into_agent_work_opens_its_card(
     sandbox: Sandbox, server: Server, gate: threading.Event, open_phone: Callable[..., Phone]
 ) -> None:
     gate.set()
@@ -110,7 +110,7 @@ def test_a_link_into_what_an_agent_did_opens_its_card(
     expect(card(phone).get_by_text("I found the root of it.")).to_be_visible()
 
 
-def test_claudes_own_history_shows_what_agents_did_as_the_run_did(
+def test_history_shows_agent_work_as_the_run_did(
     sandbox: Sandbox, server: Server, gate: threading.Event, open_phone: Callable[..., Phone]
 ) -> None:
     gate.set()

@@ -160,7 +160,7 @@ def test_a_session_that_does_not_exist_closes_the_socket(server: Server, view: V
     assert viewer.close_code() == 1008
 
 
-def test_a_viewer_gets_only_what_its_cursor_lacks(
+def test_viewer_receives_only_changes_after_its_cursor(
     server: Server, view: View, tmp_path: Path
 ) -> None:
     gate = tmp_path / "gate"
@@ -177,7 +177,7 @@ def test_a_viewer_gets_only_what_its_cursor_lacks(
     assert "<p>first</p>" in "".join(fresh.messages)
 
 
-def test_a_cursor_that_means_nothing_brings_everything(server: Server, view: View) -> None:
+def test_invalid_cursor_brings_everything(server: Server, view: View) -> None:
     path = begin(server, "hello")
     viewer = view(server, path, "no-cursor")
     viewer.until("block-text")
@@ -213,9 +213,7 @@ def test_a_server_that_stops_sends_its_viewers_away_with_1012_and_leaves_the_run
     view(server, path).until("ended well")
 
 
-def test_a_viewer_that_does_not_read_loses_nothing_and_holds_up_nobody(
-    server: Server, view: View
-) -> None:
+def test_slow_viewer_loses_nothing_and_delays_no_other(server: Server, view: View) -> None:
     path = begin(server, [["lines", 3000], ["big", 2_000_000], ["text", "the end"]])
     slow = view(server, path, sockopt=[(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)])
     quick = view(server, path)
@@ -226,9 +224,7 @@ def test_a_viewer_that_does_not_read_loses_nothing_and_holds_up_nobody(
 
 
 @pytest.mark.parametrize("frame", [b"\x00" * 40, b"\xff\xff\xff\xff", b"\x81\xff" + b"\xff" * 8])
-def test_frames_that_are_none_end_that_socket_and_no_other(
-    server: Server, view: View, frame: bytes
-) -> None:
+def test_invalid_frames_close_that_socket_only(server: Server, view: View, frame: bytes) -> None:
     path = begin(server, "hello")
     hostile, other = view(server, path), view(server, path)
     hostile.ws.sock.sendall(frame)
@@ -237,7 +233,7 @@ def test_frames_that_are_none_end_that_socket_and_no_other(
     until(lambda: view(server, path).until("hello"), "others still come in")
 
 
-def test_what_a_page_sends_means_nothing(server: Server, view: View) -> None:
+def test_messages_sent_by_a_page_are_ignored(server: Server, view: View) -> None:
     viewer = view(server, begin(server, "hello"))
     viewer.ws.send(json.dumps({"prompt": "from the socket"}))
     viewer.until("block-text")

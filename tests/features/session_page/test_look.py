@@ -244,7 +244,7 @@ def test_buttons_are_as_large_as_a_thumb_and_fields_do_not_make_the_phone_zoom(
     assert (smaller_than_a_thumb(page), too_small_to_type_in(page)) == ([], [])
 
 
-def test_whatever_has_the_focus_shows_it(phone: Phone, sandbox: Sandbox) -> None:
+def test_focused_element_has_a_visible_outline(phone: Phone, sandbox: Sandbox) -> None:
     play(phone, sandbox, *EVERYTHING, ["wait", "/nowhere"])
     everything_is_there(phone)
     phone.page.goto(phone.page.url.removesuffix("#end"))  # Tab goes on from where a link leads
@@ -328,7 +328,7 @@ def test_a_keyboard_that_covers_the_page_lifts_the_dock(phone: Phone, sandbox: S
     assert round(phone.page.evaluate(lifted, [844, 1])) == 0
 
 
-def test_what_went_wrong_is_shown_above_the_composer(phone: Phone, sandbox: Sandbox) -> None:
+def test_errors_are_shown_above_the_composer(phone: Phone, sandbox: Sandbox) -> None:
     play(phone, sandbox, *texts(20))
     expect(phone.status).to_have_text("Ready for the next prompt")
     phone.forgiven.append("422")
@@ -351,7 +351,7 @@ def test_without_a_socket_the_page_says_so_in_red(phone: Phone, sandbox: Sandbox
     assert colour == "rgb(176, 38, 29)"
 
 
-def test_what_comes_while_scripts_are_still_on_their_way_is_on_the_page_in_the_end(
+def test_output_before_the_scripts_load_reaches_the_page(
     phone: Phone, sandbox: Sandbox, gate: Gate
 ) -> None:
     play(phone, sandbox, *texts(2), gate.step, *texts(2, begin=2))
@@ -373,7 +373,7 @@ def test_what_comes_while_scripts_are_still_on_their_way_is_on_the_page_in_the_e
 # The reader's place
 
 
-def test_at_the_end_the_view_goes_along(phone: Phone, sandbox: Sandbox, gate: Gate) -> None:
+def test_view_at_the_end_follows_new_output(phone: Phone, sandbox: Sandbox, gate: Gate) -> None:
     play(phone, sandbox, *texts(20), gate.step, *texts(20, begin=20))
     answers_are_there(phone, 20)
     is_at_the_end(phone.page)
@@ -384,7 +384,7 @@ def test_at_the_end_the_view_goes_along(phone: Phone, sandbox: Sandbox, gate: Ga
     expect(phone.page.locator("#jump")).to_be_hidden()
 
 
-def test_scrolled_up_the_text_stays_where_it_is_and_a_button_leads_to_the_end(
+def test_scrolled_up_view_does_not_move_and_a_button_leads_to_the_end(
     phone: Phone, sandbox: Sandbox, gate: Gate
 ) -> None:
     play(phone, sandbox, *texts(18), gate.step, *texts(7, begin=18))
@@ -439,7 +439,7 @@ def test_an_opened_card_stays_open_and_focused_when_its_tool_is_done(
     expect(card.locator("summary")).to_be_focused()
 
 
-def test_draft_and_focus_survive_what_comes_in(phone: Phone, sandbox: Sandbox, gate: Gate) -> None:
+def test_draft_and_focus_survive_updates(phone: Phone, sandbox: Sandbox, gate: Gate) -> None:
     play(phone, sandbox, *texts(3), gate.step, *texts(20, begin=3))
     answers_are_there(phone, 3)
     field = phone.page.get_by_role("textbox", name="Prompt")
@@ -452,7 +452,7 @@ def test_draft_and_focus_survive_what_comes_in(phone: Phone, sandbox: Sandbox, g
     expect(field).to_be_focused()
 
 
-def test_a_selection_survives_what_comes_in(phone: Phone, sandbox: Sandbox, gate: Gate) -> None:
+def test_selection_survives_updates(phone: Phone, sandbox: Sandbox, gate: Gate) -> None:
     play(phone, sandbox, *texts(3), gate.step, *texts(20, begin=3))
     answers_are_there(phone, 3)
     phone.page.locator(".block-text").first.select_text()

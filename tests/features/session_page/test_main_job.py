@@ -232,7 +232,7 @@ def test_a_permission_prompt_survives_the_death_of_the_server(
     assert (sandbox.project / "survived.txt").exists()
 
 
-def test_a_press_while_the_server_is_down_says_so_and_loses_no_word(
+def test_pressing_send_while_the_server_is_down_says_so_and_keeps_the_text(
     phone: Phone, sandbox: Sandbox, server: Server
 ) -> None:
     phone.begin(sandbox.project, "Hello")
@@ -310,7 +310,7 @@ def test_without_javascript_a_person_reads_prompts_allows_and_stops(
 @pytest.mark.parametrize(
     "text", ["<script>document.title='owned'</script>", "<img src=x onerror=x>"]
 )
-def test_what_claude_and_the_person_say_is_never_run_as_html(
+def test_text_of_claude_and_of_prompts_is_never_run_as_html(
     phone: Phone, sandbox: Sandbox, text: str
 ) -> None:
     phone.begin(sandbox.project, text)

@@ -70,7 +70,7 @@ def read_up_to(phone: Phone, number: int) -> None:
     phone.page.locator(f"#b-prompt-{number}").evaluate("block => block.scrollIntoView()")
 
 
-def test_earlier_blocks_come_as_one_reads_upward_and_what_is_read_stays_where_it_is(
+def test_earlier_blocks_load_on_scrolling_up_without_moving_the_text(
     server: Server, open_phone: OpenPhone, path: str
 ) -> None:
     phone = open_phone(server)
@@ -91,7 +91,7 @@ def test_earlier_blocks_come_as_one_reads_upward_and_what_is_read_stays_where_it
     expect(phone.page.locator("#earlier")).to_be_empty()
 
 
-def test_a_tap_on_the_way_to_earlier_blocks_brings_them_when_a_first_try_failed(
+def test_tap_loads_earlier_blocks_after_a_failed_try(
     server: Server, open_phone: OpenPhone, path: str
 ) -> None:
     phone = open_phone(server)
@@ -131,7 +131,7 @@ def test_earlier_blocks_of_an_unknown_block_are_not_found(server: Server, path: 
     assert server.get(f"{path}/earlier").status_code == 404
 
 
-def test_what_changes_in_blocks_that_are_not_shown_yet_is_there_when_they_come(
+def test_changes_of_unloaded_blocks_are_present_once_loaded(
     server: Server, open_phone: OpenPhone, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     gate = tmp_path / "gate"

@@ -20,7 +20,7 @@ from tests.support.in_process import app_of
 SESSION = "11111111-1111-4111-8111-111111111111"
 
 
-def test_what_comes_while_the_page_is_made_is_sent_to_it(
+def test_output_during_page_rendering_is_sent_to_the_page(
     sandbox: Sandbox, stand_in: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = sandbox.project

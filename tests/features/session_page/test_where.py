@@ -171,7 +171,7 @@ def test_open_request_is_announced_on_every_page_until_answered(
     expect(phone.page.locator("#needs")).to_be_hidden()
 
 
-def test_what_ended_unseen_is_listed_until_someone_looks(
+def test_unseen_ended_session_is_listed_until_it_is_opened(
     server: Server, open_phone: OpenPhone
 ) -> None:
     done = begin(server, ["text", "Hello."])
@@ -196,7 +196,7 @@ def test_what_ended_unseen_is_listed_until_someone_looks(
 # --- what is new ----------------------------------------------------------------------------
 
 
-def test_what_came_while_both_phones_slept_is_marked_on_each(
+def test_output_during_sleep_is_marked_on_each_phone(
     server: Server, open_phone: OpenPhone, gate: Path
 ) -> None:
     address = begin(
@@ -340,7 +340,7 @@ def test_a_message_is_copied_as_text_as_markdown_and_as_a_link(
     expect(phone.page.locator("#b-m-0")).to_be_in_viewport()
 
 
-def test_what_cannot_be_copied_stays_selected(server: Server, open_phone: OpenPhone) -> None:
+def test_text_stays_selected_when_copying_fails(server: Server, open_phone: OpenPhone) -> None:
     phone = open_phone(server)
     phone.page.add_init_script(f"{NO_CLIPBOARD}; document.execCommand = () => false")
     open_session(phone, begin(server, said("m", text(ANSWER))))

@@ -82,7 +82,7 @@ def test_an_event_is_handled_where_it_was_emitted_and_where_it_was_asked_for(mak
     assert (heard["one's"], heard["other's"]) == ([started(1)], [started(2)])
 
 
-def test_what_was_emitted_before_the_start_is_delivered_and_nothing_of_earlier_workers(
+def test_only_events_of_this_worker_before_the_start_are_delivered(
     make: Make,
 ) -> None:
     make().emit(started(1))
@@ -127,7 +127,7 @@ def test_a_handler_that_raises_is_logged_and_goes_on(
     assert "broken on purpose" in caplog.text
 
 
-def test_a_slow_handler_holds_up_nobody_and_loses_what_is_too_much(
+def test_slow_handler_blocks_no_other_and_drops_excess_events(
     make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(bus_module, "QUEUED", 2)

@@ -166,7 +166,7 @@ def test_workers_that_are_killed_again_and_again_lose_and_repeat_nothing(
     assert sorted(submitted) == sorted(len(f"turn {number}") for number in range(turns))
 
 
-def test_an_event_is_by_the_one_who_has_caused_it_whichever_way(
+def test_actor_of_an_event_is_its_cause(
     start_server: Start, sandbox: Sandbox, stand_in: Path
 ) -> None:
     server = start_server(sandbox, stand_in)

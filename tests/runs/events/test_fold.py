@@ -76,12 +76,12 @@ def test_a_request_that_claude_repeats_is_asked_once() -> None:
     assert [each.key for each in folded(said=[ASK, ASK])] == ["1"]
 
 
-def test_an_answer_to_what_is_no_permission_request_is_no_event() -> None:
+def test_answer_to_another_request_is_no_event() -> None:
     other = line("control_request", request_id="r1", request={"subtype": "of_tomorrow"})
     assert folded([encoder.refusal_line("r1"), ALLOW], [other]) == []
 
 
-def test_what_is_asked_of_claude_is_no_event() -> None:
+def test_request_to_claude_is_no_event() -> None:
     assert folded([encoder.initialize_line(), encoder.control_line("opcode-1", "interrupt")]) == []
 
 

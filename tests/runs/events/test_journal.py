@@ -101,7 +101,7 @@ def test_one_greenlet_appends_at_a_time(journal: Journal) -> None:
     assert order == ["a begins", "a ends", "b begins", "b ends"]
 
 
-def test_a_full_disk_is_said(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_is_reported(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     append(journal, "one")
 
     def full(file: int, data: bytes) -> int:
@@ -116,7 +116,7 @@ def test_a_full_disk_is_said(journal: Journal, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("text", ["", "1", "1.", ".1", "a.b", "-1.0", "1.2.3", "9" * 50 + ".1"])
-def test_what_is_no_position_is_the_beginning(text: str) -> None:
+def test_invalid_position_is_the_beginning(text: str) -> None:
     assert Position.parse(text) == Position(0, 0)
 
 

@@ -38,7 +38,7 @@ def test_progress_is_read_as_it_was_written(tmp_path: Path, each: Progress) -> N
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"{}", b'{"version": 2}'])
-def test_what_is_no_progress_of_a_known_version_is_refused(data: bytes) -> None:
+def test_progress_of_an_unknown_version_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError):
         Progress.parse(data)
 

@@ -68,7 +68,7 @@ def seen_by(other: Supervisor, run: Run) -> Run:
     return found
 
 
-def test_the_life_of_a_run_is_told_in_its_events(room: Room) -> None:
+def test_run_lifecycle_is_emitted_as_events(room: Room) -> None:
     before = time.time()
     prompt_id = new_id()
     run = idle(room.prompt("Hello", prompt_id=prompt_id))
@@ -91,7 +91,7 @@ def test_the_life_of_a_run_is_told_in_its_events(room: Room) -> None:
     assert not (run.folder.path / progress.FILE_NAME).exists()
 
 
-def test_a_turn_is_by_the_one_who_has_prompted_it(room: Room) -> None:
+def test_actor_of_a_turn_is_the_author_of_its_prompt(room: Room) -> None:
     prompt_id = new_id()
     result = {"type": "result", "user_message_uuids": [prompt_id], "subtype": "success"}
     room.prompt(steps(["say", result], FOREVER), prompt_id=prompt_id)
@@ -142,7 +142,7 @@ def test_a_run_that_ends_by_itself_is_ended_by_claude(room: Room) -> None:
     assert (event.by, event.outcome, event.exit_status) == (ENGINE, Outcome.FAILED, 3)
 
 
-def test_of_two_who_stop_a_run_the_first_is_the_actor(room: Room) -> None:
+def test_first_of_two_stops_is_the_actor(room: Room) -> None:
     other = room.beside()
     run = room.prompt(steps(FOREVER))
     seen = seen_by(other, run)
@@ -181,7 +181,7 @@ def test_each_event_is_handled_once_and_in_every_worker_that_asks(room: Room) ->
     assert other.once == []
 
 
-def test_two_who_emit_the_events_of_one_run_emit_each_once(room: Room) -> None:
+def test_concurrent_publishers_of_one_run_emit_each_event_once(room: Room) -> None:
     others = [EventPublisher(EventBus(room.supervisor.events.journal)) for _ in range(2)]
     run = room.prompt("one")
     for each in others:
@@ -217,7 +217,7 @@ def test_a_prompt_is_submitted_before_its_turn_ends_however_late_it_was_sent(
     assert isinstance(over, TurnEnded)
 
 
-def test_the_actor_is_the_one_who_asked_the_other_worker(room: Room) -> None:
+def test_actor_of_a_forwarded_command_is_its_sender(room: Room) -> None:
     other = room.beside()
     run = idle(room.prompt("one"))
     session_id, project = run.record.session_id, room.sandbox.project
@@ -245,7 +245,7 @@ def test_a_worker_that_takes_over_emits_what_is_new_and_nothing_twice(room: Room
     assert heard.once == events[3:]
 
 
-def test_what_happened_while_no_server_was_there_is_emitted_by_the_next_one(room: Room) -> None:
+def test_events_without_a_server_are_emitted_by_the_next_one(room: Room) -> None:
     gate = room.sandbox.home / "gate"
     run = room.prompt(steps(["wait", str(gate)], ["text", "done"]))
     emitted(room, *LIFE[:2])
@@ -257,7 +257,7 @@ def test_what_happened_while_no_server_was_there_is_emitted_by_the_next_one(room
     emitted(room, *LIFE[:3])
 
 
-def test_what_was_committed_before_it_could_be_counted_is_not_emitted_again(
+def test_event_committed_before_a_crash_is_not_emitted_again(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def killed(folder: Path, data: bytes) -> None:
@@ -275,7 +275,7 @@ def test_what_was_committed_before_it_could_be_counted_is_not_emitted_again(
     emitted(room, *LIFE)
 
 
-def test_the_end_that_its_owner_did_not_live_to_emit_is_emitted_by_another_worker(
+def test_unemitted_end_of_a_dead_owner_is_emitted_by_another_worker(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(publisher, "LEFT_SECONDS", 0.1)
@@ -289,7 +289,7 @@ def test_the_end_that_its_owner_did_not_live_to_emit_is_emitted_by_another_worke
     until(lambda: not (run.folder.path / progress.FILE_NAME).exists(), "all has been emitted")
 
 
-def test_the_end_that_nobody_lived_to_emit_is_emitted_by_the_next_server(
+def test_unemitted_end_is_emitted_by_the_next_server(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = idle(room.prompt("Hello"))
@@ -357,7 +357,7 @@ def test_progress_that_cannot_be_read_loses_what_was_before(
     emitted(room, *LIFE)
 
 
-def test_a_stop_whose_actor_could_not_be_noted_is_by_nobody_known(
+def test_stop_with_an_unrecorded_actor_has_an_unknown_actor(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = idle(room.prompt("Hello"))
@@ -371,7 +371,7 @@ def test_a_stop_whose_actor_could_not_be_noted_is_by_nobody_known(
     assert only(RunEnded, emitted(room, *LIFE)).by == UNKNOWN
 
 
-def test_a_start_is_by_the_one_whose_prompt_needs_it(room: Room) -> None:
+def test_actor_of_a_start_is_the_author_of_its_prompt(room: Room) -> None:
     room.supervisor.prompt(new_id(), room.sandbox.project, new_id(), "Hello", by=OTHER)
     events = emitted(room, *LIFE[:3])
     assert only(RunStarted, events).by == only(PromptSubmitted, events).by == OTHER

@@ -66,7 +66,7 @@ def test_a_field_of_a_later_version_is_left_out() -> None:
 
 
 @pytest.mark.parametrize("line", [b"", b"{", b"[]", b"7", b"{}", b'{"event": "run_ended"}'])
-def test_what_is_no_event_is_refused(line: bytes) -> None:
+def test_invalid_event_is_refused(line: bytes) -> None:
     with pytest.raises(ValueError):
         types.decode(line)
 

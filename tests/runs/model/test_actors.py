@@ -33,7 +33,7 @@ def test_an_actor_is_read_as_it_was_noted(tmp_path: Path) -> None:
     assert (tmp_path / "actors.ndjson").stat().st_mode & 0o777 == 0o600
 
 
-def test_of_several_that_did_the_same_the_last_one_got_through(tmp_path: Path) -> None:
+def test_last_of_several_actors_of_one_action_counts(tmp_path: Path) -> None:
     for actor in (ME, OTHER):
         actors.note(tmp_path, Act.PROMPT, "p1", actor)
     assert actors.read(tmp_path) == {(Act.PROMPT, "p1"): OTHER}
@@ -47,7 +47,7 @@ def test_a_line_that_a_killed_writer_has_cut_off_spoils_no_other_one(tmp_path: P
     assert actors.read(tmp_path) == {(Act.PROMPT, "p1"): ME, (Act.PROMPT, "p2"): OTHER}
 
 
-def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write = os.write
     with monkeypatch.context() as patched:
         patched.setattr(os, "write", lambda file, data: write(file, data[:7]))
@@ -70,7 +70,7 @@ def _lines() -> list[bytes]:
 
 @given(lines=st.lists(changed(_lines()), max_size=5))
 @examples(100)
-def test_fuzz_whatever_stands_in_the_file_can_be_read(tmp_path: Path, lines: list[bytes]) -> None:
+def test_fuzz_any_file_content_can_be_read(tmp_path: Path, lines: list[bytes]) -> None:
     (tmp_path / "actors.ndjson").write_bytes(b"\n".join(lines))
     for actor in actors.read(tmp_path).values():
         assert isinstance(actor.by.user, str)

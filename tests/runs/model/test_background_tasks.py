@@ -145,7 +145,7 @@ RUNNING: dict[str, tuple[tuple[bytes, ...], list[tuple[str, str]]]] = {
 
 
 @pytest.mark.parametrize("case", RUNNING)
-def test_what_the_lines_say_still_runs(case: str) -> None:
+def test_background_tasks_are_read_from_the_lines(case: str) -> None:
     lines, expected = RUNNING[case]
     state = state_of(INIT, *lines)
     assert [(task.type, task.description) for task in state.still_running] == expected
@@ -157,7 +157,7 @@ def test_nothing_runs_where_there_is_no_process() -> None:
     assert state.still_running == ()
 
 
-def test_what_an_agent_in_the_background_says_opens_no_turn() -> None:
+def test_background_agent_output_opens_no_turn() -> None:
     says = line(type="assistant", uuid="x", parent_tool_use_id="t", message={"content": []})
     state = state_of(INIT, tasks(("look", "local_agent")), RESULT, says)
     assert state.phase is Phase.IDLE
@@ -316,7 +316,7 @@ def test_a_cron_outlives_the_idle_limit(room: Room) -> None:
     assert run.live
 
 
-def test_making_room_spares_what_still_runs(room: Room) -> None:
+def test_eviction_spares_runs_with_background_tasks(room: Room) -> None:
     room.restart(max_runs=2)
     spared = runs_beside(room, "the dev server", "Dev server")
     resting = idle(room.prompt("hello"))
@@ -326,7 +326,7 @@ def test_making_room_spares_what_still_runs(room: Room) -> None:
     assert still_running(spared) == ["Dev server"]
 
 
-def test_stop_when_i_leave_ends_it_all_the_same(room: Room) -> None:
+def test_stop_on_leave_ends_background_tasks(room: Room) -> None:
     room.restart(disconnect_grace=0.5)
     run = runs_beside(room, "the dev server", "Dev server")
     room.supervisor.options.choose(run.record.session_id, keep_running=False)
@@ -335,7 +335,7 @@ def test_stop_when_i_leave_ends_it_all_the_same(room: Room) -> None:
     assert "nobody was looking" in run.record.end.cause
 
 
-def test_pages_and_the_api_say_what_still_runs(
+def test_pages_and_api_list_background_tasks(
     sandbox: Sandbox, claude: Path, api: MessagesApi, start_server: Callable[..., Server]
 ) -> None:
     server = start_server(sandbox, claude, api.url)

@@ -50,7 +50,7 @@ stop       queued starting working waiting idle stopping
 
 
 @pytest.mark.parametrize(("phase", "event", "follows"), PAIRS)
-def test_what_follows(phase: Phase, event: Event, follows: Phase) -> None:
+def test_transition_table(phase: Phase, event: Event, follows: Phase) -> None:
     assert after(phase, event) is follows
 
 

@@ -239,9 +239,7 @@ def test_a_line_that_grows_for_ever_costs_no_memory(path: Path) -> None:
     assert read(reader, last=True) == [long_line(0, 60_000_000)]
 
 
-def test_other_greenlets_get_their_turn_while_a_long_line_is_read(
-    path: Path, append: Append
-) -> None:
+def test_other_greenlets_run_while_a_long_line_is_read(path: Path, append: Append) -> None:
     append(b"x" * 40_000_000)
     turns = []
 

@@ -123,7 +123,7 @@ def test_without_a_follower_that_keeps_up_nothing_is_kept() -> None:
     assert buffer_of(Place(0)).after(0)
 
 
-def test_what_all_have_taken_that_keep_up_is_let_go() -> None:
+def test_lines_read_by_all_current_followers_are_released() -> None:
     slow, fast = Place(2), Place(8)
     buffer = buffer_of(Place(0))
     buffer.trim((slow, fast))
@@ -135,7 +135,7 @@ def test_what_all_have_taken_that_keep_up_is_let_go() -> None:
     assert buffer.after(8)
 
 
-def test_one_that_has_fallen_behind_holds_nothing() -> None:
+def test_lagging_follower_holds_no_lines() -> None:
     behind, buffer = Place(0), buffer_of(Place(0))
     buffer.trim((Place(6),))
     buffer.trim((behind,))

@@ -148,9 +148,7 @@ def test_a_record_of_another_version_is_refused(folder: RunFolder) -> None:
 @pytest.mark.parametrize(
     "content", ["", "{", "null", "5", "[]", "{}", '{"version": 1}', '{"version": 1, "end": null}']
 )
-def test_what_is_no_record_is_refused_with_one_of_the_promised_errors(
-    folder: RunFolder, content: str
-) -> None:
+def test_invalid_record_raises_a_documented_error(folder: RunFolder, content: str) -> None:
     folder.record_path.write_text(content)
     with pytest.raises((ValueError, KeyError, TypeError)):
         folder.load()
@@ -223,7 +221,7 @@ def test_a_process_that_ends_in_the_middle_of_a_line_takes_no_input(folder: RunF
             sending.get(timeout=20)
 
 
-def test_a_process_that_never_reads_is_said_to_hang(
+def test_non_reading_process_is_reported_as_hanging(
     folder: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(folder_module, "WRITE_SECONDS", 0.1)

@@ -80,7 +80,7 @@ def sent(data: bytes) -> tuple[str, bytes]:
 # Prompts -------------------------------------------------------------------------------------
 
 
-def test_a_run_is_starting_until_claude_says_something() -> None:
+def test_run_is_starting_until_the_first_line() -> None:
     assert fold(sent(SENT)).phase is Phase.STARTING
 
 
@@ -116,7 +116,7 @@ def test_prompt_folded_after_its_turn_counts_as_read() -> None:
 
 
 @pytest.mark.parametrize("end", ["completed", "cancelled"])
-def test_a_prompt_that_claude_is_done_with_waits_no_more(end: str) -> None:
+def test_completed_prompt_is_no_longer_queued(end: str) -> None:
     assert fold(sent(SENT), lifecycle(PROMPT, end)).waiting == {}
 
 
@@ -155,7 +155,7 @@ def test_an_idle_run_whose_only_prompt_was_taken_back_is_idle() -> None:
     assert fold(*prompted, *given_back).phase is Phase.IDLE
 
 
-def test_what_a_stop_swept_out_of_the_queue_waits_for_a_person() -> None:
+def test_prompts_dequeued_by_a_stop_wait_for_a_person() -> None:
     begun = sent(SENT), replay(PROMPT), sent(SENT_NEXT)
     swept = sent(INTERRUPT), lifecycle(NEXT, "cancelled"), RESULT
     assert list(fold(*begun, *swept).waiting) == [NEXT]
@@ -274,12 +274,12 @@ def test_the_answer_to_our_own_request_changes_nothing() -> None:
 @pytest.mark.parametrize(
     "other", [b"no json", b'{"type": "of a later release"}', b"[]", lifecycle("x", "y")]
 )
-def test_a_line_that_says_nothing_known_changes_nothing(other: bytes) -> None:
+def test_unknown_line_does_not_change_the_state(other: bytes) -> None:
     before = fold(INIT, asks("r1"))
     assert snapshot(fold(INIT, asks("r1"), other)) == snapshot(before)
 
 
-def test_nothing_moves_a_run_that_has_ended() -> None:
+def test_ended_run_ignores_further_lines() -> None:
     state = fold(INIT)
     state.step(Event.EXITED)
     fold(sent(SENT), INIT, asks("r1"), RESULT, SAYS, state=state)

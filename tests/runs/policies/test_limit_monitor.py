@@ -179,7 +179,7 @@ def test_the_memory_of_a_container_is_the_machine(
     assert limit_monitor.machine_memory() == whole
 
 
-def test_a_run_that_cannot_be_looked_at_does_not_hide_the_others(
+def test_unreadable_run_does_not_hide_the_others(
     room: Room, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     room.restart(limits=Limits(idle_timeout=0.2))

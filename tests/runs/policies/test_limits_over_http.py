@@ -243,7 +243,7 @@ def test_a_warning_stands_on_the_page_and_among_the_runs_until_the_run_is_stoppe
     assert cause in server.get("/runs").text
 
 
-def test_programs_hear_that_a_run_has_timed_out(
+def test_api_clients_are_notified_of_a_run_timeout(
     start_server: Start, sandbox: Sandbox, stand_in: Path, sockets: Sockets
 ) -> None:
     server = start_server(sandbox, stand_in, OPCODE_RUN_TIMEOUT="1")
@@ -293,7 +293,7 @@ def small_disk(sandbox: Sandbox) -> Iterator[SmallDisk]:
     disk.close()
 
 
-def test_below_the_least_room_no_run_begins_and_the_prompt_stays(
+def test_no_run_starts_below_the_disk_reserve_and_the_prompt_is_kept(
     small_disk: SmallDisk, start_server: Start, sandbox: Sandbox, stand_in: Path, sockets: Sockets
 ) -> None:
     server = start_server(sandbox, stand_in, OPCODE_MIN_FREE="2M")
@@ -384,7 +384,7 @@ def test_stop_ends_a_run_that_is_paused(
     assert not processes_of(sandbox.state)
 
 
-def test_on_a_full_disk_every_form_says_so_and_loses_nothing(
+def test_every_form_reports_a_full_disk_and_keeps_its_input(
     small_disk: SmallDisk, start_server: Start, sandbox: Sandbox, stand_in: Path, sockets: Sockets
 ) -> None:
     server = start_server(sandbox, stand_in, OPCODE_MIN_FREE="0")

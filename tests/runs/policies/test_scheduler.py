@@ -63,7 +63,7 @@ def end_of(run: Run) -> tuple[Outcome, str]:
     return run.record.end.outcome, run.record.end.cause
 
 
-def test_beyond_the_limit_a_run_waits_and_begins_when_there_is_room(room: Room) -> None:
+def test_run_beyond_the_limit_is_queued_until_a_slot_is_free(room: Room) -> None:
     busy = Busy(room)
     run = room.prompt("Hello")
     assert (run.phase, run.live, run.record.pid) == (Phase.QUEUED, True, None)
@@ -73,7 +73,7 @@ def test_beyond_the_limit_a_run_waits_and_begins_when_there_is_room(room: Room) 
     assert texts(run) == ["Hello"]
 
 
-def test_all_that_was_prompted_meanwhile_is_answered_in_order(room: Room) -> None:
+def test_prompts_sent_while_queued_are_answered_in_order(room: Room) -> None:
     busy = Busy(room)
     session = new_id()
     run = room.prompt("one", session)
@@ -121,14 +121,14 @@ def test_new_start_does_not_overtake_the_queue(room: Room) -> None:
     assert began[0] <= began[1]
 
 
-def test_a_claude_that_is_idle_makes_room(room: Room) -> None:
+def test_idle_run_is_evicted_for_a_queued_one(room: Room) -> None:
     first = idle(room.prompt("one"))
     second = idle(room.prompt("two"))
     assert end_of(first) == (Outcome.COMPLETED, ENDED_FOR_ANOTHER)
     assert texts(second) == ["two"]
 
 
-def test_the_one_that_nobody_looks_at_makes_room_first(room: Room) -> None:
+def test_unviewed_idle_run_is_evicted_first(room: Room) -> None:
     room.restart(max_runs=2)
     viewed, left = idle(room.prompt("viewed")), idle(room.prompt("left"))
     with room.supervisor.viewers.viewing(viewed.record.session_id):
@@ -138,7 +138,7 @@ def test_the_one_that_nobody_looks_at_makes_room_first(room: Room) -> None:
     assert third.phase is Phase.IDLE
 
 
-def test_a_session_that_made_room_goes_on_with_its_next_prompt(room: Room) -> None:
+def test_evicted_session_goes_on_with_its_next_prompt(room: Room) -> None:
     session = new_id()
     first = idle(room.prompt("one", session))
     idle(room.prompt("two"))
@@ -168,7 +168,7 @@ def test_a_prompt_that_waits_can_be_taken_back(room: Room) -> None:
     assert texts(run) == ["one"]
 
 
-def test_a_run_whose_last_prompt_was_taken_back_leaves_the_line(room: Room) -> None:
+def test_queued_run_without_prompts_leaves_the_queue(room: Room) -> None:
     Busy(room)
     prompt_id = new_id()
     run = room.prompt("one", "", prompt_id)
@@ -177,14 +177,14 @@ def test_a_run_whose_last_prompt_was_taken_back_leaves_the_line(room: Room) -> N
     assert queue([run]) == []
 
 
-def test_a_run_that_waits_is_asked_nothing(room: Room) -> None:
+def test_queued_run_receives_no_requests(room: Room) -> None:
     Busy(room)
     run = room.prompt("Hello")
     with pytest.raises(RunNotLive, match="has not been started for this session yet"):
         change(run, "model", "haiku")
 
 
-def test_what_is_chosen_meanwhile_counts_when_it_begins(room: Room) -> None:
+def test_options_chosen_while_queued_apply_at_the_start(room: Room) -> None:
     busy = Busy(room)
     run = room.prompt("Hello")
     room.supervisor.options.choose(run.record.session_id, model="haiku")
@@ -205,7 +205,7 @@ def test_the_page_of_a_run_that_waits_shows_what_was_chosen_for_it(room: Room) -
     assert (shown["permission_mode"], shown["effort"]) == ("plan", "high")
 
 
-def test_the_line_outlives_the_server(room: Room) -> None:
+def test_start_queue_survives_a_restart(room: Room) -> None:
     busy = Busy(room)
     waiting = [room.prompt(steps(["text", name], LAST)) for name in ("one", "two")]
     room.supervisor.close()
@@ -240,7 +240,7 @@ def test_a_run_that_waits_goes_on_waiting_in_another_worker_when_its_own_dies(ro
     assert texts(taken) == ["Hello"]
 
 
-def test_one_that_cannot_begin_says_why_keeps_its_prompts_and_lets_the_next_one_begin(
+def test_failed_start_states_its_reason_keeps_its_prompts_and_frees_the_slot(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     busy = Busy(room)
@@ -262,7 +262,7 @@ def test_one_that_cannot_begin_says_why_keeps_its_prompts_and_lets_the_next_one_
     idle(next_one)
 
 
-def test_without_a_limit_nobody_waits(room: Room) -> None:
+def test_runs_start_at_once_without_a_limit(room: Room) -> None:
     room.restart(max_runs=0)
     busy = [Busy(room, f"{n}") for n in range(3)]
     assert all(each.run.record.launched for each in busy)

@@ -156,7 +156,7 @@ def test_a_pid_that_another_process_has_got_is_not_signalled(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere psutil corrects the clock itself")
-def test_a_clock_that_is_set_makes_no_process_a_stranger(
+def test_clock_change_does_not_change_process_identity(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = start("sleep", "600")
@@ -202,7 +202,7 @@ def test_a_signal_to_a_process_that_has_ended_does_nothing(start: Start) -> None
     short.kill()
 
 
-def test_what_ends_before_it_can_be_looked_at_is_no_start(
+def test_process_that_exits_at_once_is_a_failed_start(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def gone(pid: int) -> psutil.Process:
@@ -256,14 +256,14 @@ def test_the_family_holds_descendants_that_have_lost_the_mark(start: Start, tmp_
     until(lambda: ended(child), "the child ends")
 
 
-def test_the_sweep_ends_what_is_left_behind(start: Start, tmp_path: Path) -> None:
+def test_sweep_ends_leftover_processes(start: Start, tmp_path: Path) -> None:
     start(*python(START_AND_EXIT, "sleep", "600")).wait()
     grandchild = int(output(tmp_path))
     claude_process.sweep(RUN)
     assert ended(grandchild)
 
 
-def test_the_sweep_ends_what_ignores_sigterm(start: Start, tmp_path: Path) -> None:
+def test_sweep_kills_processes_that_ignore_sigterm(start: Start, tmp_path: Path) -> None:
     start(*python(IGNORE_SIGTERM))
     assert output(tmp_path) == "deaf"
     claude_process.sweep(RUN)

@@ -164,7 +164,7 @@ LAST_WORDS = ["stderr", "the last words"]
         ([["close", "stdin"], ["exit after turn", 3]], "failed", 3, f"{EXITED} 3."),
     ],
 )  # fmt: skip
-def test_however_it_ends_one_outcome_is_recorded_and_the_person_reads_why(
+def test_every_kind_of_exit_is_recorded_once_and_explained(
     server: Server, steps: list[list[object]], outcome: str, status: int, cause: str
 ) -> None:
     with began(server, [*LAST_WORDS], *steps) as session:
@@ -192,7 +192,7 @@ def test_however_it_ends_one_outcome_is_recorded_and_the_person_reads_why(
         ([["close", "stdin"]], "ended"),
     ],
 )
-def test_whatever_it_does_stop_ends_it_and_says_so(
+def test_stop_ends_a_misbehaving_claude_and_says_so(
     server: Server, steps: list[list[object]], phase: str
 ) -> None:
     with began(server, *steps) as session:
@@ -207,7 +207,7 @@ def test_whatever_it_does_stop_ends_it_and_says_so(
         assert_recorded(session, "cancelled", status, "Stopped by you.")
 
 
-def test_it_may_die_idle(server: Server) -> None:
+def test_idle_claude_killed_from_outside_is_recorded(server: Server) -> None:
     with began(server, ["text", "a"]) as session:
         session.client.until("completion")
         session.claude().kill()
@@ -241,7 +241,7 @@ DEEP = '{"type":"control_request","request_id":"r","request":{"subtype":"can_use
         [["after turn", ["text", "one more thing"]], ["after turn", ["say", RESULT]]],
     ],
 )  # fmt: skip
-def test_whatever_it_writes_the_run_goes_on_and_every_line_arrives(
+def test_malformed_output_does_not_end_the_run_and_every_line_arrives(
     server: Server, steps: list[list[object]]
 ) -> None:
     with began(server, *steps, ["text", "behind it"]) as session:
@@ -305,7 +305,7 @@ def always_answering(server: Server, within: float) -> Iterator[None]:
     assert slowest[0] < within
 
 
-def test_a_flood_holds_nobody_up_and_arrives_whole(server: Server) -> None:
+def test_output_flood_blocks_no_other_and_arrives_whole(server: Server) -> None:
     with (
         always_answering(server, within=LONGEST_STALL),
         began(server, ["flood", 25_000], ["text", "behind it"]) as session,
@@ -319,9 +319,7 @@ def test_a_flood_holds_nobody_up_and_arrives_whole(server: Server) -> None:
 
 
 @pytest.mark.parametrize("line", ["an answer", "garbage", "without a newline"])
-def test_a_line_of_50_mb_holds_nobody_up_and_the_run_goes_on_behind_it(
-    server: Server, line: str
-) -> None:
+def test_line_of_50_mb_blocks_no_other_and_the_run_goes_on(server: Server, line: str) -> None:
     size = 50_000_000
     long: list[object] = ["big", size] if line == "an answer" else ["fill", size]
     end: list[list[object]] = [["raw", "\n"], ["text", "behind it"]]
@@ -372,7 +370,7 @@ def room(sandbox: Sandbox, stand_in: Path) -> Iterator[Room]:
         ("reads once", "Claude ended with exit status 5. I have seen enough"),
     ],
 )
-def test_a_cli_that_dies_at_its_start_is_said_with_its_last_words(
+def test_cli_that_dies_at_its_start_is_reported_with_its_stderr(
     room: Room, stand_in: Path, script: str, words: str
 ) -> None:
     """Whether the prompt was quicker than its end or not, which nobody can know."""
@@ -402,7 +400,7 @@ def test_a_cli_that_dies_at_its_start_is_said_with_its_last_words(
         (None, 0, "/claude is not there"),
     ],
 )
-def test_a_cli_that_cannot_be_started_is_said_and_leaves_nothing(
+def test_cli_that_cannot_be_started_is_reported_and_leaves_nothing(
     room: Room, stand_in: Path, content: bytes | None, mode: int, words: str
 ) -> None:
     stand_in.unlink()
@@ -415,9 +413,7 @@ def test_a_cli_that_cannot_be_started_is_said_and_leaves_nothing(
     assert list(room.runs_dir.iterdir()) == []
 
 
-def test_a_cli_that_never_says_a_word_is_starting_until_it_is_stopped(
-    room: Room, stand_in: Path
-) -> None:
+def test_silent_cli_is_starting_until_it_is_stopped(room: Room, stand_in: Path) -> None:
     stand_in.write_text("#!/bin/sh\nexec sleep 600\n")
     run = room.prompt("Hello")
     assert run.phase is Phase.STARTING
@@ -439,7 +435,7 @@ def is_read(run: Run) -> bool:
     return True
 
 
-def test_a_cli_that_closes_its_stdin_is_said_to_take_no_more(room: Room) -> None:
+def test_cli_with_a_closed_stdin_is_reported(room: Room) -> None:
     session = str(uuid.uuid4())
     run = room.prompt(json.dumps([["close", "stdin"], FOREVER]), session)
     until_meanwhile(lambda: not is_read(run), "it has closed it")

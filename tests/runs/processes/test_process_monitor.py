@@ -144,7 +144,7 @@ def test_a_signal_needs_no_descriptor_to_be_free(
     assert not process_table.send(key, signal.SIGTERM)
 
 
-def test_a_process_that_cannot_be_looked_at_does_not_count_as_gone(
+def test_unreadable_process_does_not_count_as_ended(
     census: ProcessMonitor, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     claude = start()
@@ -192,7 +192,7 @@ def test_a_family_is_found_and_ended_where_there_is_no_proc(
 # Whose it is ----------------------------------------------------------------------------------
 
 
-def test_a_process_that_throws_its_mark_away_stays_in_the_family(
+def test_process_that_drops_its_tag_stays_in_the_tree(
     census: ProcessMonitor, start: Start, tmp_path: Path
 ) -> None:
     """Its parent ends before it, and nobody takes it over who is of the run."""
@@ -236,7 +236,7 @@ def test_process_in_the_middle_of_exec_is_found(
     assert child.poll() is not None
 
 
-def test_between_fork_and_exec_nothing_is_settled() -> None:
+def test_process_between_fork_and_exec_is_read_again() -> None:
     """A young process shows its parent's environment; it is looked at again."""
     shown = [b"A=1\0", f"A=1\0{process_table.MARK}={RUN}\0".encode()]
     marks = RunTagCache(lambda pid: shown[0])
@@ -265,7 +265,7 @@ def test_an_environment_is_read_once() -> None:
     assert asked == [os.getpid()]
 
 
-def test_what_serves_belongs_to_no_run(
+def test_server_process_belongs_to_no_run(
     census: ProcessMonitor, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server that was started from within a run does not end itself with the run."""
@@ -294,7 +294,7 @@ def test_concurrent_callers_share_one_process_snapshot(
     assert len(looked) <= 2  # those who came while it was taken get a newer one
 
 
-def test_news_that_may_be_old_cost_no_picture(
+def test_recent_snapshot_is_reused_within_max_age(
     census: ProcessMonitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     census.family(RUN)
@@ -407,7 +407,7 @@ def marks_of(folder: RunFolder, run_id: str = "") -> dict[str, str]:
     }
 
 
-def test_what_an_ended_run_has_left_is_found_and_ended(
+def test_leftovers_of_an_ended_run_are_found_and_ended(
     census: ProcessMonitor, runs_dir: Path, stray: Stray
 ) -> None:
     child = stray(**marks_of(recorded(runs_dir, RUN)))
@@ -443,14 +443,14 @@ def test_process_found_late_gets_sigterm_before_sigkill(
     assert child.wait() == -signal.SIGTERM
 
 
-def test_what_was_left_is_found_although_the_run_was_put_away(
+def test_leftovers_of_a_removed_run_are_found(
     census: ProcessMonitor, runs_dir: Path, stray: Stray
 ) -> None:
     stray(**marks_of(RunFolder(runs_dir / RUN)))
     assert until(Orphans(census, runs_dir, tuple).found, "it is found")
 
 
-def test_only_what_has_ended_here_is_orphaned(
+def test_only_runs_ended_by_this_server_have_orphans(
     census: ProcessMonitor, runs_dir: Path, tmp_path: Path, stray: Stray
 ) -> None:
     ended, elsewhere, lives, begun, newer, one, another, lost = (uuid.uuid4().hex for _ in range(8))

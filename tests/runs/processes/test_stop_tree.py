@@ -139,7 +139,7 @@ def stop(run: Run) -> float:
 
 @pytest.mark.parametrize("deaf", [False, True], ids=["", "of a Claude that ignores SIGTERM"])
 @pytest.mark.parametrize("kind", PROGRAMS)
-def test_stop_ends(room: Room, kind: str, deaf: bool) -> None:
+def test_stop_ends_every_kind_of_process_tree(room: Room, kind: str, deaf: bool) -> None:
     run = start(room, PROGRAMS[kind], before=(["deaf"],) if deaf else ())
     took = stop(run)
     assert alive_in(room.sandbox.project) == []
@@ -158,7 +158,7 @@ def test_many_runs_with_all_of_these_are_stopped_at_once(room: Room) -> None:
     assert max(each.get() for each in took) < 5.0
 
 
-def test_what_a_claude_that_was_killed_has_left_is_ended(room: Room) -> None:
+def test_leftovers_of_a_killed_claude_are_ended(room: Room) -> None:
     run = start(room, PROGRAMS["a daemon with a clean environment"])
     daemon = next(each for each in alive_in(room.sandbox.project) if each.environ() == {})
     until(

@@ -36,7 +36,7 @@ def test_a_draft_is_there_after_a_reload_and_gone_once_it_is_sent(
     assert set(drafts(server)) == {""}
 
 
-def test_what_was_typed_last_is_kept_when_the_page_is_left(
+def test_last_keystrokes_are_saved_on_leaving_the_page(
     phone: Phone, sandbox: Sandbox, server: Server
 ) -> None:
     begin(phone, sandbox)
@@ -60,7 +60,7 @@ def test_another_phone_shows_the_draft_as_it_grows_and_loses_it_when_it_is_sent(
     expect(box(other)).to_have_value("")
 
 
-def test_what_is_being_typed_is_never_replaced_by_what_is_typed_elsewhere(
+def test_text_being_typed_is_never_replaced_by_another_device(
     phone: Phone, server: Server, sandbox: Sandbox, open_phone: Callable[..., Phone]
 ) -> None:
     begin(phone, sandbox)

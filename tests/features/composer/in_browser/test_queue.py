@@ -44,7 +44,7 @@ def test_a_prompt_that_waits_can_be_removed_and_never_reaches_the_model(
     ]
 
 
-def test_a_prompt_that_waits_can_be_edited_in_front_of_what_is_being_typed(
+def test_edited_queued_prompt_is_put_before_the_text_being_typed(
     phone: Phone, sandbox: Sandbox, gate: threading.Event
 ) -> None:
     begin_and_hold(phone, sandbox)
@@ -75,7 +75,7 @@ def test_an_image_comes_back_with_the_prompt_that_is_edited(
     expect(chips(phone)).to_have_count(1)
 
 
-def test_what_a_stopped_run_left_can_be_sent_again_or_removed(
+def test_unread_prompts_of_a_stopped_run_can_be_resent_or_removed(
     phone: Phone, sandbox: Sandbox
 ) -> None:
     begin_and_hold(phone, sandbox)
