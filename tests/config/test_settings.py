@@ -222,9 +222,7 @@ def test_claude_environment_excludes_our_variables(tmp_path: Path) -> None:
         "SERVER_SOFTWARE",
     ],
 )
-def test_claude_does_not_inherit_the_session_variables_of_our_parent(
-    tmp_path: Path, mark: str
-) -> None:
+def test_claude_does_not_inherit_variables_of_our_parent_process(tmp_path: Path, mark: str) -> None:
     assert mark not in read(tmp_path, **{mark: "1"}).child_environment
 
 

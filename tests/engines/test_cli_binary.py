@@ -147,9 +147,7 @@ def test_claude_path_is_used_even_if_a_newer_one_is_installed(home: Path, tmp_pa
     assert found == cli_binary.Binary(named, (2, 1, 118))
 
 
-def test_a_claude_path_that_does_not_run_is_an_error_and_no_search(
-    home: Path, tmp_path: Path
-) -> None:
+def test_broken_claude_path_is_an_error_without_a_search(home: Path, tmp_path: Path) -> None:
     install(tmp_path / "a/claude", says("2.9.0"))
     with pytest.raises(cli_binary.BinaryNotFound, match="CLAUDE_PATH names"):
         cli_binary.find(tmp_path / "missing", str(tmp_path / "a"), home)
@@ -177,7 +175,7 @@ def test_the_login_is_read_from_json_and_exit_status(
 
 
 @pytest.mark.parametrize("script", ["echo crash >&2\nexit 2\n", "echo '[]'\n", "echo '{}'\n"])
-def test_a_cli_that_does_not_say_is_an_error(tmp_path: Path, script: str) -> None:
+def test_cli_without_a_login_status_is_an_error(tmp_path: Path, script: str) -> None:
     cli = cli_binary.Binary(install(tmp_path / "claude", script), (2, 2, 0))
     with pytest.raises(cli_binary.BinaryError, match="did not say whether it is logged in"):
         cli_binary.logged_in(cli, {})
@@ -203,7 +201,7 @@ def test_the_real_cli_is_found_and_new_enough(real_cli: cli_binary.Binary) -> No
     assert real_cli.version >= cli_binary.MINIMUM_VERSION
 
 
-def test_the_real_cli_without_a_login_says_so(real_cli: cli_binary.Binary, tmp_path: Path) -> None:
+def test_real_cli_reports_a_missing_login(real_cli: cli_binary.Binary, tmp_path: Path) -> None:
     assert cli_binary.logged_in(real_cli, clean_environment(tmp_path)) is False
 
 
@@ -215,7 +213,7 @@ def test_the_real_cli_with_a_key_counts_as_logged_in(
 
 
 @pytest.mark.parametrize("patch", ["", "from gevent import monkey; monkey.patch_all();"])
-def test_it_works_with_and_without_gevent(home: Path, tmp_path: Path, patch: str) -> None:
+def test_search_works_with_and_without_gevent(home: Path, tmp_path: Path, patch: str) -> None:
     install(tmp_path / "a/claude", "/bin/sleep 60 &\nwait\n")
     install(tmp_path / "b/claude", says("2.2.0"))
     code = f"""{patch}

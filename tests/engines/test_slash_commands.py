@@ -65,7 +65,7 @@ def test_the_projects_command_goes_before_the_persons(project: Path, config: Pat
         ("\xff\xfe", "ÿþ", ""),
     ],
 )
-def test_front_matter_of_any_kind_does_no_harm(
+def test_malformed_front_matter_is_tolerated(
     project: Path, config: Path, text: str, description: str, hint: str
 ) -> None:
     write(project / ".claude" / "commands" / "x.md", text)

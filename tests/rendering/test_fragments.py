@@ -381,7 +381,7 @@ def test_an_answered_question_shows_the_answer(updated: dict[str, Any], verdict:
 
 
 @pytest.mark.parametrize("questions", [7, "text", [7], [{"options": 7}], {"a": 1}])
-def test_questions_in_an_unknown_shape_do_no_harm(questions: object) -> None:
+def test_malformed_questions_are_tolerated(questions: object) -> None:
     page = rendered(ask_line(tool_name="AskUserQuestion", input={"questions": questions}))
     assert {"Allow", "Deny"} <= set(labels(page)) or labels(page) == ["Answer", "Do not answer"]
 

@@ -111,7 +111,7 @@ def test_a_command_shows_what_it_printed_on_both_streams() -> None:
     assert text_of(done("Bash", None, "out", command="make").shown) == "out"
 
 
-def test_a_command_that_printed_nothing_says_so() -> None:
+def test_command_without_output_says_so() -> None:
     shown = done("Bash", {"stdout": ""}, "(Bash completed with no output)", command="true")
     assert (shown.note, shown.shown, shown.outcome) == ("It printed nothing.", None, "")
 
@@ -186,7 +186,7 @@ def test_file_content_is_highlighted_by_file_name() -> None:
     assert shown is not None and shown.spans[0] == ("k", "import")
 
 
-def test_a_file_that_could_not_be_read_says_why() -> None:
+def test_failed_read_shows_its_error() -> None:
     shown = failed("Read", "File does not exist.", file_path="/a", offset=5, limit=2)
     assert (shown.place, text_of(shown.shown)) == ("5–6", "File does not exist.")
 
@@ -260,7 +260,7 @@ def test_a_changed_cell_of_a_notebook_shows_the_difference() -> None:
     assert (shown.added, shown.removed) == (1, 1)
 
 
-def test_an_edit_that_failed_says_why() -> None:
+def test_failed_edit_shows_its_error() -> None:
     shown = failed("Edit", "It has changed.", file_path="/a", old_string="a", new_string="b")
     assert text_of(shown.shown) == "It has changed."
 
@@ -294,7 +294,7 @@ def test_background_agent_card_omits_model_notes() -> None:
     assert (shown.outcome, shown.said, shown.shown) == ("in the background", "", None)
 
 
-def test_an_address_that_did_not_answer_well_says_its_status() -> None:
+def test_failed_fetch_shows_its_http_status() -> None:
     assert done("WebFetch", {"code": 404}, "Gone", url="https://a.b/").outcome == "status 404"
     assert done("WebFetch", {"code": 200}, "Here", url="https://a.b/").outcome == ""
 
@@ -331,7 +331,7 @@ def test_json_that_an_unknown_tool_gives_back_is_laid_out_to_be_read() -> None:
     "patch",
     [None, 7, "text", [7], [{}], [{"lines": 7}], [{"lines": [7]}], [{"oldStart": [], "lines": []}]],
 )
-def test_a_patch_in_an_unknown_shape_does_no_harm(patch: object) -> None:
+def test_malformed_patch_is_tolerated(patch: object) -> None:
     assert diff.from_patch(patch) == []
 
 

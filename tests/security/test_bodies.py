@@ -41,7 +41,7 @@ def script(app: Flask) -> FlaskClient:
 # Forms ------------------------------------------------------------------------------------------
 
 
-def test_a_form_with_fields_without_end_is_refused(script: FlaskClient) -> None:
+def test_form_with_too_many_fields_is_refused(script: FlaskClient) -> None:
     answer = script.post("/sessions", data=b"a=&" * 1_000_000, content_type=FORM)
     assert answer.status_code == 413
     assert "1000 fields" in answer.text
@@ -80,7 +80,7 @@ def test_a_form_is_read_as_browsers_write_it(body: bytes, fields: list[tuple[str
         assert list(request.form.items(multi=True)) == fields
 
 
-def test_half_of_a_body_is_no_body() -> None:
+def test_incomplete_body_is_refused() -> None:
     whole = request_body.Body(io.BytesIO(b"user=me"), 7, 100)
     assert whole.read() == b"user=me"
     half = request_body.Body(io.BytesIO(b"user"), 7, 100)
@@ -114,7 +114,7 @@ def test_nothing_is_read_beyond_the_length() -> None:
         ("PUT", "/api/settings/system-prompt"),
     ],
 )
-def test_a_body_nested_without_end_is_refused_with_a_sentence(
+def test_deeply_nested_body_is_refused_with_a_sentence(
     app: Flask, script: FlaskClient, method: str, path: str
 ) -> None:
     for depth in (101, 500, 100_000):
@@ -135,12 +135,12 @@ def test_every_json_endpoint_is_listed(app: Flask) -> None:
     }
     (listed,) = (
         mark.args[1]
-        for mark in test_a_body_nested_without_end_is_refused_with_a_sentence.pytestmark  # type: ignore[attr-defined]
+        for mark in test_deeply_nested_body_is_refused_with_a_sentence.pytestmark  # type: ignore[attr-defined]
     )
     assert found == set(listed)
 
 
-def test_a_body_of_values_without_end_is_refused(script: FlaskClient) -> None:
+def test_body_with_too_many_values_is_refused(script: FlaskClient) -> None:
     for piece in (b"1,", b'"",', b"[],"):
         body = b'{"settings": {"a": [' + piece * 1_000_000 + b"1]}}"
         answer = script.put("/api/settings/claude", data=body, content_type="application/json")
@@ -148,7 +148,7 @@ def test_a_body_of_values_without_end_is_refused(script: FlaskClient) -> None:
         assert "values" in answer.text
 
 
-def test_a_message_nested_without_end_is_refused_with_a_sentence() -> None:
+def test_deeply_nested_message_is_refused_with_a_sentence() -> None:
     for text in (DEEP, b'{"type": "ping", "x": ' + DEEP + b"}"):
         with pytest.raises(InvalidRequest, match="nested deeper than 100 levels"):
             incoming.value_in(text.decode())
@@ -167,7 +167,7 @@ def test_parsed_depth_can_always_be_serialised() -> None:
             bounded_json.loads(each)
 
 
-def test_a_file_of_ours_nested_without_end_is_left_alone(tmp_path: Path) -> None:
+def test_deeply_nested_state_file_is_quarantined(tmp_path: Path) -> None:
     path = tmp_path / "marks.json"
     path.write_bytes(b'{"a": ' + DEEP + b"}")
     schema = json_files.JsonFileSchema(1, lambda content: content)

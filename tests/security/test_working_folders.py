@@ -94,7 +94,7 @@ def test_an_old_session_outside_of_the_roots_can_be_read(old: Old) -> None:
 
 
 @pytest.mark.parametrize("verb", ["prompt", "fork", "begin-again"])
-def test_a_page_does_not_go_on_with_it(old: Old, verb: str) -> None:
+def test_page_does_not_resume_a_session_outside_of_the_roots(old: Old, verb: str) -> None:
     answer = old.post(verb, prompt=WORDS, prompt_id=str(uuid.uuid4()))
     assert answer.status_code == 422
     assert "outside the folders that may be worked in" in answer.text
@@ -119,7 +119,7 @@ def test_the_words_and_files_of_a_prompt_that_is_refused_stay_in_the_draft(old: 
 
 
 @pytest.mark.parametrize("verb", ["execute", "resume", "continue"])
-def test_the_api_does_not_go_on_with_it(old: Old, verb: str) -> None:
+def test_api_does_not_resume_a_session_outside_of_the_roots(old: Old, verb: str) -> None:
     wanted = {"project_path": str(old.folder), "prompt": WORDS, "session_id": old.id}
     answer = requests.post(
         f"{old.server.url}/api/sessions/{verb}",
@@ -132,7 +132,7 @@ def test_the_api_does_not_go_on_with_it(old: Old, verb: str) -> None:
     assert nothing_runs(old.server)
 
 
-def test_a_chat_does_not_go_on_with_it(old: Old) -> None:
+def test_chat_does_not_resume_a_session_outside_of_the_roots(old: Old) -> None:
     with connected(old.server, f"/api/claude/sessions/{old.id}/chat") as client:
         client.send(type="user_message", content=WORDS)
         refused = client.until("error")
@@ -140,7 +140,7 @@ def test_a_chat_does_not_go_on_with_it(old: Old) -> None:
     assert nothing_runs(old.server)
 
 
-def test_a_command_on_a_socket_does_not_go_on_with_it(old: Old) -> None:
+def test_socket_does_not_resume_a_session_outside_of_the_roots(old: Old) -> None:
     with connected(old.server) as client:
         wanted = {"project_path": str(old.folder), "session_id": old.id, "prompt": WORDS}
         client.send(command_type="resume", **wanted)
@@ -149,7 +149,7 @@ def test_a_command_on_a_socket_does_not_go_on_with_it(old: Old) -> None:
     assert nothing_runs(old.server)
 
 
-def test_its_page_lists_neither_files_nor_commands_of_its_folder(old: Old) -> None:
+def test_page_lists_no_files_and_commands_of_a_folder_outside_of_the_roots(old: Old) -> None:
     for query in ("@pay", "/pay"):
         found = old.server.get(f"{old.address}/complete", params={"q": query})
         assert found.status_code == 200

@@ -150,7 +150,7 @@ def test_viewed_run_is_kept_until_its_viewers_leave(room: Room) -> None:
     assert collector(room).collect() == 1
 
 
-def test_run_without_output_is_removed(room: Room) -> None:
+def test_run_without_a_prompt_is_removed(room: Room) -> None:
     run = ended(room, "Hello")
     run.folder.input_log.write_text("")
     room.restart()

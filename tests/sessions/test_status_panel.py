@@ -97,7 +97,7 @@ def test_the_status_follows_the_run(run: Run) -> None:
     assert status() == ("stopping", "Stopping…")
 
 
-def test_every_phase_has_words(run: Run) -> None:
+def test_every_state_has_a_label(run: Run) -> None:
     for phase in set(Phase) - {Phase.ENDED}:
         run.state.phase = phase
         assert status_text(run)
@@ -114,7 +114,7 @@ def test_every_phase_has_words(run: Run) -> None:
         ((Outcome.FAILED, "It broke."), "It broke."),
     ],
 )
-def test_a_run_that_has_ended_says_how(run: Run, ending: tuple[Outcome, str], text: str) -> None:
+def test_ended_run_shows_its_outcome(run: Run, ending: tuple[Outcome, str], text: str) -> None:
     to_stop(run, *ending)
     finish(run, 0)
     shown = parts(run)

@@ -243,7 +243,7 @@ def test_lines_with_odd_links_beside_a_run_are_shown(session: Session, odd: obje
     )
 
 
-def test_a_run_is_behind_until_a_person_goes_on_in_it(session: Session) -> None:
+def test_run_is_behind_until_its_next_prompt(session: Session) -> None:
     run = session.begin()
     uuids = ["p1", "a1", "report", "p2", "a2"]
     kinds = ["user", "assistant", "user", "user", "assistant"]
@@ -274,7 +274,7 @@ def shown(conversation: Conversation) -> list[Block]:
     return list(conversation.blocks())
 
 
-def test_a_tool_that_a_terminal_left_unfinished_does_not_run_for_ever(session: Session) -> None:
+def test_tool_left_unfinished_by_a_terminal_ends(session: Session) -> None:
     use = {"type": "tool_use", "id": "t", "name": "Bash", "input": {}}
     session.note(line(type="assistant", uuid="u", message={"id": "m", "content": [use]}))
     conversation = session.conversation()
@@ -311,7 +311,7 @@ def test_half_a_line_at_the_end_of_a_run_is_shown_as_it_came(session: Session) -
         (3, "It broke.\nBadly.\n", ["error Claude ended with exit status 3.\nIt broke.\nBadly."]),
     ],
 )
-def test_the_end_of_a_run_says_what_is_to_be_said(
+def test_end_of_a_run_yields_its_notice(
     session: Session, status: int, stderr: str, expected: list[str]
 ) -> None:
     run = session.begin()
@@ -359,7 +359,7 @@ def test_run_with_a_deleted_folder_is_rendered_from_history(
     assert words(session.conversation()) == expected
 
 
-def test_a_folder_that_is_cleared_away_under_a_page_takes_nothing_from_it(
+def test_page_keeps_its_blocks_when_the_run_folder_is_removed(
     session: Session,
 ) -> None:
     run = session.begin()
@@ -390,7 +390,7 @@ def test_the_cost_of_a_turn_is_known_from_the_first_run_on(session: Session) -> 
     assert costs(session.conversation()) == [1.0, 0.5, None, 0.25]
 
 
-def test_a_refused_command_that_a_later_run_reads_as_text_gives_its_words_up(
+def test_refused_command_resent_as_text_is_shown_once(
     session: Session,
 ) -> None:
     prompt_id = str(uuid.uuid4())
@@ -461,7 +461,7 @@ def test_refreshing_reads_on_from_where_it_was(session: Session) -> None:
     assert len(list(conversation.blocks())) == 4
 
 
-def test_two_greenlets_that_refresh_at_once_do_not_double_or_mix(session: Session) -> None:
+def test_concurrent_refreshes_neither_duplicate_nor_mix_blocks(session: Session) -> None:
     """The files are large, so that both give way to the other in the middle."""
     filler = "x" * 500
     session.note(*(answer(f"past {number} {filler}") for number in range(1500)))
@@ -540,11 +540,11 @@ def test_refresh_in_the_middle_of_a_line_delivers_its_rest(
         "9" * 99,
     ],
 )
-def test_a_cursor_that_is_none_means_the_beginning(text: str) -> None:
+def test_invalid_cursor_means_the_beginning(text: str) -> None:
     assert Cursor.parse(text) == Cursor(0, 0)
 
 
-def test_a_cursor_comes_back_from_its_text() -> None:
+def test_cursor_round_trips_through_its_text() -> None:
     for cursor in (Cursor(3, 12345, 67), Cursor(3, 12345, 67, ("a1", "b2"))):
         assert Cursor.parse(str(cursor)) == cursor
     most = 999_999_999_999_999
@@ -606,14 +606,14 @@ def _page(conversation: Conversation, render: Fragments) -> dom.Node:
     return dom.parse(f'<section id="transcript">{blocks}</section>')
 
 
-def test_a_cursor_behind_everything_lacks_nothing(session: Session) -> None:
+def test_cursor_at_the_end_has_no_changes(session: Session) -> None:
     session.note(*turn("one"))
     conversation = session.conversation()
     conversation.refresh()
     assert conversation.changes_since(conversation.cursor) == []
 
 
-def test_a_cursor_in_a_run_that_was_cleared_away_lacks_everything(session: Session) -> None:
+def test_cursor_of_a_removed_run_gets_everything(session: Session) -> None:
     session.note(*turn("one"))
     conversation = session.conversation()
     conversation.refresh()

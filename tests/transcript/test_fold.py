@@ -721,7 +721,7 @@ def test_generated_block_ids_are_unique_across_transcripts() -> None:
     assert len(ids) == 6
 
 
-def test_block_ids_are_unique() -> None:
+def test_repeated_uuids_yield_unique_block_ids() -> None:
     same = [line(type="system", subtype="a_thing", uuid="u"), RESULT, RESULT]
     ids = [block.id for block in feed(*same).blocks]
     assert len(ids) == len(set(ids)) == 3

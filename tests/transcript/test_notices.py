@@ -89,7 +89,7 @@ def test_a_limit_that_is_near_says_how_near() -> None:
     assert (found.text, found.until) == ("83% of the weekly limit is used.", None)
 
 
-def test_a_limit_beyond_which_claude_goes_on_says_so() -> None:
+def test_soft_limit_notice_says_that_claude_goes_on() -> None:
     found = limit(status="rejected", rateLimitType="of_next_year", isUsingOverage=True)
     assert found is not None
     assert found.text == "The usage limit is reached; Claude goes on with extra usage."

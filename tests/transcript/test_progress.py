@@ -87,7 +87,7 @@ def test_a_tool_began_when_claude_called_it() -> None:
 # --- doing ----------------------------------------------------------------------------------
 
 
-def test_a_status_ends_where_a_gap_pushes_the_rest_out_of_sight() -> None:
+def test_status_text_is_cut_before_a_long_gap() -> None:
     command = f"ls{' ' * 200}; rm -rf ~"
     assert call_text("Bash", {"command": command}) == "Running ls …"
     request = PermissionRequest("r", "Bash", {"command": command}, "t", "", "", ())
@@ -151,7 +151,7 @@ def test_request_is_summarised_in_a_few_words() -> None:
 # --- marks ----------------------------------------------------------------------------------
 
 
-def test_marks_outlive_the_server_and_only_the_newest_are_kept(
+def test_newest_read_positions_survive_a_restart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("opcode_htmx.sessions.read_positions.KEPT", 2)
@@ -167,7 +167,7 @@ def test_marks_outlive_the_server_and_only_the_newest_are_kept(
     assert path.stat().st_mode & 0o077 == 0
 
 
-def test_workers_share_marks_and_take_none_from_one_another(tmp_path: Path) -> None:
+def test_workers_share_read_positions_without_overwriting(tmp_path: Path) -> None:
     path = tmp_path / "marks.json"
     one, other = ReadPositions(path), ReadPositions(path)
     one.look("plums", "b-1")
@@ -177,7 +177,7 @@ def test_workers_share_marks_and_take_none_from_one_another(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"since": 1, "sessions": {"a": 3}}'])
-def test_marks_that_cannot_be_read_begin_anew(tmp_path: Path, content: str) -> None:
+def test_unreadable_read_positions_are_reset(tmp_path: Path, content: str) -> None:
     path = tmp_path / "marks.json"
     path.write_text(content)
     marks = ReadPositions(path)

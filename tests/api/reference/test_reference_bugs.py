@@ -63,7 +63,7 @@ def page(server: Server, session_id: str) -> str:
     return " ".join(unescape(answer.text).split())
 
 
-def test_bug_01_a_session_hears_and_shows_itself_and_no_other(server: Server) -> None:
+def test_bug_01_sessions_are_isolated(server: Server) -> None:
     with session(server, "apples") as (one, first, _), session(server, "pears") as (two, second, _):
         for client, id_, word in ((one, first, "apples"), (two, second, "pears")):
             client.until("completion")

@@ -106,7 +106,7 @@ def upgrade(printed: bool, server: Server) -> list[str]:
 
 
 @documents.ours_and_printed
-def test_the_python_client_hears_its_session_to_the_end(server: Server, printed: bool) -> None:
+def test_python_client_receives_its_whole_session(server: Server, printed: bool) -> None:
     pytest.importorskip("websockets")
     done = subprocess.run(
         [sys.executable, *python_client(printed, server)],
@@ -125,7 +125,7 @@ def test_the_python_client_hears_its_session_to_the_end(server: Server, printed:
 
 @pytest.mark.browser
 @documents.ours_and_printed
-def test_the_javascript_client_hears_its_session_to_the_end(
+def test_javascript_client_receives_its_whole_session(
     server: Server, sandbox: Sandbox, open_phone: Callable[..., Phone], printed: bool
 ) -> None:
     page = open_phone(server).page
@@ -153,7 +153,7 @@ def test_the_javascript_client_hears_its_session_to_the_end(
 
 @pytest.mark.browser
 @documents.ours_and_printed
-def test_the_basic_task_client_hears_its_task_to_the_end(
+def test_basic_task_client_receives_its_whole_task(
     server: Server, open_phone: Callable[..., Phone], printed: bool
 ) -> None:
     phone = open_phone(server)

@@ -119,7 +119,7 @@ def test_a_folder_outside_those_that_are_allowed_is_refused(server: Server, fold
     assert len(processes_of(server.sandbox.state)) == before
 
 
-def test_cancel_cancels_and_says_what_it_did(server: Server) -> None:
+def test_cancel_ends_the_run_and_reports_the_outcome(server: Server) -> None:
     """It was a GET that said success and did nothing."""
     began = execute(server, steps(["grandchild"], ["text", "busy"], FOREVER))
     session_id, run_id = began["session_id"], began["run_id"]
@@ -133,7 +133,7 @@ def test_cancel_cancels_and_says_what_it_did(server: Server) -> None:
     assert (unknown.status_code, unknown.json()["success"]) == (404, False)
 
 
-def test_a_client_hears_the_end_of_a_claude_that_was_killed(server: Server) -> None:
+def test_client_is_notified_of_a_killed_claude(server: Server) -> None:
     """An abnormal close never settled the client."""
     with connected(server) as client:
         folder = str(server.sandbox.project)

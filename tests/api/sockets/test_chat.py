@@ -187,7 +187,7 @@ def test_export_of_a_session_without_a_run_is_refused(server: Server) -> None:
 # --- the socket -----------------------------------------------------------------------------
 
 
-def test_a_chat_connects_prompts_and_hears_the_answer_once(server: Server) -> None:
+def test_chat_connects_prompts_and_receives_the_answer_once(server: Server) -> None:
     session_id = create(server, title="Plums")
     with chat(server, session_id) as client:
         assert client.messages[0]["type"] == "connected"

@@ -115,7 +115,7 @@ def test_errors_and_ends_have_the_details_of_the_seeds(phone: Phone, sandbox: Sa
     assert page.heard(f"claude-cancelled:{stopped}") == [True] == page.heard("claude-cancelled")
 
 
-def test_prompts_permissions_and_going_on(phone: Phone, sandbox: Sandbox) -> None:
+def test_prompts_permissions_and_resuming(phone: Phone, sandbox: Sandbox) -> None:
     page = Embedding(phone)
     folder = str(sandbox.project)
     session_id = page.call("execute", folder, steps(["ask", "request-1"], ["text", "one"]))
@@ -183,7 +183,7 @@ def test_killed_server_loses_and_repeats_no_line(
     assert page.heard("claude-error") == []
 
 
-def test_where_there_is_no_way_back_the_session_is_settled(
+def test_session_completes_with_an_error_when_reconnecting_fails(
     phone: Phone, sandbox: Sandbox, server: Server
 ) -> None:
     page = Embedding(phone, patience=500)
@@ -195,7 +195,7 @@ def test_where_there_is_no_way_back_the_session_is_settled(
     until(lambda: page.heard("claude-complete") == [False], "it is told once")
 
 
-def test_a_page_that_comes_later_goes_on_where_another_one_was(
+def test_later_page_continues_from_the_cursor_of_another(
     phone: Phone, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     gate = tmp_path / "gate"

@@ -139,9 +139,7 @@ def test_continue_without_a_session_says_what_to_do(client: JsonClient, sandbox:
 # --- the bugs of the reference implementation -----------------------------------------------
 
 
-def test_bug_1_two_sockets_hear_their_own_session_and_nothing_else(
-    server: Server, sandbox: Sandbox
-) -> None:
+def test_bug_1_two_sockets_receive_their_own_session_only(server: Server, sandbox: Sandbox) -> None:
     with connected(server) as one, connected(server) as other:
         ids = [execute(one, sandbox, "apples"), execute(other, sandbox, "pears")]
         for client, session_id, word in ((one, ids[0], "apples"), (other, ids[1], "pears")):

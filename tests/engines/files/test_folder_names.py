@@ -94,7 +94,7 @@ def own_folder(claude_folder: str, *cwds: object) -> str | None:
         (("/cut-\ud83d",), "/cut-?"),
     ],
 )
-def test_a_session_is_at_home_where_the_name_of_its_folder_fits_else_where_it_began(
+def test_session_belongs_to_the_matching_folder_or_its_first_one(
     cwds: tuple[object, ...], path: str | None
 ) -> None:
     assert own_folder("-me-my-app", *cwds) == path

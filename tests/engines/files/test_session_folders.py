@@ -126,7 +126,7 @@ def back(page: str) -> str:
 
 
 @pytest.mark.parametrize("pair", ALIKE)
-def test_projects_with_one_name_at_claude_are_listed_each_with_its_own(
+def test_projects_sharing_a_folder_name_at_claude_are_listed_separately(
     desk: Desk, pair: tuple[str, str]
 ) -> None:
     front = desk.page("/")
@@ -146,7 +146,7 @@ def test_projects_with_one_name_at_claude_are_listed_each_with_its_own(
 
 
 @pytest.mark.parametrize("pair", ALIKE)
-def test_the_name_that_they_share_leads_to_a_choice(desk: Desk, pair: tuple[str, str]) -> None:
+def test_shared_project_name_leads_to_a_choice(desk: Desk, pair: tuple[str, str]) -> None:
     bare = desk.bare(pair[0])
     assert bare == desk.bare(pair[1])
     page = desk.page(f"/projects/{bare}")
@@ -216,7 +216,7 @@ def test_a_prompt_from_the_phone_works_in_the_folder_of_its_session(desk: Desk, 
 
 
 @pytest.mark.parametrize("command", ["resume", "continue"])
-def test_a_program_goes_on_only_in_the_folder_of_the_session(desk: Desk, command: str) -> None:
+def test_api_resumes_only_in_the_folder_of_the_session(desk: Desk, command: str) -> None:
     wanted = {
         "project_path": str(desk.folder("my.app")),
         "prompt": f"{command} it",
@@ -246,7 +246,7 @@ def test_session_resumed_in_another_folder_stays_in_its_first_project(
     assert "made in far-away" in page
 
 
-def test_a_session_whose_id_is_in_capitals_goes_on_from_the_phone(desk: Desk) -> None:
+def test_session_with_an_upper_case_id_is_resumed(desk: Desk) -> None:
     desk.prompt("capitals", "", str(uuid.uuid4()).upper())
     session = OpenSession(desk.server, desk.address("capitals"))
     session.prompt("and from the phone")

@@ -121,7 +121,7 @@ def test_sessions_come_newest_first_with_what_a_list_shows(tmp_path: Path) -> No
         ("x" * 400, "x" * 299 + "…"),
     ],
 )
-def test_the_title_is_the_persons_own_words(tmp_path: Path, content: object, title: str) -> None:
+def test_title_is_the_text_of_the_first_prompt(tmp_path: Path, content: object, title: str) -> None:
     assert first_prompt(tmp_path, user(content)) == title
 
 
@@ -164,7 +164,7 @@ def test_half_a_surrogate_pair_does_not_reach_the_page(tmp_path: Path) -> None:
     assert title.encode() == b"cut ?"
 
 
-def test_a_half_written_last_line_does_no_harm(tmp_path: Path) -> None:
+def test_incomplete_last_line_is_tolerated(tmp_path: Path) -> None:
     write(tmp_path, user("a", NOON) + user("b", NOON + 5)[:-30])
     assert only(tmp_path).prompt_count == 1
 

@@ -127,25 +127,27 @@ def test_run_is_idle_after_each_refused_command(session: WholeSession) -> None:
 
 
 @pytest.mark.parametrize("words", LINES)
-def test_the_words_are_found_and_exported(session: WholeSession, words: str) -> None:
+def test_refused_commands_are_searchable_and_exported(session: WholeSession, words: str) -> None:
     found = session.get(f"search?q={quote(words)}")
     assert words in dom.parse(found.text).text
     assert words in session.get("export.md").text.splitlines()
 
 
-def test_the_title_of_such_a_session_is_its_first_prompt(session: WholeSession) -> None:
+def test_title_of_a_session_with_refused_commands_is_its_first_prompt(
+    session: WholeSession,
+) -> None:
     listed = session.server.get(session.address.rpartition("/sessions/")[0]).text
     assert LINES[0] in listed
 
 
-def test_a_chat_client_that_reads_the_session_gets_the_words(session: WholeSession) -> None:
+def test_chat_client_receives_refused_commands(session: WholeSession) -> None:
     with connected(session.server, f"/api/claude/sessions/{session.id}/chat") as client:
         client.until(lambda message: message.get("content") == LINES[-1])
         said = [each["content"] for each in client.of_type("user_message")]
     assert said == list(LINES)
 
 
-def test_a_program_gets_the_end_of_such_a_turn(server: Server) -> None:
+def test_api_client_receives_the_end_of_a_refused_command(server: Server) -> None:
     with connected(server) as client:
         client.send(
             command_type="execute", project_path=str(server.sandbox.project), prompt=LINES[0]
@@ -159,7 +161,7 @@ def test_a_task_that_claude_code_refuses_ends(server: Server) -> None:
         assert client.close_code() == 1000
 
 
-def test_sent_as_text_claude_reads_the_words_and_the_page_shows_them_once(server: Server) -> None:
+def test_command_resent_as_text_reaches_claude_and_is_shown_once(server: Server) -> None:
     session = Session(server, LINES[0])
     (button,) = Shown(session.page()).buttons
     for _ in range(2):  # a double tap
@@ -174,7 +176,7 @@ def test_sent_as_text_claude_reads_the_words_and_the_page_shows_them_once(server
     assert status(session) == "idle"
 
 
-def test_images_go_along_as_text_too(server: Server, api: MessagesApi) -> None:
+def test_images_are_sent_with_a_command_resent_as_text(server: Server, api: MessagesApi) -> None:
     session = Session(server, "hello")
     answer = requests.post(
         f"{server.url}{session.address}/prompt",
@@ -195,7 +197,7 @@ def test_images_go_along_as_text_too(server: Server, api: MessagesApi) -> None:
     assert Shown(session.page()).words == ["hello", "/login looks like this"]
 
 
-def test_the_words_outlive_the_folder_of_the_run_and_can_still_be_sent(
+def test_refused_commands_outlive_the_run_folder_and_can_still_be_sent(
     claude: Path, api: MessagesApi, sandbox: Sandbox, start_server: Callable[..., Server]
 ) -> None:
     first = start_server(sandbox, claude, api.url)

@@ -102,7 +102,7 @@ def test_sent_text_is_shown_verbatim(words: str) -> None:
     assert parts_of(entry(words, isReplay=True), sent={"u": words}.get) == (Prompt(words),)
 
 
-def test_sent_text_rewritten_by_the_cli_is_classified_by_its_form() -> None:
+def test_command_that_the_cli_made_of_sent_text_is_a_command() -> None:
     made = entry(FULL_COMMAND, isReplay=True)
     assert parts_of(made, sent={"u": "/model opus"}.get) == parts_of(entry(FULL_COMMAND))
 
@@ -530,7 +530,7 @@ def look(block: Block) -> str:
             return block.kind
 
 
-def test_terminal_session_is_shown_by_kind_of_entry(terminal: Path) -> None:
+def test_terminal_session_has_shell_command_notice_and_prompt_blocks(terminal: Path) -> None:
     transcript = fold_file(terminal)
     shell, *rest = transcript.blocks
     assert isinstance(shell, ShellBlock)

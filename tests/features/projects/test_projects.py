@@ -56,7 +56,7 @@ def test_projects_are_listed_with_name_path_count_and_time(
     assert 'href="/new"' in page
 
 
-def test_without_projects_the_page_says_how_to_begin(client: FlaskClient) -> None:
+def test_projects_page_without_projects_says_how_to_begin(client: FlaskClient) -> None:
     page = client.get("/").text
     assert "No projects yet" in page
     assert 'href="/new"' in page
@@ -74,7 +74,7 @@ def test_sessions_are_listed_with_prompt_time_and_length(
     assert '<p class="full-path">/home/me/shop</p>' in page
 
 
-def test_a_project_without_sessions_says_so(client: FlaskClient, tmp_path: Path) -> None:
+def test_project_page_without_sessions_says_so(client: FlaskClient, tmp_path: Path) -> None:
     (tmp_path / "projects" / "-home-me-new").mkdir(parents=True)
     page = client.get("/projects/-home-me-new").text
     assert "No sessions here yet" in page

@@ -98,7 +98,7 @@ def test_one_prompt_too_many_is_refused_and_stays_in_the_composer(
 # Viewers -------------------------------------------------------------------------------------
 
 
-def test_one_viewer_too_many_is_sent_away_until_another_one_goes(
+def test_viewer_beyond_the_limit_is_refused_until_another_leaves(
     start_server: Start, sandbox: Sandbox, stand_in: Path, sockets: Sockets
 ) -> None:
     server = start_server(sandbox, stand_in, OPCODE_MAX_VIEWERS="2")
@@ -128,7 +128,7 @@ def connect(server: Server, path: str) -> Any:
     return websocket.create_connection(url, header=header, suppress_origin=True, timeout=20)
 
 
-def test_a_page_says_that_there_are_too_many_and_comes_back_by_itself(
+def test_refused_page_says_so_and_reconnects(
     start_server: Start,
     sandbox: Sandbox,
     stand_in: Path,
