@@ -1,1 +1,1 @@
-"""Measure what the design promises, each figure beside its floor: `make bench`."""
+"""Benchmarks of the figures that the design promises, each beside its floor: `make bench`."""

@@ -1,4 +1,4 @@
-"""The command: measure all parts or those named, print the tables, keep them in the document."""
+"""Command line: measure all parts or the given ones, print the tables, write the document."""
 
 from __future__ import annotations
 
@@ -41,9 +41,11 @@ PARTS: dict[str, Callable[[], Sequence[Figure]]] = {
 
 def main() -> int:
     """0 when all targets are met, 1 when one is missed."""
-    parser = argparse.ArgumentParser(prog="bench", description="Measure what the design promises.")
+    parser = argparse.ArgumentParser(
+        prog="bench", description="Measure the figures that the design promises."
+    )
     parser.add_argument("parts", nargs="*", metavar="part", help=", ".join(PARTS))
-    parser.add_argument("--seconds", type=float, help="for how long `load` lasts, each time")
+    parser.add_argument("--seconds", type=float, help="duration of each run of `load`")
     given = parser.parse_args()
     names = given.parts or list(PARTS)
     parts = dict(PARTS)

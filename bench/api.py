@@ -1,4 +1,4 @@
-"""What the REST API costs: the list of many projects, and the history of a very long session."""
+"""Cost of the REST API: the list of many projects, and the history of a very long session."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ PROJECTS, SESSIONS = 100, 50
 REQUESTS = 60
 HISTORY_BYTES = 50_000_000
 READINGS = 5
-SETTLING_SECONDS = 0.005
-"""How often the memory is looked at."""
+SAMPLE_SECONDS = 0.005
+"""Interval between two samples of the memory."""
 
 
 def measure() -> list[Figure]:
@@ -59,7 +59,7 @@ def many_projects(sandbox: Sandbox) -> None:
 
 
 def long_session(sandbox: Sandbox) -> str:
-    """The address of the history of a session of HISTORY_BYTES."""
+    """Create a session of HISTORY_BYTES; return the address of its history."""
     name = project_id(sandbox.project)
     file = sandbox.config_dir / "projects" / name / f"{history.SESSION_ID}.jsonl"
     history.write(file, sandbox.project, turns=5)
@@ -71,14 +71,14 @@ def long_session(sandbox: Sandbox) -> str:
 
 
 def _projects(server: Server) -> Iterator[Figure]:
-    floor = list(asked(server, "/healthz"))
-    taken = list(asked(server, "/api/projects"))
+    floor = list(request_times(server, "/healthz"))
+    taken = list(request_times(server, "/api/projects"))
     name = f"GET /api/projects, {PROJECTS} projects of {SESSIONS} sessions, warm"
     yield Figure(name, "ms", taken, "/healthz", floor, Target("median", 10))
 
 
-def asked(server: Server, path: str) -> Iterator[float]:
-    """Milliseconds of each of REQUESTS requests on one connection, without the first."""
+def request_times(server: Server, path: str) -> Iterator[float]:
+    """Milliseconds of each of REQUESTS requests on one connection, after a first one to warm up."""
     with closing(http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=60)) as connection:
         for number in range(REQUESTS + 1):
             began = time.perf_counter()
@@ -94,7 +94,7 @@ def asked(server: Server, path: str) -> Iterator[float]:
 
 
 def _history(server: Server, path: str) -> Iterator[Figure]:
-    floor = list(asked(server, "/healthz"))
+    floor = list(request_times(server, "/healthz"))
     first_bytes, growths = [], []
     for _ in range(READINGS):
         with memory_growth(server) as growth:
@@ -126,14 +126,14 @@ def first_byte(server: Server, path: str) -> float:
 
 @contextmanager
 def memory_growth(server: Server) -> Iterator[list[float]]:
-    """How much more memory the server's worker has than at the beginning, in bytes, sampled."""
+    """Samples of the growth of the worker's memory since the beginning, in bytes."""
     (worker,) = psutil.Process(server.pid).children()
     before = worker.memory_info().rss
     samples = [0.0]
     done = threading.Event()
 
     def watch() -> None:
-        while not done.wait(SETTLING_SECONDS):
+        while not done.wait(SAMPLE_SECONDS):
             samples.append(worker.memory_info().rss - before)
 
     watcher = threading.Thread(target=watch)

@@ -1,6 +1,6 @@
 """The floor of a page: its text as plain HTML without style or script, from a plain file server.
 
-As a command it serves the file that it is given, gzipped once, and prints its port.
+As a command it serves the given file, gzipped once, and prints its port.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Encoding", "gzip")
         self.send_header("Content-Length", str(len(self.body)))
         self.end_headers()
-        with contextlib.suppress(ConnectionError):  # a page that was left
+        with contextlib.suppress(ConnectionError):  # the page was left
             self.wfile.write(self.body)
 
     def log_message(self, format: str, *args: object) -> None:

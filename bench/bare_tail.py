@@ -1,6 +1,6 @@
 """The floor of the latency: a file followed by inotify, its bytes to one socket, nothing else.
 
-Prints the port that it listens on, serves one client and ends with it. Argument: the file.
+Prints its port, serves one client and exits with it. Argument: the file.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from gevent import socket
 from gevent.socket import wait_read
 
 POLL_SECONDS = 0.001
-"""Where there is no inotify."""
+"""Poll interval where inotify is missing."""
 
 
 def main(path: Path) -> None:
@@ -30,7 +30,7 @@ def main(path: Path) -> None:
 
 
 def changes(path: Path) -> Iterator[None]:
-    """Yields whenever the file may have grown."""
+    """Yield whenever the file may have grown."""
     if sys.platform != "linux":
         while True:
             gevent.sleep(POLL_SECONDS)

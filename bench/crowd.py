@@ -1,10 +1,10 @@
-"""Many clients of one server in a process of its own: it notes when each line arrives, no more.
+"""Many clients of one server, in their own process, which records when each line arrives.
 
 Reads one JSON object from stdin: the port, the header with the credentials, and the clients, each
-with its address and what it sends first. Prints a line when all are connected; ends when each has
-seen the last tick, when the time is over, or with its stdin; then prints what it has measured. It
-parses no frames: the ticks stand in the bytes as they were written, and their numbers tell whether
-one is missing. (So it does not offer to compress, as browsers do.)
+with its address and its first message. Prints a line when all are connected; stops when each has
+received the last tick, at the time limit, or when stdin closes; then prints the measurements. It
+parses no frames: the ticks are plain in the bytes, and a gap in their numbers is a missing one. (So
+it does not offer compression, as browsers do.)
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ BATCH = 64
 
 
 class Client:
-    """One socket, and the ticks that it has seen."""
+    """One socket, and the ticks it has received."""
 
     def __init__(self, port: int, header: str, path: str, says: str) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), 30)
@@ -50,7 +50,7 @@ class Client:
         self.socket.setblocking(False)
 
     def take(self, delays: array[float]) -> bool:
-        """Note the ticks that have come; False when the socket has closed."""
+        """Record the ticks that have arrived; False when the socket has closed."""
         try:
             data = self.socket.recv(RECEIVED)
         except BlockingIOError:
@@ -81,19 +81,19 @@ def _two(payload: bytes) -> bytes:
 
 
 def main() -> None:
-    told: dict[str, Any] = json.loads(sys.stdin.readline())
-    last = told["ticks"] - 1
+    job: dict[str, Any] = json.loads(sys.stdin.readline())
+    last = job["ticks"] - 1
     delays = array("d")
     selector = selectors.DefaultSelector()
     clients: list[Client] = []
-    for each in told["clients"]:
-        clients.append(Client(told["port"], told["header"], each["path"], each["says"]))
+    for each in job["clients"]:
+        clients.append(Client(job["port"], job["header"], each["path"], each["says"]))
         selector.register(clients[-1].socket, selectors.EVENT_READ, clients[-1])
     selector.register(sys.stdin, selectors.EVENT_READ, None)
     print("connected", flush=True)
     began = time.process_time()
     waiting = set(clients)
-    deadline = time.monotonic() + told["seconds"]
+    deadline = time.monotonic() + job["seconds"]
     while waiting and time.monotonic() < deadline:
         for key, _ in selector.select(1.0):
             if key.data is None:

@@ -12,7 +12,7 @@ DOCUMENT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 
 
 def put(part: str, text: str, document: Path = DOCUMENT) -> None:
-    """Replace what stands between the markers of `part`.
+    """Replace the text between the markers of `part`.
 
     Raises ValueError when the document has no such markers.
     """
@@ -26,7 +26,7 @@ def put(part: str, text: str, document: Path = DOCUMENT) -> None:
 
 
 def circumstances() -> str:
-    """When and on what a table was measured."""
+    """The date and the machine of a measurement."""
     system = f"{platform.system()} on {platform.machine()}"
     python = f"Python {platform.python_version()}"
     return f"{date.today():%-d %B %Y}, {system}, {os.cpu_count()} CPUs, {python}"

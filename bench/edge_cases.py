@@ -1,6 +1,6 @@
-"""Sessions that nobody would write, each with one thing that takes long to show.
+"""Extreme sessions, each with one kind of content that is expensive to render.
 
-Knows the lines of the history file; nothing of the app.
+Depends on the format of the history file, not on the app.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from pathlib import Path
 from bench.history import STAMP
 
 LANGUAGES = ("scala", "julia", "scss", "bat", "sql", "kotlin", "less", "python", "html", "csharp")
-"""Those whose lexers take the longest to load, and some others."""
+"""The languages with the slowest lexers to load, and some others."""
 Entry = dict[str, object]
 ANSWER = 100_000
 """Characters."""
 
 
 def write(folder: Path, cwd: Path) -> dict[str, str]:
-    """One session in `cwd` for each oddity; their ids by what is odd."""
+    """Write one session in `cwd` for each edge case; return their ids by description."""
     folder.mkdir(parents=True, exist_ok=True)
     ids = {}
     for number, (what, entries) in enumerate(_sessions(), start=1):

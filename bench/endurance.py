@@ -1,8 +1,8 @@
-"""What a server keeps of runs that are over: its memory after a hundred, and after a thousand.
+"""Memory that a server keeps for ended runs: after a hundred, and after a thousand.
 
-Each run is a session of its own, whose page is looked at once; it answers its one prompt and ends.
-The stand-in is a shell script, so that the time is the server's and not that of starting it; it
-tells of its models and commands, at length, what the real CLI tells.
+Each run is a session of its own with one prompt, whose page is requested once. The stand-in is a
+shell script, so that its start takes little of the measured time; it reports the models and
+commands of the real CLI, at full length.
 """
 
 from __future__ import annotations
@@ -49,20 +49,20 @@ done
 
 
 def measure() -> list[Figure]:
-    few, many = after((FEW, MANY))
+    few, many = memory_after((FEW, MANY))
     what = f"Memory after {MANY:,} runs have ended"
     return [Figure(what, "MB", [many], f"after {FEW}", [few], LIMIT)]
 
 
-def after(counts: tuple[int, ...]) -> list[float]:
-    """The memory of one and the same server after so many runs, in MB."""
+def memory_after(counts: tuple[int, ...]) -> list[float]:
+    """Memory of one server after each of these numbers of runs, in MB."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         stand_in = home / "claude"
         stand_in.write_text(STAND_IN, "utf-8")
         stand_in.chmod(0o700)
         sandbox = Sandbox(home / "home").make()
-        _write_what_claude_tells(stand_in, sandbox)
+        _write_capabilities(stand_in, sandbox)
         found: list[float] = []
         settings = {"OPCODE_ASK_AHEAD": "0", "OPCODE_MAX_RUNS": str(2 * AT_ONCE)}
         with running_server(sandbox, stand_in, **settings) as server:
@@ -70,31 +70,31 @@ def after(counts: tuple[int, ...]) -> list[float]:
             for count in counts:
                 while ended < count:
                     for _ in range(AT_ONCE):
-                        live(server)
+                        run_session(server)
                     ended += AT_ONCE
-                    _wait_for_the_end(server)
+                    _wait_until_ended(server)
                 time.sleep(SETTLE_SECONDS)
                 found.append(worker_of(server).memory_info().rss / MB)
         return found
 
 
-def _write_what_claude_tells(stand_in: Path, sandbox: Sandbox) -> None:
-    """The lines that every run of the real CLI begins with, beside the stand-in."""
+def _write_capabilities(stand_in: Path, sandbox: Sandbox) -> None:
+    """Write the first lines of a run of the real CLI to files beside the stand-in."""
     claude = find_claude()
     if claude is None:
         raise FileNotFoundError("there is no Claude CLI; `make test` installs the wheel with it")
-    told = probe.ask(
+    capabilities = probe.ask(
         ClaudeLauncher(claude, sandbox.environment(NOBODY)), ClaudeCodec(), sandbox.project
     )
-    offer = {"subtype": "success", "request_id": INITIALIZE_ID, "response": told}
-    names = [each["name"] for each in told["commands"]]
+    offer = {"subtype": "success", "request_id": INITIALIZE_ID, "response": capabilities}
+    names = [each["name"] for each in capabilities["commands"]]
     init = {"type": "system", "subtype": "init", "model": "claude-x", "slash_commands": names}
     for name, line in (("offer", {"type": "control_response", "response": offer}), ("init", init)):
         stand_in.with_name(f"{stand_in.name}.{name}").write_text(json.dumps(line) + "\n", "utf-8")
 
 
-def live(server: Server) -> None:
-    """Begin a session, and look at its page."""
+def run_session(server: Server) -> None:
+    """Begin a session, and request its page."""
     fields = {
         "folder": str(server.sandbox.project),
         "session_id": str(uuid.uuid4()),
@@ -106,7 +106,7 @@ def live(server: Server) -> None:
     assert server.get(begun.headers["Location"]).ok
 
 
-def _wait_for_the_end(server: Server) -> None:
+def _wait_until_ended(server: Server) -> None:
     deadline = time.monotonic() + END_SECONDS
     while json.loads(server.get("/api/sessions/running").text)["data"]:
         assert time.monotonic() < deadline, "the runs do not end"

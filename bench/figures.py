@@ -1,4 +1,4 @@
-"""A measured figure, its floor and its target, and how a table shows them. Measures nothing."""
+"""A measured figure, its floor and its target, and their table. Measures nothing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """Samples of one quantity in `unit` and, from the same run, those of what is unavoidable."""
+    """Samples of one quantity in `unit`, and samples of its unavoidable floor from the same run."""
 
     what: str
     unit: str
@@ -54,7 +54,7 @@ class Figure:
 
     @property
     def met(self) -> bool:
-        """Whether the target is met; what has none cannot miss it."""
+        """Whether the target is met; True without a target."""
         match self.target:
             case None:
                 return True
@@ -99,13 +99,13 @@ class Figure:
 
 
 def percentile(samples: Sequence[float], share: float) -> float:
-    """The smallest sample that at least `share` of all do not exceed."""
+    """The percentile: the smallest sample that at least `share` of all do not exceed."""
     ordered = sorted(samples)
     return ordered[max(0, -int(-share * len(ordered) // 1) - 1)]
 
 
 def number(value: float) -> str:
-    """A number with the digits that a person compares."""
+    """A number rounded to the significant digits."""
     if value >= 100:
         return f"{value:,.0f}"
     if value >= 10:

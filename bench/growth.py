@@ -53,7 +53,7 @@ def per_thousand(work: Callable[[str], object], text: str) -> float:
 
 
 def growing(text: str) -> None:
-    """Fold `text` in pieces, and after each render what a viewer lacks who saw the one before."""
+    """Fold `text` in pieces, and after each render the update for an up-to-date viewer."""
     transcript = Transcript("1", run_id="0" * 32)
     fragments = Fragments(_environment(), "", "/projects/p/sessions/s")
     offset = cursor = 0
@@ -67,7 +67,7 @@ def growing(text: str) -> None:
 
 
 def lines(text: str) -> Iterator[bytes]:
-    """What the CLI writes while it streams `text`."""
+    """The lines of the CLI while it streams `text`."""
     yield _event(type="message_start", message={"id": MESSAGE_ID})
     yield _event(type="content_block_start", index=0, content_block={"type": "text", "text": ""})
     for start in range(0, len(text), PIECE_CHARACTERS):
@@ -82,7 +82,7 @@ def _event(**event: object) -> bytes:
 
 
 def _environment() -> Environment:
-    """Jinja as the app sets it up."""
+    """The Jinja environment of the app."""
     app = Flask("bench", root_path=str(ROOT))
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     filters.register(app)

@@ -1,6 +1,6 @@
 """A session as Claude's CLI leaves it on disk, made of realistic turns.
 
-Knows the lines of the history file; nothing of the app.
+Depends on the format of the history file, not on the app.
 """
 
 from __future__ import annotations

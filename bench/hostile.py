@@ -1,4 +1,4 @@
-"""How long others wait for an answer while sessions are shown that are made to take long."""
+"""Response time of other requests while sessions crafted to be slow are rendered."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def measure() -> list[Figure]:
 
 
 def during(server: Server, *paths: str) -> list[float]:
-    """The milliseconds of each answer that somebody else got while these pages were made."""
+    """Milliseconds of each response to another client while these pages were rendered."""
     with Asking(server) as asking:
         for path in paths:
             answer = server.get(path)

@@ -86,7 +86,7 @@ def ask(connection: websocket.WebSocket, server: Server, **series: object) -> No
 
 
 def through_socket(server: Server) -> list[float]:
-    """Milliseconds from the writing of each line to its message."""
+    """Milliseconds from the write of each line to its message."""
     with client(server) as connection:
         ask(connection, server, count=SINGLE.count, pause=SINGLE.pause)
         received = plain(connection)
@@ -94,14 +94,14 @@ def through_socket(server: Server) -> list[float]:
 
 
 def burst(server: Server) -> float:
-    """Lines per second from the writing of the first one to the arrival of the last."""
+    """Lines per second from the write of the first one to the arrival of the last."""
     with client(server) as connection:
         ask(connection, server, kind="burst", count=BURST_LINES)
         return rate(plain(connection))
 
 
 def plain(connection: websocket.WebSocket) -> socket.socket:
-    """What comes as it comes, so that it is not a client's library that is measured."""
+    """Raw bytes as they arrive, so that no client library is part of the measurement."""
     received: socket.socket | None = connection.sock
     assert received is not None
     return received

@@ -69,7 +69,7 @@ def write_ticker(folder: Path) -> Path:
 
 
 def begin(server: Server) -> str:
-    """The address of a new session whose ticker waits for its first series."""
+    """Begin a session whose ticker waits for its first series; return its address."""
     fields = prompt_fields({"count": 0}, folder=server.sandbox.project, session_id=uuid.uuid4())
     begun = server.post("/sessions", fields)
     assert begun.status_code == 303, begun.text
@@ -124,7 +124,7 @@ def bare_tail(series: Series) -> Iterator[socket.socket]:
 
 
 def arrivals(receive: Callable[[], bytes], count: int) -> list[float]:
-    """Milliseconds from the writing of each tick to the message in which it is first seen."""
+    """Milliseconds from the write of each tick to the first message that contains it."""
     seen: dict[bytes, float] = {}
     while len(seen) < count:
         message = receive()

@@ -1,4 +1,4 @@
-"""What Lighthouse makes of a session page with 50 blocks, with its own throttling of a phone."""
+"""Lighthouse scores of a session page with 50 blocks, under its own throttling of a phone."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def scores(node: str, address: Address, home: Path) -> Mapping[str, float]:
 
 
 def _node() -> str:
-    """Node.js, with Lighthouse installed. Fails with a sentence where there is no Node.js."""
+    """Node.js, with Lighthouse installed. Raises with a sentence where Node.js is missing."""
     node, npm = shutil.which("node"), shutil.which("npm")
     assert node and npm, "Lighthouse needs Node.js and npm: install them."
     if not PROGRAM.exists():

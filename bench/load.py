@@ -1,8 +1,8 @@
 """Many live runs at once, and many viewers of one, each with clients that read along.
 
 Every run has a stand-in of its own that writes a line every 50 ms; the clients are real sockets in
-another process. What counts is the time from a line's writing to its arrival, the server's memory
-and how long anything held its hub.
+another process. The figures are the time from a line's write to its arrival, the server's memory,
+and the longest stall of its event loop.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ MB = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
-    """How many runs there are, and how many clients of each kind every one of them has."""
+    """The number of runs, and of clients of each kind for each run."""
 
     name: str
     runs: int
@@ -69,7 +69,7 @@ CROWDS = (
 
 @dataclass(slots=True)
 class Seen:
-    """What was measured of the server while the lines came, and what its clients have measured."""
+    """Measurements of the server during the load, and those of its clients."""
 
     delays: dict[str, Sequence[float]] = field(default_factory=dict)
     memory: list[float] = field(default_factory=list)
@@ -100,7 +100,7 @@ def _figures(crowd: Crowd, seen: Seen, floor: Sequence[float]) -> Iterator[Figur
 
 
 def under(crowd: Crowd, seconds: float) -> Seen:
-    """Let a crowd read what its runs write for so long."""
+    """Let a crowd read the output of its runs for so long."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         ticker = latency.write_ticker(home)
@@ -111,10 +111,10 @@ def under(crowd: Crowd, seconds: float) -> Seen:
             seen.idle_held = health(server)["worst_ms"]
             addresses = [latency.begin(server) for _ in range(crowd.runs)]
             with ExitStack() as stack:
-                told = _groups(crowd, addresses)
+                delays = _groups(crowd, addresses)
                 clients = {
                     name: stack.enter_context(_clients(server, group, seconds))
-                    for name, group in told.items()
+                    for name, group in delays.items()
                 }
                 _watch(server, worker, addresses, seconds, clients, seen)
             after = health(server)
@@ -123,7 +123,7 @@ def under(crowd: Crowd, seconds: float) -> Seen:
 
 
 def worker_of(server: Server) -> psutil.Process:
-    """The process that serves."""
+    """The worker process."""
     workers = [
         each
         for each in psutil.Process(server.pid).children()
@@ -134,13 +134,13 @@ def worker_of(server: Server) -> psutil.Process:
 
 
 def health(server: Server) -> dict[str, Any]:
-    """What the server says of its hub."""
+    """The server's report on its event loop."""
     data: dict[str, Any] = server.get("/api/health").json()["data"]
     return data
 
 
 def _groups(crowd: Crowd, addresses: Sequence[str]) -> dict[str, list[dict[str, str]]]:
-    """What each client of each kind asks for."""
+    """The addresses that each client of each kind requests."""
     groups: dict[str, list[dict[str, str]]] = {"page": [], "json": []}
     for address in addresses:
         attach = {"command_type": "attach", "session_id": address.rpartition("/")[2]}
@@ -155,7 +155,7 @@ def _clients(
     server: Server, group: Sequence[dict[str, str]], seconds: float
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A process with all clients of a kind, once they are connected."""
-    told = {
+    job = {
         "port": server.port,
         "header": "\r\n".join(f"{name}: {value}" for name, value in basic_header().items()),
         "ticks": _ticks(seconds),
@@ -171,7 +171,7 @@ def _clients(
         stdout=subprocess.PIPE,
     ) as process:
         assert process.stdin is not None and process.stdout is not None
-        process.stdin.write(json.dumps(told).encode() + b"\n")
+        process.stdin.write(json.dumps(job).encode() + b"\n")
         process.stdin.flush()
         assert process.stdout.readline() == b"connected\n", "the clients could not connect"
         try:
@@ -192,7 +192,7 @@ def _watch(
     clients: Mapping[str, subprocess.Popen[bytes]],
     seen: Seen,
 ) -> None:
-    """Let the runs write, look at the server meanwhile, and take what the clients have measured."""
+    """Let the runs write, sample the server meanwhile, and collect the clients' measurements."""
     series = asdict(Series("talk", _ticks(seconds), PAUSE))
     for address in addresses:
         sent = server.post(f"{address}/prompt", latency.prompt_fields(series))

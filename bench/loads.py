@@ -1,4 +1,4 @@
-"""First loads of a page in Chromium at a phone's size: when something shows, and what it weighs.
+"""First loads of a page in Chromium at a phone's size: time to first paint, and bytes.
 
 Every load has a browser context of its own, so its cache and its connections are new.
 """
@@ -33,7 +33,7 @@ FIRST_PAINT = """() => new Promise(resolve => new PerformanceObserver(list => {
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """How much slower the CPU is, and the line: bits per second and milliseconds of latency."""
+    """Slowdown of the CPU, and of the network: bits per second and milliseconds of latency."""
 
     cpu_slowdown: float = 1.0
     line: tuple[float, float] | None = None
@@ -56,11 +56,11 @@ class Conditions:
 
 @dataclass(slots=True)
 class Load:
-    """What one first load came to."""
+    """The measurements of one first load."""
 
     paint_ms: float = 0.0
     bytes_by_type: dict[str, float] = field(default_factory=dict)
-    """As they came over the wire, headers included, by CDP's resource type."""
+    """Bytes over the wire, headers included, by CDP's resource type."""
 
     @property
     def total_bytes(self) -> float:
@@ -93,7 +93,7 @@ def load(
 ) -> Load:
     """Load `url` for the first time, logged in by `cookies`.
 
-    What comes until `settle` returns, which is called after the load event, is still weighed.
+    Bytes are counted until `settle` returns, which is called after the load event.
     """
     context = browser.new_context(viewport=PHONE)  # type: ignore[arg-type]
     try:
@@ -114,7 +114,7 @@ def load(
 
 
 def _weigh(devtools: CDPSession, result: Load) -> None:
-    """Add up what comes over the wire into `result`, what the WebSocket brings included."""
+    """Add up the bytes over the wire into `result`, those of the WebSocket included."""
     kinds: dict[str, str] = {}
 
     def add(kind: str, size: float) -> None:

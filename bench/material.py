@@ -1,6 +1,6 @@
-"""Words and code to fill sessions with: the standard library's own, so that they compress as such.
+"""Text and code to fill sessions with: the standard library's, so that they compress realistically.
 
-The same Python gives the same material. Knows nothing of sessions.
+The same version of Python gives the same material. Independent of sessions.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def source(module: str) -> list[str]:
 def code(number: int, lines: int) -> str:
     """A stretch of real code, another one for every number."""
     text = source(MODULES[number % len(MODULES)])
-    start = 60 + (number * 97) % (len(text) - lines - 60)  # behind the docstring
+    start = 60 + (number * 97) % (len(text) - lines - 60)  # after the docstring
     return "\n".join(text[start : start + lines])
 
 

@@ -41,12 +41,12 @@ REQUESTS = 60
 SLOW_CPU = Conditions(cpu_slowdown=4)
 SLOW_LINE = Conditions(line=(1.6e6, 150))
 SETTLING_MS = 500
-"""After the load: time for what the page asks for by itself."""
+"""Time after the load for the page's own requests."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A page, and the cookies with which it is asked for."""
+    """A page's URL, and the cookies of its request."""
 
     url: str
     cookies: Mapping[str, str]
@@ -75,7 +75,7 @@ def session_page(server: Server) -> tuple[Address, str]:
     file = server.sandbox.config_dir / "projects" / name / f"{history.SESSION_ID}.jsonl"
     history.write(file, project, TURNS)
     answer = server.get(f"/projects/{name}/sessions/{history.SESSION_ID}")
-    # The first answer holds the newest blocks and the way to the earlier ones
+    # The first response holds the newest blocks and a link to the earlier ones
     way = re.search(r'href="([^"#]+\?from=[^"#]+)', answer.text)
     assert way, "the page has no way to what came earlier"
     whole = server.get(way[1]).text
@@ -120,7 +120,7 @@ def _weights(browser: Browser, app: Address, floor: Address) -> Iterator[Figure]
 
 
 def _read_to_the_top(page: Page) -> None:
-    """Let the socket say what there is to say, and the earlier blocks come."""
+    """Wait for the socket's messages and for the earlier blocks."""
     page.wait_for_timeout(SETTLING_MS)
     page.evaluate("scrollTo(0, 0)")
     page.wait_for_timeout(SETTLING_MS)
@@ -134,7 +134,7 @@ def _paints(browser: Browser, app: Address, floor: Address) -> Iterator[Figure]:
         ("First contentful paint, 1.6 Mbit/s and 150 ms", SLOW_LINE, 25, Target("median", 600)),
     ):  # on a slowed CPU single loads differ by a factor of two
         ours, bare_ms = [], []
-        for _ in range(loads):  # by turns, so that both have the same neighbours on the machine
+        for _ in range(loads):  # alternating, so that both see the same load of the machine
             bare_ms.append(load(browser, floor.url, floor.cookies, conditions).paint_ms)
             ours.append(load(browser, app.url, app.cookies, conditions).paint_ms)
         yield Figure(name, "ms", ours, "bare page", bare_ms, target)
@@ -154,7 +154,7 @@ def _kept_alive(server: Server, app: Address, floor: Address) -> Iterator[Figure
 
 
 def sequential(url: str, cookie: str) -> list[float]:
-    """Milliseconds of each of REQUESTS requests on one connection, without the first."""
+    """Milliseconds of each of REQUESTS requests on one connection, after a first one to warm up."""
     parts = urlsplit(url)
     headers = {"Accept-Encoding": "gzip", **({"Cookie": cookie} if cookie else {})}
     taken = []

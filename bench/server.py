@@ -1,4 +1,4 @@
-"""What several parts stand on: a server of their own, isolated as in the tests."""
+"""The server of a benchmark, isolated as in the tests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.support.environment import Sandbox, Server
 
 NOBODY = "http://127.0.0.1:9"
-"""The address of an API at which nobody answers."""
+"""The address of an API where nothing listens."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""How the page keeps up with a stream on a slow phone: its tasks, and typing meanwhile."""
+"""Smoothness of the page on a slow phone during a stream: long tasks, and typing delay."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def measure() -> list[Figure]:
             assert sent.status_code == 303, sent.text
             tasks, keys = typed(page, seconds=STREAM.count * STREAM.pause)
             page.get_by_text(f"tick{STREAM.count - 1}at").wait_for()
-    least = [LEAST_TASK_MS]  # what is shorter is not told
+    least = [LEAST_TASK_MS]  # the browser reports no shorter ones
     return [
         Figure(
             "Tasks over 50 ms, 20 updates/s, CPU slowed 6×",

@@ -1,4 +1,4 @@
-"""The longest time that anything held the hub, while very long and very odd sessions were shown."""
+"""The longest stall of the event loop while very long and extreme sessions are rendered."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def measure() -> list[Figure]:
                 f"A page with {what}": f"{address.rpartition('/')[0]}/{session_id}"
                 for what, session_id in odd.items()
             }
-            for what, path in {**ways(address), **pages}.items():
-                worst = held_by(server, path)
+            for what, path in {**requests_of(address), **pages}.items():
+                worst = stall_of(server, path)
                 figures.append(Figure(what, "ms", [worst], "no request", [idle], LIMIT))
             return figures
 
 
-def ways(address: str) -> dict[str, str]:
-    """What is asked for, by its name."""
+def requests_of(address: str) -> dict[str, str]:
+    """The requested paths, by description."""
     api = f"/api/sessions/{history.SESSION_ID}/history/{address.split('/')[2]}"
     return {
         "The page of a session of 20 MB, first": address,
@@ -60,7 +60,7 @@ def ways(address: str) -> dict[str, str]:
 
 
 def long_session(sandbox: Sandbox) -> str:
-    """The address of the page of a session of HISTORY_BYTES."""
+    """Create a session of HISTORY_BYTES; return the address of its page."""
     file = files_of(sandbox) / f"{history.SESSION_ID}.jsonl"
     history.write(file, sandbox.project, turns=len(material.MODULES))
     entries = file.read_bytes()
@@ -77,12 +77,12 @@ def long_session(sandbox: Sandbox) -> str:
 
 
 def files_of(sandbox: Sandbox) -> Path:
-    """Where the CLI keeps the sessions of the sandbox's project."""
+    """The CLI's folder for the sessions of the sandbox's project."""
     return sandbox.config_dir / "projects" / project_id(sandbox.project)
 
 
-def held_by(server: Server, path: str) -> float:
-    """The longest hold of the hub, in ms, since the server's start or a minute ago."""
+def stall_of(server: Server, path: str) -> float:
+    """The longest stall, in ms, since the server's start or a minute ago."""
     answer = server.get(path)
     assert answer.ok, (path, answer.status_code)
     time.sleep(0.1)

@@ -1,7 +1,7 @@
-"""A stand-in for the CLI that writes ticks: numbered lines, each with the time of its writing.
+"""A stand-in for the CLI that writes ticks: numbered lines with the time of their write.
 
 The prompt is JSON: `{"kind": "lines" | "stream" | "talk" | "burst", "count": 60, "pause": 0.15}`;
-a burst is written at once, and talk is a stream of answers, each of which comes whole at its end.
+a burst is written at once, and talk is a stream of answers, each repeated in full at its end.
 With `--bare` and such a series as its arguments it writes the same lines to stdout at once. It runs
 from a folder of its own and so must not import the app.
 """
@@ -110,8 +110,8 @@ def main() -> None:
                 value = json.loads(line)
                 if value["type"] == "control_request":
                     offer = {"models": [{"value": "default", "displayName": "Default"}]}
-                    told = {"subtype": "success", "request_id": value["request_id"]}
-                    write({"type": "control_response", "response": {**told, "response": offer}})
+                    head = {"subtype": "success", "request_id": value["request_id"]}
+                    write({"type": "control_response", "response": {**head, "response": offer}})
                 if value["type"] == "user":
                     write({**value, "isReplay": True})
                     run(value["message"]["content"])
