@@ -33,7 +33,9 @@ OURS = frozenset(
         *(
             "counts",
             "entry.address",
+            "each.description",
             "entry.badge",
+            'entry.badge if entry.badge < 1000 else "999+"',
             "entry.badge_words",
             "entry.label",
             "heading",
@@ -43,6 +45,7 @@ OURS = frozenset(
             "item.text",
             "login.address",
             "login.device",
+            "nav.badge",
             "needed",
             "view.shown.note",
         ),
