@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from functools import cache
 from pathlib import Path
+from pprint import pformat
 
 import pytest
 import requests
@@ -97,7 +98,8 @@ def test_every_address_answers_and_every_page_is_well_made(
         "shown with JavaScript only": lost_without_javascript(phone, without, path),
         "complaints of the browser": complaints(door, phone, without),
     }
-    assert {check: wrong for check, wrong in found.items() if wrong} == {}
+    if wrong := {check: details for check, details in found.items() if details}:
+        pytest.fail(f"{path}\n{pformat(wrong, width=100)}", pytrace=False)
 
 
 def expected(door: Door) -> set[int]:
