@@ -1,1 +1,1 @@
-"""Break things while runs go on, and check that nothing is lost and nothing left: `make chaos`."""
+"""Fault injection during runs, and checks for lost data and leftovers: `make chaos`."""

@@ -1,4 +1,4 @@
-"""The command: play rounds until there were enough runs, tell what was found, keep the counts."""
+"""Command line: play rounds up to a number of runs, report faults, keep the counts."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from chaos.round import Result, play
 
 RUNS, MINUTES = 300, 30
 MOST_FAULTS = 5
-"""Rounds with faults after which there is nothing more to learn."""
+"""The number of rounds with faults after which the command gives up."""
 
 
 def main() -> int:
-    """0 when nothing was found, 1 when a round has found something."""
+    """0 without faults, 1 with faults."""
     options = _options()
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # tidy up first
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # clean up first
     print(f"SEED={options.seed}", flush=True)
     began = time.monotonic()
     counts, peak, bad = Counts(), 0.0, 0
@@ -61,7 +61,7 @@ def _options() -> argparse.Namespace:
 
 
 def _play(seed: int, workers: int) -> Result:
-    """Play one round; what it leaves is kept if something was found."""
+    """Play one round; its folder is kept if it has faults."""
     folder = Path(tempfile.mkdtemp(prefix=f"chaos-{seed}-"))
     drawn = plan(seed)
     began = time.monotonic()

@@ -1,4 +1,4 @@
-"""A session's page in a real browser, which follows through everything that happens."""
+"""A session's page in a real browser, which follows the session through all faults."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from playwright.sync_api import Error, Page
 
 from chaos.clients import RESTART_SECONDS
 from chaos.counts import Counts
-from chaos.environment import Stage
+from chaos.environment import ServerUnderTest
 from scripts import chromium
 from tests.support.browser import CUT_OFF, Phone, launched
 
@@ -32,14 +32,14 @@ def is_there() -> bool:
 
 
 class BrowserPage:
-    """Chromium in a thread of its own, which is where its library wants to be used."""
+    """Chromium in a thread of its own, as Playwright requires."""
 
-    def __init__(self, stage: Stage, path: str) -> None:
+    def __init__(self, server: ServerUnderTest, path: str) -> None:
         self.counts = Counts()
         self.complaints: list[str] = []
         self.faults: list[str] = []
-        """What differs from a page that is loaded now, once `judge` has been called."""
-        self._stage = stage
+        """Differences from a freshly loaded page, once `judge` has been called."""
+        self._server = server
         self._path = path
         self._judge = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"browser at {path}", daemon=True)
@@ -48,7 +48,7 @@ class BrowserPage:
         self._thread.start()
 
     def judge(self) -> None:
-        """Compare, once nothing more comes; then go."""
+        """Compare once no more updates arrive, then close."""
         self._judge.set()
         if self._thread.ident is None:
             self.complaints.append(f"{self._thread.name} was never opened")
@@ -60,7 +60,7 @@ class BrowserPage:
     def _run(self) -> None:
         try:
             with launched() as browser:
-                phone, fresh = Phone(browser, self._stage), Phone(browser, self._stage)
+                phone, fresh = Phone(browser, self._server), Phone(browser, self._server)
                 for each in (phone, fresh):
                     each.forgiven += CUT_OFF
                 self._open(phone.page)
@@ -75,7 +75,7 @@ class BrowserPage:
 
     def _open(self, page: Page) -> None:
         while True:
-            self._stage.up.wait(RESTART_SECONDS)
+            self._server.up.wait(RESTART_SECONDS)
             try:
                 page.goto(self._path)
                 return
@@ -85,7 +85,7 @@ class BrowserPage:
                 page.wait_for_timeout(1000 * LOOK_SECONDS)
 
     def _compare(self, page: Page, fresh: Page) -> None:
-        """The fresh page shows the newest blocks; the one that followed may have earlier ones."""
+        """The fresh page shows the newest blocks; the page that followed may have earlier ones."""
         before, since = "", time.monotonic()
         while True:
             shown, around = _contents(page, BLOCKS), _contents(page, AROUND)
@@ -99,8 +99,10 @@ class BrowserPage:
             if str(shown) != before:
                 before, since = str(shown), time.monotonic()
             if time.monotonic() - since > QUIET_SECONDS:
-                told = f"{len(shown)} blocks, {len(wanted)} in the fresh page; {different[:2]}"
-                self.faults.append(f"{self._thread.name}: {told[:1500]}")
+                difference = (
+                    f"{len(shown)} blocks, {len(wanted)} in the fresh page; {different[:2]}"
+                )
+                self.faults.append(f"{self._thread.name}: {difference[:1500]}")
                 return
             page.wait_for_timeout(1000 * LOOK_SECONDS)
 

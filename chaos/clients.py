@@ -1,6 +1,6 @@
-"""Clients that follow a session through everything: they lose their sockets and come back.
+"""Clients that follow a session through all faults: they lose their sockets and reconnect.
 
-Each remembers only what a real one would: its cursor, and for a page its DOM.
+Each keeps only the state of a real client: its cursor, and for a page its DOM.
 """
 
 from __future__ import annotations
@@ -22,33 +22,35 @@ import requests
 import websocket
 
 from chaos.counts import Counts
-from chaos.environment import Stage
+from chaos.environment import ServerUnderTest
 from chaos.plan import Cut
-from chaos.received import Heard, Line
+from chaos.received import Line, ReceivedLines
 from tests.support import dom
 from tests.support.environment import PASSWORD, USER, basic_header
 
 LOST = (OSError, websocket.WebSocketException, requests.RequestException)
-"""What a client meets when its server, or its connection, is gone."""
+"""The exceptions of a client whose server, or whose connection, is gone."""
 
 FREEZE_SECONDS = (0.05, 0.3, 1.0)
 BREATH = 0.05
-"""Between two attempts to reach a server that does not answer."""
+"""Pause between two attempts to reach a server that does not answer."""
 RESTART_SECONDS = 60
 SMALL_BUFFER = [(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)]
 
 
 class Client:
-    """What clients of all kinds share: a thread, the cuts of the plan, and coming back."""
+    """The common part of all clients: a thread, the cuts of the plan, and reconnecting."""
 
     kind = ""
 
-    def __init__(self, stage: Stage, session_id: str, cuts: Sequence[Cut], seed: int) -> None:
-        self.stage = stage
+    def __init__(
+        self, server: ServerUnderTest, session_id: str, cuts: Sequence[Cut], seed: int
+    ) -> None:
+        self.server = server
         self.session_id = session_id
         self.counts = Counts()
         self.complaints: list[str] = []
-        """What no client should ever meet."""
+        """Events that no client should ever see."""
         self._dice = random.Random(seed)  # noqa: S311 - no secret
         self._cuts = list(cuts)
         self._until_cut = self._cuts[0].after if self._cuts else 0
@@ -61,7 +63,7 @@ class Client:
         self._thread.start()
 
     def finish(self) -> None:
-        """Go, and close what was abandoned."""
+        """End, and close the abandoned connections."""
         self._leave.set()
         self._thread.join(30)
         if self._thread.is_alive():
@@ -72,7 +74,7 @@ class Client:
 
     def _run(self) -> None:
         while not self._leave.is_set():
-            if not self.stage.up.wait(RESTART_SECONDS):
+            if not self.server.up.wait(RESTART_SECONDS):
                 self.complaints.append(f"{self._thread.name}: the server does not come back")
                 return
             try:
@@ -85,11 +87,11 @@ class Client:
                 return
 
     def visit(self) -> None:
-        """Connect, and listen until the connection is lost or this client is to go."""
+        """Connect, and listen until the connection is lost or this client is to end."""
         raise NotImplementedError
 
     def due(self) -> str:
-        """Called behind each message: the cut that is due now, if one is."""
+        """Called after each message: the cut that is due now, if any."""
         if not self._cuts:
             return ""
         if self._until_cut > 0:
@@ -105,12 +107,12 @@ class Client:
 
 
 class SocketClient(Client):
-    """One that follows by a WebSocket."""
+    """A client that follows by a WebSocket."""
 
     def listen(self, ws: Any) -> Iterator[str]:
-        """The messages as they come, until the connection is cut or this client is to go."""
+        """The messages as they arrive, until the connection is cut or this client is to end."""
         while not self.leaving:
-            # What is asked for is not read yet, so that a frame is never left in its middle
+            # Select before reading, so that no read stops in the middle of a frame
             if not select.select([ws.sock], [], [], BREATH)[0]:
                 continue
             yield next_message(ws)
@@ -145,19 +147,24 @@ class SocketClient(Client):
 
 
 class Listener(SocketClient):
-    """A JSON client of /ws/claude, which comes back with the cursor of what it has heard last."""
+    """A JSON client of /ws/claude, which reconnects with the cursor of its last message."""
 
     kind = "listener"
 
     def __init__(
-        self, stage: Stage, session_id: str, cuts: Sequence[Cut], seed: int, heard: Heard
+        self,
+        server: ServerUnderTest,
+        session_id: str,
+        cuts: Sequence[Cut],
+        seed: int,
+        heard: ReceivedLines,
     ) -> None:
-        super().__init__(stage, session_id, cuts, seed)
+        super().__init__(server, session_id, cuts, seed)
         self.heard = heard
         self._cursor: str | None = None
 
     def visit(self) -> None:
-        ws = open_socket(self.stage, small=self._dice.random() < 0.3)
+        ws = open_socket(self.server, small=self._dice.random() < 0.3)
         try:
             attach = {"command_type": "attach", "session_id": self.session_id}
             ws.send(json.dumps({**attach, "cursor": self._cursor} if self._cursor else attach))
@@ -171,7 +178,9 @@ class Listener(SocketClient):
         self.counts.messages += 1
         kind, run_id = message["type"], message.get("run_id", "")
         if message.get("session_id", self.session_id) != self.session_id:
-            self.complaints.append(f"{self._thread.name} was told of {message['session_id']}")
+            self.complaints.append(
+                f"{self._thread.name} received a message of {message['session_id']}"
+            )
         if kind == "output":
             self.heard.line(Line(run_id, "stdout", message["content"]))
         elif kind == "error" and message.get("stream") == "stderr":
@@ -183,10 +192,10 @@ class Listener(SocketClient):
         self._cursor = message.get("cursor") or self._cursor
 
 
-def open_socket(stage: Stage, *, small: bool = False) -> Any:
+def open_socket(server: ServerUnderTest, *, small: bool = False) -> Any:
     """A socket at /ws/claude that has been greeted."""
     ws = websocket.create_connection(
-        stage.url.replace("http", "ws", 1) + "/ws/claude",
+        server.url.replace("http", "ws", 1) + "/ws/claude",
         header=basic_header(),
         suppress_origin=True,
         timeout=20,
@@ -197,22 +206,27 @@ def open_socket(stage: Stage, *, small: bool = False) -> Any:
 
 
 def next_message(ws: Any) -> str:
-    """What comes next. Raises one of LOST when it is the end of the connection."""
+    """The next message. Raises one of LOST at the end of the connection."""
     message: str = ws.recv()
-    if not message:  # which is how the library says that the server has closed
+    if not message:  # the library's sign that the server has closed
         raise websocket.WebSocketConnectionClosedException
     return message
 
 
 class Poller(Client):
-    """A JSON client that asks over REST, again and again, for what is behind its cursor."""
+    """A JSON client that polls the REST API for the output after its cursor."""
 
     kind = "poller"
 
     def __init__(
-        self, stage: Stage, session_id: str, cuts: Sequence[Cut], seed: int, heard: Heard
+        self,
+        server: ServerUnderTest,
+        session_id: str,
+        cuts: Sequence[Cut],
+        seed: int,
+        heard: ReceivedLines,
     ) -> None:
-        super().__init__(stage, session_id, cuts, seed)
+        super().__init__(server, session_id, cuts, seed)
         self.heard = heard
         self._cursor = ""
 
@@ -229,7 +243,7 @@ class Poller(Client):
         }
         if self._cursor:
             query["after"] = self._cursor
-        url = f"{self.stage.url}/api/sessions/{self.session_id}/output"
+        url = f"{self.server.url}/api/sessions/{self.session_id}/output"
         answer = connection.get(url, params=query, timeout=20, stream=True)
         match self.due():
             case "":
@@ -237,7 +251,7 @@ class Poller(Client):
             case "freeze":
                 self.counts.freezes += 1
                 self._leave.wait(self._dice.choice(FREEZE_SECONDS))
-            case _:  # the answer is not read, so what it holds has to come again
+            case _:  # the response is not read, so its lines have to come again
                 self.counts.cuts += 1
                 answer.close()
                 return
@@ -256,14 +270,14 @@ class Poller(Client):
 
 
 class Page(SocketClient):
-    """A session's page: loaded once, then kept current by what its socket sends."""
+    """A session's page: loaded once, then kept current by the messages of its socket."""
 
     kind = "page"
 
     def __init__(
-        self, stage: Stage, session_id: str, cuts: Sequence[Cut], seed: int, path: str
+        self, server: ServerUnderTest, session_id: str, cuts: Sequence[Cut], seed: int, path: str
     ) -> None:
-        super().__init__(stage, session_id, cuts, seed)
+        super().__init__(server, session_id, cuts, seed)
         self.path = path
         self.lock = threading.Lock()
         self._browser = requests.Session()
@@ -272,14 +286,14 @@ class Page(SocketClient):
 
     def visit(self) -> None:
         if self._page is None:
-            page = load(self._browser, self.stage, self.path)
+            page = load(self._browser, self.server, self.path)
             with self.lock:
                 self._page = page
         cookie = "; ".join(f"{c.name}={c.value}" for c in self._browser.cookies)
         ws: Any = websocket.create_connection(
-            f"{self.stage.url.replace('http', 'ws', 1)}{self.path}/live?cursor={self.cursor}",
+            f"{self.server.url.replace('http', 'ws', 1)}{self.path}/live?cursor={self.cursor}",
             cookie=cookie,
-            origin=self.stage.url,
+            origin=self.server.url,
             timeout=20,
             sockopt=SMALL_BUFFER if self._dice.random() < 0.3 else None,
         )
@@ -298,7 +312,7 @@ class Page(SocketClient):
         return (node.attributes["value"] or "") if node else ""
 
     def shown(self) -> dict[str, str]:
-        """What stands on the page now, by the ids of its elements."""
+        """The current content of the page, by the ids of its elements."""
         with self.lock:
             return shown(self._page) if self._page else {}
 
@@ -314,7 +328,7 @@ AROUND = (
 
 
 def shown(page: dom.Node) -> dict[str, str]:
-    """The blocks of a page, each by its place, and what stands around them."""
+    """The blocks of a page, each by its position, and the elements around them."""
     transcript = page.find("transcript")
     assert transcript is not None, "the page has no transcript"
     blocks = [each for each in transcript.elements if each.id != "new-since"]
@@ -326,15 +340,15 @@ def shown(page: dom.Node) -> dict[str, str]:
 
 
 def _without_swap(html: str) -> str:
-    """What says how an element is put into a page, and when, is not what it shows."""
+    """Without the attributes that say how and when an element is swapped in: they show nothing."""
     return re.sub(r' (hx-swap-oob|data-now)="[^"]*"', "", html)
 
 
-def load(browser: requests.Session, stage: Stage, path: str) -> dom.Node:
+def load(browser: requests.Session, server: ServerUnderTest, path: str) -> dom.Node:
     """A session's page with all its blocks, loaded now."""
     query: dict[str, str] = {}
     while True:
-        answer = browser.get(stage.url + path, params=query, timeout=20)
+        answer = browser.get(server.url + path, params=query, timeout=20)
         if answer.status_code != 200:
             raise AssertionError(f"{answer.status_code} at {path}: {answer.text[:300]}")
         further = re.search(r'href="[^"#]+\?from=([^"#]+)', answer.text)

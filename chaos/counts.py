@@ -1,4 +1,4 @@
-"""What has happened, in numbers."""
+"""Counts of events in a round."""
 
 from __future__ import annotations
 

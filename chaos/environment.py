@@ -1,4 +1,4 @@
-"""The server that is broken: start it, strike it, and look at what its processes hold."""
+"""The server under test: start it, inject faults, and count the resources of its processes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WORKERS = "OPCODE_WORKERS"
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """What the server's processes hold at a moment, by kind, and their memory."""
+    """The open resources of the server's processes at one moment, by kind, and their memory."""
 
     files: Counter[str]
     greenlets: Counter[str]
@@ -38,7 +38,7 @@ class Holdings:
     rss_mb: float
 
 
-class Stage(Server):
+class ServerUnderTest(Server):
     """The app under gunicorn with `workers` workers, in a folder of its own."""
 
     def __init__(self, folder: Path, claude: Path, api_url: str, workers: int) -> None:
@@ -58,10 +58,10 @@ class Stage(Server):
             CHAOS_CENSUS=str(self._census),
         )
         self.up = threading.Event()
-        """Whether anybody has reason to knock."""
+        """Set while clients may expect an answer."""
         self.peak_mb = 0.0
 
-    def start(self) -> Stage:
+    def start(self) -> ServerUnderTest:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "gunicorn", "-c", "chaos/gunicorn_conf.py", "app:app"],
@@ -80,8 +80,8 @@ class Stage(Server):
         super().kill()
 
     def strike(self, what: str, dice: random.Random) -> None:
-        """Do what a blow says, and have the server answer again."""
-        self.look_at_memory()
+        """Inject a fault, and wait until the server answers again."""
+        self.sample_memory()
         if what == "worker":
             workers = self.worker_processes()
             victim = dice.choice(workers)
@@ -98,8 +98,8 @@ class Stage(Server):
             self.kill()
         self.start()
 
-    def look_at_memory(self) -> float:
-        """Megabytes of all workers together; the most is remembered."""
+    def sample_memory(self) -> float:
+        """Megabytes of all workers together; also updates the peak."""
         total = 0.0
         for worker in self.worker_processes():
             with contextlib.suppress(psutil.Error):
@@ -108,7 +108,7 @@ class Stage(Server):
         return total
 
     def holdings(self) -> Holdings:
-        """What all workers hold now, when all are there."""
+        """The open resources of all workers, once all are up."""
         until(self._all_are_there, "the workers are there", 60)
         files: Counter[str] = Counter()
         greenlets: Counter[str] = Counter()
@@ -117,10 +117,10 @@ class Stage(Server):
             files += _files_of(worker.pid)
             greenlets += self._ask_census(worker.pid)
             threads += worker.num_threads()
-        return Holdings(files, greenlets, threads, self.look_at_memory())
+        return Holdings(files, greenlets, threads, self.sample_memory())
 
     def _all_are_there(self) -> bool:
-        """One that was just forked does not hold yet what it will, and a signal would end it."""
+        """A worker that was just forked lacks some resources, and the signal would end it."""
         found = self.worker_processes()
         ready = [self._census / f"{worker.pid}.ready" for worker in found]
         return len(found) == self.workers and all(path.exists() for path in ready)
@@ -134,12 +134,12 @@ class Stage(Server):
 
 
 def _files_of(pid: int) -> Counter[str]:
-    """The descriptors that a process has open, by what they are of."""
+    """The open descriptors of a process, counted by kind."""
     kinds: Counter[str] = Counter()
     folder = Path(f"/proc/{pid}/fd")
     for entry in folder.iterdir():
         with contextlib.suppress(OSError):
             target = str(entry.readlink())
-            # of a socket without its number, of gunicorn's heartbeat without its random name
+            # a socket without its number, gunicorn's heartbeat without its random name
             kinds[re.split(r":\[|(?<=wgunicorn)-", target)[0]] += 1
     return kinds

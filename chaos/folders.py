@@ -1,4 +1,4 @@
-"""What the folders of runs and the journals say, read apart from the app that wrote them."""
+"""The folders of runs and the journals, read independently of the app that wrote them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """What a stand-in says that it did; empty for the real CLI, which keeps none."""
+    """The journal of a stand-in; empty for the real CLI, which keeps none."""
 
     lines: int = 0
     errors: int = 0
@@ -124,7 +124,7 @@ class Runs:
 
 
 def _repeats(line: str, prompt_id: str) -> bool:
-    """Whether Claude says in this line that it begins with the prompt."""
+    """Whether this line reports that Claude begins with the prompt."""
     return f'"{prompt_id}"' in line and '"isReplay":true' in line
 
 
@@ -136,6 +136,6 @@ def _text(path: Path) -> str:
 
 
 def _lines(path: Path) -> list[str]:
-    """Each line of the bytes by itself: what is no UTF-8 in one must not change another."""
+    """Decode each line by itself: invalid UTF-8 in one must not change another."""
     pieces = path.read_bytes().split(b"\n")
     return [piece.decode("utf-8", "replace") for piece in pieces if piece.strip()]

@@ -1,6 +1,6 @@
-"""The app's own gunicorn settings, and a worker that counts its greenlets when it is asked to.
+"""The app's own gunicorn settings, and a worker that counts its greenlets on a signal.
 
-Asked by a signal, it writes them into a file named like its pid in the folder CHAOS_CENSUS.
+It writes the counts to a file named after its pid in the folder CHAOS_CENSUS.
 """
 
 import gc
@@ -22,19 +22,21 @@ CENSUS_SIGNAL = signal.SIGRTMIN + 3
 
 
 def census() -> Counter[str]:
-    """The greenlets that are alive in this process, by what they do."""
+    """The live greenlets of this process, counted by function."""
     greenlets = [each for each in gc.get_objects() if isinstance(each, greenlet.greenlet)]
     return Counter(_deed(each) for each in greenlets if not each.dead)
 
 
 def _deed(each: greenlet.greenlet) -> str:
-    """The function that a greenlet began with."""
+    """The function that a greenlet was started with."""
     frame = each.gr_frame
     if frame is None:
         return "now" if each else "not begun"
     while frame.f_back is not None:
         frame = frame.f_back
-    begun = getattr(each, "_run", None)  # of gevent's own, whose outermost frame is run()
+    begun = getattr(
+        each, "_run", None
+    )  # a greenlet of gevent's own, whose outermost frame is run()
     return str(getattr(begun, "__qualname__", None) or frame.f_code.co_qualname)
 
 

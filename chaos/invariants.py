@@ -1,6 +1,6 @@
-"""What has to hold at the end of a round, whatever happened in it.
+"""The invariants at the end of a round, whatever happened in it.
 
-Each check gives sentences about what does not hold, with the ids and places to look at.
+Each check yields a sentence for each violation, with the ids and places to look at.
 """
 
 from __future__ import annotations
@@ -14,33 +14,33 @@ from itertools import pairwise
 import requests
 
 from chaos.clients import Page, load, shown
-from chaos.environment import Holdings, Stage
+from chaos.environment import Holdings, ServerUnderTest
 from chaos.folders import RunOnDisk
 from chaos.person import Person, comes_true, comes_true_or_stalls
-from chaos.received import Heard, Line
+from chaos.received import Line, ReceivedLines
 from tests.support.environment import PASSWORD, USER, processes_of
 
 OUTCOMES = {"completed", "cancelled", "failed", "timed out", "interrupted"}
 REST_SECONDS = 15
-"""How long a client may hear nothing before it has heard all that it will ever hear, and how long a
-server may take to let go of what it held."""
+"""Silence after which a client counts as complete, and the time a server may take to release its
+resources."""
 MOST_MB = 250
-"""Of memory, for each worker of a server."""
+"""Memory limit of each worker of a server, in MB."""
 MARK = re.compile(r"([0-9a-f]{32})/([0-9a-f-]{36})/(\d+);")
 REAL_MARK = re.compile(r'"session_id"\s*:\s*"([0-9a-f-]{36})"')
 CLOCKS = 0.05
-"""Seconds: the end of one run and the begin of the next are noted by different hands."""
+"""Tolerance: the end of one run and the begin of the next are recorded by different processes."""
 
 
 @dataclass(slots=True)
 class Scene:
-    """A round when everything in it has ended, with its server still there."""
+    """A round in which everything has ended, with its server still running."""
 
-    stage: Stage
+    server: ServerUnderTest
     persons: Sequence[Person]
     runs: Sequence[RunOnDisk]
     before: Holdings
-    """What the server held before anything happened."""
+    """The server's resources before the round."""
     real: bool
     checks: int = 0
 
@@ -55,10 +55,10 @@ def every_line_was_heard_once_and_in_order(scene: Scene) -> Iterator[str]:
             for stream, lines in expected.items():
                 scene.checks += 1
 
-                def got(heard: Heard = heard, stream: str = stream) -> list[Line]:
+                def got(heard: ReceivedLines = heard, stream: str = stream) -> list[Line]:
                     return [line for line in heard.lines if line.stream == stream]
 
-                def progress(heard: Heard = heard) -> int:
+                def progress(heard: ReceivedLines = heard) -> int:
                     return heard.count
 
                 def complete(lines: list[Line] = lines) -> bool:
@@ -70,7 +70,7 @@ def every_line_was_heard_once_and_in_order(scene: Scene) -> Iterator[str]:
 
 
 def every_written_line_is_in_the_file(scene: Scene) -> Iterator[str]:
-    """The stand-in's own count against the files: a file that lost a line would fool all others."""
+    """Compares the stand-in's own count with the files: all other checks trust the files."""
     for run in scene.runs:
         journal = run.journal()
         if journal is None:
@@ -106,7 +106,7 @@ def no_session_heard_of_another(scene: Scene) -> Iterator[str]:
                     break
 
 
-def every_end_is_recorded_once_and_told_so(scene: Scene) -> Iterator[str]:
+def every_end_is_recorded_once_and_reported(scene: Scene) -> Iterator[str]:
     for run in scene.runs:
         scene.checks += 1
         end = run.end
@@ -116,12 +116,12 @@ def every_end_is_recorded_once_and_told_so(scene: Scene) -> Iterator[str]:
         wanted = {run.id: {run.end["outcome"]} for run in person.runs if run.end}
         scene.checks += 1
         if not comes_true(lambda p=person, w=wanted: p.heard.ends == w, REST_SECONDS):  # type: ignore[misc]
-            yield f"session {person.id}: recorded {wanted}, told {person.heard.ends}"
+            yield f"session {person.id}: recorded {wanted}, received {person.heard.ends}"
 
 
 def nothing_that_carries_a_mark_is_alive(scene: Scene) -> Iterator[str]:
     scene.checks += 1
-    for process in processes_of(scene.stage.sandbox.state):
+    for process in processes_of(scene.server.sandbox.state):
         yield f"process {process} of run {process.environ().get('OPCODE_RUN_ID')} is alive"
 
 
@@ -138,7 +138,7 @@ def a_session_has_one_claude_at_a_time(scene: Scene) -> Iterator[str]:
 
 
 def every_prompt_arrived_once(scene: Scene) -> Iterator[str]:
-    """What the server has accepted, Claude has taken up once, or its run ended before it could."""
+    """Claude has read each accepted prompt once, unless its run ended before."""
     for person in scene.persons:
         for prompt_id in dict.fromkeys(person.accepted):
             scene.checks += 1
@@ -168,7 +168,7 @@ _NOTHING = _Nothing()
 def every_page_is_as_if_loaded_now(scene: Scene) -> Iterator[str]:
     with requests.Session() as browser:
         browser.auth = (USER, PASSWORD)
-        browser.headers["Connection"] = "close"  # else one is used that the server closes just then
+        browser.headers["Connection"] = "close"  # the server may close a kept one
         for person in scene.persons:
             if person.page is None:
                 continue
@@ -176,7 +176,7 @@ def every_page_is_as_if_loaded_now(scene: Scene) -> Iterator[str]:
             page = person.page
 
             def differences(page: Page = page, person: Person = person) -> list[str]:
-                fresh = shown(load(browser, scene.stage, person.path))
+                fresh = shown(load(browser, scene.server, person.path))
                 return _differences(fresh, page.shown())
 
             def current(differences: Callable[[], list[str]] = differences) -> bool:
@@ -185,7 +185,7 @@ def every_page_is_as_if_loaded_now(scene: Scene) -> Iterator[str]:
             def messages(page: Page = page) -> int:
                 return page.counts.messages
 
-            # Looked at once: what other sessions need changes as they are looked at here
+            # Compared once: loading a page changes what other sessions list as needing attention
             if not comes_true_or_stalls(current, messages, REST_SECONDS):
                 for found in differences()[:3]:
                     yield f"page of session {person.id}: {found}"
@@ -211,7 +211,7 @@ def no_page_shows_another_session(scene: Scene) -> Iterator[str]:
 
 def every_folder_is_a_run_that_was_asked_for(scene: Scene) -> Iterator[str]:
     ids = {person.id for person in scene.persons}
-    root = scene.stage.sandbox.state / "runs"
+    root = scene.server.sandbox.state / "runs"
     known = {run.id for run in scene.runs}
     for path in root.iterdir():
         scene.checks += 1
@@ -222,17 +222,17 @@ def every_folder_is_a_run_that_was_asked_for(scene: Scene) -> Iterator[str]:
     for run in scene.runs:
         if run.record["session_id"] not in ids:
             yield f"run {run.id} is of session {run.record['session_id']}, which nobody began"
-    for path in scene.stage.journal.iterdir():
+    for path in scene.server.journal.iterdir():
         if path.name not in known:
             yield f"Claude ran as {path.name}, of which there is no folder"
 
 
 def the_server_has_let_go_of_everything(scene: Scene) -> Iterator[str]:
-    """Files, sockets, greenlets and threads: at rest, what it held before anything happened."""
+    """Files, sockets, greenlets and threads: at rest, no more than before the round."""
     surplus: list[str] = []
 
     def at_rest() -> bool:
-        surplus[:] = _surplus(scene.before, scene.stage.holdings())
+        surplus[:] = _surplus(scene.before, scene.server.holdings())
         return not surplus
 
     scene.checks += 3
@@ -242,16 +242,16 @@ def the_server_has_let_go_of_everything(scene: Scene) -> Iterator[str]:
 
 def the_servers_memory_is_bounded(scene: Scene) -> Iterator[str]:
     scene.checks += 1
-    if scene.stage.peak_mb > MOST_MB * scene.stage.workers:
-        yield f"the server had {scene.stage.peak_mb:.0f} MB"
+    if scene.server.peak_mb > MOST_MB * scene.server.workers:
+        yield f"the server had {scene.server.peak_mb:.0f} MB"
 
 
 def the_log_has_no_traceback(scene: Scene) -> Iterator[str]:
     scene.checks += 1
-    text = scene.stage.log.read_text(encoding="utf-8", errors="replace")
+    text = scene.server.log.read_text(encoding="utf-8", errors="replace")
     found = re.search(r"(.*\n){0,3}Traceback(.*\n){0,30}|.*\bError [0-9a-f]{8} at.*", text)
     if found:
-        yield f"{scene.stage.log} has:\n{found[0]}"
+        yield f"{scene.server.log} has:\n{found[0]}"
 
 
 def no_client_met_what_it_should_not(scene: Scene) -> Iterator[str]:
@@ -264,7 +264,7 @@ WHILE_OPEN: tuple[Callable[[Scene], Iterator[str]], ...] = (
     every_line_was_heard_once_and_in_order,
     every_written_line_is_in_the_file,
     no_session_heard_of_another,
-    every_end_is_recorded_once_and_told_so,
+    every_end_is_recorded_once_and_reported,
     nothing_that_carries_a_mark_is_alive,
     a_session_has_one_claude_at_a_time,
     every_prompt_arrived_once,
@@ -274,7 +274,7 @@ WHILE_OPEN: tuple[Callable[[Scene], Iterator[str]], ...] = (
     no_page_shows_another_session,
     every_folder_is_a_run_that_was_asked_for,
 )
-"""Those that are asked while the clients still listen."""
+"""Checks while the clients still listen."""
 
 WHEN_LEFT: tuple[Callable[[Scene], Iterator[str]], ...] = (
     no_client_met_what_it_should_not,
@@ -282,11 +282,11 @@ WHEN_LEFT: tuple[Callable[[Scene], Iterator[str]], ...] = (
     the_servers_memory_is_bounded,
     the_log_has_no_traceback,
 )
-"""Those that are asked when all clients have gone."""
+"""Checks once all clients have disconnected."""
 
 
 def _difference(wanted: Sequence[object], got: Sequence[object]) -> str:
-    """Where two sequences part, in a few words."""
+    """The first difference of two sequences, in a few words."""
     for place, (one, other) in enumerate(zip(wanted, got, strict=False)):
         if one != other:
             again = " (which it has already)" if other in got[:place] else ""
@@ -310,7 +310,7 @@ def _differences(fresh: dict[str, str], page: dict[str, str]) -> list[str]:
 
 
 def _around(fresh: str, page: str) -> str:
-    """Two texts from a little before the place where they part."""
+    """Two texts from a little before their first difference."""
     same = next((i for i, (a, b) in enumerate(zip(fresh, page, strict=False)) if a != b), 0)
     begin = max(0, same - 80)
     return f"fresh …{fresh[begin : same + 200]!r}, live …{page[begin : same + 200]!r}"

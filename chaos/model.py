@@ -1,4 +1,4 @@
-"""What the scripted model makes the real CLI do, by the words of the plan."""
+"""The scenarios of the scripted model for the real CLI, by the words of the plan."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BACKGROUND = "setsid sleep 600 </dev/null >/dev/null 2>&1 & echo left it"
 
 @contextmanager
 def speaking() -> Iterator[MessagesApi]:
-    """The model, which holds on to what has no end until the block is over."""
+    """The model; answers without an end are held until the block is over."""
     never = threading.Event()
     with MessagesApi(_scenes(never), pace=0.005) as api:
         try:

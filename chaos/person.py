@@ -1,6 +1,6 @@
-"""Somebody who talks with Claude in one session, by every way that there is, through everything.
+"""A simulated user of one session, who uses every interface through all faults.
 
-What does not get through is sent again under the same id, as forms and programs do.
+A request that fails is repeated with the same id, as forms and programs do.
 """
 
 from __future__ import annotations
@@ -27,40 +27,42 @@ from chaos.clients import (
     Poller,
 )
 from chaos.counts import Counts
-from chaos.environment import Stage
+from chaos.environment import ServerUnderTest
 from chaos.folders import RunOnDisk, Runs
 from chaos.plan import Session, Turn
-from chaos.received import Heard, Line
+from chaos.received import Line, ReceivedLines
 from opcode_htmx.engines.claude.files.history import project_id
 from tests.support.environment import PASSWORD, USER
 
 TURN_SECONDS = 150
 PATIENCE_SECONDS = 1.0
-"""How long a person who means to stop a run looks at one that says nothing."""
+"""How long a planned stop waits for a silent run."""
 TRY_SECONDS = 2.0
 STOP_SECONDS = 60
-"""In which an accepted Stop must have ended its run, even if the server is killed meanwhile."""
+"""Time limit for an accepted stop to end its run, even if the server is killed meanwhile."""
 
 
 class GaveUp(Exception):
-    """What a person cannot do, although the server is there."""
+    """An action that keeps failing although the server is up."""
 
 
 class Person:
     """Plays one session of the plan."""
 
-    def __init__(self, stage: Stage, session: Session, seed: int, total: Heard, runs: Runs) -> None:
-        self.stage = stage
+    def __init__(
+        self, server: ServerUnderTest, session: Session, seed: int, total: ReceivedLines, runs: Runs
+    ) -> None:
+        self.server = server
         self.session = session
         self.counts = Counts(sessions=1)
         self.complaints: list[str] = []
         self.id = str(uuid.UUID(int=random.Random(seed).getrandbits(128), version=4))  # noqa: S311
-        self.heard, self.polled = Heard(total), Heard()
+        self.heard, self.polled = ReceivedLines(total), ReceivedLines()
         self.accepted: list[str] = []
-        """The ids of the prompts that the server has taken."""
+        """The ids of the prompts that the server has accepted."""
         self._runs = runs
         self._dice = random.Random(seed + 1)  # noqa: S311 - no secret
-        self._folder = stage.sandbox.project
+        self._folder = server.sandbox.project
         self._answering = ThreadPoolExecutor(8)
         self._asked: set[str] = set()
         self._replies: list[Future[None]] = []
@@ -69,7 +71,7 @@ class Person:
         self.poller: Poller | None = None
         self.page: Page | None = None
         self.browser: BrowserPage | None = None
-        """Set by who wants the session to be followed by a browser as well."""
+        """Set to follow the session with a browser as well."""
 
     @property
     def clients(self) -> list[clients.Client]:
@@ -84,7 +86,7 @@ class Person:
         return self._runs.of(self.id)
 
     def play(self) -> None:
-        """All turns, one after the other or at once; then wait for what is still open."""
+        """Play all turns, one after the other or at once; then wait for the open ones."""
         try:
             open_turns: list[Turn] = []
             for turn in self.session.turns:
@@ -99,7 +101,7 @@ class Person:
             self._complain(error)
 
     def _see_through(self, turn: Turn) -> None:
-        """Wait for the end of a turn, stop it if that is planned, send again what was left."""
+        """Wait for the end of a turn, stop it if planned, and resend unread prompts."""
         for attempt in range(4):
             if turn.stop:
                 self._stop_when_due(turn, again=attempt > 0)
@@ -128,19 +130,19 @@ class Person:
 
     def _until_accepted(self, turn: Turn) -> None:
         send = {"rest": self._by_rest, "socket": self._by_socket, "page": self._by_page}[turn.way]
-        told = ""
+        refusal = ""
         for _ in range(200):
             self._await_server()
             with contextlib.suppress(*LOST):
                 self.counts.prompts_sent += 1
-                told = send(turn)
-                if not told:
+                refusal = send(turn)
+                if not refusal:
                     return
-            time.sleep(BREATH)  # nothing tells when it would be taken
-        raise GaveUp(f"prompt {turn.prompt_id} is not accepted: {told}")
+            time.sleep(BREATH)  # there is no signal to wait for
+        raise GaveUp(f"prompt {turn.prompt_id} is not accepted: {refusal}")
 
     def _by_rest(self, turn: Turn) -> str:
-        """Empty if it was accepted, else why it was not."""
+        """Empty if it was accepted, else the reason."""
         body = self._body(turn)
         answer = self._post_json("/api/sessions/execute", body)
         if answer.status_code == 409:
@@ -148,26 +150,26 @@ class Person:
         return "" if answer.status_code == 202 else f"{answer.status_code} {answer.text[:300]}"
 
     def _by_socket(self, turn: Turn) -> str:
-        ws = clients.open_socket(self.stage)
+        ws = clients.open_socket(self.server)
         try:
             for command in ("execute", "resume"):
                 ws.send(json.dumps({"command_type": command, **self._body(turn), "detach": True}))
-                while (told := json.loads(clients.next_message(ws)))["type"] not in (
+                while (message := json.loads(clients.next_message(ws)))["type"] not in (
                     "start",
                     "error",
                 ):
                     pass
-                if told["type"] == "start":
+                if message["type"] == "start":
                     return ""
-            return str(told["message"])
+            return str(message["message"])
         finally:
             ws.shutdown()
 
     def _by_page(self, turn: Turn) -> str:
         form = {"prompt_id": turn.prompt_id, "prompt": turn.text}
-        if not self.runs:  # a session begins with a program: a form would make another id of it
+        if not self.runs:  # programs begin sessions here: a form would create another id
             return self._by_rest_as(turn)
-        answer = self.stage.post(f"{self.path}/prompt", form)
+        answer = self.server.post(f"{self.path}/prompt", form)
         return "" if answer.status_code == 303 else f"{answer.status_code} {answer.text[:300]}"
 
     def _by_rest_as(self, turn: Turn) -> str:
@@ -184,16 +186,16 @@ class Person:
         }
 
     def _post_json(self, path: str, body: dict[str, Any]) -> requests.Response:
-        return requests.post(self.stage.url + path, json=body, auth=(USER, PASSWORD), timeout=30)
+        return requests.post(self.server.url + path, json=body, auth=(USER, PASSWORD), timeout=30)
 
     def _await_server(self) -> None:
-        if not self.stage.up.wait(clients.RESTART_SECONDS):
+        if not self.server.up.wait(clients.RESTART_SECONDS):
             raise GaveUp("the server does not come back")
 
     # --- the end of a turn ------------------------------------------------------------------
 
     def _is_over(self, turn: Turn) -> bool:
-        """Whether Claude has done it, or the run that it went to has ended."""
+        """Whether Claude has finished the turn, or its run has ended."""
         prompt_id = self._prompt_id(turn)
         holders = [run for run in self.runs if run.was_sent(prompt_id)]
         return any(run.has_done(prompt_id) for run in holders) or (
@@ -216,9 +218,9 @@ class Person:
             self.stop(turn.stop.way)
 
     def stop(self, way: str) -> None:
-        """Stop the newest run by one of the ways, until that is accepted or there is no need.
+        """Stop the newest run through one of the interfaces, until accepted or unnecessary.
 
-        What was accepted has to be carried out, also by the next server.
+        An accepted stop has to be carried out, also by the next server.
         """
         self.counts.stops += 1
         for _ in range(200):
@@ -232,22 +234,22 @@ class Person:
                         return
                     words = f"run {live[-1].id} goes on, although Stop by {way} was accepted"
                     self.complaints.append(f"session {self.id}: {words}")
-            time.sleep(BREATH)  # nothing tells when it would be taken
+            time.sleep(BREATH)  # there is no signal to wait for
         raise GaveUp(f"run {live[-1].id} cannot be stopped by {way}")
 
     def _stopped(self, way: str, run_id: str) -> bool:
         if way == "socket":
-            ws = clients.open_socket(self.stage)
+            ws = clients.open_socket(self.server)
             try:
                 ws.send(json.dumps({"command_type": "cancel", "session_id": self.id}))
                 while True:
-                    told = json.loads(clients.next_message(ws))
-                    if told["type"] in ("ended", "error") and not told.get("content"):
-                        return told["type"] == "ended" or "ended" in told["message"]
+                    message = json.loads(clients.next_message(ws))
+                    if message["type"] in ("ended", "error") and not message.get("content"):
+                        return message["type"] == "ended" or "ended" in message["message"]
             finally:
                 ws.shutdown()
         if way == "page":
-            return self.stage.post(f"/runs/{run_id}/stop", {}).status_code in (303, 409)
+            return self.server.post(f"/runs/{run_id}/stop", {}).status_code in (303, 409)
         answer = self._post_json(f"/api/sessions/{self.id}/cancel", {})
         return answer.status_code == 200
 
@@ -256,11 +258,11 @@ class Person:
     def _begin_to_follow(self) -> None:
         if self.listener:
             return
-        stage, plan, seed = self.stage, self.session, self._seed
+        server, plan, seed = self.server, self.session, self._seed
         self.heard.on_line = self._look_for_question
-        self.listener = Listener(stage, self.id, plan.socket, seed + 2, self.heard)
-        self.poller = Poller(stage, self.id, plan.poller, seed + 3, self.polled)
-        self.page = Page(stage, self.id, plan.page, seed + 4, self.path)
+        self.listener = Listener(server, self.id, plan.socket, seed + 2, self.heard)
+        self.poller = Poller(server, self.id, plan.poller, seed + 3, self.polled)
+        self.page = Page(server, self.id, plan.page, seed + 4, self.path)
         for client in self.clients:
             client.start()
         if self.browser:
@@ -278,10 +280,10 @@ class Person:
                     self._replies.append(reply)
 
     def _answer(self, way: str, run_id: str, request_id: str) -> None:
-        """Answer until the answer is known to have arrived, by whomever, or the run has ended."""
+        """Answer until some answer is known to have arrived, or the run has ended."""
         run = self._runs.get(run_id)
         for _ in range(50):
-            if not self.stage.up.wait(clients.RESTART_SECONDS):
+            if not self.server.up.wait(clients.RESTART_SECONDS):
                 return
             with contextlib.suppress(*LOST):
                 self.counts.answers += 1
@@ -292,7 +294,7 @@ class Person:
 
     def _give_answer(self, way: str, run_id: str, request_id: str) -> None:
         if way == "socket":
-            ws = clients.open_socket(self.stage)
+            ws = clients.open_socket(self.server)
             try:
                 permission = {
                     "command_type": "permission",
@@ -302,17 +304,17 @@ class Person:
                 }
                 ws.send(json.dumps(permission))
                 ws.send(json.dumps({"command_type": "attach", "session_id": self.id}))
-                clients.next_message(ws)  # something, once both have been obeyed
+                clients.next_message(ws)  # something, once both have been carried out
             finally:
                 ws.shutdown()
         else:
             decision = {"decision": "allow" if way == "page" else "deny"}
-            self.stage.post(f"/runs/{run_id}/asks/{request_id}", decision)
+            self.server.post(f"/runs/{run_id}/asks/{request_id}", decision)
 
     # --- the end ----------------------------------------------------------------------------
 
     def end_all(self) -> None:
-        """Stop what is still alive; wait until its end has been recorded and heard."""
+        """Stop the live runs; wait until their ends are recorded and received."""
         try:
             self.stop(self._dice.choice(("rest", "socket", "page")))
             if not comes_true(lambda: all(run.end for run in self.runs), 30):
@@ -322,15 +324,15 @@ class Person:
             self._complain(error)
 
     def _complain(self, error: Exception) -> None:
-        told = str(error) if isinstance(error, GaveUp) else traceback.format_exc(limit=-4)
-        self.complaints.append(f"session {self.id}: {told}")
+        reason = str(error) if isinstance(error, GaveUp) else traceback.format_exc(limit=-4)
+        self.complaints.append(f"session {self.id}: {reason}")
 
     def finish(self) -> None:
         for client in self.clients:
             client.finish()
             self.counts += client.counts
             self.complaints += client.complaints
-        self._answering.shutdown()  # who listens slowly hears late of what was asked
+        self._answering.shutdown()  # a slow client receives the question late
         for reply in self._replies:
             if error := reply.exception():
                 self.complaints.append(f"session {self.id}: an answer failed: {error!r}")
@@ -342,12 +344,12 @@ class Person:
 
 
 def comes_true(condition: Callable[[], object], timeout: float) -> bool:
-    """Wait until something holds that only the files tell, at most so long; whether it does."""
+    """Poll a condition on files until it holds, at most so long; return whether it does."""
     return comes_true_or_stalls(condition, lambda: 0, timeout)
 
 
 LONGEST = 4
-"""Times as long as a quiet moment may be, in which all comes to rest."""
+"""Overall limit of the wait, as a multiple of the quiet time."""
 
 
 def comes_true_or_stalls(
@@ -355,7 +357,7 @@ def comes_true_or_stalls(
 ) -> bool:
     """The same, as long as there is progress: until there has been none for `quiet` seconds.
 
-    What goes on for long without an end is none: a heartbeat, say.
+    Endless activity, such as a heartbeat, does not count as progress.
     """
     began = since = time.monotonic()
     was = progress()

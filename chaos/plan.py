@@ -1,7 +1,7 @@
-"""What happens in a round, from a seed alone: what is said, what breaks, and when.
+"""The plan of a round, from a seed alone: prompts and faults, and their times.
 
 Times are counted in lines and messages, not in seconds, so that a plan means the same on a busy
-machine; how all that happens at once interleaves is left to the machine. Pure: knows no server.
+machine; the interleaving of concurrent events is left to the machine. Pure: knows no server.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ Step = tuple[str | int | float, ...]
 
 WAYS = ("rest", "socket", "page")
 CUTS = ("close", "vanish", "reset", "abandon", "freeze")
-"""How a client loses its socket: politely; by an end without a word; by a reset; by one that stays
-open and is never read again; and not at all, but it does not read for a while."""
+"""How a client loses its socket: by a closing handshake; by an abrupt close; by a reset; by staying
+open and never reading again; or not at all, with a pause in reading."""
 
 BLOWS = ("kill", "kill", "worker", "worker", "terminate")
-"""What happens to the server: SIGKILL for all of it, SIGKILL for a worker, SIGTERM."""
+"""Faults of the server: SIGKILL for all of it, SIGKILL for a worker, SIGTERM."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """What happens to a client when it has heard `after` messages more."""
+    """A fault of a client after it has received `after` more messages."""
 
     after: int
     how: str
@@ -34,7 +34,7 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """A person stops the run when `after` of its lines have been heard."""
+    """A person stops the run when `after` of its lines have been received."""
 
     after: int
     way: str
@@ -65,7 +65,7 @@ class Session:
     number: int
     turns: tuple[Turn, ...]
     answers: tuple[str, ...]
-    """The ways by which each question is answered, all at once."""
+    """The interfaces through which each question is answered, all at once."""
     socket: tuple[Cut, ...]
     poller: tuple[Cut, ...]
     page: tuple[Cut, ...]
@@ -73,7 +73,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Blow:
-    """What happens to the server when `after` lines have been heard in all."""
+    """A fault of the server after `after` received lines in all."""
 
     after: int
     what: str
@@ -83,7 +83,7 @@ class Blow:
 class Plan:
     seed: int
     real: bool
-    """Whether it is played by the real CLI with a scripted model, else by the stand-in."""
+    """Whether the real CLI with a scripted model plays it, or the stand-in."""
     browser: bool
     """Whether Chromium follows the first session, where there is one."""
     sessions: tuple[Session, ...]
@@ -120,7 +120,7 @@ FOR_EVER = "hold on"
 
 
 def plan(seed: int) -> Plan:
-    """The plan of the round that a seed stands for."""
+    """The plan of the round with this seed."""
     dice = random.Random(seed)  # noqa: S311 - no secret
     real = dice.random() < REAL_SHARE
     blows = dice.choice((0, 1, 1, 2, 3))
@@ -218,7 +218,7 @@ def _step(dice: random.Random) -> Step:
 
 
 def _weight(steps: Sequence[Step] | str) -> int:
-    """About how many lines these steps write."""
+    """The approximate number of lines of these steps."""
     if isinstance(steps, str):
         return 40
     counts = (int(step[1]) if step[0] in ("say", "stream") else 2 for step in steps)

@@ -1,4 +1,4 @@
-"""What the clients of one session have heard, for the threads that wait for it."""
+"""The lines that clients of one session have received, for the threads that wait for them."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import NamedTuple
 
 
 class Line(NamedTuple):
-    """A line as a client was told it."""
+    """A line as a client received it."""
 
     run_id: str
     stream: str
     content: str
 
 
-class Heard:
-    """The lines of a session in the order in which one client heard them."""
+class ReceivedLines:
+    """The lines of a session in the order in which one client received them."""
 
-    def __init__(self, total: Heard | None = None) -> None:
-        """What is heard here counts in `total` as well."""
+    def __init__(self, total: ReceivedLines | None = None) -> None:
+        """Lines received here are counted in `total` as well."""
         self.lines: list[Line] = []
         self.ends: dict[str, set[str]] = {}
-        """The outcomes that were told of each run."""
+        """The outcomes received for each run."""
         self.count = 0
         self._total = total
         self._changed = threading.Condition()
@@ -49,17 +49,17 @@ class Heard:
             self._changed.notify_all()
 
     def wake(self) -> None:
-        """Let those who wait look again."""
+        """Wake the waiting threads to check their conditions again."""
         with self._changed:
             self._changed.notify_all()
 
     def wait(self, condition: Callable[[], object], timeout: float) -> bool:
-        """Wait until a condition holds, at most so many seconds; whether it does."""
+        """Wait until a condition holds, at most so many seconds; return whether it does."""
         with self._changed:
             return bool(self._changed.wait_for(condition, timeout))
 
     def wait_quiet(self, condition: Callable[[], object], quiet: float) -> bool:
-        """Wait until a condition holds, or until nothing is heard for `quiet` seconds."""
+        """Wait until a condition holds, or until nothing arrives for `quiet` seconds."""
         with self._changed:
             count, since = self.count, time.monotonic()
             while not condition():

@@ -1,4 +1,4 @@
-"""Play a plan: everybody talks, blows fall, everything ends, and the invariants are checked."""
+"""Play a plan: users prompt, faults are injected, all ends, and the invariants are checked."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from pathlib import Path
 from chaos import browsers, invariants, model
 from chaos.browsers import BrowserPage
 from chaos.counts import Counts
-from chaos.environment import Stage
+from chaos.environment import ServerUnderTest
 from chaos.folders import Runs
 from chaos.invariants import Scene
 from chaos.person import Person
 from chaos.plan import Blow, Plan
-from chaos.received import Heard
+from chaos.received import ReceivedLines
 from tests.support.environment import find_claude, write_script
 
 STAND_IN = Path(__file__).with_name("stand_in.py")
 BLOW_SECONDS = 120
-"""How long a blow waits at most for the lines behind which it falls."""
+"""How long a server fault waits at most for the lines after which it is due."""
 
 
 @dataclass(slots=True)
 class Result:
-    """What a round has shown. `faults` are sentences."""
+    """The result of a round. `faults` are sentences."""
 
     counts: Counts
     faults: list[str]
@@ -39,31 +39,31 @@ def play(plan: Plan, folder: Path, *, workers: int = 1) -> Result:
     """Play a plan on a server of its own in `folder`."""
     if not plan.real:
         claude = write_script(STAND_IN, folder / "claude")
-        return _play(plan, Stage(folder, claude, "http://127.0.0.1:9", workers))
+        return _play(plan, ServerUnderTest(folder, claude, "http://127.0.0.1:9", workers))
     found = find_claude()
     assert found, "the Claude CLI was not found: `make setup` installs it"
     with model.speaking() as api:
-        return _play(plan, Stage(folder, found, api.url, workers))
+        return _play(plan, ServerUnderTest(folder, found, api.url, workers))
 
 
-def _play(plan: Plan, stage: Stage) -> Result:
+def _play(plan: Plan, server: ServerUnderTest) -> Result:
     counts = Counts(rounds=1)
     faults: list[str] = []
-    total = Heard()
-    runs = Runs(stage.sandbox.state, stage.journal)
+    total = ReceivedLines()
+    runs = Runs(server.sandbox.state, server.journal)
     persons = [
-        Person(stage, session, plan.seed * 1000 + session.number * 10, total, runs)
+        Person(server, session, plan.seed * 1000 + session.number * 10, total, runs)
         for session in plan.sessions
     ]
     if plan.browser and browsers.is_there():
-        persons[0].browser = BrowserPage(stage, persons[0].path)
-    stage.start()
+        persons[0].browser = BrowserPage(server, persons[0].path)
+    server.start()
     try:
-        stage.get("/")  # what the first page needs is held from then on
-        before = stage.holdings()
+        server.get("/")  # the resources of a first page are kept from then on
+        before = server.holdings()
         over = threading.Event()
         striker = ThreadPoolExecutor(1)
-        striking = striker.submit(_strike, stage, plan.blows, total, over, plan.seed, counts)
+        striking = striker.submit(_strike, server, plan.blows, total, over, plan.seed, counts)
         with ThreadPoolExecutor(len(persons)) as pool:
             list(pool.map(Person.play, persons))
             over.set()
@@ -71,7 +71,7 @@ def _play(plan: Plan, stage: Stage) -> Result:
             striking.result()
             list(pool.map(Person.end_all, persons))
         striker.shutdown()
-        scene = Scene(stage, persons, runs.all(), before, plan.real)
+        scene = Scene(server, persons, runs.all(), before, plan.real)
         for check in invariants.WHILE_OPEN:
             faults += [f"{_title(check)}: {found}" for found in check(scene)]
         counts.pages += sum(1 for person in persons if person.page)
@@ -87,9 +87,9 @@ def _play(plan: Plan, stage: Stage) -> Result:
         counts.lines_heard += sum(p.heard.count + p.polled.count for p in persons)
         counts.checks += scene.checks
     finally:
-        stage.close()
+        server.close()
     counts.faults += len(faults)
-    return Result(counts, faults, stage.sandbox.home, stage.peak_mb)
+    return Result(counts, faults, server.sandbox.home, server.peak_mb)
 
 
 def _title(check: object) -> str:
@@ -97,18 +97,18 @@ def _title(check: object) -> str:
 
 
 def _strike(
-    stage: Stage,
+    server: ServerUnderTest,
     blows: Sequence[Blow],
-    total: Heard,
+    total: ReceivedLines,
     over: threading.Event,
     seed: int,
     counts: Counts,
 ) -> None:
-    """Let each blow fall when its lines have been heard, or when everything is over."""
+    """Inject each server fault when its lines have been received, or when all is over."""
     dice = random.Random(seed)  # noqa: S311 - no secret
     for blow in blows:
         total.wait(lambda b=blow: over.is_set() or total.count >= b.after, BLOW_SECONDS)  # type: ignore[misc]
-        stage.strike(blow.what, dice)
+        server.strike(blow.what, dice)
         match blow.what:
             case "kill":
                 counts.kills += 1

@@ -1,10 +1,10 @@
-"""A stand-in for the CLI that keeps a journal of what it did, apart from all that it writes.
+"""A stand-in for the CLI that keeps a journal of its actions, separate from its output.
 
 The prompt is a JSON list of steps; see `STEPS`. Every line that it writes, on stdout and on stderr,
-carries a mark: run, session and a number that counts from 0. What it has written, taken up and been
-answered stands in a file named like the run in the folder CHAOS_JOURNAL: each entry is appended
-behind the deed, so a line may be written and not yet noted when the process is killed, and no more
-than that one. It runs from a folder of its own and so must not import the app.
+carries a mark: run, session and a number that counts from 0. The lines written, prompts read and
+answers received are entries in a file named after the run in the folder CHAOS_JOURNAL. Each entry
+is appended after its action, so at most one written line is missing when the process is killed. It
+runs from a folder of its own and so must not import the app.
 """
 
 import json
@@ -22,7 +22,7 @@ SLEEP = ["sleep", "600"]
 STUBBORN = ["sh", "-c", "trap '' TERM HUP INT; sleep 600 & exec sleep 600"]
 
 prompts: deque[dict[str, object]] = deque()
-"""Those that came while a request was open."""
+"""Prompts that arrived while a request was open."""
 
 
 class Interrupted(Exception):
@@ -30,7 +30,7 @@ class Interrupted(Exception):
 
 
 class Writer:
-    """Numbers lines, writes them, and notes them."""
+    """Numbers lines, writes them, and records them in the journal."""
 
     def __init__(self, session: str, journal: Path) -> None:
         self.session = session
@@ -88,7 +88,7 @@ def say(count: int, pause: float) -> None:
 
 
 def stream(count: int, pause: float) -> None:
-    """An answer that grows piece by piece, and then comes whole."""
+    """An answer that is streamed in pieces, and then repeated in full."""
     message_id = f"msg_{RUN}_{out.lines}"
 
     def event(**event: object) -> None:
@@ -130,7 +130,7 @@ def garbage(count: int) -> None:
 
 
 def child(kind: str) -> None:
-    """Something that outlives the turn, in a session of its own; a daemon has no parent either."""
+    """Start a process that outlives the turn, in its own session; a daemon is also reparented."""
     match kind:
         case "daemon":
             shell = ["sh", "-c", "setsid sleep 600 </dev/null >/dev/null 2>&1 &"]
@@ -142,7 +142,7 @@ def child(kind: str) -> None:
 
 
 def ask(request_id: str) -> None:
-    """Ask for permission and wait for the answer, which is repeated; prompts have to wait."""
+    """Ask for permission and wait for the answer, which is echoed; prompts are queued."""
     request = {"subtype": "can_use_tool", "tool_name": "Bash", "input": {"command": "true"}}
     out.say({"type": "control_request", "request_id": request_id, "request": request})
     while True:
@@ -162,7 +162,7 @@ def deaf() -> None:
 
 
 def hang() -> None:
-    """Do nothing, for ever, and listen to nothing."""
+    """Hang for ever without reading stdin."""
     while True:
         time.sleep(60)
 

@@ -1,1 +1,1 @@
-"""The drift watch: what the newest Claude CLI writes that this code does not know."""
+"""The drift check: names in the output of the newest Claude CLI that this code does not know."""

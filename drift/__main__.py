@@ -1,4 +1,4 @@
-"""`python -m drift`: run the job on a Claude CLI and name what this code does not know of it.
+"""`python -m drift`: run the job on a Claude CLI and report names unknown to this code.
 
 Exit status: 0 nothing new, 1 something new, 2 the job could not be run.
 """
@@ -58,7 +58,7 @@ def _options() -> argparse.Namespace:
 
 
 def _binary(options: argparse.Namespace) -> tuple[Path, str]:
-    """The CLI to try, and where it is from. Raises NotRun."""
+    """The CLI to try, and its source. Raises NotRun."""
     if options.claude:
         return Path(options.claude).resolve(), "given"
     if not options.installed:

@@ -1,4 +1,4 @@
-"""The job that a Claude CLI does for the watch, against the scripted model, and what it wrote."""
+"""The job of a Claude CLI for the drift check, against the scripted model, and its output."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ GOES_ON_FROM = (
     ("KIWI22", "PLUM22"),
     ("KIWI22", "PLUM22", "KIWI23", "PLUM23"),
 )
-"""The words from which a CLI goes on in the sessions of the job, as far as this code knows how the
-CLI chooses. See tests/generated/script.py for the words."""
+"""The words from which a CLI resumes the sessions of the job, by the known rules of the CLI. See
+tests/generated/script.py for the words."""
 
 
 def names_of(binary: Path, folder: Path) -> set[Name]:
-    """All names in what the CLI writes at the job, and where it behaves differently.
+    """All names in the output of the CLI for the job, and its differences in behaviour.
 
     `folder` must be empty. Raises AssertionError if the CLI does not come to the end of the job."""
     capture = play(binary, JOB, folder / "job")

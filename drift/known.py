@@ -1,8 +1,8 @@
-"""What this code knows of Claude's lines: the names that it reads, and those that it need not read.
+"""The known names in Claude's lines: those that this code reads, and those that it ignores.
 
-To extend it: a name that the code has learned to read goes into READ, and a test looks for it among
-the strings of the package. A name that was looked at and is not needed goes into IGNORED, under the
-reason. The fields of a type that is in IGNORED are not looked at, nor the inputs of such a tool.
+To extend it: a name that the code reads goes into READ, and a test looks for it among the strings
+of the package. A name that was reviewed and is not needed goes into IGNORED, under the reason. The
+fields of a type in IGNORED are not checked, nor the inputs of such a tool.
 """
 
 from __future__ import annotations
@@ -101,12 +101,12 @@ READ: Mapping[str, str] = {
     "input of WebSearch": "query",
     "input of Write": "content file_path",
 }
-"""By kind, the names that stand as strings in the package."""
+"""By kind, the names that occur as strings in the package."""
 
 EVERY_LINE = """agentId agent_id cwd entrypoint gitBranch isMeta isSidechain parentUuid promptId
     requestSessionId sessionId session_id slug subagent_type subtype task_description timestamp type
     userType user_message_uuid user_message_uuids uuid version"""
-"""Fields that any line may have: what it belongs to. The ids that matter are in READ as well."""
+"""Fields of any line that place it in a session. The ids that matter are in READ as well."""
 
 _BOOKS = "what Claude keeps for itself: its requests, its memory of what it said to the model"
 _SELF = "how Claude works, for its own screen and for measurements"
@@ -203,7 +203,7 @@ IGNORED: Mapping[str, Mapping[str, str]] = {
         "input of WebSearch": "allowed_domains blocked_domains",
     },
 }
-"""By reason and kind, the names that were looked at and are not needed."""
+"""By reason and kind, the names that were reviewed and are not needed."""
 
 
 def names(table: Mapping[str, str]) -> frozenset[Name]:
@@ -220,10 +220,10 @@ def ignored() -> frozenset[Name]:
 
 
 def unknown(found: Iterable[Name]) -> list[Name]:
-    """Those of the names that this code does not know, sorted.
+    """The names that this code does not know, sorted.
 
-    Fields and inputs only of what the tables above speak of: of a type that is new or not needed,
-    only that itself is named."""
+    Fields and inputs are checked only for types in the tables above: of a new or ignored type,
+    only its own name is reported."""
     known = read() | ignored()
     kinds = {name.kind for name in known}
     return sorted(

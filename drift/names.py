@@ -1,8 +1,8 @@
 """The names in Claude's lines: types, subtypes, tools and fields. Pure.
 
 A name is (kind, name); its kind says what it names. The fields of a line are named by their owner:
-`field of user: uuid`, `field of user.message: content`. What a tool takes and gives is its own
-affair and is not looked into, except for the inputs that the API requests declare.
+`field of user: uuid`, `field of user.message: content`. Inputs and results of tools are not
+checked, except for the inputs that the API requests declare.
 """
 
 from __future__ import annotations

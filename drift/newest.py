@@ -19,18 +19,18 @@ _TIMEOUT = 600
 
 
 class NotRun(Exception):
-    """The watch could not be carried out; the reason is for a person."""
+    """The check could not be run; the message is for a person."""
 
 
 def install(cache: Path) -> tuple[Path, str]:
-    """The newest CLI, downloaded if it is not in `cache` yet, and where it is from.
+    """The newest CLI, downloaded if it is not in `cache` yet, and its source.
 
     It takes some 400 MB; older ones in `cache` are removed. Raises NotRun."""
     return _from_npm(cache) if shutil.which("npm") else _from_wheel(cache)
 
 
 def version_of(binary: Path) -> str:
-    """Raises NotRun if that is no Claude CLI that starts."""
+    """The version of this CLI. Raises NotRun if it does not start."""
     with tempfile.TemporaryDirectory(prefix="drift-") as folder:
         environment = Sandbox(Path(folder) / "home").make().environment()
         return _output([str(binary), "--version"], environment).partition(" ")[0].strip()
@@ -71,7 +71,7 @@ def _from_wheel(cache: Path) -> tuple[Path, str]:
 
 
 def _output(argv: list[str], environment: Mapping[str, str] | None = None) -> str:
-    """What the command prints. Raises NotRun if it fails."""
+    """The output of the command. Raises NotRun if it fails."""
     try:
         done = subprocess.run(
             argv, capture_output=True, text=True, timeout=_TIMEOUT, check=True, env=environment

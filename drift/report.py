@@ -1,4 +1,4 @@
-"""What the drift watch found, for a person and for docs/cli-versions.md. Pure."""
+"""The findings of the drift check, for a person and for docs/cli-versions.md. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ HEAD = "| Claude | From | Tried on | Found |\n| --- | --- | --- | --- |\n"
 
 
 def report(version: str, new: Sequence[Name]) -> str:
-    """The whole finding, a kind a line."""
+    """All new names, one kind per line."""
     if not new:
         return f"Claude {version}: nothing new.\n"
     lines = [f"Claude {version}: {len(new)} names that this code does not know:\n"]

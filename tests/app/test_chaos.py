@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from chaos import invariants
-from chaos.environment import Holdings, Stage
+from chaos.environment import Holdings, ServerUnderTest
 from chaos.folders import RunOnDisk, Runs
 from chaos.invariants import Scene
 from chaos.person import Person
@@ -22,7 +22,7 @@ from chaos.plan import (
     draw,
     plan,
 )
-from chaos.received import Heard, Line
+from chaos.received import Line, ReceivedLines
 from chaos.round import play
 
 SLOW = pytest.mark.timeout(400)  # a machine that does much else at the same time takes its time
@@ -76,10 +76,10 @@ class Made:
     """A scene without a server, in which everything is as it should be until a test spoils it."""
 
     def __init__(self, folder: Path) -> None:
-        self.stage = Stage(folder, folder / "claude", "http://127.0.0.1:9", 1)
+        self.stage = ServerUnderTest(folder, folder / "claude", "http://127.0.0.1:9", 1)
         self.stage.log.write_text("", encoding="utf-8")
         self.runs = Runs(self.stage.sandbox.state, self.stage.journal)
-        total = Heard()
+        total = ReceivedLines()
         sessions = draw(1, real=False, sessions=2, blows=0).sessions
         self.persons = [
             Person(self.stage, each, number, total, self.runs)
@@ -217,8 +217,8 @@ def test_a_round_in_which_nothing_went_wrong_has_no_fault(made: Made) -> None:
         (swap, "every_line_was_heard_once_and_in_order"),
         (mix, "no_session_heard_of_another"),
         (lose_before_the_file, "every_written_line_is_in_the_file"),
-        (end_without_cause, "every_end_is_recorded_once_and_told_so"),
-        (tell_two_ends, "every_end_is_recorded_once_and_told_so"),
+        (end_without_cause, "every_end_is_recorded_once_and_reported"),
+        (tell_two_ends, "every_end_is_recorded_once_and_reported"),
         (run_twice_at_once, "a_session_has_one_claude_at_a_time"),
         (take_a_prompt_twice, "every_prompt_arrived_once"),
         (lose_a_prompt, "every_prompt_arrived_once"),
