@@ -21,13 +21,13 @@ AMOUNT = re.compile(
     r"|\.more)"
 )
 MARKUP = re.compile(
-    r"item\.(?:file|name|text)|aside(?:\.\w+|\[.*\])|details|element|fragments|html|seen|stop"
+    r"item\.(?:file|name|text)|status_panel(?:\.\w+|\[.*\])|details|element|fragments|html|seen|stop"
 )
 """What is HTML already."""
 OURS = frozenset(
     {
         *("b.kind", "b.label", "b.state", "field.label", "label", "placeholder", "title", "when"),
-        *("notice.sentence", "room", "s.label", "s.prompt_text", "view.grace", "view.note"),
+        *("notice.sentence", "disk_message", "s.label", "s.prompt_text", "view.grace", "view.note"),
         *("each.details", "each.method", "each.path", "each.summary", "tag", "login_command"),
         *("clock", "count", "done", "found.left_out", "loop.index", "more", "needs", "orphan.pid"),
         *(
