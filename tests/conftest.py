@@ -88,7 +88,7 @@ def sandbox(tmp_path: Path) -> Sandbox:
 
 @pytest.fixture
 def stand_in(tmp_path: Path) -> Path:
-    """A script in place of the CLI, for what the real one will not do."""
+    """A script in place of the CLI, for behaviour that the real one does not show."""
     return write_stand_in(tmp_path / "claude")
 
 

@@ -10,7 +10,7 @@ import requests
 
 
 class Refused(Exception):
-    """What the server answers in place of data."""
+    """An error response of the server."""
 
 
 def get(address: str, *path: str) -> Any:

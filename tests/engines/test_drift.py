@@ -1,4 +1,4 @@
-"""The drift watch: what it calls known is read or was looked at; what is new, it names."""
+"""The drift check: known names are read or were reviewed, and new names are reported."""
 
 from __future__ import annotations
 

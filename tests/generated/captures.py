@@ -1,4 +1,4 @@
-"""What playing a plan left: the processes' lines, the history files, and where Claude goes on."""
+"""The results of a played plan: the processes' lines, history files, and resumed entries."""
 
 from __future__ import annotations
 
@@ -60,13 +60,13 @@ class Session:
 
     @property
     def cut(self) -> tuple[str, ...]:
-        """Those words of the file from which the CLI does not go on."""
+        """The words of the file that are not part of the resumed conversation."""
         return tuple(word for word in self.words if word not in set(self.goes_on_from or ()))
 
 
 @dataclass(frozen=True)
 class Capture:
-    """What came of a plan.
+    """The result of a plan.
 
     prompts: the uuids of the prompts by their words (KIWI17). refused: the steps that the CLI
     refused, with its reason. sandbox: its folders; those of `played` are removed.

@@ -1,4 +1,4 @@
-"""A process of the real CLI in a generated session, which allows whatever Claude asks for."""
+"""A process of the real CLI in a generated session, with every permission allowed."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ class Driver:
 
 
 def _answers(wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """What the person adds to the input of a tool: the first option of each question."""
+    """The answers added to the input of a tool: the first option of each question."""
     if "questions" not in wanted:
         return {}
     chosen = {each["question"]: each["options"][0]["label"] for each in wanted["questions"]}

@@ -1,4 +1,4 @@
-"""What the scripted model says to the steps of a plan, and the words by which it is found again.
+"""The scripted model's answers to the steps of a plan, and the words that identify them.
 
 Every prompt carries a word of its own, and so does every answer, so that what a model was sent and
 what a page shows can be compared as lists of words.
@@ -47,13 +47,13 @@ PROBE = "PROBE the conversation"
 
 @dataclass(frozen=True)
 class Script:
-    """What the model says to each step of a plan."""
+    """The model's answer to each step of a plan."""
 
     plan: Plan
     folder: Path
     """The project, where the tools work."""
     never: threading.Event = field(default_factory=threading.Event)
-    """What interrupted answers wait for."""
+    """The event that interrupted answers wait for."""
     _figs: Iterator[int] = field(default_factory=itertools.count)
     _dates: Iterator[int] = field(default_factory=itertools.count)
 

@@ -1,4 +1,4 @@
-"""Play a plan against the real CLI: what its processes printed and noted, and where it goes on.
+"""Play a plan against the real CLI, and capture its output, its history and the resumed entries.
 
 The stage of the differential tests: see `generated_plans` for the steps.
 """

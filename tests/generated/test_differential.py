@@ -1,5 +1,5 @@
-"""A page made from history alone is the page made while it ran, and both are what Claude goes on
-from: over sessions of the real CLI with several drivers, rewinds, forks, compactions and more."""
+"""A page made from history alone equals the live page, and both equal the context that Claude
+resumes: over real CLI sessions with several drivers, rewinds, forks, compactions and more."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ from tests.support.cli.captured import fragments
 from tests.support.fuzzing import chosen
 
 OF_RUNS_ALONE = {"ask", "summary", "notice", "error", "raw"}
-"""What a run's stdout says about the run, and history does not."""
+"""The kinds of blocks about a run that only its stdout has."""
 
 EMPTY = '<section id="transcript"></section>'
 
@@ -140,7 +140,7 @@ class Files:
         run.folder.store(run.record.ended(end))
 
     def play(self) -> Iterator[None]:
-        """What the phone's runs and everybody's history come to, step by step."""
+        """Write the runs' output and the shared history step by step."""
         chance = random.Random(7)  # noqa: S311  # no secret
         # a run that came here by `/clear` is shown on the page of the session that it began in
         runs = [each for each in self.session.runs if each.session_id == self.session.id]
@@ -181,7 +181,7 @@ def uuids_in(lines: bytes) -> set[str]:
 
 
 def spoken(blocks: Sequence[Block]) -> tuple[str, ...]:
-    """The words of prompts and answers in these blocks; not those in what is folded away."""
+    """The words of prompts and answers in these blocks, without collapsed branches."""
     texts = [
         "".join(block.source) if isinstance(block, TextBlock) else block.text
         for block in blocks
@@ -198,7 +198,7 @@ def folded(blocks: Sequence[Block]) -> set[str]:
 def shape(
     blocks: Sequence[Block], known: set[str], *, of_agent: bool = False
 ) -> list[tuple[str, str]]:
-    """What history can know of these blocks: their kinds and ids, and of what they hold.
+    """The facts about these blocks that history contains: their kinds, ids and content.
 
     `known` are the lines that it holds. When Claude is killed, or the machine loses its power,
     what stdout said last is missing there.
@@ -250,7 +250,7 @@ def test_visible_blocks_match_the_context_of_claude(session: Session, tmp_path: 
 
 
 def test_followed_page_equals_a_fresh_load(files: Files) -> None:
-    """Whatever was cut off when it was looked at: the files grow by pieces that end anywhere."""
+    """The files grow by pieces that end anywhere, so that reads see incomplete lines."""
     render, conversation = fragments(), files.conversation()
     page, cursor = dom.parse(EMPTY), Cursor()
     for _ in files.play():

@@ -1,4 +1,4 @@
-"""Sharing the hub: giving way lets the sockets be looked at, and what can wait waits."""
+"""Cooperative scheduling: yielding lets sockets be polled, and idle work waits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Being told that a file in a folder was written, by inotify and by polling."""
+"""Notification of writes to the files of a folder, by inotify and by polling."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.cli.supervision import until
 
 SOON = 20.0
 LONG_ENOUGH = 4 * file_watch.POLL_SECONDS
-"""Seconds in which a change would certainly have been told of."""
+"""Seconds within which a change would certainly have been reported."""
 
 Watcher = InotifyWatcher | PollingWatcher | FolderWatcher
 

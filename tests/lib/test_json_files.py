@@ -1,4 +1,4 @@
-"""What we store: whole or not at all, whatever dies; versioned; nothing is overwritten unseen."""
+"""State files are written atomically, carry a version, and are never overwritten unread."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def test_full_disk_raises_a_readable_error_and_keeps_the_old_file(tmp_path: Path
 
 
 def test_state_files_are_written_by_the_atomic_writers_only() -> None:
-    """Who writes otherwise has a reason, which stands in docs/state.md."""
+    """Exceptions have a reason, given in docs/state.md."""
     writes = re.compile(
         r"\.write_(text|bytes)\(|\.open\(\"[wax]|O_(WRONLY|RDWR)|\bopen\([^)]*\"[wax]b?\""
     )

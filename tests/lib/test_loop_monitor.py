@@ -1,4 +1,4 @@
-"""How long anything held the hub: measured exactly, named, and told to who runs the server."""
+"""Stalls of the event loop are measured exactly, attributed and reported to the operator."""
 
 from __future__ import annotations
 

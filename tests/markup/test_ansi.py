@@ -1,4 +1,4 @@
-"""What a program printed, as a person saw it: colours and lines, no escapes."""
+"""Terminal output rendered as seen: colours and lines, no escape sequences."""
 
 from __future__ import annotations
 

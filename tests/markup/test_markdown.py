@@ -1,4 +1,4 @@
-"""Claude's Markdown as HTML: nothing but what is allowed, and parts that grow without change."""
+"""Claude's Markdown as HTML: allowed markup only, and stable parts of growing text."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ TEXTS = [
 
 
 class Reader(HTMLParser):
-    """What a browser makes of it: the tags and their attributes, the text, and the nesting."""
+    """The parsed HTML: the tags and their attributes, the text, and the nesting."""
 
     def __init__(self, html: str) -> None:
         super().__init__(convert_charrefs=True)
@@ -293,7 +293,7 @@ def test_code_in_an_unknown_language_stays_plain(language: str) -> None:
 
 
 def test_code_is_coloured_once_it_is_whole() -> None:
-    """What still grows is rendered again with every word."""
+    """The growing part is rendered again with every word."""
     assert styles(PYTHON.removesuffix("```\n")) == []
     assert styles(PYTHON.removesuffix("\n"))
     assert styles(f"> {PYTHON}".replace("\n", "\n> "))

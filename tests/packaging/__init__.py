@@ -1,1 +1,1 @@
-"""What leaves this repository: the locked requirements and the wheel."""
+"""The published artefacts: the locked requirements and the wheel."""

@@ -1,4 +1,4 @@
-"""The wheel: what is in it, and that it serves from any folder once it is installed."""
+"""The wheel: its contents, and that it serves from any folder once installed."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Installed:
 
 @pytest.fixture(scope="module")
 def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A virtual environment with the wheel; what it depends on comes from that of the tests."""
+    """A virtual environment with the wheel; its dependencies come from that of the tests."""
     folder = tmp_path_factory.mktemp("installed") / "venv"
     venv.create(folder, symlinks=True, with_pip=False)
     pip = [sys.executable, "-m", "pip", "--python", str(folder), "--disable-pip-version-check"]

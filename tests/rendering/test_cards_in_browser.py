@@ -103,7 +103,7 @@ def card(phone: Phone, text: str) -> Locator:
 
 
 def lines(phone: Phone) -> list[str]:
-    """What the cards say while they are closed."""
+    """The texts of the closed cards."""
     top = "#transcript > .block-tool >"
     heads = phone.page.locator(f"{top} details > summary, {top} .tool-line")
     return [" ".join(head.split()) for head in heads.all_inner_texts()]

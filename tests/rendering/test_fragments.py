@@ -92,7 +92,7 @@ def test_an_id_of_claudes_is_kept() -> None:
 
 
 def growing() -> list[bytes]:
-    """An answer in many parts, one that was not what its pieces said, and a subagent's."""
+    """An answer in many parts, one that differs from its deltas, and a subagent's."""
 
     def event(message_id: str, parent: str | None = None, **event: object) -> bytes:
         fields = {"api_message_id": message_id, "parent_tool_use_id": parent}
@@ -137,7 +137,7 @@ def messages(captured: Captured) -> list[tuple[int, Message]]:
 def test_viewer_with_missed_updates_ends_with_the_page_of_a_fresh_load(
     captured: Captured, cuts: list[float], twice: bool, close: bool
 ) -> None:
-    """The viewer loads the page at the first cut, and is told the difference at each later one."""
+    """The viewer loads the page at the first cut, and receives the changes at each later one."""
     told = messages(captured)
     ends = sorted({int(cut * len(told)) for cut in cuts} | {len(told)})
     transcript, render = Transcript("1", run_id=RUN_ID, cost_before=0.0), fragments()

@@ -1,4 +1,4 @@
-"""What a person may decide about a permission, in words, and what is said once it is decided."""
+"""The texts of permission choices, and of the decisions taken."""
 
 from __future__ import annotations
 

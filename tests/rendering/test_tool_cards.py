@@ -1,4 +1,4 @@
-"""What a tool's card says: title, summary, input, changes; and the questions of a card."""
+"""A tool's card: title, summary, input, changes; and the questions of a card."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Claude offers before it has run: asked of the real CLI, kept, and never in anybody's way."""
+"""Claude's capabilities before its first run: probed with the real CLI, cached, never blocking."""
 
 from __future__ import annotations
 

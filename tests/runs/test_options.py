@@ -1,4 +1,4 @@
-"""What is chosen for a session: kept, checked, passed on to Claude, and shown as it is in force."""
+"""The options of a session: stored, validated, passed on to Claude, and shown as in force."""
 
 from __future__ import annotations
 

@@ -183,7 +183,7 @@ def test_a_follower_of_a_folder_that_is_gone_reads_what_it_has_open(run: Run) ->
 def test_from_any_offset_the_lines_are_those_of_the_file_however_it_grows(
     tmp_path: Path, lines: list[bytes], rest: bytes, cuts: list[int], draw: st.DataObject
 ) -> None:
-    """Also from the middle of a line, and whoever reads first."""
+    """Also from the middle of a line, and in any order of readers."""
     whole = b"".join(line + b"\n" for line in lines) + rest
     run = run_in(tmp_path, ClaudeCodec())
     offsets = draw.draw(st.lists(st.integers(0, len(whole)), min_size=1, max_size=3))

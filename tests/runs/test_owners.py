@@ -50,7 +50,7 @@ def other(room: Room) -> Supervisor:
 
 
 def seen_by(other: Supervisor, run: Run) -> Run:
-    """What the other worker knows of a run."""
+    """The state of a run at the other worker."""
     (found,) = other.of_session(run.record.session_id)
     assert found is not run
     return found

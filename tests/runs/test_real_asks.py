@@ -1,4 +1,4 @@
-"""What Claude asks, with the real CLI: what is decided on a card is what Claude then does."""
+"""Permissions and questions of the real CLI: Claude acts on the decision taken on a card."""
 
 from __future__ import annotations
 

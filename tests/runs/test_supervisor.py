@@ -52,7 +52,7 @@ from tests.support.environment import PATIENCE, Sandbox
 
 FOREVER = ["wait", "/no/such/file"]
 BUSY = 4.0
-"""What a busy machine may add to a deadline; without one these runs would not end at all."""
+"""The allowance of a busy machine on top of a deadline; without one these runs would not end."""
 
 
 @pytest.fixture

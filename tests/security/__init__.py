@@ -1,1 +1,1 @@
-"""What an attacker may try, one file a topic: each test fails where the defence is missing."""
+"""Attacks, one file a topic: each test fails where the defence is missing."""

@@ -100,7 +100,7 @@ class Login:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What one of its own pages sends."""
+        """The request of one of its own pages."""
         return {"Cookie": self.cookie, "X-CSRF-Token": self.token, "Origin": ORIGIN}
 
 

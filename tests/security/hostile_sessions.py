@@ -1,6 +1,6 @@
-"""Sessions whose texts are made to take long: one entry or two for each way, by what is in them.
+"""Sessions with texts that are expensive to render, one or two for each cause.
 
-Knows the lines of Claude's history files, and nothing of the app.
+Depends on the format of Claude's history files, not on the app.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ COLUMNS = 20_000
 
 
 def sessions(size: int = SIZE) -> Mapping[str, list[Entry]]:
-    """The entries of each session, by what they hold."""
+    """The entries of each session, by description."""
     return {what: list(entries) for each in (_said(size), _done(size)) for what, entries in each}
 
 
 def write(folder: Path, cwd: Path, size: int = SIZE, only: Collection[str] = ()) -> dict[str, str]:
-    """A history file in `folder` for each session, or for some; their ids by what they hold."""
+    """Write a history file in `folder` for each session, or for some; return ids by description."""
     folder.mkdir(parents=True, exist_ok=True)
     ids = {}
     for number, (what, entries) in enumerate(sessions(size).items(), start=1):

@@ -336,7 +336,7 @@ def _next(
 
 
 def _accepting(automaton: Automaton, steps: _Steps, end: int) -> set[int]:
-    """The consuming states behind which the match may end, whatever follows.
+    """The consuming states after which the match may end, for any rest.
 
     What stops a possessive repetition is what it would take itself, so that is no failure.
     """

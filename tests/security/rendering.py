@@ -52,6 +52,6 @@ def of_class(page: dom.Node, name: str) -> list[dom.Node]:
 
 
 def buttons(page: dom.Node) -> dict[str, str]:
-    """What the buttons say, by the decision that they send."""
+    """The labels of the buttons, by the decision that they send."""
     found = (node for node in page.walk() if node.tag == "button")
     return {node.attributes["value"] or "": node.text for node in found}

@@ -1,4 +1,4 @@
-"""What is allowed is what is seen: on the cards that ask, in their lists, and in their buttons."""
+"""Permission cards, lists and buttons show everything that they allow."""
 
 from __future__ import annotations
 

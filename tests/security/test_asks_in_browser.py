@@ -1,4 +1,4 @@
-"""What an ask hides, tried with the real CLI on a phone: a second command, marks, wide and long."""
+"""Attempts to hide parts of an ask, with the real CLI on a phone."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ HOSTILE = {
     "truths that are none": "description: !!bool perhaps",
 }
 SECONDS = 5.0
-"""A thousand times what such a header takes; without bounds it takes a minute and more."""
+"""A thousand times the usual time of a header; without bounds it takes a minute and more."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A session that was taken along as HTML asks nobody for anything when it is opened."""
+"""A session exported as HTML makes no request when it is opened."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ REFUSED = """host => new Promise(done => {
     }
     fetch(`http://${host}/fetch`).catch(() => 0);
 })"""
-"""What the policy of a page refuses to load of four kinds of things."""
+"""The resources of four kinds that the policy of a page refuses to load."""
 
 
 @pytest.mark.browser

@@ -58,7 +58,7 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def effects(
     app: Flask, sandbox: Sandbox, populated: Populated, commands: list[str]
 ) -> dict[str, list[str]]:
-    """What every GET that is not marked causes beside its answer, by its rule."""
+    """The side effects of every unmarked GET, by its rule."""
     context: AppContext = app.extensions["opcode_context"]
     login, found = log_in(app), {}
     commands.clear()

@@ -1,4 +1,4 @@
-"""Reading a repository that nobody vouches for runs nothing, and reads nobody else's."""
+"""Reading an untrusted repository runs no program, and reads no other repository."""
 
 from __future__ import annotations
 

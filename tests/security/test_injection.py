@@ -1,4 +1,4 @@
-"""The injection corpus, in a real browser: what is planted is shown, and never obeyed.
+"""The injection corpus in a real browser: injected text is shown, and never executed.
 
 A part of it runs in the suite: every channel with some vectors, and every vector through some
 channels. `make attack` runs every vector through every channel.
@@ -51,7 +51,7 @@ from tests.support.environment import (
 
 WHOLE = "ATTACK" in os.environ
 ROUNDS = len(vectors()) if WHOLE else 8
-"""How many vectors go through each channel."""
+"""The number of vectors for each channel."""
 PAGE, MOST_IN_A_LIST = 1000, 50
 """Plants on one page of a session, and on any other one."""
 
@@ -65,13 +65,13 @@ AFTER_HISTORY = ROUNDS * len(HISTORY)
 AFTER_RUNS = AFTER_HISTORY + ROUNDS * len(CHANNELS)
 AROUND = AFTER_RUNS + ROUNDS * len(pages.CHANNELS)
 SCRIPTS = AROUND + ROUNDS * 6
-"""Where the vectors of one test end, those of the next one go on."""
+"""The vectors of each test follow those of the previous one."""
 
 
 def plants(
     channels: Sequence[T], first: int, size: int, rounds: int = ROUNDS
 ) -> Iterator[list[tuple[T, Plant]]]:
-    """What to plant, `size` at a time: as many vectors for each channel, in turn.
+    """The texts to inject, `size` at a time: as many vectors for each channel, in turn.
 
     The numbers begin with `first`, which also chooses the vectors.
     """
@@ -85,7 +85,7 @@ def plants(
 
 
 def live_plants() -> Iterator[list[tuple[Channel, Plant]]]:
-    """The same for runs: what ends a turn comes first, for it withdraws what was asked before."""
+    """The same for runs: lines that end a turn come first, for they withdraw open requests."""
     others = [each for each in HISTORY if each.where == "both"]
     whole = [
         *plants(ONLY_LIVE, AFTER_HISTORY, PAGE),
@@ -96,7 +96,7 @@ def live_plants() -> Iterator[list[tuple[Channel, Plant]]]:
 
 
 def expectations(planted: Sequence[tuple[Channel, Plant]]) -> list[Expectation]:
-    """What must be seen of these."""
+    """The texts of these that must be visible."""
     found = []
     for channel, plant in planted:
         marks = {
@@ -134,7 +134,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def tab(
     browser: Browser, server: Server, wrong: list[str], *, without_policy: bool
 ) -> Iterator[Page]:
-    """A page of a browser that is logged in; what it does beyond that is added to `wrong`.
+    """A page of a logged-in browser; unexpected actions are added to `wrong`.
 
     Without the policy, what is injected would run.
     """
@@ -155,7 +155,7 @@ def complaints(finding: Finding, expected: Sequence[Expectation] = ()) -> list[s
 def of_session(
     page: Page, server: Server, address: str, expected: Sequence[Expectation]
 ) -> Iterator[str]:
-    """What is wrong with the live page, and with what browsers without scripts get."""
+    """Problems of the live page, and of the page without scripts."""
     if not page.url.startswith(f"{server.url}{address.partition('?')[0]}"):
         yield f"led away to {page.url}"
     yield from complaints(inspect(page), expected)
@@ -242,7 +242,7 @@ TEXTS = {"text/plain", "text/markdown", "application/x-ndjson", "application/oct
 
 
 def of_answer(page: Page, shown: pages.Page) -> list[str]:
-    """What is wrong with an answer, as a page or as something for programs."""
+    """Problems of a response, as a page or for API clients."""
     answer, text = shown.answer, shown.answer.text
     wrong = []
     if answer.status_code >= 500:
@@ -268,7 +268,7 @@ def of_answer(page: Page, shown: pages.Page) -> list[str]:
 def test_run_metadata_is_shown_and_not_executed(
     server: Server, browser: Browser, tmp_path: Path
 ) -> None:
-    """Tasks, what Claude offers, its stderr, prompts that wait, and what is left at the end."""
+    """Tasks, capabilities, stderr, queued prompts, and prompts left at the end."""
     wrong: list[str] = []
     for planted in plants(["task", "kind", "stderr", "queue", "model", "command"], AROUND, 48):
         by_channel: dict[str, list[Plant]] = {}
@@ -366,7 +366,7 @@ def left_behind(server: Server, address: str, planted: list[Plant]) -> Iterator[
 def test_scripts_insert_no_injected_text_as_markup(
     server: Server, browser: Browser, tmp_path: Path
 ) -> None:
-    """What they fetch and place: completions, what can be shared, files, drafts, earlier blocks."""
+    """Content placed by scripts: completions, share texts, files, drafts, earlier blocks."""
     wrong: list[str] = []
     planted = next(plants(["scripts"], SCRIPTS, ROUNDS))
     place = pages.Place(server, tmp_path)

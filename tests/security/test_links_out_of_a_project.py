@@ -1,4 +1,4 @@
-"""What a project shows of itself lies inside it, whatever links are among its files."""
+"""Files shown for a project lie inside it, whatever links it contains."""
 
 from __future__ import annotations
 

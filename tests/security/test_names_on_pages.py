@@ -1,4 +1,4 @@
-"""Names of folders, files and sessions: every page shows what they hide."""
+"""Names of folders, files and sessions: every page shows their invisible characters."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SESSION = "11111111-1111-4111-8111-111111111111"
 PROSE = re.compile(
     r'<(textarea|script)\b.*?</\1>|<div class="(?:prompt-text|part md|said md)".*?</div>', re.DOTALL
 )
-"""Where characters stay as they are: what a person or Claude wrote, and fields to edit."""
+"""Places that keep characters unchanged: texts of users and of Claude, and fields to edit."""
 READ = re.compile(r'\b(?:title|aria-label|alt|placeholder)="([^"]*)"')
 
 
@@ -115,7 +115,7 @@ def test_a_file_whose_name_is_no_utf8_breaks_no_list(app: Flask, client: FlaskCl
 
 @pytest.mark.parametrize("path", ["/", "/api/sessions/running"])
 def test_a_response_with_half_a_surrogate_pair_is_utf8(app: Flask, path: str) -> None:
-    """Whatever a view gives back: a text, a stream or JSON."""
+    """The response of a view: a text, a stream or JSON."""
     half = "cut \ud83d"
     for value in (half, (each for each in (half, half)), {"title": half}):
         with app.test_request_context(path):

@@ -1,4 +1,4 @@
-"""What comes without a login is bounded, and keeps out nobody who is logged in."""
+"""Anonymous connections are bounded, and do not lock out logged-in clients."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ BUILT: dict[str, tuple[re.Pattern[Any], ...]] = {
     ),
     "rendering/search.py": (search.pattern_of(["a", "b.", "a"]),),
 }
-"""The modules that build patterns from what is looked for, and samples of these."""
+"""The modules that build patterns at run time, and samples of these patterns."""
 
 LINEAR = [
     *((r"\s*", "match"), (r"a+", "search"), (r"[a-z]+=\d+", "match"), (r"(a|b)*c", "match")),

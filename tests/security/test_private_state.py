@@ -1,4 +1,4 @@
-"""What the server keeps is for its owner alone, whatever the umask."""
+"""State files are private to their owner, whatever the umask."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def server(sandbox: Sandbox, claude: Path, made: Path) -> Iterator[Server]:
 
 
 def open_to_others(state: Path) -> list[str]:
-    """What in the state folder has a mode that lets others in, but for what Claude wrote itself."""
+    """Paths of the state folder with access for others, except Claude's own files."""
     found = []
     for folder, names, files in os.walk(state):
         for name in (*names, *files):
@@ -86,7 +86,7 @@ def open_to_others(state: Path) -> list[str]:
 
 
 def busy_session(server: Server) -> Session:
-    """One that leaves behind whatever a session can."""
+    """A session that leaves every kind of state file."""
     server.get(f"/new?folder={server.sandbox.project}")
     session = Session(server, "make the file")
     requests.post(

@@ -1,4 +1,4 @@
-"""Every expression of the templates that puts a foreign text on a page shows what it hides."""
+"""Every template expression with a foreign text shows its invisible characters."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import pytest
 from tests.support.environment import TEMPLATES
 
 READ_ATTRIBUTES = frozenset({"title", "aria-label", "alt", "placeholder", "label"})
-"""Those whose values people read. The others hold addresses, ids, or what is sent back as it is."""
+"""The attributes with values that people read. The others hold addresses, ids or form values."""
 
 CALL = re.compile(r"\w+\(.*\)", re.DOTALL)
-"""A macro, whose own expressions are looked at where they stand, or a function of this program."""
+"""A macro, whose own expressions are checked where it is defined, or a function of this program."""
 CONSTANT = re.compile(r"\"[^\"]*\"(?: if .* else .*| \| format\(.*\)|\.format\(.*\))?")
 AMOUNT = re.compile(
     r".*(?:\| (?:length(?: \+ [\w.]+)?|count\(\"[\w ]+\"\)|milliseconds|format_bytes|\w+_time)"
@@ -23,7 +23,7 @@ AMOUNT = re.compile(
 MARKUP = re.compile(
     r"item\.(?:file|name|text)|status_panel(?:\.\w+|\[.*\])|details|element|fragments|html|seen|stop"
 )
-"""What is HTML already."""
+"""Expressions that are HTML already."""
 OURS = frozenset(
     {
         *("b.kind", "b.label", "b.state", "field.label", "label", "placeholder", "title", "when"),
@@ -56,7 +56,7 @@ OURS = frozenset(
 )
 """This program's own words, and numbers."""
 PROSE = frozenset({"b.text", 'each.text or "(only an image)"', "text", "words", "typed", "error"})
-"""What a person wrote, in an element that keeps its direction to itself, or in a field."""
+"""Texts of a user, in an element with isolated direction, or in a field."""
 
 
 def expressions(template: str) -> Iterator[tuple[str, str]]:
@@ -69,7 +69,7 @@ def expressions(template: str) -> Iterator[tuple[str, str]]:
 
 
 def is_shown(expression: str) -> bool:
-    """Whether the expression shows what its text hides, or holds no foreign text."""
+    """Whether the expression shows invisible characters, or holds no foreign text."""
     if "| visible" in expression or expression in OURS | PROSE:
         return True
     return any(each.fullmatch(expression) for each in (CALL, CONSTANT, AMOUNT, MARKUP))

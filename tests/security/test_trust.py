@@ -1,4 +1,4 @@
-"""Trust in a project: where Claude notes it, what it covers, and when it has to be given again."""
+"""Trust in a project: its place in Claude's state, its scope, and when it has to be renewed."""
 
 from __future__ import annotations
 

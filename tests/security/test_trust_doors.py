@@ -87,7 +87,7 @@ def first_prompt(server: Server, folder: Path, text: str = "hello") -> requests.
 
 
 def fields_of(page: str) -> dict[str, str]:
-    """What the form of the page sends, without the decision."""
+    """The fields of the page's form, without the decision."""
     pairs = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page)
     return {name: unescape(value) for name, value in pairs}
 
@@ -203,7 +203,7 @@ def test_a_list_that_changes_while_it_is_read_is_shown_again(
 
 
 def old_session(server: Server, folder: Path) -> OpenSession:
-    """A session of the computer's that nobody has prompted from here."""
+    """A terminal session without a prompt from here."""
     session_id = str(uuid.uuid4())
     message = {"role": "user", "content": "hello"}
     entry = {"type": "user", "uuid": str(uuid.uuid4()), "message": message}

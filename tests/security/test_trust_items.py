@@ -1,4 +1,4 @@
-"""The list of what a project's files may run, change or allow."""
+"""The list of effects of a project's files: programs run, settings changed, permissions given."""
 
 from __future__ import annotations
 

@@ -242,7 +242,7 @@ def test_a_line_that_cannot_be_parsed_is_kept_whole(
 
 
 def positions(value: Any) -> Iterator[tuple[Any, ...]]:
-    """Where the texts of a JSON value stand."""
+    """The paths of the texts in a JSON value."""
     match value:
         case str():
             yield ()
@@ -267,7 +267,7 @@ def with_text(raw: Any, place: tuple[Any, ...], text: str) -> Any:
 
 
 def kind_of(raw: dict[str, Any]) -> str:
-    """What the fields of a line are, whatever their texts say: the places that they have."""
+    """The paths of the fields of a line, independent of their texts."""
     shape = sorted({re.sub(r"\d+", "0", str(place)) for place in positions(raw)})
     return json.dumps([raw["type"], raw.get("subtype"), shape])
 

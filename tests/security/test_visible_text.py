@@ -1,4 +1,4 @@
-"""What a text hides is shown: every character that is not seen, and every long run of blanks."""
+"""Every invisible character and every long run of blanks of a text is shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the page says of a session that is used at the computer, too."""
+"""The notice on the page of a session that is also used at the computer."""
 
 from __future__ import annotations
 

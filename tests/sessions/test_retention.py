@@ -1,4 +1,4 @@
-"""Old run folders are cleared away, and nothing with them that nobody else keeps."""
+"""Old run folders are removed once Claude's history holds their content."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def aged(room: Room, run: Run, days: float) -> Run:
 
 
 def note(room: Room, run: Run) -> Path:
-    """What the real Claude would have noted: the prompts of the run."""
+    """Write the prompts of the run to the history, as the real Claude does."""
     sandbox, session = room.sandbox, run.record.session_id
     folder = sandbox.config_dir / "projects" / history.project_id(sandbox.project)
     folder.mkdir(parents=True, exist_ok=True)

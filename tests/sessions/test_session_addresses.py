@@ -1,4 +1,4 @@
-"""Each session has an address at which everything works, whatever its folder or file is like."""
+"""Each session has a working address, whatever its folder or file."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def put(sandbox: Sandbox, folder: str, session_id: str = "", *, cwd: bool = True
 
 
 def moved(path: Path, target: Path) -> None:
-    """A link in the place of what is at `path`."""
+    """Replace `path` by a link to it."""
     target.parent.mkdir(parents=True, exist_ok=True)
     path.rename(target)
     path.symlink_to(target)

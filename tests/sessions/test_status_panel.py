@@ -1,4 +1,4 @@
-"""What stands around the transcript: status, waiting prompts, stderr, the Stop button."""
+"""The elements around the transcript: status, queued prompts, stderr, the Stop button."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def buttons(element: dom.Node) -> list[dom.Node]:
 
 
 def queued(run: Run) -> list[str]:
-    """The prompts in the queue and what is said of each, without their buttons."""
+    """The prompts in the queue with their notes, without their buttons."""
     items = [node for node in parts(run)["queue"].walk() if node.tag == "li"]
     return [item.text.partition("\n")[0] for item in items]
 

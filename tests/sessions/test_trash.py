@@ -1,4 +1,4 @@
-"""Deleting: what there is of a session moves into the trash, and all of it comes back."""
+"""Deleting moves all files of a session into the trash, and undo restores all of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which sessions a server keeps in memory, and what those who look at them have in common."""
+"""The session views that a server keeps in memory, and their sharing by viewers."""
 
 from __future__ import annotations
 

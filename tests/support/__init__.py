@@ -1,1 +1,1 @@
-"""What tests share: isolated folders, servers, browsers, clients and waiting for conditions."""
+"""Shared test support: isolated folders, servers, browsers, clients and waiting for conditions."""

@@ -1,4 +1,4 @@
-"""What the tests of the API share: Claude's files as its CLI writes them, and asking."""
+"""Shared helpers of the API tests: Claude's files as its CLI writes them, and requests."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def session(config_dir: Path, folder: Path | str, text: str, session_id: str = "
 
 
 def data(answer: requests.Response, *beside: str) -> Any:
-    """What a successful answer holds; `beside` are the names of what stands beside it."""
+    """The data of a successful response; `beside` are the names of the other fields."""
     found = answer.json()
     assert answer.status_code == 200, found
     assert answer.headers["Content-Type"] == "application/json"

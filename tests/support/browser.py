@@ -43,7 +43,7 @@ CUT_OFF = (
     "htmx:ws:error",
     "Failed to fetch",
 )
-"""What a browser says when the server has been killed under its page."""
+"""The browser's messages when the server has been killed under its page."""
 
 expect.set_options(timeout=1000 * PATIENCE)
 
@@ -77,7 +77,7 @@ class Phone:
         self.page: Page = self._context.new_page()
         self.complaints: list[str] = []
         self.forgiven = ["closed before the connection is established"]  # a page that was left
-        """What a test expects the browser to complain about, as parts of the messages."""
+        """The browser errors that a test expects, as parts of the messages."""
         self.page.on("console", self._heard)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
@@ -140,13 +140,13 @@ class Phone:
         return self.page.locator(".block-text").all_inner_texts()
 
     def dom(self) -> str:
-        """The transcript's HTML without what htmx and the reader have left in it."""
+        """The transcript's HTML without the changes made by htmx and the reading scripts."""
         html = self.transcript.inner_html()
         html = re.sub(r'<p [^>]*id="new-since".*?</p>', "", html)
         return re.sub(r' (data-htmx-powered="true"|open=""|class="")', "", html)
 
     def lock(self) -> None:
-        """What a page sees when the phone is locked; a session's page loses its socket."""
+        """Simulate locking the phone; a session's page loses its socket."""
         if not self.page.locator("#live").count():
             return self._visibility("hidden")
         expect(self.page.locator("body")).to_have_attribute("data-link", "online")

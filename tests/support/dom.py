@@ -15,7 +15,7 @@ VOID = {"br", "hr", "img", "input", "link", "meta"}
 
 
 class Node:
-    """An element and what is in it."""
+    """An element and its content."""
 
     def __init__(self, tag: str, attributes: dict[str, str | None]) -> None:
         self.tag = tag
@@ -85,7 +85,7 @@ def parse(html: str) -> Node:
 
 
 def apply(page: Node, fragments: str) -> None:
-    """Do to the page what htmx does with these fragments."""
+    """Apply these fragments to the page as htmx does."""
     elements = parse(fragments).elements
     for element in elements:
         if element.attributes.get("hx-swap-oob") == "delete":

@@ -1,4 +1,4 @@
-"""What the tests stand on: isolated folders, the CLI, real servers, and waiting for conditions."""
+"""The test environment: isolated folders, the CLI, real servers, and waiting for conditions."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ class Sandbox:
         return self
 
     def environment(self, api_url: str = "http://127.0.0.1:9") -> dict[str, str]:
-        """A clean environment; by default with an API at which nobody answers."""
+        """A clean environment; by default with an API address where nothing listens."""
         return {
             "PATH": SYSTEM_PATH,
             "HOME": str(self.home),
@@ -130,7 +130,7 @@ class Sandbox:
 
 
 def write_stand_in(path: Path) -> Path:
-    """The stand-in for the CLI, executable at `path`; see stand_in.py for what it does."""
+    """Write the stand-in for the CLI, executable at `path`; see stand_in.py for its steps."""
     return write_script(ROOT / "tests/support/cli/stand_in.py", path)
 
 
@@ -254,9 +254,9 @@ class Server:
         return process.wait(PATIENCE)
 
     def close(self) -> None:
-        """End the server and whatever its runs have left, without its second of tidying up.
+        """End the server and all leftovers of its runs, without its second of cleaning up.
 
-        Raises AssertionError where it has logged what nobody foresaw.
+        Raises AssertionError if it has logged anything unexpected.
         """
         if self._process is not None:
             self.kill()

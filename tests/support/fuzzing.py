@@ -1,4 +1,4 @@
-"""What the fuzzing tests draw from: JSON of any shape, and real lines with something wrong in them.
+"""Strategies of the fuzzing tests: JSON of any shape, and real lines with defects.
 
 In the suite the examples are the same each time, so that it cannot fail by chance. FUZZ=20 draws
 twenty times as many, and others each time: `FUZZ=20 python -m pytest tests -k fuzz`.
@@ -87,7 +87,7 @@ RARE = (
     _line(type="control_cancel_request", request_id="odd"),
     _line(type="of_tomorrow", uuid="t", message={"what": "?"}),
 )
-"""What that session did not hold."""
+"""Kinds of lines that the captured session does not contain."""
 
 HALF = "\ud800"
 """Half of a surrogate pair: JSON can say it, and nothing else can."""

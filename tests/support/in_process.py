@@ -1,4 +1,4 @@
-"""The app without a server: for what has to happen in the middle of a request."""
+"""The app without a server, for events in the middle of a request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A program at one of the JSON sockets: what it sends, and what it has been told."""
+"""A client of one of the JSON sockets: sends commands, and keeps the messages received."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class JsonClient:
 
 
 def texts(lines: list[str]) -> list[str]:
-    """What the assistant says in lines of stream-json."""
+    """The assistant's texts in lines of stream-json."""
     found = []
     for line in map(json.loads, lines):
         if line["type"] == "assistant":

@@ -1,4 +1,4 @@
-"""The app with two handlers of events, which write what they are given into a file each."""
+"""The app with two event handlers, which write their events into a file each."""
 
 import os
 from pathlib import Path

@@ -11,7 +11,7 @@ from scripts.browser_files import AXE
 from tests.support.environment import missing
 
 Violation = tuple[str, str, list[str]]
-"""What axe-core finds: the rule, what it asks for, and the elements that miss it."""
+"""A violation found by axe-core: the rule, its requirement, and the failing elements."""
 
 WIDTHS = (320, 390, 1280)
 THUMB = 44
@@ -59,7 +59,7 @@ def too_small_to_type_in(page: Page) -> list[str]:
 
 
 def violations(page: Page, *rules: str) -> list[Violation]:
-    """What axe-core finds on the page as it is now, by all its rules or by these."""
+    """The violations that axe-core finds on the current page, by all its rules or by these."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(_axe())
     found: list[Violation] = page.evaluate(

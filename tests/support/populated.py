@@ -56,7 +56,7 @@ class Populated:
         return "?".join(filter(None, (path, self.query(door))))
 
     def query(self, door: Door) -> str:
-        """What goes behind the `?`; the API refuses parameters that it does not know."""
+        """The query string; the API refuses unknown parameters."""
         return "" if door.rule.startswith("/api/") else urlencode(QUERY)
 
     def _value(self, door: Door, name: str) -> str:
@@ -65,7 +65,7 @@ class Populated:
 
 
 def populate(sandbox: Sandbox) -> Populated:
-    """Write the files; whatever can be long is."""
+    """Write the files, with long texts wherever possible."""
     project = sandbox.project / LONG_WORD[:200]
     project.mkdir(exist_ok=True)
     api.session(sandbox.config_dir, project, "".join(_history(project)), SESSION)

@@ -1,4 +1,4 @@
-"""A WebSocket client that does what no library would: frames of any form, and silence."""
+"""A WebSocket client that misbehaves as no library does: malformed frames, and silence."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class RawSocket:
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
 
     def vanish(self) -> None:
-        """From now on nothing reaches this side, not even the kernel: nobody acknowledges."""
+        """Drop all incoming packets, in the kernel already, so that none is acknowledged."""
         drop_all = struct.pack("HBBI", 0x06, 0, 0, 0)  # a filter of one instruction: keep 0 bytes
         program = ctypes.create_string_buffer(drop_all)
         attach = struct.pack("HL", 1, ctypes.addressof(program))

@@ -20,11 +20,11 @@ PHONE = {
     "device_scale_factor": 1.5,
     "reduced_motion": "reduce",
 }
-"""How a browser is opened that stands for a phone."""
+"""The context options of a browser that simulates a phone."""
 
 
 def take(page: Page, name: str, sandbox: Sandbox, *parts: Locator) -> None:
-    """A picture of what is on the screen, or of `parts` of the page and what is between them.
+    """Screenshot of the screen, or of the area from the first to the last of `parts`.
 
     The test's own folders are not in it.
     """

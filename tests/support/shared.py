@@ -17,7 +17,7 @@ FOLDER = "OPCODE_TESTS_CAPTURES"
 
 
 def recorded(key: object, record: Callable[[], T]) -> T:
-    """What `record` returns, pickled under the `repr` of `key` by the first process that asks."""
+    """The result of `record`, pickled under the `repr` of `key` by the first process."""
     if FOLDER not in os.environ:
         return record()
     name = hashlib.sha256(repr(key).encode()).hexdigest()[:32]

@@ -23,7 +23,7 @@ SERVER_PROGRAMS = frozenset({"gunicorn", "opcode_htmx", "opcode-htmx", "app.py",
 
 
 class StartGuard:
-    """Refuses what unit tests must not start, while `active`."""
+    """While `active`, refuses starts that are forbidden in unit tests."""
 
     def __init__(self) -> None:
         self.active = False
@@ -62,7 +62,7 @@ guard = StartGuard()
 
 
 def part_started_by(words: Sequence[str], cli: Path | None) -> str:
-    """What a command starts of the parts that a unit test does without; "" for none."""
+    """The kind of forbidden program that a command starts; "" for none."""
     if cli and str(cli) in words[:1]:
         return "the Claude CLI"
     program = words[2] if words[1:2] == ["-m"] else words[0]

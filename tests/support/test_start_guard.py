@@ -1,4 +1,4 @@
-"""Unit tests are known by their fixtures, and refused what they must not start."""
+"""Unit tests are identified by their fixtures, and must not start servers, browsers or the CLI."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class Forked:
 
 
 class Warm:
-    """The process that forks, as whoever asks it for servers sees it."""
+    """The client side of the process that forks servers."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
@@ -199,7 +199,7 @@ def become_gunicorn(app: str, environment: Mapping[str, str], log: str) -> None:
 
 
 def be_ordinary(arbiter: int) -> None:
-    """Give the standard library its own functions back, but for what is forked: the worker."""
+    """Restore the standard library's own functions, except in the forked worker."""
     changed = [
         (vars(sys.modules[module]), name, vars(sys.modules[module])[name], original)
         for module, names in vars(monkey)["saved"].items()

@@ -1,4 +1,4 @@
-"""What was taken back is folded away: on the page, in search, in exports, in the API, in forks."""
+"""Rewound branches are collapsed: on the page, in search, in exports, in the API, in forks."""
 
 from __future__ import annotations
 

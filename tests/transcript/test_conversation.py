@@ -1,4 +1,4 @@
-"""History and runs in one order: what a session's page shows, and what a cursor means to it."""
+"""History and runs in one order: the blocks of a session's page, and the meaning of cursors."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Session:
         return self.root / f"{SESSION}.jsonl"
 
     def conversation(self) -> Conversation:
-        """One that has seen nothing yet, as in another server."""
+        """A conversation that has read nothing yet, as in another server."""
         return Conversation(
             SESSION,
             runs=lambda: self.runs,
@@ -118,7 +118,7 @@ def say(run: Run, *lines: bytes) -> None:
 
 
 def words(conversation: Conversation) -> list[str]:
-    """What is said on the page."""
+    """The texts on the page."""
     conversation.refresh()
     return [_text(block) for block in conversation.blocks() if block.kind != "summary"]
 
@@ -179,7 +179,7 @@ def test_terminal_activity_between_two_runs_is_shown_between_them(
 
 
 def test_repeated_line_in_another_part_gets_its_own_id(session: Session) -> None:
-    """Else a page would put what becomes of the second one in the place of the first."""
+    """Else a page would put updates of the second one in the place of the first."""
     use = {"type": "tool_use", "id": "call", "name": "Bash", "input": {"command": "true"}}
     call = line(type="assistant", uuid="u", message={"id": "m", "content": [use]})
     result = {"type": "tool_result", "tool_use_id": "call", "content": "again"}
@@ -371,7 +371,7 @@ def test_page_keeps_its_blocks_when_the_run_folder_is_removed(
 
 
 def test_the_cost_of_a_turn_is_known_from_the_first_run_on(session: Session) -> None:
-    """What the terminal spent before stands in no line of ours."""
+    """The earlier cost in the terminal is in none of our lines."""
 
     def costs(conversation: Conversation) -> list[float | None]:
         conversation.refresh()
@@ -462,7 +462,7 @@ def test_refreshing_reads_on_from_where_it_was(session: Session) -> None:
 
 
 def test_concurrent_refreshes_neither_duplicate_nor_mix_blocks(session: Session) -> None:
-    """The files are large, so that both give way to the other in the middle."""
+    """The files are large, so that both yield to each other in the middle."""
     filler = "x" * 500
     session.note(*(answer(f"past {number} {filler}") for number in range(1500)))
     run = session.begin()
@@ -552,7 +552,7 @@ def test_cursor_round_trips_through_its_text() -> None:
 
 
 def stages(session: Session) -> list[Callable[[], object]]:
-    """What happens to a session, step by step."""
+    """Events of a session, step by step."""
     runs: list[Run] = []
 
     def begin() -> None:

@@ -61,7 +61,7 @@ def turn(transcript: Transcript, prompt_id: str) -> list[Block]:
 
 
 def look(block: Block) -> tuple[object, ...]:
-    """What is seen of a block, without what its place in the file gives it."""
+    """The visible fields of a block, without those that depend on its place in the file."""
     fields = ("state", "name", "input", "output", "details", "answer", "images", "type")
     values = tuple(repr(getattr(block, field, None)) for field in fields)
     return block.id, block.kind, text_of(block), values, tuple(map(look, block.children))
@@ -188,7 +188,7 @@ def test_subagent_blocks_are_children_of_the_calling_tool(captured: Captured) ->
 def test_background_subagent_request_stays_open_after_the_turn(
     captured: Captured,
 ) -> None:
-    """Claude waits for the answer however long it takes; nobody may be told otherwise."""
+    """Claude waits for the answer without limit, and the page must say so."""
     transcript = Transcript("1", run_id=RUN_ID)
     prompt_id = captured.prompts["hand"]
     for end, data in with_ends(captured.stdout):

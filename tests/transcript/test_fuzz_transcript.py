@@ -70,7 +70,7 @@ def test_any_lines_fold_into_blocks_with_ids_of_their_own_that_are_safe_to_show(
 def test_reconnecting_viewer_ends_with_the_page_of_a_fresh_load(
     lines: list[bytes], cuts: list[float], twice: bool, close: bool
 ) -> None:
-    """Folding a and then b is folding both, at any cut, in blocks and in what a phone shows."""
+    """Folding in two steps equals folding at once, at any cut, in blocks and on a phone's page."""
     told = with_ends(tuple(lines))
     ends = sorted({int(cut * len(told)) for cut in cuts} | {len(told)})
     followed, render = Transcript("1", run_id=RUN_ID), fragments()

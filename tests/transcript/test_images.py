@@ -1,4 +1,4 @@
-"""Images of a session: only what a browser may show, as what their first bytes say they are."""
+"""Images of a session: allowed formats only, with the type given by their first bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Claude says about itself: compaction, retries, limits with their ends, hooks."""
+"""Claude's system notices: compaction, retries, limits with their ends, hooks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a session tells of itself: what it does, how far it is, its name, what was read."""
+"""Metadata of a session: activity, context usage, title and read positions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Claude's list of what it has to do: one list, whichever tools write it."""
+"""Claude's todo list: one list, whichever tools write it."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def page(lines: tuple[bytes, ...], render: Callable[[Any], str] | None = None) -
 
 
 def words(markup: str) -> str:
-    """What a person reads on it."""
+    """The visible text of the page."""
     return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", markup)).split())
 
 

@@ -1,4 +1,4 @@
-"""Who is let in, and who is not."""
+"""Authentication: the requests that are admitted, and those that are refused."""
 
 import base64
 import re

@@ -1,4 +1,4 @@
-"""How errors are told, and the headers and the compression that every response gets."""
+"""Error responses, and the headers and the compression of every response."""
 
 import gzip
 import logging

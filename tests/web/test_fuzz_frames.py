@@ -1,4 +1,4 @@
-"""What clients may send: whatever it is, the answer is a sentence, and nobody else notices."""
+"""Arbitrary client messages: the response is a sentence, and no other client is affected."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def sandbox(shared_server: Server) -> Sandbox:
 
 @pytest.fixture
 def bystander(server: Server, sandbox: Sandbox) -> Iterator[JsonClient]:
-    """Somebody who is at work meanwhile: answered before and after, and told nothing else."""
+    """Another client at work meanwhile: served before and after, and sent nothing else."""
     with connected(server) as client:
         where = str(sandbox.project)
         client.send(command_type="execute", project_path=where, prompt="one")
@@ -178,7 +178,7 @@ ODD: list[str | bytes] = [
 
 
 def frames(count: int) -> list[str | bytes]:
-    """Some of what hypothesis makes up, the same each time."""
+    """A fixed sample of hypothesis's examples."""
     found: list[str | bytes] = []
 
     @examples(count)

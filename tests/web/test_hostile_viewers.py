@@ -1,4 +1,4 @@
-"""Viewers that are many, slow, gone or hostile cost nobody else anything, and leave nothing."""
+"""Many, slow, vanished or hostile viewers affect no other client, and leak nothing."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_200_viewers_of_one_run_see_the_same_page(
 
 
 def transcript(messages: Iterable[str]) -> str:
-    """What a page shows that has had these messages."""
+    """The content of a page after these messages."""
     page = dom.parse('<div id="transcript"></div>')
     for message in messages:
         for element in dom.parse(message).elements:

@@ -35,7 +35,7 @@ try:
 except Exception as error:
     print(error)
 """
-"""What the printed client does not do by itself: it reads a history, and is refused."""
+"""Calls that the printed client does not make: it reads a history, and is refused."""
 
 
 @pytest.fixture

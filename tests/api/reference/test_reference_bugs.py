@@ -1,4 +1,4 @@
-"""The reference implementation's ten bugs, each as what a person or a program sees here instead.
+"""The reference implementation's ten bugs, each with the correct behaviour of this app.
 
 End to end: a real server, the stand-in for Claude, pages and sockets as their clients ask for them.
 Whatever stands behind each is tested where it lives.
@@ -56,7 +56,7 @@ def session(server: Server, prompt: str, **more: Any) -> Iterator[tuple[JsonClie
 
 
 def page(server: Server, session_id: str) -> str:
-    """What a person reads there, without the code."""
+    """The text of a document without its code."""
     project = history.project_id(server.sandbox.project)
     answer = server.get(f"/projects/{project}/sessions/{session_id}")
     assert answer.status_code == 200

@@ -44,7 +44,7 @@ TYPES = (
     r": (?:string|Function|any)\b",
     r"(?<=\))!(?=\.)",
 )
-"""What makes the printed JavaScript client TypeScript; nothing here compiles that."""
+"""The TypeScript syntax in the printed JavaScript client, which nothing here compiles."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What was found in the reference implementation beyond its ten bugs, each as it is here."""
+"""Other findings about the reference implementation, each with the behaviour of this app."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def server(shared_server: Server) -> Server:
 
 
 def execute(server: Server, prompt: str, **more: Any) -> dict[str, Any]:
-    """Begin a run that nobody is connected to."""
+    """Begin a run without a connected client."""
     body = {"project_path": str(server.sandbox.project), "prompt": prompt, **more}
     url = f"{server.url}/api/sessions/execute"
     answer = requests.post(url, json=body, auth=(USER, PASSWORD), timeout=20)

@@ -27,10 +27,10 @@ from tests.support.fuzzing import FACTOR
 FOLDER = "/home/me/work/orchard"
 
 SECONDS = 300
-"""What the run with made-up requests may take."""
+"""The time limit of the run with generated requests."""
 
 UNKNOWABLE = "positive_data_acceptance"
-"""That a folder exists is more than a schema can say."""
+"""A schema cannot require that a folder exists."""
 
 
 @pytest.fixture

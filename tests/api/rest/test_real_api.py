@@ -1,4 +1,4 @@
-"""The API with the real Claude CLI: what programs see of a conversation, whole."""
+"""The API with the real Claude CLI: a complete conversation of an API client."""
 
 from __future__ import annotations
 

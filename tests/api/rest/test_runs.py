@@ -30,7 +30,7 @@ def post(server: Server, path: str, body: dict[str, Any]) -> requests.Response:
 
 
 def execute(server: Server, *steps: list[object], **more: Any) -> dict[str, Any]:
-    """Begin a session with the steps of the stand-in; what the API answers."""
+    """Begin a session with the steps of the stand-in; return the API's response."""
     body = {"project_path": str(server.sandbox.project), "prompt": json.dumps(steps), **more}
     answer = post(server, "/api/sessions/execute", body)
     assert answer.status_code == 202, answer.text

@@ -54,7 +54,7 @@ class Embedding:
         return [detail for type_, detail in found if type_ == name]
 
     def said(self, name: str) -> list[str]:
-        """What the assistant said in the output events of this name."""
+        """The assistant's texts in the output events of this name."""
         told = [line for line in self.heard(name) if line["type"] == "assistant"]
         return [line["message"]["content"][0]["text"] for line in told]
 

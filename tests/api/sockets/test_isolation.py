@@ -1,4 +1,4 @@
-"""Many JSON clients at once: each hears its own session, at its own pace, whatever others send."""
+"""Many concurrent JSON clients: each receives its own session only, at its own pace."""
 
 from __future__ import annotations
 

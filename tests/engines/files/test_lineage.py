@@ -1,4 +1,4 @@
-"""Which entries of a history file Claude goes on from: the CLI's rule, over made-up trees.
+"""The entries of a history file that Claude resumes from: the CLI's rule, over generated trees.
 
 `test_generated_sessions` and `test_differential` hold the same to the real CLI.
 """
@@ -178,7 +178,7 @@ _ODD = st.fixed_dictionaries(
 
 @given(st.lists(_ODD, max_size=20))
 def test_any_entries_make_a_tree(entries: list[Entry]) -> None:
-    """Whatever their ids say: no entry is its own ancestor, and the way to the leaf is not left."""
+    """For any ids: no entry is its own ancestor, and the path to the leaf is kept."""
     lineage = lineage_of(entries)
     way = list(lineage.up(lineage.leaf))
     assert len(way) == len(set(way)) <= len(lineage)
@@ -186,7 +186,7 @@ def test_any_entries_make_a_tree(entries: list[Entry]) -> None:
 
 
 def test_long_turns_with_checkpoints_from_elsewhere_are_read_in_linear_time() -> None:
-    """What is walked for each line does not grow with the turn."""
+    """The number of entries visited per line does not grow with the turn."""
     walked = 0
 
     class Counting(Lineage):

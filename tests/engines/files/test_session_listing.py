@@ -1,4 +1,4 @@
-"""The session files of a folder: what changed is in the next answer, what did not is not read."""
+"""The session files of a folder: changes are listed at once, unchanged files are not read again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is read from Claude's own files, and what is passed over."""
+"""Projects and sessions as read from Claude's own files, and the files that are skipped."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What subagents did, told out of the files that Claude keeps beside a session's history."""
+"""The work of subagents, read from the files that Claude keeps beside a session's history."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def files(tmp_path: Path) -> Files:
 
 
 def words(blocks: list[Block]) -> list[object]:
-    """Texts, and of tools their id, state and what stands in them."""
+    """Texts, and of tools their id, state and children."""
     said: list[object] = []
     for block in blocks:
         match block:

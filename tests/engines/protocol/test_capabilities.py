@@ -1,4 +1,4 @@
-"""What Claude says that it can do, as values; by made-up answers and by the real CLI's own."""
+"""Claude's capabilities as values, from synthetic responses and from the real CLI."""
 
 from __future__ import annotations
 

@@ -216,7 +216,7 @@ SENT = (
 
 
 def check(state: RunState) -> None:
-    """What holds whatever was said."""
+    """The invariants of any state."""
     assert state.waiting.items() <= state.sent.items()
     assert not state.asks.keys() & state.answered.keys()
     assert not state.unsupported.keys() & state.answered.keys()
@@ -267,6 +267,6 @@ def append(path: Path, data: bytes) -> None:
 
 
 def told(state: RunState) -> dict[str, object]:
-    """What does not depend on which of the two files was read first."""
+    """The part of the state that is independent of the order in which the two files are read."""
     names: Sequence[str] = ("turns", "session_id", "sent", "waiting", "unsupported", "answered")
     return {name: getattr(state, name) for name in names}

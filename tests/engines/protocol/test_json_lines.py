@@ -1,4 +1,4 @@
-"""One line as an object: however it is read, it is the same, and a long one holds up nobody."""
+"""One line as an object: the same by any reader, and a long line blocks no other greenlet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One line of Claude's and the message it becomes; and what we write to Claude."""
+"""Parsing of Claude's lines into messages, and encoding of the lines sent to Claude."""
 
 from __future__ import annotations
 
@@ -309,7 +309,7 @@ def test_excessively_nested_content_is_kept_whole() -> None:
 
 
 def test_excessively_nested_request_is_unanswerable() -> None:
-    """It is refused, so that Claude does not wait for ever, and nobody has to repeat it."""
+    """It is refused, so that Claude neither waits for ever nor has to be prompted again."""
     request = {"subtype": "can_use_tool", "input": {}}
     line = json.dumps({"type": "control_request", "request_id": "r", "request": request}).encode()
     message = parser.parse(line.replace(b"{}", b'{"a":' * 500 + b"1" + b"}" * 500))

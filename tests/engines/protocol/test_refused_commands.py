@@ -1,4 +1,4 @@
-"""What a person writes that Claude Code takes as a command and does not run: kept, and readable.
+"""Prompts that Claude Code takes for a command and does not run are kept and shown.
 
 With the real CLI, which answers such prompts by itself and repeats no word of them.
 """
@@ -42,7 +42,7 @@ LINES = (
     "/memory",
     "/export x",
 )
-"""Those of the report. Claude Code has a command for each, and runs none of them in print mode."""
+"""The reported lines. Claude Code has a command for each, and runs none of them in print mode."""
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""User entries: a person's own words, and what terminals, editors and the CLI note beside them."""
+"""User entries: entered text, and the notes of terminals, editors and the CLI beside it."""
 
 from __future__ import annotations
 
@@ -359,7 +359,7 @@ def test_an_agent_has_ended_only_if_no_person_entered_the_note() -> None:
 
 
 class Counted(str):
-    """A text that counts the characters that it is asked to look at, or to copy."""
+    """A text that counts the characters searched and copied."""
 
     looked_at = 0
 
@@ -419,7 +419,7 @@ def _scenes(gate: threading.Event) -> tuple[Scene, ...]:
 
 @cache
 def terminal_history(claude: Path, folder: Path) -> Path:
-    """What the real CLI notes of a session in a terminal: `!`, /rename, a prompt, Esc."""
+    """The history that the real CLI writes for a terminal session: `!`, /rename, a prompt, Esc."""
     gate = threading.Event()
     sandbox = Sandbox(folder / "home").make()
     with MessagesApi(_scenes(gate)) as api:
@@ -664,7 +664,7 @@ def put(server: Server, entries: list[dict[str, Any]]) -> str:
 
 
 def listed(server: Server, path: str) -> dict[str, Any]:
-    """What the API's list says of the session with this page."""
+    """The entry of the API's list for the session with this page."""
     every = get(server, f"/api/projects/{PROJECT}/sessions")
     (found,) = (each for each in every if path.endswith(each["id"]))
     assert isinstance(found, dict)

@@ -1,4 +1,4 @@
-"""/runs: what is alive and what it takes, what was left behind, and the end of it all."""
+"""/runs: live runs and their resources, leftover processes, and stopping them all."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def server(integration: None, tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def stray() -> Iterator[Stray]:
-    """Starts what a job that was put off by a run would be: with the run's environment."""
+    """Starts a process as a job deferred by a run would be: with the run's environment."""
     started: list[subprocess.Popen[bytes]] = []
 
     def stray(folder: Path) -> subprocess.Popen[bytes]:
@@ -163,7 +163,7 @@ def test_next_server_ends_leftovers_of_a_run_that_died_with_the_last_server(serv
 def test_leftovers_from_a_time_without_a_server_are_listed_by_the_next(
     server: Server, stray: Stray
 ) -> None:
-    """The server dies, and so does the run; what it had put off begins only now."""
+    """The server and the run die; the job deferred by the run begins only now."""
     folder = begin(server, ["grandchild"])
     server.kill()
     for each in processes_of(server.sandbox.state):

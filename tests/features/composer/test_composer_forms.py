@@ -52,7 +52,7 @@ def upload(
 
 
 def typed(server: Server, path: str) -> str:
-    """What stands in the composer, as a browser reads it: without the first line break."""
+    """The text of the composer as a browser reads it: without the first line break."""
     field = re.search(
         r'<textarea id="prompt"[^>]*>\n?(.*?)</textarea>', server.get(path).text, re.DOTALL
     )
@@ -61,7 +61,7 @@ def typed(server: Server, path: str) -> str:
 
 
 def chosen(server: Server, path: str) -> list[str]:
-    """The tokens of the files that stand in the composer."""
+    """The tokens of the files in the composer."""
     return re.findall(r'name="attached" value="([0-9a-f]{32})"', server.get(path).text)
 
 
@@ -251,7 +251,7 @@ def test_unread_prompt_of_a_dead_run_returns_to_the_composer(
 
 
 def options(server: Server, path: str, query: str) -> list[tuple[str, str]]:
-    """What is inserted and what is shown."""
+    """The inserted and the displayed text of each completion."""
     answer = server.get(f"{path}/complete", params={"q": query})
     assert answer.status_code == 200
     return [

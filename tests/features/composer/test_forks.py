@@ -1,4 +1,4 @@
-"""A new session from a block of another one, and what Claude is told in it."""
+"""A new session forked at a block of another one, and the context that Claude receives in it."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def forked(session: OpenSession, block_id: str) -> OpenSession:
 
 
 def told(api: MessagesApi, prompt: str) -> list[str]:
-    """What Claude was sent with `prompt`, in words."""
+    """The texts of the request to the model with `prompt`."""
 
     def is_it(body: Mapping[str, Any]) -> bool:
         return bool(body.get("tools")) and prompt in json.dumps(body["messages"])

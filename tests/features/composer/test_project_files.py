@@ -1,4 +1,4 @@
-"""The files of a project: what is listed, in what order they are found, and how quickly."""
+"""The files of a project: listing, order of search results, and speed."""
 
 from __future__ import annotations
 

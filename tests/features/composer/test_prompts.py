@@ -1,4 +1,4 @@
-"""What a person tells Claude, as forms: checked, answered with honest codes, never done twice."""
+"""Prompts, answers and stops as forms: validated, with proper status codes, carried out once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Claude asks and how it works, decided on a phone: the real CLI, a scripted model."""
+"""Permissions, questions and options on a phone, with the real CLI and a scripted model."""
 
 from __future__ import annotations
 

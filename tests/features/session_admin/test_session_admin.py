@@ -1,4 +1,4 @@
-"""What a person does with a whole session: name, fork, export, search, delete and undo."""
+"""Actions on a whole session: rename, fork, export, search, delete and undo."""
 
 from __future__ import annotations
 
@@ -329,7 +329,7 @@ def after_clear(session: Session) -> OpenSession:
 
 
 def said(session: OpenSession) -> list[str]:
-    """What the person and Claude said, as the page tells it."""
+    """The texts of the user and of Claude on the page."""
     text = r'<div class="(?:prompt-text|part md)"[^>]*>(?:<p>)?(.*?)(?:</p>\s*)?</div>'
     return re.findall(text, session.page(), re.DOTALL)
 

@@ -276,7 +276,7 @@ def _bash(command: str) -> ToolUse:
 
 
 def past_lines(project: Path) -> list[dict[str, object]]:
-    """A history with what the CLI does not do here."""
+    """A history of tools and lines that the CLI does not produce here."""
     calls: list[tuple[str, dict[str, object], str, object]] = [
         (
             "MultiEdit",
@@ -522,7 +522,7 @@ ASKED = {
 
 
 def play_phases(gallery: Gallery) -> None:
-    """A run in each phase; what passes by itself is held."""
+    """A run in each state; transient states are held."""
     gallery.begin("working", "Hold on")
     gallery.shows("working", "Row 2")
     gallery.prompt("working", "Then water the young trees")

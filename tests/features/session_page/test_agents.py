@@ -1,4 +1,4 @@
-"""What an agent did: unfolded while it works, one line when it is done, live and from history."""
+"""The work of an agent: expanded while it runs, one line when it is done, live and from history."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ CARDS: dict[str, list[tuple[str, str]]] = {
         ("tree_ring", '"rings": 42'),
     ],
 }
-"""What opens: its line while it is closed, and some of what it then shows."""
+"""Collapsible parts: the line while closed, and some of the content."""
 
 SAID = {
     "answer": ["How is the orchard doing?", "Here is what I found", "inside their box"],
@@ -91,7 +91,7 @@ SAID = {
     ],
     "past": ["To-do list 1 of 2 done", "The 5-hour limit is reached. It ends at"],
 }
-"""What is said without being opened."""
+"""Texts visible without opening anything."""
 
 ASKS: dict[str, tuple[list[str], list[str]]] = {
     "ask-edit": (
@@ -115,7 +115,7 @@ ASKS: dict[str, tuple[list[str], list[str]]] = {
         ["Approve, ask before edits", "Approve, accept edits", "Keep planning"],
     ),
 }
-"""What a card shows of what it asks about, and the buttons that answer it."""
+"""The content of a permission card, and its buttons."""
 
 PHASES = {
     "starting": "Starting Claude…",
@@ -137,14 +137,14 @@ DOCK = "#composer :is(.button, textarea), #options-d summary"
 
 @dataclass
 class View:
-    """A phone that looks at the gallery, and what is wrong with what it sees."""
+    """A phone that visits the gallery, and the problems found."""
 
     phone: Phone
     gallery: Gallery
     size: str
     wrong: list[str] = field(default_factory=list)
     phases: set[str] = field(default_factory=set)
-    """Those whose status line was seen."""
+    """The sessions whose status line was checked."""
 
     @property
     def page(self) -> Page:
@@ -162,14 +162,14 @@ class View:
 
     @contextmanager
     def looking_at(self, what: str) -> Iterator[None]:
-        """Note what fails in here, and go on."""
+        """Record a failure within the block, and go on."""
         try:
             yield
         except (AssertionError, Error) as error:
             self.wrong.append(f"{what}: {str(error).strip()[:400]}")
 
     def open(self, name: str) -> None:
-        """The page of a session, with all of its blocks; its status is what it should be."""
+        """Open the page of a session with all of its blocks, and check its status."""
         self.page.goto(f"{self.gallery.address[name]}#end")
         self.page.locator("body[data-link=online]").wait_for()
         while self.page.locator("#earlier a").count():
@@ -200,7 +200,7 @@ class View:
         return self.page.locator("#transcript > .block", has_text=line).last
 
     def fits(self, what: str, width: int = 0) -> None:
-        """Nothing is wider than the screen, but for what scrolls in a box of its own."""
+        """Check that nothing is wider than the screen, except in boxes that scroll."""
         width = width or self.width
         for theme in self.themes():
             with self.looking_at(f"{what} at {width} px, {theme}"):

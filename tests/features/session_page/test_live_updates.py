@@ -1,4 +1,4 @@
-"""The page's socket, as a browser speaks it: who may open it, what it sends, how it ends."""
+"""The page's socket as a browser uses it: access, messages and close codes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CURSOR = re.compile(r'id="cursor" value="([^"]+)"')
 
 
 class Viewer:
-    """A socket at a session's page, and what it has been sent."""
+    """A socket at a session's page, and the messages received."""
 
     def __init__(self, server: Server, path: str, cursor: str = "", **options: Any) -> None:
         url = server.url.replace("http", "ws", 1) + f"{path}/live?cursor={cursor}"

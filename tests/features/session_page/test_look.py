@@ -108,7 +108,7 @@ def texts(count: int, begin: int = 0) -> Steps:
 
 @dataclass
 class Gate:
-    """Where the stand-in waits until the test lets it go on."""
+    """The file for which the stand-in waits until the test creates it."""
 
     path: Path
 
@@ -170,7 +170,7 @@ def covered(page: Page, selector: str) -> list[str]:
 
 
 def to_go(page: Page) -> float:
-    """How many pixels the view is away from the end."""
+    """The distance of the view from the end, in pixels."""
     return float(
         page.evaluate(
             "document.scrollingElement.scrollHeight - document.scrollingElement.scrollTop"

@@ -32,7 +32,7 @@ WORDS = " ".join(f"word{number}" for number in range(120))
 
 @dataclass
 class Script:
-    """What the scripted model says; `gate` holds the answer to "hold" in its middle."""
+    """The scenarios of the scripted model; `gate` holds the answer to "hold" in its middle."""
 
     gate: threading.Event = field(default_factory=threading.Event)
 

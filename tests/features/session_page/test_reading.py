@@ -60,7 +60,7 @@ def expected(begin: int) -> list[str]:
 
 
 def place_of(phone: Phone, number: int) -> float:
-    """Where on the screen a block begins."""
+    """The vertical position of a block on the screen."""
     box = phone.page.locator(f"#b-prompt-{number}").bounding_box()
     assert box is not None
     return box["y"]

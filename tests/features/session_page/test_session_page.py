@@ -1,4 +1,4 @@
-"""A page that is made while Claude goes on: what it does not show yet is sent to it."""
+"""A page rendered while Claude writes receives the output that it does not show yet."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_output_during_page_rendering_is_sent_to_the_page(
     render, get, screens = Fragments.render, SessionViews.get, list[SessionView]()
 
     def interrupted(fragments: Fragments, blocks: Iterable[Block]) -> None:
-        """Others have their turn, and one of them folds what Claude has written meanwhile."""
+        """Other greenlets run, and one of them folds the lines written meanwhile."""
         render(fragments, blocks)
         with path.open("a", encoding="utf-8") as file:
             file.write(api.prompt("plum tree", folder))

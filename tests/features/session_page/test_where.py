@@ -1,4 +1,4 @@
-"""Where am I, in a real browser: the status, what needs me, what is new, links, copies, undo."""
+"""Orientation in a real browser: status, attention list, new blocks, links, copies, undo."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def result(name: str, cost: float) -> list[object]:
 
 
 def begin(server: Server, *steps: list[object]) -> str:
-    """A session that nobody looks at; the address of its page."""
+    """Begin a session without viewers; return the address of its page."""
     form = {"session_id": str(uuid.uuid4()), "prompt_id": str(uuid.uuid4())}
     folder = str(server.sandbox.project)
     answer = server.post("/sessions", {**form, "folder": folder, "prompt": json.dumps(steps)})
@@ -307,7 +307,7 @@ ANSWER = "Some *words*.\n\n```\ncode of mine\n```\n\nThe end."
 
 
 def pasted(page: Page) -> str:
-    """What a person gets who pastes into the composer."""
+    """The text that a paste puts into the composer."""
     prompt = page.get_by_role("textbox", name="Prompt")
     prompt.fill("")
     prompt.press("Control+v")

@@ -1,4 +1,4 @@
-"""What the tests of events listen with: handlers that remember, and the journal as it stands."""
+"""Helpers of the event tests: recording handlers, and readers of the journal."""
 
 from __future__ import annotations
 

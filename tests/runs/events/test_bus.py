@@ -1,4 +1,4 @@
-"""Events are delivered to the handlers that have asked for them, and a bad one disturbs nobody."""
+"""Events are delivered to the subscribed handlers, and a failing handler affects no other."""
 
 from __future__ import annotations
 

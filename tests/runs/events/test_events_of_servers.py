@@ -261,7 +261,7 @@ def test_the_end_of_the_server_ends_a_run_as_the_system_and_the_next_one_says_so
 
 @pytest.fixture
 def reported(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, int]]:
-    """What the scripted API has reported of its answers, in order."""
+    """The usage that the scripted API has reported, in order."""
     found: list[dict[str, int]] = []
     message = sse.message
 

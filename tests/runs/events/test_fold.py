@@ -41,7 +41,7 @@ DENY = encoder.deny_line("r1", "No.", at=6.0)
 
 
 def folded(sent: Sequence[bytes] = (), said: Sequence[bytes] = ()) -> list[Derived]:
-    """What these lines tell, those that were sent first; the offset behind a line is its number."""
+    """The events of these lines, sent lines first; the offset after a line is its number."""
     events = EventFold(Progress())
     derived = [
         each

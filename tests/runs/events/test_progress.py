@@ -1,4 +1,4 @@
-"""How far the events of a run have been emitted, as it is kept."""
+"""The stored progress of the events of a run."""
 
 from __future__ import annotations
 

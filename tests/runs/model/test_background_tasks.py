@@ -1,4 +1,4 @@
-"""What still runs when Claude's turn is over: what the lines say of it, and that it is spared."""
+"""Background tasks after Claude's turn: read from the lines, and spared by limits."""
 
 from __future__ import annotations
 

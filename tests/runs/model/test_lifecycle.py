@@ -1,4 +1,4 @@
-"""The life of a run: what follows from every phase and every event."""
+"""The run state machine: the next state for every state and event."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ idle      idle      working   working   waiting   idle      idle      stopping  
 stopping  stopping  stopping  stopping  stopping  stopping  stopping  stopping  ended
 ended     ended     ended     ended     ended     ended     ended     ended     ended
 """
-"""A phase, and what follows from it on each of EVENTS."""
+"""A state, and the next states for each of EVENTS."""
 
 ROWS = [row.split() for row in TABLE.strip().splitlines()]
 PAIRS = [

@@ -1,4 +1,4 @@
-"""Lines as messages: parsed once, lost to nobody, and kept no longer than they are wanted."""
+"""Lines as messages: parsed once, delivered to all, and kept no longer than needed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from opcode_htmx.runs.model.parsed_lines import (
 
 @dataclass
 class CountingParser:
-    """Counts what it parses, and may be held up as by a long line."""
+    """Counts the parsed lines, and can be blocked as by a long line."""
 
     parsed: list[bytes] = field(default_factory=list)
     may_go_on: Event | None = None

@@ -66,7 +66,7 @@ def reading(folder: RunFolder, *argv: str) -> Iterator[subprocess.Popen[bytes]]:
 
 @pytest.fixture
 def copied(folder: RunFolder, tmp_path: Path) -> Iterator[Path]:
-    """A file that gets what is read from the input."""
+    """A file that receives the bytes read from the input."""
     copy = tmp_path / "copy"
     copy.touch()
     with reading(folder, sys.executable, "-c", COPY_LINES, str(copy)):

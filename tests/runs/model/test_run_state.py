@@ -1,4 +1,4 @@
-"""What the lines of a run say about its state, whatever the order in which they are read."""
+"""The state of a run from its lines, independent of the order in which the files are read."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ SENT_NEXT = encoder.prompt_line(NEXT, "and then")
 
 
 def fold(*lines: tuple[str, bytes] | bytes, state: RunState | None = None) -> RunState:
-    """The state after these lines: what we send in pairs with "in", what Claude says plain."""
+    """The state after these lines: sent lines in pairs with "in", Claude's lines plain."""
     state = state or RunState(CODEC)
     for each in lines:
         if isinstance(each, tuple):

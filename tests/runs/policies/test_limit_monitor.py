@@ -49,7 +49,7 @@ def end_of(run: Run) -> RunEnd:
 
 
 def let_pass(seconds: float) -> None:
-    """Let the greenlets go on meanwhile: what is tested is that nothing happens."""
+    """Let the greenlets run meanwhile: the test is that nothing happens."""
     began = time.monotonic()
     until(lambda: time.monotonic() - began > seconds, "time passes")
 

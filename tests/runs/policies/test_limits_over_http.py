@@ -1,4 +1,4 @@
-"""What people and programs are told of the limits: on pages, in the API, on sockets."""
+"""The limits as reported on pages, in the API and on sockets."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def of_type(client: JsonClient, kind: str) -> str:
 
 @pytest.fixture
 def sockets() -> Iterator[Sockets]:
-    """Closes at the end what it was given."""
+    """Closes the registered connections at the end."""
     with contextlib.ExitStack() as stack:
 
         def keep(client: Any) -> Any:

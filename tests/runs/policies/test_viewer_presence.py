@@ -1,4 +1,4 @@
-"""What becomes of a run when nobody looks: it goes on, or ends after the grace, as was chosen."""
+"""Runs without viewers: they go on, or end after the grace period, as chosen."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from tests.support.cli.supervision import until
 RUN, OTHER_RUN = uuid.uuid4().hex, uuid.uuid4().hex  # others test at the same time
 ENVIRONMENT = {"PATH": os.defpath}
 PLATFORM = vars(psutil)["_psplatform"]
-"""Where psutil gets the times of processes and of the boot."""
+"""The source of psutil's process and boot times."""
 
 START_AND_SLEEP = """
 import subprocess, sys, time

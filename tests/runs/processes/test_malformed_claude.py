@@ -1,7 +1,7 @@
-"""A Claude that does everything wrong: what the person sees, what is recorded, what is left.
+"""A misbehaving Claude: the messages shown, the recorded outcome, and the leftovers.
 
-What the stand-in is told to do, and what becomes of it: each line of the tables is a way to go
-wrong. The server that all of them share has to stand to the end.
+Each line of the tables is one kind of misbehaviour of the stand-in, and its outcome. The server
+that all of them share has to survive to the end.
 """
 
 from __future__ import annotations
@@ -373,7 +373,7 @@ def room(sandbox: Sandbox, stand_in: Path) -> Iterator[Room]:
 def test_cli_that_dies_at_its_start_is_reported_with_its_stderr(
     room: Room, stand_in: Path, script: str, words: str
 ) -> None:
-    """Whether the prompt was quicker than its end or not, which nobody can know."""
+    """Either outcome is valid: the prompt races with the end of the process."""
     stand_in.write_text(SCRIPTS[script])
     try:
         run = room.prompt("Hello")

@@ -1,4 +1,4 @@
-"""The census: who is alive on this machine, told without holding anybody up."""
+"""The process monitor: the live processes of each run, found without blocking the event loop."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_a_pid_that_another_process_has_got_is_not_signalled(stray: Stray) -> No
 def test_the_sweep_does_not_hit_a_pid_that_was_used_again(
     census: ProcessMonitor, stray: Stray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A pid cannot be made to be used again in a test: what was remembered is older instead."""
+    """A test cannot force the reuse of a pid: the recorded start time is older instead."""
     child = stray()
     before = process_table.key_of(child.pid)
     assert before is not None
@@ -195,7 +195,7 @@ def test_a_family_is_found_and_ended_where_there_is_no_proc(
 def test_process_that_drops_its_tag_stays_in_the_tree(
     census: ProcessMonitor, start: Start, tmp_path: Path
 ) -> None:
-    """Its parent ends before it, and nobody takes it over who is of the run."""
+    """Its parent ends first, and no process of the run adopts it."""
     go = tmp_path / "go"
     script = f"until test -e {go}; do sleep 0.02; done; exec env -i sleep 60"
     claude = start("sh", "-c", f"setsid sh -c '{script}' & sleep 60")
@@ -237,7 +237,7 @@ def test_process_in_the_middle_of_exec_is_found(
 
 
 def test_process_between_fork_and_exec_is_read_again() -> None:
-    """A young process shows its parent's environment; it is looked at again."""
+    """A young process shows its parent's environment; it is read again."""
     shown = [b"A=1\0", f"A=1\0{process_table.MARK}={RUN}\0".encode()]
     marks = RunTagCache(lambda pid: shown[0])
     me = process_table.key_of(os.getpid())

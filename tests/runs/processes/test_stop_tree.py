@@ -108,7 +108,7 @@ def room(sandbox: Sandbox, stand_in: Path) -> Iterator[Room]:
 
 
 def alive_in(folder: Path) -> list[psutil.Process]:
-    """The processes that work in a folder: told without any of our own means."""
+    """The processes with this working folder, found without the app's own code."""
     found = []
     for each in psutil.process_iter():
         try:

@@ -128,7 +128,7 @@ GOLDEN = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What an inspection found: complaints, the text of the page, and the values of attributes."""
+    """The result of an inspection: complaints, the text of the page, and attribute values."""
 
     wrong: list[str]
     text: str
@@ -179,7 +179,7 @@ class Watch:
 _HARMLESS = re.compile(
     r"closed before the connection is established|status of 4\d\d|Failed to load resource"
 )
-"""What a browser says of a page that was left, and of a refusal that a test provokes."""
+"""The browser's messages about a page that was left, and about a refusal that a test provokes."""
 
 
 @contextmanager
@@ -204,7 +204,7 @@ def inspect(page: Page, html: str | None = None, *, export: bool = False) -> Fin
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What must be seen of a plant: its marks, and its words (in this spelling) between them."""
+    """The visible text of a plant: its marks, and its words (in this spelling) between them."""
 
     plant: Plant
     channel: str
@@ -213,7 +213,7 @@ class Expectation:
 
 
 def unseen(finding: Finding, expected: Iterable[Expectation]) -> list[str]:
-    """What a page does not show, a sentence each."""
+    """The expected texts that a page does not show, a sentence each."""
     missing = []
     everything = finding.all
     for each in expected:

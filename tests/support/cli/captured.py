@@ -1,4 +1,4 @@
-"""One session of the real CLI, played by a scripted model: what it printed and what it noted.
+"""One session of the real CLI with a scripted model: its output and its history.
 
 It holds every kind of thing that a transcript shows. It is played once for all tests.
 """
@@ -66,7 +66,7 @@ class Captured:
     stdout: tuple[bytes, ...] = field(repr=False)
     history: tuple[bytes, ...] = field(repr=False)
     agents: tuple[tuple[Message, ...], ...] = field(repr=False)
-    """What the files beside the history tell of agents, in front of each of its lines."""
+    """The state of the agents' files before each line of the history."""
 
     def live(self, *, close: bool = True) -> Transcript:
         return fold(self.stdout, run_id="r" * 32, close=close)

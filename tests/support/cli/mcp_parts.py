@@ -1,4 +1,4 @@
-"""An MCP server over stdin and stdout whose tools give back what is neither text nor image."""
+"""An MCP server over stdin and stdout whose tools return neither text nor images."""
 
 import json
 import sys

@@ -22,7 +22,7 @@ class OpenSession:
         self.address = address.partition("#")[0]
         self.id = self.address.rpartition("/")[2]
         self.turns = 0
-        """Those that were asked for here and are over."""
+        """The sessions requested here that have ended."""
 
     def prompt(self, text: str) -> None:
         answer = self.post("prompt", prompt=text, prompt_id=str(uuid.uuid4()))

@@ -1,4 +1,4 @@
-"""A stand-in for the Claude CLI that does on request what the real one does not do.
+"""A stand-in for the Claude CLI with scripted behaviour that the real one does not show.
 
 The prompt is a JSON list of steps: `["lines", 1000]` writes numbered lines, `["text", "…"]` an
 answer, `["half", "…", seconds]` a line in two halves, `["big", bytes]` one long line, `["raw",
@@ -29,7 +29,7 @@ from collections import deque
 SESSION = "unknown"
 
 prompts: deque[dict[str, object]] = deque()
-"""Those that came while a request was open."""
+"""Prompts that arrived while a request was open."""
 
 exit_after_turn: list[int] = []
 after_turn: list[list[object]] = []

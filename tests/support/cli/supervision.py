@@ -67,14 +67,14 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 
 def sent(run: Run) -> list[dict[str, Any]]:
-    """What was sent to Claude, but for the question what it offers, with which every run begins."""
+    """The lines sent to Claude, without the `initialize` request of every run."""
     first, *rest = lines(run.folder.input_log)
     assert first["request"] == {"subtype": "initialize"}
     return rest
 
 
 def texts(run: Run) -> list[str]:
-    """What Claude has said, by its output file."""
+    """Claude's texts in its output file."""
     return [
         part["text"]
         for line in lines(run.folder.output)
@@ -181,7 +181,7 @@ def to_stop(run: Run, outcome: Outcome, cause: str) -> None:
 
 @contextlib.contextmanager
 def disk_that_waits(folder: Path) -> Iterator[Event]:
-    """What is made durable in `folder` while this lasts takes until the event is set."""
+    """Within the block, syncs in `folder` wait until the event is set."""
     fsync, go_on = os.fsync, Event()
 
     def slow(descriptor: int) -> None:

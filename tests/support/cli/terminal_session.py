@@ -1,4 +1,4 @@
-"""The real CLI in a terminal of its own: types into it and waits for what it notes."""
+"""The real CLI in a terminal of its own: types into it and waits for its history."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class TerminalSession:
 
 
 def _skip_dialogs(sandbox: Sandbox) -> None:
-    """What a person would have answered at the first start."""
+    """The settings that result from the dialogs of the first start."""
     project = {"hasTrustDialogAccepted": True, "hasCompletedProjectOnboarding": True}
     settings = {
         "hasCompletedOnboarding": True,

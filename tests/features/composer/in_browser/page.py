@@ -1,4 +1,4 @@
-"""The composer of a session page in a browser: what is typed, attached, queued and offered."""
+"""The composer of a session page in a browser: text, attachments, queue and completions."""
 
 from __future__ import annotations
 
@@ -78,12 +78,12 @@ def chips(phone: Phone) -> Locator:
 
 
 def offered(phone: Phone) -> Locator:
-    """What the list above the composer offers to complete."""
+    """The completions in the list above the composer."""
     return phone.page.get_by_role("listbox", name="Completions").get_by_role("option")
 
 
 def paste_image(phone: Phone, content: bytes) -> None:
-    """What the browser tells a page when an image is pasted."""
+    """The paste event of a browser for an image."""
     phone.page.evaluate(
         """data => {
             const bytes = Uint8Array.from(atob(data), c => c.charCodeAt(0));

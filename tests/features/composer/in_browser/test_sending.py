@@ -1,4 +1,4 @@
-"""How a prompt is sent, once, and how the field behaves."""
+"""Sending a prompt exactly once, and the behaviour of its field."""
 
 from __future__ import annotations
 
