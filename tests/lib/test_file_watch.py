@@ -50,41 +50,41 @@ def append(path: Path, text: str = "more\n") -> None:
 
 
 def test_write_is_reported(watcher: Watcher, folder: Path) -> None:
-    told = Event()
-    watcher.watch(folder, told.set)
+    reported = Event()
+    watcher.watch(folder, reported.set)
     append(folder / "out.ndjson")
-    assert told.wait(SOON)
+    assert reported.wait(SOON)
 
 
 def test_each_later_write_is_reported(watcher: Watcher, folder: Path) -> None:
-    told = Event()
-    watcher.watch(folder, told.set)
+    reported = Event()
+    watcher.watch(folder, reported.set)
     for _ in range(3):
-        told.clear()
+        reported.clear()
         append(folder / "out.ndjson")
-        assert told.wait(SOON)
+        assert reported.wait(SOON)
 
 
 def test_write_to_any_file_of_the_folder_is_reported(watcher: Watcher, folder: Path) -> None:
     (folder / "err.log").touch()
-    told = Event()
-    watcher.watch(folder, told.set)
+    reported = Event()
+    watcher.watch(folder, reported.set)
     append(folder / "err.log")
-    assert told.wait(SOON)
+    assert reported.wait(SOON)
 
 
 def test_replaced_file_is_reported(watcher: Watcher, folder: Path, tmp_path: Path) -> None:
-    told = Event()
-    watcher.watch(folder, told.set)
+    reported = Event()
+    watcher.watch(folder, reported.set)
     (tmp_path / "run.new").touch()
     (tmp_path / "run.new").replace(folder / "run.json")
-    assert told.wait(SOON)
+    assert reported.wait(SOON)
 
 
 def test_no_report_without_a_change(watcher: Watcher, folder: Path) -> None:
-    told = Event()
-    watcher.watch(folder, told.set)
-    assert not told.wait(LONG_ENOUGH)
+    reported = Event()
+    watcher.watch(folder, reported.set)
+    assert not reported.wait(LONG_ENOUGH)
 
 
 def test_change_is_reported_to_the_watch_of_its_folder_only(
@@ -101,26 +101,26 @@ def test_change_is_reported_to_the_watch_of_its_folder_only(
 
 
 def test_no_report_after_the_watch_has_ended(watcher: Watcher, folder: Path) -> None:
-    told = Event()
-    watcher.watch(folder, told.set)
+    reported = Event()
+    watcher.watch(folder, reported.set)
     watcher.unwatch(folder)
     append(folder / "out.ndjson")
-    assert not told.wait(LONG_ENOUGH)
+    assert not reported.wait(LONG_ENOUGH)
 
 
 def test_a_watch_may_end_in_its_own_callback(watcher: Watcher, folder: Path) -> None:
     calls = []
 
     def once() -> None:
-        calls.append("told")
+        calls.append("reported")
         watcher.unwatch(folder)
 
     watcher.watch(folder, once)
     append(folder / "out.ndjson")
-    until(lambda: calls, "the change is told")
+    until(lambda: calls, "the change is reported")
     append(folder / "out.ndjson")
     gevent.sleep(LONG_ENOUGH)
-    assert calls == ["told"]
+    assert calls == ["reported"]
 
 
 def test_a_folder_that_is_removed_disturbs_no_other(
@@ -128,24 +128,24 @@ def test_a_folder_that_is_removed_disturbs_no_other(
 ) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()
-    told = Event()
+    reported = Event()
     watcher.watch(gone, lambda: None)
-    watcher.watch(folder, told.set)
+    watcher.watch(folder, reported.set)
     gone.rmdir()
     gevent.sleep(LONG_ENOUGH)
     watcher.unwatch(gone)
     append(folder / "out.ndjson")
-    assert told.wait(SOON)
+    assert reported.wait(SOON)
 
 
 def test_closed_watcher_reports_nothing_and_lets_watches_end(
     watcher: Watcher, folder: Path
 ) -> None:
-    told = Event()
-    watcher.watch(folder, told.set)
+    reported = Event()
+    watcher.watch(folder, reported.set)
     watcher.close()
     append(folder / "out.ndjson")
-    assert not told.wait(LONG_ENOUGH)
+    assert not reported.wait(LONG_ENOUGH)
     watcher.unwatch(folder)
 
 
@@ -155,16 +155,16 @@ def test_change_dropped_by_a_full_kernel_queue_is_reported(folder: Path, tmp_pat
     busy.mkdir()
     limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
     watcher = InotifyWatcher()
-    told = Event()
+    reported = Event()
     watcher.watch(busy, lambda: None)
-    watcher.watch(folder, told.set)
+    watcher.watch(folder, reported.set)
     with (busy / "a").open("wb", buffering=0) as a, (busy / "b").open("wb", buffering=0) as b:
         for _ in range(limit // 2 + 1):  # two files in turn, else the kernel merges the events
             a.write(b"x")
             b.write(b"x")
     append(folder / "out.ndjson")
     try:
-        assert told.wait(SOON)
+        assert reported.wait(SOON)
     finally:
         watcher.close()
 
@@ -192,15 +192,15 @@ def test_a_folder_is_polled_when_the_inotify_watches_are_used_up(
 
 
 def _check_that_it_polls(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    told = Event()
+    reported = Event()
     with caplog.at_level(logging.WARNING):
         watcher = FolderWatcher()
-        watcher.watch(folder, told.set)
+        watcher.watch(folder, reported.set)
     assert "inotify is used up" in caplog.text
     append(folder / "out.ndjson")
-    assert told.wait(SOON)
-    told.clear()
+    assert reported.wait(SOON)
+    reported.clear()
     watcher.unwatch(folder)
     append(folder / "out.ndjson")
-    assert not told.wait(LONG_ENOUGH)
+    assert not reported.wait(LONG_ENOUGH)
     watcher.close()

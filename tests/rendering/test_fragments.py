@@ -138,15 +138,15 @@ def test_viewer_with_missed_updates_ends_with_the_page_of_a_fresh_load(
     captured: Captured, cuts: list[float], twice: bool, close: bool
 ) -> None:
     """The viewer loads the page at the first cut, and receives the changes at each later one."""
-    told = messages(captured)
-    ends = sorted({int(cut * len(told)) for cut in cuts} | {len(told)})
+    lines = messages(captured)
+    ends = sorted({int(cut * len(lines)) for cut in cuts} | {len(lines)})
     transcript, render = Transcript("1", run_id=RUN_ID, cost_before=0.0), fragments()
     page, since, fed = None, 0, 0
     for stop in ends:
-        for end, message in told[fed:stop]:
+        for end, message in lines[fed:stop]:
             transcript.feed(message, end)
         fed = stop
-        if close and stop == len(told):
+        if close and stop == len(lines):
             transcript.close("It crashed.", "On stderr.")
         if page is None:
             page = dom.parse(page_of(transcript, render))

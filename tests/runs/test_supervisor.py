@@ -542,8 +542,8 @@ def test_a_request_that_was_never_made_cannot_be_answered(room: Room) -> None:
 
 def test_a_request_of_an_unknown_kind_is_answered_with_an_error(room: Room) -> None:
     run = idle(room.prompt(steps(["request", "x1", "of_a_later_release"])))
-    told = json.loads(texts(run)[0])["response"]
-    assert (told["subtype"], told["request_id"]) == ("error", "x1")
+    response = json.loads(texts(run)[0])["response"]
+    assert (response["subtype"], response["request_id"]) == ("error", "x1")
     assert not run.state.unsupported
 
 

@@ -373,7 +373,7 @@ def test_a_line_that_cannot_be_put_into_messages_reaches_a_chat_as_it_is(
     messages = [message for each in LINES for message in telling.line(each)]
     (raw,) = [message for message in messages if message["type"] == "raw"]
     assert raw["content"].encode() == LINES[-2]
-    assert messages[-1]["type"] == "permission_request", "the lines behind it are told"
+    assert messages[-1]["type"] == "permission_request", "the lines after it are sent"
 
 
 def test_a_line_of_history_that_fails_is_shown_and_those_behind_it_too(

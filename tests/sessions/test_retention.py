@@ -276,9 +276,9 @@ def test_a_page_that_slept_meanwhile_gets_all_there_is(room: Room) -> None:
     fresh = conversation(room, session)
     fresh.refresh()
     assert fresh.cursor.run < old.run
-    told = [change.block.id for change in fresh.changes_since(old)]
-    assert told == [change.block.id for change in fresh.changes_since(Cursor())]
-    assert told
+    changed = [change.block.id for change in fresh.changes_since(old)]
+    assert changed == [change.block.id for change in fresh.changes_since(Cursor())]
+    assert changed
 
 
 def test_a_state_folder_that_is_gone_is_no_error(room: Room) -> None:

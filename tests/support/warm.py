@@ -95,11 +95,11 @@ class Warm:
         data = self._process.stdout.read(65536)
         assert data, "the process that forks has ended"
         *lines, self._heard = (self._heard + data).split(b"\n")
-        for told in map(json.loads, lines):
-            if "status" in told:
-                self._ended[told["pid"]] = told["status"]
+        for report in map(json.loads, lines):
+            if "status" in report:
+                self._ended[report["pid"]] = report["status"]
             else:
-                self._started.append(told["pid"])
+                self._started.append(report["pid"])
 
     def close(self) -> None:
         assert self._process.stdin

@@ -326,9 +326,9 @@ def test_end_of_a_run_yields_its_notice(
     conversation.refresh()
     last = [f"{b.kind} {_text(b)}" for b in conversation.blocks() if b.kind in ("notice", "error")]
     assert last == expected
-    # and a viewer who had the rest is told
-    told = [change.block.kind for change in conversation.changes_since(cursor)]
-    assert told == [each.split()[0] for each in expected]
+    # and an up-to-date viewer receives it
+    kinds = [change.block.kind for change in conversation.changes_since(cursor)]
+    assert kinds == [each.split()[0] for each in expected]
 
 
 def test_a_run_that_a_person_stopped_is_no_error(session: Session) -> None:
@@ -659,7 +659,7 @@ def test_run_ended_by_another_worker_precedes_the_next_run(
     session.runs[0] = seen_here
     conversation = session.conversation()
     conversation.refresh()
-    finish(owned_there, 1)  # of which nobody has told us yet
+    finish(owned_there, 1)  # not reported to this worker yet
     second = session.begin()
     say(second, *turn("two"), RESULT)
     conversation.refresh()

@@ -634,19 +634,19 @@ def test_a_prompt_that_speaks_of_an_interruption_is_a_prompt() -> None:
 
 
 def test_repeated_interruption_appears_once() -> None:
-    told = user("[Request interrupted by user]")
-    assert isinstance(only(feed(told, told)), NoticeBlock)
+    interruption = user("[Request interrupted by user]")
+    assert isinstance(only(feed(interruption, interruption)), NoticeBlock)
 
 
 def test_repeated_command_output_appears_once() -> None:
     """After a compaction the CLI repeats it under another message id."""
     output = "<local-command-stdout>$1</local-command-stdout>"
 
-    def told(message_id: str) -> bytes:
+    def output_of(message_id: str) -> bytes:
         content = {"type": "text", "text": "$1"}
         return assistant(content, message_id=message_id, local_command_source=output)
 
-    block = only(feed(told("msg_1"), told("msg_2")))
+    block = only(feed(output_of("msg_1"), output_of("msg_2")))
     assert (block.id, text_of(block)) == ("u", "$1")
 
 

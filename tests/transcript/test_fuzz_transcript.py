@@ -71,14 +71,14 @@ def test_reconnecting_viewer_ends_with_the_page_of_a_fresh_load(
     lines: list[bytes], cuts: list[float], twice: bool, close: bool
 ) -> None:
     """Folding in two steps equals folding at once, at any cut, in blocks and on a phone's page."""
-    told = with_ends(tuple(lines))
-    ends = sorted({int(cut * len(told)) for cut in cuts} | {len(told)})
+    complete = with_ends(tuple(lines))
+    ends = sorted({int(cut * len(complete)) for cut in cuts} | {len(complete)})
     followed, render = Transcript("1", run_id=RUN_ID), fragments()
     page, since, fed = None, 0, 0
     for stop in ends:
-        feed(followed, told[fed:stop])
+        feed(followed, complete[fed:stop])
         fed = stop
-        if close and stop == len(told):
+        if close and stop == len(complete):
             followed.close("It crashed.", "On stderr.")
         if page is None:
             page = dom.parse(page_of(followed, render))
@@ -88,7 +88,7 @@ def test_reconnecting_viewer_ends_with_the_page_of_a_fresh_load(
                 dom.apply(page, update)
         since = followed.offset
     fresh = Transcript("1", run_id=RUN_ID)
-    feed(fresh, told)
+    feed(fresh, complete)
     if close:
         fresh.close("It crashed.", "On stderr.")
     assert state(followed) == state(fresh)

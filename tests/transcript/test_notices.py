@@ -128,9 +128,9 @@ def test_hook_notice_states_its_outcome(raw: dict[str, Any], text: str, detail: 
 
 def test_hook_renders_the_same_from_history_and_live() -> None:
     about = {"type": "hook_success", "hookEvent": "SessionStart", "hookName": "SessionStart:resume"}
-    told = parser.parse(line(type="attachment", uuid="u", attachment={**about, "stdout": "hi\n"}))
-    assert isinstance(told, SystemEvent)
-    assert notice(told) == Notice(text="Hook SessionStart:resume", detail="hi")
+    event = parser.parse(line(type="attachment", uuid="u", attachment={**about, "stdout": "hi\n"}))
+    assert isinstance(event, SystemEvent)
+    assert notice(event) == Notice(text="Hook SessionStart:resume", detail="hi")
     quiet = {**about, "hookEvent": "Stop"}
     assert not isinstance(parser.parse(line(type="attachment", attachment=quiet)), SystemEvent)
 

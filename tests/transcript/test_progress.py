@@ -74,8 +74,8 @@ def test_later_files_override_only_the_values_they_contain() -> None:
         line(type="cost-state", totalCostUSD=0.25), assistant("a", usage={"input_tokens": 9})
     )
     second = fold(line(type="result", total_cost_usd=0.5))
-    told = second.context_usage.or_else(first.context_usage)
-    assert (told.tokens, told.cost_usd) == (9, 0.5)
+    usage = second.context_usage.or_else(first.context_usage)
+    assert (usage.tokens, usage.cost_usd) == (9, 0.5)
 
 
 def test_a_tool_began_when_claude_called_it() -> None:
@@ -138,14 +138,14 @@ def test_activity_is_the_newest_running_tool_or_else_the_streamed_text() -> None
 
 
 def test_request_is_summarised_in_a_few_words() -> None:
-    def told(name: str, tool_input: dict[str, object]) -> str:
+    def summary(name: str, tool_input: dict[str, object]) -> str:
         return request_text(PermissionRequest("r", name, tool_input, "t", "", "", ()))
 
-    assert told("AskUserQuestion", {"questions": []}) == "a question"
-    assert told("ExitPlanMode", {"plan": "x"}) == "a plan"
-    assert told("Bash", {"command": "npm test"}) == "Bash: npm test"
-    assert told("Write", {"file_path": "/a/b.txt"}) == "Write: b.txt"
-    assert told("Odd", {"command": 3}) == "Odd"
+    assert summary("AskUserQuestion", {"questions": []}) == "a question"
+    assert summary("ExitPlanMode", {"plan": "x"}) == "a plan"
+    assert summary("Bash", {"command": "npm test"}) == "Bash: npm test"
+    assert summary("Write", {"file_path": "/a/b.txt"}) == "Write: b.txt"
+    assert summary("Odd", {"command": 3}) == "Odd"
 
 
 # --- marks ----------------------------------------------------------------------------------

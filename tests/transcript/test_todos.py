@@ -74,7 +74,7 @@ def test_tasks_are_created_and_updated_one_by_one(session: Session) -> None:
     assert session.list == []
     session.result("1", {"task": {"id": "1", "subject": "Dig"}})
     session.call("2", "TaskCreate", subject="Sow")
-    session.result("2")  # the id is told in words alone
+    session.result("2")  # only the text contains the id
     session.call("3", "TaskUpdate", taskId="1", status="in_progress")
     session.result("3", {"success": True})
     session.call("4", "TaskUpdate", taskId="9", subject="Sow beans")

@@ -271,7 +271,7 @@ def test_page_socket_ignores_any_message(
     with connected(server, path, greeted=False) as page:
         for frame in [*ODD, *frames(40)]:
             exchange(page, frame)
-        bystander.send(command_type="prompt", prompt="while it is told nonsense")
-        while "while it is told nonsense" not in page.ws.recv():
+        bystander.send(command_type="prompt", prompt="while it is sent nonsense")
+        while "while it is sent nonsense" not in page.ws.recv():
             pass
         bystander.until("completion")

@@ -120,14 +120,14 @@ def test_200_viewers_of_one_run_see_the_same_page(
     viewers = [raw(f"{path}/live") for _ in range(200)]
     first = [viewer.until('id="cursor"') for viewer in viewers]
     gate.touch()
-    told = set()
+    seen = set()
     for viewer, message in zip(viewers, first, strict=True):
         messages = [message]
         while "Ready for the next prompt" not in messages[-1]:
             messages.append(next(viewer.texts()))
-        told.add(tuple(messages))
+        seen.add(tuple(messages))
         viewer.close()
-    (page,) = {transcript(messages) for messages in told}
+    (page,) = {transcript(messages) for messages in seen}
     for said in ("line 0", "line 199", "the end"):
         assert page.count(f"<p>{said}</p>") == 1
     server.returns_to(before)
@@ -224,7 +224,7 @@ def test_silently_vanished_viewer_is_dropped(
     vanished = raw(f"{path}/live")
     vanished.until('id="cursor"')
     vanished.vanish()
-    gate.touch()  # only who is told something can fail to acknowledge it
+    gate.touch()  # only a client that is sent something can fail to acknowledge it
     viewer.until("<p>more</p>")
     server.returns_to(before)
 

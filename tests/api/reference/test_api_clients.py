@@ -92,7 +92,7 @@ def test_the_examples_for_curl(server: Server, printed: bool) -> None:
         for name, value in (("PROJECT_ID", project), ("SESSION_ID", ONE)):
             text = re.sub(f"^{name}=.*$", f'{name}="{value}"', text, flags=re.M)
         argv = ["-c", text]
-    projects, sessions, told = values(run(server, "bash", "-eo", "pipefail", *argv))
+    projects, sessions, entries = values(run(server, "bash", "-eo", "pipefail", *argv))
     assert projects["data"][0]["sessions"] == [ONE]
     assert sessions["data"][0]["first_message"] == "Prune the trees"
-    assert [each["type"] for each in told["data"]] == ["user", "assistant"]
+    assert [each["type"] for each in entries["data"]] == ["user", "assistant"]

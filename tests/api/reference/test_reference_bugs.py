@@ -68,14 +68,14 @@ def test_bug_01_sessions_are_isolated(server: Server) -> None:
         for client, id_, word in ((one, first, "apples"), (two, second, "pears")):
             client.until("completion")
             assert client.said() == [word]
-            assert {told["session_id"] for told in client.messages[1:]} == {id_}
+            assert {message["session_id"] for message in client.messages[1:]} == {id_}
         assert "apples" in page(server, first)
         assert "pears" not in page(server, first)
 
 
 def test_bug_02_stop_ends_claude_and_all_that_it_has_started(server: Server) -> None:
     with session(server, steps(["grandchild"], ["text", "busy"], FOREVER)) as (client, id_, run):
-        client.until(lambda told: "busy" in told.get("content", ""))
+        client.until(lambda message: "busy" in message.get("content", ""))
         # which a process tells of that has just been forked only once it is another program
         until(lambda: len(processes_of(server.sandbox.state, run)) == 2, "both are there")
         assert server.post(f"/runs/{run}/stop", {}).status_code == 303
@@ -102,7 +102,7 @@ def test_bug_04_a_cancelled_session_says_cancelled_and_takes_the_next_prompt(
         client.until("ended")
         assert 'data-phase="ended"' in page(server, id_)
         client.send(command_type="prompt", session_id=id_, prompt="next")
-        client.until(lambda told: told.get("status") == "success")
+        client.until(lambda message: message.get("status") == "success")
         assert client.said()[-1] == "next"
 
 
@@ -112,7 +112,7 @@ def test_bug_05_the_id_that_a_client_gives_is_the_sessions_everywhere(server: Se
         client.until("completion")
         arguments = json.loads(client.said()[0])["arguments"]
         assert wanted == id_ == arguments[arguments.index("--session-id") + 1]
-        assert {told["session_id"] for told in client.messages[1:]} == {wanted}
+        assert {message["session_id"] for message in client.messages[1:]} == {wanted}
         assert "arguments" in page(server, wanted)
         ended = server.get(f"/api/sessions/{wanted}/cancel").json()["data"]
         assert (ended["session_id"], ended["cancelled"]) == (wanted, True)

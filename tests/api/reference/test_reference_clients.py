@@ -131,7 +131,10 @@ def test_javascript_client_receives_its_whole_session(
     page = open_phone(server).page
     said: list[str] = []
     errors: list[str] = []
-    page.on("console", lambda told: (errors if told.type == "error" else said).append(told.text))
+    page.on(
+        "console",
+        lambda message: (errors if message.type == "error" else said).append(message.text),
+    )
     page.goto("/new")
 
     def completions() -> int:

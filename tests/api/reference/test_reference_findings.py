@@ -140,7 +140,7 @@ def test_client_is_notified_of_a_killed_claude(server: Server) -> None:
         prompt = steps(["text", "busy"], FOREVER)
         client.send(command_type="execute", project_path=folder, prompt=prompt)
         run_id = client.until("start")["run_id"]
-        client.until(lambda told: "busy" in told.get("content", ""))
+        client.until(lambda message: "busy" in message.get("content", ""))
         kill_processes_of(server.sandbox.state, run_id)
         assert client.until("completion")["status"] == "error"
         assert client.until("ended")["outcome"] == "interrupted"
@@ -155,7 +155,9 @@ def test_a_client_whose_server_was_killed_is_cut_off_at_once_and_goes_on_where_i
         folder = str(sandbox.project)
         client.send(command_type="execute", project_path=folder, prompt=prompt, detach=True)
         session_id = client.until("start")["session_id"]
-        client.until(lambda told: "one" in told.get("content", "") and "assis" in told["content"])
+        client.until(
+            lambda message: "one" in message.get("content", "") and "assis" in message["content"]
+        )
         cursor, killed = client.messages[-1]["cursor"], time.monotonic()
         server.kill()
         with pytest.raises(Exception, match="."):

@@ -55,8 +55,8 @@ class Embedding:
 
     def said(self, name: str) -> list[str]:
         """The assistant's texts in the output events of this name."""
-        told = [line for line in self.heard(name) if line["type"] == "assistant"]
-        return [line["message"]["content"][0]["text"] for line in told]
+        lines = [line for line in self.heard(name) if line["type"] == "assistant"]
+        return [line["message"]["content"][0]["text"] for line in lines]
 
     def until(self, name: str, count: int = 1) -> list[Any]:
         """Wait for as many events of this name; their details."""
@@ -192,7 +192,7 @@ def test_session_completes_with_an_error_when_reconnecting_fails(
     assert page.until(f"claude-complete:{session_id}") == [False]
     [error] = page.heard(f"claude-error:{session_id}")
     assert "connection to Claude was lost" in error
-    until(lambda: page.heard("claude-complete") == [False], "it is told once")
+    until(lambda: page.heard("claude-complete") == [False], "it is reported once")
 
 
 def test_later_page_continues_from_the_cursor_of_another(

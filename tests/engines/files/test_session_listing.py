@@ -23,7 +23,7 @@ def project(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture(params=["told by the kernel", "looked at every time", "no inotify left"])
+@pytest.fixture(params=["kernel events", "listed every time", "no inotify left"])
 def listed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Folders]:
     if request.param == "looked at every time":
         monkeypatch.setattr(session_listing, "LOCAL_FILE_SYSTEMS", frozenset())
@@ -74,7 +74,7 @@ def test_unchanged_folder_gives_the_same_listing(listed: Folders, project: Path)
 
 def test_replaced_folder_is_listed_again(listed: Folders, project: Path) -> None:
     assert names(listed, project) == {ONE}
-    project.parent.rename(project.parent.with_name("before"))  # of which its folder is not told
+    project.parent.rename(project.parent.with_name("before"))  # not an event in its own folder
     project.mkdir(parents=True)
     assert names(listed, project) == set()
     (project / TWO).write_text("2")

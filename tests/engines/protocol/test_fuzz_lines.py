@@ -105,7 +105,7 @@ def test_a_line_of_a_subagents_file_is_a_message_too(line: bytes, parent: str) -
     repr_of(parser.parse_of_subagent(line, parent))
 
 
-# --- what programs are told of them ---------------------------------------------------------
+# --- messages to API clients ----------------------------------------------------------------
 
 
 @examples(100)
@@ -120,10 +120,10 @@ def test_any_claude_line_is_sent_to_programs_as_portable_json(
     for number, line in enumerate(lines):
         item = Item(Kind.OUTPUT, run, line.rstrip(b"\n"), Cursor(run.id, number, 0))
         frames += telling.frames(item)
-        told = list(chat.messages(item))
+        sent = list(chat.messages(item))
         if number == live_from:
-            told += chat.go_live()
-        frames += [chat_socket._frame(message) for message in told]
+            sent += chat.go_live()
+        frames += [chat_socket._frame(message) for message in sent]
     finish(owned(run.folder, run.record), 1)
     run.refresh_record()
     end = Item(Kind.END, run, b"", Cursor(run.id, len(lines), 0))
@@ -251,7 +251,7 @@ def test_a_state_that_followed_the_files_is_the_one_that_the_next_server_reads(
     again = Run(followed.folder, followed.record, Broadcast(), ClaudeCodec())
     again.fold_new_lines(last=True)
     check(again.state)
-    assert told(again.state) == told(followed.state)
+    assert comparable(again.state) == comparable(followed.state)
 
 
 def run_of(root: Path) -> Run:
@@ -266,7 +266,7 @@ def append(path: Path, data: bytes) -> None:
         file.write(data)
 
 
-def told(state: RunState) -> dict[str, object]:
+def comparable(state: RunState) -> dict[str, object]:
     """The part of the state that is independent of the order in which the two files are read."""
     names: Sequence[str] = ("turns", "session_id", "sent", "waiting", "unsupported", "answered")
     return {name: getattr(state, name) for name in names}

@@ -75,7 +75,7 @@ def forked(session: OpenSession, block_id: str) -> OpenSession:
     return OpenSession(session.server, answer.headers["Location"])
 
 
-def told(api: MessagesApi, prompt: str) -> list[str]:
+def texts_sent(api: MessagesApi, prompt: str) -> list[str]:
     """The texts of the request to the model with `prompt`."""
 
     def is_it(body: Mapping[str, Any]) -> bool:
@@ -110,7 +110,7 @@ def test_fork_after_an_answer_knows_the_conversation_up_to_it(
     assert "Answer to pear." in new.page()
     assert "plum" not in new.page()
     new.prompt("quince")
-    assert told(api, "quince") == [
+    assert texts_sent(api, "quince") == [
         *("apple", "Answer to apple.", "pear", "Answer to pear.", "quince")
     ]
     assert session.file.read_bytes() == before
@@ -126,7 +126,7 @@ def test_fork_before_a_prompt_has_it_as_draft(server: Server, api: MessagesApi) 
     assert "Answer to apple." in page
     assert "Answer to pear" not in page
     new.prompt("quince")
-    assert told(api, "quince") == ["apple", "Answer to apple.", "quince"]
+    assert texts_sent(api, "quince") == ["apple", "Answer to apple.", "quince"]
 
 
 def test_the_images_of_a_prompt_are_in_the_draft(server: Server) -> None:
@@ -165,7 +165,7 @@ def test_fork_after_one_of_several_tools_has_every_result(server: Server, api: M
     assert "Both ran." not in new.page()
     new.prompt("quince")
     # What the CLI puts between a tool's result and a prompt is its own
-    words = [word for word in told(api, "quince") if word != "No response requested."]
+    words = [word for word in texts_sent(api, "quince") if word != "No response requested."]
     calls, results = ["> echo one", "> echo two"], ["< one", "< two"]
     if not called_at_once(session):
         calls, results = calls[:1], results[:1]
@@ -186,7 +186,7 @@ def test_fork_after_a_text_omits_the_tools_of_its_message(server: Server, api: M
     session = Session(server, "tools")
     new = forked(session, blocks(session)["Two."])
     new.prompt("quince")
-    assert told(api, "quince") == ["tools", "Two.", "quince"]
+    assert texts_sent(api, "quince") == ["tools", "Two.", "quince"]
 
 
 def test_fork_keeps_subagent_work_in_their_cards(server: Server, api: MessagesApi) -> None:
@@ -210,7 +210,7 @@ def test_conversation_after_a_clear_is_forked_from_its_own_session(
     session = Session(server, "apple", "/clear", "pear", "plum")
     new = forked(session, blocks(session)["Answer to pear."])
     new.prompt("quince")
-    words = told(api, "quince")
+    words = texts_sent(api, "quince")
     assert words[-3:] == ["pear", "Answer to pear.", "quince"]
     assert "apple" not in words
 

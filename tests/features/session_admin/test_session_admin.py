@@ -76,8 +76,8 @@ def test_a_name_is_what_claude_itself_calls_the_session_also_after_more_turns(
     session.stop()
     assert title(session.page()) == "The <new> name"
     assert sessions.title_of(session.file) == "The <new> name"
-    told = [json.loads(line) for line in session.file.read_bytes().splitlines()]
-    names = [entry["customTitle"] for entry in told if entry.get("type") == "custom-title"]
+    entries = [json.loads(line) for line in session.file.read_bytes().splitlines()]
+    names = [entry["customTitle"] for entry in entries if entry.get("type") == "custom-title"]
     assert set(names) == {"The <new> name"}, "Claude writes it anew at the end, unchanged"
     listed = server.get(session.address.partition("/sessions/")[0]).text
     assert "The &lt;new&gt; name" in listed
@@ -308,7 +308,7 @@ def test_the_clis_own_sdk_sees_the_name_that_was_given(server: Server, claude: P
         raise AssertionError
     session = Session(server, "first words")
     session.post("rename", title="Seen elsewhere")
-    told = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", LIST_SESSIONS]
         + [str(Path(sdk.origin).parent), str(server.sandbox.project)],
         env=server.sandbox.environment(),
@@ -317,7 +317,7 @@ def test_the_clis_own_sdk_sees_the_name_that_was_given(server: Server, claude: P
         timeout=60,
         check=False,
     )
-    assert (told.stderr, told.stdout.strip()) == ("", "['Seen elsewhere']")
+    assert (done.stderr, done.stdout.strip()) == ("", "['Seen elsewhere']")
 
 
 def after_clear(session: Session) -> OpenSession:

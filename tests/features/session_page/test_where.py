@@ -229,7 +229,7 @@ def test_output_during_sleep_is_marked_on_each_phone(
     phone.page.get_by_role("link", name="6 new blocks since you left").click()
     expect(phone.page.locator("#new-since")).to_be_in_viewport()
 
-    # read to the end, it is not new any more; no other device has to be told
+    # read to the end, it is not new any more; no other device needs an update
     phone.page.evaluate("scrollTo(0, document.scrollingElement.scrollHeight)")
     until(lambda: 'id="new-since"' not in server.get(address).text, "it is read")
 

@@ -295,7 +295,7 @@ def test_a_background_command_outlives_the_idle_limit_and_then_the_run_ends(
     assert run.record.end
     assert run.record.end.outcome is Outcome.COMPLETED
     assert "idle minutes" in run.record.end.cause
-    assert run.state.turns == 2, "Claude was told of the end, and has answered"
+    assert run.state.turns == 2, "Claude was notified of the end, and has answered"
 
 
 def test_an_agent_in_the_background_outlives_the_idle_limit(room: Room) -> None:

@@ -262,10 +262,10 @@ def test_histories_for_programs_leave_out_the_same_lines(
     path.write_bytes(b"".join(line + b"\n" for line in given_lines) + rest)
     whole = [line.data for line in LineReader(path, longest=8).read(last=True)]
     with path.open("rb") as file:
-        told = list(history.values(file, longest=8))
-    assert len(told) == len(whole)
+        lines_read = list(history.values(file, longest=8))
+    assert len(lines_read) == len(whole)
     left_out = [line for line in whole if len(line) > 8]
-    assert [line for line in told if b"opcode_long_line" in line] == left_out
+    assert [line for line in lines_read if b"opcode_long_line" in line] == left_out
 
 
 def test_reader_that_stops_in_a_kept_open_file_closes_no_other_file(tmp_path: Path) -> None:

@@ -129,7 +129,7 @@ TAKE_BACK = encoder.control_line("opcode-1", "cancel_async_message", message_uui
 INTERRUPT = encoder.control_line("opcode-interrupt", "interrupt", cancel_queued=True)
 
 
-def told(cancelled: bool) -> bytes:
+def take_back_response(cancelled: bool) -> bytes:
     answer = {"cancelled": cancelled, "message_uuid": NEXT}
     response = {"subtype": "success", "request_id": "opcode-1", "response": answer}
     return line("control_response", response=response)
@@ -137,21 +137,23 @@ def told(cancelled: bool) -> bytes:
 
 def test_a_prompt_that_was_taken_back_waits_no_more_not_even_after_a_stop() -> None:
     queue = sent(SENT), replay(PROMPT), sent(SENT_NEXT), lifecycle(NEXT, "queued")
-    state = fold(*queue, sent(TAKE_BACK), lifecycle(NEXT, "cancelled"), told(True))
+    state = fold(*queue, sent(TAKE_BACK), lifecycle(NEXT, "cancelled"), take_back_response(True))
     assert (list(state.waiting), list(state.sent)) == ([], [PROMPT, NEXT])
     assert state.phase is Phase.WORKING
     assert list(fold(sent(INTERRUPT), RESULT, state=state).waiting) == []
 
 
 def test_a_prompt_that_claude_would_not_give_back_waits_on() -> None:
-    state = fold(sent(SENT), replay(PROMPT), sent(SENT_NEXT), sent(TAKE_BACK), told(False))
+    state = fold(
+        sent(SENT), replay(PROMPT), sent(SENT_NEXT), sent(TAKE_BACK), take_back_response(False)
+    )
     assert list(state.waiting) == [NEXT]
 
 
 def test_an_idle_run_whose_only_prompt_was_taken_back_is_idle() -> None:
     prompted = sent(SENT), replay(PROMPT), RESULT, sent(SENT_NEXT)
     assert fold(*prompted).phase is Phase.WORKING
-    given_back = sent(TAKE_BACK), lifecycle(NEXT, "cancelled"), told(True)
+    given_back = sent(TAKE_BACK), lifecycle(NEXT, "cancelled"), take_back_response(True)
     assert fold(*prompted, *given_back).phase is Phase.IDLE
 
 

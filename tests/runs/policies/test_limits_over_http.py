@@ -154,9 +154,9 @@ def test_the_launcher_allows_as_many_open_files_as_the_system_lets_it() -> None:
         "resource.setrlimit(resource.RLIMIT_NOFILE, (256, 700)); cli.allow_many_files(); "
         "print(resource.getrlimit(resource.RLIMIT_NOFILE))"
     )
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "(700, 700)"
-    assert cli.MAX_OPEN_FILES >= 4 * 800
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "(700, 700)"
+    assert cli.MOST_FILES >= 4 * 800
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 
 
@@ -186,9 +186,9 @@ def test_too_long_line_is_the_same_on_the_page_and_in_the_api(
     session = path.rpartition("/")[2]
     client = sockets(JsonClient(server))
     client.send(command_type="attach", session_id=session)
-    told = client.until(lambda message: LONG_LINE in str(message.get("content")))
+    notice = client.until(lambda message: LONG_LINE in str(message.get("content")))
     (output,) = (sandbox.state / "runs").glob("*/out.ndjson")
-    line = re.search(r'"offset": (\d+), "bytes": (\d+)', told["content"])
+    line = re.search(r'"offset": (\d+), "bytes": (\d+)', notice["content"])
     assert line
     begin_, size = int(line[1]), int(line[2])
     whole = output.read_bytes()[begin_ : begin_ + size + 1]

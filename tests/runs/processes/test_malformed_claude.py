@@ -245,17 +245,17 @@ def test_malformed_output_does_not_end_the_run_and_every_line_arrives(
     server: Server, steps: list[list[object]]
 ) -> None:
     with began(server, *steps, ["text", "behind it"]) as session:
-        session.client.until(lambda told: "behind it" in told.get("content", ""))
+        session.client.until(lambda message: "behind it" in message.get("content", ""))
         session.client.until("completion")
         session.shows("behind it")
         session.client.send(command_type="prompt", prompt="and now?")
-        session.client.until(lambda told: "and now?" in told.get("content", ""))
-        session.client.until(lambda told: '"assistant"' in told.get("content", ""))
+        session.client.until(lambda message: "and now?" in message.get("content", ""))
+        session.client.until(lambda message: '"assistant"' in message.get("content", ""))
         assert "<script>alert(1)" not in server.get(session_path(session)).text
         written = (server.sandbox.state / "runs" / session.run_id / "out.ndjson").read_bytes()
-        told = [line.encode() for line in session.client.lines()]
+        received = [line.encode() for line in session.client.lines()]
         lines = written.decode("utf-8", "replace").encode().split(b"\n")
-        assert told == [line for line in lines if line.strip()][: len(told)]
+        assert received == [line for line in lines if line.strip()][: len(received)]
         session.stop()
         session.until_ended()
 

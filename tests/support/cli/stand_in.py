@@ -6,7 +6,7 @@ answer, `["half", "…", seconds]` a line in two halves, `["big", bytes]` one lo
 ignores SIGTERM and interrupts, `["grandchild"]` leaves a sleeping process in a session of its own,
 `["start", "…", …]` starts a program beside it,
 `["ask", id]` asks permission and waits for the answer, `["ask", id, path]` reads nothing before a
-file exists, `["request", id, subtype]` makes another request and answers with what it was told,
+file exists, `["request", id, subtype]` makes another request and answers with the response,
 `["wait", path]` waits, without reading, until a file exists, `["report"]` answers with its
 arguments, folder, umask and environment, `["signal", number]` signals itself, `["exit", status]`
 ends at once, `["exit after turn", status]` when the turn is closed, `["exit on term", status]` when

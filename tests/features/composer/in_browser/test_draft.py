@@ -67,7 +67,7 @@ def test_text_being_typed_is_never_replaced_by_another_device(
     other = open_phone(server)
     other.page.goto(phone.page.url)
     other.page.locator("body[data-link=online]").wait_for()
-    # the server cannot be told what is typed here
+    # the text typed here cannot reach the server
     other.forgiven.append("ERR_FAILED")
     other.page.route("**/draft", lambda route: route.abort())
     box(other).press_sequentially("mine")
