@@ -34,6 +34,7 @@ def logouts(folder: Path, ended: list[str]) -> Iterator[LogoutWatcher]:
         return {"", *LOGINS} - set(ended)
 
     made = LogoutWatcher(folder, in_use, lambda login: (folder / login).exists(), ended.append)
+    made.start()
     yield made
     made.close()
 
@@ -64,6 +65,7 @@ def test_temporarily_unreadable_logins_are_read_later(
         return (folder / login).exists()
 
     logouts = LogoutWatcher(folder, lambda: {LOGINS[0]} - set(ended), is_valid, ended.append)
+    logouts.start()
     (folder / LOGINS[0]).unlink()
     until(lambda: "could not be closed" in caplog.text, "it is logged")
     broken.clear()
