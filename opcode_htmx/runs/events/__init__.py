@@ -1,1 +1,1 @@
-"""What happens in runs, as events: derived from the runs' files once a machine, and delivered."""
+"""Events of runs: derived from their files once per machine, and delivered to handlers."""

@@ -1,9 +1,9 @@
-"""The bus: emit an event once a machine, and deliver it to the handlers that have subscribed.
+"""The bus: emit each event once per machine, and deliver it to the subscribed handlers.
 
-All workers read the journal. A handler is called in the worker that has emitted an event or, if it
-has asked for that, in every worker. It is called at most once for each event: what a worker has not
-handled when it dies is not handled by another one. A consumer that must miss nothing reads the
-journal itself, from a position of its own.
+All workers read the journal. A handler is called in the worker that emitted the event or, if it
+subscribes with `every_worker`, in every worker. It is called at most once for each event: events
+that a worker has not handled when it dies are not handled by another one. A consumer that must
+miss nothing reads the journal itself, from a position of its own.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ log = logging.getLogger(__name__)
 
 E = TypeVar("E", bound=RunEvent)
 
-QUEUED = 1000
-"""Events that may wait for one handler before further ones are lost to it."""
-LOOK_SECONDS = 5.0
-"""How often is looked for lines that nobody has announced: the folder may be another one by now."""
+QUEUE_SIZE = 1000
+"""Events that may wait for one handler; further ones are dropped."""
+POLL_SECONDS = 5.0
+"""How often to read without a notification: the folder may have been replaced."""
 CLOSE_SECONDS = 1.0
-"""How long handlers may take to finish with what waits for them when the bus is closed."""
+"""How long handlers may take for their queued events when the bus is closed."""
 
 
 class EventBus:
     def __init__(self, journal: Journal) -> None:
-        """Nothing is read, written or started before it is used."""
+        """Nothing is read, written or started before the first use."""
         self.journal = journal
         self.worker = secrets.token_hex(8)
         self._subscriptions: list[_Subscription] = []
         self._reader: JournalReader | None = None
-        self._news = Flag()
+        self._changed = Flag()
         self._watcher: FolderWatcher | None = None
         self._follower: gevent.Greenlet[..., None] | None = None
 
@@ -52,8 +52,8 @@ class EventBus:
     ) -> None:
         """Call `handler` with each event of a kind, RunEvent for all, one at a time.
 
-        In a greenlet of its own, once the bus has started: it may wait, and holds up nobody. What
-        it raises is logged.
+        In a greenlet of its own, once the bus has started, so it may block without delaying
+        others. Its exceptions are logged.
         """
         subscription = _Subscription(kind, handler, every_worker=every_worker)
         self._subscriptions.append(subscription)
@@ -61,38 +61,38 @@ class EventBus:
             subscription.start()
 
     def emit(self, event: RunEvent) -> None:
-        """Emit an event that is of no run's files. Raises OSError, DiskFull among them."""
+        """Emit an event that is not derived from a run's files. Raises OSError, DiskFull too."""
         with self.writing() as writer:
             writer.append([types.encode(event, self.worker)])
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[JournalWriter]:
-        """While this lasts, nobody else emits, in no worker. Raises OSError."""
+        """Within this context no one else emits, in any worker. Raises OSError."""
         self._open()
         with self.journal.locked() as writer:
             yield writer
-        self._news.set()
+        self._changed.set()
 
     # --- delivering -------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Deliver what is emitted from now on, and what this worker has emitted before."""
+        """Deliver the events emitted from now on, and those that this worker has emitted before."""
         if self._follower:
             return
         try:
             atomic_files.make_folder(self.journal.folder)
             self._open()
             self._watcher = FolderWatcher()
-            self._watcher.watch(self.journal.folder, self._news.set)
-        except OSError as error:  # a full disk keeps no server from starting
+            self._watcher.watch(self.journal.folder, self._changed.set)
+        except OSError as error:  # a full disk must not keep the server from starting
             log.warning("%s is not watched: %s", self.journal.folder, error)
         for subscription in self._subscriptions:
             subscription.start()
         self._follower = gevent.spawn(self._follow)
-        self._news.set()
+        self._changed.set()
 
     def close(self) -> None:
-        """Deliver nothing more; handlers have a moment to finish with what they were given."""
+        """Deliver nothing more; handlers have CLOSE_SECONDS for their queued events."""
         follower, self._follower = self._follower, None
         if follower:
             follower.kill()
@@ -104,18 +104,18 @@ class EventBus:
         gevent.killall([each for each in stopping if each])
 
     def _open(self) -> JournalReader:
-        """From here on events are delivered, as soon as the bus has started. Raises OSError."""
+        """Read from the end of the journal on; what follows is delivered. Raises OSError."""
         if self._reader is None:
             self._reader = JournalReader(self.journal, self.journal.end())
         return self._reader
 
     def _follow(self) -> None:
         while True:
-            self._news.wait(LOOK_SECONDS)
-            self._news.clear()
+            self._changed.wait(POLL_SECONDS)
+            self._changed.clear()
             try:
                 self._deliver_new()
-            except Exception:  # the next look tries again
+            except Exception:  # retried at the next notification or poll
                 log.exception("the journal of events cannot be read just now")
 
     def _deliver_new(self) -> None:
@@ -147,15 +147,15 @@ class _Subscription:
         self._kind = kind
         self._handler = handler
         self._name = getattr(handler, "__qualname__", repr(handler))
-        self._queue: Queue[RunEvent | None] = Queue(QUEUED)
-        self._lost = 0
+        self._queue: Queue[RunEvent | None] = Queue(QUEUE_SIZE)
+        self._dropped = 0
         self._greenlet: gevent.Greenlet[..., None] | None = None
 
     def start(self) -> None:
         self._greenlet = gevent.spawn(self._run)
 
     def stop(self) -> gevent.Greenlet[..., None] | None:
-        """End behind what waits; the greenlet that does so."""
+        """Stop after the queued events; return the greenlet to wait for."""
         greenlet, self._greenlet = self._greenlet, None
         try:
             self._queue.put_nowait(None)
@@ -170,13 +170,13 @@ class _Subscription:
         try:
             self._queue.put_nowait(event)
         except Full:
-            if not self._lost:
+            if not self._dropped:
                 log.error("the handler %s is too slow: events are lost to it", self._name)
-            self._lost += 1
+            self._dropped += 1
         else:
-            if self._lost:
-                log.error("the handler %s has lost %d events", self._name, self._lost)
-                self._lost = 0
+            if self._dropped:
+                log.error("the handler %s has lost %d events", self._name, self._dropped)
+                self._dropped = 0
 
     def _run(self) -> None:
         while (event := self._queue.get()) is not None:

@@ -1,8 +1,8 @@
-"""The events that the lines of one run tell of. Pure: messages in, events out.
+"""Derive events from the lines of one run. Pure: messages in, events out.
 
-Two files are folded side by side, what went in and what came out, and nobody knows the order
-between them. So the fold gives the same events whichever is read first; only prompts and answers
-come in an order that makes sense.
+Two files are folded side by side, the input and the output, and the order between their lines is
+unknown. So the fold returns the same events whichever is read first; only prompts and answers
+are put in a plausible order.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ from opcode_htmx.runs.events.types import (
 from opcode_htmx.runs.model.actors import Act
 from opcode_htmx.runs.model.prompt_content import images_in, words_of
 
-REMEMBERED = 50
-"""Requests that an answer may still refer to; few are ever open at once."""
+MAX_REQUESTS = 50
+"""The number of requests kept for later answers; only a few are ever open at once."""
 
 
-def may_tell(line: bytes) -> bool:
-    """Whether a line of Claude's is worth parsing: most are not, and there are many."""
+def may_derive(line: bytes) -> bool:
+    """Whether events may follow from a line of Claude's; most lines need no parsing."""
     return b'"result"' in line or b'"control_request"' in line or b'"init"' in line
 
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """An event without what all events of its run share; `key` tells it from the others.
+    """An event without the fields that all events of its run share; `key` makes its id unique.
 
-    It is by the actor of `acts`, the first that was recorded; by Claude itself if there are none.
+    Its actor is that of the first recorded act among `acts`; Claude itself if there are none.
     """
 
     kind: type[RunEvent]
@@ -54,13 +54,13 @@ class Derived:
 
 
 class EventFold:
-    """Folds on from `progress`, and keeps in it what is needed to fold on later."""
+    """Continues from `progress`, and keeps in it the state to continue later."""
 
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
 
     def apply_input(self, message: Message, end: int) -> list[Derived]:
-        """A line that was sent to Claude; `end` is the offset behind it."""
+        """The events of a line sent to Claude; `end` is the offset after it."""
         match message:
             case User():
                 content = {
@@ -77,7 +77,7 @@ class EventFold:
                 return []
 
     def apply_output(self, message: Message, end: int) -> list[Derived]:
-        """A line that Claude wrote; `end` is the offset behind it."""
+        """The events of a line written by Claude; `end` is the offset after it."""
         match message:
             case Init():
                 self.progress.model = message.model or self.progress.model
@@ -91,7 +91,7 @@ class EventFold:
 
     def _asked(self, ask: PermissionRequest, end: int) -> list[Derived]:
         if ask.request_id in self.progress.asks:
-            return []  # repeated: an answer is about the first one
+            return []  # repeated: an answer refers to the first one
         _remember(self.progress.asks, ask.request_id, ask.tool_name)
         content = {"request_id": ask.request_id, "tool_name": ask.tool_name}
         asked = Derived(PermissionAsked, str(end), content)
@@ -138,5 +138,5 @@ class EventFold:
 
 def _remember(known: dict[str, Any], key: str, value: Any) -> None:
     known[key] = value
-    if len(known) > REMEMBERED:
+    if len(known) > MAX_REQUESTS:
         del known[next(iter(known))]

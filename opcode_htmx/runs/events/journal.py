@@ -1,8 +1,7 @@
-"""The journal: a folder of numbered files, a line an event, which all workers append to and read.
+"""The journal: a folder of numbered files, a line per event, which all workers append to and read.
 
-An event has happened once its line is there. A file that is full is followed by the next number,
-and the oldest ones are removed, so that the journal takes a bounded room on the disk. Knows lines,
-not what they mean.
+An event is committed once its line is written. A full file is followed by the next number, and the
+oldest ones are removed, so the journal's size on disk is bounded. Handles lines, not their content.
 """
 
 from __future__ import annotations
@@ -18,12 +17,12 @@ from opcode_htmx.lib.files.disk_space import DiskFull, raise_disk_full
 from opcode_htmx.runs.model.line_reader import LineReader
 
 FILE_BYTES = 2_000_000
-"""How large a file may become; some five thousand events."""
+"""The size at which a file is full; some five thousand events."""
 KEPT_FILES = 4
 
 
 class Position(NamedTuple):
-    """A place in the journal: the number of a file, and a byte offset in it."""
+    """The number of a file of the journal, and a byte offset in it."""
 
     number: int
     offset: int
@@ -33,7 +32,7 @@ class Position(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Position:
-        """The beginning of the journal for what is no position."""
+        """The position in a text; the start of the journal for an invalid one."""
         number, _, offset = text.partition(".")
         digits = number.isascii() and number.isdigit() and offset.isascii() and offset.isdigit()
         return cls(int(number), int(offset)) if digits and len(text) < 40 else cls(0, 0)
@@ -41,11 +40,11 @@ class Position(NamedTuple):
 
 class Journal:
     def __init__(self, folder: Path) -> None:
-        """Touches no file before it is used."""
+        """Touches no file before the first use."""
         self.folder = folder
 
     def end(self) -> Position:
-        """The place behind the last line. Raises OSError."""
+        """The position after the last line. Raises OSError."""
         number = max(self._numbers(), default=1)
         try:
             return Position(number, self._path(number).stat().st_size)
@@ -54,13 +53,13 @@ class Journal:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[JournalWriter]:
-        """While this lasts, nobody else appends, in no worker. Raises OSError."""
+        """Within this context no one else appends, in any worker. Raises OSError."""
         atomic_files.make_folder(self.folder)
         with file_locks.held(self.folder / "lock"):
             yield JournalWriter(self)
 
     def lines_after(self, position: Position) -> Iterator[bytes]:
-        """The lines that are there now, from `position` or the oldest that is left."""
+        """The lines written so far, from `position` or the oldest that remains."""
         reader = JournalReader(self, position)
         while lines := reader.read():
             yield from lines
@@ -77,15 +76,15 @@ class Journal:
 
 
 class JournalWriter:
-    """Appends, for as long as the journal is locked."""
+    """Appends while the journal is locked."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
 
     def append(self, lines: Sequence[bytes]) -> Position:
-        """Append these lines; the place behind them. Raises OSError, DiskFull.
+        """Append these lines; return the position after them. Raises OSError, DiskFull.
 
-        Then some of them may be there: they are left, because a reader may have read them.
+        After an error some of them may be written: they stay, as a reader may have read them.
         """
         end = self._journal.end()
         if end.offset >= FILE_BYTES:
@@ -95,7 +94,7 @@ class JournalWriter:
             file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
             try:
                 size = os.fstat(file).st_size
-                # behind a line that a killed writer has cut off
+                # after a partial line of a killed writer
                 cut_off = size > 0 and os.pread(file, 1, size - 1) != b"\n"
                 data = b"".join([b"\n" if cut_off else b"", *lines])
                 if os.write(file, data) < len(data):
@@ -108,7 +107,7 @@ class JournalWriter:
 
 
 class JournalReader:
-    """Reads the lines of the journal, each once, as they come."""
+    """Reads each new line of the journal once."""
 
     def __init__(self, journal: Journal, position: Position) -> None:
         self._journal = journal
@@ -120,9 +119,9 @@ class JournalReader:
         return Position(self._number, self._lines.offset)
 
     def read(self) -> list[bytes]:
-        """What is new in one of the files, in order; empty once there is nothing more."""
+        """The new lines of one of the files, in order; empty if there are none."""
         while True:
-            # asked first: once there is a next file, this one stays as it is
+            # checked first: once there is a next file, this one does not change
             later = [number for number in self._journal._numbers() if number > self._number]
             lines = [line.data for line in self._lines.read(last=bool(later))]
             if lines or not later:

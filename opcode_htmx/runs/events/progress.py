@@ -1,7 +1,7 @@
 """How far the events of one run have been emitted: `events.json` in the run's folder.
 
-The file is there from the run's beginning until all of its events are in the journal. A run without
-one is finished, or of a version that emitted no events.
+The file exists from the run's start until all of its events are in the journal. A run without it
+is finished, or of a version that emitted no events.
 """
 
 from __future__ import annotations
@@ -20,46 +20,46 @@ VERSION = 1
 
 
 Answer: TypeAlias = tuple[int, bool, float | None]
-"""The offset behind an answer, whether it allows, and the Unix time at which it was given."""
+"""The offset after an answer, whether it allows, and its Unix time."""
 
 
 @dataclass(slots=True)
 class Progress:
-    """Byte offsets up to which lines have been read, and what later lines may refer to."""
+    """Byte offsets up to which lines have been read, and the state that later lines refer to."""
 
     input: int = 0
     output: int = 0
     started: bool = False
     journal: str = ""
-    """A position before which the journal holds no event that is not counted in here."""
+    """A position in the journal; all events of this run before it are counted here."""
     asks: dict[str, str] = field(default_factory=dict)
     """The tools of the newest requests, by the requests' ids."""
     early: dict[str, list[Answer]] = field(default_factory=dict)
     """Answers that were read before their requests, by the requests' ids."""
     model: str = ""
     cost_usd: float | None = None
-    """What the session had cost at the end of the last turn, as far as that is known."""
+    """The session's cost at the end of the last turn, if known."""
     warned: dict[str, int] = field(default_factory=dict)
-    """How many warnings there have been, by the limits that they were about."""
+    """The number of warnings so far, by limit."""
     warnings: list[str] = field(default_factory=list)
-    """The limits among them that the run is still near to."""
+    """The limits that the run is still near."""
 
     def dump(self) -> bytes:
         return json.dumps({"version": VERSION, **asdict(self)}).encode()
 
     @classmethod
     def parse(cls, data: bytes) -> Progress:
-        """What `dump` gave. Raises ValueError for what is no progress of a version we know."""
+        """Parse the result of `dump`. Raises ValueError for anything else or another version."""
         value = as_dict(bounded_json.loads(data))
         if value.get("version") != VERSION:
             raise ValueError("it is of another version")
-        texts = as_dict(value.get("asks"))
+        asks = as_dict(value.get("asks"))
         return cls(
             input=as_int(value.get("input")),
             output=as_int(value.get("output")),
             started=value.get("started") is True,
             journal=as_str(value.get("journal")),
-            asks={key: as_str(tool) for key, tool in texts.items()},
+            asks={key: as_str(tool) for key, tool in asks.items()},
             early={key: _answers(each) for key, each in as_dict(value.get("early")).items()},
             model=as_str(value.get("model")),
             cost_usd=amount(value.get("cost_usd")),
@@ -73,7 +73,7 @@ def _answers(value: object) -> list[Answer]:
 
 
 def load(folder: Path) -> bytes | None:
-    """The file's content; None where there is none. Raises OSError."""
+    """The file's content; None without a file. Raises OSError."""
     try:
         return (folder / FILE_NAME).read_bytes()
     except FileNotFoundError:
@@ -83,7 +83,7 @@ def load(folder: Path) -> bytes | None:
 def store(folder: Path, data: bytes) -> None:
     """Replace the file. Raises OSError.
 
-    It need not outlast the power, as the lines do not that it counts.
+    It need not survive a power failure, as the lines that it counts do not either.
     """
     atomic_files.write(folder / FILE_NAME, data, durable=False)
 

@@ -1,8 +1,8 @@
-"""Emit the events of the runs that this worker owns, and those that a dead worker has left.
+"""Emit the events of the runs that this worker owns, and those that a dead worker left.
 
-An event is committed by its line in the journal; how far a run has come stands in its folder. Both
-are written under the journal's lock, the journal first. Whoever takes over looks in the journal for
-what was committed since, so nothing is emitted twice and nothing is lost, however a worker dies.
+An event is committed by its line in the journal; the progress of a run is stored in its folder.
+Both are written under the journal's lock, the journal first. A worker that takes over reads the
+events committed since from the journal, so no event is emitted twice or lost when a worker dies.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from opcode_htmx.runs.events.run_reader import RunEventReader
 log = logging.getLogger(__name__)
 
 GATHER_SECONDS = 0.05
-"""For how long changes are gathered: a flood of lines is looked through a few times a second."""
+"""How long changes are gathered, so that a flood of lines is read a few times a second."""
 RETRY_SECONDS = 2.0
-RETRY_AT_MOST = 60.0
-"""From one attempt to the next where the disk is full, say; twice as long each time."""
-LEFT_SECONDS = 5.0
-"""How long the owner of a run has after its end before others emit what is left."""
+MAX_RETRY_SECONDS = 60.0
+"""The longest time between attempts, after a full disk for example; it doubles each time."""
+TAKEOVER_SECONDS = 5.0
+"""How long the owner of an ended run has before other workers emit the remaining events."""
 
 
 class EventPublisher:
@@ -38,16 +38,16 @@ class EventPublisher:
         self._greenlets: dict[str, gevent.Greenlet[..., None]] = {}
 
     def follow(self, run: Run) -> None:
-        """Emit the events of a run that this worker owns; of one that has ended, what is left.
+        """Emit the events of a run that this worker owns, or the remaining ones of an ended run.
 
-        Quick, as it may be called by the hub.
+        Does not block, as it may be called by the hub.
         """
         if run.id in self._greenlets:
             return
         if run.owner:
             delay = 0.0
         elif run.record.end and (run.folder.path / progress.FILE_NAME).exists():
-            delay = LEFT_SECONDS
+            delay = TAKEOVER_SECONDS
         else:
             return
         greenlet = gevent.Greenlet(self._follow, run)
@@ -58,14 +58,14 @@ class EventPublisher:
         gevent.killall(list(self._greenlets.values()))
 
     def _follow(self, run: Run) -> None:
-        events, retry = _EventsOfRun(self._bus, run), RETRY_SECONDS
+        publisher, retry = _RunPublisher(self._bus, run), RETRY_SECONDS
         try:
-            while not events.done and (run.owner or run.record.end):
+            while not publisher.done and (run.owner or run.record.end):
                 seen = run.changed.version
-                if not events.try_to_emit():
+                if not publisher.try_to_emit():
                     gevent.sleep(retry)
-                    retry = min(2 * retry, RETRY_AT_MOST)
-                elif not events.done:
+                    retry = min(2 * retry, MAX_RETRY_SECONDS)
+                elif not publisher.done:
                     retry = RETRY_SECONDS
                     run.changed.wait(seen)
                     gevent.sleep(GATHER_SECONDS)
@@ -73,21 +73,21 @@ class EventPublisher:
             del self._greenlets[run.id]
 
 
-class _EventsOfRun:
-    """What one worker emits of one run."""
+class _RunPublisher:
+    """Emits the events of one run in this worker."""
 
     def __init__(self, bus: EventBus, run: Run) -> None:
         self.done = False
-        """Whether all there will ever be is in the journal, or somebody else sees to it."""
+        """Whether all events are in the journal, or another worker emits them."""
         self._bus = bus
         self._run = run
         self._reader: RunEventReader | None = None
 
     def try_to_emit(self) -> bool:
-        """Emit what is new; False if that has failed and is to be tried again later."""
+        """Emit the new events; return False if that failed and has to be retried."""
         try:
             self._emit()
-        except OSError as error:  # the disk is full, say
+        except OSError as error:  # such as a full disk
             log.warning("the events of run %s are emitted later: %s", self._run.id, error)
         except Exception:
             log.exception("the events of run %s could not be emitted", self._run.id)
@@ -108,7 +108,7 @@ class _EventsOfRun:
         with self._bus.writing() as writer:
             if not self._is_current(reader):
                 self._reader = None
-                self._run.changed.notify()  # to begin anew
+                self._run.changed.notify()  # to load again
                 return
             if events:
                 lines = [types.encode(event, self._bus.worker) for event in events]
@@ -126,17 +126,17 @@ class _EventsOfRun:
             found = _parsed(saved, folder / progress.FILE_NAME) if saved else None
             reader = RunEventReader(self._run, saved or b"", found or Progress())
             if found is None:
-                reader.begin_here()
-        # what was committed behind the place that is noted was not counted any more
+                reader.skip_past()
+        # events committed after the stored position are not counted in it
         for line in self._bus.journal.lines_after(Position.parse(reader.progress.journal)):
             if self._run.id.encode() in line:
                 reader.committed.add(types.id_in(line))
         return reader
 
     def _is_current(self, reader: RunEventReader) -> bool:
-        """Whether nobody has emitted anything of this run meanwhile."""
+        """Whether no other worker has emitted events of this run meanwhile."""
         folder = self._run.folder.path
-        # in the trash by now: what is in memory is all that is known
+        # without the folder, in the trash by now, only the progress in memory is left
         return (progress.load(folder) or b"") == reader.saved or not folder.exists()
 
     def _save(self, reader: RunEventReader, over: bool) -> None:
@@ -150,8 +150,10 @@ class _EventsOfRun:
                 progress.store(folder, data)
                 reader.saved, reader.unsaved = data, False
         except OSError as error:
-            # whoever takes over finds in the journal what has been committed
-            log.warning("how far run %s has come could not be kept: %s", self._run.id, error)
+            # a worker that takes over finds the committed events in the journal
+            log.warning(
+                "the progress of the events of run %s could not be stored: %s", self._run.id, error
+            )
 
 
 def _parsed(data: bytes, path: Path) -> Progress | None:

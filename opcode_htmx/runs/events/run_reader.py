@@ -1,6 +1,6 @@
-"""Read the events of one run from its files: its record, what went in, and what came out.
+"""Derive the events of one run from its files: the record, the input and the output.
 
-Emits nothing. A line that is read twice gives the same event.
+Emits nothing. A line that is read twice results in the same event.
 """
 
 from __future__ import annotations
@@ -31,33 +31,33 @@ from opcode_htmx.runs.model.actors import Act, Actor
 from opcode_htmx.runs.model.line_reader import LineReader
 from opcode_htmx.runs.model.record import Outcome, RunEnd
 
-PIECE = 64 * 1024
-"""Bytes that are looked through at once for the end of a file's last line."""
+CHUNK_BYTES = 64 * 1024
+"""Bytes that are searched at once for the end of a file's last line."""
 
 
 class RunEventReader:
-    """Reads what is new since `progress`, which it moves on."""
+    """Reads the events since `progress`, and advances it."""
 
-    def __init__(self, run: Run, saved: bytes, found: Progress) -> None:
-        self.progress = found
+    def __init__(self, run: Run, saved: bytes, progress: Progress) -> None:
+        self.progress = progress
         self.saved = saved
-        """The content of the file in the run's folder that `progress` began with."""
+        """The content of the file in the run's folder from which `progress` was loaded."""
         self.unsaved = False
-        """Whether that has to be replaced although there is no event."""
+        """Whether that file has to be replaced even without an event."""
         self.committed: set[str] = set()
-        """Ids that the journal holds although `saved` does not count them."""
+        """Ids of events in the journal that `saved` does not count."""
         self._run = run
-        self._fold = EventFold(found)
+        self._fold = EventFold(progress)
         self._open()
 
     def _open(self) -> None:
         folder = self._run.folder
-        # what we wrote ourselves is read whole, as the run does
+        # our own lines are read at any length, as the run reads them
         self._input = LineReader(folder.input_log, self.progress.input, longest=math.inf)
         self._output = LineReader(folder.output, self.progress.output)
 
-    def begin_here(self) -> None:
-        """The run is of a version that emitted no events: nothing is said of its past."""
+    def skip_past(self) -> None:
+        """Start at the current state: the run is of a version that emitted no events."""
         run, state = self._run, self._run.state
         self.progress.started = run.record.launched
         self.progress.model = state.model
@@ -68,7 +68,7 @@ class RunEventReader:
         self._open()
 
     def read(self, over: bool) -> list[RunEvent]:
-        """The events that are new; `over`: nothing more will come."""
+        """The new events; `over`: the run has ended."""
         derived = [
             *self._started(),
             *self._lines(over),
@@ -76,8 +76,8 @@ class RunEventReader:
         ]
         if not derived:
             return []
-        noted = actors.read(self._run.folder.path)  # where each stands before its line
-        return [self._complete(each, noted) for each in derived]
+        recorded = actors.read(self._run.folder.path)  # an actor is recorded before its line
+        return [self._complete(each, recorded) for each in derived]
 
     def _started(self) -> Iterator[Derived]:
         record = self._run.record
@@ -89,8 +89,8 @@ class RunEventReader:
     def _lines(self, over: bool) -> Iterator[Derived]:
         yield from self._sent(over)
         for line in yielding(self._output.read(over)):
-            if fold.may_tell(line.data):
-                # Claude's line may be about a prompt that was sent meanwhile
+            if fold.may_derive(line.data):
+                # Claude's line may refer to a prompt that was sent meanwhile
                 yield from self._sent(over)
                 yield from self._fold.apply_output(parser.parse(line.data), line.end)
         self.progress.output = self._output.offset
@@ -107,7 +107,7 @@ class RunEventReader:
                 number = self.progress.warned[about] = self.progress.warned.get(about, 0) + 1
                 content = {"about": about, "text": text}
                 yield Derived(RunWarned, f"{about}.{number}", content)
-        # that one has ended is kept with the next event
+        # the end of a warning is stored with the next event
         self.progress.warnings = list(now)
 
     def _ended(self) -> Iterator[Derived]:
@@ -115,11 +115,11 @@ class RunEventReader:
             content = {"outcome": end.outcome, "cause": end.cause, "exit_status": end.exit_status}
             yield Derived(RunEnded, "", content, at=end.at)
 
-    def _complete(self, derived: Derived, noted: Mapping[tuple[str, str], Actor]) -> RunEvent:
+    def _complete(self, derived: Derived, recorded: Mapping[tuple[str, str], Actor]) -> RunEvent:
         record = self._run.record
-        actor = next((noted[act] for act in derived.acts if act in noted), None)
+        actor = next((recorded[act] for act in derived.acts if act in recorded), None)
         if derived.kind is RunEnded and record.end:
-            by = self._ended_by(record.end, noted)
+            by = self._ended_by(record.end, recorded)
         elif derived.kind is RunWarned:
             by = SYSTEM
         else:
@@ -137,22 +137,22 @@ class RunEventReader:
             **derived.content,
         )
 
-    def _ended_by(self, end: RunEnd, noted: Mapping[tuple[str, str], Actor]) -> Identity:
-        """The actor of the stop that ended the run; without one, Claude has ended by itself."""
+    def _ended_by(self, end: RunEnd, recorded: Mapping[tuple[str, str], Actor]) -> Identity:
+        """The actor of the stop that ended the run; without a stop, Claude ended by itself."""
         stop = self._run.folder.asked_to_stop()
         if stop is None:
             return UNKNOWN if end.outcome is Outcome.INTERRUPTED else ENGINE
-        actor = noted.get((Act.STOP, actors.stop_key(stop.at)))
+        actor = recorded.get((Act.STOP, actors.stop_key(stop.at)))
         return actor.by if actor else UNKNOWN
 
 
 def _end_of_lines(path: Path) -> int:
-    """The offset behind the last whole line of a file; 0 without one."""
+    """The offset after the last complete line of a file; 0 without one."""
     try:
         with path.open("rb") as file:
             end = file.seek(0, os.SEEK_END)
             while end > 0:
-                begin = max(0, end - PIECE)
+                begin = max(0, end - CHUNK_BYTES)
                 file.seek(begin)
                 found = file.read(end - begin).rfind(b"\n")
                 if found >= 0:

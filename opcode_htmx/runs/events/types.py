@@ -1,7 +1,7 @@
-"""One dataclass an event, and the line of JSON that holds it in the journal. Pure.
+"""The dataclasses of events, and their lines of JSON in the journal. Pure.
 
-The id of an event follows from what it was derived from: the run, the kind, and the byte offset
-behind the line that says so. Whoever derives it again gets the same id.
+The id of an event is made of its source: the run, the kind, and the byte offset after the line it
+was derived from. Deriving the event again results in the same id.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from opcode_htmx.runs.model.record import Outcome
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunEvent:
-    """What all events have. `at` is a Unix time; `by` has caused it.
+    """The fields of all events. `at` is a Unix time; `by` has caused the event.
 
-    Where the files note no time for it, `at` is when the owner of the run read of it.
+    If the files contain no time for it, `at` is when the owner of the run read it.
     """
 
     id: str
@@ -35,13 +35,13 @@ class RunEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted(RunEvent):
-    """The process of a run has been started; `by` has sent the prompt that it was started for."""
+    """The process of a run has been started; `by` has sent the prompt that started it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunEnded(RunEvent):
-    """The process and all it had started are gone. A run that was stopped while it waited in the
-    queue ends without having started."""
+    """The process and its descendants have ended. A run that was stopped in the start queue ends
+    without having started."""
 
     outcome: Outcome
     cause: str
@@ -51,9 +51,9 @@ class RunEnded(RunEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptSubmitted(RunEvent):
-    """A prompt was noted for Claude. Its content stands in the run, under its id.
+    """A prompt was recorded for Claude. Its content is in the run, under its id.
 
-    One that did not get through, and is sent again under its id, is submitted twice.
+    One that was not delivered, and is sent again under its id, is submitted twice.
     """
 
     prompt_id: str
@@ -78,15 +78,15 @@ class PermissionAnswered(RunEvent):
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What one turn took. The four numbers of tokens count each token once."""
+    """The usage of one turn. The four token counts include each token once."""
 
     input_tokens: int
-    """Tokens that were read and are in no cache."""
+    """Tokens read without the cache."""
     output_tokens: int
     cache_read_tokens: int
     cache_written_tokens: int
     cost_usd: float | None
-    """Of this turn; None where it cannot be told from what the session had cost before."""
+    """Of this turn; None if the session's cost before it is unknown."""
     session_cost_usd: float | None
     """Of the whole session so far, as Claude counts it."""
     model: str
@@ -97,11 +97,11 @@ class Usage:
 class TurnEnded(RunEvent):
     """Claude has reported the result of a turn; `by` has sent its prompt.
 
-    A command that the CLI carries out by itself may have no result; then there is no event.
+    A command that the CLI handles itself may have no result; then there is no event.
     """
 
     prompt_ids: tuple[str, ...]
-    """Empty for a turn that Claude began by itself."""
+    """Empty for a turn that Claude started by itself."""
     is_error: bool
     reason: str
     """Why the turn ended, in Claude's word: `completed`, `aborted_streaming`, …"""
@@ -110,7 +110,7 @@ class TurnEnded(RunEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunWarned(RunEvent):
-    """A run has come near to a limit."""
+    """A run is near a limit."""
 
     about: str
     """The limit: `output`, `memory`."""
@@ -127,7 +127,7 @@ KINDS: Mapping[str, type[RunEvent]] = {
     "turn_ended": TurnEnded,
     "run_warned": RunWarned,
 }
-"""The names of the events in the journal: they are never changed."""
+"""The names of the events in the journal: they never change."""
 
 _NAMES = {kind: name for name, kind in KINDS.items()}
 
@@ -137,7 +137,7 @@ def name_of(kind: type[RunEvent]) -> str:
 
 
 class Entry(NamedTuple):
-    """An event in the journal, and the id of the worker that has emitted it."""
+    """An event in the journal, and the id of the worker that emitted it."""
 
     event: RunEvent
     worker: str
@@ -150,9 +150,9 @@ def encode(event: RunEvent, worker: str) -> bytes:
 
 
 def decode(line: bytes) -> Entry | None:
-    """What a line holds; None for an event that this version does not know.
+    """The event of a line; None for one that this version does not know.
 
-    Raises ValueError for a line that is none, such as one that a killed writer has cut off.
+    Raises ValueError for an invalid line, such as a partial one of a killed writer.
     """
     value = as_dict(bounded_json.loads(line))
     kind = KINDS.get(as_str(value.get("event")))
@@ -169,7 +169,7 @@ def decode(line: bytes) -> Entry | None:
 
 
 def id_in(line: bytes) -> str:
-    """The id of the event in a line; empty if there is none."""
+    """The id of the event in a line; empty for an invalid line."""
     try:
         return as_str(as_dict(json.loads(line)).get("id"))
     except (ValueError, RecursionError):

@@ -130,7 +130,7 @@ def test_a_handler_that_raises_is_logged_and_goes_on(
 def test_slow_handler_blocks_no_other_and_drops_excess_events(
     make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(bus_module, "QUEUED", 2)
+    monkeypatch.setattr(bus_module, "QUEUE_SIZE", 2)
     bus = make()
     go_on, slow, fast = Flag(), list[str](), list[str]()
 

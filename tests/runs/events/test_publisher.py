@@ -201,14 +201,14 @@ def test_a_prompt_is_submitted_before_its_turn_ends_however_late_it_was_sent(
 ) -> None:
     run = idle(room.prompt("one"))
     emitted(room, *LIFE[:3])
-    prompt_id, may_tell = new_id(), fold.may_tell
+    prompt_id, may_derive = new_id(), fold.may_derive
 
     def prompt_comes_meanwhile(line: bytes) -> bool:
         if prompt_id.encode() in line and not run.has_sent(prompt_id):
             run.folder.note(encoder.prompt_line(prompt_id, "two"))
-        return may_tell(line)
+        return may_derive(line)
 
-    monkeypatch.setattr(fold, "may_tell", prompt_comes_meanwhile)
+    monkeypatch.setattr(fold, "may_derive", prompt_comes_meanwhile)
     result = {"type": "result", "user_message_uuids": [prompt_id], "subtype": "success"}
     with run.folder.output.open("ab") as file:
         file.write(json.dumps(result).encode() + b"\n")
@@ -278,7 +278,7 @@ def test_event_committed_before_a_crash_is_not_emitted_again(
 def test_unemitted_end_of_a_dead_owner_is_emitted_by_another_worker(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publisher, "LEFT_SECONDS", 0.1)
+    monkeypatch.setattr(publisher, "TAKEOVER_SECONDS", 0.1)
     room.beside()
     run = idle(room.prompt("Hello"))
     emitted(room, *LIFE[:3])
@@ -297,7 +297,7 @@ def test_unemitted_end_is_emitted_by_the_next_server(
     room.supervisor._publisher.close()
     run.stop(by=OTHER)
     ended(run)
-    monkeypatch.setattr(publisher, "LEFT_SECONDS", 0.1)
+    monkeypatch.setattr(publisher, "TAKEOVER_SECONDS", 0.1)
     room.restart()
     assert only(RunEnded, emitted(room, *LIFE)).by == OTHER
     room.restart()
