@@ -26,7 +26,7 @@ from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
 from opcode_htmx.lib.files.state_folders import StateFolder
 from opcode_htmx.runs.processes.claude_process import census
-from opcode_htmx.web.http.endpoint import Endpoint
+from opcode_htmx.web.rest.endpoint import Endpoint
 from opcode_htmx.web.websocket.router import SocketRouter
 
 CHATS = StateFolder(

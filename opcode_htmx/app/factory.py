@@ -30,26 +30,26 @@ from opcode_htmx.engines.claude.install import cli_binary
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
 from opcode_htmx.lib import resources
+from opcode_htmx.lib.concurrency.jobs import Job, Jobs, every
+from opcode_htmx.lib.concurrency.loop_monitor import LoopMonitor
 from opcode_htmx.lib.files.state_dir import ensure_state_dir, make_private
 from opcode_htmx.lib.files.state_folders import StateDir
-from opcode_htmx.lib.jobs import Job, Jobs, every
-from opcode_htmx.lib.loop_monitor import LoopMonitor
 from opcode_htmx.runs.model import line_reader
 from opcode_htmx.runs.supervisor import Supervisor
-from opcode_htmx.sessions import retention
 from opcode_htmx.sessions.attention import AttentionList
-from opcode_htmx.sessions.drafts import Drafts
 from opcode_htmx.sessions.export.exporter import SessionExporter
 from opcode_htmx.sessions.locations import SessionLocations
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.sessions.options.form import OptionsPresenter
-from opcode_htmx.sessions.read_positions import ReadPositions
 from opcode_htmx.sessions.services import Sessions
+from opcode_htmx.sessions.storage import retention
+from opcode_htmx.sessions.storage.drafts import Drafts
+from opcode_htmx.sessions.storage.read_positions import ReadPositions
+from opcode_htmx.sessions.storage.trash import Trash
 from opcode_htmx.sessions.submit import PromptSubmitter
-from opcode_htmx.sessions.trash import Trash
 from opcode_htmx.sessions.views import SessionViews
 from opcode_htmx.web.http import forms
-from opcode_htmx.web.http.endpoint import register_endpoints
+from opcode_htmx.web.rest.endpoint import register_endpoints
 from opcode_htmx.web.websocket.router import SocketRouter
 
 

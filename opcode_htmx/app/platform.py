@@ -11,8 +11,8 @@ from opcode_htmx.config import credentials
 from opcode_htmx.config.settings import Settings
 from opcode_htmx.features.feature import Feature
 from opcode_htmx.lib import resources
+from opcode_htmx.lib.concurrency.jobs import Job, Jobs
 from opcode_htmx.lib.files.state_folders import StateDir
-from opcode_htmx.lib.jobs import Job, Jobs
 from opcode_htmx.web.auth import (
     gate,
     logouts,

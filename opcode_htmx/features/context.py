@@ -10,9 +10,9 @@ from pathlib import Path
 
 from opcode_htmx.config.settings import Settings
 from opcode_htmx.engines.base import Engine
+from opcode_htmx.lib.concurrency.jobs import Jobs
+from opcode_htmx.lib.concurrency.loop_monitor import LoopMonitor
 from opcode_htmx.lib.files.state_folders import StateDir
-from opcode_htmx.lib.jobs import Jobs
-from opcode_htmx.lib.loop_monitor import LoopMonitor
 from opcode_htmx.runs.capabilities.cache import CapabilityCache
 from opcode_htmx.runs.events.bus import EventBus
 from opcode_htmx.runs.supervisor import Supervisor

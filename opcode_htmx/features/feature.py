@@ -12,10 +12,10 @@ from flask import Blueprint
 
 from opcode_htmx.config.declarations import FeatureSettings
 from opcode_htmx.features.context import AppContext
+from opcode_htmx.lib.concurrency.jobs import Job
 from opcode_htmx.lib.files.state_folders import StateFolder
-from opcode_htmx.lib.jobs import Job
 from opcode_htmx.runs.events.types import RunEvent
-from opcode_htmx.web.http.endpoint import Endpoint
+from opcode_htmx.web.rest.endpoint import Endpoint
 from opcode_htmx.web.websocket.router import SocketRouter
 
 

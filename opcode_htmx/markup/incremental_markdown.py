@@ -13,13 +13,9 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from opcode_htmx.lib.cooperative import TimeSlicer, run_cpu_in_thread
+from opcode_htmx.lib.concurrency.cooperative import TimeSlicer, run_cpu_in_thread
 from opcode_htmx.markup.markdown import join, plain, render
-from opcode_htmx.markup.markdown_parser import (
-    FENCE_LINES,
-    commonmark,
-    lines_of,
-)
+from opcode_htmx.markup.markdown_parser import FENCE_LINES, commonmark, lines_of
 
 log = logging.getLogger(__name__)
 

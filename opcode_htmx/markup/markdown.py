@@ -13,9 +13,14 @@ from bleach.sanitizer import Cleaner
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from opcode_htmx.lib.cooperative import run_cpu_in_thread
+from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
 from opcode_htmx.markup import addresses
-from opcode_htmx.markup.markdown_parser import MOST_COLUMNS, is_wide_table, lines_of, page_parser
+from opcode_htmx.markup.markdown_parser import (
+    MOST_COLUMNS,
+    is_wide_table,
+    lines_of,
+    page_parser,
+)
 
 TAGS = frozenset(
     {"p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "strong", "em", "s", "code", "pre"}

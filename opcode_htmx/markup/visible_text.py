@@ -16,7 +16,7 @@ from typing import NamedTuple
 from jinja2 import Environment
 from markupsafe import Markup
 
-from opcode_htmx.lib.cooperative import run_cpu_in_thread
+from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
 from opcode_htmx.markup.markdown import with_spans
 
 MOST_BLANKS = 20

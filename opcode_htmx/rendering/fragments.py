@@ -18,7 +18,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from opcode_htmx.engines.messages import ImageContent
-from opcode_htmx.lib.cooperative import TimeSlicer, run_cpu_in_thread
+from opcode_htmx.lib.concurrency.cooperative import TimeSlicer, run_cpu_in_thread
 from opcode_htmx.markup import ansi, diff
 from opcode_htmx.markup.incremental_markdown import render_complete
 from opcode_htmx.markup.markdown import preview, with_source

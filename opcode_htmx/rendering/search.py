@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from opcode_htmx.lib.cooperative import TimeSlicer, run_cpu_in_thread
+from opcode_htmx.lib.concurrency.cooperative import TimeSlicer, run_cpu_in_thread
 from opcode_htmx.markup.ansi import plain
 from opcode_htmx.rendering import tool_cards
 from opcode_htmx.transcript.blocks import (

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from opcode_htmx.lib.coerce import Json
-from opcode_htmx.lib.cooperative import run_cpu_in_thread
+from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
 from opcode_htmx.markup.links import link
 from opcode_htmx.rendering.cards import commands, files, others
 from opcode_htmx.rendering.cards.parts import (

@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Callable
 
-from opcode_htmx.lib.broadcast import Broadcast
+from opcode_htmx.lib.concurrency.broadcast import Broadcast
 from opcode_htmx.lib.files.file_watch import FolderWatcher
 from opcode_htmx.lib.process_identity import ProcessIdentity
 from opcode_htmx.runs.control.launcher import RunSettings

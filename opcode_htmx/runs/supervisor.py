@@ -17,12 +17,12 @@ from gevent.event import Event as Flag
 
 from opcode_htmx.engines.messages import ImageContent
 from opcode_htmx.lib.audit_log import log_act
-from opcode_htmx.lib.broadcast import Broadcast
 from opcode_htmx.lib.coerce import Json
+from opcode_htmx.lib.concurrency.broadcast import Broadcast
+from opcode_htmx.lib.concurrency.keyed_lock import KeyedLock
 from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.lib.files.disk_space import DiskFull
 from opcode_htmx.lib.identity import SYSTEM, Identity
-from opcode_htmx.lib.keyed_lock import KeyedLock
 from opcode_htmx.runs.control import launcher
 from opcode_htmx.runs.control.launcher import CannotStart, RunSettings
 from opcode_htmx.runs.control.run import Run, RunNotLive

@@ -11,7 +11,7 @@ from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.model.record import Outcome
 from opcode_htmx.runs.supervisor import Supervisor
-from opcode_htmx.sessions.read_positions import ReadPositions
+from opcode_htmx.sessions.storage.read_positions import ReadPositions
 
 FRESH_SECONDS = 0.5
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from opcode_htmx.sessions.attention import AttentionList
-from opcode_htmx.sessions.drafts import Drafts
 from opcode_htmx.sessions.export.exporter import SessionExporter
 from opcode_htmx.sessions.locations import SessionLocations
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.sessions.options.form import OptionsPresenter
-from opcode_htmx.sessions.read_positions import ReadPositions
+from opcode_htmx.sessions.storage.drafts import Drafts
+from opcode_htmx.sessions.storage.read_positions import ReadPositions
+from opcode_htmx.sessions.storage.trash import Trash
 from opcode_htmx.sessions.submit import PromptSubmitter
-from opcode_htmx.sessions.trash import Trash
 from opcode_htmx.sessions.views import SessionViews
 
 

@@ -20,8 +20,8 @@ from opcode_htmx.runs.control.prompt_queue import queue
 from opcode_htmx.runs.control.run import Run, error_lines
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.model.record import Outcome
-from opcode_htmx.sessions.drafts import Draft
 from opcode_htmx.sessions.elsewhere import NOT_ELSEWHERE, Elsewhere
+from opcode_htmx.sessions.storage.drafts import Draft
 from opcode_htmx.transcript import todos
 from opcode_htmx.transcript.blocks import Block, ToolBlock
 from opcode_htmx.transcript.context_usage import ContextUsage

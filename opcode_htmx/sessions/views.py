@@ -16,10 +16,10 @@ from opcode_htmx.engines.claude.files import history
 from opcode_htmx.rendering.fragments import Fragments
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.attention import AttentionList
-from opcode_htmx.sessions.drafts import Draft, Drafts
 from opcode_htmx.sessions.elsewhere import Registry, elsewhere
 from opcode_htmx.sessions.options.form import OptionsParts, OptionsPresenter
 from opcode_htmx.sessions.status_panel import StatusPanel
+from opcode_htmx.sessions.storage.drafts import Draft, Drafts
 from opcode_htmx.transcript.conversation.conversation import Conversation
 
 KEPT = 32

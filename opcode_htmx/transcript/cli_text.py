@@ -7,7 +7,7 @@ import re
 
 from opcode_htmx.engines.messages import Unknown
 from opcode_htmx.lib.coerce import is_larger
-from opcode_htmx.lib.cooperative import run_cpu_in_thread
+from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
 from opcode_htmx.markup.ansi import plain
 
 _EMPHASIS = re.compile(r"(`|\*\*)(\S(?:[^`*\n]*\S)?)\1")

@@ -49,13 +49,13 @@ from opcode_htmx.transcript.blocks import (
 from opcode_htmx.transcript.cli_text import as_json, is_bookkeeping
 from opcode_htmx.transcript.content.other_content import all_as_text
 from opcode_htmx.transcript.context_usage import ContextUsage
-from opcode_htmx.transcript.notice_blocks import NoticeBlocks
-from opcode_htmx.transcript.notices import long_line_notice, notice
-from opcode_htmx.transcript.text_stream import TextStream
-from opcode_htmx.transcript.tool_calls import ToolCalls
-from opcode_htmx.transcript.turns import Turns
-from opcode_htmx.transcript.unread_prompts import UnreadPrompts
-from opcode_htmx.transcript.user_blocks import UserBlocks
+from opcode_htmx.transcript.parts.notice_blocks import NoticeBlocks
+from opcode_htmx.transcript.parts.notices import long_line_notice, notice
+from opcode_htmx.transcript.parts.text_stream import TextStream
+from opcode_htmx.transcript.parts.tool_calls import ToolCalls
+from opcode_htmx.transcript.parts.turns import Turns
+from opcode_htmx.transcript.parts.unread_prompts import UnreadPrompts
+from opcode_htmx.transcript.parts.user_blocks import UserBlocks
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,12 @@ from opcode_htmx.engines.messages import (
     ThinkingContent,
     ToolUse,
 )
-from opcode_htmx.engines.streamed_text import StreamedText, StreamedTexts, Update, update_to
+from opcode_htmx.engines.streamed_text import (
+    StreamedText,
+    StreamedTexts,
+    Update,
+    update_to,
+)
 
 
 def text() -> StreamedText:

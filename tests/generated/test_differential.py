@@ -12,7 +12,7 @@ import pytest
 
 from opcode_htmx.engines.claude.engine import ClaudeCodec
 from opcode_htmx.engines.claude.protocol import json_lines
-from opcode_htmx.lib.broadcast import Broadcast
+from opcode_htmx.lib.concurrency.broadcast import Broadcast
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.record import Outcome, RunEnd, RunRecord
 from opcode_htmx.runs.model.run_folder import RunFolder

@@ -10,8 +10,8 @@ import pytest
 from gevent import socket
 from gevent._hub_local import get_hub_if_exists
 
-from opcode_htmx.lib import cooperative
-from opcode_htmx.lib.cooperative import (
+from opcode_htmx.lib.concurrency import cooperative
+from opcode_htmx.lib.concurrency.cooperative import (
     IdleQueue,
     TimeSlicer,
     run_in_thread,

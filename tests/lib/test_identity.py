@@ -8,7 +8,13 @@ import logging
 import pytest
 
 from opcode_htmx.lib.audit_log import LOGGER, log_act
-from opcode_htmx.lib.identity import ENGINE, SYSTEM, UNKNOWN, Identity, owner
+from opcode_htmx.lib.identity import (
+    ENGINE,
+    SYSTEM,
+    UNKNOWN,
+    Identity,
+    owner,
+)
 
 LOGIN = "1f3a9c02" + "0" * 24
 PERSON = owner("opcode", LOGIN)

@@ -7,7 +7,7 @@ import logging
 import pytest
 from gevent.event import Event
 
-from opcode_htmx.lib.jobs import Job, Jobs, every
+from opcode_htmx.lib.concurrency.jobs import Job, Jobs, every
 
 
 def noted(name: str, notes: list[str]) -> Job:

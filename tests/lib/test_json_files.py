@@ -25,8 +25,8 @@ from opcode_htmx.lib.files.disk_space import (
 )
 from opcode_htmx.lib.files.json_files import JsonFileSchema
 from opcode_htmx.runs.options.store import Options, OptionStore
-from opcode_htmx.sessions.drafts import Draft, Drafts
-from opcode_htmx.sessions.read_positions import ReadPositions
+from opcode_htmx.sessions.storage.drafts import Draft, Drafts
+from opcode_htmx.sessions.storage.read_positions import ReadPositions
 from tests.support.cli.supervision import disk_that_waits, until
 from tests.support.environment import ROOT
 

@@ -11,7 +11,7 @@ import gevent
 import pytest
 from gevent import monkey
 
-from opcode_htmx.lib.loop_monitor import LIMIT, LoopMonitor
+from opcode_htmx.lib.concurrency.loop_monitor import LIMIT, LoopMonitor
 from tests.support.cli.supervision import until
 from tests.support.environment import Sandbox, Server
 

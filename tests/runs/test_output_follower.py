@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from opcode_htmx.engines.claude.engine import ClaudeCodec
 from opcode_htmx.engines.messages import Message
-from opcode_htmx.lib.broadcast import Broadcast
+from opcode_htmx.lib.concurrency.broadcast import Broadcast
 from opcode_htmx.runs.control.output_follower import OutputFollower
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.line_reader import LineReader

@@ -17,7 +17,12 @@ from gevent import subprocess as gevent_subprocess
 
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.web.origin.fetch_metadata import acts, who_may_act
-from tests.security.doors import ask, doors_of, files_of, log_in
+from tests.security.doors import (
+    ask,
+    doors_of,
+    files_of,
+    log_in,
+)
 from tests.support.environment import Sandbox
 from tests.support.in_process import app_of
 from tests.support.populated import Populated, populate

@@ -11,10 +11,7 @@ import pytest
 
 from opcode_htmx.engines.claude.trust import files
 from opcode_htmx.engines.claude.trust.files import MOST_BYTES
-from opcode_htmx.engines.claude.trust.items import (
-    HARMLESS,
-    items_of,
-)
+from opcode_htmx.engines.claude.trust.items import HARMLESS, items_of
 from opcode_htmx.engines.claude.trust.repository import (
     main_checkout,
     repository_root,

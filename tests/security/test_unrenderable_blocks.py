@@ -18,7 +18,7 @@ from opcode_htmx.engines.claude.engine import ClaudeCodec
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.engines.claude.protocol import parser
 from opcode_htmx.engines.messages import TurnResult
-from opcode_htmx.lib.broadcast import Broadcast
+from opcode_htmx.lib.concurrency.broadcast import Broadcast
 from opcode_htmx.markup import incremental_markdown
 from opcode_htmx.markup.incremental_markdown import IncrementalMarkdown
 from opcode_htmx.rendering import search, to_markdown

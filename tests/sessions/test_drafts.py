@@ -10,8 +10,8 @@ from pathlib import Path
 import gevent
 import pytest
 
-from opcode_htmx.sessions import drafts as drafts_module
-from opcode_htmx.sessions.drafts import (
+from opcode_htmx.sessions.storage import drafts as drafts_module
+from opcode_htmx.sessions.storage.drafts import (
     Draft,
     Drafts,
     DraftTooLarge,

@@ -19,9 +19,9 @@ from opcode_htmx.engines.claude.demo.messages_api import (
     ToolUse,
 )
 from opcode_htmx.engines.claude.files import history
-from opcode_htmx.lib.broadcast import Broadcast
+from opcode_htmx.lib.concurrency.broadcast import Broadcast
 from opcode_htmx.runs.control.run import Run
-from opcode_htmx.sessions.retention import Retention
+from opcode_htmx.sessions.storage.retention import Retention
 from opcode_htmx.transcript.blocks import Block
 from opcode_htmx.transcript.conversation.conversation import Conversation
 from opcode_htmx.transcript.conversation.cursor import Cursor

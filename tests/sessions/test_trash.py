@@ -9,7 +9,7 @@ import gevent
 import pytest
 
 from opcode_htmx.runs.supervisor import StillRunning
-from opcode_htmx.sessions.trash import Trash
+from opcode_htmx.sessions.storage.trash import Trash
 from tests.support.cli.supervision import (
     Room,
     disk_that_waits,

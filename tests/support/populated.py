@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from opcode_htmx.engines.claude.files.history import project_id
-from opcode_htmx.sessions.drafts import Drafts, draft_name
+from opcode_htmx.sessions.storage.drafts import Drafts, draft_name
 from tests.security.doors import Door
 from tests.support import api
 from tests.support.environment import ROOT, Sandbox, state_dir

@@ -10,7 +10,12 @@ import socket
 import struct
 from collections.abc import Iterator
 
-from tests.support.environment import PASSWORD, PATIENCE, USER, Server
+from tests.support.environment import (
+    PASSWORD,
+    PATIENCE,
+    USER,
+    Server,
+)
 
 TEXT, BINARY, CLOSE, PING, PONG, CONTINUATION = 1, 2, 8, 9, 10, 0
 

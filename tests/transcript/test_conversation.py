@@ -12,7 +12,7 @@ import gevent
 import pytest
 
 from opcode_htmx.engines.claude.protocol import encoder
-from opcode_htmx.lib.broadcast import Broadcast
+from opcode_htmx.lib.concurrency.broadcast import Broadcast
 from opcode_htmx.rendering.fragments import Fragments, dom_id
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.line_reader import CHUNK
@@ -34,7 +34,12 @@ from tests.support.cli.captured import (
     fragments,
     line,
 )
-from tests.support.cli.supervision import CODEC, finish, owned, to_stop
+from tests.support.cli.supervision import (
+    CODEC,
+    finish,
+    owned,
+    to_stop,
+)
 
 SESSION = "11111111-1111-4111-8111-111111111111"
 

@@ -9,7 +9,7 @@ import pytest
 from opcode_htmx.engines.claude.protocol import parser
 from opcode_htmx.engines.messages import SystemEvent
 from opcode_htmx.transcript.blocks import NoticeBlock
-from opcode_htmx.transcript.notices import Notice, notice, split_end_time
+from opcode_htmx.transcript.parts.notices import Notice, notice, split_end_time
 from tests.support.cli.captured import fold, line
 
 RESET = 1_795_300_000

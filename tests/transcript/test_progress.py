@@ -13,7 +13,7 @@ from opcode_htmx.engines.claude.protocol import parser
 from opcode_htmx.engines.messages import PermissionRequest
 from opcode_htmx.rendering import search, to_markdown
 from opcode_htmx.rendering.activity_text import activity_of, call_text, request_text
-from opcode_htmx.sessions.read_positions import ReadPositions
+from opcode_htmx.sessions.storage.read_positions import ReadPositions
 from opcode_htmx.transcript.conversation import window
 from opcode_htmx.transcript.fold import Transcript
 from tests.support.cli.captured import line
@@ -154,7 +154,7 @@ def test_request_is_summarised_in_a_few_words() -> None:
 def test_newest_read_positions_survive_a_restart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("opcode_htmx.sessions.read_positions.KEPT", 2)
+    monkeypatch.setattr("opcode_htmx.sessions.storage.read_positions.KEPT", 2)
     path = tmp_path / "marks.json"
     marks = ReadPositions(path)
     marks.look("one", "b-1")

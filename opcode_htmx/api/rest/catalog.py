@@ -10,8 +10,8 @@ from opcode_htmx.api.schema import requests, responses
 from opcode_htmx.engines.claude.config import mcp_config, slash_commands
 from opcode_htmx.engines.claude.files import sessions
 from opcode_htmx.sessions.workspace import Workspace
-from opcode_htmx.web.http.endpoint import Endpoint
-from opcode_htmx.web.http.validation import InvalidRequest
+from opcode_htmx.web.rest.endpoint import Endpoint
+from opcode_htmx.web.rest.validation import InvalidRequest
 
 TAG = "Catalog"
 UNKNOWN = responses.McpStatus(running=False, error=None, last_checked=None)

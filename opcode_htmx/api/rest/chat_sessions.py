@@ -15,7 +15,7 @@ from opcode_htmx.sessions.export.exporter import MEDIA_TYPES, SessionExporter
 from opcode_htmx.sessions.lookup import NoHistory
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.disposition import download
-from opcode_htmx.web.http.endpoint import Endpoint
+from opcode_htmx.web.rest.endpoint import Endpoint
 
 TAG = "Chats"
 ADDRESS = "/api/claude/sessions"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from opcode_htmx.api.schema import responses
-from opcode_htmx.lib.loop_monitor import LIMIT, LoopMonitor
-from opcode_htmx.web.http.endpoint import Endpoint
+from opcode_htmx.lib.concurrency.loop_monitor import LIMIT, LoopMonitor
+from opcode_htmx.web.rest.endpoint import Endpoint
 
 
 def endpoints(monitor: LoopMonitor) -> tuple[Endpoint, ...]:

@@ -13,8 +13,8 @@ from opcode_htmx.engines.claude.files import history, sessions, todo_files
 from opcode_htmx.engines.claude.files.lineage import Lineage
 from opcode_htmx.runs.model import line_reader
 from opcode_htmx.sessions.lookup import SessionLookup
-from opcode_htmx.web.http.endpoint import Endpoint
-from opcode_htmx.web.http.envelope import JSON, streamed_list
+from opcode_htmx.web.rest.endpoint import Endpoint
+from opcode_htmx.web.rest.envelope import JSON, streamed_list
 
 TAG = "Projects"
 SESSIONS = "Sessions"

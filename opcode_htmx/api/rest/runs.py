@@ -17,12 +17,12 @@ from opcode_htmx.api.service.output import read_page
 from opcode_htmx.api.service.run_service import RunService, Started
 from opcode_htmx.api.service.session_lines import Item, Kind
 from opcode_htmx.engines.claude.protocol import argv
-from opcode_htmx.lib.cooperative import yielding
+from opcode_htmx.lib.concurrency.cooperative import yielding
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.processes.process_monitor import ProcessMonitor, Usage
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.web.auth.gate import current_identity
-from opcode_htmx.web.http.endpoint import Endpoint, Method
+from opcode_htmx.web.rest.endpoint import Endpoint, Method
 
 TAG = "Sessions"
 BY_SOCKET = "Send a POST with a JSON body to start a run here, or use the WebSocket at /ws/claude."

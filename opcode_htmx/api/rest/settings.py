@@ -9,7 +9,7 @@ from opcode_htmx.engines.claude.config import user_config
 from opcode_htmx.engines.claude.install.installations import Installations
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.web.auth.gate import current_identity
-from opcode_htmx.web.http.endpoint import Endpoint
+from opcode_htmx.web.rest.endpoint import Endpoint
 
 TAG = "Settings"
 CANNOT_READ = {422: "The file cannot be read as what it should be."}

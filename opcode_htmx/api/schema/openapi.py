@@ -11,8 +11,8 @@ from flask import Response, render_template
 from pydantic import TypeAdapter
 
 from opcode_htmx.api.schema import responses
-from opcode_htmx.web.http.endpoint import Endpoint
-from opcode_htmx.web.http.envelope import JSON
+from opcode_htmx.web.rest.endpoint import Endpoint
+from opcode_htmx.web.rest.envelope import JSON
 
 VERSION = "1"
 

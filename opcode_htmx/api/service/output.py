@@ -5,8 +5,13 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from opcode_htmx.api.service.session_lines import Cursor, Item, Kind, SessionLines
-from opcode_htmx.lib.cooperative import TimeSlicer
+from opcode_htmx.api.service.session_lines import (
+    Cursor,
+    Item,
+    Kind,
+    SessionLines,
+)
+from opcode_htmx.lib.concurrency.cooperative import TimeSlicer
 from opcode_htmx.runs.supervisor import Supervisor
 
 MAX_BYTES = 4 * 1024 * 1024

@@ -32,9 +32,7 @@ from opcode_htmx.engines.messages import (
     TurnResult,
     User,
 )
-from opcode_htmx.engines.messages import (
-    Message as EngineMessage,
-)
+from opcode_htmx.engines.messages import Message as EngineMessage
 from opcode_htmx.engines.streamed_text import StreamedText, StreamedTexts, TextKind
 from opcode_htmx.engines.user_parts import (
     CommandOutput,

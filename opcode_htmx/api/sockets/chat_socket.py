@@ -27,12 +27,17 @@ from opcode_htmx.api.service.chats import Chats
 from opcode_htmx.api.service.session_lines import Item, SessionLines
 from opcode_htmx.api.sockets.chat_events import ChatEventEncoder, Message
 from opcode_htmx.api.sockets.incoming import object_in, one_of
-from opcode_htmx.api.sockets.json_socket import JsonWebSocket, error_message, serving, text_frame
+from opcode_htmx.api.sockets.json_socket import (
+    JsonWebSocket,
+    error_message,
+    serving,
+    text_frame,
+)
 from opcode_htmx.api.sockets.stream_lines import stream_lines
 from opcode_htmx.engines.claude.files import sessions
 from opcode_htmx.engines.claude.files.lineage import Lineage
 from opcode_htmx.engines.claude.protocol import encoder, json_lines
-from opcode_htmx.lib.cooperative import TimeSlicer, yielding
+from opcode_htmx.lib.concurrency.cooperative import TimeSlicer, yielding
 from opcode_htmx.lib.surrogates import json_bytes
 from opcode_htmx.runs.model.line_reader import LineReader
 from opcode_htmx.web.http.errors import details_of

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 
 from opcode_htmx.api.service.session_lines import Item, SessionLines
 from opcode_htmx.api.sockets.json_socket import JsonWebSocket
-from opcode_htmx.lib.cooperative import TimeSlicer
+from opcode_htmx.lib.concurrency.cooperative import TimeSlicer
 
 BATCH_BYTES = 64 * 1024
 """Frames of a burst are collected up to this size before they are sent."""

@@ -10,7 +10,7 @@ from flask import Blueprint, redirect, render_template, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.lib.audit_log import log_act
-from opcode_htmx.lib.loop_monitor import LoopMonitor
+from opcode_htmx.lib.concurrency.loop_monitor import LoopMonitor
 from opcode_htmx.runs.control.run import Run, RunNotLive
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.processes.orphans import Orphan, OrphanGroup, Orphans

@@ -19,7 +19,7 @@ from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem
 from opcode_htmx.runs.control.prompt_queue import PromptNotFound, PromptTaken
 from opcode_htmx.runs.policies.limit_monitor import QueueFull
-from opcode_htmx.sessions.drafts import DraftTooLarge
+from opcode_htmx.sessions.storage.drafts import DraftTooLarge
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:

@@ -19,7 +19,7 @@ from opcode_htmx.engines.messages import ImageContent
 from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.lib.files.disk_space import raise_disk_full
 from opcode_htmx.lib.images import kind_of
-from opcode_htmx.sessions.drafts import (
+from opcode_htmx.sessions.storage.drafts import (
     MAX_FILE,
     TOKEN,
     DraftFile,

@@ -18,13 +18,13 @@ from opcode_htmx.engines.claude.files import fork
 from opcode_htmx.features.composer.new_session import NewSessionPage
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.runs.supervisor import Supervisor
-from opcode_htmx.sessions.drafts import Drafts, DraftTooLarge
 from opcode_htmx.sessions.lookup import (
     NOTHING_NOTED,
     NoHistory,
     SessionLookup,
     title_of,
 )
+from opcode_htmx.sessions.storage.drafts import Drafts, DraftTooLarge
 from opcode_htmx.transcript.blocks import Block, NoticeBlock, PromptBlock
 from opcode_htmx.transcript.conversation import history_position
 from opcode_htmx.transcript.conversation.branches import top_of

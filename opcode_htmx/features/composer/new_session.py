@@ -19,8 +19,8 @@ from opcode_htmx.features.composer.completion import completions, known_commands
 from opcode_htmx.features.composer.project_files import ProjectFiles
 from opcode_htmx.runs.capabilities.cache import CapabilityCache
 from opcode_htmx.runs.policies import working_folders
-from opcode_htmx.sessions.drafts import MAX_FILE, Drafts, draft_name
 from opcode_htmx.sessions.options.form import OptionsPresenter
+from opcode_htmx.sessions.storage.drafts import MAX_FILE, Drafts, draft_name
 from opcode_htmx.sessions.workspace import Workspace
 from opcode_htmx.web.auth.login import local_path
 from opcode_htmx.web.http.forms import by_htmx, new_session_address, typed

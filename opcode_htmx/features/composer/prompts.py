@@ -28,9 +28,9 @@ from opcode_htmx.runs.policies import working_folders
 from opcode_htmx.runs.policies.limit_monitor import QueueFull
 from opcode_htmx.runs.policies.project_trust import TrustNeeded
 from opcode_htmx.runs.supervisor import Supervisor
-from opcode_htmx.sessions.drafts import DraftFile, Drafts, draft_name
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.sessions.options.choices import choices
+from opcode_htmx.sessions.storage.drafts import DraftFile, Drafts, draft_name
 from opcode_htmx.sessions.submit import Attachments, InvalidPrompt, PromptSubmitter
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.forms import BadForm, by_htmx, session_url

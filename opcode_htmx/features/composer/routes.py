@@ -18,8 +18,8 @@ from opcode_htmx.runs.control.prompt_queue import take_back, waiting_prompt
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.prompt_content import images_in, words_of
 from opcode_htmx.runs.supervisor import Supervisor
-from opcode_htmx.sessions.drafts import Drafts
 from opcode_htmx.sessions.lookup import SessionLookup
+from opcode_htmx.sessions.storage.drafts import Drafts
 from opcode_htmx.sessions.submit import Attach, Attachments, PromptSubmitter
 from opcode_htmx.transcript.blocks import PromptBlock
 from opcode_htmx.web.auth.gate import current_identity

@@ -24,12 +24,12 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.engines.claude.files.folder_names import claude_folder
 from opcode_htmx.engines.trust import Kind, TrustItem
-from opcode_htmx.lib.cooperative import run_cpu_in_thread
+from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
 from opcode_htmx.markup.visible_text import visible
 from opcode_htmx.runs.policies.project_trust import TrustNeeded
 from opcode_htmx.runs.supervisor import Supervisor
-from opcode_htmx.sessions.drafts import Draft, Drafts, draft_name
 from opcode_htmx.sessions.lookup import SessionLookup
+from opcode_htmx.sessions.storage.drafts import Draft, Drafts, draft_name
 from opcode_htmx.sessions.workspace import Workspace
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.auth.login import local_path

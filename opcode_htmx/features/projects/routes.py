@@ -5,7 +5,7 @@ from pathlib import Path
 from flask import Blueprint, render_template, request
 
 from opcode_htmx.engines.claude.files import sessions
-from opcode_htmx.sessions.trash import DeletedSession, NotInTrash, Trash
+from opcode_htmx.sessions.storage.trash import DeletedSession, NotInTrash, Trash
 
 
 def blueprint(config_dir: Path, trash: Trash | None = None) -> Blueprint:

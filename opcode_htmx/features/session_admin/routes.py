@@ -33,8 +33,8 @@ from opcode_htmx.sessions.lookup import (
     SessionLookup,
     title_of,
 )
-from opcode_htmx.sessions.read_positions import ReadPositions
-from opcode_htmx.sessions.trash import Trash
+from opcode_htmx.sessions.storage.read_positions import ReadPositions
+from opcode_htmx.sessions.storage.trash import Trash
 from opcode_htmx.sessions.views import SessionView, SessionViews
 from opcode_htmx.transcript.blocks import Block, PromptBlock
 from opcode_htmx.transcript.conversation import history_position

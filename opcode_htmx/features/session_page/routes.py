@@ -13,9 +13,9 @@ from opcode_htmx.rendering.fragments import dom_id
 from opcode_htmx.rendering.tool_cards import full_text
 from opcode_htmx.runs.capabilities.cache import CapabilityCache
 from opcode_htmx.runs.policies.viewer_presence import ViewerPresence
-from opcode_htmx.sessions.drafts import MAX_FILE
 from opcode_htmx.sessions.lookup import SessionLookup, title_of
-from opcode_htmx.sessions.read_positions import ReadPositions
+from opcode_htmx.sessions.storage.drafts import MAX_FILE
+from opcode_htmx.sessions.storage.read_positions import ReadPositions
 from opcode_htmx.sessions.workspace import Workspace
 from opcode_htmx.transcript.blocks import (
     AskBlock,

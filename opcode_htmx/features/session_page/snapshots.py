@@ -18,7 +18,11 @@ import gevent
 from gevent.event import Event
 from jinja2 import Environment
 
-from opcode_htmx.lib.cooperative import IdleQueue, IdleSlot, wait_until_idle
+from opcode_htmx.lib.concurrency.cooperative import (
+    IdleQueue,
+    IdleSlot,
+    wait_until_idle,
+)
 from opcode_htmx.lib.surrogates import encoded
 from opcode_htmx.sessions.views import SessionView
 from opcode_htmx.transcript.conversation.cursor import Cursor

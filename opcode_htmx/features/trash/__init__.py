@@ -9,8 +9,8 @@ from flask import Blueprint
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
 from opcode_htmx.features.trash import routes
-from opcode_htmx.lib.jobs import Job, every
-from opcode_htmx.sessions.trash import NotInTrash
+from opcode_htmx.lib.concurrency.jobs import Job, every
+from opcode_htmx.sessions.storage.trash import NotInTrash
 
 PURGE_SECONDS = 6 * 3600.0
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from opcode_htmx.lib.cooperative import run_in_thread
+from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.lib.files.disk_space import raise_disk_full
 
 LARGE = 1_000_000

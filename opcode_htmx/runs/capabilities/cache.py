@@ -19,8 +19,8 @@ import gevent
 from opcode_htmx.engines.base import CapabilityReader
 from opcode_htmx.engines.capabilities import Command, Model
 from opcode_htmx.lib import bounded_json
-from opcode_htmx.lib.broadcast import Broadcast
 from opcode_htmx.lib.coerce import Json
+from opcode_htmx.lib.concurrency.broadcast import Broadcast
 from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.runs.capabilities.probe import ProbeFailed
 

@@ -18,9 +18,9 @@ from gevent.event import Event as Flag
 from opcode_htmx.engines.base import Codec
 from opcode_htmx.engines.messages import ImageContent, Message, PermissionRequest
 from opcode_htmx.lib.audit_log import log_act
-from opcode_htmx.lib.broadcast import Broadcast
 from opcode_htmx.lib.coerce import Json
-from opcode_htmx.lib.cooperative import yield_to_loop
+from opcode_htmx.lib.concurrency.broadcast import Broadcast
+from opcode_htmx.lib.concurrency.cooperative import yield_to_loop
 from opcode_htmx.lib.identity import Identity
 from opcode_htmx.runs.control.owner_protocol import OwnerProtocol
 from opcode_htmx.runs.control.run_lines import RunLines

@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import TypeAlias
 
 from opcode_htmx.lib import bounded_json
-from opcode_htmx.lib.coerce import amount, as_dict, as_int, as_list, as_str
+from opcode_htmx.lib.coerce import (
+    amount,
+    as_dict,
+    as_int,
+    as_list,
+    as_str,
+)
 from opcode_htmx.lib.files import atomic_files
 
 FILE_NAME = "events.json"

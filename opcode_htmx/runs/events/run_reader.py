@@ -11,9 +11,13 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from opcode_htmx.engines.claude.protocol import parser
-from opcode_htmx.lib.cooperative import yielding
-from opcode_htmx.lib.identity import ENGINE, SYSTEM, UNKNOWN, Identity
+from opcode_htmx.lib.concurrency.cooperative import yielding
+from opcode_htmx.lib.identity import (
+    ENGINE,
+    SYSTEM,
+    UNKNOWN,
+    Identity,
+)
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.events import fold, types
 from opcode_htmx.runs.events.fold import Derived, EventFold
@@ -92,12 +96,12 @@ class RunEventReader:
             if fold.may_derive(line.data):
                 # Claude's line may refer to a prompt that was sent meanwhile
                 yield from self._sent(over)
-                yield from self._fold.apply_output(parser.parse(line.data), line.end)
+                yield from self._fold.apply_output(self._run.codec.parse(line.data), line.end)
         self.progress.output = self._output.offset
 
     def _sent(self, over: bool) -> Iterator[Derived]:
         for line in self._input.read(over):
-            yield from self._fold.apply_input(parser.parse(line.data), line.end)
+            yield from self._fold.apply_input(self._run.codec.parse(line.data), line.end)
         self.progress.input = self._input.offset
 
     def _warned(self) -> Iterator[Derived]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from opcode_htmx.engines.base import CapabilityCodec
 from opcode_htmx.engines.capabilities import Model
-from opcode_htmx.lib.broadcast import Broadcast
+from opcode_htmx.lib.concurrency.broadcast import Broadcast
 from opcode_htmx.lib.identity import SYSTEM
 from opcode_htmx.runs.capabilities.from_run import models_offered_to
 from opcode_htmx.runs.control import control_requests

@@ -16,7 +16,7 @@ from typing import Any
 from opcode_htmx.engines.base import TrustFiles
 from opcode_htmx.engines.trust import TrustItem
 from opcode_htmx.lib.coerce import Json
-from opcode_htmx.lib.cooperative import run_in_thread
+from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.lib.files import atomic_files, file_locks
 from opcode_htmx.lib.files.cached_json import CachedJsonFiles
 from opcode_htmx.lib.files.disk_space import raise_disk_full

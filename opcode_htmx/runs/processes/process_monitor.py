@@ -16,15 +16,11 @@ from dataclasses import dataclass, field
 import gevent
 from gevent.event import Event as Flag
 
-from opcode_htmx.lib.cooperative import TimeSlicer, yield_to_loop
+from opcode_htmx.lib.concurrency.cooperative import TimeSlicer, yield_to_loop
 from opcode_htmx.lib.process_identity import ProcessKey
 from opcode_htmx.runs.processes import process_reaper, process_table
 from opcode_htmx.runs.processes.process_reaper import SWEEP_SECONDS
-from opcode_htmx.runs.processes.process_table import (
-    Row,
-    RunTag,
-    RunTagCache,
-)
+from opcode_htmx.runs.processes.process_table import Row, RunTag, RunTagCache
 
 log = logging.getLogger(__name__)
 

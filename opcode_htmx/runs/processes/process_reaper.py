@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import gevent
 
-from opcode_htmx.lib.cooperative import TimeSlicer, yield_to_loop
+from opcode_htmx.lib.concurrency.cooperative import TimeSlicer, yield_to_loop
 from opcode_htmx.lib.process_identity import ProcessKey
 from opcode_htmx.runs.processes import process_table
 

@@ -17,7 +17,12 @@ from typing import NamedTuple
 
 import psutil
 
-from opcode_htmx.lib.process_identity import HAS_PROC, ProcessKey, start_ticks, stat_fields
+from opcode_htmx.lib.process_identity import (
+    HAS_PROC,
+    ProcessKey,
+    start_ticks,
+    stat_fields,
+)
 
 MARK = "OPCODE_RUN_ID"
 FOLDER_MARK = "OPCODE_RUN_FOLDER"

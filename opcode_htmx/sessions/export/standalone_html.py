@@ -9,7 +9,7 @@ from pathlib import Path
 from jinja2 import Environment
 from markupsafe import Markup
 
-from opcode_htmx.lib.cooperative import TimeSlicer
+from opcode_htmx.lib.concurrency.cooperative import TimeSlicer
 from opcode_htmx.rendering.fragments import Fragments, render_parts
 from opcode_htmx.rendering.tool_cards import CutText
 from opcode_htmx.transcript.blocks import Block

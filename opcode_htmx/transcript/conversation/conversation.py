@@ -15,13 +15,17 @@ from pathlib import Path
 from gevent.lock import BoundedSemaphore
 
 from opcode_htmx.engines.claude.files.lineage import Lineage
-from opcode_htmx.lib.broadcast import Broadcast
+from opcode_htmx.lib.concurrency.broadcast import Broadcast
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.transcript.block_store import by_position
 from opcode_htmx.transcript.blocks import Block
 from opcode_htmx.transcript.context_usage import ContextUsage
-from opcode_htmx.transcript.conversation.branches import Branches, branch_id, with_line_uuids
+from opcode_htmx.transcript.conversation.branches import (
+    Branches,
+    branch_id,
+    with_line_uuids,
+)
 from opcode_htmx.transcript.conversation.cursor import Cursor
 from opcode_htmx.transcript.conversation.history_part import HistoryPart, Stretch
 from opcode_htmx.transcript.conversation.run_part import RunPart

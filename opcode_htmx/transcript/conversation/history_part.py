@@ -19,7 +19,7 @@ from opcode_htmx.engines.claude.files.subagents import Subagents
 from opcode_htmx.engines.claude.protocol import json_lines, parser
 from opcode_htmx.engines.messages import SYNTHETIC, Message
 from opcode_htmx.lib.coerce import Json, as_dict, as_str
-from opcode_htmx.lib.cooperative import TimeSlicer
+from opcode_htmx.lib.concurrency.cooperative import TimeSlicer
 from opcode_htmx.runs.model.line_reader import Line, LineReader
 from opcode_htmx.transcript.conversation.run_part import RunPart
 from opcode_htmx.transcript.fold import Transcript

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from opcode_htmx.engines.claude.protocol import parser
-from opcode_htmx.lib.cooperative import yielding
+from opcode_htmx.lib.concurrency.cooperative import yielding
 from opcode_htmx.runs.model.line_reader import LineReader
 from opcode_htmx.transcript.blocks import (
     AskBlock,

@@ -12,7 +12,7 @@ from opcode_htmx.engines.messages import (
     SystemEvent,
     User,
 )
-from opcode_htmx.lib.cooperative import TimeSlicer
+from opcode_htmx.lib.concurrency.cooperative import TimeSlicer
 from opcode_htmx.runs.control.output_follower import OutputFollower
 from opcode_htmx.runs.control.run import Run, error_lines
 from opcode_htmx.runs.control.sent_prompts import SentPrompts

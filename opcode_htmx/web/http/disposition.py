@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from flask import Response, send_file
 
-from opcode_htmx.lib.cooperative import yielding
+from opcode_htmx.lib.concurrency.cooperative import yielding
 
 
 def download(content: Iterable[str] | Path, media_type: str, file_name: str) -> Response:

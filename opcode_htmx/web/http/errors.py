@@ -13,8 +13,8 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.lib.files.disk_space import SENTENCE, is_full
 from opcode_htmx.runs.policies.project_trust import TrustNeeded
-from opcode_htmx.web.http import envelope
 from opcode_htmx.web.origin.cors import is_api
+from opcode_htmx.web.rest import envelope
 
 _SENTENCES = {
     400: "The server could not understand this request.",

@@ -15,7 +15,7 @@ from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
 from werkzeug.utils import cached_property
 
-from opcode_htmx.lib.cooperative import TimeSlicer, run_cpu_in_thread
+from opcode_htmx.lib.concurrency.cooperative import TimeSlicer, run_cpu_in_thread
 
 MOST_FIELDS = 1000
 """Of a form; the largest of ours has a hundred."""

@@ -17,7 +17,7 @@ from typing import Any
 import gevent
 from gevent.lock import BoundedSemaphore
 
-from opcode_htmx.lib.cooperative import TimeSlicer
+from opcode_htmx.lib.concurrency.cooperative import TimeSlicer
 
 KEEPALIVE_SECONDS = 15
 """The interval of the kernel's keepalive probes to a silent program's machine."""

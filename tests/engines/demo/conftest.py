@@ -11,17 +11,9 @@ from pathlib import Path
 import pytest
 
 from opcode_htmx.engines.claude.demo import sample
-from opcode_htmx.engines.claude.demo.messages_api import (
-    MessagesApi,
-)
-from opcode_htmx.engines.claude.demo.scenarios import (
-    demo_scenes,
-)
-from tests.engines.demo.conversation import (
-    PATH,
-    Conversation,
-    Talk,
-)
+from opcode_htmx.engines.claude.demo.messages_api import MessagesApi
+from opcode_htmx.engines.claude.demo.scenarios import demo_scenes
+from tests.engines.demo.conversation import PATH, Conversation, Talk
 
 
 @pytest.fixture(scope="session")

@@ -9,14 +9,8 @@ from pathlib import Path
 import pytest
 
 from opcode_htmx.engines.claude.demo import sample, scenarios, sse
-from opcode_htmx.engines.claude.demo.messages_api import (
-    MessagesApi,
-    Request,
-)
-from opcode_htmx.engines.claude.demo.scenarios import (
-    SUGGESTIONS,
-    demo_scenes,
-)
+from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Request
+from opcode_htmx.engines.claude.demo.scenarios import SUGGESTIONS, demo_scenes
 from tests.engines.demo.conversation import (
     Conversation,
     Talk,

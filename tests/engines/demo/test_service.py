@@ -19,15 +19,9 @@ import psutil
 import pytest
 
 from opcode_htmx.engines.claude.demo import scenarios
-from opcode_htmx.engines.claude.demo.messages_api import (
-    MessagesApi,
-    Scene,
-    Text,
-)
+from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text
 from opcode_htmx.engines.claude.demo.record import Record
-from opcode_htmx.engines.claude.demo.scenarios import (
-    Suggestion,
-)
+from opcode_htmx.engines.claude.demo.scenarios import Suggestion
 from opcode_htmx.engines.claude.demo.service import (
     DemoEnvironment,
     DemoUnavailableError,

@@ -13,7 +13,12 @@ from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Tex
 from opcode_htmx.engines.claude.protocol import parser
 from opcode_htmx.engines.claude.protocol.capabilities import commands_of, models_of
 from opcode_htmx.runs.model.run_state import RunState
-from tests.support.cli.supervision import CODEC, Room, idle, until
+from tests.support.cli.supervision import (
+    CODEC,
+    Room,
+    idle,
+    until,
+)
 from tests.support.environment import Sandbox
 
 

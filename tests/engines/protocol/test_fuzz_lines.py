@@ -20,7 +20,7 @@ from opcode_htmx.api.sockets.run_events import RunEventEncoder
 from opcode_htmx.engines import messages as m
 from opcode_htmx.engines.claude.engine import ClaudeCodec
 from opcode_htmx.engines.claude.protocol import encoder, parser
-from opcode_htmx.lib.broadcast import Broadcast
+from opcode_htmx.lib.concurrency.broadcast import Broadcast
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model import line_reader
 from opcode_htmx.runs.model.lifecycle import Phase

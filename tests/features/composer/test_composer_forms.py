@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from opcode_htmx.features.composer import attachments
-from opcode_htmx.sessions.drafts import MAX_FILE
+from opcode_htmx.sessions.storage.drafts import MAX_FILE
 from tests.features.composer.test_prompts import begin, run_folder, sent
 from tests.support import dom
 from tests.support.environment import (

@@ -10,11 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.features.session_page.test_look import (
-    EVERYTHING,
-    everything_is_there,
-    play,
-)
+from tests.features.session_page.test_look import EVERYTHING, everything_is_there, play
 from tests.support.browser import Phone
 from tests.support.environment import Sandbox, Server
 from tests.support.page_checks import open_every_card, violations

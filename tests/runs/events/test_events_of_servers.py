@@ -14,9 +14,20 @@ import pytest
 import requests
 
 from opcode_htmx.engines.claude.demo import sse
-from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Request, Scene, Text, ToolUse
+from opcode_htmx.engines.claude.demo.messages_api import (
+    MessagesApi,
+    Request,
+    Scene,
+    Text,
+    ToolUse,
+)
 from opcode_htmx.engines.claude.files import history
-from opcode_htmx.lib.identity import ENGINE, SYSTEM, Identity, owner
+from opcode_htmx.lib.identity import (
+    ENGINE,
+    SYSTEM,
+    Identity,
+    owner,
+)
 from opcode_htmx.runs.events.types import (
     PermissionAnswered,
     PromptSubmitted,
@@ -28,7 +39,13 @@ from opcode_htmx.runs.events.types import (
 from opcode_htmx.runs.model.record import Outcome
 from tests.runs.events.listening import in_journal, names, only
 from tests.support.cli.supervision import new_id, steps
-from tests.support.environment import PASSWORD, USER, Sandbox, Server, until
+from tests.support.environment import (
+    PASSWORD,
+    USER,
+    Sandbox,
+    Server,
+    until,
+)
 from tests.support.json_client import connected
 
 Start = Callable[..., Server]

@@ -23,7 +23,13 @@ from opcode_htmx.runs.events.types import (
     Usage,
 )
 from opcode_htmx.runs.model.actors import Act
-from tests.support.fuzzing import RARE, STDOUT, changed, examples, sessions
+from tests.support.fuzzing import (
+    RARE,
+    STDOUT,
+    changed,
+    examples,
+    sessions,
+)
 
 
 def line(kind: str, **fields: Any) -> bytes:

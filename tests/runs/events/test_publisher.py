@@ -11,7 +11,12 @@ import pytest
 
 from opcode_htmx.engines.claude.protocol import encoder
 from opcode_htmx.lib.files.disk_space import DiskFull
-from opcode_htmx.lib.identity import ENGINE, SYSTEM, UNKNOWN, owner
+from opcode_htmx.lib.identity import (
+    ENGINE,
+    SYSTEM,
+    UNKNOWN,
+    owner,
+)
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.events import fold, progress, publisher
 from opcode_htmx.runs.events.bus import EventBus
@@ -32,8 +37,20 @@ from opcode_htmx.runs.model.record import Outcome
 from opcode_htmx.runs.policies import limit_monitor
 from opcode_htmx.runs.policies.limit_monitor import Limits
 from opcode_htmx.runs.supervisor import Supervisor
-from tests.runs.events.listening import Heard, in_journal, names, only
-from tests.support.cli.supervision import BY, Room, idle, new_id, steps, until
+from tests.runs.events.listening import (
+    Heard,
+    in_journal,
+    names,
+    only,
+)
+from tests.support.cli.supervision import (
+    BY,
+    Room,
+    idle,
+    new_id,
+    steps,
+    until,
+)
 from tests.support.environment import Sandbox
 
 FOREVER = ["wait", "/no/such/file"]

@@ -24,11 +24,7 @@ from opcode_htmx.runs.processes import process_monitor as census_module
 from opcode_htmx.runs.processes.claude_process import ClaudeProcess
 from opcode_htmx.runs.processes.orphans import NoOrphans, Orphans
 from opcode_htmx.runs.processes.process_monitor import ProcessMonitor
-from opcode_htmx.runs.processes.process_table import (
-    Row,
-    RunTag,
-    RunTagCache,
-)
+from opcode_htmx.runs.processes.process_table import Row, RunTag, RunTagCache
 from tests.support.cli.supervision import until
 
 RUN = uuid.uuid4().hex  # other tests, at the same time, see these processes too

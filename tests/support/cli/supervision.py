@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from opcode_htmx.engines.claude.engine import ClaudeCodec, ClaudeEngine
-from opcode_htmx.lib.broadcast import Broadcast
+from opcode_htmx.lib.concurrency.broadcast import Broadcast
 from opcode_htmx.lib.identity import owner
 from opcode_htmx.runs.control.launcher import RunSettings
 from opcode_htmx.runs.control.owner import Owner

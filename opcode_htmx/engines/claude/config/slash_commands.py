@@ -20,7 +20,7 @@ from typing import Literal
 import yaml
 
 from opcode_htmx.engines.capabilities import Command
-from opcode_htmx.lib.cooperative import run_cpu_in_thread
+from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
 from opcode_htmx.lib.files import confined
 
 Scope = Literal["project", "user"]

@@ -20,7 +20,7 @@ from opcode_htmx.engines.claude.files import subagents, titles
 from opcode_htmx.engines.claude.files.lineage import Lineage
 from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.coerce import as_dict, as_list, as_str
-from opcode_htmx.lib.cooperative import yielding
+from opcode_htmx.lib.concurrency.cooperative import yielding
 from opcode_htmx.lib.files import atomic_files
 
 _KINDS = frozenset({"user", "assistant", "attachment", "system", "progress"})

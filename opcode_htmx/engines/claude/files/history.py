@@ -14,7 +14,7 @@ from opcode_htmx.engines.claude.files.folder_names import project_id as project_
 from opcode_htmx.engines.claude.files.lineage import Lineage
 from opcode_htmx.engines.identifiers import SESSION_ID as SESSION_ID
 from opcode_htmx.engines.long_line import long_line
-from opcode_htmx.lib.cooperative import TimeSlicer
+from opcode_htmx.lib.concurrency.cooperative import TimeSlicer
 
 LONGEST = 24_000_000
 PIECE = 256 * 1024

@@ -18,7 +18,12 @@ from pathlib import Path
 import psutil
 
 from opcode_htmx.lib.coerce import Json, as_str
-from opcode_htmx.lib.process_identity import HAS_PROC, is_running, start_ticks, stat_fields
+from opcode_htmx.lib.process_identity import (
+    HAS_PROC,
+    is_running,
+    start_ticks,
+    stat_fields,
+)
 
 TERMINAL = "cli"
 """The entry point of a CLI in a terminal; others are started by programs."""

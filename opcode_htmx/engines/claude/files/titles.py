@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from opcode_htmx.lib.cooperative import TimeSlicer
+from opcode_htmx.lib.concurrency.cooperative import TimeSlicer
 from opcode_htmx.lib.files.disk_space import DiskFull
 
 _FIELDS = {"custom-title": "customTitle", "ai-title": "aiTitle"}

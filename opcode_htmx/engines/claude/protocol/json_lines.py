@@ -15,7 +15,7 @@ from opcode_htmx.lib.coerce import (
     as_str,
     is_too_deep,
 )
-from opcode_htmx.lib.cooperative import run_cpu_in_thread
+from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
 from opcode_htmx.lib.surrogates import replaced
 
 SHORT = 300_000

@@ -15,9 +15,7 @@ from opcode_htmx.engines.claude.demo.messages_api import (
     ToolUse,
     Turn,
 )
-from tests.features.composer.in_browser.page import (
-    WORDS,
-)
+from tests.features.composer.in_browser.page import WORDS
 from tests.support.environment import Server
 
 

@@ -11,9 +11,7 @@ from typing import Any
 
 from playwright.sync_api import Locator, expect
 
-from opcode_htmx.engines.claude.demo.messages_api import (
-    MessagesApi,
-)
+from opcode_htmx.engines.claude.demo.messages_api import MessagesApi
 from tests.support.browser import Phone
 from tests.support.environment import Sandbox, Server, until
 

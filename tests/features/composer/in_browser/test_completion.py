@@ -5,11 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.features.composer.in_browser.page import (
-    begin,
-    box,
-    offered,
-)
+from tests.features.composer.in_browser.page import begin, box, offered
 from tests.support.browser import Phone
 from tests.support.environment import Sandbox
 

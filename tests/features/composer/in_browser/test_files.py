@@ -8,9 +8,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import FilePayload, Route, expect
 
-from opcode_htmx.engines.claude.demo.messages_api import (
-    MessagesApi,
-)
+from opcode_htmx.engines.claude.demo.messages_api import MessagesApi
 from tests.features.composer.in_browser.page import (
     begin,
     box,

@@ -8,9 +8,7 @@ import threading
 import pytest
 from playwright.sync_api import expect
 
-from opcode_htmx.engines.claude.demo.messages_api import (
-    MessagesApi,
-)
+from opcode_htmx.engines.claude.demo.messages_api import MessagesApi
 from tests.features.composer.in_browser.page import (
     answered,
     begin_and_hold,

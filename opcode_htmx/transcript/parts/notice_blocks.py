@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from opcode_htmx.transcript.block_store import BlockStore
 from opcode_htmx.transcript.blocks import Block, ErrorBlock, NoticeBlock
-from opcode_htmx.transcript.notices import RETRY, Notice, split_end_time
+from opcode_htmx.transcript.parts.notices import RETRY, Notice, split_end_time
 
 
 class NoticeBlocks:

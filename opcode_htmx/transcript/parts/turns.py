@@ -5,7 +5,7 @@ from __future__ import annotations
 from opcode_htmx.engines.messages import INTERRUPTED, Init, TurnResult
 from opcode_htmx.transcript.block_store import BlockStore
 from opcode_htmx.transcript.blocks import NoticeBlock, SummaryBlock
-from opcode_htmx.transcript.notice_blocks import NoticeBlocks
+from opcode_htmx.transcript.parts.notice_blocks import NoticeBlocks
 
 
 class Turns:

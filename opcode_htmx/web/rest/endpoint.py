@@ -11,8 +11,8 @@ from flask import Blueprint, Flask
 from pydantic import BaseModel
 from werkzeug.wrappers import Response
 
-from opcode_htmx.web.http import envelope, validation
 from opcode_htmx.web.origin.fetch_metadata import Caller, acts
+from opcode_htmx.web.rest import envelope, validation
 
 Method = Literal["GET", "POST", "PUT", "DELETE"]
 

@@ -36,8 +36,8 @@ from opcode_htmx.transcript.blocks import (
     TextBlock,
 )
 from opcode_htmx.transcript.cli_text import as_single_line
-from opcode_htmx.transcript.notice_blocks import NoticeBlocks
-from opcode_htmx.transcript.text_stream import TextStream
+from opcode_htmx.transcript.parts.notice_blocks import NoticeBlocks
+from opcode_htmx.transcript.parts.text_stream import TextStream
 
 _NOT_ATTACHED = TextContent | ToolResult
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from flask import Response
 from pydantic_core import PydanticSerializationError, to_json, to_jsonable_python
 
-from opcode_htmx.lib.cooperative import yield_to_loop
+from opcode_htmx.lib.concurrency.cooperative import yield_to_loop
 
 JSON = "application/json"
 

@@ -1,0 +1,1 @@
+"""Greenlets that share one event loop: time slices, locks, jobs, broadcasts, stalls."""

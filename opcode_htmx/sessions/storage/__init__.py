@@ -1,0 +1,1 @@
+"""What is kept for sessions: drafts, read positions, trash, and for how long."""

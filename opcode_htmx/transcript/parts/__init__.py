@@ -1,0 +1,1 @@
+"""Parts of the fold, one for each kind of block."""

@@ -1,0 +1,1 @@
+"""REST: endpoints declared once, their requests checked, their answers in one envelope."""
