@@ -11,6 +11,7 @@ import gevent
 import pytest
 
 from opcode_htmx.engines.messages import ImageContent
+from opcode_htmx.features.context import AppContext
 from opcode_htmx.lib.files.disk_space import DiskFull
 from opcode_htmx.runs.control.launcher import FolderNotAllowed
 from opcode_htmx.runs.control.run import Run
@@ -37,7 +38,8 @@ PIXEL = ImageContent("image/png", "aW1hZ2U=")
 @pytest.fixture
 def supervisor(sandbox: Sandbox, stand_in: Path) -> Iterator[Supervisor]:
     with app_of(sandbox, stand_in) as app:
-        yield app.extensions["opcode_supervisor"]
+        context: AppContext = app.extensions["opcode_context"]
+        yield context.runs
 
 
 @pytest.fixture
