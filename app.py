@@ -1,11 +1,11 @@
-"""What gunicorn loads: the standard library made cooperative, then the app."""
+"""The entry point for gunicorn: patches the standard library, then builds the app."""
 
 import gc
 import mimetypes
 
 from gevent import monkey
 
-# gunicorn's worker has patched already; a plain `import app` has not.
+# gunicorn's worker has patched it already; a plain `import app` has not.
 if not monkey.is_module_patched("socket"):
     monkey.patch_all()
 
@@ -13,13 +13,13 @@ from opcode_htmx import create_app
 
 app = create_app()
 
-# To compile a template when it is first asked for would hold everything up; so would reading the
-# system's table of file types, and looking for garbage in what is there by now, which stays
+# Later these would block all requests: compiling a template, reading the system's table of file
+# types, and collecting garbage among the objects created so far, which stay
 mimetypes.init()
 for name in app.jinja_env.list_templates():
     app.jinja_env.get_template(name)
 gc.collect()
 gc.freeze()
-# Looking through all that is there takes up to 90 ms, so it is done after a million new objects,
-# and not after seventy thousand
+# A full collection takes up to 90 ms, so it runs after a million new objects, not after seventy
+# thousand
 gc.set_threshold(2000, 10, 50)

@@ -1,7 +1,7 @@
-"""gunicorn: gevent workers, and sockets that close politely at their end.
+"""Configure gunicorn: gevent workers, which close their sockets before they exit.
 
 Imports nothing of the app, because it is read before the worker patches the standard library. The
-worker class is loaded then as well, and imports gunicorn and gevent only.
+worker class is also loaded before that, and imports gunicorn and gevent only.
 """
 
 import os
@@ -19,21 +19,21 @@ bind = f"[{_host}]:{_port}" if ":" in _host else f"{_host}:{_port}"
 
 pythonpath = str(Path(__file__).parent)
 worker_class = "opcode_htmx.web.server.worker.Worker"
-# Each shows and steers all runs; a run is owned by one of them.
+# Each shows and controls all runs; each run is owned by one of them.
 workers = int(os.environ.get("OPCODE_WORKERS") or "1")
 # 400 of these are for clients without a login; see web/server/connections.py.
 worker_connections = 1400
 
 timeout = 60  # seconds without a heartbeat until a stuck worker is replaced
 graceful_timeout = 5
-# An idle connection holds up the end of the worker for as long as this.
+# An idle connection delays the exit of the worker by as long as this.
 keepalive = 2
 
-# The environment could set these; here they mean what they say.
+# Set here, because the environment could set them otherwise.
 forwarded_allow_ips = "127.0.0.1,::1"
 control_socket_disable = True  # else a socket in the runtime folder or under HOME
 
-# Claude inherits the worker's umask, and the files that it makes must be the person's own way.
+# Claude inherits the worker's umask, so the files that it creates have the person's usual modes.
 umask = os.umask(0o077)
 os.umask(umask)
 
@@ -45,7 +45,7 @@ _WATCH_INTERVAL = 0.2  # seconds
 
 
 def _close_sockets(worker: Any) -> None:
-    """Tell the app, once, to close its sockets with 1012, so that browsers come back at once."""
+    """Have the app close its sockets with 1012, once, so that browsers reconnect immediately."""
     if getattr(worker, "sockets_closed", False):
         return
     worker.sockets_closed = True
@@ -59,7 +59,7 @@ def _close_sockets(worker: Any) -> None:
 
 def _watch(worker: Any) -> None:
     while worker.alive:
-        # A worker whose arbiter was killed would hold the port for another second.
+        # A worker whose arbiter was killed would keep the port for another second.
         if worker.ppid != os.getppid():
             worker.alive = False
         gevent.sleep(_WATCH_INTERVAL)
@@ -67,8 +67,8 @@ def _watch(worker: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    # Ctrl-C reaches the whole process group. The arbiter acts on it and sends SIGQUIT; a worker
-    # that acts on both ends in a traceback. A handler, as SIG_IGN would pass on to child processes.
+    # Ctrl-C reaches the whole process group. The arbiter handles it and sends SIGQUIT; a worker
+    # that handles both ends with a traceback. A handler, as child processes would inherit SIG_IGN.
     signal.signal(signal.SIGINT, lambda number, frame: None)
     jobs = getattr(worker.wsgi, "extensions", {}).get("opcode_jobs")
     if jobs is not None:
@@ -77,12 +77,12 @@ def post_worker_init(worker: Any) -> None:
 
 
 def worker_int(worker: Any) -> None:
-    # SIGQUIT leaves the worker a tenth of a second, which is too short for the watch.
+    # SIGQUIT leaves the worker a tenth of a second, which is too short for _watch.
     _close_sockets(worker)
 
 
 def on_exit(server: Any) -> None:
-    """The workers have gone; the runs go on, unless they are to end with the server."""
+    """The workers have exited; the runs continue, unless OPCODE_ON_EXIT is `stop`."""
     if os.environ.get("OPCODE_ON_EXIT") == "stop":
         command = [sys.executable, "-m", "opcode_htmx.end_runs"]
         subprocess.run(command, cwd=Path(__file__).parent, check=False)

@@ -1,7 +1,7 @@
-"""Fetch the files that browsers run with npm, check them against pinned hashes, put them in place.
+"""Fetch the browser files with npm, check them against pinned hashes, and install them.
 
-With --tests also those of the tests. Uses the npm on PATH, or else one that comes as a Python wheel
-and is thrown away afterwards. Does nothing when the files are there and right.
+With --tests also those of the tests. Uses the npm on PATH, or else one from a Python wheel, which
+is removed afterwards. Does nothing if the right files are installed.
 """
 
 import hashlib
@@ -22,17 +22,17 @@ TIMEOUT = 600  # seconds
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """Files of one package of npm, and the folder that they go to."""
+    """Files of one npm package, and their target folder."""
 
     name: str
     files: Mapping[str, str]
-    """The SHA-256 of each, by its path within the package."""
+    """The SHA-256 of each, by its path in the package."""
     folder: Path
 
-    def in_place(self) -> bool:
-        """Whether every file is there with the right content."""
-        places = ((self.folder / Path(name).name, pin) for name, pin in self.files.items())
-        return all(path.is_file() and _sha256(path.read_bytes()) == pin for path, pin in places)
+    def is_installed(self) -> bool:
+        """Whether every file exists with the right content."""
+        files = ((self.folder / Path(name).name, pin) for name, pin in self.files.items())
+        return all(path.is_file() and _sha256(path.read_bytes()) == pin for path, pin in files)
 
 
 HTMX = Package(
@@ -54,7 +54,7 @@ AXE = Package(
 
 
 class FetchError(Exception):
-    """The files cannot be had; the message is one sentence."""
+    """The files cannot be fetched; the message is one sentence."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -68,23 +68,23 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def ensure(packages: Sequence[Package]) -> None:
-    """Fetch the packages whose files are not in place. Raises FetchError."""
-    lacking = [package for package in packages if not package.in_place()]
-    if not lacking:
+    """Fetch the packages whose files are not installed. Raises FetchError."""
+    missing = [package for package in packages if not package.is_installed()]
+    if not missing:
         return
-    print(f"Fetching {', '.join(package.name for package in lacking)}.", flush=True)
+    print(f"Fetching {', '.join(package.name for package in missing)}.", flush=True)
     with tempfile.TemporaryDirectory() as scratch:
-        for package in lacking:
+        for package in missing:
             install(unpack(fetch(package, Path(scratch)), package), package.folder)
 
 
 def fetch(package: Package, scratch: Path) -> Path:
-    """Have npm download the package; the first way that works wins. Returns the tarball."""
-    ways: list[Callable[[Path], list[str] | None]] = [npm_on_path, npm_from_wheel]
+    """Download the package with the first npm that works. Returns the tarball."""
+    finders: list[Callable[[Path], list[str] | None]] = [npm_on_path, npm_from_wheel]
     reasons = []
-    for way in ways:
+    for find_npm in finders:
         try:
-            npm = way(scratch)
+            npm = find_npm(scratch)
             if npm is not None:
                 return pack(npm, package, scratch)
         except (OSError, subprocess.SubprocessError) as error:
@@ -98,7 +98,7 @@ def npm_on_path(scratch: Path) -> list[str] | None:
 
 
 def npm_from_wheel(scratch: Path) -> list[str]:
-    """Install a wheel that carries Node.js and npm into the scratch folder."""
+    """Install a wheel that contains Node.js and npm into the scratch folder."""
     target = scratch / "node"
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     _run([*pip, "--no-deps", "--target", str(target), NODE_WHEEL])
@@ -143,12 +143,12 @@ def unpack(tarball: Path, package: Package) -> dict[str, bytes]:
 
 
 def install(contents: dict[str, bytes], folder: Path) -> None:
-    """Put checked files in place, each by a rename, so that nobody sees half of one."""
+    """Install checked files, each by a rename, so that no one reads a partial one."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
-        draft = folder / f".{name}.{os.getpid()}"
-        draft.write_bytes(content)
-        draft.replace(folder / name)
+        temporary = folder / f".{name}.{os.getpid()}"
+        temporary.write_bytes(content)
+        temporary.replace(folder / name)
 
 
 def _run(command: list[str]) -> None:
@@ -156,10 +156,10 @@ def _run(command: list[str]) -> None:
 
 
 def _why(error: Exception) -> str:
-    """The first thing that npm or pip itself called an error, or else what went wrong."""
+    """The first line that npm or pip marked as an error, or else the name of the exception."""
     lines = str(getattr(error, "stderr", None) or "").splitlines()
-    said = [line.strip() for line in lines if line.lower().startswith(("npm err", "error:"))]
-    return said[0] if said else type(error).__name__
+    errors = [line.strip() for line in lines if line.lower().startswith(("npm err", "error:"))]
+    return errors[0] if errors else type(error).__name__
 
 
 def _sha256(content: bytes) -> str:

@@ -1,4 +1,4 @@
-"""The build hook of the wheel: the browser files are in place before they are packed."""
+"""The build hook of the wheel: installs the browser files before they are packed."""
 
 import sys
 from typing import Any
@@ -8,7 +8,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class BrowserFilesHook(BuildHookInterface[BuilderConfig]):
-    """Fetches the pinned browser files where they are missing; FetchError ends the build."""
+    """Fetches the pinned browser files if they are missing; FetchError ends the build."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         sys.path.insert(0, self.root)

@@ -1,4 +1,4 @@
-"""Find Chromium for the browser tests; as root on Debian, install it if there is none."""
+"""Find Chromium for the browser tests; as root on Debian, install it if it is missing."""
 
 import os
 import shutil
@@ -30,7 +30,7 @@ def main() -> int:
 
 
 def find() -> Path | None:
-    """The executable of Chromium or Chrome, None if there is none."""
+    """The executable of Chromium or Chrome; None if there is none."""
     for command in COMMANDS:
         if path := shutil.which(command):
             return Path(path)
@@ -40,7 +40,7 @@ def find() -> Path | None:
 def install(apt_get: str) -> None:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for arguments in (["update", "-qq"], ["install", "-y", "-qq", "chromium"]):
-        # What apt says goes to stderr; whether it worked shows in find().
+        # The output of apt goes to stderr; find() shows whether it worked.
         subprocess.run([apt_get, *arguments], env=environment, stdout=sys.stderr, check=False)
 
 

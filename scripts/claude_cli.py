@@ -1,4 +1,4 @@
-"""See to it that there is a Claude CLI: install the wheel that carries it if none will do."""
+"""Ensure that there is a Claude CLI: install the wheel that contains it if none is usable."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ def main() -> int:
     try:
         settings = Settings.from_env()
         if settings.claude_path is not None:
-            return 0  # the launcher says what is wrong with it, if anything is
+            return 0  # the launcher reports what is wrong with it, if anything
         cli_binary.find(None, settings.child_environment.get("PATH", ""), settings.home)
     except SettingsError as error:
         print(error, file=sys.stderr)
@@ -37,7 +37,7 @@ def wheel_is_installed() -> bool:
 
 
 def install() -> int:
-    # Only the executable in it is used, so what the wheel depends on is left out.
+    # Only its executable is used, so the dependencies of the wheel are left out.
     print(f"Installing the Claude CLI ({WHEEL} {PIN}, about 170 MB).", flush=True)
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     status = subprocess.run([*pip, "--no-deps", f"{WHEEL}=={PIN}"], check=False).returncode

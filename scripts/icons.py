@@ -1,6 +1,6 @@
-"""Draw static/icon.svg as the PNG files that home screens want, with Chromium.
+"""Render static/icon.svg with Chromium to the PNG files that home screens need.
 
-Run it when the drawing has changed; what it makes is committed.
+Run it when the drawing has changed; its output is committed.
 """
 
 import sys
@@ -12,15 +12,15 @@ from scripts import chromium
 
 STATIC = Path(__file__).resolve().parent.parent / "static"
 
-# Pixels a side, and whether the system cuts the icon to a shape of its own: then the ground goes
-# to the edges and the drawing keeps to the middle.
+# Pixels a side, and whether the system crops the icon to its own shape: then the background fills
+# the square and the drawing stays in the middle.
 ICONS = {
     "icon-192.png": (192, False),
     "icon-512.png": (512, False),
     "icon-maskable-512.png": (512, True),
     "apple-touch-icon.png": (180, True),
 }
-GROUND = "#0a6c74"
+BACKGROUND = "#0a6c74"
 
 
 def main() -> int:
@@ -31,20 +31,20 @@ def main() -> int:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         page = browser.new_page()
-        for name, (size, to_the_edge) in ICONS.items():
-            draw(page, size, to_the_edge, STATIC / name)
+        for name, (size, is_cropped) in ICONS.items():
+            draw(page, size, is_cropped, STATIC / name)
         browser.close()
     return 0
 
 
-def draw(page: Page, size: int, to_the_edge: bool, target: Path) -> None:
+def draw(page: Page, size: int, is_cropped: bool, target: Path) -> None:
     svg = (STATIC / "icon.svg").read_text(encoding="utf-8")
-    ground = GROUND if to_the_edge else "transparent"
-    width = round(size * 0.8) if to_the_edge else size
+    background = BACKGROUND if is_cropped else "transparent"
+    width = round(size * 0.8) if is_cropped else size
     page.set_viewport_size({"width": size, "height": size})
     page.set_content(
         f"<style>html,body{{margin:0;height:100%;display:grid;place-items:center;"
-        f"background:{ground}}}svg{{width:{width}px;height:{width}px}}</style>{svg}"
+        f"background:{background}}}svg{{width:{width}px;height:{width}px}}</style>{svg}"
     )
     page.screenshot(path=target, omit_background=True)
 

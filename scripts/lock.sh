@@ -1,6 +1,6 @@
 #!/bin/sh
-# Write requirements.txt and requirements-dev.txt from pyproject.toml: one version of everything,
-# for all platforms and Pythons, each with the hashes of its files. The arguments go to uv.
+# Write requirements.txt and requirements-dev.txt from pyproject.toml: one version of each
+# package for all platforms and Pythons, with the hashes of its files. The arguments go to uv.
 set -eu
 cd "$(dirname "$0")/.."
 

@@ -23,19 +23,19 @@ from opcode_htmx.features.feature import Feature  # noqa: E402
 
 
 def documents(features: Sequence[Feature] = FEATURES) -> dict[Path, str]:
-    """The documents as they should be. Raises ValueError for one without the two markers."""
+    """The up-to-date documents. Raises ValueError for one without the two markers."""
     return {
-        CONFIGURATION: _with_part(CONFIGURATION, _settings(features)),
-        STATE: _with_part(STATE, _state(features)),
+        CONFIGURATION: _with_section(CONFIGURATION, _settings(features)),
+        STATE: _with_section(STATE, _state(features)),
     }
 
 
-def _with_part(document: Path, part: Iterator[str]) -> str:
+def _with_section(document: Path, section: Iterator[str]) -> str:
     before, begin, rest = document.read_text(encoding="utf-8").partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
-        raise ValueError(f"{document.name} has lost the comments around what features declare")
-    return "\n".join((f"{before}{BEGIN}", "", *part, "", f"{END}{after}"))
+        raise ValueError(f"{document.name} lacks the comments around the parts of features")
+    return "\n".join((f"{before}{BEGIN}", "", *section, "", f"{END}{after}"))
 
 
 def _settings(features: Sequence[Feature]) -> Iterator[str]:

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Make the virtual environment .venv, and install the requirements named by the arguments
-# when they have changed. Does nothing, and says nothing, when all is as it should be.
+# Create the virtual environment .venv, and install the requirements named by the arguments if they
+# have changed. Does and prints nothing if everything is up to date.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -31,7 +31,7 @@ if ! .venv/bin/python -c "import pip; $new_enough" 2>/dev/null || [ ! -e .venv/.
 fi
 
 for requirements in "$@"; do
-    # The copy is what was installed last.
+    # The copy of the requirements that were installed last.
     stamp=.venv/.installed-$requirements
     if ! cmp -s "$requirements" "$stamp"; then
         echo "Installing what is listed in $requirements."

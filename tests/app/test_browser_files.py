@@ -30,10 +30,10 @@ def tarball(folder: Path, contents: dict[str, bytes]) -> Path:
 
 
 def test_the_right_files_are_put_in_place(package: browser_files.Package, tmp_path: Path) -> None:
-    assert not package.in_place()
+    assert not package.is_installed()
     contents = browser_files.unpack(tarball(tmp_path, CONTENTS), package)
     browser_files.install(contents, package.folder)
-    assert package.in_place()
+    assert package.is_installed()
     assert len(list(package.folder.iterdir())) == len(CONTENTS)
 
 
@@ -61,4 +61,4 @@ def test_a_file_that_was_changed_in_place_is_noticed(
     contents = browser_files.unpack(tarball(tmp_path, CONTENTS), package)
     browser_files.install(contents, package.folder)
     (package.folder / "htmx.min.js").write_text("changed")
-    assert not package.in_place()
+    assert not package.is_installed()

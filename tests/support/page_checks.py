@@ -75,7 +75,7 @@ def violations(page: Page, *rules: str) -> list[Violation]:
 
 @cache
 def _axe() -> str:
-    if not AXE.in_place():
+    if not AXE.is_installed():
         missing("axe-core", "run `make test`, which fetches it.")
     return (AXE.folder / "axe.min.js").read_text(encoding="utf-8")
 
