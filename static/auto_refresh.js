@@ -1,8 +1,8 @@
-// Keeps what the lists say current while someone looks: what needs them, and what runs.
+// Keeps the lists of sessions that need attention, and of runs, current while the page is visible.
 "use strict";
 
 (() => {
-  // what someone takes of the machine changes by the second
+  // CPU and memory change every second
   const EVERY_MS = location.pathname === "/runs" ? 3000 : 10000;
   const refresh = async () => {
     if (document.hidden) return;
@@ -12,7 +12,7 @@
     const count = [...page.querySelectorAll("[data-count]")].reduce((sum, each) => sum + Number(each.dataset.count), 0);
     for (const newer of page.querySelectorAll("[data-fresh]")) {
       const older = document.getElementById(newer.id);
-      // what someone is about to press stays
+      // a control about to be pressed stays
       if (!older || older.outerHTML === newer.outerHTML || older.matches(":focus-within, :active, :has([open])")) continue;
       older.replaceWith(newer);
     }

@@ -1,6 +1,6 @@
 // claude-events.js: sessions of Claude as events of the DOM, for pages that embed this server.
 //
-// An ES module without dependencies. None of this server's own pages loads it.
+// An ES module without dependencies. This server's own pages do not load it.
 //
 //   import { ClaudeEvents } from "https://this-server/static/claude-events.js";
 //   const claude = new ClaudeEvents("wss://this-server/ws/claude");
@@ -8,38 +8,37 @@
 //   const sessionId = await claude.execute("/path/to/project", "Add a README file");
 //   addEventListener(`claude-complete:${sessionId}`, (event) => console.log(event.detail));
 //
-// Without an address it is /ws/claude at the place where this file came from. A page of another
-// origin must be named in OPCODE_ALLOWED_ORIGINS.
+// The default address is /ws/claude on the server of this file. A page of another origin must be
+// listed in OPCODE_ALLOWED_ORIGINS.
 //
-// On `window` (or the `target` option), each also with `:${sessionId}` behind its name:
+// On `window` (or the `target` option), each also with `:${sessionId}` after its name:
 //
-//   claude-output     detail: what Claude wrote, parsed (a text where it was no JSON)
+//   claude-output     detail: the output of Claude, parsed (a text if it is not JSON)
 //   claude-complete   detail: true or false, once for each prompt
 //   claude-error      detail: a sentence
-//   claude-cancelled  detail: true, in front of claude-complete
+//   claude-cancelled  detail: true, before claude-complete
 //
-// Methods. The first three give a promise of the session's id, which fails with a sentence:
+// Methods. The first three return a promise of the session's id, rejected with a sentence:
 //
 //   execute(projectPath, prompt, options)            options: the fields of the socket's message,
 //   continue(projectPath, prompt, options)           such as model, session_id, detach
 //   resume(projectPath, sessionId, prompt, options)
 //   prompt(sessionId, text)                          a further prompt, also while Claude works
-//   cancel(sessionId)                                ends the run with all it has started
+//   cancel(sessionId)                                ends the run and its processes
 //   permission(sessionId, requestId, decision, more) "allow" or "deny"; a request is an output of
 //                                                    type control_request
-//   attach(sessionId, cursor)                        hear a session from its first line on, or
-//                                                    from where another page was (`cursorOf`)
+//   attach(sessionId, cursor)                        follow a session from its first line on, or
+//                                                    from a cursor of another page (`cursorOf`)
 //   cursorOf(sessionId)
 //   close()
 //
-// A socket that is cut comes back and goes on behind the last line that was heard: none is lost
-// and none comes twice. A prompt that may or may not have arrived is sent again under its id,
-// under which it is carried out once. Where there is no way back (after `patience` milliseconds,
-// or when the server refuses), each session that has not completed gets claude-error and
-// claude-complete with false.
+// After a disconnect the socket reconnects and continues after the last received line: no line is
+// lost or repeated. A prompt that may or may not have arrived is sent again under its id, and is
+// carried out once. If reconnecting fails (after `patience` milliseconds, or when the server
+// refuses), each session that has not completed gets claude-error and claude-complete with false.
 
 const TRY_AGAIN_LATER = 1013;
-const CLOSED_FOR_GOOD = [1000, 1008]; // by us, and by a server whose login has ended
+const CLOSED_FOR_GOOD = [1000, 1008]; // by this page, and by the server after the login has ended
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 5000;
 
@@ -68,7 +67,7 @@ export class ClaudeEvents {
   #cutAt = 0;
   #timer = 0;
   #sessions = new Map(); // by id: { cursor, working }
-  #starting = []; // what has been asked for and not begun: { message, resolve, reject }
+  #starting = []; // requested sessions that have not started: { message, resolve, reject }
   #unsent = []; // other messages, until there is a socket
 
   constructor(url = here(), { target = window, patience = 60000 } = {}) {
@@ -79,7 +78,7 @@ export class ClaudeEvents {
   }
 
   execute(projectPath, prompt, options = {}) {
-    // With an id of its own the session is found again when the socket is cut before it has begun
+    // With an id of its own the session is found again if the socket closes before it has started
     return this.#start({ session_id: newId(), ...options, command_type: "execute", project_path: projectPath, prompt });
   }
 
@@ -143,7 +142,7 @@ export class ClaudeEvents {
     if (this.#closed) return;
     this.#cutAt ||= Date.now();
     if (CLOSED_FOR_GOOD.includes(code) || Date.now() - this.#cutAt >= this.#patience) return this.#giveUp(code);
-    // A server with too many clients lets in for a moment, which is no success.
+    // A server with too many clients accepts the socket and closes it at once; that is no success.
     const wait = code === TRY_AGAIN_LATER ? LONGEST_WAIT_MS : Math.min(FIRST_WAIT_MS * 2 ** this.#tries++, LONGEST_WAIT_MS);
     this.#timer = setTimeout(() => this.#connect(), wait);
   }
@@ -173,7 +172,7 @@ export class ClaudeEvents {
     });
   }
 
-  // --- what it says -------------------------------------------------------------------------
+  // --- messages -----------------------------------------------------------------------------
 
   #hear(message) {
     const sessionId = message.session_id;
@@ -212,7 +211,7 @@ export class ClaudeEvents {
     this.#tell("claude-error", message.message, message.session_id);
   }
 
-  // Nothing more can be heard of a session
+  // No more messages of a session can arrive
   #lose(sessionId, why) {
     const working = this.#sessions.get(sessionId)?.working;
     this.#sessions.delete(sessionId);

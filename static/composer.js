@@ -1,18 +1,18 @@
-// The composer of a session's page, or of a new one's: what is typed and chosen, until it is sent; the
-// server keeps it meanwhile.
+// The composer of a session's page, or of the page for a new one: typed text and chosen files, which
+// the server keeps until they are sent.
 "use strict";
 
 (() => {
   const SAVE_MS = 600; // after the last key
-  const SAFE_BYTES = 60000; // what a browser still sends for a page that goes
+  const SAFE_BYTES = 60000; // the size that browsers still send when a page unloads
   const $ = (id) => document.getElementById(id);
   const composer = $("composer");
   const prompt = $("prompt");
   const files = $("files");
   const list = $("completions");
   const { address } = composer.dataset;
-  const folder = $("folder"); // of a session that has not begun
-  const page = $("prompt-id").value; // tells what was typed here from what was typed elsewhere
+  const folder = $("folder"); // of a new session
+  const page = $("prompt-id").value; // distinguishes text typed here from text typed elsewhere
 
   const note = (sentence) => {
     const element = document.createElement("p");
@@ -27,8 +27,8 @@
 
   // --- the draft --------------------------------------------------------------------------
 
-  let refusal = ""; // of files that were not sent at all
-  let kept = $("draft").value; // what the server has, as far as this page knows
+  let refusal = ""; // for files that were not sent at all
+  let kept = $("draft").value; // the server's text, as far as this page knows
   let timer = 0;
 
   const save = () => {
@@ -43,14 +43,14 @@
     });
     const keepalive = String(body).length < SAFE_BYTES;
     fetch(`${address}/draft`, { method: "POST", body, keepalive })
-      .then((answer) => answer.ok && (kept = text), () => {}); // the words are still here
+      .then((answer) => answer.ok && (kept = text), () => {}); // the text is still here
   };
   const saveSoon = () => {
     clearTimeout(timer);
     timer = setTimeout(save, SAVE_MS);
   };
 
-  // What was typed elsewhere comes in, unless it would take the place of what is typed here.
+  // Text typed elsewhere is shown, unless it would replace text typed here.
   const takeOver = () => {
     const { value, dataset } = $("draft");
     if (dataset.by !== page && prompt.value === kept) prompt.value = kept = value;
@@ -60,7 +60,7 @@
     kept = null;
     saveSoon();
   });
-  // A suggestion that was tapped is the prompt: what stands in the field must not replace it.
+  // A tapped suggestion is the prompt: the text in the field must not replace it.
   if (folder) composer.addEventListener("submit", () => {
     clearTimeout(timer);
     kept = prompt.value;
@@ -73,16 +73,16 @@
   composer.addEventListener("htmx:before:request", (event) => event.target === composer && clearTimeout(timer));
   composer.addEventListener("htmx:after:request", (event) => {
     const { request, response } = event.detail.ctx;
-    // The server has kept the files that came along, or has refused them for good.
+    // The server has stored the attached files, or has refused them finally.
     if (event.target === composer) files.value = "";
     if (response.status >= 400 || event.target !== composer) return;
-    // Only what was sent is cleared: a person may have gone on typing.
+    // Only the sent text is cleared: a person may have typed more.
     if (prompt.value === request.body.get("prompt")) prompt.value = "";
     kept = "";
     saveSoon();
   });
 
-  // A prompt that comes back from the queue takes what stands here along.
+  // A prompt that returns from the queue is put before the text here.
   document.addEventListener("htmx:before:request", ({ target }) => {
     if (target.form !== composer || target === files) return;
     kept = prompt.value;
@@ -90,7 +90,7 @@
   });
   document.addEventListener("htmx:finally:request", ({ target }) => {
     if (target === files) {
-      files.value = ""; // they are with the draft, or were refused
+      files.value = ""; // they are in the draft, or were refused
       if (refusal) $("flash").append(note(refusal));
       refusal = "";
     }
@@ -103,7 +103,7 @@
   // --- files ------------------------------------------------------------------------------
 
   const attach = (event, data) => {
-    // words that were copied from an office program bring a picture of themselves along
+    // text copied from an office program also contains an image of itself
     if (!data?.files.length || data.getData("text/plain")) return;
     event.preventDefault();
     files.files = data.files;
@@ -126,7 +126,7 @@
     refusal = "";
   }, true);
 
-  // Files that were chosen before the scripts were there, or that the browser has put back.
+  // Files chosen before the scripts had loaded, or restored by the browser.
   const takeUp = () => files.files.length && files.dispatchEvent(new Event("change", { bubbles: true }));
   files.addEventListener("htmx:after:init", takeUp, { once: true });
   addEventListener("pageshow", ({ persisted }) => persisted && takeUp());
@@ -136,7 +136,7 @@
   let chosen = 0;
   let asked = null;
 
-  // A command at the very beginning, or a file behind an @.
+  // A command at the start of the text, or a file after an @.
   const word = () => {
     const before = prompt.value.slice(0, prompt.selectionEnd);
     return /^\/[\w:.-]*$/.exec(before)?.[0] ?? /(?:^|\s)(@\S*)$/.exec(before)?.[1];
@@ -166,7 +166,7 @@
     const headers = { "X-CSRF-Token": composer.elements.csrf_token.value };
     const answer = await fetch(`${address}/complete?${asks}`, { headers }).catch(() => null);
     const html = answer?.ok ? await answer.text() : "";
-    if (asked !== query) return; // a later letter has been asked for, or nothing any more
+    if (asked !== query) return; // a later query has been sent, or none is needed any more
     list.innerHTML = html;
     list.hidden = !list.children.length;
     if (!list.hidden) choose(0);
@@ -185,7 +185,7 @@
     if (!event.isComposing) suggest();
   });
   prompt.addEventListener("blur", close);
-  list.addEventListener("mousedown", (event) => event.preventDefault()); // the keyboard stays
+  list.addEventListener("mousedown", (event) => event.preventDefault()); // keeps the focus in the field
   list.addEventListener("click", ({ target }) => {
     const option = target.closest("li");
     if (option && word()) complete(option);

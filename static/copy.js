@@ -1,11 +1,11 @@
-// Copies links, texts and code; opens what can be copied of a block in place.
+// Copies links, texts and code; opens the copy menu of a block in place.
 "use strict";
 
 (() => {
   const SAID_MS = 2000;
   const $ = (id) => document.getElementById(id);
 
-  // The text that is shown, with what its marks stand for in their places.
+  // The displayed text, with its marks replaced by the characters they stand for.
   const original = (from) => {
     const copied = from.cloneNode(true);
     for (const mark of copied.querySelectorAll("[data-raw]")) {
@@ -18,8 +18,8 @@
     return rows.map((row) => row.textContent).join("\n");
   };
 
-  // Plain http has no clipboard: there the text is selected and copied as a person would do it. If
-  // that is refused, it stays selected.
+  // Plain http has no clipboard API: there the text is selected and copied by a command. If that is
+  // refused, it stays selected.
   const copy = async (from) => {
     const marked = from.querySelector("[data-raw]") && original(from);
     try {
@@ -34,7 +34,7 @@
     }
   };
 
-  // `instead`: what is to be copied in its place, or null.
+  // `instead`: the text to copy in its place, or null.
   const copySelection = (instead) => {
     const replace = (event) => {
       event.clipboardData.setData("text/plain", instead);
@@ -62,7 +62,7 @@
   const transcript = $("transcript");
   if (!transcript) return;
 
-  // --- what can be copied of a block ------------------------------------------------------
+  // --- the copy menu of a block -----------------------------------------------------------
 
   const sheet = document.createElement("dialog");
   sheet.className = "sheet";

@@ -1,4 +1,4 @@
-// Closes the sheet behind "More" when the focus or the person leaves it. The rest of it needs no script.
+// Closes the sheet behind "More" when it loses the focus or the page is left. The rest needs no script.
 "use strict";
 
 (() => {
@@ -6,5 +6,5 @@
   if (!sheet?.hidePopover) return;
   const close = () => sheet.matches(":popover-open") && sheet.hidePopover();
   sheet.addEventListener("focusout", ({ relatedTarget }) => relatedTarget && !sheet.contains(relatedTarget) && close());
-  addEventListener("pagehide", close); // else it would be open when Back shows the page again
+  addEventListener("pagehide", close); // else Back would show the page with the open sheet
 })();

@@ -59,8 +59,8 @@ def blueprint(
         return render_template(
             "session_page/session.html",
             title=lookup.title(project_id, session_id) or title_of(blocks),
-            needs=view.needs(),
-            mark=last_read,
+            attention_count=view.needs(),
+            last_read=last_read,
             unread=window.count_after(blocks, last_read),
             shown_ids={block.id for block in shown.blocks},
             now=time.time(),
@@ -96,7 +96,7 @@ def blueprint(
             render=view.fragments.block,
             dom_id=dom_id,
             address=address,
-            mark=request.args.get("mark", ""),
+            last_read=request.args.get("mark", ""),
         )
 
     @pages.get("/projects/<project_id>/sessions/<session_id>/blocks/<block_id>")

@@ -1,9 +1,8 @@
-// Where the reader is among sessions and in this one: what needs them, where they stopped reading.
-// It comes after the first paint.
+// How many sessions need attention, and up to where this one was read. Loaded after the first paint.
 "use strict";
 
 (() => {
-  const REST_MS = 1500; // what is on the screen for so long counts as read
+  const REST_MS = 1500; // blocks visible for this long count as read
   const NEAR_END_PX = 80;
   const $ = (id) => document.getElementById(id);
   const page = document.scrollingElement;
@@ -12,7 +11,7 @@
   const newest = () => [...blocks()].at(-1);
   const atEnd = () => page.scrollHeight - page.scrollTop - innerHeight < NEAR_END_PX;
 
-  // --- what needs the reader --------------------------------------------------------------
+  // --- sessions that need attention -------------------------------------------------------
 
   const badge = () => {
     const count = Number($("needs").dataset.count);
@@ -21,10 +20,10 @@
     if (document.title !== wanted) document.title = wanted;
   };
 
-  // --- where they stopped reading ---------------------------------------------------------
+  // --- the read position ------------------------------------------------------------------
 
-  let told = ""; // what the server knows as read
-  let left = ""; // the newest block that was read when the page went out of sight
+  let told = ""; // the read position that the server has
+  let left = ""; // the newest block that was read when the page was hidden
   let resting = 0;
 
   const tell = (always) => {
@@ -36,14 +35,14 @@
     const form = new FormData($("answer"));
     form.set("block", block);
     form.set("quiet", "1");
-    navigator.sendBeacon(`${location.pathname}/seen`, form); // goes out even if the page does
+    navigator.sendBeacon(`${location.pathname}/seen`, form); // sent even if the page unloads
   };
   const rest = () => {
     clearTimeout(resting);
     resting = setTimeout(tell, REST_MS);
   };
 
-  // The way to the line is there as long as the line is above.
+  // The link to the line is shown while the line is above the view.
   const way = $("to-new");
   const watched = new IntersectionObserver(([entry]) => {
     const { isIntersecting, boundingClientRect, target } = entry;
@@ -80,7 +79,7 @@
     if (!document.hidden) line();
     rest();
   });
-  // Whoever sends has read what stands above.
+  // A person who sends a prompt has read the blocks above.
   $("composer").addEventListener("htmx:after:request", (event) => {
     if (event.detail.ctx.response.status < 400) $("new-since")?.remove();
   });

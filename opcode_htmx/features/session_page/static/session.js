@@ -1,9 +1,9 @@
-// The session page's own script: what htmx cannot know. Keeps the cursor current, the reader's
-// place, opened details and the draft; says when the page is cut off. Everything else is HTML.
+// The session page's own script, for what htmx cannot do: keeps the cursor current, the scroll
+// position and opened details; shows when the page is offline. Everything else is HTML.
 "use strict";
 
 (() => {
-  const SILENCE_MS = 40000; // the server says something every 15 s
+  const SILENCE_MS = 40000; // the server sends a message every 15 s
   const FULL_MS = 8000;
   const NEAR_END_PX = 80;
   const TITLE_CHARACTERS = 80;
@@ -12,8 +12,8 @@
   const composer = $("composer");
   const jump = $("jump");
   let connection = null;
-  let heardAt = Date.now(); // when the server last said something
-  let waitingSince = Date.now(); // the same, or when a connection was tried since
+  let heardAt = Date.now(); // when the last message arrived
+  let waitingSince = Date.now(); // the same, or the time of a later connection attempt
 
   // --- the socket -------------------------------------------------------------------------
 
@@ -23,8 +23,8 @@
     return minutes < 60 ? `${minutes} min ago` : `${Math.floor(minutes / 60)} h ago`;
   };
 
-  let cutOff = false; // for good
-  let full = false; // whether as many look at this server as it allows
+  let cutOff = false; // permanently
+  let full = false; // whether the server has its maximum of viewers
   const offline = () => {
     document.body.dataset.link = "offline";
     const text = cutOff ? "Cut off. Reload the page." : full ? "Too many pages are open on this server. Trying again…" : `Offline. Last update ${ago(Date.now() - heardAt)}.`;
@@ -33,7 +33,7 @@
     status.dataset.phase = "offline";
   };
 
-  // How long it has been so: counted here, by the server's clock, which may not be the phone's.
+  // The time in this state, counted here by the server's clock, which may differ from the phone's.
   let clocksApart = 0;
   const setClock = () => (clocksApart = Date.now() - 1000 * $("cursor").dataset.now);
   const tick = () => {
@@ -64,12 +64,12 @@
 
   document.addEventListener("htmx:ws:before:message:incoming", () => {
     heardAt = waitingSince = Date.now();
-    if (page.scrollTop < top) follows = toGo() < 2; // a move that no scroll event has told of yet
+    if (page.scrollTop < top) follows = toGo() < 2; // a move before its scroll event
     holdFocus();
   });
 
   document.addEventListener("htmx:ws:after:message:incoming", (event) => {
-    // Each connect names what this page has, so nothing is sent twice and nothing is left out.
+    // Each connection sends the cursor of this page, so no change is sent twice or left out.
     const url = new URL(event.detail.connection.url);
     url.searchParams.set("cursor", $("cursor").value);
     event.detail.connection.url = url.href;
@@ -85,13 +85,13 @@
   document.addEventListener("htmx:ws:close", (event) => {
     cutOff = event.detail.code === 1000 || event.detail.code === 1008;
     full = event.detail.code === 1013;
-    // To be let in for a moment and sent away again counts as a success that is tried again at once.
+    // A socket that is accepted and closed at once counts as a success, which is retried immediately.
     const wait = full ? { reconnectDelay: FULL_MS, reconnectMaxDelay: FULL_MS } : { reconnectDelay: 500, reconnectMaxDelay: 5000 };
     if (event.detail.connection?.config) Object.assign(event.detail.connection.config, wait);
     if (event.detail.reason === "closed" && !document.hidden) offline();
   });
 
-  // A socket may die without a word; closing it makes htmx connect anew.
+  // A socket may die without a close event; closing it makes htmx reconnect.
   setInterval(() => {
     if (!document.hidden && Date.now() - waitingSince > SILENCE_MS && connection?.socket) {
       waitingSince = Date.now();
@@ -100,16 +100,16 @@
   }, 5000);
   document.addEventListener("visibilitychange", () => (waitingSince = Date.now()));
 
-  // A page from the back-forward cache has a socket that was closed for good.
+  // A page from the back-forward cache has a socket that was closed permanently.
   addEventListener("pageshow", (event) => event.persisted && location.reload());
 
-  // --- the reader's place -----------------------------------------------------------------
+  // --- the scroll position ----------------------------------------------------------------
 
   const page = document.scrollingElement;
   const toGo = () => page.scrollHeight - page.scrollTop - innerHeight;
-  let follows = false; // whether the view goes along with the end
+  let follows = false; // whether the view follows the end
   let top = 0;
-  let seen = 0; // blocks that were there when the reader was last at the end
+  let seen = 0; // the number of blocks when the reader was last at the end
 
   const toEnd = () => {
     page.scrollTo({ top: page.scrollHeight, behavior: "instant" });
@@ -126,7 +126,7 @@
   };
 
   addEventListener("scroll", () => {
-    // A finger that moves up wants to stay there, however close the end still is.
+    // Scrolling up stops following, however close the end still is.
     follows = toGo() < (page.scrollTop < top ? 2 : NEAR_END_PX);
     top = page.scrollTop;
     offerJump();
@@ -137,7 +137,7 @@
     offerJump();
   });
 
-  // --- what came earlier ------------------------------------------------------------------
+  // --- older blocks -----------------------------------------------------------------------
 
   const NEAR_TOP = "200% 0px 0px 0px"; // fetched before a reader gets there
   const order = (block) => block.dataset.order;
@@ -155,7 +155,7 @@
     way.ariaBusy = "true";
     const answer = await fetch(link.dataset.earlier).catch(() => null);
     way.ariaBusy = null;
-    if (!answer?.ok) return false; // the link is still there
+    if (!answer?.ok) return false; // the link remains
     const box = document.createElement("template");
     box.innerHTML = await answer.text();
     const [newWay, ...blocks] = box.content.children;
@@ -163,7 +163,7 @@
     let next = transcript.firstElementChild;
     for (const block of blocks) {
       while (next && inOrder(next, block) < 0) next = next.nextElementSibling;
-      if ($(block.id)) continue; // the socket brought it, and keeps it up to date
+      if ($(block.id)) continue; // the socket inserted it, and keeps it up to date
       transcript.insertBefore(block, next);
       window.htmx?.process(block);
       seen += 1;
@@ -175,7 +175,7 @@
     return true;
   };
 
-  // A link to a block that is not here yet: go back until it is.
+  // A link to a block that is not loaded yet: load older blocks until it is.
   const goToBlock = async () => {
     const id = decodeURIComponent(location.hash.slice(1));
     if (!id || id === "end") return;
@@ -188,7 +188,7 @@
       if (details) details.open = true;
       for (let way = block; (way = way.parentElement.closest("details")); ) way.open = true;
       document.querySelector(".here")?.classList.remove("here");
-      block.classList.add("here"); // what came later is no :target
+      block.classList.add("here"); // a block inserted later is no :target
     }
     block.scrollIntoView();
     offerJump();
@@ -201,11 +201,11 @@
     showEarlier();
   });
 
-  // What a person opened stays open when a newer version of it arrives.
+  // Opened details stay open when a newer version arrives.
   const opened = new Map();
   document.addEventListener("toggle", (event) => {
     if (event.target.id) opened.set(event.target.id, event.target.open);
-    follows = toGo() < NEAR_END_PX; // opened to be read: the end may wait
+    follows = toGo() < NEAR_END_PX; // opened to be read: stop following the end
     offerJump();
   }, true);
   const openAgain = () => {
@@ -216,7 +216,7 @@
     }
   };
 
-  // A newer version takes the place of the element that the keyboard was on.
+  // A newer version replaces the element that had the focus.
   let held = null;
   const holdFocus = () => (held = document.activeElement.closest("[id]")?.id);
   const giveFocusBack = () => {
@@ -224,7 +224,7 @@
       $(held)?.querySelector("summary, button")?.focus({ preventScroll: true });
   };
 
-  // Characters that are not seen, as the server writes them out in titles; joiners stay.
+  // Escapes invisible characters as the server does in titles; joiners stay.
   const visible = (text) =>
     text.replace(/(?![\u200c\u200d])[\p{Cc}\p{Cf}]/gu, (sign) => {
       const code = sign.codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
@@ -239,18 +239,18 @@
     const line = first.textContent.trim().replace(/\s+/g, " ");
     const title = line.length > TITLE_CHARACTERS ? `${line.slice(0, TITLE_CHARACTERS - 1)}…` : line;
     document.querySelector(".topbar h1").textContent = visible(title);
-    document.title = `${visible(title)} · opcode`; // read_position.js adds what needs the person
+    document.title = `${visible(title)} · opcode`; // read_position.js adds the number of sessions that need attention
     untitled = false;
   };
 
-  // --- what is sent -----------------------------------------------------------------------
+  // --- the composer and the keyboard ------------------------------------------------------
 
-  // Whoever sends wants to see what comes of it.
+  // After sending a prompt, a person wants to see the result.
   composer.addEventListener("htmx:after:request", (event) => {
     if (event.detail.ctx.response.status < 400) toEnd();
   });
 
-  // The keyboard and the dock take room from the transcript; its end stays in view.
+  // The keyboard and the dock take space from the transcript; its end stays in view.
   const keepEnd = () => follows && toEnd();
   new ResizeObserver(keepEnd).observe($("dock"));
   addEventListener("resize", keepEnd);
@@ -266,7 +266,7 @@
 
   // --- the start --------------------------------------------------------------------------
 
-  // The words come first: htmx is fetched when they have been painted.
+  // The text comes first: htmx is fetched after the first paint.
   const addresses = document.currentScript.dataset.then.split(" ");
   const start = () => {
     setClock();
@@ -279,10 +279,10 @@
       const script = document.createElement("script");
       script.src = address;
       script.async = false; // in this order
-      // htmx may have started before its extensions were there
+      // htmx may have started before its extensions had loaded
       if (address === addresses.at(-1)) script.onload = () => {
         htmx.process(document.body);
-        // what was chosen before
+        // show the choices made before
         document.querySelector("#options :checked:not([selected],[checked]),#options [checked]:not(:checked)")
           ?.dispatchEvent(new Event("change", { bubbles: true }));
       };
