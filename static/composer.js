@@ -82,7 +82,7 @@
     saveSoon();
   });
 
-  // A prompt that returns from the queue is put before the text here.
+  // A request with the composer's form sends its text, so the field is locked until the response.
   document.addEventListener("htmx:before:request", ({ target }) => {
     if (target.form !== composer || target === files) return;
     kept = prompt.value;

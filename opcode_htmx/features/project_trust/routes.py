@@ -227,11 +227,12 @@ def _shown(
     needed: TrustNeeded, groups: Mapping[str, list[TrustItem]]
 ) -> list[tuple[str, list[ShownItem]]]:
     """The groups, hidden characters made visible, cut to MOST_CHARACTERS in all."""
-    left = MOST_CHARACTERS
+    remaining = MOST_CHARACTERS
 
     def shown(item: TrustItem) -> ShownItem:
-        nonlocal left
-        text, left = item.text[: max(0, left)], left - len(item.text)
+        nonlocal remaining
+        text = item.text[: max(0, remaining)]
+        remaining -= len(item.text)
         left_out = item.left_out + len(item.text) - len(text)
         more = f"… {left_out:,} more characters" if left_out else ""
         file = relative_to(item.file, needed.folder)

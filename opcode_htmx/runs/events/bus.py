@@ -116,7 +116,7 @@ class EventBus:
             try:
                 self._deliver_new()
             except Exception:  # retried at the next notification or poll
-                log.exception("the journal of events cannot be read just now")
+                log.exception("the journal of events cannot be read")
 
     def _deliver_new(self) -> None:
         reader = self._open()
@@ -134,7 +134,7 @@ class EventBus:
         if entry:
             for each in self._subscriptions:
                 if each.every_worker or entry.worker == self.worker:
-                    each.offer(entry.event)
+                    each.enqueue(entry.event)
 
 
 class _Subscription:
@@ -164,7 +164,7 @@ class _Subscription:
                 greenlet.kill()
         return greenlet
 
-    def offer(self, event: RunEvent) -> None:
+    def enqueue(self, event: RunEvent) -> None:
         if not isinstance(event, self._kind):
             return
         try:
