@@ -153,7 +153,7 @@ def test_variables_of_features_are_known_names(tmp_path: Path) -> None:
     assert without.unknown == ("OPCODE_HELLO_MOST", "OPCODE_HELLO_MSOT")
 
 
-def test_settings_that_were_not_read_cannot_be_asked_for(tmp_path: Path) -> None:
+def test_unread_settings_raise_an_error(tmp_path: Path) -> None:
     with pytest.raises(LookupError, match="GivenPrefixSettings"):
         read(tmp_path).of(GivenPrefixSettings)
 

@@ -96,7 +96,7 @@ def test_one_file_under_many_names_is_probed_once(home: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("script", ["exit 1\n", "echo hello\n", says("2.2.0") + "exit 3\n"])
-def test_a_candidate_that_fails_is_passed_over(home: Path, tmp_path: Path, script: str) -> None:
+def test_failing_candidate_is_skipped(home: Path, tmp_path: Path, script: str) -> None:
     install(tmp_path / "a/claude", script)
     install(tmp_path / "b/claude", says("2.1.118"))
     found = cli_binary.find(None, f"{tmp_path}/a:{tmp_path}/b", home)

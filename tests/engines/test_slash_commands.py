@@ -79,7 +79,7 @@ def test_a_skill_that_is_for_claude_alone_is_not_offered(project: Path, config: 
     assert on_disk(project, config) == []
 
 
-def test_names_that_begin_with_what_was_typed_come_first() -> None:
+def test_names_with_the_typed_prefix_come_first() -> None:
     known = [Command(name, "", "") for name in ("uncommit", "git:commit", "commit", "compact", "x")]
     assert [each.name for each in matching(known, "comm")] == ["commit", "git:commit", "uncommit"]
     assert len(matching(known, "")) == 5

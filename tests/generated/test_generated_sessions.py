@@ -178,7 +178,7 @@ def test_results_of_parallel_calls_are_children_of_their_calls(claude: Path) -> 
         assert call["id"] == row["message"]["content"][0]["tool_use_id"]
 
 
-def test_a_compaction_starts_a_root_of_its_own(claude: Path) -> None:
+def test_compaction_starts_a_new_root(claude: Path) -> None:
     session = played(claude, (ONE, ONE, Compact(), ONE)).session
     [boundary] = [row for row in rows(session) if row.get("subtype") == "compact_boundary"]
     by_id = {row["uuid"]: row for row in rows(session) if "uuid" in row}

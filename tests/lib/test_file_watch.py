@@ -123,7 +123,7 @@ def test_a_watch_may_end_in_its_own_callback(watcher: Watcher, folder: Path) -> 
     assert calls == ["reported"]
 
 
-def test_a_folder_that_is_removed_disturbs_no_other(
+def test_removed_folder_does_not_affect_other_watches(
     watcher: Watcher, folder: Path, tmp_path: Path
 ) -> None:
     gone = tmp_path / "gone"

@@ -21,7 +21,7 @@ PERSON = owner("opcode", LOGIN)
 
 
 @pytest.mark.parametrize("by", [PERSON, owner("opcode"), SYSTEM, ENGINE, UNKNOWN, Identity("")])
-def test_an_identity_is_read_from_json_as_it_was_written(by: Identity) -> None:
+def test_identity_round_trips_through_json(by: Identity) -> None:
     assert Identity.from_json(json.loads(json.dumps(by.as_json()))) == by
 
 

@@ -28,7 +28,7 @@ def test_jobs_start_in_order_once_and_stop_in_reverse() -> None:
     assert notes == ["+a", "+b", "+late", "-late", "-b", "-a"]
 
 
-def test_a_job_that_cannot_start_or_stop_keeps_no_other_from_it(
+def test_failing_job_does_not_prevent_other_starts_and_stops(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     def fail() -> None:

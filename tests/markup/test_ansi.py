@@ -49,7 +49,7 @@ def test_colours_and_marks_become_classes(text: str, expected: list[tuple[str, s
         ("tab\tstays", "tab\tstays"),
     ],
 )
-def test_a_text_stands_as_a_terminal_would_show_it(text: str, seen: str) -> None:
+def test_text_is_rendered_like_in_a_terminal(text: str, seen: str) -> None:
     assert shown(text) == seen
 
 

@@ -264,7 +264,7 @@ def test_a_task_list_says_of_each_task_whether_it_is_done() -> None:
 
 
 @pytest.mark.parametrize("text", ["- [ ] `code`\n", "- [x] [a](https://b.c/)\n", "> - [x] a\n"])
-def test_a_task_may_hold_more_than_words(text: str) -> None:
+def test_task_items_may_contain_inline_markup(text: str) -> None:
     assert ("span", {"class": "check"}) in read_safely(render(text)).tags
 
 

@@ -49,12 +49,12 @@ def test_a_lock_names_no_host_and_no_index(name: str) -> None:
     assert re.findall(r"://|--(?:extra-)?index|--find-links|--trusted-host", text) == []
 
 
-def test_the_tests_run_on_what_the_app_runs_on() -> None:
+def test_development_lock_contains_the_runtime_lock() -> None:
     assert pins(RUNTIME).items() <= pins(DEVELOPMENT).items()
 
 
 @pytest.mark.parametrize("name", [RUNTIME, DEVELOPMENT])
-def test_a_lock_holds_what_the_project_asks_for(name: str) -> None:
+def test_lock_satisfies_the_project_requirements(name: str) -> None:
     wanted = project()["project"]["dependencies"]
     if name == DEVELOPMENT:
         wanted = wanted + project()["dependency-groups"]["dev"]

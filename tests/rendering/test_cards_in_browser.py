@@ -109,7 +109,7 @@ def lines(phone: Phone) -> list[str]:
     return [" ".join(head.split()) for head in heads.all_inner_texts()]
 
 
-def test_every_tool_says_what_it_did_and_opens_to_the_details(
+def test_every_tool_card_has_a_summary_and_opens_to_details(
     sandbox: Sandbox, server: Server, gate: threading.Event, open_phone: Callable[..., Phone]
 ) -> None:
     phone = open_phone(server)

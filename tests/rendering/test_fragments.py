@@ -79,7 +79,7 @@ def test_the_id_of_an_element_is_safe_and_stable(block_id: str) -> None:
 
 
 @pytest.mark.parametrize("block_id", ["a b", "a<b", 'a"b', "a'b", "", "ä", "a\n", "x" * 81, "a.b"])
-def test_an_id_that_is_not_safe_is_replaced_by_one_of_its_own(block_id: str) -> None:
+def test_unsafe_id_is_replaced_by_a_unique_safe_one(block_id: str) -> None:
     assert dom_id(block_id) != dom_id(block_id + " ")
     assert block_id not in dom_id(block_id) or not block_id
 
@@ -175,7 +175,7 @@ def test_up_to_date_viewer_receives_nothing(captured: Captured) -> None:
     assert changes(live, live.offset, fragments()) == ""
 
 
-def test_every_id_stands_once_on_the_page(captured: Captured) -> None:
+def test_ids_on_the_page_are_unique(captured: Captured) -> None:
     page = dom.parse(page_of(fold((*captured.stdout, *growing()), run_id=RUN_ID), fragments()))
     ids = [node.id for node in page.walk() if node.id]
     assert len(ids) == len(set(ids)) > 100
@@ -206,7 +206,7 @@ def test_a_block_is_rendered_once_for_all_viewers(captured: Captured) -> None:
     assert all(one is other for one, other in zip(first, again, strict=True))
 
 
-def test_a_block_is_rendered_again_when_it_or_what_it_holds_has_changed() -> None:
+def test_block_is_rendered_again_when_it_or_its_children_change() -> None:
     transcript, render = Transcript("1", run_id=RUN_ID), fragments()
     rendered: list[str] = []
     parent = {"parent_tool_use_id": "t"}
@@ -280,7 +280,7 @@ def links(page: dom.Node) -> list[dom.Node]:
     return [node for node in found if "more" not in (node.attributes.get("class") or "").split()]
 
 
-def test_hostile_texts_in_every_field_come_out_as_text() -> None:
+def test_hostile_text_in_every_field_is_escaped() -> None:
     render = fragments()
     before = fold(tuple(hostile_lines()[:-5]), run_id=RUN_ID)  # the requests are open
     after = fold(tuple(hostile_lines()), run_id=RUN_ID)
@@ -343,7 +343,7 @@ def test_an_open_request_has_its_buttons_and_a_closed_one_its_verdict() -> None:
     assert labels(rendered(ask_line(), close=True)) == []
 
 
-def test_a_plan_is_asked_for_in_its_own_words() -> None:
+def test_plan_approval_has_its_own_wording() -> None:
     page = rendered(ask_line(tool_name="ExitPlanMode", input={"plan": "# The plan"}))
     assert labels(page) == ["Approve, ask before edits", "Approve, accept edits", "Keep planning"]
     assert [node.text for node in page.walk() if node.tag == "h1"] == ["The plan"]
@@ -458,7 +458,7 @@ def test_an_image_is_shown_with_its_size_at_an_address_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("data", ["", "QQ==", "PHN2Zz4=", "!", PNG[:24]])
-def test_an_image_that_cannot_be_shown_has_a_line_of_its_own(data: str) -> None:
+def test_unrenderable_image_is_replaced_by_a_line(data: str) -> None:
     image = {"type": "image", "source": {"media_type": "image/png", "data": data}}
     page = rendered(line(type="user", uuid="u", message={"content": [image]}))
     assert [node for node in page.walk() if node.tag == "img"] == []
@@ -493,7 +493,7 @@ def test_a_search_of_the_web_shows_its_results_as_links() -> None:
     assert "1 result" in page.text and "Words." in page.text
 
 
-def test_the_numbers_of_lines_are_no_part_of_what_is_read_or_copied() -> None:
+def test_line_numbers_are_excluded_from_reading_and_copying() -> None:
     details = {
         "file": {"content": "import a\n\nb", "startLine": 9, "numLines": 3, "totalLines": 50}
     }
@@ -568,7 +568,9 @@ def test_a_phone_in_another_time_zone_can_tell_when_it_is(
         ),
     ],
 )
-def test_a_summary_says_what_a_turn_took(fields: dict[str, Any], expected: str) -> None:
+def test_summary_shows_duration_tokens_and_cost_of_a_turn(
+    fields: dict[str, Any], expected: str
+) -> None:
     page = rendered(line(type="result", uuid="u", **fields))
     assert page.text.strip() == expected
 

@@ -63,7 +63,7 @@ def text_of(shown: ColouredText | None) -> str:
         ("TaskUpdate", {"taskId": "1", "status": "in_progress"}, "Task", "#1 in progress"),
     ],
 )
-def test_a_card_says_in_one_line_what_a_tool_does(
+def test_card_summarises_a_tool_in_one_line(
     name: str, tool_input: Json, title: str, summary: str
 ) -> None:
     shown = view(name, **tool_input)
@@ -81,7 +81,7 @@ def test_every_card_tolerates_malformed_data() -> None:
                 assert failed(name, "out", **tool_input).title is not None
 
 
-def test_a_command_is_shown_as_it_stands_and_other_input_as_json() -> None:
+def test_command_is_shown_verbatim_and_other_input_as_json() -> None:
     assert view("Bash", command="a <b>\nc").command == CutText("a <b>\nc", 0, lines=2)
     assert view("Next", pattern="ä").command == CutText('{\n  "pattern": "ä"\n}', 0, lines=3)
     assert view("Read", file_path="/a").command is None
@@ -105,7 +105,7 @@ def test_a_command_that_failed_says_its_exit_status_once() -> None:
     assert shown.shown.spans == (("a1", "red"), ("", "\nerr"))
 
 
-def test_a_command_shows_what_it_printed_on_both_streams() -> None:
+def test_command_shows_stdout_and_stderr() -> None:
     streams = {"stdout": "out\n", "stderr": "err"}
     assert text_of(done("Bash", streams, "out\nerr", command="make").shown) == "out\nerr"
     assert text_of(done("Bash", None, "out", command="make").shown) == "out"
@@ -215,7 +215,7 @@ def test_a_search_says_how_much_it_found(details: Json | None, outcome: str) -> 
     assert done("Grep", details, "a", pattern="x").outcome == outcome
 
 
-def test_a_search_shows_what_it_found_relative_to_the_project() -> None:
+def test_search_results_are_relative_to_the_project() -> None:
     details = {"numFiles": 2, "filenames": [f"{PROJECT}/a/b", "/c"]}
     assert text_of(done("Glob", details, "Found", pattern="*").shown) == "a/b\n/c"
 

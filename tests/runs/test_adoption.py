@@ -335,7 +335,7 @@ def test_without_a_runs_folder_there_is_nothing_to_adopt(room: Room) -> None:
 
 
 @pytest.mark.parametrize("content", [None, "", "null", "[]", '{"version": 99}', '{"version": 1}'])
-def test_a_folder_that_cannot_be_read_is_left_alone_and_logged(
+def test_unreadable_folder_is_kept_and_logged(
     room: Room, content: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     run_id = idle(room.prompt("Hello")).id

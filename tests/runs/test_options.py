@@ -114,7 +114,7 @@ def test_bypass_mode_is_ruled_out_in_claude_itself_unless_it_is_allowed() -> Non
     assert "--allow-dangerously-skip-permissions" in build(allow_bypass=True)
 
 
-def test_a_file_of_claudes_cannot_turn_on_what_the_server_does_not_allow(
+def test_claude_settings_cannot_enable_forbidden_bypass_mode(
     sandbox: Sandbox, claude: Path
 ) -> None:
     settings = {"permissions": {"defaultMode": "bypassPermissions"}}
@@ -302,7 +302,7 @@ def test_invalid_option_is_refused_and_nothing_starts(
     assert not list((server.sandbox.state / "runs").glob("*"))
 
 
-def test_a_form_changes_only_what_the_person_has_changed_in_it(server: Server) -> None:
+def test_form_changes_only_the_edited_fields(server: Server) -> None:
     path = begin(server, model="opus", prompt='[["exit", 0]]')
     until(lambda: not kept_alive(server), "it ended")
     old_page = {"model": "", "was_model": "", "was_keep_running": "on"}

@@ -168,7 +168,7 @@ def test_a_run_that_is_over_keeps_no_lines(run: Run) -> None:
     assert data(follower, last=True) == written
 
 
-def test_a_follower_of_a_folder_that_is_gone_reads_what_it_has_open(run: Run) -> None:
+def test_follower_of_a_removed_folder_reads_its_open_file(run: Run) -> None:
     written = say(run, 1, 2)
     run.fold_new_lines()
     kept, other = OutputFollower(run), OutputFollower(run)

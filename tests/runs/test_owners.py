@@ -90,9 +90,7 @@ def test_a_prompt_through_the_other_worker_goes_to_the_same_process(
     assert len(room.marked_processes()) == 1
 
 
-def test_a_prompt_that_both_workers_get_is_sent_once_to_one_process(
-    room: Room, other: Supervisor
-) -> None:
+def test_prompt_received_by_both_workers_is_sent_once(room: Room, other: Supervisor) -> None:
     session, prompt_id = new_id(), new_id()
     both = [
         gevent.spawn(each.prompt, session, room.sandbox.project, prompt_id, "once", by=BY)
@@ -250,7 +248,7 @@ def request() -> StopRequest:
     return StopRequest(Outcome.TIMED_OUT, "Its time was up.", 1.0)
 
 
-def test_stop_request_is_read_as_it_was_written(tmp_path: Path) -> None:
+def test_stop_request_round_trips(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, "run")
     assert folder.asked_to_stop() is None
     assert folder.ask_to_stop(request()) == request()

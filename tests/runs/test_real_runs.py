@@ -151,9 +151,7 @@ def test_follow_up_during_a_turn_is_read_and_the_run_ends_idle(room: Room) -> No
     assert "And be quick" in history_of(room, session)
 
 
-def test_a_stop_closes_the_turn_and_the_session_goes_on_where_it_was(
-    room: Room, api: MessagesApi
-) -> None:
+def test_stop_closes_the_turn_and_the_session_can_be_resumed(room: Room, api: MessagesApi) -> None:
     session = new_id()
     first = room.prompt("A gated answer", session)
     until(lambda: streamed(first).strip() == FIRST_HALF, "half of the answer is there")

@@ -106,7 +106,7 @@ def test_record_has_pid_and_start_time(room: Room) -> None:
     assert record["id"] == run.folder.path.name
 
 
-def test_claude_gets_the_folder_the_umask_and_the_environment_that_it_should(room: Room) -> None:
+def test_claude_is_started_with_the_expected_folder_umask_and_environment(room: Room) -> None:
     umask = os.umask(0o077)
     os.umask(umask)
     run = idle(room.prompt(steps(["report"])))
@@ -350,7 +350,7 @@ def test_non_reading_claude_is_reported_as_hanging(
         room.prompt("x" * 1_000_000, session)
 
 
-def test_a_prompt_that_found_the_pipe_full_is_not_taken_for_sent(
+def test_prompt_blocked_by_a_full_pipe_counts_as_unsent(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(folder_module, "WRITE_SECONDS", 0.1)
@@ -453,7 +453,7 @@ def test_a_line_of_five_megabytes_arrives_whole(room: Room) -> None:
     assert run.state.turns == 1
 
 
-def test_a_last_line_without_its_newline_counts(room: Room) -> None:
+def test_last_line_without_a_newline_is_read(room: Room) -> None:
     result = json.dumps({"type": "result", "subtype": "success"})
     run = room.prompt(steps(["raw", result], ["exit", 0]))
     assert ended(run)[0] is Outcome.COMPLETED

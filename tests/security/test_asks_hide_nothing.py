@@ -74,7 +74,7 @@ LEAVING_OUT = (
 
 
 @pytest.mark.parametrize("plan", LEAVING_OUT)
-def test_a_plan_whose_words_markdown_leaves_out_is_shown_as_it_was_written_too(plan: str) -> None:
+def test_plan_with_text_omitted_by_markdown_is_also_shown_as_source(plan: str) -> None:
     card = asked("ExitPlanMode", {"plan": plan})
     assert "As it was written" in card.text
     assert plan.strip() in card.text
@@ -203,7 +203,7 @@ def test_a_suggestion_shows_its_rule_in_full(content: str, words: str) -> None:
     assert buttons(card)["always-0"] == f"Always allow {words} in this project"
 
 
-def test_an_ellipsis_in_a_suggestion_never_stands_for_what_a_rule_allows() -> None:
+def test_suggestion_rules_are_never_abbreviated() -> None:
     (found,) = suggestions_of(request("Bash", {}, permission_suggestions=[rule("npm run:*")]))
     assert "…" not in str(found)
 

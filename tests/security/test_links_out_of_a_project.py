@@ -90,7 +90,7 @@ def test_a_linked_command_outside_of_the_project_is_not_read(
     assert list(slash_commands.files(sandbox.project, sandbox.config_dir)) == []
 
 
-def test_the_list_of_commands_shows_nothing_of_what_is_outside(
+def test_command_list_contains_nothing_outside_of_the_project(
     sandbox: Sandbox, secret: Path, stand_in: Path
 ) -> None:
     a_file(sandbox.project, secret)
@@ -130,7 +130,7 @@ def test_a_person_may_link_to_commands_that_are_kept_elsewhere(
     assert {each.name for each in found} == {"mine", "own"}, "not what is no command"
 
 
-def test_a_pipe_among_the_commands_keeps_nobody_waiting(sandbox: Sandbox) -> None:
+def test_fifo_among_the_commands_does_not_block(sandbox: Sandbox) -> None:
     folder = sandbox.project / ".claude" / "commands"
     folder.mkdir(parents=True)
     os.mkfifo(folder / "x.md")

@@ -211,7 +211,7 @@ def test_network_beyond_its_share_loses_its_oldest_connection(table: Table) -> N
     assert [is_open(each) for each in (first, *others, last)] == [False, True, True, True, True]
 
 
-def test_a_connection_that_has_just_come_is_spared(table: Table) -> None:
+def test_new_connection_is_spared(table: Table) -> None:
     found = [table.open("10.0.0.1") for _ in range(5)]
     assert all(map(is_open, found))
     table.now = 2.0
@@ -226,7 +226,7 @@ def test_largest_network_loses_its_oldest_connection_at_the_total_limit(table: T
     assert [is_open(each) for each in found] == [False, True, True, True, True, True]
 
 
-def test_connections_that_have_proved_a_login_do_not_count(table: Table) -> None:
+def test_authenticated_connections_do_not_count(table: Table) -> None:
     proved = []
     for _ in range(10):
         proved.append(table.open("10.0.0.1"))

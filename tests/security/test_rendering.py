@@ -114,7 +114,7 @@ def test_a_hostile_session_leaves_turns_to_others(
 # --- what is too much is shown in a simpler form, and said -----------------------------------
 
 
-def test_a_wide_table_is_shown_as_it_was_written() -> None:
+def test_wide_table_is_shown_as_source() -> None:
     columns = markdown_parser.MOST_COLUMNS
     table = "|{}\n|{}\n|{}\n"
     at_most = table.format("a|" * (columns - 1), "-|" * (columns - 1), "b|" * (columns - 1))
@@ -140,7 +140,7 @@ def test_a_long_table_is_cut_and_whole() -> None:
     assert all(f"row {number}" in html for number in range(2 * incremental_markdown.MOST_LINES))
 
 
-def test_a_very_long_plan_is_plain_from_some_place_on_and_says_so(app: Flask) -> None:
+def test_very_long_plan_ends_in_plain_text_with_a_note(app: Flask) -> None:
     plan = "".join(f"*step* {number}\n\n" for number in range(12_000))
     html = html_of(app, folded(call("ExitPlanMode", {"plan": plan}, "")))
     assert len(plan) > incremental_markdown.LONGEST
@@ -149,7 +149,7 @@ def test_a_very_long_plan_is_plain_from_some_place_on_and_says_so(app: Flask) ->
     assert "*step* 11999" in html
 
 
-def test_a_change_of_too_much_is_one_change_and_says_so() -> None:
+def test_oversized_change_is_shown_as_one_with_a_note() -> None:
     lines = [f"{number % 150}" for number in range(10_000)]
     shuffled = [f"{number * 7 % 150}" for number in range(10_000)]
     found = diff.between("\n".join(["same", *lines, "end"]), "\n".join(["same", *shuffled, "end"]))
@@ -168,7 +168,7 @@ def test_an_ordinary_change_of_thousands_of_lines_is_compared() -> None:
     assert [line.new for line in found if line.kind == "add"] == [1001, 4001]
 
 
-def test_words_that_are_too_many_to_compare_are_not_marked_and_that_is_said() -> None:
+def test_word_diff_is_skipped_with_a_note_for_too_many_words() -> None:
     old, new = ("\n".join([98 * words] * 140) for words in ("a b ", "b a "))
     found = diff.between(old, f"{new}c")
     assert found[0].text == "⋯ Too much to compare word by word"
@@ -188,7 +188,7 @@ def test_an_export_holds_all_of_a_long_answer(app: Flask, size: int) -> None:
     assert f"word {size // 10 - 1}" in exported(app, folded([answer(text)]))
 
 
-def test_a_file_of_empty_lines_is_looked_at_only_so_far(
+def test_file_of_empty_lines_is_read_to_a_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(session_summary, "HEAD_LINES", 10)

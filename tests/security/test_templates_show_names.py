@@ -84,7 +84,7 @@ def hidden_in(template: str) -> list[str]:
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.stem)
-def test_a_template_shows_what_names_hide(path: Path) -> None:
+def test_templates_show_invisible_characters_of_names(path: Path) -> None:
     assert hidden_in(path.read_text(encoding="utf-8")) == []
 
 

@@ -102,7 +102,7 @@ def test_added_items_need_new_trust_and_removed_ones_do_not(
     assert texts(trust.needed(project)) == ["c"]
 
 
-def test_trust_in_a_project_does_not_cover_what_its_other_folders_and_worktrees_hold(
+def test_trust_in_a_project_does_not_cover_other_folders_and_worktrees(
     trust: ProjectTrust, project: Path, home: Path
 ) -> None:
     git("init", "-q", cwd=project)

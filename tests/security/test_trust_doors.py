@@ -260,7 +260,7 @@ def test_the_choice_against_the_settings_can_be_taken_back_and_made_again(
     assert odd.status_code == 422
 
 
-def test_a_decision_is_one_of_two_and_leads_to_no_other_address(
+def test_decision_has_two_values_and_redirects_locally(
     server: Server, untouched: HostileProject
 ) -> None:
     address = first_prompt(server, untouched.folder).headers["Location"]

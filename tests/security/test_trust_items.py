@@ -213,7 +213,7 @@ def test_a_setting_that_takes_something_from_the_person_is_listed(
     assert [item.name for item in listed(project, home)] == [name]
 
 
-def test_an_event_and_a_matcher_are_not_taken_for_another_event(project: Path, home: Path) -> None:
+def test_event_with_a_matcher_is_distinct_from_another_event(project: Path, home: Path) -> None:
     hook = {"type": "command", "command": "x"}
 
     def digest(hooks: object) -> str:

@@ -145,7 +145,7 @@ def test_a_block_whose_renderer_fails_is_shown_as_its_data_and_logged_once(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_viewer_and_an_export_get_the_block_as_its_data(
+def test_failing_block_reaches_viewers_and_exports_as_data(
     kind: str, render: Callable[..., Fragments]
 ) -> None:
     rendering = render(kind)
@@ -365,7 +365,7 @@ def _survives(server: Server) -> None:
 # --- programs, and Claude's history ------------------------------------------------------------
 
 
-def test_a_line_that_cannot_be_put_into_messages_reaches_a_chat_as_it_is(
+def test_unconvertible_line_reaches_a_chat_verbatim(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     telling = ChatEventEncoder("s")
@@ -376,7 +376,7 @@ def test_a_line_that_cannot_be_put_into_messages_reaches_a_chat_as_it_is(
     assert messages[-1]["type"] == "permission_request", "the lines after it are sent"
 
 
-def test_a_line_of_history_that_fails_is_shown_and_those_behind_it_too(
+def test_failing_history_line_and_those_after_it_are_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "history.jsonl"

@@ -97,7 +97,7 @@ def test_joiners_of_emoji_and_scripts_are_kept_in_names_only(
     assert visible_text(text, joined=True) == joined
 
 
-def test_a_text_that_hides_nothing_stays_as_it_is() -> None:
+def test_text_without_invisible_characters_is_unchanged() -> None:
     text = "npm test -- --grep 'größe' \u05d0\u05d1"
     assert visible(text) is text
     assert visible_text(text) is text

@@ -155,7 +155,7 @@ def test_a_files_name_is_made_safe(name: str, clean: str) -> None:
     assert clean_name(name) == clean
 
 
-def test_a_text_and_files_that_come_at_once_are_all_kept(drafts: Drafts, root: Path) -> None:
+def test_concurrent_text_and_file_saves_are_all_kept(drafts: Drafts, root: Path) -> None:
     session = new_id()
     drafts.save_text(session, "first")
     with disk_that_waits(root) as go_on:

@@ -157,9 +157,7 @@ def test_run_without_a_prompt_is_removed(room: Room) -> None:
     assert collector(room).collect() == 1
 
 
-def test_a_folder_that_cannot_be_read_is_left_alone(
-    room: Room, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_unreadable_run_folder_is_kept(room: Room, caplog: pytest.LogCaptureFixture) -> None:
     run = ended(room, "Hello")
     note(room, run)
     run.folder.record_path.write_text('{"version": 99}')
@@ -262,7 +260,7 @@ def shown(room: Room, session: str) -> list[tuple[Block, str]]:
     return [(block, order.sub("", str(rendered.block(block)))) for block in seen.blocks()]
 
 
-def test_a_page_that_slept_meanwhile_gets_all_there_is(room: Room) -> None:
+def test_page_that_slept_through_the_removal_is_complete(room: Room) -> None:
     session = new_id()
     first = ended(room, "one", session)
     second = ended(room, "two", session)

@@ -173,7 +173,7 @@ def test_everything_works_at_the_address_of_a_session(
     assert "An apple tree stands there." in session.page()
 
 
-def test_an_id_is_taken_as_it_is_written_and_only_else_in_another_case(server: Server) -> None:
+def test_id_matches_exactly_before_ignoring_case(server: Server) -> None:
     lower = "bbbbbbbb-0000-4000-8000-00000000000b"
     folder = "/home/me/both-cases"
     for session_id in (lower, lower.upper()):
@@ -233,7 +233,7 @@ def test_a_session_without_a_folder_says_so_and_keeps_what_is_sent_to_it(server:
     assert listed["project_path"] == file.parent.name
 
 
-def test_sessions_without_a_folder_stand_with_the_others_if_there_is_only_one(
+def test_sessions_without_a_folder_join_the_only_project_of_that_name(
     tmp_path: Path,
 ) -> None:
     sandbox = Sandbox(tmp_path / "home").make()

@@ -71,7 +71,7 @@ ASK = line(
 RESULT = line(type="result", subtype="success")
 
 
-def test_a_session_that_does_not_run_has_an_element_for_everything_and_no_stop() -> None:
+def test_session_without_a_run_has_every_panel_element_and_no_stop() -> None:
     shown = parts(None)
     assert shown["status"].attributes["data-phase"] == "ended"
     assert shown["status"].text == "Not running. A prompt goes on with this session."
@@ -160,7 +160,7 @@ def test_status_panel_tolerates_a_removed_run_folder(run: Run) -> None:
     assert parts(run)["errors"].children == []
 
 
-def test_hostile_texts_come_out_as_text(run: Run) -> None:
+def test_hostile_text_in_the_status_panel_is_escaped(run: Run) -> None:
     sent(run, HOSTILE)
     run.folder.errors.write_text(HOSTILE)
     shown = parts(run)

@@ -54,7 +54,7 @@ def test_a_session_that_is_deleted_twice_at_once_is_deleted_once(
     assert texts(back) == ["kept"]
 
 
-def test_a_session_that_goes_on_while_it_is_deleted_is_not_deleted(
+def test_session_resumed_during_deletion_is_not_deleted(
     room: Room, trash: Trash, sandbox: Sandbox
 ) -> None:
     run = room.prompt(steps(["text", "one"], LAST))

@@ -136,7 +136,7 @@ def test_the_registry_names_the_processes_that_have_a_session_open(real_server: 
     assert list(process_registry.live_sessions(real_server.sandbox.config_dir)) == []
 
 
-def test_an_entry_of_a_process_that_is_gone_is_passed_over(tmp_path: Path) -> None:
+def test_registry_entry_of_a_dead_process_is_skipped(tmp_path: Path) -> None:
     folder = tmp_path / "sessions"
     folder.mkdir()
     for name, content in {

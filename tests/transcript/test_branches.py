@@ -158,7 +158,7 @@ def edits(number: int) -> list[str]:
 
 
 @pytest.mark.parametrize("number", [2, MOST, MOST + 1, MOST + 2, 2 * MOST])
-def test_a_page_that_has_all_branches_gets_none_of_them_again(tmp_path: Path, number: int) -> None:
+def test_complete_page_receives_no_branch_again(tmp_path: Path, number: int) -> None:
     branches = arranged(edits(number), tmp_path / "session.jsonl")
     assert len(branches.blocks) == number - 1
     assert len(branches.names) <= MOST
@@ -167,7 +167,7 @@ def test_a_page_that_has_all_branches_gets_none_of_them_again(tmp_path: Path, nu
 
 
 @pytest.mark.parametrize("number", [2, MOST + 1, MOST + 2, 2 * MOST])
-def test_a_page_gets_a_branch_that_came_after_it(tmp_path: Path, number: int) -> None:
+def test_page_receives_a_later_branch(tmp_path: Path, number: int) -> None:
     before = arranged(edits(number), tmp_path / "session.jsonl")
     now = arranged(edits(number + 1), tmp_path / "session.jsonl")
     [new] = {each.id for each in now.blocks} - {each.id for each in before.blocks}

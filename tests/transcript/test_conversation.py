@@ -207,7 +207,7 @@ def test_repeated_line_in_another_part_gets_its_own_id(session: Session) -> None
     assert [node.id for node in page.elements[0].elements] == list(map(dom_id, ids))
 
 
-def test_a_terminal_that_goes_on_while_it_is_watched_is_followed(session: Session) -> None:
+def test_terminal_session_is_followed_live(session: Session) -> None:
     run = session.begin()
     say(run, *turn("one"), RESULT)
     session.note(*turn("one"))
@@ -438,7 +438,7 @@ def test_refreshing_again_changes_nothing(session: Session) -> None:
     assert conversation.changes_since(cursor) == []
 
 
-def test_a_run_that_began_before_the_history_ends_nothing_that_stands_behind_it(
+def test_run_older_than_the_history_ends_no_later_block(
     session: Session,
 ) -> None:
     finish(session.begin(), 0)

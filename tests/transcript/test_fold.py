@@ -144,7 +144,7 @@ def test_each_kind_of_turn_has_its_blocks(
     assert said == expected
 
 
-def test_an_answer_that_was_cut_short_keeps_what_was_said(captured: Captured) -> None:
+def test_interrupted_answer_keeps_its_text(captured: Captured) -> None:
     prompt, answer, notice, summary = turn(captured.live(), captured.prompts["cut"])
     assert isinstance(answer, TextBlock)
     assert text_of(answer).startswith("word0 word1 ")
@@ -153,7 +153,7 @@ def test_an_answer_that_was_cut_short_keeps_what_was_said(captured: Captured) ->
     assert isinstance(summary, SummaryBlock)
 
 
-def test_a_slash_command_stands_in_front_of_what_it_printed(captured: Captured) -> None:
+def test_slash_command_precedes_its_output(captured: Captured) -> None:
     command, output, _ = turn(captured.live(), captured.prompts["/cost"])
     assert text_of(command) == "/usage"
     assert "Total duration" in text_of(output)
@@ -314,7 +314,7 @@ def _alone(block: Block) -> tuple[object, ...]:
     return look(block)[:4]
 
 
-def test_changes_come_in_the_order_in_which_they_stand_on_the_page(captured: Captured) -> None:
+def test_changes_are_in_page_order(captured: Captured) -> None:
     live = captured.live()
     order = [block.id for block in live.blocks]
     changed = [block.id for block in live.changed_since(0) if block.parent is None]
@@ -468,7 +468,7 @@ def test_blocks_without_text_show_nothing_and_shift_no_ids() -> None:
         assert (block.id, text_of(block)) == ("msg_1-2", "\nReal")
 
 
-def test_a_message_whose_beginning_stands_elsewhere_keeps_its_ids() -> None:
+def test_message_started_in_another_part_keeps_its_ids() -> None:
     late = assistant({"type": "text", "text": "a"}, {"type": "text", "text": "b"}, apiBlockIndex=2)
     assert [block.id for block in feed(late, run_id=None).blocks] == ["msg_1-2", "msg_1-3"]
 
@@ -552,7 +552,7 @@ def test_a_second_answer_changes_nothing() -> None:
     assert states(transcript) == ["running", "allowed"]
 
 
-def test_a_request_for_a_tool_that_is_unknown_stands_by_itself() -> None:
+def test_request_for_an_unknown_tool_is_a_top_level_block() -> None:
     transcript = feed(ask(), encoder.deny_line("r", "no"))
     assert isinstance(only(transcript), AskBlock)
     assert states(transcript) == ["denied"]
@@ -663,7 +663,7 @@ def test_command_output_of_one_line_is_a_notice_and_longer_output_a_text() -> No
     assert said("## Costs\n\n- $1").kind == "text"
 
 
-def test_a_command_stands_in_front_of_all_that_its_turn_said() -> None:
+def test_command_precedes_the_output_of_its_turn() -> None:
     command = user("<command-name>/clear</command-name>", uuid="c")
     reset = line(type="conversation_reset", uuid="reset")
     transcript = feed(user("hello"), RESULT, reset, command)
@@ -674,7 +674,7 @@ def test_a_command_stands_in_front_of_all_that_its_turn_said() -> None:
     assert [b.kind for b in both.blocks] == ["prompt", "text", "prompt"]
 
 
-def test_a_prompt_stands_in_front_of_the_retries_that_it_met() -> None:
+def test_prompt_precedes_its_retries() -> None:
     """The CLI tells the first prompt of a run only once the API has taken it."""
     hook = line(type="system", subtype="hook_response", uuid="hook", output="Good morning")
     tries = [line(type="system", subtype="api_retry", uuid=f"r{n}", attempt=n) for n in (1, 2)]
@@ -683,7 +683,7 @@ def test_a_prompt_stands_in_front_of_the_retries_that_it_met() -> None:
     assert [b.id for b in transcript.changed_since(0)] == ["hook", "p", "r1"]
 
 
-def test_an_unknown_line_on_stdout_is_shown_as_it_came() -> None:
+def test_unknown_line_on_stdout_is_shown_as_raw_block() -> None:
     block = only(feed(line(type="next", a={"b": "ä"})), RawBlock)
     assert isinstance(block, RawBlock)
     assert (block.type, block.text) == (
@@ -699,7 +699,7 @@ def test_the_clis_bookkeeping_in_history_is_not_shown() -> None:
     assert len(feed(*lines).blocks) == 3
 
 
-def test_unknown_content_is_shown_as_it_came_and_hidden_thoughts_are_not() -> None:
+def test_unknown_content_is_shown_raw_and_redacted_thoughts_are_omitted() -> None:
     block = only(feed(assistant({"type": "redacted_thinking"}, {"type": "server_tool_use"})))
     assert (block.id, block.kind) == ("msg_1-1", "raw")
 
@@ -751,7 +751,7 @@ def test_a_turn_that_failed_says_so_unless_a_person_ended_it(
         assert text == "The turn ended with an error: error_max_turns."
 
 
-def test_an_api_error_is_said_once() -> None:
+def test_api_error_is_shown_once() -> None:
     error = assistant({"type": "text", "text": "API Error"}, error="unknown")
     result = line(type="result", is_error=True, result="API Error", uuid="u2")
     transcript = feed(error, result)

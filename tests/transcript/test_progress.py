@@ -216,7 +216,7 @@ def test_newest_custom_title_overrides_the_generated_title(tmp_path: Path) -> No
     assert titled(path, mine, ai, {**mine, "customTitle": ""}) == "By Claude", "taken back"
 
 
-def test_a_name_is_a_line_of_its_own_also_behind_half_a_line(tmp_path: Path) -> None:
+def test_title_is_a_separate_line_even_after_a_partial_line(tmp_path: Path) -> None:
     path = tmp_path / "s.jsonl"
     path.write_text('{"type": "us')
     titles.set_title(path, "s", "N\u00e4me")
@@ -235,7 +235,7 @@ def test_a_code_block_holds_any_text() -> None:
     assert to_markdown.fenced("a\n```\nb\n", "sh") == "````sh\na\n```\nb\n````"
 
 
-def test_the_whole_answer_is_what_was_said_between_two_prompts() -> None:
+def test_whole_answer_is_the_text_between_two_prompts() -> None:
     def prompt(name: str) -> bytes:
         return line(type="user", uuid=name, message={"content": name})
 

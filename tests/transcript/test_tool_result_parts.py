@@ -162,7 +162,7 @@ def test_each_part_of_a_result_is_on_the_page_and_in_exports(content: object, sh
     assert list(search.find([tool(lines)], said[-1] if said else shown))
 
 
-def test_parts_stand_in_the_order_in_which_they_came() -> None:
+def test_parts_keep_their_order() -> None:
     reference = {"type": "tool_reference", "tool_name": "between"}
     shown = words(page(called([{"type": "text", "text": "first"}, reference, "last"])))
     assert shown.index("first") < shown.index("between") < shown.index("last")

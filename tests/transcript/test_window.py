@@ -45,7 +45,7 @@ def test_a_page_from_an_unknown_block_on_shows_the_newest() -> None:
     assert ids(window.newest(blocks(FIRST + 7), "gone"))[0] == "n7"
 
 
-def test_step_by_step_the_earlier_blocks_come_once_each() -> None:
+def test_paging_back_yields_each_earlier_block_once() -> None:
     every = blocks(FIRST + 2 * STEP + 30)
     seen = ids(shown := window.newest(every))
     while shown.hidden:

@@ -130,7 +130,7 @@ def test_other_static_files_need_a_login(client: Browser) -> None:
 # Basic
 
 
-def test_the_right_password_is_let_in_and_gets_a_cookie(client: Browser) -> None:
+def test_right_password_is_accepted_and_sets_a_cookie(client: Browser) -> None:
     response = client.get("/page", auth=BASIC)
     assert response.status_code == 200
     cookie = response.headers["Set-Cookie"]
@@ -431,7 +431,7 @@ def test_upgrade_header_does_not_bypass_the_token(client: Browser) -> None:
 UPGRADE = {"Upgrade": "websocket", "Connection": "Upgrade"}
 
 
-def test_a_socket_with_cookie_and_own_origin_is_let_in(client: Browser) -> None:
+def test_socket_with_cookie_and_own_origin_is_accepted(client: Browser) -> None:
     log_in(client)
     assert client.get("/socket", headers={**UPGRADE, "Origin": ORIGIN}).status_code == 200
 
@@ -449,7 +449,7 @@ def test_a_socket_with_cookie_and_no_origin_is_refused(client: Browser) -> None:
     assert client.get("/socket", headers=UPGRADE).status_code == 403
 
 
-def test_a_socket_of_a_script_with_basic_and_no_origin_is_let_in(client: Browser) -> None:
+def test_socket_with_basic_credentials_and_no_origin_is_accepted(client: Browser) -> None:
     assert client.get("/socket", headers=UPGRADE, auth=BASIC).status_code == 200
 
 

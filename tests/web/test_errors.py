@@ -129,7 +129,7 @@ def test_pages_carry_the_security_headers(client: FlaskClient) -> None:
         assert sent["Cache-Control"] == "private, no-store"
 
 
-def test_a_host_that_is_refused_does_not_get_into_the_policy(client: FlaskClient) -> None:
+def test_refused_host_is_not_in_the_content_security_policy(client: FlaskClient) -> None:
     sent = client.get("/short", headers={"Host": "a; script-src *"})
     assert sent.status_code == 421
     assert "connect-src 'self';" in sent.headers["Content-Security-Policy"]

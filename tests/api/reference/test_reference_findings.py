@@ -53,7 +53,7 @@ def status(server: Server, session_id: str) -> str:
     return found
 
 
-def test_the_host_that_is_asked_for_is_the_one_that_is_listened_on(server: Server) -> None:
+def test_server_listens_on_the_configured_host(server: Server) -> None:
     """`--host` was ignored."""
     listening = {
         tuple(each.laddr)
@@ -146,7 +146,7 @@ def test_client_is_notified_of_a_killed_claude(server: Server) -> None:
         assert client.until("ended")["outcome"] == "interrupted"
 
 
-def test_a_client_whose_server_was_killed_is_cut_off_at_once_and_goes_on_where_it_was(
+def test_client_of_a_killed_server_is_disconnected_at_once_and_resumes(
     sandbox: Sandbox, stand_in: Path, start_server: Callable[..., Server], tmp_path: Path
 ) -> None:
     server, gate = start_server(sandbox, stand_in), tmp_path / "gate"

@@ -97,7 +97,7 @@ def put(server: Server, origin: str, **more: str) -> requests.Response:
     return requests.put(server.url + PROMPT, data=body, headers=headers, auth=RIGHT, timeout=20)
 
 
-def test_a_page_of_an_allowed_origin_writes_with_credentials_of_its_own(server: Server) -> None:
+def test_page_of_an_allowed_origin_may_write_with_its_credentials(server: Server) -> None:
     answer = put(server, FRIEND, **{"Sec-Fetch-Site": "cross-site"})
     assert data(answer) == "from afar"
     assert shared(answer)["allow-origin"] == FRIEND
@@ -132,7 +132,7 @@ def test_our_own_pages_send_the_token(server: Server) -> None:
     assert "X-CSRF-Token" in error(put(server, server.url), 403)
 
 
-def test_a_script_that_keeps_cookies_goes_on_as_it_began(server: Server) -> None:
+def test_script_that_keeps_cookies_receives_none_and_stays_authenticated(server: Server) -> None:
     with requests.Session() as script:
         script.auth = RIGHT
         first = script.get(server.url + PROMPT, timeout=20)

@@ -75,7 +75,7 @@ def test_new_gives_an_id_that_execute_takes_as_claudes_own(server: Server) -> No
     assert arguments[arguments.index("--session-id") + 1] == session_id
 
 
-def test_a_prompt_that_is_sent_twice_under_one_id_is_one(server: Server) -> None:
+def test_prompts_with_the_same_id_are_sent_once(server: Server) -> None:
     ids = {"session_id": str(uuid.uuid4()), "prompt_id": str(uuid.uuid4())}
     first, second = (execute(server, ["text", "once"], **ids) for _ in range(2))
     assert first["run_id"] == second["run_id"]

@@ -238,7 +238,7 @@ def test_prompt_of_one_client_is_sent_to_the_others(server: Server) -> None:
         assert words(one.messages) == words(other.messages) == "hello"
 
 
-def test_a_permission_is_asked_for_answered_and_settled_for_all(server: Server) -> None:
+def test_permission_is_requested_answered_and_closed_on_every_client(server: Server) -> None:
     session_id = create(server)
     with chat(server, session_id) as one, chat(server, session_id) as other:
         say(one, steps(["ask", "request-1"]))

@@ -85,9 +85,7 @@ def test_a_session_id_that_is_taken_is_refused(client: JsonClient, sandbox: Sand
     assert "Use resume" in client.until("error")["message"]
 
 
-def test_the_model_and_mode_that_are_asked_for_reach_claude(
-    client: JsonClient, sandbox: Sandbox
-) -> None:
+def test_requested_model_and_mode_reach_claude(client: JsonClient, sandbox: Sandbox) -> None:
     execute(client, sandbox, steps(["report"]), model="sonnet", permission_mode="plan")
     client.until("completion")
     arguments = json.loads(client.said()[0])["arguments"]
@@ -202,9 +200,7 @@ def test_bug_6_a_run_ends_with_its_socket_after_the_grace_unless_it_was_detached
 # --- what it lacked -------------------------------------------------------------------------
 
 
-def test_a_client_that_comes_back_goes_on_behind_its_cursor(
-    server: Server, sandbox: Sandbox
-) -> None:
+def test_reconnecting_client_continues_after_its_cursor(server: Server, sandbox: Sandbox) -> None:
     with connected(server) as client:
         session_id = execute(client, sandbox, steps(["lines", 500]), detach=True)
         client.until(lambda message: "line 99" in message.get("content", ""))

@@ -132,7 +132,7 @@ def test_a_message_that_is_too_long_closes_its_socket_with_1009(server: Server, 
         pytest.param(masked(0x80, b"{}"), id="a continuation of nothing"),
     ],
 )
-def test_a_malformed_frame_ends_its_socket_and_no_other(
+def test_malformed_frame_closes_its_socket_only(
     server: Server, sandbox: Sandbox, where: str, frame: bytes
 ) -> None:
     with connected(server) as other, connected(server, path_of(server, where)) as client:

@@ -31,7 +31,7 @@ from tests.engines.demo.conversation import (
 )
 
 
-def test_the_newest_prompt_counts_and_not_what_the_cli_adds() -> None:
+def test_scenario_follows_the_newest_prompt_without_cli_additions() -> None:
     request = Request.parse(
         {
             "messages": [

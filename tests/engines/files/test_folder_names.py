@@ -100,7 +100,7 @@ def test_session_belongs_to_the_matching_folder_or_its_first_one(
     assert own_folder("-me-my-app", *cwds) == path
 
 
-def test_an_id_of_a_project_is_taken_apart_and_nothing_else_is_one() -> None:
+def test_project_id_is_parsed_and_other_names_are_refused() -> None:
     shared = folder_names.shared_project_id("-me-my-app", "/me/my.app")
     assert folder_names.split(shared) == ("-me-my-app", folder_names.digest("/me/my.app"))
     assert folder_names.split("-me-my-app") == ("-me-my-app", "")

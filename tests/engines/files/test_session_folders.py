@@ -290,7 +290,7 @@ def test_a_project_that_claude_keeps_behind_a_link_works_like_any_other(desk: De
     assert copy in forked
 
 
-def test_a_folder_that_claude_names_as_it_was_set_up_to_is_found_by_its_file(
+def test_folder_with_a_configured_name_is_found_by_its_file(
     sandbox: Sandbox, claude: Path, start_server: Callable[..., Server]
 ) -> None:
     with MessagesApi(SCENES) as api:

@@ -176,7 +176,7 @@ def test_a_first_prompt_of_megabytes_is_read(tmp_path: Path) -> None:
     )
 
 
-def test_a_line_beyond_the_limit_is_passed_over(tmp_path: Path) -> None:
+def test_line_beyond_the_limit_is_skipped(tmp_path: Path) -> None:
     write(tmp_path, user("A" * (session_summary.LONGEST_LINE + 10)) + user("later"))
     assert sessions.sessions(tmp_path, "-home-me-shop") == []
 
@@ -201,7 +201,7 @@ def test_only_the_ends_of_a_long_file_are_read(
     assert read < 2 * session_summary.HEAD
 
 
-def test_a_list_sees_what_was_appended_since(tmp_path: Path) -> None:
+def test_appended_lines_are_in_the_next_listing(tmp_path: Path) -> None:
     path = write(tmp_path, user("a"))
     assert only(tmp_path).prompt_count == 1
     with path.open("a") as file:
@@ -222,7 +222,7 @@ def test_an_unchanged_file_is_not_read_again(
     assert sessions.sessions(tmp_path, "-home-me-shop") == before
 
 
-def test_without_a_time_in_the_file_its_modification_counts(tmp_path: Path) -> None:
+def test_modification_time_is_used_without_a_time_in_the_file(tmp_path: Path) -> None:
     path = write(tmp_path, line({"type": "user", "message": {"content": "x"}}))
     os.utime(path, (NOON, NOON))
     assert (only(tmp_path).started_at, only(tmp_path).last_activity) == (NOON, NOON)

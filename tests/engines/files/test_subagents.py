@@ -115,7 +115,7 @@ def test_interrupted_agent_leaves_no_running_block(files: Files) -> None:
 
 
 @pytest.mark.parametrize("agent", ["../../x", "nobody", "", "a/b", 7, None])
-def test_an_agent_without_a_file_of_its_own_is_left_out(files: Files, agent: object) -> None:
+def test_agent_without_a_file_is_omitted(files: Files, agent: object) -> None:
     (files.history.parent / "x.jsonl").write_text(json.dumps(text("Secret.", "m1")))
     transcript = files.fold(call("t"), result("t", {"agentId": agent}))
     assert words(transcript.blocks) == [("t", "done", [])]

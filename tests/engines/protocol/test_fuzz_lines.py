@@ -228,7 +228,7 @@ def check(state: RunState) -> None:
 
 @examples(60)
 @given(sessions(STDOUT + RARE), sessions(SENT, most=6), st.lists(st.integers(0, 10**6), max_size=8))
-def test_a_state_that_followed_the_files_is_the_one_that_the_next_server_reads(
+def test_followed_state_equals_the_state_of_the_next_server(
     tmp_path: Path, out: list[bytes], into: list[bytes], cuts: list[int]
 ) -> None:
     """Folding a and then b is folding both, wherever the files were cut when one looked."""

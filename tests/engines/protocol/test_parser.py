@@ -293,7 +293,7 @@ def test_non_finite_number_is_omitted(number: str) -> None:
         b'{"type":"user","a":' * 20_000,
     ],
 )
-def test_a_line_that_is_no_message_is_kept_as_it_came(line: bytes) -> None:
+def test_non_message_line_is_kept_verbatim(line: bytes) -> None:
     message = parser.parse(line)
     assert message == m.Malformed(line.decode("utf-8", "replace"))
 
@@ -318,7 +318,7 @@ def test_excessively_nested_request_is_unanswerable() -> None:
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
-def test_a_number_that_json_does_not_have_is_none(number: str) -> None:
+def test_non_json_number_becomes_null(number: str) -> None:
     line = f'{{"type":"of_tomorrow","much":[{number}, 1.5]}}'.encode()
     assert parser.parse(line) == m.Unknown(
         "of_tomorrow", {"type": "of_tomorrow", "much": [None, 1.5]}
@@ -440,7 +440,7 @@ def sendable(text: str) -> str:
 
 
 @given(any_text)
-def test_a_prompt_comes_back_as_it_was_written(text: str) -> None:
+def test_prompt_line_round_trips(text: str) -> None:
     message = parser.parse(one_line(encoder.prompt_line("the id", text)))
     assert isinstance(message, m.User)
     assert message.uuid == "the id"
@@ -448,14 +448,14 @@ def test_a_prompt_comes_back_as_it_was_written(text: str) -> None:
 
 
 @given(any_text, any_text)
-def test_an_allowed_request_comes_back_with_its_input(request_id: str, text: str) -> None:
+def test_allow_response_contains_the_input(request_id: str, text: str) -> None:
     message = parser.parse(one_line(encoder.allow_line(request_id, {"command": text})))
     answer = {"behavior": "allow", "updatedInput": {"command": sendable(text)}}
     assert message == m.ControlResponse(sendable(request_id), True, answer, "")
 
 
 @given(any_text, any_text)
-def test_a_denied_request_comes_back_with_its_reason(request_id: str, reason: str) -> None:
+def test_deny_response_contains_the_reason(request_id: str, reason: str) -> None:
     message = parser.parse(one_line(encoder.deny_line(request_id, reason)))
     answer = {"behavior": "deny", "message": sendable(reason)}
     assert message == m.ControlResponse(sendable(request_id), True, answer, "")

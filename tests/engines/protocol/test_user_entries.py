@@ -570,7 +570,7 @@ def test_words_sent_to_the_real_cli_are_shown_verbatim_live_and_past(
         assert words in texts
 
 
-def test_history_shows_what_the_run_showed(print_mode: Printed) -> None:
+def test_history_shows_the_same_as_the_run(print_mode: Printed) -> None:
     live, past = (
         [(block.id, look(block)) for block in transcript.blocks if block.kind != "summary"]
         for transcript in (print_mode.live(), print_mode.past())

@@ -172,7 +172,7 @@ def test_files_are_kept_with_the_draft_until_they_are_removed(server: Server) ->
     assert chosen(server, path) == [text]
 
 
-def test_a_file_that_is_no_longer_there_is_said_to_be_gone(server: Server) -> None:
+def test_missing_file_is_reported(server: Server) -> None:
     path = begin(server, "hello")
     fields = {"prompt": "look", "prompt_id": str(uuid.uuid4()), "attached": "0" * 32}
     refused = server.post(f"{path}/prompt", fields)

@@ -284,7 +284,7 @@ def test_fork_point_does_not_need_missing_results(tmp_path: Path) -> None:
     assert noted.behind(2) == 2
 
 
-def test_a_cut_in_front_of_a_command_leaves_out_the_note_that_announces_it(
+def test_fork_before_a_command_omits_its_announcement(
     tmp_path: Path,
 ) -> None:
     noted = Noted(tmp_path).add("assistant").add("user", isMeta=True).add("user")

@@ -141,7 +141,7 @@ def test_an_image_is_uploaded_when_it_is_chosen_and_goes_with_the_first_prompt(
     expect(chips(phone)).to_have_count(0)
 
 
-def test_the_models_come_to_the_page_and_the_one_that_is_chosen_is_used(
+def test_models_appear_on_the_page_and_the_chosen_one_is_used(
     phone: Phone, sandbox: Sandbox, api: MessagesApi
 ) -> None:
     open_new(phone, sandbox)

@@ -70,7 +70,7 @@ def test_listing_without_git_omits_hidden_and_built_files_and_links(
     assert files.matching(sandbox.project, "", 50) == ["app.py", "src/a.py"]
 
 
-def test_a_listing_is_kept_and_made_anew_when_it_is_old(
+def test_listing_is_cached_and_renewed_when_old(
     sandbox: Sandbox, files: ProjectFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(sandbox.project, "one.py")
@@ -120,13 +120,13 @@ def test_names_come_before_folders_and_whole_words_before_letters(
     assert FileListing(PATHS).matching(query, 50)[:1] == found[:1]
 
 
-def test_a_query_that_grows_finds_what_a_fresh_one_does() -> None:
+def test_extended_query_equals_a_fresh_query() -> None:
     listing = FileListing(PATHS)
     for query in ("s", "sv", "svi", "sviw", "s", "sp"):
         assert listing.matching(query, 50) == FileListing(PATHS).matching(query, 50)
 
 
-def test_no_more_is_found_than_asked_for() -> None:
+def test_results_are_limited() -> None:
     assert len(FileListing(f"src/file{n}.py" for n in range(1000)).matching("file", 50)) == 50
 
 

@@ -170,7 +170,7 @@ def test_the_running_sessions_are_listed_with_their_state(server: Server) -> Non
     assert path in server.get("/runs").text
 
 
-def test_a_long_output_is_cut_and_has_an_address_of_its_own(server: Server) -> None:
+def test_long_output_is_truncated_and_served_whole_at_its_address(server: Server) -> None:
     use = {"type": "tool_use", "id": "toolu_long", "name": "Bash", "input": {"command": "x"}}
     call = {"type": "assistant", "message": {"id": "m1", "content": [use]}}
     output = {"type": "tool_result", "tool_use_id": "toolu_long", "content": "y" * 50_000}

@@ -63,7 +63,7 @@ def server(real_server: Server) -> Server:
 # --- names ----------------------------------------------------------------------------------
 
 
-def test_a_name_is_what_claude_itself_calls_the_session_also_after_more_turns(
+def test_name_is_stored_as_claudes_title_and_survives_more_turns(
     server: Server,
 ) -> None:
     session = Session(server, "first words")
@@ -104,9 +104,7 @@ def test_missing_session_cannot_be_renamed_forked_or_deleted(server: Server) -> 
 # --- forks ----------------------------------------------------------------------------------
 
 
-def test_a_fork_goes_on_by_itself_and_leaves_the_first_session_alone(
-    server: Server, api: MessagesApi
-) -> None:
+def test_fork_is_independent_of_its_origin(server: Server, api: MessagesApi) -> None:
     session = Session(server, "remember the plum", "look at it")
     before = session.file.read_bytes()
     answer = session.post("fork")

@@ -463,7 +463,7 @@ def test_selection_survives_updates(phone: Phone, sandbox: Sandbox, gate: Gate) 
     assert phone.page.evaluate("getSelection().toString()") == selected
 
 
-def test_a_new_session_is_named_after_its_first_prompt_as_it_is_after_a_reload(
+def test_title_of_a_new_session_is_its_first_prompt_before_and_after_reload(
     sandbox: Sandbox,
     stand_in: Path,
     gate: Gate,

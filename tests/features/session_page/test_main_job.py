@@ -195,7 +195,7 @@ def test_a_locked_phone_catches_up_when_it_wakes(
     assert phone.dom() == seen
 
 
-def test_a_server_killed_in_mid_answer_takes_nothing_with_it(
+def test_server_killed_in_mid_answer_loses_nothing(
     phone: Phone, sandbox: Sandbox, script: Script, server: Server
 ) -> None:
     phone.begin(sandbox.project, "hold on")

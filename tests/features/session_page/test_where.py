@@ -431,9 +431,7 @@ def test_viewer_is_notified_when_the_session_is_deleted_elsewhere(
 # --- logging out ----------------------------------------------------------------------------
 
 
-def test_logging_out_cuts_off_the_other_pages_of_that_login_and_no_others(
-    server: Server, open_phone: OpenPhone
-) -> None:
+def test_logout_disconnects_only_pages_of_that_login(server: Server, open_phone: OpenPhone) -> None:
     address = begin(server, ["text", "Hello."])
     phone, other = open_phone(server), open_phone(server, extra_http_headers={"User-Agent": "B"})
     phone.forgiven.append("403")  # a draft that the page still saves, with the token that has ended

@@ -52,7 +52,7 @@ def warned(number: int) -> RunWarned:
     )
 
 
-def test_a_handler_gets_the_kind_of_event_that_it_has_asked_for(make: Make) -> None:
+def test_handler_receives_its_kind_of_event_only(make: Make) -> None:
     bus = make()
     starts: list[RunStarted] = []
     everything: list[RunEvent] = []
@@ -66,7 +66,7 @@ def test_a_handler_gets_the_kind_of_event_that_it_has_asked_for(make: Make) -> N
     assert starts == [started(1), started(3)]
 
 
-def test_an_event_is_handled_where_it_was_emitted_and_where_it_was_asked_for(make: Make) -> None:
+def test_event_is_handled_in_the_emitting_and_in_subscribed_workers(make: Make) -> None:
     one, other = make(), make()
     heard: dict[str, list[RunEvent]] = {name: [] for name in ("one", "one's", "other", "other's")}
     one.subscribe(RunEvent, heard["one"].append, every_worker=True)

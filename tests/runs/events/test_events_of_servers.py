@@ -111,7 +111,7 @@ LIFE = ["run_started", "prompt_submitted", "turn_ended", "run_ended"]
 
 
 @pytest.mark.usefixtures("listening")
-def test_two_workers_emit_each_event_once_and_both_hear_it(
+def test_two_workers_emit_each_event_once_and_both_receive_it(
     start_server: Start, sandbox: Sandbox, stand_in: Path
 ) -> None:
     server = start_server(sandbox, stand_in, OPCODE_WORKERS="2")
@@ -308,7 +308,7 @@ def api(reported: list[dict[str, int]]) -> Iterator[MessagesApi]:
         yield api
 
 
-def test_the_usage_of_a_turn_is_what_the_api_has_reported(
+def test_usage_of_a_turn_equals_the_usage_reported_by_the_api(
     real_server: Server, reported: list[dict[str, int]]
 ) -> None:
     server = real_server

@@ -69,7 +69,7 @@ def test_a_prompt_is_submitted_without_its_words() -> None:
 
 
 @pytest.mark.parametrize(("answer", "allowed", "at"), [(ALLOW, True, 5.0), (DENY, False, 6.0)])
-def test_an_answer_comes_behind_its_request_although_it_is_read_first(
+def test_answer_event_follows_its_request_even_if_read_first(
     answer: bytes, allowed: bool, at: float
 ) -> None:
     asked, answered = folded([answer], [ASK])
@@ -78,7 +78,7 @@ def test_an_answer_comes_behind_its_request_although_it_is_read_first(
     assert answered.content == {"request_id": "r1", "tool_name": "Bash", "allowed": allowed}
 
 
-def test_a_request_that_claude_repeats_is_asked_once() -> None:
+def test_repeated_request_is_emitted_once() -> None:
     assert [each.key for each in folded(said=[ASK, ASK])] == ["1"]
 
 

@@ -76,7 +76,7 @@ def test_the_oldest_files_are_removed(journal: Journal) -> None:
     assert 6 <= len(left) <= 9
 
 
-def test_a_line_that_a_killed_writer_has_cut_off_spoils_no_other_one(journal: Journal) -> None:
+def test_truncated_line_of_a_killed_writer_affects_no_other(journal: Journal) -> None:
     append(journal, "one")
     reader = JournalReader(journal, Position(1, 0))
     assert reader.read() == [b"one"]
@@ -120,5 +120,5 @@ def test_invalid_position_is_the_beginning(text: str) -> None:
     assert Position.parse(text) == Position(0, 0)
 
 
-def test_a_position_is_read_as_it_was_written() -> None:
+def test_position_round_trips() -> None:
     assert Position.parse(str(Position(12, 3456))) == Position(12, 3456)

@@ -26,7 +26,7 @@ FULL = Progress(
 
 
 @pytest.mark.parametrize("each", [FULL, Progress()], ids=["full", "empty"])
-def test_progress_is_read_as_it_was_written(tmp_path: Path, each: Progress) -> None:
+def test_progress_round_trips(tmp_path: Path, each: Progress) -> None:
     assert progress.load(tmp_path) is None
     progress.store(tmp_path, each.dump())
     data = progress.load(tmp_path)

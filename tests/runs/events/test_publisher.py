@@ -244,7 +244,7 @@ def test_actor_of_a_forwarded_command_is_its_sender(room: Room) -> None:
     assert [e.by for e in events if isinstance(e, PromptSubmitted)] == [BY, OTHER]
 
 
-def test_a_worker_that_takes_over_emits_what_is_new_and_nothing_twice(room: Room) -> None:
+def test_worker_that_takes_over_emits_only_new_events(room: Room) -> None:
     room.restart()
     other = room.beside()
     heard = Heard(other.events)
@@ -335,7 +335,7 @@ def test_a_run_of_an_earlier_version_is_followed_from_where_it_is(room: Room) ->
     emitted(room, "run_ended")
 
 
-def test_a_run_that_had_ended_in_an_earlier_version_is_left_alone(room: Room) -> None:
+def test_run_ended_in_an_earlier_version_emits_nothing(room: Room) -> None:
     run = idle(room.prompt("Hello"))
     run.stop(by=BY)
     emitted(room, *LIFE)
@@ -361,7 +361,7 @@ def test_on_a_full_disk_the_events_come_later(
     assert names(emitted(room, *LIFE)) == LIFE
 
 
-def test_progress_that_cannot_be_read_loses_what_was_before(
+def test_unreadable_progress_skips_earlier_events(
     room: Room, caplog: pytest.LogCaptureFixture
 ) -> None:
     run = idle(room.prompt("Hello"))

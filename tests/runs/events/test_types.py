@@ -50,13 +50,13 @@ def test_every_kind_of_event_is_tried_here() -> None:
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: type(event).__name__)
-def test_an_event_is_read_as_it_was_written(event: RunEvent) -> None:
+def test_event_round_trips(event: RunEvent) -> None:
     read = types.decode(types.encode(event, "w"))
     assert read == (replace(event, project_path="/p/\ufffd"), "w")
     assert types.id_in(types.encode(event, "w")) == event.id
 
 
-def test_an_event_of_a_later_version_is_none() -> None:
+def test_event_of_a_later_version_is_ignored() -> None:
     assert types.decode(b'{"event": "of_tomorrow", "id": "1"}') is None
 
 

@@ -20,7 +20,7 @@ ME = Actor(BY, 1.5)
 OTHER = Actor(owner("another"), 2.5)
 
 
-def test_an_actor_is_read_as_it_was_noted(tmp_path: Path) -> None:
+def test_actor_round_trips(tmp_path: Path) -> None:
     assert actors.read(tmp_path) == {}
     actors.note(tmp_path, Act.START, "", ME)
     actors.note(tmp_path, Act.PROMPT, "p1", OTHER)
@@ -39,7 +39,7 @@ def test_last_of_several_actors_of_one_action_counts(tmp_path: Path) -> None:
     assert actors.read(tmp_path) == {(Act.PROMPT, "p1"): OTHER}
 
 
-def test_a_line_that_a_killed_writer_has_cut_off_spoils_no_other_one(tmp_path: Path) -> None:
+def test_truncated_line_of_a_killed_writer_affects_no_other(tmp_path: Path) -> None:
     actors.note(tmp_path, Act.PROMPT, "p1", ME)
     with (tmp_path / "actors.ndjson").open("ab") as file:
         file.write(b'{"act": "prompt", "abo')

@@ -164,7 +164,7 @@ def test_background_agent_output_opens_no_turn() -> None:
     assert state_of(INIT, RESULT, says).phase is Phase.WORKING, "nothing else would tell of it"
 
 
-def test_an_agent_whose_question_was_answered_goes_on_beside_the_turns() -> None:
+def test_answered_background_agent_runs_alongside_turns() -> None:
     request = {"subtype": "can_use_tool", "tool_name": "Bash", "input": {}}
     asks = line(type="control_request", request_id="r", request=request)
     state = state_of(INIT, tasks(("look", "local_agent")), asks, RESULT)

@@ -54,7 +54,7 @@ def test_transition_table(phase: Phase, event: Event, follows: Phase) -> None:
     assert after(phase, event) is follows
 
 
-def test_the_table_holds_every_pair() -> None:
+def test_table_contains_every_pair() -> None:
     assert {(phase, event) for phase, event, _ in PAIRS} == {
         (phase, event) for phase in Phase for event in Event
     }
@@ -102,7 +102,7 @@ def test_every_verb_has_its_phases() -> None:
     )
 
 
-def test_the_document_shows_the_table_as_it_is() -> None:
+def test_documented_table_equals_the_code() -> None:
     rows = re.findall(r"^\| `([\w ]+)` \| (.+) \|$", (ROOT / "docs" / "runs.md").read_text(), re.M)
     shown = {name: [cell.strip(" `") for cell in cells.split("|")] for name, cells in rows}
     for phase in Phase:

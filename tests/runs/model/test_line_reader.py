@@ -87,7 +87,7 @@ def test_the_last_read_gives_a_half_line_that_an_earlier_one_kept(
     assert list(reader.read(last=True)) == [Line(3, b"one")]
 
 
-def test_blank_lines_are_passed_over_and_counted(path: Path, append: Append) -> None:
+def test_blank_lines_are_skipped_and_counted(path: Path, append: Append) -> None:
     append(b"\n  \none\n\n\r\ntwo\n \n  ")
     reader = LineReader(path)
     assert list(reader.read(last=True)) == [Line(8, b"one"), Line(15, b"two")]
@@ -99,7 +99,7 @@ def test_bytes_that_are_no_utf_8_pass_as_they_are(path: Path, append: Append) ->
     assert read(LineReader(path)) == [b"\xff\xfe\x00\x80", b"\xc3"]
 
 
-def test_nothing_at_or_behind_the_limit_is_read(path: Path, append: Append) -> None:
+def test_reading_stops_at_the_limit(path: Path, append: Append) -> None:
     append(b"one\ntwo\nthree\n")
     reader = LineReader(path)
     reader.limit(8)
@@ -107,7 +107,7 @@ def test_nothing_at_or_behind_the_limit_is_read(path: Path, append: Append) -> N
     assert reader.offset == 8
 
 
-def test_a_limit_in_mid_line_leaves_the_rest_for_later(path: Path, append: Append) -> None:
+def test_limit_within_a_line_leaves_the_rest_unread(path: Path, append: Append) -> None:
     append(b"one\ntwo\n")
     reader = LineReader(path)
     reader.limit(6)
@@ -225,7 +225,7 @@ def test_long_lines_are_the_same_in_pieces_later_and_from_any_cursor(
     assert read_in_pieces(LineReader(path, longest=8), path, data, cuts) == whole
 
 
-def test_a_line_that_grows_for_ever_costs_no_memory(path: Path) -> None:
+def test_endless_line_uses_bounded_memory(path: Path) -> None:
     reader, piece = LineReader(path, longest=1_000_000), b"x" * 1_000_000
     tracemalloc.start()
     try:

@@ -58,7 +58,7 @@ def buffer_of(*followers: Place, size: int = 1, count: int = 9) -> LineBuffer:
     return buffer
 
 
-def test_a_message_is_parsed_when_it_is_first_asked_for_and_then_kept() -> None:
+def test_message_is_parsed_on_first_access_and_cached() -> None:
     parser = CountingParser()
     line = ParsedLine(4, json.dumps("x").encode(), parser)
     assert parser.parsed == []
@@ -76,7 +76,7 @@ def test_lines_are_read_in_steps_and_none_twice(path: Path) -> None:
     assert not lines.has_unread()
 
 
-def test_blank_lines_behind_the_last_one_count_as_read(path: Path) -> None:
+def test_trailing_blank_lines_count_as_read(path: Path) -> None:
     path.write_bytes(b"one\n\n\n")
     lines = ParsedLines(LineReader(path), CountingParser())
     assert [line.end for line in lines.read(9)] == [4]
@@ -112,7 +112,7 @@ def test_the_line_that_begins_at_an_offset_is_found() -> None:
     assert buffer.after(18) is None, "nothing has come behind the last one"
 
 
-def test_a_boundary_behind_the_middle_of_a_line_is_its_end() -> None:
+def test_boundary_within_a_line_is_its_end() -> None:
     buffer = buffer_of(Place(0))
     assert buffer.next_boundary(3) == 4
     assert buffer.next_boundary(18) is None

@@ -93,7 +93,7 @@ def test_only_its_owner_can_look_into_the_folder(folder: RunFolder) -> None:
     )
 
 
-def test_a_generous_umask_opens_the_folder_to_nobody(tmp_path: Path) -> None:
+def test_permissive_umask_keeps_the_folder_private(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         folder = RunFolder.create(tmp_path / "runs", RUN_ID)
@@ -117,7 +117,7 @@ def test_no_folder_is_made_twice(folder: RunFolder) -> None:
 
 
 @pytest.mark.parametrize("record", [RECORD, RECORD.started(4711, 1.5), ENDED])
-def test_a_record_is_loaded_as_it_was_stored(folder: RunFolder, record: RunRecord) -> None:
+def test_record_round_trips(folder: RunFolder, record: RunRecord) -> None:
     folder.store(record)
     assert folder.load() == record
 
@@ -229,7 +229,7 @@ def test_non_reading_process_is_reported_as_hanging(
         folder.send(b"x" * (20 * PIPE_BUFFER) + b"\n")
 
 
-def test_a_pipe_that_holds_half_a_line_takes_no_other(
+def test_pipe_with_a_partial_line_accepts_no_other(
     folder: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(folder_module, "WRITE_SECONDS", 0.1)

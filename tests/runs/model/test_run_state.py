@@ -103,7 +103,7 @@ def test_a_prompt_sent_in_mid_turn_waits_for_the_next_one() -> None:
     assert (state.phase, state.turns) == (Phase.IDLE, 2)
 
 
-def test_a_prompt_that_joins_the_open_turn_does_not_wait_behind_it() -> None:
+def test_prompt_that_joins_the_open_turn_is_not_queued() -> None:
     state = fold(sent(SENT), INIT, replay(PROMPT), sent(SENT_NEXT))
     fold(replay(NEXT), SAYS, lifecycle(NEXT, "completed"), RESULT, state=state)
     assert (state.phase, state.waiting) == (Phase.IDLE, {})
@@ -165,7 +165,7 @@ def test_prompts_dequeued_by_a_stop_wait_for_a_person() -> None:
     assert list(fold(*late, sent(SENT_NEXT), sent(INTERRUPT)).waiting) == [NEXT]
 
 
-def test_a_prompt_that_did_not_get_through_was_not_sent_and_may_be_sent_again() -> None:
+def test_undelivered_prompt_counts_as_unsent_and_may_be_resent() -> None:
     state = fold(sent(SENT), replay(PROMPT), RESULT, sent(SENT_NEXT))
     fold(sent(encoder.undelivered_line(NEXT)), state=state)
     assert (list(state.sent), list(state.waiting), state.phase) == ([PROMPT], [], Phase.IDLE)
@@ -208,7 +208,7 @@ def test_a_permission_request_is_open_until_it_is_answered() -> None:
     assert (state.asks, state.phase) == ({}, Phase.WORKING)
 
 
-def test_an_answer_that_did_not_get_through_leaves_the_request_open_in_any_order() -> None:
+def test_undelivered_answer_leaves_the_request_open_in_any_order() -> None:
     answer = sent(encoder.allow_line("r1", {}))
     lost = sent(encoder.undelivered_line("r1"))
     for first, second, third in ((asks("r1"), answer, lost), (answer, lost, asks("r1"))):

@@ -121,7 +121,7 @@ def test_stderr_counts_as_output(room: Room, sandbox: Sandbox) -> None:
     assert "OPCODE_MAX_OUTPUT" in end_of(run).cause
 
 
-def test_a_run_that_writes_less_is_left_alone(room: Room) -> None:
+def test_run_below_the_output_limit_is_not_stopped(room: Room) -> None:
     room.restart(limits=Limits(output=1_000_000))
     run = idle(room.prompt(steps(["big", 700_000])))
     let_pass(0.3)
@@ -146,7 +146,7 @@ def test_memory_is_warned_of_until_it_is_less_and_then_forgotten(
     assert "used 5.0 GB of memory; 5.0 GB are allowed (OPCODE_MEMORY_LIMIT)" in end.cause
 
 
-def test_the_memory_is_that_of_claude_and_what_it_has_started(room: Room) -> None:
+def test_memory_includes_claude_and_its_children(room: Room) -> None:
     run = idle(room.prompt(steps(["grandchild"])))
     assert run.record.pid
     claude = psutil.Process(run.record.pid)
@@ -217,7 +217,7 @@ def test_a_record_of_version_1_is_read_without_stderr(room: Room) -> None:
     )
 
 
-def test_a_record_of_a_later_version_is_left_alone(room: Room) -> None:
+def test_record_of_a_later_version_is_not_overwritten(room: Room) -> None:
     run = room.prompt(steps(["exit", 0]))
     end_of(run)
     text = run.folder.record_path.read_text().replace('"version": 2', '"version": 3')

@@ -208,7 +208,7 @@ def test_too_long_line_is_the_same_on_the_page_and_in_the_api(
 # Output, and time ----------------------------------------------------------------------------
 
 
-def test_a_warning_stands_on_the_page_and_among_the_runs_until_the_run_is_stopped(
+def test_warning_is_on_the_page_and_in_the_list_until_the_stop(
     start_server: Start,
     sandbox: Sandbox,
     stand_in: Path,

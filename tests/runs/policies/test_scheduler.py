@@ -85,7 +85,7 @@ def test_prompts_sent_while_queued_are_answered_in_order(room: Room) -> None:
     assert queue([run]) == []
 
 
-def test_a_prompt_that_is_sent_twice_waits_once(room: Room) -> None:
+def test_duplicate_prompt_is_queued_once(room: Room) -> None:
     Busy(room)
     session, prompt_id = new_id(), new_id()
     run = room.prompt("once", session, prompt_id)
@@ -148,7 +148,7 @@ def test_evicted_session_goes_on_with_its_next_prompt(room: Room) -> None:
     assert texts(again) == ["three"]
 
 
-def test_a_run_that_waits_can_be_stopped_and_leaves_its_prompts_to_the_person(room: Room) -> None:
+def test_stopped_queued_run_returns_its_prompts(room: Room) -> None:
     Busy(room)
     run = room.prompt("Hello")
     run.stop(by=BY)
@@ -156,7 +156,7 @@ def test_a_run_that_waits_can_be_stopped_and_leaves_its_prompts_to_the_person(ro
     assert [(each.text, each.left) for each in queue([run])] == [("Hello", True)]
 
 
-def test_a_prompt_that_waits_can_be_taken_back(room: Room) -> None:
+def test_queued_prompt_can_be_withdrawn(room: Room) -> None:
     busy = Busy(room)
     session, prompt_id = new_id(), new_id()
     run = room.prompt("one", session)
@@ -193,7 +193,7 @@ def test_options_chosen_while_queued_apply_at_the_start(room: Room) -> None:
     assert run.record.argv[run.record.argv.index("--model") + 1] == "haiku"
 
 
-def test_the_page_of_a_run_that_waits_shows_what_was_chosen_for_it(room: Room) -> None:
+def test_page_of_a_queued_run_shows_its_options(room: Room) -> None:
     Busy(room)
     run = room.prompt("Hello")
     choosing, session_id = room.supervisor.options, run.record.session_id
@@ -228,7 +228,7 @@ def test_two_workers_keep_the_limit_together(room: Room) -> None:
     assert (run.record.process_started_at or 0) < (third.record.process_started_at or 0)
 
 
-def test_a_run_that_waits_goes_on_waiting_in_another_worker_when_its_own_dies(room: Room) -> None:
+def test_queued_run_of_a_dead_worker_stays_queued_in_another(room: Room) -> None:
     room.restart(max_runs=1)
     other = room.beside(max_runs=1)
     busy = Busy(room)

@@ -246,7 +246,7 @@ def test_only_the_processes_of_the_run_carry_its_mark(start: Start) -> None:
     assert pids(claude_process.census.family(RUN)) == {mine.identity.pid}
 
 
-def test_the_family_holds_descendants_that_have_lost_the_mark(start: Start, tmp_path: Path) -> None:
+def test_process_tree_includes_descendants_without_the_tag(start: Start, tmp_path: Path) -> None:
     parent = start(*python(START_AND_SLEEP, "env", "-i", "sleep", "600"))
     child = int(output(tmp_path))
     until(lambda: psutil.Process(child).name() == "sleep", "env has become sleep")

@@ -54,7 +54,7 @@ def asking_without_reading(room: Room, gate: Path) -> Run:
 
 
 @pytest.mark.parametrize("answer", ["allow", "deny"])
-def test_an_answer_that_does_not_get_through_leaves_the_request_open(
+def test_undelivered_answer_leaves_the_request_open(
     room: Room, tmp_path: Path, answer: str
 ) -> None:
     run = asking_without_reading(room, tmp_path / "gate")
@@ -65,7 +65,7 @@ def test_an_answer_that_does_not_get_through_leaves_the_request_open(
     assert not run.state.answers
 
 
-def test_the_next_server_finds_it_open_and_claude_gets_the_answer_once_it_reads(
+def test_next_server_finds_the_request_open_and_delivers_an_answer_later(
     room: Room, tmp_path: Path
 ) -> None:
     gate = tmp_path / "gate"
@@ -92,7 +92,7 @@ def _taken(run: Run, request_id: str) -> bool:
     return True
 
 
-def test_an_answer_of_which_a_part_got_through_leaves_it_open_until_the_run_is_stopped(
+def test_partly_delivered_answer_leaves_the_request_open_until_the_stop(
     room: Room, tmp_path: Path
 ) -> None:
     run = asking_without_reading(room, tmp_path / "gate")

@@ -108,7 +108,7 @@ def test_the_sweep_does_not_hit_a_pid_that_was_used_again(
     assert child.poll() is None
 
 
-def test_a_parent_that_is_younger_than_its_child_is_none(
+def test_process_younger_than_its_child_is_no_parent(
     census: ProcessMonitor, start: Start, stray: Stray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It has got the pid of the real parent, which has gone."""
@@ -298,7 +298,7 @@ def test_recent_snapshot_is_reused_within_max_age(
     assert census.family(RUN, max_age=60.0) == []
 
 
-def test_fifty_runs_that_end_at_once_do_not_hold_up_the_hub(
+def test_fifty_simultaneous_ends_do_not_block_the_loop(
     census: ProcessMonitor, start: Start
 ) -> None:
     runs = [uuid.uuid4().hex for _ in range(50)]

@@ -23,7 +23,7 @@ from tests.support.environment import Sandbox, Server, until
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 
-def test_a_pasted_image_goes_to_the_model_and_stands_in_the_transcript(
+def test_pasted_image_reaches_the_model_and_the_transcript(
     phone: Phone, sandbox: Sandbox, api: MessagesApi
 ) -> None:
     begin(phone, sandbox)

@@ -59,7 +59,7 @@ def test_edited_queued_prompt_is_put_before_the_text_being_typed(
     answered(phone, "You said: second wording")
 
 
-def test_an_image_comes_back_with_the_prompt_that_is_edited(
+def test_edited_prompt_keeps_its_image(
     phone: Phone, sandbox: Sandbox, gate: threading.Event
 ) -> None:
     begin_and_hold(phone, sandbox)
