@@ -25,7 +25,7 @@ from tests.support.environment import (
 from tests.support.shared import FOLDER
 from tests.support.start_guard import INTEGRATION, guard
 
-# What hypothesis makes up is the same each time, so that the suite cannot fail by chance. With
+# Hypothesis's examples are the same each time, so that the suite cannot fail by chance. With
 # FUZZ it is something else each time; see fuzzing.py.
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
 settings.register_profile("suite", derandomize=True, deadline=None, database=None, phases=PHASES)

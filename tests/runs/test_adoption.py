@@ -327,7 +327,7 @@ def test_a_start_that_was_cut_off_is_recorded_as_interrupted(room: Room) -> None
     assert ended(room.supervisor.get(run_id))[0] is Outcome.INTERRUPTED
 
 
-# What cannot be adopted ----------------------------------------------------------------------
+# Runs that cannot be adopted------------------------------------------------------------------
 
 
 def test_without_a_runs_folder_there_is_nothing_to_adopt(room: Room) -> None:

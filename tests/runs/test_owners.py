@@ -241,7 +241,7 @@ def test_a_request_of_an_unknown_kind_is_refused_by_the_owner_alone(
     assert len(sent(run)) == 2
 
 
-# What is left in the folder ----------------------------------------------------------------
+# Files left in the folder ------------------------------------------------------------------
 
 
 def request() -> StopRequest:

@@ -427,7 +427,7 @@ def all_answered(run: Run, turns: int) -> None:
     until(lambda: run.state.turns == turns and run.phase is Phase.IDLE, "all is answered")
 
 
-# What Claude writes --------------------------------------------------------------------------
+# Claude's output ----------------------------------------------------------------------------
 
 
 def test_flood_arrives_complete_and_delays_no_other_run(room: Room) -> None:
@@ -438,7 +438,7 @@ def test_flood_arrives_complete_and_delays_no_other_run(room: Room) -> None:
         longest, before = max(longest, time.thread_time() - before), time.thread_time()
     assert texts(run) == [f"line {number}" for number in range(20_000)]
     assert (run.state.turns, run.state.waiting) == (1, {})
-    assert longest < 1.0  # nobody else has waited for the flood to end
+    assert longest < 1.0  # no other run has waited for the end of the flood
 
 
 def test_a_line_in_two_halves_is_one_line(room: Room) -> None:
@@ -514,7 +514,7 @@ def test_request_on_a_page_is_open_before_the_run_has_folded_it(
     room: Room,
 ) -> None:
     run = room.prompt(steps(["ask", "r1"], FOREVER))
-    run.detach()  # nobody folds what comes
+    run.detach()  # no greenlet folds the lines
     until(lambda: b'"can_use_tool"' in run.folder.output.read_bytes(), "Claude asks")
     assert run.open_ask("r1").tool_name == "Bash"
 

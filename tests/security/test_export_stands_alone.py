@@ -175,7 +175,7 @@ def test_nothing_is_requested_when_it_is_opened_from_a_disk(
         image.scroll_into_view_if_needed()
         page.wait_for_function("document.querySelector('img').naturalWidth === 1")
         # and the policy holds where something else should ever get in
-        refused = {"/img", "/script", "", "/fetch"}  # of a frame the browser tells the host only
+        refused = {"/img", "/script", "", "/fetch"}  # the browser reports only the host of a frame
         assert set(page.evaluate(REFUSED, HOST)) == {f"http://{HOST}{path}" for path in refused}
     finally:
         context.close()

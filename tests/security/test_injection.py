@@ -107,7 +107,7 @@ def expectations(planted: Sequence[tuple[Channel, Plant]]) -> list[Expectation]:
         }[channel.shows]
         if channel.frame == "line" and len(plant.vector.text.splitlines()) > 1:
             marks = marks[:1]  # of a name, a card shows the first line
-        # What steers a terminal is carried out or left out
+        # Terminal escapes are applied or removed
         whole = channel.words and len(marks) == 2 and not STEERS.intersection(plant.vector.text)
         spelt = channel.shown_as(plant.vector.text) if whole else None
         found.append(Expectation(plant, channel.name, marks, spelt))

@@ -278,7 +278,7 @@ def test_a_browser_on_this_machine_or_behind_a_proxy_on_it_uses_its_own_cookie(
     assert client.get("/").status_code == 200
 
 
-# What is kept -----------------------------------------------------------------------------------
+# Stored data ------------------------------------------------------------------------------------
 
 
 def test_neither_the_cookie_nor_the_password_is_in_the_state_folder(

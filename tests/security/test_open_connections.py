@@ -95,7 +95,7 @@ def test_slow_anonymous_requests_do_not_lock_out_logged_in_clients(
     cookies = person.cookies
     assert requests.get(f"{server.url}/runs/badge", cookies=cookies, timeout=20).ok
     until(lambda: sum(map(is_open, held)) <= connections.MOST, "the flood is cut")
-    # half of a form is no attempt to log in, so it makes nobody wait
+    # an incomplete form is no login attempt, so it causes no delay
     form = {"user": USER, "password": PASSWORD}
     assert requests.post(f"{server.url}/login", data=form, timeout=20).ok
 

@@ -251,7 +251,7 @@ def test_sessions_without_a_folder_join_the_only_project_of_that_name(
     assert {each.id: each.project_path for each in listed}[silent] is None
 
 
-# What is not followed ---------------------------------------------------------------------------
+# Links that are not followed----------------------------------------------------------------------
 
 
 def test_a_link_is_followed_one_level_and_no_further(tmp_path: Path) -> None:

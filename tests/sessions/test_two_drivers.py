@@ -74,7 +74,7 @@ def test_desk_activity_is_on_the_page_in_search_and_in_exports(
     session.prompt("PHONE three")
     assert "DESK" not in words_sent(api)
     assert is_everywhere()
-    # who goes on here has decided: there is nothing newer to begin again from
+    # after resuming here there is nothing newer to begin again from
     assert ALSO_USED not in session.page()
     assert session.post("begin-again").status_code == 303
     assert "PHONE three" not in session.page().partition("Taken back")[2]
@@ -148,6 +148,6 @@ def test_registry_entry_of_a_dead_process_is_skipped(tmp_path: Path) -> None:
     }.items():
         (folder / name).write_text(json.dumps(content))
     (folder / "5.json").write_text("no JSON")
-    os.mkfifo(folder / "6.json")  # at which nobody writes
+    os.mkfifo(folder / "6.json")  # without a writer
     (folder / "7.json").symlink_to("/dev/zero")
     assert list(process_registry.live_sessions(tmp_path)) == []

@@ -65,7 +65,7 @@ def test_session_views_are_kept_up_to_a_limit(reader: Reader) -> None:
     assert reader.open(SESSIONS[1]) is second()
     reader.open(SESSIONS[3])
     reader.open(SESSIONS[3])
-    assert [bool(second()), third()] == [True, None]  # the one that was asked for last stays
+    assert [bool(second()), third()] == [True, None]  # the view used last is kept
 
 
 def test_session_view_in_use_is_kept(

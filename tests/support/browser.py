@@ -25,7 +25,7 @@ PHONE = {"width": 390, "height": 844}
 DISABLED_FEATURES = (
     # The address bar's lists, web pages in processes of their own: half of what a page costs.
     *("WebUIOmniboxPopup", "WebUIOmniboxAimPopup", "SpareRendererForSitePerProcess"),
-    # What Playwright disables; the browser takes the last of such lists only.
+    # The features that Playwright disables; the browser takes the last of such lists only.
     *("AimEnabled", "AvoidCorsURLLoaderRestartOnRedirect", "AvoidUnnecessaryBeforeUnloadCheckSync"),
     *("DestroyProfileOnBrowserClose", "HttpsFirstBalancedModeAutoEnable", "HttpsUpgrades"),
     *("LensOverlay", "MediaRouter", "NetworkTimeServiceQuerying", "OptimizationHints"),
@@ -78,10 +78,10 @@ class Phone:
         self.complaints: list[str] = []
         self.forgiven = ["closed before the connection is established"]  # a page that was left
         """The browser errors that a test expects, as parts of the messages."""
-        self.page.on("console", self._heard)
+        self.page.on("console", self._record_message)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
-    def _heard(self, message: ConsoleMessage) -> None:
+    def _record_message(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
             self.complaints.append(message.text)
 

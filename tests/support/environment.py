@@ -228,12 +228,12 @@ class Server:
         """SIGKILL to the arbiter and its workers: no chance to tidy up."""
         assert self._process is not None
         arbiter = psutil.Process(self._process.pid)
-        arbiter.suspend()  # else it starts a worker for the one that dies first
+        arbiter.suspend()  # else it replaces the worker that dies first
         family = [*self.worker_processes(), arbiter]
         for process in family:
             process.kill()
         self._process.wait(PATIENCE)
-        # nobody may be in a hurry to collect the worker's exit status
+        # its parent may take its time to collect the worker's exit status
         until(lambda: all(map(has_ended, family)), "they are gone")
         self._process = None
 

@@ -72,7 +72,7 @@ class Warm:
             stdout=subprocess.PIPE,
             bufsize=0,
         )
-        self._heard = b""
+        self._partial_line = b""
         self._ended: dict[int, int] = {}
         self._started: list[int] = []
 
@@ -81,20 +81,20 @@ class Warm:
         order = {"app": app, "environment": dict(environment), "log": str(log)}
         self._process.stdin.write(json.dumps(order).encode() + b"\n")
         while not self._started:
-            self._hear()
+            self._read_reports()
         return Forked(self, self._started.pop())
 
     def status(self, pid: int, timeout: float) -> int | None:
         assert self._process.stdout
         while pid not in self._ended and select.select([self._process.stdout], [], [], timeout)[0]:
-            self._hear()
+            self._read_reports()
         return self._ended.get(pid)
 
-    def _hear(self) -> None:
+    def _read_reports(self) -> None:
         assert self._process.stdout
         data = self._process.stdout.read(65536)
         assert data, "the process that forks has ended"
-        *lines, self._heard = (self._heard + data).split(b"\n")
+        *lines, self._partial_line = (self._partial_line + data).split(b"\n")
         for report in map(json.loads, lines):
             if "status" in report:
                 self._ended[report["pid"]] = report["status"]
@@ -128,7 +128,7 @@ def main() -> None:
     # Its clock would stand still until a server's own hub runs, so that what may take a while
     # there would be over before it begins.
     assert get_hub_if_exists() is None, "an import has started an event loop"
-    gc.freeze()  # what is never looked at stays shared
+    gc.freeze()  # untouched memory pages stay shared
     compiled = tempfile.mkdtemp(prefix="templates-")
     share_templates(compiled)
     children: set[int] = set()
@@ -148,7 +148,7 @@ def main() -> None:
             if pid == 0:
                 return become_gunicorn(**json.loads(order))
             children.add(pid)
-            tell(pid=pid)
+            report(pid=pid)
     for pid in children:
         os.kill(pid, signal.SIGKILL)
     shutil.rmtree(compiled, ignore_errors=True)
@@ -171,10 +171,10 @@ def reap(children: set[int]) -> None:
         found, status = waitpid(pid, os.WNOHANG)
         if found:
             children.discard(pid)
-            tell(pid=pid, status=os.waitstatus_to_exitcode(status))
+            report(pid=pid, status=os.waitstatus_to_exitcode(status))
 
 
-def tell(**what: int) -> None:
+def report(**what: int) -> None:
     os.write(1, json.dumps(what).encode() + b"\n")
 
 
@@ -208,7 +208,7 @@ def be_ordinary(arbiter: int) -> None:
         if name in vars(sys.modules[module])
     ]
 
-    # What the worker forks in its turn is none of our business.
+    # Forks by the worker itself are not handled here.
     def ordinary() -> None:
         for module, name, _, original in changed if os.getpid() == arbiter else ():
             module[name] = original

@@ -241,7 +241,7 @@ def test_history_folds_into_the_blocks_that_were_seen_live(captured: Captured) -
         block.children.clear()
     assert list(map(look, past.blocks)) == list(map(look, lasting))
     render = fragments()
-    # Where a question or a plan was asked for, the card that asked says all of it
+    # The card of a question or a plan already shows all of it
     without_order = re.compile(r' data-order="[0-9.]+"| hidden(?=>)')
     assert [without_order.sub("", render.block(block)) for block in past.blocks] == [
         without_order.sub("", render.block(block)) for block in lasting
@@ -446,7 +446,7 @@ def test_complete_text_replaces_differing_deltas() -> None:
     assert isinstance(block, TextBlock)
     assert text_of(block) == "Hello"
     assert [part.text for part in block.markdown.parts] == ["Hello"]
-    # a viewer who had the pieces gets it whole
+    # a viewer with the deltas gets the complete text
     assert block.created == transcript.offset
 
 
@@ -591,7 +591,7 @@ def test_nothing_is_open_when_the_file_is_at_its_end() -> None:
     assert not [b for b in transcript if isinstance(b, TextBlock) and b.open]
     assert [text_of(block) for block in transcript.blocks[-2:]] == ["It crashed.", "On stderr."]
     assert transcript.offset == before + 1
-    # a viewer who had everything gets what closing changed, and no more
+    # an up-to-date viewer gets only the changes made by closing
     assert [block.kind for block in transcript.changed_since(before)] == [
         *("tool", "ask", "tool", "error", "notice"),
     ]

@@ -203,7 +203,7 @@ def test_viewers_that_stop_reading_are_dropped_at_no_cost_to_others(
     assert growth - usual < len(frozen) * LARGE_ANSWER
     answer.gates[1].touch()
     quick.until("<p>second end</p>")
-    # What is left is the page of the other session: its socket, and its viewer's greenlet.
+    # The rest is the page of the other session: its socket, and its viewer's greenlet.
     until(lambda: server.counts()[1] <= before[1] + 2, "the frozen viewers are dropped", 30)
     for viewer in frozen:
         viewer.set_receive_buffer(1 << 20)  # what the kernel holds would trickle through 4 KB

@@ -80,7 +80,7 @@ def test_a_browser_offers_to_install_it(server: Server, open_phone: Callable[...
 def test_an_app_on_the_home_screen_which_has_no_basic_dialog_leads_to_the_login_form(
     server: Server, manifest: dict[str, Any], open_phone: Callable[..., Phone]
 ) -> None:
-    # What such an app shows in place of a dialog
+    # Such an app's replacement for the dialog
     refused = requests.get(server.url + manifest["start_url"], timeout=20)
     assert refused.status_code == 401
     way = re.search(r'href="(/login[^"]*)"', refused.text)

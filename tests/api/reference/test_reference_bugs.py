@@ -76,7 +76,7 @@ def test_bug_01_sessions_are_isolated(server: Server) -> None:
 def test_bug_02_stop_ends_claude_and_all_that_it_has_started(server: Server) -> None:
     with session(server, steps(["grandchild"], ["text", "busy"], FOREVER)) as (client, id_, run):
         client.until(lambda message: "busy" in message.get("content", ""))
-        # which a process tells of that has just been forked only once it is another program
+        # a process that was just forked shows its own tag only after exec
         until(lambda: len(processes_of(server.sandbox.state, run)) == 2, "both are there")
         assert server.post(f"/runs/{run}/stop", {}).status_code == 303
         client.until("ended")

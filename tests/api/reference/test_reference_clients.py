@@ -145,7 +145,7 @@ def test_javascript_client_receives_its_whole_session(
     until(lambda: completions() == 1, "the session completes")
     assert any(re.match(r"[\w ]+: \{", line) for line in said)
     assert not errors
-    # What its other methods send is understood as well
+    # The messages of its other methods are understood as well
     page.evaluate("folder => client.continue(folder, 'And tests')", str(sandbox.project))
     until(lambda: completions() == 2, "the session goes on")
     [run] = sandbox.state.glob("runs/*/out.ndjson")

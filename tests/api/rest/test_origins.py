@@ -64,7 +64,7 @@ def test_preflight_of_another_origin_reveals_nothing(server: Server) -> None:
         answer = preflight(server, origin)
         assert shared(answer) == {}, origin
         assert "Origin" in answer.headers["Vary"]
-    # What exists and what does not look the same
+    # Existing and missing addresses look the same
     there, not_there = preflight(server, FRIEND), preflight(server, FRIEND, "/api/none")
     assert there.status_code == not_there.status_code
     assert shared(there) == shared(not_there)

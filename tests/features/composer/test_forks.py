@@ -164,7 +164,7 @@ def test_fork_after_one_of_several_tools_has_every_result(server: Server, api: M
     new = forked(session, first)
     assert "Both ran." not in new.page()
     new.prompt("quince")
-    # What the CLI puts between a tool's result and a prompt is its own
+    # The CLI adds text of its own between a tool's result and a prompt
     words = [word for word in texts_sent(api, "quince") if word != "No response requested."]
     calls, results = ["> echo one", "> echo two"], ["< one", "< two"]
     if not called_at_once(session):

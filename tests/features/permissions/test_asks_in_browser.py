@@ -216,7 +216,7 @@ def test_second_device_shows_the_decision_of_the_first_and_its_time(
     one, other = open_phone(server), open_phone(server)
     one.begin(sandbox.project, "npm please")
     card(one)
-    # One whose socket hangs: it does not see that the first one answers
+    # A device with a hanging socket: it does not see the answer of the first one
     other.forgiven.append("409")
     other.page.route_web_socket("**/live*", lambda socket: None)
     other.page.goto(one.page.url)

@@ -165,7 +165,7 @@ def photo(width: int = 320, height: int = 200) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
-# What the model says
+# The model's answers
 
 
 @dataclass
@@ -177,7 +177,7 @@ class Script:
 
     def scenes(self) -> tuple[Scene, ...]:
         return (
-            # Behind the words of a prompt with an image Claude tells where the image is
+            # After the text of a prompt with an image Claude states the path of the image
             Scene("answer", "[Image: source", [(Thinking(THOUGHT), Text(ANSWER))]),
             Scene("wide", "show it wide", [Text(WIDE)]),
             Scene("files", "tidy up", self._files()),
@@ -272,7 +272,7 @@ def _bash(command: str) -> ToolUse:
     return ToolUse("Bash", {"command": command})
 
 
-# What Claude has noted elsewhere
+# Lines that Claude writes elsewhere
 
 
 def past_lines(project: Path) -> list[dict[str, object]]:

@@ -10,7 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.features.session_page.test_look import EVERYTHING, everything_is_there, play
+from tests.features.session_page.test_look import (
+    EVERYTHING,
+    play,
+    wait_for_content,
+)
 from tests.support.browser import Phone
 from tests.support.environment import Sandbox, Server
 from tests.support.page_checks import open_every_card, violations
@@ -31,7 +35,7 @@ def test_axe_finds_no_violation_in_a_session_that_shows_everything(
 ) -> None:
     phone = open_phone(server, color_scheme=theme)
     play(phone, sandbox, *EVERYTHING, ["wait", "/nowhere"])
-    everything_is_there(phone)
+    wait_for_content(phone)
     assert violations(phone.page) == []
     open_every_card(phone.page)
     assert violations(phone.page) == []

@@ -46,7 +46,7 @@ def played(tmp_path_factory: pytest.TempPathFactory, claude: Path) -> Iterator[G
         yield stack.enter_context(gallery.opened(sandbox, start, claude))
 
 
-# What the pages are to show
+# The expected content of the pages
 
 CARDS: dict[str, list[tuple[str, str]]] = {
     "answer": [("Thinking", "The photo shows a row of trees.")],
@@ -261,23 +261,23 @@ def open_view(played: Gallery, open_phone: Callable[..., Phone]) -> Callable[[st
     return open_
 
 
-# One test and not three, because each process that takes one of them plays all the sessions.
+# One test and not three, because each process that runs one of them plays all the sessions.
 def test_every_card_and_every_control_on_two_phones_and_a_wide_screen(
     open_view: Callable[[str], View],
 ) -> None:
     views = [open_view(size) for size in SIZES]
     for view in views:
-        everything_is_there(view)
+        check_content(view)
     wrong = [f"{view.size}: {each}" for view in views for each in view.wrong]
     assert not wrong, "\n\n".join(wrong)
 
 
-def everything_is_there(view: View) -> None:
+def check_content(view: View) -> None:
     cards_say_what_happened_and_open(view)
     asks_hold_what_they_ask_about(view)
-    what_waits_can_be_changed(view)
-    the_status_is_true_in_each_phase(view)
-    the_composer_completes_and_attaches(view)
+    check_queue_editing(view)
+    check_status_in_each_state(view)
+    check_completion_and_attachments(view)
     options_menu_and_sheet_open(view)
     a_session_grows_and_is_left_and_managed(view)
     other_pages(view)
@@ -404,7 +404,7 @@ LOOKS = {
 }
 
 
-# What Claude asks, and what it does
+# Claude's requests and actions
 
 
 def asks_hold_what_they_ask_about(view: View) -> None:
@@ -437,15 +437,15 @@ def asks_hold_what_they_ask_about(view: View) -> None:
             view.picture("asking", views="small wide")
 
 
-def the_status_is_true_in_each_phase(view: View) -> None:
+def check_status_in_each_state(view: View) -> None:
     for name in PHASES.keys() - view.phases:
         view.open(name)
 
 
-# What a person says, and how Claude works
+# Prompts, and Claude's options
 
 
-def what_waits_can_be_changed(view: View) -> None:
+def check_queue_editing(view: View) -> None:
     view.open("working")
     with view.looking_at("queue"):
         waiting = view.page.get_by_role("list", name="Prompts that wait").get_by_role("listitem")
@@ -459,7 +459,7 @@ def what_waits_can_be_changed(view: View) -> None:
     view.picture("queue", view.page.locator("#queue"), view.page.locator("#dock"))
 
 
-def the_composer_completes_and_attaches(view: View) -> None:
+def check_completion_and_attachments(view: View) -> None:
     view.open("answer")
     page, field = view.page, view.page.get_by_role("textbox", name="Prompt")
     offers = page.get_by_role("listbox", name="Completions").get_by_role("option")

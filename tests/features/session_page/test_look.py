@@ -55,7 +55,7 @@ Some text, `{LONG_WORD}`, and a [link](https://example.org/{LONG_WORD}).
 PARAGRAPH = "The quick brown fox jumps over the lazy dog, again and again, until it is dark. " * 3
 
 
-# What the stand-in writes
+# The lines of the stand-in
 
 
 def line(**value: object) -> list[object]:
@@ -134,7 +134,7 @@ def play(phone: Phone, sandbox: Sandbox, *steps: list[object]) -> None:
     phone.begin(sandbox.project, json.dumps(steps))
 
 
-def everything_is_there(phone: Phone) -> None:
+def wait_for_content(phone: Phone) -> None:
     expect(phone.button("Answer")).to_be_visible()
     expect(phone.page.locator("#errors")).to_contain_text("warning")
 
@@ -149,7 +149,7 @@ def answers_are_there(phone: Phone, count: int) -> None:
     expect(phone.page.locator("#queue li")).to_have_count(0)
 
 
-# What is measured
+# Measurements
 
 
 def covered(page: Page, selector: str) -> list[str]:
@@ -196,7 +196,7 @@ def test_a_session_that_shows_everything_is_not_wider_than_the_screen(
     phone: Phone, sandbox: Sandbox
 ) -> None:
     play(phone, sandbox, *EVERYTHING, ["wait", "/nowhere"])
-    everything_is_there(phone)
+    wait_for_content(phone)
     phone.send(LONG_WORD)
     expect(phone.page.locator("#queue")).to_contain_text(LONG_WORD)
     wide = []
@@ -212,7 +212,7 @@ def test_a_session_that_shows_everything_is_not_wider_than_the_screen(
 
 def test_letters_of_twice_the_size_fit(phone: Phone, sandbox: Sandbox) -> None:
     play(phone, sandbox, *EVERYTHING, ["wait", "/nowhere"])
-    everything_is_there(phone)
+    wait_for_content(phone)
     phone.page.evaluate("document.documentElement.style.fontSize = '200%'")
     expect(phone.page.locator("html")).to_have_css("font-size", "32px")
     assert sticks_out(phone.page) <= 0
@@ -225,7 +225,7 @@ def test_overviews_fit_when_the_browser_is_set_to_letters_of_twice_the_size(
 ) -> None:
     """The browser's own setting changes what `rem` means in media queries too."""
     play(phone, sandbox, *EVERYTHING, ["wait", "/nowhere"])
-    everything_is_there(phone)
+    wait_for_content(phone)
     size = {"standard": 32, "fixed": 32}
     phone.page.context.new_cdp_session(phone.page).send("Page.setFontSizes", {"fontSizes": size})
     for path in ("/", "/new", "/runs", "/logins"):
@@ -239,15 +239,15 @@ def test_buttons_are_as_large_as_a_thumb_and_fields_do_not_make_the_phone_zoom(
     phone: Phone, sandbox: Sandbox
 ) -> None:
     play(phone, sandbox, *EVERYTHING, ["wait", "/nowhere"])
-    everything_is_there(phone)
+    wait_for_content(phone)
     page = phone.page
     assert (smaller_than_a_thumb(page), too_small_to_type_in(page)) == ([], [])
 
 
 def test_focused_element_has_a_visible_outline(phone: Phone, sandbox: Sandbox) -> None:
     play(phone, sandbox, *EVERYTHING, ["wait", "/nowhere"])
-    everything_is_there(phone)
-    phone.page.goto(phone.page.url.removesuffix("#end"))  # Tab goes on from where a link leads
+    wait_for_content(phone)
+    phone.page.goto(phone.page.url.removesuffix("#end"))  # Tab continues from the target of a link
     unseen = []
     for _ in range(25):
         phone.page.keyboard.press("Tab")
@@ -311,7 +311,7 @@ def test_a_keyboard_that_shrinks_the_page_leaves_dock_and_end_in_view(
 
 
 def test_a_keyboard_that_covers_the_page_lifts_the_dock(phone: Phone, sandbox: Sandbox) -> None:
-    # as on iOS: the page keeps its height, and only the visual viewport tells
+    # as on iOS: the page keeps its height, and only the visual viewport changes
     phone.page.add_init_script(
         """const view = Object.assign(new EventTarget(), { scale: 1, height: 844, offsetTop: 0 });
         Object.defineProperty(window, "visualViewport", { value: view });"""
@@ -420,7 +420,7 @@ def test_a_finger_that_moves_up_a_little_is_not_pulled_back(
     assert top_of(phone, 19) == before + 40
 
 
-# What the reader holds
+# The state of the reader
 
 
 def test_an_opened_card_stays_open_and_focused_when_its_tool_is_done(

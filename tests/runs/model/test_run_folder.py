@@ -81,7 +81,7 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-# Who may read it -----------------------------------------------------------------------------
+# Access permissions --------------------------------------------------------------------------
 
 
 def test_only_its_owner_can_look_into_the_folder(folder: RunFolder) -> None:
@@ -154,7 +154,7 @@ def test_invalid_record_raises_a_documented_error(folder: RunFolder, content: st
         folder.load()
 
 
-# What goes in --------------------------------------------------------------------------------
+# Input ---------------------------------------------------------------------------------------
 
 
 def test_a_line_is_noted_and_delivered(folder: RunFolder, copied: Path) -> None:
@@ -311,7 +311,7 @@ def open_descriptors() -> Callable[[], int]:
     return lambda: len(os.listdir("/dev/fd"))  # noqa: PTH208 - Path.iterdir is no list
 
 
-# What Claude says on stderr ------------------------------------------------------------------
+# Claude's stderr -----------------------------------------------------------------------------
 
 
 def test_the_last_lines_of_stderr_are_given(folder: RunFolder) -> None:

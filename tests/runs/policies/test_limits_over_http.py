@@ -281,7 +281,7 @@ class SmallDisk:
         (self.path / "filler").unlink()
 
     def close(self) -> None:
-        kill_processes_of(self.path)  # later nobody knows whose they are
+        kill_processes_of(self.path)  # later their owner is unknown
         subprocess.run(["/bin/umount", "--lazy", str(self.path)], check=True)
 
 

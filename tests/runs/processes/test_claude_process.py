@@ -230,7 +230,7 @@ def test_claude_keeps_its_own_stdin_open(start: Start) -> None:
     assert reader.alive()
 
 
-# What it has started -------------------------------------------------------------------------
+# Child processes -----------------------------------------------------------------------------
 
 
 def test_a_grandchild_in_its_own_session_is_found_by_the_mark(start: Start, tmp_path: Path) -> None:

@@ -287,7 +287,7 @@ def test_concurrent_callers_share_one_process_snapshot(
 
     monkeypatch.setattr(process_table, "pids", counted)
     gevent.joinall([gevent.spawn(census.family, RUN) for _ in range(50)], raise_error=True)
-    assert len(looked) <= 2  # those who came while it was taken get a newer one
+    assert len(looked) <= 2  # callers that arrived meanwhile get a newer one
 
 
 def test_recent_snapshot_is_reused_within_max_age(

@@ -125,7 +125,9 @@ def start(room: Room, *programs: str, before: tuple[list[object], ...] = ()) -> 
     run = room.prompt(steps(*before, *starts, ["text", "ready"], FOREVER))
     until(lambda: texts(run) == ["ready"], "they have been started")
     until(lambda: len(alive_in(room.sandbox.project)) > len(programs), "they are there")
-    gevent.sleep(0.4)  # for them to go where they go: nothing tells of it that would not help us
+    gevent.sleep(
+        0.4
+    )  # for them to detach: any way to observe it would also help the code under test
     return run
 
 

@@ -16,8 +16,8 @@ from tests.security.corpus.vectors import Plant, holds, words_of
 
 SCRIPT = (Path(__file__).parent / "inspection.js").read_text(encoding="utf-8")
 
-# What a page of ours may consist of. An element or an attribute that a template begins to use is
-# added here on purpose.
+# The allowed elements and attributes of our pages. An element or an attribute that a template
+# begins to use is added here on purpose.
 STRUCTURE = {
     *(
         "html",

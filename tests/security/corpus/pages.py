@@ -232,7 +232,7 @@ def _attached(place: Place, plants: Sequence[Plant]) -> Iterator[Page]:
     for plant in plants:
         address = place.session("/work/attached")
         name = file_name(plant).replace("\r", "").replace("\n", "").replace('"', "'")
-        # What stands in front of a backslash is a folder's name, on some systems
+        # On some systems the part before a backslash is a folder's name
         mark = (plant.end if "\\" in name else plant.begin,)
         files = {"files": (name, b"x", sendable(plant.vector.kind))}
         yield Page("file", place.post(f"{address}/attachments", {}, files=files), mark)

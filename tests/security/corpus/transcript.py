@@ -161,7 +161,7 @@ def suggestion(**fields: object) -> list[Json]:
 READ = {"type": "text", "file": {"filePath": "/a", "numLines": 1, "startLine": 1, "totalLines": 1}}
 
 CHANNELS: tuple[Channel, ...] = (
-    # What a person says
+    # Prompts
     Channel("prompt", lambda n, text: [user(n, text, promptSource="typed", isReplay=True)]),
     Channel("prompt of an old CLI", lambda n, text: [user(n, text, isReplay=True)]),
     Channel(
@@ -192,7 +192,7 @@ CHANNELS: tuple[Channel, ...] = (
             )
         ],
     ),
-    # What Claude says
+    # Claude's output
     Channel("answer", lambda n, text: [said(n, {"type": "text", "text": text})], words=False),
     Channel(
         "thinking",
@@ -526,7 +526,7 @@ CHANNELS: tuple[Channel, ...] = (
         frame="bare",
         shows="end",
     ),
-    # What is asked
+    # Permission requests
     Channel("tool that asks", lambda n, text: asked(n, text, {}), frame="line", where="live"),
     Channel(
         "description of a request",
@@ -630,7 +630,7 @@ CHANNELS: tuple[Channel, ...] = (
         where="live",
         words=False,
     ),
-    # What the CLI notes
+    # Notes of the CLI
     Channel(
         "id of a message",
         lambda n, text: [
