@@ -1,4 +1,4 @@
-"""A client of ours for commands on /ws/claude: one prompt, heard to the end of its turn.
+"""A client of ours for commands on /ws/claude: one prompt, followed to the end of its turn.
 
 python socket_client.py USER:PASSWORD@HOST:PORT FOLDER
 """

@@ -1,4 +1,4 @@
-"""Settings that a feature declares: their names, values, sentences, and where they are listed."""
+"""Settings declared by features: their names, values, errors, and their lists."""
 
 from __future__ import annotations
 

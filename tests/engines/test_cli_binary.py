@@ -1,4 +1,4 @@
-"""Finding the CLI among real executables, and asking the real one about its login."""
+"""Finding the CLI among real executables, and reading the login status of the real one."""
 
 import importlib.util
 import os

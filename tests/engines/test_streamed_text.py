@@ -1,4 +1,4 @@
-"""Pieces of streamed text and the whole that follows: each character comes out once."""
+"""Deltas of streamed text and the complete text that follows: each character is emitted once."""
 
 from __future__ import annotations
 

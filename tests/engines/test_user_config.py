@@ -1,4 +1,4 @@
-"""The user's settings.json and CLAUDE.md: read as they are, written whole or not at all."""
+"""The user's settings.json and CLAUDE.md: read verbatim, written atomically."""
 
 from __future__ import annotations
 

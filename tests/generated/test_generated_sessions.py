@@ -1,4 +1,4 @@
-"""The stage of the differential tests itself, and from which row the CLI goes on, as measured.
+"""The player of the differential tests itself, and the entry that the CLI resumes from.
 
 The rule, for files that the CLI writes today. A *row* is a line with a uuid that is no sidechain;
 the *checkpoint* is the `leafUuid` of the last `last-prompt` line that has one. Every process writes

@@ -1,4 +1,4 @@
-"""The identity behind an act, as it is kept and as the log shows it."""
+"""The identity of an actor, as stored and as logged."""
 
 from __future__ import annotations
 

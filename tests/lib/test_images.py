@@ -1,4 +1,4 @@
-"""Images by their bytes: which count as such, their sizes, and bytes made to do harm."""
+"""Images by their bytes: formats, sizes, and hostile bytes."""
 
 from __future__ import annotations
 

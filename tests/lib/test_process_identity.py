@@ -1,4 +1,4 @@
-"""A process is its pid and its start: one that is gone, or another one, is never taken for it."""
+"""A process is identified by pid and start time: an ended or another one never matches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Code in the colours of its language: never another text, never at the price of the page."""
+"""Syntax highlighting: the text is unchanged, and its time is bounded."""
 
 from __future__ import annotations
 

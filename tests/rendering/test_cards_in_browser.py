@@ -1,4 +1,4 @@
-"""The cards in a real browser: tools that the real Claude CLI really uses, as they happen."""
+"""The cards in a real browser, live, for tools used by the real Claude CLI."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Blocks as HTML: a whole page, and the differences that make an older page the same."""
+"""Blocks as HTML: a whole page, and the updates that bring an older page up to date."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Following what a run writes: the same lines for everybody, each parsed once in a worker."""
+"""Following the output of a run: the same lines for every follower, parsed once in a worker."""
 
 from __future__ import annotations
 

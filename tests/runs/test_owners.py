@@ -1,4 +1,4 @@
-"""One worker owns a run, all workers steer it, and another one takes it over when that one dies."""
+"""One worker owns a run, all workers control it, and another one takes over when the owner dies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several workers of real gunicorn: they show and steer the same runs and outlive one another.
+"""Several workers of real gunicorn: they show and control the same runs, also if one dies.
 
 Which worker answers is chance; where a test has to choose, two servers over the same state folder
 stand in for two workers.

@@ -1,4 +1,4 @@
-"""A client that asks for `/healthz` all the while, and notes how long it waited."""
+"""A client that requests `/healthz` continuously, and records the response times."""
 
 from __future__ import annotations
 

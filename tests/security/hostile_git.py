@@ -1,4 +1,4 @@
-"""Repositories that name a program for git to run, each in another way."""
+"""Repositories that configure a program for git to run, each in another way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A project whose files run programs, take the API key and allow themselves things."""
+"""A project whose files run programs, steal the API key and grant themselves permissions."""
 
 from __future__ import annotations
 

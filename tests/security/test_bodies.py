@@ -1,4 +1,4 @@
-"""Bodies that are large, cut off, or nested without end: a clear sentence, and no stall."""
+"""Request bodies that are large, truncated, or deeply nested: a clear sentence, and no stall."""
 
 from __future__ import annotations
 

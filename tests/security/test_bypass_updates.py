@@ -1,4 +1,4 @@
-"""No answer to a permission request ends the asking where the server does not allow bypass mode."""
+"""No permission answer enables bypass mode where the server does not allow it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Headers of command files are a project's own text: reading them takes a bounded time."""
+"""Headers of command files are untrusted text: reading them takes a bounded time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Logins that are kept, listed and ended: a copy of a cookie ends with its login."""
+"""Logins are stored, listed and ended: a copy of a cookie ends with its login."""
 
 from __future__ import annotations
 

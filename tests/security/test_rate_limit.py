@@ -1,4 +1,4 @@
-"""Failed logins are counted for all workers, by network, and an attacker is not forgotten."""
+"""Failed logins are counted across workers, by network, and survive floods of addresses."""
 
 from __future__ import annotations
 

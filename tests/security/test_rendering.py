@@ -1,4 +1,4 @@
-"""No text of a session, however it was made, holds up the server while it is read and shown."""
+"""No text of a session, however crafted, blocks the server while it is read and rendered."""
 
 from __future__ import annotations
 

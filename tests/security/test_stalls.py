@@ -1,4 +1,4 @@
-"""A server that shows hostile sessions answers everybody else meanwhile."""
+"""A server that renders hostile sessions answers other requests meanwhile."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A hostile project at every door through which a prompt reaches the real Claude."""
+"""A hostile project at every endpoint through which a prompt reaches the real Claude."""
 
 from __future__ import annotations
 

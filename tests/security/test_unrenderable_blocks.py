@@ -1,4 +1,4 @@
-"""One block that cannot be rendered never takes the page, the socket, a search or an export."""
+"""An unrenderable block never breaks the page, the socket, a search or an export."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Claude works below OPCODE_PROJECT_ROOTS only, whichever way a prompt comes in."""
+"""Claude works below OPCODE_PROJECT_ROOTS only, for every endpoint that takes a prompt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Drafts on disk: private, whole, bounded, and never back once they were sent."""
+"""Drafts on disk: private, atomic, bounded, and not restored once sent."""
 
 from __future__ import annotations
 

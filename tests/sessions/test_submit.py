@@ -1,4 +1,4 @@
-"""The one door for prompts: each is checked there, and sent once; a repeat changes nothing."""
+"""The single entry point for prompts: each is validated, and sent once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A session that is used at the computer, too, while the phone's run of it is alive."""
+"""A session that is also used at the computer while the phone's run of it is alive."""
 
 from __future__ import annotations
 

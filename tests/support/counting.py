@@ -1,4 +1,4 @@
-"""The app with one more address: how many greenlets there are in its process."""
+"""The app with one more address: the number of greenlets in its process."""
 
 import gc
 

@@ -1,4 +1,4 @@
-"""Claude's lines in a person's words."""
+"""The CLI's own lines as readable text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sessions with anything in them: folded at any cut, shown to any viewer, safe as HTML."""
+"""Arbitrary sessions: folded at any cut, shown to any viewer, safe as HTML."""
 
 from __future__ import annotations
 

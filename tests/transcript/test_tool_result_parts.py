@@ -1,4 +1,4 @@
-"""Nothing that a tool gave back or a person sent is dropped: each part has a line of its own."""
+"""No part of a tool result or a prompt is dropped: each is shown on a line of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which stretch of a transcript a page shows, and how earlier ones are reached."""
+"""The window of a transcript on a page, and paging to earlier blocks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every address with anything in it: ids, cursors, query and form fields. Never a 500."""
+"""Arbitrary values in every address: ids, cursors, query and form fields. Never a 500."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A worker notices the logins that end in the others."""
+"""A worker detects logins that were ended by other workers."""
 
 from __future__ import annotations
 

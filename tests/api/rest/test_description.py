@@ -1,4 +1,4 @@
-"""The description of the API: whole, true, and nothing that it allows breaks the server."""
+"""The OpenAPI description: complete, accurate, and no request that it allows breaks the server."""
 
 from __future__ import annotations
 

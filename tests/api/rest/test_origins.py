@@ -1,4 +1,4 @@
-"""Which pages of other origins may ask the API, and with what."""
+"""Cross-origin access to the API: allowed origins, and their credentials."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""/api/claude/sessions: sessions made, listed, ended and taken along, and the chat's socket."""
+"""/api/claude/sessions: sessions created, listed, ended and exported, and the chat's socket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""static/claude-events.js in a real browser: the reference DOM events, each session's own."""
+"""static/claude-events.js in a real browser: the reference DOM events, per session."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The process that serves the demo: shared, outliving servers, and replaced when it hangs."""
+"""The demo's service process: shared, outlives servers, and is replaced when it hangs."""
 
 from __future__ import annotations
 

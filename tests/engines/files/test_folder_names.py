@@ -1,4 +1,4 @@
-"""The names of Claude's folders, and the folder that a session is at home in."""
+"""The names of Claude's folders, and the project folder of a session."""
 
 from __future__ import annotations
 

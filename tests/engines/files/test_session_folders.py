@@ -1,4 +1,4 @@
-"""Sessions go on in their own folders, also where Claude keeps several in one folder of its own.
+"""Sessions are resumed in their own folders, also if several share one folder name at Claude.
 
 The sessions are made by the real CLI at the desk, before the app looks at them.
 """

@@ -1,4 +1,4 @@
-"""Claude's lines with anything in them: the parser, the reader of files, the state of a run."""
+"""Arbitrary lines of Claude: the parser, the reader of files, the state of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Drafts, files, the queue and completion as requests: checked, honest, and confined."""
+"""Drafts, files, the queue and completion as requests: validated and confined to the project."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page where a session begins, in a real browser: the composer is the one of a session."""
+"""The page of a new session in a real browser: its composer is that of a session page."""
 
 from __future__ import annotations
 

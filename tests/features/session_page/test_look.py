@@ -1,4 +1,4 @@
-"""The look in a real browser: nothing sticks out, is covered, jumps, or gets lost."""
+"""Layout in a real browser: nothing overflows, is covered, jumps, or loses its state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The main job in a real browser: real gunicorn, the real Claude CLI, a scripted Messages API."""
+"""The main use case in a browser: real gunicorn, the real Claude CLI, a scripted Messages API."""
 
 from __future__ import annotations
 

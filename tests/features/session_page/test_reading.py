@@ -1,4 +1,4 @@
-"""Reading a long session in a real browser: earlier blocks come as one reads upward."""
+"""Reading a long session in a real browser: earlier blocks load on scrolling up."""
 
 from __future__ import annotations
 

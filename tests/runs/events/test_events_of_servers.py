@@ -1,4 +1,4 @@
-"""Events of real servers: once although two workers run, by whom it was, with Claude's figures."""
+"""Events of real servers: emitted once by two workers, with their actor and Claude's usage."""
 
 from __future__ import annotations
 

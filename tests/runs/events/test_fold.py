@@ -1,4 +1,4 @@
-"""The events that the lines of a run tell of, whichever file is read first."""
+"""The events in the lines of a run, independent of the order in which the files are read."""
 
 from __future__ import annotations
 

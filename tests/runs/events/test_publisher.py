@@ -1,4 +1,4 @@
-"""The events of runs are emitted once a machine, however workers come and go."""
+"""The events of runs are emitted once per machine, through all changes of workers."""
 
 from __future__ import annotations
 

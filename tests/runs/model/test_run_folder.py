@@ -1,4 +1,4 @@
-"""The files of one run: who may read them, the record, and the lines that go in."""
+"""The files of one run: permissions, the record, and the input lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The limits of a run: warned of, then kept, with the cause on record; and none by surprise."""
+"""The limits of a run: a warning first, then enforcement with a recorded cause."""
 
 from __future__ import annotations
 

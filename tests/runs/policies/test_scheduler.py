@@ -1,4 +1,4 @@
-"""As many Claudes run at once as may; the others wait in a line that everybody sees."""
+"""The number of concurrent runs is limited; further ones wait in a visible start queue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Claude's processes: found again by pid and start time, and ended with all they have started."""
+"""Claude's processes: identified by pid and start time, and ended with all their descendants."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Claude that has asked and does not read: an answer counts only when it got through."""
+"""A Claude with an open request that does not read: only a delivered answer counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stop ends Claude and all that it ever started, wherever that has gone, within one deadline."""
+"""Stop ends Claude and all its processes, detached ones too, within one deadline."""
 
 from __future__ import annotations
 

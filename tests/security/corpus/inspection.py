@@ -1,4 +1,4 @@
-"""Whether a page has obeyed what was planted into it, and whether it shows all of it."""
+"""Checks whether a page has executed injected text, and whether it shows all of it."""
 
 from __future__ import annotations
 

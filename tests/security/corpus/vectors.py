@@ -1,4 +1,4 @@
-"""The vectors of the corpus, and the marks by which a planted one is found again.
+"""The vectors of the corpus, and the marks that identify an injected one.
 
 Every vector tries to call `canary()`, to fetch from `canary.invalid` or `/canary`, or to leave an
 element or an attribute `x-canary`. What a page makes of it is for `inspection.py` to judge.

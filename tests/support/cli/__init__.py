@@ -1,1 +1,1 @@
-"""The real Claude CLI and its stand-in, as tests start and steer them."""
+"""The real Claude CLI and its stand-in, as started and controlled by tests."""

@@ -1,4 +1,4 @@
-"""A session of the real CLI, steered over the app as a script would do it."""
+"""A session of the real CLI, controlled through the app's HTTP interface."""
 
 from __future__ import annotations
 

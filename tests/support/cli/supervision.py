@@ -1,4 +1,4 @@
-"""Runs supervised in the test's own process, and waiting while greenlets go on."""
+"""Runs supervised in the test's own process, and waits that let greenlets run."""
 
 from __future__ import annotations
 
