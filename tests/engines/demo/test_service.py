@@ -111,7 +111,7 @@ def test_the_service_ends_when_the_last_server_is_gone(demo_dir: Path) -> None:
     assert record.answers()
     second.release()
     eventually(lambda: has_ended(process), "the process ends")
-    assert "it ends" in (demo_dir / "api.log").read_text()
+    assert "ending" in (demo_dir / "api.log").read_text()
 
 
 def test_the_service_waits_for_an_answer_in_progress(demo_dir: Path) -> None:
