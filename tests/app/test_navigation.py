@@ -36,6 +36,9 @@ class ManyFeatures(Server):
     app = "tests.support.many_features:app()"
 
 
+pytestmark = pytest.mark.usefixtures("integration")
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("navigation")

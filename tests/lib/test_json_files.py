@@ -174,6 +174,8 @@ def test_state_files_are_written_by_the_atomic_writers_only() -> None:
         "lib/files/atomic_files.py",
         "lib/files/file_locks.py",  # locked; it has no content
         "lib/files/state_dir.py",  # made once, and never replaced
+        "runs/model/actors.py",  # appended: whole lines or nothing
+        "runs/events/journal.py",  # appended under a lock: whole lines or nothing
         "runs/model/run_folder.py",  # appended: whole lines or nothing
         "runs/policies/viewer_presence.py",  # locked and touched; it has no content
         "runs/processes/claude_process.py",  # Claude's own

@@ -31,6 +31,7 @@ OURS = frozenset(
         *("each.details", "each.method", "each.path", "each.summary", "tag", "login_command"),
         *("clock", "count", "done", "found.left_out", "loop.index", "more", "needs", "orphan.pid"),
         *(
+            "attention_count",
             "counts",
             "entry.address",
             "each.description",
