@@ -21,7 +21,7 @@ from tests.support.environment import Sandbox, Server, write_stand_in
 from tests.support.many_features import LABELS, MADE_UP
 from tests.support.page_checks import sticks_out, violations
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(120), pytest.mark.usefixtures("integration")]
 
 OpenPhone = Callable[..., Phone]
 
@@ -34,9 +34,6 @@ LONG = "/made-up/4"
 
 class ManyFeatures(Server):
     app = "tests.support.many_features:app()"
-
-
-pytestmark = pytest.mark.usefixtures("integration")
 
 
 @pytest.fixture(scope="module")
