@@ -41,7 +41,7 @@ def made(tmp_path: Path) -> tuple[Flask, Logins]:
 
     @app.get("/healthz")
     def healthz() -> str:
-        with pytest.raises(RuntimeError, match="without a login"):
+        with pytest.raises(RuntimeError, match="not authenticated"):
             current_identity()
         return "ok"
 
