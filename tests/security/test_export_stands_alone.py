@@ -155,7 +155,7 @@ REFUSED = """host => new Promise(done => {
 def test_nothing_is_requested_when_it_is_opened_from_a_disk(
     exported: str, browser: Browser, tmp_path: Path
 ) -> None:
-    file = tmp_path / "session_page/session.html"
+    file = tmp_path / "session.html"
     file.write_text(exported, encoding="utf-8")
     context = browser.new_context()
     requested: list[str] = []
