@@ -93,7 +93,8 @@ def data(follower: OutputFollower, *, last: bool = False) -> list[bytes]:
 
 
 def test_a_page_and_two_programs_have_each_line_parsed_once(run: Run, codec: CountingCodec) -> None:
-    conversation, programs = conversation_of(run), [OutputFollower(run), OutputFollower(run)]
+    conversation = conversation_of(run)
+    programs = [OutputFollower(run, needs_messages=True) for _ in range(2)]
     conversation.refresh()
     written: list[bytes] = []
     taken: list[list[bytes]] = [[], []]
@@ -122,6 +123,13 @@ def test_a_run_that_was_over_before_has_each_line_parsed_once_for_page_and_state
     assert codec.parsed == Counter(written)
 
 
+def test_a_program_that_needs_only_lines_has_nothing_parsed(run: Run, codec: CountingCodec) -> None:
+    program = OutputFollower(run)
+    written = say(run, *range(10))
+    assert data(program) == written
+    assert codec.parsed == Counter()
+
+
 def test_a_program_that_reads_an_old_run_has_nothing_parsed(run: Run, codec: CountingCodec) -> None:
     written = say(run, *range(10))
     run.folder.store(run.record.ended(RunEnd(Outcome.COMPLETED, 1.0, "Claude ended.", 0, 0)))
@@ -131,7 +139,7 @@ def test_a_program_that_reads_an_old_run_has_nothing_parsed(run: Run, codec: Cou
 
 
 def test_lagging_follower_gets_every_line_and_holds_none(run: Run) -> None:
-    slow, fast = OutputFollower(run), OutputFollower(run)
+    slow, fast = (OutputFollower(run, needs_messages=True) for _ in range(2))
     written = say(run, *range(10))
     lines = slow.read()
     assert next(lines).data == written[0]
@@ -187,7 +195,7 @@ def test_from_any_offset_the_lines_are_those_of_the_file_however_it_grows(
     whole = b"".join(line + b"\n" for line in lines) + rest
     run = run_in(tmp_path, ClaudeCodec())
     offsets = draw.draw(st.lists(st.integers(0, len(whole)), min_size=1, max_size=3))
-    followers = [OutputFollower(run, offset, folds_ended=True) for offset in offsets]
+    followers = [OutputFollower(run, offset, needs_messages=True) for offset in offsets]
     got: list[list[tuple[int, bytes]]] = [[] for _ in followers]
     written = 0
     for cut in (*sorted(cuts), len(whole)):

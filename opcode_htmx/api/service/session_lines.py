@@ -77,11 +77,20 @@ class SessionLines:
     """Reads the runs of a session one after the other, each line once and whole."""
 
     def __init__(
-        self, supervisor: Supervisor, session_id: str, cursor: Cursor | None = None
+        self,
+        supervisor: Supervisor,
+        session_id: str,
+        cursor: Cursor | None = None,
+        *,
+        needs_messages: bool = False,
     ) -> None:
-        """Read from `cursor`, or from the first line that is still here. Raises BadCursor."""
+        """Read from `cursor`, or from the first line that is still here. Raises BadCursor.
+
+        `needs_messages`: for a reader of the message of every line.
+        """
         self._supervisor = supervisor
         self._session_id = session_id
+        self._needs_messages = needs_messages
         self._run: Run | None = None
         self._end_yielded = False
         self._files = ExitStack()
@@ -145,7 +154,7 @@ class SessionLines:
     def _open(self, run: Run, cursor: Cursor) -> None:
         self._run, self._end_yielded = run, False
         self._files.close()
-        self._output = OutputFollower(run, cursor.output)
+        self._output = OutputFollower(run, cursor.output, needs_messages=self._needs_messages)
         self._errors = LineReader(run.folder.errors, cursor.errors)
         self._files.callback(self._output.close)
         self._files.enter_context(self._output.keep_open())

@@ -148,7 +148,7 @@ class ChatSocket:
 
     def _follow(self) -> None:
         events = ChatEventEncoder(self._session_id)
-        lines = SessionLines(self._supervisor, self._session_id)
+        lines = SessionLines(self._supervisor, self._session_id, needs_messages=True)
 
         def frames(item: Item) -> Iterator[bytes]:
             for message in events.messages(item):

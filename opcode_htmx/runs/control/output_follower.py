@@ -1,7 +1,7 @@
 """Follows the stdout of one run, line by line from an offset.
 
 Lines that have just been folded into the state of the run are taken as they were read and parsed
-there; older ones are read from the file.
+there; all others are read from the file.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from opcode_htmx.runs.model.parsed_lines import ParsedLine
 class OutputFollower:
     """Reads at its own pace: a slow one loses nothing, holds no memory, and blocks no other."""
 
-    def __init__(self, run: Run, offset: int = 0, *, folds_ended: bool = False) -> None:
-        """`folds_ended`: whether reading also folds the state of a run that is over.
+    def __init__(self, run: Run, offset: int = 0, *, needs_messages: bool = False) -> None:
+        """`needs_messages`: reading also folds the state of the run, with each line parsed once.
 
-        For a follower that needs all messages and that state; without it, reading is faster.
+        Without it, what nobody has parsed yet is read without being parsed, which is faster.
         """
         self.offset = offset
         """The end of the newest line that was returned."""
         self._run = run
-        self._folds_ended = folds_ended
+        self._needs_messages = needs_messages
         self._reader = LineReader(run.folder.output, offset)
         run.lines.add_follower(self)
 
@@ -40,7 +40,7 @@ class OutputFollower:
     def read(self, last: bool = False) -> Iterator[ParsedLine]:
         """The lines that are complete now; with `last`, also the half line at the end."""
         run, lines = self._run, self._run.lines
-        if not run.live and (lines.is_complete or not self._folds_ended):
+        if not run.live and (lines.is_complete or not self._needs_messages):
             yield from self._read_file(None, last)
             return
         more = True
@@ -53,6 +53,9 @@ class OutputFollower:
                 yield from self._read_file(lines.next_boundary(before), last)
                 if self.offset == before:
                     return  # the file is gone
+            elif not self._needs_messages:
+                yield from self._read_file(None, last)
+                return
             elif more:
                 before = lines.read_to
                 more = run.fold_some_output(last)

@@ -54,7 +54,7 @@ class RunPart:
             sent_text=sent.text,
             sent_prompt=sent.prompt,
         )
-        return cls(number, run, transcript, OutputFollower(run, folds_ended=True))
+        return cls(number, run, transcript, OutputFollower(run, needs_messages=True))
 
     def fold(self) -> int:
         """Fold the lines that are new; the number of their bytes."""
