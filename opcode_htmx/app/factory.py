@@ -6,7 +6,6 @@ jobs, which the worker starts.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from functools import partial
 
@@ -29,7 +28,7 @@ from opcode_htmx.engines.claude.files import history, session_listing
 from opcode_htmx.engines.claude.install import cli_binary
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
-from opcode_htmx.lib import resources
+from opcode_htmx.lib import log_lines, resources
 from opcode_htmx.lib.concurrency.jobs import Job, Jobs, every
 from opcode_htmx.lib.concurrency.loop_monitor import LoopMonitor
 from opcode_htmx.lib.files.state_dir import ensure_state_dir, make_private
@@ -60,7 +59,7 @@ def build(settings: Settings | None = None, features: Sequence[Feature] = FEATUR
     with a sentence for the person who starts the server.
     """
     settings = settings or Settings.from_env(feature_settings=feature_settings.of(features))
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    log_lines.set_up()
     make_private(ensure_state_dir(settings.state_dir))
     line_reader.keep_lines_up_to(settings.max_line)
     claude = find_claude(settings)

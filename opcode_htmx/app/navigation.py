@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -13,6 +14,8 @@ from opcode_htmx.features.feature import Feature, NavItem
 
 BAR_SIZE = 3
 """The number of entries in the bar of a phone, beside "More"; 320 px have no more space."""
+
+log = logging.getLogger(__name__)
 
 PLATFORM = (NavItem("logins.page", "Logins", icon="devices", order=900),)
 """The entries of pages that belong to no feature."""
@@ -84,7 +87,7 @@ def register(app: Flask, features: Iterable[Feature], context: AppContext) -> No
 
 
 def _entry(item: NavItem, context: AppContext) -> NavEntry:
-    badge = item.badge(context) if item.badge else 0
+    badge = _badge(item, context)
     return NavEntry(
         id=item.endpoint.replace(".", "-"),
         label=item.label,
@@ -94,6 +97,15 @@ def _entry(item: NavItem, context: AppContext) -> NavEntry:
         badge=badge,
         badge_words=item.badge_words[0 if badge == 1 else 1],
     )
+
+
+def _badge(item: NavItem, context: AppContext) -> int:
+    """0 if it cannot be counted: every page has the navigation, that of an error too."""
+    try:
+        return max(0, int(item.badge(context))) if item.badge else 0
+    except Exception:
+        log.exception("the badge of %s could not be counted", item.endpoint)
+        return 0
 
 
 def _current(endpoint: str) -> Current:

@@ -39,7 +39,11 @@ MAX_FORM_BYTES = 4 * 1024 * 1024
 
 
 def make_app(features: Sequence[Feature]) -> Flask:
-    """A Flask app with our templates, static files, filters, headers and reading of bodies."""
+    """A Flask app with our templates, static files, filters, headers and reading of bodies.
+
+    Raises ValueError for a feature whose name is another's, or a folder of the common static files.
+    """
+    _check_names(features)
     app = Flask("opcode_htmx.app", root_path=str(resources.FOLDER), static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = MAX_FORM_BYTES
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
@@ -53,6 +57,14 @@ def make_app(features: Sequence[Feature]) -> Flask:
     filters.register(app)
     app.register_blueprint(health.blueprint())
     return app
+
+
+def _check_names(features: Sequence[Feature]) -> None:
+    taken = {path.name for path in resources.STATIC.iterdir()}
+    for feature in features:
+        if feature.name in taken or not feature.name.isidentifier():
+            raise ValueError(f"a feature cannot have the name {feature.name!r}")
+        taken.add(feature.name)
 
 
 def protect(

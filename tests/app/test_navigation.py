@@ -11,7 +11,7 @@ import requests
 from flask import Blueprint, Flask
 from playwright.sync_api import Locator, Page, expect
 
-from opcode_htmx.app import navigation
+from opcode_htmx.app import navigation, platform
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem
 from opcode_htmx.lib import resources
@@ -400,3 +400,20 @@ def test_an_entry_with_an_unknown_symbol_is_refused_when_the_app_is_built() -> N
     app.add_template_global(lambda: "", "csrf_token")
     with pytest.raises(ValueError, match="no symbol unicorn"):
         navigation.register(app, [feature], cast(AppContext, None))
+
+
+def test_a_badge_that_cannot_be_counted_is_logged_and_left_out(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def badge(context: AppContext) -> int:
+        raise RuntimeError("no count")
+
+    item = NavItem("odd.page", "Odd", icon="folder", order=1, badge=badge)
+    assert navigation._badge(item, cast(AppContext, None)) == 0
+    assert "odd.page could not be counted" in caplog.text
+
+
+@pytest.mark.parametrize("names", [("odd", "odd"), ("vendor",), ("a/b",), ("",)])
+def test_a_feature_s_name_is_its_own_and_no_common_folder_s(names: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match="cannot have the name"):
+        platform.make_app([Feature(name) for name in names])

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*(\.(nd)?json)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class StateDir:
         self.path = path
         self._folders: dict[str, StateFolder] = {}
         for each in folders:
-            if each.name in self._folders or Path(each.name).name != each.name:
+            if each.name in self._folders or not _NAME.fullmatch(each.name):
                 raise ValueError(f"{each.name!r} cannot be declared in the state folder (again)")
             self._folders[each.name] = each
 

@@ -18,6 +18,7 @@ import gevent
 from gevent.event import Event as Flag
 from gevent.queue import Full, Queue
 
+from opcode_htmx.lib.concurrency.cooperative import yielding
 from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.lib.files.file_watch import FolderWatcher
 from opcode_htmx.runs.events import types
@@ -121,7 +122,7 @@ class EventBus:
     def _deliver_new(self) -> None:
         reader = self._open()
         while lines := reader.read():
-            for line in lines:
+            for line in yielding(lines):
                 try:
                     entry = types.decode(line)
                 except ValueError as error:

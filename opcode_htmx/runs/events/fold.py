@@ -7,6 +7,7 @@ are put in a plausible order.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +33,12 @@ from opcode_htmx.runs.model.prompt_content import images_in, words_of
 
 MAX_REQUESTS = 50
 """The number of requests kept for later answers; only a few are ever open at once."""
+
+MAX_EARLY_ANSWERS = 10
+"""The answers kept for one request that has not been read yet."""
+LONGEST_TEXT = 200
+"""Characters of a text of Claude's in an event: the journal keeps many, and is bounded."""
+MAX_PROMPT_IDS = 50
 
 
 def may_derive(line: bytes) -> bool:
@@ -80,7 +87,7 @@ class EventFold:
         """The events of a line written by Claude; `end` is the offset after it."""
         match message:
             case Init():
-                self.progress.model = message.model or self.progress.model
+                self.progress.model = _clip(message.model) or self.progress.model
             case PermissionRequest():
                 return self._asked(message, end)
             case TurnResult():
@@ -90,26 +97,29 @@ class EventFold:
         return []
 
     def _asked(self, ask: PermissionRequest, end: int) -> list[Derived]:
-        if ask.request_id in self.progress.asks:
+        request_id, tool = _key(ask.request_id), _clip(ask.tool_name)
+        if request_id in self.progress.asks:
             return []  # repeated: an answer refers to the first one
-        _remember(self.progress.asks, ask.request_id, ask.tool_name)
-        content = {"request_id": ask.request_id, "tool_name": ask.tool_name}
+        _remember(self.progress.asks, request_id, tool)
+        content = {"request_id": request_id, "tool_name": tool}
         asked = Derived(PermissionAsked, str(end), content)
         derived = [asked]
-        for answer_end, allowed, at in self.progress.early.pop(ask.request_id, ()):
+        for answer_end, allowed, at in self.progress.early.pop(request_id, ()):
             derived += self._answered(ask.request_id, answer_end, allowed, at)
         return derived
 
     def _answered(
         self, request_id: str, end: int, allowed: bool, at: float | None
     ) -> list[Derived]:
+        acts = ((Act.ANSWER, request_id),)
+        request_id = _key(request_id)
         tool = self.progress.asks.get(request_id)
         if tool is None:
             before = self.progress.early.get(request_id, ())
-            _remember(self.progress.early, request_id, [*before, (end, allowed, at)])
+            answers = [*before, (end, allowed, at)][:MAX_EARLY_ANSWERS]
+            _remember(self.progress.early, request_id, answers)
             return []
         content = {"request_id": request_id, "tool_name": tool, "allowed": allowed}
-        acts = ((Act.ANSWER, request_id),)
         return [Derived(PermissionAnswered, str(end), content, acts, at)]
 
     def _turn_ended(self, result: TurnResult, end: int) -> Derived:
@@ -127,13 +137,24 @@ class EventFold:
             duration_ms=result.duration_ms,
         )
         content = {
-            "prompt_ids": result.prompt_ids,
+            "prompt_ids": tuple(_clip(each) for each in result.prompt_ids[:MAX_PROMPT_IDS]),
             "is_error": result.is_error,
-            "reason": result.reason,
+            "reason": _clip(result.reason),
             "usage": usage,
         }
-        acts = tuple((Act.PROMPT, prompt_id) for prompt_id in result.prompt_ids)
+        acts = tuple((Act.PROMPT, prompt_id) for prompt_id in result.prompt_ids[:MAX_PROMPT_IDS])
         return Derived(TurnEnded, str(end), content, acts)
+
+
+def _clip(text: str) -> str:
+    return text[:LONGEST_TEXT]
+
+
+def _key(request_id: str) -> str:
+    """The id, or a digest of one that is too long to be kept."""
+    if len(request_id) <= LONGEST_TEXT:
+        return request_id
+    return hashlib.sha256(request_id.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _remember(known: dict[str, Any], key: str, value: Any) -> None:

@@ -66,7 +66,7 @@ class Journal:
 
     def _numbers(self) -> list[int]:
         try:
-            stems = [path.stem for path in self.folder.iterdir() if path.suffix == ".ndjson"]
+            stems = [path.stem for path in self.folder.glob("*.ndjson") if path.is_file()]
         except FileNotFoundError:
             return []
         return sorted(int(stem) for stem in stems if stem.isascii() and stem.isdigit())
@@ -91,7 +91,7 @@ class JournalWriter:
             end = Position(end.number + 1, 0)
         path = self._journal._path(end.number)
         with raise_disk_full():
-            file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+            file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
             try:
                 size = os.fstat(file).st_size
                 # after a partial line of a killed writer

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import gevent
 
+from opcode_htmx.lib.concurrency.cooperative import yield_to_loop
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.events import progress, types
 from opcode_htmx.runs.events.bus import EventBus
@@ -65,6 +66,8 @@ class EventPublisher:
                 if not publisher.try_to_emit():
                     gevent.sleep(retry)
                     retry = min(2 * retry, MAX_RETRY_SECONDS)
+                elif publisher.has_more:
+                    yield_to_loop()
                 elif not publisher.done:
                     retry = RETRY_SECONDS
                     run.changed.wait(seen)
@@ -82,6 +85,11 @@ class _RunPublisher:
         self._bus = bus
         self._run = run
         self._reader: RunEventReader | None = None
+
+    @property
+    def has_more(self) -> bool:
+        """Whether lines that are written already are left for the next time."""
+        return self._reader is not None and self._reader.has_more
 
     def try_to_emit(self) -> bool:
         """Emit the new events; return False if that failed and has to be retried."""
@@ -103,6 +111,7 @@ class _RunPublisher:
             return
         over = self._run.record.end is not None
         events = [each for each in reader.read(over) if each.id not in reader.committed]
+        over = over and not reader.has_more
         if not (events or over or reader.unsaved):
             return
         with self._bus.writing() as writer:

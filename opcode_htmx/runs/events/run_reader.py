@@ -35,6 +35,8 @@ from opcode_htmx.runs.model.actors import Act, Actor
 from opcode_htmx.runs.model.line_reader import LineReader
 from opcode_htmx.runs.model.record import Outcome, RunEnd
 
+MOST_AT_ONCE = 200
+"""Events after which the rest is left to the next read: other greenlets run in between."""
 CHUNK_BYTES = 64 * 1024
 """Bytes that are searched at once for the end of a file's last line."""
 
@@ -50,6 +52,8 @@ class RunEventReader:
         """Whether that file has to be replaced even without an event."""
         self.committed: set[str] = set()
         """Ids of events in the journal that `saved` does not count."""
+        self.has_more = False
+        """Whether the last read has left lines unread."""
         self._run = run
         self._fold = EventFold(progress)
         self._open()
@@ -72,12 +76,10 @@ class RunEventReader:
         self._open()
 
     def read(self, over: bool) -> list[RunEvent]:
-        """The new events; `over`: the run has ended."""
-        derived = [
-            *self._started(),
-            *self._lines(over),
-            *(self._ended() if over else self._warned()),
-        ]
+        """The next new events; `over`: the run has ended. Read again while `has_more`."""
+        derived = [*self._started(), *self._lines(over)]
+        if not self.has_more:
+            derived += self._ended() if over else self._warned()
         if not derived:
             return []
         recorded = actors.read(self._run.folder.path)  # an actor is recorded before its line
@@ -91,12 +93,18 @@ class RunEventReader:
             yield Derived(RunStarted, "", {}, ((Act.START, ""),), at)
 
     def _lines(self, over: bool) -> Iterator[Derived]:
+        self.has_more = False
+        count = 0
         yield from self._sent(over)
         for line in yielding(self._output.read(over)):
             if fold.may_derive(line.data):
                 # Claude's line may refer to a prompt that was sent meanwhile
                 yield from self._sent(over)
                 yield from self._fold.apply_output(self._run.codec.parse(line.data), line.end)
+                count += 1
+                if count == MOST_AT_ONCE:
+                    self.has_more = True
+                    break
         self.progress.output = self._output.offset
 
     def _sent(self, over: bool) -> Iterator[Derived]:

@@ -82,6 +82,27 @@ def test_repeated_request_is_emitted_once() -> None:
     assert [each.key for each in folded(said=[ASK, ASK])] == ["1"]
 
 
+def test_long_texts_of_claude_s_are_clipped_and_an_answer_still_finds_its_request() -> None:
+    request_id = "r" * 5_000_000
+    ask = line(
+        "control_request",
+        request_id=request_id,
+        request={"subtype": "can_use_tool", "tool_name": "x" * 5_000_000, "input": {}},
+    )
+    events = EventFold(Progress())
+    (asked,) = events.apply_output(parser.parse(ask), 1)
+    (answered,) = events.apply_input(parser.parse(encoder.allow_line(request_id, {}, at=5.0)), 1)
+    assert asked.content["tool_name"] == "x" * fold.LONGEST_TEXT
+    assert answered.content["request_id"] == asked.content["request_id"]
+    assert len(repr((asked.content, answered.content, events.progress))) < 10 * fold.LONGEST_TEXT
+    assert answered.acts == ((Act.ANSWER, request_id),)
+
+
+def test_few_early_answers_to_one_request_are_kept() -> None:
+    sent = [ALLOW] * (2 * fold.MAX_EARLY_ANSWERS)
+    assert len(folded(sent, [ASK])) == 1 + fold.MAX_EARLY_ANSWERS
+
+
 def test_answer_to_another_request_is_no_event() -> None:
     other = line("control_request", request_id="r1", request={"subtype": "of_tomorrow"})
     assert folded([encoder.refusal_line("r1"), ALLOW], [other]) == []

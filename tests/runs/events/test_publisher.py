@@ -18,7 +18,7 @@ from opcode_htmx.lib.identity import (
     owner,
 )
 from opcode_htmx.runs.control.run import Run
-from opcode_htmx.runs.events import fold, progress, publisher
+from opcode_htmx.runs.events import fold, progress, publisher, run_reader
 from opcode_htmx.runs.events.bus import EventBus
 from opcode_htmx.runs.events.journal import JournalWriter
 from opcode_htmx.runs.events.publisher import EventPublisher
@@ -56,6 +56,12 @@ from tests.support.environment import Sandbox
 FOREVER = ["wait", "/no/such/file"]
 OTHER = owner("opcode", "0" * 32)
 LIFE = ["run_started", "prompt_submitted", "turn_ended", "run_ended"]
+
+
+def ask(request_id: str) -> bytes:
+    request = {"subtype": "can_use_tool", "tool_name": "Bash", "input": {}}
+    line = {"type": "control_request", "request_id": request_id, "request": request}
+    return json.dumps(line).encode() + b"\n"
 
 
 @pytest.fixture
@@ -392,3 +398,15 @@ def test_actor_of_a_start_is_the_author_of_its_prompt(room: Room) -> None:
     room.supervisor.prompt(new_id(), room.sandbox.project, new_id(), "Hello", by=OTHER)
     events = emitted(room, *LIFE[:3])
     assert only(RunStarted, events).by == only(PromptSubmitted, events).by == OTHER
+
+
+def test_a_flood_of_events_is_emitted_in_batches_each_event_once(room: Room) -> None:
+    run = idle(room.prompt("Hello"))
+    emitted(room, *LIFE[:3])
+    count = 3 * run_reader.MOST_AT_ONCE + 1
+    with run.folder.output.open("ab") as file:
+        file.write(b"".join(ask(f"f{number}") for number in range(count)))
+    events = emitted(room, *LIFE[:3], *["permission_asked"] * count)
+    assert len({event.id for event in events}) == len(events)
+    run.stop(by=OTHER)
+    assert names(emitted(room, *LIFE, *["permission_asked"] * count))[-1] == LIFE[-1]
