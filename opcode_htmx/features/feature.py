@@ -77,5 +77,7 @@ class Feature:
     @property
     def folder(self) -> Path:
         """The folder of its code, which may contain `static` and `templates`."""
+        if self.routes is no_routes:
+            return Path(__file__).parent / self.name
         module = sys.modules[self.routes.__module__]
         return Path(str(module.__file__)).parent

@@ -19,6 +19,8 @@ from opcode_htmx.runs.model.line_reader import LineReader
 FILE_BYTES = 2_000_000
 """The size at which a file is full; some five thousand events."""
 KEPT_FILES = 4
+LONGEST = 18
+"""Characters of a position: its numbers fit into 64 bits."""
 
 
 class Position(NamedTuple):
@@ -35,7 +37,7 @@ class Position(NamedTuple):
         """The position in a text; the start of the journal for an invalid one."""
         number, _, offset = text.partition(".")
         digits = number.isascii() and number.isdigit() and offset.isascii() and offset.isdigit()
-        return cls(int(number), int(offset)) if digits and len(text) < 40 else cls(0, 0)
+        return cls(int(number), int(offset)) if digits and len(text) <= LONGEST else cls(0, 0)
 
 
 class Journal:

@@ -63,9 +63,17 @@ class Endpoint:
 
 
 def register_endpoints(app: Flask | Blueprint, endpoints: Iterable[Endpoint]) -> None:
-    """Add the routes. Methods of one path that have the same handler are one route."""
+    """Add the routes. Methods of one path that have the same handler are one route.
+
+    Raises ValueError for a path that is not below /api, or that is declared twice for a method.
+    """
+    declared: set[tuple[str, str]] = set()
     routes: dict[tuple[str, Callable[..., object]], list[Endpoint]] = {}
     for each in endpoints:
+        address = (each.method, _PARAMETER.sub("{}", each.path))
+        if address in declared or not each.path.startswith("/api/"):
+            raise ValueError(f"{each.method} {each.path} cannot be an endpoint (again)")
+        declared.add(address)
         routes.setdefault((each.path, each.handler), []).append(each)
     for (path, _), methods in routes.items():
         first = methods[0]

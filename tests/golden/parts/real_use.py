@@ -161,6 +161,7 @@ class Use:
         run = self.run_of(path)
         assert self.server.post(f"/runs/{run.name}/stop", {}).status_code == 303
         until(lambda: json.loads((run / "run.json").read_bytes())["end"], "the run has ended")
+        until(lambda: not (run / "events.json").exists(), "all its events are in the journal")
 
     def delete(self, path: str) -> None:
         self.turn_ends(path, 1)

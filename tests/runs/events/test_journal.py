@@ -115,7 +115,9 @@ def test_full_disk_is_reported(journal: Journal, monkeypatch: pytest.MonkeyPatch
     assert everything(journal) == [b"one", b"three"]
 
 
-@pytest.mark.parametrize("text", ["", "1", "1.", ".1", "a.b", "-1.0", "1.2.3", "9" * 50 + ".1"])
+@pytest.mark.parametrize(
+    "text", ["", "1", "1.", ".1", "a.b", "-1.0", "1.2.3", "9" * 50 + ".1", "1." + "9" * 20]
+)
 def test_invalid_position_is_the_beginning(text: str) -> None:
     assert Position.parse(text) == Position(0, 0)
 
