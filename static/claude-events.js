@@ -183,14 +183,14 @@ export class ClaudeEvents {
     session.cursor = message.cursor ?? session.cursor;
     switch (message.type) {
       case "output":
-        return this.#tell("claude-output", parsed(message.content), sessionId);
+        return this.#dispatch("claude-output", parsed(message.content), sessionId);
       case "error":
-        return this.#tell("claude-error", message.message, sessionId);
+        return this.#dispatch("claude-error", message.message, sessionId);
       case "cancelled":
-        return this.#tell("claude-cancelled", true, sessionId);
+        return this.#dispatch("claude-cancelled", true, sessionId);
       case "completion":
         session.working = false;
-        return this.#tell("claude-complete", message.status === "success", sessionId);
+        return this.#dispatch("claude-complete", message.status === "success", sessionId);
     }
   }
 
@@ -208,18 +208,18 @@ export class ClaudeEvents {
     const index = this.#starting.findIndex((each) => each.message.prompt_id === message.prompt_id);
     if (index >= 0) this.#starting.splice(index, 1)[0].reject(new Error(message.message));
     if (message.command_type === "attach") return this.#lose(message.session_id, message.message);
-    this.#tell("claude-error", message.message, message.session_id);
+    this.#dispatch("claude-error", message.message, message.session_id);
   }
 
   // No more messages of a session can arrive
   #lose(sessionId, why) {
     const working = this.#sessions.get(sessionId)?.working;
     this.#sessions.delete(sessionId);
-    this.#tell("claude-error", why, sessionId);
-    if (working) this.#tell("claude-complete", false, sessionId);
+    this.#dispatch("claude-error", why, sessionId);
+    if (working) this.#dispatch("claude-complete", false, sessionId);
   }
 
-  #tell(name, detail, sessionId) {
+  #dispatch(name, detail, sessionId) {
     this.#target.dispatchEvent(new CustomEvent(name, { detail }));
     if (sessionId) this.#target.dispatchEvent(new CustomEvent(`${name}:${sessionId}`, { detail }));
   }

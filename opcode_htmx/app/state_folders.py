@@ -39,7 +39,10 @@ PLATFORM = (
     StateFolder("events", "what has happened in runs, as events", "four files of 2 MB"),
     StateFolder("trash", "deleted sessions, and where they belong", "7 days", 1),
     StateFolder(
-        "logins", "who is logged in", "OPCODE_LOGIN_DAYS, OPCODE_LOGIN_IDLE_DAYS; 100 at most", 1
+        "logins",
+        "the logins of browsers",
+        "OPCODE_LOGIN_DAYS, OPCODE_LOGIN_IDLE_DAYS; 100 at most",
+        1,
     ),
     StateFolder("login_failures", "failed logins of the last minutes, by network"),
     StateFolder("password", "the password, made once"),

@@ -104,7 +104,7 @@ REFUSALS = """
 import json, os, sys
 from opcode_htmx import create_app
 
-os.geteuid = lambda: 0  # the sentences for root, whoever runs the tests
+os.geteuid = lambda: 0  # the sentences that root gets, also where the tests run as another user
 refusals = {}
 plain = dict(os.environ)
 for name, value in json.loads(sys.argv[1]):

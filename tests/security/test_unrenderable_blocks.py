@@ -368,9 +368,9 @@ def _survives(server: Server) -> None:
 def test_unconvertible_line_reaches_a_chat_verbatim(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    telling = ChatEventEncoder("s")
-    monkeypatch.setattr(telling, "_turn", fail)
-    messages = [message for each in LINES for message in telling.line(each)]
+    chat = ChatEventEncoder("s")
+    monkeypatch.setattr(chat, "_turn", fail)
+    messages = [message for each in LINES for message in chat.line(each)]
     (raw,) = [message for message in messages if message["type"] == "raw"]
     assert raw["content"].encode() == LINES[-2]
     assert messages[-1]["type"] == "permission_request", "the lines after it are sent"

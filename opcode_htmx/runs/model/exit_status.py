@@ -12,7 +12,7 @@ FROM_OUTSIDE = frozenset({signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.S
 def how_it_ended(status: int | None, *, open_turn: bool, watched: bool) -> tuple[Outcome, str]:
     """The outcome of a run that ended without a stop request, and a sentence about it.
 
-    `status` is negative for a signal, and None when the process was not our child; `watched` tells
+    `status` is negative for a signal, and None when the process was not our child; `watched` says
     whether a server was running when it ended.
     """
     if status:

@@ -48,7 +48,7 @@ class Scheduler:
     ) -> None:
         """`runs` are all runs on this machine, up to date.
 
-        `is_viewed` tells for a session id whether it has a viewer; `refusal` is why no run may
+        `is_viewed` returns for a session id whether it has a viewer; `refusal` is why no run may
         start now, else empty.
         """
         self._settings = settings

@@ -49,7 +49,7 @@ class ViewerPresence:
     ) -> None:
         """`folder` holds a file for each session; `owned` are the runs that this worker ends.
 
-        `keeps_running` tells for a session id whether its run goes on without a viewer.
+        `keeps_running` returns for a session id whether its run goes on without a viewer.
         """
         self._folder = folder
         self._owned = owned
@@ -92,7 +92,7 @@ class ViewerPresence:
         return False
 
     def seen(self, session_id: str) -> None:
-        """Record a viewer who is there now, with a page that keeps no socket open."""
+        """Record that a page without a socket was viewed just now."""
         try:
             os.close(self._open(session_id))
             os.utime(self._folder / session_id)

@@ -1,7 +1,7 @@
 """Let pages of other origins read the API, if OPCODE_ALLOWED_ORIGINS names them; no others.
 
 Credentials that a browser has stored are never requested: such a page sends its own. gate.py
-decides who is let in.
+decides which requests are accepted.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The open WebSockets: their compression, their number, and how they are closed.
 
-The close code tells the other side whether to reconnect.
+The other side sees from the close code whether to reconnect.
 """
 
 from __future__ import annotations

@@ -115,11 +115,11 @@ def test_any_claude_line_is_sent_to_programs_as_portable_json(
     tmp_path: Path, lines: list[bytes], live_from: int
 ) -> None:
     run = run_of(tmp_path / uuid.uuid4().hex)
-    chat, telling = ChatEventEncoder("session"), RunEventEncoder("session", turn_open=True)
+    chat, events = ChatEventEncoder("session"), RunEventEncoder("session", turn_open=True)
     frames: list[bytes] = []
     for number, line in enumerate(lines):
         item = Item(Kind.OUTPUT, run, line.rstrip(b"\n"), Cursor(run.id, number, 0))
-        frames += telling.frames(item)
+        frames += events.frames(item)
         sent = list(chat.messages(item))
         if number == live_from:
             sent += chat.go_live()
@@ -127,7 +127,7 @@ def test_any_claude_line_is_sent_to_programs_as_portable_json(
     finish(owned(run.folder, run.record), 1)
     run.refresh_record()
     end = Item(Kind.END, run, b"", Cursor(run.id, len(lines), 0))
-    frames += [*telling.frames(end), *(chat_socket._frame(each) for each in chat.messages(end))]
+    frames += [*events.frames(end), *(chat_socket._frame(each) for each in chat.messages(end))]
     messages = [json.loads(payload(frame), parse_constant=refuse) for frame in frames]
     assert [message for message in messages if message["type"] == "output"] != [] or not lines
     assert {message.get("session_id", message.get("sessionId")) for message in messages} == {
@@ -203,7 +203,7 @@ def expected(data: bytes) -> list[Line]:
 
 SENT = (
     encoder.prompt_line("00000000-0000-0000-0000-000000000001", "say it"),
-    encoder.prompt_line("never", "told"),
+    encoder.prompt_line("never", "sent"),
     encoder.allow_line("odd", {}, (), 1.0),
     encoder.deny_line("odd", "No.", 1.0),
     encoder.refusal_line("odd"),

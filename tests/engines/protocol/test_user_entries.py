@@ -598,11 +598,11 @@ def test_search_and_export_hold_the_words_as_they_were_sent(print_mode: Printed)
 
 
 def test_the_chat_says_the_words_as_they_were_sent(print_mode: Printed) -> None:
-    telling = ChatEventEncoder("s")
+    chat = ChatEventEncoder("s")
     said = [
         message["content"]
         for each in print_mode.stdout
-        for message in telling.line(each, print_mode)
+        for message in chat.line(each, print_mode)
         if message["type"] == "user_message"
     ]
     assert said == [*OWN_WORDS, "/deploy prod <b>", "/rename Apple", FULL_COMMAND, "cut short"]

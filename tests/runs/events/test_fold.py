@@ -152,9 +152,9 @@ def test_the_first_turn_of_a_new_session_has_cost_all_that_the_session_has() -> 
 
 
 def test_few_lines_are_worth_parsing() -> None:
-    telling = [data for data in STDOUT if fold.may_derive(data)]
-    assert len(telling) < len(STDOUT) / 3
-    others = [data if data in telling else b"{}" for data in STDOUT]
+    derivable = [data for data in STDOUT if fold.may_derive(data)]
+    assert len(derivable) < len(STDOUT) / 3
+    others = [data if data in derivable else b"{}" for data in STDOUT]
     assert folded(said=STDOUT) == folded(said=others)
     assert {each.kind for each in folded(said=STDOUT)} == {TurnEnded, PermissionAsked}
 

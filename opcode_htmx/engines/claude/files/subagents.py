@@ -71,13 +71,13 @@ class Subagents:
 
     def __init__(self, history_file: Path) -> None:
         self._folder = folder_of(history_file)
-        self._told: set[Path] = set()
+        self._returned: set[Path] = set()
         self._by_call: tuple[int, dict[str, str]] = 0, {}
 
     def before(self, message: Message) -> Iterator[Message]:
         """The lines of the subagents whose end `message` reports."""
-        if told := ended(message):
-            yield from self._tell(*told)
+        if end := ended(message):
+            yield from self._once(*end)
         elif isinstance(message, User):
             account = as_dict(message.tool_result)
             if account.get("status") == "async_launched":
@@ -86,7 +86,7 @@ class Subagents:
                 if isinstance(result, ToolResult):
                     call = result.tool_use_id
                     agent_id = as_str(account.get("agentId")) or self._sent_by(call)
-                    yield from self._tell(call, agent_id)
+                    yield from self._once(call, agent_id)
 
     def _sent_by(self, call: str) -> str:
         """The agent that a call started; results of failed calls, and of agents, do not name it."""
@@ -98,11 +98,11 @@ class Subagents:
             self._by_call = changed, agents_by_call(self._folder)
         return self._by_call[1].get(call, "")
 
-    def _tell(self, call: str, agent_id: str) -> Iterator[Message]:
+    def _once(self, call: str, agent_id: str) -> Iterator[Message]:
         path = file_of(self._folder, agent_id)
-        if path is None or path in self._told:
+        if path is None or path in self._returned:
             return
-        self._told.add(path)
+        self._returned.add(path)
         with contextlib.suppress(OSError), path.open("rb") as file:
             for line in file:
                 message = parser.parse_of_subagent(line, call)

@@ -22,16 +22,16 @@
 
   // --- the read position ------------------------------------------------------------------
 
-  let told = ""; // the read position that the server has
+  let sent = ""; // the read position that the server has
   let left = ""; // the newest block that was read when the page was hidden
   let resting = 0;
 
-  const tell = (always) => {
+  const send = (always) => {
     if (document.hidden && !always) return;
     const block = atEnd() ? (newest()?.id ?? "") : "";
     const news = `${block} ${$("status").textContent}`;
-    if (news === told && !always) return;
-    told = news;
+    if (news === sent && !always) return;
+    sent = news;
     const form = new FormData($("answer"));
     form.set("block", block);
     form.set("quiet", "1");
@@ -39,7 +39,7 @@
   };
   const rest = () => {
     clearTimeout(resting);
-    resting = setTimeout(tell, REST_MS);
+    resting = setTimeout(send, REST_MS);
   };
 
   // The link to the line is shown while the line is above the view.
@@ -69,10 +69,10 @@
 
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden) return rest();
-    tell(true);
+    send(true);
     left = atEnd() ? (newest()?.id ?? "") : "";
   });
-  addEventListener("pagehide", () => document.hidden || tell(true));
+  addEventListener("pagehide", () => document.hidden || send(true));
   addEventListener("scroll", rest, { passive: true });
   document.addEventListener("htmx:ws:after:message:incoming", () => {
     badge();
