@@ -1,4 +1,4 @@
-"""Format numbers of bytes and durations for people."""
+"""Format numbers of bytes, durations and titles for people."""
 
 from __future__ import annotations
 
@@ -28,3 +28,9 @@ def format_duration(seconds: float) -> str:
             amount = f"{round(seconds / unit, 1):g}"
             return f"{amount} {name}" if amount == "1" else f"{amount} {name}s"
     raise AssertionError
+
+
+def one_line(text: str, longest: int) -> str:
+    """A text on one line of at most `longest` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= longest else f"{line[: longest - 1]}…"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from opcode_htmx.engines.claude.files import history, sessions
+from opcode_htmx.lib.formatting import one_line
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.sessions.locations import SessionLocation, SessionLocations
 from opcode_htmx.sessions.views import SessionView, SessionViews
@@ -87,8 +88,7 @@ def title_of(blocks: Iterable[Block]) -> str:
 
 def shorten(text: str) -> str:
     """A text on one line, cut to TITLE_CHARACTERS."""
-    line = " ".join(text.split())
-    return line if len(line) <= TITLE_CHARACTERS else f"{line[: TITLE_CHARACTERS - 1]}…"
+    return one_line(text, TITLE_CHARACTERS)
 
 
 NOTHING_NOTED = "Claude has noted nothing of this session yet. Try again in a moment."

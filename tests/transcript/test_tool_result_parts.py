@@ -359,7 +359,8 @@ def real(
     (sandbox.project / "n.ipynb").write_text(json.dumps(notebook))
     (sandbox.project / "a.pdf").write_bytes(REAL_PDF)
     (sandbox.project / "empty.txt").touch()
-    command = {"command": sys.executable, "args": [str(ROOT / "tests/support/cli/mcp_parts.py")]}
+    server = str(ROOT / "tests/support/cli/mcp_server.py")
+    command = {"command": sys.executable, "args": [server, "parts"]}
     settings = json.dumps({"mcpServers": {"parts": command}})
     (sandbox.config_dir / ".claude.json").write_text(settings)
     read = [

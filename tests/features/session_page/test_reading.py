@@ -9,14 +9,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Route, expect
 
-from opcode_htmx.engines.claude.files.history import project_id
 from opcode_htmx.transcript.conversation.window import FIRST, STEP
+from tests.features.session_page import long_session
 from tests.support.browser import Phone
 from tests.support.environment import Sandbox, Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
-SESSION = "5e5510a0-0000-4000-8000-000000000001"
 PROMPTS = FIRST + STEP + 30
 
 OpenPhone = Callable[..., Phone]
@@ -32,20 +31,7 @@ def server(
 @pytest.fixture
 def path(sandbox: Sandbox) -> str:
     """The page of a session that has more blocks than two steps bring."""
-    name = project_id(sandbox.project)
-    file = sandbox.config_dir / "projects" / name / f"{SESSION}.jsonl"
-    file.parent.mkdir(parents=True)
-    entries = [
-        {
-            "type": "user",
-            "uuid": f"prompt-{number}",
-            "cwd": str(sandbox.project),
-            "message": {"role": "user", "content": f"Prompt {number}. " + "More words. " * 30},
-        }
-        for number in range(PROMPTS)
-    ]
-    file.write_text("".join(f"{json.dumps(entry)}\n" for entry in entries))
-    return f"/projects/{name}/sessions/{SESSION}"
+    return long_session.write(sandbox, PROMPTS)
 
 
 def ids(phone: Phone) -> list[str]:

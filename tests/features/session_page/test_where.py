@@ -12,14 +12,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from opcode_htmx.engines.claude.files.history import project_id
 from opcode_htmx.transcript.conversation.window import FIRST, STEP
+from tests.features.session_page import long_session
 from tests.support.browser import CUT_OFF, Phone
 from tests.support.environment import Sandbox, Server, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
-SESSION = "5e5510a0-0000-4000-8000-000000000001"
 PROMPTS = FIRST + 2 * STEP + 10
 
 OpenPhone = Callable[..., Phone]
@@ -259,20 +258,7 @@ def test_a_reader_further_up_is_not_moved_and_is_offered_the_way_down(
 @pytest.fixture
 def past(sandbox: Sandbox) -> str:
     """The page of a long session that was held in a terminal."""
-    name = project_id(sandbox.project)
-    file = sandbox.config_dir / "projects" / name / f"{SESSION}.jsonl"
-    file.parent.mkdir(parents=True)
-    entries = [
-        {
-            "type": "user",
-            "uuid": f"prompt-{number}",
-            "cwd": str(sandbox.project),
-            "message": {"role": "user", "content": f"Prompt {number}. " + "More words. " * 30},
-        }
-        for number in range(PROMPTS)
-    ]
-    file.write_text("".join(f"{json.dumps(entry)}\n" for entry in entries))
-    return f"/projects/{name}/sessions/{SESSION}"
+    return long_session.write(sandbox, PROMPTS)
 
 
 def test_a_link_to_a_block_far_up_leads_there(

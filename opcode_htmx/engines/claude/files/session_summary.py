@@ -30,6 +30,7 @@ from opcode_htmx.engines.user_parts import (
     ShellCommand,
     SlashCommand,
 )
+from opcode_htmx.lib.formatting import one_line
 
 HEAD = 256 * 1024  # lines that begin within this many bytes are read in search of a prompt
 TAIL = 64 * 1024  # bytes searched, from the end, for the newest time stamp
@@ -227,8 +228,7 @@ def _last_timestamp(tail: bytes) -> float | None:
 
 
 def _shorten(text: str) -> str:
-    words = " ".join(_encodable(text).split())
-    return words if len(words) <= TITLE_LENGTH else words[: TITLE_LENGTH - 1] + "…"
+    return one_line(_encodable(text), TITLE_LENGTH)
 
 
 def _text_or_none(value: object) -> str | None:
