@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import textwrap
 
 _INDENT = "    "
 
@@ -14,14 +13,10 @@ class LogFormatter(logging.Formatter):
     def __init__(self) -> None:
         super().__init__("%(levelname)s %(name)s: %(message)s")
 
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
-        first, *rest = super().formatMessage(record).split("\n")
+    def format(self, record: logging.LogRecord) -> str:
+        record.exc_text = None  # which another formatter may have made
+        first, *rest = super().format(record).split("\n")
         return "\n".join([_printable(first), *(_INDENT + _printable(line) for line in rest)])
-
-    def formatException(self, ei: object) -> str:  # noqa: N802 - logging's name
-        text = super().formatException(ei)  # type: ignore[arg-type]
-        lines = "\n".join(_printable(line) for line in text.split("\n"))
-        return textwrap.indent(lines, _INDENT, lambda line: True)
 
 
 def set_up() -> None:

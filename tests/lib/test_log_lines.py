@@ -37,3 +37,9 @@ def test_every_line_after_the_first_is_indented() -> None:
 def test_control_characters_are_escaped() -> None:
     (line, _) = logged(f"a\r{FORGED}\x1b[2K\u2028b\x85c")
     assert line == f"ERROR odd: a\\r{FORGED}\\x1b[2K\\u2028b\\x85c"
+
+
+def test_a_traceback_that_another_formatter_has_made_is_indented_too() -> None:
+    record = logging.LogRecord("odd", logging.ERROR, "", 0, "Failed", None, None)
+    record.exc_text, record.stack_info = FORGED, FORGED
+    assert LogFormatter().format(record).split("\n") == ["ERROR odd: Failed", f"    {FORGED}"]

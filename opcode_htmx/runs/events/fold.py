@@ -32,13 +32,16 @@ from opcode_htmx.runs.model.actors import Act
 from opcode_htmx.runs.model.prompt_content import images_in, words_of
 
 MAX_REQUESTS = 50
-"""The number of requests kept for later answers; only a few are ever open at once."""
+"""The number of requests kept for later answers, and the other way around; only a few are ever open
+at once."""
 
 MAX_EARLY_ANSWERS = 10
 """The answers kept for one request that has not been read yet."""
 LONGEST_TEXT = 200
 """Characters of a text of Claude's in an event: the journal keeps many, and is bounded."""
 MAX_PROMPT_IDS = 50
+LONGEST_PROMPT_ID = 64
+"""Characters; ours are UUIDs."""
 
 
 def may_derive(line: bytes) -> bool:
@@ -87,7 +90,7 @@ class EventFold:
         """The events of a line written by Claude; `end` is the offset after it."""
         match message:
             case Init():
-                self.progress.model = _clip(message.model) or self.progress.model
+                self.progress.model = clip(message.model) or self.progress.model
             case PermissionRequest():
                 return self._asked(message, end)
             case TurnResult():
@@ -97,7 +100,7 @@ class EventFold:
         return []
 
     def _asked(self, ask: PermissionRequest, end: int) -> list[Derived]:
-        request_id, tool = _key(ask.request_id), _clip(ask.tool_name)
+        request_id, tool = key_of(ask.request_id), clip(ask.tool_name)
         if request_id in self.progress.asks:
             return []  # repeated: an answer refers to the first one
         _remember(self.progress.asks, request_id, tool)
@@ -112,7 +115,7 @@ class EventFold:
         self, request_id: str, end: int, allowed: bool, at: float | None
     ) -> list[Derived]:
         acts = ((Act.ANSWER, request_id),)
-        request_id = _key(request_id)
+        request_id = key_of(request_id)
         tool = self.progress.asks.get(request_id)
         if tool is None:
             before = self.progress.early.get(request_id, ())
@@ -137,20 +140,22 @@ class EventFold:
             duration_ms=result.duration_ms,
         )
         content = {
-            "prompt_ids": tuple(_clip(each) for each in result.prompt_ids[:MAX_PROMPT_IDS]),
+            "prompt_ids": tuple(
+                each[:LONGEST_PROMPT_ID] for each in result.prompt_ids[:MAX_PROMPT_IDS]
+            ),
             "is_error": result.is_error,
-            "reason": _clip(result.reason),
+            "reason": clip(result.reason),
             "usage": usage,
         }
         acts = tuple((Act.PROMPT, prompt_id) for prompt_id in result.prompt_ids[:MAX_PROMPT_IDS])
         return Derived(TurnEnded, str(end), content, acts)
 
 
-def _clip(text: str) -> str:
+def clip(text: str) -> str:
     return text[:LONGEST_TEXT]
 
 
-def _key(request_id: str) -> str:
+def key_of(request_id: str) -> str:
     """The id, or a digest of one that is too long to be kept."""
     if len(request_id) <= LONGEST_TEXT:
         return request_id

@@ -7,6 +7,7 @@ oldest ones are removed, so the journal's size on disk is bounded. Handles lines
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -60,10 +61,13 @@ class Journal:
         with file_locks.held(self.folder / "lock"):
             yield JournalWriter(self)
 
-    def lines_after(self, position: Position) -> Iterator[bytes]:
-        """The lines written so far, from `position` or the oldest that remains."""
+    def lines_after(self, position: Position, last: bool = False) -> Iterator[bytes]:
+        """The lines written so far, from `position` or the oldest that remains.
+
+        `last`: also the half line at the end, which the next writer ends with a newline.
+        """
         reader = JournalReader(self, position)
-        while lines := reader.read():
+        while lines := reader.read(last):
             yield from lines
 
     def _numbers(self) -> list[int]:
@@ -88,10 +92,19 @@ class JournalWriter:
 
         After an error some of them may be written: they stay, as a reader may have read them.
         """
-        end = self._journal.end()
-        if end.offset >= FILE_BYTES:
-            end = Position(end.number + 1, 0)
-        path = self._journal._path(end.number)
+        end, rest = self._journal.end(), list(lines)
+        while rest:
+            if end.offset >= FILE_BYTES:
+                end = Position(end.number + 1, 0)
+            count = _count_that_fills(FILE_BYTES - end.offset, rest)
+            end = self._write(end.number, rest[:count])
+            rest = rest[count:]
+        for number in self._journal._numbers()[:-KEPT_FILES]:
+            self._journal._path(number).unlink(missing_ok=True)
+        return end
+
+    def _write(self, number: int, lines: Sequence[bytes]) -> Position:
+        path = self._journal._path(number)
         with raise_disk_full():
             file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
             try:
@@ -103,9 +116,13 @@ class JournalWriter:
                     raise DiskFull
             finally:
                 os.close(file)
-        for number in self._journal._numbers()[:-KEPT_FILES]:
-            self._journal._path(number).unlink(missing_ok=True)
-        return Position(end.number, size + len(data))
+        return Position(number, size + len(data))
+
+
+def _count_that_fills(size: int, lines: Sequence[bytes]) -> int:
+    """How many of these lines reach `size` bytes; all of them, if they do not."""
+    reached = itertools.accumulate(map(len, lines))
+    return next((count for count, end in enumerate(reached, 1) if end >= size), len(lines))
 
 
 class JournalReader:
@@ -120,12 +137,15 @@ class JournalReader:
     def position(self) -> Position:
         return Position(self._number, self._lines.offset)
 
-    def read(self) -> list[bytes]:
-        """The new lines of one of the files, in order; empty if there are none."""
+    def read(self, last: bool = False) -> list[bytes]:
+        """The new lines of one of the files, in order; empty if there are none.
+
+        `last`: also the half line at the end.
+        """
         while True:
             # checked first: once there is a next file, this one does not change
             later = [number for number in self._journal._numbers() if number > self._number]
-            lines = [line.data for line in self._lines.read(last=bool(later))]
+            lines = [line.data for line in self._lines.read(last=last or bool(later))]
             if lines or not later:
                 return lines
             self._number = later[0]

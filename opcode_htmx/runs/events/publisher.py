@@ -136,8 +136,10 @@ class _RunPublisher:
             reader = RunEventReader(self._run, saved or b"", found or Progress())
             if found is None:
                 reader.skip_past()
-        # events committed after the stored position are not counted in it
-        for line in self._bus.journal.lines_after(Position.parse(reader.progress.journal)):
+        # events committed after the stored position are not counted in it; the last line may lack
+        # its newline, if the disk was full or its writer was killed
+        begin = Position.parse(reader.progress.journal)
+        for line in self._bus.journal.lines_after(begin, last=True):
             if self._run.id.encode() in line:
                 reader.committed.add(types.id_in(line))
         return reader

@@ -69,7 +69,9 @@ class RunEventReader:
         run, state = self._run, self._run.state
         self.progress.started = run.record.launched
         self.progress.model = state.model
-        self.progress.asks = {key: ask.tool_name for key, ask in state.asks.items()}
+        self.progress.asks = {
+            fold.key_of(key): fold.clip(ask.tool_name) for key, ask in state.asks.items()
+        }
         self.progress.input = _end_of_lines(run.folder.input_log)
         self.progress.output = _end_of_lines(run.folder.output)
         self.unsaved = True

@@ -98,6 +98,12 @@ def test_long_texts_of_claude_s_are_clipped_and_an_answer_still_finds_its_reques
     assert answered.acts == ((Act.ANSWER, request_id),)
 
 
+def test_long_prompt_ids_are_clipped_in_the_event_of_a_turn() -> None:
+    ids = ["x" * 200] * (2 * fold.MAX_PROMPT_IDS)
+    (ended,) = folded(said=[line("result", subtype="success", user_message_uuids=ids)])
+    assert ended.content["prompt_ids"] == ("x" * fold.LONGEST_PROMPT_ID,) * fold.MAX_PROMPT_IDS
+
+
 def test_few_early_answers_to_one_request_are_kept() -> None:
     sent = [ALLOW] * (2 * fold.MAX_EARLY_ANSWERS)
     assert len(folded(sent, [ASK])) == 1 + fold.MAX_EARLY_ANSWERS

@@ -11,7 +11,7 @@ import pytest
 
 from opcode_htmx.lib.files.disk_space import DiskFull
 from opcode_htmx.runs.events import journal as journal_module
-from opcode_htmx.runs.events.journal import Journal, JournalReader, Position
+from opcode_htmx.runs.events.journal import FILE_BYTES, Journal, JournalReader, Position
 
 
 @pytest.fixture
@@ -113,6 +113,27 @@ def test_full_disk_is_reported(journal: Journal, monkeypatch: pytest.MonkeyPatch
             append(journal, "two")
     append(journal, "three")
     assert everything(journal) == [b"one", b"three"]
+
+
+def test_a_line_cut_off_in_front_of_its_newline_counts_as_written(journal: Journal) -> None:
+    append(journal, "one")
+    (file,) = journal.folder.glob("*.ndjson")
+    with file.open("ab") as opened:
+        opened.write(b"two")
+    assert list(journal.lines_after(Position(0, 0), last=True)) == [b"one", b"two"]
+    append(journal, "three")
+    assert everything(journal) == [b"one", b"two", b"three"]
+
+
+def test_a_batch_fills_several_files_each_to_its_size(journal: Journal) -> None:
+    lines = [str(number % 10).encode() * 100_000 for number in range(50)]
+    with journal.locked() as writer:
+        end = writer.append([line + b"\n" for line in lines])
+    assert everything(journal) == lines
+    sizes = [file.stat().st_size for file in sorted(journal.folder.glob("*.ndjson"))]
+    assert len(sizes) == end.number == 3
+    assert max(sizes) < FILE_BYTES + len(lines[0]) + 2
+    assert end == journal.end()
 
 
 @pytest.mark.parametrize(
