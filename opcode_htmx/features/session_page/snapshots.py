@@ -12,10 +12,11 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import gevent
 from gevent.event import Event
+from gevent.lock import BoundedSemaphore
 from jinja2 import Environment
 
 from opcode_htmx.lib.concurrency.cooperative import (
@@ -51,6 +52,14 @@ class PageSnapshot:
     """The elements around the transcript, by id."""
     needs: int
     """How many other sessions need attention."""
+
+
+@dataclass(slots=True, eq=False)
+class SharedMessage:
+    """A message for all viewers in one state: the first one renders it, the others wait for it."""
+
+    lock: BoundedSemaphore = field(default_factory=BoundedSemaphore)
+    frame: TextFrame | None = None
 
 
 class FrameScheduler:
@@ -102,7 +111,7 @@ class SnapshotProducer:
         self.over = False
         """Whether there will be no more snapshots: viewers have to ask for a new producer."""
         self._frames = frames
-        self._messages: dict[tuple[Cursor, PageSnapshot | None], TextFrame] = {}
+        self._messages: dict[tuple[Cursor, PageSnapshot | None, PageSnapshot], SharedMessage] = {}
         gevent.spawn(self._run)
 
     def close(self) -> None:
@@ -118,14 +127,13 @@ class SnapshotProducer:
 
         Yields to the event loop while it renders.
         """
-        if snapshot is self.snapshot and (known := self._messages.get((cursor, had))):
-            return known
-        with self._frames.idle_queue.slot() as slot:
-            known = self._messages.get((cursor, had)) if snapshot is self.snapshot else None
-            message = known or self._render(slot, cursor, had, snapshot)
-            if snapshot is self.snapshot:
-                self._messages[cursor, had] = message
-            return message
+        message = self._messages.setdefault((cursor, had, snapshot), SharedMessage())
+        if message.frame is None:
+            with message.lock:
+                if message.frame is None:
+                    with self._frames.idle_queue.slot() as slot:
+                        message.frame = self._render(slot, cursor, had, snapshot)
+        return message.frame
 
     def _render(
         self, slot: IdleSlot, cursor: Cursor, had: PageSnapshot | None, snapshot: PageSnapshot
