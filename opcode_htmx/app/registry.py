@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from opcode_htmx.api.feature import FEATURE as API
-from opcode_htmx.features import (
-    attention,
-    composer,
-    permissions,
-    project_trust,
-    projects,
-    session_admin,
-    session_options,
-    session_page,
-    trash,
-)
+from pkgutil import resolve_name
+
 from opcode_htmx.features.feature import Feature
 
-FEATURES: tuple[Feature, ...] = (
-    projects.FEATURE,
-    session_page.FEATURE,
-    composer.FEATURE,
-    permissions.FEATURE,
-    project_trust.FEATURE,
-    session_options.FEATURE,
-    attention.FEATURE,
-    session_admin.FEATURE,
-    trash.FEATURE,
-    API,
+PACKAGES = (
+    "opcode_htmx.features.projects",
+    "opcode_htmx.features.session_page",
+    "opcode_htmx.features.composer",
+    "opcode_htmx.features.permissions",
+    "opcode_htmx.features.project_trust",
+    "opcode_htmx.features.session_options",
+    "opcode_htmx.features.attention",
+    "opcode_htmx.features.session_admin",
+    "opcode_htmx.features.trash",
+    "opcode_htmx.api.feature",
 )
+"""Each declares itself in a `FEATURE`."""
+
+
+def _declared_in(package: str) -> Feature:
+    feature = resolve_name(f"{package}:FEATURE")
+    if not isinstance(feature, Feature):
+        raise TypeError(f"{package}.FEATURE is no Feature")
+    return feature
+
+
+FEATURES: tuple[Feature, ...] = tuple(map(_declared_in, PACKAGES))

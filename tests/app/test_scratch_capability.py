@@ -126,6 +126,8 @@ def test_the_capability_of_the_guide_is_found_by_every_check(tmp_path: Path) -> 
     registry = copy.root / REGISTRY
     registry.write_text(with_diffs(registry.read_text(encoding="utf-8"), guide), encoding="utf-8")
     assert copy.differences() == {*FILES, REGISTRY}
+    before = (ROOT / REGISTRY).read_text(encoding="utf-8").splitlines()
+    assert len(registry.read_text(encoding="utf-8").splitlines()) == len(before) + 1
 
     undocumented = copy.test("tests/app/test_documents.py")
     assert "run `make reference`" in undocumented.stdout
