@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from chaos.gunicorn_conf import CENSUS_SIGNAL
+from chaos.gunicorn_conf import COUNTS_SIGNAL
 from tests.support.environment import (
     ROOT,
     Sandbox,
@@ -43,8 +43,8 @@ class ServerUnderTest(Server):
 
     def __init__(self, folder: Path, claude: Path, api_url: str, workers: int) -> None:
         sandbox = Sandbox(folder / "home").make()
-        self.journal, self._census = folder / "journal", folder / "census"
-        for each in (self.journal, self._census):
+        self.journal, self._counts = folder / "journal", folder / "counts"
+        for each in (self.journal, self._counts):
             each.mkdir()
         self.workers = workers
         several = {WORKERS: str(workers)} if workers > 1 else {}
@@ -55,7 +55,7 @@ class ServerUnderTest(Server):
             **SETTINGS,
             **several,
             CHAOS_JOURNAL=str(self.journal),
-            CHAOS_CENSUS=str(self._census),
+            CHAOS_COUNTS=str(self._counts),
         )
         self.up = threading.Event()
         """Set while clients may expect an answer."""
@@ -115,20 +115,20 @@ class ServerUnderTest(Server):
         threads = 0
         for worker in self.worker_processes():
             files += _files_of(worker.pid)
-            greenlets += self._ask_census(worker.pid)
+            greenlets += self._ask_counts(worker.pid)
             threads += worker.num_threads()
         return Holdings(files, greenlets, threads, self.sample_memory())
 
     def _all_are_there(self) -> bool:
         """A worker that was just forked lacks some resources, and the signal would end it."""
         found = self.worker_processes()
-        ready = [self._census / f"{worker.pid}.ready" for worker in found]
+        ready = [self._counts / f"{worker.pid}.ready" for worker in found]
         return len(found) == self.workers and all(path.exists() for path in ready)
 
-    def _ask_census(self, pid: int) -> Counter[str]:
-        answer = self._census / str(pid)
+    def _ask_counts(self, pid: int) -> Counter[str]:
+        answer = self._counts / str(pid)
         answer.unlink(missing_ok=True)
-        os.kill(pid, CENSUS_SIGNAL)
+        os.kill(pid, COUNTS_SIGNAL)
         until(answer.exists, f"worker {pid} has counted its greenlets")
         return Counter(json.loads(answer.read_bytes()))
 

@@ -25,7 +25,7 @@ from opcode_htmx.engines.claude.install.installations import Installations
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
 from opcode_htmx.lib.files.state_folders import StateFolder
-from opcode_htmx.runs.processes.claude_process import census
+from opcode_htmx.runs.processes.claude_process import MONITOR
 from opcode_htmx.web.rest.endpoint import Endpoint
 from opcode_htmx.web.websocket.router import SocketRouter
 
@@ -67,7 +67,7 @@ def _endpoints(context: AppContext) -> Iterable[Endpoint]:
     moved = workspace.sample_project is not None or "CLAUDE_CONFIG_DIR" in environment
     state_file = mcp_config.state_file(workspace.config_dir, settings.home, moved)
     installed = Installations(settings.claude_path, environment.get("PATH", ""), settings.home)
-    yield from RunsApi(context.runs, services.runs, census).endpoints()
+    yield from RunsApi(context.runs, services.runs, MONITOR).endpoints()
     yield from ChatSessionsApi(services.chats, sessions.exporter).endpoints()
     yield from ProjectsApi(workspace.config_dir, services.runs, sessions.lookup).endpoints()
     yield from SettingsApi(workspace.config_dir, context.claude_path, installed).endpoints()

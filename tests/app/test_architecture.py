@@ -445,7 +445,7 @@ def test_an_import_opens_nothing_and_starts_no_event_loop() -> None:
         "from gevent._hub_local import get_hub_if_exists;"
         "print(opened() - before, get_hub_if_exists())"
     )
-    told = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert told.stdout == "set() None\n"
+    assert result.stdout == "set() None\n"

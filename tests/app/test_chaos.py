@@ -31,8 +31,8 @@ OUTPUT, ERRORS = "stdout", "stderr"
 
 def _played(drawn: Plan, folder: Path) -> None:
     result = play(drawn, folder)
-    told = "\n".join(result.faults)
-    assert not result.faults, f"{told}\n{drawn}\nmake chaos SEED={drawn.seed} RUNS=1"
+    faults = "\n".join(result.faults)
+    assert not result.faults, f"{faults}\n{drawn}\nmake chaos SEED={drawn.seed} RUNS=1"
     assert result.counts.checks > 30
     assert result.counts.cuts + result.counts.freezes > 0
 
@@ -61,10 +61,10 @@ def test_a_seed_stands_for_a_plan() -> None:
 
 
 def test_plan_description_is_complete() -> None:
-    told = str(plan(7))
+    printed = str(plan(7))
     for session in plan(7).sessions:
         for turn in session.turns:
-            assert turn.prompt_id in told
+            assert turn.prompt_id in printed
 
 
 # --- the checks see what they are there to see --------------------------------------------------

@@ -276,7 +276,7 @@ def test_an_agent_that_is_done_shows_its_report_and_how_much_it_did() -> None:
 
 
 def test_wrapper_around_an_agent_report_is_removed() -> None:
-    """It tells the model that this is no prompt; the CLI indents the report inside it."""
+    """It is a note to the model that this is no prompt; the CLI indents the report inside it."""
     frame = "[Subagent hand-back] The text below is no prompt. The report follows:\n"
     report = f"{frame}  # Found\n\n  - one\n    - two\nagentId: a64\n<usage>tool_uses: 1</usage>"
     assert done("Task", None, report, description="Look").said == "# Found\n\n- one\n  - two"

@@ -28,7 +28,7 @@ from opcode_htmx.runs.policies import limit_monitor as limits_module
 from opcode_htmx.runs.policies.limit_monitor import Limits
 from tests.support.cli.supervision import (
     BY,
-    Room,
+    Supervision,
     idle,
     lines,
     new_id,
@@ -46,9 +46,9 @@ import sys
 from pathlib import Path
 import gevent
 from tests.support.environment import Sandbox
-from tests.support.cli.supervision import Room
+from tests.support.cli.supervision import Supervision
 home, claude, prompt = sys.argv[1:]
-print(Room(Sandbox(Path(home)), Path(claude)).prompt(prompt).id, flush=True)
+print(Supervision(Sandbox(Path(home)), Path(claude)).prompt(prompt).id, flush=True)
 gevent.sleep(600)
 """
 
@@ -56,23 +56,23 @@ ServeAndKill = Callable[[str, Callable[[RunFolder], object]], str]
 
 
 @pytest.fixture
-def room(sandbox: Sandbox, stand_in: Path) -> Iterator[Room]:
-    room = Room(sandbox, stand_in)
-    yield room
-    room.close()
+def supervision(sandbox: Sandbox, stand_in: Path) -> Iterator[Supervision]:
+    supervision = Supervision(sandbox, stand_in)
+    yield supervision
+    supervision.close()
 
 
 @pytest.fixture
-def serve_and_kill(room: Room, stand_in: Path) -> ServeAndKill:
+def serve_and_kill(supervision: Supervision, stand_in: Path) -> ServeAndKill:
     """Sends a prompt by a server of its own, kills that server when the run is so far: the run."""
 
     def serve_and_kill(prompt: str, so_far: Callable[[RunFolder], object]) -> str:
-        argv = [sys.executable, "-c", SERVER, str(room.sandbox.home), str(stand_in), prompt]
+        argv = [sys.executable, "-c", SERVER, str(supervision.sandbox.home), str(stand_in), prompt]
         server = subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE)
         assert server.stdout is not None
         try:
             run_id: str = server.stdout.readline().decode().strip()
-            until(lambda: so_far(RunFolder(room.runs_dir / run_id)), "the run is so far")
+            until(lambda: so_far(RunFolder(supervision.runs_dir / run_id)), "the run is so far")
         finally:
             server.kill()
             server.wait()
@@ -99,8 +99,8 @@ def kill(run: Run) -> None:
     psutil.Process(run.record.pid).kill()
 
 
-def change_record(run_id: str, room: Room, **fields: Any) -> None:
-    path = room.runs_dir / run_id / "run.json"
+def change_record(run_id: str, supervision: Supervision, **fields: Any) -> None:
+    path = supervision.runs_dir / run_id / "run.json"
     path.write_text(json.dumps({**json.loads(path.read_bytes()), **fields}))
 
 
@@ -108,15 +108,15 @@ def change_record(run_id: str, room: Room, **fields: Any) -> None:
 
 
 def test_a_server_that_is_killed_takes_no_run_with_it(
-    room: Room, serve_and_kill: ServeAndKill, tmp_path: Path
+    supervision: Supervision, serve_and_kill: ServeAndKill, tmp_path: Path
 ) -> None:
     go_on = tmp_path / "go-on"
     run_id = serve_and_kill(
         steps(["text", "before"], ["wait", str(go_on)], ["text", "after"]), wrote("before")
     )
-    room.restart()
-    run = room.supervisor.get(run_id)
-    assert room.supervisor.live() == [run]
+    supervision.restart()
+    run = supervision.supervisor.get(run_id)
+    assert supervision.supervisor.live() == [run]
     assert run.phase is Phase.WORKING
     go_on.touch()
     idle(run)
@@ -124,10 +124,12 @@ def test_a_server_that_is_killed_takes_no_run_with_it(
     assert run.state.turns == 1
 
 
-def test_a_request_is_answered_by_the_next_server(room: Room, serve_and_kill: ServeAndKill) -> None:
+def test_a_request_is_answered_by_the_next_server(
+    supervision: Supervision, serve_and_kill: ServeAndKill
+) -> None:
     run_id = serve_and_kill(steps(["ask", "r1"], ["text", "allowed"]), wrote("can_use_tool"))
-    room.restart()
-    run = room.supervisor.get(run_id)
+    supervision.restart()
+    run = supervision.supervisor.get(run_id)
     assert (run.phase, list(run.state.asks)) == (Phase.WAITING, ["r1"])
     run.allow("r1", by=BY)
     idle(run)
@@ -137,34 +139,36 @@ def test_a_request_is_answered_by_the_next_server(room: Room, serve_and_kill: Se
 
 
 def test_an_adopted_run_takes_prompts_and_is_stopped_with_all_it_has_started(
-    room: Room, serve_and_kill: ServeAndKill
+    supervision: Supervision, serve_and_kill: ServeAndKill
 ) -> None:
     run_id = serve_and_kill(steps(["grandchild"], ["text", "ready"]), wrote("result"))
-    room.restart()
-    run = idle(room.supervisor.get(run_id))
-    assert room.prompt("more", run.record.session_id) is run
+    supervision.restart()
+    run = idle(supervision.supervisor.get(run_id))
+    assert supervision.prompt("more", run.record.session_id) is run
     until(lambda: texts(run) == ["ready", "more"], "the prompt is answered")
-    until(lambda: len(room.marked_processes()) == 2, "they are there")
+    until(lambda: len(supervision.marked_processes()) == 2, "they are there")
     run.stop(by=BY)
     assert ended(run) == (Outcome.CANCELLED, "Stopped by you.", None)
-    until(lambda: not room.marked_processes(), "nothing is left")
+    until(lambda: not supervision.marked_processes(), "nothing is left")
 
 
-def test_the_end_of_an_adopted_run_is_seen(room: Room, serve_and_kill: ServeAndKill) -> None:
+def test_the_end_of_an_adopted_run_is_seen(
+    supervision: Supervision, serve_and_kill: ServeAndKill
+) -> None:
     run_id = serve_and_kill("Hello", wrote("result"))
-    room.restart()
-    run = idle(room.supervisor.get(run_id))
+    supervision.restart()
+    run = idle(supervision.supervisor.get(run_id))
     kill(run)
     assert ended(run) == (Outcome.COMPLETED, "Claude ended.", None)
-    assert room.supervisor.live() == []
+    assert supervision.supervisor.live() == []
 
 
 def test_an_adopted_run_that_ends_in_mid_turn_is_interrupted(
-    room: Room, serve_and_kill: ServeAndKill
+    supervision: Supervision, serve_and_kill: ServeAndKill
 ) -> None:
     run_id = serve_and_kill(steps(["text", "I will"], FOREVER), wrote("I will"))
-    room.restart()
-    run = room.supervisor.get(run_id)
+    supervision.restart()
+    run = supervision.supervisor.get(run_id)
     kill(run)
     assert ended(run) == (
         Outcome.INTERRUPTED,
@@ -174,99 +178,99 @@ def test_an_adopted_run_that_ends_in_mid_turn_is_interrupted(
 
 
 def test_a_request_of_an_unknown_kind_is_refused_by_the_next_server(
-    room: Room, serve_and_kill: ServeAndKill
+    supervision: Supervision, serve_and_kill: ServeAndKill
 ) -> None:
     run_id = serve_and_kill("Hello", wrote("result"))
-    folder = RunFolder(room.runs_dir / run_id)
+    folder = RunFolder(supervision.runs_dir / run_id)
     request = {"type": "control_request", "request_id": "x1", "request": {"subtype": "new"}}
     with folder.output.open("a", encoding="utf-8") as output:
         output.write(json.dumps(request) + "\n")
-    room.restart()
+    supervision.restart()
     until(lambda: "x1" in folder.input_log.read_text(), "the request is refused")
     assert lines(folder.input_log)[-1]["response"]["subtype"] == "error"
 
 
 def test_an_adopted_run_ends_when_it_has_been_idle(
-    room: Room, monkeypatch: pytest.MonkeyPatch
+    supervision: Supervision, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits_module, "CHECK_SECONDS", 0.05)
-    run_id = idle(room.prompt("Hello")).id
-    room.restart(limits=Limits(idle_timeout=0.3))
-    assert ended(room.supervisor.get(run_id))[0] is Outcome.COMPLETED
+    run_id = idle(supervision.prompt("Hello")).id
+    supervision.restart(limits=Limits(idle_timeout=0.3))
+    assert ended(supervision.supervisor.get(run_id))[0] is Outcome.COMPLETED
 
 
-def test_the_state_is_the_same_in_the_next_server(room: Room) -> None:
+def test_the_state_is_the_same_in_the_next_server(supervision: Supervision) -> None:
     session = new_id()
-    run = room.prompt(steps(["text", "one"]), session)
+    run = supervision.prompt(steps(["text", "one"]), session)
     idle(run)
-    room.prompt(steps(["ask", "r1"], ["ask", "r2"]), session)
+    supervision.prompt(steps(["ask", "r1"], ["ask", "r2"]), session)
     until(lambda: run.state.asks, "Claude asks")
     run.allow("r1", by=BY)
     until(lambda: list(run.state.asks) == ["r2"], "Claude asks again")
-    room.prompt("waits", session)
-    room.restart()
-    adopted = room.supervisor.get(run.id)
+    supervision.prompt("waits", session)
+    supervision.restart()
+    adopted = supervision.supervisor.get(run.id)
     assert adopted is not run
     for name in RunState.__slots__:
         assert getattr(adopted.state, name) == getattr(run.state, name), name
 
 
-def test_every_server_in_a_row_can_take_over(room: Room) -> None:
+def test_every_server_in_a_row_can_take_over(supervision: Supervision) -> None:
     session = new_id()
-    run_id = idle(room.prompt("0", session)).id
+    run_id = idle(supervision.prompt("0", session)).id
     for number in range(1, 4):
-        room.restart()
-        assert room.prompt(str(number), session).id == run_id
-        idle(room.supervisor.get(run_id))
-    run = room.supervisor.get(run_id)
+        supervision.restart()
+        assert supervision.prompt(str(number), session).id == run_id
+        idle(supervision.supervisor.get(run_id))
+    run = supervision.supervisor.get(run_id)
     assert texts(run) == ["0", "1", "2", "3"]
     assert run.state.turns == 4
 
 
-def test_detached_server_records_no_end(room: Room) -> None:
-    run = idle(room.prompt("Hello"))
-    room.restart()
+def test_detached_server_records_no_end(supervision: Supervision) -> None:
+    run = idle(supervision.prompt("Hello"))
+    supervision.restart()
     kill(run)
-    assert ended(room.supervisor.get(run.id))[0] is Outcome.COMPLETED
+    assert ended(supervision.supervisor.get(run.id))[0] is Outcome.COMPLETED
     assert run.record.end is None
 
 
-def test_adopting_again_changes_nothing(room: Room) -> None:
-    run = idle(room.prompt("Hello"))
-    room.supervisor.adopt()
-    assert room.supervisor.of_session(run.record.session_id) == [run]
+def test_adopting_again_changes_nothing(supervision: Supervision) -> None:
+    run = idle(supervision.prompt("Hello"))
+    supervision.supervisor.adopt()
+    assert supervision.supervisor.of_session(run.record.session_id) == [run]
 
 
 # Runs that have ended ------------------------------------------------------------------------
 
 
 def test_a_run_that_has_ended_in_good_order_meanwhile_has_completed(
-    room: Room, serve_and_kill: ServeAndKill
+    supervision: Supervision, serve_and_kill: ServeAndKill
 ) -> None:
     run_id = serve_and_kill(steps(["text", "done"], ["exit after turn", 0]), wrote("result"))
-    until(lambda: not room.marked_processes(), "Claude has ended")
-    room.restart()
-    run = room.supervisor.get(run_id)
+    until(lambda: not supervision.marked_processes(), "Claude has ended")
+    supervision.restart()
+    run = supervision.supervisor.get(run_id)
     # The server may have seen the end in its last moment.
     assert ended(run)[0] is Outcome.COMPLETED
-    assert room.supervisor.live() == []
+    assert supervision.supervisor.live() == []
 
 
-def test_run_that_died_without_a_server_says_so(room: Room) -> None:
-    idle_run = idle(room.prompt("Hello"))
-    working = room.prompt(steps(["text", "I will"], FOREVER))
+def test_run_that_died_without_a_server_says_so(supervision: Supervision) -> None:
+    idle_run = idle(supervision.prompt("Hello"))
+    working = supervision.prompt(steps(["text", "I will"], FOREVER))
     until(lambda: working.phase is Phase.WORKING, "it works")
-    room.supervisor.close()
-    for process in room.marked_processes():
+    supervision.supervisor.close()
+    for process in supervision.marked_processes():
         process.kill()
-    until(lambda: not room.marked_processes(), "both have ended")
-    room.restart()
-    assert ended(room.supervisor.get(idle_run.id)) == (
+    until(lambda: not supervision.marked_processes(), "both have ended")
+    supervision.restart()
+    assert ended(supervision.supervisor.get(idle_run.id)) == (
         Outcome.COMPLETED,
         "Claude ended while no server was watching.",
         None,
     )
-    assert ended(room.supervisor.get(working.id)) == (
+    assert ended(supervision.supervisor.get(working.id)) == (
         Outcome.INTERRUPTED,
         "Claude ended before its answer was complete while no server was watching.",
         None,
@@ -274,110 +278,114 @@ def test_run_that_died_without_a_server_says_so(room: Room) -> None:
 
 
 def test_leftovers_of_a_run_that_died_without_a_server_are_ended(
-    room: Room, serve_and_kill: ServeAndKill
+    supervision: Supervision, serve_and_kill: ServeAndKill
 ) -> None:
     serve_and_kill(steps(["grandchild"], ["text", "bye"], ["exit", 1]), wrote("bye"))
-    room.restart()
-    until(lambda: not room.marked_processes(), "the grandchild has ended")
+    supervision.restart()
+    until(lambda: not supervision.marked_processes(), "the grandchild has ended")
 
 
-def test_a_pid_that_another_process_has_got_is_neither_adopted_nor_ended(room: Room) -> None:
-    run = idle(room.prompt("Hello"))
-    room.supervisor.close()
+def test_a_pid_that_another_process_has_got_is_neither_adopted_nor_ended(
+    supervision: Supervision,
+) -> None:
+    run = idle(supervision.prompt("Hello"))
+    supervision.supervisor.close()
     kill(run)
-    until(lambda: not room.marked_processes(), "it has ended")
+    until(lambda: not supervision.marked_processes(), "it has ended")
     stranger = subprocess.Popen(["sleep", "600"])
     try:
-        change_record(run.id, room, pid=stranger.pid)
-        room.restart()
-        assert ended(room.supervisor.get(run.id))[0] is Outcome.COMPLETED
+        change_record(run.id, supervision, pid=stranger.pid)
+        supervision.restart()
+        assert ended(supervision.supervisor.get(run.id))[0] is Outcome.COMPLETED
         assert stranger.poll() is None
         # The same pid in the right time, without the mark of the run
         created = psutil.Process(stranger.pid).create_time()
-        change_record(run.id, room, end=None, process_started_at=created)
-        room.restart()
-        assert ended(room.supervisor.get(run.id))[0] is Outcome.COMPLETED
+        change_record(run.id, supervision, end=None, process_started_at=created)
+        supervision.restart()
+        assert ended(supervision.supervisor.get(run.id))[0] is Outcome.COMPLETED
         assert stranger.poll() is None
     finally:
         stranger.send_signal(signal.SIGKILL)
         stranger.wait()
 
 
-def test_runs_that_had_ended_before_are_there_in_their_order(room: Room) -> None:
+def test_runs_that_had_ended_before_are_there_in_their_order(supervision: Supervision) -> None:
     session = new_id()
     ids = []
     for number in range(3):
-        run = room.prompt(steps(["text", str(number)], ["exit after turn", 0]), session)
+        run = supervision.prompt(steps(["text", str(number)], ["exit after turn", 0]), session)
         ended(run)
         ids.append(run.id)
-    records = [run.record for run in room.supervisor.of_session(session)]
-    room.restart()
-    runs = room.supervisor.of_session(session)
+    records = [run.record for run in supervision.supervisor.of_session(session)]
+    supervision.restart()
+    runs = supervision.supervisor.of_session(session)
     assert [run.id for run in runs] == ids
     assert [run.record for run in runs] == records
     assert {run.phase for run in runs} == {Phase.ENDED}
-    assert room.supervisor.live() == []
+    assert supervision.supervisor.live() == []
 
 
-def test_a_start_that_was_cut_off_is_recorded_as_interrupted(room: Room) -> None:
+def test_a_start_that_was_cut_off_is_recorded_as_interrupted(supervision: Supervision) -> None:
     run_id = uuid.uuid4().hex
-    record = RunRecord(run_id, new_id(), str(room.sandbox.project), ("claude",), 1.0, 0)
-    RunFolder.create(room.runs_dir, run_id).store(record)
-    room.restart()
-    assert ended(room.supervisor.get(run_id))[0] is Outcome.INTERRUPTED
+    record = RunRecord(run_id, new_id(), str(supervision.sandbox.project), ("claude",), 1.0, 0)
+    RunFolder.create(supervision.runs_dir, run_id).store(record)
+    supervision.restart()
+    assert ended(supervision.supervisor.get(run_id))[0] is Outcome.INTERRUPTED
 
 
 # Runs that cannot be adopted------------------------------------------------------------------
 
 
-def test_without_a_runs_folder_there_is_nothing_to_adopt(room: Room) -> None:
-    assert room.restart().live() == []
+def test_without_a_runs_folder_there_is_nothing_to_adopt(supervision: Supervision) -> None:
+    assert supervision.restart().live() == []
 
 
 @pytest.mark.parametrize("content", [None, "", "null", "[]", '{"version": 99}', '{"version": 1}'])
 def test_unreadable_folder_is_kept_and_logged(
-    room: Room, content: str | None, caplog: pytest.LogCaptureFixture
+    supervision: Supervision, content: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    run_id = idle(room.prompt("Hello")).id
-    strange = RunFolder.create(room.runs_dir, "d" * 32)
+    run_id = idle(supervision.prompt("Hello")).id
+    strange = RunFolder.create(supervision.runs_dir, "d" * 32)
     if content is not None:
         strange.record_path.write_text(content)
     before = sorted(path.name for path in strange.path.iterdir())
     with caplog.at_level(logging.WARNING):
-        room.restart()
-    assert room.supervisor.get(run_id).live
+        supervision.restart()
+    assert supervision.supervisor.get(run_id).live
     assert str(strange.path) in caplog.text
     assert "ignoring it" in caplog.text
     assert sorted(path.name for path in strange.path.iterdir()) == before
 
 
-def test_non_run_folders_are_skipped(room: Room, caplog: pytest.LogCaptureFixture) -> None:
-    room.runs_dir.mkdir(parents=True)
-    (room.runs_dir / "notes.txt").touch()
-    (room.runs_dir / ("E" * 32)).mkdir()
-    room.restart()
+def test_non_run_folders_are_skipped(
+    supervision: Supervision, caplog: pytest.LogCaptureFixture
+) -> None:
+    supervision.runs_dir.mkdir(parents=True)
+    (supervision.runs_dir / "notes.txt").touch()
+    (supervision.runs_dir / ("E" * 32)).mkdir()
+    supervision.restart()
     assert caplog.text == ""
 
 
 def test_a_run_of_another_login_or_of_the_demo_is_ended_instead_of_taken_over(
-    room: Room, tmp_path: Path
+    supervision: Supervision, tmp_path: Path
 ) -> None:
-    run = idle(room.prompt("Hello"))
-    room.restart(config_dir=tmp_path / "another login")
-    taken_over = room.supervisor.get(run.id)
+    run = idle(supervision.prompt("Hello"))
+    supervision.restart(config_dir=tmp_path / "another login")
+    taken_over = supervision.supervisor.get(run.id)
     assert taken_over.join(20)
     assert ended(taken_over)[:2] == (
         Outcome.COMPLETED,
         "Ended, because it belonged to another login.",
     )
-    assert room.marked_processes() == []
+    assert supervision.marked_processes() == []
 
 
-def test_history_end_excludes_later_terminal_entries(room: Room) -> None:
+def test_history_end_excludes_later_terminal_entries(supervision: Supervision) -> None:
     session_id = new_id()
-    history = room.sandbox.config_dir / "projects" / "p" / f"{session_id}.jsonl"
+    history = supervision.sandbox.config_dir / "projects" / "p" / f"{session_id}.jsonl"
     history.parent.mkdir(parents=True)
-    run = idle(room.prompt("Hello", session_id))
+    run = idle(supervision.prompt("Hello", session_id))
     now = time.time()
     own, foreign = (
         json.dumps({"type": "user", "timestamp": datetime.fromtimestamp(at, UTC).isoformat()})
@@ -393,14 +401,14 @@ def test_history_end_excludes_later_terminal_entries(room: Room) -> None:
 
 
 def test_a_prompt_is_known_as_sent_while_a_page_still_reads_the_run_that_has_ended(
-    room: Room,
+    supervision: Supervision,
 ) -> None:
     session_id, late = new_id(), new_id()
-    run = idle(room.prompt(steps(["lines", 1000]), session_id))
-    idle(room.prompt("late", session_id, late))
+    run = idle(supervision.prompt(steps(["lines", 1000]), session_id))
+    idle(supervision.prompt("late", session_id, late))
     run.stop(by=BY)
     assert run.join(20)
-    (again,) = room.restart().of_session(session_id)
+    (again,) = supervision.restart().of_session(session_id)
     reading = gevent.spawn(again.fold_new_lines, last=True)
     gevent.sleep(0)
     assert late in again.state.sent and again.state.waiting, "it has begun and is not through"

@@ -18,7 +18,7 @@ from opcode_htmx.runs.options.store import Options, OptionStore
 from opcode_htmx.sessions.options.form import OptionsPresenter
 from tests.support.cli.supervision import (
     BY,
-    Room,
+    Supervision,
     disk_that_waits,
     idle,
     new_id,
@@ -119,42 +119,42 @@ def test_claude_settings_cannot_enable_forbidden_bypass_mode(
 ) -> None:
     settings = {"permissions": {"defaultMode": "bypassPermissions"}}
     (sandbox.config_dir / "settings.json").write_text(json.dumps(settings))
-    room = Room(sandbox, claude)
-    room.restart(environment={**sandbox.environment(), "IS_SANDBOX": "1"})
+    supervision = Supervision(sandbox, claude)
+    supervision.restart(environment={**sandbox.environment(), "IS_SANDBOX": "1"})
     try:
-        run = room.prompt("Hello")
+        run = supervision.prompt("Hello")
         until(lambda: run.state.permission_mode, "Claude says in which mode it is")
         assert run.state.permission_mode == "default"
     finally:
-        room.close()
+        supervision.close()
 
 
 def test_a_run_that_an_earlier_server_let_bypass_asks_again(sandbox: Sandbox, claude: Path) -> None:
-    room = Room(sandbox, claude)
-    room.restart(
+    supervision = Supervision(sandbox, claude)
+    supervision.restart(
         environment={**sandbox.environment(), "IS_SANDBOX": "1"},
         allow_bypass=True,
         permission_mode="bypassPermissions",
     )
     try:
-        before = room.prompt("Hello")
+        before = supervision.prompt("Hello")
         until(lambda: before.state.permission_mode == "bypassPermissions", "it bypasses")
-        room.restart(allow_bypass=False, permission_mode=None)
-        run = room.supervisor.get(before.id)
+        supervision.restart(allow_bypass=False, permission_mode=None)
+        run = supervision.supervisor.get(before.id)
         until(lambda: run.state.permission_mode == "default", "it asks again")
-        assert room.supervisor.options.permission_mode(run.record.session_id) is None
+        assert supervision.supervisor.options.permission_mode(run.record.session_id) is None
     finally:
-        room.close()
+        supervision.close()
 
 
 # --- shown ----------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def room(sandbox: Sandbox, stand_in: Path) -> Iterator[Room]:
-    room = Room(sandbox, stand_in)
-    yield room
-    room.close()
+def supervision(sandbox: Sandbox, stand_in: Path) -> Iterator[Supervision]:
+    supervision = Supervision(sandbox, stand_in)
+    yield supervision
+    supervision.close()
 
 
 def initialized(**more: object) -> str:
@@ -163,24 +163,24 @@ def initialized(**more: object) -> str:
     return json.dumps({"type": "control_response", "response": response}) + "\n"
 
 
-def choosing(room: Room) -> SessionOptionsService:
-    return room.supervisor.options
+def choosing(supervision: Supervision) -> SessionOptionsService:
+    return supervision.supervisor.options
 
 
-def test_before_claude_has_run_its_own_defaults_are_shown(room: Room) -> None:
-    view = OptionsPresenter(choosing(room), 60).view(new_id())
+def test_before_claude_has_run_its_own_defaults_are_shown(supervision: Supervision) -> None:
+    view = OptionsPresenter(choosing(supervision), 60).view(new_id())
     assert view.now == "Claude’s default model"
     assert not view.models_known
     assert [field.chosen for field in view.fields] == ["", "", ""]
 
 
 def test_effective_options_are_shown_and_models_survive_run_and_restart(
-    room: Room,
+    supervision: Supervision,
 ) -> None:
-    run = room.prompt(json.dumps([["raw", initialized()], ["text", "x"]]))
+    run = supervision.prompt(json.dumps([["raw", initialized()], ["text", "x"]]))
     idle(run)
     session = run.record.session_id
-    chooser = OptionsPresenter(choosing(room), 60)
+    chooser = OptionsPresenter(choosing(supervision), 60)
     view = chooser.view(session, run)
     model, effort, mode = view.fields
     assert [(c.value, c.label) for c in model.choices] == [
@@ -193,23 +193,25 @@ def test_effective_options_are_shown_and_models_survive_run_and_restart(
     assert (mode.chosen, view.now) == ("default", "Claude’s default model · asks first")
     run.stop(by=BY)
     assert run.join(30)
-    room.restart()
-    chooser = OptionsPresenter(choosing(room), 60)
-    choosing(room).choose(session, model="opus", effort="low", keep_running=False)
+    supervision.restart()
+    chooser = OptionsPresenter(choosing(supervision), 60)
+    choosing(supervision).choose(session, model="opus", effort="low", keep_running=False)
     assert chooser.view(session).now == "Opus 9 · low effort · stops when you leave"
 
 
 @pytest.mark.parametrize(("allowed", "offered"), [(True, True), (False, False)])
 def test_bypass_is_offered_only_where_it_is_allowed(
-    room: Room, allowed: bool, offered: bool
+    supervision: Supervision, allowed: bool, offered: bool
 ) -> None:
-    room.restart(allow_bypass=allowed)
+    supervision.restart(allow_bypass=allowed)
     session = new_id()
-    choosing(room)._store.change(session, permission_mode="bypassPermissions")
-    view = OptionsPresenter(choosing(room), 60).view(session)
+    choosing(supervision)._store.change(session, permission_mode="bypassPermissions")
+    view = OptionsPresenter(choosing(supervision), 60).view(session)
     assert (view.bypass, view.bypass_offered) == (offered, offered)
     assert ("bypassPermissions" in {c.value for c in view.fields[2].choices}) == offered
-    assert choosing(room).permission_mode(session) == ("bypassPermissions" if allowed else None)
+    assert choosing(supervision).permission_mode(session) == (
+        "bypassPermissions" if allowed else None
+    )
 
 
 # --- the form -------------------------------------------------------------------------------
@@ -321,11 +323,11 @@ def test_bypass_on_a_server_that_does_not_allow_it_is_forbidden(server: Server) 
     assert 'value="bypassPermissions"' not in server.get(path).text
 
 
-def test_option_change_reaches_viewers_without_a_run(room: Room) -> None:
+def test_option_change_reaches_viewers_without_a_run(supervision: Supervision) -> None:
     session = new_id()
-    seen = room.supervisor.changes(session).version
-    choosing(room).choose(session, model="opus")
-    assert room.supervisor.changes(session).version > seen
+    seen = supervision.supervisor.changes(session).version
+    choosing(supervision).choose(session, model="opus")
+    assert supervision.supervisor.changes(session).version > seen
 
 
 def test_the_options_of_a_session_that_does_not_exist_are_404(server: Server) -> None:

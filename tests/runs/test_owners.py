@@ -21,7 +21,7 @@ from opcode_htmx.runs.model.run_folder import RunFolder
 from opcode_htmx.runs.supervisor import RunNotFound, Supervisor
 from tests.support.cli.supervision import (
     BY,
-    Room,
+    Supervision,
     idle,
     new_id,
     record_on_disk,
@@ -36,17 +36,17 @@ FOREVER = ["wait", "/no/such/file"]
 
 
 @pytest.fixture
-def room(sandbox: Sandbox, stand_in: Path) -> Iterator[Room]:
-    room = Room(sandbox, stand_in)
-    yield room
-    room.close()
+def supervision(sandbox: Sandbox, stand_in: Path) -> Iterator[Supervision]:
+    supervision = Supervision(sandbox, stand_in)
+    yield supervision
+    supervision.close()
 
 
 @pytest.fixture
-def other(room: Room) -> Supervisor:
+def other(supervision: Supervision) -> Supervisor:
     """The supervisor of another worker, which owns nothing yet."""
-    room.restart()
-    return room.beside()
+    supervision.restart()
+    return supervision.beside()
 
 
 def seen_by(other: Supervisor, run: Run) -> Run:
@@ -64,49 +64,55 @@ def end_of(run: Run) -> tuple[Outcome, str]:
     return run.record.end.outcome, run.record.end.cause
 
 
-def test_a_run_is_there_for_the_other_worker_at_once(room: Room, other: Supervisor) -> None:
-    run = room.prompt("Hello")
+def test_a_run_is_there_for_the_other_worker_at_once(
+    supervision: Supervision, other: Supervisor
+) -> None:
+    run = supervision.prompt("Hello")
     seen = seen_by(other, run)
     assert other.get(run.id) is seen
     assert [seen] == other.live() == other.newest()
     assert (run.owner is not None, seen.owner) == (True, None)
 
 
-def test_output_reaches_both_workers(room: Room, other: Supervisor) -> None:
-    run = idle(room.prompt("Hello"))
+def test_output_reaches_both_workers(supervision: Supervision, other: Supervisor) -> None:
+    run = idle(supervision.prompt("Hello"))
     seen = idle(seen_by(other, run))
     assert (seen.state.turns, seen.read_to) == (1, run.read_to)
     assert seen.record == run.record
 
 
 def test_a_prompt_through_the_other_worker_goes_to_the_same_process(
-    room: Room, other: Supervisor
+    supervision: Supervision, other: Supervisor
 ) -> None:
-    run = idle(room.prompt("one"))
-    prompted = other.prompt(run.record.session_id, room.sandbox.project, new_id(), "two", by=BY)
+    run = idle(supervision.prompt("one"))
+    prompted = other.prompt(
+        run.record.session_id, supervision.sandbox.project, new_id(), "two", by=BY
+    )
     assert prompted.id == run.id
     until(lambda: run.state.turns == 2, "both are answered")
     assert texts(run) == ["one", "two"]
-    assert len(room.marked_processes()) == 1
+    assert len(supervision.marked_processes()) == 1
 
 
-def test_prompt_received_by_both_workers_is_sent_once(room: Room, other: Supervisor) -> None:
+def test_prompt_received_by_both_workers_is_sent_once(
+    supervision: Supervision, other: Supervisor
+) -> None:
     session, prompt_id = new_id(), new_id()
     both = [
-        gevent.spawn(each.prompt, session, room.sandbox.project, prompt_id, "once", by=BY)
-        for each in (room.supervisor, other)
+        gevent.spawn(each.prompt, session, supervision.sandbox.project, prompt_id, "once", by=BY)
+        for each in (supervision.supervisor, other)
     ]
     run, seen = (each.get(timeout=20) for each in both)
     assert run.id == seen.id
     idle(run)
     assert texts(run) == ["once"]
-    assert len(list(room.runs_dir.iterdir())) == len(room.marked_processes()) == 1
+    assert len(list(supervision.runs_dir.iterdir())) == len(supervision.marked_processes()) == 1
 
 
 def test_a_question_is_answered_through_either_worker_but_once(
-    room: Room, other: Supervisor
+    supervision: Supervision, other: Supervisor
 ) -> None:
-    run = room.prompt(steps(["ask", "r1"], FOREVER))
+    run = supervision.prompt(steps(["ask", "r1"], FOREVER))
     seen = seen_by(other, run)
     until(lambda: "r1" in seen.state.asks, "the other one sees the question")
     seen.allow("r1", by=BY)
@@ -118,23 +124,23 @@ def test_a_question_is_answered_through_either_worker_but_once(
 
 
 def test_stop_through_the_other_worker_ends_everything_and_says_why(
-    room: Room, other: Supervisor
+    supervision: Supervision, other: Supervisor
 ) -> None:
-    run = room.prompt(steps(["grandchild"], ["deaf"], ["text", "so far"], FOREVER))
+    run = supervision.prompt(steps(["grandchild"], ["deaf"], ["text", "so far"], FOREVER))
     until(lambda: texts(run) == ["so far"], "it has begun")
     seen = seen_by(other, run)
     seen.stop(Outcome.CANCELLED, "Stopped by you.", by=BY)
     assert seen.phase is Phase.STOPPING
     until(lambda: run.phase is not Phase.WORKING, "its owner heeds it")
     assert end_of(run) == end_of(seen) == (Outcome.CANCELLED, "Stopped by you.")
-    assert not room.marked_processes()
+    assert not supervision.marked_processes()
     for each in (run, seen):
         with pytest.raises(RunNotLive, match="ended already"):
             each.stop(by=BY)
 
 
-def test_first_of_two_stops_wins(room: Room, other: Supervisor) -> None:
-    run = room.prompt(steps(FOREVER))
+def test_first_of_two_stops_wins(supervision: Supervision, other: Supervisor) -> None:
+    run = supervision.prompt(steps(FOREVER))
     until(lambda: run.phase is Phase.WORKING, "it works")
     seen = seen_by(other, run)
     seen.stop(Outcome.TIMED_OUT, "Its time was up.", by=BY)
@@ -142,73 +148,75 @@ def test_first_of_two_stops_wins(room: Room, other: Supervisor) -> None:
     assert end_of(run) == end_of(seen) == (Outcome.TIMED_OUT, "Its time was up.")
 
 
-def test_unrequested_end_is_seen_by_both_workers(room: Room, other: Supervisor) -> None:
-    run = room.prompt(steps(["text", "last words"], ["exit", 3]))
+def test_unrequested_end_is_seen_by_both_workers(
+    supervision: Supervision, other: Supervisor
+) -> None:
+    run = supervision.prompt(steps(["text", "last words"], ["exit", 3]))
     seen = seen_by(other, run)
     assert end_of(seen) == end_of(run) == (Outcome.FAILED, "Claude ended with exit status 3.")
     assert seen.read_to == run.read_to
 
 
 def test_a_run_whose_worker_has_died_is_taken_over_and_steered(
-    room: Room, other: Supervisor
+    supervision: Supervision, other: Supervisor
 ) -> None:
-    run = idle(room.prompt("one"))
+    run = idle(supervision.prompt("one"))
     seen = seen_by(other, run)
-    room.supervisor.close()
+    supervision.supervisor.close()
     until(lambda: seen.owner, "it is taken over")
-    other.prompt(run.record.session_id, room.sandbox.project, new_id(), "two", by=BY)
+    other.prompt(run.record.session_id, supervision.sandbox.project, new_id(), "two", by=BY)
     until(lambda: seen.state.turns == 2, "it is answered")
     seen.stop(by=BY)
     assert end_of(seen) == (Outcome.CANCELLED, "Stopped by you.")
-    assert not room.marked_processes()
+    assert not supervision.marked_processes()
 
 
 def test_a_run_that_dies_with_its_worker_is_recorded_by_the_other_one(
-    room: Room, other: Supervisor
+    supervision: Supervision, other: Supervisor
 ) -> None:
-    run = room.prompt(steps(["grandchild"], ["text", "so far"], FOREVER))
+    run = supervision.prompt(steps(["grandchild"], ["text", "so far"], FOREVER))
     until(lambda: texts(run) == ["so far"], "it has begun")
     seen = seen_by(other, run)
-    room.supervisor.close()
+    supervision.supervisor.close()
     assert run.record.pid is not None
     os.kill(run.record.pid, signal.SIGKILL)
     assert end_of(seen)[0] is Outcome.INTERRUPTED
-    assert not room.marked_processes()
+    assert not supervision.marked_processes()
 
 
 def test_stop_accepted_by_a_dead_worker_is_carried_out(
-    room: Room, other: Supervisor, monkeypatch: pytest.MonkeyPatch
+    supervision: Supervision, other: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = room.prompt(steps(["text", "so far"], FOREVER))
+    run = supervision.prompt(steps(["text", "so far"], FOREVER))
     until(lambda: texts(run) == ["so far"], "it has begun")
     with monkeypatch.context() as patched:
         patched.setattr(shutdown, "end", lambda *_, **__: None)
         run.stop(Outcome.CANCELLED, "Stopped by you.", by=BY)
-        room.supervisor.close()
+        supervision.supervisor.close()
     assert end_of(seen_by(other, run)) == (Outcome.CANCELLED, "Stopped by you.")
-    assert not room.marked_processes()
+    assert not supervision.marked_processes()
 
 
 def test_a_stop_is_carried_out_by_the_next_server(
-    room: Room, monkeypatch: pytest.MonkeyPatch
+    supervision: Supervision, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = room.prompt(steps(["text", "so far"], FOREVER))
+    run = supervision.prompt(steps(["text", "so far"], FOREVER))
     until(lambda: texts(run) == ["so far"], "it has begun")
     with monkeypatch.context() as patched:
         patched.setattr(shutdown, "end", lambda *_, **__: None)
         run.stop(Outcome.CANCELLED, "Stopped by you.", by=BY)
-        room.supervisor.close()
-    (again,) = room.restart().of_session(run.record.session_id)
+        supervision.supervisor.close()
+    (again,) = supervision.restart().of_session(run.record.session_id)
     assert end_of(again) == (Outcome.CANCELLED, "Stopped by you.")
 
 
 def test_viewer_at_another_worker_prevents_stop_on_leave(
-    room: Room,
+    supervision: Supervision,
 ) -> None:
     grace = 0.6
-    room.restart(keep_running=False, disconnect_grace=grace)
-    other = room.beside(keep_running=False, disconnect_grace=grace)
-    run = room.prompt(steps(["text", "so far"], FOREVER))
+    supervision.restart(keep_running=False, disconnect_grace=grace)
+    other = supervision.beside(keep_running=False, disconnect_grace=grace)
+    run = supervision.prompt(steps(["text", "so far"], FOREVER))
     with other.viewers.viewing(run.record.session_id):
         assert not run.join(4 * grace)
     left = time.time()
@@ -217,14 +225,14 @@ def test_viewer_at_another_worker_prevents_stop_on_leave(
 
 
 def test_a_session_that_is_deleted_is_gone_for_the_other_worker(
-    room: Room, other: Supervisor, tmp_path: Path
+    supervision: Supervision, other: Supervisor, tmp_path: Path
 ) -> None:
-    run = idle(room.prompt("Hello"))
+    run = idle(supervision.prompt("Hello"))
     run.stop(by=BY)
     assert end_of(run)
     seen = seen_by(other, run)
     assert end_of(seen)
-    room.supervisor.forget(run.record.session_id)
+    supervision.supervisor.forget(run.record.session_id)
     run.folder.path.rename(tmp_path / "away")
     assert other.of_session(run.record.session_id) == []
     with pytest.raises(RunNotFound):
@@ -234,9 +242,9 @@ def test_a_session_that_is_deleted_is_gone_for_the_other_worker(
 
 
 def test_a_request_of_an_unknown_kind_is_refused_by_the_owner_alone(
-    room: Room, other: Supervisor
+    supervision: Supervision, other: Supervisor
 ) -> None:
-    run = idle(room.prompt(steps(["request", "x1", "of_a_later_release"])))
+    run = idle(supervision.prompt(steps(["request", "x1", "of_a_later_release"])))
     idle(seen_by(other, run))
     assert len(sent(run)) == 2
 
@@ -273,9 +281,9 @@ def test_unreadable_stop_request_still_ends_the_run(tmp_path: Path, content: str
 
 
 def test_a_run_can_be_stopped_while_the_disk_is_full(
-    room: Room, monkeypatch: pytest.MonkeyPatch
+    supervision: Supervision, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = room.prompt(steps(["text", "so far"], FOREVER))
+    run = supervision.prompt(steps(["text", "so far"], FOREVER))
     until(lambda: texts(run) == ["so far"], "it has begun")
 
     def full(*_: object, **__: object) -> None:
@@ -289,7 +297,7 @@ def test_a_run_can_be_stopped_while_the_disk_is_full(
     assert run.record.end.cause == "Stopped by you."
     # that could not be recorded, but the next server finds out
     assert record_on_disk(run)["end"] is None
-    assert end_of(room.restart().get(run.id)) == (Outcome.CANCELLED, "Stopped by you.")
+    assert end_of(supervision.restart().get(run.id)) == (Outcome.CANCELLED, "Stopped by you.")
 
 
 def test_one_worker_at_a_time_owns_a_run(tmp_path: Path) -> None:
@@ -303,18 +311,18 @@ def test_one_worker_at_a_time_owns_a_run(tmp_path: Path) -> None:
 
 
 def test_a_prompt_that_another_worker_has_seen_through_meanwhile_is_not_sent_again(
-    room: Room, other: Supervisor, monkeypatch: pytest.MonkeyPatch
+    supervision: Supervision, other: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session_id, prompt_id, text = new_id(), new_id(), steps(["text", "once"], ["exit", 0])
     exclusively = other.scheduler.exclusively
 
     @contextlib.contextmanager
     def late() -> Iterator[None]:
-        run = room.prompt(text, session_id, prompt_id)
+        run = supervision.prompt(text, session_id, prompt_id)
         assert run.join(20)
         with exclusively():
             yield
 
     monkeypatch.setattr(other.scheduler, "exclusively", late)
-    other.prompt(session_id, room.sandbox.project, prompt_id, text, by=BY)
+    other.prompt(session_id, supervision.sandbox.project, prompt_id, text, by=BY)
     assert [texts(run) for run in other.of_session(session_id)] == [["once"]]

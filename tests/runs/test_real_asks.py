@@ -25,7 +25,7 @@ from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Phase
 from tests.support.cli.supervision import (
     BY,
-    Room,
+    Supervision,
     idle,
     new_id,
     texts,
@@ -89,11 +89,11 @@ def api(sandbox: Sandbox) -> Iterator[MessagesApi]:
 
 
 @pytest.fixture
-def room(sandbox: Sandbox, claude: Path, api: MessagesApi) -> Iterator[Room]:
-    room = Room(sandbox, claude, api.url)
-    room.restart(stop_deadline=8.0)
-    yield room
-    room.close()
+def supervision(sandbox: Sandbox, claude: Path, api: MessagesApi) -> Iterator[Supervision]:
+    supervision = Supervision(sandbox, claude, api.url)
+    supervision.restart(stop_deadline=8.0)
+    yield supervision
+    supervision.close()
 
 
 def asked(run: Run, tool: str) -> str:
@@ -103,11 +103,11 @@ def asked(run: Run, tool: str) -> str:
     return request_id
 
 
-def allow_always(room: Room, run: Run, tool: str, words: str) -> None:
+def allow_always(supervision: Supervision, run: Run, tool: str, words: str) -> None:
     request = run.open_ask(asked(run, tool))
     (chosen,) = [each for each in suggestions_of(request) if str(each) == words]
     chosen_update = suggestion(request, str(chosen.number))
-    room.supervisor.allow(run, request.request_id, permissions=[chosen_update], by=BY)
+    supervision.supervisor.allow(run, request.request_id, permissions=[chosen_update], by=BY)
 
 
 def answered(run: Run, turns: int) -> Run:
@@ -120,42 +120,42 @@ def asks_of(run: Run) -> int:
 
 
 def test_a_command_that_is_always_allowed_is_not_asked_about_again(
-    room: Room, sandbox: Sandbox
+    supervision: Supervision, sandbox: Sandbox
 ) -> None:
     session = new_id()
-    run = room.prompt("npm please", session)
-    allow_always(room, run, "Bash", "Always allow npm test * in this project")
+    run = supervision.prompt("npm please", session)
+    allow_always(supervision, run, "Bash", "Always allow npm test * in this project")
     answered(run, 1)
-    room.prompt("npm again", session)
+    supervision.prompt("npm again", session)
     answered(run, 2)
     assert asks_of(run) == 1
     rules = json.loads((sandbox.project / ".claude" / "settings.local.json").read_text())
     assert rules["permissions"]["allow"] == ["Bash(npm test *)"]
-    another = idle(room.prompt("npm in another session"))
+    another = idle(supervision.prompt("npm in another session"))
     assert asks_of(another) == 0
 
 
-def test_a_folder_outside_may_be_read_for_this_session(room: Room) -> None:
-    run = room.prompt("read it")
-    allow_always(room, run, "Read", "Always allow reading /etc in this session")
+def test_a_folder_outside_may_be_read_for_this_session(supervision: Supervision) -> None:
+    run = supervision.prompt("read it")
+    allow_always(supervision, run, "Read", "Always allow reading /etc in this session")
     idle(run)
     assert asks_of(run) == 1
     assert texts(run)[-1].startswith("It said: ")
 
 
 def test_edits_that_are_allowed_for_the_session_are_not_asked_about_again(
-    room: Room, sandbox: Sandbox
+    supervision: Supervision, sandbox: Sandbox
 ) -> None:
-    run = room.prompt("write it")
-    allow_always(room, run, "Write", "Always allow edits in this session")
+    run = supervision.prompt("write it")
+    allow_always(supervision, run, "Write", "Always allow edits in this session")
     idle(run)
     assert asks_of(run) == 1
     assert (sandbox.project / "other.txt").exists()
     assert run.state.permission_mode == "acceptEdits"
 
 
-def test_the_reason_for_a_denial_reaches_claude(room: Room, sandbox: Sandbox) -> None:
-    run = room.prompt("read it")
+def test_the_reason_for_a_denial_reaches_claude(supervision: Supervision, sandbox: Sandbox) -> None:
+    run = supervision.prompt("read it")
     run.deny(asked(run, "Read"), "Look into the wiki instead.", by=BY)
     run.deny(asked(run, "Read"), "The wiki, I said.", by=BY)
     idle(run)
@@ -166,13 +166,13 @@ def test_the_reason_for_a_denial_reaches_claude(room: Room, sandbox: Sandbox) ->
     ("mode", "asks"), [("default", ["ExitPlanMode", "Write"]), ("acceptEdits", ["ExitPlanMode"])]
 )
 def test_a_plan_that_is_approved_is_carried_out_in_the_mode_that_was_chosen(
-    room: Room, sandbox: Sandbox, mode: str, asks: list[str]
+    supervision: Supervision, sandbox: Sandbox, mode: str, asks: list[str]
 ) -> None:
     session = new_id()
-    run = idle(room.prompt("Hello", session))
+    run = idle(supervision.prompt("Hello", session))
     control_requests.change(run, "permission_mode", "plan")
     assert run.state.permission_mode == "plan"
-    room.prompt("plan it", session)
+    supervision.prompt("plan it", session)
     request = run.open_ask(asked(run, "ExitPlanMode"))
     assert request.input["plan"] == PLAN
     assert not (sandbox.project / "new.txt").exists()
@@ -185,11 +185,11 @@ def test_a_plan_that_is_approved_is_carried_out_in_the_mode_that_was_chosen(
     assert (sandbox.project / "new.txt").exists()
 
 
-def test_a_plan_that_is_sent_back_stays_a_plan(room: Room) -> None:
+def test_a_plan_that_is_sent_back_stays_a_plan(supervision: Supervision) -> None:
     session = new_id()
-    run = idle(room.prompt("Hello", session))
+    run = idle(supervision.prompt("Hello", session))
     control_requests.change(run, "permission_mode", "plan")
-    room.prompt("plan it", session)
+    supervision.prompt("plan it", session)
     run.deny(asked(run, "ExitPlanMode"), "Two files, please.", by=BY)
     run.deny(asked(run, "Write"), "Not yet.", by=BY)
     answered(run, 2)
@@ -197,8 +197,10 @@ def test_a_plan_that_is_sent_back_stays_a_plan(room: Room) -> None:
     assert "Two files, please." in run.folder.output.read_text(encoding="utf-8")
 
 
-def test_several_questions_are_answered_with_several_choices_and_own_words(room: Room) -> None:
-    run = room.prompt("ask me")
+def test_several_questions_are_answered_with_several_choices_and_own_words(
+    supervision: Supervision,
+) -> None:
+    run = supervision.prompt("ask me")
     request = run.open_ask(asked(run, "AskUserQuestion"))
     fruits, number = questions_of(request, {})
     assert (fruits.many, number.many) == (True, False)
@@ -212,42 +214,46 @@ def test_several_questions_are_answered_with_several_choices_and_own_words(room:
     assert "a dozen" in texts(run)[-1]
 
 
-def test_the_model_changes_in_mid_run_and_the_run_stays_idle(room: Room, api: MessagesApi) -> None:
+def test_the_model_changes_in_mid_run_and_the_run_stays_idle(
+    supervision: Supervision, api: MessagesApi
+) -> None:
     session = new_id()
-    run = idle(room.prompt("Hello", session))
+    run = idle(supervision.prompt("Hello", session))
     before = run.state.model
     haiku = next(model for model in run.state.models if model.value == "haiku")
     control_requests.change(run, "model", "haiku")
     assert run.state.model == haiku.resolved != before
     assert run.phase is Phase.IDLE  # Claude reports the change, but begins no turn
-    room.prompt("And now?", session)
+    supervision.prompt("And now?", session)
     answered(run, 2)
     assert api.requests[-1]["model"] == haiku.resolved
     control_requests.change(run, "model", None)
     assert run.state.model == before
 
 
-def test_the_effort_changes_in_mid_run(room: Room, api: MessagesApi) -> None:
+def test_the_effort_changes_in_mid_run(supervision: Supervision, api: MessagesApi) -> None:
     session = new_id()
-    run = idle(room.prompt("Hello", session))
+    run = idle(supervision.prompt("Hello", session))
     usual = api.requests[-1]["output_config"]["effort"]
     for turns, (effort, used) in enumerate([("low", "low"), ("high", "high"), (None, usual)], 2):
         control_requests.change(run, "effort", effort)
         assert run.state.effort == (effort or "")
-        room.prompt("And now?", session)
+        supervision.prompt("And now?", session)
         answered(run, turns)
         assert api.requests[-1]["output_config"]["effort"] == used
 
 
-def test_a_change_that_claude_refuses_says_why(room: Room) -> None:
-    run = idle(room.prompt("Hello"))
+def test_a_change_that_claude_refuses_says_why(supervision: Supervision) -> None:
+    run = idle(supervision.prompt("Hello"))
     with pytest.raises(ControlRefused, match="Claude refused: .*unheard of|must be one of"):
         control_requests.change(run, "permission_mode", "unheard of")
     assert run.state.permission_mode == "default"
 
 
-def test_a_change_while_claude_asks_leaves_the_question_open(room: Room, sandbox: Sandbox) -> None:
-    run = room.prompt("write it")
+def test_a_change_while_claude_asks_leaves_the_question_open(
+    supervision: Supervision, sandbox: Sandbox
+) -> None:
+    run = supervision.prompt("write it")
     request = asked(run, "Write")
     control_requests.change(run, "permission_mode", "acceptEdits")
     control_requests.change(run, "model", "haiku")
@@ -258,11 +264,11 @@ def test_a_change_while_claude_asks_leaves_the_question_open(room: Room, sandbox
     assert (sandbox.project / "other.txt").exists()
 
 
-def test_decision_and_its_time_survive_a_restart(room: Room) -> None:
-    run = room.prompt("npm please")
+def test_decision_and_its_time_survive_a_restart(supervision: Supervision) -> None:
+    run = supervision.prompt("npm please")
     request = asked(run, "Bash")
     run.deny(request, "No.", by=BY)
     before = run.state.answers[request]
     assert before.at is not None
-    room.restart()
-    assert room.supervisor.get(run.id).state.answers[request] == before
+    supervision.restart()
+    assert supervision.supervisor.get(run.id).state.answers[request] == before

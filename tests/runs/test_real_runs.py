@@ -24,7 +24,7 @@ from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.model.record import Outcome
 from tests.support.cli.supervision import (
     BY,
-    Room,
+    Supervision,
     idle,
     lines,
     new_id,
@@ -77,11 +77,11 @@ def api(stage: Stage) -> Iterator[MessagesApi]:
 
 
 @pytest.fixture
-def room(sandbox: Sandbox, claude: Path, api: MessagesApi) -> Iterator[Room]:
-    room = Room(sandbox, claude, api.url)
-    room.restart(stop_deadline=8.0, permission_mode="default")
-    yield room
-    room.close()
+def supervision(sandbox: Sandbox, claude: Path, api: MessagesApi) -> Iterator[Supervision]:
+    supervision = Supervision(sandbox, claude, api.url)
+    supervision.restart(stop_deadline=8.0, permission_mode="default")
+    yield supervision
+    supervision.close()
 
 
 def asked(run: Run) -> str:
@@ -103,25 +103,25 @@ def streamed(run: Run) -> str:
     return "".join(deltas)
 
 
-def history_of(room: Room, session_id: str) -> str:
-    path = history.find(room.sandbox.config_dir, session_id)
+def history_of(supervision: Supervision, session_id: str) -> str:
+    path = history.find(supervision.sandbox.config_dir, session_id)
     assert path is not None
     return path.read_text(encoding="utf-8")
 
 
-def test_a_prompt_is_answered_and_a_follow_up_too(room: Room) -> None:
+def test_a_prompt_is_answered_and_a_follow_up_too(supervision: Supervision) -> None:
     session = new_id()
-    run = idle(room.prompt("Good morning", session))
+    run = idle(supervision.prompt("Good morning", session))
     assert texts(run) == ["You said: Good morning"]
-    assert room.prompt("Good night", session) is run
+    assert supervision.prompt("Good night", session) is run
     answered(run, 2)
     assert texts(run)[1:] == ["You said: Good night"]
     assert run.state.waiting == {}
-    assert "Good morning" in history_of(room, session)
+    assert "Good morning" in history_of(supervision, session)
 
 
-def test_a_tool_that_is_allowed_runs(room: Room, stage: Stage) -> None:
-    run = room.prompt("Make the file")
+def test_a_tool_that_is_allowed_runs(supervision: Supervision, stage: Stage) -> None:
+    run = supervision.prompt("Make the file")
     request = asked(run)
     assert run.phase is Phase.WAITING
     assert not stage.made.exists()
@@ -131,40 +131,42 @@ def test_a_tool_that_is_allowed_runs(room: Room, stage: Stage) -> None:
     assert texts(run) == ["It is done."]
 
 
-def test_a_tool_that_is_denied_does_not_run(room: Room, stage: Stage) -> None:
-    run = room.prompt("Make the file")
+def test_a_tool_that_is_denied_does_not_run(supervision: Supervision, stage: Stage) -> None:
+    run = supervision.prompt("Make the file")
     run.deny(asked(run), "Not in this folder.", by=BY)
     idle(run)
     assert not stage.made.exists()
     assert texts(run) == ["It was refused."]
-    assert "Not in this folder." in history_of(room, run.record.session_id)
+    assert "Not in this folder." in history_of(supervision, run.record.session_id)
 
 
-def test_follow_up_during_a_turn_is_read_and_the_run_ends_idle(room: Room) -> None:
+def test_follow_up_during_a_turn_is_read_and_the_run_ends_idle(supervision: Supervision) -> None:
     session = new_id()
-    run = room.prompt("Make the file", session)
+    run = supervision.prompt("Make the file", session)
     request = asked(run)
-    assert room.prompt("And be quick", session) is run
+    assert supervision.prompt("And be quick", session) is run
     assert list(run.state.waiting.values()) == ["And be quick"]
     run.allow(request, by=BY)
     until(lambda: run.phase is Phase.IDLE and not run.state.waiting, "all is done")
-    assert "And be quick" in history_of(room, session)
+    assert "And be quick" in history_of(supervision, session)
 
 
-def test_stop_closes_the_turn_and_the_session_can_be_resumed(room: Room, api: MessagesApi) -> None:
+def test_stop_closes_the_turn_and_the_session_can_be_resumed(
+    supervision: Supervision, api: MessagesApi
+) -> None:
     session = new_id()
-    first = room.prompt("A gated answer", session)
+    first = supervision.prompt("A gated answer", session)
     until(lambda: streamed(first).strip() == FIRST_HALF, "half of the answer is there")
     first.stop(by=BY)
     assert first.join(30)
     end = first.record.end
     assert end is not None
     assert (end.outcome, end.cause) == (Outcome.CANCELLED, "Stopped by you.")
-    assert not room.marked_processes()
-    assert "[Request interrupted by user" in history_of(room, session)
-    assert end.history_end == len(history_of(room, session).encode())
+    assert not supervision.marked_processes()
+    assert "[Request interrupted by user" in history_of(supervision, session)
+    assert end.history_end == len(history_of(supervision, session).encode())
 
-    second = idle(room.prompt("What did I ask?", session))
+    second = idle(supervision.prompt("What did I ask?", session))
     assert second.record.argv[second.record.argv.index("--resume") + 1] == session
     assert "--resume" not in first.record.argv
     assert second.record.history_start == end.history_end
@@ -174,29 +176,31 @@ def test_stop_closes_the_turn_and_the_session_can_be_resumed(room: Room, api: Me
     assert FIRST_HALF in remembered
 
 
-def test_a_stop_ends_the_tool_that_runs_in_its_own_session(room: Room, stage: Stage) -> None:
-    run = room.prompt("Sleep")
+def test_a_stop_ends_the_tool_that_runs_in_its_own_session(
+    supervision: Supervision, stage: Stage
+) -> None:
+    run = supervision.prompt("Sleep")
     run.allow(asked(run), by=BY)
     until(stage.background.exists, "the tool runs")
-    assert len(room.marked_processes()) > 1
+    assert len(supervision.marked_processes()) > 1
     run.stop(by=BY)
     assert run.join(30)
-    assert not room.marked_processes()
-    assert "[Request interrupted by user" in history_of(room, run.record.session_id)
+    assert not supervision.marked_processes()
+    assert "[Request interrupted by user" in history_of(supervision, run.record.session_id)
 
 
-def test_a_stop_withdraws_an_open_request(room: Room, stage: Stage) -> None:
-    run = room.prompt("Make the file")
+def test_a_stop_withdraws_an_open_request(supervision: Supervision, stage: Stage) -> None:
+    run = supervision.prompt("Make the file")
     asked(run)
     run.stop(by=BY)
     assert run.join(30)
     assert run.state.asks == {}
     assert not stage.made.exists()
-    assert "[Request interrupted by user" in history_of(room, run.record.session_id)
+    assert "[Request interrupted by user" in history_of(supervision, run.record.session_id)
 
 
-def test_a_sigterm_from_outside_interrupts_the_run(room: Room) -> None:
-    run = idle(room.prompt("Hello"))
+def test_a_sigterm_from_outside_interrupts_the_run(supervision: Supervision) -> None:
+    run = idle(supervision.prompt("Hello"))
     assert run.record.pid is not None
     psutil.Process(run.record.pid).terminate()
     assert run.join(30)
@@ -207,29 +211,29 @@ def test_a_sigterm_from_outside_interrupts_the_run(room: Room) -> None:
 
 
 def test_a_server_that_ends_in_mid_answer_is_replaced_without_a_gap(
-    room: Room, stage: Stage
+    supervision: Supervision, stage: Stage
 ) -> None:
     session = new_id()
-    before = room.prompt("A gated answer", session)
+    before = supervision.prompt("A gated answer", session)
     until(lambda: streamed(before).strip() == FIRST_HALF, "half of the answer is there")
-    room.restart()
-    run = room.supervisor.get(before.id)
+    supervision.restart()
+    run = supervision.supervisor.get(before.id)
     assert run.phase is Phase.WORKING
     stage.gate.set()
     idle(run)
     assert texts(run) == [f"{FIRST_HALF} {SECOND_HALF}"]
-    assert room.prompt("Still there?", session) is run
+    assert supervision.prompt("Still there?", session) is run
     answered(run, 2)
     assert texts(run)[-1] == "You said: Still there?"
 
 
 def test_a_server_that_ends_during_a_request_is_replaced_and_its_answer_counts(
-    room: Room, stage: Stage
+    supervision: Supervision, stage: Stage
 ) -> None:
-    before = room.prompt("Make the file")
+    before = supervision.prompt("Make the file")
     request = asked(before)
-    room.restart()
-    run = room.supervisor.get(before.id)
+    supervision.restart()
+    run = supervision.supervisor.get(before.id)
     assert (run.phase, list(run.state.asks)) == (Phase.WAITING, [request])
     run.allow(request, by=BY)
     idle(run)
@@ -238,4 +242,4 @@ def test_a_server_that_ends_during_a_request_is_replaced_and_its_answer_counts(
     assert run.join(30)
     assert run.record.end is not None
     assert run.record.end.outcome is Outcome.CANCELLED
-    assert not room.marked_processes()
+    assert not supervision.marked_processes()

@@ -26,7 +26,7 @@ from opcode_htmx.runs.processes import claude_process
 from tests.support.api import line, prompt, session
 from tests.support.cli.supervision import (
     BY,
-    Room,
+    Supervision,
     idle,
     new_id,
     steps,
@@ -167,15 +167,15 @@ def test_the_api_lists_no_commands_of_a_project_outside_of_the_roots(old: Old) -
 
 
 @pytest.fixture
-def room(sandbox: Sandbox, stand_in: Path) -> Iterator[Room]:
-    room = Room(sandbox, stand_in)
-    room.restart(folders=WorkingFolders([sandbox.project.parent]))
-    yield room
-    room.close()
+def supervision(sandbox: Sandbox, stand_in: Path) -> Iterator[Supervision]:
+    supervision = Supervision(sandbox, stand_in)
+    supervision.restart(folders=WorkingFolders([sandbox.project.parent]))
+    yield supervision
+    supervision.close()
 
 
-def outside_of(room: Room) -> Path:
-    folder = room.sandbox.home / "private"
+def outside_of(supervision: Supervision) -> Path:
+    folder = supervision.sandbox.home / "private"
     folder.mkdir(exist_ok=True)
     return folder
 
@@ -188,69 +188,75 @@ def put_link(project: Path, target: Path) -> Path:
     return moved
 
 
-def test_no_run_begins_outside_of_the_roots(room: Room) -> None:
-    folder = outside_of(room)
-    link = room.sandbox.project / "link"
+def test_no_run_begins_outside_of_the_roots(supervision: Supervision) -> None:
+    folder = outside_of(supervision)
+    link = supervision.sandbox.project / "link"
     link.symlink_to(folder)
-    for each in (folder, link, room.sandbox.project / ".." / ".." / "private"):
+    for each in (folder, link, supervision.sandbox.project / ".." / ".." / "private"):
         with pytest.raises(FolderNotAllowed, match="outside the folders"):
-            room.supervisor.prompt(new_id(), each, new_id(), "Hello", by=BY)
-    assert list(room.runs_dir.glob("*")) == []
+            supervision.supervisor.prompt(new_id(), each, new_id(), "Hello", by=BY)
+    assert list(supervision.runs_dir.glob("*")) == []
 
 
-def test_a_prompt_that_was_sent_before_is_not_refused_when_it_is_sent_again(room: Room) -> None:
+def test_a_prompt_that_was_sent_before_is_not_refused_when_it_is_sent_again(
+    supervision: Supervision,
+) -> None:
     session_id, prompt_id = new_id(), new_id()
-    run = idle(room.prompt("Hello", session_id, prompt_id))
-    put_link(room.sandbox.project, outside_of(room))
-    again = room.supervisor.prompt(session_id, room.sandbox.project, prompt_id, "Hello", by=BY)
+    run = idle(supervision.prompt("Hello", session_id, prompt_id))
+    put_link(supervision.sandbox.project, outside_of(supervision))
+    again = supervision.supervisor.prompt(
+        session_id, supervision.sandbox.project, prompt_id, "Hello", by=BY
+    )
     assert again is run
     with pytest.raises(FolderNotAllowed):
-        room.supervisor.prompt(session_id, room.sandbox.project, new_id(), "More", by=BY)
+        supervision.supervisor.prompt(
+            session_id, supervision.sandbox.project, new_id(), "More", by=BY
+        )
 
 
 def test_a_link_put_in_place_of_the_folder_before_it_is_opened_starts_nothing(
-    room: Room, monkeypatch: pytest.MonkeyPatch
+    supervision: Supervision, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    target, walk = outside_of(room), confined._walk
+    target, walk = outside_of(supervision), confined._walk
 
     def swap(root: Path, parts: tuple[str, ...]) -> int:
-        put_link(room.sandbox.project, target)
+        put_link(supervision.sandbox.project, target)
         return walk(root, parts)
 
     monkeypatch.setattr(confined, "_walk", swap)
     with pytest.raises(FolderNotAllowed, match="cannot be opened: not a directory"):
-        room.prompt("Hello")
-    assert room.marked_processes() == []
-    assert list(room.runs_dir.glob("*")) == []
+        supervision.prompt("Hello")
+    assert supervision.marked_processes() == []
+    assert list(supervision.runs_dir.glob("*")) == []
 
 
 def test_a_link_put_in_place_of_the_folder_while_claude_starts_moves_it_nowhere(
-    room: Room, monkeypatch: pytest.MonkeyPatch
+    supervision: Supervision, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    target, spawn, moved = outside_of(room), claude_process.spawn, []
+    target, spawn, moved = outside_of(supervision), claude_process.spawn, []
 
     def swap(*arguments: Any) -> claude_process.ClaudeProcess:
-        moved.append(put_link(room.sandbox.project, target))
+        moved.append(put_link(supervision.sandbox.project, target))
         return spawn(*arguments)
 
     monkeypatch.setattr(claude_process, "spawn", swap)
-    run = idle(room.prompt(steps(["report"])))
+    run = idle(supervision.prompt(steps(["report"])))
     assert run.record.pid is not None
     assert psutil.Process(run.record.pid).cwd() == str(moved[0])
 
 
 def test_a_prompt_that_waits_is_not_started_in_a_folder_that_leads_outside_by_now(
-    room: Room,
+    supervision: Supervision,
 ) -> None:
-    room.restart(max_runs=1)
-    inner = room.sandbox.project / "inner"
+    supervision.restart(max_runs=1)
+    inner = supervision.sandbox.project / "inner"
     inner.mkdir()
-    busy = idle(room.prompt(steps(["text", "busy"])))
+    busy = idle(supervision.prompt(steps(["text", "busy"])))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(room.supervisor.scheduler, "_end_idle", lambda wanted: None)
-        waiting = room.supervisor.prompt(new_id(), inner, new_id(), WORDS, by=BY)
+        patch.setattr(supervision.supervisor.scheduler, "_end_idle", lambda wanted: None)
+        waiting = supervision.supervisor.prompt(new_id(), inner, new_id(), WORDS, by=BY)
         assert waiting.phase is Phase.QUEUED
-        put_link(inner, outside_of(room))
+        put_link(inner, outside_of(supervision))
     busy.stop(by=BY)
     assert waiting.join(20)
     assert waiting.record.end is not None
@@ -259,19 +265,19 @@ def test_a_prompt_that_waits_is_not_started_in_a_folder_that_leads_outside_by_no
     assert list(waiting.state.waiting.values()) == [WORDS]
 
 
-def test_claude_starts_in_the_resolved_folder_with_its_name(room: Room) -> None:
-    link = room.sandbox.project.with_name("alias")
-    link.symlink_to(room.sandbox.project)
-    run = idle(room.supervisor.prompt(new_id(), link, new_id(), steps(["report"]), by=BY))
+def test_claude_starts_in_the_resolved_folder_with_its_name(supervision: Supervision) -> None:
+    link = supervision.sandbox.project.with_name("alias")
+    link.symlink_to(supervision.sandbox.project)
+    run = idle(supervision.supervisor.prompt(new_id(), link, new_id(), steps(["report"]), by=BY))
     assert run.record.pid is not None
     claude = psutil.Process(run.record.pid)
-    assert claude.cwd() == claude.environ()["PWD"] == str(room.sandbox.project)
+    assert claude.cwd() == claude.environ()["PWD"] == str(supervision.sandbox.project)
 
 
-def test_a_folder_that_is_gone_is_named_as_before(room: Room) -> None:
-    room.sandbox.project.rmdir()
+def test_a_folder_that_is_gone_is_named_as_before(supervision: Supervision) -> None:
+    supervision.sandbox.project.rmdir()
     with pytest.raises(CannotStart, match="does not exist any more"):
-        room.prompt("Hello")
+        supervision.prompt("Hello")
 
 
 def test_a_folder_that_may_be_entered_and_not_listed_can_be_opened(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from opcode_htmx.transcript.conversation.cursor import Cursor
 from tests.support.cli.captured import fragments
 from tests.support.cli.supervision import (
     BY,
-    Room,
+    Supervision,
     idle,
     new_id,
     steps,
@@ -41,31 +41,31 @@ KEPT_BY_CLAUDE = ("prompt", "text", "thinking", "tool")
 
 
 @pytest.fixture
-def room(sandbox: Sandbox, stand_in: Path) -> Iterator[Room]:
-    room = Room(sandbox, stand_in)
-    yield room
-    room.close()
+def supervision(sandbox: Sandbox, stand_in: Path) -> Iterator[Supervision]:
+    supervision = Supervision(sandbox, stand_in)
+    yield supervision
+    supervision.close()
 
 
-def ended(room: Room, prompt: str, session: str = "", *, days: float = 40) -> Run:
+def ended(supervision: Supervision, prompt: str, session: str = "", *, days: float = 40) -> Run:
     """A run that was over so many days ago, as the next server finds it."""
-    run = idle(room.prompt(prompt, session))
+    run = idle(supervision.prompt(prompt, session))
     run.stop(by=BY)
     assert run.join(20)
-    return aged(room, run, days)
+    return aged(supervision, run, days)
 
 
-def aged(room: Room, run: Run, days: float) -> Run:
+def aged(supervision: Supervision, run: Run, days: float) -> Run:
     record = json.loads(run.folder.record_path.read_bytes())
     record["end"]["at"] = time.time() - days * DAY
     run.folder.record_path.write_text(json.dumps(record))
-    room.restart()
-    return room.supervisor.get(run.id)
+    supervision.restart()
+    return supervision.supervisor.get(run.id)
 
 
-def note(room: Room, run: Run) -> Path:
+def note(supervision: Supervision, run: Run) -> Path:
     """Write the prompts of the run to the history, as the real Claude does."""
-    sandbox, session = room.sandbox, run.record.session_id
+    sandbox, session = supervision.sandbox, run.record.session_id
     folder = sandbox.config_dir / "projects" / history.project_id(sandbox.project)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{session}.jsonl"
@@ -77,116 +77,121 @@ def note(room: Room, run: Run) -> Path:
     record = json.loads(run.folder.record_path.read_bytes())
     record["end"]["history_end"] = path.stat().st_size
     run.folder.record_path.write_text(json.dumps(record))
-    room.restart()
+    supervision.restart()
     return path
 
 
-def collector(room: Room, keep: float = 30 * DAY) -> Retention:
+def collector(supervision: Supervision, keep: float = 30 * DAY) -> Retention:
     return Retention(
-        state_dir(room.sandbox.state),
-        room.supervisor,
-        lambda session: history.find(room.sandbox.config_dir, session),
+        state_dir(supervision.sandbox.state),
+        supervision.supervisor,
+        lambda session: history.find(supervision.sandbox.config_dir, session),
         keep,
         changed=lambda session: None,
     )
 
 
-def test_a_run_that_is_old_and_in_claudes_history_is_cleared_away(room: Room) -> None:
-    run = ended(room, "Hello")
-    note(room, run)
-    assert collector(room).collect() == 1
-    assert list(room.runs_dir.iterdir()) == []
-    assert room.supervisor.of_session(run.record.session_id) == []
-    room.restart()
-    assert room.supervisor.newest() == []
+def test_a_run_that_is_old_and_in_claudes_history_is_cleared_away(supervision: Supervision) -> None:
+    run = ended(supervision, "Hello")
+    note(supervision, run)
+    assert collector(supervision).collect() == 1
+    assert list(supervision.runs_dir.iterdir()) == []
+    assert supervision.supervisor.of_session(run.record.session_id) == []
+    supervision.restart()
+    assert supervision.supervisor.newest() == []
 
 
 @pytest.mark.parametrize("days", [0, 29])
-def test_a_run_that_is_not_old_stays(room: Room, days: float) -> None:
-    note(room, ended(room, "Hello", days=days))
-    assert collector(room).collect() == 0
+def test_a_run_that_is_not_old_stays(supervision: Supervision, days: float) -> None:
+    note(supervision, ended(supervision, "Hello", days=days))
+    assert collector(supervision).collect() == 0
 
 
-def test_unlimited_retention_removes_nothing(room: Room) -> None:
-    note(room, ended(room, "Hello", days=4000))
-    assert collector(room, keep=0).collect() == 0
+def test_unlimited_retention_removes_nothing(supervision: Supervision) -> None:
+    note(supervision, ended(supervision, "Hello", days=4000))
+    assert collector(supervision, keep=0).collect() == 0
 
 
-def test_a_run_that_lives_stays(room: Room) -> None:
-    run = idle(room.prompt("Hello"))
-    assert collector(room, keep=0.001).collect() == 0
+def test_a_run_that_lives_stays(supervision: Supervision) -> None:
+    run = idle(supervision.prompt("Hello"))
+    assert collector(supervision, keep=0.001).collect() == 0
     assert run.live
 
 
-def test_a_run_that_claude_has_not_noted_stays(room: Room) -> None:
-    run = ended(room, "Hello")
-    assert collector(room).collect() == 0
-    path = note(room, run)
+def test_a_run_that_claude_has_not_noted_stays(supervision: Supervision) -> None:
+    run = ended(supervision, "Hello")
+    assert collector(supervision).collect() == 0
+    path = note(supervision, run)
     path.write_text('{"type": "user", "uuid": "another"}\n' * 40)  # not what was said in it
-    assert collector(room).collect() == 0
+    assert collector(supervision).collect() == 0
     path.write_text("")  # cut short by somebody
-    assert collector(room).collect() == 0
+    assert collector(supervision).collect() == 0
     assert run.folder.path.exists()
 
 
-def test_a_run_with_a_prompt_that_was_left_stays(room: Room) -> None:
-    session, never = new_id(), room.sandbox.home / "never"
-    run = room.prompt(steps(["text", "hm"], ["wait", str(never)]), session)
+def test_a_run_with_a_prompt_that_was_left_stays(supervision: Supervision) -> None:
+    session, never = new_id(), supervision.sandbox.home / "never"
+    run = supervision.prompt(steps(["text", "hm"], ["wait", str(never)]), session)
     until(lambda: run.state.turns == 0 and run.read_to > 0, "it works")
-    room.prompt("left behind", session)
+    supervision.prompt("left behind", session)
     run.stop(by=BY)
     assert run.join(20)
-    run = aged(room, run, 40)
-    note(room, run)
-    assert collector(room).collect() == 0
-    assert "left behind" in room.supervisor.get(run.id).state.waiting.values()
+    run = aged(supervision, run, 40)
+    note(supervision, run)
+    assert collector(supervision).collect() == 0
+    assert "left behind" in supervision.supervisor.get(run.id).state.waiting.values()
 
 
-def test_viewed_run_is_kept_until_its_viewers_leave(room: Room) -> None:
-    run = ended(room, "Hello")
-    note(room, run)
-    with room.supervisor.viewers.viewing(run.record.session_id):
-        assert collector(room).collect() == 0
-    assert collector(room).collect() == 1
+def test_viewed_run_is_kept_until_its_viewers_leave(supervision: Supervision) -> None:
+    run = ended(supervision, "Hello")
+    note(supervision, run)
+    with supervision.supervisor.viewers.viewing(run.record.session_id):
+        assert collector(supervision).collect() == 0
+    assert collector(supervision).collect() == 1
 
 
-def test_run_without_a_prompt_is_removed(room: Room) -> None:
-    run = ended(room, "Hello")
+def test_run_without_a_prompt_is_removed(supervision: Supervision) -> None:
+    run = ended(supervision, "Hello")
     run.folder.input_log.write_text("")
-    room.restart()
-    assert collector(room).collect() == 1
+    supervision.restart()
+    assert collector(supervision).collect() == 1
 
 
-def test_unreadable_run_folder_is_kept(room: Room, caplog: pytest.LogCaptureFixture) -> None:
-    run = ended(room, "Hello")
-    note(room, run)
+def test_unreadable_run_folder_is_kept(
+    supervision: Supervision, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = ended(supervision, "Hello")
+    note(supervision, run)
     run.folder.record_path.write_text('{"version": 99}')
-    room.restart()
+    supervision.restart()
     assert caplog.text.count("cannot read run folder") == 1
-    assert collector(room).collect() == 0
+    assert collector(supervision).collect() == 0
     assert caplog.text.count("cannot read run folder") == 1
     assert run.folder.output.exists()
 
 
-def test_removal_interrupted_by_a_crash_is_finished(room: Room) -> None:
-    run = ended(room, "Hello")
+def test_removal_interrupted_by_a_crash_is_finished(supervision: Supervision) -> None:
+    run = ended(supervision, "Hello")
     run.folder.path.rename(run.folder.path.with_name(f"collected-{run.id}"))
-    stale, fresh = room.runs_dir / ".a.json-0123456789abcdef", room.runs_dir / ".b-0123456789abcdef"
-    other = room.runs_dir / ".bashrc"
+    stale, fresh = (
+        supervision.runs_dir / ".a.json-0123456789abcdef",
+        supervision.runs_dir / ".b-0123456789abcdef",
+    )
+    other = supervision.runs_dir / ".bashrc"
     for path in (stale, fresh, other):
         path.write_text("half")
     for path in (stale, other):
         os.utime(path, (0, 0))
-    room.restart()
-    assert room.supervisor.newest() == []
-    collector(room).collect()
-    assert sorted(path.name for path in room.runs_dir.iterdir()) == [fresh.name, other.name]
+    supervision.restart()
+    assert supervision.supervisor.newest() == []
+    collector(supervision).collect()
+    assert sorted(path.name for path in supervision.runs_dir.iterdir()) == [fresh.name, other.name]
 
 
-def test_files_of_removed_sessions_are_deleted_and_others_kept(room: Room) -> None:
-    run = idle(room.prompt("Hello"))
+def test_files_of_removed_sessions_are_deleted_and_others_kept(supervision: Supervision) -> None:
+    run = idle(supervision.prompt("Hello"))
     there, gone, young, trashed = run.record.session_id, new_id(), new_id(), new_id()
-    state = room.sandbox.state
+    state = supervision.sandbox.state
     for folder in ("options", "chats"):
         (state / folder).mkdir(exist_ok=True)
         for session in (there, gone, young, trashed):
@@ -199,7 +204,7 @@ def test_files_of_removed_sessions_are_deleted_and_others_kept(room: Room) -> No
         for path in (state / "options", state / "chats", state / "attached"):
             for each in path.glob(f"{session}*"):
                 os.utime(each, (0, 0))
-    collector(room).collect()
+    collector(supervision).collect()
     for folder in ("options", "chats"):
         kept = {path.stem for path in (state / folder).iterdir()}
         assert kept == {there, young, trashed}
@@ -214,24 +219,24 @@ def test_page_after_removal_lacks_only_data_of_our_own_files(
         Scene("two", "", [Text("Yes.")]),
     )
     with MessagesApi(scenes) as api:
-        room = Room(sandbox, claude, api.url)
+        supervision = Supervision(sandbox, claude, api.url)
         try:
             session = new_id()
             for text in ("make it", "well?"):
-                run = idle(room.prompt(text, session))
+                run = idle(supervision.prompt(text, session))
             run.stop(by=BY)
             assert run.join(20)
-            later = idle(room.prompt("once more", session))
+            later = idle(supervision.prompt("once more", session))
             later.stop(by=BY)
             assert later.join(20)
-            aged(room, run, 40)
-            before = shown(room, session)
-            assert collector(room).collect() == 0  # the later one is young
-            aged(room, later, 31)
-            assert collector(room).collect() == 2
-            after = shown(room, session)
+            aged(supervision, run, 40)
+            before = shown(supervision, session)
+            assert collector(supervision).collect() == 0  # the later one is young
+            aged(supervision, later, 31)
+            assert collector(supervision).collect() == 2
+            after = shown(supervision, session)
         finally:
-            room.close()
+            supervision.close()
     kept = [(block, html) for block, html in before if block.kind in KEPT_BY_CLAUDE]
     assert [(block.kind, block.id) for block, _ in after if block.kind in KEPT_BY_CLAUDE] == [
         (block.kind, block.id) for block, _ in kept
@@ -243,35 +248,35 @@ def test_page_after_removal_lacks_only_data_of_our_own_files(
     ]
 
 
-def conversation(room: Room, session: str) -> Conversation:
+def conversation(supervision: Supervision, session: str) -> Conversation:
     return Conversation(
         session,
-        runs=lambda: room.supervisor.of_session(session),
-        history_file=lambda: history.find(room.sandbox.config_dir, session),
+        runs=lambda: supervision.supervisor.of_session(session),
+        history_file=lambda: history.find(supervision.sandbox.config_dir, session),
         changed=Broadcast(),
     )
 
 
-def shown(room: Room, session: str) -> list[tuple[Block, str]]:
-    seen = conversation(room, session)
+def shown(supervision: Supervision, session: str) -> list[tuple[Block, str]]:
+    seen = conversation(supervision, session)
     seen.refresh()
     rendered = fragments()
     order = re.compile(r' data-order="[^"]*"')
     return [(block, order.sub("", str(rendered.block(block)))) for block in seen.blocks()]
 
 
-def test_page_that_slept_through_the_removal_is_complete(room: Room) -> None:
+def test_page_that_slept_through_the_removal_is_complete(supervision: Supervision) -> None:
     session = new_id()
-    first = ended(room, "one", session)
-    second = ended(room, "two", session)
-    seen = conversation(room, session)
+    first = ended(supervision, "one", session)
+    second = ended(supervision, "two", session)
+    seen = conversation(supervision, session)
     seen.refresh()
     old = seen.cursor
     assert old.run == 3
     for run in (first, second):
-        note(room, room.supervisor.get(run.id))
-    assert collector(room).collect() == 2
-    fresh = conversation(room, session)
+        note(supervision, supervision.supervisor.get(run.id))
+    assert collector(supervision).collect() == 2
+    fresh = conversation(supervision, session)
     fresh.refresh()
     assert fresh.cursor.run < old.run
     changed = [change.block.id for change in fresh.changes_since(old)]
@@ -279,6 +284,6 @@ def test_page_that_slept_through_the_removal_is_complete(room: Room) -> None:
     assert changed
 
 
-def test_runs_folder_that_is_gone_is_no_error(room: Room) -> None:
-    shutil.rmtree(room.sandbox.state / "runs", ignore_errors=True)
-    assert collector(room).collect() == 0
+def test_runs_folder_that_is_gone_is_no_error(supervision: Supervision) -> None:
+    shutil.rmtree(supervision.sandbox.state / "runs", ignore_errors=True)
+    assert collector(supervision).collect() == 0

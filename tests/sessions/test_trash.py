@@ -11,7 +11,7 @@ import pytest
 from opcode_htmx.runs.supervisor import StillRunning
 from opcode_htmx.sessions.storage.trash import Trash
 from tests.support.cli.supervision import (
-    Room,
+    Supervision,
     disk_that_waits,
     idle,
     steps,
@@ -22,24 +22,24 @@ from tests.support.environment import Sandbox, state_dir
 
 
 @pytest.fixture
-def room(sandbox: Sandbox, stand_in: Path) -> Iterator[Room]:
-    room = Room(sandbox, stand_in)
-    yield room
-    room.close()
+def supervision(sandbox: Sandbox, stand_in: Path) -> Iterator[Supervision]:
+    supervision = Supervision(sandbox, stand_in)
+    yield supervision
+    supervision.close()
 
 
 @pytest.fixture
-def trash(room: Room, sandbox: Sandbox) -> Trash:
-    return Trash(state_dir(sandbox.state), room.supervisor)
+def trash(supervision: Supervision, sandbox: Sandbox) -> Trash:
+    return Trash(state_dir(sandbox.state), supervision.supervisor)
 
 
 LAST = ["exit after turn", 0]
 
 
 def test_a_session_that_is_deleted_twice_at_once_is_deleted_once(
-    room: Room, trash: Trash, sandbox: Sandbox
+    supervision: Supervision, trash: Trash, sandbox: Sandbox
 ) -> None:
-    run = room.prompt(steps(["text", "kept"], LAST))
+    run = supervision.prompt(steps(["text", "kept"], LAST))
     assert run.join(20)
     session = run.record.session_id
     with disk_that_waits(sandbox.state / "trash") as go_on:
@@ -47,26 +47,26 @@ def test_a_session_that_is_deleted_twice_at_once_is_deleted_once(
         until(lambda: list((sandbox.state / "trash").glob("*/.trash.json-*")), "one is at it")
         go_on.set()
         gevent.joinall(tries, raise_error=True)
-    assert room.supervisor.of_session(session) == []
+    assert supervision.supervisor.of_session(session) == []
     (full,) = (each.get() for each in tries if each.get().places)
     trash.restore(full.id)
-    (back,) = room.supervisor.of_session(session)
+    (back,) = supervision.supervisor.of_session(session)
     assert texts(back) == ["kept"]
 
 
 def test_session_resumed_during_deletion_is_not_deleted(
-    room: Room, trash: Trash, sandbox: Sandbox
+    supervision: Supervision, trash: Trash, sandbox: Sandbox
 ) -> None:
-    run = room.prompt(steps(["text", "one"], LAST))
+    run = supervision.prompt(steps(["text", "one"], LAST))
     assert run.join(20)
     session = run.record.session_id
     with disk_that_waits(sandbox.state / "trash") as go_on:
         deleting = gevent.spawn(trash.put, session, "p", "title", None)
         until(lambda: list((sandbox.state / "trash").glob("*/.trash.json-*")), "it is being noted")
-        again = room.prompt("two", session)
+        again = supervision.prompt("two", session)
         go_on.set()
         with pytest.raises(StillRunning):
             deleting.get()
     idle(again)
-    assert len(room.supervisor.of_session(session)) == 2
+    assert len(supervision.supervisor.of_session(session)) == 2
     assert not list((sandbox.state / "trash").iterdir())

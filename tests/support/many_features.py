@@ -48,7 +48,7 @@ def _badge(number: int, context: AppContext) -> int:
 
 
 def _feature(number: int) -> Feature:
-    """One entry behind "More"; its label tells it from the others."""
+    """One entry behind "More"; its label distinguishes it from the others."""
 
     def routes(context: AppContext) -> Iterable[Blueprint]:
         return _routes(number, context)

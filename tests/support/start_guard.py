@@ -17,7 +17,7 @@ import pytest
 from gevent import subprocess as gevent_subprocess
 
 INTEGRATION = "integration"
-"""The fixture that tells unit tests from the others."""
+"""The fixture that separates unit tests from the others."""
 
 SERVER_PROGRAMS = frozenset({"gunicorn", "opcode_htmx", "opcode-htmx", "app.py", "bench", "chaos"})
 

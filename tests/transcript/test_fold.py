@@ -675,7 +675,7 @@ def test_command_precedes_the_output_of_its_turn() -> None:
 
 
 def test_prompt_precedes_its_retries() -> None:
-    """The CLI tells the first prompt of a run only once the API has taken it."""
+    """The CLI echoes the first prompt of a run only once the API has taken it."""
     hook = line(type="system", subtype="hook_response", uuid="hook", output="Good morning")
     tries = [line(type="system", subtype="api_retry", uuid=f"r{n}", attempt=n) for n in (1, 2)]
     transcript = feed(hook, *tries, user("hello"))

@@ -101,7 +101,7 @@ def render(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
             "title": "opcode-htmx",
             "version": VERSION,
             "description": "Start, follow and steer Claude Code. Every answer is an object with "
-            "success, data and error; docs/api.md tells of the sockets.",
+            "success, data and error; docs/api.md describes the sockets.",
         },
         "security": [{"basic": []}],
         "paths": paths,

@@ -179,7 +179,7 @@ class Permission(OfSession):
     request_id: Annotated[str, StringConstraints(min_length=1, max_length=256)]
     decision: Literal["allow", "deny"]
     reason: Text | None = None
-    """With `deny`: what Claude is told."""
+    """With `deny`: the message to Claude."""
     answers: dict[str, str] | None = None
     """With `allow`, for AskUserQuestion: the chosen label or free words for each question."""
     annotations: dict[str, Annotation] | None = None
@@ -243,7 +243,7 @@ class PermissionResponse(Request):
     )
     allow: bool
     message: Text | None = None
-    """Where it is not allowed: what Claude is told."""
+    """Where it is not allowed: the message to Claude."""
 
 
 class ChatCancel(Request):

@@ -53,7 +53,7 @@ class Project(ResponseModel):
     """A folder in which Claude has worked."""
 
     id: str = Field(description="The name of its folder among Claude's files.")
-    path: str = Field(description="Where the project is; its id if no session tells.")
+    path: str = Field(description="Where the project is; its id if no session names it.")
     sessions: list[str] = Field(description="Session ids, the one used last first.")
     created_at: int = Field(description="Unix time of its first session.")
     most_recent_session: int | None = Field(description="Unix time of the last activity.")
@@ -132,9 +132,9 @@ class McpServer(ResponseModel):
     transport: str
     command: str | None
     args: list[str]
-    env: dict[str, str] = Field(description="The values are not told.")
+    env: dict[str, str] = Field(description="The values are left out.")
     url: str | None
-    headers: dict[str, str] = Field(description="The values are not told.")
+    headers: dict[str, str] = Field(description="The values are left out.")
     scope: Literal["local", "project", "user"]
     is_active: bool
     status: McpStatus

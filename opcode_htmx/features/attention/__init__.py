@@ -9,15 +9,17 @@ from flask import Blueprint
 from opcode_htmx.features.attention import routes
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem
-from opcode_htmx.runs.processes.claude_process import census
+from opcode_htmx.runs.processes.claude_process import MONITOR
 from opcode_htmx.runs.processes.orphans import NoOrphans, Orphans
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
     runs, sessions = context.runs, context.sessions
-    orphans = Orphans(census, context.state.folder("runs"), lambda: {run.id for run in runs.live()})
+    orphans = Orphans(
+        MONITOR, context.state.folder("runs"), lambda: {run.id for run in runs.live()}
+    )
     page = routes.RunsPage(
-        runs, sessions.lookup, sessions.attention, census, orphans, context.monitor
+        runs, sessions.lookup, sessions.attention, MONITOR, orphans, context.monitor
     )
     yield routes.blueprint(page, runs, orphans)
 

@@ -25,7 +25,7 @@ from opcode_htmx.runs.processes.process_monitor import ProcessMonitor
 from opcode_htmx.runs.processes.process_reaper import SWEEP_SECONDS
 from opcode_htmx.runs.processes.process_table import FOLDER_MARK, MARK, Row
 
-census = ProcessMonitor()
+MONITOR = ProcessMonitor()
 """It covers all processes of this machine, so there is only one."""
 
 POLL_SECONDS = 0.1
@@ -46,7 +46,7 @@ class ClaudeProcess:
         self._process = process
         self._run_id = run_id
         self._child = child
-        census.track(run_id, process.pid, folder)
+        MONITOR.track(run_id, process.pid, folder)
 
     def wait(self) -> int | None:
         """Wait for its end. The exit status (negative: a signal), None if it was not our child."""
@@ -73,7 +73,7 @@ class ClaudeProcess:
 
     def family(self) -> list[Row]:
         """All live processes of this run, also those that have left its process group."""
-        return census.family(self._run_id)
+        return MONITOR.family(self._run_id)
 
 
 def spawn(
@@ -134,12 +134,12 @@ def adopt(identity: ProcessIdentity, run_id: str) -> ClaudeProcess | None:
 
 def sweep(run_id: str, within: float = SWEEP_SECONDS) -> bool:
     """End all processes of a run, within so many seconds; return whether none is left."""
-    return census.sweep(run_id, within)
+    return MONITOR.sweep(run_id, within)
 
 
 def memory_of(run_id: str) -> int:
     """The memory of Claude and all that it has started, in bytes."""
-    return census.usage(run_id).memory_bytes
+    return MONITOR.usage(run_id).memory_bytes
 
 
 def _send(process: psutil.Process, number: signal.Signals) -> None:

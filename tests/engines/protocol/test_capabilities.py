@@ -15,7 +15,7 @@ from opcode_htmx.engines.claude.protocol.capabilities import commands_of, models
 from opcode_htmx.runs.model.run_state import RunState
 from tests.support.cli.supervision import (
     CODEC,
-    Room,
+    Supervision,
     idle,
     until,
 )
@@ -25,7 +25,7 @@ from tests.support.environment import Sandbox
 def test_models_and_commands_are_read_from_the_answer() -> None:
     answer = {
         "commands": [
-            {"name": "compact", "description": "Make room", "argumentHint": "<how>"},
+            {"name": "compact", "description": "Make supervision", "argumentHint": "<how>"},
             {"name": "bare"},
         ],
         "models": [
@@ -40,7 +40,7 @@ def test_models_and_commands_are_read_from_the_answer() -> None:
         ],
     }
     assert commands_of(answer) == (
-        Command("compact", "Make room", "<how>"),
+        Command("compact", "Make supervision", "<how>"),
         Command("bare", "", ""),
     )
     assert models_of(answer) == (
@@ -56,15 +56,15 @@ def test_malformed_capabilities_are_omitted(odd: object) -> None:
 
 
 @pytest.fixture
-def room(sandbox: Sandbox, claude: Path) -> Iterator[Room]:
+def supervision(sandbox: Sandbox, claude: Path) -> Iterator[Supervision]:
     with MessagesApi((Scene("anything", "", [Text("Yes.")]),)) as api:
-        room = Room(sandbox, claude, api.url)
-        yield room
-        room.close()
+        supervision = Supervision(sandbox, claude, api.url)
+        yield supervision
+        supervision.close()
 
 
-def test_a_run_of_the_real_cli_knows_its_models_commands_and_mode(room: Room) -> None:
-    run = room.prompt("Hello")
+def test_a_run_of_the_real_cli_knows_its_models_commands_and_mode(supervision: Supervision) -> None:
+    run = supervision.prompt("Hello")
     until(lambda: run.state.models, "Claude has listed its models")
     assert {"default", "opus", "sonnet"} <= {model.value for model in run.state.models}
     assert all(model.name and model.description for model in run.state.models)
@@ -74,12 +74,12 @@ def test_a_run_of_the_real_cli_knows_its_models_commands_and_mode(room: Room) ->
     idle(run)
     assert run.state.permission_mode == "default"
     assert "compact" in run.state.slash_commands
-    room.restart()
-    assert room.supervisor.get(run.id).state.models == run.state.models
+    supervision.restart()
+    assert supervision.supervisor.get(run.id).state.models == run.state.models
 
 
-def test_capabilities_repeated_by_every_run_are_stored_once(room: Room) -> None:
-    run = idle(room.prompt("Hello"))
+def test_capabilities_repeated_by_every_run_are_stored_once(supervision: Supervision) -> None:
+    run = idle(supervision.prompt("Hello"))
     output = run.folder.output.read_bytes().splitlines()
     assert len(b"".join(output)) > 10_000
 

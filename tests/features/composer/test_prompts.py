@@ -145,7 +145,7 @@ def test_stop_ends_the_run_and_a_second_stop_says_so(server: Server) -> None:
 
 def test_failed_run_shows_its_exit_status_and_stderr(server: Server) -> None:
     path = begin(server, [["stderr", "cannot <find> the thing"], ["exit", 3]])
-    until(lambda: "exit status 3" in server.get(path).text, "the page tells of the failure")
+    until(lambda: "exit status 3" in server.get(path).text, "the page shows the failure")
     assert "cannot &lt;find&gt; the thing" in server.get(path).text
 
 

@@ -45,7 +45,7 @@ from tests.runs.events.listening import (
 )
 from tests.support.cli.supervision import (
     BY,
-    Room,
+    Supervision,
     idle,
     new_id,
     steps,
@@ -65,20 +65,22 @@ def ask(request_id: str) -> bytes:
 
 
 @pytest.fixture
-def room(sandbox: Sandbox, stand_in: Path) -> Iterator[Room]:
-    room = Room(sandbox, stand_in)
-    yield room
-    room.close()
+def supervision(sandbox: Sandbox, stand_in: Path) -> Iterator[Supervision]:
+    supervision = Supervision(sandbox, stand_in)
+    yield supervision
+    supervision.close()
 
 
-def emitted(room: Room, *kinds: str) -> list[RunEvent]:
+def emitted(supervision: Supervision, *kinds: str) -> list[RunEvent]:
     """All events so far, once these are there."""
 
     def found() -> list[RunEvent]:
-        events = in_journal(room.sandbox.state)
+        events = in_journal(supervision.sandbox.state)
         return events if sorted(names(events)) == sorted(kinds) else []
 
-    return until(found, f"{kinds} are emitted, beside {names(in_journal(room.sandbox.state))}")
+    return until(
+        found, f"{kinds} are emitted, beside {names(in_journal(supervision.sandbox.state))}"
+    )
 
 
 def ended(run: Run) -> Run:
@@ -91,17 +93,17 @@ def seen_by(other: Supervisor, run: Run) -> Run:
     return found
 
 
-def test_run_lifecycle_is_emitted_as_events(room: Room) -> None:
+def test_run_lifecycle_is_emitted_as_events(supervision: Supervision) -> None:
     before = time.time()
     prompt_id = new_id()
-    run = idle(room.prompt("Hello", prompt_id=prompt_id))
+    run = idle(supervision.prompt("Hello", prompt_id=prompt_id))
     run.stop(by=OTHER)
-    events = emitted(room, *LIFE)
+    events = emitted(supervision, *LIFE)
     assert names(events) == LIFE
     ended(run)
     for event in events:
         assert (event.run_id, event.session_id) == (run.id, run.record.session_id)
-        assert event.project_path == str(room.sandbox.project)
+        assert event.project_path == str(supervision.sandbox.project)
         assert before - 1 <= event.at <= time.time()
         assert event.id.startswith(f"{run.id}.")
     # the stand-in does not say which prompts a turn was about
@@ -114,24 +116,24 @@ def test_run_lifecycle_is_emitted_as_events(room: Room) -> None:
     assert not (run.folder.path / progress.FILE_NAME).exists()
 
 
-def test_actor_of_a_turn_is_the_author_of_its_prompt(room: Room) -> None:
+def test_actor_of_a_turn_is_the_author_of_its_prompt(supervision: Supervision) -> None:
     prompt_id = new_id()
     result = {"type": "result", "user_message_uuids": [prompt_id], "subtype": "success"}
-    room.prompt(steps(["say", result], FOREVER), prompt_id=prompt_id)
-    event = only(TurnEnded, emitted(room, *LIFE[:3]))
+    supervision.prompt(steps(["say", result], FOREVER), prompt_id=prompt_id)
+    event = only(TurnEnded, emitted(supervision, *LIFE[:3]))
     assert (event.by, event.prompt_ids) == (BY, (prompt_id,))
 
 
-def test_a_permission_is_asked_by_claude_and_answered_by_a_person(room: Room) -> None:
-    other = room.beside()
-    run = room.prompt(steps(["ask", "r1"], ["ask", "r2"]))
+def test_a_permission_is_asked_by_claude_and_answered_by_a_person(supervision: Supervision) -> None:
+    other = supervision.beside()
+    run = supervision.prompt(steps(["ask", "r1"], ["ask", "r2"]))
     seen = seen_by(other, run)
     until(lambda: "r1" in seen.state.asks, "the other worker sees the first question")
     seen.allow("r1", by=OTHER)
     until(lambda: "r2" in run.state.asks, "Claude asks again")
     run.deny("r2", "No.", by=BY)
     asks = ["permission_asked", "permission_answered"]
-    events = emitted(room, *LIFE[:3], *asks, *asks)
+    events = emitted(supervision, *LIFE[:3], *asks, *asks)
     asked = [event for event in events if isinstance(event, PermissionAsked)]
     assert [(each.request_id, each.tool_name, each.by) for each in asked] == [
         ("r1", "Bash", ENGINE),
@@ -145,13 +147,15 @@ def test_a_permission_is_asked_by_claude_and_answered_by_a_person(room: Room) ->
     assert names(events)[2:6] == asks * 2
 
 
-def test_a_run_that_is_stopped_in_the_queue_ends_without_having_started(room: Room) -> None:
-    room.restart(max_runs=1)
-    room.prompt(steps(FOREVER))
-    waiting = room.prompt("Hello")
-    emitted(room, *LIFE[:2], "prompt_submitted")
+def test_a_run_that_is_stopped_in_the_queue_ends_without_having_started(
+    supervision: Supervision,
+) -> None:
+    supervision.restart(max_runs=1)
+    supervision.prompt(steps(FOREVER))
+    waiting = supervision.prompt("Hello")
+    emitted(supervision, *LIFE[:2], "prompt_submitted")
     waiting.stop(by=OTHER)
-    events = emitted(room, *LIFE[:2], "prompt_submitted", "run_ended")
+    events = emitted(supervision, *LIFE[:2], "prompt_submitted", "run_ended")
     assert names([event for event in events if event.run_id == waiting.id]) == [
         "prompt_submitted",
         "run_ended",
@@ -159,32 +163,34 @@ def test_a_run_that_is_stopped_in_the_queue_ends_without_having_started(room: Ro
     assert only(RunEnded, events).by == OTHER
 
 
-def test_a_run_that_ends_by_itself_is_ended_by_claude(room: Room) -> None:
-    room.prompt(steps(["exit", 3]))
-    event = only(RunEnded, emitted(room, "run_started", "prompt_submitted", "run_ended"))
+def test_a_run_that_ends_by_itself_is_ended_by_claude(supervision: Supervision) -> None:
+    supervision.prompt(steps(["exit", 3]))
+    event = only(RunEnded, emitted(supervision, "run_started", "prompt_submitted", "run_ended"))
     assert (event.by, event.outcome, event.exit_status) == (ENGINE, Outcome.FAILED, 3)
 
 
-def test_first_of_two_stops_is_the_actor(room: Room) -> None:
-    other = room.beside()
-    run = room.prompt(steps(FOREVER))
+def test_first_of_two_stops_is_the_actor(supervision: Supervision) -> None:
+    other = supervision.beside()
+    run = supervision.prompt(steps(FOREVER))
     seen = seen_by(other, run)
     seen.stop(by=OTHER)
     run.stop(by=BY)
-    event = only(RunEnded, emitted(room, "run_started", "prompt_submitted", "run_ended"))
+    event = only(RunEnded, emitted(supervision, "run_started", "prompt_submitted", "run_ended"))
     assert event.by == OTHER
 
 
-def test_a_limit_warns_and_stops_as_the_system(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_limit_warns_and_stops_as_the_system(
+    supervision: Supervision, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(limit_monitor, "CHECK_SECONDS", 0.05)
-    room.restart(limits=Limits(output=100_000))
-    other = room.beside(limits=Limits(output=100_000))
-    gate = room.sandbox.home / "gate"
-    run = room.prompt(steps(["big", 85_000], ["wait", str(gate)], ["big", 20_000], FOREVER))
+    supervision.restart(limits=Limits(output=100_000))
+    other = supervision.beside(limits=Limits(output=100_000))
+    gate = supervision.sandbox.home / "gate"
+    run = supervision.prompt(steps(["big", 85_000], ["wait", str(gate)], ["big", 20_000], FOREVER))
     until(lambda: run.warnings.get("output"), "it is warned of")
     until(lambda: seen_by(other, run).warnings.get("output"), "the other worker knows, too")
     gate.touch()
-    events = emitted(room, "run_started", "prompt_submitted", "run_warned", "run_ended")
+    events = emitted(supervision, "run_started", "prompt_submitted", "run_warned", "run_ended")
     warning, over = only(RunWarned, events), only(RunEnded, events)
     assert (warning.by, warning.about) == (SYSTEM, "output")
     assert "OPCODE_MAX_OUTPUT" in warning.text
@@ -194,36 +200,36 @@ def test_a_limit_warns_and_stops_as_the_system(room: Room, monkeypatch: pytest.M
 # Several workers -----------------------------------------------------------------------------
 
 
-def test_each_event_is_handled_once_and_in_every_worker_that_asks(room: Room) -> None:
-    one, other = Heard(room.supervisor.events), Heard(room.beside().events)
-    run = idle(room.prompt("Hello"))
+def test_each_event_is_handled_once_and_in_every_worker_that_asks(supervision: Supervision) -> None:
+    one, other = Heard(supervision.supervisor.events), Heard(supervision.beside().events)
+    run = idle(supervision.prompt("Hello"))
     run.stop(by=BY)
-    events = emitted(room, *LIFE)
+    events = emitted(supervision, *LIFE)
     until(lambda: len(one.everywhere) == len(other.everywhere) == 4, "both workers hear all")
     assert one.everywhere == other.everywhere == one.once == events
     assert other.once == []
 
 
-def test_concurrent_publishers_of_one_run_emit_each_event_once(room: Room) -> None:
-    others = [EventPublisher(EventBus(room.supervisor.events.journal)) for _ in range(2)]
-    run = room.prompt("one")
+def test_concurrent_publishers_of_one_run_emit_each_event_once(supervision: Supervision) -> None:
+    others = [EventPublisher(EventBus(supervision.supervisor.events.journal)) for _ in range(2)]
+    run = supervision.prompt("one")
     for each in others:
         each.follow(run)
     session_id = idle(run).record.session_id
     for text in ("two", "three"):
         turns = run.state.turns
-        room.prompt(text, session_id)
+        supervision.prompt(text, session_id)
         until(lambda turns=turns: run.state.turns > turns, "it is answered")  # type: ignore[misc]
     run.stop(by=BY)
-    emitted(room, *LIFE, *LIFE[1:3], *LIFE[1:3])
+    emitted(supervision, *LIFE, *LIFE[1:3], *LIFE[1:3])
     until(lambda: not any(each._greenlets for each in others), "nobody waits for more")
 
 
 def test_a_prompt_is_submitted_before_its_turn_ends_however_late_it_was_sent(
-    room: Room, monkeypatch: pytest.MonkeyPatch
+    supervision: Supervision, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = idle(room.prompt("one"))
-    emitted(room, *LIFE[:3])
+    run = idle(supervision.prompt("one"))
+    emitted(supervision, *LIFE[:3])
     prompt_id, may_derive = new_id(), fold.may_derive
 
     def prompt_comes_meanwhile(line: bytes) -> bool:
@@ -235,122 +241,122 @@ def test_a_prompt_is_submitted_before_its_turn_ends_however_late_it_was_sent(
     result = {"type": "result", "user_message_uuids": [prompt_id], "subtype": "success"}
     with run.folder.output.open("ab") as file:
         file.write(json.dumps(result).encode() + b"\n")
-    *_, submitted, over = emitted(room, *LIFE[:3], *LIFE[1:3])
+    *_, submitted, over = emitted(supervision, *LIFE[:3], *LIFE[1:3])
     assert isinstance(submitted, PromptSubmitted)
     assert isinstance(over, TurnEnded)
 
 
-def test_actor_of_a_forwarded_command_is_its_sender(room: Room) -> None:
-    other = room.beside()
-    run = idle(room.prompt("one"))
-    session_id, project = run.record.session_id, room.sandbox.project
+def test_actor_of_a_forwarded_command_is_its_sender(supervision: Supervision) -> None:
+    other = supervision.beside()
+    run = idle(supervision.prompt("one"))
+    session_id, project = run.record.session_id, supervision.sandbox.project
     other.prompt(session_id, project, new_id(), "two", by=OTHER)
     turn = LIFE[1:3]
-    events = emitted(room, "run_started", *turn, *turn)
+    events = emitted(supervision, "run_started", *turn, *turn)
     assert [e.by for e in events if isinstance(e, PromptSubmitted)] == [BY, OTHER]
 
 
-def test_worker_that_takes_over_emits_only_new_events(room: Room) -> None:
-    room.restart()
-    other = room.beside()
+def test_worker_that_takes_over_emits_only_new_events(supervision: Supervision) -> None:
+    supervision.restart()
+    other = supervision.beside()
     heard = Heard(other.events)
-    run = idle(room.prompt("one"))
-    emitted(room, *LIFE[:3])
-    room.supervisor.close()
+    run = idle(supervision.prompt("one"))
+    emitted(supervision, *LIFE[:3])
+    supervision.supervisor.close()
     seen = seen_by(other, run)
     until(lambda: seen.owner, "it is taken over")
-    session_id, project = run.record.session_id, room.sandbox.project
+    session_id, project = run.record.session_id, supervision.sandbox.project
     other.prompt(session_id, project, new_id(), "two", by=OTHER)
     until(lambda: seen.state.turns == 2, "it is answered")
     seen.stop(by=OTHER)
-    events = emitted(room, *LIFE, *LIFE[1:3])
+    events = emitted(supervision, *LIFE, *LIFE[1:3])
     until(lambda: len(heard.everywhere) == 6, "all are delivered")
     assert heard.once == events[3:]
 
 
-def test_events_without_a_server_are_emitted_by_the_next_one(room: Room) -> None:
-    gate = room.sandbox.home / "gate"
-    run = room.prompt(steps(["wait", str(gate)], ["text", "done"]))
-    emitted(room, *LIFE[:2])
-    room.supervisor.close()
+def test_events_without_a_server_are_emitted_by_the_next_one(supervision: Supervision) -> None:
+    gate = supervision.sandbox.home / "gate"
+    run = supervision.prompt(steps(["wait", str(gate)], ["text", "done"]))
+    emitted(supervision, *LIFE[:2])
+    supervision.supervisor.close()
     gate.touch()
     until(lambda: b'"result"' in run.folder.output.read_bytes(), "the turn has ended")
-    assert names(in_journal(room.sandbox.state)) == LIFE[:2]
-    room.restart()
-    emitted(room, *LIFE[:3])
+    assert names(in_journal(supervision.sandbox.state)) == LIFE[:2]
+    supervision.restart()
+    emitted(supervision, *LIFE[:3])
 
 
 def test_event_committed_before_a_crash_is_not_emitted_again(
-    room: Room, monkeypatch: pytest.MonkeyPatch
+    supervision: Supervision, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def killed(folder: Path, data: bytes) -> None:
         raise OSError("killed here")
 
-    run = room.prompt("Hello")
+    run = supervision.prompt("Hello")
     with monkeypatch.context() as patched:
         # as if the worker had been killed between the two, each time
         patched.setattr(progress, "store", killed)
         patched.setattr(progress, "remove", killed)
-        emitted(room, *LIFE[:3])
-        room.supervisor.close()
-    again = room.restart().get(run.id)
+        emitted(supervision, *LIFE[:3])
+        supervision.supervisor.close()
+    again = supervision.restart().get(run.id)
     idle(again).stop(by=BY)
-    emitted(room, *LIFE)
+    emitted(supervision, *LIFE)
 
 
 def test_unemitted_end_of_a_dead_owner_is_emitted_by_another_worker(
-    room: Room, monkeypatch: pytest.MonkeyPatch
+    supervision: Supervision, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(publisher, "TAKEOVER_SECONDS", 0.1)
-    room.beside()
-    run = idle(room.prompt("Hello"))
-    emitted(room, *LIFE[:3])
-    room.supervisor._publisher.close()
+    supervision.beside()
+    run = idle(supervision.prompt("Hello"))
+    emitted(supervision, *LIFE[:3])
+    supervision.supervisor._publisher.close()
     run.stop(by=OTHER)
-    event = only(RunEnded, emitted(room, *LIFE))
+    event = only(RunEnded, emitted(supervision, *LIFE))
     assert event.by == OTHER
     until(lambda: not (run.folder.path / progress.FILE_NAME).exists(), "all has been emitted")
 
 
 def test_unemitted_end_is_emitted_by_the_next_server(
-    room: Room, monkeypatch: pytest.MonkeyPatch
+    supervision: Supervision, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = idle(room.prompt("Hello"))
-    emitted(room, *LIFE[:3])
-    room.supervisor._publisher.close()
+    run = idle(supervision.prompt("Hello"))
+    emitted(supervision, *LIFE[:3])
+    supervision.supervisor._publisher.close()
     run.stop(by=OTHER)
     ended(run)
     monkeypatch.setattr(publisher, "TAKEOVER_SECONDS", 0.1)
-    room.restart()
-    assert only(RunEnded, emitted(room, *LIFE)).by == OTHER
-    room.restart()
-    emitted(room, *LIFE)
+    supervision.restart()
+    assert only(RunEnded, emitted(supervision, *LIFE)).by == OTHER
+    supervision.restart()
+    emitted(supervision, *LIFE)
 
 
-def test_a_run_of_an_earlier_version_is_followed_from_where_it_is(room: Room) -> None:
-    run = idle(room.prompt("Hello"))
-    emitted(room, *LIFE[:3])
-    room.supervisor.close()
+def test_a_run_of_an_earlier_version_is_followed_from_where_it_is(supervision: Supervision) -> None:
+    run = idle(supervision.prompt("Hello"))
+    emitted(supervision, *LIFE[:3])
+    supervision.supervisor.close()
     (run.folder.path / progress.FILE_NAME).unlink()
     (run.folder.path / actors.FILE_NAME).unlink()
-    for path in (room.sandbox.state / "events").iterdir():
+    for path in (supervision.sandbox.state / "events").iterdir():
         path.unlink()
-    again = room.restart().get(run.id)
+    again = supervision.restart().get(run.id)
     until(lambda: (run.folder.path / progress.FILE_NAME).exists(), "it is followed")
     again.stop(by=BY)
-    emitted(room, "run_ended")
+    emitted(supervision, "run_ended")
 
 
-def test_run_ended_in_an_earlier_version_emits_nothing(room: Room) -> None:
-    run = idle(room.prompt("Hello"))
+def test_run_ended_in_an_earlier_version_emits_nothing(supervision: Supervision) -> None:
+    run = idle(supervision.prompt("Hello"))
     run.stop(by=BY)
-    emitted(room, *LIFE)
-    room.restart()
-    assert list(room.supervisor._publisher._greenlets) == []
+    emitted(supervision, *LIFE)
+    supervision.restart()
+    assert list(supervision.supervisor._publisher._greenlets) == []
 
 
 def test_on_a_full_disk_the_events_come_later(
-    room: Room, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    supervision: Supervision, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(publisher, "RETRY_SECONDS", 0.05)
 
@@ -359,31 +365,31 @@ def test_on_a_full_disk_the_events_come_later(
 
     with monkeypatch.context() as patched:
         patched.setattr(JournalWriter, "append", full)
-        run = idle(room.prompt("Hello"))
+        run = idle(supervision.prompt("Hello"))
         until(lambda: "are emitted later" in caplog.text, "it is logged")
         run.stop(by=BY)
         ended(run)
-        assert in_journal(room.sandbox.state) == []
-    assert names(emitted(room, *LIFE)) == LIFE
+        assert in_journal(supervision.sandbox.state) == []
+    assert names(emitted(supervision, *LIFE)) == LIFE
 
 
 def test_unreadable_progress_skips_earlier_events(
-    room: Room, caplog: pytest.LogCaptureFixture
+    supervision: Supervision, caplog: pytest.LogCaptureFixture
 ) -> None:
-    run = idle(room.prompt("Hello"))
-    emitted(room, *LIFE[:3])
-    room.supervisor.close()
+    run = idle(supervision.prompt("Hello"))
+    emitted(supervision, *LIFE[:3])
+    supervision.supervisor.close()
     (run.folder.path / progress.FILE_NAME).write_text("{")
-    again = room.restart().get(run.id)
+    again = supervision.restart().get(run.id)
     until(lambda: "the events begin here" in caplog.text, "it is logged")
     again.stop(by=BY)
-    emitted(room, *LIFE)
+    emitted(supervision, *LIFE)
 
 
 def test_stop_with_an_unrecorded_actor_has_an_unknown_actor(
-    room: Room, monkeypatch: pytest.MonkeyPatch
+    supervision: Supervision, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = idle(room.prompt("Hello"))
+    run = idle(supervision.prompt("Hello"))
 
     def full(*_: object) -> None:
         raise DiskFull
@@ -391,22 +397,24 @@ def test_stop_with_an_unrecorded_actor_has_an_unknown_actor(
     with monkeypatch.context() as patched:
         patched.setattr(actors, "note", full)
         run.stop(by=BY)
-    assert only(RunEnded, emitted(room, *LIFE)).by == UNKNOWN
+    assert only(RunEnded, emitted(supervision, *LIFE)).by == UNKNOWN
 
 
-def test_actor_of_a_start_is_the_author_of_its_prompt(room: Room) -> None:
-    room.supervisor.prompt(new_id(), room.sandbox.project, new_id(), "Hello", by=OTHER)
-    events = emitted(room, *LIFE[:3])
+def test_actor_of_a_start_is_the_author_of_its_prompt(supervision: Supervision) -> None:
+    supervision.supervisor.prompt(
+        new_id(), supervision.sandbox.project, new_id(), "Hello", by=OTHER
+    )
+    events = emitted(supervision, *LIFE[:3])
     assert only(RunStarted, events).by == only(PromptSubmitted, events).by == OTHER
 
 
-def test_a_flood_of_events_is_emitted_in_batches_each_event_once(room: Room) -> None:
-    run = idle(room.prompt("Hello"))
-    emitted(room, *LIFE[:3])
+def test_a_flood_of_events_is_emitted_in_batches_each_event_once(supervision: Supervision) -> None:
+    run = idle(supervision.prompt("Hello"))
+    emitted(supervision, *LIFE[:3])
     count = 3 * run_reader.MOST_AT_ONCE + 1
     with run.folder.output.open("ab") as file:
         file.write(b"".join(ask(f"f{number}") for number in range(count)))
-    events = emitted(room, *LIFE[:3], *["permission_asked"] * count)
+    events = emitted(supervision, *LIFE[:3], *["permission_asked"] * count)
     assert len({event.id for event in events}) == len(events)
     run.stop(by=OTHER)
-    assert names(emitted(room, *LIFE, *["permission_asked"] * count))[-1] == LIFE[-1]
+    assert names(emitted(supervision, *LIFE, *["permission_asked"] * count))[-1] == LIFE[-1]

@@ -27,7 +27,7 @@ from tests.support.cli.captured import line
 from tests.support.cli.sessions import Session
 from tests.support.cli.supervision import (
     CODEC,
-    Room,
+    Supervision,
     idle,
     new_id,
     until,
@@ -266,28 +266,28 @@ def api() -> Iterator[MessagesApi]:
 
 
 @pytest.fixture
-def room(sandbox: Sandbox, claude: Path, api: MessagesApi) -> Iterator[Room]:
-    room = Room(sandbox, claude, api.url)
-    yield room
-    room.close()
+def supervision(sandbox: Sandbox, claude: Path, api: MessagesApi) -> Iterator[Supervision]:
+    supervision = Supervision(sandbox, claude, api.url)
+    yield supervision
+    supervision.close()
 
 
 def still_running(run: Run) -> list[str]:
     return [task.description for task in run.state.still_running]
 
 
-def runs_beside(room: Room, prompt: str, what: str) -> Run:
+def runs_beside(supervision: Supervision, prompt: str, what: str) -> Run:
     """A run whose turn is over, with something that still runs."""
-    run = room.prompt(prompt)
+    run = supervision.prompt(prompt)
     until(lambda: run.phase is Phase.IDLE and still_running(run) == [what], "it runs beside")
     return run
 
 
 def test_a_background_command_outlives_the_idle_limit_and_then_the_run_ends(
-    room: Room, sandbox: Sandbox
+    supervision: Supervision, sandbox: Sandbox
 ) -> None:
-    room.restart(limits=Limits(idle_timeout=3.0))
-    run = runs_beside(room, "the dev server", "Dev server")
+    supervision.restart(limits=Limits(idle_timeout=3.0))
+    run = runs_beside(supervision, "the dev server", "Dev server")
     until(lambda: time.time() - run.folder.last_output() > 5, "much more than the limit passes")
     assert (run.phase, still_running(run)) == (Phase.IDLE, ["Dev server"])
     (sandbox.project / "over").touch()
@@ -298,9 +298,9 @@ def test_a_background_command_outlives_the_idle_limit_and_then_the_run_ends(
     assert run.state.turns == 2, "Claude was notified of the end, and has answered"
 
 
-def test_an_agent_in_the_background_outlives_the_idle_limit(room: Room) -> None:
-    room.restart(limits=Limits(idle_timeout=3.0))
-    run = runs_beside(room, "send an agent", "Look around")
+def test_an_agent_in_the_background_outlives_the_idle_limit(supervision: Supervision) -> None:
+    supervision.restart(limits=Limits(idle_timeout=3.0))
+    run = runs_beside(supervision, "send an agent", "Look around")
     assert run.state.background.agents
     until(lambda: not run.state.background.agents, "the agent is done")
     assert run.live
@@ -309,27 +309,27 @@ def test_an_agent_in_the_background_outlives_the_idle_limit(room: Room) -> None:
     assert "idle minutes" in (run.record.end.cause if run.record.end else "")
 
 
-def test_a_cron_outlives_the_idle_limit(room: Room) -> None:
-    room.restart(limits=Limits(idle_timeout=1.0))
-    run = runs_beside(room, "set a cron", "Every 5 minutes: again")
+def test_a_cron_outlives_the_idle_limit(supervision: Supervision) -> None:
+    supervision.restart(limits=Limits(idle_timeout=1.0))
+    run = runs_beside(supervision, "set a cron", "Every 5 minutes: again")
     until(lambda: time.time() - run.folder.last_output() > 3, "more than the limit passes")
     assert run.live
 
 
-def test_eviction_spares_runs_with_background_tasks(room: Room) -> None:
-    room.restart(max_runs=2)
-    spared = runs_beside(room, "the dev server", "Dev server")
-    resting = idle(room.prompt("hello"))
-    next_one = room.prompt("hello", new_id())
+def test_eviction_spares_runs_with_background_tasks(supervision: Supervision) -> None:
+    supervision.restart(max_runs=2)
+    spared = runs_beside(supervision, "the dev server", "Dev server")
+    resting = idle(supervision.prompt("hello"))
+    next_one = supervision.prompt("hello", new_id())
     until(lambda: next_one.phase is Phase.IDLE, "there is room for it")
     assert (spared.live, resting.live) == (True, False)
     assert still_running(spared) == ["Dev server"]
 
 
-def test_stop_on_leave_ends_background_tasks(room: Room) -> None:
-    room.restart(disconnect_grace=0.5)
-    run = runs_beside(room, "the dev server", "Dev server")
-    room.supervisor.options.choose(run.record.session_id, keep_running=False)
+def test_stop_on_leave_ends_background_tasks(supervision: Supervision) -> None:
+    supervision.restart(disconnect_grace=0.5)
+    run = runs_beside(supervision, "the dev server", "Dev server")
+    supervision.supervisor.options.choose(run.record.session_id, keep_running=False)
     until(lambda: not run.live, "it ends")
     assert run.record.end
     assert "nobody was looking" in run.record.end.cause

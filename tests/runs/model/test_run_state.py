@@ -25,7 +25,7 @@ from opcode_htmx.runs.model.run_state import RunState
 from tests.support.cli.supervision import (
     BY,
     CODEC,
-    Room,
+    Supervision,
     idle,
     new_id,
     until,
@@ -306,26 +306,26 @@ def real(claude: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Lines,
     """
     sandbox = Sandbox(tmp_path_factory.mktemp("state") / "home").make()
     with MessagesApi(SCENES) as api:
-        room = Room(sandbox, claude, api.url)
+        supervision = Supervision(sandbox, claude, api.url)
         try:
-            return _two_turns(room)
+            return _two_turns(supervision)
         finally:
-            room.close()
+            supervision.close()
 
 
-def _two_turns(room: Room) -> tuple[Lines, Lines]:
+def _two_turns(supervision: Supervision) -> tuple[Lines, Lines]:
     session_id = new_id()
-    run = room.prompt("Run it", session_id)
+    run = supervision.prompt("Run it", session_id)
     first = _open_request(run)
-    room.prompt("Also this", session_id)
+    supervision.prompt("Also this", session_id)
     run.allow(first, by=BY)
     run.allow(
         until(lambda: next(iter(set(run.state.asks) - {first}), ""), "Claude asks again"), by=BY
     )
     until(lambda: run.phase is Phase.IDLE and not run.state.waiting, "the first turn ends")
     turns = run.state.turns
-    room.prompt("/login page gives a 500", session_id)
-    room.prompt("Say something", session_id)
+    supervision.prompt("/login page gives a 500", session_id)
+    supervision.prompt("Say something", session_id)
     until(lambda: run.state.turns == turns + 2, "both turns end")
     idle(run)
     return run.folder.input_log.read_bytes().splitlines(), _all_lines(run)

@@ -23,7 +23,7 @@ from opcode_htmx.runs.policies.limit_monitor import Limits
 from opcode_htmx.runs.processes import claude_process
 from tests.support.cli.supervision import (
     BY,
-    Room,
+    Supervision,
     idle,
     new_id,
     record_on_disk,
@@ -34,12 +34,14 @@ from tests.support.environment import Sandbox
 
 
 @pytest.fixture
-def room(sandbox: Sandbox, stand_in: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
+def supervision(
+    sandbox: Sandbox, stand_in: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Supervision]:
     monkeypatch.setattr(limit_monitor, "CHECK_SECONDS", 0.05)
     monkeypatch.setattr(limit_monitor, "MEMORY_CHECK_SECONDS", 0.05)
-    room = Room(sandbox, stand_in)
-    yield room
-    room.close()
+    supervision = Supervision(sandbox, stand_in)
+    yield supervision
+    supervision.close()
 
 
 def end_of(run: Run) -> RunEnd:
@@ -58,32 +60,32 @@ def for_ever(sandbox: Sandbox) -> str:
     return str(sandbox.home / "never")
 
 
-def test_a_turn_that_takes_too_long_times_out(room: Room, sandbox: Sandbox) -> None:
-    room.restart(limits=Limits(run_timeout=0.5))
-    run = room.prompt(steps(["stderr", "Hm."], ["wait", for_ever(sandbox)]))
+def test_a_turn_that_takes_too_long_times_out(supervision: Supervision, sandbox: Sandbox) -> None:
+    supervision.restart(limits=Limits(run_timeout=0.5))
+    run = supervision.prompt(steps(["stderr", "Hm."], ["wait", for_ever(sandbox)]))
     end = end_of(run)
     assert end.outcome is Outcome.TIMED_OUT
     assert "0.5 seconds without an end of its turn (OPCODE_RUN_TIMEOUT)" in end.cause
     assert end.stderr == ("Hm.",)
     assert record_on_disk(run)["end"]["outcome"] == "timed out"
-    assert not room.marked_processes()
+    assert not supervision.marked_processes()
 
 
-def test_each_turn_has_the_whole_time(room: Room, sandbox: Sandbox) -> None:
-    room.restart(limits=Limits(run_timeout=1.0))
+def test_each_turn_has_the_whole_time(supervision: Supervision, sandbox: Sandbox) -> None:
+    supervision.restart(limits=Limits(run_timeout=1.0))
     session = new_id()
     for number in range(4):
         gate = sandbox.home / f"gate{number}"
-        run = room.prompt(steps(["wait", str(gate)]), session)
+        run = supervision.prompt(steps(["wait", str(gate)]), session)
         let_pass(0.6)
         gate.touch()
         idle(run)
     assert run.live
 
 
-def test_waiting_for_a_person_does_not_count_as_work(room: Room) -> None:
-    room.restart(limits=Limits(run_timeout=1.0))
-    run = room.prompt(steps(["ask", "a1"], ["text", "thanks"]))
+def test_waiting_for_a_person_does_not_count_as_work(supervision: Supervision) -> None:
+    supervision.restart(limits=Limits(run_timeout=1.0))
+    run = supervision.prompt(steps(["ask", "a1"], ["text", "thanks"]))
     until(lambda: run.phase is Phase.WAITING, "it asks")
     let_pass(1.5)
     assert run.phase is Phase.WAITING
@@ -91,17 +93,19 @@ def test_waiting_for_a_person_does_not_count_as_work(room: Room) -> None:
     idle(run)
 
 
-def test_without_a_limit_nothing_is_ended(room: Room) -> None:
-    run = idle(room.prompt(steps(["lines", 2000])))
+def test_without_a_limit_nothing_is_ended(supervision: Supervision) -> None:
+    run = idle(supervision.prompt(steps(["lines", 2000])))
     let_pass(0.3)
     assert run.live
     assert run.warnings == {}
 
 
-def test_a_run_that_writes_too_much_is_warned_of_and_stopped(room: Room, sandbox: Sandbox) -> None:
-    room.restart(limits=Limits(output=1_000_000))
+def test_a_run_that_writes_too_much_is_warned_of_and_stopped(
+    supervision: Supervision, sandbox: Sandbox
+) -> None:
+    supervision.restart(limits=Limits(output=1_000_000))
     gate = sandbox.home / "gate"
-    run = room.prompt(
+    run = supervision.prompt(
         steps(["big", 850_000], ["wait", str(gate)], ["big", 200_000], ["wait", for_ever(sandbox)])
     )
     sentence = until(lambda: run.warnings.get("output", ""), "it is warned of")
@@ -115,27 +119,27 @@ def test_a_run_that_writes_too_much_is_warned_of_and_stopped(room: Room, sandbox
     )
 
 
-def test_stderr_counts_as_output(room: Room, sandbox: Sandbox) -> None:
-    room.restart(limits=Limits(output=100_000))
-    run = room.prompt(steps(["stderr", "x" * 120_000], ["wait", for_ever(sandbox)]))
+def test_stderr_counts_as_output(supervision: Supervision, sandbox: Sandbox) -> None:
+    supervision.restart(limits=Limits(output=100_000))
+    run = supervision.prompt(steps(["stderr", "x" * 120_000], ["wait", for_ever(sandbox)]))
     assert "OPCODE_MAX_OUTPUT" in end_of(run).cause
 
 
-def test_run_below_the_output_limit_is_not_stopped(room: Room) -> None:
-    room.restart(limits=Limits(output=1_000_000))
-    run = idle(room.prompt(steps(["big", 700_000])))
+def test_run_below_the_output_limit_is_not_stopped(supervision: Supervision) -> None:
+    supervision.restart(limits=Limits(output=1_000_000))
+    run = idle(supervision.prompt(steps(["big", 700_000])))
     let_pass(0.3)
     assert run.live
     assert not run.warnings.get("output")
 
 
 def test_memory_is_warned_of_until_it_is_less_and_then_forgotten(
-    room: Room, monkeypatch: pytest.MonkeyPatch
+    supervision: Supervision, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     used = [3_400_000_000]
     monkeypatch.setattr(claude_process, "memory_of", lambda pid: used[0])
-    room.restart(limits=Limits(memory_warning=3e9, memory=5e9))
-    run = idle(room.prompt("Hello"))
+    supervision.restart(limits=Limits(memory_warning=3e9, memory=5e9))
+    run = idle(supervision.prompt("Hello"))
     sentence = until(lambda: run.warnings.get("memory", ""), "it is warned of")
     assert "more than 3.0 GB of memory. At 5.0 GB they are stopped" in sentence
     used[0] = 2_900_000_000
@@ -146,25 +150,25 @@ def test_memory_is_warned_of_until_it_is_less_and_then_forgotten(
     assert "used 5.0 GB of memory; 5.0 GB are allowed (OPCODE_MEMORY_LIMIT)" in end.cause
 
 
-def test_memory_includes_claude_and_its_children(room: Room) -> None:
-    run = idle(room.prompt(steps(["grandchild"])))
+def test_memory_includes_claude_and_its_children(supervision: Supervision) -> None:
+    run = idle(supervision.prompt(steps(["grandchild"])))
     assert run.record.pid
     claude = psutil.Process(run.record.pid)
 
     def is_theirs() -> bool:
         both = claude.memory_info().rss + sum(each.memory_info().rss for each in claude.children())
-        usage = claude_process.census.usage(run.id)
+        usage = claude_process.MONITOR.usage(run.id)
         return usage.processes == 2 and abs(usage.memory_bytes - both) < 1_000_000
 
-    until(is_theirs, "the census has seen both")
+    until(is_theirs, "the process monitor has seen both")
 
 
 def test_a_share_of_memory_is_one_of_the_machine(
-    room: Room, monkeypatch: pytest.MonkeyPatch
+    supervision: Supervision, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limit_monitor, "machine_memory", lambda: 10_000_000)
-    room.restart(limits=Limits(memory=0.5))  # a Python takes more than 5 MB
-    assert "5.0 MB are allowed" in end_of(room.prompt("Hello")).cause
+    supervision.restart(limits=Limits(memory=0.5))  # a Python takes more than 5 MB
+    assert "5.0 MB are allowed" in end_of(supervision.prompt("Hello")).cause
 
 
 def test_the_memory_of_a_container_is_the_machine(
@@ -180,9 +184,9 @@ def test_the_memory_of_a_container_is_the_machine(
 
 
 def test_unreadable_run_does_not_hide_the_others(
-    room: Room, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    supervision: Supervision, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    room.restart(limits=Limits(idle_timeout=0.2))
+    supervision.restart(limits=Limits(idle_timeout=0.2))
     broken = [True]
 
     def memory_of(pid: int | None) -> int:
@@ -191,20 +195,20 @@ def test_unreadable_run_does_not_hide_the_others(
         return 0
 
     monkeypatch.setattr(claude_process, "memory_of", memory_of)
-    room.restart(limits=Limits(idle_timeout=0.2, memory=1e12))
-    assert end_of(room.prompt("Hello")).outcome is Outcome.COMPLETED
+    supervision.restart(limits=Limits(idle_timeout=0.2, memory=1e12))
+    assert end_of(supervision.prompt("Hello")).outcome is Outcome.COMPLETED
     assert "could not check the limits" in caplog.text
 
 
-def test_the_last_lines_of_stderr_outlive_their_file(room: Room) -> None:
-    run = room.prompt(steps(["stderr", "Oh no."], ["exit", 3]))
+def test_the_last_lines_of_stderr_outlive_their_file(supervision: Supervision) -> None:
+    run = supervision.prompt(steps(["stderr", "Oh no."], ["exit", 3]))
     end_of(run)
     run.folder.errors.unlink()
     assert error_lines(run) == ["Oh no."]
 
 
-def test_a_record_of_version_1_is_read_without_stderr(room: Room) -> None:
-    run = room.prompt(steps(["stderr", "Oh no."], ["exit", 3]))
+def test_a_record_of_version_1_is_read_without_stderr(supervision: Supervision) -> None:
+    run = supervision.prompt(steps(["stderr", "Oh no."], ["exit", 3]))
     assert end_of(run).stderr == ("Oh no.",)
     text = run.folder.record_path.read_text()
     old = text.replace('"version": 2', '"version": 1').replace(
@@ -217,13 +221,13 @@ def test_a_record_of_version_1_is_read_without_stderr(room: Room) -> None:
     )
 
 
-def test_record_of_a_later_version_is_not_overwritten(room: Room) -> None:
-    run = room.prompt(steps(["exit", 0]))
+def test_record_of_a_later_version_is_not_overwritten(supervision: Supervision) -> None:
+    run = supervision.prompt(steps(["exit", 0]))
     end_of(run)
     text = run.folder.record_path.read_text().replace('"version": 2', '"version": 3')
     run.folder.record_path.write_text(text)
-    room.restart()
-    assert room.supervisor.of_session(run.record.session_id) == []
+    supervision.restart()
+    assert supervision.supervisor.of_session(run.record.session_id) == []
     assert run.folder.record_path.read_text() == text
 
 
@@ -252,9 +256,9 @@ def test_amounts_are_formatted_in_words() -> None:
     ]
 
 
-def test_limit_monitor_ends_with_its_server(room: Room) -> None:
-    monitor = room.supervisor._limit_monitor
+def test_limit_monitor_ends_with_its_server(supervision: Supervision) -> None:
+    monitor = supervision.supervisor._limit_monitor
     greenlet = monitor._greenlet
     assert greenlet
-    room.restart()
+    supervision.restart()
     assert greenlet.dead

@@ -22,7 +22,7 @@ from opcode_htmx.sessions.options.form import OptionsPresenter
 from opcode_htmx.sessions.status_panel import status_text
 from tests.support.cli.supervision import (
     BY,
-    Room,
+    Supervision,
     disk_that_waits,
     idle,
     new_id,
@@ -35,11 +35,11 @@ from tests.support.environment import Sandbox
 
 
 @pytest.fixture
-def room(sandbox: Sandbox, stand_in: Path) -> Iterator[Room]:
-    room = Room(sandbox, stand_in)
-    room.restart(max_runs=1)
-    yield room
-    room.close()
+def supervision(sandbox: Sandbox, stand_in: Path) -> Iterator[Supervision]:
+    supervision = Supervision(sandbox, stand_in)
+    supervision.restart(max_runs=1)
+    yield supervision
+    supervision.close()
 
 
 LAST = ["exit after turn", 0]
@@ -48,9 +48,9 @@ LAST = ["exit after turn", 0]
 class Busy:
     """A run that works until it is let go."""
 
-    def __init__(self, room: Room, name: str = "gate") -> None:
-        self.gate = room.sandbox.home / name
-        self.run = room.prompt(steps(["text", "busy"], ["wait", str(self.gate)], LAST))
+    def __init__(self, supervision: Supervision, name: str = "gate") -> None:
+        self.gate = supervision.sandbox.home / name
+        self.run = supervision.prompt(steps(["text", "busy"], ["wait", str(self.gate)], LAST))
         until(lambda: texts(self.run) == ["busy"], "it works")
 
     def let_go(self) -> None:
@@ -63,21 +63,21 @@ def end_of(run: Run) -> tuple[Outcome, str]:
     return run.record.end.outcome, run.record.end.cause
 
 
-def test_run_beyond_the_limit_is_queued_until_a_slot_is_free(room: Room) -> None:
-    busy = Busy(room)
-    run = room.prompt("Hello")
+def test_run_beyond_the_limit_is_queued_until_a_slot_is_free(supervision: Supervision) -> None:
+    busy = Busy(supervision)
+    run = supervision.prompt("Hello")
     assert (run.phase, run.live, run.record.pid) == (Phase.QUEUED, True, None)
-    assert len(room.marked_processes()) == 1
+    assert len(supervision.marked_processes()) == 1
     busy.let_go()
     idle(run)
     assert texts(run) == ["Hello"]
 
 
-def test_prompts_sent_while_queued_are_answered_in_order(room: Room) -> None:
-    busy = Busy(room)
+def test_prompts_sent_while_queued_are_answered_in_order(supervision: Supervision) -> None:
+    busy = Busy(supervision)
     session = new_id()
-    run = room.prompt("one", session)
-    assert room.prompt("two", session) is run
+    run = supervision.prompt("one", session)
+    assert supervision.prompt("two", session) is run
     assert [each.text for each in queue([run])] == ["one", "two"]
     busy.let_go()
     until(lambda: run.state.turns == 2, "both are answered")
@@ -85,17 +85,17 @@ def test_prompts_sent_while_queued_are_answered_in_order(room: Room) -> None:
     assert queue([run]) == []
 
 
-def test_duplicate_prompt_is_queued_once(room: Room) -> None:
-    Busy(room)
+def test_duplicate_prompt_is_queued_once(supervision: Supervision) -> None:
+    Busy(supervision)
     session, prompt_id = new_id(), new_id()
-    run = room.prompt("once", session, prompt_id)
-    assert room.prompt("once", session, prompt_id) is run
+    run = supervision.prompt("once", session, prompt_id)
+    assert supervision.prompt("once", session, prompt_id) is run
     assert len(queue([run])) == 1
 
 
-def test_start_queue_is_fifo(room: Room) -> None:
-    busy = Busy(room)
-    runs = [room.prompt(steps(["text", f"{n}"], LAST)) for n in range(3)]
+def test_start_queue_is_fifo(supervision: Supervision) -> None:
+    busy = Busy(supervision)
+    runs = [supervision.prompt(steps(["text", f"{n}"], LAST)) for n in range(3)]
     until(lambda: [run.ahead for run in runs] == [0, 1, 2], "each knows its place")
     assert [status_text(run) for run in runs] == [
         "Waits for room: it is next",
@@ -109,11 +109,11 @@ def test_start_queue_is_fifo(room: Room) -> None:
     assert [texts(run) for run in runs] == [["0"], ["1"], ["2"]]
 
 
-def test_new_start_does_not_overtake_the_queue(room: Room) -> None:
-    room.restart(max_runs=2)
-    busy = [Busy(room, "a"), Busy(room, "b")]
-    first = room.prompt(steps(["text", "first"], LAST))
-    second = room.prompt(steps(["text", "second"], LAST))
+def test_new_start_does_not_overtake_the_queue(supervision: Supervision) -> None:
+    supervision.restart(max_runs=2)
+    busy = [Busy(supervision, "a"), Busy(supervision, "b")]
+    first = supervision.prompt(steps(["text", "first"], LAST))
+    second = supervision.prompt(steps(["text", "second"], LAST))
     busy[0].let_go()
     assert end_of(first)[0] is Outcome.COMPLETED
     assert end_of(second)[0] is Outcome.COMPLETED
@@ -121,46 +121,46 @@ def test_new_start_does_not_overtake_the_queue(room: Room) -> None:
     assert began[0] <= began[1]
 
 
-def test_idle_run_is_evicted_for_a_queued_one(room: Room) -> None:
-    first = idle(room.prompt("one"))
-    second = idle(room.prompt("two"))
+def test_idle_run_is_evicted_for_a_queued_one(supervision: Supervision) -> None:
+    first = idle(supervision.prompt("one"))
+    second = idle(supervision.prompt("two"))
     assert end_of(first) == (Outcome.COMPLETED, ENDED_FOR_ANOTHER)
     assert texts(second) == ["two"]
 
 
-def test_unviewed_idle_run_is_evicted_first(room: Room) -> None:
-    room.restart(max_runs=2)
-    viewed, left = idle(room.prompt("viewed")), idle(room.prompt("left"))
-    with room.supervisor.viewers.viewing(viewed.record.session_id):
-        third = idle(room.prompt("three"))
+def test_unviewed_idle_run_is_evicted_first(supervision: Supervision) -> None:
+    supervision.restart(max_runs=2)
+    viewed, left = idle(supervision.prompt("viewed")), idle(supervision.prompt("left"))
+    with supervision.supervisor.viewers.viewing(viewed.record.session_id):
+        third = idle(supervision.prompt("three"))
     assert end_of(left) == (Outcome.COMPLETED, ENDED_FOR_ANOTHER)
     assert viewed.phase is Phase.IDLE
     assert third.phase is Phase.IDLE
 
 
-def test_evicted_session_goes_on_with_its_next_prompt(room: Room) -> None:
+def test_evicted_session_goes_on_with_its_next_prompt(supervision: Supervision) -> None:
     session = new_id()
-    first = idle(room.prompt("one", session))
-    idle(room.prompt("two"))
+    first = idle(supervision.prompt("one", session))
+    idle(supervision.prompt("two"))
     assert end_of(first)
-    again = idle(room.prompt("three", session))
+    again = idle(supervision.prompt("three", session))
     assert again.id != first.id
     assert texts(again) == ["three"]
 
 
-def test_stopped_queued_run_returns_its_prompts(room: Room) -> None:
-    Busy(room)
-    run = room.prompt("Hello")
+def test_stopped_queued_run_returns_its_prompts(supervision: Supervision) -> None:
+    Busy(supervision)
+    run = supervision.prompt("Hello")
     run.stop(by=BY)
     assert end_of(run) == (Outcome.CANCELLED, "Stopped by you.")
     assert [(each.text, each.left) for each in queue([run])] == [("Hello", True)]
 
 
-def test_queued_prompt_can_be_withdrawn(room: Room) -> None:
-    busy = Busy(room)
+def test_queued_prompt_can_be_withdrawn(supervision: Supervision) -> None:
+    busy = Busy(supervision)
     session, prompt_id = new_id(), new_id()
-    run = room.prompt("one", session)
-    room.prompt("two", session, prompt_id)
+    run = supervision.prompt("one", session)
+    supervision.prompt("two", session, prompt_id)
     take_back(run, prompt_id, by=BY)
     assert [each.text for each in queue([run])] == ["one"]
     busy.let_go()
@@ -168,35 +168,35 @@ def test_queued_prompt_can_be_withdrawn(room: Room) -> None:
     assert texts(run) == ["one"]
 
 
-def test_queued_run_without_prompts_leaves_the_queue(room: Room) -> None:
-    Busy(room)
+def test_queued_run_without_prompts_leaves_the_queue(supervision: Supervision) -> None:
+    Busy(supervision)
     prompt_id = new_id()
-    run = room.prompt("one", "", prompt_id)
+    run = supervision.prompt("one", "", prompt_id)
     take_back(run, prompt_id, by=BY)
     assert end_of(run)[0] is Outcome.CANCELLED
     assert queue([run]) == []
 
 
-def test_queued_run_receives_no_requests(room: Room) -> None:
-    Busy(room)
-    run = room.prompt("Hello")
+def test_queued_run_receives_no_requests(supervision: Supervision) -> None:
+    Busy(supervision)
+    run = supervision.prompt("Hello")
     with pytest.raises(RunNotLive, match="has not been started for this session yet"):
         change(run, "model", "haiku")
 
 
-def test_options_chosen_while_queued_apply_at_the_start(room: Room) -> None:
-    busy = Busy(room)
-    run = room.prompt("Hello")
-    room.supervisor.options.choose(run.record.session_id, model="haiku")
+def test_options_chosen_while_queued_apply_at_the_start(supervision: Supervision) -> None:
+    busy = Busy(supervision)
+    run = supervision.prompt("Hello")
+    supervision.supervisor.options.choose(run.record.session_id, model="haiku")
     busy.let_go()
     idle(run)
     assert run.record.argv[run.record.argv.index("--model") + 1] == "haiku"
 
 
-def test_page_of_a_queued_run_shows_its_options(room: Room) -> None:
-    Busy(room)
-    run = room.prompt("Hello")
-    choosing, session_id = room.supervisor.options, run.record.session_id
+def test_page_of_a_queued_run_shows_its_options(supervision: Supervision) -> None:
+    Busy(supervision)
+    run = supervision.prompt("Hello")
+    choosing, session_id = supervision.supervisor.options, run.record.session_id
     choosing.choose(session_id, permission_mode="plan", effort="high")
     shown = {
         each.name: each.chosen
@@ -205,35 +205,37 @@ def test_page_of_a_queued_run_shows_its_options(room: Room) -> None:
     assert (shown["permission_mode"], shown["effort"]) == ("plan", "high")
 
 
-def test_start_queue_survives_a_restart(room: Room) -> None:
-    busy = Busy(room)
-    waiting = [room.prompt(steps(["text", name], LAST)) for name in ("one", "two")]
-    room.supervisor.close()
+def test_start_queue_survives_a_restart(supervision: Supervision) -> None:
+    busy = Busy(supervision)
+    waiting = [supervision.prompt(steps(["text", name], LAST)) for name in ("one", "two")]
+    supervision.supervisor.close()
     busy.let_go()
-    supervisor = room.restart()
+    supervisor = supervision.restart()
     runs = [supervisor.get(run.id) for run in waiting]
     assert [end_of(run)[0] for run in runs] == [Outcome.COMPLETED] * 2
     assert [texts(run) for run in runs] == [["one"], ["two"]]
 
 
-def test_two_workers_keep_the_limit_together(room: Room) -> None:
-    busy = Busy(room)
-    other = room.beside(max_runs=1)
-    run = other.prompt(new_id(), room.sandbox.project, new_id(), steps(["text", "x"], LAST), by=BY)
+def test_two_workers_keep_the_limit_together(supervision: Supervision) -> None:
+    busy = Busy(supervision)
+    other = supervision.beside(max_runs=1)
+    run = other.prompt(
+        new_id(), supervision.sandbox.project, new_id(), steps(["text", "x"], LAST), by=BY
+    )
     assert run.phase is Phase.QUEUED
-    third = room.prompt(steps(["text", "y"], LAST))
+    third = supervision.prompt(steps(["text", "y"], LAST))
     assert third.phase is Phase.QUEUED
     busy.let_go()
     assert end_of(run)[0] is end_of(third)[0] is Outcome.COMPLETED
     assert (run.record.process_started_at or 0) < (third.record.process_started_at or 0)
 
 
-def test_queued_run_of_a_dead_worker_stays_queued_in_another(room: Room) -> None:
-    room.restart(max_runs=1)
-    other = room.beside(max_runs=1)
-    busy = Busy(room)
-    run = room.prompt("Hello")
-    room.supervisor.close()
+def test_queued_run_of_a_dead_worker_stays_queued_in_another(supervision: Supervision) -> None:
+    supervision.restart(max_runs=1)
+    other = supervision.beside(max_runs=1)
+    busy = Busy(supervision)
+    run = supervision.prompt("Hello")
+    supervision.supervisor.close()
     busy.let_go()
     (taken,) = other.of_session(run.record.session_id)
     idle(taken)
@@ -241,10 +243,10 @@ def test_queued_run_of_a_dead_worker_stays_queued_in_another(room: Room) -> None
 
 
 def test_failed_start_states_its_reason_keeps_its_prompts_and_frees_the_slot(
-    room: Room, monkeypatch: pytest.MonkeyPatch
+    supervision: Supervision, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    busy = Busy(room)
-    doomed, next_one = room.prompt("Hello"), room.prompt("World")
+    busy = Busy(supervision)
+    doomed, next_one = supervision.prompt("Hello"), supervision.prompt("World")
     spawn = process_module.spawn
 
     def fail_once(*arguments: Any) -> ClaudeProcess:
@@ -262,23 +264,26 @@ def test_failed_start_states_its_reason_keeps_its_prompts_and_frees_the_slot(
     idle(next_one)
 
 
-def test_runs_start_at_once_without_a_limit(room: Room) -> None:
-    room.restart(max_runs=0)
-    busy = [Busy(room, f"{n}") for n in range(3)]
+def test_runs_start_at_once_without_a_limit(supervision: Supervision) -> None:
+    supervision.restart(max_runs=0)
+    busy = [Busy(supervision, f"{n}") for n in range(3)]
     assert all(each.run.record.launched for each in busy)
 
 
-def test_a_stop_while_the_process_is_being_started_leaves_none(room: Room) -> None:
-    busy = Busy(room)
-    run = room.prompt(steps(["text", "never"], ["wait", "/nowhere"]))
+def test_a_stop_while_the_process_is_being_started_leaves_none(supervision: Supervision) -> None:
+    busy = Busy(supervision)
+    run = supervision.prompt(steps(["text", "never"], ["wait", "/nowhere"]))
     with disk_that_waits(run.folder.path) as go_on:
         busy.let_go()
-        until(lambda: {mark_of(each) for each in room.marked_processes()} == {run.id}, "it begins")
+        until(
+            lambda: {mark_of(each) for each in supervision.marked_processes()} == {run.id},
+            "it begins",
+        )
         assert run.phase is Phase.QUEUED, "its record is not on the disk yet"
         run.stop(by=BY)
         go_on.set()
         assert end_of(run) == (Outcome.CANCELLED, "Stopped by you.")
-    assert room.marked_processes() == []
+    assert supervision.marked_processes() == []
     assert record_on_disk(run)["end"]["outcome"] == "cancelled"
 
 
@@ -287,10 +292,10 @@ def mark_of(process: psutil.Process) -> str | None:
 
 
 def test_a_stop_while_it_is_recorded_that_a_start_has_failed_changes_nothing(
-    room: Room, monkeypatch: pytest.MonkeyPatch
+    supervision: Supervision, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    busy = Busy(room)
-    run = room.prompt("Hello")
+    busy = Busy(supervision)
+    run = supervision.prompt("Hello")
     monkeypatch.setattr(process_module, "spawn", fails)
     with disk_that_waits(run.folder.path) as go_on:
         busy.let_go()

@@ -14,7 +14,7 @@ from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.model.record import Outcome
 from opcode_htmx.runs.policies.limit_monitor import Limits
 from tests.support.cli.supervision import (
-    Room,
+    Supervision,
     idle,
     new_id,
     steps,
@@ -29,15 +29,15 @@ Begin = Callable[..., Run]
 
 
 @pytest.fixture
-def room(sandbox: Sandbox, stand_in: Path) -> Iterator[Room]:
-    room = Room(sandbox, stand_in)
-    room.restart(keep_running=False, disconnect_grace=GRACE)
-    yield room
-    room.close()
+def supervision(sandbox: Sandbox, stand_in: Path) -> Iterator[Supervision]:
+    supervision = Supervision(sandbox, stand_in)
+    supervision.restart(keep_running=False, disconnect_grace=GRACE)
+    yield supervision
+    supervision.close()
 
 
-def working(room: Room, session_id: str = "") -> Run:
-    run = room.prompt(steps(["text", "I will"], FOREVER), session_id)
+def working(supervision: Supervision, session_id: str = "") -> Run:
+    run = supervision.prompt(steps(["text", "I will"], FOREVER), session_id)
     until(lambda: run.phase is Phase.WORKING, "it works")
     return run
 
@@ -47,31 +47,31 @@ def outcome(run: Run) -> tuple[Outcome, str]:
     return run.record.end.outcome, run.record.end.cause
 
 
-def test_run_without_viewers_ends_after_the_grace_with_its_cause(room: Room) -> None:
+def test_run_without_viewers_ends_after_the_grace_with_its_cause(supervision: Supervision) -> None:
     began = time.time()
-    run = working(room)
+    run = working(supervision)
     assert run.join(30)
     assert time.time() - began >= GRACE
     assert outcome(run) == (
         Outcome.CANCELLED,
         "Ended, because nobody was looking for 2 seconds.",
     )
-    assert not room.marked_processes()
+    assert not supervision.marked_processes()
 
 
-def test_a_run_that_was_idle_when_it_was_left_is_completed(room: Room) -> None:
-    run = idle(room.prompt("Hello"))
+def test_a_run_that_was_idle_when_it_was_left_is_completed(supervision: Supervision) -> None:
+    run = idle(supervision.prompt("Hello"))
     assert run.join(30)
     assert outcome(run)[0] is Outcome.COMPLETED
 
 
 def test_run_ends_after_the_last_viewer_has_left(
-    room: Room,
+    supervision: Supervision,
 ) -> None:
-    run = working(room)
+    run = working(supervision)
     session = run.record.session_id
-    with room.supervisor.viewers.viewing(session):
-        with room.supervisor.viewers.viewing(session):
+    with supervision.supervisor.viewers.viewing(session):
+        with supervision.supervisor.viewers.viewing(session):
             assert not run.join(1.5 * GRACE)
         assert not run.join(1.5 * GRACE)
     left = time.time()
@@ -79,71 +79,71 @@ def test_run_ends_after_the_last_viewer_has_left(
     assert time.time() - left >= GRACE
 
 
-def test_run_continues_when_a_viewer_returns_within_the_grace(room: Room) -> None:
-    run = working(room)
+def test_run_continues_when_a_viewer_returns_within_the_grace(supervision: Supervision) -> None:
+    run = working(supervision)
     session = run.record.session_id
     for _ in range(4):  # together longer than the grace
-        with room.supervisor.viewers.viewing(session):
+        with supervision.supervisor.viewers.viewing(session):
             gevent.sleep(0)
         assert not run.join(0.6 * GRACE)
-    with room.supervisor.viewers.viewing(session):
+    with supervision.supervisor.viewers.viewing(session):
         assert not run.join(1.5 * GRACE)
         assert run.phase is Phase.WORKING
 
 
-def test_page_without_a_socket_counts_as_viewer_from_its_request(room: Room) -> None:
-    run = working(room)
+def test_page_without_a_socket_counts_as_viewer_from_its_request(supervision: Supervision) -> None:
+    run = working(supervision)
     for _ in range(4):
-        room.supervisor.viewers.seen(run.record.session_id)
+        supervision.supervisor.viewers.seen(run.record.session_id)
         assert not run.join(0.6 * GRACE)
     assert run.join(30)
 
 
-def test_only_the_session_without_viewers_ends(room: Room) -> None:
-    run, other = working(room), working(room)
-    with room.supervisor.viewers.viewing(other.record.session_id):
+def test_only_the_session_without_viewers_ends(supervision: Supervision) -> None:
+    run, other = working(supervision), working(supervision)
+    with supervision.supervisor.viewers.viewing(other.record.session_id):
         assert run.join(30)
         assert other.live
 
 
 def test_choice_for_a_session_overrides_the_server_default(
-    room: Room,
+    supervision: Supervision,
 ) -> None:
     session = new_id()
-    room.supervisor.options.choose(session, keep_running=True)
-    run = working(room, session)
+    supervision.supervisor.options.choose(session, keep_running=True)
+    run = working(supervision, session)
     assert not run.join(2 * GRACE)
-    room.supervisor.options.choose(session, keep_running=False)
+    supervision.supervisor.options.choose(session, keep_running=False)
     assert run.join(30)
 
 
-def test_run_continues_without_viewers_by_default(room: Room) -> None:
-    room.restart(keep_running=True)
-    assert not working(room).join(2 * GRACE)
+def test_run_continues_without_viewers_by_default(supervision: Supervision) -> None:
+    supervision.restart(keep_running=True)
+    assert not working(supervision).join(2 * GRACE)
 
 
 def test_choice_survives_a_restart_and_the_grace_starts_again(
-    room: Room,
+    supervision: Supervision,
 ) -> None:
-    room.restart(keep_running=True)
+    supervision.restart(keep_running=True)
     session = new_id()
-    room.supervisor.options.choose(session, keep_running=False)
-    before = working(room, session)
-    with room.supervisor.viewers.viewing(session):
+    supervision.supervisor.options.choose(session, keep_running=False)
+    before = working(supervision, session)
+    with supervision.supervisor.viewers.viewing(session):
         gevent.sleep(1.2 * GRACE)
         began = time.time()
-        room.restart()
-    run = room.supervisor.get(before.id)
+        supervision.restart()
+    run = supervision.supervisor.get(before.id)
     assert run.join(30)
     assert time.time() - began >= GRACE
     assert "nobody was looking" in outcome(run)[1]
 
 
-def test_a_run_that_waits_for_an_answer_outlives_the_idle_timeout(room: Room) -> None:
-    room.restart(keep_running=True, limits=Limits(idle_timeout=0.2))
-    waiting = room.prompt(steps(["ask", "r1"], FOREVER))
+def test_a_run_that_waits_for_an_answer_outlives_the_idle_timeout(supervision: Supervision) -> None:
+    supervision.restart(keep_running=True, limits=Limits(idle_timeout=0.2))
+    waiting = supervision.prompt(steps(["ask", "r1"], FOREVER))
     until(lambda: waiting.phase is Phase.WAITING, "it asks")
-    idler = idle(room.prompt("Hello"))
+    idler = idle(supervision.prompt("Hello"))
     assert idler.join(30)
     assert waiting.phase is Phase.WAITING
     assert list(waiting.state.asks) == ["r1"]

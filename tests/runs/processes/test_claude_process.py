@@ -67,7 +67,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
     yield start
     for run_id in (RUN, OTHER_RUN):
-        kill(claude_process.census.family(run_id))
+        kill(claude_process.MONITOR.family(run_id))
     for each in started:
         each.kill()
         each.wait()
@@ -237,13 +237,13 @@ def test_a_grandchild_in_its_own_session_is_found_by_the_mark(start: Start, tmp_
     start(*python(START_AND_EXIT, "sleep", "600")).wait()
     grandchild = int(output(tmp_path))
     assert os.getsid(grandchild) == grandchild
-    assert pids(claude_process.census.family(RUN)) == {grandchild}
+    assert pids(claude_process.MONITOR.family(RUN)) == {grandchild}
 
 
 def test_only_the_processes_of_the_run_carry_its_mark(start: Start) -> None:
     mine = start("sleep", "600")
     start("sleep", "600", run_id=OTHER_RUN)
-    assert pids(claude_process.census.family(RUN)) == {mine.identity.pid}
+    assert pids(claude_process.MONITOR.family(RUN)) == {mine.identity.pid}
 
 
 def test_process_tree_includes_descendants_without_the_tag(start: Start, tmp_path: Path) -> None:
@@ -267,7 +267,7 @@ def test_sweep_kills_processes_that_ignore_sigterm(start: Start, tmp_path: Path)
     start(*python(IGNORE_SIGTERM))
     assert output(tmp_path) == "deaf"
     claude_process.sweep(RUN)
-    assert claude_process.census.family(RUN) == []
+    assert claude_process.MONITOR.family(RUN) == []
 
 
 def test_the_sweep_leaves_other_runs_alone(start: Start) -> None:
@@ -275,4 +275,4 @@ def test_the_sweep_leaves_other_runs_alone(start: Start) -> None:
     other = start("sleep", "600", run_id=OTHER_RUN)
     claude_process.sweep(RUN)
     assert other.alive()
-    assert claude_process.census.family(RUN) == []
+    assert claude_process.MONITOR.family(RUN) == []

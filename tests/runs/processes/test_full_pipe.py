@@ -15,7 +15,7 @@ from opcode_htmx.runs.model import run_folder as folder_module
 from opcode_htmx.runs.model.lifecycle import Phase
 from tests.support.cli.supervision import (
     BY,
-    Room,
+    Supervision,
     idle,
     lines,
     steps,
@@ -26,11 +26,13 @@ from tests.support.environment import Sandbox
 
 
 @pytest.fixture
-def room(sandbox: Sandbox, stand_in: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
+def supervision(
+    sandbox: Sandbox, stand_in: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Supervision]:
     monkeypatch.setattr(folder_module, "WRITE_SECONDS", 0.1)
-    room = Room(sandbox, stand_in)
-    yield room
-    room.close()
+    supervision = Supervision(sandbox, stand_in)
+    yield supervision
+    supervision.close()
 
 
 def fill(run: Run) -> None:
@@ -46,8 +48,8 @@ def fill(run: Run) -> None:
         os.close(pipe)
 
 
-def asking_without_reading(room: Room, gate: Path) -> Run:
-    run = room.prompt(steps(["ask", "r1", str(gate)], ["text", "thank you"]))
+def asking_without_reading(supervision: Supervision, gate: Path) -> Run:
+    run = supervision.prompt(steps(["ask", "r1", str(gate)], ["text", "thank you"]))
     until(lambda: run.phase is Phase.WAITING, "Claude asks")
     fill(run)
     return run
@@ -55,9 +57,9 @@ def asking_without_reading(room: Room, gate: Path) -> Run:
 
 @pytest.mark.parametrize("answer", ["allow", "deny"])
 def test_undelivered_answer_leaves_the_request_open(
-    room: Room, tmp_path: Path, answer: str
+    supervision: Supervision, tmp_path: Path, answer: str
 ) -> None:
-    run = asking_without_reading(room, tmp_path / "gate")
+    run = asking_without_reading(supervision, tmp_path / "gate")
     with pytest.raises(RunNotLive, match="does not read its input just now"):
         run.allow("r1", by=BY) if answer == "allow" else run.deny("r1", "no", by=BY)
     assert (list(run.state.asks), run.phase) == (["r1"], Phase.WAITING)
@@ -66,14 +68,14 @@ def test_undelivered_answer_leaves_the_request_open(
 
 
 def test_next_server_finds_the_request_open_and_delivers_an_answer_later(
-    room: Room, tmp_path: Path
+    supervision: Supervision, tmp_path: Path
 ) -> None:
     gate = tmp_path / "gate"
-    before = asking_without_reading(room, gate)
+    before = asking_without_reading(supervision, gate)
     with pytest.raises(RunNotLive):
         before.allow("r1", by=BY)
-    room.restart()
-    run = room.supervisor.get(before.id)
+    supervision.restart()
+    run = supervision.supervisor.get(before.id)
     until(lambda: run.phase is Phase.WAITING, "it is found open")
     gate.touch()
     until(lambda: _taken(run, "r1"), "Claude takes the answer")
@@ -93,9 +95,9 @@ def _taken(run: Run, request_id: str) -> bool:
 
 
 def test_partly_delivered_answer_leaves_the_request_open_until_the_stop(
-    room: Room, tmp_path: Path
+    supervision: Supervision, tmp_path: Path
 ) -> None:
-    run = asking_without_reading(room, tmp_path / "gate")
+    run = asking_without_reading(supervision, tmp_path / "gate")
     pipe = os.open(run.folder.input_pipe, os.O_RDWR | os.O_NONBLOCK)
     os.read(pipe, 4096)
     os.close(pipe)

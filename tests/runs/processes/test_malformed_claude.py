@@ -28,7 +28,7 @@ from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.model.record import Outcome
 from opcode_htmx.runs.model.run_folder import InputClosed
-from tests.support.cli.supervision import BY, Room
+from tests.support.cli.supervision import BY, Supervision
 from tests.support.cli.supervision import until as until_meanwhile
 from tests.support.environment import (
     PATIENCE,
@@ -354,10 +354,10 @@ SCRIPTS = {
 
 
 @pytest.fixture
-def room(sandbox: Sandbox, stand_in: Path) -> Iterator[Room]:
-    room = Room(sandbox, stand_in)
-    yield room
-    room.close()
+def supervision(sandbox: Sandbox, stand_in: Path) -> Iterator[Supervision]:
+    supervision = Supervision(sandbox, stand_in)
+    yield supervision
+    supervision.close()
 
 
 @pytest.mark.parametrize(
@@ -371,12 +371,12 @@ def room(sandbox: Sandbox, stand_in: Path) -> Iterator[Room]:
     ],
 )
 def test_cli_that_dies_at_its_start_is_reported_with_its_stderr(
-    room: Room, stand_in: Path, script: str, words: str
+    supervision: Supervision, stand_in: Path, script: str, words: str
 ) -> None:
     """Either outcome is valid: the prompt races with the end of the process."""
     stand_in.write_text(SCRIPTS[script])
     try:
-        run = room.prompt("Hello")
+        run = supervision.prompt("Hello")
     except CannotStart as error:
         said = str(error)
     else:
@@ -387,8 +387,8 @@ def test_cli_that_dies_at_its_start_is_reported_with_its_stderr(
     cause, _, last_words = words.partition(". ")
     assert cause.rstrip(".") in said or "at once" in said
     assert last_words in said
-    assert room.supervisor.live() == []
-    until_meanwhile(lambda: not room.marked_processes(), "nothing is left")
+    assert supervision.supervisor.live() == []
+    until_meanwhile(lambda: not supervision.marked_processes(), "nothing is left")
 
 
 @pytest.mark.parametrize(
@@ -401,21 +401,23 @@ def test_cli_that_dies_at_its_start_is_reported_with_its_stderr(
     ],
 )
 def test_cli_that_cannot_be_started_is_reported_and_leaves_nothing(
-    room: Room, stand_in: Path, content: bytes | None, mode: int, words: str
+    supervision: Supervision, stand_in: Path, content: bytes | None, mode: int, words: str
 ) -> None:
     stand_in.unlink()
     if content is not None:
         stand_in.write_bytes(content)
         stand_in.chmod(mode)
     with pytest.raises(CannotStart, match="^Claude could not be started: .*" + words):
-        room.prompt("Hello")
-    assert room.supervisor.live() == []
-    assert list(room.runs_dir.iterdir()) == []
+        supervision.prompt("Hello")
+    assert supervision.supervisor.live() == []
+    assert list(supervision.runs_dir.iterdir()) == []
 
 
-def test_silent_cli_is_starting_until_it_is_stopped(room: Room, stand_in: Path) -> None:
+def test_silent_cli_is_starting_until_it_is_stopped(
+    supervision: Supervision, stand_in: Path
+) -> None:
     stand_in.write_text("#!/bin/sh\nexec sleep 600\n")
-    run = room.prompt("Hello")
+    run = supervision.prompt("Hello")
     assert run.phase is Phase.STARTING
     assert run.state.waiting
     run.stop(by=BY)
@@ -423,7 +425,7 @@ def test_silent_cli_is_starting_until_it_is_stopped(room: Room, stand_in: Path) 
     assert run.record.end
     assert (run.record.end.outcome, run.record.end.cause) == (Outcome.CANCELLED, "Stopped by you.")
     assert not run.has_sent(next(iter(run.state.sent))), "it may be sent again"
-    until_meanwhile(lambda: not room.marked_processes(), "nothing is left")
+    until_meanwhile(lambda: not supervision.marked_processes(), "nothing is left")
 
 
 def is_read(run: Run) -> bool:
@@ -435,12 +437,12 @@ def is_read(run: Run) -> bool:
     return True
 
 
-def test_cli_with_a_closed_stdin_is_reported(room: Room) -> None:
+def test_cli_with_a_closed_stdin_is_reported(supervision: Supervision) -> None:
     session = str(uuid.uuid4())
-    run = room.prompt(json.dumps([["close", "stdin"], FOREVER]), session)
+    run = supervision.prompt(json.dumps([["close", "stdin"], FOREVER]), session)
     until_meanwhile(lambda: not is_read(run), "it has closed it")
     with pytest.raises(Exception, match="takes no more input"):
-        room.prompt("Are you there?", session)
+        supervision.prompt("Are you there?", session)
     assert run.live
     run.stop(by=BY)
     assert run.join(10)

@@ -20,7 +20,7 @@ from gevent import subprocess
 from opcode_htmx.lib.process_identity import ProcessKey
 from opcode_htmx.runs.model.run_folder import RunFolder
 from opcode_htmx.runs.processes import claude_process, process_reaper, process_table
-from opcode_htmx.runs.processes import process_monitor as census_module
+from opcode_htmx.runs.processes import process_monitor as monitor_module
 from opcode_htmx.runs.processes.claude_process import ClaudeProcess
 from opcode_htmx.runs.processes.orphans import NoOrphans, Orphans
 from opcode_htmx.runs.processes.process_monitor import ProcessMonitor
@@ -35,15 +35,15 @@ Stray = Callable[..., "subprocess.Popen[bytes]"]
 
 
 @pytest.fixture
-def census(monkeypatch: pytest.MonkeyPatch) -> ProcessMonitor:
-    """A census that remembers nothing of other tests."""
-    census = ProcessMonitor()
-    monkeypatch.setattr(claude_process, "census", census)
-    return census
+def monitor(monkeypatch: pytest.MonkeyPatch) -> ProcessMonitor:
+    """A monitor that remembers nothing of other tests."""
+    monitor = ProcessMonitor()
+    monkeypatch.setattr(claude_process, "MONITOR", monitor)
+    return monitor
 
 
 @pytest.fixture
-def start(tmp_path: Path, census: ProcessMonitor) -> Iterator[Start]:
+def start(tmp_path: Path, monitor: ProcessMonitor) -> Iterator[Start]:
     """Starts processes as runs are started, and ends them."""
     started: list[ClaudeProcess] = []
 
@@ -56,7 +56,7 @@ def start(tmp_path: Path, census: ProcessMonitor) -> Iterator[Start]:
 
     yield start
     for run_id in {each._run_id for each in started}:
-        assert census.sweep(run_id, 5.0)
+        assert monitor.sweep(run_id, 5.0)
     for each in started:
         each.wait()
 
@@ -94,7 +94,7 @@ def test_a_pid_that_another_process_has_got_is_not_signalled(stray: Stray) -> No
 
 
 def test_the_sweep_does_not_hit_a_pid_that_was_used_again(
-    census: ProcessMonitor, stray: Stray, monkeypatch: pytest.MonkeyPatch
+    monitor: ProcessMonitor, stray: Stray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A test cannot force the reuse of a pid: the recorded start time is older instead."""
     child = stray()
@@ -102,14 +102,14 @@ def test_the_sweep_does_not_hit_a_pid_that_was_used_again(
     assert before is not None
     with monkeypatch.context() as patch:
         patch.setattr(process_table, "key_of", lambda pid: ProcessKey(pid, before.started - 500))
-        census.track(RUN, child.pid)
-    assert census.family(RUN) == []
-    assert census.sweep(RUN)
+        monitor.track(RUN, child.pid)
+    assert monitor.family(RUN) == []
+    assert monitor.sweep(RUN)
     assert child.poll() is None
 
 
 def test_process_younger_than_its_child_is_no_parent(
-    census: ProcessMonitor, start: Start, stray: Stray, monkeypatch: pytest.MonkeyPatch
+    monitor: ProcessMonitor, start: Start, stray: Stray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It has got the pid of the real parent, which has gone."""
     claude, child = start(), stray()
@@ -122,7 +122,7 @@ def test_process_younger_than_its_child_is_no_parent(
         return row
 
     monkeypatch.setattr(process_table, "read", adopted_by_a_younger_one)
-    assert {row.pid for row in census.family(RUN)} == {claude.identity.pid}
+    assert {row.pid for row in monitor.family(RUN)} == {claude.identity.pid}
 
 
 def test_a_signal_needs_no_descriptor_to_be_free(
@@ -141,7 +141,7 @@ def test_a_signal_needs_no_descriptor_to_be_free(
 
 
 def test_unreadable_process_does_not_count_as_ended(
-    census: ProcessMonitor, start: Start, monkeypatch: pytest.MonkeyPatch
+    monitor: ProcessMonitor, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     claude = start()
 
@@ -150,9 +150,9 @@ def test_unreadable_process_does_not_count_as_ended(
 
     with monkeypatch.context() as patch:
         patch.setattr(process_table, "stat_fields", none_left)
-        assert not census.sweep(RUN, 0.1)
+        assert not monitor.sweep(RUN, 0.1)
     assert claude.alive()
-    assert census.sweep(RUN)
+    assert monitor.sweep(RUN)
     assert not claude.alive()
 
 
@@ -176,20 +176,20 @@ def test_psutil_and_proc_agree(stray: Stray, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_family_is_found_and_ended_where_there_is_no_proc(
-    census: ProcessMonitor, start: Start, monkeypatch: pytest.MonkeyPatch
+    monitor: ProcessMonitor, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(process_table, "HAS_PROC", False)
     start("sh", "-c", "env -i sleep 60 & setsid sleep 60 & sleep 60")
-    until(lambda: len(census.family(RUN)) == 4, "all are there")
-    assert census.sweep(RUN, 5.0)
-    assert census.family(RUN) == []
+    until(lambda: len(monitor.family(RUN)) == 4, "all are there")
+    assert monitor.sweep(RUN, 5.0)
+    assert monitor.family(RUN) == []
 
 
 # Whose it is ----------------------------------------------------------------------------------
 
 
 def test_process_that_drops_its_tag_stays_in_the_tree(
-    census: ProcessMonitor, start: Start, tmp_path: Path
+    monitor: ProcessMonitor, start: Start, tmp_path: Path
 ) -> None:
     """Its parent ends first, and no process of the run adopts it."""
     go = tmp_path / "go"
@@ -198,7 +198,7 @@ def test_process_that_drops_its_tag_stays_in_the_tree(
 
     def script_itself() -> int | None:
         """Not the shell that it has just forked, which looks the same until it sleeps."""
-        pids = {row.pid for row in census.family(RUN)} - {claude.identity.pid}
+        pids = {row.pid for row in monitor.family(RUN)} - {claude.identity.pid}
         scripts = (p for p in pids if process_table.command_line(p).startswith("sh -c until"))
         return next((pid for pid in scripts if os.getsid(pid) == pid), None)
 
@@ -206,8 +206,8 @@ def test_process_that_drops_its_tag_stays_in_the_tree(
     claude.kill()
     go.touch()
     until(lambda: psutil.Process(child).environ() == {}, "its environment is clean")
-    assert child in {row.pid for row in census.family(RUN)}
-    assert census.sweep(RUN)
+    assert child in {row.pid for row in monitor.family(RUN)}
+    assert monitor.sweep(RUN)
 
 
 def test_process_in_the_middle_of_exec_is_found(
@@ -223,11 +223,11 @@ def test_process_in_the_middle_of_exec_is_found(
             return b""
         return process_table._environment(pid)
 
-    census = ProcessMonitor()
-    census._tags = RunTagCache(environment)
+    monitor = ProcessMonitor()
+    monitor._tags = RunTagCache(environment)
     child = stray(**{process_table.MARK: RUN})
     monkeypatch.setattr(process_table, "_EXEC_SECONDS", 60.0)
-    assert census.sweep(RUN, 5.0)
+    assert monitor.sweep(RUN, 5.0)
     assert blank == 0
     assert child.poll() is not None
 
@@ -262,21 +262,21 @@ def test_an_environment_is_read_once() -> None:
 
 
 def test_server_process_belongs_to_no_run(
-    census: ProcessMonitor, start: Start, monkeypatch: pytest.MonkeyPatch
+    monitor: ProcessMonitor, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server that was started from within a run does not end itself with the run."""
     start()
     monkeypatch.setattr(
         RunTagCache, "of", lambda self, key: RunTag(RUN, "") if key.pid == os.getpid() else None
     )
-    assert os.getpid() not in {row.pid for row in census.family(RUN)}
+    assert os.getpid() not in {row.pid for row in monitor.family(RUN)}
 
 
 # Pictures -------------------------------------------------------------------------------------
 
 
 def test_concurrent_callers_share_one_process_snapshot(
-    census: ProcessMonitor, monkeypatch: pytest.MonkeyPatch
+    monitor: ProcessMonitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: list[float] = []
     pids = process_table.pids
@@ -286,25 +286,25 @@ def test_concurrent_callers_share_one_process_snapshot(
         return pids()
 
     monkeypatch.setattr(process_table, "pids", counted)
-    gevent.joinall([gevent.spawn(census.family, RUN) for _ in range(50)], raise_error=True)
+    gevent.joinall([gevent.spawn(monitor.family, RUN) for _ in range(50)], raise_error=True)
     assert len(looked) <= 2  # callers that arrived meanwhile get a newer one
 
 
 def test_recent_snapshot_is_reused_within_max_age(
-    census: ProcessMonitor, monkeypatch: pytest.MonkeyPatch
+    monitor: ProcessMonitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    census.family(RUN)
+    monitor.family(RUN)
     monkeypatch.setattr(process_table, "pids", lambda: pytest.fail("it was looked at again"))
-    assert census.family(RUN, max_age=60.0) == []
+    assert monitor.family(RUN, max_age=60.0) == []
 
 
 def test_fifty_simultaneous_ends_do_not_block_the_loop(
-    census: ProcessMonitor, start: Start
+    monitor: ProcessMonitor, start: Start
 ) -> None:
     runs = [uuid.uuid4().hex for _ in range(50)]
     for run_id in runs:
         start("sh", "-c", "trap '' TERM; sleep 60 & sleep 60 & wait", run_id=run_id)
-    until(lambda: all(len(census.family(run_id, 0.5)) == 3 for run_id in runs), "all are there")
+    until(lambda: all(len(monitor.family(run_id, 0.5)) == 3 for run_id in runs), "all are there")
     held = [0.0]
     over = False
 
@@ -316,7 +316,7 @@ def test_fifty_simultaneous_ends_do_not_block_the_loop(
             held[0] = max(held[0], time.thread_time() - before)
 
     ticking = gevent.spawn(tick)
-    sweeps = [gevent.spawn(census.sweep, run_id, 5.0) for run_id in runs]
+    sweeps = [gevent.spawn(monitor.sweep, run_id, 5.0) for run_id in runs]
     gevent.joinall(sweeps, raise_error=True)
     over = True
     ticking.join()
@@ -326,11 +326,11 @@ def test_fifty_simultaneous_ends_do_not_block_the_loop(
 
 
 def test_unused_process_monitor_stops_its_greenlet(
-    census: ProcessMonitor, start: Start, monkeypatch: pytest.MonkeyPatch
+    monitor: ProcessMonitor, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(census_module, "EVERY_SECONDS", 0.02)
+    monkeypatch.setattr(monitor_module, "EVERY_SECONDS", 0.02)
     claude = start()
-    watch = census._watch
+    watch = monitor._watch
     assert watch is not None
     gevent.sleep(0.1)
     assert not watch.dead
@@ -338,32 +338,32 @@ def test_unused_process_monitor_stops_its_greenlet(
     claude.wait()
     until(lambda: watch.dead, "it looks no longer")
     assert start().alive()
-    assert census._watch is not watch
+    assert monitor._watch is not watch
 
 
 # Figures --------------------------------------------------------------------------------------
 
 
 def test_memory_cpu_and_processes_are_those_of_the_whole_family(
-    census: ProcessMonitor, start: Start
+    monitor: ProcessMonitor, start: Start
 ) -> None:
     busy = "x = bytearray(64_000_000)\nwhile True: pass"
     start("sh", "-c", f"{sys.executable} -c '{busy}' & sleep 60")
-    until(lambda: census.usage(RUN).memory_bytes > 64_000_000, "it has taken its memory")
-    until(lambda: census.usage(RUN).cpu_percent > 3, "it is busy")
-    usage = census.usage(RUN)
+    until(lambda: monitor.usage(RUN).memory_bytes > 64_000_000, "it has taken its memory")
+    until(lambda: monitor.usage(RUN).cpu_percent > 3, "it is busy")
+    usage = monitor.usage(RUN)
     assert usage.processes == 3
     assert usage.cpu_percent < 150
-    census.sweep(RUN)
-    assert census.usages([RUN])[RUN] == census_module.Usage()
+    monitor.sweep(RUN)
+    assert monitor.usages([RUN])[RUN] == monitor_module.Usage()
 
 
-def test_sleeping_process_uses_no_cpu(census: ProcessMonitor, start: Start) -> None:
+def test_sleeping_process_uses_no_cpu(monitor: ProcessMonitor, start: Start) -> None:
     start()
-    census.family(RUN)
-    gevent.sleep(census_module.CPU_SECONDS + 0.1)
-    census.family(RUN)
-    assert census.usage(RUN).cpu_percent < 2
+    monitor.family(RUN)
+    gevent.sleep(monitor_module.CPU_SECONDS + 0.1)
+    monitor.family(RUN)
+    assert monitor.usage(RUN).cpu_percent < 2
 
 
 # Orphans --------------------------------------------------------------------------------------
@@ -404,10 +404,10 @@ def marks_of(folder: RunFolder, run_id: str = "") -> dict[str, str]:
 
 
 def test_leftovers_of_an_ended_run_are_found_and_ended(
-    census: ProcessMonitor, runs_dir: Path, stray: Stray
+    monitor: ProcessMonitor, runs_dir: Path, stray: Stray
 ) -> None:
     child = stray(**marks_of(recorded(runs_dir, RUN)))
-    orphans = Orphans(census, runs_dir, tuple)
+    orphans = Orphans(monitor, runs_dir, tuple)
     until(lambda: [o.command for left in orphans.found() for o in left.processes], "it is found")
     (left,) = until(orphans.found, "it is found")
     assert (left.run_id, [orphan.pid for orphan in left.processes]) == (RUN, [child.pid])
@@ -420,34 +420,34 @@ def test_leftovers_of_an_ended_run_are_found_and_ended(
 
 @pytest.mark.parametrize("late", [1.1 * process_reaper.GRACE_SHARE, 0.9, 1.1])
 def test_process_found_late_gets_sigterm_before_sigkill(
-    census: ProcessMonitor,
+    monitor: ProcessMonitor,
     runs_dir: Path,
     stray: Stray,
     monkeypatch: pytest.MonkeyPatch,
     late: float,
 ) -> None:
     child = stray(**marks_of(recorded(runs_dir, RUN)))
-    until(lambda: census.family(RUN), "it is found")
-    look = census.family
+    until(lambda: monitor.family(RUN), "it is found")
+    look = monitor.family
 
     def slow(*arguments: Any) -> list[Row]:
         time.sleep(late)  # of the second that the sweep has
         return look(*arguments)
 
-    monkeypatch.setattr(census, "family", slow)
-    census.sweep(RUN, 1.0)
+    monkeypatch.setattr(monitor, "family", slow)
+    monitor.sweep(RUN, 1.0)
     assert child.wait() == -signal.SIGTERM
 
 
 def test_leftovers_of_a_removed_run_are_found(
-    census: ProcessMonitor, runs_dir: Path, stray: Stray
+    monitor: ProcessMonitor, runs_dir: Path, stray: Stray
 ) -> None:
     stray(**marks_of(RunFolder(runs_dir / RUN)))
-    assert until(Orphans(census, runs_dir, tuple).found, "it is found")
+    assert until(Orphans(monitor, runs_dir, tuple).found, "it is found")
 
 
 def test_only_runs_ended_by_this_server_have_orphans(
-    census: ProcessMonitor, runs_dir: Path, tmp_path: Path, stray: Stray
+    monitor: ProcessMonitor, runs_dir: Path, tmp_path: Path, stray: Stray
 ) -> None:
     ended, elsewhere, lives, begun, newer, one, another, lost = (uuid.uuid4().hex for _ in range(8))
     here = stray(**marks_of(recorded(runs_dir, ended)))
@@ -460,11 +460,11 @@ def test_only_runs_ended_by_this_server_have_orphans(
         "of nobody who says where": {process_table.MARK: lost},
     }
     strangers = {what: stray(**marks) for what, marks in others.items()}
-    orphans = Orphans(census, runs_dir, lambda: {lives})
+    orphans = Orphans(monitor, runs_dir, lambda: {lives})
     until(
         lambda: (
             {child.pid for child in (here, *strangers.values())}
-            <= {row.pid for family in census.families(0.0).values() for row in family.rows}
+            <= {row.pid for family in monitor.families(0.0).values() for row in family.rows}
         ),
         "all are there",
     )

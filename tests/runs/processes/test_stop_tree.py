@@ -25,7 +25,7 @@ from opcode_htmx.runs.processes import claude_process
 from opcode_htmx.runs.processes.process_monitor import ProcessMonitor
 from tests.support.cli.supervision import (
     BY,
-    Room,
+    Supervision,
     idle,
     steps,
     texts,
@@ -98,11 +98,11 @@ time.sleep(60)
 
 
 @pytest.fixture
-def room(sandbox: Sandbox, stand_in: Path) -> Iterator[Room]:
-    room = Room(sandbox, stand_in)
-    room.restart(stop_deadline=DEADLINE)
-    yield room
-    room.close()
+def supervision(sandbox: Sandbox, stand_in: Path) -> Iterator[Supervision]:
+    supervision = Supervision(sandbox, stand_in)
+    supervision.restart(stop_deadline=DEADLINE)
+    yield supervision
+    supervision.close()
     for left in alive_in(sandbox.project):
         left.kill()
 
@@ -119,12 +119,12 @@ def alive_in(folder: Path) -> list[psutil.Process]:
     return found
 
 
-def start(room: Room, *programs: str, before: tuple[list[object], ...] = ()) -> Run:
+def start(supervision: Supervision, *programs: str, before: tuple[list[object], ...] = ()) -> Run:
     """A run that has started these programs and goes on for ever."""
     starts = [["start", sys.executable, "-c", program] for program in programs]
-    run = room.prompt(steps(*before, *starts, ["text", "ready"], FOREVER))
+    run = supervision.prompt(steps(*before, *starts, ["text", "ready"], FOREVER))
     until(lambda: texts(run) == ["ready"], "they have been started")
-    until(lambda: len(alive_in(room.sandbox.project)) > len(programs), "they are there")
+    until(lambda: len(alive_in(supervision.sandbox.project)) > len(programs), "they are there")
     gevent.sleep(
         0.4
     )  # for them to detach: any way to observe it would also help the code under test
@@ -141,56 +141,58 @@ def stop(run: Run) -> float:
 
 @pytest.mark.parametrize("deaf", [False, True], ids=["", "of a Claude that ignores SIGTERM"])
 @pytest.mark.parametrize("kind", PROGRAMS)
-def test_stop_ends_every_kind_of_process_tree(room: Room, kind: str, deaf: bool) -> None:
-    run = start(room, PROGRAMS[kind], before=(["deaf"],) if deaf else ())
+def test_stop_ends_every_kind_of_process_tree(
+    supervision: Supervision, kind: str, deaf: bool
+) -> None:
+    run = start(supervision, PROGRAMS[kind], before=(["deaf"],) if deaf else ())
     took = stop(run)
-    assert alive_in(room.sandbox.project) == []
+    assert alive_in(supervision.sandbox.project) == []
     assert took < DEADLINE + BUSY
     assert run.record.end is not None
     assert run.record.end.outcome is Outcome.CANCELLED
 
 
-def test_many_runs_with_all_of_these_are_stopped_at_once(room: Room) -> None:
-    room.restart(stop_deadline=5.0)
+def test_many_runs_with_all_of_these_are_stopped_at_once(supervision: Supervision) -> None:
+    supervision.restart(stop_deadline=5.0)
     kinds = [kind for kind in PROGRAMS if "crowd" not in kind]
-    runs = [start(room, PROGRAMS[kind]) for kind in kinds]
+    runs = [start(supervision, PROGRAMS[kind]) for kind in kinds]
     took = [gevent.spawn(stop, run) for run in runs]
     gevent.joinall(took, raise_error=True)
-    assert alive_in(room.sandbox.project) == []
+    assert alive_in(supervision.sandbox.project) == []
     assert max(each.get() for each in took) < 5.0
 
 
-def test_leftovers_of_a_killed_claude_are_ended(room: Room) -> None:
-    run = start(room, PROGRAMS["a daemon with a clean environment"])
-    daemon = next(each for each in alive_in(room.sandbox.project) if each.environ() == {})
+def test_leftovers_of_a_killed_claude_are_ended(supervision: Supervision) -> None:
+    run = start(supervision, PROGRAMS["a daemon with a clean environment"])
+    daemon = next(each for each in alive_in(supervision.sandbox.project) if each.environ() == {})
     until(
-        lambda: daemon.pid in {row.pid for row in claude_process.census.family(run.id, 1.0)},
+        lambda: daemon.pid in {row.pid for row in claude_process.MONITOR.family(run.id, 1.0)},
         "it has been seen",
     )
     assert run.record.pid is not None
     psutil.Process(run.record.pid).kill()
     assert run.join(10)
-    assert alive_in(room.sandbox.project) == []
+    assert alive_in(supervision.sandbox.project) == []
 
 
 def test_a_daemon_with_a_clean_environment_is_ended_by_the_next_server(
-    room: Room, monkeypatch: pytest.MonkeyPatch
+    supervision: Supervision, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = start(room, PROGRAMS["a daemon with a clean environment"])
-    monkeypatch.setattr(claude_process, "census", ProcessMonitor())  # which has seen nothing
-    room.restart()
-    adopted = room.supervisor.get(run.id)
+    run = start(supervision, PROGRAMS["a daemon with a clean environment"])
+    monkeypatch.setattr(claude_process, "MONITOR", ProcessMonitor())  # which has seen nothing
+    supervision.restart()
+    adopted = supervision.supervisor.get(run.id)
     assert adopted is not run
     stop(adopted)
-    assert alive_in(room.sandbox.project) == []
+    assert alive_in(supervision.sandbox.project) == []
 
 
-def test_a_stop_leaves_the_other_runs_alone(room: Room) -> None:
-    other = start(room, PROGRAMS["a daemon with a clean environment"])
-    before = {each.pid for each in alive_in(room.sandbox.project)}
-    run = start(room, PROGRAMS["a daemon"])
+def test_a_stop_leaves_the_other_runs_alone(supervision: Supervision) -> None:
+    other = start(supervision, PROGRAMS["a daemon with a clean environment"])
+    before = {each.pid for each in alive_in(supervision.sandbox.project)}
+    run = start(supervision, PROGRAMS["a daemon"])
     stop(run)
-    assert {each.pid for each in alive_in(room.sandbox.project)} == before
+    assert {each.pid for each in alive_in(supervision.sandbox.project)} == before
     assert other.live
 
 
@@ -214,11 +216,11 @@ def test_stop_ends_the_shells_and_mcp_servers_of_the_real_cli(
         Scene("anything", "", [Text("Yes.")]),
     )
     with MessagesApi(scenes) as api:
-        room = Room(sandbox, claude, api.url)
-        room.restart(stop_deadline=5.0, permission_mode="default")
+        supervision = Supervision(sandbox, claude, api.url)
+        supervision.restart(stop_deadline=5.0, permission_mode="default")
         try:
-            idle(run := room.prompt("Hello"))
-            room.prompt("go", run.record.session_id)
+            idle(run := supervision.prompt("Hello"))
+            supervision.prompt("go", run.record.session_id)
             until((sandbox.project / "begun").exists, "the shell runs")
             alive = [" ".join(each.cmdline()) for each in alive_in(sandbox.project)]
             for part in ("mcp_server.py", "sleep 600", "sleep 601", "sleep 602", NAP):
@@ -227,6 +229,6 @@ def test_stop_ends_the_shells_and_mcp_servers_of_the_real_cli(
             assert alive_in(sandbox.project) == []
             assert took < 5.0
         finally:
-            room.close()
+            supervision.close()
             for left in alive_in(sandbox.project):
                 left.kill()

@@ -26,7 +26,7 @@ class Vector:
 
 @dataclass(frozen=True, slots=True)
 class Plant:
-    """A vector that goes through a channel. `number` tells it from all others of a run."""
+    """A vector that goes through a channel. `number` distinguishes it from all others of a run."""
 
     number: int
     vector: Vector

@@ -84,7 +84,7 @@ def texts(run: Run) -> list[str]:
     ]
 
 
-class Room:
+class Supervision:
     """Supervisors, one after the other, over the runs of one sandbox."""
 
     def __init__(self, sandbox: Sandbox, claude: Path, api_url: str = "http://127.0.0.1:9") -> None:
