@@ -72,8 +72,11 @@ class WholeSession(Session):
     def page(self) -> str:
         path = f"{self.address}?from={self.first}" if self.first else self.address
         page = self.server.get(path).text
-        if found := re.search(r'<article [^>]*id="b-([0-9a-f-]+)"', page):
-            self.first = self.first or found[1]
+        # Until then the refusal may be there without the prompt in front of it
+        if not self.first and "Ready for the next prompt" in page:
+            found = re.search(r'<article [^>]*id="b-([0-9a-f-]+)"', page)
+            assert found
+            self.first = found[1]
         return page
 
 

@@ -115,6 +115,8 @@ def test_two_workers_emit_each_event_once_and_both_receive_it(
     start_server: Start, sandbox: Sandbox, stand_in: Path
 ) -> None:
     server = start_server(sandbox, stand_in, OPCODE_WORKERS="2")
+    listening = sandbox.home / "listening"
+    until(lambda: len(listening.read_text().splitlines()) == 2, "both workers have started")
     for _ in range(4):
         execute(server, steps(["ask", "r1"], FOREVER))
     events = emitted(server, *(["run_started", "prompt_submitted", "permission_asked"] * 4))
