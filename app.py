@@ -11,15 +11,12 @@ if not monkey.is_module_patched("socket"):
 
 from opcode_htmx import create_app
 
+# What is created here stays, so collections would take time for nothing
+gc.disable()
 app = create_app()
-
-# Later these would block all requests: compiling a template, reading the system's table of file
-# types, and collecting garbage among the objects created so far, which stay
-mimetypes.init()
-for name in app.jinja_env.list_templates():
-    app.jinja_env.get_template(name)
-gc.collect()
+mimetypes.init()  # reads the system's table of file types, which would block a request
 gc.freeze()
+gc.enable()
 # A full collection takes up to 90 ms, so it runs after a million new objects, not after seventy
 # thousand
 gc.set_threshold(2000, 10, 50)

@@ -23,13 +23,14 @@ from opcode_htmx.app import (
 )
 from opcode_htmx.app.claude_environment import ClaudeEnvironment, find_claude
 from opcode_htmx.app.registry import FEATURES
+from opcode_htmx.app.template_cache import TemplateCache
 from opcode_htmx.config.settings import Settings
 from opcode_htmx.engines.claude.files import history, session_listing
 from opcode_htmx.engines.claude.install import cli_binary
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
 from opcode_htmx.lib import log_lines, resources
-from opcode_htmx.lib.concurrency.jobs import Job, Jobs, every
+from opcode_htmx.lib.concurrency.jobs import Job, Jobs, every, once
 from opcode_htmx.lib.concurrency.loop_monitor import LoopMonitor
 from opcode_htmx.lib.files.state_dir import ensure_state_dir, make_private
 from opcode_htmx.lib.files.state_folders import StateDir
@@ -68,6 +69,8 @@ def build(settings: Settings | None = None, features: Sequence[Feature] = FEATUR
     jobs = Jobs()
 
     app = platform.make_app(features)
+    templates = TemplateCache(app.jinja_env.bytecode_cache)
+    app.jinja_env.bytecode_cache = templates
     router = platform.protect(app, settings, state, jobs, statuses)
     context = _context(settings, claude, state, jobs, app.jinja_env, tuple(statuses))
     app.jinja_env.globals["demo"] = claude.demo is not None
@@ -79,6 +82,7 @@ def build(settings: Settings | None = None, features: Sequence[Feature] = FEATUR
     _install_api(app, features, context)
     navigation.register(app, features, context)
     jobs.add(Job("deliver events of runs", context.events.start, context.events.close))
+    jobs.add(once("compile the templates", partial(templates.fill, app.jinja_env)))
     app.extensions["opcode_context"] = context
     app.extensions["opcode_jobs"] = jobs
     app.extensions["opcode_demo"] = claude.demo

@@ -20,12 +20,23 @@ class Job:
     stop: Callable[[], None]
 
 
+def once(name: str, work: Callable[[], object]) -> Job:
+    """A job that does `work` beside the requests, once. Its exception is logged."""
+
+    def run() -> None:
+        try:
+            work()
+        except Exception:
+            log.exception("job %s failed", name)
+
+    return _in_greenlet(name, run)
+
+
 def every(seconds: float, name: str, work: Callable[[], object]) -> Job:
     """A job that does `work` at its start, and again `seconds` after each time it was done.
 
     An exception of `work` is logged, and the next time comes all the same.
     """
-    greenlets: list[gevent.Greenlet[[], None]] = []
 
     def repeat() -> None:
         while True:
@@ -35,8 +46,14 @@ def every(seconds: float, name: str, work: Callable[[], object]) -> Job:
                 log.exception("job %s failed; it runs again in %.0f seconds", name, seconds)
             gevent.sleep(seconds)
 
+    return _in_greenlet(name, repeat)
+
+
+def _in_greenlet(name: str, run: Callable[[], None]) -> Job:
+    greenlets: list[gevent.Greenlet[[], None]] = []
+
     def start() -> None:
-        greenlets.append(gevent.spawn(repeat))
+        greenlets.append(gevent.spawn(run))
 
     def stop() -> None:
         gevent.killall(greenlets)

@@ -1,0 +1,79 @@
+"""Templates are compiled beside the requests, and each one once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+from jinja2 import BytecodeCache, DictLoader, Environment
+from jinja2.bccache import Bucket
+
+from opcode_htmx.app.template_cache import TemplateCache
+
+SOURCES = {"page": "{% extends 'base' %}{% block main %}{{ name }}{% endblock %}", "base": ""}
+SOURCES["base"] = "<main>{% block main %}{% endblock %}</main>"
+
+
+class RecordingEnvironment(Environment):
+    """Notes the thread in which each template is compiled."""
+
+    def __init__(self, beyond: BytecodeCache | None = None) -> None:
+        self.cache_of_templates = TemplateCache(beyond)
+        self.threads: dict[str, int] = {}
+        super().__init__(loader=DictLoader(SOURCES), bytecode_cache=self.cache_of_templates)
+
+    def compile(  # type: ignore[no-untyped-def]
+        self, source, name=None, filename=None, raw=False, defer_init=False
+    ):
+        self.threads[name] = threading.get_ident()
+        return super().compile(source, name, filename, raw, defer_init)
+
+
+class Beyond(BytecodeCache):
+    def __init__(self) -> None:
+        self.stored: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self.stored:
+            bucket.bytecode_from_string(self.stored[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self.stored[bucket.key] = bucket.bytecode_to_string()
+
+
+@pytest.fixture
+def frozen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test's own objects are not frozen."""
+    monkeypatch.setattr("gc.freeze", lambda: None)
+
+
+@pytest.mark.usefixtures("frozen")
+def test_templates_are_compiled_in_another_thread_and_loaded() -> None:
+    environment = RecordingEnvironment()
+    environment.cache_of_templates.fill(environment)
+    assert environment.threads.keys() == SOURCES.keys()
+    assert threading.get_ident() not in environment.threads.values()
+    environment.threads.clear()
+    assert environment.get_template("page").render(name="hello") == "<main>hello</main>"
+    assert environment.threads == {}
+
+
+@pytest.mark.usefixtures("frozen")
+def test_template_needed_earlier_is_compiled_for_the_one_that_needs_it() -> None:
+    environment = RecordingEnvironment()
+    assert environment.get_template("page").render(name="hello") == "<main>hello</main>"
+    assert set(environment.threads.values()) == {threading.get_ident()}
+
+
+@pytest.mark.usefixtures("frozen")
+@pytest.mark.parametrize("fill", [TemplateCache.fill, lambda cache, env: env.get_template("page")])
+def test_templates_of_a_lasting_cache_are_not_compiled_again(
+    fill: Callable[[TemplateCache, Environment], object],
+) -> None:
+    beyond = Beyond()
+    first, second = RecordingEnvironment(beyond), RecordingEnvironment(beyond)
+    fill(first.cache_of_templates, first)
+    assert first.threads
+    second.cache_of_templates.fill(second)
+    assert second.threads.keys() == SOURCES.keys() - first.threads.keys()
