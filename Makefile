@@ -13,7 +13,7 @@ test: check
 	@$(PYTHON_IN_VENV) scripts/chromium.py
 	@$(PYTHON_IN_VENV) -m pytest --numprocesses 4 --dist worksteal
 
-# The tests that start no server, no browser and no CLI.
+# The tests that start no server, no browser, no run and no CLI.
 unit: setup-dev
 	@$(PYTHON_IN_VENV) -m pytest --numprocesses 4 --dist worksteal -m unit
 

@@ -6,7 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-COMMANDS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+COMMANDS = (
+    "chromium-headless-shell",  # Debian's, the same browser without its windows: a quarter less CPU
+    *("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
+)
 APPLICATIONS = (
     Path("/Applications/Chromium.app/Contents/MacOS/Chromium"),
     Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"),
@@ -39,9 +42,13 @@ def find() -> Path | None:
 
 def install(apt_get: str) -> None:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for arguments in (["update", "-qq"], ["install", "-y", "-qq", "chromium"]):
+    subprocess.run([apt_get, "update", "-qq"], env=environment, stdout=sys.stderr, check=False)
+    for package in ("chromium-headless-shell", "chromium"):  # the first one is in Debian only
+        command = [apt_get, "install", "-y", "-qq", package]
         # The output of apt goes to stderr; find() shows whether it worked.
-        subprocess.run([apt_get, *arguments], env=environment, stdout=sys.stderr, check=False)
+        subprocess.run(command, env=environment, stdout=sys.stderr, check=False)
+        if find() is not None:
+            return
 
 
 if __name__ == "__main__":

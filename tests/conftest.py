@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from playwright.sync_api import Browser
 
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi
 from tests.support.browser import Phone, launched
+from tests.support.cli.supervision import Supervision
 from tests.support.environment import (
     Sandbox,
     Server,
@@ -38,6 +40,12 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[FOLDER] = folder = tempfile.mkdtemp(prefix="captures-")
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
     guard.watch_processes(find_claude)
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from visiting modules and test items again and again."""
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
 
 
 # First, so that `-m unit` finds the marks.
@@ -90,6 +98,13 @@ def sandbox(tmp_path: Path) -> Sandbox:
 def stand_in(tmp_path: Path) -> Path:
     """A script in place of the CLI, for behaviour that the real one does not show."""
     return write_stand_in(tmp_path / "claude")
+
+
+@pytest.fixture
+def supervision(integration: None, sandbox: Sandbox, stand_in: Path) -> Iterator[Supervision]:
+    """Runs of the stand-in, supervised in this process. Modules override it for other settings."""
+    with closing(Supervision(sandbox, stand_in)) as supervision:
+        yield supervision
 
 
 @pytest.fixture

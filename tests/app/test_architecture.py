@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -65,6 +66,12 @@ MOST_FILES = 12
 """Modules in one folder, without its `__init__`."""
 
 
+@cache
+def parsed(source: str) -> ast.Module:
+    """The syntax tree, which no test may change."""
+    return ast.parse(source)
+
+
 def name_of(path: Path) -> str:
     """`view.markdown` for the module at that place in the package."""
     parts = path.relative_to(ROOT / PACKAGE).with_suffix("").parts
@@ -100,7 +107,7 @@ def wrong_imports(source: str, name: str) -> set[str]:
     """What a module of a layer imports and may not."""
     layer = layer_of(name)
     allowed = LAYERS[: LAYERS.index(layer) + 1]
-    names = set(imported(ast.parse(source)))
+    names = set(imported(parsed(source)))
     relative = {each for each in names if each.startswith(".")}
     wrong = {each for each in ours(names) if layer_of(each) not in allowed}
     if layer == "api":
@@ -168,7 +175,7 @@ ENGINES = {
 
 def engines_in(source: str) -> set[str]:
     """The engines' own modules that a module imports, not those of the port."""
-    names = ours(imported(ast.parse(source)))
+    names = ours(imported(parsed(source)))
     return {each for each in names if each.startswith(tuple(f"engines.{it}" for it in ENGINES))}
 
 
@@ -218,7 +225,7 @@ def without_type_checking(source: str) -> ast.AST:
 
 def test_only_web_features_api_and_app_know_flask() -> None:
     def known(path: Path) -> set[str]:
-        used = imported(ast.parse(path.read_text(encoding="utf-8")))
+        used = imported(parsed(path.read_text(encoding="utf-8")))
         return {layer_of(each) for each in used} & WEB
 
     paths = [path for path in in_layers() if layer_of(name_of(path)) not in WITH_WEB]
@@ -232,7 +239,7 @@ def test_a_folder_holds_about_a_dozen_modules() -> None:
 
 def test_only_the_registry_imports_by_name() -> None:
     def imports_by_name(source: str) -> bool:
-        nodes = ast.walk(ast.parse(source))
+        nodes = ast.walk(parsed(source))
         calls = {call_name(node) for node in nodes if isinstance(node, ast.Call)}
         return bool(calls & {"__import__", "import_module", "resolve_name", "exec", "eval"})
 
@@ -266,7 +273,7 @@ ENVIRONMENT = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
 
 
 def reads_environment(source: str) -> bool:
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         match node:
             case ast.Attribute(value=ast.Name(id="os"), attr=name) if name in ENVIRONMENT:
                 return True
@@ -301,7 +308,7 @@ def test_a_look_at_the_environment_is_seen(source: str, found: bool) -> None:
 
 
 def makes_markup(source: str) -> bool:
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         match node:
             case ast.Call() if call_name(node) in ("Markup", "literal"):
                 return True
@@ -333,7 +340,7 @@ def test_a_text_that_is_called_safe_is_seen(source: str, found: bool) -> None:
 
 
 def uses_a_shell(source: str) -> bool:
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         if not isinstance(node, ast.Call):
             continue
         if call_name(node) in ("getoutput", "getstatusoutput", "create_subprocess_shell"):
@@ -431,7 +438,7 @@ def test_what_is_allowed_in_a_template_is_left_alone(template: str) -> None:
 
 def test_every_module_opens_with_a_line_that_names_its_job() -> None:
     def has_none(source: str) -> bool:
-        docstring = ast.get_docstring(ast.parse(source)) or ""
+        docstring = ast.get_docstring(parsed(source)) or ""
         return bool(source.strip()) and not docstring.strip()
 
     assert those_that(has_none, SOURCES) == []

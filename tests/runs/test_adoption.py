@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ from tests.support.cli.supervision import (
     texts,
     until,
 )
-from tests.support.environment import ROOT, Sandbox
+from tests.support.environment import ROOT
 
 FOREVER = ["wait", "/no/such/file"]
 
@@ -53,13 +53,6 @@ gevent.sleep(600)
 """
 
 ServeAndKill = Callable[[str, Callable[[RunFolder], object]], str]
-
-
-@pytest.fixture
-def supervision(sandbox: Sandbox, stand_in: Path) -> Iterator[Supervision]:
-    supervision = Supervision(sandbox, stand_in)
-    yield supervision
-    supervision.close()
 
 
 @pytest.fixture

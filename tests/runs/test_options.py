@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -148,13 +148,6 @@ def test_a_run_that_an_earlier_server_let_bypass_asks_again(sandbox: Sandbox, cl
 
 
 # --- shown ----------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def supervision(sandbox: Sandbox, stand_in: Path) -> Iterator[Supervision]:
-    supervision = Supervision(sandbox, stand_in)
-    yield supervision
-    supervision.close()
 
 
 def initialized(**more: object) -> str:

@@ -30,16 +30,8 @@ from tests.support.cli.supervision import (
     texts,
     until,
 )
-from tests.support.environment import Sandbox
 
 FOREVER = ["wait", "/no/such/file"]
-
-
-@pytest.fixture
-def supervision(sandbox: Sandbox, stand_in: Path) -> Iterator[Supervision]:
-    supervision = Supervision(sandbox, stand_in)
-    yield supervision
-    supervision.close()
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -48,18 +47,11 @@ from tests.support.cli.supervision import (
     texts,
     until,
 )
-from tests.support.environment import PATIENCE, Sandbox
+from tests.support.environment import PATIENCE
 
 FOREVER = ["wait", "/no/such/file"]
 BUSY = 4.0
 """The allowance of a busy machine on top of a deadline; without one these runs would not end."""
-
-
-@pytest.fixture
-def supervision(sandbox: Sandbox, stand_in: Path) -> Iterator[Supervision]:
-    supervision = Supervision(sandbox, stand_in)
-    yield supervision
-    supervision.close()
 
 
 def ended(run: Run) -> tuple[Outcome, str]:

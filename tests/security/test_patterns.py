@@ -56,24 +56,27 @@ SLOW = [
 
 class Compiled(NamedTuple):
     where: str
+    name: str
     pattern: re.Pattern[Any]
-    methods: frozenset[str]
+
+    @property
+    def methods(self) -> frozenset[str]:
+        """The methods of the pattern that the package uses."""
+        return methods_by_name().get(self.name) or frozenset({"search"})
 
     def __str__(self) -> str:
         return self.where
 
 
 def compiled() -> list[Compiled]:
-    """Every pattern that a module or a class of the package holds, with the methods used."""
-    used = methods_by_name()
+    """Every pattern that a module or a class of the package holds."""
     found: dict[tuple[str, Any], Compiled] = {}
     for module in modules():
         for where, name, pattern in patterns_in(module, vars(module)):
-            methods = used.get(name) or frozenset({"search"})
-            found.setdefault((name, pattern), Compiled(where, pattern, methods))
+            found.setdefault((name, pattern), Compiled(where, name, pattern))
     for path, patterns in BUILT.items():
         for pattern in patterns:
-            found[path, pattern] = Compiled(path, pattern, frozenset({"search"}))
+            found[path, pattern] = Compiled(path, "", pattern)
     return list(found.values())
 
 
@@ -103,6 +106,7 @@ def sources() -> dict[str, ast.Module]:
     return {str(p.relative_to(package)): ast.parse(p.read_text(encoding="utf-8")) for p in paths}
 
 
+@cache
 def methods_by_name() -> dict[str, frozenset[str]]:
     """The methods called on each name; `search`, which tries most, where another use is found."""
     found: dict[str, set[str]] = {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +34,6 @@ from tests.support.environment import (
     PASSWORD,
     ROOT,
     USER,
-    Sandbox,
     Server,
 )
 from tests.support.json_client import connected
@@ -167,11 +165,9 @@ def test_the_api_lists_no_commands_of_a_project_outside_of_the_roots(old: Old) -
 
 
 @pytest.fixture
-def supervision(sandbox: Sandbox, stand_in: Path) -> Iterator[Supervision]:
-    supervision = Supervision(sandbox, stand_in)
-    supervision.restart(folders=WorkingFolders([sandbox.project.parent]))
-    yield supervision
-    supervision.close()
+def supervision(supervision: Supervision) -> Supervision:
+    supervision.restart(folders=WorkingFolders([supervision.sandbox.project.parent]))
+    return supervision
 
 
 def outside_of(supervision: Supervision) -> Path:

@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -38,13 +37,6 @@ from tests.support.environment import Sandbox, state_dir
 
 DAY = 86400.0
 KEPT_BY_CLAUDE = ("prompt", "text", "thinking", "tool")
-
-
-@pytest.fixture
-def supervision(sandbox: Sandbox, stand_in: Path) -> Iterator[Supervision]:
-    supervision = Supervision(sandbox, stand_in)
-    yield supervision
-    supervision.close()
 
 
 def ended(supervision: Supervision, prompt: str, session: str = "", *, days: float = 40) -> Run:

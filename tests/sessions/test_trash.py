@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import gevent
 import pytest
 
@@ -19,13 +16,6 @@ from tests.support.cli.supervision import (
     until,
 )
 from tests.support.environment import Sandbox, state_dir
-
-
-@pytest.fixture
-def supervision(sandbox: Sandbox, stand_in: Path) -> Iterator[Supervision]:
-    supervision = Supervision(sandbox, stand_in)
-    yield supervision
-    supervision.close()
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
-"""Unit tests are checked by their own run: one that starts a server, a browser or the CLI fails.
+"""Unit tests are checked by their own run: one that starts a server, a browser, a run or the CLI
+fails.
 
 A test is a unit test unless a fixture that it uses, at any depth, requests `integration`. A module
 whose tests start such a part by a plain function has `pytest.mark.usefixtures("integration")`.

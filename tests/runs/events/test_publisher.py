@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -51,7 +50,6 @@ from tests.support.cli.supervision import (
     steps,
     until,
 )
-from tests.support.environment import Sandbox
 
 FOREVER = ["wait", "/no/such/file"]
 OTHER = owner("opcode", "0" * 32)
@@ -62,13 +60,6 @@ def ask(request_id: str) -> bytes:
     request = {"subtype": "can_use_tool", "tool_name": "Bash", "input": {}}
     line = {"type": "control_request", "request_id": request_id, "request": request}
     return json.dumps(line).encode() + b"\n"
-
-
-@pytest.fixture
-def supervision(sandbox: Sandbox, stand_in: Path) -> Iterator[Supervision]:
-    supervision = Supervision(sandbox, stand_in)
-    yield supervision
-    supervision.close()
 
 
 def emitted(supervision: Supervision, *kinds: str) -> list[RunEvent]:

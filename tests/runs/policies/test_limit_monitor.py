@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -34,14 +33,10 @@ from tests.support.environment import Sandbox
 
 
 @pytest.fixture
-def supervision(
-    sandbox: Sandbox, stand_in: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Supervision]:
+def supervision(supervision: Supervision, monkeypatch: pytest.MonkeyPatch) -> Supervision:
     monkeypatch.setattr(limit_monitor, "CHECK_SECONDS", 0.05)
     monkeypatch.setattr(limit_monitor, "MEMORY_CHECK_SECONDS", 0.05)
-    supervision = Supervision(sandbox, stand_in)
-    yield supervision
-    supervision.close()
+    return supervision
 
 
 def end_of(run: Run) -> RunEnd:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NoReturn
 
 import psutil
@@ -31,15 +29,12 @@ from tests.support.cli.supervision import (
     texts,
     until,
 )
-from tests.support.environment import Sandbox
 
 
 @pytest.fixture
-def supervision(sandbox: Sandbox, stand_in: Path) -> Iterator[Supervision]:
-    supervision = Supervision(sandbox, stand_in)
+def supervision(supervision: Supervision) -> Supervision:
     supervision.restart(max_runs=1)
-    yield supervision
-    supervision.close()
+    return supervision
 
 
 LAST = ["exit after turn", 0]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import gevent
 import pytest
@@ -20,7 +19,6 @@ from tests.support.cli.supervision import (
     steps,
     until,
 )
-from tests.support.environment import Sandbox
 
 FOREVER = ["wait", "/no/such/file"]
 GRACE = 2.0
@@ -29,11 +27,9 @@ Begin = Callable[..., Run]
 
 
 @pytest.fixture
-def supervision(sandbox: Sandbox, stand_in: Path) -> Iterator[Supervision]:
-    supervision = Supervision(sandbox, stand_in)
+def supervision(supervision: Supervision) -> Supervision:
     supervision.restart(keep_running=False, disconnect_grace=GRACE)
-    yield supervision
-    supervision.close()
+    return supervision
 
 
 def working(supervision: Supervision, session_id: str = "") -> Run:

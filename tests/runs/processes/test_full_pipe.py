@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,17 +21,12 @@ from tests.support.cli.supervision import (
     texts,
     until,
 )
-from tests.support.environment import Sandbox
 
 
 @pytest.fixture
-def supervision(
-    sandbox: Sandbox, stand_in: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Supervision]:
+def supervision(supervision: Supervision, monkeypatch: pytest.MonkeyPatch) -> Supervision:
     monkeypatch.setattr(folder_module, "WRITE_SECONDS", 0.1)
-    supervision = Supervision(sandbox, stand_in)
-    yield supervision
-    supervision.close()
+    return supervision
 
 
 def fill(run: Run) -> None:

@@ -32,7 +32,6 @@ from tests.support.cli.supervision import BY, Supervision
 from tests.support.cli.supervision import until as until_meanwhile
 from tests.support.environment import (
     PATIENCE,
-    Sandbox,
     Server,
     processes_of,
     until,
@@ -351,13 +350,6 @@ SCRIPTS = {
     "killed": "#!/bin/sh\nkill -9 $$\n",
     "reads once": "#!/bin/sh\nread line\necho 'I have seen enough' >&2\nexit 5\n",
 }
-
-
-@pytest.fixture
-def supervision(sandbox: Sandbox, stand_in: Path) -> Iterator[Supervision]:
-    supervision = Supervision(sandbox, stand_in)
-    yield supervision
-    supervision.close()
 
 
 @pytest.mark.parametrize(

@@ -98,8 +98,7 @@ time.sleep(60)
 
 
 @pytest.fixture
-def supervision(sandbox: Sandbox, stand_in: Path) -> Iterator[Supervision]:
-    supervision = Supervision(sandbox, stand_in)
+def supervision(supervision: Supervision, sandbox: Sandbox) -> Iterator[Supervision]:
     supervision.restart(stop_deadline=DEADLINE)
     yield supervision
     supervision.close()

@@ -29,6 +29,7 @@ from opcode_htmx.runs.policies.working_folders import WorkingFolders
 from opcode_htmx.runs.supervisor import Supervisor
 from tests.support import environment
 from tests.support.environment import Sandbox, kill_processes_of, processes_of
+from tests.support.start_guard import guard
 
 T = TypeVar("T")
 CODEC = ClaudeCodec()
@@ -88,6 +89,7 @@ class Supervision:
     """Supervisors, one after the other, over the runs of one sandbox."""
 
     def __init__(self, sandbox: Sandbox, claude: Path, api_url: str = "http://127.0.0.1:9") -> None:
+        guard.refuse("a supervisor of runs")
         self.sandbox = sandbox
         self.runs_dir = sandbox.state / "runs"
         self._claude: dict[str, Any] = {
