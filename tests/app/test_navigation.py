@@ -126,7 +126,7 @@ def test_the_bar_holds_three_entries_and_more_within_reach_of_a_thumb(
         assert badge["x"] + badge["width"] <= at[0], at
 
 
-def test_the_bar_covers_nothing_at_the_end_of_a_page_and_nothing_that_is_focused(
+def test_bar_covers_neither_the_end_of_a_page_nor_a_focused_element(
     page: Page,
 ) -> None:
     for at in (TALL, KEYBOARD, NARROW, LANDSCAPE):

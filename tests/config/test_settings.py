@@ -374,7 +374,7 @@ def test_bypass_mode_needs_to_be_allowed(tmp_path: Path, monkeypatch: pytest.Mon
     assert (settings.permission_mode, settings.allow_bypass) == ("bypassPermissions", True)
 
 
-def test_bypass_mode_for_root_is_refused_as_claude_refuses_it_except_in_a_sandbox(
+def test_bypass_mode_is_refused_for_root_outside_of_a_sandbox(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 0)

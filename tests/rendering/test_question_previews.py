@@ -75,7 +75,7 @@ def card(phone: Phone) -> Locator:
 
 
 @pytest.mark.browser
-def test_a_preview_stands_under_its_choice_on_a_phone_and_beside_it_where_there_is_room(
+def test_preview_is_below_its_choice_on_a_phone_and_beside_it_on_a_wide_screen(
     phone: Phone, sandbox: Sandbox
 ) -> None:
     phone.begin(sandbox.project, "ask me")

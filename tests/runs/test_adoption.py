@@ -393,7 +393,7 @@ def test_history_end_excludes_later_terminal_entries(supervision: Supervision) -
     assert history.read_bytes()[end.history_end :] == foreign.encode() + b"\n"
 
 
-def test_a_prompt_is_known_as_sent_while_a_page_still_reads_the_run_that_has_ended(
+def test_prompt_counts_as_sent_while_a_page_reads_the_ended_run(
     supervision: Supervision,
 ) -> None:
     session_id, late = new_id(), new_id()

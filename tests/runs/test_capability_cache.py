@@ -308,7 +308,7 @@ def test_new_session_offers_models_and_commands_before_its_first_run(
     assert (list(api.requests), list(traces.iterdir())) == ([], [])
 
 
-def test_a_session_without_a_run_of_ours_offers_models_and_commands_and_runs_no_program(
+def test_session_without_a_run_offers_models_and_commands_and_starts_nothing(
     sandbox: Sandbox, claude: Path, api: MessagesApi, start_server: Callable[..., Server]
 ) -> None:
     traces = with_programs(sandbox)

@@ -110,7 +110,7 @@ def test_a_page_and_two_programs_have_each_line_parsed_once(run: Run, codec: Cou
     assert codec.parsed == Counter(written)
 
 
-def test_a_run_that_was_over_before_has_each_line_parsed_once_for_page_and_state(
+def test_lines_of_an_ended_run_are_parsed_once_for_page_and_state(
     run: Run, codec: CountingCodec
 ) -> None:
     written = say(run, *range(3 * MOST_LINES))

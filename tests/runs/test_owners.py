@@ -302,7 +302,7 @@ def test_one_worker_at_a_time_owns_a_run(tmp_path: Path) -> None:
     os.close(again)
 
 
-def test_a_prompt_that_another_worker_has_seen_through_meanwhile_is_not_sent_again(
+def test_prompt_completed_by_another_worker_is_not_sent_again(
     supervision: Supervision, other: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session_id, prompt_id, text = new_id(), new_id(), steps(["text", "once"], ["exit", 0])

@@ -294,7 +294,7 @@ def test_an_ended_session_goes_on_in_a_new_process(supervision: Supervision) -> 
     assert supervision.supervisor.of_session(session) == [first, second]
 
 
-def test_a_prompt_at_the_moment_at_which_claude_dies_is_answered_by_a_new_process(
+def test_prompt_during_the_death_of_claude_is_answered_by_a_new_process(
     supervision: Supervision,
 ) -> None:
     session = new_id()
@@ -641,7 +641,7 @@ def test_an_idle_run_is_stopped_without_an_interrupt(supervision: Supervision) -
     assert [line["type"] for line in sent(run)] == ["user"]
 
 
-def test_a_claude_that_ignores_sigterm_is_killed_in_time_with_all_it_has_started(
+def test_claude_that_ignores_sigterm_is_killed_with_its_descendants(
     supervision: Supervision,
 ) -> None:
     supervision.restart(stop_deadline=1.0)

@@ -188,7 +188,7 @@ def test_page_reconnects_when_its_worker_dies(
     assert phone.texts() == live
 
 
-def test_stopping_workers_close_sockets_with_1012_in_two_seconds_and_runs_go_on(
+def test_stopping_workers_close_sockets_with_1012_and_runs_continue(
     start_server: Start, sandbox: Sandbox, stand_in: Path
 ) -> None:
     server = start_server(sandbox, stand_in, OPCODE_WORKERS="2")

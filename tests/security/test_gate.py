@@ -121,7 +121,7 @@ def test_a_get_that_acts_needs_the_token_of_the_page(
 
 
 @pytest.mark.usefixtures("integration")
-def test_a_get_that_acts_is_open_to_scripts_with_the_cookie_they_were_given_or_without(
+def test_get_with_side_effects_works_for_scripts_with_and_without_a_cookie(
     app: Flask, person: FlaskClient
 ) -> None:
     for rule in acting(app):

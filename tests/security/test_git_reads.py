@@ -59,7 +59,7 @@ def test_a_repository_runs_no_program_when_it_is_read(
     assert trap.mark.exists(), "plain git runs it, so this trap is one"
 
 
-def test_a_git_that_does_not_know_the_switch_for_lazy_fetches_fetches_nothing_either(
+def test_old_git_without_the_lazy_fetch_switch_fetches_nothing(
     trap: Trap, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delitem(process._ENVIRONMENT, "GIT_NO_LAZY_FETCH")

@@ -109,7 +109,7 @@ def test_slow_requests_of_one_address_do_not_keep_out_a_login_from_another(
     assert answer.status_code == 303
 
 
-def test_a_body_without_a_login_is_cut_at_the_deadline_however_steadily_it_comes(
+def test_steady_body_without_a_login_is_cut_at_the_deadline(
     server: Server, opened: Callable[..., list[socket.socket]]
 ) -> None:
     (sock,) = opened(1, SLOW_FORM)

@@ -143,7 +143,7 @@ def test_a_folder_counts_as_trusted_up_to_the_root_of_its_repository_only(
     assert project_key(below) == str(project)
 
 
-def test_a_worktree_is_trusted_with_its_repository_and_a_folder_that_claims_to_be_one_is_not(
+def test_worktree_shares_its_repositorys_trust_and_a_false_worktree_does_not(
     record: TrustRecord, project: Path, home: Path
 ) -> None:
     git("init", "-q", cwd=project)

@@ -140,7 +140,7 @@ def test_a_first_prompt_leads_to_a_list_and_nothing_runs(
     )
 
 
-def test_without_the_projects_settings_nothing_of_it_runs_in_this_process_or_the_next(
+def test_without_project_settings_no_process_runs_anything_of_the_project(
     server: Server, untouched: HostileProject
 ) -> None:
     address = first_prompt(server, untouched.folder).headers["Location"]
@@ -156,7 +156,7 @@ def test_without_the_projects_settings_nothing_of_it_runs_in_this_process_or_the
     assert "/trust" in answer.headers["Location"]
 
 
-def test_trust_starts_claude_with_the_settings_and_is_kept_where_claude_keeps_it(
+def test_trust_is_stored_with_claude_and_starts_it_with_the_projects_settings(
     server: Server, hostile: HostileProject
 ) -> None:
     keep_hooks_only(hostile)
@@ -381,7 +381,7 @@ def done_task(server: Server, **choice: bool) -> int:
 # --- rules that a person allows -------------------------------------------------------------
 
 
-def test_a_rule_that_was_allowed_for_the_project_is_not_asked_about_at_the_next_start(
+def test_rule_allowed_for_the_project_is_not_asked_again_after_a_restart(
     server: Server,
 ) -> None:
     folder = server.sandbox.home / "work" / uuid.uuid4().hex

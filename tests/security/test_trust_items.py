@@ -287,9 +287,7 @@ def test_shared_settings_of_a_worktree_are_listed(project: Path, home: Path) -> 
     assert [item.text for item in listed(tree, home)] == ["shared"]
 
 
-def test_a_git_file_that_names_a_repository_which_does_not_name_it_back_is_no_worktree(
-    project: Path, home: Path
-) -> None:
+def test_git_file_is_a_worktree_only_if_its_repository_names_it(project: Path, home: Path) -> None:
     git("init", "-q", cwd=project)
     git("commit", "-q", "--allow-empty", "-m", "x", cwd=project)
     git("worktree", "add", "-q", str(home / "tree"), cwd=project)
@@ -299,7 +297,7 @@ def test_a_git_file_that_names_a_repository_which_does_not_name_it_back_is_no_wo
     assert main_checkout(liar) is None
 
 
-def test_a_file_that_cannot_be_read_is_listed_and_another_content_is_another_item(
+def test_unreadable_file_is_listed_and_changed_content_is_a_new_item(
     project: Path, home: Path
 ) -> None:
     claude = project / ".claude"

@@ -324,7 +324,7 @@ def app() -> type[Server]:
 
 
 @pytest.mark.usefixtures("integration")
-def test_the_page_the_socket_and_the_exports_survive_where_nothing_can_be_rendered(
+def test_unrenderable_blocks_break_no_page_socket_or_export(
     sandbox: Sandbox, stand_in: Path, app: type[Server]
 ) -> None:
     server = app(sandbox, stand_in, "http://127.0.0.1:9")

@@ -241,7 +241,7 @@ def test_a_link_put_in_place_of_the_folder_while_claude_starts_moves_it_nowhere(
     assert psutil.Process(run.record.pid).cwd() == str(moved[0])
 
 
-def test_a_prompt_that_waits_is_not_started_in_a_folder_that_leads_outside_by_now(
+def test_waiting_prompt_is_not_started_in_a_folder_that_now_leads_outside(
     supervision: Supervision,
 ) -> None:
     supervision.restart(max_runs=1)

@@ -197,7 +197,7 @@ def test_each_address_of_a_copied_session_shows_its_own_file(server: Server) -> 
         assert f'title="{folder}"' in page
 
 
-def test_the_last_session_of_a_project_is_deleted_from_a_folder_that_others_share(
+def test_last_session_is_deleted_from_a_shared_session_folder(
     server: Server,
 ) -> None:
     first, _ = (put(server.sandbox, f"/home/me/de{mark}leted") for mark in ".-")

@@ -638,7 +638,7 @@ def test_a_block_is_found_by_its_id_in_whichever_segment(session: Session) -> No
     assert conversation.block("p-three") is None
 
 
-def test_a_run_of_the_real_cli_is_the_same_page_from_its_folder_and_from_history(
+def test_page_of_a_real_run_is_the_same_from_its_folder_and_from_history(
     session: Session, captured: Captured
 ) -> None:
     run = session.begin()

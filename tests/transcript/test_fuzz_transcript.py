@@ -50,7 +50,7 @@ def feed(transcript: Transcript, lines: Iterable[tuple[int, bytes]]) -> None:
 
 @examples(20)
 @given(ANY_SESSION, st.booleans(), st.booleans())
-def test_any_lines_fold_into_blocks_with_ids_of_their_own_that_are_safe_to_show(
+def test_any_lines_fold_into_blocks_with_unique_safe_ids(
     lines: list[bytes], live: bool, close: bool
 ) -> None:
     transcript = Transcript("1", run_id=RUN_ID if live else None)

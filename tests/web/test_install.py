@@ -77,7 +77,7 @@ def test_a_browser_offers_to_install_it(server: Server, open_phone: Callable[...
 
 
 @pytest.mark.browser
-def test_an_app_on_the_home_screen_which_has_no_basic_dialog_leads_to_the_login_form(
+def test_app_on_the_home_screen_shows_the_login_form(
     server: Server, manifest: dict[str, Any], open_phone: Callable[..., Phone]
 ) -> None:
     # Such an app's replacement for the dialog

@@ -91,7 +91,7 @@ def test_stderr_comes_as_error_frames(server: Server) -> None:
     assert code == 1000
 
 
-def test_failed_process_is_reported_with_its_last_stderr_line_and_close_code_1011(
+def test_failed_process_is_reported_with_its_last_stderr_line_and_code_1011(
     server: Server, sandbox: Sandbox
 ) -> None:
     frames, code = carry_out(server, steps(["stderr", "out of plums"], ["exit", 3]))

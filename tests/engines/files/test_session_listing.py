@@ -107,7 +107,7 @@ def test_only_session_files_are_listed(listed: Folders, project: Path) -> None:
     assert names(listed, project) == {ONE}
 
 
-def test_a_file_that_is_a_link_counts_as_the_one_it_leads_to_and_is_seen_to_change(
+def test_symbolic_link_counts_as_its_target_and_is_watched(
     listed: Folders, project: Path, tmp_path: Path
 ) -> None:
     other = tmp_path / "elsewhere.jsonl"

@@ -113,7 +113,7 @@ def test_a_file_that_is_refused_before_the_script_is_there_does_not_block_send(
     expect(chips(phone)).to_have_count(0)
 
 
-def test_a_file_that_is_refused_on_the_page_of_a_new_session_does_not_block_send(
+def test_refused_file_on_the_new_session_page_does_not_block_send(
     phone: Phone, sandbox: Sandbox
 ) -> None:
     phone.forgiven.append("422")
@@ -139,9 +139,7 @@ def test_large_files_among_others_are_left_out_with_a_sentence(
     expect(chips(phone)).to_have_text(["good.txt×"])
 
 
-def test_a_file_that_was_sent_with_the_words_before_the_script_was_there_keeps_the_words(
-    phone: Phone, sandbox: Sandbox
-) -> None:
+def test_upload_before_the_script_loads_keeps_the_prompt(phone: Phone, sandbox: Sandbox) -> None:
     begin(phone, sandbox)
     phone.forgiven.append("422")
     Held(phone)

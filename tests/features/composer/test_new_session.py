@@ -97,7 +97,7 @@ def test_each_project_has_a_draft_of_its_own(
     expect(box(phone)).to_have_value("anywhere")
 
 
-def test_commands_and_files_of_the_chosen_folder_are_completed_before_claude_has_run(
+def test_commands_and_files_of_the_folder_are_completed_before_a_run(
     phone: Phone, sandbox: Sandbox
 ) -> None:
     (sandbox.project / "apple tree.txt").write_text("x")

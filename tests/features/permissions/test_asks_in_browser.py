@@ -233,7 +233,7 @@ def test_second_device_shows_the_decision_of_the_first_and_its_time(
     )
 
 
-def test_a_run_that_is_not_kept_survives_a_reload_and_ends_when_its_page_is_closed(
+def test_run_that_is_not_kept_survives_a_reload_and_ends_with_its_page(
     phone: Phone, sandbox: Sandbox, server: Server, open_phone: Callable[..., Phone]
 ) -> None:
     phone.begin(sandbox.project, "hang on")
@@ -254,7 +254,7 @@ def test_a_run_that_is_not_kept_survives_a_reload_and_ends_when_its_page_is_clos
     expect(phone.status).to_contain_text("nobody was looking for 8 seconds")
 
 
-def test_without_javascript_a_person_chooses_always_allows_and_denies_with_a_reason(
+def test_choices_always_allow_and_deny_with_a_reason_work_without_javascript(
     server: Server, sandbox: Sandbox, open_phone: Callable[..., Phone]
 ) -> None:
     phone = open_phone(server, java_script_enabled=False)

@@ -198,7 +198,7 @@ def test_a_cursor_means_the_same_to_the_next_server(
     assert "line 4" not in "".join(later.messages)
 
 
-def test_a_server_that_stops_sends_its_viewers_away_with_1012_and_leaves_the_run(
+def test_stopping_server_closes_its_sockets_with_1012_and_leaves_the_run(
     server: Server, view: View, tmp_path: Path
 ) -> None:
     gate = tmp_path / "gate"

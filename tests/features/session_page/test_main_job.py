@@ -248,7 +248,7 @@ def test_pressing_send_while_the_server_is_down_says_so_and_keeps_the_text(
     answer_is(phone, "You said: Do not lose this")
 
 
-def test_two_phones_on_one_session_see_the_same_and_only_the_first_answer_counts(
+def test_two_phones_show_the_same_session_and_the_first_answer_counts(
     server: Server, sandbox: Sandbox, open_phone: Callable[..., Phone]
 ) -> None:
     one, other = open_phone(server), open_phone(server)

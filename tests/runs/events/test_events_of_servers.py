@@ -262,7 +262,7 @@ def test_a_limit_ends_a_run_as_the_system(
     assert "actor=system action=run.stop " in server.log.read_text()
 
 
-def test_the_end_of_the_server_ends_a_run_as_the_system_and_the_next_one_says_so(
+def test_run_ended_with_the_server_has_the_system_as_its_actor(
     start_server: Start, sandbox: Sandbox, stand_in: Path
 ) -> None:
     server = start_server(sandbox, stand_in, OPCODE_ON_EXIT="stop")

@@ -82,7 +82,7 @@ def test_repeated_request_is_emitted_once() -> None:
     assert [each.key for each in folded(said=[ASK, ASK])] == ["1"]
 
 
-def test_long_texts_of_claude_s_are_clipped_and_an_answer_still_finds_its_request() -> None:
+def test_clipped_texts_of_claude_still_match_an_answer_to_its_request() -> None:
     request_id = "r" * 5_000_000
     ask = line(
         "control_request",

@@ -82,7 +82,7 @@ def test_a_process_is_there_from_the_launch_to_the_end() -> None:
 
 
 @pytest.mark.parametrize("row", ALLOWED.strip().splitlines())
-def test_a_verb_is_done_in_these_phases_and_refused_with_a_sentence_in_the_others(
+def test_each_command_is_accepted_in_its_phases_and_refused_in_others(
     row: str,
 ) -> None:
     name, *phases = row.split()

@@ -45,7 +45,7 @@ def test_last_keystrokes_are_saved_on_leaving_the_page(
     kept(server, "on my way out")
 
 
-def test_another_phone_shows_the_draft_as_it_grows_and_loses_it_when_it_is_sent(
+def test_other_phone_shows_the_draft_until_it_is_sent(
     phone: Phone, server: Server, sandbox: Sandbox, open_phone: Callable[..., Phone]
 ) -> None:
     begin(phone, sandbox)
@@ -76,7 +76,7 @@ def test_text_being_typed_is_never_replaced_by_another_device(
     expect(box(other)).to_have_value("mine")
 
 
-def test_a_prompt_that_could_not_be_sent_stays_and_is_kept_when_the_server_is_back(
+def test_unsent_prompt_stays_until_the_server_is_back(
     phone: Phone, sandbox: Sandbox, server: Server
 ) -> None:
     begin(phone, sandbox)
