@@ -13,7 +13,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from opcode_htmx.engines.claude.files import history
-from opcode_htmx.rendering.fragments import Fragments
+from opcode_htmx.rendering.fragments import Fragments, load_macros
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.attention import AttentionList
 from opcode_htmx.sessions.elsewhere import Registry, elsewhere
@@ -97,6 +97,7 @@ class SessionViews:
         self._config_dir = config_dir
         self._registry = Registry(config_dir)
         self.environment = environment
+        load_macros(environment)
         self._options = OptionsParts(environment, chooser)
         self._allow_bypass = chooser.allow_bypass
         self._drafts = drafts
