@@ -24,6 +24,8 @@ class TemplateCache(BytecodeCache):
         self._beyond = beyond
         self._compiled: dict[tuple[str, str], CodeType] = {}
         """By the key and the checksum of a bucket."""
+        self._loaded: set[str] = set()
+        """The keys of templates that the environment has compiled itself."""
 
     def fill(self, environment: Environment) -> None:
         """Compile and load every template of an environment, which must use this cache."""
@@ -31,9 +33,11 @@ class TemplateCache(BytecodeCache):
         for name in environment.list_templates():
             source, filename, _ = loader.get_source(environment, name)
             bucket = self.get_bucket(environment, name, filename, source)
+            if bucket.key in self._loaded:
+                continue
             if bucket.code is None:
                 bucket.code = run_in_thread(environment.compile, source, name, filename)
-                self.set_bucket(bucket)
+                self._keep(bucket)
             self._compiled[bucket.key, bucket.checksum] = bucket.code
             environment.get_template(name)
         self._compiled.clear()
@@ -47,6 +51,9 @@ class TemplateCache(BytecodeCache):
             self._beyond.load_bytecode(bucket)
 
     def dump_bytecode(self, bucket: Bucket) -> None:
-        """What requests compile is not kept here: the environment keeps loaded templates."""
+        self._loaded.add(bucket.key)  # the environment keeps the template itself
+        self._keep(bucket)
+
+    def _keep(self, bucket: Bucket) -> None:
         if self._beyond:
             self._beyond.dump_bytecode(bucket)

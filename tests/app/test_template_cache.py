@@ -64,6 +64,9 @@ def test_template_needed_earlier_is_compiled_for_the_one_that_needs_it() -> None
     environment = RecordingEnvironment()
     assert environment.get_template("page").render(name="hello") == "<main>hello</main>"
     assert set(environment.threads.values()) == {threading.get_ident()}
+    environment.threads.clear()
+    environment.cache_of_templates.fill(environment)
+    assert environment.threads == {}
 
 
 @pytest.mark.usefixtures("frozen")
