@@ -7,13 +7,16 @@ blocks, are compiled while the app is built.
 from __future__ import annotations
 
 import gc
+import logging
 from types import CodeType
 
 import psutil
-from jinja2 import BytecodeCache, DictLoader, Environment
+from jinja2 import BytecodeCache, DictLoader, Environment, TemplateError
 from jinja2.bccache import Bucket
 
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
+
+log = logging.getLogger(__name__)
 
 
 class TemplateCache(BytecodeCache):
@@ -29,21 +32,27 @@ class TemplateCache(BytecodeCache):
 
     def fill(self, environment: Environment) -> None:
         """Compile and load every template of an environment, which must use this cache."""
-        loader = environment.loader or DictLoader({})
         for name in environment.list_templates():
-            source, filename, _ = loader.get_source(environment, name)
-            bucket = self.get_bucket(environment, name, filename, source)
-            if bucket.key in self._loaded:
-                continue
-            if bucket.code is None:
-                bucket.code = run_in_thread(environment.compile, source, name, filename)
-                self._keep(bucket)
-            self._compiled[bucket.key, bucket.checksum] = bucket.code
-            environment.get_template(name)
+            try:
+                self._load(environment, name)
+            except TemplateError:  # it takes the pages that use it, and no other one
+                log.exception("template %s cannot be compiled", name)
         self._compiled.clear()
         gc.freeze()  # the templates stay, so no collection needs to look at them
         if hasattr(psutil, "heap_trim"):  # not with every C library
             run_in_thread(psutil.heap_trim)  # else the thread keeps what compiling has freed
+
+    def _load(self, environment: Environment, name: str) -> None:
+        loader = environment.loader or DictLoader({})
+        source, filename, _ = loader.get_source(environment, name)
+        bucket = self.get_bucket(environment, name, filename, source)
+        if bucket.key in self._loaded:
+            return
+        if bucket.code is None:
+            bucket.code = run_in_thread(environment.compile, source, name, filename)
+            self._keep(bucket)
+        self._compiled[bucket.key, bucket.checksum] = bucket.code
+        environment.get_template(name)
 
     def load_bytecode(self, bucket: Bucket) -> None:
         bucket.code = self._compiled.get((bucket.key, bucket.checksum))

@@ -80,3 +80,16 @@ def test_templates_of_a_lasting_cache_are_not_compiled_again(
     assert first.threads
     second.cache_of_templates.fill(second)
     assert second.threads.keys() == SOURCES.keys() - first.threads.keys()
+
+
+@pytest.mark.usefixtures("frozen")
+def test_broken_template_is_logged_and_affects_no_other(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(SOURCES, "broken", "{% if %}")
+    environment = RecordingEnvironment()
+    environment.cache_of_templates.fill(environment)
+    assert "template broken cannot be compiled" in caplog.text
+    environment.threads.clear()
+    assert environment.get_template("page").render(name="hello") == "<main>hello</main>"
+    assert environment.threads == {}

@@ -203,6 +203,24 @@ def test_viewers_that_stop_reading_are_dropped_at_no_cost_to_others(
 
 
 @linux
+def test_messages_of_viewers_that_have_left_are_not_kept(
+    server: CountingServer, raw: Open, tmp_path: Path
+) -> None:
+    answer = large_answer(server, tmp_path / "large")
+    answer.gates[0].touch()
+    stays = raw(f"{answer.path}/live")
+    stays.until("<p>first end</p>")
+    heap = server.heap()
+    for number in range(10):  # each needs a message of its own
+        viewer = raw(f"{answer.path}/live?cursor=9:{number}:0")
+        viewer.until("<p>first end</p>")
+        viewer.close()
+    until(lambda: server.heap() - heap < 2 * LARGE_ANSWER, "their messages are released")
+    answer.gates[1].touch()
+    stays.until("<p>second end</p>")
+
+
+@linux
 def test_silently_vanished_viewer_is_dropped(
     server: CountingServer, raw: Open, tmp_path: Path
 ) -> None:

@@ -12,7 +12,8 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from weakref import WeakValueDictionary
 
 import gevent
 from gevent.event import Event
@@ -54,14 +55,6 @@ class PageSnapshot:
     """How many other sessions need attention."""
 
 
-@dataclass(slots=True, eq=False)
-class SharedMessage:
-    """A message for all viewers in one state: the first one renders it, the others wait for it."""
-
-    lock: BoundedSemaphore = field(default_factory=BoundedSemaphore)
-    frame: TextFrame | None = None
-
-
 class FrameScheduler:
     """The length of frames, and the queue for rendering them. One for the server."""
 
@@ -100,6 +93,10 @@ class FrameScheduler:
         return TextFrame(encoded(text))
 
 
+Difference = tuple[Cursor, PageSnapshot | None, PageSnapshot]
+"""What a viewer has, its cursor and its snapshot, and the snapshot that it gets."""
+
+
 class SnapshotProducer:
     """Produces the snapshots of one view while it has viewers."""
 
@@ -111,7 +108,9 @@ class SnapshotProducer:
         self.over = False
         """Whether there will be no more snapshots: viewers have to ask for a new producer."""
         self._frames = frames
-        self._messages: dict[tuple[Cursor, PageSnapshot | None, PageSnapshot], SharedMessage] = {}
+        self._messages: WeakValueDictionary[Difference, TextFrame] = WeakValueDictionary()
+        """The messages that viewers hold: each viewer its last one."""
+        self._rendering: dict[Difference, BoundedSemaphore] = {}
         gevent.spawn(self._run)
 
     def close(self) -> None:
@@ -127,13 +126,20 @@ class SnapshotProducer:
 
         Yields to the event loop while it renders.
         """
-        message = self._messages.setdefault((cursor, had, snapshot), SharedMessage())
-        if message.frame is None:
-            with message.lock:
-                if message.frame is None:
+        difference = (cursor, had, snapshot)
+        if known := self._messages.get(difference):
+            return known
+        lock = self._rendering.setdefault(difference, BoundedSemaphore())
+        try:
+            with lock:  # one viewer renders it, and the others in the same state wait
+                message = self._messages.get(difference)
+                if message is None:
                     with self._frames.idle_queue.slot() as slot:
-                        message.frame = self._render(slot, cursor, had, snapshot)
-        return message.frame
+                        message = self._render(slot, cursor, had, snapshot)
+                    self._messages[difference] = message
+                return message
+        finally:
+            self._rendering.pop(difference, None)
 
     def _render(
         self, slot: IdleSlot, cursor: Cursor, had: PageSnapshot | None, snapshot: PageSnapshot
@@ -184,7 +190,6 @@ class SnapshotProducer:
         if had and (snapshot.cursor, snapshot.around) == (had.cursor, had.around):
             return False
         self.snapshot = snapshot
-        self._messages.clear()
         return True
 
     def _wake(self) -> None:

@@ -110,7 +110,7 @@ def text_frame(payload: bytes) -> bytes:
 class TextFrame:
     """A message for many clients: in memory once, as the frame that most of them get."""
 
-    __slots__ = ("_head", "frame")
+    __slots__ = ("__weakref__", "_head", "frame")
 
     def __init__(self, payload: bytes) -> None:
         self.frame = text_frame(payload)
