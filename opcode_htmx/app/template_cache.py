@@ -11,7 +11,7 @@ import logging
 from types import CodeType
 
 import psutil
-from jinja2 import BytecodeCache, DictLoader, Environment, TemplateError
+from jinja2 import BytecodeCache, DictLoader, Environment
 from jinja2.bccache import Bucket
 
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
@@ -35,7 +35,7 @@ class TemplateCache(BytecodeCache):
         for name in environment.list_templates():
             try:
                 self._load(environment, name)
-            except TemplateError:  # it takes the pages that use it, and no other one
+            except Exception:  # it takes the pages that use it, and no other one
                 log.exception("template %s cannot be compiled", name)
         self._compiled.clear()
         gc.freeze()  # the templates stay, so no collection needs to look at them

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from jinja2 import BytecodeCache, DictLoader, Environment
+from jinja2 import BytecodeCache, ChoiceLoader, DictLoader, Environment, FileSystemLoader
 from jinja2.bccache import Bucket
 
 from opcode_htmx.app.template_cache import TemplateCache
@@ -88,6 +89,20 @@ def test_broken_template_is_logged_and_affects_no_other(
 ) -> None:
     monkeypatch.setitem(SOURCES, "broken", "{% if %}")
     environment = RecordingEnvironment()
+    environment.cache_of_templates.fill(environment)
+    assert "template broken cannot be compiled" in caplog.text
+    environment.threads.clear()
+    assert environment.get_template("page").render(name="hello") == "<main>hello</main>"
+    assert environment.threads == {}
+
+
+@pytest.mark.usefixtures("frozen")
+def test_unreadable_template_is_logged_and_affects_no_other(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "broken").write_bytes(b"\xff")
+    environment = RecordingEnvironment()
+    environment.loader = ChoiceLoader([FileSystemLoader(tmp_path), DictLoader(SOURCES)])
     environment.cache_of_templates.fill(environment)
     assert "template broken cannot be compiled" in caplog.text
     environment.threads.clear()
