@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
-from flask import Flask, Response, send_from_directory
+from flask import Flask, Response, request, send_from_directory
+from werkzeug.security import safe_join
+
+from opcode_htmx.web.http.minify import minified
 
 ENDPOINT = "static"
 
@@ -44,7 +47,23 @@ class StaticFiles:
 
     def _send(self, filename: str) -> Response:
         folder, rest = self._locate(filename)
-        return send_from_directory(folder, rest)
+        content = _minified(folder, rest)
+        if content is None:
+            return send_from_directory(folder, rest)
+        kind = "text/css" if rest.endswith(".css") else "text/javascript"
+        response = Response(content, mimetype=kind)
+        response.add_etag()
+        response.make_conditional(request)
+        return response
+
+
+def _minified(folder: Path, name: str) -> bytes | None:
+    """The content of one of our scripts or styles; None for other files and missing ones."""
+    path = safe_join(str(folder), name)
+    try:
+        return minified(Path(path)) if path else None
+    except (OSError, ValueError):
+        return None
 
 
 @lru_cache(maxsize=256)
