@@ -31,9 +31,15 @@
   let kept = $("draft").value; // the server's text, as far as this page knows
   let timer = 0;
 
+  // With the prompts that are on their way, or did not get there (sending.js).
+  const unsent = () => [...document.querySelectorAll("#sending > :not([data-state=sent]) > .prompt-text")];
+  const words = () => [...unsent().map(({ textContent }) => textContent), prompt.value].filter(Boolean).join("\n\n");
+  let mixed = false; // whether the server's draft has more than a prompt that is on its way
+
   const save = () => {
-    const text = prompt.value;
+    const text = words();
     if (text === kept) return;
+    mixed ||= prompt.value && unsent().length;
     const body = new URLSearchParams({
       csrf_token: composer.elements.csrf_token.value,
       prompt_id: $("prompt-id").value,
@@ -53,7 +59,7 @@
   // Text typed elsewhere is shown, unless it would replace text typed here.
   const takeOver = () => {
     const { value, dataset } = $("draft");
-    if (dataset.by !== page && prompt.value === kept) prompt.value = kept = value;
+    if (dataset.by !== page && words() === kept && prompt.value === kept) prompt.value = kept = value;
   };
 
   folder?.addEventListener("input", () => {
@@ -70,15 +76,11 @@
   document.addEventListener("htmx:ws:after:connection", saveSoon);
   document.addEventListener("htmx:ws:after:message:incoming", takeOver);
 
-  composer.addEventListener("htmx:before:request", (event) => event.target === composer && clearTimeout(timer));
-  composer.addEventListener("htmx:after:request", (event) => {
-    const { request, response } = event.detail.ctx;
-    // The server has stored the attached files, or has refused them finally.
-    if (event.target === composer) files.value = "";
-    if (response.status >= 400 || event.target !== composer) return;
-    // Only the sent text is cleared: a person may have typed more.
-    if (prompt.value === request.body.get("prompt")) prompt.value = "";
-    kept = "";
+  composer.addEventListener("htmx:config:request", (event) => event.target === composer && clearTimeout(timer));
+  composer.addEventListener("opcode:sending", ({ detail }) => {
+    files.value = ""; // the server has stored them, or has refused them finally
+    kept = mixed || detail === "kept" ? null : ""; // the server has removed the sent text
+    mixed = false;
     saveSoon();
   });
 

@@ -69,6 +69,17 @@
   sheet.ariaLabel = "Link, copy, fork";
   document.body.append(sheet);
 
+  // The displayed text of a block, or of the whole answer that a summary ends.
+  const textOf = (block) => {
+    const texts = [];
+    for (let each = block; each; each = each.previousElementSibling) {
+      if (each.matches(".block-prompt")) break;
+      if (each === block || each.matches(".block-text")) texts.unshift(each.querySelector(".parts")?.innerText.trim());
+      if (!block.matches(".block-summary")) break;
+    }
+    return texts.filter(Boolean).join("\n\n");
+  };
+
   transcript.addEventListener("click", async (event) => {
     const link = event.target.closest(".more");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
@@ -78,7 +89,7 @@
     const box = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("share");
     const plain = box.querySelector("#share-plain");
     if (plain) {
-      plain.value = link.parentElement.querySelector(".parts").innerText.trim();
+      plain.value = textOf(link.parentElement);
       plain.closest(".field").hidden = false;
     }
     const close = document.createElement("form");

@@ -120,6 +120,7 @@ def _macros_of(environment: Environment) -> Any:
             "is_plan": permissions.is_plan,
             "outside": lambda request: permissions.outside_path(request, _context.get().project),
             "verdict_of": permissions.verdict,
+            "short_verdict_of": permissions.short_verdict,
             "introduction": permission_details.introduction,
             "other_fields": permission_details.other_fields,
             "extent_of": permission_details.extent_of,

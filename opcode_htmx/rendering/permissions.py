@@ -112,6 +112,11 @@ def verdict(ask: AskBlock) -> str:
     return words if ask.answered_at is None else f"{words} · {_clock(ask.answered_at)}"
 
 
+def short_verdict(ask: AskBlock) -> str:
+    """The decision about an allowed call, in a word or two."""
+    return "always allowed" if _granted_updates(ask) else "allowed"
+
+
 def _allowed(ask: AskBlock) -> str:
     updates = _granted_updates(ask)
     for suggestion in suggestions_of(ask.request):

@@ -92,16 +92,23 @@ class StatusPanel:
         progress = progress or ContextUsage()
         since = self._begin(run, current, progress)
         status = status_text(run, current) if run or folder else NOWHERE
+        phase, subject, percent = phase_of(run), about(run), _percent(progress)
+        # A process that waits for a prompt has nothing to stop, unless it has background tasks.
+        resting = live and phase is Phase.IDLE and not run.state.still_running
+        stoppable = run.id if run and live and not resting else ""
         return {
-            "status": self._render("status", phase_of(run), status),
-            "since": self._render("since", about(run), since, _clock(since)),
-            "usage": self._render("usage", progress, _percent(progress), _short(progress.tokens)),
+            "status": self._render("status", phase, status),
+            "since": self._render("since", subject, since, _clock(since)),
+            "usage": self._render("usage", progress, percent, _short(progress.tokens)),
+            "details": self._render("details", status, subject, _clock(since), progress, percent),
             "warnings": self._render("warnings", warnings_of(run, room)),
             "queue": self._render("queue", queued),
             "errors": self._render("errors", errors),
             "background": self._render("background", *listed_tasks(run)),
             "todos": self._render("todos", noted, todos.done(noted), todos.headline(noted)),
-            "stop": self._render("stop", run.id if run and live else "", phase_of(run)),
+            "stop": self._render("stop", stoppable, phase),
+            "stop-line": self._render("stop_line", stoppable, phase),
+            "end": self._render("end", run.id if run and resting else ""),
             "needs": self._render("needs", needs),
             "elsewhere": self._render("elsewhere", elsewhere, address),
         }
@@ -171,7 +178,7 @@ def phase_of(run: Run | None) -> Phase:
 def status_text(run: Run | None, current: Block | None = None) -> str:
     """The state of a session in a few words; `current` is the block of the current activity."""
     if run is None:
-        return "Not running. A prompt goes on with this session."
+        return "Not running. Ask to continue."
     end = run.record.end
     if end is None:
         if run.phase is Phase.QUEUED:
@@ -182,7 +189,7 @@ def status_text(run: Run | None, current: Block | None = None) -> str:
             run.phase, ""
         )
     if end.outcome is Outcome.COMPLETED:
-        return f"{end.cause} A prompt goes on with this session."
+        return f"{end.cause} Ask to continue."
     return end.cause
 
 

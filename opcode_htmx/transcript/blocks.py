@@ -139,8 +139,8 @@ class ToolBlock(Block):
     """The parts of its result."""
     details: Any = None
     """The structured result that the tool itself reported."""
-    asked: bool = False
-    """Whether an AskBlock asked the user about it."""
+    ask: AskBlock | None = None
+    """The newest request to the user about it."""
     runs_in_background: bool = False
     """Whether a background subagent still works on it, although it has its result."""
 
@@ -153,7 +153,7 @@ class ToolBlock(Block):
     def is_covered_by_ask(self) -> bool:
         """Whether the AskBlock shows all of it: a question, or a plan while it is open."""
         plan = self.name == "ExitPlanMode" and self.state is ToolState.WAITING
-        return self.asked and (plan or self.name == "AskUserQuestion")
+        return self.ask is not None and (plan or self.name == "AskUserQuestion")
 
     @property
     def done(self) -> bool:
@@ -177,6 +177,14 @@ class AskBlock(Block):
     answer: Json = field(default_factory=dict)
     answered_at: float | None = None
     """When it was answered, as a Unix time; None if that is not known."""
+    has_tool: bool = False
+    """Whether the call that it asks about is a block of the transcript."""
+
+    @property
+    def is_covered_by_tool(self) -> bool:
+        """Whether the card of its tool shows all of it: once a call has been allowed."""
+        own = self.request.tool_name in ("ExitPlanMode", "AskUserQuestion")
+        return self.has_tool and not own and self.state is AskState.ALLOWED
 
 
 @dataclass(slots=True, kw_only=True)

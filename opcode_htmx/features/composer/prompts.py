@@ -104,16 +104,18 @@ def blueprint(
             raise
         if location.folder is None:
             drafts.save_text(session_id, words, form=request.form.get("prompt_id", ""))
-        _send(session_id, location.working_folder, words, session_id, kept)
+        prompt_id = _send(session_id, location.working_folder, words, session_id, kept)
         supervisor.changes(session_id).notify()
         address = session_url(project_id, session_id)
         if by_htmx():
-            return render_template(
+            accepted = render_template(
                 "composer/prompt_accepted.html",
                 prompt_id=uuid.uuid4(),
                 draft=drafts.get(session_id),
                 address=address.partition("#")[0],
             )
+            # The page waits for the block with this id.
+            return make_response(accepted, {"X-Prompt-Id": prompt_id})
         return redirect(address, 303)
 
     def _send(
@@ -123,8 +125,8 @@ def blueprint(
         draft: str,
         kept: Sequence[DraftFile],
         options: Options | None = None,
-    ) -> None:
-        """Send a prompt; after a refusal its text stays in the draft of that name."""
+    ) -> str:
+        """Send a prompt, and return its id; after a refusal its text stays in the draft `draft`."""
         form_id = request.form.get("prompt_id", "")
         tokens = dict.fromkeys([*request.form.getlist("attached"), *(file.token for file in kept)])
         prompt_id = prompt_id_of(words, tokens)
@@ -153,5 +155,6 @@ def blueprint(
             raise
         with contextlib.suppress(DiskFull):  # the prompt has been sent
             drafts.sent(draft, words, form_id, files)
+        return prompt_id
 
     return prompts

@@ -6,6 +6,7 @@ Forms and links work without JavaScript; nothing here needs a running process.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from urllib.parse import quote
@@ -36,7 +37,13 @@ from opcode_htmx.sessions.lookup import (
 from opcode_htmx.sessions.storage.read_positions import ReadPositions
 from opcode_htmx.sessions.storage.trash import Trash
 from opcode_htmx.sessions.views import SessionView, SessionViews
-from opcode_htmx.transcript.blocks import Block, PromptBlock
+from opcode_htmx.transcript.blocks import (
+    Block,
+    PromptBlock,
+    SummaryBlock,
+    TextBlock,
+    ThinkingBlock,
+)
 from opcode_htmx.transcript.conversation import history_position
 from opcode_htmx.transcript.conversation.branches import top_of
 from opcode_htmx.web.auth.gate import current_identity
@@ -100,6 +107,8 @@ def blueprint(
         """A block's link and its text, in fields to copy from."""
         view, blocks = load(project_id, session_id)
         block = view.conversation.block(block_id) or abort(404)
+        if isinstance(block, SummaryBlock):  # the end of an answer stands for its last text
+            block = last_text(blocks, block) or block
         top = top_of(blocks, block)
         own, whole = to_markdown.source(block).strip(), to_markdown.answer(blocks, top.id)
         address = url_for("session_page.session", project_id=project_id, session_id=session_id)
@@ -166,6 +175,19 @@ def blueprint(
         return redirect(url_for("projects.project", project_id=remaining, deleted=deleted.id), 303)
 
     return pages
+
+
+def last_text(blocks: Sequence[Block], end: Block) -> Block | None:
+    """The last text of the turn that ends with the block `end`; None if there is none."""
+    found = None
+    for block in blocks:
+        if block.id == end.id:
+            break
+        if isinstance(block, PromptBlock):
+            found = None
+        elif isinstance(block, TextBlock) and not isinstance(block, ThinkingBlock):
+            found = block
+    return found
 
 
 def block_url(address: str, block: Block, top: Block) -> str:

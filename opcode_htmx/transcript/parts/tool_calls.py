@@ -74,10 +74,17 @@ class ToolCalls:
         """Add a request, and let its tool wait."""
         tool = self._store.tool(request.tool_use_id)
         parent = tool.parent if tool else None
-        self._store.new(AskBlock, request.request_id, parent, request=request, run_id=self._run_id)
+        ask = self._store.new(
+            AskBlock,
+            request.request_id,
+            parent,
+            request=request,
+            run_id=self._run_id,
+            has_tool=tool is not None,
+        )
         if tool:
             tool.state = ToolState.WAITING
-            tool.asked = True
+            tool.ask = ask
             self._store.mark_changed(tool)
 
     def answer(self, message: ControlResponse | ControlCancel) -> None:

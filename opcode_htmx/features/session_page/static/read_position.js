@@ -61,7 +61,7 @@
     words.dataset.order = `${mark.dataset.order}.1`;
     words.textContent = "New since you left";
     mark.after(words);
-    way.textContent = `${behind} new block${behind === 1 ? "" : "s"} since you left`;
+    way.textContent = `${behind} new message${behind === 1 ? "" : "s"} since you left`;
     way.href = "#new-since";
     watched.disconnect();
     watched.observe(words);

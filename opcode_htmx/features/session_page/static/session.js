@@ -66,6 +66,7 @@
     heardAt = waitingSince = Date.now();
     if (page.scrollTop < top) follows = toGo() < 2; // a move before its scroll event
     holdFocus();
+    rememberAsks();
   });
 
   document.addEventListener("htmx:ws:after:message:incoming", (event) => {
@@ -73,12 +74,13 @@
     const url = new URL(event.detail.connection.url);
     url.searchParams.set("cursor", $("cursor").value);
     event.detail.connection.url = url.href;
+    openAllowed();
     openAgain();
     giveFocusBack();
     nameThePage();
     setClock();
     tick();
-    if (follows) toEnd();
+    follow();
     offerJump();
   });
 
@@ -106,21 +108,33 @@
   // --- the scroll position ----------------------------------------------------------------
 
   const page = document.scrollingElement;
-  const toGo = () => page.scrollHeight - page.scrollTop - innerHeight;
-  let follows = false; // whether the view follows the end
+  // The open request that is first to be answered.
+  const openAsk = () => $("status").dataset.phase === "waiting" && transcript.querySelector(".block-ask[data-state=open]");
+  // The place that is followed: the end, or the top of an open request that begins further up.
+  const goal = () => {
+    const end = page.scrollHeight - innerHeight;
+    const ask = openAsk();
+    if (!ask) return end;
+    const bars = document.querySelectorAll(".topbar, .banner");
+    const covered = [...bars].reduce((sum, bar) => sum + bar.offsetHeight, 8);
+    return Math.min(end, ask.getBoundingClientRect().top + page.scrollTop - covered);
+  };
+  const toGo = () => goal() - page.scrollTop;
+  let follows = false; // whether the view follows that place
   let top = 0;
   let seen = 0; // the number of blocks when the reader was last at the end
 
   const toEnd = () => {
-    page.scrollTo({ top: page.scrollHeight, behavior: "instant" });
+    page.scrollTo({ top: goal(), behavior: "instant" });
     follows = true;
     top = page.scrollTop;
   };
+  const follow = () => follows && toGo() > 0 && toEnd(); // never upwards
 
   const offerJump = () => {
     if (toGo() < NEAR_END_PX) seen = transcript.childElementCount;
     const missed = transcript.childElementCount - seen;
-    const label = missed > 0 ? `Jump to newest (${missed})` : "Jump to newest";
+    const label = openAsk() ? "Jump to the question" : missed > 0 ? `Jump to newest (${missed})` : "Jump to newest";
     if (jump.textContent !== label) jump.textContent = label;
     jump.hidden = toGo() < NEAR_END_PX;
   };
@@ -178,7 +192,7 @@
   // A link to a block that is not loaded yet: load older blocks until it is.
   const goToBlock = async () => {
     const id = decodeURIComponent(location.hash.slice(1));
-    if (!id || id === "end") return;
+    if (!id || id === "end") return toEnd();
     follows = false;
     while (id.startsWith("b-") && !$(id) && (await showEarlier()));
     const block = $(id);
@@ -204,7 +218,13 @@
   // Opened details stay open when a newer version arrives.
   const opened = new Map();
   document.addEventListener("toggle", (event) => {
-    if (event.target.id) opened.set(event.target.id, event.target.open);
+    const { id, open } = event.target;
+    const isNew = id && (opened.get(id) ?? false) !== open;
+    if (id) opened.set(id, open);
+    if (isNew && open && event.target.matches(".with-reason")) {
+      event.target.querySelector("textarea").focus({ preventScroll: true });
+      event.target.querySelector(".buttons").scrollIntoView({ block: "nearest" });
+    }
     follows = toGo() < NEAR_END_PX; // opened to be read: stop following the end
     offerJump();
   }, true);
@@ -213,6 +233,21 @@
       const details = $(id);
       if (!details) opened.delete(id);
       else if (details.open !== open) details.open = open;
+    }
+  };
+
+  // A diff that was read in a request stays open in the card of the call once that is allowed.
+  const asked = new Set(); // the ids of such requests
+  const rememberAsks = () => {
+    if (!openAsk()) return;
+    for (const { id } of transcript.querySelectorAll(".block-ask[data-state=open][data-tool]:has(> .diff)")) asked.add(id);
+  };
+  const openAllowed = () => {
+    for (const id of asked) {
+      const { state, tool } = $(id)?.dataset ?? {};
+      if (state === "open") continue; // the status may come before the block
+      if (state === "allowed") opened.set(`${tool}-d`, true);
+      asked.delete(id);
     }
   };
 
@@ -251,9 +286,13 @@
   });
 
   // The keyboard and the dock take space from the transcript; its end stays in view.
-  const keepEnd = () => follows && toEnd();
+  const keepEnd = follow;
   new ResizeObserver(keepEnd).observe($("dock"));
-  addEventListener("resize", keepEnd);
+  addEventListener("resize", () => {
+    const field = document.activeElement.closest(".with-reason");
+    if (field) field.querySelector(".buttons").scrollIntoView({ block: "nearest" });
+    else keepEnd();
+  });
 
   // On iOS the keyboard covers the page instead of shrinking it: the dock moves up by as much.
   const view = window.visualViewport;
@@ -271,8 +310,7 @@
   const start = () => {
     setClock();
     tick();
-    if (["", "#end"].includes(location.hash)) toEnd();
-    else goToBlock();
+    goToBlock();
     offerJump();
     nearTop.observe($("earlier"));
     for (const address of addresses) {

@@ -1,0 +1,166 @@
+// Shows a prompt in the transcript as soon as it is sent, until the server's own block is there. One
+// that did not arrive stays with its words, and can be sent again: the server accepts each once.
+"use strict";
+
+(() => {
+  const RETRY_MS = 300000; // for so long it is sent again by itself once the server answers
+  const ACCEPTED_MS = 4000; // a command may have no block of its own
+  const DOUBLE_TAP_MS = 800;
+  const $ = (id) => document.getElementById(id);
+  const composer = $("composer");
+  const prompt = $("prompt");
+  const list = $("sending");
+  const stored = `sending ${location.pathname}`;
+  const bubbles = new Map(); // each bubble's form data and state
+  let retried = null; // the bubble whose data are sent instead of the form's
+  let sentAt = 0;
+
+  // --- bubbles ----------------------------------------------------------------------------
+
+  const store = () => {
+    const kept = [...bubbles.values()].filter(({ id }) => !id).map(({ data, at }) => {
+      const fields = [...data].filter(([name, value]) => name !== "csrf_token" && typeof value === "string");
+      return { fields, at };
+    });
+    try {
+      if (kept.length) sessionStorage.setItem(stored, JSON.stringify(kept));
+      else sessionStorage.removeItem(stored);
+    } catch {} // full or forbidden: the draft has the words as well
+  };
+
+  const button = (label, action) => {
+    const made = document.createElement("button");
+    made.type = "button";
+    made.className = "button button-quiet";
+    made.textContent = label;
+    made.addEventListener("click", action);
+    return made;
+  };
+
+  const show = (bubble, state) => {
+    const each = bubbles.get(bubble);
+    each.state = state;
+    const foot = bubble.lastElementChild;
+    if (state === "sending") foot.textContent = "Sending…";
+    else if (state === "sent") foot.textContent = "Sent";
+    else foot.replaceChildren(
+      button("Not sent. Tap to try again", () => send(bubble)),
+      button("Edit", () => giveBack(bubble)),
+    );
+    bubble.dataset.state = state;
+  };
+
+  const add = (data, at = Date.now()) => {
+    const bubble = document.createElement("article");
+    bubble.className = "block block-prompt";
+    const tokens = data.getAll("attached");
+    const files = [...$("attached").children].filter((item) => tokens.includes(item.querySelector("input").value));
+    for (const item of files) item.remove();
+    bubble.innerHTML = '<h2 class="visually-hidden">You</h2><div class="prompt-text" dir="auto"></div><p class="sending-state" role="status"></p>';
+    bubble.children[1].textContent = wordsOf(data);
+    if (tokens.length) bubble.children[1].insertAdjacentHTML("afterend", `<p class="muted">${tokens.length} file${tokens.length > 1 ? "s" : ""}</p>`);
+    bubbles.set(bubble, { data, files, at, id: "" });
+    list.append(bubble);
+    return bubble;
+  };
+  const wordsOf = (data) => data.getAll("prompt").filter(Boolean).at(-1) ?? "";
+
+  const remove = (bubble) => {
+    bubbles.delete(bubble);
+    bubble.remove();
+    store();
+  };
+  // To composer.js, which keeps the draft: whether the server has "sent" or "kept" a text.
+  const report = (detail) => composer.dispatchEvent(new CustomEvent("opcode:sending", { detail }));
+
+  const giveBack = (bubble) => {
+    const { data, files } = bubbles.get(bubble);
+    prompt.value = [wordsOf(data), prompt.value].filter(Boolean).join("\n\n");
+    $("attached").append(...files);
+    remove(bubble);
+    report("kept");
+    prompt.focus();
+  };
+
+  const isShown = (id) => $(`b-${id}`) || document.querySelector(`#queue [data-prompt="${id}"]`);
+  const settle = () => {
+    for (const [bubble, { id }] of bubbles) if (id && isShown(id)) remove(bubble);
+  };
+
+  // --- requests ---------------------------------------------------------------------------
+
+  const send = (bubble) => {
+    retried = bubble;
+    show(bubble, "sending");
+    composer.requestSubmit();
+  };
+
+  composer.addEventListener("htmx:config:request", (event) => {
+    if (event.target !== composer) return;
+    const { request } = event.detail.ctx;
+    let bubble = retried;
+    retried = null;
+    if (bubble) request.body = bubbles.get(bubble).data;
+    else if (wordsOf(request.body) || request.body.getAll("attached").length) {
+      bubble = add(request.body);
+      // not when a suggestion was tapped, which is another text
+      const [typed, ...others] = request.body.getAll("prompt");
+      if (!others.length && prompt.value === typed) prompt.value = "";
+      document.scrollingElement.scrollTo({ top: document.scrollingElement.scrollHeight, behavior: "instant" });
+    }
+    if (!bubble) return; // an empty prompt: the server's sentence says so
+    request.body.set("csrf_token", composer.elements.csrf_token.value);
+    event.detail.ctx.bubble = bubble;
+    show(bubble, "sending");
+    store();
+    sentAt = Date.now();
+  });
+
+  composer.addEventListener("htmx:after:request", (event) => {
+    const { bubble, response } = event.detail.ctx;
+    if (event.target !== composer || !bubbles.has(bubble)) return;
+    if ([502, 504].includes(response.status)) return show(bubble, "failed"); // a proxy's answer
+    if (response.status >= 400) return giveBack(bubble); // the server says why
+    bubbles.get(bubble).id = response.headers.get("X-Prompt-Id");
+    show(bubble, "sent");
+    store();
+    report("sent");
+    setTimeout(settle);
+    setTimeout(() => bubbles.has(bubble) && document.body.dataset.link === "online" && remove(bubble), ACCEPTED_MS);
+  });
+  composer.addEventListener("htmx:error", ({ target, detail: { ctx } }) => {
+    if (target === composer && bubbles.has(ctx?.bubble)) show(ctx.bubble, "failed");
+  });
+
+  document.addEventListener("htmx:ws:after:message:incoming", settle);
+  const retry = () => {
+    for (const [bubble, { state, at }] of bubbles)
+      if (state === "failed" && Date.now() - at < RETRY_MS) send(bubble);
+  };
+  document.addEventListener("htmx:ws:after:connection", retry);
+  addEventListener("online", retry);
+
+  // Send becomes Stop as soon as the field is empty: the second tap on it is no Stop.
+  addEventListener("click", (event) => {
+    if (Date.now() - sentAt > DOUBLE_TAP_MS || !event.target.closest?.("#stop")) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  }, true);
+
+  // --- what was on its way when the page was left -----------------------------------------
+
+  const restore = () => {
+    let kept = [];
+    try {
+      kept = JSON.parse(sessionStorage.getItem(stored)) ?? [];
+    } catch {}
+    for (const { fields, at } of kept) {
+      const data = new FormData();
+      for (const [name, value] of fields) data.append(name, value);
+      const words = wordsOf(data);
+      show(add(data, at), "failed");
+      if (prompt.value.startsWith(words)) prompt.value = prompt.value.slice(words.length).trimStart();
+    }
+  };
+  restore();
+})();

@@ -1,0 +1,74 @@
+// Shows at once that a tap was taken: the pressed control is busy, the other controls of its group
+// cannot be pressed, and a thin bar is shown until the next page comes. Whether it worked is shown
+// by the server's answer only.
+"use strict";
+
+(() => {
+  const LONGEST_MS = 30000; // after which a control can be pressed again
+  const GROUP = ".block-ask, .queue li, .with-action, .composer-row, .choice, .keep, form";
+  const CONTROL = "button, input, select, summary, form";
+  const root = document.documentElement;
+  const held = new Map(); // each busy control, with the timer that releases it
+
+  const groupOf = (control) => control.closest(GROUP) ?? control.parentElement;
+
+  const release = (control) => {
+    clearTimeout(held.get(control));
+    held.delete(control);
+    control.removeAttribute("aria-busy");
+    delete groupOf(control)?.dataset.held;
+  };
+  const releaseAll = () => {
+    delete root.dataset.going;
+    for (const control of held.keys()) release(control);
+  };
+
+  const hold = (control) => {
+    clearTimeout(held.get(control));
+    control.setAttribute("aria-busy", "true");
+    groupOf(control).dataset.held = "";
+    held.set(control, setTimeout(release, LONGEST_MS, control));
+  };
+
+  // A second press, by a finger that shakes or with a key, is none.
+  const refuse = (event) => {
+    const control = (event.submitter ?? event.target).closest?.(CONTROL);
+    if (!control || !groupOf(control).closest("[data-held]")) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  };
+  addEventListener("click", refuse, true);
+  addEventListener("submit", refuse, true);
+
+  // --- requests of htmx -------------------------------------------------------------------
+
+  document.addEventListener("htmx:config:request", ({ target }) => {
+    if (target.matches?.("button, input, select")) hold(target);
+  });
+  document.addEventListener("htmx:finally:request", ({ target, detail: { ctx } }) => {
+    // An answered request stays busy until the socket replaces it.
+    if (ctx.response?.status < 400 && target.matches?.(".block-ask .button, #stop .button, #stop-line .button")) return;
+    if (held.has(target)) release(target);
+  });
+
+  // --- the way to another page ------------------------------------------------------------
+
+  const go = (control) => {
+    hold(control);
+    root.dataset.going = "";
+  };
+  document.addEventListener("submit", ({ defaultPrevented, submitter, target }) => {
+    if (defaultPrevented || target.method === "dialog") return;
+    // A disabled or inert submitter would be missing from the form's data.
+    setTimeout(go, 0, submitter ?? target);
+  });
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.("a[href]");
+    if (!link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    if (link.target || link.hasAttribute("download") || link.origin !== location.origin) return;
+    const isHere = link.pathname === location.pathname && link.search === location.search;
+    if (!isHere || !link.hash) go(link);
+  });
+  addEventListener("pageshow", releaseAll);
+  window.navigation?.addEventListener("navigateerror", releaseAll);
+})();
