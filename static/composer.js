@@ -22,6 +22,7 @@
   };
   const complain = (sentence) => $("flash").replaceChildren(note(sentence));
   document.addEventListener("htmx:error", (event) => {
+    if (event.detail.ctx?.bubble) return; // sending.js shows it
     if (event.detail.ctx?.request) complain("That could not be sent: the server does not answer. Try again.");
   });
 

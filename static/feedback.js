@@ -5,18 +5,19 @@
 
 (() => {
   const LONGEST_MS = 30000; // after which a control can be pressed again
-  const GROUP = ".block-ask, .queue li, .with-action, .composer-row, .choice, .keep, form";
+  const GROUP = ".block-ask, .queue li, .with-action, #stop, #stop-line, #end-claude, .composer-row, .choice, .keep, form";
   const CONTROL = "button, input, select, summary, form";
   const root = document.documentElement;
-  const held = new Map(); // each busy control, with the timer that releases it
+  const held = new Map(); // each busy control, with its group and the timer that releases it
 
   const groupOf = (control) => control.closest(GROUP) ?? control.parentElement;
 
   const release = (control) => {
-    clearTimeout(held.get(control));
+    const { group, timer } = held.get(control) ?? {};
+    clearTimeout(timer);
     held.delete(control);
     control.removeAttribute("aria-busy");
-    delete groupOf(control)?.dataset.held;
+    if (group) delete group.dataset.held;
   };
   const releaseAll = () => {
     delete root.dataset.going;
@@ -24,14 +25,16 @@
   };
 
   const hold = (control) => {
-    clearTimeout(held.get(control));
+    release(control);
+    const group = groupOf(control);
     control.setAttribute("aria-busy", "true");
-    groupOf(control).dataset.held = "";
-    held.set(control, setTimeout(release, LONGEST_MS, control));
+    group.dataset.held = "";
+    held.set(control, { group, timer: setTimeout(release, LONGEST_MS, control) });
   };
 
   // A second press, by a finger that shakes or with a key, is none.
   const refuse = (event) => {
+    for (const control of held.keys()) if (!control.isConnected) release(control); // it was replaced
     const control = (event.submitter ?? event.target).closest?.(CONTROL);
     if (!control || !groupOf(control).closest("[data-held]")) return;
     event.preventDefault();

@@ -94,13 +94,16 @@ class StatusPanel:
         status = status_text(run, current) if run or folder else NOWHERE
         phase, subject, percent = phase_of(run), about(run), _percent(progress)
         # A process that waits for a prompt has nothing to stop, unless it has background tasks.
-        resting = live and phase is Phase.IDLE and not run.state.still_running
+        background = run.state.still_running if run else ()
+        resting = live and phase is Phase.IDLE and not background
         stoppable = run.id if run and live and not resting else ""
         return {
             "status": self._render("status", phase, status),
             "since": self._render("since", subject, since, _clock(since)),
             "usage": self._render("usage", progress, percent, _short(progress.tokens)),
-            "details": self._render("details", status, subject, _clock(since), progress, percent),
+            "status-details": self._render(
+                "details", status, subject, _clock(since), progress, percent
+            ),
             "warnings": self._render("warnings", warnings_of(run, room)),
             "queue": self._render("queue", queued),
             "errors": self._render("errors", errors),
@@ -108,7 +111,7 @@ class StatusPanel:
             "todos": self._render("todos", noted, todos.done(noted), todos.headline(noted)),
             "stop": self._render("stop", stoppable, phase),
             "stop-line": self._render("stop_line", stoppable, phase),
-            "end": self._render("end", run.id if run and resting else ""),
+            "end-claude": self._render("end", run.id if run and resting else ""),
             "needs": self._render("needs", needs),
             "elsewhere": self._render("elsewhere", elsewhere, address),
         }

@@ -46,7 +46,7 @@ ATTRIBUTES = {
     *("class", "id", "data-order", "data-state", "tabindex", "form", "formaction", "hx-post"),
     *("hx-swap", "name", "value", "type", "href", "autocomplete", "disabled", "rel", "target"),
     *("hx-target", "hx-sync", "key", "title", "start", "rows", "maxlength"),
-    *("data-o", "data-n", "hidden", "aria-label"),
+    *("data-o", "data-n", "hidden", "aria-label", "aria-hidden", "data-tool"),
 }
 TAGS = {
     *("article", "h2", "div", "p", "details", "summary", "span", "pre", "button", "fieldset"),
@@ -556,15 +556,15 @@ def test_a_phone_in_another_time_zone_can_tell_when_it_is(
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({"duration_ms": 1234, "total_cost_usd": 0.5}, "1.2 s · 0 tokens in, 0 out · $0.50"),
+        ({"duration_ms": 1234, "total_cost_usd": 0.5}, "1.2 s 0 tokens in, 0 out · $0.50"),
         (
             {"duration_ms": 59_960, "total_cost_usd": 0.00123},
-            "1 min 0 s · 0 tokens in, 0 out · $0.0012",
+            "1 min 0 s 0 tokens in, 0 out · $0.0012",
         ),
-        ({"duration_ms": 119_700}, "2 min 0 s · 0 tokens in, 0 out"),
+        ({"duration_ms": 119_700}, "2 min 0 s 0 tokens in, 0 out"),
         (
             {"usage": {"input_tokens": 12345, "output_tokens": 6}},
-            "0.0 s · 12,345 tokens in, 6 out",
+            "0.0 s 12,345 tokens in, 6 out",
         ),
     ],
 )

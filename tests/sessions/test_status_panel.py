@@ -74,7 +74,7 @@ RESULT = line(type="result", subtype="success")
 def test_session_without_a_run_has_every_panel_element_and_no_stop() -> None:
     shown = parts(None)
     assert shown["status"].attributes["data-phase"] == "ended"
-    assert shown["status"].text == "Not running. A prompt goes on with this session."
+    assert shown["status"].text == "Not running. Ask to continue."
     assert [shown[name].text for name in ("queue", "errors", "stop")] == ["", "", ""]
 
 
@@ -108,7 +108,7 @@ def test_every_state_has_a_label(run: Run) -> None:
     [
         (
             (Outcome.COMPLETED, "Claude ended."),
-            "Claude ended. A prompt goes on with this session.",
+            "Claude ended. Ask to continue.",
         ),
         ((Outcome.CANCELLED, "Stopped by you."), "Stopped by you."),
         ((Outcome.FAILED, "It broke."), "It broke."),
@@ -146,6 +146,21 @@ def test_stop_is_there_as_long_as_there_is_something_to_stop(run: Run) -> None:
     assert buttons(parts(run)["stop"]) == []
 
 
+def test_an_idle_process_is_ended_from_the_menu_and_has_no_stop(run: Run) -> None:
+    sent(run, "one")
+    said(run, line(type="system", subtype="init"))
+    assert [len(buttons(parts(run)[name])) for name in ("stop", "stop-line", "end-claude")] == [
+        1,
+        1,
+        0,
+    ]
+    said(run, line(type="user", uuid="one", isReplay=True, message={"content": "one"}), RESULT)
+    shown = parts(run)
+    assert buttons(shown["stop"]) == buttons(shown["stop-line"]) == []
+    (button,) = buttons(shown["end-claude"])
+    assert (button.text, button.attributes["hx-post"]) == ("End Claude", f"/runs/{run.id}/stop")
+
+
 def test_stderr_is_shown_while_the_run_lives_and_its_last_lines_only(run: Run) -> None:
     assert parts(run)["errors"].children == []
     run.folder.errors.write_text("".join(f"line {n}\n\n" for n in range(ERROR_LINES + 3)))
@@ -170,7 +185,8 @@ def test_hostile_text_in_the_status_panel_is_escaped(run: Run) -> None:
     finish(run, 1)
     assert parts(run)["status"].text == HOSTILE
     tags = {node.tag for element in shown.values() for node in element.walk()}
-    assert tags == {"p", "ol", "li", "span", "div", "details", "summary", "pre", "button", "a", "b"}
+    texts = {"p", "ol", "li", "span", "div", "details", "summary", "pre", "button", "a", "b"}
+    assert tags == {*texts, "dl", "svg", "rect"}
 
 
 def test_todo_list_states_its_progress() -> None:

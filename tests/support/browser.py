@@ -124,6 +124,11 @@ class Phone:
         self.page.get_by_role("textbox", name="Prompt").fill(prompt)
         self.button("Send").click()
 
+    def end_claude(self) -> None:
+        """End the process of a session that waits for the next prompt."""
+        self.button("Session menu").click()
+        self.button("End Claude").click()
+
     def button(self, name: str) -> Locator:
         return self.page.get_by_role("button", name=name, exact=True)
 

@@ -44,7 +44,7 @@ def test_own_styles_are_served_without_comments(client: FlaskClient) -> None:
 
 def test_files_of_libraries_are_served_as_they_are(client: FlaskClient) -> None:
     with client.get("/static/library.min.js") as response:
-        assert response.text == SCRIPT
+        assert response.get_data(as_text=True) == SCRIPT
 
 
 def test_a_script_that_cannot_be_read_as_text_is_served_as_it_is(client: FlaskClient) -> None:

@@ -85,9 +85,12 @@ def test_always_allowed_rule_is_on_the_card_and_not_asked_again(
 ) -> None:
     phone.begin(sandbox.project, "npm please")
     expect(card(phone)).to_contain_text("npm test")
+    card(phone).locator("summary", has_text="Always allow").click()
     phone.button("Always allow npm test * in this project").click()
     ready(phone)
-    verdict = phone.page.locator(".block-ask .verdict")
+    expect(phone.page.locator(".block-tool summary")).to_contain_text("· always allowed")
+    phone.page.locator(".block-tool summary").click()
+    verdict = phone.page.locator(".block-tool .verdict")
     expect(verdict).to_have_text(
         re.compile(r"Always allowed: npm test \* in this project · \d\d:\d\d")
     )
@@ -175,7 +178,7 @@ def test_option_changes_in_mid_run_reach_every_device_and_keep_the_focus(
     expect(one.page.locator(".block-summary")).to_have_count(2)
     assert api.requests[-1]["model"].startswith("claude-haiku")
     assert api.requests[-1]["output_config"]["effort"] == "high"
-    one.button("Stop").click()
+    one.end_claude()
     expect(one.status).to_have_text("Stopped by you.")
     one.send("Again")  # another process
     ready(one)

@@ -125,7 +125,7 @@ PHASES = {
     "stopping": "Stopping…",
     "events": "Stopped by you.",
     "failed": "Claude was ended from outside by SIGKILL.",
-    "past": "Not running. A prompt goes on with this session.",
+    "past": "Not running. Ask to continue.",
 }
 
 
@@ -414,6 +414,8 @@ def asks_hold_what_they_ask_about(view: View) -> None:
         for words in shown:
             with view.looking_at(f"{name}: {words}"):
                 expect(card.get_by_text(words).first).to_be_visible()
+        if card.locator(".always-allow").count():
+            card.locator(".always-allow > summary").click()
         for button in buttons:
             with view.looking_at(f"{name}: {button}"):
                 expect(card.get_by_role("button", name=button, exact=True)).to_be_visible()
@@ -523,10 +525,10 @@ def options_menu_and_sheet_open(view: View) -> None:
         page.get_by_role("link", name="Back to the session").click()
     with view.looking_at("share sheet"):
         page.locator("body[data-link=online]").wait_for()
-        said = page.locator(".block-text", has_text="Here is what I found")
-        said.scroll_into_view_if_needed()
-        said.hover(position={"x": 20, "y": 10})
-        said.locator(".more").click()
+        answer = page.locator(".block-summary").last
+        answer.scroll_into_view_if_needed()
+        answer.hover(position={"x": 20, "y": 10})
+        answer.locator(".more").click()
         sheet = page.get_by_role("dialog", name="Link, copy, fork")
         for button in ("Copy link", "Copy text", "Copy Markdown", "Close"):
             expect(sheet.get_by_role("button", name=button)).to_be_visible()
@@ -573,7 +575,7 @@ def a_session_grows_and_is_left_and_managed(view: View) -> None:
         view.gallery.shows(view.size, "tokens in,", 2)
         page.goto(f"{name}#end")
         page.locator("body[data-link=online]").wait_for()
-        way = page.get_by_role("link", name="new blocks since you left")
+        way = page.get_by_role("link", name="new messages since you left")
         expect(way).to_be_visible()
         view.can_be_hit("new since you left", "#to-new")
         way.click()
@@ -581,7 +583,7 @@ def a_session_grows_and_is_left_and_managed(view: View) -> None:
         view.picture("new-since")
         expect(way).to_be_hidden()
     with view.looking_at("stop, rename, fork, delete, undo"):
-        phone.button("Stop").click()
+        phone.end_claude()
         expect(phone.status).to_have_text("Stopped by you.")
         title = f"Meadow {view.size}"
         choose(view, lambda menu: menu.get_by_label("Name").fill(title), "Rename")

@@ -139,7 +139,7 @@ def test_a_project_and_its_session_are_found_again_and_resumed(
 ) -> None:
     phone.begin(sandbox.project, "Remember the milk")
     answer_is(phone, "You said: Remember the milk")
-    phone.button("Stop").click()
+    phone.end_claude()
     expect(phone.status).to_have_text("Stopped by you.")
 
     phone.page.goto("/")
@@ -232,7 +232,7 @@ def test_a_permission_prompt_survives_the_death_of_the_server(
     assert (sandbox.project / "survived.txt").exists()
 
 
-def test_pressing_send_while_the_server_is_down_says_so_and_keeps_the_text(
+def test_a_prompt_that_the_server_did_not_get_says_so_and_is_sent_once_it_is_back(
     phone: Phone, sandbox: Sandbox, server: Server
 ) -> None:
     phone.begin(sandbox.project, "Hello")
@@ -240,12 +240,13 @@ def test_pressing_send_while_the_server_is_down_says_so_and_keeps_the_text(
     phone.forgiven += CUT_OFF
     server.kill()
     phone.send("Do not lose this")
-    expect(phone.page.locator("#flash")).to_contain_text("could not be sent")
-    expect(phone.page.get_by_role("textbox", name="Prompt")).to_have_value("Do not lose this")
+    unsent = phone.page.locator("#sending .block-prompt")
+    expect(unsent).to_contain_text("Do not lose this")
+    expect(unsent).to_contain_text("Not sent. Tap to try again")
     server.start()
-    expect(phone.status).to_have_text("Ready for the next prompt")
-    phone.button("Send").click()
     answer_is(phone, "You said: Do not lose this")
+    expect(unsent).to_have_count(0)
+    expect(phone.page.locator(".block-prompt")).to_have_count(2)
 
 
 def test_two_phones_show_the_same_session_and_the_first_answer_counts(
@@ -300,7 +301,8 @@ def test_without_javascript_a_person_reads_prompts_allows_and_stops(
     press("Allow")
     phone.reload_until(lambda: "It is made." in "".join(phone.texts()), "it is made")
     assert (sandbox.project / "plain.txt").exists()
-    press("Stop")
+    phone.button("Session menu").click()
+    press("End Claude")
     phone.reload_until(lambda: "Stopped" in phone.status.inner_text(), "it is stopped")
     phone.page.get_by_role("textbox", name="Prompt").fill("Once more")
     press("Send")

@@ -95,7 +95,7 @@ def test_tap_loads_earlier_blocks_after_a_failed_try(
         read_up_to(phone, PROMPTS - FIRST)
     phone.page.unroute("**/earlier?*")
     assert tries
-    phone.page.get_by_role("link", name=f"Show {PROMPTS - FIRST} earlier blocks").click()
+    phone.page.get_by_role("link", name=f"Show {PROMPTS - FIRST} earlier messages").click()
     expect(phone.page.locator(f"#b-prompt-{PROMPTS - FIRST - STEP}")).to_be_attached()
     assert phone.page.url.endswith("#end"), "it stays the same page"
 
@@ -106,7 +106,7 @@ def test_without_javascript_a_link_shows_earlier_blocks_and_keeps_the_place(
     phone = open_phone(server, java_script_enabled=False)
     phone.page.goto(f"{path}#end")
     newest = PROMPTS - FIRST
-    phone.page.get_by_role("link", name=f"Show {newest} earlier blocks").click()
+    phone.page.get_by_role("link", name=f"Show {newest} earlier messages").click()
     phone.page.wait_for_url("**#b-prompt-*")
     assert ids(phone) == expected(newest - STEP)
     assert 0 <= place_of(phone, newest) < 200, "where one was is at the top"

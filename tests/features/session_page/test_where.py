@@ -217,7 +217,7 @@ def test_output_during_sleep_is_marked_on_each_phone(
     other = open_phone(server)
     open_session(other, address)
     behind(other, "b-m5-0")
-    way = other.page.get_by_role("link", name="6 new blocks since you left")
+    way = other.page.get_by_role("link", name="6 new messages since you left")
     way.click()
     expect(other.page.locator("#new-since")).to_be_in_viewport()
     expect(way).to_be_hidden()
@@ -225,7 +225,7 @@ def test_output_during_sleep_is_marked_on_each_phone(
     phone.unlock()
     expect(phone.transcript).to_contain_text("New 4.")
     behind(phone, "b-m5-0")
-    phone.page.get_by_role("link", name="6 new blocks since you left").click()
+    phone.page.get_by_role("link", name="6 new messages since you left").click()
     expect(phone.page.locator("#new-since")).to_be_in_viewport()
 
     # read to the end, it is not new any more; no other device needs an update

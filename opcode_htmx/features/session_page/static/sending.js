@@ -5,7 +5,7 @@
 (() => {
   const RETRY_MS = 300000; // for so long it is sent again by itself once the server answers
   const ACCEPTED_MS = 4000; // a command may have no block of its own
-  const DOUBLE_TAP_MS = 800;
+  const DOUBLE_TAP_MS = 500;
   const $ = (id) => document.getElementById(id);
   const composer = $("composer");
   const prompt = $("prompt");
@@ -13,7 +13,7 @@
   const stored = `sending ${location.pathname}`;
   const bubbles = new Map(); // each bubble's form data and state
   let retried = null; // the bubble whose data are sent instead of the form's
-  let sentAt = 0;
+  let justSent = 0;
 
   // --- bubbles ----------------------------------------------------------------------------
 
@@ -113,7 +113,10 @@
     event.detail.ctx.bubble = bubble;
     show(bubble, "sending");
     store();
-    sentAt = Date.now();
+    // Send has become Stop: the second tap of two on it is none.
+    composer.dataset.justSent = "";
+    clearTimeout(justSent);
+    justSent = setTimeout(() => delete composer.dataset.justSent, DOUBLE_TAP_MS);
   });
 
   composer.addEventListener("htmx:after:request", (event) => {
@@ -139,13 +142,6 @@
   };
   document.addEventListener("htmx:ws:after:connection", retry);
   addEventListener("online", retry);
-
-  // Send becomes Stop as soon as the field is empty: the second tap on it is no Stop.
-  addEventListener("click", (event) => {
-    if (Date.now() - sentAt > DOUBLE_TAP_MS || !event.target.closest?.("#stop")) return;
-    event.preventDefault();
-    event.stopImmediatePropagation();
-  }, true);
 
   // --- what was on its way when the page was left -----------------------------------------
 

@@ -285,6 +285,8 @@
     if (event.detail.ctx.response.status < 400) toEnd();
   });
 
+  $("menu").addEventListener("htmx:config:request", () => $("menu").hidePopover?.());
+
   // The keyboard and the dock take space from the transcript; its end stays in view.
   const keepEnd = follow;
   new ResizeObserver(keepEnd).observe($("dock"));

@@ -76,16 +76,22 @@ def test_text_being_typed_is_never_replaced_by_another_device(
     expect(box(other)).to_have_value("mine")
 
 
-def test_unsent_prompt_stays_until_the_server_is_back(
+def test_unsent_prompt_stays_over_a_reload_and_can_be_taken_back(
     phone: Phone, sandbox: Sandbox, server: Server
 ) -> None:
     begin(phone, sandbox)
-    phone.forgiven += CUT_OFF
+    phone.forgiven += [*CUT_OFF, "ERR_FAILED"]
     server.kill()
     phone.send("Do not lose this")
-    expect(phone.page.locator("#flash")).to_contain_text("could not be sent")
-    expect(box(phone)).to_have_value("Do not lose this")
+    unsent = phone.page.locator("#sending .block-prompt")
+    expect(unsent).to_contain_text("Not sent. Tap to try again")
+    box(phone).fill("And this is typed since")
+    phone.page.route("**/prompt", lambda route: route.abort())
     server.start()
-    kept(server, "Do not lose this")
+    kept(server, "Do not lose this\n\nAnd this is typed since")
     phone.page.reload()
-    expect(box(phone)).to_have_value("Do not lose this")
+    expect(unsent).to_contain_text("Not sent. Tap to try again")
+    expect(box(phone)).to_have_value("And this is typed since")
+    unsent.get_by_role("button", name="Edit").click()
+    expect(unsent).to_have_count(0)
+    expect(box(phone)).to_have_value("Do not lose this\n\nAnd this is typed since")
