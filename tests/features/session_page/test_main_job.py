@@ -301,6 +301,8 @@ def test_without_javascript_a_person_reads_prompts_allows_and_stops(
     press("Allow")
     phone.reload_until(lambda: "It is made." in "".join(phone.texts()), "it is made")
     assert (sandbox.project / "plain.txt").exists()
+    for _ in range(2):  # the first one leaves a link to what is new, which must not lie over it
+        press("Refresh")
     phone.button("Session menu").click()
     press("End Claude")
     phone.reload_until(lambda: "Stopped" in phone.status.inner_text(), "it is stopped")
