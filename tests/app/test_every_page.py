@@ -14,7 +14,7 @@ from pprint import pformat
 
 import pytest
 import requests
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from opcode_htmx.web.origin.fetch_metadata import who_may_act
 from tests.security.doors import Door, doors_of
@@ -130,6 +130,22 @@ def looks(phone: Phone) -> Checks:
         wrong[f"axe, {width}, light"] = page_checks.violations(page)
         page.emulate_media(color_scheme="dark")  # which differs in its colours only
         wrong[f"axe, {width}, dark"] = page_checks.violations(page, "color-contrast")
+    return {**wrong, **large_letters(page)}
+
+
+def large_letters(page: Page) -> Checks:
+    """What is wrong with letters of 24 and 32 px, as a page's root and as the browser's setting."""
+    wrong = dict[str, object]()
+    page.set_viewport_size({"width": 390, "height": 844})
+    settings = page.context.new_cdp_session(page)
+    for letters in page_checks.LARGE_LETTERS:
+        page.evaluate("size => document.documentElement.style.fontSize = `${size}px`", letters)
+        wrong |= page_checks.with_letters(page, f"root of {letters} px")
+        page.evaluate("document.documentElement.style.fontSize = ''")
+        sizes = {"standard": letters, "fixed": letters}
+        settings.send("Page.setFontSizes", {"fontSizes": sizes})
+        wrong |= page_checks.with_letters(page, f"browser set to {letters} px")
+        settings.send("Page.setFontSizes", {"fontSizes": {"standard": 16, "fixed": 13}})
     return wrong
 
 
