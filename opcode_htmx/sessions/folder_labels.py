@@ -7,9 +7,11 @@ from pathlib import Path
 from opcode_htmx.sessions.workspace import Workspace
 
 
-def name_of(path: Path) -> str:
-    """A folder's own name; "Home folder" for the person's home."""
-    return "Home folder" if path == _home() else path.name or "/"
+def name_of(path: Path, workspace: Workspace) -> str:
+    """A folder's own name; words for the person's home, and for the sample project of the demo."""
+    if path == _home():
+        return "Home folder"
+    return "Sample project" if _is_sample(path, workspace) else path.name or "/"
 
 
 def place_of(path: Path, workspace: Workspace) -> str:
@@ -18,8 +20,7 @@ def place_of(path: Path, workspace: Workspace) -> str:
     Empty where everything lies: in the only root. Empty for the home and the demo's sample as well.
     """
     roots = [root.resolve() for root in workspace.project_roots]
-    sample = workspace.sample_project
-    if path == _home() or (sample and path == sample.resolve()):
+    if path == _home() or _is_sample(path, workspace):
         return ""
     return "" if len(roots) == 1 and path.parent == roots[0] else shortened(path.parent)
 
@@ -30,6 +31,11 @@ def shortened(path: Path) -> str:
     if home == Path("/") or not path.is_relative_to(home):
         return str(path)
     return str(Path("~") / path.relative_to(home))
+
+
+def _is_sample(path: Path, workspace: Workspace) -> bool:
+    sample = workspace.sample_project
+    return sample is not None and path == sample.resolve()
 
 
 def _home() -> Path:

@@ -41,7 +41,11 @@ class ChosenFolder:
         except InvalidFolder as error:
             return cls(refusal=str(error))
         return cls(
-            reference(path), name_of(path), place_of(path, workspace), shortened(path), is_missing
+            reference(path),
+            name_of(path, workspace),
+            place_of(path, workspace),
+            shortened(path),
+            is_missing,
         )
 
 

@@ -28,7 +28,9 @@ class Folder(BaseModel):
     """A folder in which Claude may work."""
 
     name: str
-    path: str = Field(description="A `file:` URI where the path is no UTF-8 or has line breaks.")
+    path: str = Field(
+        description="A `file:` URI where the path has line breaks, or blanks at its end."
+    )
     is_git: bool = Field(description="Whether it is a git repository.")
     is_link: bool = Field(description="Whether `path` is where a link of this name leads.")
 
@@ -50,7 +52,7 @@ def endpoints(picker: FolderPicker) -> Iterable[Endpoint]:
             return Folders(path="", folders=list(map(_folder, roots)), found=len(roots))
         path = picker.folders.choose(query.path)
         listing = list_folders(picker.folders, path, query=query.query, with_hidden=query.hidden)
-        inside = [_folder(each) for each in listing.entries if not each.is_outside]
+        inside = [_folder(each) for each in listing.entries if not each.obstacle]
         return Folders(path=reference(listing.path), folders=inside, found=listing.found)
 
     yield Endpoint(

@@ -6,20 +6,29 @@ put in its place meanwhile is not listed.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
-from opcode_htmx.runs.policies.working_folders import InvalidFolder, WorkingFolders
+from opcode_htmx.runs.policies.working_folders import (
+    InvalidFolder,
+    OpenFolder,
+    WorkingFolders,
+    is_utf8,
+)
 
 MOST_SHOWN = 200
 MOST_READ = 200_000
 """Entries of a folder that are read; of the rest nothing is shown."""
 SECONDS = 3.0
 """For reading the entries: a network drive may be slow."""
+
+OUTSIDE = "leads to a folder that Claude may not work in"
+NOT_UTF8 = "Claude Code cannot work in a folder whose name is not UTF-8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +39,8 @@ class FolderEntry:
     path: Path
     is_git: bool = False
     is_link: bool = False
-    is_outside: bool = False
-    """Whether it is a link that leads out of the roots, so that it cannot be chosen."""
+    obstacle: str = ""
+    """Why it cannot be chosen, in words that follow its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,37 +61,50 @@ def list_folders(
     path: Path,
     *,
     query: str = "",
+    is_prefix: bool = False,
     with_hidden: bool = False,
     most: int = MOST_SHOWN,
 ) -> Listing:
     """The folders in `path`, by name; those that begin with `query` before others that contain it.
 
-    Hidden ones are left out unless asked for: by `with_hidden`, or by a query that begins with a
-    dot. Raises InvalidFolder.
+    `is_prefix`: the others are left out. Hidden ones are left out as well unless asked for: by
+    `with_hidden`, or by a query that begins with a dot. Raises InvalidFolder.
     """
-    return run_in_thread(_list, folders, path, query.casefold(), with_hidden, most)
+    wanted = query.casefold()
+    with_hidden = with_hidden or wanted.startswith(".")
 
+    def matches(name: str) -> bool:
+        folded = name.casefold()
+        is_shown = with_hidden or not name.startswith(".")
+        return is_shown and (folded.startswith(wanted) if is_prefix else wanted in folded)
 
-def _list(folders: WorkingFolders, path: Path, query: str, with_hidden: bool, most: int) -> Listing:
-    with folders.opened(path) as opened:
-        try:
-            # the descriptor may be one that can be entered and not read
-            descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=opened.descriptor)
-        except OSError as error:
-            raise _unreadable(path, error) from error
-        try:
+    def order(name: str) -> tuple[bool, str, str]:
+        folded = name.casefold()
+        return not folded.startswith(wanted), folded, name
+
+    def read() -> Listing:
+        with folders.opened(path) as opened, _readable(opened) as descriptor:
             names, is_partial = _names(descriptor)
-            matching = [name for name in names if query in name.casefold()]
-            if not (with_hidden or query.startswith(".")):
-                matching = [name for name in matching if not name.startswith(".")]
-            matching.sort(key=lambda name: (not name.casefold().startswith(query), _order(name)))
-            shown = tuple(_entry(folders, opened.path, descriptor, n) for n in matching[:most])
-        except OSError as error:
-            raise _unreadable(path, error) from error
+            matching = sorted(filter(matches, names), key=order)
+            entries = tuple(_entry(folders, opened.path, descriptor, n) for n in matching[:most])
+        hidden = 0 if with_hidden else sum(name.startswith(".") for name in names)
+        return Listing(opened.path, entries, len(matching), hidden, is_partial)
+
+    return run_in_thread(read)
+
+
+@contextlib.contextmanager
+def _readable(opened: OpenFolder) -> Iterator[int]:
+    """A descriptor for reading: the one of an open folder may only be entered."""
+    try:
+        descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=opened.descriptor)
+        try:
+            yield descriptor
         finally:
             os.close(descriptor)
-    hidden = 0 if with_hidden else sum(name.startswith(".") for name in names)
-    return Listing(opened.path, shown, len(matching), hidden, is_partial)
+    except OSError as error:
+        reason = (error.strerror or "unknown reason").lower()
+        raise InvalidFolder(f"“{opened.path}” cannot be read: {reason}.") from error
 
 
 def _names(descriptor: int) -> tuple[list[str], bool]:
@@ -107,17 +129,14 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 def _entry(folders: WorkingFolders, parent: Path, descriptor: int, name: str) -> FolderEntry:
     path = parent / name
     try:
-        if path.is_symlink():
-            target = path.resolve()
-            is_outside = folders.root_of(target) is None
-            return FolderEntry(
-                name,
-                target,
-                is_git=not is_outside and os.path.lexists(target / ".git"),
-                is_link=True,
-                is_outside=is_outside,
-            )
-        return FolderEntry(name, path, is_git=_has(descriptor, f"{name}/.git"))
+        is_link = path.is_symlink()
+        target = path.resolve() if is_link else path
+        if folders.root_of(target) is None:
+            return FolderEntry(name, target, is_link=True, obstacle=OUTSIDE)
+        if not is_utf8(target):
+            return FolderEntry(name, target, is_link=is_link, obstacle=NOT_UTF8)
+        has_git = os.path.lexists(target / ".git") if is_link else _has(descriptor, f"{name}/.git")
+        return FolderEntry(name, target, has_git, is_link)
     except (OSError, RuntimeError):
         return FolderEntry(name, path)
 
@@ -130,20 +149,10 @@ def _has(descriptor: int, name: str) -> bool:
     return True
 
 
-def _order(name: str) -> tuple[str, str]:
-    return name.casefold(), name
-
-
-def _unreadable(path: Path, error: OSError) -> InvalidFolder:
-    reason = (error.strerror or "unknown reason").lower()
-    return InvalidFolder(f"“{path}” cannot be read: {reason}.")
-
-
-def free_name(folder: Path, wanted: str, taken: Iterable[str] = ()) -> str:
+def free_name(folder: Path, wanted: str) -> str:
     """`wanted`, or with a number behind it where there is something of that name in the folder."""
-    names = set(taken)
     for number in range(1, 1000):
         name = wanted if number == 1 else f"{wanted}-{number}"
-        if name not in names and not os.path.lexists(folder / name):
+        if not os.path.lexists(folder / name):
             return name
     return wanted

@@ -48,6 +48,8 @@ class PickerView:
     listing: Listing | None = None
     query: str = ""
     """The part of a name by which the folders are filtered."""
+    is_prefix: bool = False
+    """Whether the names begin with it: it is the end of a path that was typed."""
     new_name: str = DEFAULT_NAME
     """The name that is offered for a new folder."""
     error: str = ""
@@ -100,7 +102,7 @@ class FolderPicker:
                 near = near.parent
             query = missing.path.relative_to(near).parts[0] if near != missing.path else ""
             is_next = near == missing.path.parent
-            return PickerView(near, None, query, query if is_next else "", str(missing))
+            return PickerView(near, None, query, True, query if is_next else "", str(missing))
         except InvalidFolder as error:
             return PickerView(self._above(text), error=str(error), new_name="")
 
@@ -122,7 +124,11 @@ class FolderPicker:
             return replace(place, error=place.error or "None of the project roots exists.")
         try:
             listing = list_folders(
-                self.folders, place.path, query=place.query, with_hidden=with_hidden
+                self.folders,
+                place.path,
+                query=place.query,
+                is_prefix=place.is_prefix,
+                with_hidden=with_hidden,
             )
         except InvalidFolder as error:
             return replace(place, error=place.error or str(error))
@@ -162,12 +168,14 @@ class FolderPicker:
             if path not in seen:
                 seen.add(path)
                 place = place_of(path, self._workspace)
-                yield RecentProject(path, name_of(path), place, project.last_activity)
+                yield RecentProject(
+                    path, name_of(path, self._workspace), place, project.last_activity
+                )
 
     def roots(self) -> list[FolderEntry]:
         """The roots, as entries of a list."""
         return [
-            FolderEntry(name_of(root), root, os.path.lexists(root / ".git"))
+            FolderEntry(self._root_name(root), root, os.path.lexists(root / ".git"))
             for root in self.folders.roots
         ]
 
@@ -175,15 +183,13 @@ class FolderPicker:
         """The folders from the root to `path`, both included."""
         root = self.folders.root_of(path) or path
         between = [*reversed([p for p in path.parents if p.is_relative_to(root)]), path]
-        return [
-            Crumb(each, name_of(each) if each != root else root_label(root)) for each in between
-        ]
+        first, *others = between
+        return [Crumb(first, self._root_name(first)), *(Crumb(each, each.name) for each in others)]
 
-
-def root_label(root: Path) -> str:
-    """A root is named by its whole path, but for the person's home."""
-    name = name_of(root)
-    return name if shortened(root) == "~" else shortened(root)
+    def _root_name(self, root: Path) -> str:
+        """A root is named by its whole path, unless there are words for it."""
+        name = name_of(root, self._workspace)
+        return shortened(root) if name == root.name else name
 
 
 def is_name(text: str) -> bool:

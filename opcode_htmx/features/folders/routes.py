@@ -17,10 +17,10 @@ from opcode_htmx.features.folders.picker import (
     MOST_RECENT,
     FolderPicker,
     PickerView,
-    root_label,
 )
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.runs.policies.working_folders import InvalidFolder, reference
+from opcode_htmx.sessions.folder_labels import shortened
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.auth.login import local_path
 
@@ -80,7 +80,7 @@ def _page(picker: FolderPicker, given: Mapping[str, str], error: str = "") -> st
         has_more=len(recent) > MOST_RECENT and not text["recent"],
         crumbs=picker.crumbs(view.path) if view.path else [],
         roots=picker.roots() if len(picker.folders.roots) > 1 else [],
-        root_label=root_label,
+        shortened=shortened,
         reference=reference,
         address=address,
         cancel=_chosen_address(text["next"], text["chosen"]) if text["chosen"] else text["next"],

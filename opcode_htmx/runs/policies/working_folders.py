@@ -135,6 +135,10 @@ def choice(path_text: str, roots: Iterable[Path]) -> Path:
             raise InvalidFolder(
                 f"“{path}” is outside the folders that may be worked in (OPCODE_PROJECT_ROOTS)."
             )
+        if not is_utf8(path):
+            raise InvalidFolder(
+                f"Claude Code cannot work in “{replaced(str(path))}”, whose name is not UTF-8."
+            )
         if not path.exists():
             raise FolderMissing(path)
         if not path.is_dir():
@@ -148,11 +152,16 @@ def choice(path_text: str, roots: Iterable[Path]) -> Path:
 def reference(path: Path) -> str:
     """The text that stands for a folder in forms and addresses, and that `choice` accepts.
 
-    It is the path itself, or a `file:` URI where a form or UTF-8 would change the path.
+    It is the path itself, or a `file:` URI where a form would change the path.
     """
     text = str(path)
-    is_kept = text == text.strip() and not set(text) & {"\r", "\n"}
-    return text if is_kept and text == replaced(text) else path.as_uri()
+    is_kept = text == text.strip() and not set(text) & {"\r", "\n"} and is_utf8(path)
+    return text if is_kept else path.as_uri()
+
+
+def is_utf8(path: Path) -> bool:
+    """Whether the path can be written as text: the CLI of Claude finds no other folder."""
+    return replaced(str(path)) == str(path)
 
 
 def _is_folder(path: Path) -> bool:
