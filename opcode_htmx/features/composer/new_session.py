@@ -10,7 +10,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
@@ -40,6 +40,8 @@ CAREFUL_MODES = ("", "default", "plan")
 """The modes that an address may choose: a link from elsewhere must not make Claude ask less."""
 MOST_TRIED = 20
 """Projects that are looked at for one that is still there."""
+LONGEST_IN_ADDRESS = 1000
+"""Bytes of a path that is handed to the picker, escaped; the draft has it in any case."""
 CAPABILITY_SECONDS = 15.0
 """How long a request of the page, already shown, waits for Claude's capabilities."""
 
@@ -213,7 +215,7 @@ def blueprint(
         kept = urlencode([each for each in carried(form).items() if each not in left_out.items()])
         picker = {
             "next": f"{new_session_address(project_id)}{'?' if kept else ''}{kept}",
-            "chosen": folder,
+            "chosen": folder if len(quote(folder)) < LONGEST_IN_ADDRESS else "",
             "name": folder_name_for(words),
         }
         query = urlencode([each for each in picker.items() if each[1]])

@@ -11,15 +11,13 @@ from opcode_htmx.features.folders.picker import FolderPicker
 from opcode_htmx.runs.policies.working_folders import reference
 from opcode_htmx.web.rest.endpoint import Endpoint
 
-LONGEST = 12_288
-
 
 class FolderQuery(BaseModel):
     """Which folders to list."""
 
     model_config = ConfigDict(extra="forbid")
 
-    path: str = Field("", max_length=LONGEST, description="Empty: the project roots.")
+    path: str = Field("", description="Empty: the project roots.")
     query: str = Field("", max_length=255, description="A part of the names of the folders.")
     hidden: bool = Field(False, description="Whether hidden folders are listed, too.")
 

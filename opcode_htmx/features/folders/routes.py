@@ -7,7 +7,7 @@ uses the picker by a link, and folders.js shows the same page in a sheet.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
@@ -26,6 +26,9 @@ from opcode_htmx.web.auth.login import local_path
 
 QUERY_CHARACTERS = 12_288
 """Of a path, with its bytes escaped."""
+LONGEST_CHOSEN = 1000
+"""Bytes of a chosen path that is carried along: a request line has 4094 in all, and a path needs up
+to three of them for a byte. Without it the page that is led back to knows it from its draft."""
 _KEPT = ("next", "chosen", "name", "hidden")
 """Parameters that are the same on each page of the picker."""
 
@@ -56,6 +59,8 @@ def _page(picker: FolderPicker, given: Mapping[str, str], error: str = "") -> st
         key: given.get(key, "")[:QUERY_CHARACTERS] for key in (*_KEPT, "in", "q", "recent", "roots")
     }
     text["next"] = _next(given)
+    if len(quote(text["chosen"])) > LONGEST_CHOSEN:
+        text["chosen"] = ""
     view = PickerView()
     if not text["roots"] or len(picker.folders.roots) < 2:
         name = text["name"] if request.method == "GET" else ""
