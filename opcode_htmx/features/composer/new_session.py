@@ -21,6 +21,7 @@ from opcode_htmx.features.composer.chosen_folder import ChosenFolder, folder_nam
 from opcode_htmx.features.composer.completion import completions, known_commands
 from opcode_htmx.features.composer.project_files import ProjectFiles
 from opcode_htmx.lib.audit_log import log_act
+from opcode_htmx.lib.files.disk_space import DiskFull
 from opcode_htmx.runs.capabilities.cache import CapabilityCache
 from opcode_htmx.runs.policies import working_folders
 from opcode_htmx.runs.policies.working_folders import reference
@@ -125,13 +126,18 @@ class NewSessionPage:
         """The project's folder; on the page for any folder the one that was worked in last."""
         if project_id:
             projects = sessions.projects_of(self._workspace.config_dir, project_id)
-            return (projects[0].path or "") if len(projects) == 1 else ""
+            return path_reference(projects[0].path) if len(projects) == 1 else ""
         if self._workspace.sample_project:
             return reference(self._workspace.sample_project)
         for project in sessions.projects(self._workspace.config_dir)[:MOST_TRIED]:
-            if project.path and self.usable_folder(project.path):
-                return project.path
+            if self.usable_folder(folder := path_reference(project.path)):
+                return folder
         return reference(next(iter(self._workspace.project_roots)))
+
+
+def path_reference(path: str | None) -> str:
+    """The text of a form for a path from Claude's files; empty if it is unknown."""
+    return reference(Path(path)) if path else ""
 
 
 def changed_options(form: Mapping[str, str]) -> dict[str, str]:
@@ -199,17 +205,18 @@ def blueprint(
         _check(project_id)
         form, words = request.form, typed(request.form.get("prompt", ""))
         folder = form.get("folder", "")[:FOLDER_CHARACTERS]
-        drafts.save_text(
-            draft_name(project_id),
-            words,
-            form=form.get("prompt_id", ""),
-            by=form.get("by", "")[:40],
-            folder=page.kept_folder(folder),
-        )
         try:
+            drafts.save_text(
+                draft_name(project_id),
+                words,
+                form=form.get("prompt_id", ""),
+                by=form.get("by", "")[:40],
+                folder=page.kept_folder(folder),
+            )
             attachments.keep(drafts, draft_name(project_id), request.files.getlist("files"))
-        except attachments.REFUSALS as error:
+        except (DiskFull, *attachments.REFUSALS) as error:
             sentence, status = attachments.refusal(error)
+            status = 507 if isinstance(error, DiskFull) else status
             return make_response(page.page(project_id, form, sentence), status)
         left_out = {"folder": folder, "back": back_of(project_id)}
         kept = urlencode([each for each in carried(form).items() if each not in left_out.items()])

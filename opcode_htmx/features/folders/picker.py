@@ -10,7 +10,7 @@ from pathlib import Path
 from opcode_htmx.engines.claude.files import sessions
 from opcode_htmx.features.folders.listing import FolderEntry, Listing, free_name, list_folders
 from opcode_htmx.markup.visible_text import visible_text
-from opcode_htmx.runs.policies.working_folders import FolderMissing, InvalidFolder
+from opcode_htmx.runs.policies.working_folders import FolderMissing, InvalidFolder, reference
 from opcode_htmx.sessions.folder_labels import name_of, place_of, shortened
 from opcode_htmx.sessions.workspace import Workspace
 
@@ -112,7 +112,7 @@ class FolderPicker:
             near = Path(text).expanduser()
             for parent in near.parents if near.is_absolute() else ():
                 try:
-                    return self.folders.choose(str(parent))
+                    return self.folders.choose(reference(parent))
                 except InvalidFolder:
                     continue
         except (RuntimeError, ValueError):  # an unknown user, a NUL
@@ -152,7 +152,7 @@ class FolderPicker:
             is_taken = True
         if is_taken:
             raise InvalidFolder(f"There is a “{name}” already. Take it, or another name.")
-        return self.folders.make(str(path))
+        return self.folders.make(reference(path))
 
     def recent(self, most: int) -> list[RecentProject]:
         """The projects in which Claude may go on working, the last used first."""
@@ -162,7 +162,7 @@ class FolderPicker:
         seen = set[Path]()
         for project in sessions.projects(self._workspace.config_dir):
             try:
-                path = self.folders.choose(project.path or "")
+                path = self.folders.choose(reference(Path(project.path or "")))
             except InvalidFolder:
                 continue
             if path not in seen:

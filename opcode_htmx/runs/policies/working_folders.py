@@ -156,7 +156,7 @@ def reference(path: Path) -> str:
     """
     text = str(path)
     is_kept = text == text.strip() and not set(text) & {"\r", "\n"} and is_utf8(path)
-    return text if is_kept else path.as_uri()
+    return text if is_kept or not path.is_absolute() else path.as_uri()
 
 
 def is_utf8(path: Path) -> bool:

@@ -16,7 +16,7 @@
     const mine = ++latest;
     const answer = await fetch(address, { headers: { Accept: "text/html" }, ...options });
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    return mine === latest ? { page, address: answer.url } : null;
+    return mine === latest ? { page, address: answer.url, ok: answer.ok } : null;
   };
 
   const request = (form, button) => {
@@ -70,7 +70,7 @@
     note.className = "error-note";
     note.setAttribute("role", "alert");
     note.textContent = sentence;
-    body.querySelector(".error-note")?.remove();
+    for (const each of body.querySelectorAll(".error-note, .folder-wait")) each.remove();
     body.prepend(note);
   };
 
@@ -96,7 +96,8 @@
         body.replaceChildren(picker);
         body.scrollTop = 0;
         title.focus();
-      } else if (theirs) take(theirs);
+      } else if (!loaded.ok) complain(loaded.page.querySelector(".error-note, main p")?.textContent || DOWN);
+      else if (theirs) take(theirs);
       else location.assign(loaded.address); // logged out, for one
     } catch {
       complain(DOWN);
@@ -114,7 +115,7 @@
     event.stopImmediatePropagation();
     if (opens) {
       const wait = document.createElement("p");
-      wait.className = "folder-note";
+      wait.className = "folder-note folder-wait";
       wait.textContent = "Looking…";
       body.replaceChildren(wait);
       sheet.showModal();
