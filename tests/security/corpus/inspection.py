@@ -97,7 +97,7 @@ NAMES = "|".join(
         r"csrf_token|prompt_id|session_id|attached|files|prompt|decision|reason-.*|q-.*|title|q",
         r"folder|back|project|block|(?:was_)?(?:model|effort|permission_mode|keep_running)|user",
         r"password|next|viewport|color-scheme|theme-color|apple-mobile-web-app-(?:capable|title)",
-        r"htmx-config",
+        r"htmx-config|make|in|name|chosen|hidden",
     )
 )
 IMAGES = r"^/(?:static/|projects/[^/]+/sessions/[^/]+/|(?:projects/[^/]+/)?new/attachments/)"

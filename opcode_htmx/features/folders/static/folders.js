@@ -1,12 +1,13 @@
 // Shows the folder picker in a sheet over the page that asks for a folder, and lists while one types.
 // Without it the same links and forms lead to the picker's own page, and back.
 //
-// The page has an element #project with a field #folder and a submit button [data-folders], which
+// The page has an element #project with a field #folder and a submit button .project-chip, which
 // leads to the picker. When a folder is chosen, #project is taken from the page that comes back.
 "use strict";
 
 (() => {
   const TYPING_MS = 150; // after the last key
+  const OPENER = "#project .project-chip";
   const DOWN = "The server does not answer. Try again.";
   const $ = (id, page = document) => page.getElementById(id);
 
@@ -82,7 +83,7 @@
     field.dispatchEvent(new Event("input", { bubbles: true })); // the draft is for this folder now
     sheet.close();
     const prompt = $("prompt");
-    (prompt.value ? project.querySelector("[data-folders]") : prompt).focus();
+    (prompt.value ? document.querySelector(OPENER) : prompt).focus();
   };
 
   const show = async (address, options) => {
@@ -109,7 +110,7 @@
 
   document.addEventListener("submit", (event) => {
     const { target: form, submitter } = event;
-    const opens = submitter?.matches("[data-folders]");
+    const opens = submitter?.matches(OPENER);
     if (!opens && !sheet.contains(form)) return;
     event.preventDefault();
     event.stopImmediatePropagation();
