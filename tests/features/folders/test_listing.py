@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -95,17 +94,25 @@ def test_thousands_of_folders_are_cut_and_counted(
     assert list_folders(folders, root).is_partial
 
 
+@pytest.mark.parametrize("function", ["scandir", "listdir"])
 def test_a_folder_that_cannot_be_read_says_so(
-    root: Path, picker: FolderPicker, monkeypatch: pytest.MonkeyPatch
+    root: Path, picker: FolderPicker, monkeypatch: pytest.MonkeyPatch, function: str
 ) -> None:
-    @contextmanager
-    def denied(opened: object) -> Iterator[int]:
-        raise InvalidFolder("“x” cannot be read: permission denied.")
-        yield 0
+    """Refused by the system: root, who may run the tests, reads everything."""
+    make(root, "secret")
+    system = getattr(os, function)
 
-    monkeypatch.setattr(listing, "_readable", denied)
-    view = picker.view(str(root), "", "")
-    assert (view.error, view.listing) == ("“x” cannot be read: permission denied.", None)
+    def denied(path: int | str | Path) -> object:
+        if isinstance(path, int):
+            path = Path(f"/proc/self/fd/{path}").readlink()
+        if Path(path) == root / "secret":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return system(path)
+
+    monkeypatch.setattr(os, function, denied)
+    view = picker.view(str(root / "secret"), "", "")
+    assert view.error.startswith(f"“{root}/secret” cannot be ")
+    assert view.error.endswith(": permission denied.")
 
 
 def test_a_link_that_takes_the_place_of_a_folder_is_not_followed(
