@@ -10,6 +10,7 @@ PACKAGES = (
     "opcode_htmx.features.projects",
     "opcode_htmx.features.session_page",
     "opcode_htmx.features.composer",
+    "opcode_htmx.features.folders",
     "opcode_htmx.features.permissions",
     "opcode_htmx.features.project_trust",
     "opcode_htmx.features.session_options",

@@ -291,14 +291,14 @@ def test_badges_are_counted_shown_and_kept_current(
     page = phone.page
     badges(1, 1)
     page.goto("/")
-    assert page.title() == "(1) Projects · opcode"
+    assert page.title() == "(1) Home · opcode"
     expect(more(page)).to_have_accessible_name("More 1 thing to do")
     badges(1, 120)
     badges(2, 3)
     phone.lock()
     phone.unlock()
     expect(more(page)).to_have_accessible_name("More 123 in the pages behind it")
-    expect(page).to_have_title("(123) Projects · opcode")
+    expect(page).to_have_title("(123) Home · opcode")
     more(page).click()
     usage = sheet(page).get_by_role("link", name="Usage 120 things to do", exact=True)
     expect(usage).to_be_visible()
@@ -306,7 +306,7 @@ def test_badges_are_counted_shown_and_kept_current(
         badges(number, 0)
     phone.lock()
     phone.unlock()
-    expect(page).to_have_title("Projects · opcode")
+    expect(page).to_have_title("Home · opcode")
     expect(page.locator(".badge:visible")).to_have_count(0)
 
 

@@ -431,8 +431,7 @@ def test_a_person_reads_the_list_and_goes_back_or_starts_without_it(
 ) -> None:
     phone = open_phone(server)
     page = phone.page
-    page.goto("/new")
-    page.get_by_label("Folder").fill(str(untouched.folder))
+    page.goto(f"/new?folder={untouched.folder}")
     page.get_by_role("textbox", name="Prompt").fill("prune the trees")
     phone.button("Send").click()
     expect(page.get_by_role("heading", name="Trust this project?")).to_be_visible()

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
 
@@ -112,8 +113,7 @@ class Phone:
 
     def begin_by_form(self, folder: Path, prompt: str) -> None:
         """Start a session in `folder`, as a person does."""
-        self.page.goto("/new")
-        self.page.get_by_label("Folder").fill(str(folder))
+        self.page.goto(f"/new?folder={quote(str(folder))}")
         self.page.get_by_role("textbox", name="Prompt").fill(prompt)
         self.button("Send").click()
         self.page.wait_for_url("**/sessions/**")

@@ -34,7 +34,9 @@ def with_letters(page: Page, name: str) -> dict[str, object]:
     }
 
 
-ALWAYS_IN_VIEW = ".nav-bar .nav-item, .nav-bar .badge, .topbar .back, .needs, .dock .composer-row .button"
+ALWAYS_IN_VIEW = (
+    ".nav-bar .nav-item, .nav-bar .badge, .topbar .back, .needs, .dock .composer-row .button"
+)
 OUT_OF_VIEW = """controls => controls.filter(each => each.checkVisibility()).filter(each => {
     const { left, right, top, bottom } = each.getBoundingClientRect();
     return left < 0 || right > innerWidth + 0.5 || top < 0 || bottom > innerHeight + 0.5;

@@ -90,4 +90,4 @@ def test_app_on_the_home_screen_shows_the_login_form(
     phone.page.get_by_label("User").fill(USER)
     phone.page.get_by_label("Password").fill(PASSWORD)
     phone.page.get_by_role("button", name="Log in").click()
-    phone.page.get_by_role("heading", name="Projects", exact=True).wait_for()
+    phone.page.get_by_role("heading", name="Home", exact=True).wait_for()

@@ -5,10 +5,13 @@ from pathlib import Path
 from flask import Blueprint, render_template, request
 
 from opcode_htmx.engines.claude.files import sessions
+from opcode_htmx.features.projects.overview import Overview
 from opcode_htmx.sessions.storage.trash import DeletedSession, NotInTrash, Trash
 
 
-def blueprint(config_dir: Path, trash: Trash | None = None) -> Blueprint:
+def blueprint(
+    config_dir: Path, trash: Trash | None = None, overview: Overview | None = None
+) -> Blueprint:
     """Pages `/` and `/projects/<project_id>` over the Claude config folder `config_dir`."""
     pages = Blueprint("projects", __name__)
 
@@ -24,7 +27,13 @@ def blueprint(config_dir: Path, trash: Trash | None = None) -> Blueprint:
     @pages.get("/")
     def index() -> str:
         found = sessions.projects(config_dir)
-        return render_template("projects/projects.html", projects=found, deleted=deleted())
+        return render_template(
+            "projects/projects.html",
+            needs_you=overview.needs_you() if overview else [],
+            recent=overview.recent() if overview else [],
+            projects=found,
+            deleted=deleted(),
+        )
 
     @pages.get("/projects/<project_id>")
     def project(project_id: str) -> str:

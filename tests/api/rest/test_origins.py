@@ -200,7 +200,7 @@ def test_a_browser_lets_pages_of_allowed_origins_in_and_others_not(
         page.get_by_label("User").fill(USER)
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Log in").click()
-        page.get_by_role("heading", name="Projects", exact=True).wait_for()
+        page.get_by_role("heading", name="Home", exact=True).wait_for()
         page.goto(f"{stranger}/")
         for credentials, method, include in (
             (login, "GET", False),

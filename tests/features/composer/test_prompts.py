@@ -62,7 +62,7 @@ def sent(folder: Path) -> list[str]:
     [
         ({"prompt": "  \r\n "}, "Write a prompt first."),
         ({"prompt": "x" * 200_001}, "The prompt is longer than 200,000 characters."),
-        ({"folder": ""}, "Type the path of a folder."),
+        ({"folder": ""}, "Choose a folder for Claude to work in."),
         ({"folder": "/etc"}, "outside the folders that may be worked in"),
         ({"folder": "/etc/../root"}, "outside the folders that may be worked in"),
         ({"session_id": "../../etc"}, "This form is incomplete"),
@@ -206,7 +206,8 @@ def test_refused_form_is_returned_with_its_text(server: Server) -> None:
     refused = server.post("/sessions", form(server, "a long <prompt>", folder="/nowhere"))
     assert refused.status_code == 422
     assert "a long &lt;prompt&gt;</textarea>" in refused.text
-    assert 'value="/nowhere"' in refused.text
+    assert "“/nowhere” is outside the folders" in refused.text
+    assert 'name="folder" value=""' in refused.text
 
 
 def test_a_prompt_that_a_dead_run_left_unread_may_be_sent_again(

@@ -616,7 +616,7 @@ def other_pages(view: View) -> None:
     for path, words in {
         "/": "orchard",
         view.gallery.project: "Tidy up the files",
-        f"{view.gallery.project}/new": "Where Claude works",
+        f"{view.gallery.project}/new": "Options:",
         "/runs": "Needs you",
         "/nowhere": "Back to projects",
     }.items():

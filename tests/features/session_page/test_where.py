@@ -148,7 +148,7 @@ def test_open_request_is_announced_on_every_page_until_answered(
         other.page.goto("/")
         return other.page.title()
 
-    until(lambda: overview() == "Projects · opcode", "what has just ended was seen")
+    until(lambda: overview() == "Home · opcode", "what has just ended was seen")
     asking = begin(server, ["ask", "request-1"])
 
     expect(phone.page).to_have_title(f"(1) {title}")
@@ -156,7 +156,7 @@ def test_open_request_is_announced_on_every_page_until_answered(
     expect(badge).to_be_visible()
     other.lock()
     other.unlock()
-    expect(other.page).to_have_title("(1) Projects · opcode")
+    expect(other.page).to_have_title("(1) Home · opcode")
     other.page.get_by_role("link", name="Running 1 session needs you").click()
     expect(other.page.get_by_role("heading", name="Needs you")).to_be_visible()
     expect(other.page.locator("#runs .status").first).to_have_text(

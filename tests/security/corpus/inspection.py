@@ -97,7 +97,7 @@ NAMES = "|".join(
         r"csrf_token|prompt_id|session_id|attached|files|prompt|decision|reason-.*|q-.*|title|q",
         r"folder|back|project|block|(?:was_)?(?:model|effort|permission_mode|keep_running)|user",
         r"password|next|viewport|color-scheme|theme-color|apple-mobile-web-app-(?:capable|title)",
-        r"htmx-config",
+        r"htmx-config|make|in|name|chosen|hidden",
     )
 )
 IMAGES = r"^/(?:static/|projects/[^/]+/sessions/[^/]+/|(?:projects/[^/]+/)?new/attachments/)"
@@ -110,7 +110,7 @@ HTMX = {
     "hx-post": "^(?:button|input#files|form#composer|form#options-form)$",
     "hx-swap": "^(?:button|div#live|div#options|input#files|form#composer|form#options-form)$",
     "hx-swap-oob": "#",
-    "hx-sync": "^button$",
+    "hx-sync": "^(button|form#composer)$",
     "hx-trigger": "^(?:div#options|input#files|form#options-form)$",
     "hx-ws:connect": "^div#live$",
 }

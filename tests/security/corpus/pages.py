@@ -181,7 +181,7 @@ def _folders(place: Place, plants: Sequence[Plant]) -> Iterator[Page]:
             "folder of a new session", place.get(f"{address.partition('/sess')[0]}/new"), mark
         )
     yield Page("folders", place.get("/"), tuple(shown))
-    yield Page("folders that are known", place.get("/new"), tuple(shown))
+    yield Page("folders that are known", place.get("/new"))
     yield Page("folders for programs", place.get("/api/projects"), tuple(shown))
 
 
@@ -254,6 +254,27 @@ def _new(place: Place, plants: Sequence[Plant]) -> Iterator[Page]:
         yield Page("form again", refused, (plant.begin, plant.end))
         yield Page("form without ids", place.post("/sessions", form))
         yield Page("suggestions", place.get(f"/new/options?folder={line}&model={line}"))
+
+
+@channel("the folder picker")
+def _folder_picker(place: Place, plants: Sequence[Plant]) -> Iterator[Page]:
+    root = place.server.sandbox.project / "picker"
+    root.mkdir()
+    for plant in plants:
+        (root / file_name(plant)).mkdir()
+        line = quote(sendable(plant.line), safe="")
+        for name in ("q", "in", "chosen", "name"):
+            yield Page("folder picker", place.get(f"/folders?{name}={line}"))
+        inside = quote(str(root / file_name(plant)))
+        yield Page("folder", place.get(f"/folders?in={inside}"), (plant.end,))
+        missing = place.get(f"/new?folder={inside}{plant.end}")
+        yield Page("missing folder", missing, (plant.end,))
+        form = {"in": plant.line, "name": plant.line, "chosen": plant.line}
+        yield Page("folder that is not made", place.post("/folders", form))
+        place.session(str(root / file_name(plant)))
+    marks = tuple(plant.end for plant in plants)
+    yield Page("recent projects", place.get("/folders?recent=all"), marks)
+    yield Page("folders", place.get(f"/folders?in={quote(str(root))}"), marks)
 
 
 @channel("a login's form")
