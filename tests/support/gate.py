@@ -6,6 +6,7 @@ from pathlib import Path
 
 from opcode_htmx.web.auth.gate import AuthGate
 from opcode_htmx.web.auth.logins import Logins
+from opcode_htmx.web.auth.pairing import PairingCodes
 from opcode_htmx.web.auth.rate_limit import RateLimiter
 from opcode_htmx.web.auth.tokens import Tokens
 from opcode_htmx.web.auth.visitors import Visitors
@@ -23,4 +24,6 @@ def access(
     tokens = Tokens(key, user, password)
     logins = Logins(state / "logins", tokens.credentials, 90 * DAY, 30 * DAY)
     limiter = RateLimiter(state / "login_failures", logins.networks)
-    return AuthGate(Visitors(user, password, tokens, logins, limiter), Sources(**allowed)), logins
+    codes = PairingCodes(state / "pairing")
+    visitors = Visitors(user, password, tokens, logins, codes, limiter)
+    return AuthGate(visitors, Sources(**allowed)), logins

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Protocol
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.exceptions import TooManyRequests
 from werkzeug.wrappers import Response
 
+from opcode_htmx.web.http.flash import flash, flashed
+
 # Browsers read "//x" and "/\x" as another host, and drop tabs and newlines on the way.
 _LOCAL_PATH = re.compile(r"/(?![/\\])[^\x00-\x20\x7f\\]*")
+
+DIALOG = "access.dialog"
+"""The endpoint for those who prefer the browser's dialog to the form."""
+
+Answer = Response | tuple[str, int] | tuple[str, int, dict[str, str]]
 
 
 class Gate(Protocol):
     """The part of Visitors that the pages use."""
+
+    user: str
 
     def check_rate_limit(self) -> None: ...
     def attempt(self, user: str, password: str) -> bool: ...
@@ -23,9 +33,36 @@ class Gate(Protocol):
     def log_out(self, response: Response) -> None: ...
 
 
-def blueprint(gate: Gate) -> Blueprint:
+@dataclass(frozen=True, slots=True)
+class LoginHints:
+    """What the form says about the user and the password."""
+
+    asks_user: bool = False
+    """Whether it has a field for the user: nobody needs to type the default one."""
+    password_is_given: bool = False
+    """Whether the password is from OPCODE_PASSWORD, and so was not printed in the terminal."""
+
+
+DEFAULT_HINTS = LoginHints()
+
+
+def blueprint(gate: Gate, hints: LoginHints) -> Blueprint:
     """Pages `/login` and `/logout`."""
     pages = Blueprint("access", __name__)
+
+    def form(target: str, user: str | None = None, error: str = "", notice: str = "") -> str:
+        # A password manager may have filled in another user, which must not stay hidden
+        is_other = user is not None and user != gate.user
+        asks_user = hints.asks_user or is_other
+        return render_template(
+            "login.html",
+            next=target,
+            user=user or ("" if asks_user else gate.user),
+            asks_user=asks_user,
+            password_is_given=hints.password_is_given,
+            error=error,
+            notice=notice,
+        )
 
     @pages.get("/login")
     def login() -> Response | str:
@@ -33,24 +70,33 @@ def blueprint(gate: Gate) -> Blueprint:
         # A link from another site carries no SameSite cookie, so it leads here even with a login.
         if gate.cookie_visitor():
             return redirect(target, 303)
-        return render_template("login.html", next=target)
+        return form(target, notice=flashed()[0])
+
+    @pages.get("/login/dialog")
+    def dialog() -> Response:
+        """Needs a login; here a browser is asked for it by HTTP Basic (see gate.py)."""
+        return redirect(local_path(request.args.get("next")), 303)
 
     @pages.post("/login")
-    def log_in() -> Response | tuple[str, int] | tuple[str, int, dict[str, str]]:
+    def log_in() -> Answer:
         target = local_path(request.args.get("next"))
-        user = ""
+        user = None
         try:
             gate.check_rate_limit()  # before any of the body is read
             target = local_path(request.args.get("next") or request.form.get("next"))
             user = request.form.get("user", "")
             is_right = gate.attempt(user, request.form.get("password", ""))
         except TooManyRequests as error:
-            sentence = error.description
-            page = render_template("login.html", next=target, user=user, error=sentence)
+            page = form(target, user, error.description or "")
             return page, 429, {"Retry-After": str(error.retry_after)}
         if not is_right:
-            sentence = "That user and password do not match."
-            return render_template("login.html", next=target, user=user, error=sentence), 401
+            both = hints.asks_user or user != gate.user
+            sentence = (
+                "That user and password do not match."
+                if both
+                else "That is not the password. Try again."
+            )
+            return form(target, user, sentence), 401
         response = redirect(target, 303)
         gate.log_in(response)
         return response
@@ -59,6 +105,7 @@ def blueprint(gate: Gate) -> Blueprint:
     def logout() -> Response:
         response = redirect(url_for("access.login"), 303)
         gate.log_out(response)
+        flash(response, "logged_out")
         return response
 
     return pages

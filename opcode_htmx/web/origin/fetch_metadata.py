@@ -53,6 +53,15 @@ def is_opened_as_page(method: str, headers: Headers) -> bool:
     )
 
 
+def is_by_browser(headers: Headers) -> bool:
+    """Whether a browser sent the request, for a page that a person opens or for a part of one.
+
+    Anybody can send these headers: they decide in which form to refuse, and nothing else.
+    """
+    opens_page = "text/html" in headers.get("Accept", "")
+    return opens_page or any(name in headers for name in _OF_BROWSERS)
+
+
 def is_program(headers: Headers) -> bool:
     """Whether this is curl and the like, and no browser.
 
