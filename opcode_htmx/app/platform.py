@@ -90,9 +90,7 @@ def protect(
     gate.AuthGate(
         visitors.Visitors(user, password, csrf_tokens, logins, codes, failures),
         sources.Sources(settings.allowed_origins, settings.allowed_hosts),
-        LoginHints(
-            asks_user=user != DEFAULT_USER, password_is_given=settings.password is not None
-        ),
+        LoginHints(asks_user=user != DEFAULT_USER, password_is_given=settings.password is not None),
     ).init_app(app)
     errors.register(app, statuses)
     responses.register(app)

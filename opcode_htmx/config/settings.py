@@ -50,9 +50,7 @@ class Settings(DeclaredSettings):
         name="HOST",
     )
     port: values.Port = setting("8080", "The port to listen on, 1 to 65535.", name="PORT")
-    user: values.User = setting(
-        DEFAULT_USER, "The user name to log in with.", name="OPCODE_USER"
-    )
+    user: values.User = setting(DEFAULT_USER, "The user name to log in with.", name="OPCODE_USER")
     password: values.Password = setting(
         "", "The password to log in with.", name="OPCODE_PASSWORD", secret=True
     )

@@ -1,7 +1,7 @@
 """Draw QR codes for a terminal and for SVG; the encoder is imported by the first code.
 
-A code is a list of rows of modules, from the top; True is dark. The rows include the quiet zone, the
-light margin that readers need.
+A code is a list of rows of modules, from the top; True is dark. The rows include the quiet zone,
+the light margin that readers need.
 """
 
 from __future__ import annotations

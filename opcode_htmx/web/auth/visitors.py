@@ -166,7 +166,7 @@ class Visitors:
         if earlier and earlier.login:
             self.logins.end(earlier.login.id)
         self._set_cookie(response, login, cookie)
-        log_act(owner(self.user, login.id), "login", device=login.device, by=how)
+        log_act(owner(self.user, login.id), "login", device=login.device, how=how)
 
     def device(self) -> str:
         """The name of the sender's device, from its browser."""

@@ -39,9 +39,7 @@ def flashed() -> tuple[str, str]:
 
     @after_this_request
     def forget(response: Response) -> Response:
-        response.delete_cookie(
-            _name(), httponly=True, samesite="Strict", secure=request.is_secure
-        )
+        response.delete_cookie(_name(), httponly=True, samesite="Strict", secure=request.is_secure)
         return response
 
     key, _, text = unquote(value).partition(" ")

@@ -654,7 +654,7 @@ def test_pages_with_nothing_to_show_and_the_login_in_every_size(
 ) -> None:
     server = start_server(sandbox, stand_in)
     phone = open_phone(server)
-    stranger = open_phone(server, http_credentials=None)
+    stranger = open_phone(server, logged_in=False)
     wrong = []
     for size, (width, height) in SIZES.items():
         for who, path, words in (
