@@ -24,7 +24,9 @@ from scripts import browser_files
 from tests.support.environment import ROOT
 
 START = 30.0  # seconds
-STALL = re.compile(r"^WARNING opcode_htmx\.stalls: .*\n(?: {4}.*\n)*", re.MULTILINE)
+STALL = re.compile(
+    r"^WARNING opcode_htmx\.lib\.concurrency\.loop_monitor: .*\n(?: {4}.*\n)*", re.MULTILINE
+)
 """What the server says of a machine that let it wait; that is no fault of its start."""
 
 

@@ -70,7 +70,7 @@ def launched() -> Iterator[Browser]:
 
 def log_in(context: BrowserContext, server: Server) -> None:
     """Give a browser the cookie of a login of its own, without its pages."""
-    form = {"user": USER, "password": PASSWORD}
+    form: dict[str, str | float | bool] = {"user": USER, "password": PASSWORD}
     answer = context.request.post(f"{server.url}/login", form=form, max_redirects=0)
     assert answer.status == 303, answer.text()
 
