@@ -23,7 +23,7 @@
     const given = location.hash.slice(1);
     if (!given) return;
     code.value = given;
-    document.getElementById("code-field").hidden = true;
+    for (const id of ["code-field", "no-code"]) document.getElementById(id).hidden = true;
   };
   fill();
   addEventListener("hashchange", fill); // the next code was scanned into the same tab

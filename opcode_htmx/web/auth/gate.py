@@ -12,7 +12,7 @@ from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import Forbidden, MethodNotAllowed, RequestEntityTooLarge, Unauthorized
 
 from opcode_htmx.web.auth import login, login_list, pair
-from opcode_htmx.web.auth.login import DEFAULT_HINTS, LoginHints
+from opcode_htmx.web.auth.login import DEFAULT_HINTS, LoginForm, LoginHints
 from opcode_htmx.web.auth.visitors import (
     Visitor,
     Visitors,
@@ -72,14 +72,14 @@ class AuthGate:
     ) -> None:
         self._visitors = visitors
         self._sources = sources
-        self._hints = hints
+        self._form = LoginForm(visitors.user, hints)
 
     def init_app(self, app: Flask) -> None:
         app.before_request(self._check)
         app.after_request(self._visitors.send_cookie)
         app.after_request(self._share)
         app.add_template_global(self._visitors.csrf_token, "csrf_token")
-        app.register_blueprint(login.blueprint(self._visitors, self._hints))
+        app.register_blueprint(login.blueprint(self._visitors, self._form))
         app.register_blueprint(pair.blueprint(self._visitors))
         app.register_blueprint(login_list.blueprint(self._visitors))
 
@@ -182,9 +182,17 @@ class AuthGate:
             )
         asks_by_dialog = is_websocket() or request.endpoint == login.DIALOG
         if fetch_metadata.is_by_browser(request.headers) and not asks_by_dialog:
-            # The page leads on to the login form; a challenge would open the browser's dialog
-            return Unauthorized(LOGIN_SENTENCE)
+            # A challenge would open the browser's dialog
+            return Unauthorized(LOGIN_SENTENCE, self._form_in_place())
         return LoginRequired(self._visitors.challenge())
+
+    def _form_in_place(self) -> Response | None:
+        """The login form under the address of a page that was asked for; None for a change."""
+        if request.method != "GET":
+            return None
+        leads_on = fetch_metadata.may_lack_cookies(request.headers)
+        target = login.local_path(request.full_path.rstrip("?"))
+        return Response(self._form.page(target, leads_on=leads_on), 401)
 
     def _websocket_visitor(self) -> Visitor:
         origin = request.headers.get("Origin")

@@ -15,6 +15,9 @@ from opcode_htmx.web.http.flash import flash, flashed
 # Browsers read "//x" and "/\x" as another host, and drop tabs and newlines on the way.
 _LOCAL_PATH = re.compile(r"/(?![/\\])[^\x00-\x20\x7f\\]*")
 
+_NO_MATCH = "That user and password do not match."
+_NOT_IT = "That is not the password. Try again."
+
 DIALOG = "access.dialog"
 """The endpoint for those who prefer the browser's dialog to the form."""
 
@@ -23,8 +26,6 @@ Answer = Response | tuple[str, int] | tuple[str, int, dict[str, str]]
 
 class Gate(Protocol):
     """The part of Visitors that the pages use."""
-
-    user: str
 
     def check_rate_limit(self) -> None: ...
     def attempt(self, user: str, password: str) -> bool: ...
@@ -46,23 +47,50 @@ class LoginHints:
 DEFAULT_HINTS = LoginHints()
 
 
-def blueprint(gate: Gate, hints: LoginHints) -> Blueprint:
-    """Pages `/login` and `/logout`."""
-    pages = Blueprint("access", __name__)
+class LoginForm:
+    """Renders the form, for the login page and in place of pages that need a login."""
 
-    def form(target: str, user: str | None = None, error: str = "", notice: str = "") -> str:
-        # A password manager may have filled in another user, which must not stay hidden
-        is_other = user is not None and user != gate.user
-        asks_user = hints.asks_user or is_other
+    def __init__(self, user: str, hints: LoginHints) -> None:
+        self._user = user
+        self._hints = hints
+
+    def asks_user(self, typed: str | None) -> bool:
+        """Whether there is a field for the user.
+
+        A password manager may have filled in another one, which must not stay hidden.
+        """
+        return self._hints.asks_user or (typed is not None and typed != self._user)
+
+    def page(
+        self,
+        target: str,
+        user: str | None = None,
+        *,
+        error: str = "",
+        notice: str = "",
+        leads_on: bool = False,
+    ) -> str:
+        """The page with the form, which leads to the local path `target`.
+
+        `user` is what was typed. With `leads_on` the browser goes on to the login page by itself:
+        that step carries the cookie, if the browser has one, and one from another site did not.
+        """
+        asks_user = self.asks_user(user)
         return render_template(
             "login.html",
             next=target,
-            user=user or ("" if asks_user else gate.user),
+            user=user or ("" if asks_user else self._user),
             asks_user=asks_user,
-            password_is_given=hints.password_is_given,
+            password_is_given=self._hints.password_is_given,
             error=error,
             notice=notice,
+            leads_on=leads_on,
         )
+
+
+def blueprint(gate: Gate, form: LoginForm) -> Blueprint:
+    """Pages `/login` and `/logout`."""
+    pages = Blueprint("access", __name__)
 
     @pages.get("/login")
     def login() -> Response | str:
@@ -70,7 +98,7 @@ def blueprint(gate: Gate, hints: LoginHints) -> Blueprint:
         # A link from another site carries no SameSite cookie, so it leads here even with a login.
         if gate.cookie_visitor():
             return redirect(target, 303)
-        return form(target, notice=flashed()[0])
+        return form.page(target, notice=flashed()[0])
 
     @pages.get("/login/dialog")
     def dialog() -> Response:
@@ -87,16 +115,11 @@ def blueprint(gate: Gate, hints: LoginHints) -> Blueprint:
             user = request.form.get("user", "")
             is_right = gate.attempt(user, request.form.get("password", ""))
         except TooManyRequests as error:
-            page = form(target, user, error.description or "")
+            page = form.page(target, user, error=error.description or "")
             return page, 429, {"Retry-After": str(error.retry_after)}
         if not is_right:
-            both = hints.asks_user or user != gate.user
-            sentence = (
-                "That user and password do not match."
-                if both
-                else "That is not the password. Try again."
-            )
-            return form(target, user, sentence), 401
+            sentence = _NO_MATCH if form.asks_user(user) else _NOT_IT
+            return form.page(target, user, error=sentence), 401
         response = redirect(target, 303)
         gate.log_in(response)
         return response

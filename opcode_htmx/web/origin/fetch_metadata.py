@@ -44,6 +44,14 @@ def is_foreign(headers: Headers) -> bool:
     return headers.get("Sec-Fetch-Site", "none") not in _OURS
 
 
+def may_lack_cookies(headers: Headers) -> bool:
+    """Whether the browser may have kept a SameSite=Strict cookie back, because of a link elsewhere.
+
+    Over plain http nothing tells.
+    """
+    return headers.get("Sec-Fetch-Site") not in _OURS
+
+
 def is_opened_as_page(method: str, headers: Headers) -> bool:
     """Whether a person follows a link, in a window of its own: no frame, image, script or fetch."""
     return (
