@@ -24,6 +24,8 @@ class ShownCode:
     """A code as the page shows it. Its secret is nowhere else."""
 
     id: str
+    link: str
+    """What the QR code holds."""
     typed: str
     """The secret in groups, for a device without a camera."""
     size: int
@@ -78,9 +80,11 @@ def _urls(host: str, port: int) -> list[str]:
 
 
 def _shown(secret: str, code: PairingCode, url: str) -> ShownCode:
-    rows = qr.encode(f"{url.rstrip('/')}{url_for('pairing.page')}#{secret}")
+    link = f"{url.rstrip('/')}{url_for('pairing.page')}#{secret}"
+    rows = qr.encode(link)
     return ShownCode(
         id=code.id,
+        link=link,
         typed=grouped(secret),
         size=len(rows),
         path=qr.svg_path(rows),

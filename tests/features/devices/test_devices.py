@@ -62,6 +62,7 @@ def link_in(page: str, address: str) -> str:
     """The link of the code, which the QR code of the page must hold."""
     link = f"{address}pair#{typed(page).replace('-', '')}"
     assert f'<path d="{qr.svg_path(qr.encode(link))}" fill="#000"/>' in page
+    assert f'<input id="link" value="{link}" readonly>' in page
     return link
 
 
@@ -160,7 +161,9 @@ def test_a_phone_signs_in_by_a_code_with_two_taps_and_no_letter(
     desk.button("Show the code").click()
     expect(desk.page.get_by_role("timer")).to_have_text(re.compile(r"Valid for [12]:\d\d"))
     address = f"{shared_server.url}/"
-    link = link_in(desk.page.content().replace("></path>", "/>"), address)
+    link = link_in(
+        desk.page.content().replace("></path>", "/>").replace('readonly=""', "readonly"), address
+    )
 
     phone = open_phone(shared_server, logged_in=False, user_agent=PHONE, has_touch=True)
     requests: list[str] = []

@@ -660,7 +660,9 @@ def test_pages_with_nothing_to_show_and_the_login_in_every_size(
         for who, path, words in (
             (phone, "/", "No projects yet"),
             (phone, "/runs", "Nothing is running"),
+            (phone, "/devices", "Add a device"),
             (stranger, "/login", "Log in to opcode"),
+            (stranger, "/pair", "Sign in to opcode"),
         ):
             view = View(who, Gallery(server), size)
             view.page.set_viewport_size({"width": width, "height": height})
@@ -669,6 +671,6 @@ def test_pages_with_nothing_to_show_and_the_login_in_every_size(
                 expect(view.page.get_by_role("heading", name=words)).to_be_visible()
             view.can_be_hit(path, "main :is(.button, input:not([type=hidden]))")
             view.fits(path)
-            view.picture({"/": "empty", "/runs": "idle"}.get(path, "login"), views="small")
+            view.picture({"/": "empty", "/runs": "idle"}.get(path, path[1:]), views="small")
             wrong += view.wrong
     assert not wrong, "\n\n".join(wrong)

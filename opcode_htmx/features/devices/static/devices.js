@@ -6,13 +6,14 @@
   const section = document.getElementById("pairing");
   const time = document.getElementById("pairing-time");
   const end = performance.now() + 1000 * Number(section.dataset.seconds);
+  section.querySelector("[data-copy]").hidden = false;
   const left = () => Math.max(0, Math.ceil((end - performance.now()) / 1000));
 
   const finish = () => {
     clearInterval(counting);
     clearInterval(looking);
     section.classList.add("is-over");
-    section.querySelector("button").classList.add("button-primary");
+    section.querySelector("form button").classList.add("button-primary");
   };
   const count = () => {
     const seconds = left();
