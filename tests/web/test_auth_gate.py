@@ -157,6 +157,10 @@ def test_the_form_in_place_of_a_page_finds_out_about_a_cookie_that_was_kept_back
         response = client.get("/page?x=1", headers={**NAVIGATION, **headers_})
         assert (step in response.text) is leads_on, headers_
     assert "http-equiv" not in client.get("/login?next=/page").text
+    odd = client.get("/page?x=';url=//evil.example\"><b>", headers=NAVIGATION).text
+    (content,) = re.findall('<meta http-equiv="refresh" content="([^"]*)">', odd)
+    assert content.startswith("0; url=/login?next=/page?x%3D")
+    assert not set("'<>") & set(content)
     log_in(client)
     assert client.get("/login?next=/page?x%3D1").headers["Location"] == "/page?x=1"
 

@@ -40,8 +40,18 @@ STRUCTURE = {
 }
 ATTRIBUTES = {
     *("accept", "action", "alt", "aria-activedescendant", "aria-autocomplete", "aria-controls"),
-    *("aria-current", "aria-describedby", "aria-hidden", "aria-label", "aria-labelledby"),
-    *("aria-live", "aria-selected", "as", "async", "autocapitalize", "autocomplete", "autocorrect"),
+    *("aria-current", "aria-describedby", "aria-hidden", "aria-invalid", "aria-label"),
+    *(
+        "aria-labelledby",
+        "aria-live",
+        "aria-pressed",
+        "aria-selected",
+        "as",
+        "async",
+        "autocapitalize",
+        "autocomplete",
+        "autocorrect",
+    ),
     *("autofocus", "charset", "checked", "class", "content", "cx", "cy", "d"),
     *("data-address", "data-by", "data-copy", "data-count"),
     *("data-earlier", "data-fresh", "data-htmx-powered", "data-insert", "data-link", "data-most"),
@@ -52,6 +62,7 @@ ATTRIBUTES = {
         "data-order",
         "data-phase",
         "data-raw",
+        "data-shows",
         "data-since",
         "data-state",
     ),
