@@ -26,7 +26,7 @@ _RESET = "\x1b[0m"
 
 def encode(text: str, quiet_zone: int = QUIET_ZONE) -> Rows:
     """The QR code of a text, with error correction M: a seventh of it may be damaged."""
-    import segno  # takes 60 ms, and most starts and workers never draw a code
+    import segno  # takes 60 ms of the start of the command line, which rarely draws a code
 
     code = segno.make(text, error="m", micro=False, boost_error=False)
     return [[bool(module) for module in row] for row in code.matrix_iter(border=quiet_zone)]

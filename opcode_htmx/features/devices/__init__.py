@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 
 from flask import Blueprint
 
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.devices import home_screen, routes
 from opcode_htmx.features.feature import Feature, NavItem
-from opcode_htmx.lib import qr
-from opcode_htmx.lib.concurrency.cooperative import run_in_thread
-from opcode_htmx.lib.concurrency.jobs import Job, once
 from opcode_htmx.web.auth.pairing import PairingCodes
 
 
@@ -23,14 +19,8 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
     yield home_screen.blueprint()
 
 
-def _jobs(context: AppContext) -> Iterable[Job]:
-    # Its import would block the event loop at the first page with a code
-    yield once("load the QR encoder", partial(run_in_thread, qr.encode, ""))
-
-
 FEATURE = Feature(
     name="devices",
     routes=_routes,
     nav=(NavItem("devices.page", "Add a device", icon="phone", order=890),),
-    jobs=_jobs,
 )
