@@ -172,7 +172,9 @@ def test_a_phone_signs_in_by_a_code_with_two_taps_and_no_letter(
     phone.page.route(
         "https://camera.invalid/",
         lambda route: route.fulfill(
-            content_type="text/html", body=f'<a rel="noreferrer" href="{link}">Open</a>'
+            content_type="text/html",
+            body=f'<a rel="noreferrer" href="{link}">Open</a>'
+            f'<a rel="noreferrer" href="{shared_server.url}/runs">A link in a chat</a>',
         ),
     )
     phone.page.goto("https://camera.invalid/")
@@ -189,8 +191,15 @@ def test_a_phone_signs_in_by_a_code_with_two_taps_and_no_letter(
     expect(desk.page.get_by_role("status")).to_have_text("Chrome on Android is logged in.")
     expect(desk.page.get_by_role("img", name="QR code")).to_be_hidden()
 
+    # A link elsewhere carries no cookie, and yet leads to the page and not to the form
+    phone.forgiven.append("401")
+    phone.page.goto("https://camera.invalid/")
+    phone.page.get_by_role("link", name="A link in a chat").tap()
+    phone.page.get_by_role("heading", name="Running", exact=True).wait_for()
+    expect(phone.page).to_have_url(f"{address}runs")
+
     # Nothing is left of the code, and it works for nobody else
-    phone.page.go_back()
+    phone.page.evaluate("history.go(-3)")
     expect(phone.page).to_have_url(f"{address}pair")
     thief = open_phone(shared_server, logged_in=False)
     thief.forgiven.append("401")
