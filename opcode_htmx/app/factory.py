@@ -22,6 +22,7 @@ from opcode_htmx.app import (
     state_folders,
 )
 from opcode_htmx.app.claude_environment import ClaudeEnvironment, find_claude
+from opcode_htmx.app.pairing import terminal
 from opcode_htmx.app.registry import FEATURES
 from opcode_htmx.app.template_cache import TemplateCache
 from opcode_htmx.config.settings import Settings
@@ -77,6 +78,7 @@ def build(settings: Settings | None = None, features: Sequence[Feature] = FEATUR
     app.jinja_env.globals["login_command"] = cli_binary.login_command(
         claude.binary, settings.child_environment.get("PATH", "")
     )
+    app.jinja_env.globals["pair_command"] = terminal.program()
     for feature in features:
         _install(app, feature, context, router)
     _install_api(app, features, context)

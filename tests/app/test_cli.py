@@ -19,11 +19,14 @@ import pytest
 from opcode_htmx.app import cli
 from opcode_htmx.config.settings import Settings
 from opcode_htmx.engines.claude.install import cli_binary
+from opcode_htmx.web.origin import server_addresses
 from scripts import browser_files
 from tests.support.environment import ROOT
 
 START = 30.0  # seconds
-STALL = re.compile(r"^WARNING opcode_htmx\.stalls: .*\n(?: {4}.*\n)*", re.MULTILINE)
+STALL = re.compile(
+    r"^WARNING opcode_htmx\.lib\.concurrency\.loop_monitor: .*\n(?: {4}.*\n)*", re.MULTILINE
+)
 """What the server says of a machine that let it wait; that is no fault of its start."""
 
 
@@ -258,16 +261,16 @@ def test_without_demo_mode_nothing_is_said_about_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1"])
 def test_on_loopback_only_this_machine_is_named(host: str) -> None:
-    assert [label for label, _ in cli.addresses(host, 8080)] == ["This machine"]
+    assert [label for label, _ in server_addresses.addresses(host, 8080)] == ["This machine"]
 
 
 def test_an_ipv6_address_is_bracketed() -> None:
-    assert list(cli.addresses("::1", 8080)) == [("This machine", "http://[::1]:8080/")]
+    assert list(server_addresses.addresses("::1", 8080)) == [("This machine", "http://[::1]:8080/")]
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])
 def test_on_all_interfaces_the_network_is_named_too(host: str) -> None:
-    here, *network = cli.addresses(host, 8080)
+    here, *network = server_addresses.addresses(host, 8080)
     assert here == ("This machine", "http://localhost:8080/")
     assert network
     assert {label for label, _ in network} == {"Your network"}
@@ -286,4 +289,4 @@ def test_on_all_interfaces_the_network_is_named_too(host: str) -> None:
     ],
 )
 def test_only_private_addresses_count_as_the_local_network(address: str, expected: bool) -> None:
-    assert cli._is_lan(address) is expected
+    assert server_addresses.is_lan(address) is expected

@@ -9,7 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Locator,
+    Page,
+    expect,
+    sync_playwright,
+)
 
 from scripts import chromium
 from tests.support.environment import (
@@ -61,18 +69,24 @@ def launched() -> Iterator[Browser]:
         browser.close()
 
 
+def log_in(context: BrowserContext, server: Server) -> None:
+    """Give a browser the cookie of a login of its own, without its pages."""
+    form: dict[str, str | float | bool] = {"user": USER, "password": PASSWORD}
+    answer = context.request.post(f"{server.url}/login", form=form, max_redirects=0)
+    assert answer.status == 303, answer.text()
+
+
 class Phone:
     """A browser of its own, logged in, with a session page that it may be looking at."""
 
     def __init__(self, browser: Browser, server: Server, **options: object) -> None:
+        """`logged_in=False` is that of a stranger; other options are those of a context."""
+        logged_in = options.pop("logged_in", True)
         self._context = browser.new_context(
-            **{
-                "viewport": PHONE,
-                "http_credentials": {"username": USER, "password": PASSWORD},
-                "base_url": server.url,
-                **options,
-            }  # type: ignore[arg-type]
+            **{"viewport": PHONE, "base_url": server.url, **options}  # type: ignore[arg-type]
         )
+        if logged_in:
+            log_in(self._context, server)
         self._server = server
         self._scripted = bool(options.get("java_script_enabled", True))
         self.page: Page = self._context.new_page()

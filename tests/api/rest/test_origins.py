@@ -197,7 +197,6 @@ def test_a_browser_lets_pages_of_allowed_origins_in_and_others_not(
         page = context.new_page()
         # The browser is logged in, as that of the owner is
         page.goto(f"{server.url}/login")
-        page.get_by_label("User").fill(USER)
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Log in").click()
         page.get_by_role("heading", name="Home", exact=True).wait_for()

@@ -420,7 +420,7 @@ def test_viewer_is_notified_when_the_session_is_deleted_elsewhere(
 def test_logout_disconnects_only_pages_of_that_login(server: Server, open_phone: OpenPhone) -> None:
     address = begin(server, ["text", "Hello."])
     phone, other = open_phone(server), open_phone(server, extra_http_headers={"User-Agent": "B"})
-    phone.forgiven.append("403")  # a draft that the page still saves, with the token that has ended
+    phone.forgiven.append("401")  # a draft that the page still saves, with the login that has ended
     open_session(phone, address)
     open_session(other, address)
     elsewhere = phone.page.context.new_page()

@@ -40,8 +40,18 @@ STRUCTURE = {
 }
 ATTRIBUTES = {
     *("accept", "action", "alt", "aria-activedescendant", "aria-autocomplete", "aria-controls"),
-    *("aria-current", "aria-describedby", "aria-hidden", "aria-label", "aria-labelledby"),
-    *("aria-live", "aria-selected", "as", "async", "autocapitalize", "autocomplete", "autocorrect"),
+    *("aria-current", "aria-describedby", "aria-hidden", "aria-invalid", "aria-label"),
+    *(
+        "aria-labelledby",
+        "aria-live",
+        "aria-pressed",
+        "aria-selected",
+        "as",
+        "async",
+        "autocapitalize",
+        "autocomplete",
+        "autocorrect",
+    ),
     *("autofocus", "charset", "checked", "class", "content", "cx", "cy", "d"),
     *("data-address", "data-by", "data-copy", "data-count"),
     *("data-earlier", "data-fresh", "data-htmx-powered", "data-insert", "data-link", "data-most"),
@@ -51,9 +61,12 @@ ATTRIBUTES = {
         "data-o",
         "data-order",
         "data-phase",
+        "data-prompt",
         "data-raw",
+        "data-shows",
         "data-since",
         "data-state",
+        "data-tool",
     ),
     *("data-then", "datetime", "decoding", "defer", "dir", "disabled", "download", "enctype"),
     *(

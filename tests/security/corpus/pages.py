@@ -285,6 +285,9 @@ def _login(place: Place, plants: Sequence[Plant]) -> Iterator[Page]:
         yield Page("login", page)
         where = requests.get(f"{place.server.url}/x?{line}", timeout=60)
         yield Page("login with a way back", where)
+        opened = {"Accept": "text/html", "Sec-Fetch-Site": "none"}
+        there = requests.get(f"{place.server.url}/x?{line}", headers=opened, timeout=60)
+        yield Page("login in place of a page", there)
         form = {"user": sendable(plant.line), "password": "x", "next": sendable(plant.bare)}
         again = requests.post(f"{place.server.url}/login", data=form, timeout=60)
         yield Page("login again", again, (plant.begin, plant.end))
