@@ -184,7 +184,7 @@ def test_a_phone_signs_in_by_a_code_with_two_taps_and_no_letter(
     expect(phone.page.get_by_label("Code")).to_be_hidden()
     assert page_checks.violations(phone.page) == []
     hand.tap(sign_in)
-    phone.page.get_by_role("heading", name="Projects", exact=True).wait_for()
+    phone.page.get_by_role("heading", name="Home", exact=True).wait_for()
     assert hand.taps == 2
     secret = link.partition("#")[2]
     assert not [each for each in requests if secret in each], "in no address and no header"
@@ -264,10 +264,10 @@ def test_an_app_on_the_home_screen_says_nothing_about_it(
         ),
     )
     phone.page.reload()
-    expect(phone.page.get_by_role("heading", name="Projects", exact=True)).to_be_visible()
+    expect(phone.page.get_by_role("heading", name="Home", exact=True)).to_be_visible()
     expect(notice).to_be_hidden()
     phone.page.unroute("**/style.css*")
     phone.page.reload()
     phone.button("Got it").click()
-    expect(phone.page.get_by_role("heading", name="Projects", exact=True)).to_be_visible()
+    expect(phone.page.get_by_role("heading", name="Home", exact=True)).to_be_visible()
     expect(notice).to_have_count(0)
