@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import MutableMapping, Sequence
+import unicodedata
+from collections.abc import Iterable, MutableMapping, Sequence
 from html import escape
 from typing import Any
 
@@ -14,7 +15,8 @@ from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 
-from opcode_htmx.markup import addresses, highlight
+from opcode_htmx.markup import addresses, bare_urls, highlight, loopback
+from opcode_htmx.markup.spans import Span
 
 FENCE_LINES = 60
 """Lines; a longer fenced code block is split into parts, so that no part grows without limit."""
@@ -73,6 +75,38 @@ def is_wide_table(head: str, below: str) -> bool:
     return head.count("|") > MOST_COLUMNS and _is_delimiter(below)
 
 
+_HAS_DIRECTION = frozenset({"blockquote_open", "list_item_open", "th_open", "td_open"})
+_HAS_DIRECTION_OUTSIDE = frozenset({"paragraph_open", "heading_open"})
+"""Only at the top level: elsewhere it would hide the text from the element around it, which takes
+its direction from the first letter."""
+_RIGHT_TO_LEFT = frozenset({"R", "AL"})
+
+
+def _directions(state: StateCore) -> None:
+    """Let each paragraph, heading, item and cell be written in its own direction.
+
+    The columns of a table follow the first letter of its header.
+    """
+    table: Token | None = None
+    for token in state.tokens:
+        if token.type in _HAS_DIRECTION or (
+            token.type in _HAS_DIRECTION_OUTSIDE and token.level == 0
+        ):
+            token.attrSet("dir", "auto")
+        elif token.type == "table_open":
+            table = token
+        elif table and token.type == "inline" and (direction := _direction(token.content)):
+            if direction in _RIGHT_TO_LEFT:
+                table.attrSet("dir", "rtl")
+            table = None
+
+
+def _direction(text: str) -> str:
+    """The bidirectional class of the first letter; empty if there is none."""
+    classes = (unicodedata.bidirectional(each) for each in text)
+    return next((each for each in classes if each in ("L", "R", "AL")), "")
+
+
 _TASK = re.compile(r"\[([ xX])\] +")
 _CHECKBOX_HTML = '<span class="check"><span class="visually-hidden">{}</span></span> '
 
@@ -105,11 +139,34 @@ def _code(
     """A code block, highlighted once it is complete: a growing one is rendered many times."""
     token = tokens[index]
     language = token.info.split(maxsplit=1)[0] if token.info.strip() else ""
-    shown = highlight.code(token.content, language if _is_complete(token, env) else "")
-    coloured = (_span(style, escape(part, quote=False)) for style, part in shown.spans)
+    shown = highlight.code(token.content, language if language and _is_complete(token, env) else "")
+    coloured = _linked(shown.spans)
     name = f' class="language-{escape(language)}"' if language else ""
     note = f"<p><em>{shown.note}</em></p>\n" if shown.note else ""
-    return f'<pre tabindex="0"><code{name}>{"".join(coloured)}</code></pre>\n{note}'
+    return f'<pre dir="ltr" tabindex="0"><code{name}>{coloured}</code></pre>\n{note}'
+
+
+def _linked(spans: Sequence[Span]) -> str:
+    """The HTML of coloured code, with links."""
+    pieces = bare_urls.split_spans(spans)
+    return "".join(
+        _link(address, _spans(each)) if address else _spans(each) for address, each in pieces
+    )
+
+
+def _link(address: str, html: str) -> str:
+    title = f' title="{loopback.TITLE}"' if loopback.is_loopback(address) else ""
+    return f'<a href="{escape(address)}" dir="ltr"{title}>{html}</a>'
+
+
+def _spans(spans: Iterable[Span]) -> str:
+    return "".join(_span(style, escape(part, quote=False)) for style, part in spans)
+
+
+def _inline_code(
+    self: RendererProtocol, tokens: Sequence[Token], index: int, options: OptionsDict, env: Any
+) -> str:
+    return f'<code dir="ltr">{escape(tokens[index].content, quote=False)}</code>'
 
 
 def _span(style: str, html: str) -> str:
@@ -129,7 +186,12 @@ def page_parser() -> MarkdownIt:
     parser = commonmark()
     parser.core.ruler.push("tasks", _tasks)
     parser.core.ruler.push("addresses", addresses.rewrite)
+    parser.core.ruler.push("bare_urls", addresses.link_bare_urls)
+    parser.core.ruler.push("directions", _directions)
+    parser.inline.ruler.before("strikethrough", "bare_urls", addresses.keep_together)
     parser.add_render_rule("checkbox", _checkbox)
+    parser.add_render_rule("code_inline", _inline_code)
+    parser.add_render_rule("code_block", _code)
     parser.add_render_rule("fence", _code)
     return parser
 
