@@ -15,7 +15,7 @@ _ADDRESS = re.compile(rf"https?://{_NAMES}(?=[:/?#]|\Z)", re.IGNORECASE)
 _LINK = re.compile(rf'( href="https?://){_NAMES}(?=[:/?#"])', re.IGNORECASE)
 """In HTML; foreign text has no such quotes outside of an attribute, and one host name for another
 changes nothing but what is read or opened."""
-_HINTS = "://localhost", "://127.0.0.1", "://0.0.0.0", "://[::1]"
+_HINTS = b"://localhost", b"://127.0.0.1", b"://0.0.0.0", b"://[::1]"
 _HOST = re.compile(r"[a-z0-9._-]{1,253}|[0-9a-f:.]{2,45}")
 _OWN = frozenset({"localhost", "127.0.0.1", "0.0.0.0", "::1"})  # noqa: S104 - nothing listens there
 
@@ -31,11 +31,12 @@ def for_host(html: str, host: str) -> str:
     Unchanged where the page was asked for by a loopback name itself. `host` is lower-case, without
     a port and without brackets.
     """
-    if host in _OWN or not _HOST.fullmatch(host) or not _has_hint(html):
+    if host in _OWN or not _HOST.fullmatch(host):
         return html
     name = f"[{host}]" if ":" in host else host
     return _LINK.sub(lambda link: link[1] + name, html)
 
 
-def _has_hint(html: str) -> bool:
+def may_be_in(html: bytes) -> bool:
+    """Whether there may be such a link in HTML; quickly found out."""
     return any(hint in html for hint in _HINTS)

@@ -49,7 +49,7 @@ ATTRIBUTES: dict[str, list[str] | Callable[[str, str, str], bool]] = {
     "li": ["class", "dir"],
     "ol": ["start"],
     "pre": ["dir", "tabindex"],
-    "span": ["class"],
+    "span": ["class", "dir"],
     "td": ["class", "dir"],
     "th": ["class", "dir"],
 }
@@ -61,9 +61,6 @@ longer one is rendered in a thread."""
 
 LONGEST_PREVIEW = 20_000
 """Characters; a longer preview is shown as plain text."""
-
-_ALIGN = re.compile(r' style="text-align:(left|right|center)"')
-
 
 _parser = page_parser()
 _literal_parser = page_parser().disable(["entity"])
@@ -98,7 +95,7 @@ _BARE_TAG = re.compile(
     r"<(?:/?(p|em|strong|s|code|blockquote|ul|ol|li|h[1-6]|table|thead|tbody|tr)"
     r"|/(pre|span|div|t[hd])"
     r"|(p|blockquote|li|h[1-6]) dir=\"auto\""
-    r"|(t[hd])(?: class=\"align-(?:left|right|center)\")? dir=\"auto\""
+    r"|(t[hd]) dir=\"auto\"(?: class=\"[a-z -]{1,40}\")?"
     r"|(code|table) dir=\"(?:ltr|rtl)\""
     r"|(pre) dir=\"ltr\" tabindex=\"0\""
     r"|(code) class=\"language-[a-z0-9+#.-]{1,40}\""
@@ -147,7 +144,6 @@ def _render(text: str, parser: MarkdownIt) -> Markup:
         return plain(text) + _TOO_WIDE_NOTE
     html = parser.render(text, {"lines": lines})
     if "<table" in html:
-        html = _ALIGN.sub(r' class="align-\1"', html)  # the page allows no inline style
         html = html.replace("<table", '<div class="scroll" tabindex="0"><table')
         html = html.replace("</table>", "</table></div>")
     if _is_bare(html):

@@ -101,6 +101,38 @@ def _directions(state: StateCore) -> None:
             table = None
 
 
+WIDE, WIDER = 15, 60
+"""Characters; a column with a longer cell than these has a width at which it can still be read."""
+
+
+def _columns(state: StateCore) -> None:
+    """Say by classes how the cells of each column are aligned, and how wide it has to be.
+
+    The page allows no inline style. The class of a header counts for its whole column.
+    """
+    headers: list[Token] = []
+    longest: list[int] = []
+    column = 0
+    for number, token in enumerate(state.tokens):
+        match token.type:
+            case "table_open":
+                headers, longest = [], []
+            case "tr_open":
+                column = 0
+            case "th_open" | "td_open":
+                if style := token.attrs.pop("style", ""):
+                    token.attrJoin("class", str(style).replace("text-align:", "align-"))
+                if token.type == "th_open":
+                    headers.append(token)
+                    longest.append(0)
+                longest[column] = max(longest[column], len(state.tokens[number + 1].content))
+                column += 1
+            case "table_close":
+                for header, length in zip(headers, longest, strict=True):
+                    if length > WIDE:
+                        header.attrJoin("class", "wider" if length > WIDER else "wide")
+
+
 def _direction(text: str) -> str:
     """The bidirectional class of the first letter; empty if there is none."""
     classes = (unicodedata.bidirectional(each) for each in text)
@@ -108,7 +140,7 @@ def _direction(text: str) -> str:
 
 
 _TASK = re.compile(r"\[([ xX])\] +")
-_CHECKBOX_HTML = '<span class="check"><span class="visually-hidden">{}</span></span> '
+_CHECKBOX_HTML = '<span class="check"><span class="visually-hidden" dir="ltr">{}</span></span> '
 
 
 def _tasks(state: StateCore) -> None:
@@ -188,6 +220,7 @@ def page_parser() -> MarkdownIt:
     parser.core.ruler.push("addresses", addresses.rewrite)
     parser.core.ruler.push("bare_urls", addresses.link_bare_urls)
     parser.core.ruler.push("directions", _directions)
+    parser.core.ruler.push("columns", _columns)
     parser.inline.ruler.before("strikethrough", "bare_urls", addresses.keep_together)
     parser.add_render_rule("checkbox", _checkbox)
     parser.add_render_rule("code_inline", _inline_code)

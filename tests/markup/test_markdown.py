@@ -27,14 +27,14 @@ ATTRIBUTES = {
     "li": {"class", "dir"},
     "ol": {"start"},
     "pre": {"tabindex", "dir"},
-    "span": {"class"},
+    "span": {"class", "dir"},
     "td": {"class", "dir"},
     "th": {"class", "dir"},
     **dict.fromkeys([*HEADINGS, "p", "blockquote", "table"], {"dir"}),
 }
 VOID = {"br", "hr"}
 CLASSES = re.compile(
-    r"scroll|align-(left|right|center)|language-\S*|[a-z]|task|done|check|visually-hidden"
+    r"scroll|wider?|align-(left|right|center)|language-\S*|[a-z]|task|done|check|visually-hidden"
 )
 
 PIECES = [

@@ -46,7 +46,7 @@ ATTRIBUTES = {
     *("class", "id", "data-order", "data-state", "tabindex", "form", "formaction", "hx-post"),
     *("hx-swap", "name", "value", "type", "href", "autocomplete", "disabled", "rel", "target"),
     *("hx-target", "hx-sync", "key", "title", "start", "rows", "maxlength"),
-    *("data-o", "data-n", "hidden", "aria-label"),
+    *("data-o", "data-n", "hidden", "aria-label", "dir"),
 }
 TAGS = {
     *("article", "h2", "div", "p", "details", "summary", "span", "pre", "button", "fieldset"),
