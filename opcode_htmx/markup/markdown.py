@@ -14,7 +14,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
-from opcode_htmx.markup import addresses
+from opcode_htmx.markup.addresses import rules
 from opcode_htmx.markup.markdown_parser import (
     MOST_COLUMNS,
     is_wide_table,
@@ -37,7 +37,7 @@ def _link_attribute(tag: str, name: str, value: str) -> bool:
 
     bleach would accept addresses without a protocol, such as `//host`.
     """
-    return addresses.is_absolute(value) if name == "href" else name in _OF_LINKS
+    return rules.is_absolute(value) if name == "href" else name in _OF_LINKS
 
 
 ATTRIBUTES: dict[str, list[str] | Callable[[str, str, str], bool]] = {

@@ -15,7 +15,8 @@ from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 
-from opcode_htmx.markup import addresses, bare_urls, highlight, loopback
+from opcode_htmx.markup import highlight
+from opcode_htmx.markup.addresses import bare_urls, loopback, rules
 from opcode_htmx.markup.spans import Span
 
 FENCE_LINES = 60
@@ -30,7 +31,7 @@ _LINE_END = re.compile(r"(\r\n?|\n)")
 
 
 class _Parser(MarkdownIt):
-    """Accepts any address as a link: `addresses.rewrite` handles them."""
+    """Accepts any address as a link: `rules.rewrite` handles them."""
 
     def validateLink(self, url: str) -> bool:  # noqa: N802 - the library's name
         return True
@@ -217,11 +218,11 @@ def page_parser() -> MarkdownIt:
     """A parser that also renders task lists, restricted links and highlighted code."""
     parser = commonmark()
     parser.core.ruler.push("tasks", _tasks)
-    parser.core.ruler.push("addresses", addresses.rewrite)
-    parser.core.ruler.push("bare_urls", addresses.link_bare_urls)
+    parser.core.ruler.push("addresses", rules.rewrite)
+    parser.core.ruler.push("bare_urls", rules.link_bare_urls)
     parser.core.ruler.push("directions", _directions)
     parser.core.ruler.push("columns", _columns)
-    parser.inline.ruler.before("strikethrough", "bare_urls", addresses.keep_together)
+    parser.inline.ruler.before("strikethrough", "bare_urls", rules.keep_together)
     parser.add_render_rule("checkbox", _checkbox)
     parser.add_render_rule("code_inline", _inline_code)
     parser.add_render_rule("code_block", _code)

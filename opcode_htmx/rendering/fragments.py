@@ -19,7 +19,8 @@ from markupsafe import Markup
 
 from opcode_htmx.engines.messages import ImageContent
 from opcode_htmx.lib.concurrency.cooperative import TimeSlicer, run_cpu_in_thread
-from opcode_htmx.markup import ansi, bare_urls, diff, loopback
+from opcode_htmx.markup import ansi, diff
+from opcode_htmx.markup.addresses import bare_urls, loopback
 from opcode_htmx.markup.incremental_markdown import render_complete
 from opcode_htmx.markup.markdown import preview, with_source
 from opcode_htmx.markup.omissions import omits_words

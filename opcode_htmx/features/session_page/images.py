@@ -69,9 +69,9 @@ def blueprint(lookup: SessionLookup) -> Blueprint:
         return render_template(
             "session_page/image.html",
             title=lookup.title(project_id, session_id) or title_of(blocks),
-            number=number,
+            number=number + 1,
             total=len(found),
-            image=shown,
+            seen=shown,
             size=len(images.data(content)),
             file_name=f"image-{number + 1}.{shown.media_type.partition('/')[2]}",
             previous=before[-1] if before else None,

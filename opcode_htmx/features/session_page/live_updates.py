@@ -17,7 +17,7 @@ from simple_websocket import ConnectionClosed, Server
 from opcode_htmx.engines.claude.files import sessions
 from opcode_htmx.features.session_page.snapshots import FrameScheduler, PageSnapshot
 from opcode_htmx.lib.surrogates import encoded
-from opcode_htmx.markup import loopback
+from opcode_htmx.markup.addresses import loopback
 from opcode_htmx.runs.policies.viewer_presence import ViewerPresence
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.sessions.views import SessionView

@@ -8,7 +8,7 @@ import uuid
 from flask import Blueprint, Response, abort, render_template, request, url_for
 
 from opcode_htmx.lib.surrogates import encoded
-from opcode_htmx.markup import loopback
+from opcode_htmx.markup.addresses import loopback
 from opcode_htmx.markup.visible_text import visible_text
 from opcode_htmx.rendering.fragments import dom_id
 from opcode_htmx.rendering.tool_cards import full_text

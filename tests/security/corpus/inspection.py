@@ -41,7 +41,16 @@ STRUCTURE = {
 ATTRIBUTES = {
     *("accept", "action", "alt", "aria-activedescendant", "aria-autocomplete", "aria-controls"),
     *("aria-current", "aria-describedby", "aria-hidden", "aria-label", "aria-labelledby"),
-    *("aria-live", "aria-selected", "as", "async", "autocapitalize", "autocomplete", "autocorrect"),
+    *(
+        "aria-live",
+        "aria-pressed",
+        "aria-selected",
+        "as",
+        "async",
+        "autocapitalize",
+        "autocomplete",
+        "autocorrect",
+    ),
     *("autofocus", "charset", "checked", "class", "content", "cx", "cy", "d"),
     *("data-address", "data-by", "data-copy", "data-count"),
     *("data-earlier", "data-fresh", "data-htmx-powered", "data-insert", "data-link", "data-most"),

@@ -17,7 +17,7 @@ from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
-from opcode_htmx.markup import bare_urls, loopback
+from opcode_htmx.markup.addresses import bare_urls, loopback
 
 _ABSOLUTE = re.compile(r"https?://[^/\\?#\s]|mailto:.", re.IGNORECASE)
 _LONGEST = 300
