@@ -137,7 +137,7 @@ def _run(
 
 
 def reason_in(output: str, status: int) -> str:
-    """The line that says what failed: the first error of npm, the last one of pip, or the last line."""
+    """The line that says what failed: the first error of npm, the last of pip, or the last line."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     marked = [line for line in lines if line.lower().startswith(("npm err", "error:"))]
     first_of_npm = next((line for line in marked if line.lower().startswith("npm err")), "")
