@@ -79,6 +79,12 @@ def test_an_address_is_found_and_ends_where_a_reader_would_end_it(
         )
 
 
+def test_a_text_has_a_limited_number_of_links() -> None:
+    text = "http://a.b/ " * (bare_urls.MOST + 5)
+    assert len(list(find(text))) == bare_urls.MOST
+    assert "".join(piece for _, piece in split(text)) == text
+
+
 @given(st.text(st.sampled_from("htps:/localhost127.0@[]()é日\u202e {}…a&*_,\n")) | st.text())
 def test_the_pieces_are_the_text_and_links_are_absolute(text: str) -> None:
     pieces = list(split(text))

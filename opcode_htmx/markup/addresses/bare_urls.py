@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from opcode_htmx.markup.invisible import INVISIBLE
@@ -18,6 +19,8 @@ from opcode_htmx.markup.spans import Span
 
 LONGEST = 2_000
 """Characters; a longer address is no link."""
+MOST = 500
+"""Links in one text; further addresses stay text, which costs less."""
 
 _HINTS = "://", "localhost:", "127.0.0.1:", "0.0.0.0:", "[::1]:"
 """A text without any of these holds no address."""
@@ -53,9 +56,12 @@ def may_be_in(text: str) -> bool:
 
 
 def find(text: str) -> Iterator[BareUrl]:
-    """The addresses in a text, in their order."""
-    if not may_be_in(text):
-        return
+    """The first MOST addresses in a text, in their order."""
+    if may_be_in(text):
+        yield from islice(_all(text), MOST)
+
+
+def _all(text: str) -> Iterator[BareUrl]:
     position = 0
     while start := _START.search(text, position):
         has_scheme = start["scheme"] is not None
