@@ -137,11 +137,11 @@ def test_a_drawing_in_characters_keeps_its_lines_and_spaces(drawing: str) -> Non
 @pytest.mark.parametrize(
     ("text", "tag"),
     [
-        ("# Title", "<h1>"),
+        ("# Title", "<h1 dir"),
         ("- a\n  - b", "<ul>"),
         ("| a |\n| --- |\n| b |", "<table>"),
         ("```python\nx   = 1\n```", "<code class"),
-        ("`b`", "<code>"),
+        ("`b`", "<code dir"),
     ],
 )
 def test_other_previews_are_markdown(text: str, tag: str) -> None:

@@ -1,5 +1,7 @@
 """The pages for finding a session: projects, and the sessions of one."""
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from flask import Blueprint, render_template, request
@@ -27,11 +29,13 @@ def blueprint(
     @pages.get("/")
     def index() -> str:
         found = sessions.projects(config_dir)
+        usual = usual_folder([project.path for project in found if project.path])
         return render_template(
             "projects/projects.html",
             needs_you=overview.needs_you() if overview else [],
             recent=overview.recent() if overview else [],
             projects=found,
+            usual=usual,
             deleted=deleted(),
         )
 
@@ -50,3 +54,15 @@ def blueprint(
         )
 
     return pages
+
+
+def usual_folder(paths: Sequence[str]) -> str:
+    """The folder in which most of these folders lie directly; empty if it is not half of them.
+
+    Their names are enough there: no two are the same.
+    """
+    parents = Counter(path.rpartition("/")[0] for path in paths)
+    if not parents:
+        return ""
+    folder, number = parents.most_common(1)[0]
+    return folder if number > 1 and 2 * number >= len(paths) else ""

@@ -8,6 +8,7 @@ import uuid
 from flask import Blueprint, Response, abort, render_template, request, url_for
 
 from opcode_htmx.lib.surrogates import encoded
+from opcode_htmx.markup.addresses import loopback
 from opcode_htmx.markup.visible_text import visible_text
 from opcode_htmx.rendering.fragments import dom_id
 from opcode_htmx.rendering.tool_cards import full_text
@@ -27,6 +28,7 @@ from opcode_htmx.transcript.blocks import (
 )
 from opcode_htmx.transcript.content.other_content import all_as_text
 from opcode_htmx.transcript.conversation import window
+from opcode_htmx.web.origin import hosts
 
 HAS_FULL_TEXT = AskBlock | NoticeBlock | PromptBlock | RawBlock | ShellBlock | ToolBlock
 """The blocks whose texts a page may truncate."""
@@ -40,6 +42,9 @@ def blueprint(
     capabilities: CapabilityCache,
 ) -> Blueprint:
     pages = Blueprint("session_page", __name__)
+
+    def host() -> str:
+        return hosts.host_name(request.host) or ""
 
     @pages.get("/projects/<project_id>/sessions/<session_id>")
     def session(project_id: str, session_id: str) -> str:
@@ -56,7 +61,7 @@ def blueprint(
         read_positions.look(session_id)
         shown = window.newest(blocks, request.args.get("from"), last_read)
         view.fragments.render(shown.blocks)
-        return render_template(
+        page = render_template(
             "session_page/session.html",
             title=lookup.title(project_id, session_id) or title_of(blocks),
             attention_count=view.needs(),
@@ -78,6 +83,7 @@ def blueprint(
             most_per_file=MAX_FILE,
             suggestions=workspace.suggestions,
         )
+        return loopback.for_host(page, host())
 
     @pages.get("/projects/<project_id>/sessions/<session_id>/earlier")
     def older_blocks(project_id: str, session_id: str) -> str:
@@ -90,7 +96,7 @@ def blueprint(
             abort(404)
         view.fragments.render(shown.blocks)
         address = url_for(".session", project_id=project_id, session_id=session_id)
-        return render_template(
+        older = render_template(
             "session_page/older_blocks.html",
             window=shown,
             render=view.fragments.block,
@@ -98,6 +104,7 @@ def blueprint(
             address=address,
             last_read=request.args.get("mark", ""),
         )
+        return loopback.for_host(older, host())
 
     @pages.get("/projects/<project_id>/sessions/<session_id>/blocks/<block_id>")
     def block(project_id: str, session_id: str, block_id: str) -> Response:

@@ -160,8 +160,8 @@ def test_a_session_that_ended_goes_on_with_its_next_prompt(server: Server, tmp_p
     until(lambda: json.loads((folder / "run.json").read_text())["end"], "the run has ended")
     fields = {"prompt": "two", "prompt_id": str(uuid.uuid4())}
     assert server.post(f"{path}/prompt", fields).status_code == 303
-    until(lambda: "<p>two</p>" in server.get(path).text, "the second run answers")
-    assert "<p>one</p>" in server.get(path).text
+    until(lambda: ">two</p>" in server.get(path).text, "the second run answers")
+    assert ">one</p>" in server.get(path).text
 
 
 def test_the_running_sessions_are_listed_with_their_state(server: Server) -> None:
@@ -220,7 +220,7 @@ def test_a_prompt_that_a_dead_run_left_unread_may_be_sent_again(
     gate.touch()
     until(lambda: "exit status 3" in server.get(path).text, "the run has failed")
     server.post(f"{path}/prompt", fields)
-    until(lambda: "<p>take me up</p>" in server.get(path).text, "another run answers")
+    until(lambda: ">take me up</p>" in server.get(path).text, "another run answers")
 
 
 @pytest.mark.parametrize(

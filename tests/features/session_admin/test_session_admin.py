@@ -328,7 +328,7 @@ def after_clear(session: Session) -> OpenSession:
 
 def said(session: OpenSession) -> list[str]:
     """The texts of the user and of Claude on the page."""
-    text = r'<div class="(?:prompt-text|part md)"[^>]*>(?:<p>)?(.*?)(?:</p>\s*)?</div>'
+    text = r'<div class="(?:prompt-text|part md)"[^>]*>(?:<p[^>]*>)?(.*?)(?:</p>\s*)?</div>'
     return re.findall(text, session.page(), re.DOTALL)
 
 

@@ -331,7 +331,7 @@ def test_text_stays_selected_when_copying_fails(server: Server, open_phone: Open
     phone.page.add_init_script(f"{NO_CLIPBOARD}; document.execCommand = () => false")
     open_session(phone, begin(server, said("m", text(ANSWER))))
     phone.page.locator("#b-m-0 pre").hover()
-    button = phone.page.locator(".copy-code")
+    button = phone.page.locator(".code-tools button").last
     button.click()
     expect(button).to_have_text("Selected: copy it now")
     assert phone.page.evaluate("getSelection().toString().trim()") == "code of mine"
