@@ -13,6 +13,7 @@ from opcode_htmx.features.feature import Feature
 from opcode_htmx.lib import resources
 from opcode_htmx.lib.concurrency.jobs import Job, Jobs
 from opcode_htmx.lib.files.state_folders import StateDir
+from opcode_htmx.web.assets.static_files import StaticFiles
 from opcode_htmx.web.auth import (
     gate,
     logouts,
@@ -32,7 +33,6 @@ from opcode_htmx.web.http import (
     request_body,
     responses,
 )
-from opcode_htmx.web.http.static_files import StaticFiles
 from opcode_htmx.web.origin import sources
 from opcode_htmx.web.websocket.registry import OpenSockets
 from opcode_htmx.web.websocket.router import SocketRouter

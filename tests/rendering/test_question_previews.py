@@ -107,7 +107,7 @@ def test_a_note_on_an_answer_reaches_claude_and_stays_on_the_page(
     phone = open_phone(server, java_script_enabled=scripted)
     phone.begin(sandbox.project, "ask me")
     while not scripted and not phone.page.locator(".block-ask").count():
-        phone.button("Refresh to see what is new").click()
+        phone.button("Refresh").click()
     asked = card(phone)
     asked.get_by_role("radio", name="List").check()
     asked.get_by_text("Add a note").first.click()
@@ -116,7 +116,7 @@ def test_a_note_on_an_answer_reaches_claude_and_stays_on_the_page(
     asked.get_by_role("checkbox", name="Pears").check()
     phone.button("Answer").click()
     while not scripted and "notes:" not in "".join(phone.texts()):
-        phone.button("Refresh to see what is new").click()
+        phone.button("Refresh").click()
     said = phone.page.locator(".block-text").last
     expect(said).to_contain_text("notes: With a total")
     expect(said).to_contain_text('"Which fruits?"="Apples, Pears"')

@@ -29,7 +29,7 @@ OURS = frozenset(
         *("b.kind", "b.label", "b.state", "field.label", "label", "placeholder", "title", "when"),
         *("notice.sentence", "disk_message", "s.label", "s.prompt_text", "view.grace", "view.note"),
         *("each.details", "each.method", "each.path", "each.summary", "tag", "login_command"),
-        *("code.until", "pair_command", "ways[login.how]"),
+        *("code.until", "each.obstacle", "pair_command", "ways[login.how]"),
         *(
             "clock",
             "count",
