@@ -40,12 +40,14 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[FOLDER] = folder = tempfile.mkdtemp(prefix="captures-")
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
     guard.watch_processes(find_claude)
+    gc.disable()  # of what is imported and collected, nothing is garbage
 
 
 def pytest_collection_finish() -> None:
     """Keep the garbage collector from visiting modules and test items again and again."""
     gc.freeze()
     gc.set_threshold(10_000, 20, 50)
+    gc.enable()
 
 
 # First, so that `-m unit` finds the marks.
