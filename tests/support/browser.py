@@ -106,7 +106,11 @@ class Phone:
         form = {"folder": str(folder), "prompt": prompt, **ids}
         response = self._server.post("/sessions", form)
         assert response.status_code == 303, response.text
-        self.page.goto(response.headers["Location"])
+        self.open_session(response.headers["Location"])
+
+    def open_session(self, address: str) -> None:
+        """Open the page of a session that is there."""
+        self.page.goto(address)
         if self._scripted:
             self.page.locator("body[data-link=online]").wait_for()
 
@@ -126,6 +130,11 @@ class Phone:
 
     def button(self, name: str) -> Locator:
         return self.page.get_by_role("button", name=name, exact=True)
+
+    @property
+    def session_id(self) -> str:
+        """That of the session whose page is open."""
+        return self.page.url.partition("#")[0].rpartition("/")[2]
 
     @property
     def transcript(self) -> Locator:

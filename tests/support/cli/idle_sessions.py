@@ -1,0 +1,37 @@
+"""Sessions of the real CLI that wait for a prompt, for one test after the other.
+
+A start of the CLI takes most of a second of a CPU. So a test that needs a session, whatever was
+said in it, takes one that an earlier test has left idle: with the usual options, and with nothing
+in its composer, its queue or its list of attached files. If there is none, another one is begun.
+"""
+
+from __future__ import annotations
+
+from tests.support import dom
+from tests.support.cli.sessions import Session
+from tests.support.environment import Server
+
+EMPTY = ("prompt", "attached", "queue")
+"""The ids of the page's parts that hold what a test has left."""
+
+
+class IdleSessions:
+    """The idle sessions of one server, all in one project."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._idle: dict[str, tuple[str, ...]] = {}
+
+    def take(self) -> str:
+        """The address of the page of a session that waits for a prompt."""
+        for address, usual in self._idle.items():
+            if self._state(address) == usual:
+                return address
+        begun = Session(self._server, "Hello")
+        self._idle[begun.address] = self._state(begun.address)
+        return begun.address
+
+    def _state(self, address: str) -> tuple[str, ...]:
+        page = dom.parse(self._server.get(address).text)
+        found = [page.find(each) for each in ("status", "in-force", *EMPTY)]
+        return tuple(each.text.strip() if each else "" for each in found)
