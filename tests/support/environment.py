@@ -238,6 +238,11 @@ class Server:
                 stderr=log,
             )
 
+    def ensure_started(self) -> None:
+        """Start it if a test has left it ended."""
+        if self._process is None:
+            self.start()
+
     @property
     def pid(self) -> int:
         """The pid of gunicorn's arbiter."""

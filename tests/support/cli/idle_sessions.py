@@ -22,10 +22,10 @@ class IdleSessions:
         self._server = server
         self._idle: dict[str, tuple[str, ...]] = {}
 
-    def take(self) -> str:
-        """The address of the page of a session that waits for a prompt."""
+    def take(self, beside: str = "") -> str:
+        """The address of the page of a session that waits for a prompt; another one than this."""
         for address, usual in self._idle.items():
-            if self._state(address) == usual:
+            if address != beside and self._state(address) == usual:
                 return address
         begun = Session(self._server, "Hello")
         self._idle[begun.address] = self._state(begun.address)
