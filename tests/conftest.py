@@ -148,13 +148,18 @@ def shared_settings() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
+def shared_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    """That of `shared_server`."""
+    return Sandbox(tmp_path_factory.mktemp("shared") / "home").make()
+
+
+@pytest.fixture(scope="module")
 def shared_server(
-    integration: None, tmp_path_factory: pytest.TempPathFactory, shared_settings: dict[str, str]
+    integration: None, shared_sandbox: Sandbox, shared_settings: dict[str, str]
 ) -> Iterator[Server]:
     """A server with the stand-in for tests that leave each other's sessions alone."""
-    folder = tmp_path_factory.mktemp("shared")
-    home, claude = Sandbox(folder / "home").make(), write_stand_in(folder / "claude")
-    server = Server(home, claude, "http://127.0.0.1:9", **shared_settings)
+    claude = write_stand_in(shared_sandbox.home / "claude")
+    server = Server(shared_sandbox, claude, "http://127.0.0.1:9", **shared_settings)
     try:
         yield server.start()
     finally:
