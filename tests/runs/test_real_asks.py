@@ -23,6 +23,7 @@ from opcode_htmx.runs.control import control_requests
 from opcode_htmx.runs.control.control_requests import ControlRefused
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Phase
+from tests.support.cli.idle_sessions import IdleRuns
 from tests.support.cli.supervision import (
     BY,
     Supervision,
@@ -113,22 +114,14 @@ def shared_supervision(
 
 
 @pytest.fixture(scope="module")
-def idle_runs() -> list[str]:
-    return []
+def idle_runs(shared_supervision: Supervision) -> IdleRuns:
+    """For tests that leave no rule and no file."""
+    return IdleRuns(shared_supervision)
 
 
 @pytest.fixture
-def idle_run(shared_supervision: Supervision, idle_runs: list[str]) -> Run:
-    """A run that waits for a prompt, with the usual options: the last test's, or another one.
-
-    Its tests leave no rule and no file."""
-    for run in map(shared_supervision.supervisor.get, idle_runs):
-        state, usual = run.state, run.live and run.phase is Phase.IDLE
-        if usual and state.permission_mode == "default" and not state.effort:
-            return run
-    run = idle(shared_supervision.prompt("Hello"))
-    idle_runs.append(run.id)
-    return run
+def idle_run(idle_runs: IdleRuns) -> Run:
+    return idle_runs.take()
 
 
 def asked(run: Run, tool: str) -> str:
@@ -148,11 +141,6 @@ def allow_always(supervision: Supervision, run: Run, tool: str, words: str) -> N
 def answered(run: Run, turns: int) -> Run:
     until(lambda: run.state.turns == turns and run.phase is Phase.IDLE, f"turn {turns} ends")
     return run
-
-
-def prompted(supervision: Supervision, run: Run, text: str) -> None:
-    """Send a prompt to a run that is idle."""
-    assert supervision.prompt(text, run.record.session_id) is run
 
 
 def asks_of(run: Run) -> int:
@@ -194,11 +182,9 @@ def test_edits_that_are_allowed_for_the_session_are_not_asked_about_again(
     assert run.state.permission_mode == "acceptEdits"
 
 
-def test_the_reason_for_a_denial_reaches_claude(
-    shared_supervision: Supervision, idle_run: Run
-) -> None:
+def test_the_reason_for_a_denial_reaches_claude(idle_runs: IdleRuns, idle_run: Run) -> None:
     run, before = idle_run, texts(idle_run)
-    prompted(shared_supervision, run, "read it")
+    idle_runs.prompt(run, "read it")
     run.deny(asked(run, "Read"), "Look into the wiki instead.", by=BY)
     run.deny(asked(run, "Read"), "The wiki, I said.", by=BY)
     idle(run)
@@ -228,12 +214,10 @@ def test_a_plan_that_is_approved_is_carried_out_in_the_mode_that_was_chosen(
     assert (sandbox.project / "new.txt").exists()
 
 
-def test_a_plan_that_is_sent_back_stays_a_plan(
-    shared_supervision: Supervision, idle_run: Run
-) -> None:
+def test_a_plan_that_is_sent_back_stays_a_plan(idle_runs: IdleRuns, idle_run: Run) -> None:
     run, turns = idle_run, idle_run.state.turns
     control_requests.change(run, "permission_mode", "plan")
-    prompted(shared_supervision, run, "plan it")
+    idle_runs.prompt(run, "plan it")
     run.deny(asked(run, "ExitPlanMode"), "Two files, please.", by=BY)
     run.deny(asked(run, "Write"), "Not yet.", by=BY)
     answered(run, turns + 1)
@@ -243,10 +227,10 @@ def test_a_plan_that_is_sent_back_stays_a_plan(
 
 
 def test_several_questions_are_answered_with_several_choices_and_own_words(
-    shared_supervision: Supervision, idle_run: Run
+    idle_runs: IdleRuns, idle_run: Run
 ) -> None:
     run = idle_run
-    prompted(shared_supervision, run, "ask me")
+    idle_runs.prompt(run, "ask me")
     request = run.open_ask(asked(run, "AskUserQuestion"))
     fruits, number = questions_of(request, {})
     assert (fruits.many, number.many) == (True, False)
@@ -261,7 +245,7 @@ def test_several_questions_are_answered_with_several_choices_and_own_words(
 
 
 def test_the_model_changes_in_mid_run_and_the_run_stays_idle(
-    shared_supervision: Supervision, idle_run: Run, shared_api: MessagesApi
+    idle_runs: IdleRuns, idle_run: Run, shared_api: MessagesApi
 ) -> None:
     run, turns = idle_run, idle_run.state.turns
     before = run.state.model
@@ -269,7 +253,7 @@ def test_the_model_changes_in_mid_run_and_the_run_stays_idle(
     control_requests.change(run, "model", "haiku")
     assert run.state.model == haiku.resolved != before
     assert run.phase is Phase.IDLE  # Claude reports the change, but begins no turn
-    prompted(shared_supervision, run, "And now?")
+    idle_runs.prompt(run, "And now?")
     answered(run, turns + 1)
     assert shared_api.requests[-1]["model"] == haiku.resolved
     control_requests.change(run, "model", None)
@@ -277,13 +261,13 @@ def test_the_model_changes_in_mid_run_and_the_run_stays_idle(
 
 
 def test_the_effort_changes_in_mid_run(
-    shared_supervision: Supervision, idle_run: Run, shared_api: MessagesApi
+    idle_runs: IdleRuns, idle_run: Run, shared_api: MessagesApi
 ) -> None:
     run = idle_run
 
     def used_now() -> object:
         turns = run.state.turns
-        prompted(shared_supervision, run, "And now?")
+        idle_runs.prompt(run, "And now?")
         answered(run, turns + 1)
         return shared_api.requests[-1]["output_config"]["effort"]
 
@@ -316,10 +300,10 @@ def test_a_change_while_claude_asks_leaves_the_question_open(
 
 
 def test_decision_and_its_time_survive_a_restart(
-    shared_supervision: Supervision, idle_run: Run
+    shared_supervision: Supervision, idle_runs: IdleRuns, idle_run: Run
 ) -> None:
     run, supervision = idle_run, shared_supervision
-    prompted(supervision, run, "npm please")
+    idle_runs.prompt(run, "npm please")
     request = asked(run, "Bash")
     run.deny(request, "No.", by=BY)
     before = run.state.answers[request]
