@@ -7,6 +7,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -124,6 +125,14 @@ class Sandbox:
         found = Sandbox(self.home, f"{self.name}-{uuid.uuid4().hex[:8]}")
         found.project.mkdir(parents=True)
         return found
+
+    def empty_config(self) -> None:
+        """Remove all that is in Claude's folder, for the next test of a shared server."""
+        for each in self.config_dir.iterdir():
+            if each.is_dir() and not each.is_symlink():
+                shutil.rmtree(each)
+            else:
+                each.unlink()
 
     def environment(self, api_url: str = "http://127.0.0.1:9") -> dict[str, str]:
         """A clean environment; by default with an API address where nothing listens."""

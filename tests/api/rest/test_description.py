@@ -6,7 +6,6 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +32,14 @@ UNKNOWABLE = "positive_data_acceptance"
 """A schema cannot require that a folder exists."""
 
 
-@pytest.fixture
-def server(sandbox: Sandbox, stand_in: Path, start_server: Callable[..., Server]) -> Server:
-    config = sandbox.config_dir
+@pytest.fixture(scope="module")
+def shared_settings(shared_sandbox: Sandbox) -> dict[str, str]:
+    return {"OPCODE_PROJECT_ROOTS": str(shared_sandbox.project)}
+
+
+@pytest.fixture(scope="module")
+def server(shared_sandbox: Sandbox, shared_server: Server) -> Server:
+    config = shared_sandbox.config_dir
     session(
         config,
         FOLDER,
@@ -45,7 +49,7 @@ def server(sandbox: Sandbox, stand_in: Path, start_server: Callable[..., Server]
     (config / "commands").mkdir()
     (config / "commands" / "tidy.md").write_text("Tidy up.")
     (config / ".claude.json").write_text(json.dumps({"mcpServers": {"a": {"command": "cat"}}}))
-    return start_server(sandbox, stand_in, OPCODE_PROJECT_ROOTS=str(sandbox.project))
+    return shared_server
 
 
 def operations(document: dict[str, Any]) -> dict[tuple[str, str], Any]:
