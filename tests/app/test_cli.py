@@ -19,11 +19,14 @@ import pytest
 from opcode_htmx.app import cli
 from opcode_htmx.config.settings import Settings
 from opcode_htmx.engines.claude.install import cli_binary
+from opcode_htmx.lib.concurrency import loop_monitor
 from scripts import browser_files
 from tests.support.environment import ROOT
 
 START = 30.0  # seconds
-STALL = re.compile(r"^WARNING opcode_htmx\.stalls: .*\n(?: {4}.*\n)*", re.MULTILINE)
+STALL = re.compile(
+    rf"^WARNING {re.escape(loop_monitor.__name__)}: .*\n(?: {{4}}.*\n)*", re.MULTILINE
+)
 """What the server says of a machine that let it wait; that is no fault of its start."""
 
 

@@ -154,6 +154,15 @@ class Phone:
         html = re.sub(r'<p [^>]*id="new-since".*?</p>', "", html)
         return re.sub(r' (data-htmx-powered="true"|open=""|class="")', "", html)
 
+    def stays_after_a_reload(self) -> None:
+        """The page from a request is the end of the one that has grown, which goes further back."""
+        grown = self.dom()
+        newest = self.transcript.locator("> article").last.get_attribute("id")
+        self.page.reload()
+        requested = self.dom()
+        assert f'id="{newest}"' in requested
+        assert grown.endswith(requested)
+
     def lock(self) -> None:
         """Simulate locking the phone; a session's page loses its socket."""
         if not self.page.locator("#live").count():

@@ -47,9 +47,7 @@ def test_pasted_image_reaches_the_model_and_the_transcript(
     assert image["source"]["media_type"] == "image/png"
     assert any("what is this?" in part.get("text", "") for part in content)
     expect(phone.status).to_have_text("Ready for the next prompt")
-    seen = phone.dom()
-    phone.page.reload()
-    assert phone.dom() == seen
+    phone.stays_after_a_reload()
 
 
 def test_files_are_chosen_removed_and_read_by_claude_without_asking(
