@@ -374,35 +374,37 @@ def test_stopping_server_asks_clients_to_reconnect_and_the_run_goes_on(
 SLOW = "It is one two three four five six"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def gate() -> Iterator[threading.Event]:
     gate = threading.Event()
     yield gate
     gate.set()
 
 
-@pytest.fixture
-def real(
-    sandbox: Sandbox, claude: Path, start_server: StartServer, gate: threading.Event
-) -> Iterator[Server]:
-    made = ToolUse("Bash", {"command": f"touch {sandbox.project / 'made.txt'}"})
+@pytest.fixture(scope="module")
+def real(shared_home: Sandbox, claude: Path, gate: threading.Event) -> Iterator[Server]:
+    made = ToolUse("Bash", {"command": f"touch {shared_home.project / 'made.txt'}"})
     scenes = (
         Scene("make", "make", [(Thinking("Let me see."), Text("I will."), made), Text("Made.")]),
         Scene("slow", "slow", [Text(SLOW, gate=gate)]),
         Scene("anything", "", [Text("Yes indeed, it is so.")]),
     )
+    settings = {
+        "OPCODE_TASK_FOLDER": str(shared_home.project),
+        "OPCODE_PERMISSION_MODE": "default",
+        "OPCODE_ASK_AHEAD": "0",
+    }
     with MessagesApi(scenes) as api:
-        yield start_server(
-            sandbox,
-            claude,
-            api.url,
-            OPCODE_TASK_FOLDER=str(sandbox.project),
-            OPCODE_PERMISSION_MODE="default",
-            OPCODE_ASK_AHEAD="0",
-        )
+        server = Server(shared_home, claude, api.url, **settings)
+        try:
+            yield server.start()
+        finally:
+            gate.set()
+            server.close()
 
 
-def test_real_chat_sends_text_tools_and_questions_once(real: Server, sandbox: Sandbox) -> None:
+def test_real_chat_sends_text_tools_and_questions_once(real: Server) -> None:
+    sandbox = real.sandbox
     session_id = create(real, title="Plums")
     with chat(real, session_id) as client:
         say(client, "make it")
@@ -424,7 +426,7 @@ def test_real_chat_sends_text_tools_and_questions_once(real: Server, sandbox: Sa
         assert words(late.messages) == "I will.Made."
         assert late.of_type("user_message")[0]["content"] == "make it"
         assert late.of_type("tool_use") == [use]
-    history = next(sandbox.config_dir.glob("projects/*/*.jsonl"))
+    history = next(sandbox.config_dir.glob(f"projects/*/{session_id}.jsonl"))
     until(lambda: sessions.name_of(history) == "Plums", "the title is the session's name")
 
 
@@ -469,10 +471,8 @@ def test_a_real_session_is_exported_and_goes_on_after_its_process(real: Server) 
         assert words(client.messages) == "Yes indeed, it is so." * 2
 
 
-def test_a_session_from_a_terminal_can_be_chatted_with(
-    real: Server, sandbox: Sandbox, claude: Path
-) -> None:
-    session_id = str(uuid.uuid4())
+def test_a_session_from_a_terminal_can_be_chatted_with(real: Server, claude: Path) -> None:
+    sandbox, session_id = real.sandbox, str(uuid.uuid4())
     subprocess.run(
         [claude, "-p", "--session-id", session_id, "Is it so?"],
         cwd=sandbox.project,
