@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 import pytest
 import requests
 from flask import Blueprint, Flask
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from opcode_htmx.app import navigation, platform
 from opcode_htmx.features.context import AppContext
@@ -45,6 +46,20 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server.start()
     finally:
         server.close()
+
+
+@pytest.fixture(scope="module")
+def _phone(browser: Browser, server: Server) -> Iterator[Phone]:
+    with closing(Phone(browser, server)) as phone:
+        yield phone
+
+
+@pytest.fixture
+def phone(_phone: Phone) -> Phone:
+    """The phone of the other tests, as a new one would be but for its history."""
+    _phone.page.emulate_media(media="null", color_scheme="null", forced_colors="null")
+    size(_phone.page, TALL)
+    return _phone
 
 
 @pytest.fixture
@@ -374,14 +389,11 @@ def test_a_sessions_page_has_the_rail_and_never_the_bar(phone: Phone, server: Se
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_no_violation(
-    server: Server,
-    open_phone: OpenPhone,
-    badges: Callable[[int, int], None],
-    theme: str,
+    page: Page, badges: Callable[[int, int], None], theme: Literal["light", "dark"]
 ) -> None:
     for number in (2, 4):
         badges(number, 12)
-    page = open_phone(server, color_scheme=theme).page
+    page.emulate_media(color_scheme=theme)
     page.goto(LONG)
     assert violations(page) == []
     more(page).click()

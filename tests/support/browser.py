@@ -121,7 +121,11 @@ class Phone:
         form = {"folder": str(folder), "prompt": prompt, **ids}
         response = self._server.post("/sessions", form)
         assert response.status_code == 303, response.text
-        self.page.goto(response.headers["Location"])
+        self.open_session(response.headers["Location"])
+
+    def open_session(self, address: str) -> None:
+        """Open the page of a session that is there."""
+        self.page.goto(address)
         if self._scripted:
             self.page.locator("body[data-link=online]").wait_for()
 
@@ -143,8 +147,18 @@ class Phone:
         self.button("Session menu").click()
         self.button("End Claude").click()
 
+    def project_row(self, name: str) -> Locator:
+        """The link of a project on the start page; the rows of its sessions name it as well."""
+        rows = self.page.locator("a.row:not([href*='/sessions/'])")
+        return rows.filter(has=self.page.get_by_text(name, exact=True))
+
     def button(self, name: str) -> Locator:
         return self.page.get_by_role("button", name=name, exact=True)
+
+    @property
+    def session_id(self) -> str:
+        """That of the session whose page is open."""
+        return self.page.url.partition("#")[0].rpartition("/")[2]
 
     @property
     def transcript(self) -> Locator:
@@ -163,6 +177,15 @@ class Phone:
         html = self.transcript.inner_html()
         html = re.sub(r'<p [^>]*id="new-since".*?</p>', "", html)
         return re.sub(r' (data-htmx-powered="true"|open=""|class="")', "", html)
+
+    def stays_after_a_reload(self) -> None:
+        """The page from a request is the end of the one that has grown, which goes further back."""
+        grown = self.dom()
+        newest = self.transcript.locator("> article").last.get_attribute("id")
+        self.page.reload()
+        requested = self.dom()
+        assert f'id="{newest}"' in requested
+        assert grown.endswith(requested)
 
     def lock(self) -> None:
         """Simulate locking the phone; a session's page loses its socket."""

@@ -25,9 +25,16 @@ PROMPT = "/api/settings/system-prompt"
 RIGHT = (USER, PASSWORD)
 
 
+@pytest.fixture(scope="module")
+def shared_settings() -> dict[str, str]:
+    return {"OPCODE_ALLOWED_ORIGINS": FRIEND}
+
+
 @pytest.fixture
-def server(sandbox: Sandbox, stand_in: Path, start_server: Callable[..., Server]) -> Server:
-    return start_server(sandbox, stand_in, OPCODE_ALLOWED_ORIGINS=FRIEND)
+def server(shared_server: Server) -> Server:
+    """With nothing in Claude's folder."""
+    shared_server.sandbox.empty_config()
+    return shared_server
 
 
 def preflight(server: Server, origin: str, path: str = PROMPT) -> requests.Response:

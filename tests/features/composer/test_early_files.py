@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import FilePayload, Locator, Route, expect
 
-from opcode_htmx.engines.claude.demo.messages_api import (
-    MessagesApi,
-    Request,
-    Scene,
-    Text,
-    Turn,
-)
 from tests.support.browser import Phone
 from tests.support.environment import Sandbox, Server, until
 
@@ -25,24 +18,14 @@ EMPTY = FilePayload(name="empty.txt", mimeType="text/plain", buffer=b"")
 LARGE = FilePayload(name="large.bin", mimeType="x/y", buffer=b"x" * 101)
 
 
-def repeated(request: Request) -> Turn:
-    return (Text(f"You said: {request.prompt}"),)
+@pytest.fixture
+def server(shared_server: Server) -> Server:
+    return shared_server
 
 
 @pytest.fixture
-def api() -> Iterator[MessagesApi]:
-    with MessagesApi([Scene("anything", "", [repeated])]) as api:
-        yield api
-
-
-@pytest.fixture
-def server_settings() -> dict[str, str]:
-    return {"OPCODE_ASK_AHEAD": "0"}
-
-
-@pytest.fixture
-def server(real_server: Server) -> Server:
-    return real_server
+def sandbox(server: Server) -> Sandbox:
+    return server.sandbox
 
 
 class Held:
@@ -82,8 +65,9 @@ def answered(phone: Phone, *texts: str) -> None:
 
 
 def begin(phone: Phone, sandbox: Sandbox) -> None:
-    phone.begin_by_form(sandbox.project, "Hello")
-    answered(phone, "You said: Hello")
+    """A session of the stand-in, which repeats what it is sent."""
+    phone.begin(sandbox.project, "Hello")
+    answered(phone, "Hello")
 
 
 def limit(phone: Phone) -> None:

@@ -22,7 +22,6 @@ from opcode_htmx.web.websocket.registry import MAX_MESSAGE_BYTES
 from tests.support.environment import (
     PASSWORD,
     USER,
-    Sandbox,
     Server,
     until,
 )
@@ -100,8 +99,9 @@ def view() -> Iterator[View]:
 
 
 @pytest.fixture
-def server(sandbox: Sandbox, stand_in: Path, start_server: Callable[..., Server]) -> Server:
-    return start_server(sandbox, stand_in)
+def server(shared_server: Server) -> Iterator[Server]:
+    yield shared_server
+    shared_server.ensure_started()
 
 
 def test_a_socket_opens_with_the_cookie_and_the_own_origin(server: Server, view: View) -> None:

@@ -6,7 +6,7 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,13 +22,19 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 PROMPTS = FIRST + 2 * STEP + 10
 
 OpenPhone = Callable[..., Phone]
+StartServer = Callable[..., Server]
 NO_CLIPBOARD = "Object.defineProperty(navigator, 'clipboard', { value: undefined })"
 
 
 @pytest.fixture
-def server(
-    sandbox: Sandbox, stand_in: Path, start_server: Callable[[Sandbox, Path], Server]
-) -> Server:
+def server(shared_server: Server) -> Iterator[Server]:
+    yield shared_server
+    shared_server.ensure_started()
+
+
+@pytest.fixture
+def lone_server(sandbox: Sandbox, stand_in: Path, start_server: StartServer) -> Server:
+    """For tests that look at what all sessions of a server are up to."""
     return start_server(sandbox, stand_in)
 
 
@@ -138,8 +144,9 @@ def test_offline_the_age_of_the_last_update_counts_up(
 
 
 def test_open_request_is_announced_on_every_page_until_answered(
-    server: Server, open_phone: OpenPhone
+    lone_server: Server, open_phone: OpenPhone
 ) -> None:
+    server = lone_server
     phone, other = open_phone(server), open_phone(server)
     open_session(phone, begin(server, ["text", "Hello."]))
     title = phone.page.title()
@@ -171,8 +178,9 @@ def test_open_request_is_announced_on_every_page_until_answered(
 
 
 def test_unseen_ended_session_is_listed_until_it_is_opened(
-    server: Server, open_phone: OpenPhone
+    lone_server: Server, open_phone: OpenPhone
 ) -> None:
+    server = lone_server
     done = begin(server, ["text", "Hello."])
     failed = begin(server, ["exit", 3])
     phone = open_phone(server)
@@ -256,9 +264,9 @@ def test_a_reader_further_up_is_not_moved_and_is_offered_the_way_down(
 
 
 @pytest.fixture
-def past(sandbox: Sandbox) -> str:
-    """The page of a long session that was held in a terminal."""
-    return long_session.write(sandbox, PROMPTS)
+def past(server: Server) -> str:
+    """The page of a long session that was held in a terminal, in a project of its own."""
+    return long_session.write(server.sandbox.with_own_project(), PROMPTS)
 
 
 def test_a_link_to_a_block_far_up_leads_there(
