@@ -176,6 +176,8 @@ def status_text(run: Run | None, current: Block | None = None) -> str:
     if end is None:
         if run.phase is Phase.QUEUED:
             return _queued(run.ahead)
+        if run.is_unused and run.phase is Phase.IDLE:
+            return "Claude is ready"
         if run.phase is Phase.IDLE and (running := len(run.state.still_running)):
             return f"Ready · {running} still running"
         return (run.phase is Phase.WORKING and activity_of(current)) or _STATUS_TEXTS.get(

@@ -284,6 +284,7 @@ class RunState:
             report = self._reader.capabilities_of(message.response)
             self.models, self.commands = report.models, report.commands
             self.permission_mode = self.permission_mode or report.permission_mode
+        self._settle_phase()  # a warm start: Claude is ready, and there is no prompt yet
 
     def _settle(self, request_id: str) -> None:
         """Apply the changes that Claude has agreed to."""

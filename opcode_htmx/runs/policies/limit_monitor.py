@@ -195,6 +195,16 @@ def machine_memory() -> int:
     return int(total)
 
 
+def available_memory() -> int:
+    """The memory that can be used without swapping, of the machine or container, in bytes."""
+    available = psutil.virtual_memory().available
+    with contextlib.suppress(OSError, ValueError):
+        limit = int(CGROUP_MEMORY.read_text())
+        used = int(CGROUP_MEMORY.with_name("memory.current").read_text())
+        available = min(available, limit - used)
+    return int(available)
+
+
 def _absolute(amount: float, machine: int) -> float:
     return amount * machine if amount <= 1 else amount
 
