@@ -28,6 +28,7 @@ READY_SECONDS = 15.0
 TRUST_SECONDS = 5.0
 """Between two checks whether a project is still trusted, which read its files."""
 
+NOT_READY = "Ended, because Claude did not get ready."
 OTHER_OPTIONS = "Ended, because the options have changed."
 
 
@@ -75,7 +76,7 @@ class WarmRules:
         if now - seen > LEFT_SECONDS and not self._viewers.is_viewed(session_id):
             return "Ended, because its page was left."
         if self._hangs(run):
-            return "Ended, because Claude did not get ready."
+            return NOT_READY
         if reason := self._no_room():
             return f"Ended for want of room: {reason}"
         if not self._has_options(run):

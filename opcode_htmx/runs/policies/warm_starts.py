@@ -22,7 +22,7 @@ from opcode_htmx.runs.model.actors import Act
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.model.record import Outcome
 from opcode_htmx.runs.model.warm_mark import WarmMark
-from opcode_htmx.runs.policies.warm_rules import OTHER_OPTIONS, WarmRules
+from opcode_htmx.runs.policies.warm_rules import NOT_READY, OTHER_OPTIONS, WarmRules
 from opcode_htmx.runs.registry import RunRegistry
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,8 @@ class WarmStarts:
         self._registry = registry
         self._find = find
         self._begin = begin
-        self._starting: set[str] = set()
+        self.starting: set[str] = set()
+        """The sessions in which Claude is being started, or may not be."""
         self._paused: dict[str, float] = {}
         self._greenlet: gevent.Greenlet[[], None] | None = None
 
@@ -72,8 +73,8 @@ class WarmStarts:
         if run := self._find(session_id):
             if run.is_unused:
                 WarmMark(run.folder.path).touch()
-        elif session_id not in self._starting and not self._is_paused(session_id):
-            self._starting.add(session_id)
+        elif session_id not in self.starting and not self._is_paused(session_id):
+            self.starting.add(session_id)
             gevent.spawn(self._start, session_id, project, by)
 
     def ended(self, run: Run) -> None:
@@ -104,7 +105,7 @@ class WarmStarts:
             log.info("no warm start in session %s: %s", session_id, error)
             self._pause(session_id)
         finally:
-            self._starting.discard(session_id)
+            self.starting.discard(session_id)
 
     def _make_room(self) -> None:
         """End the unused runs that are too many, those first where nobody writes any more."""
@@ -129,7 +130,7 @@ class WarmStarts:
             cause = self._rules.reason_to_end(run, self._pids_of(run.record.session_id))
         if not cause:
             return
-        if run.phase is Phase.STARTING:
+        if cause is NOT_READY:
             self._pause(run.record.session_id)
         found = actors.read(run.folder.path).get((Act.START, ""))
         run.stop_unused(cause)
