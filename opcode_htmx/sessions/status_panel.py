@@ -88,7 +88,7 @@ class StatusPanel:
         """
         live = run is not None and run.live
         queued = queue([*earlier, *([run] if run else [])])
-        errors = self._error_lines(run) if run and run.live else []
+        errors = self._error_lines(run) if run and run.live and not run.is_unused else []
         progress = progress or ContextUsage()
         since = self._begin(run, current, progress)
         status = status_text(run, current) if run or folder else NOWHERE

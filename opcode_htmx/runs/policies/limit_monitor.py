@@ -201,7 +201,9 @@ def available_memory() -> int:
     with contextlib.suppress(OSError, ValueError):
         limit = int(CGROUP_MEMORY.read_text())
         used = int(CGROUP_MEMORY.with_name("memory.current").read_text())
-        available = min(available, limit - used)
+        stat = CGROUP_MEMORY.with_name("memory.stat").read_text().split()
+        cached = int(stat[stat.index("inactive_file") + 1])  # given up when memory is needed
+        available = min(available, limit - used + cached)
     return int(available)
 
 

@@ -23,8 +23,8 @@ LEAST_MEMORY = 768_000_000
 """Bytes that have to be available for a start; one Claude takes about 220 MB."""
 LEFT_SECONDS = 20.0
 """How long after its page was left a run without a prompt ends: a reload takes less."""
-READY_SECONDS = 15.0
-"""How long Claude may take to be ready; it takes less than a second unless it hangs."""
+READY_SECONDS = 60.0
+"""How long Claude may take to be ready: a second, and as long as hooks of the user's take."""
 TRUST_SECONDS = 5.0
 """Between two checks whether a project is still trusted, which read its files."""
 

@@ -104,6 +104,9 @@ class WarmStarts:
         except (CannotStart, DiskFull, OSError) as error:
             log.info("no warm start in session %s: %s", session_id, error)
             self._pause(session_id)
+        except Exception:
+            log.exception("no warm start in session %s", session_id)
+            self._pause(session_id)
         finally:
             self.starting.discard(session_id)
 

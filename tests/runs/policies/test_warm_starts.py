@@ -355,6 +355,7 @@ def test_prompt_and_the_end_at_the_same_time_lose_no_prompt(writer: Writer) -> N
     for number in range(6):
         run = writer.warm()
         twin = until(lambda: other.unused_of(session), "the other worker knows it")
+        assert twin is not None
         ends = (run, twin)[number % 2]
         sends = (other, writer.supervisor)[number // 2 % 2]
         end = gevent.spawn(ends.stop_unused, "Over.")
