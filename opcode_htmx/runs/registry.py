@@ -159,7 +159,8 @@ class RunRegistry:
         """Forget a run whose folder is gone; one without a prompt has ended in another worker."""
         if run.live and run.is_unused:
             run.conclude(run.record.ended(RunEnd(Outcome.COMPLETED, time.time(), "", None, 0)))
-            self._unused_ended(run)
+            if run.stopping:  # else only its owner knows whether it has crashed
+                self._unused_ended(run)
         self.drop(run)
 
     def look_after(self) -> None:

@@ -28,7 +28,7 @@ from opcode_htmx.runs.control.launcher import CannotStart, RunSettings
 from opcode_htmx.runs.control.run import Run, RunNotLive
 from opcode_htmx.runs.events.bus import EventBus
 from opcode_htmx.runs.events.publisher import EventPublisher
-from opcode_htmx.runs.model.lifecycle import Phase
+from opcode_htmx.runs.model.lifecycle import PROCESS, Phase
 from opcode_htmx.runs.model.record import Outcome
 from opcode_htmx.runs.options.service import SessionOptionsService
 from opcode_htmx.runs.policies.disk_guard import DiskGuard
@@ -154,15 +154,15 @@ class Supervisor:
         return _used(self.registry.live())
 
     def unused(self) -> list[Run]:
-        """The live runs that were started warm and have no prompt yet, but for ending ones."""
+        """The runs that were started warm, have a process and no prompt yet, but no ending ones."""
         runs = self.registry.live()
-        return [run for run in runs if run.is_unused and run.phase is not Phase.STOPPING]
+        return [run for run in runs if run.is_unused and run.phase in PROCESS - {Phase.STOPPING}]
 
     def unused_of(self, session_id: str) -> Run | None:
         """The one among them of a session."""
-        runs = reversed(self.registry.of_session(session_id))
-        live = (run for run in runs if run.live and run.phase is not Phase.STOPPING)
-        return next((run for run in live if run.is_unused), None)
+        runs = self.registry.of_session(session_id)
+        found = (run for run in runs if run.is_unused and run.phase in PROCESS - {Phase.STOPPING})
+        return next(found, None)
 
     def changes(self, session_id: str) -> Broadcast:
         """Notified when a run of the session starts, changes or ends."""

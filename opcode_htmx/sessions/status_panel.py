@@ -165,7 +165,10 @@ def kind_of(task: BackgroundTask) -> str:
 
 
 def phase_of(run: Run | None) -> Phase:
-    return run.phase if run else Phase.ENDED
+    if run is None:
+        return Phase.ENDED
+    # a start while a prompt is written is no work that somebody waits for
+    return Phase.IDLE if run.is_unused else run.phase
 
 
 def status_text(run: Run | None, current: Block | None = None) -> str:

@@ -70,7 +70,10 @@ class WarmStarts:
         """Somebody writes a prompt: start Claude soon, if it is not running. Does not wait."""
         if not self._enabled:
             return
-        if run := self._find(session_id):
+        run = self._find(session_id)
+        if run and not run.is_unused:
+            run.refresh_record()  # it may have ended in another worker
+        if run and run.live:
             if run.is_unused:
                 WarmMark(run.folder.path).touch()
         elif session_id not in self.starting and not self._is_paused(session_id):
