@@ -32,6 +32,8 @@ MOST = 2
 """Unused runs at once: a person writes in one session, seldom in two."""
 PAUSE_SECONDS = 300.0
 """How long a session is left alone after Claude has crashed or hung, or a person has ended it."""
+STOPPING_SECONDS = 10.0
+"""How long a start waits for the end of the session's last run."""
 END_SECONDS = 1.0
 """How long the end of this worker waits for that of its unused runs."""
 GIVES_WAY = "Ended, because a prompt is written in another session."
@@ -73,7 +75,7 @@ class WarmStarts:
         run = self._find(session_id)
         if run and not run.is_unused:
             run.refresh_record()  # it may have ended in another worker
-        if run and run.live:
+        if run and run.live and run.phase is not Phase.STOPPING:
             if run.is_unused:
                 WarmMark(run.folder.path).touch()
         elif session_id not in self.starting and not self._is_paused(session_id):
@@ -98,6 +100,11 @@ class WarmStarts:
 
     def _start(self, session_id: str, project: Path, by: Identity) -> None:
         try:
+            ending = self._find(session_id)
+            if ending and not ending.join(STOPPING_SECONDS):
+                return
+            if self._is_paused(session_id):  # it was a person who ended that one
+                return
             pids = self._pids_of(session_id)
             if reason := self._rules.reason_against(session_id, project, pids):
                 log.debug("no warm start in session %s: %s", session_id, reason)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -118,12 +119,11 @@ def test_run_without_a_prompt_is_in_no_list_and_emits_nothing(writer: Writer) ->
     assert run.id not in journal(writer.supervision)
 
 
-def test_run_ends_when_nothing_is_sent_for_long(supervision: Supervision) -> None:
-    writer = Writer(supervision)
-    supervision.restart(warm_timeout=0.3)
-    writer.looks()
+def test_run_ends_when_nothing_is_sent_for_long(writer: Writer) -> None:
     run = writer.warm()
-    until(lambda: has_left_nothing(supervision, run), "it ends by itself")
+    long_ago = time.time() - 61
+    os.utime(run.folder.path / "warm", (long_ago, long_ago))
+    until(lambda: has_left_nothing(writer.supervision, run), "it ends by itself")
     assert writer.writes() is not None, "who writes again has another one"
 
 
@@ -243,6 +243,16 @@ def test_run_ends_when_its_project_is_no_longer_trusted(
     until(lambda: has_left_nothing(writer.supervision, run), "it ends by itself")
 
 
+def test_writing_while_the_last_run_is_being_stopped_starts_claude_after_it(
+    supervision: Supervision,
+) -> None:
+    writer = Writer(supervision)
+    last = idle(writer.sends())
+    last.stop(by=BY)
+    assert last.phase is Phase.STOPPING
+    assert writer.warm() is not last
+
+
 def test_stop_ends_it_and_writing_on_starts_no_other_one(writer: Writer) -> None:
     run = writer.warm()
     run.stop(by=BY)
@@ -301,8 +311,9 @@ def test_claude_that_hangs_at_the_start_is_ended(
     assert sent is not run
     sent.stop(by=BY)
     assert sent.join(20)
-    monkeypatch.setattr(warm_rules, "READY_SECONDS", 0.2)
+    monkeypatch.setattr(warm_rules, "READY_SECONDS", 60.0)
     run = writer.warm()
+    monkeypatch.setattr(warm_rules, "READY_SECONDS", 0.0)
     until(lambda: not run.live, "it ends")
     assert writer.writes() is None
 
