@@ -26,6 +26,7 @@ from tests.support.cli.supervision import (
     texts,
     until,
 )
+from tests.support.environment import has_ended
 
 OVER = ["exit after turn", 0]
 
@@ -296,6 +297,7 @@ def test_prompt_after_a_crash_starts_claude_anew(writer: Writer) -> None:
     run = writer.warm()
     [process] = writer.supervision.marked_processes()
     process.kill()
+    until(lambda: has_ended(process), "it is dead")
     sent = writer.sends()
     assert sent is not run
     assert texts(idle(sent)) == ["Hello"]
