@@ -24,7 +24,7 @@ from tests.support.environment import Sandbox, Server, find_claude, processes_of
 
 ROUNDS = 15
 WAIT_SECONDS = 60.0
-WARM = Target("ratio", 1.5)
+WARM = Target("ratio", 2.5)
 """Of the bare CLI that is running already."""
 READY = "Claude is ready"
 _WORD = re.compile(r"word\d+")
