@@ -120,6 +120,17 @@ class Settings(DeclaredSettings):
         "How long a run may wait for the next prompt before it is ended",
         name="OPCODE_IDLE_TIMEOUT",
     )
+    warm_start: values.Switch = setting(
+        "1",
+        "`1`: Claude is started for a session while a prompt is written, so that its answer begins "
+        "sooner.",
+        name="OPCODE_WARM_START",
+    )
+    warm_timeout: values.PositiveSeconds = setting(
+        "3m",
+        "How long a Claude that was started in this way waits for the prompt",
+        name="OPCODE_WARM_TIMEOUT",
+    )
     run_timeout: values.Seconds = setting(
         "0",
         "How long one turn of Claude may take before the run is ended as timed out.",
