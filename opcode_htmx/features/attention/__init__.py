@@ -18,9 +18,7 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
     orphans = Orphans(
         MONITOR, context.state.folder("runs"), lambda: {run.id for run in runs.live()}
     )
-    page = routes.RunsPage(
-        runs, sessions.lookup, sessions.attention, MONITOR, orphans, context.monitor
-    )
+    page = routes.RunsPage(runs, sessions.lookup, sessions.attention, orphans)
     yield routes.blueprint(page, runs, orphans)
 
 

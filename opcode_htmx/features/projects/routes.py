@@ -6,6 +6,7 @@ from flask import Blueprint, render_template, request
 
 from opcode_htmx.engines.claude.files import sessions
 from opcode_htmx.sessions.storage.trash import DeletedSession, NotInTrash, Trash
+from opcode_htmx.web.http.way_back import lists_sessions
 
 
 def blueprint(config_dir: Path, trash: Trash | None = None) -> Blueprint:
@@ -22,11 +23,13 @@ def blueprint(config_dir: Path, trash: Trash | None = None) -> Blueprint:
             return None
 
     @pages.get("/")
+    @lists_sessions("All projects")
     def index() -> str:
         found = sessions.projects(config_dir)
         return render_template("projects/projects.html", projects=found, deleted=deleted())
 
     @pages.get("/projects/<project_id>")
+    @lists_sessions("All sessions of this project")
     def project(project_id: str) -> str:
         matching = sessions.projects_of(config_dir, project_id)
         if len(matching) > 1:

@@ -5,7 +5,15 @@ from __future__ import annotations
 import time
 import uuid
 
-from flask import Blueprint, Response, abort, render_template, request, url_for
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    make_response,
+    render_template,
+    request,
+    url_for,
+)
 
 from opcode_htmx.lib.surrogates import encoded
 from opcode_htmx.markup.visible_text import visible_text
@@ -27,6 +35,7 @@ from opcode_htmx.transcript.blocks import (
 )
 from opcode_htmx.transcript.content.other_content import all_as_text
 from opcode_htmx.transcript.conversation import window
+from opcode_htmx.web.http.way_back import WayBack, remember, way_back
 
 HAS_FULL_TEXT = AskBlock | NoticeBlock | PromptBlock | RawBlock | ShellBlock | ToolBlock
 """The blocks whose texts a page may truncate."""
@@ -42,7 +51,7 @@ def blueprint(
     pages = Blueprint("session_page", __name__)
 
     @pages.get("/projects/<project_id>/sessions/<session_id>")
-    def session(project_id: str, session_id: str) -> str:
+    def session(project_id: str, session_id: str) -> Response:
         view = lookup.view(project_id, session_id)
         viewers.seen(session_id)
         conversation = view.conversation
@@ -56,7 +65,8 @@ def blueprint(
         read_positions.look(session_id)
         shown = window.newest(blocks, request.args.get("from"), last_read)
         view.fragments.render(shown.blocks)
-        return render_template(
+        came_from = way_back()
+        page = render_template(
             "session_page/session.html",
             title=lookup.title(project_id, session_id) or title_of(blocks),
             attention_count=view.needs(),
@@ -67,7 +77,7 @@ def blueprint(
             project_id=project_id,
             session_id=session_id,
             folder=view.folder,
-            project_page=_project_page(lookup, project_id, session_id),
+            way_back=came_from or _project_page(lookup, project_id, session_id),
             window=shown,
             render=view.fragments.block,
             dom_id=dom_id,
@@ -78,6 +88,9 @@ def blueprint(
             most_per_file=MAX_FILE,
             suggestions=workspace.suggestions,
         )
+        response = make_response(page)
+        remember(response, came_from)
+        return response
 
     @pages.get("/projects/<project_id>/sessions/<session_id>/earlier")
     def older_blocks(project_id: str, session_id: str) -> str:
@@ -123,12 +136,12 @@ def blueprint(
     return pages
 
 
-def _project_page(lookup: SessionLookup, project_id: str, session_id: str) -> tuple[str, str]:
-    """The address of the page that lists the session, and the link's text.
+def _project_page(lookup: SessionLookup, project_id: str, session_id: str) -> WayBack:
+    """The page that lists the session.
 
     Raises the errors of `at`.
     """
     listed = lookup.locations.project_id(lookup.at(project_id, session_id))
     if not listed:
-        return url_for("projects.index"), "All projects"
-    return url_for("projects.project", project_id=listed), "All sessions of this project"
+        return WayBack(url_for("projects.index"), "All projects")
+    return WayBack(url_for("projects.project", project_id=listed), "All sessions of this project")
