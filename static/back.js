@@ -15,8 +15,8 @@
     for (let index = current - 1; index >= 0; index -= 1) {
       const { url } = entries[index];
       if (url && plain(url) === address) return current - index;
-      // loaded again, or at another message
-      if (!url || new URL(url).pathname !== here) return 0;
+      // loaded again, at another message, or a page below this one
+      if (!url || !`${new URL(url).pathname}/`.startsWith(`${here}/`)) return 0;
     }
     return 0;
   };

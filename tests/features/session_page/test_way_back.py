@@ -16,7 +16,7 @@ from opcode_htmx.transcript.conversation.window import FIRST
 from tests.features.session_page import long_session
 from tests.support import api
 from tests.support.browser import Phone
-from tests.support.environment import PASSWORD, USER, Sandbox, Server
+from tests.support.environment import PASSWORD, USER, Sandbox, Server, until
 from tests.support.in_process import app_of
 
 SESSION = "11111111-1111-4111-8111-111111111111"
@@ -109,6 +109,7 @@ def test_the_arrow_goes_back_through_the_lists_that_one_came_through(
     shared_server: Server, open_phone: Callable[..., Phone], project: str, scripts: bool
 ) -> None:
     page = open_phone(shared_server, java_script_enabled=scripts).page
+    loaded = page.locator("body[data-link=online]" if scripts else "#transcript")
     page.goto(project)
     row = page.locator(f"a.row[href*='{long_session.SESSION}']")
     page.evaluate("scrollTo(0, document.scrollingElement.scrollHeight)")
@@ -121,15 +122,20 @@ def test_the_arrow_goes_back_through_the_lists_that_one_came_through(
     page.get_by_label("Search in this session").press("Enter")
     page.locator("a.row").click()
     page.wait_for_url("**#b-prompt-7")
+    loaded.wait_for()
     arrow(page)
     page.wait_for_url("**/search?q=prompt+7.")
     arrow(page)
-    page.locator("body[data-link=online]" if scripts else "#transcript").wait_for()
+    loaded.wait_for()
     arrow(page)
     page.wait_for_url(f"**{project}")
     if scripts:
         assert place > 0
-        page.wait_for_function("place => scrollY === place", arg=place)
+        until(
+            lambda: page.evaluate("scrollY") == place,
+            "the list is at its place",
+            sleep=lambda: page.wait_for_timeout(20),
+        )
     arrow(page)
     expect(page.get_by_role("heading", name="Projects")).to_be_visible()
 
