@@ -1,21 +1,52 @@
-// Keeps the lists of sessions that need attention, and of runs, current while the page is visible.
+// Keeps lists of sessions, and the counts of those that need attention, current while the page is visible.
 "use strict";
 
 (() => {
-  // CPU and memory change every second
-  const EVERY_MS = location.pathname === "/runs" ? 3000 : 10000;
+  const WHOLE = ["/runs", "/server"]; // pages that change every second
+  const here = location.pathname;
+  const EVERY_MS = WHOLE.includes(here) ? 3000 : 10000;
+  const SETTLE_MS = 600; // a finger on its way when the controls moved must not press another one
+  // A control that is about to be pressed, was pressed, or is open, stays.
+  const IN_USE = ":active, [data-held], :has([open], :popover-open, [aria-busy='true'], [data-held])";
+
+  const controls = () => [...document.querySelectorAll("main [data-fresh] :is(button, a)")].map((each) => [each.closest("[id]").id, each.offsetTop].join()).join(" ");
+
+  // What has moved takes no press for a moment: feedback.js refuses it.
+  const settle = () => {
+    const moved = document.querySelectorAll("main > [data-fresh]");
+    for (const element of moved) element.dataset.held = "";
+    setTimeout(() => moved.forEach((element) => delete element.dataset.held), SETTLE_MS);
+  };
+
+  // Gives the focus to the same control of a newer version.
+  const keepFocus = () => {
+    const focused = document.activeElement;
+    const id = focused.closest("main [id]")?.id;
+    const all = () => [...document.getElementById(id).querySelectorAll("a, button, summary")];
+    const index = id ? all().indexOf(focused) : -1;
+    return () => {
+      if (index < 0 || focused.isConnected || !document.getElementById(id)) return;
+      const same = all()[index];
+      if (same?.textContent === focused.textContent) same.focus({ preventScroll: true });
+    };
+  };
+
   const refresh = async () => {
     if (document.hidden) return;
-    const answer = await fetch(location.pathname === "/runs" ? "/runs" : "/runs/badge").catch(() => null);
+    const answer = await fetch(WHOLE.includes(here) ? here : "/runs/badge").catch(() => null);
     if (!answer?.ok) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const count = [...page.querySelectorAll("[data-count]")].reduce((sum, each) => sum + Number(each.dataset.count), 0);
+    const before = controls();
+    const giveFocusBack = keepFocus();
+    // An outer element comes before those inside it, which are looked at if it stays.
     for (const newer of page.querySelectorAll("[data-fresh]")) {
       const older = document.getElementById(newer.id);
-      // a control about to be pressed stays
-      if (!older || older.outerHTML === newer.outerHTML || older.matches(":focus-within, :active, :has([open])")) continue;
+      if (!older || older.outerHTML === newer.outerHTML || older.matches(IN_USE)) continue;
       older.replaceWith(newer);
     }
+    giveFocusBack();
+    if (controls() !== before) settle();
     const title = document.title.replace(/^\(\d+\) /, "");
     document.title = count ? `(${count}) ${title}` : title;
   };

@@ -15,6 +15,7 @@ PACKAGES = (
     "opcode_htmx.features.project_trust",
     "opcode_htmx.features.session_options",
     "opcode_htmx.features.attention",
+    "opcode_htmx.features.server",
     "opcode_htmx.features.session_admin",
     "opcode_htmx.features.devices",
     "opcode_htmx.features.trash",

@@ -1,4 +1,4 @@
-"""List the sessions that need attention: those that ask, have failed, or are done and unread."""
+"""List the sessions that need attention: those that ask, have failed, or are done and unseen."""
 
 from __future__ import annotations
 
@@ -70,5 +70,8 @@ class AttentionList:
         # The end of an idle process is no news: the time of its last output counts
         at = run.folder.last_output()
         if at <= seen or (end and not run.folder.output.exists()):
+            return None
+        # A page that is left reports what was read only after the next page was requested
+        if self._supervisor.viewers.is_viewed(run.record.session_id):
             return None
         return AttentionItem(run, Reason.DONE, "Done since you last looked", at)

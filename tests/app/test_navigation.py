@@ -201,7 +201,7 @@ def test_every_other_entry_is_in_the_sheet_and_can_be_scrolled_to(
             enlarge(page)
         more(page).click()
         items = sheet(page).locator(".nav-item")
-        assert items.count() == MADE_UP + 3  # Add a device, Logins and Log out
+        assert items.count() == MADE_UP + 4  # Server, Add a device, Logins and Log out
         assert sticks_out(page) <= 0
         assert sheet(page).locator(".nav-label").evaluate_all(CUT_WORDS) == []
         assert items.evaluate_all(OUT_OF_REACH) == [], at

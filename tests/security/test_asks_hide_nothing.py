@@ -12,6 +12,7 @@ from opcode_htmx.engines.claude.protocol import parser
 from opcode_htmx.engines.messages import PermissionRequest
 from opcode_htmx.markup.visible_text import visible_text
 from opcode_htmx.rendering import activity_text
+from opcode_htmx.rendering.permission_details import MOST_BRIEF, BriefRequest, brief
 from opcode_htmx.rendering.permissions import outside_path, suggestions_of
 from opcode_htmx.rendering.tool_cards import full_text, present
 from opcode_htmx.sessions.status_panel import status_text
@@ -320,3 +321,62 @@ def test_an_address_that_is_none_does_not_take_the_status_line(url: str) -> None
 def test_an_entity_is_text() -> None:
     (command,) = of_class(asked("Bash", {"command": "echo &#x202e;&lt;"}), "tool-input")
     assert unescape(command.text) != command.text
+
+
+# --- requests that are answered in a list -------------------------------------------------------
+
+SHOP = "/home/me/shop"
+
+
+@pytest.mark.parametrize(
+    ("tool", "tool_input", "fields", "shown"),
+    [
+        ("Bash", {"command": "npm test"}, {}, ("npm test", "")),
+        ("Bash", {"command": "x" * MOST_BRIEF}, {}, ("x" * MOST_BRIEF, "")),
+        (
+            "Bash",
+            {"command": "npm test", "description": "Run it", "run_in_background": False},
+            {"description": "Run it"},
+            ("npm test", "Run it"),
+        ),
+        ("Bash", {"command": "npm test"}, {"description": "npm te…"}, ("npm test", "")),
+        ("Bash", {"command": "cat a"}, {"blocked_path": f"{SHOP}/a"}, ("cat a", "")),
+        ("WebSearch", {"query": "plum trees"}, {}, ("plum trees", "")),
+    ],
+)
+def test_a_request_of_one_plain_line_is_brief(
+    tool: str, tool_input: dict[str, Any], fields: dict[str, Any], shown: tuple[str, str]
+) -> None:
+    found = brief(request(tool, tool_input, **fields), SHOP)
+    assert found == BriefRequest("r", tool, *shown)
+
+
+@pytest.mark.parametrize(
+    ("tool", "tool_input", "fields"),
+    [
+        ("Bash", {"command": "x" * (MOST_BRIEF + 1)}, {}),
+        ("Bash", {"command": f"ls\n{SECOND}"}, {}),
+        ("Bash", {"command": f"ls\r{SECOND}"}, {}),
+        ("Bash", {"command": f"ls{' ' * 21}; {SECOND}"}, {}),
+        ("Bash", {"command": REVERSED}, {}),
+        ("Bash", {"command": "cat \u0430.txt"}, {}),  # a Cyrillic letter
+        ("Bash", {"command": "  "}, {}),
+        ("Bash", {"command": ["ls"]}, {}),
+        ("Bash", {}, {}),
+        ("Bash", {"command": "ls", "timeout": 600_000}, {}),
+        ("Bash", {"command": "ls", "description": "List"}, {"description": "Look"}),
+        ("Bash", {"command": "ls", "dangerouslyDisableSandbox": True}, {}),
+        ("Bash", {"command": "cat a"}, {"blocked_path": "/etc/a"}),
+        ("Bash", {"command": "ls"}, {"description": "x" * (MOST_BRIEF + 1)}),
+        ("WebSearch", {"query": "plums", "allowed_domains": ["evil.example"]}, {}),
+        ("Write", {"file_path": f"{SHOP}/a", "content": "x"}, {}),
+        ("Read", {"file_path": f"{SHOP}/a"}, {}),
+        ("AskUserQuestion", {"questions": []}, {}),
+        ("ExitPlanMode", {"plan": "x"}, {}),
+        ("mcp__a__b", {"command": "ls"}, {}),
+    ],
+)
+def test_a_request_that_is_more_than_one_plain_line_is_not_brief(
+    tool: str, tool_input: dict[str, Any], fields: dict[str, Any]
+) -> None:
+    assert brief(request(tool, tool_input, **fields), SHOP) is None

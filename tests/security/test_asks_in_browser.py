@@ -141,8 +141,10 @@ def test_a_second_command_is_seen_counted_and_copied_as_it_is(
         expect(prompt).to_have_value(COMMAND)
 
     phone.page.goto("/runs")
-    expect(phone.page.locator(".status").first).to_have_text("Waiting for your answer: Bash: ls …")
-    expect(phone.page.locator(".path").first).to_contain_text("safe⟨U+202E⟩⟨U+2066⟩gpj")
+    expect(phone.page.locator(".status").first).to_have_text("Waiting for your answer")
+    expect(phone.page.locator(".run-about").first).to_have_text("Bash: ls …")
+    expect(phone.page.locator(".run-project").first).to_have_text("safe⟨U+202E⟩⟨U+2066⟩gpj")
+    expect(phone.button("Allow")).to_have_count(0)  # the row does not show all of it
     phone.page.goto("/")
     expect(phone.page.locator(".row-title").first).to_have_text("safe⟨U+202E⟩⟨U+2066⟩gpj")
     phone.page.locator(".row").first.click()

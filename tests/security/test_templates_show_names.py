@@ -65,7 +65,7 @@ OURS = frozenset(
             "view.shown.note",
         ),
         *("percent", "seen.height", "seen.width", "status", "tokens", "usage.processes"),
-        *("view.added", "view.removed", "view.shown.numbers", 'seen.last.by | join("\\n")'),
+        *("view.added", "view.removed", "view.shown.numbers"),
         'label if label == "Markdown" else label | lower',
     }
 )

@@ -26,8 +26,8 @@ LABELS = (
     "Keys",
     "Terminal",
 )
-MADE_UP = 16
-"""Twenty with Home, Running, New and Logins."""
+MADE_UP = 15
+"""Twenty with Home, Running, New, Server and Logins."""
 
 PAGE = (
     '{% extends "base.html" %}{% block main %}<h1>Made up</h1>'

@@ -20,9 +20,7 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
         context.state.folder("runs"),
         lambda: {run.id for run in (*runs.live(), *runs.unused())},
     )
-    page = routes.RunsPage(
-        runs, sessions.lookup, sessions.attention, MONITOR, orphans, context.monitor
-    )
+    page = routes.RunsPage(runs, sessions.lookup, sessions.attention, orphans)
     yield routes.blueprint(page, runs, orphans)
 
 

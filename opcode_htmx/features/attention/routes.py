@@ -5,18 +5,20 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from flask import Blueprint, redirect, render_template, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.lib.audit_log import log_act
-from opcode_htmx.lib.concurrency.loop_monitor import LoopMonitor
+from opcode_htmx.rendering.activity_text import request_text
+from opcode_htmx.rendering.fragments import dom_id
+from opcode_htmx.rendering.permission_details import BriefRequest, brief
 from opcode_htmx.runs.control.run import Run, RunNotLive
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.processes.orphans import Orphan, OrphanGroup, Orphans
-from opcode_htmx.runs.processes.process_monitor import ProcessMonitor, Usage
 from opcode_htmx.runs.supervisor import RunNotFound, Supervisor
-from opcode_htmx.sessions.attention import AttentionList
+from opcode_htmx.sessions.attention import AttentionList, Reason
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.sessions.status_panel import (
     about,
@@ -26,7 +28,9 @@ from opcode_htmx.sessions.status_panel import (
     warnings_of,
 )
 from opcode_htmx.web.auth.gate import current_identity
+from opcode_htmx.web.http.way_back import lists_sessions
 
+ASKING = "Waiting for your answer"
 SHOWN_ORPHANS = 5
 """Of one run; the rest are only counted."""
 
@@ -36,15 +40,23 @@ class RunRow:
     """A row of the list: a session, by its newest run; `at` is a Unix time."""
 
     id: str
+    address: str
+    """The session's page: at the top of what it asks, or at its end."""
     project_id: str
+    project: str
+    """The name of its folder."""
     project_path: str
-    session_id: str
     title: str
     phase: str
     status: str
     at: float
     live: bool
-    usage: Usage
+    is_at_rest: bool
+    """Whether its process waits for a prompt, so that there is nothing to stop."""
+    subject: str = ""
+    """What it asks about, in a few words."""
+    brief: BriefRequest | None = None
+    """What it asks, if the row can show all of that."""
     warnings: Sequence[str] = ()
     background: Sequence[tuple[str, str]] = ()
     """The tasks that run beside Claude's turns: kind and description."""
@@ -62,7 +74,6 @@ class OrphanRow:
     orphans: Sequence[Orphan]
     more: int
     at: float
-    usage: Usage
 
 
 class RunsPage:
@@ -73,54 +84,63 @@ class RunsPage:
         supervisor: Supervisor,
         lookup: SessionLookup,
         attention: AttentionList,
-        processes: ProcessMonitor,
         orphans: Orphans,
-        monitor: LoopMonitor,
     ) -> None:
         self._supervisor = supervisor
         self._lookup = lookup
         self._attention = attention
-        self._processes = processes
         self._orphans = orphans
-        self._monitor = monitor
 
     def page(self) -> str:
         live, attention = self._supervisor.live(), self._attention.all()
         orphans = self._orphans.found()
         attention_ids = {item.run.id for item in attention}
-        usages = self._processes.usages([run.id for run in live])
-
-        def row(run: Run, phase: str, status: str, at: float) -> RunRow:
-            location = self._lookup.locations.of_run(run)
-            tasks, more = listed_tasks(run)
-            return RunRow(
-                id=run.id,
-                project_id=location.claude_folder,
-                project_path=location.folder or "",
-                session_id=run.record.session_id,
-                title=self._lookup.title_of_run(run),
-                phase=phase,
-                status=status,
-                at=at,
-                live=run.live,
-                usage=usages.get(run.id, Usage()),
-                warnings=warnings_of(run),
-                background=[(kind_of(task), task.description) for task in tasks],
-                more=more,
-            )
-
+        rows = [
+            self._row(item.run, item.reason, item.text, item.at, asks=item.reason is Reason.ASKS)
+            for item in attention
+        ]
+        others = [
+            self._row(run, run.phase, _status(run), run.record.created_at)
+            for run in live
+            if run.id not in attention_ids
+        ]
         return render_template(
             "attention/runs.html",
-            health=self._monitor.health,
             disk_message=self._supervisor.disk_guard.message,
-            attention=[row(item.run, item.reason, item.text, item.at) for item in attention],
-            runs=[
-                row(run, run.phase, _status(run), run.record.created_at)
-                for run in live
-                if run.id not in attention_ids
-            ],
+            attention=rows,
+            runs=others,
+            alike=_with_other_paths([*rows, *others]),
             orphans=[self._orphan_row(group) for group in orphans],
             stoppable=sum(run.phase is not Phase.STOPPING for run in live),
+        )
+
+    def _row(self, run: Run, phase: str, status: str, at: float, *, asks: bool = False) -> RunRow:
+        location = self._lookup.locations.of_run(run)
+        tasks, more = listed_tasks(run)
+        request = next(iter(run.state.asks.values()), None) if asks else None
+        short = brief(request, location.folder) if request and location.folder else None
+        return RunRow(
+            id=run.id,
+            address=url_for(
+                "session_page.session",
+                project_id=location.claude_folder,
+                session_id=location.session_id,
+                _anchor=dom_id(request.request_id) if request else "end",
+            ),
+            project_id=self._lookup.locations.project_id(location) or location.claude_folder,
+            project=PurePath(location.folder or location.claude_folder).name or "/",
+            project_path=location.folder or "",
+            title=self._lookup.title_of_run(run),
+            phase=phase,
+            status=ASKING if request else status,
+            at=at,
+            live=run.live,
+            is_at_rest=run.phase is Phase.IDLE and not tasks,
+            subject=_capitalized(request_text(request)) if request else "",
+            brief=short,
+            warnings=warnings_of(run),
+            background=[(kind_of(task), task.description) for task in tasks],
+            more=more,
         )
 
     def _orphan_row(self, group: OrphanGroup) -> OrphanRow:
@@ -143,7 +163,6 @@ class RunsPage:
             orphans=group.processes[:SHOWN_ORPHANS],
             more=len(group.processes[SHOWN_ORPHANS:]),
             at=group.at,
-            usage=group.usage,
         )
 
 
@@ -151,6 +170,7 @@ def blueprint(page: RunsPage, supervisor: Supervisor, orphans: Orphans) -> Bluep
     pages = Blueprint("attention", __name__)
 
     @pages.get("/runs")
+    @lists_sessions("Running sessions")
     def runs() -> str:
         return page.page()
 
@@ -184,3 +204,15 @@ def _stop(runs: Iterable[Run]) -> None:
 
 def _status(run: Run) -> str:
     return ": ".join(filter(None, (status_text(run), about(run))))
+
+
+def _capitalized(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _with_other_paths(rows: Iterable[RunRow]) -> set[str]:
+    """The names that several of the rows' folders share: only their paths tell them apart."""
+    paths: dict[str, set[str]] = {}
+    for row in rows:
+        paths.setdefault(row.project, set()).add(row.project_path)
+    return {name for name, found in paths.items() if len(found) > 1}

@@ -9,6 +9,7 @@ from flask import Blueprint, render_template, request
 from opcode_htmx.engines.claude.files import sessions
 from opcode_htmx.features.projects.overview import Overview
 from opcode_htmx.sessions.storage.trash import DeletedSession, NotInTrash, Trash
+from opcode_htmx.web.http.way_back import lists_sessions
 
 
 def blueprint(
@@ -27,6 +28,7 @@ def blueprint(
             return None
 
     @pages.get("/")
+    @lists_sessions("All projects")
     def index() -> str:
         found = sessions.projects(config_dir)
         usual = usual_folder([project.path for project in found if project.path])
@@ -40,6 +42,7 @@ def blueprint(
         )
 
     @pages.get("/projects/<project_id>")
+    @lists_sessions("All sessions of this project")
     def project(project_id: str) -> str:
         matching = sessions.projects_of(config_dir, project_id)
         if len(matching) > 1:

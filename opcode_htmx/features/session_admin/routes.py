@@ -49,6 +49,7 @@ from opcode_htmx.transcript.conversation.branches import top_of
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.disposition import download
 from opcode_htmx.web.http.forms import BadForm, session_url
+from opcode_htmx.web.http.way_back import lists_sessions
 
 HITS = 200
 
@@ -134,6 +135,7 @@ def blueprint(
     # --- searching and reading --------------------------------------------------------------
 
     @pages.get("/search")
+    @lists_sessions("Back to what was found")
     def find(project_id: str, session_id: str) -> str:
         query = request.args.get("q", "").strip()
         _, blocks = load(project_id, session_id)

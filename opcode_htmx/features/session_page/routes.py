@@ -5,7 +5,15 @@ from __future__ import annotations
 import time
 import uuid
 
-from flask import Blueprint, Response, abort, render_template, request, url_for
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    make_response,
+    render_template,
+    request,
+    url_for,
+)
 
 from opcode_htmx.lib.surrogates import encoded
 from opcode_htmx.markup.addresses import loopback
@@ -28,6 +36,7 @@ from opcode_htmx.transcript.blocks import (
 )
 from opcode_htmx.transcript.content.other_content import all_as_text
 from opcode_htmx.transcript.conversation import window
+from opcode_htmx.web.http.way_back import WayBack, remember, way_back
 from opcode_htmx.web.origin import hosts
 
 HAS_FULL_TEXT = AskBlock | NoticeBlock | PromptBlock | RawBlock | ShellBlock | ToolBlock
@@ -47,7 +56,7 @@ def blueprint(
         return hosts.host_name(request.host) or ""
 
     @pages.get("/projects/<project_id>/sessions/<session_id>")
-    def session(project_id: str, session_id: str) -> str:
+    def session(project_id: str, session_id: str) -> Response:
         view = lookup.view(project_id, session_id)
         viewers.seen(session_id)
         conversation = view.conversation
@@ -61,6 +70,7 @@ def blueprint(
         read_positions.look(session_id)
         shown = window.newest(blocks, request.args.get("from"), last_read)
         view.fragments.render(shown.blocks)
+        came_from = way_back()
         page = render_template(
             "session_page/session.html",
             title=lookup.title(project_id, session_id) or title_of(blocks),
@@ -72,7 +82,7 @@ def blueprint(
             project_id=project_id,
             session_id=session_id,
             folder=view.folder,
-            project_page=_project_page(lookup, project_id, session_id),
+            way_back=came_from or _project_page(lookup, project_id, session_id),
             window=shown,
             render=view.fragments.block,
             dom_id=dom_id,
@@ -83,7 +93,9 @@ def blueprint(
             most_per_file=MAX_FILE,
             suggestions=workspace.suggestions,
         )
-        return loopback.for_host(page, host())
+        response = make_response(loopback.for_host(page, host()))
+        remember(response, came_from)
+        return response
 
     @pages.get("/projects/<project_id>/sessions/<session_id>/earlier")
     def older_blocks(project_id: str, session_id: str) -> str:
@@ -130,12 +142,12 @@ def blueprint(
     return pages
 
 
-def _project_page(lookup: SessionLookup, project_id: str, session_id: str) -> tuple[str, str]:
-    """The address of the page that lists the session, and the link's text.
+def _project_page(lookup: SessionLookup, project_id: str, session_id: str) -> WayBack:
+    """The page that lists the session.
 
     Raises the errors of `at`.
     """
     listed = lookup.locations.project_id(lookup.at(project_id, session_id))
     if not listed:
-        return url_for("projects.index"), "All projects"
-    return url_for("projects.project", project_id=listed), "All sessions of this project"
+        return WayBack(url_for("projects.index"), "All projects")
+    return WayBack(url_for("projects.project", project_id=listed), "All sessions of this project")

@@ -205,7 +205,7 @@ def test_a_prompt_from_the_phone_works_in_the_folder_of_its_session(desk: Desk, 
     page = session.page()
     assert ("made-by-phone" in page, "Outside this project" in page) == (True, False)
     runs = desk.page("/runs")
-    assert f'href="{desk.address(name)}#end"' in runs
+    assert f'href="{desk.address(name)}#b-' in runs, "at the top of what it asks"
     assert f'title="{desk.folder(name)}"' in runs
     decided = desk.server.post(ask[0], {"decision": "allow"})
     assert decided.headers["Location"] == f"{desk.address(name)}#end"

@@ -692,7 +692,7 @@ def test_bash_mode_is_a_terminal_on_the_page_in_search_export_and_api(server: Se
     export = server.get(f"{path}/export.md").text
     assert "```\n$ ls -la\ntotal 8\nfile.txt\n```\n\n```\nls: <x>: no\n```" in export
     assert "Terminal, its output" in server.get(f"{path}/search?q=file.txt").text
-    assert "1 prompt" in server.get(f"/projects/{PROJECT}").text
+    assert "1 message" in server.get(f"/projects/{PROJECT}").text
 
 
 def test_a_session_of_shell_commands_only_is_named_after_the_first(server: Server) -> None:

@@ -17,6 +17,7 @@ import pytest
 import requests
 from playwright.sync_api import expect
 
+from tests.support import dom, page_checks
 from tests.support.browser import Phone
 from tests.support.environment import (
     Sandbox,
@@ -95,28 +96,30 @@ def listed(server: Server) -> dict[str, Any]:
     return {run["run_id"]: run for run in runs}
 
 
-def test_each_run_is_listed_with_memory_cpu_age_and_processes_also_if_it_waits(
-    server: Server,
-) -> None:
+def test_the_page_of_the_server_lists_what_each_session_uses_in_words(server: Server) -> None:
     folder = begin(server, ["grandchild"])
-    page = until(
-        lambda: re.search(
-            r"[\d.]+ MB</span> <span>CPU \d+%</span> <span>2 processes", server.get("/runs").text
-        ),
-        "its figures are there",
-    )
-    assert page
-    text = server.get("/runs").text
-    assert "Working…" in text
-    assert "started <time" in text
+    figures = r"[\d.]+ MB of memory</span> <span>\d+% of a processor</span> <span>2 programs"
+    until(lambda: re.search(figures, server.get("/server").text), "its figures are there")
+    text = server.get("/server").text
+    assert f">{server.sandbox.project.name}</span>" in text
+    assert "Longest pause in the last minute" in text
     run = listed(server)[folder.name]
     assert run["processes"] == 2
     assert run["memory_bytes"] > 1_000_000
     assert 0 <= run["cpu_percent"] < 400
     assert 0 <= run["age_seconds"] < 60
+
+
+def test_a_row_has_the_project_the_title_and_one_line_of_status(server: Server) -> None:
     begin(server, ["ask", "r1"])
     until(lambda: "Waiting for your answer" in server.get("/runs").text, "it asks")
-    until(lambda: "1 process<" in server.get("/runs").text, "it is counted")
+    page = dom.parse(server.get("/runs").text)
+    (row,) = [each for each in page.walk() if each.attributes.get("class") == "row"]
+    project, title, status = row.elements
+    assert project.text == server.sandbox.project.name
+    assert title.text.startswith("[[")
+    assert status.text.startswith("Waiting for your answer")
+    assert not re.search(r"\bMB\b|CPU|process", page.text)
 
 
 def test_leftover_processes_of_an_ended_run_are_listed_and_stopped(
@@ -128,6 +131,7 @@ def test_leftover_processes_of_an_ended_run_are_listed_and_stopped(
     until(lambda: "Left behind" in server.get("/runs").text, "it is found")
     page = server.get("/runs")
     assert "sleep 61" in page.text
+    assert "Left behind: Claude has ended here" in server.get("/server").text
     assert f"/sessions/{record(folder)['session_id']}" in page.text
     address = f"/runs/{folder.name}/leftovers/stop"
     assert server.post(address, {}).status_code == 303
@@ -224,6 +228,102 @@ def test_a_form_of_another_site_stops_nothing(shared_server: Server, address: st
 
 # In the browser -------------------------------------------------------------------------------
 
+LONG = {"command": "npm test\nnpm run deploy"}
+
+
+def asks(request_id: str, **tool_input: str) -> list[list[object]]:
+    """Steps that ask for permission to run a command."""
+    tool = {"tool_name": "Bash", "description": tool_input.get("description", "")}
+    request = {"subtype": "can_use_tool", "input": tool_input, **tool}
+    return [["say", {"type": "control_request", "request_id": request_id, "request": request}]]
+
+
+def answers(folder: Path) -> list[str]:
+    lines = map(json.loads, (folder / "in.ndjson").read_text().splitlines())
+    responses = (line["response"] for line in lines if line["type"] == "control_response")
+    return [each["response"]["behavior"] for each in responses]
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scripts", [True, False], ids=["", "without JavaScript"])
+def test_a_short_request_is_answered_in_its_row_and_a_longer_one_at_its_top(
+    server: Server, open_phone: Callable[..., Phone], scripts: bool
+) -> None:
+    long = begin(server, ["lines", 30], *asks("r1", **LONG))
+    short = begin(server, *asks("r2", command="npm test", description="Run the tests"))
+    phone = open_phone(server, java_script_enabled=scripts)
+    page = phone.page
+    page.goto("/runs")
+    row = page.locator(f"#row-{short.name}")
+    expect(row.locator(".run-about")).to_have_text("Run the tests")
+    expect(row.locator(".run-call")).to_have_text("Bash npm test")
+    expect(page.locator(f"#row-{long.name}").get_by_role("button", name="Allow")).to_have_count(0)
+    row.get_by_role("button", name="Allow" if scripts else "Deny").click()
+    until(lambda: answers(short) == ["allow" if scripts else "deny"], "Claude has the answer")
+    page.wait_for_url("**/runs")
+    expect(row.get_by_role("button", name="Allow")).to_have_count(0)
+    page.locator(f"#row-{long.name}").get_by_role("link", name="Look and answer").click()
+    page.wait_for_url("**#b-r1")
+    expect(page.get_by_role("heading", name="Allow Bash?")).to_be_in_viewport(ratio=1)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scripts", [True, False], ids=["", "without JavaScript"])
+def test_stop_is_in_the_menu_of_the_row(
+    server: Server, open_phone: Callable[..., Phone], scripts: bool
+) -> None:
+    folder = begin(server)
+    phone = open_phone(server, java_script_enabled=scripts)
+    phone.page.goto("/runs")
+    stop = phone.button("Stop")
+    expect(stop).to_be_hidden()
+    phone.button("Session menu").click()
+    expect(stop).to_be_visible()
+    box = stop.bounding_box()
+    assert box
+    assert box["y"] > 844 * 0.4, "within reach of a thumb"
+    stop.click()
+    phone.page.wait_for_url("**/runs")
+    until(lambda: record(folder)["end"], "it has ended")
+
+
+@pytest.mark.browser
+def test_refreshing_takes_no_control_from_under_a_finger(
+    server: Server, open_phone: Callable[..., Phone]
+) -> None:
+    """An open menu stays, while other rows go on; what has moved takes no press for a moment."""
+    first = begin(server, *asks("r1", command="npm test"))
+    page = open_phone(server).page
+    page.goto("/runs")
+    page.locator(f"#row-{first.name} .run-more").click()
+    menu = page.locator(f"#menu-{first.name}")
+    expect(menu).to_be_visible()
+    menu.evaluate("menu => { menu.dataset.same = 'yes'; }")
+    second = begin(server, *asks("r2", command="npm start"))
+    with page.expect_response("**/runs"):
+        pass
+    expect(menu).to_have_attribute("data-same", "yes")
+    expect(menu).to_be_visible()
+    page.evaluate(
+        """() => new MutationObserver(() => {
+            const held = document.querySelector("#runs[data-held]");
+            if (held && document.getElementById("row-SECOND")) {
+                held.querySelector(".run-ask button").click();
+                document.body.dataset.pressed = "yes";
+            }
+        }).observe(document.querySelector("main"), { childList: true, subtree: true,
+                                                     attributes: true })""".replace(
+            "SECOND", second.name
+        )
+    )
+    page.keyboard.press("Escape")
+    expect(page.locator(f"#row-{second.name}")).to_be_visible()
+    expect(page.locator("body")).to_have_attribute("data-pressed", "yes")
+    expect(page.locator("#runs")).not_to_have_attribute("data-held", "")
+    assert (answers(first), answers(second)) == ([], [])
+    page.locator(f"#row-{second.name}").get_by_role("button", name="Allow").click()
+    until(lambda: answers(second) == ["allow"], "a press counts again")
+
 
 @pytest.mark.browser
 @pytest.mark.parametrize("scripts", [True, False], ids=["", "without JavaScript"])
@@ -272,7 +372,6 @@ def test_the_page_fits_and_can_be_tapped(
         phone.page.goto("/runs")
         phone.page.locator("summary", has_text="Stop all").click()
         assert phone.page.evaluate("document.documentElement.scrollWidth") <= width
-        for target in phone.page.locator("main :is(a, button, summary)").all():
-            box = target.bounding_box()
-            assert box is not None
-            assert min(box["width"], box["height"]) >= 44, width
+        for step in ("the rows", "a menu"):
+            assert page_checks.smaller_than_a_thumb(phone.page) == [], (width, step)
+            phone.button("Session menu").first.click()

@@ -92,7 +92,7 @@ def test_sessions_are_listed_with_prompt_time_and_length(
     page = client.get("/projects/-home-me-shop").text
     assert f'href="/projects/-home-me-shop/sessions/{SESSION}#end"' in page
     assert "Fix &lt;b&gt;this&lt;/b&gt; &amp; that" in page
-    assert "1 prompt\n" in page or "1 prompt<" in page
+    assert "1 message\n" in page or "1 message<" in page
     assert 'href="/projects/-home-me-shop/new"' in page
     assert '<p class="full-path">/home/me/shop</p>' in page
 

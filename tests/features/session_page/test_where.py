@@ -166,9 +166,8 @@ def test_open_request_is_announced_on_every_page_until_answered(
     expect(other.page).to_have_title("(1) Home · opcode")
     other.page.get_by_role("link", name="Running 1 session needs you").click()
     expect(other.page.get_by_role("heading", name="Needs you")).to_be_visible()
-    expect(other.page.locator("#runs .status").first).to_have_text(
-        "Waiting for your answer: Bash: true"
-    )
+    expect(other.page.locator("#runs .status").first).to_have_text("Waiting for your answer")
+    expect(other.page.locator(".run-call").first).to_have_text("Bash true")
     other.page.locator("#runs a.row").first.click()
     other.page.wait_for_url(f"**{asking}*")
     assert not other.page.title().startswith("("), "not of itself"
@@ -198,6 +197,35 @@ def test_unseen_ended_session_is_listed_until_it_is_opened(
     assert listed() == both[:1]
     open_session(phone, failed)
     assert listed() == []
+
+
+LEAVE_AT_THE_END = """() => new MutationObserver(() => {
+    if (document.getElementById("status")?.dataset.phase === "idle") location.assign("/runs");
+}).observe(document.body, { childList: true, subtree: true, attributes: true })"""
+
+
+@pytest.mark.parametrize("leave", ["another page", "a locked phone"])
+def test_an_answer_whose_end_was_on_the_screen_is_seen_however_soon_one_leaves(
+    server: Server, open_phone: OpenPhone, gate: Path, leave: str
+) -> None:
+    phone = open_phone(server)
+    open_session(phone, begin(server, ["wait", str(gate)], ["text", "Here is the end."]))
+    if leave == "another page":
+        phone.page.evaluate(LEAVE_AT_THE_END)
+        gate.touch()
+        phone.page.wait_for_url("**/runs")
+    else:
+        gate.touch()
+        expect(phone.status).to_have_text("Ready for the next prompt")
+        with phone.page.expect_response("**/seen"):
+            phone.lock()
+        phone.page.goto("/runs")
+    # at once, and not only after a refresh
+    statuses = phone.page.locator("#runs .status")
+    assert statuses.all_inner_texts() == ["Ready for the next prompt"]
+    phone.page.reload()
+    assert statuses.all_inner_texts() == ["Ready for the next prompt"]
+    assert not phone.page.title().startswith("(")
 
 
 # --- what is new ----------------------------------------------------------------------------

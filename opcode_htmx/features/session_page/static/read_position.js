@@ -2,7 +2,8 @@
 "use strict";
 
 (() => {
-  const REST_MS = 1500; // blocks visible for this long count as read
+  const REST_MS = 1500; // messages visible for this long count as read
+  const END_MS = 150; // the same for the end of an answer: Claude adds nothing to it
   const NEAR_END_PX = 80;
   const $ = (id) => document.getElementById(id);
   const page = document.scrollingElement;
@@ -37,10 +38,11 @@
     form.set("quiet", "1");
     navigator.sendBeacon(`${location.pathname}/seen`, form); // sent even if the page unloads
   };
-  const rest = () => {
+  const rest = (ms = REST_MS) => {
     clearTimeout(resting);
-    resting = setTimeout(send, REST_MS);
+    resting = setTimeout(send, ms);
   };
+  const works = () => ["starting", "working"].includes($("status").dataset.phase);
 
   // The link to the line is shown while the line is above the view.
   const way = $("to-new");
@@ -69,15 +71,16 @@
 
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden) return rest();
+    clearTimeout(resting);
     send(true);
     left = atEnd() ? (newest()?.id ?? "") : "";
   });
   addEventListener("pagehide", () => document.hidden || send(true));
-  addEventListener("scroll", rest, { passive: true });
+  addEventListener("scroll", () => rest(), { passive: true });
   document.addEventListener("htmx:ws:after:message:incoming", () => {
     badge();
     if (!document.hidden) line();
-    rest();
+    rest(works() ? REST_MS : END_MS);
   });
   // A person who sends a prompt has read the blocks above.
   $("composer").addEventListener("htmx:after:request", (event) => {
