@@ -13,7 +13,7 @@ def write(sandbox: Sandbox, prompts: int) -> str:
     """Write its history; block `b-prompt-<number>` is a prompt. Return the path of its page."""
     name, session_id = project_id(sandbox.project), str(uuid.uuid4())
     file = sandbox.config_dir / "projects" / name / f"{session_id}.jsonl"
-    file.parent.mkdir(parents=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
     entries = [
         {
             "type": "user",
