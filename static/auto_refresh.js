@@ -2,9 +2,10 @@
 "use strict";
 
 (() => {
-  const WHOLE = ["/runs", "/server"]; // pages that change every second
+  const FAST = ["/runs", "/server"]; // pages that change every second
+  const WHOLE = ["/", ...FAST];
   const here = location.pathname;
-  const EVERY_MS = WHOLE.includes(here) ? 3000 : 10000;
+  const EVERY_MS = FAST.includes(here) ? 3000 : 10000;
   const SETTLE_MS = 600; // a finger on its way when the controls moved must not press another one
   // A control that is about to be pressed, was pressed, or is open, stays.
   const IN_USE = ":active, [data-held], :has([open], :popover-open, [aria-busy='true'], [data-held])";

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from flask import url_for
+
+from opcode_htmx.rendering.fragments import dom_id
 from opcode_htmx.sessions.attention import AttentionItem, AttentionList
 from opcode_htmx.sessions.lookup import SessionLookup, shorten
 from opcode_htmx.sessions.recent import recent_sessions
@@ -17,8 +20,7 @@ SHOWN = 3
 class SessionRow:
     """A session in one of the lists; `at` is a Unix time, `phase` and `status` may be empty."""
 
-    claude_folder: str
-    session_id: str
+    address: str
     title: str
     project_path: str
     at: float
@@ -44,8 +46,7 @@ class Overview:
         found = recent_sessions(self._config_dir, SHOWN + len(first))
         return [
             SessionRow(
-                claude_folder=each.path.parent.name,
-                session_id=each.path.stem,
+                address=_address(each.path.parent.name, each.path.stem),
                 title=shorten(each.name or each.title or ""),
                 project_path=each.cwd or "",
                 at=each.last_activity,
@@ -56,12 +57,20 @@ class Overview:
 
     def _row(self, item: AttentionItem) -> SessionRow:
         location = self._lookup.locations.of_run(item.run)
+        request = next(iter(item.run.state.asks.values()), None)
+        place = dom_id(request.request_id) if request else "end"
         return SessionRow(
-            claude_folder=location.claude_folder,
-            session_id=location.session_id,
+            address=_address(location.claude_folder, location.session_id, place),
             title=self._lookup.title_of_run(item.run),
             project_path=str(location.folder or ""),
             at=item.at,
             phase=item.reason,
             status=item.text,
         )
+
+
+def _address(project_id: str, session_id: str, place: str = "end") -> str:
+    """The address of a session's page, at the element `place`."""
+    return url_for(
+        "session_page.session", project_id=project_id, session_id=session_id, _anchor=place
+    )
