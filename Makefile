@@ -1,11 +1,15 @@
 # Every command of the project. `make run` is all that a newcomer needs.
 
-.PHONY: run test unit check attack bench chaos drift reference end-runs lock wheel clean setup setup-dev
+.PHONY: run pair test unit check attack bench chaos drift reference end-runs lock wheel clean setup setup-dev
 
 PYTHON_IN_VENV = .venv/bin/python
 
 run: setup
 	@exec $(PYTHON_IN_VENV) -m opcode_htmx
+
+# A QR code that logs in a phone to the running server; with the PORT and HOST that it was started with.
+pair: setup
+	@$(PYTHON_IN_VENV) -m opcode_htmx pair
 
 # ruff, mypy, then the tests, which mostly wait for one another's processes: four at a time fit two
 # cores. The last line is pytest's own.

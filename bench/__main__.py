@@ -19,6 +19,7 @@ from bench import (
     lighthouse,
     load,
     page,
+    send,
     smooth,
     stalls,
 )
@@ -26,6 +27,7 @@ from bench.figures import Figure, table
 
 PARTS: dict[str, Callable[[], Sequence[Figure]]] = {
     "latency": latency.measure,
+    "send": send.measure,
     "json": json_lines.measure,
     "api": api.measure,
     "page": page.measure,

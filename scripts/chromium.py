@@ -19,7 +19,10 @@ APPLICATIONS = (
 def main() -> int:
     apt_get = shutil.which("apt-get")
     if find() is None and os.geteuid() == 0 and apt_get:
-        print("Installing Chromium for the browser tests.", flush=True)
+        print(
+            "Installing Chromium for the browser tests (about 60 MB, and what it needs).",
+            flush=True,
+        )
         install(apt_get)
     if find() is not None:
         return 0

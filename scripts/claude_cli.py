@@ -1,18 +1,21 @@
 """Ensure that there is a Claude CLI: install the wheel that contains it if none is usable."""
 
-import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from scripts import download
+
 WHEEL = "claude-agent-sdk"
 PIN = "0.2.187"
+SIZE = 168
+"""Megabytes to download; 380 on the disk."""
 
 
 def main() -> int:
     if wheel_is_installed():
         return 0
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
     from opcode_htmx.config.settings import Settings, SettingsError
     from opcode_htmx.engines.claude.install import cli_binary
 
@@ -38,16 +41,17 @@ def wheel_is_installed() -> bool:
 
 def install() -> int:
     # Only its executable is used, so the dependencies of the wheel are left out.
-    print(f"Installing the Claude CLI ({WHEEL} {PIN}, about 170 MB).", flush=True)
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    status = subprocess.run([*pip, "--no-deps", f"{WHEEL}=={PIN}"], check=False).returncode
-    if status != 0:
+    try:
+        download.pip_install("the Claude CLI", SIZE, "--no-deps", f"{WHEEL}=={PIN}")
+    except download.DownloadError as error:
         print(
-            "The Claude CLI could not be installed; install it yourself and name it in "
-            "CLAUDE_PATH if it is not found.",
+            f"The Claude CLI could not be fetched: {error}\n"
+            "Check the network and repeat the command; or install Claude Code yourself, and name "
+            "it in CLAUDE_PATH if it is not found.",
             file=sys.stderr,
         )
-    return 1 if status else 0
+        return 1
+    return 0
 
 
 if __name__ == "__main__":

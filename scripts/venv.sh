@@ -34,9 +34,7 @@ for requirements in "$@"; do
     # The copy of the requirements that were installed last.
     stamp=.venv/.installed-$requirements
     if ! cmp -s "$requirements" "$stamp"; then
-        echo "Installing what is listed in $requirements."
-        .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
-            -r "$requirements"
+        .venv/bin/python scripts/download.py "$requirements"
         cp "$requirements" "$stamp"
     fi
 done

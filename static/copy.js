@@ -1,4 +1,4 @@
-// Copies links, texts and code; opens the copy menu of a block in place.
+// Copies links, texts and code, and wraps code; opens the copy menu of a block in place.
 "use strict";
 
 (() => {
@@ -102,28 +102,52 @@
 
   // --- code ------------------------------------------------------------------------------
 
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "button copy-code";
-  button.textContent = "Copy";
-  button.hidden = true;
-  document.body.append(button);
+  const tools = document.createElement("div");
+  tools.className = "code-tools";
+  tools.hidden = true;
+  const tool = (label) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "button";
+    button.textContent = label;
+    tools.append(button);
+    return button;
+  };
+  const wrap = tool("Wrap");
+  const copyCode = tool("Copy");
+  document.body.append(tools);
   let code = null;
 
+  const isWrapped = () => transcript.classList.contains("wrapped");
+  const scrolls = (box) => box && box.scrollWidth > box.clientWidth;
+  const place = () => {
+    const box = code.closest(".numbered") ?? code;
+    const { top, right } = box.getBoundingClientRect();
+    wrap.hidden = !(scrolls(box) || (isWrapped() && box.matches(".md pre, .numbered, .diff")));
+    wrap.ariaPressed = isWrapped();
+    tools.style.top = `${top + scrollY + 4}px`;
+    tools.style.left = `${right - 4}px`;
+    tools.hidden = false;
+  };
+
   const offer = (event) => {
-    if (event.target === button) return;
+    if (tools.contains(event.target)) return;
     const over = event.target.closest?.("#transcript pre");
     if (!over) {
-      button.hidden = document.activeElement !== code || !code?.isConnected;
+      tools.hidden = (document.activeElement !== code && !tools.contains(document.activeElement)) || !code?.isConnected;
       return;
     }
     code = over;
-    const { top, right } = code.getBoundingClientRect();
-    button.style.top = `${top + scrollY + 4}px`;
-    button.style.left = `${right - 4}px`;
-    button.hidden = false;
+    place();
   };
   document.addEventListener("pointerover", offer);
   document.addEventListener("focusin", offer);
-  button.addEventListener("click", () => copyFor(button, code));
+  copyCode.addEventListener("click", () => copyFor(copyCode, code));
+  // All code of the page, also what comes later; this one stays where it is.
+  wrap.addEventListener("click", () => {
+    const { top } = code.getBoundingClientRect();
+    transcript.classList.toggle("wrapped");
+    scrollBy({ top: code.getBoundingClientRect().top - top, behavior: "instant" });
+    place();
+  });
 })();

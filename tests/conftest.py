@@ -16,6 +16,7 @@ from playwright.sync_api import Browser
 
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi
 from tests.support.browser import Phone, launched
+from tests.support.cli.idle_sessions import IdleSessions
 from tests.support.cli.supervision import Supervision
 from tests.support.environment import (
     Sandbox,
@@ -40,12 +41,14 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[FOLDER] = folder = tempfile.mkdtemp(prefix="captures-")
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
     guard.watch_processes(find_claude)
+    gc.disable()  # of what is imported and collected, nothing is garbage
 
 
 def pytest_collection_finish() -> None:
     """Keep the garbage collector from visiting modules and test items again and again."""
     gc.freeze()
     gc.set_threshold(10_000, 20, 50)
+    gc.enable()
 
 
 # First, so that `-m unit` finds the marks.
@@ -145,17 +148,47 @@ def shared_settings() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
+def shared_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    """That of `shared_server`."""
+    return Sandbox(tmp_path_factory.mktemp("shared") / "home").make()
+
+
+@pytest.fixture(scope="module")
 def shared_server(
-    integration: None, tmp_path_factory: pytest.TempPathFactory, shared_settings: dict[str, str]
+    integration: None, shared_sandbox: Sandbox, shared_settings: dict[str, str]
 ) -> Iterator[Server]:
     """A server with the stand-in for tests that leave each other's sessions alone."""
-    folder = tmp_path_factory.mktemp("shared")
-    home, claude = Sandbox(folder / "home").make(), write_stand_in(folder / "claude")
-    server = Server(home, claude, "http://127.0.0.1:9", **shared_settings)
+    claude = write_stand_in(shared_sandbox.home / "claude")
+    server = Server(shared_sandbox, claude, "http://127.0.0.1:9", **shared_settings)
     try:
         yield server.start()
     finally:
         server.close()
+
+
+@pytest.fixture(scope="module")
+def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    """The sandbox of `shared_real_server`; most of its tests have projects of their own."""
+    return Sandbox(tmp_path_factory.mktemp("shared") / "home").make()
+
+
+@pytest.fixture(scope="module")
+def shared_real_server(
+    claude: Path, shared_home: Sandbox, shared_api: MessagesApi, shared_settings: dict[str, str]
+) -> Iterator[Server]:
+    """A server with the real CLI, and behind that the model that a module scripts: `shared_api`.
+
+    For tests that leave each other's sessions alone."""
+    server = Server(shared_home, claude, shared_api.url, **shared_settings)
+    try:
+        yield server.start()
+    finally:
+        server.close()
+
+
+@pytest.fixture(scope="module")
+def idle_sessions(shared_real_server: Server) -> IdleSessions:
+    return IdleSessions(shared_real_server)
 
 
 @pytest.fixture(scope="session")
@@ -182,3 +215,13 @@ def open_phone(browser: Browser) -> Iterator[Callable[..., Phone]]:
 def phone(server: Server, open_phone: Callable[..., Phone]) -> Phone:
     """One on the module's own `server`."""
     return open_phone(server)
+
+
+@pytest.fixture
+def idle_phone(
+    open_phone: Callable[..., Phone], shared_real_server: Server, idle_sessions: IdleSessions
+) -> Phone:
+    """One at a session of the real CLI that waits for a prompt; see idle_sessions.py."""
+    phone = open_phone(shared_real_server)
+    phone.open_session(idle_sessions.take())
+    return phone

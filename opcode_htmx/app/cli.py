@@ -5,7 +5,6 @@ Does not import Flask. The server takes over the decisions made here.
 
 import contextlib
 import errno
-import ipaddress
 import os
 import resource
 import socket
@@ -15,9 +14,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from opcode_htmx.app import feature_settings
+from opcode_htmx.app.pairing import terminal
 from opcode_htmx.config import credentials
 from opcode_htmx.config.settings import (
     Settings,
@@ -30,10 +28,10 @@ from opcode_htmx.engines.claude.install import cli_binary
 from opcode_htmx.lib import resources
 from opcode_htmx.lib.files.state_dir import StateError, ensure_state_dir
 from opcode_htmx.lib.version import __version__
-from opcode_htmx.web.origin.own_addresses import VIRTUAL_INTERFACES
+from opcode_htmx.web.origin.server_addresses import addresses, in_url
 
 BROWSER_FILES = ("htmx.min.js", "hx-ws.min.js", "hx-upsert.min.js")
-USAGE = "usage: opcode-htmx [--help | --version]"
+USAGE = "usage: opcode-htmx [pair | --help | --version]"
 MAX_OPEN_FILES = 65536
 PORT_PATIENCE = 2.0  # seconds; a killed server releases its port a little later
 
@@ -72,8 +70,16 @@ def main(argv: Sequence[str]) -> int:
     allow_many_files()
     for name in launch.settings.unknown:
         print(f"{name} is not a setting of this version and is ignored.", file=sys.stderr)
-    print("\n".join(greeting(launch)), flush=True)
+    print("\n".join(greeting(launch, about_pairing(launch.settings))), flush=True)
     return serve(launch)
+
+
+def about_pairing(settings: Settings) -> list[str]:
+    """The lines about logging in a phone by a QR code; none if no code can be stored."""
+    try:
+        return list(terminal.at_start(settings, terminal.screen()))
+    except OSError as error:
+        return [f"No QR code can be shown ({error.strerror})."]
 
 
 def print_answer(arguments: Sequence[str]) -> int:
@@ -83,6 +89,8 @@ def print_answer(arguments: Sequence[str]) -> int:
             print("\n".join(help_lines()))
         case ["--version"]:
             print(f"opcode-htmx {__version__}")
+        case ["pair"]:
+            return pair()
         case _:
             print(
                 f"{USAGE}\nThere are no other arguments; settings are environment variables, "
@@ -93,12 +101,27 @@ def print_answer(arguments: Sequence[str]) -> int:
     return 0
 
 
+def pair() -> int:
+    """Print a QR code that logs in a device; return the exit status."""
+    try:
+        lines = list(terminal.on_request(Settings.from_env(), terminal.screen()))
+    except (SettingsError, StateError, terminal.NoServer) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"No code could be stored ({error.strerror}).", file=sys.stderr)
+        return 1
+    print("\n".join(lines))
+    return 0
+
+
 def help_lines() -> Iterator[str]:
     """The output of --help: every setting with its default, and where to read more."""
     yield USAGE
     yield ""
     yield "Serve the Claude Code of this computer to the browsers in your network."
     yield "Prints the addresses, the user and the password. Stop with Ctrl-C; runs of Claude go on."
+    yield "`opcode-htmx pair` prints a QR code that logs in a phone to the running server."
     yield ""
     yield "Settings are environment variables, as in `PORT=9000 opcode-htmx`. With their defaults:"
     yield ""
@@ -142,7 +165,7 @@ def serve(launch: Launch) -> int:
     settings = launch.settings
     command = [sys.executable, "-m", "gunicorn"]
     command += ["-c", str(resources.GUNICORN_CONFIG), "--pythonpath", str(resources.FOLDER)]
-    command += ["-b", f"{_in_url(settings.host)}:{settings.port}", "app:app"]
+    command += ["-b", f"{in_url(settings.host)}:{settings.port}", "app:app"]
     variables = environment(
         OPCODE_DEMO="1" if launch.demo else "0", CLAUDE_PATH=str(launch.binary.path)
     )
@@ -194,8 +217,8 @@ def _bind_failure(error: OSError, host: str, port: int) -> str:
     return f"Nothing can listen on {host} port {port} ({error.strerror})."
 
 
-def greeting(launch: Launch) -> Iterator[str]:
-    """The lines with the addresses, the user and the password."""
+def greeting(launch: Launch, about_pairing: Sequence[str] = ()) -> Iterator[str]:
+    """The lines with the addresses, the user and the password, and those about pairing."""
     settings = launch.settings
     yield f"opcode-htmx, with Claude {launch.binary.version_text}"
     yield ""
@@ -204,6 +227,9 @@ def greeting(launch: Launch) -> Iterator[str]:
     generated = settings.password is None
     yield f"  {'Password':<15}{launch.password if generated else 'from OPCODE_PASSWORD'}"
     yield ""
+    if about_pairing:
+        yield from about_pairing
+        yield ""
     if launch.demo:
         yield from _about_the_demo(launch)
         yield ""
@@ -219,41 +245,3 @@ def _about_the_demo(launch: Launch) -> Iterator[str]:
     )
     yield "Demo, because Claude is not logged in: the answers come from a script."
     yield f"To log in, run `{command}` and start again."
-
-
-def addresses(host: str, port: int) -> Iterator[tuple[str, str]]:
-    """The addresses of the app: (label, URL), this machine first."""
-    try:
-        ip = ipaddress.ip_address(host)
-    except ValueError:
-        yield "Address", f"http://{host}:{port}/"
-        return
-    if not ip.is_unspecified:
-        label = "This machine" if ip.is_loopback else "Your network"
-        yield label, f"http://{_in_url(host)}:{port}/"
-        return
-    yield "This machine", f"http://localhost:{port}/"
-    found = list(lan_addresses())
-    yield from (("Your network", f"http://{address}:{port}/") for address in found)
-    if not found:
-        yield "Your network", "no address found; is this machine connected?"
-
-
-def lan_addresses() -> Iterator[str]:
-    """Private IPv4 addresses of the interfaces that are up, except virtual ones."""
-    states = psutil.net_if_stats()
-    for name, entries in psutil.net_if_addrs().items():
-        if name.startswith(VIRTUAL_INTERFACES) or not (name in states and states[name].isup):
-            continue
-        for entry in entries:
-            if entry.family == socket.AF_INET and _is_lan(entry.address):
-                yield entry.address
-
-
-def _is_lan(address: str) -> bool:
-    ip = ipaddress.IPv4Address(address)
-    return ip.is_private and not (ip.is_loopback or ip.is_link_local or ip.is_unspecified)
-
-
-def _in_url(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

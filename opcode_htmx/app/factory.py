@@ -6,9 +6,10 @@ jobs, which the worker starts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
+import gevent
 from flask import Blueprint, Flask
 from jinja2 import Environment
 
@@ -22,6 +23,7 @@ from opcode_htmx.app import (
     state_folders,
 )
 from opcode_htmx.app.claude_environment import ClaudeEnvironment, find_claude
+from opcode_htmx.app.pairing import terminal
 from opcode_htmx.app.registry import FEATURES
 from opcode_htmx.app.template_cache import TemplateCache
 from opcode_htmx.config.settings import Settings
@@ -76,6 +78,10 @@ def build(settings: Settings | None = None, features: Sequence[Feature] = FEATUR
     app.jinja_env.globals["demo"] = claude.demo is not None
     app.jinja_env.globals["login_command"] = cli_binary.login_command(
         claude.binary, settings.child_environment.get("PATH", "")
+    )
+    app.jinja_env.globals["pair_command"] = terminal.program()
+    app.extensions["opcode_shutdown"] = partial(
+        _shut_down, context.runs, app.extensions["opcode_shutdown"]
     )
     for feature in features:
         _install(app, feature, context, router)
@@ -179,6 +185,13 @@ def _install_api(app: Flask, features: Sequence[Feature], context: AppContext) -
     api = Blueprint("api", __name__)
     register_endpoints(api, Description(endpoints).endpoints)
     app.register_blueprint(api)
+
+
+def _shut_down(runs: Supervisor, close_sockets: Callable[[], None]) -> None:
+    """The worker ends, and the runs go on, but for those that have no prompt."""
+    ending = gevent.spawn(runs.warm_starts.close)
+    close_sockets()
+    ending.join()
 
 
 def _watch_session_files() -> None:

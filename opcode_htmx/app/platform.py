@@ -8,11 +8,12 @@ from flask import Flask
 from jinja2 import FileSystemLoader
 
 from opcode_htmx.config import credentials
-from opcode_htmx.config.settings import Settings
+from opcode_htmx.config.settings import DEFAULT_USER, Settings
 from opcode_htmx.features.feature import Feature
 from opcode_htmx.lib import resources
 from opcode_htmx.lib.concurrency.jobs import Job, Jobs
 from opcode_htmx.lib.files.state_folders import StateDir
+from opcode_htmx.web.assets.static_files import StaticFiles
 from opcode_htmx.web.auth import (
     gate,
     logouts,
@@ -20,7 +21,9 @@ from opcode_htmx.web.auth import (
     tokens,
     visitors,
 )
+from opcode_htmx.web.auth.login import LoginHints
 from opcode_htmx.web.auth.logins import Logins
+from opcode_htmx.web.auth.pairing import PairingCodes
 from opcode_htmx.web.http import (
     compress,
     errors,
@@ -30,7 +33,6 @@ from opcode_htmx.web.http import (
     request_body,
     responses,
 )
-from opcode_htmx.web.http.static_files import StaticFiles
 from opcode_htmx.web.origin import sources
 from opcode_htmx.web.websocket.registry import OpenSockets
 from opcode_htmx.web.websocket.router import SocketRouter
@@ -84,9 +86,11 @@ def protect(
         settings.login_idle,
     )
     failures = rate_limit.RateLimiter(state.folder("login_failures"), logins.networks)
+    codes = PairingCodes(state.folder("pairing"))
     gate.AuthGate(
-        visitors.Visitors(user, password, csrf_tokens, logins, failures),
+        visitors.Visitors(user, password, csrf_tokens, logins, codes, failures),
         sources.Sources(settings.allowed_origins, settings.allowed_hosts),
+        LoginHints(asks_user=user != DEFAULT_USER, password_is_given=settings.password is not None),
     ).init_app(app)
     errors.register(app, statuses)
     responses.register(app)

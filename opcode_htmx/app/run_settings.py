@@ -50,6 +50,7 @@ def of(
         keep_running=settings.keep_running,
         disconnect_grace=settings.disconnect_grace,
         max_runs=settings.max_runs,
+        warm_timeout=settings.warm_timeout if settings.warm_start else 0.0,
         models=models,
     )
 

@@ -44,6 +44,7 @@ PLATFORM = (
         "OPCODE_LOGIN_DAYS, OPCODE_LOGIN_IDLE_DAYS; 100 at most",
         1,
     ),
+    StateFolder("pairing", "hashes of pairing codes, and their use", "two and ten minutes", 1),
     StateFolder("login_failures", "failed logins of the last minutes, by network"),
     StateFolder("password", "the password, made once"),
     StateFolder("secret_key", "the key that signs cookies, made once"),

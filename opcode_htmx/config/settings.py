@@ -29,6 +29,7 @@ F = TypeVar("F", bound=FeatureSettings)
 
 # Every run carries them, so they are present when the app is started from within a run.
 _RUN_VARIABLES = frozenset({"OPCODE_RUN_ID", "OPCODE_RUN_FOLDER"})
+DEFAULT_USER = "opcode"
 _STATE_DIR = "$XDG_STATE_HOME/opcode-htmx"
 
 
@@ -49,7 +50,7 @@ class Settings(DeclaredSettings):
         name="HOST",
     )
     port: values.Port = setting("8080", "The port to listen on, 1 to 65535.", name="PORT")
-    user: values.User = setting("opcode", "The user name to log in with.", name="OPCODE_USER")
+    user: values.User = setting(DEFAULT_USER, "The user name to log in with.", name="OPCODE_USER")
     password: values.Password = setting(
         "", "The password to log in with.", name="OPCODE_PASSWORD", secret=True
     )
@@ -118,6 +119,17 @@ class Settings(DeclaredSettings):
         "30m",
         "How long a run may wait for the next prompt before it is ended",
         name="OPCODE_IDLE_TIMEOUT",
+    )
+    warm_start: values.Switch = setting(
+        "1",
+        "`1`: Claude is started for a session while a prompt is written, so that its answer begins "
+        "sooner.",
+        name="OPCODE_WARM_START",
+    )
+    warm_timeout: values.PositiveSeconds = setting(
+        "3m",
+        "How long a Claude that was started in this way waits for the prompt",
+        name="OPCODE_WARM_TIMEOUT",
     )
     run_timeout: values.Seconds = setting(
         "0",

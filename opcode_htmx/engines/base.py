@@ -161,6 +161,22 @@ class History(Protocol):
         `fell_silent` is the Unix time of its last output. Another process may have written since.
         """
 
+    def changed_at(self, session_id: str) -> int | None:
+        """The modification time of the file in nanoseconds; None as long as there is none."""
+
+    def restore_time(self, session_id: str, size: int, changed_at: int) -> None:
+        """Reset the file's modification time, if it has had `size` bytes since. Raises OSError."""
+
+
+class ProcessFiles(Protocol):
+    """The files in which the engine registers its live processes."""
+
+    def pids_of(self, session_id: str) -> frozenset[int]:
+        """The live processes, ours and others, that have a session open."""
+
+    def remove(self, pid: int, session_id: str) -> None:
+        """Delete what a killed process of a session has left there."""
+
 
 class TrustFiles(Protocol):
     """The files of projects, and the engine's own record of the projects that are trusted."""
@@ -196,6 +212,9 @@ class Engine(Protocol):
 
     @property
     def history(self) -> History: ...
+
+    @property
+    def processes(self) -> ProcessFiles: ...
 
     @property
     def trust(self) -> TrustFiles: ...

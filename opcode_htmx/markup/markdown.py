@@ -1,6 +1,6 @@
 """Render text as safe HTML; no other module makes `Markup` out of text.
 
-All of it passes bleach, except for HTML of nothing but words and harmless tags without attributes.
+All of it passes bleach, except for HTML of nothing but words and harmless tags.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
-from opcode_htmx.markup import addresses
+from opcode_htmx.markup.addresses import rules
 from opcode_htmx.markup.markdown_parser import (
     MOST_COLUMNS,
     is_wide_table,
@@ -29,24 +29,29 @@ TAGS = frozenset(
 )
 
 
+_OF_LINKS = frozenset({"dir", "rel", "target", "title"})
+
+
 def _link_attribute(tag: str, name: str, value: str) -> bool:
     """Whether a link may have an attribute; its address must be absolute.
 
     bleach would accept addresses without a protocol, such as `//host`.
     """
-    return addresses.is_absolute(value) if name == "href" else name in ("title", "rel", "target")
+    return rules.is_absolute(value) if name == "href" else name in _OF_LINKS
 
 
 ATTRIBUTES: dict[str, list[str] | Callable[[str, str, str], bool]] = {
     "a": _link_attribute,
-    "code": ["class"],
+    "blockquote": ["dir"],
+    "code": ["class", "dir"],
     "div": ["class", "tabindex"],
-    "li": ["class"],
+    **dict.fromkeys(("h1", "h2", "h3", "h4", "h5", "h6", "p", "table"), ["dir"]),
+    "li": ["class", "dir"],
     "ol": ["start"],
-    "pre": ["tabindex"],
-    "span": ["class"],
-    "td": ["class"],
-    "th": ["class"],
+    "pre": ["dir", "tabindex"],
+    "span": ["class", "dir"],
+    "td": ["class", "dir"],
+    "th": ["class", "dir"],
 }
 PROTOCOLS = frozenset({"http", "https", "mailto"})
 
@@ -56,9 +61,6 @@ longer one is rendered in a thread."""
 
 LONGEST_PREVIEW = 20_000
 """Characters; a longer preview is shown as plain text."""
-
-_ALIGN = re.compile(r' style="text-align:(left|right|center)"')
-
 
 _parser = page_parser()
 _literal_parser = page_parser().disable(["entity"])
@@ -89,14 +91,25 @@ def _clean(html: str) -> Markup:
     return safe
 
 
-_BARE_TAG = re.compile(r"<(/?)(p|em|strong|s|code|blockquote|ul|ol|li|h[1-6])>")
+_BARE_TAG = re.compile(
+    r"<(?:/?(p|em|strong|s|code|blockquote|ul|ol|li|h[1-6]|table|thead|tbody|tr)"
+    r"|/(pre|span|div|t[hd])"
+    r"|(p|blockquote|li|h[1-6]) dir=\"auto\""
+    r"|(t[hd]) dir=\"auto\"(?: class=\"[a-z -]{1,40}\")?"
+    r"|(code|table) dir=\"(?:ltr|rtl)\""
+    r"|(pre) dir=\"ltr\" tabindex=\"0\""
+    r"|(code) class=\"language-[a-z0-9+#.-]{1,40}\""
+    r"|(span) class=\"[a-z]\""
+    r"|(div) class=\"scroll\" tabindex=\"0\")>"
+)
+"""Tags of ours, each just as this program writes it."""
 _BARE_TEXT = re.compile(
     r"(?:[^<>&\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]|&(?:amp|lt|gt|quot);)*+"
 )
 
 
 def _is_bare(html: str) -> bool:
-    """Whether this is text and a few kinds of tags without attributes, properly nested.
+    """Whether this is text and a few kinds of tags, properly nested, with harmless attributes.
 
     bleach does not change such HTML, and takes ten times as long to find that out; most text that
     arrives while a page is open is of this kind.
@@ -105,10 +118,13 @@ def _is_bare(html: str) -> bool:
     position = 0
     while (text := _BARE_TEXT.match(html, position)) and text.end() < len(html):
         tag = _BARE_TAG.match(html, text.end())
-        if tag is None or (tag[1] and (not open_tags or open_tags.pop() != tag[2])):
+        if tag is None:
             return False
-        if not tag[1]:
-            open_tags.append(tag[2])
+        name = tag[tag.lastindex or 0]
+        if not tag[0].startswith("</"):
+            open_tags.append(name)
+        elif not open_tags or open_tags.pop() != name:
+            return False
         position = tag.end()
     return not open_tags
 
@@ -127,11 +143,11 @@ def _render(text: str, parser: MarkdownIt) -> Markup:
     if any(map(is_wide_table, lines, lines[1:])) and not _is_fence(lines[0]):
         return plain(text) + _TOO_WIDE_NOTE
     html = parser.render(text, {"lines": lines})
+    if "<table" in html:
+        html = html.replace("<table", '<div class="scroll" tabindex="0"><table')
+        html = html.replace("</table>", "</table></div>")
     if _is_bare(html):
         return Markup(html)  # noqa: S704 - there is nothing to clean
-    html = _ALIGN.sub(r' class="align-\1"', html)  # the page allows no inline style
-    html = html.replace("<table>", '<div class="scroll" tabindex="0"><table>')
-    html = html.replace("</table>", "</table></div>")
     html = html.replace("<a href=", '<a rel="noopener noreferrer" target="_blank" href=')
     return _clean(html)
 
@@ -183,4 +199,4 @@ def with_source(html: Markup, text: str) -> Markup:
 
 def plain(text: str) -> Markup:
     """A text as written, in a `pre` element."""
-    return Markup('<pre tabindex="0"><code>{}</code></pre>').format(text)
+    return Markup('<pre dir="ltr" tabindex="0"><code>{}</code></pre>').format(text)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import MutableMapping, Sequence
+import unicodedata
+from collections.abc import Iterable, MutableMapping, Sequence
 from html import escape
 from typing import Any
 
@@ -14,7 +15,9 @@ from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 
-from opcode_htmx.markup import addresses, highlight
+from opcode_htmx.markup import highlight
+from opcode_htmx.markup.addresses import bare_urls, loopback, rules
+from opcode_htmx.markup.spans import Span
 
 FENCE_LINES = 60
 """Lines; a longer fenced code block is split into parts, so that no part grows without limit."""
@@ -28,7 +31,7 @@ _LINE_END = re.compile(r"(\r\n?|\n)")
 
 
 class _Parser(MarkdownIt):
-    """Accepts any address as a link: `addresses.rewrite` handles them."""
+    """Accepts any address as a link: `rules.rewrite` handles them."""
 
     def validateLink(self, url: str) -> bool:  # noqa: N802 - the library's name
         return True
@@ -73,8 +76,72 @@ def is_wide_table(head: str, below: str) -> bool:
     return head.count("|") > MOST_COLUMNS and _is_delimiter(below)
 
 
+_HAS_DIRECTION = frozenset({"blockquote_open", "list_item_open", "th_open", "td_open"})
+_HAS_DIRECTION_OUTSIDE = frozenset({"paragraph_open", "heading_open"})
+"""Only at the top level: elsewhere it would hide the text from the element around it, which takes
+its direction from the first letter."""
+_RIGHT_TO_LEFT = frozenset({"R", "AL"})
+
+
+def _directions(state: StateCore) -> None:
+    """Let each paragraph, heading, item and cell be written in its own direction.
+
+    The columns of a table follow the first letter of its header.
+    """
+    table: Token | None = None
+    for token in state.tokens:
+        if token.type in _HAS_DIRECTION or (
+            token.type in _HAS_DIRECTION_OUTSIDE and token.level == 0
+        ):
+            token.attrSet("dir", "auto")
+        elif token.type == "table_open":
+            table = token
+        elif table and token.type == "inline" and (direction := _direction(token.content)):
+            if direction in _RIGHT_TO_LEFT:
+                table.attrSet("dir", "rtl")
+            table = None
+
+
+WIDE, WIDER = 15, 60
+"""Characters; a column with a longer cell than these has a width at which it can still be read."""
+
+
+def _columns(state: StateCore) -> None:
+    """Say by classes how the cells of each column are aligned, and how wide it has to be.
+
+    The page allows no inline style. The class of a header counts for its whole column.
+    """
+    headers: list[Token] = []
+    longest: list[int] = []
+    column = 0
+    for number, token in enumerate(state.tokens):
+        match token.type:
+            case "table_open":
+                headers, longest = [], []
+            case "tr_open":
+                column = 0
+            case "th_open" | "td_open":
+                if style := token.attrs.pop("style", ""):
+                    token.attrJoin("class", str(style).replace("text-align:", "align-"))
+                if token.type == "th_open":
+                    headers.append(token)
+                    longest.append(0)
+                longest[column] = max(longest[column], len(state.tokens[number + 1].content))
+                column += 1
+            case "table_close":
+                for header, length in zip(headers, longest, strict=True):
+                    if length > WIDE:
+                        header.attrJoin("class", "wider" if length > WIDER else "wide")
+
+
+def _direction(text: str) -> str:
+    """The bidirectional class of the first letter; empty if there is none."""
+    classes = (unicodedata.bidirectional(each) for each in text)
+    return next((each for each in classes if each in ("L", "R", "AL")), "")
+
+
 _TASK = re.compile(r"\[([ xX])\] +")
-_CHECKBOX_HTML = '<span class="check"><span class="visually-hidden">{}</span></span> '
+_CHECKBOX_HTML = '<span class="check"><span class="visually-hidden" dir="ltr">{}</span></span> '
 
 
 def _tasks(state: StateCore) -> None:
@@ -105,11 +172,34 @@ def _code(
     """A code block, highlighted once it is complete: a growing one is rendered many times."""
     token = tokens[index]
     language = token.info.split(maxsplit=1)[0] if token.info.strip() else ""
-    shown = highlight.code(token.content, language if _is_complete(token, env) else "")
-    coloured = (_span(style, escape(part, quote=False)) for style, part in shown.spans)
+    shown = highlight.code(token.content, language if language and _is_complete(token, env) else "")
+    coloured = _linked(shown.spans)
     name = f' class="language-{escape(language)}"' if language else ""
     note = f"<p><em>{shown.note}</em></p>\n" if shown.note else ""
-    return f'<pre tabindex="0"><code{name}>{"".join(coloured)}</code></pre>\n{note}'
+    return f'<pre dir="ltr" tabindex="0"><code{name}>{coloured}</code></pre>\n{note}'
+
+
+def _linked(spans: Sequence[Span]) -> str:
+    """The HTML of coloured code, with links."""
+    pieces = bare_urls.split_spans(spans)
+    return "".join(
+        _link(address, _spans(each)) if address else _spans(each) for address, each in pieces
+    )
+
+
+def _link(address: str, html: str) -> str:
+    title = f' title="{loopback.TITLE}"' if loopback.is_loopback(address) else ""
+    return f'<a href="{escape(address)}" dir="ltr"{title}>{html}</a>'
+
+
+def _spans(spans: Iterable[Span]) -> str:
+    return "".join(_span(style, escape(part, quote=False)) for style, part in spans)
+
+
+def _inline_code(
+    self: RendererProtocol, tokens: Sequence[Token], index: int, options: OptionsDict, env: Any
+) -> str:
+    return f'<code dir="ltr">{escape(tokens[index].content, quote=False)}</code>'
 
 
 def _span(style: str, html: str) -> str:
@@ -128,8 +218,14 @@ def page_parser() -> MarkdownIt:
     """A parser that also renders task lists, restricted links and highlighted code."""
     parser = commonmark()
     parser.core.ruler.push("tasks", _tasks)
-    parser.core.ruler.push("addresses", addresses.rewrite)
+    parser.core.ruler.push("addresses", rules.rewrite)
+    parser.core.ruler.push("bare_urls", rules.link_bare_urls)
+    parser.core.ruler.push("directions", _directions)
+    parser.core.ruler.push("columns", _columns)
+    parser.inline.ruler.before("strikethrough", "bare_urls", rules.keep_together)
     parser.add_render_rule("checkbox", _checkbox)
+    parser.add_render_rule("code_inline", _inline_code)
+    parser.add_render_rule("code_block", _code)
     parser.add_render_rule("fence", _code)
     return parser
 

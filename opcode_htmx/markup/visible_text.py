@@ -17,6 +17,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
+from opcode_htmx.markup.invisible import INVISIBLE
 from opcode_htmx.markup.markdown import with_spans
 
 MOST_BLANKS = 20
@@ -32,17 +33,8 @@ MOST_PIECES = 4000
 """A text with more pieces is shown without spans, which would take too long to make."""
 
 _BLANK = "\t \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
-_INVISIBLE = (
-    "\x00-\x08\x0b-\x1f\x7f-\x9f"  # controls, but for the tab and the line feed
-    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f"  # fillers, Arabic letter mark
-    "\u200b-\u200f\u2028-\u202e\u2060-\u206f"  # widths, joiners, directions, line separators
-    "\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"  # blanks that are symbols, selectors
-    "\ud800-\udfff"  # halves of surrogate pairs, and bytes of file names that are no UTF-8
-    "\U00013430-\U0001345f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
-    "\U000e0000-\U000e0fff"  # tags
-)
-_HIDDEN = re.compile(f"[{_INVISIBLE}]")
-_RUN = re.compile(rf"([{_INVISIBLE}])\1*")
+_HIDDEN = re.compile(f"[{INVISIBLE}]")
+_RUN = re.compile(rf"([{INVISIBLE}])\1*")
 LONG_GAP = re.compile(f"[{_BLANK}]{{{MOST_BLANKS + 1},}}")
 """A run of blanks that is shown as a placeholder."""
 _BLANK_CHARACTERS = "\t \u00a0\u1680\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))

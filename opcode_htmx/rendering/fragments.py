@@ -20,6 +20,7 @@ from markupsafe import Markup
 from opcode_htmx.engines.messages import ImageContent
 from opcode_htmx.lib.concurrency.cooperative import TimeSlicer, run_cpu_in_thread
 from opcode_htmx.markup import ansi, diff
+from opcode_htmx.markup.addresses import bare_urls, loopback
 from opcode_htmx.markup.incremental_markdown import render_complete
 from opcode_htmx.markup.markdown import preview, with_source
 from opcode_htmx.markup.omissions import omits_words
@@ -101,6 +102,10 @@ def _macros_of(environment: Environment) -> Any:
             ),
             "present_block": lambda block: tool_cards.present_block(block, _context.get().project),
             "terminal": ansi.spans,
+            "with_links": bare_urls.split,
+            "spans_with_links": bare_urls.split_spans,
+            "is_loopback": loopback.is_loopback,
+            "loopback_title": lambda: loopback.TITLE,
             "number_width": diff.number_width,
             "shown_lines": diff.SHOWN_LINES,
             "without_empty_runs": diff.without_empty_runs,

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
-from opcode_htmx.markup.links import link
+from opcode_htmx.markup.addresses.links import link
 from opcode_htmx.rendering.cards import commands, files, others
 from opcode_htmx.rendering.cards.parts import (
     LONGEST_JSON,

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import time
 from collections.abc import Callable
 
 from opcode_htmx.lib.concurrency.broadcast import Broadcast
 from opcode_htmx.lib.files.file_watch import FolderWatcher
 from opcode_htmx.lib.process_identity import ProcessIdentity
+from opcode_htmx.runs.control import launcher
 from opcode_htmx.runs.control.launcher import RunSettings
 from opcode_htmx.runs.control.owner import Owner
 from opcode_htmx.runs.control.run import Run
-from opcode_htmx.runs.model.record import RUN_ID, Outcome, RunRecord
+from opcode_htmx.runs.model.record import RUN_ID, Outcome, RunEnd, RunRecord
 from opcode_htmx.runs.model.run_folder import RunFolder
+from opcode_htmx.runs.model.warm_mark import WarmMark
 from opcode_htmx.runs.processes import claude_process
 
 log = logging.getLogger(__name__)
@@ -39,16 +42,19 @@ class RunRegistry:
         adopted: Callable[[Run], None],
         on_change: Callable[[], None],
         publish: Callable[[Run], None] = lambda run: None,
+        unused_ended: Callable[[Run], None] = lambda run: None,
     ) -> None:
         """`adopted` is called with each run that was started elsewhere and goes on here.
 
         `on_change` is called when a run has ended or another worker may have started one. `publish`
         is called with each run that is ours from now on, and with each that has ended; it is quick.
+        `unused_ended` is called with each run that has ended without a prompt.
         """
         self._settings = settings
         self._adopted = adopted
         self._on_change = on_change
         self._publish = publish
+        self._unused_ended = unused_ended
         self._runs: dict[str, Run] = {}
         self._by_session: dict[str, list[Run]] = {}
         self._listed = 0
@@ -73,10 +79,11 @@ class RunRegistry:
         self._list()
         return list(self._by_session.get(session_id, ()))
 
-    def newest(self) -> list[Run]:
-        """The newest run of each session, alive or not."""
+    def newest(self, among: Callable[[list[Run]], list[Run]]) -> list[Run]:
+        """The newest run of each session `among` its runs, alive or not."""
         self._list()
-        return [runs[-1] for runs in self._by_session.values() if runs]
+        found = [among(runs) for runs in list(self._by_session.values())]
+        return [runs[-1] for runs in found if runs]
 
     def changes(self, session_id: str) -> Broadcast:
         """Notified when a run of the session starts, changes or ends."""
@@ -123,7 +130,7 @@ class RunRegistry:
             return
         for run in [run for run_id, run in self._runs.items() if run_id not in names]:
             if not run.owner:  # an owned run goes on without its folder as long as it lives
-                self.drop(run)
+                self._vanished(run)
         new = [name for name in names if RUN_ID.fullmatch(name) and name not in self._runs]
         for name in new:
             if name not in self._unreadable:
@@ -147,6 +154,14 @@ class RunRegistry:
                 self._follow(run)
         if not run.live:
             self._publish(run)
+
+    def _vanished(self, run: Run) -> None:
+        """Forget a run whose folder is gone; one without a prompt has ended in another worker."""
+        if run.live and run.is_unused:
+            run.conclude(run.record.ended(RunEnd(Outcome.COMPLETED, time.time(), "", None, 0)))
+            if run.stopping:  # else only its owner knows whether it has crashed
+                self._unused_ended(run)
+        self.drop(run)
 
     def look_after(self) -> None:
         """Learn what other workers have done, and take over runs that have lost their owner."""
@@ -204,6 +219,7 @@ class RunRegistry:
         changed = self.changes(record.session_id)
         run = Run(folder, record, changed, self._settings.engine.codec)
         run.allow_bypass = self._settings.allow_bypass
+        run.started_warm = record.end is None and WarmMark(folder.path).exists()
         self._runs[run.id] = run
         self._by_session.setdefault(record.session_id, []).append(run)
         changed.notify()
@@ -215,7 +231,7 @@ class RunRegistry:
             history, record = self._settings.engine.history, run.record
             return history.end_of_part(record.session_id, record.history_start, fell_silent)
 
-        owner = Owner(run, lock, history_end, self._settings.stop_deadline)
+        owner = Owner(run, lock, history_end, self._settings.stop_deadline, self._discard)
         self._publish(run)
         return owner
 
@@ -232,6 +248,23 @@ class RunRegistry:
         run.on_end(self._on_change)
         run.on_end(lambda: self._publish(run))
         run.follow()
+
+    def _discard(self, run: Run) -> None:
+        """Remove all that a run has left which has ended without a prompt."""
+        engine, record = self._settings.engine, run.record
+        changed_at = WarmMark(run.folder.path).history_changed_at()
+        hidden = run.folder.path.with_name(f"{launcher.UNPUBLISHED}{run.id}")
+        try:
+            if record.pid is not None:
+                engine.processes.remove(record.pid, record.session_id)
+            if changed_at is not None:
+                engine.history.restore_time(record.session_id, record.history_start, changed_at)
+            run.folder.path.rename(hidden)  # at once for all workers
+        except OSError as error:
+            log.warning("could not remove what unused run %s has left: %s", run.id, error)
+        shutil.rmtree(hidden, ignore_errors=True)
+        run.on_end(lambda: self.drop(run))
+        self._unused_ended(run)
 
     def drop(self, run: Run) -> None:
         """Forget a run."""

@@ -28,13 +28,15 @@ from opcode_htmx.runs.control.launcher import CannotStart, RunSettings
 from opcode_htmx.runs.control.run import Run, RunNotLive
 from opcode_htmx.runs.events.bus import EventBus
 from opcode_htmx.runs.events.publisher import EventPublisher
-from opcode_htmx.runs.model.lifecycle import Phase
+from opcode_htmx.runs.model.lifecycle import PROCESS, Phase
 from opcode_htmx.runs.model.record import Outcome
 from opcode_htmx.runs.options.service import SessionOptionsService
 from opcode_htmx.runs.policies.disk_guard import DiskGuard
 from opcode_htmx.runs.policies.limit_monitor import LimitMonitor, check_queue
 from opcode_htmx.runs.policies.scheduler import Scheduler
 from opcode_htmx.runs.policies.viewer_presence import ViewerPresence
+from opcode_htmx.runs.policies.warm_rules import WarmRules
+from opcode_htmx.runs.policies.warm_starts import WarmStarts
 from opcode_htmx.runs.processes import claude_process
 from opcode_htmx.runs.registry import RunNotFound, RunRegistry
 
@@ -63,7 +65,13 @@ class Supervisor:
         self.events = EventBus(settings.journal())
         """To be started once the handlers have subscribed."""
         self._publisher = EventPublisher(self.events)
-        self.registry = RunRegistry(settings, self._adopted, self._wake.set, self._publisher.follow)
+        self.registry = RunRegistry(
+            settings,
+            self._adopted,
+            self._wake.set,
+            self._publisher.follow,
+            lambda run: self.warm_starts.ended(run),
+        )
         state = settings.runs_dir.parent
         self.options = SessionOptionsService(
             state / "options",
@@ -82,7 +90,7 @@ class Supervisor:
             self.options.keeps_running,
             settings.disconnect_grace,
         )
-        self.disk_guard = DiskGuard(state, settings.min_free, self.live)
+        self.disk_guard = DiskGuard(state, settings.min_free, self.registry.live)
         self.scheduler = Scheduler(
             settings,
             self.options,
@@ -94,10 +102,24 @@ class Supervisor:
         self._session_locks = KeyedLock()
         """One prompt at a time in each session: one that hangs holds up no other session."""
         self._limit_monitor = LimitMonitor(
-            self.live,
+            self.registry.live,
             settings.limits,
             lambda run: claude_process.memory_of(run.id),
             self.disk_guard.check,
+        )
+        self._warm_rules = WarmRules(
+            settings,
+            self.options,
+            self.project_trust,
+            self.viewers,
+            lambda: self.disk_guard.start_refusal,
+        )
+        self.warm_starts = WarmStarts(
+            settings.warm_timeout > 0,
+            self._warm_rules,
+            self.registry,
+            self._live_of,
+            self._begin_unused,
         )
         self._greenlets: list[gevent.Greenlet[[], None]] = []
 
@@ -107,6 +129,7 @@ class Supervisor:
         if not self._greenlets:
             self.viewers.start()
             self._limit_monitor.start()
+            self.warm_starts.start()
             self._greenlets = [gevent.spawn(self._watch)]
 
     # --- finding ----------------------------------------------------------------------------
@@ -116,16 +139,30 @@ class Supervisor:
         return self.registry.get(run_id)
 
     def of_session(self, session_id: str) -> list[Run]:
-        """The runs of a session, oldest first."""
-        return self.registry.of_session(session_id)
+        """The runs of a session, oldest first, without one that has no prompt yet."""
+        return _used(self.registry.of_session(session_id))
 
     def newest(self) -> list[Run]:
-        """The newest run of each session, alive or not."""
-        return self.registry.newest()
+        """The newest run of each session, alive or not, without those that have no prompt yet."""
+        return self.registry.newest(_used)
 
     def live(self) -> list[Run]:
-        """The runs whose process is alive, and those that are queued, newest first."""
-        return self.registry.live()
+        """The runs whose process is alive, and those that are queued, newest first.
+
+        Those that have no prompt yet are left out: see `unused`.
+        """
+        return _used(self.registry.live())
+
+    def unused(self) -> list[Run]:
+        """The runs that were started warm, have a process and no prompt yet, but no ending ones."""
+        runs = self.registry.live()
+        return [run for run in runs if run.is_unused and run.phase in PROCESS - {Phase.STOPPING}]
+
+    def unused_of(self, session_id: str) -> Run | None:
+        """The one among them of a session."""
+        runs = self.registry.of_session(session_id)
+        found = (run for run in runs if run.is_unused and run.phase in PROCESS - {Phase.STOPPING})
+        return next(found, None)
 
     def changes(self, session_id: str) -> Broadcast:
         """Notified when a run of the session starts, changes or ends."""
@@ -140,7 +177,7 @@ class Supervisor:
 
     def ended(self) -> list[Run]:
         """The runs that are over, newest first."""
-        return [run for run in self.registry.newest_first() if run.record.end]
+        return [run for run in _used(self.registry.newest_first()) if run.record.end]
 
     # --- starting ---------------------------------------------------------------------------
 
@@ -161,11 +198,12 @@ class Supervisor:
         """
         self.viewers.seen(session_id)
         with self._session_locks.of(session_id):
-            runs = self.of_session(session_id)
             if self._has_sent(session_id, prompt_id):
-                return runs[-1]
+                return self.registry.of_session(session_id)[-1]
             self.check_folder(project)
-            working = runs[-1] if runs and runs[-1].live else self._in_session(session_id)
+            working = self._live_of(session_id)
+            if working and working.is_unused and not self._warm_rules.serves(working, project):
+                working.stop_unused("Ended, because the prompt needs another process.")
             if working and working.phase is not Phase.STOPPING:
                 check_queue(working, self._settings.limits)
             if working and self._reaches(working, prompt_id, text, images, by):
@@ -218,6 +256,11 @@ class Supervisor:
         """Raises FolderNotAllowed where Claude may not go on with a session of this folder."""
         launcher.check_folder(self._settings, project)
 
+    def _live_of(self, session_id: str) -> Run | None:
+        """The live run of a session, with or without a prompt."""
+        runs = self.registry.of_session(session_id)
+        return runs[-1] if runs and runs[-1].live else self._in_session(session_id)
+
     def _in_session(self, session_id: str) -> Run | None:
         """The run that was started for another session and has come into this one by `/clear`."""
         return next((run for run in self.live() if run.state.session_id == session_id), None)
@@ -236,7 +279,7 @@ class Supervisor:
             return self._has_sent(session_id, prompt_id)
 
     def _has_sent(self, session_id: str, prompt_id: str) -> bool:
-        return any(run.has_sent(prompt_id) for run in self.of_session(session_id))
+        return any(run.has_sent(prompt_id) for run in self.registry.of_session(session_id))
 
     def attached(self, session_id: str) -> Path:
         """The folder, which Claude may read, for the files that a person gives it."""
@@ -269,7 +312,7 @@ class Supervisor:
             raise DiskFull(refusal)
         try:
             with self.scheduler.exclusively():
-                runs = self.of_session(session_id)
+                runs = self.registry.of_session(session_id)
                 for each in runs:
                     each.refresh_record()
                 if runs and runs[-1].live and runs[-1].phase is not Phase.STOPPING:
@@ -285,6 +328,26 @@ class Supervisor:
                 return run
         except OSError as error:
             raise launcher.cannot(error) from error
+
+    def _begin_unused(self, session_id: str, project: Path, by: Identity) -> Run | None:
+        """A new run that has no prompt yet; None if the session has a run, or there is no place.
+
+        Raises CannotStart, DiskFull, OSError.
+        """
+        with self._session_locks.of(session_id), self.scheduler.exclusively():
+            if self._live_of(session_id) or not self.scheduler.has_room_for_unused():
+                return None
+            has_history = self._settings.engine.history.size(session_id) is not None
+            if not has_history and not self.of_session(session_id):
+                return None  # it was deleted meanwhile
+            run = self.registry.begin(
+                *launcher.prepare(self._settings, session_id, project, by, warm=True)
+            )
+            self._launch(run)
+            log_act(
+                by, "run.start", session=session_id, run=run.id, project=str(project), warm="yes"
+            )
+            return run
 
     def _launch(self, run: Run) -> None:
         try:
@@ -331,8 +394,12 @@ class Supervisor:
     # --- forgetting -------------------------------------------------------------------------
 
     def check_over(self, session_id: str) -> None:
-        """Raises StillRunning where a session has a live run."""
-        if any(run.live for run in self.of_session(session_id)) or self._in_session(session_id):
+        """Raises StillRunning where a session has a live run. One without a prompt is ended."""
+        live = self._live_of(session_id)
+        if live and live.is_unused:
+            live.stop_unused("Ended, because the session is deleted.")
+            live.join(self._settings.stop_deadline + END_GRACE_SECONDS)
+        if self._live_of(session_id):
             raise StillRunning("Claude is running in this session. Stop it first.")
 
     def forget(self, session_id: str) -> None:
@@ -341,7 +408,7 @@ class Supervisor:
         Raises StillRunning.
         """
         self.check_over(session_id)
-        for run in self.of_session(session_id):
+        for run in self.registry.of_session(session_id):
             self.registry.drop(run)
 
     def forget_run(self, run: Run) -> None:
@@ -353,8 +420,16 @@ class Supervisor:
     def close(self) -> None:
         """Close the files. The runs go on without this server."""
         gevent.killall(self._greenlets)
+        self.warm_starts.close()
         self._limit_monitor.close()
         self.viewers.close()
         self._publisher.close()
         self.registry.close()
         self.events.close()
+
+
+def _used(runs: list[Run]) -> list[Run]:
+    """The runs without those that have no prompt yet."""
+    for run in runs:
+        run.fold_first_prompt()
+    return [run for run in runs if not run.is_unused]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from opcode_htmx.engines.claude.files import history, sessions
+from opcode_htmx.engines.claude.files import history, sessions, titles
 from opcode_htmx.lib.formatting import one_line
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.sessions.locations import SessionLocation, SessionLocations
@@ -56,14 +56,14 @@ class SessionLookup:
     def title(self, project_id: str, session_id: str) -> str:
         """The name that the user or Claude has given the session; empty if it has none."""
         path = self.history_file_or_none(project_id, session_id)
-        return shorten(sessions.name_of(path)) if path else ""
+        return one_line(sessions.name_of(path), titles.LONGEST) if path else ""
 
     def title_of_run(self, run: Run) -> str:
         """The title of a run's session in a list."""
         first = next(iter(run.state.sent.values()), "")
         path = history.find(self._config_dir, run.record.session_id)
         known = sessions.title_of(path) if path else ""
-        return shorten(known or first) or "A session"
+        return one_line(known or first, titles.LONGEST) or "A session"
 
     def folder(self, project_id: str, session_id: str) -> Path:
         """The session's working folder. Raises FolderUnknown and the errors of `at`."""

@@ -88,7 +88,7 @@ class StatusPanel:
         """
         live = run is not None and run.live
         queued = queue([*earlier, *([run] if run else [])])
-        errors = self._error_lines(run) if run and run.live else []
+        errors = self._error_lines(run) if run and run.live and not run.is_unused else []
         progress = progress or ContextUsage()
         since = self._begin(run, current, progress)
         status = status_text(run, current) if run or folder else NOWHERE
@@ -175,7 +175,10 @@ def kind_of(task: BackgroundTask) -> str:
 
 
 def phase_of(run: Run | None) -> Phase:
-    return run.phase if run else Phase.ENDED
+    if run is None:
+        return Phase.ENDED
+    # a start while a prompt is written is no work that somebody waits for
+    return Phase.IDLE if run.is_unused else run.phase
 
 
 def status_text(run: Run | None, current: Block | None = None) -> str:
@@ -186,6 +189,8 @@ def status_text(run: Run | None, current: Block | None = None) -> str:
     if end is None:
         if run.phase is Phase.QUEUED:
             return _queued(run.ahead)
+        if run.is_unused and run.phase is Phase.IDLE:
+            return "Claude is ready"
         if run.phase is Phase.IDLE and (running := len(run.state.still_running)):
             return f"Ready · {running} still running"
         return (run.phase is Phase.WORKING and activity_of(current)) or _STATUS_TEXTS.get(

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.rendering.fragments import Fragments, load_macros
+from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.attention import AttentionList
 from opcode_htmx.sessions.elsewhere import Registry, elsewhere
@@ -45,6 +46,8 @@ class SessionView:
     room: Callable[[], str]
     """Returns a message about the space on the server's disk, or an empty text."""
     registry: Registry
+    unused: Callable[[], Run | None]
+    """Returns the run that was started while a prompt is written, and has none yet."""
 
     @property
     def draft(self) -> Draft:
@@ -56,15 +59,16 @@ class SessionView:
         conversation = self.conversation
         runs = conversation.runs()
         *earlier, run = runs or (None,)
-        others = self.registry.others(conversation.session_id, runs)
+        unused = self.unused()
+        others = self.registry.others(conversation.session_id, [*runs, unused] if unused else runs)
         return {
             **self._status_panel.parts(
-                run,
+                unused or run,
                 conversation.current,
                 conversation.context_usage,
                 self.needs(),
                 conversation.todos(),
-                [each for each in earlier if each],
+                runs if unused else [each for each in earlier if each],
                 self.room(),
                 self.folder,
                 elsewhere(
@@ -156,4 +160,5 @@ class SessionViews:
             partial(self._needs.beside, session_id),
             lambda: self._supervisor.disk_guard.message,
             self._registry,
+            partial(self._supervisor.unused_of, session_id),
         )

@@ -72,6 +72,12 @@ def parsed(source: str) -> ast.Module:
     return ast.parse(source)
 
 
+@cache
+def nodes_of(source: str) -> tuple[ast.AST, ...]:
+    """All of its syntax tree, which several tests go through."""
+    return tuple(ast.walk(parsed(source)))
+
+
 def name_of(path: Path) -> str:
     """`view.markdown` for the module at that place in the package."""
     parts = path.relative_to(ROOT / PACKAGE).with_suffix("").parts
@@ -85,9 +91,9 @@ def layer_of(name: str) -> str:
     return name.partition(".")[0]
 
 
-def imported(tree: ast.AST) -> Iterator[str]:
+def imported(nodes: Iterable[ast.AST]) -> Iterator[str]:
     """The full names of all that a module imports, at whatever level; imports are absolute."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -107,7 +113,7 @@ def wrong_imports(source: str, name: str) -> set[str]:
     """What a module of a layer imports and may not."""
     layer = layer_of(name)
     allowed = LAYERS[: LAYERS.index(layer) + 1]
-    names = set(imported(parsed(source)))
+    names = set(imported(nodes_of(source)))
     relative = {each for each in names if each.startswith(".")}
     wrong = {each for each in ours(names) if layer_of(each) not in allowed}
     if layer == "api":
@@ -175,7 +181,7 @@ ENGINES = {
 
 def engines_in(source: str) -> set[str]:
     """The engines' own modules that a module imports, not those of the port."""
-    names = ours(imported(parsed(source)))
+    names = ours(imported(nodes_of(source)))
     return {each for each in names if each.startswith(tuple(f"engines.{it}" for it in ENGINES))}
 
 
@@ -213,19 +219,21 @@ def test_no_modules_import_one_another_in_a_circle() -> None:
     assert list(TopologicalSorter(graph).static_order())  # raises CycleError
 
 
-def without_type_checking(source: str) -> ast.AST:
+def without_type_checking(source: str) -> Iterable[ast.AST]:
     """The tree of a module without what only a type checker imports."""
 
     class Remove(ast.NodeTransformer):
         def visit_If(self, node: ast.If) -> ast.AST | None:
             return None if ast.unparse(node.test) == "TYPE_CHECKING" else self.generic_visit(node)
 
-    return Remove().visit(ast.parse(source))  # type: ignore[no-any-return]
+    if "TYPE_CHECKING" not in source:
+        return nodes_of(source)
+    return ast.walk(Remove().visit(ast.parse(source)))
 
 
 def test_only_web_features_api_and_app_know_flask() -> None:
     def known(path: Path) -> set[str]:
-        used = imported(parsed(path.read_text(encoding="utf-8")))
+        used = imported(nodes_of(path.read_text(encoding="utf-8")))
         return {layer_of(each) for each in used} & WEB
 
     paths = [path for path in in_layers() if layer_of(name_of(path)) not in WITH_WEB]
@@ -239,7 +247,7 @@ def test_a_folder_holds_about_a_dozen_modules() -> None:
 
 def test_only_the_registry_imports_by_name() -> None:
     def imports_by_name(source: str) -> bool:
-        nodes = ast.walk(parsed(source))
+        nodes = nodes_of(source)
         calls = {call_name(node) for node in nodes if isinstance(node, ast.Call)}
         return bool(calls & {"__import__", "import_module", "resolve_name", "exec", "eval"})
 
@@ -273,7 +281,7 @@ ENVIRONMENT = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
 
 
 def reads_environment(source: str) -> bool:
-    for node in ast.walk(parsed(source)):
+    for node in nodes_of(source):
         match node:
             case ast.Attribute(value=ast.Name(id="os"), attr=name) if name in ENVIRONMENT:
                 return True
@@ -308,7 +316,7 @@ def test_a_look_at_the_environment_is_seen(source: str, found: bool) -> None:
 
 
 def makes_markup(source: str) -> bool:
-    for node in ast.walk(parsed(source)):
+    for node in nodes_of(source):
         match node:
             case ast.Call() if call_name(node) in ("Markup", "literal"):
                 return True
@@ -340,7 +348,7 @@ def test_a_text_that_is_called_safe_is_seen(source: str, found: bool) -> None:
 
 
 def uses_a_shell(source: str) -> bool:
-    for node in ast.walk(parsed(source)):
+    for node in nodes_of(source):
         if not isinstance(node, ast.Call):
             continue
         if call_name(node) in ("getoutput", "getstatusoutput", "create_subprocess_shell"):

@@ -16,7 +16,7 @@ CONTENTS = {name: f"// {name}\n".encode() for name in browser_files.HTMX.files}
 def package(tmp_path: Path) -> browser_files.Package:
     """A package whose pins are of the contents of this file."""
     pins = {name: hashlib.sha256(content).hexdigest() for name, content in CONTENTS.items()}
-    return browser_files.Package("some@1", pins, tmp_path / "static" / "vendor")
+    return browser_files.Package("some@1", 1, pins, tmp_path / "static" / "vendor")
 
 
 def tarball(folder: Path, contents: dict[str, bytes]) -> Path:

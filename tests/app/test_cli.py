@@ -19,11 +19,15 @@ import pytest
 from opcode_htmx.app import cli
 from opcode_htmx.config.settings import Settings
 from opcode_htmx.engines.claude.install import cli_binary
+from opcode_htmx.lib.concurrency import loop_monitor
+from opcode_htmx.web.origin import server_addresses
 from scripts import browser_files
 from tests.support.environment import ROOT
 
 START = 30.0  # seconds
-STALL = re.compile(r"^WARNING opcode_htmx\.stalls: .*\n(?: {4}.*\n)*", re.MULTILINE)
+STALL = re.compile(
+    rf"^WARNING {re.escape(loop_monitor.__name__)}: .*\n(?: {{4}}.*\n)*", re.MULTILINE
+)
 """What the server says of a machine that let it wait; that is no fault of its start."""
 
 
@@ -177,40 +181,31 @@ def test_port_released_in_time_is_waited_for(machine: Machine) -> None:
     cli.check_port("127.0.0.1", machine.port)
 
 
-def test_the_server_starts_answers_and_says_where_it_is(machine: Machine) -> None:
-    process = machine.serve()
-    process.terminate()
+def ends_promptly(process: subprocess.Popen[str], by: signal.Signals) -> tuple[str, str]:
+    """End a server, which succeeds; its output and errors."""
+    began = time.monotonic()
+    process.send_signal(by)
     output, errors = said(process)
-    password = (Path(machine.environ["OPCODE_STATE_DIR"]) / "password").read_text().strip()
+    assert time.monotonic() - began < 15  # on a busy machine, too
     assert process.returncode == 0, errors
+    return output, errors
+
+
+def test_the_server_starts_answers_says_where_it_is_and_ends_cleanly(machine: Machine) -> None:
+    process = machine.serve()
+    output, errors = ends_promptly(process, signal.SIGTERM)
+    password = (Path(machine.environ["OPCODE_STATE_DIR"]) / "password").read_text().strip()
     assert errors == ""
     assert f"http://127.0.0.1:{machine.port}/" in output
     assert password in output
     assert "Claude is not logged in" in output
 
 
-def test_a_given_password_is_not_printed(machine: Machine) -> None:
+def test_a_given_password_is_not_printed_and_ctrl_c_ends_cleanly(machine: Machine) -> None:
     process = machine.serve(OPCODE_PASSWORD="hunter22", OPCODE_DEMO="1")
-    process.terminate()
-    output, errors = said(process)
+    output, errors = ends_promptly(process, signal.SIGINT)
     assert "hunter22" not in output + errors
     assert "from OPCODE_PASSWORD" in output
-
-
-def test_a_misspelt_setting_is_mentioned(machine: Machine) -> None:
-    process = machine.serve(OPCODE_PASSWROD="x", OPCODE_DEMO="1")
-    process.terminate()
-    _, errors = said(process)
-    assert errors == "OPCODE_PASSWROD is not a setting of this version and is ignored.\n"
-
-
-@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
-def test_the_server_ends_promptly_and_cleanly(machine: Machine, end: signal.Signals) -> None:
-    process = machine.serve(OPCODE_DEMO="1")
-    began = time.monotonic()
-    process.send_signal(end)
-    assert process.wait(timeout=START) == 0
-    assert time.monotonic() - began < 15  # on a busy machine, too
 
 
 def test_a_killed_server_can_be_started_again_at_once(machine: Machine) -> None:
@@ -220,12 +215,17 @@ def test_a_killed_server_can_be_started_again_at_once(machine: Machine) -> None:
     machine.serve(OPCODE_DEMO="1")
 
 
-def test_the_server_leaves_nothing_in_the_home_folder(machine: Machine) -> None:
+def test_the_server_mentions_a_misspelt_setting_and_leaves_nothing_in_the_home_folder(
+    machine: Machine,
+) -> None:
     runtime = machine.home / "runtime"
     runtime.mkdir()
-    machine.serve(OPCODE_DEMO="0", XDG_RUNTIME_DIR=str(runtime))
+    process = machine.serve(OPCODE_DEMO="0", OPCODE_PASSWROD="x", XDG_RUNTIME_DIR=str(runtime))
     assert [path.name for path in machine.home.iterdir()] == ["runtime"]
     assert list(runtime.iterdir()) == []
+    process.terminate()
+    _, errors = said(process)
+    assert errors == "OPCODE_PASSWROD is not a setting of this version and is ignored.\n"
 
 
 def launched(home: Path, demo: bool, **environ: str) -> cli.Launch:
@@ -258,16 +258,16 @@ def test_without_demo_mode_nothing_is_said_about_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1"])
 def test_on_loopback_only_this_machine_is_named(host: str) -> None:
-    assert [label for label, _ in cli.addresses(host, 8080)] == ["This machine"]
+    assert [label for label, _ in server_addresses.addresses(host, 8080)] == ["This machine"]
 
 
 def test_an_ipv6_address_is_bracketed() -> None:
-    assert list(cli.addresses("::1", 8080)) == [("This machine", "http://[::1]:8080/")]
+    assert list(server_addresses.addresses("::1", 8080)) == [("This machine", "http://[::1]:8080/")]
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])
 def test_on_all_interfaces_the_network_is_named_too(host: str) -> None:
-    here, *network = cli.addresses(host, 8080)
+    here, *network = server_addresses.addresses(host, 8080)
     assert here == ("This machine", "http://localhost:8080/")
     assert network
     assert {label for label, _ in network} == {"Your network"}
@@ -286,4 +286,4 @@ def test_on_all_interfaces_the_network_is_named_too(host: str) -> None:
     ],
 )
 def test_only_private_addresses_count_as_the_local_network(address: str, expected: bool) -> None:
-    assert cli._is_lan(address) is expected
+    assert server_addresses.is_lan(address) is expected

@@ -14,7 +14,7 @@ from pprint import pformat
 
 import pytest
 import requests
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from opcode_htmx.web.origin.fetch_metadata import who_may_act
 from tests.security.doors import Door, doors_of
@@ -24,6 +24,7 @@ from tests.support.browser import Phone
 from tests.support.environment import Sandbox, Server, write_stand_in
 from tests.support.in_process import app_of
 from tests.support.populated import Populated, populate
+from tests.support.shared import recorded
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -37,6 +38,10 @@ Checks = dict[str, object]
 @cache
 def shown() -> list[Door]:
     """Every GET that only shows, with well-formed values; what acts is no page."""
+    return recorded("the doors that only show", _found)
+
+
+def _found() -> list[Door]:
     with tempfile.TemporaryDirectory() as folder:
         sandbox = Sandbox(Path(folder) / "home").make()
         with app_of(sandbox, write_stand_in(Path(folder) / "claude")) as app:
@@ -82,15 +87,15 @@ def test_every_address_answers_and_every_page_is_well_made(
     path = populated.address(door)
     answer = requests.get(shared_server.url + path, timeout=20)
     # a page for those who have not logged in leads the others elsewhere
-    credentials = {"http_credentials": None} if answer.ok else {}
+    login = {"logged_in": not answer.ok}
     answer = answer if answer.ok else shared_server.get(path)
     assert answer.status_code in expected(door), (
         f"{path} answers {answer.status_code}: if its rule has a part with a new name, "
         "tests/support/populated.py needs a value for it"
     )
-    if not is_page(answer):
+    if not is_page(answer) or answer.history:  # a redirect shows the page of another address
         return
-    phone, without = open_page(**credentials), open_page(java_script_enabled=False, **credentials)
+    phone, without = open_page(**login), open_page(java_script_enabled=False, **login)
     phone.page.goto(path)
     found = {
         **looks(phone),
@@ -130,6 +135,22 @@ def looks(phone: Phone) -> Checks:
         wrong[f"axe, {width}, light"] = page_checks.violations(page)
         page.emulate_media(color_scheme="dark")  # which differs in its colours only
         wrong[f"axe, {width}, dark"] = page_checks.violations(page, "color-contrast")
+    return {**wrong, **large_letters(page)}
+
+
+def large_letters(page: Page) -> Checks:
+    """What is wrong with letters of 24 and 32 px, as a page's root and as the browser's setting."""
+    wrong = dict[str, object]()
+    page.set_viewport_size({"width": 390, "height": 844})
+    settings = page.context.new_cdp_session(page)
+    for letters in page_checks.LARGE_LETTERS:
+        page.evaluate("size => document.documentElement.style.fontSize = `${size}px`", letters)
+        wrong |= page_checks.with_letters(page, f"root of {letters} px")
+        page.evaluate("document.documentElement.style.fontSize = ''")
+        sizes = {"standard": letters, "fixed": letters}
+        settings.send("Page.setFontSizes", {"fontSizes": sizes})
+        wrong |= page_checks.with_letters(page, f"browser set to {letters} px")
+        settings.send("Page.setFontSizes", {"fontSizes": {"standard": 16, "fixed": 13}})
     return wrong
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 import pytest
 import requests
 from flask import Blueprint, Flask
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from opcode_htmx.app import navigation, platform
 from opcode_htmx.features.context import AppContext
@@ -45,6 +46,20 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server.start()
     finally:
         server.close()
+
+
+@pytest.fixture(scope="module")
+def _phone(browser: Browser, server: Server) -> Iterator[Phone]:
+    with closing(Phone(browser, server)) as phone:
+        yield phone
+
+
+@pytest.fixture
+def phone(_phone: Phone) -> Phone:
+    """The phone of the other tests, as a new one would be but for its history."""
+    _phone.page.emulate_media(media="null", color_scheme="null", forced_colors="null")
+    size(_phone.page, TALL)
+    return _phone
 
 
 @pytest.fixture
@@ -186,7 +201,7 @@ def test_every_other_entry_is_in_the_sheet_and_can_be_scrolled_to(
             enlarge(page)
         more(page).click()
         items = sheet(page).locator(".nav-item")
-        assert items.count() == MADE_UP + 3  # Server, Logins and Log out
+        assert items.count() == MADE_UP + 4  # Server, Add a device, Logins and Log out
         assert sticks_out(page) <= 0
         assert sheet(page).locator(".nav-label").evaluate_all(CUT_WORDS) == []
         assert items.evaluate_all(OUT_OF_REACH) == [], at
@@ -291,14 +306,14 @@ def test_badges_are_counted_shown_and_kept_current(
     page = phone.page
     badges(1, 1)
     page.goto("/")
-    assert page.title() == "(1) Projects · opcode"
+    assert page.title() == "(1) Home · opcode"
     expect(more(page)).to_have_accessible_name("More 1 thing to do")
     badges(1, 120)
     badges(2, 3)
     phone.lock()
     phone.unlock()
     expect(more(page)).to_have_accessible_name("More 123 in the pages behind it")
-    expect(page).to_have_title("(123) Projects · opcode")
+    expect(page).to_have_title("(123) Home · opcode")
     more(page).click()
     usage = sheet(page).get_by_role("link", name="Usage 120 things to do", exact=True)
     expect(usage).to_be_visible()
@@ -306,7 +321,7 @@ def test_badges_are_counted_shown_and_kept_current(
         badges(number, 0)
     phone.lock()
     phone.unlock()
-    expect(page).to_have_title("Projects · opcode")
+    expect(page).to_have_title("Home · opcode")
     expect(page.locator(".badge:visible")).to_have_count(0)
 
 
@@ -374,14 +389,11 @@ def test_a_sessions_page_has_the_rail_and_never_the_bar(phone: Phone, server: Se
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_no_violation(
-    server: Server,
-    open_phone: OpenPhone,
-    badges: Callable[[int, int], None],
-    theme: str,
+    page: Page, badges: Callable[[int, int], None], theme: Literal["light", "dark"]
 ) -> None:
     for number in (2, 4):
         badges(number, 12)
-    page = open_phone(server, color_scheme=theme).page
+    page.emulate_media(color_scheme=theme)
     page.goto(LONG)
     assert violations(page) == []
     more(page).click()

@@ -348,6 +348,8 @@ def test_every_variable_has_an_effect(tmp_path: Path, monkeypatch: pytest.Monkey
         "OPCODE_TASK_FOLDER": str(tmp_path),
         "OPCODE_TASK_TIMEOUT": "1",
         "OPCODE_RUN_TIMEOUT": "1",
+        "OPCODE_WARM_START": "0",
+        "OPCODE_WARM_TIMEOUT": "1",
         "OPCODE_MAX_OUTPUT": "1M",
         "OPCODE_MAX_LINE": "1M",
         "OPCODE_MEMORY_WARNING": "1M",

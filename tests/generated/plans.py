@@ -128,6 +128,26 @@ class Torn(Step):
 
 Plan = tuple[Step, ...]
 
+# Plans that several tests look at. Each plan is played once, whatever the number of its tests.
+_ONE = Prompt()
+REWOUND: Plan = (_ONE, _ONE, Rewind(to=1), _ONE)
+REWOUND_IN_REWINDS: Plan = (
+    *(_ONE, _ONE, Tool(), Rewind(to=2), _ONE, Rewind(to=1)),
+    *(Rewind(to=1), Tool()),  # a rewind that is refused, for its prompt is gone
+)
+RESTARTED: Plan = (_ONE, Desk(), Desk(), Restart(), _ONE)
+TWO_THAT_LIVE: Plan = (
+    *(_ONE, Prompt(DESK), ParallelTools(), Tool(DESK)),
+    *(Restart(DESK), Restart()),
+)
+KILLED: Plan = (_ONE, Desk(), _ONE, Kill())
+AGENTS: Plan = (
+    *(_ONE, Tool(), ParallelTools()),
+    *(Agent(), Agent(background=True), BackgroundBash(), _ONE),
+)
+TORN: Plan = (_ONE, _ONE, Torn(size=2000), _ONE)
+COMPACTED: Plan = (_ONE, _ONE, Compact(), _ONE, Rewind(to=1), _ONE)
+
 
 def generate(seed: int, length: int = 8, *, wide: bool = False) -> Plan:
     """A plan of `length` steps that the CLI can play. The same for the same arguments.

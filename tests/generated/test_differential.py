@@ -25,12 +25,18 @@ from opcode_htmx.transcript.blocks import (
 from opcode_htmx.transcript.conversation.conversation import Conversation
 from opcode_htmx.transcript.conversation.cursor import Cursor
 from tests.generated.plans import (
+    AGENTS,
+    COMPACTED,
     DESK,
+    KILLED,
     PHONE,
+    RESTARTED,
+    REWOUND,
+    REWOUND_IN_REWINDS,
     SPOKEN,
+    TORN,
+    TWO_THAT_LIVE,
     WORD,
-    Agent,
-    BackgroundBash,
     Clear,
     Compact,
     Desk,
@@ -57,41 +63,37 @@ OF_RUNS_ALONE = {"ask", "summary", "notice", "error", "raw"}
 EMPTY = '<section id="transcript"></section>'
 
 PLANS: dict[str, Plan] = {
-    "a rewind": (Prompt(), Prompt(), Rewind(to=1), Prompt()),
+    "a rewind": REWOUND,
     "a rewind with nothing behind it": (Prompt(), Prompt(), Prompt(), Rewind(to=1)),
     "a rewind to the beginning": (Prompt(), Prompt(), Rewind(to=0), Prompt()),
-    "rewinds in rewinds": (
-        Prompt(),
-        Prompt(),
-        Tool(),
-        Rewind(to=2),
-        Prompt(),
-        Rewind(to=1),
-        Tool(),
-    ),
+    "rewinds in rewinds": REWOUND_IN_REWINDS,
     "a desk": (Prompt(), Desk(), Restart(), Prompt()),
     "a desk and a phone": (Prompt(), Desk(), Prompt(), Desk(), Prompt()),
-    "two that live": (Prompt(), Prompt(DESK), Prompt(), Tool(DESK), ParallelTools()),
+    "desks, and a restart": RESTARTED,
+    "two that live": TWO_THAT_LIVE,
+    "two that live on": (Prompt(), Prompt(DESK), Prompt(), Tool(DESK), ParallelTools()),
+    "a desk, and a kill": KILLED,
     "a compaction": (Prompt(), Prompt(), Compact(), Prompt(), Rewind(to=3), Prompt()),
     "a kill": (Prompt(), ParallelTools(), Kill(), Prompt(), Interrupt(), Prompt()),
-    "agents": (Prompt(), Agent(), Agent(background=True), BackgroundBash(), Prompt()),
+    "agents": AGENTS,
     "a clear": (Prompt(), Clear(follow=True), Prompt(), Restart(), Prompt()),
     "a fork": (Prompt(), Prompt(), Rewind(to=1), Prompt(), Fork(), Prompt()),
-    "a torn line": (Prompt(), Prompt(), Torn(size=200), Prompt()),
+    "a torn line": TORN,
+    "a line torn near its end": (Prompt(), Prompt(), Torn(size=200), Prompt()),
     "a desk and a compaction": (Prompt(), Prompt(), Prompt(DESK), Compact(), Prompt(DESK)),
-    "a rewind behind a compaction": (
-        *(Prompt(), Prompt(), Compact()),
-        *(Prompt(), Rewind(to=1), Prompt()),
-    ),
+    "a rewind behind a compaction": COMPACTED,
     "a question, a plan, files": generate(3, wide=True),
+    **{f"wide seed {seed}": generate(seed, wide=True) for seed in range(3)},
     **{f"seed {seed}": generate(seed) for seed in range(4)},
 }
 
 
+# Most of these are played for test_generated_sessions.py, too.
 PLAYED = chosen(
     PLANS,
-    *("a rewind", "rewinds in rewinds", "a desk and a phone", "two that live", "a kill", "agents"),
-    *("a torn line", "a rewind behind a compaction", "seed 0"),
+    *("a rewind", "rewinds in rewinds", "desks, and a restart", "two that live"),
+    *("a desk, and a kill", "a kill", "agents", "a torn line", "a rewind behind a compaction"),
+    *("wide seed 0", "wide seed 1", "wide seed 2"),
 )
 
 

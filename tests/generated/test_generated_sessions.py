@@ -24,11 +24,16 @@ from typing import Any
 import pytest
 
 from tests.generated.plans import (
+    AGENTS,
+    COMPACTED,
     DESK,
+    KILLED,
     LAPTOP,
-    PHONE,
-    Agent,
-    BackgroundBash,
+    RESTARTED,
+    REWOUND,
+    REWOUND_IN_REWINDS,
+    TORN,
+    TWO_THAT_LIVE,
     Clear,
     Compact,
     Desk,
@@ -37,8 +42,6 @@ from tests.generated.plans import (
     Fork,
     Interrupt,
     InterruptTool,
-    Kill,
-    ParallelTools,
     Plan,
     PlanFirst,
     Prompt,
@@ -47,8 +50,6 @@ from tests.generated.plans import (
     Rewind,
     Step,
     Thoughts,
-    Tool,
-    Torn,
     generate,
 )
 from tests.generated.sessions import Session, played
@@ -67,7 +68,7 @@ def rows(session: Session, type_: str = "") -> list[dict[str, Any]]:
 
 ONE = Prompt()
 WHAT_IT_GOES_ON_FROM: dict[str, tuple[Plan, tuple[str, ...]]] = {
-    "a rewound prompt is left out": ((ONE, ONE, Rewind(to=1), ONE), steps(0, 3)),
+    "a rewound prompt is left out": (REWOUND, steps(0, 3)),
     "a rewound end stays rewound": ((ONE, ONE, Rewind(to=1)), steps(0)),
     "several prompts can be cut": ((ONE, ONE, ONE, Rewind(to=1), Restart(), ONE), steps(0, 5)),
     "a rewind may follow a rewind": (
@@ -77,20 +78,14 @@ WHAT_IT_GOES_ON_FROM: dict[str, tuple[Plan, tuple[str, ...]]] = {
     "all can be cut": ((ONE, ONE, Rewind(to=0)), ()),
     "the desk goes on from the rewound place": ((ONE, ONE, Rewind(to=1), Desk()), steps(0, 3)),
     "the driver that ends last wins": ((ONE, Desk(), ONE), steps(0, 2)),
-    "even in front of a later row": (
-        (ONE, Prompt(DESK), ONE, Prompt(DESK), Restart(DESK), Restart()),
-        steps(0, 2),
-    ),
+    "even in front of a later row": (TWO_THAT_LIVE, steps(0, 2)),
     "the other one if that ends last": (
         (ONE, Prompt(DESK), ONE, Prompt(DESK), Restart(), Restart(DESK)),
         steps(0, 1, 3),
     ),
     "of three as well": ((ONE, Prompt(DESK), Prompt(LAPTOP), ONE), steps(0, 1, 2)),
-    "a driver in between, and a restart": (
-        (ONE, Desk(), Desk(), Restart(), ONE),
-        steps(0, 1, 2, 4),
-    ),
-    "a killed driver loses": ((ONE, Desk(), ONE, Kill()), steps(0, 1)),
+    "a driver in between, and a restart": (RESTARTED, steps(0, 1, 2, 4)),
+    "a killed driver loses": (KILLED, steps(0, 1)),
     "the summary and what was preserved": (
         (ONE, ONE, Compact(), ONE),
         ("DATE0", "PLUM1", *steps(3)),
@@ -100,16 +95,12 @@ WHAT_IT_GOES_ON_FROM: dict[str, tuple[Plan, tuple[str, ...]]] = {
         ("DATE0", "PLUM1", *steps(4)),
     ),
     "a rewind behind a compaction": (
-        (ONE, ONE, Compact(), ONE, Rewind(to=1), ONE),
+        COMPACTED,
         ("DATE0", "PLUM1", *steps(5)),
     ),
-    "tools and agents": (
-        (ONE, Tool(), ParallelTools(), Agent(), ONE),
-        steps(0, 1, 2, 3, 4),
-    ),
-    "background work has a turn of its own": (
-        (ONE, Agent(PHONE, background=True), BackgroundBash(), ONE),
-        (*steps(0, 1), "FIG0", *steps(2), "FIG1", *steps(3)),
+    "tools, agents, and background work with a turn of its own": (
+        AGENTS,
+        (*steps(0, 1, 2, 3, 4), "FIG0", *steps(5), "FIG1", *steps(6)),
     ),
     "questions, plans, files and errors": (
         (ONE, Question(), PlanFirst(), Files(), Failure(), Thoughts()),
@@ -133,7 +124,8 @@ PLAYED = chosen(
     *("a rewound prompt is left out", "all can be cut", "a driver in between, and a restart"),
     *("even in front of a later row", "of three as well", "a killed driver loses"),
     *("what hung on a compacted row hangs on a preserved one", "a rewind behind a compaction"),
-    *("tools and agents", "a cleared session goes on as it was"),
+    "tools, agents, and background work with a turn of its own",
+    "a cleared session goes on as it was",
 )
 
 
@@ -147,13 +139,13 @@ def test_claude_resumes_from_the_expected_entries(
 
 
 def test_rewound_entries_stay_in_the_file(claude: Path) -> None:
-    session = played(claude, (ONE, ONE, Rewind(to=1), ONE)).session
+    session = played(claude, REWOUND).session
     assert session.words == steps(0, 1, 3)
     assert session.cut == steps(1)
 
 
 def test_a_rewind_writes_one_line(claude: Path) -> None:
-    capture = played(claude, (ONE, ONE, Rewind(to=1), ONE))
+    capture = played(claude, REWOUND)
     [line] = [row for row in rows(capture.session, "last-prompt") if row.get("rewound")]
     [answer] = [row for row in rows(capture.session, "assistant") if "PLUM0" in json.dumps(row)]
     assert line["explicit"] is True
@@ -162,7 +154,7 @@ def test_a_rewind_writes_one_line(claude: Path) -> None:
 
 
 def test_results_of_parallel_calls_are_children_of_their_calls(claude: Path) -> None:
-    session = played(claude, (ONE, Tool(), ParallelTools(), Agent(), ONE)).session
+    session = played(claude, AGENTS).session
     by_id = {row["uuid"]: row for row in rows(session) if "uuid" in row}
     results = [
         row
@@ -179,7 +171,7 @@ def test_results_of_parallel_calls_are_children_of_their_calls(claude: Path) -> 
 
 
 def test_compaction_starts_a_new_root(claude: Path) -> None:
-    session = played(claude, (ONE, ONE, Compact(), ONE)).session
+    session = played(claude, COMPACTED).session
     [boundary] = [row for row in rows(session) if row.get("subtype") == "compact_boundary"]
     by_id = {row["uuid"]: row for row in rows(session) if "uuid" in row}
     assert boundary["parentUuid"] is None
@@ -189,7 +181,7 @@ def test_compaction_starts_a_new_root(claude: Path) -> None:
 
 
 def test_a_run_knows_its_part_of_the_file(claude: Path) -> None:
-    session = played(claude, (ONE, Desk(), Desk(), Restart(), ONE)).session
+    session = played(claude, RESTARTED).session
     assert [run.driver for run in session.runs] == ["desk-1", "desk-2", "phone", "phone"]
     desk, later_desk, phone, last = session.runs
     assert (phone.history_start, last.history_end) == (0, len(session.history))
@@ -200,9 +192,10 @@ def test_a_run_knows_its_part_of_the_file(claude: Path) -> None:
 
 
 def test_agents_are_captured_beside_the_file(claude: Path) -> None:
-    session = played(claude, (ONE, Tool(), ParallelTools(), Agent(), ONE)).session
-    [lines] = [content for name, content in session.agents.items() if name.endswith(".jsonl")]
-    assert b"PEAR3" in lines
+    session = played(claude, AGENTS).session
+    one, other = (content for name, content in session.agents.items() if name.endswith(".jsonl"))
+    assert (b"PEAR3" in one, b"PEAR4" in one) in {(True, False), (False, True)}
+    assert (b"PEAR3" in other, b"PEAR4" in other) == (b"PEAR4" in one, b"PEAR3" in one)
     assert "LIME3" in session.all_words_sent
 
 
@@ -214,13 +207,13 @@ def test_a_clear_begins_a_session(claude: Path) -> None:
 
 
 def test_session_with_a_truncated_last_line_is_resumed(claude: Path) -> None:
-    session = played(claude, (ONE, ONE, Torn(size=2000), ONE)).session
+    session = played(claude, TORN).session
     assert session.goes_on_from == (*steps(0), "KIWI1", *steps(3))
 
 
 def test_a_refused_step_is_noted(claude: Path) -> None:
-    capture = played(claude, (ONE, ONE, Rewind(to=1), Rewind(to=1)))
-    assert list(capture.refused) == [3]
+    capture = played(claude, REWOUND_IN_REWINDS)
+    assert list(capture.refused) == [6]
 
 
 def test_a_seed_gives_one_plan() -> None:

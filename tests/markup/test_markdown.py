@@ -21,19 +21,20 @@ INLINE = {"br", "strong", "em", "s", "code", "a"}
 TABLE = {"table", "thead", "tbody", "tr", "th", "td"}
 TAGS = HEADINGS | INLINE | TABLE | {"p", "hr", "pre", "blockquote", "ul", "ol", "li", "div", "span"}
 ATTRIBUTES = {
-    "a": {"href", "title", "rel", "target"},
-    "code": {"class"},
+    "a": {"href", "title", "rel", "target", "dir"},
+    "code": {"class", "dir"},
     "div": {"class", "tabindex"},
-    "li": {"class"},
+    "li": {"class", "dir"},
     "ol": {"start"},
-    "pre": {"tabindex"},
-    "span": {"class"},
-    "td": {"class"},
-    "th": {"class"},
+    "pre": {"tabindex", "dir"},
+    "span": {"class", "dir"},
+    "td": {"class", "dir"},
+    "th": {"class", "dir"},
+    **dict.fromkeys([*HEADINGS, "p", "blockquote", "table"], {"dir"}),
 }
 VOID = {"br", "hr"}
 CLASSES = re.compile(
-    r"scroll|align-(left|right|center)|language-\S*|[a-z]|task|done|check|visually-hidden"
+    r"scroll|wider?|align-(left|right|center)|language-\S*|[a-z]|task|done|check|visually-hidden"
 )
 
 PIECES = [
@@ -453,6 +454,7 @@ def test_the_cost_of_growing_text_does_not_grow_with_its_length() -> None:
 
 WORDS_AND_MARKS = (
     *("*a*", "**b**", "`c`", "~~d~~", "***", "text ", "- x\n", "1. y\n", "> q\n", "# h\n", "<b>"),
+    *("```py\ndef a(): 1\n```\n", "|a|b|\n|:-|-|\n|مرحبا|<|\n", "http://a.b/c_d_e ", "localhost:1"),
     *("&amp;", "&", '"', "'", "[l](http://x)", "<script>", "\n", "\n\n", "  \n", "\r\n", "\0"),
     *("\x85", "\u00a0", "\ufdd0", "\ufffe", "```\n", "|a|\n|-|\n|b|\n", "- [x] z\n", "\u2028"),
 )
@@ -479,6 +481,11 @@ def test_html_that_skips_bleach_would_pass_it_unchanged(words: str) -> None:
         "<p>&#106;</p>",
         "<p>&lt</p>",
         "<div>a</div>",
+        "<span>a</span>",
+        '<p dir="rtl">a</p>',
+        '<pre dir="ltr" tabindex="1">a</pre>',
+        '<span class="unseen">a</span>',
+        '<code class="language-<">a</code>',
         "<a>b</a>",
         "<p >a</p>",
         "<P>a</P>",

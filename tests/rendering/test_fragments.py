@@ -46,7 +46,7 @@ ATTRIBUTES = {
     *("class", "id", "data-order", "data-state", "tabindex", "form", "formaction", "hx-post"),
     *("hx-swap", "name", "value", "type", "href", "autocomplete", "disabled", "rel", "target"),
     *("hx-target", "hx-sync", "key", "title", "start", "rows", "maxlength"),
-    *("data-o", "data-n", "hidden", "aria-label", "aria-hidden", "data-tool"),
+    *("data-o", "data-n", "hidden", "aria-label", "aria-hidden", "data-tool", "dir"),
 }
 TAGS = {
     *("article", "h2", "div", "p", "details", "summary", "span", "pre", "button", "fieldset"),
@@ -491,6 +491,39 @@ def test_a_search_of_the_web_shows_its_results_as_links() -> None:
     assert (link.text, link.attributes["href"]) == ("A <b>", "https://a.b/?c")
     assert link.attributes["rel"] == "noopener noreferrer"
     assert "1 result" in page.text and "Words." in page.text
+
+
+def test_bare_addresses_are_links_in_prompts_output_and_notices_but_not_in_requests() -> None:
+    where = "http://localhost:5173/a_b and https://a.b/c."
+    coloured = "\x1b[36mhttp://localhost:\x1b[1m5173\x1b[22m/a_b\x1b[39m and https://a.b/c."
+    found = ["http://localhost:5173/a_b", "https://a.b/c"]
+    request = {
+        "subtype": "can_use_tool",
+        "tool_name": "Bash",
+        "input": {"command": f"open {where}"},
+    }
+    for lines in (
+        (line(type="user", uuid="t", message={"content": where}),),
+        tool_lines("Bash", {"stdout": coloured}, command="ls", output="x"),
+        tool_lines("Bash", command=f"open {where}", output="x"),
+        tool_lines("Read", {"file": {"content": where, "startLine": 1}}, file_path="/x/a.py"),
+        (line(type="assistant", uuid="a", message={"id": "m", "content": where}),),
+    ):
+        page = rendered(*lines)
+        assert [each.attributes["href"] for each in links(page)] == found
+        assert [each.text for each in links(page)] == found
+        assert ["title" in each.attributes for each in links(page)] == [
+            True,
+            False,
+        ]
+    assert links(rendered(line(type="control_request", request_id="r", request=request))) == []
+
+
+@pytest.mark.parametrize("text", ["safe\u202egpj.exe http://a.b/c", "http://a.b/c\u200b.evil.org"])
+def test_links_in_output_hide_no_invisible_characters(text: str) -> None:
+    page = rendered(*tool_lines("Bash", {"stdout": text}, command="ls", output="x"))
+    assert f"⟨U+{ord(next(c for c in text if c > '~')):04X}⟩" in page.text
+    assert [each.text for each in links(page)] == (["http://a.b/c"] if "safe" in text else [])
 
 
 def test_line_numbers_are_excluded_from_reading_and_copying() -> None:

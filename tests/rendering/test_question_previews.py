@@ -18,7 +18,8 @@ from opcode_htmx.engines.claude.demo.messages_api import (
 from opcode_htmx.engines.claude.demo.script import Step
 from opcode_htmx.markup.markdown import preview
 from tests.support.browser import Phone
-from tests.support.environment import Sandbox, Server
+from tests.support.cli.idle_sessions import IdleSessions
+from tests.support.environment import Server
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -51,21 +52,16 @@ def repeated(request: Request) -> Turn:
     return (Text(f"Claude read: {request.last_tool_result.text}"),)
 
 
-@pytest.fixture
-def api() -> Iterator[MessagesApi]:
+@pytest.fixture(scope="module")
+def shared_api() -> Iterator[MessagesApi]:
     asks: list[Step] = [ToolUse("AskUserQuestion", {"questions": QUESTIONS}), repeated]
-    with MessagesApi([Scene("ask", "", asks)]) as api:
+    with MessagesApi([Scene("ask", "ask", asks), Scene("anything", "", [Text("Yes.")])]) as api:
         yield api
 
 
-@pytest.fixture
-def server_settings() -> dict[str, str]:
+@pytest.fixture(scope="module")
+def shared_settings() -> dict[str, str]:
     return {"OPCODE_ASK_AHEAD": "0"}
-
-
-@pytest.fixture
-def server(real_server: Server) -> Server:
-    return real_server
 
 
 def card(phone: Phone) -> Locator:
@@ -76,9 +72,10 @@ def card(phone: Phone) -> Locator:
 
 @pytest.mark.browser
 def test_preview_is_below_its_choice_on_a_phone_and_beside_it_on_a_wide_screen(
-    phone: Phone, sandbox: Sandbox
+    idle_phone: Phone,
 ) -> None:
-    phone.begin(sandbox.project, "ask me")
+    phone = idle_phone
+    phone.send("ask me")
     asked = card(phone)
     expect(asked.locator("legend .header")).to_have_text(["Layout", "Fruits"])
     boxes = asked.get_by_role("radio", name="Boxes")
@@ -97,17 +94,25 @@ def test_preview_is_below_its_choice_on_a_phone_and_beside_it_on_a_wide_screen(
     assert right is not None
     assert right["x"] >= left["x"] + left["width"]
     assert right["y"] < left["y"] + left["height"]
+    boxes.check()
+    asked.get_by_role("checkbox", name="Apples").check()
+    phone.button("Answer").click()
+    expect(phone.page.locator(".block-text").last).to_contain_text('"Which layout?"="Boxes"')
 
 
 @pytest.mark.browser
 @pytest.mark.parametrize("scripted", [True, False])
 def test_a_note_on_an_answer_reaches_claude_and_stays_on_the_page(
-    server: Server, sandbox: Sandbox, open_phone: Callable[..., Phone], scripted: bool
+    shared_real_server: Server,
+    idle_sessions: IdleSessions,
+    open_phone: Callable[..., Phone],
+    scripted: bool,
 ) -> None:
-    phone = open_phone(server, java_script_enabled=scripted)
-    phone.begin(sandbox.project, "ask me")
-    while not scripted and not phone.page.locator(".block-ask").count():
-        phone.button("Refresh to see what is new").click()
+    phone = open_phone(shared_real_server, java_script_enabled=scripted)
+    phone.open_session(idle_sessions.take())
+    phone.send("ask me")
+    while not scripted and not phone.page.locator(".block-ask[data-state=open]").count():
+        phone.button("Refresh").click()
     asked = card(phone)
     asked.get_by_role("radio", name="List").check()
     asked.get_by_text("Add a note").first.click()
@@ -115,12 +120,12 @@ def test_a_note_on_an_answer_reaches_claude_and_stays_on_the_page(
     asked.get_by_role("checkbox", name="Apples").check()
     asked.get_by_role("checkbox", name="Pears").check()
     phone.button("Answer").click()
-    while not scripted and "notes:" not in "".join(phone.texts()):
-        phone.button("Refresh to see what is new").click()
+    while not scripted and "notes:" not in "".join(phone.texts()[-1:]):
+        phone.button("Refresh").click()
     said = phone.page.locator(".block-text").last
     expect(said).to_contain_text("notes: With a total")
     expect(said).to_contain_text('"Which fruits?"="Apples, Pears"')
-    answered = phone.page.locator(".block-ask")
+    answered = phone.page.locator(".block-ask").last
     expect(answered.locator(".verdict")).to_have_text(["List", "Apples, Pears"])
     expect(answered.locator("p.remark")).to_have_text(["Note: With a total\nat the end."])
 
@@ -137,11 +142,11 @@ def test_a_drawing_in_characters_keeps_its_lines_and_spaces(drawing: str) -> Non
 @pytest.mark.parametrize(
     ("text", "tag"),
     [
-        ("# Title", "<h1>"),
+        ("# Title", "<h1 dir"),
         ("- a\n  - b", "<ul>"),
         ("| a |\n| --- |\n| b |", "<table>"),
         ("```python\nx   = 1\n```", "<code class"),
-        ("`b`", "<code>"),
+        ("`b`", "<code dir"),
     ],
 )
 def test_other_previews_are_markdown(text: str, tag: str) -> None:

@@ -23,6 +23,7 @@ from opcode_htmx.runs.control import control_requests
 from opcode_htmx.runs.control.control_requests import ControlRefused
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Phase
+from tests.support.cli.idle_sessions import IdleRuns
 from tests.support.cli.supervision import (
     BY,
     Supervision,
@@ -96,6 +97,33 @@ def supervision(sandbox: Sandbox, claude: Path, api: MessagesApi) -> Iterator[Su
     supervision.close()
 
 
+@pytest.fixture(scope="module")
+def shared_api(shared_home: Sandbox) -> Iterator[MessagesApi]:
+    with MessagesApi(scenes(shared_home.project)) as api:
+        yield api
+
+
+@pytest.fixture(scope="module")
+def shared_supervision(
+    shared_home: Sandbox, claude: Path, shared_api: MessagesApi
+) -> Iterator[Supervision]:
+    supervision = Supervision(shared_home, claude, shared_api.url)
+    supervision.restart(stop_deadline=8.0)
+    yield supervision
+    supervision.close()
+
+
+@pytest.fixture(scope="module")
+def idle_runs(shared_supervision: Supervision) -> IdleRuns:
+    """For tests that leave no rule and no file."""
+    return IdleRuns(shared_supervision)
+
+
+@pytest.fixture
+def idle_run(idle_runs: IdleRuns) -> Run:
+    return idle_runs.take()
+
+
 def asked(run: Run, tool: str) -> str:
     """The id of the open request, which is about this tool."""
     request_id = until(lambda: next(iter(run.state.asks), ""), "Claude asks")
@@ -154,12 +182,13 @@ def test_edits_that_are_allowed_for_the_session_are_not_asked_about_again(
     assert run.state.permission_mode == "acceptEdits"
 
 
-def test_the_reason_for_a_denial_reaches_claude(supervision: Supervision, sandbox: Sandbox) -> None:
-    run = supervision.prompt("read it")
+def test_the_reason_for_a_denial_reaches_claude(idle_runs: IdleRuns, idle_run: Run) -> None:
+    run, before = idle_run, texts(idle_run)
+    idle_runs.prompt(run, "read it")
     run.deny(asked(run, "Read"), "Look into the wiki instead.", by=BY)
     run.deny(asked(run, "Read"), "The wiki, I said.", by=BY)
     idle(run)
-    assert texts(run) == ["It said: The wiki, I said."]
+    assert texts(run) == [*before, "It said: The wiki, I said."]
 
 
 @pytest.mark.parametrize(
@@ -185,22 +214,23 @@ def test_a_plan_that_is_approved_is_carried_out_in_the_mode_that_was_chosen(
     assert (sandbox.project / "new.txt").exists()
 
 
-def test_a_plan_that_is_sent_back_stays_a_plan(supervision: Supervision) -> None:
-    session = new_id()
-    run = idle(supervision.prompt("Hello", session))
+def test_a_plan_that_is_sent_back_stays_a_plan(idle_runs: IdleRuns, idle_run: Run) -> None:
+    run, turns = idle_run, idle_run.state.turns
     control_requests.change(run, "permission_mode", "plan")
-    supervision.prompt("plan it", session)
+    idle_runs.prompt(run, "plan it")
     run.deny(asked(run, "ExitPlanMode"), "Two files, please.", by=BY)
     run.deny(asked(run, "Write"), "Not yet.", by=BY)
-    answered(run, 2)
+    answered(run, turns + 1)
     assert run.state.permission_mode == "plan"
     assert "Two files, please." in run.folder.output.read_text(encoding="utf-8")
+    control_requests.change(run, "permission_mode", "default")
 
 
 def test_several_questions_are_answered_with_several_choices_and_own_words(
-    supervision: Supervision,
+    idle_runs: IdleRuns, idle_run: Run
 ) -> None:
-    run = supervision.prompt("ask me")
+    run = idle_run
+    idle_runs.prompt(run, "ask me")
     request = run.open_ask(asked(run, "AskUserQuestion"))
     fruits, number = questions_of(request, {})
     assert (fruits.many, number.many) == (True, False)
@@ -215,36 +245,41 @@ def test_several_questions_are_answered_with_several_choices_and_own_words(
 
 
 def test_the_model_changes_in_mid_run_and_the_run_stays_idle(
-    supervision: Supervision, api: MessagesApi
+    idle_runs: IdleRuns, idle_run: Run, shared_api: MessagesApi
 ) -> None:
-    session = new_id()
-    run = idle(supervision.prompt("Hello", session))
+    run, turns = idle_run, idle_run.state.turns
     before = run.state.model
     haiku = next(model for model in run.state.models if model.value == "haiku")
     control_requests.change(run, "model", "haiku")
     assert run.state.model == haiku.resolved != before
     assert run.phase is Phase.IDLE  # Claude reports the change, but begins no turn
-    supervision.prompt("And now?", session)
-    answered(run, 2)
-    assert api.requests[-1]["model"] == haiku.resolved
+    idle_runs.prompt(run, "And now?")
+    answered(run, turns + 1)
+    assert shared_api.requests[-1]["model"] == haiku.resolved
     control_requests.change(run, "model", None)
     assert run.state.model == before
 
 
-def test_the_effort_changes_in_mid_run(supervision: Supervision, api: MessagesApi) -> None:
-    session = new_id()
-    run = idle(supervision.prompt("Hello", session))
-    usual = api.requests[-1]["output_config"]["effort"]
-    for turns, (effort, used) in enumerate([("low", "low"), ("high", "high"), (None, usual)], 2):
+def test_the_effort_changes_in_mid_run(
+    idle_runs: IdleRuns, idle_run: Run, shared_api: MessagesApi
+) -> None:
+    run = idle_run
+
+    def used_now() -> object:
+        turns = run.state.turns
+        idle_runs.prompt(run, "And now?")
+        answered(run, turns + 1)
+        return shared_api.requests[-1]["output_config"]["effort"]
+
+    usual = used_now()
+    for effort, used in (("low", "low"), ("high", "high"), (None, usual)):
         control_requests.change(run, "effort", effort)
         assert run.state.effort == (effort or "")
-        supervision.prompt("And now?", session)
-        answered(run, turns)
-        assert api.requests[-1]["output_config"]["effort"] == used
+        assert used_now() == used
 
 
-def test_a_change_that_claude_refuses_says_why(supervision: Supervision) -> None:
-    run = idle(supervision.prompt("Hello"))
+def test_a_change_that_claude_refuses_says_why(idle_run: Run) -> None:
+    run = idle_run
     with pytest.raises(ControlRefused, match="Claude refused: .*unheard of|must be one of"):
         control_requests.change(run, "permission_mode", "unheard of")
     assert run.state.permission_mode == "default"
@@ -264,8 +299,11 @@ def test_a_change_while_claude_asks_leaves_the_question_open(
     assert (sandbox.project / "other.txt").exists()
 
 
-def test_decision_and_its_time_survive_a_restart(supervision: Supervision) -> None:
-    run = supervision.prompt("npm please")
+def test_decision_and_its_time_survive_a_restart(
+    shared_supervision: Supervision, idle_runs: IdleRuns, idle_run: Run
+) -> None:
+    run, supervision = idle_run, shared_supervision
+    idle_runs.prompt(run, "npm please")
     request = asked(run, "Bash")
     run.deny(request, "No.", by=BY)
     before = run.state.answers[request]

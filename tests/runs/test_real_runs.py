@@ -22,6 +22,7 @@ from opcode_htmx.engines.claude.files import history
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.model.record import Outcome
+from tests.support.cli.idle_sessions import IdleRuns
 from tests.support.cli.supervision import (
     BY,
     Supervision,
@@ -31,7 +32,7 @@ from tests.support.cli.supervision import (
     texts,
     until,
 )
-from tests.support.environment import Sandbox
+from tests.support.environment import Sandbox, processes_of
 
 FIRST_HALF, SECOND_HALF = "one two three four", "five six seven eight"
 
@@ -84,6 +85,34 @@ def supervision(sandbox: Sandbox, claude: Path, api: MessagesApi) -> Iterator[Su
     supervision.close()
 
 
+@pytest.fixture(scope="module")
+def shared_stage(shared_home: Sandbox) -> Stage:
+    return Stage(shared_home.project)
+
+
+@pytest.fixture(scope="module")
+def shared_supervision(
+    shared_home: Sandbox, claude: Path, shared_stage: Stage
+) -> Iterator[Supervision]:
+    with MessagesApi(shared_stage.scenes) as api:
+        supervision = Supervision(shared_home, claude, api.url)
+        supervision.restart(stop_deadline=8.0, permission_mode="default")
+        yield supervision
+        supervision.close()
+
+
+@pytest.fixture(scope="module")
+def idle_runs(shared_supervision: Supervision) -> IdleRuns:
+    return IdleRuns(shared_supervision)
+
+
+@pytest.fixture
+def idle_run(idle_runs: IdleRuns, shared_stage: Stage) -> Run:
+    """Without the file that a test may have left."""
+    shared_stage.made.unlink(missing_ok=True)
+    return idle_runs.take()
+
+
 def asked(run: Run) -> str:
     return until(lambda: next(iter(run.state.asks), ""), "Claude asks")
 
@@ -120,35 +149,43 @@ def test_a_prompt_is_answered_and_a_follow_up_too(supervision: Supervision) -> N
     assert "Good morning" in history_of(supervision, session)
 
 
-def test_a_tool_that_is_allowed_runs(supervision: Supervision, stage: Stage) -> None:
-    run = supervision.prompt("Make the file")
+def test_a_tool_that_is_allowed_runs(
+    idle_run: Run, idle_runs: IdleRuns, shared_stage: Stage
+) -> None:
+    run, before = idle_run, texts(idle_run)
+    idle_runs.prompt(run, "Make the file")
     request = asked(run)
     assert run.phase is Phase.WAITING
-    assert not stage.made.exists()
+    assert not shared_stage.made.exists()
     run.allow(request, by=BY)
     idle(run)
-    assert stage.made.exists()
-    assert texts(run) == ["It is done."]
+    assert shared_stage.made.exists()
+    assert texts(run) == [*before, "It is done."]
 
 
-def test_a_tool_that_is_denied_does_not_run(supervision: Supervision, stage: Stage) -> None:
-    run = supervision.prompt("Make the file")
+def test_a_tool_that_is_denied_does_not_run(
+    idle_run: Run, idle_runs: IdleRuns, shared_supervision: Supervision, shared_stage: Stage
+) -> None:
+    run, before = idle_run, texts(idle_run)
+    idle_runs.prompt(run, "Make the file")
     run.deny(asked(run), "Not in this folder.", by=BY)
     idle(run)
-    assert not stage.made.exists()
-    assert texts(run) == ["It was refused."]
-    assert "Not in this folder." in history_of(supervision, run.record.session_id)
+    assert not shared_stage.made.exists()
+    assert texts(run) == [*before, "It was refused."]
+    assert "Not in this folder." in history_of(shared_supervision, run.record.session_id)
 
 
-def test_follow_up_during_a_turn_is_read_and_the_run_ends_idle(supervision: Supervision) -> None:
-    session = new_id()
-    run = supervision.prompt("Make the file", session)
+def test_follow_up_during_a_turn_is_read_and_the_run_ends_idle(
+    idle_run: Run, idle_runs: IdleRuns, shared_supervision: Supervision
+) -> None:
+    run = idle_run
+    idle_runs.prompt(run, "Make the file")
     request = asked(run)
-    assert supervision.prompt("And be quick", session) is run
+    idle_runs.prompt(run, "And be quick")
     assert list(run.state.waiting.values()) == ["And be quick"]
     run.allow(request, by=BY)
     until(lambda: run.phase is Phase.IDLE and not run.state.waiting, "all is done")
-    assert "And be quick" in history_of(supervision, session)
+    assert "And be quick" in history_of(shared_supervision, run.record.session_id)
 
 
 def test_stop_closes_the_turn_and_the_session_can_be_resumed(
@@ -211,35 +248,38 @@ def test_a_sigterm_from_outside_interrupts_the_run(supervision: Supervision) -> 
 
 
 def test_a_server_that_ends_in_mid_answer_is_replaced_without_a_gap(
-    supervision: Supervision, stage: Stage
+    idle_run: Run, idle_runs: IdleRuns, shared_supervision: Supervision, shared_stage: Stage
 ) -> None:
-    session = new_id()
-    before = supervision.prompt("A gated answer", session)
-    until(lambda: streamed(before).strip() == FIRST_HALF, "half of the answer is there")
-    supervision.restart()
-    run = supervision.supervisor.get(before.id)
+    before, said, turns = streamed(idle_run), texts(idle_run), idle_run.state.turns
+    idle_runs.prompt(idle_run, "A gated answer")
+    until(
+        lambda: streamed(idle_run).removeprefix(before).strip() == FIRST_HALF,
+        "half of the answer is there",
+    )
+    shared_supervision.restart()
+    run = shared_supervision.supervisor.get(idle_run.id)
     assert run.phase is Phase.WORKING
-    stage.gate.set()
+    shared_stage.gate.set()
     idle(run)
-    assert texts(run) == [f"{FIRST_HALF} {SECOND_HALF}"]
-    assert supervision.prompt("Still there?", session) is run
-    answered(run, 2)
+    assert texts(run) == [*said, f"{FIRST_HALF} {SECOND_HALF}"]
+    idle_runs.prompt(run, "Still there?")
+    answered(run, turns + 2)
     assert texts(run)[-1] == "You said: Still there?"
 
 
 def test_a_server_that_ends_during_a_request_is_replaced_and_its_answer_counts(
-    supervision: Supervision, stage: Stage
+    idle_run: Run, idle_runs: IdleRuns, shared_supervision: Supervision, shared_stage: Stage
 ) -> None:
-    before = supervision.prompt("Make the file")
-    request = asked(before)
-    supervision.restart()
-    run = supervision.supervisor.get(before.id)
+    idle_runs.prompt(idle_run, "Make the file")
+    request = asked(idle_run)
+    shared_supervision.restart()
+    run = shared_supervision.supervisor.get(idle_run.id)
     assert (run.phase, list(run.state.asks)) == (Phase.WAITING, [request])
     run.allow(request, by=BY)
     idle(run)
-    assert stage.made.exists()
+    assert shared_stage.made.exists()
     run.stop(by=BY)
     assert run.join(30)
     assert run.record.end is not None
     assert run.record.end.outcome is Outcome.CANCELLED
-    assert not supervision.marked_processes()
+    assert not processes_of(shared_supervision.sandbox.state, run.id)

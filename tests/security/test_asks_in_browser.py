@@ -44,23 +44,37 @@ def write_plan(request: Request) -> ToolUse:
     return ToolUse("Write", {"file_path": place, "content": PLAN})
 
 
-@pytest.fixture
-def api(sandbox: Sandbox) -> Iterator[MessagesApi]:
-    file = {"file_path": str(sandbox.project / "new.txt"), "content": LONG}
-    asks = [
+def asks(project: Path) -> list[Scene]:
+    file = {"file_path": str(project / "new.txt"), "content": LONG}
+    return [
         Scene("bash", "bash", [ToolUse("Bash", {"command": COMMAND}), Text("Done.")]),
         Scene("write", "write", [ToolUse("Write", file), Text("Done.")]),
         Scene("plan", "plan", [write_plan, ToolUse("ExitPlanMode", {}), Text("Done.")]),
         Scene("ask", "ask", [ToolUse("AskUserQuestion", {"questions": [QUESTION]}), Text("Done.")]),
+        Scene("anything", "", [Text("Yes.")]),
     ]
-    with MessagesApi(asks) as api:
+
+
+@pytest.fixture
+def api(sandbox: Sandbox) -> Iterator[MessagesApi]:
+    with MessagesApi(asks(sandbox.project)) as api:
+        yield api
+
+
+@pytest.fixture(scope="module")
+def shared_api(shared_home: Sandbox) -> Iterator[MessagesApi]:
+    with MessagesApi(asks(shared_home.project)) as api:
         yield api
 
 
 @pytest.fixture
-def server_settings(request: pytest.FixtureRequest) -> dict[str, str]:
-    mode = "plan" if "plan" in request.node.name else "default"
-    return {"OPCODE_ASK_AHEAD": "0", "OPCODE_PERMISSION_MODE": mode}
+def server_settings() -> dict[str, str]:
+    return {"OPCODE_ASK_AHEAD": "0"}
+
+
+@pytest.fixture(scope="module")
+def shared_settings() -> dict[str, str]:
+    return {"OPCODE_ASK_AHEAD": "0"}
 
 
 @pytest.fixture
@@ -138,17 +152,19 @@ def test_a_second_command_is_seen_counted_and_copied_as_it_is(
 
 
 @pytest.mark.parametrize(
-    ("prompt", "extent"), [("write", "+119 lines"), ("plan", "+125 lines"), ("ask", None)]
+    ("prompt", "extent", "decision"),
+    [("write", "+119 lines", "Deny"), ("ask", None, "Answer"), ("plan", "+125 lines", "")],
 )
 def test_no_ask_has_a_box_that_scrolls_or_is_wider_than_the_phone(
-    real_server: Server,
-    sandbox: Sandbox,
-    open_phone: Callable[..., Phone],
-    prompt: str,
-    extent: str | None,
+    idle_phone: Phone, prompt: str, extent: str | None, decision: str
 ) -> None:
-    phone = open_phone(real_server)
-    phone.begin(sandbox.project, prompt)
+    phone = idle_phone
+    if prompt == "plan":
+        phone.page.locator("#options-d > summary").click()
+        phone.page.get_by_label("Mode", exact=True).select_option("plan")
+        expect(phone.page.locator("#in-force")).to_contain_text("plans first")
+        phone.page.locator("#options-d > summary").click()
+    phone.send(prompt)
     expect(card(phone)).to_be_visible()
     assert_nothing_hides(phone)
     if extent:
@@ -158,3 +174,7 @@ def test_no_ask_has_a_box_that_scrolls_or_is_wider_than_the_phone(
         expect(card(phone).locator("legend")).to_contain_text("Which one ⟨U+202E⟩then⟨U+202C⟩?")
         expect(card(phone).get_by_role("radio", name="a⟨U+200B⟩b")).to_be_visible()
         expect(card(phone).locator(".preview")).to_contain_text("⋯ 90 blanks")
+        card(phone).get_by_role("radio", name="a⟨U+200B⟩b").check()
+    if decision:  # which leaves the session idle
+        phone.button(decision).click()
+        expect(phone.status).to_have_text("Ready for the next prompt")

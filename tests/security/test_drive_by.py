@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, CDPSession
 
-from tests.support.environment import PASSWORD, USER, Server
+from tests.support.environment import PASSWORD, Server
 
 pytestmark = pytest.mark.browser
 
@@ -77,10 +77,9 @@ def test_a_page_on_another_port_causes_nothing_and_its_links_open_pages(
     with browser.new_context() as context:
         page = context.new_page()
         page.goto(f"{ours}/login")
-        page.get_by_label("User").fill(USER)
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Log in").click()
-        page.get_by_role("heading", name="Projects", exact=True).wait_for()
+        page.get_by_role("heading", name="Home", exact=True).wait_for()
         statuses = statuses_of(context.new_cdp_session(page))
         page.goto(hostile, wait_until="networkidle")
         answers = {

@@ -43,7 +43,10 @@ from tests.support.environment import (
 )
 from tests.support.in_process import app_of
 
-PUBLIC = {"HEAD /healthz", "GET /healthz", "HEAD /login", "GET /login", "POST /login"}
+PUBLIC = {
+    *("HEAD /healthz", "GET /healthz", "HEAD /login", "GET /login", "POST /login"),
+    *("HEAD /pair", "GET /pair", "POST /pair"),
+}
 """The doors that need no login."""
 FOR_SCRIPTS = {
     "GET /api/sessions/<either_id>/cancel",

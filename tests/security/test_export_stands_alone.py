@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-from opcode_htmx.markup import addresses, markdown
+from opcode_htmx.markup import markdown
+from opcode_htmx.markup.addresses import rules
 from opcode_htmx.sessions.export.standalone_html import POLICY
 from tests.features.composer.test_forks import PIXEL
 from tests.support.cli.supervision import steps
@@ -121,7 +122,7 @@ def test_a_link_in_it_leads_to_the_web_or_into_the_file(exported: str) -> None:
     for tag, name, address in found:
         inside = address.startswith("data:") if tag in ("img", "link") else False
         download = tag == "a" and address.startswith(("data:application/octet", "data:image/png"))
-        assert inside or download or addresses.is_absolute(address), (tag, name, address)
+        assert inside or download or rules.is_absolute(address), (tag, name, address)
     assert "a session of its own" in exported, "without the link that the page has there"
 
 

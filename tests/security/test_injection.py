@@ -41,9 +41,8 @@ from tests.security.corpus.transcript import (
 )
 from tests.security.corpus.vectors import Plant, rotation, vectors
 from tests.support import api
+from tests.support.browser import log_in
 from tests.support.environment import (
-    PASSWORD,
-    USER,
     Sandbox,
     Server,
     write_stand_in,
@@ -138,11 +137,8 @@ def tab(
 
     Without the policy, what is injected would run.
     """
-    context = browser.new_context(
-        http_credentials={"username": USER, "password": PASSWORD},
-        base_url=server.url,
-        bypass_csp=without_policy,
-    )
+    context = browser.new_context(base_url=server.url, bypass_csp=without_policy)
+    log_in(context, server)
     with context, watched(context, server.url) as (page, watch):
         yield page
         wrong += watch.heard

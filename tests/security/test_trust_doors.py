@@ -156,7 +156,7 @@ def test_without_project_settings_no_process_runs_anything_of_the_project(
     assert "/trust" in answer.headers["Location"]
 
 
-def test_trust_is_stored_with_claude_and_starts_it_with_the_projects_settings(
+def test_trust_is_stored_with_claude_and_starts_it_with_what_was_trusted_and_nothing_newer(
     server: Server, hostile: HostileProject
 ) -> None:
     keep_hooks_only(hostile)
@@ -165,17 +165,6 @@ def test_trust_is_stored_with_claude_and_starts_it_with_the_projects_settings(
     session.answered()
     assert hostile.ran() >= HOOK_RUNS
     assert is_trusted(server, hostile.folder)
-    session.stop()
-    session.prompt("and on")  # no question
-
-
-def test_items_added_since_need_trust_before_the_next_start(
-    server: Server, hostile: HostileProject
-) -> None:
-    keep_hooks_only(hostile)
-    address = first_prompt(server, hostile.folder).headers["Location"]
-    session = session_at(server, decide(server, address, "trust"))
-    session.answered()
     session.stop()
     path = hostile.folder / ".claude" / "settings.local.json"
     path.write_text(json.dumps({"hooks": {"Stop": [{"command": hostile.command("added")}]}}))
@@ -186,7 +175,7 @@ def test_items_added_since_need_trust_before_the_next_start(
     assert hostile.command("added") in page
     assert hostile.command("hook-Stop") not in page
     path.unlink()
-    session.prompt("and on")
+    session.prompt("and on")  # no question
 
 
 def test_a_list_that_changes_while_it_is_read_is_shown_again(
@@ -227,11 +216,12 @@ def test_a_page_of_an_old_session_asks_for_models_and_runs_nothing(
     assert "go on" in session.page(), "the words are in the composer"
 
 
-def test_a_page_that_was_left_open_decides_nothing_once_the_prompt_was_sent(
+def test_a_decision_is_one_of_two_and_a_page_that_was_left_open_takes_none_back(
     server: Server, untouched: HostileProject
 ) -> None:
     address = first_prompt(server, untouched.folder).headers["Location"]
     form = fields_of(server.get(address).text)
+    assert decide(server, address, "maybe").status_code == 422
     session = session_at(server, decide(server, address, "without"))
     session.answered()
     late = server.post("/new/trust", {**form, "decision": "trust"})
@@ -244,13 +234,20 @@ def test_a_page_that_was_left_open_decides_nothing_once_the_prompt_was_sent(
     assert session_at(server, empty).address == session.address
     assert not is_trusted(server, untouched.folder)
 
+    redirects_locally(session)
+    can_be_taken_back_and_made_again(session)
 
-def test_the_choice_against_the_settings_can_be_taken_back_and_made_again(
-    server: Server, untouched: HostileProject
-) -> None:
-    address = first_prompt(server, untouched.folder).headers["Location"]
-    session = session_at(server, decide(server, address, "without"))
-    session.answered()
+
+def redirects_locally(session: OpenSession) -> None:
+    """The form of a decision leads to no other site, and to no address that ends something."""
+    elsewhere = ("https://elsewhere.example", "//elsewhere.example", "//runs/x/prompts/y/again")
+    for then in (*elsewhere, "/logout", "/sessions"):
+        form = {"decision": "without", "then": then}
+        assert session.post("trust", **form).status_code == 422, then
+
+
+def can_be_taken_back_and_made_again(session: OpenSession) -> None:
+    """The choice against the project's settings is one of the session's options."""
     session.post("options", project_settings="", was_project_settings="without")
     assert "with the project’s settings from the next start" in session.page()
     session.post("options", project_settings="without", was_project_settings="")
@@ -258,19 +255,6 @@ def test_the_choice_against_the_settings_can_be_taken_back_and_made_again(
     assert "without the project’s settings" in session.page()
     odd = session.post("options", project_settings="x", was_project_settings="")
     assert odd.status_code == 422
-
-
-def test_decision_has_two_values_and_redirects_locally(
-    server: Server, untouched: HostileProject
-) -> None:
-    address = first_prompt(server, untouched.folder).headers["Location"]
-    assert decide(server, address, "maybe").status_code == 422
-    session = session_at(server, decide(server, address, "without"))
-    session.answered()
-    elsewhere = ("https://elsewhere.example", "//elsewhere.example", "//runs/x/prompts/y/again")
-    for then in (*elsewhere, "/logout", "/sessions"):
-        form = {"decision": "without", "then": then}
-        assert session.post("trust", **form).status_code == 422, then
 
 
 def test_a_project_with_more_than_can_be_shown_cannot_be_trusted_from_here(
@@ -431,8 +415,7 @@ def test_a_person_reads_the_list_and_goes_back_or_starts_without_it(
 ) -> None:
     phone = open_phone(server)
     page = phone.page
-    page.goto("/new")
-    page.get_by_label("Folder").fill(str(untouched.folder))
+    page.goto(f"/new?folder={untouched.folder}")
     page.get_by_role("textbox", name="Prompt").fill("prune the trees")
     phone.button("Send").click()
     expect(page.get_by_role("heading", name="Trust this project?")).to_be_visible()

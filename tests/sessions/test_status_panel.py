@@ -186,7 +186,7 @@ def test_hostile_text_in_the_status_panel_is_escaped(run: Run) -> None:
     assert parts(run)["status"].text == HOSTILE
     tags = {node.tag for element in shown.values() for node in element.walk()}
     texts = {"p", "ol", "li", "span", "div", "details", "summary", "pre", "button", "a", "b"}
-    assert tags == {*texts, "dl", "svg", "rect"}
+    assert tags == {*texts, "dl", "svg", "path"}
 
 
 def test_todo_list_states_its_progress() -> None:

@@ -29,14 +29,25 @@ def answer(request: Request) -> tuple[Text, ...]:
 
 
 @pytest.fixture(scope="module")
-def api() -> Iterator[MessagesApi]:
+def shared_api() -> Iterator[MessagesApi]:
     with MessagesApi([Scene("any", lambda _: True, lambda request: [answer(request)] * 9)]) as api:
         yield api
 
 
 @pytest.fixture
-def server_settings() -> dict[str, str]:
+def api(shared_api: MessagesApi) -> MessagesApi:
+    return shared_api
+
+
+@pytest.fixture(scope="module")
+def shared_settings() -> dict[str, str]:
     return {"OPCODE_IDLE_TIMEOUT": "30m"}
+
+
+def has_open(session: Session) -> bool:
+    """Whether a process that is in no terminal has it open, by Claude's registry."""
+    found = process_registry.live_sessions(session.sandbox.config_dir)
+    return [each.in_terminal for each in found if each.session_id == session.id] == [False]
 
 
 def desk(session: Session, claude: Path, text: str) -> None:
@@ -57,10 +68,11 @@ def words_sent(api: MessagesApi) -> str:
     return json.dumps([body for body in api.requests if body.get("tools")][-1]["messages"])
 
 
-def test_desk_activity_is_on_the_page_in_search_and_in_exports(
-    real_server: Server, claude: Path, api: MessagesApi
+def test_desk_activity_is_on_the_page_in_search_in_exports_and_in_the_registry(
+    shared_real_server: Server, claude: Path, api: MessagesApi
 ) -> None:
-    session = Session(real_server, "PHONE one")
+    session = Session(shared_real_server, "PHONE one")
+    assert has_open(session)
     desk(session, claude, "DESK two")
     until(lambda: "ANSWER to DESK two" in session.page(), "the page shows it")
 
@@ -79,6 +91,7 @@ def test_desk_activity_is_on_the_page_in_search_and_in_exports(
     assert session.post("begin-again").status_code == 303
     assert "PHONE three" not in session.page().partition("Taken back")[2]
     session.stop()
+    assert not has_open(session)
     assert is_everywhere()
     session.prompt("PHONE four")
     assert is_everywhere()
@@ -88,9 +101,9 @@ def test_desk_activity_is_on_the_page_in_search_and_in_exports(
 
 
 def test_phone_can_restart_from_the_state_of_the_desk(
-    real_server: Server, claude: Path, api: MessagesApi
+    shared_real_server: Server, claude: Path, api: MessagesApi
 ) -> None:
-    session = Session(real_server, "PHONE one")
+    session = Session(shared_real_server, "PHONE one")
     desk(session, claude, "DESK two")
     session.prompt("PHONE three")
     desk(session, claude, "DESK four")
@@ -110,13 +123,13 @@ def test_phone_can_restart_from_the_state_of_the_desk(
 
 
 def test_open_page_receives_desk_activity(
-    real_server: Server,
+    shared_real_server: Server,
     claude: Path,
     open_phone: Callable[..., Phone],
 ) -> None:
-    session = Session(real_server, "PHONE one")
-    phone = open_phone(real_server)
-    phone.page.goto(f"{real_server.url}{session.address}")
+    session = Session(shared_real_server, "PHONE one")
+    phone = open_phone(shared_real_server)
+    phone.page.goto(f"{shared_real_server.url}{session.address}")
     desk(session, claude, "DESK two")
     phone.page.get_by_text("ANSWER to DESK two").wait_for(timeout=20_000)
     phone.page.get_by_text(ALSO_USED).wait_for()
@@ -125,15 +138,6 @@ def test_open_page_receives_desk_activity(
     # what was marked as the computer's is a part of the conversation now
     until(lambda: phone.page.locator(".block-branch").count() == 0, "it is unfolded")
     assert phone.page.get_by_text("ANSWER to DESK two").count() == 1
-
-
-def test_the_registry_names_the_processes_that_have_a_session_open(real_server: Server) -> None:
-    session = Session(real_server, "PHONE one")
-    (found,) = process_registry.live_sessions(real_server.sandbox.config_dir)
-    assert found.session_id == session.id
-    assert not found.in_terminal
-    session.stop()
-    assert list(process_registry.live_sessions(real_server.sandbox.config_dir)) == []
 
 
 def test_registry_entry_of_a_dead_process_is_skipped(tmp_path: Path) -> None:

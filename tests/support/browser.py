@@ -7,8 +7,17 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Locator,
+    Page,
+    expect,
+    sync_playwright,
+)
 
 from scripts import chromium
 from tests.support.environment import (
@@ -60,18 +69,24 @@ def launched() -> Iterator[Browser]:
         browser.close()
 
 
+def log_in(context: BrowserContext, server: Server) -> None:
+    """Give a browser the cookie of a login of its own, without its pages."""
+    form: dict[str, str | float | bool] = {"user": USER, "password": PASSWORD}
+    answer = context.request.post(f"{server.url}/login", form=form, max_redirects=0)
+    assert answer.status == 303, answer.text()
+
+
 class Phone:
     """A browser of its own, logged in, with a session page that it may be looking at."""
 
     def __init__(self, browser: Browser, server: Server, **options: object) -> None:
+        """`logged_in=False` is that of a stranger; other options are those of a context."""
+        logged_in = options.pop("logged_in", True)
         self._context = browser.new_context(
-            **{
-                "viewport": PHONE,
-                "http_credentials": {"username": USER, "password": PASSWORD},
-                "base_url": server.url,
-                **options,
-            }  # type: ignore[arg-type]
+            **{"viewport": PHONE, "base_url": server.url, **options}  # type: ignore[arg-type]
         )
+        if logged_in:
+            log_in(self._context, server)
         self._server = server
         self._scripted = bool(options.get("java_script_enabled", True))
         self.page: Page = self._context.new_page()
@@ -106,14 +121,17 @@ class Phone:
         form = {"folder": str(folder), "prompt": prompt, **ids}
         response = self._server.post("/sessions", form)
         assert response.status_code == 303, response.text
-        self.page.goto(response.headers["Location"])
+        self.open_session(response.headers["Location"])
+
+    def open_session(self, address: str) -> None:
+        """Open the page of a session that is there."""
+        self.page.goto(address)
         if self._scripted:
             self.page.locator("body[data-link=online]").wait_for()
 
     def begin_by_form(self, folder: Path, prompt: str) -> None:
         """Start a session in `folder`, as a person does."""
-        self.page.goto("/new")
-        self.page.get_by_label("Folder").fill(str(folder))
+        self.page.goto(f"/new?folder={quote(str(folder))}")
         self.page.get_by_role("textbox", name="Prompt").fill(prompt)
         self.button("Send").click()
         self.page.wait_for_url("**/sessions/**")
@@ -129,8 +147,18 @@ class Phone:
         self.button("Session menu").click()
         self.button("End Claude").click()
 
+    def project_row(self, name: str) -> Locator:
+        """The link of a project on the start page; the rows of its sessions name it as well."""
+        rows = self.page.locator("a.row:not([href*='/sessions/'])")
+        return rows.filter(has=self.page.get_by_text(name, exact=True))
+
     def button(self, name: str) -> Locator:
         return self.page.get_by_role("button", name=name, exact=True)
+
+    @property
+    def session_id(self) -> str:
+        """That of the session whose page is open."""
+        return self.page.url.partition("#")[0].rpartition("/")[2]
 
     @property
     def transcript(self) -> Locator:
@@ -149,6 +177,15 @@ class Phone:
         html = self.transcript.inner_html()
         html = re.sub(r'<p [^>]*id="new-since".*?</p>', "", html)
         return re.sub(r' (data-htmx-powered="true"|open=""|class="")', "", html)
+
+    def stays_after_a_reload(self) -> None:
+        """The page from a request is the end of the one that has grown, which goes further back."""
+        grown = self.dom()
+        newest = self.transcript.locator("> article").last.get_attribute("id")
+        self.page.reload()
+        requested = self.dom()
+        assert f'id="{newest}"' in requested
+        assert grown.endswith(requested)
 
     def lock(self) -> None:
         """Simulate locking the phone; a session's page loses its socket."""

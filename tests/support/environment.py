@@ -5,13 +5,16 @@ from __future__ import annotations
 import base64
 import contextlib
 import importlib.util
+import json
 import os
+import shutil
 import signal
 import socket
 import stat
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -97,6 +100,8 @@ class Sandbox:
     """A HOME of its own, with a project folder, and the environment that goes with it."""
 
     home: Path
+    name: str = "orchard"
+    """That of the project folder."""
 
     @property
     def config_dir(self) -> Path:
@@ -104,7 +109,7 @@ class Sandbox:
 
     @property
     def project(self) -> Path:
-        return self.home / "work" / "orchard"
+        return self.home / "work" / self.name
 
     @property
     def state(self) -> Path:
@@ -114,6 +119,20 @@ class Sandbox:
         for folder in (self.config_dir, self.project):
             folder.mkdir(parents=True)
         return self
+
+    def with_own_project(self) -> Sandbox:
+        """The same home with another, empty project: for one of the tests that share a server."""
+        found = Sandbox(self.home, f"{self.name}-{uuid.uuid4().hex[:8]}")
+        found.project.mkdir(parents=True)
+        return found
+
+    def empty_config(self) -> None:
+        """Remove all that is in Claude's folder, for the next test of a shared server."""
+        for each in self.config_dir.iterdir():
+            if each.is_dir() and not each.is_symlink():
+                shutil.rmtree(each)
+            else:
+                each.unlink()
 
     def environment(self, api_url: str = "http://127.0.0.1:9") -> dict[str, str]:
         """A clean environment; by default with an API address where nothing listens."""
@@ -163,6 +182,16 @@ def processes_of(state: Path, run_id: str | None = None) -> list[psutil.Process]
     return found
 
 
+def runs_of(state: Path, session_id: str) -> list[Path]:
+    """The folders of a session's runs, oldest first."""
+    found = list[tuple[float, Path]]()
+    for path in (state / "runs").glob("*/run.json"):
+        record = json.loads(path.read_bytes())
+        if record["session_id"] == session_id:
+            found.append((record["created_at"], path.parent))
+    return [folder for _, folder in sorted(found)]
+
+
 def kill_processes_of(state: Path, run_id: str | None = None) -> None:
     """SIGKILL to what `processes_of` finds; some of it may end by itself meanwhile."""
     for process in processes_of(state, run_id):
@@ -191,6 +220,7 @@ class Server:
             "OPCODE_DEMO": "0",
             "OPCODE_MIN_FREE": "0",  # else each of these servers would hold room in reserve
             "OPCODE_MAX_RUNS": "100",  # of sessions that tests leave to one another's server
+            "OPCODE_WARM_START": "0",  # else each draft that a test types would start the CLI
             **settings,
         }
         self._process: Forked | subprocess.Popen[bytes] | None = None
@@ -217,6 +247,11 @@ class Server:
                 stdout=log,
                 stderr=log,
             )
+
+    def ensure_started(self) -> None:
+        """Start it if a test has left it ended."""
+        if self._process is None:
+            self.start()
 
     @property
     def pid(self) -> int:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from opcode_htmx.web.auth.gate import AuthGate
+from opcode_htmx.web.auth.login import DEFAULT_HINTS, LoginHints
 from opcode_htmx.web.auth.logins import Logins
+from opcode_htmx.web.auth.pairing import PairingCodes
 from opcode_htmx.web.auth.rate_limit import RateLimiter
 from opcode_htmx.web.auth.tokens import Tokens
 from opcode_htmx.web.auth.visitors import Visitors
@@ -16,11 +18,18 @@ DAY = 86400.0
 
 
 def access(
-    state: Path, user: str, password: str, key: bytes = KEY, **allowed: tuple[str, ...]
+    state: Path,
+    user: str,
+    password: str,
+    key: bytes = KEY,
+    hints: LoginHints = DEFAULT_HINTS,
+    **allowed: tuple[str, ...],
 ) -> tuple[AuthGate, Logins]:
     """The gate, and the logins that it keeps."""
     state.mkdir(parents=True, exist_ok=True)
     tokens = Tokens(key, user, password)
     logins = Logins(state / "logins", tokens.credentials, 90 * DAY, 30 * DAY)
     limiter = RateLimiter(state / "login_failures", logins.networks)
-    return AuthGate(Visitors(user, password, tokens, logins, limiter), Sources(**allowed)), logins
+    codes = PairingCodes(state / "pairing")
+    visitors = Visitors(user, password, tokens, logins, codes, limiter)
+    return AuthGate(visitors, Sources(**allowed), hints), logins

@@ -14,6 +14,8 @@ Violation = tuple[str, str, list[str]]
 """A violation found by axe-core: the rule, its requirement, and the failing elements."""
 
 WIDTHS = (320, 390, 1280)
+LARGE_LETTERS = (24, 32)
+"""Pixels: 150 and 200 % of what browsers are set to."""
 THUMB = 44
 """Pixels, across and down."""
 
@@ -21,6 +23,29 @@ THUMB = 44
 def sticks_out(page: Page) -> int:
     """By how many pixels the page is wider than the screen."""
     return int(page.evaluate("document.documentElement.scrollWidth - innerWidth"))
+
+
+def with_letters(page: Page, name: str) -> dict[str, object]:
+    """What does not fit with the current size of letters, by the name of the check."""
+    return {
+        f"wider than the screen, {name}": max(0, sticks_out(page)),
+        f"out of view, {name}": page.locator(ALWAYS_IN_VIEW).evaluate_all(OUT_OF_VIEW),
+        f"one word a line, {name}": page.locator(".status, .nav-label").evaluate_all(WORD_A_LINE),
+    }
+
+
+ALWAYS_IN_VIEW = (
+    ".nav-bar .nav-item, .nav-bar .badge, .topbar .back, .needs, .dock .composer-row .button"
+)
+OUT_OF_VIEW = """controls => controls.filter(each => each.checkVisibility()).filter(each => {
+    const { left, right, top, bottom } = each.getBoundingClientRect();
+    return left < 0 || right > innerWidth + 0.5 || top < 0 || bottom > innerHeight + 0.5;
+}).map(each => each.outerHTML.slice(0, 100))"""
+WORD_A_LINE = r"""texts => texts.filter(each => each.checkVisibility()).filter(each => {
+    const words = each.textContent.trim().split(/\s+/).length;
+    const lines = each.offsetHeight / parseFloat(getComputedStyle(each).lineHeight);
+    return words > 2 && lines > Math.max(2, words / 2);
+}).map(each => each.textContent.trim())"""
 
 
 def smaller_than_a_thumb(page: Page) -> list[str]:

@@ -1,4 +1,4 @@
-"""Recordings of the real CLI, made once for all processes of one run of the tests."""
+"""Recordings of the real CLI and the app, made once for all processes of one run of the tests."""
 
 from __future__ import annotations
 

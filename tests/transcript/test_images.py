@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from opcode_htmx.engines.claude.files.history import project_id
 from opcode_htmx.engines.messages import ImageContent
 from opcode_htmx.transcript.content.images import ShownImage, shown_image
+from tests.support import dom
 from tests.support.cli.captured import line
 from tests.support.environment import Sandbox, Server
 
@@ -99,3 +100,23 @@ def test_an_image_has_an_address_that_gives_it_whole(server: Server, sandbox: Sa
     assert "immutable" in answer.headers["Cache-Control"]
     for wrong in ("blocks/p1/images/1", "blocks/p1/images/2", "blocks/p2/images/0"):
         assert server.get(f"{page}/{wrong}").status_code == 404
+        assert server.get(f"{page}/{wrong}/view").status_code == 404
+
+
+def test_an_image_has_a_page_with_a_way_back_and_a_download(
+    server: Server, sandbox: Sandbox
+) -> None:
+    page = f"/projects/{project_id(sandbox.project)}/sessions/{SESSION}"
+    assert f'href="{page}/blocks/p1/images/0/view"' in server.get(page).text
+    answer = server.get(f"{page}/blocks/p1/images/0/view")
+    assert answer.headers["Content-Type"].startswith("text/html")
+    shown = dom.parse(answer.text)
+    by_tag = {node.tag: node.attributes for node in shown.walk() if node.tag == "img"}
+    assert (by_tag["img"]["src"], by_tag["img"]["alt"]) == (
+        f"{page}/blocks/p1/images/0",
+        "Image 1, 640 by 480",
+    )
+    addresses = {node.attributes.get("href"): node.attributes for node in shown.walk()}
+    assert f"{page}?from=p1#b-p1" in addresses
+    assert addresses[f"{page}/blocks/p1/images/0"]["download"] == "image-1.png"
+    assert "maximum-scale" not in answer.text and "user-scalable" not in answer.text

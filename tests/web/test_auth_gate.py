@@ -11,7 +11,7 @@ from flask import Flask, g
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from opcode_htmx.web.auth.login import local_path
+from opcode_htmx.web.auth.login import DEFAULT_HINTS, LoginHints, local_path
 from opcode_htmx.web.http import errors, filters, headers
 from opcode_htmx.web.origin.hosts import host_name, same_origin
 from tests.support.environment import ROOT
@@ -31,11 +31,16 @@ def state(tmp_path: Path) -> None:
     STATE["folder"] = tmp_path / "state"
 
 
-def make_app(password: str = BASIC[1], key: bytes = KEY, **allowed: tuple[str, ...]) -> Flask:
+def make_app(
+    password: str = BASIC[1],
+    key: bytes = KEY,
+    hints: LoginHints = DEFAULT_HINTS,
+    **allowed: tuple[str, ...],
+) -> Flask:
     app = Flask(
         __name__, template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static")
     )
-    access(STATE["folder"], "opcode", password, key, **allowed)[0].init_app(app)
+    access(STATE["folder"], "opcode", password, key, hints, **allowed)[0].init_app(app)
     headers.register(app)
     filters.register(app)
     errors.register(app, {})
@@ -116,7 +121,86 @@ def test_an_htmx_request_that_is_logged_out_opens_no_dialog(client: Browser) -> 
     assert 'href="/login"' in response.text
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/login", "/static/style.css", "/static/icon.svg"])
+NAVIGATION = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+FETCH = {"Accept": "*/*", "Referer": f"{ORIGIN}/page"}
+DIALOG = 'Basic realm="opcode-htmx"'
+
+
+def test_a_browser_without_a_login_gets_the_form_and_no_dialog(client: Browser) -> None:
+    for path in ("/page?x=1", "/nowhere?x=1"):
+        response = client.get(path, headers=NAVIGATION)
+        assert response.status_code == 401
+        assert "WWW-Authenticate" not in response.headers
+        assert 'action="/login"' in response.text
+        assert f'name="next" value="{path}"' in response.text
+        assert "token=" not in response.text
+
+
+def test_the_form_in_place_of_a_page_finds_out_about_a_cookie_that_was_kept_back(
+    client: Browser,
+) -> None:
+    """A link on another site carries no SameSite=Strict cookie; a step from our own page does."""
+    step = '<meta http-equiv="refresh" content="0; url=/login?next=/page?x%3D1">'
+    for headers_, leads_on in (
+        ({}, True),  # plain http: nothing tells where the link is
+        ({"Sec-Fetch-Site": "none"}, False),
+        ({"Sec-Fetch-Site": "same-origin"}, False),
+        (
+            {
+                "Sec-Fetch-Site": "cross-site",
+                "Sec-Fetch-Mode": "navigate",
+                "Sec-Fetch-Dest": "document",
+            },
+            True,
+        ),
+    ):
+        response = client.get("/page?x=1", headers={**NAVIGATION, **headers_})
+        assert (step in response.text) is leads_on, headers_
+    assert "http-equiv" not in client.get("/login?next=/page").text
+    odd = client.get("/page?x=';url=//evil.example\"><b>", headers=NAVIGATION).text
+    (content,) = re.findall('<meta http-equiv="refresh" content="([^"]*)">', odd)
+    assert content.startswith("0; url=/login?next=/page?x%3D")
+    assert not set("'<>") & set(content)
+    log_in(client)
+    assert client.get("/login?next=/page?x%3D1").headers["Location"] == "/page?x=1"
+
+
+def test_a_part_of_a_page_that_is_logged_out_opens_no_dialog(client: Browser) -> None:
+    for method in ("GET", "POST"):
+        response = client.open("/page", method=method, headers=FETCH)
+        assert response.status_code == 401
+        assert "WWW-Authenticate" not in response.headers
+
+
+def test_programs_are_asked_for_basic(client: Browser) -> None:
+    for path, headers_ in (
+        ("/page", {"Accept": "*/*", "User-Agent": "curl/8"}),
+        ("/page", {"User-Agent": "Mozilla/5.0 (compatible; wget)"}),
+        ("/api/projects", {**NAVIGATION, **FETCH}),
+    ):
+        response = client.get(path, headers=headers_)
+        assert (response.status_code, response.headers["WWW-Authenticate"]) == (401, DIALOG)
+
+
+def test_a_browser_that_sends_basic_credentials_gets_in(client: Browser) -> None:
+    response = client.get("/page", auth=BASIC, headers=NAVIGATION)
+    assert response.status_code == 200
+    assert "by=cookie" in client.get("/page", headers=NAVIGATION).text
+
+
+def test_the_dialog_has_an_address_of_its_own(client: Browser) -> None:
+    asked = client.get("/login/dialog?next=/page", headers=NAVIGATION)
+    assert (asked.status_code, asked.headers["WWW-Authenticate"]) == (401, DIALOG)
+    wrong = client.get("/login/dialog", auth=("opcode", "wrong"), headers=NAVIGATION)
+    assert (wrong.status_code, wrong.headers["WWW-Authenticate"]) == (401, DIALOG)
+    response = client.get("/login/dialog?next=/page", auth=BASIC, headers=NAVIGATION)
+    assert (response.status_code, response.headers["Location"]) == (303, "/page")
+    assert client.get("/page", headers=NAVIGATION).status_code == 200
+    away = client.get("/login/dialog?next=//evil.example", headers=NAVIGATION)
+    assert away.headers["Location"] == "/"
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/login", "/pair", "/static/style.css"])
 def test_assets_of_the_login_page_are_public(client: Browser, path: str) -> None:
     response = client.get(path)
     assert response.status_code == 200
@@ -233,6 +317,29 @@ def test_a_wrong_password_shows_the_form_again_with_401(client: Browser) -> None
     assert "secret-guess" not in response.text
     assert "Set-Cookie" not in response.headers
     assert "WWW-Authenticate" not in response.headers
+
+
+def test_the_form_has_no_field_for_the_default_user(client: Browser) -> None:
+    page = client.get("/login").text
+    (user,) = re.findall(r'<input name="user"[^>]*>', page)
+    assert all(part in user for part in ('value="opcode"', 'autocomplete="username"', " hidden>"))
+    assert "printed in the terminal" in page
+    again = client.post("/login", data={"user": "opcode", "password": "wrong"})
+    assert "That is not the password." in again.text
+    (password,) = re.findall(r'<input id="password"[^>]*>', again.text)
+    for part in ('aria-invalid="true"', "autofocus", "login-error", 'enterkeyhint="go"'):
+        assert part in password
+    assert 'value="' not in password
+
+
+def test_the_form_asks_for_a_user_and_names_the_password_that_were_set() -> None:
+    hints = LoginHints(asks_user=True, password_is_given=True)
+    page = browser(make_app(hints=hints)).get("/login").text
+    (user,) = re.findall(r'<input name="user"[^>]*>', page)
+    assert 'value=""' in user
+    assert "hidden" not in user
+    assert "OPCODE_PASSWORD" in page
+    assert "printed in the terminal" not in page
 
 
 def test_a_login_form_sent_from_another_site_is_refused(client: Browser) -> None:

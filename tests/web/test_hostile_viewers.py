@@ -134,7 +134,7 @@ def test_200_viewers_of_one_run_see_the_same_page(
         viewer.close()
     (page,) = {transcript(messages) for messages in seen}
     for said in ("line 0", "line 199", "the end"):
-        assert page.count(f"<p>{said}</p>") == 1
+        assert page.count(f">{said}</p>") == 1
     server.returns_to(before)
 
 
@@ -185,14 +185,14 @@ def test_viewers_that_stop_reading_are_dropped_at_no_cost_to_others(
     before, heap = server.counts(), server.heap()
     frozen = [raw(f"{answer.path}/live", receive_buffer=4096) for _ in range(10)]
     answer.gates[0].touch()
-    quick.until("<p>first end</p>")
+    quick.until(">first end</p>")
     began = time.monotonic()
-    raw(f"{other}/live").until("<p>another session</p>")
+    raw(f"{other}/live").until(">another session</p>")
     assert time.monotonic() - began < SECONDS_OF_NOISE
     # The answer is kept a few times over, and each message once for all of its viewers
     assert server.heap() - heap < len(frozen) * LARGE_ANSWER
     answer.gates[1].touch()
-    quick.until("<p>second end</p>")
+    quick.until(">second end</p>")
     # The rest is the page of the other session: its socket, and its viewer's greenlet.
     until(lambda: server.counts()[1] <= before[1] + 2, "the frozen viewers are dropped", 30)
     for viewer in frozen:
@@ -209,15 +209,15 @@ def test_messages_of_viewers_that_have_left_are_not_kept(
     answer = large_answer(server, tmp_path / "large")
     answer.gates[0].touch()
     stays = raw(f"{answer.path}/live")
-    stays.until("<p>first end</p>")
+    stays.until(">first end</p>")
     heap = server.heap()
     for number in range(10):  # each needs a message of its own
         viewer = raw(f"{answer.path}/live?cursor=9:{number}:0")
-        viewer.until("<p>first end</p>")
+        viewer.until(">first end</p>")
         viewer.close()
     until(lambda: server.heap() - heap < 2 * LARGE_ANSWER, "their messages are released")
     answer.gates[1].touch()
-    stays.until("<p>second end</p>")
+    stays.until(">second end</p>")
 
 
 @linux
@@ -233,7 +233,7 @@ def test_silently_vanished_viewer_is_dropped(
     vanished.until('id="cursor"')
     vanished.vanish()
     gate.touch()  # only a client that is sent something can fail to acknowledge it
-    viewer.until("<p>more</p>")
+    viewer.until(">more</p>")
     server.returns_to(before)
 
 
@@ -374,7 +374,7 @@ def test_shutdown_does_not_wait_for_frozen_viewers(
         closing(RawSocket(server, f"{path}/live")) as well,
     ):
         (tmp_path / "gate").touch()
-        well.until("<p>the end</p>")
+        well.until(">the end</p>")
         began = time.monotonic()
         psutil.Process(server.pid).terminate()
         assert well.close_code() == 1012

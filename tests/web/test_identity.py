@@ -79,7 +79,7 @@ def test_login_and_logout_are_logged_with_their_actor(
         assert client.post("/logout", data={"csrf_token": token}).status_code == 303
     actor = f"actor=opcode/{login.id[:8]}"
     assert [each.getMessage() for each in caplog.records if each.name == LOGGER] == [
-        f"{actor} action=login session=- run=- device=curl",
+        f"{actor} action=login session=- run=- device=curl how=password",
         f"{actor} action=logout session=- run=- login={login.id[:8]}",
     ]
     assert login.id not in caplog.text

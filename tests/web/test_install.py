@@ -14,7 +14,6 @@ import requests
 from tests.support.browser import Phone
 from tests.support.environment import (
     PASSWORD,
-    USER,
     Sandbox,
     Server,
 )
@@ -85,9 +84,8 @@ def test_app_on_the_home_screen_shows_the_login_form(
     assert refused.status_code == 401
     way = re.search(r'href="(/login[^"]*)"', refused.text)
     assert way
-    phone = open_phone(server, http_credentials=None)
+    phone = open_phone(server, logged_in=False)
     phone.page.goto(way[1])
-    phone.page.get_by_label("User").fill(USER)
     phone.page.get_by_label("Password").fill(PASSWORD)
     phone.page.get_by_role("button", name="Log in").click()
-    phone.page.get_by_role("heading", name="Projects", exact=True).wait_for()
+    phone.page.get_by_role("heading", name="Home", exact=True).wait_for()

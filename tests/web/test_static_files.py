@@ -8,8 +8,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from opcode_htmx.web.http.minify import minified
-from opcode_htmx.web.http.static_files import StaticFiles
+from opcode_htmx.web.assets.minify import minified
+from opcode_htmx.web.assets.static_files import StaticFiles
 from tests.support.environment import ROOT
 
 SCRIPT = """// A comment.

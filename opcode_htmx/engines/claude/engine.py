@@ -10,7 +10,7 @@ from typing import Any
 
 from opcode_htmx.engines.base import CommandLine, LaunchOptions
 from opcode_htmx.engines.capabilities import CapabilityReport
-from opcode_htmx.engines.claude.files import history
+from opcode_htmx.engines.claude.files import history, process_registry
 from opcode_htmx.engines.claude.protocol import (
     argv,
     capabilities,
@@ -145,6 +145,29 @@ class ClaudeHistory:
     def end_of_part(self, session_id: str, start: int, fell_silent: float) -> int:
         return history.end_of_part(self.file(session_id), start, fell_silent)
 
+    def changed_at(self, session_id: str) -> int | None:
+        path = self.file(session_id)
+        return None if path is None else path.stat().st_mtime_ns
+
+    def restore_time(self, session_id: str, size: int, changed_at: int) -> None:
+        path = self.file(session_id)
+        if path is not None:
+            history.restore_time(path, size, changed_at)
+
+
+@dataclass(frozen=True, slots=True)
+class ClaudeProcessFiles:
+    """The registry of live processes in Claude's config folder."""
+
+    config_dir: Path
+
+    def pids_of(self, session_id: str) -> frozenset[int]:
+        sessions = process_registry.live_sessions(self.config_dir)
+        return frozenset(each.pid for each in sessions if each.session_id == session_id)
+
+    def remove(self, pid: int, session_id: str) -> None:
+        process_registry.remove(self.config_dir, pid, session_id)
+
 
 class ClaudeTrust:
     """The files that Claude reads in a project, and its own state file with the trusted ones."""
@@ -177,6 +200,7 @@ class ClaudeEngine:
     config_dir: Path
     launcher: ClaudeLauncher
     history: ClaudeHistory
+    processes: ClaudeProcessFiles
     trust: ClaudeTrust
     codec: ClaudeCodec
 
@@ -194,6 +218,7 @@ class ClaudeEngine:
             config_dir,
             ClaudeLauncher(binary, environment),
             ClaudeHistory((config_dir,)),
+            ClaudeProcessFiles(config_dir),
             ClaudeTrust(state_file, home, config_dir),
             ClaudeCodec(),
         )

@@ -16,7 +16,9 @@ from opcode_htmx.runs.processes.orphans import NoOrphans, Orphans
 def _routes(context: AppContext) -> Iterable[Blueprint]:
     runs, sessions = context.runs, context.sessions
     orphans = Orphans(
-        MONITOR, context.state.folder("runs"), lambda: {run.id for run in runs.live()}
+        MONITOR,
+        context.state.folder("runs"),
+        lambda: {run.id for run in (*runs.live(), *runs.unused())},
     )
     page = routes.RunsPage(runs, sessions.lookup, sessions.attention, orphans)
     yield routes.blueprint(page, runs, orphans)

@@ -182,7 +182,7 @@ def blueprint(page: RunsPage, supervisor: Supervisor, orphans: Orphans) -> Bluep
     @pages.post("/runs/stop-all")
     def stop_all() -> BaseResponse:
         """End every run, and the orphaned processes of earlier ones."""
-        _stop(supervisor.live())
+        _stop((*supervisor.live(), *supervisor.unused()))
         orphans.end_all()
         log_act(current_identity(), "leftovers.stop")
         return redirect(url_for(".runs"), 303)

@@ -15,7 +15,7 @@ from flask import Blueprint, abort, make_response, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.engines.claude.files import fork
-from opcode_htmx.features.composer.new_session import NewSessionPage
+from opcode_htmx.features.composer.new_session import NewSessionPage, path_reference
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.lookup import (
@@ -69,7 +69,7 @@ def blueprint(
                 raise
             # Nothing comes before the first prompt: offer a new session with that prompt
             back = url_for("session_page.session", project_id=project_id, session_id=session_id)
-            filled = {"folder": folder or "", "prompt": prompt.text, "back": back}
+            filled = {"folder": path_reference(folder), "prompt": prompt.text, "back": back}
             return make_response(page.page(project_id, filled))
         if prompt:
             _save_draft(drafts, new, prompt)

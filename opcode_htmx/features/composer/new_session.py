@@ -1,6 +1,7 @@
-"""The page for a new session: its folder, first prompt, files and options.
+"""The page for a new session: its first prompt, files, folder and options.
 
-The page has a draft of its own, because the session does not exist yet: one for each project, and
+The folder is chosen on another page, the picker, which leads back here with it in the address. The
+page has a draft of its own, because the session does not exist yet: one for each project, and
 one for the page on which any folder can be entered.
 """
 
@@ -9,25 +10,39 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import quote, urlencode
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.engines.claude.files import sessions
 from opcode_htmx.features.composer import attachments
+from opcode_htmx.features.composer.chosen_folder import ChosenFolder, folder_name_for
 from opcode_htmx.features.composer.completion import completions, known_commands
 from opcode_htmx.features.composer.project_files import ProjectFiles
+from opcode_htmx.lib.audit_log import log_act
+from opcode_htmx.lib.files.disk_space import DiskFull
 from opcode_htmx.runs.capabilities.cache import CapabilityCache
 from opcode_htmx.runs.policies import working_folders
+from opcode_htmx.runs.policies.working_folders import reference
 from opcode_htmx.sessions.options.form import OptionsPresenter
-from opcode_htmx.sessions.storage.drafts import MAX_FILE, Drafts, draft_name
+from opcode_htmx.sessions.storage.drafts import MAX_FILE, Draft, Drafts, draft_name
 from opcode_htmx.sessions.workspace import Workspace
+from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.auth.login import local_path
 from opcode_htmx.web.http.forms import by_htmx, new_session_address, typed
 from opcode_htmx.web.http.request_body import accepts_up_to
 from opcode_htmx.web.origin.fetch_metadata import acts
 
-FOLDER_CHARACTERS = 4096
+FOLDER_CHARACTERS = 12_288
+"""Of a path, with its bytes escaped."""
+OPTIONS = ("model", "effort", "permission_mode", "keep_running")
+CAREFUL_MODES = ("", "default", "plan")
+"""The modes that an address may choose: a link from elsewhere must not make Claude ask less."""
+MOST_TRIED = 20
+"""Projects that are looked at for one that is still there."""
+LONGEST_IN_ADDRESS = 1000
+"""Bytes of a path that is handed to the picker, escaped; the draft has it in any case."""
 CAPABILITY_SECONDS = 15.0
 """How long a request of the page, already shown, waits for Claude's capabilities."""
 
@@ -47,50 +62,105 @@ class NewSessionPage:
         self._drafts = drafts
         self._capabilities = capabilities
 
-    def folder(self, text: str) -> Path:
-        """The folder that a person typed. Raises InvalidFolder."""
-        return self._workspace.working_folder(text)
+    def folder(self, text: str, *, make: bool = False) -> Path:
+        """The folder of a form; `make`: it is made if it is missing. Raises InvalidFolder."""
+        if not text.strip():
+            raise working_folders.InvalidFolder("Choose a folder for Claude to work in.")
+        try:
+            return self._workspace.working_folder(text)
+        except working_folders.FolderMissing:
+            if not make:
+                raise
+        folder = self._workspace.folders.make(text)
+        log_act(current_identity(), "folder.make", folder=reference(folder))
+        return folder
 
     def page(self, project_id: str, filled_in: Mapping[str, str], error: str = "") -> str:
         """The form, with the values that a person has filled in and an error about them."""
         draft = self._drafts.get(draft_name(project_id))
-        draft_folder = draft.folder if draft.text or draft.files else ""
-        folder = filled_in.get("folder") or draft_folder or self._usual_folder(project_id)
         self._capabilities.want()
-        back = url_for("projects.project", project_id=project_id) if project_id else "/"
-        known = sessions.projects(self._workspace.config_dir)
+        address = new_session_address(project_id)
         session_id = uuid.uuid4()
         return render_template(
             "composer/new.html",
-            address=new_session_address(project_id),
+            address=address,
+            choose_folder=f"{address}/folder",
             project_id=project_id,
-            folder=folder,
+            folder=self._chosen(project_id, filled_in, draft),
             prompt=filled_in.get("prompt", draft.text),
             draft=draft,
             filled=filled_in,
+            has_choices=bool(changed_options(filled_in)),
             error=error,
-            back_url=local_path(filled_in.get("back")) if "back" in filled_in else back,
+            back_url=local_path(filled_in["back"]) if "back" in filled_in else back_of(project_id),
             session_id=session_id,
             options=self._options.view(str(session_id)),
             prompt_id=uuid.uuid4(),
-            known=list(dict.fromkeys(project.path for project in known if project.path)),
             suggestions=self._workspace.suggestions,
             most_per_file=MAX_FILE,
             asked=self._capabilities.asks,
         )
 
     def usable_folder(self, text: str) -> Path | None:
-        """The folder that a person typed, if Claude may work there."""
+        """The folder of a form, if Claude may work there."""
         try:
             return self.folder(text[:FOLDER_CHARACTERS])
         except working_folders.InvalidFolder:
             return None
 
+    def kept_folder(self, text: str) -> str:
+        """What of a form's folder is kept with the draft: nothing of one that is refused."""
+        return text if self.usable_folder(text) else ""
+
+    def _chosen(self, project_id: str, filled_in: Mapping[str, str], draft: Draft) -> ChosenFolder:
+        """The folder in the address or form, else that of the draft, else the usual one."""
+        if "folder" in filled_in:
+            return ChosenFolder.of(filled_in["folder"][:FOLDER_CHARACTERS], self._workspace)
+        if draft.folder and (draft.text or draft.files):
+            chosen = ChosenFolder.of(draft.folder, self._workspace)
+            if not chosen.refusal:
+                return chosen
+        return ChosenFolder.of(self._usual_folder(project_id), self._workspace)
+
     def _usual_folder(self, project_id: str) -> str:
+        """The project's folder; on the page for any folder the one that was worked in last."""
         if project_id:
             projects = sessions.projects_of(self._workspace.config_dir, project_id)
-            return (projects[0].path or "") if len(projects) == 1 else ""
-        return str(self._workspace.sample_project or next(iter(self._workspace.project_roots), ""))
+            return path_reference(projects[0].path) if len(projects) == 1 else ""
+        if self._workspace.sample_project:
+            return reference(self._workspace.sample_project)
+        for project in sessions.projects(self._workspace.config_dir)[:MOST_TRIED]:
+            if self.usable_folder(folder := path_reference(project.path)):
+                return folder
+        return reference(next(iter(self._workspace.project_roots)))
+
+
+def path_reference(path: str | None) -> str:
+    """The text of a form for a path from Claude's files; empty if it is unknown."""
+    return reference(Path(path)) if path else ""
+
+
+def changed_options(form: Mapping[str, str]) -> dict[str, str]:
+    """The fields of the options that a person has changed, with the values from before."""
+    changed: dict[str, str] = {}
+    for name in OPTIONS:
+        now, was = form.get(name, ""), form.get(f"was_{name}", "")
+        if now != was:
+            changed |= {name: now, f"was_{name}": was}
+    return changed
+
+
+def carried(form: Mapping[str, str]) -> dict[str, str]:
+    """What goes to the picker and back in the address: neither the prompt nor a bold mode."""
+    found = changed_options(form)
+    if found.get("permission_mode", "") not in CAREFUL_MODES:
+        del found["permission_mode"]
+    return found | {name: form[name] for name in ("folder", "back") if form.get(name)}
+
+
+def back_of(project_id: str) -> str:
+    """The address of the page above the one for a new session."""
+    return url_for("projects.project", project_id=project_id) if project_id else "/"
 
 
 def blueprint(
@@ -106,11 +176,11 @@ def blueprint(
     @pages.get("/projects/<project_id>/new")
     def new_in_project(project_id: str) -> str:
         _check(project_id)
-        return page.page(project_id, {"folder": request.args.get("folder", "")})
+        return page.page(project_id, carried(request.args))
 
     @pages.get("/new")
     def new() -> str:
-        return page.page("", {"folder": request.args.get("folder", "")})
+        return page.page("", carried(request.args))
 
     @pages.post("/projects/<project_id>/new/draft")
     @pages.post("/new/draft", defaults={"project_id": ""})
@@ -123,9 +193,40 @@ def blueprint(
             words,
             form=form.get("prompt_id", ""),
             by=form.get("by", "")[:40],
-            folder=form.get("folder", "")[:FOLDER_CHARACTERS],
+            folder=page.kept_folder(form.get("folder", "")),
         )
         return "", 204
+
+    @pages.post("/projects/<project_id>/new/folder")
+    @pages.post("/new/folder", defaults={"project_id": ""})
+    @accepts_up_to(attachments.MAX_REQUEST)
+    def choose_folder(project_id: str) -> BaseResponse:
+        """Save what the form holds, and show the folder picker, which leads back here."""
+        _check(project_id)
+        form, words = request.form, typed(request.form.get("prompt", ""))
+        folder = form.get("folder", "")[:FOLDER_CHARACTERS]
+        try:
+            drafts.save_text(
+                draft_name(project_id),
+                words,
+                form=form.get("prompt_id", ""),
+                by=form.get("by", "")[:40],
+                folder=page.kept_folder(folder),
+            )
+            attachments.keep(drafts, draft_name(project_id), request.files.getlist("files"))
+        except (DiskFull, *attachments.REFUSALS) as error:
+            sentence, status = attachments.refusal(error)
+            status = 507 if isinstance(error, DiskFull) else status
+            return make_response(page.page(project_id, form, sentence), status)
+        left_out = {"folder": folder, "back": back_of(project_id)}
+        kept = urlencode([each for each in carried(form).items() if each not in left_out.items()])
+        picker = {
+            "next": f"{new_session_address(project_id)}{'?' if kept else ''}{kept}",
+            "chosen": folder if len(quote(folder)) < LONGEST_IN_ADDRESS else "",
+            "name": folder_name_for(words),
+        }
+        query = urlencode([each for each in picker.items() if each[1]])
+        return redirect(f"{url_for('folders.browse')}?{query}", 303)
 
     @pages.post("/projects/<project_id>/new/attachments")
     @pages.post("/new/attachments", defaults={"project_id": ""})

@@ -31,7 +31,12 @@ from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.sessions.options.choices import choices
 from opcode_htmx.sessions.storage.drafts import DraftFile, Drafts, draft_name
-from opcode_htmx.sessions.submit import Attachments, InvalidPrompt, PromptSubmitter
+from opcode_htmx.sessions.submit import (
+    Attachments,
+    InvalidPrompt,
+    PromptSubmitter,
+    check_prompt,
+)
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.forms import BadForm, by_htmx, session_url
 from opcode_htmx.web.http.prompt_form import (
@@ -64,8 +69,10 @@ def blueprint(
         draft = draft_name(project_id)
         try:
             kept = attachments.keep(drafts, draft, request.files.getlist("files"))
-            folder = page.folder(folder_text)
             words = words_of_form()
+            if is_making := "make" in request.form:
+                check_prompt(words, has_files=bool(kept or request.form.getlist("attached")))
+            folder = page.folder(folder_text, make=is_making)
             session_id = new_session_id(folder, words)
             chosen = choices(request.form, supervisor.options)
             _send(session_id, folder, words, draft, kept, chosen)
@@ -82,7 +89,10 @@ def blueprint(
             status = known.get(type(error), refused)
             with contextlib.suppress(BadForm, DiskFull):
                 form_id = request.form.get("prompt_id", "")
-                drafts.save_text(draft, words_of_form(), form=form_id, folder=folder_text)
+                folder_kept = page.kept_folder(folder_text)
+                drafts.save_text(draft, words_of_form(), form=form_id, folder=folder_kept)
+            if isinstance(error, working_folders.FolderMissing):
+                sentence = ""  # the page offers to make it
             return make_response(page.page(project_id, request.form, sentence), status)
         except TrustNeeded:
             form_id = request.form.get("prompt_id", "")

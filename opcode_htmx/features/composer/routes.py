@@ -42,13 +42,15 @@ def blueprint(
     @pages.post(f"{_SESSION}/draft")
     def draft(project_id: str, session_id: str) -> tuple[str, int]:
         """Save the text typed so far."""
-        lookup.at(project_id, session_id)  # or it is 404
-        form = request.form
+        location = lookup.at(project_id, session_id)  # or it is 404
+        form, text = request.form, typed(request.form.get("prompt", ""))
         by = form.get("by", "")[:40]
-        if drafts.save_text(
-            session_id, typed(form.get("prompt", "")), form=form.get("prompt_id", ""), by=by
-        ):
+        if drafts.save_text(session_id, text, form=form.get("prompt_id", ""), by=by):
             supervisor.changes(session_id).notify()
+            if text and location.folder is not None:
+                supervisor.warm_starts.want(
+                    location.session_id, location.working_folder, by=current_identity()
+                )
         return "", 204
 
     @pages.post(f"{_SESSION}/attachments")

@@ -14,10 +14,14 @@ from opcode_htmx.engines.claude.files.sessions import (
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem
 from opcode_htmx.features.projects import routes
+from opcode_htmx.features.projects.overview import Overview
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
-    yield routes.blueprint(context.workspace.config_dir, context.sessions.trash)
+    overview = Overview(
+        context.workspace.config_dir, context.sessions.attention, context.sessions.lookup
+    )
+    yield routes.blueprint(context.workspace.config_dir, context.sessions.trash, overview)
 
 
 FEATURE = Feature(

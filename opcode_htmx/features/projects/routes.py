@@ -1,15 +1,20 @@
 """The pages for finding a session: projects, and the sessions of one."""
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from flask import Blueprint, render_template, request
 
 from opcode_htmx.engines.claude.files import sessions
+from opcode_htmx.features.projects.overview import Overview
 from opcode_htmx.sessions.storage.trash import DeletedSession, NotInTrash, Trash
 from opcode_htmx.web.http.way_back import lists_sessions
 
 
-def blueprint(config_dir: Path, trash: Trash | None = None) -> Blueprint:
+def blueprint(
+    config_dir: Path, trash: Trash | None = None, overview: Overview | None = None
+) -> Blueprint:
     """Pages `/` and `/projects/<project_id>` over the Claude config folder `config_dir`."""
     pages = Blueprint("projects", __name__)
 
@@ -26,7 +31,15 @@ def blueprint(config_dir: Path, trash: Trash | None = None) -> Blueprint:
     @lists_sessions("All projects")
     def index() -> str:
         found = sessions.projects(config_dir)
-        return render_template("projects/projects.html", projects=found, deleted=deleted())
+        usual = usual_folder([project.path for project in found if project.path])
+        return render_template(
+            "projects/projects.html",
+            needs_you=overview.needs_you() if overview else [],
+            recent=overview.recent() if overview else [],
+            projects=found,
+            usual=usual,
+            deleted=deleted(),
+        )
 
     @pages.get("/projects/<project_id>")
     @lists_sessions("All sessions of this project")
@@ -44,3 +57,15 @@ def blueprint(config_dir: Path, trash: Trash | None = None) -> Blueprint:
         )
 
     return pages
+
+
+def usual_folder(paths: Sequence[str]) -> str:
+    """The folder in which most of these folders lie directly; empty if it is not half of them.
+
+    Their names are enough there: no two are the same.
+    """
+    parents = Counter(path.rpartition("/")[0] for path in paths)
+    if not parents:
+        return ""
+    folder, number = parents.most_common(1)[0]
+    return folder if number > 1 and 2 * number >= len(paths) else ""

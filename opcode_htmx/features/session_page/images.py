@@ -1,16 +1,19 @@
-"""The images and files of a session, each at an address of its own."""
+"""The images and files of a session, each at an address of its own; a page for each image."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from urllib.parse import quote
 
-from flask import Blueprint, Response, abort
+from flask import Blueprint, Response, abort, render_template, url_for
 
 from opcode_htmx.engines.messages import Content, ImageContent
-from opcode_htmx.sessions.lookup import SessionLookup
+from opcode_htmx.rendering.fragments import dom_id
+from opcode_htmx.sessions.lookup import SessionLookup, title_of
 from opcode_htmx.transcript.blocks import PromptBlock, RawBlock, ToolBlock
 from opcode_htmx.transcript.content import images, other_content
+from opcode_htmx.transcript.conversation.branches import top_of
 from opcode_htmx.web.http.disposition import save_as
 
 _HARMLESS = re.compile(r"application/pdf|(?:audio|video)/[a-z0-9.-]{1,40}")
@@ -28,20 +31,54 @@ def blueprint(lookup: SessionLookup) -> Blueprint:
             return block.attached
         return block.parts if isinstance(block, ToolBlock | RawBlock) else ()
 
+    def images_of(
+        project_id: str, session_id: str, block_id: str
+    ) -> list[tuple[ImageContent, images.ShownImage | None]]:
+        """The images of a block; None with those that a page must not show."""
+        parts = contents_of(project_id, session_id, block_id)
+        found = [part for part in parts if isinstance(part, ImageContent)]
+        return [(each, images.shown_image(each)) for each in found]
+
     @pages.get("/projects/<project_id>/sessions/<session_id>/blocks/<block_id>/images/<int:number>")
     def image(project_id: str, session_id: str, block_id: str, number: int) -> Response:
         """One image of a prompt or tool result; its first bytes decide on the media type."""
-        parts = contents_of(project_id, session_id, block_id)
-        found_images = [part for part in parts if isinstance(part, ImageContent)]
-        if number >= len(found_images):
+        found = images_of(project_id, session_id, block_id)
+        content, shown = found[number] if number < len(found) else (None, None)
+        if content is None or shown is None:
             abort(404)
-        shown = images.shown_image(found_images[number])
-        if shown is None:
-            abort(404)
-        response = Response(images.data(found_images[number]), mimetype=shown.media_type)
+        response = Response(images.data(content), mimetype=shown.media_type)
         # The content of a session does not change
         response.headers["Cache-Control"] = "private, max-age=31536000, immutable"
         return response
+
+    @pages.get(
+        "/projects/<project_id>/sessions/<session_id>/blocks/<block_id>/images/<int:number>/view"
+    )
+    def image_page(project_id: str, session_id: str, block_id: str, number: int) -> str:
+        """One image on a page of its own, which can be enlarged with two fingers."""
+        found = images_of(project_id, session_id, block_id)
+        content, shown = found[number] if number < len(found) else (None, None)
+        if content is None or shown is None:
+            abort(404)
+        conversation = lookup.view(project_id, session_id).conversation
+        blocks, block = list(conversation.blocks()), conversation.block(block_id)
+        before = [other for other, (_, seen) in enumerate(found[:number]) if seen]
+        after = [other for other, (_, seen) in enumerate(found) if seen and other > number]
+        session = url_for("session_page.session", project_id=project_id, session_id=session_id)
+        top = quote(top_of(blocks, block).id if block else "", safe="")
+        return render_template(
+            "session_page/image.html",
+            title=lookup.title(project_id, session_id) or title_of(blocks),
+            number=number + 1,
+            total=len(found),
+            seen=shown,
+            size=len(images.data(content)),
+            file_name=f"image-{number + 1}.{shown.media_type.partition('/')[2]}",
+            previous=before[-1] if before else None,
+            next=after[0] if after else None,
+            address=f"{session}/blocks/{quote(block_id, safe='')}/images",
+            block_address=f"{session}?from={top}#{dom_id(block_id)}",
+        )
 
     @pages.get("/projects/<project_id>/sessions/<session_id>/blocks/<block_id>/files/<int:number>")
     def file(project_id: str, session_id: str, block_id: str, number: int) -> Response:

@@ -16,11 +16,14 @@ from simple_websocket import ConnectionClosed, Server
 
 from opcode_htmx.engines.claude.files import sessions
 from opcode_htmx.features.session_page.snapshots import FrameScheduler, PageSnapshot
+from opcode_htmx.lib.surrogates import encoded
+from opcode_htmx.markup.addresses import loopback
 from opcode_htmx.runs.policies.viewer_presence import ViewerPresence
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.sessions.views import SessionView
 from opcode_htmx.transcript.conversation.cursor import Cursor
 from opcode_htmx.web.auth.gate import login_id
+from opcode_htmx.web.origin import hosts
 from opcode_htmx.web.websocket.registry import (
     POLICY_VIOLATION,
     SERVICE_RESTART,
@@ -60,6 +63,7 @@ def register(
 
 def _serve(ws: Server, view: SessionView, frames: FrameScheduler) -> None:
     cursor = Cursor.parse(request.args.get("cursor", ""))
+    host = hosts.host_name(request.host) or ""
     wake = Event()
     reader = gevent.spawn(_read_until_closed, ws, wake)
 
@@ -68,9 +72,17 @@ def _serve(ws: Server, view: SessionView, frames: FrameScheduler) -> None:
 
     try:
         for message in updates(frames, view, cursor, wake, goes_on):
-            send_text(ws, message)
+            send_text(ws, _for_host(message, host))
     finally:
         reader.kill()
+
+
+def _for_host(message: TextFrame, host: str) -> TextFrame:
+    """The message for a page that was asked for by the name `host`."""
+    if not loopback.may_be_in(message.frame):
+        return message
+    text = loopback.for_host(message.text, host)
+    return message if text == message.text else TextFrame(encoded(text))
 
 
 def _read_until_closed(ws: Server, wake: Event) -> None:

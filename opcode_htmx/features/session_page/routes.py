@@ -16,6 +16,7 @@ from flask import (
 )
 
 from opcode_htmx.lib.surrogates import encoded
+from opcode_htmx.markup.addresses import loopback
 from opcode_htmx.markup.visible_text import visible_text
 from opcode_htmx.rendering.fragments import dom_id
 from opcode_htmx.rendering.tool_cards import full_text
@@ -36,6 +37,7 @@ from opcode_htmx.transcript.blocks import (
 from opcode_htmx.transcript.content.other_content import all_as_text
 from opcode_htmx.transcript.conversation import window
 from opcode_htmx.web.http.way_back import WayBack, remember, way_back
+from opcode_htmx.web.origin import hosts
 
 HAS_FULL_TEXT = AskBlock | NoticeBlock | PromptBlock | RawBlock | ShellBlock | ToolBlock
 """The blocks whose texts a page may truncate."""
@@ -49,6 +51,9 @@ def blueprint(
     capabilities: CapabilityCache,
 ) -> Blueprint:
     pages = Blueprint("session_page", __name__)
+
+    def host() -> str:
+        return hosts.host_name(request.host) or ""
 
     @pages.get("/projects/<project_id>/sessions/<session_id>")
     def session(project_id: str, session_id: str) -> Response:
@@ -88,7 +93,7 @@ def blueprint(
             most_per_file=MAX_FILE,
             suggestions=workspace.suggestions,
         )
-        response = make_response(page)
+        response = make_response(loopback.for_host(page, host()))
         remember(response, came_from)
         return response
 
@@ -103,7 +108,7 @@ def blueprint(
             abort(404)
         view.fragments.render(shown.blocks)
         address = url_for(".session", project_id=project_id, session_id=session_id)
-        return render_template(
+        older = render_template(
             "session_page/older_blocks.html",
             window=shown,
             render=view.fragments.block,
@@ -111,6 +116,7 @@ def blueprint(
             address=address,
             last_read=request.args.get("mark", ""),
         )
+        return loopback.for_host(older, host())
 
     @pages.get("/projects/<project_id>/sessions/<session_id>/blocks/<block_id>")
     def block(project_id: str, session_id: str, block_id: str) -> Response:

@@ -1,4 +1,4 @@
-"""Open files and folders below a root, safe against symbolic links that lead out of it.
+"""Open files, open and make folders below a root, safe against symbolic links that lead out of it.
 
 A path is resolved, compared with its root, and then walked from the root without following links.
 So the opened file lies below the root even if a link is put in place after the comparison.
@@ -6,6 +6,7 @@ So the opened file lies below the root even if a link is put in place after the 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -37,6 +38,27 @@ def open_folder(path: Path, root: Path) -> int:
     """Open a folder below a root; the caller closes the descriptor. Raises Outside, OSError."""
     root, parts = _below(path, root)
     return _walk(root, parts)
+
+
+def make_folder(path: Path, root: Path) -> None:
+    """Make a folder below a root, and those that are missing on the way to it.
+
+    Nothing happens to folders that exist. Raises Outside, OSError.
+    """
+    root, parts = _below(path, root)
+    descriptor = os.open(root, _FOLDER)
+    try:
+        for part in parts:
+            try:
+                inner = os.open(part, _FOLDER, dir_fd=descriptor)
+            except FileNotFoundError:
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(part, dir_fd=descriptor)
+                inner = os.open(part, _FOLDER, dir_fd=descriptor)
+            os.close(descriptor)
+            descriptor = inner
+    finally:
+        os.close(descriptor)
 
 
 def open_file(path: Path, root: Path) -> BinaryIO:

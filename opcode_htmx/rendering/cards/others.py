@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from opcode_htmx.markup.links import Link, link, links
+from opcode_htmx.markup.addresses.links import Link, link, links
 from opcode_htmx.rendering.cards.commands import coloured
 from opcode_htmx.rendering.cards.parts import (
     Call,

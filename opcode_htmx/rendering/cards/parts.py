@@ -12,8 +12,8 @@ from typing import Any
 from opcode_htmx.engines.messages import Content
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.lib.surrogates import replaced
+from opcode_htmx.markup.addresses.links import Link
 from opcode_htmx.markup.diff import DiffLine
-from opcode_htmx.markup.links import Link
 from opcode_htmx.markup.spans import Span
 from opcode_htmx.transcript.content.other_content import Part
 

@@ -26,6 +26,7 @@ from opcode_htmx.runs.model import actors
 from opcode_htmx.runs.model.actors import Act, Actor
 from opcode_htmx.runs.model.record import RunRecord
 from opcode_htmx.runs.model.run_folder import RunFolder
+from opcode_htmx.runs.model.warm_mark import WarmMark
 from opcode_htmx.runs.options.service import SessionOptionsService
 from opcode_htmx.runs.policies.limit_monitor import Limits
 from opcode_htmx.runs.policies.project_trust import ProjectTrust, TrustNeeded
@@ -64,6 +65,8 @@ class RunSettings:
     disconnect_grace: float = 60.0
     max_runs: int = 0
     """Processes at once; further runs are queued. 0: no limit."""
+    warm_timeout: float = 0.0
+    """How long a run that was started before there is a prompt waits for one; 0: none is."""
     models: Callable[[], tuple[Model, ...]] = tuple
     """The models that Claude has named in answer to a probe."""
 
@@ -89,11 +92,12 @@ def check_folder(settings: RunSettings, project: Path) -> None:
 
 
 def prepare(
-    settings: RunSettings, session_id: str, project: Path, by: Identity
+    settings: RunSettings, session_id: str, project: Path, by: Identity, *, warm: bool = False
 ) -> tuple[RunFolder, RunRecord]:
     """The folder of a run that has no process yet, not published, with its record.
 
-    Raises CannotStart or DiskFull, and leaves nothing behind then.
+    `warm`: it is started before there is a prompt. Raises CannotStart or DiskFull, and leaves
+    nothing behind then.
     """
     if not project.is_dir():
         raise CannotStart(f"The folder {project} does not exist any more.")
@@ -113,6 +117,8 @@ def prepare(
         folder = RunFolder.create(settings.runs_dir, name)
         actors.note(folder.path, Act.START, "", Actor(by, record.created_at))
         progress.store(folder.path, _no_events_yet(settings, record))
+        if warm:
+            WarmMark(folder.path).set(settings.engine.history.changed_at(session_id))
         folder.store(record)
     except OSError as error:
         shutil.rmtree(settings.runs_dir / name, ignore_errors=True)
@@ -187,11 +193,19 @@ def _with_command_line(
     settings: RunSettings, session_options: SessionOptionsService, record: RunRecord
 ) -> tuple[RunRecord, CommandLine]:
     """The command line that the session's options make, and the record with it."""
-    session_id = record.session_id
+    command = command_line(settings, session_options, record.session_id)
+    argv = tuple(map(sys.intern, command.argv))  # of many runs, too
+    history_size = settings.engine.history.size(record.session_id)
+    return replace(record, argv=argv, history_start=history_size or 0), command
+
+
+def command_line(
+    settings: RunSettings, session_options: SessionOptionsService, session_id: str
+) -> CommandLine:
+    """The command line with which the session's next process starts."""
     options = session_options.options(session_id)
-    history_size = settings.engine.history.size(session_id)
     launch_options = LaunchOptions(
-        resume=history_size is not None,
+        resume=settings.engine.history.size(session_id) is not None,
         permission_mode=session_options.permission_mode(session_id),
         model=options.model,
         effort=options.effort,
@@ -199,6 +213,4 @@ def _with_command_line(
         readable=settings.attached(session_id),
         project_settings=session_options.uses_project_settings(session_id),
     )
-    command = settings.engine.launcher.session(session_id, launch_options)
-    argv = tuple(map(sys.intern, command.argv))  # of many runs, too
-    return replace(record, argv=argv, history_start=history_size or 0), command
+    return settings.engine.launcher.session(session_id, launch_options)

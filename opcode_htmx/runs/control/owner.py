@@ -20,6 +20,7 @@ from opcode_htmx.runs.model.exit_status import how_it_ended
 from opcode_htmx.runs.model.lifecycle import OPEN_TURN
 from opcode_htmx.runs.model.record import Outcome, RunEnd, RunRecord
 from opcode_htmx.runs.model.run_folder import InputClosed
+from opcode_htmx.runs.model.warm_mark import WarmMark
 from opcode_htmx.runs.processes.claude_process import ClaudeProcess, sweep
 
 log = logging.getLogger(__name__)
@@ -29,9 +30,18 @@ class Owner:
     """Owns one run until it has ended, or is detached."""
 
     def __init__(
-        self, run: Run, lock: int, history_end: Callable[[float], int], stop_deadline: float
+        self,
+        run: Run,
+        lock: int,
+        history_end: Callable[[float], int],
+        stop_deadline: float,
+        discard: Callable[[Run], None] = lambda run: None,
     ) -> None:
-        """`lock` is the descriptor that `RunFolder.own` has returned."""
+        """`lock` is the descriptor that `RunFolder.own` has returned.
+
+        `discard` removes all that a run has left which has ended without a prompt.
+        """
+        self._discard = discard
         self._run = run
         self._lock: int | None = lock
         self._history_end = history_end
@@ -70,7 +80,7 @@ class Owner:
             self.finish(None)
             return
         self._stop_by = time.monotonic() + self._stop_deadline
-        open_turn = self._run.stopped_in in OPEN_TURN
+        open_turn = self._run.stopped_in in OPEN_TURN and not self._run.is_unused
         self._greenlets.append(
             gevent.spawn(
                 shutdown.end, self._run, self._process, self._stop_deadline, open_turn=open_turn
@@ -105,9 +115,10 @@ class Owner:
         if self._finishing:  # writing the record to the disk takes a while
             return
         self._finishing = True
-        run = self._run
+        run, is_unused = self._run, False
         try:
             run.fold_new_lines(last=True)
+            is_unused = run.is_unused
         except OSError:  # the end is recorded all the same
             log.exception("could not read the last lines of run %s", run.id)
         if run.stopping:
@@ -118,6 +129,11 @@ class Owner:
         history_end = self._history_end(run.folder.last_output())
         end = RunEnd(outcome, time.time(), cause, status, history_end, _last_errors(run))
         record = run.record.ended(end)
+        if is_unused:
+            self._discard(run)
+            self._conclude(record)
+            return
+        WarmMark(run.folder.path).remove()
         try:
             run.folder.store(record, then=lambda: self._conclude(record))
         except OSError:  # the folder is gone or the disk is full; the run is over all the same

@@ -21,7 +21,7 @@ from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.lib.concurrency.broadcast import Broadcast
 from opcode_htmx.lib.concurrency.cooperative import yield_to_loop
-from opcode_htmx.lib.identity import Identity
+from opcode_htmx.lib.identity import SYSTEM, Identity
 from opcode_htmx.runs.control.owner_protocol import OwnerProtocol
 from opcode_htmx.runs.control.run_lines import RunLines
 from opcode_htmx.runs.model import actors, permission_updates
@@ -76,6 +76,8 @@ class Run:
         self.stopping: StopRequest | None = None
         self.stopped_in: Phase | None = None
         """Its phase when it was stopped."""
+        self.started_warm = False
+        """Whether it was started before there was a prompt."""
         self._follower: gevent.Greenlet[..., None] | None = None
         self._record_seen = 0
         self.lines = RunLines(folder, codec, self._fold_input, self._fold_output)
@@ -99,6 +101,11 @@ class Run:
     @property
     def live(self) -> bool:
         return self.phase is not Phase.ENDED
+
+    @property
+    def is_unused(self) -> bool:
+        """Whether it was started warm and has no prompt yet: lists leave it out."""
+        return self.started_warm and not self.state.sent
 
     @property
     def resting(self) -> bool:
@@ -147,6 +154,11 @@ class Run:
         if self.live and not self.state.sent:
             self.fold_new_lines()
         return self.live and not self.state.sent
+
+    def fold_first_prompt(self) -> None:
+        """Fold the prompt that another worker may have sent to an unused run."""
+        if self.is_unused and self.live and self.lines.has_unread_input:
+            self.fold_new_lines()
 
     def allow(
         self,
@@ -205,6 +217,13 @@ class Run:
         if wanted is request:
             self._log(by, "run.stop", outcome=outcome)
         self._accept_stop(wanted)
+
+    def stop_unused(self, cause: str) -> None:
+        """Stop a run that was started warm, unless it has a prompt by now."""
+        # a prompt is sent under the same lock, so none is lost
+        with contextlib.suppress(RunNotLive), self.sending(RunCommand.STOP):
+            if self.is_unused:
+                self.stop(Outcome.COMPLETED, cause, by=SYSTEM)
 
     def _log(self, by: Identity, action: str, **more: str) -> None:
         log_act(by, action, session=self.record.session_id, run=self.id, **more)

@@ -65,6 +65,11 @@ class RunLines:
         return self._output.offset if self._output else self._read_to
 
     @property
+    def has_unread_input(self) -> bool:
+        """Whether lines were sent that have not been folded."""
+        return self._input.has_unread()
+
+    @property
     def is_complete(self) -> bool:
         """Whether nothing more is folded: all that will ever come has been, or the run is over."""
         return self._output is None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import gevent
 
 from opcode_htmx.engines.identifiers import INTERRUPT_ID
+from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.model.run_folder import InputClosed
 from opcode_htmx.runs.processes.claude_process import ClaudeProcess
 
@@ -36,12 +37,24 @@ def end(run: Run, process: ClaudeProcess, deadline: float, *, open_turn: bool) -
     def gone_by(share: float) -> bool:
         return run.join(max(0.0, began + share * deadline - time.monotonic()))
 
+    if run.is_unused and run.stopped_in is Phase.IDLE and not _has_run_hooks(run):
+        process.kill()  # SIGTERM would make Claude append to its history
+        run.join(deadline)
+        return
     if open_turn:
         _interrupt(run, began + INTERRUPT_SHARE * deadline)
     process.terminate()
     if not gone_by(TERMINATE_SHARE):
         process.kill()
         run.join(deadline)
+
+
+def _has_run_hooks(run: Run) -> bool:
+    """Whether hooks of the user's have run at the start: then those at the end have to, too."""
+    try:
+        return b'"hook_started"' in run.folder.output.read_bytes()
+    except OSError:
+        return True
 
 
 def _interrupt(run: Run, until: float) -> None:

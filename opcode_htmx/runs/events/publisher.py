@@ -61,6 +61,9 @@ class EventPublisher:
     def _follow(self, run: Run) -> None:
         publisher, retry = _RunPublisher(self._bus, run), RETRY_SECONDS
         try:
+            while run.is_unused and run.live:  # nothing has happened before there is a prompt
+                run.changed.wait(run.changed.version)
+            publisher.done = run.is_unused
             while not publisher.done and (run.owner or run.record.end):
                 seen = run.changed.version
                 if not publisher.try_to_emit():

@@ -284,6 +284,10 @@ class RunState:
             report = self._reader.capabilities_of(message.response)
             self.models, self.commands = report.models, report.commands
             self.permission_mode = self.permission_mode or report.permission_mode
+        if self.phase is Phase.STARTING:  # Claude is ready; a warm start has no prompt yet
+            self.step(Event.TURN_ENDED)
+            if self.waiting:
+                self.step(Event.PROMPTED)
 
     def _settle(self, request_id: str) -> None:
         """Apply the changes that Claude has agreed to."""

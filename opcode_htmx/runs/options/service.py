@@ -99,7 +99,8 @@ class SessionOptionsService:
         None resets a choice. Raises ControlRefused, with Claude's reason.
         """
         of_session = (run for run in self._runs() if run.record.session_id == session_id)
-        run = next((run for run in of_session if run.live), None)
+        # an unused run with other options than these is replaced
+        run = next((run for run in of_session if run.live and not run.is_unused), None)
         for name, value in changes.items():
             with contextlib.suppress(RunNotLive):
                 if run:

@@ -195,6 +195,18 @@ def machine_memory() -> int:
     return int(total)
 
 
+def available_memory() -> int:
+    """The memory that can be used without swapping, of the machine or container, in bytes."""
+    available = psutil.virtual_memory().available
+    with contextlib.suppress(OSError, ValueError):
+        limit = int(CGROUP_MEMORY.read_text())
+        used = int(CGROUP_MEMORY.with_name("memory.current").read_text())
+        stat = CGROUP_MEMORY.with_name("memory.stat").read_text().split()
+        cached = int(stat[stat.index("inactive_file") + 1])  # given up when memory is needed
+        available = min(available, limit - used + cached)
+    return int(available)
+
+
 def _absolute(amount: float, machine: int) -> float:
     return amount * machine if amount <= 1 else amount
 

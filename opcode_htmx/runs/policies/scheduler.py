@@ -76,6 +76,12 @@ class Scheduler:
         """Whether one more may run, and no earlier one is waiting."""
         return not self._settings.max_runs or self._free_slots() > len(self._queued_with_prompt())
 
+    def has_room_for_unused(self) -> bool:
+        """Whether a run without a prompt may start: it never takes the last place."""
+        return not self._settings.max_runs or (
+            self._free_slots() > len(self._queued_with_prompt()) + 1
+        )
+
     def admit(self) -> None:
         """Start queued runs up to the limit, and end idle ones to make room."""
         queue = self.queue()
@@ -149,14 +155,20 @@ class Scheduler:
         return self._settings.max_runs - sum(run.phase in PROCESS for run in self._runs())
 
     def _end_idle(self, wanted: int) -> None:
-        """End as many idle runs as are wanted: first those without a viewer, the oldest first.
+        """End as many idle runs as are wanted.
 
-        A Claude whose background tasks still run is not idle.
+        First those without a prompt, then those without a viewer; the oldest first. A Claude whose
+        background tasks still run is not idle.
         """
         stopping = sum(run.phase is Phase.STOPPING for run in self._runs())
-        idle = [run for run in self._runs() if run.resting and not run.state.waiting]
+        runs = [run for run in self._runs() if run.phase in PROCESS - {Phase.STOPPING}]
+        unused = [run for run in runs if run.is_unused]
+        idle = [run for run in runs if run.resting and not run.state.waiting]
         idle.sort(key=lambda run: (self._is_viewed(run.record.session_id), run.idle_since))
-        for run in idle[: max(0, wanted - stopping)]:
+        wanted -= stopping
+        for run in unused[: max(0, wanted)]:
+            run.stop_unused(ENDED_FOR_ANOTHER)
+        for run in [each for each in idle if not each.is_unused][: max(0, wanted - len(unused))]:
             with contextlib.suppress(RunNotLive):
                 run.stop(Outcome.COMPLETED, ENDED_FOR_ANOTHER, by=SYSTEM)
 

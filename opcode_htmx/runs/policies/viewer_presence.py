@@ -99,6 +99,13 @@ class ViewerPresence:
         except OSError:  # then a run may be ended whose viewer has just gone
             log.exception("could not record a viewer of session %s", session_id)
 
+    def last_seen(self, session_id: str) -> float:
+        """When the session was last seen to have a viewer, as a Unix time; 0 if never."""
+        try:
+            return (self._folder / session_id).stat().st_mtime
+        except OSError:
+            return 0.0
+
     def close(self) -> None:
         if self._greenlet:
             self._greenlet.kill()
@@ -142,9 +149,7 @@ class ViewerPresence:
             # a worker that is killed cannot record that its viewers have gone
             self.seen(session_id)
             return False
-        last_seen = max(self._started, run.record.created_at)
-        with contextlib.suppress(OSError):
-            last_seen = max(last_seen, (self._folder / session_id).stat().st_mtime)
+        last_seen = max(self._started, run.record.created_at, self.last_seen(session_id))
         return time.time() - last_seen >= self._grace
 
     def _end(self, run: Run) -> None:

@@ -11,12 +11,24 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote_to_bytes
 
 from opcode_htmx.lib.files import confined
+from opcode_htmx.lib.surrogates import replaced
+
+_URI = "file:///"
 
 
 class InvalidFolder(Exception):
     """Claude may not, or cannot, work in a folder; the text says why."""
+
+
+class FolderMissing(InvalidFolder):
+    """Claude may work in the folder, which does not exist; `path` is where it would be."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"There is no folder “{path}”.")
+        self.path = path
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +48,32 @@ class WorkingFolders:
     def choose(self, text: str) -> Path:
         """The folder that a person typed, resolved. Raises InvalidFolder."""
         return choice(text, self._roots)
+
+    def make(self, text: str) -> Path:
+        """The folder that a person typed, which is made if it is missing. Raises InvalidFolder."""
+        try:
+            return self.choose(text)
+        except FolderMissing as missing:
+            root = self.root_of(missing.path)
+            if root is None:
+                raise
+            try:
+                confined.make_folder(missing.path, root)
+            except OSError as error:
+                raise InvalidFolder(
+                    f"“{missing.path}” cannot be made: {_reason(error)}."
+                ) from error
+        return self.choose(text)
+
+    @property
+    def roots(self) -> tuple[Path, ...]:
+        """The roots that exist, resolved."""
+        resolved = (root.expanduser().resolve() for root in self._roots)
+        return tuple(dict.fromkeys(root for root in resolved if _is_folder(root)))
+
+    def root_of(self, path: Path) -> Path | None:
+        """The root that a resolved path lies in, itself resolved."""
+        return _root_of(path, self._roots)
 
     def check(self, folder: Path) -> None:
         """Raises InvalidFolder where Claude may not go on with a session of this folder."""
@@ -80,8 +118,8 @@ class WorkingFolders:
 def choice(path_text: str, roots: Iterable[Path]) -> Path:
     """The folder that a person typed, resolved, if Claude may work in it; else InvalidFolder.
 
-    It must be absolute or begin with `~`, exist, and lie in one of `roots` once links are
-    followed.
+    It must be absolute, begin with `~` or be a `file:` URI, exist, and lie in one of `roots` once
+    links are followed. Raises FolderMissing if all that it lacks is to exist.
     """
     text = path_text.strip()
     if not text:
@@ -89,7 +127,7 @@ def choice(path_text: str, roots: Iterable[Path]) -> Path:
     if "\0" in text:
         raise InvalidFolder("A path cannot contain a NUL character.")
     try:
-        path = Path(text).expanduser()
+        path = _from_uri(text) if text.startswith(_URI) else Path(text).expanduser()
         if not path.is_absolute():
             raise InvalidFolder(f"“{text}” is not a full path: begin with / or ~.")
         path = path.resolve()
@@ -97,14 +135,47 @@ def choice(path_text: str, roots: Iterable[Path]) -> Path:
             raise InvalidFolder(
                 f"“{path}” is outside the folders that may be worked in (OPCODE_PROJECT_ROOTS)."
             )
+        if not is_utf8(path):
+            raise InvalidFolder(
+                f"Claude Code cannot work in “{replaced(str(path))}”, whose name is not UTF-8."
+            )
         if not path.exists():
-            raise InvalidFolder(f"There is no folder “{path}”.")
+            raise FolderMissing(path)
         if not path.is_dir():
             raise InvalidFolder(f"“{path}” is a file, not a folder.")
         next(path.iterdir(), None)
     except (OSError, RuntimeError) as error:
         raise InvalidFolder(f"“{text}” cannot be opened: {_reason(error)}.") from error
     return path
+
+
+def reference(path: Path) -> str:
+    """The text that stands for a folder in forms and addresses, and that `choice` accepts.
+
+    It is the path itself, or a `file:` URI where a form would change the path.
+    """
+    text = str(path)
+    is_kept = text == text.strip() and not set(text) & {"\r", "\n"} and is_utf8(path)
+    return text if is_kept or not path.is_absolute() else path.as_uri()
+
+
+def is_utf8(path: Path) -> bool:
+    """Whether the path can be written as text: the CLI of Claude finds no other folder."""
+    return replaced(str(path)) == str(path)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # in a folder that may not be entered
+        return False
+
+
+def _from_uri(text: str) -> Path:
+    decoded = os.fsdecode(unquote_to_bytes(text.removeprefix("file://")))
+    if "\0" in decoded:
+        raise InvalidFolder("A path cannot contain a NUL character.")
+    return Path(decoded)
 
 
 def _root_of(path: Path, roots: Iterable[Path]) -> Path | None:

@@ -17,7 +17,7 @@ from opcode_htmx.engines.messages import (
     OtherContent,
     TextContent,
 )
-from opcode_htmx.markup.links import Link, link
+from opcode_htmx.markup.addresses.links import Link, link
 from opcode_htmx.transcript.cli_text import as_json
 from opcode_htmx.transcript.content import images
 from opcode_htmx.transcript.content.downloads import File, file_in, size_of

@@ -1,4 +1,4 @@
-"""Name a device by its User-Agent header, such as "Chrome on Android"."""
+"""Name a device by its User-Agent header, such as "Chrome on Android", or as a person wants."""
 
 MAX_CHARACTERS = 40
 
@@ -36,3 +36,9 @@ def device(user_agent: str) -> str:
     program = user_agent[:200].partition("/")[0].strip()
     shown = "".join(each for each in program if each.isascii() and each.isprintable())
     return shown[:MAX_CHARACTERS] or "Unknown device"
+
+
+def tidy_name(text: str) -> str:
+    """A name that a person typed, on one line, without invisible characters; it may be empty."""
+    shown = "".join(each if each.isprintable() else " " for each in text[: 20 * MAX_CHARACTERS])
+    return " ".join(shown.split())[:MAX_CHARACTERS].strip()

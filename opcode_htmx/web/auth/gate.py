@@ -11,7 +11,8 @@ from typing import Any
 from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import Forbidden, MethodNotAllowed, RequestEntityTooLarge, Unauthorized
 
-from opcode_htmx.web.auth import login, login_list
+from opcode_htmx.web.auth import login, login_list, pair
+from opcode_htmx.web.auth.login import DEFAULT_HINTS, LoginForm, LoginHints
 from opcode_htmx.web.auth.visitors import (
     Visitor,
     Visitors,
@@ -25,9 +26,9 @@ from opcode_htmx.web.server import connections
 
 __all__ = ["FOREIGN", "AuthGate", "current_identity", "is_websocket", "login_id"]
 
-PUBLIC_PATHS = frozenset({"/healthz", "/login"})
+PUBLIC_PATHS = frozenset({"/healthz", "/login", "/pair"})
 PUBLIC_STATIC = frozenset(
-    {"style.css", "icon.svg", "manifest.webmanifest", "apple-touch-icon.png"}
+    {"style.css", "login.js", "icon.svg", "manifest.webmanifest", "apple-touch-icon.png"}
     | {"icon-192.png", "icon-512.png", "icon-maskable-512.png"}
 )
 """The files of the login page, and those that installing the app fetches without a cookie."""
@@ -49,10 +50,13 @@ ACTS_FOR_SCRIPTS = (
 )
 
 
+LOGIN_SENTENCE = "Log in to see this page."
+
+
 class LoginRequired(Unauthorized):
     """401 with the Basic challenge of Flask-HTTPAuth; that of Werkzeug lacks the quotes."""
 
-    def __init__(self, challenge: str, sentence: str = "Log in to see this page.") -> None:
+    def __init__(self, challenge: str, sentence: str = LOGIN_SENTENCE) -> None:
         super().__init__(sentence)
         self.challenge = challenge
 
@@ -63,16 +67,20 @@ class LoginRequired(Unauthorized):
 class AuthGate:
     """The gate before every request; set up by `init_app`."""
 
-    def __init__(self, visitors: Visitors, sources: Sources) -> None:
+    def __init__(
+        self, visitors: Visitors, sources: Sources, hints: LoginHints = DEFAULT_HINTS
+    ) -> None:
         self._visitors = visitors
         self._sources = sources
+        self._form = LoginForm(visitors.user, hints)
 
     def init_app(self, app: Flask) -> None:
         app.before_request(self._check)
         app.after_request(self._visitors.send_cookie)
         app.after_request(self._share)
         app.add_template_global(self._visitors.csrf_token, "csrf_token")
-        app.register_blueprint(login.blueprint(self._visitors))
+        app.register_blueprint(login.blueprint(self._visitors, self._form))
+        app.register_blueprint(pair.blueprint(self._visitors))
         app.register_blueprint(login_list.blueprint(self._visitors))
 
     def _check(self) -> Response | None:
@@ -172,7 +180,19 @@ class AuthGate:
                 self._visitors.challenge(),
                 "Send the user and the password with HTTP Basic authentication.",
             )
+        asks_by_dialog = is_websocket() or request.endpoint == login.DIALOG
+        if fetch_metadata.is_by_browser(request.headers) and not asks_by_dialog:
+            # A challenge would open the browser's dialog
+            return Unauthorized(LOGIN_SENTENCE, self._form_in_place())
         return LoginRequired(self._visitors.challenge())
+
+    def _form_in_place(self) -> Response | None:
+        """The login form under the address of a page that was asked for; None for a change."""
+        if request.method != "GET":
+            return None
+        leads_on = fetch_metadata.may_lack_cookies(request.headers)
+        target = login.local_path(request.full_path.rstrip("?"))
+        return Response(self._form.page(target, leads_on=leads_on), 401)
 
     def _websocket_visitor(self) -> Visitor:
         origin = request.headers.get("Origin")

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Protocol
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.exceptions import TooManyRequests
 from werkzeug.wrappers import Response
 
+from opcode_htmx.web.http.flash import flash, flashed
+
 # Browsers read "//x" and "/\x" as another host, and drop tabs and newlines on the way.
 _LOCAL_PATH = re.compile(r"/(?![/\\])[^\x00-\x20\x7f\\]*")
+
+_NO_MATCH = "That user and password do not match."
+_NOT_IT = "That is not the password. Try again."
+
+DIALOG = "access.dialog"
+"""The endpoint for those who prefer the browser's dialog to the form."""
+
+Answer = Response | tuple[str, int] | tuple[str, int, dict[str, str]]
 
 
 class Gate(Protocol):
@@ -23,7 +34,61 @@ class Gate(Protocol):
     def log_out(self, response: Response) -> None: ...
 
 
-def blueprint(gate: Gate) -> Blueprint:
+@dataclass(frozen=True, slots=True)
+class LoginHints:
+    """What the form says about the user and the password."""
+
+    asks_user: bool = False
+    """Whether it has a field for the user: nobody needs to type the default one."""
+    password_is_given: bool = False
+    """Whether the password is from OPCODE_PASSWORD, and so was not printed in the terminal."""
+
+
+DEFAULT_HINTS = LoginHints()
+
+
+class LoginForm:
+    """Renders the form, for the login page and in place of pages that need a login."""
+
+    def __init__(self, user: str, hints: LoginHints) -> None:
+        self._user = user
+        self._hints = hints
+
+    def asks_user(self, typed: str | None) -> bool:
+        """Whether there is a field for the user.
+
+        A password manager may have filled in another one, which must not stay hidden.
+        """
+        return self._hints.asks_user or (typed is not None and typed != self._user)
+
+    def page(
+        self,
+        target: str,
+        user: str | None = None,
+        *,
+        error: str = "",
+        notice: str = "",
+        leads_on: bool = False,
+    ) -> str:
+        """The page with the form, which leads to the local path `target`.
+
+        `user` is what was typed. With `leads_on` the browser goes on to the login page by itself:
+        that step carries the cookie, if the browser has one, and one from another site did not.
+        """
+        asks_user = self.asks_user(user)
+        return render_template(
+            "login.html",
+            next=target,
+            user=user or ("" if asks_user else self._user),
+            asks_user=asks_user,
+            password_is_given=self._hints.password_is_given,
+            error=error,
+            notice=notice,
+            leads_on=leads_on,
+        )
+
+
+def blueprint(gate: Gate, form: LoginForm) -> Blueprint:
     """Pages `/login` and `/logout`."""
     pages = Blueprint("access", __name__)
 
@@ -33,24 +98,28 @@ def blueprint(gate: Gate) -> Blueprint:
         # A link from another site carries no SameSite cookie, so it leads here even with a login.
         if gate.cookie_visitor():
             return redirect(target, 303)
-        return render_template("login.html", next=target)
+        return form.page(target, notice=flashed()[0])
+
+    @pages.get("/login/dialog")
+    def dialog() -> Response:
+        """Needs a login; here a browser is asked for it by HTTP Basic (see gate.py)."""
+        return redirect(local_path(request.args.get("next")), 303)
 
     @pages.post("/login")
-    def log_in() -> Response | tuple[str, int] | tuple[str, int, dict[str, str]]:
+    def log_in() -> Answer:
         target = local_path(request.args.get("next"))
-        user = ""
+        user = None
         try:
             gate.check_rate_limit()  # before any of the body is read
             target = local_path(request.args.get("next") or request.form.get("next"))
             user = request.form.get("user", "")
             is_right = gate.attempt(user, request.form.get("password", ""))
         except TooManyRequests as error:
-            sentence = error.description
-            page = render_template("login.html", next=target, user=user, error=sentence)
+            page = form.page(target, user, error=error.description or "")
             return page, 429, {"Retry-After": str(error.retry_after)}
         if not is_right:
-            sentence = "That user and password do not match."
-            return render_template("login.html", next=target, user=user, error=sentence), 401
+            sentence = _NO_MATCH if form.asks_user(user) else _NOT_IT
+            return form.page(target, user, error=sentence), 401
         response = redirect(target, 303)
         gate.log_in(response)
         return response
@@ -59,6 +128,7 @@ def blueprint(gate: Gate) -> Blueprint:
     def logout() -> Response:
         response = redirect(url_for("access.login"), 303)
         gate.log_out(response)
+        flash(response, "logged_out")
         return response
 
     return pages

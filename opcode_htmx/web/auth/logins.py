@@ -3,11 +3,13 @@
 A login is a file `<id>.json`. It is valid as long as the file is there, neither its lifetime nor
 its idle time is over, and user and password are still those it was created with. A file is never
 rewritten: its modification time is the last use. So a use that races with a logout cannot restore
-the login. Does not depend on HTTP.
+the login. For the same reason a name that a person gives it is a file of its own, `<id>.name`.
+Does not depend on HTTP.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import logging
 import os
@@ -17,7 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from opcode_htmx.lib.files import file_locks, json_files
 from opcode_htmx.web.auth.rate_limit import network
@@ -33,8 +35,15 @@ of browsers."""
 USE_SECONDS = 600.0
 """The precision of the last use; a write per request would be too much."""
 
+How = Literal["password", "dialog", "code", ""]
+"""How a device logged in: by the form, by HTTP Basic, by a pairing code; empty if unrecorded."""
+_HOWS: tuple[How, ...] = get_args(How)
+
 _LATEST = 1e11
 """Unix seconds; a later time is invalid."""
+
+_NAME = "name"
+"""The suffix of the file with a login's name."""
 
 LOGIN_ID = re.compile(r"[0-9a-f]{32}")
 _COOKIE = re.compile(r"(?P<id>[0-9a-f]{32})\.(?P<token>[0-9A-Za-z_-]{32,64})")
@@ -52,6 +61,13 @@ class Login:
     address: str
     client: str = ""
     last_used: float = 0.0
+    how: How = ""
+    name: str = ""
+    """What a person calls it; `named` reads it."""
+
+    @property
+    def shown_name(self) -> str:
+        return self.name or self.device
 
 
 class Logins:
@@ -75,6 +91,7 @@ class Logins:
         self._idle = idle
         self._clock = clock
         self._schema = json_files.JsonFileSchema(1, _parse)
+        self._names = json_files.JsonFileSchema(1, lambda content: str(content["name"]))
         self._cache: dict[str, tuple[tuple[int, int, int], Login]] = {}
         """Cached logins, by id, each with the inode, size and change time of its file."""
         self._unsaved: dict[str, Login] = {}
@@ -86,6 +103,8 @@ class Logins:
         address: str,
         client: str = "",
         token_of: Callable[[str], str] | None = None,
+        *,
+        how: How = "",
     ) -> tuple[Login, str]:
         """A new login and the value of its cookie; for a `client` with a login, the existing one.
 
@@ -100,7 +119,7 @@ class Logins:
             token = token_of(login_id) if token_of else secrets.token_urlsafe(32)
             now = self._clock()
             login = Login(
-                login_id, digest(token), self._credentials, now, device, address, client, now
+                login_id, digest(token), self._credentials, now, device, address, client, now, how
             )
             self._evict(client)
             self._save(login)
@@ -148,6 +167,18 @@ class Logins:
         valid = [login for login in found if self._is_valid(login)]
         return sorted(valid, key=lambda login: login.last_used, reverse=True)
 
+    def named(self, login: Login) -> Login:
+        """The login with the name that a person has given it, if any."""
+        return replace(login, name=self._names.read(self._name_path(login.id)) or "")
+
+    def rename(self, login_id: str, name: str) -> None:
+        """Name a login; an empty name takes the earlier one back. Raises OSError."""
+        path = self._name_path(login_id)
+        if name:
+            self._names.write(path, {"name": name})
+        else:
+            path.unlink(missing_ok=True)
+
     def networks(self) -> set[str]:
         """The networks that valid logins were made from."""
         return {network(login.address) for login in self.all()}
@@ -158,12 +189,13 @@ class Logins:
             self._unsaved.pop(login_id, None)
             self._cache.pop(login_id, None)
             self._path(login_id).unlink(missing_ok=True)
+            self._name_path(login_id).unlink(missing_ok=True)
 
     def end_all(self) -> None:
         """End all logins, and those whose files cannot be read. Raises OSError."""
         self._unsaved.clear()
         self._cache.clear()
-        for path in self._paths():
+        for path in [*self._paths(), *self.folder.glob(f"*.{_NAME}")]:
             path.unlink(missing_ok=True)
 
     def remaining(self, login: Login) -> float:
@@ -193,6 +225,10 @@ class Logins:
                     self.end(login.id)
                 except OSError:
                     log.exception("could not remove the file of login %s", login.id)
+        with contextlib.suppress(OSError):
+            for path in self.folder.glob(f"*.{_NAME}"):  # of logins that ended while being named
+                if not self._path(path.stem).exists():
+                    path.unlink(missing_ok=True)
 
     def _save(self, login: Login) -> None:
         content = {
@@ -202,6 +238,7 @@ class Logins:
             "device": login.device,
             "address": login.address,
             "client": login.client,
+            "how": login.how,
         }
         try:
             self._schema.write(self._path(login.id), content)
@@ -241,6 +278,9 @@ class Logins:
     def _path(self, login_id: str) -> Path:
         return self.folder / f"{login_id}.json"
 
+    def _name_path(self, login_id: str) -> Path:
+        return self.folder / f"{login_id}.{_NAME}"
+
 
 def _parse(content: dict[str, Any]) -> Login:
     texts = {
@@ -259,4 +299,5 @@ def _parse(content: dict[str, Any]) -> Login:
         device=texts["device"][:100],
         address=texts["address"][:100],
         client=texts["client"],
+        how=next((each for each in _HOWS if each == content.get("how")), ""),
     )

@@ -18,7 +18,8 @@ from werkzeug.wrappers import Response as BaseResponse
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.identity import Identity, owner
 from opcode_htmx.web.auth.devices import device
-from opcode_htmx.web.auth.logins import Login, Logins
+from opcode_htmx.web.auth.logins import LOGIN_ID, How, Login, Logins
+from opcode_htmx.web.auth.pairing import PairingCode, PairingCodes
 from opcode_htmx.web.auth.rate_limit import RateLimiter
 from opcode_htmx.web.auth.tokens import Tokens, equal
 from opcode_htmx.web.origin import cors, own_addresses
@@ -44,12 +45,19 @@ class Visitors:
     """Authenticates the visitors of the app, and sets their cookies."""
 
     def __init__(
-        self, user: str, password: str, tokens: Tokens, logins: Logins, rate_limiter: RateLimiter
+        self,
+        user: str,
+        password: str,
+        tokens: Tokens,
+        logins: Logins,
+        codes: PairingCodes,
+        rate_limiter: RateLimiter,
     ) -> None:
         if not password:
             raise ValueError("Access needs a password.")
         self.logins = logins
-        self._user = user
+        self.user = user
+        self._codes = codes
         self._password = password
         self._tokens = tokens
         self._rate_limiter = rate_limiter
@@ -76,7 +84,7 @@ class Visitors:
             for value in request.cookies.getlist(name)[:MAX_COOKIES]:
                 found = self.logins.of_cookie(value)
                 if found and not self._is_replayed(found):
-                    return Visitor("cookie", owner(self._user, found.id), found)
+                    return Visitor("cookie", owner(self.user, found.id), found)
         return None
 
     def _is_replayed(self, login: Login) -> bool:
@@ -103,7 +111,7 @@ class Visitors:
             return None
         if not self.attempt(credentials.username or "", credentials.password or ""):
             return None
-        return Visitor("basic", owner(self._user))
+        return Visitor("basic", owner(self.user))
 
     def check_rate_limit(self) -> None:
         """Raises TooManyRequests after too many failures, before a password is read."""
@@ -124,20 +132,45 @@ class Visitors:
         self._rate_limiter.failed(_address())
         return False
 
+    def redeem(self, typed: str) -> PairingCode | None:
+        """Redeem a pairing code; None if it is not valid (any more).
+
+        A code ends with the login that made it. Raises TooManyRequests, without redeeming it.
+        """
+        self.check_rate_limit()
+        code = self._codes.redeem(typed)
+        if code and (not LOGIN_ID.fullmatch(code.by) or self.logins.get(code.by)):
+            self._rate_limiter.succeeded(_address())
+            return code
+        self._rate_limiter.failed(_address())
+        return None
+
     def _is_right(self, user: str, password: str) -> bool:
-        user_right = equal(user, self._user)
+        user_right = equal(user, self.user)
         return equal(password, self._password) and user_right
 
     # Logins -------------------------------------------------------------------------------
 
-    def log_in(self, response: BaseResponse) -> None:
-        """Create a login and set the browser's cookie; its previous login is ended."""
+    def log_in(
+        self, response: BaseResponse, name: str = "", code: PairingCode | None = None
+    ) -> None:
+        """Create a login and set the browser's cookie; its previous login is ended.
+
+        `name` is that of the device; by default that of its browser. `code` has been redeemed.
+        """
         earlier = self.cookie_visitor()
-        login, cookie = self.logins.create(device(_user_agent()), _address())
+        how: How = "code" if code else "password"
+        login, cookie = self.logins.create(name or self.device(), _address(), how=how)
+        if code:
+            self._codes.record_use(code, login.device)
         if earlier and earlier.login:
             self.logins.end(earlier.login.id)
         self._set_cookie(response, login, cookie)
-        log_act(owner(self._user, login.id), "login", device=login.device)
+        log_act(owner(self.user, login.id), "login", device=login.device, how=how)
+
+    def device(self) -> str:
+        """The name of the sender's device, from its browser."""
+        return device(_user_agent())
 
     def log_out(self, response: BaseResponse) -> None:
         """End the login of this request, and with it every copy of its cookie."""
@@ -153,6 +186,7 @@ class Visitors:
 
     def end_all(self, response: BaseResponse) -> None:
         self.logins.end_all()
+        self._codes.revoke_all()
         log_act(current_identity(), "logout.all")
         self._clear_cookie(response)
 
@@ -176,7 +210,11 @@ class Visitors:
     def _basic_login(self) -> tuple[Login, str]:
         """One login for all pages opened at the first visit, so each other's forms stay valid."""
         login, cookie = self.logins.create(
-            device(_user_agent()), _address(), self._client(), self._tokens.basic_token
+            device(_user_agent()),
+            _address(),
+            self._client(),
+            self._tokens.basic_token,
+            how="dialog",
         )
         self.logins.used(login)
         return login, cookie

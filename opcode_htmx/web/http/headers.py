@@ -4,7 +4,7 @@ from pathlib import Path
 
 from flask import Flask, Response, request, url_for
 
-from opcode_htmx.web.http.static_files import StaticFiles
+from opcode_htmx.web.assets.static_files import StaticFiles
 from opcode_htmx.web.origin import hosts
 
 _NO_DOCUMENTS = frozenset({"text/css", "text/javascript"})

@@ -10,12 +10,13 @@ from flask import request
 
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.runs.model.prompt_content import MAX_PROMPT_CHARACTERS
+from opcode_htmx.runs.policies.working_folders import reference
 from opcode_htmx.web.http.forms import BadForm, typed
 
 
 def new_session_id(folder: Path, words: str) -> str:
     """The id of the session that the posted form begins; the same if sent twice. Raises BadForm."""
-    return _id_for("session_id", f"{folder}\0{words}")
+    return _id_for("session_id", f"{reference(folder)}\0{words}")
 
 
 def prompt_id_of(words: str, tokens: Iterable[str]) -> str:

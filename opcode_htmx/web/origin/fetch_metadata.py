@@ -44,6 +44,14 @@ def is_foreign(headers: Headers) -> bool:
     return headers.get("Sec-Fetch-Site", "none") not in _OURS
 
 
+def may_lack_cookies(headers: Headers) -> bool:
+    """Whether the browser may have kept a SameSite=Strict cookie back, because of a link elsewhere.
+
+    Over plain http nothing tells.
+    """
+    return headers.get("Sec-Fetch-Site") not in _OURS
+
+
 def is_opened_as_page(method: str, headers: Headers) -> bool:
     """Whether a person follows a link, in a window of its own: no frame, image, script or fetch."""
     return (
@@ -51,6 +59,15 @@ def is_opened_as_page(method: str, headers: Headers) -> bool:
         and headers.get("Sec-Fetch-Mode") == "navigate"
         and headers.get("Sec-Fetch-Dest") == "document"
     )
+
+
+def is_by_browser(headers: Headers) -> bool:
+    """Whether a browser sent the request, for a page that a person opens or for a part of one.
+
+    Anybody can send these headers: they decide in which form to refuse, and nothing else.
+    """
+    opens_page = "text/html" in headers.get("Accept", "")
+    return opens_page or any(name in headers for name in _OF_BROWSERS)
 
 
 def is_program(headers: Headers) -> bool:

@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +38,11 @@ except Exception as error:
 """Calls that the printed client does not make: it reads a history, and is refused."""
 
 
-@pytest.fixture
-def server(sandbox: Sandbox, stand_in: Path, start_server: Callable[..., Server]) -> Server:
+@pytest.fixture(scope="module")
+def server(shared_sandbox: Sandbox, shared_server: Server) -> Server:
     text = prompt("Prune the trees", FOLDER) + line({"type": "assistant", "n": 7})
-    session(sandbox.config_dir, FOLDER, text, ONE)
-    return start_server(sandbox, stand_in)
+    session(shared_sandbox.config_dir, FOLDER, text, ONE)
+    return shared_server
 
 
 def address(server: Server) -> str:

@@ -47,9 +47,14 @@ TYPES = (
 """The TypeScript syntax in the printed JavaScript client, which nothing here compiles."""
 
 
+@pytest.fixture(scope="module")
+def shared_settings(shared_sandbox: Sandbox) -> dict[str, str]:
+    return {"OPCODE_TASK_FOLDER": str(shared_sandbox.project)}
+
+
 @pytest.fixture
-def server(sandbox: Sandbox, stand_in: Path, start_server: Callable[..., Server]) -> Server:
-    return start_server(sandbox, stand_in, OPCODE_TASK_FOLDER=str(sandbox.project))
+def server(shared_server: Server) -> Server:
+    return shared_server
 
 
 def address(server: Server, credentials: str = "") -> str:
@@ -126,9 +131,10 @@ def test_python_client_receives_its_whole_session(server: Server, printed: bool)
 @pytest.mark.browser
 @documents.ours_and_printed
 def test_javascript_client_receives_its_whole_session(
-    server: Server, sandbox: Sandbox, open_phone: Callable[..., Phone], printed: bool
+    server: Server, open_phone: Callable[..., Phone], printed: bool
 ) -> None:
-    page = open_phone(server).page
+    page, sandbox = open_phone(server).page, server.sandbox
+    before = set(sandbox.state.glob("runs/*/out.ndjson"))
     said: list[str] = []
     errors: list[str] = []
     page.on(
@@ -148,7 +154,7 @@ def test_javascript_client_receives_its_whole_session(
     # The messages of its other methods are understood as well
     page.evaluate("folder => client.continue(folder, 'And tests')", str(sandbox.project))
     until(lambda: completions() == 2, "the session goes on")
-    [run] = sandbox.state.glob("runs/*/out.ndjson")
+    [run] = set(sandbox.state.glob("runs/*/out.ndjson")) - before
     assert texts(
         [line for line in run.read_text().splitlines() if '"type": "assistant"' in line]
     ) == ["Add a README file", "And tests"]

@@ -6,7 +6,6 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,12 @@ from opcode_htmx.api.schema.openapi import EXAMPLES
 from tests.support.api import line, prompt, session
 from tests.support.environment import (
     PASSWORD,
-    ROOT,
     USER,
     Sandbox,
     Server,
 )
 from tests.support.fuzzing import FACTOR
+from tests.support.in_process import app_of
 
 FOLDER = "/home/me/work/orchard"
 
@@ -33,9 +32,14 @@ UNKNOWABLE = "positive_data_acceptance"
 """A schema cannot require that a folder exists."""
 
 
-@pytest.fixture
-def server(sandbox: Sandbox, stand_in: Path, start_server: Callable[..., Server]) -> Server:
-    config = sandbox.config_dir
+@pytest.fixture(scope="module")
+def shared_settings(shared_sandbox: Sandbox) -> dict[str, str]:
+    return {"OPCODE_PROJECT_ROOTS": str(shared_sandbox.project)}
+
+
+@pytest.fixture(scope="module")
+def server(shared_sandbox: Sandbox, shared_server: Server) -> Server:
+    config = shared_sandbox.config_dir
     session(
         config,
         FOLDER,
@@ -45,7 +49,7 @@ def server(sandbox: Sandbox, stand_in: Path, start_server: Callable[..., Server]
     (config / "commands").mkdir()
     (config / "commands" / "tidy.md").write_text("Tidy up.")
     (config / ".claude.json").write_text(json.dumps({"mcpServers": {"a": {"command": "cat"}}}))
-    return start_server(sandbox, stand_in, OPCODE_PROJECT_ROOTS=str(sandbox.project))
+    return shared_server
 
 
 def operations(document: dict[str, Any]) -> dict[tuple[str, str], Any]:
@@ -62,37 +66,16 @@ def description(server: Server) -> dict[str, Any]:
     return found
 
 
-ROUTES = """
-import json
-from app import app
-rules = [rule for rule in app.url_map.iter_rules() if not rule.websocket]
-print(json.dumps([[method, rule.rule] for rule in rules for method in rule.methods]))
-"""
-
-
 def test_every_route_of_the_api_is_described_and_nothing_else(
     sandbox: Sandbox, stand_in: Path, server: Server
 ) -> None:
-    environment = {
-        **sandbox.environment(),
-        "CLAUDE_PATH": str(stand_in),
-        "OPCODE_STATE_DIR": str(sandbox.state),
-        "OPCODE_DEMO": "0",
-        "OPCODE_ASK_AHEAD": "0",
-    }
-    run = subprocess.run(
-        [sys.executable, "-c", ROUTES],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
+    with app_of(sandbox, stand_in) as app:
+        rules = [rule for rule in app.url_map.iter_rules() if not rule.websocket]
     served = {
-        (method, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule))
-        for method, rule in json.loads(run.stdout)
-        if rule.startswith("/api/") and method not in ("HEAD", "OPTIONS")
+        (method, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
+        for rule in rules
+        for method in rule.methods or ()
+        if rule.rule.startswith("/api/") and method not in ("HEAD", "OPTIONS")
     }
     assert served == operations(description(server)).keys()
 

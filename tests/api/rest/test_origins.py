@@ -25,9 +25,16 @@ PROMPT = "/api/settings/system-prompt"
 RIGHT = (USER, PASSWORD)
 
 
+@pytest.fixture(scope="module")
+def shared_settings() -> dict[str, str]:
+    return {"OPCODE_ALLOWED_ORIGINS": FRIEND}
+
+
 @pytest.fixture
-def server(sandbox: Sandbox, stand_in: Path, start_server: Callable[..., Server]) -> Server:
-    return start_server(sandbox, stand_in, OPCODE_ALLOWED_ORIGINS=FRIEND)
+def server(shared_server: Server) -> Server:
+    """With nothing in Claude's folder."""
+    shared_server.sandbox.empty_config()
+    return shared_server
 
 
 def preflight(server: Server, origin: str, path: str = PROMPT) -> requests.Response:
@@ -197,10 +204,9 @@ def test_a_browser_lets_pages_of_allowed_origins_in_and_others_not(
         page = context.new_page()
         # The browser is logged in, as that of the owner is
         page.goto(f"{server.url}/login")
-        page.get_by_label("User").fill(USER)
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Log in").click()
-        page.get_by_role("heading", name="Projects", exact=True).wait_for()
+        page.get_by_role("heading", name="Home", exact=True).wait_for()
         page.goto(f"{stranger}/")
         for credentials, method, include in (
             (login, "GET", False),

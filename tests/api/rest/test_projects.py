@@ -39,8 +39,15 @@ TWO = "22222222-2222-4222-8222-222222222222"
 
 
 @pytest.fixture
-def server(sandbox: Sandbox, stand_in: Path, start_server: Callable[..., Server]) -> Server:
-    return start_server(sandbox, stand_in)
+def server(shared_server: Server) -> Server:
+    """With nothing in Claude's folder."""
+    shared_server.sandbox.empty_config()
+    return shared_server
+
+
+@pytest.fixture
+def sandbox(server: Server) -> Sandbox:
+    return server.sandbox
 
 
 @pytest.fixture
@@ -178,7 +185,11 @@ def test_an_empty_history_is_an_empty_list(server: Server, config: Path) -> None
     assert history_of(server, ONE) == []
 
 
-def test_the_id_of_a_run_finds_the_session_too(server: Server, sandbox: Sandbox) -> None:
+def test_the_id_of_a_run_finds_the_session_too(
+    start_server: Callable[..., Server], stand_in: Path, tmp_path: Path
+) -> None:
+    sandbox = Sandbox(tmp_path / "home").make()
+    server = start_server(sandbox, stand_in)
     project = history.project_id(sandbox.project)
     answer = server.post(
         "/sessions",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import gevent
+import psutil
 import pytest
 import requests
 from simple_websocket import ConnectionClosed
@@ -30,6 +31,7 @@ from tests.support.environment import (
     Sandbox,
     Server,
     processes_of,
+    runs_of,
     until,
 )
 from tests.support.json_client import JsonClient, Message, connected
@@ -38,9 +40,22 @@ StartServer = Callable[..., Server]
 BASE = "/api/claude/sessions"
 
 
+@pytest.fixture(scope="module")
+def shared_settings(shared_sandbox: Sandbox) -> dict[str, str]:
+    return {"OPCODE_TASK_FOLDER": str(shared_sandbox.project)}
+
+
 @pytest.fixture
-def server(sandbox: Sandbox, stand_in: Path, start_server: StartServer) -> Server:
-    return start_server(sandbox, stand_in, OPCODE_TASK_FOLDER=str(sandbox.project))
+def server(shared_server: Server) -> Iterator[Server]:
+    yield shared_server
+    shared_server.ensure_started()
+
+
+def processes(server: Server, session_id: str) -> list[psutil.Process]:
+    """The living ones of a session's runs."""
+    state = server.sandbox.state
+    runs = runs_of(state, session_id)
+    return [process for run in runs for process in processes_of(state, run.name)]
 
 
 def steps(*each: list[object]) -> str:
@@ -73,7 +88,8 @@ def words(messages: list[Message], kind: str = "text_delta") -> str:
 # --- the sessions ---------------------------------------------------------------------------
 
 
-def test_a_session_is_made_without_a_process_and_listed(server: Server, sandbox: Sandbox) -> None:
+def test_a_session_is_made_without_a_process_and_listed(server: Server) -> None:
+    sandbox, others = server.sandbox, ask(server, "GET").json()["data"]
     response = ask(
         server, "POST", json={"workingDir": str(sandbox.project), "title": "Plums", "model": "opus"}
     )
@@ -82,20 +98,19 @@ def test_a_session_is_made_without_a_process_and_listed(server: Server, sandbox:
     assert (made["title"], made["status"]) == ("Plums", "created")
     assert made["workingDir"] == str(sandbox.project)
     assert made["links"]["chat"] == f"{BASE}/{made['id']}/chat"
-    assert ask(server, "GET").json()["data"] == [made]
+    listed = ask(server, "GET").json()["data"]
+    assert [each for each in listed if each not in others] == [made]
     assert ask(server, "GET", f"/{made['id']}").json()["data"] == made
-    assert processes_of(sandbox.state) == []
+    assert runs_of(sandbox.state, made["id"]) == []
 
 
-def test_a_session_without_a_folder_works_where_tasks_work(
-    server: Server, sandbox: Sandbox
-) -> None:
+def test_a_session_without_a_folder_works_where_tasks_work(server: Server) -> None:
     session_id = create(server)
     about = ask(server, "GET", f"/{session_id}").json()["data"]
-    assert about["workingDir"] == str(sandbox.project)
+    assert about["workingDir"] == str(server.sandbox.project)
 
 
-def test_the_title_the_model_and_the_mode_reach_claude(server: Server, sandbox: Sandbox) -> None:
+def test_the_title_the_model_and_the_mode_reach_claude(server: Server) -> None:
     session_id = create(server, title="Plums", model="opus", permissionMode="plan")
     with chat(server, session_id) as client:
         say(client, steps(["report"]))
@@ -106,9 +121,7 @@ def test_the_title_the_model_and_the_mode_reach_claude(server: Server, sandbox: 
     assert arguments[arguments.index("--permission-mode") + 1] == "plan"
 
 
-def test_a_session_that_was_never_prompted_outlives_the_server(
-    server: Server, sandbox: Sandbox
-) -> None:
+def test_a_session_that_was_never_prompted_outlives_the_server(server: Server) -> None:
     session_id = create(server, title="Plums")
     server.kill()
     server.start()
@@ -119,13 +132,13 @@ def test_a_session_that_was_never_prompted_outlives_the_server(
         assert words(client.messages) == "hello"
 
 
-def test_delete_ends_all_processes_before_it_answers(server: Server, sandbox: Sandbox) -> None:
+def test_delete_ends_all_processes_before_it_answers(server: Server) -> None:
     session_id = create(server)
     with chat(server, session_id) as client:
         say(client, steps(["text", "one"], ["grandchild"], ["wait", "/nowhere"]))
         client.until("text_delta")
         assert ask(server, "DELETE", f"/{session_id}").json()["data"]["status"] == "ended"
-        assert processes_of(sandbox.state) == []
+        assert processes(server, session_id) == []
         assert client.until("ended")["outcome"] == "cancelled"
         say(client, "and on")
         client.until("turn_complete")
@@ -158,11 +171,12 @@ def test_delete_forgets_a_session_that_never_began_and_closes_its_chats(server: 
 def test_a_session_that_cannot_be_made_is_refused_with_a_sentence(
     server: Server, wanted: Any, status: int, said: str
 ) -> None:
+    before = ask(server, "GET").json()["data"]
     response = ask(server, "POST", json=wanted)
     assert response.status_code == status
     assert response.json()["success"] is False
     assert said in response.json()["error"]
-    assert ask(server, "GET").json()["data"] == []
+    assert ask(server, "GET").json()["data"] == before
 
 
 @pytest.mark.parametrize("session_id", ["00000000-0000-4000-8000-000000000000", "x", "..%2f..%2f"])
@@ -254,7 +268,7 @@ def test_permission_is_requested_answered_and_closed_on_every_client(server: Ser
         assert "answered already" in one.until("error")["content"]
 
 
-def test_cancel_ends_the_run_and_the_next_message_goes_on(server: Server, sandbox: Sandbox) -> None:
+def test_cancel_ends_the_run_and_the_next_message_goes_on(server: Server) -> None:
     session_id = create(server)
     with chat(server, session_id) as client:
         client.send(type="cancel")
@@ -263,7 +277,7 @@ def test_cancel_ends_the_run_and_the_next_message_goes_on(server: Server, sandbo
         client.until("text_delta")
         client.send(type="cancel")
         assert client.until("ended")["outcome"] == "cancelled"
-        assert processes_of(sandbox.state) == []
+        assert processes(server, session_id) == []
         say(client, "two")
         client.until("turn_complete")
         assert words(client.messages) == "onetwo"
@@ -336,7 +350,7 @@ def test_idle_session_ends_and_the_chat_is_notified(
 
 
 def test_stopping_server_asks_clients_to_reconnect_and_the_run_goes_on(
-    server: Server, sandbox: Sandbox, tmp_path: Path
+    server: Server, tmp_path: Path
 ) -> None:
     gate = tmp_path / "gate"
     session_id = create(server)
@@ -360,35 +374,37 @@ def test_stopping_server_asks_clients_to_reconnect_and_the_run_goes_on(
 SLOW = "It is one two three four five six"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def gate() -> Iterator[threading.Event]:
     gate = threading.Event()
     yield gate
     gate.set()
 
 
-@pytest.fixture
-def real(
-    sandbox: Sandbox, claude: Path, start_server: StartServer, gate: threading.Event
-) -> Iterator[Server]:
-    made = ToolUse("Bash", {"command": f"touch {sandbox.project / 'made.txt'}"})
+@pytest.fixture(scope="module")
+def real(shared_home: Sandbox, claude: Path, gate: threading.Event) -> Iterator[Server]:
+    made = ToolUse("Bash", {"command": f"touch {shared_home.project / 'made.txt'}"})
     scenes = (
         Scene("make", "make", [(Thinking("Let me see."), Text("I will."), made), Text("Made.")]),
         Scene("slow", "slow", [Text(SLOW, gate=gate)]),
         Scene("anything", "", [Text("Yes indeed, it is so.")]),
     )
+    settings = {
+        "OPCODE_TASK_FOLDER": str(shared_home.project),
+        "OPCODE_PERMISSION_MODE": "default",
+        "OPCODE_ASK_AHEAD": "0",
+    }
     with MessagesApi(scenes) as api:
-        yield start_server(
-            sandbox,
-            claude,
-            api.url,
-            OPCODE_TASK_FOLDER=str(sandbox.project),
-            OPCODE_PERMISSION_MODE="default",
-            OPCODE_ASK_AHEAD="0",
-        )
+        server = Server(shared_home, claude, api.url, **settings)
+        try:
+            yield server.start()
+        finally:
+            gate.set()
+            server.close()
 
 
-def test_real_chat_sends_text_tools_and_questions_once(real: Server, sandbox: Sandbox) -> None:
+def test_real_chat_sends_text_tools_and_questions_once(real: Server) -> None:
+    sandbox = real.sandbox
     session_id = create(real, title="Plums")
     with chat(real, session_id) as client:
         say(client, "make it")
@@ -410,7 +426,7 @@ def test_real_chat_sends_text_tools_and_questions_once(real: Server, sandbox: Sa
         assert words(late.messages) == "I will.Made."
         assert late.of_type("user_message")[0]["content"] == "make it"
         assert late.of_type("tool_use") == [use]
-    history = next(sandbox.config_dir.glob("projects/*/*.jsonl"))
+    history = next(sandbox.config_dir.glob(f"projects/*/{session_id}.jsonl"))
     until(lambda: sessions.name_of(history) == "Plums", "the title is the session's name")
 
 
@@ -455,10 +471,8 @@ def test_a_real_session_is_exported_and_goes_on_after_its_process(real: Server) 
         assert words(client.messages) == "Yes indeed, it is so." * 2
 
 
-def test_a_session_from_a_terminal_can_be_chatted_with(
-    real: Server, sandbox: Sandbox, claude: Path
-) -> None:
-    session_id = str(uuid.uuid4())
+def test_a_session_from_a_terminal_can_be_chatted_with(real: Server, claude: Path) -> None:
+    sandbox, session_id = real.sandbox, str(uuid.uuid4())
     subprocess.run(
         [claude, "-p", "--session-id", session_id, "Is it so?"],
         cwd=sandbox.project,

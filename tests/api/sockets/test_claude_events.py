@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +72,14 @@ class Embedding:
 
 
 @pytest.fixture
-def server(sandbox: Sandbox, stand_in: Path, start_server: Callable[..., Server]) -> Server:
-    return start_server(sandbox, stand_in)
+def server(shared_server: Server) -> Iterator[Server]:
+    yield shared_server
+    shared_server.ensure_started()
+
+
+@pytest.fixture
+def sandbox(server: Server) -> Sandbox:
+    return server.sandbox
 
 
 @pytest.fixture

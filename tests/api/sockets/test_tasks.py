@@ -28,9 +28,14 @@ from tests.support.json_client import connected, texts
 StartServer = Callable[..., Server]
 
 
+@pytest.fixture(scope="module")
+def shared_settings(shared_sandbox: Sandbox) -> dict[str, str]:
+    return {"OPCODE_TASK_FOLDER": str(shared_sandbox.project)}
+
+
 @pytest.fixture
-def server(sandbox: Sandbox, stand_in: Path, start_server: StartServer) -> Server:
-    return start_server(sandbox, stand_in, OPCODE_TASK_FOLDER=str(sandbox.project))
+def server(shared_server: Server) -> Server:
+    return shared_server
 
 
 def steps(*each: list[object]) -> str:
@@ -44,13 +49,23 @@ def carry_out(server: Server, prompt: str, meta: str = "TASK-123") -> tuple[list
         return client.frames(), client.code
 
 
-def output(sandbox: Sandbox) -> Path:
-    return next(sandbox.state.glob("runs/*/out.ndjson"))
+def newest(sandbox: Sandbox) -> Path:
+    """The folder of the newest run."""
+    return max(runs(sandbox), key=lambda run: float(record(run)["created_at"]))
+
+
+def runs(sandbox: Sandbox) -> set[Path]:
+    return {path.parent for path in sandbox.state.glob("runs/*/run.json")}
+
+
+def record(run: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((run / "run.json").read_bytes())
+    return found
 
 
 def outcome(sandbox: Sandbox) -> str:
-    record = json.loads(next(sandbox.state.glob("runs/*/run.json")).read_bytes())
-    return str(record["end"]["outcome"]) if record["end"] else ""
+    end = record(newest(sandbox))["end"]
+    return str(end["outcome"]) if end else ""
 
 
 def test_a_client_is_greeted_with_what_to_send(server: Server) -> None:
@@ -59,13 +74,14 @@ def test_a_client_is_greeted_with_what_to_send(server: Server) -> None:
 
 
 def test_a_task_gives_claudes_lines_as_they_stand_and_closes_with_1000(
-    server: Server, sandbox: Sandbox
+    server: Server,
 ) -> None:
     frames, code = carry_out(server, "hello")
     assert code == 1000
-    assert frames == output(sandbox).read_text(encoding="utf-8").splitlines()
+    output = newest(server.sandbox) / "out.ndjson"
+    assert frames == output.read_text(encoding="utf-8").splitlines()
     assert texts(frames) == ["hello"]
-    assert outcome(sandbox) == "completed"
+    assert outcome(server.sandbox) == "completed"
 
 
 def test_lines_are_passed_on_whether_they_are_json_or_not_or_even_text(
@@ -78,10 +94,10 @@ def test_lines_are_passed_on_whether_they_are_json_or_not_or_even_text(
 
 
 def test_the_process_and_all_it_has_started_are_gone_when_the_socket_closes(
-    server: Server, sandbox: Sandbox
+    server: Server,
 ) -> None:
     assert carry_out(server, steps(["grandchild"], ["text", "done"]))[1] == 1000
-    assert processes_of(sandbox.state) == []
+    assert processes_of(server.sandbox.state) == []
 
 
 def test_stderr_comes_as_error_frames(server: Server) -> None:
@@ -92,14 +108,14 @@ def test_stderr_comes_as_error_frames(server: Server) -> None:
 
 
 def test_failed_process_is_reported_with_its_last_stderr_line_and_code_1011(
-    server: Server, sandbox: Sandbox
+    server: Server,
 ) -> None:
     frames, code = carry_out(server, steps(["stderr", "out of plums"], ["exit", 3]))
     last = json.loads(frames[-1])
     assert "3" in last["error"] == last["message"]
     assert last["stderr"] == ["out of plums"]
     assert code == 1011
-    assert outcome(sandbox) == "failed"
+    assert outcome(server.sandbox) == "failed"
 
 
 def test_a_task_that_takes_too_long_is_ended_and_closes_with_1011(
@@ -119,7 +135,8 @@ def test_a_task_that_takes_too_long_is_ended_and_closes_with_1011(
     assert processes_of(sandbox.state) == []
 
 
-def test_the_run_ends_at_once_when_its_client_goes(server: Server, sandbox: Sandbox) -> None:
+def test_the_run_ends_at_once_when_its_client_goes(server: Server) -> None:
+    sandbox = server.sandbox
     with connected(server) as client:
         client.send(prompt=steps(["text", "one"], ["grandchild"], ["wait", "/nowhere"]), meta="T")
         until(lambda: len(processes_of(sandbox.state)) > 1, "it runs")
@@ -127,10 +144,8 @@ def test_the_run_ends_at_once_when_its_client_goes(server: Server, sandbox: Sand
     until(lambda: outcome(sandbox) == "cancelled", "that is noted")
 
 
-def test_a_second_message_is_refused_and_changes_nothing(
-    server: Server, sandbox: Sandbox, tmp_path: Path
-) -> None:
-    gate = tmp_path / "gate"
+def test_a_second_message_is_refused_and_changes_nothing(server: Server, tmp_path: Path) -> None:
+    gate, before = tmp_path / "gate", runs(server.sandbox)
     with connected(server) as client:
         client.send(prompt=steps(["text", "one"], ["wait", str(gate)], ["text", "two"]), meta="T")
         client.send(prompt="another", meta="T-2")
@@ -139,7 +154,7 @@ def test_a_second_message_is_refused_and_changes_nothing(
         frames = client.frames()
         assert client.code == 1000
     assert texts([json.dumps(message) for message in client.messages[1:]] + frames)[-1] == "two"
-    assert len(list(sandbox.state.glob("runs/*"))) == 1
+    assert len(runs(server.sandbox) - before) == 1
 
 
 @pytest.mark.parametrize(
@@ -161,15 +176,16 @@ def test_a_second_message_is_refused_and_changes_nothing(
     ],
 )
 def test_invalid_task_is_answered_with_a_sentence_and_closed_with_1008(
-    server: Server, sandbox: Sandbox, message: str, words: str
+    server: Server, message: str, words: str
 ) -> None:
+    before = runs(server.sandbox)
     with connected(server) as client:
         client.ws.send(message)
         [error] = map(json.loads, client.frames())
         assert client.code == 1008
     assert error["type"] == "error"
     assert words in error["error"] == error["message"]
-    assert not list(sandbox.state.glob("runs/*"))
+    assert runs(server.sandbox) == before
 
 
 def test_a_prompt_of_8192_bytes_is_taken(server: Server) -> None:

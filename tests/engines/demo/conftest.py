@@ -6,6 +6,7 @@ import importlib.util
 import os
 import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -47,12 +48,25 @@ def api(project: Path) -> Iterator[MessagesApi]:
 @pytest.fixture
 def talk(claude_binary: str, tmp_path: Path) -> Iterator[Talk]:
     """Start conversations, each with its own home and config folder; end them afterwards."""
+    with conversations(claude_binary, tmp_path) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def shared_talk(claude_binary: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Talk]:
+    """The same, for conversations of several tests."""
+    with conversations(claude_binary, tmp_path_factory.mktemp("talk")) as start:
+        yield start
+
+
+@contextmanager
+def conversations(claude_binary: str, folder: Path) -> Iterator[Talk]:
     started: list[Conversation] = []
 
     def start(
         base_url: str, cwd: Path, changes: Mapping[str, str | None] | None = None
     ) -> Conversation:
-        home = tmp_path / f"home{len(started)}"
+        home = folder / f"home{len(started)}"
         home.mkdir()
         env: dict[str, str | None] = {
             "PATH": PATH,
@@ -79,8 +93,3 @@ def talk(claude_binary: str, tmp_path: Path) -> Iterator[Talk]:
     yield start
     for conversation in started:
         conversation.close()
-
-
-@pytest.fixture
-def claude(talk: Talk, api: MessagesApi, project: Path) -> Conversation:
-    return talk(api.url, project)

@@ -28,6 +28,8 @@ class Conversation:
 
     def __init__(self, argv: list[str], cwd: Path, env: Mapping[str, str], log: Path) -> None:
         self.log = log
+        self.is_idle = True
+        """Whether the turn of the last prompt has been read to its end."""
         with log.open("wb") as stderr:
             self.process = subprocess.Popen(
                 argv,
@@ -44,6 +46,7 @@ class Conversation:
         stdin.flush()
 
     def prompt(self, text: str) -> None:
+        self.is_idle = False
         self.send({"type": "user", "message": {"role": "user", "content": text}})
 
     def until(self, wanted: Callable[[Message], bool]) -> list[Message]:
@@ -56,7 +59,9 @@ class Conversation:
         raise AssertionError(f"Claude ended: {self.log.read_text()}")
 
     def turn(self) -> list[Message]:
-        return self.until(lambda m: m["type"] == "result")
+        found = self.until(lambda m: m["type"] == "result")
+        self.is_idle = True
+        return found
 
     def asked(self, tool: str) -> Message:
         """Wait for the permission prompt, which must be for this tool."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,40 @@ from tests.engines.demo.conversation import (
     eventually,
     said,
 )
+
+
+@pytest.fixture(scope="module")
+def shared_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo") / "sample"
+
+
+@pytest.fixture
+def project(shared_project: Path) -> Path:
+    """The sample project as it is at first."""
+    shutil.rmtree(shared_project, ignore_errors=True)
+    sample.ensure_sample_project(shared_project)
+    return shared_project
+
+
+@pytest.fixture(scope="module")
+def api(shared_project: Path) -> Iterator[MessagesApi]:
+    with MessagesApi(demo_scenes(shared_project)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def started() -> list[Conversation]:
+    return []
+
+
+@pytest.fixture
+def claude(
+    shared_talk: Talk, api: MessagesApi, project: Path, started: list[Conversation]
+) -> Conversation:
+    """The conversation of the test before, unless that has left it in the middle of a turn."""
+    if not started or not started[-1].is_idle:
+        started.append(shared_talk(api.url, project))
+    return started[-1]
 
 
 def test_every_suggested_prompt_has_a_scene_of_its_own(project: Path) -> None:

@@ -12,6 +12,7 @@ from opcode_htmx.engines.capabilities import Command, Model
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text
 from opcode_htmx.engines.claude.protocol import parser
 from opcode_htmx.engines.claude.protocol.capabilities import commands_of, models_of
+from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.run_state import RunState
 from tests.support.cli.supervision import (
     CODEC,
@@ -55,16 +56,22 @@ def test_malformed_capabilities_are_omitted(odd: object) -> None:
     assert commands_of({"commands": odd}) == ()
 
 
-@pytest.fixture
-def supervision(sandbox: Sandbox, claude: Path) -> Iterator[Supervision]:
+@pytest.fixture(scope="module")
+def supervision(shared_home: Sandbox, claude: Path) -> Iterator[Supervision]:
     with MessagesApi((Scene("anything", "", [Text("Yes.")]),)) as api:
-        supervision = Supervision(sandbox, claude, api.url)
+        supervision = Supervision(shared_home, claude, api.url)
         yield supervision
         supervision.close()
 
 
-def test_a_run_of_the_real_cli_knows_its_models_commands_and_mode(supervision: Supervision) -> None:
-    run = supervision.prompt("Hello")
+@pytest.fixture(scope="module")
+def run(supervision: Supervision) -> Run:
+    return supervision.prompt("Hello")
+
+
+def test_a_run_of_the_real_cli_knows_its_models_commands_and_mode(
+    supervision: Supervision, run: Run
+) -> None:
     until(lambda: run.state.models, "Claude has listed its models")
     assert {"default", "opus", "sonnet"} <= {model.value for model in run.state.models}
     assert all(model.name and model.description for model in run.state.models)
@@ -78,8 +85,10 @@ def test_a_run_of_the_real_cli_knows_its_models_commands_and_mode(supervision: S
     assert supervision.supervisor.get(run.id).state.models == run.state.models
 
 
-def test_capabilities_repeated_by_every_run_are_stored_once(supervision: Supervision) -> None:
-    run = idle(supervision.prompt("Hello"))
+def test_capabilities_repeated_by_every_run_are_stored_once(
+    supervision: Supervision, run: Run
+) -> None:
+    idle(supervision.supervisor.get(run.id))
     output = run.folder.output.read_bytes().splitlines()
     assert len(b"".join(output)) > 10_000
 

@@ -217,18 +217,23 @@ def test_refused_commands_outlive_the_run_folder_and_can_still_be_sent(
     until(lambda: "I read: /login page gives a 500" in dom.parse(later.page()).text, "it is read")
 
 
-def test_unknown_command_is_sent_as_text(server: Server) -> None:
-    session = Session(server, "/srv/app/main.py is broken", "/nosuch thing", " /login in front")
-    shown = Shown(session.page())
-    assert shown.words[:2] == ["/srv/app/main.py is broken", "/nosuch thing"]
-    assert "I read: /nosuch thing" in dom.parse(session.page()).text
+@pytest.fixture(scope="module")
+def mixed(server: Server) -> WholeSession:
+    """A session with commands that Claude Code does not refuse, and then one behind a blank."""
+    prompts = ("hello", "/cost", "/srv/app/main.py is broken", "/nosuch thing", " /login in front")
+    return WholeSession(server, *prompts)
 
 
-def test_command_with_output_is_shown_unchanged(server: Server) -> None:
-    session = Session(server, "/cost")
-    page = session.page()
-    assert "Claude has not read it" not in page
-    assert Shown(page).words == ["/usage"]
+def test_unknown_command_is_sent_as_text(mixed: WholeSession) -> None:
+    shown = Shown(mixed.page())
+    assert shown.words[2:4] == ["/srv/app/main.py is broken", "/nosuch thing"]
+    assert "I read: /nosuch thing" in dom.parse(mixed.page()).text
+
+
+def test_command_with_output_is_shown_unchanged(mixed: WholeSession) -> None:
+    page = mixed.page()
+    assert "Claude has not read it" not in page.partition("/nosuch thing")[0]
+    assert Shown(page).words[:2] == ["hello", "/usage"]
 
 
 def test_a_prompt_that_a_hook_keeps_from_claude_stays_on_the_page(
@@ -243,14 +248,14 @@ def test_a_prompt_that_a_hook_keeps_from_claude_stays_on_the_page(
     assert status(session) == "idle"
 
 
-def test_only_a_refused_prompt_of_this_session_is_sent(server: Server) -> None:
-    session = Session(server, "hello")
+def test_only_a_refused_prompt_of_this_session_is_sent(mixed: WholeSession, server: Server) -> None:
+    session, before = mixed, Shown(mixed.page()).words
     noted = map(json.loads, session.file.read_bytes().splitlines())
-    (prompt_id,) = (line["uuid"] for line in noted if line.get("type") == "user")
+    prompt_id = next(line["uuid"] for line in noted if line.get("type") == "user")
     for wrong, expected in ((prompt_id, 303), (str(uuid.uuid4()), 404), ("x", 404)):
         answer = server.post(f"{session.address}/prompts/{wrong}/as-text", {})
         assert answer.status_code == expected
-    assert Shown(session.page()).words == ["hello"]
+    assert Shown(session.page()).words == before
     assert requests.post(
         f"{server.url}{session.address}/prompts/{prompt_id}/as-text",
         auth=(USER, PASSWORD),

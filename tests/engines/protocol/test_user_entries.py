@@ -684,7 +684,7 @@ def test_bash_mode_is_a_terminal_on_the_page_in_search_export_and_api(server: Se
     assert "ls: &lt;x&gt;: no" in page
     for tag in ("bash-input", "bash-stdout", "bash-stderr", "caveat"):
         assert f"&lt;{tag}" not in page
-    assert "<h1>what is in the folder</h1>" in page
+    assert ">what is in the folder</h1>" in page
     assert listed(server, path)["first_message"] == "what is in the folder"
     assert server.get(f"{path}/blocks/line-2").text == (
         "$ ls -la\n\ntotal 8\nfile.txt\n\nls: <x>: no"
@@ -698,7 +698,7 @@ def test_bash_mode_is_a_terminal_on_the_page_in_search_export_and_api(server: Se
 def test_a_session_of_shell_commands_only_is_named_after_the_first(server: Server) -> None:
     path = put(server, bash_mode()[:3])
     assert listed(server, path)["first_message"] == "! ls -la"
-    assert "<h1>! ls -la</h1>" in server.get(path).text
+    assert ">! ls -la</h1>" in server.get(path).text
 
 
 def test_words_with_tags_are_verbatim_on_the_page_in_export_and_api(server: Server) -> None:

@@ -142,15 +142,15 @@ def test_leftover_processes_of_an_ended_run_are_listed_and_stopped(
     assert "Nothing of this run is left" in again.text
 
 
-def test_the_processes_of_a_run_that_lives_are_no_leftovers(server: Server) -> None:
-    folder = begin(server, ["grandchild"])
-    assert server.post(f"/runs/{folder.name}/leftovers/stop", {}).status_code == 409
-    until(lambda: len(processes_of(server.sandbox.state)) == 2, "they are there")
+def test_the_processes_of_a_run_that_lives_are_no_leftovers(shared_server: Server) -> None:
+    folder, state = begin(shared_server, ["grandchild"]), shared_server.sandbox.state
+    assert shared_server.post(f"/runs/{folder.name}/leftovers/stop", {}).status_code == 409
+    until(lambda: len(processes_of(state, folder.name)) == 2, "they are there")
 
 
 @pytest.mark.parametrize("name", ["..%2f..%2fetc", "x", "0" * 32])
-def test_invalid_run_id_has_no_leftovers(server: Server, name: str) -> None:
-    assert server.post(f"/runs/{name}/leftovers/stop", {}).status_code in (404, 409)
+def test_invalid_run_id_has_no_leftovers(shared_server: Server, name: str) -> None:
+    assert shared_server.post(f"/runs/{name}/leftovers/stop", {}).status_code in (404, 409)
 
 
 def test_next_server_ends_leftovers_of_a_run_that_died_with_the_last_server(server: Server) -> None:
@@ -213,7 +213,8 @@ def test_stop_all_touches_no_other_server_of_this_machine(server: Server, tmp_pa
 
 
 @pytest.mark.parametrize("address", ["/runs/stop-all", f"/runs/{'0' * 32}/leftovers/stop"])
-def test_a_form_of_another_site_stops_nothing(server: Server, address: str) -> None:
+def test_a_form_of_another_site_stops_nothing(shared_server: Server, address: str) -> None:
+    server = shared_server
     folder = begin(server)
     browser = requests.Session()
     login = {"username": "opcode", "password": "for-the-tests"}
@@ -222,7 +223,7 @@ def test_a_form_of_another_site_stops_nothing(server: Server, address: str) -> N
     refused = browser.post(server.url + address, headers=headers, timeout=20)
     assert refused.status_code in (401, 403)
     assert record(folder)["end"] is None
-    assert processes_of(server.sandbox.state)
+    assert processes_of(server.sandbox.state, folder.name)
 
 
 # In the browser -------------------------------------------------------------------------------
@@ -359,17 +360,18 @@ def test_auto_refresh_keeps_opened_details_open(
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("width", [320, 390, 1280])
 def test_the_page_fits_and_can_be_tapped(
-    server: Server, open_phone: Callable[..., Phone], stray: Stray, width: int
+    server: Server, open_phone: Callable[..., Phone], stray: Stray
 ) -> None:
     stray(ended(server))
     begin(server, ["grandchild"])
     until(lambda: "Left behind" in server.get("/runs").text, "what was left is found")
-    phone = open_phone(server, viewport={"width": width, "height": 740})
-    phone.page.goto("/runs")
-    phone.page.locator("summary", has_text="Stop all").click()
-    assert phone.page.evaluate("document.documentElement.scrollWidth") <= width
-    for step in ("the rows", "a menu"):
-        assert page_checks.smaller_than_a_thumb(phone.page) == [], step
-        phone.button("Session menu").first.click()
+    phone = open_phone(server)
+    for width in (320, 390, 1280):
+        phone.page.set_viewport_size({"width": width, "height": 740})
+        phone.page.goto("/runs")
+        phone.page.locator("summary", has_text="Stop all").click()
+        assert phone.page.evaluate("document.documentElement.scrollWidth") <= width
+        for step in ("the rows", "a menu"):
+            assert page_checks.smaller_than_a_thumb(phone.page) == [], (width, step)
+            phone.button("Session menu").first.click()

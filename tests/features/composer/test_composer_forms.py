@@ -210,7 +210,7 @@ def test_only_the_forms_for_files_may_be_large(server: Server) -> None:
 
 def test_a_prompt_that_claude_has_cannot_be_taken_back(server: Server) -> None:
     path = begin(server, "hello")
-    until(lambda: "<p>hello</p>" in server.get(path).text, "Claude has answered")
+    until(lambda: ">hello</p>" in server.get(path).text, "Claude has answered")
     folder = run_folder(server, path)
     prompt_id = json.loads((folder / "in.ndjson").read_text().splitlines()[-1])["uuid"]
     for verb in ("remove", "edit", "again"):

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import FilePayload, Locator, Route, expect
 
-from opcode_htmx.engines.claude.demo.messages_api import (
-    MessagesApi,
-    Request,
-    Scene,
-    Text,
-    Turn,
-)
 from tests.support.browser import Phone
 from tests.support.environment import Sandbox, Server, until
 
@@ -25,24 +18,14 @@ EMPTY = FilePayload(name="empty.txt", mimeType="text/plain", buffer=b"")
 LARGE = FilePayload(name="large.bin", mimeType="x/y", buffer=b"x" * 101)
 
 
-def repeated(request: Request) -> Turn:
-    return (Text(f"You said: {request.prompt}"),)
+@pytest.fixture
+def server(shared_server: Server) -> Server:
+    return shared_server
 
 
 @pytest.fixture
-def api() -> Iterator[MessagesApi]:
-    with MessagesApi([Scene("anything", "", [repeated])]) as api:
-        yield api
-
-
-@pytest.fixture
-def server_settings() -> dict[str, str]:
-    return {"OPCODE_ASK_AHEAD": "0"}
-
-
-@pytest.fixture
-def server(real_server: Server) -> Server:
-    return real_server
+def sandbox(server: Server) -> Sandbox:
+    return server.sandbox
 
 
 class Held:
@@ -82,8 +65,9 @@ def answered(phone: Phone, *texts: str) -> None:
 
 
 def begin(phone: Phone, sandbox: Sandbox) -> None:
-    phone.begin_by_form(sandbox.project, "Hello")
-    answered(phone, "You said: Hello")
+    """A session of the stand-in, which repeats what it is sent."""
+    phone.begin(sandbox.project, "Hello")
+    answered(phone, "Hello")
 
 
 def limit(phone: Phone) -> None:
@@ -118,12 +102,11 @@ def test_refused_file_on_the_new_session_page_does_not_block_send(
 ) -> None:
     phone.forgiven.append("422")
     held = Held(phone)
-    phone.page.goto("/new", wait_until="commit")
+    phone.page.goto(f"/new?folder={sandbox.project}", wait_until="commit")
     picker(phone).set_input_files([GOOD, EMPTY])
     held.release()
     expect(phone.page.locator("#flash")).to_contain_text("“empty.txt” is empty.")
     expect(chips(phone)).to_have_text(["good.txt×"])
-    phone.page.get_by_label("Folder").fill(str(sandbox.project))
     phone.send("read it")
     answered(phone, "read it", "good.txt")
 
@@ -161,8 +144,7 @@ def test_without_scripts_a_refused_file_costs_no_words(
 ) -> None:
     phone = open_phone(server, java_script_enabled=False)
     phone.forgiven.append("422")
-    phone.page.goto("/new")
-    phone.page.get_by_label("Folder").fill(str(sandbox.project))
+    phone.page.goto(f"/new?folder={sandbox.project}")
     picker(phone).set_input_files([EMPTY, GOOD])
     phone.send("read it")
     expect(phone.page.get_by_role("alert").first).to_have_text("“empty.txt” is empty.")
@@ -170,5 +152,5 @@ def test_without_scripts_a_refused_file_costs_no_words(
     phone.button("Send").click()
     phone.page.wait_for_url("**/sessions/**")
     while not phone.page.locator(".block-prompt").count():
-        phone.button("Refresh to see what is new").click()
+        phone.button("Refresh").click()
     expect(phone.page.locator(".block-prompt")).to_contain_text("good.txt")

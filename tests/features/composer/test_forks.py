@@ -32,8 +32,8 @@ PIXEL = base64.b64decode(
 TASK = {"description": "Look", "prompt": "agent at work", "run_in_background": False}
 
 
-@pytest.fixture
-def api() -> Iterator[MessagesApi]:
+@pytest.fixture(scope="module")
+def shared_api() -> Iterator[MessagesApi]:
     def echo(word: str) -> ToolUse:
         return ToolUse("Bash", {"command": f"echo {word}"})
 
@@ -49,13 +49,41 @@ def api() -> Iterator[MessagesApi]:
 
 
 @pytest.fixture
-def server_settings() -> dict[str, str]:
+def api(shared_api: MessagesApi) -> MessagesApi:
+    return shared_api
+
+
+@pytest.fixture(scope="module")
+def shared_settings() -> dict[str, str]:
     return {"OPCODE_ASK_AHEAD": "0"}
 
 
 @pytest.fixture
-def server(real_server: Server) -> Server:
-    return real_server
+def server(shared_real_server: Server) -> Server:
+    return shared_real_server
+
+
+@pytest.fixture(scope="module")
+def talk(shared_real_server: Server) -> Session:
+    """A session that tests fork and leave as it is."""
+    session = Session(shared_real_server, "apple", "pear", "plum\nand <more>")
+    answer = requests.post(
+        f"{shared_real_server.url}{session.address}/prompt",
+        data={"prompt": "a fig like this", "prompt_id": str(uuid.uuid4())},
+        files={"files": ("fig.png", PIXEL, "image/png")},
+        auth=(USER, PASSWORD),
+        allow_redirects=False,
+        timeout=20,
+    )
+    assert answer.status_code == 303, answer.text
+    session.answered()
+    return session
+
+
+@pytest.fixture(scope="module")
+def two_tools(shared_real_server: Server) -> Session:
+    """Another one, with one message that calls two tools."""
+    return Session(shared_real_server, "tools")
 
 
 def blocks(session: OpenSession) -> dict[str, str]:
@@ -101,11 +129,10 @@ def _words(message: Mapping[str, Any]) -> Iterator[str]:
 
 
 def test_fork_after_an_answer_knows_the_conversation_up_to_it(
-    server: Server, api: MessagesApi
+    talk: Session, api: MessagesApi
 ) -> None:
-    session = Session(server, "apple", "pear", "plum")
-    before = session.file.read_bytes()
-    new = forked(session, blocks(session)["Answer to pear."])
+    before = talk.file.read_bytes()
+    new = forked(talk, blocks(talk)["Answer to pear."])
     assert title(new.page()) == "apple (fork)"
     assert "Answer to pear." in new.page()
     assert "plum" not in new.page()
@@ -113,65 +140,54 @@ def test_fork_after_an_answer_knows_the_conversation_up_to_it(
     assert texts_sent(api, "quince") == [
         *("apple", "Answer to apple.", "pear", "Answer to pear.", "quince")
     ]
-    assert session.file.read_bytes() == before
+    assert talk.file.read_bytes() == before
 
 
-def test_fork_before_a_prompt_has_it_as_draft(server: Server, api: MessagesApi) -> None:
-    session = Session(server, "apple", "pear\nand <more>", "plum")
-    new = forked(session, blocks(session)["pear\nand <more>"])
+def test_fork_before_a_prompt_has_it_as_draft(talk: Session, api: MessagesApi) -> None:
+    new = forked(talk, blocks(talk)["plum\nand <more>"])
     page = new.page()
     draft = re.search(r'<textarea id="prompt"[^>]*>\n(.*?)</textarea>', page, re.DOTALL)
     assert draft
-    assert unescape(draft[1]) == "pear\nand <more>"
-    assert "Answer to apple." in page
-    assert "Answer to pear" not in page
-    new.prompt("quince")
-    assert texts_sent(api, "quince") == ["apple", "Answer to apple.", "quince"]
+    assert unescape(draft[1]) == "plum\nand <more>"
+    assert "Answer to pear." in page
+    assert "Answer to plum" not in page
+    new.prompt("medlar")
+    assert texts_sent(api, "medlar") == [
+        *("apple", "Answer to apple.", "pear", "Answer to pear.", "medlar")
+    ]
 
 
-def test_the_images_of_a_prompt_are_in_the_draft(server: Server) -> None:
-    session = Session(server, "apple")
-    form = {"prompt": "a pear like this", "prompt_id": str(uuid.uuid4())}
-    answer = requests.post(
-        f"{server.url}{session.address}/prompt",
-        data=form,
-        files={"files": ("pear.png", PIXEL, "image/png")},
-        auth=(USER, PASSWORD),
-        allow_redirects=False,
-        timeout=20,
-    )
-    assert answer.status_code == 303, answer.text
-    session.answered()
-    prompt = next(each for text, each in blocks(session).items() if "a pear like" in text)
-    new = forked(session, prompt)
+def test_the_images_of_a_prompt_are_in_the_draft(talk: Session, server: Server) -> None:
+    prompt = next(each for text, each in blocks(talk).items() if "a fig like" in text)
+    new = forked(talk, prompt)
     assert 'name="attached"' in new.page()
     (kept,) = (p for p in (server.sandbox.state / "drafts" / new.id).iterdir() if not p.suffix)
     assert kept.read_bytes() == PIXEL
 
 
-def test_fork_before_the_first_prompt_is_a_new_session(server: Server) -> None:
-    session = Session(server, "apple tree", "pear")
-    answer = session.post("fork", block=blocks(session)["apple tree"])
+def test_fork_before_the_first_prompt_is_a_new_session(talk: Session, server: Server) -> None:
+    answer = talk.post("fork", block=blocks(talk)["apple"])
     assert answer.status_code == 200
     assert "<h1>New session</h1>" in answer.text
-    assert "\napple tree</textarea>" in answer.text
+    assert "\napple</textarea>" in answer.text
     assert str(server.sandbox.project) in answer.text
 
 
-def test_fork_after_one_of_several_tools_has_every_result(server: Server, api: MessagesApi) -> None:
-    session = Session(server, "tools")
-    first = next(each for text, each in blocks(session).items() if "echo one" in text)
-    new = forked(session, first)
+def test_fork_after_one_of_several_tools_has_every_result(
+    two_tools: Session, api: MessagesApi
+) -> None:
+    first = next(each for text, each in blocks(two_tools).items() if "echo one" in text)
+    new = forked(two_tools, first)
     assert "Both ran." not in new.page()
-    new.prompt("quince")
+    new.prompt("sorb")
     # The CLI adds text of its own between a tool's result and a prompt
-    words = [word for word in texts_sent(api, "quince") if word != "No response requested."]
+    words = [word for word in texts_sent(api, "sorb") if word != "No response requested."]
     calls, results = ["> echo one", "> echo two"], ["< one", "< two"]
-    if not called_at_once(session):
+    if not called_at_once(two_tools):
         calls, results = calls[:1], results[:1]
     assert words[:2] == ["tools", "Two."]
     assert words[2:-1] in (calls + results, calls + results[::-1])
-    assert words[-1] == "quince"
+    assert words[-1] == "sorb"
 
 
 def called_at_once(session: OpenSession) -> bool:
@@ -182,11 +198,12 @@ def called_at_once(session: OpenSession) -> bool:
     return words.index("> echo two") < words.index("< one")
 
 
-def test_fork_after_a_text_omits_the_tools_of_its_message(server: Server, api: MessagesApi) -> None:
-    session = Session(server, "tools")
-    new = forked(session, blocks(session)["Two."])
-    new.prompt("quince")
-    assert texts_sent(api, "quince") == ["tools", "Two.", "quince"]
+def test_fork_after_a_text_omits_the_tools_of_its_message(
+    two_tools: Session, api: MessagesApi
+) -> None:
+    new = forked(two_tools, blocks(two_tools)["Two."])
+    new.prompt("cherry")
+    assert texts_sent(api, "cherry") == ["tools", "Two.", "cherry"]
 
 
 def test_fork_keeps_subagent_work_in_their_cards(server: Server, api: MessagesApi) -> None:
@@ -209,19 +226,18 @@ def test_conversation_after_a_clear_is_forked_from_its_own_session(
 ) -> None:
     session = Session(server, "apple", "/clear", "pear", "plum")
     new = forked(session, blocks(session)["Answer to pear."])
-    new.prompt("quince")
-    words = texts_sent(api, "quince")
-    assert words[-3:] == ["pear", "Answer to pear.", "quince"]
+    new.prompt("mulberry")
+    words = texts_sent(api, "mulberry")
+    assert words[-3:] == ["pear", "Answer to pear.", "mulberry"]
     assert "apple" not in words
 
 
-def test_a_block_that_is_not_there_cannot_be_forked_from(server: Server) -> None:
-    session = Session(server, "apple")
-    assert session.post("fork", block="nothing").status_code == 404
-    summary = next(each for text, each in blocks(session).items() if "tokens in" in text)
-    assert session.post("fork", block=summary).status_code == 409
-    assert "Fork from here" not in session.get(f"blocks/{summary}/share").text
-    assert history.find(server.sandbox.config_dir, session.id) == session.file
+def test_a_block_that_is_not_there_cannot_be_forked_from(talk: Session, server: Server) -> None:
+    assert talk.post("fork", block="nothing").status_code == 404
+    summary = next(each for text, each in blocks(talk).items() if "tokens in" in text)
+    assert talk.post("fork", block=summary).status_code == 409
+    assert "Fork from here" not in talk.get(f"blocks/{summary}/share").text
+    assert history.find(server.sandbox.config_dir, talk.id) == talk.file
 
 
 # --- where it is cut ------------------------------------------------------------------------

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import FilePayload, expect
@@ -23,27 +24,40 @@ from tests.features.composer.in_browser.page import (
 )
 from tests.features.composer.test_composer_forms import typed
 from tests.runs.test_capability_cache import from_a_terminal
+from tests.support import api
 from tests.support.browser import Phone
 from tests.support.environment import Sandbox, Server, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 
-@pytest.fixture
-def api() -> Iterator[MessagesApi]:
+@pytest.fixture(scope="module")
+def shared_api() -> Iterator[MessagesApi]:
     scene = Scene("any", "", [lambda request: (Text(f"You said: {request.prompt}"),)])
     with MessagesApi((scene,), keep_requests=100) as running:
         yield running
 
 
 @pytest.fixture
-def server(real_server: Server) -> Server:
-    return real_server
+def server(sandbox: Sandbox, stand_in: Path, start_server: Callable[..., Server]) -> Server:
+    """With drafts of its own, and the stand-in for Claude, which repeats what it is sent."""
+    return start_server(sandbox, stand_in)
+
+
+@pytest.fixture
+def real_phone(shared_real_server: Server, open_phone: Callable[..., Phone]) -> Phone:
+    return open_phone(shared_real_server)
+
+
+@pytest.fixture
+def own_project(shared_real_server: Server) -> Sandbox:
+    """With a project for one test of the shared server."""
+    return shared_real_server.sandbox.with_own_project()
 
 
 def open_new(phone: Phone, sandbox: Sandbox) -> None:
-    phone.page.goto("/new")
-    phone.page.get_by_label("Folder").fill(str(sandbox.project))
+    phone.page.goto(f"/new?folder={sandbox.project}")
+    box(phone).fill("")
 
 
 def test_draft_of_a_new_session_survives_reload_and_restart_until_sent(
@@ -54,11 +68,11 @@ def test_draft_of_a_new_session_survives_reload_and_restart_until_sent(
     kept(server, "half a thought")
     server.stop()
     server.start()
-    phone.page.reload()
+    phone.page.goto("/new")
     expect(box(phone)).to_have_value("half a thought")
-    expect(phone.page.get_by_label("Folder")).to_have_value(str(sandbox.project))
+    expect(phone.page.locator("#folder")).to_have_value(str(sandbox.project))
     phone.button("Send").dblclick()
-    answered(phone, "You said: half a thought")
+    answered(phone, "half a thought")
     expect(phone.page.locator(".block-prompt")).to_have_count(1)
     phone.page.goto("/new")
     expect(box(phone)).to_have_value("")
@@ -71,7 +85,7 @@ def test_back_button_does_not_restore_a_sent_prompt(
     open_new(phone, sandbox)
     box(phone).fill("only once")
     box(phone).press("Control+Enter")
-    answered(phone, "You said: only once")
+    answered(phone, "only once")
     phone.page.go_back()
     expect(phone.page.get_by_role("heading", name="New session")).to_be_visible()
     expect(box(phone)).to_have_value("")
@@ -81,8 +95,7 @@ def test_back_button_does_not_restore_a_sent_prompt(
 def test_each_project_has_a_draft_of_its_own(
     phone: Phone, sandbox: Sandbox, server: Server
 ) -> None:
-    phone.begin_by_form(sandbox.project, "Hello")
-    answered(phone, "You said: Hello")
+    api.session(sandbox.config_dir, sandbox.project, api.prompt("Hello", sandbox.project))
     project = f"/projects/{history.project_id(sandbox.project)}/new"
     for address, words in (("/new", "anywhere"), (project, "in the orchard")):
         phone.page.goto(address)
@@ -92,14 +105,15 @@ def test_each_project_has_a_draft_of_its_own(
         phone.page.goto(address)
         expect(box(phone)).to_have_value(words)
     phone.button("Send").click()
-    answered(phone, "You said: in the orchard")
+    answered(phone, "in the orchard")
     phone.page.goto("/new")
     expect(box(phone)).to_have_value("anywhere")
 
 
 def test_commands_and_files_of_the_folder_are_completed_before_a_run(
-    phone: Phone, sandbox: Sandbox
+    real_phone: Phone, own_project: Sandbox
 ) -> None:
+    phone, sandbox = real_phone, own_project
     (sandbox.project / "apple tree.txt").write_text("x")
     (sandbox.project.parent / "pear.txt").write_text("x")
     open_new(phone, sandbox)
@@ -113,15 +127,18 @@ def test_commands_and_files_of_the_folder_are_completed_before_a_run(
     expect(box(phone)).to_have_value('/compact @"apple tree.txt" ')
     box(phone).press_sequentially("@pear")
     expect(phone.page.locator("#completions")).to_be_hidden()
-    phone.page.get_by_label("Folder").fill(str(sandbox.project.parent))
+    phone.page.get_by_role("button", name="Project:").click()
+    phone.page.get_by_role("link", name=f"Use “{sandbox.project.parent.name}”").click()
+    expect(phone.page.locator("#folder")).to_have_value(str(sandbox.project.parent))
     box(phone).press_sequentially(".txt")
     expect(offered(phone)).to_have_count(1)
 
 
 def test_an_image_is_uploaded_when_it_is_chosen_and_goes_with_the_first_prompt(
-    phone: Phone, sandbox: Sandbox, api: MessagesApi
+    real_phone: Phone, own_project: Sandbox, shared_api: MessagesApi
 ) -> None:
-    open_new(phone, sandbox)
+    phone = real_phone
+    open_new(phone, own_project)
     picker = phone.page.get_by_label("Attach images or files")
     for name in ("a.png", "wrong.png"):
         colour = name[:3].encode()
@@ -136,15 +153,16 @@ def test_an_image_is_uploaded_when_it_is_chosen_and_goes_with_the_first_prompt(
     phone.button("Send").click()
     expect(phone.page.locator(".block-prompt")).to_contain_text("what is this?")
     expect(phone.status).to_have_text("Ready for the next prompt")
-    assert [part["type"] for part in last_prompt(api)].count("image") == 1
+    assert [part["type"] for part in last_prompt(shared_api)].count("image") == 1
     phone.page.goto("/new")
     expect(chips(phone)).to_have_count(0)
 
 
 def test_models_appear_on_the_page_and_the_chosen_one_is_used(
-    phone: Phone, sandbox: Sandbox, api: MessagesApi
+    real_phone: Phone, own_project: Sandbox, shared_api: MessagesApi
 ) -> None:
-    open_new(phone, sandbox)
+    phone = real_phone
+    open_new(phone, own_project)
     phone.page.get_by_text("Options:").click()
     model = phone.page.get_by_label("Model")
     expect(model.get_by_role("option", name="Haiku 5.5")).to_have_count(1)
@@ -153,12 +171,11 @@ def test_models_appear_on_the_page_and_the_chosen_one_is_used(
     box(phone).fill("Hello")
     phone.button("Send").click()
     answered(phone, "You said: Hello")
-    assert api.requests[-1]["model"].startswith("claude-haiku")
+    assert shared_api.requests[-1]["model"].startswith("claude-haiku")
 
 
-def test_options_chosen_before_htmx_loads_are_sent(phone: Phone, sandbox: Sandbox) -> None:
-    phone.begin_by_form(sandbox.project, "Hello")
-    answered(phone, "You said: Hello")
+def test_options_chosen_before_htmx_loads_are_sent(idle_phone: Phone) -> None:
+    phone = idle_phone
     held = []
     phone.page.route("**/htmx.min.js*", lambda route: held.append(route))
     phone.page.reload(wait_until="commit")
@@ -174,7 +191,7 @@ def test_a_page_on_which_nothing_was_chosen_sends_no_options(
     phone: Phone, sandbox: Sandbox
 ) -> None:
     phone.begin_by_form(sandbox.project, "Hello")
-    answered(phone, "You said: Hello")
+    answered(phone, "Hello")
     sent: list[str] = []
     phone.page.on("request", lambda request: sent.append(f"{request.method} {request.url}"))
     phone.page.reload()
@@ -193,7 +210,7 @@ def test_unsent_prompt_is_kept_without_javascript(server: Server, sandbox: Sandb
     assert refused.status_code == 422
     assert "keep my words" in refused.text
     assert typed(server, "/new") == "keep my words"
-    assert 'value="/no/such"' in server.get("/new").text
+    assert "/no/such" not in server.get("/new").text
     fields["folder"] = str(sandbox.project)
     assert server.post("/sessions", fields).status_code == 303
     assert typed(server, "/new") == ""
@@ -201,18 +218,21 @@ def test_unsent_prompt_is_kept_without_javascript(server: Server, sandbox: Sandb
 
 
 @pytest.mark.parametrize("path", ["/projects/none/new", "/projects/none/new/complete?q=/"])
-def test_a_project_that_does_not_exist_is_404(server: Server, path: str) -> None:
-    assert server.get(path).status_code == 404
+def test_a_project_that_does_not_exist_is_404(shared_server: Server, path: str) -> None:
+    assert shared_server.get(path).status_code == 404
 
 
-def test_forbidden_folders_reveal_nothing(server: Server) -> None:
+def test_forbidden_folders_reveal_nothing(shared_server: Server) -> None:
     for folder in ("/etc", "/no/such", "", "x" * 3_000):
-        answer = server.get("/new/complete", params={"q": "@", "folder": folder})
+        answer = shared_server.get("/new/complete", params={"q": "@", "folder": folder})
         assert (answer.status_code, answer.text) == (200, "")
 
 
-def test_models_are_loaded_for_an_open_terminal_session(phone: Phone, sandbox: Sandbox) -> None:
-    phone.page.goto(from_a_terminal(sandbox))
+def test_models_are_loaded_for_an_open_terminal_session(
+    real_phone: Phone, own_project: Sandbox
+) -> None:
+    phone = real_phone
+    phone.page.goto(from_a_terminal(own_project))
     phone.page.locator("#options-d summary").click()
     model = phone.page.get_by_label("Model")
     expect(model.get_by_role("option", name="Haiku 5.5")).to_have_count(1)

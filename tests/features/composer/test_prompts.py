@@ -62,7 +62,7 @@ def sent(folder: Path) -> list[str]:
     [
         ({"prompt": "  \r\n "}, "Write a prompt first."),
         ({"prompt": "x" * 200_001}, "The prompt is longer than 200,000 characters."),
-        ({"folder": ""}, "Type the path of a folder."),
+        ({"folder": ""}, "Choose a folder for Claude to work in."),
         ({"folder": "/etc"}, "outside the folders that may be worked in"),
         ({"folder": "/etc/../root"}, "outside the folders that may be worked in"),
         ({"session_id": "../../etc"}, "This form is incomplete"),
@@ -160,8 +160,8 @@ def test_a_session_that_ended_goes_on_with_its_next_prompt(server: Server, tmp_p
     until(lambda: json.loads((folder / "run.json").read_text())["end"], "the run has ended")
     fields = {"prompt": "two", "prompt_id": str(uuid.uuid4())}
     assert server.post(f"{path}/prompt", fields).status_code == 303
-    until(lambda: "<p>two</p>" in server.get(path).text, "the second run answers")
-    assert "<p>one</p>" in server.get(path).text
+    until(lambda: ">two</p>" in server.get(path).text, "the second run answers")
+    assert ">one</p>" in server.get(path).text
 
 
 def test_the_running_sessions_are_listed_with_their_state(server: Server) -> None:
@@ -206,7 +206,8 @@ def test_refused_form_is_returned_with_its_text(server: Server) -> None:
     refused = server.post("/sessions", form(server, "a long <prompt>", folder="/nowhere"))
     assert refused.status_code == 422
     assert "a long &lt;prompt&gt;</textarea>" in refused.text
-    assert 'value="/nowhere"' in refused.text
+    assert "“/nowhere” is outside the folders" in refused.text
+    assert 'name="folder" value=""' in refused.text
 
 
 def test_a_prompt_that_a_dead_run_left_unread_may_be_sent_again(
@@ -219,7 +220,7 @@ def test_a_prompt_that_a_dead_run_left_unread_may_be_sent_again(
     gate.touch()
     until(lambda: "exit status 3" in server.get(path).text, "the run has failed")
     server.post(f"{path}/prompt", fields)
-    until(lambda: "<p>take me up</p>" in server.get(path).text, "another run answers")
+    until(lambda: ">take me up</p>" in server.get(path).text, "another run answers")
 
 
 @pytest.mark.parametrize(

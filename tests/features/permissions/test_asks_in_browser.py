@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from playwright.sync_api import Locator, expect
 
 from opcode_htmx.engines.claude.demo.messages_api import (
     MessagesApi,
+    Request,
     Scene,
     Text,
     ToolUse,
@@ -21,6 +23,7 @@ from tests.support.environment import (
     Sandbox,
     Server,
     processes_of,
+    runs_of,
     until,
 )
 
@@ -30,19 +33,23 @@ GRACE = 8.0
 READY = "Ready for the next prompt"
 
 
-@pytest.fixture
-def api(sandbox: Sandbox) -> Iterator[MessagesApi]:
-    outside = {"file_path": str(sandbox.home / "elsewhere" / "a.txt"), "content": "x\n"}
+@pytest.fixture(scope="module")
+def shared_api(shared_home: Sandbox) -> Iterator[MessagesApi]:
+    def write_outside(request: Request) -> ToolUse:
+        """A file with the last word of the prompt as its name."""
+        path = shared_home.home / "elsewhere" / f"{request.prompt.split()[-1]}.txt"
+        return ToolUse("Write", {"file_path": str(path), "content": "x\n"})
+
     more = (
-        Scene("outside", "outside", [ToolUse("Write", outside), Text("Tried.")]),
+        Scene("outside", "outside", [write_outside, Text("Tried.")]),
         Scene("hang", "hang", [ToolUse("Bash", {"command": "tail -f /dev/null"}), Text("No.")]),
     )
-    with MessagesApi((*more, *scenes(sandbox.project))) as api:
+    with MessagesApi((*more, *scenes(shared_home.project))) as api:
         yield api
 
 
-@pytest.fixture
-def server_settings() -> dict[str, str]:
+@pytest.fixture(scope="module")
+def shared_settings() -> dict[str, str]:
     return {
         "OPCODE_ALLOW_BYPASS": "1",
         "IS_SANDBOX": "1",
@@ -52,8 +59,14 @@ def server_settings() -> dict[str, str]:
 
 
 @pytest.fixture
-def server(real_server: Server) -> Server:
-    return real_server
+def server(shared_real_server: Server) -> Server:
+    return shared_real_server
+
+
+@pytest.fixture
+def sandbox(server: Server) -> Sandbox:
+    """With a project for one test."""
+    return server.sandbox.with_own_project()
 
 
 def card(phone: Phone) -> Locator:
@@ -75,9 +88,15 @@ def open_options(phone: Phone) -> None:
     phone.page.locator("#options-d > summary").click()
 
 
-def asks(server: Server) -> int:
-    files = (server.sandbox.state / "runs").glob("*/out.ndjson")
+def asks(phone: Phone, server: Server) -> int:
+    """How often Claude has asked in the session that is looked at."""
+    files = (run / "out.ndjson" for run in runs_of(server.sandbox.state, phone.session_id))
     return sum(file.read_text(encoding="utf-8").count('"can_use_tool"') for file in files)
+
+
+def verdicts(phone: Phone) -> Locator:
+    """What the newest card says about its decision, or its answers."""
+    return phone.page.locator(".block-ask").last.locator(".verdict")
 
 
 def test_always_allowed_rule_is_on_the_card_and_not_asked_again(
@@ -96,28 +115,31 @@ def test_always_allowed_rule_is_on_the_card_and_not_asked_again(
     )
     phone.send("npm again")
     expect(phone.page.locator(".block-summary")).to_have_count(2)
-    assert asks(server) == 1
+    assert asks(phone, server) == 1
 
 
 def test_a_denial_takes_a_reason_with_it_and_names_the_path_outside(
-    phone: Phone, sandbox: Sandbox
+    idle_phone: Phone, server: Server
 ) -> None:
-    phone.begin(sandbox.project, "outside now")
-    expect(card(phone)).to_contain_text(f"Outside this project: {sandbox.home}/elsewhere/a.txt")
+    phone = idle_phone
+    phone.send("outside now")
+    path = f"{server.sandbox.home}/elsewhere/now.txt"
+    expect(card(phone)).to_contain_text(f"Outside this project: {path}")
     card(phone).locator("summary", has_text="Deny with a reason").click()
     phone.page.get_by_label("Tell Claude why").fill("Stay in the\nproject.")
     phone.page.get_by_label("Tell Claude why").press("Enter")  # a new line, and no decision
     expect(card(phone)).to_be_visible()
     phone.button("Deny and tell Claude").click()
     ready(phone)
-    expect(phone.page.locator(".block-ask .verdict")).to_contain_text("Denied: Stay in the")
-    run = next((sandbox.state / "runs").iterdir())
+    expect(verdicts(phone)).to_contain_text("Denied: Stay in the")
+    run = runs_of(server.sandbox.state, phone.session_id)[-1]
     answer = json.loads((run / "in.ndjson").read_text().splitlines()[-1])
     assert answer["response"]["response"]["message"] == "Stay in the\nproject."
 
 
-def test_several_questions_are_answered_on_one_card(phone: Phone, sandbox: Sandbox) -> None:
-    phone.begin(sandbox.project, "ask me")
+def test_several_questions_are_answered_on_one_card(idle_phone: Phone) -> None:
+    phone = idle_phone
+    phone.send("ask me")
     card(phone)
     phone.forgiven.append("422")
     phone.page.get_by_label("Apples").check()
@@ -127,16 +149,12 @@ def test_several_questions_are_answered_on_one_card(phone: Phone, sandbox: Sandb
     phone.page.get_by_label("in your own words").last.fill("a dozen")
     phone.button("Answer").click()
     ready(phone)
-    verdicts = phone.page.locator(".block-ask .verdict").all_inner_texts()
-    assert verdicts == ["Apples, Pears", "a dozen"]
+    assert verdicts(phone).all_inner_texts() == ["Apples, Pears", "a dozen"]
     expect(phone.page.locator(".block-text").last).to_contain_text('"How many?"="a dozen"')
 
 
-def test_a_plan_is_read_sent_back_and_approved_in_a_mode(
-    phone: Phone, server: Server, sandbox: Sandbox
-) -> None:
-    phone.begin(sandbox.project, "Hello")
-    ready(phone)
+def test_a_plan_is_read_sent_back_and_approved_in_a_mode(idle_phone: Phone, server: Server) -> None:
+    phone = idle_phone
     open_options(phone)
     phone.page.get_by_label("Mode", exact=True).select_option("plan")
     expect(in_force(phone)).to_contain_text("plans first")
@@ -145,18 +163,19 @@ def test_a_plan_is_read_sent_back_and_approved_in_a_mode(
     expect(card(phone).locator("h1")).to_have_text("The plan")
     phone.button("Approve, accept edits").click()
     ready(phone)
-    expect(phone.page.locator(".block-ask .verdict")).to_contain_text("Approved, edits accepted")
+    expect(verdicts(phone)).to_contain_text("Approved, edits accepted")
     expect(in_force(phone)).to_contain_text("accepts edits")
-    assert (sandbox.project / "new.txt").exists()
+    assert (server.sandbox.project / "new.txt").exists()
     phone.send("plan once more")
     ready(phone)
-    options = next((server.sandbox.state / "options").iterdir())
+    (options,) = (server.sandbox.state / "options").glob(f"{phone.session_id}*")
     assert json.loads(options.read_text())["permission_mode"] == "acceptEdits"
 
 
 def test_option_changes_in_mid_run_reach_every_device_and_keep_the_focus(
-    server: Server, sandbox: Sandbox, open_phone: Callable[..., Phone], api: MessagesApi
+    server: Server, sandbox: Sandbox, open_phone: Callable[..., Phone], shared_api: MessagesApi
 ) -> None:
+    api = shared_api
     one, other = open_phone(server), open_phone(server)
     one.begin(sandbox.project, "Hello")
     ready(one)
@@ -186,11 +205,9 @@ def test_option_changes_in_mid_run_reach_every_device_and_keep_the_focus(
     assert api.requests[-1]["model"].startswith("claude-haiku")
 
 
-def test_bypass_mode_is_marked_while_in_force(
-    phone: Phone, server: Server, sandbox: Sandbox
-) -> None:
-    phone.begin(sandbox.project, "Hello")
-    ready(phone)
+def test_bypass_mode_is_marked_while_in_force(idle_phone: Phone, server: Server) -> None:
+    phone, asked = idle_phone, asks(idle_phone, server)
+    turns = phone.page.locator(".block-summary").count()
     warning = phone.page.get_by_text("Bypass mode: Claude does everything without asking.")
     expect(warning).to_have_count(0)
     open_options(phone)
@@ -201,10 +218,10 @@ def test_bypass_mode_is_marked_while_in_force(
         "getComputedStyle(document.documentElement).getPropertyValue('--danger')"
     )
     assert danger
-    phone.send("outside now")
-    expect(phone.page.locator(".block-summary")).to_have_count(2)
-    assert asks(server) == 0
-    assert (sandbox.home / "elsewhere" / "a.txt").exists()
+    phone.send("outside unasked")
+    expect(phone.page.locator(".block-summary")).to_have_count(turns + 1)
+    assert asks(phone, server) == asked
+    assert (server.sandbox.home / "elsewhere" / "unasked.txt").exists()
     phone.page.reload()
     phone.page.locator("body[data-link=online]").wait_for()
     expect(warning).to_be_visible()
@@ -214,10 +231,10 @@ def test_bypass_mode_is_marked_while_in_force(
 
 
 def test_second_device_shows_the_decision_of_the_first_and_its_time(
-    server: Server, sandbox: Sandbox, open_phone: Callable[..., Phone]
+    server: Server, idle_phone: Phone, open_phone: Callable[..., Phone]
 ) -> None:
-    one, other = open_phone(server), open_phone(server)
-    one.begin(sandbox.project, "npm please")
+    one, other = idle_phone, open_phone(server)
+    one.send("npm please")
     card(one)
     # A device with a hanging socket: it does not see the answer of the first one
     other.forgiven.append("409")
@@ -231,9 +248,7 @@ def test_second_device_shows_the_decision_of_the_first_and_its_time(
         re.compile(r"answered already at \d\d:\d\d: allowed")
     )
     other.page.reload()
-    expect(other.page.locator(".block-ask .verdict")).to_have_text(
-        re.compile(r"Allowed · \d\d:\d\d")
-    )
+    expect(verdicts(other)).to_have_text(re.compile(r"Allowed · \d\d:\d\d"))
 
 
 def test_run_that_is_not_kept_survives_a_reload_and_ends_with_its_page(
@@ -241,6 +256,7 @@ def test_run_that_is_not_kept_survives_a_reload_and_ends_with_its_page(
 ) -> None:
     phone.begin(sandbox.project, "hang on")
     card(phone)
+    (run,) = runs_of(sandbox.state, phone.session_id)
     open_options(phone)
     phone.page.get_by_label("Keep running when I leave").uncheck()
     expect(in_force(phone)).to_contain_text("stops when you leave")
@@ -252,7 +268,7 @@ def test_run_that_is_not_kept_survives_a_reload_and_ends_with_its_page(
     phone.page.wait_for_timeout(1000 * GRACE + 500)  # somebody looks, so nothing may happen
     expect(phone.status).to_have_text("Waiting for your answer")
     phone.page.goto("about:blank")
-    until(lambda: not processes_of(sandbox.state), "the run has ended")
+    until(lambda: not processes_of(sandbox.state, run.name), "the run has ended")
     phone.page.goto(address)
     expect(phone.status).to_contain_text("nobody was looking for 8 seconds")
 
@@ -288,15 +304,16 @@ def test_choices_always_allow_and_deny_with_a_reason_work_without_javascript(
     expect(in_force(phone)).to_contain_text("plans first")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_cards_and_options_fit_and_can_be_hit_with_a_thumb(
-    server: Server, sandbox: Sandbox, open_phone: Callable[..., Phone], scheme: str
+    idle_phone: Phone,
 ) -> None:
-    phone = open_phone(server, color_scheme=scheme)
-    phone.begin(sandbox.project, "outside now")
+    phone = idle_phone
+    phone.send("outside now")
     card(phone).locator("summary", has_text="Deny with a reason").click()
     open_options(phone)
-    for width, height in ((320, 640), (390, 844), (1280, 800)):
+    sizes, schemes = ((320, 640), (390, 844), (1280, 800)), ("light", "dark")
+    for (width, height), scheme in itertools.product(sizes, schemes):
+        phone.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         phone.page.set_viewport_size({"width": width, "height": height})
         small = phone.page.evaluate(
             """() => [...document.querySelectorAll(

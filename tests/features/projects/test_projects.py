@@ -49,11 +49,34 @@ def test_projects_are_listed_with_name_path_count_and_time(
     write(tmp_path, "hello")
     page = client.get("/").text
     assert 'href="/projects/-home-me-shop"' in page
-    assert '<span class="row-title">shop</span>' in page
-    assert '<bdi dir="ltr">/home/me/shop</bdi>' in page
+    assert '<span class="row-title" dir="auto" title="shop">shop</span>' in page
+    assert '<bdi dir="ltr">/home/me</bdi><bdi dir="ltr">/shop</bdi>' in page
     assert "1 session<" in page
     assert ">5 min ago</time>" in page
     assert 'href="/new"' in page
+
+
+def test_a_path_is_listed_where_it_says_more_than_the_name(
+    client: FlaskClient, tmp_path: Path
+) -> None:
+    for folder in ("/home/me/shop", "/home/me/barn", "/home/me/old/shop"):
+        write(tmp_path, "hello", folder)
+    paths = re.findall(r'<span class="path" title="(.*?)">', client.get("/").text)
+    assert paths == ["/home/me/old/shop"]
+
+
+@pytest.mark.parametrize(
+    ("paths", "usual"),
+    [
+        ([], ""),
+        (["/a/b"], ""),
+        (["/a/b", "/a/c"], "/a"),
+        (["/a/b", "/a/c", "/d/e", "/f/g"], "/a"),
+        (["/a/b", "/a/c", "/d/e", "/f/g", "/h/i"], ""),
+    ],
+)
+def test_the_usual_folder_holds_half_of_the_projects(paths: list[str], usual: str) -> None:
+    assert routes.usual_folder(paths) == usual
 
 
 def test_projects_page_without_projects_says_how_to_begin(client: FlaskClient) -> None:

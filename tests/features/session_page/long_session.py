@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
+import uuid
 
 from opcode_htmx.engines.claude.files.history import project_id
 from tests.support.environment import Sandbox
 
-SESSION = "5e5510a0-0000-4000-8000-000000000001"
-
 
 def write(sandbox: Sandbox, prompts: int) -> str:
     """Write its history; block `b-prompt-<number>` is a prompt. Return the path of its page."""
-    name = project_id(sandbox.project)
-    file = sandbox.config_dir / "projects" / name / f"{SESSION}.jsonl"
-    file.parent.mkdir(parents=True)
+    name, session_id = project_id(sandbox.project), str(uuid.uuid4())
+    file = sandbox.config_dir / "projects" / name / f"{session_id}.jsonl"
+    file.parent.mkdir(parents=True, exist_ok=True)
     entries = [
         {
             "type": "user",
@@ -25,4 +24,4 @@ def write(sandbox: Sandbox, prompts: int) -> str:
         for number in range(prompts)
     ]
     file.write_text("".join(f"{json.dumps(entry)}\n" for entry in entries))
-    return f"/projects/{name}/sessions/{SESSION}"
+    return f"/projects/{name}/sessions/{session_id}"

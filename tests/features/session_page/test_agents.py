@@ -6,13 +6,13 @@ import json
 import re
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, expect
 
 from opcode_htmx.engines.claude.demo.messages_api import (
     MessagesApi,
+    Request,
     Scene,
     Text,
     ToolUse,
@@ -24,32 +24,56 @@ from tests.support.environment import Sandbox, Server, until
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 
-@pytest.fixture
-def gate() -> threading.Event:
-    return threading.Event()
+@pytest.fixture(scope="module")
+def gates() -> list[threading.Event]:
+    """The gates of the tests so far."""
+    return []
 
 
 @pytest.fixture
-def server(
-    sandbox: Sandbox, claude: Path, gate: threading.Event, start_server: Callable[..., Server]
-) -> Iterator[Server]:
-    rules = {"permissions": {"allow": ["Bash"]}}
-    (sandbox.config_dir / "settings.json").write_text(json.dumps(rules), encoding="utf-8")
+def gate(gates: list[threading.Event]) -> Iterator[threading.Event]:
+    """Holds the answer of the agent."""
+    gates.append(threading.Event())
+    yield gates[-1]
+    gates[-1].set()
 
+
+@pytest.fixture(scope="module")
+def shared_api(gates: list[threading.Event]) -> Iterator[MessagesApi]:
     def task(*, background: bool) -> ToolUse:
         what = {"description": "Look", "prompt": "look around", "subagent_type": "general-purpose"}
         return ToolUse("Task", {**what, "run_in_background": background})
 
+    def found(_: Request) -> Text:
+        return Text("I found the root of it.", gate=gates[-1])
+
     dig = (Text("I begin."), ToolUse("Bash", {"command": "echo root"}))
     scenes = (
-        Scene("look", "look around", [dig, Text("I found the root of it.", gate=gate)]),
+        Scene("look", "look around", [dig, found]),
         Scene("wait", "delegate", [task(background=False), Text("It is done.")]),
         Scene("hand", "hand over", [task(background=True), Text("It is begun.")]),
         Scene("anything", "", [Text("Yes.")]),
     )
     with MessagesApi(scenes) as api:
-        yield start_server(sandbox, claude, api.url, OPCODE_ASK_AHEAD="0")
-        gate.set()
+        yield api
+
+
+@pytest.fixture(scope="module")
+def shared_settings() -> dict[str, str]:
+    return {"OPCODE_ASK_AHEAD": "0"}
+
+
+@pytest.fixture
+def server(shared_real_server: Server) -> Server:
+    rules = {"permissions": {"allow": ["Bash"]}}
+    file = shared_real_server.sandbox.config_dir / "settings.json"
+    file.write_text(json.dumps(rules), encoding="utf-8")
+    return shared_real_server
+
+
+@pytest.fixture
+def sandbox(server: Server) -> Sandbox:
+    return server.sandbox
 
 
 def card(phone: Phone) -> Locator:
@@ -68,7 +92,7 @@ def html(element: Locator) -> str:
 
 
 @pytest.mark.parametrize("prompt", ["delegate it", "hand over"])
-def test_agent_work_is_visible_while_it_runs_and_collapsed_afterwards(
+def test_agent_work_is_visible_while_it_runs_then_collapsed_and_opened_by_a_link(
     sandbox: Sandbox,
     server: Server,
     gate: threading.Event,
@@ -97,14 +121,6 @@ def test_agent_work_is_visible_while_it_runs_and_collapsed_afterwards(
     expect(step(phone)).to_be_hidden()
     assert html(card(phone)) == live
 
-
-def test_link_into_agent_work_opens_its_card(
-    sandbox: Sandbox, server: Server, gate: threading.Event, open_phone: Callable[..., Phone]
-) -> None:
-    gate.set()
-    phone = open_phone(server)
-    phone.begin(sandbox.project, "delegate it")
-    expect(phone.transcript.get_by_text("It is done.")).to_be_visible()
     phone.page.goto(phone.page.url.partition("#")[0] + "/search?q=root+of+it")
     phone.page.locator("a.row").first.click()
     expect(card(phone).get_by_text("I found the root of it.")).to_be_visible()

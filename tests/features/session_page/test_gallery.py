@@ -616,7 +616,7 @@ def other_pages(view: View) -> None:
     for path, words in {
         "/": "orchard",
         view.gallery.project: "Tidy up the files",
-        f"{view.gallery.project}/new": "Where Claude works",
+        f"{view.gallery.project}/new": "Options:",
         "/runs": "Needs you",
         "/nowhere": "Back to projects",
     }.items():
@@ -656,13 +656,15 @@ def test_pages_with_nothing_to_show_and_the_login_in_every_size(
 ) -> None:
     server = start_server(sandbox, stand_in)
     phone = open_phone(server)
-    stranger = open_phone(server, http_credentials=None)
+    stranger = open_phone(server, logged_in=False)
     wrong = []
     for size, (width, height) in SIZES.items():
         for who, path, words in (
             (phone, "/", "No projects yet"),
             (phone, "/runs", "Nothing is running"),
+            (phone, "/devices", "Add a device"),
             (stranger, "/login", "Log in to opcode"),
+            (stranger, "/pair", "Sign in to opcode"),
         ):
             view = View(who, Gallery(server), size)
             view.page.set_viewport_size({"width": width, "height": height})
@@ -671,6 +673,6 @@ def test_pages_with_nothing_to_show_and_the_login_in_every_size(
                 expect(view.page.get_by_role("heading", name=words)).to_be_visible()
             view.can_be_hit(path, "main :is(.button, input:not([type=hidden]))")
             view.fits(path)
-            view.picture({"/": "empty", "/runs": "idle"}.get(path, "login"), views="small")
+            view.picture({"/": "empty", "/runs": "idle"}.get(path, path[1:]), views="small")
             wrong += view.wrong
     assert not wrong, "\n\n".join(wrong)

@@ -22,7 +22,6 @@ from opcode_htmx.web.websocket.registry import MAX_MESSAGE_BYTES
 from tests.support.environment import (
     PASSWORD,
     USER,
-    Sandbox,
     Server,
     until,
 )
@@ -100,8 +99,9 @@ def view() -> Iterator[View]:
 
 
 @pytest.fixture
-def server(sandbox: Sandbox, stand_in: Path, start_server: Callable[..., Server]) -> Server:
-    return start_server(sandbox, stand_in)
+def server(shared_server: Server) -> Iterator[Server]:
+    yield shared_server
+    shared_server.ensure_started()
 
 
 def test_a_socket_opens_with_the_cookie_and_the_own_origin(server: Server, view: View) -> None:
@@ -166,15 +166,15 @@ def test_viewer_receives_only_changes_after_its_cursor(
     gate = tmp_path / "gate"
     path = begin(server, [["text", "first"], ["wait", str(gate)], ["text", "second"]])
     early = view(server, path)
-    early.until("<p>first</p>")
+    early.until(">first</p>")
     early.ws.close()
     gate.touch()
     later = view(server, path, early.cursor)
-    later.until("<p>second</p>")
+    later.until(">second</p>")
     assert "first" not in "".join(later.messages).replace("first&#34;", "")
     fresh = view(server, path)
-    fresh.until("<p>second</p>")
-    assert "<p>first</p>" in "".join(fresh.messages)
+    fresh.until(">second</p>")
+    assert ">first</p>" in "".join(fresh.messages)
 
 
 def test_invalid_cursor_brings_everything(server: Server, view: View) -> None:
@@ -217,10 +217,10 @@ def test_slow_viewer_loses_nothing_and_delays_no_other(server: Server, view: Vie
     path = begin(server, [["lines", 3000], ["big", 2_000_000], ["text", "the end"]])
     slow = view(server, path, sockopt=[(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)])
     quick = view(server, path)
-    quick.until("<p>the end</p>")
-    slow.until("<p>the end</p>")  # whole frames: a cut one would be no UTF-8 text or never end
+    quick.until(">the end</p>")
+    slow.until(">the end</p>")  # whole frames: a cut one would be no UTF-8 text or never end
     for number in (0, 1500, 2999):
-        assert f"<p>line {number}</p>" in "".join(slow.messages)
+        assert f">line {number}</p>" in "".join(slow.messages)
 
 
 @pytest.mark.parametrize("frame", [b"\x00" * 40, b"\xff\xff\xff\xff", b"\x81\xff" + b"\xff" * 8])

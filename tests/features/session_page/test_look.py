@@ -260,6 +260,62 @@ def test_focused_element_has_a_visible_outline(phone: Phone, sandbox: Sandbox) -
     assert unseen == []
 
 
+# Tables, code and images
+
+
+MANY_WORDS = "some more words that are long enough " * 3
+LONG_LINE = "value = compute(something) + " * 6
+CODE_AND_TABLE = f"""| name | what it does, in many words | more |
+|---|---|---|
+| a | Lists all projects of a person, the one that was used last first | {MANY_WORDS} |
+
+```python
+{LONG_LINE}
+```
+"""
+
+SCROLLED = """(box, left) => {
+    box.scrollIntoView({ block: "center", behavior: "instant" });
+    box.scrollTo({ left, behavior: "instant" });
+}"""
+SHOWN_WIDTH = "box => Math.min(...[...box.querySelectorAll('th')].slice(1).map(e => e.offsetWidth))"
+EDGE = """box => {
+    const { right, top } = box.getBoundingClientRect();
+    return [Math.floor(right) - 4, Math.floor(top) + 4];
+}"""
+
+
+def test_tables_and_code_go_on_beyond_a_shadow_and_code_can_be_wrapped(
+    phone: Phone, sandbox: Sandbox
+) -> None:
+    play(phone, sandbox, ["text", CODE_AND_TABLE])
+    page = phone.page
+    table, code = page.locator(".md .scroll"), page.locator(".md pre")
+    expect(phone.status).to_have_text("Ready for the next prompt")
+    assert table.evaluate(SHOWN_WIDTH) >= 9 * 16, "columns can be read"
+    for box in (table, code):
+        assert box.evaluate("box => box.scrollWidth > box.clientWidth")
+        here, end = (edge_colour(box, at) for at in (0, 10_000))
+        assert here != end, "there is a shadow, until the end is reached"
+    code.click()
+    wrap = phone.button("Wrap")
+    top = code.bounding_box()
+    wrap.click()
+    expect(wrap).to_have_attribute("aria-pressed", "true")
+    assert code.evaluate("box => box.scrollWidth <= box.clientWidth")
+    after = code.bounding_box()
+    assert top and after and after["height"] > top["height"]
+    wrap.click()
+    assert code.evaluate("box => box.scrollWidth > box.clientWidth")
+
+
+def edge_colour(box: Locator, scrolled: int) -> bytes:
+    """The pixels at the right edge of a box, above its text, when it is scrolled so far."""
+    box.evaluate(SCROLLED, scrolled)
+    x, y = box.evaluate(EDGE)
+    return box.page.screenshot(clip={"x": x, "y": y, "width": 2, "height": 2})
+
+
 # The dock
 
 

@@ -22,10 +22,14 @@ OpenPhone = Callable[..., Phone]
 
 
 @pytest.fixture
-def server(
-    sandbox: Sandbox, stand_in: Path, start_server: Callable[[Sandbox, Path], Server]
-) -> Server:
-    return start_server(sandbox, stand_in)
+def server(shared_server: Server) -> Server:
+    return shared_server
+
+
+@pytest.fixture
+def sandbox(server: Server) -> Sandbox:
+    """With a project for one test."""
+    return server.sandbox.with_own_project()
 
 
 @pytest.fixture

@@ -4,20 +4,49 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from html import unescape
 from pathlib import Path
 
 import pytest
 
 from opcode_htmx.engines.claude.files import history
+from opcode_htmx.features.session_page.live_updates import _for_host
 from opcode_htmx.rendering.fragments import Fragments
 from opcode_htmx.sessions.views import SessionView, SessionViews
 from opcode_htmx.transcript.blocks import Block
 from opcode_htmx.transcript.conversation.cursor import Cursor
+from opcode_htmx.web.websocket.registry import TextFrame
 from tests.support import api
 from tests.support.environment import PASSWORD, USER, Sandbox
 from tests.support.in_process import app_of
 
 SESSION = "11111111-1111-4111-8111-111111111111"
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("localhost:8080", "localhost"),
+        ("127.0.0.1", "localhost"),
+        ("192.168.1.5:8080", "192.168.1.5"),
+    ],
+)
+def test_a_link_to_localhost_leads_to_the_host_of_the_page(
+    sandbox: Sandbox, stand_in: Path, host: str, name: str
+) -> None:
+    lines = [api.prompt("see http://localhost:5173/x", sandbox.project) for _ in range(40)]
+    api.session(sandbox.config_dir, sandbox.project, "".join(lines), SESSION)
+    address = f"/projects/{history.project_id(sandbox.project)}/sessions/{SESSION}"
+    with app_of(sandbox, stand_in) as app:
+        client = app.test_client()
+        options = {"auth": (USER, PASSWORD), "base_url": f"http://{host}"}
+        page = client.get(address, **options).text
+        earlier = re.search(r'data-earlier="([^"]+)"', page)
+        assert earlier
+        older = client.get(unescape(earlier[1]), **options).text
+    for html in (page, older, _for_host(TextFrame(page.encode()), host.partition(":")[0]).text):
+        assert set(re.findall(r'href="http://([^"]*):5173/x"', html)) == {name}
+        assert set(re.findall(r">http://([^<]*):5173/x<", html)) == {"localhost"}
 
 
 def test_output_during_page_rendering_is_sent_to_the_page(

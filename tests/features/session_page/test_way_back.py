@@ -87,16 +87,22 @@ def test_it_leads_to_lists_of_this_server_only(
 
 
 @pytest.fixture(scope="module")
-def project(shared_server: Server) -> str:
-    """The page of a project with a long list; its oldest session is a long one."""
+def oldest(shared_server: Server) -> str:
+    """The page of a long session, the oldest of a project with a long list."""
     sandbox, folder = shared_server.sandbox, shared_server.sandbox.project
-    long_session.write(sandbox, FIRST + 10)
-    (file,) = sandbox.config_dir.rglob(f"{long_session.SESSION}.jsonl")
+    address = long_session.write(sandbox, FIRST + 10)
+    (file,) = sandbox.config_dir.rglob(f"{address.rpartition('/')[2]}.jsonl")
     os.utime(file, (1, 1))
     for number in range(OTHERS):
         name = f"22222222-2222-4222-8222-{number:012}"
         api.session(sandbox.config_dir, folder, api.prompt(f"number {number}", folder), name)
-    return f"/projects/{project_id(folder)}"
+    return address
+
+
+@pytest.fixture
+def project(oldest: str) -> str:
+    """The page of its project."""
+    return oldest.partition("/sessions/")[0]
 
 
 def arrow(page: Page) -> None:
@@ -106,12 +112,16 @@ def arrow(page: Page) -> None:
 @pytest.mark.browser
 @pytest.mark.parametrize("scripts", [True, False], ids=["", "without JavaScript"])
 def test_the_arrow_goes_back_through_the_lists_that_one_came_through(
-    shared_server: Server, open_phone: Callable[..., Phone], project: str, scripts: bool
+    shared_server: Server,
+    open_phone: Callable[..., Phone],
+    project: str,
+    oldest: str,
+    scripts: bool,
 ) -> None:
     page = open_phone(shared_server, java_script_enabled=scripts).page
     loaded = page.locator("body[data-link=online]" if scripts else "#transcript")
     page.goto(project)
-    row = page.locator(f"a.row[href*='{long_session.SESSION}']")
+    row = page.locator(f"a.row[href*='{oldest}']")
     page.evaluate("scrollTo(0, document.scrollingElement.scrollHeight)")
     place = page.evaluate("scrollY")
     row.click()
@@ -137,16 +147,16 @@ def test_the_arrow_goes_back_through_the_lists_that_one_came_through(
             sleep=lambda: page.wait_for_timeout(20),
         )
     arrow(page)
-    expect(page.get_by_role("heading", name="Projects")).to_be_visible()
+    expect(page.get_by_role("heading", name="Home", exact=True)).to_be_visible()
 
 
 @pytest.mark.browser
 def test_a_link_that_was_opened_directly_leads_to_its_project(
-    shared_server: Server, open_phone: Callable[..., Phone], project: str
+    shared_server: Server, open_phone: Callable[..., Phone], project: str, oldest: str
 ) -> None:
     page = open_phone(shared_server).page
     page.goto("/runs")
-    page.goto(f"{project}/sessions/{long_session.SESSION}#end")
+    page.goto(f"{oldest}#end")
     page.locator("body[data-link=online]").wait_for()
     arrow(page)
     page.wait_for_url(f"**{project}")

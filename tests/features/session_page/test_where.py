@@ -6,7 +6,7 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,13 +22,19 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 PROMPTS = FIRST + 2 * STEP + 10
 
 OpenPhone = Callable[..., Phone]
+StartServer = Callable[..., Server]
 NO_CLIPBOARD = "Object.defineProperty(navigator, 'clipboard', { value: undefined })"
 
 
 @pytest.fixture
-def server(
-    sandbox: Sandbox, stand_in: Path, start_server: Callable[[Sandbox, Path], Server]
-) -> Server:
+def server(shared_server: Server) -> Iterator[Server]:
+    yield shared_server
+    shared_server.ensure_started()
+
+
+@pytest.fixture
+def lone_server(sandbox: Sandbox, stand_in: Path, start_server: StartServer) -> Server:
+    """For tests that look at what all sessions of a server are up to."""
     return start_server(sandbox, stand_in)
 
 
@@ -138,8 +144,9 @@ def test_offline_the_age_of_the_last_update_counts_up(
 
 
 def test_open_request_is_announced_on_every_page_until_answered(
-    server: Server, open_phone: OpenPhone
+    lone_server: Server, open_phone: OpenPhone
 ) -> None:
+    server = lone_server
     phone, other = open_phone(server), open_phone(server)
     open_session(phone, begin(server, ["text", "Hello."]))
     title = phone.page.title()
@@ -148,7 +155,7 @@ def test_open_request_is_announced_on_every_page_until_answered(
         other.page.goto("/")
         return other.page.title()
 
-    until(lambda: overview() == "Projects · opcode", "what has just ended was seen")
+    until(lambda: overview() == "Home · opcode", "what has just ended was seen")
     asking = begin(server, ["ask", "request-1"])
 
     expect(phone.page).to_have_title(f"(1) {title}")
@@ -156,7 +163,7 @@ def test_open_request_is_announced_on_every_page_until_answered(
     expect(badge).to_be_visible()
     other.lock()
     other.unlock()
-    expect(other.page).to_have_title("(1) Projects · opcode")
+    expect(other.page).to_have_title("(1) Home · opcode")
     other.page.get_by_role("link", name="Running 1 session needs you").click()
     expect(other.page.get_by_role("heading", name="Needs you")).to_be_visible()
     expect(other.page.locator("#runs .status").first).to_have_text("Waiting for your answer")
@@ -170,8 +177,9 @@ def test_open_request_is_announced_on_every_page_until_answered(
 
 
 def test_unseen_ended_session_is_listed_until_it_is_opened(
-    server: Server, open_phone: OpenPhone
+    lone_server: Server, open_phone: OpenPhone
 ) -> None:
+    server = lone_server
     done = begin(server, ["text", "Hello."])
     failed = begin(server, ["exit", 3])
     phone = open_phone(server)
@@ -284,9 +292,9 @@ def test_a_reader_further_up_is_not_moved_and_is_offered_the_way_down(
 
 
 @pytest.fixture
-def past(sandbox: Sandbox) -> str:
-    """The page of a long session that was held in a terminal."""
-    return long_session.write(sandbox, PROMPTS)
+def past(server: Server) -> str:
+    """The page of a long session that was held in a terminal, in a project of its own."""
+    return long_session.write(server.sandbox.with_own_project(), PROMPTS)
 
 
 def test_a_link_to_a_block_far_up_leads_there(
@@ -359,7 +367,7 @@ def test_text_stays_selected_when_copying_fails(server: Server, open_phone: Open
     phone.page.add_init_script(f"{NO_CLIPBOARD}; document.execCommand = () => false")
     open_session(phone, begin(server, said("m", text(ANSWER))))
     phone.page.locator("#b-m-0 pre").hover()
-    button = phone.page.locator(".copy-code")
+    button = phone.page.locator(".code-tools button").last
     button.click()
     expect(button).to_have_text("Selected: copy it now")
     assert phone.page.evaluate("getSelection().toString().trim()") == "code of mine"
@@ -448,7 +456,7 @@ def test_viewer_is_notified_when_the_session_is_deleted_elsewhere(
 def test_logout_disconnects_only_pages_of_that_login(server: Server, open_phone: OpenPhone) -> None:
     address = begin(server, ["text", "Hello."])
     phone, other = open_phone(server), open_phone(server, extra_http_headers={"User-Agent": "B"})
-    phone.forgiven.append("403")  # a draft that the page still saves, with the token that has ended
+    phone.forgiven.append("401")  # a draft that the page still saves, with the login that has ended
     open_session(phone, address)
     open_session(other, address)
     elsewhere = phone.page.context.new_page()

@@ -40,8 +40,18 @@ STRUCTURE = {
 }
 ATTRIBUTES = {
     *("accept", "action", "alt", "aria-activedescendant", "aria-autocomplete", "aria-controls"),
-    *("aria-current", "aria-describedby", "aria-hidden", "aria-label", "aria-labelledby"),
-    *("aria-live", "aria-selected", "as", "async", "autocapitalize", "autocomplete", "autocorrect"),
+    *("aria-current", "aria-describedby", "aria-hidden", "aria-invalid", "aria-label"),
+    *(
+        "aria-labelledby",
+        "aria-live",
+        "aria-pressed",
+        "aria-selected",
+        "as",
+        "async",
+        "autocapitalize",
+        "autocomplete",
+        "autocorrect",
+    ),
     *("autofocus", "charset", "checked", "class", "content", "cx", "cy", "d"),
     *("data-address", "data-by", "data-copy", "data-count"),
     *("data-earlier", "data-fresh", "data-htmx-powered", "data-insert", "data-link", "data-most"),
@@ -51,9 +61,12 @@ ATTRIBUTES = {
         "data-o",
         "data-order",
         "data-phase",
+        "data-prompt",
         "data-raw",
+        "data-shows",
         "data-since",
         "data-state",
+        "data-tool",
     ),
     *("data-then", "datetime", "decoding", "defer", "dir", "disabled", "download", "enctype"),
     *(
@@ -97,7 +110,7 @@ NAMES = "|".join(
         r"csrf_token|prompt_id|session_id|attached|files|prompt|decision|reason-.*|q-.*|title|q",
         r"folder|back|project|block|(?:was_)?(?:model|effort|permission_mode|keep_running)|user",
         r"password|next|viewport|color-scheme|theme-color|apple-mobile-web-app-(?:capable|title)",
-        r"htmx-config",
+        r"htmx-config|make|in|name|chosen|hidden",
     )
 )
 IMAGES = r"^/(?:static/|projects/[^/]+/sessions/[^/]+/|(?:projects/[^/]+/)?new/attachments/)"
@@ -110,7 +123,7 @@ HTMX = {
     "hx-post": "^(?:button|input#files|form#composer|form#options-form)$",
     "hx-swap": "^(?:button|div#live|div#options|input#files|form#composer|form#options-form)$",
     "hx-swap-oob": "#",
-    "hx-sync": "^button$",
+    "hx-sync": "^(button|form#composer)$",
     "hx-trigger": "^(?:div#options|input#files|form#options-form)$",
     "hx-ws:connect": "^div#live$",
 }

@@ -181,7 +181,7 @@ def _folders(place: Place, plants: Sequence[Plant]) -> Iterator[Page]:
             "folder of a new session", place.get(f"{address.partition('/sess')[0]}/new"), mark
         )
     yield Page("folders", place.get("/"), tuple(shown))
-    yield Page("folders that are known", place.get("/new"), tuple(shown))
+    yield Page("folders that are known", place.get("/new"))
     yield Page("folders for programs", place.get("/api/projects"), tuple(shown))
 
 
@@ -256,6 +256,27 @@ def _new(place: Place, plants: Sequence[Plant]) -> Iterator[Page]:
         yield Page("suggestions", place.get(f"/new/options?folder={line}&model={line}"))
 
 
+@channel("the folder picker")
+def _folder_picker(place: Place, plants: Sequence[Plant]) -> Iterator[Page]:
+    root = place.server.sandbox.project / "picker"
+    root.mkdir()
+    for plant in plants:
+        (root / file_name(plant)).mkdir()
+        line = quote(sendable(plant.line), safe="")
+        for name in ("q", "in", "chosen", "name"):
+            yield Page("folder picker", place.get(f"/folders?{name}={line}"))
+        inside = quote(str(root / file_name(plant)))
+        yield Page("folder", place.get(f"/folders?in={inside}"), (plant.end,))
+        missing = place.get(f"/new?folder={inside}{plant.end}")
+        yield Page("missing folder", missing, (plant.end,))
+        form = {"in": plant.line, "name": plant.line, "chosen": plant.line}
+        yield Page("folder that is not made", place.post("/folders", form))
+        place.session(str(root / file_name(plant)))
+    marks = tuple(plant.end for plant in plants)
+    yield Page("recent projects", place.get("/folders?recent=all"), marks)
+    yield Page("folders", place.get(f"/folders?in={quote(str(root))}"), marks)
+
+
 @channel("a login's form")
 def _login(place: Place, plants: Sequence[Plant]) -> Iterator[Page]:
     for plant in plants[:5]:  # more failures make the address wait
@@ -264,6 +285,9 @@ def _login(place: Place, plants: Sequence[Plant]) -> Iterator[Page]:
         yield Page("login", page)
         where = requests.get(f"{place.server.url}/x?{line}", timeout=60)
         yield Page("login with a way back", where)
+        opened = {"Accept": "text/html", "Sec-Fetch-Site": "none"}
+        there = requests.get(f"{place.server.url}/x?{line}", headers=opened, timeout=60)
+        yield Page("login in place of a page", there)
         form = {"user": sendable(plant.line), "password": "x", "next": sendable(plant.bare)}
         again = requests.post(f"{place.server.url}/login", data=form, timeout=60)
         yield Page("login again", again, (plant.begin, plant.end))

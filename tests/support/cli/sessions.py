@@ -70,6 +70,6 @@ class Session(OpenSession):
 
 
 def title(page: str) -> str:
-    found = re.search(r'<div class="topbar-title"><h1>(.*?)</h1>', page)
+    found = re.search(r'<div class="topbar-title"><h1[^>]*>(.*?)</h1>', page)
     assert found
     return unescape(found[1])

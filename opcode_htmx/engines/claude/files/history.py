@@ -22,6 +22,7 @@ PIECE = 256 * 1024
 
 LATE_SECONDS = 2.0
 """How much later than its last output Claude may still write to its history file."""
+RESTORABLE_NS = 7 * 86400 * 10**9
 
 
 def root(config_dir: Path) -> Path:
@@ -76,6 +77,17 @@ def _is_claude_folder(entry: os.DirEntry[str]) -> bool:
         return False
     linked = entry.is_symlink()
     return links.is_folder(entry.path) if linked else entry.is_dir(follow_symlinks=False)
+
+
+def restore_time(path: Path, size: int, changed_at: int) -> None:
+    """Reset a file's modification time (in ns), if it has had `size` bytes since. Raises OSError.
+
+    Claude touches the file of a session that it resumes. One that nothing has touched for days
+    keeps its new time: Claude deletes old files by it (`cleanupPeriodDays`).
+    """
+    now = path.stat()
+    if now.st_size == size and now.st_mtime_ns - changed_at < RESTORABLE_NS:
+        os.utime(path, ns=(now.st_atime_ns, changed_at))
 
 
 def size(path: Path | None) -> int:

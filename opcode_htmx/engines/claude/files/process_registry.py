@@ -57,6 +57,23 @@ def live_sessions(config_dir: Path) -> Iterator[LiveSession]:
                 yield LiveSession(pid, session_id, in_terminal, as_str(entry.get("status")))
 
 
+def remove(config_dir: Path, pid: int, session_id: str) -> None:
+    """Delete what a killed process of a session has left: its entry, its key and its socket."""
+    folder = config_dir / "sessions"
+    path = folder / f"{pid}.json"
+    entry = _read(path)
+    # the pid may be another process's by now
+    if entry.get("sessionId") != session_id or _is_alive(pid, entry):
+        return
+    socket = Path(as_str(entry.get("messagingSocketPath")) or "/")
+    with contextlib.suppress(OSError):
+        path.unlink()
+        for key in folder.glob(f"{pid}.*.key"):
+            key.unlink()
+        if socket.name == f"{pid}.sock" and stat.S_ISSOCK(socket.lstat().st_mode):
+            socket.unlink()
+
+
 def _read(path: Path) -> Json:
     try:
         # a pipe in its place would block the server

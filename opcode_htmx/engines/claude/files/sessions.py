@@ -163,7 +163,7 @@ def sessions(config_dir: Path, project_id: str) -> list[SessionSummary]:
             name=g.name,
             prompted_at=g.prompted_at,
         )
-        for g in _glances(_place(config_dir, project_id)[0])
+        for g in summaries(_place(config_dir, project_id)[0])
         if g.path.stem in owners
     ]
 
@@ -285,7 +285,8 @@ def _empty(folder: Path) -> Project:
     return Project(folder.name, None, (), modified, modified)
 
 
-def _glances(folder: Path) -> tuple[FileSummary, ...]:
+def summaries(folder: Path) -> tuple[FileSummary, ...]:
+    """The sessions with a prompt in one of Claude's folders, the last used first."""
     return _glances_of(session_listing.watched().look(folder))
 
 

@@ -86,6 +86,11 @@
   $("composer").addEventListener("htmx:after:request", (event) => {
     if (event.detail.ctx.response.status < 400) $("new-since")?.remove();
   });
+  // Back from an image leads to its block.
+  transcript.addEventListener("click", (event) => {
+    const block = event.target.closest(".thumbs a") && event.target.closest(".block");
+    if (block) history.replaceState(null, "", `#${block.id}`);
+  });
   badge();
   rest();
 })();

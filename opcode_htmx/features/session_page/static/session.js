@@ -273,7 +273,8 @@
     if (!first) return;
     const line = first.textContent.trim().replace(/\s+/g, " ");
     const title = line.length > TITLE_CHARACTERS ? `${line.slice(0, TITLE_CHARACTERS - 1)}…` : line;
-    document.querySelector(".topbar h1").textContent = visible(title);
+    const heading = document.querySelector(".topbar h1");
+    heading.textContent = heading.title = visible(title);
     document.title = `${visible(title)} · opcode`; // read_position.js adds the number of sessions that need attention
     untitled = false;
   };

@@ -1,4 +1,5 @@
-"""A server with the real Claude CLI and a scripted model."""
+"""A server with the stand-in for Claude, where the model is not the subject; another one with the
+real CLI and a scripted model."""
 
 from __future__ import annotations
 
@@ -16,25 +17,32 @@ from opcode_htmx.engines.claude.demo.messages_api import (
     Turn,
 )
 from tests.features.composer.in_browser.page import WORDS
-from tests.support.environment import Server
+from tests.support.environment import Sandbox, Server
+
+
+@pytest.fixture(scope="module")
+def gates() -> list[threading.Event]:
+    """The gates of the tests so far."""
+    return []
 
 
 @pytest.fixture
-def gate() -> threading.Event:
+def gate(gates: list[threading.Event]) -> Iterator[threading.Event]:
     """Holds the answer to "hold" in its middle until it is set."""
-    return threading.Event()
+    gates.append(threading.Event())
+    yield gates[-1]
+    gates[-1].set()
 
 
-@pytest.fixture
-def api(gate: threading.Event) -> Iterator[MessagesApi]:
+@pytest.fixture(scope="module")
+def shared_api(gates: list[threading.Event]) -> Iterator[MessagesApi]:
     scenes = (
-        Scene("hold", "hold", [Text(WORDS, gate=gate)]),
+        Scene("hold", "hold", [lambda _: (Text(WORDS, gate=gates[-1]),)]),
         Scene("file", "Attached files", [_read, _have_read]),
         Scene("anything", "", [lambda request: (Text(f"You said: {request.prompt}"),)]),
     )
     with MessagesApi(scenes, keep_requests=100) as running:
         yield running
-        gate.set()
 
 
 def _read(request: Request) -> Turn:
@@ -45,11 +53,17 @@ def _have_read(request: Request) -> Turn:
     return (Text(f"It says: {request.last_tool_result and request.last_tool_result.text}"),)
 
 
-@pytest.fixture
-def server_settings() -> dict[str, str]:
+@pytest.fixture(scope="module")
+def shared_settings() -> dict[str, str]:
     return {"OPCODE_ASK_AHEAD": "0"}
 
 
 @pytest.fixture
-def server(real_server: Server) -> Server:
-    return real_server
+def server(shared_server: Server) -> Server:
+    return shared_server
+
+
+@pytest.fixture
+def sandbox(server: Server) -> Sandbox:
+    """With a project for one test."""
+    return server.sandbox.with_own_project()

@@ -41,19 +41,21 @@ def answered(phone: Phone, text: str) -> None:
     expect(phone.status).to_have_text("Ready for the next prompt")
 
 
-def begin(phone: Phone, sandbox: Sandbox, prompt: str = "Hello") -> None:
-    phone.begin(sandbox.project, prompt)
-    answered(phone, f"You said: {prompt}")
+def begin(phone: Phone, sandbox: Sandbox) -> None:
+    """A session of the stand-in, which repeats what it is sent."""
+    phone.begin(sandbox.project, "Hello")
+    answered(phone, "Hello")
 
 
-def begin_and_hold(phone: Phone, sandbox: Sandbox) -> None:
-    """A session in the middle of an answer."""
-    phone.begin(sandbox.project, "hold on")
+def hold(phone: Phone) -> None:
+    """Bring a session of the real CLI into the middle of an answer."""
+    phone.send("hold on")
     expect(phone.page.locator(".block-text").last).to_contain_text("word30")
 
 
-def drafts(server: Server) -> list[str]:
-    files = (server.sandbox.state / "drafts").glob("*/draft.json")
+def drafts(server: Server, name: str = "*") -> list[str]:
+    """The texts of all drafts, or of that of one session."""
+    files = (server.sandbox.state / "drafts").glob(f"{name}/draft.json")
     return [json.loads(file.read_text())["text"] for file in files]
 
 

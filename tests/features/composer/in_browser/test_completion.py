@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from playwright.sync_api import expect
 
-from tests.features.composer.in_browser.page import begin, box, offered
+from tests.features.composer.in_browser.page import answered, begin, box, offered
 from tests.support.browser import Phone
-from tests.support.environment import Sandbox
+from tests.support.environment import Sandbox, Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 
 def test_a_slash_lists_claudes_own_commands_and_filters_them(
-    phone: Phone, sandbox: Sandbox
+    open_phone: Callable[..., Phone], shared_real_server: Server
 ) -> None:
-    commands = sandbox.project / ".claude" / "commands"
+    phone, project = open_phone(shared_real_server), shared_real_server.sandbox.project
+    commands = project / ".claude" / "commands"
     commands.mkdir(parents=True)
     (commands / "prune.md").write_text(
         "---\ndescription: Prune the trees\nargument-hint: [tree]\n---\nPrune $ARGUMENTS\n"
     )
-    begin(phone, sandbox)
+    phone.begin(project, "Hello")
+    answered(phone, "You said: Hello")
     box(phone).press_sequentially("/")
     options = offered(phone)
     expect(options.filter(has_text="/compact")).to_have_count(1)

@@ -18,15 +18,16 @@ from tests.features.composer.in_browser.page import (
     png,
 )
 from tests.support.browser import Phone
+from tests.support.cli.idle_sessions import IdleSessions
 from tests.support.environment import Sandbox, Server, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 
 def test_pasted_image_reaches_the_model_and_the_transcript(
-    phone: Phone, sandbox: Sandbox, api: MessagesApi
+    idle_phone: Phone, shared_api: MessagesApi
 ) -> None:
-    begin(phone, sandbox)
+    phone, before = idle_phone, len(idle_phone.texts())
     paste_image(phone, png())
     expect(chips(phone)).to_have_count(1)
     assert (
@@ -40,21 +41,19 @@ def test_pasted_image_reaches_the_model_and_the_transcript(
     phone.send("what is this?")
     expect(chips(phone)).to_have_count(0)
     expect(phone.page.locator(".block-prompt").last).to_contain_text("what is this?")
-    expect(phone.page.locator(".block-text")).to_have_count(2)
-    content = last_prompt(api)
+    expect(phone.page.locator(".block-text")).to_have_count(before + 1)
+    content = last_prompt(shared_api)
     (image,) = [part for part in content if part["type"] == "image"]
     assert image["source"]["media_type"] == "image/png"
     assert any("what is this?" in part.get("text", "") for part in content)
     expect(phone.status).to_have_text("Ready for the next prompt")
-    seen = phone.dom()
-    phone.page.reload()
-    assert phone.dom() == seen
+    phone.stays_after_a_reload()
 
 
 def test_files_are_chosen_removed_and_read_by_claude_without_asking(
-    phone: Phone, sandbox: Sandbox, server: Server
+    idle_phone: Phone, shared_real_server: Server
 ) -> None:
-    begin(phone, sandbox)
+    phone = idle_phone
     picker = phone.page.get_by_label("Attach images or files")
     picker.set_input_files(
         [
@@ -68,8 +67,9 @@ def test_files_are_chosen_removed_and_read_by_claude_without_asking(
     phone.send("read it")
     expect(phone.page.locator(".block-text").last).to_contain_text("a magic word")
     assert phone.page.locator(".block-ask").count() == 0
-    (stored,) = (server.sandbox.state / "attached").glob("*/*/*")
-    assert stored.name == "notes of mine.txt"
+    state = shared_real_server.sandbox.state
+    stored = next((state / "attached" / phone.session_id).glob("*/notes of mine.txt"))
+    assert list((state / "attached").glob("*/*/wrong.txt")) == []
     assert stored.stat().st_mode & 0o077 == 0
 
 
@@ -114,19 +114,21 @@ def test_words_that_bring_a_picture_of_themselves_are_pasted_as_words(
 
 
 def test_without_javascript_files_go_with_the_form_and_the_queue_has_buttons(
-    server: Server,
-    sandbox: Sandbox,
+    shared_real_server: Server,
+    idle_sessions: IdleSessions,
     open_phone: Callable[..., Phone],
-    api: MessagesApi,
+    shared_api: MessagesApi,
     gate: threading.Event,
 ) -> None:
-    phone = open_phone(server, java_script_enabled=False)
+    phone = open_phone(shared_real_server, java_script_enabled=False)
 
     def press(name: str) -> None:
         with phone.page.expect_navigation():
             phone.button(name).click()
 
-    phone.begin(sandbox.project, "hold on")
+    phone.open_session(idle_sessions.take())
+    box(phone).fill("hold on")
+    press("Send")
     phone.reload_until(lambda: "word30" in "".join(phone.texts()), "it answers")
     box(phone).fill("look")
     picker = phone.page.get_by_label("Attach images or files")
@@ -138,4 +140,7 @@ def test_without_javascript_files_go_with_the_form_and_the_queue_has_buttons(
     expect(chips(phone)).to_have_count(1)
     press("Send")
     gate.set()
-    until(lambda: any(p["type"] == "image" for p in last_prompt(api)), "the model sees the image")
+    until(
+        lambda: any(p["type"] == "image" for p in last_prompt(shared_api)),
+        "the model sees the image",
+    )

@@ -11,22 +11,22 @@ from playwright.sync_api import expect
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi
 from tests.features.composer.in_browser.page import (
     answered,
-    begin_and_hold,
     box,
     chips,
+    hold,
     paste_image,
     png,
 )
 from tests.support.browser import Phone
-from tests.support.environment import Sandbox
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 
 def test_a_prompt_that_waits_can_be_removed_and_never_reaches_the_model(
-    phone: Phone, sandbox: Sandbox, api: MessagesApi, gate: threading.Event
+    idle_phone: Phone, shared_api: MessagesApi, gate: threading.Event
 ) -> None:
-    begin_and_hold(phone, sandbox)
+    phone = idle_phone
+    hold(phone)
     phone.send("not after all")
     expect(phone.page.locator("#queue")).to_contain_text("not after all")
     phone.send("but this")
@@ -35,17 +35,17 @@ def test_a_prompt_that_waits_can_be_removed_and_never_reaches_the_model(
     expect(phone.page.locator("#queue li")).to_have_count(1)
     gate.set()
     answered(phone, "You said: but this")
-    assert "not after all" not in json.dumps(list(api.requests))
-    assert phone.page.locator(".block-prompt .prompt-text").all_inner_texts() == [
-        "hold on",
-        "but this",
-    ]
+    assert "not after all" not in json.dumps(list(shared_api.requests))
+    prompts = phone.page.locator(".block-prompt .prompt-text").all_inner_texts()
+    assert prompts[-2:] == ["hold on", "but this"]
+    assert "not after all" not in prompts
 
 
 def test_edited_queued_prompt_is_put_before_the_text_being_typed(
-    phone: Phone, sandbox: Sandbox, gate: threading.Event
+    idle_phone: Phone, gate: threading.Event
 ) -> None:
-    begin_and_hold(phone, sandbox)
+    phone = idle_phone
+    hold(phone)
     phone.send("first wording")
     expect(phone.page.locator("#queue")).to_contain_text("first wording")
     box(phone).fill("and more")
@@ -59,10 +59,9 @@ def test_edited_queued_prompt_is_put_before_the_text_being_typed(
     answered(phone, "You said: second wording")
 
 
-def test_edited_prompt_keeps_its_image(
-    phone: Phone, sandbox: Sandbox, gate: threading.Event
-) -> None:
-    begin_and_hold(phone, sandbox)
+def test_edited_prompt_keeps_its_image(idle_phone: Phone, gate: threading.Event) -> None:
+    phone = idle_phone
+    hold(phone)
     paste_image(phone, png())
     expect(chips(phone)).to_have_count(1)
     phone.send("look at this")
@@ -74,9 +73,10 @@ def test_edited_prompt_keeps_its_image(
 
 
 def test_unread_prompts_of_a_stopped_run_can_be_resent_or_removed(
-    phone: Phone, sandbox: Sandbox
+    idle_phone: Phone, gate: threading.Event
 ) -> None:
-    begin_and_hold(phone, sandbox)
+    phone = idle_phone
+    hold(phone)
     for words in ("do it later", "or never"):
         phone.send(words)
         expect(phone.page.locator("#queue")).to_contain_text(words)

@@ -10,7 +10,7 @@ from pathlib import Path
 from flask import Flask, Response, request, send_from_directory
 from werkzeug.security import safe_join
 
-from opcode_htmx.web.http.minify import minified
+from opcode_htmx.web.assets.minify import minified
 
 ENDPOINT = "static"
 

@@ -1,6 +1,7 @@
-"""A parser rule for links and images in Markdown: it keeps absolute addresses, and no others.
+"""Parser rules for links and images in Markdown: they keep absolute addresses, and no others.
 
-Only an absolute web address, or a mail address, becomes a link. A path or an anchor means a place
+Only an absolute web address, or a mail address, becomes a link; a web address that stands in the
+text, or is all of a piece of code, becomes one by itself. A path or an anchor means a place
 in a project, for which this server has no page: its text is shown, followed by the path. Images are
 never loaded from elsewhere: they become links to their address, or text.
 """
@@ -8,11 +9,15 @@ never loaded from elsewhere: they become links to their address, or text.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
 from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
+from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
+
+from opcode_htmx.markup.addresses import bare_urls, loopback
 
 _ABSOLUTE = re.compile(r"https?://[^/\\?#\s]|mailto:.", re.IGNORECASE)
 _LONGEST = 300
@@ -29,6 +34,59 @@ def rewrite(state: StateCore) -> None:
     for token in state.tokens:
         if any(child.type in ("link_open", "image") for child in token.children or ()):
             token.children = list(_rewritten(token.children or (), state.md))
+
+
+def keep_together(state: StateInline, silent: bool) -> bool:
+    """The parser rule: `_`, `*` and `~` within a bare address are no emphasis."""
+    if state.src[state.pos] not in "_*~":
+        return False
+    known = state.env.get("urls")
+    if known is None or known[0] is not state.src:
+        urls = [*bare_urls.find(state.src)]
+        known = state.src, [url.start for url in urls], [url.end for url in urls]
+        state.env["urls"] = known
+    _, starts, ends = known
+    number = bisect_left(starts, state.pos) - 1
+    if number < 0 or state.pos >= ends[number]:
+        return False
+    if not silent:
+        state.pending += state.src[state.pos]
+    state.pos += 1
+    return True
+
+
+def link_bare_urls(state: StateCore) -> None:
+    """The parser rule: make links of bare addresses, and say which lead to this computer."""
+    for token in state.tokens:
+        if token.children and bare_urls.may_be_in(token.content):
+            token.children = list(_with_links(token.children, state.md))
+
+
+def _with_links(children: Sequence[Token], parser: MarkdownIt) -> Iterator[Token]:
+    is_inside = False
+    for child in children:
+        if child.type in ("link_open", "link_close"):
+            is_inside = child.type == "link_open"
+            if is_inside and loopback.is_loopback(_address(child, "href")):
+                child.attrs.setdefault("title", loopback.TITLE)
+        if child.type == "text" and not is_inside:
+            for address, text in bare_urls.split(child.content):
+                yield from _link(address, _text(text), parser) if address else (_text(text),)
+        elif child.type == "code_inline" and not is_inside:
+            address = bare_urls.whole(child.content)
+            yield from _link(address, child, parser) if address else (child,)
+        else:
+            yield child
+
+
+def _link(address: str, shown: Token, parser: MarkdownIt) -> Iterator[Token]:
+    opening = Token("link_open", "a", 1, attrs={"href": parser.normalizeLink(address)})
+    opening.attrSet("dir", "ltr")
+    if loopback.is_loopback(address):
+        opening.attrSet("title", loopback.TITLE)
+    yield opening
+    yield shown
+    yield Token("link_close", "a", -1)
 
 
 def _rewritten(children: Sequence[Token], parser: MarkdownIt) -> Iterator[Token]:

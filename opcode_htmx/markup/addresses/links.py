@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from opcode_htmx.markup.addresses import is_absolute
+from opcode_htmx.markup.addresses.rules import is_absolute
 
 _PROTOCOLS = frozenset({"http", "https"})
 

@@ -1,0 +1,24 @@
+"""Choose a folder by tapping: recent projects, and a browser of the project roots."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from flask import Blueprint
+
+from opcode_htmx.features.context import AppContext
+from opcode_htmx.features.feature import Feature
+from opcode_htmx.features.folders import api, routes
+from opcode_htmx.features.folders.picker import FolderPicker
+from opcode_htmx.web.rest.endpoint import Endpoint
+
+
+def _routes(context: AppContext) -> Iterable[Blueprint]:
+    yield routes.blueprint(FolderPicker(context.workspace))
+
+
+def _endpoints(context: AppContext) -> Iterable[Endpoint]:
+    return api.endpoints(FolderPicker(context.workspace))
+
+
+FEATURE = Feature(name="folders", routes=_routes, endpoints=_endpoints)

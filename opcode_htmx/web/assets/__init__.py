@@ -1,0 +1,1 @@
+"""Our static files: where they are, and how they are served."""

@@ -1,0 +1,128 @@
+"""The real CLI is started when a prompt is written, and leaves nothing where none is sent."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import websocket
+
+from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text
+from tests.support.cli.sessions import Session
+from tests.support.environment import Sandbox, Server, processes_of, until
+
+READY = "Claude is ready"
+
+
+@pytest.fixture(scope="module")
+def server(
+    integration: None, tmp_path_factory: pytest.TempPathFactory, claude: Path
+) -> Iterator[Server]:
+    sandbox = Sandbox(tmp_path_factory.mktemp("warm") / "home").make()
+    settings = {"OPCODE_WARM_START": "1", "OPCODE_WARM_TIMEOUT": "6", "OPCODE_ASK_AHEAD": "0"}
+    scene = Scene("any", "", [lambda request: Text(f"You said: {request.prompt}")])
+    with MessagesApi([scene]) as api:
+        server = Server(sandbox, claude, api.url, **settings)
+        try:
+            yield server.start()
+        finally:
+            server.close()
+
+
+@pytest.fixture(scope="module")
+def session(server: Server) -> Session:
+    """A session whose process has ended."""
+    session = Session(server, "the first prompt")
+    session.stop()
+    until(lambda: not processes_of(server.sandbox.state), "Claude has ended")
+    journal = server.sandbox.state / "events"
+    until(
+        lambda: any(b"run_ended" in each.read_bytes() for each in journal.iterdir()), "it is over"
+    )
+    return session
+
+
+@contextlib.contextmanager
+def page_of(session: Session) -> Iterator[None]:
+    """The session's page is open."""
+    cookies = session.server.get(session.address).cookies
+    page = websocket.create_connection(
+        f"{session.server.url.replace('http', 'ws')}{session.address}/live",
+        origin=session.server.url,
+        cookie="; ".join(f"{cookie.name}={cookie.value}" for cookie in cookies),
+    )
+    try:
+        yield
+    finally:
+        page.close()
+
+
+def write(session: Session, text: str) -> str:
+    """Type a text on the page; the id of its form."""
+    form = str(uuid.uuid4())
+    assert session.post("draft", prompt=text, prompt_id=form, by="page").status_code == 204
+    return form
+
+
+def pid(session: Session) -> int:
+    [process] = processes_of(session.sandbox.state)
+    return process.pid
+
+
+def files(session: Session) -> dict[str, object]:
+    """All that Claude and we keep of sessions, with sizes and times; contents that are ours."""
+    claude, ours = session.sandbox.config_dir, session.sandbox.state
+    found: dict[str, object] = {}
+    for path in [*(claude / "projects").rglob("*"), *(claude / "sessions").rglob("*")]:
+        found[str(path)] = (path.stat().st_size, path.stat().st_mtime_ns)
+    for path in (ours / "runs").rglob("*"):
+        found[str(path)] = path.stat().st_size
+    for path in (ours / "events").rglob("*.ndjson"):
+        found[str(path)] = path.read_bytes()
+    return found
+
+
+def lists(session: Session) -> str:
+    """What the pages and the API list of sessions."""
+    project = session.address.rpartition("/sessions/")[0]
+    running = session.server.get("/api/sessions/running").json()
+    home = session.server.get(project).text
+    return json.dumps([running, session.id in session.server.get("/runs").text, "running" in home])
+
+
+def test_prompt_that_is_never_sent_leaves_no_trace(session: Session) -> None:
+    before, listed, page = files(session), lists(session), session.page()
+    with page_of(session):
+        write(session, "I shall not send this")
+        until(lambda: READY in session.page(), "Claude is started")
+        assert lists(session) == listed
+        assert "open in another program" not in session.page()
+        until(lambda: not processes_of(session.sandbox.state), "it ends by itself")
+        until(lambda: "Stopped by you." in session.page(), "the page shows the end before")
+    with contextlib.suppress(AssertionError):
+        until(lambda: files(session) == before, "nothing is left", 5)
+    assert files(session) == before
+    assert session.page().count("block-text") == page.count("block-text")
+
+
+def test_prompt_is_answered_by_the_process_that_was_started_for_it(session: Session) -> None:
+    with page_of(session):
+        form = write(session, "the second")
+        write(session, "the second prompt")
+        until(lambda: READY in session.page(), "Claude is started")
+        warm = pid(session)
+        sent = session.post("prompt", prompt="the second prompt", prompt_id=form)
+        assert sent.status_code == 303
+        session.answered()
+        assert pid(session) == warm
+        assert session.page().count("You said: the second prompt") == 1
+        assert READY not in session.page()
+        assert session.id in json.dumps(session.server.get("/api/sessions/running").json())
+        write(session, "the third prompt")
+        assert pid(session) == warm
+    session.stop()
+    assert session.page().count("You said: the second prompt") == 1

@@ -1,0 +1,112 @@
+"""A new session in few taps, with nothing typed but the prompt; with and without JavaScript."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from opcode_htmx.engines.claude.files.history import project_id
+from tests.support import api, page_checks
+from tests.support.browser import Phone
+from tests.support.environment import Server
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+KEYBOARD = {"width": 390, "height": 420}
+"""A phone on which the keyboard is open."""
+SESSION = "5e551000-0000-4000-8000-000000000003"
+
+
+class Thumb:
+    """Taps what is in view, and counts the taps."""
+
+    def __init__(self, phone: Phone) -> None:
+        self.page = phone.page
+        self.taps = 0
+
+    def tap(self, target: Locator) -> None:
+        target.click()
+        self.taps += 1
+
+    def button(self, name: str) -> Locator:
+        return self.page.get_by_role("button", name=name)
+
+
+@pytest.mark.parametrize("scripted", [True, False], ids=["with scripts", "without"])
+def test_new_folder_takes_four_taps_and_a_known_project_three(
+    shared_server: Server, open_phone: Callable[..., Phone], scripted: bool
+) -> None:
+    server, orchard = shared_server, shared_server.sandbox.project
+    known(server, orchard)
+    phone = open_phone(server, java_script_enabled=scripted, viewport=KEYBOARD)
+    page, thumb = phone.page, Thumb(phone)
+    page.goto("/")
+    thumb.tap(page.get_by_role("link", name="New", exact=True))
+    expect(page.get_by_role("textbox", name="Prompt")).to_be_focused()
+    assert_in_view(page.locator(".nav"), page.get_by_role("textbox", name="Prompt"))
+    assert_in_view(page.locator(".nav"), phone.button("Send"))
+    page.keyboard.type(f"Dig a well {scripted}")
+    thumb.tap(thumb.button("Project:"))
+    thumb.tap(thumb.button("New folder"))
+    expect(thumb.button("Project:")).to_contain_text(f"dig-a-well-{scripted}".lower())
+    expect(page.get_by_role("textbox", name="Prompt")).to_have_value(f"Dig a well {scripted}")
+    thumb.tap(phone.button("Send"))
+    page.wait_for_url("**/sessions/**")
+    made = orchard.parent / f"dig-a-well-{scripted}".lower()
+    assert project_id(made) in unquote(page.url)
+    assert (made.is_dir(), thumb.taps) == (True, 4)
+
+    page.goto("/")
+    thumb.taps = 0
+    thumb.tap(page.locator("a.row", has_text="orchard").last)
+    thumb.tap(page.get_by_role("link", name="New session"))
+    expect(page.get_by_role("textbox", name="Prompt")).to_be_focused()
+    page.keyboard.type("Water it")
+    thumb.tap(phone.button("Send"))
+    page.wait_for_url("**/sessions/**")
+    assert (project_id(orchard) in page.url, thumb.taps) == (True, 3)
+
+
+def test_sheet_lists_while_one_types_and_fits_with_large_letters(
+    shared_server: Server, open_phone: Callable[..., Phone]
+) -> None:
+    for name in ("meadow", "meander", "brook"):
+        (shared_server.sandbox.home / "country" / name).mkdir(parents=True)
+    phone = open_phone(shared_server)
+    page, thumb = phone.page, Thumb(phone)
+    page.goto("/new")
+    page.evaluate("document.documentElement.style.fontSize = '32px'")
+    thumb.tap(thumb.button("Project:"))
+    sheet = page.get_by_role("dialog", name="Choose a folder")
+    rows = sheet.locator("#folder-here").locator("..").locator("a.folder-row")
+    page.get_by_role("searchbox").press_sequentially("~/country/mea")
+    expect(rows).to_have_text(["meadow", "meander"])
+    assert page_checks.sticks_out(page) <= 0
+    assert page_checks.smaller_than_a_thumb(page) == []
+    assert page_checks.violations(page) == []
+    rows.first.click()
+    sheet.get_by_role("link", name="Use “meadow”").click()
+    expect(sheet).to_be_hidden()
+    expect(thumb.button("Project:")).to_contain_text("meadow")
+    expect(page.get_by_role("textbox", name="Prompt")).to_be_focused()
+    assert page_checks.sticks_out(page) <= 0
+    thumb.tap(thumb.button("Project:"))
+    page.keyboard.press("Escape")
+    expect(sheet).to_be_hidden()
+
+
+def known(server: Server, project: Path) -> None:
+    """A session in the project, from a terminal."""
+    api.session(server.sandbox.config_dir, project, api.prompt("Prune", project), SESSION)
+
+
+def assert_in_view(bar: Locator, target: Locator) -> None:
+    box, limit = target.bounding_box(), bar.bounding_box()
+    assert box
+    assert limit
+    assert box["y"] >= 0
+    assert box["y"] + box["height"] <= limit["y"]
