@@ -94,7 +94,7 @@ def _safe_parts(block: Block) -> list[tuple[str, str]]:
         return run_cpu_in_thread(_all_parts, block) if is_heavy(block) else _all_parts(block)
     except Exception:
         log_failure(block, "searched")
-        return [(block.kind.capitalize(), raw_text(block))]
+        return [("Message", raw_text(block))]
 
 
 def _all_parts(block: Block) -> list[tuple[str, str]]:
@@ -120,8 +120,10 @@ def _parts(block: Block) -> Iterator[tuple[str, str]]:
             yield "Terminal, its output", plain("\n".join((block.stdout, block.stderr)))
         case NoticeBlock(detail=detail) if detail:
             yield "Notice", f"{block.text}\n{detail}"
-        case NoticeBlock() | ErrorBlock() | RawBlock():
+        case NoticeBlock() | ErrorBlock():
             yield block.kind.capitalize(), block.text
+        case RawBlock():
+            yield "Message", block.text
         case _:
             pass
 
