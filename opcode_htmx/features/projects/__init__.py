@@ -19,7 +19,10 @@ from opcode_htmx.features.projects.overview import Overview
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
     overview = Overview(
-        context.workspace.config_dir, context.sessions.attention, context.sessions.lookup
+        context.workspace.config_dir,
+        context.runs,
+        context.sessions.attention,
+        context.sessions.lookup,
     )
     yield routes.blueprint(context.workspace.config_dir, context.sessions.trash, overview)
 

@@ -13,27 +13,13 @@ from opcode_htmx.engines.claude.files.history import project_id
 from tests.support import api, page_checks
 from tests.support.browser import Phone
 from tests.support.environment import Server
+from tests.support.thumb import Thumb
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 KEYBOARD = {"width": 390, "height": 420}
 """A phone on which the keyboard is open."""
 SESSION = "5e551000-0000-4000-8000-000000000003"
-
-
-class Thumb:
-    """Taps what is in view, and counts the taps."""
-
-    def __init__(self, phone: Phone) -> None:
-        self.page = phone.page
-        self.taps = 0
-
-    def tap(self, target: Locator) -> None:
-        target.click()
-        self.taps += 1
-
-    def button(self, name: str) -> Locator:
-        return self.page.get_by_role("button", name=name)
 
 
 @pytest.mark.parametrize("scripted", [True, False], ids=["with scripts", "without"])

@@ -169,7 +169,7 @@ def test_prompt_watch_allow_deny_continue_stop_find_again_and_resume(
     expect(phone.page.locator(".block-text").first).to_have_text(WORDS)
     phone.send("Are you there?")
     answer_is(phone, "You said: Are you there?")
-    prompts = phone.page.locator(".block-prompt .prompt-text").all_inner_texts()
+    prompts = phone.page.locator("#transcript .prompt-text").all_inner_texts()
     sent = ["Let it grow", "make allowed.txt", "make denied.txt", "sleep well", "Are you there?"]
     assert prompts == sent
 
@@ -268,7 +268,7 @@ def test_a_prompt_that_the_server_did_not_get_says_so_and_is_sent_once_it_is_bac
     server.start()
     answer_is(phone, "You said: Do not lose this")
     expect(unsent).to_have_count(0)
-    expect(phone.page.locator(".block-prompt")).to_have_count(2)
+    expect(phone.page.locator("#transcript .block-prompt")).to_have_count(2)
 
 
 def test_two_phones_show_the_same_session_and_the_first_answer_counts(

@@ -48,6 +48,7 @@
       button("Edit", () => giveBack(bubble)),
     );
     bubble.dataset.state = state;
+    bubble.hidden = false;
   };
 
   const add = (data, at = Date.now()) => {
@@ -59,7 +60,7 @@
     bubble.innerHTML = '<h2 class="visually-hidden">You</h2><div class="prompt-text" dir="auto"></div><p class="sending-state" role="status"></p>';
     bubble.children[1].textContent = wordsOf(data);
     if (tokens.length) bubble.children[1].insertAdjacentHTML("afterend", `<p class="muted">${tokens.length} file${tokens.length > 1 ? "s" : ""}</p>`);
-    bubbles.set(bubble, { data, files, at, id: "" });
+    bubbles.set(bubble, { data, files, at, id: "", before: prompts() });
     list.append(bubble);
     return bubble;
   };
@@ -83,8 +84,13 @@
   };
 
   const isShown = (id) => $(`b-${id}`) || document.querySelector(`#queue [data-prompt="${id}"]`);
+  const prompts = () => document.querySelectorAll("#transcript > .block-prompt, #queue > li").length;
   const settle = () => {
-    for (const [bubble, { id }] of bubbles) if (id && isShown(id)) remove(bubble);
+    for (const [bubble, { id, state, before }] of bubbles) {
+      if (id && isShown(id)) remove(bubble);
+      // The socket may be faster than the response, which names the id: not twice until then.
+      else bubble.hidden = state === "sending" && prompts() > before;
+    }
   };
 
   // --- requests ---------------------------------------------------------------------------

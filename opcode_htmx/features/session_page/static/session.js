@@ -198,8 +198,8 @@
     const block = $(id);
     if (!block) return toEnd();
     if (id.startsWith("b-")) {
-      const details = block.querySelector("details");
-      if (details) details.open = true;
+      const details = block.querySelector(":scope > details");
+      if (details && !block.matches(".block-ask")) details.open = true;
       for (let way = block; (way = way.parentElement.closest("details")); ) way.open = true;
       document.querySelector(".here")?.classList.remove("here");
       block.classList.add("here"); // a block inserted later is no :target

@@ -40,7 +40,7 @@ def test_pasted_image_reaches_the_model_and_the_transcript(
     expect(chips(phone)).to_have_count(1)
     phone.send("what is this?")
     expect(chips(phone)).to_have_count(0)
-    expect(phone.page.locator(".block-prompt").last).to_contain_text("what is this?")
+    expect(phone.page.locator("#transcript .block-prompt").last).to_contain_text("what is this?")
     expect(phone.page.locator(".block-text")).to_have_count(before + 1)
     content = last_prompt(shared_api)
     (image,) = [part for part in content if part["type"] == "image"]

@@ -36,7 +36,7 @@ def test_a_prompt_that_waits_can_be_removed_and_never_reaches_the_model(
     gate.set()
     answered(phone, "You said: but this")
     assert "not after all" not in json.dumps(list(shared_api.requests))
-    prompts = phone.page.locator(".block-prompt .prompt-text").all_inner_texts()
+    prompts = phone.page.locator("#transcript .prompt-text").all_inner_texts()
     assert prompts[-2:] == ["hold on", "but this"]
     assert "not after all" not in prompts
 

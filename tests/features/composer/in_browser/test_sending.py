@@ -25,7 +25,7 @@ def test_a_double_tap_sends_once(phone: Phone, sandbox: Sandbox) -> None:
     expect(box(phone)).to_have_value("")
     phone.send("afterwards")
     answered(phone, "afterwards")
-    prompts = phone.page.locator(".block-prompt .prompt-text").all_inner_texts()
+    prompts = phone.page.locator("#transcript .prompt-text").all_inner_texts()
     assert prompts == ["Hello", "only once", "afterwards"]
 
 

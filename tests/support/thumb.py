@@ -1,0 +1,22 @@
+"""A person's thumb: taps what can be tapped, and counts."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Locator
+
+from tests.support.browser import Phone
+
+
+class Thumb:
+    """Counts the taps on one phone since `taps` was set to 0."""
+
+    def __init__(self, phone: Phone) -> None:
+        self.page = phone.page
+        self.taps = 0
+
+    def tap(self, target: Locator) -> None:
+        target.click()
+        self.taps += 1
+
+    def button(self, name: str) -> Locator:
+        return self.page.get_by_role("button", name=name)
