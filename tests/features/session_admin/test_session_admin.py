@@ -82,8 +82,8 @@ def looked(_looked: Session) -> Session:
 def test_name_is_stored_as_claudes_title_and_survives_more_turns(
     server: Server,
 ) -> None:
-    session = Session(server, "first words")
-    assert title(session.page()) == "first words"
+    session = Session(server, "a first name")
+    assert title(session.page()) == "a first name"
     assert session.post("rename", title="  The <new>\n name ").status_code == 303
     assert title(session.page()) == "The <new> name"
     session.prompt("more")  # the process that lives has its own idea of the name
@@ -97,7 +97,7 @@ def test_name_is_stored_as_claudes_title_and_survives_more_turns(
     assert set(names) == {"The <new> name"}, "Claude writes it anew at the end, unchanged"
     listed = server.get(session.address.partition("/sessions/")[0]).text
     assert "The &lt;new&gt; name" in listed
-    assert "first words" not in listed
+    assert "a first name" not in listed
 
 
 def test_a_name_that_is_empty_or_too_long_is_refused(looked: Session) -> None:
