@@ -214,18 +214,15 @@ def test_an_answer_whose_end_was_on_the_screen_is_seen_however_soon_one_leaves(
         phone.page.evaluate(LEAVE_AT_THE_END)
         gate.touch()
         phone.page.wait_for_url("**/runs")
+        # at once, and not only after a refresh
+        statuses = phone.page.locator("#runs .status").all_inner_texts()
+        assert statuses == ["Ready for the next prompt"]
     else:
         gate.touch()
         expect(phone.status).to_have_text("Ready for the next prompt")
-        with phone.page.expect_response("**/seen"):
-            phone.lock()
-        phone.page.goto("/runs")
-    # at once, and not only after a refresh
-    statuses = phone.page.locator("#runs .status")
-    assert statuses.all_inner_texts() == ["Ready for the next prompt"]
-    phone.page.reload()
-    assert statuses.all_inner_texts() == ["Ready for the next prompt"]
-    assert not phone.page.title().startswith("(")
+        phone.lock()
+    # the page reports while it is left what was read
+    until(lambda: "Done since you last looked" not in server.get("/runs").text, "it stays seen")
 
 
 # --- what is new ----------------------------------------------------------------------------
@@ -343,12 +340,12 @@ def test_a_message_is_copied_as_text_as_markdown_and_as_a_link(
     phone = open_phone(server, permissions=["clipboard-read", "clipboard-write"])
     if not clipboard:
         phone.page.add_init_script(NO_CLIPBOARD)
-    open_session(phone, begin(server, said("m", text(ANSWER)), said("n", text("And more."))))
+    open_session(phone, begin(server, said("n", text("Before.")), said("m", text(ANSWER))))
     sheet = phone.page.get_by_role("dialog", name="Link, copy, fork")
     got = {}
     for what in ("link", "text", "markdown", "whole answer"):
-        phone.page.locator("#b-m-0").hover()
-        phone.page.locator("#b-m-0 > .more").click()
+        phone.page.locator(".block-summary").hover()
+        phone.page.locator(".block-summary > .more").click()  # one for the whole answer
         button = sheet.get_by_role("button", name=f"Copy {what}")
         button.click()
         expect(button.or_(sheet.get_by_role("button", name="Copied"))).to_have_text("Copied")
@@ -356,8 +353,8 @@ def test_a_message_is_copied_as_text_as_markdown_and_as_a_link(
         expect(sheet).to_be_hidden()
         got[what] = pasted(phone.page)
     assert got["markdown"] == ANSWER
-    assert got["whole answer"] == f"{ANSWER}\n\nAnd more."
-    assert got["text"].split() == ["Some", "words.", "code", "of", "mine", "The", "end."]
+    assert got["whole answer"] == f"Before.\n\n{ANSWER}"
+    assert got["text"].split() == ["Before.", "Some", "words.", "code", "of", "mine", "The", "end."]
     phone.page.goto(got["link"])
     expect(phone.page.locator("#b-m-0")).to_be_in_viewport()
 
@@ -376,8 +373,9 @@ def test_text_stays_selected_when_copying_fails(server: Server, open_phone: Open
 def test_a_block_can_be_copied_without_javascript(server: Server, open_phone: OpenPhone) -> None:
     phone = open_phone(server, java_script_enabled=False)
     phone.page.goto(begin(server, said("m", text(ANSWER))))
-    phone.reload_until(lambda: phone.page.locator("#b-m-0").count(), "it is said")
-    phone.page.locator("#b-m-0 > .more").click()
+    more = phone.page.locator(".block-summary > .more")
+    phone.reload_until(more.count, "it is said")
+    more.click()
     expect(phone.page.get_by_label("Markdown")).to_have_value(ANSWER)
     phone.page.get_by_label("Back to the session").click()
     expect(phone.page.locator("#b-m-0")).to_be_in_viewport()
