@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from opcode_htmx.engines.claude.demo.messages_api import (
     MessagesApi,
@@ -134,7 +135,7 @@ def test_open_page_receives_desk_activity(
     phone.page.get_by_text("ANSWER to DESK two").wait_for(timeout=20_000)
     phone.page.get_by_text(ALSO_USED).wait_for()
     phone.page.get_by_role("button", name="Begin again from the newest").click()
-    phone.page.get_by_text("Ended, to begin again").wait_for()
+    expect(phone.status).to_contain_text("Ended, to begin again")
     # what was marked as the computer's is a part of the conversation now
     until(lambda: phone.page.locator(".block-branch").count() == 0, "it is unfolded")
     assert phone.page.get_by_text("ANSWER to DESK two").count() == 1

@@ -10,6 +10,8 @@ import os
 import time
 from pathlib import Path
 
+from opcode_htmx.lib.files import atomic_files
+
 
 class WarmMark:
     """The mark in one folder, which may be gone."""
@@ -22,8 +24,7 @@ class WarmMark:
     def set(self, history_changed_at: int | None) -> None:
         """Make the mark, with the modification time that the history file has now, in ns."""
         text = "" if history_changed_at is None else str(history_changed_at)
-        self._path.touch(mode=0o600)
-        self._path.write_text(text, encoding="ascii")
+        atomic_files.write(self._path, text.encode("ascii"), durable=False)
 
     def exists(self) -> bool:
         return self._path.exists()

@@ -287,6 +287,7 @@ def test_choices_always_allow_and_deny_with_a_reason_work_without_javascript(
 
     phone.begin(sandbox.project, "npm please")
     seen("Always allow")
+    phone.page.locator("summary", has_text="Always allow").click()
     press("Always allow npm test * in this project")
     seen("Always allowed:")
     seen("tokens in")  # the turn is over

@@ -149,6 +149,7 @@ def test_open_request_is_announced_on_every_page_until_answered(
     server = lone_server
     phone, other = open_phone(server), open_phone(server)
     open_session(phone, begin(server, ["text", "Hello."]))
+    expect(phone.page).not_to_have_title("New session · opcode")
     title = phone.page.title()
 
     def overview() -> str:
@@ -206,8 +207,9 @@ LEAVE_AT_THE_END = """() => new MutationObserver(() => {
 
 @pytest.mark.parametrize("leave", ["another page", "a locked phone"])
 def test_an_answer_whose_end_was_on_the_screen_is_seen_however_soon_one_leaves(
-    server: Server, open_phone: OpenPhone, gate: Path, leave: str
+    lone_server: Server, open_phone: OpenPhone, gate: Path, leave: str
 ) -> None:
+    server = lone_server
     phone = open_phone(server)
     open_session(phone, begin(server, ["wait", str(gate)], ["text", "Here is the end."]))
     if leave == "another page":

@@ -84,7 +84,9 @@
   });
   // A person who sends a prompt has read the blocks above.
   $("composer").addEventListener("htmx:after:request", (event) => {
-    if (event.detail.ctx.response.status < 400) $("new-since")?.remove();
+    if (event.detail.ctx.response.status >= 400) return;
+    $("new-since")?.remove();
+    way.hidden = true;
   });
   // Back from an image leads to its block.
   transcript.addEventListener("click", (event) => {
