@@ -16,6 +16,7 @@ PACKAGES = (
     "opcode_htmx.features.attention",
     "opcode_htmx.features.session_admin",
     "opcode_htmx.features.trash",
+    "opcode_htmx.features.appearance",
     "opcode_htmx.api.feature",
 )
 """Each declares itself in a `FEATURE`."""
