@@ -74,4 +74,14 @@
   });
   addEventListener("pageshow", releaseAll);
   window.navigation?.addEventListener("navigateerror", releaseAll);
+
+  // --- scripts that only some devices have a use for -------------------------------------
+
+  const load = (addresses) => {
+    if (!addresses) return;
+    const script = document.createElement("script");
+    script.src = addresses.split(" ")[0];
+    document.head.append(script);
+  };
+  if (matchMedia("(pointer: fine)").matches) load(document.body.dataset.keyboard);
 })();

@@ -40,7 +40,7 @@
     await save.before;
     if (number !== latest) return;
     save.before = (async () => {
-      const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(data) }).catch(() => null);
+      const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(data), keepalive: true }).catch(() => null);
       if (answer?.ok) saved = data;
       if (number !== latest) return;
       if (answer?.ok) takeMeta(await answer.text());
