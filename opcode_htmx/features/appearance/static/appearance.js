@@ -7,6 +7,7 @@
   const state = document.getElementById("appearance-state");
   const root = document.documentElement;
   const DEFAULTS = { theme: "system", density: "comfortable", font: "100", keys: "on" };
+  const SAVING = "Saving…";
   const kept = state.textContent;
   let saved = new FormData(form);
   let latest = 0; // the number of the newest choice; answers to earlier ones are out of date
@@ -35,12 +36,12 @@
     const number = (latest += 1);
     const data = new FormData(form);
     show(data);
-    state.textContent = "Saving…";
+    state.textContent = SAVING;
     // One after the other: the last choice is the one that is kept.
     await save.before;
     if (number !== latest) return;
     save.before = (async () => {
-      const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(data), keepalive: true }).catch(() => null);
+      const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(data) }).catch(() => null);
       if (answer?.ok) saved = data;
       if (number !== latest) return;
       if (answer?.ok) takeMeta(await answer.text());
@@ -50,4 +51,8 @@
     })();
   };
   form.addEventListener("change", save);
+  // Whoever leaves at once takes the choice along.
+  addEventListener("pagehide", () => {
+    if (state.textContent === SAVING) navigator.sendBeacon(form.action, new URLSearchParams(new FormData(form)));
+  });
 })();
