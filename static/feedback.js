@@ -84,4 +84,10 @@
     document.head.append(script);
   };
   if (matchMedia("(pointer: fine)").matches) load(document.body.dataset.keyboard);
+  if (matchMedia("(any-pointer: coarse)").matches) {
+    const loadGestures = () => load(document.body.dataset.gestures);
+    // a session's page has more urgent things to load
+    if (document.getElementById("transcript")) addEventListener("pointerdown", loadGestures, { once: true });
+    else loadGestures();
+  }
 })();
