@@ -46,6 +46,7 @@ ATTRIBUTES = {
     *("data-address", "data-by", "data-copy", "data-count"),
     *("data-earlier", "data-fresh", "data-htmx-powered", "data-insert", "data-link", "data-most"),
     *(
+        "data-dictation",
         "data-gestures",
         "data-keyboard",
         "data-n",
