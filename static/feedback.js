@@ -74,4 +74,22 @@
   });
   addEventListener("pageshow", releaseAll);
   window.navigation?.addEventListener("navigateerror", releaseAll);
+
+  // --- scripts that only some devices have a use for -------------------------------------
+
+  const load = (addresses) => {
+    if (!addresses) return;
+    const script = document.createElement("script");
+    script.src = addresses.split(" ")[0];
+    document.head.append(script);
+  };
+  if (matchMedia("(pointer: fine)").matches) load(document.body.dataset.keyboard);
+  if (isSecureContext && (window.SpeechRecognition ?? window.webkitSpeechRecognition))
+    load(document.querySelector("[data-dictation]")?.dataset.dictation);
+  if (matchMedia("(any-pointer: coarse)").matches) {
+    const loadGestures = () => load(document.body.dataset.gestures);
+    // a session's page has more urgent things to load
+    if (document.getElementById("transcript")) addEventListener("pointerdown", loadGestures, { once: true });
+    else loadGestures();
+  }
 })();

@@ -17,7 +17,7 @@ from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem
 from opcode_htmx.lib import resources
 from tests.features.session_page.test_look import covered
-from tests.support.browser import Phone
+from tests.support.browser import PHONE, Phone
 from tests.support.environment import Sandbox, Server, write_stand_in
 from tests.support.many_features import LABELS, MADE_UP
 from tests.support.page_checks import sticks_out, violations
@@ -201,7 +201,7 @@ def test_every_other_entry_is_in_the_sheet_and_can_be_scrolled_to(
             enlarge(page)
         more(page).click()
         items = sheet(page).locator(".nav-item")
-        assert items.count() == MADE_UP + 4  # Server, Add a device, Logins and Log out
+        assert items.count() == MADE_UP + 5  # Appearance, Server, Add a device, Logins and Log out
         assert sticks_out(page) <= 0
         assert sheet(page).locator(".nav-label").evaluate_all(CUT_WORDS) == []
         assert items.evaluate_all(OUT_OF_REACH) == [], at
@@ -345,7 +345,7 @@ def test_from_900_pixels_all_entries_stand_in_a_rail_beside_the_page(page: Page)
         size(page, at)
         expect(more(page)).to_be_hidden()
         items = page.locator(".nav .nav-item:visible")
-        assert items.count() == 3 + MADE_UP + 4
+        assert items.count() == 3 + MADE_UP + 5
         assert items.evaluate_all(OUT_OF_REACH) == []
         rail, main = page.locator(".nav").bounding_box(), page.locator("main").bounding_box()
         assert rail
@@ -362,6 +362,13 @@ def test_a_sessions_page_has_the_rail_and_never_the_bar(phone: Phone, server: Se
     phone.begin(server.sandbox.project, '[["text", "Hello."]]')
     expect(phone.status).to_have_text("Ready for the next prompt")
     expect(page.locator(".nav")).to_be_hidden()
+    page.get_by_role("button", name="Session menu").click()
+    sheet = page.locator("#menu").bounding_box()
+    assert sheet
+    assert (sheet["x"], sheet["width"]) == (0, PHONE["width"])
+    assert sheet["y"] + sheet["height"] == PHONE["height"], "at the bottom, where the thumb is"
+    assert sheet["y"] >= 0.4 * PHONE["height"]
+    page.keyboard.press("Escape")
     for at in WIDE:
         size(page, at)
         rail = page.locator(".nav").bounding_box()

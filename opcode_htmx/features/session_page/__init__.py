@@ -12,6 +12,7 @@ from opcode_htmx.features.session_page import (
     canonical,
     images,
     live_updates,
+    others,
     routes,
 )
 from opcode_htmx.features.session_page.snapshots import FrameScheduler
@@ -30,6 +31,7 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
         context.capabilities,
     )
     yield images.blueprint(sessions.lookup)
+    yield others.blueprint(context.workspace.config_dir, sessions.lookup)
 
 
 def _sockets(context: AppContext, router: SocketRouter) -> None:

@@ -10,7 +10,8 @@ from opcode_htmx.web.origin import hosts
 _NO_DOCUMENTS = frozenset({"text/css", "text/javascript"})
 """A policy has no effect on these, and would be sent with each of them."""
 
-_PERMISSIONS = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
+_PERMISSIONS = "camera=(), geolocation=(), microphone=(self), payment=(), usb=()"
+"""The microphone is for dictation (static/dictation.js); the browser asks the person first."""
 
 
 def register(app: Flask, files: StaticFiles | None = None) -> None:

@@ -151,15 +151,27 @@ def test_counts_and_sizes_are_formatted_in_words() -> None:
 
 
 def themes() -> dict[str, dict[str, tuple[float, ...]]]:
+    """The colours of each theme by their names; high contrast is two."""
     css = (ROOT / "static" / "style.css").read_text()
-    light, dark = (
-        {
-            name: tuple(int(value[i : i + 2], 16) / 255 for i in (0, 2, 4))
-            for name, value in re.findall(r"--([a-z-]+): #([0-9a-f]{6});", block)
+
+    def colours(selector: str, *, dark: bool) -> dict[str, tuple[float, ...]]:
+        block = re.search(rf"^{re.escape(selector)} \{{(.*?)\}}", css, re.DOTALL | re.MULTILINE)
+        assert block
+        found = re.findall(r"--([a-z-]+): (?:light-dark\()?(#\w{6})(?:, (#\w{6})\))?;", block[1])
+        return {
+            name: tuple(int(value[i : i + 2], 16) / 255 for i in (1, 3, 5))
+            for name, light, other in found
+            for value in [other if dark and other else light]
         }
-        for block in re.findall(r":root \{(.*?)\}", css, re.DOTALL)[:2]
-    )
-    return {"light": light, "dark": {**light, **dark}}
+
+    light, dark = (colours(":root", dark=dark) for dark in (False, True))
+    return {
+        "light": light,
+        "dark": dark,
+        "black": {**dark, **colours(':root[data-theme="black"]', dark=True)},
+        "contrast": {**light, **colours(':root[data-theme="contrast"]', dark=False)},
+        "contrast, dark": {**dark, **colours(':root[data-theme="contrast"]', dark=True)},
+    }
 
 
 def contrast(one: tuple[float, ...], other: tuple[float, ...]) -> float:
@@ -171,18 +183,26 @@ def contrast(one: tuple[float, ...], other: tuple[float, ...]) -> float:
     return (lighter + 0.05) / (darker + 0.05)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_text_has_the_contrast_of_wcag_aa(theme: str) -> None:
+@pytest.mark.parametrize(
+    ("theme", "least"),
+    [("light", 4.5), ("dark", 4.5), ("black", 4.5), ("contrast", 7), ("contrast, dark", 7)],
+)
+def test_text_has_the_contrast_of_wcag_aa_and_of_aaa_in_high_contrast(
+    theme: str, least: float
+) -> None:
     colours = themes()[theme]
     grounds = ("bg", "surface", "raised")
     pairs = [
         *product(("text", "muted", "accent"), (*grounds, "accent-soft")),
         *product(("danger", "ok", "warn"), grounds[:2]),
         *((name, f"{name}-soft") for name in ("danger", "ok", "warn")),
+        *product(("code-word", "code-text", "code-number", "code-name"), grounds[:2]),
         ("on-accent", "accent"),
         ("on-accent", "accent-hover"),
+        ("surface", "warn"),
+        ("surface", "danger"),
     ]
     low = {pair: contrast(*(colours[name] for name in pair)) for pair in pairs}
-    assert {pair: value for pair, value in low.items() if value < 4.5} == {}
+    assert {pair: value for pair, value in low.items() if value < least} == {}
     borders = {g: contrast(colours["line-strong"], colours[g]) for g in grounds}
     assert {ground: value for ground, value in borders.items() if value < 3} == {}

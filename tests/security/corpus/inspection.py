@@ -56,6 +56,9 @@ ATTRIBUTES = {
     *("data-address", "data-by", "data-copy", "data-count"),
     *("data-earlier", "data-fresh", "data-htmx-powered", "data-insert", "data-link", "data-most"),
     *(
+        "data-dictation",
+        "data-gestures",
+        "data-keyboard",
         "data-n",
         "data-now",
         "data-o",
@@ -117,14 +120,16 @@ IMAGES = r"^/(?:static/|projects/[^/]+/sessions/[^/]+/|(?:projects/[^/]+/)?new/a
 HTMX = {
     "hx-disable": "^input#files$",
     "hx-encoding": "^input#files$",
-    "hx-get": "^div#options$",
+    "hx-get": "^(?:div#options|aside)$",
     "hx-headers": "^div#options$",
     "hx-include": "^div#options$",
     "hx-post": "^(?:button|input#files|form#composer|form#options-form)$",
-    "hx-swap": "^(?:button|div#live|div#options|input#files|form#composer|form#options-form)$",
+    "hx-swap": (
+        "^(?:aside|button|div#live|div#options|input#files|form#composer|form#options-form)$"
+    ),
     "hx-swap-oob": "#",
     "hx-sync": "^(button|form#composer)$",
-    "hx-trigger": "^(?:div#options|input#files|form#options-form)$",
+    "hx-trigger": "^(?:aside|div#options|input#files|form#options-form)$",
     "hx-ws:connect": "^div#live$",
 }
 """On which elements the attributes of htmx stand."""

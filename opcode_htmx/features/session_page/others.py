@@ -1,0 +1,32 @@
+"""The other sessions of a project, which a wide screen shows beside a session."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flask import Blueprint, render_template
+
+from opcode_htmx.engines.claude.files import sessions
+from opcode_htmx.sessions.lookup import SessionLookup
+
+MOST = 60
+"""Sessions in the list: those used last. All of them are on the project's page."""
+
+
+def blueprint(config_dir: Path, lookup: SessionLookup) -> Blueprint:
+    pages = Blueprint("other_sessions", __name__)
+
+    @pages.get("/projects/<project_id>/sessions/<session_id>/others")
+    def others(project_id: str, session_id: str) -> str:
+        """The list, which the page of the session asks for where it has space."""
+        listed = lookup.locations.project_id(lookup.at(project_id, session_id))
+        found = sessions.sessions(config_dir, listed) if listed else []
+        return render_template(
+            "session_page/others.html",
+            sessions=found[:MOST],
+            more=len(found) > MOST,
+            current=session_id,
+            project_id=listed,
+        )
+
+    return pages

@@ -1,0 +1,127 @@
+"""The page Appearance in a browser, and the contrast of all that a session shows in each theme."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from pprint import pformat
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from opcode_htmx.features.appearance.service import CHOICES
+from tests.support import page_checks
+from tests.support.browser import Phone
+from tests.support.environment import Server, until
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+OpenPhone = Callable[..., Phone]
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+
+
+@pytest.fixture(autouse=True)
+def defaults(shared_server: Server) -> Iterator[None]:
+    """Give the other tests what they had."""
+    yield
+    shared_server.post("/appearance", {})
+
+
+def choose(page: Page, name: str, value: str) -> None:
+    """Until the server has it, and the page has the answer."""
+    with page.expect_response(lambda answer: answer.request.method == "GET"):
+        page.locator(f"input[name={name}][value='{value}']").check()
+    expect(page.locator("#appearance-state")).to_contain_text("Kept for you")
+
+
+def test_a_tap_changes_the_page_at_once_and_all_pages_from_then_on(
+    shared_server: Server, open_phone: OpenPhone
+) -> None:
+    page = open_phone(shared_server, color_scheme="light").page
+    page.goto("/appearance")
+    ground = "getComputedStyle(document.body).backgroundColor"
+    tap = "document.querySelector('[name=theme][value=black]').click()"
+    assert page.evaluate(f"() => {{ {tap}; return {ground}; }}") == "rgb(0, 0, 0)"  # unanswered
+    bars = page.locator("meta[name=theme-color]")
+    expect(bars).to_have_count(1)
+    expect(bars).to_have_attribute("content", "#000000")
+    choose(page, "font", "150")
+    page.goto("/")
+    assert page.evaluate(ground) == "rgb(0, 0, 0)"
+    assert page.evaluate("getComputedStyle(document.documentElement).fontSize") == "24px"
+    expect(page.locator("html")).to_have_attribute("data-theme", "black")
+
+
+def test_a_choice_is_kept_though_the_page_is_left_at_once(
+    shared_server: Server, open_phone: OpenPhone
+) -> None:
+    page = open_phone(shared_server).page
+    page.goto("/appearance")
+    page.evaluate("document.querySelector('[name=theme][value=dark]').click(); location = '/'")
+    page.wait_for_url("/")
+    until(
+        lambda: page.reload() and page.locator("html[data-theme=dark]").count(),
+        "it is kept",
+        sleep=lambda: page.wait_for_timeout(100),
+    )
+
+
+def test_what_cannot_be_saved_is_taken_back(shared_server: Server, open_phone: OpenPhone) -> None:
+    phone = open_phone(shared_server)
+    phone.forgiven.append("ERR_FAILED")
+    page = phone.page
+    page.goto("/appearance")
+    page.route("**/appearance", lambda route: route.abort())
+    page.locator("input[name=density][value=compact]").click()
+    expect(page.get_by_role("status")).to_contain_text("could not be saved")
+    expect(page.locator("input[name=density][value=comfortable]")).to_be_checked()
+    expect(page.locator("html")).not_to_have_attribute("data-density", "compact")
+
+
+def test_without_scripts_a_button_saves(shared_server: Server, open_phone: OpenPhone) -> None:
+    page = open_phone(shared_server, java_script_enabled=False).page
+    page.goto("/appearance")
+    page.locator("input[name=theme][value=contrast]").check()
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("input[name=theme][value=contrast]")).to_be_checked()
+    expect(page.locator("html")).to_have_attribute("data-theme", "contrast")
+
+
+def test_every_theme_has_enough_contrast(shared_server: Server, open_phone: OpenPhone) -> None:
+    """With each kind of text and a request; in high contrast by WCAG's highest level."""
+    phone = open_phone(shared_server)
+    page = phone.page
+    code = '```python\ndef baskets(kg, size=15):\n    return "full"  # rounded\n```\n'
+    table = "| a | b |\n|---|---|\n| 1 | 2 |\n"
+    text = f"## Found\n\nIt is `in` the [file](/x).\n\n> Quoted\n\n{code}\n{table}"
+    edit = {"file_path": "/a.py", "old_string": "a = 1\n", "new_string": "a = 2\n"}
+    asked = {"subtype": "can_use_tool", "tool_name": "Edit", "input": edit}
+    gate = shared_server.sandbox.home / str(uuid.uuid4())
+    steps = [
+        ["stderr", "warning: dry"],
+        ["text", text],
+        ["say", {"type": "control_request", "request_id": "r1", "request": asked}],
+        ["wait", str(gate)],
+    ]
+    phone.begin(shared_server.sandbox.project, json.dumps(steps))
+    expect(phone.button("Allow")).to_be_visible()
+    session = page.url
+    wrong: dict[tuple[str, str, str], object] = {}
+    for theme in CHOICES["theme"]:
+        shared_server.post("/appearance", {"theme": theme, "density": "compact", "font": "90"})
+        for path in (session, "/appearance"):
+            page.goto(path)
+            page_checks.open_every_card(page)
+            for scheme in SCHEMES:
+                page.emulate_media(color_scheme=scheme)
+                rule = "color-contrast-enhanced" if theme == "contrast" else "color-contrast"
+                if found := page_checks.violations(page, rule):
+                    wrong[theme, path, scheme] = found
+            if fields := page_checks.too_small_to_type_in(page):
+                wrong[theme, path, "fields"] = fields
+            if targets := page_checks.smaller_than_a_thumb(page):
+                wrong[theme, path, "targets"] = targets
+    gate.touch()
+    assert wrong == {}, pformat(wrong)

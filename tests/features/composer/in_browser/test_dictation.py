@@ -1,0 +1,121 @@
+"""Dictation into the composer, with a speech recognition that says what a test wants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.support import page_checks
+from tests.support.browser import Phone
+from tests.support.environment import Server, until
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+OpenPhone = Callable[..., Phone]
+RECOGNITION = """
+class Recognition extends EventTarget {
+    start() { window.heard = this; }
+    stop() { this.dispatchEvent(new Event("end")); }
+    abort() { this.aborted = true; this.stop(); }
+}
+window.SpeechRecognition = window.webkitSpeechRecognition = Recognition;
+window.say = (...words) => {
+    const event = new Event("result");
+    event.results = words.map((transcript) => [{ transcript }]);
+    window.heard.dispatchEvent(event);
+};
+window.fail = (error) => {
+    window.heard.dispatchEvent(Object.assign(new Event("error"), { error }));
+    window.heard.stop();
+};
+"""
+NONE = "window.SpeechRecognition = window.webkitSpeechRecognition = undefined;"
+
+
+@pytest.fixture
+def open_session(shared_server: Server, open_phone: OpenPhone) -> Callable[[str], Phone]:
+    """Opens a session's page in a browser with this speech recognition."""
+
+    def open_(recognition: str) -> Phone:
+        phone = open_phone(shared_server)
+        phone.page.add_init_script(recognition)
+        phone.begin(shared_server.sandbox.project, '[["text", "Hello."]]')
+        expect(phone.status).to_have_text("Ready for the next prompt")
+        return phone
+
+    return open_
+
+
+@pytest.fixture
+def phone(open_session: Callable[[str], Phone]) -> Phone:
+    return open_session(RECOGNITION)
+
+
+def prompt(page: Page) -> Locator:
+    return page.get_by_role("textbox", name="Prompt")
+
+
+def test_words_are_written_at_the_caret_and_kept_as_a_draft(phone: Phone) -> None:
+    page = phone.page
+    prompt(page).fill("Please now.")
+    prompt(page).evaluate("field => field.setSelectionRange(6, 6)")
+    phone.button("Dictate").click()
+    expect(phone.button("Dictate")).to_have_attribute("aria-pressed", "true")
+    assert page.evaluate("[heard.lang, heard.interimResults]") == ["en-US", True]
+    page.evaluate("say('prune the')")
+    expect(prompt(page)).to_have_value("Please prune the now.")
+    with page.expect_request("**/draft") as saved:
+        page.evaluate("say('prune the tree', ' in the north ')")
+    expect(prompt(page)).to_have_value("Please prune the tree in the north now.")
+    assert "prune+the+tree" in (saved.value.post_data or "")
+    phone.button("Dictate").click()
+    expect(phone.button("Dictate")).to_have_attribute("aria-pressed", "false")
+    assert page_checks.violations(page) == []
+    assert page_checks.smaller_than_a_thumb(page) == []
+    assert page_checks.sticks_out(page) <= 0
+
+
+def test_what_was_sent_does_not_come_back(phone: Phone) -> None:
+    page = phone.page
+    phone.button("Dictate").click()
+    page.evaluate("say('Water the trees')")
+    phone.button("Send").click()
+    expect(prompt(page)).to_have_value("")
+    page.evaluate("say('Water the trees today')")
+    expect(prompt(page)).to_have_value("")
+    expect(phone.button("Dictate")).to_have_attribute("aria-pressed", "false")
+    expect(page.locator(".block-prompt").last).to_contain_text("Water the trees")
+
+
+def test_typing_ends_it(phone: Phone) -> None:
+    page = phone.page
+    phone.button("Dictate").click()
+    page.evaluate("say('Water')")
+    prompt(page).press("End")
+    prompt(page).press_sequentially("!")
+    page.evaluate("say('Water the trees')")
+    expect(prompt(page)).to_have_value("Water!")
+    assert page.evaluate("heard.aborted")
+
+
+def test_a_refusal_is_a_sentence(phone: Phone) -> None:
+    page = phone.page
+    phone.button("Dictate").click()
+    page.evaluate("fail('not-allowed')")
+    expect(page.get_by_role("alert")).to_contain_text("may not use the microphone")
+    phone.button("Dictate").click()
+    expect(page.get_by_role("alert")).to_be_empty()
+    page.evaluate("fail('no-speech')")
+    expect(phone.button("Dictate")).to_have_attribute("aria-pressed", "false")
+    expect(page.get_by_role("alert")).to_be_empty()
+
+
+def test_without_speech_recognition_nothing_is_shown(
+    open_session: Callable[[str], Phone],
+) -> None:
+    page = open_session(NONE).page
+    loaded = "[...document.scripts].some(each => each.src.includes('hx-ws'))"
+    until(lambda: page.evaluate(loaded), "all is loaded")
+    assert page.locator(".dictate, script[src*=dictation]").count() == 0
