@@ -70,7 +70,7 @@ def blueprint(
         read_positions.look(session_id)
         shown = window.newest(blocks, request.args.get("from"), last_read)
         view.fragments.render(shown.blocks)
-        came_from = way_back()
+        came_from, project_page = way_back(), _project_page(lookup, project_id, session_id)
         page = render_template(
             "session_page/session.html",
             title=lookup.title(project_id, session_id) or title_of(blocks),
@@ -82,7 +82,8 @@ def blueprint(
             project_id=project_id,
             session_id=session_id,
             folder=view.folder,
-            way_back=came_from or _project_page(lookup, project_id, session_id),
+            project_page=project_page,
+            way_back=came_from or project_page,
             window=shown,
             render=view.fragments.block,
             dom_id=dom_id,
