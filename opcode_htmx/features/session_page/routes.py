@@ -73,6 +73,7 @@ def blueprint(
             dom_id=dom_id,
             status_panel=view.status_panel(),
             cursor=cursor,
+            all_sessions=_project_page(lookup, project_id, session_id)[0],
             prompt_id=uuid.uuid4(),
             draft=view.draft.text,
             most_per_file=MAX_FILE,
