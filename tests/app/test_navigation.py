@@ -369,6 +369,13 @@ def test_a_sessions_page_has_the_rail_and_never_the_bar(phone: Phone, server: Se
     assert sheet["y"] + sheet["height"] == PHONE["height"], "at the bottom, where the thumb is"
     assert sheet["y"] >= 0.4 * PHONE["height"]
     page.keyboard.press("Escape")
+    page.get_by_role("button", name="Details of the status").click()  # a way that begins there
+    page.locator("#status-sheet").get_by_role("button", name="Session menu").click()
+    expect(page.locator("#menu")).to_be_visible()
+    assert covered(page, "#menu button, #menu input:not([type=hidden]), #menu a") == []
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    expect(page.locator("#status-sheet")).to_be_hidden()
     for at in WIDE:
         size(page, at)
         rail = page.locator(".nav").bounding_box()
