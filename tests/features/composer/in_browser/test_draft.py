@@ -77,7 +77,15 @@ def test_text_being_typed_is_never_replaced_by_another_device(
     expect(box(other)).to_have_value("mine")
 
 
-def test_unsent_prompt_stays_over_a_reload_and_can_be_taken_back(
+REFUSE_PROMPTS = """() => {
+    const send = window.fetch;
+    window.fetch = (address, options) => String(address).endsWith("/prompt")
+        ? Promise.reject(new TypeError("Failed to fetch")) : send(address, options);
+}"""
+"""As where the network fails for as long as it takes, but for the draft."""
+
+
+def test_unsent_prompt_is_kept_taken_back_and_sent_after_a_reload(
     start_server: Callable[..., Server],
     shared_home: Sandbox,
     stand_in: Path,
@@ -86,18 +94,24 @@ def test_unsent_prompt_stays_over_a_reload_and_can_be_taken_back(
     server = start_server(shared_home, stand_in)
     phone = open_phone(server)
     begin(phone, shared_home)
-    phone.forgiven += [*CUT_OFF, "ERR_FAILED"]
-    server.kill()
-    phone.send("Do not lose this")
+    phone.forgiven += CUT_OFF
     unsent = phone.page.locator("#sending .block-prompt")
+    phone.page.evaluate(REFUSE_PROMPTS)
+    phone.send("Do not lose this")
     expect(unsent).to_contain_text("Not sent. Tap to try again")
     box(phone).fill("And this is typed since")
-    phone.page.route("**/prompt", lambda route: route.abort())
-    server.start()
     kept(server, "Do not lose this\n\nAnd this is typed since")
-    phone.page.reload()
-    expect(unsent).to_contain_text("Not sent. Tap to try again")
-    expect(box(phone)).to_have_value("And this is typed since")
     unsent.get_by_role("button", name="Edit").click()
     expect(unsent).to_have_count(0)
     expect(box(phone)).to_have_value("Do not lose this\n\nAnd this is typed since")
+
+    box(phone).fill("Send it later")
+    phone.button("Send").click()
+    expect(unsent).to_contain_text("Not sent. Tap to try again")
+    box(phone).fill("And this is for later")
+    kept(server, "Send it later\n\nAnd this is for later")
+    phone.page.reload()
+    answered(phone, "Send it later")
+    expect(unsent).to_have_count(0)
+    expect(box(phone)).to_have_value("And this is for later")
+    kept(server, "And this is for later")
