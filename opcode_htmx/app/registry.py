@@ -18,8 +18,8 @@ PACKAGES = (
     "opcode_htmx.features.server",
     "opcode_htmx.features.session_admin",
     "opcode_htmx.features.devices",
-    "opcode_htmx.features.trash",
     "opcode_htmx.features.appearance",
+    "opcode_htmx.features.trash",
     "opcode_htmx.api.feature",
 )
 """Each declares itself in a `FEATURE`."""

@@ -88,7 +88,8 @@ def test_rows_are_reached_and_opened_by_keys(page: Page, shared_server: Server) 
     expect(focused(page)).to_have_class("row")
     assert focused(page).evaluate("each => getComputedStyle(each).outlineStyle") == "solid"
     page.keyboard.press("Enter")
-    page.wait_for_url("**/projects/*")
+    page.wait_for_url("**/sessions/*")
+    page.goto(page.url.partition("/sessions/")[0])
     rows = ready(page).locator(".list .row")
     for key, index in (("j", 0), ("j", 1), ("k", 0)):
         page.keyboard.press(key)
