@@ -205,7 +205,8 @@ class View:
         for theme in self.themes():
             with self.looking_at(f"{what} at {width} px, {theme}"):
                 by = self.page.evaluate("document.documentElement.scrollWidth") - width
-                assert by <= 0, f"the page is {by} px wider than the screen"
+                reason = f"by {by} px: {self.page.evaluate(WIDEST, width)}" if by > 0 else ""
+                assert not reason, f"the page is wider than the screen {reason}"
                 assert self.page.evaluate(WIDE, width) == []
 
     def can_be_hit(self, what: str, selector: str) -> None:
@@ -217,6 +218,10 @@ class View:
                 assert smaller_than_a_thumb(self.page) == []
                 assert too_small_to_type_in(self.page) == []
 
+
+WIDEST = """width => [...document.body.querySelectorAll("*")]
+    .filter(each => each.checkVisibility() && each.getBoundingClientRect().right > width + 1)
+    .map(each => each.outerHTML.slice(0, 100)).slice(0, 4)"""
 
 WIDE = """width => [...document.querySelectorAll(
     ".block, .block pre, .block table, .block img, .todos, .dock, .queue li, .topbar, main > *")]
@@ -243,6 +248,7 @@ HIDDEN = """async controls => {
     for (const each of controls.filter(each => each.checkVisibility())) {
         // what floats over the page goes out of the way as the page is moved
         if (!covered(each) || (await frame().then(frame), !covered(each))) continue;
+        if (!each.checkVisibility()) continue; // it went as another one was brought into view
         found.push(each.outerHTML.slice(0, 100));
     }
     return found;
