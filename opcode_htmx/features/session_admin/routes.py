@@ -108,10 +108,12 @@ def blueprint(
         """A block's link and its text, in fields to copy from."""
         view, blocks = load(project_id, session_id)
         block = view.conversation.block(block_id) or abort(404)
-        if isinstance(block, SummaryBlock):  # the end of an answer stands for its last text
+        is_end = isinstance(block, SummaryBlock)  # which stands for all of the answer
+        if is_end:
             block = last_text(blocks, block) or block
         top = top_of(blocks, block)
-        own, whole = to_markdown.source(block).strip(), to_markdown.answer(blocks, top.id)
+        whole = to_markdown.answer(blocks, top.id)
+        own = whole if is_end and whole else to_markdown.source(block).strip()
         address = url_for("session_page.session", project_id=project_id, session_id=session_id)
         return render_template(
             "session_admin/share.html",
