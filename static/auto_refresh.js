@@ -8,9 +8,10 @@
   const EVERY_MS = FAST.includes(here) ? 3000 : 10000;
   const SETTLE_MS = 600; // a finger on its way when the controls moved must not press another one
   // A control that is about to be pressed, was pressed, or is open, stays.
-  const IN_USE = ":active, [data-held], :has([open], :popover-open, [aria-busy='true'], [data-held])";
+  const IN_USE = ":active, [data-held], :has([open], :popover-open, [aria-busy='true'], [data-held], .swiped), .swiped";
 
-  const controls = () => [...document.querySelectorAll("main [data-fresh] :is(button, a)")].map((each) => [each.closest("[id]").id, each.offsetTop].join()).join(" ");
+  const actionOf = (control) => control.form?.action ?? control.href; // which request it answers
+  const controls = () => [...document.querySelectorAll("main [data-fresh] :is(button, a)")].map((each) => [each.closest("[id]").id, each.offsetTop, actionOf(each)].join()).join(" ");
 
   // What has moved takes no press for a moment: feedback.js refuses it.
   const settle = () => {
@@ -25,10 +26,11 @@
     const id = focused.closest("main [id]")?.id;
     const all = () => [...document.getElementById(id).querySelectorAll("a, button, summary")];
     const index = id ? all().indexOf(focused) : -1;
+    const action = actionOf(focused);
     return () => {
       if (index < 0 || focused.isConnected || !document.getElementById(id)) return;
       const same = all()[index];
-      if (same?.textContent === focused.textContent) same.focus({ preventScroll: true });
+      if (same?.textContent === focused.textContent && actionOf(same) === action) same.focus({ preventScroll: true });
     };
   };
 
@@ -51,6 +53,8 @@
     const title = document.title.replace(/^\(\d+\) /, "");
     document.title = count ? `(${count}) ${title}` : title;
   };
+  // Back from the answer to a request: another one may be at its place.
+  if (document.referrer && new URL(document.referrer).pathname === here) settle();
   setInterval(refresh, EVERY_MS);
   document.addEventListener("visibilitychange", refresh);
   addEventListener("pageshow", (event) => event.persisted && refresh());

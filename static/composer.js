@@ -103,6 +103,12 @@
     prompt.focus();
   });
 
+  // A tap on a button beside the field leaves the keyboard open: without it the dock would be another
+  // one before the finger is up.
+  document.addEventListener("mousedown", (event) => {
+    if (event.target.closest?.(".composer-row :is(.button, svg), .state .button, .chip, .attached .button")) event.preventDefault();
+  });
+
   // --- files ------------------------------------------------------------------------------
 
   const attach = (event, data) => {

@@ -41,29 +41,34 @@
     const each = bubbles.get(bubble);
     each.state = state;
     const foot = bubble.lastElementChild;
-    if (state === "sending") foot.textContent = "Sending…";
-    else if (state === "sent") foot.textContent = "Sent";
-    else foot.replaceChildren(
-      button("Not sent. Tap to try again", () => send(bubble)),
-      button("Edit", () => giveBack(bubble)),
-    );
     bubble.dataset.state = state;
     bubble.hidden = false;
+    if (state === "sending") foot.textContent = "Sending…";
+    else if (state === "sent") foot.textContent = "Sent";
+    else {
+      foot.replaceChildren(
+        button(isAlike(bubble) ? "Maybe sent already. Tap to send it again" : "Not sent. Tap to try again", () => send(bubble)),
+        button("Edit", () => giveBack(bubble)),
+      );
+      bubble.scrollIntoView({ block: "nearest" });
+      report("kept"); // the draft has the words, too
+    }
   };
 
   const add = (data, at = Date.now()) => {
     const bubble = document.createElement("article");
     bubble.className = "block block-prompt";
     const tokens = data.getAll("attached");
-    const files = [...$("attached").children].filter((item) => tokens.includes(item.querySelector("input").value));
+    const files = [...$("attached").children].filter((item) => tokens.includes(tokenOf(item)));
     for (const item of files) item.remove();
     bubble.innerHTML = '<h2 class="visually-hidden">You</h2><div class="prompt-text" dir="auto"></div><p class="sending-state" role="status"></p>';
     bubble.children[1].textContent = wordsOf(data);
     if (tokens.length) bubble.children[1].insertAdjacentHTML("afterend", `<p class="muted">${tokens.length} file${tokens.length > 1 ? "s" : ""}</p>`);
-    bubbles.set(bubble, { data, files, at, id: "", before: prompts() });
+    bubbles.set(bubble, { data, files, at, id: "", before: prompts().length });
     list.append(bubble);
     return bubble;
   };
+  const tokenOf = (item) => item.querySelector("input").value;
   const wordsOf = (data) => data.getAll("prompt").filter(Boolean).at(-1) ?? "";
 
   const remove = (bubble) => {
@@ -77,28 +82,60 @@
   const giveBack = (bubble) => {
     const { data, files } = bubbles.get(bubble);
     prompt.value = [wordsOf(data), prompt.value].filter(Boolean).join("\n\n");
-    $("attached").append(...files);
+    $("attached").append(...files.filter((item) => !document.querySelector(`#attached [value="${tokenOf(item)}"]`)));
     remove(bubble);
     report("kept");
     prompt.focus();
   };
 
   const isShown = (id) => $(`b-${id}`) || document.querySelector(`#queue [data-prompt="${id}"]`);
-  const prompts = () => document.querySelectorAll("#transcript > .block-prompt, #queue > li").length;
+  const prompts = () => [...document.querySelectorAll("#transcript > .block-prompt .prompt-text, #queue .prompt-text")];
+  // Whether a prompt with these words came since. It may be another one, so nothing follows from it
+  // but what is shown until the server has named the id.
+  const isAlike = (bubble) => {
+    const { data, before } = bubbles.get(bubble);
+    return prompts().slice(before).some((each) => each.textContent.trim() === wordsOf(data).trim());
+  };
   const settle = () => {
-    for (const [bubble, { id, state, before }] of bubbles) {
-      if (id && isShown(id)) remove(bubble);
-      // The socket may be faster than the response, which names the id: not twice until then.
-      else bubble.hidden = state === "sending" && prompts() > before;
+    for (const [bubble, { id, state, acceptedAt, data }] of bubbles) {
+      const late = acceptedAt && Date.now() - acceptedAt > ACCEPTED_MS; // and a message has come since
+      if (id && (isShown(id) || late)) remove(bubble);
+      else bubble.hidden = state === "sending" && isAlike(bubble);
+      if (id) continue;
+      const tokens = data.getAll("attached"); // a newer list has them again
+      for (const item of [...$("attached").children]) if (tokens.includes(tokenOf(item))) item.remove();
     }
   };
 
   // --- requests ---------------------------------------------------------------------------
 
   const send = (bubble) => {
+    if (!window.htmx) return; // then it is sent once the socket is open
     retried = bubble;
     show(bubble, "sending");
     composer.requestSubmit();
+  };
+
+  // Send becomes Stop: the second tap of two is neither.
+  const arm = () => {
+    composer.dataset.justSent = "";
+    clearTimeout(justSent);
+    justSent = setTimeout(() => delete composer.dataset.justSent, DOUBLE_TAP_MS);
+  };
+  let hadStop = Boolean($("stop").firstElementChild);
+  const watchStop = () => {
+    const has = Boolean($("stop").firstElementChild);
+    if (has && !hadStop) arm();
+    hadStop = has;
+  };
+
+  // Plain http has no crypto.randomUUID.
+  const newId = () => {
+    const bytes = crypto.getRandomValues(new Uint8Array(16));
+    bytes[6] = (bytes[6] & 15) | 64;
+    bytes[8] = (bytes[8] & 63) | 128;
+    const digits = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    return [[0, 8], [8, 12], [12, 16], [16, 20], [20, 32]].map(([from, to]) => digits.slice(from, to)).join("-");
   };
 
   composer.addEventListener("htmx:config:request", (event) => {
@@ -119,10 +156,8 @@
     event.detail.ctx.bubble = bubble;
     show(bubble, "sending");
     store();
-    // Send has become Stop: the second tap of two on it is none.
-    composer.dataset.justSent = "";
-    clearTimeout(justSent);
-    justSent = setTimeout(() => delete composer.dataset.justSent, DOUBLE_TAP_MS);
+    arm();
+    $("prompt-id").value = newId(); // the same words may be meant twice
   });
 
   composer.addEventListener("htmx:after:request", (event) => {
@@ -130,21 +165,23 @@
     if (event.target !== composer || !bubbles.has(bubble)) return;
     if ([502, 504].includes(response.status)) return show(bubble, "failed"); // a proxy's answer
     if (response.status >= 400) return giveBack(bubble); // the server says why
-    bubbles.get(bubble).id = response.headers.get("X-Prompt-Id");
+    Object.assign(bubbles.get(bubble), { id: response.headers.get("X-Prompt-Id"), acceptedAt: Date.now() });
     show(bubble, "sent");
     store();
     report("sent");
     setTimeout(settle);
-    setTimeout(() => bubbles.has(bubble) && document.body.dataset.link === "online" && remove(bubble), ACCEPTED_MS);
   });
   composer.addEventListener("htmx:error", ({ target, detail: { ctx } }) => {
     if (target === composer && bubbles.has(ctx?.bubble)) show(ctx.bubble, "failed");
   });
 
-  document.addEventListener("htmx:ws:after:message:incoming", settle);
+  document.addEventListener("htmx:ws:after:message:incoming", () => {
+    settle();
+    watchStop();
+  });
   const retry = () => {
     for (const [bubble, { state, at }] of bubbles)
-      if (state === "failed" && Date.now() - at < RETRY_MS) send(bubble);
+      if (state === "failed" && Date.now() - at < RETRY_MS && !isAlike(bubble)) send(bubble);
   };
   document.addEventListener("htmx:ws:after:connection", retry);
   addEventListener("online", retry);

@@ -74,6 +74,8 @@
     const url = new URL(event.detail.connection.url);
     url.searchParams.set("cursor", $("cursor").value);
     event.detail.connection.url = url.href;
+    guardAsks();
+    requestAnimationFrame(guardAsks); // the block may come after the message
     openAllowed();
     openAgain();
     giveFocusBack();
@@ -131,12 +133,17 @@
   };
   const follow = () => follows && toGo() > 0 && toEnd(); // never upwards
 
+  const isInView = (ask) => {
+    const { top, bottom } = ask ? ask.getBoundingClientRect() : {};
+    return top < innerHeight - $("dock").offsetHeight - NEAR_END_PX && bottom > NEAR_END_PX;
+  };
+
   const offerJump = () => {
     if (toGo() < NEAR_END_PX) seen = transcript.childElementCount;
     const missed = transcript.childElementCount - seen;
     const label = openAsk() ? "Jump to the question" : missed > 0 ? `Jump to newest (${missed})` : "Jump to newest";
     if (jump.textContent !== label) jump.textContent = label;
-    jump.hidden = toGo() < NEAR_END_PX;
+    jump.hidden = toGo() < NEAR_END_PX || isInView(openAsk());
   };
 
   addEventListener("scroll", () => {
@@ -236,6 +243,21 @@
     }
   };
 
+  // A request that comes under a finger takes no press for a moment (feedback.js).
+  const NEW_MS = 700;
+  const asks = transcript.getElementsByClassName("block-ask");
+  const appeared = new Map(); // the time by the id
+  const guardAsks = () => {
+    for (const ask of asks) {
+      if (ask.dataset.state !== "open") continue;
+      if (!appeared.has(ask.id)) appeared.set(ask.id, Date.now());
+      const rest = appeared.get(ask.id) + NEW_MS - Date.now();
+      if (rest <= 0 || "held" in ask.dataset) continue;
+      ask.dataset.held = "";
+      setTimeout(() => delete ask.dataset.held, rest);
+    }
+  };
+
   // A diff that was read in a request stays open in the card of the call once that is allowed.
   const asked = new Set(); // the ids of such requests
   const rememberAsks = () => {
@@ -290,7 +312,10 @@
 
   // The keyboard and the dock take space from the transcript; its end stays in view.
   const keepEnd = follow;
-  new ResizeObserver(keepEnd).observe($("dock"));
+  new ResizeObserver(() => {
+    document.documentElement.style.setProperty("--dock", `${$("dock").offsetHeight}px`);
+    keepEnd();
+  }).observe($("dock"));
   addEventListener("resize", () => {
     const field = document.activeElement.closest(".with-reason");
     if (field) field.querySelector(".buttons").scrollIntoView({ block: "nearest" });
@@ -313,6 +338,7 @@
   const start = () => {
     setClock();
     tick();
+    for (const ask of asks) appeared.set(ask.id, 0);
     goToBlock();
     offerJump();
     nearTop.observe($("earlier"));
