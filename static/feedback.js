@@ -36,7 +36,8 @@
   const refuse = (event) => {
     for (const control of held.keys()) if (!control.isConnected) release(control); // it was replaced
     const control = (event.submitter ?? event.target).closest?.(CONTROL);
-    if (!control || !groupOf(control).closest("[data-held]")) return;
+    const isNew = control?.matches(".button") && control.closest("[data-new]"); // see session.js
+    if (!control || !(isNew || groupOf(control).closest("[data-held]"))) return;
     event.preventDefault();
     event.stopImmediatePropagation();
   };

@@ -252,9 +252,9 @@
       if (ask.dataset.state !== "open") continue;
       if (!appeared.has(ask.id)) appeared.set(ask.id, Date.now());
       const rest = appeared.get(ask.id) + NEW_MS - Date.now();
-      if (rest <= 0 || "held" in ask.dataset) continue;
-      ask.dataset.held = "";
-      setTimeout(() => delete ask.dataset.held, rest);
+      if (rest <= 0 || "new" in ask.dataset) continue;
+      ask.dataset.new = "";
+      setTimeout(() => delete ask.dataset.new, rest);
     }
   };
 
