@@ -70,7 +70,16 @@ ATTRIBUTES = {
     ),
     *("autofocus", "charset", "checked", "class", "content", "cx", "cy", "d"),
     *("data-address", "data-by", "data-copy", "data-count"),
-    *("data-earlier", "data-fresh", "data-htmx-powered", "data-insert", "data-link", "data-most"),
+    *(
+        "data-earlier",
+        "data-fresh",
+        "data-held",
+        "data-htmx-powered",
+        "data-insert",
+        "data-link",
+        "data-most",
+        "data-new",
+    ),
     *(
         "data-dictation",
         "data-gestures",
