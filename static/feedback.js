@@ -5,7 +5,7 @@
 
 (() => {
   const LONGEST_MS = 30000; // after which a control can be pressed again
-  const GROUP = ".block-ask, .queue li, .with-action, #stop, #stop-line, #end-claude, .composer-row, .choice, .keep, form";
+  const GROUP = ".block-ask, .queue li, .attached li, .with-action, #stop, #stop-line, #end-claude, .composer-row, .choice, .keep, form";
   const CONTROL = "button, input, select, summary, form";
   const root = document.documentElement;
   const held = new Map(); // each busy control, with its group and the timer that releases it
@@ -32,9 +32,13 @@
     held.set(control, { group, timer: setTimeout(release, LONGEST_MS, control) });
   };
 
+  const releaseReplaced = () => {
+    for (const control of held.keys()) if (!control.isConnected) release(control);
+  };
+
   // A second press, by a finger that shakes or with a key, is none.
   const refuse = (event) => {
-    for (const control of held.keys()) if (!control.isConnected) release(control); // it was replaced
+    releaseReplaced();
     const control = (event.submitter ?? event.target).closest?.(CONTROL);
     const isNew = control?.matches(".button") && control.closest("[data-new]"); // see session.js
     if (!control || !(isNew || groupOf(control).closest("[data-held]"))) return;
@@ -53,6 +57,7 @@
     // An answered request stays busy until the socket replaces it.
     if (ctx.response?.status < 400 && target.matches?.(".block-ask .button, #stop .button, #stop-line .button")) return;
     if (held.has(target)) release(target);
+    releaseReplaced(); // the event of a control that was replaced comes from the document
   });
 
   // --- the way to another page ------------------------------------------------------------
