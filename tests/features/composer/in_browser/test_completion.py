@@ -53,6 +53,7 @@ def test_an_at_sign_completes_files_of_the_project_by_key_and_by_tap(
     box(phone).press("Tab")
     expect(box(phone)).to_have_value("look at @src/apple.py ")
     box(phone).press_sequentially("and @juice")
+    expect(options).to_have_count(1)
     options.click()
     expect(box(phone)).to_have_value('look at @src/apple.py and @"docs/grape juice.md" ')
     expect(box(phone)).to_be_focused()
