@@ -155,14 +155,11 @@ class Supervisor:
 
     def unused(self) -> list[Run]:
         """The runs that were started warm, have a process and no prompt yet, but no ending ones."""
-        runs = self.registry.live()
-        return [run for run in runs if run.is_unused and run.phase in PROCESS - {Phase.STOPPING}]
+        return list(filter(_waits_unused, self.registry.live()))
 
     def unused_of(self, session_id: str) -> Run | None:
         """The one among them of a session."""
-        runs = self.registry.of_session(session_id)
-        found = (run for run in runs if run.is_unused and run.phase in PROCESS - {Phase.STOPPING})
-        return next(found, None)
+        return next(filter(_waits_unused, self.registry.of_session(session_id)), None)
 
     def changes(self, session_id: str) -> Broadcast:
         """Notified when a run of the session starts, changes or ends."""
@@ -433,3 +430,8 @@ def _used(runs: list[Run]) -> list[Run]:
     for run in runs:
         run.fold_first_prompt()
     return [run for run in runs if not run.is_unused]
+
+
+def _waits_unused(run: Run) -> bool:
+    """Whether a run has a process and no prompt, and is not ending."""
+    return run.is_unused and run.phase in PROCESS - {Phase.STOPPING}

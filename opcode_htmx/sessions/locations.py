@@ -42,6 +42,11 @@ class SessionLocation:
             )
         return Path(self.folder)
 
+    @property
+    def project_name(self) -> str:
+        """The name of its folder, or of Claude's where that is unknown."""
+        return Path(self.folder or self.claude_folder).name or "/"
+
 
 class SessionLocations:
     """Locates sessions by address, by id, or by run."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
 
 from flask import Blueprint, redirect, render_template, url_for
 from werkzeug.wrappers import Response as BaseResponse
@@ -28,6 +27,7 @@ from opcode_htmx.sessions.status_panel import (
     warnings_of,
 )
 from opcode_htmx.web.auth.gate import current_identity
+from opcode_htmx.web.http.forms import session_address, session_url
 from opcode_htmx.web.http.way_back import lists_sessions
 
 ASKING = "Waiting for your answer"
@@ -121,14 +121,13 @@ class RunsPage:
         short = brief(request, location.folder) if request and location.folder else None
         return RunRow(
             id=run.id,
-            address=url_for(
-                "session_page.session",
-                project_id=location.claude_folder,
-                session_id=location.session_id,
-                _anchor=dom_id(request.request_id) if request else "end",
+            address=session_url(
+                location.claude_folder,
+                location.session_id,
+                dom_id(request.request_id) if request else "end",
             ),
             project_id=self._lookup.locations.project_id(location) or location.claude_folder,
-            project=PurePath(location.folder or location.claude_folder).name or "/",
+            project=location.project_name,
             project_path=location.folder or "",
             title=self._lookup.title_of_run(run),
             phase=phase,
@@ -150,11 +149,7 @@ class RunsPage:
             title, address = "A session that is gone", ""
         else:
             location = self._lookup.locations.of_run(run)
-            address = url_for(
-                "session_page.session",
-                project_id=location.claude_folder,
-                session_id=location.session_id,
-            )
+            address = session_address(location.claude_folder, location.session_id)
             title = self._lookup.title_of_run(run)
         return OrphanRow(
             id=group.run_id,

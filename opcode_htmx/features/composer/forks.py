@@ -11,7 +11,7 @@ import binascii
 import contextlib
 from pathlib import Path
 
-from flask import Blueprint, abort, make_response, redirect, request, url_for
+from flask import Blueprint, abort, make_response, redirect, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.engines.claude.files import fork
@@ -29,6 +29,7 @@ from opcode_htmx.transcript.blocks import Block, NoticeBlock, PromptBlock
 from opcode_htmx.transcript.conversation import history_position
 from opcode_htmx.transcript.conversation.branches import top_of
 from opcode_htmx.web.auth.gate import current_identity
+from opcode_htmx.web.http.forms import session_address, session_url
 
 
 def blueprint(
@@ -68,7 +69,7 @@ def blueprint(
             if prompt is None:
                 raise
             # Nothing comes before the first prompt: offer a new session with that prompt
-            back = url_for("session_page.session", project_id=project_id, session_id=session_id)
+            back = session_address(project_id, session_id)
             filled = {"folder": path_reference(folder), "prompt": prompt.text, "back": back}
             return make_response(page.page(project_id, filled))
         if prompt:
@@ -87,8 +88,7 @@ def blueprint(
 def _redirect_to(project_id: str, session_id: str, new: str) -> BaseResponse:
     """Log the fork of a session, and redirect to the new one."""
     log_act(current_identity(), "session.fork", session=session_id, new=new)
-    address = url_for("session_page.session", project_id=project_id, session_id=new, _anchor="end")
-    return redirect(address, 303)
+    return redirect(session_url(project_id, new), 303)
 
 
 def _save_draft(drafts: Drafts, session_id: str, prompt: PromptBlock) -> None:

@@ -34,8 +34,7 @@ def blueprint(
         usual = usual_folder([project.path for project in found if project.path])
         return render_template(
             "projects/projects.html",
-            needs_you=overview.needs_you() if overview else [],
-            recent=overview.recent() if overview else [],
+            lists=overview.lists() if overview else None,
             projects=found,
             usual=usual,
             deleted=deleted(),

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import PurePath
 
-from flask import Blueprint, render_template, url_for
+from flask import Blueprint, render_template
 
 from opcode_htmx.lib.concurrency.loop_monitor import LoopMonitor
 from opcode_htmx.runs.control.run import Run
@@ -14,6 +13,7 @@ from opcode_htmx.runs.processes.orphans import OrphanGroup, Orphans
 from opcode_htmx.runs.processes.process_monitor import ProcessMonitor, Usage
 from opcode_htmx.runs.supervisor import RunNotFound, Supervisor
 from opcode_htmx.sessions.lookup import SessionLookup
+from opcode_htmx.web.http.forms import session_url
 from opcode_htmx.web.http.way_back import lists_sessions
 
 
@@ -66,13 +66,8 @@ class ServerPage:
         location = self._lookup.locations.of_run(run)
         return UsageRow(
             id=run.id,
-            address=url_for(
-                "session_page.session",
-                project_id=location.claude_folder,
-                session_id=location.session_id,
-                _anchor="end",
-            ),
-            project=PurePath(location.folder or location.claude_folder).name,
+            address=session_url(location.claude_folder, location.session_id),
+            project=location.project_name,
             title=self._lookup.title_of_run(run),
             usage=usage,
             is_left_behind=is_left_behind,

@@ -48,7 +48,7 @@ from opcode_htmx.transcript.conversation import history_position
 from opcode_htmx.transcript.conversation.branches import top_of
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.disposition import download
-from opcode_htmx.web.http.forms import BadForm, session_url
+from opcode_htmx.web.http.forms import BadForm, session_address, session_url
 from opcode_htmx.web.http.way_back import lists_sessions
 
 HITS = 200
@@ -114,7 +114,7 @@ def blueprint(
         top = top_of(blocks, block)
         whole = to_markdown.answer(blocks, top.id)
         own = whole if is_end and whole else to_markdown.source(block).strip()
-        address = url_for("session_page.session", project_id=project_id, session_id=session_id)
+        address = session_address(project_id, session_id)
         return render_template(
             "session_admin/share.html",
             title=title(project_id, session_id, blocks),
@@ -142,7 +142,7 @@ def blueprint(
         query = request.args.get("q", "").strip()
         _, blocks = load(project_id, session_id)
         hits = list(islice(search.find(reversed(blocks), query), HITS + 1))
-        address = url_for("session_page.session", project_id=project_id, session_id=session_id)
+        address = session_address(project_id, session_id)
         return render_template(
             "session_admin/search.html",
             title=title(project_id, session_id, blocks),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from flask import Blueprint, Response, abort, render_template, url_for
+from flask import Blueprint, Response, abort, render_template
 
 from opcode_htmx.engines.messages import Content, ImageContent
 from opcode_htmx.rendering.fragments import dom_id
@@ -15,6 +15,7 @@ from opcode_htmx.transcript.blocks import PromptBlock, RawBlock, ToolBlock
 from opcode_htmx.transcript.content import images, other_content
 from opcode_htmx.transcript.conversation.branches import top_of
 from opcode_htmx.web.http.disposition import save_as
+from opcode_htmx.web.http.forms import session_address
 
 _HARMLESS = re.compile(r"application/pdf|(?:audio|video)/[a-z0-9.-]{1,40}")
 
@@ -64,7 +65,7 @@ def blueprint(lookup: SessionLookup) -> Blueprint:
         blocks, block = list(conversation.blocks()), conversation.block(block_id)
         before = [other for other, (_, seen) in enumerate(found[:number]) if seen]
         after = [other for other, (_, seen) in enumerate(found) if seen and other > number]
-        session = url_for("session_page.session", project_id=project_id, session_id=session_id)
+        session = session_address(project_id, session_id)
         top = quote(top_of(blocks, block).id if block else "", safe="")
         return render_template(
             "session_page/image.html",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, redirect, url_for
+from flask import Blueprint, redirect
 from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.sessions.storage.trash import Trash
 from opcode_htmx.sessions.views import SessionViews
 from opcode_htmx.web.auth.gate import current_identity
+from opcode_htmx.web.http.forms import session_url
 
 
 def blueprint(views: SessionViews, trash: Trash) -> Blueprint:
@@ -19,10 +20,7 @@ def blueprint(views: SessionViews, trash: Trash) -> Blueprint:
         deleted = trash.restore(trash_id)
         session_id = deleted.session_id
         log_act(current_identity(), "session.restore", session=session_id, trash=trash_id)
-        views.forget(deleted.session_id)
-        address = url_for(
-            "session_page.session", project_id=deleted.project_id, session_id=deleted.session_id
-        )
-        return redirect(f"{address}#end", 303)
+        views.forget(session_id)
+        return redirect(session_url(deleted.project_id, session_id), 303)
 
     return pages

@@ -24,10 +24,10 @@ def session_address(project_id: str, session_id: str) -> str:
     return url_for("session_page.session", project_id=project_id, session_id=session_id)
 
 
-def session_url(project_id: str, session_id: str) -> str:
-    """The page of a session, at its newest block."""
+def session_url(project_id: str, session_id: str, place: str = "end") -> str:
+    """The page of a session, at the element with the id `place`; by default at its newest block."""
     return url_for(
-        "session_page.session", project_id=project_id, session_id=session_id, _anchor="end"
+        "session_page.session", project_id=project_id, session_id=session_id, _anchor=place
     )
 
 
