@@ -29,6 +29,7 @@ from tests.security.test_logins import (
     make_app,
     token,
 )
+from tests.support.gate import FOREIGN_SOURCES
 
 OWN = {"Origin": f"http://{HOST}"}
 
@@ -251,16 +252,7 @@ def test_a_prefetch_or_the_preview_of_a_link_uses_up_no_code(app: Flask, made: s
     assert browser(app).post("/pair", data={"code": made}).status_code == 303
 
 
-@pytest.mark.parametrize(
-    "foreign",
-    [
-        {"Origin": "http://evil.example"},
-        {"Origin": "null"},
-        {"Origin": "http://192.168.1.5:9"},
-        {"Sec-Fetch-Site": "cross-site"},
-        {"Sec-Fetch-Site": "same-site"},
-    ],
-)
+@pytest.mark.parametrize("foreign", FOREIGN_SOURCES)
 def test_a_page_elsewhere_logs_nobody_in_by_a_code(
     app: Flask, made: str, foreign: dict[str, str]
 ) -> None:

@@ -15,6 +15,14 @@ from opcode_htmx.web.origin.sources import Sources
 
 KEY = b"k" * 32
 DAY = 86400.0
+FOREIGN_SOURCES = [
+    {"Origin": "http://evil.example"},
+    {"Origin": "null"},
+    {"Origin": "http://192.168.1.5:9"},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+]
+"""The headers of requests that pages of other sites make to http://192.168.1.5:8080."""
 
 
 def access(

@@ -15,7 +15,7 @@ from opcode_htmx.web.auth.login import DEFAULT_HINTS, LoginHints, local_path
 from opcode_htmx.web.http import errors, filters, headers
 from opcode_htmx.web.origin.hosts import host_name, same_origin
 from tests.support.environment import ROOT
-from tests.support.gate import KEY, access
+from tests.support.gate import FOREIGN_SOURCES, KEY, access
 
 HOST = "192.168.1.5:8080"
 ORIGIN = f"http://{HOST}"
@@ -499,16 +499,7 @@ def test_the_token_survives_a_restart(client: Browser) -> None:
     assert again.post("/change", data={"csrf_token": value}).status_code == 200
 
 
-@pytest.mark.parametrize(
-    "foreign",
-    [
-        {"Origin": "http://evil.example"},
-        {"Origin": "null"},
-        {"Origin": "http://192.168.1.5:9"},
-        {"Sec-Fetch-Site": "cross-site"},
-        {"Sec-Fetch-Site": "same-site"},
-    ],
-)
+@pytest.mark.parametrize("foreign", FOREIGN_SOURCES)
 def test_another_site_is_refused_even_with_the_token(
     client: Browser, foreign: dict[str, str]
 ) -> None:

@@ -18,9 +18,9 @@
   // --- bubbles ----------------------------------------------------------------------------
 
   const store = () => {
-    const kept = [...bubbles.values()].filter(({ id }) => !id).map(({ data, at }) => {
+    const kept = [...bubbles.values()].filter(({ id }) => !id).map(({ data, at, after }) => {
       const fields = [...data].filter(([name, value]) => name !== "csrf_token" && typeof value === "string");
-      return { fields, at };
+      return { fields, at, after };
     });
     try {
       if (kept.length) sessionStorage.setItem(stored, JSON.stringify(kept));
@@ -55,7 +55,7 @@
     }
   };
 
-  const add = (data, at = Date.now()) => {
+  const add = (data, at = Date.now(), after = keyOf(prompts().at(-1))) => {
     const bubble = document.createElement("article");
     bubble.className = "block block-prompt";
     const tokens = data.getAll("attached");
@@ -64,7 +64,7 @@
     bubble.innerHTML = '<h2 class="visually-hidden">You</h2><div class="prompt-text" dir="auto"></div><p class="sending-state" role="status"></p>';
     bubble.children[1].textContent = wordsOf(data);
     if (tokens.length) bubble.children[1].insertAdjacentHTML("afterend", `<p class="muted">${tokens.length} file${tokens.length > 1 ? "s" : ""}</p>`);
-    bubbles.set(bubble, { data, files, at, id: "", before: prompts().length });
+    bubbles.set(bubble, { data, files, at, id: "", after });
     list.append(bubble);
     return bubble;
   };
@@ -90,11 +90,14 @@
 
   const isShown = (id) => $(`b-${id}`) || document.querySelector(`#queue [data-prompt="${id}"]`);
   const prompts = () => [...document.querySelectorAll("#transcript > .block-prompt .prompt-text, #queue .prompt-text")];
+  const keyOf = (words) => words?.closest("[data-prompt]")?.dataset.prompt ?? words?.closest(".block").id.replace(/^b-/, "");
   // Whether a prompt with these words came since. It may be another one, so nothing follows from it
   // but what is shown until the server has named the id.
   const isAlike = (bubble) => {
-    const { data, before } = bubbles.get(bubble);
-    return prompts().slice(before).some((each) => each.textContent.trim() === wordsOf(data).trim());
+    const { data, after } = bubbles.get(bubble);
+    const all = prompts();
+    const newer = all.slice(all.findIndex((each) => keyOf(each) === after) + 1);
+    return newer.some((each) => each.textContent.trim() === wordsOf(data).trim());
   };
   const settle = () => {
     for (const [bubble, { id, state, acceptedAt, data }] of bubbles) {
@@ -193,11 +196,11 @@
     try {
       kept = JSON.parse(sessionStorage.getItem(stored)) ?? [];
     } catch {}
-    for (const { fields, at } of kept) {
+    for (const { fields, at, after } of kept) {
       const data = new FormData();
       for (const [name, value] of fields) data.append(name, value);
       const words = wordsOf(data);
-      show(add(data, at), "failed");
+      show(add(data, at, after), "failed");
       if (prompt.value.startsWith(words)) prompt.value = prompt.value.slice(words.length).trimStart();
     }
   };

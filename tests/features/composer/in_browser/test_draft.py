@@ -115,3 +115,28 @@ def test_unsent_prompt_is_kept_taken_back_and_sent_after_a_reload(
     expect(unsent).to_have_count(0)
     expect(box(phone)).to_have_value("And this is for later")
     kept(server, "And this is for later")
+
+
+LOSE_RESPONSES = """() => {
+    const send = window.fetch;
+    window.fetch = (address, options) => String(address).endsWith("/prompt")
+        ? send(address, options).then(() => { throw new TypeError("Failed to fetch"); })
+        : send(address, options);
+}"""
+
+
+def test_prompt_whose_response_was_lost_is_perhaps_sent_and_not_sent_twice(
+    phone: Phone, sandbox: Sandbox
+) -> None:
+    begin(phone, sandbox)
+    phone.forgiven += CUT_OFF
+    phone.page.evaluate(LOSE_RESPONSES)
+    phone.send("Once and no more")
+    unsent = phone.page.locator("#sending .block-prompt")
+    answered(phone, "Once and no more")
+    phone.page.reload()
+    phone.page.locator("body[data-link=online]").wait_for()
+    phone.button("Maybe sent already. Tap to send it again").click()
+    expect(unsent).to_have_count(0)
+    prompts = phone.page.locator("#transcript .prompt-text").all_inner_texts()
+    assert prompts.count("Once and no more") == 1
