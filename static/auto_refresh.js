@@ -46,6 +46,7 @@
     for (const newer of page.querySelectorAll("[data-fresh]")) {
       const older = document.getElementById(newer.id);
       if (!older || older.outerHTML === newer.outerHTML || older.matches(IN_USE)) continue;
+      document.documentElement.dataset.refreshed = ""; // only what has moved is held from now on
       older.replaceWith(newer);
     }
     giveFocusBack();

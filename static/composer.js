@@ -60,6 +60,7 @@
   // Text typed elsewhere is shown, unless it would replace text typed here.
   const takeOver = () => {
     const { value, dataset } = $("draft");
+    if (prompt.readOnly) return; // its text is on the way to the server
     if (dataset.by !== page && words() === kept && prompt.value === kept) prompt.value = kept = value;
   };
 
@@ -78,9 +79,11 @@
   document.addEventListener("htmx:ws:after:message:incoming", takeOver);
 
   composer.addEventListener("htmx:config:request", (event) => event.target === composer && clearTimeout(timer));
-  composer.addEventListener("opcode:sending", ({ detail }) => {
+  composer.addEventListener("opcode:sending", ({ detail: { isSent, text } }) => {
     files.value = ""; // the server has stored them, or has refused them finally
-    kept = mixed || detail === "kept" ? null : ""; // the server has removed the sent text
+    // The server removes the sent text from the draft, but no other one.
+    const isEmpty = isSent && !mixed && ["", text].includes(kept?.trim());
+    kept = isEmpty ? "" : null;
     mixed = false;
     saveSoon();
   });
@@ -88,10 +91,10 @@
   // A request with the composer's form sends its text, so the field is locked until the response.
   document.addEventListener("htmx:before:request", ({ target }) => {
     if (target.form !== composer || target === files) return;
-    kept = prompt.value;
+    clearTimeout(timer);
     prompt.readOnly = true;
   });
-  document.addEventListener("htmx:finally:request", ({ target }) => {
+  document.addEventListener("htmx:finally:request", ({ target, detail: { ctx } }) => {
     if (target === files) {
       files.value = ""; // they are in the draft, or were refused
       if (refusal) $("flash").append(note(refusal));
@@ -99,6 +102,8 @@
     }
     if (!prompt.readOnly) return;
     prompt.readOnly = false;
+    if (ctx.response?.status < 400) kept = prompt.value; // it is in the draft that was sent back
+    else saveSoon();
     takeOver();
     prompt.focus();
   });

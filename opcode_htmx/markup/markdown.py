@@ -11,6 +11,7 @@ from html import escape
 
 from bleach.sanitizer import Cleaner
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 from markupsafe import Markup
 
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
@@ -58,6 +59,10 @@ PROTOCOLS = frozenset({"http", "https", "mailto"})
 SHORT = 1_000
 """Characters of a text that is rendered within a few milliseconds, and 50 in the worst case; a
 longer one is rendered in a thread."""
+
+MOST_INLINE = 2_000
+"""Links, emphases and so on in one paragraph; bleach's time grows with the square of their number,
+so text with more of them is shown as plain text."""
 
 LONGEST_PREVIEW = 20_000
 """Characters; a longer preview is shown as plain text."""
@@ -142,7 +147,11 @@ def _render(text: str, parser: MarkdownIt) -> Markup:
     lines = lines_of(text + "\n")
     if any(map(is_wide_table, lines, lines[1:])) and not _is_fence(lines[0]):
         return plain(text) + _TOO_WIDE_NOTE
-    html = parser.render(text, {"lines": lines})
+    env = {"lines": lines}
+    tokens = parser.parse(text, env)
+    if any(map(_is_crowded, tokens)):
+        return plain(text)
+    html = parser.renderer.render(tokens, parser.options, env)
     if "<table" in html:
         html = html.replace("<table", '<div class="scroll" tabindex="0"><table')
         html = html.replace("</table>", "</table></div>")
@@ -150,6 +159,13 @@ def _render(text: str, parser: MarkdownIt) -> Markup:
         return Markup(html)  # noqa: S704 - there is nothing to clean
     html = html.replace("<a href=", '<a rel="noopener noreferrer" target="_blank" href=')
     return _clean(html)
+
+
+def _is_crowded(token: Token) -> bool:
+    children = token.children or ()
+    if len(children) <= MOST_INLINE:
+        return False
+    return sum(each.nesting == 1 or each.type == "code_inline" for each in children) > MOST_INLINE
 
 
 def _is_fence(line: str) -> bool:

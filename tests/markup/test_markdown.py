@@ -495,3 +495,10 @@ def test_html_that_skips_bleach_would_pass_it_unchanged(words: str) -> None:
 )
 def test_unusual_html_is_cleaned_by_bleach(html: str) -> None:
     assert not markdown._is_bare(html)
+
+
+def test_paragraph_of_very_many_links_is_shown_as_plain_text() -> None:
+    few, many = (render("_*http://a.com/_*" * number) for number in (100, 5_000))
+    assert "<a " in few
+    assert "<a " not in many
+    assert "http://a.com/" in many

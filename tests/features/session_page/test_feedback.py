@@ -115,6 +115,7 @@ def tap_and_compare(page: Page, control: Control) -> bool:
     """Whether the tap changes the picture before any answer comes."""
     page.locator("body[data-link=online]").wait_for()
     control.prepare(page)
+    expect(page.locator("[data-new]")).to_have_count(0)
     page.evaluate(FRAMES)
     found = control.find(page)
     found.scroll_into_view_if_needed()
@@ -146,6 +147,7 @@ def test_every_tap_on_a_session_is_seen_before_the_server_answers(
     expect(phone.button("Allow")).to_be_visible()
     phone.send("wait in the queue")
     expect(phone.page.locator("#queue li")).to_have_count(1)
+    expect(phone.page.locator("#sending")).to_be_empty()
     address = phone.page.url
     unseen = []
     for control in SESSION:

@@ -79,6 +79,7 @@ ATTRIBUTES = {
         "data-link",
         "data-most",
         "data-new",
+        "data-refreshed",
     ),
     *(
         "data-dictation",

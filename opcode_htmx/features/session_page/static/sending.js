@@ -51,7 +51,7 @@
         button("Edit", () => giveBack(bubble)),
       );
       bubble.scrollIntoView({ block: "nearest" });
-      report("kept"); // the draft has the words, too
+      report(false); // the draft gets the words, too
     }
   };
 
@@ -76,15 +76,15 @@
     bubble.remove();
     store();
   };
-  // To composer.js, which keeps the draft: whether the server has "sent" or "kept" a text.
-  const report = (detail) => composer.dispatchEvent(new CustomEvent("opcode:sending", { detail }));
+  // To composer.js, which keeps the draft: whether a prompt with this text has been accepted.
+  const report = (isSent, text = "") => composer.dispatchEvent(new CustomEvent("opcode:sending", { detail: { isSent, text: text.trim() } }));
 
   const giveBack = (bubble) => {
     const { data, files } = bubbles.get(bubble);
     prompt.value = [wordsOf(data), prompt.value].filter(Boolean).join("\n\n");
     $("attached").append(...files.filter((item) => !document.querySelector(`#attached [value="${tokenOf(item)}"]`)));
     remove(bubble);
-    report("kept");
+    report(false);
     prompt.focus();
   };
 
@@ -171,7 +171,7 @@
     Object.assign(bubbles.get(bubble), { id: response.headers.get("X-Prompt-Id"), acceptedAt: Date.now() });
     show(bubble, "sent");
     store();
-    report("sent");
+    report(true, wordsOf(bubbles.get(bubble).data));
     setTimeout(settle);
   });
   composer.addEventListener("htmx:error", ({ target, detail: { ctx } }) => {

@@ -243,18 +243,19 @@
     }
   };
 
-  // A request that comes under a finger takes no press for a moment (feedback.js).
+  // A request that comes or moves under a finger takes no press for a moment (feedback.js).
   const NEW_MS = 700;
   const asks = transcript.getElementsByClassName("block-ask");
   const appeared = new Map(); // the time by the id
   const guardAsks = () => {
-    for (const ask of asks) {
-      if (ask.dataset.state !== "open") continue;
+    const open = [...asks].filter((ask) => ask.dataset.state === "open");
+    // An answered request is folded, which moves the others.
+    if ([...appeared.keys()].some((id) => !open.includes($(id)))) appeared.clear();
+    for (const ask of open) {
       if (!appeared.has(ask.id)) appeared.set(ask.id, Date.now());
       const rest = appeared.get(ask.id) + NEW_MS - Date.now();
-      if (rest <= 0 || "new" in ask.dataset) continue;
-      ask.dataset.new = "";
-      setTimeout(() => delete ask.dataset.new, rest);
+      ask.toggleAttribute("data-new", rest > 0);
+      if (rest > 0) setTimeout(guardAsks, rest);
     }
   };
 
@@ -338,7 +339,7 @@
   const start = () => {
     setClock();
     tick();
-    for (const ask of asks) appeared.set(ask.id, 0);
+    guardAsks();
     goToBlock();
     offerJump();
     nearTop.observe($("earlier"));

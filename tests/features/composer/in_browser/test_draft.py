@@ -16,7 +16,7 @@ from tests.features.composer.in_browser.page import (
     kept,
 )
 from tests.support.browser import CUT_OFF, Phone
-from tests.support.environment import Sandbox, Server
+from tests.support.environment import Sandbox, Server, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -140,3 +140,18 @@ def test_prompt_whose_response_was_lost_is_perhaps_sent_and_not_sent_twice(
     expect(unsent).to_have_count(0)
     prompts = phone.page.locator("#transcript .prompt-text").all_inner_texts()
     assert prompts.count("Once and no more") == 1
+
+
+def test_draft_that_was_replaced_just_before_sending_does_not_come_back(
+    phone: Phone, sandbox: Sandbox, server: Server
+) -> None:
+    begin(phone, sandbox)
+    box(phone).fill("An old thought")
+    kept(server, "An old thought")
+    box(phone).fill("A better one")
+    phone.button("Send").click()
+    answered(phone, "A better one")
+    expect(box(phone)).to_have_value("")
+    until(lambda: drafts(server, phone.session_id) == [""], "the server's draft is empty")
+    phone.page.reload()
+    expect(box(phone)).to_have_value("")

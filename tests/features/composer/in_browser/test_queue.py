@@ -14,10 +14,12 @@ from tests.features.composer.in_browser.page import (
     box,
     chips,
     hold,
+    kept,
     paste_image,
     png,
 )
-from tests.support.browser import Phone
+from tests.support.browser import CUT_OFF, Phone
+from tests.support.environment import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -57,6 +59,23 @@ def test_edited_queued_prompt_is_put_before_the_text_being_typed(
     phone.send("second wording")
     gate.set()
     answered(phone, "You said: second wording")
+
+
+def test_failed_edit_keeps_what_was_typed_just_before(
+    idle_phone: Phone, gate: threading.Event, shared_real_server: Server
+) -> None:
+    phone = idle_phone
+    hold(phone)
+    phone.send("first wording")
+    expect(phone.page.locator("#queue")).to_contain_text("first wording")
+    phone.forgiven += [*CUT_OFF, "ERR_FAILED"]
+    phone.page.route("**/edit", lambda route: route.abort())
+    box(phone).fill("words of this moment")
+    phone.page.locator("#queue").get_by_role("button", name="Edit").click()
+    kept(shared_real_server, "words of this moment")
+    expect(box(phone)).to_have_value("words of this moment")
+    expect(phone.page.locator("#queue li")).to_have_count(1)
+    gate.set()
 
 
 def test_edited_prompt_keeps_its_image(idle_phone: Phone, gate: threading.Event) -> None:
