@@ -66,7 +66,7 @@ def test_double_tap_on_a_link_to_a_session_does_not_answer_its_request(
         });"""
     )
     for motion in ("reduce", "no-preference"):
-        page.emulate_media(reduced_motion=motion)  # type: ignore[arg-type]
+        page.emulate_media(reduced_motion=motion)
         page.goto("/runs")
         assert page.evaluate("underFinger") != "Allow"
         page.locator("#runs .row").first.click()
