@@ -142,6 +142,7 @@
   };
   document.addEventListener("pointerover", offer);
   document.addEventListener("focusin", offer);
+  addEventListener("resize", () => (tools.hidden = true)); // the code is elsewhere now
   copyCode.addEventListener("click", () => copyFor(copyCode, code));
   // All code of the page, also what comes later; this one stays where it is.
   wrap.addEventListener("click", () => {

@@ -44,9 +44,9 @@ _SHOWN_FIELDS: Mapping[str, frozenset[str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """The number of lines after the first, and what the card omits: `12 lines`; or empty."""
+    """The number of lines, and what the card omits: `12 lines`; or empty."""
 
-    more_lines: int = 0
+    lines: int = 0
     left_out: str = ""
 
 
@@ -94,13 +94,13 @@ def extent_of(view: ToolView) -> Extent:
     """The extent of the call on a permission card."""
     if view.changes:
         left_out = max(0, len(view.changes) - SHOWN_LINES)
-        return Extent(len(view.changes) - 1, plural(left_out, "line") if left_out else "")
+        return Extent(len(view.changes), plural(left_out, "line") if left_out else "")
     if view.plan:
-        return Extent(line_count(view.plan.strip()) - 1)
+        return Extent(line_count(view.plan.strip()))
     if view.command is None:
         return Extent()
     left_out = view.command.left_out
-    return Extent(view.command.lines - 1, plural(left_out, "character") if left_out else "")
+    return Extent(view.command.lines, plural(left_out, "character") if left_out else "")
 
 
 def introduction(request: PermissionRequest, view: ToolView) -> list[str]:

@@ -54,9 +54,9 @@ def test_empty_lines_before_a_second_command_are_counted_where_they_stand() -> N
     card = asked("Bash", {"command": HIDDEN_SECOND})
     (command,) = of_class(card, "tool-input")
     assert command.text == f"ls\n⋯ 59 empty lines\n{SECOND}"
-    assert extent(card) == "+60 lines"
+    assert extent(card) == "61 lines"
     text = card.text
-    assert text.index(SECOND) < text.index("+60 lines") < text.index("Allow", 5)
+    assert text.index(SECOND) < text.index("61 lines") < text.index("Allow", 5)
 
 
 @pytest.mark.parametrize("blank", [" ", "\t", "\u00a0", "\u2003", "\u3000", " \t\u00a0"])
@@ -251,7 +251,7 @@ def test_long_ask_lists_omissions_above_its_buttons() -> None:
     long = asked("Bash", {"command": "ls" + "x" * 20_000})
     assert "10,002 characters not shown here" in extent(long)
     lines = asked("Write", {"file_path": "/a", "content": "x\n" * 400})
-    assert extent(lines) == "+399 lines 200 lines not shown here Show all"
+    assert extent(lines) == "400 lines 200 lines not shown here Show all"
 
 
 def test_whole_text_of_an_ask_shows_invisible_characters() -> None:

@@ -120,7 +120,7 @@ def test_a_second_command_is_seen_counted_and_copied_as_it_is(
     phone.begin(folder, "bash \u202ehsab")
     command = card(phone).locator(".tool-input").first
     expect(command).to_have_text(SHOWN)
-    expect(card(phone).locator(".extent")).to_have_text("+60 lines")
+    expect(card(phone).locator(".extent")).to_have_text("61 lines")
     assert_nothing_hides(phone)
     expect(phone.page.locator("#since .about")).to_have_text("Bash: ls …")
     always = card(phone).locator(".always button")
@@ -153,7 +153,7 @@ def test_a_second_command_is_seen_counted_and_copied_as_it_is(
 
 @pytest.mark.parametrize(
     ("prompt", "extent", "decision"),
-    [("write", "+119 lines", "Deny"), ("ask", None, "Answer"), ("plan", "+125 lines", "")],
+    [("write", "120 lines", "Deny"), ("ask", None, "Answer"), ("plan", "126 lines", "")],
 )
 def test_no_ask_has_a_box_that_scrolls_or_is_wider_than_the_phone(
     idle_phone: Phone, prompt: str, extent: str | None, decision: str

@@ -126,3 +126,12 @@ def current_entries(page: Page) -> dict[str, str]:
             links.map(each => [each.getAttribute("href"), each.getAttribute("aria-current")]))"""
     )
     return found
+
+
+def wait_until_pressable(page: Page) -> None:
+    """Wait until what has just come takes a press: see `arrive` in style.css, and session.js."""
+    page.wait_for_function(
+        """() => !document.querySelector("[data-new]")
+            && !document.getAnimations().some(
+                each => each.animationName === "arrive" && each.playState !== "finished")"""
+    )

@@ -13,6 +13,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.features.session_page.test_look import asks, texts
 from tests.support.browser import Phone
 from tests.support.environment import Sandbox, Server
+from tests.support.page_checks import wait_until_pressable
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -115,7 +116,7 @@ def tap_and_compare(page: Page, control: Control) -> bool:
     """Whether the tap changes the picture before any answer comes."""
     page.locator("body[data-link=online]").wait_for()
     control.prepare(page)
-    expect(page.locator("[data-new]")).to_have_count(0)
+    wait_until_pressable(page)
     page.evaluate(FRAMES)
     found = control.find(page)
     found.scroll_into_view_if_needed()

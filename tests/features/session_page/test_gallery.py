@@ -20,11 +20,16 @@ from playwright.sync_api import Error, FilePayload, Locator, Page, expect
 
 from tests.features.session_page import gallery
 from tests.features.session_page.gallery import Gallery
+from tests.features.session_page.screens import take_sheets
 from tests.features.session_page.test_look import SHIFTS, to_go
 from tests.support import screenshots
 from tests.support.browser import CUT_OFF, Phone
 from tests.support.environment import Sandbox, Server
-from tests.support.page_checks import smaller_than_a_thumb, too_small_to_type_in
+from tests.support.page_checks import (
+    smaller_than_a_thumb,
+    too_small_to_type_in,
+    wait_until_pressable,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
@@ -214,6 +219,7 @@ class View:
         for theme in self.themes():
             with self.looking_at(f"{what}, {theme}"):
                 assert self.page.locator(selector).count(), f"there is no {selector}"
+                wait_until_pressable(self.page)
                 assert self.page.locator(selector).evaluate_all(HIDDEN) == []
                 assert smaller_than_a_thumb(self.page) == []
                 assert too_small_to_type_in(self.page) == []
@@ -269,11 +275,15 @@ def open_view(played: Gallery, open_phone: Callable[..., Phone]) -> Callable[[st
 
 # One test and not three, because each process that runs one of them plays all the sessions.
 def test_every_card_and_every_control_on_two_phones_and_a_wide_screen(
-    open_view: Callable[[str], View],
+    open_view: Callable[[str], View], open_phone: Callable[..., Phone]
 ) -> None:
     views = [open_view(size) for size in SIZES]
     for view in views:
         check_content(view)
+    if screenshots.WANTED:
+        gallery = views[0].gallery
+        stranger = open_phone(gallery.server, logged_in=False, **screenshots.PHONE)
+        take_sheets(open_view("phone").phone, stranger, gallery)
     wrong = [f"{view.size}: {each}" for view in views for each in view.wrong]
     assert not wrong, "\n\n".join(wrong)
 
@@ -306,6 +316,7 @@ def cards_say_what_happened_and_open(view: View) -> None:
         view.can_be_hit(name, "#transcript summary, #dock .button, .topbar .back, .menu-button")
         if view.size == "small":
             view.page.set_viewport_size({"width": 320, "height": 740})
+            view.page.evaluate("() => new Promise(requestAnimationFrame)")
             view.fits(name, 320)
             view.page.set_viewport_size({"width": 360, "height": 740})
         LOOKS[name](view)

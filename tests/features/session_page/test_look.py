@@ -25,6 +25,7 @@ from tests.support.page_checks import (
     smaller_than_a_thumb,
     sticks_out,
     too_small_to_type_in,
+    wait_until_pressable,
 )
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -154,6 +155,7 @@ def answers_are_there(phone: Phone, count: int) -> None:
 
 def covered(page: Page, selector: str) -> list[str]:
     """The controls that are not wholly on the screen, or lie under something else."""
+    wait_until_pressable(page)
     found: list[str] = page.locator(selector).evaluate_all(
         """controls => controls.filter(each => each.checkVisibility()).filter(each => {
             const box = each.getBoundingClientRect();

@@ -66,7 +66,6 @@ def test_request_is_seen_from_its_top_with_its_decision_in_reach(asking: Phone) 
         for screen, (width, height) in SCREENS.items():
             page.set_viewport_size({"width": width, "height": height})
             loaded(page, address)
-            expect(page.locator("[data-new]")).to_have_count(0)
             if not top_is_in_view(page):
                 wrong.append(f"{screen}, {letters} px: the top of the request is not in view")
             if height < 480:
@@ -94,5 +93,4 @@ def test_reason_for_a_denial_opens_with_its_field_focused_and_its_button_in_view
     page.set_viewport_size({"width": 390, "height": 420})
     card(page).locator("summary", has_text="Deny with a reason").click()
     expect(page.get_by_label("Tell Claude why")).to_be_focused()
-    expect(page.locator("[data-new]")).to_have_count(0)
     assert covered(page, ".with-reason .button") == []

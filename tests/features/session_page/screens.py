@@ -1,0 +1,139 @@
+"""The sheets of docs/screens.md: each page on six screens, in one picture."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from typing import Literal
+
+from playwright.sync_api import Page
+
+from opcode_htmx.engines.claude.files.history import project_id
+from tests.features.session_page.gallery import Gallery
+from tests.support import screenshots
+from tests.support.browser import Phone
+
+RTL = "5e5510a0-0000-4000-8000-000000000002"
+RTL_LINES: list[tuple[str, str]] = [
+    ("user", "كم عدد الأشجار في البستان؟"),
+    (
+        "assistant",
+        "في البستان **24 شجرة**، كما في `app.py`:\n\n"
+        "| الشجرة | العدد |\n|---|--:|\n| تفاح | 12 |\n| إجاص | 7 |\n| خوخ | 5 |\n\n"
+        "- شغّل `python3 app.py`\n- راجع https://example.org/trees\n",
+    ),
+    ("user", "שלום, and now in two directions: (app.py)"),
+    ("assistant", "הקובץ app.py מכיל 24 עצים.\n\n```python\nprint(sum(TREES.values()))\n```"),
+]
+
+
+@dataclass(frozen=True)
+class Screen:
+    """A viewport with its settings; `letters` is the browser's text size in pixels."""
+
+    name: str
+    width: int
+    height: int
+    theme: Literal["light", "dark"] = "light"
+    letters: int = 16
+
+
+SCREENS = (
+    Screen("360×740", 360, 740),
+    Screen("390×844", 390, 844),
+    Screen("dark", 390, 844, "dark"),
+    Screen("text at 200 %", 390, 844, letters=32),
+    Screen("with a keyboard: 390×420", 390, 420),
+    Screen("844×390", 844, 390),
+)
+WIDTH = 850
+STYLE = """
+body { display: flex; flex-wrap: wrap; gap: 14px; margin: 14px; background: #d8d8d4;
+  font: 11px sans-serif }
+figure { margin: 0 }
+img { display: block; margin-bottom: 3px }
+"""
+
+
+def plant_rtl(gallery: Gallery) -> str:
+    """Write a session in Arabic and Hebrew into the history; the address of its page."""
+    project = gallery.sandbox.project
+    folder = gallery.sandbox.config_dir / "projects" / project_id(project)
+    lines = [
+        {
+            "type": kind,
+            "uuid": f"rtl-{number}",
+            "cwd": str(project),
+            "timestamp": f"2026-03-01T09:0{number}:00.000Z",
+            "message": {"id": f"rtl-{number}", "role": kind, "content": text}
+            if kind == "user"
+            else {"id": f"rtl-{number}", "role": kind, "content": [{"type": "text", "text": text}]},
+        }
+        for number, (kind, text) in enumerate(RTL_LINES)
+    ]
+    (folder / f"{RTL}.jsonl").write_text("".join(f"{json.dumps(each)}\n" for each in lines))
+    return f"{gallery.project}/sessions/{RTL}"
+
+
+def addresses(gallery: Gallery) -> dict[str, str]:
+    """The address of each page by the name of its sheet."""
+    rtl = plant_rtl(gallery)
+    project = gallery.project
+    return {
+        "home": "/",
+        "project": project,
+        "new": f"{project}/new",
+        "folders": "/folders",
+        "running": "/runs",
+        "server": "/server",
+        "devices": "/devices",
+        "logins": "/logins",
+        "appearance": "/appearance",
+        "session": f"{gallery.address['files']}#end",
+        "request": f"{gallery.address['ask-edit']}#end",
+        "question": f"{gallery.address['ask-question']}#end",
+        "rtl": f"{rtl}#end",
+        "error": "/nowhere",
+    }
+
+
+def take_sheets(phone: Phone, stranger: Phone, gallery: Gallery) -> None:
+    """Take the sheet of every page."""
+    phone.forgiven.append("404")
+    for name, address in addresses(gallery).items():
+        take_sheet(phone.page, name, address, gallery)
+    for name in ("login", "pair"):
+        take_sheet(stranger.page, name, f"/{name}", gallery)
+
+
+def take_sheet(page: Page, name: str, address: str, gallery: Gallery) -> None:
+    settings = page.context.new_cdp_session(page)
+    figures = []
+    for screen in SCREENS:
+        page.set_viewport_size({"width": screen.width, "height": screen.height})
+        page.emulate_media(color_scheme=screen.theme)
+        sizes = {"standard": screen.letters, "fixed": screen.letters}
+        settings.send("Page.setFontSizes", {"fontSizes": sizes})
+        page.goto("about:blank")
+        page.goto(address)
+        if page.locator("#transcript").count():
+            page.locator("body[data-link=online]").wait_for()
+        screenshots.hide_names(page, gallery.sandbox)
+        picture = base64.b64encode(page.screenshot(animations="disabled")).decode()
+        figures.append(
+            f'<figure><img src="data:image/png;base64,{picture}" width="{screen.width / 2}">'
+            f"<figcaption>{screen.name}</figcaption></figure>"
+        )
+    settings.send("Page.setFontSizes", {"fontSizes": {"standard": 16, "fixed": 13}})
+    settings.detach()
+    browser = page.context.browser
+    assert browser is not None
+    viewport = {"width": WIDTH, "height": 700}
+    context = browser.new_context(viewport=viewport, device_scale_factor=1.25)  # type: ignore[arg-type]
+    sheet = context.new_page()
+    sheet.set_content(f"<style>{STYLE}</style>{''.join(figures)}")
+    height = sheet.evaluate("Math.ceil(document.body.getBoundingClientRect().bottom + 14)")
+    sheet.set_viewport_size({"width": WIDTH, "height": height})
+    screenshots.save(sheet, f"screens-{name}")
+    context.close()
