@@ -28,6 +28,8 @@ from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.forms import BadForm, by_htmx, session_url
 
 MAX_REASON_CHARACTERS = 4000
+SHOWN_SECONDS = 1.0
+"""How long a page waits until the answer is on record."""
 PLAN_MODES = ("default", "acceptEdits")
 """The modes in which an approved plan may be carried out."""
 
@@ -57,11 +59,13 @@ def blueprint(supervisor: Supervisor, lookup: SessionLookup) -> Blueprint:
                 run.deny(request_id, reason_for(ask, request.form), by=by)
             case _:
                 raise BadForm("Choose Allow or Deny.")
-        return _done(run)
+        return _done(run, request_id)
 
-    def _done(run: Run) -> BaseResponse | str:
+    def _done(run: Run, request_id: str = "") -> BaseResponse | str:
         if by_htmx():
             return render_template("alert.html", sentence="")
+        if request_id:  # a page without a script shows the request again if it is loaded too early
+            run.wait_for_answer(request_id, SHOWN_SECONDS)
         back = url_for("attention.runs") if "runs" in request.args else None
         location = lookup.locations.of_run(run)
         return redirect(back or session_url(location.claude_folder, location.session_id), 303)

@@ -255,6 +255,12 @@ class Run:
             raise AlreadyAnswered(answer.in_words() if answer else "Claude no longer asks this.")
         return ask
 
+    def wait_for_answer(self, request_id: str, timeout: float) -> None:
+        """Wait until the answer to a request is on record, at most `timeout` seconds."""
+        until = time.monotonic() + timeout
+        while request_id in self.state.asks and self.live and time.monotonic() < until:
+            self.changed.wait(self.changed.version, max(0.0, until - time.monotonic()))
+
     @contextlib.contextmanager
     def sending(self, command: RunCommand, about: str = "") -> Iterator[Callable[[bytes], None]]:
         """A function that sends a line, while the state is up to date and the input is locked.
