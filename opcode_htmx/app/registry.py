@@ -8,6 +8,7 @@ from opcode_htmx.features.feature import Feature
 
 PACKAGES = (
     "opcode_htmx.features.projects",
+    "opcode_htmx.features.search",
     "opcode_htmx.features.session_page",
     "opcode_htmx.features.composer",
     "opcode_htmx.features.folders",

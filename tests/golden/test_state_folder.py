@@ -37,6 +37,7 @@ def test_the_files_of_a_new_state_folder_stay(sandbox: Sandbox, stand_in: Path) 
         "OPCODE_DEMO": "0",
         "OPCODE_ASK_AHEAD": "0",
         "OPCODE_MIN_FREE": "1M",
+        "OPCODE_SEARCH_INDEX": "0",  # its process may still be at work when the folder is read
     }
     assert probe.printed(CODE, environ) == 0
     found = shapes.folder(sandbox.state, {})

@@ -33,6 +33,7 @@ def app_of(sandbox: Sandbox, claude: Path) -> Iterator[Flask]:
             "OPCODE_PROJECT_ROOTS": str(sandbox.project),
             "OPCODE_DEMO": "0",
             "OPCODE_ASK_AHEAD": "0",
+            "OPCODE_SEARCH_INDEX": "0",
             "OPCODE_WARM_START": "0",
         },
         feature_settings.load(),

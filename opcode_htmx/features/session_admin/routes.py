@@ -9,7 +9,6 @@ import re
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
-from urllib.parse import quote
 
 from flask import (
     Blueprint,
@@ -26,7 +25,6 @@ from opcode_htmx.engines.claude.files import titles
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.surrogates import encoded
 from opcode_htmx.rendering import search, to_markdown
-from opcode_htmx.rendering.fragments import dom_id
 from opcode_htmx.sessions.export.exporter import Format, SessionExporter
 from opcode_htmx.sessions.lookup import (
     NOTHING_NOTED,
@@ -48,7 +46,7 @@ from opcode_htmx.transcript.conversation import history_position
 from opcode_htmx.transcript.conversation.branches import top_of
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.disposition import download
-from opcode_htmx.web.http.forms import BadForm, session_address, session_url
+from opcode_htmx.web.http.forms import BadForm, block_url, session_address, session_url
 from opcode_htmx.web.http.way_back import lists_sessions
 
 HITS = 200
@@ -192,8 +190,3 @@ def last_text(blocks: Sequence[Block], end: Block) -> Block | None:
         elif isinstance(block, TextBlock) and not isinstance(block, ThinkingBlock):
             found = block
     return found
-
-
-def block_url(address: str, block: Block, top: Block) -> str:
-    """The address of a block on the page of its session."""
-    return f"{address}?from={quote(top.id, safe='')}#{dom_id(block.id)}"

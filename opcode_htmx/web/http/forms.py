@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from flask import request, url_for
+
+from opcode_htmx.rendering.fragments import dom_id
+from opcode_htmx.transcript.blocks import Block
 
 
 class BadForm(Exception):
@@ -29,6 +34,11 @@ def session_url(project_id: str, session_id: str, place: str = "end") -> str:
     return url_for(
         "session_page.session", project_id=project_id, session_id=session_id, _anchor=place
     )
+
+
+def block_url(address: str, block: Block, top: Block) -> str:
+    """The address of a block on the page of its session; `top` contains it, or is the same."""
+    return f"{address}?from={quote(top.id, safe='')}#{dom_id(block.id)}"
 
 
 def new_session_address(project_id: str) -> str:

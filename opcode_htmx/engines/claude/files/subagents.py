@@ -39,6 +39,15 @@ def file_of(folder: Path, agent_id: str) -> Path | None:
     return path if there else None
 
 
+def ids_in(folder: Path) -> list[str]:
+    """The ids of the agents that have a file in a folder; none where there is no such folder."""
+    try:
+        names = [path.name for path in folder.iterdir()]
+    except OSError:
+        return []
+    return [name[6:-6] for name in names if name.startswith("agent-") and name.endswith(".jsonl")]
+
+
 def agents_by_call(folder: Path) -> dict[str, str]:
     """The ids of the agents by the ids of the calls that started them, where recorded."""
     found = {}

@@ -1,0 +1,59 @@
+"""Search in all sessions, and the index that it stands on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from flask import Blueprint
+
+from opcode_htmx.config.declarations import FeatureSettings, setting
+from opcode_htmx.engines.claude.files import history
+from opcode_htmx.features.context import AppContext
+from opcode_htmx.features.feature import Feature, NavItem
+from opcode_htmx.features.search import routes
+from opcode_htmx.features.search.page import SearchPage
+from opcode_htmx.lib.concurrency.jobs import Job
+from opcode_htmx.lib.files.state_folders import StateFolder
+from opcode_htmx.sessions.index.reader import IndexReader
+from opcode_htmx.sessions.index.service import DATABASE, IndexProcess
+
+FOLDER = "index"
+
+
+class SearchSettings(FeatureSettings):
+    """OPCODE_SEARCH_INDEX."""
+
+    index: bool = setting(
+        "1",
+        "`1`: an index of all sessions is kept, in which the page Search finds words. `0`: there "
+        "is none.",
+    )
+
+
+def _routes(context: AppContext) -> Iterable[Blueprint]:
+    is_on = context.settings.of(SearchSettings).index
+    index = IndexReader(
+        context.state.folder(FOLDER) / DATABASE, history.root(context.workspace.config_dir)
+    )
+    yield routes.blueprint(SearchPage(index if is_on else None), context.sessions.lookup)
+
+
+def _jobs(context: AppContext) -> Iterable[Job]:
+    if context.settings.of(SearchSettings).index:
+        yield IndexProcess(context.state.folder(FOLDER), context.workspace.config_dir).job()
+
+
+FEATURE = Feature(
+    name="search",
+    routes=_routes,
+    nav=(NavItem("search.page", "Search", icon="search", order=200),),
+    settings=SearchSettings,
+    state=(
+        StateFolder(
+            FOLDER,
+            "the index of all sessions, made from Claude's history files",
+            keep="it is made again when it is removed",
+        ),
+    ),
+    jobs=_jobs,
+)

@@ -1,0 +1,55 @@
+"""The search page, and the way from a text that was found to its message."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from flask import Blueprint, redirect, render_template, request
+from werkzeug.wrappers import Response as BaseResponse
+
+from opcode_htmx.features.search.page import ROLES, SearchPage
+from opcode_htmx.sessions.lookup import SessionLookup
+from opcode_htmx.transcript.blocks import Block
+from opcode_htmx.transcript.conversation.branches import top_of
+from opcode_htmx.web.http.forms import block_url, session_address, session_url
+from opcode_htmx.web.http.way_back import lists_sessions
+
+
+def blueprint(page: SearchPage, lookup: SessionLookup) -> Blueprint:
+    pages = Blueprint("search", __name__)
+
+    @pages.get("/search", endpoint="page")
+    @lists_sessions("Back to what was found")
+    def search() -> str:
+        return render_template(
+            "search/search.html",
+            results=page.results(request.args),
+            form=request.args,
+            roles=ROLES,
+            is_on=page.is_on,
+        )
+
+    @pages.get("/projects/<project_id>/sessions/<session_id>/line/<uuid>")
+    def line(project_id: str, session_id: str, uuid: str) -> BaseResponse:
+        """Redirect to the message that a line of the history file belongs to."""
+        view = lookup.view(project_id, session_id)
+        view.conversation.refresh()
+        blocks = list(view.conversation.blocks())
+        call = request.args.get("call", "")
+        block = (view.conversation.block(call) if call else None) or _of_line(blocks, uuid)
+        if block is None:
+            return redirect(session_url(project_id, session_id), 303)
+        address = session_address(project_id, session_id)
+        return redirect(block_url(address, block, top_of(blocks, block)), 303)
+
+    return pages
+
+
+def _of_line(blocks: Iterable[Block], uuid: str) -> Block | None:
+    return next((each for each in _all(blocks) if uuid and each.line_uuid == uuid), None)
+
+
+def _all(blocks: Iterable[Block]) -> Iterator[Block]:
+    for each in blocks:
+        yield each
+        yield from _all(each.children)

@@ -1,0 +1,237 @@
+"""Reads the new lines of one history file: its facts, and the texts for the index."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import BinaryIO
+
+import orjson
+
+from opcode_htmx.engines.claude.files.folder_names import OwnFolder
+from opcode_htmx.engines.claude.files.lineage import Kind, Lineage, kind_of
+from opcode_htmx.engines.claude.protocol.entry_texts import (
+    EntryText,
+    Role,
+    Usage,
+    texts_of,
+    touched_files,
+    usage_of,
+)
+from opcode_htmx.lib.coerce import Json, as_dict, as_str
+from opcode_htmx.lib.formatting import one_line
+
+LONGEST_LINE = 24_000_000
+"""Bytes; a longer line is passed over, as on the page of the session."""
+LONGEST_EXCERPT = 300
+"""Characters that are kept of first and last words."""
+_TITLES = {"custom-title": "customTitle", "ai-title": "aiTitle"}
+
+
+@dataclass(slots=True)
+class Facts:
+    """What the index keeps of one file. Times are Unix seconds."""
+
+    read: int = 0
+    """Bytes up to the end of the last whole line."""
+    cwd: str = ""
+    branch: str = ""
+    title: str = ""
+    """By the person, or else by Claude."""
+    first_prompt: str = ""
+    last_prompt: str = ""
+    last_answer: str = ""
+    started: float | None = None
+    ended: float | None = None
+    prompts: int = 0
+    tools: int = 0
+    lines: int = 0
+    tip: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One text of a file: `start` is the place of its line in bytes, `part` its place in that."""
+
+    start: int
+    part: int
+    role: Role
+    text: str
+    tool: str
+    at: float | None
+    model: str
+
+
+@dataclass(slots=True)
+class FilePass:
+    """One pass over the new lines of a file; `facts` is up to date after each text."""
+
+    path: Path
+    facts: Facts
+    is_agent: bool = False
+    usage: dict[str, tuple[Usage, float | None]] = field(default_factory=dict)
+    """The newest figures of each answer."""
+    touched: set[str] = field(default_factory=set)
+    may_branch: bool = False
+    """Whether a new line may have begun another branch: see `rewound_lines`."""
+    _tools: dict[str, str] = field(default_factory=dict)
+    """The tools by the ids of their calls."""
+
+    def texts(self, end: int) -> Iterator[Found]:
+        """The texts of the whole lines up to byte `end`. Raises OSError."""
+        facts, own = self.facts, OwnFolder(self.path.parent.name)
+        has_folder = bool(facts.cwd)
+        with self.path.open("rb") as file:
+            file.seek(facts.read)
+            for start, after, line in _whole_lines(file, facts.read, end):
+                entry = parsed(line)
+                if entry is not None:
+                    if not has_folder and not own.is_sure:
+                        own.see(entry)
+                        facts.cwd = own.path or ""
+                    yield from self._of_entry(start, entry)
+                facts.lines += 1
+                facts.read = after
+
+    def _of_entry(self, start: int, entry: Json) -> Iterator[Found]:
+        facts = self.facts
+        kind = as_str(entry.get("type"))
+        if kind in _TITLES:
+            if kind == "custom-title" or not facts.title:
+                facts.title = excerpt(as_str(entry.get(_TITLES[kind])))
+            return
+        self._follow(kind, entry)
+        at = seconds(entry.get("timestamp"))
+        if at is not None:
+            facts.started = at if facts.started is None else min(facts.started, at)
+            facts.ended = at if facts.ended is None else max(facts.ended, at)
+        if branch := as_str(entry.get("gitBranch")):
+            facts.branch = branch
+        model = ""
+        if kind == "assistant":
+            usage = usage_of(entry)
+            if usage:
+                self.usage[usage.message_id] = usage, at
+            model = as_str(as_dict(entry.get("message")).get("model"))
+            self.touched.update(touched_files(entry))
+        for part, each in enumerate(_texts_of(entry)):
+            self._count(each)
+            tool = each.tool or self._tools.get(each.call, "")
+            yield Found(start, part, each.role, each.text, tool, at, model)
+
+    def _count(self, each: EntryText) -> None:
+        facts = self.facts
+        match each.role:
+            case Role.PROMPT:
+                facts.prompts += 1
+                facts.last_prompt = excerpt(each.text)
+                facts.first_prompt = facts.first_prompt or facts.last_prompt
+            case Role.ANSWER:
+                facts.last_answer = excerpt(each.text)
+            case Role.CALL:
+                facts.tools += 1
+                self._tools[each.call] = each.tool
+            case _:
+                pass
+
+    def _follow(self, kind: str, entry: Json) -> None:
+        """Whether the file still is one conversation without branches, as far as a line shows."""
+        if self.is_agent:
+            return
+        if kind == "last-prompt":
+            leaf = entry.get("leafUuid")
+            self.may_branch = self.may_branch or leaf != self.facts.tip
+            return
+        uuid = as_str(entry.get("uuid"))
+        if not uuid or entry.get("isSidechain") is True:
+            return
+        if kind == "user" and self.facts.tip:
+            parent = entry.get("parentUuid", self.facts.tip)  # without one, it continues the last
+            if parent != self.facts.tip and kind_of(entry) is Kind.PROMPT:
+                self.may_branch = True
+        self.facts.tip = uuid
+
+
+def _texts_of(entry: Json) -> list[EntryText]:
+    try:
+        return texts_of(entry)
+    except Exception:  # a line of an unknown form; the others are indexed all the same
+        return []
+
+
+def rewound_lines(path: Path, end: int) -> set[int]:
+    """The starts of the lines from which Claude does not continue. Raises OSError.
+
+    Reads the whole file.
+    """
+    lineage, starts = Lineage(), dict[str, int]()
+    with path.open("rb") as file:
+        for start, _, line in _whole_lines(file, 0, end):
+            entry = parsed(line)
+            if entry is not None:
+                lineage.add(entry)
+                starts.setdefault(as_str(entry.get("uuid")), start)
+    return {starts[uuid] for uuid in lineage.left(lineage.leaf) if uuid in starts}
+
+
+def entry_at(path: Path, start: int) -> Json | None:
+    """The entry whose line begins at byte `start`; None if there is none. Raises OSError."""
+    with path.open("rb") as file:
+        file.seek(start)
+        return parsed(file.readline(LONGEST_LINE))
+
+
+def parsed(line: bytes) -> Json | None:
+    """A line as an entry; None if it is none."""
+    try:
+        entry = orjson.loads(line)
+    except ValueError:
+        entry = _parsed_slowly(line)
+    return entry if isinstance(entry, dict) else None
+
+
+def _parsed_slowly(line: bytes) -> object:
+    """Half a surrogate pair, which JavaScript writes, is an error for orjson only."""
+    if b"\\u" not in line:
+        return None
+    try:
+        return json.loads(line.decode("utf-8", "replace").encode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _whole_lines(file: BinaryIO, start: int, end: int) -> Iterator[tuple[int, int, bytes]]:
+    """The lines that end with a newline before `end`: start, end, and text.
+
+    Of a line that is too long the text is empty.
+    """
+    while start < end and (line := file.readline(LONGEST_LINE)):
+        after, is_long = start + len(line), not line.endswith(b"\n")
+        while not line.endswith(b"\n"):
+            if not (line := file.readline(LONGEST_LINE)):
+                return  # its end is not written yet
+            after += len(line)
+        yield start, after, b"" if is_long else line
+        start = after
+
+
+@lru_cache(maxsize=256)
+def seconds(stamp: object) -> float | None:
+    """A time stamp of an entry as Unix seconds; None if it is none."""
+    if not isinstance(stamp, str):
+        return None
+    try:
+        return datetime.fromisoformat(stamp).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def excerpt(text: str) -> str:
+    """The beginning of a text, on one line."""
+    return one_line(
+        text[: 4 * LONGEST_EXCERPT].encode("utf-8", "replace").decode(), LONGEST_EXCERPT
+    )

@@ -1,0 +1,231 @@
+"""Queries of the index: sessions that match, with the places in their history files."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from opcode_htmx.engines.claude.protocol.entry_texts import Role
+from opcode_htmx.lib.concurrency.cooperative import run_in_thread
+from opcode_htmx.sessions.index import schema
+from opcode_htmx.sessions.index.terms import Phrase, match_of, phrases_of
+
+T = TypeVar("T")
+
+MOST_TEXTS = 5_000
+"""Texts that match, the newest first, among which sessions are found."""
+MOST_SESSIONS = 40
+TEXTS_OF_SESSION = 3
+"""Of one session that are shown."""
+
+
+class IndexUnavailable(Exception):
+    """There is no index that can be read; it may be in the making."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """What is searched for. An empty field leaves nothing out.
+
+    `since` and `until` are Unix seconds; `until` itself is left out.
+    """
+
+    words: str = ""
+    project: str = ""
+    role: str = ""
+    """The name of a Role, in lower case."""
+    tool: str = ""
+    branch: str = ""
+    model: str = ""
+    file: str = ""
+    """A part of the path of a file that was read or written."""
+    since: float | None = None
+    until: float | None = None
+    with_rewound: bool = False
+    with_agents: bool = True
+    with_output: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A text that matches: part `part` of the line at byte `start` of the file at `path`."""
+
+    path: Path
+    start: int
+    part: int
+    role: Role
+    at: float | None
+    is_rewound: bool
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class FoundSession:
+    """A session with texts that match; `count` may be more than there are places."""
+
+    session_id: str
+    claude_folder: str
+    """The name of the folder that holds its file."""
+    project: str
+    """Its working folder; empty if no entry names it."""
+    title: str
+    places: tuple[Place, ...]
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The sessions that match a query, that with the newest text first."""
+
+    sessions: tuple[FoundSession, ...]
+    has_more: bool
+    """Whether there are older texts that match."""
+    phrases: tuple[Phrase, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """The values that a query can be limited to, as they occur in the sessions."""
+
+    projects: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
+    branches: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+
+
+class IndexReader:
+    """The index of one worker. Its methods wait in a thread, and never stop the hub."""
+
+    def __init__(self, path: Path, root: Path) -> None:
+        """`root` is Claude's folder `projects`."""
+        self._path = path
+        self._root = root
+
+    def find(self, query: Query) -> Found:
+        """The newest texts that match, by session. Raises IndexUnavailable."""
+        phrases = tuple(phrases_of(query.words))
+        if not phrases:
+            return Found((), False, ())
+        return run_in_thread(self._read, _Search(query, phrases, self._root).run)
+
+    def progress(self) -> float:
+        """The part of the history that was read, from 0 to 1. Raises IndexUnavailable."""
+        return run_in_thread(self._read, _progress)
+
+    def choices(self) -> Choices:
+        """Raises IndexUnavailable."""
+        return run_in_thread(self._read, _choices)
+
+    def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        # A connection for each query: it cannot outlive the file, which may be made again
+        try:
+            with closing(schema.open_to_read(self._path)) as database:
+                return work(database)
+        except (sqlite3.Error, schema.OtherVersion) as error:
+            raise IndexUnavailable(str(error)) from error
+
+
+_TEXTS = """
+SELECT f.path, f.session, f.agent, m.start, m.part, m.role, m.at, m.rewound
+FROM words JOIN message m ON m.id = words.rowid JOIN file f ON f.id = m.file
+WHERE words MATCH :match
+    AND (:with_rewound OR NOT m.rewound)
+    AND (:with_agents OR f.agent = '')
+    AND (:since IS NULL OR m.at >= :since)
+    AND (:until IS NULL OR m.at < :until)
+    AND (:file = '' OR f.id IN (
+        SELECT file FROM touched WHERE instr(lower(path), lower(:file))
+    ))
+ORDER BY words.rowid DESC LIMIT :most
+"""
+
+
+class _Search:
+    """One query: the conditions, the texts, and their sessions."""
+
+    def __init__(self, query: Query, phrases: Sequence[Phrase], root: Path) -> None:
+        self._query = query
+        self._phrases = phrases
+        self._root = root
+
+    def run(self, database: sqlite3.Connection) -> Found:
+        facets = self._facets(database)
+        if facets is None:
+            return Found((), False, tuple(self._phrases))
+        query = self._query
+        values = {
+            "match": match_of(self._phrases, facets),
+            "with_rewound": query.with_rewound,
+            "with_agents": query.with_agents,
+            "since": query.since,
+            "until": query.until,
+            "file": query.file,
+            "most": MOST_TEXTS + 1,
+        }
+        places, has_more = self._places(database.execute(_TEXTS, values))
+        sessions = tuple(self._session(database, *ids, each) for ids, each in places.items())
+        return Found(sessions, has_more, tuple(self._phrases))
+
+    def _facets(self, database: sqlite3.Connection) -> list[str] | None:
+        """The facets that a text must have; None where a name does not occur at all."""
+        query, facets = self._query, list[str]()
+        for kind, text in (
+            ("project", query.project),
+            ("tool", query.tool),
+            ("branch", query.branch),
+            ("model", query.model),
+        ):
+            if text:
+                found = database.execute(
+                    "SELECT id FROM name WHERE kind = ? AND text = ?", (kind, text)
+                ).fetchone()
+                if not found:
+                    return None
+                facets.append(f"facets : {kind[0]}{found[0]}")
+        if query.role:
+            facets.append(f"facets : r{Role[query.role.upper()]:d}")
+        elif not query.with_output:
+            others = " OR ".join(f"r{role:d}" for role in Role if role is not Role.OUTPUT)
+            facets.append(f"facets : ({others})")
+        return facets
+
+    def _places(
+        self, rows: Iterable[tuple[Any, ...]]
+    ) -> tuple[dict[tuple[str, str], list[Place]], bool]:
+        """The texts by folder and session, and whether there are more than were looked at."""
+        found: dict[tuple[str, str], list[Place]] = {}
+        for number, (path, session, agent, start, part, role, at, rewound) in enumerate(rows):
+            ids = path.partition("/")[0], session
+            if number == MOST_TEXTS or (ids not in found and len(found) == MOST_SESSIONS):
+                return found, True
+            place = Place(self._root / path, start, part, Role(role), at, bool(rewound), agent)
+            found.setdefault(ids, []).append(place)
+        return found, False
+
+    def _session(
+        self, database: sqlite3.Connection, folder: str, session: str, places: Sequence[Place]
+    ) -> FoundSession:
+        found = database.execute(
+            "SELECT f.title, f.first_prompt, n.text FROM file f"
+            " LEFT JOIN name n ON n.id = f.project WHERE f.path = ?",
+            (f"{folder}/{session}.jsonl",),
+        ).fetchone()
+        title, first, project = found or ("", "", "")
+        shown = tuple(places[:TEXTS_OF_SESSION])
+        return FoundSession(session, folder, project or "", title or first, shown, len(places))
+
+
+def _progress(database: sqlite3.Connection) -> float:
+    total, done = database.execute("SELECT bytes, bytes_read FROM progress").fetchone()
+    return min(1.0, done / total) if total else 1.0
+
+
+def _choices(database: sqlite3.Connection) -> Choices:
+    names: dict[str, list[str]] = {}
+    for kind, text in database.execute("SELECT kind, text FROM name ORDER BY text COLLATE NOCASE"):
+        names.setdefault(kind, []).append(text)
+    return Choices(*(tuple(names.get(kind, ())) for kind in ("project", "tool", "branch", "model")))

@@ -1,0 +1,120 @@
+"""The database of the index: its tables, and how it is opened to write and to read.
+
+The history files are the truth. The database is made again whenever it is damaged or of another
+version; nothing is kept in it only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from pathlib import Path
+
+VERSION = 1
+"""Changes with the tables, and with what is read from the files."""
+
+BUSY_SECONDS = 5.0
+CACHE_KIB = 16_384
+"""Memory for pages of the database while it is written."""
+
+_TABLES = """
+CREATE TABLE name (
+    -- projects (folders), tools, models and branches, so that a text names them by a number
+    id INTEGER PRIMARY KEY, kind TEXT NOT NULL, text TEXT NOT NULL, UNIQUE (kind, text)
+);
+CREATE TABLE file (
+    id INTEGER PRIMARY KEY,
+    path TEXT NOT NULL UNIQUE,          -- below Claude's folder `projects`
+    session TEXT NOT NULL,
+    agent TEXT NOT NULL,                -- the id of a subagent; empty in a session's own file
+    inode INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    read INTEGER NOT NULL,              -- bytes that have been read, up to the end of a line
+    first_id INTEGER NOT NULL,          -- the ids of its texts are from here to there; before it is
+    last_id INTEGER NOT NULL,           -- read, they are reserved: newer texts have higher ids
+    project INTEGER,
+    branch INTEGER,
+    title TEXT NOT NULL, first_prompt TEXT NOT NULL,
+    last_prompt TEXT NOT NULL, last_answer TEXT NOT NULL,
+    started REAL, ended REAL,
+    prompts INTEGER NOT NULL, tools INTEGER NOT NULL, lines INTEGER NOT NULL,
+    rewound INTEGER NOT NULL,           -- texts that Claude does not continue from
+    tip TEXT NOT NULL                   -- the newest entry: one that continues it makes no branch
+);
+CREATE INDEX file_session ON file (session);
+CREATE TABLE message (
+    id INTEGER PRIMARY KEY, file INTEGER NOT NULL, start INTEGER NOT NULL, part INTEGER NOT NULL,
+    role INTEGER NOT NULL, at INTEGER, rewound INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE usage (
+    file INTEGER NOT NULL,
+    message INTEGER NOT NULL,           -- a hash of the id of the answer
+    model INTEGER NOT NULL, at REAL,
+    input INTEGER NOT NULL, output INTEGER NOT NULL,
+    cache_read INTEGER NOT NULL, cache_write INTEGER NOT NULL, cost REAL,
+    PRIMARY KEY (file, message)
+) WITHOUT ROWID;
+CREATE TABLE touched (
+    path TEXT NOT NULL, file INTEGER NOT NULL, PRIMARY KEY (path, file)
+) WITHOUT ROWID;
+CREATE TABLE progress (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    next_id INTEGER NOT NULL, removed INTEGER NOT NULL,
+    bytes INTEGER NOT NULL, bytes_read INTEGER NOT NULL
+);
+INSERT INTO progress VALUES (1, 1, 0, 0, 0);
+-- Without the texts themselves: they are in the history files.
+CREATE VIRTUAL TABLE words USING fts5 (
+    text, facets, content = '', columnsize = 0,
+    tokenize = "unicode61 remove_diacritics 2 tokenchars '_'"
+);
+"""
+
+
+class OtherVersion(Exception):
+    """The database is of another version of this program, or is none of its own."""
+
+
+def open_to_write(path: Path) -> sqlite3.Connection:
+    """The database, made if it is missing. Raises OtherVersion and sqlite3.DatabaseError."""
+    database = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+    try:
+        path.chmod(0o600)
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = NORMAL")
+        database.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        if not database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            database.executescript(f"BEGIN;{_TABLES}PRAGMA user_version = {VERSION};COMMIT;")
+        _check(database)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def open_to_read(path: Path) -> sqlite3.Connection:
+    """The database, for queries in any thread. Raises the same errors; nothing is made."""
+    address = f"{path.resolve().as_uri()}?mode=ro"
+    database = sqlite3.connect(
+        address, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+    )
+    try:
+        _check(database)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _check(database: sqlite3.Connection) -> None:
+    version = database.execute("PRAGMA user_version").fetchone()[0]
+    if version != VERSION:
+        raise OtherVersion(f"version {version}")
+
+
+def remove(path: Path) -> None:
+    """Remove the database with its log."""
+    for ending in ("", "-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(path.name + ending).unlink()

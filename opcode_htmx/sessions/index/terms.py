@@ -1,0 +1,101 @@
+"""The terms of the index: how a text is split into words, as it is stored and as it is searched."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+_CJK = re.compile(
+    "([\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3041-\u3096\u30a1-\u30fa\u3400-\u4dbf\u4e00-\u9fff"
+    "\uf900-\ufaff\U00020000-\U0003ffff])"
+)
+"""Letters of writing without spaces: each is a word of its own, and words of them are phrases."""
+_WORD = re.compile(r"[\w]+")
+_PART = re.compile(r'"([^"]*)"?|([^\s"]+)')
+
+SHORTEST_PREFIX = 2
+"""Letters of a word that is not written to its end."""
+LONGEST_QUERY = 200
+"""Characters; the rest of a longer query is ignored."""
+
+
+def separated(text: str) -> str:
+    """A text as it is stored: the letters of writing without spaces stand apart."""
+    return _CJK.sub(r" \1 ", text) if not text.isascii() else text
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """Words that follow each other; of the last one the beginning is enough if `is_prefix`."""
+
+    words: tuple[str, ...]
+    is_prefix: bool
+
+
+def phrases_of(query: str) -> list[Phrase]:
+    """The phrases of a query, all of which a text must have.
+
+    `two words` are two phrases; `"two words"` is one, and whole; the last word of a query, which
+    may still be typed, and one with `*` are prefixes.
+    """
+    query = query[:LONGEST_QUERY]
+    found = []
+    for part in _PART.finditer(query):
+        quoted, plain = part.group(1), part.group(2)
+        words = tuple(_WORD.findall(separated(quoted if quoted is not None else plain)))
+        if not words:
+            continue
+        is_last = plain is not None and part.end() == len(query)
+        is_prefix = is_last or (plain or "").endswith("*")
+        is_long = len(words[-1]) >= SHORTEST_PREFIX  # half of all texts have a word with `s`
+        found.append(Phrase(words, is_prefix and is_long and not _CJK.fullmatch(words[-1])))
+    return found
+
+
+def match_of(phrases: Iterable[Phrase], facets: Iterable[str] = ()) -> str:
+    """The FTS5 expression for phrases in the text and facets. No character of a query is syntax."""
+    parts = [
+        f'text : "{" ".join(phrase.words)}"{" *" if phrase.is_prefix else ""}' for phrase in phrases
+    ]
+    return " AND ".join([*parts, *facets])
+
+
+def folded(text: str) -> tuple[str, list[int]]:
+    """A text without case and marks, and for each character its place in `text`."""
+    if text.isascii():
+        return text.lower(), []
+    characters, places = [], []
+    for place, character in enumerate(text):
+        for each in unicodedata.normalize("NFD", character).casefold():
+            if not unicodedata.combining(each):
+                characters.append(each)
+                places.append(place)
+    return "".join(characters), places
+
+
+def spans_of(text: str, phrases: Iterable[Phrase], most: int) -> list[tuple[int, int]]:
+    """The places of the phrases in a text, in order and without overlaps; `most` of each phrase."""
+    plain, places = folded(text)
+    found = []
+    for phrase in phrases:
+        words = [folded(word)[0] for word in phrase.words]
+        gap = r"[\W]{1,20}?" if not any(map(_CJK.fullmatch, phrase.words)) else r"[\W]{0,20}?"
+        pattern = gap.join(map(re.escape, words))
+        if not _CJK.match(phrase.words[0]):
+            pattern = rf"(?<!\w){pattern}"
+        if phrase.is_prefix:
+            pattern += r"\w{0,60}"  # the whole word is marked
+        elif not _CJK.match(phrase.words[-1]):
+            pattern += r"(?!\w)"
+        for number, match in enumerate(re.finditer(pattern, plain)):
+            if number == most:
+                break
+            start, end = match.span()
+            found.append((places[start], places[end - 1] + 1) if places else (start, end))
+    spans: list[tuple[int, int]] = []
+    for start, end in sorted(found):
+        if not spans or start >= spans[-1][1]:
+            spans.append((start, end))
+    return spans

@@ -1,0 +1,375 @@
+"""Writes the index: plans which files are read, reads them, and stores what they hold.
+
+Only one process writes. A transaction holds the texts of a file together with the place up to which
+it was read, so that nothing is stored twice however the process ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
+from hashlib import sha256
+from pathlib import Path
+from time import monotonic
+
+from opcode_htmx.sessions.index.file_pass import Facts, FilePass, Found, rewound_lines
+from opcode_htmx.sessions.index.terms import separated
+
+log = logging.getLogger(__name__)
+
+FIRST_BATCH, LARGEST_BATCH = 4_000_000, 64_000_000
+"""Bytes of files between two commits: small at first, so that the newest are found soon."""
+BATCH_SECONDS = 2.0
+BYTES_PER_TEXT = 160
+"""Less than what a text takes in a history file on average: for the ids that are reserved."""
+TEXTS_AT_ONCE = 500
+LEAST_REMOVED = 1_000
+MOST_REMOVED = 0.3
+"""The part of all texts that may be of removed files; then the index is made again."""
+
+_FACTS = tuple(each.name for each in fields(Facts) if each.name not in ("cwd", "branch"))
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A history file as its folder lists it; `agent` is empty in a session's own file."""
+
+    path: Path
+    session: str
+    agent: str
+    inode: int
+    size: int
+    mtime_ns: int
+
+    def is_same(self, other: SourceFile | None) -> bool:
+        return other is not None and (self.inode, self.size, self.mtime_ns) == (
+            other.inode,
+            other.size,
+            other.mtime_ns,
+        )
+
+
+class IndexWriter:
+    """Stores the content of history files below `root` (Claude's folder `projects`)."""
+
+    def __init__(self, database: sqlite3.Connection, root: Path) -> None:
+        self._database = database
+        self._root = root
+        self._names: dict[tuple[str, str], int] = {}
+        self._batch = FIRST_BATCH
+
+    # --- the files --------------------------------------------------------------------------
+
+    def known(self) -> dict[Path, SourceFile]:
+        """The files that are indexed, as they were when they were read."""
+        rows = self._database.execute(
+            "SELECT path, session, agent, inode, size, mtime_ns FROM file WHERE size >= 0"
+        )
+        return {self._root / path: SourceFile(self._root / path, *more) for path, *more in rows}
+
+    def plan(self, files: Iterable[SourceFile]) -> None:
+        """Reserve ids for new files, in the order of their times: a newer text has a higher id."""
+        with self._transaction():
+            for each in sorted(files, key=lambda each: each.mtime_ns):
+                self._add(each)
+
+    def _add(self, source: SourceFile) -> None:
+        first, last = self._reserve_for(source)
+        self._database.execute(
+            "INSERT OR IGNORE INTO file (path, session, agent, inode, size, mtime_ns, read,"
+            " first_id, last_id, title, first_prompt, last_prompt, last_answer, prompts, tools,"
+            " lines, rewound, tip) VALUES (?, ?, ?, ?, -1, 0, 0, ?, ?, '', '', '', '', 0, 0, 0, 0,"
+            " '')",
+            (
+                self._relative(source.path),
+                source.session,
+                source.agent,
+                source.inode,
+                first,
+                last,
+            ),
+        )
+
+    def remove(self, paths: Iterable[Path]) -> None:
+        """Remove files from the index."""
+        with self._transaction():
+            for path in paths:
+                found = self._database.execute(
+                    "SELECT id, first_id, last_id FROM file WHERE path = ?", (self._relative(path),)
+                ).fetchone()
+                if found:
+                    self._forget_texts(*found)
+                    self._database.execute("DELETE FROM file WHERE id = ?", found[:1])
+
+    @property
+    def is_worn(self) -> bool:
+        """Whether so many texts were removed that the index is to be made again.
+
+        A text cannot be taken out of FTS5 without the text itself, which is not there any more.
+        """
+        (removed,) = self._database.execute("SELECT removed FROM progress").fetchone()
+        (kept,) = self._database.execute("SELECT count(*) FROM message").fetchone()
+        return bool(removed > LEAST_REMOVED and removed > MOST_REMOVED * (removed + kept))
+
+    # --- reading ----------------------------------------------------------------------------
+
+    def update(self, files: Iterable[SourceFile]) -> Iterator[Path]:
+        """Read what is new in files, and yield each that was read, the newest first.
+
+        A file that cannot be read is logged and skipped.
+        """
+        for batch in self._batches(sorted(files, key=lambda each: -each.mtime_ns)):
+            # Ascending ids within a batch: FTS5 writes a segment where they descend
+            for each in reversed(batch):
+                try:
+                    self._read(each)
+                except OSError as error:
+                    log.info("cannot read %s for the index: %s", each.path, error)
+                    self._rollback()
+                except sqlite3.Error:
+                    self._rollback()
+                    raise
+                except Exception:  # one file harms no other
+                    log.exception("cannot index %s", each.path)
+                    self._rollback()
+                yield each.path
+
+    def _batches(self, files: list[SourceFile]) -> Iterator[list[SourceFile]]:
+        batch, size = list[SourceFile](), 0
+        for each in files:
+            batch.append(each)
+            size += each.size
+            if size >= self._batch:
+                yield batch
+                batch, size = [], 0
+                self._batch = min(2 * self._batch, LARGEST_BATCH)
+        if batch:
+            yield batch
+
+    def report_progress(self, total: int, done: int) -> None:
+        """Record how many bytes of the files there are, and how many of them were read."""
+        self._database.execute("UPDATE progress SET bytes = ?, bytes_read = ?", (total, done))
+
+    def _read(self, source: SourceFile) -> None:
+        self._database.execute("BEGIN IMMEDIATE")
+        row = self._row(source)
+        reader = FilePass(source.path, row.facts, is_agent=bool(source.agent))
+        until = monotonic() + BATCH_SECONDS
+        for found in _chunks(reader.texts(source.size), TEXTS_AT_ONCE):
+            row.next_id = self._store(row, found)
+            if monotonic() > until:  # a very long file
+                self._save(row, reader, source, is_whole=False)
+                self._database.execute("COMMIT")
+                self._database.execute("BEGIN IMMEDIATE")
+                until = monotonic() + BATCH_SECONDS
+        if reader.may_branch:
+            self._mark_rewound(row, rewound_lines(source.path, row.facts.read))
+        self._save(row, reader, source, is_whole=True)
+        self._database.execute("COMMIT")
+
+    def _row(self, source: SourceFile) -> _Row:
+        """The row of a file; it is read from its beginning if it is another one than before."""
+        path = self._relative(source.path)
+        columns = ", ".join(_FACTS)
+        found = self._database.execute(
+            f"SELECT id, inode, first_id, last_id, project, branch, {columns}"  # noqa: S608
+            " FROM file WHERE path = ?",
+            (path,),
+        ).fetchone()
+        if found is None:
+            self._add(source)
+            return self._row(source)
+        id_, inode, first, last, project, branch, *values = found
+        facts = Facts(**dict(zip(_FACTS, values, strict=True)))
+        facts.cwd, facts.branch = self._text_of(project), self._text_of(branch)
+        if facts.read and (inode != source.inode or facts.read > source.size):
+            self._forget_texts(id_, first, last)
+            first, last = self._reserve_for(source)
+            facts = Facts()
+        is_begun = facts.read > 0  # then the reserved ids are used
+        return _Row(
+            id_,
+            facts,
+            first,
+            next_id=last + 1 if is_begun else first,
+            last_id=last,
+            highest_id=last if is_begun else first,
+        )
+
+    def _store(self, row: _Row, found: list[Found]) -> int:
+        next_id, messages, words = row.next_id, [], []
+        for each in found:
+            if next_id > row.last_id:
+                next_id, row.last_id = self._reserve(TEXTS_AT_ONCE)
+            messages.append((next_id, row.id, each.start, each.part, each.role, _column(each.at)))
+            words.append((next_id, separated(_storable(each.text)), self._facets(row, each)))
+            row.highest_id = next_id
+            next_id += 1
+        self._database.executemany(
+            "INSERT INTO message (id, file, start, part, role, at) VALUES (?, ?, ?, ?, ?, ?)",
+            messages,
+        )
+        self._database.executemany(
+            "INSERT INTO words (rowid, text, facets) VALUES (?, ?, ?)", words
+        )
+        return next_id
+
+    def _reserve(self, count: int) -> tuple[int, int]:
+        (first,) = self._database.execute("SELECT next_id FROM progress").fetchone()
+        self._database.execute("UPDATE progress SET next_id = next_id + ?", (count,))
+        return first, first + count - 1
+
+    def _reserve_for(self, source: SourceFile) -> tuple[int, int]:
+        return self._reserve(source.size // BYTES_PER_TEXT + 8)
+
+    def _facets(self, row: _Row, each: Found) -> str:
+        facets = [f"r{each.role:d}"]
+        if row.facts.cwd:
+            facets.append(f"p{self._name('project', row.facts.cwd)}")
+        if row.facts.branch:
+            facets.append(f"b{self._name('branch', row.facts.branch)}")
+        if each.tool:
+            facets.append(f"t{self._name('tool', each.tool)}")
+        if each.model:
+            facets.append(f"m{self._name('model', each.model)}")
+        return " ".join(facets)
+
+    def _save(self, row: _Row, reader: FilePass, source: SourceFile, *, is_whole: bool) -> None:
+        facts = row.facts
+        values: dict[str, object] = {name: _column(getattr(facts, name)) for name in _FACTS}
+        values |= {"inode": source.inode, "first_id": row.first_id, "last_id": row.highest_id}
+        if is_whole:  # else it is still to be read
+            values |= {"size": source.size, "mtime_ns": source.mtime_ns}
+        values["project"] = self._name("project", facts.cwd) if facts.cwd else None
+        values["branch"] = self._name("branch", facts.branch) if facts.branch else None
+        columns = ", ".join(f"{name} = ?" for name in values)
+        self._database.execute(
+            f"UPDATE file SET {columns} WHERE id = ?",  # noqa: S608 - names of columns
+            (*values.values(), row.id),
+        )
+        self._database.executemany(
+            "INSERT OR REPLACE INTO usage VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    row.id,
+                    _hash(each.message_id),
+                    self._name("model", each.model),
+                    at,
+                    each.input,
+                    each.output,
+                    each.cache_read,
+                    each.cache_write,
+                    each.cost,
+                )
+                for each, at in reader.usage.values()
+            ],
+        )
+        reader.usage.clear()
+        self._database.executemany(
+            "INSERT OR IGNORE INTO touched VALUES (?, ?)",
+            [(_storable(path), row.id) for path in reader.touched],
+        )
+        reader.touched.clear()
+
+    def _mark_rewound(self, row: _Row, starts: set[int]) -> None:
+        # An index of the texts by their file would be half as large as the table
+        ids = self._database.execute(
+            "SELECT id, start FROM message WHERE id BETWEEN ? AND ? AND file = ?",
+            (row.first_id, row.highest_id, row.id),
+        ).fetchall()
+        self._database.executemany(
+            "UPDATE message SET rewound = ? WHERE id = ? AND rewound <> ?",
+            [(start in starts, id_, start in starts) for id_, start in ids],
+        )
+        rewound = sum(start in starts for _, start in ids)
+        self._database.execute("UPDATE file SET rewound = ? WHERE id = ?", (rewound, row.id))
+
+    def _forget_texts(self, file: int, first_id: int, last_id: int) -> None:
+        removed = self._database.execute(
+            "DELETE FROM message WHERE id BETWEEN ? AND ? AND file = ?", (first_id, last_id, file)
+        ).rowcount
+        self._database.execute("UPDATE progress SET removed = removed + ?", (removed,))
+        self._database.execute("DELETE FROM usage WHERE file = ?", (file,))
+        self._database.execute("DELETE FROM touched WHERE file = ?", (file,))
+
+    # --- names and transactions -------------------------------------------------------------
+
+    def _name(self, kind: str, text: str) -> int:
+        known = self._names.get((kind, text))
+        if known is None:
+            stored = _storable(text)
+            self._database.execute(
+                "INSERT OR IGNORE INTO name (kind, text) VALUES (?, ?)", (kind, stored)
+            )
+            (known,) = self._database.execute(
+                "SELECT id FROM name WHERE kind = ? AND text = ?", (kind, stored)
+            ).fetchone()
+            self._names[kind, text] = known
+        return known
+
+    def _text_of(self, name: int | None) -> str:
+        found = (
+            name
+            and self._database.execute("SELECT text FROM name WHERE id = ?", (name,)).fetchone()
+        )
+        return found[0] if found else ""
+
+    def _relative(self, path: Path) -> str:
+        return _storable(str(path.relative_to(self._root)))
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._rollback()
+            raise
+        self._database.execute("COMMIT")
+
+    def _rollback(self) -> None:
+        self._names.clear()  # a name may have been made in the transaction
+        if self._database.in_transaction:
+            self._database.execute("ROLLBACK")
+
+
+@dataclass(slots=True)
+class _Row:
+    """A file while it is read: `next_id` up to `last_id` are the ids of its next texts."""
+
+    id: int
+    facts: Facts
+    first_id: int
+    next_id: int
+    last_id: int
+    highest_id: int
+    """The highest one in use."""
+
+
+def _chunks(found: Iterator[Found], most: int) -> Iterator[list[Found]]:
+    chunk = list[Found]()
+    for each in found:
+        chunk.append(each)
+        if len(chunk) == most:
+            yield chunk
+            chunk = []
+    yield chunk
+
+
+def _storable(text: str) -> str:
+    """JavaScript may split a surrogate pair; SQLite takes no half of one, and ends texts at NUL."""
+    return text.encode("utf-8", "replace").decode().replace("\0", " ")
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(sha256(text.encode("utf-8", "replace")).digest()[:7])
+
+
+def _column(value: object) -> object:
+    """Times are whole seconds."""
+    if isinstance(value, float):
+        return int(value) if abs(value) < 1 << 53 else None
+    return _storable(value) if isinstance(value, str) else value

@@ -1,0 +1,121 @@
+"""Words, phrases and limits of a search, and the excerpts that it shows."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from opcode_htmx.sessions.index.reader import Query
+from opcode_htmx.sessions.index.terms import phrases_of, separated, spans_of
+from tests.sessions.index.histories import NOON, TWO, Searchable
+
+
+@pytest.fixture
+def searchable(index: Searchable) -> Searchable:
+    session = index.session()
+    session.prompt("Where does the Größe of a naïve café_menu come from?", gitBranch="main")
+    session.answer("The apple pie is in kitchen.py.", message={"id": "m1", "model": "opus"})
+    session.call("Bash", "t1", command="grep -rn cinnamon .", description="Look for it")
+    session.result("t1", "pie.py:4: cinnamon = 2")
+    session.call("Edit", "t2", file_path="/home/me/shop/pie.py", old_string="2", new_string="3")
+    session.add("assistant", [{"type": "thinking", "thinking": "Nutmeg would be too much."}])
+    session.answer("东京的苹果派很好吃。")
+    other = index.session(TWO, "/srv/infra")
+    other.prompt("The pie chart, not the apple", at=5000, gitBranch="charts")
+    index.update()
+    return index
+
+
+@pytest.mark.parametrize(
+    ("words", "marked"),
+    [
+        ("apple pie", ["pie", "apple", "apple", "pie"]),
+        ('"apple pie"', ["apple pie"]),
+        ("APPLE chart", ["chart", "apple"]),
+        ("grosse", []),
+        ("größe", ["Größe"]),
+        ("naive cafe_menu", ["naïve", "café_menu"]),
+        ("cinnam", ["cinnamon", "cinnamon"]),
+        ("cinnam pie", ["cinnamon"]),
+        ("cinnamo* pie", ["pie", "cinnamon"]),
+        ("cinnam*", ["cinnamon", "cinnamon"]),
+        ('"cinnam"', []),
+        ("苹果", ["苹果"]),
+        ("京果", []),
+        ("nutmeg", ["Nutmeg"]),
+        ("pie.py:4", ["pie.py:4"]),
+        ("\" NEAR( OR ^ -- ' * :", []),
+        ("", []),
+    ],
+)
+def test_words_phrases_and_beginnings_are_found_and_marked(
+    searchable: Searchable, words: str, marked: list[str]
+) -> None:
+    if words == "cinnam pie":  # only the last word may be a beginning
+        marked = []
+    assert searchable.marked(words) == marked
+
+
+@pytest.mark.parametrize(
+    ("limits", "count"),
+    [
+        ({}, 4),
+        ({"project": "/srv/infra"}, 1),
+        ({"project": "/nowhere"}, 0),
+        ({"role": "prompt"}, 1),
+        ({"role": "output"}, 1),
+        ({"tool": "Edit"}, 1),
+        ({"tool": "Bash"}, 1),
+        ({"branch": "charts"}, 1),
+        ({"model": "opus"}, 1),
+        ({"with_output": False}, 3),
+        ({"file": "PIE.py"}, 3),
+        ({"file": "kitchen.py"}, 0),
+        ({"since": NOON + 1000}, 1),
+        ({"until": NOON + 1000}, 3),
+        ({"since": NOON + 1000, "until": NOON + 2000}, 0),
+    ],
+)
+def test_search_is_limited_to_what_is_asked_for(
+    searchable: Searchable, limits: dict[str, object], count: int
+) -> None:
+    assert len(searchable.texts("pie", **limits)) == count
+
+
+def test_session_with_the_newest_text_comes_first(searchable: Searchable) -> None:
+    found = searchable.reader.find(Query(words="pie"))
+    assert [each.session_id for each in found.sessions][0] == TWO
+    first = found.sessions[0]
+    assert (first.project, first.title) == ("/srv/infra", "The pie chart, not the apple")
+    assert first.claude_folder == "-srv-infra"
+
+
+def test_choices_are_what_occurs(searchable: Searchable) -> None:
+    choices = searchable.reader.choices()
+    assert choices.projects == ("/home/me/shop", "/srv/infra")
+    assert choices.tools == ("Bash", "Edit")
+    assert choices.branches == ("charts", "main")
+    assert choices.models == ("opus",)
+
+
+def test_excerpt_shows_the_text_around_the_match(index: Searchable) -> None:
+    session = index.session()
+    session.answer("before " * 100 + "here it is " + "after " * 100)
+    index.update()
+    (text,) = index.texts("here")
+    assert text.startswith("…before")
+    assert "here it is after" in text
+    assert text.endswith("…")
+    assert len(text) < 220
+
+
+def test_query_of_any_text_never_takes_long() -> None:
+    text = "a " * 100_000
+    began = time.monotonic()
+    for query in ("a " * 100, '"' * 200, "*" * 200, "é" * 200, "日" * 200, '"a a a a a a a a b"'):
+        phrases = phrases_of(query)
+        separated(query)
+        assert sum(len(phrase.words) for phrase in phrases) <= 200
+        spans_of(text, phrases, 8)
+    assert time.monotonic() - began < 30  # of minutes

@@ -1,0 +1,260 @@
+"""The index follows the history files: it is never behind, doubled, or wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from opcode_htmx.engines.claude.files.lineage import checkpoint_line
+from opcode_htmx.sessions.index import schema, writer
+from opcode_htmx.sessions.index.reader import IndexUnavailable, Query
+from tests.sessions.index.histories import ONE, TWO, Searchable
+
+
+def rows(index: Searchable, query: str) -> list[tuple[object, ...]]:
+    database = sqlite3.connect(index.database)
+    try:
+        return database.execute(query).fetchall()
+    finally:
+        database.close()
+
+
+def test_new_lines_are_added_and_old_ones_are_not_read_again(index: Searchable) -> None:
+    session = index.session()
+    session.prompt("first words")
+    assert index.update() == 1
+    assert index.update() == 0
+    session.answer("second words")
+    assert index.update() == 1
+    assert index.texts("words") == ["second words", "first words"]
+    index.restart()
+    assert index.update() == 0
+    assert len(index.texts("words")) == 2
+
+
+@pytest.mark.parametrize("cut", [1, 40, -1])
+def test_line_that_is_half_written_is_read_when_it_is_whole(index: Searchable, cut: int) -> None:
+    session = index.session()
+    session.prompt("first words")
+    whole = session.path.read_bytes()
+    session.prompt("last words")
+    line = session.path.read_bytes()[len(whole) :]
+    session.path.write_bytes(whole + line[:cut])
+    index.update()
+    assert index.texts("words") == ["first words"]
+    with session.path.open("ab") as file:
+        file.write(line[cut:])
+    index.update()
+    assert index.texts("words") == ["last words", "first words"]
+
+
+def test_file_that_was_replaced_or_cut_is_read_again(index: Searchable) -> None:
+    session = index.session()
+    session.prompt("the old text")
+    session.answer("the old answer")
+    index.update()
+    whole = session.path.read_bytes()
+    session.path.write_bytes(whole[: whole.index(b"\n") + 1])
+    index.update()
+    assert index.texts("old") == ["the old text"]
+    other = session.path.with_suffix(".new")
+    other.write_bytes(whole.replace(b"old", b"new"))
+    other.replace(session.path)
+    index.update()
+    assert index.texts("old") == []
+    assert index.texts("new") == ["the new answer", "the new text"]
+
+
+def test_removed_file_is_found_no_more(index: Searchable) -> None:
+    index.session().prompt("gone tomorrow")
+    kept = index.session(TWO)
+    kept.prompt("kept tomorrow")
+    index.update()
+    index.session().path.unlink()
+    index.update()
+    assert index.texts("tomorrow") == ["kept tomorrow"]
+    kept.path.unlink()
+    kept.path.parent.rmdir()
+    index.update()
+    assert index.texts("tomorrow") == []
+    assert rows(index, "SELECT count(*) FROM file") == [(0,)]
+
+
+def test_text_of_a_rewound_branch_is_left_out_unless_it_is_asked_for(index: Searchable) -> None:
+    session = index.session()
+    session.prompt("plant trees")
+    fork = session.answer("Which trees?")
+    session.prompt("apple trees")
+    session.answer("Apple trees are planted.")
+    index.update()
+    assert len(index.texts("trees")) == 3
+    session.tip = fork
+    session.prompt("pear trees")
+    index.update()
+    assert index.texts("apple") == []
+    assert index.texts("trees")[0] == "pear trees"
+    assert sorted(index.texts("apple", with_rewound=True)) == [
+        "Apple trees are planted.",
+        "apple trees",
+    ]
+    session.write(checkpoint_line(ONE, fork).decode())
+    index.update()
+    assert index.texts("pear") == []
+
+
+def test_results_of_parallel_tools_make_no_branch(index: Searchable) -> None:
+    session = index.session()
+    session.prompt("look at both")
+    first = session.call("Read", "t1", file_path="/a")
+    second = session.call("Read", "t2", file_path="/b")
+    session.tip = first
+    session.result("t1", "content of a")
+    session.tip = second
+    session.result("t2", "content of b")
+    session.prompt("thanks for both")
+    index.update()
+    assert len(index.texts("content")) == 2
+    assert len(index.texts("both")) == 2
+
+
+def test_what_an_agent_says_belongs_to_its_session(index: Searchable) -> None:
+    session = index.session()
+    session.prompt("count the trees")
+    agents = session.path.with_suffix("") / "subagents"
+    agents.mkdir(parents=True)
+    line = {
+        "type": "assistant",
+        "uuid": "a1",
+        "isSidechain": True,
+        "cwd": session.cwd,
+        "message": {"role": "assistant", "content": [{"type": "text", "text": "24 trees here"}]},
+    }
+    (agents / "agent-a1.jsonl").write_text(json.dumps(line) + "\n")
+    index.update()
+    found = index.reader.find(Query(words="trees"))
+    assert [each.session_id for each in found.sessions] == [ONE]
+    assert {place.agent for place in found.sessions[0].places} == {"a1", ""}
+    assert index.texts("trees", with_agents=False) == ["count the trees"]
+
+
+def test_unusual_lines_harm_no_other(index: Searchable) -> None:
+    session = index.session()
+    session.write("no json\n[]\n\n{}\n" + "[" * 5000 + "\n" + json.dumps({"type": 7}) + "\n")
+    session.write(json.dumps({"type": "user", "message": {"content": [None, 3, {}]}}) + "\n")
+    session.write(json.dumps({"type": "assistant", "message": {"content": 7, "usage": []}}) + "\n")
+    half = '{"type":"user","uuid":"x","message":{"role":"user","content":"half \\ud83d a letter"}}'
+    session.write(half + "\n")
+    session.tip = "x"
+    session.prompt("and\0a whole letter")
+    index.update()
+    assert len(index.texts("letter")) == 2
+
+
+def test_line_that_is_too_long_is_passed_over(
+    index: Searchable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("opcode_htmx.sessions.index.file_pass.LONGEST_LINE", 2_000)
+    session = index.session()
+    session.prompt("x" * 5_000 + " hidden words")
+    session.prompt("seen words")
+    index.update()
+    assert index.texts("words") == ["seen words"]
+
+
+def test_tokens_are_counted_once_for_each_answer(index: Searchable) -> None:
+    session = index.session()
+    usage = {"input_tokens": 5, "output_tokens": 2, "cache_read_input_tokens": 100}
+    message = {"id": "m1", "model": "opus", "usage": usage}
+    session.answer("one part", message=message)
+    session.answer("another part", message={**message, "usage": {**usage, "output_tokens": 9}})
+    index.update()
+    columns = "input, output, cache_read, cache_write, cost"
+    assert rows(index, f"SELECT {columns} FROM usage") == [(5, 9, 100, 0, None)]  # noqa: S608
+    session.answer("once more", message=message | {"id": "m2"})
+    index.update()
+    assert rows(index, "SELECT count(*) FROM usage") == [(2,)]
+
+
+@pytest.mark.parametrize("damage", ["not a database", "", "other version", "pages"])
+def test_damaged_index_is_made_again(index: Searchable, damage: str) -> None:
+    session = index.session()
+    for number in range(200):
+        session.prompt(f"the word {number}")
+    index.update()
+    index.indexer.close()
+    schema_path = index.database
+    if damage == "other version":
+        database = sqlite3.connect(schema_path)
+        database.execute("PRAGMA user_version = 99")
+        database.close()
+    elif damage == "pages":
+        data = bytearray(schema_path.read_bytes())
+        data[4096 : len(data) // 2] = os.urandom(len(data) // 2 - 4096)
+        schema_path.write_bytes(data)
+    else:
+        schema_path.write_text(damage)
+    index.restart()
+    try:
+        index.update()
+    except sqlite3.DatabaseError:  # the process does the same, see run()
+        index.indexer.make_again()
+        index.update()
+    session.prompt("the word afterwards")
+    try:
+        index.update()
+    except sqlite3.DatabaseError:
+        index.indexer.make_again()
+        index.update()
+    assert "the word afterwards" in index.texts('"word afterwards"')
+    assert len(index.texts('"word 7"')) == 1
+
+
+def test_reader_says_that_there_is_no_index_yet(tmp_path: Path) -> None:
+    index = Searchable(tmp_path)
+    index.indexer.close()
+    schema.remove(index.database)
+    with pytest.raises(IndexUnavailable):
+        index.reader.find(Query(words="x"))
+
+
+def test_index_with_many_removed_texts_is_made_again(
+    index: Searchable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "LEAST_REMOVED", 10)
+    for number in range(20):
+        index.session().prompt(f"text {number}")
+    index.session(TWO).prompt("the other text")
+    index.update()
+    index.session().path.unlink()
+    index.update()
+    index.update()
+    assert rows(index, "SELECT removed FROM progress") == [(0,)]
+    assert index.texts("text") == ["the other text"]
+
+
+Words = st.lists(st.sampled_from(["apple", "pear", "plum", "日本", "été"]), min_size=1, max_size=4)
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(st.tuples(st.sampled_from([ONE, TWO]), Words, st.booleans()), max_size=12))
+def test_index_that_grows_in_any_steps_finds_the_same_as_one_made_at_once(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, list[str], bool]]
+) -> None:
+    index = Searchable(tmp_path_factory.mktemp("index"))
+    sessions = {each: index.session(each) for each in (ONE, TWO)}
+    for session_id, words, looks in steps:
+        sessions[session_id].prompt(" ".join(words))
+        if looks:
+            index.update()
+    index.update()
+    grown = {word: sorted(index.texts(word)) for word in ("apple", "pe", "日本", "ete")}
+    index.indexer.make_again()
+    index.update()
+    assert grown == {word: sorted(index.texts(word)) for word in grown}
+    index.indexer.close()
