@@ -10,58 +10,19 @@ from flask import Blueprint, redirect, render_template, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.lib.audit_log import log_act
-from opcode_htmx.rendering.activity_text import request_text
-from opcode_htmx.rendering.fragments import dom_id
-from opcode_htmx.rendering.permission_details import BriefRequest, brief
 from opcode_htmx.runs.control.run import Run, RunNotLive
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.processes.orphans import Orphan, OrphanGroup, Orphans
 from opcode_htmx.runs.supervisor import RunNotFound, Supervisor
-from opcode_htmx.sessions.attention import AttentionList, Reason
+from opcode_htmx.sessions.attention import AttentionList
 from opcode_htmx.sessions.lookup import SessionLookup
-from opcode_htmx.sessions.status_panel import (
-    about,
-    kind_of,
-    listed_tasks,
-    status_text,
-    warnings_of,
-)
+from opcode_htmx.sessions.run_rows import RunRows, with_other_paths
 from opcode_htmx.web.auth.gate import current_identity
-from opcode_htmx.web.http.forms import session_address, session_url
+from opcode_htmx.web.http.forms import session_address
 from opcode_htmx.web.http.way_back import lists_sessions
 
-ASKING = "Waiting for your answer"
 SHOWN_ORPHANS = 5
 """Of one run; the rest are only counted."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunRow:
-    """A row of the list: a session, by its newest run; `at` is a Unix time."""
-
-    id: str
-    address: str
-    """The session's page: at the top of what it asks, or at its end."""
-    project_id: str
-    project: str
-    """The name of its folder."""
-    project_path: str
-    title: str
-    phase: str
-    status: str
-    at: float
-    live: bool
-    is_at_rest: bool
-    """Whether its process waits for a prompt, so that there is nothing to stop."""
-    subject: str = ""
-    """What it asks about, in a few words."""
-    brief: BriefRequest | None = None
-    """What it asks, if the row can show all of that."""
-    warnings: Sequence[str] = ()
-    background: Sequence[tuple[str, str]] = ()
-    """The tasks that run beside Claude's turns: kind and description."""
-    more: int = 0
-    """The number of further tasks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,56 +51,22 @@ class RunsPage:
         self._lookup = lookup
         self._attention = attention
         self._orphans = orphans
+        self._rows = RunRows(lookup)
 
     def page(self) -> str:
         live, attention = self._supervisor.live(), self._attention.all()
         orphans = self._orphans.found()
         attention_ids = {item.run.id for item in attention}
-        rows = [
-            self._row(item.run, item.reason, item.text, item.at, asks=item.reason is Reason.ASKS)
-            for item in attention
-        ]
-        others = [
-            self._row(run, run.phase, _status(run), run.record.created_at)
-            for run in live
-            if run.id not in attention_ids
-        ]
+        rows = [self._rows.of_attention(item) for item in attention]
+        others = [self._rows.of_run(run) for run in live if run.id not in attention_ids]
         return render_template(
             "attention/runs.html",
             disk_message=self._supervisor.disk_guard.message,
             attention=rows,
             runs=others,
-            alike=_with_other_paths([*rows, *others]),
+            alike=with_other_paths([*rows, *others]),
             orphans=[self._orphan_row(group) for group in orphans],
             stoppable=sum(run.phase is not Phase.STOPPING for run in live),
-        )
-
-    def _row(self, run: Run, phase: str, status: str, at: float, *, asks: bool = False) -> RunRow:
-        location = self._lookup.locations.of_run(run)
-        tasks, more = listed_tasks(run)
-        request = next(iter(run.state.asks.values()), None) if asks else None
-        short = brief(request, location.folder) if request and location.folder else None
-        return RunRow(
-            id=run.id,
-            address=session_url(
-                location.claude_folder,
-                location.session_id,
-                dom_id(request.request_id) if request else "end",
-            ),
-            project_id=self._lookup.locations.project_id(location) or location.claude_folder,
-            project=location.project_name,
-            project_path=location.folder or "",
-            title=self._lookup.title_of_run(run),
-            phase=phase,
-            status=ASKING if request else status,
-            at=at,
-            live=run.live,
-            is_at_rest=run.phase is Phase.IDLE and not tasks,
-            subject=_capitalized(request_text(request)) if request else "",
-            brief=short,
-            warnings=warnings_of(run),
-            background=[(kind_of(task), task.description) for task in tasks],
-            more=more,
         )
 
     def _orphan_row(self, group: OrphanGroup) -> OrphanRow:
@@ -195,19 +122,3 @@ def _stop(runs: Iterable[Run]) -> None:
     for run in runs:
         with contextlib.suppress(RunNotLive):  # it ended first
             run.stop(by=current_identity())
-
-
-def _status(run: Run) -> str:
-    return ": ".join(filter(None, (status_text(run), about(run))))
-
-
-def _capitalized(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def _with_other_paths(rows: Iterable[RunRow]) -> set[str]:
-    """The names that several of the rows' folders share: only their paths tell them apart."""
-    paths: dict[str, set[str]] = {}
-    for row in rows:
-        paths.setdefault(row.project, set()).add(row.project_path)
-    return {name for name, found in paths.items() if len(found) > 1}
