@@ -1,6 +1,7 @@
 // Gestures of a finger, each a second way to what a control on the page does: a swipe or a long press
-// on a row opens its menu, a long press on a message too, a pull refreshes an installed page. Loaded
-// on touch screens only (feedback.js). Scrolling and selecting text come first, always.
+// on a row opens its menu, a long press on a row without one begins to select, a long press on a message
+// opens its menu, a pull refreshes an installed page. Loaded on touch screens only (feedback.js).
+// Scrolling and selecting text come first, always.
 "use strict";
 
 (() => {
@@ -13,7 +14,7 @@
   const menuOf = (row) => document.getElementById(row.querySelector(":scope > [popovertarget]")?.getAttribute("popovertarget"));
   const rowOf = (target) => {
     const row = target.closest(".list > li");
-    return row && !target.closest("[popover], .swipe") && menuOf(row) ? row : null;
+    return row && !target.closest("[popover], .swipe") && (menuOf(row) || row.dataset.select) ? row : null;
   };
   const messageOf = (target) => {
     if (target.closest("a, button, input, textarea, select, label")) return null;
@@ -106,7 +107,7 @@
       if (Math.hypot(dx, dy) < SLOP_PX) return;
       clearTimeout(touch.timer);
       if (touch.isHeld) return;
-      if (!touch.row || dx > 0 || Math.abs(dx) < 1.5 * Math.abs(dy)) return letGo();
+      if (!touch.row || !menuOf(touch.row) || dx > 0 || Math.abs(dx) < 1.5 * Math.abs(dy)) return letGo();
       touch.isSwipe = true;
       swiped = touch.row;
       prepare(swiped);
@@ -127,7 +128,11 @@
     } else if (isHeld) {
       swallowed = performance.now() + 400;
       // after the browser has closed what a tap elsewhere closes
-      setTimeout(() => (row ? menuOf(row).showPopover() : message.querySelector(":scope > .more").click()));
+      setTimeout(() => {
+        if (row && !menuOf(row)) location.assign(row.dataset.select); // where several are selected
+        else if (row) menuOf(row).showPopover();
+        else message.querySelector(":scope > .more").click();
+      });
     }
   };
   addEventListener("pointerup", end);

@@ -47,6 +47,7 @@ from opcode_htmx.sessions.services import Sessions
 from opcode_htmx.sessions.storage import retention
 from opcode_htmx.sessions.storage.drafts import Drafts
 from opcode_htmx.sessions.storage.read_positions import ReadPositions
+from opcode_htmx.sessions.storage.session_flags import SessionFlags
 from opcode_htmx.sessions.storage.trash import Trash
 from opcode_htmx.sessions.submit import PromptSubmitter
 from opcode_htmx.sessions.views import SessionViews
@@ -144,12 +145,13 @@ def _sessions(
     options = OptionsPresenter(runs.options, settings.disconnect_grace)
     drafts = Drafts(state.folder("drafts"))
     positions = ReadPositions(state.folder("marks.json"))
+    flags = SessionFlags(state.folder("flags.json"))
     jobs.add(Job("keep read positions", positions.begin, lambda: None))
     attention = AttentionList(runs, positions)
     views = SessionViews(runs, config_dir, templates, options, drafts, attention)
     locations = SessionLocations(config_dir, runs)
     collector = retention.Retention(
-        state, runs, partial(history.find, config_dir), settings.keep_runs, views.forget
+        state, runs, partial(history.find, config_dir), settings.keep_runs, views.forget, flags
     )
     jobs.add(every(retention.EVERY_SECONDS, "remove old runs", collector.collect))
     lookup = SessionLookup(config_dir, locations, views, forms.session_address)
@@ -161,9 +163,10 @@ def _sessions(
         exporter=SessionExporter(lookup, views, resources.STATIC),
         drafts=drafts,
         read_positions=positions,
+        flags=flags,
         attention=attention,
         options=options,
-        trash=Trash(state, runs),
+        trash=Trash(state, runs, flags.forget),
     )
 
 

@@ -11,6 +11,7 @@ from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.sessions.options.form import OptionsPresenter
 from opcode_htmx.sessions.storage.drafts import Drafts
 from opcode_htmx.sessions.storage.read_positions import ReadPositions
+from opcode_htmx.sessions.storage.session_flags import SessionFlags
 from opcode_htmx.sessions.storage.trash import Trash
 from opcode_htmx.sessions.submit import PromptSubmitter
 from opcode_htmx.sessions.views import SessionViews
@@ -27,6 +28,7 @@ class Sessions:
     exporter: SessionExporter
     drafts: Drafts
     read_positions: ReadPositions
+    flags: SessionFlags
     attention: AttentionList
     options: OptionsPresenter
     trash: Trash

@@ -30,7 +30,7 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
     yield new_session.blueprint(
         page, workspace, drafts, context.capabilities, sessions.options, files
     )
-    yield forks.blueprint(page, lookup, drafts, runs)
+    yield forks.blueprint(page, lookup, drafts, runs, sessions.flags)
     yield prompts.blueprint(page, runs, sessions.submitter, lookup, drafts)
     yield routes.blueprint(runs, sessions.submitter, lookup, drafts)
     yield completion.blueprint(

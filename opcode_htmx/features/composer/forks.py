@@ -25,6 +25,7 @@ from opcode_htmx.sessions.lookup import (
     title_of,
 )
 from opcode_htmx.sessions.storage.drafts import Drafts, DraftTooLarge
+from opcode_htmx.sessions.storage.session_flags import SessionFlags
 from opcode_htmx.transcript.blocks import Block, NoticeBlock, PromptBlock
 from opcode_htmx.transcript.conversation import history_position
 from opcode_htmx.transcript.conversation.branches import top_of
@@ -33,7 +34,11 @@ from opcode_htmx.web.http.forms import session_address, session_url
 
 
 def blueprint(
-    page: NewSessionPage, lookup: SessionLookup, drafts: Drafts, supervisor: Supervisor
+    page: NewSessionPage,
+    lookup: SessionLookup,
+    drafts: Drafts,
+    supervisor: Supervisor,
+    flags: SessionFlags,
 ) -> Blueprint:
     forks = Blueprint("forks", __name__, url_prefix="/projects/<project_id>/sessions/<session_id>")
 
@@ -52,7 +57,7 @@ def blueprint(
             path = lookup.history_file(project_id, session_id)
             if path is None:
                 raise NoHistory(NOTHING_NOTED)
-            return _redirect_to(project_id, session_id, fork.fork(path, name))
+            return forked(project_id, session_id, fork.fork(path, name))
 
         block = top_of(blocks, conversation.block(block_id) or abort(404))
         found = history_position.find(_files(project_id, session_id, blocks), block)
@@ -74,7 +79,13 @@ def blueprint(
             return make_response(page.page(project_id, filled))
         if prompt:
             _save_draft(drafts, new, prompt)
-        return _redirect_to(project_id, session_id, new)
+        return forked(project_id, session_id, new)
+
+    def forked(project_id: str, session_id: str, new: str) -> BaseResponse:
+        """Log the fork of a session, give it the same tags, and redirect to it."""
+        log_act(current_identity(), "session.fork", session=session_id, new=new)
+        flags.add_tags((new,), flags.of(session_id).tags)
+        return redirect(session_url(project_id, new), 303)
 
     def _files(project_id: str, session_id: str, blocks: list[Block]) -> list[Path]:
         """The history files that contain the blocks of one page: another one after `/clear`."""
@@ -83,12 +94,6 @@ def blueprint(
         return [path for path in found if path]
 
     return forks
-
-
-def _redirect_to(project_id: str, session_id: str, new: str) -> BaseResponse:
-    """Log the fork of a session, and redirect to the new one."""
-    log_act(current_identity(), "session.fork", session=session_id, new=new)
-    return redirect(session_url(project_id, new), 303)
 
 
 def _save_draft(drafts: Drafts, session_id: str, prompt: PromptBlock) -> None:

@@ -24,7 +24,8 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
         context.sessions.attention,
         context.sessions.lookup,
     )
-    yield routes.blueprint(context.workspace.config_dir, context.sessions.trash, overview)
+    sessions = context.sessions
+    yield routes.blueprint(context.workspace.config_dir, sessions.trash, overview, sessions.flags)
 
 
 FEATURE = Feature(

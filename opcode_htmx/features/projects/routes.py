@@ -1,31 +1,38 @@
 """The pages for finding a session: projects, and the sessions of one."""
 
+import contextlib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import urlencode
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
 
-from opcode_htmx.engines.claude.files import sessions
+from opcode_htmx.engines.claude.files import folder_names, sessions
+from opcode_htmx.features.projects import session_list
 from opcode_htmx.features.projects.overview import Overview
-from opcode_htmx.sessions.storage.trash import DeletedSession, NotInTrash, Trash
+from opcode_htmx.sessions.storage.session_flags import SessionFlags
+from opcode_htmx.sessions.storage.trash import DeletedBatch, DeletedSession, NotInTrash, Trash
 from opcode_htmx.web.http.way_back import lists_sessions
 
 
 def blueprint(
-    config_dir: Path, trash: Trash | None = None, overview: Overview | None = None
+    config_dir: Path,
+    trash: Trash | None = None,
+    overview: Overview | None = None,
+    flags: SessionFlags | None = None,
 ) -> Blueprint:
     """Pages `/` and `/projects/<project_id>` over the Claude config folder `config_dir`."""
     pages = Blueprint("projects", __name__)
 
-    def deleted() -> DeletedSession | None:
-        """The session deleted on the previous page, if it can be restored."""
-        try:
-            return (
-                trash.get(request.args["deleted"]) if trash and "deleted" in request.args else None
-            )
-        except NotInTrash:
-            return None
+    def deleted() -> DeletedSession | DeletedBatch | None:
+        """What was deleted on the previous page, if it can be restored."""
+        trash_id = request.args.get("deleted", "")
+        for get in (trash.get, trash.get_batch) if trash and trash_id else ():
+            with contextlib.suppress(NotInTrash):
+                return get(trash_id)
+        return None
 
     @pages.get("/")
     @lists_sessions("All projects")
@@ -42,8 +49,16 @@ def blueprint(
 
     @pages.get("/projects/<project_id>")
     @lists_sessions("All sessions of this project")
-    def project(project_id: str) -> str:
-        matching = sessions.projects_of(config_dir, project_id)
+    def project(project_id: str) -> str | BaseResponse:
+        try:
+            matching = sessions.projects_of(config_dir, project_id)
+        except sessions.ProjectNotFound:
+            if deleted() is None:
+                raise
+            # it went with its last session: the undo is on the page of what is left
+            folder = folder_names.split(project_id)[0]
+            where = url_for(".project", project_id=folder) if folder != project_id else "/"
+            return redirect(f"{where}?{urlencode({'deleted': request.args['deleted']})}")
         if len(matching) > 1:
             return render_template(
                 "projects/choose_project.html", projects=matching, deleted=deleted()
@@ -51,7 +66,11 @@ def blueprint(
         return render_template(
             "projects/project.html",
             project=matching[0],
-            sessions=sessions.sessions(config_dir, project_id),
+            listed=session_list.listed(
+                sessions.sessions(config_dir, project_id),
+                flags.all() if flags else {},
+                request.args,
+            ),
             deleted=deleted(),
         )
 

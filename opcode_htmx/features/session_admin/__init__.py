@@ -1,4 +1,4 @@
-"""Manage a whole session: rename, export, search, begin again, delete."""
+"""Manage whole sessions: rename, pin, archive, tag, export, search, begin again, delete."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from flask import Blueprint
 
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
-from opcode_htmx.features.session_admin import begin_again, routes
+from opcode_htmx.features.session_admin import begin_again, flags, routes, selected
+from opcode_htmx.runs.events.types import PromptSubmitted
 from opcode_htmx.runs.supervisor import StillRunning
 from opcode_htmx.sessions.lookup import NoHistory
+from opcode_htmx.sessions.storage.session_flags import BadTag
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
@@ -23,6 +25,19 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
         sessions.exporter,
     )
     yield begin_again.blueprint(context.runs, sessions.lookup, context.settings.stop_deadline)
+    yield flags.blueprint(sessions.lookup, sessions.flags)
+    yield selected.blueprint(
+        sessions.lookup, sessions.views, sessions.flags, sessions.trash, context.runs
+    )
 
 
-FEATURE = Feature(name="session_admin", routes=_routes, errors={StillRunning: 409, NoHistory: 409})
+def _prompt_submitted(context: AppContext, event: PromptSubmitted) -> None:
+    flags.take_out_of_archive(context.sessions.flags, event.session_id)
+
+
+FEATURE = Feature(
+    name="session_admin",
+    routes=_routes,
+    errors={StillRunning: 409, NoHistory: 409, BadTag: 400},
+    on={PromptSubmitted: _prompt_submitted},
+)

@@ -1,8 +1,8 @@
-"""Restore a session that was deleted."""
+"""Restore sessions that were deleted, one or those deleted together; and empty the trash."""
 
 from __future__ import annotations
 
-from flask import Blueprint, redirect
+from flask import Blueprint, redirect, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.lib.audit_log import log_act
@@ -10,6 +10,7 @@ from opcode_htmx.sessions.storage.trash import Trash
 from opcode_htmx.sessions.views import SessionViews
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.forms import session_url
+from opcode_htmx.web.http.way_back import list_at
 
 
 def blueprint(views: SessionViews, trash: Trash) -> Blueprint:
@@ -22,5 +23,23 @@ def blueprint(views: SessionViews, trash: Trash) -> Blueprint:
         log_act(current_identity(), "session.restore", session=session_id, trash=trash_id)
         views.forget(session_id)
         return redirect(session_url(deleted.project_id, session_id), 303)
+
+    @pages.post("/trash/batches/<batch_id>/restore")
+    def restore_batch(batch_id: str) -> BaseResponse:
+        """Restore the sessions that were deleted together, and lead back to their list."""
+        for deleted in trash.restore_all(batch_id):
+            log_act(
+                current_identity(), "session.restore", session=deleted.session_id, trash=deleted.id
+            )
+            views.forget(deleted.session_id)
+        way = list_at(request.form.get("back", ""))
+        return redirect(way.address if way else "/", 303)
+
+    @pages.post("/trash/empty")
+    def empty() -> BaseResponse:
+        """Delete what is in the trash for good."""
+        gone = trash.empty()
+        log_act(current_identity(), "trash.empty", sessions=gone)
+        return redirect("/storage", 303)
 
     return pages

@@ -21,6 +21,7 @@ from opcode_htmx.lib.files.state_folders import StateDir
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.line_reader import LineReader
 from opcode_htmx.runs.supervisor import Supervisor
+from opcode_htmx.sessions.storage.session_flags import SessionFlags
 
 log = logging.getLogger(__name__)
 
@@ -42,16 +43,19 @@ class Retention:
         history_file: Callable[[str], Path | None],
         keep: float,
         changed: Callable[[str], None],
+        flags: SessionFlags | None = None,
     ) -> None:
         """Keep data that is younger than `keep` seconds; 0: keep everything.
 
-        `changed` is called with the id of each session that has lost a run.
+        `changed` is called with the id of each session that has lost a run. The `flags` of
+        sessions that do not exist any more are removed, too.
         """
         self._state = state
         self._supervisor = supervisor
         self._history_file = history_file
         self._keep = keep
         self._changed = changed
+        self._flags = flags
 
     def collect(self) -> int:
         """Delete what is old; the number of deleted runs."""
@@ -68,6 +72,8 @@ class Retention:
             except (OSError, ValueError) as error:
                 log.warning("could not delete %s: %s", run.folder.path, error)
         self._clear_sessions()
+        if self._flags is not None:
+            self._flags.collect(self._exists, self._keep)
         if deleted:
             log.info("deleted %d old runs, whose sessions are in Claude's history", deleted)
         return deleted

@@ -1,20 +1,24 @@
 """The trash: keep deleted sessions for some days, so that deleting can be undone.
 
 Each is a folder with a record of the original paths of its contents: Claude's history file, the
-folder that Claude keeps beside it, our run folders, attached files, and the draft.
+folder that Claude keeps beside it, our run folders, attached files, and the draft. Sessions that
+were deleted together are restored together: a file names them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
 import shutil
 import time
 import uuid
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.lib.files import atomic_files, file_locks
 from opcode_htmx.lib.files.disk_space import raise_disk_full
 from opcode_htmx.lib.files.json_files import JsonFileSchema
@@ -26,6 +30,7 @@ log = logging.getLogger(__name__)
 TRASH_ID = re.compile(r"[0-9a-f]{32}")
 KEPT_SECONDS = 7 * 86400.0
 _RECORD = "trash.json"
+_BATCH = re.compile(r"batch-([0-9a-f]{32})\.json")
 
 
 class NotInTrash(Exception):
@@ -45,14 +50,44 @@ class DeletedSession:
     """The original paths, by the names in the trash."""
 
 
+@dataclass(frozen=True, slots=True)
+class DeletedBatch:
+    """Sessions that were deleted together; `sessions` are their ids in the trash."""
+
+    id: str
+    at: float
+    sessions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Deletable:
+    """A session to be deleted; `history` is Claude's file, None if there is none."""
+
+    session_id: str
+    project_id: str
+    title: str
+    history: Path | None
+
+
 _SCHEMA = JsonFileSchema(1, lambda found: DeletedSession(**found))
+_BATCH_SCHEMA = JsonFileSchema(
+    1,
+    lambda found: DeletedBatch(str(found["id"]), float(found["at"]), tuple(found["sessions"])),
+)
 
 
 class Trash:
-    def __init__(self, state: StateDir, supervisor: Supervisor) -> None:
+    def __init__(
+        self,
+        state: StateDir,
+        supervisor: Supervisor,
+        on_gone: Callable[[list[str]], None] = lambda session_ids: None,
+    ) -> None:
+        """`on_gone` is called with the ids of sessions of which nothing is left."""
         self._state = state
         self._folder = state.folder("trash")
         self._supervisor = supervisor
+        self._on_gone = on_gone
 
     def put(
         self, session_id: str, project_id: str, title: str, history: Path | None
@@ -60,9 +95,36 @@ class Trash:
         """Move all data of a session into the trash. Raises StillRunning, OSError."""
         with raise_disk_full():
             atomic_files.make_folder(self._folder)
-            with file_locks.held(self._folder.with_name(f"{self._folder.name}.lock")):
+            with self._locked():
                 self.purge()
                 return self._put(session_id, project_id, title, history)
+
+    def put_all(self, sessions: Iterable[Deletable]) -> DeletedBatch:
+        """Move sessions into the trash together, but for those that run. Raises OSError.
+
+        If it fails in the middle, those that were moved are in the trash one by one.
+        """
+        moved: list[str] = []
+        with raise_disk_full():
+            atomic_files.make_folder(self._folder)
+            with self._locked():
+                self.purge()
+                for each in sessions:
+                    with contextlib.suppress(StillRunning):
+                        deleted = self._put(
+                            each.session_id, each.project_id, each.title, each.history
+                        )
+                        moved.append(deleted.id)
+                batch = DeletedBatch(uuid.uuid4().hex, time.time(), tuple(moved))
+                if moved:
+                    _BATCH_SCHEMA.write(self._batch_path(batch.id), asdict(batch))
+        return batch
+
+    def _locked(self) -> contextlib.AbstractContextManager[None]:
+        return file_locks.held(self._folder.with_name(f"{self._folder.name}.lock"))
+
+    def _batch_path(self, batch_id: str) -> Path:
+        return self._folder / f"batch-{batch_id}.json"
 
     def _put(
         self, session_id: str, project_id: str, title: str, history: Path | None
@@ -100,8 +162,44 @@ class Trash:
             raise NotInTrash("This session is not in the trash any more.")
         return found
 
+    def get_batch(self, batch_id: str) -> DeletedBatch:
+        """Sessions that were deleted together. Raises NotInTrash."""
+        known = TRASH_ID.fullmatch(batch_id)
+        found = _BATCH_SCHEMA.read(self._batch_path(batch_id)) if known else None
+        if found is None:
+            raise NotInTrash("These sessions are not in the trash any more.")
+        return found
+
+    def all(self) -> list[DeletedSession]:
+        """The sessions in the trash, the last deleted first. Reads a small file for each."""
+        found = []
+        for folder in self._folders():
+            with contextlib.suppress(NotInTrash):
+                found.append(self.get(folder.name))
+        return sorted(found, key=lambda each: -each.at)
+
     def restore(self, trash_id: str) -> DeletedSession:
         """Move everything back to its original path. Raises NotInTrash, OSError."""
+        deleted = self._restore(trash_id)
+        self._supervisor.adopt()
+        return deleted
+
+    def restore_all(self, batch_id: str) -> list[DeletedSession]:
+        """Restore the sessions of a batch, but for those that cannot be any more.
+
+        Raises NotInTrash if none can, and OSError.
+        """
+        batch, restored = self.get_batch(batch_id), list[DeletedSession]()
+        for trash_id in batch.sessions:
+            with contextlib.suppress(NotInTrash):
+                restored.append(self._restore(trash_id))
+        if not restored:
+            raise NotInTrash("None of these sessions can be restored any more.")
+        self._batch_path(batch_id).unlink(missing_ok=True)
+        self._supervisor.adopt()
+        return restored
+
+    def _restore(self, trash_id: str) -> DeletedSession:
         deleted = self.get(trash_id)
         folder = self._folder / trash_id
         places = {name: Path(place) for name, place in deleted.places.items()}
@@ -112,20 +210,51 @@ class Trash:
                 place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 shutil.move(folder / name, place)
         shutil.rmtree(folder)
-        self._supervisor.adopt()
         return deleted
 
     def purge(self) -> None:
         """Delete sessions that have been in the trash for KEPT_SECONDS."""
+        self._delete(lambda at: time.time() - at > KEPT_SECONDS)
+
+    def empty(self) -> int:
+        """Delete everything that is in the trash now, for good; return the number of sessions."""
         if not self._folder.is_dir():
-            return
-        for folder in os.scandir(self._folder):
-            if TRASH_ID.fullmatch(folder.name) and folder.is_dir(follow_symlinks=False):
-                try:
-                    if time.time() - self.get(folder.name).at > KEPT_SECONDS:
-                        shutil.rmtree(folder.path)
-                except (NotInTrash, OSError) as error:
-                    log.warning("could not delete %s: %s", folder.path, error)
+            return 0
+        now = time.time()
+        with self._locked():
+            return self._delete(lambda at: at <= now)
+
+    def _delete(self, is_due: Callable[[float], bool]) -> int:
+        gone = []
+        for folder in self._folders():
+            try:
+                deleted = self.get(folder.name)
+                if is_due(deleted.at):
+                    run_in_thread(shutil.rmtree, folder.path)
+                    gone.append(deleted)
+            except (NotInTrash, OSError) as error:
+                log.warning("could not delete %s: %s", folder.path, error)
+        for path in self._folder.glob("batch-*.json") if self._folder.is_dir() else ():
+            batch = _BATCH_SCHEMA.read(path) if _BATCH.fullmatch(path.name) else None
+            if batch and is_due(batch.at):
+                path.unlink(missing_ok=True)
+        # one that was restored from a backup is no deleted session
+        lost = [each for each in gone if not any(map(os.path.lexists, each.places.values()))]
+        if lost:
+            self._on_gone([each.session_id for each in lost])
+        return len(gone)
+
+    def _folders(self) -> list[os.DirEntry[str]]:
+        """The deleted sessions."""
+        try:
+            with os.scandir(self._folder) as entries:
+                return [
+                    each
+                    for each in entries
+                    if TRASH_ID.fullmatch(each.name) and each.is_dir(follow_symlinks=False)
+                ]
+        except FileNotFoundError:
+            return []
 
 
 def _exists(path: Path) -> bool:

@@ -49,11 +49,11 @@ def way_back() -> WayBack | None:
         return None
     before = f"{referer.path}?{referer.query}".rstrip("?")
     if not _is_of_page(unquote(referer.path)):
-        return _list_at(before)
+        return list_at(before)
     # Loaded again, after a form of its own, or from a page below it: a search leads back to itself
     # from its results only.
-    found = _list_at(before) if "from" in request.args else None
-    return found or _list_at(unquote(request.cookies.get(COOKIE, "")))
+    found = list_at(before) if "from" in request.args else None
+    return found or list_at(unquote(request.cookies.get(COOKIE, "")))
 
 
 def remember(response: Response, way: WayBack | None) -> None:
@@ -85,7 +85,7 @@ def _split(address: str) -> SplitResult | None:
         return None
 
 
-def _list_at(address: str) -> WayBack | None:
+def list_at(address: str) -> WayBack | None:
     """The list at a path and query of this server; None if that is no list."""
     parts = _split(address)
     if parts is None or parts.scheme or parts.netloc or len(address) > LONGEST:

@@ -1,0 +1,102 @@
+"""The list on the page of a project: pinned sessions on top, the archive apart, tags as filters."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from opcode_htmx.engines.claude.files.sessions import SessionSummary
+from opcode_htmx.sessions.storage.session_flags import NO_FLAGS, Flags
+
+MOST_SELECTED = 900
+"""Sessions that "All" selects: a form has at most a thousand fields."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """A session of the list, as templates/session_list.html takes it."""
+
+    id: str
+    key: str
+    """Its names in the form of selected sessions: Claude's folder and its id."""
+    address: str
+    title: str
+    at: float
+    prompt_count: int | None
+    flags: Flags
+    checked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SessionList:
+    """The rows that were asked for, and what else there is."""
+
+    rows: list[SessionRow]
+    total: int
+    """Sessions of the project, archived ones among them."""
+    archived_count: int
+    tags: list[tuple[str, int]]
+    """The tags of the sessions of this view, the most used first, with their numbers."""
+    known_tags: list[str]
+    """The tags of all projects, the most used first."""
+    tag: str
+    """The tag that was asked for; empty for all."""
+    archived: bool
+    """Whether this is the archive."""
+    selecting: bool
+    all_selected: bool
+    query: str
+    """The query string of this view without the selection."""
+
+
+def listed(
+    sessions: Sequence[SessionSummary], flags: Mapping[str, Flags], query: Mapping[str, str]
+) -> SessionList:
+    """The list of a project's sessions, the last used first.
+
+    `query`: `archived` shows the archive, `tag` the sessions with a tag; `select` is the mode with
+    checkboxes: `all`, or the id of a session that is checked.
+    """
+    archived, tag, select = "archived" in query, query.get("tag", ""), query.get("select", "")
+    view = [each for each in sessions if bool(_of(flags, each).archived) == archived]
+    shown = [each for each in view if not tag or tag in _of(flags, each).tags]
+    shown.sort(key=lambda each: not _of(flags, each).pinned)
+    checked = {each.id for each in shown[:MOST_SELECTED]} if select == "all" else {select}
+    kept = {"archived": "1" if archived else "", "tag": tag}
+    return SessionList(
+        rows=[_row(each, _of(flags, each), each.id in checked) for each in shown],
+        total=len(sessions),
+        archived_count=sum(bool(_of(flags, each).archived) for each in sessions),
+        tags=_most_used(_of(flags, each) for each in view),
+        known_tags=[name for name, _ in _most_used(flags.values())][:30] if select else [],
+        tag=tag,
+        archived=archived,
+        selecting=bool(select),
+        all_selected=select == "all",
+        query=urlencode({name: value for name, value in kept.items() if value}),
+    )
+
+
+def _row(session: SessionSummary, flags: Flags, checked: bool) -> SessionRow:
+    folder = session.claude_folder
+    return SessionRow(
+        id=session.id,
+        key=f"{folder}/{session.id}",
+        address=f"/projects/{folder}/sessions/{session.id}#end",
+        title=session.title,
+        at=session.last_activity,
+        prompt_count=session.prompt_count,
+        flags=flags,
+        checked=checked,
+    )
+
+
+def _of(flags: Mapping[str, Flags], session: SessionSummary) -> Flags:
+    return flags.get(session.id, NO_FLAGS)
+
+
+def _most_used(flags: Iterable[Flags]) -> list[tuple[str, int]]:
+    counted = Counter(tag for each in flags for tag in each.tags)
+    return sorted(counted.items(), key=lambda each: (-each[1], each[0]))

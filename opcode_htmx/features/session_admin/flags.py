@@ -1,0 +1,45 @@
+"""Pin, archive and tag one session from its menu; an archived one comes back when it is used."""
+
+from __future__ import annotations
+
+from flask import Blueprint, redirect, request
+from werkzeug.wrappers import Response as BaseResponse
+
+from opcode_htmx.lib.audit_log import log_act
+from opcode_htmx.sessions.lookup import SessionLookup
+from opcode_htmx.sessions.storage.session_flags import Flags, SessionFlags, tags_of
+from opcode_htmx.web.auth.gate import current_identity
+from opcode_htmx.web.http.forms import BadForm, session_url
+
+
+def blueprint(lookup: SessionLookup, flags: SessionFlags) -> Blueprint:
+    pages = Blueprint("session_flags", __name__)
+
+    @pages.app_template_global("session_flags")
+    def of(session_id: str) -> Flags:
+        return flags.of(session_id)
+
+    @pages.post("/projects/<project_id>/sessions/<session_id>/flags")
+    def change(project_id: str, session_id: str) -> BaseResponse:
+        """Do `action`; "tags" replaces the tags by those in `tags`."""
+        location, action = lookup.at(project_id, session_id), request.form.get("action", "")
+        ids = (location.session_id,)
+        match action:
+            case "pin" | "unpin":
+                flags.pin(ids, action == "pin")
+            case "archive" | "unarchive":
+                flags.archive(ids, action == "archive")
+            case "tags":
+                flags.set_tags(location.session_id, tags_of(request.form.get("tags", "")))
+            case _:
+                raise BadForm("Choose what to do with the session.")
+        log_act(current_identity(), f"session.{action}", session=location.session_id)
+        return redirect(session_url(project_id, session_id), 303)
+
+    return pages
+
+
+def take_out_of_archive(flags: SessionFlags, session_id: str) -> None:
+    """Called when a prompt is sent in a session: what is in use is in the lists."""
+    if flags.of(session_id).archived:
+        flags.archive((session_id,), False)

@@ -1,0 +1,159 @@
+"""Act on the sessions that were selected in a list: pin, archive, tag, delete them all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import urlencode
+
+from flask import Blueprint, redirect, request
+from werkzeug.wrappers import Response as BaseResponse
+
+from opcode_htmx.engines.claude.files.sessions import (
+    ProjectNotFound,
+    SessionNotFound,
+    title_of,
+)
+from opcode_htmx.lib.audit_log import log_act
+from opcode_htmx.runs.supervisor import Supervisor
+from opcode_htmx.sessions.locations import SessionLocation
+from opcode_htmx.sessions.lookup import SessionLookup, shorten
+from opcode_htmx.sessions.storage.session_flags import SessionFlags, tags_of
+from opcode_htmx.sessions.storage.trash import Deletable, Trash
+from opcode_htmx.sessions.views import SessionViews
+from opcode_htmx.web.auth.gate import current_identity
+from opcode_htmx.web.http.filters import count
+from opcode_htmx.web.http.flash import flash, flashed
+from opcode_htmx.web.http.forms import BadForm
+from opcode_htmx.web.http.way_back import list_at
+
+DONE = {
+    "pin": "{} pinned.",
+    "unpin": "{} unpinned.",
+    "archive": "{} archived.",
+    "unarchive": "{} taken out of the archive.",
+    "tag": "{} tagged.",
+    "untag": "Tags removed from {}.",
+    "kept": "{} not deleted: Claude is running there.",
+}
+"""What the list says afterwards, by the action."""
+
+
+def blueprint(
+    lookup: SessionLookup,
+    views: SessionViews,
+    flags: SessionFlags,
+    trash: Trash,
+    runs: Supervisor,
+) -> Blueprint:
+    pages = Blueprint("selected_sessions", __name__)
+
+    def pin(ids: list[str]) -> None:
+        flags.pin(ids)
+
+    def unpin(ids: list[str]) -> None:
+        flags.pin(ids, False)
+
+    def archive(ids: list[str]) -> None:
+        flags.archive(ids)
+
+    def unarchive(ids: list[str]) -> None:
+        flags.archive(ids, False)
+
+    def tag(ids: list[str]) -> None:
+        flags.add_tags(ids, _tags())
+
+    def untag(ids: list[str]) -> None:
+        flags.remove_tags(ids, _tags())
+
+    actions: dict[str, Callable[[list[str]], None]] = {
+        each.__name__: each for each in (pin, unpin, archive, unarchive, tag, untag)
+    }
+
+    @pages.app_template_global("selection_notice")
+    def notice() -> str:
+        """What was just done to selected sessions, as a sentence; empty if nothing was."""
+        action, number = flashed()
+        if action not in DONE or not (number.isdecimal() and len(number) < 7):
+            return ""
+        return DONE[action].format(count(int(number), "session"))
+
+    @pages.post("/sessions/selected")
+    def act() -> BaseResponse:
+        """Do `action` to each `session`, and lead back to the list."""
+        action, locations = request.form.get("action", ""), _chosen(lookup)
+        if action == "delete":
+            return delete(locations)
+        if action not in actions:
+            raise BadForm("Choose what to do with the sessions.")
+        ids = [each.session_id for each in locations]
+        actions[action](ids)
+        for session_id in ids:
+            log_act(current_identity(), f"session.{action}", session=session_id)
+        response = redirect(_back(), 303)
+        flash(response, action, str(len(ids)))
+        return response
+
+    def delete(locations: list[SessionLocation]) -> BaseResponse:
+        batch = trash.put_all(deletable(each, lookup, runs) for each in locations)
+        for trash_id in batch.sessions:
+            session_id = trash.get(trash_id).session_id
+            log_act(current_identity(), "session.delete", session=session_id, trash=trash_id)
+            views.forget(session_id)
+        kept = len(locations) - len(batch.sessions)
+        match batch.sessions:
+            case ():
+                deleted = ""
+            case (alone,):  # whose title the undo can name
+                deleted = alone
+            case _:
+                deleted = batch.id
+        response = redirect(_with(_back(), {"deleted": deleted} if deleted else {}), 303)
+        if kept:
+            flash(response, "kept", str(kept))
+        return response
+
+    return pages
+
+
+def deletable(location: SessionLocation, lookup: SessionLookup, runs: Supervisor) -> Deletable:
+    """A session as the trash takes it."""
+    title = title_of(location.file) if location.file else ""
+    if not title:
+        known = runs.of_session(location.session_id)
+        title = lookup.title_of_run(known[-1]) if known else "A session"
+    return Deletable(location.session_id, location.claude_folder, shorten(title), location.file)
+
+
+def _chosen(lookup: SessionLookup) -> list[SessionLocation]:
+    """The selected sessions that are still there; raises BadForm if there is none."""
+    found: dict[str, SessionLocation] = {}
+    for key in request.form.getlist("session"):
+        project_id, _, session_id = key.partition("/")
+        try:
+            location = lookup.at(project_id, session_id)
+        except (ProjectNotFound, SessionNotFound):
+            continue
+        found[location.session_id] = location
+    if not found:
+        raise BadForm("Select a session first.")
+    return list(found.values())
+
+
+def _tags() -> tuple[str, ...]:
+    """The tags that were chosen and typed; raises BadForm if there is none, and BadTag."""
+    found = tags_of(",".join([*request.form.getlist("tag"), request.form.get("tags", "")]))
+    if not found:
+        raise BadForm("Choose or write a tag first.")
+    return found
+
+
+def _back() -> str:
+    """The list from which the sessions were selected; the start page if it is none of ours."""
+    way = list_at(request.form.get("back", ""))
+    return way.address if way else "/"
+
+
+def _with(address: str, values: dict[str, str]) -> str:
+    if not values:
+        return address
+    return f"{address}{'&' if '?' in address else '?'}{urlencode(values)}"

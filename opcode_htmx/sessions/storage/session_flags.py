@@ -1,0 +1,204 @@
+"""Store what a person has noted about sessions: pinned, archived, tags. Claude has no place for it.
+
+One small file for all sessions, which all workers share: lists need the flags of every session that
+they show, and it is parsed again only after it was replaced.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from opcode_htmx.lib.files import file_locks
+from opcode_htmx.lib.files.cached_json import CachedJsonFiles
+from opcode_htmx.lib.files.json_files import JsonFileSchema
+
+VERSION = 1
+MOST_TAGS = 10
+"""Tags of one session."""
+LONGEST_TAG = 24
+"""Characters."""
+_SEPARATORS = str.maketrans(dict.fromkeys(";\r\n\u060c\u3001\uff0c", ","))
+
+
+class BadTag(Exception):
+    """A tag that cannot be given; the text is a sentence for the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """The flags of one session. Times are Unix seconds; 0: it is not pinned, not archived.
+
+    A session is never both: pinning takes it out of the archive, and archiving unpins it.
+    """
+
+    pinned: float = 0.0
+    archived: float = 0.0
+    tags: tuple[str, ...] = ()
+    """In the order in which they were given."""
+
+
+NO_FLAGS = Flags()
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """The file: the flags by session id, and since when (Unix time) a session is missing."""
+
+    flags: Mapping[str, Flags]
+    missing: Mapping[str, float]
+
+
+_EMPTY = _Content(MappingProxyType({}), MappingProxyType({}))
+
+
+class SessionFlags:
+    """The flags of all sessions. Methods that change some raise OSError, DiskFull among them."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._files = CachedJsonFiles(_SCHEMA, 1)
+
+    def all(self) -> Mapping[str, Flags]:
+        """The flags by session id, where there are some. One `stat` if nothing has changed."""
+        return self._load().flags
+
+    def of(self, session_id: str) -> Flags:
+        return self.all().get(session_id, NO_FLAGS)
+
+    def pin(self, session_ids: Iterable[str], pinned: bool = True) -> None:
+        """Pin sessions, or unpin them. One that is pinned already keeps its time."""
+        at = time.time()
+        if pinned:
+            self._change(
+                session_ids, lambda old: replace(old, pinned=old.pinned or at, archived=0.0)
+            )
+        else:
+            self._change(session_ids, lambda old: replace(old, pinned=0.0))
+
+    def archive(self, session_ids: Iterable[str], archived: bool = True) -> None:
+        """Archive sessions, or take them out of the archive."""
+        at = time.time()
+        if archived:
+            self._change(
+                session_ids, lambda old: replace(old, pinned=0.0, archived=old.archived or at)
+            )
+        else:
+            self._change(session_ids, lambda old: replace(old, archived=0.0))
+
+    def add_tags(self, session_ids: Iterable[str], tags: Iterable[str]) -> None:
+        """Give tags, as `tags_of` returns them, to sessions. Raises BadTag, and changes nothing."""
+        added = tuple(tags)
+        self._change(session_ids, lambda old: replace(old, tags=_checked((*old.tags, *added))))
+
+    def remove_tags(self, session_ids: Iterable[str], tags: Iterable[str]) -> None:
+        gone = frozenset(tags)
+        self._change(
+            session_ids,
+            lambda old: replace(old, tags=tuple(tag for tag in old.tags if tag not in gone)),
+        )
+
+    def set_tags(self, session_id: str, tags: Iterable[str]) -> None:
+        """Replace the tags of a session. Raises BadTag."""
+        chosen = _checked(tuple(tags))
+        self._change((session_id,), lambda old: replace(old, tags=chosen))
+
+    def forget(self, session_ids: Iterable[str]) -> None:
+        """Remove all flags of sessions that are gone."""
+        self._change(session_ids, lambda _: NO_FLAGS)
+
+    def collect(self, exists: Callable[[str], bool], keep: float) -> None:
+        """Remove the flags of sessions that have been missing for `keep` seconds.
+
+        They may come back before: with a disk that was not mounted, or out of a backup.
+        """
+        now, content = time.time(), self._load()
+        missing = {
+            session_id: content.missing.get(session_id, now)
+            for session_id in content.flags
+            if not exists(session_id)
+        }
+        gone = {session_id for session_id, since in missing.items() if now - since >= keep}
+        if gone or missing != content.missing:
+            with self._locked():
+                flags = {key: each for key, each in self.all().items() if key not in gone}
+                self._store(flags, {key: at for key, at in missing.items() if key not in gone})
+
+    def _change(self, session_ids: Iterable[str], change: Callable[[Flags], Flags]) -> None:
+        with self._locked():
+            content = self._load()
+            flags, missing = dict(content.flags), dict(content.missing)
+            for session_id in session_ids:
+                new = change(flags.pop(session_id, NO_FLAGS))
+                if new != NO_FLAGS:
+                    flags[session_id] = new
+                else:
+                    missing.pop(session_id, None)
+            if flags != content.flags:
+                self._store(flags, missing)
+
+    def _locked(self) -> contextlib.AbstractContextManager[None]:
+        return file_locks.held(self._path.with_suffix(".lock"))
+
+    def _load(self) -> _Content:
+        return self._files.read(self._path) or _EMPTY
+
+    def _store(self, flags: Mapping[str, Flags], missing: Mapping[str, float]) -> None:
+        sessions = {key: _as_json(each) for key, each in flags.items()}
+        self._files.write(self._path, {"sessions": sessions, "missing": missing})
+
+
+def tags_of(text: str) -> tuple[str, ...]:
+    """The tags in a text that a person typed, separated by commas. Raises BadTag.
+
+    Tags are compared by their letters, so they are kept in small ones, with single blanks, and
+    without what cannot be seen.
+    """
+    found = (_normalised(part) for part in text.translate(_SEPARATORS).split(","))
+    return _checked(tuple(filter(None, found)))
+
+
+def _normalised(tag: str) -> str:
+    known = unicodedata.normalize("NFKC", tag).lower()
+    shown = "".join(
+        each if unicodedata.category(each)[0] != "C" else " " if each.isspace() else ""
+        for each in known
+    )
+    return " ".join(shown.split()).lstrip("# ").replace(",", " ").strip()
+
+
+def _checked(tags: tuple[str, ...]) -> tuple[str, ...]:
+    once = tuple(dict.fromkeys(tags))
+    if long := next((tag for tag in once if len(tag) > LONGEST_TAG), None):
+        raise BadTag(f"A tag has at most {LONGEST_TAG} characters; “{long[:40]}” has more.")
+    if len(once) > MOST_TAGS:
+        raise BadTag(f"A session has at most {MOST_TAGS} tags.")
+    return once
+
+
+def _as_json(flags: Flags) -> dict[str, Any]:
+    """Without the members that say nothing: thousands of sessions may be archived."""
+    found = {"pinned": flags.pinned, "archived": flags.archived, "tags": list(flags.tags)}
+    return {name: value for name, value in found.items() if value}
+
+
+def _parse(found: dict[str, Any]) -> _Content:
+    flags = {
+        str(key): Flags(
+            float(each.get("pinned", 0)),
+            float(each.get("archived", 0)),
+            tuple(str(tag) for tag in each.get("tags", ())),
+        )
+        for key, each in found["sessions"].items()
+    }
+    missing = {str(key): float(at) for key, at in found.get("missing", {}).items()}
+    return _Content(MappingProxyType(flags), MappingProxyType(missing))
+
+
+_SCHEMA = JsonFileSchema(VERSION, _parse)
