@@ -1,6 +1,5 @@
 """The pages for finding a session: projects, and the sessions of one."""
 
-import contextlib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from opcode_htmx.engines.claude.files import folder_names, sessions
 from opcode_htmx.features.projects import session_list
 from opcode_htmx.features.projects.overview import Overview
 from opcode_htmx.sessions.storage.session_flags import SessionFlags
-from opcode_htmx.sessions.storage.trash import DeletedBatch, DeletedSession, NotInTrash, Trash
+from opcode_htmx.sessions.storage.trash import DeletedBatch, DeletedSession, Trash
 from opcode_htmx.web.http.way_back import lists_sessions
 
 
@@ -28,11 +27,7 @@ def blueprint(
 
     def deleted() -> DeletedSession | DeletedBatch | None:
         """What was deleted on the previous page, if it can be restored."""
-        trash_id = request.args.get("deleted", "")
-        for get in (trash.get, trash.get_batch) if trash and trash_id else ():
-            with contextlib.suppress(NotInTrash):
-                return get(trash_id)
-        return None
+        return trash.find(request.args.get("deleted", "")) if trash else None
 
     @pages.get("/")
     @lists_sessions("All projects")

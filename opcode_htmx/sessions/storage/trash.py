@@ -170,6 +170,13 @@ class Trash:
             raise NotInTrash("These sessions are not in the trash any more.")
         return found
 
+    def find(self, trash_id: str) -> DeletedSession | DeletedBatch | None:
+        """What was deleted under this id, one session or several; None if it is gone."""
+        for get in (self.get, self.get_batch):
+            with contextlib.suppress(NotInTrash):
+                return get(trash_id)
+        return None
+
     def all(self) -> list[DeletedSession]:
         """The sessions in the trash, the last deleted first. Reads a small file for each."""
         found = []

@@ -1,0 +1,181 @@
+"""Move sessions that were not used for a while to the trash: first planned, then done so."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from opcode_htmx.engines.claude.files import links
+from opcode_htmx.engines.claude.files.session_summary import FileSummary, summarize
+from opcode_htmx.features.storage.background import Background, StillCounting
+from opcode_htmx.features.storage.still_needed import StillNeeded
+from opcode_htmx.features.storage.survey import Pace, changed, session_files
+from opcode_htmx.sessions.lookup import shorten
+from opcode_htmx.sessions.storage.trash import Deletable, DeletedBatch, Trash
+
+log = logging.getLogger(__name__)
+
+AGES = (30, 90, 180, 365)
+"""Days for which a session was not used."""
+DAY = 86400.0
+PATIENCE_SECONDS = 60.0
+"""For the last look before something is moved."""
+
+
+class PlanChanged(Exception):
+    """What would go is not what the person has seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """A session of the lists, with the bytes of all its files."""
+
+    summary: FileSummary
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectPart:
+    """The sessions of one project that would go. Times are Unix seconds, `total` is in bytes."""
+
+    path: str
+    sessions: int
+    total: int
+    oldest: float
+    newest: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a clean-up would move to the trash, and what it would keep though it is old."""
+
+    days: int
+    before: float
+    """Sessions that were used after this Unix time stay."""
+    projects: tuple[ProjectPart, ...]
+    """The largest first."""
+    sessions: int
+    total: int
+    kept: tuple[tuple[str, int], ...]
+    """Why old sessions stay, and how many."""
+    incomplete: bool
+    """Whether there was no time to read all sessions; those that were not read stay."""
+    digest: str
+    """Names exactly these sessions."""
+
+
+class CleanUp:
+    """Plans and does the clean-up."""
+
+    def __init__(
+        self, config_dir: Path, trash_folder: Path, needed: StillNeeded, trash: Trash
+    ) -> None:
+        self._config_dir = config_dir
+        self._needed = needed
+        self._trash = trash
+        self._pace = Pace()
+        self._all = Background(self._read, lambda: changed(trash_folder))
+
+    @property
+    def counted(self) -> int:
+        """How much has been looked through so far."""
+        return self._pace.steps
+
+    def plan(self, days: int, patience: float) -> Plan | None:
+        """What would go now; None if that is not known within `patience` seconds."""
+        before = time.time() - days * DAY
+        found = self._all.get(patience)
+        return None if found is None else self._plan(days, before, *found)[0]
+
+    def do(self, days: int, before: float, digest: str) -> DeletedBatch:
+        """Move the sessions of a plan to the trash.
+
+        Raises PlanChanged if they are others by now, StillCounting, OSError.
+        """
+        self._all.expire()
+        found = self._all.get(PATIENCE_SECONDS)
+        if found is None:
+            raise StillCounting("Looking through your sessions takes long. Try again in a moment.")
+        plan, sessions = self._plan(days, before, *found)
+        if plan.digest != digest:
+            raise PlanChanged
+        return self._trash.put_all(self._unchanged(sessions))
+
+    def _read(self) -> tuple[list[_Session], bool]:
+        """The sessions that lists show, and whether that is all; called in a thread."""
+        self._pace = pace = Pace()
+        found = list[_Session]()
+        for file in session_files(self._config_dir, pace):
+            if not pace.step():
+                return found, False
+            try:
+                summary = summarize(file.path, file.size, file.mtime_ns)
+            except OSError:
+                continue
+            except Exception:  # one that cannot be read stays
+                log.exception("could not read %s for a clean-up", file.path)
+                continue
+            if summary.title is not None:
+                found.append(_Session(summary, file.total))
+        return found, pace.step()
+
+    def _plan(
+        self, days: int, before: float, sessions: list[_Session], complete: bool
+    ) -> tuple[Plan, list[_Session]]:
+        old = {each.summary.path.stem: each for each in sessions if _last_used(each) < before}
+        needed = self._needed.reasons(old)
+        going = [each for session_id, each in old.items() if session_id not in needed]
+        plan = Plan(
+            days=days,
+            before=before,
+            projects=_by_project(going),
+            sessions=len(going),
+            total=sum(each.total for each in going),
+            kept=tuple(Counter(needed.values()).most_common()),
+            incomplete=not complete,
+            digest=_digest(going),
+        )
+        return plan, going
+
+    def _unchanged(self, sessions: list[_Session]) -> Iterator[Deletable]:
+        """The sessions whose files have not changed since they were read."""
+        for each in sessions:
+            summary = each.summary
+            status = links.file_status(summary.path)
+            if status and (status.st_size, status.st_mtime_ns) == (summary.size, summary.mtime_ns):
+                yield Deletable(
+                    session_id=summary.path.stem,
+                    project_id=summary.path.parent.name,
+                    title=shorten(summary.name or summary.title or ""),
+                    history=summary.path,
+                )
+
+
+def _last_used(session: _Session) -> float:
+    return session.summary.last_activity
+
+
+def _by_project(sessions: list[_Session]) -> tuple[ProjectPart, ...]:
+    groups: dict[str, list[_Session]] = {}
+    for each in sessions:
+        path = each.summary.cwd or each.summary.path.parent.name
+        groups.setdefault(path, []).append(each)
+    parts = (_part(path, group) for path, group in groups.items())
+    return tuple(sorted(parts, key=lambda part: -part.total))
+
+
+def _part(path: str, sessions: list[_Session]) -> ProjectPart:
+    used = [_last_used(each) for each in sessions]
+    return ProjectPart(
+        path, len(sessions), sum(each.total for each in sessions), min(used), max(used)
+    )
+
+
+def _digest(sessions: list[_Session]) -> str:
+    names = sorted(f"{each.summary.path.parent.name}/{each.summary.path.stem}" for each in sessions)
+    return hashlib.sha256("\n".join(names).encode("utf-8", "replace")).hexdigest()
