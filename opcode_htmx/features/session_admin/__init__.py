@@ -38,6 +38,6 @@ def _prompt_submitted(context: AppContext, event: PromptSubmitted) -> None:
 FEATURE = Feature(
     name="session_admin",
     routes=_routes,
-    errors={StillRunning: 409, NoHistory: 409, BadTag: 400},
+    errors={StillRunning: 409, NoHistory: 409, BadTag: 422},
     on={PromptSubmitted: _prompt_submitted},
 )

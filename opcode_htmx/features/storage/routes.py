@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from opcode_htmx.features.storage.clean_up import AGES, CleanUp, PlanChanged
 from opcode_htmx.features.storage.survey import Surveyor
 from opcode_htmx.lib.audit_log import log_act
+from opcode_htmx.lib.concurrency.cooperative import yielding
 from opcode_htmx.sessions.storage.trash import Trash
 from opcode_htmx.sessions.views import SessionViews
 from opcode_htmx.web.auth.gate import current_identity
@@ -72,7 +73,7 @@ def blueprint(
             flash(response, "plan-changed")
             return response
         by = current_identity()
-        for trash_id in batch.sessions:
+        for trash_id in yielding(batch.sessions):
             session_id = trash.get(trash_id).session_id
             log_act(by, "session.delete", session=session_id, trash=trash_id)
             views.forget(session_id)

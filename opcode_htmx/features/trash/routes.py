@@ -6,6 +6,7 @@ from flask import Blueprint, redirect, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.lib.audit_log import log_act
+from opcode_htmx.lib.concurrency.cooperative import yielding
 from opcode_htmx.sessions.storage.trash import Trash
 from opcode_htmx.sessions.views import SessionViews
 from opcode_htmx.web.auth.gate import current_identity
@@ -27,7 +28,7 @@ def blueprint(views: SessionViews, trash: Trash) -> Blueprint:
     @pages.post("/trash/batches/<batch_id>/restore")
     def restore_batch(batch_id: str) -> BaseResponse:
         """Restore the sessions that were deleted together, and lead back to their list."""
-        for deleted in trash.restore_all(batch_id):
+        for deleted in yielding(trash.restore_all(batch_id)):
             log_act(
                 current_identity(), "session.restore", session=deleted.session_id, trash=deleted.id
             )

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from opcode_htmx.lib.concurrency.cooperative import run_in_thread
+from opcode_htmx.lib.concurrency.cooperative import TimeSlicer, run_in_thread
 from opcode_htmx.lib.files import atomic_files, file_locks
 from opcode_htmx.lib.files.disk_space import raise_disk_full
 from opcode_htmx.lib.files.json_files import JsonFileSchema
@@ -179,8 +179,9 @@ class Trash:
 
     def all(self) -> list[DeletedSession]:
         """The sessions in the trash, the last deleted first. Reads a small file for each."""
-        found = []
+        found, slicer = list[DeletedSession](), TimeSlicer()
         for folder in self._folders():
+            slicer.step()
             with contextlib.suppress(NotInTrash):
                 found.append(self.get(folder.name))
         return sorted(found, key=lambda each: -each.at)
@@ -197,7 +198,9 @@ class Trash:
         Raises NotInTrash if none can, and OSError.
         """
         batch, restored = self.get_batch(batch_id), list[DeletedSession]()
+        slicer = TimeSlicer()
         for trash_id in batch.sessions:
+            slicer.step()
             with contextlib.suppress(NotInTrash):
                 restored.append(self._restore(trash_id))
         if not restored:
@@ -232,8 +235,9 @@ class Trash:
             return self._delete(lambda at: at <= now)
 
     def _delete(self, is_due: Callable[[float], bool]) -> int:
-        gone = []
+        gone, slicer = list[DeletedSession](), TimeSlicer()
         for folder in self._folders():
+            slicer.step()
             try:
                 deleted = self.get(folder.name)
                 if is_due(deleted.at):

@@ -1,0 +1,294 @@
+"""The storage page counts what takes space, and cleans up exactly what a dry run has shown."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from threading import Event
+
+import gevent
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from opcode_htmx.engines.claude.files.history import project_id
+from opcode_htmx.features.context import AppContext
+from opcode_htmx.features.storage import still_needed, survey
+from opcode_htmx.features.storage.background import Background
+from opcode_htmx.lib.formatting import format_bytes
+from tests.support import api
+from tests.support.cli.supervision import steps
+from tests.support.environment import Sandbox, basic_header, until
+from tests.support.in_process import app_of
+
+DAY = 86400.0
+
+
+class Store:
+    """An app with sessions of many ages, and what its pages say."""
+
+    def __init__(self, app: Flask, sandbox: Sandbox) -> None:
+        self.context: AppContext = app.extensions["opcode_context"]
+        self.sandbox = sandbox
+        self.client: FlaskClient = app.test_client(use_cookies=False)
+        self.client.environ_base["HTTP_AUTHORIZATION"] = basic_header()["Authorization"]
+
+    def session(self, title: str, days: float, folder: Path | None = None, size: int = 0) -> Path:
+        """A session that was used so many days ago."""
+        folder, at = folder or self.sandbox.project, time.time() - days * DAY
+        padding = api.line({"type": "padding", "text": "x" * size}) if size else ""
+        text = api.prompt(title, folder, at) + padding
+        path = api.session(self.sandbox.config_dir, folder, text)
+        os.utime(path, (at, at))
+        return path
+
+    def address(self, path: Path) -> str:
+        return f"/projects/{path.parent.name}/sessions/{path.stem}"
+
+    def page(self, path: str = "/storage") -> str:
+        """A page, once it has been counted."""
+
+        def counted() -> str:
+            text = self.client.get(path).text
+            return "" if "Counting…" in text else text
+
+        return until(counted, "it is counted", sleep=lambda: gevent.sleep(0.02))
+
+    def plan(self, days: int = 90) -> str:
+        return self.page(f"/storage/clean-up?days={days}")
+
+    def move(self, plan: str, **changes: str) -> TestResponse:
+        """What the button below a plan does."""
+        form = dict(re.findall(r'name="(days|before|digest)" value="([^"]+)"', plan))
+        assert len(form) == 3, plan
+        return self.client.post("/storage/clean-up", data={**form, **changes})
+
+
+def definitions(page: str) -> Mapping[str, str]:
+    """The terms of a page's lists with their values."""
+    found = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", page)
+    return {re.sub(r" ?<.*", "", term): value for term, value in found}
+
+
+@pytest.fixture
+def store(sandbox: Sandbox, stand_in: Path) -> Iterator[Store]:
+    with app_of(sandbox, stand_in) as app:
+        yield Store(app, sandbox)
+
+
+# --- what takes space -------------------------------------------------------------------------
+
+
+def test_the_page_says_what_takes_space(store: Store) -> None:
+    barn = store.sandbox.project.with_name("barn")
+    large = store.session("plough the field", 1, size=3_000_000)
+    small = store.session("feed the hens", 2, barn, size=1_000)
+    agents = small.with_suffix("") / "subagents"
+    agents.mkdir(parents=True)
+    (agents / "agent-1.jsonl").write_bytes(b"x" * 500_000)
+    (small.with_suffix("") / "tool-results").mkdir()
+    (small.with_suffix("") / "tool-results" / "1.txt").write_bytes(b"x" * 40_000)
+    (store.sandbox.config_dir / "file-history").write_bytes(b"x" * 7_000_000)
+    store.client.post(f"{store.address(large)}/draft", data={"prompt": "more", "by": "test"})
+    page = store.page()
+    found = definitions(page)
+    sizes = large.stat().st_size + small.stat().st_size
+    assert found["Sessions"] == format_bytes(sizes)
+    assert found["Subagents of sessions"] == "500 KB"
+    assert found["Large results of tools"] == "40 KB"
+    assert float(found["Other files of Claude"].removesuffix(" MB")) >= 7.0
+    assert "What was typed and chosen and not sent" in found
+    largest = page.partition("Largest sessions")[2].partition("</section>")[0]
+    titles = re.findall(r'class="row-title row-prompt" dir="auto" title="([^"]*)"', largest)
+    assert titles == ["plough the field", "feed the hens"]
+    assert "500 KB of subagents" in largest
+    projects = page.partition('id="projects"')[2].partition("</section>")[0]
+    assert re.findall(r'<summary class="row"><span class="row-title">(\w+)', projects) == [
+        store.sandbox.project.name,
+        "barn",
+    ]
+    assert f'href="/projects/{project_id(barn)}"' in projects
+
+
+def test_the_page_is_useful_when_there_is_nothing(store: Store) -> None:
+    page = store.page()
+    assert "The trash is empty." in page
+    assert "Largest sessions" not in page
+    assert "Nothing would go" in store.plan()
+
+
+def test_while_it_is_counted_the_page_says_so_and_loads_itself_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = Event()
+    original = survey.session_files
+
+    def slow(config_dir: Path, pace: survey.Pace) -> Iterator[survey.SessionFile]:
+        go_on.wait(30)
+        yield from original(config_dir, pace)
+
+    monkeypatch.setattr(survey, "session_files", slow)
+    monkeypatch.setattr("opcode_htmx.features.storage.routes.PATIENCE_SECONDS", 0.05)
+    store.session("plough the field", 1)
+    answer = store.client.get("/storage")
+    assert "Counting…" in answer.text
+    assert answer.headers["Refresh"] == "2"
+    assert store.client.get("/healthz").status_code == 200  # nothing else waits for it
+    go_on.set()
+    page = store.page()
+    assert "plough the field" in page
+
+
+def test_counting_ends_after_a_while_and_says_that_it_is_a_part(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.session("plough the field", 1)
+    monkeypatch.setattr(survey, "LONGEST_SECONDS", 0.0)
+    assert "all sizes are at least these" in store.page()
+
+
+def test_a_value_is_computed_once_for_all_who_wait_and_again_after_a_change() -> None:
+    computed, signature, go_on = list[int](), [1], Event()
+
+    def compute() -> int:
+        go_on.wait(30)
+        computed.append(len(computed) + 1)
+        return computed[-1]
+
+    value = Background(compute, lambda: signature[0])
+    assert value.get(0.01) is None
+    waiting = [gevent.spawn(value.get, 30) for _ in range(3)]
+    gevent.sleep(0)
+    go_on.set()
+    gevent.joinall(waiting, raise_error=True)
+    assert [each.get() for each in waiting] == [1, 1, 1]
+    assert value.get(0) == 1
+    signature[0] = 2
+    assert value.get(30) == 2
+
+
+# --- clean-up ---------------------------------------------------------------------------------
+
+
+def test_the_dry_run_lists_sessions_by_project_and_moves_nothing(store: Store) -> None:
+    barn = store.sandbox.project.with_name("barn")
+    files = [
+        store.session("plough", 400, size=2_000_000),
+        store.session("sow", 100),
+        store.session("reap", 89),
+        store.session("feed", 200, barn),
+    ]
+    plan = store.plan()
+    assert "3 sessions would go, 2.0 MB" in plan
+    parts = re.findall(r'<span class="row-detail wide">(\d+ sessions?)', plan)
+    assert parts == ["2 sessions", "1 session"]
+    assert "Move 3 sessions to the trash" in plan
+    assert "1 session would go" in store.plan(365)
+    assert all(path.exists() for path in files)
+    assert not (store.sandbox.state / "trash").exists()
+
+
+def test_what_was_shown_goes_to_the_trash_and_one_undo_brings_it_back(store: Store) -> None:
+    old = [store.session("plough", 400), store.session("sow", 100)]
+    recent = store.session("reap", 10)
+    moved = store.move(store.plan())
+    assert moved.status_code == 303
+    assert [path.exists() for path in (*old, recent)] == [False, False, True]
+    page = store.page(moved.location)
+    assert "Deleted 2 sessions. They are kept for 7 days." in page
+    assert page.count(">Restore<") == 2
+    undo = re.findall(r'action="(/trash/batches/[0-9a-f]{32}/restore)"', page)[0]
+    assert store.client.post(undo, data={"back": "/storage"}).location == "/storage"
+    assert all(path.exists() for path in old)
+    assert "2 sessions would go" in store.plan()
+
+
+def test_nothing_moves_if_it_is_not_what_was_shown(store: Store) -> None:
+    store.session("plough", 400)
+    pinned = store.session("sow", 100)
+    store.context.sessions.flags.pin([pinned.stem])
+    plan = store.plan()
+    store.context.sessions.flags.pin([pinned.stem], False)
+    answer = store.move(plan)
+    assert answer.location == "/storage/clean-up?days=90"
+    assert pinned.exists()
+    notice = next(
+        each for each in answer.headers.getlist("Set-Cookie") if each.startswith("opcode_notice")
+    )
+    cookie = {"Cookie": notice.partition(";")[0]}
+    page = store.client.get(answer.location, headers=cookie).text
+    assert "Nothing was moved" in page
+    assert "2 sessions would go" in page
+
+
+def test_a_session_that_was_used_since_the_dry_run_stays(store: Store) -> None:
+    path = store.session("plough", 400)
+    plan = store.plan()
+    with path.open("a") as file:
+        file.write(api.prompt("once more", store.sandbox.project, time.time()))
+    assert "clean-up" in store.move(plan).location
+    assert path.exists()
+
+
+def test_what_is_still_needed_stays_and_the_page_says_why(store: Store, tmp_path: Path) -> None:
+    runs, asks = store.session("runs", 400), store.session("asks", 400)
+    pinned, draft = store.session("pinned", 400), store.session("draft", 400)
+    failed, gone = store.session("failed", 400), store.session("gone", 400)
+    store.context.sessions.flags.pin([pinned.stem])
+    store.context.sessions.flags.archive([gone.stem])
+    store.client.post(f"{store.address(draft)}/draft", data={"prompt": "more", "by": "test"})
+
+    def prompt(path: Path, *what: object) -> None:
+        form = {"prompt": steps(*what), "prompt_id": str(uuid.uuid4())}  # type: ignore[arg-type]
+        assert store.client.post(f"{store.address(path)}/prompt", data=form).status_code == 303
+
+    prompt(runs, ["wait", str(tmp_path / "never")])
+    prompt(asks, ["ask", "r1"])
+    prompt(failed, ["exit", 3])
+
+    def is_settled() -> bool:
+        newest = {run.record.session_id: run for run in store.context.runs.newest()}
+        ended = newest[failed.stem].record.end
+        return ended is not None and bool(newest[asks.stem].state.asks)
+
+    until(is_settled, "one asks and one has failed", sleep=lambda: gevent.sleep(0.02))
+    plan = store.plan()
+    kept = definitions(plan.partition('id="kept"')[2])
+    assert kept == {
+        reason[:1].upper() + reason[1:]: "1 session"
+        for reason in (
+            still_needed.RUNS,
+            still_needed.WAITS,
+            still_needed.PINNED,
+            still_needed.ATTENTION,
+            still_needed.DRAFT,
+        )
+    }
+    assert "1 session would go" in plan
+    store.move(plan)
+    left = [path.exists() for path in (runs, asks, pinned, draft, failed, gone)]
+    assert left == [True, True, True, True, True, False]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"days": "1"}, {"days": "x"}, {"before": "x"}, {"before": "nan"}, {"before": "1e999"}]
+)
+def test_forms_that_no_page_has_are_refused(store: Store, wrong: Mapping[str, str]) -> None:
+    path = store.session("plough", 400)
+    assert store.move(store.plan(), **wrong).status_code == 422
+    assert store.client.get("/storage/clean-up?days=3").status_code == 422
+    assert path.exists()
+
+
+def test_the_trash_is_emptied_for_good(store: Store) -> None:
+    store.session("plough", 400)
+    store.move(store.plan())
+    assert "This deletes 1 session for good." in store.page()
+    assert store.client.post("/trash/empty").location == "/storage"
+    assert "The trash is empty." in store.page()
+    assert list((store.sandbox.state / "trash").iterdir()) == []

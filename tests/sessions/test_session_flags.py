@@ -1,0 +1,128 @@
+"""Pins, the archive and tags of sessions: one file for all workers, cheap to read for each page."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import gevent
+import pytest
+
+from opcode_htmx.sessions.storage.session_flags import (
+    LONGEST_TAG,
+    MOST_TAGS,
+    NO_FLAGS,
+    BadTag,
+    SessionFlags,
+    tags_of,
+)
+
+ONE, TWO = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "flags.json"
+
+
+@pytest.fixture
+def flags(path: Path) -> SessionFlags:
+    return SessionFlags(path)
+
+
+def test_a_session_is_pinned_or_archived_and_never_both(flags: SessionFlags) -> None:
+    flags.pin([ONE, TWO])
+    flags.archive([ONE])
+    assert (flags.of(ONE).pinned, flags.of(ONE).archived > 0) == (0, True)
+    assert (flags.of(TWO).pinned > 0, flags.of(TWO).archived) == (True, 0)
+    flags.pin([ONE])
+    assert (flags.of(ONE).pinned > 0, flags.of(ONE).archived) == (True, 0)
+
+
+def test_a_second_pin_keeps_the_time_of_the_first(flags: SessionFlags) -> None:
+    flags.pin([ONE])
+    first = flags.of(ONE)
+    flags.pin([ONE, TWO])
+    assert flags.of(ONE) == first
+
+
+def test_what_is_taken_back_leaves_nothing_in_the_file(flags: SessionFlags, path: Path) -> None:
+    flags.pin([ONE])
+    flags.archive([TWO])
+    flags.set_tags(TWO, ["bug"])
+    flags.pin([ONE], False)
+    flags.archive([TWO], False)
+    flags.remove_tags([TWO], ["bug"])
+    assert dict(flags.all()) == {}
+    assert flags.of(ONE) == NO_FLAGS
+    assert json.loads(path.read_bytes())["sessions"] == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ()),
+        (" , ,", ()),
+        ("Bug, #Release ,  two   words", ("bug", "release", "two words")),
+        ("bug,BUG,bug", ("bug",)),
+        ("a;b\r\nc\u3001d\uff0ce", ("a", "b", "c", "d", "e")),
+        ("A\u0300", ("\u00e0",)),
+        ("in\u200bvi\u202esible\ud800", ("invisible",)),
+        ("tab\tbed", ("tab bed",)),
+    ],
+)
+def test_tags_are_compared_by_what_can_be_seen(text: str, expected: tuple[str, ...]) -> None:
+    assert tags_of(text) == expected
+
+
+def test_a_tag_that_is_too_long_and_too_many_tags_are_refused(flags: SessionFlags) -> None:
+    with pytest.raises(BadTag, match=f"at most {LONGEST_TAG} characters"):
+        tags_of("x" * (LONGEST_TAG + 1))
+    most = [f"tag {number}" for number in range(MOST_TAGS)]
+    flags.add_tags([ONE], most)
+    with pytest.raises(BadTag, match=f"at most {MOST_TAGS} tags"):
+        flags.add_tags([TWO, ONE], ["another"])
+    assert flags.of(ONE).tags == tuple(most)
+    assert flags.of(TWO) == NO_FLAGS
+
+
+def test_the_file_is_parsed_again_only_after_it_was_replaced(path: Path) -> None:
+    here, other_worker = SessionFlags(path), SessionFlags(path)
+    here.pin([ONE])
+    seen = other_worker.all()
+    assert other_worker.all() is seen
+    here.pin([TWO])
+    assert set(other_worker.all()) == {ONE, TWO}
+
+
+def test_changes_at_the_same_time_lose_nothing(path: Path) -> None:
+    workers = [SessionFlags(path) for _ in range(10)]
+    tried = [gevent.spawn(each.pin, [f"session {n}"]) for n, each in enumerate(workers)]
+    gevent.joinall(tried, raise_error=True)
+    assert len(workers[0].all()) == len(workers)
+
+
+def test_a_damaged_file_is_logged_and_kept_beside(
+    flags: SessionFlags, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path.write_text('{"version": 1, "sessions": {"a": 3')
+    with caplog.at_level(logging.WARNING):
+        assert dict(flags.all()) == {}
+    assert "flags.json cannot be read" in caplog.text
+    flags.pin([ONE])
+    assert set(SessionFlags(path).all()) == {ONE}
+    (kept,) = path.parent.glob("flags.json.unreadable-*")
+    assert kept.read_text().endswith('{"a": 3')
+
+
+def test_flags_of_a_missing_session_are_kept_for_a_while(flags: SessionFlags) -> None:
+    flags.pin([ONE, TWO])
+    there = {ONE}
+    flags.collect(there.__contains__, keep=3600)
+    assert set(flags.all()) == {ONE, TWO}  # its disk may be mounted again
+    flags.collect({ONE, TWO}.__contains__, keep=0)
+    assert set(flags.all()) == {ONE, TWO}  # it was, so the time begins again
+    flags.collect(there.__contains__, keep=3600)
+    flags.collect(there.__contains__, keep=0)
+    assert set(flags.all()) == {ONE}
