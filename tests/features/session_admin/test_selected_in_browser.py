@@ -1,0 +1,114 @@
+"""Selecting sessions on a phone, with and without scripts: checkboxes, bar, tags, long press."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from opcode_htmx.engines.claude.files.history import project_id
+from tests.support import api, page_checks
+from tests.support.browser import Phone
+from tests.support.environment import Server
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+OpenPhone = Callable[..., Phone]
+TITLES = ("prune the trees", "water the beds", "mend the fence", "sow the peas")
+PRESS_MS = 700
+"""Longer than static/gestures.js waits."""
+
+
+@pytest.fixture
+def project(shared_server: Server) -> str:
+    """The page of a new project with a session for each title, the first used last."""
+    sandbox = shared_server.sandbox.with_own_project()
+    for number, title in enumerate(TITLES):
+        text = api.prompt(title, sandbox.project, api.NOON - number * 3600)
+        api.session(sandbox.config_dir, sandbox.project, text)
+    return f"/projects/{project_id(sandbox.project)}"
+
+
+def titles(page: Page) -> list[str]:
+    found: list[str] = page.locator(".list .row-title").evaluate_all(
+        "all => all.map(each => each.title)"
+    )
+    return found
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_sessions_are_selected_and_cared_for(
+    shared_server: Server, open_phone: OpenPhone, project: str, scripts: bool
+) -> None:
+    page = open_phone(shared_server, java_script_enabled=scripts).page
+    page.goto(project)
+    page.get_by_role("link", name="Select").click()
+    bar = page.get_by_role("group", name="With the selected sessions")
+    box = bar.bounding_box()
+    assert box is not None
+    assert 0 <= box["y"] + box["height"] - 844 <= 1  # at the bottom of the screen
+    count = bar.locator(".select-count")
+    shown = "each => each.textContent || getComputedStyle(each, '::before').content"
+    if scripts:
+        expect(count).to_have_text("0 selected")
+        assert page_checks.violations(page) == []
+        page.get_by_role("link", name="All").click()
+        expect(count).to_have_text("4 selected")
+        page.get_by_role("link", name="None").click()
+    for title in TITLES[2:]:
+        page.get_by_label(title).check()
+    assert "selected" in count.evaluate(shown)
+    if scripts:
+        expect(count).to_have_text("2 selected")
+    assert page_checks.smaller_than_a_thumb(page) == []
+    assert page_checks.sticks_out(page) <= 0
+    expect(bar.get_by_role("button", name="Unpin")).to_be_hidden()
+    bar.get_by_role("button", name="Pin", exact=True).click()
+    expect(page.get_by_text("2 sessions pinned.")).to_be_visible()
+    assert titles(page) == ["mend the fence", "sow the peas", "prune the trees", "water the beds"]
+
+    page.get_by_role("link", name="Select").click()
+    page.get_by_label("mend the fence").check()
+    expect(bar.get_by_role("button", name="Unpin")).to_be_visible()  # that is pinned
+    page.get_by_label("prune the trees").check()
+    expect(bar.get_by_role("button", name="Unpin")).to_be_hidden()
+    bar.get_by_role("button", name="Tag").click()
+    sheet = page.get_by_role("dialog", name="Tags")
+    assert page_checks.too_small_to_type_in(page) == []
+    sheet.get_by_role("textbox").fill("Spring, food")
+    sheet.get_by_role("textbox").press("Enter")
+    expect(page.get_by_text("2 sessions tagged.")).to_be_visible()
+    page.get_by_role("link", name="spring 2").click()
+    assert titles(page) == ["mend the fence", "prune the trees"]
+
+    page.get_by_role("link", name="Select").click()
+    page.get_by_role("link", name="All").click()
+    bar.get_by_role("button", name="Archive").click()
+    page.get_by_role("link", name="Archived (2)").click()
+    assert titles(page) == ["prune the trees", "mend the fence"]
+    page.get_by_role("link", name="Select").click()
+    page.get_by_role("link", name="All").click()
+    bar.get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("Deleted 2 sessions.")).to_be_visible()
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_role("link", name="Archived (2)")).to_be_visible()
+    assert titles(page) == ["sow the peas", "water the beds"]
+
+
+def test_a_long_press_on_a_row_begins_to_select_with_it(
+    shared_server: Server, open_phone: OpenPhone, project: str
+) -> None:
+    page = open_phone(shared_server, has_touch=True, is_mobile=True).page
+    page.goto(project)
+    page.wait_for_function("document.querySelector('link[href*=gestures]')?.sheet")
+    row = page.get_by_role("link", name="water the beds").bounding_box()
+    assert row is not None
+    touch = page.context.new_cdp_session(page)
+    point = {"x": row["x"] + 60, "y": row["y"] + 20}
+    touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [point]})
+    page.wait_for_timeout(PRESS_MS)
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    page.wait_for_url("**select=**")
+    expect(page.get_by_label("water the beds")).to_be_checked()
+    expect(page.locator(".select-count")).to_have_text("1 selected")
