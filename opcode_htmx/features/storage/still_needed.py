@@ -20,12 +20,12 @@ VIEWED_SECONDS = 3600.0
 
 RUNS = "Claude is running"
 WAITS = "Claude waits for your answer, or for its turn"
-PINNED = "pinned"
-ATTENTION = "needs you"
-DRAFT = "has something that you have not sent"
-UNREAD = "has a message that Claude has not read"
-ELSEWHERE = "open in another program"
-VIEWED = "open here within the last hour"
+PINNED = "Pinned"
+ATTENTION = "Needs you"
+DRAFT = "Has something that you have not sent"
+UNREAD = "Has a message that Claude has not read"
+ELSEWHERE = "Open in another program"
+VIEWED = "Open here within the last hour"
 
 
 class StillNeeded:

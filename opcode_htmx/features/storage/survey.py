@@ -111,8 +111,8 @@ class Survey:
     projects: tuple[ProjectSize, ...]
     """The largest first."""
     largest: tuple[NamedSession, ...]
-    state: tuple[tuple[StateFolder, int], ...]
-    """The parts of the state folder that are there, the largest first, without the trash."""
+    state: tuple[tuple[str, int], ...]
+    """The parts of the state folder that are there, in words, the largest first; not the trash."""
     trash_bytes: int
     free: int
     """Bytes that are free on the disk of Claude's folder."""
@@ -174,7 +174,11 @@ class Surveyor:
             largest=tuple(map(_named, nlargest(LARGEST, files, key=lambda file: file.total))),
             state=tuple(
                 sorted(
-                    ((each, size) for each, size in state.items() if size and each.name != "trash"),
+                    (
+                        (_capitalized(each.holds), size)
+                        for each, size in state.items()
+                        if size and each.name != "trash"
+                    ),
                     key=lambda each: -each[1],
                 )
             ),
@@ -188,6 +192,10 @@ class Surveyor:
             each: size_of(self._state.folder(each.name), pace, {self._config_dir})
             for each in self._state
         }
+
+
+def _capitalized(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def changed(folder: Path) -> int:

@@ -260,7 +260,7 @@ def test_what_is_still_needed_stays_and_the_page_says_why(store: Store, tmp_path
     plan = store.plan()
     kept = definitions(plan.partition('id="kept"')[2])
     assert kept == {
-        reason[:1].upper() + reason[1:]: "1 session"
+        reason: "1 session"
         for reason in (
             still_needed.RUNS,
             still_needed.WAITS,
