@@ -165,6 +165,23 @@ def _deleted(place: Place, plants: Sequence[Plant]) -> Iterator[Page]:
         yield Page("nothing deleted", place.get(f"/?deleted={quote(sendable(plant.line))}"))
 
 
+@channel("a tag, and what takes space")
+def _tags(place: Place, plants: Sequence[Plant]) -> Iterator[Page]:
+    cwd = "/work/tags"
+    project = f"/projects/{project_id(Path(cwd))}"
+    for plant in plants:
+        address = place.session(cwd, named("custom-title", plant.line))
+        # a part of the text: tags are short
+        form = {"action": "tags", "tags": plant.line[:24]}
+        yield Page("tagged", place.post(f"{address}/flags", form))
+        yield Page("too long a tag", place.post(f"{address}/flags", {**form, "tags": plant.line}))
+        yield Page("a tag to filter by", place.get(f"{project}?tag={quote(sendable(plant.line))}"))
+    yield Page("tags", place.get(project), tuple(plant.begin for plant in plants))
+    yield Page("selecting", place.get(f"{project}?select=all"))
+    yield Page("storage", place.get("/storage"))
+    yield Page("a clean-up", place.get("/storage/clean-up?days=30"))
+
+
 @channel("a folder")
 def _folders(place: Place, plants: Sequence[Plant]) -> Iterator[Page]:
     shown: list[str] = []
