@@ -59,6 +59,7 @@ def test_what_is_done_to_sessions_and_settings_is_logged(
 
     post(f"{base}/rename", title=SECRET)
     post(f"{base}/options", was_model="", model=SECRET)
+    post(f"{base}/flags", act="tags", tags="a tag")
     post(f"{base}/fork")
     ids = {"prompt": SECRET, "prompt_id": str(uuid.uuid4())}
     post(f"{base}/trust", **ids, decision="without")
@@ -70,7 +71,8 @@ def test_what_is_done_to_sessions_and_settings_is_logged(
     put("/api/settings/system-prompt", {"content": SECRET})
     actor = f"{USER}/basic"
     about = (
-        *("session.rename", "session.options", "session.fork", "trust.decline", "trust.accept"),
+        *("session.rename", "session.options", "session.tags", "session.fork"),
+        *("trust.decline", "trust.accept"),
         *("session.delete", "session.restore"),
     )
     expected = [(actor, action, session_id) for action in about]

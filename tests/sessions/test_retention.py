@@ -21,6 +21,7 @@ from opcode_htmx.engines.claude.files import history
 from opcode_htmx.lib.concurrency.broadcast import Broadcast
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.sessions.storage.retention import Retention
+from opcode_htmx.sessions.storage.session_flags import SessionFlags
 from opcode_htmx.transcript.blocks import Block
 from opcode_htmx.transcript.conversation.conversation import Conversation
 from opcode_htmx.transcript.conversation.cursor import Cursor
@@ -279,3 +280,28 @@ def test_page_that_slept_through_the_removal_is_complete(supervision: Supervisio
 def test_runs_folder_that_is_gone_is_no_error(supervision: Supervision) -> None:
     shutil.rmtree(supervision.sandbox.state / "runs", ignore_errors=True)
     assert collector(supervision).collect() == 0
+
+
+def test_flags_of_a_session_without_history_and_runs_go_after_the_same_time(
+    supervision: Supervision,
+) -> None:
+    sandbox = supervision.sandbox
+    flags = SessionFlags(sandbox.state / "flags.json")
+    run = idle(supervision.prompt(steps(["text", "here"])))
+    known, in_trash, gone = run.record.session_id, new_id(), new_id()
+    trash = sandbox.state / "trash" / ("0" * 32)
+    trash.mkdir(parents=True)
+    (trash / f"0-{in_trash}.jsonl").touch()
+    flags.pin([known, in_trash, gone])
+    retention = Retention(
+        state_dir(sandbox.state),
+        supervision.supervisor,
+        lambda _: None,
+        0.001,
+        lambda _: None,
+        flags,
+    )
+    retention.collect()
+    assert set(flags.all()) == {known, in_trash, gone}  # missing from now on
+    until(lambda: retention.collect() or gone not in flags.all(), "they are gone")
+    assert set(flags.all()) == {known, in_trash}

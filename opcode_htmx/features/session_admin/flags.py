@@ -21,8 +21,8 @@ def blueprint(lookup: SessionLookup, flags: SessionFlags) -> Blueprint:
 
     @pages.post("/projects/<project_id>/sessions/<session_id>/flags")
     def change(project_id: str, session_id: str) -> BaseResponse:
-        """Do `action`; "tags" replaces the tags by those in `tags`."""
-        location, action = lookup.at(project_id, session_id), request.form.get("action", "")
+        """Do `act`; "tags" replaces the tags by those in `tags`."""
+        location, action = lookup.at(project_id, session_id), request.form.get("act", "")
         ids = (location.session_id,)
         match action:
             case "pin" | "unpin":

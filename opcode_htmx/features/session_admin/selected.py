@@ -79,8 +79,8 @@ def blueprint(
 
     @pages.post("/sessions/selected")
     def act() -> BaseResponse:
-        """Do `action` to each `session`, and lead back to the list."""
-        action, locations = request.form.get("action", ""), _chosen(lookup)
+        """Do `act` to each `session`, and lead back to the list."""
+        action, locations = request.form.get("act", ""), _chosen(lookup)
         if action == "delete":
             return delete(locations)
         if action not in actions:

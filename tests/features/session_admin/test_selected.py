@@ -53,7 +53,7 @@ class Lists:
 
     def act(self, action: str, *titles: str, back: str = "", **more: object) -> TestResponse:
         keys = [f"{self.project}/{self.id(title)}" for title in titles]
-        form = {"action": action, "session": keys, "back": back or self.page, **more}
+        form = {"act": action, "session": keys, "back": back or self.page, **more}
         return self.client.post("/sessions/selected", data=form)
 
     def next_page(self, answer: TestResponse) -> str:
@@ -123,11 +123,11 @@ def test_select_mode_is_a_form_around_the_list(lists: Lists) -> None:
         lists.id("sow the peas"): False,
     }
     for action in ("pin", "unpin", "archive", "tag", "untag", "delete"):
-        assert f'name="action" value="{action}"' in page
+        assert f'name="act" value="{action}"' in page
     everything = lists.client.get(f"{lists.page}?select=all").text
     assert everything.count(" checked>") == 3
     archive = lists.client.get(f"{lists.page}?archived=1&select=1").text
-    assert 'name="action" value="unarchive"' in archive
+    assert 'name="act" value="unarchive"' in archive
     assert f'name="back" value="{lists.page}?archived=1"' in archive
 
 
@@ -183,7 +183,7 @@ def test_a_session_that_runs_is_kept_and_the_list_says_so(lists: Lists, tmp_path
 def test_nothing_selected_and_unknown_actions_are_refused(lists: Lists) -> None:
     assert "Select a session first." in lists.act("delete").text
     assert lists.act("explode", "sow the peas").status_code == 422
-    form = {"action": "delete", "session": ["../../etc/passwd", "x", f"{lists.project}/none"]}
+    form = {"act": "delete", "session": ["../../etc/passwd", "x", f"{lists.project}/none"]}
     assert "Select a session first." in lists.client.post("/sessions/selected", data=form).text
     assert lists.listed() == list(TITLES)
 
@@ -197,7 +197,7 @@ def test_the_menu_of_a_session_pins_archives_and_tags_it(lists: Lists) -> None:
     address, flags = lists.address("sow the peas"), lists.context.sessions.flags
 
     def act(action: str, tags: str = "") -> None:
-        answer = lists.client.post(f"{address}/flags", data={"action": action, "tags": tags})
+        answer = lists.client.post(f"{address}/flags", data={"act": action, "tags": tags})
         assert (answer.status_code, answer.location) == (303, f"{address}#end")
 
     menu = lists.client.get(address).text
@@ -213,7 +213,7 @@ def test_the_menu_of_a_session_pins_archives_and_tags_it(lists: Lists) -> None:
     act("unarchive")
     act("tags", "")
     assert lists.id("sow the peas") not in flags.all()
-    assert lists.client.post(f"{address}/flags", data={"action": "x"}).status_code == 422
+    assert lists.client.post(f"{address}/flags", data={"act": "x"}).status_code == 422
     assert lists.client.post(f"{lists.page}/sessions/none/flags").status_code == 404
 
 

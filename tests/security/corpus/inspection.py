@@ -52,7 +52,7 @@ STRUCTURE = {
     *("dl", "dt", "dd", "details", "summary", "form", "fieldset", "legend", "label", "input"),
     *("textarea", "button", "select", "option", "datalist", "img", "svg", "path", "circle", "time"),
     *("pre", "code", "b", "bdi", "mark", "strong", "em", "s", "br", "hr", "blockquote", "table"),
-    *("thead", "tbody", "tr", "th", "td", "noscript", "dialog"),
+    *("thead", "tbody", "tr", "th", "td", "noscript", "dialog", "meter"),
 }
 ATTRIBUTES = {
     *("accept", "action", "alt", "aria-activedescendant", "aria-autocomplete", "aria-controls"),
@@ -69,7 +69,7 @@ ATTRIBUTES = {
         "autocorrect",
     ),
     *("autofocus", "charset", "checked", "class", "content", "cx", "cy", "d"),
-    *("data-address", "data-by", "data-copy", "data-count"),
+    *("data-address", "data-archived", "data-by", "data-copy", "data-count"),
     *(
         "data-earlier",
         "data-fresh",
@@ -90,8 +90,10 @@ ATTRIBUTES = {
         "data-o",
         "data-order",
         "data-phase",
+        "data-pinned",
         "data-prompt",
         "data-raw",
+        "data-select",
         "data-shows",
         "data-since",
         "data-state",
@@ -119,7 +121,7 @@ ATTRIBUTES = {
         "hx-swap-oob",
         "hx-sync",
     ),
-    *("hx-trigger", "hx-ws:connect", "id", "lang", "list", "loading", "maxlength", "media"),
+    *("hx-trigger", "hx-ws:connect", "id", "lang", "list", "loading", "max", "maxlength", "media"),
     *("method", "multiple", "name", "open", "placeholder", "popover", "popovertarget", "r"),
     "popovertargetaction",
     *("readonly", "rel", "required", "role", "rows", "selected", "spellcheck", "src", "start"),
@@ -139,7 +141,7 @@ NAMES = "|".join(
         r"csrf_token|prompt_id|session_id|attached|files|prompt|decision|reason-.*|q-.*|title|q",
         r"folder|back|project|block|(?:was_)?(?:model|effort|permission_mode|keep_running)|user",
         r"password|next|viewport|color-scheme|theme-color|apple-mobile-web-app-(?:capable|title)",
-        r"htmx-config|make|in|name|chosen|hidden",
+        r"htmx-config|make|in|name|chosen|hidden|act|session|tags?|days|before|digest",
     )
 )
 IMAGES = r"^/(?:static/|projects/[^/]+/sessions/[^/]+/|(?:projects/[^/]+/)?new/attachments/)"

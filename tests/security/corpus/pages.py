@@ -172,7 +172,7 @@ def _tags(place: Place, plants: Sequence[Plant]) -> Iterator[Page]:
     for plant in plants:
         address = place.session(cwd, named("custom-title", plant.line))
         # a part of the text: tags are short
-        form = {"action": "tags", "tags": plant.line[:24]}
+        form = {"act": "tags", "tags": plant.line[:24]}
         yield Page("tagged", place.post(f"{address}/flags", form))
         yield Page("too long a tag", place.post(f"{address}/flags", {**form, "tags": plant.line}))
         yield Page("a tag to filter by", place.get(f"{project}?tag={quote(sendable(plant.line))}"))
