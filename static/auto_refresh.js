@@ -2,8 +2,7 @@
 "use strict";
 
 (() => {
-  const FAST = ["/runs", "/server"]; // pages that change every second
-  const WHOLE = ["/", ...FAST];
+  const FAST = ["/", "/runs", "/server"]; // pages that change every second
   const here = location.pathname;
   const EVERY_MS = FAST.includes(here) ? 3000 : 10000;
   const SETTLE_MS = 600; // a finger on its way when the controls moved must not press another one
@@ -36,16 +35,18 @@
 
   const refresh = async () => {
     if (document.hidden) return;
-    const answer = await fetch(WHOLE.includes(here) ? here : "/runs/badge").catch(() => null);
+    const answer = await fetch(FAST.includes(here) ? here : "/runs/badge").catch(() => null);
     if (!answer?.ok) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const count = [...page.querySelectorAll("[data-count]")].reduce((sum, each) => sum + Number(each.dataset.count), 0);
     const before = controls();
     const giveFocusBack = keepFocus();
+    const isTyping = document.activeElement.matches("main textarea, main input"); // nothing moves then
     // An outer element comes before those inside it, which are looked at if it stays.
     for (const newer of page.querySelectorAll("[data-fresh]")) {
       const older = document.getElementById(newer.id);
       if (!older || older.outerHTML === newer.outerHTML || older.matches(IN_USE)) continue;
+      if (isTyping && older.closest("main")) continue;
       document.documentElement.dataset.refreshed = ""; // only what has moved is held from now on
       older.replaceWith(newer);
     }

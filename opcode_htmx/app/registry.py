@@ -7,6 +7,7 @@ from pkgutil import resolve_name
 from opcode_htmx.features.feature import Feature
 
 PACKAGES = (
+    "opcode_htmx.features.home",
     "opcode_htmx.features.projects",
     "opcode_htmx.features.search",
     "opcode_htmx.features.session_page",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from opcode_htmx.rendering.activity_text import request_text
 from opcode_htmx.rendering.fragments import dom_id
 from opcode_htmx.rendering.permission_details import BriefRequest, brief
+from opcode_htmx.rendering.questions import Question, brief_question
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.sessions.attention import AttentionItem, Reason
@@ -46,6 +47,10 @@ class RunRow:
     """What it asks about, in a few words."""
     brief: BriefRequest | None = None
     """What it asks, if the row can show all of that."""
+    question: Question | None = None
+    """What it asks to choose, if the row can show all of that."""
+    question_id: str = ""
+    """The id of that request."""
     warnings: Sequence[str] = ()
     background: Sequence[tuple[str, str]] = ()
     """The tasks that run beside Claude's turns: kind and description."""
@@ -92,6 +97,8 @@ class RunRows:
             is_at_rest=run.phase is Phase.IDLE and not tasks,
             subject=_capitalized(request_text(request)) if request else "",
             brief=short,
+            question=brief_question(request) if request else None,
+            question_id=request.request_id if request else "",
             warnings=warnings_of(run),
             background=[(kind_of(task), task.description) for task in tasks],
             more=more,

@@ -148,9 +148,9 @@ class Phone:
         self.button("End Claude").click()
 
     def project_row(self, name: str) -> Locator:
-        """The link of a project on the start page; the rows of its sessions name it as well."""
-        rows = self.page.locator("a.row:not([href*='/sessions/'])")
-        return rows.filter(has=self.page.get_by_text(name, exact=True))
+        """The link of a project on the start page, or on the page of all projects."""
+        links = self.page.locator("main a[href^='/projects/']:not([href*='/sessions/'])")
+        return links.filter(has_text=re.compile(rf"^\s*{re.escape(name)}"))
 
     def button(self, name: str) -> Locator:
         return self.page.get_by_role("button", name=name, exact=True)

@@ -66,7 +66,8 @@ def blueprint(supervisor: Supervisor, lookup: SessionLookup) -> Blueprint:
             return render_template("alert.html", sentence="")
         if request_id:  # a page without a script shows the request again if it is loaded too early
             run.wait_for_answer(request_id, SHOWN_SECONDS)
-        back = url_for("attention.runs") if "runs" in request.args else None
+        lists = {"runs": "attention.runs", "home": "home.page"}
+        back = next((url_for(lists[name]) for name in request.args if name in lists), None)
         location = lookup.locations.of_run(run)
         return redirect(back or session_url(location.claude_folder, location.session_id), 303)
 

@@ -14,23 +14,16 @@ from opcode_htmx.engines.claude.files.sessions import (
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem
 from opcode_htmx.features.projects import routes
-from opcode_htmx.features.projects.overview import Overview
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
-    overview = Overview(
-        context.workspace.config_dir,
-        context.runs,
-        context.sessions.attention,
-        context.sessions.lookup,
-    )
     sessions = context.sessions
-    yield routes.blueprint(context.workspace.config_dir, sessions.trash, overview, sessions.flags)
+    yield routes.blueprint(context.workspace.config_dir, sessions.trash, sessions.flags)
 
 
 FEATURE = Feature(
     name="projects",
     routes=_routes,
-    nav=(NavItem("projects.index", "Home", icon="home", order=10),),
+    nav=(NavItem("projects.index", "Projects", icon="folder", order=150),),
     errors={ProjectNotFound: 404, SessionNotFound: 404, SeveralProjects: 409},
 )

@@ -10,7 +10,6 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.engines.claude.files import folder_names, sessions
 from opcode_htmx.features.projects import session_list
-from opcode_htmx.features.projects.overview import Overview
 from opcode_htmx.sessions.storage.session_flags import SessionFlags
 from opcode_htmx.sessions.storage.trash import DeletedBatch, DeletedSession, Trash
 from opcode_htmx.web.http.way_back import lists_sessions
@@ -19,24 +18,22 @@ from opcode_htmx.web.http.way_back import lists_sessions
 def blueprint(
     config_dir: Path,
     trash: Trash | None = None,
-    overview: Overview | None = None,
     flags: SessionFlags | None = None,
 ) -> Blueprint:
-    """Pages `/` and `/projects/<project_id>` over the Claude config folder `config_dir`."""
+    """Pages `/projects` and `/projects/<project_id>` over the Claude config folder `config_dir`."""
     pages = Blueprint("projects", __name__)
 
     def deleted() -> DeletedSession | DeletedBatch | None:
         """What was deleted on the previous page, if it can be restored."""
         return trash.find(request.args.get("deleted", "")) if trash else None
 
-    @pages.get("/")
+    @pages.get("/projects")
     @lists_sessions("All projects")
     def index() -> str:
         found = sessions.projects(config_dir)
         usual = usual_folder([project.path for project in found if project.path])
         return render_template(
             "projects/projects.html",
-            lists=overview.lists() if overview else None,
             projects=found,
             usual=usual,
             deleted=deleted(),

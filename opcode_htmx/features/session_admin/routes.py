@@ -173,7 +173,7 @@ def blueprint(
         # a shared folder may hold others
         remaining = lookup.locations.first_known(listed, project_id)
         if not remaining:
-            return redirect(url_for("projects.index", deleted=deleted.id), 303)
+            return redirect(url_for("home.page", deleted=deleted.id), 303)
         return redirect(url_for("projects.project", project_id=remaining, deleted=deleted.id), 303)
 
     return pages

@@ -150,5 +150,5 @@ def _project_page(lookup: SessionLookup, project_id: str, session_id: str) -> Wa
     """
     listed = lookup.locations.project_id(lookup.at(project_id, session_id))
     if not listed:
-        return WayBack(url_for("projects.index"), "All projects")
+        return WayBack(url_for("home.page"), "Home")
     return WayBack(url_for("projects.project", project_id=listed), "All sessions of this project")

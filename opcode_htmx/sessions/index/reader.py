@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,6 +119,26 @@ class IndexReader:
     def choices(self) -> Choices:
         """Raises IndexUnavailable."""
         return run_in_thread(self._read, _choices)
+
+    def last_words(self, versions: Mapping[Path, tuple[int, int]]) -> dict[Path, str]:
+        """The last answer, or else prompt, in history files, by their paths.
+
+        `versions` has their sizes and modification times (ns): a file that has changed since it
+        was indexed is left out. Raises IndexUnavailable.
+        """
+
+        def read(database: sqlite3.Connection) -> dict[Path, str]:
+            found = {}
+            for path, version in versions.items():
+                row = database.execute(
+                    "SELECT size, mtime_ns, last_answer, last_prompt FROM file WHERE path = ?",
+                    (str(path.relative_to(self._root)),),
+                ).fetchone()
+                if row and row[:2] == version:
+                    found[path] = row[2] or row[3]
+            return found
+
+        return run_in_thread(self._read, read)
 
     def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         # A connection for each query: it cannot outlive the file, which may be made again

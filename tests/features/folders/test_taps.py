@@ -48,7 +48,7 @@ def test_new_folder_takes_four_taps_and_a_known_project_three(
 
     page.goto("/")
     thumb.taps = 0
-    thumb.tap(page.locator("a.row", has_text="orchard").last)
+    thumb.tap(phone.project_row("orchard").first)
     thumb.tap(page.get_by_role("link", name="New session"))
     expect(page.get_by_role("textbox", name="Prompt")).to_be_focused()
     page.keyboard.type("Water it")

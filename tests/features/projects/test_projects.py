@@ -47,7 +47,7 @@ def test_projects_are_listed_with_name_path_count_and_time(
     client: FlaskClient, tmp_path: Path
 ) -> None:
     write(tmp_path, "hello")
-    page = client.get("/").text
+    page = client.get("/projects").text
     assert 'href="/projects/-home-me-shop"' in page
     assert '<span class="row-title" dir="auto" title="shop">shop</span>' in page
     assert '<bdi dir="ltr">/home/me</bdi><bdi dir="ltr">/shop</bdi>' in page
@@ -61,7 +61,7 @@ def test_a_path_is_listed_where_it_says_more_than_the_name(
 ) -> None:
     for folder in ("/home/me/shop", "/home/me/barn", "/home/me/old/shop"):
         write(tmp_path, "hello", folder)
-    paths = re.findall(r'<span class="path" title="(.*?)">', client.get("/").text)
+    paths = re.findall(r'<span class="path" title="(.*?)">', client.get("/projects").text)
     assert paths == ["/home/me/old/shop"]
 
 
@@ -80,7 +80,7 @@ def test_the_usual_folder_holds_half_of_the_projects(paths: list[str], usual: st
 
 
 def test_projects_page_without_projects_says_how_to_begin(client: FlaskClient) -> None:
-    page = client.get("/").text
+    page = client.get("/projects").text
     assert "No projects yet" in page
     assert 'href="/new"' in page
 
@@ -113,7 +113,7 @@ def test_the_pages_have_no_inline_script_and_no_inline_style(
     client: FlaskClient, tmp_path: Path
 ) -> None:
     write(tmp_path, "hello")
-    for path in ("/", "/projects/-home-me-shop", "/projects/none"):
+    for path in ("/projects", "/projects/-home-me-shop", "/projects/none"):
         assert not re.search(r"<script(?! src=)|<style|\sstyle=|\son[a-z]+=", client.get(path).text)
 
 

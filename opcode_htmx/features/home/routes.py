@@ -1,0 +1,36 @@
+"""The start page."""
+
+from __future__ import annotations
+
+import uuid
+
+from flask import Blueprint, render_template, request
+
+from opcode_htmx.features.home.service import Home
+from opcode_htmx.sessions.storage.drafts import Drafts, draft_name
+from opcode_htmx.sessions.storage.trash import Trash
+from opcode_htmx.web.http.way_back import lists_sessions
+
+MOST_SKIPPED = 100_000
+
+
+def blueprint(home: Home, trash: Trash, drafts: Drafts) -> Blueprint:
+    pages = Blueprint("home", __name__)
+
+    @pages.get("/", endpoint="page")
+    @lists_sessions("Home")
+    def start() -> str:
+        number = request.args.get("from", "")
+        first = min(int(number), MOST_SKIPPED) if number.isascii() and number.isdigit() else 0
+        return render_template(
+            "home/home.html",
+            first=first,
+            lists=home.lists(first),
+            projects=home.projects(),
+            deleted=trash.find(request.args.get("deleted", "")),
+            draft=drafts.get(draft_name("")),
+            session_id=uuid.uuid4(),
+            prompt_id=uuid.uuid4(),
+        )
+
+    return pages

@@ -1,0 +1,166 @@
+"""Find the sessions of the start page: those that need the person, at work, pinned, and recent."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from opcode_htmx.engines.claude.files import history, sessions
+from opcode_htmx.engines.claude.files.session_summary import FileSummary, summarize
+from opcode_htmx.runs.model.lifecycle import Phase
+from opcode_htmx.runs.policies.working_folders import InvalidFolder, reference
+from opcode_htmx.runs.supervisor import Supervisor
+from opcode_htmx.sessions.attention import AttentionList
+from opcode_htmx.sessions.index.reader import IndexReader, IndexUnavailable
+from opcode_htmx.sessions.lookup import shorten
+from opcode_htmx.sessions.recent import recent_sessions
+from opcode_htmx.sessions.run_rows import RunRow, RunRows, with_other_paths
+from opcode_htmx.sessions.storage.session_flags import NO_FLAGS, Flags, SessionFlags
+from opcode_htmx.sessions.workspace import Workspace
+from opcode_htmx.web.http.forms import session_url
+
+MOST_RUNS = 8
+"""Of each list; the page of running sessions has all of them."""
+PAGE = 20
+"""Recent sessions that are shown at a time."""
+MOST_PROJECTS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """A session without a run that is shown above; `at` is a Unix time."""
+
+    id: str
+    address: str
+    title: str
+    project_path: str
+    """Its folder; empty if it is unknown."""
+    at: float
+    flags: Flags
+    words: str = ""
+    """The last words in it; empty if they are not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class HomeLists:
+    """The lists of the start page; no session is in two of them."""
+
+    needs_you: list[RunRow]
+    running: list[RunRow]
+    more: int
+    """Sessions that need the person or are at work, and have no row here."""
+    alike: Collection[str]
+    pinned: list[SessionRow]
+    recent: list[SessionRow]
+    older: int
+    """The number of the first session of the next page; 0: there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectChoice:
+    """A project in which a prompt may be sent; `reference` is the text of a form for its folder."""
+
+    id: str
+    name: str
+    reference: str
+
+
+class Home:
+    """Finds the sessions for the start page."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        runs: Supervisor,
+        attention: AttentionList,
+        rows: RunRows,
+        flags: SessionFlags,
+        index: IndexReader,
+    ) -> None:
+        self._workspace = workspace
+        self._runs = runs
+        self._attention = attention
+        self._rows = rows
+        self._flags = flags
+        self._index = index
+
+    def lists(self, start: int) -> HomeLists:
+        """The lists, with the recent sessions from the number `start` on."""
+        flags = self._flags.all()
+        items = self._attention.all()
+        ids = {item.run.record.session_id for item in items}
+        working = [
+            run
+            for run in self._runs.live()
+            if run.phase is not Phase.IDLE and run.record.session_id not in ids
+        ]
+        ids |= {run.record.session_id for run in working}
+        needs_you = [self._rows.of_attention(item) for item in items[:MOST_RUNS]]
+        running = [self._rows.of_run(run) for run in working[:MOST_RUNS]]
+        pinned = self._pinned(flags, ids)
+        left_out = ids | {each for each, its in flags.items() if its.archived or its.pinned}
+        recent, has_more = self._recent(left_out, start)
+        words = self._last_words([*pinned, *recent])
+        return HomeLists(
+            needs_you=needs_you,
+            running=running,
+            more=len(items) + len(working) - len(needs_you) - len(running),
+            alike=with_other_paths([*needs_you, *running]),
+            pinned=[_row(each, flags, words) for each in pinned],
+            recent=[_row(each, flags, words) for each in recent],
+            older=start + PAGE if has_more else 0,
+        )
+
+    def projects(self) -> list[ProjectChoice]:
+        """The projects in which Claude may go on working, the last used first."""
+        found: dict[str, ProjectChoice] = {}
+        for project in sessions.projects(self._workspace.config_dir):
+            if len(found) == MOST_PROJECTS:
+                break
+            try:
+                folder = self._workspace.working_folder(reference(Path(project.path or "")))
+            except InvalidFolder:
+                continue
+            text = reference(folder)
+            found.setdefault(text, ProjectChoice(project.id, folder.name or "/", text))
+        return list(found.values())
+
+    def _pinned(self, flags: Mapping[str, Flags], shown: Collection[str]) -> list[FileSummary]:
+        ids = [each for each, its in flags.items() if its.pinned and each not in shown]
+        ids.sort(key=lambda each: flags[each].pinned, reverse=True)
+        paths = (history.find(self._workspace.config_dir, each) for each in ids)
+        return [found for path in paths if path and (found := _summary(path))]
+
+    def _recent(self, left_out: Collection[str], start: int) -> tuple[list[FileSummary], bool]:
+        end = start + PAGE
+        newest = recent_sessions(self._workspace.config_dir, end + len(left_out) + 1)
+        found = [each for each in newest if each.path.stem not in left_out]
+        return found[start:end], len(found) > end
+
+    def _last_words(self, shown: Iterable[FileSummary]) -> Mapping[Path, str]:
+        versions = {each.path: (each.size, each.mtime_ns) for each in shown}
+        try:
+            return self._index.last_words(versions)
+        except IndexUnavailable:
+            return {}
+
+
+def _summary(path: Path) -> FileSummary | None:
+    try:
+        stat = path.stat()
+        return summarize(path, stat.st_size, stat.st_mtime_ns)
+    except OSError:
+        return None
+
+
+def _row(found: FileSummary, flags: Mapping[str, Flags], words: Mapping[Path, str]) -> SessionRow:
+    return SessionRow(
+        id=found.path.stem,
+        address=session_url(found.path.parent.name, found.path.stem),
+        title=shorten(found.name or found.title or "") or "A session",
+        project_path=found.cwd or "",
+        at=found.last_activity,
+        flags=flags.get(found.path.stem, NO_FLAGS),
+        words=words.get(found.path, ""),
+    )

@@ -1,0 +1,193 @@
+"""The start page: its lists, its prompt, and the way to older sessions."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from opcode_htmx.engines.claude.files.history import project_id
+from opcode_htmx.features.home.service import PAGE
+from opcode_htmx.sessions.storage.session_flags import SessionFlags
+from tests.features.session_page.test_look import line
+from tests.support import api
+from tests.support.browser import Phone
+from tests.support.environment import Sandbox, Server, until, write_stand_in
+from tests.support.page_checks import smaller_than_a_thumb, sticks_out, too_small_to_type_in
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+OLD = 3 * PAGE
+"""Sessions of the history."""
+
+
+def name_of(number: int) -> str:
+    return f"5e551000-0000-4000-8000-{number:012}"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, integration: None) -> Iterator[Server]:
+    """A server with a history and an index."""
+    sandbox = Sandbox(tmp_path_factory.mktemp("home") / "home").make()
+    claude = write_stand_in(tmp_path_factory.mktemp("bin") / "claude")
+    for number in range(OLD):
+        text = api.prompt(f"Old session {number}", sandbox.project, api.NOON + 60 * number)
+        answer = {"role": "assistant", "content": [{"type": "text", "text": f"Last {number}"}]}
+        text += api.line({"type": "assistant", "uuid": f"a{number}", "message": answer})
+        api.session(sandbox.config_dir, sandbox.project, text, name_of(number))
+    started = Server(sandbox, claude, "http://127.0.0.1:9", OPCODE_SEARCH_INDEX="1").start()
+    try:
+        until(lambda: f"Last {OLD - 1}" in started.get("/").text, "the sessions are indexed")
+        yield started
+    finally:
+        started.close()
+
+
+def begin(server: Server, steps: list[object]) -> str:
+    """A session of the stand-in; the address of its page."""
+    form = {
+        "folder": str(server.sandbox.project),
+        "prompt": json.dumps(steps),
+        "session_id": str(uuid.uuid4()),
+        "prompt_id": str(uuid.uuid4()),
+    }
+    return server.post("/sessions", form).headers["Location"]
+
+
+def asks(request_id: str, tool_name: str, tool_input: object) -> object:
+    request = {"subtype": "can_use_tool", "tool_name": tool_name, "input": tool_input}
+    return line(type="control_request", request_id=request_id, request=request)
+
+
+QUESTION = {
+    "questions": [
+        {
+            "question": "Which database should it be?",
+            "header": "Database",
+            "multiSelect": False,
+            "options": [
+                {"label": "SQLite", "description": "One file"},
+                {"label": "Postgres", "description": "A server"},
+            ],
+        }
+    ]
+}
+
+
+def titles(server: Server, address: str = "/") -> list[str]:
+    return re.findall(r'row-prompt"[^>]*title="([^"]*)"', server.get(address).text)
+
+
+def test_recent_sessions_come_with_last_words_and_pages_without_a_gap(server: Server) -> None:
+    assert f"Last {OLD - 1}" in server.get("/").text
+    pages = [titles(server, f"/?from={start}") for start in range(0, OLD, PAGE)]
+    seen = [title for page in pages for title in page if title.startswith("Old session")]
+    assert seen == [f"Old session {number}" for number in reversed(range(OLD))]
+    assert 'rel="next"' not in server.get(f"/?from={OLD}").text
+    assert server.get("/?from=x").status_code == 200
+    assert server.get("/?from=99999999999999999999").status_code == 200
+
+
+def test_pinned_sessions_are_on_top_and_archived_ones_are_left_out(server: Server) -> None:
+    flags = SessionFlags(server.sandbox.state / "flags.json")
+    flags.pin([name_of(0)])
+    flags.archive([name_of(OLD - 1)])
+    try:
+        shown = titles(server)
+        assert shown[0] == "Old session 0"
+        assert shown[1] == f"Old session {OLD - 2}"
+    finally:
+        flags.forget([name_of(0), name_of(OLD - 1)])
+    assert titles(server)[0] == f"Old session {OLD - 1}"
+
+
+@pytest.mark.parametrize("scripted", [True, False], ids=["with scripts", "without"])
+def test_questions_and_requests_are_answered_on_the_start_page(
+    server: Server, open_phone: Callable[..., Phone], scripted: bool
+) -> None:
+    asking = begin(server, [asks("q1", "AskUserQuestion", QUESTION), ["ask", "q2"]])
+    deciding = begin(server, [["ask", "r1"], ["text", "It was answered."]])
+    phone = open_phone(server, java_script_enabled=scripted)
+    page = phone.page
+    page.goto("/")
+    needs = page.locator("#needs-you .run")
+    expect(needs).to_have_count(2)
+    if scripted:
+        assert sticks_out(page) <= 0
+        assert smaller_than_a_thumb(page) == []
+        assert too_small_to_type_in(page) == []
+    page.get_by_role("button", name="Postgres").click()
+    page.wait_for_url(server.url + "/")
+    needs.filter(has_text="It was answered").get_by_role("button", name="Allow").click()
+    page.wait_for_url(server.url + "/")
+    page.goto(asking)
+    expect(page.locator(".block-ask").first).to_contain_text("Postgres")
+    page.goto(deciding)
+    expect(page.locator(".block-text")).to_have_text("It was answered.")
+    for address in (asking, deciding):
+        page.goto(address)
+        run = re.search(r"/runs/(\w+)/stop", page.content())
+        assert run
+        server.post(f"/runs/{run[1]}/stop", {})
+
+
+def older_titles(page: Page) -> list[str]:
+    return page.locator("#recent .row-title, #older .row-title").all_inner_texts()
+
+
+def test_older_sessions_come_as_one_scrolls_once_each(
+    server: Server, open_phone: Callable[..., Phone]
+) -> None:
+    page = open_phone(server).page
+    page.goto("/")
+    for _ in range(OLD // PAGE):
+        page.evaluate("scrollTo(0, document.body.scrollHeight)")
+        page.wait_for_timeout(50)
+    expect(page.locator("#older li")).to_have_count(OLD - PAGE)
+    shown = [each for each in older_titles(page) if each.startswith("Old session")]
+    assert len(shown) == len(set(shown)) == OLD
+    assert page.locator("#home-older [rel=next]").count() == 0
+    page.locator("#older li").last.click()
+    page.wait_for_url("**/sessions/**")
+    page.go_back()
+    expect(page.get_by_text("Old session 0", exact=True)).to_be_in_viewport()
+
+
+def test_prompt_of_the_start_page_begins_a_session_and_survives_leaving(
+    server: Server, open_phone: Callable[..., Phone], sandbox: Sandbox
+) -> None:
+    phone = open_phone(server)
+    page = phone.page
+    page.goto("/")
+    field = page.get_by_role("textbox", name="New session: prompt")
+    field.fill("Water the trees")
+    page.goto("/runs")
+    page.goto("/")
+    expect(field).to_have_value("Water the trees")
+    phone.button("Send").click()
+    page.wait_for_url("**/sessions/**")
+    assert project_id(Path(server.sandbox.project)) in page.url
+    expect(page.locator(".block-text")).to_have_text("Water the trees")
+    page.goto("/")
+    expect(field).to_have_value("")
+
+
+def test_start_page_changes_by_itself_but_not_while_one_types(
+    server: Server, open_phone: Callable[..., Phone]
+) -> None:
+    page = open_phone(server).page
+    page.goto("/")
+    field = page.get_by_role("textbox", name="New session: prompt")
+    expect(page.locator("#needs-you .run")).to_have_count(0)
+    field.focus()
+    address = begin(server, [["ask", "r1"]])
+    expect(page.locator("[data-count='1']").first).to_be_attached()
+    expect(page.locator("#needs-you .run")).to_have_count(0)
+    field.blur()
+    expect(page.locator("#needs-you .run")).to_have_count(1)
+    server.post(f"{address.partition('#')[0]}/seen", {"quiet": "1"})
