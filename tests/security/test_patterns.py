@@ -19,6 +19,7 @@ import opcode_htmx
 from opcode_htmx.engines.claude.files import titles
 from opcode_htmx.features.composer import project_files
 from opcode_htmx.rendering import search
+from opcode_htmx.sessions.index import terms
 from tests.security.regex_growth import attacks, is_linear
 from tests.support.environment import ROOT
 
@@ -37,6 +38,10 @@ BUILT: dict[str, tuple[re.Pattern[Any], ...]] = {
         titles._naming(["11111111-1111-4111-8111-111111111111", "a"]),
     ),
     "rendering/search.py": (search.pattern_of(["a", "b.", "a"]),),
+    "sessions/index/terms.py": (
+        terms.pattern_of(terms.Phrase(("a", "b", "a"), True)),
+        terms.pattern_of(terms.Phrase(("a", "日", "a"), False)),
+    ),
 }
 """The modules that build patterns at run time, and samples of these patterns."""
 

@@ -75,21 +75,26 @@ def folded(text: str) -> tuple[str, list[int]]:
     return "".join(characters), places
 
 
+def pattern_of(phrase: Phrase) -> re.Pattern[str]:
+    """Finds a phrase in a folded text; at most 20 signs are between two words."""
+    words = [folded(word)[0] for word in phrase.words]
+    gap = r"\W{0,20}+" if any(map(_CJK.fullmatch, phrase.words)) else r"\W{1,20}+"
+    pattern = gap.join(map(re.escape, words))
+    if not _CJK.match(phrase.words[0]):
+        pattern = rf"(?<!\w){pattern}"
+    if phrase.is_prefix:
+        pattern += r"\w{0,60}+"  # the whole word is marked
+    elif not _CJK.match(phrase.words[-1]):
+        pattern += r"(?!\w)"
+    return re.compile(pattern)
+
+
 def spans_of(text: str, phrases: Iterable[Phrase], most: int) -> list[tuple[int, int]]:
     """The places of the phrases in a text, in order and without overlaps; `most` of each phrase."""
     plain, places = folded(text)
     found = []
     for phrase in phrases:
-        words = [folded(word)[0] for word in phrase.words]
-        gap = r"[\W]{1,20}?" if not any(map(_CJK.fullmatch, phrase.words)) else r"[\W]{0,20}?"
-        pattern = gap.join(map(re.escape, words))
-        if not _CJK.match(phrase.words[0]):
-            pattern = rf"(?<!\w){pattern}"
-        if phrase.is_prefix:
-            pattern += r"\w{0,60}"  # the whole word is marked
-        elif not _CJK.match(phrase.words[-1]):
-            pattern += r"(?!\w)"
-        for number, match in enumerate(re.finditer(pattern, plain)):
+        for number, match in enumerate(pattern_of(phrase).finditer(plain)):
             if number == most:
                 break
             start, end = match.span()
