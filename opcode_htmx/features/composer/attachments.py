@@ -18,19 +18,13 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from opcode_htmx.engines.messages import ImageContent
 from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.lib.files.disk_space import raise_disk_full
-from opcode_htmx.lib.images import kind_of
-from opcode_htmx.sessions.storage.drafts import (
-    MAX_FILE,
-    TOKEN,
-    DraftFile,
-    Drafts,
-    DraftTooLarge,
-)
+from opcode_htmx.sessions.storage import uploads as storage
+from opcode_htmx.sessions.storage.drafts import TOKEN, DraftFile, Drafts, DraftTooLarge
+from opcode_htmx.sessions.storage.uploads import MAX_IMAGE as MAX_IMAGE
+from opcode_htmx.sessions.storage.uploads import MAX_REQUEST as MAX_REQUEST
 from opcode_htmx.sessions.submit import InvalidPrompt
 from opcode_htmx.web.http.forms import BadForm
 
-MAX_REQUEST = 64_000_000
-MAX_IMAGE = 10_000_000
 MAX_IMAGES = 17_000_000
 """Of one prompt together: they are sent in a single line."""
 REFUSALS = (RequestEntityTooLarge, BadForm, InvalidPrompt, DraftTooLarge)
@@ -43,28 +37,12 @@ def keep(drafts: Drafts, session_id: str, uploads: Iterable[FileStorage]) -> lis
     A refused file does not affect the others. Raises one of REFUSALS after all have been checked,
     with a sentence for each refused file.
     """
-    kept = []
-    too_large, empty = list[str](), list[str]()
-    for upload in uploads:
-        if not upload.filename:
-            continue  # a field without a chosen file
-        content = upload.stream.read(MAX_FILE + 1)
-        media_type = kind_of(content)
-        limit = MAX_IMAGE if media_type else MAX_FILE
-        if len(content) > limit:
-            kind = "An image" if media_type else "A file"
-            megabytes = limit // 1_000_000
-            too_large.append(f"“{upload.filename}” is too large. {kind} may have {megabytes} MB.")
-        elif not content:
-            empty.append(f"“{upload.filename}” is empty.")
-        else:
-            kept.append(drafts.add_file(session_id, upload.filename, content, media_type))
-    sentence = " ".join((*too_large, *empty))
-    if too_large:
-        raise RequestEntityTooLarge(sentence)
-    if empty:
-        raise BadForm(sentence)
-    return kept
+    try:
+        return storage.keep(drafts, session_id, uploads)
+    except storage.FileTooLarge as error:
+        raise RequestEntityTooLarge(str(error)) from error
+    except storage.FileEmpty as error:
+        raise BadForm(str(error)) from error
 
 
 def refusal(error: Exception) -> tuple[str, int]:

@@ -51,6 +51,9 @@ ACTS_FOR_SCRIPTS = (
 
 
 LOGIN_SENTENCE = "Log in to see this page."
+SHARE_AGAIN = (
+    "This is too large to be kept while you are not logged in. Log in, then share it again."
+)
 
 
 class LoginRequired(Unauthorized):
@@ -88,7 +91,8 @@ class AuthGate:
         if cors.is_preflight():
             # It has no credentials, and the answer does not depend on the content of the address.
             return cors.preflight(self._sources.shared_with())
-        self._sources.check_source(is_for_everybody=_may_be_embedded())
+        if not _is_share():
+            self._sources.check_source(is_for_everybody=_may_be_embedded())
         if _is_public():
             self._allow_public()
         else:
@@ -109,6 +113,9 @@ class AuthGate:
             connections.prove()
             return
         visitor = g.visitor = self._visitors.cookie_visitor() or self._visitors.basic_visitor()
+        if visitor is None and _is_share() and (request.content_length or 0) <= PUBLIC_BODY:
+            self._allow_public()  # its view keeps a short text until there is a login
+            return
         if visitor is None:
             raise self._unauthorized()
         connections.prove()
@@ -116,7 +123,9 @@ class AuthGate:
             self._visitors.logins.used(visitor.login)
         if request.method in SAFE_METHODS:
             self._check_action(visitor)
-        elif not self._is_script(visitor) and not self._is_allowed_cross_origin(visitor):
+        elif not (
+            self._is_script(visitor) or self._is_allowed_cross_origin(visitor) or _is_share()
+        ):
             self._check_token(visitor)
 
     def _check_action(self, visitor: Visitor) -> None:
@@ -175,6 +184,8 @@ class AuthGate:
         if request.headers.get("HX-Request") == "true":
             # A Basic challenge would open a dialog over a page in use.
             return Unauthorized("You are logged out.")
+        if _is_share():
+            return Unauthorized(SHARE_AGAIN)
         if cors.is_api():
             return LoginRequired(
                 self._visitors.challenge(),
@@ -211,6 +222,10 @@ class AuthGate:
 
 def _view() -> object:
     return current_app.view_functions.get(request.endpoint or "")
+
+
+def _is_share() -> bool:
+    return fetch_metadata.is_share(_view(), request.method, request.headers)
 
 
 def _methods() -> set[str]:

@@ -39,6 +39,34 @@ def who_may_act(view: object) -> Caller | None:
     return getattr(view, "acts_by", None)
 
 
+def takes_shares(view: F) -> F:
+    """Mark a view to which the system's share sheet posts what another app shares.
+
+    It gets that without a CSRF token, and also without a login: then it must keep nothing.
+    """
+    view.takes_shares = True  # type: ignore[attr-defined]
+    return view
+
+
+def is_share(view: object, method: str, headers: Headers) -> bool:
+    """Whether the browser itself posts something to a view that `takes_shares`.
+
+    No page has caused such a request: Sec-Fetch-Site is "none", and the cookies are sent as for a
+    typed address. Origin is "null", as there is none. No page can imitate this, because none can
+    set a header that begins with `Sec-`, and what pages cause is never "none". Over plain http
+    these headers are missing, but no browser installs an app from there either.
+    """
+    return (
+        method == "POST"
+        and getattr(view, "takes_shares", False)
+        and headers.get("Sec-Fetch-Site") == "none"
+        and headers.get("Sec-Fetch-Mode") == "navigate"
+        and headers.get("Sec-Fetch-Dest") == "document"
+        and headers.get("Origin", "null") == "null"
+        and "Referer" not in headers
+    )
+
+
 def is_foreign(headers: Headers) -> bool:
     """Whether a page of another origin caused the request; another port is another origin."""
     return headers.get("Sec-Fetch-Site", "none") not in _OURS
