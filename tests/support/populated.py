@@ -15,10 +15,11 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from opcode_htmx.engines.claude.files.history import project_id
+from opcode_htmx.features.saved_prompts.service import PromptLibrary
 from opcode_htmx.sessions.storage.drafts import Drafts, draft_name
 from tests.security.doors import Door
 from tests.support import api
-from tests.support.environment import ROOT, Sandbox, state_dir
+from tests.support.environment import ROOT, USER, Sandbox, state_dir
 
 SESSION = "5e551000-0000-4000-8000-000000000001"
 PROMPT, ANSWER = "prompt-1", "answer-1"
@@ -30,10 +31,14 @@ QUERY = {"before": f"{ANSWER}-0"}
 
 @dataclass(frozen=True)
 class Populated:
-    """`project` is the folder of the session; `token` is that of a file in every draft."""
+    """`project` is the folder of the session; `token` is that of a file in every draft.
+
+    `saved_id` is the id of a saved prompt.
+    """
 
     project: Path
     token: str
+    saved_id: str
 
     @property
     def known(self) -> dict[str, str]:
@@ -44,6 +49,7 @@ class Populated:
             "either_id": SESSION,
             "block_id": PROMPT,
             "token": self.token,
+            "saved_id": self.saved_id,
             "filename": "style.css",
             "number": "0",
             "run_id": "1" * 32,
@@ -69,7 +75,7 @@ def populate(sandbox: Sandbox) -> Populated:
     project = sandbox.project / LONG_WORD[:200]
     project.mkdir(exist_ok=True)
     api.session(sandbox.config_dir, project, "".join(_history(project)), SESSION)
-    return Populated(project, _draft(sandbox, project))
+    return Populated(project, _draft(sandbox, project), _saved_prompt(sandbox, project))
 
 
 def _history(project: Path) -> Iterator[str]:
@@ -90,6 +96,13 @@ def _history(project: Path) -> Iterator[str]:
     yield api.line(
         {**common, "type": "assistant", "uuid": ANSWER, "parentUuid": PROMPT, "message": message}
     )
+
+
+def _saved_prompt(sandbox: Sandbox, project: Path) -> str:
+    """The id of a prompt that is saved for the project; another one is for all projects."""
+    library = PromptLibrary(state_dir(sandbox.state).folder("saved_prompts"))
+    library.add(USER, f"Prune the trees {LONG_WORD}", LONG_WORD[:80])
+    return library.add(USER, f"Water the trees {LONG_WORD}", folder=str(project)).id
 
 
 def _draft(sandbox: Sandbox, project: Path) -> str:

@@ -1,0 +1,43 @@
+"""Saved prompts of each person, and one's earlier ones, to be inserted into a composer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from flask import Blueprint
+
+from opcode_htmx.features.context import AppContext
+from opcode_htmx.features.feature import Feature, NavItem
+from opcode_htmx.features.saved_prompts import choose, routes
+from opcode_htmx.features.saved_prompts.composers import Composers
+from opcode_htmx.features.saved_prompts.service import (
+    FOLDER,
+    VERSION,
+    NoSuchPrompt,
+    PromptLibrary,
+    PromptRefused,
+)
+from opcode_htmx.lib.files.state_folders import StateFolder
+
+
+def _routes(context: AppContext) -> Iterable[Blueprint]:
+    workspace, sessions = context.workspace, context.sessions
+    library = PromptLibrary(context.state.folder(FOLDER))
+    composers = Composers(workspace, sessions.lookup, sessions.drafts)
+    yield routes.blueprint(library, workspace)
+    yield choose.blueprint(library, composers, workspace, sessions.drafts, context.runs)
+
+
+FEATURE = Feature(
+    name="saved_prompts",
+    routes=_routes,
+    nav=(NavItem("saved_prompts.page", "Saved prompts", icon="book", order=600),),
+    errors={NoSuchPrompt: 404, PromptRefused: 422},
+    state=(
+        StateFolder(
+            FOLDER,
+            "the saved prompts of each user, and the last deleted ones",
+            version=VERSION,
+        ),
+    ),
+)
