@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response
 from opcode_htmx.features.saved_prompts.composers import Composer, Composers
 from opcode_htmx.features.saved_prompts.earlier_prompts import EarlierPrompt, earlier_prompts
 from opcode_htmx.features.saved_prompts.service import (
+    TITLE_CHARACTERS,
     PromptLibrary,
     PromptRefused,
     SavedPrompt,
@@ -21,6 +22,7 @@ from opcode_htmx.features.saved_prompts.service import (
     words_of,
 )
 from opcode_htmx.lib.audit_log import log_act
+from opcode_htmx.lib.formatting import one_line
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.folder_labels import name_of
 from opcode_htmx.sessions.storage import uploads
@@ -111,6 +113,7 @@ def blueprint(
             is_cut=is_cut,
             has_saved=bool(saved),
             draft=draft.strip(),
+            draft_words=one_line(draft[: 2 * TITLE_CHARACTERS], TITLE_CHARACTERS),
             notice=notice,
             error=error,
         )

@@ -24,6 +24,7 @@ from opcode_htmx.engines.messages import ToolResult, User
 from opcode_htmx.engines.user_parts import Prompt, SlashCommand
 from opcode_htmx.features.saved_prompts.service import LONGEST_TEXT, matches, words_of
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
+from opcode_htmx.lib.formatting import one_line
 
 FILES = 60
 """History files that are read for one list: those of the project, and as many others."""
@@ -32,6 +33,7 @@ END = 512 * 1024
 LONGEST_LINE = 128 * 1024
 """A prompt with images has a longer line; its words are left out."""
 MOST_OF_FILE = 100
+TITLE_CHARACTERS = 200
 SECONDS = 1.0
 """How long a list may take; what has been found until then is shown."""
 
@@ -43,6 +45,11 @@ class EarlierPrompt:
     text: str
     cwd: str
     at: float
+
+    @property
+    def title(self) -> str:
+        """The beginning of the text, on one line."""
+        return one_line(self.text[: 2 * TITLE_CHARACTERS], TITLE_CHARACTERS)
 
 
 class _File(NamedTuple):

@@ -8,6 +8,7 @@
   const $ = (id) => document.getElementById(id);
   const sheet = $("prompt-sheet");
   const prompt = $("prompt");
+  const isFine = matchMedia("(pointer: fine)").matches;
   let latest = 0; // requests that were overtaken are forgotten
   let wasTyping = document.activeElement === prompt;
 
@@ -61,7 +62,7 @@
     prompt.dispatchEvent(new Event("input", { bubbles: true })); // the draft is saved as if it was typed
     sheet.hidePopover();
     // not where it would open the keyboard of a phone over what was inserted
-    if (wasTyping || matchMedia("(pointer: fine)").matches) prompt.focus();
+    if (wasTyping || isFine) prompt.focus();
     prompt.scrollTop = prompt.scrollHeight;
   };
 
@@ -92,11 +93,14 @@
   sheet.addEventListener("beforetoggle", ({ newState }) => {
     if (newState === "open") wasTyping = document.activeElement === prompt;
   });
-  sheet.addEventListener("toggle", ({ newState }) => {
+  // A keyboard is at hand: one types what one looks for.
+  const begin = () => isFine && $("prompt-find").focus();
+  sheet.addEventListener("toggle", async ({ newState }) => {
     if (newState !== "open") return;
-    sheet.querySelector(".prompt-find").reset();
     $("prompt-find").value = "";
-    search("prompt-choice");
+    await search("prompt-choice");
+    begin();
   });
   offerToKeep();
+  begin();
 })();

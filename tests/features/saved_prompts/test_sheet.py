@@ -1,0 +1,172 @@
+"""The sheet over a composer: it lists while one types, inserts at the cursor, and sends nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from opcode_htmx.engines.claude.files import history
+from opcode_htmx.features.saved_prompts.service import PromptLibrary
+from tests.features.composer.in_browser.page import box, kept
+from tests.support import api, page_checks
+from tests.support.browser import Phone
+from tests.support.environment import USER, Sandbox, Server, state_dir
+from tests.support.thumb import Thumb
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+SESSION = "5e551000-0000-4000-8000-000000000001"
+SIZES = ((390, 844), (360, 740), (390, 420), (844, 390), (1280, 800))
+
+
+@pytest.fixture
+def library(sandbox: Sandbox) -> PromptLibrary:
+    """With two prompts; and a session of the project with an earlier one."""
+    said = [api.prompt(text, sandbox.project) for text in ("Prune the pears", "Dig")]
+    api.session(sandbox.config_dir, sandbox.project, "".join(said), SESSION)
+    library = PromptLibrary(state_dir(sandbox.state).folder("saved_prompts"))
+    library.add(USER, "Water the trees\nin the evening", "Summer")
+    library.add(USER, "Pick the pears", folder=str(sandbox.project))
+    return library
+
+
+@pytest.fixture
+def server(
+    sandbox: Sandbox,
+    stand_in: Path,
+    start_server: Callable[..., Server],
+    library: PromptLibrary,
+) -> Server:
+    return start_server(sandbox, stand_in)
+
+
+@pytest.fixture
+def session_page(sandbox: Sandbox) -> str:
+    return f"/projects/{history.project_id(sandbox.project)}/sessions/{SESSION}"
+
+
+def rows(phone: Phone) -> Locator:
+    return phone.page.locator("#prompt-sheet button.row")
+
+
+def caret(phone: Phone) -> int:
+    return int(box(phone).evaluate("field => field.selectionStart"))
+
+
+def test_a_prompt_is_found_and_inserted_at_the_cursor_and_the_text_saved_as_another_one(
+    phone: Phone, server: Server, session_page: str, library: PromptLibrary
+) -> None:
+    thumb, page = Thumb(phone), phone.page
+    page.goto(session_page)
+    posted = list[str]()
+    page.on("request", lambda each: posted.append(each.url) if each.method == "POST" else None)
+    thumb.tap(phone.button("Saved prompts"))
+    expect(rows(phone)).to_have_count(4)
+    expect(page.get_by_role("button", name="For all projects")).to_be_hidden()
+    thumb.tap(rows(phone).first)
+    assert thumb.taps == 2
+    expect(page.locator("#prompt-sheet")).to_be_hidden()
+    expect(box(phone)).to_have_value("Pick the pears")
+
+    # in the middle of a text, which has come meanwhile
+    box(phone).fill("First, then rest")
+    box(phone).evaluate("field => field.setSelectionRange(6, 6)")
+    phone.button("Saved prompts").click()
+    page.get_by_label("Search your prompts").press_sequentially("PEARS pr")
+    expect(rows(phone)).to_have_count(1)
+    page.locator("#prompt-sheet button.row", has_text="Prune the pears").click()
+    expect(box(phone)).to_have_value("First, Prune the pears then rest")
+    assert caret(phone) == len("First, Prune the pears")
+    kept(server, "First, Prune the pears then rest")
+
+    phone.button("Saved prompts").click()
+    expect(rows(phone)).to_have_count(4)
+    page.get_by_role("button", name="For all projects").click()
+    expect(page.locator("#prompt-notice")).to_have_text("Saved.")
+    assert library.all(USER)[0].text == "First, Prune the pears then rest"
+    page.keyboard.press("Escape")
+    expect(page.locator("#prompt-sheet")).to_be_hidden()
+    assert {url.rpartition("/")[2] for url in posted} <= {"draft", "keep", "seen"}
+    assert page.locator(".block-prompt").count() == 2
+
+
+def test_it_fits_every_screen_and_takes_no_space_from_the_text(
+    phone: Phone, session_page: str
+) -> None:
+    page = phone.page
+    opener, dock = page.locator(".library"), page.locator("#dock")
+    wrong = dict[str, object]()
+    for address in (session_page, "/new"):
+        page.set_viewport_size({"width": 390, "height": 844})
+        page.goto(address)
+        for width, height in SIZES:
+            page.set_viewport_size({"width": width, "height": height})
+            page.evaluate("document.activeElement.blur()")
+            name = f"{address[:4]} {width}x{height}"
+            if address == session_page:
+                tall, wide = dock.bounding_box(), box(phone).bounding_box()
+                opener.evaluate("button => button.style.display = 'none'")
+                without = dock.bounding_box(), box(phone).bounding_box()
+                opener.evaluate("button => button.style.display = ''")
+                assert (tall, wide) == without, name
+            opener.click()
+            expect(rows(phone).first).to_be_visible()
+            wrong[f"sticks out, {name}"] = max(0, page_checks.sticks_out(page))
+            wrong[f"smaller than a thumb, {name}"] = page_checks.smaller_than_a_thumb(page)
+            if (width, height) == SIZES[0]:
+                page.emulate_media(color_scheme="light")
+                wrong[f"axe, {name}"] = page_checks.violations(page)
+                page.emulate_media(color_scheme="dark")
+                wrong[f"axe, {name}, dark"] = page_checks.violations(page, "color-contrast")
+            wrong[f"small letters, {name}"] = page_checks.too_small_to_type_in(page)
+            close = page.locator("#prompt-sheet").get_by_role("button", name="Close")
+            close.click()
+            expect(rows(phone).first).to_be_hidden()
+    for letters in page_checks.LARGE_LETTERS:
+        page.goto(session_page)
+        page.set_viewport_size({"width": 390, "height": 844})
+        page.evaluate("size => document.documentElement.style.fontSize = `${size}px`", letters)
+        wrong |= page_checks.with_letters(page, f"root of {letters} px")
+        opener.click()
+        expect(rows(phone).first).to_be_visible()
+        wrong |= page_checks.with_letters(page, f"root of {letters} px, open")
+        expect(
+            page.locator("#prompt-sheet").get_by_role("button", name="Close")
+        ).to_be_in_viewport()
+    assert {check: found for check, found in wrong.items() if found} == {}
+
+
+def test_with_the_keyboard_of_a_phone_it_is_beside_the_field_until_something_is_typed(
+    phone: Phone, session_page: str
+) -> None:
+    page = phone.page
+    page.set_viewport_size({"width": 390, "height": 420})
+    page.goto(session_page)
+    box(phone).click()
+    expect(page.locator("#options-form")).to_be_hidden()
+    phone.button("Saved prompts").click()
+    expect(box(phone)).to_be_focused()  # so that the keyboard stays
+    rows(phone).first.click()
+    expect(box(phone)).to_have_value("Pick the pears")
+    expect(box(phone)).to_be_focused()
+    expect(phone.button("Saved prompts")).to_be_hidden()
+
+
+def test_without_javascript_a_page_leads_there_and_back_with_what_was_typed(
+    server: Server, open_phone: Callable[..., Phone], session_page: str
+) -> None:
+    phone = open_phone(server, java_script_enabled=False)
+    page = phone.page
+    for address in (session_page, "/new"):
+        page.goto(address)
+        box(phone).fill("Typed")
+        phone.button("Saved prompts").click()
+        phone.button("Saved and earlier prompts").click()
+        page.get_by_label("Search your prompts").fill("summer")
+        phone.button("Search").click()
+        page.locator("#prompt-results button.row", has_text="Summer").click()
+        expect(page).to_have_url(f"{server.url}{address}#prompt")
+        expect(box(phone)).to_have_value("Typed\n\nWater the trees\nin the evening")
