@@ -6,14 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Route, expect
 
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.features.saved_prompts.service import PromptLibrary
 from tests.features.composer.in_browser.page import box, kept
 from tests.support import api, page_checks
 from tests.support.browser import Phone
-from tests.support.environment import USER, Sandbox, Server, state_dir
+from tests.support.environment import USER, Sandbox, Server, state_dir, until
 from tests.support.thumb import Thumb
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -170,3 +170,16 @@ def test_without_javascript_a_page_leads_there_and_back_with_what_was_typed(
         page.locator("#prompt-results button.row", has_text="Summer").click()
         expect(page).to_have_url(f"{server.url}{address}#prompt")
         expect(box(phone)).to_have_value("Typed\n\nWater the trees\nin the evening")
+
+
+def test_a_sheet_that_was_opened_before_the_scripts_came_gets_its_list(
+    phone: Phone, session_page: str
+) -> None:
+    page, held = phone.page, list[Route]()
+    page.route("**/vendor/htmx.min.js*", held.append)
+    page.goto(session_page, wait_until="domcontentloaded")
+    phone.button("Saved prompts").click()
+    expect(page.locator("#prompt-sheet")).to_be_visible()
+    until(lambda: held, "the script is asked for", sleep=lambda: page.wait_for_timeout(20))
+    held[0].continue_()
+    expect(rows(phone)).to_have_count(4)
