@@ -12,7 +12,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from opcode_htmx.features.saved_prompts.composers import Composer, Composers
-from opcode_htmx.features.saved_prompts.earlier_prompts import EarlierPrompt, earlier_prompts
+from opcode_htmx.features.saved_prompts.earlier_prompts import EarlierPrompt, EarlierPrompts
 from opcode_htmx.features.saved_prompts.service import (
     TITLE_CHARACTERS,
     PromptLibrary,
@@ -40,6 +40,7 @@ QUERY_CHARACTERS = 200
 
 def blueprint(
     library: PromptLibrary,
+    earlier: EarlierPrompts,
     composers: Composers,
     workspace: Workspace,
     drafts: Drafts,
@@ -97,9 +98,7 @@ def blueprint(
         words = words_of(query)
         saved = library.of_project(current_identity().user, composer.reference)
         found = [each for each in saved if matches(words, each.name, each.text)]
-        here, elsewhere = earlier_prompts(
-            workspace.config_dir, composer.folder, query, MOST_EARLIER
-        )
+        here, elsewhere = earlier.find(composer.folder, query, MOST_EARLIER)
         shown, is_cut = _within_limit((*found, *here, *elsewhere))
         draft = drafts.get(composer.draft).text
         return render_template(

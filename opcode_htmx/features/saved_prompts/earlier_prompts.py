@@ -1,7 +1,7 @@
-"""Find one's earlier prompts in the newest of Claude's history files, read from their ends.
+"""Find one's earlier prompts: the newest in Claude's history files, older ones by the index.
 
-`earlier_prompts` is all that the pages use: another source can take its place. What it reads is
-bounded, so the oldest prompts of a long history are not found.
+`EarlierPrompts.find` is all that the pages use: another source can take its place. The files are
+read from their ends, and only the newest of them, so that a list takes no longer with more of them.
 """
 
 from __future__ import annotations
@@ -23,8 +23,11 @@ from opcode_htmx.engines.claude.protocol.user_entries import parts_of
 from opcode_htmx.engines.messages import ToolResult, User
 from opcode_htmx.engines.user_parts import Prompt, SlashCommand
 from opcode_htmx.features.saved_prompts.service import LONGEST_TEXT, matches, words_of
-from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
+from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread, run_in_thread
 from opcode_htmx.lib.formatting import one_line
+from opcode_htmx.sessions.index.file_pass import entry_at
+from opcode_htmx.sessions.index.reader import IndexReader, IndexUnavailable, Place, Query
+from opcode_htmx.sessions.index.terms import phrases_of, spans_of
 
 FILES = 60
 """History files that are read for one list: those of the project, and as many others."""
@@ -58,20 +61,64 @@ class _File(NamedTuple):
     size: int
 
 
-def earlier_prompts(
-    config_dir: Path, folder: Path | None, query: str, most: int
-) -> tuple[list[EarlierPrompt], list[EarlierPrompt]]:
-    """At most `most` prompts that contain the words of `query`, the newest first.
-
-    First those of the project in `folder`, then those of other projects; each text is there once.
-    They are read in a thread.
-    """
-    return run_cpu_in_thread(_find, config_dir, folder, query, most)
+Found = tuple[list[EarlierPrompt], list[EarlierPrompt]]
+"""Those of a project, and those of others; the newest first, and each text once."""
 
 
-def _find(
-    config_dir: Path, folder: Path | None, query: str, most: int
-) -> tuple[list[EarlierPrompt], list[EarlierPrompt]]:
+class EarlierPrompts:
+    """The prompts that a person has written in the sessions of this computer."""
+
+    def __init__(self, config_dir: Path, index: IndexReader) -> None:
+        """`index` may have no database: then only the newest prompts are found."""
+        self._config_dir = config_dir
+        self._index = index
+
+    def find(self, folder: Path | None, query: str, most: int) -> Found:
+        """At most `most` prompts with the words of `query`; first those of the project in `folder`.
+
+        The files are read in a thread.
+        """
+        here, elsewhere = run_cpu_in_thread(_find, self._config_dir, folder, query, most)
+        if query and len(here) + len(elsewhere) < most:
+            older = self._in_index(str(folder) if folder else "", query)
+            known = {each.text for each in (*here, *elsewhere)}
+            for each in older:
+                if each.text not in known:
+                    known.add(each.text)
+                    (here if folder and each.cwd == str(folder) else elsewhere).append(each)
+        return _cut(here, elsewhere, most)
+
+    def _in_index(self, project: str, query: str) -> list[EarlierPrompt]:
+        """Prompts of any age, also those of files that are no longer the newest."""
+        places = list[Place]()
+        for each in dict.fromkeys((project, "")):
+            wanted = Query(words=query, project=each, role="prompt", with_agents=False)
+            with contextlib.suppress(IndexUnavailable):
+                found = self._index.find(wanted)
+                places += [place for session in found.sessions for place in session.places]
+        phrases = phrases_of(query)
+        prompts = run_in_thread(lambda: [_prompt_at(place) for place in places])
+        # the file may have been replaced since it was read for the index
+        return [each for each in prompts if each and spans_of(each.text, phrases, 1)]
+
+
+def _cut(here: list[EarlierPrompt], elsewhere: list[EarlierPrompt], most: int) -> Found:
+    for found in (here, elsewhere):
+        # a session that was continued lately may have older prompts than others
+        found.sort(key=lambda each: each.at, reverse=True)
+    here = here[:most]
+    return here, elsewhere[: most - len(here)]
+
+
+def _prompt_at(place: Place) -> EarlierPrompt | None:
+    try:
+        entry = entry_at(place.path, place.start)
+    except OSError:
+        return None
+    return _prompt_of(entry) if entry else None
+
+
+def _find(config_dir: Path, folder: Path | None, query: str, most: int) -> Found:
     until = time.monotonic() + SECONDS
     claude_folders = history.claude_folders(config_dir)
     own_name = folder_names.claude_folder(folder) if folder else ""
@@ -87,11 +134,7 @@ def _find(
                 if each.text not in seen and matches(words, each.text):
                     seen.add(each.text)
                     (here if folder and each.cwd == str(folder) else elsewhere).append(each)
-    for found in (here, elsewhere):
-        # a session that was continued lately may have older prompts than others
-        found.sort(key=lambda each: each.at, reverse=True)
-    here = here[:most]
-    return here, elsewhere[: most - len(here)]
+    return _cut(here, elsewhere, most)
 
 
 def _newest(folders: Iterable[Path]) -> list[_File]:
@@ -143,7 +186,11 @@ def _prompt_in(line: bytes) -> EarlierPrompt | None:
         entry = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(entry, dict) or entry.get("type") not in ("user", "attachment"):
+    return _prompt_of(entry) if isinstance(entry, dict) else None
+
+
+def _prompt_of(entry: dict[str, Any]) -> EarlierPrompt | None:
+    if entry.get("type") not in ("user", "attachment"):
         return None
     if entry.get("isSidechain") is True or not (text := _text_of(entry)):
         return None

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from opcode_htmx.features.saved_prompts import earlier_prompts as source
-from opcode_htmx.features.saved_prompts.earlier_prompts import earlier_prompts
+from opcode_htmx.features.saved_prompts.earlier_prompts import EarlierPrompts, Found
+from opcode_htmx.sessions.index.indexer import Indexer
+from opcode_htmx.sessions.index.reader import IndexReader
 from tests.support import api
 
 ORCHARD, HARBOUR = Path("/work/orchard"), Path("/work/harbour")
@@ -31,8 +34,13 @@ def entry(**fields: Any) -> str:
     return api.line({**common, **fields})
 
 
+def earlier(config: Path, folder: Path | None, query: str, most: int) -> Found:
+    index = IndexReader(config / "sessions.sqlite", config / "projects")
+    return EarlierPrompts(config, index).find(folder, query, most)
+
+
 def found(config: Path, query: str = "", most: int = 10) -> tuple[list[str], list[str]]:
-    here, elsewhere = earlier_prompts(config, ORCHARD, query, most)
+    here, elsewhere = earlier(config, ORCHARD, query, most)
     return [each.text for each in here], [each.text for each in elsewhere]
 
 
@@ -43,7 +51,7 @@ def test_those_of_the_project_come_first_and_the_newest_of_each(config: Path) ->
     session(config, ORCHARD, api.prompt("between", ORCHARD, noon + 5))
     session(config, HARBOUR, api.prompt("elsewhere", HARBOUR, noon + 20))
     assert found(config) == (["new", "between", "old"], ["elsewhere"])
-    here, _ = earlier_prompts(config, None, "", 10)
+    here, _ = earlier(config, None, "", 10)
     assert here == []
 
 
@@ -96,6 +104,26 @@ def test_what_is_read_is_bounded(config: Path, monkeypatch: pytest.MonkeyPatch) 
     assert len(found(config, most=3)[0]) == 3
 
 
+def test_a_search_finds_prompts_of_any_age_by_the_index(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = session(config, ORCHARD, api.prompt("Graft the old pear", ORCHARD))
+    other = session(config, HARBOUR, api.prompt("Caulk the old boat", HARBOUR))
+    replaced = session(config, HARBOUR, api.prompt("An old rope", HARBOUR, api.NOON + 9))
+    with closing(Indexer(config / "sessions.sqlite", config)) as indexer:
+        assert len(list(indexer.look())) == 3
+    monkeypatch.setattr(source, "FILES", 0)
+    assert found(config, "old") == (["Graft the old pear"], ["An old rope", "Caulk the old boat"])
+    replaced.write_text(api.prompt("A new rope", HARBOUR))
+    other.unlink()
+    assert found(config, "old") == (["Graft the old pear"], [])
+    assert found(config, "old", most=0) == ([], [])
+    assert found(config, "") == ([], [])
+    monkeypatch.setattr(source, "FILES", 9)
+    assert found(config, "pear") == (["Graft the old pear"], [])
+    assert old.exists()
+
+
 def test_damaged_lines_and_files_hide_no_other(config: Path) -> None:
     broken = session(config, ORCHARD, api.prompt("good", ORCHARD))
     deep = '{"type":"user","message":' + "[" * 3_000
@@ -114,4 +142,4 @@ def test_damaged_lines_and_files_hide_no_other(config: Path) -> None:
     (folder / "notes.jsonl").write_text(api.prompt("no session", ORCHARD))
     (config / "projects" / "a-file").write_text("x")
     assert set(found(config)[0]) == {"good", "half ?"}
-    assert earlier_prompts(config / "nowhere", ORCHARD, "", 5) == ([], [])
+    assert earlier(config / "nowhere", ORCHARD, "", 5) == ([], [])
