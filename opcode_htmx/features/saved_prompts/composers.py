@@ -14,7 +14,7 @@ from opcode_htmx.runs.policies.working_folders import InvalidFolder, reference
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.sessions.storage.drafts import Drafts, draft_name
 from opcode_htmx.sessions.workspace import Workspace
-from opcode_htmx.web.http.forms import new_session_address
+from opcode_htmx.web.http.forms import new_session_address, session_address
 
 LONGEST_ADDRESS = 1000
 
@@ -51,12 +51,13 @@ class Composers:
 
         Raises ProjectNotFound and SessionNotFound.
         """
-        address = fields.get("to", "")[:LONGEST_ADDRESS]
-        endpoint, values = _route(address)
+        endpoint, values = _route(fields.get("to", "")[:LONGEST_ADDRESS])
         project_id = values.get("project_id", "")
         if endpoint == "session_page.session":
             location = self._lookup.at(project_id, values["session_id"])
             folder = Path(location.folder) if location.folder else None
+            # made anew: the path `//host/…` leads to another host, and is matched nevertheless
+            address = session_address(project_id, values["session_id"])
             return Composer(address, location.session_id, location.session_id, folder)
         if project_id:
             sessions.projects_of(self._workspace.config_dir, project_id)  # or it is 404
@@ -73,8 +74,6 @@ class Composers:
 
 def _route(address: str) -> tuple[str, dict[str, str]]:
     """The endpoint and the values of the path of a page; empty if there is none of ours."""
-    if not address.startswith("/"):
-        return "", {}
     try:
         endpoint, values = current_app.url_map.bind("").match(address, method="GET")
     except HTTPException:  # a redirect is one as well

@@ -185,6 +185,17 @@ def test_the_way_back_leads_to_a_composer_only(client: FlaskClient, to: str) -> 
     assert answer.location == "/new#prompt"
 
 
+@pytest.mark.parametrize("slashes", ["", "/", "//", "///"])
+def test_the_way_back_never_leads_to_another_host(
+    client: FlaskClient, session_page: str, slashes: str
+) -> None:
+    to = slashes + session_page[1:]
+    answer = client.post("/prompts/choose", data={"to": to, "text": "x"})
+    assert answer.location == f"{session_page}#prompt"
+    page = client.get("/prompts/choose", query_string={"to": to}).text
+    assert f'class="back" href="{session_page}"' in page
+
+
 def test_a_session_that_is_not_there_is_404(client: FlaskClient, session_page: str) -> None:
     for to in (session_page[:-1] + "9", "/projects/none/new", session_page + "?x"):
         assert client.get("/prompts/choose", query_string={"to": to}).status_code == 404, to
