@@ -106,7 +106,7 @@ def _cut(here: list[EarlierPrompt], elsewhere: list[EarlierPrompt], most: int) -
     for found in (here, elsewhere):
         # a session that was continued lately may have older prompts than others
         found.sort(key=lambda each: each.at, reverse=True)
-    here = here[:most]
+    here = here[: most - min(len(elsewhere), most // 4)]  # a quarter is for other projects
     return here, elsewhere[: most - len(here)]
 
 
@@ -127,8 +127,9 @@ def _find(config_dir: Path, folder: Path | None, query: str, most: int) -> Found
     words, seen = words_of(query), set[str]()
     here, elsewhere = list[EarlierPrompt](), list[EarlierPrompt]()
     for folders in (own, others):
+        enough = len(here) + len(elsewhere) + 2 * most
         for file in _newest(folders):
-            if len(here) + len(elsewhere) >= 4 * most or time.monotonic() > until:
+            if len(here) + len(elsewhere) >= enough or time.monotonic() > until:
                 break
             for each in _prompts_in(file.path, file.size, file.mtime_ns):
                 if each.text not in seen and matches(words, each.text):

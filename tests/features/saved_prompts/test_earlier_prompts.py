@@ -85,6 +85,14 @@ def test_only_what_a_person_wrote_is_a_prompt(config: Path) -> None:
     assert set(found(config)[0]) == expected
 
 
+def test_a_quarter_of_the_list_is_for_other_projects(config: Path) -> None:
+    session(config, ORCHARD, *(api.prompt(f"here {n}", ORCHARD, n) for n in range(20)))
+    session(config, HARBOUR, *(api.prompt(f"there {n}", HARBOUR, n) for n in range(20)))
+    here, elsewhere = found(config, most=8)
+    assert here == [f"here {n}" for n in range(19, 13, -1)]
+    assert elsewhere == ["there 19", "there 18"]
+
+
 def test_a_search_finds_the_words_in_both(config: Path) -> None:
     session(config, ORCHARD, api.prompt("Prune the pears", ORCHARD), api.prompt("Dig", ORCHARD))
     session(config, HARBOUR, api.prompt("Paint the PEAR boat", HARBOUR))
