@@ -100,7 +100,7 @@ def blueprint(
         found = [each for each in saved if matches(words, each.name, each.text)]
         here, elsewhere = earlier.find(composer.folder, query, MOST_EARLIER)
         shown, is_cut = _within_limit((*found, *here, *elsewhere))
-        draft = drafts.get(composer.draft).text
+        draft = drafts.get(composer.draft).text.strip()
         return render_template(
             "saved_prompts/sheet.html" if by_htmx() else "saved_prompts/choose.html",
             composer=composer,
@@ -111,7 +111,7 @@ def blueprint(
             elsewhere=[each for each in elsewhere if each in shown],
             is_cut=is_cut,
             has_saved=bool(saved),
-            draft=draft.strip(),
+            draft="" if draft in {each.text for each in saved} else draft,
             draft_words=one_line(draft[: 2 * TITLE_CHARACTERS], TITLE_CHARACTERS),
             notice=notice,
             error=error,

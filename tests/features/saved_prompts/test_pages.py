@@ -149,6 +149,17 @@ def test_without_scripts_the_text_goes_below_what_was_typed(
     assert "Typed\nbefore\n\nPrune the\npears</textarea>" in client.get(session_page).text
 
 
+def test_a_text_that_is_saved_already_is_not_offered_to_be_saved(
+    client: FlaskClient, context: AppContext, session_page: str
+) -> None:
+    context.sessions.drafts.save_text(SESSION, "Saved before ")
+    page = client.get("/prompts/choose", query_string={"to": session_page}).text
+    assert re.search(r'id="prompt-keep"[^>]*[^n]>', page)
+    save(client, "Saved before")
+    page = client.get("/prompts/choose", query_string={"to": session_page}).text
+    assert re.search(r'id="prompt-keep"[^>]* hidden>', page)
+
+
 def test_the_page_of_a_new_session_keeps_its_folder_on_the_way(
     client: FlaskClient, context: AppContext, sandbox: Sandbox
 ) -> None:

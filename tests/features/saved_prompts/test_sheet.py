@@ -86,6 +86,7 @@ def test_a_prompt_is_found_and_inserted_at_the_cursor_and_the_text_saved_as_anot
     expect(rows(phone)).to_have_count(4)
     page.get_by_role("button", name="For all projects").click()
     expect(page.locator("#prompt-notice")).to_have_text("Saved.")
+    expect(page.get_by_role("button", name="For all projects")).to_be_hidden()
     assert library.all(USER)[0].text == "First, Prune the pears then rest"
     page.keyboard.press("Escape")
     expect(page.locator("#prompt-sheet")).to_be_hidden()

@@ -16,7 +16,8 @@
   const offerToKeep = () => {
     const form = $("prompt-keep");
     const text = prompt.value.trim();
-    form.hidden = !text;
+    const saved = [...sheet.querySelectorAll("[aria-labelledby=prompts-saved] .row")];
+    form.hidden = !text || saved.some(({ value }) => value === text);
     form.elements.text.value = text;
     form.querySelector("q").textContent = text.length > 120 ? `${text.slice(0, 120)}…` : text;
   };
