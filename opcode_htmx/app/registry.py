@@ -21,10 +21,10 @@ PACKAGES = (
     "opcode_htmx.features.session_admin",
     "opcode_htmx.features.devices",
     "opcode_htmx.features.appearance",
-    "opcode_htmx.features.trash",
-    "opcode_htmx.features.storage",
     "opcode_htmx.features.sharing",
     "opcode_htmx.features.saved_prompts",
+    "opcode_htmx.features.trash",
+    "opcode_htmx.features.storage",
     "opcode_htmx.api.feature",
 )
 """Each declares itself in a `FEATURE`."""

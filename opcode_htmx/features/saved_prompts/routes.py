@@ -61,12 +61,12 @@ def blueprint(library: PromptLibrary, workspace: Workspace) -> Blueprint:
         log_act(current_identity(), "prompt.save", prompt=saved.id)
         return redirect(url_for(".page"), 303)
 
-    @pages.get("/prompts/<saved_id>")
+    @pages.get("/prompts/saved/<saved_id>")
     def edit(saved_id: str) -> str:
         saved = library.get(current_identity().user, saved_id)
         return _form({"text": saved.text, "name": saved.name, "folder": saved.folder}, saved)
 
-    @pages.post("/prompts/<saved_id>")
+    @pages.post("/prompts/saved/<saved_id>")
     def change(saved_id: str) -> Response:
         by = current_identity()
         saved = library.get(by.user, saved_id)
@@ -77,13 +77,13 @@ def blueprint(library: PromptLibrary, workspace: Workspace) -> Blueprint:
         log_act(by, "prompt.change", prompt=saved_id)
         return redirect(url_for(".page"), 303)
 
-    @pages.post("/prompts/<saved_id>/delete")
+    @pages.post("/prompts/saved/<saved_id>/delete")
     def delete(saved_id: str) -> Response:
         library.delete(current_identity().user, saved_id)
         log_act(current_identity(), "prompt.delete", prompt=saved_id)
         return redirect(url_for(".page", deleted=saved_id), 303)
 
-    @pages.post("/prompts/<saved_id>/restore")
+    @pages.post("/prompts/saved/<saved_id>/restore")
     def restore(saved_id: str) -> Response:
         library.restore(current_identity().user, saved_id)
         log_act(current_identity(), "prompt.restore", prompt=saved_id)

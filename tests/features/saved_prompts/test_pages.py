@@ -73,7 +73,7 @@ def save(client: FlaskClient, text: str, name: str = "", folder: str = "") -> st
 
 
 def ids(client: FlaskClient) -> list[str]:
-    return re.findall(r'href="/prompts/([0-9a-f]{32})"', client.get("/prompts").text)
+    return re.findall(r'href="/prompts/saved/([0-9a-f]{32})"', client.get("/prompts").text)
 
 
 def offered(answer: TestResponse) -> list[str]:
@@ -94,19 +94,22 @@ def test_a_prompt_is_added_changed_deleted_and_brought_back(
     page = client.get("/prompts").text
     assert ["My name" in page, "Line one line two" in page] == [True, True]
     assert f">{sandbox.project.name}</h2>" in page
-    edit = client.get(f"/prompts/{saved}").text
+    edit = client.get(f"/prompts/saved/{saved}").text
     assert "Line one\nline two</textarea>" in edit
     assert f'<option value="{sandbox.project}" selected>' in edit
 
     form = {"text": "Another text", "name": "", "folder": ""}
-    assert client.post(f"/prompts/{saved}", data=form).location == "/prompts"
+    assert client.post(f"/prompts/saved/{saved}", data=form).location == "/prompts"
     assert "Another text" in client.get("/prompts").text
-    gone = client.post(f"/prompts/{saved}/delete")
+    gone = client.post(f"/prompts/saved/{saved}/delete")
     assert gone.location == f"/prompts?deleted={saved}"
     page = client.get(gone.location).text
-    assert ["Deleted “Another text”." in page, f'href="/prompts/{saved}"' in page] == [True, False]
-    assert client.get(f"/prompts/{saved}").status_code == 404
-    client.post(f"/prompts/{saved}/restore")
+    assert ["Deleted “Another text”." in page, f'href="/prompts/saved/{saved}"' in page] == [
+        True,
+        False,
+    ]
+    assert client.get(f"/prompts/saved/{saved}").status_code == 404
+    client.post(f"/prompts/saved/{saved}/restore")
     assert saved in ids(client)
 
 
@@ -115,7 +118,7 @@ def test_a_refused_prompt_keeps_what_was_typed(client: FlaskClient) -> None:
     assert answer.status_code == 422
     assert "The name is longer than 80 characters." in answer.text
     assert "Typed</textarea>" in answer.text
-    assert client.post("/prompts/x", data={"text": "x"}).status_code == 404
+    assert client.post("/prompts/saved/x", data={"text": "x"}).status_code == 404
 
 
 def test_a_session_offers_the_prompts_of_its_project_of_all_and_earlier_ones(
