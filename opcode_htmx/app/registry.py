@@ -23,8 +23,8 @@ PACKAGES = (
     "opcode_htmx.features.appearance",
     "opcode_htmx.features.sharing",
     "opcode_htmx.features.saved_prompts",
-    "opcode_htmx.features.trash",
     "opcode_htmx.features.storage",
+    "opcode_htmx.features.trash",
     "opcode_htmx.api.feature",
 )
 """Each declares itself in a `FEATURE`."""

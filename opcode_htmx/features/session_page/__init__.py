@@ -31,7 +31,7 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
         context.capabilities,
     )
     yield images.blueprint(sessions.lookup)
-    yield others.blueprint(context.workspace.config_dir, sessions.lookup)
+    yield others.blueprint(context.workspace.config_dir, sessions.lookup, sessions.flags)
 
 
 def _sockets(context: AppContext, router: SocketRouter) -> None:

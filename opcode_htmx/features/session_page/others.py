@@ -8,19 +8,23 @@ from flask import Blueprint, render_template
 
 from opcode_htmx.engines.claude.files import sessions
 from opcode_htmx.sessions.lookup import SessionLookup
+from opcode_htmx.sessions.storage.session_flags import NO_FLAGS, SessionFlags
 
 MOST = 60
 """Sessions in the list: those used last. All of them are on the project's page."""
 
 
-def blueprint(config_dir: Path, lookup: SessionLookup) -> Blueprint:
+def blueprint(config_dir: Path, lookup: SessionLookup, flags: SessionFlags) -> Blueprint:
     pages = Blueprint("other_sessions", __name__)
 
     @pages.get("/projects/<project_id>/sessions/<session_id>/others")
     def others(project_id: str, session_id: str) -> str:
         """The list, which the page of the session asks for where it has space."""
         listed = lookup.locations.project_id(lookup.at(project_id, session_id))
-        found = sessions.sessions(config_dir, listed) if listed else []
+        every = sessions.sessions(config_dir, listed) if listed else []
+        known = flags.all()
+        found = [each for each in every if not known.get(each.id, NO_FLAGS).archived]
+        found.sort(key=lambda each: not known.get(each.id, NO_FLAGS).pinned)
         return render_template(
             "session_page/others.html",
             sessions=found[:MOST],

@@ -91,6 +91,16 @@ def test_pinned_sessions_are_on_top_and_archived_ones_behind_a_link(lists: Lists
     assert "Archived" not in lists.client.get(lists.page).text
 
 
+def test_the_list_beside_a_session_has_pinned_ones_on_top_and_no_archived_ones(
+    lists: Lists,
+) -> None:
+    lists.act("pin", "sow the peas")
+    lists.act("archive", "water the beds")
+    beside = lists.client.get(f"{lists.address('prune the trees')}/others").text
+    found = re.findall(r'class="others-title" dir="auto">([^<]*)<', beside)
+    assert found == ["sow the peas", "prune the trees", "mend the fence"]
+
+
 def test_tags_are_chips_and_filters(lists: Lists) -> None:
     lists.act("tag", "prune the trees", "sow the peas", tags="Fruit & <b>, spring")
     lists.act("tag", "sow the peas", tag=["spring"], tags="food")
@@ -201,15 +211,15 @@ def test_the_menu_of_a_session_pins_archives_and_tags_it(lists: Lists) -> None:
         assert (answer.status_code, answer.location) == (303, f"{address}#end")
 
     menu = lists.client.get(address).text
-    assert 'value="pin">Pin to the top of lists' in menu
+    assert 'value="pin">Pin<' in menu
     assert 'value="archive">Archive<' in menu
     act("pin")
     act("tags", "Spring, food")
     menu = lists.client.get(address).text
-    assert 'value="unpin">Unpin' in menu
+    assert 'value="unpin">Unpin<' in menu
     assert 'name="tags" dir="auto" value="spring, food"' in menu
     act("archive")
-    assert 'value="unarchive">Take out of the archive' in lists.client.get(address).text
+    assert 'value="unarchive">Unarchive<' in lists.client.get(address).text
     act("unarchive")
     act("tags", "")
     assert lists.id("sow the peas") not in flags.all()
