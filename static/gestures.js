@@ -12,9 +12,10 @@
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
   const menuOf = (row) => document.getElementById(row.querySelector(":scope > [popovertarget]")?.getAttribute("popovertarget"));
+  const selectionOf = (row) => row.id && row.parentElement.dataset.select; // where several rows are selected
   const rowOf = (target) => {
     const row = target.closest(".list > li");
-    return row && !target.closest("[popover], .swipe") && (menuOf(row) || row.dataset.select) ? row : null;
+    return row && !target.closest("[popover], .swipe") && (menuOf(row) || selectionOf(row)) ? row : null;
   };
   const messageOf = (target) => {
     if (target.closest("a, button, input, textarea, select, label")) return null;
@@ -129,7 +130,7 @@
       swallowed = performance.now() + 400;
       // after the browser has closed what a tap elsewhere closes
       setTimeout(() => {
-        if (row && !menuOf(row)) location.assign(row.dataset.select); // where several are selected
+        if (row && !menuOf(row)) location.assign(`${selectionOf(row)}${row.id.replace("s-", "")}#${row.id}`);
         else if (row) menuOf(row).showPopover();
         else message.querySelector(":scope > .more").click();
       });

@@ -7,19 +7,18 @@
   const all = document.querySelector(".select-all");
   if (!form) return;
   const boxes = [...form.querySelectorAll("input[name='session']")];
-  const most = Number(all?.dataset.most) || boxes.length;
   const checked = () => boxes.filter((box) => box.checked).length;
 
   const show = () => {
     const number = checked();
     form.querySelector(".select-count").textContent = `${number} selected`;
-    if (all) all.textContent = number >= Math.min(most, boxes.length) ? "None" : "All";
+    if (all) all.textContent = number === boxes.length ? "None" : "All";
   };
   all?.addEventListener("click", (event) => {
     event.preventDefault();
     event.stopImmediatePropagation(); // it leads nowhere, so it is not busy
-    const on = checked() < Math.min(most, boxes.length);
-    boxes.forEach((box, index) => { box.checked = on && index < most; });
+    const on = checked() < boxes.length;
+    for (const box of boxes) box.checked = on;
     show();
   });
   form.addEventListener("change", show);

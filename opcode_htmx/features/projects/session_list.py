@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 from opcode_htmx.engines.claude.files.sessions import SessionSummary
 from opcode_htmx.sessions.storage.session_flags import NO_FLAGS, Flags
 
-MOST_SELECTED = 900
-"""Sessions that "All" selects: a form has at most a thousand fields."""
+MOST = 200
+"""Sessions on one page: thousands would hold up every other request, and no form has so many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,11 @@ class SessionList:
     all_selected: bool
     query: str
     """The query string of this view without the selection."""
+    older: str
+    """The query string of the next page; empty if this is the last one."""
+    older_count: int
+    newer: str | None
+    """The query string of the page before; None if this is the first one."""
 
 
 def listed(
@@ -57,16 +62,24 @@ def listed(
     """The list of a project's sessions, the last used first.
 
     `query`: `archived` shows the archive, `tag` the sessions with a tag; `select` is the mode with
-    checkboxes: `all`, or the id of a session that is checked.
+    checkboxes: `all`, or the id of a session that is checked. `from` is how many come before this
+    page.
     """
     archived, tag, select = "archived" in query, query.get("tag", ""), query.get("select", "")
+    first = _number(query.get("from", ""))
     view = [each for each in sessions if bool(_of(flags, each).archived) == archived]
     shown = [each for each in view if not tag or tag in _of(flags, each).tags]
     shown.sort(key=lambda each: not _of(flags, each).pinned)
-    checked = {each.id for each in shown[:MOST_SELECTED]} if select == "all" else {select}
-    kept = {"archived": "1" if archived else "", "tag": tag}
+    rows = shown[first : first + MOST]
+    checked = {each.id for each in rows} if select == "all" else {select}
+    older = len(shown) - first - len(rows)
+
+    def view_from(number: int) -> str:
+        values = {"archived": archived and "1", "tag": tag, "from": number or ""}
+        return urlencode({name: value for name, value in values.items() if value})
+
     return SessionList(
-        rows=[_row(each, _of(flags, each), each.id in checked) for each in shown],
+        rows=[_row(each, _of(flags, each), each.id in checked) for each in rows],
         total=len(sessions),
         archived_count=sum(bool(_of(flags, each).archived) for each in sessions),
         tags=_most_used(_of(flags, each) for each in view),
@@ -75,8 +88,15 @@ def listed(
         archived=archived,
         selecting=bool(select),
         all_selected=select == "all",
-        query=urlencode({name: value for name, value in kept.items() if value}),
+        query=view_from(first),
+        older=view_from(first + MOST) if older > 0 else "",
+        older_count=max(0, older),
+        newer=view_from(max(0, first - MOST)) if first else None,
     )
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 8 else 0
 
 
 def _row(session: SessionSummary, flags: Flags, checked: bool) -> SessionRow:

@@ -23,6 +23,7 @@ PATIENCE_SECONDS = 1.5
 AGAIN_SECONDS = 2
 """After which the browser asks again."""
 LISTED_IN_TRASH = 20
+"""The last deleted ones; the others are on the same page behind a link."""
 
 
 def blueprint(
@@ -44,7 +45,7 @@ def blueprint(
                 survey=survey,
                 ages=AGES,
                 in_trash=in_trash,
-                listed=in_trash[:LISTED_IN_TRASH],
+                listed=in_trash if "trash" in request.args else in_trash[:LISTED_IN_TRASH],
                 deleted=deleted,
             )
         )

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import time
+from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from flask.testing import FlaskClient
 from jinja2 import FileSystemLoader
 
 from opcode_htmx.engines.claude.files import sessions
-from opcode_htmx.features.projects import FEATURE, routes
+from opcode_htmx.engines.claude.files.sessions import SessionSummary
+from opcode_htmx.features.projects import FEATURE, routes, session_list
 from opcode_htmx.lib import formatting, resources
+from opcode_htmx.sessions.storage.session_flags import Flags
 from opcode_htmx.web.http import errors, filters, headers
 from tests.support.environment import ROOT
 from tests.support.gate import access
@@ -95,6 +98,25 @@ def test_sessions_are_listed_with_prompt_time_and_length(
     assert "1 message\n" in page or "1 message<" in page
     assert 'href="/projects/-home-me-shop/new"' in page
     assert '<p class="full-path">/home/me/shop</p>' in page
+
+
+def test_a_long_list_has_pages_with_pinned_sessions_on_the_first() -> None:
+    found = [
+        SessionSummary(f"s{number}", "-p", "/p", f"prompt {number}", 0, 0, 1, 1)
+        for number in range(2 * session_list.MOST + 1)
+    ]
+    flags = {found[-1].id: Flags(pinned=1.0)}
+
+    def page(query: Mapping[str, str]) -> tuple[str, str, int, str | None, str, int]:
+        listed = session_list.listed(found, flags, query)
+        first, last = listed.rows[0].id, listed.rows[-1].id
+        return first, last, len(listed.rows), listed.newer, listed.older, listed.older_count
+
+    assert page({}) == ("s400", "s198", 200, None, "from=200", 201)
+    assert page({"from": "200"}) == ("s199", "s398", 200, "", "from=400", 1)
+    assert page({"from": "400"}) == ("s399", "s399", 1, "from=200", "", 0)
+    assert page({"from": "x"}) == page({})
+    assert session_list.listed(found, flags, {"from": "9999999"}).rows == []
 
 
 def test_project_page_without_sessions_says_so(client: FlaskClient, tmp_path: Path) -> None:

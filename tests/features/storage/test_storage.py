@@ -280,6 +280,15 @@ def test_forms_that_no_page_has_are_refused(store: Store, wrong: Mapping[str, st
     assert path.exists()
 
 
+def test_all_of_a_full_trash_can_be_restored(store: Store) -> None:
+    for number in range(25):
+        store.session(f"plough {number}", 400)
+    store.move(store.plan())
+    assert store.page().count(">Restore<") == 20
+    assert "Show all 25 sessions" in store.page()
+    assert store.page("/storage?trash=all").count(">Restore<") == 25
+
+
 def test_the_trash_is_emptied_for_good(store: Store) -> None:
     store.session("plough", 400)
     store.move(store.plan())
