@@ -57,8 +57,8 @@ class StillNeeded:
             self._pinned,
             self._elsewhere,
             self._drafted,
-            self._viewed,
             self._unread,
+            self._viewed,
         )
         for finder in finders:
             slicer.step()

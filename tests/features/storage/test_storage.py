@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
@@ -22,7 +23,7 @@ from opcode_htmx.features.storage import still_needed, survey
 from opcode_htmx.features.storage.background import Background
 from opcode_htmx.lib.formatting import format_bytes
 from tests.support import api
-from tests.support.cli.supervision import steps
+from tests.support.cli.supervision import BY, steps
 from tests.support.environment import Sandbox, basic_header, until
 from tests.support.in_process import app_of
 
@@ -268,6 +269,26 @@ def test_what_is_still_needed_stays_and_the_page_says_why(store: Store, tmp_path
     store.move(plan)
     left = [path.exists() for path in (runs, asks, pinned, draft, failed, gone)]
     assert left == [True, True, True, True, True, False]
+
+
+def test_what_is_open_or_holds_an_unread_message_stays(store: Store, tmp_path: Path) -> None:
+    opened, elsewhere = store.session("opened", 400), store.session("elsewhere", 400)
+    unread = store.session("unread", 400)
+    assert store.client.get(store.address(opened)).status_code == 200
+    entry = {"pid": os.getpid(), "sessionId": elsewhere.stem, "entrypoint": "cli"}
+    registry = store.sandbox.config_dir / "sessions" / f"{os.getpid()}.json"
+    registry.parent.mkdir()
+    registry.write_text(json.dumps(entry))
+    for prompt in (steps(["text", "hm"], ["wait", str(tmp_path / "never")]), "left behind"):
+        form = {"prompt": prompt, "prompt_id": str(uuid.uuid4())}
+        assert store.client.post(f"{store.address(unread)}/prompt", data=form).status_code == 303
+    (run,) = store.context.runs.of_session(unread.stem)
+    until(lambda: run.read_to > 0, "it works", sleep=lambda: gevent.sleep(0.02))
+    run.stop(by=BY)
+    assert run.join(30)
+    kept = definitions(store.plan().partition('id="kept"')[2])
+    reasons = (still_needed.VIEWED, still_needed.ELSEWHERE, still_needed.UNREAD)
+    assert kept == dict.fromkeys(reasons, "1 session")
 
 
 @pytest.mark.parametrize(
