@@ -35,6 +35,7 @@ from opcode_htmx.engines.claude.demo.messages_api import (
 )
 from opcode_htmx.engines.claude.files.history import project_id
 from tests.runs.test_real_asks import write_plan
+from tests.support import screenshots
 from tests.support.environment import (
     PASSWORD,
     ROOT,
@@ -453,6 +454,7 @@ def opened(sandbox: Sandbox, start: Callable[..., Server], claude: Path) -> Iter
         settings = {
             "CLAUDE_CODE_ENABLE_TODO_TOOLS": "1",
             "OPCODE_ALLOW_BYPASS": "1",
+            "OPCODE_SEARCH_INDEX": "1" if screenshots.WANTED else "0",
             "IS_SANDBOX": "1",
             "OPCODE_STOP_DEADLINE": "600",
         }

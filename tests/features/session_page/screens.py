@@ -82,11 +82,15 @@ def addresses(gallery: Gallery) -> dict[str, str]:
     project = gallery.project
     return {
         "home": "/",
+        "search": "/search?q=app",
+        "projects": "/projects",
         "project": project,
         "new": f"{project}/new",
         "folders": "/folders",
         "running": "/runs",
         "server": "/server",
+        "storage": "/storage",
+        "prompts": "/prompts",
         "devices": "/devices",
         "logins": "/logins",
         "appearance": "/appearance",
