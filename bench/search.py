@@ -6,7 +6,6 @@ for a word that does not occur.
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -81,7 +80,7 @@ def _seconds_to_parse(files: list[Path]) -> float:
 
 def _text_bytes(path: Path) -> int:
     """Of the texts in a file that are indexed."""
-    texts = FilePass(path, Facts()).texts(os.stat(path).st_size)
+    texts = FilePass(path, Facts()).texts(path.stat().st_size)
     return sum(len(each.text.encode("utf-8", "replace")) for each in texts)
 
 

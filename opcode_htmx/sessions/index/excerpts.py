@@ -38,7 +38,7 @@ def excerpt_of(place: Place, phrases: Sequence[Phrase]) -> Excerpt | None:
         return None
     if entry is None or found is None:
         return None
-    text = ansi.plain(found.text)
+    text = " ".join(ansi.plain(found.text).split())
     spans = spans_of(text, phrases, MOST_MARKED)
     if not spans:
         return None
