@@ -129,7 +129,7 @@ class NewSessionPage:
             return path_reference(projects[0].path) if len(projects) == 1 else ""
         if self._workspace.sample_project:
             return reference(self._workspace.sample_project)
-        for project in sessions.projects(self._workspace.config_dir)[:MOST_TRIED]:
+        for project in sessions.outline(self._workspace.config_dir)[:MOST_TRIED]:
             if self.usable_folder(folder := path_reference(project.path)):
                 return folder
         return reference(next(iter(self._workspace.project_roots)))

@@ -160,7 +160,7 @@ class FolderPicker:
 
     def _projects(self) -> Iterator[RecentProject]:
         seen = set[Path]()
-        for project in sessions.projects(self._workspace.config_dir):
+        for project in sessions.outline(self._workspace.config_dir):
             try:
                 path = self.folders.choose(reference(Path(project.path or "")))
             except InvalidFolder:

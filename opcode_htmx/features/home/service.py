@@ -115,7 +115,7 @@ class Home:
     def projects(self) -> list[ProjectChoice]:
         """The projects in which Claude may go on working, the last used first."""
         found: dict[str, ProjectChoice] = {}
-        for project in sessions.projects(self._workspace.config_dir):
+        for project in sessions.outline(self._workspace.config_dir):
             if len(found) == MOST_PROJECTS:
                 break
             try:

@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.engines.claude.files import folder_names, sessions
 from opcode_htmx.features.projects import session_list
+from opcode_htmx.sessions.recent import ReadAhead
 from opcode_htmx.sessions.storage.session_flags import SessionFlags
 from opcode_htmx.sessions.storage.trash import DeletedBatch, DeletedSession, Trash
 from opcode_htmx.web.http.way_back import lists_sessions
@@ -22,6 +23,7 @@ def blueprint(
 ) -> Blueprint:
     """Pages `/projects` and `/projects/<project_id>` over the Claude config folder `config_dir`."""
     pages = Blueprint("projects", __name__)
+    ahead = ReadAhead(config_dir)
 
     def deleted() -> DeletedSession | DeletedBatch | None:
         """What was deleted on the previous page, if it can be restored."""
@@ -30,14 +32,16 @@ def blueprint(
     @pages.get("/projects")
     @lists_sessions("All projects")
     def index() -> str:
-        found = sessions.projects(config_dir)
+        found = sessions.outline(config_dir)
         usual = usual_folder([project.path for project in found if project.path])
-        return render_template(
+        page = render_template(
             "projects/projects.html",
             projects=found,
             usual=usual,
             deleted=deleted(),
         )
+        ahead.begin()
+        return page
 
     @pages.get("/projects/<project_id>")
     @lists_sessions("All sessions of this project")

@@ -109,7 +109,7 @@ def _fields(form: Mapping[str, str]) -> tuple[str, str, str]:
 
 def _projects(workspace: Workspace, chosen: str) -> list[tuple[str, str]]:
     """The folders that a prompt can be for, as forms name them, each with its label."""
-    known = sessions.projects(workspace.config_dir)[:MOST_PROJECTS]
+    known = sessions.outline(workspace.config_dir)[:MOST_PROJECTS]
     folders = [reference(Path(each.path)) for each in known if each.path]
     if chosen:
         folders = [chosen, *folders]

@@ -19,10 +19,12 @@ _EVENT = struct.Struct("iIII")
 
 Event = tuple[int, int]
 """A watch descriptor and the mask of what happened, as inotify(7) has it."""
+NamedEvent = tuple[int, int, str]
+"""The same with the name of the file in a watched folder; empty for the watched file itself."""
 
 
 class Inotify:
-    """Reads events without blocking. The names of files in the events are skipped."""
+    """Reads events without blocking."""
 
     def __init__(self) -> None:
         """Raises OSError if this user has no inotify instance left."""
@@ -31,9 +33,9 @@ class Inotify:
     def fileno(self) -> int:
         return int(self._inotify.fileno())
 
-    def add(self, folder: Path, mask: int) -> int:
+    def add(self, path: Path | str, mask: int) -> int:
         """The watch descriptor. Raises OSError if this user has no inotify watch left."""
-        return int(self._inotify.add_watch(folder, mask))
+        return int(self._inotify.add_watch(path, mask))
 
     def remove(self, watch: int) -> None:
         with contextlib.suppress(OSError):  # the folder is gone, and its watch with it
@@ -41,16 +43,30 @@ class Inotify:
 
     def read(self) -> list[Event]:
         """The events that are there, up to a buffer full; none: there are no more for now."""
-        try:
-            data = os.read(self.fileno(), EVENTS_BYTES)
-        except BlockingIOError:
-            return []
+        data = self._data()
         events, offset = list[Event](), 0
         while offset < len(data):
             watch, mask, _, name_bytes = _EVENT.unpack_from(data, offset)
             offset += _EVENT.size + name_bytes
             events.append((watch, mask))
         return events
+
+    def read_named(self) -> list[NamedEvent]:
+        """The same as `read`, with the names."""
+        data = self._data()
+        events, offset = list[NamedEvent](), 0
+        while offset < len(data):
+            watch, mask, _, name_bytes = _EVENT.unpack_from(data, offset)
+            offset += _EVENT.size + name_bytes
+            name = data[offset - name_bytes : offset].rstrip(b"\0")
+            events.append((watch, mask, os.fsdecode(name)))
+        return events
+
+    def _data(self) -> bytes:
+        try:
+            return os.read(self.fileno(), EVENTS_BYTES)
+        except BlockingIOError:
+            return b""
 
     def close(self) -> None:
         self._inotify.close()

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import gevent
 import pytest
+from gevent import monkey
 
 from opcode_htmx.engines.claude.files import session_listing
 from opcode_htmx.engines.claude.files.session_listing import Folders, file_system
+from opcode_htmx.lib.files import inotify
 
 ONE = "11111111-1111-4111-8111-111111111111.jsonl"
 TWO = "22222222-2222-4222-8222-222222222222.jsonl"
@@ -153,26 +158,165 @@ def test_more_changes_than_the_kernel_keeps_are_not_missed(listed: Folders, proj
     assert names(listed, project) == set()
 
 
-def test_an_unchanged_folder_is_not_listed_again(
-    project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def checked(project: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the folders that are listed and of the files that are checked."""
     if file_system(project.resolve()) not in session_listing.LOCAL_FILE_SYSTEMS:
         pytest.skip("the kernel does not tell of what changes here")
+    calls: list[str] = []
+    list_folder, check_file = os.scandir, session_listing._file_in
+
+    def scandir(path: Path) -> object:
+        calls.append(path.name)
+        return list_folder(path)
+
+    def file_in(folder: Path, name: str, watches: Any) -> object:
+        calls.append(name)
+        return check_file(folder, name, watches)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    monkeypatch.setattr(session_listing, "_file_in", file_in)
+    return calls
+
+
+def test_only_changed_files_of_a_folder_are_checked(project: Path, checked: list[str]) -> None:
     listed = Folders()
     before = listed.look(project)
-    real = os.scandir
-    calls: list[object] = []
-
-    def counting(path: Path) -> object:
-        calls.append(path)
-        return real(path)
-
-    monkeypatch.setattr(os, "scandir", counting)
+    assert checked == [project.name, ONE]
+    checked.clear()
     assert listed.look(project) is before
-    assert calls == []
+    (project / "notes.txt").write_text("no session")
+    assert listed.look(project) is before
+    assert checked == []
     (project / TWO).write_text("2")
     assert listed.look(project) is not before
-    assert calls == [project]
+    assert checked == [TWO]
+    listed.close()
+
+
+def test_files_with_several_names_are_checked_only_when_one_is_written(
+    project: Path, tmp_path: Path, checked: list[str]
+) -> None:
+    """As after a backup by `cp -al`."""
+    backup = tmp_path / "backup"
+    backup.mkdir()
+    (project / TWO).write_text("2")
+    for name in (ONE, TWO):
+        (backup / name).hardlink_to(project / name)
+    listed = Folders()
+    before = listed.look(project)
+    checked.clear()
+    assert listed.look(project) is before
+    assert checked == []
+    with (backup / TWO).open("a") as file:
+        file.write("more")
+    assert [file.size for file in listed.look(project).files] == [1, 5]
+    assert checked == [TWO]
+    (project / TWO).unlink()  # what is written to the backup now is no session's any more
+    assert names(listed, project) == {ONE}
+    (backup / TWO).write_text("again")
+    (backup / ONE).unlink()
+    assert names(listed, project) == {ONE}
+    checked.clear()
+    (backup / TWO).write_text("and again")
+    with (project / ONE).open("a") as file:
+        file.write("own")
+    assert listed.look(project).files[0].size == 4
+    assert checked == [ONE]
+    assert listed._watches is not None and listed._watches._file_watches == {}
+    listed.close()
+
+
+def test_two_names_of_one_file_in_watched_folders_are_both_up_to_date(project: Path) -> None:
+    other = project.with_name("-copy")
+    other.mkdir()
+    (other / ONE).hardlink_to(project / ONE)
+    listed = Folders()
+    for folder in (project, other):
+        assert listed.look(folder).files[0].size == 1
+    for size, folder in enumerate((project, other, project), 2):
+        with (folder / ONE).open("a") as file:
+            file.write("x")
+        assert [listed.look(each).files[0].size for each in (project, other)] == [size, size]
+    (other / ONE).replace(other / TWO)
+    assert names(listed, other) == {TWO}
+    with (other / TWO).open("a") as file:
+        file.write("x")
+    assert [listed.look(each).files[0].size for each in (project, other)] == [5, 5]
+    listed.close()
+
+
+def test_without_a_watch_left_a_file_with_several_names_is_checked_every_time(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other"
+    other.hardlink_to(project / ONE)
+    real = inotify.Inotify.add
+
+    def add(instance: Any, path: Path | str, mask: int) -> int:
+        if Path(path).is_file():
+            raise OSError(errno.ENOSPC, "the limit of inotify watches is reached")
+        return real(instance, path, mask)
+
+    monkeypatch.setattr(inotify.Inotify, "add", add)
+    listed = Folders()
+    for size in (2, 3):
+        listed.look(project)
+        with other.open("a") as file:
+            file.write("x")
+        assert listed.look(project).files[0].size == size
+    listed.close()
+
+
+def test_a_change_while_a_folder_is_read_is_not_lost(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = Folders()
+    written, heard = (monkey.get_original("threading", "Event")() for _ in range(2))
+    real = session_listing._files
+
+    def slow(folder: Path, watches: Any) -> object:
+        found = real(folder, watches)
+        if folder != project:
+            return found
+        (project / TWO).write_text("2")
+        written.set()
+        assert heard.wait(10)
+        return found
+
+    monkeypatch.setattr(session_listing, "_files", slow)
+    listing = gevent.spawn(names, listed, project)
+    while not written.is_set():
+        gevent.sleep(0.001)
+    listed.look(project.parent)  # reads all events
+    heard.set()
+    assert listing.get(timeout=10) == {ONE}
+    assert names(listed, project) == {ONE, TWO}
+    listed.close()
+
+
+def test_two_greenlets_list_a_folder_once(project: Path, checked: list[str]) -> None:
+    listed = Folders()
+    both = [gevent.spawn(listed.look, project) for _ in range(2)]
+    gevent.joinall(both, raise_error=True)
+    assert both[0].value is both[1].value
+    assert checked == [project.name, ONE]
+    listed.close()
+
+
+def test_a_folder_that_vanishes_while_it_is_read_is_not_kept(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = Folders()
+
+    def gone(folder: Path, watches: Any) -> object:
+        raise FileNotFoundError(folder)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(session_listing, "_files", gone)
+        with pytest.raises(FileNotFoundError):
+            listed.look(project)
+    assert names(listed, project) == {ONE}
     listed.close()
 
 

@@ -2,8 +2,13 @@
 
 To stat five thousand files takes longer than a whole response may. So on Linux the kernel reports
 changes (inotify), and its events are read before each response: what was written before the request
-is in the response. Where the kernel does not see every change (a network file system, a folder that
-a virtual machine shares), and on other systems, every file is checked every time.
+is in the response. Only the files in the events are checked then. Where the kernel does not see
+every change (a network file system, a folder that a virtual machine shares), and on other systems,
+every file is checked every time.
+
+A folder's watch does not report what is written to a file under a name in another folder. So a file
+with several names (a backup by `cp -al`) has a watch of its own; one that has none left, and one
+that is a symbolic link, is checked every time.
 
 Knows names, sizes and times, and not the content of the files.
 """
@@ -15,13 +20,17 @@ import contextlib
 import functools
 import logging
 import os
+import stat
 import sys
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from opcode_htmx.engines.claude.files import links
 from opcode_htmx.engines.identifiers import SESSION_ID
+from opcode_htmx.lib.concurrency.cooperative import run_in_thread
+from opcode_htmx.lib.concurrency.keyed_lock import KeyedLock
 from opcode_htmx.lib.files.inotify import OVERFLOW, Inotify
 
 if sys.platform == "linux":
@@ -36,6 +45,12 @@ LOCAL_FILE_SYSTEMS = frozenset(
 
 MOST = 4096
 """Folders whose listings are kept."""
+
+MOST_CHECKED = 200
+"""Changed files of one folder; if there are more, the folder is listed again."""
+
+ANY = ""
+"""The name of a file in a change that may be of any file of a folder."""
 
 
 class File(NamedTuple):
@@ -61,53 +76,112 @@ class _Kept:
     identity: tuple[int, int]
     """Device and inode, because another folder may take the place of this one."""
     listing: Listing
+    files: dict[str, File]
+    """Those of the listing, by name."""
     holds: bool
+    """Whether each change will be reported, and none that may be of any file has been."""
+    is_read: bool = False
+    """False while the folder is read for the first time."""
+    changed: set[str] = field(default_factory=set)
+    """The names of files with a reported change."""
+    unwatched: set[str] = field(default_factory=set)
+    """The names of files that may change without a report."""
 
 
 class Folders:
-    """The listed folders, and the changes that the kernel has reported since."""
+    """The listed folders, and the changes that the kernel has reported since.
+
+    For greenlets of one thread. Folders are read in another thread, each by one of them at a time.
+    """
 
     def __init__(self) -> None:
         self._kept: dict[Path, _Kept] = {}
         self._watches = _watches()
+        self._locks = KeyedLock()
 
     def look(self, folder: Path) -> Listing:
         """The session files that are in a folder now; raises OSError."""
-        stat = folder.stat()
-        identity = (stat.st_dev, stat.st_ino)
-        self._hear()
-        kept = self._kept.pop(folder, None)
-        if kept is None or not kept.holds or kept.identity != identity:
-            # watched first: a change during the listing causes another listing
-            # A link is listed every time: what it leads to may have a watch of its own, and there
-            # is only one for each folder.
-            watches = None if folder.is_symlink() else self._watches
-            watched = watches is not None and watches.watch(folder)
-            files, linked = _files(folder)
-            if kept is None or kept.listing.files != files:
-                listing = Listing(folder, files)
-            else:
-                listing = kept.listing
-            kept = _Kept(identity, listing, watched and not linked)
-        self._kept[folder] = kept  # the most recently used one is last
-        if len(self._kept) > MOST:
-            self._forget(next(iter(self._kept)))
+        kept = self._current(folder, _identity(folder))
+        if kept is None:
+            with self._locks.of(str(folder)):
+                identity = _identity(folder)
+                kept = self._current(folder, identity) or self._list(folder, identity)
         return kept.listing
 
     def close(self) -> None:
         if self._watches is not None:
             self._watches.close()
 
+    def _current(self, folder: Path, identity: tuple[int, int]) -> _Kept | None:
+        """The listing with the reported changes; None if the folder has to be listed."""
+        self._hear()
+        kept = self._kept.get(folder)
+        if kept is None or not kept.is_read or not kept.holds or kept.identity != identity:
+            return None
+        if names := kept.changed | kept.unwatched:
+            if len(names) > MOST_CHECKED:
+                return None
+            self._check(kept, names)
+        del self._kept[folder]
+        self._kept[folder] = kept  # the most recently used one is last
+        return kept
+
+    def _check(self, kept: _Kept, names: Collection[str]) -> None:
+        """Update these files of a listing."""
+        kept.changed.clear()
+        folder, files = kept.listing.folder, dict(kept.files)
+        for name in names:
+            file, is_watched = _file_in(folder, name, self._watches)
+            if file is None:
+                files.pop(name, None)
+            else:
+                files[name] = file
+            if is_watched:
+                kept.unwatched.discard(name)
+            else:
+                kept.unwatched.add(name)
+        if files != kept.files:
+            kept.files, kept.listing = files, _listing(folder, files)
+
+    def _list(self, folder: Path, identity: tuple[int, int]) -> _Kept:
+        before = self._kept.pop(folder, None)
+        # A link is listed every time: what it leads to may have a watch of its own, and there is
+        # only one for each folder.
+        watches = None if folder.is_symlink() else self._watches
+        is_watched = watches is not None and watches.watch(folder)
+        listing = before.listing if before else Listing(folder, ())
+        kept = _Kept(identity, listing, {}, is_watched)
+        # Kept and watched first: a change while the folder is read is noted for the next time
+        self._kept[folder] = kept
+        try:
+            files, kept.unwatched = run_in_thread(_files, folder, watches if is_watched else None)
+        except BaseException:  # such as of a folder that is gone
+            self._forget(folder)
+            raise
+        kept.files, kept.is_read = files, True
+        if before is None or before.files != files:
+            kept.listing = _listing(folder, files)
+        if len(self._kept) > MOST:
+            self._forget(next(iter(self._kept)))
+        return kept
+
     def _hear(self) -> None:
         """Process the reported changes."""
         if self._watches is None:
             return
         changed = self._watches.changed()
-        for folder in self._kept if changed is None else changed & self._kept.keys():
-            self._kept[folder].holds = False
+        if changed is None:
+            for kept in self._kept.values():
+                kept.holds = False
+            return
+        for folder, names in changed.items():
+            kept_one = self._kept.get(folder)
+            if kept_one is not None:
+                kept_one.holds = kept_one.holds and ANY not in names
+                kept_one.changed |= names
 
     def _forget(self, folder: Path) -> None:
-        del self._kept[folder]
+        self._kept.pop(folder, None)
         if self._watches is not None:
             self._watches.unwatch(folder)
 
@@ -124,40 +198,85 @@ def watched() -> Folders:
     return made
 
 
-def _files(folder: Path) -> tuple[tuple[File, ...], bool]:
-    """The session files of a folder, and whether one may be written under another name.
+def _identity(folder: Path) -> tuple[int, int]:
+    stat = folder.stat()
+    return stat.st_dev, stat.st_ino
 
-    A file that is a link has the size and times of its target. Of an unreadable folder there are
-    none.
+
+def _listing(folder: Path, files: Mapping[str, File]) -> Listing:
+    return Listing(folder, tuple(sorted(files.values())))
+
+
+def _files(folder: Path, watches: _Watches | None) -> tuple[dict[str, File], set[str]]:
+    """The session files of a folder by name, and the names of those that `watches` does not watch.
+
+    Of an unreadable folder there are none.
     """
-    found, linked = [], False
+    found, unwatched = dict[str, File](), set[str]()
     with contextlib.suppress(PermissionError), os.scandir(folder) as entries:
         for entry in entries:
-            stem, dot, ending = entry.name.rpartition(".")
-            if ending != "jsonl" or not SESSION_ID.fullmatch(stem):
-                continue
-            stat = links.file_status(entry.path)  # None if it was deleted in the meantime
-            if stat is not None:
-                found.append(_file(entry.name, stat))
-                linked = linked or stat.st_nlink > 1 or entry.is_symlink()
-    return tuple(sorted(found)), linked
+            if _is_session_file(entry.name):
+                file, is_watched = _file_in(folder, entry.name, watches)
+                if file is not None:  # else it was deleted in the meantime
+                    found[entry.name] = file
+                if not is_watched:
+                    unwatched.add(entry.name)
+    return found, unwatched
 
 
-def _file(name: str, stat: os.stat_result) -> File:
-    return File(name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+def _is_session_file(name: str) -> bool:
+    stem, _, ending = name.rpartition(".")
+    return ending == "jsonl" and SESSION_ID.fullmatch(stem) is not None
+
+
+def _file_in(folder: Path, name: str, watches: _Watches | None) -> tuple[File | None, bool]:
+    """A file as it is now, and whether each change of it will be reported.
+
+    A file that is a link has the size and times of its target. Every change of one that is not
+    there will be reported.
+    """
+    path = f"{folder}/{name}"
+    try:
+        status = os.lstat(path)
+    except OSError:
+        status = None
+    if status is None or not stat.S_ISREG(status.st_mode):
+        is_link = status is not None and stat.S_ISLNK(status.st_mode)
+        if watches is not None:
+            watches.unwatch_file(folder, name)
+        return _file(name, links.file_status(path)) if is_link else None, not is_link
+    if watches is None:  # the folder is listed every time
+        return _file(name, status), True
+    if status.st_nlink < 2:
+        watches.unwatch_file(folder, name)
+        return _file(name, status), True
+    is_watched = watches.watch_file(folder, name)
+    return _file(name, links.file_status(path)), is_watched  # as it is since it was watched
+
+
+def _file(name: str, status: os.stat_result | None) -> File | None:
+    if status is None:
+        return None
+    return File(name, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 # Kernel events ----------------------------------------------------------------------------
 
 
 class _Watches:
-    """The inotify watches of folders."""
+    """The inotify watches of folders, and of files with several names.
+
+    Watches of files may be added in another thread than the one that reads the events.
+    """
 
     def __init__(self) -> None:
         """Raises OSError when this user has no inotify instance left."""
         self._inotify = Inotify()
         self._folders: dict[int, Path] = {}
         self._watches: dict[Path, int] = {}
+        self._files: dict[int, set[tuple[Path, str]]] = {}
+        """The watched names of a file, by its watch: one for all of its names."""
+        self._file_watches: dict[tuple[Path, str], int] = {}
         self._local: dict[int, bool] = {}
         """By device, whether the kernel sees all changes on it."""
 
@@ -180,25 +299,61 @@ class _Watches:
         return True
 
     def unwatch(self, folder: Path) -> None:
+        """No more of a folder, nor of its files."""
         watch = self._watches.pop(folder, None)
         if watch is not None:
             self._folders.pop(watch, None)
             self._inotify.remove(watch)
+        for each in [key for key in list(self._file_watches) if key[0] == folder]:
+            self.unwatch_file(*each)
 
-    def changed(self) -> set[Path] | None:
-        """The folders that have changed since the last call; None if it may be any of them."""
-        found: set[Path] = set()
+    def watch_file(self, folder: Path, name: str) -> bool:
+        """Watch a file under all its names; whether each change will be reported from now on."""
+        try:
+            watch = self._inotify.add(f"{folder}/{name}", _changes_of_file())
+        except OSError as error:
+            log.info("cannot watch %s/%s, checking it every time: %s", folder, name, error)
+            self.unwatch_file(folder, name)
+            return False
+        key = folder, name
+        if self._file_watches.get(key, watch) != watch:
+            self.unwatch_file(folder, name)
+        self._files.setdefault(watch, set()).add(key)
+        self._file_watches[key] = watch
+        return True
+
+    def unwatch_file(self, folder: Path, name: str) -> None:
+        """No more of the file that had this name, unless it is watched under another one."""
+        watch = self._file_watches.pop((folder, name), None)
+        if watch is None:
+            return
+        names = self._files.get(watch, set())
+        names.discard((folder, name))
+        if not names:
+            self._files.pop(watch, None)
+            self._inotify.remove(watch)
+
+    def changed(self) -> dict[Path, set[str]] | None:
+        """The names that have changed since the last call, by folder; None if it may be any.
+
+        ANY stands for every file of a folder.
+        """
+        found: dict[Path, set[str]] = {}
         gone = inotify_simple.flags.IGNORED | inotify_simple.flags.MOVE_SELF
         overflow = False
-        while events := self._inotify.read():
-            for watch, mask in events:
+        while events := self._inotify.read_named():
+            for watch, mask, name in events:
                 overflow = overflow or watch == OVERFLOW
-                folder = self._folders.get(watch)
-                if folder is None:
+                for folder, own in tuple(self._files.get(watch, ())):
+                    found.setdefault(folder, set()).add(own)
+                    if mask & inotify_simple.flags.IGNORED:
+                        self.unwatch_file(folder, own)
+                in_folder = self._folders.get(watch)
+                if in_folder is None or (name and not _is_session_file(name)):
                     continue
-                found.add(folder)
+                found.setdefault(in_folder, set()).add(name)
                 if mask & gone:
-                    self.unwatch(folder)
+                    self.unwatch(in_folder)
         return None if overflow else found
 
     def _tells(self, folder: Path) -> bool:
@@ -213,6 +368,12 @@ def _changes() -> int:
     in_files = flags.MODIFY | flags.ATTRIB | flags.CREATE | flags.DELETE
     moves = flags.MOVED_FROM | flags.MOVED_TO | flags.DELETE_SELF | flags.MOVE_SELF
     return int(in_files | moves | flags.ONLYDIR)
+
+
+def _changes_of_file() -> int:
+    """Also its deletion under one of its names, which changes their number."""
+    flags = inotify_simple.flags
+    return int(flags.MODIFY | flags.ATTRIB | flags.DONT_FOLLOW)
 
 
 def _watches() -> _Watches | None:

@@ -205,7 +205,7 @@ def _head(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _tail(path: Path, size: int) -> bytes:
-    with path.open("rb") as file:
+    with path.open("rb", buffering=0) as file:
         file.seek(max(0, size - TAIL))
         return file.read(TAIL)
 
@@ -223,8 +223,13 @@ def _whole_lines(tail: bytes) -> Iterator[dict[str, Any]]:
 
 
 def _last_timestamp(tail: bytes) -> float | None:
-    stamps = _TIMESTAMP.findall(tail)
-    return next(filter(None, (_seconds(s.decode("latin-1")) for s in reversed(stamps))), None)
+    end = len(tail)
+    while (start := tail.rfind(b'"timestamp":"', 0, end)) >= 0:
+        found = _TIMESTAMP.match(tail, start)
+        if found and (seconds := _seconds(found[1].decode("latin-1"))):
+            return seconds
+        end = start
+    return None
 
 
 def _shorten(text: str) -> str:

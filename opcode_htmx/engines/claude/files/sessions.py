@@ -1,13 +1,14 @@
 """Find projects and sessions in Claude's own files; must not know of runs or of the web."""
 
 import contextlib
-import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
 from opcode_htmx.engines.claude.files import (
     folder_names,
+    folder_summaries,
     history,
     links,
     session_listing,
@@ -15,14 +16,9 @@ from opcode_htmx.engines.claude.files import (
 from opcode_htmx.engines.claude.files.session_listing import Listing
 from opcode_htmx.engines.claude.files.session_summary import (
     FileSummary,
-    count_prompts,
     summarize,
-    unreadable,
 )
 
-log = logging.getLogger(__name__)
-
-_seen: WeakKeyDictionary[Listing, tuple[FileSummary, ...]] = WeakKeyDictionary()
 _projects: WeakKeyDictionary[Listing, tuple["Project", ...]] = WeakKeyDictionary()
 """The results for listings that are still valid."""
 
@@ -99,13 +95,27 @@ class SessionSummary:
 
 
 def projects(config_dir: Path) -> list[Project]:
-    """All projects with at least one session, the last used first."""
-    found: list[Project] = []
-    for folder in history.claude_folders(config_dir):
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # deleted just now
-            found += _projects_in(folder)
-    in_use = [project for project in found if project.session_ids]
-    return sorted(in_use, key=lambda p: p.last_activity, reverse=True)
+    """All projects with at least one session, the last used first.
+
+    Reads every file that is not known yet.
+    """
+    listings = _listings(config_dir)
+    read = folder_summaries.of_all(listings)
+    return _in_use(map(_projects_of, listings, read))
+
+
+def outline(config_dir: Path) -> list[Project]:
+    """The same at once: of a folder of Claude's with many unknown files only the newest is read.
+
+    Such a folder counts as one project, all its files count as sessions, and the times are those
+    of the files.
+    """
+    return _in_use(map(_outline_of, _listings(config_dir)))
+
+
+def recent(config_dir: Path, most: int) -> list[FileSummary]:
+    """At most `most` sessions of all projects, the last used first. Reads the newest files only."""
+    return folder_summaries.newest(_listings(config_dir), most)
 
 
 def projects_of(config_dir: Path, project_id: str) -> tuple[Project, ...]:
@@ -150,6 +160,7 @@ def sessions(config_dir: Path, project_id: str) -> list[SessionSummary]:
     """
     found = projects_of(config_dir, project_id)
     owners = {session_id: project.id for project in found for session_id in project.session_ids}
+    own = [g for g in summaries(_place(config_dir, project_id)[0]) if g.path.stem in owners]
     return [
         SessionSummary(
             id=g.path.stem,
@@ -159,12 +170,11 @@ def sessions(config_dir: Path, project_id: str) -> list[SessionSummary]:
             started_at=g.started_at,
             last_activity=g.last_activity,
             size_bytes=g.size,
-            prompt_count=count_prompts(g.path, g.size, g.mtime_ns),
+            prompt_count=prompt_count,
             name=g.name,
             prompted_at=g.prompted_at,
         )
-        for g in summaries(_place(config_dir, project_id)[0])
-        if g.path.stem in owners
+        for g, prompt_count in zip(own, folder_summaries.prompt_counts(own), strict=True)
     ]
 
 
@@ -242,14 +252,51 @@ def _place(config_dir: Path, project_id: str) -> tuple[Path, str]:
     return folder, digest
 
 
+def _listings(config_dir: Path) -> list[Listing]:
+    """Of all of Claude's folders."""
+    found: list[Listing] = []
+    for folder in history.claude_folders(config_dir):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # deleted just now
+            found.append(session_listing.watched().look(folder))
+    return found
+
+
+def _in_use(found: Iterable[Iterable[Project]]) -> list[Project]:
+    in_use = [project for some in found for project in some if project.session_ids]
+    return sorted(in_use, key=lambda p: p.last_activity, reverse=True)
+
+
 def _projects_in(folder: Path) -> tuple[Project, ...]:
     """The projects whose sessions are in one of Claude's folders; one without sessions if none."""
     listing = session_listing.watched().look(folder)
+    return _projects_of(listing, folder_summaries.of(listing)) or (_empty(folder),)
+
+
+def _projects_of(listing: Listing, found: tuple[FileSummary, ...]) -> tuple[Project, ...]:
+    """Those of the sessions `found` in one of Claude's folders."""
     known = _projects.get(listing)
     if known is None:
-        glances = _glances_of(listing)
-        known = _projects[listing] = _grouped(folder, glances) or (_empty(folder),)
+        known = _projects[listing] = _grouped(listing.folder, found)
     return known
+
+
+def _outline_of(listing: Listing) -> tuple[Project, ...]:
+    found = folder_summaries.if_few_unread(listing)
+    if found is not None:
+        return _projects_of(listing, found)
+    newest = folder_summaries.newest_of(listing, lambda each: each.cwd is not None)
+    if newest is None:
+        return ()
+    files = sorted(listing.files, key=lambda file: file.mtime_ns, reverse=True)
+    return (
+        Project(
+            id=listing.folder.name,
+            path=newest.cwd,
+            session_ids=tuple(Path(file.name).stem for file in files),
+            last_activity=files[0].mtime_ns / 1e9,
+            created_at=files[-1].mtime_ns / 1e9,
+        ),
+    )
 
 
 def _grouped(folder: Path, glances: tuple[FileSummary, ...]) -> tuple[Project, ...]:
@@ -287,24 +334,4 @@ def _empty(folder: Path) -> Project:
 
 def summaries(folder: Path) -> tuple[FileSummary, ...]:
     """The sessions with a prompt in one of Claude's folders, the last used first."""
-    return _glances_of(session_listing.watched().look(folder))
-
-
-def _glances_of(listing: Listing) -> tuple[FileSummary, ...]:
-    """Its sessions with a prompt, the last used first."""
-    known = _seen.get(listing)
-    if known is None:
-        found = []
-        for file in listing.files:
-            path = listing.folder / file.name
-            try:
-                found.append(summarize(path, file.size, file.mtime_ns))
-            except OSError:
-                continue  # deleted since it was listed, or another user's
-            except Exception:  # one broken file does not break the list
-                log.exception("could not read %s for a list", path)
-                found.append(unreadable(path, file.size, file.mtime_ns))
-        prompted = [seen for seen in found if seen.title is not None]
-        prompted.sort(key=lambda g: g.last_activity, reverse=True)
-        known = _seen[listing] = tuple(prompted)
-    return known
+    return folder_summaries.of(session_listing.watched().look(folder))

@@ -19,6 +19,11 @@ from opcode_htmx.lib.files.disk_space import DiskFull
 _FIELDS = {"custom-title": "customTitle", "ai-title": "aiTitle"}
 """The field that holds the name, by the type of the line; the first type counts most."""
 _KEYS = tuple(name.encode() for name in (*_FIELDS.values(), "summary"))
+_KEY = re.compile(b"|".join(_KEYS))
+_ENDINGS = b'Title"', b'"summary"'
+"""What the lines with names contain, and most others do not."""
+KEY_WITHIN = 300
+"""Bytes at the beginning of a line in which the CLI writes the field of a name."""
 _ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 LONGEST = 200
@@ -52,8 +57,10 @@ class Names:
 
     def take_lines(self, lines: bytes) -> None:
         """Add the entries in a stretch of the file."""
+        if not any(ending in lines for ending in _ENDINGS):
+            return
         for line in lines.splitlines():
-            if any(key in line[:300] for key in _KEYS):
+            if _KEY.search(line, 0, KEY_WITHIN):
                 try:
                     entry = json.loads(line)
                 except (ValueError, RecursionError):
