@@ -10,7 +10,8 @@ import gevent
 import pytest
 from gevent import monkey
 
-from opcode_htmx.engines.claude.files import folder_summaries, session_summary, sessions
+from opcode_htmx.engines.claude.files import session_summary, sessions
+from opcode_htmx.engines.claude.files.lists import folder_summaries
 from opcode_htmx.engines.claude.files.session_summary import FileSummary
 
 NOON = 1_795_000_000

@@ -13,7 +13,9 @@ import pytest
 from gevent import monkey
 
 from opcode_htmx.engines.claude.files import session_listing
-from opcode_htmx.engines.claude.files.session_listing import Folders, file_system
+from opcode_htmx.engines.claude.files.lists import watches as kernel
+from opcode_htmx.engines.claude.files.lists.watches import file_system
+from opcode_htmx.engines.claude.files.session_listing import Folders
 from opcode_htmx.lib.files import inotify
 
 ONE = "11111111-1111-4111-8111-111111111111.jsonl"
@@ -30,10 +32,10 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.fixture(params=["kernel events", "listed every time", "no inotify left"])
 def listed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Folders]:
-    if request.param == "looked at every time":
-        monkeypatch.setattr(session_listing, "LOCAL_FILE_SYSTEMS", frozenset())
+    if request.param == "listed every time":
+        monkeypatch.setattr(kernel, "LOCAL_FILE_SYSTEMS", frozenset())
     if request.param == "no inotify left":
-        monkeypatch.setattr(session_listing, "_watches", lambda: None)
+        monkeypatch.setattr(kernel, "watches", lambda: None)
     found = Folders()
     yield found
     found.close()
@@ -161,7 +163,7 @@ def test_more_changes_than_the_kernel_keeps_are_not_missed(listed: Folders, proj
 @pytest.fixture
 def checked(project: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the folders that are listed and of the files that are checked."""
-    if file_system(project.resolve()) not in session_listing.LOCAL_FILE_SYSTEMS:
+    if file_system(project.resolve()) not in kernel.LOCAL_FILE_SYSTEMS:
         pytest.skip("the kernel does not tell of what changes here")
     calls: list[str] = []
     list_folder, check_file = os.scandir, session_listing._file_in

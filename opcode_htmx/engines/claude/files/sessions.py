@@ -8,11 +8,11 @@ from weakref import WeakKeyDictionary
 
 from opcode_htmx.engines.claude.files import (
     folder_names,
-    folder_summaries,
     history,
     links,
     session_listing,
 )
+from opcode_htmx.engines.claude.files.lists import folder_summaries
 from opcode_htmx.engines.claude.files.session_listing import Listing
 from opcode_htmx.engines.claude.files.session_summary import (
     FileSummary,

@@ -1,0 +1,1 @@
+"""Lists of sessions: the changes that the kernel reports, and the summaries of many files."""
