@@ -25,6 +25,7 @@ from opcode_htmx.app import (
 from opcode_htmx.app.claude_environment import ClaudeEnvironment, find_claude
 from opcode_htmx.app.pairing import terminal
 from opcode_htmx.app.registry import FEATURES
+from opcode_htmx.app.saved_templates import SavedTemplates, program
 from opcode_htmx.app.template_cache import TemplateCache
 from opcode_htmx.config.settings import Settings
 from opcode_htmx.engines.claude.files import history, session_listing
@@ -72,7 +73,8 @@ def build(settings: Settings | None = None, features: Sequence[Feature] = FEATUR
     jobs = Jobs()
 
     app = platform.make_app(features)
-    templates = TemplateCache(app.jinja_env.bytecode_cache)
+    saved = SavedTemplates(state.folder("templates"), program(resources.PACKAGE))
+    templates = TemplateCache(app.jinja_env.bytecode_cache or saved)
     app.jinja_env.bytecode_cache = templates
     router = platform.protect(app, settings, state, jobs, statuses)
     context = _context(settings, claude, state, jobs, app.jinja_env, tuple(statuses))
@@ -89,7 +91,7 @@ def build(settings: Settings | None = None, features: Sequence[Feature] = FEATUR
     _install_api(app, features, context)
     navigation.register(app, features, context)
     jobs.add(Job("deliver events of runs", context.events.start, context.events.close))
-    jobs.add(once("compile the templates", partial(templates.fill, app.jinja_env)))
+    jobs.add(once("compile the templates", partial(_compile, templates, app.jinja_env, saved)))
     app.extensions["opcode_context"] = context
     app.extensions["opcode_jobs"] = jobs
     app.extensions["opcode_demo"] = claude.demo
@@ -168,6 +170,13 @@ def _sessions(
         options=options,
         trash=Trash(state, runs, flags.forget),
     )
+
+
+def _compile(templates: TemplateCache, environment: Environment, saved: SavedTemplates) -> None:
+    try:
+        templates.fill(environment)
+    finally:  # also when the worker ends before
+        saved.save()
 
 
 def _install(app: Flask, feature: Feature, context: AppContext, router: SocketRouter) -> None:

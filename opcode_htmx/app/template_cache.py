@@ -1,5 +1,7 @@
 """Compiles templates in a thread after the start, which would take 0.1 seconds longer otherwise.
 
+Those that a cache on disk has are only loaded.
+
 A template that a request needs earlier is compiled by that request. The largest ones, the macros of
 blocks, are compiled while the app is built.
 """

@@ -6,10 +6,10 @@ inside the package, in `_assets` (see pyproject.toml).
 
 from pathlib import Path
 
-_PACKAGE = Path(__file__).resolve().parents[1]
-_INSTALLED = _PACKAGE / "_assets"
+PACKAGE = Path(__file__).resolve().parents[1]
+_INSTALLED = PACKAGE / "_assets"
 
-IMPORT_FOLDER = _PACKAGE.parent
+IMPORT_FOLDER = PACKAGE.parent
 """The folder that contains the package: a Python started there can import it."""
 
 FOLDER = _INSTALLED if _INSTALLED.is_dir() else IMPORT_FOLDER
