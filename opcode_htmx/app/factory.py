@@ -25,7 +25,6 @@ from opcode_htmx.app import (
 from opcode_htmx.app.claude_environment import ClaudeEnvironment, find_claude
 from opcode_htmx.app.pairing import terminal
 from opcode_htmx.app.registry import FEATURES
-from opcode_htmx.app.saved_templates import SavedTemplates, program
 from opcode_htmx.app.template_cache import TemplateCache
 from opcode_htmx.config.settings import Settings
 from opcode_htmx.engines.claude.files import history, session_listing
@@ -33,10 +32,12 @@ from opcode_htmx.engines.claude.install import cli_binary
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
 from opcode_htmx.lib import log_lines, resources
+from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.lib.concurrency.jobs import Job, Jobs, every, once
 from opcode_htmx.lib.concurrency.loop_monitor import LoopMonitor
 from opcode_htmx.lib.files.state_dir import ensure_state_dir, make_private
 from opcode_htmx.lib.files.state_folders import StateDir
+from opcode_htmx.markup import markdown
 from opcode_htmx.runs.model import line_reader
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.attention import AttentionList
@@ -52,6 +53,7 @@ from opcode_htmx.sessions.storage.session_flags import SessionFlags
 from opcode_htmx.sessions.storage.trash import Trash
 from opcode_htmx.sessions.submit import PromptSubmitter
 from opcode_htmx.sessions.views import SessionViews
+from opcode_htmx.web.assets.saved_templates import SavedTemplates, program
 from opcode_htmx.web.http import forms
 from opcode_htmx.web.rest.endpoint import register_endpoints
 from opcode_htmx.web.websocket.router import SocketRouter
@@ -91,6 +93,7 @@ def build(settings: Settings | None = None, features: Sequence[Feature] = FEATUR
     _install_api(app, features, context)
     navigation.register(app, features, context)
     jobs.add(Job("deliver events of runs", context.events.start, context.events.close))
+    jobs.add(once("load what later pages need", partial(run_in_thread, markdown.prepare)))
     jobs.add(once("compile the templates", partial(_compile, templates, app.jinja_env, saved)))
     app.extensions["opcode_context"] = context
     app.extensions["opcode_jobs"] = jobs

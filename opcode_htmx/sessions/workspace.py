@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from opcode_htmx.engines.claude.demo.scenarios import Suggestion
 from opcode_htmx.runs.policies.working_folders import WorkingFolders
+
+if TYPE_CHECKING:
+    from opcode_htmx.engines.claude.demo.scenarios import Suggestion
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ PermissionMode = Literal["default", "acceptEdits", "plan", "bypassPermissions"]
 class Request(BaseModel):
     """A JSON object whose fields are all known."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class StrictRequest(Request):

@@ -16,7 +16,7 @@ JsonValue = Any
 class ResponseModel(BaseModel):
     """A part of a response."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
 
 class TrustItem(ResponseModel):

@@ -17,8 +17,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal
 
-import yaml
-
 from opcode_htmx.engines.capabilities import Command
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
 from opcode_htmx.lib.files import confined
@@ -29,8 +27,6 @@ LONGEST_HEADER = 4096
 """Characters between the two lines of `---`."""
 SECONDS = 0.5
 """Of the CPU, for all headers of one listing."""
-DEEPEST = 8
-"""Lists and mappings in one another."""
 MOST_ENTRIES = 20_000
 """The most files and folders that are searched for commands."""
 
@@ -219,45 +215,12 @@ def _split(text: str) -> tuple[str, str]:
     return text[opening.end() : closing.start()], text[closing.end() :]
 
 
-class _Refused(yaml.YAMLError):
-    """A header exceeds the limits."""
-
-
-class _Loader(yaml.SafeLoader):
-    """Refuses aliases, which multiply what they name, and deep nesting, which takes its square."""
-
-    _depth = 0
-
-    def fetch_alias(self) -> None:
-        raise _Refused
-
-    def fetch_anchor(self) -> None:
-        raise _Refused
-
-    def fetch_flow_collection_start(self, token: type[yaml.Token]) -> None:
-        if self.flow_level >= DEEPEST:
-            raise _Refused
-        super().fetch_flow_collection_start(token)
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        self._depth += 1
-        if self._depth > DEEPEST + 1:
-            raise _Refused
-        node = super().compose_node(parent, index)
-        self._depth -= 1
-        return node
-
-
 @lru_cache(maxsize=1024)
 def _fields(header: str) -> dict[str, object]:
-    try:
-        fields = yaml.load(header, _Loader)  # noqa: S506 - a safe loader
-    except (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError, RecursionError):
-        # A value may not be what its tag says, which the library takes for granted. And people
-        # write `argument-hint: [a] [b]`, which is no YAML; what can be read, is
-        pairs = (line.partition(":") for line in header.splitlines())
-        return {key.strip(): value.strip() for key, colon, value in pairs if colon}
-    return fields if isinstance(fields, dict) else {}
+    # Imported late: the library takes 10 ms of the start
+    from opcode_htmx.engines.claude.config import command_header
+
+    return command_header.fields(header)
 
 
 def _tools(value: object) -> Iterator[str]:
