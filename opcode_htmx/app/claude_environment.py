@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from opcode_htmx.config.settings import Settings
 from opcode_htmx.engines.claude.install import cli_binary
+from opcode_htmx.engines.claude.install.known_login import KnownLogin
 from opcode_htmx.engines.claude.protocol import argv
 from opcode_htmx.sessions.workspace import Workspace
+from opcode_htmx.web.server import reload
 
 if TYPE_CHECKING:
     from opcode_htmx.engines.claude.demo.scenarios import Suggestion
     from opcode_htmx.engines.claude.demo.service import DemoEnvironment
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +32,8 @@ class ClaudeEnvironment:
     """The environment of its processes."""
     demo: DemoEnvironment | None
     """It holds a lease on the demo's API, which lasts as long as this value."""
+    unconfirmed: KnownLogin | None = None
+    """The login that is only remembered, and to be asked for once the server listens."""
 
 
 def find_claude(settings: Settings) -> ClaudeEnvironment:
@@ -36,7 +44,9 @@ def find_claude(settings: Settings) -> ClaudeEnvironment:
     """
     path = settings.child_environment.get("PATH", "")
     binary = cli_binary.find(settings.claude_path, path, settings.home)
-    demo = _demo(settings, binary)
+    login = KnownLogin(settings.state_dir, binary, settings.child_environment)
+    unconfirmed = login if settings.demo is None and login.is_remembered() else None
+    demo = None if unconfirmed else _demo(settings, login)
     variables = settings.child_environment
     if demo:
         variables = argv.environment(variables, demo.environment, demo.removed)
@@ -47,13 +57,28 @@ def find_claude(settings: Settings) -> ClaudeEnvironment:
         suggestions=_suggestions() if demo else (),
         named_task_folder=settings.task_folder,
     )
-    return ClaudeEnvironment(binary, workspace, variables, demo)
+    return ClaudeEnvironment(binary, workspace, variables, demo, unconfirmed)
 
 
-def _demo(settings: Settings, binary: cli_binary.Binary) -> DemoEnvironment | None:
+def confirm(login: KnownLogin) -> None:
+    """Ask for a login that was only remembered; if there is none, start again, with the demo."""
+    try:
+        if login.ask():
+            return
+    except cli_binary.BinaryError as error:
+        log.warning("%s", error)
+        return
+    again = reload.reload()
+    log.warning(
+        "Claude is not logged in any more; %s.",
+        "the demo takes its place" if again else "start again for the demo",
+    )
+
+
+def _demo(settings: Settings, login: KnownLogin) -> DemoEnvironment | None:
     wanted = settings.demo
     if wanted is None:
-        wanted = not cli_binary.logged_in(binary, settings.child_environment)
+        wanted = not login.ask()
     if not wanted:
         return None
     # Imported late: the start without a demo needs none of it

@@ -25,6 +25,7 @@ from opcode_htmx.config.settings import (
     work_in,
 )
 from opcode_htmx.engines.claude.install import cli_binary
+from opcode_htmx.engines.claude.install.known_login import KnownLogin
 from opcode_htmx.lib import resources
 from opcode_htmx.lib.files.state_dir import StateError, ensure_state_dir
 from opcode_htmx.lib.version import __version__
@@ -48,6 +49,8 @@ class Launch:
     binary: cli_binary.Binary
     demo: bool
     password: str
+    confirmed: bool = True
+    """False for a login that is only remembered: the server asks for it when it listens."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -154,10 +157,12 @@ def preflight(settings: Settings) -> Launch:
     path = settings.child_environment.get("PATH", os.defpath)
     binary = cli_binary.find(settings.claude_path, path, settings.home)
     demo = settings.demo
+    login = KnownLogin(settings.state_dir, binary, settings.child_environment)
+    confirmed = demo is not None or not login.is_remembered()
     if demo is None:
-        demo = not cli_binary.logged_in(binary, settings.child_environment)
+        demo = confirmed and not login.ask()
     credentials.secret_key(settings)
-    return Launch(settings, binary, demo, credentials.password(settings))
+    return Launch(settings, binary, demo, credentials.password(settings), confirmed)
 
 
 def serve(launch: Launch) -> int:
@@ -166,9 +171,9 @@ def serve(launch: Launch) -> int:
     command = [sys.executable, "-m", "gunicorn"]
     command += ["-c", str(resources.GUNICORN_CONFIG), "--pythonpath", str(resources.FOLDER)]
     command += ["-b", f"{in_url(settings.host)}:{settings.port}", "app:app"]
-    variables = environment(
-        OPCODE_DEMO="1" if launch.demo else "0", CLAUDE_PATH=str(launch.binary.path)
-    )
+    variables = environment(CLAUDE_PATH=str(launch.binary.path))
+    if launch.confirmed:
+        variables["OPCODE_DEMO"] = "1" if launch.demo else "0"
     try:
         os.execve(command[0], command, variables)  # noqa: S606 - no shell is wanted
     except OSError as error:

@@ -22,7 +22,7 @@ from opcode_htmx.app import (
     run_settings,
     state_folders,
 )
-from opcode_htmx.app.claude_environment import ClaudeEnvironment, find_claude
+from opcode_htmx.app.claude_environment import ClaudeEnvironment, confirm, find_claude
 from opcode_htmx.app.pairing import terminal
 from opcode_htmx.app.registry import FEATURES
 from opcode_htmx.app.template_cache import TemplateCache
@@ -93,6 +93,8 @@ def build(settings: Settings | None = None, features: Sequence[Feature] = FEATUR
     _install_api(app, features, context)
     navigation.register(app, features, context)
     jobs.add(Job("deliver events of runs", context.events.start, context.events.close))
+    if claude.unconfirmed:
+        jobs.add(once("ask for Claude's login", partial(confirm, claude.unconfirmed)))
     jobs.add(once("load what later pages need", partial(run_in_thread, markdown.prepare)))
     jobs.add(once("compile the templates", partial(_compile, templates, app.jinja_env, saved)))
     app.extensions["opcode_context"] = context

@@ -51,6 +51,7 @@ PLATFORM = (
     StateFolder("secret_key", "the key that signs cookies, made once"),
     StateFolder("reserve", "space for what must be written on a full disk"),
     StateFolder("viewing", "locks of the sessions that somebody looks at"),
+    StateFolder("known_login", "for whom Claude was logged in at the last start, as a hash"),
     StateFolder("templates", "compiled templates of this version", "made anew"),
     StateFolder("demo", "the demo's configuration and sample project", "made anew"),
 )

@@ -22,7 +22,7 @@ from opcode_htmx.engines.claude.install import cli_binary
 from opcode_htmx.lib.concurrency import loop_monitor
 from opcode_htmx.web.origin import server_addresses
 from scripts import browser_files
-from tests.support.environment import ROOT
+from tests.support.environment import ROOT, until
 
 START = 30.0  # seconds
 STALL = re.compile(
@@ -226,6 +226,35 @@ def test_the_server_mentions_a_misspelt_setting_and_leaves_nothing_in_the_home_f
     process.terminate()
     _, errors = said(process)
     assert errors == "OPCODE_PASSWROD is not a setting of this version and is ignored.\n"
+
+
+def test_a_known_login_is_not_waited_for_and_the_demo_comes_when_it_has_ended(
+    machine: Machine,
+) -> None:
+    answer = machine.home / "answer"
+    claude = machine.home / "claude"
+    claude.write_text(
+        "#!/bin/sh\n"
+        '[ "$1" = --version ] && echo "2.2.0 (Claude Code)" && exit\n'
+        f"while [ ! -e {answer} ]; do sleep 0.02; done\n"
+        f"cat {answer}\n"
+        f"grep -q true {answer}\n"
+    )
+    claude.chmod(0o755)
+    answer.write_text('{"loggedIn": true}')
+    output, errors = ends_promptly(machine.serve(CLAUDE_PATH=str(claude)), signal.SIGTERM)
+    assert ("Demo" in output, errors) == (False, "")
+    answer.unlink()
+    process = machine.serve(CLAUDE_PATH=str(claude))  # which answers before the CLI does
+    demo = Path(machine.environ["OPCODE_STATE_DIR"]) / "demo"
+    assert not demo.exists()
+    (machine.home / "next").write_text('{"loggedIn": false}')
+    (machine.home / "next").rename(answer)
+    until(demo.exists, "the demo takes its place")
+    until(machine.answers, "the server answers on")
+    output, errors = ends_promptly(process, signal.SIGTERM)
+    assert "Claude is not logged in any more; the demo takes its place." in errors
+    assert "Demo" in ends_promptly(machine.serve(CLAUDE_PATH=str(claude)), signal.SIGTERM)[0]
 
 
 def launched(home: Path, demo: bool, **environ: str) -> cli.Launch:

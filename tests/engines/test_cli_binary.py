@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from opcode_htmx.engines.claude.install import cli_binary
+from opcode_htmx.engines.claude.install.known_login import KnownLogin
 
 # The first instructions of a stand-in; the interpreter is found without PATH.
 SHELL = "#!/bin/sh\n"
@@ -172,6 +173,43 @@ def test_the_login_is_read_from_json_and_exit_status(
 ) -> None:
     cli = cli_binary.Binary(install(tmp_path / "claude", script), (2, 2, 0))
     assert cli_binary.logged_in(cli, {}) is expected
+
+
+@pytest.mark.parametrize(
+    ("change", "remembered"),
+    [
+        ({}, True),
+        ({"PATH": "/bin", "LANG": "C"}, True),
+        ({"ANTHROPIC_API_KEY": "another"}, True),
+        ({"ANTHROPIC_BASE_URL": "http://127.0.0.1:9"}, False),
+        ({"CLAUDE_CONFIG_DIR": "/elsewhere"}, False),
+    ],
+)
+def test_a_login_is_remembered_for_one_cli_in_one_environment(
+    tmp_path: Path, change: dict[str, str], remembered: bool
+) -> None:
+    cli = cli_binary.Binary(
+        install(tmp_path / "claude", "echo '{\"loggedIn\": true}'\n"), (2, 2, 0)
+    )
+    environ = {"HOME": str(tmp_path), "ANTHROPIC_API_KEY": "sk-secret"}
+    login = KnownLogin(tmp_path, cli, environ)
+    assert not login.is_remembered()
+    assert login.ask()
+    assert KnownLogin(tmp_path, cli, environ | change).is_remembered() is remembered
+    other = cli_binary.Binary(tmp_path / "other", (2, 2, 0))
+    assert not KnownLogin(tmp_path, other, environ).is_remembered()
+    assert not KnownLogin(tmp_path, cli, {"HOME": str(tmp_path)}).is_remembered()
+    assert "secret" not in (tmp_path / "known_login").read_text()
+    assert (tmp_path / "known_login").stat().st_mode & 0o777 == 0o600
+
+
+def test_who_is_not_logged_in_is_asked_every_time(tmp_path: Path) -> None:
+    script = install(tmp_path / "claude", "echo '{\"loggedIn\": true}'\n")
+    login = KnownLogin(tmp_path, cli_binary.Binary(script, (2, 2, 0)), {})
+    assert login.ask()
+    install(script, "echo '{\"loggedIn\": false}'\nexit 1\n")
+    assert not login.ask()
+    assert not login.is_remembered()
 
 
 @pytest.mark.parametrize("script", ["echo crash >&2\nexit 2\n", "echo '[]'\n", "echo '{}'\n"])

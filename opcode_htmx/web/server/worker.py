@@ -11,6 +11,7 @@ from typing import Any
 import gevent
 from gunicorn.workers.ggevent import GeventWorker
 
+from opcode_htmx.web.server import reload
 from opcode_htmx.web.server.connections import Connections, linger, request_begins
 
 
@@ -18,6 +19,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
     connections: Connections
 
     def run(self) -> None:
+        reload.served_by(self.ppid)
         self.connections = Connections()
         sweeper = gevent.spawn(self.connections.run)
         try:

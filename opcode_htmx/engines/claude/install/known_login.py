@@ -1,0 +1,58 @@
+"""Remember that Claude was logged in, so that a start need not wait for `claude auth status`.
+
+Only a login is remembered: who has just logged in is never taken for somebody who has not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from opcode_htmx.engines.claude.install import cli_binary
+
+NAME = "known_login"
+"""Of the file in the state folder."""
+_PREFIXES = ("ANTHROPIC_", "CLAUDE_")
+_VARIABLES = ("HOME", "CLAUDE_CONFIG_DIR")
+
+
+class KnownLogin:
+    """The login of one CLI with one configuration."""
+
+    def __init__(self, state_dir: Path, binary: cli_binary.Binary, env: Mapping[str, str]) -> None:
+        """`env` is the environment that the CLI is started with."""
+        self._path = state_dir / NAME
+        self._binary = binary
+        self._env = env
+
+    def is_remembered(self) -> bool:
+        """Whether the CLI was logged in when it was asked last, in an environment like this."""
+        try:
+            return self._path.read_text(encoding="utf-8") == self._of_whom()
+        except (OSError, ValueError):
+            return False
+
+    def ask(self) -> bool:
+        """Whether the CLI is logged in now; remembered from now on. Raises BinaryError."""
+        answer = cli_binary.logged_in(self._binary, self._env)
+        with contextlib.suppress(OSError):  # then it is asked at the next start, too
+            if answer:
+                self._remember()
+            else:
+                self._path.unlink(missing_ok=True)
+        return answer
+
+    def _remember(self) -> None:
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(self._of_whom())  # what is cut off is no such text
+
+    def _of_whom(self) -> str:
+        """Of the variables with secrets only the names: a key that is removed ends a login."""
+        names = sorted(name for name in self._env if name.startswith(_PREFIXES))
+        values = [self._env.get(name, "") for name in _VARIABLES]
+        text = "\0".join([str(self._binary.path), *values, *names])
+        return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
