@@ -17,11 +17,13 @@ from bench import (
     json_lines,
     latency,
     lighthouse,
+    lists,
     load,
     page,
     send,
     smooth,
     stalls,
+    start,
 )
 from bench.figures import Figure, table
 
@@ -36,6 +38,8 @@ PARTS: dict[str, Callable[[], Sequence[Figure]]] = {
     "load": load.measure,
     "lives": endurance.measure,
     "stalls": stalls.measure,
+    "start": start.measure,
+    "lists": lists.measure,
     "hostile": hostile.measure,
     "lighthouse": lighthouse.measure,
 }

@@ -231,12 +231,16 @@ class Server:
 
     def start(self) -> Server:
         guard.refuse("a server")
+        self.begin()
+        until(self._answers, f"the server answers; its log is {self.log}")
+        return self
+
+    def begin(self) -> None:
+        """Start it, and do not wait until it answers."""
         if "PYTEST_VERSION" in os.environ:
             self._process = warm().start(self.app, self._environment, self.log)
         else:  # what is measured elsewhere is a server as people start it
             self._process = self._popen()
-        until(self._answers, f"the server answers; its log is {self.log}")
-        return self
 
     def _popen(self) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:

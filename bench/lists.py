@@ -1,0 +1,143 @@
+"""The first lists after a start with five thousand sessions, the same again, and the idle cost.
+
+Each first list is the first request of a server that has just started. The files are in the
+system's cache of files, as they are after yesterday's work.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench import load, many_sessions
+from bench.figures import Figure, Target
+from bench.server import running_server
+from opcode_htmx.engines.claude.files.history import project_id
+from tests.support.environment import Sandbox, Server, basic_header, until, write_stand_in
+
+PROJECTS, SESSIONS, LINES = 100, 50, 200
+STARTS = 5
+REQUESTS = 60
+IDLE_SECONDS = 20.0
+
+FIRST = Target("median", 1000)
+HOME = Target("median", 5)
+LIST = Target("median", 10)
+STALL = Target("worst", 50)
+IDLE = Target("worst", 0.5)
+
+FLOOR_PATH = "/healthz"
+
+
+@dataclass(slots=True)
+class Page:
+    """A list: its path, and what was measured, in ms."""
+
+    what: str
+    path: str
+    warm_target: Target
+    first: list[float] = field(default_factory=list)
+    stalls: list[float] = field(default_factory=list)
+
+
+def measure() -> list[Figure]:
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        sandbox = Sandbox(home / "home").make()
+        many_sessions.generate(
+            sandbox.config_dir, projects=PROJECTS, sessions=SESSIONS, lines=LINES
+        )
+        return list(_figures(sandbox, write_stand_in(home / "claude")))
+
+
+def pages() -> list[Page]:
+    project = project_id(many_sessions.WORK / many_sessions.project_name(0))
+    return [
+        Page("Home", "/", HOME),
+        Page(f"A project of {SESSIONS} sessions", f"/projects/{project}", LIST),
+        Page("The API's list of all projects", "/api/projects", LIST),
+    ]
+
+
+def _figures(sandbox: Sandbox, claude: Path) -> Iterator[Figure]:
+    prepare(sandbox, claude)
+    measured, floor, before = pages(), list[float](), list[float]()
+    for page in measured:
+        for _ in range(STARTS):
+            with running_server(sandbox, claude) as server:
+                before.append(load.health(server)["worst_ms"])
+                floor += times(server, FLOOR_PATH, 5)
+                page.first += times(server, page.path, 1)
+                times(server, "/api/projects", 1)  # all files have been read
+                page.stalls.append(load.health(server)["worst_ms"])
+    for page in measured:
+        yield Figure(f"{page.what}, first", "ms", page.first, FLOOR_PATH, floor, FIRST)
+    for page in measured:
+        what = f"{page.what}, first: the hub was held, at most"
+        yield Figure(what, "ms", page.stalls, "no list", before, STALL)
+    yield from _warm(sandbox, claude, measured, "")
+    copy = with_hard_links(sandbox)
+    yield from _warm(sandbox, claude, measured[:1], f", each file with a hard link in {copy.name}/")
+
+
+def _warm(sandbox: Sandbox, claude: Path, measured: Sequence[Page], how: str) -> Iterator[Figure]:
+    with running_server(sandbox, claude) as server:
+        nothing = idle(server, IDLE_SECONDS / 2)
+        times(server, "/api/projects", 1)
+        for page in measured:
+            times(server, page.path, 3)
+            found, floor = times(server, page.path), times(server, FLOOR_PATH)
+            yield Figure(
+                f"{page.what}, again{how}", "ms", found, FLOOR_PATH, floor, page.warm_target
+            )
+        cost = idle(server, IDLE_SECONDS)
+        what = f"{PROJECTS * SESSIONS:,} sessions watched, idle{how}"
+        yield Figure(what, "% of a core", [cost], "none watched", [max(nothing, 0.05)], IDLE)
+
+
+def prepare(sandbox: Sandbox, claude: Path) -> None:
+    """Start once, so that what the first start of all makes is there."""
+    with running_server(sandbox, claude) as server:
+        assert server.get("/").ok
+        until((sandbox.state / "templates").exists, "the compiled templates are kept")
+
+
+def times(server: Server, path: str, count: int = REQUESTS) -> list[float]:
+    """Milliseconds from a request to the last byte of its response, on one connection."""
+    found = []
+    with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)) as connection:
+        connection.connect()
+        for _ in range(count):
+            began = time.perf_counter()
+            connection.request("GET", path, headers=basic_header())
+            response = connection.getresponse()
+            response.read()
+            found.append((time.perf_counter() - began) * 1000)
+            assert response.status == 200, (path, response.status)
+    return found
+
+
+def idle(server: Server, seconds: float) -> float:
+    """The percentage of a core that the worker takes while nobody asks for anything."""
+    worker = load.worker_of(server)
+    time.sleep(2)  # what the last request has begun is over
+    before = worker.cpu_times()
+    time.sleep(seconds)
+    after = worker.cpu_times()
+    return (after.user + after.system - before.user - before.system) / seconds * 100
+
+
+def with_hard_links(sandbox: Sandbox) -> Path:
+    """A backup as `cp -al` makes it."""
+    backup = sandbox.home / "backup"
+    for path in (sandbox.config_dir / "projects").glob("*/*.jsonl"):
+        folder = backup / path.parent.name
+        folder.mkdir(parents=True, exist_ok=True)
+        os.link(path, folder / path.name)
+    return backup
