@@ -34,6 +34,7 @@ from opcode_htmx.web.http import (
     responses,
 )
 from opcode_htmx.web.origin import sources
+from opcode_htmx.web.server.url_rules import LateRule
 from opcode_htmx.web.websocket.registry import OpenSockets
 from opcode_htmx.web.websocket.router import SocketRouter
 
@@ -47,6 +48,7 @@ def make_app(features: Sequence[Feature]) -> Flask:
     """
     _check_names(features)
     app = Flask("opcode_htmx.app", root_path=str(resources.FOLDER), static_folder=None)
+    app.url_rule_class = LateRule
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = MAX_FORM_BYTES
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_loader = FileSystemLoader(
@@ -81,7 +83,7 @@ def protect(
     csrf_tokens = tokens.Tokens(credentials.secret_key(settings), user, password)
     logins = Logins(
         state.folder("logins"),
-        csrf_tokens.credentials,
+        lambda: csrf_tokens.credentials,
         settings.login_lifetime,
         settings.login_idle,
     )

@@ -359,7 +359,9 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.now = 1_800_000_000.0
-        self.logins = Logins(folder, "fingerprint", 90 * DAY, 30 * DAY, clock=lambda: self.now)
+        self.logins = Logins(
+            folder, lambda: "fingerprint", 90 * DAY, 30 * DAY, clock=lambda: self.now
+        )
 
     def pass_days(self, days: float, cookie: str = "") -> None:
         """Let time go by; somebody uses the login each day."""
@@ -450,7 +452,9 @@ def test_cookies_of_another_port_do_not_block_login(app: Flask) -> None:
 
 
 def test_login_ended_by_one_worker_is_ended_in_another(store: Store, tmp_path: Path) -> None:
-    other = Logins(tmp_path / "logins", "fingerprint", 90 * DAY, 30 * DAY, lambda: store.now)
+    other = Logins(
+        tmp_path / "logins", lambda: "fingerprint", 90 * DAY, 30 * DAY, lambda: store.now
+    )
     value = created(store)
     login = other.of_cookie(value)
     assert login

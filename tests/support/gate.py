@@ -36,7 +36,7 @@ def access(
     """The gate, and the logins that it keeps."""
     state.mkdir(parents=True, exist_ok=True)
     tokens = Tokens(key, user, password)
-    logins = Logins(state / "logins", tokens.credentials, 90 * DAY, 30 * DAY)
+    logins = Logins(state / "logins", lambda: tokens.credentials, 90 * DAY, 30 * DAY)
     limiter = RateLimiter(state / "login_failures", logins.networks)
     codes = PairingCodes(state / "pairing")
     visitors = Visitors(user, password, tokens, logins, codes, limiter)

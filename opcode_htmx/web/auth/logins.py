@@ -74,12 +74,12 @@ class Logins:
     def __init__(
         self,
         folder: Path,
-        credentials: str,
+        credentials: Callable[[], str],
         lifetime: float,
         idle: float,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`credentials` is the fingerprint of the user and password; times are in seconds.
+        """`credentials` returns the fingerprint of user and password; times are in seconds.
 
         Raises OSError when the folder cannot be made.
         """
@@ -119,7 +119,7 @@ class Logins:
             token = token_of(login_id) if token_of else secrets.token_urlsafe(32)
             now = self._clock()
             login = Login(
-                login_id, digest(token), self._credentials, now, device, address, client, now, how
+                login_id, digest(token), self._credentials(), now, device, address, client, now, how
             )
             self._evict(client)
             self._save(login)
@@ -205,7 +205,7 @@ class Logins:
     def _is_valid(self, login: Login) -> bool:
         now = self._clock()
         return (
-            login.credentials == self._credentials
+            login.credentials == self._credentials()
             and now < login.created + self.lifetime
             and now < login.last_used + self._idle
         )

@@ -8,6 +8,8 @@ import hashlib
 import hmac
 from functools import lru_cache
 
+import gevent
+
 _SCRYPT = {"n": 1 << 13, "r": 8, "p": 1, "dklen": 16}
 """20 ms and 8 MB, once per start: slow, because the result is stored."""
 
@@ -18,8 +20,14 @@ class Tokens:
         self._client = _derive(secret_key, "client")
         # Includes the password, so that the state folder alone is not enough to forge a cookie
         self._basic = _derive(secret_key, "basic", user, password)
-        self.credentials = _fingerprint(secret_key, user, password)
+        # In a thread, and beside the rest of the start
+        pool = gevent.get_hub().threadpool
+        self._fingerprint = pool.spawn(_fingerprint, secret_key, user, password)
+
+    @property
+    def credentials(self) -> str:
         """The fingerprint of the user and the password that logins are stored with."""
+        return str(self._fingerprint.get())
 
     def csrf_token(self, login_id: str) -> str:
         return _derive(self._csrf, login_id).hex()
