@@ -1,7 +1,6 @@
 """The entry point for gunicorn: patches the standard library, then builds the app."""
 
 import gc
-import mimetypes
 
 from gevent import monkey
 
@@ -14,7 +13,6 @@ from opcode_htmx import create_app
 # What is created here stays, so collections would take time for nothing
 gc.disable()
 app = create_app()
-mimetypes.init()  # reads the system's table of file types, which would block a request
 gc.freeze()
 gc.enable()
 # A full collection takes up to 90 ms, so it runs after a million new objects, not after seventy

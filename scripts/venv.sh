@@ -35,6 +35,8 @@ for requirements in "$@"; do
     stamp=.venv/.installed-$requirements
     if ! cmp -s "$requirements" "$stamp"; then
         .venv/bin/python scripts/download.py "$requirements"
+        # The first start would take a second longer.
+        .venv/bin/python -m compileall -q -j 0 app.py opcode_htmx || true
         cp "$requirements" "$stamp"
     fi
 done

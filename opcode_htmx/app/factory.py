@@ -6,6 +6,7 @@ jobs, which the worker starts.
 
 from __future__ import annotations
 
+import mimetypes
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -95,7 +96,7 @@ def build(settings: Settings | None = None, features: Sequence[Feature] = FEATUR
     jobs.add(Job("deliver events of runs", context.events.start, context.events.close))
     if claude.unconfirmed:
         jobs.add(once("ask for Claude's login", partial(confirm, claude.unconfirmed)))
-    jobs.add(once("load what later pages need", partial(run_in_thread, markdown.prepare)))
+    jobs.add(once("load what later pages need", partial(run_in_thread, _load_late)))
     jobs.add(once("compile the templates", partial(_compile, templates, app.jinja_env, saved)))
     app.extensions["opcode_context"] = context
     app.extensions["opcode_jobs"] = jobs
@@ -175,6 +176,12 @@ def _sessions(
         options=options,
         trash=Trash(state, runs, flags.forget),
     )
+
+
+def _load_late() -> None:
+    """What no start needs, and would block the request that needs it first."""
+    markdown.prepare()
+    mimetypes.init()  # reads the system's table of file types
 
 
 def _compile(templates: TemplateCache, environment: Environment, saved: SavedTemplates) -> None:

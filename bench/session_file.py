@@ -1,0 +1,433 @@
+"""One generated session: its lines, in the format of Claude's CLI, and the files beside it.
+
+The words are English and code of the standard library, some of them Chinese, Japanese, Korean,
+Arabic or with emoji. Depends on the format, not on the app.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from functools import cache, lru_cache
+from pathlib import Path
+
+from bench import material
+
+VERSION = "2.1.330"
+NEWEST = datetime(2026, 11, 20, 18, tzinfo=UTC)
+"""The last session ended not long before."""
+DAYS = 730
+"""The time that the sessions are spread over, most of them in its end."""
+MODELS = ("claude-opus-5-5", "claude-opus-5-5", "claude-sonnet-5", "claude-haiku-5")
+NOUNS = (
+    *("orchard", "ledger", "beacon", "harbor", "atlas", "pixel", "relay", "quartz", "willow"),
+    *("comet", "forge", "lantern", "meadow", "nimbus", "otter", "prism", "raven", "summit"),
+)
+TASKS = (
+    *("retry the upload", "sort the invoices", "cache the thumbnails", "paginate the audit log"),
+    *("parse the time zone", "drop the old index", "stream the export", "rename the column"),
+    *("debounce the search", "rotate the token", "merge the two queues", "escape the file name"),
+)
+FOREIGN = (
+    "请修复登录页面的错误，并为它添加测试。",
+    "数据库迁移之后列表是空的，为什么？",
+    "検索結果の並び順を直してください。日付の新しい順です。",
+    "파일 업로드가 큰 이미지에서 실패합니다. 원인을 찾아 주세요.",
+    "من فضلك أصلح ترتيب القائمة وأضف اختبارًا لها.",
+    "لماذا تفشل عملية الرفع عندما يكون الملف كبيرًا؟",
+    "Ship it 🚀 once the tests are green ✅",
+    "The 🐛 is back: 👩‍💻 sees it on her phone 📱",
+)
+LARGE_EVERY = 40
+"""One session in so many has a line of about LARGE characters, which its details repeat."""
+LARGE = 300_000
+SUBAGENT_LINES = 6
+CLOSING_LINES = 2
+
+
+# Words, as they stand within the quotes of a JSON string ----------------------------------
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)[1:-1]
+
+
+@cache
+def _prose() -> tuple[str, ...]:
+    return tuple(_quoted(text) for text in material.paragraphs())
+
+
+@cache
+def _code() -> tuple[tuple[str, ...], ...]:
+    """Stretches of code, each as its rows."""
+    texts = (material.code(number, 8 + number % 25) for number in range(400))
+    return tuple(tuple(map(_quoted, text.split("\n"))) for text in texts)
+
+
+@cache
+def _answers() -> tuple[str, ...]:
+    """Markdown with headings, lists, tables and code."""
+    text = material.answer(240_000)
+    return tuple(_quoted(text[at : at + 600]) for at in range(0, len(text), 600))
+
+
+@cache
+def _foreign() -> tuple[str, ...]:
+    return tuple(map(_quoted, FOREIGN))
+
+
+# One session ------------------------------------------------------------------------------
+
+
+class SessionFile:
+    """One session file and the files beside it, line by line."""
+
+    def __init__(self, folder: Path, cwd: Path, chance: random.Random) -> None:
+        self._chance = chance
+        self.id = _uuid(chance)
+        self._file = folder / f"{self.id}.jsonl"
+        self._beside = self._file.with_suffix("") / "subagents"
+        self._lines: list[str] = []
+        self._agents: dict[str, list[str]] = {}
+        self._meta: dict[str, str] = {}
+        self._files = tuple(
+            f"{_quoted(str(cwd))}/src/{chance.choice(NOUNS)}_{at}.py" for at in range(5)
+        )
+        self._cwd = _quoted(str(cwd))
+        self._model = chance.choice(MODELS)
+        ticket = chance.randrange(100, 9000)
+        task = chance.choice(TASKS)
+        self._task = f"{task} (#{ticket})"
+        self._branch = chance.choice(
+            ("main", "main", "develop", f"fix/{ticket}-{task.split()[0]}", f"feature/{ticket}")
+        )
+        self._is_terminal = chance.random() < 0.6
+        entry = "cli" if self._is_terminal else "sdk-cli"
+        self._place = (
+            f'"userType":"external","entrypoint":"{entry}","cwd":"{self._cwd}",'
+            f'"sessionId":"{self.id}","version":"{VERSION}","gitBranch":"{self._branch}"'
+        )
+        age = timedelta(days=DAYS * chance.random() ** 2, seconds=chance.randrange(86_400))
+        self._time = (NEWEST - age).timestamp()
+        self._started = self._time
+        self._parent = ""
+        """The uuid of the entry that the next one continues."""
+        self._agent = ""
+        """The id of the subagent that is writing, if one is."""
+        self._prompt = self._message = ""
+        """The ids of the turn and of the request that are under way."""
+        self._usage = ""
+        self._context = 14_000
+        self._turns: list[tuple[str, str]] = []
+        """The prompt and the last entry of the turns, for a rewind."""
+        self._asked = ""
+        """The entry of the newest prompt."""
+        self._last_words = ""
+        self._end = 0
+
+    # --- the whole ------------------------------------------------------------------------
+
+    def fill(self, lines: int, *, is_large: bool) -> None:
+        """Write so many lines into memory."""
+        self._end = lines - CLOSING_LINES
+        for kind in ("environment", "model", "skill_listing", "date"):
+            self._attachment(kind)
+        steps = self._steps()
+        while (room := self._end - len(self._lines)) > 0:
+            if room < 8:
+                self._text()
+                continue
+            if is_large and len(self._lines) > lines // 2:
+                is_large = False
+                self._large()
+                continue
+            next(steps)()
+        self._last_prompt(self._parent)
+        self._cost()
+
+    def _steps(self) -> Iterator[Callable[[], None]]:
+        """What happens in a session, without end."""
+        tools = (self._grep, self._read, self._read, self._edit, self._edit, self._bash)
+        turn = 0
+        while True:
+            turn += 1
+            yield self._prompted
+            if turn == 1 and self._chance.random() < 0.7:
+                yield self._named
+            yield self._think
+            for _ in range(self._chance.randrange(2, 9)):
+                if self._chance.random() < 0.4:
+                    yield self._text
+                yield self._chance.choice(tools)
+            if self._chance.random() < 0.06:
+                yield self._subagent
+            if self._chance.random() < 0.1:
+                yield self._todos
+            yield self._text
+            self._turns.append((self._asked, self._parent))
+            if len(self._turns) > 2 and self._chance.random() < 0.07:
+                yield self._rewind
+            if turn % 9 == 8 and self._chance.random() < 0.4:
+                yield self._compact
+
+    def write(self) -> int:
+        """Put the lines into their files; return how many there are."""
+        self._file.write_text("".join(self._lines), encoding="utf-8")
+        count = len(self._lines)
+        if self._agents:
+            self._beside.mkdir(parents=True, exist_ok=True)
+        for agent, lines in self._agents.items():
+            path = self._beside / f"agent-{agent}.jsonl"
+            path.write_text("".join(lines), encoding="utf-8")
+            os.utime(path, (self._time, self._time))
+            path.with_suffix(".meta.json").write_text(self._meta[agent], encoding="utf-8")
+            count += len(lines)
+        os.utime(self._file, (self._time, self._time))
+        return count
+
+    # --- the parts of a turn ----------------------------------------------------------------
+
+    def _prompted(self) -> None:
+        words = self._chance.choice(_prose())
+        if self._chance.random() < 0.1:
+            words = f"{self._chance.choice(_foreign())} {words}"
+        if not self._last_words:
+            words = f"Please {self._task} in {self._cwd.rpartition('/')[2]}. {words}"
+        self._last_words = words[:200].rstrip("\\")
+        if not self._is_terminal:
+            queue = f'"timestamp":"{self._stamp()}","sessionId":"{self.id}"'
+            self._add(
+                f'{{"type":"queue-operation","operation":"enqueue",{queue},"content":"{words}"}}'
+            )
+            self._add(f'{{"type":"queue-operation","operation":"dequeue",{queue}}}')
+        self._prompt = _uuid(self._chance)
+        source = '"promptSource":"typed"' if self._is_terminal else '"promptSource":"sdk"'
+        self._user(f'"{words}"', f'"permissionMode":"default",{source},')
+        self._asked = self._parent
+
+    def _think(self) -> None:
+        text, signature = self._chance.choice(_prose()), f"{self._chance.getrandbits(640):0160x}"
+        self._assistant(f'{{"type":"thinking","thinking":"{text}","signature":"{signature}"}}')
+
+    def _text(self) -> None:
+        text = self._chance.choice(_answers())
+        if self._chance.random() < 0.05:
+            text = f"{self._chance.choice(_foreign())} {text}"
+        self._assistant(f'{{"type":"text","text":"{text}"}}')
+
+    def _tool(self, name: str, tool_input: str, output: str, details: str = "") -> None:
+        use = f"toolu_{self._chance.getrandbits(96):024x}"
+        self._assistant(
+            f'{{"type":"tool_use","id":"{use}","name":"{name}","input":{tool_input}}}', "tool_use"
+        )
+        failed = "true" if self._chance.random() < 0.05 else "false"
+        self._user(
+            f'[{{"tool_use_id":"{use}","type":"tool_result","content":{output},'
+            f'"is_error":{failed}}}]',
+            f'"toolUseResult":{details},' if details else "",
+        )
+        self._message = ""  # what follows is another request's
+
+    def _grep(self) -> None:
+        noun = self._chance.choice(NOUNS)
+        names = "\\n".join(self._files)
+        self._tool("Grep", f'{{"pattern":"def {noun}","path":"{self._cwd}"}}', f'"{names}"')
+
+    def _read(self) -> None:
+        path, code = self._chance.choice(self._files), self._chance.choice(_code())
+        numbered = "\\n".join(f"{at}\\t{row}" for at, row in enumerate(code, 120))
+        self._tool("Read", f'{{"file_path":"{path}","offset":120}}', f'"{numbered}"')
+
+    def _edit(self) -> None:
+        path, rows = self._chance.choice(self._files), self._chance.choice(_code())[:6]
+        old, new = "\\n".join(rows[:3]), "\\n".join(rows[3:])
+        patch = ",".join([*(f'"-{row}"' for row in rows[:3]), *(f'"+{row}"' for row in rows[3:])])
+        self._tool(
+            "Edit",
+            f'{{"file_path":"{path}","old_string":"{old}","new_string":"{new}"}}',
+            f'"The file {path} has been updated successfully."',
+            f'{{"filePath":"{path}","oldString":"{old}","newString":"{new}","structuredPatch":'
+            f'[{{"oldStart":12,"oldLines":3,"newStart":12,"newLines":3,"lines":[{patch}]}}],'
+            '"userModified":false,"replaceAll":false}',
+        )
+
+    def _bash(self, output: str = "") -> None:
+        noun = self._chance.choice(NOUNS)
+        output = output or "\\n".join(self._chance.choice(_code()))
+        command = f"python -m pytest tests/test_{noun}.py -q"
+        self._tool(
+            "Bash",
+            f'{{"command":"{command}","description":"Run the tests of {noun}"}}',
+            f'"{output}"',
+            f'{{"stdout":"{output}","stderr":"","interrupted":false,"isImage":false}}',
+        )
+
+    def _large(self) -> None:
+        """The output of a command that has printed a log."""
+        parts = ("\\n".join(self._chance.choice(_code())) for _ in range(LARGE // 600))
+        self._bash("\\n".join(parts))
+
+    def _todos(self) -> None:
+        states = ("completed", "in_progress", "pending")
+        todos = ",".join(
+            f'{{"content":"{task}","status":"{state}","activeForm":"{task}"}}'
+            for task, state in zip(self._chance.sample(TASKS, 3), states, strict=True)
+        )
+        self._tool("TodoWrite", f'{{"todos":[{todos}]}}', '"Todos have been modified."')
+
+    def _subagent(self) -> None:
+        """A call of Task, and the file of the agent that it starts."""
+        use = f"toolu_{self._chance.getrandbits(96):024x}"
+        agent, prompt = f"a{self._chance.getrandbits(64):016x}", self._chance.choice(_prose())
+        about = f'"description":"Look for {self._chance.choice(NOUNS)}"'
+        self._assistant(
+            f'{{"type":"tool_use","id":"{use}","name":"Task","input":{{{about},'
+            f'"prompt":"{prompt}","subagent_type":"general-purpose","run_in_background":false}}}}',
+            "tool_use",
+        )
+        parent, self._parent, self._agent, self._message = self._parent, "", agent, ""
+        self._agents[agent] = []
+        self._meta[agent] = (
+            f'{{"agentType":"general-purpose","isBuiltIn":true,{about},"toolUseId":"{use}",'
+            f'"spawnDepth":1,"model":"{self._model}","finished":true}}'
+        )
+        self._user(f'"{prompt}"')
+        while len(self._agents[agent]) < SUBAGENT_LINES - 1:
+            self._chance.choice((self._grep, self._read, self._bash))()
+        self._text()
+        self._parent, self._agent, self._message = parent, "", ""
+        report = self._chance.choice(_prose())
+        self._user(
+            f'[{{"tool_use_id":"{use}","type":"tool_result","content":'
+            f'[{{"type":"text","text":"{report}"}}]}}]',
+            f'"toolUseResult":{{"status":"completed","prompt":"{prompt}","agentId":"{agent}",'
+            f'"agentType":"general-purpose","content":[{{"type":"text","text":"{report}"}}],'
+            '"totalDurationMs":3000,"totalTokens":8769,"totalToolUseCount":2},',
+        )
+
+    # --- what happens beside the turns ------------------------------------------------------
+
+    def _named(self) -> None:
+        """A title by Claude, or, less often, by the person."""
+        name = f"{self._task[0].upper()}{self._task[1:]}"
+        field = "ai-title", "aiTitle"
+        if self._chance.random() < 0.25:
+            field, name = ("custom-title", "customTitle"), f"My own: {name}"
+        self._add(f'{{"type":"{field[0]}","{field[1]}":"{name}","sessionId":"{self.id}"}}')
+
+    def _rewind(self) -> None:
+        """The newest turn is cut: the next prompt continues an older entry."""
+        (cut, _), (_, leaf) = self._turns.pop(), self._turns[-1]
+        if self._chance.random() < 0.5:  # older versions leave no line about it
+            self._last_prompt(leaf, f'"explicit":true,"rewound":true,"cutUuid":"{cut}",')
+        self._parent = leaf
+
+    def _compact(self) -> None:
+        boundary, kept = _uuid(self._chance), self._parent
+        summary = "\\n\\n".join(self._chance.sample(_prose(), 5))
+        self._add(
+            f'{{"parentUuid":null,"logicalParentUuid":"{kept}","isSidechain":false,'
+            '"type":"system","subtype":"compact_boundary","content":"Conversation compacted",'
+            f'"isMeta":false,"timestamp":"{self._stamp()}","uuid":"{boundary}","level":"info",'
+            f'"compactMetadata":{{"trigger":"auto","preTokens":{self._context},"postTokens":2695}},'
+            f"{self._place}}}"
+        )
+        self._context, self._parent = 14_000, boundary
+        self._turns.clear()
+        self._user(
+            f'"This session is being continued from a previous conversation.\\n\\n{summary}"',
+            '"isVisibleInTranscriptOnly":true,"isCompactSummary":true,',
+        )
+
+    def _last_prompt(self, leaf: str, more: str = "") -> None:
+        self._add(
+            f'{{"type":"last-prompt","lastPrompt":"{self._last_words}","leafUuid":"{leaf}",'
+            f'{more}"sessionId":"{self.id}"}}'
+        )
+
+    def _cost(self) -> None:
+        tokens = f'"inputTokens":{self._context},"outputTokens":{self._context // 9}'
+        spent = f'"costUSD":{self._context / 90_000:.4f}'
+        self._add(
+            f'{{"type":"cost-state","sessionId":"{self.id}",'
+            f'"totalCostUSD":{self._context / 90_000:.4f},'
+            f'"totalDuration":{int(self._time - self._started) * 1000},'
+            f'"startTime":{int(self._started * 1000)},'
+            f'"modelUsage":{{"{self._model}":{{{tokens},{spent}}}}},"hasUnknownModelCost":false}}'
+        )
+
+    # --- entries ----------------------------------------------------------------------------
+
+    def _attachment(self, kind: str) -> None:
+        words = self._chance.choice(_prose())
+        self._entry(
+            f'"attachment":{{"type":"{kind}","content":"{words}"}},"type":"attachment"',
+            '"renderedRole":"system",',
+        )
+
+    def _user(self, content: str, more: str = "") -> None:
+        self._message = ""
+        self._entry(
+            f'"promptId":"{self._prompt}","type":"user",'
+            f'"message":{{"role":"user","content":{content}}}',
+            more,
+        )
+
+    def _assistant(self, content: str, stop: str = "end_turn") -> None:
+        """One block of an answer; the blocks of a request share its id and its usage."""
+        if not self._message:
+            self._message = f"msg_{self._chance.getrandbits(96):024x}"
+            self._context += (grown := self._chance.randrange(200, 1600))
+            written = self._chance.randrange(20, 900)
+            self._usage = (
+                f'{{"input_tokens":{self._chance.randrange(3, 60)},'
+                f'"cache_creation_input_tokens":{grown},'
+                f'"cache_read_input_tokens":{self._context},"output_tokens":{written},'
+                '"server_tool_use":{"web_search_requests":0,"web_fetch_requests":0},'
+                '"service_tier":"standard","cache_creation":{"ephemeral_1h_input_tokens":0,'
+                f'"ephemeral_5m_input_tokens":{grown}}},"speed":"standard"}}'
+            )
+        self._entry(
+            f'"message":{{"id":"{self._message}","type":"message","role":"assistant",'
+            f'"model":"{self._model}","content":[{content}],"stop_reason":"{stop}",'
+            f'"stop_sequence":null,"usage":{self._usage}}},"requestedModel":"{self._model}",'
+            '"type":"assistant"',
+            '"effort":"medium","madeBy":"model",',
+        )
+
+    def _entry(self, data: str, more: str = "") -> None:
+        uuid = _uuid(self._chance)
+        parent = f'"{self._parent}"' if self._parent else "null"
+        side = f'"isSidechain":true,"agentId":"{self._agent}"' if self._agent else _MAIN
+        self._add(
+            f'{{"parentUuid":{parent},{side},{data},"uuid":"{uuid}",'
+            f'"timestamp":"{self._stamp()}",{more}{self._place}}}'
+        )
+        self._parent = uuid
+
+    def _stamp(self) -> str:
+        self._time += self._chance.random() * 20
+        second = int(self._time)
+        thousandth = int((self._time - second) * 1000)
+        return f"{_minute(second // 60)}:{second % 60:02}.{thousandth:03}Z"
+
+    def _add(self, line: str) -> None:
+        lines = self._agents[self._agent] if self._agent else self._lines
+        lines.append(f"{line}\n")
+
+
+_MAIN = '"isSidechain":false'
+
+
+@lru_cache
+def _minute(number: int) -> str:
+    """The time so many minutes after the epoch, as the beginning of a time stamp."""
+    return datetime.fromtimestamp(number * 60, UTC).strftime("%Y-%m-%dT%H:%M")
+
+
+def _uuid(chance: random.Random) -> str:
+    bits = f"{chance.getrandbits(128):032x}"
+    return f"{bits[:8]}-{bits[8:12]}-4{bits[13:16]}-8{bits[17:20]}-{bits[20:]}"
