@@ -45,7 +45,7 @@ LARGE_EVERY = 40
 """One session in so many has a line of about LARGE characters, which its details repeat."""
 LARGE = 300_000
 SUBAGENT_LINES = 6
-CLOSING_LINES = 2
+CLOSING_LINES = 3
 
 
 # Words, as they stand within the quotes of a JSON string ----------------------------------
@@ -123,6 +123,8 @@ class SessionFile:
         self._context = 14_000
         self._turns: list[tuple[str, str]] = []
         """The prompt and the last entry of the turns, for a rewind."""
+        self._name = ""
+        """The line with the title."""
         self._asked = ""
         """The entry of the newest prompt."""
         self._last_words = ""
@@ -145,6 +147,10 @@ class SessionFile:
                 self._large()
                 continue
             next(steps)()
+        if self._name:  # the CLI repeats it at the end, where it is searched
+            self._add(self._name)
+        else:
+            self._text()
         self._last_prompt(self._parent)
         self._cost()
 
@@ -316,7 +322,8 @@ class SessionFile:
         field = "ai-title", "aiTitle"
         if self._chance.random() < 0.25:
             field, name = ("custom-title", "customTitle"), f"My own: {name}"
-        self._add(f'{{"type":"{field[0]}","{field[1]}":"{name}","sessionId":"{self.id}"}}')
+        self._name = f'{{"type":"{field[0]}","{field[1]}":"{name}","sessionId":"{self.id}"}}'
+        self._add(self._name)
 
     def _rewind(self) -> None:
         """The newest turn is cut: the next prompt continues an older entry."""
