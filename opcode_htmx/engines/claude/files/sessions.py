@@ -18,6 +18,7 @@ from opcode_htmx.engines.claude.files.session_summary import (
     FileSummary,
     summarize,
 )
+from opcode_htmx.lib.concurrency.cooperative import yielding
 
 _projects: WeakKeyDictionary[Listing, tuple["Project", ...]] = WeakKeyDictionary()
 """The results for listings that are still valid."""
@@ -101,7 +102,7 @@ def projects(config_dir: Path) -> list[Project]:
     """
     listings = _listings(config_dir)
     read = folder_summaries.of_all(listings)
-    return _in_use(map(_projects_of, listings, read))
+    return _in_use(map(_projects_of, yielding(listings), read))
 
 
 def outline(config_dir: Path) -> list[Project]:
@@ -110,7 +111,7 @@ def outline(config_dir: Path) -> list[Project]:
     Such a folder counts as one project, all its files count as sessions, and the times are those
     of the files.
     """
-    return _in_use(map(_outline_of, _listings(config_dir)))
+    return _in_use(map(_outline_of, yielding(_listings(config_dir))))
 
 
 def recent(config_dir: Path, most: int) -> list[FileSummary]:
@@ -255,7 +256,7 @@ def _place(config_dir: Path, project_id: str) -> tuple[Path, str]:
 def _listings(config_dir: Path) -> list[Listing]:
     """Of all of Claude's folders."""
     found: list[Listing] = []
-    for folder in history.claude_folders(config_dir):
+    for folder in yielding(history.claude_folders(config_dir)):
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # deleted just now
             found.append(session_listing.watched().look(folder))
     return found

@@ -22,7 +22,7 @@ from opcode_htmx.engines.claude.files.session_summary import (
     summarize,
     unreadable,
 )
-from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
+from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread, yielding
 
 log = logging.getLogger(__name__)
 
@@ -53,10 +53,10 @@ def of(listing: Listing) -> tuple[FileSummary, ...]:
 
 def of_all(listings: Sequence[Listing]) -> list[tuple[FileSummary, ...]]:
     """The same of several folders, of which the newest files are read first."""
-    files = [each for listing in listings for each in _unread(listing)]
+    files = [each for listing in yielding(listings) for each in _unread(listing)]
     files.sort(key=_modified, reverse=True)
     _read_in_thread(files)
-    return [_known(listing) for listing in listings]
+    return [_known(listing) for listing in yielding(listings)]
 
 
 def if_few_unread(listing: Listing) -> tuple[FileSummary, ...] | None:
