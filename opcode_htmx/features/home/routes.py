@@ -22,7 +22,7 @@ def blueprint(home: Home, trash: Trash, drafts: Drafts) -> Blueprint:
     def start() -> str:
         number = request.args.get("from", "")
         first = min(int(number), MOST_SKIPPED) if number.isascii() and number.isdigit() else 0
-        return render_template(
+        page = render_template(
             "home/home.html",
             first=first,
             lists=home.lists(first),
@@ -32,5 +32,7 @@ def blueprint(home: Home, trash: Trash, drafts: Drafts) -> Blueprint:
             session_id=uuid.uuid4(),
             prompt_id=uuid.uuid4(),
         )
+        home.read_ahead()
+        return page
 
     return pages

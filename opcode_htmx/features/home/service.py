@@ -14,7 +14,7 @@ from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.attention import AttentionList
 from opcode_htmx.sessions.index.reader import IndexReader, IndexUnavailable
 from opcode_htmx.sessions.lookup import shorten
-from opcode_htmx.sessions.recent import recent_sessions
+from opcode_htmx.sessions.recent import ReadAhead, recent_sessions
 from opcode_htmx.sessions.run_rows import RunRow, RunRows, with_other_paths
 from opcode_htmx.sessions.storage.session_flags import NO_FLAGS, Flags, SessionFlags
 from opcode_htmx.sessions.workspace import Workspace
@@ -25,6 +25,8 @@ MOST_RUNS = 8
 PAGE = 20
 """Recent sessions that are shown at a time."""
 MOST_PROJECTS = 8
+MOST_TRIED = 16
+"""Projects that are looked at for these: Claude may not work in all of them any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,11 @@ class Home:
         self._rows = rows
         self._flags = flags
         self._index = index
+        self._ahead = ReadAhead(workspace.config_dir)
+
+    def read_ahead(self) -> None:
+        """Read the other sessions' files, for the pages that come next."""
+        self._ahead.begin()
 
     def lists(self, start: int) -> HomeLists:
         """The lists, with the recent sessions from the number `start` on."""
@@ -115,7 +122,7 @@ class Home:
     def projects(self) -> list[ProjectChoice]:
         """The projects in which Claude may go on working, the last used first."""
         found: dict[str, ProjectChoice] = {}
-        for project in sessions.outline(self._workspace.config_dir):
+        for project in sessions.outline(self._workspace.config_dir)[:MOST_TRIED]:
             if len(found) == MOST_PROJECTS:
                 break
             try:

@@ -21,6 +21,7 @@ from opcode_htmx.engines.claude.files.session_summary import (
 from opcode_htmx.lib.concurrency.cooperative import yielding
 
 _projects: WeakKeyDictionary[Listing, tuple["Project", ...]] = WeakKeyDictionary()
+_outlines: WeakKeyDictionary[Listing, tuple["Project", ...]] = WeakKeyDictionary()
 """The results for listings that are still valid."""
 
 
@@ -285,6 +286,13 @@ def _outline_of(listing: Listing) -> tuple[Project, ...]:
     found = folder_summaries.if_few_unread(listing)
     if found is not None:
         return _projects_of(listing, found)
+    known = _outlines.get(listing)
+    if known is None:
+        known = _outlines[listing] = _outlined(listing)
+    return known
+
+
+def _outlined(listing: Listing) -> tuple[Project, ...]:
     newest = folder_summaries.newest_of(listing, lambda each: each.cwd is not None)
     if newest is None:
         return ()
@@ -293,7 +301,7 @@ def _outline_of(listing: Listing) -> tuple[Project, ...]:
         Project(
             id=listing.folder.name,
             path=newest.cwd,
-            session_ids=tuple(Path(file.name).stem for file in files),
+            session_ids=tuple(file.name.removesuffix(links.ENDING) for file in files),
             last_activity=files[0].mtime_ns / 1e9,
             created_at=files[-1].mtime_ns / 1e9,
         ),
