@@ -22,7 +22,7 @@ from opcode_htmx.engines.claude.files.history import project_id
 from tests.support.environment import Sandbox, Server, basic_header, until, write_stand_in
 
 PROJECTS, SESSIONS, LINES = 100, 50, 200
-STARTS = 5
+STARTS = 4
 REQUESTS = 60
 IDLE_SECONDS = 20.0
 
@@ -61,6 +61,7 @@ def pages() -> list[Page]:
     project = project_id(many_sessions.WORK / many_sessions.project_name(0))
     return [
         Page("Home", "/", FIRST, HOME),
+        Page("The list of projects", "/projects", FIRST, LIST),
         Page(f"A project of {SESSIONS} sessions", f"/projects/{project}", FIRST, LIST),
         Page("The API's list of all projects", "/api/projects", None, LIST),
     ]
