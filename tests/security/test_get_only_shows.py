@@ -27,8 +27,9 @@ from tests.support.environment import Sandbox
 from tests.support.in_process import app_of
 from tests.support.populated import Populated, populate
 
-OF_READING = ("marks.json", "viewing")
-"""In the state folder: that somebody reads a session, and how far; by itself it starts nothing."""
+OF_READING = ("marks.json", "viewing", "templates")
+"""In the state folder: that somebody reads a session, and how far; by itself it starts nothing.
+And the compiled templates of the pages that were shown."""
 
 
 @pytest.fixture

@@ -123,7 +123,7 @@ def test_everything_works_at_the_address_of_a_session(
     file = kind(server.sandbox)
     name, id_ = file.parent.name, file.stem
     project = f"/projects/{name}"
-    assert f'href="{project}"' in server.get("/").text
+    assert f'href="{project}"' in server.get("/projects").text
     assert f'href="{project}/sessions/{id_}#end"' in server.get(project).text
     assert server.get(f"{project}/new").status_code == 200
 

@@ -28,7 +28,7 @@ from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.forms import BadForm, by_htmx, session_url
 
 MAX_REASON_CHARACTERS = 4000
-SHOWN_SECONDS = 1.0
+SHOWN_SECONDS = 3.0
 """How long a page waits until the answer is on record."""
 PLAN_MODES = ("default", "acceptEdits")
 """The modes in which an approved plan may be carried out."""

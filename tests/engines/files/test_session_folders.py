@@ -129,7 +129,7 @@ def back(page: str) -> str:
 def test_projects_sharing_a_folder_name_at_claude_are_listed_separately(
     desk: Desk, pair: tuple[str, str]
 ) -> None:
-    front = desk.page("/")
+    front = desk.page("/projects")
     listed = {each["id"]: each for each in get(desk.server, "/api/projects")}
     for name in pair:
         assert f'href="/projects/{desk.project(name)}"' in front
@@ -274,7 +274,7 @@ def test_a_project_that_claude_keeps_behind_a_link_works_like_any_other(desk: De
     assert session.file == history.root(desk.sandbox.config_dir) / link.name / f"{session.id}.jsonl"
     assert (elsewhere / f"{session.id}.jsonl").is_file()
 
-    assert f'href="/projects/{link.name}"' in desk.page("/")
+    assert f'href="/projects/{link.name}"' in desk.page("/projects")
     assert back(session.page()) == f"/projects/{link.name}"
     assert f'href="{session.address}#end"' in desk.page(f"/projects/{link.name}")
     assert "through a link" in session.get("export.jsonl").text

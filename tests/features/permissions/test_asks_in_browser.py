@@ -289,7 +289,7 @@ def test_choices_always_allow_and_deny_with_a_reason_work_without_javascript(
     seen("Always allow")
     phone.page.locator("summary", has_text="Always allow").click()
     press("Always allow npm test * in this project")
-    assert "Always allowed:" in phone.page.content(), "not shown as open once more"
+    seen("Always allowed:")
     seen("tokens in")  # the turn is over
     phone.page.get_by_role("textbox", name="Prompt").fill("outside now")
     press("Send")
@@ -297,7 +297,7 @@ def test_choices_always_allow_and_deny_with_a_reason_work_without_javascript(
     phone.page.locator("summary", has_text="Deny with a reason").click()
     phone.page.get_by_label("Tell Claude why").fill("Not there.")
     press("Deny and tell Claude")
-    assert "Denied: Not there." in phone.page.content()
+    seen("Denied: Not there.")
     seen(READY)
     open_options(phone)
     phone.page.get_by_label("Mode", exact=True).select_option("plan")

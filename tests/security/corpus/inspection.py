@@ -139,7 +139,7 @@ CONTROLS = {"input", "textarea", "button", "select", "meta"}
 NAMES = "|".join(
     (
         r"csrf_token|prompt_id|session_id|attached|files|prompt|decision|reason-.*|q-.*|title|q",
-        r"folder|back|project|block|(?:was_)?(?:model|effort|permission_mode|keep_running)|user",
+        r"folder|back|to|project|block|(?:was_)?(?:model|effort|permission_mode|keep_running)|user",
         r"password|next|viewport|color-scheme|theme-color|apple-mobile-web-app-(?:capable|title)",
         r"htmx-config|make|in|name|chosen|hidden|act|session|tags?|days|before|digest",
     )
@@ -148,16 +148,16 @@ IMAGES = r"^/(?:static/|projects/[^/]+/sessions/[^/]+/|(?:projects/[^/]+/)?new/a
 HTMX = {
     "hx-disable": "^input#files$",
     "hx-encoding": "^input#files$",
-    "hx-get": "^(?:div#options|aside)$",
+    "hx-get": "^(?:div#options|div#prompt-sheet|aside)$",
     "hx-headers": "^div#options$",
-    "hx-include": "^div#options$",
+    "hx-include": "^div#(?:options|prompt-sheet)$",
     "hx-post": "^(?:button|input#files|form#composer|form#options-form)$",
     "hx-swap": (
-        "^(?:aside|button|div#live|div#options|input#files|form#composer|form#options-form)$"
+        "^(?:aside|button|div#(?:live|options|prompt-sheet)|input#files|form#(?:composer|options-form))$"
     ),
     "hx-swap-oob": "#",
     "hx-sync": "^(button|form#composer)$",
-    "hx-trigger": "^(?:aside|div#options|input#files|form#options-form)$",
+    "hx-trigger": "^(?:aside|div#options|div#prompt-sheet|input#files|form#options-form)$",
     "hx-ws:connect": "^div#live$",
 }
 """On which elements the attributes of htmx stand."""

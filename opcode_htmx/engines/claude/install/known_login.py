@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from opcode_htmx.engines.claude.install import cli_binary
+from opcode_htmx.lib.files import atomic_files
 
 NAME = "known_login"
 """Of the file in the state folder."""
@@ -46,9 +46,7 @@ class KnownLogin:
         return answer
 
     def _remember(self) -> None:
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(self._of_whom())  # what is cut off is no such text
+        atomic_files.write(self._path, self._of_whom().encode(), durable=False)
 
     def _of_whom(self) -> str:
         """Of the variables with secrets only the names: a key that is removed ends a login."""
