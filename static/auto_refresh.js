@@ -6,8 +6,8 @@
   const here = location.pathname;
   const EVERY_MS = FAST.includes(here) ? 3000 : 10000;
   const SETTLE_MS = 600; // a finger on its way when the controls moved must not press another one
-  // A control that is about to be pressed, was pressed, or is open, stays.
-  const IN_USE = ":active, [data-held], :has([open], :popover-open, [aria-busy='true'], [data-held], .swiped), .swiped";
+  // A control that is about to be pressed, was pressed, or is open, stays; so does a list that is read on.
+  const IN_USE = ":active, [data-held], :has([open], :popover-open, [aria-busy='true'], [data-held], .swiped), .swiped, :has(~ #older > li)";
 
   const actionOf = (control) => control.form?.action ?? control.href; // which request it answers
   const controls = () => [...document.querySelectorAll("main [data-fresh] :is(button, a)")].map((each) => [each.closest("[id]").id, each.offsetTop, actionOf(each)].join()).join(" ");

@@ -145,7 +145,7 @@ def test_a_second_command_is_seen_counted_and_copied_as_it_is(
     expect(phone.page.locator(".run-about").first).to_have_text("Bash: ls …")
     expect(phone.page.locator(".run-project").first).to_have_text("safe⟨U+202E⟩⟨U+2066⟩gpj")
     expect(phone.button("Allow")).to_have_count(0)  # the row does not show all of it
-    phone.page.goto("/")
+    phone.page.goto("/projects")
     expect(phone.page.locator(".row-title").last).to_have_text("safe⟨U+202E⟩⟨U+2066⟩gpj")
     phone.page.locator(".row").last.click()
     expect(phone.page).to_have_title("(1) safe⟨U+202E⟩⟨U+2066⟩gpj · opcode")

@@ -91,7 +91,8 @@ class Phone:
         self._scripted = bool(options.get("java_script_enabled", True))
         self.page: Page = self._context.new_page()
         self.complaints: list[str] = []
-        self.forgiven = ["closed before the connection is established"]  # a page that was left
+        # a page that was left, or one without a transition to it
+        self.forgiven = ["closed before the connection is established", "Transition was"]
         """The browser errors that a test expects, as parts of the messages."""
         self.page.on("console", self._record_message)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))

@@ -184,8 +184,8 @@ def blueprint(
 
     @pages.post("/projects/<project_id>/new/draft")
     @pages.post("/new/draft", defaults={"project_id": ""})
-    def draft(project_id: str) -> tuple[str, int]:
-        """Save the text typed so far, and the folder it is for."""
+    def draft(project_id: str) -> tuple[str, int] | BaseResponse:
+        """Save the text typed so far, and the folder it is for; `open` leads to the form."""
         _check(project_id)
         form, words = request.form, typed(request.form.get("prompt", ""))
         drafts.save_text(
@@ -195,6 +195,8 @@ def blueprint(
             by=form.get("by", "")[:40],
             folder=page.kept_folder(form.get("folder", "")),
         )
+        if "open" in form:
+            return redirect(new_session_address(project_id), 303)
         return "", 204
 
     @pages.post("/projects/<project_id>/new/folder")

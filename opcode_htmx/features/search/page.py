@@ -76,13 +76,14 @@ class SearchPage:
     def is_on(self) -> bool:
         return self._index is not None
 
-    def results(self, form: Mapping[str, str]) -> Results:
-        """Raises BadForm."""
+    def results(self, form: Mapping[str, str], *, with_choices: bool = True) -> Results:
+        """Raises BadForm. `with_choices`: also the values that the query can be limited to."""
         query = query_of(form)
         if self._index is None:
             return Results(query)
         try:
-            progress, choices = self._index.progress(), self._index.choices()
+            progress = self._index.progress()
+            choices = self._index.choices() if with_choices else Choices()
             found = self._index.find(query)
         except IndexUnavailable:
             return Results(query, progress=0.0, is_ready=False)
@@ -153,6 +154,10 @@ def _day(text: str, more: timedelta = timedelta()) -> float | None:
     if not text:
         return None
     try:
-        return (datetime.strptime(text, "%Y-%m-%d") + more).timestamp()
-    except (ValueError, OverflowError, OSError):
+        day = datetime.strptime(text, "%Y-%m-%d")
+    except ValueError:
         raise BadForm("Write a date as 2026-11-28.") from None
+    try:
+        return (day + more).timestamp()
+    except (ValueError, OverflowError, OSError):  # before or after all sessions
+        return None if more else 0.0

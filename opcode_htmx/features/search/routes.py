@@ -21,6 +21,9 @@ def blueprint(page: SearchPage, lookup: SessionLookup) -> Blueprint:
     @pages.get("/search", endpoint="page")
     @lists_sessions("Back to what was found")
     def search() -> str:
+        if request.headers.get("X-Part") == "found":  # search.js, while a person types
+            results = page.results(request.args, with_choices=False)
+            return render_template("search/found.html", results=results)
         return render_template(
             "search/search.html",
             results=page.results(request.args),

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from opcode_htmx.engines.claude.protocol.entry_texts import EntryText, texts_of
 from opcode_htmx.lib.coerce import Json, as_str
-from opcode_htmx.markup import ansi
 from opcode_htmx.sessions.index.file_pass import entry_at
 from opcode_htmx.sessions.index.reader import Place
-from opcode_htmx.sessions.index.terms import Phrase, spans_of
+from opcode_htmx.sessions.index.terms import Phrase, plain, spans_of
 
 BEFORE, LONGEST = 50, 200
 """Characters in front of the first match, and of a whole excerpt."""
 MOST_MARKED = 8
+_BLANKS = re.compile(r"\s+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +39,8 @@ def excerpt_of(place: Place, phrases: Sequence[Phrase]) -> Excerpt | None:
         return None
     if entry is None or found is None:
         return None
-    text = " ".join(ansi.plain(found.text).split())
+    text = plain(found.text)
     spans = spans_of(text, phrases, MOST_MARKED)
-    if not spans:
-        return None
     parent = as_str(entry.get("parentToolUseID"))
     return Excerpt(
         place,
@@ -58,19 +57,18 @@ def _text_in(entry: Json, place: Place) -> EntryText | None:
 
 
 def _pieces(text: str, spans: Sequence[tuple[int, int]]) -> list[tuple[str, bool]]:
-    begin = max(0, spans[0][0] - BEFORE)
-    if begin and (space := text.find(" ", begin, spans[0][0])) >= 0:
+    """The beginning of the text where nothing is to be marked: FTS5 has split it otherwise."""
+    first_match = spans[0][0] if spans else 0
+    begin = max(0, first_match - BEFORE)
+    if begin and (space := text.find(" ", begin, first_match)) >= 0:
         begin = space + 1
     end = min(len(text), begin + LONGEST)
     pieces = [("…", False)] if begin else []
     position = begin
     for first, last in spans:
-        if last > end:
+        if last > end and position > begin:
             break
-        pieces += [(text[position:first], False), (text[first:last], True)]
-        position = last
-    if position == begin:  # the match itself is longer than an excerpt
-        pieces.append((text[spans[0][0] : end], True))
-        position = end
+        pieces += [(text[position:first], False), (text[first : min(last, end)], True)]
+        position = min(last, end)
     pieces.append((text[position:end] + ("…" if end < len(text) else ""), False))
-    return [piece for piece in pieces if piece[0]]
+    return [(_BLANKS.sub(" ", piece), is_match) for piece, is_match in pieces if piece]

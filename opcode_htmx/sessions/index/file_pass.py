@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,6 +28,9 @@ from opcode_htmx.lib.formatting import one_line
 
 LONGEST_LINE = 24_000_000
 """Bytes; a longer line is passed over, as on the page of the session."""
+MOST_OPEN_CALLS = 100
+HASHED = 256
+"""Bytes in front of a place that identify it."""
 LONGEST_EXCERPT = 300
 """Characters that are kept of first and last words."""
 _TITLES = {"custom-title": "customTitle", "ai-title": "aiTitle"}
@@ -51,6 +55,12 @@ class Facts:
     tools: int = 0
     lines: int = 0
     tip: str = ""
+    is_named: int = 0
+    """Whether a person has given the title."""
+    open_calls: str = ""
+    """JSON: the tools by the ids of the calls that have no result yet."""
+    before: str = ""
+    """A hash of the bytes in front of `read`: others there are another file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +74,8 @@ class Found:
     tool: str
     at: float | None
     model: str
+    cwd: str
+    branch: str
 
 
 @dataclass(slots=True)
@@ -84,6 +96,7 @@ class FilePass:
     def texts(self, end: int) -> Iterator[Found]:
         """The texts of the whole lines up to byte `end`. Raises OSError."""
         facts, own = self.facts, OwnFolder(self.path.parent.name)
+        self._tools = _open_calls(facts.open_calls)
         has_folder = bool(facts.cwd)
         with self.path.open("rb") as file:
             file.seek(facts.read)
@@ -101,8 +114,10 @@ class FilePass:
         facts = self.facts
         kind = as_str(entry.get("type"))
         if kind in _TITLES:
-            if kind == "custom-title" or not facts.title:
+            is_given = kind == "custom-title"
+            if is_given or not facts.is_named:
                 facts.title = excerpt(as_str(entry.get(_TITLES[kind])))
+                facts.is_named = int(is_given and bool(facts.title))
             return
         self._follow(kind, entry)
         at = seconds(entry.get("timestamp"))
@@ -120,8 +135,14 @@ class FilePass:
             self.touched.update(touched_files(entry))
         for part, each in enumerate(_texts_of(entry)):
             self._count(each)
-            tool = each.tool or self._tools.get(each.call, "")
-            yield Found(start, part, each.role, each.text, tool, at, model)
+            tool = each.tool or self._tools.pop(each.call, "")
+            yield Found(start, part, each.role, each.text, tool, at, model, facts.cwd, facts.branch)
+
+    def close(self) -> None:
+        """Note in the facts what the next pass needs. Raises OSError."""
+        newest = dict(list(self._tools.items())[-MOST_OPEN_CALLS:])
+        self.facts.open_calls = json.dumps(newest) if newest else ""
+        self.facts.before = hash_before(self.path, self.facts.read)
 
     def _count(self, each: EntryText) -> None:
         facts = self.facts
@@ -178,6 +199,18 @@ def rewound_lines(path: Path, end: int) -> set[int]:
     return {starts[uuid] for uuid in lineage.left(lineage.leaf) if uuid in starts}
 
 
+def hash_before(path: Path, place: int) -> str:
+    """A hash of the bytes in front of a place in a file. Raises OSError."""
+    with path.open("rb") as file:
+        file.seek(max(0, place - HASHED))
+        return sha256(file.read(min(place, HASHED))).hexdigest()[:16]
+
+
+def _open_calls(text: str) -> dict[str, str]:
+    found = json.loads(text) if text else {}
+    return {str(call): str(tool) for call, tool in found.items()}
+
+
 def entry_at(path: Path, start: int) -> Json | None:
     """The entry whose line begins at byte `start`; None if there is none. Raises OSError."""
     with path.open("rb") as file:
@@ -195,8 +228,8 @@ def parsed(line: bytes) -> Json | None:
 
 
 def _parsed_slowly(line: bytes) -> object:
-    """Half a surrogate pair, which JavaScript writes, is an error for orjson only."""
-    if b"\\u" not in line:
+    """For orjson, half a surrogate pair and a huge number are errors; JavaScript writes both."""
+    if not line.startswith(b"{"):
         return None
     try:
         return json.loads(line.decode("utf-8", "replace").encode("utf-8", "replace"))

@@ -34,14 +34,17 @@ class Indexer:
         self._path = path
         self._config_dir = config_dir
         self._root = history.root(config_dir)
-        self._folders = Folders()
         self._listings: dict[Path, Listing] = {}
+        self._folders_seen: frozenset[Path] | None = None
         try:
             self._open()
+        except sqlite3.OperationalError:
+            raise  # locked, or no space: what is there is still good
         except (sqlite3.DatabaseError, schema.OtherVersion) as error:
             log.warning("the index of sessions is made again: %s", error)
             schema.remove(self._path)
             self._open()
+        self._folders = Folders()
 
     def close(self) -> None:
         self._database.close()
@@ -49,10 +52,11 @@ class Indexer:
 
     def _open(self) -> None:
         self._database = schema.open_to_write(self._path)
-        self._writer = IndexWriter(self._database, self._root)
         try:
+            self._writer = IndexWriter(self._database, self._root)
             self._known = self._writer.known()
-        except sqlite3.DatabaseError:
+            self._file = self._path.stat().st_ino
+        except (sqlite3.DatabaseError, schema.OtherVersion):
             self._database.close()
             raise
 
@@ -61,14 +65,17 @@ class Indexer:
         self._database.close()
         schema.remove(self._path)
         self._open()
-        self._listings = {}
+        self._listings, self._folders_seen = {}, None
 
     def look_at_all(self) -> None:
         """Compare every file with the index at the next look."""
-        self._known, self._listings = self._writer.known(), {}
+        self._known, self._listings, self._folders_seen = self._writer.known(), {}, None
 
     def look(self) -> Iterator[None]:
         """Bring the index up to date; yields after each file, so that the caller may end it."""
+        if not self._is_there():
+            log.warning("the index of sessions was removed, and is made again")
+            self.make_again()
         changed, gone = self._changes()
         if gone:
             self._writer.remove(gone)
@@ -79,6 +86,12 @@ class Indexer:
         if self._writer.is_worn:
             log.info("the index of sessions is made again: too much of it was removed")
             self.make_again()
+
+    def _is_there(self) -> bool:
+        try:
+            return self._path.stat().st_ino == self._file
+        except OSError:
+            return False
 
     def _read(self, changed: dict[Path, SourceFile]) -> Iterator[None]:
         self._writer.plan([each for path, each in changed.items() if path not in self._known])
@@ -96,9 +109,12 @@ class Indexer:
         """The files that differ from the index, and those that are there no more."""
         changed, gone = dict[Path, SourceFile](), set[Path]()
         folders = history.claude_folders(self._config_dir)
-        for folder in self._listings.keys() - set(folders):
-            del self._listings[folder]
-            gone |= {path for path in self._known if path.is_relative_to(folder)}
+        if self._folders_seen != frozenset(folders):
+            self._folders_seen = frozenset(folders)
+            names = {folder.name for folder in folders}
+            gone |= {path for path in self._known if self._folder_of(path) not in names}
+            for folder in self._listings.keys() - self._folders_seen:
+                del self._listings[folder]
         for folder in folders:
             try:
                 listing = self._folders.look(folder)
@@ -119,6 +135,10 @@ class Indexer:
                 if path not in there and path.parts[: len(folder.parts)] == folder.parts
             }
         return changed, gone
+
+    def _folder_of(self, path: Path) -> str:
+        """The name of Claude's folder that a history file is in."""
+        return path.relative_to(self._root).parts[0]
 
 
 def _sources(listing: Listing) -> Iterator[SourceFile]:

@@ -19,6 +19,8 @@ T = TypeVar("T")
 MOST_TEXTS = 5_000
 """Texts that match, the newest first, among which sessions are found."""
 MOST_SESSIONS = 40
+MOST_CHOICES = 200
+"""Of each kind, by which a query can be limited."""
 TEXTS_OF_SESSION = 3
 """Of one session that are shown."""
 
@@ -246,6 +248,8 @@ def _progress(database: sqlite3.Connection) -> float:
 
 def _choices(database: sqlite3.Connection) -> Choices:
     names: dict[str, list[str]] = {}
-    for kind, text in database.execute("SELECT kind, text FROM name ORDER BY text COLLATE NOCASE"):
-        names.setdefault(kind, []).append(text)
+    newest = "SELECT text FROM name WHERE kind = ? ORDER BY id DESC LIMIT ?"  # older ones are many
+    for kind in ("project", "tool", "branch", "model"):
+        rows = database.execute(newest, (kind, MOST_CHOICES)).fetchall()
+        names[kind] = sorted((text for (text,) in rows), key=str.casefold)
     return Choices(*(tuple(names.get(kind, ())) for kind in ("project", "tool", "branch", "model")))

@@ -10,7 +10,7 @@ import contextlib
 import sqlite3
 from pathlib import Path
 
-VERSION = 1
+VERSION = 2
 """Changes with the tables, and with what is read from the files."""
 
 BUSY_SECONDS = 5.0
@@ -40,7 +40,9 @@ CREATE TABLE file (
     started REAL, ended REAL,
     prompts INTEGER NOT NULL, tools INTEGER NOT NULL, lines INTEGER NOT NULL,
     rewound INTEGER NOT NULL,           -- texts that Claude does not continue from
-    tip TEXT NOT NULL                   -- the newest entry: one that continues it makes no branch
+    tip TEXT NOT NULL,                  -- the newest entry: one that continues it makes no branch
+    is_named INTEGER NOT NULL DEFAULT 0, open_calls TEXT NOT NULL DEFAULT '',
+    before TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX file_session ON file (session);
 CREATE TABLE message (
@@ -61,9 +63,10 @@ CREATE TABLE touched (
 CREATE TABLE progress (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     next_id INTEGER NOT NULL, removed INTEGER NOT NULL,
-    bytes INTEGER NOT NULL, bytes_read INTEGER NOT NULL
+    bytes INTEGER NOT NULL, bytes_read INTEGER NOT NULL,
+    root TEXT NOT NULL                  -- Claude's folder `projects`
 );
-INSERT INTO progress VALUES (1, 1, 0, 0, 0);
+INSERT INTO progress VALUES (1, 1, 0, 0, 0, '');
 -- Without the texts themselves: they are in the history files.
 CREATE VIRTUAL TABLE words USING fts5 (
     text, facets, content = '', columnsize = 0,

@@ -11,6 +11,7 @@ import logging
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import gevent
@@ -23,8 +24,9 @@ log = logging.getLogger(__name__)
 
 DATABASE = "sessions.sqlite"
 LOCK = "lock"
-RETRY_SECONDS = 5.0
-"""How often a worker looks whether the process of another one has ended."""
+RETRY_SECONDS, LONGEST_RETRY = 5.0, 120.0
+"""How often a worker looks whether the process of another one has ended; the second one where the
+process ends again and again."""
 END_SECONDS = 3.0
 
 
@@ -57,19 +59,24 @@ class IndexProcess:
             child.wait()
 
     def _keep(self) -> None:
+        pause = RETRY_SECONDS
         while True:
+            began = time.monotonic()
             try:
-                self._run()
+                was_ours = self._run()
             except OSError as error:
+                was_ours = True
                 log.warning("the index of sessions cannot be kept: %s", error)
-            gevent.sleep(RETRY_SECONDS)
+            is_short = was_ours and time.monotonic() - began < LONGEST_RETRY
+            pause = min(2 * pause, LONGEST_RETRY) if is_short else RETRY_SECONDS
+            gevent.sleep(pause)
 
-    def _run(self) -> None:
-        """Run the process, unless another worker does; return when it has ended."""
+    def _run(self) -> bool:
+        """Run the process until it has ended; whether it was ours and not another worker's."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = file_locks.take(self._folder / LOCK)
         if lock is None:
-            return
+            return False
         try:
             command = [sys.executable, "-m", "opcode_htmx.sessions.index.indexer"]
             command += [str(self._folder / DATABASE), str(self._config_dir)]
@@ -85,3 +92,4 @@ class IndexProcess:
             os.close(lock)
         status = self._child.wait()
         log.warning("the process of the session index has ended with status %s", status)
+        return True

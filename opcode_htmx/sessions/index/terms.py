@@ -7,18 +7,33 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-_CJK = re.compile(
-    "([\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3041-\u3096\u30a1-\u30fa\u3400-\u4dbf\u4e00-\u9fff"
-    "\uf900-\ufaff\U00020000-\U0003ffff])"
+from opcode_htmx.markup import ansi
+
+_CJK_LETTERS = (
+    "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3041-\u3096\u30a1-\u30fa\u30fc-\u30fe\u3400-\u4dbf"
+    "\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
 )
+_CJK = re.compile(f"([{_CJK_LETTERS}])")
 """Letters of writing without spaces: each is a word of its own, and words of them are phrases."""
-_WORD = re.compile(r"[\w]+")
+_MARKS = "".join(
+    chr(code) for code in range(0x300, 0x3000) if unicodedata.category(chr(code))[0] == "M"
+)
+"""Marks within words, such as the vowels of Devanagari, which `\\w` leaves out."""
+_WORD = re.compile(rf"[\w{re.escape(_MARKS)}]+")
+_LETTER = rf"[^\W{_CJK_LETTERS}]"
+"""A part of a word that is longer than a letter."""
 _PART = re.compile(r'"([^"]*)"?|([^\s"]+)')
 
 SHORTEST_PREFIX = 2
 """Letters of a word that is not written to its end."""
 LONGEST_QUERY = 200
 """Characters; the rest of a longer query is ignored."""
+
+
+def plain(text: str) -> str:
+    """A text as it is searched and shown: a terminal's output without its codes."""
+    text = text.replace("\0", " ")
+    return ansi.plain(text) if "\x1b" in text or "\b" in text else text
 
 
 def separated(text: str) -> str:
@@ -81,11 +96,11 @@ def pattern_of(phrase: Phrase) -> re.Pattern[str]:
     gap = r"\W{0,20}+" if any(map(_CJK.fullmatch, phrase.words)) else r"\W{1,20}+"
     pattern = gap.join(map(re.escape, words))
     if not _CJK.match(phrase.words[0]):
-        pattern = rf"(?<!\w){pattern}"
+        pattern = f"(?<!{_LETTER}){pattern}"
     if phrase.is_prefix:
-        pattern += r"\w{0,60}+"  # the whole word is marked
+        pattern += f"{_LETTER}{{0,60}}+"  # the whole word is marked
     elif not _CJK.match(phrase.words[-1]):
-        pattern += r"(?!\w)"
+        pattern += f"(?!{_LETTER})"
     return re.compile(pattern)
 
 

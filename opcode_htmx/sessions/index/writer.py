@@ -15,8 +15,15 @@ from hashlib import sha256
 from pathlib import Path
 from time import monotonic
 
-from opcode_htmx.sessions.index.file_pass import Facts, FilePass, Found, rewound_lines
-from opcode_htmx.sessions.index.terms import separated
+from opcode_htmx.sessions.index.file_pass import (
+    Facts,
+    FilePass,
+    Found,
+    hash_before,
+    rewound_lines,
+)
+from opcode_htmx.sessions.index.schema import OtherVersion
+from opcode_htmx.sessions.index.terms import plain, separated
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +32,7 @@ FIRST_BATCH, LARGEST_BATCH = 4_000_000, 64_000_000
 BATCH_SECONDS = 2.0
 BYTES_PER_TEXT = 160
 """Less than what a text takes in a history file on average: for the ids that are reserved."""
-TEXTS_AT_ONCE = 500
+TEXTS_AT_ONCE, CHARACTERS_AT_ONCE = 500, 2_000_000
 LEAST_REMOVED = 1_000
 MOST_REMOVED = 0.3
 """The part of all texts that may be of removed files; then the index is made again."""
@@ -60,6 +67,16 @@ class IndexWriter:
         self._root = root
         self._names: dict[tuple[str, str], int] = {}
         self._batch = FIRST_BATCH
+        self._may_be_worn = True
+        self._claim()
+
+    def _claim(self) -> None:
+        """Raises OtherVersion where the index is one of another folder of Claude's."""
+        root = _storable(str(self._root))
+        (known,) = self._database.execute("SELECT root FROM progress").fetchone()
+        if known not in ("", root):
+            raise OtherVersion(f"it is of {known}")
+        self._database.execute("UPDATE progress SET root = ?", (root,))
 
     # --- the files --------------------------------------------------------------------------
 
@@ -110,6 +127,9 @@ class IndexWriter:
 
         A text cannot be taken out of FTS5 without the text itself, which is not there any more.
         """
+        if not self._may_be_worn:
+            return False
+        self._may_be_worn = False
         (removed,) = self._database.execute("SELECT removed FROM progress").fetchone()
         (kept,) = self._database.execute("SELECT count(*) FROM message").fetchone()
         return bool(removed > LEAST_REMOVED and removed > MOST_REMOVED * (removed + kept))
@@ -158,7 +178,7 @@ class IndexWriter:
         row = self._row(source)
         reader = FilePass(source.path, row.facts, is_agent=bool(source.agent))
         until = monotonic() + BATCH_SECONDS
-        for found in _chunks(reader.texts(source.size), TEXTS_AT_ONCE):
+        for found in _chunks(reader.texts(source.size)):
             row.next_id = self._store(row, found)
             if monotonic() > until:  # a very long file
                 self._save(row, reader, source, is_whole=False)
@@ -185,7 +205,7 @@ class IndexWriter:
         id_, inode, first, last, project, branch, *values = found
         facts = Facts(**dict(zip(_FACTS, values, strict=True)))
         facts.cwd, facts.branch = self._text_of(project), self._text_of(branch)
-        if facts.read and (inode != source.inode or facts.read > source.size):
+        if facts.read and not _continues(source, inode, facts):
             self._forget_texts(id_, first, last)
             first, last = self._reserve_for(source)
             facts = Facts()
@@ -205,7 +225,7 @@ class IndexWriter:
             if next_id > row.last_id:
                 next_id, row.last_id = self._reserve(TEXTS_AT_ONCE)
             messages.append((next_id, row.id, each.start, each.part, each.role, _column(each.at)))
-            words.append((next_id, separated(_storable(each.text)), self._facets(row, each)))
+            words.append((next_id, separated(plain(_storable(each.text))), self._facets(each)))
             row.highest_id = next_id
             next_id += 1
         self._database.executemany(
@@ -225,12 +245,12 @@ class IndexWriter:
     def _reserve_for(self, source: SourceFile) -> tuple[int, int]:
         return self._reserve(source.size // BYTES_PER_TEXT + 8)
 
-    def _facets(self, row: _Row, each: Found) -> str:
+    def _facets(self, each: Found) -> str:
         facets = [f"r{each.role:d}"]
-        if row.facts.cwd:
-            facets.append(f"p{self._name('project', row.facts.cwd)}")
-        if row.facts.branch:
-            facets.append(f"b{self._name('branch', row.facts.branch)}")
+        if each.cwd:
+            facets.append(f"p{self._name('project', each.cwd)}")
+        if each.branch:
+            facets.append(f"b{self._name('branch', each.branch)}")
         if each.tool:
             facets.append(f"t{self._name('tool', each.tool)}")
         if each.model:
@@ -238,6 +258,7 @@ class IndexWriter:
         return " ".join(facets)
 
     def _save(self, row: _Row, reader: FilePass, source: SourceFile, *, is_whole: bool) -> None:
+        reader.close()
         facts = row.facts
         values: dict[str, object] = {name: _column(getattr(facts, name)) for name in _FACTS}
         values |= {"inode": source.inode, "first_id": row.first_id, "last_id": row.highest_id}
@@ -288,6 +309,7 @@ class IndexWriter:
         self._database.execute("UPDATE file SET rewound = ? WHERE id = ?", (rewound, row.id))
 
     def _forget_texts(self, file: int, first_id: int, last_id: int) -> None:
+        self._may_be_worn = True
         removed = self._database.execute(
             "DELETE FROM message WHERE id BETWEEN ? AND ? AND file = ?", (first_id, last_id, file)
         ).rowcount
@@ -349,13 +371,24 @@ class _Row:
     """The highest one in use."""
 
 
-def _chunks(found: Iterator[Found], most: int) -> Iterator[list[Found]]:
-    chunk = list[Found]()
+def _continues(source: SourceFile, inode: int, facts: Facts) -> bool:
+    """Whether a file still begins with what was read of it. Raises OSError."""
+    return (
+        inode == source.inode
+        and facts.read <= source.size
+        and hash_before(source.path, facts.read) == facts.before
+    )
+
+
+def _chunks(found: Iterator[Found]) -> Iterator[list[Found]]:
+    """Texts that are stored together: bounded, because they are all in memory."""
+    chunk, size = list[Found](), 0
     for each in found:
         chunk.append(each)
-        if len(chunk) == most:
+        size += len(each.text)
+        if len(chunk) == TEXTS_AT_ONCE or size > CHARACTERS_AT_ONCE:
             yield chunk
-            chunk = []
+            chunk, size = [], 0
     yield chunk
 
 

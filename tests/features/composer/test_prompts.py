@@ -238,6 +238,6 @@ def test_a_page_that_refuses_a_form_leads_back_to_the_page_of_the_form(
     headers = {"Referer": referrer.format(url=server.url)}
     response = server.post(f"/runs/{uuid.uuid4().hex}/stop", {}, headers=headers)
     assert response.status_code >= 400
-    assert "Back to projects" in response.text
+    assert "To the start page" in response.text
     assert ("Back to the page" in response.text) == bool(back)
     assert back is None or back in response.text

@@ -169,12 +169,35 @@ def test_prompt_of_the_start_page_begins_a_session_and_survives_leaving(
     page.goto("/runs")
     page.goto("/")
     expect(field).to_have_value("Water the trees")
+    phone.button("Options").click()
+    page.wait_for_url("**/new")
+    expect(page.get_by_role("textbox", name="Prompt")).to_have_value("Water the trees")
+    page.goto("/")
+    phone.forgiven.append("ERR_")
+    page.context.set_offline(True)
+    phone.button("Send").click()
+    expect(page.locator("#home-note")).to_contain_text("Not sent: no connection")
+    page.context.set_offline(False)
+    expect(field).to_have_value("Water the trees")
     phone.button("Send").click()
     page.wait_for_url("**/sessions/**")
     assert project_id(Path(server.sandbox.project)) in page.url
     expect(page.locator(".block-text")).to_have_text("Water the trees")
     page.goto("/")
     expect(field).to_have_value("")
+
+
+def test_prompt_of_the_start_page_keeps_its_words_without_javascript(
+    server: Server, open_phone: Callable[..., Phone]
+) -> None:
+    phone = open_phone(server, java_script_enabled=False)
+    page = phone.page
+    page.goto("/")
+    page.get_by_role("textbox", name="New session: prompt").fill("Prune the trees")
+    phone.button("Options").click()
+    expect(page.get_by_role("textbox", name="Prompt")).to_have_value("Prune the trees")
+    phone.button("Send").click()
+    page.wait_for_url("**/sessions/**")
 
 
 def test_start_page_changes_by_itself_but_not_while_one_types(

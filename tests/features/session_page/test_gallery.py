@@ -635,7 +635,7 @@ def other_pages(view: View) -> None:
         view.gallery.project: "Tidy up the files",
         f"{view.gallery.project}/new": "Options:",
         "/runs": "Needs you",
-        "/nowhere": "Back to projects",
+        "/nowhere": "To the start page",
     }.items():
         view.phone.forgiven.append("404")
         page.goto(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
@@ -21,6 +22,8 @@ def searchable(index: Searchable) -> Searchable:
     session.call("Edit", "t2", file_path="/home/me/shop/pie.py", old_string="2", new_string="3")
     session.add("assistant", [{"type": "thinking", "thinking": "Nutmeg would be too much."}])
     session.answer("东京的苹果派很好吃。")
+    session.answer("请使用python编写。 サーバーを再起動。 सर्वर बंद है।")
+    session.result("t2", "\x1b[1mbold\x1b[0m")
     other = index.session(TWO, "/srv/infra")
     other.prompt("The pie chart, not the apple", at=5000, gitBranch="charts")
     index.update()
@@ -43,6 +46,10 @@ def searchable(index: Searchable) -> Searchable:
         ('"cinnam"', []),
         ("苹果", ["苹果"]),
         ("京果", []),
+        ("python", ["python"]),
+        ("サーバー", ["サーバー"]),
+        ("सर्वर", ["सर्वर"]),
+        ("bold", ["bold"]),
         ("nutmeg", ["Nutmeg"]),
         ("pie.py:4", ["pie.py:4"]),
         ("\" NEAR( OR ^ -- ' * :", []),
@@ -89,6 +96,37 @@ def test_session_with_the_newest_text_comes_first(searchable: Searchable) -> Non
     first = found.sessions[0]
     assert (first.project, first.title) == ("/srv/infra", "The pie chart, not the apple")
     assert first.claude_folder == "-srv-infra"
+
+
+def test_branch_of_a_text_is_that_of_its_own_line(index: Searchable) -> None:
+    session = index.session()
+    session.prompt("first thing", gitBranch="feature")
+    session.prompt("second thing", gitBranch="main")
+    index.update()
+    assert index.texts("thing", branch="feature") == ["first thing"]
+    assert index.reader.choices().branches == ("feature", "main")
+
+
+def test_output_that_comes_later_belongs_to_the_tool_of_its_call(index: Searchable) -> None:
+    session = index.session()
+    session.call("Bash", "t1", command="ls")
+    index.update()
+    index.restart()
+    session.result("t1", "cinnamon.txt")
+    index.update()
+    assert index.texts("cinnamon", tool="Bash") == ["cinnamon.txt"]
+
+
+def test_title_by_the_person_stays_and_of_claudes_the_last_counts(index: Searchable) -> None:
+    def title() -> str:
+        return index.reader.find(Query(words="apple")).sessions[0].title
+
+    session = index.session()
+    session.prompt("apple")
+    for kind, name in (("ai", "One"), ("ai", "Two"), ("custom", "Mine"), ("ai", "Three")):
+        session.write(json.dumps({"type": f"{kind}-title", f"{kind}Title": name}) + "\n")
+        index.update()
+        assert title() == ("Mine" if name == "Three" else name)
 
 
 def test_choices_are_what_occurs(searchable: Searchable) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,9 @@ from hypothesis import strategies as st
 
 from opcode_htmx.engines.claude.files.lineage import checkpoint_line
 from opcode_htmx.sessions.index import schema, writer
+from opcode_htmx.sessions.index.indexer import Indexer
 from opcode_htmx.sessions.index.reader import IndexUnavailable, Query
-from tests.sessions.index.histories import ONE, TWO, Searchable
+from tests.sessions.index.histories import ONE, TWO, Searchable, Session
 
 
 def rows(index: Searchable, query: str) -> list[tuple[object, ...]]:
@@ -69,6 +71,64 @@ def test_file_that_was_replaced_or_cut_is_read_again(index: Searchable) -> None:
     index.update()
     assert index.texts("old") == []
     assert index.texts("new") == ["the new answer", "the new text"]
+
+
+def test_file_that_was_rewritten_in_place_is_read_again(index: Searchable) -> None:
+    session = index.session()
+    session.prompt("the old text")
+    index.update()
+    longer = session.path.read_bytes().replace(b"old", b"quite new")
+    session.path.write_bytes(longer + longer.replace(b"0001", b"0002"))
+    index.update()
+    assert index.texts("old") == []
+    assert index.texts("new", with_rewound=True) == ["the quite new text"] * 2
+
+
+def test_folder_that_was_removed_while_nobody_looked_is_found_no_more(index: Searchable) -> None:
+    index.session().prompt("the ghost")
+    index.session(TWO, "/srv/infra").prompt("no ghost")
+    index.update()
+    index.session().path.unlink()
+    index.session().path.parent.rmdir()
+    index.restart()
+    index.update()
+    assert index.texts("ghost") == ["no ghost"]
+    assert rows(index, "SELECT count(*) FROM file") == [(1,)]
+
+
+def test_index_of_another_folder_of_claudes_is_made_again(index: Searchable) -> None:
+    index.session().prompt("here")
+    index.update()
+    index.indexer.close()
+    other = index.config_dir.parent / "other"
+    Session(other, TWO).prompt("there")
+    index.indexer = Indexer(index.database, other)
+    index.update()
+    assert rows(index, "SELECT session FROM file") == [(TWO,)]
+
+
+def test_index_that_is_removed_meanwhile_is_made_again(index: Searchable) -> None:
+    index.session().prompt("still here")
+    index.update()
+    schema.remove(index.database)
+    assert index.update() == 1
+    assert index.texts("still") == ["still here"]
+
+
+def test_index_that_is_locked_is_kept(index: Searchable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schema, "BUSY_SECONDS", 0.01)
+    index.session().prompt("still here")
+    index.update()
+    index.indexer.close()
+    inode = index.database.stat().st_ino
+    with closing(sqlite3.connect(index.database, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(sqlite3.OperationalError):
+            Indexer(index.database, index.config_dir)
+        other.execute("ROLLBACK")
+    index.restart()
+    assert index.database.stat().st_ino == inode
+    assert index.update() == 0
 
 
 def test_removed_file_is_found_no_more(index: Searchable) -> None:
@@ -150,10 +210,11 @@ def test_unusual_lines_harm_no_other(index: Searchable) -> None:
     session.write(json.dumps({"type": "assistant", "message": {"content": 7, "usage": []}}) + "\n")
     half = '{"type":"user","uuid":"x","message":{"role":"user","content":"half \\ud83d a letter"}}'
     session.write(half + "\n")
+    session.answer("a costly letter", costUSD=10**400)
     session.tip = "x"
     session.prompt("and\0a whole letter")
     index.update()
-    assert len(index.texts("letter")) == 2
+    assert len(index.texts("letter", with_rewound=True)) == 3
 
 
 def test_line_that_is_too_long_is_passed_over(

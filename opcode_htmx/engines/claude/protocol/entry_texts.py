@@ -6,7 +6,7 @@ Pure: a parsed entry in, values out. An unknown entry has no texts; no entry is 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from opcode_htmx.engines.claude.protocol import parser
@@ -17,6 +17,8 @@ from opcode_htmx.lib.coerce import Json, as_dict, as_list, as_str
 
 LONGEST_OUTPUT = 20_000
 """Characters of what a tool printed, and of its input, that are searched: the first ones."""
+LONGEST_TEXT = 1_000_000
+"""Characters of everything else."""
 _DEEPEST = 6
 """Levels of a tool's input that are searched."""
 _PATH_FIELDS = ("file_path", "notebook_path")
@@ -61,6 +63,13 @@ class Usage:
 
 def texts_of(entry: Json) -> list[EntryText]:
     """The texts of an entry, in its order."""
+    return [
+        each if len(each.text) <= LONGEST_TEXT else replace(each, text=each.text[:LONGEST_TEXT])
+        for each in _texts_of(entry)
+    ]
+
+
+def _texts_of(entry: Json) -> list[EntryText]:
     match entry.get("type"):
         case "assistant":
             return list(_of_assistant(as_list(as_dict(entry.get("message")).get("content"))))
@@ -161,7 +170,6 @@ def usage_of(entry: Json) -> Usage | None:
     figures, message_id = message.get("usage"), as_str(message.get("id"))
     if entry.get("type") != "assistant" or not message_id or not isinstance(figures, dict):
         return None
-    cost = entry.get("costUSD")
     return Usage(
         message_id,
         as_str(message.get("model")),
@@ -169,8 +177,13 @@ def usage_of(entry: Json) -> Usage | None:
         _count(figures.get("output_tokens")),
         _count(figures.get("cache_read_input_tokens")),
         _count(figures.get("cache_creation_input_tokens")),
-        float(cost) if isinstance(cost, int | float) else None,
+        _dollars(entry.get("costUSD")),
     )
+
+
+def _dollars(value: object) -> float | None:
+    is_amount = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_amount and 0 <= value < 1e9 else None  # type: ignore[operator, arg-type]
 
 
 def _count(value: object) -> int:

@@ -56,14 +56,52 @@
 
   // --- the prompt -------------------------------------------------------------------------
 
-  const KEY = "home-prompt";
+  const KEY = "home-prompt"; // what the server does not have yet
+  const SAVE_MS = 600;
   const form = document.getElementById("ask");
   if (!form) return;
   const { prompt } = form.elements;
-  prompt.value ||= storage.get(KEY) ?? "";
-  prompt.addEventListener("input", () => storage.set(KEY, prompt.value));
-  form.addEventListener("submit", () => storage.set(KEY, "")); // the server keeps it
+  const send = form.querySelector(".home-go");
+  const note = document.getElementById("home-note");
+  let timer = 0;
+  if (storage.get(KEY)) prompt.value = storage.get(KEY);
+
+  const save = async () => {
+    clearTimeout(timer);
+    const body = new FormData(form);
+    const saved = await fetch("/new/draft", { method: "POST", body, keepalive: true }).catch(() => null);
+    if (saved?.ok && body.get("prompt") === prompt.value) storage.set(KEY, "");
+  };
+  const saveSoon = () => {
+    storage.set(KEY, prompt.value);
+    clearTimeout(timer);
+    timer = setTimeout(save, SAVE_MS);
+  };
+  form.addEventListener("input", saveSoon);
+  addEventListener("pagehide", () => storage.get(KEY) && save());
+
+  // By fetch, so that the words are still here where the network fails.
+  form.addEventListener("submit", async (event) => {
+    if (event.submitter?.formAction.endsWith("/draft")) return storage.set(KEY, "");
+    event.preventDefault();
+    if (send.ariaBusy || !prompt.value.trim()) return prompt.focus();
+    clearTimeout(timer);
+    send.ariaBusy = "true";
+    note.textContent = "";
+    const answer = await fetch(form.action, { method: "POST", body: new FormData(form) }).catch(() => null);
+    if (answer?.redirected && /\/sessions\//.test(answer.url)) {
+      storage.set(KEY, "");
+      location.assign(`${answer.url}#end`);
+    } else if (answer) {
+      form.submit(); // the page that says what is wrong has the words
+    } else {
+      send.ariaBusy = null;
+      storage.set(KEY, prompt.value);
+      note.textContent = "Not sent: no connection. Tap Send to try again.";
+    }
+  });
+  addEventListener("pageshow", () => (send.ariaBusy = null));
   prompt.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.isComposing) form.requestSubmit();
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.isComposing) form.requestSubmit(send);
   });
 })();

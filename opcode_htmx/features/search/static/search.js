@@ -1,4 +1,4 @@
-// Searches while a person types: the server's page, of which only the results are shown.
+// Searches while a person types: fetches the results alone.
 "use strict";
 
 (() => {
@@ -21,14 +21,17 @@
     const url = address();
     found.ariaBusy = "true";
     try {
-      const answer = await fetch(url, { signal: asked.signal });
+      const answer = await fetch(url, { signal: asked.signal, headers: { "X-Part": "found" } });
       if (!answer.ok) return form.submit(); // the page says what is wrong
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      found.replaceWith(page.getElementById("found"));
-      document.title = page.title;
+      const part = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("found");
+      if (!part) return form.submit(); // the login has ended
+      found.replaceWith(part);
+      document.title = `${form.elements.q.value || "Search"} · opcode`;
       history.replaceState(history.state, "", url); // a reload and the way back find the same
     } catch (error) {
-      if (error.name !== "AbortError") found.ariaBusy = null;
+      if (error.name === "AbortError") return;
+      found.ariaBusy = null;
+      found.textContent = "No connection. Tap Search to try again.";
     }
   };
 
