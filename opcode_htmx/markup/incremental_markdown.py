@@ -113,7 +113,9 @@ class IncrementalMarkdown:
     """
 
     def __init__(self) -> None:
-        self.parts: list[Part] = []
+        self._waiting: tuple[str, int] | None = None
+        """The first text and its revision, until a page shows the parts or more text comes."""
+        self._parts: list[Part] = []
         self._length = 0
         self._tail = ""
         """The text after the settled parts, which later text may still change."""
@@ -122,8 +124,33 @@ class IncrementalMarkdown:
         self._window = WINDOW
         """Characters at the start of the tail to parse in order to find the end of a block."""
 
+    @property
+    def parts(self) -> list[Part]:
+        """The parts; the first text is split into them on first use.
+
+        Most texts of a long session are never shown. Other greenlets run while it is a long one.
+        """
+        if waiting := self._waiting:
+            split = IncrementalMarkdown()
+            split._append(*waiting)
+            if self._waiting is waiting:  # nobody else has split it meanwhile
+                self._adopt(split)
+        return self._parts
+
+    def _adopt(self, split: IncrementalMarkdown) -> None:
+        self._parts, self._length, self._tail = split._parts, split._length, split._tail
+        self._fence, self._window = split._fence, split._window
+        self._waiting = None
+
     def append(self, text: str, revision: int) -> None:
         """Add `text`, which came with `revision`; other greenlets run while it is a long one."""
+        if self._waiting is None and not self._parts:
+            self._waiting = text, revision
+            return
+        self.parts  # noqa: B018 - splits the first text
+        self._append(text, revision)
+
+    def _append(self, text: str, revision: int) -> None:
         markdown_left = max(0, LONGEST - self._length)
         if markdown := text[:markdown_left]:
             self._append_markdown(markdown, revision)
@@ -135,22 +162,22 @@ class IncrementalMarkdown:
         """Add `text`, which begins `offset` characters after the text that is Markdown."""
         shown, left_out = text[: max(0, MOST_PLAIN - offset)], offset + len(text) - MOST_PLAIN
         if offset == 0:
-            self.parts.append(Part(_PLAIN_NOTE, revision))
+            self._parts.append(Part(_PLAIN_NOTE, revision))
         while shown:
             if offset % PLAIN_PIECE == 0:
-                self.parts.append(PlainPart("", revision))
+                self._parts.append(PlainPart("", revision))
             piece = shown[: PLAIN_PIECE - offset % PLAIN_PIECE]
-            self.parts[-1].replace(self.parts[-1].text + piece, revision)
+            self._parts[-1].replace(self._parts[-1].text + piece, revision)
             shown, offset = shown[len(piece) :], offset + len(piece)
         if left_out > 0:
             if offset == MOST_PLAIN:
-                self.parts.append(Part("", revision))
+                self._parts.append(Part("", revision))
             note = f"*{left_out:,} characters more are in the session’s export as JSONL.*"
-            self.parts[-1].replace(note, revision)
+            self._parts[-1].replace(note, revision)
 
     def _append_markdown(self, text: str, revision: int) -> None:
-        if not self.parts:
-            self.parts.append(Part("", revision))
+        if not self._parts:
+            self._parts.append(Part("", revision))
         self._tail += text
         # Only a whole line settles anything: "#" may become a heading, or "#1 is broken".
         if "\n" in text:
@@ -159,7 +186,7 @@ class IncrementalMarkdown:
                 slicer.step()
         # A fence that closes a block right after the split is no code of its own
         ended = not self._tail or _closing_line(self._fence, [self._tail]) == 0
-        self.parts[-1].replace("" if self._fence and ended else self._fence + self._tail, revision)
+        self._parts[-1].replace("" if self._fence and ended else self._fence + self._tail, revision)
 
     def _settle(self, revision: int) -> bool:
         """Turn text that cannot change any more into parts; True if there may be more of it."""
@@ -178,7 +205,7 @@ class IncrementalMarkdown:
         """The same for the first lines of the tail."""
         if self._fence:
             return self._settle_code(lines, revision)
-        before = len(self.parts)
+        before = len(self._parts)
         blocks = _top_level_blocks(lines)
         settled = 0
         for block in blocks:
@@ -193,7 +220,7 @@ class IncrementalMarkdown:
             if block is not blocks[-1]:
                 self._settle_text("".join(lines[settled : block.end]), revision)
                 settled = block.end
-        return len(self.parts) > before
+        return len(self._parts) > before
 
     def _settle_code(self, lines: list[str], revision: int) -> bool:
         closing = _closing_line(self._fence, lines[:FENCE_LINES])
@@ -210,8 +237,8 @@ class IncrementalMarkdown:
 
     def _settle_text(self, text: str, revision: int) -> None:
         """Make a part of `text`, the start of the tail, and open the next part."""
-        self.parts[-1].replace(self._fence + text, revision)
-        self.parts.append(Part("", revision))
+        self._parts[-1].replace(self._fence + text, revision)
+        self._parts.append(Part("", revision))
         self._tail = self._tail[len(text) :]
 
 
