@@ -15,6 +15,7 @@ from opcode_htmx.transcript.blocks import (
     AskBlock,
     AskState,
     Block,
+    NoticeBlock,
     PromptBlock,
     ShellBlock,
     ToolBlock,
@@ -51,6 +52,28 @@ class BlockStore:
         self._changed: dict[str, Block] = {}
         """By id, the latest change last."""
         self._created_in_line = 0
+        self._first = 0
+        """The revision at which the first block was created, unless earlier ones were dropped."""
+        self._acted_before = False
+        """Whether the user has acted in what was dropped."""
+        self.reaches_back = False
+        """Whether a dropped block would have changed, or got another block in it."""
+
+    def drop_all(self) -> None:
+        """Drop the blocks so far: they are the context of those that follow, and not shown.
+
+        Later lines still find them by id, which is then noted.
+        """
+        last = self.blocks[-1] if self.blocks else None
+        # a prompt would move before the notice of a retry
+        self.reaches_back = last is None or (isinstance(last, NoticeBlock) and bool(last.topic))
+        self._acted_before = any(isinstance(each, PromptBlock | ShellBlock) for each in self.blocks)
+        self.blocks, self.todo_events = [], []
+        self.unfinished, self._changed = {}, {}
+        self._first = self.offset + 1
+
+    def is_dropped(self, block: Block) -> bool:
+        return block.created < self._first
 
     def __iter__(self) -> Iterator[Block]:
         return iter(self._by_id.values())
@@ -102,6 +125,7 @@ class BlockStore:
         )
         if owner := self.tool(parent):
             block.parent = owner.id
+            self.reaches_back |= self.is_dropped(owner)
             owner.children.append(block)
             if owner.is_finished:
                 # Whether it has children decides how it is rendered
@@ -118,6 +142,7 @@ class BlockStore:
 
     def mark_changed(self, block: Block) -> None:
         """Record that a block has changed."""
+        self.reaches_back |= self.is_dropped(block)
         block.line_uuid = block.line_uuid or self.line_uuid
         block.revision = self.offset
         block.change_count += 1
@@ -143,7 +168,10 @@ class BlockStore:
     def move_before(self, prompt: PromptBlock, index: int) -> None:
         """Move `prompt`, the newest block, to `index`, unless the user acted after that index."""
         *others, _ = self.blocks[index:]
+        if self._first and not index and self._acted_before:
+            return
         if others and not any(isinstance(block, PromptBlock | ShellBlock) for block in others):
+            self.reaches_back |= self._first > 0 and not index
             prompt.order = f"{others[0].order.rpartition('.')[0]}.0"
             self.blocks.insert(index, self.blocks.pop())
 

@@ -27,6 +27,8 @@ class ContextUsage:
     """The size of the model's context window in tokens."""
     cost_usd: float | None = None
     """The cost of the whole session in US dollars."""
+    is_compacted: bool = field(default=False, compare=False)
+    """Whether the context was compacted, and there was no answer since."""
     tool_starts: dict[str, float] = field(default_factory=dict)
     """When tools were called, as Unix times, by the ids of their calls."""
 
@@ -38,12 +40,12 @@ class ContextUsage:
                     if isinstance(content, ToolUse) and message.said_at:
                         self.tool_starts[content.id] = message.said_at
                 if message.parent is None and message.context_tokens:
-                    self.tokens = message.context_tokens
+                    self.tokens, self.is_compacted = message.context_tokens, False
             case TurnResult() | CostState():
                 self.window = message.context_window or self.window
                 self.cost_usd = self.cost_usd if message.cost_usd is None else message.cost_usd
             case SystemEvent(subtype="compact_boundary"):
-                self.tokens = 0  # unknown until the next answer
+                self.tokens, self.is_compacted = 0, True  # unknown until the next answer
             case _:
                 pass
 
@@ -53,5 +55,6 @@ class ContextUsage:
             self.tokens or earlier.tokens,
             self.window or earlier.window,
             earlier.cost_usd if self.cost_usd is None else self.cost_usd,
+            self.is_compacted,
             self.tool_starts,
         )

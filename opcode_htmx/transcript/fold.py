@@ -91,6 +91,8 @@ class Transcript:
         """The ids of those in a history file, which may hold a line twice."""
         self._turns = Turns(self._store, self._notice_blocks, cost_before)
         self.context_usage = ContextUsage()
+        self.is_interrupted = False
+        """Whether the user has interrupted a turn, which finishes all that is open."""
 
     @property
     def blocks(self) -> list[Block]:
@@ -116,6 +118,11 @@ class Transcript:
 
     def get(self, block_id: str) -> Block | None:
         return self._store.get(block_id)
+
+    def shown(self, block_id: str) -> Block | None:
+        """The same, unless the block was dropped."""
+        block = self._store.get(block_id)
+        return None if block is None or self._store.is_dropped(block) else block
 
     @property
     def current(self) -> Block | None:
@@ -199,6 +206,22 @@ class Transcript:
         """Sort the following blocks at `place` among those of other transcripts."""
         self._store.set_place(place)
 
+    def drop_all(self) -> None:
+        """Drop the blocks so far, which are only the context of those that follow."""
+        self._store.drop_all()
+        self._turns.start = 0
+        self.is_interrupted = False
+
+    @property
+    def reaches_back(self) -> bool:
+        """Whether a line has referred to a block that was dropped."""
+        return self._store.reaches_back
+
+    def end_turn(self) -> None:
+        """Finish the blocks that an interruption in a later part of the file finishes."""
+        self._store.line_uuid = ""
+        self._end_turn()
+
     def settle(self, revision: int) -> None:
         """Finish all blocks that are open, although more lines may follow."""
         self._store.advance(revision)
@@ -266,6 +289,7 @@ class Transcript:
         if message.parent or self._user_blocks.has(message.uuid):
             return
         if any(isinstance(part, Interruption) for part in parts):
+            self.is_interrupted = True
             self._end_turn()
         self._user_blocks.add_all(message, parts, self._turns.start)
 

@@ -45,9 +45,23 @@ def affects_list(block: Block) -> bool:
     return isinstance(block, PromptBlock) or (isinstance(block, ToolBlock) and block.name in _TOOLS)
 
 
-def todo_list(events: Iterable[Block]) -> tuple[Todo, ...]:
-    """The list after these calls; a prompt after a list that is done clears it."""
-    todos: dict[str, Todo] = {}
+def is_written_by(events: Iterable[Block]) -> bool:
+    """Whether the list follows from these calls alone: one of them has written all of it."""
+    return any(
+        isinstance(event, ToolBlock)
+        and event.name == "TodoWrite"
+        and event.state not in _FAILED
+        and isinstance(event.input.get("todos"), list)
+        for event in events
+    )
+
+
+def todo_list(events: Iterable[Block], before: Sequence[Todo] = ()) -> tuple[Todo, ...]:
+    """The list after these calls; a prompt after a list that is done clears it.
+
+    `before` is the list in front of them.
+    """
+    todos = {todo.id: todo for todo in before}
     for event in events:
         if isinstance(event, PromptBlock):
             if all(todo.state == "done" for todo in todos.values()):

@@ -26,11 +26,19 @@ from opcode_htmx.transcript.conversation.branches import (
     branch_id,
     with_line_uuids,
 )
+from opcode_htmx.transcript.conversation import starts
 from opcode_htmx.transcript.conversation.cursor import Cursor
+from opcode_htmx.transcript.conversation.earlier import Earlier, WholeNeeded
 from opcode_htmx.transcript.conversation.history_part import HistoryPart, Stretch
 from opcode_htmx.transcript.conversation.run_part import RunPart
+from opcode_htmx.transcript.conversation.starts import Start
 from opcode_htmx.transcript.fold import Transcript
 from opcode_htmx.transcript.todos import Todo, todo_list
+
+LONG = 2_000_000
+"""Bytes from which on a history counts as long."""
+LINES = (200, 800, 3_000)
+"""Lines of a long history that are read at first, and when its end depends on earlier ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +63,12 @@ class Conversation:
     history_file: Callable[[], Path | None]
     changed: Broadcast
     """Notified when there may be new lines."""
+    from_end: bool = False
+    """Whether of a long history only the end is read; `earlier` has what is before it."""
+    earlier: Earlier | None = None
+    """The history before the part that is read; None if all of it is."""
+    needs_whole: bool = False
+    """Whether the end of its history cannot be shown without all that is before it."""
     gone: bool = False
     """Whether its files were removed or cut: viewers must get a new Conversation."""
     size: int = 0
@@ -64,6 +78,8 @@ class Conversation:
     _parts: dict[int, RunPart] = field(default_factory=dict)
     """The runs' parts by their numbers, which are odd: 1 for the first run."""
     _history: HistoryPart | None = None
+    _lines: int = LINES[0]
+    """About how many lines of a long history are read; 0: all."""
     _branches: Branches = field(default_factory=Branches)
     _abandoned: Mapping[str, str] = field(default_factory=dict)
     """The abandoned entries of history, with the roots of their branches."""
@@ -97,7 +113,7 @@ class Conversation:
 
     @property
     def context_usage(self) -> ContextUsage:
-        usage = ContextUsage()
+        usage = self.earlier.usage if self.earlier else ContextUsage()
         for transcript in self._by_age():
             usage = transcript.context_usage.or_else(usage)
         return usage
@@ -111,8 +127,28 @@ class Conversation:
         yield from top
 
     def block(self, block_id: str) -> Block | None:
-        found = (transcript.get(block_id) for transcript in self._transcripts())
-        return next(filter(None, found), None) or self._branches.get(block_id)
+        """A block by its id; of a long history, one that a page has shown."""
+        found = (transcript.shown(block_id) for transcript in self._transcripts())
+        block = next(filter(None, found), None) or self._branches.get(block_id)
+        return block or (self.earlier.get(block_id) if self.earlier else None)
+
+    def learn(self) -> None:
+        """Find out what the page depends on in the history before the part that is read.
+
+        If it cannot be read in parts, viewers have to get another Conversation, of all of it.
+        """
+        earlier = self.earlier
+        if earlier is None or earlier.is_learned or self.gone:
+            return
+        try:
+            earlier.learn()
+        except (WholeNeeded, OSError):
+            self.gone = self.needs_whole = True
+        self.changed.notify()
+
+    def lacks(self, cursor: Cursor) -> bool:
+        """Whether a viewer at `cursor` may lack changes in the history that is not read."""
+        return self.earlier is not None and cursor.history < self.earlier.begin
 
     @property
     def newest_elsewhere(self) -> str:
@@ -137,7 +173,8 @@ class Conversation:
         """Claude's to-do list."""
         transcripts = self._transcripts()
         events = [e for transcript in transcripts for e in transcript.todo_events if not e.parent]
-        return todo_list(sorted(events, key=by_position))
+        before = self.earlier.todos if self.earlier else ()
+        return todo_list(sorted(events, key=by_position), before)
 
     # --- differences for a viewer -----------------------------------------------------------
 
@@ -183,20 +220,44 @@ class Conversation:
         with self._folding:
             if self._history and self._history.is_cut:
                 self.gone = True
+            if self.gone:
                 return
-            stretches: list[Stretch] = []
-            for index, run in enumerate(self.runs()):
-                run.refresh_record()  # another worker may have started or ended the run
-                if run.phase is not Phase.QUEUED:
-                    self._read_history(stretches, run.record.history_start)
-                    if self._history:
-                        self._history.finish_before(2 * index + 1)
-                    stretches.append(self._read_run(2 * index + 1, run))
-            self._read_history(stretches, None)
-            if self._history:
-                self._history.show_settled(stretches)
-            self._mark_sent_as_text()
-            self._arrange()
+            is_new = self._history is None and not self._parts
+            self._read()
+            while is_new and self.earlier and self._needs_more(self.earlier):
+                self._read_more()
+            if self.earlier and self.earlier.is_needed:
+                # a new line refers to what was not read: viewers get a new Conversation
+                self.gone = True
+
+    def _needs_more(self, earlier: Earlier) -> bool:
+        return earlier.is_needed or earlier.decide(starts.MOST_BYTES) is False
+
+    def _read(self) -> None:
+        stretches: list[Stretch] = []
+        for index, run in enumerate(self.runs()):
+            run.refresh_record()  # another worker may have started or ended the run
+            if run.phase is not Phase.QUEUED:
+                self._read_history(stretches, run.record.history_start)
+                if self._history:
+                    self._history.finish_before(2 * index + 1)
+                if self.earlier:
+                    self.earlier.is_settled = True
+                stretches.append(self._read_run(2 * index + 1, run))
+        self._read_history(stretches, None)
+        if self._history:
+            self._history.show_settled(stretches)
+        self._mark_sent_as_text()
+        self._arrange()
+
+    def _read_more(self) -> None:
+        """Read the session anew, and more of its history, because its end depends on it."""
+        larger = (each for each in LINES if each > self._lines)
+        self._lines = next(larger, 0)
+        self._parts, self._history, self._branches = {}, None, Branches()
+        self._abandoned, self._abandoned_for = {}, (0, "", 0)
+        self._changed_by_later_run, self.earlier, self.size = [], None, 0
+        self._read()
 
     def _read_run(self, number: int, run: Run) -> Stretch:
         part = self._parts.get(number)
@@ -224,10 +285,24 @@ class Conversation:
             path = None if limit == 0 else self.history_file()
             if path is None:
                 return
-            self._history = HistoryPart.of(path, self._taken_before(None))
+            start = self._start(path, limit)
+            self._history = HistoryPart.of(path, self._taken_before(None), start)
+            if start:
+                self.earlier = Earlier(self._history, self._taken_before(None))
             if stretches:  # these runs began before there was any history before them
                 self._history.settled = stretches[-1].number
         self.size += self._history.fold(stretches, limit)
+
+    def _start(self, path: Path, limit: int | None) -> Start | None:
+        """Where to begin in a long history, so that its end is read; None: at its beginning."""
+        if not self.from_end or not self._lines:
+            return None
+        try:
+            size = path.stat().st_size
+            end = size if limit is None else min(limit, size)
+            return starts.before(path, end, self._lines) if end >= LONG else None
+        except OSError:
+            return None
 
     def _arrange(self) -> None:
         """Collapse the branches that the running Claude, or else the next one, has abandoned."""
@@ -248,6 +323,8 @@ class Conversation:
         state = lineage.version, running if has_diverged else "", 0 if is_linear else len(lineage)
         if state != self._abandoned_for:
             self._abandoned_for, self._abandoned = state, lineage.left(running or leaf)
+            if self.earlier:
+                self.earlier.leaf = running or leaf
         if self._abandoned or self._branches.blocks:
             transcripts = [transcript.blocks for transcript in self._transcripts()]
             self._branches.arrange(self._abandoned, lineage, transcripts, history.foreign)

@@ -1,4 +1,4 @@
-"""The part of a conversation that only Claude's history file holds.
+"""The part of a conversation that only Claude's history file holds, or the end of it.
 
 The history file repeats the messages on a run's stdout. Lines that no stdout of ours holds are
 foreign: another program wrote them, such as a terminal, before, between or during our runs. A line
@@ -15,13 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from opcode_htmx.engines.claude.files.lineage import Kind, Lineage, kind_of
-from opcode_htmx.engines.claude.files.subagents import Subagents
+from opcode_htmx.engines.claude.files.subagents import Subagents, ended
 from opcode_htmx.engines.claude.protocol import json_lines, parser
-from opcode_htmx.engines.messages import SYNTHETIC, Message
+from opcode_htmx.engines.messages import SYNTHETIC, Message, SystemEvent, ToolResult, User
 from opcode_htmx.lib.coerce import Json, as_dict, as_str
 from opcode_htmx.lib.concurrency.cooperative import TimeSlicer
 from opcode_htmx.runs.model.line_reader import Line, LineReader
 from opcode_htmx.transcript.conversation.run_part import RunPart
+from opcode_htmx.transcript.conversation.starts import Start
 from opcode_htmx.transcript.fold import Transcript
 
 SETTLING_SECONDS = 1.0
@@ -80,12 +81,20 @@ class _Entry:
 
 @dataclass(slots=True)
 class HistoryPart:
-    """The transcript of one history file, which is read once from its beginning."""
+    """The transcript of one history file, which is read once: from its beginning, or its `start`."""
 
     path: Path
     transcript: Transcript
     reader: LineReader
     lineage: Lineage = field(default_factory=Lineage)
+    start: Start | None = None
+    """Where reading begins; None: with the first line."""
+    first_number: int = 0
+    """The number in the lineage of the first entry that is shown."""
+    _has_begun: bool = False
+    """Whether the context of the part has been read, and was dropped."""
+    _lacks_a_call: bool = False
+    """Whether a line has referred to a tool call that was not read."""
     folded_to: int = 0
     """The end of the last line that is folded completely."""
     place: int = 0
@@ -108,10 +117,15 @@ class HistoryPart:
         self._identity = stat and (stat.st_dev, stat.st_ino)
 
     @classmethod
-    def of(cls, path: Path, is_taken: Callable[[str], bool]) -> HistoryPart:
+    def of(
+        cls, path: Path, is_taken: Callable[[str], bool], start: Start | None = None
+    ) -> HistoryPart:
         """The part of a file, of which nothing has been read yet."""
         transcript = Transcript("0", run_id=None, is_taken=is_taken)
-        return cls(path, transcript, LineReader(path))
+        if start is None:
+            return cls(path, transcript, LineReader(path))
+        reader, lineage = LineReader(path, start.context), Lineage(is_part=True)
+        return cls(path, transcript, reader, lineage, start)
 
     def fold(self, stretches: Sequence[Stretch], limit: int | None) -> int:
         """Fold the lines that are new, up to byte `limit`; the number of their bytes.
@@ -149,6 +163,21 @@ class HistoryPart:
             return True
         return (stat.st_dev, stat.st_ino) != self._identity
 
+    @property
+    def begin(self) -> int:
+        """The byte at which its first line begins."""
+        return self.start.begin if self.start else 0
+
+    def reaches_back(self, leaf: str) -> bool:
+        """Whether a part may not look as in the whole file: a line refers to one before it.
+
+        `leaf` is the entry that Claude continues from.
+        """
+        if self.start is None:
+            return False
+        refers_back = self._lacks_a_call or self.transcript.reaches_back
+        return refers_back or self.lineage.reaches_back(leaf, self.first_number)
+
     def _stat(self) -> os.stat_result | None:
         try:
             return self.path.stat()
@@ -176,6 +205,9 @@ class HistoryPart:
         """Assign a line to its run, or show it, or keep it pending; in steps."""
         found = json_lines.read(line.data)
         entry = _Entry(start, line, found, time.monotonic())
+        if self.start and not self._has_begun and line.end > self.start.begin:
+            self._has_begun, self.first_number = True, len(self.lineage)
+            self.transcript.drop_all()
         self.lineage.add(entry.content)
         stretch = _stretch_at(stretches, start)
         owner, line_end = self._owner(entry, stretches)
@@ -266,10 +298,27 @@ class HistoryPart:
         self.transcript.set_place(place)
         self.place = int(place.partition(".")[0])
         message = entry.message
+        if self._has_begun and not self._lacks_a_call:
+            self._lacks_a_call = not all(map(self.transcript.get, calls_in(message)))
         for each in (*self._subagents.before(message), message):
             self.transcript.feed(each, entry.end)
             yield
         self.folded_to = entry.end
+
+
+def calls_in(message: Message) -> Iterator[str]:
+    """The ids of the tool calls that a line is about."""
+    match message:
+        case User():
+            for content in message.content:
+                if isinstance(content, ToolResult):
+                    yield content.tool_use_id
+            if end := ended(message):
+                yield end[0]
+        case SystemEvent(subtype="task_notification"):
+            yield from filter(None, [as_str(message.raw.get("tool_use_id"))])
+        case _:
+            pass
 
 
 def _is_added(content: Json) -> bool:

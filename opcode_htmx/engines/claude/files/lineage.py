@@ -27,6 +27,9 @@ def checkpoint_line(session_id: str, leaf: str) -> bytes:
     return json.dumps(entry, separators=(",", ":")).encode() + b"\n"
 
 
+BEFORE = "\0before"
+"""Stands for the entry before the first one of a part of a file, whose uuid is not known."""
+
 _NEAR = 200
 """Entries from the end of a file; an entry that continues an older one may begin a branch."""
 
@@ -67,14 +70,23 @@ def kind_of(entry: Json) -> Kind:
 
 
 class Lineage:
-    """The entries of one history file, added in the order of the file."""
+    """The entries of one history file, added in the order of the file.
 
-    def __init__(self) -> None:
+    With `is_part`, those of its end, or of another part: what the entries continue that are not
+    among them is noted (`exits`), and not taken for lost.
+    """
+
+    def __init__(self, *, is_part: bool = False) -> None:
+        self._is_part = is_part
+        self._exits: dict[str, str] = {}
+        """The entries of a part that continue one outside it, each with the uuid of that one."""
         self._nodes: dict[str, _Node] = {}
         self.tip = ""
         """The newest entry of the file, whatever its kind."""
         self._checkpoint = ""
         """The leaf that the CLI has recorded last."""
+        self._is_decided = False
+        """Whether a checkpoint was recorded, or a compaction has cleared it."""
         self._is_behind_checkpoint: bool | None = None
         """Whether the tip descends from the checkpoint; None: not computed yet."""
         self._is_fixed = False
@@ -118,6 +130,8 @@ class Lineage:
             self._summary = uuid
         if parent != self.tip:
             self._is_behind_checkpoint = None
+        if self._is_part and parent and parent not in self._nodes:
+            self._exits[uuid], parent = parent, ""
         self._nodes[uuid] = _Node(parent, kind, len(self._nodes))
         self.tip = uuid
 
@@ -127,7 +141,7 @@ class Lineage:
         The CLI keeps the newest answers after the summary. Where it keeps none, a program that has
         read the session before may continue from the old entries.
         """
-        self._checkpoint = ""
+        self._checkpoint, self._is_decided = "", True
         metadata = as_dict(boundary.get("compactMetadata"))
         preserved = as_list(as_dict(metadata.get("preservedMessages")).get("uuids"))
         if preserved:
@@ -143,10 +157,11 @@ class Lineage:
         parent = entry.get("parentUuid", self.tip)
         if parent is None and (_is_boundary(entry) or _is_summary(entry)):
             parent = entry.get("logicalParentUuid") or self.tip
-        if parent is None:
-            return "" if kind is Kind.PROMPT else self.tip
+        if parent is None and kind is Kind.PROMPT:
+            return ""
         if not isinstance(parent, str) or parent not in self._nodes:
-            return self.tip
+            before = parent if isinstance(parent, str) and parent else self.tip or BEFORE
+            return before if self._is_part else self.tip
         is_replaced = self.is_compacted(parent) and not _is_boundary(entry)
         return self._summary if is_replaced else parent
 
@@ -165,6 +180,7 @@ class Lineage:
         is_explicit = entry.get("explicit") is True
         if entry.get("rewound") is True and isinstance(cut, str):
             self._cuts.add(cut)
+        self._is_decided |= isinstance(leaf, str) or is_explicit
         if isinstance(leaf, str):
             if self.is_compacted(leaf):  # programs continue after the summary only
                 leaf = self._summary if leaf in self._preserved else ""
@@ -175,6 +191,62 @@ class Lineage:
             self._checkpoint, self._is_fixed, self._is_emptied = "", False, True
         if is_explicit or not self._continues(self._checkpoint or self.tip):
             self.version += 1
+
+    # --- parts of a file --------------------------------------------------------------------
+
+    @property
+    def has_checkpoint(self) -> bool | None:
+        """Whether this part has the entry that the CLI has recorded last as the leaf.
+
+        None if the part records none, and an earlier record may count.
+        """
+        if self._checkpoint:
+            return self._checkpoint in self._nodes
+        return True if self._is_decided else None
+
+    @property
+    def cuts(self) -> frozenset[str]:
+        """The entries at which rewinds have cut."""
+        return frozenset(self._cuts)
+
+    def add_cuts(self, cuts: Collection[str]) -> None:
+        """Add those that later parts of the file name."""
+        self._cuts.update(cuts)
+
+    def standing_for(self, uuid: str) -> str:
+        """The entry of this part that one behind it continues, which names `uuid` as its parent.
+
+        Empty if this part does not have it.
+        """
+        if uuid == BEFORE:
+            return self.tip
+        return self._summary if self.is_compacted(uuid) else uuid if uuid in self._nodes else ""
+
+    def reaches_back(self, leaf: str, first: int) -> bool:
+        """Whether what is shown of a part depends on more than is known of its past.
+
+        The part shows its entries from the one with number `first` on. The path from `leaf` may
+        lead out of it, and branches may begin where the path does; no branch may be older.
+        """
+        way_out = self.way_out(leaf, 0)
+        if any(each != way_out for each in self._exits.values()):
+            return True
+        nodes, left = self._nodes, self.left(leaf)
+        return any(
+            nodes[root].number < first <= nodes[uuid].number for uuid, root in left.items()
+        )
+
+    def way_out(self, leaf: str, first: int) -> str:
+        """The newest entry before number `first` on the path of `leaf`; empty if there is none.
+
+        The path may leave the part: then the entry that its oldest one continues.
+        """
+        oldest = ""
+        for uuid in self.up(leaf):
+            if self._nodes[uuid].number < first:
+                return uuid
+            oldest = uuid
+        return self._exits.get(oldest, "")
 
     # --- branches ---------------------------------------------------------------------------
 

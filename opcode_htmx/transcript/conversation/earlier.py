@@ -1,0 +1,376 @@
+"""The blocks of a long history before the part that is kept in memory, folded part by part.
+
+Each part is folded when one of its blocks is shown, and dropped again after a while. What a later
+part says about an earlier one is handed on: the entry from which the path of the conversation goes
+on, where rewinds have cut, and whether an interruption has finished what was open.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count, islice
+
+from gevent.lock import BoundedSemaphore
+
+from opcode_htmx.engines.claude.files import history_scan
+from opcode_htmx.engines.claude.files.history_scan import HistoryScan
+from opcode_htmx.engines.claude.protocol import parser
+from opcode_htmx.lib.concurrency.cooperative import run_in_thread
+from opcode_htmx.transcript.block_store import by_position
+from opcode_htmx.transcript.blocks import Block, BranchBlock
+from opcode_htmx.transcript.context_usage import ContextUsage
+from opcode_htmx.transcript.conversation import starts
+from opcode_htmx.transcript.conversation.branches import Branches
+from opcode_htmx.transcript.conversation.history_part import HistoryPart
+from opcode_htmx.transcript.conversation.starts import Start
+from opcode_htmx.transcript.todos import Todo, is_written_by, todo_list
+
+LINES = (160, 800, 3_000)
+"""Lines of a part, and of a longer one if blocks depend on lines before it."""
+SEARCHED = 10
+"""Parts that are searched for the size of the context, which each answer of Claude has."""
+KEPT = 4
+"""Parts whose blocks stay in memory."""
+
+
+class WholeNeeded(Exception):
+    """The history cannot be shown in parts: it has to be folded from its beginning."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Below:
+    """What the parts from byte `begin` on say about the one that ends there."""
+
+    begin: int
+    continued: str
+    """The entry that the path of the conversation continues; empty if it has ended."""
+    cuts: frozenset[str]
+    is_interrupted: bool
+    is_settled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A part that was folded, without its blocks. `below` is what was known before."""
+
+    below: _Below
+    start: Start | None
+    own: _Below
+    """What is known for the part before it."""
+    count: int
+    """The number of its blocks at the top level."""
+    ids: array[int]
+    """Hashes of the ids of its blocks, and of those in its branches."""
+
+
+@dataclass(slots=True, weakref_slot=True, eq=False)
+class FoldedPart:
+    """The blocks of a part."""
+
+    blocks: list[Block]
+    history: HistoryPart
+    branches: Branches
+
+    def get(self, block_id: str) -> Block | None:
+        return self.history.transcript.shown(block_id) or self.branches.get(block_id)
+
+
+class Earlier:
+    """The parts of one history before the newest part, which is kept by its Conversation."""
+
+    def __init__(self, newest: HistoryPart, is_taken: Callable[[str], bool]) -> None:
+        """`is_taken` says whether a run has a block with an id."""
+        self._newest = newest
+        self._is_taken = is_taken
+        self.is_settled = False
+        """Whether a run has begun since, which finishes what was open."""
+        self.leaf = ""
+        """The entry that Claude continues from."""
+        self._parts: list[_Part] = []
+        """Those that were folded once, the latest in the file first."""
+        self._kept: OrderedDict[int, FoldedPart] = OrderedDict()
+        """The blocks of those shown last, by their number in `_parts`."""
+        self._known_for: _Below | None = None
+        self._scan: HistoryScan | None = None
+        self._lock = BoundedSemaphore(1)
+        self._is_decided = False
+        """Whether it is known which checkpoint counts."""
+        self.is_learned = False
+        """Whether `todos` and `usage` are known, and that the newest part may begin where it does."""
+        self.todos: tuple[Todo, ...] = ()
+        """Claude's to-do list in front of the newest part."""
+        self.usage = ContextUsage()
+        """What the newest part does not say about the context and the cost."""
+
+    @property
+    def begin(self) -> int:
+        """The byte at which the newest part begins."""
+        return self._newest.begin
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether the newest part may not look as in the whole file."""
+        newest = self._newest
+        return newest.reaches_back(self.leaf) or newest.lineage.has_checkpoint is False
+
+    def decide(self, most: int | None) -> bool | None:
+        """Whether Claude continues from the newest part, as the checkpoint says that counts.
+
+        None if that cannot be decided, or not within the `most` bytes before it. Raises OSError.
+        """
+        lineage, start = self._newest.lineage, self._newest.start
+        if self._is_decided or lineage.has_checkpoint is not None or start is None:
+            return True
+        way_out = lineage.way_out(self.leaf, 0)
+        path, end = self._newest.path, start.context
+        decided = run_in_thread(history_scan.continues_checkpoint, path, end, way_out, most)
+        self._is_decided = decided is True
+        return decided
+
+    def learn(self) -> None:
+        """Find out what the end of the session depends on in all that is before it.
+
+        Takes a while, in which other greenlets run. Raises WholeNeeded, and OSError.
+        """
+        path, newest = self._newest.path, self._newest.transcript
+        if not self.decide(None):
+            raise WholeNeeded
+        scan = run_in_thread(history_scan.scan, path, path.stat().st_size)
+        if scan.is_spanned(self.begin):
+            raise WholeNeeded
+        with self._lock:
+            self._scan = scan
+            if any(part.start and scan.is_spanned(part.start.begin) for part in self._parts):
+                self._parts.clear()
+                self._kept.clear()
+        self.usage = self._usage_before(scan)
+        first, events = scan.first_todo, newest.todo_events
+        if first is not None and first < self.begin and not is_written_by(_on_top(events)):
+            self.todos = self._todos_before(first)
+        self.is_learned = True
+
+    def _usage_before(self, scan: HistoryScan) -> ContextUsage:
+        usage, path, newest = ContextUsage(), self._newest.path, self._newest.transcript
+        for begin, end in scan.costs:
+            for line in history_scan.cost_lines(path, begin, end):
+                usage.add(parser.parse(line))
+        if not (newest.context_usage.tokens or newest.context_usage.is_compacted):
+            for part in islice(self.walk(), SEARCHED):
+                found = part.history.transcript.context_usage
+                usage.tokens = found.tokens
+                if found.tokens or found.is_compacted:
+                    break
+        return usage
+
+    def _todos_before(self, first: int) -> tuple[Todo, ...]:
+        """The list before the newest part, of which the first call is at byte `first`."""
+        events: list[Block] = []
+        for part in self.walk():
+            own = _on_top(part.history.transcript.todo_events)
+            events = [*own, *events]
+            if is_written_by(own) or part.history.begin <= first:
+                break
+        return todo_list(sorted(events, key=by_position))
+
+    # --- blocks -----------------------------------------------------------------------------
+
+    def get(self, block_id: str) -> Block | None:
+        """A block of the parts that were shown, by its id."""
+        with self._lock:
+            self._check()
+            for number in self._with_id(block_id):
+                if found := self._folded(number).get(block_id):
+                    return found
+        return None
+
+    def blocks_from(self, block_id: str, more: int = 0) -> tuple[list[Block], int | None] | None:
+        """The blocks from the one with this id on, up to the newest part, and `more` before it.
+
+        Also the number of blocks before those; None if that is not known yet. None if no block
+        has the id. Raises WholeNeeded, and OSError.
+        """
+        with self._lock:
+            self._check()
+            found = self._number_of(block_id)
+            if found is None:
+                return None
+            blocks: list[Block] = []
+            for number in range(found + 1):
+                blocks = [*self._folded(number).blocks, *blocks]
+            return self._extended(blocks, found, more)
+
+    def blocks_before(self, block_id: str, more: int) -> tuple[list[Block], int | None] | None:
+        """The blocks of the part that has the one with this id, and at least `more` before that.
+
+        As `blocks_from`, without the parts behind.
+        """
+        with self._lock:
+            self._check()
+            found = self._number_of(block_id)
+            if found is None:
+                return None
+            return self._extended(list(self._folded(found).blocks), found, more)
+
+    def newest(self, more: int) -> tuple[list[Block], int | None]:
+        """At least `more` blocks before the newest part, and the number of those before them."""
+        with self._lock:
+            self._check()
+            return self._extended([], -1, more)
+
+    def _extended(
+        self, blocks: list[Block], number: int, wanted: int
+    ) -> tuple[list[Block], int | None]:
+        """`blocks` with those of earlier parts than `number`, until `wanted` are before it."""
+        added = 0
+        while added < wanted and self._has(number + 1):
+            number += 1
+            part = self._folded(number).blocks
+            blocks, added = [*part, *blocks], added + len(part)
+        return blocks, self._count_before(number)
+
+    def walk(self) -> Iterator[FoldedPart]:
+        """The parts, the latest first. Raises WholeNeeded, and OSError."""
+        for number in count():
+            with self._lock:
+                self._check()
+                if not self._has(number):
+                    return
+                part = self._folded(number)
+            yield part
+
+    def _count_before(self, number: int) -> int | None:
+        if self._has_all:
+            return sum(part.count for part in self._parts[number + 1 :])
+        return None
+
+    # --- parts ------------------------------------------------------------------------------
+
+    def _check(self) -> None:
+        """Forget the parts if the newest one says otherwise about them now."""
+        lineage, newest = self._newest.lineage, self._newest
+        known = _Below(
+            newest.begin,
+            lineage.way_out(self.leaf, newest.first_number),
+            lineage.cuts,
+            newest.transcript.is_interrupted,
+            self.is_settled,
+        )
+        if known != self._known_for:
+            self._known_for = known
+            self._parts.clear()
+            self._kept.clear()
+
+    @property
+    def _below(self) -> _Below:
+        below = self._parts[-1].own if self._parts else self._known_for
+        assert below is not None
+        return below
+
+    @property
+    def _has_all(self) -> bool:
+        return self._below.begin == 0
+
+    def _has(self, number: int) -> bool:
+        """Whether there is a part with this number; it is folded if it is the next one."""
+        if number < len(self._parts):
+            return True
+        if self._has_all:
+            return False
+        part, folded = self._fold(self._below)
+        self._parts.append(part)
+        self._keep(len(self._parts) - 1, folded)
+        return True
+
+    def _folded(self, number: int) -> FoldedPart:
+        folded = self._kept.get(number)
+        if folded is None:
+            folded = self._fold_from(self._parts[number].start, self._parts[number].below)
+            if folded is None:
+                raise WholeNeeded
+        self._keep(number, folded)
+        return folded
+
+    def _keep(self, number: int, folded: FoldedPart) -> None:
+        self._kept[number] = folded
+        self._kept.move_to_end(number)
+        while len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+
+    def _with_id(self, block_id: str) -> Iterator[int]:
+        """The numbers of the known parts that may have a block with this id."""
+        hashed = hash(block_id)
+        return (number for number, part in enumerate(self._parts) if hashed in part.ids)
+
+    def _number_of(self, block_id: str) -> int | None:
+        """The number of the part with this block on its top level, or in a branch."""
+        hashed = hash(block_id)
+        for number in count():
+            if not self._has(number):
+                return None
+            if hashed in self._parts[number].ids:
+                return number
+        return None
+
+    # --- folding ----------------------------------------------------------------------------
+
+    def _fold(self, below: _Below) -> tuple[_Part, FoldedPart]:
+        """Fold the part that ends where `below` begins."""
+        path = self._newest.path
+        for lines in (*LINES, 0) if below.continued else (0,):
+            start = starts.before(path, below.begin, lines) if lines else None
+            if start is None and below.begin > starts.MOST_BYTES:
+                continue
+            if start and self._scan and self._scan.is_spanned(start.begin):
+                continue
+            folded = self._fold_from(start, below)
+            if folded is None:
+                if start is None:
+                    break
+                continue
+            history = folded.history
+            leaf = history.lineage.standing_for(below.continued)
+            own = _Below(
+                history.begin,
+                history.lineage.way_out(leaf, history.first_number),
+                history.lineage.cuts,
+                below.is_interrupted or history.transcript.is_interrupted,
+                below.is_settled,
+            )
+            ids = array("q", map(hash, _ids(folded.blocks)))
+            return _Part(below, start, own, len(folded.blocks), ids), folded
+        raise WholeNeeded
+
+    def _fold_from(self, start: Start | None, below: _Below) -> FoldedPart | None:
+        """The part from `start` on; None if its blocks depend on lines before that."""
+        history = HistoryPart.of(self._newest.path, self._is_taken, start)
+        history.fold([], below.begin)
+        if below.is_interrupted:
+            history.transcript.end_turn()
+        if below.is_settled:
+            history.transcript.settle(below.begin)
+        lineage = history.lineage
+        lineage.add_cuts(below.cuts)
+        leaf = lineage.standing_for(below.continued)
+        if (below.continued and not leaf) or history.reaches_back(leaf):
+            return None
+        if any(True for _ in history.transcript.refused):
+            return None  # whether it was sent again as text is known by later lines
+        branches = Branches()
+        branches.arrange(lineage.left(leaf), lineage, [history.transcript.blocks], frozenset())
+        top = [block for block in history.transcript.blocks if not block.parent]
+        return FoldedPart(sorted([*top, *branches.blocks], key=by_position), history, branches)
+
+
+def _on_top(events: Iterable[Block]) -> list[Block]:
+    """Those that are not in an abandoned branch."""
+    return [event for event in events if not event.parent]
+
+
+def _ids(blocks: Sequence[Block]) -> Iterator[str]:
+    for block in blocks:
+        yield block.id
+        if isinstance(block, BranchBlock):
+            yield from (child.id for child in block.children)
