@@ -298,9 +298,11 @@ class HistoryPart:
         self.transcript.set_place(place)
         self.place = int(place.partition(".")[0])
         message = entry.message
-        if self._has_begun and not self._lacks_a_call:
-            self._lacks_a_call = not all(map(self.transcript.get, calls_in(message)))
-        for each in (*self._subagents.before(message), message):
+        of_agents = self._subagents.before(message)
+        if self.start and not all(map(self.transcript.get, calls_in(message))):
+            self._lacks_a_call |= self._has_begun
+            of_agents = iter(())
+        for each in (*of_agents, message):
             self.transcript.feed(each, entry.end)
             yield
         self.folded_to = entry.end
