@@ -13,6 +13,7 @@ from opcode_htmx.sessions.views import SessionView, SessionViews
 from opcode_htmx.transcript.blocks import Block, PromptBlock, ShellBlock
 
 TITLE_CHARACTERS = 80
+NEW = "New session"
 
 
 class SessionLookup:
@@ -31,12 +32,42 @@ class SessionLookup:
         self.locations = locations
         self._views = views
 
-    def view(self, project_id: str, session_id: str) -> SessionView:
-        """The view of the session at an address. Raises ProjectNotFound or SessionNotFound."""
+    def view(self, project_id: str, session_id: str, *, whole: bool = False) -> SessionView:
+        """The view of the session at an address. Raises ProjectNotFound or SessionNotFound.
+
+        Of a long history it has read the end, unless `whole`.
+        """
         location = self.locations.at(project_id, session_id)
         folder, claude_folder = location.folder or "", location.claude_folder
         address = self._address(claude_folder, location.session_id)
-        return self._views.get(location.session_id, folder, address, claude_folder)
+        get = self._views.whole if whole else self._views.get
+        return get(location.session_id, folder, address, claude_folder)
+
+    def read(self, project_id: str, session_id: str, *, whole: bool = False) -> SessionView:
+        """The same, read up to now."""
+        view = self.view(project_id, session_id, whole=whole)
+        view.conversation.refresh()
+        if view.conversation.gone:  # its file was replaced, or refers to a part that was not read
+            view = self.view(project_id, session_id, whole=whole)
+            view.conversation.refresh()
+        return view
+
+    def read_with(self, project_id: str, session_id: str, block_id: str) -> SessionView:
+        """The same, with a block in memory if the session has it."""
+        view = self.read(project_id, session_id)
+        conversation = view.conversation
+        if conversation.earlier and conversation.block(block_id) is None:
+            return self.read(project_id, session_id, whole=True)
+        return view
+
+    def title_or_prompt(self, project_id: str, session_id: str, view: SessionView) -> str:
+        """The session's name, or else its first prompt, shortened to a title."""
+        if name := self.title(project_id, session_id):
+            return name
+        if view.conversation.earlier is None:
+            return title_of(view.conversation.blocks())
+        path = self.history_file_or_none(project_id, session_id)
+        return shorten(sessions.title_of(path) if path else "") or NEW
 
     def at(self, project_id: str, session_id: str) -> SessionLocation:
         """The session at an address. Raises ProjectNotFound or SessionNotFound."""
@@ -83,7 +114,7 @@ def title_of(blocks: Iterable[Block]) -> str:
                 command = command or f"! {text}"
             case _:
                 pass
-    return shorten(command) or "New session"
+    return shorten(command) or NEW
 
 
 def shorten(text: str) -> str:

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from weakref import WeakValueDictionary
 
+import gevent
 from jinja2 import Environment
 from markupsafe import Markup
 
@@ -27,6 +28,11 @@ KEPT = 32
 """Conversations kept in memory; an evicted one is folded again on the next request."""
 KEPT_BYTES = 64_000_000
 """Of folded lines of all conversations; in memory they take about twice as much."""
+WHOLE_KEPT = 1_000
+"""Sessions that are known not to be readable from their end."""
+
+_Key = tuple[str, str, str, bool]
+"""The session's id, the address of its page, its folder, and whether all of it is read."""
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -48,6 +54,13 @@ class SessionView:
     registry: Registry
     unused: Callable[[], Run | None]
     """Returns the run that was started while a prompt is written, and has none yet."""
+
+    def learn(self) -> None:
+        """Find out, in the background, what the page depends on in a part that was not read."""
+        earlier = self.conversation.earlier
+        if earlier and not earlier.is_begun:
+            earlier.is_begun = True
+            gevent.spawn(self.conversation.learn)
 
     @property
     def draft(self) -> Draft:
@@ -105,26 +118,49 @@ class SessionViews:
         self._options = OptionsParts(environment, chooser)
         self._allow_bypass = chooser.allow_bypass
         self._drafts = drafts
-        self._kept: OrderedDict[tuple[str, str, str], SessionView] = OrderedDict()
+        self._kept: OrderedDict[_Key, SessionView] = OrderedDict()
         """The views requested last, the latest at the end."""
-        self._known: WeakValueDictionary[tuple[str, str, str], SessionView] = WeakValueDictionary()
+        self._known: WeakValueDictionary[_Key, SessionView] = WeakValueDictionary()
         """Those and, beyond them, evicted views that are still in use."""
+        self._whole: OrderedDict[str, None] = OrderedDict()
+        """The ids of sessions whose end cannot be shown without all that is before it."""
 
     def get(
         self, session_id: str, folder: str, address: str, claude_folder: str = ""
     ) -> SessionView:
         """The view of a session with the working folder `folder` and its page at `address`.
 
-        `claude_folder` is the name of the folder in which its file is searched first.
+        `claude_folder` is the name of the folder in which its file is searched first. Of a long
+        history only the end is read.
         """
-        key = session_id, address, folder
+        whole = session_id in self._whole
+        return self._get(session_id, folder, address, claude_folder, whole)
+
+    def whole(
+        self, session_id: str, folder: str, address: str, claude_folder: str = ""
+    ) -> SessionView:
+        """The same with all of a long history."""
+        return self._get(session_id, folder, address, claude_folder, True)
+
+    def _get(
+        self, session_id: str, folder: str, address: str, claude_folder: str, whole: bool
+    ) -> SessionView:
+        key = session_id, address, folder, whole
         view = self._known.get(key)
         if view is None or view.conversation.gone:
-            view = self._make(session_id, folder, address, claude_folder)
+            if view and view.conversation.needs_whole and not whole:
+                self._note_whole(session_id)
+                return self.whole(session_id, folder, address, claude_folder)
+            view = self._make(session_id, folder, address, claude_folder, whole)
         self._known[key] = self._kept[key] = view
         self._kept.move_to_end(key)
         self._evict()
         return view
+
+    def _note_whole(self, session_id: str) -> None:
+        self._whole[session_id] = None
+        while len(self._whole) > WHOLE_KEPT:
+            self._whole.popitem(last=False)
 
     def _evict(self) -> None:
         """Remove the oldest views beyond the limits; viewers keep the ones that they use."""
@@ -142,12 +178,15 @@ class SessionViews:
                 view.conversation.gone = True
                 view.conversation.changed.notify()
 
-    def _make(self, session_id: str, folder: str, address: str, claude_folder: str) -> SessionView:
+    def _make(
+        self, session_id: str, folder: str, address: str, claude_folder: str, whole: bool
+    ) -> SessionView:
         conversation = Conversation(
             session_id,
             runs=partial(self._supervisor.of_session, session_id),
             history_file=partial(history.find, self._config_dir, session_id, claude_folder),
             changed=self._supervisor.changes(session_id),
+            from_end=not whole,
         )
         return SessionView(
             conversation,

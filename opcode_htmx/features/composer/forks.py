@@ -47,8 +47,7 @@ def blueprint(
         folder = lookup.at(project_id, session_id).folder
         if folder is not None:
             supervisor.check_folder(Path(folder))
-        conversation = lookup.view(project_id, session_id).conversation
-        conversation.refresh()
+        conversation = lookup.read(project_id, session_id, whole=True).conversation
         blocks = list(conversation.blocks())
         title = lookup.title(project_id, session_id) or title_of(blocks)
         name = f"{title} (fork)"

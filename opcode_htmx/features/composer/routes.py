@@ -95,8 +95,7 @@ def blueprint(
     @pages.post(f"{_SESSION}/prompts/<prompt_id>/as-text")
     def send_as_text(project_id: str, session_id: str, prompt_id: str) -> BaseResponse | str:
         """Send a prompt again that Claude Code treated as a command, so that Claude reads it."""
-        conversation = lookup.view(project_id, session_id).conversation
-        conversation.refresh()
+        conversation = lookup.read_with(project_id, session_id, prompt_id).conversation
         block = conversation.block(prompt_id)
         if not isinstance(block, PromptBlock) or not history.SESSION_ID.fullmatch(prompt_id):
             abort(404)

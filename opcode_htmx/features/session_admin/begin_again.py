@@ -30,8 +30,7 @@ def blueprint(supervisor: Supervisor, lookup: SessionLookup, stop_deadline: floa
         location = lookup.at(project_id, session_id)
         if location.folder is not None:
             supervisor.check_folder(location.working_folder)
-        conversation = lookup.view(project_id, session_id).conversation
-        conversation.refresh()
+        conversation = lookup.read(project_id, session_id).conversation
         run, newest = conversation.run, conversation.newest_elsewhere
         if run is not None and run.live and newest:
             if run.phase is not Phase.IDLE:

@@ -66,8 +66,7 @@ def blueprint(
     )
 
     def load(project_id: str, session_id: str) -> tuple[SessionView, list[Block]]:
-        view = lookup.view(project_id, session_id)
-        view.conversation.refresh()
+        view = lookup.read(project_id, session_id, whole=True)
         return view, list(view.conversation.blocks())
 
     def title(project_id: str, session_id: str, blocks: list[Block]) -> str:

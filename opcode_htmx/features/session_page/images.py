@@ -9,8 +9,9 @@ from urllib.parse import quote
 from flask import Blueprint, Response, abort, render_template
 
 from opcode_htmx.engines.messages import Content, ImageContent
+from opcode_htmx.features.session_page import selection
 from opcode_htmx.rendering.fragments import dom_id
-from opcode_htmx.sessions.lookup import SessionLookup, title_of
+from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.transcript.blocks import PromptBlock, RawBlock, ToolBlock
 from opcode_htmx.transcript.content import images, other_content
 from opcode_htmx.transcript.conversation.branches import top_of
@@ -25,9 +26,7 @@ def blueprint(lookup: SessionLookup) -> Blueprint:
 
     def contents_of(project_id: str, session_id: str, block_id: str) -> Sequence[Content]:
         """The content of a prompt, a tool result or a message, in its order."""
-        conversation = lookup.view(project_id, session_id).conversation
-        conversation.refresh()
-        block = conversation.block(block_id)
+        block = lookup.read_with(project_id, session_id, block_id).conversation.block(block_id)
         if isinstance(block, PromptBlock):
             return block.attached
         return block.parts if isinstance(block, ToolBlock | RawBlock) else ()
@@ -61,15 +60,16 @@ def blueprint(lookup: SessionLookup) -> Blueprint:
         content, shown = found[number] if number < len(found) else (None, None)
         if content is None or shown is None:
             abort(404)
-        conversation = lookup.view(project_id, session_id).conversation
-        blocks, block = list(conversation.blocks()), conversation.block(block_id)
+        view = lookup.read_with(project_id, session_id, block_id)
+        block = view.conversation.block(block_id)
+        blocks = selection.of(view.conversation, block)
         before = [other for other, (_, seen) in enumerate(found[:number]) if seen]
         after = [other for other, (_, seen) in enumerate(found) if seen and other > number]
         session = session_address(project_id, session_id)
         top = quote(top_of(blocks, block).id if block else "", safe="")
         return render_template(
             "session_page/image.html",
-            title=lookup.title(project_id, session_id) or title_of(blocks),
+            title=lookup.title_or_prompt(project_id, session_id, view),
             number=number + 1,
             total=len(found),
             seen=shown,

@@ -49,9 +49,13 @@ def register(
     def live(ws: Server, project_id: str, session_id: str) -> None:
         sockets.add(ws, login_id())
         try:
-            view = lookup.view(project_id, session_id)
+            cursor = Cursor.parse(request.args.get("cursor", ""))
+            view = lookup.read(project_id, session_id)
+            if view.conversation.lacks(cursor):
+                view = lookup.view(project_id, session_id, whole=True)
+            view.learn()
             with viewers.viewing(session_id):
-                _serve(ws, view, frames)
+                _serve(ws, view, cursor, frames)
         except ConnectionClosed:
             pass  # the page is gone; it reconnects with its cursor
         except (sessions.ProjectNotFound, sessions.SessionNotFound):
@@ -61,8 +65,7 @@ def register(
             sockets.remove(ws, SERVICE_RESTART)
 
 
-def _serve(ws: Server, view: SessionView, frames: FrameScheduler) -> None:
-    cursor = Cursor.parse(request.args.get("cursor", ""))
+def _serve(ws: Server, view: SessionView, cursor: Cursor, frames: FrameScheduler) -> None:
     host = hosts.host_name(request.host) or ""
     wake = Event()
     reader = gevent.spawn(_read_until_closed, ws, wake)

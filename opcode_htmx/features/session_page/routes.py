@@ -15,6 +15,8 @@ from flask import (
     url_for,
 )
 
+from opcode_htmx.features.session_page import selection
+from opcode_htmx.features.session_page.selection import Selection
 from opcode_htmx.lib.surrogates import encoded
 from opcode_htmx.markup.addresses import loopback
 from opcode_htmx.markup.visible_text import visible_text
@@ -22,9 +24,10 @@ from opcode_htmx.rendering.fragments import dom_id
 from opcode_htmx.rendering.tool_cards import full_text
 from opcode_htmx.runs.capabilities.cache import CapabilityCache
 from opcode_htmx.runs.policies.viewer_presence import ViewerPresence
-from opcode_htmx.sessions.lookup import SessionLookup, title_of
+from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.sessions.storage.drafts import MAX_FILE
 from opcode_htmx.sessions.storage.read_positions import ReadPositions
+from opcode_htmx.sessions.views import SessionView
 from opcode_htmx.sessions.workspace import Workspace
 from opcode_htmx.transcript.blocks import (
     AskBlock,
@@ -35,7 +38,8 @@ from opcode_htmx.transcript.blocks import (
     ToolBlock,
 )
 from opcode_htmx.transcript.content.other_content import all_as_text
-from opcode_htmx.transcript.conversation import window
+from opcode_htmx.transcript.conversation.cursor import Cursor
+from opcode_htmx.transcript.conversation.earlier import WholeNeeded
 from opcode_htmx.web.http.way_back import WayBack, remember, way_back
 from opcode_htmx.web.origin import hosts
 
@@ -57,26 +61,28 @@ def blueprint(
 
     @pages.get("/projects/<project_id>/sessions/<session_id>")
     def session(project_id: str, session_id: str) -> Response:
-        view = lookup.view(project_id, session_id)
+        changed = lookup.view(project_id, session_id).conversation.changed
         viewers.seen(session_id)
-        conversation = view.conversation
-        if conversation.run is None:
-            capabilities.want(conversation.changed.notify)
-        conversation.refresh()
-        # without a switch of greenlets between: later changes reach the page over its socket
-        cursor, blocks = conversation.cursor, list(conversation.blocks())
-        element = read_positions.of(session_id).block
-        last_read = next((block.id for block in blocks if dom_id(block.id) == element), "")
+        view = lookup.read(project_id, session_id)
+        if view.conversation.run is None:
+            capabilities.want(changed.notify)
+        from_id, element = request.args.get("from"), read_positions.of(session_id).block
+        try:
+            cursor, selected = _newest(view, from_id, element)
+        except (WholeNeeded, OSError):
+            view = lookup.read(project_id, session_id, whole=True)
+            cursor, selected = _newest(view, from_id, element)
+        view.learn()
         read_positions.look(session_id)
-        shown = window.newest(blocks, request.args.get("from"), last_read)
+        shown, last_read = selected.window, selected.last_read
         view.fragments.render(shown.blocks)
         came_from, project_page = way_back(), _project_page(lookup, project_id, session_id)
         page = render_template(
             "session_page/session.html",
-            title=lookup.title(project_id, session_id) or title_of(blocks),
+            title=lookup.title_or_prompt(project_id, session_id, view),
             attention_count=view.needs(),
             last_read=last_read,
-            unread=window.count_after(blocks, last_read),
+            unread=selected.unread,
             shown_ids={block.id for block in shown.blocks},
             now=time.time(),
             project_id=project_id,
@@ -101,10 +107,12 @@ def blueprint(
     @pages.get("/projects/<project_id>/sessions/<session_id>/earlier")
     def older_blocks(project_id: str, session_id: str) -> str:
         """The blocks before one, which the page inserts when a reader scrolls near them."""
-        view = lookup.view(project_id, session_id)
-        view.conversation.refresh()
-        blocks = list(view.conversation.blocks())
-        shown = window.before(blocks, request.args.get("before", ""))
+        view, block_id = lookup.read(project_id, session_id), request.args.get("before", "")
+        try:
+            shown = selection.before(view.conversation, block_id)
+        except (WholeNeeded, OSError):
+            view = lookup.read(project_id, session_id, whole=True)
+            shown = selection.before(view.conversation, block_id)
         if shown is None:
             abort(404)
         view.fragments.render(shown.blocks)
@@ -122,9 +130,8 @@ def blueprint(
     @pages.get("/projects/<project_id>/sessions/<session_id>/blocks/<block_id>")
     def block(project_id: str, session_id: str, block_id: str) -> Response:
         """The full text of a block that the page truncates."""
-        conversation = lookup.view(project_id, session_id).conversation
-        conversation.refresh()
-        found = conversation.block(block_id)
+        view = lookup.read_with(project_id, session_id, block_id)
+        found = view.conversation.block(block_id)
         if not isinstance(found, HAS_FULL_TEXT):
             abort(404)
         match found:
@@ -141,6 +148,12 @@ def blueprint(
         return Response(encoded(text), mimetype="text/plain")
 
     return pages
+
+
+def _newest(view: SessionView, from_id: str | None, element: str) -> tuple[Cursor, Selection]:
+    """What the page shows, and the cursor before it: later changes reach it over its socket."""
+    cursor = view.conversation.cursor
+    return cursor, selection.newest(view.conversation, from_id, element)
 
 
 def _project_page(lookup: SessionLookup, project_id: str, session_id: str) -> WayBack:

@@ -57,8 +57,7 @@ class SessionExporter:
         """Raises ProjectNotFound, SessionNotFound, NoHistory."""
         if format_ == "jsonl":
             return self._history_file(project_id, session_id)
-        view = self._lookup.view(project_id, session_id)
-        view.conversation.refresh()
+        view = self._lookup.read(project_id, session_id, whole=True)
         blocks = list(view.conversation.blocks())
         title = self._lookup.title(project_id, session_id) or title_of(blocks)
         pieces = (

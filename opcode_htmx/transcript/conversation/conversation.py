@@ -21,12 +21,12 @@ from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.transcript.block_store import by_position
 from opcode_htmx.transcript.blocks import Block
 from opcode_htmx.transcript.context_usage import ContextUsage
+from opcode_htmx.transcript.conversation import starts
 from opcode_htmx.transcript.conversation.branches import (
     Branches,
     branch_id,
     with_line_uuids,
 )
-from opcode_htmx.transcript.conversation import starts
 from opcode_htmx.transcript.conversation.cursor import Cursor
 from opcode_htmx.transcript.conversation.earlier import Earlier, WholeNeeded
 from opcode_htmx.transcript.conversation.history_part import HistoryPart, Stretch

@@ -7,6 +7,7 @@ on, where rewinds have cut, and whether an interruption has finished what was op
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,6 +27,7 @@ from opcode_htmx.transcript.conversation import starts
 from opcode_htmx.transcript.conversation.branches import Branches
 from opcode_htmx.transcript.conversation.history_part import HistoryPart
 from opcode_htmx.transcript.conversation.starts import Start
+from opcode_htmx.transcript.conversation.window import index_of
 from opcode_htmx.transcript.todos import Todo, is_written_by, todo_list
 
 LINES = (160, 800, 3_000)
@@ -34,6 +36,12 @@ SEARCHED = 10
 """Parts that are searched for the size of the context, which each answer of Claude has."""
 KEPT = 4
 """Parts whose blocks stay in memory."""
+
+
+_OWN_ID = re.compile(r"line-[0-9]{1,6}-([0-9]{1,15})-[0-9]{1,9}")
+"""The id of a block whose line has none: its place, and the end of the line."""
+_NUMBER = re.compile(r"-[0-9]{1,4}$")
+"""The number of a text in its message, or of a part in its line."""
 
 
 class WholeNeeded(Exception):
@@ -93,13 +101,15 @@ class Earlier:
         """Those that were folded once, the latest in the file first."""
         self._kept: OrderedDict[int, FoldedPart] = OrderedDict()
         """The blocks of those shown last, by their number in `_parts`."""
-        self._known_for: _Below | None = None
+        self._known_for = _Below(0, "", frozenset(), False, False)
         self._scan: HistoryScan | None = None
         self._lock = BoundedSemaphore(1)
         self._is_decided = False
         """Whether it is known which checkpoint counts."""
+        self.is_begun = False
+        """Whether somebody has begun to learn it."""
         self.is_learned = False
-        """Whether `todos` and `usage` are known, and that the newest part may begin where it does."""
+        """Whether `todos` and `usage` are known."""
         self.todos: tuple[Todo, ...] = ()
         """Claude's to-do list in front of the newest part."""
         self.usage = ContextUsage()
@@ -186,11 +196,17 @@ class Earlier:
                     return found
         return None
 
+    def part_of(self, block: Block) -> list[Block]:
+        """The blocks of the part that a block is of; none if it is of another part than these."""
+        with self._lock:
+            kept = self._kept.values()
+            return next((p.blocks for p in kept if p.get(block.id) is block), [])
+
     def blocks_from(self, block_id: str, more: int = 0) -> tuple[list[Block], int | None] | None:
         """The blocks from the one with this id on, up to the newest part, and `more` before it.
 
         Also the number of blocks before those; None if that is not known yet. None if no block
-        has the id. Raises WholeNeeded, and OSError.
+        has the id, for which all parts are searched. Raises WholeNeeded, and OSError.
         """
         with self._lock:
             self._check()
@@ -200,19 +216,19 @@ class Earlier:
             blocks: list[Block] = []
             for number in range(found + 1):
                 blocks = [*self._folded(number).blocks, *blocks]
-            return self._extended(blocks, found, more)
+            index = index_of(blocks, block_id) or 0
+            return self._extended(blocks, found, more - index)
 
     def blocks_before(self, block_id: str, more: int) -> tuple[list[Block], int | None] | None:
-        """The blocks of the part that has the one with this id, and at least `more` before that.
-
-        As `blocks_from`, without the parts behind.
-        """
+        """The same without the parts behind the one that has the block."""
         with self._lock:
             self._check()
             found = self._number_of(block_id)
             if found is None:
                 return None
-            return self._extended(list(self._folded(found).blocks), found, more)
+            blocks = list(self._folded(found).blocks)
+            index = index_of(blocks, block_id) or 0
+            return self._extended(blocks, found, more - index)
 
     def newest(self, more: int) -> tuple[list[Block], int | None]:
         """At least `more` blocks before the newest part, and the number of those before them."""
@@ -230,6 +246,35 @@ class Earlier:
             part = self._folded(number).blocks
             blocks, added = [*part, *blocks], added + len(part)
         return blocks, self._count_before(number)
+
+    def count_behind(self, block_id: str, most: int) -> int | None:
+        """The number of blocks between the one with this id and the newest part.
+
+        None if it is not among those of the `most` bytes before that. Raises as the others.
+        """
+        with self._lock:
+            self._check()
+            hashed, behind = hash(block_id), 0
+            for number in count():
+                if not self._has(number):
+                    return None
+                part = self._parts[number]
+                if hashed in part.ids:
+                    index = index_of(self._folded(number).blocks, block_id)
+                    if index is not None:
+                        return behind + part.count - index - 1
+                behind += part.count
+                if part.own.begin < self.begin - most:
+                    return None
+        return None
+
+    def has(self, block_id: str) -> bool:
+        """Whether the history before the newest part names this block, or the one it is of."""
+        if match := _OWN_ID.fullmatch(block_id):
+            return int(match[1]) < self.begin
+        name = _NUMBER.sub("", block_id).encode("utf-8", "replace")
+        path = self._newest.path
+        return run_in_thread(history_scan.named, path, self.begin, b'"' + name) is not None
 
     def walk(self) -> Iterator[FoldedPart]:
         """The parts, the latest first. Raises WholeNeeded, and OSError."""
@@ -265,9 +310,7 @@ class Earlier:
 
     @property
     def _below(self) -> _Below:
-        below = self._parts[-1].own if self._parts else self._known_for
-        assert below is not None
-        return below
+        return self._parts[-1].own if self._parts else self._known_for
 
     @property
     def _has_all(self) -> bool:

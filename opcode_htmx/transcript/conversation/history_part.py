@@ -81,7 +81,7 @@ class _Entry:
 
 @dataclass(slots=True)
 class HistoryPart:
-    """The transcript of one history file, which is read once: from its beginning, or its `start`."""
+    """The transcript of one history file, which is read once, from its beginning or `start` on."""
 
     path: Path
     transcript: Transcript

@@ -1,8 +1,8 @@
 """Find a line of a history file at which a part of it can begin, backwards from an offset.
 
-A part begins with a line that begins a block of its own: a prompt, or a new message of Claude's. The
-lines in front of it are read as its context, so that its blocks are those of the whole file; what
-refers further back is noticed when the part is folded, and the part then begins earlier.
+A part begins with a line that begins a block of its own: a prompt, or a new message of Claude's.
+The lines in front of it are read as its context, so that its blocks are those of the whole file;
+what refers further back is noticed when the part is folded, and the part then begins earlier.
 """
 
 from __future__ import annotations

@@ -20,9 +20,11 @@ class Window:
 
     blocks: Sequence[Block]
     hidden: int
-    """The number of earlier blocks."""
+    """The number of earlier blocks; of a long history, of those that are known so far."""
     step_from: str
     """The id of the first block of the next STEP of earlier ones; empty if there are none."""
+    is_counted: bool = True
+    """Whether `hidden` counts all of them."""
 
     @property
     def first(self) -> str:
@@ -30,38 +32,49 @@ class Window:
         return self.blocks[0].id if self.blocks else ""
 
 
-def newest(blocks: Sequence[Block], from_id: str | None = None, read_id: str = "") -> Window:
+def newest(
+    blocks: Sequence[Block],
+    from_id: str | None = None,
+    read_id: str = "",
+    missing: int | None = 0,
+) -> Window:
     """The newest blocks: all from the one with `from_id`, or else the last FIRST ones.
 
     Those after `read_id`, the block that was read last, are included if there are at most STEP.
+    `missing` is the number of blocks before `blocks`; None: there are some.
     """
-    start = _index(blocks, from_id)
+    start = index_of(blocks, from_id)
     if start is None:
         start = max(0, len(blocks) - FIRST)
-        read = _index(blocks, read_id)
+        read = index_of(blocks, read_id)
         if read is not None and len(blocks) - read <= STEP:
             start = min(start, read)
-    return _window(blocks, start, len(blocks))
+    return _window(blocks, start, len(blocks), missing)
 
 
 def count_after(blocks: Sequence[Block], block_id: str) -> int:
     """The number of blocks after the one with `block_id`; 0 if there is no such block."""
-    index = _index(blocks, block_id) if block_id else None
+    index = index_of(blocks, block_id) if block_id else None
     return 0 if index is None else len(blocks) - index - 1
 
 
-def before(blocks: Sequence[Block], block_id: str) -> Window | None:
-    """The STEP of blocks before the one with `block_id`; None if there is no such block."""
-    end = _index(blocks, block_id)
-    return None if end is None else _window(blocks, max(0, end - STEP), end)
+def before(blocks: Sequence[Block], block_id: str, missing: int | None = 0) -> Window | None:
+    """The STEP of blocks before the one with `block_id`; None if there is no such block.
+
+    `missing` as in `newest`.
+    """
+    end = index_of(blocks, block_id)
+    return None if end is None else _window(blocks, max(0, end - STEP), end, missing)
 
 
-def _window(blocks: Sequence[Block], start: int, end: int) -> Window:
+def _window(blocks: Sequence[Block], start: int, end: int, missing: int | None) -> Window:
+    if missing is None:
+        return Window(blocks[start:end], max(1, start), blocks[max(0, start - STEP)].id, False)
     step_from = blocks[max(0, start - STEP)].id if start else ""
-    return Window(blocks[start:end], start, step_from)
+    return Window(blocks[start:end], missing + start, step_from)
 
 
-def _index(blocks: Sequence[Block], block_id: str | None) -> int | None:
+def index_of(blocks: Sequence[Block], block_id: str | None) -> int | None:
     """The index of the block with this id, or of the branch that contains it."""
     indices = (index for index, block in enumerate(blocks) if _contains(block, block_id))
     return next(indices, None)

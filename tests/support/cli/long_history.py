@@ -119,7 +119,7 @@ class HistoryWriter:
         note = f"<task-notification>{note}<status>completed</status></task-notification>"
         origin = {"kind": "task-notification"}
         self._late.append(
-            (number, lambda: str(self.entry("user", message={"content": note}, origin=origin)))  # type: ignore[arg-type,return-value]
+            (number, lambda: str(self.entry("user", message={"content": note}, origin=origin)))  # type: ignore[arg-type]
         )
 
     def _agent_file(self, number: int) -> str:

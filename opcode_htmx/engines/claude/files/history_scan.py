@@ -159,7 +159,7 @@ def _last_of(data: bytes, uuid: str) -> int:
 
 
 def _newest_leaf(data: bytes) -> str | None:
-    """The leaf that is recorded last in these lines; empty if a compaction follows, None if none."""
+    """The leaf recorded last in these lines; empty if a compaction follows, None if none."""
     end = len(data)
     while (at := max(data.rfind(_CHECKPOINT, 0, end), data.rfind(_BOUNDARY, 0, end))) >= 0:
         end = data.rfind(b"\n", 0, at) + 1

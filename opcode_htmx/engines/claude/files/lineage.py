@@ -232,9 +232,7 @@ class Lineage:
         if any(each != way_out for each in self._exits.values()):
             return True
         nodes, left = self._nodes, self.left(leaf)
-        return any(
-            nodes[root].number < first <= nodes[uuid].number for uuid, root in left.items()
-        )
+        return any(nodes[root].number < first <= nodes[uuid].number for uuid, root in left.items())
 
     def way_out(self, leaf: str, first: int) -> str:
         """The newest entry before number `first` on the path of `leaf`; empty if there is none.
