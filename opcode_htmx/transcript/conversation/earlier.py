@@ -16,16 +16,15 @@ from itertools import count, islice
 
 from gevent.lock import BoundedSemaphore
 
-from opcode_htmx.engines.claude.files import history_scan
-from opcode_htmx.engines.claude.files.history_scan import HistoryScan
 from opcode_htmx.engines.claude.protocol import parser
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.transcript.block_store import by_position
 from opcode_htmx.transcript.blocks import Block, BranchBlock
 from opcode_htmx.transcript.context_usage import ContextUsage
-from opcode_htmx.transcript.conversation import starts
+from opcode_htmx.transcript.conversation import history_scan, starts
 from opcode_htmx.transcript.conversation.branches import Branches
 from opcode_htmx.transcript.conversation.history_part import HistoryPart
+from opcode_htmx.transcript.conversation.history_scan import HistoryScan
 from opcode_htmx.transcript.conversation.starts import Start
 from opcode_htmx.transcript.conversation.window import index_of
 from opcode_htmx.transcript.todos import Todo, is_written_by, todo_list
