@@ -28,6 +28,8 @@ KEPT = 32
 """Conversations kept in memory; an evicted one is folded again on the next request."""
 KEPT_BYTES = 64_000_000
 """Of folded lines of all conversations; in memory they take about twice as much."""
+LEARNED_AFTER = 0.5
+"""Seconds after which the rest of a long history is looked at: the page is painted first."""
 WHOLE_KEPT = 1_000
 """Sessions that are known not to be readable from their end."""
 
@@ -60,7 +62,7 @@ class SessionView:
         earlier = self.conversation.earlier
         if earlier and not earlier.is_begun:
             earlier.is_begun = True
-            gevent.spawn(self.conversation.learn)
+            gevent.spawn_later(LEARNED_AFTER, self.conversation.learn)
 
     @property
     def draft(self) -> Draft:

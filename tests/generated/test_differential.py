@@ -56,6 +56,7 @@ from tests.generated.sessions import Session, played
 from tests.support import dom
 from tests.support.cli.captured import fragments
 from tests.support.fuzzing import chosen
+from tests.support.history_parts import compare, small_parts
 
 OF_RUNS_ALONE = {"ask", "summary", "notice", "error", "raw"}
 """The kinds of blocks about a run that only its stdout has."""
@@ -249,6 +250,12 @@ def test_visible_blocks_match_the_context_of_claude(session: Session, tmp_path: 
     if not any(word.startswith("DATE") for word in session.words):
         assert words == goes_on
     assert folded(blocks).isdisjoint(goes_on)
+
+
+def test_history_read_from_its_end_equals_the_whole(files: Files) -> None:
+    files.grow(len(files.session.history))
+    with small_parts():
+        compare(files.history)
 
 
 def test_followed_page_equals_a_fresh_load(files: Files) -> None:

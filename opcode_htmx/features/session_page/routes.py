@@ -100,6 +100,7 @@ def blueprint(
             most_per_file=MAX_FILE,
             suggestions=workspace.suggestions,
         )
+        selection.prepare(view, shown)
         response = make_response(loopback.for_host(page, host()))
         remember(response, came_from)
         return response
@@ -116,6 +117,7 @@ def blueprint(
         if shown is None:
             abort(404)
         view.fragments.render(shown.blocks)
+        selection.prepare(view, shown)
         address = url_for(".session", project_id=project_id, session_id=session_id)
         older = render_template(
             "session_page/older_blocks.html",

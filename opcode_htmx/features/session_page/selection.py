@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 
+import gevent
+
 from opcode_htmx.rendering.fragments import dom_id
+from opcode_htmx.sessions.views import SessionView
 from opcode_htmx.transcript.blocks import Block
 from opcode_htmx.transcript.conversation import window
 from opcode_htmx.transcript.conversation.conversation import Conversation
@@ -14,6 +18,8 @@ from opcode_htmx.transcript.conversation.window import STEP, Window
 
 _HASH = re.compile(r"[0-9a-f]{24}")
 """Of an unusual id, in the id of its element."""
+PREPARED_AFTER = 0.1
+"""Seconds from a response until the blocks before it are prepared."""
 COUNTED_BYTES = 2_000_000
 """New messages are counted in so much of the history before the part in memory."""
 
@@ -64,6 +70,19 @@ def before(conversation: Conversation, block_id: str) -> Window | None:
         return window.before([*found[0], *blocks], block_id, found[1])
     others = earlier.blocks_before(block_id, 2 * STEP)
     return others and window.before(others[0], block_id, others[1])
+
+
+def prepare(view: SessionView, shown: Window) -> None:
+    """Fold and render the blocks before these in the background, if a reader may come to them."""
+    if view.conversation.earlier and shown.hidden:
+        gevent.spawn_later(PREPARED_AFTER, _prepare, view, shown.first)
+
+
+def _prepare(view: SessionView, block_id: str) -> None:
+    # what fails here fails again, and is reported, when the blocks are asked for
+    with contextlib.suppress(WholeNeeded, OSError):
+        if shown := before(view.conversation, block_id):
+            view.fragments.render(shown.blocks)
 
 
 def of(conversation: Conversation, block: Block | None) -> list[Block]:

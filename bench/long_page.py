@@ -1,0 +1,158 @@
+"""The page of one very long session: its newest message, the pages before it, and the memory.
+
+Each opening is that of a session which the server has not read before: a link to the same file
+under another id.
+"""
+
+from __future__ import annotations
+
+import http.client
+import re
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from html import unescape
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+from playwright.sync_api import Browser
+
+from bench import history, long_session
+from bench.bare_page import bare
+from bench.figures import Figure, Target
+from bench.loads import PHONE, Conditions, phone
+from bench.page import Address, file_server
+from bench.server import running_server
+from opcode_htmx.engines.claude.files.history import project_id
+from tests.support.environment import Sandbox, Server, basic_header, write_stand_in
+
+SIZES = (50_000_000, 500_000_000)
+OPENINGS, OLDER = 9, 30
+SLOW_CPU = Conditions(cpu_slowdown=4)
+LINES = 140
+BLOCKS = LINES * history.BLOCKS_PER_TURN // 16
+"""As many blocks come of so many lines: a turn has 16."""
+READING_SECONDS = 0.4
+"""Between two pages, as one scrolls; they come from far above what is in view."""
+SETTLED_SECONDS = 4.0
+"""After this time nothing is read in the background any more."""
+SEEN = """selector => {
+    const look = () => {
+        const box = document.querySelector(selector)?.getBoundingClientRect();
+        if (box && box.height && box.top < innerHeight && box.bottom > 0)
+            window.seenAt = performance.now();
+        else requestAnimationFrame(look);
+    };
+    requestAnimationFrame(look);
+}"""
+
+
+def measure() -> list[Figure]:
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        sandbox = Sandbox(home / "home").make()
+        with running_server(sandbox, write_stand_in(home / "claude")) as server, phone() as browser:
+            first = write(sandbox, 2_500_000)[0]
+            bare_file = home / "bare.html"
+            bare_file.write_text(bare_tail(server, first), encoding="utf-8")
+            with file_server(bare_file) as floor:
+                return [
+                    figure
+                    for size in SIZES
+                    for figure in _figures(sandbox, server, browser, floor, size)
+                ]
+
+
+def write(sandbox: Sandbox, size: int, links: int = 0) -> list[str]:
+    """The paths of the pages of a new session, and of `links` others with the same file."""
+    project = sandbox.project
+    name = project_id(project)
+    folder = sandbox.config_dir / "projects" / name
+    ids = [str(uuid.uuid4()) for _ in range(1 + links)]
+    long_session.write(folder / f"{ids[0]}.jsonl", project, size)
+    for each in ids[1:]:
+        (folder / f"{each}.jsonl").hardlink_to(folder / f"{ids[0]}.jsonl")
+    return [f"/projects/{name}/sessions/{each}" for each in ids]
+
+
+def bare_tail(server: Server, path: str) -> str:
+    """The newest BLOCKS blocks as plain HTML, with an anchor at their end."""
+    way = re.search(r'href="([^"#]+\?from=[^"#]+)', server.get(path).text)
+    assert way, "the page has no way to what came earlier"
+    ids = re.findall(r'<article [^>]*id="b-([^"]+)"', server.get(unescape(way[1])).text)
+    page = bare(server.get(f"{path}?from={ids[-BLOCKS]}").text)
+    assert page.count("<article>") == BLOCKS, page.count("<article>")
+    return page.replace("</body>", '<p id="newest">.</p></body>')
+
+
+def _figures(
+    sandbox: Sandbox, server: Server, browser: Browser, floor: Address, size: int
+) -> Iterator[Figure]:
+    paths = write(sandbox, size, 3 * OPENINGS)
+    megabytes = f"{size / 1e6:.0f} MB"
+    seen, bare_ms = [], []
+    for path in paths[:OPENINGS]:  # alternating, so that both see the same load of the machine
+        bare_ms.append(seen_ms(browser, f"{floor.url}#newest", {}, "#newest"))
+        cookies = {each.name: each.value or "" for each in server.get("/runs").cookies}
+        seen.append(seen_ms(browser, f"{server.url}{path}#end", cookies, "article:last-of-type"))
+    name = f"{megabytes}: newest message visible, CPU slowed 4×"
+    yield Figure(name, "ms", seen, "bare page of 140 lines", bare_ms, Target("ratio", 1.5))
+
+    first_bytes, health = [], []
+    for path in paths[OPENINGS : 2 * OPENINGS]:
+        health.append(answered_ms(server, "/healthz"))
+        first_bytes.append(answered_ms(server, path))
+    yield Figure(f"{megabytes}: the page, first opened", "ms", first_bytes, "/healthz", health)
+
+    (worker,) = psutil.Process(server.pid).children()
+    before, older = worker.memory_info().rss, []
+    path = paths[-1]
+    page = server.get(path).text
+    time.sleep(SETTLED_SECONDS)
+    opened = (worker.memory_info().rss - before) / 1e6
+    for _ in range(OLDER):
+        time.sleep(READING_SECONDS)
+        way = re.search(r'data-earlier="([^"]+)"', page)
+        assert way, "there is nothing before this page"
+        began = time.perf_counter()
+        page = server.get(unescape(way[1])).text
+        older.append((time.perf_counter() - began) * 1e3)
+    grown = (worker.memory_info().rss - before) / 1e6
+    health = [answered_ms(server, "/healthz") for _ in range(OLDER)]
+    name = f"{megabytes}: a page of 100 older messages"
+    yield Figure(name, "ms", older, "/healthz", health, Target("median", 50))
+    file = [size / 1e6]
+    name = f"{megabytes}: memory of the server, opened"
+    yield Figure(name, "MB", [opened], "the file", file, Target("worst", 10))
+    name = f"{megabytes}: and {OLDER} pages further up"
+    yield Figure(name, "MB", [grown], "the file", file, Target("worst", 10))
+
+
+def seen_ms(browser: Browser, url: str, cookies: Mapping[str, str], selector: str) -> float:
+    """Milliseconds from the navigation until an element is in view, in a new browser context."""
+    context = browser.new_context(viewport=PHONE)  # type: ignore[arg-type]
+    try:
+        for name, value in cookies.items():
+            context.add_cookies([{"name": name, "value": value, "url": url}])
+        page = context.new_page()
+        SLOW_CPU.apply(context.new_cdp_session(page))
+        page.add_init_script(f"({SEEN})({selector!r})")
+        page.goto(url, wait_until="load")
+        page.wait_for_function("window.seenAt", timeout=60_000)
+        return float(page.evaluate("window.seenAt"))
+    finally:
+        context.close()
+
+
+def answered_ms(server: Server, path: str) -> float:
+    """Milliseconds until a response has come as a whole, on a new connection."""
+    with closing(http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=60)) as connection:
+        began = time.perf_counter()
+        connection.request("GET", path, headers=basic_header())
+        response = connection.getresponse()
+        response.read()
+        assert response.status == 200, response.status
+        return (time.perf_counter() - began) * 1e3
