@@ -65,8 +65,10 @@ class BlockStore:
         Later lines still find them by id, which is then noted.
         """
         last = self.blocks[-1] if self.blocks else None
-        # a prompt would move before the notice of a retry
-        self.reaches_back = last is None or (isinstance(last, NoticeBlock) and bool(last.topic))
+        # prompts would move before the notice of a retry, which they follow
+        self.reaches_back = all(isinstance(each, PromptBlock) for each in self.blocks) or (
+            isinstance(last, NoticeBlock) and bool(last.topic)
+        )
         self._acted_before = any(isinstance(each, PromptBlock | ShellBlock) for each in self.blocks)
         self.blocks, self.todo_events = [], []
         self.unfinished, self._changed = {}, {}

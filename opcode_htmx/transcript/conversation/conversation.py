@@ -300,9 +300,13 @@ class Conversation:
         try:
             size = path.stat().st_size
             end = size if limit is None else min(limit, size)
-            return starts.before(path, end, self._lines) if end >= LONG else None
+            for self._lines in (each for each in LINES if each >= self._lines):
+                start = starts.before(path, end, self._lines) if end >= LONG else starts.BEGINNING
+                if start is not None:
+                    return None if start == starts.BEGINNING else start
         except OSError:
-            return None
+            pass
+        return None
 
     def _arrange(self) -> None:
         """Collapse the branches that the running Claude, or else the next one, has abandoned."""

@@ -362,9 +362,10 @@ class Earlier:
         """Fold the part that ends where `below` begins."""
         path = self._newest.path
         for lines in (*LINES, 0) if below.continued else (0,):
-            start = starts.before(path, below.begin, lines) if lines else None
-            if start is None and below.begin > starts.MOST_BYTES:
+            start = starts.before(path, below.begin, lines) if lines else starts.BEGINNING
+            if start is None or (start == starts.BEGINNING and below.begin > starts.MOST_BYTES):
                 continue
+            start = None if start == starts.BEGINNING else start
             if start and self._scan and self._scan.is_spanned(start.begin):
                 continue
             folded = self._fold_from(start, below)

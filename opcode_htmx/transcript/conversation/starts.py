@@ -35,14 +35,20 @@ class Start:
     begin: int
 
 
+BEGINNING = Start(0, 0)
+"""Of the whole file."""
+
+
 def before(path: Path, end: int, lines: int) -> Start | None:
     """Where a part can begin that ends at byte `end` and has about `lines` lines.
 
-    None if there is no such place in the file, or the lines are too long. Raises OSError.
+    BEGINNING if the file has no more lines. None if none of them can begin a part, or they are too
+    long. Raises OSError.
     """
-    offsets, data = _lines_before(path, end, lines + CONTEXT)
-    if not offsets:
-        return None
+    read = _lines_before(path, end, lines + CONTEXT)
+    if not isinstance(read, tuple):
+        return read
+    offsets, data = read
     base, slicer = offsets[0], TimeSlicer()
     last_message = ""
     ends = [*offsets[1:], end]
@@ -63,10 +69,10 @@ def before(path: Path, end: int, lines: int) -> Start | None:
     return None
 
 
-def _lines_before(path: Path, end: int, count: int) -> tuple[list[int], bytes]:
+def _lines_before(path: Path, end: int, count: int) -> tuple[list[int], bytes] | Start | None:
     """The offsets of the last `count` lines before byte `end`, and their bytes.
 
-    Nothing if there are fewer, because the file begins there, or if they are too long.
+    BEGINNING if there are fewer; None if they are too long.
     """
     file = os.open(path, os.O_RDONLY)
     try:
@@ -76,8 +82,10 @@ def _lines_before(path: Path, end: int, count: int) -> tuple[list[int], bytes]:
             data = os.pread(file, end - at, at)
             if data.count(b"\n") > count:
                 break
-            if at == 0 or size >= MOST_BYTES:
-                return [], b""
+            if at == 0:
+                return BEGINNING
+            if size >= MOST_BYTES:
+                return None
             size *= 2
     finally:
         os.close(file)

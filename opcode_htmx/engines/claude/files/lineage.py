@@ -228,10 +228,13 @@ class Lineage:
         The part shows its entries from the one with number `first` on. The path from `leaf` may
         lead out of it, and branches may begin where the path does; no branch may be older.
         """
-        way_out = self.way_out(leaf, 0)
-        if any(each != way_out for each in self._exits.values()):
-            return True
-        nodes, left = self._nodes, self.left(leaf)
+        nodes, way_out = self._nodes, self.way_out(leaf, 0)
+        outside: dict[str, str] = {}
+        for uuid, node in nodes.items():
+            outside[uuid] = self._exits.get(uuid) or outside.get(node.parent, "")
+            if node.number >= first and outside[uuid] not in ("", way_out):
+                return True
+        left = self.left(leaf)
         return any(nodes[root].number < first <= nodes[uuid].number for uuid, root in left.items())
 
     def way_out(self, leaf: str, first: int) -> str:
