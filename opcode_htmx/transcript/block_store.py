@@ -18,6 +18,7 @@ from opcode_htmx.transcript.blocks import (
     NoticeBlock,
     PromptBlock,
     ShellBlock,
+    TextBlock,
     ToolBlock,
     ToolState,
 )
@@ -64,11 +65,12 @@ class BlockStore:
 
         Later lines still find them by id, which is then noted.
         """
-        last = self.blocks[-1] if self.blocks else None
-        # prompts would move before the notice of a retry, which they follow
-        self.reaches_back = all(isinstance(each, PromptBlock) for each in self.blocks) or (
-            isinstance(last, NoticeBlock) and bool(last.topic)
-        )
+        # A prompt moves before the notice of a retry that it follows. The call of a result, and the
+        # agent of an answer, may not have been read
+        said = any(isinstance(each, TextBlock) for each in self.blocks)
+        called = any(isinstance(each, ToolBlock) and each.name != "Tool" for each in self.blocks)
+        retried = any(isinstance(each, NoticeBlock) and each.topic for each in self.blocks)
+        self.reaches_back = retried or not (said or called)
         self._acted_before = any(isinstance(each, PromptBlock | ShellBlock) for each in self.blocks)
         self.blocks, self.todo_events = [], []
         self.unfinished, self._changed = {}, {}
