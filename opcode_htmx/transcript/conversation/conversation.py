@@ -37,6 +37,8 @@ from opcode_htmx.transcript.todos import Todo, todo_list
 
 LONG = 2_000_000
 """Bytes from which on a history counts as long."""
+NEAR = 1_000_000
+"""Bytes before the end of a long history in which a checkpoint is looked for at once."""
 LINES = (200, 800, 3_000)
 """Lines of a long history that are read at first, and when its end depends on earlier ones."""
 
@@ -231,7 +233,12 @@ class Conversation:
                 self.gone = True
 
     def _needs_more(self, earlier: Earlier) -> bool:
-        return earlier.is_needed or earlier.decide(starts.MOST_BYTES) is False
+        try:
+            if earlier.is_needed or not earlier.is_continued():
+                return True
+            return earlier.is_current(NEAR) is False
+        except OSError:
+            return True
 
     def _read(self) -> None:
         stretches: list[Stretch] = []

@@ -16,6 +16,7 @@ from itertools import count, islice
 
 from gevent.lock import BoundedSemaphore
 
+from opcode_htmx.engines.claude.files.lineage import BEFORE
 from opcode_htmx.engines.claude.protocol import parser
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.transcript.block_store import by_position
@@ -103,8 +104,6 @@ class Earlier:
         self._known_for = _Below(0, "", frozenset(), False, False)
         self._scan: HistoryScan | None = None
         self._lock = BoundedSemaphore(1)
-        self._is_decided = False
-        """Whether it is known which checkpoint counts."""
         self.is_begun = False
         """Whether somebody has begun to learn it."""
         self.is_learned = False
@@ -125,19 +124,31 @@ class Earlier:
         newest = self._newest
         return newest.reaches_back(self.leaf) or newest.lineage.has_checkpoint is False
 
-    def decide(self, most: int | None) -> bool | None:
-        """Whether Claude continues from the newest part, as the checkpoint says that counts.
+    def is_continued(self) -> bool:
+        """Whether the newest part continues an entry that is not far before it. Raises OSError.
 
-        None if that cannot be decided, or not within the `most` bytes before it. Raises OSError.
+        If there is no such entry, it is lost, and what follows continues another one.
         """
-        lineage, start = self._newest.lineage, self._newest.start
-        if self._is_decided or lineage.has_checkpoint is not None or start is None:
+        start, way_out = self._newest.start, self._way_out
+        if start is None or way_out in ("", BEFORE):
             return True
-        way_out = lineage.way_out(self.leaf, 0)
-        path, end = self._newest.path, start.context
-        decided = run_in_thread(history_scan.continues_checkpoint, path, end, way_out, most)
-        self._is_decided = decided is True
-        return decided
+        path, most = self._newest.path, starts.MOST_BYTES
+        return run_in_thread(history_scan.has_entry, path, start.context, way_out, most)
+
+    def is_current(self, most: int | None = None) -> bool | None:
+        """Whether Claude continues from the newest part, by the checkpoint that was recorded last.
+
+        None if none was in the `most` bytes before it. Raises OSError.
+        """
+        path, start = self._newest.path, self._newest.start
+        if start is None or self._newest.lineage.has_checkpoint is not None:
+            return True
+        scan, end = history_scan.continues_checkpoint, start.context
+        return run_in_thread(scan, path, end, self._way_out, most)
+
+    @property
+    def _way_out(self) -> str:
+        return self._newest.lineage.way_out(self.leaf, 0)
 
     def learn(self) -> None:
         """Find out what the end of the session depends on in all that is before it.
@@ -145,7 +156,7 @@ class Earlier:
         Takes a while, in which other greenlets run. Raises WholeNeeded, and OSError.
         """
         path, newest = self._newest.path, self._newest.transcript
-        if not self.decide(None):
+        if not self.is_current():
             raise WholeNeeded
         scan = run_in_thread(history_scan.scan, path, path.stat().st_size)
         if scan.is_spanned(self.begin):

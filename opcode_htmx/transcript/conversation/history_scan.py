@@ -112,6 +112,14 @@ def named(path: Path, end: int, name: bytes, most: int | None = None) -> int | N
     return None
 
 
+def has_entry(path: Path, end: int, uuid: str, most: int | None = None) -> bool:
+    """Whether there is an entry with a uuid in the first `end` bytes, or the last `most` of them.
+
+    Raises OSError.
+    """
+    return any(_last_of(data, uuid) >= 0 for data in _backwards(path, end, most))
+
+
 def cost_lines(path: Path, begin: int, end: int) -> list[bytes]:
     """The lines about the session's cost from byte to byte. Raises OSError."""
     with path.open("rb") as file:
@@ -121,14 +129,17 @@ def cost_lines(path: Path, begin: int, end: int) -> list[bytes]:
 
 # --- the checkpoint -----------------------------------------------------------------------------
 
+_NO_ENTRY, _NO_LEAF = "\0none", "\0unknown"
+"""In place of a uuid: where the path has ended, and a record without a leaf."""
+_PARENT = re.compile(rb'\{"parentUuid": ?"([0-9a-f-]{36})"')
 _CHECKPOINT, _BOUNDARY = b'"last-prompt"', b'"compact_boundary"'
 
 
 def continues_checkpoint(path: Path, end: int, entry: str, most: int | None = None) -> bool | None:
     """Whether `entry` continues the leaf that was recorded last in the first `end` bytes.
 
-    Also if none was recorded, or a compaction has cleared it. None if that cannot be decided, or
-    not within `most` bytes. Raises OSError.
+    Also if none was recorded, or a compaction has cleared it. None if there is no record in the last
+    `most` of these bytes. Raises OSError.
     """
     leaf: str | None = None
     needed = entry
@@ -137,25 +148,32 @@ def continues_checkpoint(path: Path, end: int, entry: str, most: int | None = No
             leaf = _newest_leaf(data)
         if leaf == "":
             return True
-        while needed != leaf:
-            at = _last_of(data, needed)
-            if at < 0:
-                break
-            begin = data.rfind(b"\n", 0, at) + 1
-            found = json_lines.read(data[begin:].split(b"\n", 1)[0])
-            parent = found.content.get("parentUuid") if found else None
-            needed = parent if isinstance(parent, str) else "\0none"
-            data = data[:begin]
+        before = len(data)
+        while needed != leaf and (at := _last_of(data, needed, before)) >= 0:
+            before, after = data.rfind(b"\n", 0, at) + 1, data.find(b"\n", at)
+            needed = _parent_in(data[before : after if after >= 0 else None])
         if needed == leaf:
             return True
     # without a record, all that there is belongs to the file's newest entry
-    return True if leaf is None and most is None else None
+    if leaf is None:
+        return True if most is None else None
+    return False
 
 
-def _last_of(data: bytes, uuid: str) -> int:
-    """Where the last entry with a uuid stands in these lines; -1 if there is none."""
-    at = data.rfind(b'"uuid":"%s"' % uuid.encode())
-    return at if at >= 0 else data.rfind(b'"uuid": "%s"' % uuid.encode())
+def _parent_in(line: bytes) -> str:
+    """The uuid of the entry that the one in a line continues."""
+    if match := _PARENT.match(line):
+        return match[1].decode()
+    found = json_lines.read(line)
+    parent = found.content.get("parentUuid") if found else None
+    return parent if isinstance(parent, str) else _NO_ENTRY
+
+
+def _last_of(data: bytes, uuid: str, end: int | None = None) -> int:
+    """Where the last entry with a uuid stands in the first `end` bytes; -1 if there is none."""
+    name = uuid.encode("utf-8", "replace")
+    at = data.rfind(b'"uuid":"%s"' % name, 0, end)
+    return at if at >= 0 else data.rfind(b'"uuid": "%s"' % name, 0, end)
 
 
 def _newest_leaf(data: bytes) -> str | None:
@@ -169,7 +187,7 @@ def _newest_leaf(data: bytes) -> str | None:
             return ""
         if content.get("type") == "last-prompt":
             leaf = content.get("leafUuid")
-            return leaf if isinstance(leaf, str) and leaf else "\0unknown"
+            return leaf if isinstance(leaf, str) and leaf else _NO_LEAF
     return None
 
 
