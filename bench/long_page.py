@@ -37,8 +37,8 @@ BLOCKS = LINES * history.BLOCKS_PER_TURN // 16
 """As many blocks come of so many lines: a turn has 16."""
 READING_SECONDS = 0.4
 """Between two pages, as one scrolls; they come from far above what is in view."""
-SETTLED_SECONDS = 4.0
-"""After this time nothing is read in the background any more."""
+IDLE_SECONDS, IDLE_SHARE = 0.7, 0.05
+"""A server that has used no more of the CPU for so long reads nothing in the background."""
 SEEN = """selector => {
     const look = () => {
         const box = document.querySelector(selector)?.getBoundingClientRect();
@@ -94,7 +94,9 @@ def _figures(
     paths = write(sandbox, size, 3 * OPENINGS)
     megabytes = f"{size / 1e6:.0f} MB"
     seen, bare_ms = [], []
+    (worker,) = psutil.Process(server.pid).children()
     for path in paths[:OPENINGS]:  # alternating, so that both see the same load of the machine
+        wait_until_idle(worker)
         bare_ms.append(seen_ms(browser, f"{floor.url}#newest", {}, "#newest"))
         cookies = {each.name: each.value or "" for each in server.get("/runs").cookies}
         seen.append(seen_ms(browser, f"{server.url}{path}#end", cookies, "article:last-of-type"))
@@ -103,15 +105,16 @@ def _figures(
 
     first_bytes, health = [], []
     for path in paths[OPENINGS : 2 * OPENINGS]:
+        wait_until_idle(worker)
         health.append(answered_ms(server, "/healthz"))
         first_bytes.append(answered_ms(server, path))
     yield Figure(f"{megabytes}: the page, first opened", "ms", first_bytes, "/healthz", health)
 
-    (worker,) = psutil.Process(server.pid).children()
+    wait_until_idle(worker)
     before, older = worker.memory_info().rss, []
     path = paths[-1]
     page = server.get(path).text
-    time.sleep(SETTLED_SECONDS)
+    wait_until_idle(worker)
     opened = (worker.memory_info().rss - before) / 1e6
     for _ in range(OLDER):
         time.sleep(READING_SECONDS)
@@ -145,6 +148,15 @@ def seen_ms(browser: Browser, url: str, cookies: Mapping[str, str], selector: st
         return float(page.evaluate("window.seenAt"))
     finally:
         context.close()
+
+
+def wait_until_idle(process: psutil.Process) -> None:
+    """Wait until a process does nothing any more."""
+    used = None
+    while used is None or used > IDLE_SHARE * IDLE_SECONDS:
+        before = sum(process.cpu_times()[:2])
+        time.sleep(IDLE_SECONDS)
+        used = sum(process.cpu_times()[:2]) - before
 
 
 def answered_ms(server: Server, path: str) -> float:

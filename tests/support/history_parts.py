@@ -43,8 +43,6 @@ def conversation(
     read = Conversation(
         "s", runs=runs, history_file=lambda: path, changed=Broadcast(), from_end=from_end
     )
-    if from_end:
-        read._lines = conversations.LINES[0]
     read.refresh()
     return read
 

@@ -14,7 +14,7 @@ from opcode_htmx.transcript.blocks import Block
 from opcode_htmx.transcript.conversation import window
 from opcode_htmx.transcript.conversation.conversation import Conversation
 from opcode_htmx.transcript.conversation.earlier import WholeNeeded
-from opcode_htmx.transcript.conversation.window import STEP, Window
+from opcode_htmx.transcript.conversation.window import Window
 
 _HASH = re.compile(r"[0-9a-f]{24}")
 """Of an unusual id, in the id of its element."""
@@ -50,10 +50,10 @@ def newest(conversation: Conversation, from_id: str | None, element: str) -> Sel
         known, unread = _read_before(conversation, element, len(blocks))
     found = None
     if from_id and window.index_of(blocks, from_id) is None:
-        found = earlier.blocks_from(from_id, STEP)
+        found = earlier.blocks_from(from_id, window.STEP)
     if found is None:
-        start = len(blocks) - max(window.FIRST, min(STEP, (unread or 0) + 1))
-        found = earlier.newest(STEP - start)
+        start = len(blocks) - max(window.FIRST, min(window.STEP, (unread or 0) + 1))
+        found = earlier.newest(window.STEP - start)
     before, counted = found
     blocks = [*before, *blocks]
     return Selection(window.newest(blocks, from_id, known, counted), known, unread)
@@ -66,9 +66,9 @@ def before(conversation: Conversation, block_id: str) -> Window | None:
         return window.before(blocks, block_id)
     index = window.index_of(blocks, block_id)
     if index is not None:
-        found = earlier.newest(2 * STEP - index)
+        found = earlier.newest(2 * window.STEP - index)
         return window.before([*found[0], *blocks], block_id, found[1])
-    others = earlier.blocks_before(block_id, 2 * STEP)
+    others = earlier.blocks_before(block_id, 2 * window.STEP)
     return others and window.before(others[0], block_id, others[1])
 
 

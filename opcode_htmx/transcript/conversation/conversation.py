@@ -80,8 +80,8 @@ class Conversation:
     _parts: dict[int, RunPart] = field(default_factory=dict)
     """The runs' parts by their numbers, which are odd: 1 for the first run."""
     _history: HistoryPart | None = None
-    _lines: int = LINES[0]
-    """About how many lines of a long history are read; 0: all."""
+    _attempt: int = 0
+    """Which of LINES are read of a long history; beyond them, all."""
     _branches: Branches = field(default_factory=Branches)
     _abandoned: Mapping[str, str] = field(default_factory=dict)
     """The abandoned entries of history, with the roots of their branches."""
@@ -259,8 +259,7 @@ class Conversation:
 
     def _read_more(self) -> None:
         """Read the session anew, and more of its history, because its end depends on it."""
-        larger = (each for each in LINES if each > self._lines)
-        self._lines = next(larger, 0)
+        self._attempt += 1
         self._parts, self._history, self._branches = {}, None, Branches()
         self._abandoned, self._abandoned_for = {}, (0, "", 0)
         self._changed_by_later_run, self.earlier, self.size = [], None, 0
@@ -302,15 +301,16 @@ class Conversation:
 
     def _start(self, path: Path, limit: int | None) -> Start | None:
         """Where to begin in a long history, so that its end is read; None: at its beginning."""
-        if not self.from_end or not self._lines:
+        if not self.from_end:
             return None
         try:
             size = path.stat().st_size
             end = size if limit is None else min(limit, size)
-            for self._lines in (each for each in LINES if each >= self._lines):
-                start = starts.before(path, end, self._lines) if end >= LONG else starts.BEGINNING
+            while end >= LONG and self._attempt < len(LINES):
+                start = starts.before(path, end, LINES[self._attempt])
                 if start is not None:
                     return None if start == starts.BEGINNING else start
+                self._attempt += 1
         except OSError:
             pass
         return None

@@ -138,8 +138,8 @@ _CHECKPOINT, _BOUNDARY = b'"last-prompt"', b'"compact_boundary"'
 def continues_checkpoint(path: Path, end: int, entry: str, most: int | None = None) -> bool | None:
     """Whether `entry` continues the leaf that was recorded last in the first `end` bytes.
 
-    Also if none was recorded, or a compaction has cleared it. None if there is no record in the last
-    `most` of these bytes. Raises OSError.
+    Also if none was recorded, or a compaction has cleared it. None if there is no record in the
+    last `most` of these bytes. Raises OSError.
     """
     leaf: str | None = None
     needed = entry
