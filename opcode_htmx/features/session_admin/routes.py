@@ -30,7 +30,6 @@ from opcode_htmx.sessions.lookup import (
     NOTHING_NOTED,
     NoHistory,
     SessionLookup,
-    title_of,
 )
 from opcode_htmx.sessions.storage.read_positions import ReadPositions
 from opcode_htmx.sessions.storage.trash import Trash
@@ -69,8 +68,20 @@ def blueprint(
         view = lookup.read(project_id, session_id, whole=True)
         return view, list(view.conversation.blocks())
 
-    def title(project_id: str, session_id: str, blocks: list[Block]) -> str:
-        return lookup.title(project_id, session_id) or title_of(blocks)
+    def with_turn(
+        project_id: str, session_id: str, block_id: str
+    ) -> tuple[SessionView, list[Block], Block]:
+        """A block, and the blocks among which its turn is: of a long session not all of them."""
+        view = lookup.read_with(project_id, session_id, block_id)
+        block = view.conversation.block(block_id) or abort(404)
+        blocks = view.conversation.turn_of(block)
+        if blocks is not None:
+            return view, blocks, block
+        view, blocks = load(project_id, session_id)
+        return view, blocks, view.conversation.block(block_id) or abort(404)
+
+    def title(project_id: str, session_id: str, view: SessionView) -> str:
+        return lookup.title_or_prompt(project_id, session_id, view)
 
     def history_file(project_id: str, session_id: str) -> Path:
         path = lookup.history_file(project_id, session_id)
@@ -103,8 +114,7 @@ def blueprint(
     @pages.get("/blocks/<block_id>/share")
     def share(project_id: str, session_id: str, block_id: str) -> str:
         """A block's link and its text, in fields to copy from."""
-        view, blocks = load(project_id, session_id)
-        block = view.conversation.block(block_id) or abort(404)
+        view, blocks, block = with_turn(project_id, session_id, block_id)
         is_end = isinstance(block, SummaryBlock)  # which stands for all of the answer
         if is_end:
             block = last_text(blocks, block) or block
@@ -114,7 +124,7 @@ def blueprint(
         address = session_address(project_id, session_id)
         return render_template(
             "session_admin/share.html",
-            title=title(project_id, session_id, blocks),
+            title=title(project_id, session_id, view),
             address=address,
             link=f"{request.host_url.rstrip('/')}{block_url(address, block, top)}",
             block_address=block_url(address, block, top),
@@ -127,7 +137,7 @@ def blueprint(
 
     @pages.get("/blocks/<block_id>/source")
     def block_source(project_id: str, session_id: str, block_id: str) -> Response:
-        view, _ = load(project_id, session_id)
+        view = lookup.read_with(project_id, session_id, block_id)
         block = view.conversation.block(block_id) or abort(404)
         return Response(encoded(to_markdown.source(block)), mimetype="text/plain")
 
@@ -137,12 +147,12 @@ def blueprint(
     @lists_sessions("Back to what was found")
     def find(project_id: str, session_id: str) -> str:
         query = request.args.get("q", "").strip()
-        _, blocks = load(project_id, session_id)
+        view, blocks = load(project_id, session_id)
         hits = list(islice(search.find(reversed(blocks), query), HITS + 1))
         address = session_address(project_id, session_id)
         return render_template(
             "session_admin/search.html",
-            title=title(project_id, session_id, blocks),
+            title=title(project_id, session_id, view),
             address=address,
             query=query,
             hits=[(hit, block_url(address, hit.block, hit.top)) for hit in hits[:HITS]],
@@ -164,9 +174,9 @@ def blueprint(
     @pages.post("/delete")
     def delete(project_id: str, session_id: str) -> BaseResponse:
         path = lookup.history_file(project_id, session_id)
-        _, blocks = load(project_id, session_id)
+        view = lookup.read(project_id, session_id)
         listed = lookup.locations.project_id(lookup.at(project_id, session_id))
-        deleted = trash.put(session_id, project_id, title(project_id, session_id, blocks), path)
+        deleted = trash.put(session_id, project_id, title(project_id, session_id, view), path)
         log_act(current_identity(), "session.delete", session=session_id, trash=deleted.id)
         views.forget(session_id)
         # a shared folder may hold others

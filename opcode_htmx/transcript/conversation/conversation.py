@@ -19,12 +19,13 @@ from opcode_htmx.lib.concurrency.broadcast import Broadcast
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.transcript.block_store import by_position
-from opcode_htmx.transcript.blocks import Block
+from opcode_htmx.transcript.blocks import Block, PromptBlock
 from opcode_htmx.transcript.context_usage import ContextUsage
 from opcode_htmx.transcript.conversation import starts
 from opcode_htmx.transcript.conversation.branches import (
     Branches,
     branch_id,
+    top_of,
     with_line_uuids,
 )
 from opcode_htmx.transcript.conversation.cursor import Cursor
@@ -32,6 +33,7 @@ from opcode_htmx.transcript.conversation.earlier import Earlier, WholeNeeded
 from opcode_htmx.transcript.conversation.history_part import HistoryPart, Stretch
 from opcode_htmx.transcript.conversation.run_part import RunPart
 from opcode_htmx.transcript.conversation.starts import Start
+from opcode_htmx.transcript.conversation.window import index_of
 from opcode_htmx.transcript.fold import Transcript
 from opcode_htmx.transcript.todos import Todo, todo_list
 
@@ -133,6 +135,20 @@ class Conversation:
         found = (transcript.shown(block_id) for transcript in self._transcripts())
         block = next(filter(None, found), None) or self._branches.get(block_id)
         return block or (self.earlier.get(block_id) if self.earlier else None)
+
+    def turn_of(self, block: Block) -> list[Block] | None:
+        """The blocks of the top level among which a block and its turn are.
+
+        None if of a long history not all of them are in memory.
+        """
+        blocks, earlier = list(self.blocks()), self.earlier
+        if earlier is None:
+            return blocks
+        prompts = _prompts_around(blocks, block)
+        if prompts is not None:
+            return blocks if prompts[0] else None
+        blocks = earlier.part_of(block)
+        return blocks if _prompts_around(blocks, block) == (True, True) else None
 
     def learn(self) -> None:
         """Find out what the page depends on in the history before the part that is read.
@@ -382,6 +398,15 @@ class Conversation:
             return any(part.transcript.get(block_id) for part in earlier)
 
         return is_taken
+
+
+def _prompts_around(blocks: Sequence[Block], block: Block) -> tuple[bool, bool] | None:
+    """Whether a turn begins up to a block, and after it; None if it is not among these."""
+    index = index_of(blocks, top_of(blocks, block).id)
+    if index is None:
+        return None
+    is_prompt = [isinstance(each, PromptBlock) for each in blocks]
+    return any(is_prompt[: index + 1]), any(is_prompt[index + 1 :])
 
 
 def _changes(transcript: Transcript, since: int) -> list[Change]:

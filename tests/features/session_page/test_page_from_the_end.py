@@ -163,6 +163,11 @@ def test_every_block_has_its_pages(reader: Reader) -> None:
     tools = [b for b in reader.view(whole=True).conversation.blocks() if b.kind == "tool"]
     for block in (tools[1], tools[-1]):
         assert f"of {block.id}" in reader.get(f"/blocks/{block.id}")
+    reader.all_by_scrolling()
+    texts = [b for b in reader.view(whole=True).conversation.blocks() if b.kind == "text"]
+    shared = [reader.get(f"/blocks/{block.id}/share") for block in texts[::7]]
+    with read_as_a_whole(reader):
+        assert shared == [reader.get(f"/blocks/{block.id}/share") for block in texts[::7]]
     reader.get("/blocks/unknown", 404)
     assert "Words" in reader.get("/export.md")
     assert "Prompt" in reader.get("/search?q=Prompt")
