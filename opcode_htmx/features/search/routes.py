@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.features.search.page import ROLES, SearchPage
 from opcode_htmx.sessions.lookup import SessionLookup
+from opcode_htmx.sessions.views import SessionView
 from opcode_htmx.transcript.blocks import Block
 from opcode_htmx.transcript.conversation.branches import top_of
 from opcode_htmx.web.http.forms import block_url, session_address, session_url
@@ -35,17 +36,23 @@ def blueprint(page: SearchPage, lookup: SessionLookup) -> Blueprint:
     @pages.get("/projects/<project_id>/sessions/<session_id>/line/<uuid>")
     def line(project_id: str, session_id: str, uuid: str) -> BaseResponse:
         """Redirect to the message that a line of the history file belongs to."""
-        view = lookup.view(project_id, session_id)
-        view.conversation.refresh()
-        blocks = list(view.conversation.blocks())
         call = request.args.get("call", "")
-        block = (view.conversation.block(call) if call else None) or _of_line(blocks, uuid)
+        blocks, block = _find(lookup.read(project_id, session_id), call, uuid)
+        if block is None:  # it may be before the end of a long session
+            blocks, block = _find(lookup.read(project_id, session_id, whole=True), call, uuid)
         if block is None:
             return redirect(session_url(project_id, session_id), 303)
         address = session_address(project_id, session_id)
         return redirect(block_url(address, block, top_of(blocks, block)), 303)
 
     return pages
+
+
+def _find(view: SessionView, call: str, uuid: str) -> tuple[list[Block], Block | None]:
+    """The blocks of a view, and the one of a call, or else of the line with a uuid."""
+    blocks = list(view.conversation.blocks())
+    known = view.conversation.block(call) if call else None
+    return blocks, known or _of_line(blocks, uuid)
 
 
 def _of_line(blocks: Iterable[Block], uuid: str) -> Block | None:
