@@ -18,6 +18,9 @@ from opcode_htmx.engines.claude.protocol import json_lines
 PIECE = 256 * 1024
 """Bytes searched at a time. Within two of them a call may have its result."""
 
+BUCKETS = 64
+"""Ids are compared in so many groups, one after the other, which takes little memory."""
+
 _IDS = re.compile(
     rb'"(?:uuid": ?"([^"\\]{1,100})|agentId": ?"([^"\\]{1,100})|((?:msg|toolu)_[^"\\]{1,100}))"'
 )
@@ -44,29 +47,36 @@ class HistoryScan:
 def scan(path: Path, end: int) -> HistoryScan:
     """Scan the first `end` bytes of a file. Raises OSError."""
     result = HistoryScan()
-    seen: set[int] = set()
-    by_piece: list[tuple[int, array[int]]] = []
-    pairs: list[tuple[int, int]] = []
-    newest: set[int] = set()
+    pieces: list[tuple[int, int]] = []
+    ids, numbers = [array("q") for _ in range(BUCKETS)], [array("i") for _ in range(BUCKETS)]
+    before: set[int] = set()
     for at, piece in _pieces(path, end):
+        pieces.append((at, at + len(piece)))
         matches = _IDS.findall(piece)
         uuids = [hash(uuid) for uuid, _, _ in matches if uuid]
-        entries, found = set(uuids), {hash(a or b) for uuid, a, b in matches if not uuid}
-        again = ((found - newest) | entries) & seen | entries & newest
-        for known in again:
-            first = next((begin for begin, ids in by_piece if known in ids), at)
-            pairs.append((first, at + len(piece)))
-        if len(entries) < len(uuids):
-            pairs.append((at, at + len(piece)))
-        seen |= newest
-        newest = found | entries
-        by_piece.append((at, array("q", newest)))
+        others = {hash(a or b) for uuid, a, b in matches if not uuid}
+        for each in (*uuids, *(others - before)):
+            ids[each % BUCKETS].append(each)
+            numbers[each % BUCKETS].append(len(pieces) - 1)
+        before = others
         if result.first_todo is None and any(tool in piece for tool in _TODO_TOOLS):
             result.first_todo = at
         if _COST in piece:
-            result.costs = [*result.costs[-7:], (at, at + len(piece))]
-    result._spans = _merged(sorted(pairs))
+            result.costs = [*result.costs[-7:], pieces[-1]]
+    repeated = (pair for bucket in zip(ids, numbers, strict=True) for pair in _repeated(*bucket))
+    result._spans = _merged(sorted((pieces[a][0], pieces[b][1]) for a, b in repeated))
     return result
+
+
+def _repeated(ids: array[int], numbers: array[int]) -> Iterator[tuple[int, int]]:
+    """The numbers of the pieces between which an id stands again."""
+    if len(set(ids)) == len(ids):
+        return
+    known: dict[int, int] = {}
+    for each, number in zip(ids, numbers, strict=True):
+        if each in known:
+            yield known[each], number
+        known[each] = number
 
 
 def _pieces(path: Path, end: int) -> Iterator[tuple[int, bytes]]:
