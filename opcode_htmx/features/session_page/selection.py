@@ -18,6 +18,9 @@ from opcode_htmx.transcript.conversation.window import Window
 
 _HASH = re.compile(r"[0-9a-f]{24}")
 """Of an unusual id, in the id of its element."""
+STEP_AT_LEAST = 30
+"""Blocks before those of the first response that are folded for it. The way to earlier ones without
+JavaScript leads over as many as are in memory, and over at most a whole step."""
 PREPARED_AFTER = 0.1
 """Seconds from a response until the blocks before it are prepared."""
 COUNTED_BYTES = 2_000_000
@@ -53,7 +56,7 @@ def newest(conversation: Conversation, from_id: str | None, element: str) -> Sel
         found = earlier.blocks_from(from_id, window.STEP)
     if found is None:
         start = len(blocks) - max(window.FIRST, min(window.STEP, (unread or 0) + 1))
-        found = earlier.newest(window.STEP - start)
+        found = earlier.newest(STEP_AT_LEAST - start)
     before, counted = found
     blocks = [*before, *blocks]
     return Selection(window.newest(blocks, from_id, known, counted), known, unread)

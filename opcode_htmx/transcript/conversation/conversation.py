@@ -41,7 +41,7 @@ LONG = 2_000_000
 """Bytes from which on a history counts as long."""
 NEAR = 1_000_000
 """Bytes before the end of a long history in which a checkpoint is looked for at once."""
-LINES = (200, 800, 3_000)
+LINES = (120, 800, 3_000)
 """Lines of a long history that are read at first, and when its end depends on earlier ones."""
 
 
