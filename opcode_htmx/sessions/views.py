@@ -142,6 +142,10 @@ class SessionViews:
         self, session_id: str, folder: str, address: str, claude_folder: str = ""
     ) -> SessionView:
         """The same with all of a long history."""
+        view = self.get(session_id, folder, address, claude_folder)
+        view.conversation.refresh()
+        if view.conversation.earlier is None and not view.conversation.gone:
+            return view  # it is not long
         return self._get(session_id, folder, address, claude_folder, True)
 
     def _get(

@@ -24,6 +24,7 @@ def client(tmp_path: Path) -> FlaskClient:
     (tmp_path / "library.min.js").write_text(SCRIPT)
     (tmp_path / "broken.js").write_bytes(b"// \xff\n1")
     (tmp_path / "look.css").write_text("/* why */\nbody { color: red; }\n")
+    (tmp_path / "all.bundle").write_text("own.js\nmissing.js\nlibrary.min.js\n")
     app = Flask(__name__, static_folder=None)
     StaticFiles(tmp_path).init_app(app)
     return app.test_client()
@@ -55,6 +56,30 @@ def test_a_script_that_cannot_be_read_as_text_is_served_as_it_is(client: FlaskCl
 def test_an_unchanged_script_is_not_sent_again(client: FlaskClient) -> None:
     etag = client.get("/static/own.js").headers["ETag"]
     assert client.get("/static/own.js", headers={"If-None-Match": etag}).status_code == 304
+
+
+def test_a_bundle_is_all_of_its_scripts_without_those_that_are_missing(client: FlaskClient) -> None:
+    response = client.get("/static/all.bundle")
+    assert response.mimetype == "text/javascript"
+    assert response.text == f"{client.get('/static/own.js').text};\n;\n{SCRIPT}"
+
+
+def test_hash_of_a_bundle_changes_with_each_of_its_scripts(tmp_path: Path) -> None:
+    (tmp_path / "all.bundle").write_text("one.js\ntwo.js\n")
+    files, seen = StaticFiles(tmp_path), set()
+    for number, name in enumerate(("one.js", "two.js", "one.js")):
+        (tmp_path / name).write_text(f"// {'x' * number}")
+        seen.add(files.hash_of("all.bundle"))
+    assert len(seen) == 3
+
+
+def test_every_script_of_a_bundle_is_there() -> None:
+    features = ROOT / "opcode_htmx" / "features"
+    for bundle in features.rglob("*.bundle"):
+        for name in bundle.read_text().split():
+            feature, _, rest = name.partition("/")
+            own = features / feature / "static" / rest
+            assert own.is_file() or (ROOT / "static" / name).is_file(), name
 
 
 @pytest.mark.parametrize(

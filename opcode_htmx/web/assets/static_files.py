@@ -1,4 +1,8 @@
-"""Static files: the common ones by their name, those of a feature as `<feature>/<name>`."""
+"""Static files: the common ones by their name, those of a feature as `<feature>/<name>`.
+
+A file `<name>.bundle` lists scripts by their names, a line each, and is served as all of them in
+this order: one response has one head, and is compressed as a whole.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from werkzeug.security import safe_join
 from opcode_htmx.web.assets.minify import minified
 
 ENDPOINT = "static"
+BUNDLE = ".bundle"
 
 
 class StaticFiles:
@@ -29,8 +34,11 @@ class StaticFiles:
             app.add_url_rule("/static/<path:filename>", ENDPOINT, self._send)
 
     def hash_of(self, name: str) -> str:
-        """The first characters of the file's SHA-256."""
+        """The first characters of the file's SHA-256; of a bundle, of all of its scripts."""
         folder, rest = self._locate(name)
+        if rest.endswith(BUNDLE):
+            hashes = "".join(map(self.hash_of, _listed(folder / rest)))
+            return hashlib.sha256(hashes.encode()).hexdigest()[:12]
         path = folder / rest
         try:
             stat = path.stat()
@@ -47,7 +55,11 @@ class StaticFiles:
 
     def _send(self, filename: str) -> Response:
         folder, rest = self._locate(filename)
-        content = _minified(folder, rest)
+        path = safe_join(str(folder), rest)
+        if rest.endswith(BUNDLE) and path and Path(path).is_file():
+            content: bytes | None = self._bundled(Path(path))
+        else:
+            content = _minified(folder, rest)
         if content is None:
             return send_from_directory(folder, rest)
         kind = "text/css" if rest.endswith(".css") else "text/javascript"
@@ -55,6 +67,24 @@ class StaticFiles:
         response.add_etag()
         response.make_conditional(request)
         return response
+
+    def _bundled(self, path: Path) -> bytes:
+        """The scripts of a bundle. A missing one leaves the others as they are."""
+        parts = []
+        for name in _listed(path):
+            folder, rest = self._locate(name)
+            content = _minified(folder, rest)
+            if content is None and (folder / rest).is_file():
+                content = (folder / rest).read_bytes()
+            parts.append(content or b"")
+        return b";\n".join(parts)
+
+
+def _listed(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").split()
+    except OSError:
+        return []
 
 
 def _minified(folder: Path, name: str) -> bytes | None:

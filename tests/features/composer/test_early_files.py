@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 
@@ -35,7 +36,7 @@ class Held:
         self._phone = phone
         self._routes: list[Route] = []
         self._open = threading.Event()
-        phone.page.route("**/composer.js*", self._take)
+        phone.page.route(re.compile(r"/(composer\.js|later\.bundle)"), self._take)
 
     def _take(self, route: Route) -> None:
         if self._open.is_set():

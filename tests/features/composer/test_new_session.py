@@ -177,7 +177,7 @@ def test_models_appear_on_the_page_and_the_chosen_one_is_used(
 def test_options_chosen_before_htmx_loads_are_sent(idle_phone: Phone) -> None:
     phone = idle_phone
     held = []
-    phone.page.route("**/htmx.min.js*", lambda route: held.append(route))
+    phone.page.route("**/later.bundle*", lambda route: held.append(route))
     phone.page.reload(wait_until="commit")
     until(lambda: phone.page.title() and held, "htmx is on its way")
     phone.page.locator("#options-d summary").click()

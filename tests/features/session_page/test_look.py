@@ -415,7 +415,7 @@ def test_output_before_the_scripts_load_reaches_the_page(
     play(phone, sandbox, *texts(2), gate.step, *texts(2, begin=2))
     answers_are_there(phone, 2)
     held: list[Route] = []
-    phone.page.route("**/hx-upsert.min.js*", lambda route: held.append(route))
+    phone.page.route("**/later.bundle*", lambda route: held.append(route))
     sockets: list[object] = []
     phone.page.on("websocket", lambda socket: sockets.append(socket))
     phone.page.reload(wait_until="commit")

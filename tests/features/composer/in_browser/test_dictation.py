@@ -116,6 +116,6 @@ def test_without_speech_recognition_nothing_is_shown(
     open_session: Callable[[str], Phone],
 ) -> None:
     page = open_session(NONE).page
-    loaded = "[...document.scripts].some(each => each.src.includes('hx-ws'))"
+    loaded = "[...document.scripts].some(each => each.src.includes('later.bundle'))"
     until(lambda: page.evaluate(loaded), "all is loaded")
     assert page.locator(".dictate, script[src*=dictation]").count() == 0
