@@ -177,7 +177,7 @@ def test_a_sheet_that_was_opened_before_the_scripts_came_gets_its_list(
     phone: Phone, session_page: str
 ) -> None:
     page, held = phone.page, list[Route]()
-    page.route("**/vendor/htmx.min.js*", lambda route: held.append(route))
+    page.route("**/later.bundle*", lambda route: held.append(route))
     page.goto(session_page, wait_until="domcontentloaded")
     phone.button("Saved prompts").click()
     expect(page.locator("#prompt-sheet")).to_be_visible()

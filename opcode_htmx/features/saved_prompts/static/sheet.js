@@ -24,7 +24,7 @@
 
   const say = (sentence) => ($("prompt-notice").textContent = sentence);
 
-  // Replaces the results, or all of the list when it is opened again.
+  // Replaces the results.
   const load = async (address, options, part) => {
     const mine = ++latest;
     sheet.setAttribute("aria-busy", "true");
@@ -96,10 +96,10 @@
   });
   // A keyboard is at hand: one types what one looks for.
   const begin = () => isFine && $("prompt-find").focus();
-  sheet.addEventListener("toggle", async ({ newState }) => {
+  sheet.addEventListener("toggle", ({ newState }) => {
     if (newState !== "open") return;
     $("prompt-find").value = "";
-    await search("prompt-choice");
+    search("prompt-results"); // not the field: somebody may be typing in it
     begin();
   });
   offerToKeep();
