@@ -43,6 +43,8 @@ from opcode_htmx.runs.model import line_reader
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.attention import AttentionList
 from opcode_htmx.sessions.export.exporter import SessionExporter
+from opcode_htmx.sessions.index.reader import IndexReader
+from opcode_htmx.sessions.index.service import DATABASE
 from opcode_htmx.sessions.locations import SessionLocations
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.sessions.options.form import OptionsPresenter
@@ -175,6 +177,7 @@ def _sessions(
         attention=attention,
         options=options,
         trash=Trash(state, runs, flags.forget),
+        index=IndexReader(state.folder("index") / DATABASE, history.root(config_dir)),
     )
 
 

@@ -35,6 +35,11 @@ PLATFORM = (
     ),
     StateFolder("marks.json", "where reading stopped, in 1,000 sessions", version=1),
     StateFolder("flags.json", "pins, archive and tags of sessions", "as long as the session", 1),
+    StateFolder(
+        "index",
+        "the index of all sessions, made from Claude's history files",
+        "it is made again when it is removed",
+    ),
     StateFolder("offers", "what a version and login of Claude offers", "the newest 10"),
     StateFolder("trust", "digests of what a person has trusted of a project's files", version=1),
     StateFolder("events", "what has happened in runs, as events", "four files of 2 MB"),

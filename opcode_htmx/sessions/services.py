@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from opcode_htmx.sessions.attention import AttentionList
 from opcode_htmx.sessions.export.exporter import SessionExporter
+from opcode_htmx.sessions.index.reader import IndexReader
 from opcode_htmx.sessions.locations import SessionLocations
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.sessions.options.form import OptionsPresenter
@@ -32,3 +33,4 @@ class Sessions:
     attention: AttentionList
     options: OptionsPresenter
     trash: Trash
+    index: IndexReader

@@ -18,7 +18,6 @@ from opcode_htmx.api.service.run_service import RunService
 from opcode_htmx.api.service.trust import decision
 from opcode_htmx.engines.claude.files import history, sessions
 from opcode_htmx.engines.claude.files.folder_names import claude_folder
-from opcode_htmx.engines.claude.files.session_summary import summarize
 from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.lib.files.disk_space import raise_disk_full
 from opcode_htmx.lib.files.json_files import JsonFileSchema
@@ -159,12 +158,9 @@ class Chats:
         begun = [run.record.created_at for run in runs]
         begun += [chat.created_at] if chat else []
         active = [*begun, *(run.folder.last_output() for run in runs[-1:])]
-        if path:
-            with contextlib.suppress(OSError):
-                stat = path.stat()
-                found = summarize(path, stat.st_size, stat.st_mtime_ns)
-                begun.append(found.started_at)
-                active.append(found.last_activity)
+        if path and (found := sessions.summary_of(path)):
+            begun.append(found.started_at)
+            active.append(found.last_activity)
         status = runs[-1].phase.value if runs else ENDED if path else CREATED
         return Summary(
             session_id,

@@ -6,25 +6,22 @@ from collections.abc import Iterable
 
 from flask import Blueprint
 
-from opcode_htmx.engines.claude.files import history
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem
 from opcode_htmx.features.home import routes
 from opcode_htmx.features.home.service import Home
-from opcode_htmx.sessions.index.reader import IndexReader
-from opcode_htmx.sessions.index.service import DATABASE
 from opcode_htmx.sessions.run_rows import RunRows
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
-    config_dir, sessions = context.workspace.config_dir, context.sessions
+    sessions = context.sessions
     home = Home(
         context.workspace,
         context.runs,
         sessions.attention,
         RunRows(sessions.lookup),
         sessions.flags,
-        IndexReader(context.state.folder("index") / DATABASE, history.root(config_dir)),
+        sessions.index,
     )
     yield routes.blueprint(home, sessions.trash, sessions.drafts)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from opcode_htmx.engines.claude.files import history, sessions
-from opcode_htmx.engines.claude.files.session_summary import FileSummary, summarize
+from opcode_htmx.engines.claude.files.session_summary import FileSummary
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.policies.working_folders import InvalidFolder, reference
 from opcode_htmx.runs.supervisor import Supervisor
@@ -137,7 +137,7 @@ class Home:
         ids = [each for each, its in flags.items() if its.pinned and each not in shown]
         ids.sort(key=lambda each: flags[each].pinned, reverse=True)
         paths = (history.find(self._workspace.config_dir, each) for each in ids)
-        return [found for path in paths if path and (found := _summary(path))]
+        return [found for path in paths if path and (found := sessions.summary_of(path))]
 
     def _recent(self, left_out: Collection[str], start: int) -> tuple[list[FileSummary], bool]:
         end = start + PAGE
@@ -151,14 +151,6 @@ class Home:
             return self._index.last_words(versions)
         except IndexUnavailable:
             return {}
-
-
-def _summary(path: Path) -> FileSummary | None:
-    try:
-        stat = path.stat()
-        return summarize(path, stat.st_size, stat.st_mtime_ns)
-    except OSError:
-        return None
 
 
 def _row(found: FileSummary, flags: Mapping[str, Flags], words: Mapping[Path, str]) -> SessionRow:

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from flask import Blueprint
 
-from opcode_htmx.engines.claude.files import history
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem
 from opcode_htmx.features.saved_prompts import choose, routes
@@ -20,8 +19,6 @@ from opcode_htmx.features.saved_prompts.service import (
     PromptRefused,
 )
 from opcode_htmx.lib.files.state_folders import StateFolder
-from opcode_htmx.sessions.index.reader import IndexReader
-from opcode_htmx.sessions.index.service import DATABASE
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
@@ -29,9 +26,8 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
     library = PromptLibrary(context.state.folder(FOLDER))
     composers = Composers(workspace, sessions.lookup, sessions.drafts)
     yield routes.blueprint(library, workspace)
-    # kept by the feature search; without it the newest prompts are found
-    index = IndexReader(context.state.path / "index" / DATABASE, history.root(workspace.config_dir))
-    earlier = EarlierPrompts(workspace.config_dir, index)
+    # without an index, the newest prompts are found
+    earlier = EarlierPrompts(workspace.config_dir, sessions.index)
     yield choose.blueprint(library, earlier, composers, workspace, sessions.drafts, context.runs)
 
 

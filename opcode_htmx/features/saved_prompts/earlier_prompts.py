@@ -12,7 +12,6 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +22,7 @@ from opcode_htmx.engines.claude.protocol.user_entries import parts_of
 from opcode_htmx.engines.messages import ToolResult, User
 from opcode_htmx.engines.user_parts import Prompt, SlashCommand
 from opcode_htmx.features.saved_prompts.service import LONGEST_TEXT, matches, words_of
+from opcode_htmx.lib.coerce import seconds
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread, run_in_thread
 from opcode_htmx.lib.formatting import one_line
 from opcode_htmx.sessions.index.file_pass import entry_at
@@ -196,7 +196,7 @@ def _prompt_of(entry: dict[str, Any]) -> EarlierPrompt | None:
     if entry.get("isSidechain") is True or not (text := _text_of(entry)):
         return None
     cwd = entry.get("cwd")
-    return EarlierPrompt(text, cwd if isinstance(cwd, str) else "", _time_of(entry))
+    return EarlierPrompt(text, cwd if isinstance(cwd, str) else "", seconds(entry.get("timestamp")))
 
 
 def _text_of(entry: dict[str, Any]) -> str:
@@ -211,10 +211,3 @@ def _text_of(entry: dict[str, Any]) -> str:
     ]
     text = "\n".join(texts).strip()
     return text.encode("utf-8", "replace").decode() if len(text) <= LONGEST_TEXT else ""
-
-
-def _time_of(entry: dict[str, Any]) -> float:
-    try:
-        return datetime.fromisoformat(entry["timestamp"]).timestamp()
-    except (KeyError, TypeError, ValueError, OverflowError):
-        return 0.0

@@ -7,17 +7,12 @@ from collections.abc import Iterable
 from flask import Blueprint
 
 from opcode_htmx.config.declarations import FeatureSettings, setting
-from opcode_htmx.engines.claude.files import history
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem
 from opcode_htmx.features.search import routes
 from opcode_htmx.features.search.page import SearchPage
 from opcode_htmx.lib.concurrency.jobs import Job
-from opcode_htmx.lib.files.state_folders import StateFolder
-from opcode_htmx.sessions.index.reader import IndexReader
-from opcode_htmx.sessions.index.service import DATABASE, IndexProcess
-
-FOLDER = "index"
+from opcode_htmx.sessions.index.service import IndexProcess
 
 
 class SearchSettings(FeatureSettings):
@@ -32,15 +27,13 @@ class SearchSettings(FeatureSettings):
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
     is_on = context.settings.of(SearchSettings).index
-    index = IndexReader(
-        context.state.folder(FOLDER) / DATABASE, history.root(context.workspace.config_dir)
-    )
+    index = context.sessions.index
     yield routes.blueprint(SearchPage(index if is_on else None), context.sessions.lookup)
 
 
 def _jobs(context: AppContext) -> Iterable[Job]:
     if context.settings.of(SearchSettings).index:
-        yield IndexProcess(context.state.folder(FOLDER), context.workspace.config_dir).job()
+        yield IndexProcess(context.state.folder("index"), context.workspace.config_dir).job()
 
 
 FEATURE = Feature(
@@ -48,12 +41,5 @@ FEATURE = Feature(
     routes=_routes,
     nav=(NavItem("search.page", "Search", icon="search", order=200),),
     settings=SearchSettings,
-    state=(
-        StateFolder(
-            FOLDER,
-            "the index of all sessions, made from Claude's history files",
-            keep="it is made again when it is removed",
-        ),
-    ),
     jobs=_jobs,
 )

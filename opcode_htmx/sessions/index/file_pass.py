@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
-from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 
 import orjson
 
+from opcode_htmx.engines.claude.files import history
 from opcode_htmx.engines.claude.files.folder_names import OwnFolder
 from opcode_htmx.engines.claude.files.lineage import Kind, Lineage, kind_of
 from opcode_htmx.engines.claude.protocol.entry_texts import (
@@ -23,10 +22,10 @@ from opcode_htmx.engines.claude.protocol.entry_texts import (
     touched_files,
     usage_of,
 )
-from opcode_htmx.lib.coerce import Json, as_dict, as_str
+from opcode_htmx.lib.coerce import Json, as_dict, as_str, seconds
 from opcode_htmx.lib.formatting import one_line
 
-LONGEST_LINE = 24_000_000
+LONGEST_LINE = history.LONGEST
 """Bytes; a longer line is passed over, as on the page of the session."""
 MOST_OPEN_CALLS = 100
 HASHED = 256
@@ -120,7 +119,7 @@ class FilePass:
                 facts.is_named = int(is_given and bool(facts.title))
             return
         self._follow(kind, entry)
-        at = seconds(entry.get("timestamp"))
+        at = seconds(entry.get("timestamp")) or None
         if at is not None:
             facts.started = at if facts.started is None else min(facts.started, at)
             facts.ended = at if facts.ended is None else max(facts.ended, at)
@@ -252,19 +251,6 @@ def _whole_lines(file: BinaryIO, start: int, end: int) -> Iterator[tuple[int, in
         start = after
 
 
-@lru_cache(maxsize=256)
-def seconds(stamp: object) -> float | None:
-    """A time stamp of an entry as Unix seconds; None if it is none."""
-    if not isinstance(stamp, str):
-        return None
-    try:
-        return datetime.fromisoformat(stamp).timestamp()
-    except (ValueError, OverflowError):
-        return None
-
-
 def excerpt(text: str) -> str:
     """The beginning of a text, on one line."""
-    return one_line(
-        text[: 4 * LONGEST_EXCERPT].encode("utf-8", "replace").decode(), LONGEST_EXCERPT
-    )
+    return one_line(text[: 4 * LONGEST_EXCERPT], LONGEST_EXCERPT)

@@ -8,7 +8,6 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from opcode_htmx.engines.user_parts import (
     ShellCommand,
     SlashCommand,
 )
+from opcode_htmx.lib.coerce import seconds
 from opcode_htmx.lib.formatting import one_line
 
 HEAD = 256 * 1024  # lines that begin within this many bytes are read in search of a prompt
@@ -77,7 +77,7 @@ def summarize(path: Path, size: int, mtime_ns: int) -> FileSummary:
         if entry.get("isSidechain") is True:
             continue
         home.see(entry)
-        started_at = started_at or _seconds(entry.get("timestamp"))
+        started_at = started_at or seconds(entry.get("timestamp"))
         parts = _parts(entry)
         if not parts:
             continue
@@ -226,8 +226,8 @@ def _last_timestamp(tail: bytes) -> float | None:
     end = len(tail)
     while (start := tail.rfind(b'"timestamp":"', 0, end)) >= 0:
         found = _TIMESTAMP.match(tail, start)
-        if found and (seconds := _seconds(found[1].decode("latin-1"))):
-            return seconds
+        if found and (moment := seconds(found[1].decode("latin-1"))):
+            return moment
         end = start
     return None
 
@@ -243,12 +243,3 @@ def _text_or_none(value: object) -> str | None:
 def _encodable(text: str) -> str:
     """JavaScript may split a surrogate pair, and a lone one cannot be encoded as UTF-8."""
     return text.encode("utf-8", "replace").decode()
-
-
-def _seconds(stamp: object) -> float | None:
-    if not isinstance(stamp, str):
-        return None
-    try:
-        return datetime.fromisoformat(stamp).timestamp()
-    except (ValueError, OverflowError):
-        return None

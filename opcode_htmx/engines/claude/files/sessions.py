@@ -214,32 +214,31 @@ def find_in_any_case(config_dir: Path, session_id: str) -> Path | None:
     )
 
 
-def folder_of(session_file: Path) -> str | None:
-    """The session's own folder from its file; None if that does not name it."""
+def summary_of(path: Path) -> FileSummary | None:
+    """What a list shows of the session in this history file; None if it cannot be read."""
     try:
-        stat = session_file.stat()
-        return summarize(session_file, stat.st_size, stat.st_mtime_ns).cwd
+        stat = path.stat()
+        return summarize(path, stat.st_size, stat.st_mtime_ns)
     except OSError:
         return None
 
 
+def folder_of(session_file: Path) -> str | None:
+    """The session's own folder from its file; None if that does not name it."""
+    seen = summary_of(session_file)
+    return seen.cwd if seen else None
+
+
 def name_of(path: Path) -> str:
     """The name of the session in this history file; empty if it has none."""
-    try:
-        stat = path.stat()
-        return summarize(path, stat.st_size, stat.st_mtime_ns).name or ""
-    except OSError:
-        return ""
+    seen = summary_of(path)
+    return (seen.name if seen else None) or ""
 
 
 def title_of(path: Path) -> str:
     """The name of the session in this history file, or else its first prompt."""
-    try:
-        stat = path.stat()
-        seen = summarize(path, stat.st_size, stat.st_mtime_ns)
-    except OSError:
-        return ""
-    return seen.name or seen.title or ""
+    seen = summary_of(path)
+    return (seen.name or seen.title if seen else None) or ""
 
 
 # Folders ----------------------------------------------------------------------------------
