@@ -26,7 +26,6 @@ def blueprint(home: Home, trash: Trash, drafts: Drafts) -> Blueprint:
             "home/home.html",
             first=first,
             lists=home.lists(first),
-            projects=home.projects(),
             deleted=trash.find(request.args.get("deleted", "")),
             draft=drafts.get(draft_name("")),
             session_id=uuid.uuid4(),

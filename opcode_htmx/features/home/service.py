@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from opcode_htmx.engines.claude.files import history, sessions
+from opcode_htmx.engines.claude.files.session_listing import Listing
 from opcode_htmx.engines.claude.files.session_summary import FileSummary
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.policies.working_folders import InvalidFolder, reference
@@ -14,7 +15,7 @@ from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.attention import AttentionList
 from opcode_htmx.sessions.index.reader import IndexReader, IndexUnavailable
 from opcode_htmx.sessions.lookup import shorten
-from opcode_htmx.sessions.recent import ReadAhead, recent_sessions
+from opcode_htmx.sessions.read_ahead import ReadAhead
 from opcode_htmx.sessions.run_rows import RunRow, RunRows, with_other_paths
 from opcode_htmx.sessions.storage.session_flags import NO_FLAGS, Flags, SessionFlags
 from opcode_htmx.sessions.workspace import Workspace
@@ -45,6 +46,15 @@ class SessionRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ProjectChoice:
+    """A project in which a prompt may be sent; `reference` is the text of a form for its folder."""
+
+    id: str
+    name: str
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
 class HomeLists:
     """The lists of the start page; no session is in two of them."""
 
@@ -57,15 +67,7 @@ class HomeLists:
     recent: list[SessionRow]
     older: int
     """The number of the first session of the next page; 0: there is none."""
-
-
-@dataclass(frozen=True, slots=True)
-class ProjectChoice:
-    """A project in which a prompt may be sent; `reference` is the text of a form for its folder."""
-
-    id: str
-    name: str
-    reference: str
+    projects: list[ProjectChoice]
 
 
 class Home:
@@ -107,7 +109,8 @@ class Home:
         running = [self._rows.of_run(run) for run in working[:MOST_RUNS]]
         pinned = self._pinned(flags, ids)
         left_out = ids | {each for each, its in flags.items() if its.archived or its.pinned}
-        recent, has_more = self._recent(left_out, start)
+        found = sessions.listings(self._workspace.config_dir)
+        recent, has_more = self._recent(found, left_out, start)
         words = self._last_words([*pinned, *recent])
         return HomeLists(
             needs_you=needs_you,
@@ -117,12 +120,14 @@ class Home:
             pinned=[_row(each, flags, words) for each in pinned],
             recent=[_row(each, flags, words) for each in recent],
             older=start + PAGE if has_more else 0,
+            projects=self._projects(found),
         )
 
-    def projects(self) -> list[ProjectChoice]:
+    def _projects(self, listings: Sequence[Listing]) -> list[ProjectChoice]:
         """The projects in which Claude may go on working, the last used first."""
         found: dict[str, ProjectChoice] = {}
-        for project in sessions.outline(self._workspace.config_dir)[:MOST_TRIED]:
+        outline = sessions.outline(self._workspace.config_dir, listings)
+        for project in outline[:MOST_TRIED]:
             if len(found) == MOST_PROJECTS:
                 break
             try:
@@ -139,9 +144,12 @@ class Home:
         paths = (history.find(self._workspace.config_dir, each) for each in ids)
         return [found for path in paths if path and (found := sessions.summary_of(path))]
 
-    def _recent(self, left_out: Collection[str], start: int) -> tuple[list[FileSummary], bool]:
+    def _recent(
+        self, listings: Sequence[Listing], left_out: Collection[str], start: int
+    ) -> tuple[list[FileSummary], bool]:
         end = start + PAGE
-        newest = recent_sessions(self._workspace.config_dir, end + len(left_out) + 1)
+        most = end + len(left_out) + 1
+        newest = sessions.recent(self._workspace.config_dir, most, listings)
         found = [each for each in newest if each.path.stem not in left_out]
         return found[start:end], len(found) > end
 

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.engines.claude.files import folder_names, sessions
 from opcode_htmx.features.projects import session_list
-from opcode_htmx.sessions.recent import ReadAhead
+from opcode_htmx.sessions.read_ahead import ReadAhead
 from opcode_htmx.sessions.storage.session_flags import SessionFlags
 from opcode_htmx.sessions.storage.trash import DeletedBatch, DeletedSession, Trash
 from opcode_htmx.web.http.way_back import lists_sessions

@@ -82,14 +82,13 @@ class SearchPage:
         if self._index is None:
             return Results(query)
         try:
-            progress = self._index.progress()
             choices = self._index.choices() if with_choices else Choices()
             found = self._index.find(query)
         except IndexUnavailable:
             return Results(query, progress=0.0, is_ready=False)
         read = run_in_thread(_with_excerpts, found)
         sessions = tuple(_result(session, excerpts) for session, excerpts in read)
-        return Results(query, sessions, found.has_more, progress, choices)
+        return Results(query, sessions, found.has_more, found.progress, choices)
 
 
 def _with_excerpts(found: Found) -> list[tuple[FoundSession, list[Excerpt]]]:

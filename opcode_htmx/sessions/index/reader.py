@@ -87,6 +87,8 @@ class Found:
     has_more: bool
     """Whether there are older texts that match."""
     phrases: tuple[Phrase, ...]
+    progress: float
+    """The part of the history that was read, from 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +112,7 @@ class IndexReader:
     def find(self, query: Query) -> Found:
         """The newest texts that match, by session. Raises IndexUnavailable."""
         phrases = tuple(phrases_of(query.words))
-        if not phrases:
-            return Found((), False, ())
         return run_in_thread(self._read, _Search(query, phrases, self._root).run)
-
-    def progress(self) -> float:
-        """The part of the history that was read, from 0 to 1. Raises IndexUnavailable."""
-        return run_in_thread(self._read, _progress)
 
     def choices(self) -> Choices:
         """Raises IndexUnavailable."""
@@ -175,9 +171,10 @@ class _Search:
         self._root = root
 
     def run(self, database: sqlite3.Connection) -> Found:
-        facets = self._facets(database)
+        progress = _progress(database)
+        facets = self._facets(database) if self._phrases else None
         if facets is None:
-            return Found((), False, tuple(self._phrases))
+            return Found((), False, tuple(self._phrases), progress)
         query = self._query
         values = {
             "match": match_of(self._phrases, facets),
@@ -190,7 +187,7 @@ class _Search:
         }
         places, has_more = self._places(database.execute(_TEXTS, values))
         sessions = tuple(self._session(database, *ids, each) for ids, each in places.items())
-        return Found(sessions, has_more, tuple(self._phrases))
+        return Found(sessions, has_more, tuple(self._phrases), progress)
 
     def _facets(self, database: sqlite3.Connection) -> list[str] | None:
         """The facets that a text must have; None where a name does not occur at all."""

@@ -1,7 +1,7 @@
 """Find projects and sessions in Claude's own files; must not know of runs or of the web."""
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakKeyDictionary
@@ -101,23 +101,25 @@ def projects(config_dir: Path) -> list[Project]:
 
     Reads every file that is not known yet.
     """
-    listings = _listings(config_dir)
-    read = folder_summaries.of_all(listings)
-    return _in_use(map(_projects_of, yielding(listings), read))
+    found = listings(config_dir)
+    read = folder_summaries.of_all(found)
+    return _in_use(map(_projects_of, yielding(found), read))
 
 
-def outline(config_dir: Path) -> list[Project]:
+def outline(config_dir: Path, found: Sequence[Listing] | None = None) -> list[Project]:
     """The same at once: of a folder of Claude's with many unknown files only the newest is read.
 
     Such a folder counts as one project, all its files count as sessions, and the times are those
-    of the files.
+    of the files. `found` is what `listings` has returned just now.
     """
-    return _in_use(map(_outline_of, yielding(_listings(config_dir))))
+    return _in_use(map(_outline_of, yielding(listings(config_dir) if found is None else found)))
 
 
-def recent(config_dir: Path, most: int) -> list[FileSummary]:
+def recent(
+    config_dir: Path, most: int, found: Sequence[Listing] | None = None
+) -> list[FileSummary]:
     """At most `most` sessions of all projects, the last used first. Reads the newest files only."""
-    return folder_summaries.newest(_listings(config_dir), most)
+    return folder_summaries.newest(listings(config_dir) if found is None else found, most)
 
 
 def projects_of(config_dir: Path, project_id: str) -> tuple[Project, ...]:
@@ -253,8 +255,8 @@ def _place(config_dir: Path, project_id: str) -> tuple[Path, str]:
     return folder, digest
 
 
-def _listings(config_dir: Path) -> list[Listing]:
-    """Of all of Claude's folders."""
+def listings(config_dir: Path) -> list[Listing]:
+    """The session files of each of Claude's folders."""
     found: list[Listing] = []
     for folder in yielding(history.claude_folders(config_dir)):
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # deleted just now

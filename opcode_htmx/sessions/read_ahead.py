@@ -1,4 +1,4 @@
-"""The sessions of all projects that were used last, and reading the others ahead."""
+"""Reads the files of all sessions once, beside the requests."""
 
 from __future__ import annotations
 
@@ -8,14 +8,8 @@ from pathlib import Path
 import gevent
 
 from opcode_htmx.engines.claude.files import sessions
-from opcode_htmx.engines.claude.files.session_summary import FileSummary
 
 log = logging.getLogger(__name__)
-
-
-def recent_sessions(config_dir: Path, most: int) -> list[FileSummary]:
-    """At most `most` sessions, the last used first. Reads the newest files only."""
-    return sessions.recent(config_dir, most)
 
 
 class ReadAhead:
