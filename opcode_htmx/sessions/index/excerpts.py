@@ -40,7 +40,7 @@ def excerpt_of(place: Place, phrases: Sequence[Phrase]) -> Excerpt | None:
     if entry is None or found is None:
         return None
     text = plain(found.text)
-    spans = spans_of(text, phrases, MOST_MARKED)
+    spans = _best(text, phrases)
     parent = as_str(entry.get("parentToolUseID"))
     return Excerpt(
         place,
@@ -54,6 +54,19 @@ def excerpt_of(place: Place, phrases: Sequence[Phrase]) -> Excerpt | None:
 def _text_in(entry: Json, place: Place) -> EntryText | None:
     texts = texts_of(entry)
     return texts[place.part] if place.part < len(texts) else None
+
+
+def _best(text: str, phrases: Sequence[Phrase]) -> list[tuple[int, int]]:
+    """The matches from the place on at which an excerpt shows the most phrases."""
+    places = [spans_of(text, [phrase], MOST_MARKED) for phrase in phrases]
+    starts = sorted(start for spans in places for start, _ in spans)
+
+    def shown(begin: int) -> int:
+        end = begin + LONGEST - BEFORE
+        return sum(any(begin <= start and last <= end for start, last in each) for each in places)
+
+    begin = max(starts, key=shown, default=0)  # the first one of the best
+    return [span for span in spans_of(text, phrases, MOST_MARKED) if span[0] >= begin]
 
 
 def _pieces(text: str, spans: Sequence[tuple[int, int]]) -> list[tuple[str, bool]]:

@@ -180,6 +180,8 @@ def test_prompt_of_the_start_page_begins_a_session_and_survives_leaving(
     page.context.set_offline(True)
     phone.button("Send").click()
     expect(page.locator("#home-note")).to_contain_text("Not sent: no connection")
+    phone.button("Options").click()
+    expect(page.locator("#home-note")).to_contain_text("Your words are kept")
     page.context.set_offline(False)
     expect(field).to_have_value("Water the trees")
     phone.button("Send").click()

@@ -148,6 +148,14 @@ def test_excerpt_shows_the_text_around_the_match(index: Searchable) -> None:
     assert len(text) < 220
 
 
+def test_excerpt_shows_the_place_with_the_most_of_the_words(index: Searchable) -> None:
+    session = index.session()
+    session.answer("a key " + "and more " * 60 + "without a wrapper " + "after " * 60)
+    index.update()
+    (text,) = index.texts("without a wrapper")
+    assert "without a wrapper" in text
+
+
 def test_query_of_any_text_never_takes_long() -> None:
     text = "a " * 100_000
     began = time.monotonic()

@@ -66,11 +66,13 @@
   let timer = 0;
   if (storage.get(KEY)) prompt.value = storage.get(KEY);
 
+  // Whether the server has the words now.
   const save = async () => {
     clearTimeout(timer);
     const body = new FormData(form);
     const saved = await fetch("/new/draft", { method: "POST", body, keepalive: true }).catch(() => null);
     if (saved?.ok && body.get("prompt") === prompt.value) storage.set(KEY, "");
+    return Boolean(saved?.ok);
   };
   const saveSoon = () => {
     storage.set(KEY, prompt.value);
@@ -82,25 +84,37 @@
 
   // By fetch, so that the words are still here where the network fails.
   form.addEventListener("submit", async (event) => {
-    if (event.submitter?.formAction.endsWith("/draft")) return storage.set(KEY, "");
     event.preventDefault();
-    if (send.ariaBusy || !prompt.value.trim()) return prompt.focus();
+    const isOptions = event.submitter?.formAction.endsWith("/draft");
+    if (send.ariaBusy || !(isOptions || prompt.value.trim())) return prompt.focus();
     clearTimeout(timer);
-    send.ariaBusy = "true";
     note.textContent = "";
+    if (isOptions) {
+      storage.set(KEY, prompt.value);
+      if (await save()) location.assign("/new");
+      else note.textContent = "No connection. Your words are kept.";
+      return;
+    }
+    send.ariaBusy = "true";
+    prompt.readOnly = true; // its text is on the way
     const answer = await fetch(form.action, { method: "POST", body: new FormData(form) }).catch(() => null);
     if (answer?.redirected && /\/sessions\//.test(answer.url)) {
       storage.set(KEY, "");
+      prompt.value = "";
       location.assign(`${answer.url}#end`);
     } else if (answer) {
       form.submit(); // the page that says what is wrong has the words
     } else {
       send.ariaBusy = null;
+      prompt.readOnly = false;
       storage.set(KEY, prompt.value);
       note.textContent = "Not sent: no connection. Tap Send to try again.";
     }
   });
-  addEventListener("pageshow", () => (send.ariaBusy = null));
+  addEventListener("pageshow", () => {
+    send.ariaBusy = null;
+    prompt.readOnly = false;
+  });
   prompt.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.isComposing) form.requestSubmit(send);
   });
