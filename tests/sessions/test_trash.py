@@ -6,7 +6,7 @@ import gevent
 import pytest
 
 from opcode_htmx.runs.supervisor import StillRunning
-from opcode_htmx.sessions.storage.trash import Trash
+from opcode_htmx.sessions.storage.trash import Deletable, Trash
 from tests.support.cli.supervision import (
     Supervision,
     disk_that_waits,
@@ -24,6 +24,7 @@ def trash(supervision: Supervision, sandbox: Sandbox) -> Trash:
 
 
 LAST = ["exit after turn", 0]
+ONE = "11111111-1111-4111-8111-111111111111"
 
 
 def test_a_session_that_is_deleted_twice_at_once_is_deleted_once(
@@ -42,6 +43,19 @@ def test_a_session_that_is_deleted_twice_at_once_is_deleted_once(
     trash.restore(full.id)
     (back,) = supervision.supervisor.of_session(session)
     assert texts(back) == ["kept"]
+
+
+def test_session_that_somebody_has_deleted_meanwhile_is_in_no_second_batch(
+    trash: Trash, sandbox: Sandbox
+) -> None:
+    history = sandbox.config_dir / "projects" / "-p" / f"{ONE}.jsonl"
+    history.parent.mkdir(parents=True)
+    history.write_text("{}\n")
+    each = Deletable(ONE, "-p", "title", history)
+    first, second = trash.put_all([each]), trash.put_all([each])
+    assert (len(first.sessions), second.sessions) == (1, ())
+    trash.restore_all(first.id)
+    assert history.exists()
 
 
 def test_session_resumed_during_deletion_is_not_deleted(

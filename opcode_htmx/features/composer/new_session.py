@@ -188,13 +188,14 @@ def blueprint(
         """Save the text typed so far, and the folder it is for; `open` leads to the form."""
         _check(project_id)
         form, words = request.form, typed(request.form.get("prompt", ""))
-        drafts.save_text(
-            draft_name(project_id),
-            words,
-            form=form.get("prompt_id", ""),
-            by=form.get("by", "")[:40],
-            folder=page.kept_folder(form.get("folder", "")),
-        )
+        if words or "open" not in form:  # an empty field may be older than the draft
+            drafts.save_text(
+                draft_name(project_id),
+                words,
+                form=form.get("prompt_id", ""),
+                by=form.get("by", "")[:40],
+                folder=page.kept_folder(form.get("folder", "")),
+            )
         if "open" in form:
             return redirect(new_session_address(project_id), 303)
         return "", 204

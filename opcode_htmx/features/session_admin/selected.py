@@ -126,14 +126,14 @@ def deletable(location: SessionLocation, lookup: SessionLookup, runs: Supervisor
 
 def _chosen(lookup: SessionLookup) -> list[SessionLocation]:
     """The selected sessions that are still there; raises BadForm if there is none."""
-    found: dict[str, SessionLocation] = {}
+    found: dict[tuple[str, str], SessionLocation] = {}
     for key in request.form.getlist("session"):
         project_id, _, session_id = key.partition("/")
         try:
             location = lookup.at(project_id, session_id)
         except (ProjectNotFound, SessionNotFound):
             continue
-        found[location.session_id] = location
+        found[location.claude_folder, location.session_id] = location
     if not found:
         raise BadForm("Select a session first.")
     return list(found.values())

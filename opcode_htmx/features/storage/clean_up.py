@@ -127,7 +127,13 @@ class CleanUp:
     def _plan(
         self, days: int, before: float, sessions: list[_Session], complete: bool
     ) -> tuple[Plan, list[_Session]]:
-        old = {each.summary.path.stem: each for each in sessions if _last_used(each) < before}
+        # A session may have copies in several projects: what is kept for it goes with any of them
+        in_use = {each.summary.path.stem for each in sessions if _last_used(each) >= before}
+        old = {
+            each.summary.path.stem: each
+            for each in sessions
+            if each.summary.path.stem not in in_use
+        }
         needed = self._needed.reasons(old)
         going = [each for session_id, each in old.items() if session_id not in needed]
         plan = Plan(

@@ -110,6 +110,8 @@ class Trash:
             with self._locked():
                 self.purge()
                 for each in sessions:
+                    if each.history is not None and not _exists(each.history):
+                        continue  # somebody has deleted it meanwhile
                     with contextlib.suppress(StillRunning):
                         deleted = self._put(
                             each.session_id, each.project_id, each.title, each.history
@@ -188,7 +190,8 @@ class Trash:
 
     def restore(self, trash_id: str) -> DeletedSession:
         """Move everything back to its original path. Raises NotInTrash, OSError."""
-        deleted = self._restore(trash_id)
+        with self._locked():
+            deleted = self._restore(trash_id)
         self._supervisor.adopt()
         return deleted
 
@@ -197,12 +200,12 @@ class Trash:
 
         Raises NotInTrash if none can, and OSError.
         """
-        batch, restored = self.get_batch(batch_id), list[DeletedSession]()
-        slicer = TimeSlicer()
-        for trash_id in batch.sessions:
-            slicer.step()
-            with contextlib.suppress(NotInTrash):
-                restored.append(self._restore(trash_id))
+        restored, slicer = list[DeletedSession](), TimeSlicer()
+        with self._locked():
+            for trash_id in self.get_batch(batch_id).sessions:
+                slicer.step()
+                with contextlib.suppress(NotInTrash):
+                    restored.append(self._restore(trash_id))
         if not restored:
             raise NotInTrash("None of these sessions can be restored any more.")
         self._batch_path(batch_id).unlink(missing_ok=True)

@@ -236,6 +236,14 @@ def test_a_session_that_was_used_since_the_dry_run_stays(store: Store) -> None:
     assert path.exists()
 
 
+def test_old_copy_of_a_session_that_is_used_in_another_project_stays(store: Store) -> None:
+    used = store.session("plough", 1)
+    copy = store.session("sow", 400, store.sandbox.project.with_name("barn"))
+    copy = copy.rename(copy.with_name(used.name))
+    assert "Nothing would go" in store.plan()
+    assert copy.exists()
+
+
 def test_what_is_still_needed_stays_and_the_page_says_why(store: Store, tmp_path: Path) -> None:
     runs, asks = store.session("runs", 400), store.session("asks", 400)
     pinned, draft = store.session("pinned", 400), store.session("draft", 400)

@@ -91,7 +91,7 @@
     note.textContent = "";
     if (isOptions) {
       storage.set(KEY, prompt.value);
-      if (await save()) location.assign("/new");
+      if (!prompt.value || (await save())) location.assign("/new");
       else note.textContent = "No connection. Your words are kept.";
       return;
     }
