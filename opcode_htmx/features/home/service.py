@@ -130,12 +130,15 @@ class Home:
         for project in outline[:MOST_TRIED]:
             if len(found) == MOST_PROJECTS:
                 break
+            path = Path(project.path or "")
             try:
-                folder = self._workspace.working_folder(reference(Path(project.path or "")))
-            except InvalidFolder:
+                # most that Claude may not work in are gone, which is quickly known
+                folder = self._workspace.working_folder(reference(path)) if path.exists() else None
+            except (InvalidFolder, OSError):
                 continue
-            text = reference(folder)
-            found.setdefault(text, ProjectChoice(project.id, folder.name or "/", text))
+            if folder:
+                text = reference(folder)
+                found.setdefault(text, ProjectChoice(project.id, folder.name or "/", text))
         return list(found.values())
 
     def _pinned(self, flags: Mapping[str, Flags], shown: Collection[str]) -> list[FileSummary]:

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
@@ -22,6 +23,8 @@ PIECE = 256 * 1024
 
 LATE_SECONDS = 2.0
 """How much later than its last output Claude may still write to its history file."""
+MOST_FOLDERS = 4096
+"""Folders whose paths are kept."""
 RESTORABLE_NS = 7 * 86400 * 10**9
 
 
@@ -32,7 +35,7 @@ def root(config_dir: Path) -> Path:
 
 def claude_folders(config_dir: Path) -> list[Path]:
     """The folders in which Claude keeps session files, and links to such folders."""
-    return [Path(entry.path) for entry in _entries(config_dir) if _is_claude_folder(entry)]
+    return [_path(entry.path) for entry in _entries(config_dir) if _is_claude_folder(entry)]
 
 
 def file_in(folder: Path, session_id: str) -> Path | None:
@@ -70,6 +73,12 @@ def _entries(config_dir: Path) -> list[os.DirEntry[str]]:
             return list(entries)
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return []
+
+
+@lru_cache(maxsize=MOST_FOLDERS)
+def _path(text: str) -> Path:
+    """The same object for the same folder: to make one takes longer than to stat the folder."""
+    return Path(text)
 
 
 def _is_claude_folder(entry: os.DirEntry[str]) -> bool:

@@ -20,7 +20,7 @@ import contextlib
 import functools
 import os
 import stat
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -28,7 +28,7 @@ from typing import NamedTuple
 from opcode_htmx.engines.claude.files import links
 from opcode_htmx.engines.claude.files.lists import watches as kernel
 from opcode_htmx.engines.claude.files.lists.watches import ANY, Watches, is_session_file
-from opcode_htmx.lib.concurrency.cooperative import run_in_thread
+from opcode_htmx.lib.concurrency.cooperative import run_in_thread, yielding
 from opcode_htmx.lib.concurrency.keyed_lock import KeyedLock
 
 MOST = 4096
@@ -86,9 +86,23 @@ class Folders:
 
     def look(self, folder: Path) -> Listing:
         """The session files that are in a folder now; raises OSError."""
+        self._hear()
+        return self._look(folder)
+
+    def look_at_all(self, folders: Iterable[Path]) -> list[Listing]:
+        """The same of many folders, of which some may have been deleted just now."""
+        self._hear()
+        found: list[Listing] = []
+        for folder in yielding(folders):
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                found.append(self._look(folder))
+        return found
+
+    def _look(self, folder: Path) -> Listing:
         kept = self._current(folder, _identity(folder))
         if kept is None:
             with self._locks.of(str(folder)):
+                self._hear()  # another greenlet may have listed it
                 identity = _identity(folder)
                 kept = self._current(folder, identity) or self._list(folder, identity)
         return kept.listing
@@ -99,7 +113,6 @@ class Folders:
 
     def _current(self, folder: Path, identity: tuple[int, int]) -> _Kept | None:
         """The listing with the reported changes; None if the folder has to be listed."""
-        self._hear()
         kept = self._kept.get(folder)
         if kept is None or not kept.is_read or not kept.holds or kept.identity != identity:
             return None
@@ -184,8 +197,8 @@ def watched() -> Folders:
 
 
 def _identity(folder: Path) -> tuple[int, int]:
-    stat = folder.stat()
-    return stat.st_dev, stat.st_ino
+    status = folder.stat()
+    return status.st_dev, status.st_ino
 
 
 def _listing(folder: Path, files: Mapping[str, File]) -> Listing:

@@ -257,11 +257,7 @@ def _place(config_dir: Path, project_id: str) -> tuple[Path, str]:
 
 def listings(config_dir: Path) -> list[Listing]:
     """The session files of each of Claude's folders."""
-    found: list[Listing] = []
-    for folder in yielding(history.claude_folders(config_dir)):
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # deleted just now
-            found.append(session_listing.watched().look(folder))
-    return found
+    return session_listing.watched().look_at_all(history.claude_folders(config_dir))
 
 
 def _in_use(found: Iterable[Iterable[Project]]) -> list[Project]:

@@ -10,6 +10,7 @@ import heapq
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 from time import perf_counter
 from typing import TypeVar
@@ -69,13 +70,15 @@ def newest(listings: Iterable[Listing], most: int) -> list[FileSummary]:
 
     Only the files that may belong to them are read.
     """
-    found: list[FileSummary] = []
+    read: list[Sequence[FileSummary]] = []
     files: list[_File] = []
     for each in listings:
-        if known := _prompted.get(each):
-            found += known[:most]
+        known = _prompted.get(each)
+        if known is not None:
+            read.append(known)
         else:
             files += [(each.folder, file) for file in each.files]
+    found = list(islice(heapq.merge(*read, key=_last_activity, reverse=True), most))
     files.sort(key=_modified, reverse=True)
     for at in range(0, len(files), AT_ONCE):
         if len(found) >= most and _is_settled(found, most, files[at]):
@@ -83,7 +86,7 @@ def newest(listings: Iterable[Listing], most: int) -> list[FileSummary]:
         some = files[at : at + AT_ONCE]
         _read_in_thread([one for one in some if _entry(*one) is None])
         found += filter(None, (_with_prompt(*one) for one in some))
-    return heapq.nlargest(most, found, key=lambda each: each.last_activity)
+    return heapq.nlargest(most, found, key=_last_activity) if files else found
 
 
 def newest_of(listing: Listing, is_enough: Callable[[FileSummary], bool]) -> FileSummary | None:
@@ -115,12 +118,16 @@ def prompt_counts(found: Sequence[FileSummary]) -> list[int | None]:
 
 def _is_settled(found: Sequence[FileSummary], most: int, following: _File) -> bool:
     """Whether no file from `following` on can have been used later than `most` of the found."""
-    latest = heapq.nlargest(most, (each.last_activity for each in found))
+    latest = heapq.nlargest(most, map(_last_activity, found))
     return latest[-1] >= following[1].mtime_ns / 1e9 + CLOCK_SECONDS
 
 
 def _modified(file: _File) -> int:
     return file[1].mtime_ns
+
+
+def _last_activity(each: FileSummary) -> float:
+    return each.last_activity
 
 
 def _entry(folder: Path, file: File) -> tuple[File, FileSummary | None] | None:
@@ -148,7 +155,7 @@ def _known(listing: Listing) -> tuple[FileSummary, ...]:
     if known is None:
         folder = listing.folder
         found = [seen for file in listing.files if (seen := _with_prompt(folder, file))]
-        found.sort(key=lambda each: each.last_activity, reverse=True)
+        found.sort(key=_last_activity, reverse=True)
         known = _prompted[listing] = tuple(found)
         _drop_deleted(listing)
     return known
