@@ -7,7 +7,8 @@
   const EVERY_MS = FAST.includes(here) ? 3000 : 10000;
   const SETTLE_MS = 600; // a finger on its way when the controls moved must not press another one
   // A control that is about to be pressed, was pressed, or is open, stays; so does a list that is read on.
-  const IN_USE = ":active, [data-held], :has([open], :popover-open, [aria-busy='true'], [data-held], .swiped), .swiped, :has(~ #older > li)";
+  const IN_USE = ":active, [data-held], :has([open], :popover-open, [aria-busy='true'], [data-held], .swiped), .swiped";
+  const READ_ON = ":has(~ #older > li)";
 
   const actionOf = (control) => control.form?.action ?? control.href; // which request it answers
   const controls = () => [...document.querySelectorAll("main [data-fresh] :is(button, a)")].map((each) => [each.closest("[id]").id, each.offsetTop, actionOf(each)].join()).join(" ");
@@ -33,19 +34,18 @@
     };
   };
 
-  const refresh = async () => {
-    if (document.hidden) return;
-    const answer = await fetch(FAST.includes(here) ? here : "/runs/badge").catch(() => null);
-    if (!answer?.ok) return;
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  // `answered`: a person has just acted in one of the lists, and waits for it to change.
+  const show = (page, answered = false) => {
     const count = [...page.querySelectorAll("[data-count]")].reduce((sum, each) => sum + Number(each.dataset.count), 0);
     const before = controls();
     const giveFocusBack = keepFocus();
-    const isTyping = document.activeElement.matches("main textarea, main input"); // nothing moves then
+    const isTyping = !answered && document.activeElement.matches("main textarea, main input"); // nothing moves then
+    document.dispatchEvent(new CustomEvent("opcode:refreshing", { detail: page }));
     // An outer element comes before those inside it, which are looked at if it stays.
     for (const newer of page.querySelectorAll("[data-fresh]")) {
       const older = document.getElementById(newer.id);
       if (!older || older.outerHTML === newer.outerHTML || older.matches(IN_USE)) continue;
+      if (!answered && older.matches(READ_ON)) continue;
       if (isTyping && older.closest("main")) continue;
       document.documentElement.dataset.refreshed = ""; // only what has moved is held from now on
       older.replaceWith(newer);
@@ -55,6 +55,21 @@
     const title = document.title.replace(/^\(\d+\) /, "");
     document.title = count ? `(${count}) ${title}` : title;
   };
+
+  let answers = 0; // a page that was requested before one of them does not have it
+  const refresh = async () => {
+    if (document.hidden) return;
+    const asked = answers;
+    const answer = await fetch(FAST.includes(here) ? here : "/runs/badge").catch(() => null);
+    const text = answer?.ok ? await answer.text().catch(() => "") : "";
+    if (text && asked === answers) show(new DOMParser().parseFromString(text, "text/html"));
+  };
+  // The page after an answer (run_rows.js); null if it was refused.
+  document.addEventListener("opcode:answered", ({ detail: page }) => {
+    answers += 1;
+    if (page) show(page, true);
+    else refresh();
+  });
   // Back from the answer to a request: another one may be at its place.
   if (document.referrer && new URL(document.referrer).pathname === here) settle();
   setInterval(refresh, EVERY_MS);

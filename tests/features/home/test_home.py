@@ -124,10 +124,12 @@ def test_questions_and_requests_are_answered_on_the_start_page(
         assert sticks_out(page) <= 0
         assert smaller_than_a_thumb(page) == []
         assert too_small_to_type_in(page) == []
-    page.get_by_role("button", name="Postgres").click()
-    page.wait_for_url(server.url + "/")
+    choosing = needs.filter(has=page.get_by_role("button", name="Postgres"))
+    choosing.get_by_role("button", name="Postgres").click()
+    expect(choosing).to_have_count(0)
     needs.filter(has_text="It was answered").get_by_role("button", name="Allow").click()
     page.wait_for_url(server.url + "/")
+    expect(needs.get_by_role("button", name="Allow")).to_have_count(1)  # the second of the other
     page.goto(asking)
     expect(page.locator(".block-ask").first).to_contain_text("Postgres")
     page.goto(deciding)
@@ -137,6 +139,49 @@ def test_questions_and_requests_are_answered_on_the_start_page(
         run = re.search(r"/runs/(\w+)/stop", page.content())
         assert run
         server.post(f"/runs/{run[1]}/stop", {})
+
+
+@pytest.mark.parametrize("address", ["/", "/runs"])
+def test_answer_without_a_network_keeps_its_row_and_can_be_given_again(
+    server: Server, open_phone: Callable[..., Phone], address: str
+) -> None:
+    words = f"Settled on {address}"
+    deciding = begin(server, [["ask", "r1"], ["text", words]]).partition("#")[0]
+    until(lambda: words in server.get(address).text, "it asks")
+    phone = open_phone(server, viewport={"width": 360, "height": 740})
+    phone.forgiven.append("ERR_")
+    page = phone.page
+    page.goto(address)
+    page.evaluate("window.isStillHere = true")
+    row = page.locator(".run", has_text=words)
+    allow = row.get_by_role("button", name="Allow")
+    page.context.set_offline(True)
+    allow.click()
+    note = row.get_by_role("alert")
+    expect(note).to_have_text("Not sent: no connection. Tap to try again.")
+    expect(allow).not_to_have_attribute("aria-busy", "true")
+    assert sticks_out(page) <= 0
+    page.context.set_offline(False)
+    row.evaluate("row => row.dataset.old = ''")
+    expect(row).not_to_have_attribute("data-old", "")  # the list has been refreshed
+    expect(note).to_be_visible()
+    allow.click()
+    expect(row.get_by_role("button", name="Allow")).to_have_count(0)
+    assert page.evaluate("window.isStillHere")
+
+    # answered elsewhere: what the server says is shown, with the rows of now
+    other = begin(server, [["ask", "r2"], ["text", f"{words} elsewhere"]]).partition("#")[0]
+    until(lambda: f"{words} elsewhere" in server.get(address).text, "it asks")
+    page.goto(address)
+    row = page.locator(".run", has_text=f"{words} elsewhere")
+    action = row.locator(".run-ask").get_attribute("action") or ""
+    server.post(action, {"decision": "deny"})
+    phone.forgiven.append("409 (CONFLICT)")
+    page.route(f"{server.url}{address}", lambda route: route.abort())  # it does not know yet
+    row.get_by_role("button", name="Allow").click()
+    expect(page.locator("#refusal")).to_contain_text("This was answered already")
+    for session in (deciding, other):
+        server.post(f"{session}/seen", {"quiet": "1"})
 
 
 def older_titles(page: Page) -> list[str]:
