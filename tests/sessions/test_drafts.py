@@ -13,6 +13,7 @@ import pytest
 from opcode_htmx.sessions.storage import drafts as drafts_module
 from opcode_htmx.sessions.storage.drafts import (
     Draft,
+    DraftChanged,
     Drafts,
     DraftTooLarge,
     clean_name,
@@ -115,6 +116,31 @@ def test_newest_drafts_are_kept_beyond_the_limit(
         drafts.save_text(session, session)
         os.utime(root / session, (age, age))
     assert {path.name for path in root.iterdir()} == set(sessions[2:])
+
+
+def test_a_text_from_another_page_is_not_replaced_by_one_that_has_not_seen_it(
+    drafts: Drafts,
+) -> None:
+    session = new_id()
+    drafts.save_text(session, "one", by="a", seen="")
+    seen = drafts.get(session).revision
+    drafts.save_text(session, "two", by="b", seen=seen)
+    with pytest.raises(DraftChanged) as changed:
+        drafts.save_text(session, "three", by="a", seen=seen)
+    assert changed.value.draft.text == "two"
+    with pytest.raises(DraftChanged):
+        drafts.save_text(session, "", by="a", seen=seen)
+    assert drafts.save_text(session, "one and two", by="a", seen=seen)  # nothing is lost
+    assert drafts.save_text(session, "mine", by="a", seen=seen)  # the answer did not arrive
+    assert drafts.save_text(session, "theirs", by="b")  # a page that does not say what it has seen
+
+
+def test_texts_of_two_pages_are_kept_one_below_the_other_and_once(drafts: Drafts) -> None:
+    session = new_id()
+    drafts.save_text(session, "phone", by="a")
+    for _ in range(2):  # a form that is sent again
+        both = drafts.save_beside(session, "desk", seen="", form="")
+        assert drafts.get(session).text == both == "phone\n\ndesk"
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"text": 1}', b"\xff"])

@@ -22,11 +22,19 @@ from opcode_htmx.features.composer.completion import completions, known_commands
 from opcode_htmx.features.composer.project_files import ProjectFiles
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.files.disk_space import DiskFull
+from opcode_htmx.lib.surrogates import encoded
 from opcode_htmx.runs.capabilities.cache import CapabilityCache
 from opcode_htmx.runs.policies import working_folders
 from opcode_htmx.runs.policies.working_folders import reference
 from opcode_htmx.sessions.options.form import OptionsPresenter
-from opcode_htmx.sessions.storage.drafts import MAX_FILE, Draft, Drafts, draft_name
+from opcode_htmx.sessions.storage.drafts import (
+    MAX_FILE,
+    Draft,
+    DraftChanged,
+    Drafts,
+    DraftTooLarge,
+    draft_name,
+)
 from opcode_htmx.sessions.workspace import Workspace
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.auth.login import local_path
@@ -43,6 +51,8 @@ MOST_TRIED = 20
 """Projects that are looked at for one that is still there."""
 LONGEST_IN_ADDRESS = 1000
 """Bytes of a path that is handed to the picker, escaped; the draft has it in any case."""
+REVISION = "X-Draft-Revision"
+"""The header of an answer with the revision of the draft."""
 CAPABILITY_SECONDS = 15.0
 """How long a request of the page, already shown, waits for Claude's capabilities."""
 
@@ -184,21 +194,33 @@ def blueprint(
 
     @pages.post("/projects/<project_id>/new/draft")
     @pages.post("/new/draft", defaults={"project_id": ""})
-    def draft(project_id: str) -> tuple[str, int] | BaseResponse:
-        """Save the text typed so far, and the folder it is for; `open` leads to the form."""
+    @accepts_up_to(attachments.MAX_REQUEST)
+    def draft(project_id: str) -> BaseResponse:
+        """Save the text typed so far, and the folder it is for; `open` leads to the form.
+
+        `seen` is the revision of the draft that the page has shown: a text that another page has
+        saved since stays. A script gets it with 409; with `open`, both are in the form.
+        """
         _check(project_id)
         form, words = request.form, typed(request.form.get("prompt", ""))
-        if words or "open" not in form:  # an empty field may be older than the draft
-            drafts.save_text(
-                draft_name(project_id),
-                words,
-                form=form.get("prompt_id", ""),
-                by=form.get("by", "")[:40],
-                folder=page.kept_folder(form.get("folder", "")),
-            )
+        name, folder = draft_name(project_id), page.kept_folder(form.get("folder", ""))
+        form_id, seen = form.get("prompt_id", ""), form.get("seen")
         if "open" in form:
+            try:
+                if words:  # an empty field may be older than the draft
+                    drafts.save_beside(name, words, form=form_id, folder=folder, seen=seen)
+            except DraftTooLarge as error:
+                return make_response(page.page(project_id, form, str(error)), 413)
             return redirect(new_session_address(project_id), 303)
-        return "", 204
+        by = form.get("by", "")[:40]
+        try:
+            drafts.save_text(name, words, form=form_id, by=by, folder=folder, seen=seen)
+        except DraftChanged as changed:
+            response = Response(encoded(changed.draft.text), 409, mimetype="text/plain")
+        else:
+            response = Response(status=204)
+        response.headers[REVISION] = drafts.get(name).revision
+        return response
 
     @pages.post("/projects/<project_id>/new/folder")
     @pages.post("/new/folder", defaults={"project_id": ""})

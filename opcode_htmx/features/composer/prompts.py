@@ -30,7 +30,7 @@ from opcode_htmx.runs.policies.project_trust import TrustNeeded
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.sessions.options.choices import choices
-from opcode_htmx.sessions.storage.drafts import DraftFile, Drafts, draft_name
+from opcode_htmx.sessions.storage.drafts import DraftFile, Drafts, DraftTooLarge, draft_name
 from opcode_htmx.sessions.submit import (
     Attachments,
     InvalidPrompt,
@@ -87,16 +87,17 @@ def blueprint(
             sentence, refused = attachments.refusal(error)
             known = {CannotStart: 503, DiskFull: 507, BypassNotAllowed: 403}
             status = known.get(type(error), refused)
+            fields = request.form.to_dict()
             with contextlib.suppress(BadForm, DiskFull):
-                form_id = request.form.get("prompt_id", "")
-                folder_kept = page.kept_folder(folder_text)
-                drafts.save_text(draft, words_of_form(), form=form_id, folder=folder_kept)
+                words = words_of_form()
+                kept_words = _keep(draft, words, page.kept_folder(folder_text))
+                if kept_words != words:
+                    fields["prompt"] = kept_words
             if isinstance(error, working_folders.FolderMissing):
                 sentence = ""  # the page offers to make it
-            return make_response(page.page(project_id, request.form, sentence), status)
+            return make_response(page.page(project_id, fields, sentence), status)
         except TrustNeeded:
-            form_id = request.form.get("prompt_id", "")
-            drafts.save_text(draft, words_of_form(), form=form_id, folder=folder_text)
+            _keep(draft, words_of_form(), folder_text)
             raise
         return redirect(session_url(claude_folder(folder), session_id), 303)
 
@@ -127,6 +128,14 @@ def blueprint(
             # The page waits for the block with this id.
             return make_response(accepted, {"X-Prompt-Id": prompt_id})
         return redirect(address, 303)
+
+    def _keep(draft: str, words: str, folder: str | None = None) -> str:
+        """Keep the words of a refused form; what the draft has then (see Drafts.save_beside)."""
+        form_id, seen = request.form.get("prompt_id", ""), request.form.get("seen")
+        try:
+            return drafts.save_beside(draft, words, form=form_id, folder=folder, seen=seen)
+        except DraftTooLarge:  # only together: the other text stays, and the page has this one
+            return words
 
     def _send(
         session_id: str,
@@ -161,7 +170,7 @@ def blueprint(
             )
         except KEPT_IN_DRAFT:
             with contextlib.suppress(DiskFull):  # then the page or the response has the text
-                drafts.save_text(draft, words, form=form_id)
+                _keep(draft, words)
             raise
         with contextlib.suppress(DiskFull):  # the prompt has been sent
             drafts.sent(draft, words, form_id, files)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from opcode_htmx.features.saved_prompts.composers import Composer, Composers
@@ -26,7 +26,7 @@ from opcode_htmx.lib.formatting import one_line
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.folder_labels import name_of
 from opcode_htmx.sessions.storage import uploads
-from opcode_htmx.sessions.storage.drafts import Drafts
+from opcode_htmx.sessions.storage.drafts import Drafts, DraftTooLarge
 from opcode_htmx.sessions.workspace import Workspace
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.forms import BadForm, by_htmx, typed
@@ -59,23 +59,38 @@ def blueprint(
         composer = composers.of(request.form)
         form_id = request.form.get("prompt_id", "")
         folder = None if composer.session_id else composer.reference
-        drafts.save_text(
-            composer.draft, typed(request.form.get("prompt", "")), form=form_id, folder=folder
-        )
+        words = typed(request.form.get("prompt", ""))
+        too_long = ""
+        try:
+            drafts.save_text(composer.draft, words, form=form_id, folder=folder)
+        except DraftTooLarge as error:
+            too_long = str(error)
         try:
             uploads.keep(drafts, composer.draft, request.files.getlist("files"))
         except (uploads.FileTooLarge, uploads.FileEmpty) as error:
             raise BadForm(str(error)) from error
         _changed(composer)
+        if too_long:
+            page = render_template(
+                "saved_prompts/too_long.html",
+                composer=composer,
+                words=words,
+                prompt_id=form_id,
+                error=too_long,
+            )
+            return make_response(page, 413)
         return redirect(url_for(".choose", to=composer.address, folder=composer.reference), 303)
 
     @pages.post("/prompts/choose")
-    def insert() -> Response:
+    def insert() -> Response | tuple[str, int]:
         """Add the chosen text to the draft, and lead back to the composer."""
         composer = composers.of(request.form)
         before = drafts.get(composer.draft).text.rstrip()
         chosen = typed(request.form.get("text", ""))
-        drafts.save_text(composer.draft, "\n\n".join(filter(None, (before, chosen))))
+        try:
+            drafts.save_text(composer.draft, "\n\n".join(filter(None, (before, chosen))))
+        except DraftTooLarge as error:  # what was there before stays
+            return _list(composer, error=f"Not inserted. {error}"), 413
         _changed(composer)
         return redirect(f"{composer.address}#prompt", 303)
 

@@ -20,6 +20,7 @@ from opcode_htmx.lib.files import atomic_files, file_locks
 from opcode_htmx.lib.files.cached_json import CachedJsonFiles
 from opcode_htmx.lib.files.disk_space import raise_disk_full
 from opcode_htmx.lib.files.json_files import JsonFileSchema
+from opcode_htmx.lib.surrogates import encoded
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -44,6 +45,14 @@ KEPT = 500
 
 class DraftTooLarge(Exception):
     """A draft would exceed a limit; the text says which."""
+
+
+class DraftChanged(Exception):
+    """Another page has saved a text since a page was rendered; `draft` is the draft of now."""
+
+    def __init__(self, draft: Draft) -> None:
+        super().__init__("This was changed on another page meanwhile.")
+        self.draft = draft
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +80,11 @@ class Draft:
     files: tuple[DraftFile, ...] = ()
     sent: tuple[str, ...] = ()
     folder: str = ""
+
+    @property
+    def revision(self) -> str:
+        """Names this text; empty without one. A page that saves says which one it has seen."""
+        return hashlib.sha256(encoded(self.text)).hexdigest()[:16] if self.text else ""
 
 
 def _change(
@@ -109,11 +123,13 @@ class Drafts:
         form: str = "",
         by: str = "",
         folder: str | None = None,
+        seen: str | None = None,
     ) -> bool:
         """Save a text; whether that changed the draft. Without `folder`, that stays as it is.
 
-        Text that arrives late, from a form that was sent in the meantime, is ignored.
-        Raises DraftTooLarge.
+        Text that arrives late, from a form that was sent in the meantime, is ignored. With `seen`,
+        the revision that the page has shown, a text from another page is not replaced: raises
+        DraftChanged. Raises DraftTooLarge.
         """
         draft = self.get(session_id)
         folder = draft.folder if folder is None else folder
@@ -123,8 +139,27 @@ class Drafts:
             return False
         if len(text) > MAX_TEXT:
             raise DraftTooLarge(f"The text is longer than {MAX_TEXT:,} characters.")
+        is_known = seen in (None, draft.revision) or (by and by == draft.by)
+        if not is_known and draft.text.strip() not in text:
+            raise DraftChanged(draft)
         self._store(session_id, replace(draft, text=text, by=by, folder=folder))
         return True
+
+    def save_beside(
+        self, session_id: str, text: str, *, seen: str | None, folder: str | None = None, form: str
+    ) -> str:
+        """Save a text, below one that another page has saved since `seen`; what the draft has then.
+
+        A text that is in the other one already is not added again. Raises DraftTooLarge.
+        """
+        while True:
+            try:
+                self.save_text(session_id, text, form=form, folder=folder, seen=seen)
+            except DraftChanged as changed:
+                other, seen = changed.draft.text, changed.draft.revision
+                text = other if text.strip() in other else f"{other.rstrip()}\n\n{text}"
+            else:
+                return text
 
     @_change
     def sent(self, session_id: str, text: str, form: str, files: Iterable[DraftFile]) -> None:

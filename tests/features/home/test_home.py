@@ -13,12 +13,18 @@ from playwright.sync_api import Page, expect
 
 from opcode_htmx.engines.claude.files.history import project_id
 from opcode_htmx.features.home.service import PAGE
+from opcode_htmx.sessions.storage.drafts import Drafts, draft_name
 from opcode_htmx.sessions.storage.session_flags import SessionFlags
 from tests.features.session_page.test_look import line
 from tests.support import api
 from tests.support.browser import Phone
 from tests.support.environment import Sandbox, Server, until, write_stand_in
-from tests.support.page_checks import smaller_than_a_thumb, sticks_out, too_small_to_type_in
+from tests.support.page_checks import (
+    smaller_than_a_thumb,
+    sticks_out,
+    too_small_to_type_in,
+    violations,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -248,6 +254,69 @@ def test_prompt_of_the_start_page_keeps_its_words_without_javascript(
     expect(page.get_by_role("textbox", name="Prompt")).to_have_value("Prune the trees")
     phone.button("Send").click()
     page.wait_for_url("**/sessions/**")
+
+
+def test_newer_words_of_another_page_are_not_lost_to_an_older_start_page(
+    server: Server, open_phone: Callable[..., Phone]
+) -> None:
+    phone, desk = open_phone(server), open_phone(server, viewport={"width": 360, "height": 740})
+    phone.forgiven.append("409 (CONFLICT)")
+    desk.page.goto("/")
+    here = desk.page.get_by_role("textbox", name="New session: prompt")
+    phone.page.goto("/")
+    there = phone.page.get_by_role("textbox", name="New session: prompt")
+
+    def kept() -> str:
+        return Drafts(server.sandbox.state / "drafts").get(draft_name("")).text
+
+    here.fill("Graft the apples")
+    until(lambda: kept() == "Graft the apples", "it is saved")
+    expect(there).to_have_value("Graft the apples")  # by itself: nothing was typed there
+    phone.page.route(f"{server.url}/", lambda route: route.abort())  # this page grows old
+    phone.forgiven.append("ERR_FAILED")
+    here.fill("Graft the apples and the plums")
+    until(lambda: kept().endswith("plums"), "it is saved")
+    there.fill("Dig the pond")
+    other = phone.page.get_by_text("You have written something else on another page")
+    expect(other).to_be_visible()
+    expect(phone.page.locator("blockquote")).to_have_text("Graft the apples and the plums")
+    assert sticks_out(phone.page) <= 0
+    assert smaller_than_a_thumb(phone.page) == []
+    assert violations(phone.page) == []
+    assert kept() == "Graft the apples and the plums"
+    phone.button("Add it to this").click()
+    expect(there).to_have_value("Graft the apples and the plums\n\nDig the pond")
+    until(lambda: kept().endswith("Dig the pond"), "both are saved")
+    expect(other).to_be_hidden()
+    there.fill("Only the pond")
+    until(lambda: kept() == "Only the pond", "words of its own are replaced")
+    there.fill("")
+    until(lambda: not kept(), "nothing is left")
+
+
+def test_options_of_an_older_start_page_show_the_words_of_both_without_javascript(
+    server: Server,
+) -> None:
+    page = server.get("/").text
+    seen = re.search(r'name="seen" value="(\w*)"', page)
+    assert seen
+    server.post("/new/draft", {"prompt": "From the phone", "by": "phone"})
+    form = {"prompt": "From the desk", "seen": seen[1], "open": "1", "prompt_id": str(uuid.uuid4())}
+    assert server.post("/new/draft", form).headers["Location"] == "/new"
+    assert "\nFrom the phone\n\nFrom the desk</textarea>" in server.get("/new").text
+    refused = server.post(
+        "/sessions", {**form, "folder": "/none", "session_id": "x", "project": ""}
+    )
+    assert "\nFrom the phone\n\nFrom the desk</textarea>" in refused.text
+    words = "x" * 1_000_001
+    refused = server.post(
+        "/new/draft", {"open": "1", "prompt": words, "prompt_id": str(uuid.uuid4())}
+    )
+    assert refused.status_code == 413
+    assert "longer than 1,000,000 characters" in refused.text
+    assert f"\n{words}</textarea>" in refused.text
+    assert "From the phone" in server.get("/new").text
+    server.post("/new/draft", {"prompt": "", "by": "phone"})
 
 
 def test_start_page_changes_by_itself_but_not_while_one_types(

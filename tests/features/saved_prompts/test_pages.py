@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.features.context import AppContext
-from opcode_htmx.sessions.storage.drafts import Draft, draft_name
+from opcode_htmx.sessions.storage.drafts import MAX_TEXT, Draft, draft_name
 from tests.support import api
 from tests.support.environment import Sandbox, basic_header, write_stand_in
 from tests.support.in_process import app_of
@@ -150,6 +150,21 @@ def test_without_scripts_the_text_goes_below_what_was_typed(
     assert client.post("/prompts/choose", data=chosen).location == f"{session_page}#prompt"
     assert draft(context) == "Typed\nbefore\n\nPrune the\npears"
     assert "Typed\nbefore\n\nPrune the\npears</textarea>" in client.get(session_page).text
+
+
+def test_a_text_that_is_too_long_for_the_draft_stays_in_a_form(
+    client: FlaskClient, context: AppContext, session_page: str
+) -> None:
+    words = "x" * (MAX_TEXT + 1)
+    form = {"to": session_page, "prompt": words, "prompt_id": str(uuid.uuid4())}
+    refused = client.post("/prompts/open", data=form)
+    assert refused.status_code == 413
+    assert "longer than 1,000,000 characters" in refused.text
+    assert f"\n{words}</textarea>" in refused.text
+    assert client.post("/prompts/open", data={**form, "prompt": words[1:]}).status_code == 303
+    refused = client.post("/prompts/choose", data={"to": session_page, "text": "Prune"})
+    assert (refused.status_code, "Not inserted. The text" in refused.text) == (413, True)
+    assert draft(context) == words[1:]
 
 
 def test_a_text_that_is_saved_already_is_not_offered_to_be_saved(

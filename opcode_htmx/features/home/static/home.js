@@ -31,7 +31,12 @@
   const storage = { get: () => null, set: () => {} };
   try {
     sessionStorage.getItem(PLACE);
-    Object.assign(storage, { get: (key) => sessionStorage.getItem(key), set: (key, value) => sessionStorage.setItem(key, value) });
+    const set = (key, value) => {
+      try {
+        sessionStorage.setItem(key, value);
+      } catch {} // it is full
+    };
+    Object.assign(storage, { get: (key) => sessionStorage.getItem(key), set });
   } catch {} // it is switched off
   addEventListener("pagehide", () => storage.set(PLACE, `${older.children.length} ${scrollY}`));
   const goBack = async () => {
@@ -57,30 +62,87 @@
   // --- the prompt -------------------------------------------------------------------------
 
   const KEY = "home-prompt"; // what the server does not have yet
+  const SEEN = "home-seen"; // the revision of the draft that it was written over
   const SAVE_MS = 600;
+  const SAFE_LENGTH = 20000; // of a text that browsers still send when a page unloads
+  const OWN_MS = 10000; // a page on its way may be older than what was saved since
   const form = document.getElementById("ask");
   if (!form) return;
-  const { prompt } = form.elements;
+  const { prompt, seen } = form.elements;
+  const by = form.elements.prompt_id.value; // distinguishes text typed here from text typed elsewhere
   const send = form.querySelector(".home-go");
   const note = document.getElementById("home-note");
+  const other = document.getElementById("home-other");
   let timer = 0;
-  if (storage.get(KEY)) prompt.value = storage.get(KEY);
+  let known = prompt.value; // the server's text
+  let changedAt = -OWN_MS;
+  if (storage.get(KEY)) {
+    prompt.value = storage.get(KEY);
+    seen.value = storage.get(SEEN) ?? "";
+  }
+
+  const keep = () => {
+    storage.set(KEY, prompt.value);
+    storage.set(SEEN, seen.value);
+  };
+  const settle = (words) => {
+    seen.value = other.dataset.revision;
+    prompt.value = words;
+    other.hidden = true;
+    saveSoon();
+  };
+  const showOther = (words, revision) => {
+    other.querySelector("blockquote").textContent = words;
+    other.dataset.revision = revision;
+    if (document.activeElement !== prompt && words.includes(prompt.value.trim())) settle(words);
+    else other.hidden = false;
+  };
+  // What a page says that refuses a text.
+  const sentenceOf = async (answer) => {
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    return page.querySelector("main .card > p:not(.muted)")?.textContent ?? "That did not work.";
+  };
 
   // Whether the server has the words now.
   const save = async () => {
     clearTimeout(timer);
     const body = new FormData(form);
-    const saved = await fetch("/new/draft", { method: "POST", body, keepalive: true }).catch(() => null);
-    if (saved?.ok && body.get("prompt") === prompt.value) storage.set(KEY, "");
-    return Boolean(saved?.ok);
+    body.set("by", by);
+    const text = prompt.value;
+    const answer = await fetch("/new/draft", { method: "POST", body, keepalive: text.length < SAFE_LENGTH }).catch(() => null);
+    const revision = answer?.headers.get("X-Draft-Revision");
+    if (answer?.status === 409) showOther(await answer.text(), revision);
+    else if (answer && !answer.ok) note.textContent = `${await sentenceOf(answer)} Your words are kept on this page only.`;
+    if (!answer?.ok) return false;
+    seen.value = revision;
+    known = text;
+    note.textContent = "";
+    other.hidden = true; // what is in it was sent, or is in this text
+    if (text === prompt.value) storage.set(KEY, "");
+    return true;
   };
   const saveSoon = () => {
-    storage.set(KEY, prompt.value);
+    changedAt = performance.now();
+    keep();
     clearTimeout(timer);
     timer = setTimeout(save, SAVE_MS);
   };
   form.addEventListener("input", saveSoon);
   addEventListener("pagehide", () => storage.get(KEY) && save());
+  if (storage.get(KEY)) save();
+
+  const [add, discard] = other.querySelectorAll("button");
+  add.addEventListener("click", () => settle([other.querySelector("blockquote").textContent.trimEnd(), prompt.value].filter(Boolean).join("\n\n")));
+  discard.addEventListener("click", () => settle(prompt.value));
+
+  // Words from another page are shown, unless they would replace words typed here.
+  document.addEventListener("opcode:refreshing", ({ detail: page }) => {
+    const newer = page.getElementById("ask")?.elements;
+    if (!newer || newer.seen.value === seen.value || newer.seen.dataset.by === by) return;
+    if (prompt.value !== known || prompt.readOnly || performance.now() - changedAt < OWN_MS) return;
+    prompt.value = known = newer.prompt.value;
+    seen.value = newer.seen.value;
+  });
 
   // By fetch, so that the words are still here where the network fails.
   form.addEventListener("submit", async (event) => {
@@ -90,28 +152,31 @@
     clearTimeout(timer);
     note.textContent = "";
     if (isOptions) {
-      storage.set(KEY, prompt.value);
+      keep();
       if (!prompt.value || (await save())) location.assign("/new");
-      else note.textContent = "No connection. Your words are kept.";
+      else if (other.hidden && !note.textContent) note.textContent = "No connection. Your words are kept.";
       return;
     }
     send.ariaBusy = "true";
     prompt.readOnly = true; // its text is on the way
     const answer = await fetch(form.action, { method: "POST", body: new FormData(form) }).catch(() => null);
     if (answer?.redirected && /\/sessions\//.test(answer.url)) {
-      storage.set(KEY, "");
+      const isLeft = known && known.trim() !== prompt.value.trim(); // an earlier state of it, in the draft
       prompt.value = "";
+      if (isLeft) await save();
+      storage.set(KEY, "");
       location.assign(`${answer.url}#end`);
     } else if (answer) {
       form.submit(); // the page that says what is wrong has the words
     } else {
       send.ariaBusy = null;
       prompt.readOnly = false;
-      storage.set(KEY, prompt.value);
+      keep();
       note.textContent = "Not sent: no connection. Tap Send to try again.";
     }
   });
-  addEventListener("pageshow", () => {
+  addEventListener("pageshow", ({ persisted }) => {
+    if (persisted && send.ariaBusy) return location.reload(); // its form has been sent
     send.ariaBusy = null;
     prompt.readOnly = false;
   });
