@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from pathlib import Path
 
 import gevent
@@ -14,6 +15,7 @@ from opcode_htmx.sessions.storage.session_flags import (
     MOST_TAGS,
     NO_FLAGS,
     BadTag,
+    Flags,
     SessionFlags,
     tags_of,
 )
@@ -38,6 +40,22 @@ def test_a_session_is_pinned_or_archived_and_never_both(flags: SessionFlags) -> 
     assert (flags.of(TWO).pinned > 0, flags.of(TWO).archived) == (True, 0)
     flags.pin([ONE])
     assert (flags.of(ONE).pinned > 0, flags.of(ONE).archived) == (True, 0)
+
+
+def test_a_session_that_goes_on_is_out_of_the_archive_until_it_is_archived_again(
+    flags: SessionFlags,
+) -> None:
+    now = time.time()
+    old = Flags(archived=now - 3600, tags=("bug",))
+    assert old.of_use(now - 7200) == old
+    assert old.of_use(now - 3590) == old  # the end of what it did before
+    assert old.of_use(now - 60) == Flags(tags=("bug",))
+    assert old.of_use(now + 7200) == old  # by a wrong clock
+    assert NO_FLAGS.of_use(now) == NO_FLAGS
+    flags.archive([ONE])
+    first = flags.of(ONE)
+    flags.archive([ONE])
+    assert flags.of(ONE).archived > first.archived
 
 
 def test_a_second_pin_keeps_the_time_of_the_first(flags: SessionFlags) -> None:

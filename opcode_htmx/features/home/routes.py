@@ -20,8 +20,18 @@ def blueprint(home: Home, trash: Trash, drafts: Drafts) -> Blueprint:
     @pages.get("/", endpoint="page")
     @lists_sessions("Home")
     def start() -> str:
+        """`from` is how many recent sessions come before this page; `select` is the mode with
+        checkboxes: `all`, or the id of a session that is checked.
+        """
         number = request.args.get("from", "")
         first = min(int(number), MOST_SKIPPED) if number.isascii() and number.isdigit() else 0
+        if select := request.args.get("select", ""):
+            return render_template(
+                "home/select.html",
+                first=first,
+                listed=home.selectable(first, select),
+                select=select,
+            )
         page = render_template(
             "home/home.html",
             first=first,

@@ -17,7 +17,13 @@ from opcode_htmx.sessions.index.reader import IndexReader, IndexUnavailable
 from opcode_htmx.sessions.lookup import shorten
 from opcode_htmx.sessions.read_ahead import ReadAhead
 from opcode_htmx.sessions.run_rows import RunRow, RunRows, with_other_paths
-from opcode_htmx.sessions.storage.session_flags import NO_FLAGS, Flags, SessionFlags
+from opcode_htmx.sessions.storage.session_flags import (
+    MOST_OFFERED,
+    NO_FLAGS,
+    Flags,
+    SessionFlags,
+    most_used_tags,
+)
 from opcode_htmx.sessions.workspace import Workspace
 from opcode_htmx.web.http.forms import session_url
 
@@ -25,6 +31,8 @@ MOST_RUNS = 8
 """Of each list; the page of running sessions has all of them."""
 PAGE = 20
 """Recent sessions that are shown at a time."""
+SELECTABLE = 100
+"""Recent sessions that are shown at a time with checkboxes."""
 MOST_PROJECTS = 8
 MOST_TRIED = 16
 """Projects that are looked at for these: Claude may not work in all of them any more."""
@@ -35,6 +43,8 @@ class SessionRow:
     """A session without a run that is shown above; `at` is a Unix time."""
 
     id: str
+    key: str
+    """Its names in the form of selected sessions: Claude's folder and its id."""
     address: str
     title: str
     project_path: str
@@ -43,6 +53,17 @@ class SessionRow:
     flags: Flags
     words: str = ""
     """The last words in it; empty if they are not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class SelectableList:
+    """The sessions of the start page with checkboxes."""
+
+    rows: list[SessionRow]
+    older: int
+    """The number of the first session of the next page; 0: there is none."""
+    known_tags: list[str]
+    """The tags of all sessions, the most used first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +129,8 @@ class Home:
         needs_you = [self._rows.of_attention(item) for item in items[:MOST_RUNS]]
         running = [self._rows.of_run(run) for run in working[:MOST_RUNS]]
         pinned = self._pinned(flags, ids)
-        left_out = ids | {each for each, its in flags.items() if its.archived or its.pinned}
         found = sessions.listings(self._workspace.config_dir)
-        recent, has_more = self._recent(found, left_out, start)
+        recent, has_more = self._recent(found, flags, ids, start, PAGE)
         words = self._last_words([*pinned, *recent])
         return HomeLists(
             needs_you=needs_you,
@@ -121,6 +141,26 @@ class Home:
             recent=[_row(each, flags, words) for each in recent],
             older=start + PAGE if has_more else 0,
             projects=self._projects(found),
+        )
+
+    def selectable(self, start: int, chosen: str) -> SelectableList:
+        """The pinned and recent sessions, and the one with the id `chosen` wherever it is."""
+        flags = self._flags.all()
+        busy = {item.run.record.session_id for item in self._attention.all()}
+        busy |= {run.record.session_id for run in self._runs.live() if run.phase is not Phase.IDLE}
+        pinned = self._pinned(flags, busy) if not start else []
+        found = sessions.listings(self._workspace.config_dir)
+        recent, has_more = self._recent(found, flags, busy, start, SELECTABLE)
+        shown = [*pinned, *recent]
+        if history.SESSION_ID.fullmatch(chosen) and chosen not in {e.path.stem for e in shown}:
+            path = history.find(self._workspace.config_dir, chosen)
+            if path and (summary := sessions.summary_of(path)):
+                shown.insert(0, summary)
+        words = self._last_words(shown)
+        return SelectableList(
+            rows=[_row(each, flags, words) for each in shown],
+            older=start + SELECTABLE if has_more else 0,
+            known_tags=[name for name, _ in most_used_tags(flags.values())][:MOST_OFFERED],
         )
 
     def _projects(self, listings: Sequence[Listing]) -> list[ProjectChoice]:
@@ -148,12 +188,24 @@ class Home:
         return [found for path in paths if path and (found := sessions.summary_of(path))]
 
     def _recent(
-        self, listings: Sequence[Listing], left_out: Collection[str], start: int
+        self,
+        listings: Sequence[Listing],
+        flags: Mapping[str, Flags],
+        shown: Collection[str],
+        start: int,
+        number: int,
     ) -> tuple[list[FileSummary], bool]:
-        end = start + PAGE
-        most = end + len(left_out) + 1
+        """The sessions in none of the other lists, and whether there are more."""
+        aside = {each for each, its in flags.items() if its.archived or its.pinned}
+        end = start + number
+        most = end + len(aside.union(shown)) + 1
         newest = sessions.recent(self._workspace.config_dir, most, listings)
-        found = [each for each in newest if each.path.stem not in left_out]
+        found = [
+            each
+            for each in newest
+            if (name := each.path.stem) not in shown
+            and not (name in aside and _is_aside(flags[name], each))
+        ]
         return found[start:end], len(found) > end
 
     def _last_words(self, shown: Iterable[FileSummary]) -> Mapping[Path, str]:
@@ -164,13 +216,19 @@ class Home:
             return {}
 
 
+def _is_aside(flags: Flags, session: FileSummary) -> bool:
+    its = flags.of_use(session.last_activity)
+    return bool(its.pinned or its.archived)
+
+
 def _row(found: FileSummary, flags: Mapping[str, Flags], words: Mapping[Path, str]) -> SessionRow:
     return SessionRow(
         id=found.path.stem,
+        key=f"{found.path.parent.name}/{found.path.stem}",
         address=session_url(found.path.parent.name, found.path.stem),
         title=shorten(found.name or found.title or "") or "A session",
         project_path=found.cwd or "",
         at=found.last_activity,
-        flags=flags.get(found.path.stem, NO_FLAGS),
+        flags=flags.get(found.path.stem, NO_FLAGS).of_use(found.last_activity),
         words=words.get(found.path, ""),
     )

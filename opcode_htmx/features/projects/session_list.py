@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from opcode_htmx.engines.claude.files.sessions import SessionSummary
-from opcode_htmx.sessions.storage.session_flags import NO_FLAGS, Flags
+from opcode_htmx.sessions.storage.session_flags import MOST_OFFERED, NO_FLAGS, Flags, most_used_tags
 
 MOST = 200
 """Sessions on one page: thousands would hold up every other request, and no form has so many."""
@@ -82,8 +81,10 @@ def listed(
         rows=[_row(each, _of(flags, each), each.id in checked) for each in rows],
         total=len(sessions),
         archived_count=sum(bool(_of(flags, each).archived) for each in sessions),
-        tags=_most_used(_of(flags, each) for each in view),
-        known_tags=[name for name, _ in _most_used(flags.values())][:30] if select else [],
+        tags=most_used_tags(_of(flags, each) for each in view),
+        known_tags=[name for name, _ in most_used_tags(flags.values())][:MOST_OFFERED]
+        if select
+        else [],
         tag=tag,
         archived=archived,
         selecting=bool(select),
@@ -114,9 +115,4 @@ def _row(session: SessionSummary, flags: Flags, checked: bool) -> SessionRow:
 
 
 def _of(flags: Mapping[str, Flags], session: SessionSummary) -> Flags:
-    return flags.get(session.id, NO_FLAGS)
-
-
-def _most_used(flags: Iterable[Flags]) -> list[tuple[str, int]]:
-    counted = Counter(tag for each in flags for tag in each.tags)
-    return sorted(counted.items(), key=lambda each: (-each[1], each[0]))
+    return flags.get(session.id, NO_FLAGS).of_use(session.last_activity)

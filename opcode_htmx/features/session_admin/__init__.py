@@ -25,7 +25,7 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
         sessions.exporter,
     )
     yield begin_again.blueprint(context.runs, sessions.lookup, context.settings.stop_deadline)
-    yield flags.blueprint(sessions.lookup, sessions.flags)
+    yield flags.blueprint(context.workspace.config_dir, sessions.lookup, sessions.flags)
     yield selected.blueprint(
         sessions.lookup, sessions.views, sessions.flags, sessions.trash, context.runs
     )

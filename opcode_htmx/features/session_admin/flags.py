@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from flask import Blueprint, redirect, request
 from werkzeug.wrappers import Response as BaseResponse
 
+from opcode_htmx.engines.claude.files import history
+from opcode_htmx.engines.claude.files.sessions import summary_of
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.sessions.storage.session_flags import Flags, SessionFlags, tags_of
@@ -12,12 +16,17 @@ from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.forms import BadForm, session_url
 
 
-def blueprint(lookup: SessionLookup, flags: SessionFlags) -> Blueprint:
+def blueprint(config_dir: Path, lookup: SessionLookup, flags: SessionFlags) -> Blueprint:
     pages = Blueprint("session_flags", __name__)
 
     @pages.app_template_global("session_flags")
     def of(session_id: str) -> Flags:
-        return flags.of(session_id)
+        found = flags.of(session_id)
+        if not found.archived:
+            return found
+        path = history.find(config_dir, session_id)
+        summary = summary_of(path) if path else None
+        return found.of_use(summary.last_activity) if summary else found
 
     @pages.post("/projects/<project_id>/sessions/<session_id>/flags")
     def change(project_id: str, session_id: str) -> BaseResponse:

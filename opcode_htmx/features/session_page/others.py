@@ -23,7 +23,11 @@ def blueprint(config_dir: Path, lookup: SessionLookup, flags: SessionFlags) -> B
         listed = lookup.locations.project_id(lookup.at(project_id, session_id))
         every = sessions.sessions(config_dir, listed) if listed else []
         known = flags.all()
-        found = [each for each in every if not known.get(each.id, NO_FLAGS).archived]
+        found = [
+            each
+            for each in every
+            if not known.get(each.id, NO_FLAGS).of_use(each.last_activity).archived
+        ]
         found.sort(key=lambda each: not known.get(each.id, NO_FLAGS).pinned)
         return render_template(
             "session_page/others.html",

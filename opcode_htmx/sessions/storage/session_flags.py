@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import time
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,10 +21,14 @@ from opcode_htmx.lib.files.cached_json import CachedJsonFiles
 from opcode_htmx.lib.files.json_files import JsonFileSchema
 
 VERSION = 1
+MOST_OFFERED = 30
+"""Tags that a list offers to be given by a tap."""
 MOST_TAGS = 10
 """Tags of one session."""
 LONGEST_TAG = 24
 """Characters."""
+GRACE_SECONDS = 60.0
+"""What a session does so shortly after it was archived may be the end of what it did before."""
 _SEPARATORS = str.maketrans(dict.fromkeys(";\r\n\u060c\u3001\uff0c", ","))
 
 
@@ -42,6 +47,16 @@ class Flags:
     archived: float = 0.0
     tags: tuple[str, ...] = ()
     """In the order in which they were given."""
+
+    def of_use(self, last_activity: float) -> Flags:
+        """The flags as lists show them, by the Unix time at which the session was used last.
+
+        One that goes on after it was archived, here or in a terminal, is out of the archive. A time
+        that is still to come is that of a clock that was wrong, and proves nothing.
+        """
+        if not self.archived + GRACE_SECONDS < last_activity < time.time() + GRACE_SECONDS:
+            return self
+        return replace(self, archived=0.0) if self.archived else self
 
 
 NO_FLAGS = Flags()
@@ -83,12 +98,10 @@ class SessionFlags:
             self._change(session_ids, lambda old: replace(old, pinned=0.0))
 
     def archive(self, session_ids: Iterable[str], archived: bool = True) -> None:
-        """Archive sessions, or take them out of the archive."""
+        """Archive sessions, again if they have gone on since, or take them out of the archive."""
         at = time.time()
         if archived:
-            self._change(
-                session_ids, lambda old: replace(old, pinned=0.0, archived=old.archived or at)
-            )
+            self._change(session_ids, lambda old: replace(old, pinned=0.0, archived=at))
         else:
             self._change(session_ids, lambda old: replace(old, archived=0.0))
 
@@ -152,6 +165,12 @@ class SessionFlags:
     def _store(self, flags: Mapping[str, Flags], missing: Mapping[str, float]) -> None:
         sessions = {key: _as_json(each) for key, each in flags.items()}
         self._files.write(self._path, {"sessions": sessions, "missing": missing})
+
+
+def most_used_tags(flags: Iterable[Flags]) -> list[tuple[str, int]]:
+    """The tags of some sessions with their numbers, the most used first."""
+    counted = Counter(tag for each in flags for tag in each.tags)
+    return sorted(counted.items(), key=lambda each: (-each[1], each[0]))
 
 
 def tags_of(text: str) -> tuple[str, ...]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -89,6 +91,74 @@ def test_pinned_sessions_are_on_top_and_archived_ones_behind_a_link(lists: Lists
     lists.act("unpin", "sow the peas", "mend the fence")
     assert lists.listed() == list(TITLES)
     assert "Archived" not in lists.client.get(lists.page).text
+
+
+def test_an_archived_session_that_goes_on_in_a_terminal_is_in_the_lists_again(
+    lists: Lists, sandbox: Sandbox
+) -> None:
+    title = "mend the fence"
+    lists.act("archive", title, "water the beds")
+    stored = sandbox.state / "flags.json"
+    content = json.loads(stored.read_bytes())
+    for each in content["sessions"].values():
+        each["archived"] -= 3600
+    stored.write_text(json.dumps(content))
+    beside = f"{lists.address('sow the peas')}/others"
+
+    def shown() -> list[bool]:
+        pages = (lists.page, "/", beside)
+        return [title in lists.client.get(page).text for page in pages]
+
+    assert shown() == [False, False, False]
+    assert 'value="unarchive">Unarchive<' in lists.client.get(lists.address(title)).text
+    with lists.files[title].open("a") as file:
+        file.write(api.prompt("go on", lists.folder, time.time()))
+    assert shown() == [True, True, True]
+    assert lists.listed("?archived=1") == ["water the beds"]
+    assert 'value="archive">Archive<' in lists.client.get(lists.address(title)).text
+    lists.act("archive", title)
+    assert shown() == [False, False, False]
+
+
+def test_sessions_of_several_projects_are_selected_on_the_start_page(
+    lists: Lists, sandbox: Sandbox
+) -> None:
+    barn = sandbox.project.with_name("barn")
+    barn.mkdir()
+    path = api.session(sandbox.config_dir, barn, api.prompt("feed the hens", barn, api.NOON))
+    lists.act("pin", "sow the peas")
+    page = lists.client.get("/?select=1").text
+    assert page.count('type="checkbox" name="session"') == len(TITLES) + 1
+    assert " checked" not in page
+    assert "data-pinned" in page
+    assert "barn</bdi>" in page
+    chosen = lists.client.get(f"/?select={path.stem}").text
+    assert re.findall(r'value="([^"]*)"[^>]* checked>', chosen) == [
+        f"{project_id(barn)}/{path.stem}"
+    ]
+    everything = lists.client.get("/?select=all").text
+    assert everything.count(" checked>") == len(TITLES) + 1
+    keys = re.findall(r'name="session" value="([^"]*)"', everything)
+
+    def act(action: str, **more: str) -> str:
+        form = {"act": action, "session": keys, "back": "/", **more}
+        answer = lists.client.post("/sessions/selected", data=form)
+        assert answer.location.partition("?")[0] == "/"
+        return lists.next_page(answer)
+
+    assert "5 sessions tagged." in act("tag", tags="spring")
+    assert 'value="spring"' in lists.client.get("/?select=1").text
+    deleted = act("delete")
+    assert "Deleted 5 sessions." in deleted
+    assert "feed the hens" not in deleted
+    undo = re.search(r'action="(/trash/[^"]*/restore|[^"]*restore[^"]*)"', deleted)
+    assert undo
+    assert lists.client.post(undo[1], data={"back": "/"}).location == "/"
+    assert "5 sessions archived." in act("archive")
+    assert "There is nothing to select." in lists.client.get("/?select=1").text
+    old = lists.client.get(f"/?select={path.stem}").text  # one that is not in the list, by its id
+    assert old.count(" checked>") == 1
+    assert lists.client.get("/?select=..&from=9").status_code == 200
 
 
 def test_the_list_beside_a_session_has_pinned_ones_on_top_and_no_archived_ones(
