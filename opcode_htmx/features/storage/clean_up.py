@@ -6,7 +6,7 @@ import hashlib
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,11 @@ AGES = (30, 90, 180, 365)
 DAY = 86400.0
 PATIENCE_SECONDS = 60.0
 """For the last look before something is moved."""
+LISTED = 600
+"""Sessions that a dry run lists one by one: no form has many more fields."""
+LISTED_OF_PROJECT = 50
+LISTED_PROJECTS = 200
+"""The others are one part."""
 
 
 class PlanChanged(Exception):
@@ -38,16 +43,37 @@ class _Session:
     summary: FileSummary
     total: int
 
+    @property
+    def key(self) -> str:
+        return f"{self.summary.path.parent.name}/{self.summary.path.stem}"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPart:
+    """A session that would go, with a box of its own; `at` is a Unix time, `total` is in bytes."""
+
+    box: str
+    title: str
+    at: float
+    total: int
+
 
 @dataclass(frozen=True, slots=True)
 class ProjectPart:
     """The sessions of one project that would go. Times are Unix seconds, `total` is in bytes."""
 
     path: str
+    """Empty for all other projects together."""
     sessions: int
     total: int
     oldest: float
     newest: float
+    listed: tuple[SessionPart, ...]
+    """The largest first."""
+    box: str
+    """Stands for those that are not listed."""
+    more: int
+    more_total: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +118,12 @@ class CleanUp:
         found = self._all.get(patience)
         return None if found is None else self._plan(days, before, *found)[0]
 
-    def do(self, days: int, before: float, digest: str) -> DeletedBatch:
-        """Move the sessions of a plan to the trash.
+    def do(
+        self, days: int, before: float, digest: str, ticked: Collection[str]
+    ) -> DeletedBatch | None:
+        """Move those sessions of a plan to the trash whose boxes are ticked; None if none is.
 
-        Raises PlanChanged if they are others by now, StillCounting, OSError.
+        Raises PlanChanged if the plan is another one by now, StillCounting, OSError.
         """
         self._all.expire()
         found = self._all.get(PATIENCE_SECONDS)
@@ -104,7 +132,14 @@ class CleanUp:
         plan, sessions = self._plan(days, before, *found)
         if plan.digest != digest:
             raise PlanChanged
-        return self._trash.put_all(self._unchanged(sessions))
+        own = {each.box for part in plan.projects for each in part.listed}
+        going = [
+            each
+            for part, (_, group) in zip(plan.projects, _groups(sessions), strict=True)
+            for each in group
+            if (each.key if each.key in own else part.box) in ticked
+        ]
+        return self._trash.put_all(self._unchanged(going)) if going else None
 
     def _read(self) -> tuple[list[_Session], bool]:
         """The sessions that lists show, and whether that is all; called in a thread."""
@@ -157,7 +192,7 @@ class CleanUp:
                 yield Deletable(
                     session_id=summary.path.stem,
                     project_id=summary.path.parent.name,
-                    title=shorten(summary.name or summary.title or ""),
+                    title=_title(summary),
                     history=summary.path,
                 )
 
@@ -166,22 +201,49 @@ def _last_used(session: _Session) -> float:
     return session.summary.last_activity
 
 
-def _by_project(sessions: list[_Session]) -> tuple[ProjectPart, ...]:
+def _groups(sessions: list[_Session]) -> list[tuple[str, list[_Session]]]:
+    """The sessions by the paths of their projects, the largest first in both."""
     groups: dict[str, list[_Session]] = {}
-    for each in sessions:
+    for each in sorted(sessions, key=lambda each: (-each.total, each.key)):
         path = each.summary.cwd or each.summary.path.parent.name
         groups.setdefault(path, []).append(each)
-    parts = (_part(path, group) for path, group in groups.items())
-    return tuple(sorted(parts, key=lambda part: -part.total))
+    found = sorted(groups.items(), key=lambda group: (-sum(e.total for e in group[1]), group[0]))
+    others = [each for _, group in found[LISTED_PROJECTS:] for each in group]
+    return [*found[:LISTED_PROJECTS], *([("", others)] if others else [])]
 
 
-def _part(path: str, sessions: list[_Session]) -> ProjectPart:
+def _by_project(sessions: list[_Session]) -> tuple[ProjectPart, ...]:
+    parts, left = list[ProjectPart](), LISTED
+    for path, group in _groups(sessions):
+        number = min(left, LISTED_OF_PROJECT) if path else 0
+        parts.append(_part(path, group, number))
+        left -= len(parts[-1].listed)
+    return tuple(parts)
+
+
+def _part(path: str, sessions: list[_Session], number: int) -> ProjectPart:
     used = [_last_used(each) for each in sessions]
+    more = sessions[number:]
     return ProjectPart(
-        path, len(sessions), sum(each.total for each in sessions), min(used), max(used)
+        path=path,
+        sessions=len(sessions),
+        total=sum(each.total for each in sessions),
+        oldest=min(used),
+        newest=max(used),
+        listed=tuple(
+            SessionPart(each.key, _title(each.summary), _last_used(each), each.total)
+            for each in sessions[:number]
+        ),
+        box=hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()[:32],
+        more=len(more),
+        more_total=sum(each.total for each in more),
     )
 
 
+def _title(summary: FileSummary) -> str:
+    return shorten(summary.name or summary.title or "") or "A session"
+
+
 def _digest(sessions: list[_Session]) -> str:
-    names = sorted(f"{each.summary.path.parent.name}/{each.summary.path.stem}" for each in sessions)
+    names = sorted(each.key for each in sessions)
     return hashlib.sha256("\n".join(names).encode("utf-8", "replace")).hexdigest()

@@ -64,15 +64,18 @@ def blueprint(
 
     @pages.post("/storage/clean-up")
     def do() -> BaseResponse:
-        """Move the sessions that the dry run has shown to the trash."""
+        """Move the sessions that the dry run has shown, and that are ticked, to the trash."""
         form = request.form
         days, before = _days(form.get("days", "")), _time(form.get("before", ""))
         try:
-            batch = clean_up.do(days, before, form.get("digest", ""))
+            ticked = frozenset(form.getlist("go"))
+            batch = clean_up.do(days, before, form.get("digest", ""), ticked)
         except PlanChanged:
             response = redirect(url_for(".dry_run", days=days), 303)
             flash(response, "plan-changed")
             return response
+        if batch is None:
+            raise BadForm("Nothing is ticked, so nothing was moved.")
         by = current_identity()
         for trash_id in yielding(batch.sessions):
             session_id = trash.get(trash_id).session_id

@@ -19,7 +19,7 @@ from werkzeug.test import TestResponse
 
 from opcode_htmx.engines.claude.files.history import project_id
 from opcode_htmx.features.context import AppContext
-from opcode_htmx.features.storage import still_needed, survey
+from opcode_htmx.features.storage import clean_up, still_needed, survey
 from opcode_htmx.features.storage.background import Background
 from opcode_htmx.lib.formatting import format_bytes
 from tests.support import api
@@ -63,11 +63,20 @@ class Store:
     def plan(self, days: int = 90) -> str:
         return self.page(f"/storage/clean-up?days={days}")
 
-    def move(self, plan: str, **changes: str) -> TestResponse:
-        """What the button below a plan does."""
-        form = dict(re.findall(r'name="(days|before|digest)" value="([^"]+)"', plan))
+    def move(self, plan: str, *unticked: str, **changes: str) -> TestResponse:
+        """What the button below a plan does, without the boxes of these labels."""
+        form: dict[str, object] = dict(
+            re.findall(r'name="(days|before|digest)" value="([^"]+)"', plan)
+        )
         assert len(form) == 3, plan
+        form["go"] = [box for box, label in boxes(plan) if label not in unticked]
         return self.client.post("/storage/clean-up", data={**form, **changes})
+
+
+def boxes(plan: str) -> list[tuple[str, str]]:
+    """The values of the ticked boxes of a plan, with their labels."""
+    box = r'name="go" value="([^"]*)"[^>]* checked><span [^>]*>([^<]*)'
+    return re.findall(box, plan)
 
 
 def definitions(page: str) -> Mapping[str, str]:
@@ -188,7 +197,8 @@ def test_the_dry_run_lists_sessions_by_project_and_moves_nothing(store: Store) -
     assert "3 sessions would go, 2.0 MB" in plan
     parts = re.findall(r'<span class="row-detail wide">(\d+ sessions?)', plan)
     assert parts == ["2 sessions", "1 session"]
-    assert "Move 3 sessions to the trash" in plan
+    assert [label for _, label in boxes(plan)] == ["plough", "sow", "feed"]
+    assert "2.0 MB</strong>" in plan
     assert "1 session would go" in store.plan(365)
     assert all(path.exists() for path in files)
     assert not (store.sandbox.state / "trash").exists()
@@ -207,6 +217,42 @@ def test_what_was_shown_goes_to_the_trash_and_one_undo_brings_it_back(store: Sto
     assert store.client.post(undo, data={"back": "/storage"}).location == "/storage"
     assert all(path.exists() for path in old)
     assert "2 sessions would go" in store.plan()
+
+
+def test_what_is_unticked_stays(store: Store) -> None:
+    barn = store.sandbox.project.with_name("barn")
+    goes, stays = store.session("plough", 400), store.session("sow", 100)
+    other = store.session("feed", 200, barn)
+    assert store.move(store.plan(), "plough", "sow", "feed").status_code == 422
+    moved = store.move(store.plan(), "sow", "feed")
+    assert [path.exists() for path in (goes, stays, other)] == [False, True, True]
+    assert "Deleted 1 session." in store.page(moved.location)
+
+
+def test_a_long_list_is_cut_and_the_rest_has_boxes_of_its_own(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clean_up, "LISTED_OF_PROJECT", 2)
+    monkeypatch.setattr(clean_up, "LISTED", 3)
+    monkeypatch.setattr(clean_up, "LISTED_PROJECTS", 2)
+    folders = [store.sandbox.project.with_name(name) for name in ("barn", "field", "hill", "shed")]
+    files = [
+        store.session(f"{folder.name} {number}", 400, folder, 40_000 - 9_000 * place - number)
+        for place, folder in enumerate(folders)
+        for number in range(3)
+    ]
+    plan = store.plan()
+    labels = [label for _, label in boxes(plan)]
+    assert labels == [
+        *("barn 0", "barn 1", "and 1 more session"),
+        *("field 0", "and 2 more sessions", "6 sessions"),
+    ]
+    assert ">Other projects<" in plan
+    store.move(plan, "barn 0", "and 2 more sessions", "6 sessions")
+    left = {path.parent.name.rpartition("-")[2] for path in files if path.exists()}
+    gone = [path for path in files if not path.exists()]
+    assert gone == [files[1], files[2], files[3]]
+    assert left == {"barn", "field", "hill", "shed"}
 
 
 def test_nothing_moves_if_it_is_not_what_was_shown(store: Store) -> None:
