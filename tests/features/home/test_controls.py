@@ -1,0 +1,219 @@
+"""Every control of the start page, its select mode and storage, on phones of two sizes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from itertools import count
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.support import api
+from tests.support.browser import Phone
+from tests.support.environment import Sandbox, Server, until, write_stand_in
+from tests.support.page_checks import smaller_than_a_thumb, sticks_out, too_small_to_type_in
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+
+DAY = 86400.0
+SIZES = ((360, 740), (390, 844))
+NUMBERS = count(10)
+FOREVER = ["wait", "/nonexistent/for-ever"]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, integration: None) -> Iterator[Server]:
+    sandbox = Sandbox(tmp_path_factory.mktemp("controls") / "home").make()
+    claude = write_stand_in(tmp_path_factory.mktemp("bin") / "claude")
+    started = Server(sandbox, claude, "http://127.0.0.1:9").start()
+    try:
+        yield started
+    finally:
+        started.close()
+
+
+class Walk:
+    """A phone of one size, and projects and sessions that no other walk has."""
+
+    def __init__(self, server: Server, phone: Phone, name: str, scripts: bool) -> None:
+        self.server, self.phone, self.page, self.name = server, phone, phone.page, name
+        self.scripts = scripts
+        self.folders = [server.sandbox.project.with_name(f"{name}-{each}") for each in "ab"]
+        for folder in self.folders:
+            folder.mkdir()
+
+    def settled(self) -> None:
+        """Controls that have just moved can be pressed again."""
+        expect(self.page.locator("main > [data-held]")).to_have_count(0)
+
+    def session(self, title: str, days: float, folder: int = 0, size: int = 0) -> None:
+        at, path = time.time() - days * DAY, self.folders[folder]
+        text = api.prompt(title, path, at) + api.line({"type": "padding", "text": "x" * size})
+        file = api.session(self.server.sandbox.config_dir, path, text)
+        os.utime(file, (at, at))
+
+    def begin(self, *steps: object) -> None:
+        ids = {"session_id": str(uuid.uuid4()), "prompt_id": str(uuid.uuid4())}
+        form = {"folder": str(self.folders[0]), "prompt": json.dumps(steps), **ids}
+        assert self.server.post("/sessions", form).status_code == 303
+
+    def open(self, address: str) -> None:
+        self.page.goto(address)
+        self.fits()
+
+    def fits(self) -> None:
+        assert sticks_out(self.page) <= 0
+        assert smaller_than_a_thumb(self.page) == []
+        assert too_small_to_type_in(self.page) == []
+
+    def leads_to(self, role: str, name: str, address: str) -> None:
+        """A link or button of the page that is open leads to an address; go back afterwards."""
+        self.page.get_by_role(role, name=name, exact=True).first.click()  # type: ignore[arg-type]
+        self.page.wait_for_url(re.compile(address))
+        self.page.go_back()
+
+    def act(self, action: str, says: str, *titles: str) -> None:
+        """Do something to sessions that are selected on the start page."""
+        self.open("/")
+        self.page.get_by_role("link", name="Select", exact=True).click()
+        self.page.wait_for_url("**/?select=1")
+        for title in titles:
+            self.page.get_by_label(title).check()
+        self.fits()
+        bar = self.page.get_by_role("group", name="With the selected sessions")
+        bar.get_by_role("button", name=action, exact=True).click()
+        if action == "Tag":
+            self.page.get_by_role("textbox", name="tags").fill("spring")
+            self.phone.button("Add tags").click()
+        expect(self.page.get_by_text(says)).to_be_visible()
+
+
+@pytest.fixture(params=[(size, scripts) for size in SIZES for scripts in (True, False)], ids=str)
+def walk(server: Server, open_phone: Callable[..., Phone], request: pytest.FixtureRequest) -> Walk:
+    (width, height), scripts = request.param
+    viewport = {"width": width, "height": height}
+    phone = open_phone(server, viewport=viewport, java_script_enabled=scripts)
+    return Walk(server, phone, f"walk{next(NUMBERS)}", scripts)
+
+
+def test_every_control_of_the_start_page(walk: Walk) -> None:
+    page, name = walk.page, walk.name
+    walk.session(f"{name} prune", 0.1)
+    walk.session(f"{name} water", 0.2, folder=1)
+    walk.begin(["text", "Denied?"], ["ask", f"{name}-deny"], FOREVER)
+    walk.begin(["text", f"{name} works"], FOREVER)
+    until(lambda: f"{name}-deny" in walk.server.get("/").text, "it asks")
+    walk.open("/")
+    page.get_by_role("searchbox").fill("pears")
+    walk.leads_to("button", "Search", r"/search\?q=pears")
+    walk.leads_to("link", f"{name}-b", "/projects/[^/]*$")
+    walk.leads_to("link", "All projects", "/projects$")
+    page.locator("#recent").get_by_text(f"{name} water").click()
+    page.wait_for_url("**/sessions/**")
+    page.go_back()
+
+    asking = page.locator("#needs-you .run", has_text=f"{name}-deny")
+    asking.get_by_role("button", name="Deny").click()
+    expect(page.locator("#needs-you .run", has_text=f"{name}-deny")).to_have_count(0)
+    walk.settled()
+    working = page.locator("#running .run", has_text=f"{name} works")
+    working.get_by_role("button", name="Session menu").click()
+    walk.fits()
+    expect(working.get_by_role("link", name="What it uses")).to_be_visible()
+    working.get_by_role("button", name="Close").click()
+    expect(working.get_by_role("button", name="Stop")).to_be_hidden()
+    walk.settled()
+    working.get_by_role("button", name="Session menu").click()
+    working.get_by_role("button", name="Stop").click()
+    expect(page.locator("#running .run", has_text=f"{name} works")).to_have_count(0)
+
+    field = page.get_by_role("textbox", name="New session: prompt")
+    field.fill(f"Dig for {name}")
+    page.get_by_role("combobox", name="Project").select_option(f"{name}-b")
+    walk.phone.button("Options").click()
+    page.wait_for_url("**/new")
+    expect(page.get_by_role("textbox", name="Prompt")).to_have_value(f"Dig for {name}")
+    expect(page.get_by_role("button", name="Project:")).to_contain_text(f"{name}-b")
+    walk.open("/")
+    expect(field).to_have_value(f"Dig for {name}")
+    walk.phone.button("Send").click()
+    page.wait_for_url(f"**/*{name}-b/sessions/**")
+
+
+def test_every_control_of_the_select_mode(walk: Walk) -> None:
+    page, one, two = walk.page, f"{walk.name} mow", f"{walk.name} rake"
+    walk.session(one, 0.1)
+    walk.session(two, 0.2, folder=1)
+    walk.act("Pin", "2 sessions pinned.", one, two)
+    expect(page.locator("#pinned .run", has_text=walk.name)).to_have_count(2)
+    walk.act("Unpin", "1 session unpinned.", one)
+    walk.act("Tag", "1 session tagged.", two)
+    expect(page.locator("#pinned .tag", has_text="spring").first).to_be_visible()
+    walk.act("Archive", "2 sessions archived.", one, two)
+    expect(page.locator("main .run", has_text=two)).to_have_count(0)
+    third = f"{walk.name} sweep"
+    walk.session(third, 0.3)
+    walk.act("Delete", f"Deleted “{third}”", third)
+    walk.phone.button("Undo").click()
+    walk.open("/?select=1")
+    expect(page.get_by_label(third)).to_be_visible()
+    every = page.get_by_role("checkbox")
+    page.get_by_role("link", name="All", exact=True).click()
+    expect(every.first).to_be_checked()
+    page.get_by_role("link", name="None", exact=True).click()
+    expect(every.first).not_to_be_checked()
+    page.get_by_role("link", name="Select no more").click()
+    page.wait_for_url(f"{walk.server.url}/")
+
+
+def test_every_control_of_storage(walk: Walk) -> None:
+    page, name = walk.page, walk.name
+    walk.session(f"{name} plough", 400, size=9_000_000)
+    walk.session(f"{name} reap", 300, size=8_000_000)
+    walk.session(f"{name} thresh", 300, folder=1, size=7_000_000)
+
+    def open_counted(address: str) -> None:
+        """A page that loads itself again until it has counted, also without scripts."""
+        page.goto(address)
+        expect(page.get_by_text("Counting…")).to_have_count(0)
+
+    open_counted("/storage")
+    walk.fits()
+    walk.leads_to("link", "90 days", r"clean-up\?days=90")
+    page.locator("#projects + ul summary", has_text=f"{name}-a").click()
+    page.locator("#projects + ul").get_by_role("link", name=f"{name} plough").click()
+    page.wait_for_url("**/sessions/**")  # open here within the hour: it stays
+    for age in ("180 days", "1 year", "90 days"):
+        open_counted("/storage/clean-up?days=90")
+        page.get_by_role("link", name=age).click()
+        expect(page.get_by_role("link", name=age)).to_have_attribute("aria-current", "page")
+        expect(page.get_by_text("Counting…")).to_have_count(0)
+    for folder in "ab":
+        page.locator("summary", has_text=f"{name}-{folder}").click()
+    walk.fits()
+    expect(page.get_by_label(f"{name} plough")).to_have_count(0)
+    page.get_by_label(f"{name} thresh").uncheck()
+    if walk.scripts:
+        expect(walk.phone.button("Move 1 session to the trash")).to_be_enabled()
+    page.locator("#go").click()
+    expect(page.get_by_text("Deleted 1 session.")).to_be_visible()
+    walk.phone.button("Undo").click()
+    open_counted("/storage/clean-up?days=90")
+    expect(page.locator("label", has_text=f"{name} reap")).to_have_count(1)
+    page.locator("#go").click()
+    expect(page.get_by_text("Deleted 2 sessions.")).to_be_visible()
+    walk.fits()
+    row = page.locator("li", has_text=f"{name} thresh").get_by_role("button", name="Restore")
+    row.click()
+    page.wait_for_url("**/sessions/**")
+    open_counted("/storage")
+    expect(page.locator("#trash ~ ul li", has_text=f"{name} thresh")).to_have_count(0)
+    page.locator("summary", has_text="Empty the trash").click()
+    walk.phone.button("Delete for good").click()
+    expect(page.get_by_text("The trash is empty.")).to_be_visible()
+    walk.fits()
