@@ -180,19 +180,19 @@ def test_every_control_of_storage(walk: Walk) -> None:
     walk.session(f"{name} reap", 300, size=8_000_000)
     walk.session(f"{name} thresh", 300, folder=1, size=7_000_000)
 
-    def open_counted(address: str) -> None:
-        """A page that loads itself again until it has counted, also without scripts."""
+    def open_counted(address: str, having: str) -> None:
+        """A page with something of this walk: not every load counts anew."""
         page.goto(address)
-        expect(page.get_by_text("Counting…")).to_have_count(0)
+        walk.phone.reload_until(lambda: having in page.content(), f"{having} is counted")
 
-    open_counted("/storage")
+    open_counted("/storage", f"{name} thresh")
     walk.fits()
     walk.leads_to("link", "90 days", r"clean-up\?days=90")
     page.locator("#projects + ul summary", has_text=f"{name}-a").click()
     page.locator("#projects + ul").get_by_role("link", name=f"{name} plough").click()
     page.wait_for_url("**/sessions/**")  # open here within the hour: it stays
     for age in ("180 days", "1 year", "90 days"):
-        open_counted("/storage/clean-up?days=90")
+        open_counted("/storage/clean-up?days=90", f"{name} thresh")
         page.get_by_role("link", name=age).click()
         expect(page.get_by_role("link", name=age)).to_have_attribute("aria-current", "page")
         expect(page.get_by_text("Counting…")).to_have_count(0)
@@ -206,7 +206,7 @@ def test_every_control_of_storage(walk: Walk) -> None:
     page.locator("#go").click()
     expect(page.get_by_text("Deleted 1 session.")).to_be_visible()
     walk.phone.button("Undo").click()
-    open_counted("/storage/clean-up?days=90")
+    open_counted("/storage/clean-up?days=90", f"{name} reap")
     expect(page.locator("label", has_text=f"{name} reap")).to_have_count(1)
     page.locator("#go").click()
     expect(page.get_by_text("Deleted 2 sessions.")).to_be_visible()
@@ -214,7 +214,7 @@ def test_every_control_of_storage(walk: Walk) -> None:
     row = page.locator("li", has_text=f"{name} thresh").get_by_role("button", name="Restore")
     row.click()
     page.wait_for_url("**/sessions/**")
-    open_counted("/storage")
+    open_counted("/storage", "Empty the trash")
     expect(page.locator("#trash ~ ul li", has_text=f"{name} thresh")).to_have_count(0)
     page.locator("summary", has_text="Empty the trash").click()
     walk.phone.button("Delete for good").click()
