@@ -65,7 +65,9 @@ def test_short_history_is_read_as_a_whole(folder: Path) -> None:
     assert read.earlier is None
 
 
-@pytest.mark.parametrize("event", sorted(set(EVENTS) - {"new_root", "lost_parent", "again"}))
+@pytest.mark.parametrize(
+    "event", sorted(set(EVENTS) - {"new_root", "lost_parent", "parent_below", "again"})
+)
 def test_what_is_far_above_does_not_need_the_whole(folder: Path, event: str) -> None:
     events = [*usual(30), (event, 1), *usual(30)]
     with small_parts(context=6, lines=12, piece=40_000):
@@ -83,6 +85,8 @@ REFERRING_BACK = {
         ("other_program", 60),
     ]
     + usual(30),
+    "a recorded parent that stands below": [*usual(8), ("parent_below", 1), *usual(30)],
+    "a recorded parent far below": [*usual(8), ("parent_below", 21), *usual(40)],
     "a line that stands there already": [*usual(40), ("again", 50), *usual(3)],
 }
 

@@ -148,8 +148,9 @@ _CHECKPOINT, _BOUNDARY = b'"last-prompt"', b'"compact_boundary"'
 def continues_checkpoint(path: Path, end: int, entry: str, most: int | None = None) -> bool | None:
     """Whether `entry` continues the leaf that was recorded last in the first `end` bytes.
 
-    Also if none was recorded, or a compaction has cleared it. None if there is no record in the
-    last `most` of these bytes. Raises OSError.
+    Also if none was recorded, or a compaction has cleared it. A leaf that stands behind the entry
+    which names it is lost to that entry, as in a `Lineage`. None if the last `most` of these bytes
+    have no record, or not the leaf. Raises OSError.
     """
     leaf: str | None = None
     needed = entry
@@ -159,15 +160,15 @@ def continues_checkpoint(path: Path, end: int, entry: str, most: int | None = No
         if leaf == "":
             return True
         before = len(data)
-        while needed != leaf and (at := _last_of(data, needed, before)) >= 0:
+        while (at := _last_of(data, needed, before)) >= 0:
+            if needed == leaf:
+                return True
             before, after = data.rfind(b"\n", 0, at) + 1, data.find(b"\n", at)
             needed = _parent_in(data[before : after if after >= 0 else None])
-        if needed == leaf:
-            return True
     # without a record, all that there is belongs to the file's newest entry
     if leaf is None:
         return True if most is None else None
-    return False
+    return None if needed == leaf and most is not None else False
 
 
 def _parent_in(line: bytes) -> str:

@@ -198,6 +198,22 @@ class HistoryWriter:
         self.leaf = f"lost-{number}"
         self.prompt(number)
 
+    def parent_below(self, number: int) -> None:
+        """A prompt that continues an entry which is written later; with a record of that one."""
+        here, parent = self.leaf, f"{self._id('b'):x>8}-0000-4000-8000-{number:012}"
+        if number % 2:
+            self._lines.append({"type": "last-prompt", "leafUuid": parent})
+        self.leaf = parent
+        self.prompt(number)
+
+        def write_parent() -> None:
+            goes_on_from = self.leaf
+            self._say(self._words(number), parent=here)
+            self._lines[-1]["uuid"] = parent  # type: ignore[index]
+            self.leaf = goes_on_from
+
+        self._late.append((number // 2, write_parent))
+
     def again(self, number: int) -> None:
         """A line that stands in the file already."""
         if self._lines:
@@ -235,5 +251,6 @@ EVENTS = (
     *("slow_tool", "open_call", "agent", "background_agent", "interruption", "slash_command"),
     *("shell", "retry", "notice", "queued_prompt", "compaction", "rewind", "edited_prompt"),
     *("checkpoint", "other_program", "new_root", "lost_parent", "again", "todo_list"),
+    "parent_below",
     *("new_task", "task_update", "cost", "unknown", "no_json"),
 )
