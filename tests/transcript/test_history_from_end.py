@@ -132,6 +132,14 @@ def test_history_before_a_run_is_read_from_its_end(tmp_path: Path) -> None:
         assert "more" in shown(list(read.blocks()))[-1][2]
 
 
+@pytest.mark.parametrize("name", ["prompt", "cost"])
+def test_last_line_that_is_half_written_is_not_read(folder: Path, name: str) -> None:
+    """It may hold all of its JSON already, and is read with its newline."""
+    begins_nothing = [("shell", 1)] * 4
+    with small_parts():
+        assert compare(written(folder, [*usual(40), *begins_nothing, (name, 1)], torn=1)) == "parts"
+
+
 def test_todo_list_and_cost_are_found_far_above(folder: Path) -> None:
     events = [("todo_list", 1), ("cost", 1), *usual(60)]
     with small_parts():

@@ -158,7 +158,7 @@ class Earlier:
         path, newest = self._newest.path, self._newest.transcript
         if not self.is_current():
             raise WholeNeeded
-        scan = run_in_thread(history_scan.scan, path, path.stat().st_size)
+        scan = run_in_thread(history_scan.scan, path, self._newest.reader.offset)
         if scan.is_spanned(self.begin):
             raise WholeNeeded
         with self._lock:

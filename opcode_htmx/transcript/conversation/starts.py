@@ -42,8 +42,8 @@ BEGINNING = Start(0, 0)
 def before(path: Path, end: int, lines: int) -> Start | None:
     """Where a part can begin that ends at byte `end` and has about `lines` lines.
 
-    BEGINNING if the file has no more lines. None if none of them can begin a part, or they are too
-    long. Raises OSError.
+    A line that is not whole yet is none. BEGINNING if the file has no more lines. None if none of
+    them can begin a part, or they are too long. Raises OSError.
     """
     read = _lines_before(path, end, lines + CONTEXT)
     if not isinstance(read, tuple):
@@ -51,7 +51,7 @@ def before(path: Path, end: int, lines: int) -> Start | None:
     offsets, data = read
     base, slicer = offsets[0], TimeSlicer()
     last_message = ""
-    ends = [*offsets[1:], end]
+    ends = [*offsets[1:], base + len(data)]
     for number, (start, line_end) in enumerate(zip(offsets, ends, strict=True)):
         if number > CONTEXT + CANDIDATES:
             break
@@ -70,7 +70,7 @@ def before(path: Path, end: int, lines: int) -> Start | None:
 
 
 def _lines_before(path: Path, end: int, count: int) -> tuple[list[int], bytes] | Start | None:
-    """The offsets of the last `count` lines before byte `end`, and their bytes.
+    """The offsets of the last `count` whole lines before byte `end`, and their bytes.
 
     BEGINNING if there are fewer; None if they are too long.
     """
@@ -89,13 +89,12 @@ def _lines_before(path: Path, end: int, count: int) -> tuple[list[int], bytes] |
             size *= 2
     finally:
         os.close(file)
-    cut = len(data)
+    data = data[: data.rfind(b"\n") + 1]
+    cut = len(data) - 1
     offsets: list[int] = []
     while len(offsets) < count:
-        # the newline before the last one ends the line in front
-        cut = data.rfind(b"\n", 0, cut - 1 if not offsets else cut) + 1
-        offsets.append(at + cut)
-        cut -= 1
+        cut = data.rfind(b"\n", 0, cut)  # it ends the line in front
+        offsets.append(at + cut + 1)
     offsets.reverse()
     return offsets, data[offsets[0] - at :]
 
