@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from opcode_htmx.engines.claude.protocol.entry_texts import EntryText, texts_of
+from opcode_htmx.engines.claude.protocol.entry_texts import EntryText, Role, texts_of
 from opcode_htmx.lib.coerce import Json, as_str
 from opcode_htmx.sessions.index.file_pass import entry_at
 from opcode_htmx.sessions.index.reader import Place
@@ -26,6 +26,7 @@ class Excerpt:
     pieces: tuple[tuple[str, bool], ...]
     tool: str
     line_uuid: str
+    """The entry whose message shows where the text is: for a summary, the compaction's."""
     call: str
     """The id of the tool call that the text belongs to, or empty."""
 
@@ -41,14 +42,11 @@ def excerpt_of(place: Place, phrases: Sequence[Phrase]) -> Excerpt | None:
         return None
     text = plain(found.text)
     spans = _best(text, phrases)
-    parent = as_str(entry.get("parentToolUseID"))
-    return Excerpt(
-        place,
-        tuple(_pieces(text, spans)),
-        found.tool,
-        as_str(entry.get("uuid")),
-        found.call or parent,
-    )
+    line_uuid = as_str(entry.get("uuid"))
+    if found.role is Role.SUMMARY:
+        line_uuid = as_str(entry.get("parentUuid")) or line_uuid
+    call = found.call or as_str(entry.get("parentToolUseID"))
+    return Excerpt(place, tuple(_pieces(text, spans)), found.tool, line_uuid, call)
 
 
 def _text_in(entry: Json, place: Place) -> EntryText | None:

@@ -14,10 +14,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from opcode_htmx.engines.claude.files import history, subagents
-from opcode_htmx.engines.claude.files.session_listing import Folders, Listing
+from opcode_htmx.engines.claude.files import history
 from opcode_htmx.sessions.index import schema
-from opcode_htmx.sessions.index.writer import IndexWriter, SourceFile
+from opcode_htmx.sessions.index.sources import SourceFile, Sources
+from opcode_htmx.sessions.index.writer import IndexWriter
 
 log = logging.getLogger("opcode_htmx.index")
 
@@ -32,10 +32,7 @@ class Indexer:
 
     def __init__(self, path: Path, config_dir: Path) -> None:
         self._path = path
-        self._config_dir = config_dir
         self._root = history.root(config_dir)
-        self._listings: dict[Path, Listing] = {}
-        self._folders_seen: frozenset[Path] | None = None
         try:
             self._open()
         except sqlite3.OperationalError:
@@ -44,11 +41,11 @@ class Indexer:
             log.warning("the index of sessions is made again: %s", error)
             schema.remove(self._path)
             self._open()
-        self._folders = Folders()
+        self._sources = Sources(config_dir)
 
     def close(self) -> None:
         self._database.close()
-        self._folders.close()
+        self._sources.close()
 
     def _open(self) -> None:
         self._database = schema.open_to_write(self._path)
@@ -65,24 +62,25 @@ class Indexer:
         self._database.close()
         schema.remove(self._path)
         self._open()
-        self._listings, self._folders_seen = {}, None
+        self._sources.look_at_all()
 
     def look_at_all(self) -> None:
         """Compare every file with the index at the next look."""
-        self._known, self._listings, self._folders_seen = self._writer.known(), {}, None
+        self._known = self._writer.known()
+        self._sources.look_at_all()
 
     def look(self) -> Iterator[None]:
         """Bring the index up to date; yields after each file, so that the caller may end it."""
         if not self._is_there():
             log.warning("the index of sessions was removed, and is made again")
             self.make_again()
-        changed, gone = self._changes()
-        if gone:
-            self._writer.remove(gone)
-            for path in gone:
-                del self._known[path]
-        if changed:
-            yield from self._read(changed)
+        found = self._sources.changes(self._known)
+        if found.gone:
+            self._writer.remove(found.gone)
+            for path in found.gone:
+                self._known.pop(path, None)
+        if found.changed:
+            yield from self._read(found.changed)
         if self._writer.is_worn:
             log.info("the index of sessions is made again: too much of it was removed")
             self.make_again()
@@ -104,61 +102,6 @@ class Indexer:
             self._writer.report_progress(total, done)
             yield
         self._writer.report_progress(total, total)
-
-    def _changes(self) -> tuple[dict[Path, SourceFile], set[Path]]:
-        """The files that differ from the index, and those that are there no more."""
-        changed, gone = dict[Path, SourceFile](), set[Path]()
-        folders = history.claude_folders(self._config_dir)
-        if self._folders_seen != frozenset(folders):
-            self._folders_seen = frozenset(folders)
-            names = {folder.name for folder in folders}
-            gone |= {path for path in self._known if self._folder_of(path) not in names}
-            for folder in self._listings.keys() - self._folders_seen:
-                del self._listings[folder]
-        for folder in folders:
-            try:
-                listing = self._folders.look(folder)
-            except OSError:
-                continue  # removed in this moment, or another user's
-            if self._listings.get(folder) is listing:
-                continue
-            self._listings[folder] = listing
-            there = {each.path: each for each in _sources(listing)}
-            changed |= {
-                path: each
-                for path, each in there.items()
-                if not each.is_same(self._known.get(path))
-            }
-            gone |= {
-                path
-                for path in self._known
-                if path not in there and path.parts[: len(folder.parts)] == folder.parts
-            }
-        return changed, gone
-
-    def _folder_of(self, path: Path) -> str:
-        """The name of Claude's folder that a history file is in."""
-        return path.relative_to(self._root).parts[0]
-
-
-def _sources(listing: Listing) -> Iterator[SourceFile]:
-    """The history files of a folder, and those of subagents."""
-    for file in listing.files:
-        path = listing.folder / file.name
-        session = path.stem
-        yield from _source(path, session, "")
-        agents = subagents.folder_of(path)
-        for agent in subagents.ids_in(agents):
-            if found := subagents.file_of(agents, agent):
-                yield from _source(found, session, agent)
-
-
-def _source(path: Path, session: str, agent: str) -> Iterator[SourceFile]:
-    try:
-        stat = path.stat()
-    except OSError:
-        return
-    yield SourceFile(path, session, agent, stat.st_ino, stat.st_size, stat.st_mtime_ns)
 
 
 def run(path: Path, config_dir: Path, stop: int) -> None:

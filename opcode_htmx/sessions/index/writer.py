@@ -23,6 +23,7 @@ from opcode_htmx.sessions.index.file_pass import (
     rewound_lines,
 )
 from opcode_htmx.sessions.index.schema import OtherVersion
+from opcode_htmx.sessions.index.sources import SourceFile
 from opcode_htmx.sessions.index.terms import plain, separated
 
 log = logging.getLogger(__name__)
@@ -38,25 +39,6 @@ MOST_REMOVED = 0.3
 """The part of all texts that may be of removed files; then the index is made again."""
 
 _FACTS = tuple(each.name for each in fields(Facts) if each.name not in ("cwd", "branch"))
-
-
-@dataclass(frozen=True, slots=True)
-class SourceFile:
-    """A history file as its folder lists it; `agent` is empty in a session's own file."""
-
-    path: Path
-    session: str
-    agent: str
-    inode: int
-    size: int
-    mtime_ns: int
-
-    def is_same(self, other: SourceFile | None) -> bool:
-        return other is not None and (self.inode, self.size, self.mtime_ns) == (
-            other.inode,
-            other.size,
-            other.mtime_ns,
-        )
 
 
 class IndexWriter:

@@ -90,6 +90,21 @@ def test_line_that_is_gone_leads_to_its_session(server: Server) -> None:
     assert server.get(f"/projects/{folder}/sessions/{TWO}/line/x").status_code == 404
 
 
+def test_summary_leads_to_its_compaction_on_the_page(server: Server) -> None:
+    session = Session(server.sandbox.config_dir, "4" * 8 + TWO[8:], str(server.sandbox.project))
+    session.prompt("Bake it")
+    compaction = session.compaction("So far, they spoke of the cardamom.")
+    session.prompt("Go on")
+    until(lambda: "cardamom" in found(server, "cardamom"), "the summary is found")
+    page = server.get("/search", params={"q": "cardamom"}).text
+    lines = re.findall(r'href="([^"]+/line/[^"]+)"', page)
+    assert len(lines) == 1
+    address = server.get(lines[0], allow_redirects=False).headers["Location"]
+    block = address.partition("#")[2]
+    assert block.endswith(compaction)
+    assert f'id="{block}"' in server.get(address).text
+
+
 def test_words_are_found_as_one_types_and_lead_to_their_message_and_back(
     server: Server, open_phone: Callable[..., Phone]
 ) -> None:

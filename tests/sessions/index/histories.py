@@ -69,6 +69,25 @@ class Session:
         part = {"type": "tool_result", "tool_use_id": call_id, "content": text}
         return self.add("user", [part])
 
+    def of_agent(self, text: str) -> Path:
+        """Append an answer to the file of the subagent a1; its path."""
+        path = self.path.with_suffix("") / "subagents" / "agent-a1.jsonl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        message = {"role": "assistant", "content": [{"type": "text", "text": text}]}
+        line = {"type": "assistant", "uuid": "a1", "isSidechain": True, "cwd": self.cwd}
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({**line, "message": message}) + "\n")
+        return path
+
+    def compaction(self, summary: str) -> str:
+        """Append a compaction with its summary; the uuid of the compaction's own line."""
+        metadata = {"trigger": "auto", "preTokens": 900}
+        fields = {"logicalParentUuid": self.tip, "compactMetadata": metadata}
+        self.tip = None
+        boundary = self.add("system", "", subtype="compact_boundary", **fields)
+        self.prompt(summary, isCompactSummary=True)
+        return boundary
+
 
 class Searchable:
     """An index over the histories in a folder."""

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from opcode_htmx.engines.claude.files.lineage import checkpoint_line
-from opcode_htmx.sessions.index import schema, writer
+from opcode_htmx.sessions.index import schema, sources, writer
 from opcode_htmx.sessions.index.indexer import Indexer
 from opcode_htmx.sessions.index.reader import IndexUnavailable, Query
 from tests.sessions.index.histories import ONE, TWO, Searchable, Session
@@ -186,21 +186,45 @@ def test_results_of_parallel_tools_make_no_branch(index: Searchable) -> None:
 def test_what_an_agent_says_belongs_to_its_session(index: Searchable) -> None:
     session = index.session()
     session.prompt("count the trees")
-    agents = session.path.with_suffix("") / "subagents"
-    agents.mkdir(parents=True)
-    line = {
-        "type": "assistant",
-        "uuid": "a1",
-        "isSidechain": True,
-        "cwd": session.cwd,
-        "message": {"role": "assistant", "content": [{"type": "text", "text": "24 trees here"}]},
-    }
-    (agents / "agent-a1.jsonl").write_text(json.dumps(line) + "\n")
+    session.of_agent("24 trees here")
     index.update()
     found = index.reader.find(Query(words="trees"))
     assert [each.session_id for each in found.sessions] == [ONE]
     assert {place.agent for place in found.sessions[0].places} == {"a1", ""}
     assert index.texts("trees", with_agents=False) == ["count the trees"]
+
+
+def test_what_an_agent_says_is_found_while_its_session_says_nothing(index: Searchable) -> None:
+    session = index.session()
+    session.prompt("count the trees")
+    index.update()
+    file = session.of_agent("24 trees here")
+    assert index.update() == 1
+    session.of_agent("7 trees there")
+    assert (index.update(), index.update()) == (1, 0)
+    assert len(index.texts("trees")) == 3
+    index.restart()
+    session.of_agent("8 trees behind")
+    assert index.update() == 1
+    file.unlink()
+    index.update()
+    assert index.texts("trees") == ["count the trees"]
+
+
+def test_agents_of_sessions_that_are_not_in_use_are_not_looked_at(
+    index: Searchable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = index.session()
+    session.prompt("count the trees")
+    os.utime(session.path, (1, 1))
+    index.update()
+    session.of_agent("24 trees here")
+    assert index.update() == 0
+    session.prompt("and the bushes")
+    assert index.update() == 2
+    monkeypatch.setattr(sources, "IN_USE_SECONDS", 0.0)
+    session.of_agent("7 trees there")
+    assert index.update() == 0
 
 
 def test_unusual_lines_harm_no_other(index: Searchable) -> None:

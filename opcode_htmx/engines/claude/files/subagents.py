@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,13 +40,22 @@ def file_of(folder: Path, agent_id: str) -> Path | None:
     return path if there else None
 
 
-def ids_in(folder: Path) -> list[str]:
-    """The ids of the agents that have a file in a folder; none where there is no such folder."""
+def files_in(folder: Path) -> list[tuple[str, os.stat_result]]:
+    """The ids of the agents that have a file in a folder, with the status of each.
+
+    None where there is no such folder. A link is not followed.
+    """
+    found = []
     try:
-        names = [path.name for path in folder.iterdir()]
-    except OSError:
-        return []
-    return [name[6:-6] for name in names if name.startswith("agent-") and name.endswith(".jsonl")]
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                agent, _, ending = entry.name.removeprefix("agent-").rpartition(".")
+                is_named = entry.name.startswith("agent-") and ending == "jsonl"
+                if is_named and _AGENT_ID.fullmatch(agent) and entry.is_file(follow_symlinks=False):
+                    found.append((agent, entry.stat(follow_symlinks=False)))
+    except OSError:  # there is none, or it is removed in this moment
+        pass
+    return found
 
 
 def agents_by_call(folder: Path) -> dict[str, str]:
