@@ -14,6 +14,7 @@ from bench import (
     endurance,
     growth,
     hostile,
+    index,
     json_lines,
     latency,
     lighthouse,
@@ -42,6 +43,7 @@ PARTS: dict[str, Callable[[], Sequence[Figure]]] = {
     "stalls": stalls.measure,
     "start": start.measure,
     "lists": lists.measure,
+    "index": index.measure,
     "hostile": hostile.measure,
     "lighthouse": lighthouse.measure,
 }

@@ -1,4 +1,7 @@
-"""Lighthouse scores of a session page with 50 blocks, under its own throttling of a phone."""
+"""Lighthouse scores of Home with 200 projects, and of a session page with 50 blocks.
+
+Under Lighthouse's own throttling of a phone.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,13 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from bench import many_sessions
 from bench.bare_page import bare
 from bench.figures import Figure, Target
 from bench.page import Address, file_server, session_page
 from bench.server import running_server
 from scripts import chromium
-from tests.support.environment import ROOT, Sandbox, write_stand_in
+from tests.support.environment import ROOT, Sandbox, Server, write_stand_in
 
 PACKAGE = "lighthouse@12.8.2"
 FOLDER = ROOT / ".cache" / "lighthouse"
@@ -26,6 +30,7 @@ CATEGORIES = {
     "best-practices": "Best practices",
 }
 RUNS = 3
+PROJECTS, SESSIONS, LINES = 200, 5, 40
 LEAST = Target("least", 95)
 CHROME = (
     "--headless --no-sandbox --disable-background-networking --disable-component-update "
@@ -38,22 +43,37 @@ def measure() -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         node = _node()
-        with running_server(Sandbox(home / "home").make(), write_stand_in(home / "claude")) as app:
+        claude = write_stand_in(home / "claude")
+        with running_server(Sandbox(home / "session").make(), claude) as app:
             page, text = session_page(app)
             bare_file = home / "bare.html"
             bare_file.write_text(bare(text), encoding="utf-8")
             with file_server(bare_file) as floor:
                 floor_scores = scores(node, floor, home)
-                runs = [scores(node, page, home) for _ in range(RUNS)]
-    return list(_figures(runs, floor_scores))
+            of_session = [scores(node, page, home) for _ in range(RUNS)]
+        sandbox = Sandbox(home / "home").make()
+        many_sessions.generate(
+            sandbox.config_dir, projects=PROJECTS, sessions=SESSIONS, lines=LINES
+        )
+        with running_server(sandbox, claude) as app:
+            of_home = [scores(node, _home_page(app), home) for _ in range(RUNS)]
+    session = _figures("A session", of_session, floor_scores)
+    return [*_figures(f"Home with {PROJECTS} projects", of_home, floor_scores), *session]
+
+
+def _home_page(server: Server) -> Address:
+    answer = server.get("/")
+    assert answer.ok, answer.status_code
+    return Address(answer.url, {cookie.name: cookie.value or "" for cookie in answer.cookies})
 
 
 def _figures(
-    runs: list[Mapping[str, float]], floor_scores: Mapping[str, float]
+    page: str, runs: list[Mapping[str, float]], floor_scores: Mapping[str, float]
 ) -> Iterator[Figure]:
     for category, name in CATEGORIES.items():
         ours = [run[category] for run in runs]
-        yield Figure(name, "", ours, "bare page", [floor_scores[category]], LEAST)
+        what = f"{page}: {name.lower()}"
+        yield Figure(what, "", ours, "bare page", [floor_scores[category]], LEAST)
 
 
 def scores(node: str, address: Address, home: Path) -> Mapping[str, float]:
