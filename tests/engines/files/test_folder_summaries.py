@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 from pathlib import Path
@@ -69,6 +70,15 @@ def test_files_are_read_once_and_the_newest_of_all_folders_first(reads: Reads) -
     sessions.sessions(reads.config_dir, SHOP)
     assert reads.recent(2) == ["5", "4"]
     assert len(reads.names) == 5
+
+
+def test_only_the_newest_version_of_a_file_is_kept(reads: Reads) -> None:
+    path = reads.write(1, hours(1))
+    for hour in range(2, 6):
+        os.utime(path, (hours(hour), hours(hour)))
+        assert reads.recent(1) == ["1"]
+    kept = [each for each in gc.get_objects() if isinstance(each, FileSummary)]
+    assert [each.mtime_ns for each in kept if each.path == path] == [int(hours(5) * 1e9)]
 
 
 def test_only_a_changed_file_is_read_again(reads: Reads) -> None:

@@ -6,11 +6,12 @@ changes with its releases: an unknown line is skipped, never an error.
 
 import json
 import re
-from collections.abc import Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from opcode_htmx.engines.claude.files.folder_names import OwnFolder
 from opcode_htmx.engines.claude.files.titles import Names
@@ -37,6 +38,9 @@ TAIL = 64 * 1024  # bytes searched, from the end, for the newest time stamp
 LONGEST_LINE = 8 * 1024 * 1024  # a first prompt may carry images; beyond this it is passed over
 HEAD_LINES = 10_000  # a head of more lines holds none of Claude's
 TITLE_LENGTH = 300  # characters kept of a first prompt
+MOST_KEPT = 8192  # files of which it is kept what was read
+
+T = TypeVar("T")
 
 _TIMESTAMP = re.compile(rb'"timestamp":"([0-9]{4}-[^"\\]{10,30})"')
 
@@ -62,7 +66,25 @@ class FileSummary:
     """The time of the entry of the title, as written there."""
 
 
-@lru_cache(maxsize=8192)
+def _of_newest_version(read: Callable[[Path, int, int], T]) -> Callable[[Path, int, int], T]:
+    """Keep what `read` has found in the newest version of each file, and in no older one."""
+    kept: OrderedDict[Path, tuple[tuple[int, int], T]] = OrderedDict()
+
+    @wraps(read)
+    def cached(path: Path, size: int, mtime_ns: int) -> T:
+        known, version = kept.get(path), (size, mtime_ns)
+        if known is not None and known[0] == version:
+            return known[1]
+        found = read(path, size, mtime_ns)
+        kept[path] = version, found
+        if len(kept) > MOST_KEPT:
+            kept.popitem(last=False)
+        return found
+
+    return cached
+
+
+@_of_newest_version
 def summarize(path: Path, size: int, mtime_ns: int) -> FileSummary:
     """Read a file with this `size` and `mtime_ns`; raises OSError."""
     modified = mtime_ns / 1e9
@@ -115,7 +137,7 @@ def unreadable(path: Path, size: int, mtime_ns: int) -> FileSummary:
     )
 
 
-@lru_cache(maxsize=8192)
+@_of_newest_version
 def count_prompts(path: Path, size: int, _mtime_ns: int) -> int | None:
     """The number of prompts; None for a file too long to be read for this."""
     if size > HEAD:
