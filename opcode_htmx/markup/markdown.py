@@ -15,6 +15,7 @@ from markdown_it.token import Token
 from markupsafe import Markup
 
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
+from opcode_htmx.markup import marks
 from opcode_htmx.markup.addresses import rules
 from opcode_htmx.markup.markdown_parser import (
     MOST_COLUMNS,
@@ -231,3 +232,8 @@ def with_source(html: Markup, text: str) -> Markup:
 def plain(text: str) -> Markup:
     """A text as written, in a `pre` element."""
     return Markup('<pre dir="ltr" tabindex="0"><code>{}</code></pre>').format(text)
+
+
+def with_marks(html: Markup, marks_in: Callable[[str], marks.Marks], anchor_id: str) -> Markup:
+    """Safe HTML in which parts of the text are marked; see `marks.insert`."""
+    return Markup(marks.insert(html, marks_in, anchor_id))  # noqa: S704 - adds `<mark>` only

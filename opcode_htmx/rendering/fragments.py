@@ -60,6 +60,8 @@ class RenderContext(NamedTuple):
     cut: Callable[[str], tool_cards.CutText]
     allow_bypass: bool
     """Whether bypass mode may be offered."""
+    opened: frozenset[str] = frozenset()
+    """The ids of blocks whose details are open."""
 
 
 _context: ContextVar[RenderContext] = ContextVar("render_context")

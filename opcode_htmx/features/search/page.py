@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 from flask import url_for
 
+from opcode_htmx.features.search.filters import (
+    ROLES,
+    Filter,
+    active_filters,
+    address,
+    query_of,
+)
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.sessions.index.excerpts import Excerpt, excerpt_of
 from opcode_htmx.sessions.index.reader import (
+    TEXTS_OF_PAGE,
     Choices,
     Found,
     FoundSession,
@@ -18,18 +25,9 @@ from opcode_htmx.sessions.index.reader import (
     IndexUnavailable,
     Query,
 )
+from opcode_htmx.sessions.index.terms import LONGEST_QUERY
 from opcode_htmx.sessions.lookup import shorten
-from opcode_htmx.web.http.forms import BadForm, session_address
-
-ROLES = {
-    "prompt": "You",
-    "answer": "Claude",
-    "thinking": "Thoughts",
-    "call": "Tool",
-    "output": "Output",
-    "summary": "Summary",
-}
-"""The values of the field `role`, as they are shown."""
+from opcode_htmx.web.http.forms import session_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +42,22 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A session with the excerpts that are shown; `more` further texts match."""
+    """A session with the excerpts that are shown; `more` further texts match.
+
+    `all_hits` is the address of a search in this session. In such a search, `first` is the number
+    of the first hit, and `newer` and `older` are the addresses of the pages beside it, if any.
+    """
 
     address: str
     title: str
     project: str
     hits: tuple[Hit, ...]
+    count: int
     more: int
+    all_hits: str
+    first: int
+    newer: str = ""
+    older: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +71,9 @@ class Results:
     choices: Choices = Choices()
     is_ready: bool = True
     """Whether there is an index already."""
+    filters: tuple[Filter, ...] = ()
+    unfiltered: str = ""
+    """The address of the search without the filters."""
 
 
 class SearchPage:
@@ -81,14 +91,25 @@ class SearchPage:
         query = query_of(form)
         if self._index is None:
             return Results(query)
+        unfiltered = url_for("search.page", q=query.words or None)
         try:
             choices = self._index.choices() if with_choices else Choices()
             found = self._index.find(query)
         except IndexUnavailable:
-            return Results(query, progress=0.0, is_ready=False)
+            filters = tuple(active_filters(form, ""))
+            return Results(
+                query, progress=0.0, is_ready=False, filters=filters, unfiltered=unfiltered
+            )
         read = run_in_thread(_with_excerpts, found)
-        sessions = tuple(_result(session, excerpts) for session, excerpts in read)
-        return Results(query, sessions, found.has_more, found.progress, choices)
+        return Results(
+            query,
+            tuple(_result(form, query, session, excerpts) for session, excerpts in read),
+            found.has_more,
+            found.progress,
+            choices,
+            filters=tuple(active_filters(form, found.title)),
+            unfiltered=unfiltered,
+        )
 
 
 def _with_excerpts(found: Found) -> list[tuple[FoundSession, list[Excerpt]]]:
@@ -100,63 +121,37 @@ def _with_excerpts(found: Found) -> list[tuple[FoundSession, list[Excerpt]]]:
     return [each for each in read if each[1]]
 
 
-def _result(session: FoundSession, excerpts: Sequence[Excerpt]) -> Result:
+def _result(
+    form: Mapping[str, str], query: Query, session: FoundSession, excerpts: Sequence[Excerpt]
+) -> Result:
     ids = session.claude_folder, session.session_id
-    hits = tuple(_hit(ids, each) for each in excerpts)
+    behind = session.first + len(session.places)
+    page = session.first // TEXTS_OF_PAGE + 1
     return Result(
         f"{session_address(*ids)}#end",
         shorten(session.title) or "A session",
         session.project,
-        hits,
-        session.count - len(hits),
+        tuple(_hit(ids, each, query.words) for each in excerpts),
+        session.count,
+        session.count - behind,
+        address(form, session="/".join(ids)),
+        session.first + 1,
+        address(form, page=page - 1) if session.first else "",
+        address(form, page=page + 1) if query.session and session.count > behind else "",
     )
 
 
-def _hit(ids: tuple[str, str], excerpt: Excerpt) -> Hit:
+def _hit(ids: tuple[str, str], excerpt: Excerpt, words: str) -> Hit:
     place = excerpt.place
     where = excerpt.tool or ROLES[place.role.name.lower()]
     more = [("in an agent", bool(place.agent)), ("rewound", place.is_rewound)]
-    words = ", ".join([where, *(label for label, is_so in more if is_so)])
-    address = url_for(
+    label = ", ".join([where, *(label for label, is_so in more if is_so)])
+    line = url_for(
         "search.line",
         project_id=ids[0],
         session_id=ids[1],
         uuid=excerpt.line_uuid or "-",
         call=excerpt.call or None,
+        q=words[:LONGEST_QUERY],
     )
-    return Hit(excerpt, address, words, place.at)
-
-
-def query_of(form: Mapping[str, str]) -> Query:
-    """The query of the page's form. Raises BadForm."""
-    role = form.get("role", "")
-    if role and role not in ROLES:
-        raise BadForm("Choose who said it from the list.")
-    return Query(
-        words=form.get("q", "").strip(),
-        project=form.get("project", ""),
-        role=role,
-        tool=form.get("tool", ""),
-        branch=form.get("branch", ""),
-        model=form.get("model", ""),
-        file=form.get("file", "").strip(),
-        since=_day(form.get("since", "")),
-        until=_day(form.get("until", ""), timedelta(days=1)),
-        with_rewound="rewound" in form,
-        with_agents="no_agents" not in form,
-        with_output="no_output" not in form,
-    )
-
-
-def _day(text: str, more: timedelta = timedelta()) -> float | None:
-    """The beginning of a day of the server's calendar, as Unix seconds."""
-    if not text:
-        return None
-    try:
-        day = datetime.strptime(text, "%Y-%m-%d")
-    except ValueError:
-        raise BadForm("Write a date as 2026-11-28.") from None
-    try:
-        return (day + more).timestamp()
-    except (ValueError, OverflowError, OSError):  # before or after all sessions
-        return None if more else 0.0
+    return Hit(excerpt, line, label, place.at)

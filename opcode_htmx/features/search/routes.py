@@ -7,12 +7,14 @@ from collections.abc import Iterable, Iterator
 from flask import Blueprint, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
-from opcode_htmx.features.search.page import ROLES, SearchPage
+from opcode_htmx.features.search.filters import ROLES
+from opcode_htmx.features.search.page import SearchPage
+from opcode_htmx.sessions.index.terms import LONGEST_QUERY
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.sessions.views import SessionView
 from opcode_htmx.transcript.blocks import Block
 from opcode_htmx.transcript.conversation.branches import top_of
-from opcode_htmx.web.http.forms import block_url, session_address, session_url
+from opcode_htmx.web.http.forms import block_url, found_url, session_address, session_url
 from opcode_htmx.web.http.way_back import lists_sessions
 
 
@@ -24,7 +26,7 @@ def blueprint(page: SearchPage, lookup: SessionLookup) -> Blueprint:
     def search() -> str:
         if request.headers.get("X-Part") == "found":  # search.js, while a person types
             results = page.results(request.args, with_choices=False)
-            return render_template("search/found.html", results=results)
+            return render_template("search/part.html", results=results)
         return render_template(
             "search/search.html",
             results=page.results(request.args),
@@ -43,7 +45,10 @@ def blueprint(page: SearchPage, lookup: SessionLookup) -> Blueprint:
         if block is None:
             return redirect(session_url(project_id, session_id), 303)
         address = session_address(project_id, session_id)
-        return redirect(block_url(address, block, top_of(blocks, block)), 303)
+        top, words = top_of(blocks, block), request.args.get("q", "")[:LONGEST_QUERY]
+        if words:
+            return redirect(found_url(address, block, top, q=words), 303)
+        return redirect(block_url(address, block, top), 303)
 
     return pages
 

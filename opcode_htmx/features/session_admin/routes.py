@@ -45,7 +45,7 @@ from opcode_htmx.transcript.conversation import history_position
 from opcode_htmx.transcript.conversation.branches import top_of
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.disposition import download
-from opcode_htmx.web.http.forms import BadForm, block_url, session_address, session_url
+from opcode_htmx.web.http.forms import BadForm, block_url, found_url, session_address, session_url
 from opcode_htmx.web.http.way_back import lists_sessions
 
 HITS = 200
@@ -155,7 +155,7 @@ def blueprint(
             title=title(project_id, session_id, view),
             address=address,
             query=query,
-            hits=[(hit, block_url(address, hit.block, hit.top)) for hit in hits[:HITS]],
+            hits=[(hit, found_url(address, hit.block, hit.top, text=query)) for hit in hits[:HITS]],
             more=len(hits) > HITS,
         )
 

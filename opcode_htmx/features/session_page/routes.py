@@ -15,7 +15,7 @@ from flask import (
     url_for,
 )
 
-from opcode_htmx.features.session_page import selection
+from opcode_htmx.features.session_page import found, selection
 from opcode_htmx.features.session_page.selection import Selection
 from opcode_htmx.lib.surrogates import encoded
 from opcode_htmx.markup.addresses import loopback
@@ -31,6 +31,7 @@ from opcode_htmx.sessions.views import SessionView
 from opcode_htmx.sessions.workspace import Workspace
 from opcode_htmx.transcript.blocks import (
     AskBlock,
+    Block,
     NoticeBlock,
     PromptBlock,
     RawBlock,
@@ -90,7 +91,7 @@ def blueprint(
             folder=view.folder,
             way_back=came_from or project_page,
             window=shown,
-            render=view.fragments.block,
+            render=found.renderer(view.fragments, shown.blocks, request.args, _whole_text),
             dom_id=dom_id,
             status_panel=view.status_panel(),
             cursor=cursor,
@@ -129,27 +130,32 @@ def blueprint(
         )
         return loopback.for_host(older, host())
 
-    @pages.get("/projects/<project_id>/sessions/<session_id>/blocks/<block_id>")
-    def block(project_id: str, session_id: str, block_id: str) -> Response:
+    @pages.get("/projects/<project_id>/sessions/<session_id>/blocks/<block_id>", endpoint="block")
+    def block_text(project_id: str, session_id: str, block_id: str) -> Response:
         """The full text of a block that the page truncates."""
         view = lookup.read_with(project_id, session_id, block_id)
-        found = view.conversation.block(block_id)
-        if not isinstance(found, HAS_FULL_TEXT):
+        block = view.conversation.block(block_id)
+        if not isinstance(block, HAS_FULL_TEXT):
             abort(404)
-        match found:
-            case RawBlock():
-                text = found.text
-            case NoticeBlock():
-                text = found.detail
-            case PromptBlock():
-                text = "\n\n".join(filter(None, (found.text, all_as_text(found.attached))))
-            case _:
-                text = full_text(found)
-        if not isinstance(found, PromptBlock):
-            text = visible_text(text, lines=True, blanks=isinstance(found, AskBlock))
-        return Response(encoded(text), mimetype="text/plain")
+        return Response(encoded(_whole_text(block)), mimetype="text/plain")
 
     return pages
+
+
+def _whole_text(block: Block) -> str:
+    """The text of a block that a page may truncate; empty for others."""
+    match block:
+        case RawBlock():
+            text = block.text
+        case NoticeBlock():
+            text = block.detail
+        case PromptBlock():
+            return "\n\n".join(filter(None, (block.text, all_as_text(block.attached))))
+        case AskBlock() | ShellBlock() | ToolBlock():
+            text = full_text(block)
+        case _:
+            return ""
+    return visible_text(text, lines=True, blanks=isinstance(block, AskBlock))
 
 
 def _newest(view: SessionView, from_id: str | None, element: str) -> tuple[Cursor, Selection]:

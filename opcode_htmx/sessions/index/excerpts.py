@@ -41,7 +41,8 @@ def excerpt_of(place: Place, phrases: Sequence[Phrase]) -> Excerpt | None:
     if entry is None or found is None:
         return None
     text = plain(found.text)
-    spans = _best(text, phrases)
+    begin = best_start(text, phrases)
+    spans = [span for span in spans_of(text, phrases, MOST_MARKED) if span[0] >= begin]
     line_uuid = as_str(entry.get("uuid"))
     if found.role is Role.SUMMARY:
         line_uuid = as_str(entry.get("parentUuid")) or line_uuid
@@ -54,8 +55,8 @@ def _text_in(entry: Json, place: Place) -> EntryText | None:
     return texts[place.part] if place.part < len(texts) else None
 
 
-def _best(text: str, phrases: Sequence[Phrase]) -> list[tuple[int, int]]:
-    """The matches from the place on at which an excerpt shows the most phrases."""
+def best_start(text: str, phrases: Sequence[Phrase]) -> int:
+    """The start of the match from which on an excerpt shows the most phrases; 0 without any."""
     places = [spans_of(text, [phrase], MOST_MARKED) for phrase in phrases]
     starts = sorted(start for spans in places for start, _ in spans)
 
@@ -63,8 +64,7 @@ def _best(text: str, phrases: Sequence[Phrase]) -> list[tuple[int, int]]:
         end = begin + LONGEST - BEFORE
         return sum(any(begin <= start and last <= end for start, last in each) for each in places)
 
-    begin = max(starts, key=shown, default=0)  # the first one of the best
-    return [span for span in spans_of(text, phrases, MOST_MARKED) if span[0] >= begin]
+    return max(starts, key=shown, default=0)  # the first one of the best
 
 
 def _pieces(text: str, spans: Sequence[tuple[int, int]]) -> list[tuple[str, bool]]:

@@ -22,7 +22,9 @@ MOST_SESSIONS = 40
 MOST_CHOICES = 200
 """Of each kind, by which a query can be limited."""
 TEXTS_OF_SESSION = 3
-"""Of one session that are shown."""
+"""Of one session that are shown among others."""
+TEXTS_OF_PAGE = 20
+"""Of the one session that a query is limited to."""
 
 
 class IndexUnavailable(Exception):
@@ -37,6 +39,10 @@ class Query:
     """
 
     words: str = ""
+    session: tuple[str, str] | None = None
+    """The name of the Claude folder and the id of the only session to search in."""
+    page: int = 1
+    """Of the texts of that session, the newest first; the last one where there are fewer."""
     project: str = ""
     role: str = ""
     """The name of a Role, in lower case."""
@@ -77,6 +83,8 @@ class FoundSession:
     title: str
     places: tuple[Place, ...]
     count: int
+    first: int = 0
+    """The number of matching texts before `places`, all of them newer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +97,8 @@ class Found:
     phrases: tuple[Phrase, ...]
     progress: float
     """The part of the history that was read, from 0 to 1."""
+    title: str = ""
+    """Of the session that the query is limited to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +160,7 @@ class IndexReader:
 _TEXTS = """
 SELECT f.path, f.session, f.agent, m.start, m.part, m.role, m.at, m.rewound
 FROM words JOIN message m ON m.id = words.rowid JOIN file f ON f.id = m.file
-WHERE words MATCH :match
+WHERE words MATCH :match{}
     AND (:with_rewound OR NOT m.rewound)
     AND (:with_agents OR f.agent = '')
     AND (:since IS NULL OR m.at >= :since)
@@ -160,6 +170,9 @@ WHERE words MATCH :match
     ))
 ORDER BY words.rowid DESC LIMIT :most
 """
+_IN_SESSION = """
+    AND words.rowid BETWEEN :first AND :last AND f.session = :session
+    AND f.path BETWEEN :folder || '/' AND :folder || '0'"""  # `0` follows `/`
 
 
 class _Search:
@@ -171,11 +184,11 @@ class _Search:
         self._root = root
 
     def run(self, database: sqlite3.Connection) -> Found:
-        progress = _progress(database)
+        progress, query = _progress(database), self._query
+        title = self._title(database, *query.session)[0] if query.session else ""
         facets = self._facets(database) if self._phrases else None
         if facets is None:
-            return Found((), False, tuple(self._phrases), progress)
-        query = self._query
+            return Found((), False, tuple(self._phrases), progress, title)
         values = {
             "match": match_of(self._phrases, facets),
             "with_rewound": query.with_rewound,
@@ -185,9 +198,19 @@ class _Search:
             "file": query.file,
             "most": MOST_TEXTS + 1,
         }
-        places, has_more = self._places(database.execute(_TEXTS, values))
+        if query.session:
+            values |= self._range(database, *query.session)
+        texts = _TEXTS.format(_IN_SESSION if query.session else "")
+        places, has_more = self._places(database.execute(texts, values))
         sessions = tuple(self._session(database, *ids, each) for ids, each in places.items())
-        return Found(sessions, has_more, tuple(self._phrases), progress)
+        return Found(sessions, has_more, tuple(self._phrases), progress, title)
+
+    def _range(self, database: sqlite3.Connection, folder: str, session: str) -> dict[str, Any]:
+        """The condition of a session: its texts lie between two ids, among those of others."""
+        first, last = database.execute(
+            "SELECT min(first_id), max(last_id) FROM file WHERE session = ?", (session,)
+        ).fetchone()
+        return {"first": first, "last": last, "folder": folder, "session": session}
 
     def _facets(self, database: sqlite3.Connection) -> list[str] | None:
         """The facets that a text must have; None where a name does not occur at all."""
@@ -228,14 +251,23 @@ class _Search:
     def _session(
         self, database: sqlite3.Connection, folder: str, session: str, places: Sequence[Place]
     ) -> FoundSession:
+        title, project = self._title(database, folder, session)
+        first, most = 0, TEXTS_OF_SESSION
+        if self._query.session:
+            page = min(self._query.page - 1, (len(places) - 1) // TEXTS_OF_PAGE)
+            first, most = page * TEXTS_OF_PAGE, TEXTS_OF_PAGE
+        shown = tuple(places[first : first + most])
+        return FoundSession(session, folder, project, title, shown, len(places), first)
+
+    def _title(self, database: sqlite3.Connection, folder: str, session: str) -> tuple[str, str]:
+        """The title of a session and its working folder."""
         found = database.execute(
             "SELECT f.title, f.first_prompt, n.text FROM file f"
             " LEFT JOIN name n ON n.id = f.project WHERE f.path = ?",
             (f"{folder}/{session}.jsonl",),
         ).fetchone()
         title, first, project = found or ("", "", "")
-        shown = tuple(places[:TEXTS_OF_SESSION])
-        return FoundSession(session, folder, project or "", title or first, shown, len(places))
+        return title or first, project or ""
 
 
 def _progress(database: sqlite3.Connection) -> float:

@@ -24,8 +24,11 @@ _LETTER = rf"[^\W{_CJK_LETTERS}]"
 """A part of a word that is longer than a letter."""
 _PART = re.compile(r'"([^"]*)"?|([^\s"]+)')
 
-SHORTEST_PREFIX = 2
-"""Letters of a word that is not written to its end."""
+SHORTEST_PREFIX = 3
+"""Letters of a word that is not written to its end: FTS5 looks at all texts with such a word before
+it returns the newest, and two letters begin a word in nearly half of all texts."""
+_SYLLABLES = re.compile(r"[\uac00-\ud7a3]{2,}")
+"""Of Korean, whose words have endings: two are a whole word, and few words begin with them."""
 LONGEST_QUERY = 200
 """Characters; the rest of a longer query is ignored."""
 
@@ -64,9 +67,12 @@ def phrases_of(query: str) -> list[Phrase]:
             continue
         is_last = plain is not None and part.end() == len(query)
         is_prefix = is_last or (plain or "").endswith("*")
-        is_long = len(words[-1]) >= SHORTEST_PREFIX  # half of all texts have a word with `s`
-        found.append(Phrase(words, is_prefix and is_long and not _CJK.fullmatch(words[-1])))
+        found.append(Phrase(words, is_prefix and _may_be_prefix(words[-1])))
     return found
+
+
+def _may_be_prefix(word: str) -> bool:
+    return len(word) >= SHORTEST_PREFIX or _SYLLABLES.fullmatch(word) is not None
 
 
 def match_of(phrases: Iterable[Phrase], facets: Iterable[str] = ()) -> str:

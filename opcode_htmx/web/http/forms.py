@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from flask import request, url_for
 
@@ -39,6 +39,15 @@ def session_url(project_id: str, session_id: str, place: str = "end") -> str:
 def block_url(address: str, block: Block, top: Block) -> str:
     """The address of a block on the page of its session; `top` contains it, or is the same."""
     return f"{address}?from={quote(top.id, safe='')}#{dom_id(block.id)}"
+
+
+def found_url(address: str, block: Block, top: Block, **query: str) -> str:
+    """The address of a block in which words were found: its page marks them.
+
+    `query` is `q`, a query of the index, or `text`, words that stand together anywhere.
+    """
+    parts = urlencode({"from": top.id, "hit": block.id, **query})
+    return f"{address}?{parts}#found"
 
 
 def new_session_address(project_id: str) -> str:

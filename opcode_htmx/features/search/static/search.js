@@ -23,9 +23,9 @@
     try {
       const answer = await fetch(url, { signal: asked.signal, headers: { "X-Part": "found" } });
       if (!answer.ok) return form.submit(); // the page says what is wrong
-      const part = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("found");
-      if (!part) return form.submit(); // the login has ended
-      found.replaceWith(part);
+      const parts = new DOMParser().parseFromString(await answer.text(), "text/html");
+      if (!parts.getElementById("found")) return form.submit(); // the login has ended
+      for (const id of ["filters", "found"]) document.getElementById(id).replaceWith(parts.getElementById(id));
       document.title = `${form.elements.q.value || "Search"} · opcode`;
       history.replaceState(history.state, "", url); // a reload and the way back find the same
     } catch (error) {
@@ -44,6 +44,8 @@
     event.preventDefault();
     event.stopPropagation(); // no other page comes
     document.activeElement.blur(); // the keyboard covers the results
+    form.querySelector("details").open = false;
+    scrollTo({ top: 0 });
     find();
   });
 })();

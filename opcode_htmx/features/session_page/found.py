@@ -1,0 +1,121 @@
+"""The words that a search has found, marked in the block that its result leads to.
+
+Without JavaScript as well: the block is open, and shows the words also where it is cut before them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from flask import get_template_attribute
+from markupsafe import Markup
+
+from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
+from opcode_htmx.markup.markdown import with_marks
+from opcode_htmx.markup.marks import Marks, text_of
+from opcode_htmx.rendering import search
+from opcode_htmx.rendering.fragments import Fragments
+from opcode_htmx.rendering.opened_blocks import OpenedBlocks, path_to
+from opcode_htmx.sessions.index.excerpts import best_start
+from opcode_htmx.sessions.index.terms import Phrase, phrases_of, spans_of
+from opcode_htmx.transcript.blocks import Block
+
+ANCHOR = "found"
+"""The id of the element that the address of a result leads to."""
+MOST_MARKED = 100
+"""Places of each phrase in a block."""
+BEFORE, AFTER = 300, 700
+"""Characters around the words, where a block is cut before them."""
+
+Spans = Sequence[tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What was searched for: one function for each phrase, and for the place of most of them."""
+
+    phrases: Sequence[Callable[[str], Spans]]
+    all: Callable[[str], Spans]
+    best: Callable[[str], int]
+
+
+def words_of(arguments: Mapping[str, str]) -> Words | None:
+    """The words in the address of a page; None if there are none. See `forms.found_url`."""
+    if phrases := phrases_of(arguments.get("q", "")):
+        return Words(
+            [partial(_spans_of, [each]) for each in phrases],
+            partial(_spans_of, phrases),
+            lambda text: best_start(text, phrases),
+        )
+    if words := arguments.get("text", "")[: search.LONGEST_QUERY].split():
+        pattern = search.pattern_of(words)
+
+        def spans(text: str) -> Spans:
+            found = [each.span() for each in pattern.finditer(text)]
+            return found[:MOST_MARKED]
+
+        return Words([spans], spans, lambda text: next(iter(spans(text)), (0, 0))[0])
+    return None
+
+
+def _spans_of(phrases: Sequence[Phrase], text: str) -> Spans:
+    return spans_of(text, phrases, MOST_MARKED)
+
+
+def renderer(
+    kept: Fragments,
+    blocks: Sequence[Block],
+    arguments: Mapping[str, str],
+    whole_text: Callable[[Block], str],
+) -> Callable[[Block], Markup]:
+    """Renders the blocks of a page; the one that a result leads to is open, and marked.
+
+    `whole_text` returns the text of a block that the page may cut; else an empty one.
+    """
+    path, words = path_to(blocks, arguments.get("hit", "")), words_of(arguments)
+    if not path or words is None:
+        return kept.block
+
+    def change(html: Markup) -> Markup:
+        marked, further = run_cpu_in_thread(_marked, html, words, lambda: whole_text(path[-1]))
+        if not further:
+            return marked
+        head, link, rest = marked.rpartition('<a class="more"')
+        macro = get_template_attribute("session_page/further.html", "further")
+        complete: Markup = head + macro(further, ANCHOR) + link + rest
+        return complete
+
+    return OpenedBlocks(kept, path, change).block
+
+
+def _marked(
+    html: Markup, words: Words, whole_text: Callable[[], str]
+) -> tuple[Markup, list[tuple[str, bool]]]:
+    """The HTML with marks, and the text around words that it does not show because it is cut."""
+    shown = text_of(html)
+    missing = [each for each in words.phrases if not each(shown)]
+    further = _further(whole_text(), words, missing) if missing else []
+    spans, best = words.all(shown), words.best(shown)
+    anchor = next((number for number, (start, _) in enumerate(spans) if start >= best), 0)
+    marks = Marks(spans, -1 if further else anchor)
+    return with_marks(html, lambda text: marks, ANCHOR), further
+
+
+def _further(
+    text: str, words: Words, missing: Sequence[Callable[[str], Spans]]
+) -> list[tuple[str, bool]]:
+    """Pieces of a text around its best place, each with whether it is marked; empty without one."""
+    if not any(each(text) for each in missing):
+        return []
+    best = words.best(text)
+    position = max(0, best - BEFORE)
+    position = text.find("\n", position, best) + 1 or position
+    end = min(len(text), best + AFTER)
+    pieces = [("…\n", False)] if position else []
+    for start, last in words.all(text):
+        if position <= start and last <= end:
+            pieces += [(text[position:start], False), (text[start:last], True)]
+            position = last
+    return [*pieces, (text[position:end] + ("…" if end < len(text) else ""), False)]

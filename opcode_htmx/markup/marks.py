@@ -1,0 +1,97 @@
+"""Insert marks into HTML around parts of its text, which may extend over several elements."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from html import unescape
+from typing import NamedTuple
+
+_TAG = re.compile(r"""<(/?)([A-Za-z][A-Za-z0-9-]*)((?:[^<>"']++|"[^"]*"|'[^']*')*+)>""")
+_CHARACTER = re.compile(r"&[#0-9A-Za-z]{1,32};|.", re.DOTALL)
+_INLINE = frozenset({"a", "b", "bdi", "code", "em", "s", "span", "strong"})
+"""Elements that may begin or end within a word."""
+_LEFT_OUT = frozenset({"button", "textarea"})
+_UNSEEN = ("visually-hidden", "aria-hidden")
+"""In the attributes of elements whose text is not marked either."""
+
+
+class Marks(NamedTuple):
+    """Parts of a text, from and to a character, in order and without overlaps.
+
+    `anchor` is the index of the one to be read first, or -1.
+    """
+
+    spans: Sequence[tuple[int, int]]
+    anchor: int = 0
+
+
+class _Piece(NamedTuple):
+    """A part of HTML; `characters` are those of a text, as HTML, and empty for a tag."""
+
+    html: str
+    characters: Sequence[str]
+
+
+def insert(html: str, marks_in: Callable[[str], Marks], anchor_id: str) -> str:
+    """HTML in which `<mark>` surrounds what `marks_in` finds in its text.
+
+    `marks_in` is called once, with the text. The mark of the anchor gets the id `anchor_id`; if
+    nothing is marked, an empty element at the beginning has it.
+    """
+    pieces = list(_pieces(html))
+    marks = marks_in("".join(_plain(each) for piece in pieces for each in piece.characters))
+    spans, number, start = marks.spans, 0, 0
+    if not spans and marks.anchor >= 0:
+        tag = _TAG.match(html)
+        inside = tag.end() if tag else 0
+        return f'{html[:inside]}<span id="{anchor_id}"></span>{html[inside:]}'
+    written = list[str]()
+    for piece in pieces:
+        if not piece.characters or not piece.html:  # a tag, or the end of a line
+            written.append(piece.html)
+            start += len(piece.characters)
+            continue
+        position, end = start, start + len(piece.characters)
+        while number < len(spans) and spans[number][0] < end:
+            first, last = max(spans[number][0], position), min(spans[number][1], end)
+            if first < last:
+                is_anchor = number == marks.anchor and first == spans[number][0]
+                written += piece.characters[position - start : first - start]
+                written.append(f'<mark id="{anchor_id}">' if is_anchor else "<mark>")
+                written += [*piece.characters[first - start : last - start], "</mark>"]
+                position = last
+            if spans[number][1] > end:
+                break  # the next piece contains more of it
+            number += 1
+        written += piece.characters[position - start :]
+        start = end
+    return "".join(written)
+
+
+def text_of(html: str) -> str:
+    """The text that `insert` looks at."""
+    return "".join(_plain(each) for piece in _pieces(html) for each in piece.characters)
+
+
+def _pieces(html: str) -> Iterator[_Piece]:
+    position, unseen = 0, ""
+    for tag in _TAG.finditer(html):
+        yield _text(html[position : tag.start()], unseen)
+        yield _Piece(tag[0], ())
+        position, name = tag.end(), tag[2].lower()
+        if unseen:
+            unseen = "" if tag[1] and name == unseen else unseen
+        elif not tag[1] and (name in _LEFT_OUT or any(each in tag[3] for each in _UNSEEN)):
+            unseen = name
+        if name not in _INLINE:
+            yield _Piece("", ("\n",))  # a word does not go on in the next paragraph
+    yield _text(html[position:], unseen)
+
+
+def _text(html: str, unseen: str) -> _Piece:
+    return _Piece(html, () if unseen else _CHARACTER.findall(html))
+
+
+def _plain(character: str) -> str:
+    return unescape(character)[:1] if len(character) > 1 else character
