@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from flask import url_for
 
+from opcode_htmx.engines.claude.protocol.entry_texts import Role
 from opcode_htmx.features.search.filters import (
     ROLES,
     Filter,
@@ -153,5 +154,6 @@ def _hit(ids: tuple[str, str], excerpt: Excerpt, words: str) -> Hit:
         uuid=excerpt.line_uuid or "-",
         call=excerpt.call or None,
         q=words[:LONGEST_QUERY],
+        output="1" if place.role is Role.OUTPUT else None,
     )
     return Hit(excerpt, line, label, place.at)

@@ -47,7 +47,8 @@ def blueprint(page: SearchPage, lookup: SessionLookup) -> Blueprint:
         address = session_address(project_id, session_id)
         top, words = top_of(blocks, block), request.args.get("q", "")[:LONGEST_QUERY]
         if words:
-            return redirect(found_url(address, block, top, q=words), 303)
+            in_output = {"output": "1"} if "output" in request.args else {}
+            return redirect(found_url(address, block, top, q=words, **in_output), 303)
         return redirect(block_url(address, block, top), 303)
 
     return pages

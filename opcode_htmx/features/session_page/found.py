@@ -18,8 +18,9 @@ from opcode_htmx.markup.marks import Marks, text_of
 from opcode_htmx.rendering import search
 from opcode_htmx.rendering.fragments import Fragments
 from opcode_htmx.rendering.opened_blocks import OpenedBlocks, path_to
+from opcode_htmx.rendering.tool_cards import SHOWN_CHARACTERS
 from opcode_htmx.sessions.index.excerpts import best_start
-from opcode_htmx.sessions.index.terms import Phrase, phrases_of, spans_of
+from opcode_htmx.sessions.index.terms import Phrase, phrases_of, plain, spans_of
 from opcode_htmx.transcript.blocks import Block
 
 ANCHOR = "found"
@@ -28,6 +29,8 @@ MOST_MARKED = 100
 """Places of each phrase in a block."""
 BEFORE, AFTER = 300, 700
 """Characters around the words, where a block is cut before them."""
+LOOKED_FOR = 40
+"""Characters from the words on that tell their place from others."""
 
 Spans = Sequence[tuple[int, int]]
 
@@ -79,7 +82,8 @@ def renderer(
         return kept.block
 
     def change(html: Markup) -> Markup:
-        marked, further = run_cpu_in_thread(_marked, html, words, lambda: whole_text(path[-1]))
+        in_output = "output" in arguments
+        marked, further = run_cpu_in_thread(_marked, html, words, whole_text, path[-1], in_output)
         if not further:
             return marked
         head, link, rest = marked.rpartition('<a class="more"')
@@ -91,31 +95,42 @@ def renderer(
 
 
 def _marked(
-    html: Markup, words: Words, whole_text: Callable[[], str]
+    html: Markup,
+    words: Words,
+    whole_text: Callable[[Block], str],
+    block: Block,
+    in_output: bool,
 ) -> tuple[Markup, list[tuple[str, bool]]]:
-    """The HTML with marks, and the text around words that it does not show because it is cut."""
+    """The HTML with marks, and the text around words that it does not show because it is cut.
+
+    `in_output`: they were found in what the tool returned, and not in its call.
+    """
     shown = text_of(html)
     missing = [each for each in words.phrases if not each(shown)]
-    further = _further(whole_text(), words, missing) if missing else []
-    spans, best = words.all(shown), words.best(shown)
+    spans, best, further = words.all(shown), words.best(shown), list[tuple[str, bool]]()
+    if in_output or missing:
+        text = plain(whole_text(block))
+        place = words.best(text)
+        line = text[place : place + LOOKED_FOR].partition("\n")[0]
+        found = shown.rfind(line) if line and in_output else -1
+        best = found if found >= 0 else best
+        is_cut = in_output and found < 0 and len(text) > SHOWN_CHARACTERS
+        if is_cut or any(each(text) for each in missing):
+            further = _around(text, place, words)
     anchor = next((number for number, (start, _) in enumerate(spans) if start >= best), 0)
     marks = Marks(spans, -1 if further else anchor)
-    return with_marks(html, lambda text: marks, ANCHOR), further
+    return with_marks(html, lambda _: marks, ANCHOR), further
 
 
-def _further(
-    text: str, words: Words, missing: Sequence[Callable[[str], Spans]]
-) -> list[tuple[str, bool]]:
-    """Pieces of a text around its best place, each with whether it is marked; empty without one."""
-    if not any(each(text) for each in missing):
-        return []
-    best = words.best(text)
-    position = max(0, best - BEFORE)
-    position = text.find("\n", position, best) + 1 or position
-    end = min(len(text), best + AFTER)
+def _around(text: str, place: int, words: Words) -> list[tuple[str, bool]]:
+    """Pieces of the text around a place, each with whether it is marked."""
+    position = max(0, place - BEFORE)
+    position = text.find("\n", position, place) + 1 or position
+    end = min(len(text), place + AFTER)
+    part = text[position:end]
     pieces = [("…\n", False)] if position else []
-    for start, last in words.all(text):
-        if position <= start and last <= end:
-            pieces += [(text[position:start], False), (text[start:last], True)]
-            position = last
-    return [*pieces, (text[position:end] + ("…" if end < len(text) else ""), False)]
+    position = 0
+    for start, last in words.all(part):
+        pieces += [(part[position:start], False), (part[start:last], True)]
+        position = last
+    return [*pieces, (part[position:] + ("…" if end < len(text) else ""), False)]

@@ -137,7 +137,10 @@ def blueprint(
         block = view.conversation.block(block_id)
         if not isinstance(block, HAS_FULL_TEXT):
             abort(404)
-        return Response(encoded(_whole_text(block)), mimetype="text/plain")
+        text = _whole_text(block)
+        if not isinstance(block, PromptBlock):
+            text = visible_text(text, lines=True, blanks=isinstance(block, AskBlock))
+        return Response(encoded(text), mimetype="text/plain")
 
     return pages
 
@@ -146,16 +149,15 @@ def _whole_text(block: Block) -> str:
     """The text of a block that a page may truncate; empty for others."""
     match block:
         case RawBlock():
-            text = block.text
+            return block.text
         case NoticeBlock():
-            text = block.detail
+            return block.detail
         case PromptBlock():
             return "\n\n".join(filter(None, (block.text, all_as_text(block.attached))))
         case AskBlock() | ShellBlock() | ToolBlock():
-            text = full_text(block)
+            return full_text(block)
         case _:
             return ""
-    return visible_text(text, lines=True, blanks=isinstance(block, AskBlock))
 
 
 def _newest(view: SessionView, from_id: str | None, element: str) -> tuple[Cursor, Selection]:

@@ -44,7 +44,8 @@ def block_url(address: str, block: Block, top: Block) -> str:
 def found_url(address: str, block: Block, top: Block, **query: str) -> str:
     """The address of a block in which words were found: its page marks them.
 
-    `query` is `q`, a query of the index, or `text`, words that stand together anywhere.
+    `query` is `q`, a query of the index, or `text`, words that stand together anywhere; and
+    `output` if they are in what a tool returned.
     """
     parts = urlencode({"from": top.id, "hit": block.id, **query})
     return f"{address}?{parts}#found"

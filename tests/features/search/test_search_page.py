@@ -5,17 +5,30 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import psutil
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.sessions.index.histories import ONE, TWO, Session
 from tests.support.browser import Phone
 from tests.support.environment import Sandbox, Server, until, write_stand_in
-from tests.support.page_checks import smaller_than_a_thumb, too_small_to_type_in
+from tests.support.page_checks import (
+    smaller_than_a_thumb,
+    sticks_out,
+    too_small_to_type_in,
+    violations,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+
+MAIN = {"gitBranch": "main"}
+
+
+def tool_result(call: str, text: str) -> dict[str, str]:
+    return {"type": "tool_result", "tool_use_id": call, "content": text}
 
 
 @pytest.fixture(scope="module")
@@ -24,12 +37,16 @@ def server(tmp_path_factory: pytest.TempPathFactory, integration: None) -> Itera
     sandbox = Sandbox(tmp_path_factory.mktemp("search") / "home").make()
     claude = write_stand_in(tmp_path_factory.mktemp("bin") / "claude")
     shop = Session(sandbox.config_dir, ONE, str(sandbox.project))
-    shop.prompt("Where is the cinnamon?")
+    shop.prompt("Where is the cinnamon?", gitBranch="main")
     shop.call("Bash", "t1", command="grep -rn cinnamon .")
     shop.result("t1", "pie.py:4: cinnamon = 2")
+    shop.call("Edit", "t2", file_path="pie.py", old_string="2", new_string="3")
+    log = [f"line {number}" for number in range(2000)]
+    shop.call("Bash", "t3", command="grep -c cardamom log")
+    shop.add("user", [tool_result("t3", "\n".join([*log, "1999 pods of cardamom", *log]))], **MAIN)
     for number in range(60):
         shop.prompt(f"Note {number}")
-        shop.answer(f"Noted <b>{number}</b>.")
+        shop.answer(f"Noted <b>{number}</b>.", message={"id": f"m{number}", "model": "opus"})
     shop.answer("The nutmeg is <script>alert(1)</script> in the jar.")
     infra = Session(sandbox.config_dir, TWO, str(sandbox.home / "work" / "infra"))
     infra.prompt("No cinnamon in the kitchen of infra")
@@ -70,9 +87,44 @@ def test_search_is_limited_by_the_fields_of_the_form(server: Server) -> None:
     assert "kitchen" not in found(server, "cinnamon", project=str(server.sandbox.project))
     assert "pie.py" not in found(server, "cinnamon", no_output="1")
     assert "pie.py" in found(server, "cinnamon", role="output")
-    refused = server.get("/search", params={"q": "x", "since": "yesterday"})
-    assert refused.status_code == 422
-    assert "Write a date as" in refused.text
+    ids = session_ids(server)
+    assert "kitchen" not in found(server, "cinnamon", session=ids)
+    assert "pie.py" in found(server, "cinnamon", session=ids)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"since": "yesterday"}, "Write a date as"),
+        ({"role": "nobody"}, "Choose who said it"),
+        ({"session": f"/{ONE}"}, "address of no session"),
+        ({"session": "-folder/../../x"}, "address of no session"),
+        ({"page": "0"}, "no such page"),
+        ({"page": "9" * 500}, "no such page"),
+    ],
+)
+def test_form_that_cannot_be_understood_is_refused(
+    server: Server, fields: dict[str, str], reason: str
+) -> None:
+    refused = server.get("/search", params={"q": "x", **fields})
+    assert (refused.status_code, reason in refused.text) == (422, True)
+
+
+def test_marks_in_a_session_are_of_texts_only(server: Server) -> None:
+    address = f"/projects/{session_ids(server).replace('/', '/sessions/')}"
+    for words in ("script", "b noted", "<", "&", '"', "x" * 5000, "article class block"):
+        for query in ("q", "text"):
+            page = server.get(address, params={"from": "t3", "hit": "t3", query: words}).text
+            assert "<script>alert" not in page
+            assert page.count("<article") == page.count("</article>")
+    page = server.get(address, params={"hit": "none", "q": "cardamom"}).text
+    assert "<mark" not in page
+
+
+def session_ids(server: Server) -> str:
+    """The session with most messages, as the search page names it."""
+    folder = Session(server.sandbox.config_dir, ONE, str(server.sandbox.project)).path.parent.name
+    return f"{folder}/{ONE}"
 
 
 def test_what_is_said_now_is_found_at_once(server: Server) -> None:
@@ -112,9 +164,7 @@ def test_words_are_found_as_one_types_and_lead_to_their_message_and_back(
     page.goto("/search")
     page.get_by_role("searchbox").press_sequentially("cinn", delay=20)
     expect(page.locator("#found mark").first).to_have_text("cinnamon")
-    page.get_by_text("Only in…").click()
-    assert smaller_than_a_thumb(page) == []
-    assert too_small_to_type_in(page) == []
+    page.get_by_text("Filters", exact=True).click()
     page.get_by_label("Project").select_option(str(server.sandbox.project))
     expect(page.get_by_text("kitchen of infra")).to_have_count(0)
     page.locator(".search-hit", has_text="pie.py:4").click()
@@ -125,13 +175,114 @@ def test_words_are_found_as_one_types_and_lead_to_their_message_and_back(
     expect(page.locator(".search-hit", has_text="pie.py:4")).to_be_visible()
 
 
-def test_search_works_without_javascript(server: Server, open_phone: Callable[..., Phone]) -> None:
-    page = open_phone(server, java_script_enabled=False).page
+SCREENS = {"width": 360, "height": 740}, {"width": 390, "height": 844}
+
+
+@pytest.mark.parametrize("scripted", [True, False], ids=["scripts", "no scripts"])
+@pytest.mark.parametrize("screen", SCREENS, ids=lambda screen: str(screen["width"]))
+def test_every_control_works(
+    server: Server, open_phone: Callable[..., Phone], screen: dict[str, int], scripted: bool
+) -> None:
+    page = open_phone(
+        server,
+        viewport=screen,
+        java_script_enabled=scripted,
+        color_scheme="dark" if screen["width"] == 360 else "light",
+    ).page
     page.goto("/search")
-    page.get_by_role("searchbox").fill('"Note 7"')
-    page.get_by_role("button", name="Search").click()
-    page.locator(".search-hit").click()
-    expect(page.locator(".block-prompt", has_text="Note 7").first).to_be_in_viewport()
+    search_for(page, "cinnamon", scripted)
+    expect(page.locator("#found mark").first).to_have_text("cinnamon")
+
+    # all filters at once: nothing is of all these kinds
+    fill_filters(page, server, model="opus", role="answer")
+    page.get_by_role("button", name="Show results").click()
+    expect(page.locator(".filter-chip")).to_have_count(11)
+    expect(page.locator("#found")).to_contain_text("with these filters: Project: orchard")
+    assert smaller_than_a_thumb(page) == []
+    page.get_by_role("link", name="Search without filters").click()
+    expect(page.locator(".filter-chip")).to_have_count(0)
+
+    # those of an output, whose chips are removed one by one
+    fill_filters(page, server, role="output")
+    page.get_by_label("Not in what tools printed").set_checked(False)
+    page.get_by_role("button", name="Show results").click()
+    chips = page.locator(".filter-chip")
+    expect(chips).to_have_count(9)
+    expect(chips.nth(1)).to_have_text("Said by: Output")
+    expect(page.locator(".search-hit")).to_have_count(1)
+    expect(page.locator(".search-fields")).to_be_hidden()
+    expect(page.locator(".search-hit")).to_be_in_viewport()
+    assert sticks_out(page) == 0
+    assert smaller_than_a_thumb(page) == []
+    page.get_by_role("link", name="Remove the filter Tool: Bash").click()
+    expect(chips).to_have_count(8)
+    page.get_by_text("Filters", exact=True).click()
+    expect(page.locator("[name=tool]")).to_have_value("")
+    expect(page.get_by_label("Git branch")).to_have_value("main")
+    if scripted:
+        assert too_small_to_type_in(page) == []
+        assert violations(page) == []
+        page.evaluate("document.documentElement.style.fontSize = '32px'")
+        assert sticks_out(page) == 0
+    page.get_by_role("link", name="Clear filters").click()
+    expect(chips).to_have_count(0)
+
+    # all places of one session, page by page
+    search_for(page, "noted", scripted)
+    page.get_by_role("link", name="57 more places in this session").click()
+    expect(chips).to_have_text(["In “Where is the cinnamon?”"])
+    expect(page.locator(".search-count")).to_have_text("Places 1 to 20 of 60, the newest first")
+    page.get_by_role("link", name="Older places").click()
+    expect(page.locator(".search-count")).to_contain_text("21 to 40")
+    page.get_by_role("link", name="Newer places").click()
+    expect(page.locator(".search-count")).to_contain_text("1 to 20")
+    search_for(page, "cinnamon", scripted)
+    expect(page.locator(".search-count")).to_have_text("3 places, the newest first")
+    chips.click()
+    expect(page.get_by_text("kitchen of infra")).to_be_visible()
+
+
+@pytest.mark.parametrize("scripted", [True, False], ids=["scripts", "no scripts"])
+def test_hit_leads_to_its_marked_words(
+    server: Server, open_phone: Callable[..., Phone], scripted: bool
+) -> None:
+    page = open_phone(server, java_script_enabled=scripted).page
+    for query, hit, marked in (
+        ("cardamom", "1999 pods", "cardamom"),  # behind the part that the card shows
+        ("cinnamon", "pie.py:4", "cinnamon"),
+        ('"Note 7"', "Note 7", "Note 7"),
+        ("jar the nutmeg", "jar", "The"),
+    ):
+        page.goto("/search")
+        search_for(page, query, scripted)
+        page.locator(".search-hit", has_text=hit).click()
+        found = page.locator("mark#found")
+        expect(found).to_have_text(marked)
+        expect(found).to_be_in_viewport(ratio=1)
+        if hit == "pie.py:4":  # in the output, and not in the command
+            expect(page.locator("pre", has=found)).to_have_text("pie.py:4: cinnamon = 2")
+
+
+def search_for(page: Page, words: str, scripted: bool) -> None:
+    field = page.get_by_role("searchbox")
+    field.fill(words)
+    if scripted:
+        page.wait_for_url(lambda url: parse_qs(urlsplit(url).query).get("q") == [words])
+    else:
+        page.get_by_role("button", name="Search", exact=True).click()
+
+
+def fill_filters(page: Page, server: Server, **choices: str) -> None:
+    """Open the filters, and set all but those of one kind of text, which are `choices`."""
+    page.get_by_text("Filters", exact=True).click()
+    chosen = {"project": str(server.sandbox.project), "tool": "Bash", "branch": "main", **choices}
+    for name, value in chosen.items():
+        page.locator(f"select[name={name}]").select_option(value)
+    page.get_by_label("File that was").fill("pie.py")
+    page.locator("[name=since]").fill("2026-11-01")
+    page.locator("[name=until]").fill("2026-11-30")
+    for switch in page.locator(".search-check input").all():
+        switch.check()
 
 
 def test_one_process_keeps_the_index_and_ends_with_the_server(

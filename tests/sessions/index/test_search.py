@@ -7,9 +7,10 @@ import time
 
 import pytest
 
+from opcode_htmx.sessions.index.excerpts import excerpt_of
 from opcode_htmx.sessions.index.reader import Query
 from opcode_htmx.sessions.index.terms import phrases_of, separated, spans_of
-from tests.sessions.index.histories import NOON, TWO, Searchable
+from tests.sessions.index.histories import NOON, ONE, TWO, Searchable
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def searchable(index: Searchable) -> Searchable:
     session.result("t1", "pie.py:4: cinnamon = 2")
     session.call("Edit", "t2", file_path="/home/me/shop/pie.py", old_string="2", new_string="3")
     session.add("assistant", [{"type": "thinking", "thinking": "Nutmeg would be too much."}])
-    session.answer("东京的苹果派很好吃。")
+    session.answer("东京的苹果派很好吃。 검색을")
     session.answer("请使用python编写。 サーバーを再起動。 सर्वर बंद है।")
     session.result("t2", "\x1b[1mbold\x1b[0m")
     other = index.session(TWO, "/srv/infra")
@@ -51,6 +52,9 @@ def searchable(index: Searchable) -> Searchable:
         ("सर्वर", ["सर्वर"]),
         ("bold", ["bold"]),
         ("nutmeg", ["Nutmeg"]),
+        ("nut", ["Nutmeg"]),
+        ("nu", []),
+        ("검색", ["검색을"]),
         ("pie.py:4", ["pie.py:4"]),
         ("\" NEAR( OR ^ -- ' * :", []),
         ("", []),
@@ -88,6 +92,37 @@ def test_search_is_limited_to_what_is_asked_for(
     searchable: Searchable, limits: dict[str, object], count: int
 ) -> None:
     assert len(searchable.texts("pie", **limits)) == count
+
+
+def test_search_in_one_session_has_pages(index: Searchable) -> None:
+    session = index.session()
+    for number in range(45):
+        session.prompt(f"apple {number}")
+        session.answer("pie")
+    index.update()
+    index.session(TWO, "/srv/infra").prompt("An apple elsewhere")
+    index.update()
+    ids = index.session().path.parent.name, ONE
+
+    def page(number: int, words: str = "apple") -> tuple[int, int, list[str]]:
+        found = index.reader.find(Query(words=words, session=ids, page=number))
+        (only,) = found.sessions
+        assert found.title == "apple 0"
+        texts = [excerpt_of(place, found.phrases) for place in only.places]
+        return (
+            only.count,
+            only.first,
+            ["".join(t for t, _ in each.pieces) for each in texts if each],
+        )
+
+    assert page(1) == (45, 0, [f"apple {number}" for number in range(44, 24, -1)])
+    assert page(3) == (45, 40, [f"apple {number}" for number in range(4, -1, -1)])
+    assert page(9) == page(3)
+    found = index.reader.find(Query(words="elsewhere", session=ids))
+    assert (found.sessions, found.title) == ((), "apple 0")
+    nowhere = index.reader.find(Query(words="apple", session=("-nowhere", ONE)))
+    assert (nowhere.sessions, nowhere.title) == ((), "")
+    assert not index.reader.find(Query(words="apple", session=(ids[0], "0" * 36))).sessions
 
 
 def test_session_with_the_newest_text_comes_first(searchable: Searchable) -> None:
