@@ -22,6 +22,7 @@ from bench import (
     load,
     long_page,
     page,
+    search,
     send,
     smooth,
     stalls,
@@ -44,6 +45,7 @@ PARTS: dict[str, Callable[[], Sequence[Figure]]] = {
     "start": start.measure,
     "lists": lists.measure,
     "index": index.measure,
+    "search": search.measure,
     "hostile": hostile.measure,
     "lighthouse": lighthouse.measure,
 }

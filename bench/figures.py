@@ -12,12 +12,12 @@ HEADINGS = ("what", "median", "p90", "p99", "floor", "ratio", "target", "met")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The most that the median, the p99, the worst sample or the ratio to the floor may be.
+    """The most that the median, the p95, the p99, the worst sample or the ratio to the floor may be.
 
     With `least` it is the median that must reach the limit.
     """
 
-    of: Literal["median", "p99", "worst", "ratio", "least"]
+    of: Literal["median", "p95", "p99", "worst", "ratio", "least"]
     limit: float
 
 
@@ -62,6 +62,8 @@ class Figure:
                 return self.median >= limit
             case Target("worst", limit):
                 return max(self.samples) <= limit
+            case Target("p95", limit):
+                return percentile(self.samples, 0.95) <= limit
             case Target("p99", limit):
                 return self.p99 <= limit
             case Target("ratio", limit):
@@ -90,8 +92,8 @@ class Figure:
                 return f"≥ {number(limit)} {self.unit}".rstrip()
             case Target("worst", limit):
                 return f"all ≤ {number(limit)} {self.unit}"
-            case Target("p99", limit):
-                return f"p99 ≤ {number(limit)} {self.unit}"
+            case Target("p95" | "p99" as share, limit):
+                return f"{share} ≤ {number(limit)} {self.unit}"
             case Target("ratio", limit):
                 return f"≤ {number(limit)}×"
             case Target(_, limit):

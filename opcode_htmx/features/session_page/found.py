@@ -29,6 +29,8 @@ MOST_MARKED = 100
 """Places of each phrase in a block."""
 BEFORE, AFTER = 300, 700
 """Characters around the words, where a block is cut before them."""
+LONGEST = 300_000
+"""Characters of a text that is cut; words further on are not looked for."""
 LOOKED_FOR = 40
 """Characters from the words on that tell their place from others."""
 
@@ -109,7 +111,7 @@ def _marked(
     missing = [each for each in words.phrases if not each(shown)]
     spans, best, further = words.all(shown), words.best(shown), list[tuple[str, bool]]()
     if in_output or missing:
-        text = plain(whole_text(block))
+        text = plain(whole_text(block)[:LONGEST])
         place = words.best(text)
         line = text[place : place + LOOKED_FOR].partition("\n")[0]
         found = shown.rfind(line) if line and in_output else -1
