@@ -12,7 +12,7 @@ HEADINGS = ("what", "median", "p90", "p99", "floor", "ratio", "target", "met")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The most that the median, the p95, the p99, the worst sample or the ratio to the floor may be.
+    """The most that the median, p95, p99, worst sample or the ratio to the floor may be.
 
     With `least` it is the median that must reach the limit.
     """

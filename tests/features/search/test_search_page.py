@@ -119,6 +119,15 @@ def test_marks_in_a_session_are_of_texts_only(server: Server) -> None:
             assert page.count("<article") == page.count("</article>")
     page = server.get(address, params={"hit": "none", "q": "cardamom"}).text
     assert "<mark" not in page
+    assert '<details id="b-t3-d" open>' not in page
+
+
+def test_card_of_a_hit_is_open_from_the_start(server: Server) -> None:
+    # Chromium opens details around the place of an address by itself, other browsers do not
+    address = f"/projects/{session_ids(server).replace('/', '/sessions/')}"
+    page = server.get(address, params={"from": "t1", "hit": "t1", "q": "cinnamon"}).text
+    assert page.count('<details id="b-t1-d" open>') == 1
+    assert '<details id="b-t3-d">' in page
 
 
 def session_ids(server: Server) -> str:

@@ -232,7 +232,7 @@ def test_search_covers_messages_tool_inputs_and_results(looked: Session, server:
     link = re.search(r'<a class="row" href="([^"]+)"', found)
     assert link
     path, _, place = unescape(link[1]).partition("#")
-    assert f'id="{place}"' in server.get(path).text
+    assert f'<mark id="{place}">needle-in</mark>' in server.get(path).text
     assert "<mark>Plum &lt;tree&gt;</mark>" in session.get("search?q=plum+%3Ctree%3E").text
     assert "Nothing found" in session.get("search?q=no+such+words").text
     assert "Nothing found" not in session.get("search").text
