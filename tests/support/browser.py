@@ -43,6 +43,8 @@ DISABLED_FEATURES = (
 ARGUMENTS = [
     *("--no-sandbox", "--disable-background-networking", "--disable-component-update"),
     f"--disable-features={','.join(DISABLED_FEATURES)}",
+    # No page of a test runs as long as optimized code needs to be worth its compilation.
+    "--js-flags=--no-opt --no-maglev",
 ]
 CUT_OFF = (
     "WebSocket connection to",
