@@ -123,6 +123,25 @@ def test_bars_of_the_browser_have_the_colour_of_the_page(client: FlaskClient, th
     assert scheme[0] == {"light": "light", "dark": "dark", "black": "dark"}.get(theme, "light dark")
 
 
+def test_light_and_dark_differ_in_their_colours_only() -> None:
+    """So whatever is measured on a page in one theme holds in the other one."""
+    bars = re.compile(r'<meta name="theme-color"[^\n]*')
+    colour = r"#[0-9a-f]{6}"
+    pair = re.compile(rf"light-dark\({colour}, {colour}\)")
+    for path in of_the_browser():
+        text = bars.sub("", path.read_text(encoding="utf-8"))
+        assert "prefers-color-scheme" not in text, path
+        assert "light-dark" not in pair.sub("", text), path
+
+
+def of_the_browser() -> list[Path]:
+    """Every stylesheet, script and template of ours."""
+    folders = [ROOT / "static", ROOT / "templates", ROOT / "opcode_htmx"]
+    files = [path for folder in folders for path in folder.rglob("*.*")]
+    ours = [path for path in files if "vendor" not in path.parts]
+    return [path for path in ours if path.suffix in (".css", ".js", ".html", ".svg", ".py")]
+
+
 def grounds() -> dict[str, tuple[str, str]]:
     """The background of each theme, light and dark, from the stylesheet."""
     css = (ROOT / "static" / "style.css").read_text()

@@ -1,7 +1,8 @@
-"""Every card and every control of the session page, with the real CLI, in six views.
+"""Every card and every control of the session page, with the real CLI, in three sizes.
 
-What the sessions hold stands in gallery.py. Each view opens all of them: two phones and a wide
-screen, and what is measured there is measured in both themes. What is wrong is collected, and
+What the sessions hold stands in gallery.py. Each view opens all of them: a phone, which is measured
+in two sizes, and a wide screen. That is done in one theme: the other one differs in its colours
+only, as tests/features/appearance/test_appearance.py ensures. What is wrong is collected, and
 reported at the end. With OPCODE_SCREENSHOTS=1 the views take the pictures for docs/gallery.md as
 they go.
 """
@@ -147,6 +148,8 @@ class View:
     phone: Phone
     gallery: Gallery
     size: str
+    measured: tuple[str, ...] = ()
+    """The sizes of which something is measured; else its own."""
     wrong: list[str] = field(default_factory=list)
     phases: set[str] = field(default_factory=set)
     """The sessions whose status line was checked."""
@@ -158,6 +161,20 @@ class View:
     @property
     def width(self) -> int:
         return SIZES[self.size][0]
+
+    def sizes(self) -> Iterator[str]:
+        """Be of one size after the other, and then of its own again."""
+        names = self.measured or (self.size,)
+        for name in names:
+            if len(names) > 1:
+                self.resize(*SIZES[name])
+            yield name
+        if names[-1] != self.size:
+            self.resize(*SIZES[self.size])
+
+    def resize(self, width: int, height: int) -> None:
+        self.page.set_viewport_size({"width": width, "height": height})
+        self.page.evaluate("() => new Promise(requestAnimationFrame)")
 
     def themes(self) -> Iterator[str]:
         """Be in one theme after the other."""
@@ -204,20 +221,22 @@ class View:
         """The card with this line."""
         return self.page.locator("#transcript > .block", has_text=line).last
 
-    def fits(self, what: str, width: int = 0) -> None:
+    def fits(self, what: str) -> None:
         """Check that nothing is wider than the screen, except in boxes that scroll."""
-        width = width or self.width
-        for theme in self.themes():
-            with self.looking_at(f"{what} at {width} px, {theme}"):
-                by = self.page.evaluate("document.documentElement.scrollWidth") - width
-                reason = f"by {by} px: {self.page.evaluate(WIDEST, width)}" if by > 0 else ""
-                assert not reason, f"the page is wider than the screen {reason}"
-                assert self.page.evaluate(WIDE, width) == []
+        for size in self.sizes():
+            self.fits_in(SIZES[size][0], what)
+
+    def fits_in(self, width: int, what: str) -> None:
+        with self.looking_at(f"{what} at {width} px"):
+            by = self.page.evaluate("document.documentElement.scrollWidth") - width
+            reason = f"by {by} px: {self.page.evaluate(WIDEST, width)}" if by > 0 else ""
+            assert not reason, f"the page is wider than the screen {reason}"
+            assert self.page.evaluate(WIDE, width) == []
 
     def can_be_hit(self, what: str, selector: str) -> None:
         """Controls are as large as a thumb, and nothing lies over them."""
-        for theme in self.themes():
-            with self.looking_at(f"{what}, {theme}"):
+        for size in self.sizes():
+            with self.looking_at(f"{what}, {size}"):
                 assert self.page.locator(selector).count(), f"there is no {selector}"
                 wait_until_pressable(self.page)
                 assert self.page.locator(selector).evaluate_all(HIDDEN) == []
@@ -262,22 +281,25 @@ HIDDEN = """async controls => {
 
 
 @pytest.fixture
-def open_view(played: Gallery, open_phone: Callable[..., Phone]) -> Callable[[str], View]:
-    def open_(size: str) -> View:
+def open_view(played: Gallery, open_phone: Callable[..., Phone]) -> Callable[..., View]:
+    def open_(size: str, *measured: str) -> View:
         width, height = SIZES[size]
         hand = {"reduced_motion": "reduce"} if size == "wide" else screenshots.PHONE
         viewport = {"width": width, "height": height}
         phone = open_phone(played.server, viewport=viewport, **hand)
-        return View(phone, played, size)
+        return View(phone, played, size, measured)
 
     return open_
 
 
 # One test and not three, because each process that runs one of them plays all the sessions.
 def test_every_card_and_every_control_on_two_phones_and_a_wide_screen(
-    open_view: Callable[[str], View], open_phone: Callable[..., Phone]
+    open_view: Callable[..., View], open_phone: Callable[..., Phone]
 ) -> None:
-    views = [open_view(size) for size in SIZES]
+    if screenshots.WANTED:
+        views = [open_view(size) for size in SIZES]
+    else:  # a phone that becomes the other one is as wide, and loads each page once
+        views = [open_view("phone", "phone", "small"), open_view("wide")]
     for view in views:
         check_content(view)
     if screenshots.WANTED:
@@ -314,11 +336,10 @@ def cards_say_what_happened_and_open(view: View) -> None:
                 opens(view, line, detail)
         view.fits(name)
         view.can_be_hit(name, "#transcript summary, #dock .button, .topbar .back, .menu-button")
-        if view.size == "small":
-            view.page.set_viewport_size({"width": 320, "height": 740})
-            view.page.evaluate("() => new Promise(requestAnimationFrame)")
-            view.fits(name, 320)
-            view.page.set_viewport_size({"width": 360, "height": 740})
+        if view.size != "wide":
+            view.resize(320, 740)
+            view.fits_in(320, name)
+            view.resize(*SIZES[view.size])
         LOOKS[name](view)
 
 
@@ -339,8 +360,9 @@ def in_answer(view: View) -> None:
         expect(page.locator(".block-prompt img")).to_have_js_property("naturalWidth", 320)
         wider = "each => each.scrollWidth > each.clientWidth"
         assert page.locator(".block-text pre").last.evaluate(wider), "the long line scrolls"
-        if view.size != "wide":
-            assert page.locator(".block-text .scroll").last.evaluate(wider), "the table scrolls"
+        for size in view.sizes():
+            scrolls = page.locator(".block-text .scroll").last.evaluate(wider)
+            assert scrolls or size == "wide", "the table scrolls"
     for theme in view.themes():
         background, text = view.page.evaluate(COLOURS)
         with view.looking_at("colours"):
