@@ -96,11 +96,11 @@ def test_every_address_answers_and_every_page_is_well_made(
     if not is_page(answer) or answer.history:  # a redirect shows the page of another address
         return
     phone, without = open_page(**login), open_page(java_script_enabled=False, **login)
-    phone.page.goto(path)
     found = {
+        # first, which loads the page that the others look at
+        "shown with JavaScript only": lost_without_javascript(phone, without, path),
         **looks(phone),
         **structure(phone, door),
-        "shown with JavaScript only": lost_without_javascript(phone, without, path),
         "complaints of the browser": complaints(door, phone, without),
     }
     if wrong := {check: details for check, details in found.items() if details}:
@@ -124,7 +124,6 @@ def is_page(answer: requests.Response) -> bool:
 def looks(phone: Phone) -> Checks:
     """What is wrong on screens of each width, in light and dark."""
     page, wrong = phone.page, dict[str, object]()
-    page_checks.open_every_card(page)
     wrong["letters smaller than 16 px"] = page_checks.too_small_to_type_in(page)
     for width in page_checks.WIDTHS:
         page.set_viewport_size({"width": width, "height": 800})
@@ -179,7 +178,7 @@ def place_of(phone: Phone, door: Door) -> dict[str, str]:
 
 
 def lost_without_javascript(phone: Phone, without: Phone, path: str) -> list[str]:
-    """The lines of the main part that only scripts put there."""
+    """The lines of the main part that only scripts put there; every card is open afterwards."""
     for _ in range(3):  # what the server shows changes: its health, for one
         for each in (phone, without):
             each.page.goto(path)

@@ -112,11 +112,19 @@ def open_every_card(page: Page) -> None:
 def lines_of_main(page: Page) -> set[str]:
     """The lines of text that a person sees in the main part, with 0 for every number.
 
-    Removes the buttons that submit no form: without scripts they would do nothing.
+    Without the buttons that submit no form: without scripts they would do nothing.
     """
-    page.evaluate("document.querySelectorAll('main button[type=button]').forEach(e => e.remove())")
-    lines = page.locator("main").inner_text().split("\n")
-    return {re.sub(r"\d+", "0", line).strip() for line in lines} - {""}
+    text: str = page.locator("main").evaluate(
+        """main => {
+            const buttons = [...main.querySelectorAll("button[type=button]")];
+            const shown = buttons.map(each => each.style.display);
+            buttons.forEach(each => { each.style.display = "none"; });
+            const text = main.innerText;
+            buttons.forEach((each, number) => { each.style.display = shown[number]; });
+            return text;
+        }"""
+    )
+    return {re.sub(r"\d+", "0", line).strip() for line in text.split("\n")} - {""}
 
 
 def current_entries(page: Page) -> dict[str, str]:
