@@ -38,7 +38,8 @@ WRITTEN = {
     "tests/golden/data/url_map.json",
 }
 """The files that the commands of the guide write."""
-LEFT_OUT = (".git", ".venv", ".cache", "__pycache__", ".*_cache", ".hypothesis", "screenshots")
+NOT_COPIED = (".git", ".venv", ".cache", ".*_cache", ".hypothesis", "screenshots")
+LEFT_OUT = (*NOT_COPIED, "__pycache__")
 PAGE = "tests/app/test_every_page.py::test_every_address_answers_and_every_page_is_well_made"
 DOORS = "tests/security/test_every_door.py"
 CHECKS = (
@@ -74,13 +75,15 @@ def with_diffs(source: str, guide: str) -> str:
 
 
 class Copy:
-    """A copy of the checkout, without its history."""
+    """A copy of the checkout, without its history.
+
+    Compiled modules are copied and written as well: its commands start a dozen processes."""
 
     def __init__(self, folder: Path) -> None:
         self.root = folder / "copy"
         self._home = folder / "home"
         self._home.mkdir()
-        shutil.copytree(ROOT, self.root, ignore=shutil.ignore_patterns(*LEFT_OUT))
+        shutil.copytree(ROOT, self.root, ignore=shutil.ignore_patterns(*NOT_COPIED))
         (self.root / ".venv").symlink_to(ROOT / ".venv")
 
     def run(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -89,7 +92,7 @@ class Copy:
         return subprocess.run(
             [sys.executable, *arguments],
             cwd=self.root,
-            env={**kept, "HOME": str(self._home), "PYTHONDONTWRITEBYTECODE": "1", **environ},
+            env={**kept, "HOME": str(self._home), **environ},
             capture_output=True,
             text=True,
             timeout=240,
