@@ -36,6 +36,10 @@ settings.register_profile("deep", deadline=None, print_blob=True, phases=PHASES)
 settings.load_profile("deep" if "FUZZ" in os.environ else "suite")
 
 
+LONG = 350
+"""Seconds; a test with a higher limit than that is one of those that take longest."""
+
+
 def pytest_configure(config: pytest.Config) -> None:
     if FOLDER not in os.environ:  # in the process that starts the others
         os.environ[FOLDER] = folder = tempfile.mkdtemp(prefix="captures-")
@@ -57,6 +61,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if INTEGRATION not in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.unit)
+    # What may take longest begins first: at the end one process would run it alone.
+    items.sort(key=_time_limit, reverse=True)
+
+
+def _time_limit(item: pytest.Item) -> float:
+    """The seconds that a test is given, if they are more than LONG."""
+    limit = item.get_closest_marker("timeout")
+    return limit.args[0] if limit and limit.args[0] > LONG else 0
 
 
 @pytest.hookimpl(wrapper=True)
