@@ -41,15 +41,6 @@ TEMPLATES = sorted(
 PATIENCE = 60.0
 """Seconds for which a condition is waited for: longer than a stall of a busy machine lasts."""
 USER, PASSWORD = "opcode", "for-the-tests"
-SHORT_LIVED = {
-    "BUN_JSC_useDFGJIT": "0",
-    "BUN_JSC_useConcurrentGC": "0",
-    "BUN_JSC_numberOfGCMarkers": "1",
-}
-"""Options of the CLI's JavaScript engine: no compiler and no threads that pay off in long runs.
-
-What the CLI does is the same, and its start costs a sixth less. Not set for bench/ and chaos/.
-"""
 SYSTEM_PATH = os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin:/usr/bin:/bin"])
 
 
@@ -163,7 +154,6 @@ class Sandbox:
             "ANTHROPIC_API_KEY": "dummy",
             "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
             "DISABLE_AUTOUPDATER": "1",
-            **(SHORT_LIVED if "PYTEST_VERSION" in os.environ else {}),
         }
 
 
