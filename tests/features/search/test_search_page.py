@@ -145,19 +145,21 @@ def test_what_is_said_now_is_found_at_once(server: Server) -> None:
 
 def test_line_that_is_gone_leads_to_its_session(server: Server) -> None:
     folder = Session(server.sandbox.config_dir, ONE, str(server.sandbox.project)).path.parent.name
-    answer = server.get(f"/projects/{folder}/sessions/{ONE}/line/none", allow_redirects=False)
+    lines = f"/projects/{folder}/sessions/{ONE}/line"
+    answer = server.get(f"{lines}/{TWO}", allow_redirects=False)
     assert answer.status_code == 303
     assert answer.headers["Location"].endswith(f"/sessions/{ONE}#end")
+    assert server.get(f"{lines}/none").status_code == 404
     assert server.get(f"/projects/{folder}/sessions/{TWO}/line/x").status_code == 404
 
 
 def test_summary_leads_to_its_compaction_on_the_page(server: Server) -> None:
     session = Session(server.sandbox.config_dir, "4" * 8 + TWO[8:], str(server.sandbox.project))
     session.prompt("Bake it")
-    compaction = session.compaction("So far, they spoke of the cardamom.")
+    compaction = session.compaction("So far, they spoke of the turmeric.")
     session.prompt("Go on")
-    until(lambda: "cardamom" in found(server, "cardamom"), "the summary is found")
-    page = server.get("/search", params={"q": "cardamom"}).text
+    until(lambda: "turmeric" in found(server, "turmeric"), "the summary is found")
+    page = server.get("/search", params={"q": "turmeric"}).text
     lines = re.findall(r'href="([^"]+/line/[^"]+)"', page)
     assert len(lines) == 1
     address = server.get(lines[0], allow_redirects=False).headers["Location"]
