@@ -163,9 +163,9 @@ def test_summary_leads_to_its_compaction_on_the_page(server: Server) -> None:
     lines = re.findall(r'href="([^"]+/line/[^"]+)"', page)
     assert len(lines) == 1
     address = server.get(lines[0], allow_redirects=False).headers["Location"]
-    block = address.partition("#")[2]
+    (block,) = parse_qs(urlsplit(address).query)["hit"]
     assert block.endswith(compaction)
-    assert f'id="{block}"' in server.get(address).text
+    assert f'id="b-{block}"' in server.get(address).text
 
 
 def test_words_are_found_as_one_types_and_lead_to_their_message_and_back(
