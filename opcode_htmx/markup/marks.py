@@ -76,8 +76,8 @@ def text_of(html: str) -> str:
 
 def _pieces(html: str) -> Iterator[_Piece]:
     position, unseen = 0, ""
-    for tag in _TAG.finditer(html):
-        yield _text(html[position : tag.start()], unseen)
+    while (start := html.find("<", position)) >= 0 and (tag := _TAG.match(html, start)):
+        yield _text(html[position:start], unseen)
         yield _Piece(tag[0], ())
         position, name = tag.end(), tag[2].lower()
         if unseen:
@@ -86,7 +86,9 @@ def _pieces(html: str) -> Iterator[_Piece]:
             unseen = name
         if name not in _INLINE:
             yield _Piece("", ("\n",))  # a word does not go on in the next paragraph
-    yield _text(html[position:], unseen)
+    rest = html[position:]
+    # what is no tag after all is left as it is: to look for the next one could take very long
+    yield _Piece(rest, ()) if "<" in rest else _text(rest, unseen)
 
 
 def _text(html: str, unseen: str) -> _Piece:

@@ -22,8 +22,9 @@ AMOUNT = re.compile(
 )
 MARKUP = re.compile(
     r"item\.(?:file|name|text)|status_panel(?:\.\w+|\[.*\])|details|element|fragments|html|seen|stop"
+    r"|shown|part"
 )
-"""Expressions that are HTML already."""
+"""Expressions that are HTML already, or have their invisible characters shown."""
 OURS = frozenset(
     {
         *("b.kind", "b.label", "b.state", "field.label", "label", "placeholder", "title", "when"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -97,9 +98,11 @@ def test_rewound_branch_is_collapsed_at_its_place(server: Server) -> None:
 def test_search_marks_rewound_hits_and_links_into_the_collapsed_branch(server: Server) -> None:
     answer = server.get(f"{PAGE}/search?q=ABANDONED").text
     assert answer.count("Taken back") == 2
-    found = re.search(r'href="([^"]*)#(b-[^"]*)"', answer)
+    found = re.search(r'href="([^"]*[?&;]hit=([^"&]*)[^"]*)#found"', answer)
     assert found
-    assert f'id="{found[2]}"' in server.get(found[1]).text
+    page = server.get(unescape(found[1])).text
+    assert f'id="b-{found[2]}"' in page
+    assert 'id="found"' in page
 
 
 def test_export_quotes_rewound_branches(server: Server) -> None:

@@ -131,7 +131,7 @@ def test_the_arrow_goes_back_through_the_lists_that_one_came_through(
     page.get_by_label("Search in this session").fill("prompt 7.")
     page.get_by_label("Search in this session").press("Enter")
     page.locator("a.row").click()
-    page.wait_for_url("**#b-prompt-7")
+    page.wait_for_url("**hit=prompt-7**#found")
     loaded.wait_for()
     arrow(page)
     page.wait_for_url("**/search?q=prompt+7.")

@@ -318,7 +318,7 @@ def test_words_are_searched_and_found_without_javascript(
     phone.page.get_by_label("Search in this session").fill("prompt 7.")
     phone.page.get_by_label("Search in this session").press("Enter")
     phone.page.locator("a.row").click()
-    phone.page.wait_for_url("**#b-prompt-7")
+    phone.page.wait_for_url("**hit=prompt-7**#found")
     expect(phone.page.locator("#b-prompt-7")).to_be_in_viewport()
 
 

@@ -141,7 +141,7 @@ NAMES = "|".join(
         r"csrf_token|prompt_id|session_id|attached|files|prompt|decision|reason-.*|q-.*|title|q",
         r"folder|back|to|project|block|(?:was_)?(?:model|effort|permission_mode|keep_running)|user",
         r"password|next|viewport|color-scheme|theme-color|apple-mobile-web-app-(?:capable|title)",
-        r"htmx-config|make|open|in|name|chosen|hidden|act|session|tags?|days|before|digest",
+        r"htmx-config|make|open|in|name|chosen|hidden|act|session|tags?|days|before|digest|seen",
     )
 )
 IMAGES = r"^/(?:static/|projects/[^/]+/sessions/[^/]+/|(?:projects/[^/]+/)?new/attachments/)"
