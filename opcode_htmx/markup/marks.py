@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from html import unescape
 from typing import NamedTuple
 
-_TAG = re.compile(r"""<(/?)([A-Za-z][A-Za-z0-9-]*)((?:[^<>"']++|"[^"]*"|'[^']*')*+)>""")
+_TAG = re.compile(r"""<(/?)([A-Za-z][A-Za-z0-9-]*+)((?:[^<>"']++|"[^"]*+"|'[^']*+')*+)>""")
 _CHARACTER = re.compile(r"&[#0-9A-Za-z]{1,32};|.", re.DOTALL)
 _INLINE = frozenset({"a", "b", "bdi", "code", "em", "s", "span", "strong"})
 """Elements that may begin or end within a word."""
