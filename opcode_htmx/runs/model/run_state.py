@@ -105,7 +105,8 @@ class RunState:
         """Open permission requests and questions, by request id, oldest first."""
         self.unsupported: dict[str, None] = {}  # as a set, at a third of the memory
         """Requests of unknown kinds; Claude waits for an answer to each."""
-        self.answered: dict[str, None] = {}
+        self.answered: dict[str, bool] = {}
+        """By id, whether Claude has withdrawn the request: then no answer counts any more."""
         self.answers: dict[str, Answer] = {}
         """The answers to Claude's requests."""
         self._unconfirmed: dict[str, PermissionRequest] = {}
@@ -210,7 +211,7 @@ class RunState:
                 self._answer(message)
                 self._unconfirmed.pop(message.request_id, None)
             case ControlCancel():
-                self._close(message.request_id)
+                self._close(message.request_id, withdrawn=True)
             case TurnResult():
                 if self._ended_without_result not in message.prompt_ids:
                     self.turns += 1
@@ -271,7 +272,9 @@ class RunState:
         self._close(message.request_id)
 
     def _reopen(self, request_id: str) -> None:
-        """The answer did not reach Claude: its request is open again."""
+        """The answer did not reach Claude: its request is open again, unless it was withdrawn."""
+        if self.answered.get(request_id):
+            return
         self.answered.pop(request_id, None)
         self.answers.pop(request_id, None)
         if ask := self._unconfirmed.pop(request_id, None):
@@ -304,8 +307,8 @@ class RunState:
         if agreed.cancelled_prompt is not None:
             self._give_up(agreed.cancelled_prompt)
 
-    def _close(self, request_id: str) -> None:
-        self.answered[request_id] = None
+    def _close(self, request_id: str, *, withdrawn: bool = False) -> None:
+        self.answered[request_id] = withdrawn or self.answered.get(request_id, False)
         self.unsupported.pop(request_id, None)
         if self.asks.pop(request_id, None) and not self.asks:
             self.step(Event.ANSWERED)
