@@ -51,6 +51,7 @@ CUT_OFF = (
     "ERR_CONNECTION_REFUSED",
     "ERR_CONNECTION_RESET",
     "ERR_EMPTY_RESPONSE",
+    "ERR_CONTENT_LENGTH_MISMATCH",
     "htmx:ws:error",
     "Failed to fetch",
 )
