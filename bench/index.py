@@ -24,26 +24,24 @@ import psutil
 from bench import latency, lists, load, many_sessions, material
 from bench.figures import Figure, Target, percentile
 from bench.latency import Series
+from bench.lists import IDLE, IDLE_SECONDS, STALL
+from bench.many_sessions import PROJECTS, SESSIONS
 from bench.server import running_server
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.engines.claude.files.history import project_id
 from tests.support.environment import Sandbox, Server, until
 
-PROJECTS, SESSIONS, LINES = 100, 50, 200
 SERIES = Series("stream", 600, 0.05)
 PARTS = 6
 """Of the series: a p99 is taken of each."""
 ROUNDS, PICKED, LINES_OF_ONE = 120, 50, 4
 """24,000 lines: what twenty sessions write in an hour, each a line every three seconds."""
-IDLE_SECONDS = 20.0
 MOST_SECONDS = 900.0
 """For the index to be made."""
 MB = 1e6
 
 FRAGMENT = Target("p99", 50)
 SAME = Target("ratio", 1.5)
-STALL = Target("worst", 50)
-IDLE = Target("worst", 0.5)
 GROWTH = Target("worst", 5)
 
 
@@ -51,9 +49,7 @@ def measure() -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         sandbox = Sandbox(home / "home").make()
-        many_sessions.generate(
-            sandbox.config_dir, projects=PROJECTS, sessions=SESSIONS, lines=LINES
-        )
+        many_sessions.generate(sandbox.config_dir)
         return list(_figures(sandbox, latency.write_ticker(home)))
 
 

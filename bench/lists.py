@@ -17,11 +17,11 @@ from pathlib import Path
 
 from bench import load, many_sessions
 from bench.figures import Figure, Target
+from bench.many_sessions import PROJECTS, SESSIONS
 from bench.server import running_server
 from opcode_htmx.engines.claude.files.history import project_id
 from tests.support.environment import Sandbox, Server, basic_header, until, write_stand_in
 
-PROJECTS, SESSIONS, LINES = 100, 50, 200
 STARTS = 4
 REQUESTS = 60
 IDLE_SECONDS = 20.0
@@ -51,9 +51,7 @@ def measure() -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         sandbox = Sandbox(home / "home").make()
-        many_sessions.generate(
-            sandbox.config_dir, projects=PROJECTS, sessions=SESSIONS, lines=LINES
-        )
+        many_sessions.generate(sandbox.config_dir)
         return list(_figures(sandbox, write_stand_in(home / "claude")))
 
 

@@ -14,15 +14,17 @@ from bench.session_file import LARGE_EVERY, NOUNS, SessionFile
 WORK = Path("/home/sam/work")
 """The folder of the projects, which need not exist."""
 
+PROJECTS, SESSIONS, LINES = 100, 50, 200
+"""A million lines in five thousand sessions."""
 PARTS = ("api", "web", "cli", "docs", "infra", "worker", "app")
 
 
 def generate(
     config_dir: Path,
     *,
-    projects: int,
-    sessions: int,
-    lines: int,
+    projects: int = PROJECTS,
+    sessions: int = SESSIONS,
+    lines: int = LINES,
     seed: int = 1,
     work: Path = WORK,
 ) -> int:

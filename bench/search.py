@@ -21,7 +21,6 @@ from opcode_htmx.sessions.index.file_pass import Facts, FilePass
 from opcode_htmx.sessions.index.indexer import Indexer
 from opcode_htmx.sessions.index.reader import IndexReader, Query
 
-PROJECTS, SESSIONS, LINES = 100, 50, 200
 TYPED = (
     *("the retry", "cache", "invoices", "pytest", '"drop the old', "登录", "검색", "session"),
     *("def", "return", "test_cache", "kitchen"),
@@ -38,7 +37,7 @@ LOOK = Target("median", 5)
 def measure() -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder:
         config_dir = Path(folder) / "claude"
-        many_sessions.generate(config_dir, projects=PROJECTS, sessions=SESSIONS, lines=LINES)
+        many_sessions.generate(config_dir)
         return list(_figures(config_dir, Path(folder) / "sessions.sqlite"))
 
 
