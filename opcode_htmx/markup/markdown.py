@@ -15,7 +15,6 @@ from markdown_it.token import Token
 from markupsafe import Markup
 
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
-from opcode_htmx.markup import marks
 from opcode_htmx.markup.addresses import rules
 from opcode_htmx.markup.markdown_parser import (
     MOST_COLUMNS,
@@ -23,6 +22,7 @@ from opcode_htmx.markup.markdown_parser import (
     lines_of,
     page_parser,
 )
+from opcode_htmx.markup.marks import MarkableHtml, Marks
 
 if TYPE_CHECKING:
     from bleach.sanitizer import Cleaner
@@ -234,6 +234,6 @@ def plain(text: str) -> Markup:
     return Markup('<pre dir="ltr" tabindex="0"><code>{}</code></pre>').format(text)
 
 
-def with_marks(html: Markup, marks_in: Callable[[str], marks.Marks], anchor_id: str) -> Markup:
-    """Safe HTML in which parts of the text are marked; see `marks.insert`."""
-    return Markup(marks.insert(html, marks_in, anchor_id))  # noqa: S704 - adds `<mark>` only
+def with_marks(html: MarkableHtml, marks: Marks, anchor_id: str) -> Markup:
+    """Safe HTML in which parts of the text are marked; see `MarkableHtml.with_marks`."""
+    return Markup(html.with_marks(marks, anchor_id))  # noqa: S704 - adds `<mark>` only

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from html import unescape
 from typing import NamedTuple
+
+from markupsafe import Markup
 
 _TAG = re.compile(r"""<(/?)([A-Za-z][A-Za-z0-9-]*+)((?:[^<>"']++|"[^"]*+"|'[^']*+')*+)>""")
 _CHARACTER = re.compile(r"&[#0-9A-Za-z]{1,32};|.", re.DOTALL)
@@ -33,19 +36,33 @@ class _Piece(NamedTuple):
     characters: Sequence[str]
 
 
-def insert(html: str, marks_in: Callable[[str], Marks], anchor_id: str) -> str:
-    """HTML in which `<mark>` surrounds what `marks_in` finds in its text.
+class MarkableHtml:
+    """HTML taken apart into its tags and its text."""
 
-    `marks_in` is called once, with the text. The mark of the anchor gets the id `anchor_id`; if
-    nothing is marked, an empty element at the beginning has it.
-    """
-    pieces = list(_pieces(html))
-    marks = marks_in("".join(_plain(each) for piece in pieces for each in piece.characters))
+    def __init__(self, html: Markup) -> None:
+        self.html = html
+        self._pieces = list(_pieces(html))
+
+    @cached_property
+    def text(self) -> str:
+        """The text in which marks have their places."""
+        return "".join(_plain(each) for piece in self._pieces for each in piece.characters)
+
+    def with_marks(self, marks: Marks, anchor_id: str) -> str:
+        """The HTML in which `<mark>` surrounds parts of the text.
+
+        The mark of the anchor gets the id `anchor_id`; if nothing is marked, an empty element at
+        the beginning has it.
+        """
+        if not marks.spans and marks.anchor >= 0:
+            tag = _TAG.match(self.html)
+            inside = tag.end() if tag else 0
+            return f'{self.html[:inside]}<span id="{anchor_id}"></span>{self.html[inside:]}'
+        return "".join(_marked(self._pieces, marks, anchor_id))
+
+
+def _marked(pieces: Iterable[_Piece], marks: Marks, anchor_id: str) -> list[str]:
     spans, number, start = marks.spans, 0, 0
-    if not spans and marks.anchor >= 0:
-        tag = _TAG.match(html)
-        inside = tag.end() if tag else 0
-        return f'{html[:inside]}<span id="{anchor_id}"></span>{html[inside:]}'
     written = list[str]()
     for piece in pieces:
         if not piece.characters or not piece.html:  # a tag, or the end of a line
@@ -66,12 +83,7 @@ def insert(html: str, marks_in: Callable[[str], Marks], anchor_id: str) -> str:
             number += 1
         written += piece.characters[position - start :]
         start = end
-    return "".join(written)
-
-
-def text_of(html: str) -> str:
-    """The text that `insert` looks at."""
-    return "".join(_plain(each) for piece in _pieces(html) for each in piece.characters)
+    return written
 
 
 def _pieces(html: str) -> Iterator[_Piece]:

@@ -11,14 +11,13 @@ from hypothesis import strategies as st
 from markupsafe import Markup, escape
 
 from opcode_htmx.markup.markdown import render, with_marks
-from opcode_htmx.markup.marks import Marks, insert, text_of
+from opcode_htmx.markup.marks import MarkableHtml, Marks
 
 
 def marked(html: str, words: str, anchor: int = -1) -> str:
-    def find(text: str) -> Marks:
-        return Marks([each.span() for each in re.finditer(words, text)], anchor)
-
-    return insert(html, find, "found")
+    markable = MarkableHtml(Markup(html))  # noqa: S704 - written here
+    spans = [each.span() for each in re.finditer(words, markable.text)]
+    return markable.with_marks(Marks(spans, anchor), "found")
 
 
 @pytest.mark.parametrize(
@@ -59,10 +58,11 @@ def test_marks_change_no_character_and_no_other_tag(text: str, places: list[int]
     html = Markup('<p title="{}">{}<b>{}</b></p>').format(text, text, text)
     ends = sorted({*places})
     spans = list(zip(ends[::2], ends[1::2], strict=False))
-    result = with_marks(html, lambda _: Marks(spans, -1), "found")
+    markable = MarkableHtml(html)
+    result = with_marks(markable, Marks(spans, -1), "found")
     assert isinstance(result, Markup)
     assert re.sub(r"</?mark>", "", result) == html
-    assert text_of(html).strip("\n") == unescape(f"{escape(text)}{escape(text)}").strip("\n")
+    assert markable.text.strip("\n") == unescape(f"{escape(text)}{escape(text)}").strip("\n")
 
 
 def test_words_in_rendered_markdown_are_marked() -> None:

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
 from opcode_htmx.markup.markdown import with_marks
-from opcode_htmx.markup.marks import Marks, text_of
+from opcode_htmx.markup.marks import MarkableHtml, Marks
 from opcode_htmx.rendering import search
 from opcode_htmx.rendering.fragments import Fragments
 from opcode_htmx.rendering.opened_blocks import OpenedBlocks, path_to
@@ -107,7 +107,8 @@ def _marked(
 
     `in_output`: they were found in what the tool returned, and not in its call.
     """
-    shown = text_of(html)
+    markable = MarkableHtml(html)
+    shown = markable.text
     missing = [each for each in words.phrases if not each(shown)]
     spans, best, further = words.all(shown), words.best(shown), list[tuple[str, bool]]()
     if in_output or missing:
@@ -120,8 +121,7 @@ def _marked(
         if is_cut or any(each(text) for each in missing):
             further = _around(text, place, words)
     anchor = next((number for number, (start, _) in enumerate(spans) if start >= best), 0)
-    marks = Marks(spans, -1 if further else anchor)
-    return with_marks(html, lambda _: marks, ANCHOR), further
+    return with_marks(markable, Marks(spans, -1 if further else anchor), ANCHOR), further
 
 
 def _around(text: str, place: int, words: Words) -> list[tuple[str, bool]]:
