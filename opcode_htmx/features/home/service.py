@@ -9,10 +9,11 @@ from pathlib import Path
 from opcode_htmx.engines.claude.files import history, sessions
 from opcode_htmx.engines.claude.files.session_listing import Listing
 from opcode_htmx.engines.claude.files.session_summary import FileSummary
+from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.policies.working_folders import InvalidFolder, reference
 from opcode_htmx.runs.supervisor import Supervisor
-from opcode_htmx.sessions.attention import AttentionList
+from opcode_htmx.sessions.attention import AttentionItem, AttentionList
 from opcode_htmx.sessions.index.reader import IndexReader, IndexUnavailable
 from opcode_htmx.sessions.lookup import shorten
 from opcode_htmx.sessions.read_ahead import ReadAhead
@@ -118,14 +119,7 @@ class Home:
     def lists(self, start: int) -> HomeLists:
         """The lists, with the recent sessions from the number `start` on."""
         flags = self._flags.all()
-        items = self._attention.all()
-        ids = {item.run.record.session_id for item in items}
-        working = [
-            run
-            for run in self._runs.live()
-            if run.phase is not Phase.IDLE and run.record.session_id not in ids
-        ]
-        ids |= {run.record.session_id for run in working}
+        items, working, ids = self._busy()
         needs_you = [self._rows.of_attention(item) for item in items[:MOST_RUNS]]
         running = [self._rows.of_run(run) for run in working[:MOST_RUNS]]
         pinned = self._pinned(flags, ids)
@@ -143,11 +137,21 @@ class Home:
             projects=self._projects(found),
         )
 
+    def _busy(self) -> tuple[list[AttentionItem], list[Run], set[str]]:
+        """What needs the person, the other runs at work, and the ids of the sessions of both."""
+        items = self._attention.all()
+        ids = {item.run.record.session_id for item in items}
+        working = [
+            run
+            for run in self._runs.live()
+            if run.phase is not Phase.IDLE and run.record.session_id not in ids
+        ]
+        return items, working, ids | {run.record.session_id for run in working}
+
     def selectable(self, start: int, chosen: str) -> SelectableList:
         """The pinned and recent sessions, and the one with the id `chosen` wherever it is."""
         flags = self._flags.all()
-        busy = {item.run.record.session_id for item in self._attention.all()}
-        busy |= {run.record.session_id for run in self._runs.live() if run.phase is not Phase.IDLE}
+        _, _, busy = self._busy()
         pinned = self._pinned(flags, busy) if not start else []
         found = sessions.listings(self._workspace.config_dir)
         recent, has_more = self._recent(found, flags, busy, start, SELECTABLE)
@@ -196,15 +200,14 @@ class Home:
         number: int,
     ) -> tuple[list[FileSummary], bool]:
         """The sessions in none of the other lists, and whether there are more."""
-        aside = {each for each, its in flags.items() if its.archived or its.pinned}
+        flagged = {each for each, its in flags.items() if its.archived or its.pinned}
         end = start + number
-        most = end + len(aside.union(shown)) + 1
+        most = end + len(flagged.union(shown)) + 1
         newest = sessions.recent(self._workspace.config_dir, most, listings)
         found = [
             each
             for each in newest
-            if (name := each.path.stem) not in shown
-            and not (name in aside and _is_aside(flags[name], each))
+            if each.path.stem not in shown and not _is_pinned_or_archived(each, flags)
         ]
         return found[start:end], len(found) > end
 
@@ -216,8 +219,12 @@ class Home:
             return {}
 
 
-def _is_aside(flags: Flags, session: FileSummary) -> bool:
-    its = flags.of_use(session.last_activity)
+def _flags_of(session: FileSummary, flags: Mapping[str, Flags]) -> Flags:
+    return flags.get(session.path.stem, NO_FLAGS).of_use(session.last_activity)
+
+
+def _is_pinned_or_archived(session: FileSummary, flags: Mapping[str, Flags]) -> bool:
+    its = _flags_of(session, flags)
     return bool(its.pinned or its.archived)
 
 
@@ -229,6 +236,6 @@ def _row(found: FileSummary, flags: Mapping[str, Flags], words: Mapping[Path, st
         title=shorten(found.name or found.title or "") or "A session",
         project_path=found.cwd or "",
         at=found.last_activity,
-        flags=flags.get(found.path.stem, NO_FLAGS).of_use(found.last_activity),
+        flags=_flags_of(found, flags),
         words=words.get(found.path, ""),
     )

@@ -43,9 +43,9 @@ def blueprint(page: SearchPage, lookup: SessionLookup) -> Blueprint:
         blocks, block = _find(lookup.read(project_id, session_id), call, uuid)
         if block is None:  # it may be before the end of a long session
             blocks, block = _find(lookup.read(project_id, session_id, whole=True), call, uuid)
-        if block is None and not SESSION_ID.fullmatch(uuid):
-            abort(404, description="There is no message with this id.")
         if block is None:  # such as one of an answer that was rewound
+            if not SESSION_ID.fullmatch(uuid):
+                abort(404, description="There is no message with this id.")
             return redirect(session_url(project_id, session_id), 303)
         address = session_address(project_id, session_id)
         top, words = top_of(blocks, block), request.args.get("q", "")[:LONGEST_QUERY]

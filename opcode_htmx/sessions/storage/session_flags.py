@@ -54,9 +54,10 @@ class Flags:
         One that goes on after it was archived, here or in a terminal, is out of the archive. A time
         that is still to come is that of a clock that was wrong, and proves nothing.
         """
-        if not self.archived + GRACE_SECONDS < last_activity < time.time() + GRACE_SECONDS:
+        if not self.archived:
             return self
-        return replace(self, archived=0.0) if self.archived else self
+        goes_on = self.archived + GRACE_SECONDS < last_activity < time.time() + GRACE_SECONDS
+        return replace(self, archived=0.0) if goes_on else self
 
 
 NO_FLAGS = Flags()
