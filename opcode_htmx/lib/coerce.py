@@ -39,6 +39,10 @@ def is_larger(limit: int, *values: object) -> bool:
     return False
 
 
+LATEST = 7_258_118_400.0
+"""A Unix time after all others: the year 2200."""
+
+
 def as_dict(value: object) -> Json:
     return cast(Json, value) if isinstance(value, dict) else {}
 
@@ -57,11 +61,15 @@ def optional(value: object) -> str | None:
 
 
 def seconds(stamp: object) -> float:
-    """The Unix time of an ISO 8601 timestamp; 0 if it is none."""
+    """The Unix time of an ISO 8601 timestamp; 0 if it is none, or of no time of ours.
+
+    Zero times of programs are years outside of the calendar of some time zones.
+    """
     try:
-        return datetime.fromisoformat(as_str(stamp)).timestamp()
+        found = datetime.fromisoformat(as_str(stamp)).timestamp()
     except (ValueError, OverflowError):
         return 0.0
+    return found if 0 < found < LATEST else 0.0
 
 
 def amount(value: object) -> float | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from flask import Flask
 
+from opcode_htmx.lib.coerce import LATEST
 from opcode_htmx.lib.formatting import format_bytes
 from opcode_htmx.markup import visible_text
 
@@ -29,19 +30,24 @@ def relative_time(seconds: float, now: float | None = None) -> str:
         amount = int(age // size)
         if amount < limit:
             return f"{count(amount, unit) if unit == 'day' else f'{amount} {unit}'} ago"
-    moment = datetime.fromtimestamp(seconds).astimezone()
+    moment = _moment(seconds).astimezone()
     return f"{moment.day} {moment:%b %Y}"
 
 
 def iso_time(seconds: float) -> str:
     """A Unix time for a `datetime` attribute."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+    return _moment(seconds).isoformat(timespec="seconds")
 
 
 def full_time(seconds: float) -> str:
     """A Unix time in full, in the server's time zone."""
-    moment = datetime.fromtimestamp(seconds).astimezone()
+    moment = _moment(seconds).astimezone()
     return f"{moment.day} {moment:%B %Y, %H:%M %Z}"
+
+
+def _moment(seconds: float) -> datetime:
+    """A Unix time; the first or the last one that is shown for one beyond them."""
+    return datetime.fromtimestamp(min(max(seconds, 0.0), LATEST), UTC)
 
 
 def count(amount: int, noun: str) -> str:

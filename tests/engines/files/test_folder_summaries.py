@@ -14,6 +14,7 @@ from gevent import monkey
 from opcode_htmx.engines.claude.files import session_summary, sessions
 from opcode_htmx.engines.claude.files.lists import folder_summaries
 from opcode_htmx.engines.claude.files.session_summary import FileSummary
+from tests.support import api
 
 NOON = 1_795_000_000
 SHOP, INFRA = "-home-me-shop", "-srv-infra"
@@ -169,3 +170,21 @@ def test_outline_has_no_project_without_a_prompt_and_a_path_where_any_session_ha
             path.write_text(path.read_text().replace('"cwd": "",', ""))
     (only,) = sessions.outline(reads.config_dir)
     assert (only.id, only.path) == (INFRA, "/srv/infra")
+
+
+@pytest.mark.parametrize("stamp", ["0001-01-01T00:00:00Z", "2020-01-01T00:00:00.000Z"])
+def test_time_in_the_result_of_a_tool_is_not_that_of_the_session(reads: Reads, stamp: str) -> None:
+    path = reads.write(1, hours(1))
+    result = {"timestamp": api.stamp(hours(2)), "mcpMeta": {"data": {"timestamp": stamp}}}
+    entry = json.dumps({"type": "user", **result}, separators=(",", ":"))
+    path.write_text(f"{path.read_text()}\n{entry}\n")
+    (found,) = sessions.recent(reads.config_dir, 1)
+    assert found.last_activity == hours(2)
+
+
+def test_entry_with_a_time_of_no_calendar_counts_as_one_without(reads: Reads) -> None:
+    path = reads.write(1, hours(1))
+    path.write_text(f'{path.read_text()}\n{{"type":"user","timestamp":"0001-01-01T00:00:00Z"}}\n')
+    os.utime(path, (hours(3), hours(3)))
+    (found,) = sessions.recent(reads.config_dir, 1)
+    assert found.last_activity == hours(3)

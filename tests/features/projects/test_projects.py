@@ -228,3 +228,11 @@ def test_text_has_the_contrast_of_wcag_aa_and_of_aaa_in_high_contrast(
     assert {pair: value for pair, value in low.items() if value < least} == {}
     borders = {g: contrast(colours["line-strong"], colours[g]) for g in grounds}
     assert {ground: value for ground, value in borders.items() if value < 3} == {}
+
+
+@pytest.mark.parametrize("seconds", [-62_135_596_800.0, -1e18, 0.0, 253_402_300_799.0, 1e18])
+def test_time_that_no_calendar_has_is_shown_as_the_first_or_the_last(seconds: float) -> None:
+    years = ("1970", "2200") if seconds else ("1970",)
+    assert filters.iso_time(seconds)[:4] in years
+    assert filters.full_time(seconds)
+    assert filters.relative_time(seconds)

@@ -5,13 +5,14 @@ changes with its releases: an unknown line is skipped, never an error.
 """
 
 import json
-import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
+
+import orjson
 
 from opcode_htmx.engines.claude.files.folder_names import OwnFolder
 from opcode_htmx.engines.claude.files.titles import Names
@@ -42,7 +43,7 @@ MOST_KEPT = 8192  # files of which it is kept what was read
 
 T = TypeVar("T")
 
-_TIMESTAMP = re.compile(rb'"timestamp":"([0-9]{4}-[^"\\]{10,30})"')
+_TIMESTAMP = b'"timestamp":'
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,12 +246,15 @@ def _whole_lines(tail: bytes) -> Iterator[dict[str, Any]]:
 
 
 def _last_timestamp(tail: bytes) -> float | None:
-    end = len(tail)
-    while (start := tail.rfind(b'"timestamp":"', 0, end)) >= 0:
-        found = _TIMESTAMP.match(tail, start)
-        if found and (moment := seconds(found[1].decode("latin-1"))):
-            return moment
-        end = start
+    """The time of the newest entry that has one. Results of tools may contain others."""
+    for line in reversed(tail.splitlines()):
+        if _TIMESTAMP in line:
+            try:
+                entry = orjson.loads(line)
+            except ValueError:  # the rest of a long line, or one that is not written to its end
+                continue
+            if isinstance(entry, dict) and (moment := seconds(entry.get("timestamp"))):
+                return moment
     return None
 
 
