@@ -132,13 +132,7 @@ class CleanUp:
         plan, sessions = self._plan(days, before, *found)
         if plan.digest != digest:
             raise PlanChanged
-        own = {each.box for part in plan.projects for each in part.listed}
-        going = [
-            each
-            for part, (_, group) in zip(plan.projects, _groups(sessions), strict=True)
-            for each in group
-            if (each.key if each.key in own else part.box) in ticked
-        ]
+        going = [each for box, each in _boxes(sessions, plan.projects) if box in ticked]
         return self._trash.put_all(self._unchanged(going)) if going else None
 
     def _read(self) -> tuple[list[_Session], bool]:
@@ -171,15 +165,16 @@ class CleanUp:
         }
         needed = self._needed.reasons(old)
         going = [each for session_id, each in old.items() if session_id not in needed]
+        projects = _by_project(going)
         plan = Plan(
             days=days,
             before=before,
-            projects=_by_project(going),
+            projects=projects,
             sessions=len(going),
             total=sum(each.total for each in going),
             kept=tuple(Counter(needed.values()).most_common()),
             incomplete=not complete,
-            digest=_digest(going),
+            digest=_digest(going, projects),
         )
         return plan, going
 
@@ -244,6 +239,17 @@ def _title(summary: FileSummary) -> str:
     return shorten(summary.name or summary.title or "") or "A session"
 
 
-def _digest(sessions: list[_Session]) -> str:
-    names = sorted(each.key for each in sessions)
+def _boxes(
+    sessions: list[_Session], projects: tuple[ProjectPart, ...]
+) -> Iterator[tuple[str, _Session]]:
+    """Each session that would go, after the box that stands for it."""
+    own = {each.box for part in projects for each in part.listed}
+    for part, (_, group) in zip(projects, _groups(sessions), strict=True):
+        for each in group:
+            yield each.key if each.key in own else part.box, each
+
+
+def _digest(sessions: list[_Session], projects: tuple[ProjectPart, ...]) -> str:
+    """Names the sessions of a plan, each with its box: a tick means the same as it was shown."""
+    names = sorted(f"{box} {each.key}" for box, each in _boxes(sessions, projects))
     return hashlib.sha256("\n".join(names).encode("utf-8", "replace")).hexdigest()

@@ -255,6 +255,33 @@ def test_a_long_list_is_cut_and_the_rest_has_boxes_of_its_own(
     assert left == {"barn", "field", "hill", "shed"}
 
 
+def test_nothing_moves_if_a_box_stands_for_other_sessions_by_now(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clean_up, "LISTED_OF_PROJECT", 2)
+    files = [store.session(f"row {number}", 400, size=9_000 - number) for number in range(4)]
+    plan = store.plan()
+    assert [label for _, label in boxes(plan)] == ["row 0", "row 1", "and 2 more sessions"]
+    when = files[3].stat().st_mtime
+    with files[3].open("a") as file:  # it is the largest one now
+        file.write(api.line({"type": "padding", "text": "x" * 9_000}))
+    os.utime(files[3], (when, when))
+    assert store.move(plan, "row 1").location == "/storage/clean-up?days=90"
+    assert [path.exists() for path in files] == [True] * 4
+
+
+def test_time_that_a_tool_has_printed_is_not_that_of_its_session(store: Store) -> None:
+    path = store.session("plough", 400)
+    entry = {
+        "type": "user",
+        "timestamp": api.stamp(time.time()),
+        "toolUseResult": {"timestamp": "2020-01-01T00:00:00.000Z"},
+    }
+    with path.open("a") as file:
+        file.write(json.dumps(entry, separators=(",", ":")) + "\n")
+    assert "Nothing would go" in store.plan()
+
+
 def test_nothing_moves_if_it_is_not_what_was_shown(store: Store) -> None:
     store.session("plough", 400)
     pinned = store.session("sow", 100)
