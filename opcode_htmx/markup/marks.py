@@ -15,7 +15,7 @@ _CHARACTER = re.compile(r"&[#0-9A-Za-z]{1,32};|.", re.DOTALL)
 _INLINE = frozenset({"a", "b", "bdi", "code", "em", "s", "span", "strong"})
 """Elements that may begin or end within a word."""
 _LEFT_OUT = frozenset({"button", "textarea"})
-_UNSEEN = ("visually-hidden", "aria-hidden")
+_UNSEEN = ('class="visually-hidden"', 'aria-hidden="true"')
 """In the attributes of elements whose text is not marked either."""
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 
 from markupsafe import Markup
 
 from opcode_htmx.rendering.fragments import Fragments
 from opcode_htmx.transcript.blocks import Block
+
+log = logging.getLogger(__name__)
 
 
 class OpenedBlocks(Fragments):
@@ -27,7 +30,13 @@ class OpenedBlocks(Fragments):
         if block.id not in self._context.opened:
             return self._kept.block(block)
         html = self._render_safely(block)
-        return self._change(html) if block is self._last else html
+        if block is not self._last:
+            return html
+        try:
+            return self._change(html)
+        except Exception:  # the page goes on without marks
+            log.exception("could not mark what was found in block %r", block.id)
+            return html
 
 
 def path_to(blocks: Iterable[Block], block_id: str) -> list[Block]:

@@ -69,3 +69,8 @@ def test_words_in_rendered_markdown_are_marked() -> None:
     html = marked(render("An **apple** pie, and `pie_crust`."), r"apple pie|crust")
     assert "<strong><mark>apple</mark></strong><mark> pie</mark>" in html
     assert "pie_<mark>crust</mark>" in html
+
+
+def test_address_of_a_link_hides_none_of_its_text() -> None:
+    html = '<a href="/aria-hidden/visually-hidden">pie</a>'
+    assert marked(html, "pie") == '<a href="/aria-hidden/visually-hidden"><mark>pie</mark></a>'

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 
 from flask import get_template_attribute
 from markupsafe import Markup
@@ -20,7 +20,7 @@ from opcode_htmx.rendering.fragments import Fragments
 from opcode_htmx.rendering.opened_blocks import OpenedBlocks, path_to
 from opcode_htmx.rendering.tool_cards import SHOWN_CHARACTERS
 from opcode_htmx.sessions.index.excerpts import best_start
-from opcode_htmx.sessions.index.terms import Phrase, phrases_of, plain, spans_of
+from opcode_htmx.sessions.index.terms import Phrase, SearchedText, phrases_of, plain
 from opcode_htmx.transcript.blocks import Block
 
 ANCHOR = "found"
@@ -49,10 +49,15 @@ class Words:
 def words_of(arguments: Mapping[str, str]) -> Words | None:
     """The words in the address of a page; None if there are none. See `forms.found_url`."""
     if phrases := phrases_of(arguments.get("q", "")):
+        searched = lru_cache(maxsize=4)(SearchedText)  # those of this page
+
+        def spans_of(phrases: Sequence[Phrase], text: str) -> Spans:
+            return searched(text).spans_of(phrases, MOST_MARKED)
+
         return Words(
-            [partial(_spans_of, [each]) for each in phrases],
-            partial(_spans_of, phrases),
-            lambda text: best_start(text, phrases),
+            [partial(spans_of, [each]) for each in phrases],
+            partial(spans_of, phrases),
+            lambda text: best_start(searched(text), phrases),
         )
     if words := arguments.get("text", "")[: search.LONGEST_QUERY].split():
         pattern = search.pattern_of(words)
@@ -63,10 +68,6 @@ def words_of(arguments: Mapping[str, str]) -> Words | None:
 
         return Words([spans], spans, lambda text: next(iter(spans(text)), (0, 0))[0])
     return None
-
-
-def _spans_of(phrases: Sequence[Phrase], text: str) -> Spans:
-    return spans_of(text, phrases, MOST_MARKED)
 
 
 def renderer(

@@ -10,7 +10,7 @@ from opcode_htmx.engines.claude.protocol.entry_texts import EntryText, Role, tex
 from opcode_htmx.lib.coerce import Json, as_str
 from opcode_htmx.sessions.index.file_pass import entry_at
 from opcode_htmx.sessions.index.reader import Place
-from opcode_htmx.sessions.index.terms import Phrase, plain, spans_of
+from opcode_htmx.sessions.index.terms import Phrase, SearchedText, plain
 
 BEFORE, LONGEST = 50, 200
 """Characters in front of the first match, and of a whole excerpt."""
@@ -41,8 +41,9 @@ def excerpt_of(place: Place, phrases: Sequence[Phrase]) -> Excerpt | None:
     if entry is None or found is None:
         return None
     text = plain(found.text)
-    begin = best_start(text, phrases)
-    spans = [span for span in spans_of(text, phrases, MOST_MARKED) if span[0] >= begin]
+    searched = SearchedText(text)
+    begin = best_start(searched, phrases)
+    spans = [span for span in searched.spans_of(phrases, MOST_MARKED) if span[0] >= begin]
     line_uuid = as_str(entry.get("uuid"))
     if found.role is Role.SUMMARY:
         line_uuid = as_str(entry.get("parentUuid")) or line_uuid
@@ -55,9 +56,9 @@ def _text_in(entry: Json, place: Place) -> EntryText | None:
     return texts[place.part] if place.part < len(texts) else None
 
 
-def best_start(text: str, phrases: Sequence[Phrase]) -> int:
+def best_start(text: SearchedText, phrases: Sequence[Phrase]) -> int:
     """The start of the match from which on an excerpt shows the most phrases; 0 without any."""
-    places = [spans_of(text, [phrase], MOST_MARKED) for phrase in phrases]
+    places = [text.spans_of([phrase], MOST_MARKED) for phrase in phrases]
     starts = sorted(start for spans in places for start, _ in spans)
 
     def shown(begin: int) -> int:

@@ -6,6 +6,8 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
 
 from opcode_htmx.markup import ansi
 
@@ -62,7 +64,8 @@ def phrases_of(query: str) -> list[Phrase]:
     found = []
     for part in _PART.finditer(query):
         quoted, plain = part.group(1), part.group(2)
-        words = tuple(_WORD.findall(separated(quoted if quoted is not None else plain)))
+        given = _WORD.findall(separated(quoted if quoted is not None else plain))
+        words = tuple(word for word in given if folded(word)[0])
         if not words:
             continue
         is_last = plain is not None and part.end() == len(query)
@@ -84,18 +87,27 @@ def match_of(phrases: Iterable[Phrase], facets: Iterable[str] = ()) -> str:
 
 
 def folded(text: str) -> tuple[str, list[int]]:
-    """A text without case and marks, and for each character its place in `text`."""
+    """A text without case and marks, and for each character its place in `text`.
+
+    No places where each character has the one that it has in `text`.
+    """
     if text.isascii():
         return text.lower(), []
-    characters, places = [], []
-    for place, character in enumerate(text):
-        for each in unicodedata.normalize("NFD", character).casefold():
-            if not unicodedata.combining(each):
-                characters.append(each)
-                places.append(place)
-    return "".join(characters), places
+    table = {character: _folded(character) for character in set(text)}
+    if all(len(each) == 1 for each in table.values()):  # ten times as fast
+        return text.translate(str.maketrans(dict[str, str | int | None](table))), []
+    pieces = [table[character] for character in text]
+    places = [place for place, piece in enumerate(pieces) for _ in piece]
+    return "".join(pieces), places
 
 
+@lru_cache(maxsize=4096)
+def _folded(character: str) -> str:
+    given = unicodedata.normalize("NFD", character).casefold()
+    return "".join(each for each in given if not unicodedata.combining(each))
+
+
+@lru_cache(maxsize=64)
 def pattern_of(phrase: Phrase) -> re.Pattern[str]:
     """Finds a phrase in a folded text; at most 20 signs are between two words."""
     words = [folded(word)[0] for word in phrase.words]
@@ -110,18 +122,26 @@ def pattern_of(phrase: Phrase) -> re.Pattern[str]:
     return re.compile(pattern)
 
 
+class SearchedText:
+    """A text that phrases are looked for in; it is folded once."""
+
+    def __init__(self, text: str) -> None:
+        self._folded, self._places = folded(text)
+
+    def spans_of(self, phrases: Iterable[Phrase], most: int) -> list[tuple[int, int]]:
+        """The places of the phrases, in order and without overlaps; `most` of each phrase."""
+        places, found = self._places, []
+        for phrase in phrases:
+            for match in islice(pattern_of(phrase).finditer(self._folded), most):
+                start, end = match.span()
+                found.append((places[start], places[end - 1] + 1) if places else (start, end))
+        spans: list[tuple[int, int]] = []
+        for start, end in sorted(found):
+            if not spans or start >= spans[-1][1]:
+                spans.append((start, end))
+        return spans
+
+
 def spans_of(text: str, phrases: Iterable[Phrase], most: int) -> list[tuple[int, int]]:
-    """The places of the phrases in a text, in order and without overlaps; `most` of each phrase."""
-    plain, places = folded(text)
-    found = []
-    for phrase in phrases:
-        for number, match in enumerate(pattern_of(phrase).finditer(plain)):
-            if number == most:
-                break
-            start, end = match.span()
-            found.append((places[start], places[end - 1] + 1) if places else (start, end))
-    spans: list[tuple[int, int]] = []
-    for start, end in sorted(found):
-        if not spans or start >= spans[-1][1]:
-            spans.append((start, end))
-    return spans
+    """The places of phrases in a text that is looked at once; see SearchedText."""
+    return SearchedText(text).spans_of(phrases, most)

@@ -6,10 +6,12 @@ import json
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from opcode_htmx.sessions.index.excerpts import excerpt_of
 from opcode_htmx.sessions.index.reader import Query
-from opcode_htmx.sessions.index.terms import phrases_of, separated, spans_of
+from opcode_htmx.sessions.index.terms import folded, phrases_of, separated, spans_of
 from tests.sessions.index.histories import NOON, ONE, TWO, Searchable
 
 
@@ -189,6 +191,21 @@ def test_excerpt_shows_the_place_with_the_most_of_the_words(index: Searchable) -
     index.update()
     (text,) = index.texts("without a wrapper")
     assert "without a wrapper" in text
+
+
+@given(st.text("aBé日검ßſ\u0301 ,", max_size=30))
+def test_place_in_a_folded_text_is_the_one_in_the_text(text: str) -> None:
+    plain, places = folded(text)
+    alone = [folded(character)[0] for character in text]
+    assert plain == "".join(alone)
+    assert (places or list(range(len(plain)))) == [
+        place for place, each in enumerate(alone) for _ in each
+    ]
+
+
+def test_word_of_which_nothing_is_left_is_no_word() -> None:
+    assert [each.words for each in phrases_of("zebra \u0301 x")] == [("zebra",), ("x",)]
+    assert spans_of("h\u00e4llo zebra, done. ", phrases_of("\u0301"), 8) == []
 
 
 def test_query_of_any_text_never_takes_long() -> None:
