@@ -197,3 +197,11 @@ def test_concurrent_text_and_file_saves_are_all_kept(drafts: Drafts, root: Path)
     kept = drafts.get(session)
     assert kept.text == "words"
     assert len(kept.files) == 2
+
+
+def test_short_text_is_not_taken_for_a_part_of_a_word(drafts: Drafts) -> None:
+    session = new_id()
+    drafts.save_text(session, "no", by="a")
+    with pytest.raises(DraftChanged):
+        drafts.save_text(session, "now and then", by="b", seen="")
+    assert drafts.save_beside(session, "now and then", seen="", form="") == "no\n\nnow and then"

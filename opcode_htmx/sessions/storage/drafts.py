@@ -41,6 +41,8 @@ READ = 128
 """Drafts that are cached in memory."""
 KEPT = 500
 """Drafts that are kept; beyond, those that were not changed for the longest time are deleted."""
+MOST_TRIED = 100
+"""Places at which a text is looked for in another one."""
 
 
 class DraftTooLarge(Exception):
@@ -140,7 +142,7 @@ class Drafts:
         if len(text) > MAX_TEXT:
             raise DraftTooLarge(f"The text is longer than {MAX_TEXT:,} characters.")
         is_known = seen in (None, draft.revision) or (by and by == draft.by)
-        if not is_known and draft.text.strip() not in text:
+        if not is_known and not _has(text, draft.text):
             raise DraftChanged(draft)
         self._store(session_id, replace(draft, text=text, by=by, folder=folder))
         return True
@@ -157,7 +159,7 @@ class Drafts:
                 self.save_text(session_id, text, form=form, folder=folder, seen=seen)
             except DraftChanged as changed:
                 other, seen = changed.draft.text, changed.draft.revision
-                text = other if text.strip() in other else f"{other.rstrip()}\n\n{text}"
+                text = other if _has(other, text) else f"{other.rstrip()}\n\n{text}"
             else:
                 return text
 
@@ -266,3 +268,16 @@ def _touched(folder: Path) -> float:
 def draft_name(project_id: str) -> str:
     """The name of the draft for a new session; `project_id` is empty for any folder."""
     return str(uuid.uuid5(_PAGES, project_id))
+
+
+def _has(text: str, part: str) -> bool:
+    """Whether a text contains another one, not as a part of a word; or that one is blank."""
+    part, at = part.strip(), -1
+    for _ in range(MOST_TRIED):
+        at = text.find(part, at + 1)
+        if at < 0:
+            break
+        before, after = text[max(0, at - 1) : at], text[at + len(part) :][:1]
+        if not (before.isalnum() and part[:1].isalnum() or after.isalnum() and part[-1:].isalnum()):
+            return True
+    return not part
