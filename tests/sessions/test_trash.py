@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import time
+from pathlib import Path
+
 import gevent
 import pytest
 
 from opcode_htmx.runs.supervisor import StillRunning
-from opcode_htmx.sessions.storage.trash import Deletable, Trash
+from opcode_htmx.sessions.storage.trash import Deletable, NotInTrash, Trash
 from tests.support.cli.supervision import (
     Supervision,
     disk_that_waits,
@@ -45,12 +49,43 @@ def test_a_session_that_is_deleted_twice_at_once_is_deleted_once(
     assert texts(back) == ["kept"]
 
 
-def test_session_that_somebody_has_deleted_meanwhile_is_in_no_second_batch(
-    trash: Trash, sandbox: Sandbox
-) -> None:
+def history_of(sandbox: Sandbox) -> Path:
     history = sandbox.config_dir / "projects" / "-p" / f"{ONE}.jsonl"
     history.parent.mkdir(parents=True)
     history.write_text("{}\n")
+    return history
+
+
+def test_what_was_deleted_while_the_clock_was_ahead_goes_with_the_trash(
+    trash: Trash, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.time()
+    monkeypatch.setattr("opcode_htmx.sessions.storage.trash.time.time", lambda: now + 1e6)
+    trash.put(ONE, "-p", "title", history_of(sandbox))
+    monkeypatch.undo()
+    assert trash.empty() == 1
+    assert trash.all() == []
+
+
+@pytest.mark.parametrize("damage", [{"at": "soon"}, {"places": {}}, {"places": "none"}])
+def test_damaged_record_loses_no_file_and_stops_no_other_deletion(
+    trash: Trash, sandbox: Sandbox, damage: dict[str, object]
+) -> None:
+    deleted = trash.put(ONE, "-p", "title", history_of(sandbox))
+    record = sandbox.state / "trash" / deleted.id / "trash.json"
+    record.write_text(json.dumps({**json.loads(record.read_text()), **damage}))
+    with pytest.raises(NotInTrash):
+        trash.restore(deleted.id)
+    (kept,) = record.parent.glob(f"*{ONE}.jsonl")
+    assert kept.read_text() == "{}\n"
+    trash.purge()
+    assert isinstance(trash.all(), list)
+
+
+def test_session_that_somebody_has_deleted_meanwhile_is_in_no_second_batch(
+    trash: Trash, sandbox: Sandbox
+) -> None:
+    history = history_of(sandbox)
     each = Deletable(ONE, "-p", "title", history)
     first, second = trash.put_all([each]), trash.put_all([each])
     assert (len(first.sessions), second.sessions) == (1, ())

@@ -17,6 +17,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from opcode_htmx.lib.concurrency.cooperative import TimeSlicer, run_in_thread
 from opcode_htmx.lib.files import atomic_files, file_locks
@@ -69,7 +70,18 @@ class Deletable:
     history: Path | None
 
 
-_SCHEMA = JsonFileSchema(1, lambda found: DeletedSession(**found))
+def _parsed(found: dict[str, Any]) -> DeletedSession:
+    return DeletedSession(
+        id=str(found["id"]),
+        session_id=str(found["session_id"]),
+        project_id=str(found["project_id"]),
+        title=str(found["title"]),
+        at=float(found["at"]),
+        places={str(name): str(path) for name, path in found["places"].items()},
+    )
+
+
+_SCHEMA = JsonFileSchema(1, _parsed)
 _BATCH_SCHEMA = JsonFileSchema(
     1,
     lambda found: DeletedBatch(str(found["id"]), float(found["at"]), tuple(found["sessions"])),
@@ -216,6 +228,8 @@ class Trash:
         deleted = self.get(trash_id)
         folder = self._folder / trash_id
         places = {name: Path(place) for name, place in deleted.places.items()}
+        if {each.name for each in folder.iterdir()} - places.keys() - {_RECORD}:
+            raise NotInTrash(f"Its record is damaged. Its files are in {folder}.")
         if any(_exists(folder / name) and _exists(place) for name, place in places.items()):
             raise NotInTrash("There is a session in its place again, so it cannot be restored.")
         for name, place in places.items():
@@ -233,9 +247,10 @@ class Trash:
         """Delete everything that is in the trash now, for good; return the number of sessions."""
         if not self._folder.is_dir():
             return 0
-        now = time.time()
+        asked = time.time()
         with self._locked():
-            return self._delete(lambda at: at <= now)
+            # not what was deleted while this waited; a time to come is that of a wrong clock
+            return self._delete(lambda at: not asked < at <= time.time())
 
     def _delete(self, is_due: Callable[[float], bool]) -> int:
         gone, slicer = list[DeletedSession](), TimeSlicer()
