@@ -35,9 +35,9 @@ class Indexer:
         self._root = history.root(config_dir)
         try:
             self._open()
-        except sqlite3.OperationalError:
-            raise  # locked, or no space: what is there is still good
         except (sqlite3.DatabaseError, schema.OtherVersion) as error:
+            if not _is_damage(error):
+                raise  # locked, or no space: what is there is still good
             log.warning("the index of sessions is made again: %s", error)
             schema.remove(self._path)
             self._open()
@@ -52,6 +52,7 @@ class Indexer:
         try:
             self._writer = IndexWriter(self._database, self._root)
             self._known = self._writer.known()
+            self._is_known = True
             self._file = self._path.stat().st_ino
         except (sqlite3.DatabaseError, schema.OtherVersion):
             self._database.close()
@@ -60,13 +61,14 @@ class Indexer:
     def make_again(self) -> None:
         """Begin with an empty database."""
         self._database.close()
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         schema.remove(self._path)
         self._open()
         self._sources.look_at_all()
 
     def look_at_all(self) -> None:
         """Compare every file with the index at the next look."""
-        self._known = self._writer.known()
+        self._is_known = False
         self._sources.look_at_all()
 
     def look(self) -> Iterator[None]:
@@ -74,6 +76,8 @@ class Indexer:
         if not self._is_there():
             log.warning("the index of sessions was removed, and is made again")
             self.make_again()
+        if not self._is_known:
+            self._known, self._is_known = self._writer.known(), True
         found = self._sources.changes(self._known)
         if found.gone:
             self._writer.remove(found.gone)
@@ -87,9 +91,11 @@ class Indexer:
 
     def _is_there(self) -> bool:
         try:
-            return self._path.stat().st_ino == self._file
+            status = self._path.stat()
         except OSError:
             return False
+        # of one that was emptied, the log still has all for this process, and nothing for others
+        return status.st_ino == self._file and status.st_size > 0
 
     def _read(self, changed: dict[Path, SourceFile]) -> Iterator[None]:
         self._writer.plan([each for path, each in changed.items() if path not in self._known])
@@ -102,6 +108,13 @@ class Indexer:
             self._writer.report_progress(total, done)
             yield
         self._writer.report_progress(total, total)
+
+
+def _is_damage(error: Exception) -> bool:
+    """Whether the database is of no use; not if it is locked, or the disk is full, for example."""
+    if isinstance(error, sqlite3.OperationalError):
+        return error.sqlite_errorcode == sqlite3.SQLITE_ERROR  # a table is missing
+    return not isinstance(error, OSError)
 
 
 def run(path: Path, config_dir: Path, stop: int) -> None:
@@ -118,14 +131,15 @@ def run(path: Path, config_dir: Path, stop: int) -> None:
                     if is_over(0):
                         return
                 pause = LOOK_SECONDS
-            except sqlite3.OperationalError as error:  # the disk is full, for example
-                log.warning("the index of sessions cannot be written: %s", error)
+            except (sqlite3.DatabaseError, OSError) as error:
+                if _is_damage(error):
+                    log.warning("the index of sessions is made again: %s", error)
+                    schema.remove(path)
+                    pause = LOOK_SECONDS
+                else:  # the disk is full, for example
+                    log.warning("the index of sessions cannot be written: %s", error)
+                    pause = RETRY_SECONDS
                 indexer.look_at_all()
-                pause = RETRY_SECONDS
-            except sqlite3.DatabaseError as error:
-                log.warning("the index of sessions is made again: %s", error)
-                indexer.make_again()
-                pause = LOOK_SECONDS
             if is_over(pause):
                 return
     finally:

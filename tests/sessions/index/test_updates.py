@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -12,11 +14,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from opcode_htmx.engines.claude.files import history
 from opcode_htmx.engines.claude.files.lineage import checkpoint_line
-from opcode_htmx.sessions.index import schema, sources, writer
+from opcode_htmx.sessions.index import indexer, schema, sources, writer
 from opcode_htmx.sessions.index.indexer import Indexer
-from opcode_htmx.sessions.index.reader import IndexUnavailable, Query
+from opcode_htmx.sessions.index.reader import IndexReader, IndexUnavailable, Query
 from tests.sessions.index.histories import ONE, TWO, Searchable, Session
+from tests.support.environment import until
 
 
 def rows(index: Searchable, query: str) -> list[tuple[object, ...]]:
@@ -113,6 +117,41 @@ def test_index_that_is_removed_meanwhile_is_made_again(index: Searchable) -> Non
     schema.remove(index.database)
     assert index.update() == 1
     assert index.texts("still") == ["still here"]
+
+
+@pytest.mark.parametrize("how", ["folder", "emptied"])
+def test_process_of_the_index_makes_it_again_by_itself(
+    index: Searchable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr(indexer, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(indexer, "RETRY_SECONDS", 0.05)
+    index.session().prompt("still here")
+    database = tmp_path / "index" / "sessions.sqlite"
+    database.parent.mkdir()
+    reader = IndexReader(database, history.root(index.config_dir))
+
+    def is_found(word: str) -> bool:
+        try:
+            return bool(reader.find(Query(words=word)).sessions)
+        except IndexUnavailable:
+            return False
+
+    stop, end = os.pipe()
+    process = threading.Thread(target=indexer.run, args=(database, index.config_dir, stop))
+    process.start()
+    try:
+        until(lambda: is_found("still"), "it is indexed")
+        if how == "folder":
+            shutil.rmtree(database.parent)
+        else:
+            os.truncate(database, 0)
+        index.session(TWO).prompt("afterwards")
+        until(lambda: is_found("afterwards") and is_found("still"), "it is made again")
+    finally:
+        os.write(end, b"x")
+        process.join()
+        os.close(stop)
+        os.close(end)
 
 
 def test_index_that_is_locked_is_kept(index: Searchable, monkeypatch: pytest.MonkeyPatch) -> None:
