@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -29,6 +30,9 @@ from opcode_htmx.sessions.index.reader import (
 from opcode_htmx.sessions.index.terms import LONGEST_QUERY
 from opcode_htmx.sessions.lookup import shorten
 from opcode_htmx.web.http.forms import session_address
+
+_ID = re.compile(r"[\w.-]{1,100}", re.ASCII)
+"""An id that stands in an address as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +155,7 @@ def _hit(ids: tuple[str, str], excerpt: Excerpt, words: str) -> Hit:
         "search.line",
         project_id=ids[0],
         session_id=ids[1],
-        uuid=excerpt.line_uuid or "-",
+        uuid=excerpt.line_uuid if _ID.fullmatch(excerpt.line_uuid) else "-",
         call=excerpt.call or None,
         q=words[:LONGEST_QUERY],
         output="1" if place.role is Role.OUTPUT else None,

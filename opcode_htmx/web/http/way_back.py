@@ -88,7 +88,9 @@ def _split(address: str) -> SplitResult | None:
 def list_at(address: str) -> WayBack | None:
     """The list at a path and query of this server; None if that is no list."""
     parts = _split(address)
-    if parts is None or parts.scheme or parts.netloc or len(address) > LONGEST:
+    if parts is None or parts.scheme or parts.netloc:
+        return None
+    if len(address) > LONGEST or not address.isprintable():
         return None
     try:
         endpoint, _ = current_app.url_map.bind("").match(unquote(parts.path), method="GET")
