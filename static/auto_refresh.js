@@ -7,7 +7,8 @@
   const EVERY_MS = FAST.includes(here) ? 3000 : 10000;
   const SETTLE_MS = 600; // a finger on its way when the controls moved must not press another one
   // A control that is about to be pressed, was pressed, or is open, stays; so does a list that is read on.
-  const IN_USE = ":active, [data-held], :has([open], :popover-open, [aria-busy='true'], [data-held], .swiped), .swiped";
+  const PRESSED = ":active"; // on a touch screen for a moment longer than the finger is there
+  const IN_USE = "[data-held], :has([open], :popover-open, [aria-busy='true'], [data-held], .swiped), .swiped";
   const READ_ON = ":has(~ #older > li)";
 
   const actionOf = (control) => control.form?.action ?? control.href; // which request it answers
@@ -45,7 +46,7 @@
     for (const newer of page.querySelectorAll("[data-fresh]")) {
       const older = document.getElementById(newer.id);
       if (!older || older.outerHTML === newer.outerHTML || older.matches(IN_USE)) continue;
-      if (!answered && older.matches(READ_ON)) continue;
+      if (!answered && older.matches(`${PRESSED}, ${READ_ON}`)) continue;
       if (isTyping && older.closest("main")) continue;
       document.documentElement.dataset.refreshed = ""; // only what has moved is held from now on
       older.replaceWith(newer);
