@@ -202,7 +202,9 @@ class _Search:
             values |= self._range(database, *query.session)
         texts = _TEXTS.format(_IN_SESSION if query.session else "")
         places, has_more = self._places(database.execute(texts, values))
-        sessions = tuple(self._session(database, *ids, each) for ids, each in places.items())
+        # An old session that was restored is the last one that was indexed
+        newest = sorted(places.items(), key=lambda each: _newest(each[1]), reverse=True)
+        sessions = tuple(self._session(database, *ids, each) for ids, each in newest)
         return Found(sessions, has_more, tuple(self._phrases), progress, title)
 
     def _range(self, database: sqlite3.Connection, folder: str, session: str) -> dict[str, Any]:
@@ -268,6 +270,11 @@ class _Search:
         ).fetchone()
         title, first, project = found or ("", "", "")
         return title or first, project or ""
+
+
+def _newest(places: Iterable[Place]) -> float:
+    """The Unix time of the newest one; 0 if none has a time."""
+    return max((place.at or 0 for place in places), default=0)
 
 
 def _progress(database: sqlite3.Connection) -> float:

@@ -135,6 +135,15 @@ def test_session_with_the_newest_text_comes_first(searchable: Searchable) -> Non
     assert first.claude_folder == "-srv-infra"
 
 
+def test_old_session_that_was_indexed_last_does_not_come_first(index: Searchable) -> None:
+    index.session().prompt("The pie of today", at=9000)
+    index.update()
+    index.session(TWO).prompt("A pie of long ago, restored", at=10)
+    index.update()
+    found = index.reader.find(Query(words="pie"))
+    assert [each.session_id for each in found.sessions] == [ONE, TWO]
+
+
 def test_branch_of_a_text_is_that_of_its_own_line(index: Searchable) -> None:
     session = index.session()
     session.prompt("first thing", gitBranch="feature")
