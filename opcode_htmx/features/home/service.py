@@ -82,8 +82,10 @@ class HomeLists:
 
     needs_you: list[RunRow]
     running: list[RunRow]
-    more: int
-    """Sessions that need the person or are at work, and have no row here."""
+    more_that_need_you: int
+    """Sessions that need the person, and have no row here."""
+    more_at_work: int
+    """Sessions at work that have no row here."""
     alike: Collection[str]
     pinned: list[SessionRow]
     recent: list[SessionRow]
@@ -129,7 +131,8 @@ class Home:
         return HomeLists(
             needs_you=needs_you,
             running=running,
-            more=len(items) + len(working) - len(needs_you) - len(running),
+            more_that_need_you=len(items) - len(needs_you),
+            more_at_work=len(working) - len(running),
             alike=with_other_paths([*needs_you, *running]),
             pinned=[_row(each, flags, words) for each in pinned],
             recent=[_row(each, flags, words) for each in recent],
