@@ -12,6 +12,7 @@
   const list = $("completions");
   const { address } = composer.dataset;
   const folder = $("folder"); // of a new session
+  if (prompt.autofocus) prompt.setSelectionRange(prompt.value.length, prompt.value.length); // after the words so far
   const page = $("prompt-id").value; // distinguishes text typed here from text typed elsewhere
 
   const note = (sentence) => {

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from opcode_htmx.engines.claude.files.history import project_id
-from opcode_htmx.features.home.service import PAGE
+from opcode_htmx.features.home.service import MOST_RUNS, PAGE
 from opcode_htmx.sessions.storage.drafts import Drafts, draft_name
 from opcode_htmx.sessions.storage.session_flags import SessionFlags
 from tests.features.session_page.test_look import line
@@ -190,6 +190,36 @@ def test_answer_without_a_network_keeps_its_row_and_can_be_given_again(
         server.post(f"{session}/seen", {"quiet": "1"})
 
 
+def test_answered_row_leaves_while_a_finger_is_still_on_it(
+    server: Server, open_phone: Callable[..., Phone]
+) -> None:
+    words = "Pressed for long"
+    session = begin(server, [["ask", "r1"], ["text", words]]).partition("#")[0]
+    until(lambda: words in server.get("/").text, "it asks")
+    page = open_phone(server).page
+    page.goto("/")
+    allow = page.locator("#needs-you .run", has_text=words).get_by_role("button", name="Allow")
+    allow.hover()
+    page.mouse.down()
+    allow.evaluate("button => button.form.requestSubmit(button)")
+    expect(allow).to_have_count(0)
+    page.mouse.up()
+    server.post(f"{session}/seen", {"quiet": "1"})
+
+
+def test_sessions_that_need_a_person_and_have_no_row_are_counted_with_the_others(
+    server: Server,
+) -> None:
+    for number in range(MOST_RUNS + 2):
+        begin(server, [["ask", f"r{number}"]])
+    until(lambda: ">2 more<" in server.get("/").text, "all of them ask")
+    needs_you = server.get("/").text.partition('id="needs-you"')[2].partition('id="running"')[0]
+    assert needs_you.count(">2 more<") == 1
+    assert server.get("/").text.count(" more<") == 1
+    server.post("/runs/stop-all", {})
+    until(lambda: " more<" not in server.get("/").text, "all have ended")
+
+
 def older_titles(page: Page) -> list[str]:
     return page.locator("#recent .row-title, #older .row-title").all_inner_texts()
 
@@ -225,7 +255,10 @@ def test_prompt_of_the_start_page_begins_a_session_and_survives_leaving(
     expect(field).to_have_value("Water the trees")
     phone.button("Options").click()
     page.wait_for_url("**/new")
-    expect(page.get_by_role("textbox", name="Prompt")).to_have_value("Water the trees")
+    prompt = page.get_by_role("textbox", name="Prompt")
+    expect(prompt).to_have_value("Water the trees")
+    expect(prompt).to_be_focused()
+    assert prompt.evaluate("field => field.selectionEnd") == len("Water the trees")
     page.goto("/")
     phone.forgiven.append("ERR_")
     page.context.set_offline(True)

@@ -71,6 +71,7 @@
   const { prompt, seen } = form.elements;
   const by = form.elements.prompt_id.value; // distinguishes text typed here from text typed elsewhere
   const send = form.querySelector(".home-go");
+  const options = form.querySelector("[formaction]");
   const note = document.getElementById("home-note");
   const other = document.getElementById("home-other");
   let timer = 0;
@@ -147,14 +148,17 @@
   // By fetch, so that the words are still here where the network fails.
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const isOptions = event.submitter?.formAction.endsWith("/draft");
-    if (send.ariaBusy || !(isOptions || prompt.value.trim())) return prompt.focus();
+    const isOptions = event.submitter === options;
+    if (send.ariaBusy || options.ariaBusy || !(isOptions || prompt.value.trim())) return prompt.focus();
     clearTimeout(timer);
     note.textContent = "";
     if (isOptions) {
       keep();
-      if (!prompt.value || (await save())) location.assign("/new");
-      else if (other.hidden && !note.textContent) note.textContent = "No connection. Your words are kept.";
+      options.ariaBusy = "true";
+      if (!prompt.value || (await save())) return location.assign("/new");
+      options.ariaBusy = null;
+      if (!other.hidden) other.scrollIntoView({ block: "nearest" });
+      else if (!note.textContent) note.textContent = "No connection. Your words are kept.";
       return;
     }
     send.ariaBusy = "true";
@@ -177,7 +181,7 @@
   });
   addEventListener("pageshow", ({ persisted }) => {
     if (persisted && send.ariaBusy) return location.reload(); // its form has been sent
-    send.ariaBusy = null;
+    send.ariaBusy = options.ariaBusy = null;
     prompt.readOnly = false;
   });
   prompt.addEventListener("keydown", (event) => {
