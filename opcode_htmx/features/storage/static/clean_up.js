@@ -16,5 +16,5 @@
     button.disabled = !number;
   };
   form.addEventListener("change", show);
-  addEventListener("pageshow", show); // the browser's Back brings the ticks back
+  addEventListener("pageshow", show); // a page that the browser has kept still has its ticks
 })();
