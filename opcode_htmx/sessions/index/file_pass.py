@@ -46,6 +46,7 @@ class Facts:
     title: str = ""
     """By the person, or else by Claude."""
     first_prompt: str = ""
+    """This and the next two are those of a session's own file, which lists show."""
     last_prompt: str = ""
     last_answer: str = ""
     started: float | None = None
@@ -148,9 +149,10 @@ class FilePass:
         match each.role:
             case Role.PROMPT:
                 facts.prompts += 1
-                facts.last_prompt = excerpt(each.text)
-                facts.first_prompt = facts.first_prompt or facts.last_prompt
-            case Role.ANSWER:
+                if not self.is_agent:
+                    facts.last_prompt = excerpt(each.text)
+                    facts.first_prompt = facts.first_prompt or facts.last_prompt
+            case Role.ANSWER if not self.is_agent:
                 facts.last_answer = excerpt(each.text)
             case Role.CALL:
                 facts.tools += 1

@@ -10,7 +10,7 @@ import contextlib
 import sqlite3
 from pathlib import Path
 
-VERSION = 2
+VERSION = 3
 """Changes with the tables, and with what is read from the files."""
 
 BUSY_SECONDS = 5.0
@@ -36,7 +36,7 @@ CREATE TABLE file (
     project INTEGER,
     branch INTEGER,
     title TEXT NOT NULL, first_prompt TEXT NOT NULL,
-    last_prompt TEXT NOT NULL, last_answer TEXT NOT NULL,
+    last_prompt TEXT NOT NULL, last_answer TEXT NOT NULL,  -- empty for a subagent
     started REAL, ended REAL,
     prompts INTEGER NOT NULL, tools INTEGER NOT NULL, lines INTEGER NOT NULL,
     rewound INTEGER NOT NULL,           -- texts that Claude does not continue from
@@ -52,7 +52,7 @@ CREATE TABLE message (
 CREATE TABLE usage (
     file INTEGER NOT NULL,
     message INTEGER NOT NULL,           -- a hash of the id of the answer
-    model INTEGER NOT NULL, at REAL,
+    model INTEGER NOT NULL, at INTEGER,
     input INTEGER NOT NULL, output INTEGER NOT NULL,
     cache_read INTEGER NOT NULL, cache_write INTEGER NOT NULL, cost REAL,
     PRIMARY KEY (file, message)

@@ -260,7 +260,7 @@ class IndexWriter:
                     row.id,
                     _hash(each.message_id),
                     self._name("model", each.model),
-                    at,
+                    _column(at),
                     each.input,
                     each.output,
                     each.cache_read,
@@ -380,7 +380,8 @@ def _storable(text: str) -> str:
 
 
 def _hash(text: str) -> int:
-    return int.from_bytes(sha256(text.encode("utf-8", "replace")).digest()[:7])
+    """47 bits, which SQLite stores in six bytes; larger numbers take eight."""
+    return int.from_bytes(sha256(text.encode("utf-8", "replace")).digest()[:6]) >> 1
 
 
 def _column(value: object) -> object:
