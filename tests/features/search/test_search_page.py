@@ -49,7 +49,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, integration: None) -> Itera
         shop.answer(f"Noted <b>{number}</b>.", message={"id": f"m{number}", "model": "opus"})
     shop.answer("The nutmeg is <script>alert(1)</script> in the jar.")
     infra = Session(sandbox.config_dir, TWO, str(sandbox.home / "work" / "infra"))
-    infra.prompt("No cinnamon in the kitchen of infra")
+    infra.prompt("No cinnamon in the kitchen of infra", at=1000)
     started = Server(sandbox, claude, "http://127.0.0.1:9", OPCODE_SEARCH_INDEX="1").start()
     try:
         until(lambda: "cinnamon" in found(started, "cinnamon"), "the sessions are indexed")
