@@ -7,12 +7,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
-from pydantic import Field, ValidationError
-from pydantic.fields import FieldInfo
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 PREFIX = "OPCODE_"
 
@@ -44,7 +42,7 @@ def setting(default: str, meaning: str, *, name: str | None = None, secret: bool
     return Field(default, validation_alias=name, description=meaning, repr=not secret)
 
 
-class DeclaredSettings(BaseSettings):
+class DeclaredSettings(BaseModel):
     """An immutable value, read from the environment variables that its fields declare.
 
     Types come from `config.values`, or are any that pydantic can make of a text. The validator of
@@ -52,14 +50,22 @@ class DeclaredSettings(BaseSettings):
     validator of a whole model, with a whole sentence. Neither has a full stop.
     """
 
-    model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True
+    )
+
+    _prefix: ClassVar[str]
 
     home: Path
     """The home folder, for paths that begin with `~`; no setting, but validated before them."""
 
     def __init__(self, environ: Mapping[str, str], home: Path) -> None:
-        # Given sources, pydantic-settings makes none of its own, which would read os.environ.
-        super().__init__(_build_sources=((_MappingSource(type(self), environ, home),), {}))
+        super().__init__(home=home, **self._texts(environ))
+
+    def __init_subclass__(cls, env_prefix: str = "", **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        words = _WORD.findall(cls.__name__.removesuffix("Settings"))
+        cls._prefix = env_prefix or f"{PREFIX}{'_'.join(words)}_"
 
     @classmethod
     def read(cls, environ: Mapping[str, str], home: Path) -> Self:
@@ -74,10 +80,32 @@ class DeclaredSettings(BaseSettings):
     def variables(cls) -> tuple[Variable, ...]:
         """Every variable that the model declares, in the order of the fields."""
         return tuple(
-            Variable(_variable_name(cls, key), field.default, field.description, key)
+            Variable(cls._variable_name(key), field.default, field.description, key)
             for key, field in cls.model_fields.items()
             if field.description
         )
+
+    @classmethod
+    def _texts(cls, environ: Mapping[str, str]) -> dict[str, str]:
+        """The texts that are set, by the keys of the model's input; an empty one is not set."""
+        found = {}
+        for variable in cls.variables():
+            text = environ.get(variable.name, "")
+            if text.strip():
+                found[cls._key(variable.field)] = text
+        return found
+
+    @classmethod
+    def _key(cls, field_name: str) -> str:
+        """The key of a field in the model's input: its alias or its own name."""
+        alias = cls.model_fields[field_name].validation_alias
+        return alias if isinstance(alias, str) else field_name
+
+    @classmethod
+    def _variable_name(cls, field_name: str) -> str:
+        """The environment variable of a field: its alias, or the prefix and the field's name."""
+        key = cls._key(field_name)
+        return key if key != field_name else f"{cls._prefix}{field_name}".upper()
 
     @classmethod
     def _sentence(cls, error: ErrorDetails) -> str:
@@ -86,7 +114,7 @@ class DeclaredSettings(BaseSettings):
             return f"{cause}."
         # pydantic names a field by its alias, if it has one, which is the variable's name.
         place = str(error["loc"][0])
-        name = _variable_name(cls, place) if place in cls.model_fields else place
+        name = cls._variable_name(place) if place in cls.model_fields else place
         if isinstance(cause, ValueError):
             return f"{name} {cause}."
         message = error["msg"]
@@ -114,44 +142,5 @@ class FeatureSettings(DeclaredSettings):
                 continue
             if not field.description or not isinstance(field.default, str):
                 raise TypeError(f"{cls.__name__}.{key} must be declared with setting()")
-            if not _variable_name(cls, key).startswith(PREFIX):
+            if not cls._variable_name(key).startswith(PREFIX):
                 raise TypeError(f"{cls.__name__}.{key} must have a name that begins with {PREFIX}")
-
-
-class _MappingSource(PydanticBaseSettingsSource):
-    """The texts of a mapping, by the names of a model's variables; an empty one counts as unset."""
-
-    def __init__(
-        self, model: type[DeclaredSettings], environ: Mapping[str, str], home: Path
-    ) -> None:
-        super().__init__(model)
-        self._variables = model.variables()
-        self._environ = environ
-        self._home = home
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        """The text or None, the key for the model's input, and that the text is not JSON."""
-        text = self._environ.get(_variable_name(self.settings_cls, field_name), "")
-        key = field.validation_alias if isinstance(field.validation_alias, str) else field_name
-        return text if text.strip() else None, key, False
-
-    def __call__(self) -> dict[str, Any]:
-        found: dict[str, Any] = {"home": self._home}
-        for variable in self._variables:
-            field = self.settings_cls.model_fields[variable.field]
-            text, key, _ = self.get_field_value(field, variable.field)
-            if text is not None:
-                found[key] = text
-        return found
-
-
-def _variable_name(model: type[BaseSettings], field_name: str) -> str:
-    """The environment variable of a field: its alias, or the model's prefix and its own name."""
-    alias = model.model_fields[field_name].validation_alias
-    if isinstance(alias, str):
-        return alias
-    prefix = model.model_config.get("env_prefix")
-    if not prefix:
-        words = _WORD.findall(model.__name__.removesuffix("Settings"))
-        prefix = f"{PREFIX}{'_'.join(words)}_"
-    return f"{prefix}{field_name}".upper()
