@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from opcode_htmx.lib.concurrency.cooperative import TimeSlicer, run_cpu_in_thread
+from opcode_htmx.markup import markdown_signs
 from opcode_htmx.markup.ansi import plain
 from opcode_htmx.rendering import tool_cards
 from opcode_htmx.transcript.blocks import (
@@ -74,14 +75,17 @@ def _in_block(block: Block, top: Block, pattern: re.Pattern[str]) -> Iterator[Hi
     for where, text in _safe_parts(block):
         if found := pattern.search(text):
             start, end = found.span()
-            before = " ".join(text[max(0, start - BEFORE) : start].split(" "))
-            after = text[end : end + AFTER]
+            first, last = max(0, start - BEFORE), min(len(text), end + AFTER)
+            # of all blocks, only the texts of Claude are Markdown
+            signs = markdown_signs.signs(text, first, last) if isinstance(block, TextBlock) else []
+            before = markdown_signs.left_out(text, signs, first, start)
+            after = markdown_signs.left_out(text, signs, end, last)
             yield Hit(
                 block=block,
                 top=top,
                 where=where,
                 before=("…" if start > BEFORE else "") + before,
-                match=found[0],
+                match=markdown_signs.left_out(text, signs, start, end),
                 after=after + ("…" if len(text) > end + AFTER else ""),
             )
     for child in block.children:

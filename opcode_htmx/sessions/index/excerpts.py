@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from opcode_htmx.engines.claude.protocol.entry_texts import EntryText, Role, texts_of
 from opcode_htmx.lib.coerce import Json, as_str
+from opcode_htmx.markup import markdown_signs
 from opcode_htmx.sessions.index.file_pass import entry_at
 from opcode_htmx.sessions.index.reader import Place
 from opcode_htmx.sessions.index.terms import Phrase, SearchedText, plain
@@ -15,6 +16,8 @@ from opcode_htmx.sessions.index.terms import Phrase, SearchedText, plain
 BEFORE, LONGEST = 50, 200
 """Characters in front of the first match, and of a whole excerpt."""
 MOST_MARKED = 8
+IN_MARKDOWN = (Role.ANSWER, Role.THINKING, Role.SUMMARY)
+"""The texts of which an excerpt leaves out the signs of Markdown."""
 _BLANKS = re.compile(r"\s+")
 
 
@@ -48,7 +51,8 @@ def excerpt_of(place: Place, phrases: Sequence[Phrase]) -> Excerpt | None:
     if found.role is Role.SUMMARY:
         line_uuid = as_str(entry.get("parentUuid")) or line_uuid
     call = found.call or as_str(entry.get("parentToolUseID"))
-    return Excerpt(place, tuple(_pieces(text, spans)), found.tool, line_uuid, call)
+    pieces = _pieces(text, spans, in_markdown=found.role in IN_MARKDOWN)
+    return Excerpt(place, tuple(pieces), found.tool, line_uuid, call)
 
 
 def _text_in(entry: Json, place: Place) -> EntryText | None:
@@ -68,19 +72,26 @@ def best_start(text: SearchedText, phrases: Sequence[Phrase]) -> int:
     return max(starts, key=shown, default=0)  # the first one of the best
 
 
-def _pieces(text: str, spans: Sequence[tuple[int, int]]) -> list[tuple[str, bool]]:
+def _pieces(
+    text: str, spans: Sequence[tuple[int, int]], *, in_markdown: bool
+) -> list[tuple[str, bool]]:
     """The beginning of the text where nothing is to be marked: FTS5 has split it otherwise."""
     first_match = spans[0][0] if spans else 0
     begin = max(0, first_match - BEFORE)
     if begin and (space := text.find(" ", begin, first_match)) >= 0:
         begin = space + 1
     end = min(len(text), begin + LONGEST)
+    signs = markdown_signs.signs(text, begin, end) if in_markdown else []
+
+    def part(start: int, end: int) -> str:
+        return markdown_signs.left_out(text, signs, start, end)
+
     pieces = [("…", False)] if begin else []
     position = begin
     for first, last in spans:
         if last > end and position > begin:
             break
-        pieces += [(text[position:first], False), (text[first : min(last, end)], True)]
+        pieces += [(part(position, first), False), (part(first, min(last, end)), True)]
         position = min(last, end)
-    pieces.append((text[position:end] + ("…" if end < len(text) else ""), False))
+    pieces.append((part(position, end) + ("…" if end < len(text) else ""), False))
     return [(_BLANKS.sub(" ", piece), is_match) for piece, is_match in pieces if piece]

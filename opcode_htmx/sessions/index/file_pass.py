@@ -24,6 +24,7 @@ from opcode_htmx.engines.claude.protocol.entry_texts import (
 )
 from opcode_htmx.lib.coerce import Json, as_dict, as_str, seconds
 from opcode_htmx.lib.formatting import one_line
+from opcode_htmx.markup import markdown_signs
 
 LONGEST_LINE = history.LONGEST
 """Bytes; a longer line is passed over, as on the page of the session."""
@@ -153,7 +154,8 @@ class FilePass:
                     facts.last_prompt = excerpt(each.text)
                     facts.first_prompt = facts.first_prompt or facts.last_prompt
             case Role.ANSWER if not self.is_agent:
-                facts.last_answer = excerpt(each.text)
+                beginning = each.text[: 4 * LONGEST_EXCERPT]
+                facts.last_answer = excerpt(markdown_signs.without_signs(beginning))
             case Role.CALL:
                 facts.tools += 1
                 self._tools[each.call] = each.tool
