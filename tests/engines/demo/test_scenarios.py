@@ -120,11 +120,22 @@ def test_the_edit_gives_a_diff_and_repairs_the_sample(claude: Conversation, proj
     assert unittest.returncode == 0, unittest.stderr.decode()
 
 
-def test_an_edit_that_is_done_is_not_done_again(claude: Conversation, project: Path) -> None:
+def test_a_bug_that_is_fixed_is_put_back_for_another_try(
+    claude: Conversation, project: Path
+) -> None:
     app = project / "app.py"
-    app.write_text(app.read_text().replace(sample.FLAW, sample.FIX))
+    before = app.read_text()
+    app.write_text(before.replace(sample.FLAW, sample.FIX))
     claude.prompt(scenarios.EDIT_FILE.prompt_text)
-    assert "fixed already" in said(claude.turn())
+    claude.allow(claude.asked("Edit"))
+    assert "The bug is back" in said(claude.turn())
+    assert app.read_text() == before
+
+
+def test_a_sample_without_its_bug_is_left_alone(claude: Conversation, project: Path) -> None:
+    (project / "app.py").write_text("print('mine')\n")
+    claude.prompt(scenarios.EDIT_FILE.prompt_text)
+    assert "I do not find the bug" in said(claude.turn())
 
 
 def test_a_denied_edit_changes_nothing_and_can_be_asked_for_again(

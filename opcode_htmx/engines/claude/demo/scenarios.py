@@ -99,38 +99,52 @@ class _Stage:
         )
 
     def edit_app(self, request: Request) -> Turn:
-        try:
-            code = self.app.read_text(encoding="utf-8")
-        except OSError:
+        code = self._code()
+        if not code:
             return (Text("I could not read `app.py`. It comes back when the demo starts again."),)
         if _refused(request):
             return (Text("All right, I will leave the file unread and unchanged."),)
-        if sample.FLAW not in code:
+        if sample.FLAW in code:
+            return (
+                Text(
+                    "Here it is: `//` rounds down, so a text of less than a minute takes no time. "
+                    "I will round to the nearest minute, and to one at least."
+                ),
+                self._edit(sample.FLAW, sample.FIX),
+            )
+        if sample.FIX in code:
             return (
                 Text(
                     "The bug is fixed already: `app.py` no longer rounds short texts down to "
-                    "nothing. To see the edit again, delete the file and restart the demo."
+                    "nothing. For another try I will put it back, if you allow it."
                 ),
+                self._edit(sample.FIX, sample.FLAW),
             )
         return (
             Text(
-                "Here it is: `//` rounds down, so a text of less than a minute takes no time. "
-                "I will round to the nearest minute, and to one at least."
-            ),
-            ToolUse(
-                "Edit",
-                {
-                    "file_path": str(self.app),
-                    "old_string": sample.FLAW,
-                    "new_string": sample.FIX,
-                    "replace_all": False,
-                },
+                "I do not find the bug: `app.py` was changed. Delete the file and restart the "
+                "demo, and it comes back as it was."
             ),
         )
 
+    def _code(self) -> str:
+        """The text of the app; empty if it cannot be read."""
+        try:
+            return self.app.read_text(encoding="utf-8")
+        except OSError:
+            return ""
+
+    def _edit(self, old: str, new: str) -> ToolUse:
+        strings = {"old_string": old, "new_string": new}
+        return ToolUse("Edit", {"file_path": str(self.app), **strings, "replace_all": False})
+
     def after_edit(self, request: Request) -> Turn:
         if _refused(request):
-            return (Text("All right, `app.py` stays as it was. The bug can wait."),)
+            return (Text("All right, `app.py` stays as it was."),)
+        if sample.FLAW in self._code():
+            return (
+                Text(f"The bug is back, for another try. Ask me: **{EDIT_FILE.prompt_text}**."),
+            )
         return (
             Text(
                 "Fixed. The card above shows the change line by line, and the file on disk has "
