@@ -34,8 +34,8 @@
   let timer = 0;
 
   // With the prompts that are on their way, or did not get there (sending.js).
-  const unsent = () => [...document.querySelectorAll("#sending > :not([data-state=sent]) > .prompt-text")];
-  const words = () => [...unsent().map(({ textContent }) => textContent), prompt.value].filter(Boolean).join("\n\n");
+  const unsent = () => [...document.querySelectorAll("#sending > :not([data-state=sent], [data-state=maybe])")];
+  const words = () => [...unsent().map((each) => each.querySelector(".prompt-text").textContent), prompt.value].filter(Boolean).join("\n\n");
   let mixed = false; // whether the server's draft has more than a prompt that is on its way
 
   const save = () => {
@@ -44,7 +44,7 @@
     mixed ||= prompt.value && unsent().length;
     const body = new URLSearchParams({
       csrf_token: composer.elements.csrf_token.value,
-      prompt_id: $("prompt-id").value,
+      prompt_id: (!prompt.value && unsent()[0]?.dataset.form) || $("prompt-id").value,
       prompt: text,
       by: page,
       folder: folder?.value ?? "",
@@ -89,9 +89,9 @@
     saveSoon();
   });
 
-  // A request with the composer's form sends its text, so the field is locked until the response.
+  // A request of a button that sends the text as well locks the field until the response.
   document.addEventListener("htmx:before:request", ({ target }) => {
-    if (target.form !== composer || target === files) return;
+    if (!target.matches?.("[hx-include='#prompt']")) return;
     clearTimeout(timer);
     prompt.readOnly = true;
   });

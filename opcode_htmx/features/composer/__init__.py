@@ -13,6 +13,7 @@ from opcode_htmx.features.composer import (
     new_session,
     prompts,
     routes,
+    typed_words,
 )
 from opcode_htmx.features.composer.project_files import ProjectFiles
 from opcode_htmx.features.context import AppContext
@@ -33,6 +34,7 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
     yield forks.blueprint(page, lookup, drafts, runs, sessions.flags)
     yield prompts.blueprint(page, runs, sessions.submitter, lookup, drafts)
     yield routes.blueprint(runs, sessions.submitter, lookup, drafts)
+    yield typed_words.blueprint(runs, lookup, drafts)
     yield completion.blueprint(
         workspace.config_dir, runs, lookup, context.capabilities, files, workspace.folders
     )

@@ -42,6 +42,7 @@ from opcode_htmx.web.http.forms import BadForm, by_htmx, session_url
 from opcode_htmx.web.http.prompt_form import (
     new_session_id,
     prompt_id_of,
+    prompt_id_of_form,
     words_of_form,
 )
 from opcode_htmx.web.http.request_body import accepts_up_to
@@ -148,9 +149,14 @@ def blueprint(
         """Send a prompt, and return its id; after a refusal its text stays in the draft `draft`."""
         form_id = request.form.get("prompt_id", "")
         tokens = dict.fromkeys([*request.form.getlist("attached"), *(file.token for file in kept)])
-        prompt_id = prompt_id_of(words, tokens)
-        stored = {file.token: file for file in drafts.get(draft).files}
+        prompt_id, before = prompt_id_of(words, tokens), drafts.get(draft)
+        stored = {file.token: file for file in before.files}
         files = [stored[token] for token in tokens if token in stored]
+        if other_id := dict(before.sent_as).get(prompt_id):
+            # It did not arrive, and another page has sent it meanwhile, from the draft.
+            with contextlib.suppress(DiskFull):
+                drafts.sent(draft, words, form_id, files)
+            return other_id
 
         def attach(target: Path) -> Attachments:
             if len(files) < len(tokens):
@@ -172,8 +178,11 @@ def blueprint(
             with contextlib.suppress(DiskFull):  # then the page or the response has the text
                 _keep(draft, words)
             raise
+        is_draft = before.text.strip() == words and before.form != form_id
+        typed_as = prompt_id_of_form(before.form, words, tokens) if is_draft else ""
         with contextlib.suppress(DiskFull):  # the prompt has been sent
-            drafts.sent(draft, words, form_id, files)
+            sent_as = [(typed_as, prompt_id)] if typed_as else []
+            drafts.sent(draft, words, form_id, files, sent_as)
         return prompt_id
 
     return prompts

@@ -97,7 +97,7 @@ def blueprint(
             cursor=cursor,
             all_sessions=project_page[0],
             prompt_id=uuid.uuid4(),
-            draft=view.draft.text,
+            draft=view.draft,
             most_per_file=MAX_FILE,
             suggestions=workspace.suggestions,
         )

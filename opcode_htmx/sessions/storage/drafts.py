@@ -10,7 +10,7 @@ import hashlib
 import re
 import shutil
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -72,9 +72,11 @@ class DraftFile:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """`by` is the page on which it was typed; `sent` are the forms whose prompts were sent.
+    """`by` is the page on which it was typed, and `form` the form of it that sends the text.
 
-    `folder` is the folder for a new session, as it was typed.
+    `sent` are the forms whose prompts were sent. `folder` is the folder for a new session, as it
+    was typed. `sent_as`: the ids of prompts that another page has sent, as it found them here, each
+    with the id under which it did.
     """
 
     text: str = ""
@@ -82,6 +84,8 @@ class Draft:
     files: tuple[DraftFile, ...] = ()
     sent: tuple[str, ...] = ()
     folder: str = ""
+    form: str = ""
+    sent_as: tuple[tuple[str, str], ...] = ()
 
     @property
     def revision(self) -> str:
@@ -144,7 +148,8 @@ class Drafts:
         is_known = seen in (None, draft.revision) or (by and by == draft.by)
         if not is_known and not _has(text, draft.text):
             raise DraftChanged(draft)
-        self._store(session_id, replace(draft, text=text, by=by, folder=folder))
+        form = form if text else ""
+        self._store(session_id, replace(draft, text=text, by=by, folder=folder, form=form))
         return True
 
     def save_beside(
@@ -164,15 +169,23 @@ class Drafts:
                 return text
 
     @_change
-    def sent(self, session_id: str, text: str, form: str, files: Iterable[DraftFile]) -> None:
-        """Remove the text and files of a prompt that was sent from a form."""
+    def sent(
+        self,
+        session_id: str,
+        text: str,
+        form: str,
+        files: Iterable[DraftFile],
+        sent_as: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        """Remove the text and files of a prompt that was sent from a form. `sent_as`: see Draft."""
         draft, sent_files = self.get(session_id), set(files)
         left = tuple(file for file in draft.files if file not in sent_files)
         # text that was typed since, on this page or another one, stays
         rest = "" if draft.text.strip() == text else draft.text
         forms = (*draft.sent, form)[-8:]
-        by, folder = (draft.by, draft.folder) if rest else ("", "")
-        self._store(session_id, Draft(rest, by, left, forms, folder))
+        sent_as = (*draft.sent_as, *sent_as)[-8:]
+        change = replace(draft, text=rest, files=left, sent=forms, sent_as=sent_as)
+        self._store(session_id, change if rest else replace(change, by="", folder="", form=""))
         for file in sent_files:
             self.path(session_id, file.token).unlink(missing_ok=True)
 
@@ -242,7 +255,8 @@ class Drafts:
 
 def _parse(content: dict[str, Any]) -> Draft:
     files = tuple(DraftFile(**file) for file in content.pop("files"))
-    return Draft(**{**content, "sent": tuple(content["sent"])}, files=files)
+    sent_as = tuple((each, other) for each, other in content.pop("sent_as", ()))
+    return Draft(**{**content, "sent": tuple(content["sent"])}, files=files, sent_as=sent_as)
 
 
 _SCHEMA = JsonFileSchema(1, _parse)

@@ -21,7 +21,13 @@ def new_session_id(folder: Path, words: str) -> str:
 
 def prompt_id_of(words: str, tokens: Iterable[str]) -> str:
     """The id of the prompt that the posted form sends; the same if sent twice. Raises BadForm."""
-    return _id_for("prompt_id", "\0".join((words, *tokens)))
+    return _id_for("prompt_id", _with_files(words, tokens))
+
+
+def prompt_id_of_form(form_id: str, words: str, tokens: Iterable[str]) -> str:
+    """The id of a prompt as another form would send it; empty if there is no such form."""
+    is_form = history.SESSION_ID.fullmatch(form_id)
+    return _made_of(form_id, _with_files(words, tokens)) if is_form else ""
 
 
 def words_of_form() -> str:
@@ -39,4 +45,12 @@ def _id_for(field: str, words: str) -> str:
     form_id = request.form.get(field, "")
     if not history.SESSION_ID.fullmatch(form_id):
         raise BadForm("This form is incomplete: reload the page and try again.")
+    return _made_of(form_id, words)
+
+
+def _with_files(words: str, tokens: Iterable[str]) -> str:
+    return "\0".join((words, *tokens))
+
+
+def _made_of(form_id: str, words: str) -> str:
     return str(uuid.uuid5(uuid.UUID(form_id), words))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -121,6 +122,78 @@ def test_an_answer_counts_once(server: Server) -> None:
     lines = (folder / "in.ndjson").read_text().splitlines()
     answers = [line for line in lines if json.loads(line)["type"] == "control_response"]
     assert len(answers) == 1
+
+
+def draft_of(server: Server, path: str) -> str:
+    file = server.sandbox.state / "drafts" / path.rsplit("/", 1)[1] / "draft.json"
+    return str(json.loads(file.read_text())["text"]) if file.exists() else ""
+
+
+def fields_of_page(server: Server, path: str, **typed: str) -> dict[str, str]:
+    """What a page without a script sends with each of its buttons."""
+    page = server.get(path).text
+    names = ("session_id", "seen", "prompt_id")
+    found = {name: re.search(rf'name="{name}" value="([^"]*)"', page) for name in names}
+    return {name: match[1] for name, match in found.items() if match} | typed
+
+
+def test_words_in_the_composer_survive_answers_stop_and_options_without_javascript(
+    server: Server,
+) -> None:
+    path = begin(server, [["ask", "request-1"], ["wait", "/nowhere"]])
+    run = run_folder(server, path).name
+    until(lambda: "Allow Bash?" in server.get(path).text, "Claude asks")
+    doors: tuple[tuple[str, dict[str, str]], ...] = (
+        (f"/runs/{run}/asks/request-1", {"decision": "deny"}),
+        (f"/runs/{run}/asks/request-1", {"decision": "allow"}),  # refused, and the words stay
+        (f"{path}/options", {"keep_running": "on", "was_keep_running": ""}),
+        (f"{path}/seen", {"block": ""}),
+        (f"/runs/{run}/stop", {}),
+    )
+    for number, (door, fields) in enumerate(doors):
+        words = f"Half a thought\r\nof door {number}"
+        answer = server.post(door, fields | fields_of_page(server, path, prompt=words))
+        assert (door, answer.status_code) == (door, 409 if number == 1 else 303)
+        assert draft_of(server, path) == f"Half a thought\nof door {number}"
+        assert f"of door {number}</textarea>" in server.get(path).text
+
+
+def test_an_older_page_without_javascript_replaces_no_newer_words(server: Server) -> None:
+    path = begin(server, "hello")
+    older = fields_of_page(server, path, prompt="")
+    server.post(f"{path}/draft", {"prompt": "From the other phone", "prompt_id": "x", "by": "y"})
+    server.post(f"{path}/seen", older)
+    assert draft_of(server, path) == "From the other phone"
+    server.post(f"{path}/seen", older | {"prompt": "And from here"})
+    assert draft_of(server, path) == "From the other phone\n\nAnd from here"
+    server.post(f"{path}/seen", fields_of_page(server, path, prompt=""))
+    assert draft_of(server, path) == ""
+    foreign = fields_of_page(server, path, prompt="x", session_id=str(uuid.uuid4()))
+    server.post(f"{path}/seen", foreign)
+    assert not (server.sandbox.state / "drafts" / foreign["session_id"]).exists()
+
+
+def test_a_failed_prompt_that_another_page_sent_from_the_draft_is_not_sent_again(
+    server: Server,
+) -> None:
+    path = begin(server, "hello")
+    here, there, later = (str(uuid.uuid4()) for _ in range(3))
+    words = "Water the garden"
+
+    def send(form_id: str) -> str | None:
+        fields = {"prompt": words, "prompt_id": form_id}
+        answer = server.post(f"{path}/prompt", fields, headers={"HX-Request": "true"})
+        assert answer.status_code == 200
+        return answer.headers.get("X-Prompt-Id")
+
+    # typed here, where Send does not get through; the other page has its draft, and sends it
+    server.post(f"{path}/draft", {"prompt": words, "prompt_id": here, "by": here})
+    sent_there = send(there)
+    assert send(there) == send(here) == sent_there
+    assert sent(run_folder(server, path)).count(words) == 1
+    # the same words, meant once more
+    assert send(later) != sent_there
+    assert sent(run_folder(server, path)).count(words) == 2
 
 
 def test_an_unknown_run_or_request_is_refused(server: Server) -> None:

@@ -325,7 +325,10 @@ def test_without_javascript_a_person_reads_prompts_allows_and_stops(
 
     phone.begin_by_form(sandbox.project, "make plain.txt")
     phone.reload_until(lambda: phone.button("Allow").count(), "Claude asks")
+    box = phone.page.get_by_role("textbox", name="Prompt")
+    box.fill("Half a thought")
     press("Allow")
+    expect(box).to_have_value("Half a thought")
     phone.reload_until(lambda: "It is made." in "".join(phone.texts()), "it is made")
     assert (sandbox.project / "plain.txt").exists()
     for _ in range(2):  # the first one leaves a link to what is new, which must not lie over it

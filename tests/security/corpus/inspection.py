@@ -147,17 +147,17 @@ NAMES = "|".join(
 IMAGES = r"^/(?:static/|projects/[^/]+/sessions/[^/]+/|(?:projects/[^/]+/)?new/attachments/)"
 HTMX = {
     "hx-disable": "^input#files$",
-    "hx-encoding": "^input#files$",
+    "hx-encoding": "^(?:input#files|form#answer)$",
     "hx-get": "^(?:div#options|div#prompt-sheet|aside)$",
     "hx-headers": "^div#options$",
-    "hx-include": "^div#(?:options|prompt-sheet)$",
-    "hx-post": "^(?:button|input#files|form#composer|form#options-form)$",
+    "hx-include": "^(?:button|div#(?:options|prompt-sheet))$",
+    "hx-post": "^(?:button|input#files|form#answer|div#options-form)$",
     "hx-swap": (
-        "^(?:aside|button|div#(?:live|options|prompt-sheet)|input#files|form#(?:composer|options-form))$"
+        "^(?:aside|button|div#(?:live|options|options-form|prompt-sheet)|input#files|form#answer)$"
     ),
     "hx-swap-oob": "#",
-    "hx-sync": "^(button|form#composer)$",
-    "hx-trigger": "^(?:aside|div#options|div#prompt-sheet|input#files|form#options-form)$",
+    "hx-sync": "^(button|form#answer)$",
+    "hx-trigger": "^(?:aside|div#options|div#options-form|div#prompt-sheet|input#files)$",
     "hx-ws:connect": "^div#live$",
 }
 """On which elements the attributes of htmx stand."""

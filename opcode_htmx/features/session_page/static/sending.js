@@ -41,13 +41,13 @@
     const each = bubbles.get(bubble);
     each.state = state;
     const foot = bubble.lastElementChild;
-    bubble.dataset.state = state;
+    bubble.dataset.state = state === "failed" && isAlike(bubble) ? "maybe" : state;
     bubble.hidden = false;
     if (state === "sending") foot.textContent = "Sending…";
     else if (state === "sent") foot.textContent = "Sent";
     else {
       foot.replaceChildren(
-        button(isAlike(bubble) ? "Maybe sent already. Tap to send it again" : "Not sent. Tap to try again", () => send(bubble)),
+        button(bubble.dataset.state === "maybe" ? "Maybe sent already. Tap to send it again" : "Not sent. Tap to try again", () => send(bubble)),
         button("Edit", () => giveBack(bubble)),
       );
       bubble.scrollIntoView({ block: "nearest" });
@@ -58,6 +58,7 @@
   const add = (data, at = Date.now(), after = keyOf(prompts().at(-1))) => {
     const bubble = document.createElement("article");
     bubble.className = "block block-prompt";
+    bubble.dataset.form = data.get("prompt_id"); // composer.js saves its words under it
     const tokens = data.getAll("attached");
     const files = [...$("attached").children].filter((item) => tokens.includes(tokenOf(item)));
     for (const item of files) item.remove();
@@ -105,6 +106,7 @@
       if (id && (isShown(id) || late)) remove(bubble);
       else bubble.hidden = state === "sending" && isAlike(bubble);
       if (id) continue;
+      if (bubble.dataset.state === "failed" && isAlike(bubble)) show(bubble, "failed"); // as another one
       const tokens = data.getAll("attached"); // a newer list has them again
       for (const item of [...$("attached").children]) if (tokens.includes(tokenOf(item))) item.remove();
     }
@@ -140,6 +142,9 @@
     const digits = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
     return [[0, 8], [8, 12], [12, 16], [16, 20], [20, 32]].map(([from, to]) => digits.slice(from, to)).join("-");
   };
+
+  // Another page may have sent what was here: what is typed now is another prompt.
+  prompt.addEventListener("beforeinput", () => prompt.value || ($("prompt-id").value = newId()));
 
   composer.addEventListener("htmx:config:request", (event) => {
     if (event.target !== composer) return;

@@ -9,7 +9,14 @@
   const TITLE_CHARACTERS = 80;
   const $ = (id) => document.getElementById(id);
   const transcript = $("transcript");
-  const composer = $("composer");
+  // The one form of the page becomes two: with a script an answer leaves the composer as it is.
+  const composer = $("answer");
+  composer.id = "composer";
+  const answers = document.createElement("form");
+  answers.id = "answer";
+  answers.hidden = true;
+  answers.append(composer.elements.csrf_token.cloneNode());
+  composer.after(answers);
   const jump = $("jump");
   let connection = null;
   let heardAt = Date.now(); // when the last message arrived

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -140,6 +141,29 @@ def test_prompt_whose_response_was_lost_is_perhaps_sent_and_not_sent_twice(
     expect(unsent).to_have_count(0)
     prompts = phone.page.locator("#transcript .prompt-text").all_inner_texts()
     assert prompts.count("Once and no more") == 1
+
+
+def test_prompt_that_failed_here_and_was_sent_elsewhere_is_not_sent_twice(
+    phone: Phone, sandbox: Sandbox, server: Server
+) -> None:
+    begin(phone, sandbox)
+    phone.forgiven += CUT_OFF
+    phone.page.evaluate(REFUSE_PROMPTS)
+    phone.send("Only one of these")
+    unsent = phone.page.locator("#sending .block-prompt")
+    expect(unsent).to_contain_text("Not sent. Tap to try again")
+    kept(server, "Only one of these")
+    path = phone.page.url.partition("#")[0].removeprefix(server.url)
+    elsewhere = {"prompt": "Only one of these", "prompt_id": str(uuid.uuid4())}
+    assert server.post(f"{path}/prompt", elsewhere).status_code == 303
+    expect(unsent).to_contain_text("Maybe sent already. Tap to send it again")
+    until(lambda: drafts(server, phone.session_id) == [""], "it is in no draft")
+    phone.page.reload()
+    phone.page.locator("body[data-link=online]").wait_for()
+    phone.button("Maybe sent already. Tap to send it again").click()
+    expect(unsent).to_have_count(0)
+    prompts = phone.page.locator("#transcript .prompt-text").all_inner_texts()
+    assert prompts.count("Only one of these") == 1
 
 
 def test_draft_that_was_replaced_just_before_sending_does_not_come_back(
