@@ -44,9 +44,13 @@ _SHOWN_FIELDS: Mapping[str, frozenset[str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """The number of lines, and what the card omits: `12 lines`; or empty."""
+    """How large a call is, and what the card omits; each is empty where there is nothing to say.
 
-    lines: int = 0
+    `words`: `12 lines`, or of a diff `2 lines added, 1 removed`. `short`: the same on a low screen.
+    """
+
+    words: str = ""
+    short: str = ""
     left_out: str = ""
 
 
@@ -93,14 +97,32 @@ def _more_fields(request: PermissionRequest) -> bool:
 def extent_of(view: ToolView) -> Extent:
     """The extent of the call on a permission card."""
     if view.changes:
-        left_out = max(0, len(view.changes) - SHOWN_LINES)
-        return Extent(len(view.changes), plural(left_out, "line") if left_out else "")
+        return _extent_of_diff(view)
     if view.plan:
-        return Extent(line_count(view.plan.strip()))
+        return _extent_of_lines(line_count(view.plan.strip()))
     if view.command is None:
         return Extent()
     left_out = view.command.left_out
-    return Extent(view.command.lines, plural(left_out, "character") if left_out else "")
+    return _extent_of_lines(view.command.lines, plural(left_out, "character") if left_out else "")
+
+
+def _extent_of_lines(number: int, left_out: str = "") -> Extent:
+    words = plural(number, "line") if number > 1 else ""
+    return Extent(words, words, left_out)
+
+
+def _extent_of_diff(view: ToolView) -> Extent:
+    """Lines that stay as they are do not count, unlike those of a new file, which is all added."""
+    number, added, removed = len(view.changes), view.added or 0, view.removed or 0
+    left_out = plural(number - SHOWN_LINES, "line") if number > SHOWN_LINES else ""
+    if number == added or not added and not removed:
+        return _extent_of_lines(number, left_out)
+    if added and removed:
+        words = f"{plural(added, 'line')} added, {removed:,} removed"
+    else:
+        words = f"{plural(added or removed, 'line')} {'added' if added else 'removed'}"
+    parts = (f"+{added:,}" if added else "", f"−{removed:,}" if removed else "")
+    return Extent(words, " ".join(filter(None, parts)), left_out)
 
 
 def introduction(request: PermissionRequest, view: ToolView) -> list[str]:

@@ -111,7 +111,7 @@ def test_every_ask_counts_empty_lines_and_states_its_length(tool: str, field: st
     card = asked(tool, {**OTHERS.get(tool, {}), field: HIDDEN_SECOND})
     assert "⋯ 59 empty lines" in card.text
     assert SECOND in card.text
-    assert extent(card) == f"{61 + (tool == 'Edit')} lines"
+    assert extent(card) == ("61 lines added, 1 removed" if tool == "Edit" else "61 lines")
 
 
 @pytest.mark.parametrize(("tool", "field"), TOOLS)
@@ -238,6 +238,22 @@ def test_no_field_of_a_call_is_left_out(tool: str, tool_input: dict[str, Any], s
 def test_shown_fields_are_not_listed_again() -> None:
     card = asked("Bash", {"command": "ls", "description": "List"}, description="List")
     assert [node.text for node in of_class(card, "tool-input")] == ["ls"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words", "short"),
+    [
+        ("a\nb\nc", "a\nB\nc", "1 line added, 1 removed", "+1 −1"),
+        ("a\nb", "a\nx\ny\nb", "2 lines added", "+2"),
+        ("a\nb\nc", "a\nc", "1 line removed", "−1"),
+    ],
+)
+def test_of_a_diff_the_changed_lines_are_counted(
+    old: str, new: str, words: str, short: str
+) -> None:
+    card = asked("Edit", {"file_path": "/a", "old_string": old, "new_string": new})
+    assert extent(card) == words
+    assert [node.text for node in of_class(card, "gist-lines")] == [short]
 
 
 def test_a_diff_breaks_lines_at_line_feeds_only() -> None:
