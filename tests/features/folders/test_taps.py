@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from opcode_htmx.engines.claude.files.history import project_id
+from tests.features.session_page.test_look import covered
 from tests.support import api, page_checks
 from tests.support.browser import Phone
 from tests.support.environment import Server
@@ -19,6 +20,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 KEYBOARD = {"width": 390, "height": 420}
 """A phone on which the keyboard is open."""
+LANDSCAPE_KEYBOARD = {"width": 844, "height": 200}
 SESSION = "5e551000-0000-4000-8000-000000000003"
 
 
@@ -83,6 +85,22 @@ def test_sheet_lists_while_one_types_and_fits_with_large_letters(
     thumb.tap(thumb.button("Project:"))
     page.keyboard.press("Escape")
     expect(sheet).to_be_hidden()
+
+
+def test_a_keyboard_in_landscape_leaves_the_prompt_its_space(
+    shared_server: Server, open_phone: Callable[..., Phone]
+) -> None:
+    phone = open_phone(shared_server, viewport=LANDSCAPE_KEYBOARD, is_mobile=True, has_touch=True)
+    phone.page.goto("/new")
+    box = phone.page.get_by_role("textbox", name="Prompt")
+    box.tap()
+    expect(phone.page.locator(".topbar")).to_be_hidden()
+    expect(phone.page.locator(".nav")).to_be_hidden()
+    for control in (box, *(phone.button(name) for name in ("Send", "Saved prompts"))):
+        expect(control).to_be_in_viewport(ratio=1)
+    assert covered(phone.page, "#composer .composer-row :is(textarea, .button)") == []
+    phone.page.evaluate("document.activeElement.blur()")
+    expect(phone.page.locator(".nav")).to_be_visible()
 
 
 def known(server: Server, project: Path) -> None:
