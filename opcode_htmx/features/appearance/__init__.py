@@ -24,7 +24,7 @@ FEATURE = Feature(
     state=(
         StateFolder(
             service.FILE,
-            "theme, density, size of text and keyboard shortcuts of each user",
+            "theme, density, size of text, reach and keyboard shortcuts of each user",
             version=service.VERSION,
         ),
     ),

@@ -25,6 +25,7 @@ CHOICES: dict[str, dict[str, str]] = {
     "density": {"comfortable": "Comfortable", "compact": "Compact"},
     "font": {"90": "90 %", "100": "100 %", "115": "115 %", "130": "130 %", "150": "150 %"},
     "keys": {"on": "On", "off": "Off"},
+    "reach": {"off": "Off", "on": "On"},
 }
 """The values of each field of `Appearance`, with their labels."""
 
@@ -39,6 +40,8 @@ class Appearance:
     """The size of text, in percent of the browser's own."""
     keys: str = "on"
     """Whether single keys are shortcuts; speech input may press them unintended (WCAG 2.1.4)."""
+    reach: str = "off"
+    """Whether pages of a phone begin where the thumb of the hand that holds it reaches them."""
 
     @property
     def attributes(self) -> dict[str, str]:

@@ -59,7 +59,7 @@ def html_tag(page: str) -> str:
 def test_what_nobody_has_changed_is_in_no_page(client: FlaskClient) -> None:
     page = client.get("/appearance").text
     assert html_tag(page) == '<html lang="en">'
-    assert re.findall(r'value="(\w+)" checked', page) == ["system", "100", "comfortable", "on"]
+    assert re.findall(r'value="(\w+)" checked', page) == ["system", "100", "comfortable", "off", "on"]
 
 
 def test_choices_are_attributes_of_every_page(client: FlaskClient) -> None:
@@ -78,7 +78,7 @@ def test_a_choice_is_logged(client: FlaskClient, caplog: pytest.LogCaptureFixtur
     line = caplog.messages[-1]
     assert line.startswith("actor=opcode/")
     assert " action=appearance.choose " in line
-    assert " theme=dark density=comfortable font=100 keys=on" in line
+    assert " theme=dark density=comfortable font=100 keys=on reach=off" in line
 
 
 def test_the_login_page_follows_the_system(client: FlaskClient) -> None:

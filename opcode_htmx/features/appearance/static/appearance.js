@@ -6,7 +6,7 @@
   const form = document.getElementById("appearance");
   const state = document.getElementById("appearance-state");
   const root = document.documentElement;
-  const DEFAULTS = { theme: "system", density: "comfortable", font: "100", keys: "on" };
+  const DEFAULTS = { theme: "system", density: "comfortable", font: "100", reach: "off", keys: "on" };
   const SAVING = "Saving…";
   const kept = state.textContent;
   let saved = new FormData(form);
