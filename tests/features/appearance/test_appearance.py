@@ -59,7 +59,13 @@ def html_tag(page: str) -> str:
 def test_what_nobody_has_changed_is_in_no_page(client: FlaskClient) -> None:
     page = client.get("/appearance").text
     assert html_tag(page) == '<html lang="en">'
-    assert re.findall(r'value="(\w+)" checked', page) == ["system", "100", "comfortable", "off", "on"]
+    assert re.findall(r'value="(\w+)" checked', page) == [
+        "system",
+        "100",
+        "comfortable",
+        "off",
+        "on",
+    ]
 
 
 def test_choices_are_attributes_of_every_page(client: FlaskClient) -> None:

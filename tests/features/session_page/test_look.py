@@ -356,6 +356,16 @@ def test_a_long_prompt_grows_the_field_to_a_third_of_the_screen_and_no_further(
     assert heights[0] < heights[1] < heights[2] <= 844 / 3
     assert covered(phone.page, "#composer textarea, #composer .button") == []
     is_at_the_end(phone.page)
+    # nor does the dock with its options open, in landscape, with large letters as well
+    phone.page.set_viewport_size({"width": 844, "height": 390})
+    field.blur()
+    phone.page.locator("#options-d > summary").click()
+    for size in ("", "32px"):
+        phone.page.evaluate("size => document.documentElement.style.fontSize = size", size)
+        dock, bar = (phone.page.locator(each).bounding_box() for each in ("#dock", ".topbar"))
+        assert dock is not None
+        assert bar is not None
+        assert dock["y"] >= bar["y"] + bar["height"], size
 
 
 def test_a_keyboard_that_shrinks_the_page_leaves_dock_and_end_in_view(
