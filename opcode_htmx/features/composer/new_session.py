@@ -168,6 +168,14 @@ def carried(form: Mapping[str, str]) -> dict[str, str]:
     return found | {name: form[name] for name in ("folder", "back") if form.get(name)}
 
 
+def _kept_in_address(form: Mapping[str, str]) -> str:
+    """The query of the page with what `form` had; a long folder is left to the draft."""
+    fields = carried(form)
+    if len(quote(fields.get("folder", ""))) >= LONGEST_IN_ADDRESS:
+        del fields["folder"]
+    return urlencode(fields)
+
+
 def back_of(project_id: str) -> str:
     """The address of the page above the one for a new session."""
     return url_for("projects.project", project_id=project_id) if project_id else "/"
@@ -278,7 +286,17 @@ def blueprint(
     def detach(project_id: str, token: str) -> BaseResponse | str:
         _check(project_id)
         attachments.remove(drafts, draft_name(project_id), token)
-        return _changed(project_id)
+        if by_htmx() or "prompt" not in request.form:
+            return _changed(project_id)
+        form, words = request.form, typed(request.form["prompt"])
+        folder = page.kept_folder(form.get("folder", "")[:FOLDER_CHARACTERS])
+        try:
+            drafts.save_text(
+                draft_name(project_id), words, form=form.get("prompt_id", ""), folder=folder
+            )
+        except (DiskFull, DraftTooLarge) as error:
+            return make_response(page.page(project_id, form, str(error)), 413)
+        return redirect(f"{new_session_address(project_id)}?{_kept_in_address(form)}", 303)
 
     @pages.get("/projects/<project_id>/new/complete")
     @pages.get("/new/complete", defaults={"project_id": ""})
@@ -315,7 +333,11 @@ def blueprint(
             return redirect(address, 303)
         kept = drafts.get(draft_name(project_id))
         return render_template(
-            "composer/draft_changed.html", draft=kept, address=address, sentence=sentence
+            "composer/draft_changed.html",
+            draft=kept,
+            address=address,
+            sentence=sentence,
+            form="composer",
         )
 
     return pages
