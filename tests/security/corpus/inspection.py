@@ -106,6 +106,7 @@ ATTRIBUTES = {
         "for",
         "form",
         "formaction",
+        "formenctype",
         "height",
         "hidden",
         "href",
@@ -147,16 +148,16 @@ NAMES = "|".join(
 IMAGES = r"^/(?:static/|projects/[^/]+/sessions/[^/]+/|(?:projects/[^/]+/)?new/attachments/)"
 HTMX = {
     "hx-disable": "^input#files$",
-    "hx-encoding": "^(?:input#files|form#answer)$",
+    "hx-encoding": "^(?:input#files|form#(?:answer|composer))$",
     "hx-get": "^(?:div#options|div#prompt-sheet|aside)$",
     "hx-headers": "^div#options$",
     "hx-include": "^(?:button|div#(?:options|prompt-sheet))$",
-    "hx-post": "^(?:button|input#files|form#answer|div#options-form)$",
+    "hx-post": "^(?:button|input#files|form#(?:answer|composer)|div#options-form)$",
     "hx-swap": (
-        "^(?:aside|button|div#(?:live|options|options-form|prompt-sheet)|input#files|form#answer)$"
+        "^(?:aside|button|div#(?:live|options|options-form|prompt-sheet)|input#files|form#(?:answer|composer))$"
     ),
     "hx-swap-oob": "#",
-    "hx-sync": "^(button|form#answer)$",
+    "hx-sync": "^(button|form#(?:answer|composer))$",
     "hx-trigger": "^(?:aside|div#options|div#options-form|div#prompt-sheet|input#files)$",
     "hx-ws:connect": "^div#live$",
 }
