@@ -36,6 +36,8 @@ OURS = frozenset(
             "count",
             "done",
             "found.left_out",
+            "found.short",
+            "found.words",
             "loop.index",
             "more",
             "number",
