@@ -20,7 +20,7 @@ from opcode_htmx.engines.messages import (
     Unknown,
     User,
 )
-from opcode_htmx.engines.requests import Agreed, OwnRequest
+from opcode_htmx.engines.requests import Agreed, OwnRequest, Query
 from opcode_htmx.engines.trust import TrustItem
 from opcode_htmx.engines.user_parts import Part
 from opcode_htmx.lib.coerce import Json
@@ -46,6 +46,9 @@ class CapabilityCodec(Parser, CapabilityReader, Protocol):
 
     def initialize_line(self) -> bytes:
         """Ask for the engine's capabilities, under INITIALIZE_ID."""
+
+    def query_line(self, request_id: str, query: Query) -> bytes:
+        """Ask the engine something that needs no turn; it answers with a ControlResponse."""
 
 
 class MessageReader(CapabilityReader, Protocol):
@@ -132,6 +135,18 @@ class LaunchOptions:
     """Whether the engine reads the settings, commands, skills and servers of the project."""
 
 
+@dataclass(frozen=True, slots=True)
+class QueryOptions:
+    """How a process is started that only answers queries: it runs no hooks.
+
+    Without `project_settings` the engine reads the settings of the user only. With `servers` it
+    starts the configured MCP servers.
+    """
+
+    project_settings: bool
+    servers: bool = False
+
+
 class CommandLine(NamedTuple):
     argv: tuple[str, ...]
     environment: Mapping[str, str]
@@ -143,6 +158,9 @@ class Launcher(Protocol):
 
     def probe(self) -> CommandLine:
         """A process that only answers `initialize_line`, and ends at the end of its stdin."""
+
+    def query(self, options: QueryOptions) -> CommandLine:
+        """A process that only answers `query_line`, and ends at the end of its stdin."""
 
 
 # --- files ----------------------------------------------------------------------------------

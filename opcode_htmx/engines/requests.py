@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 
 class RequestKind(StrEnum):
@@ -14,6 +16,14 @@ class RequestKind(StrEnum):
     PERMISSION_MODE = "permission_mode"
     CANCEL_PROMPT = "cancel prompt"
     OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question to an engine, or an order, that needs no turn: its name there, and its fields."""
+
+    name: str
+    fields: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

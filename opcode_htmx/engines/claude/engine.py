@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from opcode_htmx.engines.base import CommandLine, LaunchOptions
+from opcode_htmx.engines.base import CommandLine, LaunchOptions, QueryOptions
 from opcode_htmx.engines.capabilities import CapabilityReport
 from opcode_htmx.engines.claude.files import history, process_registry
 from opcode_htmx.engines.claude.protocol import (
@@ -29,7 +29,7 @@ from opcode_htmx.engines.messages import (
     Unknown,
     User,
 )
-from opcode_htmx.engines.requests import Agreed, OwnRequest
+from opcode_htmx.engines.requests import Agreed, OwnRequest, Query
 from opcode_htmx.engines.trust import TrustItem
 from opcode_htmx.engines.user_parts import Part
 from opcode_htmx.lib.coerce import Json
@@ -68,6 +68,9 @@ class ClaudeCodec:
 
     def initialize_line(self) -> bytes:
         return encoder.initialize_line()
+
+    def query_line(self, request_id: str, query: Query) -> bytes:
+        return encoder.control_line(request_id, query.name, **query.fields)
 
     def prompt_line(self, prompt_id: str, text: str, images: Sequence[ImageContent] = ()) -> bytes:
         return encoder.prompt_line(prompt_id, text, images)
@@ -125,6 +128,10 @@ class ClaudeLauncher:
 
     def probe(self) -> CommandLine:
         command = argv.build_probe(self.binary, str(uuid.uuid4()))
+        return CommandLine(command, self.base_environment)
+
+    def query(self, options: QueryOptions) -> CommandLine:
+        command = argv.build_query(self.binary, str(uuid.uuid4()), options)
         return CommandLine(command, self.base_environment)
 
 

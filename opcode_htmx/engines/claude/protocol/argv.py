@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from opcode_htmx.engines.base import QueryOptions
+
 _NO_BYPASS = {"permissions": {"disableBypassPermissionsMode": "disable"}}
 NO_BYPASS = json.dumps(_NO_BYPASS)
 """Settings that disable bypass mode, whatever Claude's other settings are."""
@@ -71,9 +73,16 @@ def build_probe(binary: Path, session_id: str) -> tuple[str, ...]:
 
     It must do nothing else: by default it would run SessionStart hooks and start the MCP servers.
     """
-    argv = list(build(binary, session_id, resume=False, project_settings=False))
+    return build_query(binary, session_id, QueryOptions(project_settings=False))
+
+
+def build_query(binary: Path, session_id: str, options: QueryOptions) -> tuple[str, ...]:
+    """The argv for a Claude that only answers control requests, and leaves no history."""
+    project_settings = options.project_settings
+    argv = list(build(binary, session_id, resume=False, project_settings=project_settings))
     argv[argv.index("--settings") + 1] = json.dumps({**_NO_BYPASS, "disableAllHooks": True})
-    return (*argv, "--strict-mcp-config", "--no-session-persistence")
+    argv += () if options.servers else ("--strict-mcp-config",)
+    return (*argv, "--no-session-persistence")
 
 
 def option(argv: Sequence[str], name: str) -> str:

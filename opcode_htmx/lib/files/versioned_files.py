@@ -1,0 +1,209 @@
+"""Read and replace text files that others edit, too, and keep their last versions.
+
+A file is replaced only by someone who has seen what is in it: `revision` identifies a content, and
+a save that is based on another one is refused. What a save replaces is kept as a version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from opcode_htmx.lib.files import atomic_files, confined, file_locks
+from opcode_htmx.lib.files.disk_space import DiskFull, raise_disk_full
+
+MOST_BYTES = 1024 * 1024
+KEPT = 10
+"""Versions of a file."""
+NO_FILE = ""
+"""The revision of a file that does not exist."""
+
+_VERSION = re.compile(r"\d{1,20}-[0-9a-f]{16}", re.ASCII)
+
+
+class FileRefused(Exception):
+    """A file cannot be read or written; the text says why."""
+
+
+class FileChanged(Exception):
+    """A file has another content than the one that a change is based on."""
+
+    def __init__(self, place: Place, current: FileText) -> None:
+        super().__init__(f"{place.path.name} has changed since you opened it.")
+        self.place = place
+        self.current = current
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a file lies or would lie.
+
+    `root` is the folder that it must not lead out of; None: its link may lead anywhere.
+    `new_mode` are the permissions of a new file.
+    """
+
+    path: Path
+    root: Path | None = None
+    new_mode: int = 0o600
+
+
+@dataclass(frozen=True, slots=True)
+class FileText:
+    """The text of a file; `revision` is NO_FILE where there is none."""
+
+    text: str
+    revision: str
+
+    @property
+    def exists(self) -> bool:
+        return self.revision != NO_FILE
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """An earlier content of a file, which was replaced at the Unix time `until`."""
+
+    id: str
+    until: float
+    size: int
+
+
+class VersionedFiles:
+    """The files, and a folder with their versions. Writing raises OSError, DiskFull among them."""
+
+    def __init__(self, store: Path) -> None:
+        self._store = store
+
+    def read(self, place: Place) -> FileText:
+        """The text of a file. Raises FileRefused where there is something else."""
+        content = _content(place)
+        if content is None:
+            return FileText("", NO_FILE)
+        return FileText(_text(place, content), _revision(content))
+
+    def save(self, place: Place, text: str, based_on: str) -> FileText:
+        """Replace the file, if its revision is `based_on`. Raises FileChanged, FileRefused."""
+        try:
+            content = text.encode()
+        except UnicodeEncodeError:
+            raise FileRefused("The text holds half a character, which no file can hold.") from None
+        if len(content) > MOST_BYTES:
+            raise FileRefused(f"{place.path.name} must not be larger than 1 MB.")
+        with self._changing(place, based_on):
+            _replace(place, content)
+        return FileText(text, _revision(content))
+
+    def remove(self, place: Place, based_on: str) -> None:
+        """Delete the file, if its revision is `based_on`. Raises FileChanged, FileRefused."""
+        with self._changing(place, based_on):
+            try:
+                place.path.unlink(missing_ok=True)
+            except OSError as error:
+                raise FileRefused(f"{place.path} cannot be deleted ({_why(error)}).") from None
+
+    def versions(self, place: Place) -> list[Version]:
+        """The earlier contents, the newest first."""
+        found = []
+        for path in self._files(place):
+            at, _, _ = path.name.partition("-")
+            found.append(Version(path.name, int(at) / 1e9, path.stat().st_size))
+        return found
+
+    def version(self, place: Place, version_id: str) -> str | None:
+        """The text of an earlier content; None if it is not kept."""
+        path = self._folder(place) / version_id
+        if not _VERSION.fullmatch(version_id) or not path.is_file():
+            return None
+        return path.read_text(encoding="utf-8", errors="replace")
+
+    @contextmanager
+    def _changing(self, place: Place, based_on: str) -> Iterator[None]:
+        """Check the revision, and keep the content as a version once it has been replaced."""
+        folder = self._folder(place)
+        with raise_disk_full():
+            atomic_files.make_folder(folder)
+            with file_locks.held(folder / "lock"):
+                before = _content(place)
+                if (NO_FILE if before is None else _revision(before)) != based_on:
+                    raise FileChanged(place, self.read(place))
+                if before is not None:
+                    name = f"{time.time_ns()}-{_revision(before)}"
+                    atomic_files.write(folder / name, before)
+                yield
+                for old in self._files(place)[KEPT:]:
+                    old.unlink(missing_ok=True)
+
+    def _folder(self, place: Place) -> Path:
+        name = os.fsencode(place.path.absolute())
+        return self._store / hashlib.sha256(name).hexdigest()[:32]
+
+    def _files(self, place: Place) -> list[Path]:
+        folder = self._folder(place)
+        found = folder.iterdir() if folder.is_dir() else ()
+        kept = [each for each in found if _VERSION.fullmatch(each.name)]
+        return sorted(kept, key=lambda each: int(each.name.partition("-")[0]), reverse=True)
+
+
+def _revision(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _text(place: Place, content: bytes) -> str:
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        raise FileRefused(f"{place.path} is not UTF-8 text.") from None
+
+
+def _content(place: Place) -> bytes | None:
+    """What is in a file; None if there is none. Raises FileRefused."""
+    path = place.path
+    try:
+        with confined.open_file(path, place.root or path.resolve().parent) as file:
+            content = file.read(MOST_BYTES + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except confined.Outside:
+        raise FileRefused(f"{path} is a link that leads out of {place.root}.") from None
+    except (OSError, RuntimeError) as error:
+        raise FileRefused(f"{path} cannot be read ({_why(error)}).") from None
+    if len(content) > MOST_BYTES:
+        raise FileRefused(f"{path} is larger than 1 MB.")
+    return content
+
+
+def _replace(place: Place, content: bytes) -> None:
+    """Write a file atomically; a link stays, and its target is replaced."""
+    path = place.path
+    try:
+        target = path.resolve()
+        if path.is_symlink() and not target.is_file():
+            raise FileRefused(f"{path} is a link that leads to no file.")
+        if place.root is not None:
+            confined.make_folder(target.parent, place.root)
+        else:
+            atomic_files.make_folder(target.parent)
+        atomic_files.write(target, content, mode=_mode(place, target))
+    except DiskFull:
+        raise
+    except (OSError, RuntimeError) as error:  # RuntimeError: links that lead in a circle
+        raise FileRefused(f"{path} cannot be written ({_why(error)}).") from None
+
+
+def _mode(place: Place, target: Path) -> int:
+    try:
+        return stat.S_IMODE(target.stat().st_mode)
+    except FileNotFoundError:
+        return place.new_mode
+
+
+def _why(error: Exception) -> str:
+    number = getattr(error, "errno", None)
+    return (os.strerror(number) if number else str(error) or "unknown reason").lower()

@@ -1,0 +1,1 @@
+"""Questions to Claude that need no session."""
