@@ -1,0 +1,137 @@
+"""Changes of single values in JSON files, and secrets that are hidden in them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from opcode_htmx.engines.claude.config import json_text, secrets
+from opcode_htmx.engines.claude.config.json_text import InvalidJson
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=20,
+)
+INDENTS = st.sampled_from([None, 1, 2, 4, "\t"])
+
+
+def strings_in(value: Any, path: json_text.Path = ()) -> Iterator[tuple[json_text.Path, str]]:
+    match value:
+        case str():
+            yield path, value
+        case dict():
+            for key, inner in value.items():
+                yield from strings_in(inner, (*path, key))
+        case list():
+            for number, inner in enumerate(value):
+                yield from strings_in(inner, (*path, number))
+
+
+@given(VALUES, INDENTS, st.booleans())
+def test_string_values_are_found_with_their_paths_and_places(
+    value: Any, indent: Any, ascii_only: bool
+) -> None:
+    text = json.dumps({"a": value}, indent=indent, ensure_ascii=ascii_only)
+    spans = list(json_text.strings(text))
+    assert [(each.path, each.value) for each in spans] == list(strings_in({"a": value}))
+    longer = json_text.replaced(text, [(each, f"{each.value}!") for each in spans])
+    after = list(strings_in(json.loads(longer)))
+    assert after == [(path, f"{found}!") for path, found in strings_in({"a": value})]
+
+
+def test_other_values_order_and_style_stay_when_one_value_is_changed() -> None:
+    before = '{\n    "z": {"deep": [1, 2.50]},\n    "model": "opus",\n    "unknown": "ü"\n}\n'
+    after = json_text.with_value(before, ["model"], "sonnet")
+    assert (
+        after
+        == json.dumps(
+            {"z": {"deep": [1, 2.5]}, "model": "sonnet", "unknown": "ü"},
+            indent=4,
+            ensure_ascii=False,
+        )
+        + "\n"
+    )
+
+
+def test_objects_on_the_way_to_a_value_are_made() -> None:
+    after = json_text.with_value("", ["permissions", "defaultMode"], "plan")
+    assert json.loads(after) == {"permissions": {"defaultMode": "plan"}}
+
+
+def test_object_left_empty_goes_with_its_last_value() -> None:
+    text = '{"env": {"A": "1"}, "model": "opus"}'
+    assert json.loads(json_text.without(text, ["env", "A"])) == {"model": "opus"}
+    assert json_text.without(text, ["env", "B"]) == text
+
+
+def test_windows_line_ends_and_byte_order_mark_stay() -> None:
+    before = '\ufeff{\r\n  "a": 1\r\n}\r\n'
+    assert json_text.with_value(before, ["a"], 2) == '\ufeff{\r\n  "a": 2\r\n}\r\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{"a": 1,\n}', "line 2, column 1"),
+        ("[1]", "must be an object"),
+        ('{"a": 1, "a": 2}', "“a” stands in it twice"),
+        ('{"a": NaN}', "NaN"),
+        ("[" * 100_000, "JSON"),
+    ],
+)
+def test_text_that_cannot_be_changed_without_loss_is_refused_with_the_place(
+    text: str, reason: str
+) -> None:
+    with pytest.raises(InvalidJson, match=reason):
+        json_text.with_value(text, ["a"], 1)
+
+
+def test_value_is_not_put_below_one_that_is_no_object() -> None:
+    with pytest.raises(InvalidJson, match="“env”"):
+        json_text.with_value('{"env": "A=1"}', ["env", "A"], "1")
+
+
+SECRET = json.dumps(
+    {
+        "env": {"API_TOKEN": "t0p", "LANG": "de"},
+        "hooks": {"Stop": [{"hooks": [{"type": "http", "headers": {"X": "h1dden"}}]}]},
+        "apiKeyHelper": "/bin/key.sh",
+    },
+    indent=2,
+)
+
+
+def test_secrets_are_hidden_and_come_back_where_they_were_left_as_they_are() -> None:
+    shown = secrets.hidden(SECRET)
+    assert "t0p" not in shown
+    assert "h1dden" not in shown
+    assert json.loads(shown)["env"]["LANG"] == "de"
+    assert json.loads(shown)["apiKeyHelper"] == "/bin/key.sh"
+    assert secrets.revealed(shown, SECRET) == SECRET
+    changed = shown.replace('"de"', '"fr"')
+    assert json.loads(secrets.revealed(changed, SECRET))["env"] == {
+        "API_TOKEN": "t0p",
+        "LANG": "fr",
+    }
+
+
+def test_hidden_value_without_a_secret_behind_it_is_refused_by_name() -> None:
+    text = '{"env": {"OTHER_TOKEN": "********"}}'
+    with pytest.raises(secrets.SecretMissing, match=r"env\.OTHER_TOKEN"):
+        secrets.revealed(text, SECRET)
+
+
+def test_secrets_are_hidden_in_a_text_that_is_no_valid_json() -> None:
+    shown = secrets.hidden(SECRET + ",")
+    assert "t0p" not in shown
+    assert "/bin/key.sh" in shown or "********" in shown
