@@ -134,4 +134,5 @@ def test_hidden_value_without_a_secret_behind_it_is_refused_by_name() -> None:
 def test_secrets_are_hidden_in_a_text_that_is_no_valid_json() -> None:
     shown = secrets.hidden(SECRET + ",")
     assert "t0p" not in shown
-    assert "/bin/key.sh" in shown or "********" in shown
+    assert "h1dden" not in shown
+    assert "/bin/key.sh" not in shown  # its name looks secret, and what it is cannot be known

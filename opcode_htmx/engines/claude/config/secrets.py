@@ -17,6 +17,11 @@ _ASSIGNED = re.compile(
 )
 
 
+_HIDE = rf'"\1"\2"{HIDDEN}"'
+_SECTION = re.compile(r'"(?:env|headers)"[ \t\r\n]{0,100}:[ \t\r\n]{0,100}\{[^{}]{0,100000}')
+"""The values of an `env` or `headers` object in a text that cannot be parsed."""
+
+
 class SecretMissing(Exception):
     """HIDDEN stands where there is no secret yet; the text names the place."""
 
@@ -24,11 +29,12 @@ class SecretMissing(Exception):
 def hidden(text: str) -> str:
     """The text with HIDDEN in place of each secret.
 
-    In a text that is no valid JSON, a value is hidden where its own name looks secret.
+    In a text that is no valid JSON, every value of `env` and `headers` is hidden.
     """
     try:
         json_text.parse(text)
     except InvalidJson:
+        text = _SECTION.sub(lambda match: _ASSIGNED.sub(_HIDE, match[0]), text)
         return _ASSIGNED.sub(_hidden_assignment, text)
     secrets = [(span, HIDDEN) for span in json_text.strings(text) if _is_secret(span)]
     return json_text.replaced(text, secrets)
