@@ -1,0 +1,1 @@
+"""What several capabilities share about the configuration of Claude."""
