@@ -135,7 +135,7 @@ def _context(
         runs=runs,
         events=runs.events,
         capabilities=capabilities,
-        sessions=_sessions(settings, claude, state, jobs, templates, runs),
+        sessions=_sessions(settings, claude, engine, state, jobs, templates, runs),
         state=state,
         jobs=jobs,
         monitor=monitor,
@@ -146,6 +146,7 @@ def _context(
 def _sessions(
     settings: Settings,
     claude: ClaudeEnvironment,
+    engine: Engine,
     state: StateDir,
     jobs: Jobs,
     templates: Environment,
@@ -178,6 +179,7 @@ def _sessions(
         options=options,
         trash=Trash(state, runs, flags.forget),
         index=IndexReader(state.folder("index") / DATABASE, history.root(config_dir)),
+        configuration=run_settings.configuration(settings, claude, engine, state, runs),
     )
 
 

@@ -40,6 +40,12 @@ PLATFORM = (
         "the index of all sessions, made from Claude's history files",
         "it is made again when it is removed",
     ),
+    StateFolder(
+        "file_versions",
+        "earlier contents of the files that configure Claude",
+        "the last 10 of each file",
+    ),
+    StateFolder("settings_schema", "the settings that a version of Claude knows", "the newest one"),
     StateFolder("offers", "what a version and login of Claude offers", "the newest 10"),
     StateFolder("trust", "digests of what a person has trusted of a project's files", version=1),
     StateFolder("events", "what has happened in runs, as events", "four files of 2 MB"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from opcode_htmx.sessions.attention import AttentionList
+from opcode_htmx.sessions.configuration.service import Configuration
 from opcode_htmx.sessions.export.exporter import SessionExporter
 from opcode_htmx.sessions.index.reader import IndexReader
 from opcode_htmx.sessions.locations import SessionLocations
@@ -34,3 +35,4 @@ class Sessions:
     options: OptionsPresenter
     trash: Trash
     index: IndexReader
+    configuration: Configuration

@@ -1,0 +1,112 @@
+"""The files that configure Claude for a user and a project, and what Claude says is in force."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from opcode_htmx.engines.claude.config import scopes, secrets
+from opcode_htmx.engines.claude.config.scopes import WRITABLE, Scope
+from opcode_htmx.engines.claude.install.schema_source import SchemaSource
+from opcode_htmx.lib.audit_log import log_act
+from opcode_htmx.lib.files.versioned_files import (
+    FileChanged,
+    FileText,
+    Place,
+    Version,
+    VersionedFiles,
+)
+from opcode_htmx.lib.identity import Identity
+from opcode_htmx.runs.policies.project_trust import ProjectTrust
+from opcode_htmx.runs.policies.working_folders import reference
+from opcode_htmx.sessions.configuration.reports import ClaudeReport, ClaudeReports
+from opcode_htmx.sessions.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenProject:
+    """The project whose configuration is looked at; without a folder, the user's alone."""
+
+    folder: Path | None = None
+    reference: str = ""
+    """The text of a form for its folder."""
+    is_trusted: bool = True
+    """Whether Claude reads its files: a person has trusted what they may run."""
+
+    @property
+    def name(self) -> str:
+        return (self.folder.name or "/") if self.folder else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Reads and writes the files; a save is refused where a file has changed in the meantime."""
+
+    workspace: Workspace
+    state_file: Path
+    """Claude's own, with what it knows of projects, and the MCP servers of the user."""
+    trust: ProjectTrust
+    files: VersionedFiles
+    reports: ClaudeReports
+    schema: SchemaSource
+
+    def chosen(self, text: str) -> ChosenProject:
+        """The project with the folder named by `text`, if any. Raises InvalidFolder."""
+        if not text:
+            return ChosenProject()
+        folder = self.workspace.working_folder(text)
+        return ChosenProject(folder, reference(folder), self.trust.needed(folder) is None)
+
+    def report(self, project: ChosenProject) -> ClaudeReport:
+        """What Claude says is in force; of a project that is not trusted, for the user alone."""
+        folder = project.folder if project.is_trusted else None
+        files = [place.path for place in self.settings_places(project).values()]
+        files += [self.state_file, *scopes.managed_files()]
+        if folder:
+            files += [folder, folder / ".claude", folder / ".mcp.json"]
+        return self.reports.of(folder, files)
+
+    def settings_places(self, project: ChosenProject) -> Mapping[Scope, Place]:
+        """The settings files that can be written, whether or not they exist."""
+        config_dir = self.workspace.config_dir
+        return {
+            scope: scopes.settings_place(scope, config_dir, project.folder)
+            for scope in WRITABLE
+            if project.folder or not scope.of_project
+        }
+
+    def read_json(self, place: Place) -> FileText:
+        """The text of a JSON file, with its secrets hidden. Raises FileRefused."""
+        found = self.files.read(place)
+        return FileText(secrets.hidden(found.text), found.revision)
+
+    def save_json(self, place: Place, text: str, based_on: str, by: Identity) -> FileText:
+        """Save the text of a JSON file; a secret that is hidden in it keeps its value.
+
+        Raises FileChanged, whose text has its secrets hidden, too, FileRefused, SecretMissing and
+        InvalidJson.
+        """
+        try:
+            whole = secrets.revealed(text, self.files.read(place).text)
+            return self.save(place, whole, based_on, by)
+        except FileChanged as error:
+            error.current = self.read_json(place)
+            raise
+
+    def save(self, place: Place, text: str, based_on: str, by: Identity) -> FileText:
+        """Save a file. Raises FileChanged, FileRefused."""
+        saved = self.files.save(place, text, based_on)
+        log_act(by, "configuration.write", file=str(place.path))
+        self.reports.forget()
+        return saved
+
+    def remove(self, place: Place, based_on: str, by: Identity) -> None:
+        """Delete a file. Raises FileChanged, FileRefused."""
+        self.files.remove(place, based_on)
+        log_act(by, "configuration.delete", file=str(place.path))
+        self.reports.forget()
+
+    def versions(self, place: Place) -> list[Version]:
+        """The earlier contents of a file, the newest first."""
+        return self.files.versions(place)
