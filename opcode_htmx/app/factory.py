@@ -28,6 +28,7 @@ from opcode_htmx.app.pairing import terminal
 from opcode_htmx.app.registry import FEATURES
 from opcode_htmx.app.template_cache import TemplateCache
 from opcode_htmx.config.settings import Settings
+from opcode_htmx.engines.base import Engine
 from opcode_htmx.engines.claude.files import history, session_listing
 from opcode_htmx.engines.claude.install import cli_binary
 from opcode_htmx.features.context import AppContext

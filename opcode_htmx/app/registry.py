@@ -25,6 +25,9 @@ PACKAGES = (
     "opcode_htmx.features.saved_prompts",
     "opcode_htmx.features.storage",
     "opcode_htmx.features.trash",
+    "opcode_htmx.features.claude",
+    "opcode_htmx.features.claude_settings",
+    "opcode_htmx.features.claude_files",
     "opcode_htmx.api.feature",
 )
 """Each declares itself in a `FEATURE`."""

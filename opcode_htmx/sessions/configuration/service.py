@@ -87,8 +87,12 @@ class Configuration:
         Raises FileChanged, whose text has its secrets hidden, too, FileRefused, SecretMissing and
         InvalidJson.
         """
+        before = self.files.read(place)
+        # first: the secrets that are hidden in the text may be gone as well
+        if before.revision != based_on:
+            raise FileChanged(place, self.read_json(place))
+        whole = secrets.revealed(text, before.text)
         try:
-            whole = secrets.revealed(text, self.files.read(place).text)
             return self.save(place, whole, based_on, by)
         except FileChanged as error:
             error.current = self.read_json(place)

@@ -75,6 +75,26 @@ class SettingsSchema:
         found = _settings(self._schema, ())
         return {each.name: each for each in found if each.path != ("$schema",)}
 
+    def has_settings_below(self, path: tuple[str, ...]) -> bool:
+        """Whether settings have keys that begin with these."""
+        return any(each.path[: len(path)] == path for each in self.settings.values())
+
+    def constants_of(self, setting: Setting) -> list[tuple[tuple[str, ...], object]]:
+        """The constants that an object must hold beside this setting, such as its type."""
+        above = setting.path[:-1]
+        schema: object = self._schema
+        for key in above:
+            schema = schema["properties"][key] if isinstance(schema, dict) else None
+        match schema:
+            case {"properties": dict(properties), "required": list(required)} if above:
+                return [
+                    ((*above, name), properties[name]["const"])
+                    for name in required
+                    if "const" in properties.get(name, ())
+                ]
+            case _:
+                return []
+
     def problems(self, values: Json) -> list[Problem]:
         """What is wrong with the content of a settings file."""
         # Imported late: only those who edit settings need it

@@ -1,0 +1,146 @@
+"""The pages of the files: the list, the editor, and the earlier versions of one."""
+
+from __future__ import annotations
+
+from flask import Blueprint, abort, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from opcode_htmx.engines.claude.config import json_text, secrets
+from opcode_htmx.engines.claude.config.json_text import InvalidJson
+from opcode_htmx.engines.claude.config.secrets import SecretMissing
+from opcode_htmx.features.claude_files.catalog import ConfigFile, files_of
+from opcode_htmx.lib.files.versioned_files import (
+    FileChanged,
+    FileRefused,
+    FileText,
+)
+from opcode_htmx.sessions.configuration.service import ChosenProject, Configuration
+from opcode_htmx.sessions.project_choices import project_choices
+from opcode_htmx.web.auth.gate import current_identity
+from opcode_htmx.web.http.flash import flash, flashed
+from opcode_htmx.web.http.forms import typed
+
+MOST_PROJECTS = 50
+
+
+def blueprint(configuration: Configuration) -> Blueprint:
+    pages = Blueprint("claude_files", __name__)
+
+    def named(name: str, folder: str) -> tuple[ChosenProject, ConfigFile]:
+        chosen = configuration.chosen(folder)
+        found = files_of(configuration, chosen).get(name)
+        if found is None:
+            abort(404, description="There is no such file, or it needs a project.")
+        return chosen, found
+
+    def read(file: ConfigFile) -> FileText:
+        if file.is_json:
+            return configuration.read_json(file.place)
+        return configuration.files.read(file.place)
+
+    @pages.get("/claude/files")
+    def page() -> str:
+        chosen = configuration.chosen(request.args.get("folder", ""))
+        return render_template(
+            "claude_files/files.html",
+            chosen=chosen,
+            projects=project_choices(configuration.workspace, MOST_PROJECTS),
+            files=files_of(configuration, chosen),
+        )
+
+    @pages.get("/claude/files/<name>")
+    def file(name: str) -> str:
+        chosen, found = named(name, request.args.get("folder", ""))
+        return editor(name, chosen, found, read(found))
+
+    @pages.post("/claude/files/<name>")
+    def save(name: str) -> BaseResponse | tuple[str, int]:
+        form = request.form
+        chosen, found = named(name, form.get("folder", ""))
+        text, based_on = typed(form.get("text", "")), form.get("revision", "")
+        current = configuration.files.read(found.place)
+        if "\r\n" in current.text:
+            text = text.replace("\n", "\r\n")
+        try:
+            if found.is_json:
+                json_text.parse(text)
+                configuration.save_json(found.place, text, based_on, current_identity())
+            else:
+                configuration.save(found.place, text, based_on, current_identity())
+        except FileChanged as error:
+            shown = FileText(text, error.current.revision)
+            return editor(name, chosen, found, shown, current=error.current), 409
+        except (InvalidJson, SecretMissing, FileRefused) as error:
+            return editor(name, chosen, found, FileText(text, based_on), str(error)), 422
+        response = redirect(url_for(".file", name=name, folder=chosen.reference or None), 303)
+        flash(response, "file-saved")
+        return response
+
+    @pages.get("/claude/files/<name>/versions/<version_id>")
+    def version(name: str, version_id: str) -> str:
+        chosen, found = named(name, request.args.get("folder", ""))
+        text = configuration.files.version(found.place, version_id)
+        if text is None:
+            abort(404, description="This version is no longer kept.")
+        return render_template(
+            "claude_files/version.html",
+            name=name,
+            chosen=chosen,
+            file=found,
+            version=next(v for v in configuration.versions(found.place) if v.id == version_id),
+            text=secrets.hidden(text) if found.is_json else text,
+            revision=configuration.files.read(found.place).revision,
+        )
+
+    @pages.post("/claude/files/<name>/versions/<version_id>")
+    def restore(name: str, version_id: str) -> BaseResponse | tuple[str, int]:
+        chosen, found = named(name, request.form.get("folder", ""))
+        text = configuration.files.version(found.place, version_id)
+        if text is None:
+            abort(404, description="This version is no longer kept.")
+        based_on = request.form.get("revision", "")
+        try:
+            configuration.save(found.place, text, based_on, current_identity())
+        except FileChanged as error:
+            shown = FileText(secrets.hidden(text) if found.is_json else text, based_on)
+            shown = FileText(shown.text, error.current.revision)
+            return editor(name, chosen, found, shown, current=read(found)), 409
+        response = redirect(url_for(".file", name=name, folder=chosen.reference or None), 303)
+        flash(response, "file-restored")
+        return response
+
+    def editor(
+        name: str,
+        chosen: ChosenProject,
+        found: ConfigFile,
+        shown: FileText,
+        error: str = "",
+        current: FileText | None = None,
+    ) -> str:
+        """The editor with a text; `current` is what the file holds, where that is another one."""
+        return render_template(
+            "claude_files/file.html",
+            name=name,
+            chosen=chosen,
+            file=found,
+            shown=shown,
+            error=error,
+            current=current,
+            problems=_problems(configuration, found, shown.text),
+            versions=configuration.versions(found.place),
+            notice=flashed()[0],
+        )
+
+    return pages
+
+
+def _problems(configuration: Configuration, file: ConfigFile, text: str) -> list[str]:
+    """What Claude would not accept in a settings file; a person may save it all the same."""
+    if not file.is_settings:
+        return []
+    schema = configuration.schema.schema()
+    try:
+        found = schema.problems(json_text.parse(text)) if schema else []
+    except InvalidJson as error:
+        return [str(error)]
+    return [f"{each.name}: {each.reason}" if each.name else each.reason for each in found]

@@ -1,0 +1,45 @@
+"""The projects that a person may choose from: those in which Claude may go on working."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from opcode_htmx.engines.claude.files import sessions
+from opcode_htmx.engines.claude.files.session_listing import Listing
+from opcode_htmx.runs.policies.working_folders import InvalidFolder, reference
+from opcode_htmx.sessions.workspace import Workspace
+
+MOST_TRIED = 2
+"""Times the number that is wanted: projects that are looked at, which may be gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectChoice:
+    """A project in which Claude may work; `reference` is the text of a form for its folder."""
+
+    id: str
+    name: str
+    reference: str
+
+
+def project_choices(
+    workspace: Workspace, most: int, listings: Sequence[Listing] | None = None
+) -> list[ProjectChoice]:
+    """At most so many projects, the last used first. `listings` are those of just now."""
+    found: dict[str, ProjectChoice] = {}
+    outline = sessions.outline(workspace.config_dir, listings)
+    for project in outline[: MOST_TRIED * most]:
+        if len(found) == most:
+            break
+        path = Path(project.path or "")
+        try:
+            # most that Claude may not work in are gone, which is quickly known
+            folder = workspace.working_folder(reference(path)) if path.exists() else None
+        except (InvalidFolder, OSError):
+            continue
+        if folder:
+            text = reference(folder)
+            found.setdefault(text, ProjectChoice(project.id, folder.name or "/", text))
+    return list(found.values())
