@@ -9,7 +9,9 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.engines.claude.config.scopes import Scope
 from opcode_htmx.engines.claude.config.settings_schema import Kind, Setting
+from opcode_htmx.features.claude_settings import proxy
 from opcode_htmx.features.claude_settings.service import (
+    LABELS,
     SOURCES,
     SettingsEditor,
     sources_of,
@@ -35,6 +37,7 @@ MOST_PROJECTS = 50
 def blueprint(configuration: Configuration, capabilities: CapabilityCache) -> Blueprint:
     pages = Blueprint("claude_settings", __name__)
     editor = SettingsEditor(configuration)
+    proxy.add_to(pages, configuration)
 
     @pages.get("/claude/settings")
     def page() -> str:
@@ -48,6 +51,7 @@ def blueprint(configuration: Configuration, capabilities: CapabilityCache) -> Bl
             report=report,
             settings=editor.all(report, words),
             words=words,
+            labels=LABELS,
         )
 
     @pages.get("/claude/settings/<name>")
@@ -103,6 +107,7 @@ def blueprint(configuration: Configuration, capabilities: CapabilityCache) -> Bl
         return render_template(
             "claude_settings/setting.html",
             setting=known,
+            label=LABELS.get(known.name, ""),
             chosen=chosen,
             report=report,
             scope=scope,

@@ -31,22 +31,25 @@ SOURCES = {
 OF_QUERY = frozenset({"disableAllHooks"})
 """Settings that only the process has that was asked."""
 
-OFTEN = (
-    "model",
-    "effortLevel",
-    "alwaysThinkingEnabled",
-    "language",
-    "outputStyle",
-    "env",
-    "permissions.defaultMode",
-    "includeCoAuthoredBy",
-    "cleanupPeriodDays",
-    "apiKeyHelper",
-    "statusLine.command",
-    "sandbox.enabled",
-    "autoCompactEnabled",
-)
-"""The settings that are listed first."""
+LABELS = {
+    "model": "Model",
+    "effortLevel": "Effort",
+    "alwaysThinkingEnabled": "Thinking",
+    "language": "Language",
+    "outputStyle": "Output style",
+    "env": "Environment variables",
+    "permissions.defaultMode": "Permission mode",
+    "attribution.commit": "Attribution in commits",
+    "includeCoAuthoredBy": "“Co-authored by Claude”",
+    "cleanupPeriodDays": "Days that sessions are kept",
+    "apiKeyHelper": "API key helper",
+    "statusLine.command": "Status line",
+    "sandbox.enabled": "Sandbox",
+    "autoCompactEnabled": "Compact automatically",
+    "autoMemoryEnabled": "Automatic memory",
+}
+"""The settings that are listed first, with our names for them."""
+OFTEN = tuple(LABELS)
 BASIC = SettingsSchema(
     {
         "properties": {
@@ -199,7 +202,7 @@ def _leaves(
 
 
 def _matches(setting: Setting, words: str) -> bool:
-    text = f"{setting.name} {setting.description}".lower()
+    text = f"{LABELS.get(setting.name, '')} {setting.name} {setting.description}".lower()
     return all(word in text for word in words.lower().split())
 
 
