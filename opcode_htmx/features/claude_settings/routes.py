@@ -57,15 +57,13 @@ def blueprint(configuration: Configuration, capabilities: CapabilityCache) -> Bl
     @pages.get("/claude/settings/<name>")
     def setting(name: str) -> str:
         chosen = configuration.chosen(request.args.get("folder", ""))
-        report = configuration.report(chosen)
-        return edit_page(_known(editor, name, report), chosen, report)
+        return edit_page(_known(editor, name, chosen), chosen)
 
     @pages.post("/claude/settings/<name>")
     def change(name: str) -> BaseResponse | tuple[str, int]:
         form = request.form
         chosen = configuration.chosen(form.get("folder", ""))
-        report = configuration.report(chosen)
-        known = _known(editor, name, report)
+        known = _known(editor, name, chosen)
         scope = _scope(form.get("scope", ""), configuration.settings_places(chosen))
         text = typed(form.get("value", ""))
         try:
@@ -77,11 +75,11 @@ def blueprint(configuration: Configuration, capabilities: CapabilityCache) -> Bl
             based_on = form.get("revision", "")
             editor.change(known, chosen, scope, value, based_on, current_identity())
         except InvalidValue as error:
-            return edit_page(known, chosen, report, scope, text, str(error)), 422
+            return edit_page(known, chosen, scope, text, str(error)), 422
         except FileChanged as error:
             now = editor.values(known, chosen)[scope]
             words = preview(known, now) if now is not None else "It is not set any more."
-            page = edit_page(known, chosen, report, scope, text, str(error), current=words)
+            page = edit_page(known, chosen, scope, text, str(error), current=words)
             return page, 409
         where = url_for(".setting", name=name, folder=chosen.reference or None, scope=scope)
         response = redirect(where, 303)
@@ -91,13 +89,13 @@ def blueprint(configuration: Configuration, capabilities: CapabilityCache) -> Bl
     def edit_page(
         known: Setting,
         chosen: ChosenProject,
-        report: ClaudeReport,
         scope: Scope | None = None,
         text: str | None = None,
         error: str = "",
         current: str = "",
     ) -> str:
         """The page of one setting; `text` is what was typed, if it was not saved."""
+        report = configuration.report(chosen)
         places = configuration.settings_places(chosen)
         values = editor.values(known, chosen)
         if scope is None:
@@ -130,8 +128,8 @@ def blueprint(configuration: Configuration, capabilities: CapabilityCache) -> Bl
     return pages
 
 
-def _known(editor: SettingsEditor, name: str, report: ClaudeReport) -> Setting:
-    found = editor.setting(name, report)
+def _known(editor: SettingsEditor, name: str, chosen: ChosenProject) -> Setting:
+    found = editor.setting(name, chosen)
     if found is None:
         abort(404, description="Claude has no setting with this name.")
     return found

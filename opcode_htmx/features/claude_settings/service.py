@@ -119,10 +119,12 @@ class SettingsEditor:
             described=self.schema is not BASIC,
         )
 
-    def setting(self, name: str, report: ClaudeReport) -> Setting | None:
-        """A setting that the CLI knows, or that stands in a file; None if there is no such."""
-        rows = {row.setting.name: row.setting for row in in_force(report, self.schema)}
-        return self.schema.settings.get(name) or rows.get(name)
+    def setting(self, name: str, project: ChosenProject) -> Setting | None:
+        """A setting that the CLI knows, or that is in force; None if there is no such."""
+        if known := self.schema.settings.get(name):
+            return known
+        rows = in_force(self._configuration.report(project), self.schema)
+        return next((row.setting for row in rows if row.setting.name == name), None)
 
     def values(self, setting: Setting, project: ChosenProject) -> Mapping[Scope, object]:
         """The value in each file that can be written; None where it is not set."""
