@@ -19,7 +19,6 @@ from opcode_htmx.api.service.session_lines import BadCursor
 from opcode_htmx.api.sockets import chat_socket, claude_socket
 from opcode_htmx.api.sockets.tasks import TaskServices
 from opcode_htmx.engines.claude.config import mcp_config
-from opcode_htmx.engines.claude.config.user_config import UserFileError
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.engines.claude.install.installations import Installations
 from opcode_htmx.features.context import AppContext
@@ -70,7 +69,7 @@ def _endpoints(context: AppContext) -> Iterable[Endpoint]:
     yield from RunsApi(context.runs, services.runs, MONITOR).endpoints()
     yield from ChatSessionsApi(services.chats, sessions.exporter).endpoints()
     yield from ProjectsApi(workspace.config_dir, services.runs, sessions.lookup).endpoints()
-    yield from SettingsApi(workspace.config_dir, context.claude_path, installed).endpoints()
+    yield from SettingsApi(sessions.configuration, context.claude_path, installed).endpoints()
     yield from CatalogApi(workspace, state_file).endpoints()
     yield from health.endpoints(context.monitor)
 
@@ -101,7 +100,6 @@ FEATURE = Feature(
     sockets=_sockets,
     endpoints=_endpoints,
     errors={
-        UserFileError: 422,
         NotStopped: 503,
         BadCursor: 422,
     },

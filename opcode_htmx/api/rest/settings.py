@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from opcode_htmx.api.schema import requests, responses
-from opcode_htmx.engines.claude.config import user_config
+from opcode_htmx.engines.claude.config import json_text
+from opcode_htmx.engines.claude.config.json_text import InvalidJson
+from opcode_htmx.engines.claude.config.scopes import Scope, user_memory_place
 from opcode_htmx.engines.claude.install.installations import Installations
-from opcode_htmx.lib.audit_log import log_act
+from opcode_htmx.lib.coerce import Json
+from opcode_htmx.sessions.configuration.service import ChosenProject, Configuration
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.rest.endpoint import Endpoint
 
@@ -16,9 +20,13 @@ CANNOT_READ = {422: "The file cannot be read as what it should be."}
 
 
 class SettingsApi:
-    def __init__(self, config_dir: Path, binary: Path, installations: Installations) -> None:
+    def __init__(
+        self, configuration: Configuration, binary: Path, installations: Installations
+    ) -> None:
         """`binary` is the CLI with which this server works."""
-        self._config_dir = config_dir
+        self._configuration = configuration
+        self._settings = configuration.settings_places(ChosenProject())[Scope.USER]
+        self._memory = user_memory_place(configuration.workspace.config_dir)
         self._binary = binary
         self._installations = installations
 
@@ -84,12 +92,24 @@ class SettingsApi:
         )
 
     def settings(self) -> responses.ClaudeSettings:
-        return responses.ClaudeSettings(data=user_config.settings(self._config_dir))
+        return responses.ClaudeSettings(data=self._read())
 
     def save_settings(self, body: requests.NewSettings) -> responses.ClaudeSettings:
-        saved = user_config.save_settings(self._config_dir, body.settings)
-        log_act(current_identity(), "settings.write", file="settings.json")
-        return responses.ClaudeSettings(data=saved)
+        based_on = self._configuration.files.read(self._settings).revision
+        self._read()  # what nobody can read is not overwritten
+        try:
+            text = json.dumps(body.settings, indent=2, ensure_ascii=False, allow_nan=False)
+        except (ValueError, RecursionError):
+            raise InvalidJson("The settings hold something that JSON cannot hold.") from None
+        self._configuration.save_json(self._settings, f"{text}\n", based_on, current_identity())
+        return responses.ClaudeSettings(data=self._read())
+
+    def _read(self) -> Json:
+        """The user's settings, with their secrets hidden. Raises InvalidJson, FileRefused."""
+        try:
+            return json_text.parse(self._configuration.read_json(self._settings).text)
+        except InvalidJson as error:
+            raise InvalidJson(f"Claude's settings.json cannot be used. {error}") from None
 
     def version(self) -> responses.ClaudeVersion:
         found = self._installations.probe(self._binary)
@@ -113,9 +133,9 @@ class SettingsApi:
         ]
 
     def system_prompt(self) -> str:
-        return user_config.system_prompt(self._config_dir)
+        return self._configuration.files.read(self._memory).text
 
     def save_system_prompt(self, body: requests.NewSystemPrompt) -> str:
-        user_config.save_system_prompt(self._config_dir, body.content)
-        log_act(current_identity(), "settings.write", file="CLAUDE.md")
+        based_on = self._configuration.files.read(self._memory).revision
+        self._configuration.save(self._memory, body.content, based_on, current_identity())
         return body.content

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from flask import Blueprint, render_template, request
 
+from opcode_htmx.sessions.configuration.project_choices import project_choices
 from opcode_htmx.sessions.configuration.service import Configuration
-from opcode_htmx.sessions.project_choices import project_choices
 
 MOST_PROJECTS = 50
 

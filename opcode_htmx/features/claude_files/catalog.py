@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from opcode_htmx.engines.claude.config.scopes import SHARED_MODE
+from opcode_htmx.engines.claude.config.scopes import SHARED_MODE, user_memory_place
 from opcode_htmx.lib.files.versioned_files import Place
 from opcode_htmx.sessions.configuration.service import ChosenProject, Configuration
 
@@ -34,7 +34,7 @@ def files_of(configuration: Configuration, project: ChosenProject) -> Mapping[st
     }
     config_dir, folder = configuration.workspace.config_dir, project.folder
     found["memory-user"] = ConfigFile(
-        Place(config_dir / "CLAUDE.md"), "CLAUDE.md of the user", "Instructions in all projects"
+        user_memory_place(config_dir), "CLAUDE.md of the user", "Instructions in all projects"
     )
     if folder:
         found["memory-project"] = ConfigFile(

@@ -14,8 +14,8 @@ from opcode_htmx.lib.files.versioned_files import (
     FileRefused,
     FileText,
 )
+from opcode_htmx.sessions.configuration.project_choices import project_choices
 from opcode_htmx.sessions.configuration.service import ChosenProject, Configuration
-from opcode_htmx.sessions.project_choices import project_choices
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.flash import flash, flashed
 from opcode_htmx.web.http.forms import typed

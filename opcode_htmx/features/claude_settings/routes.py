@@ -24,9 +24,9 @@ from opcode_htmx.features.claude_settings.values import (
 )
 from opcode_htmx.lib.files.versioned_files import FileChanged, Place
 from opcode_htmx.runs.capabilities.cache import CapabilityCache
+from opcode_htmx.sessions.configuration.project_choices import project_choices
 from opcode_htmx.sessions.configuration.reports import INITIALIZE, ClaudeReport
 from opcode_htmx.sessions.configuration.service import ChosenProject, Configuration
-from opcode_htmx.sessions.project_choices import project_choices
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.flash import flash, flashed
 from opcode_htmx.web.http.forms import BadForm, typed

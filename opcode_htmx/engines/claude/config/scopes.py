@@ -44,6 +44,11 @@ def settings_place(scope: Scope, config_dir: Path, project: Path | None) -> Plac
     return Place(project / ".claude" / _FILE_NAMES[scope], root=project, new_mode=mode)
 
 
+def user_memory_place(config_dir: Path) -> Place:
+    """The user's CLAUDE.md."""
+    return Place(config_dir / "CLAUDE.md")
+
+
 def managed_files() -> list[Path]:
     """The files of the administrator of this computer that exist."""
     folder = Path(
