@@ -11,9 +11,12 @@ from opcode_htmx.engines.claude.files.session_listing import Listing
 from opcode_htmx.engines.claude.files.session_summary import FileSummary
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Phase
-from opcode_htmx.runs.policies.working_folders import InvalidFolder, reference
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.attention import AttentionItem, AttentionList
+from opcode_htmx.sessions.configuration.project_choices import (
+    ProjectChoice,
+    project_choices,
+)
 from opcode_htmx.sessions.index.reader import IndexReader, IndexUnavailable
 from opcode_htmx.sessions.lookup import shorten
 from opcode_htmx.sessions.read_ahead import ReadAhead
@@ -35,8 +38,6 @@ PAGE = 20
 SELECTABLE = 100
 """Recent sessions that are shown at a time with checkboxes."""
 MOST_PROJECTS = 8
-MOST_TRIED = 16
-"""Projects that are looked at for these: Claude may not work in all of them any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +66,6 @@ class SelectableList:
     """The number of the first session of the next page; 0: there is none."""
     known_tags: list[str]
     """The tags of all sessions, the most used first."""
-
-
-@dataclass(frozen=True, slots=True)
-class ProjectChoice:
-    """A project in which a prompt may be sent; `reference` is the text of a form for its folder."""
-
-    id: str
-    name: str
-    reference: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +129,7 @@ class Home:
             pinned=[_row(each, flags, words) for each in pinned],
             recent=[_row(each, flags, words) for each in recent],
             older=start + PAGE if has_more else 0,
-            projects=self._projects(found),
+            projects=project_choices(self._workspace, MOST_PROJECTS, found),
         )
 
     def _busy(self) -> tuple[list[AttentionItem], list[Run], set[str]]:
@@ -169,24 +161,6 @@ class Home:
             older=start + SELECTABLE if has_more else 0,
             known_tags=[name for name, _ in most_used_tags(flags.values())][:MOST_OFFERED],
         )
-
-    def _projects(self, listings: Sequence[Listing]) -> list[ProjectChoice]:
-        """The projects in which Claude may go on working, the last used first."""
-        found: dict[str, ProjectChoice] = {}
-        outline = sessions.outline(self._workspace.config_dir, listings)
-        for project in outline[:MOST_TRIED]:
-            if len(found) == MOST_PROJECTS:
-                break
-            path = Path(project.path or "")
-            try:
-                # most that Claude may not work in are gone, which is quickly known
-                folder = self._workspace.working_folder(reference(path)) if path.exists() else None
-            except (InvalidFolder, OSError):
-                continue
-            if folder:
-                text = reference(folder)
-                found.setdefault(text, ProjectChoice(project.id, folder.name or "/", text))
-        return list(found.values())
 
     def _pinned(self, flags: Mapping[str, Flags], shown: Collection[str]) -> list[FileSummary]:
         ids = [each for each, its in flags.items() if its.pinned and each not in shown]
