@@ -12,9 +12,7 @@ from opcode_htmx.engines.claude.config import json_text
 from opcode_htmx.engines.claude.config.json_text import InvalidJson, StringSpan
 from opcode_htmx.engines.claude.config.redaction import HIDDEN, is_secret
 
-_ASSIGNED = re.compile(
-    r'"([^"\\\n]{1,200})"([ \t]{0,100}:[ \t]{0,100})"((?:[^"\\\n]|\\.){1,10000})"'
-)
+_PAIR = re.compile(r'"([^"\\\n]{1,200})"([ \t]{0,100}:[ \t]{0,100})"((?:[^"\\\n]|\\.){1,10000})"')
 
 
 _HIDE = rf'"\1"\2"{HIDDEN}"'
@@ -34,8 +32,8 @@ def hidden(text: str) -> str:
     try:
         json_text.parse(text)
     except InvalidJson:
-        text = _SECTION.sub(lambda match: _ASSIGNED.sub(_HIDE, match[0]), text)
-        return _ASSIGNED.sub(_hidden_assignment, text)
+        text = _SECTION.sub(lambda match: _PAIR.sub(_HIDE, match[0]), text)
+        return _PAIR.sub(_hidden_pair, text)
     secrets = [(span, HIDDEN) for span in json_text.strings(text) if _is_secret(span)]
     return json_text.replaced(text, secrets)
 
@@ -70,6 +68,6 @@ def _is_secret(span: StringSpan) -> bool:
     return span.path[-2] == "headers" or is_secret(str(span.path[-1]), span.value)
 
 
-def _hidden_assignment(match: re.Match[str]) -> str:
+def _hidden_pair(match: re.Match[str]) -> str:
     name, between, value = match.groups()
     return f'"{name}"{between}"{HIDDEN if is_secret(name, value) else value}"'

@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 SECONDS = 30.0
 """It takes 1 s, and several more with a cold disk."""
 POLL_SECONDS = 0.05
+_NOT_PLAIN = re.compile(r"[^0-9A-Za-z.]")
 _BEGIN = "Full Settings JSON Schema"
 _OPEN, _CLOSE = "```json", "\n```"
 _KEPT_VARIABLES = ("PATH", "LANG", "TMPDIR")
@@ -39,7 +40,7 @@ class SchemaSource:
 
     def __init__(self, folder: Path, binary: Binary, variables: Mapping[str, str]) -> None:
         """`variables` is the environment of Claude's processes; little of it is passed on."""
-        self._file = folder / f"{re.sub(r'[^0-9A-Za-z.]', '-', binary.version_text)}.json"
+        self._file = folder / f"{_NOT_PLAIN.sub('-', binary.version_text)}.json"
         self._binary = binary
         self._variables = variables
         self._schema: SettingsSchema | None = None
