@@ -7,6 +7,7 @@ with a new name gets a line in `Populated.known`.
 from __future__ import annotations
 
 import base64
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from urllib.parse import quote, urlencode
 
 from opcode_htmx.engines.claude.files.history import project_id
 from opcode_htmx.features.saved_prompts.service import PromptLibrary
+from opcode_htmx.lib.files.versioned_files import Place, VersionedFiles
 from opcode_htmx.sessions.storage.drafts import Drafts, draft_name
 from tests.security.doors import Door
 from tests.support import api
@@ -33,12 +35,13 @@ QUERY = {"before": f"{ANSWER}-0"}
 class Populated:
     """`project` is the folder of the session; `token` is that of a file in every draft.
 
-    `saved_id` is the id of a saved prompt.
+    `saved_id` is the id of a saved prompt, `version_id` that of a version of the user's settings.
     """
 
     project: Path
     token: str
     saved_id: str
+    version_id: str
 
     @property
     def known(self) -> dict[str, str]:
@@ -54,6 +57,9 @@ class Populated:
             "number": "0",
             "run_id": "1" * 32,
             "verb": "remove",
+            "file_name": "settings-user",
+            "version_id": self.version_id,
+            "setting_name": "language",
         }
 
     def address(self, door: Door) -> str:
@@ -75,7 +81,8 @@ def populate(sandbox: Sandbox) -> Populated:
     project = sandbox.project / LONG_WORD[:200]
     project.mkdir(exist_ok=True)
     api.session(sandbox.config_dir, project, "".join(_history(project)), SESSION)
-    return Populated(project, _draft(sandbox, project), _saved_prompt(sandbox, project))
+    draft, saved_id = _draft(sandbox, project), _saved_prompt(sandbox, project)
+    return Populated(project, draft, saved_id, _version(sandbox))
 
 
 def _history(project: Path) -> Iterator[str]:
@@ -96,6 +103,16 @@ def _history(project: Path) -> Iterator[str]:
     yield api.line(
         {**common, "type": "assistant", "uuid": ANSWER, "parentUuid": PROMPT, "message": message}
     )
+
+
+def _version(sandbox: Sandbox) -> str:
+    """The id of an earlier version of the user's settings."""
+    files = VersionedFiles(state_dir(sandbox.state).folder("file_versions"))
+    place = Place(sandbox.config_dir / "settings.json")
+    before = files.read(place)
+    first = files.save(place, json.dumps({"language": LONG_WORD, "env": {}}), before.revision)
+    files.save(place, before.text or "{}\n", first.revision)
+    return files.versions(place)[0].id
 
 
 def _saved_prompt(sandbox: Sandbox, project: Path) -> str:

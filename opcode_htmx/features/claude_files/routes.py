@@ -48,15 +48,15 @@ def blueprint(configuration: Configuration) -> Blueprint:
             files=files_of(configuration, chosen),
         )
 
-    @pages.get("/claude/files/<name>")
-    def file(name: str) -> str:
-        chosen, found = named(name, request.args.get("folder", ""))
-        return editor(name, chosen, found, read(found))
+    @pages.get("/claude/files/<file_name>")
+    def file(file_name: str) -> str:
+        chosen, found = named(file_name, request.args.get("folder", ""))
+        return editor(file_name, chosen, found, read(found))
 
-    @pages.post("/claude/files/<name>")
-    def save(name: str) -> BaseResponse | tuple[str, int]:
+    @pages.post("/claude/files/<file_name>")
+    def save(file_name: str) -> BaseResponse | tuple[str, int]:
         form = request.form
-        chosen, found = named(name, form.get("folder", ""))
+        chosen, found = named(file_name, form.get("folder", ""))
         text, based_on = typed(form.get("text", "")), form.get("revision", "")
         current = configuration.files.read(found.place)
         if "\r\n" in current.text:
@@ -69,22 +69,24 @@ def blueprint(configuration: Configuration) -> Blueprint:
                 configuration.save(found.place, text, based_on, current_identity())
         except FileChanged as error:
             shown = FileText(text, error.current.revision)
-            return editor(name, chosen, found, shown, current=error.current), 409
+            return editor(file_name, chosen, found, shown, current=error.current), 409
         except (InvalidJson, SecretMissing, FileRefused) as error:
-            return editor(name, chosen, found, FileText(text, based_on), str(error)), 422
-        response = redirect(url_for(".file", name=name, folder=chosen.reference or None), 303)
+            return editor(file_name, chosen, found, FileText(text, based_on), str(error)), 422
+        response = redirect(
+            url_for(".file", file_name=file_name, folder=chosen.reference or None), 303
+        )
         flash(response, "file-saved")
         return response
 
-    @pages.get("/claude/files/<name>/versions/<version_id>")
-    def version(name: str, version_id: str) -> str:
-        chosen, found = named(name, request.args.get("folder", ""))
+    @pages.get("/claude/files/<file_name>/versions/<version_id>")
+    def version(file_name: str, version_id: str) -> str:
+        chosen, found = named(file_name, request.args.get("folder", ""))
         text = configuration.files.version(found.place, version_id)
         if text is None:
             abort(404, description="This version is no longer kept.")
         return render_template(
             "claude_files/version.html",
-            name=name,
+            name=file_name,
             chosen=chosen,
             file=found,
             version=next(v for v in configuration.versions(found.place) if v.id == version_id),
@@ -92,9 +94,9 @@ def blueprint(configuration: Configuration) -> Blueprint:
             revision=configuration.files.read(found.place).revision,
         )
 
-    @pages.post("/claude/files/<name>/versions/<version_id>")
-    def restore(name: str, version_id: str) -> BaseResponse | tuple[str, int]:
-        chosen, found = named(name, request.form.get("folder", ""))
+    @pages.post("/claude/files/<file_name>/versions/<version_id>")
+    def restore(file_name: str, version_id: str) -> BaseResponse | tuple[str, int]:
+        chosen, found = named(file_name, request.form.get("folder", ""))
         text = configuration.files.version(found.place, version_id)
         if text is None:
             abort(404, description="This version is no longer kept.")
@@ -104,8 +106,10 @@ def blueprint(configuration: Configuration) -> Blueprint:
         except FileChanged as error:
             shown = FileText(secrets.hidden(text) if found.is_json else text, based_on)
             shown = FileText(shown.text, error.current.revision)
-            return editor(name, chosen, found, shown, current=read(found)), 409
-        response = redirect(url_for(".file", name=name, folder=chosen.reference or None), 303)
+            return editor(file_name, chosen, found, shown, current=read(found)), 409
+        response = redirect(
+            url_for(".file", file_name=file_name, folder=chosen.reference or None), 303
+        )
         flash(response, "file-restored")
         return response
 

@@ -54,16 +54,16 @@ def blueprint(configuration: Configuration, capabilities: CapabilityCache) -> Bl
             labels=LABELS,
         )
 
-    @pages.get("/claude/settings/<name>")
-    def setting(name: str) -> str:
+    @pages.get("/claude/settings/<setting_name>")
+    def setting(setting_name: str) -> str:
         chosen = configuration.chosen(request.args.get("folder", ""))
-        return edit_page(_known(editor, name, chosen), chosen)
+        return edit_page(_known(editor, setting_name, chosen), chosen)
 
-    @pages.post("/claude/settings/<name>")
-    def change(name: str) -> BaseResponse | tuple[str, int]:
+    @pages.post("/claude/settings/<setting_name>")
+    def change(setting_name: str) -> BaseResponse | tuple[str, int]:
         form = request.form
         chosen = configuration.chosen(form.get("folder", ""))
-        known = _known(editor, name, chosen)
+        known = _known(editor, setting_name, chosen)
         scope = _scope(form.get("scope", ""), configuration.settings_places(chosen))
         text = typed(form.get("value", ""))
         try:
@@ -81,7 +81,9 @@ def blueprint(configuration: Configuration, capabilities: CapabilityCache) -> Bl
             words = preview(known, now) if now is not None else "It is not set any more."
             page = edit_page(known, chosen, scope, text, str(error), current=words)
             return page, 409
-        where = url_for(".setting", name=name, folder=chosen.reference or None, scope=scope)
+        where = url_for(
+            ".setting", setting_name=setting_name, folder=chosen.reference or None, scope=scope
+        )
         response = redirect(where, 303)
         flash(response, "setting-removed" if value is None else "setting-saved")
         return response
