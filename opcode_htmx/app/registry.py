@@ -27,6 +27,7 @@ PACKAGES = (
     "opcode_htmx.features.trash",
     "opcode_htmx.features.claude",
     "opcode_htmx.features.claude_settings",
+    "opcode_htmx.features.claude_hooks",
     "opcode_htmx.features.claude_files",
     "opcode_htmx.api.feature",
 )

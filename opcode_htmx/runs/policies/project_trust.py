@@ -131,7 +131,13 @@ class ProjectTrust:
 
     def allow(self, folder: Path, updates: Iterable[Json]) -> None:
         """Trust the permission updates that a person has allowed, which Claude writes down."""
-        items = [item for update in updates for item in self._files.items_of_update(update, folder)]
+        self.allow_items(
+            folder,
+            [item for update in updates for item in self._files.items_of_update(update, folder)],
+        )
+
+    def allow_items(self, folder: Path, items: Sequence[TrustItem]) -> None:
+        """Trust items that a person has written into the files of a project."""
         if items:
             folder = folder.resolve()
             name = self._files.trusted_as(folder) or self._files.project_key(folder)

@@ -95,6 +95,14 @@ class SettingsSchema:
             case _:
                 return []
 
+    def hook_forms(self) -> list[Json]:
+        """The schemas of the kinds of hooks, each with a constant `type`; empty if unknown."""
+        found: object = self._schema
+        for key in _HOOK_FORMS:
+            found = found.get(key) if isinstance(found, dict) else None
+        forms = found if isinstance(found, list) else []
+        return [form for form in forms if _is_hook_form(form)]
+
     def problems(self, values: Json) -> list[Problem]:
         """What is wrong with the content of a settings file."""
         # Imported late: only those who edit settings need it
@@ -113,6 +121,18 @@ class SettingsSchema:
         for key in reversed(above):
             whole = {key: whole}
         return [each for each in self.problems(whole) if _is_below(each.name, setting.name)]
+
+
+_OF_EACH = ("additionalProperties", "items", "properties", "hooks", "items", "anyOf")
+_HOOK_FORMS = ("properties", "hooks", *_OF_EACH)
+
+
+def _is_hook_form(form: object) -> bool:
+    match form:
+        case {"properties": {"type": {"const": str()}}}:
+            return True
+        case _:
+            return False
 
 
 def _is_below(name: str, holder: str) -> bool:

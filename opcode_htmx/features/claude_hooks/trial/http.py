@@ -1,0 +1,111 @@
+"""Send a sample to the address of an HTTP hook, as Claude does."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Collection, Mapping
+from http.client import HTTPMessage
+from typing import IO
+from urllib.parse import urlsplit
+
+from opcode_htmx.features.claude_hooks.trial.command import MOST_BYTES, SECONDS, Outcome
+from opcode_htmx.lib.coerce import Json
+
+_VARIABLE = re.compile(r"\$(?:\{([A-Za-z_]\w{0,100})\}|([A-Za-z_]\w{0,100}))", re.ASCII)
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """The address is the one that was allowed, and no other."""
+
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: HTTPMessage,
+        newurl: str,
+    ) -> None:
+        return None
+
+
+def is_allowed(url: str, allowed: object) -> bool:
+    """Whether `allowedHttpHookUrls` lets a hook send to an address; without a list, to any."""
+    if not isinstance(allowed, list):
+        return True
+    return any(isinstance(each, str) and _matches(url, each.split("*")) for each in allowed)
+
+
+def is_address(url: str) -> bool:
+    """Whether a text is an address that a request can be sent to."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def send(config: Json, text: str, variables: Mapping[str, str]) -> Outcome:
+    """POST a text. The outcome's status is 0 for a success, else the HTTP status."""
+    own = config.get("timeout")
+    limit = min(SECONDS, float(own)) if isinstance(own, int | float) and own > 0 else SECONDS
+    allowed = config.get("allowedEnvVars")
+    headers = {
+        name: _filled(str(value), variables, allowed if isinstance(allowed, list) else ())
+        for name, value in (config.get("headers") or {}).items()
+    }
+    begun = time.monotonic()
+    try:
+        request = urllib.request.Request(  # noqa: S310 - http and https only, checked below
+            str(config.get("url", "")),
+            data=text.encode(),
+            headers={"Content-Type": "application/json", **headers},
+            method="POST",
+        )
+        if request.type not in ("http", "https"):
+            return Outcome(None, problem="The address must begin with http:// or https://.")
+        opener = urllib.request.build_opener(_NoRedirect)
+        with opener.open(request, timeout=limit) as answer:
+            body = answer.read(MOST_BYTES).decode("utf-8", "replace")
+            return Outcome(0, body, "", time.monotonic() - begun)
+    except urllib.error.HTTPError as error:
+        with error:
+            body = error.read(MOST_BYTES).decode("utf-8", "replace")
+        return Outcome(error.code, body, "", time.monotonic() - begun)
+    except TimeoutError:
+        return Outcome(None, "", "", time.monotonic() - begun, timed_out=True)
+    except urllib.error.URLError as error:
+        late = isinstance(error.reason, TimeoutError)
+        problem = "" if late else f"It could not be reached: {error.reason}."
+        return Outcome(None, "", "", time.monotonic() - begun, late, problem)
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        return Outcome(None, problem=f"It could not be sent: {error}.")
+
+
+def _filled(value: str, variables: Mapping[str, str], allowed: Collection[object]) -> str:
+    def text(match: re.Match[str]) -> str:
+        name = match[1] or match[2]
+        return variables.get(name, "") if name in allowed else ""
+
+    return _VARIABLE.sub(text, value)
+
+
+def _matches(url: str, parts: list[str]) -> bool:
+    """Whether an address consists of these parts, with anything between them."""
+    first, *rest = parts
+    if not rest:
+        return url == first
+    last = rest.pop()
+    if not url.startswith(first):
+        return False
+    at = len(first)
+    for part in rest:
+        found = url.find(part, at)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return len(url) - at >= len(last) and url.endswith(last)
