@@ -18,7 +18,7 @@ _HOME = r"(?:~|\$HOME|\$\{HOME\})"
 _SYSTEM = r"/(?:home|etc|usr|var|root|bin|sbin|lib|boot|dev|opt|Users|System|Library)"
 _PLACES = rf"(?:/|/\*|{_HOME}/?\*?|{_SYSTEM}/?\*?|\.\.?/?|\*|\.\*)"
 _REMOVE = rf"{_START}rm(?:\s{{1,9}}-{{1,2}}[\w-]{{1,30}}){{0,6}}\s{{1,9}}-{{1,2}}[\w-]{{0,20}}[rR]"
-_REST = r"[^;&|\n]{0,200}"
+_REST = r"[^;&|\n]{0,80}"
 _TO = (
     rf"(?:>{{1,2}}|\btee(?:\s{{1,9}}-a)?|\bcp\b{_REST}|\bmv\b{_REST}|\bsed\s{{1,9}}-i{_REST})"
     r"\s{0,9}[\"']?"
@@ -41,7 +41,7 @@ PATTERNS = {
             "It deletes the folder that a variable names: if it is empty, that is another folder.",
         ),
         (
-            rf"\b(?:curl|wget)\b[^\n;&]{{0,150}}\|\s{{0,9}}(?:{_INTERPRETER})",
+            rf"\b(?:curl|wget)\b[^\n;&]{{0,100}}\|\s{{0,9}}(?:{_INTERPRETER})",
             "It runs what it downloads.",
         ),
         (
@@ -70,7 +70,7 @@ PATTERNS = {
         ),
         (rf"{_TO}/(?:etc|usr|boot|bin|sbin|lib)/", "It writes to a system folder."),
         (
-            rf"{_START}(?:crontab|systemctl|launchctl|at)\s",
+            rf"{_START}(?:(?:crontab|systemctl|launchctl)\s|at\s{{1,9}}(?:-|now\b|\d|noon\b|tomorrow\b))",
             "It sets up something that runs later, or stops a service.",
         ),
         (
@@ -102,8 +102,8 @@ PATTERNS = {
             "It throws away work in git without asking.",
         ),
         (
-            rf"\b(?:curl|wget)\b[^\n;|]{{0,150}}\s(?:-d|-F|-T|--data[\w-]{{0,20}}|--form|--upload-file|--post-(?:data|file))[^\n;|]{{0,150}}{_LOCAL}\bhttps?://|"
-            rf"\b(?:curl|wget)\b[^\n;|]{{0,150}}{_LOCAL}\bhttps?://[^\n;|]{{0,150}}\s(?:-d|-F|-T|--data|--form|--upload-file)",
+            rf"\b(?:curl|wget)\b[^\n;|]{{0,100}}\s(?:-d|-F|-T|--data[\w-]{{0,20}}|--form|--upload-file|--post-(?:data|file))[^\n;|]{{0,100}}{_LOCAL}\bhttps?://|"
+            rf"\b(?:curl|wget)\b[^\n;|]{{0,100}}{_LOCAL}\bhttps?://[^\n;|]{{0,100}}\s(?:-d|-F|-T|--data|--form|--upload-file)",
             "It sends something to another computer.",
         ),
         (
@@ -121,7 +121,7 @@ _BLOCKS = re.compile(r"\bexit\s{1,9}2\b|\"decision\"\s{0,9}:\s{0,9}\"block\"")
 
 def dangers_of(command: str, event: str = "") -> Iterator[str]:
     """What is dangerous in a command that runs at an event, each as a sentence."""
-    command = command[:LONGEST]
+    command = command[:LONGEST].replace("\\\n", " ")  # a line that goes on
     said = set()
     for pattern, sentence in PATTERNS.items():
         if sentence not in said and pattern.search(command):

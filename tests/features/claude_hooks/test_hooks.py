@@ -1,0 +1,407 @@
+"""The pages of the hooks, with the real CLI as witness: it lists what is written, and runs it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text, ToolUse
+from tests.support import dom
+from tests.support.environment import Sandbox, Server
+
+pytestmark = pytest.mark.timeout(120)
+
+HOOKS = {
+    "PreToolUse": [
+        {
+            "matcher": "Bash",
+            "note": "kept",
+            "hooks": [
+                {"type": "command", "command": "true", "unheard": {"of": 1}},
+                {
+                    "type": "http",
+                    "url": "https://a.example/in?key=k3y",
+                    "headers": {"X-Key": "s3cret"},
+                },
+            ],
+        }
+    ]
+}
+USER = {"model": "sonnet", "hooks": HOOKS, "unknownToAll": [1]}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, claude: Path) -> Iterator[Server]:
+    sandbox = Sandbox(tmp_path_factory.mktemp("hooks") / "home").make()
+    started = Server(sandbox, claude, "http://127.0.0.1:9", OPCODE_ASK_AHEAD="0").start()
+    try:
+        yield started
+    finally:
+        started.close()
+
+
+@pytest.fixture
+def user_file(server: Server) -> Path:
+    path = server.sandbox.config_dir / "settings.json"
+    path.write_text(json.dumps(USER, indent=4) + "\n")
+    return path
+
+
+@pytest.fixture
+def project(server: Server) -> str:
+    shutil.rmtree(server.sandbox.project / ".claude", ignore_errors=True)
+    return str(server.sandbox.project)
+
+
+def content(path: Path) -> Any:
+    return json.loads(path.read_text())
+
+
+def rows(server: Server, **query: str) -> dict[str, str]:
+    """The hooks in the list by the words of their rows, with their addresses."""
+    answer = server.get("/claude/hooks", params=query)
+    assert answer.status_code == 200
+    return {
+        " ".join(each.text.split()): each.attributes["href"] or ""
+        for each in dom.parse(answer.text).walk()
+        if each.tag == "a" and "/claude/hooks/hook?" in (each.attributes.get("href") or "")
+    }
+
+
+def address_of(server: Server, words: str, **query: str) -> str:
+    return next(address for row, address in rows(server, **query).items() if words in row)
+
+
+def fields(html: str) -> dict[str, str]:
+    """What a browser would send of the page's form, but for the button and the CSRF token."""
+    found: dict[str, str] = {}
+    form = [each for each in dom.parse(html).walk() if each.tag == "form"][-1]
+    for each in form.walk():
+        name, kind = each.attributes.get("name"), each.attributes.get("type")
+        if not name or name == "csrf_token":
+            continue
+        if each.tag == "textarea":
+            found[name] = each.text.removeprefix("\n")
+        elif each.tag == "select":
+            chosen = [o for o in each.walk() if o.tag == "option" and "selected" in o.attributes]
+            found[name] = (chosen[0].attributes["value"] or "") if chosen else ""
+        elif each.tag == "input" and (
+            kind not in ("radio", "checkbox") or "checked" in each.attributes
+        ):
+            found[name] = each.attributes.get("value") or ""
+    return found
+
+
+def opened(server: Server, address: str) -> dict[str, str]:
+    answer = server.get(address)
+    assert answer.status_code == 200
+    return fields(answer.text)
+
+
+def add(server: Server, kind: str, project: str = "", **typed: str) -> requests.Response:
+    query = f"kind={kind}" + (f"&folder={project}" if project else "")
+    form = opened(server, f"/claude/hooks/new?{query}")
+    return server.post("/claude/hooks/new", {**form, **typed})
+
+
+def listed_by_the_cli(server: Server, claude: Path, folder: Path) -> list[dict[str, Any]]:
+    """The hooks in the words of a CLI of our own."""
+    environment = server.sandbox.environment()
+    flags = ["--input-format", "stream-json", "--output-format", "stream-json", "--verbose"]
+    argv = [str(claude), "-p", *flags, "--no-session-persistence"]
+    requested = {"subtype": "get_hooks_listing"}
+    line = {"type": "control_request", "request_id": "r", "request": requested}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(argv, cwd=folder, env=environment, stdin=pipe, stdout=pipe) as child:
+        assert child.stdin
+        assert child.stdout
+        child.stdin.write(json.dumps(line).encode() + b"\n")
+        child.stdin.flush()
+        for each in child.stdout:
+            message = json.loads(each)
+            if message.get("type") == "control_response":
+                break
+        child.kill()
+    found: list[dict[str, Any]] = message["response"]["response"]["hooks"]
+    return found
+
+
+def test_hooks_are_listed_by_event_with_scope_and_secrets_hidden(
+    server: Server, user_file: Path
+) -> None:
+    page = server.get("/claude/hooks").text
+    assert "s3cret" not in page
+    assert "k3y" not in page
+    assert [" ".join(row.split()) for row in rows(server)] == [
+        "true user Command · Bash",
+        "https://a.example/in?key=******** user HTTP request · Bash",
+    ]
+    words = " ".join(dom.parse(page).text.split())
+    assert "PreToolUse Before tool execution" in words
+    assert "WorktreeCreate Create an isolated worktree" in words  # an event without hooks
+    form = server.get(address_of(server, "a.example")).text
+    assert "X-Key: ********" in form
+    assert "s3cret" not in form
+
+
+def test_desktop_wrote_events_in_a_shape_that_claude_does_not_read_and_this_is_not_done_here(
+    server: Server, user_file: Path, claude: Path, project: str
+) -> None:
+    """The desktop app wrote the hooks of events without a matcher into the event's list itself."""
+    user_file.write_text(
+        json.dumps({"hooks": {"Stop": [{"type": "command", "command": "by the desktop"}]}})
+    )
+    assert listed_by_the_cli(server, claude, Path(project)) == []
+    assert "Claude does not read this" in next(iter(rows(server)))
+    typed = {"event": "Stop", "hook-command": "at the end", "act": "save"}
+    assert add(server, "command", **typed).status_code == 303
+    typed = {"event": "PreToolUse", "matcher": "Edit|Write", "hook-command": "before an edit"}
+    assert add(server, "command", **typed).status_code == 303
+    form = opened(server, address_of(server, "by the desktop"))
+    mended = server.post("/claude/hooks/hook", {**form, "act": "mend"})
+    assert mended.status_code == 303
+    found = {
+        (each["event"], each["matcher"], each["commandText"])
+        for each in listed_by_the_cli(server, claude, Path(project))
+    }
+    assert found == {
+        ("Stop", "", "by the desktop"),
+        ("Stop", "", "at the end"),
+        ("PreToolUse", "Edit|Write", "before an edit"),
+    }
+    assert not any("does not read" in row for row in rows(server))
+
+
+def test_edit_keeps_unknown_keys_other_hooks_and_the_secret(
+    server: Server, user_file: Path
+) -> None:
+    form = opened(server, address_of(server, "true user"))
+    form |= {"hook-command": "date\r\nuptime", "hook-timeout": "7", "hook-async": "on"}
+    assert server.post("/claude/hooks/hook", form).status_code == 303
+    form = opened(server, address_of(server, "a.example"))
+    form |= {"hook-headers": "X-Key: ********\r\nX-More: 1", "hook-timeout": "2.5"}
+    assert server.post("/claude/hooks/hook", {**form, "act": "anyway"}).status_code == 303
+    expected = json.loads(json.dumps(USER))
+    command, http = expected["hooks"]["PreToolUse"][0]["hooks"]
+    command |= {"command": "date\nuptime", "timeout": 7, "async": True}
+    http |= {"headers": {"X-Key": "s3cret", "X-More": "1"}, "timeout": 2.5}
+    assert content(user_file) == expected
+    assert user_file.read_text().startswith('{\n    "model"')
+
+
+def test_hook_is_removed_alone(server: Server, user_file: Path) -> None:
+    form = opened(server, address_of(server, "true user"))
+    assert server.post("/claude/hooks/hook", {**form, "act": "remove"}).status_code == 303
+    expected = json.loads(json.dumps(USER))
+    del expected["hooks"]["PreToolUse"][0]["hooks"][0]
+    assert content(user_file) == expected
+
+
+def test_file_that_changed_meanwhile_is_not_overwritten_and_the_words_are_kept(
+    server: Server, user_file: Path
+) -> None:
+    form = opened(server, address_of(server, "true user"))
+    form |= {"hook-command": "mine"}
+    other = json.loads(json.dumps(USER))
+    other["hooks"]["PreToolUse"].insert(0, {"hooks": [{"type": "command", "command": "theirs"}]})
+    user_file.write_text(json.dumps(other))
+    for act in ("save", "remove"):
+        answer = server.post("/claude/hooks/hook", {**form, "act": act})
+        assert answer.status_code == 409
+        assert "settings.json has changed since you opened it." in answer.text
+        assert content(user_file) == other
+        assert "s3cret" not in answer.text
+    answer = server.post("/claude/hooks/hook", form)
+    assert "theirs" in answer.text
+    again = fields(answer.text)
+    assert again["hook-command"] == "mine"
+    assert server.post("/claude/hooks/hook", again).status_code == 303
+    other["hooks"]["PreToolUse"][1]["hooks"][0]["command"] = "mine"
+    assert content(user_file) == other
+
+
+def test_hook_that_somebody_removed_meanwhile_leads_to_the_list(
+    server: Server, user_file: Path
+) -> None:
+    address = address_of(server, "true user")
+    form = opened(server, address)
+    user_file.write_text("{}")
+    gone = server.get(address)
+    assert gone.url.endswith("/claude/hooks")
+    assert server.post("/claude/hooks/hook", form).status_code == 409
+    assert server.post("/claude/hooks/hook", {**form, "act": "remove"}).status_code == 303
+    assert user_file.read_text() == "{}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "typed", "reason"),
+    [
+        ("command", {"event": "Stop", "hook-command": "if true; then"}, "bash cannot read it"),
+        ("command", {"event": "Stop", "hook-command": "sudo rm -rf /"}, "deletes a whole folder"),
+        ("command", {"event": "", "hook-command": "date"}, "Choose the event"),
+        ("command", {"event": "Stop", "hook-command": ""}, "“Command” must not be empty."),
+        ("http", {"event": "Stop", "hook-url": "ftp://a.example"}, "with http:// or https://"),
+        ("mcp_tool", {"event": "Stop", "hook-server": "s"}, "“Tool” must not be empty."),
+    ],
+)
+def test_hook_with_a_fault_is_refused_and_its_words_stay_in_the_form(
+    server: Server, user_file: Path, kind: str, typed: dict[str, str], reason: str
+) -> None:
+    before = user_file.read_text()
+    answer = add(server, kind, **typed)
+    assert answer.status_code == 422
+    assert reason in dom.parse(answer.text).text
+    kept = fields(answer.text)
+    assert {name: kept[name] for name in typed} == typed
+    assert user_file.read_text() == before
+
+
+def test_warned_of_hook_is_saved_on_a_second_press_and_a_check_saves_nothing(
+    server: Server, user_file: Path
+) -> None:
+    typed = {"event": "Stop", "hook-command": "sudo true"}
+    before = user_file.read_text()
+    checked = add(server, "command", **typed, act="check")
+    assert checked.status_code == 200
+    assert user_file.read_text() == before
+    assert server.post("/claude/hooks/new", {**fields(checked.text), "act": "anyway"}).ok
+    assert content(user_file)["hooks"]["Stop"] == [
+        {"hooks": [{"type": "command", "command": "sudo true"}]}
+    ]
+
+
+def test_address_that_is_not_allowed_is_named_where_it_stands(
+    server: Server, user_file: Path
+) -> None:
+    allowed = {"allowedHttpHookUrls": ["https://b.example/*"]}
+    user_file.write_text(json.dumps({**USER, **allowed}))
+    sentence = "allowedHttpHookUrls does not have its address"
+    (row,) = [row for row in rows(server) if "a.example" in row]
+    assert sentence in row
+    page = server.get(address_of(server, "a.example"))
+    assert sentence in page.text
+    assert add(server, "http", event="Stop", **{"hook-url": "https://b.example/x"}).ok
+    assert sum(sentence in row for row in rows(server)) == 1
+
+
+def test_all_hooks_are_switched_off_and_on_again(server: Server, user_file: Path) -> None:
+    def press(hooks: str) -> requests.Response:
+        page = dom.parse(server.get("/claude/hooks").text)
+        revision = next(
+            each.attributes["value"]
+            for each in page.walk()
+            if each.attributes.get("name") == "revision_user"
+        )
+        form = {"scope": "user", "hooks": hooks, "revision_user": str(revision)}
+        return server.post("/claude/hooks/switch", form)
+
+    assert press("off").status_code == 303
+    assert content(user_file) == {**USER, "disableAllHooks": True}
+    assert "All hooks are off" in server.get("/claude/hooks").text
+    assert press("on").status_code == 303
+    assert content(user_file) == USER
+    stale = {"scope": "user", "hooks": "off", "revision_user": "0" * 16}
+    assert server.post("/claude/hooks/switch", stale).status_code == 409
+
+
+def test_hook_is_tried_only_on_a_press_with_the_sample_in_the_folder(
+    server: Server, user_file: Path, project: str
+) -> None:
+    script = "cat > sample.json; echo no >&2; exit 2"
+    typed = {"event": "PreToolUse", "matcher": "Edit|Write", "hook-command": script}
+    assert add(server, "command", project, **typed, scope="local").status_code == 303
+    address = address_of(server, "sample.json", folder=project).replace("/hook?", "/try?")
+    trace = Path(project) / "sample.json"
+    trace.unlink(missing_ok=True)
+    form = opened(server, address)
+    assert json.loads(form["sample"])["tool_name"] == "Edit"
+    assert not trace.exists()
+    sample = form["sample"].replace('"Edit"', '"Write"')
+    words = dom.parse(server.post("/claude/hooks/try", {**form, "sample": sample}).text).text
+    assert json.loads(trace.read_text())["tool_name"] == "Write"
+    assert "The tool call is blocked, and Claude reads the error." in words
+    assert "Exit code 2" in words
+    refused = server.post("/claude/hooks/try", {**form, "sample": "{"})
+    assert refused.status_code == 422
+    assert "The sample is no valid JSON" in refused.text
+
+
+def test_nothing_of_a_project_that_is_not_trusted_is_run(
+    server: Server, user_file: Path, tmp_path: Path
+) -> None:
+    folder = server.sandbox.project / "foreign"
+    (folder / ".claude").mkdir(parents=True)
+    trace = tmp_path / "trace"
+    hook = {"type": "command", "command": f"touch {trace}"}
+    settings = folder / ".claude" / "settings.json"
+    settings.write_text(json.dumps({"hooks": {"Stop": [{"hooks": [hook]}]}}))
+    try:
+        address = address_of(server, "touch", folder=str(folder))
+        form = opened(server, address.replace("/hook?", "/try?"))
+        answer = server.post("/claude/hooks/try", form)
+        assert answer.status_code == 422
+        assert "not trusted" in answer.text
+        assert not trace.exists()
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize(
+    "path", ["/claude/hooks", "/claude/hooks/add?event=Stop", "/claude/hooks/new?starter=tests"]
+)
+def test_page_answers_without_a_file_and_refuses_a_folder_that_is_none(
+    server: Server, path: str
+) -> None:
+    (server.sandbox.config_dir / "settings.json").unlink(missing_ok=True)
+    assert server.get(path).status_code == 200
+    joint = "&" if "?" in path else "?"
+    assert server.get(f"{path}{joint}folder=/etc").status_code == 422
+
+
+def test_file_that_is_no_json_is_named_and_left_alone(server: Server, user_file: Path) -> None:
+    user_file.write_text("{ broken")
+    assert "It is not valid JSON" in server.get("/claude/hooks").text
+    typed = {"event": "Stop", "hook-command": "date"}
+    assert add(server, "command", **typed).status_code == 422
+    assert user_file.read_text() == "{ broken"
+
+
+def test_hooks_written_here_run_in_a_session_and_need_no_trust_of_their_own(
+    server: Server, user_file: Path, project: str, claude: Path
+) -> None:
+    user_file.write_text("{}")
+    begun, touched = Path(project) / "begun", Path(project) / "touched"
+    block = "echo 'Not on Sundays' >&2; exit 2"
+    for typed in (
+        {"event": "SessionStart", "hook-command": f"touch {begun}; echo 'It is Sunday'"},
+        {"event": "PreToolUse", "matcher": "Bash", "hook-command": block},
+    ):
+        assert add(server, "command", project, **typed, scope="project").status_code == 303
+    assert "not trusted" not in server.get("/claude/hooks", params={"folder": project}).text
+    step = ToolUse("Bash", {"command": f"touch {touched}", "description": "Touch it"})
+    with MessagesApi([Scene("touch", "touch", [step, Text("Done.")])]) as api:
+        environment = {**server.sandbox.environment(api.url), "IS_SANDBOX": "1"}
+        argv = [str(claude), "-p", "touch", "--session-id", str(uuid.uuid4())]
+        argv += ["--allowed-tools", "Bash"]
+        subprocess.run(
+            argv,
+            cwd=project,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=90,
+            check=True,
+        )
+        sent = json.dumps(api.requests)
+    assert begun.exists()
+    assert not touched.exists()
+    assert "It is Sunday" in sent
+    assert "Not on Sundays" in sent
