@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
-from opcode_htmx.engines.claude.config import json_text, queries, secrets
+from opcode_htmx.engines.claude.config import json_text, secrets
 from opcode_htmx.engines.claude.config.json_text import InvalidJson
 from opcode_htmx.engines.claude.config.scopes import Scope
 from opcode_htmx.features.claude_hooks import document
 from opcode_htmx.features.claude_hooks.dangers import LONGEST, dangers_of
 from opcode_htmx.features.claude_hooks.document import Entry, HookGone, Hooks
-from opcode_htmx.features.claude_hooks.events import catalog
 from opcode_htmx.features.claude_hooks.kinds import (
     BadField,
     HookKind,
@@ -55,58 +54,56 @@ class Draft:
     about: str = ""
 
 
-def add_to(pages: Blueprint, configuration: Configuration, editor: HookEditor) -> None:
+def add_to(pages: Blueprint, configuration: Configuration) -> None:
     """Add the routes."""
+
+    def chosen_by(given: MultiDict[str, str]) -> HookEditor:
+        return HookEditor(configuration, configuration.chosen(given.get("folder", "")))
 
     @pages.get("/claude/hooks/new")
     def new() -> str:
-        chosen = configuration.chosen(request.args.get("folder", ""))
-        return form_page(chosen, _new_draft(editor))
+        editor = chosen_by(request.args)
+        return form_page(editor, _new_draft(editor))
 
     @pages.post("/claude/hooks/new")
     def create() -> BaseResponse | tuple[str, int]:
-        chosen = configuration.chosen(request.form.get("folder", ""))
-        draft = _sent(editor, configuration, chosen)
-        return save(chosen, draft)
+        editor = chosen_by(request.form)
+        return save(editor, _sent(editor))
 
     @pages.get("/claude/hooks/hook")
     def hook() -> BaseResponse | str:
-        chosen = configuration.chosen(request.args.get("folder", ""))
-        places = configuration.settings_places(chosen)
-        found = entry_of(editor, places, request.args)
+        editor = chosen_by(request.args)
+        found = entry_of(editor, request.args)
         if found is None:
-            return gone(chosen)
+            return gone(editor)
         scope, entry = found
         kind = editor.kinds.get(str(entry.config.get("type"))) if entry.is_read else None
         if kind is None:
-            return shapeless_page(chosen, scope, entry)
-        return form_page(chosen, _draft_of(kind, scope, entry))
+            return shapeless_page(editor, scope, entry)
+        return form_page(editor, _draft_of(kind, scope, entry))
 
     @pages.post("/claude/hooks/hook")
     def change() -> BaseResponse | tuple[str, int]:
         form = request.form
-        chosen = configuration.chosen(form.get("folder", ""))
-        places = configuration.settings_places(chosen)
-        scope = scope_named(form.get("scope", ""), places)
+        editor = chosen_by(form)
+        scope = scope_named(form.get("scope", ""), editor.places)
         match form.get("act"):
             case "remove":
-                return rewrite(chosen, scope, document.removed, "hook-removed")
+                return rewrite(editor, scope, document.removed, "hook-removed")
             case "mend":
-                return rewrite(chosen, scope, document.mended, "hook-mended")
+                return rewrite(editor, scope, document.mended, "hook-mended")
             case _:
-                found = entry_of(editor, places, form)
-                draft = _sent(editor, configuration, chosen)
-                return save(chosen, replace(draft, entry=found[1] if found else None))
+                found = entry_of(editor, form)
+                return save(editor, replace(_sent(editor), entry=found[1] if found else None))
 
-    def save(chosen: ChosenProject, draft: Draft) -> BaseResponse | tuple[str, int]:
-        place = configuration.settings_places(chosen)[draft.scope]
+    def save(editor: HookEditor, draft: Draft) -> BaseResponse | tuple[str, int]:
         act = request.form.get("act", "save")
         try:
             config = _checked(draft)
-            concerns = concerns_of(editor, chosen, draft.event, config)
+            concerns = concerns_of(editor, draft.event, draft.matcher, config)
             if act == "check" or (concerns and act != "anyway"):
                 status = 200 if act == "check" else 422
-                return form_page(chosen, draft, concerns=concerns, checked=True), status
+                return form_page(editor, draft, concerns=concerns, checked=True), status
 
             def hooks_of(content: Json) -> Hooks:
                 args = draft.event, draft.matcher, config
@@ -115,67 +112,66 @@ def add_to(pages: Blueprint, configuration: Configuration, editor: HookEditor) -
                 return document.replaced(content, draft.entry, *args)
 
             based_on = request.form.get(f"revision_{draft.scope}", NO_FILE)
-            editor.change(chosen, place, based_on, current_identity(), hooks_of)
+            place = editor.places[draft.scope]
+            editor.change(place, based_on, current_identity(), hooks_of)
         except FileChanged as error:
-            return form_page(chosen, draft, conflict=conflict_of(error, draft)), 409
+            return form_page(editor, draft, conflict=conflict_of(error, draft)), 409
         except (BadField, InvalidJson, FileRefused) as error:
-            return form_page(chosen, draft, error=str(error)), 422
+            return form_page(editor, draft, error=str(error)), 422
         saved = Entry(draft.event, draft.matcher, config, is_read=True)
-        response = redirect(address(chosen, draft.scope, saved), 303)
+        response = redirect(address(editor.chosen, draft.scope, saved), 303)
         flash(response, "hook-saved")
         return response
 
     def rewrite(
-        chosen: ChosenProject, scope: Scope, to: Callable[[Json, Entry], Hooks], notice: str
+        editor: HookEditor, scope: Scope, to: Callable[[Json, Entry], Hooks], notice: str
     ) -> BaseResponse | tuple[str, int]:
         """Remove or mend the hook of the form."""
-        place = configuration.settings_places(chosen)[scope]
         form = request.form
         wanted = form.get("old_event", ""), form.get("id", "")
         try:
             editor.change(
-                chosen,
-                place,
+                editor.places[scope],
                 form.get(f"revision_{scope}", NO_FILE),
                 current_identity(),
                 lambda content: to(content, document.found(content, *wanted)),
             )
         except HookGone:
-            return gone(chosen)
+            return gone(editor)
         except FileChanged as error:
-            found = entry_of(editor, configuration.settings_places(chosen), form)
+            found = entry_of(editor, form)
             if found is None:
-                return gone(chosen)
+                return gone(editor)
             kind = editor.kinds.get(str(found[1].config.get("type")))
             if kind is None or not found[1].is_read:
-                return shapeless_page(chosen, scope, found[1], str(error)), 409
+                return shapeless_page(editor, scope, found[1], str(error)), 409
             draft = _draft_of(kind, scope, found[1])
-            return form_page(chosen, draft, error=f"{error} Nothing was saved."), 409
+            return form_page(editor, draft, error=f"{error} Nothing was saved."), 409
         except (InvalidJson, FileRefused) as error:
             raise BadForm(str(error)) from None
-        response = redirect(url_for(".page", folder=chosen.reference or None), 303)
+        response = redirect(url_for(".page", folder=editor.chosen.reference or None), 303)
         flash(response, notice)
         return response
 
-    def gone(chosen: ChosenProject) -> BaseResponse:
-        response = redirect(url_for(".page", folder=chosen.reference or None), 303)
+    def gone(editor: HookEditor) -> BaseResponse:
+        response = redirect(url_for(".page", folder=editor.chosen.reference or None), 303)
         flash(response, "hook-gone")
         return response
 
-    def shapeless_page(chosen: ChosenProject, scope: Scope, entry: Entry, error: str = "") -> str:
+    def shapeless_page(editor: HookEditor, scope: Scope, entry: Entry, error: str = "") -> str:
         """The page of what no form can show."""
         return render_template(
             "claude_hooks/shapeless.html",
-            chosen=chosen,
+            chosen=editor.chosen,
             scope=scope,
             entry=entry,
             error=error,
             text=json.dumps(document.without_secrets(entry.config), indent=2, ensure_ascii=False),
-            revisions=revisions(chosen),
+            revisions=editor.revisions(),
         )
 
     def form_page(
-        chosen: ChosenProject,
+        editor: HookEditor,
         draft: Draft,
         *,
         error: str = "",
@@ -184,28 +180,25 @@ def add_to(pages: Blueprint, configuration: Configuration, editor: HookEditor) -
         checked: bool = False,
     ) -> str:
         """The form; `conflict` is the name of the file and what it holds now."""
-        report = configuration.report(chosen)
-        events = catalog(report.answer(queries.HOOKS))
         entry = draft.entry
         if concerns is None and entry and not error:
-            concerns = concerns_of(editor, chosen, draft.event, entry.config)
+            concerns = concerns_of(editor, entry.event, entry.matcher, entry.config)
         return render_template(
             "claude_hooks/hook.html",
-            chosen=chosen,
-            report=report,
+            chosen=editor.chosen,
+            report=editor.report,
             draft=draft,
             kinds=editor.kinds,
-            events=events,
-            event=next((each for each in events if each.name == draft.event), None),
+            events=list(editor.events.values()),
+            event=editor.events.get(draft.event),
             more_is_set=any(
                 draft.texts.get(field.name) for field in draft.kind.fields if not field.is_main
             ),
             others=others(draft.kind, entry.config) if entry else [],
-            places=configuration.settings_places(chosen),
-            revisions=revisions(chosen),
-            address=address(chosen, draft.scope, entry) if entry else "",
+            places=editor.places,
+            revisions=editor.revisions(),
             is_tried=entry is not None and entry.config.get("type") in TRIED,
-            warning=editor.warning_of(entry, draft.scope, chosen) if entry else "",
+            warning=editor.warning_of(entry, draft.scope) if entry else "",
             error=error,
             conflict=conflict,
             concerns=concerns or [],
@@ -213,31 +206,33 @@ def add_to(pages: Blueprint, configuration: Configuration, editor: HookEditor) -
             notice=flashed()[0],
         )
 
-    def revisions(chosen: ChosenProject) -> Mapping[Scope, str]:
-        places = configuration.settings_places(chosen)
-        return {scope: revision_of(configuration, place) for scope, place in places.items()}
-
     def conflict_of(error: FileChanged, draft: Draft) -> tuple[str, str]:
         return error.place.path.name, _hooks_now(error.current.text, draft.event)
 
 
-def concerns_of(editor: HookEditor, chosen: ChosenProject, event: str, config: Json) -> list[str]:
+def concerns_of(editor: HookEditor, event: str, matcher: str, config: Json) -> list[str]:
     """What a person should read before this hook runs by itself."""
+    found = list(_concerns_of_config(editor, event, config))
+    known = editor.events.get(event)
+    if matcher and known and not known.has_matcher:
+        found.append(f"{event} has no matcher: the hook runs whatever the matcher says.")
+    return found
+
+
+def _concerns_of_config(editor: HookEditor, event: str, config: Json) -> Iterator[str]:
     match config:
         case {"type": "command"}:
-            found = list(dangers_of(main_text(config), event))
-            wrong = "args" not in config and config.get("shell") != "powershell"
-            if wrong and (error := syntax_error(str(config.get("command", "")))):
-                found.insert(0, f"bash cannot read it: {error}")
-            return found
+            is_bash = "args" not in config and config.get("shell") != "powershell"
+            if is_bash and (error := syntax_error(str(config.get("command", "")))):
+                yield f"bash cannot read it: {error}"
+            yield from dangers_of(main_text(config), event)
         case {"type": "http", "url": str(url)}:
             if not is_address(url):
-                return ["Claude can send it only to an address with http:// or https://."]
-            if not is_allowed(url, editor.allowed_urls(chosen)):
-                return ["Claude does not send it: allowedHttpHookUrls does not have its address."]
-            return []
+                yield "Claude can send it only to an address with http:// or https://."
+            elif not is_allowed(url, editor.allowed_urls()):
+                yield "Claude does not send it: allowedHttpHookUrls does not have its address."
         case _:
-            return []
+            pass
 
 
 def scope_named(text: str, places: Mapping[Scope, Place]) -> Scope:
@@ -248,18 +243,9 @@ def scope_named(text: str, places: Mapping[Scope, Place]) -> Scope:
     return found
 
 
-def revision_of(configuration: Configuration, place: Place) -> str:
-    """The revision of a file; that of none if it cannot be read."""
-    try:
-        return configuration.files.read(place).revision
-    except FileRefused:
-        return NO_FILE
-
-
-def entry_of(
-    editor: HookEditor, places: Mapping[Scope, Place], given: MultiDict[str, str]
-) -> tuple[Scope, Entry] | None:
+def entry_of(editor: HookEditor, given: MultiDict[str, str]) -> tuple[Scope, Entry] | None:
     """The hook that an address or a form names; None if it is not in its file any more."""
+    places = editor.places
     scope = next((each for each in places if each == given.get("scope")), None)
     name = given.get("old_event") or given.get("event", "")
     if scope is None:
@@ -296,14 +282,14 @@ def _draft_of(kind: HookKind, scope: Scope, entry: Entry) -> Draft:
     return Draft(kind, entry.event, entry.matcher, as_form(kind, entry.config), scope, entry)
 
 
-def _sent(editor: HookEditor, configuration: Configuration, chosen: ChosenProject) -> Draft:
+def _sent(editor: HookEditor) -> Draft:
     """The form as it was sent. Raises BadForm."""
     form = request.form
     kind = editor.kinds.get(form.get("kind", ""))
     if kind is None:
         abort(422, description="Claude has no such kind of hook.")
     texts = {field.name: typed(form.get(PREFIX + field.name, "")) for field in kind.fields}
-    scope = scope_named(form.get("scope", ""), configuration.settings_places(chosen))
+    scope = scope_named(form.get("scope", ""), editor.places)
     return Draft(
         kind, form.get("event", "").strip()[:100], form.get("matcher", "").strip(), texts, scope
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from opcode_htmx.features.claude_hooks.events import Event, catalog, event
 from opcode_htmx.features.claude_hooks.kinds import HookKind, kinds_of, main_text
 from opcode_htmx.features.claude_hooks.trial.http import is_allowed
 from opcode_htmx.lib.coerce import Json
-from opcode_htmx.lib.files.versioned_files import FileRefused, Place
+from opcode_htmx.lib.files.versioned_files import NO_FILE, FileRefused, Place
 from opcode_htmx.lib.formatting import one_line
 from opcode_htmx.lib.identity import Identity
 from opcode_htmx.sessions.configuration.reports import ClaudeReport
@@ -36,6 +37,7 @@ READ_ONLY = {
     "builtinHook": "built in",
 }
 LONGEST_ROW = 160
+LONGEST_MATCHER = 80
 SWITCH = "disableAllHooks"
 
 
@@ -74,23 +76,52 @@ class Listing:
 
 
 class HookEditor:
-    """The hooks in the settings files, one by one."""
+    """The hooks in the settings files of a user or a project, for one request.
 
-    def __init__(self, configuration: Configuration) -> None:
+    Claude is asked at most once for each of the properties, because that may take long.
+    """
+
+    def __init__(self, configuration: Configuration, chosen: ChosenProject) -> None:
         self._configuration = configuration
+        self.chosen = chosen
 
-    @property
+    @functools.cached_property
+    def report(self) -> ClaudeReport:
+        """What Claude says is in force."""
+        return self._configuration.report(self.chosen)
+
+    @functools.cached_property
     def kinds(self) -> Mapping[str, HookKind]:
+        """The kinds of hooks of the installed CLI, by their `type`."""
         return kinds_of(self._configuration.schema.schema())
 
-    def listing(self, chosen: ChosenProject) -> Listing:
+    @functools.cached_property
+    def events(self) -> Mapping[str, Event]:
+        """The events of the installed CLI, by their names."""
+        return {each.name: each for each in catalog(self.report.answer(queries.HOOKS))}
+
+    @property
+    def places(self) -> Mapping[Scope, Place]:
+        """The settings files that can be written."""
+        return self._configuration.settings_places(self.chosen)
+
+    def revisions(self) -> Mapping[Scope, str]:
+        """The revisions of the files; that of no file where one cannot be read."""
+        return {scope: self._revision(place) for scope, place in self.places.items()}
+
+    def _revision(self, place: Place) -> str:
+        try:
+            return self._configuration.files.read(place).revision
+        except FileRefused:
+            return NO_FILE
+
+    def listing(self) -> Listing:
         """The hooks as they stand in the files, and those that Claude has from elsewhere."""
-        report = self._configuration.report(chosen)
-        answer = report.answer(queries.HOOKS)
-        known = {each.name: each for each in catalog(answer)}
+        answer = self.report.answer(queries.HOOKS)
+        known = self.events
         rows: dict[str, list[Row]] = {}
         problems = []
-        for scope, place in self._configuration.settings_places(chosen).items():
+        for scope, place in self.places.items():
             try:
                 content = self.content(place)
             except (InvalidJson, FileRefused) as error:
@@ -99,7 +130,7 @@ class HookEditor:
             if not isinstance(content.get(document.KEY, {}), dict):
                 problems.append(f"{place.path}: “hooks” is no object, so Claude reads none of it.")
             for entry in document.entries(content):
-                warning = self._warning(entry, scope, known, chosen, report)
+                warning = self.warning_of(entry, scope)
                 rows.setdefault(entry.event, []).append(_row(entry, scope, self.kinds, warning))
         for name, row in _read_only(answer):
             rows.setdefault(name, []).append(row)
@@ -110,7 +141,7 @@ class HookEditor:
             if name in rows
         ]
         unused = [each for each in known.values() if each.name not in rows]
-        return Listing(groups, unused, problems, _policy(answer), self._off_in(chosen, report))
+        return Listing(groups, unused, problems, _policy(answer), self._off_in())
 
     def content(self, place: Place) -> Json:
         """What a settings file holds. Raises InvalidJson, FileRefused."""
@@ -122,7 +153,6 @@ class HookEditor:
 
     def change(
         self,
-        chosen: ChosenProject,
         place: Place,
         based_on: str,
         by: Identity,
@@ -138,11 +168,9 @@ class HookEditor:
         if current.revision == based_on:  # else the save is refused, whatever the text is
             text = document.text_with(text, hooks_of(json_text.parse(text)))
         self._configuration.save(place, text, based_on, by)
-        self._keep_trust(chosen, place)
+        self._keep_trust(place)
 
-    def switch(
-        self, chosen: ChosenProject, place: Place, based_on: str, by: Identity, off: bool
-    ) -> None:
+    def switch(self, place: Place, based_on: str, by: Identity, off: bool) -> None:
         """Switch all hooks off, or remove that. Raises FileChanged, InvalidJson, FileRefused."""
         text = self._configuration.files.read(place).text
         if off:
@@ -150,11 +178,11 @@ class HookEditor:
         else:
             text = json_text.without(text, (SWITCH,))
         self._configuration.save(place, text, based_on, by)
-        self._keep_trust(chosen, place)
+        self._keep_trust(place)
 
-    def _keep_trust(self, chosen: ChosenProject, place: Place) -> None:
+    def _keep_trust(self, place: Place) -> None:
         """A person who writes a hook into a trusted project need not trust it once more."""
-        trust = self._configuration.trust
+        trust, chosen = self._configuration.trust, self.chosen
         if not chosen.folder or not chosen.is_trusted:
             return
         needed = trust.needed(chosen.folder)
@@ -167,30 +195,17 @@ class HookEditor:
             ]
             trust.allow_items(chosen.folder, written)
 
-    def warning_of(self, entry: Entry, scope: Scope, chosen: ChosenProject) -> str:
+    def warning_of(self, entry: Entry, scope: Scope) -> str:
         """Why a hook does not run; empty if nothing is known to keep it from it."""
-        report = self._configuration.report(chosen)
-        known = {each.name: each for each in catalog(report.answer(queries.HOOKS))}
-        return self._warning(entry, scope, known, chosen, report)
-
-    def _warning(
-        self,
-        entry: Entry,
-        scope: Scope,
-        known: Mapping[str, Event],
-        chosen: ChosenProject,
-        report: ClaudeReport,
-    ) -> str:
-        answer = report.answer(queries.HOOKS)
         if not entry.is_read:
             return "Claude does not read this: it stands in another shape than Claude's."
-        if known and entry.event not in known:
+        answer = self.report.answer(queries.HOOKS)
+        if answer and entry.event not in self.events:
             return "Claude knows no such event."
-        if entry.config.get("type") == "http":
-            allowed = self.allowed_urls(chosen)
-            if not is_allowed(str(entry.config.get("url", "")), allowed):
-                return "It is not sent: allowedHttpHookUrls does not have its address."
-        if scope.of_project and not chosen.is_trusted:
+        url, is_http = str(entry.config.get("url", "")), entry.config.get("type") == "http"
+        if is_http and not is_allowed(url, self.allowed_urls()):
+            return "It is not sent: allowedHttpHookUrls does not have its address."
+        if scope.of_project and not self.chosen.is_trusted:
             return ""
         listed = answer.get("hooks")
         policy = answer.get("policy")
@@ -202,19 +217,19 @@ class HookEditor:
             return "Claude does not read this: something in it is not as Claude wants it."
         return ""
 
-    def allowed_urls(self, chosen: ChosenProject) -> object:
+    def allowed_urls(self) -> object:
         """The addresses that HTTP hooks may send to; None if to any."""
-        effective = self._configuration.report(chosen).answer(queries.SETTINGS).get("effective")
+        effective = self.report.answer(queries.SETTINGS).get("effective")
         return effective.get("allowedHttpHookUrls") if isinstance(effective, dict) else None
 
-    def _off_in(self, chosen: ChosenProject, report: ClaudeReport) -> str:
+    def _off_in(self) -> str:
         """The scope that switches all hooks off; the managed one, or else the nearest, decides."""
-        policy = report.answer(queries.HOOKS).get("policy")
+        policy = self.report.answer(queries.HOOKS).get("policy")
         if isinstance(policy, dict) and policy.get("disabledByPolicy"):
             return Scope.MANAGED
-        places = self._configuration.settings_places(chosen)
+        places = self.places
         for scope in reversed([*places]):
-            if scope.of_project and not chosen.is_trusted:
+            if scope.of_project and not self.chosen.is_trusted:
                 continue
             try:
                 value = self.content(places[scope]).get(SWITCH)
@@ -232,7 +247,7 @@ def _row(entry: Entry, scope: Scope, kinds: Mapping[str, HookKind], warning: str
     if shown.get("type") == "http":
         text = in_url(text)
     return Row(
-        matcher=entry.matcher,
+        matcher=one_line(entry.matcher, LONGEST_MATCHER),
         kind=kind.label if kind else str(entry.config.get("type", "")),
         text=one_line(text, LONGEST_ROW),
         source=scope,
@@ -252,7 +267,7 @@ def _read_only(answer: Json) -> Iterator[tuple[str, Row]]:
                 yield (
                     name,
                     Row(
-                        matcher=str(each.get("matcher", "")),
+                        matcher=one_line(str(each.get("matcher", "")), LONGEST_MATCHER),
                         kind=str(each.get("contentLabel", "")),
                         text=one_line(in_url(text) if "://" in text else text, LONGEST_ROW),
                         source=str(each.get("pluginName") or READ_ONLY.get(source, source)),
