@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from flask import Blueprint, abort, redirect, render_template, request, url_for
@@ -14,20 +14,13 @@ from opcode_htmx.engines.claude.config import json_text, secrets
 from opcode_htmx.engines.claude.config.json_text import InvalidJson
 from opcode_htmx.engines.claude.config.scopes import Scope
 from opcode_htmx.features.claude_hooks import document
-from opcode_htmx.features.claude_hooks.dangers import LONGEST, dangers_of
+from opcode_htmx.features.claude_hooks.concerns import concerns_of
+from opcode_htmx.features.claude_hooks.dangers import LONGEST
 from opcode_htmx.features.claude_hooks.document import Entry, HookGone, Hooks
-from opcode_htmx.features.claude_hooks.kinds import (
-    BadField,
-    HookKind,
-    as_form,
-    from_form,
-    main_text,
-    others,
-)
+from opcode_htmx.features.claude_hooks.kinds import HookKind
 from opcode_htmx.features.claude_hooks.service import HookEditor
 from opcode_htmx.features.claude_hooks.starters import STARTERS
-from opcode_htmx.features.claude_hooks.syntax import syntax_error
-from opcode_htmx.features.claude_hooks.trial.http import is_address, is_allowed
+from opcode_htmx.features.claude_hooks.values import BadField, as_form, from_form, others
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.lib.files.versioned_files import NO_FILE, FileChanged, FileRefused, Place
 from opcode_htmx.sessions.configuration.service import ChosenProject, Configuration
@@ -208,31 +201,6 @@ def add_to(pages: Blueprint, configuration: Configuration) -> None:
 
     def conflict_of(error: FileChanged, draft: Draft) -> tuple[str, str]:
         return error.place.path.name, _hooks_now(error.current.text, draft.event)
-
-
-def concerns_of(editor: HookEditor, event: str, matcher: str, config: Json) -> list[str]:
-    """What a person should read before this hook runs by itself."""
-    found = list(_concerns_of_config(editor, event, config))
-    known = editor.events.get(event)
-    if matcher and known and not known.has_matcher:
-        found.append(f"{event} has no matcher: the hook runs whatever the matcher says.")
-    return found
-
-
-def _concerns_of_config(editor: HookEditor, event: str, config: Json) -> Iterator[str]:
-    match config:
-        case {"type": "command"}:
-            is_bash = "args" not in config and config.get("shell") != "powershell"
-            if is_bash and (error := syntax_error(str(config.get("command", "")))):
-                yield f"bash cannot read it: {error}"
-            yield from dangers_of(main_text(config), event)
-        case {"type": "http", "url": str(url)}:
-            if not is_address(url):
-                yield "Claude can send it only to an address with http:// or https://."
-            elif not is_allowed(url, editor.allowed_urls()):
-                yield "Claude does not send it: allowedHttpHookUrls does not have its address."
-        case _:
-            pass
 
 
 def scope_named(text: str, places: Mapping[Scope, Place]) -> Scope:

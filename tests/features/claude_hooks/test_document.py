@@ -11,15 +11,8 @@ import pytest
 from opcode_htmx.engines.claude.config.settings_schema import SettingsSchema
 from opcode_htmx.features.claude_hooks import document
 from opcode_htmx.features.claude_hooks.document import Entry, HookGone
-from opcode_htmx.features.claude_hooks.kinds import (
-    KINDS,
-    BadField,
-    Control,
-    as_form,
-    from_form,
-    kinds_of,
-    others,
-)
+from opcode_htmx.features.claude_hooks.kinds import KINDS, Control, kinds_of
+from opcode_htmx.features.claude_hooks.values import BadField, as_form, from_form, others
 
 LOG = {"type": "command", "command": "log", "ours": {"a": [1]}}
 POST = {"type": "http", "url": "http://a.b/", "headers": {"Authorization": "Bearer s3cret"}}

@@ -13,8 +13,9 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.engines.claude.config import queries
 from opcode_htmx.engines.claude.config.scopes import Scope
+from opcode_htmx.features.claude_hooks.concerns import concerns_of
 from opcode_htmx.features.claude_hooks.document import Entry, without_secrets
-from opcode_htmx.features.claude_hooks.form_routes import TRIED, address, concerns_of, entry_of
+from opcode_htmx.features.claude_hooks.form_routes import TRIED, address, entry_of
 from opcode_htmx.features.claude_hooks.kinds import main_text
 from opcode_htmx.features.claude_hooks.service import HookEditor
 from opcode_htmx.features.claude_hooks.trial.command import SECONDS, Outcome, run_command
