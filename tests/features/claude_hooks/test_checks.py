@@ -137,12 +137,14 @@ def test_command_gets_the_sample_on_stdin_in_its_folder(tmp_path: Path) -> None:
 
 
 def test_command_that_takes_too_long_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
-    script = "sleep 61 & setsid sleep 61 & echo $! > pid; wait"
+    script = "sleep 90 & setsid sleep 90 & echo $! > pid; wait"
     config = {"type": "command", "command": script, "timeout": 1}
     found = run_command(config, "", tmp_path, VARIABLES)
     assert found.timed_out
     pid = int((tmp_path / "pid").read_text())
-    until(lambda: not psutil.pid_exists(pid) or _is_dead(pid), "its child in another group ended")
+    until(
+        lambda: not psutil.pid_exists(pid) or _is_dead(pid), "its child in another group ended", 20
+    )
     assert "took too long" in verdict("PreToolUse", config, found.status, "", found.timed_out)[0]
 
 
