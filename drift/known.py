@@ -35,7 +35,7 @@ READ: Mapping[str, str] = {
     EVENT: "content_block_delta content_block_start content_block_stop message_start",
     DELTA: "text_delta thinking_delta",
     BLOCK: "image text thinking tool_result tool_use",
-    REQUEST: "can_use_tool",
+    REQUEST: "can_use_tool elicitation",
     TOOL: """Agent AskUserQuestion Bash Edit ExitPlanMode Glob Grep MultiEdit NotebookEdit Read
         Skill Task TaskCreate TaskGet TaskList TaskUpdate TodoWrite WebFetch WebSearch Write""",
     "field of user": """isCompactSummary isMeta isReplay isSidechain isSynthetic message
@@ -71,6 +71,8 @@ READ: Mapping[str, str] = {
     "field of control_request": "request request_id",
     "field of control_request/can_use_tool": """blocked_path description input
         permission_suggestions tool_name tool_use_id""",
+    "field of control_request/elicitation": """description display_name elicitation_id
+        mcp_server_name message mode property_order requested_schema title url""",
     "field of control_response": "response",
     "field of control_response.response": "request_id response error",
     "field of control_cancel_request": "request_id",

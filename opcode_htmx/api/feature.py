@@ -9,6 +9,7 @@ from functools import partial
 from opcode_htmx.api.rest import health
 from opcode_htmx.api.rest.catalog import CatalogApi
 from opcode_htmx.api.rest.chat_sessions import ChatSessionsApi
+from opcode_htmx.api.rest.elicitations import ElicitationsApi
 from opcode_htmx.api.rest.projects import ProjectsApi
 from opcode_htmx.api.rest.runs import RunsApi
 from opcode_htmx.api.rest.settings import SettingsApi
@@ -67,6 +68,7 @@ def _endpoints(context: AppContext) -> Iterable[Endpoint]:
     state_file = mcp_config.state_file(workspace.config_dir, settings.home, moved)
     installed = Installations(settings.claude_path, environment.get("PATH", ""), settings.home)
     yield from RunsApi(context.runs, services.runs, MONITOR).endpoints()
+    yield from ElicitationsApi(services.runs).endpoints()
     yield from ChatSessionsApi(services.chats, sessions.exporter).endpoints()
     yield from ProjectsApi(workspace.config_dir, services.runs, sessions.lookup).endpoints()
     yield from SettingsApi(sessions.configuration, context.claude_path, installed).endpoints()

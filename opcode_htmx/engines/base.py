@@ -63,6 +63,9 @@ class MessageReader(CapabilityReader, Protocol):
     def agreed(self, request: OwnRequest, response: ControlResponse) -> Agreed:
         """What the engine has changed, where `response` is its answer to `request`."""
 
+    def answer_in(self, message: ControlResponse) -> str:
+        """The answer to a request of the engine's, as a participle: allowed, declined…"""
+
     def unsupported_request(self, message: Unknown) -> str | None:
         """The id of a request of the engine's that nobody here can answer; None if it is none."""
 
@@ -90,6 +93,15 @@ class Encoder(Protocol):
 
     def deny_line(self, request_id: str, reason: str, at: float | None = None) -> bytes:
         """Refuse a permission request for a reason that the engine reads."""
+
+    def elicitation_line(
+        self,
+        request_id: str,
+        action: str,
+        content: Mapping[str, Any] | None = None,
+        at: float | None = None,
+    ) -> bytes:
+        """Answer an MCP server's question; `content` has the values of its form."""
 
     def refusal_line(self, request_id: str) -> bytes:
         """Answer a request of a kind that is not supported."""

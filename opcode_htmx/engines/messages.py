@@ -238,6 +238,38 @@ class PermissionRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class ElicitationRequest:
+    """A question that an MCP server asks the person, as a form or as a page to open."""
+
+    request_id: str
+    server: str
+    message: str
+    mode: str
+    """`form` or `url`, or a mode of a later release."""
+    url: str
+    schema: Json
+    """The JSON schema of the form; empty if there is none."""
+    property_order: tuple[str, ...]
+    """The names of its fields in the server's order; may be empty."""
+    title: str
+    label: str
+    """The server's name for people; may be empty, as the title and the description."""
+    description: str
+    other: Json
+    """Fields of the request that are not known here."""
+
+
+class ElicitationAction(StrEnum):
+    ACCEPT = "accept"
+    DECLINE = "decline"
+    CANCEL = "cancel"
+
+
+Ask: TypeAlias = PermissionRequest | ElicitationRequest
+"""A request that a person answers."""
+
+
+@dataclass(frozen=True, slots=True)
 class ControlCancel:
     request_id: str
 
@@ -301,6 +333,7 @@ Message: TypeAlias = (
     | BackgroundTasks
     | CostState
     | PermissionRequest
+    | ElicitationRequest
     | ControlCancel
     | ControlResponse
     | SystemEvent

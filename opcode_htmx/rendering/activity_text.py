@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from urllib.parse import urlsplit
 
-from opcode_htmx.engines.messages import PermissionRequest
+from opcode_htmx.engines.messages import Ask, PermissionRequest
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.markup.visible_text import LONG_GAP
 from opcode_htmx.rendering.cards.parts import first_line
@@ -71,8 +71,12 @@ def call_text(name: str, tool_input: Json) -> str:
     return _shorten(f"Using {name.removeprefix('mcp__').replace('__', ': ')}")
 
 
-def request_text(request: PermissionRequest) -> str:
-    """The subject of a permission request: `a question`, `a plan`, `Bash: npm test`."""
+def request_text(request: Ask) -> str:
+    """The subject of a request: `a question`, `a plan`, `Bash: npm test`, `weather: Which city?`"""
+    if not isinstance(request, PermissionRequest):
+        server = request.label or request.server
+        words = first_line(request.title or request.message)
+        return _shorten(": ".join(filter(None, (server, words))) or "a question")
     match request.tool_name:
         case "AskUserQuestion":
             return "a question"

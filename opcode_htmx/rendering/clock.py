@@ -15,6 +15,11 @@ def local_time(seconds: float) -> str:
     return f"{local:%H:%M} UTC{zone}, {local.day} {local:%b}"
 
 
+def time_of_day(seconds: float) -> str:
+    """A Unix time as this computer's local time of day."""
+    return f"{datetime.fromtimestamp(seconds):%H:%M}"
+
+
 def iso_time(seconds: float) -> str:
     """A Unix time for a `datetime` attribute, in UTC."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from jinja2 import Environment
 from markupsafe import Markup
 
-from opcode_htmx.engines.messages import ImageContent
+from opcode_htmx.engines.messages import ElicitationRequest, ImageContent
 from opcode_htmx.lib.concurrency.cooperative import TimeSlicer, run_cpu_in_thread
 from opcode_htmx.markup import ansi, diff
 from opcode_htmx.markup.addresses import bare_urls, loopback
@@ -27,6 +27,7 @@ from opcode_htmx.markup.omissions import omits_words
 from opcode_htmx.markup.visible_text import ALIGNED_BLANKS, placeholder, visible_text
 from opcode_htmx.rendering import (
     clock,
+    elicitations,
     permission_details,
     permissions,
     tool_cards,
@@ -121,6 +122,10 @@ def _macros_of(environment: Environment) -> Any:
             "moment": clock.local_time,
             "machine_time": clock.iso_time,
             "questions_of": questions_of,
+            "elicitation_of": elicitations.elicitation_of,
+            "is_elicitation": lambda request: isinstance(request, ElicitationRequest),
+            "elicitation_verdict": elicitations.verdict,
+            "sent_of": elicitations.sent,
             "suggestions_of": lambda request: permissions.offered(
                 request, allow_bypass=_context.get().allow_bypass
             ),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import posixpath
-import time
 from dataclasses import dataclass
 
 from opcode_htmx.engines.claude.protocol.encoder import NO_REASONS
-from opcode_htmx.engines.messages import PermissionRequest
+from opcode_htmx.engines.messages import Ask, PermissionRequest
 from opcode_htmx.lib.coerce import Json
+from opcode_htmx.rendering.clock import time_of_day
 from opcode_htmx.runs.model import permission_updates
 from opcode_htmx.transcript.blocks import AskBlock, AskState
 
@@ -52,16 +52,19 @@ class Suggestion:
     """A permission update that Claude suggests: its index in the request, and its meaning."""
 
     number: int
+    update: Json
     words: tuple[Phrase, ...]
 
     def __str__(self) -> str:
         return "".join(piece.text for piece in self.words)
 
 
-def suggestions_of(request: PermissionRequest) -> tuple[Suggestion, ...]:
+def suggestions_of(request: Ask) -> tuple[Suggestion, ...]:
     """The suggested permission updates; those that cannot be described are omitted."""
+    if not isinstance(request, PermissionRequest):
+        return ()
     return tuple(
-        Suggestion(number, (Phrase(f"Always {_verb(each)} "), *subject, *_scope(each)))
+        Suggestion(number, each, (Phrase(f"Always {_verb(each)} "), *subject, *_scope(each)))
         for number, each in enumerate(request.suggestions)
         if (subject := _subject(each))
     )
@@ -78,9 +81,9 @@ def offered(request: PermissionRequest, *, allow_bypass: bool) -> tuple[Suggesti
     )
 
 
-def is_plan(request: PermissionRequest) -> bool:
+def is_plan(request: Ask) -> bool:
     """Whether the request asks to approve a plan."""
-    return request.tool_name == "ExitPlanMode"
+    return isinstance(request, PermissionRequest) and request.tool_name == "ExitPlanMode"
 
 
 def outside_path(request: PermissionRequest, project: str) -> str:
@@ -109,7 +112,7 @@ def verdict(ask: AskBlock) -> str:
             words = "Kept planning" if plan else "Denied"
             if isinstance(reason, str) and reason and reason not in NO_REASONS:
                 words += f": {reason}"
-    return words if ask.answered_at is None else f"{words} · {_clock(ask.answered_at)}"
+    return words if ask.answered_at is None else f"{words} · {time_of_day(ask.answered_at)}"
 
 
 def short_verdict(ask: AskBlock) -> str:
@@ -120,7 +123,7 @@ def short_verdict(ask: AskBlock) -> str:
 def _allowed(ask: AskBlock) -> str:
     updates = _granted_updates(ask)
     for suggestion in suggestions_of(ask.request):
-        if ask.request.suggestions[suggestion.number] in updates:
+        if suggestion.update in updates:
             return str(suggestion).replace("Always allow", "Always allowed:", 1)
     return "Allowed"
 
@@ -134,11 +137,6 @@ def _granted_updates(ask: AskBlock) -> list[object]:
     """The permission updates in an answer."""
     updates = ask.answer.get("updatedPermissions")
     return updates if isinstance(updates, list) else []
-
-
-def _clock(seconds: float) -> str:
-    """A Unix time as the server's local time of day."""
-    return time.strftime("%H:%M", time.localtime(seconds))
 
 
 def _verb(suggestion: Json) -> str:

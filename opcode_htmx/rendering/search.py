@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from opcode_htmx.engines.messages import ElicitationRequest, PermissionRequest
 from opcode_htmx.lib.concurrency.cooperative import TimeSlicer, run_cpu_in_thread
 from opcode_htmx.markup import markdown_signs
 from opcode_htmx.markup.ansi import plain
@@ -117,8 +118,11 @@ def _parts(block: Block) -> Iterator[tuple[str, str]]:
         case ToolBlock():
             yield block.name, "\n".join(_strings(block.input))
             yield f"{block.name}, its output", tool_cards.result_text(block)
-        case AskBlock():
-            yield f"{block.request.tool_name}, asked", "\n".join(_strings(block.request.input))
+        case AskBlock(request=ElicitationRequest() as request):
+            asked = [request.message, request.url, *_strings(request.schema)]
+            yield f"{request.server}, asked", "\n".join(filter(None, asked))
+        case AskBlock(request=PermissionRequest() as request):
+            yield f"{request.tool_name}, asked", "\n".join(_strings(request.input))
         case ShellBlock():
             yield "Terminal", block.command
             yield "Terminal, its output", plain("\n".join((block.stdout, block.stderr)))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from opcode_htmx.engines.messages import ElicitationRequest, PermissionRequest
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
 from opcode_htmx.markup.ansi import plain
 from opcode_htmx.rendering import tool_cards
+from opcode_htmx.rendering.elicitations import verdict
 from opcode_htmx.transcript.blocks import (
     AskBlock,
     Block,
@@ -57,8 +59,10 @@ def _source(block: Block) -> str:
             return "".join(block.source)
         case ToolBlock():
             return "\n\n".join([*_tool(block), *(_quoted(source(b)) for b in block.children)])
-        case AskBlock():
-            return f"*{block.request.tool_name}: {block.state}*"
+        case AskBlock(request=ElicitationRequest() as request):
+            return f"*{request.server} asked: {verdict(block, timed=False).lower()}*"
+        case AskBlock(request=PermissionRequest() as request):
+            return f"*{request.tool_name}: {block.state}*"
         case SummaryBlock():
             cost = "" if block.cost_usd is None else f", ${block.cost_usd:.4f}"
             tokens = f"{block.input_tokens:,} tokens in, {block.output_tokens:,} out"

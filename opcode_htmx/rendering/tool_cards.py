@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 
+from opcode_htmx.engines.messages import ElicitationRequest
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
 from opcode_htmx.markup.addresses.links import link
@@ -128,6 +129,8 @@ def _full_text(block: ToolBlock | AskBlock | ShellBlock) -> str:
         command = f"$ {block.command}" if block.command else ""
         return "\n\n".join(filter(None, (command, block.stdout, block.stderr)))
     if isinstance(block, AskBlock):
+        if isinstance(block.request, ElicitationRequest):
+            return as_json(asdict(block.request))
         call = Call(block.request.tool_name, block.request.input)
     else:
         call = _call(block)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from opcode_htmx.engines.messages import PermissionRequest
 from opcode_htmx.rendering.activity_text import request_text
+from opcode_htmx.rendering.elicitations import BriefElicitation, brief_elicitation
 from opcode_htmx.rendering.fragments import dom_id
 from opcode_htmx.rendering.permission_details import BriefRequest, brief
 from opcode_htmx.rendering.questions import Question, brief_question
@@ -49,6 +51,8 @@ class RunRow:
     """What it asks, if the row can show all of that."""
     question: Question | None = None
     """What it asks to choose, if the row can show all of that."""
+    elicitation: BriefElicitation | None = None
+    """What an MCP server asks, if the row can show all of that."""
     question_id: str = ""
     """The id of that request."""
     warnings: Sequence[str] = ()
@@ -78,7 +82,8 @@ class RunRows:
         location = self._lookup.locations.of_run(run)
         tasks, more = listed_tasks(run)
         request = next(iter(run.state.asks.values()), None) if asks else None
-        short = brief(request, location.folder) if request and location.folder else None
+        permission = request if isinstance(request, PermissionRequest) else None
+        short = brief(permission, location.folder) if permission and location.folder else None
         return RunRow(
             id=run.id,
             address=session_url(
@@ -97,7 +102,8 @@ class RunRows:
             is_at_rest=run.phase is Phase.IDLE and not tasks,
             subject=_capitalized(request_text(request)) if request else "",
             brief=short,
-            question=brief_question(request) if request else None,
+            question=brief_question(permission) if permission else None,
+            elicitation=brief_elicitation(request) if request else None,
             question_id=request.request_id if request else "",
             warnings=warnings_of(run),
             background=[(kind_of(task), task.description) for task in tasks],

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from markupsafe import Markup
 
-from opcode_htmx.engines.messages import Content, ImageContent, PermissionRequest
+from opcode_htmx.engines.messages import Ask, Content, ImageContent, PermissionRequest
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.markup.incremental_markdown import IncrementalMarkdown
 
@@ -168,10 +168,10 @@ class ToolBlock(Block):
 
 @dataclass(slots=True, kw_only=True)
 class AskBlock(Block):
-    """A permission request, a question or a plan, and its answer."""
+    """A permission request, a question, a plan or a question of an MCP server, and its answer."""
 
     kind: ClassVar[str] = "ask"
-    request: PermissionRequest
+    request: Ask
     run_id: str
     state: AskState = AskState.OPEN
     answer: Json = field(default_factory=dict)
@@ -181,8 +181,15 @@ class AskBlock(Block):
     """Whether the call that it asks about is a block of the transcript."""
 
     @property
+    def tool_use_id(self) -> str:
+        """The call that it is about; empty if that is not known."""
+        return self.request.tool_use_id if isinstance(self.request, PermissionRequest) else ""
+
+    @property
     def is_covered_by_tool(self) -> bool:
         """Whether the card of its tool shows all of it: once a call has been allowed."""
+        if not isinstance(self.request, PermissionRequest):
+            return False
         own = self.request.tool_name in ("ExitPlanMode", "AskUserQuestion")
         return self.has_tool and not own and self.state is AskState.ALLOWED
 

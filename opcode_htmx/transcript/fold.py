@@ -19,6 +19,7 @@ from opcode_htmx.engines.messages import (
     Content,
     ControlCancel,
     ControlResponse,
+    ElicitationRequest,
     ImageContent,
     Init,
     LongLine,
@@ -175,7 +176,7 @@ class Transcript:
             case User():
                 self._user(message)
                 self._unread_prompts.mark_read(message.uuid)
-            case PermissionRequest():
+            case PermissionRequest() | ElicitationRequest():
                 self._tool_calls.ask(message)
             case ControlResponse() | ControlCancel():
                 self._tool_calls.answer(message)

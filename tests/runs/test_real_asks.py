@@ -127,7 +127,7 @@ def idle_run(idle_runs: IdleRuns) -> Run:
 def asked(run: Run, tool: str) -> str:
     """The id of the open request, which is about this tool."""
     request_id = until(lambda: next(iter(run.state.asks), ""), "Claude asks")
-    assert run.state.asks[request_id].tool_name == tool
+    assert run.open_ask(request_id).tool_name == tool
     return request_id
 
 

@@ -17,7 +17,7 @@ from opcode_htmx.api.sockets.chat_events import ChatEventEncoder
 from opcode_htmx.engines.claude.engine import ClaudeCodec
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.engines.claude.protocol import parser
-from opcode_htmx.engines.messages import TurnResult
+from opcode_htmx.engines.messages import PermissionRequest, TurnResult
 from opcode_htmx.lib.concurrency.broadcast import Broadcast
 from opcode_htmx.markup import incremental_markdown
 from opcode_htmx.markup.incremental_markdown import IncrementalMarkdown
@@ -184,6 +184,7 @@ def test_an_ask_whose_data_are_not_all_there_can_only_be_denied(
 ) -> None:
     (block,) = folded([ask_line("Bash", {"command": command})]).blocks
     assert isinstance(block, AskBlock)
+    assert isinstance(block.request, PermissionRequest)
     if command is None:
         block.request.input["command"] = object()  # no JSON
     page = dom.parse(render("ask").block(block))

@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from opcode_htmx.engines.claude.files import titles
+from opcode_htmx.engines.messages import ElicitationAction
 from opcode_htmx.runs.model.prompt_content import MAX_PROMPT_CHARACTERS
 
 MAX_TASK_BYTES = 8192
@@ -190,6 +191,22 @@ class Permission(OfSession):
     """With `allow`: the numbers of Claude's suggestions that shall hold from now on."""
 
 
+class ElicitationAnswer(Request):
+    """The answer to what an MCP server asks."""
+
+    action: ElicitationAction
+    """`accept`, `decline` (a no), or `cancel` (no answer)."""
+    content: dict[str, JsonValue] | None = None
+    """With `accept`: the values of the form, by the names of its fields."""
+
+
+class Elicitation(OfSession, ElicitationAnswer):
+    """The answer to an `elicitation_request`."""
+
+    command_type: Literal["elicitation"]
+    request_id: Annotated[str, StringConstraints(min_length=1, max_length=256)]
+
+
 def _fits(prompt: str) -> str:
     if len(prompt.encode()) > MAX_TASK_BYTES:
         raise ValueError(f"it is longer than {MAX_TASK_BYTES} bytes")
@@ -246,6 +263,15 @@ class PermissionResponse(Request):
     """Where it is not allowed: the message to Claude."""
 
 
+class ElicitationResponse(ElicitationAnswer):
+    """The answer to a chat's `elicitation_request`."""
+
+    type: Literal["elicitation_response"]
+    request_id: Annotated[str, StringConstraints(min_length=1, max_length=256)] = Field(
+        alias="requestId"
+    )
+
+
 class ChatCancel(Request):
     """End the run with all it has started; the chat goes on with the next prompt."""
 
@@ -258,16 +284,17 @@ class Beat(Request):
     type: Literal["ping", "pong"]
 
 
-FromChat = UserMessage | PermissionResponse | ChatCancel | Beat
+FromChat = UserMessage | PermissionResponse | ElicitationResponse | ChatCancel | Beat
 FROM_CHAT: dict[str, type[FromChat]] = {
     "user_message": UserMessage,
     "permission_response": PermissionResponse,
+    "elicitation_response": ElicitationResponse,
     "cancel": ChatCancel,
     "ping": Beat,
     "pong": Beat,
 }
 
-Command = Start | Attach | FollowUp | Cancel | Permission
+Command = Start | Attach | FollowUp | Cancel | Permission | Elicitation
 COMMANDS: dict[str, type[Command]] = {
     "execute": Start,
     "continue": Start,
@@ -276,4 +303,5 @@ COMMANDS: dict[str, type[Command]] = {
     "prompt": FollowUp,
     "cancel": Cancel,
     "permission": Permission,
+    "elicitation": Elicitation,
 }

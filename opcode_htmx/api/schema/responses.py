@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from opcode_htmx.engines.messages import ElicitationAction
+
 JsonValue = Any
 """Any JSON value, as Claude has written it."""
 
@@ -238,6 +240,31 @@ class Output(ResponseModel):
     cursor: str | None = Field(description="The place behind the last one.")
     status: str
     running: bool
+
+
+class OpenElicitation(ResponseModel):
+    """A question of an MCP server that waits for an answer."""
+
+    request_id: str
+    run_id: str
+    server_name: str
+    message: str
+    mode: str = Field(description="“form” or “url”, or a mode of a later release.")
+    url: str | None = Field(description="The page to open, in mode “url”.")
+    requested_schema: JsonValue = Field(description="The JSON schema of the form, or null.")
+    property_order: list[str] = Field(description="Its fields in the server's order.")
+    title: str
+    display_name: str
+    description: str
+    other: JsonValue = Field(description="Further fields, as the server sent them.")
+
+
+class AnsweredElicitation(ResponseModel):
+    """The answer that was sent, without its content."""
+
+    request_id: str
+    run_id: str
+    action: ElicitationAction
 
 
 # Chats -----------------------------------------------------------------------------------

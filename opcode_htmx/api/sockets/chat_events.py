@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from opcode_htmx.api.service.elicitations import elicitation_fields
 from opcode_htmx.api.service.session_lines import Item, Kind
 from opcode_htmx.api.sockets.json_socket import LAST_ERRORS, error_message
 from opcode_htmx.engines.claude.protocol import parser, user_entries
@@ -21,6 +22,7 @@ from opcode_htmx.engines.messages import (
     Content,
     ControlCancel,
     ControlResponse,
+    ElicitationRequest,
     LongLine,
     MessageStart,
     PermissionRequest,
@@ -129,6 +131,13 @@ class ChatEventEncoder:
                 yield from self._user(message, sent)
             case PermissionRequest():
                 yield self._ask(message)
+            case ElicitationRequest():
+                yield self._elicitation(message)
+            case ControlResponse() | ControlCancel() if self._is_elicitation(message.request_id):
+                del self.asks[message.request_id]
+                action = getattr(message, "response", {}).get("action")
+                about = {"requestId": message.request_id, "action": action}
+                yield self._about("elicitation_resolved", **about)
             case ControlResponse() if self.asks.pop(message.request_id, None):
                 allow = message.response.get("behavior") == "allow"
                 yield self._about("permission_resolved", requestId=message.request_id, allow=allow)
@@ -239,6 +248,16 @@ class ChatEventEncoder:
         )
         return ask
 
+    def _elicitation(self, request: ElicitationRequest) -> Message:
+        fields = elicitation_fields(request)
+        ask = self.asks[request.request_id] = self._about(
+            "elicitation_request", **{_camel(name): value for name, value in fields.items()}
+        )
+        return ask
+
+    def _is_elicitation(self, request_id: str) -> bool:
+        return self.asks.get(request_id, {}).get("type") == "elicitation_request"
+
     # --- ends -------------------------------------------------------------------------------
 
     def _unread(self, result: TurnResult, sent: Sent | None) -> Iterator[Message]:
@@ -278,6 +297,11 @@ class ChatEventEncoder:
 
     def _error(self, sentence: str, **fields: Any) -> Message:
         return error_message(sentence, "content", **fields, sessionId=self._session_id)
+
+
+def _camel(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(map(str.capitalize, others))
 
 
 def _parent(tool_use_id: str | None) -> Message:

@@ -19,6 +19,7 @@ from opcode_htmx.api.schema.requests import (
     FROM_CHAT,
     Beat,
     ChatCancel,
+    ElicitationResponse,
     FromChat,
     PermissionResponse,
     UserMessage,
@@ -137,6 +138,11 @@ class ChatSocket:
                     run.deny(
                         message.request_id, message.message or encoder.DENIED, by=self._wire.by
                     )
+            case ElicitationResponse():
+                run = self._chats.runs.newest_run(self._session_id)
+                run.answer_elicitation(
+                    message.request_id, message.action, message.content, by=self._wire.by
+                )
             case ChatCancel():
                 self._chats.runs.newest_run(self._session_id).stop(by=self._wire.by)
             case Beat(type="ping"):

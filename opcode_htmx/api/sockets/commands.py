@@ -16,6 +16,7 @@ from opcode_htmx.api.schema.requests import (
     Attach,
     Cancel,
     Command,
+    Elicitation,
     FollowUp,
     OfSession,
     Permission,
@@ -108,6 +109,11 @@ class CommandSocket:
                 self._cancel(self._session(command))
             case Permission():
                 self._answer_ask(self._session(command), command)
+            case Elicitation():
+                run = self._runs.newest_run(self._session(command))
+                run.answer_elicitation(
+                    command.request_id, command.action, command.content, by=self._wire.by
+                )
 
     def _session(self, command: OfSession) -> str:
         if command.session_id:

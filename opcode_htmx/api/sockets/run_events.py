@@ -13,6 +13,7 @@ from typing import Any
 
 import gevent
 
+from opcode_htmx.api.service.elicitations import elicitation_fields
 from opcode_htmx.api.service.session_lines import Item, Kind
 from opcode_htmx.api.sockets.json_socket import LAST_ERRORS, error_message, text_frame
 from opcode_htmx.engines import messages
@@ -94,6 +95,9 @@ class RunEventEncoder:
                     blocked_path=message.blocked_path,
                     suggestions=list(message.suggestions),
                 )
+            case messages.ElicitationRequest():
+                asked = elicitation_fields(message)
+                yield self._about(item, type="elicitation_request", **asked)
             case _:
                 pass  # the line itself has been sent
 

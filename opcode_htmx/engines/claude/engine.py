@@ -54,6 +54,9 @@ class ClaudeCodec:
     def agreed(self, request: OwnRequest, response: ControlResponse) -> Agreed:
         return own_requests.agreed(request, response)
 
+    def answer_in(self, message: ControlResponse) -> str:
+        return own_requests.answer_in(message)
+
     def unsupported_request(self, message: Unknown) -> str | None:
         match message:
             case Unknown(type="control_request", raw={"request_id": str(request_id)}):
@@ -86,6 +89,15 @@ class ClaudeCodec:
 
     def deny_line(self, request_id: str, reason: str, at: float | None = None) -> bytes:
         return encoder.deny_line(request_id, reason, at)
+
+    def elicitation_line(
+        self,
+        request_id: str,
+        action: str,
+        content: Mapping[str, Any] | None = None,
+        at: float | None = None,
+    ) -> bytes:
+        return encoder.elicitation_line(request_id, action, content, at)
 
     def refusal_line(self, request_id: str) -> bytes:
         return encoder.refusal_line(request_id)

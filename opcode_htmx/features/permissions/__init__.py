@@ -9,7 +9,8 @@ from flask import Blueprint
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
 from opcode_htmx.features.permissions import routes
-from opcode_htmx.runs.control.run import AlreadyAnswered
+from opcode_htmx.runs.control.run import AlreadyAnswered, UnfitAnswer
+from opcode_htmx.runs.elicitation.values import InvalidContent
 from opcode_htmx.runs.model.permission_updates import BypassNotAllowed
 
 
@@ -20,5 +21,5 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
 FEATURE = Feature(
     name="permissions",
     routes=_routes,
-    errors={AlreadyAnswered: 409, BypassNotAllowed: 403},
+    errors={AlreadyAnswered: 409, BypassNotAllowed: 403, InvalidContent: 422, UnfitAnswer: 422},
 )

@@ -17,8 +17,10 @@ from opcode_htmx.engines.claude.protocol.encoder import (
     KEEP_PLANNING,
     NO_ANSWER,
 )
-from opcode_htmx.engines.messages import PermissionRequest
+from opcode_htmx.engines.messages import ElicitationRequest, PermissionRequest
+from opcode_htmx.features.permissions import elicitations
 from opcode_htmx.lib.coerce import Json
+from opcode_htmx.rendering.fragments import dom_id
 from opcode_htmx.rendering.permissions import is_plan
 from opcode_htmx.rendering.questions import questions_of
 from opcode_htmx.runs.control.run import Run
@@ -46,7 +48,12 @@ def blueprint(supervisor: Supervisor, lookup: SessionLookup) -> Blueprint:
     @pages.post("/runs/<run_id>/asks/<request_id>")
     def answer(run_id: str, request_id: str) -> BaseResponse | str:
         run = supervisor.get(run_id)
-        ask, by = run.open_ask(request_id), current_identity()
+        ask, by = run.open_request(request_id), current_identity()
+        if isinstance(ask, ElicitationRequest):
+            location = lookup.locations.of_run(run)
+            place = dom_id(request_id)
+            back = session_url(location.claude_folder, location.session_id, place)
+            return elicitations.answer(run, ask, back, by) or _done(run, request_id)
         match request.form.get("decision", "").split("-"):
             case ["allow"]:
                 supervisor.allow(run, request_id, answers_to(ask, request.form), by=by)

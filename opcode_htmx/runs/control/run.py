@@ -16,7 +16,14 @@ import gevent
 from gevent.event import Event as Flag
 
 from opcode_htmx.engines.base import Codec
-from opcode_htmx.engines.messages import ImageContent, Message, PermissionRequest
+from opcode_htmx.engines.messages import (
+    Ask,
+    ElicitationAction,
+    ElicitationRequest,
+    ImageContent,
+    Message,
+    PermissionRequest,
+)
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.lib.concurrency.broadcast import Broadcast
@@ -24,6 +31,7 @@ from opcode_htmx.lib.concurrency.cooperative import yield_to_loop
 from opcode_htmx.lib.identity import SYSTEM, Identity
 from opcode_htmx.runs.control.owner_protocol import OwnerProtocol
 from opcode_htmx.runs.control.run_lines import RunLines
+from opcode_htmx.runs.elicitation import values
 from opcode_htmx.runs.model import actors, permission_updates
 from opcode_htmx.runs.model.actors import Act, Actor
 from opcode_htmx.runs.model.lifecycle import (
@@ -49,6 +57,10 @@ class RunNotLive(Exception):
 
 class AlreadyAnswered(Exception):
     """A request of Claude's is no longer open; the message says why."""
+
+
+class UnfitAnswer(Exception):
+    """The answer is one to another kind of request; the message says which one is needed."""
 
 
 class Run:
@@ -176,7 +188,7 @@ class Run:
         """
         permission_updates.check(permissions, allow_bypass=self.allow_bypass)
         with self.sending(RunCommand.ANSWER, request_id) as send:
-            ask = self._open_ask(request_id)
+            ask = self._open_permission(request_id)
             given, at = {**ask.input, **(changes or {})}, time.time()
             actors.note(self.folder.path, Act.ANSWER, request_id, Actor(by, at))
             send(self.codec.allow_line(request_id, given, permissions, at))
@@ -185,10 +197,30 @@ class Run:
     def deny(self, request_id: str, reason: str, *, by: Identity) -> None:
         """Refuse an open request. Raises as `allow` does."""
         with self.sending(RunCommand.ANSWER, request_id) as send:
-            ask, at = self._open_ask(request_id), time.time()
+            ask, at = self._open_permission(request_id), time.time()
             actors.note(self.folder.path, Act.ANSWER, request_id, Actor(by, at))
             send(self.codec.deny_line(request_id, reason, at))
             self._log(by, "permission.deny", request=request_id, tool=ask.tool_name)
+
+    def answer_elicitation(
+        self,
+        request_id: str,
+        action: ElicitationAction,
+        content: Mapping[str, Any] | None = None,
+        *,
+        by: Identity,
+    ) -> None:
+        """Answer an MCP server's question. What the person entered is sent and not logged.
+
+        Raises UnfitAnswer; InvalidContent where `content` does not fit the form; and as `allow`.
+        """
+        with self.sending(RunCommand.ANSWER, request_id) as send:
+            ask, at = self._open_elicitation(request_id), time.time()
+            accepted = action is ElicitationAction.ACCEPT
+            given = values.checked(ask, content or {}) if accepted and ask.mode != "url" else None
+            actors.note(self.folder.path, Act.ANSWER, request_id, Actor(by, at))
+            send(self.codec.elicitation_line(request_id, action, given, at))
+            self._log(by, f"elicitation.{action}", request=request_id, server=ask.server)
 
     def stop(
         self,
@@ -240,15 +272,32 @@ class Run:
         """Wait for the end, at most `timeout` seconds; return whether the run has ended."""
         return self._ended is None or bool(self._ended.wait(timeout))
 
-    def open_ask(self, request_id: str) -> PermissionRequest:
-        """The open request with this id. Raises AlreadyAnswered.
+    def open_request(self, request_id: str) -> Ask:
+        """The open request with this id, of any kind. Raises AlreadyAnswered.
 
         Another worker's page may show the request before this worker has read it.
         """
         self.fold_new_lines()
         return self._open_ask(request_id)
 
-    def _open_ask(self, request_id: str) -> PermissionRequest:
+    def open_ask(self, request_id: str) -> PermissionRequest:
+        """The open permission request with this id. Raises AlreadyAnswered, UnfitAnswer."""
+        self.fold_new_lines()
+        return self._open_permission(request_id)
+
+    def _open_permission(self, request_id: str) -> PermissionRequest:
+        ask = self._open_ask(request_id)
+        if not isinstance(ask, PermissionRequest):
+            raise UnfitAnswer("An MCP server asks this: accept, decline or cancel it.")
+        return ask
+
+    def _open_elicitation(self, request_id: str) -> ElicitationRequest:
+        ask = self._open_ask(request_id)
+        if not isinstance(ask, ElicitationRequest):
+            raise UnfitAnswer("Claude asks this, no MCP server: allow or deny it.")
+        return ask
+
+    def _open_ask(self, request_id: str) -> Ask:
         ask = self.state.asks.get(request_id)
         if ask is None:
             answer = self.state.answers.get(request_id)

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from opcode_htmx.engines.messages import (
+    Ask,
     ControlResponse,
+    ElicitationRequest,
     Init,
     Message,
     PermissionRequest,
@@ -81,7 +83,8 @@ class EventFold:
                 acts = ((Act.PROMPT, message.uuid),)
                 return [Derived(PromptSubmitted, str(end), content, acts)]
             case ControlResponse(ok=True):
-                allowed = message.response.get("behavior") == "allow"
+                given = message.response
+                allowed = given.get("behavior") == "allow" or given.get("action") == "accept"
                 return self._answered(message.request_id, end, allowed, message.answered_at)
             case _:
                 return []
@@ -91,7 +94,7 @@ class EventFold:
         match message:
             case Init():
                 self.progress.model = clip(message.model) or self.progress.model
-            case PermissionRequest():
+            case PermissionRequest() | ElicitationRequest():
                 return self._asked(message, end)
             case TurnResult():
                 return [self._turn_ended(message, end)]
@@ -99,8 +102,8 @@ class EventFold:
                 pass
         return []
 
-    def _asked(self, ask: PermissionRequest, end: int) -> list[Derived]:
-        request_id, tool = key_of(ask.request_id), clip(ask.tool_name)
+    def _asked(self, ask: Ask, end: int) -> list[Derived]:
+        request_id, tool = key_of(ask.request_id), clip(subject_of(ask))
         if request_id in self.progress.asks:
             return []  # repeated: an answer refers to the first one
         _remember(self.progress.asks, request_id, tool)
@@ -149,6 +152,11 @@ class EventFold:
         }
         acts = tuple((Act.PROMPT, prompt_id) for prompt_id in result.prompt_ids[:MAX_PROMPT_IDS])
         return Derived(TurnEnded, str(end), content, acts)
+
+
+def subject_of(ask: Ask) -> str:
+    """The tool that a request is about; for a question of an MCP server, the server."""
+    return ask.tool_name if isinstance(ask, PermissionRequest) else f"mcp__{ask.server}"
 
 
 def clip(text: str) -> str:

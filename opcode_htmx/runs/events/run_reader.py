@@ -70,7 +70,7 @@ class RunEventReader:
         self.progress.started = run.record.launched
         self.progress.model = state.model
         self.progress.asks = {
-            fold.key_of(key): fold.clip(ask.tool_name) for key, ask in state.asks.items()
+            fold.key_of(key): fold.clip(fold.subject_of(ask)) for key, ask in state.asks.items()
         }
         self.progress.input = _end_of_lines(run.folder.input_log)
         self.progress.output = _end_of_lines(run.folder.output)

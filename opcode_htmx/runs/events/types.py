@@ -63,7 +63,10 @@ class PromptSubmitted(RunEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PermissionAsked(RunEvent):
-    """Claude asks whether it may use a tool, or asks a question."""
+    """Claude asks whether it may use a tool, or asks a question; or an MCP server asks one.
+
+    The `tool_name` of an MCP server's question is `mcp__` and the server's name.
+    """
 
     request_id: str
     tool_name: str

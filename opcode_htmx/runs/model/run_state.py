@@ -14,12 +14,14 @@ from opcode_htmx.engines.capabilities import Command, Model
 from opcode_htmx.engines.identifiers import INITIALIZE_ID, OWN_REQUEST_PREFIX
 from opcode_htmx.engines.messages import (
     INTERRUPTED,
+    Ask,
     Assistant,
     BackgroundTask,
     BlockDelta,
     BlockStart,
     ControlCancel,
     ControlResponse,
+    ElicitationRequest,
     Init,
     Message,
     MessageStart,
@@ -45,12 +47,17 @@ from opcode_htmx.runs.model.prompt_content import is_report, words_of
 class Answer:
     """A person's answer to a request, and its time if recorded."""
 
-    allowed: bool
+    word: str
+    """A participle: allowed, denied, declined…"""
     at: float | None
+
+    @property
+    def allowed(self) -> bool:
+        return self.word in ("allowed", "accepted")
 
     def in_words(self) -> str:
         at = time.strftime(" at %H:%M", time.localtime(self.at)) if self.at else ""
-        return f"This was answered already{at}: {'allowed' if self.allowed else 'denied'}."
+        return f"This was answered already{at}: {self.word}."
 
 
 class RunState:
@@ -101,7 +108,7 @@ class RunState:
         """Slash commands and skills with descriptions, once Claude has listed them."""
         self.models: tuple[Model, ...] = ()
         """The models that Claude offers, once it has listed them."""
-        self.asks: dict[str, PermissionRequest] = {}
+        self.asks: dict[str, Ask] = {}
         """Open permission requests and questions, by request id, oldest first."""
         self.unsupported: dict[str, None] = {}  # as a set, at a third of the memory
         """Requests of unknown kinds; Claude waits for an answer to each."""
@@ -109,7 +116,7 @@ class RunState:
         """By id, whether Claude has withdrawn the request: then no answer counts any more."""
         self.answers: dict[str, Answer] = {}
         """The answers to Claude's requests."""
-        self._unconfirmed: dict[str, PermissionRequest] = {}
+        self._unconfirmed: dict[str, Ask] = {}
         """Answered requests until Claude repeats the answer, which may not have been delivered."""
         self.responses: dict[str, ControlResponse] = {}
         """Claude's answers to our requests."""
@@ -192,7 +199,9 @@ class RunState:
                 self._cancelled[message.prompt_id] = None
                 self._recount()
                 self._end_turn_of(message.prompt_id)
-            case PermissionRequest() if message.request_id not in self.answered:
+            case PermissionRequest() | ElicitationRequest() if (
+                message.request_id not in self.answered
+            ):
                 self.asks[message.request_id] = message
                 self.step(Event.ASKED)
             case Unknown():
@@ -267,7 +276,7 @@ class RunState:
         self.waiting = {each: text for each, text in self.sent.items() if each not in gone}
 
     def _answer(self, message: ControlResponse) -> None:
-        answer = Answer(message.response.get("behavior") == "allow", message.answered_at)
+        answer = Answer(self._reader.answer_in(message), message.answered_at)
         self.answers.setdefault(message.request_id, answer)
         self._close(message.request_id)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import fields
+from dataclasses import asdict, fields
 
-from opcode_htmx.engines.messages import PermissionRequest
+from opcode_htmx.engines.messages import ElicitationRequest, PermissionRequest
 from opcode_htmx.transcript.blocks import (
     AskBlock,
     Block,
@@ -46,6 +46,9 @@ def _data(block: Block) -> str:
     match block:
         case AskBlock(request=PermissionRequest(tool_name=name, input=tool_input)):
             return as_json({"tool": name, "input": tool_input})
+        case AskBlock(request=ElicitationRequest() as request):
+            # without the answer, which is nobody else's business
+            return as_json(asdict(request))
         case ToolBlock():
             return as_json({"tool": block.name, "input": block.input, "output": block.output})
         case TextBlock():

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from opcode_htmx.engines.messages import (
     Content,
     OtherContent,
+    PermissionRequest,
     TextContent,
     ToolResult,
 )
@@ -48,7 +49,10 @@ def _values(block: Block) -> Iterator[object]:
             yield from (block.input, block.output, block.details)
             yield from _raw(block.parts)
         case AskBlock(request=request, answer=answer):
-            yield from (request.input, list(request.suggestions), answer)
+            if isinstance(request, PermissionRequest):
+                yield from (request.input, list(request.suggestions), answer)
+            else:
+                yield from (request.message, request.schema, request.other, answer)
         case NoticeBlock(text=text, detail=detail):
             yield from (text, detail)
         case RawBlock(text=text, parts=parts):

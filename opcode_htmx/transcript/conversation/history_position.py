@@ -40,14 +40,14 @@ def can_fork(block: Block) -> bool:
         case ToolBlock():
             return block.done
         case AskBlock():
-            return bool(block.request.tool_use_id)
+            return bool(block.tool_use_id)
         case _:
             return isinstance(block, PromptBlock)
 
 
 def find(files: Iterable[Path], block: Block) -> HistoryPosition | None:
     """Find a block of the top level; for a question or a permission, the call of its tool."""
-    block_id = block.request.tool_use_id if isinstance(block, AskBlock) else block.id
+    block_id = block.tool_use_id if isinstance(block, AskBlock) else block.id
     positions = (_find(file, block_id) for file in files)
     return next(filter(None, positions), None)
 

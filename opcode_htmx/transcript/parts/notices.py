@@ -80,6 +80,8 @@ def notice(event: SystemEvent) -> Notice | None:
         case "conversation_reset":
             text = "The conversation was cleared: Claude knows nothing of what stands above."
             return Notice(text=text)
+        case "elicitation_complete":
+            return Notice(text=f"{_str(raw.get('mcp_server_name'))}: its page is done.")
         case subtype if subtype in _HIDDEN_SUBTYPES:
             return None
         case subtype:

@@ -6,6 +6,7 @@ A call and its result are one block. The blocks of a subagent are inside the blo
 from __future__ import annotations
 
 from opcode_htmx.engines.messages import (
+    Ask,
     ControlCancel,
     ControlResponse,
     PermissionRequest,
@@ -70,9 +71,10 @@ class ToolCalls:
 
     # --- requests ---------------------------------------------------------------------------
 
-    def ask(self, request: PermissionRequest) -> None:
+    def ask(self, request: Ask) -> None:
         """Add a request, and let its tool wait."""
-        tool = self._store.tool(request.tool_use_id)
+        about = request.tool_use_id if isinstance(request, PermissionRequest) else ""
+        tool = self._store.tool(about)
         parent = tool.parent if tool else None
         ask = self._store.new(
             AskBlock,
@@ -92,14 +94,18 @@ class ToolCalls:
         ask = self._store.get(message.request_id)
         if not isinstance(ask, AskBlock) or ask.state is not AskState.OPEN:
             return
-        if isinstance(message, ControlCancel):
+        is_refused = not isinstance(ask.request, PermissionRequest) and not getattr(
+            message, "ok", True
+        )
+        if isinstance(message, ControlCancel) or is_refused:
             ask.state = AskState.WITHDRAWN
         else:
             ask.answer, ask.answered_at = message.response, message.answered_at
-            allowed = message.response.get("behavior") == "allow"
+            given = message.response
+            allowed = given.get("behavior") == "allow" or given.get("action") == "accept"
             ask.state = AskState.ALLOWED if allowed else AskState.DENIED
         self._store.mark_changed(ask)
-        tool = self._store.tool(ask.request.tool_use_id)
+        tool = self._store.tool(ask.tool_use_id)
         if tool and tool.state is ToolState.WAITING:
             denied = ask.state is AskState.DENIED
             tool.state = ToolState.DENIED if denied else ToolState.RUNNING

@@ -12,6 +12,7 @@ from werkzeug.exceptions import ClientDisconnected, HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.lib.files.disk_space import SENTENCE, is_full
+from opcode_htmx.runs.elicitation.values import InvalidContent
 from opcode_htmx.runs.policies.project_trust import TrustNeeded
 from opcode_htmx.web.origin.cors import is_api
 from opcode_htmx.web.rest import envelope
@@ -87,7 +88,12 @@ def unforeseen() -> tuple[str, str]:
 
 
 def details_of(error: Exception) -> dict[str, Any]:
-    """Members beside the sentence of a refusal, for programs; for TrustNeeded the list of items."""
+    """Members beside the sentence of a refusal, for programs.
+
+    For TrustNeeded the list of items, for InvalidContent the problem of each field.
+    """
+    if isinstance(error, InvalidContent):
+        return {"problems": dict(error.problems)}
     return {"trust": error.described()} if isinstance(error, TrustNeeded) else {}
 
 

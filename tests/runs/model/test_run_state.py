@@ -19,6 +19,7 @@ from opcode_htmx.engines.claude.demo.messages_api import (
     ToolUse,
 )
 from opcode_htmx.engines.claude.protocol import encoder, parser
+from opcode_htmx.engines.messages import PermissionRequest
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Event, Phase
 from opcode_htmx.runs.model.run_state import RunState
@@ -203,7 +204,9 @@ def test_init_line_holds_model_and_commands() -> None:
 def test_a_permission_request_is_open_until_it_is_answered() -> None:
     state = fold(INIT, asks("r1"))
     assert (list(state.asks), state.phase) == (["r1"], Phase.WAITING)
-    assert state.asks["r1"].input == {"command": "true"}
+    asked = state.asks["r1"]
+    assert isinstance(asked, PermissionRequest)
+    assert asked.input == {"command": "true"}
     fold(sent(encoder.allow_line("r1", {})), state=state)
     assert (state.asks, state.phase) == ({}, Phase.WORKING)
 

@@ -95,6 +95,19 @@ def deny_line(request_id: str, reason: str, at: float | None = None) -> bytes:
     return _answer_line(request_id, {"behavior": "deny", "message": reason}, at)
 
 
+def elicitation_line(
+    request_id: str,
+    action: str,
+    content: Mapping[str, Any] | None = None,
+    at: float | None = None,
+) -> bytes:
+    """Answer an MCP server's question; `content` has the values of its form, if it is accepted."""
+    answer: Json = {"action": action}
+    if content is not None:
+        answer["content"] = dict(content)
+    return _answer_line(request_id, answer, at)
+
+
 def refusal_line(request_id: str) -> bytes:
     """Answer that a request is of an unsupported kind."""
     error = "This client does not support the request."

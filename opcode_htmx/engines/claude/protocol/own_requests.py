@@ -1,4 +1,4 @@
-"""Our own requests as Claude's stream-json has them, and Claude's answers to them. Pure."""
+"""Our own requests as Claude's stream-json has them, and the answers in both directions. Pure."""
 
 from __future__ import annotations
 
@@ -49,6 +49,17 @@ def own_request(message: Unknown) -> OwnRequest | None:
             pass
     request_id = str(message.raw.get("request_id"))
     return OwnRequest(request_id, kind, value, bool(request.get("cancel_queued")))
+
+
+_ANSWERS = {"accept": "accepted", "decline": "declined", "cancel": "cancelled"}
+
+
+def answer_in(response: ControlResponse) -> str:
+    """A person's answer to a request of Claude's, as a participle."""
+    action = response.response.get("action")
+    if isinstance(action, str) and action in _ANSWERS:
+        return _ANSWERS[action]
+    return "allowed" if response.response.get("behavior") == "allow" else "denied"
 
 
 def agreed(request: OwnRequest, response: ControlResponse) -> Agreed:

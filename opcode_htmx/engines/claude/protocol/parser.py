@@ -30,6 +30,7 @@ from opcode_htmx.engines.messages import (
     ControlCancel,
     ControlResponse,
     CostState,
+    ElicitationRequest,
     Init,
     LongLine,
     Malformed,
@@ -121,6 +122,8 @@ def _parse_known(raw: Json) -> Message:
             return CostState(amount(raw.get("totalCostUSD")), _context_window(raw))
         case "control_request" if as_dict(raw.get("request")).get("subtype") == "can_use_tool":
             return _permission_request(raw)
+        case "control_request" if as_dict(raw.get("request")).get("subtype") == "elicitation":
+            return _elicitation_request(raw)
         case "control_cancel_request":
             return ControlCancel(as_str(raw.get("request_id")))
         case "control_response" if isinstance(raw.get("response"), dict):
@@ -271,6 +274,40 @@ def _permission_request(raw: Json) -> PermissionRequest:
         description=as_str(request.get("description")),
         blocked_path=as_str(request.get("blocked_path")),
         suggestions=tuple(as_dict(item) for item in as_list(request.get("permission_suggestions"))),
+    )
+
+
+_ELICITATION_FIELDS = frozenset(
+    {
+        "subtype",
+        "mcp_server_name",
+        "message",
+        "mode",
+        "url",
+        "elicitation_id",
+        "requested_schema",
+        "property_order",
+        "title",
+        "display_name",
+        "description",
+    }
+)
+
+
+def _elicitation_request(raw: Json) -> ElicitationRequest:
+    request = raw["request"]
+    return ElicitationRequest(
+        request_id=as_str(raw.get("request_id")),
+        server=as_str(request.get("mcp_server_name")),
+        message=as_str(request.get("message")),
+        mode=as_str(request.get("mode", "form")),
+        url=as_str(request.get("url")),
+        schema=as_dict(request.get("requested_schema")),
+        property_order=tuple(map(as_str, as_list(request.get("property_order")))),
+        title=as_str(request.get("title")),
+        label=as_str(request.get("display_name")),
+        description=as_str(request.get("description")),
+        other={name: each for name, each in request.items() if name not in _ELICITATION_FIELDS},
     )
 
 
