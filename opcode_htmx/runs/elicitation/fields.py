@@ -170,7 +170,7 @@ def _choices(found: Iterable[tuple[Any, str]]) -> Iterator[Choice]:
 def _rules_in(schema: Json, kind: FieldKind) -> Iterator[str]:
     """The limits that are of the right type; others are shown as they are."""
     for rule in _RULES.get(kind, ()):
-        value = schema.get(rule)
+        value: Any = schema.get(rule)
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         if is_number and math.isfinite(value):
             yield rule
